@@ -1,0 +1,17 @@
+"""The PyTorch backend, without a single kernel: torch tensors through the Array API, autograd left unused."""
+
+from typing import Any
+
+import numpy as np
+
+from cnnkit.backends import ArrayAPIBackend
+
+
+class TorchBackend(ArrayAPIBackend):
+    """Torch tensors as plain arrays."""
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        return array.detach().cpu().numpy()
+
+
+backend = TorchBackend("torch", "array_api_compat.torch", ("torch:Tensor",), "torch")
