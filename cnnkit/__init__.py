@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {  # public name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing
-    "Tensor": "tensor", "tensor": "tensor", "no_grad": "tensor", "enable_grad": "tensor", "use": "backends",
+    "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd", "use": "backends",
     "cat": "functional", "pad": "functional", "stack": "functional",
     "summary": "models", "conv_as_matrix": "models",
 }
-_MODULES = ("backends", "conformance", "data", "functional", "models", "nn", "ops", "optim", "random", "shapes", "train")
+_MODULES = ("autograd", "backends", "conformance", "data", "functional", "models", "nn", "ops", "optim", "random", "shapes", "train")
 __all__ = ["__version__", *_WHERE, *_MODULES]
 
 
@@ -29,8 +29,8 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from cnnkit import backends, conformance, data, functional, models, nn, ops, optim, random, shapes, train
+    from cnnkit import autograd, backends, conformance, data, functional, models, nn, ops, optim, random, shapes, train
+    from cnnkit.autograd import Tensor, enable_grad, no_grad, tensor
     from cnnkit.backends import use
     from cnnkit.functional import cat, pad, stack
     from cnnkit.models import conv_as_matrix, summary
-    from cnnkit.tensor import Tensor, enable_grad, no_grad, tensor

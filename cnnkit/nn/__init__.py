@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Layers: parameters and settings around `cnnkit.functional`, under PyTorch's names."""

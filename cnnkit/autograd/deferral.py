@@ -1,0 +1,216 @@
+"""Deferred calls: an op's result may wait until it is read, so that a fused kernel can take in the ops that follow.
+
+Only inside the outermost `Module.__call__` of a thread, and only where a kernel table's fused key begins with the op.
+A `Link` is one deferred call. It holds the arrays of its arguments as they were at the call (never the Tensors), so
+nothing that happens to a Tensor afterwards changes the result; all errors of shape, dtype, device and attributes have
+been raised by then. When one of its results is read, the chain of links back to the nearest computed one is run, by the
+longest fused key that some kernel serves, then by shorter ones, then op by op.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnnkit.backends import Tables, backend_of
+from cnnkit.ops.core import Call, Meta, Op, run_fused
+from cnnkit.autograd.tape import Node, mode
+
+__all__ = ["Link", "defer", "enter", "flush", "leave"]
+
+WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it without making its first output
+
+
+class Link(Call):
+    """One deferred call: its arguments as they were, its predecessor, and what to do with its outputs."""
+
+    __slots__ = ("__weakref__", "arrays", "edges", "grad", "key", "metas", "needs", "node", "outputs", "previous",
+                 "results", "state", "status", "tables", "versions")
+
+    def __init__(self, op: Op, attrs: Mapping[str, Any], arrays: list, needs: list, edges: list, versions: list,
+                 metas: tuple[Meta | None, ...], previous: Link | None, tables: Tables):
+        super().__init__(op, attrs)
+        self.arrays, self.needs, self.edges, self.versions, self.metas = arrays, needs, edges, versions, metas
+        self.previous, self.tables = previous, tables
+        self.key = (op.name,) if previous is None else (*previous.key, op.name)
+        self.grad, self.status = mode.grad, WAITING
+        self.results: list = []     # (output position, weak reference to the Tensor that shows it)
+        self.state: list = []       # (output position, Tensor that it replaces), committed once
+        self.outputs: tuple = ()
+        self.node: Node | None = None
+
+    def force(self) -> None:
+        """Compute this link's results, and those of the links before it that a kernel does not go around."""
+        chain: list[Link] = []
+        link: Link | None = self
+        while link is not None and link.status != COMPUTED:
+            chain.append(link)
+            link = link.previous
+        chain.reverse()
+        done = 0
+        while done < len(chain):
+            done += _run_longest(chain[done:])
+
+    def finish(self, outputs: Sequence, node: Node | None, first: int) -> None:
+        """Hand out `outputs`, which are this link's outputs from position `first` on (1: a fused kernel passed by)."""
+        values = dict(enumerate(outputs, first))
+        for position, tensor in self.state:
+            if tensor._link is self and tensor._position == position:
+                tensor._settle(values[position], None, 0)
+        self.state = []
+        for position, reference in self.results:
+            tensor = reference()
+            if position in values and tensor is not None and tensor._link is self:
+                tensor._settle(values[position], node if position < self.op.differentiable else None, position)
+        if first == 0:
+            self.outputs, self.node, self.status = tuple(outputs), node, COMPUTED
+            self.previous = None
+            self.arrays = self.edges = self.versions = []
+        else:
+            self.status = PASSED
+
+
+def _run_longest(chain: list[Link]) -> int:
+    """Run as many links from the front of `chain` as one kernel serves; return how many that were."""
+    head = chain[0]
+    for length in range(len(chain), 1, -1):
+        if tuple([link.op.name for link in chain[:length]]) in head.tables.fused:
+            part = chain[:length]
+            arrays, needs, edges, versions = _arguments(part)
+            result = run_fused(head.tables, part, arrays, needs)
+            if result is not NotImplemented:
+                outputs, backward = result
+                last = part[-1]
+                node = Node("+".join(link.op.name for link in part), backward, edges, versions, 1) if backward else None
+                extra = list(outputs[1:])
+                for link in part:
+                    count = link.op.outputs - link.op.differentiable
+                    own, extra = extra[:count], extra[count:]
+                    if link is last:
+                        link.finish([outputs[0], *own], node, 0)
+                    else:
+                        link.finish(own, None, link.op.differentiable)
+                return length
+    arrays, needs, edges, versions = _arguments([head])
+    outputs, backward = head.op.run(arrays, needs, head.attrs)
+    node = (Node(head.op.name, backward, edges, versions, head.op.differentiable, detour=head.status == PASSED)
+            if backward else None)
+    head.finish(outputs, node, 0)
+    return 1
+
+
+def _arguments(part: Sequence[Link]) -> tuple[list, tuple[bool, ...], list, list]:
+    """Arrays, needs, edges and versions of a run of links, concatenated; the first link's input may be a computed link."""
+    head = part[0]
+    arrays, needs, edges, versions = list(head.arrays), list(head.needs), list(head.edges), list(head.versions)
+    if head.previous is not None:
+        before = head.previous
+        arrays.insert(0, before.outputs[0])
+        needs.insert(0, before.node is not None)
+        edges.insert(0, (before.node, 0) if before.node is not None else None)
+    for link in part[1:]:
+        arrays += link.arrays
+        needs += link.needs
+        edges += link.edges
+        versions += link.versions
+    return arrays, tuple(needs), edges, versions
+
+
+def defer(op: Op, inputs: Sequence, attrs: Mapping[str, Any], tensor_type: type) -> Any:
+    """Defer the call if a fused key could take it in: pending Tensors, or ``None`` where it must run now."""
+    first = inputs[0]
+    if type(first) is not tensor_type and not isinstance(first, tensor_type):
+        return None
+    previous: Link | None = first._link
+    if previous is not None:
+        key = (*previous.key, op.name)
+        tables = previous.tables
+        if (first._position or previous.grad is not mode.grad or previous.status != WAITING
+                or (key not in tables.prefixes and key not in tables.fused)):
+            previous = None
+    if previous is None:
+        tables = backend_of(first.array).resolve()
+        key = (op.name,)
+        if key not in tables.prefixes:
+            return None
+    if op.infer is None:
+        return None
+
+    arrays, needs, edges, versions, shapes, dtypes = [], [], [], [], [], []
+    kind = None
+    for tensor in inputs:
+        if tensor is None:
+            arrays.append(None)
+            needs.append(False)
+            edges.append(None)
+            shapes.append(None)
+            dtypes.append(None)
+            continue
+        if not isinstance(tensor, tensor_type):
+            return None
+        if tensor is first and previous is not None and not arrays:
+            shape, dtype = previous.metas[0]
+            kind = tensor._kind
+            arrays.append(None)
+        else:
+            array = tensor.array
+            shape, dtype = array.shape, array.dtype
+            if kind is None:
+                kind = type(array)
+            elif type(array) is not kind:
+                return None  # runs now, and says what is wrong if the backends differ
+            arrays.append(array)
+        shapes.append(shape)
+        dtypes.append(dtype)
+        wanted = tensor.requires_grad and mode.grad
+        needs.append(wanted)
+        edges.append(tensor._edge() if wanted and arrays[-1] is not None else None)
+        versions.append((tensor._version, tensor._version[0]))
+    metas = op.infer(shapes, dtypes, **attrs)
+    requires_grad = any(needs)
+    if previous is not None:
+        del arrays[0], needs[0], edges[0], versions[0]
+    if op.state:  # what the op itself replaces does not count as changed
+        replaced = [inputs[i]._version for i in op.state.values() if inputs[i] is not None]
+        versions = [v for v in versions if not any(v[0] is r for r in replaced)]
+    link = Link(op, attrs, arrays, needs, edges, versions, metas, previous, tables)
+
+    shown = []
+    for position, meta in enumerate(metas):
+        if position in op.state:
+            tensor = inputs[op.state[position]]
+            if tensor is not None and meta is not None:
+                tensor._await(link, position)
+                link.state.append((position, tensor))
+        else:
+            tensor = tensor_type._pending(link, position, kind, requires_grad and position < op.differentiable)
+            link.results.append((position, weakref.ref(tensor)))
+            shown.append(tensor)
+    mode.deferred.append(link if link.state else weakref.ref(link))
+    if key not in tables.prefixes:
+        link.force()
+    return shown[0] if len(shown) == 1 else tuple(shown)
+
+
+def enter() -> None:
+    """Go one `Module.__call__` deeper: from the outermost on, calls may be deferred."""
+    mode.depth += 1
+
+
+def leave() -> None:
+    """Come back from a `Module.__call__`; out of the outermost, compute every pending Tensor that is still alive."""
+    mode.depth -= 1
+    if mode.depth == 0 and mode.deferred:
+        flush()
+
+
+def flush() -> None:
+    """Compute every pending Tensor of this thread that is still alive, the youngest first, so that chains stay whole."""
+    waiting, mode.deferred = mode.deferred, []
+    while waiting:
+        entry = waiting.pop()
+        link = entry() if isinstance(entry, weakref.ref) else entry
+        if link is not None and link.status != COMPUTED and (link.state or any(
+                (t := reference()) is not None and t._link is link for _, reference in link.results)):
+            link.force()

@@ -1,0 +1,156 @@
+"""The tape: what was done to get a Tensor, and the walk back over it that makes gradients (reverse-mode autodiff).
+
+A node belongs to an op's call, not to a Tensor; it holds the op's own ``backward``, and an edge per input: ``None``
+(no gradient wanted), a leaf Tensor, or ``(node, output position)``. Nodes are numbered in the order they were made, so
+the walk takes the highest number first and meets each node when all its gradients have arrived.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["Node", "enable_grad", "is_grad_enabled", "no_grad", "run_backward"]
+
+_numbers = itertools.count()
+
+
+class _Mode(threading.local):
+    """Per thread: is the tape recording; how deep are we in `Module.__call__`; which links are deferred."""
+
+    grad: bool = True
+    depth: int = 0
+
+    def __init__(self) -> None:
+        self.deferred: list = []
+
+
+mode = _Mode()
+
+
+class _GradMode:
+    """A context manager and decorator that sets whether the tape records, in this thread."""
+
+    recording = True
+
+    def __enter__(self) -> None:
+        self._before = mode.grad
+        mode.grad = self.recording
+
+    def __exit__(self, *exc: object) -> None:
+        mode.grad = self._before
+
+    def __call__(self, function: Callable) -> Callable:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with type(self)():
+                return function(*args, **kwargs)
+        return wrapped
+
+
+class no_grad(_GradMode):  # noqa: N801 - PyTorch's name
+    """Record nothing on the tape inside the block: results need no gradient, and ops save nothing.
+
+    >>> import cnnkit
+    >>> x = cnnkit.tensor([1.0], requires_grad=True)
+    >>> with no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    recording = False
+
+
+class enable_grad(_GradMode):  # noqa: N801 - PyTorch's name
+    """Record again inside a `no_grad` block."""
+
+
+def is_grad_enabled() -> bool:
+    """Whether the tape records in this thread."""
+    return mode.grad
+
+
+class Node:
+    """One op's call on the tape.
+
+    Attributes
+    ----------
+    backward : callable or None
+        The op's closure; ``None`` after it was used and freed.
+    versions : list of (counter, value)
+        Every input's version counter, and its value when the call was made.
+    detour : bool
+        True where the result was used by a fused kernel that went around this node: no gradient comes back through it.
+    """
+
+    __slots__ = ("backward", "detour", "edges", "hooks", "name", "number", "outputs", "retain", "versions")
+
+    def __init__(self, name: str, backward: Callable, edges: Sequence, versions: list, outputs: int, detour: bool = False):
+        self.name, self.backward, self.edges = name, backward, edges
+        self.versions, self.outputs, self.detour = versions, outputs, detour
+        self.number = next(_numbers)
+        self.hooks: dict[int, list[Callable]] | None = None
+        self.retain: dict[int, Any] | None = None  # output position -> weak reference to the Tensor that keeps its gradient
+
+    def __repr__(self) -> str:
+        return f"<{self.name} backward>"
+
+    def gradients(self, dys: list, retain_graph: bool) -> Sequence:
+        """Run this node's backward on the gradients of its outputs."""
+        if self.backward is None:
+            raise RuntimeError(f"backward went through {self.name} a second time, but what it had saved was freed by the "
+                               "first; call the first with backward(retain_graph=True)")
+        for counter, value in self.versions:
+            if counter[0] != value:
+                raise RuntimeError(f"an input of {self.name} was changed in place after it was used (version {value} then, "
+                                   f"{counter[0]} now), so its gradient cannot be right; call backward() before the change, "
+                                   "or make the change on a copy")
+        if self.hooks is not None:
+            for position, hooks in self.hooks.items():
+                for hook in hooks:
+                    if dys[position] is not None:
+                        dys[position] = hook(dys[position])
+        if self.retain is not None:
+            for position, reference in self.retain.items():
+                kept = reference()
+                if kept is not None and dys[position] is not None:
+                    kept._add_grad(dys[position])
+        dxs = self.backward(*dys)
+        if not retain_graph:
+            self.backward = None  # type: ignore[assignment]
+        return dxs
+
+
+def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None:
+    """Walk the tape back from one output of `node`, and add the gradients to the leaves' ``grad`` when all are there."""
+    arrived: dict[Node, list] = {node: [None] * node.outputs}
+    arrived[node][position] = dy
+    heap = [(-node.number, node)]
+    leaves: dict[int, list] = {}
+    while heap:
+        _, node = heapq.heappop(heap)
+        dxs = node.gradients(arrived.pop(node), retain_graph)
+        for edge, dx in zip(node.edges, dxs):
+            if edge is None or dx is None:
+                continue
+            if type(edge) is tuple:
+                parent, at = edge
+                dys = arrived.get(parent)
+                if dys is None:
+                    dys = arrived[parent] = [None] * parent.outputs
+                    heapq.heappush(heap, (-parent.number, parent))
+                dys[at] = dx if dys[at] is None else dys[at] + dx
+            else:
+                seen = leaves.get(id(edge))
+                if seen is None:
+                    leaves[id(edge)] = [edge, dx]
+                else:
+                    seen[1] = seen[1] + dx
+        if not retain_graph:
+            node.edges = ()
+    for leaf, dx in leaves.values():
+        leaf._receive(dx)

@@ -1,0 +1,1 @@
+"""Module: parameters and settings."""

@@ -1,0 +1,1 @@
+"""Activation ops: relu, leaky relu, sigmoid, tanh, softmax, log-softmax."""

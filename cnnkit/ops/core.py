@@ -1,0 +1,190 @@
+"""What an op is, and the one dispatcher that finds the fastest code for it.
+
+An op is a function on arrays: ``op(*arrays, needs, **attrs) -> (outputs, backward)``. Its decorated body uses nothing
+but the Array API: it is the generic implementation, the reference and the fallback, in one. Kernel tables hold faster
+functions with the same signature; one that returns ``NotImplemented`` passes the call on to the next, and at last to
+the generic body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cnnkit.backends import Backend, Tables, backend_of
+
+__all__ = ["OPS", "Meta", "Op", "backend_of_inputs", "compose", "op"]
+
+Array = Any
+Shape = tuple[int, ...]
+Meta = tuple[Shape, Any]  # shape and dtype of an output that is not computed yet
+
+OPS: dict[str, Op] = {}
+
+
+class Op:
+    """An op: its generic body, what it promises of its results, and the dispatch to kernels.
+
+    Parameters
+    ----------
+    generic : callable
+        ``generic(*arrays, needs, **attrs) -> (outputs, backward)``; see `op` for the contract.
+    infer : callable
+        ``infer(shapes, dtypes, **attrs)`` returns one `Meta` per output and raises every error of shape, dtype and
+        attribute. An absent optional array has shape and dtype ``None``, a Python number ``()`` and ``None``.
+    outputs, differentiable : int
+        How many outputs there are, and how many of them, counted from the first, have gradients.
+    state : mapping
+        Output position -> input position, for outputs that replace an input (batch norm's running statistics). They
+        are written back by the tape, once, and are not returned to the caller.
+    """
+
+    def __init__(self, generic: Callable, infer: Callable | None, outputs: int, differentiable: int,
+                 state: Mapping[int, int]):
+        self.name = self.__name__ = generic.__name__
+        self.__doc__ = generic.__doc__
+        self.generic, self.infer = generic, infer
+        self.outputs, self.differentiable, self.state = outputs, differentiable, dict(state)
+        self.public = outputs - len(self.state)
+
+    def __call__(self, *arrays: Array, needs: Sequence[bool] | None = None, **attrs: Any) -> tuple[tuple, Callable | None]:
+        """Check the call, then run it: ``(tuple of outputs, backward or None)``."""
+        self.check(arrays, attrs)
+        return self.run(arrays, tuple(needs) if needs is not None else (False,) * len(arrays), attrs)
+
+    def check(self, arrays: Sequence, attrs: Mapping[str, Any]) -> tuple[Meta | None, ...] | None:
+        """Raise what is wrong with the call; return shape and dtype of each output where the op declares them."""
+        if self.infer is None:
+            return None
+        return self.infer([getattr(a, "shape", None if a is None else ()) for a in arrays],
+                          [getattr(a, "dtype", None) for a in arrays], **attrs)
+
+    def run(self, arrays: Sequence, needs: tuple[bool, ...], attrs: Mapping[str, Any]) -> tuple[tuple, Callable | None]:
+        """Ask the kernels in order, and at last the generic body."""
+        backend = backend_of_inputs(self.name, arrays)
+        for kernel in backend.resolve().single.get(self.name, ()):
+            result = kernel(*arrays, needs=needs, **attrs)
+            if result is not NotImplemented:
+                break
+        else:
+            result = self.generic(*arrays, needs=needs, **attrs)
+        outputs, backward = result
+        if self.outputs == 1:
+            outputs = (outputs,)
+        return as_arrays(outputs, arrays[0], backend), backward
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+def as_arrays(outputs: tuple, like: Array, backend: Backend) -> tuple:
+    """Make arrays of the scalars that some libraries return for 0-d results."""
+    kind = type(like)
+    for output in outputs:
+        if type(output) is not kind and output is not None:
+            asarray = backend.namespace.asarray
+            return tuple(o if o is None else asarray(o) for o in outputs)
+    return outputs
+
+
+def backend_of_inputs(name: str, arrays: Sequence) -> Backend:
+    """The one backend that all inputs belong to.
+
+    Raises
+    ------
+    TypeError
+        If two inputs belong to different backends; the message names both and the fix.
+    """
+    first: Any = None
+    for array in arrays:
+        kind = type(array)
+        if array is None or kind is float or kind is int or kind is bool:
+            continue
+        if first is None:
+            first, backend = kind, backend_of(array)
+        elif kind is not first and (other := backend_of(array)) is not backend:
+            raise TypeError(f"{name} got arrays of two backends, {backend.name!r} and {other.name!r}; move one with "
+                            f"Tensor.to({backend.name!r}) or Module.to({other.name!r})")
+    if first is None:
+        raise TypeError(f"{name} needs at least one array; got {', '.join(type(a).__name__ for a in arrays)}")
+    return backend
+
+
+def op(generic: Callable | None = None, *, infer: Callable | None = None, outputs: int = 1, differentiable: int | None = None,
+       state: Mapping[int, int] | None = None) -> Any:
+    """Declare an op: the decorated function is its generic implementation.
+
+    The function takes arrays (``None`` for an absent optional one, Python numbers where it says so), ``needs`` (one bool
+    per array: is its gradient wanted) and attributes. It returns ``outputs`` (an array, or a tuple where ``outputs`` > 1)
+    and ``backward``, or ``None`` where nothing is needed; then nothing is saved either. ``backward(*dys)`` takes one
+    gradient per differentiable output, ``None`` where nobody used it, and returns one per array input, ``None`` where
+    it is not needed. A ``dy`` may be read-only and have any strides: it is never written. Inputs are never written.
+    """
+    def declare(function: Callable) -> Op:
+        count = outputs if differentiable is None else differentiable
+        made = Op(function, infer, outputs, count, state or {})
+        if made.name in OPS:
+            raise ValueError(f"an op called {made.name!r} exists already")
+        OPS[made.name] = made
+        return made
+    return declare if generic is None else declare(generic)
+
+
+class Call:
+    """One op with its attributes, as part of a fused kernel's key."""
+
+    __slots__ = ("attrs", "op")
+
+    def __init__(self, op: Op, attrs: Mapping[str, Any]):
+        self.op, self.attrs = op, attrs
+
+
+def run_fused(tables: Tables, calls: Sequence[Call], arrays: Sequence, needs: tuple[bool, ...]) -> Any:
+    """Ask the fused kernels for these ops; ``NotImplemented`` when there is none or none serves the call.
+
+    The arrays are concatenated call by call, without the first array of every call but the first. A fused kernel is
+    called as ``kernel(*arrays, needs, attrs)`` with one mapping of attributes per op. Its outputs are the last op's
+    first output, then the non-differentiable outputs of each op in order; ``backward(dy)`` returns one gradient per array.
+    """
+    key = tuple([c.op.name for c in calls])
+    for kernel in tables.fused.get(key, ()):
+        result = kernel(*arrays, needs=needs, attrs=tuple([c.attrs for c in calls]))
+        if result is not NotImplemented:
+            outputs, backward = result
+            if not isinstance(outputs, tuple):
+                outputs = (outputs,)
+            return as_arrays(outputs, arrays[0], backend_of(arrays[0])), backward
+    return NotImplemented
+
+
+def compose(calls: Sequence[Call], counts: Sequence[int], arrays: Sequence, needs: Sequence[bool]) -> tuple[tuple, Callable | None]:
+    """What a fused key means: the ops one after the other, with a fused kernel's signature and result.
+
+    `counts` says how many arrays each call adds. Tests compare fused kernels with this.
+    """
+    extra: list = []
+    backwards: list[Callable | None] = []
+    at, value, needed = 0, None, False
+    for n, (call, count) in enumerate(zip(calls, counts)):
+        own, wanted = list(arrays[at:at + count]), list(needs[at:at + count])
+        at += count
+        if n:
+            own, wanted = [value, *own], [needed, *wanted]
+        outputs, backward = call.op(*own, needs=wanted, **call.attrs)
+        value, needed = outputs[0], any(wanted)
+        extra += outputs[call.op.differentiable:]
+        backwards.append(backward)
+
+    def backward(dy: Array) -> tuple:
+        gradients: list = []
+        for n in reversed(range(len(calls))):
+            step = backwards[n]
+            if step is None:
+                dxs: tuple = (None,) * (counts[n] + (n > 0))
+            else:
+                dxs = step(dy, *[None] * (calls[n].op.differentiable - 1))
+            if n:
+                dy, dxs = dxs[0], dxs[1:]
+            gradients[:0] = dxs
+        return tuple(gradients)
+    return (value, *extra), backward if needed else None

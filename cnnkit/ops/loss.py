@@ -1,0 +1,1 @@
+"""Loss ops: cross-entropy, negative log-likelihood, mean squared error."""

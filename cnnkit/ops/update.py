@@ -1,0 +1,1 @@
+"""Optimizer updates as functions: (parameters, gradients, state) -> new ones."""
