@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Node", "enable_grad", "is_grad_enabled", "no_grad", "run_backward"]
+__all__ = ["Handle", "Node", "enable_grad", "is_grad_enabled", "no_grad", "run_backward"]
 
 _numbers = itertools.count()
 
@@ -72,6 +72,17 @@ class enable_grad(_GradMode):  # noqa: N801 - PyTorch's name
 def is_grad_enabled() -> bool:
     """Whether the tape records in this thread."""
     return mode.grad
+
+
+class Handle:
+    """What registering a hook returns: ``remove()`` takes the hook away."""
+
+    def __init__(self, remove: Callable[[], Any]):
+        self._remove = remove
+
+    def remove(self) -> None:
+        """Take the hook away."""
+        self._remove()
 
 
 class Node:

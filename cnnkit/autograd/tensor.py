@@ -10,7 +10,7 @@ import cnnkit.ops.arithmetic as A
 from cnnkit import backends
 from cnnkit.autograd import deferral
 from cnnkit.ops.core import Op
-from cnnkit.autograd.tape import Node, enable_grad, is_grad_enabled, mode, no_grad, run_backward
+from cnnkit.autograd.tape import Handle, Node, enable_grad, is_grad_enabled, mode, no_grad, run_backward
 
 __all__ = ["Tensor", "apply", "enable_grad", "is_grad_enabled", "no_grad", "tensor"]
 
@@ -322,14 +322,8 @@ class Tensor:
         assert self._node is not None
         return self._node
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
-        """Call `hook` with this Tensor's gradient in every backward; what it returns, if anything, takes its place.
-
-        Returns
-        -------
-        callable
-            Removes the hook.
-        """
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
+        """Call `hook` with this Tensor's gradient in every backward; what it returns, if anything, takes its place."""
         def on_array(dy: Array) -> Array:
             changed = hook(Tensor._of(dy))
             return dy if changed is None else changed.array
@@ -342,7 +336,7 @@ class Tensor:
             node.hooks = node.hooks or {}
             hooks = node.hooks.setdefault(self._index, [])
         hooks.append(on_array)
-        return lambda: hooks.remove(on_array)
+        return Handle(lambda: hooks.remove(on_array))
 
     def retain_grad(self) -> None:
         """Keep the gradient of this result of an op in ``grad``, as leaves do."""
