@@ -13,9 +13,9 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cnnkit.autograd.tape import Node, mode
 from cnnkit.backends import Tables, backend_of
 from cnnkit.ops.core import Call, Meta, Op, run_fused
-from cnnkit.autograd.tape import Node, mode
 
 __all__ = ["Link", "defer", "enter", "flush", "leave"]
 

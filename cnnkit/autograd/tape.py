@@ -52,7 +52,7 @@ class _GradMode:
         return wrapped
 
 
-class no_grad(_GradMode):  # noqa: N801 - PyTorch's name
+class no_grad(_GradMode):
     """Record nothing on the tape inside the block: results need no gradient, and ops save nothing.
 
     >>> import cnnkit
@@ -65,7 +65,7 @@ class no_grad(_GradMode):  # noqa: N801 - PyTorch's name
     recording = False
 
 
-class enable_grad(_GradMode):  # noqa: N801 - PyTorch's name
+class enable_grad(_GradMode):
     """Record again inside a `no_grad` block."""
 
 

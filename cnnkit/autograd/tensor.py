@@ -9,8 +9,8 @@ from typing import Any
 import cnnkit.ops.arithmetic as A
 from cnnkit import backends
 from cnnkit.autograd import deferral
-from cnnkit.ops.core import Op
 from cnnkit.autograd.tape import Handle, Node, enable_grad, is_grad_enabled, mode, no_grad, run_backward
+from cnnkit.ops.core import Op
 
 __all__ = ["Tensor", "apply", "enable_grad", "is_grad_enabled", "no_grad", "tensor"]
 

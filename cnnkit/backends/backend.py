@@ -1,0 +1,131 @@
+"""Backend: what cnnkit must know of an array library."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from cnnkit.backends.dtypes import DTYPES, dtype_name
+from cnnkit.backends.state import default, local
+from cnnkit.backends.table import Tables
+
+Array = Any
+
+
+class Unavailable(RuntimeError):
+    """A backend or kernel table is known but cannot be used here; the message says why."""
+
+
+class Backend:
+    """What cnnkit must know of an array library. Subclass it, or use `ArrayAPIBackend` where the defaults do.
+
+    Attributes
+    ----------
+    name : str
+        What users pass to `use`, ``Tensor.to`` and ``--backend``.
+    array_types : tuple of str
+        ``"module:qualified name"`` of the array types, as text, so that nothing is imported to compare them.
+    distribution : str
+        The installed distribution whose version `list` shows.
+    """
+
+    name = ""
+    array_types: tuple[str, ...] = ()
+    distribution = ""
+
+    def available(self) -> bool | str:
+        """``True``, or the reason why this backend cannot be used here."""
+        return True
+
+    @property
+    def namespace(self) -> Any:
+        """The Array API namespace that makes and transforms this backend's arrays."""
+        raise NotImplementedError(f"backend {self.name!r} must define `namespace`")
+
+    def asarray(self, data: Any, dtype: Any = None, device: str | None = None) -> Array:
+        """Copy `data` (numbers, nested lists, a NumPy array, an array of this backend) into a new array."""
+        if not self.owns(data):
+            data = np.array(data)
+        kwargs = {} if device is None else {"device": device}
+        return self.namespace.asarray(data, dtype=None if dtype is None else self.dtype(dtype), copy=True, **kwargs)
+
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """The array's values as a NumPy array; it may share memory with `array`."""
+        try:
+            return np.asarray(array)
+        except (TypeError, RuntimeError, ValueError):
+            return np.from_dlpack(array)
+
+    def synchronize(self) -> None:
+        """Return when everything that was started on the device has finished."""
+
+    def device(self) -> str:
+        """The device that new arrays are made on, in words."""
+        return "cpu"
+
+    @cached_property
+    def dtypes(self) -> tuple[str, ...]:
+        """Names of the dtypes that the array library has."""
+        return tuple(n for n in DTYPES if hasattr(self.namespace, n))
+
+    def dtype(self, dtype: Any) -> Any:
+        """This library's dtype object for a name (``"float32"``) or for any library's dtype object."""
+        name = dtype_name(dtype)
+        if name not in self.dtypes:
+            raise TypeError(f"backend {self.name!r} has no dtype {name!r}; it has {', '.join(self.dtypes)}")
+        return getattr(self.namespace, name)
+
+    def owns(self, array: Any) -> bool:
+        """Whether `array` is one of this backend's arrays."""
+        return any(f"{t.__module__}:{t.__qualname__}" in self.array_types for t in type(array).__mro__)
+
+    def version(self) -> str:
+        """The array library's version."""
+        try:
+            return importlib.metadata.version(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return "unknown version"
+
+    def resolve(self) -> Tables:
+        """The kernels that serve this backend now, in order, under the selection of `use` and `tables`."""
+        selection = local.tables or default.tables
+        try:
+            return self.__dict__["_resolved"][selection]
+        except KeyError:
+            from cnnkit.backends.registry import kernel_tables
+
+            resolved = self.__dict__.setdefault("_resolved", {})
+            resolved[selection] = Tables.of(t for t in kernel_tables(self.name) if selection is None or t.name in selection)
+            return resolved[selection]
+
+    def __repr__(self) -> str:
+        return f"<backend {self.name}>"
+
+
+class ArrayAPIBackend(Backend):
+    """A backend made from nothing but an Array API namespace, given as a module or as its import name.
+
+    >>> import numpy
+    >>> ArrayAPIBackend("plain", numpy, ("numpy:ndarray",)).asarray([1.0], "float32").dtype
+    dtype('float32')
+    """
+
+    def __init__(self, name: str, namespace: ModuleType | str, array_types: tuple[str, ...] = (), distribution: str = ""):
+        self.name, self.array_types = name, array_types
+        self.distribution = distribution or name
+        self._namespace = namespace
+
+    def available(self) -> bool | str:
+        if isinstance(self._namespace, str) and importlib.util.find_spec(self.distribution.replace("-", "_")) is None:
+            return f"{self.distribution} is not installed (pip install {self.distribution})"
+        return True
+
+    @cached_property
+    def namespace(self) -> Any:
+        return importlib.import_module(self._namespace) if isinstance(self._namespace, str) else self._namespace

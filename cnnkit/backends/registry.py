@@ -1,0 +1,194 @@
+"""The registry: plug-ins found by entry points or registered by hand, and the array's type that picks its backend."""
+
+from __future__ import annotations
+
+import builtins
+import importlib.metadata
+import threading
+import warnings
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from cnnkit.backends.backend import ArrayAPIBackend, Backend, Unavailable
+from cnnkit.backends.table import KernelTable
+
+_lock = threading.RLock()
+_backends: dict[str, Backend] = {}
+_tables: dict[str, KernelTable] = {}
+_broken: dict[str, str] = {}  # plug-ins that could not be imported, with the reason
+_by_type: dict[type, Backend | None] = {bool: None, int: None, float: None}
+_discovered: set[str] = set()
+
+
+def _discover(group: str, into: dict) -> None:
+    """Load the entry points of `group` once; one that fails warns, names itself, and breaks nothing."""
+    with _lock:
+        if group in _discovered:
+            return
+        _discovered.add(group)
+        for entry in importlib.metadata.entry_points(group=group):
+            if entry.name in into:
+                continue
+            try:
+                plugin = entry.load()
+                if not isinstance(plugin, Backend | KernelTable):
+                    raise TypeError(f"it names a {type(plugin).__name__}, not a Backend or KernelTable")
+                into[entry.name] = plugin
+            except Exception as error:  # a plug-in may fail in any way, and must not take cnnkit with it
+                _broken[entry.name] = f"{type(error).__name__}: {error}"
+                warnings.warn(f"cnnkit ignores the plug-in {entry.name!r} ({entry.value}), which could not be imported: "
+                              f"{_broken[entry.name]}", RuntimeWarning, stacklevel=3)
+
+
+def _all_backends() -> dict[str, Backend]:
+    if "cnnkit.backends" not in _discovered:
+        _discover("cnnkit.backends", _backends)
+    return _backends
+
+
+def kernel_tables(backend: str | None = None) -> builtins.list[KernelTable]:
+    """All kernel tables, or one backend's, the highest priority first."""
+    if "cnnkit.kernels" not in _discovered:
+        _discover("cnnkit.kernels", _tables)
+    return sorted((t for t in _tables.values() if backend in (None, t.backend)), key=lambda t: -t.priority)
+
+
+def register(backend: Backend) -> Backend:
+    """Add a backend by hand, or replace the one of the same name; plug-ins use the entry point instead."""
+    with _lock:
+        _all_backends()[backend.name] = backend
+        for cached in [t for t, b in _by_type.items() if b is not None]:
+            del _by_type[cached]
+    return backend
+
+
+def register_table(table: KernelTable | None = None, *, remove: str | None = None) -> None:
+    """Add a kernel table by hand, or take away the one called `remove`."""
+    with _lock:
+        kernel_tables()
+        if table is not None:
+            _tables[table.name] = table
+        if remove is not None:
+            _tables.pop(remove, None)
+        for backend in {*_all_backends().values(), *(b for b in _by_type.values() if b)}:
+            backend.__dict__.pop("_resolved", None)
+
+
+def backend_of(array: Any) -> Backend:
+    """The backend that runs ops on `array`: its type decides, looked up once and then from a dict.
+
+    Raises
+    ------
+    TypeError
+        If `array` is no array of a known backend and has no Array API namespace of its own.
+
+    >>> import numpy
+    >>> backend_of(numpy.zeros(3))
+    <backend numpy>
+    """
+    backend = _by_type.get(type(array))
+    return backend if backend is not None else _resolve_type(array)
+
+
+def _resolve_type(array: Any) -> Backend:
+    kind = type(array)
+    for base in kind.__mro__:
+        for backend in _all_backends().values():
+            if f"{base.__module__}:{base.__qualname__}" in backend.array_types:
+                _by_type[kind] = backend
+                return backend
+    if kind not in _by_type and hasattr(array, "__array_namespace__"):
+        namespace = array.__array_namespace__()
+        backend = ArrayAPIBackend(namespace.__name__, namespace, (f"{kind.__module__}:{kind.__qualname__}",))
+        _by_type[kind] = backend
+        return backend
+    raise TypeError(f"cnnkit got a value of type {kind.__module__}.{kind.__qualname__}, which is no array of a known backend "
+                    f"({', '.join(_all_backends())}) and has no Array API namespace; make a Tensor with cnnkit.tensor(...)")
+
+
+def namespace_of(array: Any) -> Any:
+    """The Array API namespace of `array` (0.2 us; ``array_api_compat.array_namespace`` costs 3 us)."""
+    return backend_of(array).namespace
+
+
+def get(name: str | Backend | ModuleType) -> Backend:
+    """The available backend called `name` (a kernel table's name gives its backend; a namespace, a plain backend).
+
+    Raises
+    ------
+    ValueError
+        If there is no such backend; the message lists what is installed and what could be.
+    Unavailable
+        If it is known but cannot be used here; the message says why.
+    """
+    if isinstance(name, Backend):
+        return name
+    if isinstance(name, ModuleType):
+        known = [b for b in _all_backends().values() if b.available() is True and b.namespace is name]
+        return known[0] if known else ArrayAPIBackend(name.__name__, name)
+    name = name.split(":", 1)[0]
+    kernel_tables()
+    if name in _broken:
+        raise Unavailable(f"backend {name!r} could not be imported: {_broken[name]}")
+    backends = _all_backends()
+    table = None
+    if name not in backends and name in _tables:
+        table = _tables[name]
+        name = table.backend
+    if name not in backends:
+        raise ValueError(f"there is no backend {name!r}. {_inventory()}")
+    for part in (backends[name], table):
+        reason = True if part is None else part.available()
+        if reason is not True:
+            raise Unavailable(f"backend {part.name!r} is not available: {reason}. {_inventory()}")
+    return backends[name]
+
+
+def _inventory() -> str:
+    here, absent = [], [f"{name} ({reason})" for name, reason in _broken.items()]
+    for part in (*_all_backends().values(), *(t for t in _tables.values() if t.name not in _all_backends())):
+        reason = part.available()
+        if reason is True:
+            here.append(part.name)
+        else:
+            absent.append(f"{part.name} ({reason})")
+    return f"Available: {', '.join(here)}." + (f" Not available: {'; '.join(absent)}." if absent else "")
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """One row of `list`: a backend as it stands on this machine."""
+
+    name: str
+    library: str
+    version: str
+    device: str
+    tables: tuple[str, ...]
+    available: bool
+    reason: str = ""
+
+
+def list() -> Any:  # the public name is cnnkit.backends.list()
+    """Every backend that is installed: name, array library and version, device, kernel tables in order of priority.
+
+    Returns
+    -------
+    list of BackendInfo
+        `reason` says why a backend is not available; a table that is not is shown with its reason in brackets.
+
+    >>> [row.available for row in list() if row.name == "numpy"]
+    [True]
+    """
+    rows = []
+    for name, backend in _all_backends().items():
+        served = []
+        for table in kernel_tables(name):
+            reason = table.available()
+            served.append(table.name if reason is True else f"{table.name} [{reason}]")
+        reason = backend.available()
+        here = reason is True
+        rows.append(BackendInfo(name, backend.distribution or name, backend.version() if here else "-",
+                                backend.device() if here else "-", tuple(served), here, "" if here else str(reason)))
+    rows += [BackendInfo(name, name, "-", "-", (), False, reason) for name, reason in _broken.items()]
+    return rows

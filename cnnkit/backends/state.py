@@ -1,0 +1,29 @@
+"""What `use` and `tables` chose: for the whole process, and for one thread."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cnnkit.backends.backend import Backend
+
+Selection = tuple[str, ...] | None  # names of the kernel tables that serve; None: every one that is available
+
+
+class _Local(threading.local):
+    """What `use` and `tables` chose for this thread; ``None`` falls back to the process's choice."""
+
+    backend: Backend | None = None
+    device: str | None = None
+    tables: tuple[str, ...] | None = None
+
+
+class _Default:
+    backend: Backend | None = None
+    device: str | None = None
+    tables: tuple[str, ...] | None = None
+
+
+local = _Local()
+default = _Default()

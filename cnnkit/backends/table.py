@@ -1,0 +1,63 @@
+"""Kernel tables: faster functions for ops, by op name or by a tuple of op names that they fuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+Kernels = Mapping[str | tuple[str, ...], Callable]
+
+
+@dataclass
+class KernelTable:
+    """Faster kernels for one backend's arrays, by op name, or by a tuple of op names for a fused kernel.
+
+    Parameters
+    ----------
+    name : str
+        What users pass to `use` and `tables`.
+    backend : str
+        The backend whose arrays the kernels take.
+    kernels : mapping or callable
+        ``{"conv2d": function, ("conv2d", "relu"): function}``, or a callable that makes it on first use. A kernel has
+        its op's own signature and result; it returns ``NotImplemented`` for what it does not serve.
+    priority : float
+        The highest is asked first.
+    available : callable
+        Returns ``True``, or the reason why the table cannot be used here.
+    """
+
+    name: str
+    backend: str
+    kernels: Kernels | Callable[[], Kernels]
+    priority: float = 0.0
+    available: Callable[[], bool | str] = lambda: True
+
+    def load(self) -> Kernels:
+        """The kernels, made now if they were not made yet."""
+        if callable(self.kernels):
+            self.kernels = self.kernels()
+        return self.kernels
+
+
+@dataclass(frozen=True)
+class Tables:
+    """One backend's kernels under one selection: what the dispatcher looks into at every call."""
+
+    single: dict[str, tuple[Callable, ...]]
+    fused: dict[tuple[str, ...], tuple[Callable, ...]]
+    prefixes: frozenset[tuple[str, ...]]  # every proper beginning of a fused key
+
+    @classmethod
+    def of(cls, tables: Iterable[KernelTable]) -> Tables:
+        """Merge the tables that are available, asked in the order given."""
+        single: dict[str, tuple[Callable, ...]] = {}
+        fused: dict[tuple[str, ...], tuple[Callable, ...]] = {}
+        for table in tables:
+            if table.available() is True:
+                for key, kernel in table.load().items():
+                    if isinstance(key, str):
+                        single[key] = (*single.get(key, ()), kernel)
+                    else:
+                        fused[key] = (*fused.get(key, ()), kernel)
+        return cls(single, fused, frozenset(key[:n] for key in fused for n in range(1, len(key))))
