@@ -5,3 +5,4 @@ import numpy
 from cnnkit.backends import ArrayAPIBackend
 
 backend = ArrayAPIBackend("numpy", numpy, ("numpy:ndarray", "numpy:generic"))
+backend.host = True

@@ -317,8 +317,8 @@ class Tensor:
         passed = link is not None and link.status == deferral.PASSED
         self.array  # noqa: B018 - a hook breaks the chain here
         if passed or (self._node is not None and self._node.detour):
-            raise RuntimeError(f"{what} on a result in the middle of a chain that a fused kernel has already run: no gradient comes "
-                               f"back through it. Call {what} right after the op that makes it, before it is used")
+            raise RuntimeError(f"{what} on a result in the middle of a chain that a fused kernel has already run: no gradient "
+                               f"comes back through it. Call {what} right after the op that makes it, before it is used")
         assert self._node is not None
         return self._node
 
@@ -364,12 +364,11 @@ class Tensor:
         return _rebuild, (type(self), self.backend, self.numpy(), self.requires_grad)
 
     def __repr__(self) -> str:
-        import numpy as np  # for its number formatting only
-
-        body = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=200)
+        backend = backends.backend_of(self.array)
+        body = backend.text(self._value, "tensor(")
         notes = "" if (name := backends.dtype_name(self.dtype)) in ("float32", "int64", "bool") else f", dtype={name}"
-        if (backend := self.backend) != "numpy":
-            notes += f", backend='{backend}'"
+        if not backend.host:
+            notes += f", backend={backend.name!r}"
         if self._node is not None:
             notes += f", grad_fn={self._node!r}"
         elif self.requires_grad:
@@ -586,7 +585,7 @@ def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, backend
         device = backend.split(":", 1)[1]
     if hasattr(data, "dtype"):
         there = backends.backend_of(data)
-        if there is not here and there.name != "numpy" and backend is None:
+        if there is not here and not there.host and backend is None:
             here, device = there, None
         elif there is not here:
             data = there.to_numpy(data)

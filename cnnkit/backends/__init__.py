@@ -5,12 +5,12 @@ library that follows the Python Array API runs all of cnnkit. Kernel tables (gro
 op. The *array* decides what runs it (`backend_of`); `use` only says where new arrays are made, and which tables serve.
 """
 
-from cnnkit.backends.backend import ArrayAPIBackend, Backend, Unavailable
+from cnnkit.backends.backend import Array, ArrayAPIBackend, Backend, Unavailable
 from cnnkit.backends.choice import current, current_device, tables, use
 from cnnkit.backends.dtypes import DTYPES, dtype_name
 from cnnkit.backends.registry import BackendInfo, backend_of, get, kernel_tables, list, namespace_of, register, register_table
 from cnnkit.backends.table import KernelTable, Tables
 
-__all__ = ["DTYPES", "ArrayAPIBackend", "Backend", "BackendInfo", "KernelTable", "Tables", "Unavailable", "backend_of",
+__all__ = ["DTYPES", "Array", "ArrayAPIBackend", "Backend", "BackendInfo", "KernelTable", "Tables", "Unavailable", "backend_of",
            "current", "current_device", "dtype_name", "get", "kernel_tables", "list", "namespace_of", "register",
            "register_table", "tables", "use"]

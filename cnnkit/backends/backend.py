@@ -33,9 +33,12 @@ class Backend:
         ``"module:qualified name"`` of the array types, as text, so that nothing is imported to compare them.
     distribution : str
         The installed distribution whose version `list` shows.
+    host : bool
+        Whether its arrays are the form in which data come from the host and go back: NumPy's only.
     """
 
     name = ""
+    host = False
     array_types: tuple[str, ...] = ()
     distribution = ""
 
@@ -61,6 +64,10 @@ class Backend:
             return np.asarray(array)
         except (TypeError, RuntimeError, ValueError):
             return np.from_dlpack(array)
+
+    def text(self, array: Array, prefix: str = "") -> str:
+        """The values as `repr` shows them, shortened; `prefix` is what stands before them on the first line."""
+        return np.array2string(self.to_numpy(array), separator=", ", prefix=prefix, threshold=200)
 
     def synchronize(self) -> None:
         """Return when everything that was started on the device has finished."""
