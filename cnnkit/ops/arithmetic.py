@@ -398,7 +398,7 @@ def getitem(x: Array, *, needs: Sequence[bool], index: Any) -> tuple:
         if Ellipsis not in entries and used < x.ndim:
             entries = (*entries, Ellipsis)  # the standard wants every axis to be named
         return _slice(x, entries), (lambda dy: (_unslice(dy, tuple(x.shape), entries),)) if needs[0] else None
-    return x[index], (lambda dy: (_scatter_add(dy, x, index),)) if needs[0] else None
+    return _gather(x, index), (lambda dy: (_scatter_add(dy, x, index),)) if needs[0] else None
 
 
 def _slice(x: Array, entries: tuple) -> Array:
@@ -442,11 +442,20 @@ def _unslice(dy: Array, shape: tuple[int, ...], entries: tuple) -> Array:
     return dy
 
 
+def _gather(x: Array, index: Any) -> Array:
+    """An index by arrays: one array of positions along the first axis, a mask, or what else the library has."""
+    if hasattr(index, "dtype") and dtype_name(index.dtype) != "bool":
+        xp = namespace_of(x)
+        taken = xp.take(x, xp.reshape(index, (-1,)), axis=0)
+        return xp.reshape(taken, (*index.shape, *x.shape[1:]))
+    return x[index]
+
+
 def _scatter_add(dy: Array, x: Array, index: Any) -> Array:
     """The gradient of an index by arrays: a matrix product with one-hot rows, in blocks of bounded size."""
     xp, device = namespace_of(x), getattr(x, "device", None)
     size = math.prod(x.shape)
-    places = xp.reshape(xp.reshape(xp.arange(size, device=device), tuple(x.shape))[index], (-1,))
+    places = xp.reshape(_gather(xp.reshape(xp.arange(size, device=device), tuple(x.shape)), index), (-1,))
     values, everywhere = xp.reshape(dy, (1, -1)), xp.arange(size, device=device)
     total = xp.zeros((1, size), dtype=dy.dtype, device=device)
     block = 1 + (1 << 22) // (size + 1)
