@@ -458,8 +458,10 @@ def _scatter_add(dy: Array, x: Array, index: Any) -> Array:
     places = xp.reshape(_gather(xp.reshape(xp.arange(size, device=device), tuple(x.shape)), index), (-1,))
     values, everywhere = xp.reshape(dy, (1, -1)), xp.arange(size, device=device)
     total = xp.zeros((1, size), dtype=dy.dtype, device=device)
+    count = places.shape[0]
     block = 1 + (1 << 22) // (size + 1)
-    for at in range(0, places.shape[0], block):
-        hot = xp.astype(xp.expand_dims(places[at:at + block], axis=1) == xp.expand_dims(everywhere, axis=0), dy.dtype)
-        total = total + xp.matmul(values[:, at:at + block], hot)
+    for at in range(0, count, block):
+        end = builtins.min(at + block, count)
+        hot = xp.astype(xp.expand_dims(places[at:end], axis=1) == xp.expand_dims(everywhere, axis=0), dy.dtype)
+        total = total + xp.matmul(values[:, at:end], hot)
     return xp.reshape(total, tuple(x.shape))
