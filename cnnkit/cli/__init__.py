@@ -1,0 +1,74 @@
+"""The command line: ``cnnkit train``, ``predict``, ``summary``, ``show``, ``backends``, ``check``.
+
+A mistake gets one readable line and exit status 2, never a traceback; a check that fails gives status 1.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from cnnkit.backends import Unavailable
+from cnnkit.cli import inspecting, training
+
+__all__ = ["app", "main", "run"]
+
+# Typer builds on Click, its own copy in newer versions; these are its exceptions in either case.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+ClickException: type[Exception] = UsageError.__bases__[0]
+
+app = typer.Typer(name="cnnkit", help="Train convolutional networks on any array library.", no_args_is_help=False,
+                  add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app.command()(training.train)
+app.command()(training.predict)
+app.command()(inspecting.summary)
+app.command()(inspecting.show)
+app.command()(inspecting.backends)
+app.command()(inspecting.check)
+
+
+@app.callback(invoke_without_command=True)
+def root(context: typer.Context, version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+    """Train convolutional networks on any array library."""
+    if context.invoked_subcommand is None and not version:
+        print(context.get_help())
+    if version:
+        import cnnkit
+
+        print(f"cnnkit {cnnkit.__version__}")
+        raise typer.Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    try:
+        status = app(args=arguments, prog_name="cnnkit", standalone_mode=False)
+    except typer.Abort:
+        return _fail("interrupted", 130)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except ClickException as error:
+        context = getattr(error, "ctx", None)
+        where = context.command_path if context is not None else "cnnkit"
+        return _fail(f"{where}: {error.format_message()} (see {where} --help)")  # type: ignore[attr-defined]
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        return 141
+    except (ValueError, TypeError, OSError, Unavailable, FloatingPointError, ImportError) as error:
+        return _fail(str(error.args[0]) if isinstance(error, KeyError) else str(error))
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str, status: int = 2) -> int:
+    line = " ".join(message.split())
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
+        line if line.startswith("cnnkit") else f"cnnkit: {line}")
+    return status

@@ -1,0 +1,154 @@
+"""Saved weights: safetensors files of Tensors, and models as such a file with their settings beside it as JSON.
+
+Neither format can hold code, so reading a file never runs any.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse
+from safetensors.numpy import save as serialise
+
+import cnnkit
+from cnnkit import models
+from cnnkit.autograd import Tensor, tensor
+from cnnkit.nn import Module
+
+__all__ = ["SavedModel", "load_file", "load_model", "save_file", "save_model"]
+
+FORMAT = 1  # of the settings file
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model read back, with the settings that were saved beside it."""
+
+    model: Module
+    settings: dict[str, Any]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images that the model takes."""
+        return tuple(self.settings["config"]["input_shape"])
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, in the order of the model's scores."""
+        return list(self.settings["classes"])
+
+
+def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike, metadata: Mapping[str, str] | None = None) -> Path:
+    """Write Tensors of any backend to a safetensors file, whole or not at all.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        A ``state_dict``.
+    path : path
+        Where to; a file that exists is replaced.
+    metadata : mapping of str to str, optional
+        Kept in the file's header.
+    """
+    arrays = {name: value.numpy().copy(order="C") for name, value in tensors.items()}
+    return _write(Path(path), serialise(arrays, dict(metadata) if metadata else None))
+
+
+def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged or is no safetensors file.
+    """
+    data = Path(path).read_bytes()
+    try:
+        arrays = parse(data)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no whole safetensors file ({error}); save the model again") from error
+    return {name: tensor(value, backend=backend) for name, value in arrays.items()}
+
+
+def save_model(model: Module, path: str | os.PathLike, classes: list[str] | None = None, **settings: Any) -> Path:
+    """Write a model's weights to ``PATH.safetensors`` and what rebuilds it to ``PATH.json``.
+
+    Parameters
+    ----------
+    model : Module
+        A model of `cnnkit.models` (one with a ``config``). For others, ``save_file(model.state_dict(), path)``.
+    path : path
+        With or without the ending ``.safetensors``; its folder is made.
+    classes : list of str
+        Names of the classes.
+    **settings
+        Kept in the JSON file: how the model was trained, its accuracy.
+
+    Returns
+    -------
+    Path
+        The weights file.
+    """
+    name = type(model).__name__
+    if name not in models.NAMES or not hasattr(model, "config"):
+        raise TypeError(f"save_model() can rebuild {', '.join(models.NAMES)}; for a {name} keep the code that makes it, and save "
+                        "its weights with save_file(model.state_dict(), path)")
+    weights = Path(path) if Path(path).suffix == ".safetensors" else Path(f"{path}.safetensors")
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    save_file(model.state_dict(), weights, {"format": "cnnkit"})
+    outputs = int(model.config["classes"])
+    content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "model": name, "config": model.config,
+               "classes": list(classes) if classes is not None else [str(i) for i in range(outputs)], **settings}
+    _write(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
+    return weights
+
+
+def load_model(path: str | os.PathLike) -> SavedModel:
+    """Read back what `save_model` wrote; the model is in evaluation mode, on the backend that `cnnkit.use` says.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the weights or the settings are not there.
+    ValueError
+        If either is damaged, or they do not belong together.
+    """
+    weights = Path(path) if Path(path).suffix == ".safetensors" else Path(f"{path}.safetensors")
+    beside = weights.with_suffix(".json")
+    for file, what in ((weights, "weights"), (beside, "settings")):
+        if not file.is_file():
+            raise FileNotFoundError(f"there is no file {file} (the {what} of a saved model); `cnnkit train` writes one")
+    try:
+        settings = json.loads(beside.read_text(encoding="utf-8"))
+        name, config, classes = settings["model"], settings["config"], settings["classes"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{beside} holds no settings of a saved model ({type(error).__name__}: {error}); save it again") from error
+    if settings.get("format") != FORMAT:
+        raise ValueError(f"{beside} has format {settings.get('format')!r}; this version of cnnkit reads format {FORMAT}")
+    model = models.build(name, config)
+    try:
+        model.load_state_dict(load_file(weights))
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{weights} does not fit {beside}: {error.args[0]}") from error
+    if len(classes) != config["classes"]:
+        raise ValueError(f"{beside} names {len(classes)} classes for a model with {config['classes']}")
+    return SavedModel(model.eval(), settings)
+
+
+def _write(path: Path, data: bytes) -> Path:
+    """Write a file whole or not at all: beside it first, then renamed over it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,102 @@
+"""Using a trained model: its loss and accuracy on data, its classes and probabilities for images."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from cnnkit import functional as F
+from cnnkit.autograd import Tensor, no_grad
+from cnnkit.nn import Module
+from cnnkit.train.tally import Tally
+
+__all__ = ["Scores", "evaluate", "evaluating", "predict", "predict_proba"]
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Scores(NamedTuple):
+    """Mean loss, and accuracy as a fraction of 1 (``None`` where the task has no classes)."""
+
+    loss: float
+    accuracy: float | None
+
+
+@contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """Evaluation mode without tape until the block's end; every module's own mode comes back then."""
+    before = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        for module, training in before:
+            module.training = training
+
+
+def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_size: int = 256) -> Scores:
+    """Measure a model on data.
+
+    Parameters
+    ----------
+    model : Module
+        From images (N, C, H, W) to scores (N, classes).
+    data : DataLoader, dataset, or (images, labels)
+        What to measure it on.
+    loss : callable
+        ``loss(output, target)``, a mean over the batch; cross-entropy by default.
+    batch_size : int
+        Where `data` is not in batches yet.
+
+    >>> from cnnkit import models, train
+    >>> from cnnkit.data import datasets
+    >>> train.evaluate(models.CommonCNN((1, 8, 8)), datasets.digits(train=False)).accuracy < 0.5
+    True
+    """
+    tally = Tally()
+    loss = loss or F.cross_entropy
+    with evaluating(model):
+        for x, y in batches(data, batch_size):
+            output = model(x)
+            tally.add(loss(output, y), output, y)
+    return Scores(*tally.read())
+
+
+def predict_proba(model: Module, images: Any, *, batch_size: int = 256) -> Tensor:
+    """Each image's probability of each class, (N, classes): softmax of the model's scores."""
+    return F.softmax(_outputs(model, images, batch_size), dim=1)
+
+
+def predict(model: Module, images: Any, *, batch_size: int = 256) -> Tensor:
+    """Each image's most probable class, (N,) int64."""
+    return _outputs(model, images, batch_size).argmax(dim=1)
+
+
+def _outputs(model: Module, images: Any, batch_size: int) -> Tensor:
+    x = images if isinstance(images, Tensor) else Tensor(images)
+    if x.shape[0] == 0:
+        raise ValueError(f"there are no images to predict: got shape {x.shape}")
+    with evaluating(model):
+        parts = [model(x[at:min(at + batch_size, x.shape[0])]) for at in range(0, x.shape[0], batch_size)]
+        return F.cat(parts) if len(parts) > 1 else parts[0]
+
+
+@functools.cache
+def _loader_type() -> type:
+    from cnnkit.data import DataLoader
+
+    return DataLoader
+
+
+def batches(data: Any, batch_size: int, shuffle: bool = False, seed: int | None = None) -> Any:
+    """A loader over `data`, which may be one already, a dataset, or a pair of arrays (images, labels)."""
+    from cnnkit.data import ArrayDataset
+
+    if isinstance(data, tuple) and len(data) == 2:
+        data = ArrayDataset(*data)
+    if isinstance(data, _loader_type()) or not hasattr(data, "__getitem__"):
+        return data
+    return _loader_type()(data, batch_size, shuffle=shuffle, seed=seed)

@@ -1,0 +1,63 @@
+"""History: what a training run measured, one row an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+__all__ = ["Epoch", "History"]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch's figures; accuracies are fractions of 1, ``None`` where the task has no classes."""
+
+    epoch: int
+    loss: float
+    accuracy: float | None
+    images_per_second: float
+    seconds: float
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+
+    def __str__(self) -> str:
+        parts = [f"Epoch {self.epoch}", f"loss {self.loss:.4f}"]
+        if self.accuracy is not None:
+            parts.append(f"accuracy {self.accuracy:.4f}")
+        if self.val_loss is not None:
+            parts.append(f"held-out loss {self.val_loss:.4f}")
+        if self.val_accuracy is not None:
+            parts.append(f"held-out accuracy {self.val_accuracy:.4f}")
+        return ", ".join([*parts, f"{self.images_per_second:,.0f} images/s"])
+
+
+@dataclass
+class History:
+    """The rows of a run, and whether it was stopped before its last epoch.
+
+    >>> history = History([Epoch(1, 0.5, 0.8, 1000.0, 1.0), Epoch(2, 0.25, 0.9, 1000.0, 1.0)])
+    >>> history["loss"], len(history), history[-1].accuracy
+    ([0.5, 0.25], 2, 0.9)
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    interrupted: bool = False
+
+    def __getitem__(self, key: int | str) -> Any:
+        if isinstance(key, str):
+            names = [f.name for f in fields(Epoch)]
+            if key not in names:
+                raise KeyError(f"a history has no {key!r}; it has {', '.join(names)}")
+            return [getattr(row, key) for row in self.epochs]
+        return self.epochs[key]
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def __iter__(self) -> Iterator[Epoch]:
+        return iter(self.epochs)
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """The rows as plain dicts, for JSON."""
+        return [asdict(row) for row in self.epochs]

@@ -1,0 +1,98 @@
+"""Progress of a run: a live bar in a terminal, one plain line an epoch elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cnnkit.train.history import Epoch
+from cnnkit.train.tally import Tally
+
+__all__ = ["Bar", "Lines", "Reporter", "Silent", "reporter"]
+
+
+class Reporter(Protocol):
+    """What the loop tells of its progress."""
+
+    def begin(self, epoch: int, epochs: int, batches: int | None) -> None:
+        """An epoch starts."""
+
+    def step(self, tally: Tally) -> None:
+        """A batch is done; `tally` is read only when there is something to show."""
+
+    def end(self, row: Epoch) -> None:
+        """An epoch is done."""
+
+    def close(self) -> None:
+        """The run is over, also after an error."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def begin(self, epoch: int, epochs: int, batches: int | None) -> None: ...
+    def step(self, tally: Tally) -> None: ...
+    def end(self, row: Epoch) -> None: ...
+    def close(self) -> None: ...
+
+
+class Lines(Silent):
+    """One line when an epoch is done."""
+
+    def __init__(self, console: Console):
+        self.console = console
+
+    def end(self, row: Epoch) -> None:
+        """Print the row."""
+        self.console.print(str(row), highlight=False, soft_wrap=True)
+
+
+class Bar(Lines):
+    """A live bar with loss, accuracy and images per second, and one line when an epoch is done."""
+
+    TICK = 0.2  # seconds between two looks at the tally: each one waits for the device
+
+    def __init__(self, console: Console):
+        super().__init__(console)
+        self.progress = Progress(TextColumn("Epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
+                                 TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=console, transient=True,
+                                 auto_refresh=False)
+        self.progress.start()
+        self.task: Any = None
+
+    def begin(self, epoch: int, epochs: int, batches: int | None) -> None:
+        """Start a new bar."""
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+        self.task = self.progress.add_task("", total=batches, epoch=f"{epoch}/{epochs}", figures="")
+        self.started = self.shown = time.perf_counter()
+        self.batches = 0
+
+    def step(self, tally: Tally) -> None:
+        """Move the bar, at most five times a second."""
+        self.batches += 1
+        now = time.perf_counter()
+        if now - self.shown >= self.TICK:
+            self.shown = now
+            loss, accuracy = tally.read()
+            figures = f"loss {loss:.4f}" + ("" if accuracy is None else f"  accuracy {accuracy:.4f}")
+            figures += f"  {tally.images / (now - self.started):,.0f} images/s"
+            self.progress.update(self.task, completed=self.batches, figures=figures)
+            self.progress.refresh()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self.progress.stop()
+
+
+def reporter(progress: bool | Reporter, console: Console | None = None) -> Reporter:
+    """The reporter for ``fit(progress=...)``: one of your own, a bar or lines for ``True``, none for ``False``."""
+    if not isinstance(progress, bool):
+        return progress
+    if not progress:
+        return Silent()
+    console = console or Console()
+    return Bar(console) if console.is_terminal else Lines(console)
