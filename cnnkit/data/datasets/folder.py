@@ -1,0 +1,146 @@
+"""A folder of class folders: one sub-folder per class, full of images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnkit.data.dataset import Dataset
+
+__all__ = ["ImageFolder"]
+
+_FORMATS = {  # what a file may be, whatever its name says: Pillow would also read formats that start other programs
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
+    ".webp": "WEBP", ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM",
+}
+_GRAY = ("1", "L", "LA")
+
+
+class ImageFolder(Dataset):
+    """Images in a folder that has one sub-folder per class; decoded when they are asked for.
+
+    Parameters
+    ----------
+    root : path
+        ``root/cat/1.png``, ``root/cat/2.jpg``, ``root/dog/1.png``, ... Hidden and other files are passed over.
+    transform : callable, optional
+        Applied to each picture (H, W) or (H, W, 3) of uint8.
+    size : int or (int, int), optional
+        Resize every image to this height and width, in pixels (bilinear, with antialiasing).
+    mode : {"L", "RGB"}, optional
+        Gray or colour; by default gray if all images are.
+    classes : sequence of str, optional
+        The class folders' names in the order of their labels; by default all, sorted by name. A test set takes its
+        training set's.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        The names of the labels 0, 1, ...
+    samples : list of (Path, int)
+        Each image's file and label.
+    targets : ndarray of int64
+        The labels.
+    image_size : (int, int)
+        Height and width, in pixels.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If it has no class folders, one of them no images, a file cannot be read as an image, or the images differ in
+        size and `size` is not given: the message names the files.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     for name in ("cat", "dog"):
+    ...         (Path(root) / name).mkdir()
+    ...         Image.new("RGB", (32, 24)).save(Path(root) / name / "1.png")
+    ...     data = ImageFolder(root)
+    ...     data.classes, data[1][0].shape, data.image_shape
+    (('cat', 'dog'), (24, 32, 3), (3, 24, 32))
+    """
+
+    def __init__(self, root: str | os.PathLike, transform: Callable | None = None,
+                 size: int | tuple[int, int] | None = None, mode: str | None = None, *,
+                 classes: Sequence[str] | None = None):
+        self.root, self.transform = Path(root), transform
+        if mode not in (None, "L", "RGB"):
+            raise ValueError(f"mode must be 'L' (gray) or 'RGB', got {mode!r}")
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"there is no folder {self.root}")
+        folders = sorted(f.name for f in self.root.iterdir() if f.is_dir() and not f.name.startswith("."))
+        if not folders:
+            raise ValueError(f"{self.root} has no class folders: images must lie in one sub-folder per class, as in "
+                             f"{self.root / 'cat' / '1.png'}")
+        self.classes: tuple[str, ...] = tuple(folders if classes is None else classes)
+        for name in folders:
+            if name not in self.classes:
+                raise ValueError(f"{self.root / name} is no folder of a known class ({', '.join(self.classes)})")
+        self.samples = [(file, self.classes.index(name)) for name in folders for file in _images_in(self.root / name)]
+        self.targets = np.array([label for _, label in self.samples], np.int64)
+        heads = [_head(file) for file, _ in self.samples]
+        self.mode = mode or ("L" if all(kind in _GRAY for kind, _ in heads) else "RGB")
+        sizes = [height_width for _, height_width in heads]
+        self._resize = size is not None
+        self.image_size: tuple[int, int] = (size, size) if isinstance(size, int) else size or sizes[0]
+        if size is None:
+            for (file, _), (height, width) in zip(self.samples, sizes):
+                if (height, width) != sizes[0]:
+                    raise ValueError(f"images differ in size: {self.samples[0][0]} is {sizes[0][0]} x {sizes[0][1]} "
+                                     f"pixels (height x width) but {file} is {height} x {width}; pass size=")
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        file, label = self.samples[index]
+        image = np.asarray(_decode(file, self.mode, self.image_size if self._resize else None))
+        return (image if self.transform is None else self.transform(image)), label
+
+    def __repr__(self) -> str:
+        height, width = self.image_size
+        return (f"ImageFolder({str(self.root)!r}: {len(self)} images, {height} x {width}, {self.mode}, "
+                f"{len(self.classes)} classes)")
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """The images in a folder and below it, sorted by name."""
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in _FORMATS and not f.name.startswith("."))
+    if not files:
+        raise ValueError(f"class folder {folder} holds no images ({' '.join(_FORMATS)})")
+    return files
+
+
+def _head(file: Path) -> tuple[str, tuple[int, int]]:
+    """The colour mode and (height, width) that an image's header gives."""
+    with _opened(file) as image:
+        if image.mode in ("I", "F") or image.mode.startswith("I;"):
+            raise ValueError(f"{file} has more than 8 bits per pixel (Pillow's mode {image.mode}); save it with 8")
+        if image.mode == "P" and image.palette.mode == "L":
+            return "L", (image.height, image.width)
+        return image.mode, (image.height, image.width)
+
+
+def _decode(file: Path, mode: str, size: tuple[int, int] | None) -> Any:
+    from PIL import Image
+    with _opened(file) as image:
+        try:
+            picture = image.convert(mode)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"{file} is cut off or damaged: {error}; replace or remove it") from None
+        return picture if size is None else picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+
+
+def _opened(file: Path) -> Any:
+    from PIL import Image
+    try:
+        return Image.open(file, formats=sorted(set(_FORMATS.values())))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{file} cannot be read as an image ({error}); replace or remove it") from None

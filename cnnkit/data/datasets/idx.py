@@ -1,0 +1,99 @@
+"""The idx format, which MNIST and its successors come in: arrays of bytes behind a short header, often gzipped.
+
+Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits", section "File formats".
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import zlib
+from typing import IO, cast
+
+import numpy as np
+
+__all__ = ["read_idx", "read_images", "read_labels"]
+
+_DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_AGAIN = "download it again"
+_CHUNK = 1 << 24  # a header may promise any size: memory grows with what is really there
+
+
+def read_idx(path: str | os.PathLike) -> np.ndarray:
+    """Read one array from an idx file, gzipped or not.
+
+    Parameters
+    ----------
+    path : path
+        For example ``train-images-idx3-ubyte.gz``. What the file begins with, not its name, says whether it is gzipped.
+
+    Returns
+    -------
+    ndarray
+        In the machine's byte order.
+
+    Raises
+    ------
+    ValueError
+        If it is no idx file, is cut off, or does not hold what its header says: the message names the file, what was
+        expected, and what was found.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     _ = file.write(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
+    ...     _ = file.flush()
+    ...     read_idx(file.name).tolist()
+    [7, 2, 1]
+    """
+    with open(path, "rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        try:
+            if zipped:
+                with gzip.open(raw) as file:
+                    return _read(cast(IO[bytes], file), path)
+            return _read(raw, path)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"{path} is cut off or damaged: its gzip stream cannot be read to the end ({error}); "
+                             f"{_AGAIN}") from None
+
+
+def _read(file: IO[bytes], path: str | os.PathLike) -> np.ndarray:
+    magic = file.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES or not 1 <= magic[3] <= 8:
+        raise ValueError(f"{path} is no idx file: it begins with {magic!r}, where two zero bytes, a type "
+                         f"({', '.join(map(str, _DTYPES))}) and a number of axes were expected; {_AGAIN}")
+    dtype, axes = np.dtype(_DTYPES[magic[2]]), magic[3]
+    header = file.read(4 * axes)
+    if len(header) < 4 * axes:
+        raise ValueError(f"{path} is cut off within its header: {4 + len(header)} of {4 + 4 * axes} bytes; {_AGAIN}")
+    shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
+    size = math.prod(shape) * dtype.itemsize
+    body = bytearray()
+    while len(body) <= size and (chunk := file.read(min(_CHUNK, size + 1 - len(body)))):
+        body += chunk
+    if len(body) != size:
+        found = "more" if len(body) > size else f"only {len(body):,}"
+        raise ValueError(f"{path} does not hold what its header says: expected {' x '.join(map(str, shape))} = "
+                         f"{size:,} bytes, found {found}; {_AGAIN}")
+    return np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def read_images(path: str | os.PathLike) -> np.ndarray:
+    """Read an idx file of images: uint8, shape (N, H, W)."""
+    return _of_kind(path, 3, "images")
+
+
+def read_labels(path: str | os.PathLike) -> np.ndarray:
+    """Read an idx file of labels: uint8, shape (N,)."""
+    return _of_kind(path, 1, "labels")
+
+
+def _of_kind(path: str | os.PathLike, axes: int, what: str) -> np.ndarray:
+    array = read_idx(path)
+    if array.ndim != axes or array.dtype != np.uint8:
+        kind = {1: "labels", 3: "images"}.get(array.ndim, "something else")
+        raise ValueError(f"{path} does not hold {what} (idx{axes}, uint8) but {kind} (idx{array.ndim}, {array.dtype}, "
+                         f"shape {array.shape}); were the files of images and labels exchanged?")
+    return array

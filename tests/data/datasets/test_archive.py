@@ -1,0 +1,110 @@
+""".npz files are read by the usual names, and nothing in them can run."""
+
+import numpy as np
+import pytest
+
+from cnnkit.data.datasets import npz
+from cnnkit.data.datasets.archive import channels_first
+
+X, Y = np.arange(6 * 5 * 4, dtype=np.uint8).reshape(6, 5, 4), np.array([0, 1, 2, 0, 1, 2])
+
+
+@pytest.mark.parametrize(("x", "y"), [("x", "y"), ("X", "y"), ("images", "labels"), ("data", "targets"), ("data", "target"),
+                                      ("x_train", "y_train"), ("X_train", "y_train"), ("train_images", "train_labels")])
+def test_the_usual_names_are_known(tmp_path, x, y):
+    np.savez(tmp_path / "a.npz", **{x: X, y: Y, "more": X})
+    data = npz(tmp_path / "a.npz")
+    np.testing.assert_array_equal(data.data, X)
+    assert (data.targets.tolist(), data.classes) == (Y.tolist(), ("0", "1", "2"))
+
+
+def test_both_parts_of_a_file_count_the_same_classes(tmp_path):
+    np.savez(tmp_path / "a.npz", x_train=X, y_train=Y % 2, x_test=X[:2], y_test=[[0], [2]])
+    train, test = npz(tmp_path / "a.npz"), npz(tmp_path / "a.npz", train=False)
+    assert (len(train), len(test), test.targets.tolist()) == (6, 2, [0, 2])
+    assert train.classes == test.classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(("shape", "data_format", "expected"), [
+    ((2, 8, 9), None, (2, 8, 9)), ((2, 8, 9, 3), None, (2, 3, 8, 9)), ((2, 3, 8, 9), None, (2, 3, 8, 9)),
+    ((2, 8, 9, 1), None, (2, 1, 8, 9)), ((2, 8, 9, 5), "NHWC", (2, 5, 8, 9)), ((2, 3, 9, 3), "NCHW", (2, 3, 9, 3)),
+])
+def test_channels_move_to_the_front(shape, data_format, expected):
+    images = np.zeros(shape)
+    images[1, 0, ...] = 1
+    moved = channels_first(images, data_format)
+    assert moved.shape == expected
+    assert np.shares_memory(moved, images)
+
+
+@pytest.mark.parametrize(("shape", "data_format", "match"), [
+    ((2, 3, 9, 3), None, "pass data_format='NCHW' or 'NHWC'"), ((2, 16, 9, 9), None, "pass data_format="),
+    ((2, 64), None, "reshape flat images"), ((2, 8, 8), "CHW", "must be 'NHWC' or 'NCHW', got 'CHW'"),
+])
+def test_a_shape_that_leaves_the_channels_open_is_refused(shape, data_format, match):
+    with pytest.raises(ValueError, match=match):
+        channels_first(np.zeros(shape), data_format)
+
+
+@pytest.mark.parametrize(("arrays", "kwargs", "match"), [
+    ({"a": X, "b": Y}, {}, r"under a known name: it has the arrays a, b; save them as x_train and y_train or x and y"),
+    ({"x": X, "y": Y}, {"train": False}, "holds no test images and labels .* the arrays x, y"),
+    ({"x": X, "y": Y[:5]}, {}, "6 images but 5 labels"),
+    ({"x": X, "y": Y}, {"classes": 2}, r"label 2 of sample 2 is outside 0\.\.1"),
+    ({"x": X, "y": Y + 10**6}, {}, "labels go up to 1000002 but there are 6 images"),
+    ({"x": X[:0], "y": Y[:0]}, {}, "the dataset is empty"),
+    ({"x": X, "y": Y - 3}, {}, "label -3 of sample 0"),
+    ({"x": np.full((6, 4, 4), np.nan), "y": Y}, {}, "image 0 of the dataset holds NaN"),
+])
+def test_contents_that_do_not_fit_are_refused_and_the_file_is_named(tmp_path, arrays, kwargs, match):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ValueError, match=match) as error:
+        npz(tmp_path / "a.npz", **kwargs)
+    assert str(tmp_path / "a.npz") in str(error.value)
+
+
+class Payload:
+    """Leaves a mark if it is ever unpickled."""
+
+    def __reduce__(self):
+        return exec, ("import pathlib; pathlib.Path(MARK).touch()".replace("MARK", repr(str(self.mark))),)
+
+
+@pytest.mark.parametrize("wrap", ["npz", "pickle"])
+def test_a_pickle_is_never_opened(tmp_path, wrap):
+    import pickle
+    payload = Payload()
+    payload.mark = tmp_path / "mark"
+    if wrap == "npz":
+        np.savez(tmp_path / "a.npz", x=np.array([payload], object), y=Y)
+    else:
+        (tmp_path / "a.npz").write_bytes(pickle.dumps(payload))
+    with pytest.raises(ValueError, match=r"which only a pickle can store|is no .npz file"):
+        npz(tmp_path / "a.npz")
+    assert not payload.mark.exists()
+
+
+@pytest.mark.parametrize("keep", [0, 1, 10, 100, 400, -1, -40])
+def test_a_file_cut_off_anywhere_is_one_clear_error(tmp_path, keep):
+    np.savez_compressed(tmp_path / "a.npz", x=X, y=Y)
+    (tmp_path / "b.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"b.npz .*get the file again") as error:
+        npz(tmp_path / "b.npz")
+    assert "\n" not in str(error.value)
+
+
+def test_damage_within_an_array_is_one_clear_error(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", x=np.random.default_rng(0).integers(0, 256, (50, 8, 8), dtype=np.uint8), y=[0] * 50)
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[500:510] = bytes(10)
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"array 'x' is damaged .*get the file again"):
+        npz(tmp_path / "a.npz")
+
+
+def test_a_single_array_and_a_missing_file_are_told_apart(tmp_path):
+    np.save(tmp_path / "a.npy", X)
+    with pytest.raises(ValueError, match="holds a single array"):
+        npz(tmp_path / "a.npy")
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*b\.npz"):
+        npz(tmp_path / "b.npz")

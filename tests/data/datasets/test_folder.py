@@ -1,0 +1,114 @@
+"""A folder of class folders: classes by name, pictures as they are, problems named by file."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnkit.data import DataLoader
+from cnnkit.data.datasets import ImageFolder
+from cnnkit.data.transforms import ToTensor
+
+
+@pytest.fixture
+def root(tmp_path):
+    for label, name in enumerate(["cat", "dog", "ant"]):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            pixels = np.full((4, 6, 3), 50 * label + i, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    return tmp_path
+
+
+def test_classes_are_sorted_and_each_image_has_its_folders_label(root):
+    data = ImageFolder(root)
+    assert data.classes == ("ant", "cat", "dog")
+    assert data.targets.tolist() == [0, 0, 1, 1, 2, 2]
+    assert [(int(image[0, 0, 0]), label) for image, label in data] == [(100, 0), (101, 0), (0, 1), (1, 1), (50, 2), (51, 2)]
+    assert [file.name for file, _ in data.samples] == ["0.png", "1.png"] * 3
+    assert (data.image_size, data.mode, data[0][0].shape, data[0][0].dtype) == ((4, 6), "RGB", (4, 6, 3), np.uint8)
+
+
+@pytest.mark.parametrize("transform", [None, ToTensor()])
+def test_batches_are_float32_nchw_with_a_transform_and_without(root, transform):
+    x, y = next(DataLoader(ImageFolder(root, transform), 4).numpy_batches())
+    assert (x.shape, x.dtype, y.tolist()) == ((4, 3, 4, 6), np.float32, [0, 0, 1, 1])
+    assert x[0, 0, 0, 0] == np.float32(100) / np.float32(255)
+
+
+@pytest.mark.parametrize(("modes", "mode", "shape"), [
+    (["L", "L"], None, (4, 6)), (["L", "1"], None, (4, 6)), (["L", "RGB"], None, (4, 6, 3)), (["RGBA", "P"], None, (4, 6, 3)),
+    (["RGB", "RGB"], "L", (4, 6)), (["L", "L"], "RGB", (4, 6, 3)),
+])
+def test_images_are_gray_only_if_all_are_unless_mode_says_otherwise(tmp_path, modes, mode, shape):
+    (tmp_path / "a").mkdir()
+    for i, each in enumerate(modes):
+        Image.new(each, (6, 4)).save(tmp_path / "a" / f"{i}.png")
+    assert {image.shape for image, _ in ImageFolder(tmp_path, mode=mode)} == {shape}
+
+
+@pytest.mark.parametrize(("size", "shape"), [(5, (5, 5, 3)), ((3, 7), (3, 7, 3))])
+def test_size_resizes_to_height_and_width(root, size, shape):
+    Image.new("RGB", (60, 40)).save(root / "ant" / "2.jpg")
+    assert {image.shape for image, _ in ImageFolder(root, size=size)} == {shape}
+
+
+def test_images_of_different_sizes_are_refused_and_two_are_named(root):
+    Image.new("RGB", (6, 5)).save(root / "dog" / "2.png")
+    with pytest.raises(ValueError, match=r"ant/0.png is 4 x 6 pixels .* but .*dog/2.png is 5 x 6; pass size="):
+        ImageFolder(root)
+
+
+def test_hidden_and_other_files_are_passed_over_and_folders_below_are_not(root):
+    (root / ".git").mkdir()
+    (root / "cat" / ".0.png").write_bytes(b"")
+    (root / "cat" / "notes.txt").write_text("x")
+    (root / "cat" / "more").mkdir()
+    Image.new("RGB", (6, 4)).save(root / "cat" / "more" / "a.JPG")
+    data = ImageFolder(root)
+    assert data.classes == ("ant", "cat", "dog")
+    assert len(data) == 7
+
+
+def test_given_classes_set_the_labels_and_an_unknown_folder_is_refused(root):
+    assert ImageFolder(root, classes=["dog", "cat", "bee", "ant"]).targets.tolist() == [3, 3, 1, 1, 0, 0]
+    with pytest.raises(ValueError, match=r"dog is no folder of a known class \(ant, cat\)"):
+        ImageFolder(root, classes=["ant", "cat"])
+
+
+
+@pytest.mark.parametrize(("content", "match"), [
+    (lambda png: b"", "bad.png cannot be read as an image .*replace or remove it"),
+    (lambda png: b"<html>", "bad.png cannot be read as an image"),
+    (lambda png: png[:20], "bad.png cannot be read as an image"),
+    (lambda png: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n", "bad.png cannot be read as an image"),
+])
+def test_a_file_that_is_no_image_is_named_when_the_dataset_is_made(root, content, match):
+    (root / "cat" / "bad.png").write_bytes(content((root / "cat" / "0.png").read_bytes()))
+    with pytest.raises(ValueError, match=match):
+        ImageFolder(root)
+
+
+def test_an_image_cut_off_is_named_when_it_is_decoded(root):
+    noise = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(root / "ant" / "1.png")
+    (root / "ant" / "1.png").write_bytes((root / "ant" / "1.png").read_bytes()[:80])
+    data = ImageFolder(root)
+    with pytest.raises(ValueError, match=r"ant/1.png is cut off or damaged: .*replace or remove it"):
+        list(DataLoader(data, 2))
+
+
+def test_an_image_of_16_bits_is_refused_rather_than_clipped(root):
+    Image.fromarray(np.full((4, 6), 40000, np.uint16)).save(root / "cat" / "2.png")
+    with pytest.raises(ValueError, match=r"cat/2.png has more than 8 bits per pixel"):
+        ImageFolder(root)
+
+
+@pytest.mark.parametrize(("make", "error", "match"), [
+    (lambda root: ImageFolder(root / "nowhere"), FileNotFoundError, "there is no folder .*nowhere"),
+    (lambda root: ImageFolder(root / "cat"), ValueError, "cat has no class folders: .* one sub-folder per class"),
+    (lambda root: (root / "emu").mkdir() or ImageFolder(root), ValueError, "class folder .*emu holds no images"),
+    (lambda root: ImageFolder(root, mode="HSV"), ValueError, r"mode must be 'L' \(gray\) or 'RGB', got 'HSV'"),
+])
+def test_folders_that_do_not_fit_are_refused_with_the_reason(root, make, error, match):
+    with pytest.raises(error, match=match):
+        make(root)
