@@ -3,7 +3,8 @@
 from cnnkit.data import datasets, transforms
 from cnnkit.data.dataset import ArrayDataset, Dataset, Subset
 from cnnkit.data.loader import DataLoader
+from cnnkit.data.source import SOURCES, load
 from cnnkit.data.split import random_split
 
-__all__ = ["ArrayDataset", "DataLoader", "Dataset", "Subset", "datasets", "random_split",
+__all__ = ["SOURCES", "ArrayDataset", "DataLoader", "Dataset", "Subset", "datasets", "load", "random_split",
            "transforms"]

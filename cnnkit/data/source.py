@@ -1,0 +1,85 @@
+"""From one word to training data: a name, a folder of class folders, or an .npz file."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from cnnkit.data.dataset import Dataset
+from cnnkit.data.datasets import MNIST, FashionMNIST, ImageFolder, digits, npz
+from cnnkit.data.datasets.archive import array_names
+from cnnkit.data.transforms import ToTensor
+
+__all__ = ["SOURCES", "load"]
+
+SOURCES = ("digits", "mnist", "fashion-mnist")
+_TRAIN, _TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
+
+
+def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None, transform: Callable | None = None,
+         size: int | tuple[int, int] | None = None, mode: str | None = None, data_format: str | None = None,
+         download: bool = False) -> tuple[Dataset, Dataset | None]:
+    """Training and test data from a name or a path.
+
+    Parameters
+    ----------
+    source : str or path
+        ``"digits"``, ``"mnist"``, ``"fashion-mnist"``; a folder of class folders (or one that holds such a folder
+        ``train`` and perhaps ``test`` or ``val``); or an .npz file. A folder that is called like a name: ``./digits``.
+    root, download
+        Where MNIST and Fashion-MNIST are, and whether to fetch them: see `datasets.MNIST`.
+    transform : callable, optional
+        Applied to each image; by default `transforms.ToTensor`.
+    size, mode
+        For folders: see `datasets.ImageFolder`.
+    data_format
+        For .npz files: see `datasets.npz`.
+
+    Returns
+    -------
+    train, test : Dataset, Dataset or None
+        `test` is ``None`` where the source has no test part; both number the same classes.
+
+    Raises
+    ------
+    ValueError
+        If `source` is neither a known name nor a path to something; the message lists what is possible.
+
+    >>> train, test = load("digits")
+    >>> len(train), len(test), train.image_shape, len(train.classes)
+    (1438, 359, (1, 8, 8), 10)
+    """
+    transform = ToTensor() if transform is None else transform
+    if source == "digits":
+        return digits(True, transform), digits(False, transform)
+    if source in ("mnist", "fashion-mnist"):
+        kind = MNIST if source == "mnist" else FashionMNIST
+        return kind(root, True, transform, download), kind(root, False, transform, download)
+    path = Path(source)
+    if path.is_dir():
+        return _folders(path, transform, size, mode)
+    if path.suffix == ".npz" and path.is_file():
+        parted = {"x_test", "X_test", "test_images"} & set(array_names(path))
+        return (npz(path, True, transform, data_format=data_format),
+                npz(path, False, transform, data_format=data_format) if parted else None)
+    close = difflib.get_close_matches(path.name.lower(), SOURCES, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    what = f"{path} is no .npz file" if path.exists() else f"there is no data {os.fspath(source)!r}"
+    raise ValueError(f"{what}: give a name ({', '.join(SOURCES)}), a folder of class folders, or an .npz file.{hint}")
+
+
+def _folders(path: Path, transform: Callable, size: int | tuple[int, int] | None,
+             mode: str | None) -> tuple[Dataset, Dataset | None]:
+    train, test = (next((path / name for name in names if (path / name).is_dir()), None) for names in (_TRAIN, _TEST))
+    if train is None or not any(f.is_dir() for f in train.iterdir()):
+        return ImageFolder(path, transform, size, mode), None
+    data = ImageFolder(train, transform, size, mode)
+    if test is None:
+        return data, None
+    held_out = ImageFolder(test, transform, size, data.mode, classes=data.classes)
+    if held_out.image_size != data.image_size:
+        raise ValueError(f"images differ in size: {train} has {' x '.join(map(str, data.image_size))} pixels, {test} "
+                         f"{' x '.join(map(str, held_out.image_size))}; pass size=")
+    return data, held_out

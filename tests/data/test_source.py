@@ -1,0 +1,83 @@
+"""One word names training data; a word that names nothing is answered with what is possible."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnkit.data import SOURCES, DataLoader, load
+from cnnkit.data.datasets import MNIST, FashionMNIST
+
+
+def class_folders(root, size=(6, 4), names=("cat", "dog"), mode="L"):
+    for name in names:
+        (root / name).mkdir(parents=True)
+        Image.new(mode, size).save(root / name / "0.png")
+    return root
+
+
+def assert_feeds_float32(data, shape):
+    assert (data[0][0].shape, data[0][0].dtype) == (shape, np.float32)
+    x, _ = next(DataLoader(data, 2).numpy_batches())
+    assert (x.shape, x.dtype, data.image_shape) == ((2, *shape), np.float32, shape)
+
+
+def test_digits_come_with_their_held_out_part():
+    train, test = load("digits")
+    assert (len(train), len(test), len(train.classes)) == (1438, 359, 10)
+    assert_feeds_float32(train, (1, 8, 8))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("mnist", MNIST), ("fashion-mnist", FashionMNIST)])
+def test_the_mnist_family_is_found_by_name(tmp_path, name, kind):
+    x, y = np.zeros((3, 28, 28), np.uint8), np.arange(3)
+    np.savez(tmp_path / f"{name}.npz", x_train=x, y_train=y, x_test=x[:2], y_test=y[:2])
+    train, test = load(name, root=tmp_path)
+    assert (type(train), type(test), len(train), len(test)) == (kind, kind, 3, 2)
+    assert_feeds_float32(test, (1, 28, 28))
+    assert name in SOURCES
+
+
+def test_a_folder_of_class_folders_has_no_test_part(tmp_path):
+    train, test = load(class_folders(tmp_path))
+    assert (train.classes, test) == (("cat", "dog"), None)
+    assert_feeds_float32(train, (1, 4, 6))
+    assert load(str(tmp_path), size=3, mode="RGB")[0].image_shape == (3, 3, 3)
+
+
+@pytest.mark.parametrize("held_out", ["test", "val"])
+def test_a_folder_with_train_and_test_has_both_with_the_same_classes(tmp_path, held_out):
+    class_folders(tmp_path / "train")
+    class_folders(tmp_path / held_out, names=["dog"], mode="RGB")
+    train, test = load(tmp_path)
+    assert (train.classes, train.targets.tolist()) == (("cat", "dog"), [0, 1])
+    assert (test.classes, test.targets.tolist(), test.mode) == (("cat", "dog"), [1], "L")
+
+
+def test_test_images_of_another_size_are_refused(tmp_path):
+    class_folders(tmp_path / "train")
+    class_folders(tmp_path / "test", size=(9, 9))
+    with pytest.raises(ValueError, match=r"train has 4 x 6 pixels, .*test 9 x 9; pass size="):
+        load(tmp_path)
+    assert load(tmp_path, size=4)[1].image_shape == (1, 4, 4)
+
+
+@pytest.mark.parametrize("parted", [True, False])
+def test_an_archive_has_a_test_part_where_it_names_one(tmp_path, parted):
+    x, y = np.zeros((4, 8, 8, 3), np.uint8), np.arange(4)
+    parts = {"x_train": x, "y_train": y, "x_test": x[:2], "y_test": y[:2]} if parted else {"x": x, "y": y}
+    np.savez(tmp_path / "a.npz", **parts)
+    train, test = load(tmp_path / "a.npz")
+    assert (len(train), None if test is None else len(test)) == (4, 2 if parted else None)
+    assert_feeds_float32(train, (3, 8, 8))
+
+
+@pytest.mark.parametrize(("source", "match"), [
+    ("digit", r"there is no data 'digit': give a name \(digits, mnist, fashion-mnist\), .*Did you mean 'digits'\?"),
+    ("fashion_mnist", "Did you mean 'fashion-mnist'"),
+    ("cifar", r"there is no data 'cifar': .* or an .npz file\.$"),
+    ("no/such.npz", "there is no data 'no/such.npz'"),
+    (__file__, "test_source.py is no .npz file: give a name"),
+])
+def test_a_word_that_names_nothing_is_answered_with_what_is_possible(source, match):
+    with pytest.raises(ValueError, match=match):
+        load(source)
