@@ -93,7 +93,7 @@ def _run_longest(chain: list[Link]) -> int:
                         link.finish(own, None, link.op.differentiable)
                 return length
     arrays, needs, edges, versions = _arguments([head])
-    outputs, backward = head.op.run(arrays, needs, head.attrs)
+    outputs, backward = head.op.run(backend_of(arrays[0]), arrays, needs, head.attrs)
     node = (Node(head.op.name, backward, edges, versions, head.op.differentiable, detour=head.status == PASSED)
             if backward else None)
     head.finish(outputs, node, 0)

@@ -541,8 +541,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         else:
             arrays.append(i)
             needs.append(False)
-    op.check(arrays, attrs)
-    outputs, backward = op.run(arrays, tuple(needs), attrs)
+    outputs, backward = op(*arrays, needs=needs, **attrs)
     node = None
     if backward is not None and True in needs:
         edges = [i._edge() if n else None for i, n in zip(inputs, needs)]
