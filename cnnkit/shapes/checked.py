@@ -1,0 +1,122 @@
+"""Output shapes of whole (N, C, H, W) arrays, with the errors that a wrong call gets; run at every call of an op."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cnnkit.shapes.sizes import canonical_window, fitting_size, pair, window_count
+
+
+def conv2d_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int], stride: Any = (1, 1),
+                        padding: Any = ((0, 0), (0, 0)), dilation: Any = (1, 1), groups: int = 1,
+                        op: str = "conv2d") -> tuple[int, int, int, int]:
+    """The shape ``(N, K, P, Q)`` that a convolution makes, checked; quick where `pads` and `pair` were already applied.
+
+    Parameters
+    ----------
+    input_shape, weight_shape : tuple of int
+        ``(N, C, H, W)`` and ``(K, C/groups, R, S)``.
+    stride, padding, dilation
+        As in `output_size`.
+    groups : int
+        Channels are convolved in so many separate groups.
+    op : str
+        What the error calls the operation.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other, `groups` does not divide the channels, or the kernel is larger than the
+        padded input. The message names the shapes and what would fit.
+
+    >>> conv2d_output_shape((32, 3, 28, 56), (8, 3, 3, 3), padding="same")
+    (32, 8, 28, 56)
+    """
+    try:
+        (n, c, h, w), (k, c_group, r, s) = input_shape, weight_shape
+        (s_h, s_w), (d_h, d_w), ((top, bottom), (left, right)) = stride, dilation, padding
+        p = (h + top + bottom - d_h * (r - 1) - 1) // s_h + 1
+        q = (w + left + right - d_w * (s - 1) - 1) // s_w + 1
+        if c == c_group * groups and groups > 0 and k % groups == 0 and min(p, q, r, s, s_h, s_w, d_h, d_w) > 0:
+            return n, k, p, q
+    except (TypeError, ValueError, ZeroDivisionError):
+        pass  # not canonical, or not valid
+    n, c, h, w = _images(input_shape, op)
+    if len(weight_shape) != 4:
+        raise ValueError(f"{op} takes a weight of shape (K, C/groups, R, S); got {tuple(weight_shape)}")
+    k, c_group, *kernel_size = weight_shape
+    got = f"input shape {tuple(input_shape)}, weight shape {tuple(weight_shape)}"
+    if groups < 1 or c % groups or k % groups:
+        raise ValueError(f"{op} got {got}: {groups_advice(c, k, groups)}")
+    if c != c_group * groups:
+        raise ValueError(f"{op} got {got}, {groups=}: the input has {_channels(c)}, but the weight takes "
+                         f"{c_group * groups}. Give an input of {_channels(c_group * groups)}, or a weight of shape "
+                         f"{(k, c // groups, *kernel_size)}")
+    kernel = pair(kernel_size, "kernel_size")
+    p, q = fitting_size(f"{op} got {got}", (h, w), kernel, *canonical_window(padding, (h, w), kernel, stride, dilation))
+    return n, k, p, q
+
+
+def pool2d_output_shape(input_shape: Sequence[int], kernel_size: Any, stride: Any = None,
+                        padding: Any = ((0, 0), (0, 0)), dilation: Any = (1, 1), ceil_mode: bool = False,
+                        op: str = "pool2d") -> tuple[int, int, int, int]:
+    """The shape ``(N, C, P, Q)`` that a pooling makes, checked; quick where `pads` and `pair` were already applied.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        ``(N, C, H, W)``.
+    kernel_size, stride, padding, dilation, ceil_mode
+        As in `output_size`; `stride` is the kernel's size where it is ``None``.
+    op : str
+        What the error calls the operation.
+
+    Raises
+    ------
+    ValueError
+        If the kernel is larger than the padded input, or the padding than half of what the kernel spans (PyTorch's rule
+        where nothing is dilated; there it leaves no room for ``"same"``). The message names what would fit.
+
+    >>> pool2d_output_shape((32, 8, 28, 56), 2)
+    (32, 8, 14, 28)
+    """
+    try:
+        n, c, h, w = input_shape
+        (k_h, k_w), (s_h, s_w), (d_h, d_w), ((top, bottom), (left, right)) = kernel_size, stride, dilation, padding
+        p = window_count(h, k_h, s_h, top, bottom, d_h, ceil_mode)
+        q = window_count(w, k_w, s_w, left, right, d_w, ceil_mode)
+        half_h, half_w = (d_h * (k_h - 1) + 1) // 2, (d_w * (k_w - 1) + 1) // 2
+        if (top <= half_h and bottom <= half_h and left <= half_w and right <= half_w
+                and min(p, q, k_h, k_w, s_h, s_w, d_h, d_w) > 0):
+            return n, c, p, q
+    except (TypeError, ValueError, ZeroDivisionError):
+        pass  # not canonical, or not valid
+    n, c, h, w = _images(input_shape, op)
+    kernel = pair(kernel_size, "kernel_size")
+    stride, padding, dilation = canonical_window(padding, (h, w), kernel, kernel if stride is None else stride, dilation)
+    half = tuple((d * (k - 1) + 1) // 2 for k, d in zip(kernel, dilation))
+    if max(padding[0]) > half[0] or max(padding[1]) > half[1]:
+        raise ValueError(f"{op} got {padding=}, kernel_size={kernel}, {dilation=}: padding may be at most half of "
+                         f"what the kernel spans. Use padding={half} or less, or a larger kernel")
+    got = f"{op} got input shape {tuple(input_shape)}, kernel_size={kernel}"
+    p, q = fitting_size(got, (h, w), kernel, stride, padding, dilation, ceil_mode)
+    return n, c, p, q
+
+
+def _images(shape: Sequence[int], op: str) -> tuple[int, int, int, int]:
+    if len(shape) != 4:
+        raise ValueError(f"{op} takes images of shape (N, C, H, W); got {tuple(shape)}. Reshape the input: one image "
+                         "is (1, C, H, W), and grey images are (N, 1, H, W)")
+    return shape[0], shape[1], shape[2], shape[3]
+
+
+def _channels(count: int) -> str:
+    return f"{count} channel{'' if count == 1 else 's'}"
+
+
+def groups_advice(c: int, k: int, groups: int) -> str:
+    divisors = ", ".join(str(g) for g in range(1, math.gcd(c, k) + 1) if c % g == 0 and k % g == 0)
+    return (f"groups={groups} must divide the {_channels(c)} of the input and the {_channels(k)} of the output. "
+            f"Use one of groups={divisors}, or other numbers of channels")
