@@ -22,7 +22,8 @@ def unbroadcast(dy: Array, like: Array) -> Array:
     xp = namespace_of(dy)
     extra = dy.ndim - len(shape)
     axes = (*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 and dy.shape[i + extra] != 1))
-    return xp.reshape(xp.sum(dy, axis=axes), shape)
+    total = xp.sum(dy, axis=axes)
+    return xp.reshape(total, shape) if shape else xp.asarray(total)  # NumPy sums to a scalar, which is no array
 
 
 def broadcast_shape(name: str, shapes: Sequence) -> tuple[int, ...]:
