@@ -1,0 +1,81 @@
+"""Cases of arithmetic, comparisons, reductions, matrix product and shape changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnnkit.conformance.case import EXACT, ROUNDING, SUMS, TRANSCENDENTAL, Case, Draw
+
+__all__ = ["CASES"]
+
+X, ROW, COLUMN, POSITIVE = Draw((3, 4)), Draw((4,)), Draw((3, 1)), Draw((3, 4), "positive")
+TIES, OTHER = Draw((3, 4), "eighths"), Draw((3, 4), "eighths", grad=False)
+
+
+def moved(op: str, name: str, *inputs: Draw, **attrs: Any) -> Case:
+    """An op that moves elements and computes nothing."""
+    return Case(op, name, inputs, attrs, EXACT, smooth=False)
+
+
+CASES = (
+    *(Case(op, name, inputs) for op in ("add", "sub", "mul") for name, inputs in (
+        ("same-shape", (X, X)), ("row", (X, ROW)), ("column", (COLUMN, X)), ("both-broadcast", (COLUMN, ROW)),
+        ("number-right", (X, 1.5)), ("number-left", (2.0, X)), ("scalar-array", (X, Draw(()))), ("batch-0", (Draw((0, 4)), ROW)))),
+    *(Case("div", name, inputs, tolerance=SUMS) for name, inputs in (
+        ("same-shape", (X, POSITIVE)), ("row", (X, Draw((4,), "positive"))), ("number-right", (X, 3.0)),
+        ("number-left", (2.0, POSITIVE)))),
+    *(Case("pow", name, inputs, tolerance=TRANSCENDENTAL) for name, inputs in (
+        ("square", (X, 2)), ("square-root", (POSITIVE, 0.5)), ("inverse", (POSITIVE, -1)), ("zeroth", (X, 0)),
+        ("arrays", (POSITIVE, X)), ("number-base", (2.0, X)))),
+    Case("neg", "plain", (X,), tolerance=EXACT),
+    Case("exp", "plain", (X,), tolerance=TRANSCENDENTAL),
+    Case("log", "plain", (POSITIVE,), tolerance=TRANSCENDENTAL),
+    Case("sqrt", "plain", (POSITIVE,), tolerance=TRANSCENDENTAL),
+    Case("abs", "zero-has-no-slope", (TIES,), tolerance=EXACT, smooth=False),
+    *(Case("clip", name, (TIES,), {"min": low, "max": high}, EXACT, smooth=False)
+      for name, low, high in (("both-ends", -0.5, 0.5), ("below", 0.0, None), ("above", None, 0.25))),
+    Case("clone", "plain", (X,), tolerance=EXACT),
+    Case("cast", "to-float32", (TIES,), {"dtype": "float32"}, EXACT, smooth=False),
+    Case("cast", "to-int32", (OTHER,), {"dtype": "int32"}, EXACT),
+    *(Case("where", name, inputs, tolerance=EXACT, smooth=False) for name, inputs in (
+        ("arrays", (Draw((3, 4), "bools"), TIES, TIES)), ("broadcast", (Draw((3, 4), "bools"), Draw((4,), "eighths"), TIES)),
+        ("number", (Draw((3, 4), "bools"), TIES, 0.0)))),
+    *(Case(op, name, (OTHER, right), tolerance=EXACT)
+      for op in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+      for name, right in (("arrays", Draw((3, 4), "eighths", grad=False)), ("number", 0.25))),
+
+    *(Case(op, name, (Draw((2, 3, 4)),), {"axis": axis, "keepdims": keepdims}, SUMS)
+      for op in ("sum", "mean", "max")
+      for name, axis, keepdims in (("everything", None, False), ("last-axis", -1, False), ("two-axes", (0, 2), False),
+                                   ("keepdims", 1, True))),
+    Case("sum", "batch-0", (Draw((0, 3)),), {"axis": 0, "keepdims": False}),
+    Case("max", "ties-share", (Draw((3, 9), "eighths"),), {"axis": 1, "keepdims": False}, ROUNDING, smooth=False),
+    *(Case("argmax", name, (Draw((3, 9), "eighths", grad=False),), {"axis": axis, "keepdims": keepdims}, EXACT)
+      for name, axis, keepdims in (("flat", None, False), ("rows", 1, False), ("keepdims", 0, True))),
+
+    *(Case("matmul", name, (Draw(x), Draw(y)), {}, SUMS, half=name == "matrices") for name, x, y in (
+        ("matrices", (3, 4), (4, 5)), ("batched", (2, 3, 4), (2, 4, 2)), ("batch-broadcast", (2, 1, 3, 4), (3, 4, 2)),
+        ("matrix-vector", (3, 4), (4,)), ("vector-matrix", (4,), (4, 3)), ("vectors", (4,), (4,)), ("batch-0", (0, 4), (4, 3)))),
+
+    moved("reshape", "flatten", Draw((2, 3, 4), "eighths"), shape=(2, 12)),
+    moved("reshape", "infer-one-size", Draw((2, 3, 4), "eighths"), shape=(-1, 6)),
+    moved("reshape", "batch-0", Draw((0, 3, 2), "eighths"), shape=(0, 6)),
+    moved("permute", "channels-last", Draw((2, 3, 4, 5), "eighths"), axes=(0, 2, 3, 1)),
+    moved("permute", "negative-axes", Draw((2, 3, 4), "eighths"), axes=(-1, 0, 1)),
+    moved("expand", "new-axis", Draw((3, 1), "eighths"), shape=(2, 3, 4)),
+    moved("expand", "keep-a-size", Draw((3, 1), "eighths"), shape=(-1, 4)),
+    moved("concat", "two-along-1", TIES, Draw((3, 2), "eighths"), axis=1),
+    moved("concat", "three-along-0", TIES, Draw((0, 4), "eighths"), Draw((2, 4), "eighths"), axis=0),
+    moved("concat", "last-axis", TIES, TIES, axis=-1),
+    moved("pad", "around", Draw((2, 3, 4), "eighths"), pads=((0, 0), (1, 2), (0, 3)), value=0.5),
+    moved("pad", "take-away", Draw((2, 5, 6), "eighths"), pads=((0, 0), (-1, 2), (1, -2)), value=0.0),
+    moved("pad", "nothing", TIES, pads=((0, 0), (0, 0)), value=0.0),
+    *(moved("getitem", name, Draw((5, 6), "eighths"), index=index) for name, index in (
+        ("int", 2), ("negative-int", (-1, 3)), ("slices", (slice(1, 4), slice(None, -1))),
+        ("steps", (slice(None, None, 2), slice(1, 6, 3))), ("backwards", (slice(None, None, -1), slice(4, 0, -2))),
+        ("new-axis", (slice(None), None, 2)), ("ellipsis", (..., 0)), ("empty", (slice(2, 2),)))),
+    moved("getitem", "integers-repeat", Draw((6,), "eighths"), index=np.array([3, 0, 3, 5])),
+    moved("getitem", "mask", Draw((3, 4), "eighths"), index=np.arange(12).reshape(3, 4) % 3 == 0),
+)

@@ -1,0 +1,73 @@
+"""Cases of the convolution and the linear map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnkit.conformance.case import EXACT, SUMS, Case, Draw
+
+__all__ = ["CASES", "CONV"]
+
+CONV: dict[str, Any] = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+SAME = ((1, 1), (1, 1))
+
+
+def conv(name: str, x: tuple, weight: tuple, *, bias: bool = True, kind: str = "normal", grad: bool = True, half: bool = False,
+         **attrs: Any) -> Case:
+    """A convolution, from the shapes of its input and weight."""
+    drawn = (Draw(x, kind, grad), Draw(weight, "eighths" if kind == "eighths" else "normal", grad),
+             Draw(weight[:1], "eighths" if kind == "eighths" else "normal", grad) if bias else None)
+    return Case("conv2d", name, drawn, {**CONV, **attrs}, EXACT if kind == "eighths" else SUMS, half=half,
+                smooth=kind == "normal")
+
+
+def linear(name: str, x: tuple, weight: tuple, *, bias: bool = True, half: bool = False) -> Case:
+    """A linear map, from the shapes of its input and weight."""
+    return Case("linear", name, (Draw(x), Draw(weight), Draw(weight[:1]) if bias else None), {}, SUMS, half=half)
+
+
+CASES = (
+    conv("3x3", (2, 3, 6, 7), (4, 3, 3, 3), half=True),
+    conv("exact-sums", (2, 2, 5, 5), (3, 2, 3, 3), kind="eighths", padding=SAME),
+    conv("same", (2, 3, 5, 6), (4, 3, 3, 3), padding=SAME, half=True),
+    conv("same-5x5", (1, 2, 6, 5), (3, 2, 5, 5), padding=((2, 2), (2, 2))),
+    conv("one-channel-image", (2, 1, 8, 8), (8, 1, 3, 3), padding=SAME),
+    conv("1x1", (2, 4, 3, 5), (5, 4, 1, 1), half=True),
+    conv("1x1-stride-2", (2, 3, 5, 4), (2, 3, 1, 1), stride=(2, 2)),
+    conv("1x1-padded", (1, 2, 3, 3), (2, 2, 1, 1), padding=SAME),
+    conv("no-bias", (2, 2, 5, 5), (3, 2, 3, 3), bias=False),
+    conv("even-kernel-2x4", (2, 2, 5, 7), (3, 2, 2, 4)),
+    conv("row-kernel-1x3", (1, 2, 4, 6), (2, 2, 1, 3), padding=((0, 0), (1, 1))),
+    conv("column-kernel-5x1", (1, 2, 7, 3), (2, 2, 5, 1)),
+    conv("stride-2", (2, 3, 7, 8), (4, 3, 3, 3), stride=(2, 2), padding=SAME, half=True),
+    conv("stride-unequal", (1, 2, 9, 7), (3, 2, 3, 2), stride=(3, 1)),
+    conv("stride-larger-than-kernel", (2, 2, 8, 9), (2, 2, 2, 2), stride=(3, 4)),
+    conv("stride-leaves-a-rest", (1, 2, 8, 8), (2, 2, 3, 3), stride=(3, 3)),
+    conv("padding-asymmetric", (2, 2, 5, 5), (3, 2, 3, 3), padding=((0, 1), (2, 0))),
+    conv("padding-asymmetric-stride-2", (1, 3, 6, 6), (2, 3, 3, 3), padding=((0, 1), (0, 1)), stride=(2, 2)),
+    conv("padding-wider-than-kernel", (1, 1, 3, 3), (2, 1, 2, 2), padding=((3, 3), (3, 3))),
+    conv("dilation-2", (2, 2, 8, 7), (3, 2, 3, 3), dilation=(2, 2), padding=((2, 2), (2, 2))),
+    conv("dilation-unequal", (1, 2, 8, 9), (2, 2, 3, 2), dilation=(1, 3)),
+    conv("dilation-stride", (1, 2, 9, 9), (2, 2, 2, 3), dilation=(3, 2), stride=(2, 2), padding=((1, 0), (0, 1))),
+    conv("groups-2", (2, 4, 5, 5), (6, 2, 3, 3), groups=2, padding=SAME),
+    conv("groups-3-stride-2-dilation-2", (1, 6, 9, 8), (3, 2, 3, 3), groups=3, stride=(2, 2), dilation=(2, 2), bias=False),
+    conv("depthwise", (2, 5, 5, 6), (5, 1, 3, 3), groups=5, padding=SAME, half=True),
+    conv("depthwise-multiplier-2", (2, 3, 5, 5), (6, 1, 3, 3), groups=3, stride=(2, 2)),
+    conv("odd-channels", (3, 7, 4, 4), (9, 7, 3, 3), padding=SAME),
+    conv("many-channels", (1, 17, 3, 3), (19, 17, 2, 2)),
+    conv("one-pixel-map", (2, 3, 1, 1), (4, 3, 3, 3), padding=SAME),
+    conv("kernel-covers-image", (2, 3, 4, 5), (3, 3, 4, 5)),
+    conv("batch-1", (1, 3, 5, 5), (2, 3, 3, 3), padding=SAME),
+    conv("batch-0", (0, 3, 5, 5), (2, 3, 3, 3), padding=SAME),
+    conv("batch-0-groups", (0, 4, 5, 5), (4, 2, 3, 3), groups=2),
+    conv("nan-stays-in-its-windows", (1, 2, 5, 6), (2, 2, 3, 3), kind="nan", grad=False),
+
+    linear("matrix", (4, 5), (3, 5), half=True),
+    linear("no-bias", (4, 5), (3, 5), bias=False),
+    linear("one-output", (3, 6), (1, 6)),
+    linear("batch-1", (1, 7), (5, 7)),
+    linear("batch-0", (0, 4), (3, 4)),
+    linear("three-axes", (2, 3, 4), (5, 4)),
+    linear("vector", (4,), (3, 4)),
+    linear("wide", (3, 67), (11, 67)),
+)

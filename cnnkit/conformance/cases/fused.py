@@ -1,0 +1,73 @@
+"""Cases of fused kernels: a key, and the inputs and attributes of its ops one after the other.
+
+The same cases hold for a backend without the key: it runs the ops singly, and the loops say what must come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnnkit.conformance.case import EXACT, SUMS, Case, Draw
+from cnnkit.conformance.cases.conv import CONV
+from cnnkit.conformance.cases.norm import BATCH_NORM
+from cnnkit.conformance.cases.pool import AVG, MAX
+
+__all__ = ["CASES", "chain"]
+
+SAME = ((1, 1), (1, 1))
+DEFAULTS: dict[str, dict[str, Any]] = {"conv2d": CONV, "batch_norm": BATCH_NORM, "max_pool2d": MAX, "avg_pool2d": AVG}
+
+
+def chain(key: Sequence[str], name: str, x: tuple, weight: tuple, *, bias: bool = True, exact: bool = False, half: bool = False,
+          **attrs: dict[str, Any]) -> Case:
+    """A fused case that begins with a convolution or a linear map; `attrs` changes attributes of single ops.
+
+    Exact cases draw multiples of 1/8: then the sums are exact, and maxima tie on every backend at the same places.
+    """
+    kind = "eighths" if exact else "normal"
+    inputs: list = [Draw(x, kind), Draw(weight, kind), Draw(weight[:1], kind) if bias else None]
+    counts = [3]
+    for op in key[1:]:
+        C = weight[:1]
+        own = [Draw(C), Draw(C), Draw(C, grad=False), Draw(C, "positive", grad=False)] if op == "batch_norm" else []
+        inputs += own
+        counts.append(len(own))
+    return Case(tuple(key), name, tuple(inputs), tuple({**DEFAULTS.get(op, {}), **attrs.get(op, {})} for op in key),
+                EXACT if exact else SUMS, tuple(counts), half=half, smooth=False)
+
+
+CONV_RELU, CONV_RELU_POOL = ("conv2d", "relu"), ("conv2d", "relu", "max_pool2d")
+CONV_NORM, CONV_NORM_RELU = ("conv2d", "batch_norm"), ("conv2d", "batch_norm", "relu")
+
+CASES = (
+    chain(CONV_RELU, "same", (2, 3, 5, 6), (4, 3, 3, 3), conv2d={"padding": SAME}, half=True),
+    chain(CONV_RELU, "zeros-are-flat", (2, 2, 5, 5), (3, 2, 2, 2), exact=True),
+    chain(CONV_RELU, "no-bias-stride-2", (2, 3, 7, 6), (4, 3, 3, 3), bias=False, conv2d={"stride": (2, 2)}),
+    chain(CONV_RELU, "groups-dilation-asymmetric", (1, 4, 7, 7), (4, 2, 3, 3),
+          conv2d={"groups": 2, "dilation": (2, 1), "padding": ((1, 0), (0, 2))}),
+    chain(CONV_RELU, "1x1-odd-channels", (2, 5, 3, 4), (7, 5, 1, 1)),
+    chain(CONV_RELU, "batch-0", (0, 3, 5, 5), (2, 3, 3, 3)),
+    chain(CONV_RELU_POOL, "common", (2, 1, 8, 8), (4, 1, 3, 3), exact=True, conv2d={"padding": SAME}, half=True),
+    chain(CONV_RELU_POOL, "distinct-values", (2, 3, 6, 6), (4, 3, 3, 3), conv2d={"padding": SAME}),
+    chain(CONV_RELU_POOL, "valid-odd-size", (2, 2, 7, 9), (3, 2, 3, 3), exact=True),
+    chain(CONV_RELU_POOL, "no-bias", (1, 3, 6, 6), (5, 3, 3, 3), exact=True, bias=False),
+    chain(CONV_RELU_POOL, "overlapping-padded-pool", (1, 2, 6, 7), (3, 2, 3, 3), exact=True,
+          conv2d={"padding": SAME}, max_pool2d={"kernel_size": (3, 3), "padding": SAME}),
+    chain(CONV_RELU_POOL, "ceil-mode-stride-2", (1, 2, 9, 9), (3, 2, 3, 3), exact=True,
+          conv2d={"stride": (2, 2), "padding": SAME}, max_pool2d={"ceil_mode": True}),
+    chain(CONV_RELU_POOL, "depthwise-dilated-pool", (1, 3, 8, 8), (3, 1, 3, 3), exact=True,
+          conv2d={"groups": 3}, max_pool2d={"dilation": (2, 2)}),
+    chain(CONV_RELU_POOL, "batch-0", (0, 1, 8, 8), (4, 1, 3, 3)),
+    chain((*CONV_RELU, "avg_pool2d"), "common", (2, 2, 6, 6), (3, 2, 3, 3), conv2d={"padding": SAME}),
+    chain(("conv2d", "max_pool2d"), "common", (2, 2, 6, 6), (3, 2, 3, 3), exact=True, conv2d={"padding": SAME}),
+    chain(CONV_NORM, "training", (3, 2, 4, 4), (3, 2, 3, 3), bias=False),
+    chain(CONV_NORM_RELU, "training", (3, 2, 5, 4), (3, 2, 3, 3), bias=False, conv2d={"padding": SAME}),
+    chain(CONV_NORM_RELU, "training-bias-stride-2", (2, 3, 5, 5), (4, 3, 3, 3), conv2d={"padding": SAME, "stride": (2, 2)}),
+    chain(CONV_NORM_RELU, "eval", (2, 2, 5, 4), (3, 2, 3, 3), bias=False, batch_norm={"training": False}),
+    chain(CONV_NORM_RELU, "batch-0", (0, 2, 4, 4), (3, 2, 3, 3)),
+    chain((*CONV_NORM_RELU, "max_pool2d"), "training", (2, 2, 6, 6), (3, 2, 3, 3), conv2d={"padding": SAME}),
+    chain(("linear", "relu"), "matrix", (4, 5), (3, 5)),
+    chain(("linear", "relu"), "zeros-are-flat", (4, 3), (5, 3), exact=True),
+    chain(("linear", "relu"), "no-bias-batch-0", (0, 5), (3, 5), bias=False),
+)

@@ -1,0 +1,41 @@
+"""Cases of batch normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnkit.conformance.case import SUMS, Case, Draw
+
+__all__ = ["BATCH_NORM", "CASES"]
+
+BATCH_NORM: dict[str, Any] = {"training": True, "momentum": 0.1, "eps": 1e-5}
+
+
+def batch_norm(name: str, x: tuple, *, kind: str = "normal", affine: bool = True, running: bool = True, half: bool = False,
+               **attrs: Any) -> Case:
+    """A batch normalisation, from the shape of its input."""
+    C = x[1:2]
+    scale = (Draw(C), Draw(C)) if affine else (None, None)
+    state = (Draw(C, grad=False), Draw(C, "positive", grad=False)) if running else (None, None)
+    return Case("batch_norm", name, (Draw(x, kind), *scale, *state), {**BATCH_NORM, **attrs}, SUMS, half=half)
+
+
+CASES = (
+    batch_norm("training", (4, 3, 3, 4), half=True),
+    batch_norm("training-no-affine", (3, 2, 4, 3), affine=False),
+    batch_norm("training-no-running-statistics", (3, 2, 4, 3), running=False),
+    batch_norm("training-nothing-optional", (3, 2, 4, 3), affine=False, running=False),
+    batch_norm("training-momentum-1", (2, 3, 2, 2), momentum=1.0),
+    batch_norm("training-large-eps", (2, 3, 2, 2), eps=0.5),
+    batch_norm("training-offset-mean", (4, 2, 3, 3), kind="positive"),
+    batch_norm("training-matrix", (6, 5)),
+    batch_norm("training-batch-1", (1, 3, 3, 3)),
+    batch_norm("training-one-pixel-map", (5, 3, 1, 1)),
+    batch_norm("training-odd-channels", (2, 7, 3, 5)),
+    batch_norm("training-batch-0", (0, 3, 2, 2)),
+    batch_norm("eval", (3, 3, 3, 4), training=False, half=True),
+    batch_norm("eval-no-affine", (3, 2, 4, 3), training=False, affine=False),
+    batch_norm("eval-matrix", (4, 5), training=False),
+    batch_norm("eval-one-value", (1, 3, 1, 1), training=False),
+    batch_norm("eval-batch-0", (0, 3, 2, 2), training=False),
+)

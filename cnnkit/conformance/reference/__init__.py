@@ -1,0 +1,79 @@
+"""The ground truth: every op by naive loops in float64, forward and gradients, from the textbook's formulas.
+
+Nothing here is fast or clever, and nothing here uses an op. A reference is a pair of functions on NumPy arrays:
+``forward(*arrays, **attrs)`` gives the outputs, ``gradients(dy, *arrays, **attrs)`` one gradient per array, or ``None``
+where there is none. An op without gradients has ``None`` in the second place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnkit.conformance.reference import activation, conv, loss, norm, pool
+from cnnkit.conformance.reference.arithmetic import ARITHMETIC
+
+__all__ = ["REFERENCES", "evaluate"]
+
+Reference = tuple[Callable, Callable | None]
+
+
+def _pairs(module: Any, *names: str) -> dict[str, Reference]:
+    return {name: (getattr(module, name), getattr(module, f"{name}_gradients")) for name in names}
+
+
+REFERENCES: dict[str, Reference] = {
+    **ARITHMETIC,
+    **_pairs(activation, "dropout", "elu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "tanh"),
+    **_pairs(conv, "conv2d", "linear"),
+    **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
+    **_pairs(norm, "batch_norm"),
+    **_pairs(pool, "adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"),
+    "max_pool2d_with_indices": (pool.max_pool2d_with_indices, pool.max_pool2d_gradients),
+}
+
+
+def evaluate(names: Sequence[str], attrs: Sequence[Mapping[str, Any]], counts: Sequence[int], arrays: Sequence[Any],
+             make_dy: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[tuple, np.ndarray, tuple]:
+    """Run ops one after the other, each on the first output of the one before, and go back through them.
+
+    Parameters
+    ----------
+    names, attrs : sequence of str, sequence of dict
+        The ops and their attributes; one of each, unless the case is a fused one.
+    counts : sequence of int
+        How many of the arrays each op takes, its predecessor's output not counted.
+    arrays : sequence of array, number or None
+        What the ops take, op by op.
+    make_dy : callable
+        Makes the last output's gradient from its shape.
+
+    Returns
+    -------
+    outputs : tuple of array or None
+        The last op's first output, then the other outputs of each op in order.
+    dy : array
+        What `make_dy` made.
+    gradients : tuple of array or None
+        One per array.
+    """
+    first, others, steps, at = None, [], [], 0
+    for n, (name, own, count) in enumerate(zip(names, attrs, counts)):
+        taken = [*([first] if n else []), *arrays[at:at + count]]
+        at += count
+        outputs = REFERENCES[name][0](*taken, **own)
+        first, *rest = outputs if isinstance(outputs, tuple) else (outputs,)
+        others += rest
+        steps.append((name, own, taken))
+    assert first is not None
+    dy = flow = make_dy(np.shape(first))
+    gradients: list = []
+    for n, (name, own, taken) in reversed(list(enumerate(steps))):
+        backward = REFERENCES[name][1]
+        dxs = (None,) * len(taken) if backward is None else backward(flow, *taken, **own)
+        if n:
+            flow, dxs = dxs[0], dxs[1:]
+        gradients[:0] = dxs
+    return (first, *others), dy, tuple(gradients)

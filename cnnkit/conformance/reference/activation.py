@@ -1,0 +1,163 @@
+"""Activations, softmax and dropout, element by element: the ground truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+__all__ = ["dropout", "dropout_gradients", "elu", "elu_gradients", "leaky_relu", "leaky_relu_gradients", "log_softmax",
+           "log_softmax_gradients", "relu", "relu_gradients", "sigmoid", "sigmoid_gradients", "silu", "silu_gradients",
+           "softmax", "softmax_gradients", "tanh", "tanh_gradients"]
+
+Array = np.ndarray
+
+
+def each(function: Callable[..., float], *arrays: Array) -> Array:
+    """`function` of the arrays' elements, one position after the other."""
+    result = np.zeros(arrays[0].shape)
+    for at in np.ndindex(result.shape):
+        result[at] = function(*(a[at] for a in arrays))
+    return result
+
+
+def relu(x: Array) -> Array:
+    """max(x, 0); NaN stays NaN."""
+    return each(lambda v: 0.0 if v <= 0 else v, x)
+
+
+def relu_gradients(dy: Array, x: Array) -> tuple:
+    """dy where x > 0; 0 at 0."""
+    return (each(lambda d, v: d if v > 0 else 0.0, dy, x),)
+
+
+def leaky_relu(x: Array, *, negative_slope: float) -> Array:
+    """x where it is positive, else ``negative_slope * x``."""
+    return each(lambda v: v if v > 0 else negative_slope * v, x)
+
+
+def leaky_relu_gradients(dy: Array, x: Array, *, negative_slope: float) -> tuple:
+    """dy, times the slope unless x > 0."""
+    return (each(lambda d, v: d if v > 0 else negative_slope * d, dy, x),)
+
+
+def elu(x: Array, *, alpha: float) -> Array:
+    """x where it is positive, else alpha (e^x - 1)."""
+    return each(lambda v: v if v > 0 else alpha * math.expm1(v), x)
+
+
+def elu_gradients(dy: Array, x: Array, *, alpha: float) -> tuple:
+    """dy, times alpha e^x unless x > 0."""
+    return (each(lambda d, v: d if v > 0 else d * alpha * math.exp(v), dy, x),)
+
+
+def logistic(v: float) -> float:
+    """1 / (1 + e^-v), written so that nothing overflows."""
+    return 1 / (1 + math.exp(-v)) if v >= 0 else math.exp(v) / (1 + math.exp(v))
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e^-x)."""
+    return each(logistic, x)
+
+
+def sigmoid_gradients(dy: Array, x: Array) -> tuple:
+    """dy y (1 - y), where 1 - y is the sigmoid of -x."""
+    return (each(lambda d, v: d * logistic(v) * logistic(-v), dy, x),)
+
+
+def silu(x: Array) -> Array:
+    """x / (1 + e^-x)."""
+    return each(lambda v: v * logistic(v), x)
+
+
+def silu_gradients(dy: Array, x: Array) -> tuple:
+    """dy (s + x s (1 - s)), where s is the sigmoid of x and 1 - s that of -x."""
+    return (each(lambda d, v: d * (logistic(v) + v * logistic(v) * logistic(-v)), dy, x),)
+
+
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent."""
+    return each(math.tanh, x)
+
+
+def tanh_gradients(dy: Array, x: Array) -> tuple:
+    """dy / cosh(x)^2; beyond 300 that is 0 in float64."""
+    return (each(lambda d, v: d / math.cosh(v) ** 2 if abs(v) < 300 else 0.0, dy, x),)
+
+
+def rows(x: Array, axis: int) -> Iterator[tuple]:
+    """The index of every line of x along `axis`."""
+    axis %= x.ndim
+    for at in np.ndindex(*x.shape[:axis], *x.shape[axis + 1:]):
+        yield (*at[:axis], slice(None), *at[axis:])
+
+
+def log_softmax(x: Array, *, axis: int) -> Array:
+    """x - log(sum(e^x)), shifted by the largest x."""
+    y = np.zeros(x.shape)
+    for row in rows(x, axis):
+        top = max(x[row])
+        total = top + math.log(sum(math.exp(v - top) for v in x[row]))
+        y[row] = [v - total for v in x[row]]
+    return y
+
+
+def softmax(x: Array, *, axis: int) -> Array:
+    """e^x / sum(e^x)."""
+    return each(math.exp, log_softmax(x, axis=axis))
+
+
+def softmax_gradients(dy: Array, x: Array, *, axis: int) -> tuple:
+    """dx[i] = sum over j of dy[j] y[j] ((i == j) - y[i]): the Jacobian, entry by entry."""
+    y, dx = softmax(x, axis=axis), np.zeros(x.shape)
+    for row in rows(x, axis):
+        for i in range(len(y[row])):
+            dx[row][i] = sum(d * p * ((i == j) - y[row][i]) for j, (d, p) in enumerate(zip(dy[row], y[row])))
+    return (dx,)
+
+
+def log_softmax_gradients(dy: Array, x: Array, *, axis: int) -> tuple:
+    """dx[i] = sum over j of dy[j] ((i == j) - softmax(x)[i])."""
+    y, dx = softmax(x, axis=axis), np.zeros(x.shape)
+    for row in rows(x, axis):
+        for i in range(len(y[row])):
+            dx[row][i] = sum(d * ((i == j) - y[row][i]) for j, d in enumerate(dy[row]))
+    return (dx,)
+
+
+# -- dropout ------------------------------------------------------------------------------------------------------
+
+def threefry(key: tuple[int, int], counter: int) -> tuple[int, int]:
+    """Threefry-2x32-20 of one 64-bit counter, on Python integers (Salmon et al. 2011, section 3.1)."""
+    keys = (*key, key[0] ^ key[1] ^ 0x1BD11BDA)
+    low = ((counter & 0xFFFFFFFF) + keys[0]) & 0xFFFFFFFF
+    high = ((counter >> 32) + keys[1]) & 0xFFFFFFFF
+    for n in range(20):
+        by = (13, 15, 26, 6, 17, 29, 16, 24)[n % 8]
+        low = (low + high) & 0xFFFFFFFF
+        high = (((high << by) | (high >> (32 - by))) & 0xFFFFFFFF) ^ low
+        if n % 4 == 3:
+            turn = n // 4 + 1
+            low = (low + keys[turn % 3]) & 0xFFFFFFFF
+            high = (high + keys[(turn + 1) % 3] + turn) & 0xFFFFFFFF
+    return low, high
+
+
+def kept(shape: tuple[int, ...], p: float, key: tuple[int, int]) -> Array:
+    """Which elements dropout keeps: element i takes word i % 2 of counter i // 2, and stays if its top 24 bits say so."""
+    mask = np.zeros(shape, dtype=bool)
+    for i, at in enumerate(np.ndindex(shape)):
+        mask[at] = threefry(key, i // 2)[i % 2] >> 8 < round((1 - p) * 2**24)
+    return mask
+
+
+def dropout(x: Array, *, p: float, key: tuple[int, int]) -> Array:
+    """x / (1 - p) where it is kept, else 0."""
+    return each(lambda v, keep: v / (1 - p) if keep else 0.0, x, kept(x.shape, p, key))
+
+
+def dropout_gradients(dy: Array, x: Array, *, p: float, key: tuple[int, int]) -> tuple:
+    """dy / (1 - p) where x was kept, else 0."""
+    return (dropout(dy, p=p, key=key),)

@@ -1,0 +1,197 @@
+"""Elementwise arithmetic, reductions, matrix product and shape changes by loops: the ground truth.
+
+Every function here is a pair: the values, and the gradients; `elementwise` makes both from formulas on two numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["ARITHMETIC"]
+
+Array = np.ndarray
+Reference = tuple[Callable, Callable | None]
+
+
+def source(at: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Which element of an array of `shape` broadcasting puts at position `at`."""
+    kept = at[len(at) - len(shape):]
+    return tuple(0 if n == 1 else i for i, n in zip(kept, shape))
+
+
+def elementwise(value: Callable[..., Any], *slopes: Callable[..., float] | None) -> Reference:
+    """A function of numbers, position by position, with broadcasting; `slopes` are its partial derivatives."""
+    def forward(*arrays: Any, **attrs: Any) -> Array:
+        shapes = [np.shape(a) for a in arrays]
+        y = np.zeros(np.broadcast_shapes(*shapes), dtype=np.asarray(value(*(1.0 for _ in arrays), **attrs)).dtype)
+        for at in np.ndindex(y.shape):
+            y[at] = value(*(np.asarray(a)[source(at, s)] for a, s in zip(arrays, shapes)), **attrs)
+        return y
+
+    def gradients(dy: Array, *arrays: Any, **attrs: Any) -> tuple:
+        shapes = [np.shape(a) for a in arrays]
+        dxs = [np.zeros(s) if slope else None for slope, s in zip(slopes, shapes)]
+        for at in np.ndindex(dy.shape):
+            values = [np.asarray(a)[source(at, s)] for a, s in zip(arrays, shapes)]
+            for dx, slope, s in zip(dxs, slopes, shapes):
+                if dx is not None and slope is not None:
+                    dx[source(at, s)] += dy[at] * slope(*values, **attrs)
+        return tuple(dxs)
+    return forward, gradients if slopes else None
+
+
+def clip(v: float, min: float | None, max: float | None) -> float:
+    """v, or the end that it lies beyond."""
+    return min if min is not None and v < min else max if max is not None and v > max else v
+
+
+# -- reductions ---------------------------------------------------------------------------------------------------
+
+def collected(x: Array, axis: Any, keepdims: bool) -> tuple[tuple[int, ...], dict[tuple, list[tuple]]]:
+    """The result's shape, and for each position in it the positions of x that are reduced to it."""
+    axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes)
+    groups: dict[tuple, list[tuple]] = {at: [] for at in np.ndindex(shape)}
+    for at in np.ndindex(x.shape):
+        groups[tuple(0 if i in axes else n for i, n in enumerate(at) if keepdims or i not in axes)].append(at)
+    return shape, groups
+
+
+def reduction(value: Callable[[list], Any], shares: Callable[[list], list] | None) -> Reference:
+    """A function of a list of numbers, and what part of dy each number gets."""
+    def forward(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
+        shape, groups = collected(x, axis, keepdims)
+        return np.asarray([value([x[i] for i in inside]) for inside in groups.values()]).reshape(shape)
+
+    def gradients(dy: Array, x: Array, *, axis: Any = None, keepdims: bool = False) -> tuple:
+        dx = np.zeros(x.shape)
+        for at, inside in collected(x, axis, keepdims)[1].items():
+            for i, part in zip(inside, shares([x[i] for i in inside])):  # type: ignore[misc]
+                dx[i] += dy[at] * part
+        return (dx,)
+    return forward, gradients if shares else None
+
+
+def top_shares(values: list) -> list:
+    """Equal maxima share equally."""
+    tops = [v == max(values) for v in values]
+    return [t / sum(tops) for t in tops]
+
+
+# -- matrix product -----------------------------------------------------------------------------------------------
+
+def matmul_terms(x: Array, y: Array) -> list[tuple]:
+    """(position in z, position in x, position in y) of every product."""
+    xs, ys = (1, *x.shape) if x.ndim == 1 else x.shape, (*y.shape, 1) if y.ndim == 1 else y.shape
+    batch = np.broadcast_shapes(xs[:-2], ys[:-2])
+    terms = []
+    for *b, i, j, k in np.ndindex(*batch, xs[-2], ys[-1], xs[-1]):
+        at_x, at_y = (*source(tuple(b), xs[:-2]), i, k), (*source(tuple(b), ys[:-2]), k, j)
+        at_z = (*b, *((i,) if x.ndim > 1 else ()), *((j,) if y.ndim > 1 else ()))
+        terms.append((at_z, at_x[-x.ndim:], at_y[:-1] if y.ndim == 1 else at_y))
+    return terms
+
+
+def matmul(x: Array, y: Array) -> Array:
+    """Z[i, j] = the sum over k of X[i, k] Y[k, j]."""
+    xs, ys = x.shape[:-2], y.shape[:-2]
+    z = np.zeros((*np.broadcast_shapes(xs, ys), *x.shape[-2:-1], *(y.shape[-1:] if y.ndim > 1 else ())))
+    for at_z, at_x, at_y in matmul_terms(x, y):
+        z[at_z] += x[at_x] * y[at_y]
+    return z
+
+
+def matmul_gradients(dz: Array, x: Array, y: Array) -> tuple:
+    """dX[i, k] = the sum over j of dZ[i, j] Y[k, j], and dY[k, j] = the sum over i of X[i, k] dZ[i, j]."""
+    dx, dy = np.zeros(x.shape), np.zeros(y.shape)
+    for at_z, at_x, at_y in matmul_terms(x, y):
+        dx[at_x] += dz[at_z] * y[at_y]
+        dy[at_y] += x[at_x] * dz[at_z]
+    return dx, dy
+
+
+# -- shape changes: where each element goes ----------------------------------------------------------------------------
+
+def moved(place: Callable[..., Array], fill: Callable[..., float] = lambda **attrs: 0.0) -> Reference:
+    """An op that only moves elements: `place` does to the elements' numbers (-1: none) what the op does to them."""
+    def numbers(arrays: Sequence[Array]) -> list[Array]:
+        starts = np.cumsum([0, *(a.size for a in arrays)])
+        return [np.arange(s, s + a.size).reshape(a.shape) for s, a in zip(starts, arrays)]
+
+    def forward(*arrays: Array, **attrs: Any) -> Array:
+        values = np.concatenate([a.reshape(-1) for a in arrays])
+        places = place(*numbers(arrays), **attrs)
+        y = np.zeros(places.shape, dtype=values.dtype)
+        for at in np.ndindex(y.shape):
+            y[at] = values[places[at]] if places[at] >= 0 else fill(**attrs)
+        return y
+
+    def gradients(dy: Array, *arrays: Array, **attrs: Any) -> tuple:
+        total, places = np.zeros(sum(a.size for a in arrays)), place(*numbers(arrays), **attrs)
+        for at in np.ndindex(dy.shape):
+            if places[at] >= 0:
+                total[places[at]] += dy[at]
+        ends = np.cumsum([a.size for a in arrays])
+        return tuple(total[end - a.size:end].reshape(a.shape) for a, end in zip(arrays, ends))
+    return forward, gradients
+
+
+def padded(x: Array, pads: tuple, **_: Any) -> Array:
+    """Room around each axis; negative amounts take away."""
+    for axis, (before, after) in enumerate(pads):
+        lines = list(np.moveaxis(x, axis, 0))
+        empty = [np.full(x.shape[:axis] + x.shape[axis + 1:], -1)]
+        lines = empty * before + lines[max(-before, 0):len(lines) + min(after, 0)] + empty * after
+        x = np.moveaxis(np.stack(lines), 0, axis)
+    return x
+
+
+def expanded(x: Array, shape: tuple) -> Array:
+    """Broadcast to a shape in which -1 keeps a size."""
+    kept = (0,) * (len(shape) - x.ndim) + x.shape
+    return np.broadcast_to(x, tuple(k if n == -1 else n for n, k in zip(shape, kept)))
+
+
+def cast(x: Array, *, dtype: str) -> Array:
+    """Another dtype: toward zero for integers."""
+    return np.array(list(x.reshape(-1))).astype(dtype).reshape(x.shape)
+
+
+ARITHMETIC: dict[str, Reference] = {
+    "add": elementwise(lambda x, y: x + y, lambda x, y: 1, lambda x, y: 1),
+    "sub": elementwise(lambda x, y: x - y, lambda x, y: 1, lambda x, y: -1),
+    "mul": elementwise(lambda x, y: x * y, lambda x, y: y, lambda x, y: x),
+    "div": elementwise(lambda x, y: x / y, lambda x, y: 1 / y, lambda x, y: -x / y**2),
+    "pow": elementwise(lambda x, y: x**y, lambda x, y: y * x ** (y - 1) if y else 0.0,
+                       lambda x, y: x**y * math.log(x) if x > 0 else 0.0),
+    "neg": elementwise(lambda x: -x, lambda x: -1),
+    "exp": elementwise(math.exp, math.exp),
+    "log": elementwise(math.log, lambda x: 1 / x),
+    "sqrt": elementwise(math.sqrt, lambda x: 0.5 / math.sqrt(x)),
+    "abs": elementwise(abs, lambda x: float(x > 0) - float(x < 0)),
+    "clip": elementwise(clip, lambda v, min, max: (min is None or v >= min) and (max is None or v <= max)),
+    "clone": elementwise(lambda x: x, lambda x: 1),
+    "cast": (cast, lambda dy, x, dtype: (dy,)),
+    "where": elementwise(lambda c, x, y: x if c else y, None, lambda c, x, y: bool(c), lambda c, x, y: not c),
+    "equal": elementwise(lambda x, y: bool(x == y)),
+    "not_equal": elementwise(lambda x, y: bool(x != y)),
+    "less": elementwise(lambda x, y: bool(x < y)),
+    "less_equal": elementwise(lambda x, y: bool(x <= y)),
+    "greater": elementwise(lambda x, y: bool(x > y)),
+    "greater_equal": elementwise(lambda x, y: bool(x >= y)),
+    "sum": reduction(lambda values: sum(values, 0.0), lambda values: [1] * len(values)),
+    "mean": reduction(lambda values: sum(values) / len(values), lambda values: [1 / len(values)] * len(values)),
+    "max": reduction(max, top_shares),
+    "argmax": reduction(lambda values: values.index(max(values)), None),
+    "matmul": (matmul, matmul_gradients),
+    "reshape": moved(lambda x, shape: x.reshape(shape)),
+    "permute": moved(lambda x, axes: x.transpose(axes)),
+    "expand": moved(expanded),
+    "concat": moved(lambda *arrays, axis: np.concatenate(arrays, axis=axis)),
+    "pad": moved(padded, lambda pads, value: value),
+    "getitem": moved(lambda x, index: np.asarray(x[index])),
+}

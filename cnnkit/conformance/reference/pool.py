@@ -1,0 +1,162 @@
+"""Pooling by loops: the ground truth for maximum, average and adaptive pooling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+__all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_gradients", "adaptive_max_pool2d", "adaptive_max_pool2d_gradients",
+           "avg_pool2d", "avg_pool2d_gradients", "max_pool2d", "max_pool2d_gradients", "max_pool2d_with_indices"]
+
+Array = np.ndarray
+Pair = tuple[int, int]
+Pads = tuple[Pair, Pair]
+Span = tuple[list[int], int]  # the positions of a window inside the image along one axis, and how many count
+
+
+def spans(n: int, kernel: int, stride: int, pads: Pair, dilation: int, ceil_mode: bool) -> list[Span]:
+    """Each window's positions inside the image along one axis, and its length inside the padded image.
+
+    With ``ceil_mode`` a last window that hangs over the end counts too, if it starts inside the image or its padding
+    before the image; the part that hangs over the padded image belongs to nobody.
+    """
+    before, after = pads
+    room = n + before + after - dilation * (kernel - 1) - 1
+    count = (math.ceil(room / stride) if ceil_mode else room // stride) + 1
+    if ceil_mode and (count - 1) * stride >= n + before:
+        count -= 1
+    found = []
+    for p in range(count):
+        start = p * stride - before
+        taps = [start + r * dilation for r in range(kernel)]
+        found.append(([i for i in taps if 0 <= i < n], len([i for i in taps if i < n + after])))
+    return found
+
+
+def adaptive_spans(n: int, count: int) -> list[Span]:
+    """Window p covers floor(p n / count) up to, not including, ceil((p + 1) n / count)."""
+    found = []
+    for p in range(count):
+        inside = list(range(p * n // count, -(-(p + 1) * n // count)))
+        found.append((inside, len(inside)))
+    return found
+
+
+def windows(x: Array, rows: list[Span], columns: list[Span]) -> Iterator[tuple]:
+    """Every output position with the input positions of its window, in C order, and the window's padded area."""
+    for n, c in np.ndindex(x.shape[:2]):
+        for p, (hs, height) in enumerate(rows):
+            for q, (ws, width) in enumerate(columns):
+                yield (n, c, p, q), [(n, c, h, w) for h in hs for w in ws], height * width
+
+
+def maximum(x: Array, positions: list) -> tuple:
+    """Position of the first maximum; a NaN counts as larger than everything."""
+    best = positions[0]
+    for at in positions[1:]:
+        if x[at] > x[best] or (np.isnan(x[at]) and not np.isnan(x[best])):
+            best = at
+    return best
+
+
+# -- maximum ------------------------------------------------------------------------------------------------------
+
+def pick(x: Array, rows: list[Span], columns: list[Span]) -> tuple[Array, Array]:
+    """The maximum of every window, and where it is: h W + w."""
+    y = np.zeros((*x.shape[:2], len(rows), len(columns)))
+    indices = np.zeros(y.shape, dtype=np.int64)
+    for at_y, positions, _ in windows(x, rows, columns):
+        best = maximum(x, positions)
+        y[at_y], indices[at_y] = x[best], best[2] * x.shape[3] + best[3]
+    return y, indices
+
+
+def pick_gradient(dy: Array, x: Array, rows: list[Span], columns: list[Span]) -> Array:
+    """Each window's dY goes to its maximum."""
+    dx = np.zeros(x.shape)
+    for at_y, positions, _ in windows(x, rows, columns):
+        dx[maximum(x, positions)] += dy[at_y]
+    return dx
+
+
+def both_axes(x: Array, kernel_size: Pair, stride: Pair, padding: Pads, dilation: Pair, ceil_mode: bool) -> list[list[Span]]:
+    """The windows along H and along W."""
+    return [spans(n, k, s, pads, d, ceil_mode) for n, k, s, pads, d in zip(x.shape[2:], kernel_size, stride, padding, dilation)]
+
+
+def max_pool2d_with_indices(x: Array, *, kernel_size: Pair, stride: Pair, padding: Pads, dilation: Pair,
+                            ceil_mode: bool) -> tuple[Array, Array]:
+    """The maximum of every window, and its place in the flattened H W plane; padding is never chosen."""
+    return pick(x, *both_axes(x, kernel_size, stride, padding, dilation, ceil_mode))
+
+
+def max_pool2d(x: Array, **attrs: object) -> Array:
+    """The maximum of every window."""
+    return max_pool2d_with_indices(x, **attrs)[0]  # type: ignore[arg-type]
+
+
+def max_pool2d_gradients(dy: Array, x: Array, *, kernel_size: Pair, stride: Pair, padding: Pads, dilation: Pair,
+                         ceil_mode: bool) -> tuple:
+    """Each window's dY goes to its first maximum."""
+    return (pick_gradient(dy, x, *both_axes(x, kernel_size, stride, padding, dilation, ceil_mode)),)
+
+
+def adaptive_max_pool2d(x: Array, *, output_size: Pair) -> Array:
+    """The maximum of every adaptive window."""
+    return pick(x, adaptive_spans(x.shape[2], output_size[0]), adaptive_spans(x.shape[3], output_size[1]))[0]
+
+
+def adaptive_max_pool2d_gradients(dy: Array, x: Array, *, output_size: Pair) -> tuple:
+    """Each window's dY goes to its first maximum."""
+    return (pick_gradient(dy, x, adaptive_spans(x.shape[2], output_size[0]), adaptive_spans(x.shape[3], output_size[1])),)
+
+
+# -- average ------------------------------------------------------------------------------------------------------
+
+def divisor(positions: list, area: int, count_include_pad: bool, divisor_override: int | None) -> int:
+    """What a window's sum is divided by: a given number, its area with the padding, or its elements in the image."""
+    if divisor_override is not None:
+        return divisor_override
+    return area if count_include_pad else len(positions)
+
+
+def avg_pool2d(x: Array, *, kernel_size: Pair, stride: Pair, padding: Pads, ceil_mode: bool, count_include_pad: bool,
+               divisor_override: int | None) -> Array:
+    """The mean of every window."""
+    rows, columns = both_axes(x, kernel_size, stride, padding, (1, 1), ceil_mode)
+    y = np.zeros((*x.shape[:2], len(rows), len(columns)))
+    for at_y, positions, area in windows(x, rows, columns):
+        y[at_y] = sum(x[at] for at in positions) / divisor(positions, area, count_include_pad, divisor_override)
+    return y
+
+
+def avg_pool2d_gradients(dy: Array, x: Array, *, kernel_size: Pair, stride: Pair, padding: Pads, ceil_mode: bool,
+                         count_include_pad: bool, divisor_override: int | None) -> tuple:
+    """Each element of a window gets the window's dY over the divisor."""
+    rows, columns = both_axes(x, kernel_size, stride, padding, (1, 1), ceil_mode)
+    dx = np.zeros(x.shape)
+    for at_y, positions, area in windows(x, rows, columns):
+        for at in positions:
+            dx[at] += dy[at_y] / divisor(positions, area, count_include_pad, divisor_override)
+    return (dx,)
+
+
+def adaptive_avg_pool2d(x: Array, *, output_size: Pair) -> Array:
+    """The mean of every adaptive window."""
+    y = np.zeros((*x.shape[:2], *output_size))
+    for at_y, positions, area in windows(x, adaptive_spans(x.shape[2], output_size[0]),
+                                         adaptive_spans(x.shape[3], output_size[1])):
+        y[at_y] = sum(x[at] for at in positions) / area
+    return y
+
+
+def adaptive_avg_pool2d_gradients(dy: Array, x: Array, *, output_size: Pair) -> tuple:
+    """Each element of a window gets the window's dY over its area."""
+    dx = np.zeros(x.shape)
+    for at_y, positions, area in windows(x, adaptive_spans(x.shape[2], output_size[0]),
+                                         adaptive_spans(x.shape[3], output_size[1])):
+        for at in positions:
+            dx[at] += dy[at_y] / area
+    return (dx,)
