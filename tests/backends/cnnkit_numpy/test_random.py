@@ -9,7 +9,7 @@ from cnnkit import backends, random
 
 def generic(key, first, count):
     with backends.tables():
-        return random._words(np, key, first, count, None)
+        return random.draws.words(np, key, first, count, None)
 
 
 @pytest.mark.parametrize("count", [2 * kernel.BLOCK - 1, 2 * kernel.BLOCK, 2 * kernel.BLOCK + 1, 6 * kernel.BLOCK + 5])

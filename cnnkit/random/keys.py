@@ -1,0 +1,124 @@
+"""Keys, and the generators that hand them out: which stream of numbers a draw takes."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from typing import Any
+
+from cnnkit.random.cipher import WORD, Key, threefry_int
+
+KEY_COUNTERS = 1 << 63  # `fold_in` uses the counters from here on, array draws those below: they never share a block
+
+
+def key(seed: int) -> Key:
+    """The key of a seed: its low and its high 32 bits.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `seed` is not an integer in [0, 2**64).
+
+    >>> key(7), key(2**32)
+    ((7, 0), (0, 1))
+    """
+    seed = integer("seed", seed, 1 << 64)
+    return seed & WORD, seed >> 32
+
+
+def fold_in(key: Key, data: int) -> Key:
+    """A new key made from `key` and a number in [0, 2**63), such as a step or a layer's index.
+
+    It is block ``2**63 + data`` of the key's stream; array draws use the blocks below, so one key may do both.
+
+    >>> fold_in(key(0), 1)
+    (4017256875, 4208457211)
+    """
+    return threefry_int(checked_key(key), KEY_COUNTERS + integer("data", data, KEY_COUNTERS))
+
+
+def split(key: Key, n: int = 2) -> list[Key]:
+    """`n` independent keys: ``fold_in(key, i)`` for i in 0 ... n - 1.
+
+    >>> split(key(0), 2)[1] == fold_in(key(0), 1)
+    True
+    """
+    return [fold_in(key, i) for i in range(integer("n", n, 1 << 63))]
+
+
+class Generator:
+    """A seed and a count: gives a fresh key each time it is asked. Threads may share one.
+
+    Two threads never get the same key, but which of them gets which depends on timing: for runs that repeat, give each
+    thread a generator of its own.
+
+    Parameters
+    ----------
+    seed : int
+        In [0, 2**64).
+
+    Examples
+    --------
+    >>> generator = Generator(3)
+    >>> state = generator.get_state()
+    >>> first = generator.next_key()
+    >>> generator.set_state(state)
+    >>> generator.next_key() == first
+    True
+    """
+
+    def __init__(self, seed: int = 0):
+        self._lock = threading.Lock()
+        self.seed(seed)
+
+    def seed(self, n: int) -> None:
+        """Start again from seed `n`."""
+        base = key(n)
+        with self._lock:
+            self._seed, self._key, self._count = operator.index(n), base, 0
+
+    def next_key(self) -> Key:
+        """A key that this generator has not given since it was seeded."""
+        with self._lock:
+            base, count = self._key, self._count
+            self._count = count + 1
+        return fold_in(base, count)
+
+    def get_state(self) -> dict[str, int]:
+        """What `set_state` needs to go on from here: plain ints, so JSON keeps it."""
+        with self._lock:
+            return {"seed": self._seed, "count": self._count}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        """Go on from where `get_state` was called."""
+        if not isinstance(state, dict) or state.keys() != {"seed", "count"}:
+            raise ValueError(f"a generator's state is {{'seed': int, 'count': int}}, got {state!r}; "
+                             "pass what get_state() returned")
+        base, count = key(state["seed"]), integer("count", state["count"], KEY_COUNTERS)
+        with self._lock:
+            self._seed, self._key, self._count = operator.index(state["seed"]), base, count
+
+
+def integer(name: str, value: Any, end: int) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an integer, got {value!r} ({type(value).__name__}); int(...) makes one")
+    value = operator.index(value)
+    if not 0 <= value < end:
+        power = f"2**{end.bit_length() - 1}"
+        raise ValueError(f"{name} must be in [0, {power}), got {value}; {name} % {power} would do")
+    return value
+
+
+def checked_key(key: Any) -> Key:
+    """`key` as a pair of words; it may come back from JSON as a list."""
+    if not isinstance(key, tuple | list) or len(key) != 2:
+        raise TypeError(f"key must be a pair of ints, got {key!r}; cnnkit.random.key({key!r}) or next_key() gives one")
+    return integer("key[0]", key[0], 1 << 32), integer("key[1]", key[1], 1 << 32)
+
+
+# The program's own generator.
+_generator = Generator(0)
+seed = _generator.seed
+next_key = _generator.next_key
+get_state = _generator.get_state
+set_state = _generator.set_state
