@@ -56,7 +56,7 @@ def input_names(case: Case) -> list[str]:
     return found
 
 
-def compare(what: str, case: Case, target: Target, actual: Array | None, wanted: np.ndarray | None, dtype: str) -> None:
+def compare(what: str, case: Any, target: Target, actual: Array | None, wanted: np.ndarray | None, dtype: str) -> None:
     """Raise unless `actual` has the wanted shape and values, within the case's tolerance at `dtype`."""
     if actual is None or wanted is None:
         assert actual is None, f"{what} must be None, and is an array of shape {tuple(actual.shape)}"

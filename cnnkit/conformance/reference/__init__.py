@@ -59,7 +59,8 @@ def evaluate(names: Sequence[str], attrs: Sequence[Mapping[str, Any]], counts: S
     gradients : tuple of array or None
         One per array.
     """
-    first, others, steps, at = None, [], [], 0
+    first: Any = None
+    others, steps, at = [], [], 0
     for n, (name, own, count) in enumerate(zip(names, attrs, counts)):
         taken = [*([first] if n else []), *arrays[at:at + count]]
         at += count
@@ -67,7 +68,6 @@ def evaluate(names: Sequence[str], attrs: Sequence[Mapping[str, Any]], counts: S
         first, *rest = outputs if isinstance(outputs, tuple) else (outputs,)
         others += rest
         steps.append((name, own, taken))
-    assert first is not None
     dy = flow = make_dy(np.shape(first))
     gradients: list = []
     for n, (name, own, taken) in reversed(list(enumerate(steps))):

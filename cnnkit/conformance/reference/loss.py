@@ -18,7 +18,7 @@ def reduced(losses: Array, total: float, reduction: str) -> Array:
     if reduction == "none":
         return losses
     with np.errstate(invalid="ignore", divide="ignore"):  # where every label is ignored, the mean is 0 / 0
-        return np.float64(losses.sum()) / (total if reduction == "mean" else 1.0)
+        return np.asarray(np.float64(losses.sum()) / (total if reduction == "mean" else 1.0))
 
 
 def share(dy: Array, at: tuple, total: float, reduction: str) -> float:

@@ -1,0 +1,68 @@
+"""The `backend` fixture: every test that asks for it runs on each backend; ``pytest --backend NAME`` picks.
+
+Bare ``pytest`` runs every backend that is available, but torch and JAX, which compile or load slowly, only when they are
+asked for (tox asks). The last lines of a run say which backends ran, and why others did not.
+"""
+
+from __future__ import annotations
+
+import collections
+
+import pytest
+
+from cnnkit import conformance
+
+ONLY_WHEN_ASKED = ("torch", "jax")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--backend", action="append", default=[], metavar="NAME",
+                     help="run the tests of backends on this one only; may be given several times")
+
+
+def pytest_configure(config):
+    known = conformance.names()
+    for name in config.getoption("backend"):
+        if known.get(name) is not True:
+            raise pytest.UsageError(f"--backend {name}: {known.get(name, 'there is no such backend')}; "
+                                    f"there are {', '.join(n for n, here in known.items() if here is True)}")
+
+
+def chosen(config) -> dict[str, bool | str]:
+    """Name -> True where its tests run, else the reason why they do not."""
+    asked = config.getoption("backend")
+    reasons = {}
+    for name, here in conformance.names().items():
+        if asked:
+            reasons[name] = name in asked or "--backend asks for others"
+        else:
+            reasons[name] = f"only when asked: --backend {name}" if here is True and name in ONLY_WHEN_ASKED else here
+    return reasons
+
+
+def pytest_generate_tests(metafunc):
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", [n for n, here in chosen(metafunc.config).items() if here is True], indirect=True)
+
+
+@pytest.fixture
+def backend(request):
+    """A `conformance.Target` that is in use: its ``name``, ``backend``, ``asarray(numpy array)``, ``to_numpy(array)``."""
+    request.node.user_properties.append(("backend", request.param))
+    target = conformance.Target(request.param)
+    with target.entered():
+        yield target
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.option.collectonly:
+        return
+    counts = collections.defaultdict(collections.Counter)
+    for status in ("passed", "failed", "error", "skipped", "xfailed"):
+        for report in terminalreporter.stats.get(status, ()):
+            for name in {value for key, value in getattr(report, "user_properties", ()) if key == "backend"}:
+                counts[name][status] += 1
+    terminalreporter.section("backends")
+    for name, here in chosen(config).items():
+        ran = ", ".join(f"{n} {status}" for status, n in counts[name].items())
+        terminalreporter.line(f"{name}: {ran or ('no test asked for it' if here is True else f'not run ({here})')}")
