@@ -54,7 +54,7 @@ def preallocated(batch: int) -> backends.KernelTable:
         "linear": lambda x, weight, bias, *, needs: (scores, lambda dy: scores_grads),
         "cross_entropy": lambda logits, target, weight, *, needs, **attrs: (loss, lambda dy: loss_grads),
         "sgd": sgd,
-    })
+    }, priority=100)
 
 
 class TrainingStep:

@@ -4,5 +4,7 @@ import numpy
 
 from cnnkit.backends import ArrayAPIBackend
 
-backend = ArrayAPIBackend("numpy", numpy, ("numpy:ndarray", "numpy:generic"))
+# NumPy's own namespace has followed the standard in full since 2.1; before that array-api-compat fills it up.
+backend = ArrayAPIBackend("numpy", numpy if hasattr(numpy, "astype") else "array_api_compat.numpy",
+                          ("numpy:ndarray", "numpy:generic"))
 backend.host = True

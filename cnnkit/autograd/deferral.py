@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnkit.autograd.tape import Node, mode
-from cnnkit.backends import Tables, backend_of
+from cnnkit.backends import Backend, Tables, backend_of
 from cnnkit.ops.core import Call, Meta, Op, run_fused
 
 __all__ = ["Link", "defer", "enter", "flush", "leave"]
@@ -25,12 +25,13 @@ WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it w
 class Link(Call):
     """One deferred call: its arguments as they were, its predecessor, and what to do with its outputs."""
 
-    __slots__ = ("__weakref__", "arrays", "edges", "grad", "key", "metas", "needs", "node", "outputs", "previous",
+    __slots__ = ("__weakref__", "arrays", "backend", "edges", "grad", "key", "kind", "metas", "needs", "node", "outputs", "previous",
                  "results", "state", "status", "tables", "versions")
 
     def __init__(self, op: Op, attrs: Mapping[str, Any], arrays: list, needs: list, edges: list, versions: list,
-                 metas: tuple[Meta | None, ...], previous: Link | None, tables: Tables):
+                 metas: tuple[Meta | None, ...], previous: Link | None, tables: Tables, backend: Backend, kind: type):
         super().__init__(op, attrs)
+        self.backend, self.kind = backend, kind
         self.arrays, self.needs, self.edges, self.versions, self.metas = arrays, needs, edges, versions, metas
         self.previous, self.tables = previous, tables
         self.key = (op.name,) if previous is None else (*previous.key, op.name)
@@ -82,7 +83,8 @@ def _run_longest(chain: list[Link]) -> int:
             if result is not NotImplemented:
                 outputs, backward = result
                 last = part[-1]
-                node = Node("+".join(link.op.name for link in part), backward, edges, versions, 1) if backward else None
+                node = (Node("+".join([link.op.name for link in part]), backward, edges, versions, 1,
+                             detour=last.status == PASSED) if backward else None)
                 extra = list(outputs[1:])
                 for link in part:
                     count = link.op.outputs - link.op.differentiable
@@ -93,7 +95,7 @@ def _run_longest(chain: list[Link]) -> int:
                         link.finish(own, None, link.op.differentiable)
                 return length
     arrays, needs, edges, versions = _arguments([head])
-    outputs, backward = head.op.run(backend_of(arrays[0]), arrays, needs, head.attrs)
+    outputs, backward = head.op.run(head.backend, arrays, needs, head.attrs)
     node = (Node(head.op.name, backward, edges, versions, head.op.differentiable, detour=head.status == PASSED)
             if backward else None)
     head.finish(outputs, node, 0)
@@ -129,8 +131,11 @@ def defer(op: Op, inputs: Sequence, attrs: Mapping[str, Any], tensor_type: type)
         if (first._position or previous.grad is not mode.grad or previous.status != WAITING
                 or (key not in tables.prefixes and key not in tables.fused)):
             previous = None
-    if previous is None:
-        tables = backend_of(first.array).resolve()
+    if previous is not None:
+        backend = previous.backend
+    else:
+        backend = backend_of(first.array)
+        tables = backend.resolve()
         key = (op.name,)
         if key not in tables.prefixes:
             return None
@@ -151,7 +156,7 @@ def defer(op: Op, inputs: Sequence, attrs: Mapping[str, Any], tensor_type: type)
             return None
         if tensor is first and previous is not None and not arrays:
             shape, dtype = previous.metas[0]
-            kind = tensor._kind
+            kind = previous.kind
             arrays.append(None)
         else:
             array = tensor.array
@@ -174,7 +179,7 @@ def defer(op: Op, inputs: Sequence, attrs: Mapping[str, Any], tensor_type: type)
     if op.state:  # what the op itself replaces does not count as changed
         replaced = [inputs[i]._version for i in op.state.values() if inputs[i] is not None]
         versions = [v for v in versions if not any(v[0] is r for r in replaced)]
-    link = Link(op, attrs, arrays, needs, edges, versions, metas, previous, tables)
+    link = Link(op, attrs, arrays, needs, edges, versions, metas, previous, tables, backend, kind)
 
     shown = []
     for position, meta in enumerate(metas):
@@ -184,7 +189,7 @@ def defer(op: Op, inputs: Sequence, attrs: Mapping[str, Any], tensor_type: type)
                 tensor._await(link, position)
                 link.state.append((position, tensor))
         else:
-            tensor = tensor_type._pending(link, position, kind, requires_grad and position < op.differentiable)
+            tensor = tensor_type._pending(link, position, requires_grad and position < op.differentiable)
             link.results.append((position, weakref.ref(tensor)))
             shown.append(tensor)
     mode.deferred.append(link if link.state else weakref.ref(link))

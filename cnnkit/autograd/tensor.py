@@ -42,7 +42,7 @@ class Tensor:
     tensor([2., 4.], dtype=float64)
     """
 
-    __slots__ = ("__weakref__", "_hooks", "_index", "_kind", "_link", "_node", "_position", "_value", "_version", "grad",
+    __slots__ = ("__weakref__", "_hooks", "_index", "_link", "_node", "_position", "_value", "_version", "grad",
                  "requires_grad")
     __array_ufunc__ = None  # NumPy hands arithmetic with a Tensor on the right over to the Tensor
 
@@ -83,15 +83,15 @@ class Tensor:
         return new
 
     @classmethod
-    def _pending(cls, link: deferral.Link, position: int, kind: type, requires_grad: bool) -> Tensor:
+    def _pending(cls, link: deferral.Link, position: int, requires_grad: bool) -> Tensor:
         """A Tensor whose array a deferred call will make."""
         new = Tensor._of(None)
-        new._link, new._position, new._kind, new.requires_grad = link, position, kind, requires_grad
+        new._link, new._position, new.requires_grad = link, position, requires_grad
         return new
 
     def _await(self, link: deferral.Link, position: int) -> None:
         """Become the deferred output `position` of `link` (a buffer that an op with state replaces)."""
-        self._kind = type(self.array)
+        self.array  # noqa: B018 - an earlier pending value is settled first
         self._link, self._position = link, position
         self._version[0] += 1
 
@@ -125,7 +125,10 @@ class Tensor:
     @property
     def backend(self) -> str:
         """Name of the backend that runs ops on this Tensor."""
-        return backends.backend_of(self.array).name
+        return self._backend().name
+
+    def _backend(self) -> backends.Backend:
+        return backends.backend_of(self._value) if self._link is None else self._link.backend
 
     @property
     def is_leaf(self) -> bool:
@@ -205,7 +208,7 @@ class Tensor:
 
     def copy_(self, values: Any) -> Tensor:
         """Replace the values, in place, with broadcasting and conversion to this Tensor's dtype; on a leaf only."""
-        backend, shape, dtype = backends.backend_of(self.array), self.shape, self.dtype
+        backend, shape, dtype = self._backend(), self.shape, self.dtype
         if isinstance(values, Tensor):
             values = values.array if backends.backend_of(values.array) is backend else values.numpy()
         new = backend.asarray(values, dtype)
