@@ -290,7 +290,7 @@ def check_directional(case: Case, target: Target) -> None:
     direction = [random.standard_normal(np.shape(v)) if n else None for v, n in zip(right.inputs, needs)]
 
     def along(amount: float) -> float:
-        moved = tuple(v if d is None else v + amount * d for v, d in zip(right.inputs, direction))
+        moved = tuple(v if d is None else np.asarray(v + amount * d) for v, d in zip(right.inputs, direction))
         outputs, _ = call(case, target, target.arrays(moved), (False,) * len(needs))
         return float(np.sum(target.to_numpy(outputs[0]) * right.dy))
 

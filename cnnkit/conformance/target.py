@@ -124,7 +124,7 @@ class Target:
 
     def strided(self, values: np.ndarray) -> Array:
         """The same values, as every second element of a larger array that has other numbers between and before."""
-        if values.ndim == 0:
+        if values.ndim == 0 or values.shape[-1] == 0:
             return self.asarray(values)
         between = np.full_like(values, np.nan if values.dtype.kind == "f" else 1)
         wide = np.stack([between, values], axis=-1).reshape(*values.shape[:-1], 2 * values.shape[-1])

@@ -1,6 +1,7 @@
 """Every op on every backend, by the conformance kit: one test per case, all checks in it."""
 
 import pytest
+
 from cnnkit import conformance
 
 # JAX compiles each op again for each shape (a second or two a case); `cnnkit check jax` runs all of them.
