@@ -10,14 +10,14 @@ longest fused key that some kernel serves, then by shorter ones, then op by op.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from cnnkit.autograd.tape import Node, mode
-from cnnkit.backends import Backend, Tables, backend_of
+from cnnkit.backends import Backend, Tables
 from cnnkit.ops.core import Call, Meta, Op, run_fused
 
-__all__ = ["Link", "defer", "enter", "flush", "leave"]
+__all__ = ["Link", "Plan", "enter", "flush", "leave", "plan", "postpone"]
 
 WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it without making its first output
 
@@ -25,17 +25,16 @@ WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it w
 class Link(Call):
     """One deferred call: its arguments as they were, its predecessor, and what to do with its outputs."""
 
-    __slots__ = ("__weakref__", "arrays", "backend", "edges", "grad", "key", "kind", "metas", "needs", "node", "outputs", "previous",
-                 "results", "state", "status", "tables", "versions")
+    __slots__ = ("__weakref__", "arrays", "backend", "edges", "grad", "key", "kind", "metas", "needs", "node", "outputs",
+                 "previous", "requires_grad", "results", "state", "status", "tables", "versions")
 
-    def __init__(self, op: Op, attrs: Mapping[str, Any], arrays: list, needs: list, edges: list, versions: list,
-                 metas: tuple[Meta | None, ...], previous: Link | None, tables: Tables, backend: Backend, kind: type):
-        super().__init__(op, attrs)
-        self.backend, self.kind = backend, kind
-        self.arrays, self.needs, self.edges, self.versions, self.metas = arrays, needs, edges, versions, metas
-        self.previous, self.tables = previous, tables
-        self.key = (op.name,) if previous is None else (*previous.key, op.name)
+    def __init__(self, op: Op, attrs: Mapping[str, Any], plan: Plan, arrays: list, needs: list, edges: list, versions: list,
+                 metas: tuple[Meta | None, ...], kind: type):
+        self.op, self.attrs = op, attrs
+        self.previous, self.backend, self.tables, self.key = plan
+        self.arrays, self.needs, self.edges, self.versions, self.metas, self.kind = arrays, needs, edges, versions, metas, kind
         self.grad, self.status = mode.grad, WAITING
+        self.requires_grad = True in needs or (self.previous is not None and self.previous.requires_grad)
         self.results: list = []     # (output position, weak reference to the Tensor that shows it)
         self.state: list = []       # (output position, Tensor that it replaces), committed once
         self.outputs: tuple = ()
@@ -119,83 +118,50 @@ def _arguments(part: Sequence[Link]) -> tuple[list, tuple[bool, ...], list, list
     return arrays, tuple(needs), edges, versions
 
 
-def defer(op: Op, inputs: Sequence, attrs: Mapping[str, Any], tensor_type: type) -> Any:
-    """Defer the call if a fused key could take it in: pending Tensors, or ``None`` where it must run now."""
-    first = inputs[0]
-    if type(first) is not tensor_type and not isinstance(first, tensor_type):
-        return None
-    previous: Link | None = first._link
-    if previous is not None:
-        key = (*previous.key, op.name)
-        tables = previous.tables
-        if (first._position or previous.grad is not mode.grad or previous.status != WAITING
-                or (key not in tables.prefixes and key not in tables.fused)):
-            previous = None
-    if previous is not None:
-        backend = previous.backend
-    else:
-        backend = backend_of(first.array)
-        tables = backend.resolve()
-        key = (op.name,)
-        if key not in tables.prefixes:
-            return None
+class Plan(NamedTuple):
+    """That a call can be deferred: after which link, on which backend, and how its chain is called then."""
+
+    previous: Link | None
+    backend: Backend
+    tables: Tables
+    key: tuple[str, ...]
+
+
+def plan(op: Op, first: Any) -> Plan | None:
+    """Whether a call of `op` on the Tensor `first` may wait: only where a fused key could take it in."""
     if op.infer is None:
         return None
+    previous: Link | None = first._link
+    if previous is not None and previous.status == WAITING and previous.grad is mode.grad and first._position == 0:
+        key, tables = (*previous.key, op.name), previous.tables
+        if key in tables.prefixes or key in tables.fused:
+            return Plan(previous, previous.backend, tables, key)
+    backend = first._backend()
+    tables = backend.resolve()
+    key = (op.name,)
+    return Plan(None, backend, tables, key) if key in tables.prefixes else None
 
-    arrays, needs, edges, versions, shapes, dtypes = [], [], [], [], [], []
-    kind = None
-    for tensor in inputs:
-        if tensor is None:
-            arrays.append(None)
-            needs.append(False)
-            edges.append(None)
-            shapes.append(None)
-            dtypes.append(None)
-            continue
-        if not isinstance(tensor, tensor_type):
-            return None
-        if tensor is first and previous is not None and not arrays:
-            shape, dtype = previous.metas[0]
-            kind = previous.kind
-            arrays.append(None)
-        else:
-            array = tensor.array
-            shape, dtype = array.shape, array.dtype
-            if kind is None:
-                kind = type(array)
-            elif type(array) is not kind:
-                return None  # runs now, and says what is wrong if the backends differ
-            arrays.append(array)
-        shapes.append(shape)
-        dtypes.append(dtype)
-        wanted = tensor.requires_grad and mode.grad
-        needs.append(wanted)
-        edges.append(tensor._edge() if wanted and arrays[-1] is not None else None)
-        versions.append((tensor._version, tensor._version[0]))
-    metas = op.infer(shapes, dtypes, **attrs)
-    requires_grad = any(needs)
-    if previous is not None:
-        del arrays[0], needs[0], edges[0], versions[0]
-    if op.state:  # what the op itself replaces does not count as changed
-        replaced = [inputs[i]._version for i in op.state.values() if inputs[i] is not None]
-        versions = [v for v in versions if not any(v[0] is r for r in replaced)]
-    link = Link(op, attrs, arrays, needs, edges, versions, metas, previous, tables, backend, kind)
 
-    shown = []
-    for position, meta in enumerate(metas):
+def postpone(link: Link, inputs: Sequence, pending: Callable[[Link, int, bool], Any]) -> tuple:
+    """Enter `link` among the deferred calls, and return a pending Tensor for each output that the caller gets.
+
+    ``pending(link, position, requires_grad)`` makes one. Buffers that the op replaces become pending themselves.
+    """
+    op, shown = link.op, []
+    for position, meta in enumerate(link.metas):
         if position in op.state:
-            tensor = inputs[op.state[position]]
-            if tensor is not None and meta is not None:
-                tensor._await(link, position)
-                link.state.append((position, tensor))
+            buffer = inputs[op.state[position]]
+            if buffer is not None and meta is not None:
+                buffer._await(link, position)
+                link.state.append((position, buffer))
         else:
-            tensor = tensor_type._pending(link, position, requires_grad and position < op.differentiable)
+            tensor = pending(link, position, link.requires_grad and position < op.differentiable)
             link.results.append((position, weakref.ref(tensor)))
             shown.append(tensor)
     mode.deferred.append(link if link.state else weakref.ref(link))
-    if key not in tables.prefixes:
+    if link.key not in link.tables.prefixes:
         link.force()
-    return shown[0] if len(shown) == 1 else tuple(shown)
+    return tuple(shown)
 
 
 def enter() -> None:
