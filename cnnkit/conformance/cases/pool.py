@@ -74,9 +74,9 @@ CASES = (
     average("batch-1-odd-channels", (1, 7, 4, 4)),
     average("batch-0", (0, 3, 4, 4)),
 
-    *(Case(f"adaptive_{kind}_pool2d", name, (Draw(x, "normal" if kind == "avg" else "eighths"),), {"output_size": size},
-           ROUNDING if kind == "avg" else EXACT, smooth=kind == "avg")
-      for kind in ("avg", "max")
+    *(Case(op, name, (Draw(x, "normal" if "avg" in op else "eighths"),), {"output_size": size},
+           ROUNDING if "avg" in op else EXACT, smooth="avg" in op)
+      for op in ("adaptive_avg_pool2d", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices")
       for name, x, size in (("to-1x1", (2, 3, 4, 5), (1, 1)), ("even", (2, 2, 6, 4), (3, 2)), ("uneven", (1, 3, 7, 5), (3, 2)),
                             ("larger-than-the-map", (1, 2, 2, 3), (3, 5)), ("one-pixel-map", (2, 3, 1, 1), (1, 1)),
                             ("batch-0", (0, 2, 4, 4), (2, 2)))),

@@ -31,6 +31,7 @@ REFERENCES: dict[str, Reference] = {
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
     **_pairs(norm, "batch_norm"),
     **_pairs(pool, "adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"),
+    "adaptive_max_pool2d_with_indices": (pool.adaptive_max_pool2d_with_indices, pool.adaptive_max_pool2d_gradients),
     "max_pool2d_with_indices": (pool.max_pool2d_with_indices, pool.max_pool2d_gradients),
 }
 
@@ -68,7 +69,8 @@ def evaluate(names: Sequence[str], attrs: Sequence[Mapping[str, Any]], counts: S
         first, *rest = outputs if isinstance(outputs, tuple) else (outputs,)
         others += rest
         steps.append((name, own, taken))
-    dy = flow = make_dy(np.shape(first))
+    dy: Any = make_dy(np.shape(first))
+    flow = dy
     gradients: list = []
     for n, (name, own, taken) in reversed(list(enumerate(steps))):
         backward = REFERENCES[name][1]

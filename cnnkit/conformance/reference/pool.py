@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_gradients", "adaptive_max_pool2d", "adaptive_max_pool2d_gradients",
-           "avg_pool2d", "avg_pool2d_gradients", "max_pool2d", "max_pool2d_gradients", "max_pool2d_with_indices"]
+           "adaptive_max_pool2d_with_indices", "avg_pool2d", "avg_pool2d_gradients", "max_pool2d", "max_pool2d_gradients",
+           "max_pool2d_with_indices"]
 
 Array = np.ndarray
 Pair = tuple[int, int]
@@ -103,9 +104,14 @@ def max_pool2d_gradients(dy: Array, x: Array, *, kernel_size: Pair, stride: Pair
     return (pick_gradient(dy, x, *both_axes(x, kernel_size, stride, padding, dilation, ceil_mode)),)
 
 
+def adaptive_max_pool2d_with_indices(x: Array, *, output_size: Pair) -> tuple[Array, Array]:
+    """The maximum of every adaptive window, and its place in the flattened H W plane."""
+    return pick(x, adaptive_spans(x.shape[2], output_size[0]), adaptive_spans(x.shape[3], output_size[1]))
+
+
 def adaptive_max_pool2d(x: Array, *, output_size: Pair) -> Array:
     """The maximum of every adaptive window."""
-    return pick(x, adaptive_spans(x.shape[2], output_size[0]), adaptive_spans(x.shape[3], output_size[1]))[0]
+    return adaptive_max_pool2d_with_indices(x, output_size=output_size)[0]
 
 
 def adaptive_max_pool2d_gradients(dy: Array, x: Array, *, output_size: Pair) -> tuple:

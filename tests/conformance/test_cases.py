@@ -1,0 +1,44 @@
+"""The table of cases: complete, readable, and fit for comparing float32 with float64."""
+
+import re
+
+import numpy as np
+import pytest
+
+from cnnkit import conformance
+from cnnkit.conformance.case import expected
+from cnnkit.conformance.reference import REFERENCES
+from cnnkit.ops import OPS
+from cnnkit.ops.update import UPDATES
+
+
+def test_every_op_and_every_update_has_cases():
+    assert {*OPS, *UPDATES} - {op for case in conformance.EVERY_CASE for op in case.ops} == set()
+
+
+def test_names_are_unique_words():
+    ids = [case.id for case in conformance.EVERY_CASE]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z0-9_+]+(-[a-zA-Z0-9]+)+", i) for i in ids)
+
+
+def test_a_case_draws_the_same_numbers_always():
+    case = next(c for c in conformance.CASES if c.id == "conv2d-3x3")
+    np.testing.assert_allclose(expected(case, "float64").inputs[0].reshape(-1)[:2], [0.447049234467, 0.618798724907], rtol=1e-9)
+
+
+def test_shapes_are_small_enough_for_an_emulator():
+    for case in conformance.CASES:
+        assert sum(v.size for v in expected(case, "float32").inputs if isinstance(v, np.ndarray)) < 1500, case.id
+
+
+@pytest.mark.parametrize("case", [c for c in conformance.FUSED if "relu" in c.ops and c.tolerance.rtol], ids=lambda c: c.id)
+def test_no_sum_before_a_relu_is_so_near_zero_that_float32_could_turn_its_sign(case):
+    right, value, at = expected(case, "float64"), None, 0
+    for name, attrs, count in zip(case.ops, case.attributes, case.arities):
+        arrays = [*([] if value is None else [value]), *right.inputs[at:at + count]]
+        at += count
+        if name == "relu":
+            assert np.abs(value).min(initial=1) > 1e-4
+        value = REFERENCES[name][0](*arrays, **attrs)
+        value = value[0] if isinstance(value, tuple) else value
