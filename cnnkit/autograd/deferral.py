@@ -15,18 +15,18 @@ from typing import Any, NamedTuple
 
 from cnnkit.autograd.tape import Node, mode
 from cnnkit.backends import Backend, Tables
-from cnnkit.ops.core import Call, Meta, Op, run_fused
+from cnnkit.ops.core import Meta, Op, run_fused
 
 __all__ = ["Link", "Plan", "enter", "flush", "leave", "plan", "postpone"]
 
 WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it without making its first output
 
 
-class Link(Call):
+class Link:
     """One deferred call: its arguments as they were, its predecessor, and what to do with its outputs."""
 
-    __slots__ = ("__weakref__", "arrays", "backend", "edges", "grad", "key", "kind", "metas", "needs", "node", "outputs",
-                 "previous", "requires_grad", "results", "state", "status", "tables", "versions")
+    __slots__ = ("__weakref__", "arrays", "attrs", "backend", "edges", "grad", "key", "kind", "metas", "needs", "node", "op",
+                 "outputs", "previous", "requires_grad", "results", "state", "status", "tables", "versions")
 
     def __init__(self, op: Op, attrs: Mapping[str, Any], plan: Plan, arrays: list, needs: list, edges: list, versions: list,
                  metas: tuple[Meta | None, ...], kind: type):
@@ -54,15 +54,14 @@ class Link(Call):
 
     def finish(self, outputs: Sequence, node: Node | None, first: int) -> None:
         """Hand out `outputs`, which are this link's outputs from position `first` on (1: a fused kernel passed by)."""
-        values = dict(enumerate(outputs, first))
-        for position, tensor in self.state:
-            if tensor._link is self and tensor._position == position:
-                tensor._settle(values[position], None, 0)
+        for position, buffer in self.state:
+            if buffer._link is self and buffer._position == position:
+                buffer._settle(outputs[position - first], None, 0)
         self.state = []
         for position, reference in self.results:
             tensor = reference()
-            if position in values and tensor is not None and tensor._link is self:
-                tensor._settle(values[position], node if position < self.op.differentiable else None, position)
+            if position >= first and tensor is not None and tensor._link is self:
+                tensor._settle(outputs[position - first], node if position < self.op.differentiable else None, position)
         if first == 0:
             self.outputs, self.node, self.status = tuple(outputs), node, COMPUTED
             self.previous = None
@@ -73,18 +72,17 @@ class Link(Call):
 
 def _run_longest(chain: list[Link]) -> int:
     """Run as many links from the front of `chain` as one kernel serves; return how many that were."""
-    head = chain[0]
+    head, names = chain[0], chain[-1].key[-len(chain):]
     for length in range(len(chain), 1, -1):
-        if tuple([link.op.name for link in chain[:length]]) in head.tables.fused:
+        key = names[:length]
+        if key in head.tables.fused:
             part = chain[:length]
             arrays, needs, edges, versions = _arguments(part)
-            result = run_fused(head.tables, part, arrays, needs)
+            result = run_fused(head.backend, head.tables, key, [link.attrs for link in part], arrays, needs)
             if result is not NotImplemented:
                 outputs, backward = result
-                last = part[-1]
-                node = (Node("+".join([link.op.name for link in part]), backward, edges, versions, 1,
-                             detour=last.status == PASSED) if backward else None)
-                extra = list(outputs[1:])
+                last, extra = part[-1], list(outputs[1:])
+                node = Node(key, backward, edges, versions, 1, detour=last.status == PASSED) if backward else None
                 for link in part:
                     count = link.op.outputs - link.op.differentiable
                     own, extra = extra[:count], extra[count:]

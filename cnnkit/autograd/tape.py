@@ -98,14 +98,20 @@ class Node:
         True where the result was used by a fused kernel that went around this node: no gradient comes back through it.
     """
 
-    __slots__ = ("backward", "detour", "edges", "hooks", "name", "number", "outputs", "retain", "versions")
+    __slots__ = ("backward", "detour", "edges", "hooks", "number", "op", "outputs", "retain", "versions")
 
-    def __init__(self, name: str, backward: Callable, edges: Sequence, versions: list, outputs: int, detour: bool = False):
-        self.name, self.backward, self.edges = name, backward, edges
+    def __init__(self, op: str | tuple[str, ...], backward: Callable, edges: Sequence, versions: list, outputs: int,
+                 detour: bool = False):
+        self.op, self.backward, self.edges = op, backward, edges
         self.versions, self.outputs, self.detour = versions, outputs, detour
         self.number = next(_numbers)
         self.hooks: dict[int, list[Callable]] | None = None
         self.retain: dict[int, Any] | None = None  # output position -> weak reference to the Tensor that keeps its gradient
+
+    @property
+    def name(self) -> str:
+        """The op's name; of a fused kernel, the names of its ops."""
+        return self.op if isinstance(self.op, str) else "+".join(self.op)
 
     def __repr__(self) -> str:
         return f"<{self.name} backward>"

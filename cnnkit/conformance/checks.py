@@ -33,7 +33,8 @@ def call(case: Case, target: Target, arrays: Sequence, needs: Sequence[bool], fu
         return OPS[case.ops[0]](*arrays, needs=needs, **attrs[0])
     calls = [Call(OPS[name], own) for name, own in zip(case.ops, attrs)]
     if fused:
-        result = run_fused(backends.backend_of(arrays[0]).resolve(), calls, arrays, tuple(needs))
+        result = run_fused(here := backends.backend_of(arrays[0]), here.resolve(), tuple(c.op.name for c in calls), [c.attrs for c in calls],
+                           arrays, tuple(needs))
         if result is not NotImplemented:
             return result
     return compose(calls, case.arities, arrays, needs)

@@ -140,21 +140,21 @@ class Call:
         self.op, self.attrs = op, attrs
 
 
-def run_fused(tables: Tables, calls: Sequence[Call], arrays: Sequence, needs: tuple[bool, ...]) -> Any:
-    """Ask the fused kernels for these ops; ``NotImplemented`` when there is none or none serves the call.
+def run_fused(backend: Backend, tables: Tables, key: tuple[str, ...], attrs: Sequence[Mapping[str, Any]], arrays: Sequence,
+              needs: tuple[bool, ...]) -> Any:
+    """Ask the fused kernels for `key`; ``NotImplemented`` when there is none or none serves the call.
 
-    The arrays are concatenated call by call, without the first array of every call but the first. A fused kernel is
-    called as ``kernel(*arrays, needs, attrs)`` with one mapping of attributes per op. Its outputs are the last op's
-    first output, then the non-differentiable outputs of each op in order; ``backward(dy)`` returns one gradient per array.
+    The arrays are concatenated op by op, without the first array of every op but the first. A fused kernel is called as
+    ``kernel(*arrays, needs, attrs)`` with one mapping of attributes per op. Its outputs are the last op's first output,
+    then the non-differentiable outputs of each op in order; ``backward(dy)`` returns one gradient per array.
     """
-    key = tuple([c.op.name for c in calls])
     for kernel in tables.fused.get(key, ()):
-        result = kernel(*arrays, needs=needs, attrs=tuple([c.attrs for c in calls]))
+        result = kernel(*arrays, needs=needs, attrs=attrs)
         if result is not NotImplemented:
             outputs, backward = result
             if not isinstance(outputs, tuple):
                 outputs = (outputs,)
-            return as_arrays(outputs, arrays[0], backend_of(arrays[0])), backward
+            return as_arrays(outputs, arrays[0], backend), backward
     return NotImplemented
 
 
