@@ -1,0 +1,179 @@
+"""The command line, as a person uses it: what it prints, where the model goes, and one line for a mistake."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cnnkit
+from cnnkit.cli import run
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Commands run in an empty folder, with wide lines, and leave no backend chosen."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    yield tmp_path
+    cnnkit.use(None)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model that was trained from the command line, and what that printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = subprocess.run([sys.executable, "-m", "cnnkit", "train", "digits", "--epochs", "4", "--out", str(folder / "net")],
+                          capture_output=True, text=True, check=True, cwd=folder)
+    return folder / "net.safetensors", done.stdout
+
+
+def test_train_shows_progress_accuracy_and_where_the_model_went(trained):
+    path, text = trained
+    lines = text.splitlines()
+    assert lines[0].startswith("Training CommonCNN (") and "1,438 images of 1 x 8 x 8, 359 held out, 10 classes" in lines[0]
+    assert [line.split(",")[0] for line in lines[1:5]] == [f"Epoch {n}" for n in range(1, 5)]
+    assert "Held-out accuracy 0.9" in lines[5]
+    assert str(path) in lines[6]
+    assert path.is_file()
+
+
+def test_train_keeps_the_settings_beside_the_weights(trained):
+    settings = json.loads(trained[0].with_suffix(".json").read_text())
+    assert settings["model"] == "CommonCNN"
+    assert settings["training"]["seed"] == 0
+    assert len(settings["history"]) == 4
+
+
+def test_the_same_seed_trains_the_same_model(capsys):
+    for out in ("a", "b"):
+        assert run(["train", "digits", "--epochs", "1", "--seed", "5", "--out", out]) == 0
+    with open("a.safetensors", "rb") as a, open("b.safetensors", "rb") as b:
+        assert a.read() == b.read()
+
+
+def test_without_out_the_model_goes_to_models(capsys, elsewhere):
+    assert run(["train", "digits", "--epochs", "0"]) == 0
+    assert (elsewhere / "models" / "digits-CommonCNN.safetensors").is_file()
+
+
+def test_train_on_a_folder_of_class_folders(capsys, elsewhere):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (elsewhere / "pets" / name).mkdir(parents=True)
+        for i in range(6):
+            Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).save(elsewhere / "pets" / name / f"{i}.png")
+    assert run(["train", "pets", "--epochs", "1", "--out", "pets"]) == 0
+    assert "2 classes" in capsys.readouterr().out
+    assert run(["predict", "pets.safetensors", "pets/cat/0.png"]) == 0
+    assert "pets/cat/0.png" in capsys.readouterr().out
+
+
+def test_train_on_an_npz_file(capsys):
+    rng = np.random.default_rng(0)
+    np.savez("set.npz", x=rng.integers(0, 256, (20, 8, 8), np.uint8), y=np.arange(20) % 2)
+    assert run(["train", "set.npz", "--epochs", "1"]) == 0
+
+
+def test_predict_names_the_class_and_its_probability(trained, capsys):
+    digits = cnnkit.data.datasets.digits(train=False)
+    names = []
+    for i in range(5):
+        names.append(f"{i}.png")
+        Image.fromarray((digits.data[i, 0] * 255).astype(np.uint8)).save(names[-1])
+    assert run(["predict", str(trained[0]), *names]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [row[0] for row in rows] == names
+    right = sum(int(row[1]) == int(label) for row, label in zip(rows, digits.targets))
+    assert right >= 4
+    assert all(0 < float(row[2]) <= 1 for row in rows)
+
+
+def test_predict_inverts_dark_on_light(trained, capsys):
+    digits = cnnkit.data.datasets.digits(train=False)
+    Image.fromarray((digits.data[0, 0] * 255).astype(np.uint8)).save("light.png")
+    Image.fromarray(255 - (digits.data[0, 0] * 255).astype(np.uint8)).save("dark.png")
+    assert run(["predict", str(trained[0]), "light.png"]) == 0
+    assert run(["predict", str(trained[0]), "--invert", "dark.png"]) == 0
+    rows = [line.split()[1:] for line in capsys.readouterr().out.splitlines() if line[:4] in ("ligh", "dark")]
+    assert rows[0][0] == rows[1][0]
+
+
+def test_summary_of_a_name_and_of_a_saved_model(trained, capsys):
+    assert run(["summary", "CommonCNN"]) == 0
+    assert "133,882" in capsys.readouterr().out
+    assert run(["summary", str(trained[0])]) == 0
+    assert "(1, 8, 8)" in capsys.readouterr().out or "8 x 8" in capsys.readouterr().out
+
+
+def test_show_draws_filters_and_feature_maps(trained, capsys):
+    Image.fromarray((np.eye(16) * 255).astype(np.uint8)).save("line.png")
+    for arguments in ([str(trained[0]), "line.png"], ["sobel", "line.png"]):
+        assert run(["show", *arguments]) == 0
+        assert len(capsys.readouterr().out) > 100
+
+
+def test_backends_lists_numpy_with_its_version(capsys):
+    assert run(["backends"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("numpy"))
+    assert np.__version__ in line
+    assert "yes" in line
+
+
+def test_check_passes_for_numpy(capsys):
+    assert run(["check", "numpy", "--op", "relu"]) == 0
+    assert "relu" in capsys.readouterr().out
+
+
+def test_version_and_help(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"cnnkit {cnnkit.__version__}\n"
+    assert run(["--help"]) == 0
+    assert "train" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["train"], ["Missing argument"]),
+    (["trian", "digits"], ["No such command 'trian'"]),
+    (["train", "digits", "--epoch", "3"], ["No such option", "--epochs"]),
+    (["train", "digits", "--epochs", "-1"], ["--epochs"]),
+    (["train", "digits", "--lr", "fast"], ["--lr"]),
+    (["train", "digits", "--lr", "-1", "--epochs", "1"], ["-1"]),
+    (["train", "digits", "--backend", "cudda"], ["no backend 'cudda'", "numpy"]),
+    (["train", "digits", "--model", "ResNet999"], ["no model 'ResNet999'", "CommonCNN"]),
+    (["train", "digits", "--optimizer", "lion"], ["no optimizer 'lion'", "adam"]),
+    (["train", "digts"], ["no data 'digts'", "Did you mean 'digits'"]),
+    (["predict", "nothing.safetensors", "x.png"], ["nothing.safetensors", "cnnkit train"]),
+    (["summary", "NoSuchModel"], ["NoSuchModel", "CommonCNN"]),
+    (["summary", "CommonCNN", "--input-shape", "3,32"], ["C,H,W", "3,32"]),
+    (["check", "cudda"], ["no backend 'cudda'"]),
+])
+def test_a_mistake_gets_one_readable_line_and_status_2(arguments, words, capsys):
+    assert run(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("cnnkit")
+    assert len(printed.err.splitlines()) == 1
+    for word in words:
+        assert word in printed.err
+    assert "Traceback" not in printed.out + printed.err
+
+
+def test_files_that_are_no_images_or_no_models_are_named(trained, capsys, elsewhere):
+    (elsewhere / "notes.txt").write_text("no image")
+    (elsewhere / "broken.safetensors").write_bytes(trained[0].read_bytes()[:100])
+    (elsewhere / "broken.json").write_text(trained[0].with_suffix(".json").read_text())
+    for arguments, name in ((["predict", str(trained[0]), "notes.txt"], "notes.txt"), (["predict", str(trained[0]), "gone.png"], "gone.png"),
+                            (["predict", "broken.safetensors", "notes.txt"], "broken.safetensors")):
+        assert run(arguments) == 2
+        error = capsys.readouterr().err
+        assert name in error
+        assert len(error.splitlines()) == 1
+
+
+def test_a_mistake_is_no_traceback_in_a_process_of_its_own():
+    done = subprocess.run([sys.executable, "-m", "cnnkit", "train", "nothing"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("cnnkit: there is no data 'nothing'")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,194 @@
+"""`fit`: it learns, repeats bit for bit, shows progress, stops when asked, and refuses what cannot work."""
+
+import io
+import os
+import signal
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import cnnkit
+from cnnkit import functional as F
+from cnnkit import models, nn, optim, random, train
+from cnnkit.data import ArrayDataset, DataLoader, datasets
+from cnnkit.train import tally  # noqa: F401 - read through train.tally below
+from cnnkit.train.progress import Bar, Lines, Silent, reporter
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    random.seed(0)
+
+
+def small():
+    return models.CNN((1, 8, 8), conv=[(4, 3)], hidden=[16])
+
+
+class Recorder(Silent):
+    """A reporter that calls `at_step` after every batch."""
+
+    def __init__(self, at_step=lambda: None):
+        self.rows, self.at_step = [], at_step
+
+    def step(self, tally):
+        self.at_step()
+
+    def end(self, row):
+        self.rows.append(row)
+
+
+def test_digits_are_learnt():
+    history = train.fit(small(), datasets.digits(train=True), epochs=6, lr=5e-3, validation=datasets.digits(train=False), seed=0,
+                        progress=False)
+    assert history[-1].val_accuracy > 0.93
+    assert history["loss"] == sorted(history["loss"], reverse=True)
+    assert [row.epoch for row in history] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit():
+    def run():
+        random.seed(3)
+        model = small()
+        train.fit(model, datasets.digits(train=True), epochs=1, seed=3, progress=False)
+        return model.state_dict()
+
+    for (name, a), b in zip(run().items(), run().values()):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=name)
+
+
+def test_the_rows_figures_are_those_of_the_batches():
+    x = np.random.default_rng(0).random((10, 1, 8, 8), np.float32)
+    y = np.arange(10) % 3
+    model, losses = small(), []
+
+    def loss(output, target):
+        value = F.cross_entropy(output, target)
+        losses.append((value.item(), len(target), (output.numpy().argmax(1) == target.numpy()).sum()))
+        return value
+
+    row = train.fit(model, (x, y), batch_size=4, loss=loss, progress=False)[-1]
+    assert [n for _, n, _ in losses] == [4, 4, 2]
+    assert row.loss == pytest.approx(sum(v * n for v, n, _ in losses) / 10)
+    assert row.accuracy == sum(hits for _, _, hits in losses) / 10
+
+
+def test_a_loader_a_dataset_and_a_pair_of_arrays_are_all_data():
+    x, y = np.random.default_rng(0).random((8, 1, 8, 8), np.float32), np.arange(8) % 2
+    for data in ((x, y), ArrayDataset(x, y), DataLoader(ArrayDataset(x, y), batch_size=4)):
+        assert train.fit(small(), data, progress=False)[-1].loss > 0
+
+
+def test_regression_has_no_accuracy():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1))
+    data = [(cnnkit.tensor(np.ones((5, 1, 2, 2), np.float32)), cnnkit.tensor(np.ones((5, 1), np.float32)))]
+    assert train.fit(model, data, loss=F.mse_loss, optimizer="sgd", progress=False)[-1].accuracy is None
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_optimizers_go_by_name(name):
+    x, y = np.random.default_rng(0).random((8, 1, 8, 8), np.float32), np.arange(8) % 2
+    losses = train.fit(small(), (x, y), epochs=8, optimizer=name, lr=1e-2, progress=False)["loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_an_optimizer_of_ones_own_is_used():
+    model = small()
+    before = model.state_dict()
+    train.fit(model, datasets.digits(train=False), optimizer=optim.SGD(model.parameters(), lr=0.0), progress=False)
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name].numpy())
+
+
+def test_ctrl_c_finishes_the_batch_and_keeps_what_was_learnt():
+    steps = []
+
+    def press():
+        steps.append(1)
+        if len(steps) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    model = small()
+    before = model.state_dict()
+    history = train.fit(model, datasets.digits(train=True), epochs=5, progress=Recorder(press))
+    assert history.interrupted
+    assert (len(history), len(steps)) == (1, 3)
+    assert any(np.any(v.numpy() != before[n].numpy()) for n, v in model.state_dict().items())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_interrupts_at_once():
+    def press():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train.fit(small(), datasets.digits(train=True), progress=Recorder(press))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"epochs": -1}, "epochs must be a whole number, 0 or more; got -1"),
+    ({"optimizer": "lion"}, "no optimizer 'lion'; there are sgd, adam, adamw"),
+    ({"data": (np.zeros((0, 1, 8, 8), np.float32), np.zeros(0, int))}, "empty"),
+    ({"data": (np.zeros((3, 1, 8, 8), np.float32), np.zeros(2, int))}, "3 images.*2 labels"),
+    ({"data": (np.full((3, 1, 8, 8), np.nan, np.float32), np.zeros(3, int))}, "NaN"),
+    ({"data": (np.zeros((3, 1, 8, 8), np.float32), np.array([0, 1, 10]))}, "10"),
+    ({"data": (np.zeros((3, 2, 8, 8), np.float32), np.zeros(3, int))}, r"Conv2d\(in_channels=1\)"),
+    ({"data": []}, "no batch"),
+])
+def test_what_cannot_work_is_refused_in_one_clear_line(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        train.fit(small(), arguments.pop("data", datasets.digits(train=False)), progress=False, **arguments)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_advice():
+    x, y = np.random.default_rng(0).random((64, 1, 8, 8), np.float32), np.arange(64) % 10
+    with pytest.raises(FloatingPointError, match="Lower the learning rate"), np.errstate(all="ignore"):
+        train.fit(small(), (x, y), epochs=60, optimizer="sgd", lr=1e18, progress=False)
+
+
+def test_evaluate_restores_every_modules_mode_and_records_nothing():
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 10))
+    model[1].eval()
+    scores = train.evaluate(model, datasets.digits(train=False))
+    assert scores.loss > 0
+    assert [m.training for m in model] == [True, False, True]
+    assert train.evaluate(model, datasets.digits(train=False)) == scores
+
+
+def test_predictions_do_not_depend_on_the_batch_size():
+    model, x = small(), np.random.default_rng(0).random((5, 1, 8, 8), np.float32)
+    p = train.predict_proba(model, x, batch_size=2).numpy()
+    np.testing.assert_allclose(p, train.predict_proba(model, x).numpy(), rtol=1e-5)
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(train.predict(model, x).numpy(), p.argmax(1))
+
+
+def test_outside_a_terminal_progress_is_one_line_an_epoch():
+    stream = io.StringIO()
+    shown = reporter(True, Console(file=stream, width=200))
+    assert isinstance(shown, Lines)
+    train.fit(small(), datasets.digits(train=False), epochs=2, validation=datasets.digits(train=False), progress=shown)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    for word in ("Epoch 2", "loss", "accuracy", "held-out accuracy", "images/s"):
+        assert word in lines[1]
+
+
+def test_in_a_terminal_progress_is_a_bar_with_loss_accuracy_and_speed():
+    stream = io.StringIO()
+    shown = reporter(True, Console(file=stream, force_terminal=True, width=120))
+    assert isinstance(shown, Bar)
+    shown.TICK = 0.0
+    train.fit(small(), datasets.digits(train=False), epochs=1, progress=shown)
+    text = stream.getvalue()
+    for word in ("1/1", "loss", "accuracy", "images/s", "12/12"):
+        assert word in text
+
+
+def test_the_tally_is_read_at_ticks_only(monkeypatch):
+    reads = []
+    monkeypatch.setattr(train.tally.Tally, "read", lambda self, real=train.tally.Tally.read: reads.append(1) or real(self))
+    train.fit(small(), datasets.digits(train=True), epochs=1, progress=False)
+    assert len(reads) == 1
