@@ -31,12 +31,12 @@ def call(case: Case, target: Target, arrays: Sequence, needs: Sequence[bool], fu
     attrs = target.attributes(case)
     if len(case.ops) == 1:
         return OPS[case.ops[0]](*arrays, needs=needs, **attrs[0])
-    calls = [Call(OPS[name], own) for name, own in zip(case.ops, attrs)]
     if fused:
-        result = run_fused(here := backends.backend_of(arrays[0]), here.resolve(), tuple(c.op.name for c in calls), [c.attrs for c in calls],
-                           arrays, tuple(needs))
+        backend = backends.backend_of(arrays[0])
+        result = run_fused(backend, backend.resolve(), case.ops, attrs, arrays, tuple(needs))
         if result is not NotImplemented:
             return result
+    calls = [Call(OPS[name], own) for name, own in zip(case.ops, attrs)]
     return compose(calls, case.arities, arrays, needs)
 
 
