@@ -60,7 +60,7 @@ def check(
     from cnnkit import conformance
 
     text, status = conformance.main_report(name, ops=op or None, verbose=verbose)
-    Console().print(text)
+    Console().print(text, soft_wrap=True)
     raise typer.Exit(status)
 
 

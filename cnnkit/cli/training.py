@@ -116,7 +116,8 @@ def _tables(backend: Any) -> str:
 
 def _target(out: Path | None, data: str, model: str) -> Path:
     """Where the model goes: checked before the training, not after it."""
-    target = out or Path("models") / f"{Path(data).stem}-{model}.safetensors"
+    target = out or Path("models") / f"{Path(data).stem}-{model}"
+    target = target if target.suffix == ".safetensors" else target.with_name(f"{target.name}.safetensors")
     if target.is_dir():
         raise ValueError(f"--out {target} is a folder; name a file in it")
     target.parent.mkdir(parents=True, exist_ok=True)

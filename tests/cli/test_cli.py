@@ -25,7 +25,7 @@ def elsewhere(tmp_path, monkeypatch):
 def trained(tmp_path_factory):
     """A model that was trained from the command line, and what that printed."""
     folder = tmp_path_factory.mktemp("trained")
-    done = subprocess.run([sys.executable, "-m", "cnnkit", "train", "digits", "--epochs", "4", "--out", str(folder / "net")],
+    done = subprocess.run([sys.executable, "-m", "cnnkit", "train", "digits", "--epochs", "8", "--out", str(folder / "net")],
                           capture_output=True, text=True, check=True, cwd=folder)
     return folder / "net.safetensors", done.stdout
 
@@ -34,9 +34,9 @@ def test_train_shows_progress_accuracy_and_where_the_model_went(trained):
     path, text = trained
     lines = text.splitlines()
     assert lines[0].startswith("Training CommonCNN (") and "1,438 images of 1 x 8 x 8, 359 held out, 10 classes" in lines[0]
-    assert [line.split(",")[0] for line in lines[1:5]] == [f"Epoch {n}" for n in range(1, 5)]
-    assert "Held-out accuracy 0.9" in lines[5]
-    assert str(path) in lines[6]
+    assert [line.split(",")[0] for line in lines[1:9]] == [f"Epoch {n}" for n in range(1, 9)]
+    assert "Held-out accuracy 0.9" in lines[9]
+    assert str(path) in lines[10]
     assert path.is_file()
 
 
@@ -44,7 +44,7 @@ def test_train_keeps_the_settings_beside_the_weights(trained):
     settings = json.loads(trained[0].with_suffix(".json").read_text())
     assert settings["model"] == "CommonCNN"
     assert settings["training"]["seed"] == 0
-    assert len(settings["history"]) == 4
+    assert len(settings["history"]) == 8
 
 
 def test_the_same_seed_trains_the_same_model(capsys):
@@ -103,7 +103,7 @@ def test_predict_inverts_dark_on_light(trained, capsys):
 
 def test_summary_of_a_name_and_of_a_saved_model(trained, capsys):
     assert run(["summary", "CommonCNN"]) == 0
-    assert "133,882" in capsys.readouterr().out
+    assert "133882" in capsys.readouterr().out
     assert run(["summary", str(trained[0])]) == 0
     assert "(1, 8, 8)" in capsys.readouterr().out or "8 x 8" in capsys.readouterr().out
 
@@ -123,7 +123,7 @@ def test_backends_lists_numpy_with_its_version(capsys):
 
 
 def test_check_passes_for_numpy(capsys):
-    assert run(["check", "numpy", "--op", "relu"]) == 0
+    assert run(["check", "numpy", "--op", "relu", "--verbose"]) == 0
     assert "relu" in capsys.readouterr().out
 
 
