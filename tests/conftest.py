@@ -41,15 +41,15 @@ def chosen(config) -> dict[str, bool | str]:
 
 
 def pytest_generate_tests(metafunc):
-    if "backend" in metafunc.fixturenames:
-        metafunc.parametrize("backend", [n for n, here in chosen(metafunc.config).items() if here is True], indirect=True)
+    if "backend_name" in metafunc.fixturenames:
+        metafunc.parametrize("backend_name", [n for n, here in chosen(metafunc.config).items() if here is True])
 
 
 @pytest.fixture
-def backend(request):
+def backend(request, backend_name):
     """A `conformance.Target` that is in use: its ``name``, ``backend``, ``asarray(numpy array)``, ``to_numpy(array)``."""
-    request.node.user_properties.append(("backend", request.param))
-    target = conformance.Target(request.param)
+    request.node.user_properties.append(("backend", backend_name))
+    target = conformance.Target(backend_name)
     with target.entered():
         yield target
 
