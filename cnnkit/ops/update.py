@@ -1,1 +1,119 @@
-"""Optimizer updates as functions: (parameters, gradients, state) -> new ones."""
+"""Optimizer updates: functions from parameters, gradients and state to new ones.
+
+An update is called as ``update(params, grads, state, *, workspace, **hyper) -> (new_params, new_state)``. `params` and
+`grads` are lists of arrays of one backend; where a gradient is ``None`` the parameter and its state stay as they are.
+`state` maps names to lists beside `params`: arrays, Python ints, or ``None`` before the first step. Hyper-parameters are
+Python numbers. The generic bodies here return new arrays and write none.
+
+Kernel tables may hold an update under its name, with the same signature; ``NotImplemented`` passes the call on.
+`workspace` is a dict that the optimizer owns and keeps between calls: a kernel may keep scratch memory or one flat buffer
+there. State that an update returned is nobody else's (optimizers copy what they show and load), so a kernel that finds
+its own earlier result in `state` may write into it. It may also write into parameters, if it is sure that it made them
+and that nobody else can hold them; the optimizer bumps their versions in any case.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any
+
+from cnnkit.backends import namespace_of
+from cnnkit.ops.core import backend_of_inputs
+
+__all__ = ["UPDATES", "Update", "adam", "sgd", "update"]
+
+Array = Any
+State = dict[str, list]
+
+UPDATES: dict[str, Update] = {}
+
+
+class Update:
+    """An update: its generic body, and the dispatch to kernels."""
+
+    def __init__(self, generic: Callable):
+        self.name = self.__name__ = generic.__name__
+        self.__doc__ = generic.__doc__
+        self.generic = generic
+
+    def __call__(self, params: Sequence[Array], grads: Sequence[Array | None], state: State, *,
+                 workspace: MutableMapping | None = None, **hyper: Any) -> tuple[list, State]:
+        workspace = {} if workspace is None else workspace
+        for kernel in backend_of_inputs(self.name, (*params, *grads)).resolve().single.get(self.name, ()):
+            result = kernel(params, grads, state, workspace=workspace, **hyper)
+            if result is not NotImplemented:
+                return result
+        return self.generic(params, grads, state, workspace=workspace, **hyper)
+
+    def __repr__(self) -> str:
+        return f"<update {self.name}>"
+
+
+def update(generic: Callable) -> Update:
+    """Declare an update: the decorated function is its generic implementation."""
+    made = Update(generic)
+    if made.name in UPDATES:
+        raise ValueError(f"an update called {made.name!r} exists already")
+    UPDATES[made.name] = made
+    return made
+
+
+@update
+def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: State, *, lr: float, momentum: float, dampening: float,
+        weight_decay: float, nesterov: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, State]:
+    """Stochastic gradient descent with momentum (Sutskever et al. 2013), in PyTorch's form: the rate is not in the buffer.
+
+    g = grad + weight_decay * p;  b = momentum * b + (1 - dampening) * g, at first b = g;
+    p = p - lr * b, or with `nesterov` p - lr * (g + momentum * b). State: ``momentum_buffer``, where momentum is not 0.
+    """
+    new, buffers = list(params), list(state.get("momentum_buffer") or [None] * len(params))
+    for i, (p, g) in enumerate(zip(params, grads)):
+        if g is None:
+            continue
+        if maximize:
+            g = -g
+        if weight_decay:
+            g = g + weight_decay * p
+        if momentum:
+            b = buffers[i]
+            buffers[i] = b = namespace_of(g).asarray(g, copy=True) if b is None else momentum * b + (1 - dampening) * g
+            g = g + momentum * b if nesterov else b
+        new[i] = p - lr * g
+    return new, {"momentum_buffer": buffers} if momentum else {}
+
+
+@update
+def adam(params: Sequence[Array], grads: Sequence[Array | None], state: State, *, lr: float, betas: tuple[float, float],
+         eps: float, weight_decay: float, amsgrad: bool, decoupled: bool, maximize: bool,
+         workspace: MutableMapping) -> tuple[list, State]:
+    """Adam (Kingma and Ba 2015), AMSGrad (Reddi, Kale and Kumar 2018), and with `decoupled` AdamW (Loshchilov and Hutter 2019).
+
+    m = beta1 * m + (1 - beta1) * g;  v = beta2 * v + (1 - beta2) * g * g;
+    p = p - lr / (1 - beta1 ** t) * m / (sqrt(v / (1 - beta2 ** t)) + eps), t being the parameter's own count of steps.
+    Weight decay is added to g, or with `decoupled` p is multiplied by 1 - lr * weight_decay first.
+    State: ``step``, ``exp_avg`` (m), ``exp_avg_sq`` (v), and with `amsgrad` ``max_exp_avg_sq`` (the largest v so far).
+    """
+    beta1, beta2 = betas
+    steps, means, squares, largest = (list(state.get(name) or [None] * len(params)) for name in
+                                      ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"))
+    new = list(params)
+    for i, (p, g) in enumerate(zip(params, grads)):
+        if g is None:
+            continue
+        xp = namespace_of(p)
+        if maximize:
+            g = -g
+        if weight_decay and decoupled:
+            p = p * (1 - lr * weight_decay)
+        elif weight_decay:
+            g = g + weight_decay * p
+        first = steps[i] is None
+        steps[i] = t = 1 if first else steps[i] + 1
+        means[i] = m = (1 - beta1) * g if first else beta1 * means[i] + (1 - beta1) * g
+        squares[i] = v = (1 - beta2) * (g * g) if first else beta2 * squares[i] + (1 - beta2) * (g * g)
+        if amsgrad:
+            largest[i] = v = v if largest[i] is None else xp.maximum(largest[i], v)
+        new[i] = p - (lr / (1 - beta1 ** t)) * m / (xp.sqrt(v) * (1 / math.sqrt(1 - beta2 ** t)) + eps)
+    new_state = {"step": steps, "exp_avg": means, "exp_avg_sq": squares}
+    return new, {**new_state, "max_exp_avg_sq": largest} if amsgrad else new_state
