@@ -1,5 +1,32 @@
 """The JAX backend, without a single kernel: JAX arrays cannot be assigned into, so they prove that no generic op does."""
 
-from cnnkit.backends import ArrayAPIBackend
+from __future__ import annotations
 
-backend = ArrayAPIBackend("jax", "jax.numpy", ("jaxlib._jax:ArrayImpl", "jaxlib.xla_extension:ArrayImpl"), "jax")
+from typing import Any
+
+from cnnkit.backends import ArrayAPIBackend, dtype_name
+
+NARROWED = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
+
+
+class JaxBackend(ArrayAPIBackend):
+    """JAX arrays. Without its setting ``jax_enable_x64`` JAX has no 64-bit types, and narrower ones take their place."""
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of the dtypes that JAX has now: the 64-bit ones can be switched on and off."""
+        import jax
+
+        return tuple(n for n in super().dtypes if jax.config.jax_enable_x64 or n not in NARROWED)
+
+    def dtype(self, dtype: Any) -> Any:
+        name = dtype_name(dtype)
+        return super().dtype(name if name in self.dtypes else NARROWED.get(name, name))
+
+    def asarray(self, data: Any, dtype: Any = None, device: str | None = None) -> Any:
+        if dtype is None and hasattr(data, "dtype"):
+            dtype = data.dtype
+        return super().asarray(data, dtype, device)
+
+
+backend = JaxBackend("jax", "jax.numpy", ("jaxlib._jax:ArrayImpl", "jaxlib.xla_extension:ArrayImpl"), "jax")
