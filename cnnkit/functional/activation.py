@@ -1,1 +1,107 @@
 """Activation functions on Tensors."""
+
+from __future__ import annotations
+
+import cnnkit.ops.activation as ops
+from cnnkit.autograd import Tensor, apply
+
+__all__ = ["elu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "tanh"]
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0) of each element; the gradient at 0 is 0, and NaN stays NaN.
+
+    Parameters
+    ----------
+    input : Tensor
+        Any shape.
+    inplace : bool
+        Accepted as PyTorch's, and ignored here and in every other activation: the result is a new Tensor.
+
+    >>> import cnnkit
+    >>> relu(cnnkit.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return apply(ops.relu, input)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x where x > 0, elsewhere ``negative_slope * x`` (Maas, Hannun and Ng, "Rectifier nonlinearities", 2013).
+
+    >>> import cnnkit
+    >>> leaky_relu(cnnkit.tensor([-1.0, 2.0]), 0.5)
+    tensor([-0.5,  2. ])
+    """
+    return apply(ops.leaky_relu, input, negative_slope=negative_slope)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where x > 0, elsewhere ``alpha * (exp(x) - 1)`` (Clevert, Unterthiner and Hochreiter 2016).
+
+    >>> import cnnkit
+    >>> elu(cnnkit.tensor([0.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return apply(ops.elu, input, alpha=alpha)
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)) of each element, without overflow for any x.
+
+    >>> import cnnkit
+    >>> sigmoid(cnnkit.tensor([-1000.0, 0.0]))
+    tensor([0. , 0.5])
+    """
+    return apply(ops.sigmoid, input)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * sigmoid(x), also called swish (Elfwing, Uchibe and Doya 2018).
+
+    >>> import cnnkit
+    >>> silu(cnnkit.tensor([0.0, 100.0]))
+    tensor([  0., 100.])
+    """
+    return apply(ops.silu, input)
+
+
+def tanh(input: Tensor) -> Tensor:
+    """Hyperbolic tangent of each element.
+
+    >>> import cnnkit
+    >>> tanh(cnnkit.tensor([0.0, 100.0]))
+    tensor([0., 1.])
+    """
+    return apply(ops.tanh, input)
+
+
+def softmax(input: Tensor, dim: int) -> Tensor:
+    """Probabilities exp(x) / sum(exp(x)) along `dim`.
+
+    Parameters
+    ----------
+    input : Tensor
+        Scores, of any shape and a floating-point dtype.
+    dim : int
+        The axis of the classes. PyTorch's deprecated guess for a missing `dim` is not made.
+
+    Raises
+    ------
+    IndexError
+        If there is no such axis.
+
+    >>> import cnnkit
+    >>> softmax(cnnkit.tensor([[1000.0, 1000.0]]), dim=1)
+    tensor([[0.5, 0.5]])
+    """
+    return apply(ops.softmax, input, axis=dim)
+
+
+def log_softmax(input: Tensor, dim: int) -> Tensor:
+    """Logarithm of `softmax`, with the same arguments, exact where the probability itself would round to 0.
+
+    >>> import cnnkit
+    >>> log_softmax(cnnkit.tensor([[0.0, 1000.0]]), dim=1)
+    tensor([[-1000.,     0.]])
+    """
+    return apply(ops.log_softmax, input, axis=dim)
