@@ -1,1 +1,120 @@
-"""Normalisation layers."""
+"""Batch normalisation layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cnnkit.functional as F
+from cnnkit.autograd import Tensor
+from cnnkit.nn import init
+from cnnkit.nn.module import Module, Parameter
+
+__all__ = ["BatchNorm1d", "BatchNorm2d"]
+
+
+class _BatchNorm(Module):
+    """Normalises each channel (axis 1) of a batch, then scales and shifts it (Ioffe and Szegedy 2015).
+
+    Parameters
+    ----------
+    num_features : int
+        Number of channels C.
+    eps : float
+        Added to the variance.
+    momentum : float or None
+        How far the running statistics move towards a batch's; ``None`` makes them the average over all batches.
+    affine : bool
+        Train a scale and a shift for each channel.
+    track_running_stats : bool
+        Keep running statistics for `eval`; without them the batch's own are used always.
+    dtype : str
+        Of parameters and statistics.
+    backend : str, optional
+        Where they are made; by default where `cnnkit.use` says.
+
+    Attributes
+    ----------
+    weight, bias : Parameter, (C,), or None
+        Scale, at first 1, and shift, at first 0.
+    running_mean, running_var, num_batches_tracked : Tensor or None
+        Buffers under PyTorch's names.
+
+    Raises
+    ------
+    ValueError
+        At the call, if the number of axes or of channels is wrong; in training, if there is one value per channel.
+    """
+
+    axes: tuple[int, ...] = ()
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 track_running_stats: bool = True, *, dtype: Any = "float32", backend: Any = None):
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+
+        def new(shape: tuple = (num_features,), dtype: Any = dtype) -> Tensor:
+            return init.empty(shape, dtype, backend)
+        self.weight, self.bias = (Parameter(new()), Parameter(new())) if affine else (None, None)
+        self.register_buffer("running_mean", new() if track_running_stats else None)
+        self.register_buffer("running_var", new() if track_running_stats else None)
+        self.register_buffer("num_batches_tracked", new((), "int64") if track_running_stats else None)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Forget all batches: mean 0, variance 1."""
+        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+            self.running_mean.zero_()
+            self.running_var.fill_(1)
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Scale 1, shift 0, and no batches seen."""
+        self.reset_running_stats()
+        if self.weight is not None and self.bias is not None:
+            init.ones_(self.weight)
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        shape = input.shape
+        if len(shape) not in self.axes:
+            raise ValueError(f"{self._name()} expected {' or '.join(f'{n}D' for n in self.axes)} input (got {len(shape)}D input of "
+                             f"shape {shape})")
+        if shape[1] != self.num_features:
+            raise ValueError(f"{self._name()} got an input of shape {shape}: {shape[1]} channels in axis 1. Make the layer with "
+                             f"num_features={shape[1]}")
+        momentum = self.momentum
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if momentum is None:
+                momentum = 1 / self.num_batches_tracked.item()
+        return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
+                            self.training or self.running_mean is None, momentum or 0.0, self.eps)
+
+    def _name(self) -> str:
+        return f"{type(self).__name__}(num_features={self.num_features})"
+
+    def extra_repr(self) -> str:
+        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+                f"track_running_stats={self.track_running_stats}")
+
+
+class BatchNorm1d(_BatchNorm):
+    __doc__ = f"""{_BatchNorm.__doc__}
+    >>> BatchNorm1d(8)
+    BatchNorm1d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    """
+    axes = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    __doc__ = f"""{_BatchNorm.__doc__}
+    >>> BatchNorm2d(8)
+    BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    """
+    axes = (4,)

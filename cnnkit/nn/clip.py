@@ -1,0 +1,104 @@
+"""Gradient clipping, by the norm of all gradients together or by value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from cnnkit.autograd import Tensor
+from cnnkit.backends import namespace_of
+from cnnkit.ops.precision import widen
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+
+
+def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
+                    error_if_nonfinite: bool = False) -> Tensor:
+    """Scale all gradients by one factor, so that their norm, taken over all elements, is at most `max_norm`.
+
+    The factor is ``min(1, max_norm / (norm + 1e-6))``, as PyTorch's; it stays on the device.
+
+    Parameters
+    ----------
+    parameters : Tensor or iterable of Tensor
+        Those without a gradient count for nothing.
+    max_norm : float
+        The largest norm.
+    norm_type : float
+        2 for the Euclidean norm; ``math.inf`` for the largest absolute value.
+    error_if_nonfinite : bool
+        Raise if the norm is NaN or infinite; this waits for the device.
+
+    Returns
+    -------
+    Tensor, ()
+        The norm before.
+
+    Raises
+    ------
+    RuntimeError
+        With `error_if_nonfinite`, if the norm is not finite.
+
+    References
+    ----------
+    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
+
+    Examples
+    --------
+    >>> import cnnkit
+    >>> p = cnnkit.tensor([3.0, 4.0], requires_grad=True)
+    >>> (p * p).sum().backward()
+    >>> clip_grad_norm_(p, 1.0).item()
+    10.0
+    >>> p.grad.numpy().round(3)
+    array([0.6, 0.8], dtype=float32)
+    """
+    grads = _gradients(parameters)
+    if not grads:
+        from cnnkit.autograd import tensor
+        return tensor(0.0)
+    xp = namespace_of(grads[0].array)
+    total: Any = None
+    for grad in grads:
+        size = xp.abs(widen(grad.array))
+        if norm_type == math.inf:
+            part = xp.max(size)
+            total = part if total is None else xp.maximum(total, part)
+        else:
+            part = xp.sum(size * size if norm_type == 2 else size ** norm_type)
+            total = part if total is None else total + part
+    total = xp.asarray(total)
+    if norm_type == 2:
+        total = xp.sqrt(total)
+    elif norm_type != math.inf:
+        total = total ** (1 / norm_type)
+    norm = Tensor(xp.asarray(total))
+    if error_if_nonfinite and not math.isfinite(norm.item()):
+        raise RuntimeError(f"the gradients' norm is {norm.item()}, so they cannot be clipped; error_if_nonfinite=False scales "
+                           "them all the same")
+    factor = max_norm / (norm.array + 1e-6)
+    factor = xp.where(factor > 1, xp.ones_like(factor), factor)
+    for grad in grads:
+        array = grad.array
+        grad._replace(array * xp.astype(factor, array.dtype, copy=False))
+    return norm
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Limit every element of every gradient to -`clip_value` ... `clip_value`.
+
+    >>> import cnnkit
+    >>> p = cnnkit.tensor([3.0, -0.1], requires_grad=True)
+    >>> (p * p).sum().backward()
+    >>> clip_grad_value_(p, 1.0)
+    >>> p.grad
+    tensor([ 1. , -0.2])
+    """
+    for grad in _gradients(parameters):
+        array = grad.array
+        grad._replace(namespace_of(array).clip(array, -float(clip_value), float(clip_value)))
+
+
+def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [p.grad for p in ((parameters,) if isinstance(parameters, Tensor) else parameters) if p.grad is not None]

@@ -1,0 +1,66 @@
+"""Gradient clipping: PyTorch's factor and norms."""
+
+import math
+
+import numpy as np
+import pytest
+
+import cnnkit
+from cnnkit import nn
+
+
+def parameters(scale=1.0, backend="numpy"):
+    rng = np.random.default_rng(0)
+    made = []
+    for shape in (3, 2), (4,), (2,):
+        p = cnnkit.tensor(np.zeros(shape), requires_grad=True, backend=backend)
+        p.grad = None if shape == (2,) else cnnkit.tensor(scale * rng.normal(size=shape), backend=backend)
+        made.append(p)
+    return made
+
+
+@pytest.mark.parametrize("library", ["numpy", "array-api-strict"])
+@pytest.mark.parametrize("norm_type", [2.0, 1.0, 3.0, math.inf])
+@pytest.mark.parametrize("scale", [0.01, 10.0])
+def test_clipping_by_norm_equals_pytorch(library, norm_type, scale):
+    torch = pytest.importorskip("torch")
+    ours = parameters(scale, library)
+    theirs = [torch.zeros(p.shape, dtype=torch.float64, requires_grad=True) for p in ours]
+    for t, p in zip(theirs, ours):
+        t.grad = None if p.grad is None else torch.tensor(p.grad.numpy().copy())
+    norm = nn.clip_grad_norm_(ours, 1.0, norm_type)
+    assert norm.item() == pytest.approx(torch.nn.utils.clip_grad_norm_(theirs, 1.0, norm_type).item(), rel=1e-12)
+    for t, p in zip(theirs, ours):
+        if t.grad is None:
+            assert p.grad is None
+        else:
+            np.testing.assert_allclose(p.grad.numpy(), t.grad.numpy(), rtol=1e-12)
+
+
+def test_clipping_by_value_limits_every_element():
+    params = parameters(10.0)
+    before = [p.grad.numpy().copy() for p in params[:2]]
+    nn.clip_grad_value_(params, 0.5)
+    for p, b in zip(params, before):
+        np.testing.assert_array_equal(p.grad.numpy(), b.clip(-0.5, 0.5))
+
+
+def test_an_array_that_somebody_else_holds_as_gradient_is_not_written():
+    params = parameters(10.0)
+    held = params[0].grad.array
+    before = held.copy()
+    held.flags.writeable = False
+    nn.clip_grad_norm_(params, 1.0)
+    nn.clip_grad_value_(params, 0.1)
+    np.testing.assert_array_equal(held, before)
+
+
+def test_a_norm_that_is_not_finite_raises_where_asked():
+    params = parameters()
+    params[0].grad = cnnkit.tensor(np.full((3, 2), math.inf))
+    with pytest.raises(RuntimeError, match="norm is inf"):
+        nn.clip_grad_norm_(params, 1.0, error_if_nonfinite=True)
+
+
+def test_without_any_gradient_the_norm_is_zero():
+    assert nn.clip_grad_norm_([cnnkit.tensor([1.0], requires_grad=True)], 1.0).item() == 0
