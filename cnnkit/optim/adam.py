@@ -1,0 +1,68 @@
+"""Adam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cnnkit.ops import update
+from cnnkit.optim.optimizer import Optimizer, need
+
+__all__ = ["Adam"]
+
+
+class Adam(Optimizer):
+    """Adam: steps scaled by running averages of the gradient and of its square.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        Parameters, or groups of them with their own settings.
+    lr : float
+        Learning rate.
+    betas : pair of float
+        How much of the two averages is kept at each step, in [0, 1).
+    eps : float
+        Added to the divisor.
+    weight_decay : float
+        Times the parameter, added to its gradient. `AdamW` keeps it out of the averages.
+    amsgrad : bool
+        Divide by the largest average of the square so far (Reddi, Kale and Kumar 2018).
+    maximize : bool
+        Go up the gradient.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `Optimizer`.
+
+    References
+    ----------
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+
+    Examples
+    --------
+    >>> import cnnkit
+    >>> p = cnnkit.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = Adam([p], lr=0.5)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> p.tolist()
+    [0.5, 1.5]
+    """
+
+    update = update.adam
+    decoupled = False
+    hyper = ("lr", "betas", "eps", "weight_decay", "amsgrad", "decoupled", "maximize")
+
+    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False):
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
+                                  "decoupled": self.decoupled, "maximize": maximize})
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        need(settings["lr"] >= 0, "learning rate", settings["lr"])
+        need(settings["eps"] >= 0, "epsilon value", settings["eps"])
+        for n, beta in enumerate(settings["betas"]):
+            need(0 <= beta < 1, f"beta parameter at index {n}", beta)
+        need(settings["weight_decay"] >= 0, "weight_decay value", settings["weight_decay"])

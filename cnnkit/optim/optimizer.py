@@ -1,0 +1,224 @@
+"""The optimizers' base: parameter groups, state, and the step that hands arrays to an update of `ops.update`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from cnnkit import backends
+from cnnkit.autograd import Tensor, deferral, enable_grad
+from cnnkit.autograd.tape import mode
+from cnnkit.ops.update import Update
+
+__all__ = ["Optimizer"]
+
+
+class Optimizer:
+    """Base of all optimizers; a subclass names its `update`, its `hyper`-parameters and their defaults.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        Leaf Tensors; or parameter groups, each a dict with ``"params"`` and the settings that are its own.
+    defaults : dict
+        The settings of groups that do not give them.
+
+    Attributes
+    ----------
+    param_groups : list of dict
+        ``"params"`` and the settings. Settings may be changed between steps; parameters by `add_param_group`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there are no parameters; one is no Tensor, no leaf, or comes twice; or a setting is out of range.
+    """
+
+    update: Update
+    hyper: tuple[str, ...] = ()
+
+    def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]):
+        if isinstance(params, Tensor):
+            raise TypeError("params should be an iterable of Tensors or dicts; got one Tensor: put it in a list")
+        self.defaults = dict(defaults)
+        self.check(self.defaults)
+        self.param_groups: list[dict[str, Any]] = []
+        self._states: list[dict[str, list]] = []  # for each group, name -> list beside its parameters
+        self._kinds: list[type] = []  # the array type that each group's state is made of
+        self._workspaces: list[dict] = []
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        for group in groups if isinstance(groups[0], Mapping) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Raise ValueError for a setting that is out of range."""
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Add parameters, with settings of their own: ``{"params": [...], "lr": ...}``."""
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        unknown = [name for name in param_group if name != "params" and name not in self.defaults]
+        if unknown:
+            raise ValueError(f"{type(self).__name__} has no setting {', '.join(unknown)}; it has {', '.join(self.defaults)}")
+        group = {"params": params, **self.defaults, **{k: v for k, v in param_group.items() if k != "params"}}
+        self.check(group)
+        seen = {id(p) for g in self.param_groups for p in g["params"]}
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+            if not p.is_leaf:
+                raise ValueError("can't optimize a non-leaf Tensor: this one is the result of a recorded op")
+            if id(p) in seen:
+                raise ValueError("some parameters appear more than once, in one parameter group or in two")
+            seen.add(id(p))
+        self.param_groups.append(group)
+        self._states.append({})
+        self._kinds.append(object)
+        self._workspaces.append({})
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients, or set them to zero."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    p.grad = None
+                elif p.grad is not None:
+                    p.grad = Tensor._of(p.grad.array * 0)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Computes the loss and its gradients anew; it is called first, with the tape recording, and its result
+            returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        if mode.deferred:
+            deferral.flush()
+        recording, mode.grad = mode.grad, False
+        try:
+            for n, group in enumerate(self.param_groups):
+                params = group["params"]
+                arrays = [p.array for p in params]
+                grads = [None if p.grad is None else p.grad.array for p in params]
+                if not _fit(arrays, grads):
+                    continue
+                if self._kinds[n] is not type(arrays[0]):
+                    self._adopt(n, params)
+                new, self._states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
+                                                   **{name: group[name] for name in self.hyper})
+                for p, g, array in zip(params, grads, new):
+                    if g is not None:
+                        p._replace(array)
+        finally:
+            mode.grad = recording
+        return loss
+
+    # -- its state ------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> dict[Tensor, dict[str, Any]]:
+        """For each parameter that was updated, a copy of its state by name, as in `state_dict`."""
+        return {p: self._state_of(n, i) for n, group in enumerate(self.param_groups) for i, p in enumerate(group["params"])
+                if self._state_of(n, i)}
+
+    def _state_of(self, n: int, i: int) -> dict[str, Any]:
+        values = {name: column[i] for name, column in self._states[n].items() if column[i] is not None}
+        return {name: v if isinstance(v, int) else _copy(v) for name, v in values.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of the state, by parameter number, and the settings: PyTorch's structure, to go on from later.
+
+        Returns
+        -------
+        dict
+            ``"state"``: parameter number -> name -> Tensor or int. ``"param_groups"``: the settings, with parameter
+            numbers under ``"params"``; parameters are numbered through all groups.
+        """
+        state, groups, first = {}, [], 0
+        for n, group in enumerate(self.param_groups):
+            count = len(group["params"])
+            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": list(range(first, first + count))})
+            state.update({first + i: own for i in range(count) if (own := self._state_of(n, i))})
+            first += count
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave, here or in PyTorch: copied, moved and converted to each parameter's dtype.
+
+        Raises
+        ------
+        ValueError
+            If groups, parameter counts, or an array's shape do not fit. Nothing has been changed then.
+        """
+        saved = state_dict["param_groups"]
+        if len(saved) != len(self.param_groups):
+            raise ValueError(f"loaded state dict has a different number of parameter groups: {len(saved)}; the optimizer has "
+                             f"{len(self.param_groups)}")
+        states = []
+        for group, own in zip(saved, self.param_groups):
+            if len(group["params"]) != len(own["params"]):
+                raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
+                                 f"{len(group['params'])} parameters; the optimizer's has {len(own['params'])}")
+            self.check({**own, **group})
+            state: dict[str, list] = {}
+            for i, (number, p) in enumerate(zip(group["params"], own["params"])):
+                for name, value in state_dict["state"].get(number, {}).items():
+                    column = state.setdefault(name, [None] * len(own["params"]))
+                    column[i] = value if value is None else int(value) if name == "step" else _like(value, p, name, number)
+            states.append(state)
+        for n, (group, own) in enumerate(zip(saved, self.param_groups)):
+            own.update({k: v for k, v in group.items() if k in self.defaults})
+            self._kinds[n] = type(own["params"][0].array) if own["params"] else object
+        self._states, self._workspaces = states, [{} for _ in states]
+
+    def _adopt(self, n: int, params: list[Tensor]) -> None:
+        """Move a group's state to where its parameters are now, with nothing kept of the old place."""
+        self._states[n] = {name: [v if v is None or isinstance(v, int) else _like(v, p, name, i)
+                                  for i, (v, p) in enumerate(zip(column, params))] for name, column in self._states[n].items()}
+        self._kinds[n], self._workspaces[n] = type(params[0].array), {}
+
+    def __repr__(self) -> str:
+        lines = []
+        for n, group in enumerate(self.param_groups):
+            lines += [f"Parameter Group {n}", *(f"    {name}: {group[name]}" for name in sorted(self.defaults))]
+        return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+def need(condition: bool, name: str, value: Any) -> None:
+    """Raise PyTorch's error about a setting that is out of range."""
+    if not condition:
+        raise ValueError(f"Invalid {name}: {value}")
+
+
+def _fit(arrays: list, grads: list) -> bool:
+    """Whether there is any gradient; those that there are must be like their parameters."""
+    found = False
+    for i, (array, grad) in enumerate(zip(arrays, grads)):
+        if grad is not None:
+            if grad.shape != array.shape or grad.dtype != array.dtype:
+                like, unlike = (f"{tuple(a.shape)} {backends.dtype_name(a.dtype)}" for a in (array, grad))
+                raise ValueError(f"parameter {i} is {like}, but its grad {unlike}; they need one shape and dtype")
+            found = True
+    return found
+
+
+def _copy(array: Any) -> Tensor:
+    return Tensor(backends.backend_of(array).asarray(array))
+
+
+def _like(value: Any, parameter: Tensor, name: str, number: int) -> Any:
+    """A state array as a new array of the parameter's backend, device and dtype."""
+    tensor, array = value if isinstance(value, Tensor) else Tensor(value), parameter.array
+    if tensor.shape != parameter.shape:
+        raise ValueError(f"state {name!r} of parameter {number} has shape {tensor.shape}; the parameter has {parameter.shape}")
+    backend = backends.backend_of(array)
+    values = tensor.array if backends.backend_of(tensor.array) is backend else tensor.numpy()
+    return backend.asarray(values, array.dtype, getattr(array, "device", None))

@@ -1,0 +1,61 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cnnkit.ops import update
+from cnnkit.optim.optimizer import Optimizer, need
+
+__all__ = ["SGD"]
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum (Sutskever et al., "On the importance of initialization and momentum", 2013).
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        Parameters, or groups of them with their own settings.
+    lr : float
+        Learning rate.
+    momentum : float
+        Part of the last step's direction that is kept.
+    dampening : float
+        Part of the gradient that is left out of that direction.
+    weight_decay : float
+        Times the parameter, added to its gradient: what ``weight_decay * functional.l2_penalty(params)`` in the loss does.
+    nesterov : bool
+        Nesterov's momentum; needs momentum and no dampening.
+    maximize : bool
+        Go up the gradient.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `Optimizer`.
+
+    >>> import cnnkit
+    >>> p = cnnkit.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = SGD([p], lr=0.5)
+    >>> p.sum().backward()
+    >>> optimizer.step()
+    >>> p.tolist()
+    [0.5, 1.5]
+    """
+
+    update = update.sgd
+    hyper = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+
+    def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
+                 weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
+                                  "nesterov": nesterov, "maximize": maximize})
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        need(settings["lr"] >= 0, "learning rate", settings["lr"])
+        need(settings["momentum"] >= 0, "momentum value", settings["momentum"])
+        need(settings["weight_decay"] >= 0, "weight_decay value", settings["weight_decay"])
+        if settings["nesterov"] and (settings["momentum"] <= 0 or settings["dampening"] != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
