@@ -59,6 +59,7 @@ class Report:
     name: str
     outcomes: list[Outcome] = field(default_factory=list)
     untested: list[str] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)  # tables over this backend that `cnnkit.use(name)` leaves out
 
     def of(self, status: str) -> list[Outcome]:
         """The outcomes with this status."""
@@ -83,6 +84,8 @@ class Report:
             elif verbose:
                 lines.append(f"passed {o.case} [{' '.join(filter(None, o.served))}]")
         lines += [f"untested: the tables have a kernel for {key}, and the kit has no case of it" for key in self.untested]
+        lines += [f"not asked: the table {table} serves these arrays too, under its own name: cnnkit check {table}"
+                  for table in self.not_asked]
         kinds = {kind: sum(o.served[0] == kind for o in self.outcomes) for kind in ("native", "declined", "generic")}
         lines.append(f"{self.name}: {len(self.of('passed'))} cases passed, {len(self.of('failed'))} failed, "
                      f"{len(self.of('gap'))} declared gaps; " + ", ".join(f"{n} {kind}" for kind, n in kinds.items() if n))
@@ -148,6 +151,8 @@ def run(backend: str | Backend, ops: Sequence[str] | None = None, cases: Iterabl
             raise ValueError(f"the conformance kit has no cases of {op!r}; it has {', '.join(known)}")
     target = Target(backend)
     report = Report(target.name)
+    report.not_asked = [table.name for table in backends.kernel_tables(target.backend.name)
+                        if table.available() is True and table.name not in (target.name, target.backend.name)]
     with target.entered():
         chosen = [c for c in cases if not ops or "+".join(c.ops) in ops]
         report.outcomes += [run_case(case, target) for case in progress(chosen)]
@@ -163,6 +168,6 @@ def run(backend: str | Backend, ops: Sequence[str] | None = None, cases: Iterabl
 def main_report(name: str, ops: Sequence[str] | None = None, verbose: bool = False) -> tuple[Group, int]:
     """What ``cnnkit check NAME`` prints, and its exit status: 0 where nothing failed, else 1."""
     report = run(name, ops, progress=lambda cases: track(cases, description=f"checking {name}", transient=True))
-    style = {"FAILED": "bold red", "gap": "yellow", "untested:": "yellow"}
+    style = {"FAILED": "bold red", "gap": "yellow", "untested:": "yellow", "not": "yellow"}
     lines = [Text(line, style=style.get(line.split(" ", 1)[0], "")) for line in report.lines(verbose)]
     return Group(*lines), 0 if report.ok else 1

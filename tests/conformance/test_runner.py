@@ -78,6 +78,7 @@ def test_the_report_and_the_support_table_say_who_served():
     try:
         report = conformance.run("half", ops=["linear"])
         table = conformance.support(["half", "numpy-readonly"], [c for c in conformance.SINGLE if c.op in ("linear", "exp")])
+        beside = conformance.run("numpy", ops=["linear"]).lines()
         untested = conformance.run("half", cases=conformance.SINGLE[:1]).untested
     finally:
         backends.register_table(remove="half")
@@ -87,4 +88,5 @@ def test_the_report_and_the_support_table_say_who_served():
     assert [row[2] for row in table.rows()] == ["generic", "generic"]
     assert table.cells["linear", "half"].tables[0] == "half"
     assert "| exp | generic | generic |" in table.markdown()
+    assert "not asked: the table half serves these arrays too, under its own name: cnnkit check half" in beside
     assert {"cosine", "relu+tanh"} <= set(untested)
