@@ -1,18 +1,22 @@
-"""Sliding windows with nothing but the Array API: padding, dilation, unfold (image to windows) and fold (its gradient).
+"""Sliding windows with nothing but the Array API: padding, dilation, windows along an axis and over an image.
 
-Nothing is assigned into an array, so these run on libraries whose arrays cannot change (JAX).
+A window of `kernel` elements takes `size` positions along an axis, `stride` apart; its elements are `dilation` apart.
+`taps` gives, for each of the `kernel` elements, what the windows see there, and `untap` is its gradient. Nothing is
+assigned into an array, so these run on libraries whose arrays cannot change (JAX).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cnnkit.backends import namespace_of
 
-__all__ = ["dilate", "fold", "pad", "pad_axis", "unfold"]
+__all__ = ["adaptive_lengths", "adaptive_windows", "dilate", "fold", "pad", "pad_axis", "taps", "unfold", "untap"]
 
 Array = Any
-Pads = tuple[tuple[int, int], tuple[int, int]]
+Pair = tuple[int, int]
+Pads = tuple[Pair, Pair]
 
 
 def pad_axis(x: Array, axis: int, before: int, after: int, value: float = 0.0) -> Array:
@@ -54,41 +58,68 @@ def dilate(x: Array, axis: int, step: int) -> Array:
     return pad_axis(joined, axis, 0, 1 - step)
 
 
-def unfold(x: Array, kernel_size: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int],
-           size: tuple[int, int]) -> Array:
+def taps(x: Array, axis: int, kernel: int, stride: int, dilation: int, size: int) -> list[Array]:
+    """Element t of every window along an axis, for each t: `kernel` arrays with `size` elements along it, views if possible."""
+    before = (slice(None),) * axis
+    return [x[(*before, slice(t, t + (size - 1) * stride + 1, stride), ...)] for t in range(0, kernel * dilation, dilation)]
+
+
+def untap(parts: Sequence[Array], axis: int, stride: int, dilation: int, length: int) -> Array:
+    """Add every window's elements back to where they came from: the gradient of `taps`, with `length` elements along `axis`.
+
+    Elements that no window covered get zero.
+    """
+    total = None
+    for t, part in enumerate(parts):
+        spread = dilate(part, axis, stride)
+        spread = pad_axis(spread, axis, t * dilation, length - t * dilation - spread.shape[axis])
+        total = spread if total is None else total + spread
+    return total
+
+
+def unfold(x: Array, kernel_size: Pair, stride: Pair, dilation: Pair, size: Pair) -> Array:
     """All windows of a padded image: (N, C, H, W) -> (N, C, R * S, P, Q), for an output of `size` (P, Q)."""
     xp = namespace_of(x)
     (R, S), (P, Q) = kernel_size, size
-    if R == S == 1 and stride == (1, 1):
-        return xp.expand_dims(x[:, :, :P, :Q], axis=2)
-    taps = []
-    for r in range(R):
-        for s in range(S):
-            top, left = r * dilation[0], s * dilation[1]
-            taps.append(x[:, :, top:top + (P - 1) * stride[0] + 1:stride[0], left:left + (Q - 1) * stride[1] + 1:stride[1]])
-    return xp.stack(taps, axis=2)
+    rows = taps(x, 2, R, stride[0], dilation[0], P)
+    parts = [tap for row in rows for tap in taps(row, 3, S, stride[1], dilation[1], Q)]
+    return xp.expand_dims(parts[0], axis=2) if len(parts) == 1 else xp.stack(parts, axis=2)
 
 
-def fold(windows: Array, size: tuple[int, int], kernel_size: tuple[int, int], stride: tuple[int, int],
-         dilation: tuple[int, int]) -> Array:
+def fold(windows: Array, size: Pair, kernel_size: Pair, stride: Pair, dilation: Pair) -> Array:
     """Add every window's elements back to where they came from: (N, C, R * S, P, Q) -> (N, C, H, W) of `size`.
 
     The gradient of `unfold`: elements that no window covered get zero.
     """
-    xp = namespace_of(windows)
-    N, C, _, P, Q = windows.shape
-    H, W = size
-    (R, S), (sh, sw), (dh, dw) = kernel_size, stride, dilation
-    if P == 0 or Q == 0:
-        return xp.zeros((N, C, H, W), dtype=windows.dtype, device=getattr(windows, "device", None))
-    rows = None
-    for r in range(R):
-        row = None
-        for s in range(S):
-            tap = dilate(windows[:, :, r * S + s, :, :], 3, sw)
-            tap = pad_axis(tap, 3, s * dw, W - s * dw - tap.shape[3])
-            row = tap if row is None else row + tap
-        row = dilate(row, 2, sh)
-        row = pad_axis(row, 2, r * dh, H - r * dh - row.shape[2])
-        rows = row if rows is None else rows + row
-    return rows
+    (R, S), (H, W) = kernel_size, size
+    rows = [untap([windows[:, :, r * S + s, :, :] for s in range(S)], 3, stride[1], dilation[1], W) for r in range(R)]
+    return untap(rows, 2, stride[0], dilation[0], H)
+
+
+def adaptive_windows(x: Array, axis: int, size: int, fill: float = 0) -> Array:
+    """Split an axis into `size` windows as even as can be: it becomes two axes, (size, longest window).
+
+    Window i holds the elements from ``floor(i n / size)`` up to ``ceil((i + 1) n / size)``, so neighbours may share an
+    element (PyTorch's rule); shorter windows end with `fill`. Element h lies in the windows that the same rule gives
+    for `size` and n changed round, so this gathers a gradient as well.
+    """
+    xp = namespace_of(x)
+    n, shape = x.shape[axis], tuple(x.shape)
+    if n % size == 0:
+        return xp.reshape(x, (*shape[:axis], size, n // size, *shape[axis + 1:]))
+    starts = [i * n // size for i in range(size)]
+    lengths = adaptive_lengths(n, size)
+    longest = max(lengths)
+    device = getattr(x, "device", None)
+    index = xp.asarray([min(s + t, n - 1) for s in starts for t in range(longest)], dtype=xp.int32, device=device)
+    windows = xp.reshape(xp.take(x, index, axis=axis), (*shape[:axis], size, longest, *shape[axis + 1:]))
+    if longest == min(lengths):
+        return windows
+    inside = xp.asarray([[t < length for t in range(longest)] for length in lengths], dtype=xp.bool, device=device)
+    inside = xp.reshape(inside, (size, longest, *(1,) * (len(shape) - axis - 1)))
+    return xp.where(inside, windows, xp.full((1,) * windows.ndim, fill, dtype=x.dtype, device=device))
+
+
+def adaptive_lengths(n: int, size: int) -> list[int]:
+    """How many elements each of the `size` windows of `adaptive_windows` holds."""
+    return [-(-(i + 1) * n // size) - i * n // size for i in range(size)]
