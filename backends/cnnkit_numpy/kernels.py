@@ -1,15 +1,18 @@
 """The NumPy kernel table: each op as fast as NumPy alone can run it."""
 
 from cnnkit.backends import KernelTable
-from cnnkit_numpy import activation, linear, loss, norm, update
+from cnnkit_numpy import activation, conv, linear, loss, norm, pool, update
 
 table = KernelTable("numpy", "numpy", {
     "adam": update.adam,
+    "avg_pool2d": pool.avg_pool2d,
     "batch_norm": norm.batch_norm,
+    "conv2d": conv.conv2d,
     "cross_entropy": loss.cross_entropy,
     "leaky_relu": activation.leaky_relu,
     "linear": linear.linear,
     "log_softmax": activation.log_softmax,
+    "max_pool2d": pool.max_pool2d,
     "nll_loss": loss.nll_loss,
     "relu": activation.relu,
     "sgd": update.sgd,
