@@ -7,7 +7,8 @@ HEAVY = ("cupy", "torch", "sklearn", "onnx", "matplotlib", "jax", "numpy", "rich
 
 
 def modules_after(code):
-    done = subprocess.run([sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True)
+    script = f"{code}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return {name.split(".")[0] for name in done.stdout.split()}
 
 

@@ -34,7 +34,7 @@ class Link:
         self.previous, self.backend, self.tables, self.key = plan
         self.arrays, self.needs, self.edges, self.versions, self.metas, self.kind = arrays, needs, edges, versions, metas, kind
         self.grad, self.status = mode.grad, WAITING
-        self.requires_grad = True in needs or (self.previous is not None and self.previous.requires_grad)
+        self.requires_grad: bool = True in needs or (self.previous is not None and self.previous.requires_grad)
         self.results: list = []     # (output position, weak reference to the Tensor that shows it)
         self.state: list = []       # (output position, Tensor that it replaces), committed once
         self.outputs: tuple = ()

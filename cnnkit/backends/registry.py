@@ -138,8 +138,9 @@ def get(name: str | Backend | ModuleType) -> Backend:
         name = table.backend
     if name not in backends:
         raise ValueError(f"there is no backend {name!r}. {_inventory()}")
-    for part in (backends[name], table):
-        reason = True if part is None else part.available()
+    parts: builtins.list[Backend | KernelTable] = [backends[name], *([table] if table else [])]
+    for part in parts:
+        reason = part.available()
         if reason is not True:
             raise Unavailable(f"backend {part.name!r} is not available: {reason}. {_inventory()}")
     return backends[name]
@@ -147,7 +148,9 @@ def get(name: str | Backend | ModuleType) -> Backend:
 
 def _inventory() -> str:
     here, absent = [], [f"{name} ({reason})" for name, reason in _broken.items()]
-    for part in (*_all_backends().values(), *(t for t in _tables.values() if t.name not in _all_backends())):
+    parts: builtins.list[Backend | KernelTable] = [*_all_backends().values()]
+    parts += [t for t in _tables.values() if t.name not in _all_backends()]
+    for part in parts:
         reason = part.available()
         if reason is True:
             here.append(part.name)

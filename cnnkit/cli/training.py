@@ -66,7 +66,8 @@ def train(
     if history.interrupted:
         console.print("Stopped by Ctrl-C after the batch; what was learnt is kept.")
     console.print(f"Held-out accuracy {scores.accuracy:.4f} after {len(history)} epochs in {seconds:.1f} s", highlight=False)
-    console.print(f"Model saved to {saved} (settings beside it: {saved.with_suffix('.json').name})", highlight=False, soft_wrap=True)
+    console.print(f"Model saved to {saved} (settings beside it: {saved.with_suffix('.json').name})", highlight=False,
+                  soft_wrap=True)
 
 
 def predict(

@@ -176,7 +176,7 @@ def compose(calls: Sequence[Call], counts: Sequence[int], arrays: Sequence, need
         extra += outputs[call.op.differentiable:]
         backwards.append(backward)
 
-    def backward(dy: Array) -> tuple:
+    def backward_through(dy: Array) -> tuple:
         gradients: list = []
         for n in reversed(range(len(calls))):
             step = backwards[n]
@@ -188,4 +188,4 @@ def compose(calls: Sequence[Call], counts: Sequence[int], arrays: Sequence, need
                 dy, dxs = dxs[0], dxs[1:]
             gradients[:0] = dxs
         return tuple(gradients)
-    return (value, *extra), backward if needed else None
+    return (value, *extra), backward_through if needed else None

@@ -416,7 +416,7 @@ def test_the_grad_mode_at_the_call_counts_and_not_the_one_at_the_read():
     def forward(net, x):
         y = net.conv(x)
         with cnnkit.no_grad():
-            y.array
+            y.numpy()
         return y
 
     with loopback():

@@ -33,7 +33,8 @@ def trained(tmp_path_factory):
 def test_train_shows_progress_accuracy_and_where_the_model_went(trained):
     path, text = trained
     lines = text.splitlines()
-    assert lines[0].startswith("Training CommonCNN (") and "1,438 images of 1 x 8 x 8, 359 held out, 10 classes" in lines[0]
+    assert lines[0].startswith("Training CommonCNN (")
+    assert "1,438 images of 1 x 8 x 8, 359 held out, 10 classes" in lines[0]
     assert [line.split(",")[0] for line in lines[1:9]] == [f"Epoch {n}" for n in range(1, 9)]
     assert "Held-out accuracy 0.9" in lines[9]
     assert str(path) in lines[10]
@@ -164,7 +165,8 @@ def test_files_that_are_no_images_or_no_models_are_named(trained, capsys, elsewh
     (elsewhere / "notes.txt").write_text("no image")
     (elsewhere / "broken.safetensors").write_bytes(trained[0].read_bytes()[:100])
     (elsewhere / "broken.json").write_text(trained[0].with_suffix(".json").read_text())
-    for arguments, name in ((["predict", str(trained[0]), "notes.txt"], "notes.txt"), (["predict", str(trained[0]), "gone.png"], "gone.png"),
+    good = str(trained[0])
+    for arguments, name in ((["predict", good, "notes.txt"], "notes.txt"), (["predict", good, "gone.png"], "gone.png"),
                             (["predict", "broken.safetensors", "notes.txt"], "broken.safetensors")):
         assert run(arguments) == 2
         error = capsys.readouterr().err

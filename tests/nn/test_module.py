@@ -182,7 +182,7 @@ def test_modules_copy_and_pickle():
 
 def test_get_submodule_finds_by_dotted_name_and_says_what_there_is():
     assert isinstance(net().get_submodule("0.linear"), nn.Linear)
-    with pytest.raises(AttributeError, match="no submodule 'conv'.*it has linear"):
+    with pytest.raises(AttributeError, match=r"no submodule 'conv'.*it has linear"):
         net().get_submodule("0.conv")
 
 
@@ -197,7 +197,7 @@ def test_a_module_without_forward_says_so():
 
 
 def test_a_buffer_must_be_a_tensor():
-    with pytest.raises(TypeError, match="register_buffer.*ndarray"):
+    with pytest.raises(TypeError, match=r"register_buffer.*ndarray"):
         nn.Module().register_buffer("x", np.zeros(1))
 
 

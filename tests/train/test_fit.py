@@ -12,8 +12,8 @@ import cnnkit
 from cnnkit import functional as F
 from cnnkit import models, nn, optim, random, train
 from cnnkit.data import ArrayDataset, DataLoader, datasets
-from cnnkit.train import tally  # noqa: F401 - read through train.tally below
 from cnnkit.train.progress import Bar, Lines, Silent, reporter
+from cnnkit.train.tally import Tally
 
 
 @pytest.fixture(autouse=True)
@@ -190,6 +190,6 @@ def test_in_a_terminal_progress_is_a_bar_with_loss_accuracy_and_speed():
 
 def test_the_tally_is_read_at_ticks_only(monkeypatch):
     reads = []
-    monkeypatch.setattr(train.tally.Tally, "read", lambda self, real=train.tally.Tally.read: reads.append(1) or real(self))
+    monkeypatch.setattr(Tally, "read", lambda self, real=Tally.read: reads.append(1) or real(self))
     train.fit(small(), datasets.digits(train=True), epochs=1, progress=False)
     assert len(reads) == 1
