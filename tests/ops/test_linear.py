@@ -30,10 +30,11 @@ def test_equals_pytorch(place, rng, shape, bias):
     compare(place, linear, torch.nn.functional.linear, arrays)
 
 
-def test_no_features_gives_the_bias(place):
-    (y,), (dx, dw, db) = run(place, linear, [np.zeros((2, 0)), np.zeros((3, 0)), np.arange(3.0)])
-    assert y.tolist() == [[0, 1, 2]] * 2
-    assert (dx.shape, dw.shape, db.tolist()) == ((2, 0), (3, 0), [2, 2, 2])
+@pytest.mark.parametrize("leading", [(2,), (2, 1)])
+def test_no_features_gives_the_bias(place, leading):
+    (y,), (dx, dw, db) = run(place, linear, [np.zeros((*leading, 0)), np.zeros((3, 0)), np.arange(3.0)])
+    assert y.reshape(2, 3).tolist() == [[0, 1, 2]] * 2
+    assert (dx.shape, dw.shape, db.tolist()) == ((*leading, 0), (3, 0), [2, 2, 2])
 
 
 def test_equals_loops(anywhere, rng):

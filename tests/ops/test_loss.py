@@ -142,6 +142,14 @@ def test_a_class_that_is_ruled_out_by_minus_infinity_costs_nothing_unless_it_is_
     assert loss == math.inf
 
 
+def test_an_ignored_sample_may_have_infinite_scores(place):
+    x = np.array([[-math.inf, 0.0], [0.0, 0.0]])
+    for op, attrs in (cross_entropy, PLAIN), (nll_loss, {"ignore_index": -100, "reduction": "mean"}):
+        (loss,), (dx, _, _) = run(place, op, [x, np.array([-100, 1]), None], attrs)
+        np.testing.assert_allclose(loss, math.log(2) if op is cross_entropy else 0, **place.close)
+        assert not dx[0].any()
+
+
 def test_nan_scores_give_a_nan_loss(place):
     x = np.array([[math.nan, 0.0], [0.0, 0.0]])
     (loss,), (dx, _, _) = run(place, cross_entropy, [x, np.array([0, 1]), None], {**PLAIN, "reduction": "none"})

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from loopback import loopback
 
 import cnnkit
 from cnnkit import backends, optim
+from cnnkit.autograd import deferral
 from cnnkit.functional import l2_penalty
 
 CASES = [
@@ -225,6 +227,43 @@ def test_closure_is_called_with_the_tape_recording(p):
     with cnnkit.no_grad():
         assert optimizer.step(closure).item() == 5.0
     assert p.tolist() == [0.0, 0.0]
+
+
+def test_a_step_computes_what_waits_for_the_old_parameters(p):
+    x = cnnkit.tensor([[1.0, 1.0]])
+    weight = cnnkit.tensor([[1.0, 2.0]], requires_grad=True)
+    weight.grad = cnnkit.tensor([[1.0, 1.0]])
+    with loopback():
+        deferral.enter()
+        try:
+            y = cnnkit.functional.linear(x, weight)
+            assert y._link is not None
+            optim.SGD([weight], lr=0.5).step()
+            assert y._link is None
+        finally:
+            deferral.leave()
+    assert y.item() == 3.0
+
+
+def test_nothing_is_kept_for_kernels_of_the_state_before_a_load(p):
+    seen = []
+
+    def kernel(params, grads, state, *, workspace, **hyper):
+        seen.append(dict(workspace))
+        workspace["flat"] = True
+        return params, {}
+    backends.register_table(backends.KernelTable("updates", "numpy", {"sgd": kernel}))
+    try:
+        with backends.tables("updates"):
+            optimizer = optim.SGD([p])
+            p.grad = cnnkit.tensor([1.0, 1.0])
+            optimizer.step()
+            optimizer.step()
+            optimizer.load_state_dict(optimizer.state_dict())
+            optimizer.step()
+    finally:
+        backends.register_table(remove="updates")
+    assert seen == [{}, {"flat": True}, {}]
 
 
 def test_zero_grad_forgets_or_zeroes(p):
