@@ -10,6 +10,12 @@ from cnnkit.backends import ArrayAPIBackend
 class TorchBackend(ArrayAPIBackend):
     """Torch tensors as plain arrays."""
 
+    def asarray(self, data: Any, dtype: Any = None, device: str | None = None) -> Any:
+        import torch
+
+        data = data if isinstance(data, torch.Tensor) else torch.from_numpy(np.array(data))
+        return torch.asarray(data, dtype=self.dtype(dtype) if dtype is not None else data.dtype, device=device).clone()
+
     def to_numpy(self, array: Any) -> np.ndarray:
         return array.detach().cpu().numpy()
 

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from cnnkit.backends.backend import ArrayAPIBackend, Backend, Unavailable
-from cnnkit.backends.table import KernelTable
+from cnnkit.backends.table import KernelTable, Tables
 
 _lock = threading.RLock()
 _backends: dict[str, Backend] = {}
@@ -91,6 +91,13 @@ def backend_of(array: Any) -> Backend:
     return backend if backend is not None else _resolve_type(array)
 
 
+class Unlisted(ArrayAPIBackend):
+    """A backend that no plug-in names: made for an array type with a namespace of its own, and without kernels."""
+
+    def resolve(self) -> Tables:
+        return Tables({}, {}, frozenset())
+
+
 def _resolve_type(array: Any) -> Backend:
     kind = type(array)
     for base in kind.__mro__:
@@ -100,7 +107,7 @@ def _resolve_type(array: Any) -> Backend:
                 return backend
     if kind not in _by_type and hasattr(array, "__array_namespace__"):
         namespace = array.__array_namespace__()
-        backend = ArrayAPIBackend(namespace.__name__, namespace, (f"{kind.__module__}:{kind.__qualname__}",))
+        backend = Unlisted(namespace.__name__, namespace, (f"{kind.__module__}:{kind.__qualname__}",))
         _by_type[kind] = backend
         return backend
     raise TypeError(f"cnnkit got a value of type {kind.__module__}.{kind.__qualname__}, which is no array of a known backend "

@@ -135,6 +135,7 @@ def test_every_listed_backend_makes_arrays_of_its_own_and_gives_the_values_back(
         backend = backends.get(name)
     except backends.Unavailable as reason:
         pytest.skip(str(reason))
+    assert backend.to_numpy(backend.asarray(np.ones(()), "float32")) == 1
     array = backend.asarray([[1.0, 2.0]], "float32")
     assert backends.backend_of(array) is backend
     assert backends.dtype_name(array.dtype) == "float32"
