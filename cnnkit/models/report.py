@@ -1,0 +1,138 @@
+"""The table that `summary` returns: its rows as data, as plain text and as rich shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Row", "Summary"]
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One call of one layer.
+
+    Attributes
+    ----------
+    name, kind : str
+        The layer's dotted name in the model, and its class.
+    output_shape : tuple of int, or None
+        Without the batch if the summary was asked for one image; ``None`` if the layer was never called.
+    shrinkage : float or None
+        Share of each channel's pixels that a layer without parameters takes away, as pooling does (0.75 for 2x2).
+    parameters : int
+        Of this layer itself, none of them counted in an earlier row.
+    formula : str
+        Where they come from: ``(3 x 3 x 3) x 8 + 8``; empty without parameters.
+    flops : int or None
+        Floating-point operations of the call; ``None`` where the layer's kind has no known rule.
+    memory : int
+        Bytes of the output.
+    """
+
+    name: str
+    kind: str
+    output_shape: Shape | None
+    shrinkage: float | None
+    parameters: int
+    formula: str
+    flops: int | None
+    memory: int
+
+
+@dataclass(frozen=True, repr=False)
+class Summary:
+    """What `summary` returns: rows as data; ``print`` shows a plain table, rich a ruled one.
+
+    Attributes
+    ----------
+    model : str
+        The model's class.
+    input_shape : tuple of int
+        As it was asked for.
+    rows : tuple of Row
+        One a call of a layer, in the order of the calls.
+    trainable, frozen : int
+        Parameters of the model, each counted once.
+    parameter_memory : int
+        Bytes of all parameters.
+    """
+
+    model: str
+    input_shape: Shape
+    rows: tuple[Row, ...]
+    trainable: int
+    frozen: int
+    parameter_memory: int
+
+    @property
+    def parameters(self) -> int:
+        """All parameters, trainable or not."""
+        return self.trainable + self.frozen
+
+    @property
+    def flops(self) -> int:
+        """Of all rows whose FLOPs are known."""
+        return sum(row.flops or 0 for row in self.rows)
+
+    @property
+    def activation_memory(self) -> int:
+        """Bytes of all rows' outputs: about what training keeps for the backward pass."""
+        return sum(row.memory for row in self.rows)
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """The table's texts: its head, then a line for each row."""
+        lines: list[tuple[str, ...]] = [("layer", "type", "output shape", "parameters", "FLOPs", "memory")]
+        for row in self.rows:
+            shape = "not called" if row.output_shape is None else str(row.output_shape)
+            shape += f" -{100 * row.shrinkage:.0f} %" if row.shrinkage is not None else ""
+            count = f"{row.formula} = {row.parameters}" if row.formula else str(row.parameters)
+            lines.append((row.name, row.kind, shape, count, "-" if row.flops is None else _si(row.flops), _bytes(row.memory)))
+        return lines
+
+    def totals(self) -> list[str]:
+        """The lines below the table."""
+        more = "at least " if any(row.flops is None for row in self.rows) else ""
+        images = "one image" if len(self.input_shape) < 4 else f"a batch of {self.input_shape[0]}"
+        return [f"Total parameters: {self.parameters} ({self.trainable} trainable, {self.frozen} not; "
+                f"{_bytes(self.parameter_memory)})",
+                f"Forward pass of {images}: {more}{_si(self.flops)}FLOPs, {_bytes(self.activation_memory)} of activations"]
+
+    def __str__(self) -> str:
+        lines = self.cells()
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        text = ["  ".join(c.rjust(w) if i > 2 else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths))).rstrip()
+                for line in lines]
+        text.insert(1, "-" * max(map(len, text)))
+        return "\n".join([f"{self.model} on {self.input_shape}", *text, text[1], *self.totals()])
+
+    __repr__ = __str__
+
+    def __rich__(self) -> Any:
+        from rich import box
+        from rich.table import Table
+
+        head, *lines = self.cells()
+        table = Table(title=f"{self.model} on {self.input_shape}", caption="\n".join(self.totals()), caption_justify="left",
+                      title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for i, name in enumerate(head):
+            table.add_column(name, justify="right" if i > 2 else "left", overflow="fold")
+        for line in lines:
+            table.add_row(*line)
+        return table
+
+
+def _si(count: int) -> str:
+    for factor, unit in ((10 ** 12, "T"), (10 ** 9, "G"), (10 ** 6, "M"), (10 ** 3, "k")):
+        if count >= factor:
+            return f"{count / factor:.2f} {unit}"
+    return str(count)
+
+
+def _bytes(count: int) -> str:
+    for factor, unit in ((2 ** 30, "GiB"), (2 ** 20, "MiB"), (2 ** 10, "KiB")):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"

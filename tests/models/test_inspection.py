@@ -1,0 +1,192 @@
+"""The summary: measured on the model, which stays as it was."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import cnnkit
+import cnnkit.functional as F
+from cnnkit import models, nn
+
+
+def row(table, name):
+    found, = [r for r in table.rows if r.name == name]
+    return found
+
+
+def test_rows_have_shapes_with_the_batch_only_where_it_was_asked_for():
+    model = models.CommonCNN((3, 32, 32))
+    one, four = cnnkit.summary(model, (3, 32, 32)), cnnkit.summary(model, (4, 3, 32, 32))
+    assert row(one, "features.pool1").output_shape == (8, 16, 16)
+    assert row(four, "features.pool1").output_shape == (4, 8, 16, 16)
+    assert (four.parameters, four.flops, four.activation_memory) == (one.parameters, 4 * one.flops, 4 * one.activation_memory)
+
+
+@pytest.mark.parametrize(("size", "window", "percent"), [(28, 2, "-75 %"), (7, 2, "-82 %"), (27, 3, "-89 %")])
+def test_pooling_says_how_much_it_takes_away(size, window, percent):
+    model = nn.Sequential(nn.MaxPool2d(window))
+    assert percent in str(cnnkit.summary(model, (3, size, size)))
+
+
+def test_only_layers_that_keep_their_channels_and_have_no_weights_shrink():
+    table = cnnkit.summary(models.CNN((8, 16, 16), conv=[(8, 3, 2)]), (8, 16, 16))
+    assert [r.name for r in table.rows if r.shrinkage is not None] == ["features.pool1"]
+
+
+def test_flops_count_a_multiplication_and_an_addition_as_one_each():
+    table = cnnkit.summary(models.CommonCNN((3, 28, 56)), (3, 28, 56))
+    assert row(table, "features.conv1").flops == 2 * 3 * 3 * 3 * 8 * 28 * 56
+    assert row(table, "features.relu1").flops == 8 * 28 * 56
+    assert row(table, "features.pool1").flops == 8 * 28 * 56
+    assert row(table, "classifier.flatten").flops == 0
+    assert row(table, "classifier.fc1").flops == 2 * 1568 * 128
+    assert table.flops == sum(r.flops for r in table.rows)
+
+
+def test_groups_divide_the_flops_and_show_in_the_formula():
+    table = cnnkit.summary(nn.Sequential(nn.Conv2d(8, 8, 3, groups=8)), (8, 10, 10))
+    assert table.rows[0].formula == "(3 x 3 x 1) x 8 + 8"
+    assert table.rows[0].flops == 2 * 9 * 8 * 64
+
+
+def test_memory_is_that_of_the_outputs_in_the_models_dtype():
+    for dtype, size in (("float32", 4), ("float64", 8)):
+        table = cnnkit.summary(models.CommonCNN((1, 8, 8), dtype=dtype), (1, 8, 8))
+        assert row(table, "features.conv1").memory == 8 * 8 * 8 * size
+        assert table.parameter_memory == table.parameters * size
+
+
+def test_a_layer_called_twice_has_two_rows_and_its_parameters_count_once():
+    class Twice(nn.Module):
+        def __init__(self):
+            self.fc = nn.Linear(6, 6)
+
+        def forward(self, x):
+            return self.fc(F.relu(self.fc(x)))
+    table = cnnkit.summary(Twice(), (6,))
+    assert [(r.name, r.parameters) for r in table.rows] == [("fc", 42), ("fc", 0)]
+    assert table.parameters == 42
+    assert table.flops == 2 * 72
+
+
+def test_layers_that_share_a_weight_count_it_once():
+    model = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6))
+    model[1].weight = model[0].weight
+    table = cnnkit.summary(model, (6,))
+    assert [r.parameters for r in table.rows] == [42, 6]
+    assert table.parameters == 48
+
+
+def test_parameters_of_a_module_with_modules_inside_are_counted():
+    class Scaled(nn.Module):
+        def __init__(self):
+            self.scale = nn.Parameter(cnnkit.tensor([2.0]))
+            self.fc = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.fc(x) * self.scale
+    table = cnnkit.summary(Scaled(), (3,))
+    assert [(r.name, r.parameters, r.flops) for r in table.rows] == [("(model)", 1, None), ("fc", 8, 12)]
+
+
+def test_a_layer_that_is_never_called_is_listed_as_such():
+    class Idle(nn.Module):
+        def __init__(self):
+            self.used, self.idle = nn.Linear(3, 2), nn.Linear(5, 5)
+
+        def forward(self, x):
+            return self.used(x)
+    table = cnnkit.summary(Idle(), (3,))
+    assert row(table, "idle").output_shape is None
+    assert "not called" in str(table)
+    assert table.parameters == 8 + 30 == sum(r.parameters for r in table.rows)
+
+
+def test_frozen_parameters_are_told_apart():
+    model = models.CommonCNN((1, 28, 28))
+    model.features.requires_grad_(False)
+    table = cnnkit.summary(model, (1, 28, 28))
+    assert (table.trainable, table.frozen) == (103018 - 80 - 1168, 80 + 1168)
+    assert "Total parameters: 103018 (101770 trainable, 1248 not" in str(table)
+
+
+class Doubled(nn.Module):
+    def forward(self, x):
+        return x * 2.0
+
+
+def test_flops_of_an_unknown_layer_are_not_guessed():
+    table = cnnkit.summary(nn.Sequential(nn.Linear(3, 3), Doubled()), (3,))
+    assert [r.flops for r in table.rows] == [18, None]
+    assert "at least 18" in str(table)
+
+
+def test_flops_of_a_layer_that_changes_its_parents_forward_are_not_guessed():
+    class Masked(nn.Linear):
+        def forward(self, x):
+            return F.linear(x, self.weight * self.weight, self.bias)
+    assert cnnkit.summary(Masked(3, 3), (3,)).rows[0].flops is None
+
+
+def test_a_layer_may_say_its_own_flops():
+    class Counted(Doubled):
+        def flops(self, input_shape, output_shape):
+            return input_shape[0] * input_shape[1]
+    assert cnnkit.summary(nn.Sequential(Counted()), (5,)).flops == 5
+
+
+def test_the_model_is_as_it_was():
+    model = models.CNN((1, 8, 8), batch_norm=True, dropout=0.5)
+    model.features.norm1.eval()
+    before, modes = model.state_dict(), [m.training for m in model.modules()]
+    versions, state = [t._version[0] for t in (*model.parameters(), *model.buffers())], cnnkit.random.get_state()
+    cnnkit.summary(model, (1, 8, 8))
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name].numpy())
+    assert [m.training for m in model.modules()] == modes
+    assert [t._version[0] for t in (*model.parameters(), *model.buffers())] == versions
+    assert not any(m._hooks or m._pre_hooks for m in model.modules())
+    assert all(p.grad is None for p in model.parameters())
+    assert cnnkit.random.get_state() == state
+
+
+def test_a_model_that_draws_leaves_the_random_generator_as_it_was():
+    class Noisy(Doubled):
+        def forward(self, x):
+            return x * float(cnnkit.random.next_key()[0])
+    state = cnnkit.random.get_state()
+    cnnkit.summary(Noisy(), (3,))
+    assert cnnkit.random.get_state() == state
+
+
+def test_hooks_are_gone_after_an_error_too():
+    model = models.CommonCNN((1, 8, 8)).train()
+    with pytest.raises(ValueError, match=r"got an input of shape \(1, 1, 9, 9\)"):
+        cnnkit.summary(model, (1, 9, 9))
+    assert all(m.training and not m._hooks and not m._pre_hooks for m in model.modules())
+
+
+def test_batch_norm_has_its_own_formula():
+    table = cnnkit.summary(models.CNN((1, 8, 8), batch_norm=True), (1, 8, 8))
+    assert row(table, "features.norm1").formula == "8 + 8"
+    assert row(table, "features.conv1").formula == "(3 x 3 x 1) x 8"
+
+
+@pytest.mark.parametrize("width", [200, 60])
+def test_rich_shows_the_same_numbers(width):
+    console = Console(file=io.StringIO(), width=width)
+    table = cnnkit.summary(models.CommonCNN((3, 28, 56)), (3, 28, 56))
+    console.print(table)
+    text = console.file.getvalue()
+    if width == 200:
+        for line in [cell for cells in table.cells() for cell in cells] + table.totals():
+            assert line in text
+    assert "203514" in text
+
+
+def test_every_library_gives_the_same_table(backend):
+    table = str(cnnkit.summary(models.CommonCNN((1, 8, 8)), (1, 8, 8)))
+    with cnnkit.use("numpy"):
+        assert table == str(cnnkit.summary(models.CommonCNN((1, 8, 8)), (1, 8, 8)))
