@@ -1,0 +1,62 @@
+"""The network of `SimpleCNN` on arrays: one forward pass, what each layer made in it, and the way back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cnnkit.ops.activation import relu
+from cnnkit.ops.conv import conv2d
+from cnnkit.ops.linear import linear
+from cnnkit.ops.loss import cross_entropy
+from cnnkit.ops.pool import max_pool2d
+
+if TYPE_CHECKING:
+    from cnnkit.models.simple import SimpleCNN
+
+__all__ = ["CONV", "LOSS", "POOL", "ForwardPass"]
+
+Array = Any
+WEIGHTS = ("filters", "filter_bias", "fc_weights", "fc_bias")
+CONV: dict[str, Any] = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+POOL: dict[str, Any] = {"padding": ((0, 0), (0, 0)), "dilation": (1, 1), "ceil_mode": False}
+LOSS: dict[str, Any] = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
+
+
+class ForwardPass:
+    """One forward pass: what each layer made, with the batch in front and PyTorch's axes, and the way back.
+
+    Attributes
+    ----------
+    x : array, (N, 1, H, W)
+    conv, relu, pooled : array, (N, F, h, w)
+    flat : array, (N, features)
+        In the guide's order: rows, columns, filters.
+    scores : array, (N, classes)
+    weights : dict of arrays
+        What the network had at this pass.
+    """
+
+    def __init__(self, net: SimpleCNN, x: Array, single: bool):
+        self.x, self.single = x, single
+        self.weights = {name: getattr(net, name) for name in WEIGHTS}
+        xp = self.xp = net._backend.namespace
+        size, pool = net.filter_size, (net.pool_size, net.pool_size)
+        filters = xp.reshape(net.filters, (-1, 1, size, size))
+        (self.conv,), conv_back = conv2d(x, filters, net.filter_bias, needs=(False, True, True), **CONV)
+        (self.relu,), relu_back = relu(self.conv, needs=(True,))
+        (self.pooled,), pool_back = max_pool2d(self.relu, needs=(True,), kernel_size=pool, stride=pool, **POOL)
+        self.flat = xp.reshape(xp.permute_dims(self.pooled, (0, 2, 3, 1)), (x.shape[0], -1))
+        bias = xp.reshape(net.fc_bias, (-1,))
+        (self.scores,), dense_back = linear(self.flat, net.fc_weights, bias, needs=(True, True, True))
+        self.back = dense_back, pool_back, relu_back, conv_back
+
+    def gradients(self, labels: Array) -> tuple[Array, dict[str, Array]]:
+        """The mean loss over the batch, and its gradient with respect to each weight."""
+        xp, (dense_back, pool_back, relu_back, conv_back) = self.xp, self.back
+        (loss,), loss_back = cross_entropy(self.scores, labels, None, needs=(True, False, False), **LOSS)
+        dflat, dweights, dbias = dense_back(loss_back(xp.ones_like(loss))[0])
+        _, F, h, w = self.pooled.shape
+        dpooled = xp.permute_dims(xp.reshape(dflat, (-1, h, w, F)), (0, 3, 1, 2))
+        _, dfilters, dfilter_bias = conv_back(*relu_back(*pool_back(dpooled)))
+        return loss, {"filters": xp.reshape(dfilters, self.weights["filters"].shape), "filter_bias": dfilter_bias,
+                      "fc_weights": dweights, "fc_bias": xp.reshape(dbias, (-1, 1))}

@@ -1,0 +1,272 @@
+"""The guide's SimpleCNN, working: one convolution, ReLU, max pooling, one dense layer, trained by gradient descent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnkit import backends, random, shapes
+from cnnkit.autograd import Tensor
+from cnnkit.models.forward_pass import CONV, LOSS, POOL, ForwardPass
+from cnnkit.ops.activation import relu, softmax
+from cnnkit.ops.conv import conv2d
+from cnnkit.ops.loss import cross_entropy
+from cnnkit.ops.pool import max_pool2d
+
+__all__ = ["SimpleCNN"]
+
+Array = Any
+CHUNK = 256  # images that `predict` takes at a time
+
+
+class SimpleCNN:
+    """A basic CNN with one convolutional layer, one pooling layer and a dense output layer (guide, "From Scratch").
+
+    Every method takes one image (H, W) or a batch (N, H, W), of any size and library; uint8 pictures are divided by 255.
+    What one image makes has the guide's shapes. A batch's feature maps get an axis N in front, and its ``flattened``,
+    ``fc_output`` and ``softmax_output`` have a column for each image, so that
+    ``fc_weights @ flattened + fc_bias == fc_output`` holds for both.
+
+    Parameters
+    ----------
+    num_filters : int
+        Number of filters in the convolutional layer.
+    filter_size : int
+        Size of each filter (kernel).
+    input_size : (int, int)
+        Dimensions of input images (height, width).
+    pool_size : int
+        Size of the pooling window.
+    output_classes : int
+        Number of output classes.
+    learning_rate : float
+        Step size for weight updates.
+    seed : int
+        Where the initial weights, and the order of the images in `train`, come from.
+    dtype : str
+        Of everything; the guide's is ``"float64"``.
+    backend : str, optional
+        Where the arrays are made; by default where `cnnkit.use` says.
+
+    Attributes
+    ----------
+    filters : array, (F, k, k)
+        Drawn from a normal distribution, divided by k * k (the guide's 9).
+    filter_bias : array, (F,)
+        One for each filter: the guide's formula for parameters counts it, its class lacks it.
+    fc_weights : array, (classes, features)
+        Scaled by 1/sqrt(features), so that the first scores are about 1 in size; the guide's are not scaled.
+    fc_bias : array, (classes, 1)
+        Zeros at first.
+    conv_output, relu_output : array, (h, w, F)
+        What the last `forward` made; (N, h, w, F) for a batch, and so on.
+    pooled_output : array, (h // p, w // p, F)
+    flattened : array, (features, 1)
+        `pooled_output` in C order.
+    fc_output, softmax_output : array, (classes, 1)
+    history : list of (loss, accuracy)
+        One for each epoch of `train`.
+
+    >>> from cnnkit.data import datasets
+    >>> digits = datasets.digits()
+    >>> net = SimpleCNN(input_size=(8, 8))
+    >>> net.train(digits.data, digits.targets, epochs=2)  # doctest: +ELLIPSIS
+    Epoch 1, Loss: 1.45..., Accuracy: 56... %
+    Epoch 2, Loss: 0.35..., Accuracy: 90... %
+    >>> net.predict(digits.data[0, 0])
+    0
+    """
+
+    def __init__(self, num_filters: int = 8, filter_size: int = 3, input_size: tuple[int, int] = (28, 28), pool_size: int = 2,
+                 output_classes: int = 10, learning_rate: float = 0.01, *, seed: int = 0, dtype: Any = "float32",
+                 backend: Any = None):
+        self.num_filters, self.filter_size, self.input_size = num_filters, filter_size, shapes.pair(input_size, "input_size")
+        self.pool_size, self.output_classes, self.learning_rate = pool_size, output_classes, learning_rate
+        self.seed, self.dtype = seed, backends.dtype_name(dtype)
+        self._backend = backends.get(backend) if backend is not None else backends.current()
+        convolved = shapes.output_size(self.input_size, filter_size)
+        pooled = shapes.output_size(convolved, pool_size, pool_size)
+        features = pooled[0] * pooled[1] * num_filters
+        where: dict[str, Any] = {"dtype": self.dtype, "backend": self._backend}
+        first, second, self._orders = random.split(random.key(seed), 3)
+        self.filters = random.normal(first, (num_filters, filter_size, filter_size), std=filter_size ** -2, **where)
+        self.filter_bias = self._backend.asarray([0.0] * num_filters, self.dtype)
+        self.fc_weights = random.normal(second, (output_classes, features), std=features ** -0.5, **where)
+        self.fc_bias = self._backend.asarray([[0.0]] * output_classes, self.dtype)
+        self.history: list[tuple[float, float]] = []
+        self._pass: ForwardPass | None = None
+
+    # -- the layers, one by one -----------------------------------------------------------------------------------
+
+    def convolve(self, X: Any) -> Array:
+        """Slide every filter over the image: (h, w) -> (h - k + 1, w - k + 1, F)."""
+        x, single = self._images(X)
+        filters = self._backend.namespace.reshape(self.filters, (-1, 1, self.filter_size, self.filter_size))
+        return self._shown(conv2d(x, filters, self.filter_bias, **CONV)[0][0], single)
+
+    def relu(self, x: Any) -> Array:
+        """Each element, or 0 where it is negative."""
+        return relu(self._array(x))[0][0]
+
+    def pool(self, X: Any) -> Array:
+        """Take the largest value of each window: (h, w, F) -> (h // p, w // p, F)."""
+        x = self._array(X)
+        xp, single = self._backend.namespace, x.ndim == 3
+        x = xp.permute_dims(x[None, ...] if single else x, (0, 3, 1, 2))
+        window = (self.pool_size, self.pool_size)
+        return self._shown(max_pool2d(x, kernel_size=window, stride=window, **POOL)[0][0], single)
+
+    def softmax(self, x: Any) -> Array:
+        """Turn scores into probabilities, column by column."""
+        return softmax(self._array(x), axis=0)[0][0]
+
+    # -- forward, loss, backward ----------------------------------------------------------------------------------
+
+    def forward(self, X: Any) -> Array:
+        """Run the network; returns `softmax_output`, and keeps what each layer made."""
+        x, single = self._images(X)
+        self._pass = ForwardPass(self, x, single)
+        return self.softmax_output
+
+    def compute_loss(self, y_true: Any) -> float:
+        """Cross-entropy of the last `forward`; the mean over a batch."""
+        scores = self._last().scores
+        return float(cross_entropy(scores, self._labels(y_true, scores.shape[0]), None, **LOSS)[0][0])
+
+    def gradients(self, X: Any, y_true: Any) -> dict[str, Array]:
+        """The loss's gradient with respect to each weight, under its attribute's name."""
+        x, single = self._images(X)
+        last = self._pass
+        if last is None or not self._ran_on(last, x):
+            last = self._pass = ForwardPass(self, x, single)
+        return last.gradients(self._labels(y_true, last.scores.shape[0]))[1]
+
+    def _ran_on(self, last: ForwardPass, x: Array) -> bool:
+        """Whether a pass was of these images, and with the weights of now."""
+        return (last.x.shape == x.shape and all(getattr(self, name) is weight for name, weight in last.weights.items())
+                and bool(self._backend.namespace.all(last.x == x)))
+
+    def backward(self, X: Any, y_true: Any) -> None:
+        """Backpropagate the loss, and take one step of gradient descent."""
+        self._descend(self.gradients(X, y_true))
+
+    def _descend(self, gradients: dict[str, Array]) -> None:
+        for name, gradient in gradients.items():
+            setattr(self, name, getattr(self, name) - self.learning_rate * gradient)
+
+    def train(self, X: Any, y: Any, epochs: int = 10, *, batch_size: int = 1, shuffle: bool = True, verbose: bool = True) -> None:
+        """Train by gradient descent, and print loss and accuracy of each epoch (each batch's before its step).
+
+        Parameters
+        ----------
+        X : array, (H, W) or (N, H, W)
+            One image, or a whole set.
+        y : int, or array of int, (N,)
+            Its class, or theirs.
+        epochs : int
+            How many times every image is seen.
+        batch_size : int
+            Images a step; their gradients are averaged.
+        shuffle : bool
+            Take the images in a new order in each epoch.
+        verbose : bool
+            Print a line for each epoch.
+        """
+        x, single = self._images(X)
+        xp, count = self._backend.namespace, x.shape[0]
+        labels = self._labels(y, count)
+        for epoch in range(epochs):
+            order = random.permutation(random.fold_in(self._orders, len(self.history)), count) if shuffle else range(count)
+            order = self._backend.asarray(order, "int64")
+            total: Any = 0.0
+            correct: Any = 0
+            for at in range(0, count, batch_size):
+                batch = order[at:min(at + batch_size, count)]
+                truth = xp.take(labels, batch, axis=0)
+                self._pass = ForwardPass(self, xp.take(x, batch, axis=0), single)
+                loss, gradients = self._pass.gradients(truth)
+                self._descend(gradients)
+                total = total + loss * truth.shape[0]
+                correct = correct + xp.count_nonzero(xp.argmax(self._pass.scores, axis=1) == truth)
+            self.history.append((float(total) / count, int(correct) / count))
+            if verbose:
+                print(f"Epoch {epoch + 1}, Loss: {self.history[-1][0]:.4f}, Accuracy: {100 * self.history[-1][1]:.2f} %")
+
+    def predict(self, X: Any) -> Any:
+        """The most probable class: an int for one image, an array (N,) for a batch."""
+        x, single = self._images(X)
+        parts = []
+        for at in range(0, x.shape[0], CHUNK):
+            self._pass = ForwardPass(self, x[at:min(at + CHUNK, x.shape[0]), ...], single)
+            parts.append(self._backend.namespace.argmax(self._pass.scores, axis=1))
+        return int(parts[0][0]) if single else self._backend.namespace.concat(parts)
+
+    # -- what the last forward made -------------------------------------------------------------------------------
+
+    def _last(self) -> ForwardPass:
+        if self._pass is None:
+            raise AttributeError("the network has not run yet: call forward(X) first")
+        return self._pass
+
+    @property
+    def conv_output(self) -> Array:
+        return self._shown(self._last().conv)
+
+    @property
+    def relu_output(self) -> Array:
+        return self._shown(self._last().relu)
+
+    @property
+    def pooled_output(self) -> Array:
+        return self._shown(self._last().pooled)
+
+    @property
+    def flattened(self) -> Array:
+        return self._backend.namespace.matrix_transpose(self._last().flat)
+
+    @property
+    def fc_output(self) -> Array:
+        return self._backend.namespace.matrix_transpose(self._last().scores)
+
+    @property
+    def softmax_output(self) -> Array:
+        return softmax(self.fc_output, axis=0)[0][0]
+
+    # -- arguments ------------------------------------------------------------------------------------------------
+
+    def _array(self, x: Any) -> Array:
+        """Any library's array or numbers, as this network's."""
+        x = x.array if isinstance(x, Tensor) else x
+        here = self._backend
+        if not here.owns(x):
+            x = here.asarray(backends.backend_of(x).to_numpy(x) if hasattr(x, "dtype") else x)
+        whole = backends.dtype_name(x.dtype) == "uint8"
+        x = here.namespace.astype(x, here.dtype(self.dtype), copy=False)
+        return x / 255 if whole else x
+
+    def _images(self, X: Any) -> tuple[Array, bool]:
+        """(N, 1, H, W), and whether it was one image."""
+        x = self._array(X)
+        shape = tuple(x.shape)
+        if shape[-2:] != self.input_size or not (len(shape) in (2, 3) or (len(shape) == 4 and shape[1] == 1)) or 0 in shape:
+            h, w = self.input_size
+            raise ValueError(f"SimpleCNN(input_size={self.input_size}) takes one grey image of shape ({h}, {w}), or a batch "
+                             f"(N, {h}, {w}); got {shape}")
+        return self._backend.namespace.reshape(x, (-1, 1, *self.input_size)), len(shape) == 2
+
+    def _labels(self, y: Any, count: int) -> Array:
+        """(N,) int64, checked on the host."""
+        y = y.array if isinstance(y, Tensor) else y
+        values = backends.backend_of(y).to_numpy(y).reshape(-1).tolist() if hasattr(y, "dtype") else y
+        values = list(values) if isinstance(values, list | tuple) else [values]
+        if len(values) != count:
+            raise ValueError(f"SimpleCNN got {count} image{'s' * (count != 1)} and {len(values)} label{'s' * (len(values) != 1)}")
+        for value in values:
+            if not (hasattr(value, "__index__") and 0 <= value < self.output_classes):
+                raise ValueError(f"SimpleCNN(output_classes={self.output_classes}) takes labels 0 ... {self.output_classes - 1}; "
+                                 f"got {value!r}")
+        return self._backend.asarray(values, "int64")
+
+    def _shown(self, maps: Array, single: bool | None = None) -> Array:
+        """(N, F, h, w) as the guide lays it out: (h, w, F), or (N, h, w, F)."""
+        maps = self._backend.namespace.permute_dims(maps, (0, 2, 3, 1))
+        return maps[0, ...] if (self._last().single if single is None else single) else maps
