@@ -10,7 +10,7 @@ import collections
 
 import pytest
 
-from cnnkit import conformance
+from cnnkit import conformance, random
 
 ONLY_WHEN_ASKED = ("torch", "jax")
 
@@ -43,6 +43,12 @@ def chosen(config) -> dict[str, bool | str]:
 def pytest_generate_tests(metafunc):
     if "backend_name" in metafunc.fixturenames:
         metafunc.parametrize("backend_name", [n for n, here in chosen(metafunc.config).items() if here is True])
+
+
+@pytest.fixture(autouse=True)
+def same_draws():
+    """A test's random draws do not depend on the tests before it."""
+    random.seed(0)
 
 
 @pytest.fixture

@@ -51,8 +51,9 @@ def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_s
     batch_size : int
         Where `data` is not in batches yet.
 
-    >>> from cnnkit import models, train
+    >>> from cnnkit import models, random, train
     >>> from cnnkit.data import datasets
+    >>> random.seed(0)
     >>> train.evaluate(models.CommonCNN((1, 8, 8)), datasets.digits(train=False)).accuracy < 0.5
     True
     """

@@ -63,8 +63,9 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     FloatingPointError
         If the loss is no longer a finite number at the end of an epoch.
 
-    >>> from cnnkit import models, train
+    >>> from cnnkit import models, random, train
     >>> from cnnkit.data import datasets
+    >>> random.seed(0)
     >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=2, seed=0, progress=False)
     >>> history[-1].accuracy > 0.8
     True
