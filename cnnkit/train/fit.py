@@ -66,7 +66,7 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     >>> from cnnkit import models, random, train
     >>> from cnnkit.data import datasets
     >>> random.seed(0)
-    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=2, seed=0, progress=False)
+    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=4, seed=0, progress=False)
     >>> history[-1].accuracy > 0.8
     True
     """
