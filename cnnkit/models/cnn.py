@@ -124,8 +124,9 @@ class CNN(nn.Module):
             where = (f"{type(self).__name__}(input_shape={self.input_shape}): the image is {size[0]}x{size[1]} before {layer}, "
                      f"whose window is {r}x{s}")
             if layer.startswith("pool"):
-                raise ValueError(f"{where}; use fewer poolings (pool=[2, 0, ...], one entry a convolution), padding='same', or a "
-                                 "larger image") from None
+                same = "" if self.config["padding"] == "same" else "padding='same', "
+                raise ValueError(f"{where}; use fewer poolings (pool=[2, 0, ...], one entry a convolution), {same}or a larger "
+                                 "image") from None
             fits = shapes.solve(size, size, kernel_size=kernel_size, stride=1, limit=1)
             raise ValueError(f"{where}; use padding='same'{f' (here {fits[0]})' if fits else ''}, kernel_size={min(size)} or less, "
                              "fewer poolings, or a larger image") from None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnkit.autograd import Tensor, no_grad
+from cnnkit.autograd import Tensor, no_grad, tensor
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -56,6 +56,23 @@ class Picture:
         """Columns that the pixels take in half blocks."""
         return len(self.levels[0]) if self.levels else 0
 
+    def shrunk(self, width: int) -> Picture:
+        """This picture if it is at most `width` pixels wide, or one that is: each pixel the mean of a square of pixels.
+
+        >>> Picture([[0.0, 1.0], [1.0, 1.0]]).shrunk(1).levels
+        [[191]]
+        """
+        side = -(-self.width // max(width, 1))
+        if side <= 1:
+            return self
+        small = Picture.__new__(Picture)
+        small.caption, small.levels = self.caption, []
+        for top in range(0, len(self.levels), side):
+            rows = self.levels[top:top + side]
+            squares = ([level for row in rows for level in row[left:left + side]] for left in range(0, self.width, side))
+            small.levels.append([round(sum(square) / len(square)) for square in squares])
+        return small
+
     def __str__(self) -> str:
         return "\n".join(self._plain())
 
@@ -85,6 +102,8 @@ class Picture:
 class Gallery:
     """Pictures side by side, as many as fit, under a title; what `show` and its relatives return.
 
+    A picture that is wider than the terminal is shrunk.
+
     ``print(gallery)`` writes plain characters, `rich.print` grey half blocks where the terminal has colours.
 
     Parameters
@@ -103,7 +122,7 @@ class Gallery:
 
     def _plain(self, width: int) -> list[str]:
         lines = [self.title, ""] if self.title else []
-        for row in _arranged(self.pictures, width, 2):
+        for row in _arranged([p.shrunk(width // 2) for p in self.pictures], width, 2):
             blocks = [(max(p.width * 2, len(p.caption)), p._plain()) for p in row]
             for n in range(max(len(block) for _, block in blocks)):
                 cells = [(block[n] if n < len(block) else "").ljust(w) for w, block in blocks]
@@ -119,7 +138,7 @@ class Gallery:
             return
         if self.title:
             yield Text(self.title + "\n", style="bold")
-        for row in _arranged(self.pictures, options.max_width, 1):
+        for row in _arranged([p.shrunk(options.max_width) for p in self.pictures], options.max_width, 1):
             blocks = [(max(p.width, len(p.caption)), p._colored()) for p in row]
             for n in range(max(len(block) for _, block in blocks)):
                 line = Text(no_wrap=True, overflow="ignore")
@@ -177,7 +196,7 @@ def _grey(level: int) -> str:
 
 def _rows(image: Any) -> list[list[float]]:
     with no_grad():
-        image = image if isinstance(image, Tensor) else Tensor(image)
+        image = image if isinstance(image, Tensor) else Tensor(image) if hasattr(image, "dtype") else tensor(image)
         if image.ndim != 2:
             raise ValueError(f"a picture has two axes, (H, W); got shape {image.shape}")
         return [[float(v) for v in row] for row in image.tolist()]

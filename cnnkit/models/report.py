@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
 
 __all__ = ["Row", "Summary"]
 
@@ -110,24 +114,32 @@ class Summary:
 
     __repr__ = __str__
 
-    def __rich__(self) -> Any:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         from rich import box
         from rich.table import Table
+        from rich.text import Text
 
+        if not console.is_terminal:  # a file or a pipe: whole lines, if printed with soft_wrap=True
+            yield Text(str(self))
+            return
         head, *lines = self.cells()
-        table = Table(title=f"{self.model} on {self.input_shape}", caption="\n".join(self.totals()), caption_justify="left",
-                      title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        if max(map(len, str(self).splitlines())) > options.max_width:  # formulas go below their layers' names
+            lines = [(f"{line[0]}\n{row.formula}" if row.formula else line[0], *line[1:3], str(row.parameters), *line[4:])
+                     for row, line in zip(self.rows, lines)]
+        table = Table(title=f"{self.model} on {self.input_shape}", caption="\n".join(self.totals()), title_justify="left",
+                      caption_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         for i, name in enumerate(head):
             table.add_column(name, justify="right" if i > 2 else "left", overflow="fold")
         for line in lines:
             table.add_row(*line)
-        return table
+        yield table
 
 
 def _si(count: int) -> str:
     for factor, unit in ((10 ** 12, "T"), (10 ** 9, "G"), (10 ** 6, "M"), (10 ** 3, "k")):
         if count >= factor:
-            return f"{count / factor:.2f} {unit}"
+            value = count / factor
+            return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
     return str(count)
 
 

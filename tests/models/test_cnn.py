@@ -76,8 +76,10 @@ def test_the_image_that_gets_too_small_is_named_with_what_would_fit():
 
 
 def test_a_pooling_that_does_not_fit_is_named():
-    with pytest.raises(ValueError, match="the image is 1x1 before pool 4, whose window is 2x2; use fewer poolings"):
+    with pytest.raises(ValueError, match=r"the image is 1x1 before pool 4, whose window is 2x2; use fewer poolings \(.*\), or a"):
         models.CNN((1, 8, 8), conv=[(4, 3)] * 4)
+    with pytest.raises(ValueError, match=r"the image is 1x1 before pool 2, .*convolution\), padding='same', or a larger"):
+        models.CNN((1, 8, 8), padding="valid")
 
 
 @pytest.mark.parametrize(("shape", "hint"), [

@@ -174,16 +174,29 @@ def test_batch_norm_has_its_own_formula():
     assert row(table, "features.conv1").formula == "(3 x 3 x 1) x 8"
 
 
-@pytest.mark.parametrize("width", [200, 60])
-def test_rich_shows_the_same_numbers(width):
-    console = Console(file=io.StringIO(), width=width)
+def printed(table, **settings):
+    console = Console(file=io.StringIO(), color_system=None, **settings)
+    console.print(table, soft_wrap=not console.is_terminal)
+    return console.file.getvalue()
+
+
+def test_a_terminal_shows_the_same_numbers():
     table = cnnkit.summary(models.CommonCNN((3, 28, 56)), (3, 28, 56))
-    console.print(table)
-    text = console.file.getvalue()
-    if width == 200:
-        for line in [cell for cells in table.cells() for cell in cells] + table.totals():
-            assert line in text
-    assert "203514" in text
+    text = printed(table, width=200, force_terminal=True)
+    for line in [cell for cells in table.cells() for cell in cells] + table.totals():
+        assert line in text
+
+
+def test_in_80_columns_formulas_go_below_their_layers():
+    text = printed(cnnkit.summary(models.CommonCNN((3, 28, 56)), (3, 28, 56)), width=80, force_terminal=True)
+    for whole in ("features.conv1", "classifier.flatten", "(16, 7, 14) -75 %", "677 k", "\n(3 x 3 x 8) x 16 + 16 ", " 1168 ",
+                  "\n(1568 x 128) + 128 ", " 200832 ", "203514"):
+        assert whole in text
+
+
+def test_a_pipe_gets_the_plain_table_however_narrow():
+    table = cnnkit.summary(models.CommonCNN((3, 28, 56)), (3, 28, 56))
+    assert printed(table, width=40) == f"{table}\n"
 
 
 def test_every_library_gives_the_same_table(backend):

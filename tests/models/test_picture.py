@@ -58,6 +58,17 @@ def test_pictures_go_on_below_where_the_line_is_full(color):
     assert captions == ([4, 4, 2] if color else [3, 3, 3, 1])
 
 
+@pytest.mark.parametrize("color", ["truecolor", None])
+def test_a_picture_wider_than_the_terminal_is_shrunk_to_fit(color):
+    wide = np.kron(np.array([[0.0, 1.0]]), np.ones((60, 60)))  # 120 pixels wide, dark left and bright right
+    lines = printed(Gallery([Picture(wide)]), color, width=50).splitlines()
+    if color is None:
+        assert lines[0] == " " * 24 + "@" * 24  # five pixels in one, two characters each
+        assert len(lines) == 12
+    else:
+        assert lines[0].count("▀") == 40  # three pixels in one
+
+
 def test_a_sheet_shows_all_its_galleries():
     sheet = Sheet([Gallery([Picture(np.eye(2))], "first"), Gallery([Picture(np.eye(2))], "second")])
     for text in (str(sheet), printed(sheet), printed(sheet, None)):
