@@ -42,16 +42,16 @@ def summary(model: nn.Module, input_shape: Sequence[int]) -> Summary:
     >>> from cnnkit import models
     >>> summary(models.CNN((1, 28, 28), conv=[(8, 3)], hidden=[]), (1, 28, 28))
     CNN on (1, 28, 28)
-    layer               type       output shape                     parameters   FLOPs    memory
-    --------------------------------------------------------------------------------------------
-    features.conv1      Conv2d     (8, 28, 28)        (3 x 3 x 1) x 8 + 8 = 80   113 k  24.5 KiB
-    features.relu1      ReLU       (8, 28, 28)                               0  6.27 k  24.5 KiB
-    features.pool1      MaxPool2d  (8, 14, 14) -75 %                         0  6.27 k   6.1 KiB
-    classifier.flatten  Flatten    (1568,)                                   0       0       0 B
-    classifier.fc1      Linear     (10,)              (1568 x 10) + 10 = 15690  31.4 k      40 B
-    --------------------------------------------------------------------------------------------
-    Total parameters: 15770 (15770 trainable, 0 not; 61.6 KiB)
-    Forward pass of one image: 157 kFLOPs, 55.2 KiB of activations
+    layer               type       output shape                     parameters   FLOPs   memory
+    -------------------------------------------------------------------------------------------
+    features.conv1      Conv2d     (8, 28, 28)        (3 x 3 x 1) x 8 + 8 = 80   113 k   24 KiB
+    features.relu1      ReLU       (8, 28, 28)                               0  6.27 k   24 KiB
+    features.pool1      MaxPool2d  (8, 14, 14) -75 %                         0  6.27 k  6.1 KiB
+    classifier.flatten  Flatten    (1568,)                                   0       0      0 B
+    classifier.fc1      Linear     (10,)              (1568 x 10) + 10 = 15690  31.4 k     40 B
+    -------------------------------------------------------------------------------------------
+    Total parameters: 15770 (15770 trainable, 0 not; 62 KiB)
+    Forward pass of one image: 157 kFLOPs, 55 KiB of activations
     """
     shape = tuple(int(n) for n in input_shape)
     single = len(shape) != 4

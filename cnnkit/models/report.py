@@ -146,5 +146,5 @@ def _si(count: int) -> str:
 def _bytes(count: int) -> str:
     for factor, unit in ((2 ** 30, "GiB"), (2 ** 20, "MiB"), (2 ** 10, "KiB")):
         if count >= factor:
-            return f"{count / factor:.1f} {unit}"
+            return f"{count / factor:.{0 if count >= 10 * factor else 1}f} {unit}"
     return f"{count} B"
