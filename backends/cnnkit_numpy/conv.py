@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnkit_numpy.window import Windows
+from cnnkit_numpy.window import Windows, room
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -52,11 +52,11 @@ def correlate(x, weight, bias, windows, groups):
     y = np.empty((N, K, *windows.size), x.dtype)
     filters = weight.reshape(groups, K // groups, -1)
     columns = windows.columns()
-    room = np.empty((windows.step, K, windows.length), x.dtype) if wide else y.reshape(N, K, -1)
+    products = room("products", (windows.step, K, windows.length), x.dtype) if wide else y.reshape(N, K, -1)
     for part in windows.blocks():
         seen = columns(x[part])
         n = len(seen)
-        product = room[:n] if wide else room[part]
+        product = products[:n] if wide else products[part]
         np.matmul(filters, seen.reshape(n, groups, -1, windows.length), out=product.reshape(n, groups, -1, windows.length))
         if bias is not None:
             np.add(windows.valid(product), bias.reshape(-1, 1, 1), out=y[part])
@@ -88,7 +88,7 @@ def gradients(x, weight, dy, windows, groups, shape):
         dx = np.empty(windows.shape, dy.dtype)
         filters = weight.reshape(groups, K // groups, rows).swapaxes(1, 2)
         fold = windows.folder()
-        room = np.empty((windows.step, groups, rows, length), dy.dtype)
+        dcolumns = room("column gradients", (windows.step, groups, rows, length), dy.dtype)
     if x is not None:
         dweight = np.zeros((groups, K // groups, rows), dy.dtype)
         columns = windows.columns()
@@ -100,5 +100,5 @@ def gradients(x, weight, dy, windows, groups, shape):
             seen = columns(x[part]).reshape(n, groups, rows, length)
             dweight += np.matmul(d, seen.swapaxes(2, 3)).sum(axis=0)
         if weight is not None:
-            fold(np.matmul(filters, d, out=room[:n]).reshape(n, C, -1, length), dx[part])
+            fold(np.matmul(filters, d, out=dcolumns[:n]).reshape(n, C, -1, length), dx[part])
     return dx, None if dweight is None else dweight.reshape(shape)

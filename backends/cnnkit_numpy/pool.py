@@ -1,17 +1,21 @@
 """Pooling in NumPy: along the width, then along the height, one whole-array operation for each element of a window.
 
-Which element is the largest is kept as one byte, and only where a gradient is wanted.
+A few images at a time, so that what the first pass writes is in the cache when the second reads it. Which element is
+the largest is kept as one byte, and only where a gradient is wanted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 
 from cnnkit.ops.pool import ONE, Along, both, divisors
 from cnnkit.shapes import pool2d_output_shape
+from cnnkit_numpy.window import room
 
+BLOCK = 1 << 19  # bytes of images at a time
 MASKS = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}  # floats, and integers as wide
 
 
@@ -19,30 +23,64 @@ def max_pool2d(x, *, needs, kernel_size, stride, padding, dilation, ceil_mode):
     """See `cnnkit.ops.pool.max_pool2d`."""
     if x.dtype not in MASKS or 0 in x.shape or max(kernel_size) > 255:
         return NotImplemented
-    *_, P, Q = pool2d_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
-    rows, columns = both(x.shape, kernel_size, stride, padding, dilation, (P, Q))
+    shape = pool2d_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    rows, columns = both(x.shape, kernel_size, stride, padding, dilation, shape[2:])
+    y = np.empty(shape, x.dtype)
     if not needs[0]:
-        return largest(largest(x, columns), rows), None
-    wide, column = first_largest(x, columns)
-    y, row = first_largest(wide, rows)
-    if np.isnan(y.min()):
-        wide, column = first_largest(x, columns, nan=True)
-        y, row = first_largest(wide, rows, nan=True)
-    return y, lambda dy: (to_largest(to_largest(dy, row, rows), column, columns),)
+        for part, between in blocks(x, shape):
+            largest(largest(x[part], columns, between), rows, y[part])
+        return y, None
+    row, column = np.empty(shape, np.uint8), np.empty((*x.shape[:3], shape[3]), np.uint8)
+    for part, between in blocks(x, shape):
+        first_largest(x[part], columns, between, column[part])
+        first_largest(between, rows, y[part], row[part])
+        if np.isnan(y[part].min()):
+            first_largest(x[part], columns, between, column[part], nan=True)
+            first_largest(between, rows, y[part], row[part], nan=True)
+    size = x.shape
+
+    def backward(dy):
+        dx = np.empty(size, dy.dtype)
+        for part, between in blocks(dx, shape):
+            to_largest(dy[part], row[part], rows, between)
+            to_largest(between, column[part], columns, dx[part])
+        return (dx,)
+    return y, backward
 
 
 def avg_pool2d(x, *, needs, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     """See `cnnkit.ops.pool.avg_pool2d`."""
     if x.dtype not in MASKS or 0 in x.shape:
         return NotImplemented
-    *_, P, Q = pool2d_output_shape(x.shape, kernel_size, stride, padding, ONE, ceil_mode)
-    rows, columns = both(x.shape, kernel_size, stride, padding, ONE, (P, Q))
+    shape = pool2d_output_shape(x.shape, kernel_size, stride, padding, ONE, ceil_mode)
+    rows, columns = both(x.shape, kernel_size, stride, padding, ONE, shape[2:])
     counts = divisors(rows, columns, padding, count_include_pad, divisor_override)
     if isinstance(counts, tuple):
         counts = np.multiply.outer(*counts).astype(x.dtype)
-    y = total(total(x, columns), rows)
-    y /= counts
-    return y, (lambda dy: (spread(spread(dy / counts, rows), columns),)) if needs[0] else None
+    y = np.empty(shape, x.dtype)
+    for part, between in blocks(x, shape):
+        total(total(x[part], columns, between), rows, y[part])
+        y[part] /= counts
+    if not needs[0]:
+        return y, None
+    size = x.shape
+
+    def backward(dy):
+        dx = np.empty(size, dy.dtype)
+        for part, between in blocks(dx, shape):
+            spread(dy[part] / counts, rows, between)
+            spread(between, columns, dx[part])
+        return (dx,)
+    return y, backward
+
+
+def blocks(x: np.ndarray, shape: tuple) -> Iterator[tuple[slice, np.ndarray]]:
+    """The runs of images to work on at a time, and for each run room that is pooled along the width only: (n, C, H, Q)."""
+    N, C, H, _ = x.shape
+    step = max(1, min(N, BLOCK * N // x.nbytes))
+    every = room("pooled along the width", (step, C, H, shape[3]), x.dtype)
+    for start in range(0, N, step):
+        yield slice(start, start + step), every[:N - start]
 
 
 @lru_cache(512)
@@ -59,89 +97,72 @@ def taps(along: Along) -> tuple:
     return tuple(found)
 
 
-def shape_of(x: np.ndarray, along: Along, size: int) -> tuple:
-    """The shape of `x` with `size` elements along the axis."""
-    return (*x.shape[:along.axis], size, *x.shape[along.axis + 1:])
-
-
-def combine(x, along, ufunc, start):
-    """`ufunc` over the elements of every window, from the first to the last; contiguous whatever `x` is."""
+def combine(x, along, ufunc, start, out):
+    """`ufunc` over the elements of every window, from the first to the last."""
     parts = taps(along)
-    result = np.empty(shape_of(x, along, along.size), x.dtype)
-    every = (slice(None),) * along.axis + (slice(0, along.size),)
+    every = (*(slice(None),) * along.axis, slice(0, along.size))
     if len(parts) > 1 and parts[0][1] == parts[1][1] == every:
-        ufunc(x[parts[0][2]], x[parts[1][2]], out=result)
+        ufunc(x[parts[0][2]], x[parts[1][2]], out=out)
         parts = parts[2:]
     else:
-        result.fill(start)
+        out.fill(start)
     for _, windows, pixels in parts:
-        inside = result[windows]
+        inside = out[windows]
         ufunc(inside, x[pixels], out=inside)
-    return result
+    return out
 
 
-def largest(x, along):
+def largest(x, along, out):
     """Each window's maximum; NaN if it holds one."""
-    return combine(x, along, np.maximum, -np.inf)
+    return combine(x, along, np.maximum, -np.inf, out)
 
 
-def total(x, along):
+def total(x, along, out):
     """Each window's sum."""
-    return combine(x, along, np.add, 0)
+    return combine(x, along, np.add, 0, out)
 
 
-def first_largest(x, along, nan=False):
+def first_largest(x, along, best, index, nan=False):
     """Each window's maximum, and which of its elements that is: the first of equals, and with `nan` the first NaN."""
-    best = np.empty(shape_of(x, along, along.size), x.dtype)
-    index = np.zeros(best.shape, np.uint8)
     parts = taps(along)
-    if not parts:  # the windows see nothing but padding
-        best.fill(-np.inf)
-        return best, index
-    (t, windows, pixels), *rest = parts
-    if t or best[windows].shape != best.shape:
+    every = (*(slice(None),) * along.axis, slice(0, along.size))
+    if len(parts) > 1 and parts[0][1] == parts[1][1] == every and not nan:
+        a, b = x[parts[0][2]], x[parts[1][2]]
+        np.maximum(a, b, out=best)
+        np.greater(b, a, out=index.view(bool))
+        parts = parts[2:]
+    else:
         best.fill(-np.inf)
         for t, windows, _ in reversed(parts):  # -inf in the image is no larger than padding: start at the first pixel
             index[windows] = t
-        rest = parts
-    elif len(parts) > 1 and rest[0][1] == windows and not nan:
-        a, b = x[pixels], x[rest[0][2]]
-        np.maximum(a, b, out=best)
-        np.greater(b, a, out=index.view(bool))
-        rest = rest[1:]
-    else:
-        best[windows] = x[pixels]
-    for t, windows, pixels in rest:
+    for t, windows, pixels in parts:
         tap, so_far, place = x[pixels], best[windows], index[windows]
         larger = tap > so_far
         if nan:
             larger |= np.isnan(tap) & ~np.isnan(so_far)
         np.maximum(place, larger.view(np.uint8) * np.uint8(t), out=place)  # elements come in order: the last one counts
         np.maximum(so_far, tap, out=so_far)
-    return best, index
 
 
-def to_largest(dy, index, along):
+def to_largest(dy, index, along, dx):
     """The gradient of `first_largest`. Bits are masked, for a product would make NaN of an infinite gradient."""
     mask_type = MASKS[dy.dtype]
-    dx = np.zeros(shape_of(dy, along, along.length), dy.dtype)
     overlap = along.stride <= (along.kernel - 1) * along.dilation
+    dx.fill(0)
     for t, windows, pixels in taps(along):
         mask = np.negative((index[windows] == t).view(np.int8), dtype=mask_type)
         if overlap:
             dx[pixels] += np.bitwise_and(dy[windows].view(mask_type), mask, out=mask).view(dy.dtype)
         else:
             np.bitwise_and(dy[windows].view(mask_type), mask, out=dx[pixels].view(mask_type))
-    return dx
 
 
-def spread(dy, along):
+def spread(dy, along, dx):
     """The gradient of `total`."""
-    dx = np.zeros(shape_of(dy, along, along.length), dy.dtype)
     overlap = along.stride <= (along.kernel - 1) * along.dilation
+    dx.fill(0)
     for _, windows, pixels in taps(along):
         if overlap:
             dx[pixels] += dy[windows]
         else:
             dx[pixels] = dy[windows]
-    return dx

@@ -1,18 +1,35 @@
 """Windows of NumPy images as strided views: padding, columns for a matrix product ("im2col"), and their gradient.
 
 Everything works on a few images at a time, so that what is written is still in the cache when it is read, in memory
-that the next images use again.
+that the next images and the next calls use again: fresh memory costs a page fault for every 4 KiB, several times more
+than writing it.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from math import prod
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 BLOCK = 1 << 20  # bytes of columns at a time: what an L2 cache holds (measured: half and twice as much are slower)
 WASTE = 1.2      # how many times more columns a wide layout may have; beyond, products cost more than copies save
+
+KEPT = 1 << 23   # bytes: larger rooms are not kept, but given back
+_rooms = threading.local()
+
+
+def room(purpose: str, shape: tuple, dtype: np.dtype) -> np.ndarray:
+    """Memory to work in, with anything in it, until this thread asks for room for the same purpose again."""
+    nbytes = prod(shape) * np.dtype(dtype).itemsize
+    if nbytes > KEPT:
+        return np.empty(shape, dtype)
+    held = _rooms.__dict__.get(purpose)
+    if held is None or held.nbytes < nbytes:
+        held = _rooms.__dict__[purpose] = np.empty(nbytes, np.uint8)
+    return held[:nbytes].view(dtype).reshape(shape)
 
 
 class Windows:
@@ -65,12 +82,13 @@ class Windows:
 
     def padder(self) -> Callable[[np.ndarray], np.ndarray]:
         """A function that gives some images with their padding, each of them C-contiguous."""
-        room = np.zeros((self.step, self.shape[1], *self.padded), self.dtype) if self.pads else None
+        if not self.pads:
+            return np.ascontiguousarray
+        images = room("padded images", (self.step, self.shape[1], *self.padded), self.dtype)
+        images.fill(0)
 
         def pad(x: np.ndarray) -> np.ndarray:
-            if room is None:
-                return np.ascontiguousarray(x)
-            part = room[:len(x)]
+            part = images[:len(x)]
             part[self.inside] = x
             return part
         return pad
@@ -82,10 +100,10 @@ class Windows:
             return lambda x: pad(x).reshape(len(x), self.rows, self.length)
         C, (dh, dw), (sh, sw) = self.shape[1], self.dilation, self.stride
         shape = (C, *self.kernel_size, *((self.length,) if self.wide else self.size))
-        room = np.empty((self.step, *shape), self.dtype)
+        every = room("columns", (self.step, *shape), self.dtype)
 
         def columns(x: np.ndarray) -> np.ndarray:
-            x, part = pad(x), room[:len(x)]
+            x, part = pad(x), every[:len(x)]
             n, c, h, w = x.strides
             ends = (w,) if self.wide else (h * sh, w * sw)
             part[...] = as_strided(x, part.shape, (n, c, h * dh, w * dw, *ends))
@@ -101,26 +119,27 @@ class Windows:
 
     def spreader(self, channels: int) -> Callable[[np.ndarray], np.ndarray]:
         """A function from gradients (n, K, P, Q) of some images to (n, K, length), with zeros where windows are void."""
-        room = np.zeros((self.step, channels, self.length), self.dtype) if self.wide else None
+        if not self.wide:
+            return lambda dy: dy.reshape(*dy.shape[:2], self.length)
+        every = room("gradients", (self.step, channels, self.length), self.dtype)
+        every.fill(0)
 
         def spread(dy: np.ndarray) -> np.ndarray:
-            if room is None:
-                return dy.reshape(*dy.shape[:2], self.length)
-            part = room[:len(dy)]
+            part = every[:len(dy)]
             self.valid(part)[...] = dy
             return part
         return spread
 
     def folder(self) -> Callable[[np.ndarray, np.ndarray], None]:
         """A function that adds windows (n, C, R S, length) back to images (n, C, H, W): the gradient of `columns`."""
-        room = np.empty((self.step, self.shape[1], *self.padded), self.dtype) if self.pads else None
+        images = room("folded images", (self.step, self.shape[1], *self.padded), self.dtype) if self.pads else None
         (R, S), (dh, dw), (sh, sw), (P, Q) = self.kernel_size, self.dilation, self.stride, self.size
 
         def fold(windows: np.ndarray, out: np.ndarray) -> None:
-            if self.plain and room is None:
+            if self.plain and images is None:
                 out[...] = windows.reshape(out.shape)
                 return
-            total = out if room is None else room[:len(out)]
+            total = out if images is None else images[:len(out)]
             total[...] = 0
             flat = total.reshape(*total.shape[:2], -1)
             for t in range(R * S):
@@ -131,6 +150,6 @@ class Windows:
                 else:
                     part = windows[:, :, t].reshape(*total.shape[:2], P, Q)
                     total[:, :, r:r + (P - 1) * sh + 1:sh, s:s + (Q - 1) * sw + 1:sw] += part
-            if room is not None:
+            if images is not None:
                 out[...] = total[self.inside]
         return fold
