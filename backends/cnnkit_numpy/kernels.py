@@ -1,13 +1,14 @@
 """The NumPy kernel table: each op as fast as NumPy alone can run it."""
 
 from cnnkit.backends import KernelTable
-from cnnkit_numpy import activation, conv, linear, loss, norm, pool, update
+from cnnkit_numpy import activation, conv, conv_relu_pool, linear, loss, norm, pool, update
 
 table = KernelTable("numpy", "numpy", {
     "adam": update.adam,
     "avg_pool2d": pool.avg_pool2d,
     "batch_norm": norm.batch_norm,
     "conv2d": conv.conv2d,
+    ("conv2d", "relu", "max_pool2d"): conv_relu_pool.conv2d_relu_max_pool2d,
     "cross_entropy": loss.cross_entropy,
     "leaky_relu": activation.leaky_relu,
     "linear": linear.linear,
