@@ -5,15 +5,26 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from cnnkit import autograd, backends, conformance, data, functional, models, nn, ops, optim, random, safetensors, shapes, train
+    from cnnkit.autograd import Tensor, enable_grad, no_grad, tensor
+    from cnnkit.backends import use
+    from cnnkit.functional import cat, pad, stack
+    from cnnkit.models import conv_as_matrix, summary
 
-_WHERE = {  # public name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing
+__version__ = "0.1.0"
+__all__ = [
+    "Tensor", "__version__", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data", "enable_grad",
+    "functional", "models", "nn", "no_grad", "ops", "optim", "pad", "random", "safetensors", "shapes", "stack", "summary",
+    "tensor", "train", "use",
+]
+_MODULES = frozenset({"autograd", "backends", "conformance", "data", "functional", "models", "nn", "ops", "optim", "random",
+                      "safetensors", "shapes", "train"})
+_WHERE = {  # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else
     "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd", "use": "backends",
     "cat": "functional", "pad": "functional", "stack": "functional",
     "summary": "models", "conv_as_matrix": "models",
 }
-_MODULES = ("autograd", "backends", "conformance", "data", "functional", "models", "nn", "ops", "optim", "random", "shapes", "train")
-__all__ = ["__version__", *_WHERE, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
@@ -26,11 +37,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-if TYPE_CHECKING:
-    from cnnkit import autograd, backends, conformance, data, functional, models, nn, ops, optim, random, shapes, train
-    from cnnkit.autograd import Tensor, enable_grad, no_grad, tensor
-    from cnnkit.backends import use
-    from cnnkit.functional import cat, pad, stack
-    from cnnkit.models import conv_as_matrix, summary

@@ -1,7 +1,7 @@
 """The NumPy kernel table: each op as fast as NumPy alone can run it."""
 
 from cnnkit.backends import KernelTable
-from cnnkit_numpy import activation, conv, conv_relu_pool, linear, loss, norm, pool, update
+from cnnkit_numpy import activation, conv, conv_relu_pool, linear, loss, norm, pool, random, update
 
 table = KernelTable("numpy", "numpy", {
     "adam": update.adam,
@@ -15,6 +15,7 @@ table = KernelTable("numpy", "numpy", {
     "log_softmax": activation.log_softmax,
     "max_pool2d": pool.max_pool2d,
     "nll_loss": loss.nll_loss,
+    "random_bits": random.random_bits,
     "relu": activation.relu,
     "sgd": update.sgd,
     "sigmoid": activation.sigmoid,

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from cnnkit.autograd.tape import Node, mode
 from cnnkit.backends import Backend, Tables
 from cnnkit.ops.core import Meta, Op, run_fused
 
-__all__ = ["Link", "Plan", "enter", "flush", "leave", "plan", "postpone"]
+__all__ = ["Link", "flush", "plan", "postpone"]
+
+Plan: TypeAlias = "tuple[Link | None, Backend, Tables, tuple[str, ...]]"
 
 WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it without making its first output
 
@@ -54,10 +56,11 @@ class Link:
 
     def finish(self, outputs: Sequence, node: Node | None, first: int) -> None:
         """Hand out `outputs`, which are this link's outputs from position `first` on (1: a fused kernel passed by)."""
-        for position, buffer in self.state:
-            if buffer._link is self and buffer._position == position:
-                buffer._settle(outputs[position - first], None, 0)
-        self.state = []
+        if self.state:
+            for position, buffer in self.state:
+                if buffer._link is self and buffer._position == position:
+                    buffer._settle(outputs[position - first], None, 0)
+            self.state = []
         for position, reference in self.results:
             tensor = reference()
             if position >= first and tensor is not None and tensor._link is self:
@@ -84,6 +87,9 @@ def _run_longest(chain: list[Link]) -> int:
                 last, extra = part[-1], list(outputs[1:])
                 node = Node(key, backward, edges, versions, 1, detour=last.status == PASSED) if backward else None
                 for link in part:
+                    if link.op.outputs == 1 and link is not last:
+                        link.status = PASSED
+                        continue
                     count = link.op.outputs - link.op.differentiable
                     own, extra = extra[:count], extra[count:]
                     if link is last:
@@ -101,43 +107,40 @@ def _run_longest(chain: list[Link]) -> int:
 
 def _arguments(part: Sequence[Link]) -> tuple[list, tuple[bool, ...], list, list]:
     """Arrays, needs, edges and versions of a run of links, concatenated; the first link's input may be a computed link."""
-    head = part[0]
-    arrays, needs, edges, versions = list(head.arrays), list(head.needs), list(head.edges), list(head.versions)
-    if head.previous is not None:
-        before = head.previous
-        arrays.insert(0, before.outputs[0])
-        needs.insert(0, before.node is not None)
-        edges.insert(0, (before.node, 0) if before.node is not None else None)
-    for link in part[1:]:
-        arrays += link.arrays
-        needs += link.needs
-        edges += link.edges
-        versions += link.versions
+    arrays: list = []
+    needs: list = []
+    edges: list = []
+    versions: list = []
+    before = part[0].previous
+    if before is not None:
+        arrays.append(before.outputs[0])
+        needs.append(before.node is not None)
+        edges.append((before.node, 0) if before.node is not None else None)
+    for link in part:
+        if link.arrays:
+            arrays += link.arrays
+            needs += link.needs
+            edges += link.edges
+            versions += link.versions
     return arrays, tuple(needs), edges, versions
 
 
-class Plan(NamedTuple):
-    """That a call can be deferred: after which link, on which backend, and how its chain is called then."""
-
-    previous: Link | None
-    backend: Backend
-    tables: Tables
-    key: tuple[str, ...]
-
-
 def plan(op: Op, first: Any) -> Plan | None:
-    """Whether a call of `op` on the Tensor `first` may wait: only where a fused key could take it in."""
+    """Whether a call of `op` on the Tensor `first` may wait: only where a fused key could take it in.
+
+    The answer says after which link, on which backend, with which tables, and how the chain is called then.
+    """
     if op.infer is None:
         return None
     previous: Link | None = first._link
     if previous is not None and previous.status == WAITING and previous.grad is mode.grad and first._position == 0:
         key, tables = (*previous.key, op.name), previous.tables
         if key in tables.prefixes or key in tables.fused:
-            return Plan(previous, previous.backend, tables, key)
+            return previous, previous.backend, tables, key
     backend = first._backend()
     tables = backend.resolve()
     key = (op.name,)
-    return Plan(None, backend, tables, key) if key in tables.prefixes else None
+    return (None, backend, tables, key) if key in tables.prefixes else None
 
 
 def postpone(link: Link, inputs: Sequence, pending: Callable[[Link, int, bool], Any]) -> tuple:
@@ -160,18 +163,6 @@ def postpone(link: Link, inputs: Sequence, pending: Callable[[Link, int, bool], 
     if link.key not in link.tables.prefixes:
         link.force()
     return tuple(shown)
-
-
-def enter() -> None:
-    """Go one `Module.__call__` deeper: from the outermost on, calls may be deferred."""
-    mode.depth += 1
-
-
-def leave() -> None:
-    """Come back from a `Module.__call__`; out of the outermost, compute every pending Tensor that is still alive."""
-    mode.depth -= 1
-    if mode.depth == 0 and mode.deferred:
-        flush()
 
 
 def flush() -> None:

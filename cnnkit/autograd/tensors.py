@@ -303,14 +303,16 @@ class Tensor:
             run_backward(self._node, self._index, dy, retain_graph)
 
     def _receive(self, dx: Array) -> None:
-        """Take the whole gradient that one walk over the tape brought to this leaf."""
+        """Take the whole gradient that one walk over the tape brought to this leaf.
+
+        Never in place: the array may be read-only, or be held as somebody else's gradient too.
+        """
         if self._hooks is not None:
             for hook in self._hooks:
                 dx = hook(dx)
-        self._add_grad(dx)
+        self.grad = Tensor._of(dx if self.grad is None else self.grad.array + dx)
 
     def _add_grad(self, dx: Array) -> None:
-        # Never in place: the array may be read-only, or be held as somebody else's gradient too.
         self.grad = Tensor._of(dx if self.grad is None else self.grad.array + dx)
 
     def _own_node(self, what: str) -> Node:
@@ -531,7 +533,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     Returns the op's outputs as Tensors, one or a tuple; outputs that replace an input (``op.state``) are written to it.
     """
     plan = deferral.plan(op, inputs[0]) if mode.depth and isinstance(inputs[0], Tensor) else None
-    follows = None if plan is None else plan.previous
+    follows = None if plan is None else plan[0]
     recording, kind, alike = mode.grad, None, True
     arrays: list = []
     needs: list[bool] = []
@@ -655,7 +657,7 @@ def _axis(axis: int, ndim: int) -> int:
 
 def _unpack(sizes: tuple) -> tuple[int, ...]:
     """``(2, 3)`` from ``f(2, 3)`` as from ``f((2, 3))``."""
-    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], Sequence) else tuple(sizes)
+    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
 
 
 def _plain_index(index: Any) -> Any:

@@ -21,7 +21,7 @@ def summary(
     import cnnkit
 
     network, shape = _model(model, input_shape, classes)
-    Console().print(cnnkit.summary(network, shape))
+    Console().print(cnnkit.summary(network, shape), soft_wrap=True)
 
 
 def show(

@@ -74,9 +74,10 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} must define forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if mode.depth == 0:
+        depth = mode.depth
+        if depth == 0:
             args = tuple([Tensor(a) if hasattr(a, "dtype") and not isinstance(a, Tensor) else a for a in args])
-        mode.depth += 1
+        mode.depth = depth + 1
         try:
             for before in self._pre_hooks:
                 changed = before(self, args)
@@ -92,7 +93,9 @@ class Module:
                     result = changed
             return result
         finally:
-            deferral.leave()
+            mode.depth = depth
+            if depth == 0 and mode.deferred:
+                deferral.flush()
 
     # -- what it is made of ---------------------------------------------------------------------------------------
 

@@ -312,11 +312,11 @@ def matmul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
 # -- shape changes ------------------------------------------------------------------------------------------------
 
 def _infer_reshape(shapes: Sequence, dtypes: Sequence, *, shape: tuple[int, ...]) -> tuple:
-    before, count = tuple(shapes[0]), math.prod(shapes[0])
-    known = math.prod(n for n in shape if n != -1)
-    if -1 in shape and shape.count(-1) == 1 and known and count % known == 0:
-        shape = tuple(count // known if n == -1 else n for n in shape)
-    if math.prod(shape) != count or any(n < 0 for n in shape):
+    before, count, product = tuple(shapes[0]), math.prod(shapes[0]), math.prod(shape)
+    if product < 0 and count % product == 0 and shape.count(-1) == 1:  # the one -1 makes the product negative
+        shape = tuple([count // -product if n == -1 else n for n in shape])
+        product = count
+    if product != count or (shape and builtins.min(shape) < 0):
         raise ValueError(f"cannot reshape {before} ({count} elements) to {shape}")
     return ((shape, dtypes[0]),)
 

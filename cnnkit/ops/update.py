@@ -40,7 +40,7 @@ class Update:
     def __call__(self, params: Sequence[Array], grads: Sequence[Array | None], state: State, *,
                  workspace: MutableMapping | None = None, **hyper: Any) -> tuple[list, State]:
         workspace = {} if workspace is None else workspace
-        for kernel in backend_of_inputs(self.name, (*params, *grads)).resolve().single.get(self.name, ()):
+        for kernel in backend_of_inputs(self.name, params).resolve().single.get(self.name, ()):
             result = kernel(params, grads, state, workspace=workspace, **hyper)
             if result is not NotImplemented:
                 return result

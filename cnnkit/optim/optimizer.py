@@ -102,23 +102,20 @@ class Optimizer:
                 loss = closure()
         if mode.deferred:
             deferral.flush()
-        recording, mode.grad = mode.grad, False
-        try:
-            for n, group in enumerate(self.param_groups):
-                params = group["params"]
-                arrays = [p.array for p in params]
-                grads = [None if p.grad is None else p.grad.array for p in params]
-                if not _fit(arrays, grads):
-                    continue
-                if self._kinds[n] is not type(arrays[0]):
-                    self._adopt(n, params)
-                new, self._states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
-                                                   **{name: group[name] for name in self.hyper})
-                for p, g, array in zip(params, grads, new):
-                    if g is not None:
-                        p._replace(array)
-        finally:
-            mode.grad = recording
+        for n, group in enumerate(self.param_groups):
+            params = group["params"]
+            arrays = [p._value for p in params]  # nothing of this thread is deferred any more
+            grads = [None if p.grad is None else p.grad._value for p in params]
+            if not _fit(arrays, grads):
+                continue
+            if self._kinds[n] is not type(arrays[0]):
+                self._adopt(n, params)
+            new, self._states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
+                                               **{name: group[name] for name in self.hyper})
+            for p, g, array in zip(params, grads, new):
+                if g is not None:
+                    p._value = array
+                    p._version[0] += 1
         return loss
 
     # -- its state ------------------------------------------------------------------------------------------------
