@@ -1,7 +1,7 @@
 """The `backend` fixture: every test that asks for it runs on each backend; ``pytest --backend NAME`` picks.
 
-Bare ``pytest`` runs every backend that is available, but torch and JAX, which compile or load slowly, only when they are
-asked for (tox asks). The last lines of a run say which backends ran, and why others did not.
+Bare ``pytest`` runs every backend that is available. The last lines of a run say which backends ran, and why others did
+not.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import collections
 import pytest
 
 from cnnkit import conformance, random
-
-ONLY_WHEN_ASKED = ("torch", "jax")
 
 
 def pytest_addoption(parser):
@@ -36,7 +34,7 @@ def chosen(config) -> dict[str, bool | str]:
         if asked:
             reasons[name] = name in asked or "--backend asks for others"
         else:
-            reasons[name] = f"only when asked: --backend {name}" if here is True and name in ONLY_WHEN_ASKED else here
+            reasons[name] = here
     return reasons
 
 
