@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cnnkit.ops.arithmetic as ops
 from cnnkit.autograd import Tensor, apply
 from cnnkit.backends import dtype_name, namespace_of
+from cnnkit.ops import elementwise, shaping
 
 __all__ = ["cat", "flatten", "one_hot", "pad", "stack", "where"]
 
@@ -40,7 +40,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     axis = _axis("cat", dim, len(shapes[0]))
     if len({(len(s), s[:axis], s[axis + 1:]) for s in shapes}) > 1:
         raise ValueError(f"cat along axis {axis} got shapes {', '.join(map(str, shapes))}; all other axes must agree")
-    return apply(ops.concat, *tensors, axis=axis)
+    return apply(shaping.concat, *tensors, axis=axis)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -60,7 +60,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if len(set(shapes)) != 1:
         raise ValueError(f"stack needs Tensors of one shape; got {', '.join(map(str, shapes)) or 'none'}")
     axis = _axis("stack", dim, len(shapes[0]) + 1)
-    return apply(ops.concat, *[t.unsqueeze(axis) for t in tensors], axis=axis)
+    return apply(shaping.concat, *[t.unsqueeze(axis) for t in tensors], axis=axis)
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
@@ -100,7 +100,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         pairs[-1 - i] = before, after = amounts[2 * i], amounts[2 * i + 1]
         if shape[-1 - i] + min(before, 0) + min(after, 0) < 0:
             raise ValueError(f"pad by {(before, after)} takes more than axis {len(shape) - 1 - i} of shape {shape} has")
-    return apply(ops.pad, input, pads=tuple(pairs), value=0 if value is None else value)
+    return apply(shaping.pad, input, pads=tuple(pairs), value=0 if value is None else value)
 
 
 def where(condition: Tensor, input: Any, other: Any) -> Tensor:
@@ -113,7 +113,7 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     >>> where(x > 0, x, 0.0)
     tensor([0., 2.])
     """
-    return apply(ops.where, condition, input, other)
+    return apply(elementwise.where, condition, input, other)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

@@ -1,7 +1,21 @@
 """Ops: one function on arrays each, written once against the Array API; see `cnnkit.ops.core` for the contract."""
 
-from cnnkit.ops import activation, arithmetic, conv, dropout, linear, loss, norm, pool, update
+from cnnkit.ops import (
+           activation,
+           conv,
+           dropout,
+           elementwise,
+           indexing,
+           linear,
+           loss,
+           matmul,
+           norm,
+           pool,
+           reduction,
+           shaping,
+           update,
+)
 from cnnkit.ops.core import OPS, Op, compose, op
 
-__all__ = ["OPS", "Op", "activation", "arithmetic", "compose", "conv", "dropout", "linear", "loss", "norm", "op", "pool",
-           "update"]
+__all__ = ["OPS", "Op", "activation", "compose", "conv", "dropout", "elementwise", "indexing", "linear", "loss", "matmul", "norm",
+           "op", "pool", "reduction", "shaping", "update"]

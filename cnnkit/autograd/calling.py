@@ -1,0 +1,80 @@
+"""Running an op on Tensors: the arguments are collected once, then the call runs, or waits for a fused kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnkit import backends
+from cnnkit.autograd import deferral
+from cnnkit.autograd.tape import Node, mode
+from cnnkit.autograd.value import Value
+from cnnkit.ops.core import Op, backend_of_inputs
+
+__all__ = ["apply"]
+
+
+def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
+    """Run an op on Tensors (and Python numbers, arrays, ``None``), and record it where a gradient is wanted.
+
+    Returns the op's outputs as Tensors, one or a tuple; outputs that replace an input (``op.state``) are written to it.
+    """
+    plan = deferral.plan(op, inputs[0]) if mode.depth and isinstance(inputs[0], Value) else None
+    follows = None if plan is None else plan[0]
+    recording, kind, alike = mode.grad, None, True
+    arrays: list = []
+    needs: list[bool] = []
+    edges: list = []
+    versions: list = []
+    shapes: list = []
+    dtypes: list = []
+    for i in inputs:
+        if isinstance(i, Value):
+            if follows is not None and not arrays:  # the chain's own result is not computed yet
+                array, kind = None, follows.kind
+                shape, dtype = follows.metas[0]  # type: ignore[misc]
+            else:
+                array = i._value if i._link is None else i.array
+                shape, dtype = array.shape, array.dtype
+                if kind is None:
+                    kind = type(array)
+                elif type(array) is not kind:
+                    alike = False
+            wanted = recording and i.requires_grad
+            edges.append((i if i._node is None else (i._node, i._index)) if wanted else None)
+            versions.append((i._version, i._version[0]))
+        else:
+            array, wanted = i, False
+            shape, dtype = getattr(i, "shape", None if i is None else ()), getattr(i, "dtype", None)
+            alike = alike and i is None
+            edges.append(None)
+        arrays.append(array)
+        needs.append(wanted)
+        shapes.append(shape)
+        dtypes.append(dtype)
+    if op.state:  # what the op itself replaces does not count as changed
+        replaced = [inputs[at]._version for at in op.state.values() if inputs[at] is not None]
+        versions = [v for v in versions if not any(v[0] is r for r in replaced)]
+
+    if plan is not None and alike:
+        metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
+        if follows is not None:
+            del arrays[0], needs[0], edges[0], versions[0]
+        link = deferral.Link(op, attrs, plan, arrays, needs, edges, versions, metas, kind)  # type: ignore[arg-type]
+        pending = deferral.postpone(link, inputs, Value.result._pending)
+        return pending[0] if len(pending) == 1 else pending
+    if follows is not None:
+        arrays[0] = inputs[0].array
+        edges[0] = inputs[0]._edge() if needs[0] else None
+    backend = backends.backend_of(arrays[0]) if alike else backend_of_inputs(op.name, arrays)
+    if op.infer is not None:
+        op.infer(shapes, dtypes, **attrs)
+    outputs, backward = op.run(backend, arrays, tuple(needs), attrs)
+    node = Node(op.name, backward, edges, versions, op.differentiable) if backward is not None and True in needs else None
+    if op.outputs == 1:
+        return Value.result._of(outputs[0], node)
+    for position, at in op.state.items():
+        if outputs[position] is not None and inputs[at] is not None:
+            inputs[at]._replace(outputs[position])
+    results = [Value.result._of(o, node if p < op.differentiable else None, p)
+               for p, o in enumerate(outputs) if p not in op.state]
+    return results[0] if op.public == 1 else tuple(results)

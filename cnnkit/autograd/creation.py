@@ -1,0 +1,61 @@
+"""Making Tensors from numbers, lists and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnnkit import backends
+from cnnkit.autograd.tensors import Tensor
+from cnnkit.autograd.value import Number
+
+__all__ = ["tensor"]
+
+
+def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, backend: Any = None) -> Tensor:
+    """Copy `data` into a new leaf Tensor.
+
+    Parameters
+    ----------
+    data : number, nested lists, array or Tensor
+        NumPy arrays and Python numbers go to `backend`; arrays of other libraries stay with theirs unless it is given.
+    requires_grad : bool
+        Record what is done with it.
+    dtype : str or dtype, optional
+        ``"float32"``...; by default an array keeps its own, Python floats become float32 and Python ints int64.
+    backend : str, optional
+        Where the array is made; by default where `cnnkit.use` says.
+
+    >>> tensor([[1, 2], [3, 4]], dtype="float32").shape
+    (2, 2)
+    """
+    if isinstance(data, Tensor):
+        data = data.array
+    here = backends.get(backend) if backend is not None else backends.current()
+    device = backends.current_device() if backend is None else None
+    if isinstance(backend, str) and ":" in backend:
+        device = backend.split(":", 1)[1]
+    if hasattr(data, "dtype"):
+        there = backends.backend_of(data)
+        if there is not here and not there.host and backend is None:
+            here, device = there, None
+        elif there is not here:
+            data = there.to_numpy(data)
+        return Tensor(here.asarray(data, data.dtype if dtype is None else dtype, device), requires_grad)
+    if dtype is None:
+        kind = _kind_of(data)
+        dtype = {"float": "float32", "int": "int64", "bool": "bool"}[kind]
+    return Tensor(here.asarray(data, dtype, device), requires_grad)
+
+
+def _kind_of(data: Any) -> str:
+    """float, int or bool: the widest kind among Python numbers in nested lists."""
+    if isinstance(data, Tensor) or hasattr(data, "dtype"):
+        name = backends.dtype_name(data.dtype)
+        return "float" if "float" in name else "bool" if name == "bool" else "int"
+    if isinstance(data, Sequence) and not isinstance(data, str):
+        kinds = {_kind_of(d) for d in data}
+        return next((k for k in ("float", "int", "bool") if k in kinds), "float")
+    if isinstance(data, Number):
+        return type(data).__name__
+    raise TypeError(f"tensor() takes numbers, nested lists and arrays; got {type(data).__name__}: {data!r:.60}")

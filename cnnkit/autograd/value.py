@@ -1,0 +1,257 @@
+"""Value: an array, its place on the tape, and the gradient that comes back to it; Tensor adds PyTorch's methods."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+from cnnkit import backends
+from cnnkit.autograd import deferral
+from cnnkit.autograd.tape import Handle, Node, mode, run_backward
+
+__all__ = ["Number", "Value"]
+
+Array = Any
+Number = bool | int | float
+
+
+class Value:
+    """What the tape and the dispatcher know of a Tensor.
+
+    Parameters
+    ----------
+    array : array
+        Any known backend's array, taken over without a copy.
+    requires_grad : bool
+        Record what is done with it.
+    """
+
+    __slots__ = ("__weakref__", "_hooks", "_index", "_link", "_node", "_position", "_value", "_version", "grad",
+                 "requires_grad")
+    result: ClassVar[type[Value]]  # what ops return: Tensor, which is made from this class
+
+    def __init__(self, array: Array, requires_grad: bool = False):
+        if isinstance(array, Value):
+            array = array.array
+        backends.backend_of(array)
+        self._value = array
+        self._link: deferral.Link | None = None
+        self._node: Node | None = None
+        self._index = self._position = 0
+        self._version = [0]
+        self._hooks: list[Callable] | None = None
+        self.grad: Any = None
+        self.requires_grad = False
+        if requires_grad:
+            self.requires_grad_()
+
+    @property
+    def array(self) -> Array:
+        """The raw array, computed now if it was deferred."""
+        if self._link is not None:
+            self._link.force()
+        return self._value
+
+    @classmethod
+    def _of(cls, array: Array, node: Node | None = None, index: int = 0) -> Self:
+        """A Tensor around a result, without any check."""
+        new = cls.__new__(cls)
+        new._value = array
+        new._link = None
+        new._node, new._index, new._position = node, index, 0
+        new._version = [0]
+        new._hooks = new.grad = None
+        new.requires_grad = node is not None
+        return new
+
+    @classmethod
+    def _pending(cls, link: deferral.Link, position: int, requires_grad: bool) -> Self:
+        """A Tensor whose array a deferred call will make."""
+        new = cls._of(None)
+        new._link, new._position, new.requires_grad = link, position, requires_grad
+        return new
+
+    def _await(self, link: deferral.Link, position: int) -> None:
+        """Become the deferred output `position` of `link` (a buffer that an op with state replaces)."""
+        self.array  # noqa: B018 - an earlier pending value is settled first
+        self._link, self._position = link, position
+        self._version[0] += 1
+
+    def _settle(self, array: Array, node: Node | None, index: int) -> None:
+        """Take the array that the deferred call has made."""
+        self._value, self._link, self._node, self._index = array, None, node, index
+
+    def _edge(self) -> Any:
+        """Where this Tensor's gradient goes on the tape: a node's output, or the Tensor itself if it is a leaf."""
+        return self if self._node is None else (self._node, self._index)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size along each axis; known before a deferred Tensor is computed."""
+        if self._link is not None:
+            return tuple(self._link.metas[self._position][0])  # type: ignore[index]
+        return tuple(self._value.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """The array library's dtype; known before a deferred Tensor is computed."""
+        if self._link is not None:
+            return self._link.metas[self._position][1]  # type: ignore[index]
+        return self._value.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend that runs ops on this Tensor."""
+        return self._backend().name
+
+    def _backend(self) -> backends.Backend:
+        return backends.backend_of(self._value) if self._link is None else self._link.backend
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this Tensor is no recorded op's result."""
+        return self._node is None and not (self._link is not None and self.requires_grad)
+
+    def size(self, axis: int | None = None) -> Any:
+        """The shape, or the size along one axis."""
+        return self.shape if axis is None else self.shape[axis]
+
+    def numel(self) -> int:
+        """Number of elements."""
+        count = 1
+        for n in self.shape:
+            count *= n
+        return count
+
+    def item(self) -> Number:
+        """The one element's value as a Python number; waits for the device."""
+        if self.numel() != 1:
+            raise ValueError(f"item() needs a Tensor with one element; this one has shape {self.shape}")
+        return self.numpy().reshape(()).item()
+
+    def numpy(self) -> Any:
+        """The values as a NumPy array, without tape; on the NumPy backend it shares memory."""
+        array = self.array
+        return backends.backend_of(array).to_numpy(array)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        values = self.numpy()
+        if dtype is not None and values.dtype != dtype:
+            return values.astype(dtype)
+        return values.copy() if copy else values
+
+    def tolist(self) -> Any:
+        """The values as nested Python lists."""
+        return self.numpy().tolist()
+
+    def _replace(self, array: Array) -> Self:
+        """Take `array` as the new value: what every change in place comes down to. Bumps the version."""
+        if mode.grad and self.requires_grad:
+            raise RuntimeError("a Tensor that requires a gradient cannot be changed in place while the tape records; do it "
+                               "inside `with cnnkit.no_grad():`")
+        if not self.is_leaf:
+            raise RuntimeError("only a leaf Tensor can be changed in place; this one is the result of a recorded op: use "
+                               "detach() or clone() first")
+        self._value, self._link = array, None
+        self._version[0] += 1
+        return self
+
+    # -- gradients ------------------------------------------------------------------------------------------------
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Record (or no longer record) what is done with this leaf from now on."""
+        if requires_grad and "float" not in backends.dtype_name(self.dtype):
+            raise TypeError(f"only floating-point Tensors can require a gradient; this one is {backends.dtype_name(self.dtype)}")
+        if not self.is_leaf and not requires_grad:
+            raise RuntimeError("requires_grad can be switched off on a leaf only; use detach()")
+        self.requires_grad = requires_grad
+        return self
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Add the gradient of this Tensor with respect to every leaf to that leaf's ``grad``.
+
+        Parameters
+        ----------
+        gradient : Tensor or array, optional
+            The gradient of something with respect to this Tensor, of its shape; 1 where this Tensor is a scalar.
+        retain_graph : bool
+            Keep what the ops have saved, so that `backward` can go through them again.
+
+        Raises
+        ------
+        RuntimeError
+            If nothing was recorded, if the tape was freed by an earlier `backward`, if an input has changed in place
+            since, or if the Tensor is no scalar and `gradient` is missing.
+        """
+        array = self.array
+        if not self.requires_grad:
+            raise RuntimeError("backward() on a Tensor that requires no gradient: nothing it was made from has "
+                               "requires_grad=True, or it was made under no_grad()")
+        xp = backends.backend_of(array).namespace
+        if gradient is None:
+            if self.numel() != 1:
+                raise RuntimeError(f"backward() without a gradient needs a scalar; this Tensor has shape {self.shape}. Reduce it "
+                                   "first (.sum(), .mean()), or pass gradient=")
+            dy = xp.ones_like(array)
+        else:
+            dy = gradient.array if isinstance(gradient, Value) else xp.asarray(gradient, dtype=array.dtype)
+            if tuple(dy.shape) != self.shape:
+                raise ValueError(f"backward() got a gradient of shape {tuple(dy.shape)} for a Tensor of shape {self.shape}")
+        if self._node is None:
+            self._receive(dy)
+        else:
+            run_backward(self._node, self._index, dy, retain_graph)
+
+    def _receive(self, dx: Array) -> None:
+        """Take the whole gradient that one walk over the tape brought to this leaf.
+
+        Never in place: the array may be read-only, or be held as somebody else's gradient too.
+        """
+        if self._hooks is not None:
+            for hook in self._hooks:
+                dx = hook(dx)
+        self.grad = Value.result._of(dx if self.grad is None else self.grad.array + dx)
+
+    def _add_grad(self, dx: Array) -> None:
+        self.grad = Value.result._of(dx if self.grad is None else self.grad.array + dx)
+
+    def _own_node(self, what: str) -> Node:
+        if not self.requires_grad:
+            raise RuntimeError(f"{what} on a Tensor that requires no gradient")
+        link = self._link
+        passed = link is not None and link.status == deferral.PASSED
+        self.array  # noqa: B018 - a hook breaks the chain here
+        if passed or (self._node is not None and self._node.detour):
+            raise RuntimeError(f"{what} on a result in the middle of a chain that a fused kernel has already run: no gradient "
+                               f"comes back through it. Call {what} right after the op that makes it, before it is used")
+        assert self._node is not None
+        return self._node
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
+        """Call `hook` with this Tensor's gradient in every backward; what it returns, if anything, takes its place."""
+        def on_array(dy: Array) -> Array:
+            changed = hook(Value.result._of(dy))
+            return dy if changed is None else changed.array
+        if self.is_leaf:
+            if not self.requires_grad:
+                raise RuntimeError("register_hook on a Tensor that requires no gradient")
+            hooks = self._hooks = self._hooks or []
+        else:
+            node = self._own_node("register_hook()")
+            node.hooks = node.hooks or {}
+            hooks = node.hooks.setdefault(self._index, [])
+        hooks.append(on_array)
+        return Handle(lambda: hooks.remove(on_array))
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this result of an op in ``grad``, as leaves do."""
+        if not self.is_leaf:
+            node = self._own_node("retain_grad()")
+            node.retain = node.retain or {}
+            node.retain[self._index] = weakref.ref(self)

@@ -1,0 +1,86 @@
+"""Reductions: sum, mean, maximum, and where the maximum is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cnnkit.backends import dtype_name, namespace_of
+from cnnkit.ops.core import op
+
+Array = Any
+
+
+def _axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise IndexError(f"{name} got axis {a} for an array with {ndim} axes")
+    return tuple(a % ndim for a in axes)
+
+
+def _infer_reduction(name: str) -> Callable:
+    def infer(shapes: Sequence, dtypes: Sequence, *, axis: Any, keepdims: bool) -> tuple:
+        axes = _axes(name, axis, len(shapes[0]))
+        if keepdims:
+            shape = tuple(1 if i in axes else n for i, n in enumerate(shapes[0]))
+        else:
+            shape = tuple(n for i, n in enumerate(shapes[0]) if i not in axes)
+        return ((shape, dtypes[0]),)
+    return infer
+
+
+def _stretch(dy: Array, like: Array, axes: tuple[int, ...]) -> Array:
+    """Broadcast a reduction's gradient back over the axes it was reduced over."""
+    xp = namespace_of(dy)
+    shape = tuple(1 if i in axes else n for i, n in enumerate(like.shape))
+    return xp.broadcast_to(xp.reshape(dy, shape), tuple(like.shape))
+
+
+@op(infer=_infer_reduction("sum"))
+def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
+    """Sum over `axis`."""
+    xp, axes = namespace_of(x), _axes("sum", axis, x.ndim)
+    return xp.sum(x, axis=axes, keepdims=keepdims), (lambda dy: (_stretch(dy, x, axes),)) if needs[0] else None
+
+
+@op(infer=_infer_reduction("mean"))
+def mean(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
+    """Mean over `axis`."""
+    xp, axes = namespace_of(x), _axes("mean", axis, x.ndim)
+    if "float" not in dtype_name(x.dtype):
+        raise TypeError(f"mean needs floating-point numbers; got {dtype_name(x.dtype)}. Convert with .to(dtype='float32')")
+    count = math.prod(x.shape[a] for a in axes)
+    y = xp.mean(x, axis=axes, keepdims=keepdims)
+    return y, (lambda dy: (_stretch(dy / count if count else dy, x, axes),)) if needs[0] else None
+
+
+def _infer_extremum(shapes: Sequence, dtypes: Sequence, *, axis: Any, keepdims: bool) -> tuple:
+    axes = _axes("max", axis, len(shapes[0]))
+    if any(shapes[0][a] == 0 for a in axes):
+        raise ValueError(f"max over an empty axis of an array of shape {tuple(shapes[0])}")
+    return _infer_reduction("max")(shapes, dtypes, axis=axis, keepdims=keepdims)
+
+
+@op(infer=_infer_extremum)
+def max(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
+    """Maximum over `axis`; equal maxima share the gradient equally, as in PyTorch's ``amax``."""
+    xp, axes = namespace_of(x), _axes("max", axis, x.ndim)
+    y = xp.max(x, axis=axes, keepdims=keepdims)
+    if not needs[0]:
+        return y, None
+
+    def backward(dy: Array) -> tuple:
+        top = xp.astype(x == _stretch(y, x, axes), x.dtype)
+        count = xp.sum(top, axis=axes, keepdims=True)
+        return (_stretch(dy, x, axes) * top / count,)
+    return y, backward
+
+
+@op(differentiable=0)
+def argmax(x: Array, *, needs: Sequence[bool], axis: int | None = None, keepdims: bool = False) -> tuple:
+    """Position of the first maximum along `axis`, or in the flattened array."""
+    return namespace_of(x).argmax(x, axis=axis, keepdims=keepdims), None

@@ -1,0 +1,107 @@
+"""Ops that move elements and change none: copies, dtypes, shapes, joining and padding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cnnkit.backends import namespace_of
+from cnnkit.ops.broadcasting import unbroadcast
+from cnnkit.ops.core import op
+from cnnkit.ops.elementwise import infer_same
+from cnnkit.ops.window import pad_axis
+
+Array = Any
+
+
+@op(infer=infer_same)
+def clone(x: Array, *, needs: Sequence[bool]) -> tuple:
+    """A copy."""
+    return namespace_of(x).asarray(x, copy=True), (lambda dy: (dy,)) if needs[0] else None
+
+
+@op
+def cast(x: Array, *, needs: Sequence[bool], dtype: Any) -> tuple:
+    """x converted to another dtype."""
+    xp, before = namespace_of(x), x.dtype
+    return xp.astype(x, dtype), (lambda dy: (xp.astype(dy, before),)) if needs[0] else None
+
+
+def _infer_reshape(shapes: Sequence, dtypes: Sequence, *, shape: tuple[int, ...]) -> tuple:
+    before, count, product = tuple(shapes[0]), math.prod(shapes[0]), math.prod(shape)
+    if product < 0 and count % product == 0 and shape.count(-1) == 1:  # the one -1 makes the product negative
+        shape = tuple([count // -product if n == -1 else n for n in shape])
+        product = count
+    if product != count or (shape and min(shape) < 0):
+        raise ValueError(f"cannot reshape {before} ({count} elements) to {shape}")
+    return ((shape, dtypes[0]),)
+
+
+@op(infer=_infer_reshape)
+def reshape(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple:
+    """The same elements, in C order, with another shape."""
+    xp, before = namespace_of(x), tuple(x.shape)
+    return xp.reshape(x, shape), (lambda dy: (xp.reshape(dy, before),)) if needs[0] else None
+
+
+def _infer_permute(shapes: Sequence, dtypes: Sequence, *, axes: tuple[int, ...]) -> tuple:
+    ndim = len(shapes[0])
+    if sorted(a % ndim if ndim else a for a in axes) != list(range(ndim)):
+        raise ValueError(f"permute got axes {axes} for an array of shape {tuple(shapes[0])}; each axis must come once")
+    return ((tuple(shapes[0][a] for a in axes), dtypes[0]),)
+
+
+@op(infer=_infer_permute)
+def permute(x: Array, *, needs: Sequence[bool], axes: tuple[int, ...]) -> tuple:
+    """The axes in another order."""
+    xp = namespace_of(x)
+    axes = tuple(a % x.ndim for a in axes)
+    back = tuple(axes.index(i) for i in range(len(axes)))
+    return xp.permute_dims(x, axes), (lambda dy: (xp.permute_dims(dy, back),)) if needs[0] else None
+
+
+@op
+def expand(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple:
+    """Broadcast to `shape`; -1 keeps a size."""
+    xp = namespace_of(x)
+    extra = len(shape) - x.ndim
+    shape = tuple(x.shape[i - extra] if n == -1 else n for i, n in enumerate(shape))
+    return xp.broadcast_to(x, shape), (lambda dy: (unbroadcast(dy, x),)) if needs[0] else None
+
+
+@op
+def concat(*arrays: Array, needs: Sequence[bool], axis: int = 0) -> tuple:
+    """Arrays joined along an axis that exists."""
+    xp = namespace_of(arrays[0])
+    axis %= arrays[0].ndim
+    joined = xp.concat(list(arrays), axis=axis)
+    if not any(needs):
+        return joined, None
+
+    def backward(dy: Array) -> tuple:
+        dxs, at = [], 0
+        for array, needed in zip(arrays, needs):
+            index = (slice(None),) * axis + (slice(at, at + array.shape[axis]),)
+            at += array.shape[axis]
+            dxs.append(dy[index + (slice(None),) * (dy.ndim - axis - 1)] if needed else None)
+        return tuple(dxs)
+    return joined, backward
+
+
+@op
+def pad(x: Array, *, needs: Sequence[bool], pads: tuple[tuple[int, int], ...], value: float = 0.0) -> tuple:
+    """Constant values around each axis; negative amounts take elements away."""
+    y = x
+    for axis, (before, after) in enumerate(pads):
+        if before or after:
+            y = pad_axis(y, axis, before, after, value)
+    if y is x:
+        y = namespace_of(x).asarray(x, copy=True)
+
+    def backward(dy: Array) -> tuple:
+        for axis, (before, after) in enumerate(pads):
+            if before or after:
+                dy = pad_axis(dy, axis, -before, -after)
+        return (dy,)
+    return y, backward if needs[0] else None
