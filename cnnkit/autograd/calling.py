@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnkit import backends
 from cnnkit.autograd import deferral
 from cnnkit.autograd.tape import Node, mode
 from cnnkit.autograd.value import Value
@@ -18,8 +17,9 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
 
     Returns the op's outputs as Tensors, one or a tuple; outputs that replace an input (``op.state``) are written to it.
     """
-    plan = deferral.plan(op, inputs[0]) if mode.depth and isinstance(inputs[0], Value) else None
-    follows = None if plan is None else plan[0]
+    first = inputs[0]
+    plan = deferral.plan(op, first) if isinstance(first, Value) else deferral.NOW
+    follows = plan[0]
     recording, kind, alike = mode.grad, None, True
     arrays: list = []
     needs: list[bool] = []
@@ -55,7 +55,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         replaced = [inputs[at]._version for at in op.state.values() if inputs[at] is not None]
         versions = [v for v in versions if not any(v[0] is r for r in replaced)]
 
-    if plan is not None and alike:
+    if plan[3] is not None and alike:
         metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
         if follows is not None:
             del arrays[0], needs[0], edges[0], versions[0]
@@ -63,12 +63,15 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         pending = deferral.postpone(link, inputs, Value.result._pending)
         return pending[0] if len(pending) == 1 else pending
     if follows is not None:
-        arrays[0] = inputs[0].array
-        edges[0] = inputs[0]._edge() if needs[0] else None
-    backend = backends.backend_of(arrays[0]) if alike else backend_of_inputs(op.name, arrays)
+        arrays[0] = first.array
+        edges[0] = first._edge() if needs[0] else None
+    _, backend, tables, _ = plan
+    if not alike or backend is None:
+        backend = backend_of_inputs(op.name, arrays)
+        tables = backend.resolve()
     if op.infer is not None:
         op.infer(shapes, dtypes, **attrs)
-    outputs, backward = op.run(backend, arrays, tuple(needs), attrs)
+    outputs, backward = op.run(backend, tables, arrays, tuple(needs), attrs)
     node = Node(op.name, backward, edges, versions, op.differentiable) if backward is not None and True in needs else None
     if op.outputs == 1:
         return Value.result._of(outputs[0], node)

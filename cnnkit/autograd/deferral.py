@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cnnkit.autograd.tape import Node, mode
-from cnnkit.backends import Backend, Tables
 from cnnkit.ops.core import Meta, Op, run_fused
 
 __all__ = ["Link", "flush", "plan", "postpone"]
 
-Plan: TypeAlias = "tuple[Link | None, Backend, Tables, tuple[str, ...]]"
+Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"  # the link before, backend, tables, key of the chain
+NOW: Plan = (None, None, None, None)  # the call cannot wait, and its first argument does not tell the backend
 
 WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it without making its first output
 
@@ -98,7 +98,7 @@ def _run_longest(chain: list[Link]) -> int:
                         link.finish(own, None, link.op.differentiable)
                 return length
     arrays, needs, edges, versions = _arguments([head])
-    outputs, backward = head.op.run(head.backend, arrays, needs, head.attrs)
+    outputs, backward = head.op.run(head.backend, head.tables, arrays, needs, head.attrs)
     node = (Node(head.op.name, backward, edges, versions, head.op.differentiable, detour=head.status == PASSED)
             if backward else None)
     head.finish(outputs, node, 0)
@@ -125,13 +125,13 @@ def _arguments(part: Sequence[Link]) -> tuple[list, tuple[bool, ...], list, list
     return arrays, tuple(needs), edges, versions
 
 
-def plan(op: Op, first: Any) -> Plan | None:
-    """Whether a call of `op` on the Tensor `first` may wait: only where a fused key could take it in.
-
-    The answer says after which link, on which backend, with which tables, and how the chain is called then.
+def plan(op: Op, first: Any) -> Plan:
+    """How to call `op` on the Tensor `first`: after which link, on which backend, with which tables; and how the chain is
+    called then, or ``None`` where the call cannot wait, because no fused key could take it in.
     """
-    if op.infer is None:
-        return None
+    if mode.depth == 0 or op.infer is None:
+        backend = first._backend()
+        return None, backend, backend.resolve(), None
     previous: Link | None = first._link
     if previous is not None and previous.status == WAITING and previous.grad is mode.grad and first._position == 0:
         key, tables = (*previous.key, op.name), previous.tables
@@ -140,7 +140,7 @@ def plan(op: Op, first: Any) -> Plan | None:
     backend = first._backend()
     tables = backend.resolve()
     key = (op.name,)
-    return (None, backend, tables, key) if key in tables.prefixes else None
+    return None, backend, tables, key if key in tables.prefixes else None
 
 
 def postpone(link: Link, inputs: Sequence, pending: Callable[[Link, int, bool], Any]) -> tuple:

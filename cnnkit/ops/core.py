@@ -51,7 +51,7 @@ class Op:
         """Check the call, then run it: ``(tuple of outputs, backward or None)``."""
         backend = backend_of_inputs(self.name, arrays)
         self.check(arrays, attrs)
-        return self.run(backend, arrays, tuple(needs) if needs is not None else (False,) * len(arrays), attrs)
+        return self.run(backend, backend.resolve(), arrays, tuple(needs) if needs is not None else (False,) * len(arrays), attrs)
 
     def check(self, arrays: Sequence, attrs: Mapping[str, Any]) -> tuple[Meta | None, ...] | None:
         """Raise what is wrong with the call; return shape and dtype of each output where the op declares them."""
@@ -60,10 +60,10 @@ class Op:
         return self.infer([getattr(a, "shape", None if a is None else ()) for a in arrays],
                           [getattr(a, "dtype", None) for a in arrays], **attrs)
 
-    def run(self, backend: Backend, arrays: Sequence, needs: tuple[bool, ...],
+    def run(self, backend: Backend, tables: Tables, arrays: Sequence, needs: tuple[bool, ...],
             attrs: Mapping[str, Any]) -> tuple[tuple, Callable | None]:
-        """Ask the backend's kernels in order, and at last the generic body; the call has been checked."""
-        for kernel in backend.resolve().single.get(self.name, ()):
+        """Ask the kernels in order, and at last the generic body; the call has been checked."""
+        for kernel in tables.single.get(self.name, ()):
             result = kernel(*arrays, needs=needs, **attrs)
             if result is not NotImplemented:
                 break
