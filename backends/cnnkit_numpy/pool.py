@@ -126,7 +126,7 @@ def first_largest(x, along, best, index, nan=False):
     """Each window's maximum, and which of its elements that is: the first of equals, and with `nan` the first NaN."""
     parts = taps(along)
     every = (*(slice(None),) * along.axis, slice(0, along.size))
-    if len(parts) > 1 and parts[0][1] == parts[1][1] == every and not nan:
+    if [p[0] for p in parts[:2]] == [0, 1] and parts[0][1] == parts[1][1] == every and not nan:
         a, b = x[parts[0][2]], x[parts[1][2]]
         np.maximum(a, b, out=best)
         np.greater(b, a, out=index.view(bool))

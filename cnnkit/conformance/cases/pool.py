@@ -45,6 +45,8 @@ CASES = (
     maximum("global", (2, 5, 3, 4), kernel_size=(3, 4), stride=(3, 4)),
     maximum("one-pixel-map", (3, 2, 1, 1), kernel_size=(1, 1)),
     maximum("one-pixel-map-padded", (1, 2, 1, 1), kernel_size=(3, 3), padding=ONE),
+    maximum("one-window-that-begins-in-the-padding", (2, 3, 2, 2), "normal", kernel_size=(3, 3), padding=ONE),
+    maximum("one-row-of-windows", (1, 2, 2, 7), "normal", kernel_size=(3, 3), padding=ONE),
     maximum("batch-1-odd-channels", (1, 7, 4, 4)),
     maximum("batch-0", (0, 3, 4, 4)),
 
