@@ -1,10 +1,32 @@
 """The NumPy backend: arrays are ``numpy.ndarray``; `cnnkit_numpy.kernels` makes its ops as fast as NumPy can be."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy
 
 from cnnkit.backends import ArrayAPIBackend
 
-# NumPy's own namespace has followed the standard in full since 2.1; before that array-api-compat fills it up.
-backend = ArrayAPIBackend("numpy", numpy if hasattr(numpy, "astype") else "array_api_compat.numpy",
-                          ("numpy:ndarray", "numpy:generic"))
-backend.host = True
+
+class NumPy20:
+    """NumPy 2.0's namespace with what it lacks of the standard; its ``astype`` refuses the scalars of its own sums."""
+
+    def __getattr__(self, name: str) -> Any:
+        import array_api_compat.numpy as compat
+
+        return getattr(compat, name)
+
+    @staticmethod
+    def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
+        """`x`, an array or a scalar, in another dtype."""
+        return numpy.asarray(x).astype(dtype, copy=copy)
+
+
+class NumPyBackend(ArrayAPIBackend):
+    """NumPy arrays: also the form in which data come from the host and go back."""
+
+    host = True
+
+
+backend = NumPyBackend("numpy", NumPy20() if numpy.__version__.startswith("2.0.") else numpy, ("numpy:ndarray", "numpy:generic"))

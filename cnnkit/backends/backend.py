@@ -6,7 +6,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 from functools import cached_property
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -123,7 +122,7 @@ class ArrayAPIBackend(Backend):
     dtype('float32')
     """
 
-    def __init__(self, name: str, namespace: ModuleType | str, array_types: tuple[str, ...] = (), distribution: str = ""):
+    def __init__(self, name: str, namespace: Any, array_types: tuple[str, ...] = (), distribution: str = ""):
         self.name, self.array_types = name, array_types
         self.distribution = distribution or name
         self._namespace = namespace

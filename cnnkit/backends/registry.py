@@ -27,7 +27,9 @@ def _discover(group: str, into: dict) -> None:
         if group in _discovered:
             return
         _discovered.add(group)
-        for entry in importlib.metadata.entry_points(group=group):
+        own = [e for e in importlib.metadata.entry_points(group=group) if e.dist is not None and e.dist.name == "cnnkit"]
+        others = [e for e in importlib.metadata.entry_points(group=group) if e not in own]
+        for entry in (*others, *own):  # of two backends for one array type the first counts: a plug-in may take over
             if entry.name in into:
                 continue
             try:
@@ -55,9 +57,14 @@ def kernel_tables(backend: str | None = None) -> builtins.list[KernelTable]:
 
 
 def register(backend: Backend) -> Backend:
-    """Add a backend by hand, or replace the one of the same name; plug-ins use the entry point instead."""
+    """Add a backend by hand, or replace the one of the same name; plug-ins use the entry point instead.
+
+    Of two backends for one array type the one that was registered last counts, and plug-ins count before cnnkit's own.
+    """
     with _lock:
-        _all_backends()[backend.name] = backend
+        others = {name: known for name, known in _all_backends().items() if name != backend.name}
+        _backends.clear()
+        _backends.update({backend.name: backend, **others})
         for cached in [t for t, b in _by_type.items() if b is not None]:
             del _by_type[cached]
     return backend

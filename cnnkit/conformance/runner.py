@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from rich.console import Group
 from rich.progress import track
 from rich.text import Text
@@ -150,6 +151,11 @@ def run(backend: str | Backend, ops: Sequence[str] | None = None, cases: Iterabl
         if op not in known:
             raise ValueError(f"the conformance kit has no cases of {op!r}; it has {', '.join(known)}")
     target = Target(backend)
+    made = target.asarray(np.zeros(1, np.float32))
+    registered = any(row.name == target.backend.name for row in backends.list())
+    if registered and (owner := backends.backend_of(made)) is not target.backend:
+        raise ValueError(f"backend {target.name!r} makes arrays of type {type(made).__module__}.{type(made).__qualname__}, which "
+                         f"belong to backend {owner.name!r}: of two backends for one array type only one is asked")
     report = Report(target.name)
     report.not_asked = [table.name for table in backends.kernel_tables(target.backend.name)
                         if table.available() is True and table.name not in (target.name, target.backend.name)]

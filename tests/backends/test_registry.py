@@ -43,6 +43,28 @@ def test_the_nearest_registered_base_class_decides(clean_registry):
     assert backends.backend_of(np.zeros(2)).name == "numpy"
 
 
+def test_of_two_backends_for_one_array_type_the_last_registered_counts(clean_registry):
+    mine = backends.register(backends.ArrayAPIBackend("mine", np, ("numpy:ndarray", "numpy:generic"), "numpy"))
+    assert backends.backend_of(np.zeros(2)) is mine
+    assert backends.list()[0].name == "mine"
+
+
+def test_a_plugin_counts_before_cnnkits_own_backend_for_the_same_arrays(clean_registry, monkeypatch):
+    class Plugin(importlib.metadata.EntryPoint):
+        dist = None
+
+        def load(self):
+            return backends.ArrayAPIBackend("plugin", np, ("numpy:ndarray",), "numpy")
+
+    entry, real = Plugin("plugin", "plugin:backend", "cnnkit.backends"), importlib.metadata.entry_points
+    monkeypatch.setattr(importlib.metadata, "entry_points",
+                        lambda group: [*real(group=group), *([entry] if group == entry.group else [])])
+    registry._backends.clear()
+    registry._by_type.clear()
+    registry._discovered.clear()
+    assert backends.backend_of(np.zeros(2)).name == "plugin"
+
+
 def test_an_unknown_array_api_type_works_with_no_table():
     backend = backends.backend_of(Unknown())
     assert backend.name == "numpy"  # its namespace's name

@@ -90,3 +90,12 @@ def test_the_report_and_the_support_table_say_who_served():
     assert "| exp | generic | generic |" in table.markdown()
     assert "not asked: the table half serves these arrays too, under its own name: cnnkit check half" in beside
     assert {"cosine", "relu+tanh"} <= set(untested)
+
+
+def test_a_backend_whose_arrays_belong_to_another_is_refused_and_not_passed_untested():
+    backends.register(backends.ArrayAPIBackend("shadowed", np, ("nowhere:Array",), "numpy"))
+    try:
+        with pytest.raises(ValueError, match=r"'shadowed' makes arrays of type numpy\.ndarray, which\s+belong to backend 'numpy'"):
+            conformance.run("shadowed", ops=["relu"])
+    finally:
+        backends.registry._backends.pop("shadowed")
