@@ -50,7 +50,7 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
             step += weight_decay * p
         b = buffers[i]
         if b is None:
-            buffers[i] = b = step.copy()
+            buffers[i] = b = np.array(step)
         else:
             b *= momentum
             b += step if dampening == 0 else step * (1 - dampening)

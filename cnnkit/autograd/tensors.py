@@ -6,7 +6,7 @@ from typing import Any
 
 from cnnkit import backends
 from cnnkit.autograd.calling import apply
-from cnnkit.autograd.tape import no_grad
+from cnnkit.autograd.tape import mode, no_grad
 from cnnkit.autograd.value import Number, Value
 from cnnkit.ops import elementwise, indexing, matmul, reduction, shaping
 from cnnkit.ops.core import Op
@@ -44,7 +44,11 @@ class Tensor(Value):
     # -- the value ------------------------------------------------------------------------------------------------
 
     def detach(self) -> Tensor:
-        """The same array without tape; a later change in place of one counts as a change of both."""
+        """The same array without tape.
+
+        A change in place gives a Tensor a new array, so the other keeps the old values; but it counts for both, because an
+        optimizer's kernel may write into the array that they share.
+        """
         new = Tensor._of(self.array)
         new._version = self._version
         return new
@@ -115,10 +119,21 @@ class Tensor(Value):
 
     def _in_place(self, op: Op, other: Any) -> Tensor:
         with no_grad():
-            new = apply(op, self, other).array
-        if tuple(new.shape) != self.shape:
+            new = apply(op, self, other)
+        if new.shape != self.shape:
             raise ValueError(f"{op.name}_ in place needs a value that fits shape {self.shape}; the result has {new.shape}")
-        return self._replace(new)
+        if new.dtype != self.dtype:
+            mine, made = backends.dtype_name(self.dtype), backends.dtype_name(new.dtype)
+            if "float" in made and "float" not in mine:
+                raise TypeError(f"{op.name}_ in place makes {made} of a Tensor of {mine}; convert it first with "
+                                f".to(dtype={made!r})")
+            new = new.to(dtype=self.dtype)
+        return self._replace(new.array)
+
+    def _augmented(self, op: Op, other: Any) -> Tensor:
+        """``x += y``: in place on a leaf, as in PyTorch; a new Tensor where the tape must record it."""
+        recorded = mode.grad and isinstance(other, Value) and other.requires_grad
+        return self._in_place(op, other) if self.is_leaf and not (recorded and not self.requires_grad) else apply(op, self, other)
 
     # -- copying --------------------------------------------------------------------------------------------------
 
@@ -162,6 +177,10 @@ class Tensor(Value):
     def __rtruediv__(self, other: Any) -> Tensor: return apply(elementwise.div, other, self)
     def __pow__(self, other: Any) -> Tensor: return apply(elementwise.pow, self, other)
     def __rpow__(self, other: Any) -> Tensor: return apply(elementwise.pow, other, self)
+    def __iadd__(self, other: Any) -> Tensor: return self._augmented(elementwise.add, other)
+    def __isub__(self, other: Any) -> Tensor: return self._augmented(elementwise.sub, other)
+    def __imul__(self, other: Any) -> Tensor: return self._augmented(elementwise.mul, other)
+    def __itruediv__(self, other: Any) -> Tensor: return self._augmented(elementwise.div, other)
     def __neg__(self) -> Tensor: return apply(elementwise.neg, self)
     def __matmul__(self, other: Any) -> Tensor: return apply(matmul.matmul, self, other)
     def __rmatmul__(self, other: Any) -> Tensor: return apply(matmul.matmul, other, self)

@@ -137,6 +137,8 @@ class Value:
 
     def numpy(self) -> Any:
         """The values as a NumPy array, without tape; on the NumPy backend it shares memory."""
+        if mode.deferred:  # whoever holds the memory may write into what deferred calls have yet to read
+            deferral.flush()
         array = self.array
         return backends.backend_of(array).to_numpy(array)
 
@@ -158,7 +160,7 @@ class Value:
         if not self.is_leaf:
             raise RuntimeError("only a leaf Tensor can be changed in place; this one is the result of a recorded op: use "
                                "detach() or clone() first")
-        self._value, self._link = array, None
+        self._value, self._link = self._backend().namespace.asarray(array), None
         self._version[0] += 1
         return self
 
@@ -200,13 +202,22 @@ class Value:
                                    "first (.sum(), .mean()), or pass gradient=")
             dy = xp.ones_like(array)
         else:
-            dy = gradient.array if isinstance(gradient, Value) else xp.asarray(gradient, dtype=array.dtype)
-            if tuple(dy.shape) != self.shape:
-                raise ValueError(f"backward() got a gradient of shape {tuple(dy.shape)} for a Tensor of shape {self.shape}")
+            dy = self._like_me(gradient, "backward() got a gradient")
         if self._node is None:
             self._receive(dy)
         else:
             run_backward(self._node, self._index, dy, retain_graph)
+
+    def _like_me(self, gradient: Any, what: str) -> Array:
+        """A gradient for this Tensor that somebody gave: checked for shape and backend, in this Tensor's dtype."""
+        backend = self._backend()
+        dy = gradient.array if isinstance(gradient, Value) else backend.asarray(gradient, self.dtype)
+        if tuple(dy.shape) != self.shape:
+            raise ValueError(f"{what} of shape {tuple(dy.shape)} for a Tensor of shape {self.shape}")
+        if backends.backend_of(dy) is not backend:
+            raise TypeError(f"{what} of backend {backends.backend_of(dy).name!r} for a Tensor of {backend.name!r}; move it with "
+                            f"Tensor.to({backend.name!r})")
+        return dy if dy.dtype == self.dtype else backend.namespace.astype(dy, self.dtype)
 
     def _receive(self, dx: Array) -> None:
         """Take the whole gradient that one walk over the tape brought to this leaf.
@@ -216,10 +227,14 @@ class Value:
         if self._hooks is not None:
             for hook in self._hooks:
                 dx = hook(dx)
-        self.grad = Value.result._of(dx if self.grad is None else self.grad.array + dx)
+        self._add_grad(dx)
 
     def _add_grad(self, dx: Array) -> None:
-        self.grad = Value.result._of(dx if self.grad is None else self.grad.array + dx)
+        if self.grad is not None:
+            dx = self.grad.array + dx
+        if type(dx) is not type(self._value):  # some libraries make scalars of 0-d arrays
+            dx = self._backend().namespace.asarray(dx)
+        self.grad = Value.result._of(dx)
 
     def _own_node(self, what: str) -> Node:
         if not self.requires_grad:
@@ -235,9 +250,17 @@ class Value:
 
     def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
         """Call `hook` with this Tensor's gradient in every backward; what it returns, if anything, takes its place."""
+        shape, dtype = self.shape, self.dtype
+
         def on_array(dy: Array) -> Array:
             changed = hook(Value.result._of(dy))
-            return dy if changed is None else changed.array
+            if changed is None:
+                return dy
+            if not isinstance(changed, Value) or changed.shape != shape:
+                raise ValueError(f"a gradient hook must return a Tensor of shape {shape} or None; it returned "
+                                 f"{changed.shape if isinstance(changed, Value) else type(changed).__name__}")
+            array = changed.array
+            return array if array.dtype == dtype else backends.namespace_of(array).astype(array, dtype)
         if self.is_leaf:
             if not self.requires_grad:
                 raise RuntimeError("register_hook on a Tensor that requires no gradient")

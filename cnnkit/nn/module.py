@@ -97,6 +97,12 @@ class Module:
             if depth == 0 and mode.deferred:
                 deferral.flush()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(vars(self).get(name), Parameter) and not (value is None or isinstance(value, Parameter)):
+            raise TypeError(f"{type(self).__name__}.{name} is a Parameter, and a {type(value).__name__} in its place would be "
+                            "neither trained nor saved; give a nn.Parameter, or change its values with copy_() under no_grad()")
+        super().__setattr__(name, value)
+
     # -- what it is made of ---------------------------------------------------------------------------------------
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:

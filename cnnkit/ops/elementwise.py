@@ -9,6 +9,7 @@ from typing import Any
 from cnnkit.backends import namespace_of
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
 from cnnkit.ops.core import op
+from cnnkit.ops.precision import is_floating
 
 Array = Any
 
@@ -20,6 +21,24 @@ def _infer_binary(name: str) -> Callable:
         kinds = [d for d in dtypes if d is not None]
         return ((broadcast_shape(name, shapes), kinds[0] if len(kinds) == 1 or kinds[0] == kinds[1] else None),)
     return infer
+
+
+def _promote(x: Array, y: Array) -> tuple:
+    """Integers beside floating-point numbers in the latter's dtype (float32 beside a Python float), as in PyTorch.
+
+    The standard leaves mixed kinds open, and NumPy would widen float32 to float64.
+    """
+    a, b = getattr(x, "dtype", None), getattr(y, "dtype", None)
+    if a is None or b is None:
+        array, number = (y, x) if a is None else (x, y)
+        if isinstance(number, float) and not is_floating(array.dtype):
+            xp = namespace_of(array)
+            array = xp.astype(array, xp.float32)
+            return (number, array) if a is None else (array, number)
+    elif a is not b and is_floating(a) != is_floating(b):
+        xp = namespace_of(x)
+        return (xp.astype(x, b), y) if is_floating(b) else (x, xp.astype(y, a))
+    return x, y
 
 
 def _backward_pair(x: Array, y: Array, needs: Sequence[bool], dx: Callable, dy: Callable) -> Callable | None:
@@ -35,39 +54,52 @@ def _backward_pair(x: Array, y: Array, needs: Sequence[bool], dx: Callable, dy: 
 @op(infer=_infer_binary("add"))
 def add(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x + y, with broadcasting; one of the two may be a Python number."""
+    x, y = _promote(x, y)
     return x + y, _backward_pair(x, y, needs, lambda d: d, lambda d: d)
 
 
 @op(infer=_infer_binary("sub"))
 def sub(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x - y, with broadcasting; one of the two may be a Python number."""
+    x, y = _promote(x, y)
     return x - y, _backward_pair(x, y, needs, lambda d: d, lambda d: -d)
 
 
 @op(infer=_infer_binary("mul"))
 def mul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x * y, with broadcasting; one of the two may be a Python number."""
+    x, y = _promote(x, y)
     return x * y, _backward_pair(x, y, needs, lambda d: d * y, lambda d: d * x)
 
 
 @op(infer=_infer_binary("div"))
 def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x / y, with broadcasting; one of the two may be a Python number."""
+    x, y = _promote(x, y)
+    array = x if hasattr(x, "dtype") else y
+    if not is_floating(array.dtype):
+        xp = namespace_of(array)
+        x, y = (xp.astype(v, xp.float32) if hasattr(v, "dtype") else v for v in (x, y))
     return x / y, _backward_pair(x, y, needs, lambda d: d / y, lambda d: -d * x / (y * y))
 
 
 @op(infer=_infer_binary("pow"))
 def pow(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x ** y, with broadcasting; one of the two may be a Python number."""
+    x, y = _promote(x, y)
     z = x ** y
 
     def by_base(d: Array) -> Array:
-        return d * y * x ** (y - 1)
+        if not hasattr(y, "dtype"):
+            return d * y * x ** (y - 1) if y else d * 0
+        xp = namespace_of(y)
+        flat = y == 0  # x ** 0 is 1, also at 0, where 0 ** -1 must not spoil it
+        return xp.where(flat, xp.zeros_like(z), d * y * x ** xp.where(flat, xp.ones_like(y), y - 1))
 
     def by_exponent(d: Array) -> Array:
         xp = namespace_of(z)
         if not hasattr(x, "dtype"):
-            return d * z * math.log(x)
+            return d * z * (math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
         positive = x > 0  # 0 ** y is flat in y, and the logarithm of 0 must not spoil it
         return d * z * xp.where(positive, xp.log(xp.where(positive, x, xp.ones_like(x))), xp.zeros_like(x))
     return z, _backward_pair(x, y, needs, by_base, by_exponent)

@@ -306,3 +306,77 @@ def test_a_deep_graph_needs_no_recursion():
         y = y + 1
     y.sum().backward()
     assert x.grad.item() == 1
+
+
+def test_augmented_assignment_changes_a_leaf_and_is_recorded_elsewhere():
+    x, y = tensor([1.0], requires_grad=True), tensor([1.0])
+    held = y
+    y += 2
+    y *= 3
+    y -= 1
+    y /= 4
+    assert held is y
+    assert y.item() == 2
+    with pytest.raises(RuntimeError, match="no_grad"):
+        x += 1
+    total = x * 2
+    total += x
+    y += total
+    y.sum().backward()
+    assert x.grad.item() == 3
+
+
+def test_changes_in_place_keep_the_dtype():
+    x = tensor([1.0, 2.0])
+    x.mul_(tensor([0.5, 0.5], dtype="float64")).add_(np.float64(1))
+    assert x.dtype == np.float32
+    with pytest.raises(TypeError, match=r"add_ in place makes float32 of a Tensor of int64.*\.to\(dtype='float32'\)"):
+        tensor([1]).add_(0.5)
+
+
+@pytest.mark.parametrize(("make", "dtype"), [
+    (lambda: tensor([1.0]) * np.float64(2), "float32"), (lambda: tensor(np.array([1], np.uint8)) / 255, "float32"),
+    (lambda: tensor([1]) * tensor([1.0]), "float32"), (lambda: tensor([1.0]) - tensor([1]), "float32"),
+    (lambda: tensor([1]) * 0.5, "float32"),
+    (lambda: tensor([2]) / tensor([1]), "float32"), (lambda: tensor([1]) + 1, "int64"), (lambda: 2.0 ** tensor([3]), "float32"),
+    (lambda: tensor([1.0], dtype="float64") * tensor([1]), "float64")])
+def test_mixed_numbers_have_pytorchs_dtype(make, dtype, backend):
+    assert cnnkit.backends.dtype_name(make().dtype) in (dtype, {"int64": "int32", "float64": "float32"}.get(dtype))
+
+
+def test_powers_have_gradients_where_0_is_involved():
+    x = tensor([0.0, 2.0], requires_grad=True)
+    (x ** 0).sum().backward()
+    assert x.grad.tolist() == [0, 0]
+    x.grad = None
+    (x ** tensor([0.0, 3.0])).sum().backward()
+    assert x.grad.tolist() == [0, 12]
+    x.grad = None
+    (0 ** (x + 1)).sum().backward()
+    assert x.grad.tolist() == [0, 0]
+
+
+def test_gradients_of_0d_leaves_stay_arrays():
+    x = tensor(1.0, requires_grad=True)
+    for _ in range(2):
+        (x * 1 + x * 2).backward()
+    assert type(x.grad.array) is np.ndarray
+    assert x.grad.item() == 6
+
+
+def test_a_gradient_that_is_given_takes_the_tensors_dtype():
+    x = tensor([1.0, 2.0], requires_grad=True)
+    (x * 1).backward(np.array([1.0, 2.0]))
+    (x * 1).backward(tensor([1.0, 2.0], dtype="float64"))
+    x.register_hook(lambda dx: dx.to(dtype="float64"))
+    (x * 1).sum().backward()
+    assert x.grad.dtype == np.float32
+    assert x.grad.tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("wrong", [lambda dx: dx.sum(), lambda dx: 1.0])
+def test_a_hook_that_returns_no_gradient_is_refused(wrong):
+    x = tensor([1.0, 2.0], requires_grad=True)
+    x.register_hook(wrong)
+    with pytest.raises(ValueError, match=r"a gradient hook must return a Tensor of shape \(2,\) or None"):
+        (x * 1).sum().backward()

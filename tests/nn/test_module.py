@@ -215,3 +215,24 @@ def test_containers_count_index_slice_append_and_name_what_does_not_fit():
 def test_sequential_takes_names():
     model = nn.Sequential({"body": nn.Linear(1, 1), "head": nn.Linear(1, 1)})
     assert [n for n, _ in model.named_children()] == ["body", "head"]
+
+
+def test_a_parameter_is_not_replaced_by_what_would_not_be_trained():
+    layer = nn.Linear(2, 2)
+    with pytest.raises(TypeError, match=r"Linear\.weight is a Parameter, and a Tensor in its place.*nn\.Parameter"):
+        layer.weight = cnnkit.tensor([[1.0, 2.0], [3.0, 4.0]])
+    layer.weight = nn.Parameter(cnnkit.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    layer.bias = None
+    assert [n for n, _ in layer.named_parameters()] == ["weight"]
+
+
+def test_a_hand_written_update_changes_the_model():
+    model = nn.Linear(2, 1)
+    before = model.weight.tolist()
+    model(cnnkit.tensor([[1.0, 2.0]])).sum().backward()
+    with cnnkit.no_grad():
+        for p in model.parameters():
+            p -= 0.5 * p.grad
+        model.weight *= 2
+    assert model.weight.tolist() == [pytest.approx([2 * (before[0][0] - 0.5), 2 * (before[0][1] - 1.0)])]
+    assert isinstance(model.weight, nn.Parameter)

@@ -362,3 +362,14 @@ def test_a_table_may_keep_one_flat_buffer_and_write_in_place():
                 loss.backward()
     finally:
         backends.register_table(remove="flat")
+
+
+def test_momentum_is_kept_for_a_parameter_without_axes():
+    p = cnnkit.tensor(1.0, requires_grad=True)
+    optimizer = optim.SGD([p], lr=0.1, momentum=0.9)
+    for _ in range(4):
+        optimizer.zero_grad()
+        (p * 1).backward()
+        (p * 1).backward()
+        optimizer.step()
+    assert p.item() == pytest.approx(1 - 0.2 * (1 + 1.9 + 2.71 + 3.439))
