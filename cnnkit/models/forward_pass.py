@@ -13,7 +13,7 @@ from cnnkit.ops.pool import max_pool2d
 if TYPE_CHECKING:
     from cnnkit.models.simple import SimpleCNN
 
-__all__ = ["CONV", "LOSS", "POOL", "ForwardPass"]
+__all__ = ["CONV", "LOSS", "POOL", "WEIGHTS", "ForwardPass"]
 
 Array = Any
 WEIGHTS = ("filters", "filter_bias", "fc_weights", "fc_bias")

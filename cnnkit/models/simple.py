@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cnnkit import backends, random, shapes
-from cnnkit.autograd import Tensor
-from cnnkit.models.forward_pass import CONV, LOSS, POOL, ForwardPass
+from cnnkit.models import arguments
+from cnnkit.models.forward_pass import CONV, LOSS, POOL, WEIGHTS, ForwardPass
 from cnnkit.ops.activation import relu, softmax
 from cnnkit.ops.conv import conv2d
 from cnnkit.ops.loss import cross_entropy
@@ -24,7 +25,7 @@ class SimpleCNN:
     Every method takes one image (H, W) or a batch (N, H, W), of any size and library; uint8 pictures are divided by 255.
     What one image makes has the guide's shapes. A batch's feature maps get an axis N in front, and its ``flattened``,
     ``fc_output`` and ``softmax_output`` have a column for each image, so that
-    ``fc_weights @ flattened + fc_bias == fc_output`` holds for both.
+    ``fc_weights @ flattened + fc_bias == fc_output`` holds for both. Pixels that are NaN or infinite are refused.
 
     Parameters
     ----------
@@ -79,8 +80,12 @@ class SimpleCNN:
     def __init__(self, num_filters: int = 8, filter_size: int = 3, input_size: tuple[int, int] = (28, 28), pool_size: int = 2,
                  output_classes: int = 10, learning_rate: float = 0.01, *, seed: int = 0, dtype: Any = "float32",
                  backend: Any = None):
-        self.num_filters, self.filter_size, self.input_size = num_filters, filter_size, shapes.pair(input_size, "input_size")
-        self.pool_size, self.output_classes, self.learning_rate = pool_size, output_classes, learning_rate
+        self.num_filters = num_filters = arguments.whole("num_filters", num_filters, 1, 8)
+        self.filter_size = filter_size = arguments.whole("filter_size", filter_size, 1, 3)
+        self.input_size = arguments.image_size(input_size)
+        self.pool_size = pool_size = arguments.whole("pool_size", pool_size, 1, 2)
+        self.output_classes = output_classes = arguments.whole("output_classes", output_classes, 1, 10)
+        self.learning_rate = arguments.step_size(learning_rate)
         self.seed, self.dtype = seed, backends.dtype_name(dtype)
         self._backend = backends.get(backend) if backend is not None else backends.current()
         convolved = shapes.output_size(self.input_size, filter_size)
@@ -99,17 +104,17 @@ class SimpleCNN:
 
     def convolve(self, X: Any) -> Array:
         """Slide every filter over the image: (h, w) -> (h - k + 1, w - k + 1, F)."""
-        x, single = self._images(X)
+        x, single = arguments.images(self, X)
         filters = self._backend.namespace.reshape(self.filters, (-1, 1, self.filter_size, self.filter_size))
         return self._shown(conv2d(x, filters, self.filter_bias, **CONV)[0][0], single)
 
     def relu(self, x: Any) -> Array:
         """Each element, or 0 where it is negative."""
-        return relu(self._array(x))[0][0]
+        return relu(arguments.array(self, x))[0][0]
 
     def pool(self, X: Any) -> Array:
         """Take the largest value of each window: (h, w, F) -> (h // p, w // p, F)."""
-        x = self._array(X)
+        x = arguments.array(self, X)
         xp, single = self._backend.namespace, x.ndim == 3
         x = xp.permute_dims(x[None, ...] if single else x, (0, 3, 1, 2))
         window = (self.pool_size, self.pool_size)
@@ -117,28 +122,28 @@ class SimpleCNN:
 
     def softmax(self, x: Any) -> Array:
         """Turn scores into probabilities, column by column."""
-        return softmax(self._array(x), axis=0)[0][0]
+        return softmax(arguments.array(self, x), axis=0)[0][0]
 
     # -- forward, loss, backward ----------------------------------------------------------------------------------
 
     def forward(self, X: Any) -> Array:
         """Run the network; returns `softmax_output`, and keeps what each layer made."""
-        x, single = self._images(X)
+        x, single = arguments.images(self, X)
         self._pass = ForwardPass(self, x, single)
         return self.softmax_output
 
     def compute_loss(self, y_true: Any) -> float:
         """Cross-entropy of the last `forward`; the mean over a batch."""
         scores = self._last().scores
-        return float(cross_entropy(scores, self._labels(y_true, scores.shape[0]), None, **LOSS)[0][0])
+        return float(cross_entropy(scores, arguments.labels(self, y_true, scores.shape[0]), None, **LOSS)[0][0])
 
     def gradients(self, X: Any, y_true: Any) -> dict[str, Array]:
         """The loss's gradient with respect to each weight, under its attribute's name."""
-        x, single = self._images(X)
+        x, single = arguments.images(self, X)
         last = self._pass
         if last is None or not self._ran_on(last, x):
             last = self._pass = ForwardPass(self, x, single)
-        return last.gradients(self._labels(y_true, last.scores.shape[0]))[1]
+        return last.gradients(arguments.labels(self, y_true, last.scores.shape[0]))[1]
 
     def _ran_on(self, last: ForwardPass, x: Array) -> bool:
         """Whether a pass was of these images, and with the weights of now."""
@@ -170,10 +175,20 @@ class SimpleCNN:
             Take the images in a new order in each epoch.
         verbose : bool
             Print a line for each epoch.
+
+        Raises
+        ------
+        ValueError
+            If an argument makes no sense, or an image holds NaN or infinity; nothing has changed then.
+        FloatingPointError
+            If the loss of an epoch is no finite number: the weights are then what they were before the call.
         """
-        x, single = self._images(X)
+        epochs, batch_size = arguments.whole("epochs", epochs, 0, 10), arguments.whole("batch_size", batch_size, 1, 32)
+        arguments.step_size(self.learning_rate)
+        x, single = arguments.images(self, X)
         xp, count = self._backend.namespace, x.shape[0]
-        labels = self._labels(y, count)
+        labels = arguments.labels(self, y, count)
+        before = [(name, getattr(self, name)) for name in WEIGHTS], len(self.history)
         for epoch in range(epochs):
             order = random.permutation(random.fold_in(self._orders, len(self.history)), count) if shuffle else range(count)
             order = self._backend.asarray(order, "int64")
@@ -187,13 +202,23 @@ class SimpleCNN:
                 self._descend(gradients)
                 total = total + loss * truth.shape[0]
                 correct = correct + xp.count_nonzero(xp.argmax(self._pass.scores, axis=1) == truth)
-            self.history.append((float(total) / count, int(correct) / count))
+            loss = float(total) / count
+            if not math.isfinite(loss):
+                self._go_back_to(*before)
+                raise FloatingPointError(f"SimpleCNN's loss is {loss} after epoch {epoch + 1}: its numbers overflow; the weights "
+                                         f"are as they were before train; lower learning_rate (it is {self.learning_rate})")
+            self.history.append((loss, int(correct) / count))
             if verbose:
                 print(f"Epoch {epoch + 1}, Loss: {self.history[-1][0]:.4f}, Accuracy: {100 * self.history[-1][1]:.2f} %")
 
+    def _go_back_to(self, weights: list[tuple[str, Array]], epochs: int) -> None:
+        for name, weight in weights:
+            setattr(self, name, weight)
+        del self.history[epochs:]
+
     def predict(self, X: Any) -> Any:
         """The most probable class: an int for one image, an array (N,) for a batch."""
-        x, single = self._images(X)
+        x, single = arguments.images(self, X)
         parts = []
         for at in range(0, x.shape[0], CHUNK):
             self._pass = ForwardPass(self, x[at:min(at + CHUNK, x.shape[0]), ...], single)
@@ -230,41 +255,6 @@ class SimpleCNN:
     @property
     def softmax_output(self) -> Array:
         return softmax(self.fc_output, axis=0)[0][0]
-
-    # -- arguments ------------------------------------------------------------------------------------------------
-
-    def _array(self, x: Any) -> Array:
-        """Any library's array or numbers, as this network's."""
-        x = x.array if isinstance(x, Tensor) else x
-        here = self._backend
-        if not here.owns(x):
-            x = here.asarray(backends.backend_of(x).to_numpy(x) if hasattr(x, "dtype") else x)
-        whole = backends.dtype_name(x.dtype) == "uint8"
-        x = here.namespace.astype(x, here.dtype(self.dtype), copy=False)
-        return x / 255 if whole else x
-
-    def _images(self, X: Any) -> tuple[Array, bool]:
-        """(N, 1, H, W), and whether it was one image."""
-        x = self._array(X)
-        shape = tuple(x.shape)
-        if shape[-2:] != self.input_size or not (len(shape) in (2, 3) or (len(shape) == 4 and shape[1] == 1)) or 0 in shape:
-            h, w = self.input_size
-            raise ValueError(f"SimpleCNN(input_size={self.input_size}) takes one grey image of shape ({h}, {w}), or a batch "
-                             f"(N, {h}, {w}); got {shape}")
-        return self._backend.namespace.reshape(x, (-1, 1, *self.input_size)), len(shape) == 2
-
-    def _labels(self, y: Any, count: int) -> Array:
-        """(N,) int64, checked on the host."""
-        y = y.array if isinstance(y, Tensor) else y
-        values = backends.backend_of(y).to_numpy(y).reshape(-1).tolist() if hasattr(y, "dtype") else y
-        values = list(values) if isinstance(values, list | tuple) else [values]
-        if len(values) != count:
-            raise ValueError(f"SimpleCNN got {count} image{'s' * (count != 1)} and {len(values)} label{'s' * (len(values) != 1)}")
-        for value in values:
-            if not (hasattr(value, "__index__") and 0 <= value < self.output_classes):
-                raise ValueError(f"SimpleCNN(output_classes={self.output_classes}) takes labels 0 ... {self.output_classes - 1}; "
-                                 f"got {value!r}")
-        return self._backend.asarray(values, "int64")
 
     def _shown(self, maps: Array, single: bool | None = None) -> Array:
         """(N, F, h, w) as the guide lays it out: (h, w, F), or (N, h, w, F)."""

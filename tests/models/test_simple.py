@@ -101,10 +101,78 @@ def test_predict_of_many_images_is_that_of_each():
     (np.ones((9, 11)), 10, r"takes labels 0 ... 9; got 10"),
     (np.ones((9, 11)), -1, r"takes labels 0 ... 9; got -1"),
     (np.ones((9, 11)), 1.5, r"takes labels 0 ... 9; got 1.5"),
-    (np.ones((2, 9, 11)), [1], r"got 2 images and 1 label$")])
+    (np.ones((2, 9, 11)), [1], r"SimpleCNN takes one label for each image; got 2 images and 1 label$")])
 def test_bad_input_says_what_is_taken(images, labels, message):
     with pytest.raises(ValueError, match=message):
         SimpleCNN(input_size=(9, 11)).train(images, labels)
+
+
+WEIGHTS = ("filters", "filter_bias", "fc_weights", "fc_bias")
+
+
+@pytest.mark.parametrize("call", [
+    lambda net, X: net.train(X, LABELS, verbose=False), lambda net, X: net.backward(X, LABELS), lambda net, X: net.forward(X),
+    lambda net, X: net.predict(X), lambda net, X: net.gradients(X, LABELS)],
+    ids=["train", "backward", "forward", "predict", "gradients"])
+@pytest.mark.parametrize(("pixel", "what"), [(np.nan, "NaN"), (np.inf, "an infinite value")], ids=["nan", "inf"])
+def test_images_that_are_not_finite_are_refused_and_the_weights_untouched(call, pixel, what, backend):
+    net, images = SimpleCNN(input_size=(9, 11)), IMAGES.copy()
+    images[7, 2, 3] = pixel
+    before = [getattr(net, name) for name in WEIGHTS]
+    with pytest.raises(ValueError, match=f"^SimpleCNN takes finite pixels, and image 7 holds {what}; repair or remove"):
+        call(net, images)
+    assert all(getattr(net, name) is weight for name, weight in zip(WEIGHTS, before))
+    assert net.history == []
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"num_filters": 0}, "at least 1, as num_filters, such as num_filters=8; got 0"),
+    ({"num_filters": 2.5}, "as num_filters, such as num_filters=8; got 2.5"),
+    ({"filter_size": 0}, "as filter_size, such as filter_size=3; got 0"),
+    ({"pool_size": -1}, "as pool_size, such as pool_size=2; got -1"),
+    ({"output_classes": 0}, "as output_classes, such as output_classes=10; got 0"),
+    ({"input_size": 28}, r"takes input_size=\(height, width\), such as input_size=\(28, 28\); got 28"),
+    ({"input_size": (28, 0)}, r"takes input_size=\(height, width\), .*got \(28, 0\)"),
+    ({"input_size": (1, 28, 28)}, r"takes input_size=\(height, width\), .*got \(1, 28, 28\)"),
+    ({"learning_rate": -1}, "at least 0, as learning_rate, such as learning_rate=0.01; got -1"),
+    ({"learning_rate": float("nan")}, "as learning_rate, .*got nan"),
+    ({"learning_rate": "0.1"}, "as learning_rate, .*got '0.1'")], ids=str)
+def test_a_setting_that_makes_no_sense_says_what_does(settings, message):
+    with pytest.raises(ValueError, match=f"^SimpleCNN .*{message}$"):
+        SimpleCNN(**settings)
+
+
+def test_numpy_integers_are_taken_as_settings():
+    net = SimpleCNN(np.int64(2), np.int32(3), [np.int64(9), 11], output_classes=np.int8(4))
+    assert (net.num_filters, net.input_size, net.fc_bias.shape) == (2, (9, 11), (4, 1))
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"epochs": -1}, "at least 0, as epochs, such as epochs=10; got -1"), ({"epochs": 1.5}, "as epochs, .*got 1.5"),
+    ({"batch_size": 0}, "at least 1, as batch_size, such as batch_size=32; got 0"),
+    ({"batch_size": -4}, "as batch_size, .*got -4")], ids=str)
+def test_a_run_that_makes_no_sense_is_refused_and_the_weights_untouched(settings, message):
+    net = SimpleCNN(input_size=(9, 11))
+    before = [getattr(net, name) for name in WEIGHTS]
+    with pytest.raises(ValueError, match=f"^SimpleCNN .*{message}$"):
+        net.train(IMAGES, LABELS, verbose=False, **settings)
+    assert all(getattr(net, name) is weight for name, weight in zip(WEIGHTS, before))
+    net.learning_rate = -1
+    with pytest.raises(ValueError, match=r"learning_rate=0.01; got -1$"):
+        net.train(IMAGES, LABELS, verbose=False)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_run_whose_loss_overflows_stops_with_advice_and_the_weights_of_before(capsys):
+    net = SimpleCNN(input_size=(9, 11))
+    net.train(IMAGES, LABELS, epochs=1, verbose=False)
+    before, history = [getattr(net, name) for name in WEIGHTS], list(net.history)
+    net.learning_rate = 1e30
+    with pytest.raises(FloatingPointError, match=r"^SimpleCNN's loss is nan after epoch 1: .*learning_rate \(it is 1e\+30\)$"):
+        net.train(IMAGES, LABELS)
+    assert all(getattr(net, name) is weight for name, weight in zip(WEIGHTS, before))
+    assert net.history == history
+    assert capsys.readouterr().out == ""
 
 
 def test_attributes_before_the_first_forward_say_so():

@@ -1,0 +1,90 @@
+"""What `SimpleCNN` takes: its settings, images and labels, checked before anything changes."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any
+
+from cnnkit import backends
+from cnnkit.autograd import Tensor
+
+if TYPE_CHECKING:
+    from cnnkit.models.simple import SimpleCNN
+
+__all__ = ["array", "image_size", "images", "labels", "step_size", "whole"]
+
+Array = Any
+
+
+def whole(name: str, value: Any, least: int, example: int) -> int:
+    """A whole number of at least `least`, as Python's."""
+    if not hasattr(value, "__index__") or isinstance(value, bool) or operator.index(value) < least:
+        raise ValueError(f"SimpleCNN takes a whole number, at least {least}, as {name}, such as {name}={example}; got {value!r}")
+    return operator.index(value)
+
+
+def step_size(value: Any) -> float:
+    """A learning rate: finite, and not negative."""
+    try:
+        good = math.isfinite(value) and value >= 0
+    except TypeError:
+        good = False
+    if not good:
+        raise ValueError("SimpleCNN takes a finite number, at least 0, as learning_rate, such as learning_rate=0.01; "
+                         f"got {value!r}")
+    return value
+
+
+def image_size(value: Any) -> tuple[int, int]:
+    """(height, width)."""
+    pair = tuple(value) if isinstance(value, tuple | list) else ()
+    if len(pair) != 2 or any(not hasattr(n, "__index__") or isinstance(n, bool) or operator.index(n) < 1 for n in pair):
+        square = operator.index(value) if hasattr(value, "__index__") and not isinstance(value, bool) and value > 0 else 28
+        raise ValueError(f"SimpleCNN takes input_size=(height, width), such as input_size=({square}, {square}); got {value!r}")
+    return operator.index(pair[0]), operator.index(pair[1])
+
+
+def array(net: SimpleCNN, x: Any) -> Array:
+    """Any library's array or numbers, as this network's."""
+    x = x.array if isinstance(x, Tensor) else x
+    here = net._backend
+    if not here.owns(x):
+        x = here.asarray(backends.backend_of(x).to_numpy(x) if hasattr(x, "dtype") else x)
+    pixels = backends.dtype_name(x.dtype) == "uint8"
+    x = here.namespace.astype(x, here.dtype(net.dtype), copy=False)
+    return x / 255 if pixels else x
+
+
+def images(net: SimpleCNN, X: Any) -> tuple[Array, bool]:
+    """(N, 1, H, W) of finite numbers, and whether it was one image."""
+    x = array(net, X)
+    shape = tuple(x.shape)
+    if shape[-2:] != net.input_size or not (len(shape) in (2, 3) or (len(shape) == 4 and shape[1] == 1)) or 0 in shape:
+        h, w = net.input_size
+        raise ValueError(f"SimpleCNN(input_size={net.input_size}) takes one grey image of shape ({h}, {w}), or a batch "
+                         f"(N, {h}, {w}); got {shape}")
+    xp = net._backend.namespace
+    x = xp.reshape(x, (-1, 1, *net.input_size))
+    finite = xp.isfinite(x)
+    if not bool(xp.all(finite)):
+        bad = net._backend.to_numpy(xp.all(finite, axis=(1, 2, 3))).tolist().index(False)
+        what = "NaN" if bool(xp.any(xp.isnan(x[bad, ...]))) else "an infinite value"
+        raise ValueError(f"SimpleCNN takes finite pixels, and image {bad} holds {what}; repair or remove it "
+                         "(numpy.nan_to_num(X) replaces such pixels)")
+    return x, len(shape) == 2
+
+
+def labels(net: SimpleCNN, y: Any, count: int) -> Array:
+    """(N,) int64, checked on the host."""
+    y = y.array if isinstance(y, Tensor) else y
+    values = backends.backend_of(y).to_numpy(y).reshape(-1).tolist() if hasattr(y, "dtype") else y
+    values = list(values) if isinstance(values, list | tuple) else [values]
+    if len(values) != count:
+        raise ValueError(f"SimpleCNN takes one label for each image; got {count} image{'s' * (count != 1)} and "
+                         f"{len(values)} label{'s' * (len(values) != 1)}")
+    for value in values:
+        if not (hasattr(value, "__index__") and 0 <= value < net.output_classes):
+            raise ValueError(f"SimpleCNN(output_classes={net.output_classes}) takes labels 0 ... {net.output_classes - 1}; "
+                             f"got {value!r}")
+    return net._backend.asarray(values, "int64")
