@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cnnkit.autograd import Tensor, no_grad, tensor
 
@@ -43,12 +44,13 @@ class Picture:
     """
 
     def __init__(self, image: Any, caption: str = "", low: float | None = None, high: float | None = None):
-        rows = _rows(image)
-        values = [v for row in rows for v in row if math.isfinite(v)]
-        low = min(values, default=0.0) if low is None else low
-        high = max(values, default=1.0) if high is None else high
+        values = _host(image)
+        finite = values[np.isfinite(values)]
+        low = (float(finite.min()) if finite.size else 0.0) if low is None else low
+        high = (float(finite.max()) if finite.size else 1.0) if high is None else high
         span = high - low if high > low else 1.0
-        self.levels = [[0 if math.isnan(v) else round(255 * min(max((v - low) / span, 0.0), 1.0)) for v in row] for row in rows]
+        shares = np.clip(np.nan_to_num((values - low) / span, nan=0.0), 0.0, 1.0)
+        self.levels: list[list[int]] = np.rint(255 * shares).astype(int).tolist()
         self.caption = caption
 
     @property
@@ -194,9 +196,10 @@ def _grey(level: int) -> str:
     return f"#{level:02x}{level:02x}{level:02x}"
 
 
-def _rows(image: Any) -> list[list[float]]:
+def _host(image: Any) -> np.ndarray:
+    """(H, W) in float64, in the host's memory."""
     with no_grad():
         image = image if isinstance(image, Tensor) else Tensor(image) if hasattr(image, "dtype") else tensor(image)
         if image.ndim != 2:
             raise ValueError(f"a picture has two axes, (H, W); got shape {image.shape}")
-        return [[float(v) for v in row] for row in image.tolist()]
+        return image.numpy().astype("float64")

@@ -88,6 +88,16 @@ def test_sobel_averages_colours():
     assert [p.levels for p in sobel(image[None]).pictures] == [p.levels for p in sobel(half_bright()).pictures]
 
 
+@pytest.mark.parametrize(("height", "width"), [(3, 3), (3, 50), (64, 64), (37, 211)])
+def test_sobel_of_an_image_of_any_size_keeps_its_size_but_for_the_border(height, width):
+    image = np.zeros((height, width))
+    image[:, width // 2:] = 1.0
+    gallery = sobel(image)
+    assert [(len(p.levels), p.width) for p in gallery.pictures] == [(height, width)] + [(height - 2, width - 2)] * 3
+    edge = [255 if column in (width // 2 - 2, width // 2 - 1) else 0 for column in range(width - 2)]
+    assert gallery.pictures[1].levels == [edge] * (height - 2)
+
+
 def test_every_library_shows_the_same_pictures(backend):
     image = np.arange(64, dtype="float32").reshape(8, 8)
     shown = [p.levels for p in sobel(backend.asarray(image)).pictures]
