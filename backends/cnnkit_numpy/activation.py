@@ -80,7 +80,7 @@ def softmax(x: np.ndarray, *, needs: Sequence[bool], axis: int) -> tuple:
     """exp(x - max) / sum."""
     if x.size == 0 or x.itemsize == 2:
         return NotImplemented
-    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as in PyTorch, without a warning
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is NaN, as in PyTorch, without a warning
         y = x - np.maximum.reduce(x, axis, keepdims=True)
         np.exp(y, out=y)
         y /= np.add.reduce(y, axis, keepdims=True)
@@ -96,7 +96,7 @@ def log_softmax(x: np.ndarray, *, needs: Sequence[bool], axis: int) -> tuple:
     """x - max - log(sum(exp(x - max)))."""
     if x.size == 0 or x.itemsize == 2:
         return NotImplemented
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         y = x - np.maximum.reduce(x, axis, keepdims=True)
         y -= np.log(np.add.reduce(np.exp(y), axis, keepdims=True))
 

@@ -19,7 +19,7 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | N
     labels, kept = _labels("cross_entropy", target, logits.shape[axis], ignore_index)
     if label_smoothing or logits.itemsize == 2 or logits.size == 0 or needs[2]:
         return NotImplemented
-    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as in PyTorch, without a warning
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is NaN, as in PyTorch, without a warning
         shifted = logits - np.maximum.reduce(logits, axis, keepdims=True)
         at = _at(labels, axis)
         losses = shifted[at]

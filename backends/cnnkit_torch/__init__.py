@@ -17,7 +17,8 @@ class TorchBackend(ArrayAPIBackend):
         return torch.asarray(data, dtype=self.dtype(dtype) if dtype is not None else data.dtype, device=device).clone()
 
     def to_numpy(self, array: Any) -> np.ndarray:
-        return array.detach().cpu().numpy()
+        array = array.detach().cpu()
+        return (array.float() if "bfloat16" in str(array.dtype) else array).numpy()  # NumPy has no bfloat16
 
 
 backend = TorchBackend("torch", "array_api_compat.torch", ("torch:Tensor",), "torch")

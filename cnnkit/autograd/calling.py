@@ -46,7 +46,8 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
             versions.append((i._version, i._version[0]))
         else:
             array, wanted = i, False
-            if isinstance(i, float | int) and type(i) not in PLAIN:  # NumPy's float64 is a float, and would widen float32
+            if i is not None and type(i) not in PLAIN and isinstance(i, float | int):
+                # NumPy's float64 is a float, and would widen float32
                 array = i = float(i) if isinstance(i, float) else int(i)
             shape, dtype = getattr(i, "shape", None if i is None else ()), getattr(i, "dtype", None)
             alike = alike and i is None

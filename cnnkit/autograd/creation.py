@@ -55,6 +55,9 @@ def _kind_of(data: Any) -> str:
         return "float" if "float" in name else "bool" if name == "bool" else "int"
     if isinstance(data, Sequence) and not isinstance(data, str):
         kinds = {_kind_of(d) for d in data}
+        lengths = {len(d) if isinstance(d, Sequence) else None for d in data}
+        if len(lengths) > 1:
+            raise ValueError(f"tensor() got rows of different lengths: {data!r:.60}")
         return next((k for k in ("float", "int", "bool") if k in kinds), "float")
     if isinstance(data, Number):
         return type(data).__name__

@@ -9,6 +9,7 @@ from cnnkit.autograd.calling import apply
 from cnnkit.autograd.tape import mode, no_grad
 from cnnkit.autograd.value import Number, Value
 from cnnkit.ops import elementwise, indexing, matmul, reduction, shaping
+from cnnkit.ops.broadcasting import broadcast_shape
 from cnnkit.ops.core import Op
 
 __all__ = ["Tensor"]
@@ -91,9 +92,13 @@ class Tensor(Value):
         backend, shape, dtype = self._backend(), self.shape, self.dtype
         if isinstance(values, Tensor):
             values = values.array if backends.backend_of(values.array) is backend else values.numpy()
+        if values is None:
+            raise TypeError("copy_() needs values; got None")
         new = backend.asarray(values, dtype)
         if tuple(new.shape) != shape:
             xp = backend.namespace
+            if broadcast_shape("copy_", (new.shape, shape)) != shape:
+                raise ValueError(f"copy_() cannot fill a Tensor of shape {shape} with values of shape {tuple(new.shape)}")
             new = xp.asarray(xp.broadcast_to(new, shape), copy=True)
         return self._replace(new)
 

@@ -175,6 +175,7 @@ def _averaged(kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any, count
 @_cached
 def _adaptive(output_size: Any) -> dict:
     size = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
+    size = tuple(int(n) if hasattr(n, "__index__") and not isinstance(n, bool) else n for n in size)
     if len(size) != 2 or not all(n is None or (type(n) is int and n > 0) for n in size):
         raise ValueError(f"output_size must be a positive integer, or a pair of them, with None for a size to keep; got "
                          f"{output_size!r}")
@@ -186,5 +187,6 @@ def _sizes(kernel_size: Any, stride: Any, padding: Any) -> dict:
         raise TypeError(f"padding of a pooling must be an integer, a pair (height, width) or a pair of pairs ((top, bottom), "
                         f"(left, right)); got {padding!r}. shapes.pads({padding!r}, size, kernel_size, stride) gives it in numbers")
     kernel_size = pair(kernel_size, "kernel_size")
-    return {"kernel_size": kernel_size, "stride": kernel_size if stride is None or stride == [] else pair(stride, "stride"),
+    own = stride is None or (isinstance(stride, list) and not stride)
+    return {"kernel_size": kernel_size, "stride": kernel_size if own else pair(stride, "stride"),
             "padding": pads(padding, (1, 1), kernel_size)}

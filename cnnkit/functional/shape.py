@@ -113,6 +113,8 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     >>> where(x > 0, x, 0.0)
     tensor([0., 2.])
     """
+    if not isinstance(input, Tensor) and not isinstance(other, Tensor) and not (hasattr(input, "dtype") or hasattr(other, "dtype")):
+        raise TypeError(f"where() needs a Tensor among its two sources, for the dtype; got {input!r} and {other!r}")
     return apply(elementwise.where, condition, input, other)
 
 

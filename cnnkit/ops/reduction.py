@@ -19,7 +19,10 @@ def _axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     for a in axes:
         if not -ndim <= a < ndim:
             raise IndexError(f"{name} got axis {a} for an array with {ndim} axes")
-    return tuple(a % ndim for a in axes)
+    found = tuple(a % ndim for a in axes)
+    if len(set(found)) < len(found):
+        raise ValueError(f"{name} got axes {tuple(axes)}, and one of them twice")
+    return found
 
 
 def _infer_reduction(name: str) -> Callable:
@@ -80,7 +83,14 @@ def max(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = F
     return y, backward
 
 
-@op(differentiable=0)
+def _infer_argmax(shapes: Sequence, dtypes: Sequence, *, axis: int | None, keepdims: bool) -> tuple:
+    axes = _axes("argmax", axis, len(shapes[0]))
+    if any(shapes[0][a] == 0 for a in axes):
+        raise ValueError(f"argmax over an empty axis of an array of shape {tuple(shapes[0])}")
+    return (None,)
+
+
+@op(infer=_infer_argmax, differentiable=0)
 def argmax(x: Array, *, needs: Sequence[bool], axis: int | None = None, keepdims: bool = False) -> tuple:
     """Position of the first maximum along `axis`, or in the flattened array."""
     return namespace_of(x).argmax(x, axis=axis, keepdims=keepdims), None

@@ -61,7 +61,15 @@ def permute(x: Array, *, needs: Sequence[bool], axes: tuple[int, ...]) -> tuple:
     return xp.permute_dims(x, axes), (lambda dy: (xp.permute_dims(dy, back),)) if needs[0] else None
 
 
-@op
+def _infer_expand(shapes: Sequence, dtypes: Sequence, *, shape: tuple[int, ...]) -> tuple:
+    before = tuple(shapes[0])
+    kept = (1,) * (len(shape) - len(before)) + before
+    if len(shape) < len(before) or any(n not in (-1, k) and k != 1 for n, k in zip(shape, kept)):
+        raise ValueError(f"expand cannot stretch {before} to {tuple(shape)}: only axes of size 1 stretch, and new ones come first")
+    return ((tuple(k if n == -1 else n for n, k in zip(shape, kept)), dtypes[0]),)
+
+
+@op(infer=_infer_expand)
 def expand(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple:
     """Broadcast to `shape`; -1 keeps a size."""
     xp = namespace_of(x)

@@ -380,3 +380,18 @@ def test_a_hook_that_returns_no_gradient_is_refused(wrong):
     x.register_hook(wrong)
     with pytest.raises(ValueError, match=r"a gradient hook must return a Tensor of shape \(2,\) or None"):
         (x * 1).sum().backward()
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda x: x.expand(3), r"expand cannot stretch \(2,\) to \(3,\)"),
+    (lambda x: x.copy_([1.0, 2.0, 3.0]), "copy_"),
+    (lambda x: x.copy_(None), "copy_.. needs values"),
+    (lambda x: x.argmax(9), "argmax got axis 9"),
+    (lambda x: x[2:].argmax(), "argmax over an empty axis"),
+    (lambda x: x.sum((0, 0)), "one of them twice"),
+    (lambda x: tensor([[1.0, 2.0], [3.0]]), "rows of different lengths"),
+    (lambda x: cnnkit.functional.where(x > 0, 1.0, 2.0), "needs a Tensor among its two sources"),
+])
+def test_wrong_shapes_and_axes_are_named(call, message):
+    with pytest.raises((ValueError, TypeError, IndexError), match=message):
+        call(tensor([1.0, 2.0]))

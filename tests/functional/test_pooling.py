@@ -69,3 +69,9 @@ def test_wrong_arguments_are_named(x, pool, arguments, error, message):
 def test_an_image_without_pixels_is_refused(pool):
     with pytest.raises(ValueError, match=r"with pixels; got \(1, 1, 0, 3\)"):
         pool(cnnkit.tensor(np.zeros((1, 1, 0, 3))), 1)
+
+
+def test_numpy_integers_are_sizes_too():
+    x = cnnkit.tensor(np.arange(16.0).reshape(1, 1, 4, 4))
+    assert F.max_pool2d(x, np.int64(2), np.int64(2)).shape == (1, 1, 2, 2)
+    assert F.adaptive_avg_pool2d(x, np.int64(2)).shape == (1, 1, 2, 2)
