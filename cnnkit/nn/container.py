@@ -94,6 +94,17 @@ class ModuleList(_Indexed):
         super().__init__()
         self.extend(modules)
 
+    def __repr__(self) -> str:
+        runs: list[list] = []  # first number, last number, repr: equal neighbours share a line
+        for n, module in enumerate(self):
+            text = repr(module)
+            if runs and runs[-1][2] == text:
+                runs[-1][1] = n
+            else:
+                runs.append([n, n, text])
+        lines = [f"  ({a}): {text}" if a == b else f"  ({a}-{b}): {b - a + 1} x {text}" for a, b, text in runs]
+        return "\n".join(["ModuleList(", *(line.replace("\n", "\n  ") for line in lines), ")"]) if lines else "ModuleList()"
+
 
 def _checked(owner: Module, module: Any) -> Module:
     if not isinstance(module, Module):

@@ -236,3 +236,9 @@ def test_a_hand_written_update_changes_the_model():
         model.weight *= 2
     assert model.weight.tolist() == [pytest.approx([2 * (before[0][0] - 0.5), 2 * (before[0][1] - 1.0)])]
     assert isinstance(model.weight, nn.Parameter)
+
+
+def test_equal_neighbours_in_a_list_share_a_line_as_in_pytorch():
+    listed = nn.ModuleList([nn.ReLU(), nn.ReLU(), nn.Sequential(nn.Tanh())])
+    assert repr(listed) == "ModuleList(\n  (0-1): 2 x ReLU()\n  (2): Sequential(\n    (0): Tanh()\n  )\n)"
+    assert repr(nn.ModuleList()) == "ModuleList()"
