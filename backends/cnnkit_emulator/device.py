@@ -29,6 +29,7 @@ class KernelFault(RuntimeError):
 
 
 _local = threading.local()
+_one_launch = threading.Lock()
 
 
 @contextmanager
@@ -90,8 +91,9 @@ class EmulatedDevice:
         pointers = (ctypes.c_void_p * len(cells))(*(c.ctypes.data for c in cells))
         message = ctypes.create_string_buffer(1000)
         chosen, seed = getattr(_local, "schedule", (0, 0))
-        shared = library.emu_launch(index, (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block), pointers, chosen, seed, message,
-                                    len(message))
+        with _one_launch:
+            shared = library.emu_launch(index, (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block), pointers, chosen, seed,
+                                        message, len(message))
         if shared < 0:
             raise KernelFault(f"{name}: {message.value.decode()}")
         for i, (array, memory, writes) in enumerate(zip(arguments, guarded, written)):

@@ -1,12 +1,9 @@
 // One thread block at a time: a fiber for each CUDA thread, barriers, shuffles and shared memory, and a scheduler that
 // finds barriers that not every thread reaches.
 #pragma once
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <functional>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -49,13 +46,27 @@ struct Shared {
 
 struct Failure { std::string message; };
 
+struct Random {  // splitmix64 (Steele, Lea and Flood 2014): small, and the same everywhere
+    uint64_t state;
+    uint64_t next() {
+        uint64_t z = state += 0x9E3779B97F4A7C15u;
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+        z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+        return z ^ z >> 31;
+    }
+    template <class T> void shuffle(std::vector<T>& items) {
+        for (size_t i = items.size(); i > 1; i--) std::swap(items[i - 1], items[next() % i]);
+    }
+};
+
 static std::vector<Thread> threads;
 static std::vector<char*> stacks;
 static std::vector<Shared*> shared_blocks;
 static Fiber scheduler;
 static Thread* current = nullptr;
 static unsigned waiting = 0, gone = 0;
-static std::function<void()>* body = nullptr;
+static void (*kernel)(void** arguments) = nullptr;
+static void** kernel_arguments = nullptr;
 static std::string fault;   // set by a thread that must not go on
 
 static std::string name(const uint3& i) {
@@ -77,7 +88,7 @@ static void wait(State state, const char* site, unsigned mask) {
 }
 
 static void enter() {
-    (*body)();
+    kernel(kernel_arguments);
     for (;;) wait(State::left, "", 0);
 }
 
@@ -110,7 +121,7 @@ static void* shared(size_t size, const char* site) {
     if (!found) shared_blocks.push_back(found = new Shared{site, size, std::vector<unsigned char>(size + 2 * guard + 256), false});
     auto start = (reinterpret_cast<uintptr_t>(found->memory.data()) + guard + 255) & ~uintptr_t(255);
     if (!found->live) {
-        std::fill(found->memory.begin(), found->memory.end(), poison);
+        memset(found->memory.data(), poison, found->memory.size());
         found->live = true;
     }
     return reinterpret_cast<void*>(start);
@@ -178,7 +189,7 @@ static void resume(Thread& t) {
     release(t);
 }
 
-static void start_block(std::function<void()>& kernel) {
+static void start_block() {
     unsigned count = blockDim.x * blockDim.y * blockDim.z;
     threads.resize(count);
     while (stacks.size() < count) stacks.push_back(static_cast<char*>(malloc(stack_size)));
@@ -191,20 +202,19 @@ static void start_block(std::function<void()>& kernel) {
     }
     waiting = gone = 0;
     fault.clear();
-    body = &kernel;
 }
 
 // Runs every thread of the block to its end. Skewed: a random warp runs until it blocks, before another one moves.
-static void run_block(std::function<void()>& kernel, Schedule schedule, std::mt19937_64& random) {
-    start_block(kernel);
+static void run_block(Schedule schedule, Random& random) {
+    start_block();
     unsigned count = unsigned(threads.size()), warps = (count + 31) / 32;
     std::vector<unsigned> order(warps);
     for (unsigned w = 0; w < warps; w++) order[w] = schedule == reversed ? warps - 1 - w : w;
     while (gone < count) {
         bool moved = false;
-        if (schedule == skewed) std::shuffle(order.begin(), order.end(), random);
+        if (schedule == skewed) random.shuffle(order);
         for (unsigned w : order) {
-            unsigned first = w * 32, lanes = std::min(32u, count - first);
+            unsigned first = w * 32, lanes = count - first < 32 ? count - first : 32;
             for (bool again = true; again;) {
                 again = false;
                 for (unsigned lane = 0; lane < lanes; lane++) {

@@ -1,7 +1,5 @@
 // What the host calls: a kernel of the table below, on a grid, under a schedule; included after the .cu file.
 #pragma once
-#include <mutex>
-#include <tuple>
 #include <utility>
 #if defined(__SSE__)
 #include <xmmintrin.h>
@@ -36,7 +34,6 @@ template <class... A, void (*kernel)(A...)> struct Run<kernel> {
 
 struct Entry { const char* name; Runner run; size_t (*size)(unsigned); };
 extern const Entry table[];
-static std::mutex one_launch;
 
 }  // namespace emu
 
@@ -45,25 +42,25 @@ static std::mutex one_launch;
 // The size that the kernel's argument `i` has in C++; 0 where there is none.
 EXPORT long emu_argument_size(int kernel, unsigned i) { return long(emu::table[kernel].size(i)); }
 
-// Returns the bytes of shared memory per block, or -1 with what went wrong in `message`.
+// One launch at a time: the caller holds a lock. Returns the bytes of shared memory per block, or -1 with what went wrong in `message`.
 EXPORT long emu_launch(int kernel, const unsigned* grid, const unsigned* block, void** arguments, int schedule, uint64_t seed,
                        char* message, long capacity) {
-    std::lock_guard<std::mutex> lock(emu::one_launch);
     emu::FlushDenormals flush;
     gridDim = dim3(grid[0], grid[1], grid[2]);
     blockDim = dim3(block[0], block[1], block[2]);
-    std::mt19937_64 random(seed);
+    emu::Random random{seed};
     for (emu::Shared* s : emu::shared_blocks) delete s;
     emu::shared_blocks.clear();
-    std::function<void()> body = [&] { emu::table[kernel].run(arguments); };
+    emu::kernel = emu::table[kernel].run;
+    emu::kernel_arguments = arguments;
     uint64_t blocks = uint64_t(grid[0]) * grid[1] * grid[2];
     std::vector<uint64_t> order(blocks);
     for (uint64_t i = 0; i < blocks; i++) order[i] = schedule == emu::reversed ? blocks - 1 - i : i;
-    if (schedule == emu::skewed) std::shuffle(order.begin(), order.end(), random);
+    if (schedule == emu::skewed) random.shuffle(order);
     try {
         for (uint64_t i : order) {
             blockIdx = {unsigned(i % grid[0]), unsigned(i / grid[0] % grid[1]), unsigned(i / grid[0] / grid[1])};
-            emu::run_block(body, emu::Schedule(schedule), random);
+            emu::run_block(emu::Schedule(schedule), random);
         }
     } catch (const emu::Failure& failure) {
         snprintf(message, size_t(capacity), "%s", failure.message.c_str());
