@@ -205,9 +205,7 @@ __global__ void __launch_bounds__(256) conv2d_add_slices(const float* partial, T
     dweight[i] = narrow<T>(sum);
 }
 
-struct Sums { float of[256]; };
-
-// One block for each output channel: every thread adds up every 256th pixel, then halves are added to halves.
+// One block for each output channel: every thread adds up every 256th pixel.
 template <class T>
 __global__ void __launch_bounds__(256) conv2d_bias_gradient(const T* dy, T* dbias, Strides dy_by, Shape shape) {
     SHARED(Sums, sums);
@@ -217,10 +215,6 @@ __global__ void __launch_bounds__(256) conv2d_bias_gradient(const T* dy, T* dbia
         Pixel at = pixel_of(i, shape.P, shape.Q);
         sum += read(dy, dy_by, at.n, k, at.h, at.w);
     }
-    sums.of[thread] = sum;
-    for (int half = 128; half; half /= 2) {
-        __syncthreads();
-        if (thread < half) sums.of[thread] += sums.of[thread + half];
-    }
-    if (thread == 0) dbias[k] = narrow<T>(sums.of[0]);
+    sum = block_sum(sum, sums);
+    if (thread == 0) dbias[k] = narrow<T>(sum);
 }

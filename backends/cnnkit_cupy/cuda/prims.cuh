@@ -28,3 +28,29 @@ template <> __device__ inline __half narrow<__half>(float x) { return __float2ha
 
 // Where an element of a 4-d array lies: each input has strides of its own, in elements, and may be any view.
 struct Strides { long long n, c, h, w; };
+
+// -- sums in a fixed order: the same bits in every run --
+
+struct Sums { float of[256]; };
+
+// The sum over the block's 256 threads, for all of them: halves are added to halves.
+__device__ inline float block_sum(float mine, Sums& sums) {
+    const int thread = threadIdx.x;
+    __syncthreads();  // everybody has read the sum before
+    sums.of[thread] = mine;
+    for (int half = 128; half; half /= 2) {
+        __syncthreads();
+        if (thread < half) sums.of[thread] += sums.of[thread + half];
+    }
+    __syncthreads();
+    return sums.of[0];
+}
+
+__device__ inline float warp_sum(float mine) {
+    for (int step = 16; step; step /= 2) mine += __shfl_xor_sync(0xFFFFFFFFu, mine, step);
+    return mine;
+}
+__device__ inline float warp_max(float mine) {
+    for (int step = 16; step; step /= 2) mine = fmaxf(mine, __shfl_xor_sync(0xFFFFFFFFu, mine, step));
+    return mine;
+}

@@ -13,7 +13,7 @@ from cnnkit_cupy.sources import source, structure
 
 from cnnkit import backends
 
-kernels.kernels()  # fills the table
+kernels.kernels("emulator")  # fills the table
 
 
 class Recorder:

@@ -16,10 +16,11 @@ MUTANTS = {
     "missing barrier before the sums": ("conv", "        __syncthreads();\n        for (int i = 0; i < Tiling::depth; i++) {",
                                         "        for (int i = 0; i < Tiling::depth; i++) {"),
     "missing barrier after the sums": ("conv", "        __syncthreads();\n    }\n    for", "    }\n    for"),
-    "barrier that some threads skip": ("conv", "        __syncthreads();\n        if (thread < half)",
-                                       "        if (thread < half) __syncthreads();\n        if (thread < half)"),
-    "missing barrier in the bias's sum": ("conv", "        __syncthreads();\n        if (thread < half)",
-                                          "        if (thread < half)"),
+    "barrier that some threads skip": ("conv", "__syncthreads();\n        if (thread < half)",
+                                       "if (thread < half) __syncthreads();\n        if (thread < half)"),
+    "missing barrier in the block's sum": ("conv", "__syncthreads();\n        if (thread < half)", "if (thread < half)"),
+    "missing barrier between two sums": ("norm", "__syncthreads();  // everybody", "// everybody"),
+    "missing barrier behind the sum": ("norm", "    __syncthreads();\n    return sums.of[0];", "    return sums.of[0];"),
     "missing guard of the last columns": ("conv", "if (row < rows && column < columns)", "if (row < rows)"),
     "missing guard of the depth": ("conv", "first_row + row < rows && start + i < depth", "first_row + row < rows"),
     "stride of the other axis": ("conv", "pixel.w * shape.stride_w - shape.left", "pixel.w * shape.stride_h - shape.left"),
@@ -37,12 +38,23 @@ MUTANTS = {
     "input taken for contiguous": ("pool", "image[h * view.h + w * view.w]);\n            if",
                                    "image[h * windows.W + w]);\n            if"),
     "one image for all": ("pool", "dy + at.n * view.n + at.c * view.c;\n    const Arg*", "dy + at.c * view.c;\n    const Arg*"),
+    "variance with the wrong divisor": ("norm", "variance * (static_cast<float>(count) / (count - 1))", "variance"),
+    "variance about zero": ("norm", "- center;\n            sum += off * off", ";\n            sum += off * off"),
+    "eval mode normalises by the batch": ("norm", "if (norm.training) {\n            const", "if (true) {\n            const"),
+    "shuffle that does not reach every lane": ("loss", "step /= 2) mine += __shfl", "step /= 4) mine += __shfl"),
+    "largest score not taken away": ("loss", "largest = warp_max(largest);", "largest = 0;"),
+    "ignored samples count": ("loss", "if (!counted) desired = 0;", ""),
+    "sum where the mean is asked": ("loss", "if (loss.mean) share /= *total;", ""),
+    "wrong rotation": ("random", "26, 6, 17", "26, 7, 17"),
+    "key added a round late": ("random", "round % 4 == 3", "round % 4 == 0"),
+    "second word of a pair left out": ("random", "y[2 * i + 1] = dropped(x", "y[2 * i + 1] = y[2 * i]; else dropped(x"),
     "padding counts always": ("pool", "int least = include_pad ? -before : 0", "int least = -before"),
 }
-OPS = {"conv": ("conv2d",), "pool": ("max_pool2d", "avg_pool2d")}
+OPS = {"conv": ("conv2d",), "pool": ("max_pool2d", "avg_pool2d"), "loss": ("cross_entropy",), "norm": ("batch_norm",),
+       "random": ("dropout",)}
 SCHEDULES = (("in order", 0), ("reversed", 0), ("skewed", 1))
 
-kernels.kernels()  # fills the table
+kernels.kernels("emulator")  # fills the table
 
 
 def found_by(case, target):
@@ -64,7 +76,8 @@ def test_a_mutant_is_found(name, monkeypatch):
     module, right, wrong = MUTANTS[name]
     text = sources.source(module)
     assert text.count(right) == 1, "the mutant's line is not in the source, or more than once"
-    floats = tuple(n for n in launcher.instances(module) if "half" not in n and "long" not in n)  # fewer compile faster
+    # fewer instances compile faster: float only
+    floats = tuple(n for n in launcher.instances(module) if "half" not in n and (module != "pool" or "long" not in n))
     monkeypatch.setattr(launcher, "instances", lambda asked: floats)
     monkeypatch.setattr(build, "FLAGS", tuple("-O1" if flag == "-O2" else flag for flag in build.FLAGS))
     monkeypatch.setattr(launcher, "source", lambda asked: text.replace(right, wrong) if asked == module else sources.source(asked))

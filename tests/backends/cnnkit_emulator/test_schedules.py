@@ -8,7 +8,7 @@ from cnnkit.conformance.checks import bits, call, check_gradients, check_outputs
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
-OPS = ("conv2d", "max_pool2d", "max_pool2d_with_indices", "avg_pool2d")
+OPS = ("conv2d", "max_pool2d", "max_pool2d_with_indices", "avg_pool2d", "cross_entropy", "batch_norm", "dropout")
 CASES = [case for case in conformance.CASES if case.op in OPS]
 
 
