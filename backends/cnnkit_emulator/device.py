@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from cnnkit_emulator.array import Array, poisoned
-from cnnkit_emulator.build import build
+from cnnkit_emulator.build import build, with_lines
 
-__all__ = ["EmulatedDevice", "KernelFault", "schedule"]
+__all__ = ["EmulatedDevice", "KernelFault", "schedule", "traced"]
 
 GUARD = 4096     # bytes before and after each array that a kernel must not write; it reads NaN there
 ALIGNMENT = 256  # of a fresh array, as on a GPU
@@ -46,6 +46,19 @@ def schedule(name: str, seed: int = 0) -> Iterator[None]:
         yield
     finally:
         _local.schedule = before
+
+
+@contextmanager
+def traced() -> Iterator[None]:
+    """Watch every access of kernels in this thread: races within and between blocks, and reads of unwritten shared memory.
+
+    Kernels are built anew, and run several times slower.
+    """
+    before, _local.trace = getattr(_local, "trace", False), True
+    try:
+        yield
+    finally:
+        _local.trace = before
 
 
 class EmulatedDevice:
@@ -80,7 +93,8 @@ class EmulatedDevice:
         KernelFault
             Barriers that not all threads reach; writes outside the arrays, outside shared memory, or into inputs.
         """
-        library, index = build(source, kernels), kernels.index(name)
+        trace = getattr(_local, "trace", False)
+        library, index = build(source, kernels, trace), kernels.index(name)
         guarded = [Guarded(a.host) if isinstance(a, Array) else None for a in arguments]
         values = [np.uintp(0 if a is None else g.address) if a is None or g is not None else a for a, g in zip(arguments, guarded)]
         for i in range(len(values) + 1):
@@ -92,10 +106,14 @@ class EmulatedDevice:
         message = ctypes.create_string_buffer(1000)
         chosen, seed = getattr(_local, "schedule", (0, 0))
         with _one_launch:
+            if trace:
+                library.emu_forget()
+                for memory in filter(None, guarded):
+                    library.emu_watch(memory.memory.ctypes.data + memory.first, memory.size)
             shared = library.emu_launch(index, (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block), pointers, chosen, seed,
                                         message, len(message))
         if shared < 0:
-            raise KernelFault(f"{name}: {message.value.decode()}")
+            raise KernelFault(f"{name}: {with_lines(library, message.value.decode())}")
         for i, (array, memory, writes) in enumerate(zip(arguments, guarded, written)):
             if memory is not None:
                 memory.check(f"{name}: argument {i}, an array of shape {array.shape}", writes)

@@ -34,6 +34,7 @@ struct Thread {
     uint3 index;
     const char* site;      // where it waits: "conv.cu:42"
     unsigned mask;         // the lanes it waits for
+    bool orders;           // whether its warp barrier orders memory too: __syncwarp does, a shuffle does not
     uint64_t given, shown;  // what it brings to a shuffle; what the others may read once all have come
 };
 
@@ -65,6 +66,8 @@ static std::vector<Shared*> shared_blocks;
 static Fiber scheduler;
 static Thread* current = nullptr;
 static unsigned waiting = 0, gone = 0;
+static unsigned block_phase = 0;              // how many block barriers came before
+static std::vector<unsigned> warp_phases;     // how many __syncwarp each warp has passed
 static void (*kernel)(void** arguments) = nullptr;
 static void** kernel_arguments = nullptr;
 static std::string fault;   // set by a thread that must not go on
@@ -94,7 +97,8 @@ static void enter() {
 
 static void block_barrier(const char* site) { wait(State::at_block_barrier, site, 0); }
 
-static void warp_barrier(unsigned mask, const char* site) {
+static void warp_barrier(unsigned mask, const char* site, bool orders = true) {
+    current->orders = orders;
     if (!(mask >> number(*current) % 32 & 1))
         fail("thread " + name(current->index) + " calls a warp barrier at " + site + " whose mask leaves it out");
     wait(State::at_warp_barrier, site, mask);
@@ -104,7 +108,7 @@ template <class T> static T shuffle(unsigned mask, T value, unsigned lane, const
     static_assert(sizeof(T) <= 8, "shuffles move at most 8 bytes");
     current->given = 0;
     memcpy(&current->given, &value, sizeof value);
-    warp_barrier(mask, site);
+    warp_barrier(mask, site, false);
     unsigned mine = number(*current), source = mine / 32 * 32 + lane;
     if (source >= threads.size() || !(mask >> lane & 1))
         fail("thread " + name(current->index) + " reads lane " + std::to_string(lane) + " at " + site + ", which takes no part");
@@ -112,6 +116,8 @@ template <class T> static T shuffle(unsigned mask, T value, unsigned lane, const
     memcpy(&result, &threads[source].shown, sizeof result);
     return result;
 }
+
+static void (*trace_region)(uintptr_t start, size_t size, bool shared) = nullptr;  // set by trace.h
 
 // Memory that the block shares, of exactly this size: NaN at the block's start, with guards that are checked at its end.
 static void* shared(size_t size, const char* site) {
@@ -123,6 +129,7 @@ static void* shared(size_t size, const char* site) {
     if (!found->live) {
         memset(found->memory.data(), poison, found->memory.size());
         found->live = true;
+        if (trace_region) trace_region(start, size, true);
     }
     return reinterpret_cast<void*>(start);
 }
@@ -149,6 +156,7 @@ static void release(Thread& t) {
                               + other.site + ", thread " + name(t.index) + " at " + t.site};
         for (Thread& other : threads) other.state = State::ready;
         waiting = 0;
+        block_phase++;
     }
     if (t.state == State::at_warp_barrier) {
         unsigned first = number(t) / 32 * 32;
@@ -158,6 +166,7 @@ static void release(Thread& t) {
             Thread& other = threads[first + lane];
             if (other.state != State::at_warp_barrier || other.mask != t.mask || strcmp(other.site, t.site)) return;
         }
+        if (t.orders) warp_phases[first / 32]++;
         for (unsigned lane = 0; lane < 32 && first + lane < threads.size(); lane++)
             if (t.mask >> lane & 1) {
                 threads[first + lane].shown = threads[first + lane].given;
@@ -185,6 +194,7 @@ static void resume(Thread& t) {
     current = &t;
     threadIdx = t.index;
     Fiber::go(scheduler, t.fiber);
+    current = nullptr;
     if (!fault.empty()) throw Failure{fault};
     release(t);
 }
@@ -200,7 +210,8 @@ static void start_block() {
         t.state = State::ready;
         t.fiber.prepare(stacks[i], stack_size, enter);
     }
-    waiting = gone = 0;
+    waiting = gone = block_phase = 0;
+    warp_phases.assign((count + 31) / 32, 0);
     fault.clear();
 }
 

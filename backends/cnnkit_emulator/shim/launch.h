@@ -42,6 +42,13 @@ extern const Entry table[];
 // The size that the kernel's argument `i` has in C++; 0 where there is none.
 EXPORT long emu_argument_size(int kernel, unsigned i) { return long(emu::table[kernel].size(i)); }
 
+#ifdef EMU_TRACE
+#include "trace.h"
+// Watch an array's memory in the next launch.
+EXPORT void emu_watch(void* start, long size) { emu::watch(reinterpret_cast<uintptr_t>(start), size_t(size), false); }
+EXPORT void emu_forget() { emu::region_count = 0; emu::trace_region = emu::watch; emu::tracing = false; }
+#endif
+
 // One launch at a time: the caller holds a lock. Returns the bytes of shared memory per block, or -1 with what went wrong in `message`.
 EXPORT long emu_launch(int kernel, const unsigned* grid, const unsigned* block, void** arguments, int schedule, uint64_t seed,
                        char* message, long capacity) {

@@ -72,7 +72,7 @@ def found_by(case, target):
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_mutant_is_found(name, monkeypatch):
+def test_a_mutant_is_found(name, monkeypatch, asked):
     module, right, wrong = MUTANTS[name]
     text = sources.source(module)
     assert text.count(right) == 1, "the mutant's line is not in the source, or more than once"
