@@ -53,7 +53,8 @@ class Draw:
         if self.kind == "positive":
             values = 0.5 + np.abs(values)
         elif self.kind == "nan":
-            flat[::max(1, int(np.prod(self.shape[-2:])))] = np.nan
+            plane = max(1, int(np.prod(self.shape[-2:])))
+            flat[plane // 2::plane] = np.nan  # in the middle: not the first element of the windows that hold it
         elif self.kind == "inf":
             flat[::3], flat[1::7] = np.inf, -np.inf
         elif self.kind == "lowest":

@@ -1,0 +1,84 @@
+// Softmax cross-entropy with class indices: loss and gradient from one pass over the logits, a warp for each sample.
+// A label outside 0 ... C - 1 that is not ignored makes its sample's loss and gradient NaN.
+
+struct Loss {
+    int N, C;
+    long long sample_stride, class_stride;
+    long long ignored;
+    float smoothing;
+    int mean;
+};
+
+// `losses` gets each sample's loss, `totals` the weight of its class (0 where it is ignored), and `gradient` (may be null)
+// the derivative of its loss: softmax * sum(desired) - desired.
+template <class T, class Label>
+__global__ void __launch_bounds__(256) cross_entropy(const T* logits, const Label* target, const T* weight, float* losses,
+                                                     float* totals, float* gradient, Loss loss) {
+    const int lane = threadIdx.x % 32;
+    const long long n = static_cast<long long>(blockIdx.x) * 8 + threadIdx.x / 32;
+    if (n >= loss.N) return;
+    const T* scores = logits + n * loss.sample_stride;
+    const long long label = target[n];
+    const bool counted = label != loss.ignored, valid = label >= 0 && label < loss.C;
+    const float bad = counted && !valid ? __int_as_float(0x7fc00000) : 0.0f;
+
+    float largest = __int_as_float(0xff800000);
+    for (int c = lane; c < loss.C; c += 32) largest = fmaxf(largest, wide(scores[c * loss.class_stride]));
+    largest = warp_max(largest);
+    float total = 0;
+    for (int c = lane; c < loss.C; c += 32) total += expf(wide(scores[c * loss.class_stride]) - largest);
+    const float log_total = logf(warp_sum(total));
+
+    float sum = 0, desired_sum = 0;
+    for (int pass = 0; pass < 2; pass++) {  // the second one writes the gradient, for which it needs the sum over all classes
+        for (int c = lane; c < loss.C; c += 32) {
+            const float log_p = wide(scores[c * loss.class_stride]) - largest - log_total;
+            float desired = (c == label ? 1 - loss.smoothing : 0.0f) + loss.smoothing / loss.C;
+            if (weight) desired *= wide(weight[c]);
+            if (!counted) desired = 0;
+            if (pass == 0) {
+                desired_sum += desired;
+                if (desired != 0) sum -= desired * log_p;
+            } else {
+                gradient[n * loss.C + c] = expf(log_p) * desired_sum - desired + bad;
+            }
+        }
+        if (pass == 0) {
+            desired_sum = warp_sum(desired_sum);
+            sum = warp_sum(sum);
+            if (!gradient) break;
+        }
+    }
+    if (lane == 0) {
+        losses[n] = sum + bad;
+        totals[n] = !counted || !valid ? 0.0f : weight ? wide(weight[label]) : 1.0f;
+    }
+}
+
+// The sum or weighted mean of all samples' losses, by one block; `total` gets what the mean was divided by.
+template <class T>
+__global__ void __launch_bounds__(256) reduce_losses(const float* losses, const float* totals, T* result, float* total, Loss loss) {
+    SHARED(Sums, sums);
+    float sum = 0, weights = 0;
+    for (int n = threadIdx.x; n < loss.N; n += 256) {
+        sum += losses[n];
+        weights += totals[n];
+    }
+    sum = block_sum(sum, sums);
+    weights = block_sum(weights, sums);
+    if (threadIdx.x == 0) {
+        *result = narrow<T>(!loss.mean ? sum : weights == 0 ? __int_as_float(0x7fc00000) : sum / weights);
+        *total = loss.mean && weights != 0 ? weights : 1.0f;
+    }
+}
+
+// dlogits = gradient * dy / total; dy has one element for each sample, or the same for all (stride 0).
+template <class T>
+__global__ void __launch_bounds__(256) cross_entropy_backward(const float* gradient, const T* dy, const float* total, T* dlogits,
+                                                              long long dy_stride, Loss loss) {
+    const long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i >= static_cast<long long>(loss.N) * loss.C) return;
+    float share = wide(dy[i / loss.C * dy_stride]);
+    if (loss.mean) share /= *total;
+    dlogits[i] = narrow<T>(gradient[i] * share);
+}

@@ -1,0 +1,56 @@
+// What differs between CUDA and the emulator, and what every kernel needs. The only file with an #ifdef.
+
+#ifndef CNNKIT_EMULATOR  // the emulator's cuda_shim.h has these
+
+#define SHARED(type, name) __shared__ type name  // the block's shared memory: one struct
+
+struct alignas(2) __half { unsigned short bits; };  // by its bits: no header has to be found on the user's machine
+
+__device__ inline float __half2float(__half h) {
+    float x;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(h.bits));
+    return x;
+}
+__device__ inline __half __float2half(float x) {
+    __half h;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h.bits) : "f"(x));
+    return h;
+}
+
+#endif
+
+// Kernels read and write T, and compute in float: float16 costs precision in storage only.
+__device__ inline float wide(float x) { return x; }
+__device__ inline float wide(__half x) { return __half2float(x); }
+template <class T> __device__ inline T narrow(float x);
+template <> __device__ inline float narrow<float>(float x) { return x; }
+template <> __device__ inline __half narrow<__half>(float x) { return __float2half(x); }
+
+// Where an element of a 4-d array lies: each input has strides of its own, in elements, and may be any view.
+struct Strides { long long n, c, h, w; };
+
+// -- sums in a fixed order: the same bits in every run --
+
+struct Sums { float of[256]; };
+
+// The sum over the block's 256 threads, for all of them: halves are added to halves.
+__device__ inline float block_sum(float mine, Sums& sums) {
+    const int thread = threadIdx.x;
+    __syncthreads();  // everybody has read the sum before
+    sums.of[thread] = mine;
+    for (int half = 128; half; half /= 2) {
+        __syncthreads();
+        if (thread < half) sums.of[thread] += sums.of[thread + half];
+    }
+    __syncthreads();
+    return sums.of[0];
+}
+
+__device__ inline float warp_sum(float mine) {
+    for (int step = 16; step; step /= 2) mine += __shfl_xor_sync(0xFFFFFFFFu, mine, step);
+    return mine;
+}
+__device__ inline float warp_max(float mine) {
+    for (int step = 16; step; step /= 2) mine = fmaxf(mine, __shfl_xor_sync(0xFFFFFFFFu, mine, step));
+    return mine;
+}

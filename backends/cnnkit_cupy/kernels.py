@@ -1,0 +1,29 @@
+"""The kernel tables: the same host code and the same .cu files, on CuPy's arrays and on the emulator's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from cnnkit.backends import KernelTable
+from cnnkit_cupy import backend
+
+
+def kernels(name: str) -> Mapping:
+    """Every op that has a CUDA kernel, for the backend called `name`; imported when its first array asks."""
+    from cnnkit_cupy import conv, loss, norm, pool, random
+
+    return {
+        "avg_pool2d": pool.avg_pool2d,
+        "batch_norm": norm.batch_norm,
+        "conv2d": conv.conv2d,
+        "cross_entropy": loss.cross_entropy,
+        "dropout": random.dropout,
+        "max_pool2d": pool.max_pool2d,
+        "max_pool2d_with_indices": pool.max_pool2d_with_indices,
+        "random_bits": random.random_bits(name),
+    }
+
+
+table = KernelTable("cupy", "cupy", partial(kernels, "cupy"), available=backend.available)
+emulated = KernelTable("emulator", "emulator", partial(kernels, "emulator"))

@@ -1,0 +1,39 @@
+"""The CUDA sources as text: each .cu file after prims.cuh, and their structures as NumPy dtypes.
+
+They are joined here, not by #include, because CuPy's disk cache does not see what a file includes.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).parent / "cuda"
+TYPES = {"int": np.int32, "unsigned": np.uint32, "long long": np.int64, "float": np.float32}
+
+
+@functools.cache
+def source(module: str) -> str:
+    """What the compiler is given for ``cuda/<module>.cu``; its errors name the file and the line."""
+    return "\n".join(f'#line 1 "{name}"\n{(FOLDER / name).read_text(encoding="utf-8")}' for name in ("prims.cuh", f"{module}.cu"))
+
+
+@functools.cache
+def structure(module: str, name: str) -> np.dtype:
+    """A C structure of the source as a dtype: kernels take it by value.
+
+    >>> structure("pool", "Strides").names
+    ('n', 'c', 'h', 'w')
+    """
+    text = re.sub(r"//[^\n]*", "", source(module))
+    found = re.search(rf"struct {name} {{([^}}]*)}};", text)
+    if found is None:
+        raise KeyError(f"{module}.cu has no structure {name}")
+    fields = []
+    for declaration in filter(None, map(str.strip, found.group(1).split(";"))):
+        kind, first, rest = re.fullmatch(r"((?:long )?\w+) (\w+)(.*)", declaration, re.DOTALL).groups()  # type: ignore[union-attr]
+        fields += [(field, TYPES[kind]) for field in (first, *re.findall(r"\w+", rest))]
+    return np.dtype(fields, align=True)

@@ -1,0 +1,112 @@
+"""What the launcher refuses, and what it makes of the arguments; no GPU is asked, and none is needed."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from cnnkit_cupy import kernels
+from cnnkit_cupy.launcher import KERNELS, In, Kernel, Out, Scalar, Struct, cast, contiguous, launch, pack, strides
+from cnnkit_cupy.pool import index_type
+from cnnkit_cupy.sources import source, structure
+
+from cnnkit import backends
+
+kernels.kernels("emulator")  # fills the table
+
+
+class Recorder:
+    """A device that keeps what it was asked to run."""
+
+    def __init__(self):
+        self.calls = []
+
+    def address(self, array):
+        return array.ctypes.data
+
+    def run(self, *asked):
+        self.calls.append(asked)
+
+
+KERNEL = Kernel("pool", "avg_pool2d<float, int>", (In("float32", True), Out("float32"), Struct("Strides"), Scalar("int32")))
+
+
+def as_argument(position, value):
+    return cast(Recorder(), KERNEL, position, KERNEL.parameters[position], value)
+
+
+@pytest.mark.parametrize(("position", "value", "error", "message"), [
+    (0, np.zeros(2), TypeError, "argument 0 must be an array of float32; got float64"),
+    (0, None, TypeError, "argument 0 must be an array of float32; got None"),
+    (1, np.zeros((2, 3), np.float32).T, ValueError, r"argument 1 must be contiguous; got shape \(3, 2\)"),
+    (0, np.zeros(9, np.uint8)[1:].view(np.float32), ValueError, "not aligned to its elements of 4 bytes"),
+    (3, 2**31, OverflowError, "2147483648"),
+    (2, (1, 2, 3), ValueError, "shorter"),
+    (2, {"n": 1}, TypeError, "needs the fields n, c, h, w; got n"),
+])
+def test_what_does_not_fit_is_refused(position, value, error, message):
+    with pytest.raises(error, match=message):
+        as_argument(position, value)
+
+
+def test_numbers_and_structures_get_their_declared_types():
+    assert type(as_argument(3, 7)) is np.int32
+    packed = as_argument(2, (1, 2, 3, 2**40))
+    assert packed.shape == (1,)
+    assert packed.dtype == np.dtype([(name, np.int64) for name in "nchw"])
+    assert packed[0]["w"] == 2**40
+
+
+def test_structures_are_laid_out_as_c_lays_them_out():
+    windows = structure("pool", "Windows")
+    assert windows.fields["count"][1] % 8 == 0
+    assert windows.itemsize == 18 * 4 + 8
+    with pytest.raises(OverflowError):
+        pack("it", windows, dict.fromkeys(windows.names, 2**31))
+
+
+def test_a_launch_passes_source_instances_grid_and_block():
+    device, x = Recorder(), np.ones((1, 1, 2, 2), np.float32)
+    windows = dict.fromkeys(structure("pool", "Windows").names, 1)
+    launch(device, "avg_pool2d<float, int>", (1, 1, 1), x, x.copy(), strides(x), windows)
+    (text, names, name, grid, block, arguments, written), = device.calls
+    assert name in names
+    assert "avg_pool2d" in text
+    assert (grid, block, written) == ((1, 1, 1), (256, 1, 1), [False, True, False, False])
+    assert arguments[2].tolist() == [(4, 4, 2, 1)]
+    launch(device, "avg_pool2d<float, int>", (0, 1, 1), x, x.copy(), strides(x), windows)
+    assert len(device.calls) == 1
+    with pytest.raises(TypeError, match="takes 4 arguments; got 1"):
+        launch(device, "avg_pool2d<float, int>", (1, 1, 1), x)
+    with pytest.raises(ValueError, match="larger than CUDA's"):
+        launch(device, "avg_pool2d<float, int>", (1, 65536, 1), x, x.copy(), strides(x), windows)
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 3)), np.zeros((0, 3)).T, np.zeros((3, 1)).T, np.zeros((2, 3)).T,
+                                   np.zeros((2, 4))[:, ::2], np.zeros((2, 3))[::-1]], ids=str)
+def test_contiguous_is_numpys(array):
+    assert contiguous(array) == array.flags.c_contiguous
+
+
+def test_elements_beyond_2_to_the_31_are_numbered_by_long_long():
+    assert index_type((2, 3), (2**31 - 513,)) == "int"
+    assert index_type((2, 3), (2**16, 2**15)) == "long long"
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: kernel.name)
+def test_the_table_says_what_the_source_says(kernel):
+    name = kernel.name.split("<")[0]
+    bounds = re.search(rf"__launch_bounds__\(([\d, ]+)\) {name}\(", source(kernel.module)).group(1)
+    assert tuple(map(int, bounds.split(","))) == kernel.launch_bounds
+    assert np.prod(kernel.block) <= kernel.launch_bounds[0]
+
+
+def test_importing_the_plug_in_imports_no_cupy():
+    code = "import cnnkit_cupy.kernels, cnnkit_emulator, sys; print('cupy' in sys.modules, 'cnnkit_cupy.pool' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False False\n"
+
+
+def test_without_cupy_or_a_gpu_the_reason_is_given():
+    row = next(row for row in backends.list() if row.name == "cupy")
+    assert row.available or "cupy" in row.reason

@@ -1,0 +1,37 @@
+"""The shipped kernels under every schedule: the same bits whichever thread runs first."""
+
+import pytest
+
+from cnnkit import backends, conformance
+from cnnkit.conformance.case import expected
+from cnnkit.conformance.checks import bits, call, check_gradients, check_outputs
+
+HERE = next(row for row in backends.list() if row.name == "emulator")
+pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
+OPS = ("conv2d", "max_pool2d", "max_pool2d_with_indices", "avg_pool2d", "cross_entropy", "batch_norm", "dropout")
+CASES = [case for case in conformance.CASES if case.op in OPS]
+
+
+@pytest.fixture(scope="module")
+def target():
+    target = conformance.Target("emulator")
+    with target.entered():
+        yield target
+
+
+def results(case, target):
+    right = expected(case, "float32")
+    outputs, backward = call(case, target, target.arrays(right.inputs), case.needs)
+    return bits(target, (*outputs, *(backward(target.asarray(right.dy)) if backward else ())))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_every_schedule_gives_the_same_bits(case, target):
+    from cnnkit_emulator.device import schedule
+
+    check_outputs(case, target)
+    check_gradients(case, target)
+    in_order = results(case, target)
+    for name, seed in (("reversed", 0), ("skewed", 1)):
+        with schedule(name, seed):
+            assert results(case, target) == in_order, name

@@ -1,0 +1,97 @@
+"""The access tracer: faults that leave the right values behind, and the shipped kernels, in which it finds none."""
+
+import numpy as np
+import pytest
+from cnnkit_cupy import kernels, launcher
+
+from cnnkit import backends, conformance
+from cnnkit.conformance.case import expected
+from cnnkit.conformance.checks import forward_and_back
+
+HERE = next(row for row in backends.list() if row.name == "emulator")
+pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
+kernels.kernels("emulator")  # fills the table
+
+SOURCE = """
+#line 1 "races.cu"
+struct Line { float values[64]; };
+
+__global__ void through_shared(const float* x, float* y) {
+    SHARED(Line, line);
+    int i = threadIdx.x;
+    line.values[i] = x[i];
+    __syncthreads();
+    y[64 * blockIdx.x + i] = line.values[63 - i];
+}
+__global__ void through_a_warp(const float* x, float* y) {
+    SHARED(Line, line);
+    int i = threadIdx.x;
+    line.values[i] = x[i];
+    __syncwarp();
+    y[64 * blockIdx.x + i] = line.values[i ^ 1];
+}
+__global__ void both_blocks_write(const float* x, float* y) { for (int i = threadIdx.x; i < 128; i += 64) y[i] = x[i % 64]; }
+__global__ void every_thread_writes(const float* x, float* y) {
+    y[64 * blockIdx.x + threadIdx.x] = x[threadIdx.x];
+    y[64 * blockIdx.x] = x[0];
+}
+__global__ void overwrites_early(const float* x, float* y) {
+    SHARED(Line, line);
+    int i = threadIdx.x;
+    line.values[i] = x[i];
+    __syncthreads();
+    y[64 * blockIdx.x + i] = line.values[(i + 63) % 64];
+    line.values[i] = 0;
+}
+__global__ void reads_beyond(const float* x, float* y) { y[64 * blockIdx.x + threadIdx.x] = x[threadIdx.x + 1] * 0 + 1; }
+__global__ void unwritten(const float* x, float* y) {
+    SHARED(Line, line);
+    y[64 * blockIdx.x + threadIdx.x] = line.values[threadIdx.x] > 0 ? 1 : 2;
+}
+"""
+NAMES = tuple(line.split("void ")[1].split("(")[0] for line in SOURCE.splitlines() if line.startswith("__global__"))
+X = np.arange(64, dtype=np.float32)
+
+
+def launch(name):
+    from cnnkit_emulator.device import traced
+
+    backend = backends.get("emulator")
+    y = backend.cuda.empty((128,), "float32", None)
+    with traced():
+        backend.cuda.run(SOURCE, NAMES, name, (2, 1, 1), (64, 1, 1), [backend.asarray(X), y], [False, True])
+    return backend.to_numpy(y)
+
+
+def test_kernels_without_races_run_as_they_do_untraced():
+    np.testing.assert_array_equal(launch("through_shared"), np.tile(X[::-1], 2))
+    np.testing.assert_array_equal(launch("through_a_warp"), np.tile(X.reshape(-1, 2)[:, ::-1].reshape(-1), 2))
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("both_blocks_write", r"race: thread 0 of block 1 writes an array at races.cu:17, byte 0, which thread 0 of block 0 writes"),
+    ("every_thread_writes", r"race: thread 1 of block 0 writes an array at races.cu:20, byte 0, which thread 0 of block 0 writes"),
+    ("overwrites_early", r"race: thread \d+ of block 0 (reads|writes) shared memory at races.cu:2[78], .* with no barrier between"),
+    ("reads_beyond", r"thread 63 of block 0 reads out of bounds at races.cu:30, byte 256 of 256"),
+    ("unwritten", r"thread 0 of block 0 reads shared memory at races.cu:33 that nobody has written"),
+])
+def test_a_fault_is_named_with_its_line(name, message):
+    from cnnkit_emulator.device import KernelFault
+
+    with pytest.raises(KernelFault, match=message):
+        launch(name)
+
+
+@pytest.mark.parametrize("op", ["conv2d", "cross_entropy", "batch_norm"])
+def test_the_shipped_kernels_have_no_race(op, monkeypatch, asked):
+    from cnnkit_emulator.device import traced
+
+    def floats(module):  # fewer instances compile faster
+        return tuple(k.name for k in launcher.KERNELS.values() if k.module == module and "half" not in k.name)
+
+    monkeypatch.setattr(launcher, "instances", floats)
+    target = conformance.Target("emulator")
+    with target.entered(), traced():
+        for case in conformance.CASES:
+            if case.op == op:
+                forward_and_back(case, target, expected(case, "float32"), "float32")
