@@ -33,6 +33,7 @@ def test_pooling_has_no_parameters():
 
 
 def test_dense_layer_from_8x14x14_to_128_has_200832_parameters():
+    assert nn.Flatten()(cnnkit.tensor([[[[0.0] * 14] * 14] * 8])).shape == (1, 1568)
     layer = nn.Linear(8 * 14 * 14, 128)
     assert layer.weight.numel() == 1568 * 128 == 200704
     assert layer.bias.numel() == 128

@@ -6,7 +6,7 @@ import pytest
 import cnnkit
 import cnnkit.functional as F
 from cnnkit import models, optim, train
-from cnnkit.data import datasets
+from cnnkit.data import ArrayDataset, DataLoader, datasets
 
 
 def digits(count=200):
@@ -40,12 +40,43 @@ def test_the_pseudo_code_learns_digits(capsys):
     assert capsys.readouterr().out.startswith("Epoch 1, Loss: ")
 
 
-def test_fit_is_the_same_loop_in_one_call():
+def small():
     cnnkit.random.seed(0)
-    model = models.CNN((1, 8, 8), conv=[(8, 3)], hidden=[32])
-    history = train.fit(model, digits(), epochs=5, seed=0, lr=0.01, progress=False)
-    assert history[-1].loss < history[0].loss
-    assert train.evaluate(model, digits()).accuracy > 0.9
+    return models.CNN((1, 8, 8), conv=[(8, 3)], hidden=[32])
+
+
+def test_fit_is_the_same_loop_in_one_call():
+    fitted, model = small(), small()
+    train.fit(fitted, digits(), epochs=3, seed=0, lr=0.01, progress=False)
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    loader = DataLoader(ArrayDataset(*digits()), batch_size=32, shuffle=True, seed=0)
+    for _ in range(3):
+        for x, y in loader:
+            loss = F.cross_entropy(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    for name, weight in model.state_dict().items():
+        np.testing.assert_array_equal(fitted.state_dict()[name].numpy(), weight.numpy())
+        assert (weight.numpy() != small().state_dict()[name].numpy()).any()
+
+
+def test_fit_prints_loss_and_accuracy_of_each_epoch(capsys):
+    history = train.fit(small(), digits(), epochs=2, seed=0, lr=0.01)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rsplit(", ", 1)[0] for line in lines] == [
+        f"Epoch {n}, loss {row.loss:.4f}, accuracy {row.accuracy:.4f}" for n, row in enumerate(history, 1)]
+    assert history["loss"][1] < history["loss"][0]
+    assert history["accuracy"][1] > history["accuracy"][0]
+
+
+def test_features_become_a_decision_for_the_class_with_the_largest_score():
+    model, (images, _) = small(), digits(20)
+    with cnnkit.no_grad():
+        scores = model.classifier(model.features(cnnkit.tensor(images))).numpy()
+    for classes in (train.predict(model, images), model.predict(cnnkit.tensor(images))):
+        assert classes.tolist() == scores.argmax(1).tolist()
+    assert len(set(scores.argmax(1).tolist())) > 1
 
 
 def loss_and_gradients():
@@ -85,6 +116,15 @@ def test_the_gradient_of_softmax_and_cross_entropy_is_probability_minus_truth():
     np.testing.assert_allclose(scores.grad.numpy(), expected)
 
 
+def test_the_dense_layers_gradient_is_the_outputs_gradient_times_the_input():
+    rng = np.random.default_rng(2)
+    x, dz = rng.standard_normal((4, 5)), rng.standard_normal((4, 3))
+    weight, bias = (cnnkit.tensor(rng.standard_normal(shape), requires_grad=True) for shape in ((3, 5), (3,)))
+    F.linear(cnnkit.tensor(x), weight, bias).backward(cnnkit.tensor(dz))
+    np.testing.assert_allclose(weight.grad.numpy(), dz.T @ x)
+    np.testing.assert_allclose(bias.grad.numpy(), dz.sum(0))
+
+
 def test_the_optimizer_takes_the_step_of_gradient_descent():
     weight = cnnkit.nn.Parameter(cnnkit.tensor([1.0, 2.0]))
     (weight * cnnkit.tensor([3.0, -1.0])).sum().backward()
@@ -105,6 +145,13 @@ def test_l2_regularisation_shrinks_weights_that_have_no_gradient():
     assert weight.tolist() == pytest.approx([2.0 - 0.1 * 0.5 * 2.0])
 
 
+def test_l2_penalty_in_the_loss_shrinks_weights_as_weight_decay_does():
+    weight = cnnkit.nn.Parameter(cnnkit.tensor([2.0, -1.0]))
+    ((weight * 0.0).sum() + 0.5 * F.l2_penalty([weight])).backward()
+    optim.SGD([weight], lr=0.1).step()
+    assert weight.tolist() == pytest.approx([2.0 - 0.1 * 0.5 * 2.0, -1.0 + 0.1 * 0.5 * 1.0])
+
+
 def test_the_architecture_is_chosen_by_one_argument_for_each_question():
     model = models.CNN((1, 28, 28), conv=[(4, 5), (8, 3, 2), (16, 3)], padding="valid", stride=1, pool=[2, 0, 2], hidden=[64, 32],
                        classes=7)
@@ -123,6 +170,8 @@ def test_the_common_architecture_has_the_guides_layers():
 
 
 def test_the_common_architecture_gives_probabilities_by_softmax():
-    p = models.CommonCNN().predict_proba(cnnkit.tensor(np.ones((2, 3, 32, 32), "float32"))).numpy()
-    assert p.shape == (2, 10)
-    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-6)
+    model, images = models.CommonCNN(), cnnkit.tensor(np.random.default_rng(3).random((2, 3, 32, 32), "float32"))
+    with cnnkit.no_grad():
+        z = model(images).numpy()
+    for p in (model.predict_proba(images), train.predict_proba(model, images)):
+        np.testing.assert_allclose(p.numpy(), np.exp(z) / np.exp(z).sum(1, keepdims=True), rtol=1e-5)
