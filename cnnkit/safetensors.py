@@ -5,7 +5,9 @@ Neither format can hold code, so reading a file never runs any.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from safetensors.numpy import save as serialise
 import cnnkit
 from cnnkit import models
 from cnnkit.autograd import Tensor, tensor
+from cnnkit.backends import dtype_name
 from cnnkit.nn import Module
 
 __all__ = ["SavedModel", "load_file", "load_model", "save_file", "save_model"]
@@ -56,8 +59,7 @@ def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike, metadata: 
     metadata : mapping of str to str, optional
         Kept in the file's header.
     """
-    arrays = {name: value.numpy().copy(order="C") for name, value in tensors.items()}
-    return _write(Path(path), serialise(arrays, dict(metadata) if metadata else None))
+    return _write(Path(path), _serialised(tensors, metadata))
 
 
 def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, Tensor]:
@@ -70,11 +72,7 @@ def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, 
     ValueError
         If the file is damaged or is no safetensors file.
     """
-    data = Path(path).read_bytes()
-    try:
-        arrays = parse(data)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no whole safetensors file ({error}); save the model again") from error
+    arrays = _parsed(Path(path).read_bytes(), path)
     return {name: tensor(value, backend=backend) for name, value in arrays.items()}
 
 
@@ -103,10 +101,12 @@ def save_model(model: Module, path: str | os.PathLike, classes: list[str] | None
                         "its weights with save_file(model.state_dict(), path)")
     weights = Path(path) if Path(path).suffix == ".safetensors" else Path(f"{path}.safetensors")
     weights.parent.mkdir(parents=True, exist_ok=True)
-    save_file(model.state_dict(), weights, {"format": "cnnkit"})
+    data = _serialised(model.state_dict(), {"format": "cnnkit"})
     outputs = int(model.config["classes"])
     content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "model": name, "config": model.config,
-               "classes": list(classes) if classes is not None else [str(i) for i in range(outputs)], **settings}
+               "classes": list(classes) if classes is not None else [str(i) for i in range(outputs)],
+               "sha256": hashlib.sha256(data).hexdigest(), **settings}
+    _write(weights, data)
     _write(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
     return weights
 
@@ -119,7 +119,8 @@ def load_model(path: str | os.PathLike) -> SavedModel:
     FileNotFoundError
         If the weights or the settings are not there.
     ValueError
-        If either is damaged, or they do not belong together.
+        If either is damaged, they do not belong together (the settings hold the SHA-256 checksum of the weights file), or a
+        weight is NaN or infinite.
     """
     weights = Path(path) if Path(path).suffix == ".safetensors" else Path(f"{path}.safetensors")
     beside = weights.with_suffix(".json")
@@ -129,18 +130,67 @@ def load_model(path: str | os.PathLike) -> SavedModel:
     try:
         settings = json.loads(beside.read_text(encoding="utf-8"))
         name, config, classes = settings["model"], settings["config"], settings["classes"]
-    except (ValueError, KeyError, TypeError) as error:
+        _check_types(name, config, classes)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{beside} holds no settings of a saved model ({type(error).__name__}: {error}); save it again") from error
     if settings.get("format") != FORMAT:
         raise ValueError(f"{beside} has format {settings.get('format')!r}; this version of cnnkit reads format {FORMAT}")
-    model = models.build(name, config)
+    if len(classes) != config.get("classes"):
+        raise ValueError(f"{beside} names {len(classes)} classes for a model with {config.get('classes')}")
+    data = weights.read_bytes()
+    arrays = _parsed(data, weights)
+    if settings.get("sha256", hashlib.sha256(data).hexdigest()) != hashlib.sha256(data).hexdigest():
+        raise ValueError(f"{weights} is not the file that {beside} was saved with (their SHA-256 checksums differ): it has changed "
+                         "or is another model's; save the model again, or copy both files again")
     try:
-        model.load_state_dict(load_file(weights))
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{weights} does not fit {beside}: {error.args[0]}") from error
-    if len(classes) != config["classes"]:
-        raise ValueError(f"{beside} names {len(classes)} classes for a model with {config['classes']}")
+        model = models.build(name, config)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"{beside} describes no model that can be made: {error}") from error
+    except MemoryError as error:
+        raise ValueError(f"{beside} describes a model that is too large for this machine's memory ({error})") from error
+    reason = _misfit(model.state_dict(), arrays)
+    if reason:
+        raise ValueError(f"{weights} does not fit {beside}: {reason}")
+    for array_name, array in arrays.items():
+        if array.size and not math.isfinite(float(abs(array).max())):
+            raise ValueError(f"{weights}: the weights {array_name} hold NaN or infinity, which makes every score nonsense; "
+                             "train it again, with a lower learning rate")
+    model.load_state_dict({n: tensor(array) for n, array in arrays.items()})
     return SavedModel(model.eval(), settings)
+
+
+def _check_types(name: Any, config: Any, classes: Any) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"model must be a name, not {name!r}")
+    if not isinstance(config, dict):
+        raise TypeError(f"config must hold the model's arguments by name, not {config!r}")
+    if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes):
+        raise TypeError("classes must be a list of names in quotes")
+
+
+def _misfit(own: Mapping[str, Tensor], arrays: Mapping[str, Any]) -> str:
+    """What keeps a model with the state `own` from taking these weights; empty if nothing does."""
+    for names, what in ((own.keys() - arrays.keys(), "has no"), (arrays.keys() - own.keys(), "has, but the model does not,")):
+        if names:
+            return f"the file {what} {', '.join(sorted(names)[:8])}{', ...' if len(names) > 8 else ''}"
+    for name, value in own.items():
+        model_has, file_has = (f"{dtype} {tuple(shape)}" for dtype, shape in (
+            (dtype_name(value.dtype), value.shape), (arrays[name].dtype.name, arrays[name].shape)))
+        if model_has != file_has:
+            return f"{name} is {file_has}, in the model {model_has}"
+    return ""
+
+
+def _serialised(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> bytes:
+    arrays = {name: value.numpy().copy(order="C") for name, value in tensors.items()}
+    return serialise(arrays, dict(metadata) if metadata else None)
+
+
+def _parsed(data: bytes, path: str | os.PathLike) -> dict[str, Any]:
+    try:
+        return parse(data)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no whole safetensors file ({error}); save the model again") from error
 
 
 def _write(path: Path, data: bytes) -> Path:

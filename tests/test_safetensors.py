@@ -46,6 +46,13 @@ def weights(change):
     return lambda path: path.write_bytes(change(path.read_bytes()))
 
 
+def retyped(path, dtype):
+    """Write the weights in another dtype, as a file of an older cnnkit, whose settings have no checksum."""
+    settings(lambda s: s.pop("sha256", None))(path)
+    arrays = {name: cnnkit.Tensor(value.numpy().astype(dtype)) for name, value in safetensors.load_file(path).items()}
+    safetensors.save_file(arrays, path)
+
+
 def settings(change):
     def edit(path):
         beside = path.with_suffix(".json")
@@ -65,7 +72,21 @@ def settings(change):
     (settings(lambda s: s.pop("config")), "holds no settings"),
     (settings(lambda s: s.update(format=99)), "format 99"),
     (settings(lambda s: s.update(model="os.system")), "os.system"),
-    (settings(lambda s: s["config"].update(classes=7)), "does not fit"),
+    (settings(lambda s: s["config"].update(classes=7)), "names 3 classes for a model with 7"),
+    (settings(lambda s: s["config"].update(classes=10**9)), "names 3 classes for a model with 1000000000"),
+    (settings(lambda s: s["config"].update(hidden=[10**12])), "net.json describes a model that is too large"),
+    (settings(lambda s: s["config"].update(hidden=[5])), "does not fit .*net.json: the file has no classifier.fc2.bias"),
+    (settings(lambda s: s["config"].update(conv=[[5, 3]])), r"does not fit .*\(4, 1, 3, 3\), in the model float32 \(5, 1, 3, 3\)"),
+    (settings(lambda s: s["config"].update(conv=5)), "net.json describes no model"),
+    (settings(lambda s: s["config"].pop("input_shape")), "net.json describes no model"),
+    (settings(lambda s: s.update(config=None)), "holds no settings .*config must hold"),
+    (settings(lambda s: s.update(classes=None)), "holds no settings .*classes must be a list of names"),
+    (settings(lambda s: s.update(classes=[1, 2, 3])), "holds no settings .*classes must be a list of names"),
+    (settings(lambda s: s.update(model=["CNN"])), "holds no settings .*model must be a name"),
+    (lambda p: p.with_suffix(".json").write_text("[" * 100000), "holds no settings"),
+    (weights(lambda b: b[:-3] + bytes([b[-3] ^ 1]) + b[-2:]), r"net.safetensors is not the file that .*net.json was saved with"),
+    (lambda p: retyped(p, np.int32), "is int32 .* in the model float32"),
+    (lambda p: retyped(p, np.float16), "is float16 .* in the model float32"),
     (settings(lambda s: s.update(classes=["a"])), "names 1 classes"),
     (settings(lambda s: s["config"].update(colour="red")), "colour"),
 ])
@@ -73,6 +94,23 @@ def test_a_damaged_file_is_refused_by_name(saved, damage, message):
     damage(saved[1])
     with pytest.raises((ValueError, TypeError), match=message):
         safetensors.load_model(saved[1])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_finite_numbers_are_refused_by_name(saved, bad):
+    model, path = saved
+    state = model.state_dict()
+    broken = state["classifier.fc1.bias"].numpy().copy()
+    broken[1] = bad
+    model.load_state_dict({**state, "classifier.fc1.bias": broken})
+    safetensors.save_model(model, path, ["a", "b", "c"])
+    with pytest.raises(ValueError, match=r"net.safetensors: the weights classifier.fc1.bias hold NaN or infinity"):
+        safetensors.load_model(path)
+
+
+def test_settings_of_before_the_checksum_are_read(saved):
+    settings(lambda s: s.pop("sha256"))(saved[1])
+    assert safetensors.load_model(saved[1]).classes == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("missing", [".safetensors", ".json"])
