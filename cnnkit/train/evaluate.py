@@ -12,7 +12,7 @@ from cnnkit.autograd import Tensor, no_grad
 from cnnkit.nn import Module
 from cnnkit.train.tally import Tally
 
-__all__ = ["Scores", "evaluate", "evaluating", "predict", "predict_proba"]
+__all__ = ["Scores", "evaluate", "evaluating", "measure", "predict", "predict_proba"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -57,12 +57,20 @@ def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_s
     >>> train.evaluate(models.CommonCNN((1, 8, 8)), datasets.digits(train=False)).accuracy < 0.5
     True
     """
+    scores = measure(model, batches(data, batch_size), loss or F.cross_entropy, lambda done: False)
+    assert scores is not None  # nothing asks it to stop
+    return scores
+
+
+def measure(model: Module, loader: Iterable, loss: Loss, stop: Callable[[int], bool]) -> Scores | None:
+    """The scores of a model, or ``None`` where ``stop(batches done)``, asked after each batch, said to give up."""
     tally = Tally()
-    loss = loss or F.cross_entropy
     with evaluating(model):
-        for x, y in batches(data, batch_size):
+        for done, (x, y) in enumerate(loader, 1):
             output = model(x)
             tally.add(loss(output, y), output, y)
+            if stop(done):
+                return None
     return Scores(*tally.read())
 
 

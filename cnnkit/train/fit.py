@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from cnnkit import functional as F
 from cnnkit import optim
 from cnnkit.autograd import Tensor
 from cnnkit.nn import Module
-from cnnkit.train.evaluate import batches, evaluate
+from cnnkit.train.evaluate import batches, measure
 from cnnkit.train.history import Epoch, History
 from cnnkit.train.interrupt import Interrupt
 from cnnkit.train.progress import Reporter, reporter
@@ -19,6 +20,7 @@ from cnnkit.train.tally import Tally
 
 __all__ = ["fit"]
 
+VALIDATION_BATCH = 256  # images a step where nothing is kept for a backward pass
 OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 
 
@@ -54,7 +56,8 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     -------
     History
         Loss, accuracy and speed of each epoch. ``interrupted`` is true where Ctrl-C ended the run: the batch was
-        finished, the model keeps what it learnt, and the epoch that was cut short is the last row.
+        finished, the model keeps what it learnt, and the epoch that was cut short, in training or in validation, is the
+        last row. A second Ctrl-C raises KeyboardInterrupt at once.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
                         break
                 row = _row(epoch, tally, start)
                 if validation is not None and not interrupt.stopped:
-                    row = _with_validation(row, *evaluate(model, validation, loss))
+                    row = _with_validation(row, model, batches(validation, VALIDATION_BATCH), loss, interrupt, shown)
                 history.epochs.append(row)
                 shown.end(row)
                 if interrupt.stopped:
@@ -113,6 +116,8 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
 def _optimizer(name: str, model: Module, lr: float) -> optim.Optimizer:
     if name not in OPTIMIZERS:
         raise ValueError(f"there is no optimizer {name!r}; there are {', '.join(OPTIMIZERS)}")
+    if not math.isfinite(lr):
+        raise ValueError(f"lr, the learning rate, must be a finite number such as 0.001; got {lr}")
     settings = {"momentum": 0.9} if name == "sgd" else {}
     return OPTIMIZERS[name](model.parameters(), lr=lr, **settings)
 
@@ -125,5 +130,15 @@ def _row(epoch: int, tally: Tally, start: float) -> Epoch:
     return Epoch(epoch, loss, accuracy, tally.images / max(seconds, 1e-9), seconds)
 
 
-def _with_validation(row: Epoch, loss: float, accuracy: float | None) -> Epoch:
-    return Epoch(row.epoch, row.loss, row.accuracy, row.images_per_second, row.seconds, loss, accuracy)
+def _with_validation(row: Epoch, model: Module, loader: Any, loss: Callable[[Tensor, Tensor], Tensor], interrupt: Interrupt,
+                     shown: Reporter) -> Epoch:
+    """The row with the held-out scores, or as it was where Ctrl-C came before they were known."""
+    total = len(loader) if hasattr(loader, "__len__") else None
+
+    def stop(done: int) -> bool:
+        shown.validate(done, total)
+        return interrupt.stopped and done != total
+
+    shown.validate(0, total)
+    scores = measure(model, loader, loss, stop)
+    return row if scores is None else replace(row, val_loss=scores.loss, val_accuracy=scores.accuracy)

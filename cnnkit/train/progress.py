@@ -23,6 +23,9 @@ class Reporter(Protocol):
     def step(self, tally: Tally) -> None:
         """A batch is done; `tally` is read only when there is something to show."""
 
+    def validate(self, done: int, batches: int | None) -> None:
+        """The epoch's training is over, and `done` of the `batches` of its validation."""
+
     def end(self, row: Epoch) -> None:
         """An epoch is done."""
 
@@ -35,19 +38,22 @@ class Silent:
 
     def begin(self, epoch: int, epochs: int, batches: int | None) -> None: ...
     def step(self, tally: Tally) -> None: ...
+    def validate(self, done: int, batches: int | None) -> None: ...
     def end(self, row: Epoch) -> None: ...
     def close(self) -> None: ...
 
 
 class Lines(Silent):
-    """One line when an epoch is done."""
+    """One line when an epoch is done; `rows` keeps the epochs, also of a run that an error ends."""
 
     def __init__(self, console: Console):
         self.console = console
+        self.rows: list[Epoch] = []
 
     def end(self, row: Epoch) -> None:
         """Print the row."""
-        self.console.print(str(row), highlight=False, soft_wrap=True)
+        self.rows.append(row)
+        self.console.print(str(row), markup=False, highlight=False, soft_wrap=True)
 
 
 class Bar(Lines):
@@ -81,6 +87,14 @@ class Bar(Lines):
             figures = f"loss {loss:.4f}" + ("" if accuracy is None else f"  accuracy {accuracy:.4f}")
             figures += f"  {tally.images / (now - self.started):,.0f} images/s"
             self.progress.update(self.task, completed=self.batches, figures=figures)
+            self.progress.refresh()
+
+    def validate(self, done: int, batches: int | None) -> None:
+        """Move the bar through the validation, at most five times a second."""
+        now = time.perf_counter()
+        if done == 0 or now - self.shown >= self.TICK:
+            self.shown = now
+            self.progress.update(self.task, completed=done, total=batches, figures="held-out images")
             self.progress.refresh()
 
     def close(self) -> None:

@@ -127,7 +127,36 @@ def test_a_second_ctrl_c_interrupts_at_once():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_during_validation_ends_it_after_the_batch():
+    seen = []
+
+    class Pressing(Recorder):
+        def validate(self, done, batches):
+            seen.append((done, batches))
+            if done == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    held_out = DataLoader(datasets.digits(train=False), batch_size=30)
+    history = train.fit(small(), datasets.digits(train=False), epochs=3, validation=held_out, progress=Pressing())
+    assert seen == [(0, 12), (1, 12), (2, 12)]
+    assert history.interrupted
+    assert (len(history), history[0].val_accuracy) == (1, None)
+
+
+def test_the_bar_shows_the_validation():
+    stream = io.StringIO()
+    shown = reporter(True, Console(file=stream, force_terminal=True, width=120))
+    shown.TICK = 0.0
+    held_out = DataLoader(datasets.digits(train=False), batch_size=30)
+    train.fit(small(), datasets.digits(train=False), epochs=1, validation=held_out, progress=shown)
+    text = stream.getvalue()
+    assert "held-out images" in text
+    assert " 7/12" in text[text.index("held-out images"):]
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
+    ({"lr": float("inf")}, "lr, the learning rate, must be a finite number such as 0.001; got inf"),
+    ({"lr": float("nan")}, "lr, the learning rate, must be a finite number"),
     ({"epochs": -1}, "epochs must be a whole number, 0 or more; got -1"),
     ({"optimizer": "lion"}, "no optimizer 'lion'; there are sgd, adam, adamw"),
     ({"data": (np.zeros((0, 1, 8, 8), np.float32), np.zeros(0, int))}, "empty"),
