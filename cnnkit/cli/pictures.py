@@ -1,14 +1,13 @@
-"""Image files as a model takes them: read with Pillow, resized, scaled to [0, 1]."""
+"""Image files as a model takes them: read as training reads them, resized, scaled to [0, 1]."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, tensor
+from cnnkit.data.datasets.folder import read_picture
 from cnnkit.data.transforms import ToTensor
 
 __all__ = ["read_images"]
@@ -19,8 +18,10 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int, int], invert
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     ValueError
-        If a file is no image that Pillow can read, or the model takes neither 1 nor 3 channels.
+        If a file is no image that `ImageFolder` would take, or the model takes neither 1 nor 3 channels.
     """
     channels, height, width = input_shape
     modes = {1: "L", 3: "RGB"}
@@ -29,11 +30,10 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int, int], invert
     convert = ToTensor()
     images = []
     for path in paths:
-        try:
-            with Image.open(path) as opened:
-                picture = opened.convert(modes[channels]).resize((width, height), Image.Resampling.BILINEAR)
-        except UnidentifiedImageError as error:
-            raise ValueError(f"{path} is no image that can be read (PNG, JPEG and the other formats of Pillow can)") from error
-        image = tensor(convert(picture))
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; name the image files in it")
+        if not path.exists():
+            raise FileNotFoundError(f"there is no file {path}")
+        image = tensor(convert(read_picture(path, modes[channels], (height, width))))
         images.append(1 - image if invert else image)
     return F.stack(images)

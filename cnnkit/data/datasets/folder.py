@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnkit.data.dataset import Dataset
 
-__all__ = ["ImageFolder"]
+__all__ = ["ImageFolder", "read_picture"]
 
 _FORMATS = {  # what a file may be, whatever its name says: Pillow would also read formats that start other programs
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
@@ -26,7 +26,8 @@ class ImageFolder(Dataset):
     Parameters
     ----------
     root : path
-        ``root/cat/1.png``, ``root/cat/2.jpg``, ``root/dog/1.png``, ... Hidden and other files are passed over.
+        ``root/cat/1.png``, ``root/cat/2.jpg``, ``root/dog/1.png``, ... Hidden and other files are passed over, and so
+        are hidden folders and those that hold saved models and no images. What is transparent is seen on white.
     transform : callable, optional
         Applied to each picture (H, W) or (H, W, 3) of uint8.
     size : int or (int, int), optional
@@ -53,8 +54,8 @@ class ImageFolder(Dataset):
     FileNotFoundError
         If there is no such folder.
     ValueError
-        If it has no class folders, one of them no images, a file cannot be read as an image, or the images differ in
-        size and `size` is not given: the message names the files.
+        If it has no class folders, one of them no images, a file cannot be read as an image or has more than 8 bits per
+        channel, or the images differ in size and `size` is not given: the message names the files.
 
     >>> import tempfile
     >>> from PIL import Image
@@ -75,7 +76,8 @@ class ImageFolder(Dataset):
             raise ValueError(f"mode must be 'L' (gray) or 'RGB', got {mode!r}")
         if not self.root.is_dir():
             raise FileNotFoundError(f"there is no folder {self.root}")
-        folders = sorted(f.name for f in self.root.iterdir() if f.is_dir() and not f.name.startswith("."))
+        folders = sorted(f.name for f in self.root.iterdir() if f.is_dir() and not f.name.startswith(".")
+                         and not _holds_models_only(f))
         if not folders:
             raise ValueError(f"{self.root} has no class folders: images must lie in one sub-folder per class, as in "
                              f"{self.root / 'cat' / '1.png'}")
@@ -94,14 +96,15 @@ class ImageFolder(Dataset):
             for (file, _), (height, width) in zip(self.samples, sizes):
                 if (height, width) != sizes[0]:
                     raise ValueError(f"images differ in size: {self.samples[0][0]} is {sizes[0][0]} x {sizes[0][1]} "
-                                     f"pixels (height x width) but {file} is {height} x {width}; pass size=")
+                                     f"pixels (height x width) but {file} is {height} x {width}; give size= "
+                                     "(--size on the command line)")
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
         file, label = self.samples[index]
-        image = np.asarray(_decode(file, self.mode, self.image_size if self._resize else None))
+        image = np.asarray(read_picture(file, self.mode, self.image_size if self._resize else None))
         return (image if self.transform is None else self.transform(image)), label
 
     def __repr__(self) -> str:
@@ -110,9 +113,18 @@ class ImageFolder(Dataset):
                 f"{len(self.classes)} classes)")
 
 
+def _holds_models_only(folder: Path) -> bool:
+    """Whether a folder is where `cnnkit train`, run beside the class folders, puts its models."""
+    return any(folder.glob("*.safetensors")) and not _found(folder)
+
+
+def _found(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.rglob("*") if f.suffix.lower() in _FORMATS and not f.name.startswith("."))
+
+
 def _images_in(folder: Path) -> list[Path]:
     """The images in a folder and below it, sorted by name."""
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in _FORMATS and not f.name.startswith("."))
+    files = _found(folder)
     if not files:
         raise ValueError(f"class folder {folder} holds no images ({' '.join(_FORMATS)})")
     return files
@@ -121,19 +133,35 @@ def _images_in(folder: Path) -> list[Path]:
 def _head(file: Path) -> tuple[str, tuple[int, int]]:
     """The colour mode and (height, width) that an image's header gives."""
     with _opened(file) as image:
-        if image.mode in ("I", "F") or image.mode.startswith("I;"):
-            raise ValueError(f"{file} has more than 8 bits per pixel (Pillow's mode {image.mode}); save it with 8")
+        _check_depth(file, image)
         if image.mode == "P" and image.palette.mode == "L":
             return "L", (image.height, image.width)
         return image.mode, (image.height, image.width)
 
 
-def _decode(file: Path, mode: str, size: tuple[int, int] | None) -> Any:
+def _check_depth(file: Path, image: Any) -> None:
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        raise ValueError(f"{file} has more than 8 bits per pixel (Pillow's mode {image.mode}); save it with 8")
+
+
+def read_picture(file: Path, mode: str, size: tuple[int, int] | None = None) -> Any:
+    """One image file as a Pillow image of a mode ("L" or "RGB") and (height, width); what is transparent is seen on white.
+
+    Raises
+    ------
+    ValueError
+        If it is no image, is damaged, or has more than 8 bits per channel; the message names the file.
+    """
     from PIL import Image
     with _opened(file) as image:
+        _check_depth(file, image)
         try:
-            picture = image.convert(mode)
-        except (OSError, SyntaxError, ValueError) as error:
+            if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+                above = image.convert("RGBA")
+                picture = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above).convert(mode)
+            else:
+                picture = image.convert(mode)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(f"{file} is cut off or damaged: {error}; replace or remove it") from None
         return picture if size is None else picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
 

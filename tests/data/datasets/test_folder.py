@@ -54,7 +54,7 @@ def test_size_resizes_to_height_and_width(root, size, shape):
 
 def test_images_of_different_sizes_are_refused_and_two_are_named(root):
     Image.new("RGB", (6, 5)).save(root / "dog" / "2.png")
-    with pytest.raises(ValueError, match=r"ant/0.png is 4 x 6 pixels .* but .*dog/2.png is 5 x 6; pass size="):
+    with pytest.raises(ValueError, match=r"ant/0.png is 4 x 6 pixels .* but .*dog/2.png is 5 x 6; give size= \(--size"):
         ImageFolder(root)
 
 
@@ -101,6 +101,27 @@ def test_an_image_of_16_bits_is_refused_rather_than_clipped(root):
     Image.fromarray(np.full((4, 6), 40000, np.uint16)).save(root / "cat" / "2.png")
     with pytest.raises(ValueError, match=r"cat/2.png has more than 8 bits per pixel"):
         ImageFolder(root)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_transparent_is_seen_on_white(root, mode):
+    pixels = np.zeros((4, 6, len(mode)), np.uint8)  # black, and transparent
+    pixels[0, :, -1] = 255  # but for its first row
+    Image.fromarray(pixels).save(root / "ant" / "0.png")
+    image = ImageFolder(root)[0][0]
+    assert (image[0] == 0).all()
+    assert (image[1:] == 255).all()
+
+
+def test_a_palette_with_a_transparent_colour_is_seen_on_white(root):
+    Image.new("P", (6, 4), 0).save(root / "ant" / "0.png", transparency=0)
+    assert (ImageFolder(root)[0][0] == 255).all()
+
+
+def test_a_folder_of_saved_models_is_no_class(root):
+    (root / "models").mkdir()
+    (root / "models" / "pets-CommonCNN.safetensors").write_bytes(b"")
+    assert ImageFolder(root).classes == ("ant", "cat", "dog")
 
 
 @pytest.mark.parametrize(("make", "error", "match"), [
