@@ -45,20 +45,25 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None, tr
     Raises
     ------
     ValueError
-        If `source` is neither a known name nor a path to something; the message lists what is possible.
+        If `source` is neither a known name nor a path to something (the message lists what is possible), or `size` is
+        given for anything but a folder.
 
     >>> train, test = load("digits")
     >>> len(train), len(test), train.image_shape, len(train.classes)
     (1438, 359, (1, 8, 8), 10)
     """
     transform = ToTensor() if transform is None else transform
+    path = Path(source)
+    named = source in SOURCES
+    if size is not None and (named or path.is_file()):
+        raise ValueError(f"size= (--size on the command line) resizes the images of a folder; those of {os.fspath(source)} keep "
+                         "their size")
     if source == "digits":
         return digits(True, transform), digits(False, transform)
     if source in ("mnist", "fashion-mnist"):
         kind = MNIST if source == "mnist" else FashionMNIST
         return kind(root, True, transform, download), kind(root, False, transform, download)
-    path = Path(source)
-    if path.is_dir():
+    if path.is_dir() and os.fspath(source):  # an empty name is not the current folder
         return _folders(path, transform, size, mode)
     if path.suffix == ".npz" and path.is_file():
         parted = {"x_test", "X_test", "test_images"} & set(array_names(path))
@@ -66,7 +71,7 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None, tr
                 npz(path, False, transform, data_format=data_format) if parted else None)
     close = difflib.get_close_matches(path.name.lower(), SOURCES, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    what = f"{path} is no .npz file" if path.exists() else f"there is no data {os.fspath(source)!r}"
+    what = f"{path} is no .npz file" if path.is_file() else f"there is no data {os.fspath(source)!r}"
     raise ValueError(f"{what}: give a name ({', '.join(SOURCES)}), a folder of class folders, or an .npz file.{hint}")
 
 
@@ -81,5 +86,5 @@ def _folders(path: Path, transform: Callable, size: int | tuple[int, int] | None
     held_out = ImageFolder(test, transform, size, data.mode, classes=data.classes)
     if held_out.image_size != data.image_size:
         raise ValueError(f"images differ in size: {train} has {' x '.join(map(str, data.image_size))} pixels, {test} "
-                         f"{' x '.join(map(str, held_out.image_size))}; pass size=")
+                         f"{' x '.join(map(str, held_out.image_size))}; give size= (--size on the command line)")
     return data, held_out

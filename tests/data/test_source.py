@@ -56,7 +56,7 @@ def test_a_folder_with_train_and_test_has_both_with_the_same_classes(tmp_path, h
 def test_test_images_of_another_size_are_refused(tmp_path):
     class_folders(tmp_path / "train")
     class_folders(tmp_path / "test", size=(9, 9))
-    with pytest.raises(ValueError, match=r"train has 4 x 6 pixels, .*test 9 x 9; pass size="):
+    with pytest.raises(ValueError, match=r"train has 4 x 6 pixels, .*test 9 x 9; give size= \(--size"):
         load(tmp_path)
     assert load(tmp_path, size=4)[1].image_shape == (1, 4, 4)
 
@@ -71,7 +71,15 @@ def test_an_archive_has_a_test_part_where_it_names_one(tmp_path, parted):
     assert_feeds_float32(train, (3, 8, 8))
 
 
+def test_a_size_is_refused_where_nothing_is_resized(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((4, 8, 8), np.uint8), y=np.arange(4))
+    for source in ("digits", tmp_path / "a.npz"):
+        with pytest.raises(ValueError, match=r"--size .*resizes the images of a folder; those of .*(digits|a.npz) keep"):
+            load(source, size=16)
+
+
 @pytest.mark.parametrize(("source", "match"), [
+    ("", "there is no data ''"),
     ("digit", r"there is no data 'digit': give a name \(digits, mnist, fashion-mnist\), .*Did you mean 'digits'\?"),
     ("fashion_mnist", "Did you mean 'fashion-mnist'"),
     ("cifar", r"there is no data 'cifar': .* or an .npz file\.$"),

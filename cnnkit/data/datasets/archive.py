@@ -74,7 +74,7 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Callable | None 
         classes = int(max(y.max() for y in every if y.size)) + 1
         if classes > max(1000, len(labels)):
             raise ValueError(f"{path}: the labels go up to {classes - 1} but there are {len(labels)} images; number "
-                             "the classes from 0 with numpy.unique(labels, return_inverse=True), or pass classes=")
+                             "the classes from 0 with numpy.unique(labels, return_inverse=True), or pass classes= in Python")
     try:
         return ArrayDataset(channels_first(images, data_format), labels, classes, transform)
     except (TypeError, ValueError) as error:
@@ -97,7 +97,8 @@ def channels_first(images: np.ndarray, data_format: str | None = None) -> np.nda
     first, last = images.shape[1] in _CHANNELS, images.shape[3] in _CHANNELS
     if data_format is None and first == last:
         raise ValueError(f"images of shape {images.shape} may be (N, C, H, W) or (N, H, W, C): pass data_format='NCHW' "
-                         "or 'NHWC'")
+                         "or 'NHWC' in Python; the command line needs 1, 3 or 4 channels on one of these axes and another "
+                         "size on the other")
     if data_format == "NHWC" or (data_format is None and last):
         return images.transpose(0, 3, 1, 2)
     return images

@@ -141,7 +141,8 @@ class MNIST(ArrayDataset):
                     reasons.append(f"{mirror}{name}: {type(error).__name__}: {str(error).splitlines()[0]}")
             else:
                 raise OSError(f"{type(self).__name__} could not be downloaded ({'; '.join(reasons)}); get the files "
-                              "another way and pass root=, the folder that they are in")
+                              "another way and pass root=, the folder that they are in (on the command line: set "
+                              f"CNNKIT_DATA to a folder that holds them in {self.folders[0]})")
 
     def _advice(self) -> str:
         name, places = type(self).__name__, list(self._places())
@@ -149,8 +150,9 @@ class MNIST(ArrayDataset):
         package = f"install Debian's package {self.package}; " if self.package else ""
         return (f"{name} was not found; looked in {', '.join(map(str, places))}"
                 + "".join(f" (which has {half.name} only)" for half in halves)
-                + f". Pass root=, the folder with {', '.join(self.md5)}; set CNNKIT_DATA to a folder that holds "
-                f"{self.folders[1]}/ or {self.archive}; {package}or call {name}(download=True)")
+                + f". Set CNNKIT_DATA to a folder that holds {self.folders[1]}/ (with {', '.join(self.md5)}) or {self.archive}; "
+                f"{package}download it (--download on the command line, {name}(download=True) in Python); or pass root=, "
+                "the files' folder, in Python")
 
 
 class FashionMNIST(MNIST):
