@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.console import Console
 
 from cnnkit.backends import Unavailable
 from cnnkit.cli import inspecting, training
+from cnnkit.cli.screen import error_screen
 
 __all__ = ["app", "main", "run"]
 
@@ -62,13 +62,16 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except BrokenPipeError:
         return 141
-    except (ValueError, TypeError, OSError, Unavailable, FloatingPointError, ImportError) as error:
-        return _fail(str(error.args[0]) if isinstance(error, KeyError) else str(error))
+    except MemoryError as error:
+        return _fail(f"there is not enough memory for this ({error or 'out of memory'})")
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+    except (ValueError, TypeError, Unavailable, ArithmeticError, ImportError) as error:
+        return _fail(str(error) or type(error).__name__)
     return status if isinstance(status, int) else 0
 
 
 def _fail(message: str, status: int = 2) -> int:
     line = " ".join(message.split())
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
-        line if line.startswith("cnnkit") else f"cnnkit: {line}")
+    error_screen().print(line if line.startswith("cnnkit") else f"cnnkit: {line}")
     return status

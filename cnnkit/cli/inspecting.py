@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from cnnkit.cli.screen import screen
 
 __all__ = ["backends", "check", "show", "summary"]
 
@@ -15,13 +16,13 @@ __all__ = ["backends", "check", "show", "summary"]
 def summary(
     model: Annotated[str, typer.Argument(help="A saved model's file, or a name of cnnkit.models.")],
     input_shape: Annotated[str | None, typer.Option(help="C,H,W of the images, for a name.", show_default="3,32,32")] = None,
-    classes: Annotated[int, typer.Option(min=1, help="Number of classes, for a name.")] = 10,
+    classes: Annotated[int | None, typer.Option(min=1, help="Number of classes, for a name.", show_default="10")] = None,
 ) -> None:
     """Show each layer's output shape, parameters with their formula, FLOPs and memory."""
     import cnnkit
 
     network, shape = _model(model, input_shape, classes)
-    Console().print(cnnkit.summary(network, shape), soft_wrap=True)
+    screen().print(cnnkit.summary(network, shape), soft_wrap=True)
 
 
 def show(
@@ -33,22 +34,28 @@ def show(
     from cnnkit import models
     from cnnkit.cli.pictures import read_images
 
+    console = screen(wide=False)
     if model == "sobel":
-        Console().print(models.sobel(read_images([image], (1, 64, 64))))
+        if layer is not None:
+            raise ValueError(f"--layer {layer}: sobel is one pair of filters and has no layers; leave the option out")
+        console.print(models.sobel(read_images([image], (1, 64, 64))), crop=False)
         return
-    network, shape = _model(model, None, 10)
-    Console().print(models.show(network, read_images([image], shape), layer=layer))
+    network, shape = _model(model)
+    console.print(models.show(network, read_images([image], shape), layer=layer), crop=False)
 
 
 def backends() -> None:
     """List the array libraries and kernel tables that are here, and why others are not."""
     from cnnkit import backends as registry
 
-    table = Table("backend", "library", "version", "device", "kernel tables", "available", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("backend", no_wrap=True)  # what --backend takes, to the letter
+    for heading in ("library", "version", "device", "kernel tables", "available"):
+        table.add_column(heading)
     for row in registry.list():
         table.add_row(row.name, row.library, row.version, row.device, ", ".join(row.tables) or "-",
                       "yes" if row.available else row.reason)
-    Console().print(table)
+    screen().print(table)
 
 
 def check(
@@ -60,20 +67,23 @@ def check(
     from cnnkit import conformance
 
     text, status = conformance.main_report(name, ops=op or None, verbose=verbose)
-    Console().print(text, soft_wrap=True)
+    screen().print(text, soft_wrap=True)
     raise typer.Exit(status)
 
 
-def _model(model: str, input_shape: str | None, classes: int) -> tuple[Any, tuple[int, int, int]]:
+def _model(model: str, input_shape: str | None = None, classes: int | None = None) -> tuple[Any, tuple[int, int, int]]:
     """A saved model, or a fresh one by name, with the shape of its images."""
     from cnnkit import models
     from cnnkit.safetensors import load_model
 
     if model in models.NAMES:
         shape = _shape(input_shape or "3,32,32")
-        return models.NAMES[model](shape, classes=classes), shape
+        return models.NAMES[model](shape, classes=10 if classes is None else classes), shape
     if not Path(model).exists() and not Path(f"{model}.safetensors").exists():
         raise ValueError(f"{model} is neither a saved model's file nor one of {', '.join(models.NAMES)}")
+    for option, value in (("--input-shape", input_shape), ("--classes", classes)):
+        if value is not None:
+            raise ValueError(f"{option} {value}: {model} is a saved model, which has its own; leave the option out")
     saved = load_model(model)
     return saved.model, saved.input_shape
 

@@ -1,0 +1,39 @@
+"""What commands print: names as they are, and whole."""
+
+from PIL import Image
+from rich.console import Console
+
+import cnnkit
+from cnnkit.cli import run
+
+
+def test_names_with_brackets_and_colons_are_printed_as_they_are(trained, capsys, elsewhere):
+    names = ["x[red]y.png", "[bold].png", ":smile:.png"]
+    for name in names:
+        Image.new("L", (8, 8)).save(name)
+    assert run(["predict", str(trained[0]), *names]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == names
+    assert run(["train", "digits", "--epochs", "0", "--out", "out/[/q]"]) == 0
+    assert "Model saved to out/[/q].safetensors" in capsys.readouterr().out
+
+
+def test_what_goes_to_a_pipe_is_not_cropped(trained, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    Image.new("L", (8, 8)).save("a-name-that-is-longer-than-the-line-of-a-narrow-terminal.png")
+    assert run(["predict", str(trained[0]), "a-name-that-is-longer-than-the-line-of-a-narrow-terminal.png"]) == 0
+    assert "narrow-terminal.png " in capsys.readouterr().out
+    assert run(["backends"]) == 0
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    for row in cnnkit.backends.list():
+        assert f"{row.name} " in printed
+    assert run(["show", str(trained[0]), "a-name-that-is-longer-than-the-line-of-a-narrow-terminal.png"]) == 0
+    assert "features.conv1: Conv2d, 8 filters of 3 x 3 on 1 channel" in capsys.readouterr().out
+
+
+def test_backends_names_are_whole_in_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setattr("cnnkit.cli.inspecting.screen", lambda: Console(width=80, force_terminal=True, color_system=None))
+    assert run(["backends"]) == 0
+    printed = capsys.readouterr().out
+    for row in cnnkit.backends.list():
+        assert f"{row.name} " in printed
