@@ -12,24 +12,6 @@ import cnnkit
 from cnnkit.cli import run
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """Commands run in an empty folder, with wide lines, and leave no backend chosen."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
-    yield tmp_path
-    cnnkit.use(None)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A model that was trained from the command line, and what that printed."""
-    folder = tmp_path_factory.mktemp("trained")
-    done = subprocess.run([sys.executable, "-m", "cnnkit", "train", "digits", "--epochs", "8", "--out", str(folder / "net")],
-                          capture_output=True, text=True, check=True, cwd=folder)
-    return folder / "net.safetensors", done.stdout
-
-
 def test_train_shows_progress_accuracy_and_where_the_model_went(trained):
     path, text = trained
     lines = text.splitlines()
@@ -142,6 +124,13 @@ def test_version_and_help(capsys):
     (["train", "digits", "--epochs", "-1"], ["--epochs"]),
     (["train", "digits", "--lr", "fast"], ["--lr"]),
     (["train", "digits", "--lr", "-1", "--epochs", "1"], ["-1"]),
+    (["train", "digits", "--lr", "inf"], ["--lr inf", "from 0 to 1000"]),
+    (["train", "digits", "--lr", "1e30"], ["--lr 1e+30", "from 0 to 1000"]),
+    (["train", "digits", "--size", "16"], ["--size", "digits"]),
+    (["train", "digits", "--out", ""], ["--out", "names no file"]),
+    (["train", "digits", "--out", "out/[/q]/.."], ["--out", "names no file"]),
+    (["train", ""], ["there is no data ''"]),
+    (["show", "sobel", "x.png", "--layer", "conv1"], ["--layer conv1", "sobel"]),
     (["train", "digits", "--backend", "cudda"], ["no backend 'cudda'", "numpy"]),
     (["train", "digits", "--model", "ResNet999"], ["no model 'ResNet999'", "CommonCNN"]),
     (["train", "digits", "--optimizer", "lion"], ["no optimizer 'lion'", "adam"]),
@@ -179,3 +168,23 @@ def test_a_mistake_is_no_traceback_in_a_process_of_its_own():
     assert done.returncode == 2
     assert done.stderr.startswith("cnnkit: there is no data 'nothing'")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_summary_of_a_saved_model_takes_no_shape_of_its_own(trained, capsys):
+    for option, value in (("--input-shape", "1,8,8"), ("--classes", "4")):
+        assert run(["summary", str(trained[0]), option, value]) == 2
+        assert f"{option} {value}: {trained[0]} is a saved model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("error", "line"), [
+    (MemoryError("Unable to allocate 4 TiB"), "cnnkit: there is not enough memory for this (Unable to allocate 4 TiB)"),
+    (OverflowError("too large"), "cnnkit: too large"),
+    (PermissionError(13, "Permission denied", "a.npz"), "cnnkit: a.npz: Permission denied"),
+])
+def test_what_the_machine_refuses_is_one_readable_line_too(monkeypatch, capsys, error, line):
+    def refuse(*arguments, **keywords):
+        raise error
+
+    monkeypatch.setattr("cnnkit.data.load", refuse)
+    assert run(["train", "digits"]) == 2
+    assert capsys.readouterr().err == f"{line}\n"

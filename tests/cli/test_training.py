@@ -1,0 +1,135 @@
+"""`cnnkit train`: the model is saved whatever happens, and what cannot be trained on is refused before the training."""
+
+import json
+import os
+import signal
+import tempfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cnnkit
+from cnnkit.cli import run
+
+
+def class_folders(root, per_class, names=("cat", "dog"), side=8):
+    rng = np.random.default_rng(0)
+    for name in names:
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for i in range(per_class):
+            Image.fromarray(rng.integers(0, 256, (side, side), np.uint8)).save(root / name / f"{i}.png")
+    return root
+
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def at_batch(monkeypatch, number, times):
+    """Press Ctrl-C after the training's batch `number`, so many times."""
+    from cnnkit.train.progress import Lines
+
+    done = []
+
+    def step(self, tally):
+        done.append(1)
+        for _ in range(times if len(done) == number else 0):
+            press()
+
+    monkeypatch.setattr(Lines, "step", step)
+
+
+def settings_of(path):
+    with open(path) as file:
+        return json.load(file)
+
+
+def test_the_accuracy_is_the_last_epochs_and_not_measured_again(monkeypatch, capsys):
+    def again(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cnnkit.train.evaluate", again)
+    assert run(["train", "digits", "--epochs", "1", "--out", "net"]) == 0
+    settings = settings_of("net.json")
+    assert settings["accuracy"] == settings["history"][-1]["val_accuracy"]
+    assert "after 1 epoch in" in capsys.readouterr().out
+
+
+def test_ctrl_c_after_the_last_epoch_waits_for_the_model_to_be_saved(monkeypatch, capsys):
+    from cnnkit import safetensors
+
+    real = safetensors.save_model
+
+    def pressed(*arguments, **keywords):
+        press()
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(safetensors, "save_model", pressed)
+    assert run(["train", "digits", "--epochs", "1", "--out", "net"]) == 0
+    assert safetensors.load_model("net").settings["accuracy"] > 0
+
+
+def test_ctrl_c_says_in_which_epoch_it_stopped_and_measures_what_was_learnt(monkeypatch, capsys):
+    at_batch(monkeypatch, 60, times=1)
+    assert run(["train", "digits", "--epochs", "3", "--out", "net"]) == 0
+    out = capsys.readouterr().out
+    assert "Stopped by Ctrl-C in epoch 2 of 3" in out
+    assert "after 1 whole epoch in" in out
+    settings = settings_of("net.json")
+    assert settings["accuracy"] > 0
+    assert (settings["training"]["epochs"], settings["training"]["interrupted"], len(settings["history"])) == (1, True, 2)
+
+
+def test_a_second_ctrl_c_saves_what_was_learnt_and_says_where(monkeypatch, capsys):
+    at_batch(monkeypatch, 60, times=2)
+    assert run(["train", "digits", "--epochs", "3", "--out", "net"]) == 130
+    error = capsys.readouterr().err
+    assert error == "cnnkit: interrupted in epoch 2 of 3; the model as it was then is saved to net.safetensors\n"
+    settings = settings_of("net.json")
+    assert (settings["accuracy"], settings["training"]["epochs"], len(settings["history"])) == (None, 1, 1)
+    assert cnnkit.safetensors.load_model("net").classes == list("0123456789")
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_before_the_training(monkeypatch, capsys, elsewhere):
+    def refused(*arguments, **keywords):
+        raise PermissionError(13, "Permission denied", "somewhere")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    monkeypatch.setattr("cnnkit.train.fit", lambda *arguments, **keywords: pytest.fail("it trained"))
+    assert run(["train", "digits", "--out", "shut/net"]) == 2
+    assert capsys.readouterr().err == ("cnnkit: --out: no file can be written to the folder shut (Permission denied); "
+                                       "name another with --out\n")
+    (elsewhere / "net.json").mkdir()
+    assert run(["train", "digits", "--out", "net"]) == 2
+    assert "net.json is a folder" in capsys.readouterr().err
+
+
+def test_too_few_images_to_hold_any_out_are_counted(capsys, elsewhere):
+    for per_class, count in ((1, "2 images"), (2, "4 images")):
+        class_folders(elsewhere / "pets", per_class)
+        assert run(["train", "pets"]) == 2
+        assert f"pets has {count}: at least 5 are needed" in capsys.readouterr().err
+
+
+def test_one_class_is_refused(capsys, elsewhere):
+    class_folders(elsewhere / "pets", 6, ["cat"])
+    assert run(["train", "pets"]) == 2
+    assert capsys.readouterr().err == "cnnkit: pets has one class only (cat): a classifier needs two or more\n"
+
+
+def test_a_model_trained_inside_its_data_folder_is_named_after_it_and_is_no_class(capsys, elsewhere, monkeypatch):
+    monkeypatch.chdir(class_folders(elsewhere / "pets.v1", 6))
+    for _ in range(2):
+        assert run(["train", ".", "--epochs", "0"]) == 0
+        assert "models/pets.v1-CommonCNN.safetensors" in capsys.readouterr().out
+
+
+def test_advice_names_the_option_of_the_command_line(capsys, elsewhere, monkeypatch):
+    class_folders(elsewhere / "pets", 3)
+    class_folders(elsewhere / "pets", 1, side=9)
+    assert run(["train", "pets"]) == 2
+    assert "--size on the command line" in capsys.readouterr().err
+    monkeypatch.setattr("cnnkit.data.datasets.MNIST._places", lambda self: iter([elsewhere]))
+    assert run(["train", "mnist"]) == 2
+    assert "--download on the command line" in capsys.readouterr().err
