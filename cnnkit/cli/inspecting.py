@@ -38,7 +38,7 @@ def show(
     if model == "sobel":
         if layer is not None:
             raise ValueError(f"--layer {layer}: sobel is one pair of filters and has no layers; leave the option out")
-        console.print(models.sobel(read_images([image], (1, 64, 64))), crop=False)
+        console.print(models.sobel(read_images([image], (1, None, None))), crop=False)
         return
     network, shape = _model(model)
     console.print(models.show(network, read_images([image], shape), layer=layer), crop=False)

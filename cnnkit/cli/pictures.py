@@ -13,8 +13,10 @@ from cnnkit.data.transforms import ToTensor
 __all__ = ["read_images"]
 
 
-def read_images(paths: Sequence[Path], input_shape: tuple[int, int, int], invert: bool = False) -> Tensor:
+def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int | None], invert: bool = False) -> Tensor:
     """Image files as one Tensor (N, C, H, W), float32 in [0, 1], of the size and channels that a model takes.
+
+    A height and width of ``None`` leave the images' own.
 
     Raises
     ------
@@ -34,6 +36,7 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int, int], invert
             raise ValueError(f"{path} is a folder; name the image files in it")
         if not path.exists():
             raise FileNotFoundError(f"there is no file {path}")
-        image = tensor(convert(read_picture(path, modes[channels], (height, width))))
+        size = None if height is None or width is None else (height, width)
+        image = tensor(convert(read_picture(path, modes[channels], size)))
         images.append(1 - image if invert else image)
     return F.stack(images)
