@@ -27,7 +27,8 @@ for _dtype, _t in TYPES.items():
         Kernel("conv", f"conv2d_input_gradient<{_t}>", (_view, _view, Out(_dtype), BY, BY, SHAPE), **_tiled),
         Kernel("conv", f"conv2d_weight_gradient<{_t}>", (_view, _view, Out("float32"), BY, BY, SHAPE), **_tiled),
         Kernel("conv", f"conv2d_add_slices<{_t}>", (In("float32"), Out(_dtype), Scalar("int64"), Scalar("int32"))),
-        Kernel("conv", f"conv2d_bias_gradient<{_t}>", (_view, Out(_dtype), BY, SHAPE), shared=4 * THREADS))
+        Kernel("conv", f"conv2d_bias_gradient<{_t}>", (_view, Out(_dtype), BY, SHAPE), shared=4 * THREADS),
+        ops=("conv2d",))
 
 
 def slices(rows: int, columns: int, pixels: int, groups: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -67,6 +67,8 @@ class Kernel:
         As in the source: at most so many threads a block, at least so many blocks on a multiprocessor.
     arch : int
         The lowest architecture: 75 is Turing.
+    ops : tuple of str
+        The ops that launch it.
     """
 
     module: str
@@ -76,14 +78,15 @@ class Kernel:
     shared: int = 0
     launch_bounds: tuple[int, ...] = (256,)
     arch: int = 75
+    ops: tuple[str, ...] = ()
 
 
 KERNELS: dict[str, Kernel] = {}
 
 
-def declare(*kernels: Kernel) -> None:
-    """Add instances to the table."""
-    KERNELS.update((k.name, k) for k in kernels)
+def declare(*kernels: Kernel, ops: tuple[str, ...]) -> None:
+    """Add instances to the table, and which ops launch them."""
+    KERNELS.update((k.name, replace(k, ops=ops)) for k in kernels)
 
 
 def instances(module: str) -> tuple[str, ...]:

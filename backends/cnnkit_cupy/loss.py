@@ -20,10 +20,12 @@ for _dtype, _t in TYPES.items():
     declare(Kernel("loss", f"reduce_losses<{_t}>", (In("float32"), In("float32"), Out(_dtype), Out("float32"), LOSS),
                    shared=4 * THREADS),
             Kernel("loss", f"cross_entropy_backward<{_t}>", (In("float32"), In(_dtype, strided=True), In("float32", optional=True),
-                                                             Out(_dtype), Scalar("int64"), LOSS)))
+                                                             Out(_dtype), Scalar("int64"), LOSS)),
+            ops=("cross_entropy",))
 for (_dtype, _t), (_label, _l) in product(TYPES.items(), LABELS.items()):
     declare(Kernel("loss", f"cross_entropy<{_t}, {_l}>", (In(_dtype, strided=True), In(_label), In(_dtype, optional=True),
-                                                          Out("float32"), Out("float32"), Out("float32", optional=True), LOSS)))
+                                                          Out("float32"), Out("float32"), Out("float32", optional=True), LOSS)),
+            ops=("cross_entropy",))
 
 
 def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: Sequence[bool], ignore_index: int, reduction: str,

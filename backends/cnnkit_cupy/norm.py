@@ -17,7 +17,8 @@ for _dtype, _t in TYPES.items():
     declare(Kernel("norm", f"batch_norm<{_t}>", (_view, _maybe, _maybe, _maybe, _maybe, Out(_dtype), Out("float32"),
                                                  Out("float32"), _out, _out, BY, NORM), shared=1024),
             Kernel("norm", f"batch_norm_backward<{_t}>", (_view, _view, _maybe, In("float32"), In("float32"), _out, _out, _out,
-                                                          BY, BY, NORM), shared=1024))
+                                                          BY, BY, NORM), shared=1024),
+            ops=("batch_norm",))
 
 
 def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None, running_var: Array | None, *,

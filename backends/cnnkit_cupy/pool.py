@@ -20,12 +20,14 @@ LIMIT = 2**31 - 2 * THREADS  # elements from which on an int cannot number them
 VIEW, WINDOWS = Struct("Strides"), Struct("Windows")
 for (_dtype, _t), _i in product(TYPES.items(), ("int", "long long")):
     declare(Kernel("pool", f"avg_pool2d<{_t}, {_i}>", (In(_dtype, True), Out(_dtype), VIEW, WINDOWS)),
-            Kernel("pool", f"avg_pool2d_backward<{_t}, {_i}>", (In(_dtype, True), Out(_dtype), VIEW, WINDOWS)))
+            Kernel("pool", f"avg_pool2d_backward<{_t}, {_i}>", (In(_dtype, True), Out(_dtype), VIEW, WINDOWS)),
+            ops=("avg_pool2d",))
     for _arg, _a in (SMALL, LARGE):
         declare(Kernel("pool", f"max_pool2d<{_t}, {_a}, {_i}>",
                        (In(_dtype, True), Out(_dtype), Out(_arg, True), Out("int64", True), VIEW, WINDOWS)),
                 Kernel("pool", f"max_pool2d_backward<{_t}, {_a}, {_i}>",
-                       (In(_dtype, True), In(_arg), Out(_dtype), VIEW, WINDOWS)))
+                       (In(_dtype, True), In(_arg), Out(_dtype), VIEW, WINDOWS)),
+                ops=("max_pool2d", "max_pool2d_with_indices"))
 
 
 def index_type(*shapes: Sequence[int]) -> str:

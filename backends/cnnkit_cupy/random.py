@@ -16,10 +16,11 @@ Array = Any
 TYPES = {"float32": "float", "float16": "__half"}
 THREADS = 256
 
-declare(Kernel("random", "random_bits", (Out("int32"), Scalar("int64"), Struct("Key"))))
+declare(Kernel("random", "random_bits", (Out("int32"), Scalar("int64"), Struct("Key"))), ops=("random_bits",))
 for _dtype, _t in TYPES.items():
     declare(Kernel("random", f"dropout<{_t}>", (In(_dtype, strided=True), Out(_dtype), Struct("Strides"), Struct("Sizes"),
-                                                Scalar("int64"), Struct("Key"), Scalar("uint32"), Scalar("float32"))))
+                                                Scalar("int64"), Struct("Key"), Scalar("uint32"), Scalar("float32"))),
+            ops=("dropout",))
 
 
 def _grid(count: int) -> tuple[int, int, int]:

@@ -1,0 +1,121 @@
+"""Every instance of the table through NVRTC, with the options that CuPy gives it; neither a driver nor a GPU is needed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from cnnkit_cupy import kernels
+from cnnkit_cupy.device import OPTIONS
+from cnnkit_cupy.launcher import KERNELS, Kernel
+from cnnkit_cupy.sources import source
+from cnnkit_cupy.static.occupancy import LIMITS
+
+# What CuPy 14 adds to a RawModule's own options, but for the folders of headers: our sources include none.
+CUPYS = ("-ftz=true", "--device-as-default-execution-space")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the assembler says of one kernel: registers of a thread, and bytes."""
+
+    registers: int
+    stack: int
+    spills: int
+    shared: int
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One source for one architecture: what each instance uses, and whatever the compiler had to remark."""
+
+    usage: dict[str, Usage]
+    remarks: str
+
+
+def table() -> dict[str, Kernel]:
+    """All instances, those of every op."""
+    kernels.kernels("cupy")  # each op's host code declares its own
+    return KERNELS
+
+
+def options(arch: int) -> tuple[str, ...]:
+    """What NVRTC is told, as CuPy tells it."""
+    return (*OPTIONS, *CUPYS, f"-arch=sm_{arch}")
+
+
+def version() -> str:
+    """NVRTC's."""
+    from cuda.bindings import nvrtc
+
+    return ".".join(map(str, _call(nvrtc.nvrtcVersion)))
+
+
+def compile_module(module: str, arch: int, text: str | None = None) -> Compiled:
+    """Compile ``cuda/<module>.cu`` (or `text` in its place) with the instances that this architecture can have.
+
+    Raises
+    ------
+    RuntimeError
+        If it does not compile; the message is the compiler's, with file, line, and the line itself.
+    """
+    from cuda.bindings import nvrtc
+
+    names = [k.name for k in table().values() if k.module == module and k.arch <= arch]
+    program = _call(nvrtc.nvrtcCreateProgram, (text or source(module)).encode(), f"{module}.cu".encode(), 0, [], [])
+    try:
+        for name in names:
+            _call(nvrtc.nvrtcAddNameExpression, program, name.encode())
+        told = [option.encode() for option in (*options(arch), "--ptxas-options=-v")]
+        status, = nvrtc.nvrtcCompileProgram(program, len(told), told)
+        buffer = b" " * _call(nvrtc.nvrtcGetProgramLogSize, program)
+        _call(nvrtc.nvrtcGetProgramLog, program, buffer)
+        log = buffer.rstrip(b"\0 ").decode(errors="replace")
+        if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
+            raise RuntimeError(f"{module}.cu does not compile for sm_{arch}: {status.name}\n{log}")
+        found = resources(log)
+        usage = {name: found[_call(nvrtc.nvrtcGetLoweredName, program, name.encode()).decode()] for name in names}
+        return Compiled(usage, remarks(log))
+    finally:
+        nvrtc.nvrtcDestroyProgram(program)
+
+
+def _call(function: Any, *arguments: Any) -> Any:
+    status, *results = function(*arguments)
+    if status.value:
+        raise RuntimeError(f"{function.__name__}: {status.name}")
+    return results[0] if len(results) == 1 else results
+
+
+def resources(log: str) -> dict[str, Usage]:
+    """What ``ptxas -v`` says of each kernel, by its mangled name."""
+    found = {}
+    for part in re.split(r"Compiling entry function '", log)[1:]:
+        stack, stores, loads = map(int, re.search(
+            r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", part).groups())  # type: ignore[union-attr]
+        shared = re.search(r"(\d+) bytes smem", part)
+        found[part[:part.index("'")]] = Usage(int(re.search(r"Used (\d+) registers", part).group(1)),  # type: ignore[union-attr]
+                                              stack, stores + loads, int(shared.group(1)) if shared else 0)
+    return found
+
+
+def remarks(log: str) -> str:
+    """What the compiler says beyond the resources: warnings, with file, line, and the line itself."""
+    return "\n".join(line for line in log.splitlines() if not re.match(r"ptxas (info|  +\.)", line)).strip()
+
+
+def faults(module: str, arch: int, compiled: Compiled) -> list[str]:
+    """Why the build should fail: a remark, a spill, or a row of the table that the compiler contradicts."""
+    found = [f"{module}.cu for sm_{arch}:\n{compiled.remarks}"] if compiled.remarks else []
+    for name, usage in compiled.usage.items():
+        kernel = KERNELS[name]
+        what = f"{name} for sm_{arch}"
+        if usage.spills:
+            found.append(f"{what} spills {usage.spills} bytes of registers")
+        if usage.shared != kernel.shared:
+            found.append(f"{what} has {usage.shared} bytes of shared memory, and its row in the table says {kernel.shared}")
+        blocks = LIMITS[arch].blocks(kernel.block, usage.registers, usage.shared)
+        if blocks < (kernel.launch_bounds[1:] or (1,))[0]:
+            found.append(f"{what}: {blocks} blocks on a multiprocessor, and its launch bounds promise {kernel.launch_bounds[1:]}")
+    return found

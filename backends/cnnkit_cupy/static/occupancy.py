@@ -1,0 +1,56 @@
+"""How many blocks of a kernel a multiprocessor holds, by registers, shared memory and threads.
+
+Limits and roundings are those of NVIDIA's `cuda_occupancy.h` (CUDA 13) and of the table "Technical Specifications per Compute
+Capability" in the CUDA Programming Guide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+REGISTERS, PARTITIONS, WARP = 65536, 4, 32  # of every architecture here: registers of a multiprocessor, its schedulers
+REGISTER_UNIT = 256                         # registers are handed to a warp in units of
+
+
+@dataclass(frozen=True)
+class Multiprocessor:
+    """The limits of one: threads, blocks, bytes of shared memory; bytes the system takes of each block, and their unit."""
+
+    threads: int
+    most_blocks: int
+    shared: int
+    reserved: int = 1024
+    unit: int = 128
+
+    def blocks(self, block: tuple[int, ...], registers: int, shared: int) -> int:
+        """How many blocks of so many threads, registers a thread, and bytes of shared memory are there at once.
+
+        >>> LIMITS[90].blocks((256, 1, 1), registers=92, shared=8704)
+        2
+        """
+        warps = -(-prod(block) // WARP)
+        of_a_warp = _up(registers * WARP, REGISTER_UNIT)
+        held = REGISTERS // PARTITIONS // of_a_warp * PARTITIONS if of_a_warp else self.threads // WARP
+        taken = _up(shared + self.reserved, self.unit)
+        return min(self.most_blocks, self.threads // WARP // warps, held // warps,
+                   self.shared // taken if taken else self.most_blocks)
+
+    def occupancy(self, block: tuple[int, ...], registers: int, shared: int) -> float:
+        """Which part of the threads that it could hold are there."""
+        return self.blocks(block, registers, shared) * _up(prod(block), WARP) / self.threads
+
+
+def _up(n: int, unit: int) -> int:
+    return -(-n // unit) * unit
+
+
+LIMITS = {
+    75: Multiprocessor(1024, 16, 64 << 10, reserved=0, unit=256),  # Turing
+    80: Multiprocessor(2048, 32, 164 << 10),                       # Ampere: A100
+    86: Multiprocessor(1536, 16, 100 << 10),                       # Ampere: RTX 30
+    89: Multiprocessor(1536, 24, 100 << 10),                       # Ada: RTX 40
+    90: Multiprocessor(2048, 32, 228 << 10),                       # Hopper: H100
+    100: Multiprocessor(2048, 32, 228 << 10),                      # Blackwell: B200
+    120: Multiprocessor(1536, 24, 100 << 10),                      # Blackwell: RTX 50
+}

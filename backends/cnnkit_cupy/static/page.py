@@ -1,0 +1,75 @@
+"""The generated parts of docs/gpu.md: which kernels there are, and what compiling them has shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from cnnkit_cupy.launcher import Kernel
+from cnnkit_cupy.static.compiling import Usage, options
+from cnnkit_cupy.static.occupancy import LIMITS
+
+
+def listing(kernels: Mapping[str, Kernel]) -> str:
+    """Each RawKernel with the ops that launch it, its file, and its instances."""
+    lines = ["| op | kernel | file | threads | shared bytes | from | instances |", "|---|---|---|---|---|---|---|"]
+    grouped: dict[tuple[str, str], list[Kernel]] = {}
+    for kernel in kernels.values():
+        grouped.setdefault((kernel.module, kernel.name.split("<")[0]), []).append(kernel)
+    for (module, name), members in sorted(grouped.items()):
+        first = members[0]
+        types = sorted(k.name.removeprefix(name) for k in members)
+        lines.append(f"| {', '.join(f'`{op}`' for op in first.ops)} | `{name}` | `{module}.cu` "
+                     f"| {_one(['x'.join(str(n) for n in k.block if n > 1) for k in members])} "
+                     f"| {_one([k.shared for k in members])} | {_one([f'sm_{k.arch}' for k in members])} "
+                     f"| {', '.join(f'`{t}`' for t in types) if types != [''] else 'one'} |")
+    return "\n".join(lines)
+
+
+def _one(values: list) -> str:
+    """The values of a kernel's instances: one, if they agree."""
+    return ", ".join(map(str, dict.fromkeys(values)))
+
+
+def row(name: str, kernel: Kernel, usage: Mapping[int, Usage], archs: tuple[int, ...]) -> list[str]:
+    """A row of the report: the most bytes on any architecture; for each, registers, blocks and occupancy."""
+    cells = [name, *(f"{max(getattr(u, what) for u in usage.values())}" for what in ("shared", "stack", "spills"))]
+    for arch in archs:
+        if arch not in usage:
+            cells.append("–")
+            continue
+        taken = (kernel.block, usage[arch].registers, usage[arch].shared)
+        cells.append(f"{taken[1]}, {LIMITS[arch].blocks(*taken)}, {LIMITS[arch].occupancy(*taken):.0%}")
+    return cells
+
+
+def headings(archs: tuple[int, ...]) -> list[str]:
+    """Those of the report."""
+    return ["kernel", "shared", "stack", "spills", *(f"sm_{arch}" for arch in archs)]
+
+
+def report(kernels: Mapping[str, Kernel], used: Mapping[str, Mapping[int, Usage]], archs: tuple[int, ...], compiler: str) -> str:
+    """What was compiled, and how, as Markdown."""
+    told = " ".join(options(archs[0])).replace(f"sm_{archs[0]}", "sm_XX")
+    rows = [headings(archs), ["---"] * (len(archs) + 4)]
+    rows += [row(f"`{name}`", kernels[name], usage, archs) for name, usage in sorted(used.items())]
+    return "\n".join([f"NVRTC {compiler}, `{told}`: {len(used)} instances, no warning.", "",
+                      *(f"| {' | '.join(cells)} |" for cells in rows)])
+
+
+def section(page: str, name: str) -> str:
+    """What stands between the marks of a generated part."""
+    return _marked(page, name).group(2)
+
+
+def replaced(page: str, name: str, text: str) -> str:
+    """The page with a generated part made new."""
+    found = _marked(page, name)
+    return page[:found.start(2)] + text + page[found.end(2):]
+
+
+def _marked(page: str, name: str) -> re.Match:
+    found = re.search(rf"(<!-- generated: {name} -->\n\n)(.*?)(\n\n<!-- end -->)", page, re.DOTALL)
+    if found is None:
+        raise ValueError(f"the page has no part '<!-- generated: {name} -->' ... '<!-- end -->'")
+    return found
