@@ -9,9 +9,9 @@ from typing import Any
 from cnnkit.backends import backend_of, dtype_name
 from cnnkit.shapes import conv2d_output_shape
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
+from cnnkit_cupy.types import TYPES
 
 Array = Any
-TYPES = {"float32": "float", "float16": "__half"}
 TILE, DEPTH, THREADS = 64, 16, 256    # as Tiling in conv.cu
 SHARED = 2 * DEPTH * (TILE + 4) * 4
 LIMIT = 2**31 - 2**16                 # rows, columns and depth are numbered by int, and tiles hang over the edge

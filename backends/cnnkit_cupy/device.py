@@ -19,11 +19,14 @@ OPTIONS = ("-std=c++17",)
 class CupyDevice:
     """Launches kernels where their arrays are, on CuPy's current stream."""
 
-    def empty(self, shape: tuple[int, ...], dtype: Any, like: Array) -> Array:
-        """A new array in C order, with anything in it, on the device that `like` is on."""
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
+        """A new array with anything in it, on the device that `like` is on; in C order, or (N, C, H, W) over (N, H, W, C)."""
         import cupy
 
         with like.device:
+            if channels_last:
+                n, c, h, w = shape
+                return cupy.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
             return cupy.empty(shape, dtype)
 
     def address(self, array: Array) -> int:

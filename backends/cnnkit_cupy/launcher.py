@@ -29,10 +29,11 @@ class In:
 
 @dataclass(frozen=True)
 class Out:
-    """An array that the kernel writes, in full, in C order."""
+    """An array that the kernel writes, in full, in C order; `channels_last`: (N, C, H, W) whose memory is (N, H, W, C)."""
 
     dtype: str
     optional: bool = False
+    channels_last: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,10 @@ def cast(device: Any, kernel: Kernel, position: int, parameter: Any, argument: A
         return None
     if dtype_name(argument.dtype) != parameter.dtype:
         raise TypeError(f"{what} must be an array of {parameter.dtype}; got {dtype_name(argument.dtype)}")
-    if not getattr(parameter, "strided", False) and not contiguous(argument):
-        raise ValueError(f"{what} must be contiguous; got shape {argument.shape} with strides {argument.strides}")
+    last = getattr(parameter, "channels_last", False)
+    if not getattr(parameter, "strided", False) and not contiguous(argument, last):
+        order = "contiguous with the channels last" if last else "contiguous"
+        raise ValueError(f"{what} must be {order}; got shape {argument.shape} with strides {argument.strides}")
     size = argument.dtype.itemsize
     if any(s % size for s in argument.strides) or (argument.size and device.address(argument) % size):
         raise ValueError(f"{what} is not aligned to its elements of {size} bytes")
@@ -154,12 +157,13 @@ def pack(what: str, dtype: np.dtype, values: Any) -> np.ndarray:
     return packed
 
 
-def contiguous(array: Array) -> bool:
-    """Whether the array's memory is in C order without gaps."""
+def contiguous(array: Array, channels_last: bool = False) -> bool:
+    """Whether the array's memory is in C order, or has the channels last, without gaps."""
     if 0 in array.shape:
         return True
     expected = array.dtype.itemsize
-    for n, stride in zip(reversed(array.shape), reversed(array.strides)):
+    order = (1, 3, 2, 0) if channels_last else range(array.ndim - 1, -1, -1)  # from the axis whose elements are neighbours
+    for n, stride in ((array.shape[axis], array.strides[axis]) for axis in order):
         if n > 1 and stride != expected:
             return False
         expected *= n

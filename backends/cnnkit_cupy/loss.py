@@ -9,9 +9,9 @@ from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, contiguous, declare, launch, strides
+from cnnkit_cupy.types import TYPES
 
 Array = Any
-TYPES = {"float32": "float", "float16": "__half"}
 LABELS = {"int64": "long long", "int32": "int"}
 THREADS, SAMPLES = 256, 8  # samples: a block has 8 warps
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name
 from cnnkit_cupy.launcher import In, Kernel, Out, Struct, contiguous, declare, launch, strides
+from cnnkit_cupy.types import TYPES
 
 Array = Any
-TYPES = {"float32": "float", "float16": "__half"}
 
 BY, NORM = Struct("Strides"), Struct("Norm")
 for _dtype, _t in TYPES.items():

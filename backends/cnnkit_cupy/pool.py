@@ -10,9 +10,9 @@ from typing import Any
 from cnnkit.backends import backend_of, dtype_name
 from cnnkit.shapes import pool2d_output_shape
 from cnnkit_cupy.launcher import In, Kernel, Out, Struct, declare, launch, strides
+from cnnkit_cupy.types import TYPES
 
 Array = Any
-TYPES = {"float32": "float", "float16": "__half"}
 SMALL, LARGE = ("uint8", "unsigned char"), ("int32", "int")  # an argmax: one byte where the window has at most 255 elements
 THREADS = 256
 LIMIT = 2**31 - 2 * THREADS  # elements from which on an int cannot number them

@@ -11,9 +11,9 @@ import numpy as np
 from cnnkit import backends
 from cnnkit.backends import backend_of, dtype_name
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
+from cnnkit_cupy.types import TYPES
 
 Array = Any
-TYPES = {"float32": "float", "float16": "__half"}
 THREADS = 256
 
 declare(Kernel("random", "random_bits", (Out("int32"), Scalar("int64"), Struct("Key"))), ops=("random_bits",))

@@ -64,8 +64,11 @@ def traced() -> Iterator[None]:
 class EmulatedDevice:
     """Launches CUDA kernels on host memory."""
 
-    def empty(self, shape: tuple[int, ...], dtype: Any, like: Array) -> Array:
-        """A new array of NaN (or of integers whose bits are all 1), where `like` is."""
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
+        """A new array of NaN (or of integers whose bits are all 1) in C order, or (N, C, H, W) over (N, H, W, C)."""
+        if channels_last:
+            n, c, h, w = shape
+            return Array(poisoned((n, h, w, c), dtype).transpose(0, 3, 1, 2))
         return Array(poisoned(shape, dtype))
 
     def address(self, array: Array) -> int:
@@ -166,6 +169,6 @@ class Guarded:
             raise KernelFault(f"{what}: the kernel wrote into an input")
 
     def copy_back(self, array: np.ndarray) -> None:
-        """Put what the kernel wrote into the array (contiguous: the launcher sees to it)."""
+        """Put what the kernel wrote into the array (without gaps: the launcher sees to it)."""
         if self.size:
-            array.reshape(-1).view(np.uint8)[:] = self.inside
+            ctypes.memmove(array.ctypes.data, self.inside.ctypes.data, self.size)

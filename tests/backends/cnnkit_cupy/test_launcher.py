@@ -89,6 +89,33 @@ def test_contiguous_is_numpys(array):
     assert contiguous(array) == array.flags.c_contiguous
 
 
+@pytest.mark.parametrize("array", [np.zeros((2, 3, 4, 5)), np.zeros((2, 4, 5, 3)).transpose(0, 3, 1, 2), np.zeros((0, 3, 4, 5)),
+                                   np.zeros((2, 4, 5, 6)).transpose(0, 3, 1, 2)[:, ::2], np.zeros((2, 1, 4, 5))],
+                         ids=lambda array: f"{array.shape} {array.strides}")
+def test_contiguous_with_the_channels_last_is_numpys_for_the_memory(array):
+    assert contiguous(array, channels_last=True) == array.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+def test_an_output_with_the_channels_last_is_refused_in_another_order():
+    kernel = Kernel("pool", "avg_pool2d<float, int>", (Out("float32", channels_last=True),))
+    x = np.zeros((2, 4, 5, 3), np.float32)
+    assert cast(Recorder(), kernel, 0, kernel.parameters[0], x.transpose(0, 3, 1, 2)).shape == (2, 3, 4, 5)
+    with pytest.raises(ValueError, match="must be contiguous with the channels last; got shape"):
+        cast(Recorder(), kernel, 0, kernel.parameters[0], x)
+
+
+def test_the_emulator_keeps_what_a_kernel_writes_with_the_channels_last():
+    from cnnkit_emulator.array import Array
+    from cnnkit_emulator.device import EmulatedDevice, Guarded
+
+    made = EmulatedDevice().empty((2, 3, 4, 5), "float32", None, channels_last=True)
+    assert made.shape == (2, 3, 4, 5)
+    assert contiguous(made, channels_last=True)
+    values = Array(np.arange(120, dtype=np.float32).reshape(2, 4, 5, 3).transpose(0, 3, 1, 2))
+    Guarded(values.host).copy_back(made.host)
+    np.testing.assert_array_equal(made.host, values.host)
+
+
 def test_elements_beyond_2_to_the_31_are_numbered_by_long_long():
     assert index_type((2, 3), (2**31 - 513,)) == "int"
     assert index_type((2, 3), (2**16, 2**15)) == "long long"
