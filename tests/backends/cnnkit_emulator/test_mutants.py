@@ -5,7 +5,6 @@ must not be, ``killed_by`` the first of the checks below that finds it. Tests ar
 """
 
 import tomllib
-from itertools import product
 from pathlib import Path
 
 import pytest
