@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit.autograd import Tensor
-from cnnkit.backends import backend_of
+from cnnkit.backends import backend_of, on
 
 __all__ = ["Tally"]
 
@@ -29,8 +29,10 @@ class Tally:
         if output.ndim == 2 and target.ndim == 1:
             scores = output.array
             xp = backend_of(scores).namespace
-            right = xp.argmax(scores, axis=1) == target.array
-            self._hits.append(xp.count_nonzero(right) if hasattr(xp, "count_nonzero") else xp.sum(xp.astype(right, xp.int64)))
+            with on(scores):
+                right = xp.argmax(scores, axis=1) == target.array
+                hits = xp.count_nonzero(right) if hasattr(xp, "count_nonzero") else xp.sum(xp.astype(right, xp.int64))
+            self._hits.append(hits)
             self._classified += count
 
     def read(self) -> tuple[float, float | None]:
