@@ -14,6 +14,9 @@ def kernels(name: str) -> Mapping:
     from cnnkit_cupy import conv, loss, norm, pool, random
 
     return {
+        "adaptive_avg_pool2d": pool.adaptive_avg_pool2d,
+        "adaptive_max_pool2d": pool.adaptive_max_pool2d,
+        "adaptive_max_pool2d_with_indices": pool.adaptive_max_pool2d_with_indices,
         "avg_pool2d": pool.avg_pool2d,
         "batch_norm": norm.batch_norm,
         "conv2d": conv.conv2d,
