@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from cnnkit.backends import KernelTable
 from cnnkit_cupy import backend
+
+
+def first(*candidates: Callable) -> Callable:
+    """A kernel that asks these in turn, the most special one first, until one does not decline.
+
+    >>> first(lambda x: NotImplemented if x < 0 else "root", lambda x: "anything")(-1)
+    'anything'
+    """
+    def kernel(*arrays: Any, **settings: Any) -> Any:
+        for candidate in candidates:
+            result = candidate(*arrays, **settings)
+            if result is not NotImplemented:
+                return result
+        return NotImplemented
+    return kernel
 
 
 def kernels(name: str) -> Mapping:
