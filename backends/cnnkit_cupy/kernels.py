@@ -35,6 +35,7 @@ def kernels(name: str) -> Mapping:
         "adaptive_max_pool2d_with_indices": pool.adaptive_max_pool2d_with_indices,
         "avg_pool2d": pool.avg_pool2d,
         "batch_norm": norm.batch_norm,
+        ("batch_norm", "relu"): norm.batch_norm_relu,
         "conv2d": conv.conv2d,
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,

@@ -12,7 +12,8 @@ from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name
 from cnnkit.shapes import pool2d_output_shape
-from cnnkit_cupy.launcher import In, Kernel, Out, Struct, declare, launch, strides
+from cnnkit_cupy.launcher import Kernel, declare, launch
+from cnnkit_cupy.parameters import In, Out, Struct, strides
 from cnnkit_cupy.types import TYPES, lanes_of, per_access
 
 Array = Any
@@ -23,12 +24,14 @@ LIMIT = 2**31 - 2 * THREADS  # elements from which on an int cannot number them
 VIEW, WINDOWS = Struct("Strides"), Struct("Windows")
 MAX = ("max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices")
 for (_dtype, _t), _i in product(TYPES.items(), ("int", "long long")):
-    _in, _out = In(_dtype, strided=True), Out(_dtype, channels_last=True)
+    _out = Out(_dtype, channels_last=True)
     for _n in (1, per_access(_dtype)):
+        _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
         declare(Kernel("pool", f"avg_pool2d<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS), shared=1024 * _n),
                 Kernel("pool", f"avg_pool2d_backward<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS)),
                 ops=("avg_pool2d", "adaptive_avg_pool2d"))
     for (_arg, _a), _n in ((SMALL, 1), (SMALL, per_access(_dtype)), (LARGE, 1)):
+        _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
         _taken, _numbers = Out(_arg, True, channels_last=True), Out("int64", True, channels_last=True)
         declare(Kernel("pool", f"max_pool2d<{_t}, {_a}, {_i}, {_n}>", (_in, _out, _taken, _numbers, VIEW, WINDOWS)),
                 Kernel("pool", f"max_pool2d_backward<{_t}, {_a}, {_i}, {_n}>",

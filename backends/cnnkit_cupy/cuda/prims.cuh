@@ -80,12 +80,11 @@ __device__ inline float block_sum(float mine, Sums& sums) {
 template <int n> struct Columns { float of[n][256]; };
 template <int n> __device__ inline void sum_rows(float (&mine)[n], int side, Columns<n>& columns) {
     const int thread = threadIdx.x;
-    __syncthreads();  // everybody has read the sums before
+    __syncthreads();  // the sums before have been read
     for (int k = 0; k < n; k++) columns.of[k][thread] = mine[k];
     for (int half = 128; half >= side; half /= 2) {
         __syncthreads();
-        if (thread < half)
-            for (int k = 0; k < n; k++) columns.of[k][thread] += columns.of[k][thread + half];
+        for (int k = 0; k < n && thread < half; k++) columns.of[k][thread] += columns.of[k][thread + half];
     }
     __syncthreads();
     for (int k = 0; k < n; k++) mine[k] = columns.of[k][thread % side];

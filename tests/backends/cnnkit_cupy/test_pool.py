@@ -108,7 +108,8 @@ def test_half_of_the_channels_can_be_taken_at_once_where_they_begin_at_16_bytes(
 def test_no_images_give_no_results(op):
     x = np.zeros((0, 4, 4, 4), np.float32)
     attrs = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "ceil_mode": False}
-    more = {"max_pool2d": {**attrs, "dilation": (1, 1)}, "avg_pool2d": {**attrs, "count_include_pad": True, "divisor_override": None}}
+    more = {"max_pool2d": {**attrs, "dilation": (1, 1)},
+            "avg_pool2d": {**attrs, "count_include_pad": True, "divisor_override": None}}
     outputs, (dx,) = compare(op, [x], ["plain"], more.get(op, {"output_size": (1, 1)}), "float32")
     assert outputs[0].shape[:2] == (0, 4)
     assert dx.shape == x.shape
