@@ -27,9 +27,10 @@ def first(*candidates: Callable) -> Callable:
 
 def kernels(name: str) -> Mapping:
     """Every op that has a CUDA kernel, for the backend called `name`; imported when its first array asks."""
-    from cnnkit_cupy import conv, loss, norm, pool, random
+    from cnnkit_cupy import conv, loss, norm, pool, random, update
 
     return {
+        "adam": update.adam,
         "adaptive_avg_pool2d": pool.adaptive_avg_pool2d,
         "adaptive_max_pool2d": pool.adaptive_max_pool2d,
         "adaptive_max_pool2d_with_indices": pool.adaptive_max_pool2d_with_indices,
@@ -42,6 +43,7 @@ def kernels(name: str) -> Mapping:
         "max_pool2d": pool.max_pool2d,
         "max_pool2d_with_indices": pool.max_pool2d_with_indices,
         "random_bits": random.random_bits(name),
+        "sgd": update.sgd,
     }
 
 

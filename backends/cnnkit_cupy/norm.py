@@ -24,8 +24,9 @@ for _dtype, _t in TYPES.items():
             Kernel("norm", f"batch_norm_sums<{_t}>", (_floats, _floats, _sums, _sums, _out, _out, NORM), shared=8 * THREADS),
             ops=("batch_norm", "relu"))
     for _n in (1, per_access(_dtype)):
-        _view, _given, _made = (In(_dtype, strided=True, aligned=16 if _n > 1 else 0),
-                                In(_dtype, strided=True, optional=True, aligned=16 if _n > 1 else 0), Out(_dtype, channels_last=True))
+        _bytes = 16 if _n > 1 else 0
+        _view, _given, _made = (In(_dtype, strided=True, aligned=_bytes), In(_dtype, strided=True, optional=True, aligned=_bytes),
+                                Out(_dtype, channels_last=True))
         declare(Kernel("norm", f"batch_norm_slices<{_t}, {_n}>", (_view, _sums, _sums, BY, NORM), shared=1024 * _n),
                 Kernel("norm", f"batch_norm<{_t}, {_n}>", (_view, _maybe, _maybe, _floats, _floats, _made, BY, NORM)),
                 Kernel("norm", f"batch_norm_backward_slices<{_t}, {_n}>",
