@@ -74,6 +74,21 @@ __device__ inline float block_sum(float mine, Sums& sums) {
     return sums.of[0];
 }
 
+// The block as rows of `side` threads (a power of two), each thread with n sums: those of its column, for the first row and
+// in `columns` for everybody.
+template <int n> struct Columns { float of[n][256]; };
+template <int n> __device__ inline void sum_rows(float (&mine)[n], int side, Columns<n>& columns) {
+    const int thread = threadIdx.x;
+    __syncthreads();  // the sums before have been read
+    for (int k = 0; k < n; k++) columns.of[k][thread] = mine[k];
+    for (int half = 128; half >= side; half /= 2) {
+        __syncthreads();
+        for (int k = 0; k < n && thread < half; k++) columns.of[k][thread] += columns.of[k][thread + half];
+    }
+    __syncthreads();
+    for (int k = 0; k < n; k++) mine[k] = columns.of[k][thread % side];
+}
+
 __device__ inline float warp_sum(float mine) {
     for (int step = 16; step; step /= 2) mine += __shfl_xor_sync(0xFFFFFFFFu, mine, step);
     return mine;
