@@ -5,10 +5,11 @@ scikit-learn is optional: ``pip install 'cnnkit[sklearn]'``.
 
 try:
     from cnnkit.sklearn.classifier import CNNClassifier
+    from cnnkit.sklearn.neural_net import NeuralNetClassifier, NeuralNetRegressor
     from cnnkit.sklearn.regressor import CNNRegressor
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "sklearn":
         raise
     raise ImportError("cnnkit.sklearn needs scikit-learn, which is not installed: pip install 'cnnkit[sklearn]'") from error
 
-__all__ = ["CNNClassifier", "CNNRegressor"]
+__all__ = ["CNNClassifier", "CNNRegressor", "NeuralNetClassifier", "NeuralNetRegressor"]

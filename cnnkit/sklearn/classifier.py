@@ -86,8 +86,8 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
 
     >>> from sklearn.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
-    >>> clf = CNNClassifier(image_shape=(8, 8), max_epochs=3, random_state=0).fit(X[:1000], y[:1000])
-    >>> clf.score(X[1000:], y[1000:]) > 0.85
+    >>> clf = CNNClassifier(image_shape=(8, 8), max_epochs=10, random_state=0).fit(X[:1000], y[:1000])
+    >>> clf.score(X[1000:], y[1000:]) > 0.9
     True
     """
 
@@ -174,6 +174,12 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
 
     def _loss(self, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         return cross_entropy(output, target, weight)
+
+    def _target_facts(self) -> dict[str, Any]:
+        return {"classes": self.classes_.tolist(), "dtype": self.classes_.dtype.str}
+
+    def _take_target_facts(self, facts: Mapping[str, Any]) -> None:
+        self.classes_ = np.asarray(facts["classes"], np.dtype(facts["dtype"]))
 
     @property
     def _outputs(self) -> int:

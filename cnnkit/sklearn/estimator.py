@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +24,7 @@ from cnnkit.sklearn.epochs import Patience, run
 from cnnkit.sklearn.layout import Layout
 from cnnkit.sklearn.place import Home, beside, host, use_for
 from cnnkit.sklearn.rows import Batches, Moments, distinct, moments
+from cnnkit.sklearn.saving import read, write
 from cnnkit.train import History
 from cnnkit.train.evaluate import evaluating
 
@@ -201,6 +204,46 @@ class CNNEstimator(BaseEstimator):
                 output = self.module_(place(self.pixels_.standardised(images[chosen], self._dtype)))
                 scores[at:at + AT_ONCE] = output.numpy()[:len(images) - at]
         return scores
+
+    # -- files ----------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the fitted estimator to ``PATH.safetensors`` (weights) and ``PATH.json`` (everything else): no pickle.
+
+        `callbacks` and a RandomState are not kept. `partial_fit` goes on from a loaded estimator as from this one.
+
+        Raises
+        ------
+        TypeError
+            If `architecture` or `optimizer` is a function or a class, which a file without code cannot hold.
+
+        Returns
+        -------
+        Path
+            The weights file.
+        """
+        return write(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Read back what `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If one of the files is not there.
+        ValueError
+            If one of them is damaged, they do not belong together, or they hold another estimator.
+        """
+        return read(cls, path)
+
+    def _target_facts(self) -> dict[str, Any]:
+        """What was learnt of the targets, as JSON holds it."""
+        raise NotImplementedError
+
+    def _take_target_facts(self, facts: Mapping[str, Any]) -> None:
+        """Take back what `_target_facts` gave."""
+        raise NotImplementedError
 
     # -- checks ---------------------------------------------------------------------------------------------------
 

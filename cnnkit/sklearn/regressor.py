@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -72,6 +74,13 @@ class CNNRegressor(RegressorMixin, CNNEstimator):
 
     def _loss(self, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         return weighted_mean(mse_loss(output, target, reduction="none").mean(1), weight)
+
+    def _target_facts(self) -> dict[str, Any]:
+        return {"targets": asdict(self.targets_), "flat": self._flat}
+
+    def _take_target_facts(self, facts: Mapping[str, Any]) -> None:
+        self.targets_ = Moments(**{name: tuple(values) for name, values in facts["targets"].items()})
+        self._flat = bool(facts["flat"])
 
     @property
     def _outputs(self) -> int:
