@@ -122,6 +122,14 @@ def test_arrays_of_other_libraries_come_by_dlpack_from_a_gpu_and_over_the_host_e
             assert (moved.array.device.id, moved.tolist()) == (1, [1, 2])
 
 
+def test_memory_is_told_in_words(fake_cupy):
+    with cnnkit.use("cupy:1"):
+        row = next(row for row in backends.list() if row.name == "cupy")
+    assert row.device == "Fake 1"
+    assert row.memory == ("arrays use 5 MiB of 3.0 GiB that the pool holds, at most 4.0 GiB; 3.0 GiB of the device's 8.0 GiB are "
+                          "free")
+
+
 def test_bfloat16_is_a_dtype_where_ml_dtypes_is(fake_cupy, monkeypatch):
     backend = backends.get("cupy")
     monkeypatch.setitem(backend.__dict__, "dtypes", ("float32",))
