@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 FOLDER = Path(__file__).parent / "cuda"
-TYPES = {"int": np.int32, "unsigned": np.uint32, "long long": np.int64, "float": np.float32}
+TYPES = {"int": np.int32, "unsigned": np.uint32, "long long": np.int64, "float": np.float32, "double": np.float64}
 
 
 @functools.cache
