@@ -54,17 +54,19 @@ __global__ void shuffles(const float* x, float* y) {
     long long wide = __shfl_down_sync(0xFFFFFFFFu, (1LL << 40) + threadIdx.x, 3, 8);
     double right = __shfl_up_sync(0xFFFFFFFFu, double(threadIdx.x), 2u, 16);
     unsigned char small = __shfl_xor_sync(0xFFFFFFFFu, static_cast<unsigned char>(threadIdx.x), 1);
-    y[64 * blockIdx.x + threadIdx.x] = float(wide - (1LL << 40)) + 100 * float(right) + 10000 * small + 0 * __shfl_sync(0xFFFFFFFFu, 1.0f, 33, 4);
+    float same = __shfl_sync(0xFFFFFFFFu, float(threadIdx.x % 4), 33, 4) - 1;
+    y[64 * blockIdx.x + threadIdx.x] = float(wide - (1LL << 40)) + 100 * float(right) + 10000 * small + same;
 }
 __global__ void arithmetic(const float* x, float* y) {
     float4 v = make_float4(1, 2, 3, 4);
     int2 i = make_int2(5, __clz(1));
     uchar4 b = {1, 2, 3, 255};
-    y[64 * blockIdx.x + threadIdx.x] = fmaf(v.x, v.y, v.z) + rsqrtf(v.w) + __expf(0) + i.x + i.y + b.w + __ldg(x) + __umulhi(1u << 31, 4) + max(2, 3);
+    float sum = fmaf(v.x, v.y, v.z) + rsqrtf(v.w) + __expf(0) + i.x + i.y + b.w;
+    y[64 * blockIdx.x + threadIdx.x] = sum + __ldg(x) + __umulhi(1u << 31, 4) + max(2, 3);
 }
 """
-NAMES = ("plain<float>", "plain<double>", "plain_unwritten", "plain_race", "dynamic", "histogram", "half_atomic", "votes", "shuffles",
-         "arithmetic")
+NAMES = ("plain<float>", "plain<double>", "plain_unwritten", "plain_race", "dynamic", "histogram", "half_atomic", "votes",
+         "shuffles", "arithmetic")
 X, I = np.arange(64, dtype=np.float32), np.arange(64)
 
 
