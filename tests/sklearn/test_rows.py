@@ -95,7 +95,9 @@ def test_moments_are_numpys_of_the_repeated_rows(shape):
 
 
 def test_the_deviation_of_a_constant_is_taken_for_1():
-    assert moments(np.full((9, 1), 0.1), np.ones(9)).scale == (1.0,)
+    assert moments(np.full((9, 1), 0.1), np.arange(1.0, 10)).scale == (1.0,)
+    assert moments(np.full((9, 1), 0.1, "float32"), np.arange(1.0, 10)).scale == (1.0,)
+    assert moments(1 + np.arange(9.0)[:, None] * 1e-9, np.ones(9)).scale[0] == pytest.approx(np.arange(9).std() * 1e-9, rel=1e-5)
     assert moments(np.zeros((9, 1)), np.ones(9)) == Moments((0.0,), (1.0,))
 
 
