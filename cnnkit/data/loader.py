@@ -75,6 +75,7 @@ class DataLoader:
         self.shuffle, self.drop_last = shuffle, drop_last
         self.backend, self.collate_fn = backend, collate_fn
         self.epoch = 0
+        self._skipped = 0
         self._key = random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER) if shuffle else None
 
     def __len__(self) -> int:
@@ -97,19 +98,20 @@ class DataLoader:
         >>> type(images).__name__, labels.tolist()
         ('ndarray', [0, 1, 2, 3, 4])
         """
-        order = self.order(self.epoch)
+        order, first = self.order(self.epoch), self._skipped
         self.epoch += 1
-        return self._batches(order)
+        self._skipped = 0
+        return self._batches(order, first)
 
     def order(self, epoch: int) -> np.ndarray:
         """The samples' indices in the order in which epoch `epoch` takes them."""
         n = len(self.dataset)
         return np.arange(n) if self._key is None else random.permutation(random.fold_in(self._key, epoch), n)
 
-    def _batches(self, order: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _batches(self, order: np.ndarray, skipped: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         dataset, classes = self.dataset, getattr(self.dataset, "classes", None)
         classes = classes if isinstance(classes, Sequence) else None
-        for first in range(0, len(self) * self.batch_size, self.batch_size):
+        for first in range(skipped * self.batch_size, len(self) * self.batch_size, self.batch_size):
             indices = order[first:first + self.batch_size]
             if self.collate_fn is None and isinstance(dataset, Dataset):
                 x, y = dataset.batch(indices)
@@ -129,6 +131,19 @@ class DataLoader:
         if operator.index(epoch) < 0:
             raise ValueError(f"epochs are counted from 0, got {epoch}")
         self.epoch = operator.index(epoch)
+
+    def skip(self, batches: int) -> None:
+        """Leave out the first `batches` of the next iteration, without loading them: to go on in the middle of an epoch.
+
+        >>> from cnnkit.data import DataLoader, datasets
+        >>> loader = DataLoader(datasets.digits(), batch_size=5)
+        >>> loader.skip(1)
+        >>> next(iter(loader))[1].tolist()
+        [5, 6, 7, 8, 9]
+        """
+        if not 0 <= operator.index(batches) <= len(self):
+            raise ValueError(f"an epoch has {len(self)} batches: {batches} of them cannot be left out")
+        self._skipped = operator.index(batches)
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on with the same orders: the next epoch and the key, as plain numbers."""
