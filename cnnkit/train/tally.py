@@ -33,6 +33,18 @@ class Tally:
             self._hits.append(xp.count_nonzero(right) if hasattr(xp, "count_nonzero") else xp.sum(xp.astype(right, xp.int64)))
             self._classified += count
 
+    def state(self) -> list[int | float]:
+        """The sums so far, as plain numbers; waits for the device."""
+        self.read()
+        return [self.images, self._loss, self._right, self._classified]
+
+    @classmethod
+    def of(cls, state: list) -> Tally:
+        """A tally that goes on from `state`."""
+        tally = cls()
+        tally.images, tally._loss, tally._right, tally._classified = state
+        return tally
+
     def read(self) -> tuple[float, float | None]:
         """Mean loss and accuracy of everything counted so far."""
         for loss, count in self._unread:
