@@ -16,6 +16,7 @@ from cnnkit import conformance, random
 def pytest_addoption(parser):
     parser.addoption("--backend", action="append", default=[], metavar="NAME",
                      help="run the tests of backends on this one only; may be given several times")
+    parser.addoption("--kills", type=int, default=3, metavar="N", help="how many training runs tests/train/test_killed.py kills")
 
 
 def pytest_configure(config):
@@ -39,6 +40,8 @@ def chosen(config) -> dict[str, bool | str]:
 
 
 def pytest_generate_tests(metafunc):
+    if "kill" in metafunc.fixturenames:
+        metafunc.parametrize("kill", range(metafunc.config.getoption("kills")))
     if "backend_name" in metafunc.fixturenames:
         metafunc.parametrize("backend_name", [n for n, here in chosen(metafunc.config).items() if here is True])
 
