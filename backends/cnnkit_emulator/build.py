@@ -164,10 +164,12 @@ def with_lines(library: ctypes.CDLL, message: str) -> str:
 
 @functools.cache
 def line_of(library: ctypes.CDLL, offset: int) -> str:
-    """``file:line`` of the code at an offset of the library, or ``""``."""
+    """``file:line`` of the code at an offset of the library, for inlined code with that of its caller; or ``""``."""
     command = shutil.which("addr2line")
     if command is None:
         return ""
     done = subprocess.run([command, "-i", "-e", library._name, hex(offset)], capture_output=True, text=True, check=False)
     inside = [place.rsplit("/", 1)[-1].split(" ")[0] for place in done.stdout.splitlines()]
-    return next((place for place in inside if not place.startswith(("?", "cuda_shim.h", "table.h", "emulated.h"))), "")
+    inside = [place for place in inside if not place.startswith(("?", "cuda_shim.h", "table.h", "emulated.h"))]
+    callers = [place for place in inside if not place.startswith("prims.cuh")]  # what every kernel uses tells little
+    return f"{inside[0]} (from {callers[0]})" if callers and callers[0] != inside[0] else "".join(inside[:1])

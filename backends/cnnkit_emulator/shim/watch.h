@@ -166,7 +166,7 @@ static Region* find(uintptr_t at, bool shared) {
 
 [[noreturn]] static void outside(uintptr_t at, bool shared, const char* does, void* caller) {
     const Region* nearest = nullptr;
-    auto distance = [at](const Region& r) { return at < r.start ? r.start - at : at - r.end; };
+    auto distance = [at](const Region& r) { return at < r.start ? r.start - at : at < r.end ? 0 : at - r.end; };
     for (Region& r : shared ? shares : arrays)
         if (!nearest || distance(r) < distance(*nearest)) nearest = &r;
     std::string what = !nearest ? "" : ", byte " + std::to_string(long(at - nearest->start)) + " of " + std::to_string(nearest->end - nearest->start)
@@ -192,7 +192,7 @@ static void access(const void* address, size_t size, bool writes, bool atomic, v
     }
     Region* region = find(at, shared);
     if (!region || at + size > region->end) {
-        if (watching & bounds) outside(region ? region->end : at, shared, writes ? "writes" : "reads", caller);
+        if (watching & bounds) outside(at, shared, writes ? "writes" : "reads", caller);
         return;
     }
     if (writes && !shared && !region->written && watching & races)
@@ -237,19 +237,17 @@ struct Source { const char* file; unsigned line, column; };
 struct Type { unsigned short kind, info; char name[1]; };
 struct Mismatch { Source at; Type* type; unsigned char log_alignment, kind; };
 struct Beyond { Source at; Type *array, *index; };
-
-static std::string place_of(const Source& at) { return std::string(at.file) + ":" + std::to_string(at.line); }
 }  // namespace emu
 
 extern "C" void __ubsan_handle_type_mismatch_v1(emu::Mismatch* found, uintptr_t address) {
     using namespace emu;
     if (!current || !(watching & alignment)) return;
-    fail("misaligned: " + me() + " accesses " + found->type->name + " at " + place_of(found->at) + ", which must lie at a multiple of "
+    fail("misaligned: " + me() + " accesses " + found->type->name + " at " + place_of(__builtin_return_address(0)) + ", which must lie at a multiple of "
          + std::to_string(1u << found->log_alignment) + " bytes, and lies " + std::to_string(address & ((1u << found->log_alignment) - 1))
          + " behind one");
 }
 extern "C" void __ubsan_handle_out_of_bounds(emu::Beyond* found, uintptr_t index) {
     using namespace emu;
     if (!current || !(watching & bounds)) return;
-    fail("out of bounds: " + me() + " takes element " + std::to_string(long(index)) + " of " + found->array->name + " at " + place_of(found->at));
+    fail("out of bounds: " + me() + " takes element " + std::to_string(long(index)) + " of " + found->array->name + " at " + place_of(__builtin_return_address(0)));
 }

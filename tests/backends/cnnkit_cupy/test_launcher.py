@@ -131,10 +131,10 @@ def test_a_launch_passes_source_instances_grid_and_block():
     device, x = Recorder(), np.ones((1, 1, 2, 2), np.float32)
     windows = dict.fromkeys(structure("pool", "Windows").names, 1)
     launch(device, "avg_pool2d<float, int, 1>", (1, 1, 1), x, x.copy(), strides(x), windows)
-    (text, names, name, grid, block, arguments, written), = device.calls
+    (text, names, name, grid, block, arguments, written, dynamic), = device.calls
     assert name in names
     assert "avg_pool2d" in text
-    assert (grid, block, written) == ((1, 1, 1), (256, 1, 1), [False, True, False, False])
+    assert (grid, block, written, dynamic) == ((1, 1, 1), (256, 1, 1), [False, True, False, False], 0)
     assert arguments[2].tolist() == [(4, 4, 2, 1)]
     launch(device, "avg_pool2d<float, int, 1>", (0, 1, 1), x, x.copy(), strides(x), windows)
     assert len(device.calls) == 1
