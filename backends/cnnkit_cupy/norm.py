@@ -22,7 +22,7 @@ for _dtype, _t in TYPES.items():
     declare(Kernel("norm", f"batch_norm_moments<{_t}>", (_floats, _floats, _maybe, _maybe, _sums, _sums, _out, _out, NORM),
                    shared=12 * THREADS),
             Kernel("norm", f"batch_norm_sums<{_t}>", (_floats, _floats, _sums, _sums, _out, _out, NORM), shared=8 * THREADS),
-            ops=("batch_norm", "batch_norm+relu"))
+            ops=("batch_norm", "relu"))
     for _n in (1, per_access(_dtype)):
         _bytes = 16 if _n > 1 else 0
         _view, _given, _made = (In(_dtype, strided=True, aligned=_bytes), In(_dtype, strided=True, optional=True, aligned=_bytes),
@@ -33,7 +33,7 @@ for _dtype, _t in TYPES.items():
                        (_view, _view, _given, _floats, _floats, _sums, _sums, BY, BY, NORM), shared=1024 * _n),
                 Kernel("norm", f"batch_norm_backward<{_t}, {_n}>",
                        (_view, _view, _given, _maybe, _floats, _floats, _floats, _floats, _made, BY, BY, NORM)),
-                ops=("batch_norm", "batch_norm+relu"))
+                ops=("batch_norm", "relu"))
 
 
 class Layout:
