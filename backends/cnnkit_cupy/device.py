@@ -51,8 +51,8 @@ class CupyDevice:
 
         arrays = [a for a in arguments if isinstance(a, cupy.ndarray)]
         if len(places := {a.data.device_id for a in arrays}) > 1:
-            raise ValueError(f"{name} got arrays of several devices, {', '.join(f'cupy:{n}' for n in sorted(places))}; move them to "
-                             "one with Tensor.to")
+            raise ValueError(f"{name} got arrays of several devices, {', '.join(f'cupy:{n}' for n in sorted(places))}; move them "
+                             "to one with Tensor.to")
         with arrays[0].device as device:
             function = self._loaded.get((name, source, device.id))
             if function is None:

@@ -27,17 +27,23 @@ def first(*candidates: Callable) -> Callable:
 
 def kernels(name: str) -> Mapping:
     """Every op that has a CUDA kernel, for the backend called `name`; imported when its first array asks."""
-    from cnnkit_cupy import conv, loss, norm, pool, random
+    from cnnkit_cupy import conv, loss, norm, pool, random, update
 
     return {
+        "adam": update.adam,
+        "adaptive_avg_pool2d": pool.adaptive_avg_pool2d,
+        "adaptive_max_pool2d": pool.adaptive_max_pool2d,
+        "adaptive_max_pool2d_with_indices": pool.adaptive_max_pool2d_with_indices,
         "avg_pool2d": pool.avg_pool2d,
         "batch_norm": norm.batch_norm,
+        ("batch_norm", "relu"): norm.batch_norm_relu,
         "conv2d": conv.conv2d,
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,
         "max_pool2d": pool.max_pool2d,
         "max_pool2d_with_indices": pool.max_pool2d_with_indices,
         "random_bits": random.random_bits(name),
+        "sgd": update.sgd,
     }
 
 

@@ -139,7 +139,7 @@ def get(name: str | Backend | ModuleType) -> Backend:
     if isinstance(name, Backend):
         return name
     if isinstance(name, ModuleType):
-        known = [b for b in _all_backends().values() if b.available() is True and b.namespace is name]
+        known = [b for b in _all_backends().values() if b.available() is True and b.namespace.__name__ == name.__name__]
         return known[0] if known else ArrayAPIBackend(name.__name__, name)
     name = name.split(":", 1)[0]
     kernel_tables()
