@@ -6,6 +6,8 @@ one; a device is no text; NumPy's arrays do not mix with its own. Kernels run on
 
 from __future__ import annotations
 
+import ctypes
+import itertools
 import threading
 import types
 from typing import Any
@@ -55,12 +57,60 @@ class Device:
         CALLS.append(("synchronize", self.id))
 
 
+class Event:
+    def __init__(self, block=False, disable_timing=False):
+        self.stream, self.count = NULL, 0
+
+    def synchronize(self):
+        self.stream.run(self.count)
+
+
+class Stream:
+    """Its copies are made when somebody waits for them, and not before: as late as a GPU may."""
+
+    numbers = itertools.count()
+
+    def __init__(self, null=False, non_blocking=False):
+        self.ptr, self.queue, self.done = next(Stream.numbers), [], 0
+
+    def __enter__(self):
+        local.streams = [*getattr(local, "streams", []), self]
+        return self
+
+    def __exit__(self, *exc):
+        local.streams.pop()
+
+    def record(self, event=None):
+        event = event or Event()
+        event.stream, event.count = self, len(self.queue)
+        CALLS.append(("record", self.ptr))
+        return event
+
+    def wait_event(self, event):
+        CALLS.append(("wait", self.ptr, event.stream.ptr))
+        event.synchronize()
+
+    def run(self, count):
+        for step in self.queue[self.done:count]:
+            step()
+        self.done = max(self.done, count)
+
+
+class Memory:
+    def __init__(self, array):
+        self.array, self.ptr, self.device_id = array, array.ctypes.data, array.place
+
+    def copy_from_host_async(self, pointer, size, stream=None):
+        CALLS.append(("copy", stream.ptr))
+        stream.queue.append(lambda: ctypes.memmove(self.ptr, pointer, size))
+
+
 class ndarray(np.ndarray):
     def __array_finalize__(self, made_from):
         self.place = made_from.place if isinstance(made_from, ndarray) else current()
 
     device = property(lambda self: Device(self.place))
-    data = property(lambda self: types.SimpleNamespace(ptr=self.ctypes.data, device_id=self.place))
+    data = property(Memory)
 
     def get(self):
         _check(self)
@@ -79,6 +129,7 @@ class ndarray(np.ndarray):
 
 ndarray.__module__ = "cupy"
 CALLS: list = []
+NULL = Stream()
 
 
 def _check(value):
@@ -111,6 +162,12 @@ def _function(name):
         return _wrap(function(*_plain(args), **_plain(kwargs)))
     wrapped.__name__ = name
     return wrapped
+
+
+def empty(shape, dtype=float, order="C"):
+    made = np.empty(shape, dtype)
+    made.reshape(-1).view(np.uint8)[:] = 0xFF
+    return made.view(ndarray)
 
 
 def array(data, dtype=None, copy=True):
@@ -174,10 +231,15 @@ def make() -> dict[str, types.ModuleType]:
     cupy.__all__ = [*np.__all__]
     cupy.__version__, cupy.ndarray, cupy.array, cupy.RawModule = "14.2.0", ndarray, array, RawModule
     cupy.asarray = lambda x, dtype=None: x if isinstance(x, ndarray) and dtype in (None, x.dtype) else array(x, dtype)
-    cupy.cuda.Device = Device
+    cupy.empty = empty
+    cupy.cuda.Device, cupy.cuda.Stream, cupy.cuda.Event = Device, Stream, Event
+    cupy.cuda.get_current_stream = lambda: [NULL, *getattr(local, "streams", [])][-1]
+    cupy.cuda.alloc_pinned_memory = bytearray
+    cupy.get_default_memory_pool = lambda: types.SimpleNamespace(used_bytes=lambda: 5 << 20, total_bytes=lambda: 3 << 30,
+                                                                 get_limit=lambda: 4 << 30)
     cupy.cuda.is_available = lambda: True
     cupy.cuda.compiler = types.SimpleNamespace(CompileException=CompileException)
-    cupy.cuda.runtime = types.SimpleNamespace(getDeviceCount=lambda: DEVICES,
+    cupy.cuda.runtime = types.SimpleNamespace(getDeviceCount=lambda: DEVICES, streamPerThread=-2,
                                               getDeviceProperties=lambda n: {"name": f"Fake {n}".encode()})
     cupy.linalg, cupy.fft = np.linalg, np.fft
     modules = {"cupy": cupy, "cupy.cuda": cupy.cuda, "cupy.cuda.device": cupy.cuda, "cupy.linalg": np.linalg, "cupy.fft": np.fft}

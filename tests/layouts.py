@@ -36,12 +36,12 @@ def as_seen(values, layout):
     return np.broadcast_to(values[:1] if layout == "broadcast" else values, values.shape).astype(np.float64)
 
 
-def compare(op, arrays, layouts, attrs, dtype, dy_layout="plain", seed=0, scale=1.0):
+def compare(op, arrays, layouts, attrs, dtype, dy_layout="plain", seed=0, scale=1.0, needs=None):
     """Run `op` on the emulator's kernels and its generic body on float64, forward and back; raise where they differ.
 
     Returns the emulator's outputs and gradients.
     """
-    emulator, needs = backends.get("emulator"), tuple(a is not None and a.dtype.kind != "i" for a in arrays)
+    emulator, needs = backends.get("emulator"), needs or tuple(a is not None and a.dtype.kind != "i" for a in arrays)
     right, backward = OPS[op].generic(*(None if a is None else a if a.dtype.kind == "i" else as_seen(a, layout)
                                         for a, layout in zip(arrays, layouts)), needs=needs, **attrs)
     with backends.use("emulator"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
@@ -27,6 +28,10 @@ def _available() -> bool | str:
     except Exception as error:  # a broken installation fails in any way
         return f"cupy could not be imported: {error}"
     return True if cupy.cuda.is_available() else "cupy finds no CUDA driver or device"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
 
 
 class CupyBackend(Backend):
@@ -76,6 +81,33 @@ class CupyBackend(Backend):
             data = self.hosted(data)
         with self.on(device):
             return cupy.array(data, dtype=None if dtype is None else self.dtype(dtype))
+
+    def upload(self, data: np.ndarray, dtype: Any = None, device: Any = None) -> Callable[[], Any]:
+        """Begin to copy a host array by pinned memory and a stream of its own; the call lets the current stream wait for it."""
+        import cupy
+
+        data = np.asarray(data, None if dtype is None else self.dtype(dtype))
+        if not data.nbytes:
+            return super().upload(data, None, device)
+        device = cupy.cuda.Device(self.locate(device))
+        if device.id not in self._uploaders:
+            from cnnkit_cupy.upload import Uploader
+
+            self._uploaders.setdefault(device.id, Uploader(device))
+        return self._uploaders[device.id].upload(data)
+
+    @cached_property
+    def _uploaders(self) -> dict[int, Any]:
+        return {}
+
+    def memory(self) -> str:
+        import cupy
+
+        with self._chosen() as device:
+            pool, (free, total) = cupy.get_default_memory_pool(), device.mem_info
+            limit = pool.get_limit()
+            return (f"arrays use {_bytes(pool.used_bytes())} of {_bytes(pool.total_bytes())} that the pool holds"
+                    f"{f', at most {_bytes(limit)}' if limit else ''}; {_bytes(free)} of the device's {_bytes(total)} are free")
 
     def to_numpy(self, array: Any) -> np.ndarray:
         with array.device:  # so that it waits for that device's stream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,7 @@ class Namespace:
     """``array_api_compat.cupy``, whose creation functions make arrays on the device that they are given."""
 
     def __init__(self) -> None:
-        import array_api_compat.cupy
-
-        self._compat = array_api_compat.cupy
+        self._compat = importlib.import_module("array_api_compat.cupy")
         for name in (*CREATE, *LIKE):
             setattr(self, name, _on_its_device(getattr(self._compat, name), name in LIKE))
 

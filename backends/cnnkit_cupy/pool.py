@@ -28,14 +28,14 @@ for (_dtype, _t), _i in product(TYPES.items(), ("int", "long long")):
     for _n in (1, per_access(_dtype)):
         _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
         declare(Kernel("pool", f"avg_pool2d<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS), shared=1024 * _n),
-                Kernel("pool", f"avg_pool2d_backward<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS)),
+                Kernel("pool", f"avg_pool2d_backward<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS), launch_bounds=(256, 4)),
                 ops=("avg_pool2d", "adaptive_avg_pool2d"))
     for (_arg, _a), _n in ((SMALL, 1), (SMALL, per_access(_dtype)), (LARGE, 1)):
         _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
         _taken, _numbers = Out(_arg, True, channels_last=True), Out("int64", True, channels_last=True)
         declare(Kernel("pool", f"max_pool2d<{_t}, {_a}, {_i}, {_n}>", (_in, _out, _taken, _numbers, VIEW, WINDOWS)),
                 Kernel("pool", f"max_pool2d_backward<{_t}, {_a}, {_i}, {_n}>",
-                       (_in, In(_arg, strided=True), _out, VIEW, WINDOWS)), ops=MAX)
+                       (_in, In(_arg, strided=True), _out, VIEW, WINDOWS), launch_bounds=(256, 4)), ops=MAX)
 
 
 def index_type(*shapes: Sequence[int]) -> str:
@@ -82,9 +82,11 @@ class Windows:
                    top=top, bottom=bottom, left=left, right=right, **settings)
 
     @classmethod
-    def adaptive(cls, x: Array, output_size: Sequence[int | None]) -> Windows:
-        """As many windows as `output_size` says."""
+    def adaptive(cls, x: Array, output_size: Sequence[int | None]) -> Windows | None:
+        """As many windows as `output_size` says; ``None`` where their bounds overflow an int."""
         size = [length if n is None else n for length, n in zip(x.shape[2:], output_size)]
+        if any(length * n >= 2**31 for length, n in zip(x.shape[2:], size)):
+            return None
         longest = [max((-(-(p + 1) * length // n) - p * length // n for p in range(n)), default=1)
                    for length, n in zip(x.shape[2:], size)]
         return cls(x, (*x.shape[:2], *size), longest, adaptive=1)
@@ -151,7 +153,8 @@ def adaptive_max_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) 
 
 def adaptive_max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], output_size: tuple, indices: bool = True) -> Any:
     """See `cnnkit.ops.pool.adaptive_max_pool2d_with_indices`."""
-    return Windows.adaptive(x, output_size).max(x, needs, indices) if dtype_name(x.dtype) in TYPES else NotImplemented
+    windows = Windows.adaptive(x, output_size) if dtype_name(x.dtype) in TYPES else None
+    return NotImplemented if windows is None else windows.max(x, needs, indices)
 
 
 def _first(result: Any) -> Any:
@@ -168,4 +171,5 @@ def avg_pool2d(x: Array, *, needs: Sequence[bool], count_include_pad: bool, divi
 
 def adaptive_avg_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) -> Any:
     """See `cnnkit.ops.pool.adaptive_avg_pool2d`."""
-    return Windows.adaptive(x, output_size).average(x, needs) if dtype_name(x.dtype) in TYPES else NotImplemented
+    windows = Windows.adaptive(x, output_size) if dtype_name(x.dtype) in TYPES else None
+    return NotImplemented if windows is None else windows.average(x, needs)

@@ -19,8 +19,7 @@ THREADS = 256
 
 for _dtype, _t in TYPES.items():
     for _n in (1, per_access(_dtype)):
-        _bytes = 16 if _n > 1 else 0
-        _in, _out, _maybe = (In(_dtype, aligned=_bytes), Out(_dtype, aligned=_bytes), Out(_dtype, optional=True, aligned=_bytes))
+        _in, _out, _maybe = In(_dtype), Out(_dtype), Out(_dtype, optional=True)
         declare(Kernel("update", f"sgd<{_t}, {_n}>", (_in, _in, _maybe, _out, Struct("Sgd"))), ops=("sgd",))
         declare(Kernel("update", f"adam<{_t}, {_n}>", (_in, _in, _out, _out, _maybe, _out, Struct("Adam"))), ops=("adam",))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
@@ -63,6 +64,19 @@ class Backend:
             data = self.hosted(data)
         kwargs = {} if device is None else {"device": self.locate(device)}
         return self.namespace.asarray(data, dtype=None if dtype is None else self.dtype(dtype), copy=True, **kwargs)
+
+    def upload(self, data: np.ndarray, dtype: Any = None, device: Any = None) -> Callable[[], Array]:
+        """Begin to copy a host array; what is returned gives the new array, in the thread that computes with it.
+
+        A library that copies beside its computations begins here, in any thread, and lets what is computed later wait for the
+        copy in the second call. By default the whole copy is made at once.
+        """
+        array = self.asarray(data, dtype, device)
+        return lambda: array
+
+    def memory(self) -> str:
+        """What its arrays hold of the device's memory, in words; empty where the library does not say."""
+        return ""
 
     def hosted(self, data: Any) -> np.ndarray:
         """Numbers, nested lists, or another library's array as a NumPy array; it may share memory with `data`."""

@@ -8,7 +8,7 @@ try:
     from cnnkit.sklearn.neural_net import NeuralNetClassifier, NeuralNetRegressor
     from cnnkit.sklearn.regressor import CNNRegressor
 except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] != "sklearn":
+    if (error.name or "").partition(".")[0] not in ("sklearn", "scipy"):
         raise
     raise ImportError("cnnkit.sklearn needs scikit-learn, which is not installed: pip install 'cnnkit[sklearn]'") from error
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.data.datasets.archive import channels_first
-
 __all__ = ["Layout"]
 
+CHANNELS = (1, 3, 4)  # gray, RGB, RGB and alpha
 FORMATS = (None, "NCHW", "NHWC")
 
 
@@ -57,9 +56,13 @@ class Layout:
         elif len(shape) == 3:
             found, last = (1, int(shape[1]), int(shape[2])), False
         elif len(shape) == 4:
-            moved = channels_first(np.broadcast_to(np.float32(0), shape), data_format).shape
-            last = data_format == "NHWC" or (data_format is None and moved[1:] != tuple(shape[1:]))
-            found = (int(moved[1]), int(moved[2]), int(moved[3]))
+            first, end = shape[1] in CHANNELS, shape[3] in CHANNELS
+            if data_format is None and first == end:
+                raise ValueError(f"X of shape {tuple(shape)} may be (N, C, H, W) or (N, H, W, C): pass data_format='NCHW' or "
+                                 "'NHWC'")
+            last = last or (data_format is None and end)
+            a, b, c = (int(n) for n in shape[1:])
+            found = (c, a, b) if last else (a, b, c)
         else:
             raise ValueError(f"X has shape {tuple(shape)}; images are (N, H, W), (N, C, H, W), (N, H, W, C), or rows (N, F). "
                              "Expected 2D array, 3D or 4D. Reshape your data")

@@ -86,7 +86,7 @@ def moments(images: np.ndarray, weights: np.ndarray) -> Moments:
 
     mean = average(lambda x: x)
     scale = np.sqrt(average(lambda x: (x - mean.reshape(-1, *(1,) * len(axes))) ** 2))
-    scale[scale <= np.finfo(np.float32).eps * np.abs(mean)] = 1  # a constant, but for rounding
+    scale[scale <= 10 * np.finfo(images.dtype).eps * np.abs(mean)] = 1  # a constant, but for rounding
     return Moments(tuple(mean.tolist()), tuple(scale.tolist()))
 
 

@@ -33,7 +33,7 @@ __device__ inline Axis rows_of(const Windows& by) {
 __device__ inline Axis columns_of(const Windows& by) {
     return {by.W, by.Q, by.S, by.stride_w, by.dilation_w, by.left, by.adaptive};
 }
-__device__ inline int scaled(int i, int times, int over) { return static_cast<int>(static_cast<long long>(i) * times / over); }
+__device__ inline int scaled(int i, int times, int over) { return i * times / over; }  // the host declines what overflows
 
 // Where window p starts, how many elements it has, which window is the first and the last that may reach a pixel, and which
 // of its elements is there: -1 if none.
@@ -107,7 +107,7 @@ __global__ void __launch_bounds__(256) max_pool2d(const T* x, T* y, Arg* argmax,
 }
 
 template <class T, class Arg, class Index, int lanes>
-__global__ void __launch_bounds__(256) max_pool2d_backward(const T* dy, const Arg* argmax, T* dx, Strides view, Windows windows) {
+__global__ void __launch_bounds__(256, 4) max_pool2d_backward(const T* dy, const Arg* argmax, T* dx, Strides view, Windows windows) {
     Index i;
     if (!mine(windows, i)) return;
     const Place<Index> at = unravel<lanes, Index>(i, windows.C, windows.H, windows.W);
@@ -181,7 +181,7 @@ __global__ void __launch_bounds__(256) avg_pool2d(const T* x, T* y, Strides view
 }
 
 template <class T, class Index, int lanes>
-__global__ void __launch_bounds__(256) avg_pool2d_backward(const T* dy, T* dx, Strides view, Windows windows) {
+__global__ void __launch_bounds__(256, 4) avg_pool2d_backward(const T* dy, T* dx, Strides view, Windows windows) {
     Index i;
     if (!mine(windows, i)) return;
     const Place<Index> at = unravel<lanes, Index>(i, windows.C, windows.H, windows.W);

@@ -13,7 +13,7 @@ HERE = next(row for row in backends.list() if row.name == "emulator")
 
 def forget():
     """Let the backend find its library anew."""
-    for name in ("namespace", "cuda", "dtypes", "_resolved", "_rings"):
+    for name in ("namespace", "cuda", "dtypes", "_resolved", "_uploaders"):
         cnnkit_cupy.backend.__dict__.pop(name, None)
 
 

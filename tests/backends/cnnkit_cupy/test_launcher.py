@@ -94,6 +94,23 @@ def test_a_declared_alignment_holds_for_the_beginning_and_for_each_stride(view, 
             as_argument(0, array, kernel)
 
 
+@pytest.mark.parametrize(("parameter", "view", "message"), [
+    (Out("float32", aligned=16), lambda x: x[:54].reshape(2, 3, 3, 3), None),  # one row of 54
+    (Out("float32", aligned=16), lambda x: x[1:55].reshape(2, 3, 3, 3), "the beginning 4 bytes off"),
+    (Out("float32", False, True, 16), lambda x: x[:72].reshape(2, 3, 3, 4).transpose(0, 3, 1, 2), None),
+    (Out("float32", False, True, 16), lambda x: x[:54].reshape(2, 3, 3, 3).transpose(0, 3, 1, 2), r"strides \(108, 4, 36, 12\)"),
+], ids=range(4))
+def test_an_array_without_gaps_is_one_row_unless_its_channels_are_last(parameter, view, message):
+    kernel = Kernel("pool", "avg_pool2d<float, int>", (parameter,))
+    memory = np.zeros(200, np.float32)
+    array = view(memory[-memory.ctypes.data % 256 // 4:])
+    if message is None:
+        assert as_argument(0, array, kernel) is array
+    else:
+        with pytest.raises(ValueError, match=message):
+            as_argument(0, array, kernel)
+
+
 def test_numbers_and_structures_get_their_declared_types():
     assert type(as_argument(3, 7)) is np.int32
     packed = as_argument(2, (1, 2, 3, 2**40))

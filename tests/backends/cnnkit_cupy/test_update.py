@@ -21,7 +21,7 @@ SETTINGS += [("adam", {**ADAM, **more}) for more in ({}, {"amsgrad": True, "maxi
 @pytest.mark.parametrize(("update", "attrs"), SETTINGS, ids=[f"{n}-{u}" for n, (u, _) in enumerate(SETTINGS)])
 def test_four_steps_give_what_float64_gives(update, attrs, dtype):
     rng, emulator = np.random.default_rng(0), backends.get("emulator")
-    params = [rng.standard_normal(shape).astype(dtype) for shape in ((300, 8), (7, 3), (8,), (0, 3))]
+    params = [rng.standard_normal(shape).astype(dtype) for shape in ((300, 8), (7, 3), (6, 2, 2), (8,), (0, 3))]
     mine, right = [emulator.asarray(p) for p in params], [p.astype(np.float64) for p in params]
     state, right_state, workspace = {}, {}, {}
     for _ in range(4):
