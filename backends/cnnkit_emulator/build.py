@@ -151,7 +151,7 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
             ("emu_plain_shared", ctypes.c_long),
             ("emu_site_count", ctypes.c_long),
             ("emu_site", None, ctypes.c_long, ctypes.POINTER(ctypes.c_uint64)),
-            ("emu_touched", ctypes.c_long, ctypes.c_size_t, ctypes.c_long)):
+            ("emu_touched", ctypes.c_long, ctypes.c_size_t, ctypes.c_long, ctypes.c_uint)):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library
