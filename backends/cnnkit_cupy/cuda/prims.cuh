@@ -26,6 +26,13 @@ template <class T> __device__ inline T narrow(float x);
 template <> __device__ inline float narrow<float>(float x) { return x; }
 template <> __device__ inline __half narrow<__half>(float x) { return __float2half(x); }
 
+// n elements side by side: read and written in one access, to whose size their address must be aligned.
+template <class T, int n> struct alignas(n * sizeof(T)) Vector { T of[n]; };
+template <int n, class T> __device__ inline Vector<T, n> load(const T* from) { return *reinterpret_cast<const Vector<T, n>*>(from); }
+template <int n, class T> __device__ inline void store(T* to, const Vector<T, n>& values) {
+    *reinterpret_cast<Vector<T, n>*>(to) = values;
+}
+
 // Where an element of a 4-d array lies: each input has strides of its own, in elements, and may be any view.
 struct Strides { long long n, c, h, w; };
 
