@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.backends import ArrayAPIBackend
+from cnnkit.backends import ArrayAPIBackend, dtype_name
 
 
 @functools.cache
@@ -38,6 +38,15 @@ class CupyBackend(ArrayAPIBackend):
         from cnnkit_cupy.device import CupyDevice
 
         return CupyDevice()
+
+    @cached_property
+    def dtypes(self) -> tuple[str, ...]:
+        return (*super().dtypes, *(("bfloat16",) if importlib.util.find_spec("ml_dtypes") else ()))
+
+    def dtype(self, dtype: Any) -> Any:
+        if dtype_name(dtype) == "bfloat16" in self.dtypes:
+            return importlib.import_module("ml_dtypes").bfloat16
+        return super().dtype(dtype)
 
     def asarray(self, data: Any, dtype: Any = None, device: Any = None) -> Any:
         import cupy

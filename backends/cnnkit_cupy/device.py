@@ -6,18 +6,21 @@ A device is what host code needs to launch kernels, and `cnnkit_emulator` has th
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+from cnnkit_cupy.launcher import KERNELS
 
 Array = Any
 OPTIONS = ("-std=c++17",)
+STATIC_LIMIT = 48 << 10  # bytes of shared memory that a block gets without asking for more
 
 
 class CupyDevice:
-    """Launches kernels where their arrays are, on CuPy's current stream."""
+    """Launches kernels where their arrays are, on CuPy's current stream there."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[str, str, int], Any] = {}  # by name, source and device
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
         """A new array with anything in it, on the device that `like` is on; in C order, or (N, C, H, W) over (N, H, W, C)."""
@@ -35,18 +38,42 @@ class CupyDevice:
 
     def run(self, source: str, kernels: tuple[str, ...], name: str, grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool]) -> None:
-        """Launch the kernel called `name` of this source, which is compiled once with all the instances in `kernels`."""
+        """Launch the kernel called `name` of this source, which is compiled when a device first launches it, and nothing else.
+
+        Raises
+        ------
+        ValueError
+            If the arrays are on several devices, or the device is older than the kernel.
+        RuntimeError
+            If it does not compile; the message is the compiler's, with file, line, and the line itself.
+        """
         import cupy
 
-        first = next(a for a in arguments if isinstance(a, cupy.ndarray))
-        with first.device:
-            function = _module(source, kernels).get_function(name)
-            function(grid, block, tuple(np.uintp(0) if a is None else a for a in arguments))
+        arrays = [a for a in arguments if isinstance(a, cupy.ndarray)]
+        if len(places := {a.data.device_id for a in arrays}) > 1:
+            raise ValueError(f"{name} got arrays of several devices, {', '.join(f'cupy:{n}' for n in sorted(places))}; move them to "
+                             "one with Tensor.to")
+        with arrays[0].device as device:
+            function = self._loaded.get((name, source, device.id))
+            if function is None:
+                function = self._loaded[name, source, device.id] = _load(source, name, device)
+            function(grid, block, tuple(arguments), shared_mem=KERNELS[name].dynamic)
 
 
-@functools.cache
-def _module(source: str, kernels: tuple[str, ...]) -> Any:
-    """The compiled source; CuPy loads it once on each device."""
+def _load(source: str, name: str, device: Any) -> Any:
+    """One instance, compiled for the current device or taken from CuPy's cache on disk.
+
+    An instance takes a third of a second at most, all those of a file several: so each is a module of its own.
+    """
     import cupy
 
-    return cupy.RawModule(code=source, options=OPTIONS, name_expressions=kernels)
+    kernel, capability = KERNELS[name], int(device.compute_capability)
+    if kernel.arch > capability:
+        raise ValueError(f"{name} needs a GPU of compute capability {kernel.arch / 10}, and cupy:{device.id} has {capability / 10}")
+    try:
+        function = cupy.RawModule(code=source, options=OPTIONS, name_expressions=(name,)).get_function(name)
+    except cupy.cuda.compiler.CompileException as error:
+        raise RuntimeError(f"{kernel.module}.cu does not compile for sm_{capability}, instance {name}:\n{error}") from error
+    if kernel.shared + kernel.dynamic > STATIC_LIMIT:
+        function.max_dynamic_shared_size_bytes = kernel.dynamic
+    return function

@@ -1,6 +1,6 @@
-"""The CUDA sources as text: each .cu file after prims.cuh, and their structures as NumPy dtypes.
+"""The CUDA sources as text: each .cu file after prims.cuh and what it includes, and their structures as NumPy dtypes.
 
-They are joined here, not by #include, because CuPy's disk cache does not see what a file includes.
+They are joined here, not by the compiler, because CuPy's disk cache does not see what a file includes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 FOLDER = Path(__file__).parent / "cuda"
 INCLUDE = re.compile(r'^#include "(.+)"', re.MULTILINE)
-TYPES = {"int": np.int32, "unsigned": np.uint32, "long long": np.int64, "float": np.float32}
+TYPES = {"int": np.int32, "unsigned": np.uint32, "long long": np.int64, "float": np.float32, "double": np.float64}
 
 
 @functools.cache

@@ -1,11 +1,12 @@
 """The emulator's arrays: NumPy's behind a type of its own, so that what would fail on a GPU fails here too.
 
 Nothing converts to NumPy by accident: `__array_ufunc__` is None and `__array__` raises, as CuPy's do. `NAMESPACE` has the
-Array API's names and no others.
+Array API's names and no others; bfloat16, as on CuPy, only where ml_dtypes is installed.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import operator
 from types import SimpleNamespace
 from typing import Any
@@ -72,14 +73,25 @@ def _unary(name: str) -> Any:
     return lambda self: wrap(function(self.host))
 
 
+def _weak(args: tuple) -> tuple:
+    """Python's floats as bfloat16 beside an array of it: NumPy makes float32 of both, as of no dtype of its own."""
+    kind = next((a.dtype.type for a in args if isinstance(a, np.ndarray) and a.dtype.kind == "V"), None)
+    return args if kind is None else tuple(kind(a) if type(a) is float else a for a in args)
+
+
+def _product(a: Any, b: Any) -> Any:
+    """NumPy's matmul makes float32 of bfloat16."""
+    return np.matmul(a, b).astype(np.result_type(a, b), copy=False)
+
+
 def _binary(name: str, reflected: bool) -> Any:
-    function = getattr(operator, name)
+    function = _product if name == "__matmul__" else getattr(operator, name)
 
     def method(self: Array, other: Any) -> Any:
         if not isinstance(other, Array | bool | int | float | complex | np.generic):
             return NotImplemented
-        other = unwrap(other)
-        return wrap(function(other, self.host) if reflected else function(self.host, other))
+        mine, other = _weak((self.host, unwrap(other)))
+        return wrap(function(other, mine) if reflected else function(mine, other))
     return method
 
 
@@ -89,7 +101,7 @@ def _in_place(name: str) -> Any:
     def method(self: Array, other: Any) -> Any:
         if not isinstance(other, Array | bool | int | float | complex | np.generic):
             return NotImplemented
-        self.host = function(self.host, unwrap(other))
+        self.host = function(*_weak((self.host, unwrap(other))))
         return self
     return method
 
@@ -138,11 +150,11 @@ def poisoned(shape: Any, dtype: Any) -> np.ndarray:
 
 
 def _function(name: str) -> Any:
-    function = getattr(np, name)
+    function = _product if name == "matmul" else getattr(np, name)
 
     def wrapped(*args: Any, device: Any = None, **kwargs: Any) -> Any:
         _check_device(device)
-        return wrap(function(*unwrap(args), **{k: unwrap(v) for k, v in kwargs.items()}))
+        return wrap(function(*_weak(unwrap(args)), **{k: unwrap(v) for k, v in kwargs.items()}))
     wrapped.__name__ = name
     return wrapped
 
@@ -167,10 +179,12 @@ FUNCTIONS = """
 """
 DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"
 
+BFLOAT16 = {"bfloat16": importlib.import_module("ml_dtypes").bfloat16} if importlib.util.find_spec("ml_dtypes") else {}
+
 NAMESPACE = SimpleNamespace(
     __name__="cnnkit_emulator", __array_api_version__="2024.12", asarray=_asarray,
     e=np.e, pi=np.pi, inf=np.inf, nan=np.nan, newaxis=None,
     empty=lambda shape, *, dtype=np.float64, device=None: Array(poisoned(shape, dtype)),
     empty_like=lambda x, /, *, dtype=None, device=None: Array(poisoned(x.shape, dtype or x.dtype)),
-    **{name: getattr(np, name) for name in DTYPES.split()},
+    **{name: getattr(np, name) for name in DTYPES.split()}, **BFLOAT16,
     **{name: _function(name) for name in FUNCTIONS.split() if hasattr(np, name)})

@@ -19,7 +19,7 @@ from cnnkit_emulator.build import build, with_lines
 
 __all__ = ["EmulatedDevice", "KernelFault", "schedule", "traced"]
 
-GUARD = 4096     # bytes before and after each array that a kernel must not write; it reads NaN there
+GUARD = 1 << 16  # bytes before and after each array that a kernel must not write; it reads NaN there
 ALIGNMENT = 256  # of a fresh array, as on a GPU
 SCHEDULES = ("in order", "reversed", "skewed")
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.conformance.reference import evaluate
+from cnnkit.ops.precision import is_floating
 
 __all__ = ["EXACT", "ROUNDING", "SUMS", "TRANSCENDENTAL", "Case", "Draw", "Expected", "Tolerance", "expected"]
 
@@ -164,7 +165,7 @@ class Expected:
 
 
 def _double(value: Any) -> Any:
-    return value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+    return value.astype(np.float64) if isinstance(value, np.ndarray) and is_floating(value.dtype) else value
 
 
 def _random(*words: str) -> np.random.RandomState:

@@ -14,6 +14,7 @@ from cnnkit import backends
 from cnnkit.backends import Backend, dtype_name
 from cnnkit.conformance.case import Case
 from cnnkit.conformance.readonly import ReadOnlyNumPy
+from cnnkit.ops.precision import is_floating
 
 __all__ = ["Target", "names"]
 
@@ -126,7 +127,7 @@ class Target:
         """The same values, as every second element of a larger array that has other numbers between and before."""
         if values.ndim == 0 or values.shape[-1] == 0:
             return self.asarray(values)
-        between = np.full_like(values, np.nan if values.dtype.kind == "f" else 1)
+        between = np.full_like(values, np.nan if is_floating(values.dtype) else 1)
         wide = np.stack([between, values], axis=-1).reshape(*values.shape[:-1], 2 * values.shape[-1])
         return self.asarray(wide)[..., 1::2]
 

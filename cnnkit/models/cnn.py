@@ -46,6 +46,8 @@ class CNN(nn.Module):
         Probability of a zero after each hidden layer.
     batch_norm : bool
         Normalise after every convolution, which then has no bias of its own.
+    ceil_mode : bool
+        Pool what is left at the bottom and right edge too, so that 7 pixels become 4 and 1 stays 1: fits images of any size.
     dtype : str
         Of the parameters.
     backend : str, optional
@@ -77,14 +79,14 @@ class CNN(nn.Module):
 
     def __init__(self, input_shape: Sequence[int], conv: Sequence[Sequence[Any]] = ((8, 3), (16, 3)), padding: Any = "same",
                  stride: Any = 1, pool: Any = 2, hidden: Sequence[int] = (128,), classes: int = 10, *, activation: str = "relu",
-                 pooling: str = "max", dropout: float = 0.0, batch_norm: bool = False, dtype: Any = "float32",
-                 backend: Any = None):
+                 pooling: str = "max", dropout: float = 0.0, batch_norm: bool = False, ceil_mode: bool = False,
+                 dtype: Any = "float32", backend: Any = None):
         super().__init__()
         channels, height, width = self.input_shape = _input_shape(type(self).__name__, input_shape)
         self.config: dict[str, Any] = _plain({
             "input_shape": self.input_shape, "conv": conv, "padding": padding, "stride": stride, "pool": pool, "hidden": hidden,
             "classes": classes, "activation": activation, "pooling": pooling, "dropout": dropout, "batch_norm": batch_norm,
-            "dtype": dtype_name(dtype)})
+            "ceil_mode": ceil_mode, "dtype": dtype_name(dtype)})
         made = {"dtype": dtype, "backend": backend}
         active, pooled = _choice("activation", activation, ACTIVATIONS), _choice("pooling", pooling, POOLINGS)
         convolutions, pools = _convolutions(conv, stride), _pools(pool, len(conv))
@@ -99,8 +101,8 @@ class CNN(nn.Module):
                 features[f"norm{number}"] = nn.BatchNorm2d(filters, **made)
             features[f"{activation}{number}"] = active()
             if window:
-                size = self._after(size, f"pool {number}", window, window, 0)
-                features[f"pool{number}"] = pooled(window)
+                size = self._after(size, f"pool {number}", window, window, 0, ceil_mode)
+                features[f"pool{number}"] = pooled(window, ceil_mode=ceil_mode)
             channels = filters
         classifier: dict[str, nn.Module] = {"flatten": nn.Flatten()}
         inputs = channels * size[0] * size[1]
@@ -113,10 +115,11 @@ class CNN(nn.Module):
         classifier[f"fc{len(hidden) + 1}"] = nn.Linear(inputs, classes, **made)
         self.features, self.classifier = nn.Sequential(features), nn.Sequential(classifier)
 
-    def _after(self, size: tuple[int, int], layer: str, kernel_size: Any, stride: Any, padding: Any) -> tuple[int, int]:
+    def _after(self, size: tuple[int, int], layer: str, kernel_size: Any, stride: Any, padding: Any,
+               ceil_mode: bool = False) -> tuple[int, int]:
         """The image's size after a layer, or an error that names the layer and what would fit."""
         try:
-            return shapes.output_size(size, kernel_size, stride, padding)
+            return shapes.output_size(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
         except ValueError:
             (r, s), (before, after) = shapes.pair(kernel_size, "kernel_size"), shapes.pads(padding, size, kernel_size, stride)
             if r <= size[0] + sum(before) and s <= size[1] + sum(after):
@@ -125,8 +128,8 @@ class CNN(nn.Module):
                      f"whose window is {r}x{s}")
             if layer.startswith("pool"):
                 same = "" if self.config["padding"] == "same" else "padding='same', "
-                raise ValueError(f"{where}; use fewer poolings (pool=[2, 0, ...], one entry a convolution), {same}or a larger "
-                                 "image") from None
+                raise ValueError(f"{where}; use fewer poolings (pool=[2, 0, ...], one entry a convolution), {same}ceil_mode=True, "
+                                 "or a larger image") from None
             fits = shapes.solve(size, size, kernel_size=kernel_size, stride=1, limit=1)
             raise ValueError(f"{where}; use padding='same'{f' (here {fits[0]})' if fits else ''}, kernel_size={min(size)} or less, "
                              "fewer poolings, or a larger image") from None

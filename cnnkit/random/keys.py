@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import operator
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cnnkit.random.cipher import WORD, Key, threefry_int
@@ -116,9 +118,50 @@ def checked_key(key: Any) -> Key:
     return integer("key[0]", key[0], 1 << 32), integer("key[1]", key[1], 1 << 32)
 
 
-# The program's own generator.
+# The program's own generator, and those that threads have put in its place.
 _generator = Generator(0)
-seed = _generator.seed
-next_key = _generator.next_key
-get_state = _generator.get_state
-set_state = _generator.set_state
+_local = threading.local()
+
+
+@contextmanager
+def seeded(n: int) -> Iterator[Generator]:
+    """Within the block, draws of this thread come from a generator of its own, which starts at seed `n`.
+
+    Other threads, and this one after the block, draw as if it had never been.
+
+    >>> from cnnkit import random
+    >>> with random.seeded(3):
+    ...     inside = random.next_key()
+    >>> inside == random.Generator(3).next_key()
+    True
+    """
+    before, own = getattr(_local, "generator", None), Generator(n)
+    _local.generator = own
+    try:
+        yield own
+    finally:
+        _local.generator = before
+
+
+def _current() -> Generator:
+    return getattr(_local, "generator", None) or _generator
+
+
+def seed(n: int) -> None:
+    """Start the generator again from seed `n`; in a `seeded` block, the block's."""
+    _current().seed(n)
+
+
+def next_key() -> Key:
+    """A key that the generator has not given since it was seeded."""
+    return _current().next_key()
+
+
+def get_state() -> dict[str, int]:
+    """What `set_state` needs to go on from here: plain ints, so JSON keeps it."""
+    return _current().get_state()
+
+
+def set_state(state: dict[str, int]) -> None:
+    """Go on from where `get_state` was called."""
+    _current().set_state(state)

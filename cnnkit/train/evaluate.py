@@ -11,10 +11,11 @@ from cnnkit import functional as F
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.nn import Module
 from cnnkit.train.tally import Tally
+from cnnkit.train.weighting import cross_entropy
 
 __all__ = ["Scores", "evaluate", "evaluating", "measure", "predict", "predict_proba"]
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[..., Tensor]
 
 
 class Scores(NamedTuple):
@@ -57,7 +58,7 @@ def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_s
     >>> train.evaluate(models.CommonCNN((1, 8, 8)), datasets.digits(train=False)).accuracy < 0.5
     True
     """
-    scores = measure(model, batches(data, batch_size), loss or F.cross_entropy, lambda done: False)
+    scores = measure(model, batches(data, batch_size), loss or cross_entropy, lambda done: False)
     assert scores is not None  # nothing asks it to stop
     return scores
 
@@ -66,9 +67,9 @@ def measure(model: Module, loader: Iterable, loss: Loss, stop: Callable[[int], b
     """The scores of a model, or ``None`` where ``stop(batches done)``, asked after each batch, said to give up."""
     tally = Tally()
     with evaluating(model):
-        for done, (x, y) in enumerate(loader, 1):
+        for done, (x, y, *weight) in enumerate(loader, 1):
             output = model(x)
-            tally.add(loss(output, y), output, y)
+            tally.add(loss(output, y, *weight), output, y, *weight)
             if stop(done):
                 return None
     return Scores(*tally.read())

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from cnnkit import functional as F
 from cnnkit import optim
 from cnnkit.autograd import Tensor
 from cnnkit.nn import Module
@@ -17,6 +16,7 @@ from cnnkit.train.history import Epoch, History
 from cnnkit.train.interrupt import Interrupt
 from cnnkit.train.progress import Reporter, reporter
 from cnnkit.train.tally import Tally
+from cnnkit.train.weighting import cross_entropy
 
 __all__ = ["fit"]
 
@@ -25,7 +25,7 @@ OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 
 
 def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, optimizer: str | optim.Optimizer = "adam",
-        lr: float = 1e-3, loss: Callable[[Tensor, Tensor], Tensor] | None = None, validation: Any = None,
+        lr: float = 1e-3, loss: Callable[..., Tensor] | None = None, validation: Any = None,
         seed: int | None = None, progress: bool | Reporter = True) -> History:
     """Train `model` in place.
 
@@ -34,7 +34,9 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     model : Module
         From images (N, C, H, W) to scores (N, classes), or to whatever `loss` takes.
     data : DataLoader, dataset, or (images, labels)
-        What to learn from; anything but a loader is shuffled anew each epoch.
+        What to learn from; anything but a loader is shuffled anew each epoch. A loader of your own may give batches
+        ``(x, y, weight)``, with a weight (N,) for each sample: the loss is called with all three, and the epoch's loss and
+        accuracy are weighted.
     epochs : int
         How often to go through the data.
     batch_size : int
@@ -44,7 +46,8 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     lr : float
         Learning rate, where `optimizer` is a name.
     loss : callable
-        ``loss(output, target)``, a mean over the batch; cross-entropy of scores by default.
+        ``loss(output, target)``, a mean over the batch (weighted, where there are weights); cross-entropy of scores by
+        default.
     validation : DataLoader, dataset, or (images, labels), optional
         Measured after each epoch, in evaluation mode.
     seed : int, optional
@@ -77,7 +80,7 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
         raise ValueError(f"epochs must be a whole number, 0 or more; got {epochs!r}")
     if isinstance(optimizer, str):
         optimizer = _optimizer(optimizer, model, lr)
-    loss = loss or F.cross_entropy
+    loss = loss or cross_entropy
     loader = batches(data, batch_size, shuffle=True, seed=seed)
     history, shown = History(), reporter(progress)
     try:
@@ -86,13 +89,13 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
                 model.train()
                 shown.begin(epoch, epochs, len(loader) if hasattr(loader, "__len__") else None)
                 tally, start = Tally(), time.perf_counter()
-                for x, y in loader:
+                for x, y, *weight in loader:
                     optimizer.zero_grad()
                     output = model(x)
-                    value = loss(output, y)
+                    value = loss(output, y, *weight)
                     value.backward()
                     optimizer.step()
-                    tally.add(value, output, y)
+                    tally.add(value, output, y, *weight)
                     shown.step(tally)
                     if interrupt.stopped:
                         break
@@ -130,7 +133,7 @@ def _row(epoch: int, tally: Tally, start: float) -> Epoch:
     return Epoch(epoch, loss, accuracy, tally.images / max(seconds, 1e-9), seconds)
 
 
-def _with_validation(row: Epoch, model: Module, loader: Any, loss: Callable[[Tensor, Tensor], Tensor], interrupt: Interrupt,
+def _with_validation(row: Epoch, model: Module, loader: Any, loss: Callable[..., Tensor], interrupt: Interrupt,
                      shown: Reporter) -> Epoch:
     """The row with the held-out scores, or as it was where Ctrl-C came before they were known."""
     total = len(loader) if hasattr(loader, "__len__") else None

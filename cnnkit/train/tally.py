@@ -16,30 +16,42 @@ class Tally:
     def __init__(self) -> None:
         self.images = 0
         self._loss = 0.0
-        self._right = 0
-        self._classified = 0
-        self._unread: list[tuple[Any, int]] = []  # mean loss of a batch, batch size
-        self._hits: list[Any] = []
+        self._total = 0.0  # of the weights, each 1 where there are none
+        self._right = 0.0
+        self._classified = 0.0
+        self._unread: list[tuple[Any, Any]] = []  # mean loss of a batch, the sum of its weights
+        self._hits: list[tuple[Any, Any]] = []  # the weights of its right answers, the sum of its weights
 
-    def add(self, loss: Tensor, output: Tensor, target: Tensor) -> None:
-        """Count one batch: its mean loss and, where the output is one row of scores an image, its correct answers."""
+    def add(self, loss: Tensor, output: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
+        """Count one batch: its (weighted) mean loss and, where the output is a row of scores an image, its right answers."""
         count = output.shape[0]
         self.images += count
-        self._unread.append((loss.array, count))
+        scores = output.array
+        xp = backend_of(scores).namespace
+        total = count if weight is None else xp.sum(weight.array)
+        self._unread.append((loss.array, total))
         if output.ndim == 2 and target.ndim == 1:
-            scores = output.array
-            xp = backend_of(scores).namespace
             right = xp.argmax(scores, axis=1) == target.array
-            self._hits.append(xp.count_nonzero(right) if hasattr(xp, "count_nonzero") else xp.sum(xp.astype(right, xp.int64)))
-            self._classified += count
+            if weight is not None:
+                hits = xp.sum(xp.where(right, weight.array, xp.zeros_like(weight.array)))
+            else:
+                hits = xp.count_nonzero(right) if hasattr(xp, "count_nonzero") else xp.sum(xp.astype(right, xp.int64))
+            self._hits.append((hits, total))
 
     def read(self) -> tuple[float, float | None]:
         """Mean loss and accuracy of everything counted so far."""
-        for loss, count in self._unread:
-            self._loss += float(backend_of(loss).to_numpy(loss)) * count
-        for hits in self._hits:
-            self._right += int(backend_of(hits).to_numpy(hits) if hasattr(hits, "shape") else hits)
+        for loss, total in self._unread:
+            weight = _number(total)
+            self._loss += _number(loss) * weight
+            self._total += weight
+        for hits, total in self._hits:
+            self._right += _number(hits)
+            self._classified += _number(total)
         self._unread, self._hits = [], []
         if not self.images:
             return float("nan"), None
-        return self._loss / self.images, self._right / self._classified if self._classified else None
+        return self._loss / self._total, self._right / self._classified if self._classified else None
+
+
+def _number(value: Any) -> float:
+    return float(backend_of(value).to_numpy(value) if hasattr(value, "shape") else value)

@@ -54,6 +54,7 @@ def test_every_option_puts_its_layer_in_place():
 
 @pytest.mark.parametrize("settings", [
     {"hidden": []}, {"conv": []}, {"pool": 0}, {"pool": None}, {"padding": 2}, {"conv": [(4, (3, 5))]}, {"stride": 2},
+    {"ceil_mode": True},
     {"conv": [(4, 3, (1, 2))], "padding": ((1, 0), (0, 1))}, {"dtype": "float64"}, {"activation": "tanh"}], ids=str)
 def test_any_choice_fits_together_and_is_made_again_from_its_config(settings):
     model = models.CNN((2, 20, 14), **settings)
@@ -76,10 +77,16 @@ def test_the_image_that_gets_too_small_is_named_with_what_would_fit():
 
 
 def test_a_pooling_that_does_not_fit_is_named():
-    with pytest.raises(ValueError, match=r"the image is 1x1 before pool 4, whose window is 2x2; use fewer poolings \(.*\), or a"):
+    with pytest.raises(ValueError, match=r"the image is 1x1 before pool 4, whose window is 2x2; use fewer poolings \(.*\), ceil"):
         models.CNN((1, 8, 8), conv=[(4, 3)] * 4)
-    with pytest.raises(ValueError, match=r"the image is 1x1 before pool 2, .*convolution\), padding='same', or a larger"):
+    with pytest.raises(ValueError, match=r"the image is 1x1 before pool 2, .*convolution\), padding='same', ceil_mode=True, or a l"):
         models.CNN((1, 8, 8), padding="valid")
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 2), (3, 1, 64), (2, 5, 1), (1, 7, 3)])
+def test_with_ceil_mode_images_of_any_size_can_be_pooled(shape):
+    model = models.CNN(shape, ceil_mode=True, conv=[(4, 3)] * 4)
+    assert model(cnnkit.tensor(np.ones((2, *shape), "float32"))).shape == (2, 10)
 
 
 @pytest.mark.parametrize(("shape", "hint"), [

@@ -414,6 +414,34 @@ def test_threads_never_get_the_same_key():
     assert len(set(keys)) == 8000
 
 
+def test_a_seeded_block_draws_from_its_own_generator_and_leaves_the_programs_as_it_was():
+    before = random.get_state()
+    with random.seeded(5):
+        first = random.next_key()
+        with random.seeded(6):
+            random.seed(7)
+            assert random.next_key() == random.Generator(7).next_key()
+        assert random.get_state() == {"seed": 5, "count": 1}
+    assert first == random.Generator(5).next_key()
+    assert random.get_state() == before
+
+
+def test_a_seeded_block_is_one_threads_affair():
+    before, seen = random.get_state(), []
+    with random.seeded(5):
+        thread = threading.Thread(target=lambda: seen.append(random.get_state()))
+        thread.start()
+        thread.join()
+    assert seen == [before]
+
+
+def test_a_seeded_block_ends_with_an_error_too():
+    before = random.get_state()
+    with pytest.raises(KeyError), random.seeded(5):
+        raise KeyError
+    assert random.get_state() == before
+
+
 # Bad arguments
 
 @pytest.mark.parametrize(("draw", "error", "message"), [

@@ -222,3 +222,38 @@ def test_the_tally_is_read_at_ticks_only(monkeypatch):
     monkeypatch.setattr(Tally, "read", lambda self, real=Tally.read: reads.append(1) or real(self))
     train.fit(small(), datasets.digits(train=True), epochs=1, progress=False)
     assert len(reads) == 1
+
+
+class Weighted:
+    """A loader of one's own, with a weight for each sample."""
+
+    def __init__(self, images, labels, weights, size=32):
+        self.batches = [tuple(cnnkit.tensor(a[at:at + size]) for a in (images, labels, weights)) for at in range(0, len(images), size)]
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+def test_a_sample_of_weight_3_counts_like_three_samples_and_one_of_weight_0_like_none():
+    digits = datasets.digits(train=True)
+    images, labels = digits.batch(range(32))
+    weights = np.arange(32, dtype="float32") % 4
+
+    def run(loader):
+        random.seed(0)
+        model = small()
+        return train.fit(model, loader, epochs=3, lr=5e-3, progress=False), train.evaluate(model, loader)
+
+    (one, seen), (other, seen_too) = run(Weighted(images, labels, weights)), run(Weighted(
+        *(a.repeat(weights.astype(int), axis=0) for a in (images, labels, np.ones(32, "float32"))), size=1000))
+    for name in ("loss", "accuracy"):
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-4)
+    np.testing.assert_allclose(seen, seen_too, rtol=1e-4)
+
+
+def test_the_epochs_loss_weighs_a_batch_by_the_sum_of_its_weights():
+    images, labels = np.zeros((2, 1, 8, 8), "float32"), np.array([0, 1])
+    model = models.CNN((1, 8, 8), conv=[], hidden=[], classes=2)
+    scores = train.evaluate(model, Weighted(images, labels, np.array([3.0, 1.0], "float32"), size=1))
+    each = [train.evaluate(model, (images[i:i + 1], labels[i:i + 1])) for i in (0, 1)]
+    np.testing.assert_allclose(scores, np.average(each, axis=0, weights=[3, 1]), rtol=1e-6)

@@ -1,4 +1,4 @@
-// What differs between CUDA and the emulator, and what every kernel needs. The only file with an #ifdef.
+// What differs between CUDA and the emulator, and what every kernel needs. The only file with an #if.
 
 #ifndef CNNKIT_EMULATOR  // the emulator's cuda_shim.h has these
 
@@ -17,21 +17,43 @@ __device__ inline __half __float2half(float x) {
     return h;
 }
 
+template <class T> __device__ inline T load_at_once(const T* from) { return *from; }
+template <class T> __device__ inline void store_at_once(T* to, const T& value) { *to = value; }
+
 #endif
 
-// Kernels read and write T, and compute in float: float16 costs precision in storage only.
+struct alignas(2) __nv_bfloat16 { unsigned short bits; };  // the upper half of a float
+
+// Rounds to the nearest, ties to even; a NaN stays one. From sm_80 on it is one instruction.
+__device__ inline __nv_bfloat16 rounded_to_bfloat16(float x) {
+    __nv_bfloat16 b;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(b.bits) : "f"(x));
+#else
+    const unsigned bits = __float_as_uint(x);
+    b.bits = static_cast<unsigned short>((bits & 0x7FFFFFFF) > 0x7F800000 ? 0x7FFF : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+#endif
+    return b;
+}
+
+// Kernels read and write T, and compute in float: float16 and bfloat16 cost precision in storage only.
 __device__ inline float wide(float x) { return x; }
 __device__ inline float wide(__half x) { return __half2float(x); }
+__device__ inline float wide(__nv_bfloat16 x) { return __uint_as_float(static_cast<unsigned>(x.bits) << 16); }
 template <class T> __device__ inline T narrow(float x);
 template <> __device__ inline float narrow<float>(float x) { return x; }
 template <> __device__ inline __half narrow<__half>(float x) { return __float2half(x); }
+template <> __device__ inline __nv_bfloat16 narrow<__nv_bfloat16>(float x) { return rounded_to_bfloat16(x); }
 
 // n elements side by side: read and written in one access, to whose size their address must be aligned.
 template <class T, int n> struct alignas(n * sizeof(T)) Vector { T of[n]; };
-template <int n, class T> __device__ inline Vector<T, n> load(const T* from) { return *reinterpret_cast<const Vector<T, n>*>(from); }
-template <int n, class T> __device__ inline void store(T* to, const Vector<T, n>& values) {
-    *reinterpret_cast<Vector<T, n>*>(to) = values;
+template <int n, class T> __device__ inline Vector<T, n> load(const T* from) {
+    return load_at_once(reinterpret_cast<const Vector<T, n>*>(from));
 }
+template <int n, class T> __device__ inline void store(T* to, const Vector<T, n>& values) {
+    store_at_once(reinterpret_cast<Vector<T, n>*>(to), values);
+}
+template <class T> constexpr int per_access = 16 / sizeof(T);  // the widest access: 4 floats, or 8 of the 16-bit types
 
 // Where an element of a 4-d array lies: each input has strides of its own, in elements, and may be any view.
 struct Strides { long long n, c, h, w; };

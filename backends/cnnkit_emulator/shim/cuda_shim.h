@@ -40,6 +40,25 @@ static inline unsigned lane() { return number(*current) % 32; }
 
 template <class T> static inline T __ldg(const T* address) { return *address; }
 
+// One access, whatever the size of T: g++ would copy a structure piece by piece, and the tracer would see several.
+template <size_t size> struct EmuWord;
+template <> struct EmuWord<1> { using Type = uint8_t; };
+template <> struct EmuWord<2> { using Type = uint16_t; };
+template <> struct EmuWord<4> { using Type = uint32_t; };
+template <> struct EmuWord<8> { using Type = uint64_t; };
+template <> struct EmuWord<16> { using Type = unsigned __int128; };
+template <class T> static inline T load_at_once(const T* from) {
+    auto word = *reinterpret_cast<const typename EmuWord<sizeof(T)>::Type*>(from);
+    T value;
+    memcpy(&value, &word, sizeof value);
+    return value;
+}
+template <class T> static inline void store_at_once(T* to, const T& value) {
+    typename EmuWord<sizeof(T)>::Type word;
+    memcpy(&word, &value, sizeof word);
+    *reinterpret_cast<typename EmuWord<sizeof(T)>::Type*>(to) = word;
+}
+
 #define EMU_VECTOR(type, name) \
     struct alignas(2 * sizeof(type)) name##2 { type x, y; }; \
     struct name##3 { type x, y, z; }; \

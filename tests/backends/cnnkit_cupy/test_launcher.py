@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 from cnnkit_cupy import kernels
-from cnnkit_cupy.launcher import KERNELS, In, Kernel, Out, Scalar, Struct, cast, contiguous, launch, pack, strides
+from cnnkit_cupy.launcher import KERNELS, In, Kernel, Out, Scalar, Struct, contiguous, launch, strides
+from cnnkit_cupy.parameters import REMEMBERED, pack
 from cnnkit_cupy.pool import index_type
 from cnnkit_cupy.sources import source, structure
 
@@ -32,8 +33,9 @@ class Recorder:
 KERNEL = Kernel("pool", "avg_pool2d<float, int>", (In("float32", True), Out("float32"), Struct("Strides"), Scalar("int32")))
 
 
-def as_argument(position, value):
-    return cast(Recorder(), KERNEL, position, KERNEL.parameters[position], value)
+def as_argument(position, value, kernel=KERNEL):
+    cast, what = kernel.casts[position]
+    return cast(what, kernel.module, Recorder(), value)
 
 
 @pytest.mark.parametrize(("position", "value", "error", "message"), [
@@ -42,12 +44,54 @@ def as_argument(position, value):
     (1, np.zeros((2, 3), np.float32).T, ValueError, r"argument 1 must be contiguous; got shape \(3, 2\)"),
     (0, np.zeros(9, np.uint8)[1:].view(np.float32), ValueError, "not aligned to its elements of 4 bytes"),
     (3, 2**31, OverflowError, "2147483648"),
+    (3, 1.5, TypeError, r"argument 3 must be a whole number; got 1\.5"),
+    (2, (1, 2, 3, 4.5), TypeError, r"argument 2, w must be a whole number; got 4\.5"),
     (2, (1, 2, 3), ValueError, "shorter"),
     (2, {"n": 1}, TypeError, "needs the fields n, c, h, w; got n"),
 ])
 def test_what_does_not_fit_is_refused(position, value, error, message):
     with pytest.raises(error, match=message):
         as_argument(position, value)
+
+
+def test_what_fitted_once_is_not_taken_for_what_does_not():
+    good = np.zeros(12, np.float32)
+    for _ in range(2):
+        assert as_argument(1, good) is good
+        for bad in (good[::2], good.astype(np.float64), np.zeros(49, np.uint8)[1:].view(np.float32)):
+            with pytest.raises((TypeError, ValueError), match="argument 1"):
+                as_argument(1, bad)
+    assert as_argument(2, (1, 2, 3, 4))[0]["w"] == 4
+    assert as_argument(2, {"w": 1, "h": 2, "c": 3, "n": 4})[0]["w"] == 1
+    with pytest.raises(ValueError, match="read-only"):
+        as_argument(2, (1, 2, 3, 4))[0] = 5
+
+
+def test_what_is_remembered_is_bounded():
+    parameter, x = In("float32", True), np.zeros(2 * REMEMBERED, np.float32)
+    for n in range(2 * REMEMBERED):
+        parameter.cast("it", "pool", Recorder(), x[:n])
+    assert len(parameter._fitting) <= REMEMBERED
+
+
+@pytest.mark.parametrize(("view", "message"), [
+    (lambda x: x.transpose(0, 3, 1, 2), None),
+    (lambda x: x[:, :, :, 4:8].transpose(0, 3, 1, 2), None),
+    (lambda x: x[:, :, :, 1:5].transpose(0, 3, 1, 2), "4 bytes off"),
+    (lambda x: x[:, :, :, :1], None),
+    (lambda x: np.zeros((2, 4, 4, 6), np.float32), r"strides \(384, 96, 24, 4\)"),
+    (lambda x: np.zeros((1, 1, 1, 6), np.float32), None),  # an axis of one element takes no step
+], ids=range(6))
+def test_a_declared_alignment_holds_for_the_beginning_and_for_each_stride(view, message):
+    kernel = Kernel("pool", "avg_pool2d<float, int>", (In("float32", True, aligned=16),))
+    memory = np.zeros(2 * 4 * 4 * 8 + 64, np.float32)
+    first = -memory.ctypes.data % 256 // 4
+    array = view(memory[first:first + 2 * 4 * 4 * 8].reshape(2, 4, 4, 8))
+    if message is None:
+        assert as_argument(0, array, kernel) is array
+    else:
+        with pytest.raises(ValueError, match=rf"must be aligned to 16 bytes.*{message}"):
+            as_argument(0, array, kernel)
 
 
 def test_numbers_and_structures_get_their_declared_types():
@@ -99,9 +143,9 @@ def test_contiguous_with_the_channels_last_is_numpys_for_the_memory(array):
 def test_an_output_with_the_channels_last_is_refused_in_another_order():
     kernel = Kernel("pool", "avg_pool2d<float, int>", (Out("float32", channels_last=True),))
     x = np.zeros((2, 4, 5, 3), np.float32)
-    assert cast(Recorder(), kernel, 0, kernel.parameters[0], x.transpose(0, 3, 1, 2)).shape == (2, 3, 4, 5)
+    assert as_argument(0, x.transpose(0, 3, 1, 2), kernel).shape == (2, 3, 4, 5)
     with pytest.raises(ValueError, match="must be contiguous with the channels last; got shape"):
-        cast(Recorder(), kernel, 0, kernel.parameters[0], x)
+        as_argument(0, x, kernel)
 
 
 def test_the_emulator_keeps_what_a_kernel_writes_with_the_channels_last():

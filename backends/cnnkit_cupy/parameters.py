@@ -1,0 +1,164 @@
+"""What kernels take: each argument is cast to the type that the kernel declares, and what does not fit is refused.
+
+What has fitted once is remembered, arrays by layout and structures by their values, so that a training step, whose geometry
+repeats, pays for a look into a table.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cnnkit.backends import dtype_name
+from cnnkit_cupy.sources import structure
+
+__all__ = ["In", "Out", "Scalar", "Struct", "contiguous", "strides"]
+
+Array = Any
+REMEMBERED = 4096  # layouts or values of one parameter; more are checked anew
+ALIGNMENT = 256    # beyond this no kernel asks
+
+
+@dataclass(frozen=True)
+class _Array:
+    dtype: str
+
+    strided = optional = channels_last = False
+    aligned = 0
+
+    @cached_property
+    def _fitting(self) -> set:
+        return set()
+
+    def cast(self, what: str, module: str, device: Any, argument: Any) -> Any:
+        """The array itself, if it is what the kernel declares."""
+        if argument is None:
+            if not self.optional:
+                raise TypeError(f"{what} must be an array of {self.dtype}; got None")
+            return None
+        layout = (argument.dtype, argument.shape, argument.strides, device.address(argument) % ALIGNMENT)
+        if layout not in self._fitting:
+            self.check(what, argument, layout[-1])
+            if len(self._fitting) >= REMEMBERED:
+                self._fitting.clear()
+            self._fitting.add(layout)
+        return argument
+
+    def check(self, what: str, argument: Array, address: int) -> None:
+        """Raise what is wrong with the array."""
+        if dtype_name(argument.dtype) != self.dtype:
+            raise TypeError(f"{what} must be an array of {self.dtype}; got {dtype_name(argument.dtype)}")
+        if not self.strided and not contiguous(argument, self.channels_last):
+            order = "contiguous with the channels last" if self.channels_last else "contiguous"
+            raise ValueError(f"{what} must be {order}; got shape {argument.shape} with strides {argument.strides}")
+        size = argument.dtype.itemsize
+        address = address if argument.size else 0
+        if address % size or any(s % size for s in argument.strides):
+            raise ValueError(f"{what} is not aligned to its elements of {size} bytes")
+        apart = [s for n, s in zip(argument.shape, argument.strides) if n > 1 and s != size]
+        if self.aligned and argument.size and (address % self.aligned or any(s % self.aligned for s in apart)):
+            raise ValueError(f"{what} must be aligned to {self.aligned} bytes, the beginning and each stride but that of "
+                             f"neighbours; got strides {argument.strides}, and the beginning {address % self.aligned} bytes off")
+
+
+@dataclass(frozen=True)
+class In(_Array):
+    """An array that the kernel reads.
+
+    `strided`: it may be any view, and the kernel is told its strides. `aligned`: the kernel reads so many bytes at once, so the
+    first element, and every stride but that of neighbouring elements, is a multiple of it.
+    """
+
+    strided: bool = False
+    optional: bool = False
+    aligned: int = 0
+
+
+@dataclass(frozen=True)
+class Out(_Array):
+    """An array that the kernel writes, in full, in C order; `channels_last`: (N, C, H, W) whose memory is (N, H, W, C).
+
+    `aligned` as for `In`.
+    """
+
+    optional: bool = False
+    channels_last: bool = False
+    aligned: int = 0
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A number by value."""
+
+    dtype: str
+
+    @cached_property
+    def _type(self) -> Any:
+        return np.dtype(self.dtype).type
+
+    def cast(self, what: str, module: str, device: Any, argument: Any) -> Any:
+        """The number as a NumPy scalar of the declared type."""
+        return self._type(argument if self.dtype.startswith("float") else whole(what, argument))
+
+
+@dataclass(frozen=True)
+class Struct:
+    """A structure of the source by value, given as a mapping or a tuple of its fields."""
+
+    name: str
+    _packed: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def cast(self, what: str, module: str, device: Any, argument: Any) -> np.ndarray:
+        """The structure as an array of one element, which nobody can change."""
+        key = (module, *argument, *argument.values()) if isinstance(argument, Mapping) else (module, *argument)
+        packed = self._packed.get(key)
+        if packed is None:
+            if len(self._packed) >= REMEMBERED:
+                self._packed.clear()
+            packed = self._packed[key] = pack(what, structure(module, self.name), argument)
+        return packed
+
+
+def pack(what: str, dtype: np.dtype, values: Any) -> np.ndarray:
+    """A structure by value, as an array of one element."""
+    names = dtype.names or ()
+    given = values if isinstance(values, Mapping) else dict(zip(names, values, strict=True))
+    if given.keys() != set(names):
+        raise TypeError(f"{what} needs the fields {', '.join(names)}; got {', '.join(given)}")
+    packed = np.zeros(1, dtype)
+    for name in names:
+        packed[name] = whole(f"{what}, {name}", given[name]) if dtype[name].kind in "iu" else given[name]
+    packed.flags.writeable = False
+    return packed
+
+
+def whole(what: str, number: Any) -> int:
+    """The number as an int; NumPy would cut off what follows the point, and let an int64 wrap in an int32."""
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{what} must be a whole number; got {number!r}") from None
+
+
+def strides(array: Array) -> tuple[int, ...]:
+    """Strides in elements."""
+    size = array.dtype.itemsize
+    return tuple([s // size for s in array.strides])
+
+
+def contiguous(array: Array, channels_last: bool = False) -> bool:
+    """Whether the array's memory is in C order, or has the channels last, without gaps."""
+    if 0 in array.shape:
+        return True
+    expected = array.dtype.itemsize
+    order = (1, 3, 2, 0) if channels_last else range(array.ndim - 1, -1, -1)  # from the axis whose elements are neighbours
+    for n, stride in ((array.shape[axis], array.strides[axis]) for axis in order):
+        if n > 1 and stride != expected:
+            return False
+        expected *= n
+    return True

@@ -1,0 +1,93 @@
+"""Cosine annealing, once or with warm restarts."""
+
+from __future__ import annotations
+
+import math
+
+from cnnkit.optim.lr_scheduler.scheduler import LRScheduler
+from cnnkit.optim.optimizer import Optimizer
+
+__all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
+
+
+class CosineAnnealingLR(LRScheduler):
+    """From the rate to `eta_min` along half a cosine of `T_max` steps, and back in as many more.
+
+    References
+    ----------
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017; without the restarts.
+
+    Examples
+    --------
+    >>> from cnnkit import optim, tensor
+    >>> scheduler = CosineAnnealingLR(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0), T_max=2)
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.5]
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0):
+        if T_max < 1:
+            raise ValueError(f"T_max must be 1 or more, got {T_max}")
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float]:
+        if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # from the lowest point there is no factor upwards
+            rise = (1 - math.cos(math.pi / self.T_max)) / 2
+            return [lr + (base - self.eta_min) * rise for lr, base in zip(self._lrs(), self.base_lrs)]
+        now, before = (1 + math.cos(math.pi * step / self.T_max) for step in (self.last_epoch, self.last_epoch - 1))
+        return [now / before * (lr - self.eta_min) + self.eta_min for lr in self._lrs()]
+
+
+class CosineAnnealingWarmRestarts(LRScheduler):
+    """From the rate to `eta_min` along half a cosine, again and again; after each, the next takes `T_mult` times as long.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose rates are set.
+    T_0 : int
+        Steps of the first cosine.
+    T_mult : int
+        How much longer each is than the one before.
+    eta_min : float
+        The lowest rate.
+
+    References
+    ----------
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+
+    Examples
+    --------
+    >>> from cnnkit import optim, tensor
+    >>> scheduler = CosineAnnealingWarmRestarts(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0), T_0=2)
+    >>> rates = []
+    >>> for epoch in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 1.0, 0.5]
+    """
+
+    def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0):
+        for name, value in (("T_0", T_0), ("T_mult", T_mult)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
+        self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
+        self.T_cur, self.T_i = 0, T_0
+        super().__init__(optimizer)
+
+    def first(self, lrs: list[float]) -> list[float]:
+        self.T_cur, self.T_i = 0, self.T_0
+        return self._rates()
+
+    def get_lr(self) -> list[float]:
+        self.T_cur += 1
+        if self.T_cur >= self.T_i:
+            self.T_cur, self.T_i = 0, self.T_i * self.T_mult
+        return self._rates()
+
+    def _rates(self) -> list[float]:
+        cosine = 1 + math.cos(math.pi * self.T_cur / self.T_i)
+        return [self.eta_min + (base - self.eta_min) * cosine / 2 for base in self.base_lrs]

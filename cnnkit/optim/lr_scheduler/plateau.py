@@ -1,0 +1,82 @@
+"""Lower the rate when a figure stops improving."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from cnnkit.optim.lr_scheduler.scheduler import LRScheduler, for_each_group
+from cnnkit.optim.optimizer import Optimizer
+
+__all__ = ["ReduceLROnPlateau"]
+
+
+class ReduceLROnPlateau(LRScheduler):
+    """The rate times `factor` when the figure given to `step` has not improved for more than `patience` steps.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose rates are set.
+    mode : {"min", "max"}
+        Whether a smaller figure is better, or a larger one.
+    factor : float
+        Below 1.
+    patience : int
+        Steps without improvement that are borne.
+    threshold : float
+        How much counts as an improvement: a part of the best figure, or with ``threshold_mode="abs"`` a difference.
+    threshold_mode : {"rel", "abs"}
+        Which of the two.
+    cooldown : int
+        Steps after a reduction in which nothing is counted.
+    min_lr : float, or list of float
+        The lowest rate, of each parameter group.
+    eps : float
+        A reduction by less is not made.
+
+    >>> from cnnkit import optim, tensor
+    >>> scheduler = ReduceLROnPlateau(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0), patience=0)
+    >>> for loss in (0.5, 0.4, 0.4):
+    ...     scheduler.step(loss)
+    >>> scheduler.get_last_lr()
+    [0.1]
+    """
+
+    def __init__(self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10, threshold: float = 1e-4,
+                 threshold_mode: str = "rel", cooldown: int = 0, min_lr: float | list[float] = 0, eps: float = 1e-8):
+        if factor >= 1:
+            raise ValueError(f"factor must be below 1, got {factor}")
+        for name, value, known in (("mode", mode, ("min", "max")), ("threshold_mode", threshold_mode, ("rel", "abs"))):
+            if value not in known:
+                raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}, got {value!r}")
+        self.mode, self.factor, self.patience, self.threshold, self.threshold_mode = mode, factor, patience, threshold, threshold_mode
+        self.cooldown, self.min_lrs, self.eps = cooldown, for_each_group(min_lr, optimizer, "min_lr"), eps
+        self.best = math.inf if mode == "min" else -math.inf
+        self.num_bad_epochs = self.cooldown_counter = 0
+        super().__init__(optimizer)
+
+    def step(self, metrics: Any = None) -> None:
+        """Take in a figure, a number or a Tensor with one element."""
+        if metrics is None:
+            raise TypeError("ReduceLROnPlateau.step() needs the figure to watch, such as the validation loss")
+        self.last_epoch += 1
+        figure = float(metrics)
+        better = self._is_better(figure)
+        if better:
+            self.best = figure
+        self.num_bad_epochs = 0 if better else self.num_bad_epochs + 1
+        if self.cooldown_counter > 0:
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown_counter - 1, 0
+        lrs = self._lrs()
+        if self.num_bad_epochs > self.patience:
+            lower = [max(lr * self.factor, least) for lr, least in zip(lrs, self.min_lrs)]
+            lrs = [new if old - new > self.eps else old for old, new in zip(lrs, lower)]
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+        self._set(lrs)
+
+    def _is_better(self, figure: float) -> bool:
+        sign = 1 if self.mode == "max" else -1
+        if self.threshold_mode == "rel":
+            return sign * figure > sign * self.best * (1 + sign * self.threshold)
+        return sign * figure > sign * (self.best + sign * self.threshold)

@@ -1,0 +1,91 @@
+"""The base of all schedules: counts steps, and sets the learning rate of each of the optimizer's groups."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from cnnkit.optim.optimizer import Optimizer
+
+__all__ = ["LRScheduler"]
+
+
+class LRScheduler:
+    """Base of all schedules; a subclass defines `get_lr`.
+
+    Most schedules change the rate that they find, so that several may act on one optimizer, as PyTorch's do.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose rates are set. The first schedule notes each group's rate as the group's ``"initial_lr"``.
+
+    Attributes
+    ----------
+    base_lrs : list of float
+        The initial rate of each parameter group.
+    last_epoch : int
+        How many times `step` was called: epochs or batches, whichever the schedule counts.
+
+    Raises
+    ------
+    TypeError
+        If `optimizer` is none.
+    """
+
+    def __init__(self, optimizer: Optimizer):
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        self.optimizer = optimizer
+        self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
+        self.last_epoch = 0
+        self._set(self.first(self._lrs()))
+
+    def get_lr(self) -> list[float]:
+        """The groups' rates at step `last_epoch`, which is 1 or more, from those of the step before."""
+        raise NotImplementedError(f"{type(self).__name__} must define get_lr()")
+
+    def first(self, lrs: list[float]) -> list[float]:
+        """The groups' rates at step 0, made from the rates `lrs`."""
+        return lrs
+
+    def begin(self) -> None:
+        """Start at step 0 from the initial rates: what `SequentialLR` does when a schedule's turn comes."""
+        self.last_epoch = 0
+        self._set(self.first(list(self.base_lrs)))
+
+    def step(self) -> None:
+        """Go one step on; to be called after the optimizer's own ``step()``."""
+        self.last_epoch += 1
+        self._set(self.get_lr())
+
+    def get_last_lr(self) -> list[float]:
+        """The rates that this schedule set last, one for each parameter group."""
+        return list(self._last_lr)
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of everything but the optimizer, in Python's own types, to go on from later."""
+        return {name: copy.deepcopy(value) for name, value in vars(self).items() if name != "optimizer"}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave. The rates themselves are the optimizer's state: load that too."""
+        vars(self).update(copy.deepcopy(dict(state_dict)))
+
+    def _lrs(self) -> list[float]:
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def _set(self, lrs: list[float]) -> None:
+        for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
+            group["lr"] = lr
+        self._last_lr = list(lrs)
+
+
+def for_each_group(value: Any, optimizer: Optimizer, name: str) -> list:
+    """`value` once for each parameter group; or as it is, where it is a list of as many."""
+    count = len(optimizer.param_groups)
+    if not isinstance(value, list | tuple):
+        return [value] * count
+    if len(value) != count:
+        raise ValueError(f"{name} has {len(value)} values, but the optimizer has {count} parameter groups")
+    return list(value)

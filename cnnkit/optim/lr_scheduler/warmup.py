@@ -1,0 +1,66 @@
+"""Schedules that begin with a part of the rate and end with all of it."""
+
+from __future__ import annotations
+
+from cnnkit.optim.lr_scheduler.scheduler import LRScheduler
+from cnnkit.optim.optimizer import Optimizer
+
+__all__ = ["ConstantLR", "LinearLR"]
+
+
+class ConstantLR(LRScheduler):
+    """The rate times `factor` until step `total_iters`, then the rate.
+
+    >>> from cnnkit import optim, tensor
+    >>> scheduler = ConstantLR(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0), factor=0.5, total_iters=2)
+    >>> rates = []
+    >>> for epoch in range(3):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.5, 1.0]
+    """
+
+    def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5):
+        if not 0 < factor <= 1:
+            raise ValueError(f"factor must be above 0 and at most 1, got {factor}")
+        self.factor, self.total_iters = factor, total_iters
+        super().__init__(optimizer)
+
+    def first(self, lrs: list[float]) -> list[float]:
+        return [lr * self.factor for lr in lrs]
+
+    def get_lr(self) -> list[float]:
+        return [lr * (1.0 / self.factor) if self.last_epoch == self.total_iters else lr for lr in self._lrs()]
+
+
+class LinearLR(LRScheduler):
+    """From `start_factor` to `end_factor` of the rate on a straight line over `total_iters` steps: linear warm-up.
+
+    >>> from cnnkit import optim, tensor
+    >>> scheduler = LinearLR(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0), start_factor=0.5, total_iters=2)
+    >>> rates = []
+    >>> for epoch in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.75, 1.0, 1.0]
+    """
+
+    def __init__(self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0, total_iters: int = 5):
+        if not 0 < start_factor <= 1:
+            raise ValueError(f"start_factor must be above 0 and at most 1, got {start_factor}")
+        if not 0 <= end_factor <= 1:
+            raise ValueError(f"end_factor must be from 0 to 1, got {end_factor}")
+        self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
+        super().__init__(optimizer)
+
+    def first(self, lrs: list[float]) -> list[float]:
+        return [lr * self.start_factor for lr in lrs]
+
+    def get_lr(self) -> list[float]:
+        if self.last_epoch > self.total_iters:
+            return self._lrs()
+        rise = self.end_factor - self.start_factor
+        growth = 1.0 + rise / (self.total_iters * self.start_factor + (self.last_epoch - 1) * rise)
+        return [lr * growth for lr in self._lrs()]

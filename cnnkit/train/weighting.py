@@ -1,0 +1,24 @@
+"""Weighted means: what sample weights make of a loss."""
+
+from __future__ import annotations
+
+from cnnkit import functional as F
+from cnnkit.autograd import Tensor
+
+__all__ = ["cross_entropy", "weighted_mean"]
+
+
+def weighted_mean(losses: Tensor, weight: Tensor | None = None) -> Tensor:
+    """sum(weight * losses) / sum(weight), for losses (N,) and weights (N,); the plain mean without weights.
+
+    >>> import cnnkit
+    >>> weighted_mean(cnnkit.tensor([1.0, 5.0]), cnnkit.tensor([3.0, 1.0])).item()
+    2.0
+    """
+    return losses.mean() if weight is None else (losses * weight).sum() / weight.sum()
+
+
+def cross_entropy(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Cross-entropy, averaged with a weight for each sample: `fit`'s and `evaluate`'s loss where none is given."""
+    return F.cross_entropy(output, target) if weight is None else weighted_mean(F.cross_entropy(output, target, reduction="none"),
+                                                                                weight)
