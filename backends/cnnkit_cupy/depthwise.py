@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name
 from cnnkit.shapes import conv2d_output_shape
-from cnnkit_cupy.direct import BAND, BLOCKS, LIMIT, ROWS, TAPS, add_slices, contiguous_bias, geometry, numbered, quadruples, tiles
+from cnnkit_cupy.direct import BAND, BLOCKS, LIMIT, ROWS, TAPS, add_slices, geometry, numbered, quadruples, side_by_side, tiles
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
@@ -15,7 +15,7 @@ Array = Any
 SIZES = (0, 3, 5)  # square filters, of stride and dilation 1, whose loops are unrolled; 0: any others
 SHARED = 4 * TAPS * 32
 BY, CONVOLUTION, TILING = map(Struct, ("Strides", "Convolution", "Tiling"))
-OPS = ("conv2d", ("conv2d", "relu"))
+OPS = ("conv2d", "conv2d+relu")
 
 for _dtype, _t in TYPES.items():
     _view, _maybe = In(_dtype, strided=True), In(_dtype, optional=True)
@@ -29,7 +29,8 @@ for _dtype, _t in TYPES.items():
                            (_view, _after, _view, _out, BY, BY, CONVOLUTION, TILING), shared=SHARED, launch_bounds=(256, 2)),
                     ops=OPS)
         declare(Kernel("depthwise", f"depthwise_weight_gradient<{_t}, {_size}>",
-                       (_view, _view, _after, Out("float32"), BY, BY, CONVOLUTION, *(Scalar("int32"),) * 3), shared=1024, launch_bounds=(256, 2)),
+                       (_view, _view, _after, Out("float32"), BY, BY, CONVOLUTION, *(Scalar("int32"),) * 3), shared=1024,
+                       launch_bounds=(256, 2)),
                 ops=OPS)
 
 
@@ -66,7 +67,7 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     if max(columns, tiles(N, plan), tiles(N, tiling(N, (H, W), C, 1)[0])) >= LIMIT:
         return NotImplemented
     y = device.empty(shape, dtype, x, channels_last=True)
-    launch(device, f"depthwise_conv2d<{kind}, {size}, {each(x)}>", (tiles(N, plan), parts, 1), x, weight, contiguous_bias(bias), y,
+    launch(device, f"depthwise_conv2d<{kind}, {size}, {each(x)}>", (tiles(N, plan), parts, 1), x, weight, side_by_side(bias), y,
            strides(x), strides(weight), given, plan, int(relu))
     if not any(needs):
         return y, None
@@ -82,20 +83,18 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
             launch(device, f"depthwise_input_gradient<{kind}, {size}, {each(dy)}>", (tiles(N, plan), parts, 1), dy, after, weight,
                    dx, strides(dy), strides(weight), given, plan)
         if x is not None:
-            lanes = next((n for n in (8, 16) if K <= n), 32)
+            lanes = next((n for n in (8, 16) if n >= K), 32)
             parts, taps = -(-K // lanes), {0: R * S, 3: 1, 5: 5}[size]  # taps: as many as the kernel has blocks for
             slices = min(-(-columns // (256 // lanes)), max(1, BLOCKS // (parts * taps)))
-            partial = device.empty((K * R * S + (K if needs[2] else 0), slices), "float32", dy)
+            partial = device.empty((K * R * S + K * needs[2], slices), "float32", dy)
             launch(device, f"depthwise_weight_gradient<{kind}, {size}>", (taps, parts, slices), x, dy, after, partial, strides(x),
                    strides(dy), given, lanes, columns, int(needs[2]))
-            dweight = device.empty(weight_shape, dtype, dy)
-            dbias = device.empty((K,), dtype, dy) if needs[2] else None
-            add_slices(device, kind, partial, dweight, dbias)
+            dweight, dbias = add_slices(device, partial, weight_shape, dtype)
         return dx, dweight if needs[1] else None, dbias
     return y, backward
 
 
-def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> tuple[Array, Callable | None] | Any:
+def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
     """See `cnnkit.ops.conv.conv2d`; served are as many groups as channels, with filters of at most 49 elements."""
     return _convolve(x, weight, bias, needs, conv, relu=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -23,7 +24,7 @@ LIMIT = 2**31 - 2**16                                  # what an int numbers, an
 NO_POOLING = {"height": 0, "width": 0, "P": 0, "Q": 0, "by_height": 0, "by_width": 0}
 
 BY, CONVOLUTION, TILING, POOLING = map(Struct, ("Strides", "Convolution", "Tiling", "Pooling"))
-OPS = ("conv2d", ("conv2d", "relu"), ("conv2d", "relu", "max_pool2d"))
+OPS = ("conv2d", "conv2d+relu", "conv2d+relu+max_pool2d")
 for _dtype, _t in TYPES.items():
     _view, _maybe = In(_dtype, strided=True), In(_dtype, optional=True)
     _after, _argmax = In(_dtype, strided=True, optional=True), In("uint8", strided=True, optional=True)
@@ -71,8 +72,8 @@ def numbered(x_shape: Sequence[int], weight_shape: Sequence[int], output_shape: 
 
 
 def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int, each: tuple[int, int], taps: Sequence[int],
-           room: tuple[int, int] = (TILE, WEIGHTS), least: int = 1) -> dict[str, int] | None:
-    """How a block divides images into `slots` places, each of `each` pixels: the structure Tiling; None if nothing fits.
+           room: tuple[int, int] = (TILE, WEIGHTS), least: int = 1) -> dict[str, int]:
+    """How a block divides images into `slots` places, each of `each` pixels: the structure Tiling.
 
     Parameters
     ----------
@@ -85,6 +86,11 @@ def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int,
         Floats of shared memory for the images and for the weights.
     least : int
         Channels that must fit at a time.
+
+    Raises
+    ------
+    Unserved
+        If even the smallest tile does not fit.
     """
     (down, across), (R, S, stride_h, stride_w, dilation_h, dilation_w) = each, taps
     high, wide = -(-size[0] // down), -(-size[1] // across)
@@ -96,7 +102,7 @@ def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int,
         width = (columns * across - 1) * stride_w + (S - 1) * dilation_w + 1
         # a warp that has several bands finds them in different banks
         pitch = next((n for n in range(width, width + 9) if n % across == 0 and
-                      (columns * quads >= 32 or bands == 1 or down * stride_h * n % 32 == columns)), width + width % across)
+                      (columns * quads >= 32 or bands == 1 or down * stride_h * n % 32 == columns)), -(-width // across) * across)
         depth = min(channels, room[0] // (images * rows * pitch), room[1] // (4 * quads * R * S))
         if depth >= least:
             return {"quads": quads, "columns": columns, "bands": bands, "images": images, "depth": depth, "rows": rows,
@@ -108,7 +114,7 @@ def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int,
         elif columns > 8:
             columns //= 2
         else:
-            return None
+            raise Unserved
 
 
 def quads_of(outputs: int, taps: int) -> int:
@@ -131,85 +137,110 @@ def quadruples(array: Array, device: Any, channels: int) -> bool:
 
 
 class Direct:
-    """A convolution that is computed directly: the grids and tiles of its kernels, or None for each that cannot be.
+    """A convolution that is computed directly: the tiles of its kernels, from shapes only. `planned` makes and keeps it.
 
-    Parameters
+    Attributes
     ----------
-    x, weight : array
-    conv : mapping
-        The attributes of `cnnkit.ops.conv.conv2d`.
+    shape : tuple of int
+        Of the output.
+    size : int
+        Which instances of the kernels serve: one of `SIZES`.
+    geometry, taps
+        The structure Convolution; (R, S, stride_h, stride_w, dilation_h, dilation_w).
+    forward, input_gradient, weight_gradient : dict
+        The structure Tiling of each.
+    parts, slices : int
+        Blocks of the weight gradient: for parts of the channels, filters and groups; for slices of the tiles.
+
+    Raises
+    ------
+    Unserved
+        If the kernels do not serve it.
     """
 
-    def __init__(self, x: Array, weight: Array, conv: Mapping[str, Any]):
-        stride, padding, dilation, groups = (conv[name] for name in ("stride", "padding", "dilation", "groups"))
-        self.device, self.dtype, self.kind = backend_of(x).cuda, x.dtype, TYPES.get(dtype_name(x.dtype))
-        self.x_shape, self.weight_shape = tuple(x.shape), tuple(weight.shape)
-        self.shape = conv2d_output_shape(x.shape, weight.shape, stride, padding, dilation, groups)
-        (N, C, H, W), (K, Cg, R, S), (_, _, P, Q) = self.x_shape, self.weight_shape, self.shape
+    def __init__(self, x_shape: tuple, weight_shape: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int):
+        self.x_shape, self.weight_shape = x_shape, weight_shape
+        self.shape = conv2d_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
+        (N, C, H, W), (K, Cg, R, S), (_, _, P, Q) = x_shape, weight_shape, self.shape
         Kg = K // groups
-        self.served = (self.kind is not None and 0 not in (C, K) and sensible(Cg, Kg, R * S) and not (Cg == 1 < groups)
-                       and numbered(self.x_shape, self.weight_shape, self.shape, padding, dilation, groups))
-        if not self.served:
-            return
-        self.geometry = geometry(self.x_shape, self.weight_shape, self.shape, stride, padding, dilation, groups)
+        if (0 in (C, K) or not sensible(Cg, Kg, R * S) or Cg == 1 < groups
+                or not numbered(x_shape, weight_shape, self.shape, padding, dilation, groups)):
+            raise Unserved
+        self.geometry = geometry(x_shape, weight_shape, self.shape, stride, padding, dilation, groups)
         self.size = R if R == S and R in SIZES and stride == (1, 1) and dilation == (1, 1) else 0
         self.taps = (R, S, *stride, *dilation)
         forward, backward = quads_of(Kg, R * S), quads_of(Cg, R * S)
         self.forward = tiling(N, (P, Q), Cg, forward, 256 // forward, (BAND, 1), self.taps)
         self.input_gradient = tiling(N, (H, W), Kg, backward, 256 // backward, (BAND, 1), (R, S, 1, 1, *dilation))
         # a block of the weight gradient: as many channels as leave room, then one or two fours of filters
-        at_once = (UNITS[self.size] - 1) // (S if self.size else R * S)
-        self.weight_gradient = tiling(N, (P, Q), min(Cg, at_once), 1, 32, (ROWS, 1), self.taps, (TILE, TILE))
-        if self.forward is None or self.input_gradient is None or self.weight_gradient is None:
-            self.served = False
-            return
-        depth = self.weight_gradient["depth"]
-        depth = self.weight_gradient["depth"] = -(-Cg // -(-Cg // depth))  # chunks of about the same size
-        units = depth * (S if self.size else R * S) + 1
-        quads = self.weight_gradient["quads"] = 2 if Kg > 4 and 2 * units <= UNITS[self.size] else 1
+        of_channel = S if self.size else R * S
+        at_once = min(Cg, (UNITS[self.size] - 1) // of_channel)
+        self.weight_gradient = tiling(N, (P, Q), at_once, 1, 32, (ROWS, 1), self.taps, (TILE, TILE))
+        depth = self.weight_gradient["depth"] = -(-Cg // -(-Cg // self.weight_gradient["depth"]))  # parts of about the same size
+        quads = self.weight_gradient["quads"] = 2 if Kg > 4 and 2 * (depth * of_channel + 1) <= UNITS[self.size] else 1
         self.parts = -(-Cg // depth) * -(-Kg // (4 * quads)) * groups
         self.slices = min(tiles(N, self.weight_gradient), max(1, BLOCKS // self.parts))
-        self.served = (self.parts <= 65535 and max(tiles(N, self.forward), tiles(N, self.input_gradient),
-                                                   tiles(N, self.weight_gradient)) < LIMIT)
+        if self.parts > 65535 or max(tiles(N, plan) for plan in (self.forward, self.input_gradient, self.weight_gradient)) >= LIMIT:
+            raise Unserved
 
-    def run(self, x: Array, weight: Array, bias: Array | None, relu: bool) -> Array:
+    def run(self, device: Any, x: Array, weight: Array, bias: Array | None, relu: bool) -> Array:
         """The output, (N, K, P, Q); with ReLU where `relu` is set."""
-        y = self.device.empty(self.shape, self.dtype, x, channels_last=True)
-        launch(self.device, f"direct_conv2d<{self.kind}, {self.size}>", (tiles(len(x), self.forward), self.geometry["groups"], 1),
-               x, weight, bias, y, strides(x), strides(weight), self.geometry, self.forward, int(relu))
+        y = device.empty(self.shape, x.dtype, x, channels_last=True)
+        launch(device, f"direct_conv2d<{TYPES[dtype_name(x.dtype)]}, {self.size}>",
+               (tiles(len(x), self.forward), self.geometry["groups"], 1), x, weight, side_by_side(bias), y, strides(x),
+               strides(weight), self.geometry, self.forward, int(relu))
         return y
 
-    def gradients(self, x: Array | None, weight: Array | None, needs: Sequence[bool], dy: Array, after: Array | None = None,
-                  argmax: Array | None = None, pooling: Mapping[str, int] = NO_POOLING) -> tuple:
+    def gradients(self, device: Any, x: Array | None, weight: Array | None, needs: Sequence[bool], dy: Array,
+                  after: Array | None = None, argmax: Array | None = None, pooling: Mapping[str, int] = NO_POOLING) -> tuple:
         """Those of x, weight and bias, as far as needed; dy is behind a ReLU whose output is `after`, or behind a pooling too."""
         dx = dweight = dbias = None
-        behind = (dy, after, argmax)
-        if needs[0] and weight is not None:
-            dx = self.device.empty(self.x_shape, self.dtype, dy, channels_last=True)
-            launch(self.device, f"direct_input_gradient<{self.kind}, {self.size}>",
-                   (tiles(len(dy), self.input_gradient), self.geometry["groups"], 1), *behind, weight, dx, strides(dy),
-                   strides(weight), self.geometry, pooling, self.input_gradient)
+        instance, behind, dtype = f"<{TYPES[dtype_name(dy.dtype)]}, {self.size}>", (dy, after, argmax), dy.dtype
+        if weight is not None:
+            dx = device.empty(self.x_shape, dtype, dy, channels_last=True)
+            launch(device, f"direct_input_gradient{instance}", (tiles(len(dy), self.input_gradient), self.geometry["groups"], 1),
+                   *behind, weight, dx, strides(dy), strides(weight), self.geometry, pooling, self.input_gradient)
         if x is not None:
-            K, count = self.weight_shape[0], prod(self.weight_shape)
-            values = count + K if needs[2] else count
-            partial = self.device.empty((values, self.slices), "float32", dy)
-            whole = quadruples(dy, self.device, K // self.geometry["groups"])
-            launch(self.device, f"direct_weight_gradient<{self.kind}, {self.size}>", (self.slices, self.parts, 1), x, *behind,
-                   partial, strides(x), strides(dy), self.geometry, pooling, self.weight_gradient,
-                   tiles(len(dy), self.weight_gradient), int(whole), int(needs[2]))
-            dweight = self.device.empty(self.weight_shape, self.dtype, dy)
-            dbias = self.device.empty((K,), self.dtype, dy) if needs[2] else None
-            add_slices(self.device, self.kind, partial, dweight, dbias)
+            K = self.weight_shape[0]
+            partial = device.empty((prod(self.weight_shape) + K * needs[2], self.slices), "float32", dy)
+            whole = quadruples(dy, device, K // self.geometry["groups"])
+            launch(device, f"direct_weight_gradient{instance}", (self.slices, self.parts, 1), x, *behind, partial, strides(x),
+                   strides(dy), self.geometry, pooling, self.weight_gradient, tiles(len(dy), self.weight_gradient), int(whole),
+                   int(needs[2]))
+            dweight, dbias = add_slices(device, partial, self.weight_shape, dtype)
         return dx, dweight if needs[1] else None, dbias
 
 
-def add_slices(device: Any, kind: str | None, partial: Array, dweight: Array, dbias: Array | None) -> None:
-    """Add up partial sums (weights and then biases, slices)."""
-    values, slices = partial.shape
-    launch(device, f"direct_add_slices<{kind}>", (-(-values // 8), 1, 1), partial, dweight, dbias, dweight.size, values, slices)
+class Unserved(ValueError):
+    """The kernels do not serve this convolution."""
 
 
-def contiguous_bias(bias: Array | None) -> Array | None:
+@functools.lru_cache(1024)
+def planned(dtype: str, *settings: Any) -> Direct | None:
+    """`Direct` of these settings, made once; None where the kernels do not serve them."""
+    try:
+        return Direct(*settings) if dtype in TYPES else None
+    except Unserved:
+        return None
+
+
+def plan_of(x: Array, weight: Array, conv: Mapping[str, Any]) -> Direct | None:
+    """`planned` for these arrays and the attributes of `cnnkit.ops.conv.conv2d`."""
+    return planned(dtype_name(x.dtype), tuple(x.shape), tuple(weight.shape), conv["stride"], conv["padding"], conv["dilation"],
+                   conv["groups"])
+
+
+def add_slices(device: Any, partial: Array, shape: tuple[int, ...], dtype: Any) -> tuple[Array, Array | None]:
+    """Gradients of the weight, which has this shape, and of the bias, from partial sums (weights and perhaps biases, slices)."""
+    (values, slices), count = partial.shape, prod(shape)
+    dweight = device.empty(shape, dtype, partial)
+    dbias = device.empty(shape[:1], dtype, partial) if values > count else None
+    launch(device, f"direct_add_slices<{TYPES[dtype_name(dtype)]}>", (-(-values // 8), 1, 1), partial, dweight, dbias, count,
+           values, slices)
+    return dweight, dbias
+
+
+def side_by_side(bias: Array | None) -> Array | None:
     """The bias with its elements side by side."""
     if bias is None or bias.strides == (bias.dtype.itemsize,):
         return bias
@@ -218,19 +249,20 @@ def contiguous_bias(bias: Array | None) -> Array | None:
 
 def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], conv: Mapping[str, Any],
               relu: bool) -> tuple[Array, Callable | None] | Any:
-    plan = Direct(x, weight, conv)
-    if not plan.served:
+    plan = plan_of(x, weight, conv)
+    if plan is None:
         return NotImplemented
-    y = plan.run(x, weight, contiguous_bias(bias), relu)
+    device = backend_of(x).cuda
+    y = plan.run(device, x, weight, bias, relu)
     if not any(needs):
         return y, None
     x = x if needs[1] or needs[2] else None  # held for the gradients of weight and bias, and the weight for the input's
     weight = weight if needs[0] else None
     after = y if relu else None
-    return y, lambda dy: plan.gradients(x, weight, needs, dy, after)
+    return y, lambda dy: plan.gradients(device, x, weight, needs, dy, after)
 
 
-def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> tuple[Array, Callable | None] | Any:
+def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
     """See `cnnkit.ops.conv.conv2d`; served are few channels in a group: see `sensible`."""
     return _convolve(x, weight, bias, needs, conv, relu=False)
 
