@@ -8,6 +8,8 @@ import cnnkit
 from cnnkit import functional as F
 from cnnkit import nn, optim
 
+from .here import BACKENDS, use
+
 
 def w1() -> tuple[nn.Module, tuple[int, int, int]]:
     """W1, the guide's PyTorch class: conv 1 -> 8, ReLU, pool, dense 1568 -> 10."""
@@ -17,20 +19,16 @@ def w1() -> tuple[nn.Module, tuple[int, int, int]]:
 class W1:
     """SGD with momentum on W1."""
 
-    params = [["numpy", "array-api-strict"], [32, 128]]
+    params = [BACKENDS, [32, 128]]
     param_names = ["backend", "batch"]
 
     def setup(self, backend, batch):
-        try:
-            cnnkit.use(backend)
-        except cnnkit.backends.Unavailable as reason:
-            raise NotImplementedError(str(reason)) from reason  # asv's way to skip
+        self.here = use(backend)
         rng = np.random.default_rng(0)
         self.model, shape = w1()
         self.optimizer = optim.SGD(self.model.parameters(), lr=1e-3, momentum=0.9)
         self.x = cnnkit.tensor(rng.standard_normal((batch, *shape), dtype=np.float32))
         self.y = cnnkit.tensor(rng.integers(0, 10, batch))
-        self.here = cnnkit.backends.current()
 
     def teardown(self, backend, batch):
         cnnkit.use(None)

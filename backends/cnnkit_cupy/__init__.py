@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from cnnkit.backends import ArrayAPIBackend, dtype_name
+from cnnkit.backends import Backend, current, current_device, dtype_name
+
+CUDA_MEMORY = (2, 13)  # DLPack's kinds of device that CuPy takes: CUDA's own memory, and managed memory
 
 
 @functools.cache
@@ -26,11 +30,25 @@ def _available() -> bool | str:
     return True if cupy.cuda.is_available() else "cupy finds no CUDA driver or device"
 
 
-class CupyBackend(ArrayAPIBackend):
+def _bytes(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+class CupyBackend(Backend):
     """CuPy arrays, on the device that ``cupy:1`` names or on the current one."""
+
+    name = distribution = "cupy"
+    array_types = ("cupy:ndarray", "cupy._core.core:ndarray")
+    switches = True  # CuPy works on its current device, wherever the arrays are
 
     def available(self) -> bool | str:
         return _available()
+
+    @cached_property
+    def namespace(self) -> Any:
+        from cnnkit_cupy.namespace import Namespace
+
+        return Namespace()
 
     @cached_property
     def cuda(self) -> Any:
@@ -41,31 +59,83 @@ class CupyBackend(ArrayAPIBackend):
 
     @cached_property
     def dtypes(self) -> tuple[str, ...]:
-        return (*super().dtypes, *(("bfloat16",) if importlib.util.find_spec("ml_dtypes") else ()))
+        """Names of CuPy's dtypes; with ml_dtypes installed, bfloat16 is one."""
+        return (*super().dtypes, *(["bfloat16"] if importlib.util.find_spec("ml_dtypes") else []))
 
     def dtype(self, dtype: Any) -> Any:
-        if dtype_name(dtype) == "bfloat16" in self.dtypes:
-            return importlib.import_module("ml_dtypes").bfloat16
+        if dtype_name(dtype) == "bfloat16" and "bfloat16" in self.dtypes:
+            import ml_dtypes
+
+            return np.dtype(ml_dtypes.bfloat16)
         return super().dtype(dtype)
 
     def asarray(self, data: Any, dtype: Any = None, device: Any = None) -> Any:
         import cupy
 
-        with cupy.cuda.Device(int(device) if isinstance(device, str) else device):
-            return cupy.array(data if self.owns(data) else np.asarray(data), dtype=None if dtype is None else self.dtype(dtype))
+        device = self.locate(device)
+        if self.owns(data):
+            device = data.device if device is None else device
+        elif getattr(data, "__dlpack_device__", lambda: (1, 0))()[0] in CUDA_MEMORY:
+            data = cupy.from_dlpack(data)
+        else:
+            data = self.hosted(data)
+        with self.on(device):
+            return cupy.array(data, dtype=None if dtype is None else self.dtype(dtype))
 
-    def to_numpy(self, array: Any) -> np.ndarray:
-        return array.get()
-
-    def synchronize(self) -> None:
+    def upload(self, data: np.ndarray, dtype: Any = None, device: Any = None) -> Callable[[], Any]:
+        """Begin to copy a host array by pinned memory and a stream of its own; the call lets the current stream wait for it."""
         import cupy
 
-        cupy.cuda.get_current_stream().synchronize()
+        data = np.asarray(data, None if dtype is None else self.dtype(dtype))
+        if not data.nbytes:
+            return super().upload(data, None, device)
+        device = cupy.cuda.Device(self.locate(device))
+        if device.id not in self._uploaders:
+            from cnnkit_cupy.upload import Uploader
+
+            self._uploaders.setdefault(device.id, Uploader(device))
+        return self._uploaders[device.id].upload(data)
+
+    @cached_property
+    def _uploaders(self) -> dict[int, Any]:
+        return {}
+
+    def memory(self) -> str:
+        import cupy
+
+        with self._chosen() as device:
+            pool, (free, total) = cupy.get_default_memory_pool(), device.mem_info
+            limit = pool.get_limit()
+            return (f"arrays use {_bytes(pool.used_bytes())} of {_bytes(pool.total_bytes())} that the pool holds"
+                    f"{f', at most {_bytes(limit)}' if limit else ''}; {_bytes(free)} of the device's {_bytes(total)} are free")
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        with array.device:  # so that it waits for that device's stream
+            return array.get()
+
+    def devices(self) -> dict[str, Any]:
+        import cupy
+
+        return {str(n): cupy.cuda.Device(n) for n in range(cupy.cuda.runtime.getDeviceCount())}
+
+    def on(self, device: Any) -> AbstractContextManager:
+        import cupy
+
+        return cupy.cuda.Device(device)
+
+    def _chosen(self) -> Any:
+        """The device that `use` chose, or CuPy's current one."""
+        import cupy
+
+        return cupy.cuda.Device(current_device() if current() is self else None)
+
+    def synchronize(self) -> None:
+        self._chosen().synchronize()
 
     def device(self) -> str:
         import cupy
 
-        return cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
+        return cupy.cuda.runtime.getDeviceProperties(self._chosen().id)["name"].decode()
 
     def version(self) -> str:
         import cupy
@@ -73,4 +143,4 @@ class CupyBackend(ArrayAPIBackend):
         return cupy.__version__
 
 
-backend = CupyBackend("cupy", "array_api_compat.cupy", ("cupy:ndarray", "cupy._core.core:ndarray"), "cupy")
+backend = CupyBackend()

@@ -37,7 +37,7 @@ class CupyDevice:
         return array.data.ptr
 
     def run(self, source: str, kernels: tuple[str, ...], name: str, grid: tuple[int, int, int], block: tuple[int, int, int],
-            arguments: Sequence, written: Sequence[bool]) -> None:
+            arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> None:
         """Launch the kernel called `name` of this source, which is compiled when a device first launches it, and nothing else.
 
         Raises
@@ -51,13 +51,13 @@ class CupyDevice:
 
         arrays = [a for a in arguments if isinstance(a, cupy.ndarray)]
         if len(places := {a.data.device_id for a in arrays}) > 1:
-            raise ValueError(f"{name} got arrays of several devices, {', '.join(f'cupy:{n}' for n in sorted(places))}; move them to "
-                             "one with Tensor.to")
+            raise ValueError(f"{name} got arrays of several devices, {', '.join(f'cupy:{n}' for n in sorted(places))}; move them "
+                             "to one with Tensor.to")
         with arrays[0].device as device:
             function = self._loaded.get((name, source, device.id))
             if function is None:
                 function = self._loaded[name, source, device.id] = _load(source, name, device)
-            function(grid, block, tuple(arguments), shared_mem=KERNELS[name].dynamic)
+            function(grid, block, tuple(arguments), shared_mem=dynamic)
 
 
 def _load(source: str, name: str, device: Any) -> Any:

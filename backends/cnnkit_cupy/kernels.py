@@ -27,11 +27,16 @@ def first(*candidates: Callable) -> Callable:
 
 def kernels(name: str) -> Mapping:
     """Every op that has a CUDA kernel, for the backend called `name`; imported when its first array asks."""
-    from cnnkit_cupy import conv, conv_relu_pool, depthwise, direct, loss, norm, pool, random
+    from cnnkit_cupy import conv, conv_relu_pool, depthwise, direct, loss, norm, pool, random, update
 
     return {
+        "adam": update.adam,
+        "adaptive_avg_pool2d": pool.adaptive_avg_pool2d,
+        "adaptive_max_pool2d": pool.adaptive_max_pool2d,
+        "adaptive_max_pool2d_with_indices": pool.adaptive_max_pool2d_with_indices,
         "avg_pool2d": pool.avg_pool2d,
         "batch_norm": norm.batch_norm,
+        ("batch_norm", "relu"): norm.batch_norm_relu,
         "conv2d": first(depthwise.conv2d, direct.conv2d, conv.conv2d),
         ("conv2d", "relu"): first(depthwise.conv2d_relu, direct.conv2d_relu),
         ("conv2d", "relu", "max_pool2d"): conv_relu_pool.conv2d_relu_max_pool2d,
@@ -40,6 +45,7 @@ def kernels(name: str) -> Mapping:
         "max_pool2d": pool.max_pool2d,
         "max_pool2d_with_indices": pool.max_pool2d_with_indices,
         "random_bits": random.random_bits(name),
+        "sgd": update.sgd,
     }
 
 

@@ -93,7 +93,8 @@ def launch(device: Any, name: str, grid: tuple[int, int, int], *arguments: Any) 
     packed = [cast(what, kernel.module, device, a) for (cast, what), a in zip(kernel.casts, arguments)]
     if not (x and y and z):
         return
-    used = device.run(source(kernel.module), instances(kernel.module), name, grid, kernel.block, packed, kernel.written)
+    used = device.run(source(kernel.module), instances(kernel.module), name, grid, kernel.block, packed, kernel.written,
+                      kernel.dynamic)
     if used is not None and used != kernel.shared + kernel.dynamic:
         raise ValueError(f"{name} used {used} bytes of shared memory a block, and its row in the table says "
                          f"{kernel.shared + kernel.dynamic}")

@@ -1,51 +1,121 @@
-"""Batch normalisation on a CUDA device. See `cnnkit.ops.norm`."""
+"""Batch normalisation on a CUDA device, alone or with the ReLU behind it. See `cnnkit.ops.norm`.
+
+Sums over the pixels (all n, h, w) are made slice by slice, then over all slices; how many there are depends on the shape only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name
-from cnnkit_cupy.launcher import In, Kernel, Out, Struct, contiguous, declare, launch, strides
-from cnnkit_cupy.types import TYPES
+from cnnkit_cupy.launcher import Kernel, declare, launch
+from cnnkit_cupy.parameters import In, Out, Struct, contiguous, strides
+from cnnkit_cupy.types import TYPES, lanes_of, per_access
 
 Array = Any
+THREADS, BLOCKS = 256, 1024  # as many blocks as fill any device several times
 
 BY, NORM = Struct("Strides"), Struct("Norm")
 for _dtype, _t in TYPES.items():
-    _view, _maybe, _out = In(_dtype, strided=True), In(_dtype, optional=True), Out(_dtype, optional=True)
-    declare(Kernel("norm", f"batch_norm<{_t}>", (_view, _maybe, _maybe, _maybe, _maybe, Out(_dtype), Out("float32"),
-                                                 Out("float32"), _out, _out, BY, NORM), shared=1024),
-            Kernel("norm", f"batch_norm_backward<{_t}>", (_view, _view, _maybe, In("float32"), In("float32"), _out, _out, _out,
-                                                          BY, BY, NORM), shared=1024),
-            ops=("batch_norm",))
+    _floats, _sums, _maybe, _out = In("float32"), Out("float32"), In(_dtype, optional=True), Out(_dtype, optional=True)
+    declare(Kernel("norm", f"batch_norm_moments<{_t}>", (_floats, _floats, _maybe, _maybe, _sums, _sums, _out, _out, NORM),
+                   shared=12 * THREADS),
+            Kernel("norm", f"batch_norm_sums<{_t}>", (_floats, _floats, _sums, _sums, _out, _out, NORM), shared=8 * THREADS),
+            ops=("batch_norm", "relu"))
+    for _n in (1, per_access(_dtype)):
+        _bytes = 16 if _n > 1 else 0
+        _view, _given, _made = (In(_dtype, strided=True, aligned=_bytes), In(_dtype, strided=True, optional=True, aligned=_bytes),
+                                Out(_dtype, channels_last=True))
+        declare(Kernel("norm", f"batch_norm_slices<{_t}, {_n}>", (_view, _sums, _sums, BY, NORM), shared=1024 * _n),
+                Kernel("norm", f"batch_norm<{_t}, {_n}>", (_view, _maybe, _maybe, _floats, _floats, _made, BY, NORM)),
+                Kernel("norm", f"batch_norm_backward_slices<{_t}, {_n}>",
+                       (_view, _view, _given, _floats, _floats, _sums, _sums, BY, BY, NORM), shared=1024 * _n),
+                Kernel("norm", f"batch_norm_backward<{_t}, {_n}>",
+                       (_view, _view, _given, _maybe, _floats, _floats, _floats, _floats, _made, BY, BY, NORM)),
+                ops=("batch_norm", "relu"))
+
+
+class Layout:
+    """How blocks share the pixels and channels of arrays of one shape, `lanes` channels a thread."""
+
+    def __init__(self, shape: Sequence[int], lanes: int):
+        pixels, threads = shape[0] * shape[2] * shape[3], -(-shape[1] // lanes)
+        self.lanes, self.side = lanes, min(32, 1 << (threads - 1).bit_length())
+        self.columns = -(-threads // self.side)
+        least = 4 * THREADS // self.side  # four pixels a thread
+        self.pixels = max(least, -(-pixels // max(1, BLOCKS // self.columns)))
+        self.slices = -(-pixels // self.pixels)
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Slices times channels."""
+        return self.slices, self.columns, 1
+
+    def fields(self) -> dict[str, int]:
+        """Of the structure."""
+        return {"side": self.side, "pixels": self.pixels, "slices": self.slices}
+
+
+def _lanes(device: Any, *arrays: Array) -> int:
+    """16 bytes of channels a thread, where all arrays have the channels last without gaps."""
+    return lanes_of(device, *arrays) if all(contiguous(a, channels_last=True) for a in arrays) else 1
 
 
 def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None, running_var: Array | None, *,
-               needs: Sequence[bool], training: bool, momentum: float, eps: float) -> Any:
+               needs: Sequence[bool], training: bool, momentum: float, eps: float, relu: bool = False) -> Any:
     """See `cnnkit.ops.norm.batch_norm`; served are (N, C) and (N, C, H, W) with one dtype throughout."""
-    kind, dtype = TYPES.get(dtype_name(x.dtype)), x.dtype
-    if kind is None or x.ndim not in (2, 4) or not 0 < x.size < 2**31 - 256:
+    kind, dtype, shape = TYPES.get(dtype_name(x.dtype)), x.dtype, tuple(x.shape)
+    if kind is None or x.ndim not in (2, 4) or x.size == 0 or x.size // shape[1] >= 2**30 or shape[1] >= 2**21:
         return NotImplemented
     if any(a is not None and (a.dtype != dtype or not contiguous(a)) for a in (weight, bias, running_mean, running_var)):
         return NotImplemented
-    device, shape, C = backend_of(x).cuda, tuple(x.shape), x.shape[1]
-    N, _, H, W = full = (*shape, 1, 1)[:4]
-    norm = {"N": N, "C": C, "H": H, "W": W, "training": int(training), "momentum": momentum, "eps": eps}
-    y, mean, rstd = device.empty(shape, dtype, x), *(device.empty((C,), "float32", x) for _ in range(2))
+    backend, (N, C, H, W) = backend_of(x), (*shape, 1, 1)[:4]
+    device, reshape = backend.cuda, backend.namespace.reshape
+
+    def image(array: Array) -> Array:
+        return array if array.ndim == 4 else array[:, :, None, None]
+    norm = {"N": N, "C": C, "H": H, "W": W, "training": int(training), "relu": int(relu), "momentum": momentum, "eps": eps}
+    x = image(x)
+    at = Layout(x.shape, _lanes(device, x))
+    fields = {**norm, **at.fields()}
+    mean, rstd = _floats(device, x, C), _floats(device, x, C)
+    means, squares = (_floats(device, x, at.slices, C) for _ in range(2)) if training else (mean, rstd)
+    if training:
+        launch(device, f"batch_norm_slices<{kind}, {at.lanes}>", at.grid, x, means, squares, strides(x), fields)
     moved = training and running_mean is not None
     new_mean, new_var = (device.empty((C,), dtype, x) if moved else None for _ in range(2))
-
-    def view(array: Array) -> tuple[int, ...]:
-        return (*strides(array), 0, 0)[:len(full)]
-
-    launch(device, f"batch_norm<{kind}>", (C, 1, 1), x, weight, bias, running_mean, running_var, y, mean, rstd, new_mean, new_var,
-           view(x), norm)
+    launch(device, f"batch_norm_moments<{kind}>", (-(-C // 32), 1, 1), means, squares, running_mean, running_var, mean, rstd,
+           new_mean, new_var, fields)
+    y = device.empty((N, C, H, W), dtype, x, channels_last=True)
+    launch(device, f"batch_norm<{kind}, {at.lanes}>", at.grid, x, weight, bias, mean, rstd, y, strides(x), fields)
+    kept = y if relu else None
 
     def backward(dy: Array, *_: None) -> tuple:
-        dx = device.empty(shape, dtype, dy) if needs[0] else None
+        dy = image(dy)
+        at = Layout(x.shape, _lanes(device, x, dy))
+        fields, arrays = {**norm, **at.fields()}, (x, dy, kept)
+        totals, alongs = (_floats(device, dy, at.slices, C) for _ in range(2))
+        total, along = (_floats(device, dy, C) for _ in range(2))
         dweight, dbias = (device.empty((C,), dtype, dy) if needed else None for needed in needs[1:3])
-        launch(device, f"batch_norm_backward<{kind}>", (C, 1, 1), x, dy, weight, mean, rstd, dx, dweight, dbias, view(x),
-               view(dy), norm)
+        if training or any(needs[1:3]):
+            launch(device, f"batch_norm_backward_slices<{kind}, {at.lanes}>", at.grid, *arrays, mean, rstd, totals, alongs,
+                   strides(x), strides(dy), fields)
+            launch(device, f"batch_norm_sums<{kind}>", (-(-C // 32), 1, 1), totals, alongs, total, along, dweight, dbias, fields)
+        dx = None
+        if needs[0]:
+            dx = device.empty((N, C, H, W), dtype, dy, channels_last=True)
+            launch(device, f"batch_norm_backward<{kind}, {at.lanes}>", at.grid, *arrays, weight, mean, rstd, total, along, dx,
+                   strides(x), strides(dy), fields)
+            dx = dx if len(shape) == 4 else reshape(dx, shape)
         return dx, dweight, dbias, None, None
-    return (y, new_mean, new_var), backward if any(needs) else None
+    return (y if len(shape) == 4 else reshape(y, shape), new_mean, new_var), backward if any(needs) else None
+
+
+def batch_norm_relu(*arrays: Array, needs: Sequence[bool], attrs: Sequence[Mapping[str, Any]]) -> Any:
+    """The fused key ("batch_norm", "relu")."""
+    return batch_norm(*arrays, needs=needs, **attrs[0], relu=True)
+
+
+def _floats(device: Any, like: Array, *shape: int) -> Array:
+    return device.empty(shape, "float32", like)

@@ -60,7 +60,9 @@ class _Array:
         address = address if argument.size else 0
         if address % size or any(s % size for s in argument.strides):
             raise ValueError(f"{what} is not aligned to its elements of {size} bytes")
-        apart = [s for n, s in zip(argument.shape, argument.strides) if n > 1 and s != size]
+        apart = []  # a kernel that is told no strides takes the array as one row
+        if self.strided or self.channels_last:
+            apart = [s for n, s in zip(argument.shape, argument.strides) if n > 1 and s != size]
         if self.aligned and argument.size and (address % self.aligned or any(s % self.aligned for s in apart)):
             raise ValueError(f"{what} must be aligned to {self.aligned} bytes, the beginning and each stride but that of "
                              f"neighbours; got strides {argument.strides}, and the beginning {address % self.aligned} bytes off")
@@ -71,7 +73,7 @@ class In(_Array):
     """An array that the kernel reads.
 
     `strided`: it may be any view, and the kernel is told its strides. `aligned`: the kernel reads so many bytes at once, so the
-    first element, and every stride but that of neighbouring elements, is a multiple of it.
+    beginning is a multiple of it; where it is strided, each stride too, but that of neighbouring elements.
     """
 
     strided: bool = False

@@ -1,4 +1,7 @@
-"""Pooling on a CUDA device: which kernel, with which windows. Ops and attributes are those of `cnnkit.ops.pool`."""
+"""Pooling on a CUDA device: which kernel, with which windows. Ops and attributes are those of `cnnkit.ops.pool`.
+
+Outputs have the channels last in memory. A thread takes 16 bytes of channels where every array that it reads lets it, else one.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,30 @@ from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name
 from cnnkit.shapes import pool2d_output_shape
-from cnnkit_cupy.launcher import In, Kernel, Out, Struct, declare, launch, strides
-from cnnkit_cupy.types import TYPES
+from cnnkit_cupy.launcher import Kernel, declare, launch
+from cnnkit_cupy.parameters import In, Out, Struct, strides
+from cnnkit_cupy.types import TYPES, lanes_of, per_access
 
 Array = Any
 SMALL, LARGE = ("uint8", "unsigned char"), ("int32", "int")  # an argmax: one byte where the window has at most 255 elements
-THREADS = 256
+THREADS, MOST_ROWS = 256, 32
 LIMIT = 2**31 - 2 * THREADS  # elements from which on an int cannot number them
 
 VIEW, WINDOWS = Struct("Strides"), Struct("Windows")
+MAX = ("max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices")
 for (_dtype, _t), _i in product(TYPES.items(), ("int", "long long")):
-    declare(Kernel("pool", f"avg_pool2d<{_t}, {_i}>", (In(_dtype, True), Out(_dtype), VIEW, WINDOWS)),
-            Kernel("pool", f"avg_pool2d_backward<{_t}, {_i}>", (In(_dtype, True), Out(_dtype), VIEW, WINDOWS)),
-            ops=("avg_pool2d",))
-    for _arg, _a in (SMALL, LARGE):
-        declare(Kernel("pool", f"max_pool2d<{_t}, {_a}, {_i}>",
-                       (In(_dtype, True), Out(_dtype), Out(_arg, True), Out("int64", True), VIEW, WINDOWS)),
-                Kernel("pool", f"max_pool2d_backward<{_t}, {_a}, {_i}>",
-                       (In(_dtype, True), In(_arg), Out(_dtype), VIEW, WINDOWS)),
-                ops=("max_pool2d", "max_pool2d_with_indices"))
+    _out = Out(_dtype, channels_last=True)
+    for _n in (1, per_access(_dtype)):
+        _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
+        declare(Kernel("pool", f"avg_pool2d<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS), shared=1024 * _n),
+                Kernel("pool", f"avg_pool2d_backward<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS), launch_bounds=(256, 4)),
+                ops=("avg_pool2d", "adaptive_avg_pool2d"))
+    for (_arg, _a), _n in ((SMALL, 1), (SMALL, per_access(_dtype)), (LARGE, 1)):
+        _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
+        _taken, _numbers = Out(_arg, True, channels_last=True), Out("int64", True, channels_last=True)
+        declare(Kernel("pool", f"max_pool2d<{_t}, {_a}, {_i}, {_n}>", (_in, _out, _taken, _numbers, VIEW, WINDOWS)),
+                Kernel("pool", f"max_pool2d_backward<{_t}, {_a}, {_i}, {_n}>",
+                       (_in, In(_arg, strided=True), _out, VIEW, WINDOWS), launch_bounds=(256, 4)), ops=MAX)
 
 
 def index_type(*shapes: Sequence[int]) -> str:
@@ -35,70 +43,133 @@ def index_type(*shapes: Sequence[int]) -> str:
     return "int" if all(prod(shape) < LIMIT for shape in shapes) else "long long"
 
 
-def _windows(x: Array, shape: Sequence[int], kernel_size: tuple, stride: tuple, padding: tuple, dilation: tuple = (1, 1),
-             include_pad: bool = True, divisor: int = 0) -> dict[str, int]:
-    (top, bottom), (left, right) = padding
-    return {"C": x.shape[1], "H": x.shape[2], "W": x.shape[3], "P": shape[2], "Q": shape[3], "R": kernel_size[0],
-            "S": kernel_size[1], "stride_h": stride[0], "stride_w": stride[1], "dilation_h": dilation[0],
-            "dilation_w": dilation[1], "top": top, "bottom": bottom, "left": left, "right": right,
-            "include_pad": int(include_pad), "divisor": divisor}
+def rows(area: int, width: int) -> int:
+    """How many threads share an averaged window of `area` elements; 256 / rows lie side by side, each with `width` bytes."""
+    most = MOST_ROWS if width == 16 else 8  # a warp's accesses should fill whole sectors
+    return max(n for n in (1, 2, 4, 8, 16, 32) if n <= most and (n == 1 or 4 * n <= area))
 
 
-def _each(device: Any, name: str, count: int, windows: dict, view: Array, *arrays: Array | None) -> None:
-    """Launch with one thread for each of `count` elements."""
-    launch(device, name, (-(-count // THREADS), 1, 1), *arrays, strides(view), {**windows, "count": count})
+class Windows:
+    """The windows of one call, and the launches over them.
 
+    Parameters
+    ----------
+    x : array, (N, C, H, W)
+        What is pooled.
+    shape : sequence of int
+        (N, C, P, Q).
+    kernel_size : pair of int
+        Of the largest window.
+    settings : int
+        The structure's other fields; those that are not given are 0, or 1 for strides and dilations.
+    """
 
-def _max(x: Array, needs: Sequence[bool], with_indices: bool, kernel_size: tuple, stride: tuple, padding: tuple, dilation: tuple,
-         ceil_mode: bool) -> Any:
-    kind = TYPES.get(dtype_name(x.dtype))
-    if kind is None:
-        return NotImplemented
-    device = backend_of(x).cuda
-    shape = pool2d_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
-    windows = _windows(x, shape, kernel_size, stride, padding, dilation)
-    arg_dtype, arg = SMALL if prod(kernel_size) <= 255 else LARGE
-    instance = f"<{kind}, {arg}, {index_type(x.shape, shape)}>"
-    y = device.empty(shape, x.dtype, x)
-    argmax = device.empty(shape, arg_dtype, x) if needs[0] else None
-    indices = device.empty(shape, "int64", x) if with_indices else None
-    _each(device, f"max_pool2d{instance}", prod(shape), windows, x, x, y, argmax, indices)
-    size = tuple(x.shape)
+    def __init__(self, x: Array, shape: Sequence[int], kernel_size: Sequence[int], **settings: int):
+        self.device, self.kind, self.dtype = backend_of(x).cuda, TYPES[dtype_name(x.dtype)], x.dtype
+        self.size, self.shape, self.area = tuple(x.shape), tuple(shape), prod(kernel_size)
+        self.index = index_type(self.size, self.shape)
+        self.fields = {**dict.fromkeys(("top", "bottom", "left", "right", "adaptive", "include_pad", "divisor"), 0),
+                       **dict.fromkeys(("stride_h", "stride_w", "dilation_h", "dilation_w", "rows"), 1), **settings,
+                       **dict(zip("CHWPQRS", (*self.size[1:], *self.shape[2:], *kernel_size)))}
 
-    def backward(dy: Array) -> tuple:
-        dx = device.empty(size, dy.dtype, dy)
-        _each(device, f"max_pool2d_backward{instance}", prod(size), windows, dy, dy, argmax, dx)
-        return (dx,)
-    return (y, indices), backward if needs[0] else None
+    @classmethod
+    def placed(cls, x: Array, kernel_size: tuple, stride: tuple, padding: tuple, ceil_mode: bool, dilation: tuple = (1, 1),
+               **settings: int) -> Windows:
+        """Windows of one size, `stride` apart."""
+        (top, bottom), (left, right) = padding
+        shape = pool2d_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+        return cls(x, shape, kernel_size, stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1],
+                   top=top, bottom=bottom, left=left, right=right, **settings)
+
+    @classmethod
+    def adaptive(cls, x: Array, output_size: Sequence[int | None]) -> Windows | None:
+        """As many windows as `output_size` says; ``None`` where their bounds overflow an int."""
+        size = [length if n is None else n for length, n in zip(x.shape[2:], output_size)]
+        if any(length * n >= 2**31 for length, n in zip(x.shape[2:], size)):
+            return None
+        longest = [max((-(-(p + 1) * length // n) - p * length // n for p in range(n)), default=1)
+                   for length, n in zip(x.shape[2:], size)]
+        return cls(x, (*x.shape[:2], *size), longest, adaptive=1)
+
+    def empty(self, shape: Sequence[int], dtype: Any, like: Array) -> Array:
+        """A new array with the channels last."""
+        return self.device.empty(tuple(shape), dtype, like, channels_last=True)
+
+    def launch(self, kernel: str, lanes: int, source: Array, *arrays: Array | None, made: Sequence[int], rows: int = 1) -> None:
+        """One thread, or `rows` of them, for each `lanes` elements of the shape that is made."""
+        count = prod(made) // lanes
+        launch(self.device, kernel, (-(-count * rows // THREADS), 1, 1), source, *arrays, strides(source),
+               {**self.fields, "rows": rows, "count": count})
+
+    # -- maximum --------------------------------------------------------------------------------------------------
+
+    def max(self, x: Array, needs: Sequence[bool], with_indices: bool) -> tuple:
+        """The result of a max-pooling op with indices, which are ``None`` where they are not wanted."""
+        arg_dtype, arg = SMALL if self.area <= 255 else LARGE
+        y = self.empty(self.shape, self.dtype, x)
+        argmax = self.empty(self.shape, arg_dtype, x) if needs[0] else None
+        indices = self.empty(self.shape, "int64", x) if with_indices else None
+
+        def lanes(array: Array) -> int:
+            return lanes_of(self.device, array) if arg == SMALL[1] else 1
+        n = lanes(x)
+        self.launch(f"max_pool2d<{self.kind}, {arg}, {self.index}, {n}>", n, x, y, argmax, indices, made=self.shape)
+
+        def backward(dy: Array) -> tuple:
+            dx, n = self.empty(self.size, self.dtype, dy), lanes(dy)
+            self.launch(f"max_pool2d_backward<{self.kind}, {arg}, {self.index}, {n}>", n, dy, argmax, dx, made=self.size)
+            return (dx,)
+        return (y, indices), backward if needs[0] else None
+
+    # -- average --------------------------------------------------------------------------------------------------
+
+    def average(self, x: Array, needs: Sequence[bool]) -> tuple[Array, Callable | None]:
+        """The result of an average-pooling op."""
+        y, n = self.empty(self.shape, self.dtype, x), lanes_of(self.device, x)
+        self.launch(f"avg_pool2d<{self.kind}, {self.index}, {n}>", n, x, y, made=self.shape,
+                    rows=rows(self.area, n * x.dtype.itemsize))
+
+        def backward(dy: Array) -> tuple:
+            dx, n = self.empty(self.size, self.dtype, dy), lanes_of(self.device, dy)
+            self.launch(f"avg_pool2d_backward<{self.kind}, {self.index}, {n}>", n, dy, dx, made=self.size)
+            return (dx,)
+        return y, backward if needs[0] else None
 
 
 def max_pool2d(x: Array, *, needs: Sequence[bool], **attrs: Any) -> Any:
     """See `cnnkit.ops.pool.max_pool2d`."""
-    result = _max(x, needs, False, **attrs)
+    return _first(max_pool2d_with_indices(x, needs=needs, indices=False, **attrs))
+
+
+def max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], indices: bool = True, **attrs: Any) -> Any:
+    """See `cnnkit.ops.pool.max_pool2d_with_indices`."""
+    return Windows.placed(x, **attrs).max(x, needs, indices) if dtype_name(x.dtype) in TYPES else NotImplemented
+
+
+def adaptive_max_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) -> Any:
+    """See `cnnkit.ops.pool.adaptive_max_pool2d`."""
+    return _first(adaptive_max_pool2d_with_indices(x, needs=needs, output_size=output_size, indices=False))
+
+
+def adaptive_max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], output_size: tuple, indices: bool = True) -> Any:
+    """See `cnnkit.ops.pool.adaptive_max_pool2d_with_indices`."""
+    windows = Windows.adaptive(x, output_size) if dtype_name(x.dtype) in TYPES else None
+    return NotImplemented if windows is None else windows.max(x, needs, indices)
+
+
+def _first(result: Any) -> Any:
+    """Without the indices."""
     return result if result is NotImplemented else (result[0][0], result[1])
 
 
-def max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], **attrs: Any) -> Any:
-    """See `cnnkit.ops.pool.max_pool2d_with_indices`."""
-    return _max(x, needs, True, **attrs)
-
-
-def avg_pool2d(x: Array, *, needs: Sequence[bool], kernel_size: tuple, stride: tuple, padding: tuple, ceil_mode: bool,
-               count_include_pad: bool, divisor_override: int | None) -> tuple[Array, Callable | None] | Any:
+def avg_pool2d(x: Array, *, needs: Sequence[bool], count_include_pad: bool, divisor_override: int | None, **attrs: Any) -> Any:
     """See `cnnkit.ops.pool.avg_pool2d`."""
-    kind = TYPES.get(dtype_name(x.dtype))
-    if kind is None or abs(divisor_override or 0) >= 1 << 24:  # beyond, an int is not exact as a float
+    if dtype_name(x.dtype) not in TYPES or abs(divisor_override or 0) >= 1 << 24:  # beyond, an int is not exact as a float
         return NotImplemented
-    device = backend_of(x).cuda
-    shape = pool2d_output_shape(x.shape, kernel_size, stride, padding, (1, 1), ceil_mode)
-    windows = _windows(x, shape, kernel_size, stride, padding, include_pad=count_include_pad, divisor=divisor_override or 0)
-    instance = f"<{kind}, {index_type(x.shape, shape)}>"
-    y = device.empty(shape, x.dtype, x)
-    _each(device, f"avg_pool2d{instance}", prod(shape), windows, x, x, y)
-    size = tuple(x.shape)
+    return Windows.placed(x, **attrs, include_pad=int(count_include_pad), divisor=divisor_override or 0).average(x, needs)
 
-    def backward(dy: Array) -> tuple:
-        dx = device.empty(size, dy.dtype, dy)
-        _each(device, f"avg_pool2d_backward{instance}", prod(size), windows, dy, dy, dx)
-        return (dx,)
-    return y, backward if needs[0] else None
+
+def adaptive_avg_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) -> Any:
+    """See `cnnkit.ops.pool.adaptive_avg_pool2d`."""
+    windows = Windows.adaptive(x, output_size) if dtype_name(x.dtype) in TYPES else None
+    return NotImplemented if windows is None else windows.average(x, needs)

@@ -6,26 +6,29 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from cnnkit import backends
 from cnnkit.backends import backend_of, dtype_name
-from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
-from cnnkit_cupy.types import TYPES
+from cnnkit_cupy.launcher import Kernel, declare, launch
+from cnnkit_cupy.parameters import In, Out, Scalar, Struct, contiguous, strides
+from cnnkit_cupy.pool import index_type
+from cnnkit_cupy.types import TYPES, per_access
 
 Array = Any
 THREADS = 256
 
-declare(Kernel("random", "random_bits", (Out("int32"), Scalar("int64"), Struct("Key"))), ops=("random_bits",))
+KEY, KEPT = Struct("Key"), Struct("Kept")
+declare(Kernel("random", "random_bits", (Out("int32"), Scalar("int64"), KEY)), ops=("random_bits",))
 for _dtype, _t in TYPES.items():
-    declare(Kernel("random", f"dropout<{_t}>", (In(_dtype, strided=True), Out(_dtype), Struct("Strides"), Struct("Sizes"),
-                                                Scalar("int64"), Struct("Key"), Scalar("uint32"), Scalar("float32"))),
+    declare(Kernel("random", f"dropout<{_t}, {per_access(_dtype)}>", (In(_dtype), Out(_dtype), Scalar("int64"), KEY, KEPT)),
+            *(Kernel("random", f"dropout_images<{_t}, {_i}>", (In(_dtype, strided=True), Out(_dtype, channels_last=True),
+                                                               Struct("Strides"), Struct("Sizes"), KEY, KEPT))
+              for _i in ("int", "long long")),
             ops=("dropout",))
 
 
-def _grid(count: int) -> tuple[int, int, int]:
-    """One thread for two elements."""
-    return -(-count // (2 * THREADS)), 1, 1
+def _grid(count: int, each: int = 1) -> tuple[int, int, int]:
+    """A thread for `each` of `count` things."""
+    return -(-count // (each * THREADS)), 1, 1
 
 
 def random_bits(name: str) -> Callable:
@@ -34,24 +37,31 @@ def random_bits(name: str) -> Callable:
         """See `cnnkit.random.bits`."""
         backend = backends.get(name)
         bits = backend.namespace.empty(shape, dtype=backend.namespace.int32, device=device)
-        launch(backend.cuda, "random_bits", _grid(prod(shape)), bits, prod(shape), key)
+        launch(backend.cuda, "random_bits", _grid(prod(shape), 2), bits, prod(shape), key)
         return bits
     return kernel
 
 
 def dropout(x: Array, *, needs: Sequence[bool], p: float, key: tuple[int, int]) -> Any:
-    """See `cnnkit.ops.dropout.dropout`."""
-    kind = TYPES.get(dtype_name(x.dtype))
-    if kind is None or x.ndim > 4:
+    """See `cnnkit.ops.dropout.dropout`; images keep the channels last in memory."""
+    if dtype_name(x.dtype) not in TYPES:
         return NotImplemented
-    device, kept = backend_of(x).cuda, 1 - p
-    scale = x.dtype.type(1 / kept if p < 1 else 0.0)
+    kept = round((1 - p) * 2**24), float(x.dtype.type(1 / (1 - p) if p < 1 else 0.0))
+    return _dropped(x, key, kept), (lambda dy: (_dropped(dy, key, kept),)) if needs[0] else None
 
-    def dropped(values: Array) -> Array:
-        y = device.empty(tuple(values.shape), x.dtype, values)
-        missing = 4 - values.ndim
-        view, sizes = (0,) * missing + strides(values), (1,) * missing + tuple(values.shape)
-        launch(device, f"dropout<{kind}>", _grid(prod(sizes)), values, y, view, sizes[1:], prod(sizes), key, round(kept * 2**24),
-               np.float32(scale))
+
+def _dropped(x: Array, key: tuple[int, int], kept: tuple[int, float]) -> Array:
+    device, reshape, shape, dtype = backend_of(x).cuda, backend_of(x).namespace.reshape, tuple(x.shape), dtype_name(x.dtype)
+    if x.ndim != 4 and contiguous(x) and (x.size == 0 or device.address(x) % 16 == 0):
+        y, lanes = device.empty(shape, x.dtype, x), per_access(dtype)
+        launch(device, f"dropout<{TYPES[dtype]}, {lanes}>", _grid(x.size, lanes), x, y, x.size, key, kept)
         return y
-    return dropped(x), (lambda dy: (dropped(dy),)) if needs[0] else None
+    if x.ndim == 3 or x.ndim > 4:
+        x = reshape(x, (-1,))
+    missing = 4 - x.ndim  # a matrix of any strides is an image of one channel
+    n, *size = (1,) * missing + tuple(x.shape)
+    y = device.empty((n, *size), x.dtype, x, channels_last=True)
+    count = n * size[0] * -(-size[1] * size[2] // 2)
+    launch(device, f"dropout_images<{TYPES[dtype]}, {index_type((n, *size))}>", _grid(count), x, y, (0,) * missing + strides(x),
+           (*size, count), key, kept)
+    return reshape(y, shape) if missing else y

@@ -1,6 +1,7 @@
 """Building a .cu file for the host: the source, a table of its kernels, and the emulator's runtime in one library.
 
-Libraries are kept in the user's cache under the hash of everything that goes into them, so each is built once.
+Libraries are kept in the user's cache under the hash of everything that goes into them, so each is built once, however many
+processes ask for it; those that nobody has used for long make room for others.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 SHIM = Path(__file__).parent / "shim"
-FLAGS = ("-std=c++20", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off", "-fno-strict-aliasing", "-w")
+FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-ffp-contract=off", "-fno-strict-aliasing", "-w")
 
-
-# The compiler calls a function of trace.h at every access; libtsan is not linked. (addr2line loses files in DWARF 5.)
-TRACED = ("-O1", "-gdwarf-4", "-fsanitize=thread", "-DEMU_TRACE")
+# In the build that watches, the compiler calls a function of watch.h at every access; its sanitizers' libraries are not linked.
+# -O1 without scalar replacement leaves accesses as they were written: a float4 is one of 16 bytes. (addr2line fails at DWARF 5.)
+WATCHED = ("-O1", "-fno-tree-sra", "-fno-ipa-sra", "-gdwarf-4", "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0",
+           "-fsanitize=alignment,bounds-strict")
+KEPT = 400  # libraries in the cache
 
 
 class CompileError(RuntimeError):
@@ -68,44 +71,61 @@ def cache_folder() -> Path:
 
 
 @functools.lru_cache(128)
-def build(source: str, kernels: tuple[str, ...], trace: bool = False) -> ctypes.CDLL:
+def build(source: str, kernels: tuple[str, ...], watch: bool = False) -> ctypes.CDLL:
     """The library of a CUDA source, in which kernel i is the instance that ``kernels[i]`` names.
 
-    With `trace`, every access to memory is watched.
+    With `watch`, every access to memory is announced to the runtime.
 
     Raises
     ------
     CompileError
         With the compiler's first errors.
     """
+    rows = "\n".join(f'    {{"{name}", emu::Run<&{name}>::run, emu::Run<&{name}>::size}},' for name in kernels)
+    source = re.sub(r"\bextern\s+__shared__\s+(?:alignas\(\w+\)\s*|__align__\(\w+\)\s*)?([\w:<> ]+?)\s*(\w+)\s*\[\s*\]\s*;",
+                    r"EMU_DYNAMIC(\1, \2);", source)
+    text = (f'#include "cuda_shim.h"\n{source}\n#line 1 "kernel table"\n#include "table.h"\n'
+            f"const emu::Entry emu::table[] = {{\n{rows}\n}};\n")
+    flags = (*FLAGS, *WATCHED * watch)
+    runtime = _made('#include "runtime.cpp"\n', FLAGS)
+    return _declare(ctypes.CDLL(str(_made(text, flags, runtime))))
+
+
+@functools.cache
+def _shim() -> str:
+    return "\0".join(f"{p.name}\0{p.read_text(encoding='utf-8')}" for p in sorted(SHIM.iterdir()) if p.is_file())
+
+
+def _made(text: str, flags: Sequence[str], runtime: Path | None = None) -> Path:
+    """The object file of a C++ text, from the cache or new; or, with the runtime's object file, the library of both."""
     command = compiler()
     if command is None:
         raise CompileError(str(available()))
-    rows = "\n".join(f'    {{"{name}", emu::Run<&{name}>::run, emu::Run<&{name}>::size}},' for name in kernels)
-    text = (f'#include "cuda_shim.h"\n{source}\n#line 1 "kernel table"\n#include "launch.h"\n'
-            f"const emu::Entry emu::table[] = {{\n{rows}\n}};\n")
-    parts = [text, *(p.read_text(encoding="utf-8") for p in sorted(SHIM.iterdir())), *FLAGS, *TRACED * trace, _identity(command)]
-    library = cache_folder() / (hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32] + ".so")
-    if not library.exists():
-        _compile(command, text, library, trace)
-    return _declare(ctypes.CDLL(str(library)), trace)
-
-
-def _compile(command: str, text: str, library: Path, trace: bool) -> None:
-    """Compile beside the library and move it there at once: two processes may build the same one."""
-    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        source, made = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
+    key = "\0".join((text, _shim(), *flags, _identity(command)))
+    made = cache_folder() / (hashlib.sha256(key.encode()).hexdigest()[:32] + (".so" if runtime else ".o"))
+    if made.exists():
+        os.utime(made)
+        return made
+    _make_room(made.parent)
+    with tempfile.TemporaryDirectory(dir=made.parent) as folder:  # moved at once: two processes may build the same one
+        source, compiled, linked = (Path(folder, name) for name in ("kernels.cpp", "kernels.o", "kernels.so"))
         source.write_text(text, encoding="utf-8")
-        flags = [*FLAGS, *TRACED * trace]
-        steps = [[*flags, "-I", str(SHIM), str(source), "-o", str(made)]]
-        if trace:
-            flags.remove("-shared")
-            steps = [[*flags, "-I", str(SHIM), "-c", str(source), "-o", f"{made}.o"], [*FLAGS, f"{made}.o", "-o", str(made)]]
+        steps = [[*flags, "-I", str(SHIM), "-c", str(source), "-o", str(compiled)]]
+        if runtime:
+            steps.append(["-shared", str(compiled), str(runtime), "-o", str(linked)])
         for step in steps:
             done = subprocess.run([command, *step], capture_output=True, text=True, check=False)
             if done.returncode:
                 raise CompileError("\n".join(_first_errors(done.stderr.splitlines())))
-        os.replace(made, library)
+        os.replace(linked if runtime else compiled, made)
+    return made
+
+
+def _make_room(folder: Path) -> None:
+    """Delete the libraries that have not been used for the longest time, beyond `KEPT`."""
+    by_age = sorted((p.stat().st_mtime, p) for p in folder.glob("*.so"))
+    for _, path in by_age[:max(0, len(by_age) - KEPT)]:
+        path.unlink(missing_ok=True)
 
 
 def _first_errors(lines: Sequence[str]) -> Sequence[str]:
@@ -113,25 +133,43 @@ def _first_errors(lines: Sequence[str]) -> Sequence[str]:
     return lines[first:first + 12]
 
 
-def _declare(library: ctypes.CDLL, trace: bool) -> ctypes.CDLL:
-    unsigned = ctypes.POINTER(ctypes.c_uint)
-    library.emu_argument_size.restype = ctypes.c_long
-    library.emu_argument_size.argtypes = [ctypes.c_int, ctypes.c_uint]
-    library.emu_launch.restype = ctypes.c_long
-    library.emu_launch.argtypes = [ctypes.c_int, unsigned, unsigned, ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_uint64,
-                                   ctypes.c_char_p, ctypes.c_long]
-    if trace:
-        library.emu_watch.argtypes = [ctypes.c_void_p, ctypes.c_long]
+class Launch(ctypes.Structure):
+    """What ``emu_launch`` takes: as in runtime.cpp."""
+
+    _fields_ = (("kernel", ctypes.c_int), ("grid", ctypes.c_uint * 3), ("block", ctypes.c_uint * 3),
+                ("arguments", ctypes.POINTER(ctypes.c_void_p)), ("schedule", ctypes.c_int), ("seed", ctypes.c_uint64),
+                ("dynamic", ctypes.c_uint64), ("watching", ctypes.c_uint), ("chosen", ctypes.POINTER(ctypes.c_uint64)),
+                ("chosen_count", ctypes.c_uint64), ("message", ctypes.c_char_p), ("capacity", ctypes.c_uint64))
+
+
+def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
+    for name, result, *arguments in (
+            ("emu_argument_size", ctypes.c_long, ctypes.c_int, ctypes.c_uint),
+            ("emu_arena", None, ctypes.c_size_t, ctypes.c_size_t),
+            ("emu_array", None, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_int, ctypes.c_int),
+            ("emu_launch", ctypes.c_long, ctypes.POINTER(Launch)),
+            ("emu_plain_shared", ctypes.c_long),
+            ("emu_site_count", ctypes.c_long),
+            ("emu_site", None, ctypes.c_long, ctypes.POINTER(ctypes.c_uint64)),
+            ("emu_touched", ctypes.c_long, ctypes.c_size_t, ctypes.c_long)):
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
     return library
 
 
 def with_lines(library: ctypes.CDLL, message: str) -> str:
-    """A tracer's message with ``file:line`` for each ``+0x...`` in the library, where addr2line is at hand."""
-    command = shutil.which("addr2line")
+    """A message with ``file:line`` for each ``+0x...`` in the library, where addr2line is at hand and the build has lines."""
+    return re.sub(r"\+(0x[0-9a-f]+)", lambda found: line_of(library, int(found.group(1), 16)) or found.group(0), message)
 
-    def line(found: re.Match) -> str:
-        done = subprocess.run([str(command), "-i", "-e", library._name, found.group(1)], capture_output=True, text=True,
-                              check=False)
-        inside = [place.rsplit("/", 1)[-1].split(" ")[0] for place in done.stdout.splitlines()]
-        return next((place for place in inside if ".cu" in place), found.group(0))
-    return re.sub(r"\+(0x[0-9a-f]+)", line, message) if command else message
+
+@functools.cache
+def line_of(library: ctypes.CDLL, offset: int) -> str:
+    """``file:line`` of the code at an offset of the library, for inlined code with that of its caller; or ``""``."""
+    command = shutil.which("addr2line")
+    if command is None:
+        return ""
+    done = subprocess.run([command, "-i", "-e", library._name, hex(offset)], capture_output=True, text=True, check=False)
+    inside = [place.rsplit("/", 1)[-1].split(" ")[0] for place in done.stdout.splitlines()]
+    inside = [place for place in inside if not place.startswith(("?", "cuda_shim.h", "table.h", "emulated.h"))]
+    callers = [place for place in inside if not place.startswith("prims.cuh")]  # what every kernel uses tells little
+    return f"{inside[0]} (from {callers[0]})" if callers and callers[0] != inside[0] else "".join(inside[:1])

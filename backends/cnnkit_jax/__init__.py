@@ -23,7 +23,7 @@ class JaxBackend(ArrayAPIBackend):
         name = dtype_name(dtype)
         return super().dtype(name if name in self.dtypes else NARROWED.get(name, name))
 
-    def asarray(self, data: Any, dtype: Any = None, device: str | None = None) -> Any:
+    def asarray(self, data: Any, dtype: Any = None, device: Any = None) -> Any:
         if dtype is None and hasattr(data, "dtype"):
             dtype = data.dtype
         return super().asarray(data, dtype, device)

@@ -1,5 +1,7 @@
 """The array-api-strict backend: refuses whatever the Array API standard does not promise, so it proves the generic ops."""
 
+from typing import Any
+
 import numpy as np
 
 from cnnkit.backends import ArrayAPIBackend
@@ -7,6 +9,9 @@ from cnnkit.backends import ArrayAPIBackend
 
 class StrictBackend(ArrayAPIBackend):
     """array-api-strict arrays; they convert to NumPy through DLPack, which the standard promises."""
+
+    def devices(self) -> dict[str, Any]:
+        return {str(device).split("'")[1]: device for device in self.namespace.__array_namespace_info__().devices()}
 
     def to_numpy(self, array: object) -> np.ndarray:
         try:

@@ -10,10 +10,25 @@ from cnnkit.backends import ArrayAPIBackend
 class TorchBackend(ArrayAPIBackend):
     """Torch tensors as plain arrays."""
 
-    def asarray(self, data: Any, dtype: Any = None, device: str | None = None) -> Any:
+    def devices(self) -> dict[str, Any]:
         import torch
 
-        data = data if isinstance(data, torch.Tensor) else torch.from_numpy(np.array(data))
+        names = ["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
+        return {name: torch.device(name) for name in names}
+
+    def locate(self, device: Any) -> Any:
+        import torch
+
+        try:
+            return torch.device(device) if isinstance(device, str) else device  # it knows accelerators that are not listed here
+        except RuntimeError:
+            return super().locate(device)
+
+    def asarray(self, data: Any, dtype: Any = None, device: Any = None) -> Any:
+        import torch
+
+        device = self.locate(device)
+        data = data if isinstance(data, torch.Tensor) else torch.from_numpy(np.array(self.hosted(data)))
         return torch.asarray(data, dtype=self.dtype(dtype) if dtype is not None else data.dtype, device=device).clone()
 
     def to_numpy(self, array: Any) -> np.ndarray:

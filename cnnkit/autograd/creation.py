@@ -24,23 +24,18 @@ def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, backend
     dtype : str or dtype, optional
         ``"float32"``...; by default an array keeps its own, Python floats become float32 and Python ints int64.
     backend : str, optional
-        Where the array is made; by default where `cnnkit.use` says.
+        Where the array is made, ``"cupy"`` or ``"cupy:1"``; by default where `cnnkit.use` says.
 
     >>> tensor([[1, 2], [3, 4]], dtype="float32").shape
     (2, 2)
     """
     if isinstance(data, Tensor):
         data = data.array
-    here = backends.get(backend) if backend is not None else backends.current()
-    device = backends.current_device() if backend is None else None
-    if isinstance(backend, str) and ":" in backend:
-        device = backend.split(":", 1)[1]
+    here, device = backends.place(backend)
     if hasattr(data, "dtype"):
         there = backends.backend_of(data)
         if there is not here and not there.host and backend is None:
             here, device = there, None
-        elif there is not here:
-            data = there.to_numpy(data)
         return Tensor(here.asarray(data, data.dtype if dtype is None else dtype, device), requires_grad)
     if dtype is None:
         kind = _kind_of(data)

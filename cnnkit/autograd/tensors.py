@@ -67,10 +67,9 @@ class Tensor(Value):
         if target is not None and dtype is None and backends.dtype_name(target) in backends.DTYPES:
             target, dtype = None, target
         if target is not None:
-            backend = backends.get(target)
-            device = target.split(":", 1)[1] if isinstance(target, str) and ":" in target else None
+            backend, device = backends.place(target)
             if backend is not backends.backend_of(self.array) or device is not None:
-                new = Tensor(backend.asarray(self.numpy(), device=device), self.requires_grad and self.is_leaf)
+                new = Tensor(backend.asarray(self.array, device=device), self.requires_grad and self.is_leaf)
         if dtype is not None:
             wanted = backends.backend_of(new.array).dtype(dtype)
             if new.dtype != wanted:
@@ -94,12 +93,14 @@ class Tensor(Value):
             values = values.array if backends.backend_of(values.array) is backend else values.numpy()
         if values is None:
             raise TypeError("copy_() needs values; got None")
-        new = backend.asarray(values, dtype)
+        place = self.array if backend.switches or self._link is None else None  # reading a pending result would break its chain
+        new = backend.asarray(values, dtype, getattr(place, "device", None))
         if tuple(new.shape) != shape:
             xp = backend.namespace
             if broadcast_shape("copy_", (new.shape, shape)) != shape:
                 raise ValueError(f"copy_() cannot fill a Tensor of shape {shape} with values of shape {tuple(new.shape)}")
-            new = xp.asarray(xp.broadcast_to(new, shape), copy=True)
+            with backends.on(new):
+                new = xp.asarray(xp.broadcast_to(new, shape), copy=True)
         return self._replace(new)
 
     def fill_(self, value: Number) -> Tensor:

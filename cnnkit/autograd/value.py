@@ -203,15 +203,17 @@ class Value:
             dy = xp.ones_like(array)
         else:
             dy = self._like_me(gradient, "backward() got a gradient")
-        if self._node is None:
-            self._receive(dy)
-        else:
-            run_backward(self._node, self._index, dy, retain_graph)
+        with backends.on(array):
+            if self._node is None:
+                self._receive(dy)
+            else:
+                run_backward(self._node, self._index, dy, retain_graph)
 
     def _like_me(self, gradient: Any, what: str) -> Array:
         """A gradient for this Tensor that somebody gave: checked for shape and backend, in this Tensor's dtype."""
         backend = self._backend()
-        dy = gradient.array if isinstance(gradient, Value) else backend.asarray(gradient, self.dtype)
+        dy = gradient.array if isinstance(gradient, Value) else backend.asarray(gradient, self.dtype,
+                                                                                getattr(self.array, "device", None))
         if tuple(dy.shape) != self.shape:
             raise ValueError(f"{what} of shape {tuple(dy.shape)} for a Tensor of shape {self.shape}")
         if backends.backend_of(dy) is not backend:

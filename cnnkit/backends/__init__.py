@@ -6,11 +6,11 @@ op. The *array* decides what runs it (`backend_of`); `use` only says where new a
 """
 
 from cnnkit.backends.backend import Array, ArrayAPIBackend, Backend, Unavailable
-from cnnkit.backends.choice import current, current_device, tables, use
+from cnnkit.backends.choice import current, current_device, on, place, tables, use
 from cnnkit.backends.dtypes import DTYPES, dtype_name
 from cnnkit.backends.registry import BackendInfo, backend_of, get, kernel_tables, list, namespace_of, register, register_table
 from cnnkit.backends.table import KernelTable, Tables
 
 __all__ = ["DTYPES", "Array", "ArrayAPIBackend", "Backend", "BackendInfo", "KernelTable", "Tables", "Unavailable", "backend_of",
-           "current", "current_device", "dtype_name", "get", "kernel_tables", "list", "namespace_of", "register",
+           "current", "current_device", "dtype_name", "get", "kernel_tables", "list", "namespace_of", "on", "place", "register",
            "register_table", "tables", "use"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -34,10 +36,13 @@ class Backend:
         The installed distribution whose version `list` shows.
     host : bool
         Whether its arrays are the form in which data come from the host and go back: NumPy's only.
+    switches : bool
+        Whether the library's functions run on a *current* device, not on their arrays' own: ops then run inside `on`.
     """
 
     name = ""
     host = False
+    switches = False
     array_types: tuple[str, ...] = ()
     distribution = ""
 
@@ -50,12 +55,40 @@ class Backend:
         """The Array API namespace that makes and transforms this backend's arrays."""
         raise NotImplementedError(f"backend {self.name!r} must define `namespace`")
 
-    def asarray(self, data: Any, dtype: Any = None, device: str | None = None) -> Array:
-        """Copy `data` (numbers, nested lists, a NumPy array, an array of this backend) into a new array."""
+    def asarray(self, data: Any, dtype: Any = None, device: Any = None) -> Array:
+        """Copy `data` (numbers, nested lists, any library's array) into a new array, on `device` as `locate` gives it.
+
+        Without a device, an array of this backend stays on its own.
+        """
         if not self.owns(data):
-            data = np.array(data)
-        kwargs = {} if device is None else {"device": device}
+            data = self.hosted(data)
+        kwargs = {} if device is None else {"device": self.locate(device)}
         return self.namespace.asarray(data, dtype=None if dtype is None else self.dtype(dtype), copy=True, **kwargs)
+
+    def upload(self, data: np.ndarray, dtype: Any = None, device: Any = None) -> Callable[[], Array]:
+        """Begin to copy a host array; what is returned gives the new array, in the thread that computes with it.
+
+        A library that copies beside its computations begins here, in any thread, and lets what is computed later wait for the
+        copy in the second call. By default the whole copy is made at once.
+        """
+        array = self.asarray(data, dtype, device)
+        return lambda: array
+
+    def memory(self) -> str:
+        """What its arrays hold of the device's memory, in words; empty where the library does not say."""
+        return ""
+
+    def hosted(self, data: Any) -> np.ndarray:
+        """Numbers, nested lists, or another library's array as a NumPy array; it may share memory with `data`."""
+        from cnnkit.backends.registry import backend_of
+
+        if not hasattr(data, "dtype") or isinstance(data, np.ndarray | np.generic):
+            return np.asarray(data)
+        try:
+            there = backend_of(data)
+        except TypeError:  # no array of a known library
+            return np.asarray(data)
+        return there.to_numpy(data)
 
     def to_numpy(self, array: Array) -> np.ndarray:
         """The array's values as a NumPy array; it may share memory with `array`."""
@@ -74,6 +107,31 @@ class Backend:
     def device(self) -> str:
         """The device that new arrays are made on, in words."""
         return "cpu"
+
+    def devices(self) -> dict[str, Any]:
+        """The library's devices, by the names that users write behind the backend's: ``cupy:1`` is ``devices()["1"]``."""
+        info = getattr(self.namespace, "__array_namespace_info__", None)
+        return {} if info is None else {str(device): device for device in info().devices() if device is not None}
+
+    def locate(self, device: Any) -> Any:
+        """The library's own device for a name; what is no text (``None``, a device) is given back.
+
+        Raises
+        ------
+        ValueError
+            If there is no such device; the message names those that there are.
+        """
+        if not isinstance(device, str):
+            return device
+        here = self.devices()
+        if here and device not in here:
+            raise ValueError(f"backend {self.name!r} has no device {device!r}; it has "
+                             f"{', '.join(f'{self.name}:{name}' for name in here)}")
+        return here.get(device, device)
+
+    def on(self, device: Any) -> AbstractContextManager:
+        """A block in which the library's functions run on `device`, for libraries with a current device (see `switches`)."""
+        return nullcontext()
 
     @cached_property
     def dtypes(self) -> tuple[str, ...]:

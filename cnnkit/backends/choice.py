@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import ModuleType
+from typing import Any
 
 from cnnkit.backends.backend import Backend
-from cnnkit.backends.registry import get, kernel_tables
+from cnnkit.backends.registry import backend_of, get, kernel_tables
 from cnnkit.backends.state import default, local
 
 
@@ -16,9 +17,32 @@ def current() -> Backend:
     return local.backend or default.backend or get("numpy")
 
 
-def current_device() -> str | None:
-    """The device that new arrays are made on, or ``None`` for the backend's own default."""
+def current_device() -> Any:
+    """The device that new arrays are made on, the library's own object, or ``None`` for the backend's default."""
     return local.device if local.backend else default.device
+
+
+def place(name: str | Backend | ModuleType | None) -> tuple[Backend, Any]:
+    """The backend and the device that a name such as ``"cupy:1"`` means; ``None`` is where new arrays are made now.
+
+    Raises
+    ------
+    ValueError, Unavailable
+        As `get` and `Backend.locate` do.
+
+    >>> place("numpy")
+    (<backend numpy>, None)
+    """
+    if name is None:
+        return current(), current_device()
+    backend = get(name)
+    return backend, backend.locate(name.split(":", 1)[1]) if isinstance(name, str) and ":" in name else None
+
+
+def on(array: Any) -> AbstractContextManager:
+    """A block in which the array's library works on the array's device, for what is done to arrays outside ops."""
+    backend = backend_of(array)
+    return backend.on(array.device) if backend.switches else nullcontext()
 
 
 def _own_tables(name: str | Backend | ModuleType, backend: Backend) -> tuple[str, ...]:
@@ -43,7 +67,7 @@ class use:
     Raises
     ------
     ValueError, Unavailable
-        As `get` does.
+        As `get` and `Backend.locate` do.
 
     >>> import cnnkit
     >>> with cnnkit.use("numpy"):
@@ -56,8 +80,7 @@ class use:
         if name is None:
             self._chosen: tuple = (None, None, None)
         else:
-            backend = get(name)
-            device = name.split(":", 1)[1] if isinstance(name, str) and ":" in name else None
+            backend, device = place(name)
             self._chosen = (backend, device, _own_tables(name, backend))
         default.backend, default.device, default.tables = self._chosen
 

@@ -139,7 +139,7 @@ def get(name: str | Backend | ModuleType) -> Backend:
     if isinstance(name, Backend):
         return name
     if isinstance(name, ModuleType):
-        known = [b for b in _all_backends().values() if b.available() is True and b.namespace is name]
+        known = [b for b in _all_backends().values() if b.available() is True and b.namespace.__name__ == name.__name__]
         return known[0] if known else ArrayAPIBackend(name.__name__, name)
     name = name.split(":", 1)[0]
     kernel_tables()
@@ -184,6 +184,7 @@ class BackendInfo:
     tables: tuple[str, ...]
     available: bool
     reason: str = ""
+    memory: str = ""
 
 
 def list() -> Any:  # the public name is cnnkit.backends.list()
@@ -206,6 +207,7 @@ def list() -> Any:  # the public name is cnnkit.backends.list()
         reason = backend.available()
         here = reason is True
         rows.append(BackendInfo(name, backend.distribution or name, backend.version() if here else "-",
-                                backend.device() if here else "-", tuple(served), here, "" if here else str(reason)))
+                                backend.device() if here else "-", tuple(served), here, "" if here else str(reason),
+                                backend.memory() if here else ""))
     rows += [BackendInfo(name, name, "-", "-", (), False, reason) for name, reason in _broken.items()]
     return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnnkit.backends.backend import Backend
@@ -15,13 +15,13 @@ class _Local(threading.local):
     """What `use` and `tables` chose for this thread; ``None`` falls back to the process's choice."""
 
     backend: Backend | None = None
-    device: str | None = None
+    device: Any = None
     tables: tuple[str, ...] | None = None
 
 
 class _Default:
     backend: Backend | None = None
-    device: str | None = None
+    device: Any = None
     tables: tuple[str, ...] | None = None
 
 

@@ -54,7 +54,7 @@ def backends() -> None:
         table.add_column(heading)
     for row in registry.list():
         table.add_row(row.name, row.library, row.version, row.device, ", ".join(row.tables) or "-",
-                      "yes" if row.available else row.reason)
+                      (f"yes: {row.memory}" if row.memory else "yes") if row.available else row.reason)
     screen().print(table)
 
 

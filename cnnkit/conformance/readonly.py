@@ -17,7 +17,7 @@ class ReadOnlyNumPy(ArrayAPIBackend):
     def __init__(self) -> None:
         super().__init__("numpy-readonly", np, ("numpy:ndarray", "numpy:generic"), "numpy")
 
-    def asarray(self, data: Any, dtype: Any = None, device: str | None = None) -> Any:
+    def asarray(self, data: Any, dtype: Any = None, device: Any = None) -> Any:
         array = super().asarray(data, dtype, device)
         array.flags.writeable = False
         return array

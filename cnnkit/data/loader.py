@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit import random
+from cnnkit import backends, random
 from cnnkit.autograd import Tensor, tensor
+from cnnkit.data.ahead import ahead
 from cnnkit.data.checks import check_images, check_labels
 from cnnkit.data.dataset import Dataset, stack
 
@@ -35,8 +36,16 @@ class DataLoader:
     seed : int, optional
         Where the orders come from: epoch n of seed s is the same on every machine and backend. Without it they come
         from `cnnkit.random`'s generator, which `cnnkit.random.seed` sets.
+    num_workers : int
+        Threads that make batches, and begin to copy them to the device, while you compute; 0 makes each when it is asked for.
+        The batches are the same and in the same order. With several, samples are taken from the dataset at the same time, so
+        its ``[]`` must allow that. What a dataset draws from `cnnkit.random`'s own generator would depend on how far ahead a
+        thread is: let it draw from a key of its own.
+    prefetch_factor : int, optional
+        How many batches each of them may be ahead; 2 by default.
     backend : str, optional
-        Where the Tensors are made; by default where `cnnkit.use` says at that moment.
+        Where the Tensors are made; by default where `cnnkit.use` says at that moment. There is no ``pin_memory``: a backend
+        that copies from pinned memory does so by itself.
     collate_fn : callable, optional
         Makes ``(x, y)`` from a list of samples, instead of stacking them.
 
@@ -59,7 +68,7 @@ class DataLoader:
     """
 
     def __init__(self, dataset: Any, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False, *,
-                 seed: int | None = None, backend: Any = None,
+                 num_workers: int = 0, prefetch_factor: int | None = None, seed: int | None = None, backend: Any = None,
                  collate_fn: Callable[[list], tuple[Any, Any]] | None = None):
         if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
             raise TypeError(f"DataLoader() takes a dataset with a length and an index, got a {type(dataset).__name__}; "
@@ -71,6 +80,12 @@ class DataLoader:
         if drop_last and len(dataset) < batch_size:
             raise ValueError(f"drop_last=True leaves no batch of {len(dataset)} samples with batch_size={batch_size}; "
                              "make the batch smaller or keep the last one")
+        if operator.index(num_workers) < 0:
+            raise ValueError(f"num_workers must be 0 or more, got {num_workers}")
+        if prefetch_factor is not None and (num_workers == 0 or operator.index(prefetch_factor) < 1):
+            raise ValueError(f"prefetch_factor must be at least 1 and needs num_workers, got prefetch_factor={prefetch_factor} "
+                             f"with num_workers={num_workers}")
+        self.num_workers, self.prefetch_factor = num_workers, 2 if prefetch_factor is None and num_workers else prefetch_factor
         self.dataset, self.batch_size = dataset, operator.index(batch_size)
         self.shuffle, self.drop_last = shuffle, drop_last
         self.backend, self.collate_fn = backend, collate_fn
@@ -83,11 +98,27 @@ class DataLoader:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        batches = self.numpy_batches()  # here, not in the generator: an epoch is counted when iteration begins
-        return ((self._move(x), self._move(y)) for x, y in batches)
+        return self._tensors(self._next_epoch())  # here, not in the generator: an epoch is counted when iteration begins
 
-    def _move(self, array: Any) -> Tensor:
-        return array if isinstance(array, Tensor) else tensor(array, backend=self.backend)
+    def _tensors(self, batches: Iterator[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
+        for x, y in self._made(lambda indices: tuple(map(self._begin, self._batch(indices))), batches):
+            yield self._arrived(x), self._arrived(y)
+
+    def _begin(self, array: Any) -> Any:
+        """A host array as a copy that is under way to where it belongs."""
+        if not isinstance(array, np.ndarray):
+            return array
+        backend, device = backends.place(self.backend)
+        return backend.upload(array, array.dtype, device)
+
+    def _arrived(self, begun: Any) -> Tensor:
+        if isinstance(begun, Tensor):
+            return begun
+        return Tensor(begun()) if callable(begun) else tensor(begun, backend=self.backend)
+
+    def _made(self, make: Callable, batches: Iterator[np.ndarray]) -> Iterator:
+        workers = self.num_workers
+        return ahead(make, batches, workers, workers * (self.prefetch_factor or 1)) if workers else map(make, batches)
 
     def numpy_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The same batches in the same order as host arrays, not moved to a backend; it counts as an iteration.
@@ -97,29 +128,30 @@ class DataLoader:
         >>> type(images).__name__, labels.tolist()
         ('ndarray', [0, 1, 2, 3, 4])
         """
+        return self._made(self._batch, self._next_epoch())
+
+    def _next_epoch(self) -> Iterator[np.ndarray]:
+        """The indices of each batch of the next epoch, which begins with this call."""
         order = self.order(self.epoch)
         self.epoch += 1
-        return self._batches(order)
+        return (order[first:first + self.batch_size] for first in range(0, len(self) * self.batch_size, self.batch_size))
 
     def order(self, epoch: int) -> np.ndarray:
         """The samples' indices in the order in which epoch `epoch` takes them."""
         n = len(self.dataset)
         return np.arange(n) if self._key is None else random.permutation(random.fold_in(self._key, epoch), n)
 
-    def _batches(self, order: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _batch(self, indices: np.ndarray) -> tuple[Any, Any]:
         dataset, classes = self.dataset, getattr(self.dataset, "classes", None)
-        classes = classes if isinstance(classes, Sequence) else None
-        for first in range(0, len(self) * self.batch_size, self.batch_size):
-            indices = order[first:first + self.batch_size]
-            if self.collate_fn is None and isinstance(dataset, Dataset):
-                x, y = dataset.batch(indices)
-            else:
-                x, y = self._collate([dataset[int(i)] for i in indices], indices)
-            if isinstance(x, np.ndarray):
-                check_images(x, indices)
-            if isinstance(y, np.ndarray):
-                check_labels(y, indices, classes)
-            yield x, y
+        if self.collate_fn is None and isinstance(dataset, Dataset):
+            x, y = dataset.batch(indices)
+        else:
+            x, y = self._collate([dataset[int(i)] for i in indices], indices)
+        if isinstance(x, np.ndarray):
+            check_images(x, indices)
+        if isinstance(y, np.ndarray):
+            check_labels(y, indices, classes if isinstance(classes, Sequence) else None)
+        return x, y
 
     def _collate(self, samples: list, indices: np.ndarray) -> tuple[Any, Any]:
         return stack(samples, indices) if self.collate_fn is None else self.collate_fn(samples)

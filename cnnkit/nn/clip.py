@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cnnkit.autograd import Tensor
-from cnnkit.backends import namespace_of
+from cnnkit.backends import namespace_of, on
 from cnnkit.ops.precision import widen
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
@@ -58,6 +58,11 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     if not grads:
         from cnnkit.autograd import tensor
         return tensor(0.0)
+    with on(grads[0].array):
+        return _clip_norm(grads, max_norm, norm_type, error_if_nonfinite)
+
+
+def _clip_norm(grads: list[Tensor], max_norm: float, norm_type: float, error_if_nonfinite: bool) -> Tensor:
     xp = namespace_of(grads[0].array)
     total: Any = None
     for grad in grads:
@@ -97,7 +102,8 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     """
     for grad in _gradients(parameters):
         array = grad.array
-        grad._replace(namespace_of(array).clip(array, -float(clip_value), float(clip_value)))
+        with on(array):
+            grad._replace(namespace_of(array).clip(array, -float(clip_value), float(clip_value)))
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:

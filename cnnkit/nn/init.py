@@ -24,10 +24,7 @@ def empty(shape: tuple[int, ...], dtype: Any = "float32", backend: Any = None) -
     >>> empty((2, 3)).shape
     (2, 3)
     """
-    here = backends.get(backend) if backend is not None else backends.current()
-    device = backends.current_device() if backend is None else None
-    if isinstance(backend, str) and ":" in backend:
-        device = backend.split(":", 1)[1]
+    here, device = backends.place(backend)
     return Tensor(here.namespace.zeros(shape, dtype=here.dtype(dtype), **({} if device is None else {"device": device})))
 
 

@@ -328,4 +328,4 @@ def _zero_grad(parameters: Iterable[Tensor], set_to_none: bool) -> None:
         if set_to_none or parameter.grad is None:
             parameter.grad = None
         else:
-            parameter.grad = Tensor(parameter.grad.array * 0)
+            parameter.grad.zero_()

@@ -63,6 +63,13 @@ class Op:
     def run(self, backend: Backend, tables: Tables, arrays: Sequence, needs: tuple[bool, ...],
             attrs: Mapping[str, Any]) -> tuple[tuple, Callable | None]:
         """Ask the kernels in order, and at last the generic body; the call has been checked."""
+        if backend.switches:
+            with backend.on(device_of(arrays)):
+                return self._run(backend, tables, arrays, needs, attrs)
+        return self._run(backend, tables, arrays, needs, attrs)
+
+    def _run(self, backend: Backend, tables: Tables, arrays: Sequence, needs: tuple[bool, ...],
+             attrs: Mapping[str, Any]) -> tuple[tuple, Callable | None]:
         for kernel in tables.single.get(self.name, ()):
             result = kernel(*arrays, needs=needs, **attrs)
             if result is not NotImplemented:
@@ -76,6 +83,11 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+
+def device_of(arrays: Sequence) -> Any:
+    """The device of the first array among an op's inputs."""
+    return next(a.device for a in arrays if hasattr(a, "device"))
 
 
 def as_arrays(outputs: tuple, like: Array, backend: Backend) -> tuple:
@@ -149,7 +161,11 @@ def run_fused(backend: Backend, tables: Tables, key: tuple[str, ...], attrs: Seq
     then the non-differentiable outputs of each op in order; ``backward(dy)`` returns one gradient per array.
     """
     for kernel in tables.fused.get(key, ()):
-        result = kernel(*arrays, needs=needs, attrs=attrs)
+        if backend.switches:
+            with backend.on(device_of(arrays)):
+                result = kernel(*arrays, needs=needs, attrs=attrs)
+        else:
+            result = kernel(*arrays, needs=needs, attrs=attrs)
         if result is not NotImplemented:
             outputs, backward = result
             if not isinstance(outputs, tuple):

@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
-from cnnkit.backends import namespace_of
+from cnnkit.backends import namespace_of, on
 from cnnkit.ops.core import backend_of_inputs
 
 __all__ = ["UPDATES", "Update", "adam", "sgd", "update"]
@@ -40,11 +40,12 @@ class Update:
     def __call__(self, params: Sequence[Array], grads: Sequence[Array | None], state: State, *,
                  workspace: MutableMapping | None = None, **hyper: Any) -> tuple[list, State]:
         workspace = {} if workspace is None else workspace
-        for kernel in backend_of_inputs(self.name, params).resolve().single.get(self.name, ()):
-            result = kernel(params, grads, state, workspace=workspace, **hyper)
-            if result is not NotImplemented:
-                return result
-        return self.generic(params, grads, state, workspace=workspace, **hyper)
+        with on(params[0]):
+            for kernel in backend_of_inputs(self.name, params).resolve().single.get(self.name, ()):
+                result = kernel(params, grads, state, workspace=workspace, **hyper)
+                if result is not NotImplemented:
+                    return result
+            return self.generic(params, grads, state, workspace=workspace, **hyper)
 
     def __repr__(self) -> str:
         return f"<update {self.name}>"

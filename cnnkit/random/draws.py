@@ -28,7 +28,7 @@ def bits(key: Key, shape: Shape, *, backend: Backend | None = None, device: Any 
     backend : Backend, optional
         Whose array to make; by default the one that `cnnkit.use` chose.
     device : optional
-        Where to make it, as the backend names its devices; by default the backend's choice.
+        Where to make it, by the backend's name for the device or as its own object; by default the backend's choice.
     like : array, optional
         Make it with this array's backend, on this array's device, instead.
 
@@ -49,7 +49,8 @@ def bits(key: Key, shape: Shape, *, backend: Backend | None = None, device: Any 
         if result is not NotImplemented:
             return result
     xp = chosen.namespace
-    return xp.reshape(words(xp, key, 0, math.prod(sizes), device), sizes)
+    with chosen.on(device):
+        return xp.reshape(words(xp, key, 0, math.prod(sizes), device), sizes)
 
 
 def words(xp: Any, key: Key, first: int, count: int, device: Any) -> Array:
@@ -82,9 +83,10 @@ def uniform(key: Key, shape: Shape, dtype: Any = "float32", *, backend: Backend 
     name = float_name(dtype)
     sizes, (chosen, device) = as_shape(shape), place(backend, device, like)
     xp, kept = chosen.namespace, PRECISION[name]
-    top = top_bits(bits(key, math.prod(sizes), backend=chosen, device=device), kept)
-    wide = xp.astype(top, chosen.dtype("float64" if name == "float64" else "float32")) * 2.0**-kept
-    return xp.reshape(xp.astype(wide, chosen.dtype(name), copy=False), sizes)
+    with chosen.on(device):
+        top = top_bits(bits(key, math.prod(sizes), backend=chosen, device=device), kept)
+        wide = xp.astype(top, chosen.dtype("float64" if name == "float64" else "float32")) * 2.0**-kept
+        return xp.reshape(xp.astype(wide, chosen.dtype(name), copy=False), sizes)
 
 
 def bernoulli(key: Key, p: float, shape: Shape, *, backend: Backend | None = None, device: Any = None,
@@ -98,8 +100,9 @@ def bernoulli(key: Key, p: float, shape: Shape, *, backend: Backend | None = Non
     if not 0 <= p <= 1:
         raise ValueError(f"p must be a probability in [0, 1], got {p!r}; write 20 % as 0.2")
     sizes, (chosen, device) = as_shape(shape), place(backend, device, like)
-    drawn = bits(key, math.prod(sizes), backend=chosen, device=device)
-    return chosen.namespace.reshape(top_bits(drawn, 24) < round(float(p) * 2**24), sizes)
+    with chosen.on(device):
+        drawn = bits(key, math.prod(sizes), backend=chosen, device=device)
+        return chosen.namespace.reshape(top_bits(drawn, 24) < round(float(p) * 2**24), sizes)
 
 
 def top_bits(words: Array, count: int) -> Array:
@@ -113,8 +116,8 @@ def place(backend: Backend | None, device: Any, like: Array | None) -> tuple[Bac
             raise TypeError("give either like= or backend= and device=, not both: like= already says where")
         return backends.backend_of(like), getattr(like, "device", None)
     if backend is None:
-        return backends.current(), backends.current_device() if device is None else device
-    return backend, device
+        backend, device = backends.current(), backends.current_device() if device is None else device
+    return backend, backend.locate(device)
 
 
 def as_shape(shape: Any) -> tuple[int, ...]:

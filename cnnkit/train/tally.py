@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit.autograd import Tensor
-from cnnkit.backends import backend_of
+from cnnkit.backends import backend_of, on
 
 __all__ = ["Tally"]
 
@@ -24,6 +24,10 @@ class Tally:
 
     def add(self, loss: Tensor, output: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
         """Count one batch: its (weighted) mean loss and, where the output is a row of scores an image, its right answers."""
+        with on(output.array):
+            self._add(loss, output, target, weight)
+
+    def _add(self, loss: Tensor, output: Tensor, target: Tensor, weight: Tensor | None) -> None:
         count = output.shape[0]
         self.images += count
         scores = output.array

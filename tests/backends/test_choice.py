@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import cnnkit
-from cnnkit import backends
+from cnnkit import Tensor, backends, nn, optim, random
+from cnnkit import functional as F
 
 strict = pytest.importorskip("array_api_strict")
 
@@ -99,3 +100,37 @@ def test_other_libraries_arrays_stay_with_theirs_unless_a_backend_is_named():
     x = strict.asarray([1.0])
     assert cnnkit.tensor(x).backend == "array-api-strict"
     assert cnnkit.tensor(x, backend="numpy").backend == "numpy"
+
+
+def test_a_device_is_named_behind_the_backend_and_an_unknown_one_lists_those_that_there_are():
+    with cnnkit.use("array-api-strict:device1"):
+        made = [cnnkit.tensor([1.0]), nn.Linear(2, 2).weight, Tensor(random.uniform((0, 1), 3)), Tensor(random.normal((0, 1), 3))]
+    made += [cnnkit.tensor([1.0], backend="array-api-strict:device1"), cnnkit.tensor([1.0]).to("array-api-strict:device1")]
+    assert {str(t.array.device) for t in made} == {"array_api_strict.Device('device1')"}
+    assert "CPU_DEVICE" in str(cnnkit.tensor([1.0], backend="array-api-strict").array.device)
+    for wrong in (lambda: cnnkit.use("array-api-strict:gpu"), lambda: made[0].to("array-api-strict:gpu")):
+        with pytest.raises(ValueError, match="'array-api-strict' has no device 'gpu'; it has array-api-strict:CPU_DEV"):
+            wrong()
+    with pytest.raises(ValueError, match="'numpy' has no device '1'; it has numpy:cpu"):
+        cnnkit.use("numpy:1")
+    assert made[0].numpy().tolist() == [1.0]
+
+
+def test_a_model_trains_on_a_device_that_is_not_the_librarys_default():
+    losses = []
+    for where in ("array-api-strict:device1", "numpy"):
+        random.seed(0)
+        model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.5),
+                              nn.Linear(36, 3)).to(where)
+        optimizer = optim.Adam(model.parameters(), lr=0.01)
+        x = cnnkit.tensor(np.random.default_rng(1).standard_normal((4, 1, 8, 8)).astype(np.float32), backend=where)
+        y = cnnkit.tensor(np.arange(4) % 3, backend=where)
+        for _ in range(2):
+            optimizer.zero_grad(set_to_none=False)
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            nn.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+        assert len({str(t.array.device) for t in (loss, *model.parameters(), *model.buffers())}) == 1
+        losses.append(loss.item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)

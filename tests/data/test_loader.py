@@ -202,3 +202,33 @@ def test_nan_in_a_memory_mapped_array_is_found_in_its_batch(tmp_path):
     data = ArrayDataset(np.load(tmp_path / "x.npy", mmap_mode="r"), np.zeros(8, int))
     with pytest.raises(ValueError, match="image 6 of the dataset holds NaN"):
         list(DataLoader(data, 3))
+
+
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_workers_change_neither_batches_nor_their_order_nor_the_epoch(num_workers):
+    plain, threaded = (DataLoader(numbered(23), 4, shuffle=True, seed=3, num_workers=n) for n in (0, num_workers))
+    for _ in range(2):
+        for (x, y), (x2, y2) in zip(plain, threaded, strict=True):
+            assert x.numpy().tobytes() == x2.numpy().tobytes()
+            assert y.tolist() == y2.tolist()
+    assert taken(plain) == taken(threaded)
+    assert plain.state_dict() == threaded.state_dict() == {"epoch": 3, "key": list(plain._key)}
+
+
+def test_a_broken_sample_is_reported_by_workers_too():
+    images = np.zeros((10, 1, 2, 2), np.float32)
+    images[7] = np.nan
+    batches = iter(DataLoader([*zip(images, range(10))], 2, num_workers=2))
+    assert [next(batches)[1].tolist() for _ in range(3)] == [[0, 1], [2, 3], [4, 5]]
+    with pytest.raises(ValueError, match="image 7 of the dataset holds NaN"):
+        next(batches)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"num_workers": -1}, "num_workers must be 0 or more, got -1"),
+    ({"prefetch_factor": 2}, "prefetch_factor must be at least 1 and needs num_workers"),
+    ({"num_workers": 1, "prefetch_factor": 0}, "got prefetch_factor=0 with num_workers=1"),
+])
+def test_settings_of_workers_are_checked(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        DataLoader(numbered(3), **arguments)

@@ -228,7 +228,8 @@ class Weighted:
     """A loader of one's own, with a weight for each sample."""
 
     def __init__(self, images, labels, weights, size=32):
-        self.batches = [tuple(cnnkit.tensor(a[at:at + size]) for a in (images, labels, weights)) for at in range(0, len(images), size)]
+        self.batches = [tuple(cnnkit.tensor(a[at:at + size]) for a in (images, labels, weights))
+                        for at in range(0, len(images), size)]
 
     def __iter__(self):
         return iter(self.batches)

@@ -1,38 +1,41 @@
-// Softmax cross-entropy with class indices: loss and gradient from one pass over the logits, a warp for each sample.
+// Softmax cross-entropy with class indices: loss and gradient from one pass over the logits, a warp for each sample, which is
+// one of N rows of C logits, or one pixel of maps (N, C, H, W). Gradients are (N, H, W, C) in memory: the channels last.
 // A label outside 0 ... C - 1 that is not ignored makes its sample's loss and gradient NaN.
 
 struct Loss {
-    int N, C;
-    long long sample_stride, class_stride;
+    int samples, C, H, W;
     long long ignored;
     float smoothing;
     int mean;
 };
 
+__device__ inline long long place_of(int sample, const Loss& loss, const Strides& by) {
+    return sample / loss.W / loss.H * by.n + sample / loss.W % loss.H * by.h + sample % loss.W * by.w;
+}
+
 // `losses` gets each sample's loss, `totals` the weight of its class (0 where it is ignored), and `gradient` (may be null)
 // the derivative of its loss: softmax * sum(desired) - desired.
 template <class T, class Label>
 __global__ void __launch_bounds__(256) cross_entropy(const T* logits, const Label* target, const T* weight, float* losses,
-                                                     float* totals, float* gradient, Loss loss) {
-    const int lane = threadIdx.x % 32;
-    const long long n = static_cast<long long>(blockIdx.x) * 8 + threadIdx.x / 32;
-    if (n >= loss.N) return;
-    const T* scores = logits + n * loss.sample_stride;
+                                                     float* totals, float* gradient, Strides by, Loss loss) {
+    const int lane = threadIdx.x % 32, n = blockIdx.x * 8 + threadIdx.x / 32;
+    if (n >= loss.samples) return;
+    const T* scores = logits + place_of(n, loss, by);
     const long long label = target[n];
     const bool counted = label != loss.ignored, valid = label >= 0 && label < loss.C;
     const float bad = counted && !valid ? __int_as_float(0x7fc00000) : 0.0f;
 
     float largest = __int_as_float(0xff800000);
-    for (int c = lane; c < loss.C; c += 32) largest = fmaxf(largest, wide(scores[c * loss.class_stride]));
+    for (int c = lane; c < loss.C; c += 32) largest = fmaxf(largest, wide(scores[c * by.c]));
     largest = warp_max(largest);
     float total = 0;
-    for (int c = lane; c < loss.C; c += 32) total += expf(wide(scores[c * loss.class_stride]) - largest);
+    for (int c = lane; c < loss.C; c += 32) total += expf(wide(scores[c * by.c]) - largest);
     const float log_total = logf(warp_sum(total));
 
     float sum = 0, desired_sum = 0;
     for (int pass = 0; pass < 2; pass++) {  // the second one writes the gradient, for which it needs the sum over all classes
         for (int c = lane; c < loss.C; c += 32) {
-            const float log_p = wide(scores[c * loss.class_stride]) - largest - log_total;
+            const float log_p = wide(scores[c * by.c]) - largest - log_total;
             float desired = (c == label ? 1 - loss.smoothing : 0.0f) + loss.smoothing / loss.C;
             if (weight) desired *= wide(weight[c]);
             if (!counted) desired = 0;
@@ -40,7 +43,7 @@ __global__ void __launch_bounds__(256) cross_entropy(const T* logits, const Labe
                 desired_sum += desired;
                 if (desired != 0) sum -= desired * log_p;
             } else {
-                gradient[n * loss.C + c] = expf(log_p) * desired_sum - desired + bad;
+                gradient[static_cast<long long>(n) * loss.C + c] = expf(log_p) * desired_sum - desired + bad;
             }
         }
         if (pass == 0) {
@@ -60,7 +63,7 @@ template <class T>
 __global__ void __launch_bounds__(256) reduce_losses(const float* losses, const float* totals, T* result, float* total, Loss loss) {
     SHARED(Sums, sums);
     float sum = 0, weights = 0;
-    for (int n = threadIdx.x; n < loss.N; n += 256) {
+    for (int n = threadIdx.x; n < loss.samples; n += 256) {
         sum += losses[n];
         weights += totals[n];
     }
@@ -72,13 +75,13 @@ __global__ void __launch_bounds__(256) reduce_losses(const float* losses, const 
     }
 }
 
-// dlogits = gradient * dy / total; dy has one element for each sample, or the same for all (stride 0).
+// dlogits = gradient * dy / total; dy has one element for each sample, of any strides: 0 where it is the same for all.
 template <class T>
 __global__ void __launch_bounds__(256) cross_entropy_backward(const float* gradient, const T* dy, const float* total, T* dlogits,
-                                                              long long dy_stride, Loss loss) {
+                                                              Strides by, Loss loss) {
     const long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (i >= static_cast<long long>(loss.N) * loss.C) return;
-    float share = wide(dy[i / loss.C * dy_stride]);
+    if (i >= static_cast<long long>(loss.samples) * loss.C) return;
+    float share = wide(dy[place_of(static_cast<int>(i / loss.C), loss, by)]);
     if (loss.mean) share /= *total;
     dlogits[i] = narrow<T>(gradient[i] * share);
 }

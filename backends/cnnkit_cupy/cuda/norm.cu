@@ -1,86 +1,221 @@
-// Batch normalisation: one block for each channel. Mean, then variance about the mean (two passes: stable), then the result.
+// Batch normalisation. Channels lie side by side in a block: `side` threads a row, each with `lanes` channels, and 256 / side
+// rows, which share the pixels (all n, h, w). Sums over pixels are made in two steps, slices of pixels and then all slices,
+// in an order that depends on the shape only. `lanes` is 1, whatever the strides, or 16 bytes of an array whose memory has the
+// channels last without gaps.
 
 struct Norm {
     int N, C, H, W;
-    int training;
+    int side, pixels;  // threads a row of a block, pixels of a slice
+    int slices;
+    int training, relu;
     float momentum, eps;
 };
 
-// The elements of channel c, numbered in C order over (n, h, w).
-__device__ inline long long offset_of(int i, int c, const Norm& norm, const Strides& by) {
+template <int lanes> struct Mine { int c, row, rows; };  // a thread's first channel, its row, and how many rows there are
+template <int lanes> __device__ inline Mine<lanes> mine(const Norm& norm) {
+    const int thread = threadIdx.x;
+    return {static_cast<int>(blockIdx.y * norm.side + thread % norm.side) * lanes, thread / norm.side, 256 / norm.side};
+}
+
+// Where pixel i of channel c is, pixels being numbered in C order over (n, h, w).
+template <int lanes> __device__ inline long long offset_of(int i, int c, const Norm& norm, const Strides& by) {
+    if (lanes > 1) return static_cast<long long>(i) * norm.C + c;
     return i / norm.W / norm.H * by.n + c * by.c + i / norm.W % norm.H * by.h + i % norm.W * by.w;
 }
-__device__ inline Strides dense(const Norm& norm) {
-    const long long plane = static_cast<long long>(norm.H) * norm.W;
-    return {norm.C * plane, plane, norm.W, 1};
+
+// `lanes` numbers of an array for the channels from c on; what stands for them where there is none.
+template <int lanes, class T> __device__ inline void of_channels(float (&values)[lanes], const T* array, int c, float otherwise) {
+    for (int k = 0; k < lanes; k++) values[k] = array ? wide(array[c + k]) : otherwise;
 }
 
-// `mean` and `rstd` are what the channel was normalised with; `new_mean` and `new_var` (may be null) the running statistics
-// moved towards the batch's by `momentum`, the variance with divisor count - 1.
-template <class T>
-__global__ void __launch_bounds__(256) batch_norm(const T* x, const T* weight, const T* bias, const T* running_mean, const T* running_var,
-                                                  T* y, float* mean, float* rstd, T* new_mean, T* new_var, Strides x_by, Norm norm) {
-    SHARED(Sums, sums);
-    const int c = blockIdx.x, count = norm.N * norm.H * norm.W;
-    float center, variance;
-    if (norm.training) {
-        float sum = 0;
-        for (int i = threadIdx.x; i < count; i += 256) sum += wide(x[offset_of(i, c, norm, x_by)]);
-        center = block_sum(sum, sums) / count;
-        sum = 0;
-        for (int i = threadIdx.x; i < count; i += 256) {
-            float off = wide(x[offset_of(i, c, norm, x_by)]) - center;
-            sum += off * off;
+// The mean of each slice, and the sum of squares about it.
+template <class T, int lanes>
+__global__ void __launch_bounds__(256) batch_norm_slices(const T* x, float* means, float* squares, Strides by, Norm norm) {
+    SHARED(Columns<lanes>, columns);
+    const Mine<lanes> at = mine<lanes>(norm);
+    const int first = blockIdx.x * norm.pixels, end = min(first + norm.pixels, norm.N * norm.H * norm.W);
+    float sums[lanes] = {}, center[lanes];
+    if (at.c < norm.C)
+        for (int i = first + at.row; i < end; i += at.rows) {
+            const Vector<T, lanes> values = load<lanes>(x + offset_of<lanes>(i, at.c, norm, by));
+            for (int k = 0; k < lanes; k++) sums[k] += wide(values.of[k]);
         }
-        variance = block_sum(sum, sums) / count;
-    } else {
-        center = wide(running_mean[c]);
-        variance = wide(running_var[c]);
+    sum_rows(sums, norm.side, columns);
+    for (int k = 0; k < lanes; k++) {
+        center[k] = sums[k] / (end - first);
+        sums[k] = 0;
     }
-    const float reciprocal = 1 / sqrtf(variance + norm.eps);
-    const float scale = weight ? reciprocal * wide(weight[c]) : reciprocal, shift = bias ? wide(bias[c]) : 0.0f;
-    const Strides y_by = dense(norm);
-    for (int i = threadIdx.x; i < count; i += 256)
-        y[offset_of(i, c, norm, y_by)] = narrow<T>((wide(x[offset_of(i, c, norm, x_by)]) - center) * scale + shift);
-    if (threadIdx.x == 0) {
-        mean[c] = center;
-        rstd[c] = reciprocal;
-        if (new_mean) {
-            const float unbiased = variance * (static_cast<float>(count) / (count - 1));
-            new_mean[c] = narrow<T>(wide(running_mean[c]) * (1 - norm.momentum) + center * norm.momentum);
-            new_var[c] = narrow<T>(wide(running_var[c]) * (1 - norm.momentum) + unbiased * norm.momentum);
+    if (at.c < norm.C)
+        for (int i = first + at.row; i < end; i += at.rows) {
+            const Vector<T, lanes> values = load<lanes>(x + offset_of<lanes>(i, at.c, norm, by));
+            for (int k = 0; k < lanes; k++) {
+                const float off = wide(values.of[k]) - center[k];
+                sums[k] += off * off;
+            }
         }
+    sum_rows(sums, norm.side, columns);
+    if (at.row || at.c >= norm.C) return;
+    for (int k = 0; k < lanes; k++) {
+        means[static_cast<long long>(blockIdx.x) * norm.C + at.c + k] = center[k];
+        squares[static_cast<long long>(blockIdx.x) * norm.C + at.c + k] = sums[k];
     }
 }
 
-// Each of dx, dweight and dbias may be null.
+struct Moments { float count, mean, squares; };
+
+// The moments of two sets together (Chan, Golub and LeVeque 1979).
+__device__ inline Moments merged(Moments a, Moments b) {
+    const float count = a.count + b.count, apart = b.mean - a.mean;
+    if (b.count == 0) return a;
+    return {count, a.mean + apart * (b.count / count), a.squares + b.squares + apart * apart * (a.count * (b.count / count))};
+}
+
+struct Channels { Moments of[256]; };
+
+// What each channel is normalised with: the moments of all slices, or the running ones; 32 channels a block. `new_mean` and
+// `new_var` (may be null) are the running statistics moved towards the batch's by `momentum`, the variance with divisor count - 1.
 template <class T>
-__global__ void __launch_bounds__(256) batch_norm_backward(const T* x, const T* dy, const T* weight, const float* mean, const float* rstd,
-                                                           T* dx, T* dweight, T* dbias, Strides x_by, Strides dy_by, Norm norm) {
-    SHARED(Sums, sums);
-    const int c = blockIdx.x, count = norm.N * norm.H * norm.W;
-    const float center = mean[c], reciprocal = rstd[c];
-    float total = 0, along = 0;
-    for (int i = threadIdx.x; i < count; i += 256) {
-        const float d = wide(dy[offset_of(i, c, norm, dy_by)]);
-        total += d;
-        along += d * ((wide(x[offset_of(i, c, norm, x_by)]) - center) * reciprocal);
-    }
-    total = block_sum(total, sums);
-    along = block_sum(along, sums);
-    if (threadIdx.x == 0) {
-        if (dweight) dweight[c] = narrow<T>(along);
-        if (dbias) dbias[c] = narrow<T>(total);
-    }
-    if (!dx) return;
-    const float scale = weight ? reciprocal * wide(weight[c]) : reciprocal;
-    const Strides dx_by = dense(norm);
-    for (int i = threadIdx.x; i < count; i += 256) {
-        float d = wide(dy[offset_of(i, c, norm, dy_by)]);
-        if (norm.training) {
-            const float normal = (wide(x[offset_of(i, c, norm, x_by)]) - center) * reciprocal;
-            d -= (total + normal * along) / count;
+__global__ void __launch_bounds__(256) batch_norm_moments(const float* means, const float* squares, const T* running_mean,
+                                                          const T* running_var, float* mean, float* rstd, T* new_mean, T* new_var,
+                                                          Norm norm) {
+    SHARED(Channels, channels);
+    const int thread = threadIdx.x, c = blockIdx.x * 32 + thread % 32, pixels = norm.N * norm.H * norm.W;
+    Moments all = {0, 0, 0};
+    if (norm.training && c < norm.C)
+        for (int slice = thread / 32; slice < norm.slices; slice += 8) {
+            const long long i = static_cast<long long>(slice) * norm.C + c;
+            const int count = min(norm.pixels, pixels - slice * norm.pixels);
+            const Moments one = {static_cast<float>(count), means[i], squares[i]};
+            all = all.count == 0 ? one : merged(all, one);
         }
-        dx[offset_of(i, c, norm, dx_by)] = narrow<T>(d * scale);
+    channels.of[thread] = all;
+    for (int half = 128; half >= 32; half /= 2) {
+        __syncthreads();
+        if (thread < half) channels.of[thread] = merged(channels.of[thread], channels.of[thread + half]);
+    }
+    if (thread >= 32 || c >= norm.C) return;
+    all = channels.of[thread];
+    const float center = norm.training ? all.mean : wide(running_mean[c]);
+    const float variance = norm.training ? all.squares / pixels : wide(running_var[c]);
+    mean[c] = center;
+    rstd[c] = 1 / sqrtf(variance + norm.eps);
+    if (new_mean) {
+        const float unbiased = variance * (static_cast<float>(pixels) / (pixels - 1));
+        new_mean[c] = narrow<T>(wide(running_mean[c]) * (1 - norm.momentum) + center * norm.momentum);
+        new_var[c] = narrow<T>(wide(running_var[c]) * (1 - norm.momentum) + unbiased * norm.momentum);
+    }
+}
+
+// (x - mean) rstd weight + bias, and with `relu` the larger of that and 0.
+template <class T, int lanes>
+__global__ void __launch_bounds__(256) batch_norm(const T* x, const T* weight, const T* bias, const float* mean, const float* rstd, T* y,
+                                                  Strides by, Norm norm) {
+    const Mine<lanes> at = mine<lanes>(norm);
+    if (at.c >= norm.C) return;
+    float center[lanes], scale[lanes], shift[lanes];
+    of_channels<lanes>(center, mean, at.c, 0);
+    of_channels<lanes>(scale, weight, at.c, 1);
+    of_channels<lanes>(shift, bias, at.c, 0);
+    for (int k = 0; k < lanes; k++) scale[k] *= rstd[at.c + k];
+    const int first = blockIdx.x * norm.pixels, end = min(first + norm.pixels, norm.N * norm.H * norm.W);
+    for (int i = first + at.row; i < end; i += at.rows) {
+        const Vector<T, lanes> values = load<lanes>(x + offset_of<lanes>(i, at.c, norm, by));
+        Vector<T, lanes> result;
+        for (int k = 0; k < lanes; k++) {
+            const float value = (wide(values.of[k]) - center[k]) * scale[k] + shift[k];
+            result.of[k] = narrow<T>(norm.relu && value <= 0 ? 0.0f : value);
+        }
+        store(y + static_cast<long long>(i) * norm.C + at.c, result);
+    }
+}
+
+// How the gradient passes the ReLU: where the result (may be null: there is none) is larger than 0.
+template <class T, int lanes>
+__device__ inline float passed(const Vector<T, lanes>& d, const Vector<T, lanes>& y, int k, const Norm& norm) {
+    return norm.relu && wide(y.of[k]) <= 0 ? 0.0f : wide(d.of[k]);
+}
+
+// The sums of dy, and of dy times the normalised x, over each slice. `y` is the result, and only looked at with `relu`.
+template <class T, int lanes>
+__global__ void __launch_bounds__(256) batch_norm_backward_slices(const T* x, const T* dy, const T* y, const float* mean,
+                                                                  const float* rstd, float* totals, float* alongs, Strides x_by,
+                                                                  Strides dy_by, Norm norm) {
+    SHARED(Columns<lanes>, columns);
+    const Mine<lanes> at = mine<lanes>(norm);
+    const int first = blockIdx.x * norm.pixels, end = min(first + norm.pixels, norm.N * norm.H * norm.W);
+    float total[lanes] = {}, along[lanes] = {};
+    if (at.c < norm.C) {
+        float center[lanes], reciprocal[lanes];
+        of_channels<lanes>(center, mean, at.c, 0);
+        of_channels<lanes>(reciprocal, rstd, at.c, 0);
+        for (int i = first + at.row; i < end; i += at.rows) {
+            const Vector<T, lanes> values = load<lanes>(x + offset_of<lanes>(i, at.c, norm, x_by));
+            const Vector<T, lanes> ds = load<lanes>(dy + offset_of<lanes>(i, at.c, norm, dy_by));
+            Vector<T, lanes> ys = {};
+            if (norm.relu) ys = load<lanes>(y + static_cast<long long>(i) * norm.C + at.c);
+            for (int k = 0; k < lanes; k++) {
+                const float d = passed<T, lanes>(ds, ys, k, norm);
+                total[k] += d;
+                along[k] += d * ((wide(values.of[k]) - center[k]) * reciprocal[k]);
+            }
+        }
+    }
+    sum_rows(total, norm.side, columns);
+    sum_rows(along, norm.side, columns);
+    if (at.row || at.c >= norm.C) return;
+    for (int k = 0; k < lanes; k++) {
+        totals[static_cast<long long>(blockIdx.x) * norm.C + at.c + k] = total[k];
+        alongs[static_cast<long long>(blockIdx.x) * norm.C + at.c + k] = along[k];
+    }
+}
+
+// Both sums over all slices, 32 channels a block: for dx, and as the gradients of weight and bias (may be null).
+template <class T>
+__global__ void __launch_bounds__(256) batch_norm_sums(const float* totals, const float* alongs, float* total, float* along, T* dweight,
+                                                       T* dbias, Norm norm) {
+    SHARED(Columns<2>, columns);
+    const int thread = threadIdx.x, c = blockIdx.x * 32 + thread % 32;
+    float sums[2] = {};
+    if (c < norm.C)
+        for (int slice = thread / 32; slice < norm.slices; slice += 8) {
+            sums[0] += totals[static_cast<long long>(slice) * norm.C + c];
+            sums[1] += alongs[static_cast<long long>(slice) * norm.C + c];
+        }
+    sum_rows(sums, 32, columns);
+    if (thread >= 32 || c >= norm.C) return;
+    total[c] = sums[0];
+    along[c] = sums[1];
+    if (dbias) dbias[c] = narrow<T>(sums[0]);
+    if (dweight) dweight[c] = narrow<T>(sums[1]);
+}
+
+// dx = (dy - (total + normal * along) / count) rstd weight in training, else dy rstd weight.
+template <class T, int lanes>
+__global__ void __launch_bounds__(256) batch_norm_backward(const T* x, const T* dy, const T* y, const T* weight, const float* mean,
+                                                           const float* rstd, const float* total, const float* along, T* dx,
+                                                           Strides x_by, Strides dy_by, Norm norm) {
+    const Mine<lanes> at = mine<lanes>(norm);
+    if (at.c >= norm.C) return;
+    const int count = norm.N * norm.H * norm.W;
+    float scale[lanes], center[lanes], steady[lanes], slope[lanes];  // dx = (dy - steady - (x - center) slope) scale
+    of_channels<lanes>(scale, weight, at.c, 1);
+    of_channels<lanes>(center, mean, at.c, 0);
+    for (int k = 0; k < lanes; k++) {
+        scale[k] *= rstd[at.c + k];
+        steady[k] = norm.training ? total[at.c + k] / count : 0;
+        slope[k] = norm.training ? rstd[at.c + k] * (along[at.c + k] / count) : 0;
+    }
+    const int first = blockIdx.x * norm.pixels, end = min(first + norm.pixels, count);
+    for (int i = first + at.row; i < end; i += at.rows) {
+        Vector<T, lanes> values = {}, ys = {}, result;
+        if (norm.training) values = load<lanes>(x + offset_of<lanes>(i, at.c, norm, x_by));
+        if (norm.relu) ys = load<lanes>(y + static_cast<long long>(i) * norm.C + at.c);
+        const Vector<T, lanes> ds = load<lanes>(dy + offset_of<lanes>(i, at.c, norm, dy_by));
+        for (int k = 0; k < lanes; k++) {
+            float d = passed<T, lanes>(ds, ys, k, norm);
+            if (norm.training) d -= steady[k] + (wide(values.of[k]) - center[k]) * slope[k];
+            result.of[k] = narrow<T>(d * scale[k]);
+        }
+        store(dx + static_cast<long long>(i) * norm.C + at.c, result);
     }
 }

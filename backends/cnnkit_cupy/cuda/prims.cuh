@@ -5,6 +5,7 @@
 #define SHARED(type, name) __shared__ type name  // the block's shared memory: one struct
 
 struct alignas(2) __half { unsigned short bits; };  // by its bits: no header has to be found on the user's machine
+struct alignas(2) __nv_bfloat16 { unsigned short bits; };  // the upper half of a float
 
 __device__ inline float __half2float(__half h) {
     float x;
@@ -21,8 +22,6 @@ template <class T> __device__ inline T load_at_once(const T* from) { return *fro
 template <class T> __device__ inline void store_at_once(T* to, const T& value) { *to = value; }
 
 #endif
-
-struct alignas(2) __nv_bfloat16 { unsigned short bits; };  // the upper half of a float
 
 // Rounds to the nearest, ties to even; a NaN stays one. From sm_80 on it is one instruction.
 __device__ inline __nv_bfloat16 rounded_to_bfloat16(float x) {
@@ -73,6 +72,21 @@ __device__ inline float block_sum(float mine, Sums& sums) {
     }
     __syncthreads();
     return sums.of[0];
+}
+
+// The block as rows of `side` threads (a power of two), each thread with n sums: those of its column, for the first row and
+// in `columns` for everybody.
+template <int n> struct Columns { float of[n][256]; };
+template <int n> __device__ inline void sum_rows(float (&mine)[n], int side, Columns<n>& columns) {
+    const int thread = threadIdx.x;
+    __syncthreads();  // the sums before have been read
+    for (int k = 0; k < n; k++) columns.of[k][thread] = mine[k];
+    for (int half = 128; half >= side; half /= 2) {
+        __syncthreads();
+        for (int k = 0; k < n && thread < half; k++) columns.of[k][thread] += columns.of[k][thread + half];
+    }
+    __syncthreads();
+    for (int k = 0; k < n; k++) mine[k] = columns.of[k][thread % side];
 }
 
 __device__ inline float warp_sum(float mine) {

@@ -3,7 +3,7 @@
 
 struct Key { unsigned first, second; };
 struct Words { unsigned x, y; };
-struct Sizes { int C, H, W; };
+struct Sizes { int C, H, W; long long count; };  // count: pairs of pixels of a channel
 
 __device__ inline unsigned rotated(unsigned x, int by) { return x << by | x >> (32 - by); }
 
@@ -24,25 +24,55 @@ __device__ inline Words threefry(Key key, unsigned long long counter) {
 }
 
 __global__ void __launch_bounds__(256) random_bits(int* bits, long long count, Key key) {
-    long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
+    const long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (2 * i >= count) return;
-    Words words = threefry(key, i);
-    bits[2 * i] = static_cast<int>(words.x);
-    if (2 * i + 1 < count) bits[2 * i + 1] = static_cast<int>(words.y);
+    const Words words = threefry(key, i);
+    const Vector<int, 2> both = {static_cast<int>(words.x), static_cast<int>(words.y)};
+    if (2 * i + 1 < count) store(bits + 2 * i, both);
+    else bits[2 * i] = both.of[0];
 }
 
-template <class T> __device__ inline T dropped(const T* x, const Strides& by, Sizes size, long long i, bool kept, float scale) {
-    const long long w = i % size.W, h = i / size.W % size.H, c = i / size.W / size.H % size.C, n = i / size.W / size.H / size.C;
-    return narrow<T>(wide(x[n * by.n + c * by.c + h * by.h + w * by.w]) * (kept ? scale : 0.0f));
+// What is kept: draws whose top 24 bits are below `threshold`, multiplied by `scale`. Also the gradient.
+struct Kept { unsigned threshold; float scale; };
+
+template <class T> __device__ inline T dropped(T x, unsigned word, const Kept& kept) {
+    return narrow<T>(wide(x) * (word >> 8 < kept.threshold ? kept.scale : 0.0f));
 }
 
-// Elements whose draw's top 24 bits are below `threshold` are kept and multiplied by `scale`; also the gradient.
-template <class T>
-__global__ void __launch_bounds__(256) dropout(const T* x, T* y, Strides x_by, Sizes size, long long count, Key key,
-                                               unsigned threshold, float scale) {
-    long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (2 * i >= count) return;
-    Words words = threefry(key, i);
-    y[2 * i] = dropped(x, x_by, size, 2 * i, words.x >> 8 < threshold, scale);
-    if (2 * i + 1 < count) y[2 * i + 1] = dropped(x, x_by, size, 2 * i + 1, words.y >> 8 < threshold, scale);
+// Elements in C order, 16 bytes a thread.
+template <class T, int lanes>
+__global__ void __launch_bounds__(256) dropout(const T* x, T* y, long long count, Key key, Kept kept) {
+    const long long first = (static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x) * lanes;
+    if (first >= count) return;
+    const bool whole = first + lanes <= count;
+    Vector<T, lanes> values = {};
+    if (whole) values = load<lanes>(x + first);
+    else
+        for (int k = 0; first + k < count; k++) values.of[k] = x[first + k];
+    for (int k = 0; k < lanes; k += 2) {
+        const Words words = threefry(key, (first + k) / 2);
+        values.of[k] = dropped(values.of[k], words.x, kept);
+        values.of[k + 1] = dropped(values.of[k + 1], words.y, kept);
+    }
+    if (whole) store(y + first, values);
+    else
+        for (int k = 0; first + k < count; k++) y[first + k] = values.of[k];
+}
+
+// Images of any strides, into memory with the channels last: two pixels of a channel a thread, which are one counter's two
+// words where the channel begins at an even number.
+template <class T, class Index>
+__global__ void __launch_bounds__(256) dropout_images(const T* x, T* y, Strides by, Sizes size, Key key, Kept kept) {
+    const long long number = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (number >= size.count) return;
+    const Index i = static_cast<Index>(number), pixels = static_cast<Index>(size.H) * size.W, pairs = (pixels + 1) / 2;
+    const Index c = i % size.C, pixel = 2 * (i / size.C % pairs), n = i / size.C / pairs;
+    const unsigned long long first = static_cast<unsigned long long>(n * size.C + c) * pixels + pixel;
+    Words words = threefry(key, first / 2);
+    unsigned word = first % 2 ? words.y : words.x;
+    for (int k = 0; k < 2 && pixel + k < pixels; k++) {
+        const Index h = (pixel + k) / size.W, w = (pixel + k) % size.W;
+        y[(n * pixels + pixel + k) * size.C + c] = dropped(x[n * by.n + c * by.c + h * by.h + w * by.w], word, kept);
+        word = first % 2 ? threefry(key, first / 2 + 1).x : words.y;
+    }
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -28,15 +31,11 @@ def main(
         raise typer.BadParameter("--write needs every architecture: leave --arch out")
     used: dict[str, dict[int, Usage]] = {}
     found: list[str] = []
-    for module in sorted({kernel.module for kernel in table().values()}):
-        for n in archs:
-            try:
-                compiled = compile_module(module, n)
-            except RuntimeError as error:
-                found.append(str(error))
-                continue
-            found += faults(module, n, compiled)
-            for name, usage in compiled.usage.items():
+    tasks = list(product(sorted({kernel.module for kernel in table().values()}), archs))
+    with ProcessPoolExecutor(os.cpu_count()) as processes:
+        for (_, n), (usages, wrong) in zip(tasks, processes.map(_compiled, *zip(*tasks))):
+            found += wrong
+            for name, usage in usages.items():
                 used.setdefault(name, {})[n] = usage
 
     columns = page.headings(archs)
@@ -56,6 +55,15 @@ def main(
         text = page.replaced(write.read_text(encoding="utf-8"), "kernels", page.listing(table()))
         text = page.replaced(text, "report", page.report(table(), used, archs, version()))
         write.write_text(text, encoding="utf-8")
+
+
+def _compiled(module: str, arch: int) -> tuple[dict[str, Usage], list[str]]:
+    """One file for one architecture: what its instances use, and what is wrong."""
+    try:
+        compiled = compile_module(module, arch)
+    except RuntimeError as error:
+        return {}, [str(error)]
+    return compiled.usage, faults(module, arch, compiled)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,11 @@ def faults(module: str, arch: int, compiled: Compiled) -> list[str]:
             found.append(f"{what} spills {usage.spills} bytes of registers")
         if usage.shared != kernel.shared:
             found.append(f"{what} has {usage.shared} bytes of shared memory, and its row in the table says {kernel.shared}")
-        blocks = LIMITS[arch].blocks(kernel.block, usage.registers, usage.shared)
+        shared = usage.shared + kernel.dynamic
+        if shared > LIMITS[arch].most_shared:
+            found.append(f"{what}: a block takes {shared} bytes of shared memory, and may have {LIMITS[arch].most_shared}")
+            continue
+        blocks = LIMITS[arch].blocks(kernel.block, usage.registers, shared)
         if blocks < (kernel.launch_bounds[1:] or (1,))[0]:
             found.append(f"{what}: {blocks} blocks on a multiprocessor, and its launch bounds promise {kernel.launch_bounds[1:]}")
     return found

@@ -36,6 +36,11 @@ class Multiprocessor:
         return min(self.most_blocks, self.threads // WARP // warps, held // warps,
                    self.shared // taken if taken else self.most_blocks)
 
+    @property
+    def most_shared(self) -> int:
+        """The bytes of shared memory that one block may have, if it asks for them."""
+        return self.shared - self.reserved
+
     def occupancy(self, block: tuple[int, ...], registers: int, shared: int) -> float:
         """Which part of the threads that it could hold are there."""
         return self.blocks(block, registers, shared) * _up(prod(block), WARP) / self.threads

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 
 from cnnkit_cupy.launcher import Kernel
+from cnnkit_cupy.sources import source
 from cnnkit_cupy.static.compiling import Usage, options
 from cnnkit_cupy.static.occupancy import LIMITS
 
@@ -21,7 +23,7 @@ def listing(kernels: Mapping[str, Kernel]) -> str:
         types = sorted(k.name.removeprefix(name) for k in members)
         lines.append(f"| {', '.join(f'`{op}`' for op in first.ops)} | `{name}` | `{module}.cu` "
                      f"| {_one(['x'.join(str(n) for n in k.block if n > 1) for k in members])} "
-                     f"| {_one([k.shared for k in members])} | {_one([f'sm_{k.arch}' for k in members])} "
+                     f"| {_one([k.shared + k.dynamic for k in members])} | {_one([f'sm_{k.arch}' for k in members])} "
                      f"| {', '.join(f'`{t}`' for t in types) if types != [''] else 'one'} |")
     return "\n".join(lines)
 
@@ -38,7 +40,7 @@ def row(name: str, kernel: Kernel, usage: Mapping[int, Usage], archs: tuple[int,
         if arch not in usage:
             cells.append("–")
             continue
-        taken = (kernel.block, usage[arch].registers, usage[arch].shared)
+        taken = (kernel.block, usage[arch].registers, usage[arch].shared + kernel.dynamic)
         cells.append(f"{taken[1]}, {LIMITS[arch].blocks(*taken)}, {LIMITS[arch].occupancy(*taken):.0%}")
     return cells
 
@@ -53,8 +55,16 @@ def report(kernels: Mapping[str, Kernel], used: Mapping[str, Mapping[int, Usage]
     told = " ".join(options(archs[0])).replace(f"sm_{archs[0]}", "sm_XX")
     rows = [headings(archs), ["---"] * (len(archs) + 4)]
     rows += [row(f"`{name}`", kernels[name], usage, archs) for name, usage in sorted(used.items())]
-    return "\n".join([f"NVRTC {compiler}, `{told}`: {len(used)} instances, no warning.", "",
+    return "\n".join([f"NVRTC {compiler}, `{told}`: {len(used)} instances, no warning. "
+                      f"Sources and table: `{fingerprint(kernels)}`.", "",
                       *(f"| {' | '.join(cells)} |" for cells in rows)])
+
+
+def fingerprint(kernels: Mapping[str, Kernel]) -> str:
+    """A hash of all that the report follows from: the sources, the rows of the table, the options."""
+    parts = [source(module) for module in sorted({k.module for k in kernels.values()})]
+    parts += [repr((k.module, name, k.block, k.shared, k.dynamic, k.launch_bounds, k.arch)) for name, k in sorted(kernels.items())]
+    return hashlib.sha256("\0".join([*parts, *options(0)]).encode()).hexdigest()[:16]
 
 
 def section(page: str, name: str) -> str:

@@ -1,31 +1,28 @@
-// One thread block at a time: a fiber for each CUDA thread, barriers, shuffles and shared memory, and a scheduler that
+// One thread block at a time: a fiber for each CUDA thread, barriers, exchanges and shared memory, and a scheduler that
 // finds barriers that not every thread reaches.
 #pragma once
-#include <cstdint>
+#include <link.h>
+#include <sys/mman.h>
+
 #include <cstdio>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "emulated.h"
 #include "fibers.h"
 
-struct uint3 { unsigned x, y, z; };
-struct dim3 {
-    unsigned x, y, z;
-    constexpr dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
-};
-
-static uint3 threadIdx, blockIdx;
-static dim3 blockDim, gridDim;
-static constexpr int warpSize = 32;
+uint3 threadIdx, blockIdx;
+dim3 blockDim, gridDim;
 
 namespace emu {
 
 enum class State { ready, at_block_barrier, at_warp_barrier, left };
 enum Schedule { in_order, reversed, skewed };
 
-constexpr size_t stack_size = 128 * 1024;
-constexpr size_t guard = 64;             // bytes before and after each shared declaration
+constexpr size_t stack_size = 128 * 1024, page = 4096;
+constexpr size_t shared_room = 1 << 20;  // for all declarations of a kernel
+constexpr size_t guard = 256;            // bytes between them
 constexpr unsigned char poison = 0xFF;   // every float, double and half made of it is NaN
 
 struct Thread {
@@ -35,14 +32,14 @@ struct Thread {
     const char* site;      // where it waits: "conv.cu:42"
     unsigned mask;         // the lanes it waits for
     bool orders;           // whether its warp barrier orders memory too: __syncwarp does, a shuffle does not
-    uint64_t given, shown;  // what it brings to a shuffle; what the others may read once all have come
+    uint64_t given, shown;  // what it brings to an exchange; what the others may read once all have come
 };
 
 struct Shared {
     const char* site;
+    char* start;
     size_t size;
-    std::vector<unsigned char> memory;
-    bool live;
+    bool live;  // in this block
 };
 
 struct Failure { std::string message; };
@@ -61,14 +58,15 @@ struct Random {  // splitmix64 (Steele, Lea and Flood 2014): small, and the same
 };
 
 static std::vector<Thread> threads;
-static std::vector<char*> stacks;
-static std::vector<Shared*> shared_blocks;
+static std::vector<Shared> shared_blocks;
+static char* shared_memory = nullptr;
+static size_t shared_used = 0, dynamic_size = 0;
 static Fiber scheduler;
 static Thread* current = nullptr;
-static unsigned waiting = 0, gone = 0;
+static unsigned waiting = 0, gone = 0, block_number = 0;
 static unsigned block_phase = 0;              // how many block barriers came before
 static std::vector<unsigned> warp_phases;     // how many __syncwarp each warp has passed
-static void (*kernel)(void** arguments) = nullptr;
+static Runner kernel = nullptr;
 static void** kernel_arguments = nullptr;
 static std::string fault;   // set by a thread that must not go on
 
@@ -77,6 +75,7 @@ static std::string name(const uint3& i) {
 }
 
 static unsigned number(const Thread& t) { return unsigned(&t - threads.data()); }
+static bool same(const char* a, const char* b) { return a == b || !strcmp(a, b); }
 
 static void wait(State state, const char* site, unsigned mask) {
     current->state = state;
@@ -95,66 +94,123 @@ static void enter() {
     for (;;) wait(State::left, "", 0);
 }
 
-static void block_barrier(const char* site) { wait(State::at_block_barrier, site, 0); }
+// -- what kernels call -----------------------------------------------------------------------------------------------
 
-static void warp_barrier(unsigned mask, const char* site, bool orders = true) {
+unsigned lane() { return number(*current) % 32; }
+
+void block_barrier(const char* site) { wait(State::at_block_barrier, site, 0); }
+
+int block_sum(int value, const char* site) {
+    current->given = uint64_t(int64_t(value));
+    block_barrier(site);
+    int sum = 0;
+    for (Thread& t : threads) sum += int(int64_t(t.shown));
+    return sum;
+}
+
+static void meet(unsigned mask, const char* site, bool orders) {
     current->orders = orders;
-    if (!(mask >> number(*current) % 32 & 1))
+    if (!(mask >> lane() & 1))
         fail("thread " + name(current->index) + " calls a warp barrier at " + site + " whose mask leaves it out");
     wait(State::at_warp_barrier, site, mask);
 }
 
-template <class T> static T shuffle(unsigned mask, T value, unsigned lane, const char* site) {
-    static_assert(sizeof(T) <= 8, "shuffles move at most 8 bytes");
-    current->given = 0;
-    memcpy(&current->given, &value, sizeof value);
-    warp_barrier(mask, site, false);
+void warp_barrier(unsigned mask, const char* site) { meet(mask, site, true); }
+
+uint64_t exchange(unsigned mask, uint64_t value, unsigned lane, const char* site) {
+    current->given = value;
+    meet(mask, site, false);
     unsigned mine = number(*current), source = mine / 32 * 32 + lane;
     if (source >= threads.size() || !(mask >> lane & 1))
         fail("thread " + name(current->index) + " reads lane " + std::to_string(lane) + " at " + site + ", which takes no part");
-    T result;
-    memcpy(&result, &threads[source].shown, sizeof result);
-    return result;
+    return threads[source].shown;
 }
 
-static void (*trace_region)(uintptr_t start, size_t size, bool shared) = nullptr;  // set by trace.h
+unsigned ballot(unsigned mask, bool vote, const char* site) {
+    current->given = vote;
+    meet(mask, site, false);
+    unsigned first = number(*current) / 32 * 32, votes = 0;
+    for (unsigned lane = 0; lane < 32 && first + lane < threads.size(); lane++)
+        if (mask >> lane & 1) votes |= unsigned(threads[first + lane].shown) << lane;
+    return votes;
+}
 
-// Memory that the block shares, of exactly this size: NaN at the block's start, with guards that are checked at its end.
-static void* shared(size_t size, const char* site) {
-    Shared* found = nullptr;
-    for (Shared* s : shared_blocks)
-        if (s->site == site && s->size == size) found = s;
-    if (!found) shared_blocks.push_back(found = new Shared{site, size, std::vector<unsigned char>(size + 2 * guard + 256), false});
-    auto start = (reinterpret_cast<uintptr_t>(found->memory.data()) + guard + 255) & ~uintptr_t(255);
-    if (!found->live) {
-        memset(found->memory.data(), poison, found->memory.size());
-        found->live = true;
-        if (trace_region) trace_region(start, size, true);
+// -- shared memory: NaN at the block's start, with guards between declarations that are checked at its end ---------------
+
+static Shared& declare(size_t size, const char* site) {
+    if (shared_used + size + 3 * guard > shared_room) fail(std::string(site) + " declares more shared memory than there is");
+    shared_blocks.push_back({site, shared_memory + shared_used + guard, size, false});
+    shared_used = (shared_used + guard + size + 255) & ~size_t(255);
+    return shared_blocks.back();
+}
+
+static void* enliven(Shared& s) {
+    if (!s.live) memset(s.start - guard, poison, s.size + 2 * guard);
+    s.live = true;
+    return s.start;
+}
+
+void* shared(size_t size, const char* site) {
+    for (Shared& s : shared_blocks)
+        if (s.size == size && same(s.site, site)) return enliven(s);
+    return enliven(declare(size, site));
+}
+
+void* dynamic_shared() { return shared(dynamic_size, "the launch"); }
+
+// Plain `__shared__` variables are thread_local to the compiler, so that they lie in one segment, templates' too: this one. Only
+// one host thread runs kernels at a time, and blocks run one after the other.
+thread_local char anchor;
+static char* plain_memory = nullptr;
+static size_t plain_size = 0;
+
+static int in_segment(dl_phdr_info* info, size_t, void*) {
+    const auto self = reinterpret_cast<uintptr_t>(&table);
+    bool mine = false;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const auto& header = info->dlpi_phdr[i];
+        mine |= header.p_type == PT_LOAD && self - info->dlpi_addr - header.p_vaddr < header.p_memsz;
     }
-    return reinterpret_cast<void*>(start);
+    for (int i = 0; mine && i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_TLS && info->dlpi_phdr[i].p_memsz > sizeof anchor) {
+            plain_memory = static_cast<char*>(info->dlpi_tls_data);
+            plain_size = info->dlpi_phdr[i].p_memsz;
+        }
+    return mine;
+}
+
+static void find_plain_shared() {
+    anchor = 0;  // the segment is made when it is first touched
+    dl_iterate_phdr(in_segment, nullptr);
+    if (plain_size) shared_blocks.push_back({"__shared__ variables", plain_memory, plain_size, true});
 }
 
 static void check_shared() {
-    for (Shared* s : shared_blocks) {
-        if (!s->live) continue;
-        auto start = ((reinterpret_cast<uintptr_t>(s->memory.data()) + guard + 255) & ~uintptr_t(255))
-                     - reinterpret_cast<uintptr_t>(s->memory.data());
-        for (size_t i = 0; i < s->memory.size(); i++)
-            if ((i < start || i >= start + s->size) && s->memory[i] != poison)
-                throw Failure{"a thread of block " + name(blockIdx) + " wrote outside the shared memory declared at " + s->site
-                              + ": at byte " + std::to_string(long(i) - long(start)) + " of " + std::to_string(s->size)};
+    for (Shared& s : shared_blocks) {
+        if (!s.live || s.start == plain_memory) continue;
+        for (long i = -long(guard); i < long(s.size + guard); i++) {
+            if (i == 0) i = long(s.size);
+            if (static_cast<unsigned char>(s.start[i]) != poison)
+                throw Failure{"a thread of block " + name(blockIdx) + " wrote outside the shared memory declared at " + s.site
+                              + ": at byte " + std::to_string(i) + " of " + std::to_string(s.size)};
+        }
     }
 }
+
+// -- the scheduler ---------------------------------------------------------------------------------------------------
 
 // After a thread has stopped: let a barrier's threads go on if it was the last to come.
 static void release(Thread& t) {
     if (t.state == State::left) gone++;
     if (t.state == State::at_block_barrier && ++waiting == threads.size()) {
         for (Thread& other : threads)
-            if (strcmp(other.site, t.site))
+            if (!same(other.site, t.site))
                 throw Failure{"divergent barrier: thread " + name(other.index) + " of block " + name(blockIdx) + " waits at "
                               + other.site + ", thread " + name(t.index) + " at " + t.site};
-        for (Thread& other : threads) other.state = State::ready;
+        for (Thread& other : threads) {
+            other.state = State::ready;
+            other.shown = other.given;
+        }
         waiting = 0;
         block_phase++;
     }
@@ -164,7 +220,7 @@ static void release(Thread& t) {
             if (!(t.mask >> lane & 1)) continue;
             if (first + lane >= threads.size()) continue;  // a partial warp: lanes that do not exist have nothing to wait for
             Thread& other = threads[first + lane];
-            if (other.state != State::at_warp_barrier || other.mask != t.mask || strcmp(other.site, t.site)) return;
+            if (other.state != State::at_warp_barrier || other.mask != t.mask || !same(other.site, t.site)) return;
         }
         if (t.orders) warp_phases[first / 32]++;
         for (unsigned lane = 0; lane < 32 && first + lane < threads.size(); lane++)
@@ -199,16 +255,30 @@ static void resume(Thread& t) {
     release(t);
 }
 
+// Stacks for so many threads, each with a page below it that cannot be touched.
+static char* stacks_for(unsigned count) {
+    static char* memory = nullptr;
+    static unsigned room = 0;
+    if (room < count) {
+        if (memory) munmap(memory, room * stack_size);
+        room = count;
+        memory = static_cast<char*>(mmap(nullptr, room * stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        for (unsigned i = 0; i < room; i++) mprotect(memory + i * stack_size, page, PROT_NONE);
+    }
+    return memory;
+}
+
 static void start_block() {
     unsigned count = blockDim.x * blockDim.y * blockDim.z;
     threads.resize(count);
-    while (stacks.size() < count) stacks.push_back(static_cast<char*>(malloc(stack_size)));
-    for (Shared* s : shared_blocks) s->live = false;
+    char* stacks = stacks_for(count);
+    for (Shared& s : shared_blocks) s.live = false;
+    if (plain_size) memset(plain_memory, poison, plain_size);
     for (unsigned i = 0; i < count; i++) {
         Thread& t = threads[i];
         t.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
         t.state = State::ready;
-        t.fiber.prepare(stacks[i], stack_size, enter);
+        t.fiber.prepare(stacks + i * stack_size, stack_size - i % 32 * 128, enter);  // not all in the same lines of the cache
     }
     waiting = gone = block_phase = 0;
     warp_phases.assign((count + 31) / 32, 0);

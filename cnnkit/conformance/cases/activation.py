@@ -40,5 +40,6 @@ CASES = (
     Case("dropout", "half", (Draw((3, 4, 5)),), {"p": 0.5, "key": (3, 14)}, ROUNDING, half=True),
     Case("dropout", "few", (Draw((7, 9)),), {"p": 0.1, "key": (2**32 - 1, 2**31)}, ROUNDING),
     Case("dropout", "nothing", (Draw((2, 3)),), {"p": 0.0, "key": (0, 0)}, ROUNDING),
+    Case("dropout", "images-odd-size", (Draw((2, 3, 5, 3)),), {"p": 0.4, "key": (5, 6)}, ROUNDING),
     Case("dropout", "batch-0", (Draw((0, 3)),), {"p": 0.5, "key": (1, 2)}, ROUNDING),
 )

@@ -37,6 +37,13 @@ def chain(key: Sequence[str], name: str, x: tuple, weight: tuple, *, bias: bool 
                 EXACT if exact else SUMS, tuple(counts), half=half, smooth=False)
 
 
+def norm_relu(name: str, x: tuple, *, half: bool = False, **attrs: Any) -> Case:
+    """A case of batch normalisation and the ReLU behind it."""
+    C = x[1:2]
+    inputs = (Draw(x), Draw(C), Draw(C), Draw(C, grad=False), Draw(C, "positive", grad=False))
+    return Case(("batch_norm", "relu"), name, inputs, ({**BATCH_NORM, **attrs}, {}), SUMS, (5, 0), half=half, smooth=False)
+
+
 CONV_RELU, CONV_RELU_POOL = ("conv2d", "relu"), ("conv2d", "relu", "max_pool2d")
 CONV_NORM, CONV_NORM_RELU = ("conv2d", "batch_norm"), ("conv2d", "batch_norm", "relu")
 
@@ -70,6 +77,10 @@ CASES = (
     chain(CONV_NORM_RELU, "eval", (2, 2, 5, 4), (3, 2, 3, 3), bias=False, batch_norm={"training": False}),
     chain(CONV_NORM_RELU, "batch-0", (0, 2, 4, 4), (3, 2, 3, 3)),
     chain((*CONV_NORM_RELU, "max_pool2d"), "training", (2, 2, 6, 6), (3, 2, 3, 3), conv2d={"padding": SAME}),
+    norm_relu("training", (3, 4, 5, 3), half=True),
+    norm_relu("training-matrix-odd", (7, 5)),
+    norm_relu("eval", (2, 3, 4, 4), training=False),
+    norm_relu("eval-batch-0", (0, 3, 4, 4), training=False),
     chain(("linear", "relu"), "matrix", (4, 5), (3, 5)),
     chain(("linear", "relu"), "zeros-are-flat", (4, 3), (5, 3), exact=True),
     chain(("linear", "relu"), "no-bias-batch-0", (0, 5), (3, 5), bias=False),

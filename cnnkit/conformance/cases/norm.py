@@ -32,6 +32,7 @@ CASES = (
     batch_norm("training-batch-1", (1, 3, 3, 3)),
     batch_norm("training-one-pixel-map", (5, 3, 1, 1)),
     batch_norm("training-odd-channels", (2, 7, 3, 5)),
+    batch_norm("training-many-channels", (4, 32, 3, 3)),
     batch_norm("training-batch-0", (0, 3, 2, 2)),
     batch_norm("eval", (3, 3, 3, 4), training=False, half=True),
     batch_norm("eval-no-affine", (3, 2, 4, 3), training=False, affine=False),

@@ -1,7 +1,39 @@
-"""Which kernels a test launches."""
+"""`fake_cupy`: the CuPy backend on a CuPy made of NumPy, with two devices, kernels on the emulator; `launched`: which kernels a test launches."""
 
+import sys
+
+import cnnkit_cupy
+import fake_cupy as fake
 import pytest
 from cnnkit_cupy import conv_relu_pool, depthwise, direct, launcher
+
+from cnnkit import backends
+
+HERE = next(row for row in backends.list() if row.name == "emulator")
+
+
+def forget():
+    """Let the backend find its library anew."""
+    for name in ("namespace", "cuda", "dtypes", "_resolved", "_uploaders"):
+        cnnkit_cupy.backend.__dict__.pop(name, None)
+
+
+@pytest.fixture
+def fake_cupy(monkeypatch):
+    """The fake's module; ``CALLS`` has what was asked of it."""
+    if not HERE.available:
+        pytest.skip(HERE.reason)
+    for name in [n for n in sys.modules if n.split(".")[0] == "cupy" or n.startswith("array_api_compat.cupy")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name, module in fake.make().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(cnnkit_cupy, "_available", lambda: True)
+    fake.CALLS.clear()
+    forget()
+    yield fake
+    for name in [n for n in sys.modules if n.startswith("array_api_compat.cupy")]:
+        del sys.modules[name]
+    forget()
 
 
 @pytest.fixture

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from cnnkit_cupy import kernels, launcher, sources
 from cnnkit_emulator import build
+from cnnkit_emulator.device import KernelFault, counted, schedule, traced
 
 from cnnkit import backends, conformance
 from cnnkit.conformance.case import Case, expected
-from cnnkit.conformance.checks import bits, call, check_gradients, check_outputs, check_views, forward_and_back, has_kernel
-from cnnkit.conformance.runner import DRAW_CHECKS, UPDATE_CHECKS
+from cnnkit.conformance.checks import bits, call, check_gradients, check_outputs, check_views, has_kernel
+from cnnkit.conformance.draws import DRAW_CHECKS
+from cnnkit.conformance.updates import UPDATE_CHECKS, UpdateCase
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
@@ -33,32 +35,28 @@ def cases_of(module, target):
             or (isinstance(case, Case) and len(case.ops) > 1 and has_kernel(case, target) and ops & set(case.ops))]
 
 
-def fault_in(case, target):
-    """What the emulator says of a case as it runs now, or None."""
-    from cnnkit_emulator.device import KernelFault
+def checks_of(case):
+    if isinstance(case, Case):
+        return check_outputs, check_gradients, check_views
+    return UPDATE_CHECKS if isinstance(case, UpdateCase) else DRAW_CHECKS
 
-    try:
-        if isinstance(case, Case):
-            forward_and_back(case, target, expected(case, "float32"), "float32")
-    except KernelFault as fault:
-        return str(fault)
-    except AssertionError:
-        pass
-    return None
+
+def results(case, target):
+    """The bits of everything that the case computes."""
+    if not isinstance(case, Case):
+        return [check(case, target) for check in checks_of(case)]
+    right = expected(case, "float32")
+    outputs, backward = call(case, target, target.arrays(right.inputs), case.needs)
+    return bits(target, (*outputs, *(backward(target.asarray(right.dy)) if backward else ())))
 
 
 # -- the checks: each gives its name and what it says of the first case in which it finds something, or None ---------------
 
 def in_order(cases, target):
     """Threads in order: values that are not those of the loops, or, if there are none, a fault."""
-    from cnnkit_emulator.device import KernelFault
-
     found = None
     for case in cases:
-        checks = (check_outputs, check_gradients, check_views) if isinstance(case, Case) else (*UPDATE_CHECKS, *DRAW_CHECKS)
-        for check in checks:
-            if not isinstance(case, Case) and check.__annotations__["case"] != type(case).__name__:
-                continue
+        for check in checks_of(case):
             try:
                 check(case, target)
             except AssertionError as error:
@@ -70,35 +68,53 @@ def in_order(cases, target):
 
 def other_schedules(cases, target):
     """Threads in another order: other bits, or a fault."""
-    from cnnkit_emulator.device import KernelFault, schedule
-
-    def run(case):
-        right = expected(case, "float32")
-        outputs, backward = call(case, target, target.arrays(right.inputs), case.needs)
-        return bits(target, (*outputs, *(backward(target.asarray(right.dy)) if backward else ())))
-
     for case in cases:
-        if isinstance(case, Case):
-            before = run(case)
-            for order in OTHER_SCHEDULES:
-                try:
-                    with schedule(*order):
-                        if run(case) != before:
-                            return "schedule", f"{case.id}, {order[0]}: other bits than in order"
-                except KernelFault as fault:
-                    return "schedule", f"{case.id}, {order[0]}: {fault}"
+        before = results(case, target)
+        for order in OTHER_SCHEDULES:
+            try:
+                with schedule(*order):
+                    if results(case, target) != before:
+                        return "schedule", f"{case.id}, {order[0]}: other bits than in order"
+            except (AssertionError, KernelFault) as fault:
+                return "schedule", f"{case.id}, {order[0]}: {fault}"
     return None
 
 
-def tracer(cases, target):
-    """Every access watched: races, and reads of what nobody has written."""
-    from cnnkit_emulator.device import traced
+def watching(name, what):
+    def look(cases, target):
+        for case in cases:
+            try:
+                with traced(what):
+                    results(case, target)
+            except KernelFault as fault:
+                return name, f"{case.id}: {fault}"
+        return None
+    return look
 
-    with traced():
-        return next((("tracer", f"{case.id}: {fault}") for case in cases if (fault := fault_in(case, target))), None)
+
+def waste(case, target):
+    """What each launch of a case moves, over what it must move."""
+    with counted() as launches:
+        results(case, target)
+    return [(t.kernel, name, getattr(t, name) or 0) for t in launches
+            for name in ("loads", "stores", "shared_loads", "shared_stores", "written")]
 
 
-CHECKS = (in_order, other_schedules, tracer)
+def counter(cases, target):
+    """More sectors, passes over the banks, or bytes written than the kernel as it is."""
+    wrong = launcher.source
+    for case in cases:
+        launcher.source = sources.source
+        before = waste(case, target)
+        launcher.source = wrong
+        for (kernel, name, least), (_, _, moved) in zip(before, waste(case, target)):
+            if moved > 1.01 * least:
+                return "counter", f"{case.id}: {kernel}: {name} {moved:.2f} times the minimum, and must be {least:.2f}"
+    return None
+
+
+CHECKS = (in_order, other_schedules, watching("tracer", "races"), watching("alignment", "alignment"), watching("bounds", "bounds"),
+          counter)
 
 
 @pytest.mark.parametrize(("module", "mutant"), MUTANTS, ids=[f"{module}-{m['killed_by']}-{m['name']}" for module, m in MUTANTS])

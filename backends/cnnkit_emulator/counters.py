@@ -1,0 +1,130 @@
+"""``python -m cnnkit_emulator.counters``: what each CUDA kernel would move on a GPU, over the least that it must.
+
+Every op that the emulator's kernel tables serve is run once, forward and back, on channels-last arrays of a small size; a
+table of somebody else too. ``--write docs/gpu.md`` puts the result on that page, between its own marks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cnnkit import conformance
+from cnnkit.backends import backend_of
+from cnnkit.conformance import Case, Draw, Target
+from cnnkit.conformance.checks import call
+from cnnkit.ops import OPS
+from cnnkit_emulator.counting import Traffic
+from cnnkit_emulator.device import counted
+
+__all__ = ["COLUMNS", "launches", "rows"]
+
+X, Y = Draw((4, 16, 14, 14)), Draw((4, 32, 14, 14))
+CONV: dict[str, Any] = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+POOL: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "ceil_mode": False}
+AVERAGE: dict[str, Any] = {**POOL, "count_include_pad": True, "divisor_override": None}
+LOSS: dict[str, Any] = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
+WEIGHT, BIAS, CHANNELS = Draw((32, 16, 3, 3)), Draw((32,)), Draw((16,))
+CASES = (
+    Case("conv2d", "3x3", (X, WEIGHT, BIAS), CONV),
+    Case("conv2d", "3x3, stride 2", (X, WEIGHT, BIAS), {**CONV, "stride": (2, 2)}),
+    Case("conv2d", "1x1", (X, Draw((32, 16, 1, 1)), BIAS), {**CONV, "padding": ((0, 0), (0, 0))}),
+    Case("conv2d", "one channel", (Draw((4, 1, 28, 28)), Draw((8, 1, 3, 3)), Draw((8,))), CONV),
+    Case("conv2d", "depthwise", (Y, Draw((32, 1, 3, 3)), BIAS), {**CONV, "groups": 32}),
+    Case(("conv2d", "relu"), "3x3", (X, WEIGHT, BIAS), (CONV, {}), counts=(3, 0)),
+    Case(("conv2d", "relu", "max_pool2d"), "one channel", (Draw((4, 1, 28, 28)), Draw((8, 1, 3, 3)), Draw((8,))),
+         (CONV, {}, {**POOL, "dilation": (1, 1)}), counts=(3, 0, 0)),
+    Case("max_pool2d", "2x2", (Y,), {**POOL, "dilation": (1, 1)}),
+    Case("avg_pool2d", "2x2", (Y,), AVERAGE),
+    Case("batch_norm", "training", (X, CHANNELS, CHANNELS, Draw((16,), grad=False), Draw((16,), "positive", grad=False)),
+         {"training": True, "momentum": 0.1, "eps": 1e-5}),
+    Case("cross_entropy", "mean", (Draw((256, 10)), Draw((256,), "labels", classes=10), None), LOSS),
+)
+COLUMNS = ("kernel", "call", "sectors per load", "loads", "stores", "written", "shared loads", "shared stores")
+MARKS = r"(<!-- generated: counters -->\n\n)(.*?)(\n\n<!-- end -->)"
+
+
+def cases(target: Target) -> list[Any]:
+    """Those above, as far as a table has their kernel; for any other op of the tables, the kit's case with the largest inputs."""
+    tables = backend_of(target.asarray(np.zeros(1, np.float32))).resolve()
+    served = [*((name,) for name in tables.single), *tables.fused]
+    chosen = [case for case in CASES if case.ops in served]
+    for key in served:
+        known = [case for case in conformance.EVERY_CASE if case.ops == key]
+        if known and key not in {case.ops for case in chosen} and key[0] != "max_pool2d_with_indices":
+            chosen.append(max(known, key=_size))
+    return chosen
+
+
+def _size(case: Any) -> int:
+    shapes = [x.shape for x in getattr(case, "inputs", ()) if isinstance(x, Draw)] or [getattr(case, "shape", ())]
+    return sum(int(np.prod(shape)) for shape in shapes)
+
+
+def launches(case: Any, target: Target) -> list[Traffic]:
+    """What a case's kernels move, forward and back, in the order in which they are launched."""
+    with counted() as traffic:
+        if not isinstance(case, Case):
+            conformance.run_case(case, target)
+            return traffic
+        random = np.random.RandomState(0)
+        arrays = [target.channels_last(x.values(random, "float32")) if isinstance(x, Draw) else x for x in case.inputs]
+        outputs, backward = call(case, target, arrays, case.needs)
+        if backward is not None:
+            backward(target.channels_last(np.ones(outputs[0].shape, np.float32)))
+    return traffic
+
+
+def rows(target: Target, chosen: Iterable[Any]) -> Iterator[list[str]]:
+    """One row of the report for each kernel that each case launches."""
+    for case in chosen:
+        by_kernel: dict[str, list[Traffic]] = {}
+        for launched in launches(case, target):
+            by_kernel.setdefault(launched.kernel, []).append(launched)
+        for kernel, several in by_kernel.items():
+            t = Traffic(kernel, sum(t.output_bytes for t in several), tuple(site for t in several for site in t.sites))
+            yield [f"`{kernel}`", f"{'+'.join(case.ops)}, {case.name.replace('-', ' ')}", _shown(t.sectors_per_request),
+                   *(_shown(ratio) for ratio in (t.loads, t.stores, t.written, t.shared_loads, t.shared_stores))]
+
+
+def _shown(ratio: float | None) -> str:
+    return "–" if ratio is None else f"{ratio:.2f}"
+
+
+def main(
+    op: Annotated[str, typer.Option(help="Only kernels of this op.")] = "",
+    backend: Annotated[str, typer.Option(help="The emulator, or a kernel table over it.")] = "emulator",
+    write: Annotated[Path | None, typer.Option(help="The page to bring up to date, for example docs/gpu.md.")] = None,
+) -> None:
+    """Count what every CUDA kernel would move on a GPU."""
+    if write and (op or backend != "emulator"):
+        raise typer.BadParameter("--write needs every op of the emulator: leave --op and --backend out")
+    target = Target(backend)
+    with target.entered():
+        chosen = [case for case in cases(target) if op in ("", *case.ops)]
+        if not chosen:
+            known = ", ".join(dict.fromkeys("+".join(case.ops) for case in cases(target)))
+            raise typer.BadParameter(f"--op {op}: {backend} has kernels for {known} (of all ops: {len(OPS)})")
+        found = list(rows(target, chosen))
+    printed = Table(*COLUMNS, title="over the minimum: sectors of 32 bytes; bytes written; passes over shared memory's banks")
+    for row in found:
+        printed.add_row(row[0].strip("`"), *row[1:])
+    console = Console()
+    (console if console.is_terminal else Console(width=160)).print(printed)
+    if write:
+        page = write.read_text(encoding="utf-8")
+        if re.search(MARKS, page, re.DOTALL) is None:
+            raise typer.BadParameter(f"{write} has no part '<!-- generated: counters -->' ... '<!-- end -->'")
+        table = "\n".join(f"| {' | '.join(cells)} |" for cells in (COLUMNS, ("---",) * len(COLUMNS), *found))
+        write.write_text(re.sub(MARKS, lambda parts: parts[1] + table + parts[3], page, count=1, flags=re.DOTALL), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

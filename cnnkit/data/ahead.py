@@ -1,0 +1,39 @@
+"""Work ahead: threads make the next results while the consumer works on the last one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from cnnkit.backends.state import local
+
+__all__ = ["ahead"]
+
+
+def ahead(function: Callable[[Any], Any], arguments: Iterable, workers: int, depth: int) -> Iterator:
+    """``map(function, arguments)`` in the same order, with up to `depth` results made beforehand by `workers` threads.
+
+    What the function raises is raised where its result was asked for, with its own traceback. When the consumer stops, no more
+    is begun, and the threads have ended before the generator is closed.
+
+    >>> list(ahead(lambda n: n * n, range(4), workers=2, depth=3))
+    [0, 1, 4, 9]
+    """
+    chosen = (local.backend, local.device, local.tables)  # `use` and `tables` hold for a thread: for these too
+
+    def inherit() -> None:
+        local.backend, local.device, local.tables = chosen
+
+    threads = ThreadPoolExecutor(workers, thread_name_prefix="cnnkit-data", initializer=inherit)
+    waiting: deque[Future] = deque()
+    try:
+        for argument in arguments:
+            waiting.append(threads.submit(function, argument))
+            if len(waiting) > depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        threads.shutdown(cancel_futures=True)

@@ -1,0 +1,90 @@
+"""Epochs of `train.fit`, one call each, with what an estimator does between them: numbering, callbacks, early stopping."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from sklearn.exceptions import ConvergenceWarning
+
+from cnnkit import train
+from cnnkit.autograd import Tensor
+from cnnkit.nn import Module
+from cnnkit.optim import Optimizer
+from cnnkit.train import Epoch, History
+from cnnkit.train.progress import Reporter, Silent, reporter
+from cnnkit.train.tally import Tally
+
+__all__ = ["Patience", "run"]
+
+
+class Numbered(Silent):
+    """Tells a reporter of epochs that are counted through several calls of `fit`."""
+
+    def __init__(self, shown: Reporter, before: int, last: int):
+        self.shown, self.before, self.last = shown, before, last
+
+    def begin(self, epoch: int, epochs: int, batches: int | None) -> None:
+        """An epoch starts."""
+        self.shown.begin(self.before + epoch, self.last, batches)
+
+    def step(self, tally: Tally) -> None:
+        """A batch is done."""
+        self.shown.step(tally)
+
+    def validate(self, done: int, batches: int | None) -> None:
+        """Validation goes on."""
+        self.shown.validate(done, batches)
+
+    def end(self, row: Epoch) -> None:
+        """An epoch is done."""
+        self.shown.end(replace(row, epoch=self.before + row.epoch))
+
+
+class Patience:
+    """Early stopping: true once `patience` epochs have not lowered the validation loss by more than `tol`.
+
+    `restore` gives the model back the weights of its best epoch.
+    """
+
+    def __init__(self, model: Module, patience: int, tol: float):
+        self.model, self.patience, self.tol = model, patience, tol
+        self.best, self.goal, self.waited, self.state = math.inf, math.inf, 0, model.state_dict()
+
+    def __call__(self, row: Epoch) -> bool:
+        assert row.val_loss is not None
+        if row.val_loss < self.best:
+            self.best, self.state = row.val_loss, self.model.state_dict()
+        self.waited = 0 if row.val_loss < self.goal else self.waited + 1
+        self.goal = min(self.goal, row.val_loss - self.tol)
+        return self.waited >= self.patience
+
+    def restore(self) -> None:
+        """Put the best weights back."""
+        self.model.load_state_dict(self.state)
+
+
+def run(model: Module, batches: Iterable, history: History, epochs: int, *, optimizer: Optimizer, loss: Callable[..., Tensor],
+        validation: Any = None, verbose: int | bool = 0, after: Iterable[Callable[[Epoch], Any]] = ()) -> None:
+    """Train for some epochs, and add them to `history`; each of `after` may end it by returning something true."""
+    last = len(history) + epochs
+    shown = reporter(bool(verbose))
+    try:
+        for _ in range(epochs):
+            before = len(history)
+            done = train.fit(model, batches, epochs=1, optimizer=optimizer, loss=loss, validation=validation,
+                             progress=Numbered(shown, before, last))
+            history.epochs.extend(replace(row, epoch=before + row.epoch) for row in done)
+            if done.interrupted:
+                history.interrupted = True
+                warnings.warn(f"Training interrupted by the user in epoch {len(history)} of {last}; the estimator keeps what it "
+                              "learnt", ConvergenceWarning, stacklevel=4)
+                break
+            answers = [callback(history[-1]) for callback in after]  # every one is asked
+            if any(answers):
+                break
+    finally:
+        shown.close()

@@ -1,0 +1,303 @@
+"""What `CNNClassifier` and `CNNRegressor` share: parameters, the way from the user's arrays to batches, training, prediction."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_array, validate_data
+
+from cnnkit import models, optim, random
+from cnnkit.autograd import Tensor
+from cnnkit.backends import dtype_name
+from cnnkit.nn import Module
+from cnnkit.sklearn.epochs import Patience, run
+from cnnkit.sklearn.layout import Layout
+from cnnkit.sklearn.place import Home, beside, host, use_for
+from cnnkit.sklearn.rows import Batches, Moments, distinct, moments
+from cnnkit.sklearn.saving import read, write
+from cnnkit.train import History
+from cnnkit.train.evaluate import evaluating
+
+__all__ = ["CNNEstimator"]
+
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "adam": optim.Adam, "adamw": optim.AdamW, "sgd": partial(optim.SGD, momentum=0.9)}
+AT_ONCE = 32  # images that are predicted in one go
+_INIT, _ORDER, _SPLIT, _DRAWS = range(4)  # streams of the seed's key
+
+
+class CNNEstimator(BaseEstimator):
+    """Base of the estimators; `CNNClassifier` documents the parameters."""
+
+    module_: Module
+    history_: History
+    layout_: Layout
+    pixels_: Moments
+
+    def __init__(self, architecture: Any = "common", *, max_epochs: int = 20, lr: float = 1e-3, batch_size: int = 32,
+                 optimizer: Any = "adam", image_shape: Sequence[int] | None = None, data_format: str | None = None,
+                 early_stopping: bool = False, validation_fraction: float = 0.1, n_iter_no_change: int = 5, tol: float = 1e-4,
+                 random_state: Any = None, warm_start: bool = False, backend: Any = None, verbose: int | bool = 0,
+                 callbacks: Sequence[Callable] | None = None):
+        self.architecture = architecture
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.image_shape = image_shape
+        self.data_format = data_format
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.backend = backend
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    # -- what a subclass says -------------------------------------------------------------------------------------
+
+    _targets_of: dict[str, Any] = {}  # what `validate_data` is told of y
+
+    def _learn_targets(self, y: np.ndarray, classes: np.ndarray | None) -> None:
+        """Set the fitted attributes that describe y, given the rows that count, and perhaps all classes."""
+        raise NotImplementedError
+
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        """y as the network's targets, or an error where y does not fit what was learnt of it."""
+        raise NotImplementedError
+
+    def _standardised(self, targets: np.ndarray, weights: np.ndarray, new: bool) -> np.ndarray:
+        """The targets as the loss takes them; `new` learns how."""
+        return targets
+
+    def _reweighted(self, weights: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """The weights of the distinct rows as the loss uses them."""
+        return weights
+
+    def _held_out(self, targets: np.ndarray, key: Any) -> np.ndarray:
+        """A mask of the rows that early stopping holds out."""
+        held = np.zeros(len(targets), bool)
+        held[random.permutation(key, len(targets))[:math.ceil(self.validation_fraction * len(targets))]] = True
+        return held
+
+    def _loss(self, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    @property
+    def _outputs(self) -> int:
+        """How many numbers the network gives for an image."""
+        raise NotImplementedError
+
+    # -- scikit-learn's methods -----------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train from new weights, or, with ``warm_start``, from those that are there.
+
+        Parameters
+        ----------
+        X : array-like or data frame, (N, F); or array-like, (N, H, W), (N, C, H, W) or (N, H, W, C)
+            Images, or rows of their pixels.
+        y : array-like, (N,)
+            Targets.
+        sample_weight : array-like, (N,), optional
+            How often each row counts: weight 0 leaves it out, weight 3 is the same as three such rows, to the last bit.
+        """
+        new = not (self.warm_start and hasattr(self, "module_"))
+        return self._train(X, y, sample_weight, new, self.max_epochs)
+
+    def _train(self, X: Any, y: Any, sample_weight: Any, new: bool, epochs: int, classes: np.ndarray | None = None) -> Self:
+        self._check_parameters()
+        home = Home.of(X)
+        rows, y = self._validated(X, y, new)
+        weights = _weights(host(sample_weight), len(rows))
+        counted = weights > 0
+        if not counted.all():
+            rows, y, weights = rows[counted], y[counted], weights[counted]
+        if new:
+            self._learn_targets(y, classes)
+        targets = self._targets(y)
+        first, weights = distinct(rows, targets, weights)
+        images, targets = self.layout_.images(rows[first]), self._standardised(targets[first], weights, new)
+        if new:
+            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+            self.pixels_ = moments(images, weights)
+            self._start(home)
+        self._run(images, targets, self._reweighted(weights, targets), epochs)
+        return self
+
+    def _start(self, home: Home | None) -> None:
+        """A new network and its optimizer."""
+        self._home = str(home)
+        with random.seeded(self._drawn(_INIT)), use_for(self.backend, home):
+            self.module_ = self._build(self.layout_.shape, self._outputs)
+        make = OPTIMIZERS[self.optimizer] if isinstance(self.optimizer, str) else self.optimizer
+        self.optimizer_ = make(list(self.module_.parameters()), lr=self.lr)
+        self.history_ = History()
+
+    def _build(self, shape: tuple[int, int, int], outputs: int) -> Module:
+        if callable(self.architecture):
+            return self.architecture(shape, outputs)
+        settings = {} if isinstance(self.architecture, str) else dict(self.architecture)
+        return models.CNN(shape, **{"ceil_mode": True, **settings, "classes": outputs})
+
+    def _run(self, images: np.ndarray, targets: np.ndarray, weights: np.ndarray, epochs: int) -> None:
+        key, before = random.key(self._seed), len(self.history_)
+        for group in self.optimizer_.param_groups:
+            group["lr"] = self.lr
+        place = beside(self.module_)
+
+        def batches(chosen: np.ndarray, size: int, order: Any = None) -> Batches:
+            return Batches(images[chosen], targets[chosen], weights[chosen], self.pixels_, size, place, order, self._dtype)
+
+        after: list[Callable] = [partial(callback, self) for callback in self.callbacks or ()]
+        validation = patience = None
+        learnt = np.ones(len(images), bool)
+        if self.early_stopping:
+            held = self._held_out(targets, random.fold_in(key, _SPLIT))
+            if held.all() or not held.any():
+                raise ValueError(f"early_stopping=True holds out validation_fraction={self.validation_fraction} of {len(images)} "
+                                 "distinct samples, which leaves none to train on or none to validate; give more samples, or "
+                                 "early_stopping=False")
+            learnt = ~held
+            validation, patience = batches(held, AT_ONCE), Patience(self.module_, self.n_iter_no_change, self.tol)
+            after.insert(0, patience)
+        loader = batches(learnt, self.batch_size, random.fold_in(key, _ORDER))
+        loader.epoch = before
+        with random.seeded(self._drawn(_DRAWS + before)):
+            run(self.module_, loader, self.history_, epochs, optimizer=self.optimizer_, loss=self._loss, validation=validation,
+                verbose=self.verbose, after=after)
+        if patience is not None:
+            patience.restore()
+        self.optimizer_.zero_grad()
+        self.n_iter_ = len(self.history_)
+
+    def _drawn(self, stream: int) -> int:
+        low, high = random.fold_in(random.key(self._seed), stream)
+        return low | high << 32
+
+    def _scores(self, X: Any, method: str) -> np.ndarray:
+        """The network's outputs for images or rows, (N, outputs), as float64."""
+        home = str(Home.of(X))
+        if home != self._home and get_config()["array_api_dispatch"]:
+            raise ValueError(f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace and the same device "
+                             f"as those passed to fit(). They are {home}, those passed to fit() were {self._home}")
+        rows, _ = self._validated(X, "no_validation", False)
+        images, place = self.layout_.images(rows), beside(self.module_)
+        scores = np.empty((len(images), self._outputs))
+        with evaluating(self.module_):
+            for at in range(0, len(images), AT_ONCE):
+                # Always AT_ONCE images, the last ones repeated: matrix products of one size, which treat every row alike, so
+                # that what an image gets depends on no image beside it.
+                chosen = np.minimum(np.arange(at, at + AT_ONCE), len(images) - 1)
+                output = self.module_(place(self.pixels_.standardised(images[chosen], self._dtype)))
+                scores[at:at + AT_ONCE] = output.numpy()[:len(images) - at]
+        return scores
+
+    # -- files ----------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the fitted estimator to ``PATH.safetensors`` (weights) and ``PATH.json`` (everything else): no pickle.
+
+        `callbacks` and a RandomState are not kept. `partial_fit` goes on from a loaded estimator as from this one.
+
+        Raises
+        ------
+        TypeError
+            If `architecture` or `optimizer` is a function or a class, which a file without code cannot hold.
+
+        Returns
+        -------
+        Path
+            The weights file.
+        """
+        return write(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Read back what `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If one of the files is not there.
+        ValueError
+            If one of them is damaged, they do not belong together, or they hold another estimator.
+        """
+        return read(cls, path)
+
+    def _target_facts(self) -> dict[str, Any]:
+        """What was learnt of the targets, as JSON holds it."""
+        raise NotImplementedError
+
+    def _take_target_facts(self, facts: Mapping[str, Any]) -> None:
+        """Take back what `_target_facts` gave."""
+        raise NotImplementedError
+
+    # -- checks ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _dtype(self) -> str:
+        return dtype_name(self.architecture.get("dtype", "float32")) if isinstance(self.architecture, Mapping) else "float32"
+
+    def _validated(self, X: Any, y: Any, new: bool) -> tuple[np.ndarray, Any]:
+        """X as rows of the network's dtype, and y; `new` learns their layout, otherwise they must have it."""
+        X, y = host(X), host(y)
+        if not hasattr(X, "shape"):
+            X = np.asarray(X)
+        layout = None if new else self.layout_
+        if len(X.shape) > 2:
+            layout = layout or Layout.of(X.shape, self.image_shape, self.data_format)
+            X = layout.rows(X)
+        if isinstance(y, str):
+            X = validate_data(self, X, reset=new, dtype=self._dtype)
+        else:
+            X, y = validate_data(self, X, y, reset=new, dtype=self._dtype, **self._targets_of)
+        if new:
+            self.layout_ = layout or Layout.of(X.shape, self.image_shape, self.data_format)
+        return X, y
+
+    def _check_parameters(self) -> None:
+        for name, least in (("max_epochs", 1), ("batch_size", 1), ("n_iter_no_change", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}")
+        for name, low, high in (("lr", 0, math.inf), ("validation_fraction", 0, 1), ("tol", -math.inf, math.inf)):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Real) or not low < float(value) < high:
+                raise ValueError(f"{name} must be a number between {low} and {high}; got {value!r}")
+        if isinstance(self.optimizer, str) and self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer is {', '.join(map(repr, OPTIMIZERS))}, or a class of cnnkit.optim; got {self.optimizer!r}")
+        if not (self.architecture == "common" or isinstance(self.architecture, Mapping) or callable(self.architecture)):
+            raise ValueError("architecture is 'common', a dict of models.CNN's arguments such as {'conv': [(16, 3)]}, or a "
+                             f"function of (image shape, outputs) that makes a module; got {self.architecture!r}")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.array_api_support = True
+        return tags
+
+
+def _weights(sample_weight: Any, n: int) -> np.ndarray:
+    if sample_weight is None or isinstance(sample_weight, numbers.Real):
+        sample_weight = np.full(n, 1.0 if sample_weight is None else float(sample_weight))
+    weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    if weights.shape != (n,):
+        raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n},): one for each sample")
+    if weights.min() < 0:
+        raise ValueError(f"Negative values in data passed to `sample_weight`: {weights.min()} for sample {weights.argmin()}")
+    if not weights.any():
+        raise ValueError("every sample_weight is zero: no sample is left to train on")
+    return weights

@@ -1,0 +1,110 @@
+"""Layout: what rows of pixels, or arrays of three and four axes, are as images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Layout"]
+
+CHANNELS = (1, 3, 4)  # gray, RGB, RGB and alpha
+FORMATS = (None, "NCHW", "NHWC")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The shape (C, H, W) of an image, and whether its channels lie last in the user's arrays.
+
+    >>> Layout.of((100, 30)), Layout.of((100, 784), (28, 28)).shape, Layout.of((9, 32, 32, 3))
+    (Layout(shape=(1, 1, 30), channels_last=False), (1, 28, 28), Layout(shape=(3, 32, 32), channels_last=True))
+    """
+
+    shape: tuple[int, int, int]
+    channels_last: bool = False
+
+    @classmethod
+    def of(cls, shape: Sequence[int], image_shape: Sequence[int] | None = None, data_format: str | None = None) -> Layout:
+        """The layout of an array (N, F), (N, H, W), (N, C, H, W) or (N, H, W, C).
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Of the array.
+        image_shape : (H, W), (C, H, W), or (H, W, C) with ``data_format="NHWC"``, optional
+            What a flat row is; without it, a row is an image (1, 1, F).
+        data_format : {"NCHW", "NHWC"}, optional
+            Where the channels are, where the shape leaves that open.
+
+        Raises
+        ------
+        ValueError
+            If the shape leaves open where the channels are, or `image_shape` is not the images' shape.
+        """
+        if data_format not in FORMATS:
+            raise ValueError(f"data_format is 'NCHW', 'NHWC' or None; got {data_format!r}")
+        last = data_format == "NHWC"
+        wanted = None if image_shape is None else _image_shape(image_shape, last)
+        if len(shape) == 2:
+            found = wanted or (1, 1, int(shape[1]))
+            if math.prod(found) != shape[1]:
+                raise ValueError(f"image_shape={tuple(image_shape or ())} has {math.prod(found)} pixels, but a row of X has "
+                                 f"{shape[1]} features; X has shape {tuple(shape)}")
+        elif len(shape) == 3:
+            found, last = (1, int(shape[1]), int(shape[2])), False
+        elif len(shape) == 4:
+            first, end = shape[1] in CHANNELS, shape[3] in CHANNELS
+            if data_format is None and first == end:
+                raise ValueError(f"X of shape {tuple(shape)} may be (N, C, H, W) or (N, H, W, C): pass data_format='NCHW' or "
+                                 "'NHWC'")
+            last = last or (data_format is None and end)
+            a, b, c = (int(n) for n in shape[1:])
+            found = (c, a, b) if last else (a, b, c)
+        else:
+            raise ValueError(f"X has shape {tuple(shape)}; images are (N, H, W), (N, C, H, W), (N, H, W, C), or rows (N, F). "
+                             "Expected 2D array, 3D or 4D. Reshape your data")
+        if wanted is not None and wanted != found:
+            raise ValueError(f"image_shape={tuple(image_shape or ())} is not the shape of the images in X, {tuple(shape)}; leave "
+                             "it out, or reshape X")
+        return cls(found, last)
+
+    @property
+    def spelled(self) -> tuple[int, ...]:
+        """The shape of one image as the user's arrays have it."""
+        C, H, W = self.shape
+        return (H, W, C) if self.channels_last else (C, H, W)
+
+    def rows(self, X: Any) -> Any:
+        """`X` with one row of pixels an image; what is flat, or no array at all, stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If it holds images of another shape.
+        """
+        if getattr(X, "ndim", 2) not in (3, 4):
+            return X
+        shape = tuple(X.shape[1:])
+        if shape != self.spelled and not (self.shape[0] == 1 and shape == self.shape[1:]):
+            raise ValueError(f"X has images of shape {shape}; this estimator takes {self.spelled}")
+        return np.reshape(X, (X.shape[0], math.prod(shape)))
+
+    def images(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (N, F) as a view (N, C, H, W)."""
+        images = rows.reshape(len(rows), *self.spelled)
+        return images.transpose(0, 3, 1, 2) if self.channels_last else images
+
+
+def _image_shape(shape: Any, last: bool) -> tuple[int, int, int]:
+    try:
+        sizes = [int(n) for n in shape]
+    except (TypeError, ValueError):
+        sizes = []
+    if len(sizes) not in (2, 3) or min(sizes) < 1:
+        raise ValueError(f"image_shape is (H, W), or {'(H, W, C)' if last else '(C, H, W)'}; got {shape!r}")
+    if len(sizes) == 2:
+        return 1, sizes[0], sizes[1]
+    return (sizes[2], sizes[0], sizes[1]) if last else (sizes[0], sizes[1], sizes[2])

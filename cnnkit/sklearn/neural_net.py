@@ -1,0 +1,373 @@
+"""Any module as a scikit-learn estimator, in skorch's form: `NeuralNetClassifier` and `NeuralNetRegressor`."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from cnnkit import functional as F
+from cnnkit import nn, optim, random
+from cnnkit.autograd import Tensor
+from cnnkit.data import DataLoader, Dataset, random_split
+from cnnkit.safetensors import load_file, save_file
+from cnnkit.sklearn.epochs import run
+from cnnkit.sklearn.place import beside, use_for
+from cnnkit.train import History
+from cnnkit.train.evaluate import evaluating
+
+__all__ = ["NeuralNet", "NeuralNetClassifier", "NeuralNetRegressor"]
+
+PARTS = ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
+
+
+class NeuralNet(BaseEstimator):
+    """Base of the two: what a module, a criterion and an optimizer need to be an estimator.
+
+    Parameters
+    ----------
+    module : class of Module, or Module
+        The network; ``module__NAME`` is its argument NAME. A module that exists already is copied, weights and all.
+    criterion : class of Module, or callable
+        The loss of ``(output, target)``; ``criterion__NAME`` is its argument.
+    optimizer : class of Optimizer
+        Called with the parameters and `lr`; ``optimizer__NAME`` is its argument.
+    lr : float
+        Learning rate.
+    max_epochs : int
+        How often to go through the data.
+    batch_size : int
+        Samples a step, where the data are no loader.
+    train_split : float, optional
+        Part of the data that is held out and measured after each epoch (skorch holds out a fifth unless it is told not to).
+    callbacks : sequence of callable
+        ``callback(net, row)`` after each epoch, `row` being the last of ``history_``; a true result ends training.
+    warm_start : bool
+        Let `fit` go on from the weights that are there.
+    verbose : int
+        Show the progress of training.
+    random_state : int or RandomState, optional
+        Where initial weights, order and dropout come from; by default `cnnkit.random`'s generator.
+    backend : str, optional
+        Where the network is made and trained; by default where `cnnkit.use` says.
+    **settings
+        ``module__*``, ``criterion__*``, ``optimizer__*``, and ``iterator_train__*`` and ``iterator_valid__*``, which are
+        arguments of `data.DataLoader`. Training data are shuffled unless ``iterator_train__shuffle=False``.
+
+    Attributes
+    ----------
+    module_, criterion_, optimizer_
+        What was made of the parameters.
+    history_ : train.History
+        Loss, accuracy and speed of each epoch; `history` is the same.
+    """
+
+    def __init__(self, module: Any, criterion: Any, optimizer: Any = optim.SGD, lr: float = 0.01, max_epochs: int = 10,
+                 batch_size: int = 128, train_split: float | None = None, callbacks: Sequence[Callable] | None = None,
+                 warm_start: bool = False, verbose: int = 1, random_state: Any = None, backend: Any = None, **settings: Any):
+        self.module = module
+        self.criterion = criterion
+        self.optimizer = optimizer
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.train_split = train_split
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+        self.backend = backend
+        self._set(settings)
+
+    # -- parameters -----------------------------------------------------------------------------------------------
+
+    def _set(self, settings: dict[str, Any]) -> None:
+        for name in settings:
+            if name.partition("__")[0] not in PARTS or "__" not in name:
+                raise TypeError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(self._get_param_names())}, "
+                                f"and {', '.join(f'{part}__*' for part in PARTS)}")
+        for name, value in settings.items():
+            setattr(self, name, value)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name, ``module__*`` and the like among them."""
+        return {**super().get_params(deep), **{n: v for n, v in vars(self).items() if "__" in n and n.partition("__")[0] in PARTS}}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name; they count from the next `fit` or `initialize` on."""
+        own = {n: params.pop(n) for n in list(params) if "__" in n and n.partition("__")[0] in PARTS}
+        super().set_params(**params)
+        self._set(own)
+        return self
+
+    def _settings(self, part: str) -> dict[str, Any]:
+        return {n.partition("__")[2]: v for n, v in vars(self).items() if n.startswith(f"{part}__")}
+
+    def _made(self, part: str, **settings: Any) -> Any:
+        """The part from its class and settings; what is no class is copied."""
+        given, settings = getattr(self, part), {**settings, **self._settings(part)}
+        if isinstance(given, type):
+            return given(**settings)
+        if settings:
+            raise ValueError(f"{part}={given!r} is made already, so {part}__{next(iter(settings))} has no effect: give its class")
+        return copy.deepcopy(given)
+
+    # -- skorch's methods -----------------------------------------------------------------------------------------
+
+    def initialize(self) -> Self:
+        """Make module, criterion and optimizer anew, and forget the history."""
+        if self.random_state is not None:
+            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        with self._draws(0), use_for(self.backend, None):
+            self.module_ = self._made("module")
+            self.criterion_ = self._made("criterion")
+        self.optimizer_ = self.optimizer(self.module_.parameters(), **{"lr": self.lr, **self._settings("optimizer")})
+        self.history_ = History()
+        return self
+
+    def _draws(self, stream: int) -> AbstractContextManager:
+        if self.random_state is None:
+            return nullcontext()
+        low, high = random.fold_in(random.key(self._seed), stream)
+        return random.seeded(low | high << 32)
+
+    @property
+    def history(self) -> History:
+        """Loss, accuracy and speed of each epoch."""
+        return self.history_
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train a new module, or, with ``warm_start``, the one that is there.
+
+        Parameters
+        ----------
+        X : array-like, dataset or DataLoader
+            Inputs; a dataset or a loader has the targets too.
+        y : array-like, optional
+            Targets. Beside a dataset or a loader they may be given, and must be its own (its ``targets``).
+        """
+        if not (self.warm_start and hasattr(self, "module_")):
+            self.initialize()
+        return self.partial_fit(X, y)
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Self:
+        """Train the module that is there for `max_epochs` more epochs; `classes` are all the labels that there will be."""
+        if not hasattr(self, "module_"):
+            self.initialize()
+        with self._draws(1 + len(self.history_)):
+            loader, validation = self._loaders(X, y, classes)
+            run(self.module_, loader, self.history_, self.max_epochs, optimizer=self.optimizer_, loss=self._loss,
+                validation=validation, verbose=self.verbose, after=[partial(call, self) for call in self.callbacks or ()])
+        self.optimizer_.zero_grad()
+        return self
+
+    def _loaders(self, X: Any, y: Any, classes: Any) -> tuple[Any, Any]:
+        if not _has_targets(X):
+            if y is None:
+                raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+            X, y = Samples(X, self._learn_targets(y, classes)), None
+        else:
+            dataset = getattr(X, "dataset", X)
+            own = getattr(dataset, "targets", None)
+            if y is not None and (own is None or not np.array_equal(_host(y), _host(own))):
+                raise ValueError("y is given beside a dataset that has labels, and they are not its targets; leave y out")
+            if own is not None or classes is not None:
+                self._learn_targets(own if own is not None else classes, classes)
+            self._learn_names(dataset)
+        validation = None
+        if self.train_split is not None:
+            if hasattr(X, "dataset"):
+                raise ValueError(f"train_split={self.train_split} divides a dataset; a loader is taken as it is: give its dataset")
+            X, held = random_split(X, [1 - self.train_split, self.train_split], seed=random.next_key()[0])
+            validation = DataLoader(held, **{"batch_size": self.batch_size, **self._where(), **self._settings("iterator_valid")})
+        if not hasattr(X, "dataset"):
+            options = {"batch_size": self.batch_size, "shuffle": True, **self._where(), **self._settings("iterator_train")}
+            X = DataLoader(X, **options)
+        return X, validation
+
+    def _where(self) -> dict[str, Any]:
+        return {} if self.backend is None else {"backend": self.backend}
+
+    def _learn_targets(self, y: Any, classes: Any) -> np.ndarray:
+        """The targets as the criterion takes them."""
+        raise NotImplementedError
+
+    def _learn_names(self, dataset: Any) -> None:
+        """Take what a dataset says of its classes."""
+
+    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return self.criterion_(output, target)
+
+    def forward(self, X: Any) -> np.ndarray:
+        """The module's outputs in evaluation mode, batch by batch, as one NumPy array."""
+        check_is_fitted(self, "module_")
+        if getattr(X, "shuffle", False):
+            raise ValueError("the loader shuffles, so its outputs would be in an order that nobody knows; use shuffle=False, or "
+                             "give the dataset")
+        place = beside(self.module_)
+        if isinstance(X, DataLoader):
+            batches: Iterator[np.ndarray] = (x for x, _ in X.numpy_batches())
+        else:
+            data = X if _has_targets(X) else Samples(X, np.zeros(len(X), np.int64))
+            options = {"batch_size": self.batch_size, **self._settings("iterator_valid"), "shuffle": False}
+            batches = (x for x, _ in DataLoader(data, **options).numpy_batches())
+        with evaluating(self.module_):
+            return np.concatenate([self.module_(place(x)).numpy() for x in batches])
+
+    def predict(self, X: Any) -> np.ndarray:
+        """What the module says of each input."""
+        return self.forward(X)
+
+    def save_params(self, f_params: str | os.PathLike) -> None:
+        """Write the module's weights to a safetensors file."""
+        check_is_fitted(self, "module_")
+        save_file(self.module_.state_dict(), f_params)
+
+    def load_params(self, f_params: str | os.PathLike) -> None:
+        """Read weights that `save_params` wrote into the module, which is made first if it is not there."""
+        if not hasattr(self, "module_"):
+            self.initialize()
+        self.module_.load_state_dict(load_file(f_params))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")
+
+
+class NeuralNetClassifier(ClassifierMixin, NeuralNet):
+    """A module that classifies, as a scikit-learn estimator in the form of ``skorch.NeuralNetClassifier``.
+
+    Parameters are those of `NeuralNet`. Integer labels are the numbers of the module's outputs, as in skorch; other labels
+    (text) are numbered in sorted order. With `nn.CrossEntropyLoss` the module gives scores, and `predict_proba` applies
+    softmax; with `nn.NLLLoss`, the default, it gives probabilities, whose logarithm the criterion gets, as in skorch.
+
+    Attributes
+    ----------
+    classes_ : array
+        The labels.
+
+    >>> from cnnkit import nn, optim
+    >>> from cnnkit.data import DataLoader, datasets
+    >>> net = NeuralNetClassifier(nn.Linear, criterion=nn.CrossEntropyLoss, optimizer=optim.Adam, max_epochs=5, verbose=0,
+    ...                           module__in_features=64, module__out_features=10, random_state=0)
+    >>> digits = datasets.digits()
+    >>> X = digits.data.reshape(-1, 64)
+    >>> net.fit(X[:1000], digits.targets[:1000]).score(X[1000:], digits.targets[1000:]) > 0.7
+    True
+    """
+
+    classes_: np.ndarray
+
+    def __init__(self, module: Any, criterion: Any = nn.NLLLoss, optimizer: Any = optim.SGD, lr: float = 0.01, max_epochs: int = 10,
+                 batch_size: int = 128, train_split: float | None = None, callbacks: Sequence[Callable] | None = None,
+                 warm_start: bool = False, verbose: int = 1, random_state: Any = None, backend: Any = None, **settings: Any):
+        super().__init__(module, criterion, optimizer, lr, max_epochs, batch_size, train_split, callbacks, warm_start, verbose,
+                         random_state, backend, **settings)
+
+    def _learn_targets(self, y: Any, classes: Any) -> np.ndarray:
+        y = _host(y)
+        if y.ndim != 1:
+            raise ValueError(f"y must have shape (N,), one label a sample; got {y.shape}")
+        if classes is not None or not hasattr(self, "classes_") or not len(self.history_):
+            self.classes_ = np.unique(_host(y if classes is None else classes))
+        if np.issubdtype(y.dtype, np.integer) or y.dtype == bool:
+            return y.astype(np.int64)
+        codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
+        for label in y[self.classes_[codes] != y][:1]:
+            raise ValueError(f"y has a label {label!r} that is none of the classes {self.classes_.tolist()}")
+        return codes.astype(np.int64)
+
+    def _learn_names(self, dataset: Any) -> None:
+        names = getattr(dataset, "classes", None)
+        if not hasattr(self, "classes_") and names is not None:
+            self.classes_ = np.arange(len(names))
+
+    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
+        if isinstance(self.criterion_, nn.NLLLoss):
+            output = (output + float(np.finfo(np.float32).eps)).log()
+        return self.criterion_(output, target)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probability of each class, (N, classes)."""
+        outputs = self.forward(X)
+        if isinstance(self.criterion_, nn.CrossEntropyLoss) or self.criterion_ is F.cross_entropy:
+            return F.softmax(Tensor(outputs), dim=1).numpy()
+        return outputs
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of each sample, (N,)."""
+        best = self.forward(X).argmax(axis=1)
+        classes = getattr(self, "classes_", None)
+        return best if classes is None or np.issubdtype(classes.dtype, np.integer) else classes[best]
+
+
+class NeuralNetRegressor(RegressorMixin, NeuralNet):
+    """A module that predicts numbers, as a scikit-learn estimator in the form of ``skorch.NeuralNetRegressor``.
+
+    Parameters are those of `NeuralNet`. Targets are (N,) or (N, outputs), and take the shape of the module's output, so that
+    (N,) goes with a module that gives (N, 1).
+
+    >>> import numpy
+    >>> from cnnkit import nn
+    >>> X = numpy.random.default_rng(0).normal(size=(256, 4))
+    >>> net = NeuralNetRegressor(nn.Linear, module__in_features=4, module__out_features=1, lr=0.1, verbose=0, random_state=0)
+    >>> net.fit(X, X.sum(1)).score(X, X.sum(1)) > 0.9
+    True
+    """
+
+    def __init__(self, module: Any, criterion: Any = nn.MSELoss, optimizer: Any = optim.SGD, lr: float = 0.01, max_epochs: int = 10,
+                 batch_size: int = 128, train_split: float | None = None, callbacks: Sequence[Callable] | None = None,
+                 warm_start: bool = False, verbose: int = 1, random_state: Any = None, backend: Any = None, **settings: Any):
+        super().__init__(module, criterion, optimizer, lr, max_epochs, batch_size, train_split, callbacks, warm_start, verbose,
+                         random_state, backend, **settings)
+
+    def _learn_targets(self, y: Any, classes: Any) -> np.ndarray:
+        y = _host(y).astype(np.float32)
+        self._flat = y.ndim == 1
+        return y
+
+    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return self.criterion_(output, target.reshape(output.shape) if target.numel() == output.numel() else target)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The module's output for each input, (N,) or (N, outputs) as `fit` got the targets."""
+        values = self.forward(X)
+        return values[:, 0] if getattr(self, "_flat", False) and values.shape[1:] == (1,) else values
+
+
+class Samples(Dataset):
+    """Arrays (N, ...) and their targets, in the shape that they have; uint8 is divided by 255, all else becomes float32."""
+
+    def __init__(self, inputs: Any, targets: np.ndarray):
+        self.inputs, self.targets = _host(inputs), targets
+        if len(self.inputs) != len(targets):
+            raise ValueError(f"Found input variables with inconsistent numbers of samples: [{len(self.inputs)}, {len(targets)}]")
+        if not np.issubdtype(self.inputs.dtype, np.number) and self.inputs.dtype != bool:
+            raise ValueError(f"X must hold numbers, got dtype {self.inputs.dtype}")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, indices: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The inputs and targets of `indices`."""
+        x = self.inputs[np.asarray(indices)]
+        x = x / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
+        return x, self.targets[np.asarray(indices)]
+
+
+def _has_targets(X: Any) -> bool:
+    """Whether X is a loader or a dataset, which give pairs, rather than an array."""
+    if isinstance(X, Dataset) or hasattr(X, "dataset"):
+        return True
+    return hasattr(X, "__getitem__") and hasattr(X, "__len__") and not hasattr(X, "shape") and not isinstance(X, list | tuple)
+
+
+def _host(values: Any) -> np.ndarray:
+    return values.detach().numpy() if isinstance(values, Tensor) else np.asarray(values)

@@ -1,0 +1,107 @@
+"""Batch-norm kernels: random shapes beside float64, sums in slices, stability, and the ReLU that is fused to them."""
+
+import numpy as np
+import pytest
+from cnnkit_cupy import norm
+from cnnkit_cupy.launcher import contiguous
+from layouts import LAYOUTS, compare, laid_out
+
+import cnnkit
+from cnnkit import backends, functional, nn
+from cnnkit.ops import OPS
+from cnnkit.ops.core import run_fused
+
+HERE = next(row for row in backends.list() if row.name == "emulator")
+pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
+TRAINING = {"training": True, "momentum": 0.1, "eps": 1e-5}
+
+
+def random_call(seed):
+    """Arrays, attributes, dtype and the layouts of x and dy."""
+    rng = np.random.default_rng(seed)
+
+    def pick(*choices):
+        return choices[rng.integers(len(choices))]
+    dtype, C = pick("float32", "float32", "float16"), pick(1, 2, 3, 4, 8, 16, 33, 40, 136)
+    shape = (pick(1, 2, 5), C, pick(1, 2, 7), pick(2, 3, 6))
+    x = 3 * rng.standard_normal(shape) + rng.standard_normal((C, 1, 1))
+    weight, bias, mean = (rng.standard_normal(C).astype(dtype) for _ in range(3))
+    var = (0.5 + rng.random(C)).astype(dtype)
+    if pick(False, False, True):
+        weight = bias = None
+    training = pick(True, True, False)
+    if training and pick(False, True):
+        mean = var = None
+    return [x.astype(dtype), weight, bias, mean, var], {**TRAINING, "training": training}, dtype, pick(*LAYOUTS[:5]), pick(*LAYOUTS)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_settings_give_the_results_of_float64(seed, monkeypatch):
+    arrays, attrs, dtype, layout, dy_layout = random_call(seed)
+    monkeypatch.setattr(norm, "BLOCKS", (1024, 1)[seed % 2])
+    outputs, gradients = compare("batch_norm", arrays, [layout, *["plain"] * 4], attrs, dtype, dy_layout, scale=4)
+    for made in (outputs[0], gradients[0]):
+        assert contiguous(made, channels_last=True)
+
+
+@pytest.mark.parametrize("layout", ["plain", "channels last"])
+def test_many_slices_give_what_one_gives(layout):
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in ((3, 8, 31, 27), 8, 8, 8)] + [np.ones(8, np.float32)]
+    at = norm.Layout(arrays[0].shape, 4 if layout == "channels last" else 1)
+    assert at.slices > 1
+    assert (at.slices - 1) * at.pixels < 3 * 31 * 27 <= at.slices * at.pixels
+    compare("batch_norm", arrays, [layout, *["plain"] * 4], TRAINING, "float32", layout)
+
+
+@pytest.mark.parametrize(("shape", "lanes"), [((32, 64, 56, 56), 4), ((1, 1, 2, 1), 1), ((2, 2048, 1, 1), 8), ((9, 3, 32, 31), 1)])
+def test_blocks_cover_every_pixel_and_channel_once(shape, lanes):
+    at, pixels = norm.Layout(shape, lanes), shape[0] * shape[2] * shape[3]
+    assert (at.slices - 1) * at.pixels < pixels <= at.slices * at.pixels
+    assert (at.columns - 1) * at.side * lanes < shape[1] <= at.columns * at.side * lanes
+    assert 256 % at.side == 0
+    assert at.slices * at.columns <= max(norm.BLOCKS, at.columns)
+
+
+def test_the_variance_of_large_numbers_that_hardly_differ_is_right():
+    x = (1e4 + np.random.default_rng(0).standard_normal((4, 4, 12, 11))).astype(np.float32)
+    for layout in ("plain", "channels last"):
+        compare("batch_norm", [x, None, None, np.zeros(4, np.float32), np.ones(4, np.float32)], [layout, *["plain"] * 4], TRAINING,
+                "float32", scale=200)  # the mean itself has a relative precision of 2e-7, that is 2e-3 here
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("layout", ["plain", "channels last"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_fused_relu_gives_the_bits_of_the_two_kernels(training, layout, dtype):
+    rng, emulator = np.random.default_rng(0), backends.get("emulator")
+    arrays = [laid_out(rng.standard_normal((3, 8, 5, 4)).astype(dtype), layout),
+              *(emulator.asarray(rng.standard_normal(8).astype(dtype)) for _ in range(3)), emulator.asarray(np.ones(8, dtype))]
+    attrs, dy = {**TRAINING, "training": training}, laid_out(rng.standard_normal((3, 8, 5, 4)).astype(dtype), layout)
+    needs = (True, True, True, False, False)
+    with backends.use("emulator"):
+        (y, *_), backward = run_fused(emulator, emulator.resolve(), ("batch_norm", "relu"), [attrs, {}], arrays, needs)
+        (middle, *_), first = OPS["batch_norm"](*arrays, needs=needs, **attrs)
+        (right,), second = OPS["relu"](middle, needs=(True,))
+        mine, theirs = (y, *backward(dy)[:3]), (right, *first(second(dy)[0], None, None)[:3])
+    for a, b in zip(mine, theirs):
+        np.testing.assert_array_equal(emulator.to_numpy(a), emulator.to_numpy(b))
+
+
+def test_a_model_whose_batch_norm_is_followed_by_a_relu_keeps_its_running_statistics():
+    x, results = np.random.default_rng(0).standard_normal((4, 3, 5, 5)).astype(np.float32), {}
+    for name in ("emulator", "numpy"):
+        with cnnkit.use(name):
+            class Model(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.norm = nn.BatchNorm2d(3)
+
+                def forward(self, x):
+                    return functional.relu(self.norm(x))
+            model = Model()
+            for _ in range(2):
+                model(cnnkit.tensor(x)).sum().backward()
+            results[name] = [model.norm.running_mean.numpy(), model.norm.running_var.numpy(), model.norm.weight.grad.numpy()]
+    for mine, right in zip(results["emulator"], results["numpy"]):
+        np.testing.assert_allclose(mine, right, rtol=1e-4, atol=1e-4)

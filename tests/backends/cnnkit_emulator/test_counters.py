@@ -1,0 +1,76 @@
+"""The command that counts what each kernel moves: its table, the part of docs/gpu.md that it writes, a table of somebody else."""
+
+import re
+from pathlib import Path
+
+import pytest
+from cnnkit_cupy import kernels, launcher
+from cnnkit_emulator import counters
+from typer.testing import CliRunner
+
+from cnnkit import backends, conformance
+
+HERE = next(row for row in backends.list() if row.name == "emulator")
+pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
+PAGE = Path(__file__).parents[3] / "docs" / "gpu.md"
+
+
+@pytest.fixture
+def command():
+    app = counters.typer.Typer()
+    app.command()(counters.main)
+    return lambda *args: CliRunner().invoke(app, args)
+
+
+def test_the_table_has_a_row_for_each_kernel_that_an_op_launches(command):
+    done = command("--op", "cross_entropy")
+    assert done.exit_code == 0, done.output
+    for name in ("cross_entropy<float, long long>", "reduce_losses<float>", "cross_entropy_backward<float>"):
+        assert name in done.output
+
+
+def test_every_op_that_the_tables_serve_is_counted():
+    target = conformance.Target("emulator")
+    with target.entered():
+        asked = {op for case in counters.cases(target) for op in case.ops}
+        served = backends.get("emulator").resolve()
+    assert asked >= {*served.single} - {"max_pool2d_with_indices"}
+
+
+def test_only_its_own_part_of_the_page_is_written(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(counters, "cases", lambda target: [c for c in counters.CASES if c.ops == ("cross_entropy",)])
+    page = tmp_path / "page.md"
+    page.write_text("before\n\n<!-- generated: counters -->\n\nold\n\n<!-- end -->\n\n"
+                    "<!-- generated: report -->\n\nkept\n\n<!-- end -->\n")
+    assert command("--write", str(page)).exit_code == 0
+    before, table, after = re.fullmatch(r"(.*counters -->\n\n)(.*?)(\n\n<!-- end -->.*)", page.read_text(), re.DOTALL).groups()
+    assert (before, after) == ("before\n\n<!-- generated: counters -->\n\n",
+                               "\n\n<!-- end -->\n\n<!-- generated: report -->\n\nkept\n\n<!-- end -->\n")
+    assert [line.split(" | ")[0] for line in table.splitlines()[2:]] == [
+        "| `cross_entropy<float, long long>`", "| `reduce_losses<float>`", "| `cross_entropy_backward<float>`"]
+    page.write_text("nothing generated")
+    assert "no part" in command("--write", str(page)).output
+    assert command("--write", str(page), "--op", "conv2d").exit_code == 2
+
+
+def test_the_page_shows_kernels_that_there_are():
+    kernels.kernels("emulator")
+    shown = re.search(counters.MARKS, PAGE.read_text(encoding="utf-8"), re.DOTALL)[2].splitlines()[2:]
+    assert {re.match(r"\| `(.*?)` \|", line)[1] for line in shown} <= launcher.KERNELS.keys()
+    assert len(shown) > 10
+
+
+def test_a_table_of_somebody_else_is_counted(command):
+    def relu(x, *, needs):
+        cuda = backends.get("emulator").cuda
+        y = cuda.empty(x.shape, x.dtype)
+        cuda.run("__global__ void mine(const float* x, float* y) { y[threadIdx.x] = fmaxf(x[threadIdx.x], 0); }", ("mine",), "mine",
+                 (1, 1, 1), (min(x.size, 32), 1, 1), [x, y], [False, True])
+        return y, None
+
+    backends.register_table(backends.KernelTable("mine", "emulator", {"relu": relu}))
+    try:
+        done = command("--backend", "mine")
+        assert re.search(r"mine .*relu", done.output), done.output
+    finally:
+        backends.register_table(remove="mine")

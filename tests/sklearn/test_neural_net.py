@@ -1,0 +1,268 @@
+"""`NeuralNetClassifier` and `NeuralNetRegressor`: skorch's form, on cnnkit's modules."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn.base", reason="needs scikit-learn: pip install 'cnnkit[sklearn]'")
+
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import cnnkit
+import cnnkit.functional as F
+from cnnkit import nn, optim
+from cnnkit.data import ArrayDataset, DataLoader, Dataset
+from cnnkit.sklearn import NeuralNetClassifier, NeuralNetRegressor
+
+
+class Net(nn.Module):
+    """Scores of ten classes, from images or from rows of 64."""
+
+    def __init__(self, hidden=32, dropout=0.0, outputs=10):
+        super().__init__()
+        self.fc1, self.fc2, self.dropout = nn.Linear(64, hidden), nn.Linear(hidden, outputs), nn.Dropout(dropout)
+
+    def forward(self, x):
+        return self.fc2(self.dropout(F.relu(self.fc1(x.reshape(x.shape[0], -1)))))
+
+
+class Probabilities(Net):
+    """The same, after softmax."""
+
+    def forward(self, x):
+        return F.softmax(super().forward(x), dim=1)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return (X / 16).astype("float32"), y
+
+
+def net(module=Net, **settings):
+    return NeuralNetClassifier(module, **{"criterion": nn.CrossEntropyLoss, "optimizer": optim.Adam, "lr": 0.005, "verbose": 0,
+                                          "random_state": 0, **settings})
+
+
+def test_arrays_a_dataset_and_a_loader_are_all_data(digits):
+    X, y = digits
+    dataset = ArrayDataset(X.reshape(-1, 8, 8), y)
+    for data in ((X, y), (dataset, None), (dataset, y), (DataLoader(dataset, batch_size=64), y), (DataLoader(dataset, 64), None)):
+        fitted = net().fit(*data)
+        assert fitted.score(X, y) > 0.95
+        assert fitted.predict_proba(X).shape == (1797, 10)
+        np.testing.assert_array_equal(fitted.predict(dataset), fitted.predict(X))
+        np.testing.assert_array_equal(fitted.predict(DataLoader(dataset, 50)), fitted.predict(X))
+
+
+def test_uint8_inputs_are_divided_by_255(digits):
+    X, y = digits
+    fitted = net(max_epochs=2).fit((X * 255).astype("uint8"), y)
+    np.testing.assert_allclose(fitted.predict_proba((X * 255).astype("uint8")),
+                               fitted.predict_proba((X * 255).astype("uint8").astype("float32") / np.float32(255)), rtol=1e-6)
+
+
+def test_labels_beside_a_dataset_must_be_its_own(digits):
+    X, y = digits
+    dataset = ArrayDataset(X.reshape(-1, 8, 8), y)
+    for data in (dataset, DataLoader(dataset, 64)):
+        with pytest.raises(ValueError, match="y is given beside a dataset that has labels, and they are not its targets"):
+            net().fit(data, y[::-1])
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        net().fit(X)
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[1797, 1796\]"):
+        net().fit(X, y[:-1])
+    with pytest.raises(ValueError, match=r"y must have shape \(N,\)"):
+        net().fit(X, y[:, None])
+
+
+def test_a_dataset_needs_no_more_than_a_length_and_an_index(digits):
+    class Pairs:
+        def __len__(self):
+            return 200
+
+        def __getitem__(self, i):
+            return digits[0][i], int(digits[1][i])
+
+    fitted = net(max_epochs=30).fit(Pairs())
+    assert fitted.score(digits[0][:200], digits[1][:200]) > 0.9
+
+
+def test_text_labels_come_back(digits):
+    X, y = digits
+    names = np.array([f"digit {i}" for i in range(10)])
+    fitted = net().fit(X, names[y])
+    assert fitted.score(X, names[y]) > 0.95
+    assert fitted.classes_.tolist() == names.tolist()
+
+
+def test_settings_reach_their_parts():
+    made = net(module__hidden=5, module__dropout=0.25, optimizer__weight_decay=0.5, criterion__label_smoothing=0.125).initialize()
+    assert made.module_.fc1.weight.shape == (5, 64)
+    assert made.module_.dropout.p == 0.25
+    assert made.optimizer_.param_groups[0]["weight_decay"] == 0.5
+    assert made.optimizer_.param_groups[0]["lr"] == 0.005
+    assert made.criterion_.label_smoothing == 0.125
+    assert net(optimizer__lr=0.5).initialize().optimizer_.param_groups[0]["lr"] == 0.5
+
+
+def test_settings_of_the_loader_reach_it(digits):
+    X, y = digits
+    sizes = []
+    fitted = net(max_epochs=1, batch_size=100, iterator_train__drop_last=True, iterator_train__shuffle=False)
+    loss = fitted._loss
+    fitted._loss = lambda output, target: sizes.append(target.numpy()) or loss(output, target)
+    fitted.fit(X, y)
+    assert [len(s) for s in sizes] == [100] * 17
+    np.testing.assert_array_equal(np.concatenate(sizes), y[:1700])
+
+
+def test_a_name_that_no_part_has_is_refused():
+    with pytest.raises(TypeError, match=r"NeuralNetClassifier has no parameter 'modul__hidden'; it has .*module__"):
+        net(modul__hidden=5)
+    with pytest.raises(ValueError, match="modul"):
+        net().set_params(modul__hidden=5)
+    with pytest.raises(ValueError, match="is made already, so module__hidden has no effect: give its class"):
+        net(Net(), module__hidden=5).initialize()
+
+
+def test_parameters_can_be_read_set_cloned_and_shown():
+    one = net(module__hidden=5)
+    assert one.get_params()["module__hidden"] == 5
+    again = clone(one).set_params(module__hidden=7, lr=0.5, optimizer__weight_decay=0.1)
+    assert (again.module__hidden, again.lr, again.optimizer__weight_decay) == (7, 0.5, 0.1)
+    assert one.module__hidden == 5
+    assert "module__hidden=5" in repr(one)
+
+
+def test_in_a_grid_search_with_two_processes(digits):
+    X, y = digits
+    search = GridSearchCV(net(max_epochs=5), {"module__hidden": [1, 32], "optimizer__weight_decay": [0, 0.01]}, n_jobs=2, cv=2)
+    assert search.fit(X, y).best_params_["module__hidden"] == 32
+    assert cross_val_score(make_pipeline(StandardScaler(), net()), X, y, cv=2).min() > 0.85
+
+
+def test_a_module_that_exists_is_copied_with_its_weights(digits):
+    X, y = digits
+    module = Net()
+    before = copy.deepcopy(module.state_dict())
+    fitted = net(module, max_epochs=0).fit(X, y)
+    np.testing.assert_allclose(fitted.forward(X), module(cnnkit.tensor(X)).numpy(), atol=1e-6)
+    net(module, max_epochs=1).fit(X, y)
+    for name, value in module.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name].numpy())
+
+
+def test_nll_loss_takes_probabilities_as_in_skorch(digits):
+    X, y = digits
+    fitted = net(Probabilities, criterion=nn.NLLLoss).fit(X, y)
+    assert fitted.score(X, y) > 0.95
+    np.testing.assert_allclose(fitted.predict_proba(X).sum(1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(fitted.predict_proba(X), fitted.forward(X))
+    np.testing.assert_allclose(fitted.history["loss"], net(Net).fit(X, y).history["loss"], rtol=1e-2)
+
+
+def test_a_criterion_may_be_a_function(digits):
+    X, y = digits
+    fitted = net(criterion=F.cross_entropy, max_epochs=3).fit(X, y)
+    np.testing.assert_allclose(fitted.predict_proba(X), net(max_epochs=3).fit(X, y).predict_proba(X), rtol=1e-6)
+
+
+def test_train_split_measures_each_epoch_on_a_part_held_out(digits):
+    X, y = digits
+    fitted = net(max_epochs=3, train_split=0.25).fit(X, y)
+    assert all(0 < row.val_accuracy < 1 for row in fitted.history)
+    with pytest.raises(ValueError, match="divides a dataset; a loader is taken as it is"):
+        net(train_split=0.25).fit(DataLoader(ArrayDataset(X.reshape(-1, 8, 8), y), 64))
+
+
+def test_fit_starts_anew_and_warm_start_and_partial_fit_go_on(digits):
+    X, y = digits
+    fitted = net(max_epochs=2, module__dropout=0.5).fit(X, y)
+    first = fitted.predict_proba(X)
+    np.testing.assert_array_equal(fitted.fit(X, y).predict_proba(X), first)
+    assert [row.epoch for row in fitted.partial_fit(X, y).history] == [1, 2, 3, 4]
+    warm = net(max_epochs=2, module__dropout=0.5, warm_start=True).fit(X, y).fit(X, y)
+    np.testing.assert_array_equal(warm.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_without_a_seed_cnnkits_generator_decides(digits):
+    X, y = digits
+
+    def run():
+        cnnkit.random.seed(5)
+        return net(max_epochs=1, random_state=None).fit(X, y).predict_proba(X)
+
+    np.testing.assert_array_equal(run(), run())
+
+
+def test_callbacks_and_lines(digits, capsys):
+    X, y = digits
+    fitted = net(verbose=1, callbacks=[lambda own, row: row.epoch == 2]).fit(X, y)
+    assert len(fitted.history) == 2
+    assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()] == ["Epoch 1", "Epoch 2"]
+
+
+def test_parameters_are_saved_without_pickle(digits, tmp_path):
+    X, y = digits
+    fitted = net(max_epochs=1).fit(X, y)
+    fitted.save_params(f_params=tmp_path / "net.safetensors")
+    fresh = net().initialize()
+    fresh.load_params(f_params=tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(fresh.forward(X), fitted.forward(X))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).forward(X), fitted.forward(X))
+
+
+def test_an_unfitted_net_says_so(digits):
+    with pytest.raises(NotFittedError):
+        net().predict(digits[0])
+
+
+def test_a_loader_that_shuffles_cannot_be_predicted(digits):
+    X, y = digits
+    dataset = ArrayDataset(X.reshape(-1, 8, 8), y)
+    with pytest.raises(ValueError, match="the loader shuffles"):
+        net(max_epochs=1).fit(dataset).predict(DataLoader(dataset, 64, shuffle=True))
+
+
+@pytest.mark.parametrize("name", ["array-api-strict", "torch"])
+def test_on_another_backend(digits, name):
+    try:
+        cnnkit.backends.get(name)
+    except cnnkit.backends.Unavailable as reason:
+        pytest.skip(str(reason))
+    X, y = digits[0][:300], digits[1][:300]
+    fitted = net(max_epochs=2, backend=name).fit(X, y)
+    assert cnnkit.backends.backend_of(fitted.module_.fc1.weight.array).name == name
+    np.testing.assert_allclose(fitted.predict_proba(X), net(max_epochs=2).fit(X, y).predict_proba(X), atol=1e-4)
+
+
+@pytest.mark.parametrize("columns", [None, 1, 2])
+def test_a_regressor_gives_the_shape_that_its_targets_had(digits, columns):
+    X, _ = digits
+    targets = X.mean(1) if columns is None else np.stack([X.mean(1), X.std(1)][:columns], axis=1)
+    fitted = NeuralNetRegressor(Net, module__outputs=columns or 1, optimizer=optim.Adam, verbose=0, random_state=0).fit(X, targets)
+    assert fitted.predict(X).shape == targets.shape
+    assert fitted.score(X, targets) > 0.5
+
+
+class Halves(Dataset):
+    """No `targets`, no `classes`."""
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, i):
+        return np.full(64, i % 2, "float32"), i % 2
+
+
+def test_a_dataset_that_does_not_say_its_labels_is_predicted_by_number():
+    fitted = net(max_epochs=100).fit(Halves())
+    assert fitted.predict(Halves()).tolist() == [0, 1] * 5

@@ -1,0 +1,81 @@
+"""Saved estimators: two files without code, read back to the same bits, refused where they are damaged."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn.base", reason="needs scikit-learn: pip install 'cnnkit[sklearn]'")
+
+from cnnkit import optim
+from cnnkit.sklearn import CNNClassifier, CNNRegressor
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(60, 3, 6, 5)), RNG.integers(3, size=60)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize(("kind", "y"), [
+    (CNNClassifier, Y), (CNNClassifier, np.array(["ä", "bee", "c"])[Y]), (CNNClassifier, np.array(["a", "bee", "c"], object)[Y]),
+    (CNNClassifier, Y == 1), (CNNRegressor, Y * 1e9), (CNNRegressor, np.stack([Y, -Y], axis=1))],
+    ids=["int", "str", "object", "bool", "float", "two"])
+def test_a_loaded_estimator_predicts_the_same_and_goes_on_the_same(kind, y, optimizer, tmp_path):
+    saved = kind(max_epochs=2, random_state=3, optimizer=optimizer).fit(X, y)
+    assert saved.save(tmp_path / "folder" / "net") == tmp_path / "folder" / "net.safetensors"
+    loaded = kind.load(tmp_path / "folder" / "net")
+    assert loaded.get_params() == saved.get_params()
+    np.testing.assert_array_equal(loaded.predict(X), saved.predict(X))
+    assert loaded.predict(X).dtype == saved.predict(X).dtype
+    assert list(loaded.history_) == list(saved.history_)
+    loaded.partial_fit(X, y), saved.partial_fit(X, y)
+    for name, value in saved.module_.state_dict().items():
+        np.testing.assert_array_equal(loaded.module_.state_dict()[name].numpy(), value.numpy())
+
+
+def test_feature_names_and_odd_parameters_are_kept(tmp_path):
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    frame = pandas.DataFrame(X.reshape(60, -1)[:, :30], columns=[f"p{i}" for i in range(30)])
+    clf = CNNClassifier({"conv": [(4, 3)], "dtype": "float64"}, image_shape=(np.int64(6), 5), max_epochs=1,
+                        class_weight={0: 2.0, 2: np.float64(3)}, random_state=np.random.RandomState(0),
+                        callbacks=[lambda clf, row: None]).fit(frame, Y)
+    clf.save(tmp_path / "net")
+    again = CNNClassifier.load(tmp_path / "net")
+    np.testing.assert_array_equal(again.predict_proba(frame), clf.predict_proba(frame))
+    assert again.class_weight == {0: 2.0, 2: 3.0}
+    assert (again.callbacks, again.random_state) == (None, None)
+    assert again.feature_names_in_.tolist() == list(frame.columns)
+
+
+def test_code_cannot_be_saved(tmp_path):
+    with pytest.raises(TypeError, match=r"optimizer=.* is code, which no JSON file can hold"):
+        CNNClassifier(optimizer=optim.Adam, max_epochs=1).fit(X, Y).save(tmp_path / "net")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("damage", "error", "message"), [
+    (lambda p: p.with_suffix(".json").unlink(), FileNotFoundError, "there is no file .*net.json"),
+    (lambda p: p.unlink(), FileNotFoundError, "there is no file .*net.safetensors"),
+    (lambda p: p.write_bytes(p.read_bytes()[:-4]), ValueError, "is no whole safetensors file"),
+    (lambda p: p.write_bytes(p.read_bytes()[:-4] + b"\0\0\0\0"), ValueError, "has changed since it was saved"),
+    (lambda p: p.with_suffix(".json").write_text("{"), ValueError, "holds no CNNClassifier that can be used"),
+    (lambda p: edit(p, lambda c: c.update(format=9)), ValueError, "it has format 9"),
+    (lambda p: edit(p, lambda c: c["fitted"]["layout"].update(shape=[1, 2, 3])), ValueError, "can be used"),
+    (lambda p: edit(p, lambda c: c["params"].update(depth=3)), ValueError, "depth"),
+    (lambda p: edit(p, lambda c: c["fitted"].pop("pixels")), ValueError, "pixels")])
+def test_damaged_files_are_refused(damage, error, message, tmp_path):
+    path = CNNClassifier(max_epochs=1).fit(X, Y).save(tmp_path / "net")
+    damage(path)
+    with pytest.raises(error, match=message):
+        CNNClassifier.load(path)
+
+
+def edit(path, change):
+    content = json.loads(path.with_suffix(".json").read_text())
+    change(content)
+    path.with_suffix(".json").write_text(json.dumps(content))
+
+
+def test_another_estimators_file_is_refused(tmp_path):
+    CNNRegressor(max_epochs=1).fit(X, Y).save(tmp_path / "net")
+    with pytest.raises(ValueError, match="it holds a CNNRegressor, not a CNNClassifier"):
+        CNNClassifier.load(tmp_path / "net")
