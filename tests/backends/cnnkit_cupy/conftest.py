@@ -1,4 +1,4 @@
-"""`fake_cupy`: the CuPy backend on a CuPy made of NumPy, with two devices, kernels on the emulator; `launched`: which kernels a test launches."""
+"""`fake_cupy`: the CuPy backend on a CuPy made of NumPy, with two devices, on the emulator. `launched`: what a test launches."""
 
 import sys
 
