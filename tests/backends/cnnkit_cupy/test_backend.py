@@ -191,6 +191,6 @@ def test_shared_memory_beyond_48_kb_is_asked_for(fake_cupy, monkeypatch):
     monkeypatch.setattr(fake_cupy.Kernel, "__call__", lambda self, *args, shared_mem: loaded.append((self, shared_mem)))
     for n, dynamic in enumerate((16 << 10, 64 << 10)):
         monkeypatch.setitem(launcher.KERNELS, name, replace(launcher.KERNELS[name], dynamic=dynamic))
-        backends.get("cupy").cuda.run(f"source {n}", (name,), name, (1, 1, 1), (1, 1, 1), [x.array], [True])
+        backends.get("cupy").cuda.run(f"source {n}", (name,), name, (1, 1, 1), (1, 1, 1), [x.array], [True], dynamic)
     assert [(shared, getattr(kernel, "max_dynamic_shared_size_bytes", None)) for kernel, shared in loaded] == [
         (16 << 10, None), (64 << 10, 64 << 10)]
