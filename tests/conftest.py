@@ -20,6 +20,7 @@ def pytest_addoption(parser):
     parser.addoption("--schedule", metavar="NAME[:SEED]", default="",
                      help="run the emulator's threads 'reversed' or 'skewed:1' instead of in order")
     parser.addoption("--traced", action="store_true", help="watch every access of the emulator's kernels")
+    parser.addoption("--kills", type=int, default=3, metavar="N", help="how many training runs tests/train/test_killed.py kills")
 
 
 def pytest_configure(config):
@@ -45,6 +46,8 @@ def chosen(config) -> dict[str, bool | str]:
 
 
 def pytest_generate_tests(metafunc):
+    if "kill" in metafunc.fixturenames:
+        metafunc.parametrize("kill", range(metafunc.config.getoption("kills")))
     if "backend_name" in metafunc.fixturenames:
         metafunc.parametrize("backend_name", [n for n, here in chosen(metafunc.config).items() if here is True])
 
