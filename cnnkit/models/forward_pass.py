@@ -53,7 +53,7 @@ class ForwardPass:
         self.flat = xp.reshape(xp.permute_dims(self.pooled, (0, 2, 3, 1)), (x.shape[0], -1))
         bias = xp.reshape(net.fc_bias, (-1,))
         (self.scores,), dense_back = linear(self.flat, net.fc_weights, bias, needs=(True, True, True))
-        self.back = dense_back, features_back
+        self.back: tuple[Any, Any] = dense_back, features_back
 
     def _filters(self) -> Array:
         """The filters with an axis for the images' one channel."""
