@@ -85,7 +85,7 @@ class Checkpoint(Callback):
         self.keep, self.overwrite, self.on_error = keep, overwrite, on_error
         self.monitor = None if monitor is None else Monitor(monitor, mode)
         self.best: float | None = None
-        self.hint = f"fit(..., resume={str(self.folder)!r}) goes on from there"
+        self.hint = f"fit(..., resume={str(self.folder)!r}) goes on from there."
 
     @property
     def best_path(self) -> Path:
@@ -131,7 +131,7 @@ class Checkpoint(Callback):
         if run.paused and (files := checkpoints.numbered(self.folder)):
             run.history.checkpoint = str(files[-1])
             epoch = min(run.epoch + 1, run.epochs)
-            run.shown.note(f"Stopped {run.reason or 'by Ctrl-C'} in epoch {epoch} of {run.epochs}; {self.hint}.")
+            run.shown.note(f"Stopped {run.reason or 'by Ctrl-C'} in epoch {epoch} of {run.epochs}; {self.hint}")
 
     def save(self, run: Run) -> None:
         """Write a checkpoint now, and remove those that are no longer kept."""
