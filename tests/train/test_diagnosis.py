@@ -29,7 +29,7 @@ def test_a_sigmoid_network_of_ten_layers_has_vanishing_gradients_and_relu_has_no
     found = diagnosed(deep(nn.Sigmoid))
     assert names(found) == ["vanishing gradients"]
     assert "the gradient of 1 has a norm of" in str(found)
-    assert "Use ReLU, the default for CNNs, which avoids vanishing gradients; Sigmoid cause" in str(found)
+    assert "Use ReLU, the default for CNNs, which avoids vanishing gradients; Sigmoid causes them" in str(found)
     model = deep(nn.ReLU)
     for layer in model:
         if isinstance(layer, nn.Linear):
