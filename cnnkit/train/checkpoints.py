@@ -68,7 +68,7 @@ def write(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     data = to_bytes(tensors, None)
     digest = hashlib.sha256(data).hexdigest()
     content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "tensors": digest, "state": outline}
-    text = json.dumps({"sha256": _digest(content), **content}, indent=1)
+    text = json.dumps({"sha256": _digest(content), **content}, indent=1, allow_nan=False)
     settings = folder / f"{NAME}{number:06}.json"
     weights = settings.with_suffix(".safetensors")
     try:

@@ -101,6 +101,8 @@ class Checkpoint(Callback):
             for path in reversed(earlier):
                 checkpoints.remove(path)
             earlier = []
+        if run.resumed is None:
+            self.best = None
         self._number = int(earlier[-1].stem.rsplit("-", 1)[1]) + 1 if earlier else 1
         self._batches, self._saved, self._time = 0, (run.epoch, run.batch), time.monotonic()
         try:
