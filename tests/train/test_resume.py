@@ -98,7 +98,7 @@ def test_weights_in_another_memory_layout_keep_it(tmp_path):
     assert_same(resumed, whole)
 
 
-def test_a_loader_of_ones_own_and_a_generator_less_iterable_go_on(tmp_path):
+def test_a_loader_of_ones_own_and_an_iterable_that_draws_go_on(tmp_path):
     def go(callbacks=(), resume=False):
         random.seed(1)
         model, loader = network(), DataLoader(LEARN, 16, shuffle=True)  # its order is drawn from the generator
@@ -120,7 +120,9 @@ def test_a_loader_of_ones_own_and_a_generator_less_iterable_go_on(tmp_path):
             self.batches = batches
 
         def __iter__(self):
-            return iter(self.batches)
+            for batch in self.batches:
+                random.next_key()  # as an augmentation draws, also for the batches that are passed over
+                yield batch
 
     whole = listed()
     listed([Checkpoint(tmp_path / "list"), At(13)])
