@@ -21,7 +21,7 @@ from cnnkit.autograd import Tensor
 from cnnkit.safetensors import from_bytes, to_bytes
 from cnnkit.train.tree import join, split
 
-__all__ = ["CheckpointError", "Found", "newest", "numbered", "read", "remove", "write"]
+__all__ = ["CheckpointError", "CheckpointWarning", "Found", "newest", "numbered", "read", "remove", "write"]
 
 FORMAT = 1
 NAME = "checkpoint-"
@@ -45,6 +45,10 @@ class CheckpointError(OSError):
         return write(Path(folder), 1, self.state)
 
 
+class CheckpointWarning(RuntimeWarning):
+    """A damaged checkpoint was passed over."""
+
+
 class Found(NamedTuple):
     """A checkpoint that was read."""
 
@@ -64,7 +68,7 @@ def write(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     data = to_bytes(tensors, None)
     digest = hashlib.sha256(data).hexdigest()
     content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "tensors": digest, "state": outline}
-    text = json.dumps({"sha256": _digest(content), **content}, indent=1)
+    text = json.dumps({"sha256": _digest(content), **content}, indent=1, allow_nan=False)
     settings = folder / f"{NAME}{number:06}.json"
     weights = settings.with_suffix(".safetensors")
     try:
@@ -110,7 +114,7 @@ def read(path: Path) -> Found:
 def newest(folder: Path) -> Found | None:
     """The newest whole checkpoint in a folder, or ``None`` where there is none at all.
 
-    A newer one that is damaged is named in a RuntimeWarning.
+    A newer one that is damaged is named in a CheckpointWarning.
 
     Raises
     ------
@@ -125,7 +129,7 @@ def newest(folder: Path) -> Found | None:
             refused.append(str(error))
             continue
         if refused:
-            warnings.warn(f"{'; '.join(refused)}. Going on from the one before it, {path}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"{'; '.join(refused)}. Going on from the one before it, {path}", CheckpointWarning, stacklevel=2)
         return found
     if refused:
         raise ValueError(f"no checkpoint in {folder} can be used: {'; '.join(refused)}. Remove them to start from the beginning")

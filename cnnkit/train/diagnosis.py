@@ -93,8 +93,9 @@ def _vanishing(probes: Sequence[Probe]) -> Finding | None:
         return None
     name, norm, later = weak[0]
     saturating = sorted({row["kind"] for row in probes[-1]["layers"] if row["kind"] in ("Sigmoid", "Tanh")})
-    remedy = "Use ReLU, the default for CNNs, which avoids vanishing gradients" + (
-        f"; {' and '.join(saturating)} cause them" if saturating else ", and begin with nn.init.kaiming_uniform_")
+    causes = f"{' and '.join(saturating)} cause{'s' if len(saturating) == 1 else ''} them"
+    remedy = f"Use ReLU, the default for CNNs, which avoids vanishing gradients; {causes}" if saturating else (
+        "Use ReLU, the default for CNNs, which avoids vanishing gradients, and begin with nn.init.kaiming_uniform_")
     more = f", and {len(weak) - 1} more are as weak" if len(weak) > 1 else ""
     return Finding("vanishing gradients", f"the gradient of {name} has a norm of {norm:.2g}, that of a layer after it one of "
                    f"{later:.2g}{more}", remedy)

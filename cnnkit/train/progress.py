@@ -48,15 +48,13 @@ class Silent:
 
 
 class Lines(Silent):
-    """One line when an epoch is done; `rows` keeps the epochs, also of a run that an error ends."""
+    """One line when an epoch is done."""
 
     def __init__(self, console: Console):
         self.console = console
-        self.rows: list[Epoch] = []
 
     def end(self, row: Epoch) -> None:
         """Print the row."""
-        self.rows.append(row)
         self.note(str(row))
 
     def note(self, text: str) -> None:

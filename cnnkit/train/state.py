@@ -47,6 +47,8 @@ def restore(run: Run, state: Mapping[str, Any]) -> None:
         If the state is of another model, optimizer, schedule or data; the message names what differs.
     """
     _check(run, state)
+    if state["loader"] is not None:
+        run.loader.load_state_dict(state["loader"])
     run.optimizer.load_state_dict(state["optimizer"]["state"])
     if run.scheduler is not None:
         run.scheduler.load_state_dict(state["scheduler"]["state"])
@@ -55,8 +57,6 @@ def restore(run: Run, state: Mapping[str, Any]) -> None:
             value._replace(placed(state["model"][name], value))
     if run.ema is not None:
         run.ema.load_state_dict(state["ema"])
-    if state["loader"] is not None:
-        run.loader.load_state_dict(state["loader"])
     run.epoch, run.batch, run.step, run.seconds = (state[name] for name in ("epoch", "batch", "step", "seconds"))
     run.epoch_lr = state["lr"]
     run.tally = Tally.of(state["tally"])
@@ -101,6 +101,8 @@ def _check(run: Run, state: Mapping[str, Any]) -> None:
     need("optimizer", state["optimizer"]["name"], type(run.optimizer).__name__)
     need("scheduler", state["scheduler"] and state["scheduler"]["name"], run.scheduler and type(run.scheduler).__name__)
     need("average of weights (ema)", state["ema"] is not None, run.ema is not None)
+    need("kind of data", "a DataLoader" if state["loader"] else "no DataLoader",
+         "a DataLoader" if hasattr(run.loader, "skip") else "no DataLoader")
     own, saved = ({name: tuple(value.shape) for name, value in values} for values in (_values(run), state["model"].items()))
     differing = [f"{name} {saved.get(name, 'missing')} is {own.get(name, 'missing')} now"
                  for name in {**own, **saved} if own.get(name) != saved.get(name)]

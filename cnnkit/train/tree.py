@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +20,8 @@ def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
     Returns
     -------
     outline, tensors
-        What JSON can hold: dicts whose keys are no strings, tuples and Tensors are dicts with one name that begins with
-        ``$``. And the Tensors by their place in the tree, each with its axes in the order of its memory, so that a
+        What JSON can hold: dicts whose keys are no strings, tuples, infinities and Tensors are dicts with a name that
+        begins with ``$``. And the Tensors by their place in the tree, each with its axes in the order of its memory, so that a
         file in C order keeps the layout.
 
     >>> from cnnkit import tensor
@@ -49,7 +50,7 @@ def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
         if not isinstance(value, Plain):
             raise TypeError(f"{path} of a run's state is a {type(value).__name__}; a checkpoint holds numbers, text, Tensors, and "
                             "lists and dicts of them")
-        return value
+        return {"$float": repr(value)} if isinstance(value, float) and not math.isfinite(value) else value
 
     return walk(tree, ""), tensors
 
@@ -63,6 +64,8 @@ def join(outline: Any, tensors: Mapping[str, Tensor]) -> Any:
     if "$tensor" in outline:
         array, order = tensors[outline["$tensor"]].array, outline["order"]
         return Tensor(namespace_of(array).permute_dims(array, tuple(order.index(axis) for axis in range(len(order)))))
+    if "$float" in outline:
+        return float(outline["$float"])
     if "$items" in outline:
         return {key: join(value, tensors) for key, value in outline["$items"]}
     if "$tuple" in outline:

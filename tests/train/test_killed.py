@@ -31,23 +31,29 @@ def uninterrupted(tmp_path_factory):
     return (folder / "done.json").read_text(), time.monotonic() - begin
 
 
-def test_a_killed_run_that_goes_on_ends_with_the_same_bits(uninterrupted, kill, tmp_path):
-    expected, seconds = uninterrupted
-    moments = random.SystemRandom()
-    process, begin = start(tmp_path, "numpy"), time.monotonic()
-    if kill % 2:  # at any moment from the start of Python on; else near the writing of a checkpoint
-        time.sleep(moments.uniform(0, 0.8 * seconds))
-    else:
+def kill_once(folder, near_a_checkpoint, seconds):
+    """Start the run, kill it at a random moment of its life or as it writes a checkpoint, and say when that was."""
+    moments, begin = random.SystemRandom(), time.monotonic()
+    process = start(folder, "numpy")
+    if near_a_checkpoint:
         number = moments.randint(1, CHECKPOINTS)
-        while process.poll() is None and not list(tmp_path.glob(f"checkpoints/.checkpoint-{number:06}.*")):
+        while process.poll() is None and not list(folder.glob(f"checkpoints/.checkpoint-{number:06}.*")):
             time.sleep(0.001)
         time.sleep(moments.uniform(0, 0.02))
+    else:
+        time.sleep(moments.uniform(0, 0.8 * seconds))
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stderr.close()
-    files = sorted(path.name for path in tmp_path.glob("checkpoints/checkpoint-*.json"))
-    print(f"{'too late' if process.returncode == 0 else 'killed'} after {time.monotonic() - begin:.2f} s; "
+    files = sorted(path.name for path in folder.glob("checkpoints/checkpoint-*.json"))
+    print(f"{'done' if process.returncode == 0 else 'killed'} after {time.monotonic() - begin:.2f} s; "
           f"newest checkpoint {files[-1] if files else 'none'}")
     assert process.returncode in (-signal.SIGKILL, 0)
+
+
+def test_a_killed_run_that_goes_on_ends_with_the_same_bits(uninterrupted, kill, tmp_path):
+    expected, seconds = uninterrupted
+    for again in range(1 + kill % 3 // 2):  # every third run is killed twice
+        kill_once(tmp_path, near_a_checkpoint=(kill + again) % 2 == 0, seconds=seconds)
     finish(start(tmp_path, "numpy"))
     assert json.loads((tmp_path / "done.json").read_text()) == json.loads(expected)

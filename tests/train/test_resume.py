@@ -32,8 +32,8 @@ class At(Callback):
 
 
 def network():
-    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5), nn.Flatten(),
-                         nn.Linear(64, 10))
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5),
+                         nn.Flatten(), nn.Linear(64, 10))
 
 
 def run(callbacks=(), resume=False, epochs=3, seed=5, model=None, **settings):
@@ -98,7 +98,7 @@ def test_weights_in_another_memory_layout_keep_it(tmp_path):
     assert_same(resumed, whole)
 
 
-def test_a_loader_of_ones_own_and_a_generator_less_iterable_go_on(tmp_path):
+def test_a_loader_of_ones_own_and_an_iterable_that_draws_go_on(tmp_path):
     def go(callbacks=(), resume=False):
         random.seed(1)
         model, loader = network(), DataLoader(LEARN, 16, shuffle=True)  # its order is drawn from the generator
@@ -120,7 +120,9 @@ def test_a_loader_of_ones_own_and_a_generator_less_iterable_go_on(tmp_path):
             self.batches = batches
 
         def __iter__(self):
-            return iter(self.batches)
+            for batch in self.batches:
+                random.next_key()  # as an augmentation draws, also for the batches that are passed over
+                yield batch
 
     whole = listed()
     listed([Checkpoint(tmp_path / "list"), At(13)])
@@ -156,7 +158,8 @@ def test_ctrl_c_in_the_validation_keeps_the_epochs_training(tmp_path):
 
 def test_a_pause_says_how_to_go_on(tmp_path, capsys):
     history = train.fit(network(), LEARN, epochs=2, callbacks=[Checkpoint(tmp_path), At(4)])
-    assert f"Stopped for the test in epoch 1 of 2; fit(..., resume={str(tmp_path)!r}) goes on from there." in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"Stopped for the test in epoch 1 of 2; fit(..., resume={str(tmp_path)!r}) goes on from there." in printed
     assert history.interrupted
     assert history.checkpoint == str(tmp_path / "checkpoint-000001.json")
 
@@ -182,7 +185,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path, e
     if ending == ".json" and damage is os.remove:  # it was never finished then
         assert_same(run([Checkpoint(tmp_path)], resume=True), whole)
     else:
-        with pytest.warns(RuntimeWarning, match=f"{files[1].stem}.*Going on from the one before it, .*{files[0].name}"):
+        named = f"{files[1].stem}.*Going on from the one before it, .*{files[0].name}"
+        with pytest.warns(checkpoints.CheckpointWarning, match=named):
             resumed = run([Checkpoint(tmp_path)], resume=True)
         assert_same(resumed, whole)
 
@@ -217,7 +221,7 @@ def test_a_run_with_other_settings_is_refused(tmp_path, settings, message):
 
 
 def test_where_there_is_nothing_to_go_on_from(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no checkpoint in .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint in .*nowhere"):
         run(resume=tmp_path / "nowhere")
     with pytest.raises(ValueError, match="resume=True goes on from the folder of a Checkpoint callback"):
         run(resume=True)

@@ -85,7 +85,7 @@ class Checkpoint(Callback):
         self.keep, self.overwrite, self.on_error = keep, overwrite, on_error
         self.monitor = None if monitor is None else Monitor(monitor, mode)
         self.best: float | None = None
-        self.hint = f"fit(..., resume={str(self.folder)!r}) goes on from there"
+        self.hint = f"fit(..., resume={str(self.folder)!r}) goes on from there."
 
     @property
     def best_path(self) -> Path:
@@ -101,6 +101,8 @@ class Checkpoint(Callback):
             for path in reversed(earlier):
                 checkpoints.remove(path)
             earlier = []
+        if run.resumed is None:
+            self.best = None
         self._number = int(earlier[-1].stem.rsplit("-", 1)[1]) + 1 if earlier else 1
         self._batches, self._saved, self._time = 0, (run.epoch, run.batch), time.monotonic()
         try:
@@ -131,7 +133,7 @@ class Checkpoint(Callback):
         if run.paused and (files := checkpoints.numbered(self.folder)):
             run.history.checkpoint = str(files[-1])
             epoch = min(run.epoch + 1, run.epochs)
-            run.shown.note(f"Stopped {run.reason or 'by Ctrl-C'} in epoch {epoch} of {run.epochs}; {self.hint}.")
+            run.shown.note(f"Stopped {run.reason or 'by Ctrl-C'} in epoch {epoch} of {run.epochs}; {self.hint}")
 
     def save(self, run: Run) -> None:
         """Write a checkpoint now, and remove those that are no longer kept."""
