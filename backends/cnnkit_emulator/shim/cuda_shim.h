@@ -98,8 +98,6 @@ static inline void __threadfence_block() {}
 
 template <class T> static inline T __ldg(const T* address) { return *address; }
 
-// -- vectors --
-
 // One access, whatever the size of T: g++ would copy a structure piece by piece, and the tracer would see several.
 template <size_t size> struct EmuWord;
 template <> struct EmuWord<1> { using Type = uint8_t; };
@@ -118,6 +116,8 @@ template <class T> static inline void store_at_once(T* to, const T& value) {
     memcpy(&word, &value, sizeof word);
     *reinterpret_cast<typename EmuWord<sizeof(T)>::Type*>(to) = word;
 }
+
+// -- vectors --
 
 #define EMU_VECTOR(type, name) \
     struct name##1 { type x; }; \
@@ -204,4 +204,15 @@ static inline __half __float2half(float x) {
     unsigned rounded = value >> drop, rest = value & ((1u << drop) - 1), half = 1u << (drop - 1);
     rounded += rest > half || (rest == half && (rounded & 1));
     return {static_cast<unsigned short>(sign | rounded)};
+}
+
+// bfloat16: the upper half of a float; rounds as __half does, and NaN stays NaN.
+struct alignas(2) __nv_bfloat16 { unsigned short bits; };
+
+static inline float __bfloat162float(__nv_bfloat16 b) { return __uint_as_float(unsigned(b.bits) << 16); }
+
+static inline __nv_bfloat16 __float2bfloat16(float x) {
+    unsigned bits = __float_as_uint(x);
+    if ((bits & 0x7FFFFFFF) > 0x7F800000) return {static_cast<unsigned short>(0x7FFF)};
+    return {static_cast<unsigned short>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)};
 }
