@@ -38,6 +38,7 @@ def kernels(name: str) -> Mapping:
         "batch_norm": norm.batch_norm,
         ("batch_norm", "relu"): norm.batch_norm_relu,
         "conv2d": conv.conv2d,
+        ("conv2d", "relu"): conv.conv2d_relu,
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,
         "max_pool2d": pool.max_pool2d,
