@@ -1,9 +1,11 @@
-"""Convolution on a CUDA device: grids, slices of the weight gradient, and what is declined. See `cnnkit.ops.conv`."""
+"""Convolution on a CUDA device: tiles, readings, phases, slices, and what is declined. See `cnnkit.ops.conv` and ``conv.cu``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from dataclasses import dataclass
+from functools import partial
+from math import gcd, prod
 from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name
@@ -12,88 +14,257 @@ from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launc
 from cnnkit_cupy.types import TYPES
 
 Array = Any
-TILE, DEPTH, THREADS = 64, 16, 256    # as Tiling in conv.cu
-SHARED = 2 * DEPTH * (TILE + 4) * 4
-LIMIT = 2**31 - 2**16                 # rows, columns and depth are numbered by int, and tiles hang over the edge
-BLOCKS = 256                          # as many blocks as the weight gradient is cut into: a few for each multiprocessor
-SHORTEST = 1024                       # pixels that a slice has at least: below, adding slices up costs more than it wins
+LIMIT = 2**31 - 2**16  # what an int of a kernel numbers, with a tile that hangs over the edge
+MOST = 65535           # blocks along the second and third axis of a grid
+ENOUGH = 128           # blocks from which on a larger tile pays: fewer leave multiprocessors idle
+BLOCKS = 256           # as many blocks as the weight gradient is cut into: a few for each multiprocessor
+SHORTEST = 1024        # pixels that a slice has at least: below, adding slices up costs more than it wins
+LANES, THREADS = 32, 256
+PLACE = 96             # bytes of conv.cu's Place
 
-BY, SHAPE = Struct("Strides"), Struct("Shape")
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a block divides its part of the product, as in ``conv.cu``: each thread makes rows_each x columns_each sums.
+
+    It reads vectors for filters of at most so many `taps`, for it has a table of them.
+    """
+
+    rows: int
+    columns: int
+    rows_each: int
+    columns_each: int
+    taps: int
+
+    @property
+    def threads(self) -> int:
+        return self.rows * self.columns // (self.rows_each * self.columns_each)
+
+    def shared(self, itemsize: int) -> int:
+        """Bytes of a block's tiles: two where elements have 4 bytes, one of twice the depth where they have 2."""
+        width = 16 // itemsize
+        half = width * (self.rows + 4) + (16 if width == 8 else 0)
+        return 4 * (itemsize // 2) * (2 * half + 2 * width * self.columns)
+
+
+TILINGS = {"Large": Tiling(128, 128, 8, 8, 61), "Narrow": Tiling(128, 64, 8, 8, 61), "Small": Tiling(64, 32, 8, 4, 29)}
+SQUARE = Tiling(64, 64, 8, 4, 61)  # in the weight gradient, for which registers do not suffice to be Narrow
+WEIGHT_TILINGS = {"Large": TILINGS["Large"], "Square": SQUARE, "Small": TILINGS["Small"]}
+
+BY, SHAPE, OPS = Struct("Strides"), Struct("Shape"), ("conv2d", "relu")
 for _dtype, _t in TYPES.items():
-    _view = In(_dtype, strided=True)
-    _tiled = {"shared": SHARED, "launch_bounds": (256, 2)}
+    _size = 4 if _dtype == "float32" else 2
+    _any, _wide, _plain = In(_dtype, strided=True), In(_dtype, strided=True, aligned=16), In(_dtype, aligned=16)
+    for _name, _tile in {**TILINGS, **WEIGHT_TILINGS}.items():
+        for _reading in ("scalar", "vector", "pointwise") if _name == "Small" else ("vector", "pointwise"):
+            _view = _any if _reading == "scalar" else _wide  # single elements: reading them takes the time, and one tile does
+            _instance = partial(Kernel, "conv", block=(_tile.threads, 1, 1), launch_bounds=(_tile.threads, 512 // _tile.threads))
+            if _name in TILINGS:
+                declare(_instance(f"conv2d<{_t}, {_name}, {_reading}>",
+                                  (_view, _plain, In(_dtype, optional=True), Out(_dtype, channels_last=True), BY, SHAPE),
+                                  shared=_tile.shared(_size) + PLACE + 16 * (_tile.rows + _tile.taps + 3)), ops=OPS)
+            if _name in WEIGHT_TILINGS and _reading != "pointwise":
+                declare(_instance(f"conv2d_weight_gradient<{_t}, {_name}, {_reading}>",
+                                  (_view, _view, Out("float32"), BY, BY, SHAPE),
+                                  shared=_tile.shared(_size) + _tile.rows * _size), ops=OPS)
     declare(
-        Kernel("conv", f"conv2d<{_t}>", (_view, _view, In(_dtype, optional=True), Out(_dtype), BY, BY, SHAPE), **_tiled),
-        Kernel("conv", f"conv2d_input_gradient<{_t}>", (_view, _view, Out(_dtype), BY, BY, SHAPE), **_tiled),
-        Kernel("conv", f"conv2d_weight_gradient<{_t}>", (_view, _view, Out("float32"), BY, BY, SHAPE), **_tiled),
-        Kernel("conv", f"conv2d_add_slices<{_t}>", (In("float32"), Out(_dtype), Scalar("int64"), Scalar("int32"))),
-        Kernel("conv", f"conv2d_bias_gradient<{_t}>", (_view, Out(_dtype), BY, SHAPE), shared=4 * THREADS),
-        ops=("conv2d",))
+        Kernel("conv", f"conv2d_pack<{_t}>", (_any, Out(_dtype), BY, SHAPE)),
+        Kernel("conv", f"conv2d_add_slices<{_t}>", (In("float32"), Out(_dtype), Scalar("int64"), *[Scalar("int32")] * 4)),
+        Kernel("conv", f"conv2d_bias_gradient<{_t}>", (_any, Out("float32"), BY, SHAPE), shared=4 * THREADS),
+        Kernel("conv", f"conv2d_relu_gradient<{_t}>",
+               (_any, In(_dtype), Out(_dtype), BY, *[Scalar("int32")] * 3, Scalar("int64"))), ops=OPS)
 
 
-def slices(rows: int, columns: int, pixels: int, groups: int) -> int:
-    """Into how many slices the weight gradient's sum over the pixels is cut: by shapes only, so that bits repeat anywhere.
+def _ceil(n: int, unit: int) -> int:
+    return -(-n // unit)
 
-    >>> slices(8, 9, 32 * 28 * 28, 1), slices(512, 4608, 32 * 7 * 7, 1)
+
+def tiling(rows: int, columns: int, groups: int) -> str:
+    """The tile for a product: the largest that is not mostly empty and leaves enough blocks. By shapes only.
+
+    >>> tiling(32 * 56 * 56, 128, 1), tiling(32 * 56 * 56, 64, 1), tiling(32 * 7 * 7, 128, 1)
+    ('Large', 'Narrow', 'Small')
+    """
+    for name in ("Large", "Narrow"):
+        tile = TILINGS[name]
+        if columns > tile.columns // 2 and _ceil(rows, tile.rows) * _ceil(columns, tile.columns) * groups >= ENOUGH:
+            return name
+    return "Small"
+
+
+def slices(blocks: int, pixels: int, groups: int) -> int:
+    """Into how many slices a sum over the pixels is cut that `blocks` blocks make: by shapes only, so that bits repeat.
+
+    >>> slices(1, 32 * 28 * 28, 1), slices(144, 32 * 7 * 7, 1)
     (25, 1)
     """
-    blocks = -(-rows // TILE) * -(-columns // TILE) * groups
-    return max(1, min(BLOCKS // blocks, -(-pixels // SHORTEST), 65535 // groups))
+    fewest = _ceil(pixels, 2**30)  # an int counts a slice's pixels
+    return max(1, fewest, min(BLOCKS // blocks, _ceil(pixels, SHORTEST), MOST // groups))
 
 
-def _grid(rows: int, columns: int, depth_blocks: int) -> tuple[int, int, int]:
-    return -(-columns // TILE), -(-rows // TILE), depth_blocks
+def reading(device: Any, x: Array, channels: int, reach: Sequence[int]) -> str:
+    """``"vector"`` where 16 bytes of neighbouring channels can be read at once, else ``"scalar"``.
+
+    `channels` are those of a group, `reach` how far along both axes the filters see, the padding included.
+    """
+    width = 16 // x.dtype.itemsize
+    n, c, h, w = strides(x)
+    aligned = all(step % width == 0 for size, step in ((x.shape[0], n), (x.shape[2], h), (x.shape[3], w)) if size > 1)
+    spanned = reach[0] * abs(h) + reach[1] * abs(w) + x.shape[1]  # an int numbers the elements of an image
+    fits = c == 1 and channels % width == 0 and aligned and spanned < LIMIT and device.address(x) % 16 == 0
+    return "vector" if fits else "scalar"
 
 
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], stride: tuple, padding: tuple, dilation: tuple,
            groups: int) -> tuple[Array, Callable | None] | Any:
     """See `cnnkit.ops.conv.conv2d`."""
-    kind, dtype = TYPES.get(dtype_name(x.dtype)), x.dtype
-    (N, C, H, W), (K, _, R, S) = x.shape, weight.shape
-    _, _, P, Q = shape = conv2d_output_shape(x.shape, weight.shape, stride, padding, dilation, groups)
-    reach = [(n + before + after) + size * d for n, (before, after), size, d in zip((H, W), padding, (R, S), dilation)]
-    numbered = (N * P * Q, N * H * W, C * R * S, K * R * S, *reach)
-    if kind is None or 0 in (C, K) or groups > 65535 or max(K, C) > 65535 * TILE or max(numbered) >= LIMIT:
+    return _conv2d(x, weight, bias, needs, False, stride, padding, dilation, groups)
+
+
+def conv2d_relu(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool],
+                attrs: Sequence[dict]) -> tuple[Array, Callable | None] | Any:
+    """`cnnkit.ops.conv.conv2d`, then ``relu``: the convolution writes what is left of its sums."""
+    return _conv2d(x, weight, bias, needs, True, **attrs[0])
+
+
+def _conv2d(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], relu: bool, stride: tuple, padding: tuple,
+            dilation: tuple, groups: int) -> Any:
+    if dtype_name(x.dtype) not in TYPES:
         return NotImplemented
-    device = backend_of(x).cuda
-    geometry = {"N": N, "C": C, "H": H, "W": W, "K": K, "R": R, "S": S, "P": P, "Q": Q, "stride_h": stride[0],
-                "stride_w": stride[1], "top": padding[0][0], "left": padding[1][0], "dilation_h": dilation[0],
-                "dilation_w": dilation[1], "groups": groups, "slices": 1}
-    y = device.empty(shape, dtype, x)
+    shape = conv2d_output_shape(x.shape, weight.shape, stride, padding, dilation, groups)
+    product = Products(x, weight.shape, shape, stride, padding, dilation, groups)
+    if product.too_large():
+        return NotImplemented
     if bias is not None and bias.strides != (bias.dtype.itemsize,):
         bias = backend_of(x).namespace.asarray(bias, copy=True)
-    launch(device, f"conv2d<{kind}>", _grid(K // groups, N * P * Q, groups), x, weight, bias, y, strides(x), strides(weight),
-           geometry)
+    y = product.forward(x, weight, bias, relu)
     if not any(needs):
         return y, None
-    x_shape, weight_shape = tuple(x.shape), tuple(weight.shape)
     x = x if needs[1] else None  # held for the weight's gradient alone, and the weight for the input's
     weight = weight if needs[0] else None
+    output = y if relu else None
 
     def backward(dy: Array) -> tuple:
-        dx = dweight = dbias = None
-        if needs[0]:
-            dx = device.empty(x_shape, dtype, dy)
-            launch(device, f"conv2d_input_gradient<{kind}>", _grid(C // groups, N * H * W, groups), dy, weight, dx, strides(dy),
-                   strides(weight), geometry)
-        if needs[1]:
-            dweight = _weight_gradient(device, kind, x, dy, weight_shape, geometry)
-        if needs[2]:
-            dbias = device.empty((K,), dtype, dy)
-            launch(device, f"conv2d_bias_gradient<{kind}>", (K, 1, 1), dy, dbias, strides(dy), geometry)
-        return dx, dweight, dbias
+        if output is not None:
+            dy = product.relu_gradient(dy, output)
+        return (product.input_gradient(dy, weight) if needs[0] else None,
+                product.weight_gradient(x, dy) if needs[1] else None,
+                product.bias_gradient(dy) if needs[2] else None)
     return y, backward
 
 
-def _weight_gradient(device: Any, kind: str, x: Array, dy: Array, shape: tuple[int, ...], geometry: dict[str, int]) -> Array:
-    """Partial sums over slices of the pixels, in float32, and their sum in the order of the slices."""
-    rows, columns, pixels = shape[0] // geometry["groups"], prod(shape[1:]), dy.shape[0] * dy.shape[2] * dy.shape[3]
-    count = slices(rows, columns, pixels, geometry["groups"])
-    partial = device.empty((count, *shape), "float32", dy)
-    launch(device, f"conv2d_weight_gradient<{kind}>", _grid(rows, columns, geometry["groups"] * count), x, dy, partial, strides(x),
-           strides(dy), {**geometry, "slices": count})
-    if count == 1 and kind == "float":
-        return partial[0]
-    dweight = device.empty(shape, x.dtype, dy)
-    launch(device, f"conv2d_add_slices<{kind}>", (-(-prod(shape) // THREADS), 1, 1), partial, dweight, prod(shape), count)
-    return dweight
+class Products:
+    """The products of one convolution: forward, and for each gradient one."""
+
+    def __init__(self, x: Array, weight: Sequence[int], y: Sequence[int], stride: tuple, padding: tuple, dilation: tuple,
+                 groups: int):
+        self.device, self.namespace, self.dtype = backend_of(x).cuda, backend_of(x).namespace, x.dtype
+        self.kind, self.itemsize = TYPES[dtype_name(x.dtype)], x.dtype.itemsize
+        self.x, self.weight, self.y = tuple(x.shape), tuple(weight), tuple(y)
+        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
+        (top, _), (left, _) = padding
+        self.attributes = {"N": self.x[0], "R": self.weight[2], "S": self.weight[3], "stride_h": stride[0], "stride_w": stride[1],
+                           "top": top, "left": left, "dilation_h": dilation[0], "dilation_w": dilation[1], "groups": groups,
+                           "gradient": 0, "phases_h": 1, "phases_w": 1, "common_h": 1, "common_w": 1, "depth": 0, "columns": 0,
+                           "relu": 0, "slices": 1, "each": 0}
+        self.reach = [n + before + after + size * step
+                      for n, (before, after), size, step in zip(self.x[2:], padding, self.weight[2:], dilation)]
+        # Pixels that are a stride apart make a phase of the input gradient; stride and dilation have a divisor in common.
+        self.phases = [min(step, n) for step, n in zip(stride, self.x[2:])]
+        self.common = [gcd(*steps) for steps in zip(stride, dilation)]
+
+    def too_large(self) -> bool:
+        """Whether kernels cannot number it, or there is nothing to sum over."""
+        (_, C, H, W), (K, _, R, S), (_, _, P, Q) = self.x, self.weight, self.y
+        inner, outer = C // self.groups, K // self.groups
+        packed = [(n * R * S + 64) * (m + 128) for n, m in ((inner, outer), (outer, inner))]  # of one group, filled up
+        numbered = (H * W, P * Q, C * R * S, K * R * S, *packed, *self.reach)
+        return 0 in (C, K, H, W) or max(numbered) >= LIMIT or max(C, K) > 2**18 or self.groups * prod(self.phases) > MOST
+
+    def geometry(self, read: Sequence[int], written: Sequence[int], **other: int) -> dict[str, int]:
+        """The Shape of a product: the shapes that it reads and writes, and what differs from the forward's attributes."""
+        return {**self.attributes, "H": read[2], "W": read[3], "C": read[1] // self.groups, "P": written[2], "Q": written[3],
+                "K": written[1] // self.groups, **other}
+
+    def forward(self, x: Array, weight: Array, bias: Array | None, relu: bool) -> Array:
+        """The output: its channels are last in memory."""
+        y = self.device.empty(self.y, self.dtype, x, channels_last=True)
+        self._convolve(x, weight, bias, y, self.geometry(self.x, self.y, relu=int(relu)), self.y, prod(self.weight[1:]), (1, 1))
+        return y
+
+    def input_gradient(self, dy: Array, weight: Array) -> Array:
+        """A dense convolution of dy for each phase; with stride 1 there is one."""
+        dx = self.device.empty(self.x, self.dtype, dy, channels_last=True)
+        taps = prod(_ceil(size, step // common) for size, step, common in zip(self.weight[2:], self.stride, self.common))
+        geometry = self.geometry(self.y, self.x, gradient=1, phases_h=self.phases[0], phases_w=self.phases[1],
+                                 common_h=self.common[0], common_w=self.common[1])
+        each = (self.x[0], 0, *map(_ceil, self.x[2:], self.stride))
+        self._convolve(dy, weight, None, dx, geometry, each, taps * geometry["C"], self.phases)
+        return dx
+
+    def _convolve(self, read: Array, weight: Array, bias: Array | None, written: Array, geometry: dict[str, int],
+                  pixels: Sequence[int], depth: int, phases: Sequence[int]) -> None:
+        """Pack the filters, and run the tiled product on them: for each phase of so many `pixels` and so great a `depth`."""
+        rows, z = pixels[0] * pixels[2] * pixels[3], self.groups * prod(phases)
+        how = reading(self.device, read, geometry["C"], self.reach)
+        name = tiling(rows, geometry["K"], z)
+        taps = prod(self.weight[2:])
+        if how == "vector" and taps > TILINGS[name].taps:
+            name = "Narrow"
+        if how == "scalar" or taps > TILINGS[name].taps:
+            how, name = "scalar", "Small"
+        if how == "vector" and self.weight[2:] == (1, 1) and self.stride == (1, 1) and not any(map(any, self.padding)):
+            how = "pointwise"
+        tile, unit = TILINGS[name], 32 // self.itemsize
+        geometry["depth"], geometry["columns"] = _ceil(depth, unit) * unit, _ceil(geometry["K"], tile.columns) * tile.columns
+        # one part of the depth more than all matrices have: the last step fetches behind its end
+        packed = self.device.empty(((z * geometry["depth"] + unit) * geometry["columns"],), self.dtype, read)
+        launch(self.device, f"conv2d_pack<{self.kind}>", (geometry["columns"] // LANES, _ceil(geometry["C"] + unit - 1, 8), z),
+               weight, packed, strides(weight), geometry)
+        launch(self.device, f"conv2d<{self.kind}, {name}, {how}>", (_ceil(rows, tile.rows), geometry["columns"] // tile.columns, z),
+               read, packed, bias, written, strides(read), geometry)
+
+    def weight_gradient(self, x: Array, dy: Array) -> Array:
+        """Partial sums over slices of the pixels, in float32, and their sum in the order of the slices."""
+        geometry = self.geometry(self.x, self.y)
+        K, C, taps = geometry["K"], geometry["C"], prod(self.weight[2:])
+        wide = {reading(self.device, x, C, self.reach), reading(self.device, dy, K, self.y[2:])} == {"vector"}
+        fitting = (n for n, tile in WEIGHT_TILINGS.items() if tile.columns < 2 * K and tile.rows < 2 * C * taps)
+        name = next(fitting, "Small") if wide else "Small"
+        tile = WEIGHT_TILINGS[name]
+        grid = _ceil(C * taps, tile.rows), _ceil(K, tile.columns)
+        count = slices(prod(grid) * self.groups, self.pixels, self.groups)
+        geometry |= {"slices": count, "each": _ceil(self.pixels, count)}
+        partial = self.device.empty((count, self.groups, taps * C, K), "float32", dy)
+        launch(self.device, f"conv2d_weight_gradient<{self.kind}, {name}, {'vector' if wide else 'scalar'}>",
+               (*grid, self.groups * count), x, dy, partial, strides(x), strides(dy), geometry)
+        return self._add(partial, self.weight, K, C, taps)
+
+    def bias_gradient(self, dy: Array) -> Array:
+        """The sum over the pixels, cut into slices like the weight's."""
+        K = self.y[1]
+        count = slices(_ceil(K, LANES), self.pixels, 1)
+        partial = self.device.empty((count, K), "float32", dy)
+        launch(self.device, f"conv2d_bias_gradient<{self.kind}>", (_ceil(K, LANES), count, 1), dy, partial, strides(dy),
+               self.geometry(self.x, self.y, slices=count, each=_ceil(self.pixels, count)))
+        return self._add(partial, (K,), K, 1, 1)
+
+    @property
+    def pixels(self) -> int:
+        """How many the output has."""
+        return self.y[0] * self.y[2] * self.y[3]
+
+    def _add(self, partial: Array, shape: tuple[int, ...], K: int, C: int, taps: int) -> Array:
+        total = self.device.empty(shape, self.dtype, partial)
+        count = prod(shape)
+        launch(self.device, f"conv2d_add_slices<{self.kind}>", (_ceil(count, THREADS), 1, 1), partial, total, count,
+               partial.shape[0], K, C, taps)
+        return total
+
+    def relu_gradient(self, dy: Array, y: Array) -> Array:
+        """What reaches the convolution through the ReLU behind it, with the channels last."""
+        N, K, P, Q = self.y
+        masked = self.device.empty((N, P, Q, K), self.dtype, dy)
+        launch(self.device, f"conv2d_relu_gradient<{self.kind}>", (_ceil(prod(self.y), THREADS), 1, 1), dy,
+               self.namespace.permute_dims(y, (0, 2, 3, 1)), masked, strides(dy), K, P, Q, prod(self.y))
+        return self.namespace.permute_dims(masked, (0, 3, 1, 2))

@@ -38,7 +38,7 @@ def kernels(name: str) -> Mapping:
         "batch_norm": norm.batch_norm,
         ("batch_norm", "relu"): norm.batch_norm_relu,
         "conv2d": first(depthwise.conv2d, direct.conv2d, conv.conv2d),
-        ("conv2d", "relu"): first(depthwise.conv2d_relu, direct.conv2d_relu),
+        ("conv2d", "relu"): first(depthwise.conv2d_relu, direct.conv2d_relu, conv.conv2d_relu),
         ("conv2d", "relu", "max_pool2d"): conv_relu_pool.conv2d_relu_max_pool2d,
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,

@@ -1,8 +1,14 @@
-"""Convolutions larger than a tile: several tiles each way, a rest at every edge, and a weight gradient in slices."""
+"""Convolution on CUDA: which kernel runs for which shape, the same bits from all of them, layouts, phases, and large numbers."""
+
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cnnkit_cupy.conv import slices
+from cnnkit_cupy import conv
+from cnnkit_cupy.launcher import KERNELS, contiguous, instances
+from cnnkit_cupy.parameters import pack
+from cnnkit_cupy.sources import source, structure
 
 from cnnkit import backends
 from cnnkit.ops import OPS
@@ -10,36 +16,376 @@ from cnnkit.ops import OPS
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
 PLAIN = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+SAME, NONE = ((1, 1), (1, 1)), ((0, 0), (0, 0))
+EVERY = (True, True, True)
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """The kernels that are launched, in order: name and grid."""
+    calls, launch = [], conv.launch
+
+    def recorded(device, name, grid, *arguments):
+        calls.append((name, grid))
+        launch(device, name, grid, *arguments)
+    monkeypatch.setattr(conv, "launch", recorded)
+    return calls
+
+
+def drawn(x, weight, dtype="float32", seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(dtype) for shape in (x, weight, weight[:1])]
+
+
+def as_nhwc(array):
+    """The array on the emulator, with its channels last in memory."""
+    emulator = backends.get("emulator")
+    if array.ndim != 4:
+        return emulator.asarray(array)
+    return emulator.namespace.permute_dims(emulator.asarray(np.ascontiguousarray(array.transpose(0, 2, 3, 1))), (0, 3, 1, 2))
+
+
+def run(arrays, dy=None, make=as_nhwc, needs=EVERY, **attrs):
+    """Output and gradients on the emulator, as its arrays."""
+    with backends.use("emulator"):
+        (y,), backward = OPS["conv2d"](*map(make, arrays), needs=needs, **{**PLAIN, **attrs})
+        dy = np.random.default_rng(1).standard_normal(y.shape).astype(arrays[0].dtype) if dy is None else dy
+        return [y, *(backward(make(dy)) if backward else ())], dy
+
+
+def generic(arrays, dy, **attrs):
+    """The same from the generic op in float64."""
+    y, backward = OPS["conv2d"].generic(*(a.astype(np.float64) for a in arrays), needs=EVERY, **{**PLAIN, **attrs})
+    return [y, *backward(dy.astype(np.float64))]
+
+
+def assert_right(got, arrays, dy, **attrs):
+    close = 1e-4 if arrays[0].dtype == np.float32 else 1e-2
+    for name, mine, right in zip(("y", "dx", "dweight", "dbias"), got, generic(arrays, dy, **attrs)):
+        mine = backends.get("emulator").to_numpy(mine).astype(np.float64)
+        np.testing.assert_allclose(mine, right, rtol=close, atol=close * max(1, np.abs(right).max(initial=0)), err_msg=name)
+
+
+def bits(arrays):
+    return [backends.get("emulator").to_numpy(a).tobytes() for a in arrays]
+
+
+# -- which kernel ---------------------------------------------------------------------------------------------------
+
+def test_a_tile_is_what_the_source_says():
+    for name, tile in {**conv.TILINGS, **conv.WEIGHT_TILINGS}.items():
+        numbers = re.search(rf"using {name} = Tiling<([\d, ]+)>;", source("conv")).group(1)
+        assert tuple(map(int, numbers.split(","))) == (tile.rows, tile.columns, tile.rows_each, tile.columns_each, tile.taps)
+    for name in instances("conv"):
+        if tiled := re.search(r"<\w+, (\w+),", name):
+            threads = {**conv.TILINGS, **conv.WEIGHT_TILINGS}[tiled.group(1)].threads
+            assert KERNELS[name].block == (threads, 1, 1)
+            assert KERNELS[name].launch_bounds == (threads, 512 // threads)
+
+
+def test_a_place_is_as_large_as_the_host_says():
+    axes, pixel, rows = 2 * 9 * 4, 3 * 4, 8
+    assert axes + pixel + 4 + rows == conv.PLACE  # 4: the group
+
+
+def test_a_tile_grows_with_the_filters_and_shrinks_where_there_are_few_pixels():
+    assert [conv.tiling(10**6, K, 1) for K in (1, 32, 33, 64, 65, 1000)] == ["Small", "Small", "Narrow", "Narrow", "Large", "Large"]
+    assert [conv.tiling(rows, 128, 1) for rows in (1, 64 * 64, 64 * 128, 128 * 128)] == ["Small", "Small", "Narrow", "Large"]
+    assert conv.tiling(128, 128, 128) == "Large"
+
+
+def test_slices_depend_on_shapes_and_leave_numbers_that_an_int_holds():
+    assert conv.slices(1, 10**8, 1) == 256
+    assert conv.slices(1, 10, 1) == 1
+    assert conv.slices(10**4, 10**8, 1) == 1
+    assert conv.slices(1, 10**6, 60000) == 1
+    assert conv.slices(10**4, 3 * 2**30, 1) == 3
+
+
+class Anywhere:
+    """A device whose arrays begin where they say."""
+
+    @staticmethod
+    def address(array):
+        return array.begin
+
+
+def described(shape, order, begin=0, size=4, step=1):
+    """What `reading` asks of an array: shape and strides of a view of memory in this order."""
+    strides, n = [0] * 4, size * step
+    for axis in order:
+        strides[axis] = n
+        n *= shape[axis]
+    return SimpleNamespace(shape=shape, strides=tuple(strides), dtype=SimpleNamespace(itemsize=size), begin=begin)
+
+
+NCHW, NHWC = (3, 2, 1, 0), (1, 3, 2, 0)
+
+
+@pytest.mark.parametrize(("array", "channels", "how"), [
+    (described((2, 8, 5, 5), NHWC), 8, "vector"),
+    (described((2, 8, 5, 5), NHWC), 4, "vector"),
+    (described((2, 8, 5, 5), NHWC), 2, "scalar"),
+    (described((2, 8, 5, 5), NCHW), 8, "scalar"),
+    (described((2, 8, 5, 5), NHWC, begin=8), 8, "scalar"),
+    (described((2, 6, 5, 5), NHWC), 6, "scalar"),
+    (described((2, 8, 5, 5), NHWC, step=2), 8, "scalar"),
+    (described((2, 8, 5, 5), NHWC, size=2), 8, "vector"),
+    (described((2, 4, 5, 5), NHWC, size=2), 4, "scalar"),
+    (described((1, 4, 2**15, 2**14), NHWC), 4, "scalar"),  # 2^31 elements in an image
+    (described((64, 4, 2**13, 2**13), NHWC), 4, "vector"),  # in the batch
+    (SimpleNamespace(shape=(1, 8, 1, 5), strides=(3, 4, 5, 32), dtype=SimpleNamespace(itemsize=4), begin=0), 8, "vector"),
+], ids=str)
+def test_vectors_are_read_where_channels_are_neighbours_and_aligned(array, channels, how):
+    assert conv.reading(Anywhere, array, channels, array.shape[2:]) == how
+
+
+@pytest.mark.parametrize(("x", "weight", "make", "attrs", "names"), [
+    ((2, 8, 5, 5), (8, 8, 3, 3), as_nhwc, {}, ("Small, vector", "Small, vector", "Small, vector")),
+    ((2, 8, 5, 5), (8, 8, 3, 3), None, {}, ("Small, scalar", "Small, scalar", "Small, scalar")),
+    ((2, 8, 5, 5), (8, 8, 1, 1), as_nhwc, {}, ("Small, pointwise", "Small, pointwise", "Small, vector")),
+    ((2, 8, 5, 5), (8, 8, 1, 1), as_nhwc, {"stride": (2, 2)}, ("Small, vector", "Small, vector", "Small, vector")),
+    ((2, 8, 5, 5), (8, 8, 1, 1), as_nhwc, {"padding": SAME}, ("Small, vector", "Small, vector", "Small, vector")),
+    ((2, 3, 5, 5), (8, 3, 3, 3), as_nhwc, {}, ("Small, scalar", "Small, vector", "Small, scalar")),
+    ((2, 8, 5, 5), (7, 8, 3, 3), as_nhwc, {}, ("Small, vector", "Small, scalar", "Small, scalar")),
+    ((2, 8, 5, 5), (8, 1, 3, 3), as_nhwc, {"groups": 8}, ("Small, scalar", "Small, scalar", "Small, scalar")),
+    ((2, 8, 5, 5), (8, 4, 3, 3), as_nhwc, {"groups": 2}, ("Small, vector", "Small, vector", "Small, vector")),
+    ((2, 4, 7, 7), (4, 4, 6, 5), as_nhwc, {"padding": SAME}, ("Narrow, vector", "Narrow, vector", "Small, vector")),
+    ((2, 4, 8, 8), (4, 4, 8, 8), as_nhwc, {"padding": SAME}, ("Small, scalar", "Small, scalar", "Small, vector")),
+], ids=["vectors", "nchw", "1x1", "1x1-strided", "1x1-padded", "odd-in", "odd-out", "depthwise", "groups", "30-taps", "64-taps"])
+def test_the_instance_that_a_shape_gets(launched, x, weight, make, attrs, names):
+    arrays = drawn(x, weight)
+    got, dy = run(arrays, make=make or backends.get("emulator").asarray, **attrs)
+    assert_right(got, arrays, dy, **attrs)
+    forward, input_gradient, weight_gradient = names
+    assert [name for name, _ in launched] == [
+        "conv2d_pack<float>", f"conv2d<float, {forward}>", "conv2d_pack<float>", f"conv2d<float, {input_gradient}>",
+        f"conv2d_weight_gradient<float, {weight_gradient}>", "conv2d_add_slices<float>", "conv2d_bias_gradient<float>",
+        "conv2d_add_slices<float>"]
+
+
+# -- right, and the same bits from every tile -----------------------------------------------------------------------
+
+TILED = {  # more than a tile and a rest each way, for the largest tile
+    "windows": ((1, 16, 12, 14), (136, 16, 3, 2), {"padding": ((1, 0), (2, 1))}),
+    "pointwise": ((3, 136, 7, 7), (132, 136, 1, 1), {}),
+    "groups-strided": ((2, 32, 15, 13), (48, 16, 3, 3), {"groups": 2, "stride": (2, 1), "padding": SAME, "dilation": (1, 2)}),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("case", TILED)
+def test_every_tile_is_right_and_gives_the_same_bits(case, dtype, launched, monkeypatch):
+    x, weight, attrs = TILED[case]
+    arrays, results = drawn(x, weight, dtype), {}
+    for name in conv.TILINGS:
+        monkeypatch.setattr(conv, "tiling", lambda rows, columns, groups, name=name: name)
+        got, dy = run(arrays, **attrs)
+        assert_right(got, arrays, dy, **attrs)
+        results[name] = bits(got)[:2]  # the weight's gradient has tiles of its own choice
+        assert any(f", {name}, " in n for n, _ in launched)
+    got, _ = run(arrays, make=backends.get("emulator").asarray, **attrs)  # element by element
+    assert "scalar" in launched[-5][0]
+    assert all(result == bits(got)[:2] for result in results.values())
+
+
+@pytest.mark.parametrize(("weight", "name"), [((136, 16, 3, 3), "Large"), ((40, 16, 3, 3), "Square"), ((16, 16, 1, 3), "Small")])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_weight_gradients_of_every_tile_are_right_in_slices_too(weight, name, dtype, launched, monkeypatch):
+    monkeypatch.setattr(conv, "SHORTEST", 40)
+    arrays, attrs = drawn((2, 16, 9, 8), weight, dtype), {"padding": SAME, "stride": (1, 2)}
+    got, dy = run(arrays, **attrs)
+    assert_right(got, arrays, dy, **attrs)
+    name_and_grid = next(c for c in launched if "weight_gradient" in c[0])
+    assert f", {name}, vector" in name_and_grid[0]
+    assert name_and_grid[1][2] == conv._ceil(dy.shape[0] * dy.shape[2] * dy.shape[3], 40) > 1
+    before = bits(got)
+    assert bits(run(arrays, **attrs)[0]) == before
+
+
+def test_an_images_bits_do_not_depend_on_the_batch():
+    arrays = drawn((5, 8, 9, 7), (12, 8, 3, 3))
+    got, dy = run(arrays, padding=SAME, stride=(2, 1))
+    alone, _ = run([arrays[0][3:4], *arrays[1:]], dy[3:4], padding=SAME, stride=(2, 1))
+    to_numpy = backends.get("emulator").to_numpy
+    np.testing.assert_array_equal(to_numpy(got[0])[3], to_numpy(alone[0])[0])
+    np.testing.assert_array_equal(to_numpy(got[1])[3], to_numpy(alone[1])[0])
+
+
+@pytest.mark.parametrize("name", conv.TILINGS)
+def test_no_tile_depends_on_the_schedule_or_has_a_race(name, monkeypatch):
+    from cnnkit_emulator.device import schedule, traced
+
+    monkeypatch.setattr(conv, "tiling", lambda *_: name)
+    for dtype in ("float32", "float16"):  # two tiles in turn, and one
+        arrays, attrs = drawn((1, 16, 5, 6), (40, 16, 2, 2), dtype), {"stride": (2, 1)}
+        before, dy = run(arrays, **attrs)
+        for order, seed in (("reversed", 0), ("skewed", 1), ("skewed", 2)):
+            with schedule(order, seed):
+                assert bits(run(arrays, dy, **attrs)[0]) == bits(before), order
+        with traced():
+            assert bits(run(arrays, dy, **attrs)[0]) == bits(before)
+
+
+@pytest.mark.parametrize("name", conv.TILINGS)
+def test_vectors_waste_neither_sectors_nor_banks(name, monkeypatch):
+    from cnnkit_emulator.device import counted
+
+    monkeypatch.setattr(conv, "tiling", lambda *_: name)
+    for dtype in ("float32", "float16"):
+        with counted() as launches:
+            run(drawn((1, 32, 4, 8), (64, 32, 3, 3), dtype), padding=SAME)
+        forward, input_gradient, weight_gradient = (t for t in launches if f", {name}, " in t.kernel or "weight" in t.kernel)
+        assert forward.loads < 1.1  # with the bias, of which every block reads little
+        for traffic in (input_gradient, weight_gradient):
+            assert (traffic.loads, traffic.stores, traffic.written) == (1, 1, 1)
+        for traffic in (forward, input_gradient, weight_gradient):
+            assert traffic.shared_loads == 1
+
+
+def test_outputs_have_their_channels_last_whatever_the_inputs_layout():
+    emulator = backends.get("emulator")
+    for make in (as_nhwc, emulator.asarray):
+        (y, dx, dweight, dbias), _ = run(drawn((2, 8, 5, 4), (6, 8, 3, 3)), make=make)
+        assert contiguous(y, channels_last=True)
+        assert contiguous(dx, channels_last=True)
+        assert contiguous(dweight)
+        assert contiguous(dbias)
+
+
+@pytest.mark.parametrize("x", [(0, 8, 5, 5), (2, 8, 1, 1), (1, 4, 1, 6)])
+def test_nothing_and_single_pixels(x):
+    arrays = drawn(x, (4, x[1], 3, 3))
+    got, dy = run(arrays, padding=SAME)
+    assert_right(got, arrays, dy, padding=SAME)
+
+
+def test_a_view_that_is_not_aligned_is_read_element_by_element(launched):
+    emulator, arrays = backends.get("emulator"), drawn((2, 8, 5, 5), (4, 8, 3, 3))
+
+    def make(array):
+        if array.ndim != 4:
+            return emulator.asarray(array)
+        wider = emulator.asarray(np.concatenate([array[:, :1], array], axis=1).transpose(0, 2, 3, 1))
+        return emulator.namespace.permute_dims(wider, (0, 3, 1, 2))[:, 1:]
+    got, dy = run(arrays, make=make)
+    assert_right(got, arrays, dy)
+    assert launched[1][0] == "conv2d<float, Small, scalar>"
+
+
+# -- the input gradient with a stride -------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("x", "kernel", "attrs"), [
+    ((2, 4, 9, 8), (3, 3), {"stride": (2, 2), "padding": SAME}),
+    ((1, 4, 11, 12), (2, 2), {"stride": (3, 4)}),
+    ((1, 4, 13, 12), (3, 4), {"stride": (2, 4), "dilation": (4, 2), "padding": ((1, 2), (0, 3))}),
+    ((1, 4, 9, 10), (1, 1), {"stride": (3, 2), "padding": ((1, 0), (0, 1))}),
+    ((1, 4, 3, 2), (2, 2), {"stride": (7, 5), "padding": ((2, 1), (1, 3))}),
+    ((1, 4, 10, 9), (4, 5), {"stride": (2, 3), "dilation": (1, 2), "groups": 2, "padding": ((5, 4), (6, 7))}),
+], ids=["same", "larger-than-kernel", "dilation-has-a-divisor", "1x1", "larger-than-image", "padding-larger-than-kernel"])
+def test_a_strided_input_gradient_is_one_launch_of_dense_phases(launched, x, kernel, attrs):
+    arrays = drawn(x, (6, x[1] // attrs.get("groups", 1), *kernel))
+    got, dy = run(arrays, **attrs)
+    assert_right(got, arrays, dy, **attrs)
+    _, (_, _, z) = launched[3]
+    assert z == min(attrs["stride"][0], x[2]) * min(attrs["stride"][1], x[3]) * attrs.get("groups", 1)
+
+
+def test_infinite_weights_reach_the_pixels_that_their_taps_touch():
+    arrays = drawn((1, 4, 6, 5), (4, 4, 3, 3))
+    arrays[1][0, :, 0, 2], arrays[1][1, 2, 2, 0], arrays[1][2, 0, 1, 1] = np.inf, -np.inf, np.nan
+    for attrs in ({}, {"padding": SAME}, {"padding": SAME, "stride": (2, 2)}):
+        for make in (as_nhwc, backends.get("emulator").asarray):
+            got, dy = run(arrays, make=make, **attrs)
+            with np.errstate(invalid="ignore"):
+                right = generic(arrays, dy, **attrs)
+            for mine, wanted in zip(got, right):
+                np.testing.assert_allclose(backends.get("emulator").to_numpy(mine), wanted, rtol=1e-4, atol=1e-4)
+        assert np.isnan(right[1]).any()
+        assert not np.isnan(right[1]).all()
+
+
+# -- with ReLU ------------------------------------------------------------------------------------------------------
+
+def test_with_relu_the_forward_is_the_same_two_launches_and_the_backward_one_more(launched):
+    emulator, arrays = backends.get("emulator"), drawn((2, 8, 5, 5), (8, 8, 3, 3))
+    arrays[0][0, 3, 2, 2] = np.nan
+    right = generic(arrays, np.zeros((2, 8, 3, 3)))[0]
+    with backends.use("emulator"):
+        y, backward = conv.conv2d_relu(*map(as_nhwc, arrays), needs=EVERY, attrs=(PLAIN, {}))
+        assert len(launched) == 2
+        dy = np.random.default_rng(2).standard_normal(y.shape).astype(np.float32)
+        gradients = backward(emulator.asarray(dy))  # dy in another order than y
+    np.testing.assert_allclose(emulator.to_numpy(y), np.where(right <= 0, 0, right), rtol=1e-4, atol=1e-4)
+    assert launched[2][0] == "conv2d_relu_gradient<float>"
+    assert len(launched) == 9
+    masked = np.where(emulator.to_numpy(y) <= 0, 0, dy)
+    for mine, wanted in zip(gradients, generic(arrays, masked)[1:]):
+        np.testing.assert_allclose(emulator.to_numpy(mine), wanted, rtol=1e-4, atol=1e-4)
+
+
+# -- what is held and declined --------------------------------------------------------------------------------------
+
+def test_gradients_that_nobody_needs_are_not_launched(launched):
+    arrays = drawn((2, 8, 5, 5), (8, 8, 3, 3))
+    for needs in ((False, False, False), (True, False, False), (False, True, False), (False, False, True)):
+        launched.clear()
+        got, _ = run(arrays, needs=needs)
+        assert [g is not None for g in got[1:]] == [n for n in needs if any(needs)]
+        assert len(launched) == 2 + 2 * any(needs)
 
 
 @pytest.mark.parametrize(("x", "weight", "attrs"), [
-    ((2, 3, 33, 41), (70, 3, 3, 3), {"padding": ((1, 1), (1, 1))}),
-    ((1, 68, 9, 8), (66, 68, 1, 1), {}),
-    ((2, 4, 35, 37), (6, 2, 3, 2), {"groups": 2, "stride": (1, 2), "padding": ((0, 1), (2, 0)), "dilation": (2, 1)}),
-], ids=["rows-columns-slices", "deep", "groups-slices"])
-def test_results_are_those_of_float64_beyond_one_tile(x, weight, attrs):
-    emulator, rng, attrs = backends.get("emulator"), np.random.default_rng(0), {**PLAIN, **attrs}
-    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in (x, weight, weight[:1])]
-    needs = (True, True, True)
-    y, backward = OPS["conv2d"].generic(*(a.astype(np.float64) for a in arrays), needs=needs, **attrs)
-    dy = rng.standard_normal(y.shape).astype(np.float32)
-    with backends.use("emulator"):
-        outputs, back = OPS["conv2d"](*map(emulator.asarray, arrays), needs=needs, **attrs)
-        got = [*outputs, *back(emulator.asarray(dy))]
-    for name, mine, right in zip(("y", "dx", "dweight", "dbias"), got, (y, *backward(dy.astype(np.float64)))):
-        np.testing.assert_allclose(emulator.to_numpy(mine), right, rtol=1e-4, atol=1e-4, err_msg=name)
+    ((1, 1, 3, 3), (1, 1, 2, 2), {"dtype": "float64"}),
+    ((1, 1, 2**16, 2**15), (1, 1, 1, 1), {}),                      # pixels of one image
+    ((1, 1, 3, 3), (1, 1, 2, 2), {"padding": ((2**31, 0), (0, 0))}),
+    ((1, 2**19, 1, 1), (1, 2**19, 1, 1), {}),                      # channels
+    ((1, 2**16, 1, 1), (2**16, 1, 1, 1), {"groups": 2**16}),
+    ((1, 1, 400, 400), (1, 1, 1, 1), {"stride": (300, 300)}),      # phases
+])
+def test_what_a_kernel_cannot_number_is_declined(x, weight, attrs):
+    attrs = dict(attrs)
+    dtype = np.dtype(attrs.pop("dtype", "float32"))
+    asked = backends.get("emulator").namespace.asarray([0.0])
+    nowhere = [type(asked)(np.broadcast_to(np.zeros((), dtype), shape)) for shape in (x, weight)]
+    assert conv.conv2d(*nowhere, None, needs=(False,) * 3, **{**PLAIN, **attrs}) is NotImplemented
 
 
-def test_what_a_kernel_cannot_number_is_declined():
+# -- numbers beyond 2^31 --------------------------------------------------------------------------------------------
+
+PROBE = """
+__global__ void __launch_bounds__(1) probe(const long long* asked, long long* found, Shape shape) {
+    Place place;
+    place.find(shape, static_cast<int>(asked[0]), asked[1]);
+    const Pixel at = place.pixel(static_cast<int>(asked[2]));
+    found[0] = at.n, found[1] = at.h, found[2] = at.w, found[3] = place.rows, found[4] = place.result(at, shape);
+    const Pixel direct = pixel_of(asked[1] + asked[2], place.vertical.pixels, place.horizontal.pixels);
+    found[5] = direct.n == at.n && direct.h == at.h && direct.w == at.w;
+}
+"""
+
+
+@pytest.mark.parametrize(("size", "gradient", "phase", "row"), [
+    ((2**20, 64, 100, 90), 0, 0, 2**33 + 12345),      # rows beyond 2^32
+    ((3, 4096, 40000, 40001), 0, 0, 4 * 10**9 + 77),  # elements beyond 2^42
+    ((70000, 256, 301, 200), 1, 5, 6 * 10**8 + 1),    # a phase of a strided gradient
+    ((2**31 - 2**17, 8, 2, 2), 0, 0, 2**33 - 2**20),
+])
+def test_rows_and_elements_beyond_2_to_the_31_are_found(size, gradient, phase, row):
     emulator = backends.get("emulator")
-    x, weight = (emulator.asarray(np.zeros(shape)) for shape in ((1, 1, 3, 3), (1, 1, 2, 2)))
-    from cnnkit_cupy.conv import conv2d
-
-    assert conv2d(x, weight, None, needs=(False, False, False), **PLAIN) is NotImplemented  # float64
-
-
-def test_a_weight_gradient_has_few_blocks_for_large_filters_and_slices_for_small_ones():
-    assert slices(64, 64, 10**9, 1) == 256
-    assert slices(64, 64, 10, 1) == 1
-    assert slices(10**4, 10**4, 10**9, 1) == 1
-    assert slices(1, 9, 10**6, 60000) == 1
+    N, K, P, Q = size
+    stride = (2, 3) if gradient else (1, 1)
+    shape = dict.fromkeys(structure("conv", "Shape").names, 1) | {
+        "N": N, "P": P, "Q": Q, "K": K, "R": 3, "S": 3, "stride_h": stride[0], "stride_w": stride[1], "gradient": gradient,
+        "phases_h": stride[0], "phases_w": stride[1]}
+    found = emulator.cuda.empty((6,), "int64", None)
+    for inside in (0, 100):
+        arguments = [emulator.asarray(np.array([phase, row, inside])), found, pack("shape", structure("conv", "Shape"), shape)]
+        emulator.cuda.run(source("conv") + PROBE, ("probe",), "probe", (1, 1, 1), (1, 1, 1), arguments, [False, True, False])
+        a, b = divmod(phase, stride[1])
+        height, width = -((a - P) // stride[0]), -((b - Q) // stride[1])
+        n, rest = divmod(row + inside, height * width)
+        h, w = divmod(rest, width)
+        place = ((n * P + h * stride[0] + a) * Q + w * stride[1] + b) * K
+        assert emulator.to_numpy(found).tolist() == [n, h, w, N * height * width - row, place, 1]
+        assert max(row, place) > 2**31

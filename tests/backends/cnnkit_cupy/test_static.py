@@ -80,7 +80,7 @@ def test_remarks_are_what_is_left_with_the_line_of_the_source():
     ("random_bits", Usage(25, 24, 28, 0), "", "random_bits for sm_90 spills 28 bytes"),
     ("random_bits", Usage(25, 0, 0, 300 << 10), "", "a block takes 307200 bytes of shared memory, and may have 232448"),
     ("random_bits", Usage(25, 0, 0, 8), "", "8 bytes of shared memory, and its row in the table says 0"),
-    ("conv2d<float>", Usage(129, 0, 0, 8704), "", "1 blocks on a multiprocessor, and its launch bounds promise"),
+    ("conv2d<float, Large, vector>", Usage(129, 0, 0, 19808), "", "1 blocks on a multiprocessor, and its launch bounds promise"),
 ])
 def test_faults_are_named(name, usage, remark, message):
     found = faults(KERNELS[name].module, 90, Compiled({name: usage}, remark))
