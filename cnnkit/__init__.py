@@ -19,7 +19,7 @@ __all__ = [
     "tensor", "train", "use",
 ]
 _MODULES = frozenset({"autograd", "backends", "conformance", "data", "functional", "models", "nn", "ops", "optim", "random",
-                      "safetensors", "shapes", "train"})
+                      "safetensors", "shapes", "sklearn", "train"})  # sklearn is not in __all__: it needs the extra
 _WHERE = {  # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else
     "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd", "use": "backends",
     "cat": "functional", "pad": "functional", "stack": "functional",

@@ -59,7 +59,7 @@ def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike, metadata: 
     metadata : mapping of str to str, optional
         Kept in the file's header.
     """
-    return _write(Path(path), _serialised(tensors, metadata))
+    return _write(Path(path), to_bytes(tensors, metadata))
 
 
 def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, Tensor]:
@@ -72,7 +72,7 @@ def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, 
     ValueError
         If the file is damaged or is no safetensors file.
     """
-    arrays = _parsed(Path(path).read_bytes(), path)
+    arrays = from_bytes(Path(path).read_bytes(), path)
     return {name: tensor(value, backend=backend) for name, value in arrays.items()}
 
 
@@ -101,7 +101,7 @@ def save_model(model: Module, path: str | os.PathLike, classes: list[str] | None
                         "its weights with save_file(model.state_dict(), path)")
     weights = Path(path) if Path(path).suffix == ".safetensors" else Path(f"{path}.safetensors")
     weights.parent.mkdir(parents=True, exist_ok=True)
-    data = _serialised(model.state_dict(), {"format": "cnnkit"})
+    data = to_bytes(model.state_dict(), {"format": "cnnkit"})
     outputs = int(model.config["classes"])
     content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "model": name, "config": model.config,
                "classes": list(classes) if classes is not None else [str(i) for i in range(outputs)],
@@ -138,7 +138,7 @@ def load_model(path: str | os.PathLike) -> SavedModel:
     if len(classes) != config.get("classes"):
         raise ValueError(f"{beside} names {len(classes)} classes for a model with {config.get('classes')}")
     data = weights.read_bytes()
-    arrays = _parsed(data, weights)
+    arrays = from_bytes(data, weights)
     if settings.get("sha256", hashlib.sha256(data).hexdigest()) != hashlib.sha256(data).hexdigest():
         raise ValueError(f"{weights} is not the file that {beside} was saved with (their SHA-256 checksums differ): it has changed "
                          "or is another model's; save the model again, or copy both files again")
@@ -181,12 +181,12 @@ def _misfit(own: Mapping[str, Tensor], arrays: Mapping[str, Any]) -> str:
     return ""
 
 
-def _serialised(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> bytes:
+def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> bytes:
     arrays = {name: value.numpy().copy(order="C") for name, value in tensors.items()}
     return serialise(arrays, dict(metadata) if metadata else None)
 
 
-def _parsed(data: bytes, path: str | os.PathLike) -> dict[str, Any]:
+def from_bytes(data: bytes, path: str | os.PathLike) -> dict[str, Any]:
     try:
         return parse(data)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -7,6 +7,7 @@ not.
 from __future__ import annotations
 
 import collections
+import contextlib
 
 import pytest
 
@@ -16,9 +17,15 @@ from cnnkit import conformance, random
 def pytest_addoption(parser):
     parser.addoption("--backend", action="append", default=[], metavar="NAME",
                      help="run the tests of backends on this one only; may be given several times")
+    parser.addoption("--schedule", metavar="NAME[:SEED]", default="",
+                     help="run the emulator's threads 'reversed' or 'skewed:1' instead of in order")
+    parser.addoption("--traced", action="store_true", help="watch every access of the emulator's kernels")
+    parser.addoption("--kills", type=int, default=3, metavar="N", help="how many training runs tests/train/test_killed.py kills")
 
 
 def pytest_configure(config):
+    if config.getoption("schedule").partition(":")[0] not in ("", "in order", "reversed", "skewed"):
+        raise pytest.UsageError(f"--schedule {config.getoption('schedule')}: there are 'in order', reversed and skewed:SEED")
     known = conformance.names()
     for name in config.getoption("backend"):
         if known.get(name) is not True:
@@ -39,6 +46,8 @@ def chosen(config) -> dict[str, bool | str]:
 
 
 def pytest_generate_tests(metafunc):
+    if "kill" in metafunc.fixturenames:
+        metafunc.parametrize("kill", range(metafunc.config.getoption("kills")))
     if "backend_name" in metafunc.fixturenames:
         metafunc.parametrize("backend_name", [n for n, here in chosen(metafunc.config).items() if here is True])
 
@@ -50,7 +59,24 @@ def same_draws():
 
 
 @pytest.fixture
-def backend(request, backend_name):
+def emulation(request):
+    """How the emulator runs kernels in this test: as ``--schedule`` and ``--traced`` say."""
+    schedule, traced = request.config.getoption("schedule"), request.config.getoption("traced")
+    with contextlib.ExitStack() as stack:
+        if schedule:
+            from cnnkit_emulator import device
+
+            name, _, seed = schedule.partition(":")
+            stack.enter_context(device.schedule(name, int(seed or 0)))
+        if traced:
+            from cnnkit_emulator import device
+
+            stack.enter_context(device.traced())
+        yield
+
+
+@pytest.fixture
+def backend(request, backend_name, emulation):
     """A `conformance.Target` that is in use: its ``name``, ``backend``, ``asarray(numpy array)``, ``to_numpy(array)``."""
     request.node.user_properties.append(("backend", backend_name))
     target = conformance.Target(backend_name)

@@ -71,7 +71,7 @@ class Stream:
     numbers = itertools.count()
 
     def __init__(self, null=False, non_blocking=False):
-        self.ptr, self.queue, self.done = next(Stream.numbers), [], 0
+        self.ptr, self.queue, self.done, self.lock = next(Stream.numbers), [], 0, threading.Lock()
 
     def __enter__(self):
         local.streams = [*getattr(local, "streams", []), self]
@@ -90,10 +90,15 @@ class Stream:
         CALLS.append(("wait", self.ptr, event.stream.ptr))
         event.synchronize()
 
+    def synchronize(self):
+        CALLS.append(("wait for", self.ptr, current()))
+        self.run(len(self.queue))
+
     def run(self, count):
-        for step in self.queue[self.done:count]:
-            step()
-        self.done = max(self.done, count)
+        with self.lock:
+            for step in self.queue[self.done:count]:
+                step()
+            self.done = max(self.done, count)
 
 
 class Memory:

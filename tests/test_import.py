@@ -22,6 +22,24 @@ def test_training_imports_no_library_but_numpy_and_rich():
     assert modules_after(code) & set(HEAVY) <= {"numpy", "rich"}
 
 
+def test_without_scikit_learn_cnnkit_works_and_cnnkit_sklearn_names_the_extra():
+    code = """
+import sys
+for name in ("sklearn", "scipy", "joblib"):
+    sys.modules[name] = None  # as if it were not installed
+import cnnkit
+cnnkit.tensor([1.0])
+for load in (lambda: __import__("cnnkit.sklearn"), lambda: cnnkit.sklearn):
+    try:
+        load()
+    except ImportError as error:
+        assert "pip install 'cnnkit[sklearn]'" in str(error), error
+    else:
+        raise AssertionError("no error")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_public_name_is_there():
     code = "import cnnkit\nfor name in cnnkit.__all__: getattr(cnnkit, name)\nassert set(cnnkit.__all__) <= set(dir(cnnkit))"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -72,15 +72,21 @@ class CupyBackend(Backend):
     def asarray(self, data: Any, dtype: Any = None, device: Any = None) -> Any:
         import cupy
 
-        device = self.locate(device)
+        device, elsewhere = self.locate(device), False
         if self.owns(data):
             device = data.device if device is None else device
+            if elsewhere := device != data.device:
+                with data.device:
+                    cupy.cuda.get_current_stream().synchronize()
         elif getattr(data, "__dlpack_device__", lambda: (1, 0))()[0] in CUDA_MEMORY:
-            data = cupy.from_dlpack(data)
+            data, elsewhere = cupy.from_dlpack(data), True
         else:
             data = self.hosted(data)
         with self.on(device):
-            return cupy.array(data, dtype=None if dtype is None else self.dtype(dtype))
+            array = cupy.array(data, dtype=None if dtype is None else self.dtype(dtype))
+            if elsewhere:  # another stream than this one may write what was copied
+                cupy.cuda.get_current_stream().synchronize()
+            return array
 
     def upload(self, data: np.ndarray, dtype: Any = None, device: Any = None) -> Callable[[], Any]:
         """Begin to copy a host array by pinned memory and a stream of its own; the call lets the current stream wait for it."""

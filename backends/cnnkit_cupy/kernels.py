@@ -27,7 +27,7 @@ def first(*candidates: Callable) -> Callable:
 
 def kernels(name: str) -> Mapping:
     """Every op that has a CUDA kernel, for the backend called `name`; imported when its first array asks."""
-    from cnnkit_cupy import conv, loss, norm, pool, random, update
+    from cnnkit_cupy import conv, conv_relu_pool, depthwise, direct, loss, norm, pool, random, update
 
     return {
         "adam": update.adam,
@@ -37,8 +37,9 @@ def kernels(name: str) -> Mapping:
         "avg_pool2d": pool.avg_pool2d,
         "batch_norm": norm.batch_norm,
         ("batch_norm", "relu"): norm.batch_norm_relu,
-        "conv2d": conv.conv2d,
-        ("conv2d", "relu"): conv.conv2d_relu,
+        "conv2d": first(depthwise.conv2d, direct.conv2d, conv.conv2d),
+        ("conv2d", "relu"): first(depthwise.conv2d_relu, direct.conv2d_relu, conv.conv2d_relu),
+        ("conv2d", "relu", "max_pool2d"): conv_relu_pool.conv2d_relu_max_pool2d,
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,
         "max_pool2d": pool.max_pool2d,

@@ -1,6 +1,6 @@
-"""The CUDA sources as text: each .cu file after prims.cuh, and their structures as NumPy dtypes.
+"""The CUDA sources as text: each .cu file after prims.cuh and what it includes, and their structures as NumPy dtypes.
 
-They are joined here, not by #include, because CuPy's disk cache does not see what a file includes.
+They are joined here, not by the compiler, because CuPy's disk cache does not see what a file includes.
 """
 
 from __future__ import annotations
@@ -12,13 +12,20 @@ from pathlib import Path
 import numpy as np
 
 FOLDER = Path(__file__).parent / "cuda"
+INCLUDE = re.compile(r'^#include "(.+)"', re.MULTILINE)
 TYPES = {"int": np.int32, "unsigned": np.uint32, "long long": np.int64, "float": np.float32, "double": np.float64}
 
 
 @functools.cache
 def source(module: str) -> str:
-    """What the compiler is given for ``cuda/<module>.cu``; its errors name the file and the line."""
-    return "\n".join(f'#line 1 "{name}"\n{(FOLDER / name).read_text(encoding="utf-8")}' for name in ("prims.cuh", f"{module}.cu"))
+    """What the compiler is given for ``cuda/<module>.cu``: prims.cuh, the files that it includes, and itself.
+
+    Errors name the file and the line.
+    """
+    own = (FOLDER / f"{module}.cu").read_text(encoding="utf-8")
+    parts = {name: (FOLDER / name).read_text(encoding="utf-8") for name in ("prims.cuh", *INCLUDE.findall(own))}
+    parts[f"{module}.cu"] = INCLUDE.sub("", own)
+    return "\n".join(f'#line 1 "{name}"\n{text}' for name, text in parts.items())
 
 
 @functools.cache

@@ -22,9 +22,9 @@ SHIM = Path(__file__).parent / "shim"
 FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-ffp-contract=off", "-fno-strict-aliasing", "-w")
 
 # In the build that watches, the compiler calls a function of watch.h at every access; its sanitizers' libraries are not linked.
-# -O1 without scalar replacement leaves accesses as they were written: a float4 is one of 16 bytes. (addr2line fails at DWARF 5.)
-WATCHED = ("-O1", "-fno-tree-sra", "-fno-ipa-sra", "-gdwarf-4", "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0",
-           "-fsanitize=alignment,bounds-strict")
+# -O1 without these passes leaves accesses where and as they were written: a float4 is one of 16 bytes. (DWARF 4 is for addr2line.)
+WATCHED = ("-O1", "-fno-tree-sra", "-fno-ipa-sra", "-fno-tree-sink", "-gdwarf-4", "-fsanitize=thread",
+           "--param=tsan-instrument-func-entry-exit=0", "-fsanitize=alignment,bounds-strict")
 KEPT = 400  # libraries in the cache
 
 
@@ -151,7 +151,7 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
             ("emu_plain_shared", ctypes.c_long),
             ("emu_site_count", ctypes.c_long),
             ("emu_site", None, ctypes.c_long, ctypes.POINTER(ctypes.c_uint64)),
-            ("emu_touched", ctypes.c_long, ctypes.c_size_t, ctypes.c_long)):
+            ("emu_touched", ctypes.c_long, ctypes.c_size_t, ctypes.c_long, ctypes.c_uint)):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library

@@ -17,6 +17,7 @@ __all__ = ["ALIGNMENT", "Arena", "Place", "offset_of", "untouched"]
 
 ALIGNMENT = 256      # of a fresh array, as on a GPU
 GAP = 1 << 15        # bytes of poison on either side of each array
+POISONS = [(0xFFFF - i).to_bytes(2, "little") * (GAP + ALIGNMENT) for i in range(16)]  # NaN, whatever floating-point type is read
 RESERVED = 1 << 34   # bytes of addresses that the arena may take; only what is used costs memory
 
 
@@ -60,22 +61,28 @@ class Arena:
         if start + size + GAP > self.start + RESERVED:
             raise MemoryError(f"the arrays of one launch need more than {RESERVED >> 30} GiB; cnnkit_emulator.device.sampled runs "
                               "some blocks without copies")
-        ctypes.memset(self.end, 0xFF, start - self.end)
+        self._fill(self.end, start, len(self.places))
         ctypes.memmove(start, origin, size)
-        ctypes.memset(start + size, 0xFF, GAP)
+        self._fill(start + size, start + size + GAP, len(self.places) + 1)
         self.end = start + size
         self.places.append(Place(start, size, start + before, origin))
         return self.places[-1]
 
-    def written_outside(self, touched: Callable[[int, int], int]) -> tuple[Place, int] | None:
+    @staticmethod
+    def _fill(start: int, end: int, number: int) -> None:
+        """Poison for the gap of this number: each has its own, or copying one's poison to another would leave no trace."""
+        odd = start % 2
+        ctypes.memmove(start, POISONS[number % len(POISONS)][odd:], end - start)
+
+    def written_outside(self, touched: Callable[[int, int, int], int]) -> tuple[Place, int] | None:
         """The array beside which a byte was written, and which one, counted from the array's start; or None.
 
-        `touched` finds the first byte that is not poison in a stretch of memory, as ``emu_touched`` does.
+        `touched` finds the first byte that is not of a gap's poison in a stretch of memory, as ``emu_touched`` does.
         """
         at = self.start
         for i, place in enumerate([*self.places, None]):
             end = place.start if place else self.end + GAP
-            found = touched(at, end - at)
+            found = touched(at, end - at, 0xFFFF - i % len(POISONS))
             if found >= 0:
                 left, where = self.places[i - 1] if i else None, at + found
                 near = place if left is None or (place and place.start - where < where - left.start - left.size) else left

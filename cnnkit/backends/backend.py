@@ -97,6 +97,13 @@ class Backend:
         except (TypeError, RuntimeError, ValueError):
             return np.from_dlpack(array)
 
+    def axis_order(self, array: Array) -> tuple[int, ...]:
+        """The axes from the outermost in memory to the innermost: ``(0, 1, ...)`` for C order, which sums depend on."""
+        strides = getattr(array, "strides", None)
+        if not isinstance(strides, tuple):
+            strides = self.to_numpy(array).strides
+        return tuple(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis])))
+
     def text(self, array: Array, prefix: str = "") -> str:
         """The values as `repr` shows them, shortened; `prefix` is what stands before them on the first line."""
         return np.array2string(self.to_numpy(array), separator=", ", prefix=prefix, threshold=200)

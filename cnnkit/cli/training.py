@@ -1,28 +1,38 @@
-"""``cnnkit train`` and ``cnnkit predict``."""
+"""``cnnkit train``."""
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import tempfile
 import time
+import tomllib
+import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from cnnkit.cli.config import again, export, read_config, settings_of
+from cnnkit.cli.predicting import use
 from cnnkit.cli.screen import counted, error_screen, screen
 
-__all__ = ["predict", "train"]
+if TYPE_CHECKING:
+    from cnnkit.train.callbacks import Checkpoint, EarlyStopping
+
+__all__ = ["train"]
 
 EPOCHS = {"digits": 30}  # small images are quick; everything else gets OTHER_EPOCHS
 OTHER_EPOCHS = 3
 LARGEST_LR = 1000.0  # far above any that trains: a larger one is a slip of the keyboard
+EVERY = 30.0  # seconds between two checkpoints
+MAY_CHANGE = ("epochs", "out", "download")  # of a run that is resumed
 SHARE = 0.2  # of the images that is held out where the data have no test part
 
 
 def train(
+    context: typer.Context,
     data: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, a folder of class folders, or an .npz file.")],
     model: Annotated[str, typer.Option(help="CommonCNN, or another name of cnnkit.models.")] = "CommonCNN",
     epochs: Annotated[int | None, typer.Option(min=0, help=f"Times to go through the data; 30 for digits, else {OTHER_EPOCHS}.",
@@ -35,21 +45,41 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Initial weights, order of the data, held-out part.")] = 0,
     size: Annotated[int | None, typer.Option(min=1, help="Resize the images of a folder to SIZE x SIZE.",
                                              show_default=False)] = None,
+    val: Annotated[str | None, typer.Option(help="What to hold out: a share such as 0.1, or other data.",
+                                            show_default=f"the data's test part, else {SHARE}")] = None,
+    schedule: Annotated[str | None, typer.Option(help="The learning rate's way: cosine, warmup-cosine, one-cycle, linear, "
+                                                      "exponential, step or plateau.", show_default="none")] = None,
+    early_stopping: Annotated[int | None, typer.Option(min=1, metavar="EPOCHS", show_default=False, help="Stop when the held-out "
+                                                       "loss has not improved for so many epochs; keep the best weights.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the model goes.", show_default="models/DATA-MODEL.safetensors")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch MNIST or Fashion-MNIST if they are not here.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the same command was stopped or killed.")] = False,
+    config: Annotated[Path | None, typer.Option(is_eager=True, callback=read_config, exists=True, dir_okay=False,
+                                                show_default=False, metavar="FILE.toml",
+                                                help="Settings; options given here win.")] = None,
+    export_config: Annotated[bool, typer.Option("--export-config", help="Print the settings as TOML, and do nothing.")] = False,
 ) -> None:
     """Train a model on images, show progress, and save it."""
     from cnnkit import backends, random
     from cnnkit import data as datasets
+    from cnnkit.train.callbacks import EarlyStopping
+    from cnnkit.train.schedules import SCHEDULES
 
     if not lr <= LARGEST_LR:
         raise ValueError(f"--lr {lr:g}: a learning rate is a number from 0 to {LARGEST_LR:g}, such as 0.001")
+    if schedule is not None and schedule not in SCHEDULES:
+        raise ValueError(f"--schedule: there is no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
+    if export_config:
+        print(export(settings_of(context)))
+        return
     console = screen()
-    _use(backend)
+    use(backend)
     random.seed(seed)
     learn, held_out = datasets.load(data, size=size, download=download)
-    if held_out is None:
-        learn, held_out = _split(data, learn, seed)
+    if val is not None:
+        learn, held_out = _held_out(val, data, learn, seed, size, download)
+    elif held_out is None:
+        learn, held_out = _split(data, learn, seed, SHARE)
     classes = list(learn.classes or [])
     if len(classes) < 2:
         raise ValueError(f"{data} has one class only{f' ({classes[0]})' if classes else ''}: a classifier needs two or more")
@@ -62,12 +92,16 @@ def train(
     console.print(f"Training {model} ({parameters:,} parameters) on {data}: {counted(len(learn), 'image')} of "
                   f"{' x '.join(map(str, learn.image_shape))}, {len(held_out):,} held out, {len(classes)} classes; "
                   f"backend {here.name}{_tables(here)}", soft_wrap=True)
-    facts = {"data": data, "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "seed": seed, "backend": here.name}
-    _fit_and_save(console, network, learn, held_out, target, classes, epochs, facts)
+    settings = settings_of(context) | {"epochs": epochs, "out": str(target)}
+    checkpoint, begun = _checkpoint(console, target, settings, resume, again(context, "--resume"))
+    facts = {"data": data, "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "seed": seed, "backend": here.name,
+             **({"schedule": schedule} if schedule else {}), **({"early_stopping": early_stopping} if early_stopping else {})}
+    stopping = None if early_stopping is None else EarlyStopping("val_loss", patience=early_stopping)
+    _fit_and_save(console, network, learn, held_out, target, classes, epochs, facts, checkpoint, stopping, begun)
 
 
 def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, target: Path, classes: list[str], epochs: int,
-                  facts: dict[str, Any]) -> None:
+                  facts: dict[str, Any], checkpoint: Checkpoint, stopping: EarlyStopping | None, resume: bool) -> None:
     """Train and save; Ctrl-C never loses what was learnt.
 
     In `fit` the first one stops after the batch and a second one at once. After it they wait: the model is saved first.
@@ -75,19 +109,33 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
     from cnnkit import functional
     from cnnkit import train as training
     from cnnkit.safetensors import save_model
+    from cnnkit.train.checkpoints import CheckpointWarning, numbered
     from cnnkit.train.evaluate import batches, measure
     from cnnkit.train.interrupt import Interrupt
     from cnnkit.train.progress import Bar, Lines
 
-    shown = (Bar if console.is_terminal else Lines)(console)
+    class Rows(training.callbacks.Callback):
+        """Holds the run's history, also of a run that an error ends."""
+
+        def on_train_start(self, run: training.Run) -> None:
+            self.history = run.history
+
+    shown, rows = (Bar if console.is_terminal else Lines)(console), Rows()
     start = time.perf_counter()
-    with Interrupt() as interrupt:
+    with Interrupt() as interrupt, warnings.catch_warnings():
+        warnings.simplefilter("always", CheckpointWarning)
+        warnings.showwarning = lambda message, *where, **more: error_screen().print(f"cnnkit: {message}")  # type: ignore[assignment]
         try:
             history = training.fit(network, learn, epochs=epochs, batch_size=facts["batch_size"], optimizer=facts["optimizer"],
-                                   lr=facts["lr"], validation=held_out, seed=facts["seed"], progress=shown)
+                                   lr=facts["lr"], validation=held_out, seed=facts["seed"], progress=shown,
+                                   scheduler=facts.get("schedule"), resume=resume,
+                                   callbacks=[rows, checkpoint, *([] if stopping is None else [stopping])])
             at_once = False
         except KeyboardInterrupt:
-            history, at_once = training.History(shown.rows, interrupted=True), True
+            history, at_once = training.History(rows.history.epochs, interrupted=True), True
+        finally:
+            if not numbered(checkpoint.folder):
+                _clear(checkpoint.folder)
         seconds = time.perf_counter() - start
         whole = sum(row.val_loss is not None for row in history)
 
@@ -95,52 +143,69 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
             return save_model(network, target, classes, accuracy=accuracy, history=history.as_dicts(),
                               training={**facts, "epochs": whole, "interrupted": history.interrupted})
 
-        accuracy = history[-1].val_accuracy if len(history) and not at_once else None
+        best = stopping is not None and stopping.best_epoch > 0 and not history.interrupted  # whose weights the model has then
+        last = stopping.best_epoch - 1 if best and stopping is not None else -1
+        accuracy = history[last].val_accuracy if len(history) and not at_once else None
         saved = save(accuracy)
         epoch = min(whole + 1, epochs)
         if at_once:
             error_screen().print(f"cnnkit: interrupted in epoch {epoch} of {epochs}; the model as it was then is saved to {saved}")
             raise typer.Exit(130)
-        if history.interrupted:
+        if history.interrupted and history.checkpoint is None:
             console.print(f"Stopped by Ctrl-C in epoch {epoch} of {epochs}; what was learnt is kept.")
+        if best and stopping is not None and (stopping.stopped_epoch or stopping.best_epoch < whole):
+            ended = "Stopped early after" if stopping.stopped_epoch else "Done with"
+            console.print(f"{ended} epoch {whole}: the model has the weights of epoch {stopping.best_epoch}, its best.")
         if accuracy is None and not interrupt.stopped:
             loader = batches(held_out, 256)
             scores = measure(network, loader, functional.cross_entropy, lambda done: interrupt.stopped)
             accuracy = None if scores is None else scores.accuracy
             saved = save(accuracy)
+        if not history.interrupted:
+            _clear(checkpoint.folder)
     figure = "not measured" if accuracy is None else f"{accuracy:.4f}"
     console.print(f"Held-out accuracy {figure} after {counted(whole, 'whole epoch' if history.interrupted else 'epoch')} "
                   f"in {seconds:.1f} s")
     console.print(f"Model saved to {saved} (settings beside it: {saved.with_suffix('.json').name})", soft_wrap=True)
 
 
-def predict(
-    model: Annotated[Path, typer.Argument(help="A model that `cnnkit train` saved.")],
-    images: Annotated[list[Path], typer.Argument(help="Image files, of any size.")],
-    backend: Annotated[str | None, typer.Option(help="Array library or kernel table.", show_default="numpy")] = None,
-    invert: Annotated[bool, typer.Option("--invert", help="For dark strokes on light paper, where the model has learnt light on "
-                                                          "dark (digits, mnist, fashion-mnist).")] = False,
-) -> None:
-    """Say which class each image is, and how sure the model is."""
-    from cnnkit import train as training
-    from cnnkit.cli.pictures import read_images
-    from cnnkit.safetensors import load_model
+def _checkpoint(console: Console, target: Path, settings: dict[str, Any], resume: bool, command: str) -> tuple[Checkpoint, bool]:
+    """Where the run's state is kept while it goes on, and whether there is one to go on from."""
+    from cnnkit.train import checkpoints
+    from cnnkit.train.callbacks import Checkpoint
 
-    _use(backend)
-    saved = load_model(model)
-    probabilities = training.predict_proba(saved.model, read_images(images, saved.input_shape, invert)).numpy()
-    table = Table("image", "class", "probability", box=None, pad_edge=False)
-    for path, row in zip(images, probabilities):
-        best = int(row.argmax())
-        table.add_row(str(path), saved.classes[best], f"{row[best]:.4f}")
-    screen().print(table)
+    folder = target.with_suffix(".checkpoints")
+    earlier, noted = checkpoints.numbered(folder), folder / "run.toml"
+    fixed = {name: value for name, value in settings.items() if name not in MAY_CHANGE}
+    if resume and earlier and noted.is_file():
+        before = tomllib.loads(noted.read_text(encoding="utf-8"))
+        now = tomllib.loads(export(fixed))
+        for name in [*before, *now]:
+            if before.get(name) != now.get(name):
+                raise ValueError(f"--resume: the run in {folder} has {name} = {before.get(name, 'its default')}, and this command "
+                                 f"{now.get(name, 'its default')}; give the same options, or leave --resume out to begin anew")
+        console.print(f"Going on from {folder / earlier[-1].stem}", soft_wrap=True)
+    elif resume:
+        console.print(f"There is no checkpoint in {folder}: beginning at the beginning", soft_wrap=True)
+    elif earlier:
+        console.print(f"Beginning anew: the unfinished run in {folder} is dropped (--resume would go on with it)", soft_wrap=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    noted.write_text(export(fixed) + "\n", encoding="utf-8")
+    kept = Checkpoint(folder, every_n_epochs=None, every_n_seconds=EVERY, overwrite=True,
+                      on_error=lambda error: error_screen().print(f"cnnkit: {error}"))
+    kept.hint = f"what was learnt is kept, and this goes on from there:\n    {command}"
+    return kept, resume and bool(earlier)
 
 
-def _use(backend: str | None) -> None:
-    import cnnkit
+def _clear(folder: Path) -> None:
+    """Remove the checkpoints of a run that is done."""
+    from cnnkit.train import checkpoints
 
-    if backend is not None:
-        cnnkit.use(backend)
+    for path in reversed(checkpoints.numbered(folder)):
+        checkpoints.remove(path)
+    (folder / "run.toml").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # somebody else's files are in it
+        folder.rmdir()
 
 
 def _model_kind(name: str) -> Any:
@@ -159,15 +224,34 @@ def _tables(backend: Any) -> str:
     return f" ({', '.join(served)} kernels)" if served else ""
 
 
-def _split(data: str, images: Any, seed: int) -> tuple[Any, Any]:
+def _split(data: str, images: Any, seed: int, share: float) -> tuple[Any, Any]:
     """The images to learn from and those held out."""
     from cnnkit.data import random_split
 
-    learn, held_out = random_split(images, [1 - SHARE, SHARE], seed)
-    if not len(held_out):
-        raise ValueError(f"{data} has {counted(len(images), 'image')}: at least {round(1 / SHARE)} are needed, because one in "
-                         f"{round(1 / SHARE)} is held out to measure the model")
+    learn, held_out = random_split(images, [1 - share, share], seed)
+    if not len(held_out) or not len(learn):
+        raise ValueError(f"{data} has {counted(len(images), 'image')}: at least {round(1 / share)} are needed, because one in "
+                         f"{round(1 / share)} is held out to measure the model")
     return learn, held_out
+
+
+def _held_out(val: str, data: str, images: Any, seed: int, size: int | None, download: bool) -> tuple[Any, Any]:
+    """What ``--val`` asks for: a share of the images, or other data of the same classes."""
+    from cnnkit import data as datasets
+
+    try:
+        share = float(val)
+    except ValueError:
+        first, test = datasets.load(val, size=size if Path(val).is_dir() else None, download=download)
+        held_out = first if test is None else test
+        for what, a, b in (("classes", held_out.classes, images.classes), ("size", held_out.image_shape, images.image_shape)):
+            if tuple(a or ()) != tuple(b or ()):
+                raise ValueError(f"--val: the {what} of {val} and {data} differ: {', '.join(map(str, a or ()))}, and "
+                                 f"{', '.join(map(str, b or ()))}") from None
+        return images, held_out
+    if not 0 < share < 1:
+        raise ValueError(f"--val {val}: a share of the images is a number between 0 and 1")
+    return _split(data, images, seed, share)
 
 
 def _target(out: Path | None, data: str, model: str) -> Path:

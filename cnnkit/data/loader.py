@@ -90,6 +90,7 @@ class DataLoader:
         self.shuffle, self.drop_last = shuffle, drop_last
         self.backend, self.collate_fn = backend, collate_fn
         self.epoch = 0
+        self._skipped = 0
         self._key = random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER) if shuffle else None
 
     def __len__(self) -> int:
@@ -131,10 +132,11 @@ class DataLoader:
         return self._made(self._batch, self._next_epoch())
 
     def _next_epoch(self) -> Iterator[np.ndarray]:
-        """The indices of each batch of the next epoch, which begins with this call."""
-        order = self.order(self.epoch)
+        """The indices of each batch of the next epoch that is not skipped; the epoch begins with this call."""
+        order, skipped = self.order(self.epoch), self._skipped
         self.epoch += 1
-        return (order[first:first + self.batch_size] for first in range(0, len(self) * self.batch_size, self.batch_size))
+        self._skipped = 0
+        return (order[n * self.batch_size:(n + 1) * self.batch_size] for n in range(skipped, len(self)))
 
     def order(self, epoch: int) -> np.ndarray:
         """The samples' indices in the order in which epoch `epoch` takes them."""
@@ -161,6 +163,19 @@ class DataLoader:
         if operator.index(epoch) < 0:
             raise ValueError(f"epochs are counted from 0, got {epoch}")
         self.epoch = operator.index(epoch)
+
+    def skip(self, batches: int) -> None:
+        """Leave out the first `batches` of the next iteration, without loading them: to go on in the middle of an epoch.
+
+        >>> from cnnkit.data import DataLoader, datasets
+        >>> loader = DataLoader(datasets.digits(), batch_size=5)
+        >>> loader.skip(1)
+        >>> next(iter(loader))[1].tolist()
+        [5, 6, 7, 8, 9]
+        """
+        if not 0 <= operator.index(batches) <= len(self):
+            raise ValueError(f"an epoch has {len(self)} batches: {batches} of them cannot be left out")
+        self._skipped = operator.index(batches)
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on with the same orders: the next epoch and the key, as plain numbers."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.ops.activation import relu
 from cnnkit.ops.conv import conv2d
+from cnnkit.ops.core import Call, compose, run_fused
 from cnnkit.ops.linear import linear
 from cnnkit.ops.loss import cross_entropy
 from cnnkit.ops.pool import max_pool2d
@@ -28,7 +30,9 @@ class ForwardPass:
     Attributes
     ----------
     x : array, (N, 1, H, W)
-    conv, relu, pooled : array, (N, F, h, w)
+    conv, relu : array, (N, F, h, w)
+        Made when they are asked for: a fused kernel goes from the image to `pooled` without them.
+    pooled : array, (N, F, h, w)
     flat : array, (N, features)
         In the guide's order: rows, columns, filters.
     scores : array, (N, classes)
@@ -40,23 +44,38 @@ class ForwardPass:
         self.x, self.single = x, single
         self.weights = {name: getattr(net, name) for name in WEIGHTS}
         xp = self.xp = net._backend.namespace
-        size, pool = net.filter_size, (net.pool_size, net.pool_size)
-        filters = xp.reshape(net.filters, (-1, 1, size, size))
-        (self.conv,), conv_back = conv2d(x, filters, net.filter_bias, needs=(False, True, True), **CONV)
-        (self.relu,), relu_back = relu(self.conv, needs=(True,))
-        (self.pooled,), pool_back = max_pool2d(self.relu, needs=(True,), kernel_size=pool, stride=pool, **POOL)
+        pool = (net.pool_size, net.pool_size)
+        calls = [Call(conv2d, CONV), Call(relu, {}), Call(max_pool2d, {"kernel_size": pool, "stride": pool, **POOL})]
+        arrays, needs = (x, self._filters(), net.filter_bias), (False, True, True)
+        made = run_fused(net._backend, net._backend.resolve(), tuple(call.op.name for call in calls),
+                         [call.attrs for call in calls], arrays, needs)
+        (self.pooled,), features_back = compose(calls, (3, 0, 0), arrays, needs) if made is NotImplemented else made
         self.flat = xp.reshape(xp.permute_dims(self.pooled, (0, 2, 3, 1)), (x.shape[0], -1))
         bias = xp.reshape(net.fc_bias, (-1,))
         (self.scores,), dense_back = linear(self.flat, net.fc_weights, bias, needs=(True, True, True))
-        self.back = dense_back, pool_back, relu_back, conv_back
+        self.back: tuple[Any, Any] = dense_back, features_back
+
+    def _filters(self) -> Array:
+        """The filters with an axis for the images' one channel."""
+        return self.xp.expand_dims(self.weights["filters"], axis=1)
+
+    @cached_property
+    def conv(self) -> Array:
+        (y,), _ = conv2d(self.x, self._filters(), self.weights["filter_bias"], **CONV)
+        return y
+
+    @cached_property
+    def relu(self) -> Array:
+        (y,), _ = relu(self.conv)
+        return y
 
     def gradients(self, labels: Array) -> tuple[Array, dict[str, Array]]:
         """The mean loss over the batch, and its gradient with respect to each weight."""
-        xp, (dense_back, pool_back, relu_back, conv_back) = self.xp, self.back
+        xp, (dense_back, features_back) = self.xp, self.back
         (loss,), loss_back = cross_entropy(self.scores, labels, None, needs=(True, False, False), **LOSS)
         dflat, dweights, dbias = dense_back(loss_back(xp.ones_like(loss))[0])
         _, F, h, w = self.pooled.shape
         dpooled = xp.permute_dims(xp.reshape(dflat, (-1, h, w, F)), (0, 3, 1, 2))
-        _, dfilters, dfilter_bias = conv_back(*relu_back(*pool_back(dpooled)))
+        _, dfilters, dfilter_bias = features_back(dpooled)
         return loss, {"filters": xp.reshape(dfilters, self.weights["filters"].shape), "filter_bias": dfilter_bias,
                       "fc_weights": dweights, "fc_bias": xp.reshape(dbias, (-1, 1))}

@@ -32,9 +32,9 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
     Parameters
     ----------
     architecture : "common", dict, or callable
-        The guide's common CNN (8 and 16 filters of 3x3, each with ReLU and 2x2 max pooling, then 128 neurons; no dropout, no
-        batch norm) for any image size; the arguments of `models.CNN` that shall differ; or ``f((C, H, W), outputs)``, which
-        makes any module that gives scores (N, outputs).
+        The guide's common CNN with twice its filters (16 and 32 of 3x3, each with ReLU and 2x2 max pooling, then 128 neurons; no
+        dropout, no batch norm) for any image size; the arguments of `models.CNN` that shall differ; or ``f((C, H, W),
+        outputs)``, which makes any module that gives scores (N, outputs).
     max_epochs : int
         How often `fit` goes through the data.
     lr : float

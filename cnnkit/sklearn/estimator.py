@@ -32,6 +32,7 @@ __all__ = ["CNNEstimator"]
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adam": optim.Adam, "adamw": optim.AdamW, "sgd": partial(optim.SGD, momentum=0.9)}
+COMMON = {"conv": ((16, 3), (32, 3)), "ceil_mode": True}  # the guide's common CNN with twice its filters, for images of any size
 AT_ONCE = 32  # images that are predicted in one go
 _INIT, _ORDER, _SPLIT, _DRAWS = range(4)  # streams of the seed's key
 
@@ -150,7 +151,7 @@ class CNNEstimator(BaseEstimator):
         if callable(self.architecture):
             return self.architecture(shape, outputs)
         settings = {} if isinstance(self.architecture, str) else dict(self.architecture)
-        return models.CNN(shape, **{"ceil_mode": True, **settings, "classes": outputs})
+        return models.CNN(shape, **{**COMMON, **settings, "classes": outputs})
 
     def _run(self, images: np.ndarray, targets: np.ndarray, weights: np.ndarray, epochs: int) -> None:
         key, before = random.key(self._seed), len(self.history_)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.nn import Module
+from cnnkit.train.metrics import Metric
 from cnnkit.train.tally import Tally
 from cnnkit.train.weighting import cross_entropy
 
@@ -38,7 +39,8 @@ def evaluating(model: Module) -> Iterator[None]:
             module.training = training
 
 
-def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_size: int = 256) -> Scores:
+def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_size: int = 256,
+             metrics: Sequence[Metric] = ()) -> Scores:
     """Measure a model on data.
 
     Parameters
@@ -51,6 +53,8 @@ def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_s
         ``loss(output, target)``, a mean over the batch; cross-entropy by default.
     batch_size : int
         Where `data` is not in batches yet.
+    metrics : sequence of Metric
+        Of `cnnkit.train.metrics`; their ``compute()`` gives their figures afterwards.
 
     >>> from cnnkit import models, random, train
     >>> from cnnkit.data import datasets
@@ -58,18 +62,23 @@ def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_s
     >>> train.evaluate(models.CommonCNN((1, 8, 8)), datasets.digits(train=False)).accuracy < 0.5
     True
     """
-    scores = measure(model, batches(data, batch_size), loss or cross_entropy, lambda done: False)
+    scores = measure(model, batches(data, batch_size), loss or cross_entropy, lambda done: False, metrics)
     assert scores is not None  # nothing asks it to stop
     return scores
 
 
-def measure(model: Module, loader: Iterable, loss: Loss, stop: Callable[[int], bool]) -> Scores | None:
+def measure(model: Module, loader: Iterable, loss: Loss, stop: Callable[[int], bool],
+            metrics: Sequence[Metric] = ()) -> Scores | None:
     """The scores of a model, or ``None`` where ``stop(batches done)``, asked after each batch, said to give up."""
     tally = Tally()
+    for metric in metrics:
+        metric.reset()
     with evaluating(model):
         for done, (x, y, *weight) in enumerate(loader, 1):
             output = model(x)
             tally.add(loss(output, y, *weight), output, y, *weight)
+            for metric in metrics:
+                metric.update(output, y)
             if stop(done):
                 return None
     return Scores(*tally.read())

@@ -1,21 +1,28 @@
-"""The training loop: forward, loss, backward, update, epoch by epoch (guide, "Pseudo Code for CNN")."""
+"""`fit`: the one entry to training; it checks what it is asked for and makes the `Run` that does it."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
-from dataclasses import replace
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cnnkit import optim
 from cnnkit.autograd import Tensor
 from cnnkit.nn import Module
-from cnnkit.train.evaluate import batches, measure
-from cnnkit.train.history import Epoch, History
-from cnnkit.train.interrupt import Interrupt
+from cnnkit.train import checkpoints
+from cnnkit.train.callbacks.callback import Callback
+from cnnkit.train.callbacks.checkpoint import Checkpoint
+from cnnkit.train.callbacks.diagnose import Diagnose
+from cnnkit.train.class_weight import ClassWeight, WeightedCrossEntropy, balanced
+from cnnkit.train.ema import EMA
+from cnnkit.train.evaluate import batches
+from cnnkit.train.history import History
+from cnnkit.train.metrics import Metric, by_name
 from cnnkit.train.progress import Reporter, reporter
-from cnnkit.train.tally import Tally
+from cnnkit.train.run import Run
+from cnnkit.train.schedules import schedule
 from cnnkit.train.weighting import cross_entropy
 
 __all__ = ["fit"]
@@ -26,7 +33,11 @@ OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 
 def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, optimizer: str | optim.Optimizer = "adam",
         lr: float = 1e-3, loss: Callable[..., Tensor] | None = None, validation: Any = None,
-        seed: int | None = None, progress: bool | Reporter = True) -> History:
+        seed: int | None = None, progress: bool | Reporter = True, metrics: Iterable[str | Metric] | dict[str, Metric] = (),
+        class_weight: ClassWeight | None = None, scheduler: Any = None, scheduler_interval: str = "epoch",
+        accumulate_grad_batches: int = 1, clip_norm: float | None = None, clip_value: float | None = None,
+        ema: float | None = None, callbacks: Sequence[Callback] = (),
+        resume: bool | str | os.PathLike | Mapping[str, Any] = False, diagnose: bool = False) -> History:
     """Train `model` in place.
 
     Parameters
@@ -38,7 +49,7 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
         ``(x, y, weight)``, with a weight (N,) for each sample: the loss is called with all three, and the epoch's loss and
         accuracy are weighted.
     epochs : int
-        How often to go through the data.
+        How often to go through the data; of a resumed run, those done before included.
     batch_size : int
         Images a step, where `data` is no loader.
     optimizer : str or Optimizer
@@ -54,6 +65,32 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
         Where the order of the data comes from; without it from `cnnkit.random`'s generator.
     progress : bool or Reporter
         Show a progress bar (in a terminal) or a line an epoch.
+    metrics : names, or Metrics
+        Measured on the held-out images too: ``["f1", "top_5"]``, see `cnnkit.train.metrics`; in the history with ``val_``.
+    class_weight : "balanced", mapping of int to float, or sequence of float, optional
+        Weight of each class in the cross-entropy that is trained on; held-out figures are unweighted. ``"balanced"``
+        makes every class count for as much.
+    scheduler : str, LRScheduler, or callable, optional
+        The learning rate's way: ``"cosine"``, ``"warmup-cosine"``, ``"one-cycle"``, ``"linear"``, ``"exponential"`` (to a
+        hundredth), ``"step"`` (a tenth, twice) or ``"plateau"``; a schedule of `optim.lr_scheduler` for the optimizer that
+        is given; or a function that makes one from the optimizer. `ReduceLROnPlateau` watches the held-out loss, or the
+        loss.
+    scheduler_interval : {"epoch", "step"}
+        When a schedule that is no name goes on: after each epoch, or each update of the weights.
+    accumulate_grad_batches : int
+        Update the weights once for so many batches, as if they were one.
+    clip_norm, clip_value : float, optional
+        Limit the norm of all gradients together, or each of their elements, before an update.
+    ema : float, optional
+        Such as 0.999: keep a running average of the weights, measure it, and give it to the model at the end; see `EMA`.
+    callbacks : sequence of Callback
+        Of `cnnkit.train.callbacks`; a `Checkpoint` is called last.
+    resume : bool, path, or state
+        Go on from the newest checkpoint in a folder, to the same bits as a run that nothing interrupted; ``True`` means
+        the `Checkpoint` callback's folder, and begins at the beginning where that has none yet. Also the `state` of a
+        CheckpointError.
+    diagnose : bool
+        Look into the network as it learns, and say what is wrong and what helps: see ``history.diagnosis``.
 
     Returns
     -------
@@ -65,9 +102,11 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     Raises
     ------
     ValueError
-        If the data are empty or damaged, or an argument is out of range.
+        If the data are empty or damaged, an argument is out of range, or a checkpoint does not fit the run.
     FloatingPointError
         If the loss is no longer a finite number at the end of an epoch.
+    FileNotFoundError
+        If there is no checkpoint in a folder given as `resume`.
 
     >>> from cnnkit import models, random, train
     >>> from cnnkit.data import datasets
@@ -76,44 +115,31 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     >>> history[-1].accuracy > 0.8
     True
     """
-    if epochs < 0 or not isinstance(epochs, int):
-        raise ValueError(f"epochs must be a whole number, 0 or more; got {epochs!r}")
+    _need_whole("epochs", epochs, 0)
+    _need_whole("accumulate_grad_batches", accumulate_grad_batches, 1)
+    for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+        if limit is not None and not 0 < limit < math.inf:
+            raise ValueError(f"{name} must be a finite number above 0, got {limit}")
     if isinstance(optimizer, str):
         optimizer = _optimizer(optimizer, model, lr)
-    loss = loss or cross_entropy
     loader = batches(data, batch_size, shuffle=True, seed=seed)
-    history, shown = History(), reporter(progress)
-    try:
-        with Interrupt() as interrupt:
-            for epoch in range(1, epochs + 1):
-                model.train()
-                shown.begin(epoch, epochs, len(loader) if hasattr(loader, "__len__") else None)
-                tally, start = Tally(), time.perf_counter()
-                for x, y, *weight in loader:
-                    optimizer.zero_grad()
-                    output = model(x)
-                    value = loss(output, y, *weight)
-                    value.backward()
-                    optimizer.step()
-                    tally.add(value, output, y, *weight)
-                    shown.step(tally)
-                    if interrupt.stopped:
-                        break
-                row = _row(epoch, tally, start)
-                if validation is not None and not interrupt.stopped:
-                    row = _with_validation(row, model, batches(validation, VALIDATION_BATCH), loss, interrupt, shown)
-                history.epochs.append(row)
-                shown.end(row)
-                if interrupt.stopped:
-                    history.interrupted = True
-                    break
-                if not math.isfinite(row.loss):
-                    raise FloatingPointError(f"the loss is {row.loss} after epoch {epoch}: the model's numbers have overflowed. "
-                                             f"Lower the learning rate (it is {optimizer.param_groups[0]['lr']}) or clip the "
-                                             "gradients (nn.clip_grad_norm_)")
-    finally:
-        shown.close()
-    return history
+    held_out = None if validation is None else batches(validation, VALIDATION_BATCH)
+    measured = by_name(metrics)
+    if measured and held_out is None:
+        raise ValueError(f"metrics ({', '.join(measured)}) are measured on held-out images; give validation= too")
+    updates = math.ceil(len(loader) / accumulate_grad_batches) if hasattr(loader, "__len__") else None
+    moving, per_batch = (None, False) if scheduler is None else schedule(scheduler, scheduler_interval, optimizer, epochs, updates)
+    called = [*callbacks, *([Diagnose()] if diagnose else [])]
+    run = Run(model, optimizer, loader, _loss(loss, class_weight, loader), epochs=epochs, shown=reporter(progress),
+              validation=held_out, metrics=measured, scheduler=moving, per_batch=per_batch, accumulate=accumulate_grad_batches,
+              clip_norm=clip_norm, clip_value=clip_value, ema=None if ema is None else EMA(model, ema),
+              callbacks=sorted(called, key=lambda callback: isinstance(callback, Checkpoint)))
+    return run.go(_state(resume, run))
+
+
+def _need_whole(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
 
 
 def _optimizer(name: str, model: Module, lr: float) -> optim.Optimizer:
@@ -125,23 +151,39 @@ def _optimizer(name: str, model: Module, lr: float) -> optim.Optimizer:
     return OPTIMIZERS[name](model.parameters(), lr=lr, **settings)
 
 
-def _row(epoch: int, tally: Tally, start: float) -> Epoch:
-    if not tally.images:
-        raise ValueError("the data hold no batch: there is nothing to train on")
-    loss, accuracy = tally.read()  # waits for the device, so the clock is read after it
-    seconds = time.perf_counter() - start
-    return Epoch(epoch, loss, accuracy, tally.images / max(seconds, 1e-9), seconds)
+def _loss(loss: Any, class_weight: ClassWeight | None, loader: Any) -> Any:
+    if class_weight is None:
+        return loss or cross_entropy
+    if loss is not None:
+        raise ValueError("class_weight is for the loss that fit has, cross-entropy; give a loss of your own the weights yourself")
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(f"class_weight must be 'balanced', or a weight for each class; got {class_weight!r}")
+        targets = getattr(getattr(loader, "dataset", None), "targets", None)
+        if targets is None:
+            raise ValueError("class_weight='balanced' counts the labels in the dataset's `targets`, and these data have none; give "
+                             "a weight for each class")
+        class_weight = balanced(targets)
+    return WeightedCrossEntropy(class_weight)
 
 
-def _with_validation(row: Epoch, model: Module, loader: Any, loss: Callable[..., Tensor], interrupt: Interrupt,
-                     shown: Reporter) -> Epoch:
-    """The row with the held-out scores, or as it was where Ctrl-C came before they were known."""
-    total = len(loader) if hasattr(loader, "__len__") else None
-
-    def stop(done: int) -> bool:
-        shown.validate(done, total)
-        return interrupt.stopped and done != total
-
-    shown.validate(0, total)
-    scores = measure(model, loader, loss, stop)
-    return row if scores is None else replace(row, val_loss=scores.loss, val_accuracy=scores.accuracy)
+def _state(resume: bool | str | os.PathLike | Mapping[str, Any], run: Run) -> Mapping[str, Any] | None:
+    """The state that a run goes on from, and a note on the run of where it came from."""
+    if isinstance(resume, Mapping):
+        run.resumed = ""
+        return resume
+    if resume is False:
+        return None
+    if resume is True:
+        folder = next((callback.folder for callback in run.callbacks if isinstance(callback, Checkpoint)), None)
+        if folder is None:
+            raise ValueError("resume=True goes on from the folder of a Checkpoint callback, and there is none; give the folder")
+    else:
+        folder = Path(resume)
+    found = checkpoints.newest(folder)
+    if found is None and resume is not True:
+        raise FileNotFoundError(f"there is no checkpoint in {folder} to go on from; resume=True begins at the beginning then")
+    if found is None:
+        return None
+    run.resumed = str(folder)
+    return found.state

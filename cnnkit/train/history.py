@@ -11,7 +11,10 @@ __all__ = ["Epoch", "History"]
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch's figures; accuracies are fractions of 1, ``None`` where the task has no classes."""
+    """One epoch's figures; accuracies are fractions of 1, ``None`` where the task has no classes.
+
+    `lr` is the learning rate of its last batch; `metrics` holds what ``fit(metrics=...)`` asked for, as ``"val_f1"``.
+    """
 
     epoch: int
     loss: float
@@ -20,6 +23,8 @@ class Epoch:
     seconds: float
     val_loss: float | None = None
     val_accuracy: float | None = None
+    lr: float | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         parts = [f"Epoch {self.epoch}", f"loss {self.loss:.4f}"]
@@ -29,12 +34,32 @@ class Epoch:
             parts.append(f"held-out loss {self.val_loss:.4f}")
         if self.val_accuracy is not None:
             parts.append(f"held-out accuracy {self.val_accuracy:.4f}")
+        parts += [f"{name.replace('val_', 'held-out ', 1)} {value:.4f}" for name, value in self.metrics.items()
+                  if isinstance(value, float)]
         return ", ".join([*parts, f"{self.images_per_second:,.0f} images/s"])
+
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures by name, those of `metrics` among them."""
+        figures = asdict(self)
+        metrics = figures.pop("metrics")
+        return {**figures, **metrics}
 
 
 @dataclass
 class History:
     """The rows of a run, and whether it was stopped before its last epoch.
+
+    Attributes
+    ----------
+    epochs : list of Epoch
+        The rows.
+    interrupted : bool
+        Whether Ctrl-C or a time limit ended the run; the last row is then that of an epoch cut short.
+    checkpoint : str or None
+        The checkpoint that an interrupted run goes on from: ``fit(..., resume=...)`` takes its folder.
+    diagnosis : Diagnosis or None
+        What ``fit(diagnose=True)`` found.
 
     >>> history = History([Epoch(1, 0.5, 0.8, 1000.0, 1.0), Epoch(2, 0.25, 0.9, 1000.0, 1.0)])
     >>> history["loss"], len(history), history[-1].accuracy
@@ -43,13 +68,16 @@ class History:
 
     epochs: list[Epoch] = field(default_factory=list)
     interrupted: bool = False
+    checkpoint: str | None = None
+    diagnosis: Any = None
 
     def __getitem__(self, key: int | str) -> Any:
         if isinstance(key, str):
-            names = [f.name for f in fields(Epoch)]
+            rows = self.as_dicts()
+            names = list(rows[0]) if rows else [f.name for f in fields(Epoch)]
             if key not in names:
                 raise KeyError(f"a history has no {key!r}; it has {', '.join(names)}")
-            return [getattr(row, key) for row in self.epochs]
+            return [row[key] for row in rows]
         return self.epochs[key]
 
     def __len__(self) -> int:
@@ -60,4 +88,4 @@ class History:
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """The rows as plain dicts, for JSON."""
-        return [asdict(row) for row in self.epochs]
+        return [row.as_dict() for row in self.epochs]

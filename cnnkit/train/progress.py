@@ -29,6 +29,9 @@ class Reporter(Protocol):
     def end(self, row: Epoch) -> None:
         """An epoch is done."""
 
+    def note(self, text: str) -> None:
+        """Something to tell the user, in whole sentences."""
+
     def close(self) -> None:
         """The run is over, also after an error."""
 
@@ -40,20 +43,23 @@ class Silent:
     def step(self, tally: Tally) -> None: ...
     def validate(self, done: int, batches: int | None) -> None: ...
     def end(self, row: Epoch) -> None: ...
+    def note(self, text: str) -> None: ...
     def close(self) -> None: ...
 
 
 class Lines(Silent):
-    """One line when an epoch is done; `rows` keeps the epochs, also of a run that an error ends."""
+    """One line when an epoch is done."""
 
     def __init__(self, console: Console):
         self.console = console
-        self.rows: list[Epoch] = []
 
     def end(self, row: Epoch) -> None:
         """Print the row."""
-        self.rows.append(row)
-        self.console.print(str(row), markup=False, highlight=False, soft_wrap=True)
+        self.note(str(row))
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class Bar(Lines):

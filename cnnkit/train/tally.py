@@ -42,6 +42,18 @@ class Tally:
                 hits = xp.count_nonzero(right) if hasattr(xp, "count_nonzero") else xp.sum(xp.astype(right, xp.int64))
             self._hits.append((hits, total))
 
+    def state(self) -> list[int | float]:
+        """The sums so far, as plain numbers; waits for the device."""
+        self.read()
+        return [self.images, self._loss, self._total, self._right, self._classified]
+
+    @classmethod
+    def of(cls, state: list) -> Tally:
+        """A tally that goes on from `state`."""
+        tally = cls()
+        tally.images, tally._loss, tally._total, tally._right, tally._classified = state
+        return tally
+
     def read(self) -> tuple[float, float | None]:
         """Mean loss and accuracy of everything counted so far."""
         for loss, total in self._unread:

@@ -1,4 +1,4 @@
-"""The backend in 20 lines of backends/README.md: it works, and `cnnkit check` finds the mistake that the text admits."""
+"""The backend in 20 lines of backends/README.md, and its CUDA kernel: they work, and the mistakes that the text names are found."""
 
 import re
 import subprocess
@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from cnnkit import backends
 
 README = Path(__file__).parents[2] / "backends" / "README.md"
 SCRIPT = """
@@ -40,3 +42,44 @@ def test_the_backend_in_twenty_lines_trains_and_is_checked(tmp_path):
     (tmp_path / "my_backend.py").write_text(code, encoding="utf-8")
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+FAULTS = """
+from cnnkit_emulator.device import traced
+for line in conformance.run("my-kernels", ops=["relu"]).lines(verbose=True):
+    print(line)
+with traced():
+    for line in conformance.run("my-kernels", ops=["relu"]).lines(verbose=True):
+        print(line)
+"""
+
+
+def test_the_kernel_without_a_gpu_is_right_and_its_mistake_is_found(tmp_path):
+    emulator = backends.get("emulator")
+    if emulator.available() is not True:
+        pytest.skip(emulator.available())
+    text = README.read_text(encoding="utf-8")
+    text = text[text.index("## Write your own RawKernel"):text.index("## What is here")]
+    kernel, = re.findall(r"```cuda\n(.*?)```", text, re.DOTALL)
+    module, script = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+    def run(folder, source, code):
+        folder.mkdir()
+        (folder / "my_kernels.cu").write_text(source, encoding="utf-8")
+        (folder / "my_kernels.py").write_text(module, encoding="utf-8")
+        code = f"import sys; sys.path.insert(0, {str(folder)!r})\n{code}"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    printed = run(tmp_path / "right", kernel, script).splitlines()
+    assert len(printed) == 5
+    assert all(re.search(r"my-kernels: [1-9]\d* cases passed, 0 failed, .* [1-9]\d* native", line) for line in printed[:4]), printed
+    assert printed[4] == "1.0 1.0"
+    guard = "    if (i >= count) return;\n"
+    assert guard in kernel
+    start = script[:script.index("for order")]
+    printed = run(tmp_path / "wrong", kernel.replace(guard, ""), start + FAULTS)
+    faults = re.findall(r"^    (check_outputs: .*)$", text, re.MULTILINE)
+    assert len(faults) == 2
+    assert all(fault in printed for fault in faults), printed

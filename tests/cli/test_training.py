@@ -1,13 +1,12 @@
 """`cnnkit train`: the model is saved whatever happens, and what cannot be trained on is refused before the training."""
 
 import json
-import os
-import signal
 import tempfile
 
 import numpy as np
 import pytest
 from PIL import Image
+from pressing import at_batch, press
 
 import cnnkit
 from cnnkit.cli import run
@@ -20,24 +19,6 @@ def class_folders(root, per_class, names=("cat", "dog"), side=8):
         for i in range(per_class):
             Image.fromarray(rng.integers(0, 256, (side, side), np.uint8)).save(root / name / f"{i}.png")
     return root
-
-
-def press():
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def at_batch(monkeypatch, number, times):
-    """Press Ctrl-C after the training's batch `number`, so many times."""
-    from cnnkit.train.progress import Lines
-
-    done = []
-
-    def step(self, tally):
-        done.append(1)
-        for _ in range(times if len(done) == number else 0):
-            press()
-
-    monkeypatch.setattr(Lines, "step", step)
 
 
 def settings_of(path):

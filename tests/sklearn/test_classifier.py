@@ -89,10 +89,10 @@ def test_an_architecture_is_a_function_that_makes_a_module():
     assert clf.score(X, y) > 0.8
 
 
-def test_the_default_network_is_the_guides_common_cnn_without_dropout_or_batch_norm():
+def test_the_default_network_is_the_guides_common_cnn_with_twice_its_filters_and_no_dropout_or_batch_norm():
     X, y = small()
     clf = CNNClassifier(image_shape=(4, 4), max_epochs=1).fit(X, y)
-    expected = models.CNN((1, 4, 4), classes=3, ceil_mode=True)
+    expected = models.CNN((1, 4, 4), conv=[(16, 3), (32, 3)], classes=3, ceil_mode=True)
     assert repr(clf.module_) == repr(expected)
     assert not any(isinstance(m, nn.Dropout | nn.BatchNorm2d) for m in clf.module_.modules())
 

@@ -146,13 +146,15 @@ EXPORT void emu_site(long i, uint64_t* out) {
     std::copy(row, row + 8, out);
 }
 
-// The first byte of a stretch of memory that is not poison, or -1.
-EXPORT long emu_touched(const unsigned char* start, long size) {
+// The first byte of a stretch of memory that is not of this poison, two bytes from an even address on; or -1.
+EXPORT long emu_touched(const unsigned char* start, long size, unsigned poison) {
+    const bool odd = reinterpret_cast<uintptr_t>(start) % 2;
+    const uint64_t pair = odd ? (poison & 255) << 8 | poison >> 8 : poison, wanted = pair * 0x0001000100010001u;
     long i = 0;
     for (uint64_t eight; i + 8 <= size; i += 8) {
         memcpy(&eight, start + i, 8);
-        if (eight != ~uint64_t(0)) break;
+        if (eight != wanted) break;
     }
-    while (i < size && start[i] == emu::poison) i++;
+    while (i < size && start[i] == static_cast<unsigned char>(i % 2 ? pair >> 8 : pair)) i++;
     return i < size ? i : -1;
 }

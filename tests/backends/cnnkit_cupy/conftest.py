@@ -1,10 +1,11 @@
-"""`fake_cupy`: the CuPy backend on a CuPy made of NumPy, with two devices, kernels on the emulator."""
+"""`fake_cupy`: the CuPy backend on a CuPy made of NumPy, with two devices, on the emulator. `launched`: what a test launches."""
 
 import sys
 
 import cnnkit_cupy
 import fake_cupy as fake
 import pytest
+from cnnkit_cupy import conv_relu_pool, depthwise, direct, launcher
 
 from cnnkit import backends
 
@@ -33,3 +34,16 @@ def fake_cupy(monkeypatch):
     for name in [n for n in sys.modules if n.startswith("array_api_compat.cupy")]:
         del sys.modules[name]
     forget()
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """The names of the kernels that the modules of convolutions with few channels launch, in order."""
+    names = []
+
+    def launch(device, name, *rest):
+        names.append(name)
+        return launcher.launch(device, name, *rest)
+    for module in (direct, depthwise, conv_relu_pool):
+        monkeypatch.setattr(module, "launch", launch)
+    return names

@@ -1,5 +1,9 @@
 """The CuPy backend's host side with two devices, on a CuPy made of NumPy: nothing runs where its arrays are not."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -97,6 +101,7 @@ def test_moving_and_copying(fake_cupy):
     backend = backends.get("cupy")
     x = tensor(np.arange(3.0), backend="cupy:1")
     assert x.to("cupy:0").array.device.id == 0
+    assert [call for call in fake_cupy.CALLS if call[0] == "wait for"] == [("wait for", 0, 1), ("wait for", 0, 0)]
     assert x.to("numpy").tolist() == [0, 1, 2]
     assert x.to("cupy") is x
     assert x.clone().array.device.id == 1
@@ -120,6 +125,24 @@ def test_arrays_of_other_libraries_come_by_dlpack_from_a_gpu_and_over_the_host_e
         if next(row for row in backends.list() if row.name == name).available:
             moved = tensor([1.0, 2.0], backend=name).to("cupy:1")
             assert (moved.array.device.id, moved.tolist()) == (1, [1, 2])
+
+
+def test_memory_is_told_in_words(fake_cupy):
+    with cnnkit.use("cupy:1"):
+        row = next(row for row in backends.list() if row.name == "cupy")
+    assert row.device == "Fake 1"
+    assert row.memory == ("arrays use 5 MiB of 3.0 GiB that the pool holds, at most 4.0 GiB; 3.0 GiB of the device's 8.0 GiB are "
+                          "free")
+
+
+def test_without_a_gpu_the_suite_refuses_to_run_on_one_and_says_why():
+    here = next(row for row in backends.list() if row.name == "cupy")
+    if here.available:
+        pytest.skip("there is a GPU")
+    done = subprocess.run([sys.executable, "-m", "pytest", "--backend", "cupy", "tests/test_layering.py"], capture_output=True,
+                          text=True, check=False, cwd=Path(__file__).parents[3])
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"--backend cupy: {here.reason}" in done.stderr
 
 
 def test_bfloat16_is_a_dtype_where_ml_dtypes_is(fake_cupy, monkeypatch):
@@ -168,6 +191,6 @@ def test_shared_memory_beyond_48_kb_is_asked_for(fake_cupy, monkeypatch):
     monkeypatch.setattr(fake_cupy.Kernel, "__call__", lambda self, *args, shared_mem: loaded.append((self, shared_mem)))
     for n, dynamic in enumerate((16 << 10, 64 << 10)):
         monkeypatch.setitem(launcher.KERNELS, name, replace(launcher.KERNELS[name], dynamic=dynamic))
-        backends.get("cupy").cuda.run(f"source {n}", (name,), name, (1, 1, 1), (1, 1, 1), [x.array], [True])
+        backends.get("cupy").cuda.run(f"source {n}", (name,), name, (1, 1, 1), (1, 1, 1), [x.array], [True], dynamic)
     assert [(shared, getattr(kernel, "max_dynamic_shared_size_bytes", None)) for kernel, shared in loaded] == [
         (16 << 10, None), (64 << 10, 64 << 10)]

@@ -105,3 +105,9 @@ def test_a_model_whose_batch_norm_is_followed_by_a_relu_keeps_its_running_statis
             results[name] = [model.norm.running_mean.numpy(), model.norm.running_var.numpy(), model.norm.weight.grad.numpy()]
     for mine, right in zip(results["emulator"], results["numpy"]):
         np.testing.assert_allclose(mine, right, rtol=1e-4, atol=1e-4)
+
+
+def test_what_an_int_cannot_number_is_declined():
+    xp = backends.get("emulator").namespace
+    x = xp.broadcast_to(backends.get("emulator").asarray(np.zeros((1, 1, 1, 1), np.float32)), (2**15, 1, 2**15, 1))
+    assert norm.batch_norm(x, None, None, None, None, needs=(False,) * 5, **TRAINING) is NotImplemented

@@ -113,3 +113,10 @@ def test_no_images_give_no_results(op):
     outputs, (dx,) = compare(op, [x], ["plain"], more.get(op, {"output_size": (1, 1)}), "float32")
     assert outputs[0].shape[:2] == (0, 4)
     assert dx.shape == x.shape
+
+
+def test_adaptive_windows_whose_bounds_an_int_cannot_number_are_declined():
+    xp = backends.get("emulator").namespace
+    x = xp.broadcast_to(backends.get("emulator").asarray(np.zeros((1, 1, 1, 1), np.float32)), (1, 1, 2**20, 1))
+    for op in (pool.adaptive_avg_pool2d, pool.adaptive_max_pool2d, pool.adaptive_max_pool2d_with_indices):
+        assert op(x, needs=(False,), output_size=(2**11, 1)) is NotImplemented

@@ -27,7 +27,8 @@ def test_four_steps_give_what_float64_gives(update, attrs, dtype):
     for _ in range(4):
         grads = [rng.standard_normal(p.shape).astype(dtype) for p in params]
         mine, state = UPDATES[update](mine, [emulator.asarray(g) for g in grads], state, workspace=workspace, **attrs)
-        right, right_state = UPDATES[update].generic(right, [g.astype(np.float64) for g in grads], right_state, workspace={}, **attrs)
+        doubles = [g.astype(np.float64) for g in grads]
+        right, right_state = UPDATES[update].generic(right, doubles, right_state, workspace={}, **attrs)
     tolerance = 1e-5 if dtype == "float32" else 5e-3
     for a, b in zip(mine, right):
         np.testing.assert_allclose(emulator.to_numpy(a).astype(np.float64), b, rtol=tolerance, atol=tolerance)

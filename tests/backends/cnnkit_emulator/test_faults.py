@@ -73,6 +73,7 @@ __global__ void neighbours(const float* x, float* y, int n) {
     __syncwarp();
     y[threadIdx.x] = right - __shfl_up_sync(0xFFFFFFFFu, x[threadIdx.x], 1);
 }
+__global__ void whole_block(const float* x, float* y, int n) { for (int i = threadIdx.x; i < 128; i += n) y[i] = x[i]; }
 __global__ void halves(const float* x, float* y, int n) { y[threadIdx.x] = __half2float(__float2half(x[threadIdx.x])); }
 """
 NAMES = tuple(line.split("void ")[1].split("(")[0] for line in SOURCE.splitlines() if line.startswith("__global__"))
@@ -122,6 +123,7 @@ def test_a_read_beyond_an_array_is_nan():
     ("half_a_warp", r"divergent warp barrier: thread \(0, 0, 0\).*faults.cu:36"),
     ("beyond", "argument 1, an array of shape .96,.: the kernel wrote out of bounds, 0 bytes behind its end"),
     ("before", "argument 1.*out of bounds, 8 bytes before its start"),
+    ("whole_block", "argument 1.*out of bounds, 0 bytes behind its end"),  # the input's poison over that of the output
     ("into_input", "argument 0.*wrote into an input"),
     ("beyond_shared", r"outside the shared memory declared at faults.cu:45: at byte 384 of 384"),
     ("absent_lane", r"reads lane 20 at faults.cu:49, which takes no part"),

@@ -1,0 +1,68 @@
+"""Callback: what is called while a run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cnnkit.train.run import Run
+
+__all__ = ["Callback"]
+
+
+class Callback:
+    """Base of all callbacks: override the hooks you need; each is given the `Run`.
+
+    What a run shows: ``run.model``, ``run.optimizer``, ``run.epoch`` (epochs done), ``run.batch`` (batches of this epoch
+    done), ``run.step`` (updates done), ``run.history``, ``run.loss`` (of the last batch, a Tensor). ``run.stop(reason)`` ends
+    the run after the batch or epoch, ``run.pause(reason)`` does what Ctrl-C does.
+
+    A callback whose `state_dict` is not empty is part of every checkpoint, so that a resumed run goes on as if it had
+    never been interrupted.
+
+    >>> from cnnkit import models, train
+    >>> from cnnkit.data import datasets
+    >>> class Count(Callback):
+    ...     batches = 0
+    ...     def on_train_batch_end(self, run):
+    ...         self.batches += 1
+    >>> count = Count()
+    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), callbacks=[count], progress=False)
+    >>> count.batches
+    45
+    """
+
+    def on_train_start(self, run: Run) -> None:
+        """Training begins, or goes on after a resume; the state is loaded."""
+
+    def on_train_epoch_start(self, run: Run) -> None:
+        """An epoch begins; not called where a run resumes within it."""
+
+    def on_before_optimizer_step(self, run: Run) -> None:
+        """The gradients are there, clipped; the weights have not changed yet. ``run.inputs`` holds the batches."""
+
+    def on_train_batch_end(self, run: Run) -> None:
+        """The weights were updated: after each batch, or each group of batches whose gradients are accumulated."""
+
+    def on_train_epoch_end(self, run: Run) -> None:
+        """An epoch is done, its validation included: ``run.history[-1]``."""
+
+    def on_train_stop(self, run: Run) -> None:
+        """No batch comes any more, because all are done or the run paused; the state is still as the next batch needs it."""
+
+    def on_train_end(self, run: Run) -> None:
+        """The model has the weights that it keeps."""
+
+    def on_exception(self, run: Run, error: BaseException) -> None:
+        """An error ends the run."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this callback: numbers, text, Tensors, and lists and dicts of them."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+
+
+HOOKS = [name for name in vars(Callback) if name.startswith("on_")]

@@ -1,0 +1,108 @@
+"""Diagnose: looks into a network as it learns, at the first update of each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cnnkit.autograd import Tensor
+from cnnkit.backends import namespace_of
+from cnnkit.ops.precision import widen
+from cnnkit.train.callbacks.callback import Callback
+from cnnkit.train.diagnosis import Probe, diagnose
+from cnnkit.train.replay import replay
+
+if TYPE_CHECKING:
+    from cnnkit.nn import Module
+    from cnnkit.train.run import Run
+
+__all__ = ["Diagnose"]
+
+
+class Diagnose(Callback):
+    """Measure each layer's gradient norm, the statistics of its output and its dead units; say at the end what is wrong.
+
+    It changes nothing: the images of the update go through the model once more. ``fit(diagnose=True)`` adds one; the
+    result is ``history.diagnosis``.
+
+    Attributes
+    ----------
+    probes : list of dict
+        For each epoch, the number of updates before it and a row of figures for each layer.
+
+    >>> from cnnkit import models, train
+    >>> from cnnkit.data import datasets
+    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=2, progress=False, diagnose=True)
+    >>> print(history.diagnosis)
+    nothing wrong was found
+    """
+
+    def __init__(self) -> None:
+        self.probes: list[Probe] = []
+
+    def on_train_start(self, run: Run) -> None:
+        if run.resumed is None:
+            self.probes = []
+
+    def on_before_optimizer_step(self, run: Run) -> None:
+        if run.batch == 0:
+            self.probes.append({"step": run.step, "layers": _layers(run)})
+
+    def on_train_end(self, run: Run) -> None:
+        run.history.diagnosis = diagnose(self.probes, run.history)
+        run.shown.note(f"Diagnosis: {run.history.diagnosis}")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"probes": self.probes}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.probes = list(state["probes"])
+
+
+def _layers(run: Run) -> list[dict[str, Any]]:
+    """A row of figures for each layer, in the order of the forward pass."""
+    rows: dict[str, dict[str, Any]] = {}
+
+    def look(name: str, layer: Module, inputs: tuple, output: Any) -> None:
+        if name in rows or not isinstance(output, Tensor) or "float" not in str(output.dtype):
+            return
+        weight = dict(layer.named_parameters(recurse=False)).get("weight")
+        several = weight is not None and weight.ndim > 1
+        rows[name] = {"layer": name, "kind": type(layer).__name__, "mean": _mean(output.array), "std": _std(output.array),
+                      "input_std": _std(inputs[0].array) if inputs and isinstance(inputs[0], Tensor) else 1.0,
+                      "gradient": _norm(weight.grad.array) if several and weight.grad is not None else None,  # type: ignore[union-attr]
+                      "alike": several and weight.shape[0] > 1 and _alike(weight.array),  # type: ignore[union-attr]
+                      "dead": _dead(output.array) if type(layer).__name__ == "ReLU" and output.ndim > 1 else None}
+
+    replay(run.model, [run.inputs[0][0]], look)
+    return list(rows.values())
+
+
+def _number(value: Any) -> float:
+    return float(Tensor(value).item())
+
+
+def _mean(array: Any) -> float:
+    return _number(namespace_of(array).mean(widen(array)))
+
+
+def _std(array: Any) -> float:
+    return _number(namespace_of(array).std(widen(array)))
+
+
+def _norm(array: Any) -> float:
+    xp, wide = namespace_of(array), widen(array)
+    return _number(xp.sqrt(xp.sum(wide * wide)))
+
+
+def _alike(weight: Any) -> bool:
+    """Whether all filters have the same weights."""
+    xp = namespace_of(weight)
+    return bool(_number(xp.astype(xp.all(weight == weight[:1, ...]), weight.dtype)))
+
+
+def _dead(output: Any) -> float:
+    """The share of units, axis 1, that are 0 everywhere in the batch."""
+    xp = namespace_of(output)
+    axes = tuple(axis for axis in range(output.ndim) if axis != 1)
+    return _mean(xp.astype(xp.all(output == 0, axis=axes), output.dtype))

@@ -1,0 +1,92 @@
+"""EarlyStopping: ends a run when a figure no longer improves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cnnkit.autograd import Tensor
+from cnnkit.train.callbacks.callback import Callback
+from cnnkit.train.callbacks.monitor import Monitor
+
+if TYPE_CHECKING:
+    from cnnkit.train.run import Run
+
+__all__ = ["EarlyStopping"]
+
+
+class EarlyStopping(Callback):
+    """Stop when the figure has not improved for `patience` epochs, and give the model the weights of its best epoch.
+
+    Parameters
+    ----------
+    monitor : str
+        The figure: ``"val_loss"``, ``"val_accuracy"``, ``"loss"``, or a metric's name with ``val_``.
+    patience : int
+        Epochs without improvement after which the run stops.
+    min_delta : float
+        How much better counts as an improvement.
+    mode : {"auto", "min", "max"}
+        Whether less is better, or more; ``"auto"`` knows by the name.
+    restore_best_weights : bool
+        Whether the model ends with the weights of the best epoch, however the run ends, but not where it is paused.
+
+    Attributes
+    ----------
+    best, best_epoch : float, int
+        The best value so far and its epoch.
+    stopped_epoch : int or None
+        The epoch after which it stopped the run.
+
+    >>> from cnnkit import models, train
+    >>> from cnnkit.data import datasets
+    >>> stopping = EarlyStopping("loss", patience=1, min_delta=100)
+    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=9, callbacks=[stopping],
+    ...                     progress=False)
+    >>> len(history), stopping.best_epoch
+    (2, 1)
+    """
+
+    def __init__(self, monitor: str = "val_loss", patience: int = 3, min_delta: float = 0.0, mode: str = "auto",
+                 restore_best_weights: bool = True):
+        if patience < 0:
+            raise ValueError(f"patience must be 0 or more, got {patience}")
+        self.monitor, self.patience = Monitor(monitor, mode, min_delta), patience
+        self.restore_best_weights = restore_best_weights
+        self._begin()
+
+    def _begin(self) -> None:
+        self.best: float | None = None
+        self.best_epoch = self.waited = 0
+        self.stopped_epoch: int | None = None
+        self.weights: dict[str, Tensor] | None = None
+
+    def on_train_start(self, run: Run) -> None:
+        if run.resumed is None:
+            self._begin()
+        elif self.stopped_epoch is not None:
+            run.stop("by early stopping")
+
+    def on_train_epoch_end(self, run: Run) -> None:
+        value = self.monitor.value(run)
+        if self.monitor.better(value, self.best):
+            self.best, self.best_epoch, self.waited = value, run.epoch, 0
+            if self.restore_best_weights:
+                self.weights = run.weights()
+            return
+        self.waited += 1
+        if self.waited >= self.patience:
+            self.stopped_epoch = run.epoch
+            run.stop("by early stopping")
+
+    def on_train_end(self, run: Run) -> None:
+        if self.weights is not None and not run.paused:
+            run.model.load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited, "stopped_epoch": self.stopped_epoch,
+                "weights": self.weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)

@@ -1,0 +1,34 @@
+"""JSONLinesLogger: the epochs' figures, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cnnkit.train.callbacks.row_logger import RowLogger
+
+__all__ = ["JSONLinesLogger"]
+
+
+class JSONLinesLogger(RowLogger):
+    """Write each epoch's figures to a file, as a line of JSON.
+
+    Parameters
+    ----------
+    path : path
+        The file. It is begun anew; in a resumed run, with the epochs done so far.
+
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> from cnnkit import models, train
+    >>> from cnnkit.data import datasets
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=2, progress=False,
+    ...                         callbacks=[JSONLinesLogger(f"{folder}/log.jsonl")])
+    ...     lines = Path(folder, "log.jsonl").read_text().splitlines()
+    >>> len(lines), json.loads(lines[1])["epoch"]
+    (2, 2)
+    """
+
+    def line(self, figures: dict[str, Any], first: bool) -> str:
+        return json.dumps(figures) + "\n"

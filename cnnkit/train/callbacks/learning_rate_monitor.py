@@ -1,0 +1,63 @@
+"""LearningRateMonitor: notes the learning rate of every update or epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cnnkit.train.callbacks.callback import Callback
+
+if TYPE_CHECKING:
+    from cnnkit.train.run import Run
+
+__all__ = ["LearningRateMonitor"]
+
+
+class LearningRateMonitor(Callback):
+    """Note each parameter group's learning rate.
+
+    Parameters
+    ----------
+    interval : {"step", "epoch"}
+        After each update of the weights, or after each epoch.
+
+    Attributes
+    ----------
+    rates : list of [int, list of float]
+        The number of updates made before, and the groups' rates at that point.
+
+    >>> from cnnkit import models, train
+    >>> from cnnkit.data import datasets
+    >>> monitor = LearningRateMonitor()
+    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), lr=0.01, scheduler="linear",
+    ...                     callbacks=[monitor], progress=False)
+    >>> len(monitor.rates), monitor.rates[0]
+    (45, [0, [0.01]])
+    """
+
+    def __init__(self, interval: str = "step"):
+        if interval not in ("step", "epoch"):
+            raise ValueError(f"interval must be 'step' or 'epoch', got {interval!r}")
+        self.interval = interval
+        self.rates: list[list] = []
+
+    def on_train_start(self, run: Run) -> None:
+        if run.resumed is None:
+            self.rates = []
+
+    def on_before_optimizer_step(self, run: Run) -> None:
+        if self.interval == "step":
+            self._note(run)
+
+    def on_train_epoch_end(self, run: Run) -> None:
+        if self.interval == "epoch":
+            self._note(run)
+
+    def _note(self, run: Run) -> None:
+        self.rates.append([run.step, [group["lr"] for group in run.optimizer.param_groups]])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rates": self.rates}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.rates = list(state["rates"])

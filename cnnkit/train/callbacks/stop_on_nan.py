@@ -1,0 +1,84 @@
+"""StopOnNaN: ends a run at the first loss or gradient that is no finite number, and says which layer made it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from cnnkit.train.callbacks.callback import Callback
+from cnnkit.train.replay import finite, replay
+
+if TYPE_CHECKING:
+    from cnnkit.nn import Module
+    from cnnkit.train.run import Run
+
+__all__ = ["StopOnNaN"]
+
+
+class StopOnNaN(Callback):
+    """Raise FloatingPointError before the weights are spoilt, naming the layer whose output was the first without meaning.
+
+    Each batch waits for the device: it costs speed where the device runs ahead.
+
+    Parameters
+    ----------
+    every_n_batches : int
+        Look at every so many updates only.
+
+    Raises
+    ------
+    FloatingPointError
+        The model has the weights from before the update that would have spoilt them.
+
+    >>> from cnnkit import models, no_grad, train
+    >>> from cnnkit.data import datasets
+    >>> model = models.CommonCNN((1, 8, 8))
+    >>> with no_grad():
+    ...     _ = model.features.conv2.weight.fill_(float("nan"))
+    >>> try:
+    ...     train.fit(model, datasets.digits(train=True), callbacks=[StopOnNaN()], progress=False)
+    ... except FloatingPointError as error:
+    ...     print(str(error).split(". ")[0].replace(": ", ":\\n"))
+    the loss is nan in batch 1 of epoch 1:
+    features.conv2 (Conv2d) was the first layer whose output is no finite number, because its weight is none
+    """
+
+    def __init__(self, every_n_batches: int = 1):
+        if every_n_batches < 1:
+            raise ValueError(f"every_n_batches must be 1 or more, got {every_n_batches}")
+        self.every_n_batches = every_n_batches
+
+    def on_before_optimizer_step(self, run: Run) -> None:
+        if run.step % self.every_n_batches:
+            return
+        where = f"in batch {run.batch + len(run.inputs)} of epoch {run.epoch + 1}"
+        loss = run.loss.item()
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss} {where}: {_culprit(run)}. Lower the learning rate (it is {run.lr():g}), "
+                                     "or clip the gradients (fit(clip_norm=1.0))")
+        grads = [(name, p.grad) for name, p in run.model.named_parameters() if p.grad is not None]
+        if finite(*[grad for _, grad in grads]):
+            return
+        last = next(name for name, grad in reversed(grads) if not finite(grad))
+        raise FloatingPointError(f"the loss is {loss:g} {where}, but the gradient of {last} is no finite number, the first on the "
+                                 f"way back. Lower the learning rate (it is {run.lr():g}), or look at the layers after it")
+
+
+def _culprit(run: Run) -> str:
+    """What was the first to be no finite number when the update's batches go through the model again."""
+    found: list[str] = []
+
+    def look(name: str, layer: Module, inputs: tuple, output: Any) -> None:
+        if found or finite(*(output if isinstance(output, tuple) else (output,))):
+            return
+        this = f"{name or 'the model'} ({type(layer).__name__})"
+        spoilt = [name for name, p in layer.named_parameters(recurse=False) if not finite(p)]
+        if not finite(*inputs):
+            found.append(f"the input of {this} already was no finite number, made by the images or by a function before it")
+        elif spoilt:
+            found.append(f"{this} was the first layer whose output is no finite number, because its {spoilt[0]} is none")
+        else:
+            found.append(f"{this} was the first layer whose output is no finite number; its inputs and weights are finite")
+
+    replay(run.model, [x for x, *_ in run.inputs], look)
+    return found[0] if found else "every layer's output is finite, so the loss function made it"

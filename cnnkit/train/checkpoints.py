@@ -1,0 +1,183 @@
+"""Checkpoint files: a run's whole state, written so that a crash at any moment leaves the one before it in order.
+
+A checkpoint is ``checkpoint-000042.safetensors`` (every Tensor) and ``checkpoint-000042.json`` (all else, with the SHA-256
+checksums of both). Each is written beside its place, flushed to the disk and renamed; the JSON file comes last, so a
+checkpoint without it was never finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cnnkit
+from cnnkit.autograd import Tensor
+from cnnkit.safetensors import from_bytes, to_bytes
+from cnnkit.train.tree import join, split
+
+__all__ = ["CheckpointError", "CheckpointWarning", "Found", "newest", "numbered", "read", "remove", "write"]
+
+FORMAT = 1
+NAME = "checkpoint-"
+
+
+class CheckpointError(OSError):
+    """A checkpoint could not be written. Nothing is lost: the run's state is in `state`, and earlier checkpoints are whole.
+
+    Attributes
+    ----------
+    state : dict
+        What was to be written: ``fit(..., resume=error.state)`` goes on from it, `save` writes it to another folder.
+    """
+
+    def __init__(self, message: str, state: dict[str, Any]):
+        super().__init__(message)
+        self.state = state
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write the state to another folder, to go on from there with ``fit(..., resume=folder)``."""
+        return write(Path(folder), 1, self.state)
+
+
+class CheckpointWarning(RuntimeWarning):
+    """A damaged checkpoint was passed over."""
+
+
+class Found(NamedTuple):
+    """A checkpoint that was read."""
+
+    path: Path
+    state: dict[str, Any]
+
+
+def write(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
+    """Write a checkpoint and return its JSON file.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written: the disk is full, the folder cannot be written to. What was written of it is removed.
+    """
+    outline, tensors = split(state)
+    data = to_bytes(tensors, None)
+    digest = hashlib.sha256(data).hexdigest()
+    content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "tensors": digest, "state": outline}
+    text = json.dumps({"sha256": _digest(content), **content}, indent=1, allow_nan=False)
+    settings = folder / f"{NAME}{number:06}.json"
+    weights = settings.with_suffix(".safetensors")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_durably(weights, data)
+        write_durably(settings, text.encode())
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            remove(settings)
+        raise CheckpointError(f"the checkpoint {settings} could not be written ({error.strerror or error}): free some space or "
+                              "name a folder that can be written to. Nothing is lost: checkpoints before it are whole",
+                              join(outline, _tensors(data, weights))) from error
+    return settings
+
+
+def read(path: Path) -> Found:
+    """Read a checkpoint by its JSON file.
+
+    Raises
+    ------
+    ValueError
+        If it is truncated, altered, incomplete, or of another format; the message names the file.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        digest, form, tensors = content.pop("sha256"), content["format"], content["tensors"]
+        altered = digest != _digest(content)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is no whole checkpoint ({type(error).__name__}: {error})") from error
+    if altered:
+        raise ValueError(f"{path} has been altered since it was written: its SHA-256 checksum differs")
+    if form != FORMAT:
+        raise ValueError(f"{path} has format {form!r}; this version of cnnkit reads format {FORMAT}")
+    weights = path.with_suffix(".safetensors")
+    if not weights.is_file():
+        raise ValueError(f"{path} lacks its Tensors, {weights.name}")
+    data = weights.read_bytes()
+    if hashlib.sha256(data).hexdigest() != tensors:
+        raise ValueError(f"{weights} has been cut off or altered since it was written: its SHA-256 checksum differs")
+    return Found(path, join(content["state"], _tensors(data, weights)))
+
+
+def newest(folder: Path) -> Found | None:
+    """The newest whole checkpoint in a folder, or ``None`` where there is none at all.
+
+    A newer one that is damaged is named in a CheckpointWarning.
+
+    Raises
+    ------
+    ValueError
+        If there are checkpoints and every one is damaged.
+    """
+    refused = []
+    for path in reversed(numbered(folder)):
+        try:
+            found = read(path)
+        except ValueError as error:
+            refused.append(str(error))
+            continue
+        if refused:
+            warnings.warn(f"{'; '.join(refused)}. Going on from the one before it, {path}", CheckpointWarning, stacklevel=2)
+        return found
+    if refused:
+        raise ValueError(f"no checkpoint in {folder} can be used: {'; '.join(refused)}. Remove them to start from the beginning")
+    return None
+
+
+def numbered(folder: Path) -> list[Path]:
+    """The JSON files of the checkpoints in a folder, the oldest first."""
+    return sorted(path for path in folder.glob(f"{NAME}*.json") if path.stem[len(NAME):].isdigit())
+
+
+def remove(path: Path) -> None:
+    """Remove a checkpoint: first the JSON file, without which it is none."""
+    path.unlink(missing_ok=True)
+    path.with_suffix(".safetensors").unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half written."""
+    for path in (*folder.glob(f".{NAME}*"), *folder.glob(f"{NAME}*.safetensors")):
+        if path.name.startswith(".") or not path.with_suffix(".json").exists():
+            path.unlink(missing_ok=True)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _tensors(data: bytes, path: Path) -> dict[str, Tensor]:
+    return {name: Tensor(array) for name, array in from_bytes(data, path).items()}
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, and on the disk when this returns."""
+    beside = path.with_name(f".{path.name}")
+    try:
+        with open(beside, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+    if os.name != "nt":  # Windows cannot flush a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

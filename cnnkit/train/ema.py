@@ -1,0 +1,83 @@
+"""EMA: a running average of a model's weights, which often does better than the last ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from cnnkit.autograd import Tensor, no_grad
+from cnnkit.nn import Module
+from cnnkit.train.tree import placed
+
+__all__ = ["EMA"]
+
+
+class EMA:
+    """The exponential moving average of a model's parameters: average = decay * average + (1 - decay) * parameter.
+
+    It begins with the weights after the first update, as ``torch.optim.swa_utils.AveragedModel`` does; buffers such as
+    batch norm's statistics are not averaged.
+
+    Parameters
+    ----------
+    model : Module
+        Whose parameters are averaged.
+    decay : float
+        Between 0 and 1: how much of the average is kept at each update.
+
+    >>> from cnnkit import no_grad, nn
+    >>> model = nn.Linear(1, 1, bias=False)
+    >>> ema = EMA(model, decay=0.5)
+    >>> for value in (1.0, 2.0):
+    ...     with no_grad():
+    ...         _ = model.weight.fill_(value)
+    ...     ema.update()
+    >>> with ema.swapped():
+    ...     model.weight.item()
+    1.5
+    >>> model.weight.item()
+    2.0
+    """
+
+    def __init__(self, model: Module, decay: float):
+        if not 0 <= decay < 1:
+            raise ValueError(f"ema, the part of the average that is kept, must be at least 0 and below 1; got {decay}")
+        self.decay = decay
+        self.parameters = dict(model.named_parameters())
+        self.average: dict[str, Any] = {}
+
+    def update(self) -> None:
+        """Take in the parameters as they are now."""
+        for name, parameter in self.parameters.items():
+            average = self.average.get(name)
+            if average is None:  # a copy: an optimizer's kernel may write into the parameter
+                self.average[name] = placed(parameter, parameter)
+            else:
+                self.average[name] = average + (parameter.array - average) * (1 - self.decay)
+
+    def write(self) -> None:
+        """Give the model the averages for good."""
+        with no_grad():
+            for name, average in self.average.items():
+                self.parameters[name]._replace(average)
+
+    @contextmanager
+    def swapped(self) -> Iterator[None]:
+        """The model has the averages until the block's end."""
+        own = {name: parameter.array for name, parameter in self.parameters.items()}
+        self.write()
+        try:
+            yield
+        finally:
+            with no_grad():
+                for name, array in own.items():
+                    self.parameters[name]._replace(array)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The averages by name."""
+        return {name: Tensor(array) for name, array in self.average.items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on with these averages."""
+        self.average = {name: placed(value, self.parameters[name]) for name, value in state.items()}

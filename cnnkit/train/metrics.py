@@ -1,0 +1,234 @@
+"""Metrics of a classifier: accuracy, top-k accuracy, the confusion matrix, and precision, recall and F1 by class.
+
+They are those of scikit-learn. `update` waits for nothing: predictions stay where the model runs until `compute`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cnnkit.autograd import Tensor
+from cnnkit.backends import backend_of
+
+__all__ = ["F1", "Accuracy", "ConfusionMatrix", "Metric", "Precision", "Recall", "TopKAccuracy", "by_name", "confusion_matrix",
+           "precision_recall_f1"]
+
+Matrix = list[list[int]]
+
+
+class Metric:
+    """A figure that is gathered batch by batch; a subclass defines `update`, `compute` and `reset`."""
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        """Take in a batch: scores (N, classes) and labels (N,)."""
+        raise NotImplementedError
+
+    def compute(self) -> Any:
+        """The figure of everything taken in since `reset`."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget everything."""
+        raise NotImplementedError
+
+
+class TopKAccuracy(Metric):
+    """The share of images whose class is among the `k` with the highest scores; of equal scores the first is higher.
+
+    >>> from cnnkit import tensor
+    >>> metric = TopKAccuracy(2)
+    >>> metric.update(tensor([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), tensor([1, 2]))
+    >>> metric.compute()
+    0.5
+    """
+
+    def __init__(self, k: int = 5):
+        if k < 1:
+            raise ValueError(f"k must be 1 or more, got {k}")
+        self.k = k
+        self.reset()
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        _check(output, target)
+        scores, labels = output.array, target.array
+        xp = backend_of(scores).namespace
+        classes = xp.arange(scores.shape[1], dtype=labels.dtype, device=getattr(scores, "device", None))
+        right = classes[None, :] == labels[:, None]
+        own = xp.sum(xp.where(right, scores, xp.zeros_like(scores)), axis=1, keepdims=True)
+        above = ~(scores <= own) | ((scores == own) & (classes[None, :] < labels[:, None]))  # NaN stands above everything
+        rank = xp.sum(xp.astype(above, xp.int32), axis=1)
+        self._right.append(xp.sum(xp.astype(rank < self.k, xp.int32)))
+        self._images += scores.shape[0]
+
+    def compute(self) -> float:
+        return sum(int(backend_of(n).to_numpy(n)) for n in self._right) / max(self._images, 1)
+
+    def reset(self) -> None:
+        self._right: list[Any] = []
+        self._images = 0
+
+
+class Accuracy(TopKAccuracy):
+    """The share of images whose class has the highest score.
+
+    >>> from cnnkit import tensor
+    >>> metric = Accuracy()
+    >>> metric.update(tensor([[0.9, 0.1], [0.8, 0.2]]), tensor([0, 1]))
+    >>> metric.compute()
+    0.5
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+
+class ConfusionMatrix(Metric):
+    """How many images of class i were taken for class j: row i, column j.
+
+    >>> from cnnkit import tensor
+    >>> metric = ConfusionMatrix()
+    >>> metric.update(tensor([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]), tensor([0, 1, 1]))
+    >>> metric.compute()
+    [[1, 0], [1, 1]]
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        _check(output, target)
+        scores = output.array
+        self._classes = scores.shape[1]
+        self._unread.append((target.array, backend_of(scores).namespace.argmax(scores, axis=1)))
+
+    def matrix(self) -> Matrix:
+        """The counts, as lists of Python ints."""
+        for pair in self._unread:
+            self._count.update(zip(*(backend_of(labels).to_numpy(labels).tolist() for labels in pair)))
+        self._unread.clear()
+        return [[self._count[i, j] for j in range(self._classes)] for i in range(self._classes)]
+
+    def compute(self) -> Any:
+        return self.matrix()
+
+    def reset(self) -> None:
+        self._unread: list[tuple[Any, Any]] = []
+        self._count: Counter = Counter()
+        self._classes = 0
+
+
+class _Averaged(ConfusionMatrix):
+    """A figure of each class, or its mean over the classes."""
+
+    at = 0  # which of `precision_recall_f1`
+
+    def __init__(self, average: str | None = "macro"):
+        _check_average(average)
+        self.average = average
+        super().__init__()
+
+    def compute(self) -> Any:
+        return precision_recall_f1(self.matrix(), self.average)[self.at]
+
+
+class Precision(_Averaged):
+    """Of the images taken for a class, the share that are of it; ``average=None`` gives a list, one figure a class."""
+
+
+class Recall(_Averaged):
+    """Of the images of a class, the share taken for it; ``average=None`` gives a list, one figure a class."""
+
+    at = 1
+
+
+class F1(_Averaged):
+    """The harmonic mean of precision and recall; ``average=None`` gives a list, one figure a class."""
+
+    at = 2
+
+
+def confusion_matrix(target: Iterable[int], predicted: Iterable[int], classes: int | None = None) -> Matrix:
+    """How many images of class i were taken for class j.
+
+    >>> confusion_matrix([0, 0, 1], [0, 1, 1])
+    [[1, 1], [0, 1]]
+    """
+    pairs = [(int(i), int(j)) for i, j in zip(target, predicted, strict=True)]
+    count, most = Counter(pairs), max((max(pair) for pair in pairs), default=-1) + 1
+    n = most if classes is None else classes
+    if most > n:
+        raise ValueError(f"there is a label {most - 1}, but classes={classes}; labels go from 0 to one less than their number")
+    return [[count[i, j] for j in range(n)] for i in range(n)]
+
+
+def precision_recall_f1(matrix: Sequence[Sequence[int]], average: str | None = None) -> tuple[Any, Any, Any]:
+    """Precision, recall and F1 from a confusion matrix.
+
+    Parameters
+    ----------
+    matrix : list of list of int
+        Rows are the true classes.
+    average : {None, "macro", "micro", "weighted"}
+        ``None`` gives three lists with a figure a class; ``"macro"`` the means over the classes that occur;
+        ``"weighted"`` those weighted by the images of each; ``"micro"`` counts all images alike. Where nothing was to be
+        found, or nothing was taken for a class, the figure is 0.
+
+    >>> precision_recall_f1([[1, 1], [0, 2]])[0]
+    [1.0, 0.6666666666666666]
+    """
+    _check_average(average)
+    right = [row[i] for i, row in enumerate(matrix)]
+    true, taken = [sum(row) for row in matrix], [sum(column) for column in zip(*matrix)]
+    if average == "micro":
+        accuracy = _share(sum(right), sum(true))
+        return accuracy, accuracy, accuracy
+    figures = ([_share(r, n) for r, n in zip(right, taken)], [_share(r, n) for r, n in zip(right, true)],
+               [_share(2 * r, t + n) for r, t, n in zip(right, true, taken)])
+    if average is None:
+        return figures
+    weights = true if average == "weighted" else [int(t + n > 0) for t, n in zip(true, taken)]
+    precision, recall, f1 = (_share(sum(w * v for w, v in zip(weights, values)), sum(weights)) for values in figures)
+    return precision, recall, f1
+
+
+NAMES = {"accuracy": Accuracy, "confusion_matrix": ConfusionMatrix, "precision": Precision, "recall": Recall, "f1": F1,
+         "precision_by_class": lambda: Precision(None), "recall_by_class": lambda: Recall(None), "f1_by_class": lambda: F1(None)}
+
+
+def by_name(metrics: Iterable[str | Metric] | dict[str, Metric]) -> dict[str, Metric]:
+    """The metrics of ``fit(metrics=...)``: names of this module's, ``"top_5"`` with any number, or metrics of one's own.
+
+    >>> list(by_name(["f1", "top_3", Precision("micro")]))
+    ['f1', 'top_3', 'precision']
+    """
+    if isinstance(metrics, dict):
+        return dict(metrics)
+    found: dict[str, Metric] = {}
+    for metric in [metrics] if isinstance(metrics, str) else metrics:
+        if isinstance(metric, Metric):
+            found[type(metric).__name__.lower()] = metric
+        elif match := re.fullmatch(r"top_(\d+)", metric):
+            found[metric] = TopKAccuracy(int(match[1]))
+        elif metric in NAMES:
+            found[metric] = NAMES[metric]()
+        else:
+            raise ValueError(f"there is no metric {metric!r}; there are {', '.join(NAMES)}, and top_5 with any number")
+    return found
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _check(output: Tensor, target: Tensor) -> None:
+    if output.ndim != 2 or target.ndim != 1:
+        raise ValueError(f"this metric is for scores (N, classes) and labels (N,), got {output.shape} and {target.shape}; it "
+                         "measures classifiers only")
+
+
+def _check_average(average: str | None) -> None:
+    if average not in (None, "macro", "micro", "weighted"):
+        raise ValueError(f"average must be None, 'macro', 'micro' or 'weighted', got {average!r}")

@@ -1,0 +1,79 @@
+"""Convolutions on the emulator beside float64: for the tests of this folder."""
+
+import numpy as np
+import pytest
+from cnnkit_cupy import kernels
+
+from cnnkit import backends
+from cnnkit.ops import OPS
+
+HERE = next(row for row in backends.list() if row.name == "emulator")
+needs_emulator = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
+CONV = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+SAME = {**CONV, "padding": ((1, 1), (1, 1))}
+POOL = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "ceil_mode": False}
+NAMES = ("y", "dx", "dweight", "dbias")
+
+
+def eighths(rng, shape, dtype=np.float32):
+    """Multiples of 1/8, whose sums are exact: neither ties nor signs hang on rounding."""
+    return (rng.integers(-4, 5, shape) / 8).astype(dtype)
+
+
+def on_emulator(key, arrays, attrs, dy=None, view=None, needs=(True, True, True)):
+    """Outputs and gradients of a table's kernel (None where it declines), as arrays of the emulator; dy is ones by default."""
+    emulator = backends.get("emulator")
+    kernel = kernels.kernels("emulator")[key[0] if len(key) == 1 else key]
+    needs = (*needs[:2], needs[2] and arrays[2] is not None)
+    here = [None if a is None else (view or emulator.asarray)(a) for a in arrays]
+    with backends.use("emulator"):
+        result = kernel(*here, needs=needs, **attrs[0]) if len(key) == 1 else kernel(*here, needs=needs, attrs=attrs)
+        if result is NotImplemented:
+            return None
+        y, backward = result
+        dy = np.ones(y.shape, arrays[0].dtype) if dy is None else dy
+        return [y, *(backward((view or emulator.asarray)(dy)) if backward else ())]
+
+
+def in_float64(key, arrays, attrs, dy=None, needs=(True, True, True)):
+    """The same by the generic ops in float64; the convolution is rounded to the arrays' dtype, as it would be stored."""
+    needs = (*needs[:2], needs[2] and arrays[2] is not None)
+    y, backward = OPS["conv2d"].generic(*(None if a is None else a.astype(np.float64) for a in arrays), needs=needs, **attrs[0])
+    back = [backward]
+    with np.errstate(over="ignore"):
+        y = y.astype(arrays[0].dtype).astype(np.float64)
+    for op, more in zip(key[1:], attrs[1:]):
+        y, backward = OPS[op].generic(y, needs=(True,), **more)
+        back.append(backward)
+    gradient = np.ones(y.shape) if dy is None else dy.astype(np.float64)
+    for backward in reversed(back[1:]):
+        gradient, = backward(gradient)
+    return [y, *back[0](gradient)]
+
+
+def compare(got, right, tolerance, what=""):
+    for name, mine, wanted in zip(NAMES, got, right, strict=True):
+        if wanted is None:
+            assert mine is None, name
+            continue
+        mine = backends.get("emulator").to_numpy(mine).astype(np.float64)
+        size = 1 if name == "y" or not wanted.size else max(1, np.nanmax(np.abs(np.where(np.isfinite(wanted), wanted, 0))))
+        np.testing.assert_allclose(mine, wanted, rtol=tolerance, atol=tolerance * size, err_msg=f"{name} of {what}")
+
+
+def as_bytes(arrays):
+    """The arrays' exact contents."""
+    return [backends.get("emulator").to_numpy(a).tobytes() for a in arrays]
+
+
+def channels_last(array):
+    emulator = backends.get("emulator")
+    if array.ndim < 4:
+        return emulator.asarray(array)
+    return emulator.namespace.permute_dims(emulator.asarray(np.ascontiguousarray(array.transpose(0, 2, 3, 1))), (0, 3, 1, 2))
+
+
+def backwards(array):
+    """A view whose axes lie in reverse order."""
+    emulator, axes = backends.get("emulator"), tuple(reversed(range(array.ndim)))
+    return emulator.namespace.permute_dims(emulator.asarray(np.ascontiguousarray(array.transpose(axes))), axes)

@@ -1,0 +1,131 @@
+"""`cnnkit train --resume`: stopped or killed, the same command goes on to the same model; other options are refused."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pressing import at_batch
+
+from cnnkit.cli import run, training
+
+TRAIN = ["train", "digits", "--epochs", "3", "--schedule", "one-cycle", "--early-stopping", "2"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The weights and the history of the run that nothing stops."""
+    path = tmp_path_factory.mktemp("whole") / "net.safetensors"
+    assert run([*TRAIN, "--out", str(path)]) == 0
+    assert sorted(file.name for file in path.parent.iterdir()) == ["net.json", "net.safetensors"]
+    return path.read_bytes(), history(path)
+
+
+def history(path):
+    rows = json.loads(path.with_suffix(".json").read_text())["history"]
+    return [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in rows]
+
+
+def test_ctrl_c_says_how_to_go_on_and_that_ends_with_the_same_model(whole, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        at_batch(patch, 60, times=1)
+        assert run([*TRAIN, "--out", "net"]) == 0
+    out = capsys.readouterr().out
+    assert "Stopped by Ctrl-C in epoch 2 of 3; what was learnt is kept, and this goes on from there:" in out
+    command = next(line.split() for line in out.splitlines() if line.endswith("--resume"))
+    assert (command[0], sorted(command[1:])) == ("cnnkit", sorted([*TRAIN, "--out", "net", "--resume"]))
+    assert run(command[1:]) == 0
+    assert "Going on from net.checkpoints/checkpoint-000001" in capsys.readouterr().out
+    assert (Path("net.safetensors").read_bytes(), history(Path("net.safetensors"))) == whole
+    assert not Path("net.checkpoints").exists()
+
+
+def test_a_killed_command_goes_on_to_the_same_model(whole):
+    code = "import sys; from cnnkit.cli import run, training; training.EVERY = 0.0; run(sys.argv[1:])"
+    process = subprocess.Popen([sys.executable, "-c", code, *TRAIN, "--out", "net"], stdout=subprocess.DEVNULL)
+    while process.poll() is None and not Path("net.checkpoints/checkpoint-000050.json").exists():
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert run([*TRAIN, "--out", "net", "--resume"]) == 0
+    assert (Path("net.safetensors").read_bytes(), history(Path("net.safetensors"))) == whole
+
+
+def test_resume_without_a_checkpoint_begins_at_the_beginning(whole, capsys):
+    assert run([*TRAIN, "--out", "net", "--resume"]) == 0
+    assert "There is no checkpoint in net.checkpoints: beginning at the beginning" in capsys.readouterr().out
+    assert Path("net.safetensors").read_bytes() == whole[0]
+
+
+def test_other_options_than_the_stopped_runs_are_refused(monkeypatch, capsys, whole):
+    at_batch(monkeypatch, 20, times=1)
+    assert run([*TRAIN, "--out", "net"]) == 0
+    capsys.readouterr()
+    for option, message in (("--lr 0.1", "has lr = 0.001, and this command 0.1"),
+                            ("--val 0.1", "has val = its default, and this command 0.1"),
+                            ("--schedule cosine", "has schedule = one-cycle, and this command cosine")):
+        assert run([*TRAIN, "--out", "net", *option.split(), "--resume"]) == 2
+        assert message in capsys.readouterr().err
+    assert run([*TRAIN, "--out", "net"]) == 0
+    assert "Beginning anew: the unfinished run in net.checkpoints is dropped" in capsys.readouterr().out
+    assert Path("net.safetensors").read_bytes() == whole[0]
+
+
+def test_a_damaged_checkpoint_is_named_in_one_line(monkeypatch, capsys, whole):
+    monkeypatch.setattr(training, "EVERY", 0.0)
+    with monkeypatch.context() as patch:
+        at_batch(patch, 60, times=1)
+        assert run([*TRAIN, "--out", "net"]) == 0
+    newest = max(Path("net.checkpoints").glob("checkpoint-*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    capsys.readouterr()
+    assert run([*TRAIN, "--out", "net", "--resume"]) == 0
+    error = capsys.readouterr().err
+    assert newest.name in error
+    assert "has been cut off or altered" in error
+    assert len(error.splitlines()) == 1
+    assert Path("net.safetensors").read_bytes() == whole[0]
+
+
+def test_a_checkpoint_that_cannot_be_written_is_one_line_and_training_goes_on(monkeypatch, capsys, whole):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    at_batch(monkeypatch, 20, times=1)
+    assert run([*TRAIN, "--out", "net"]) == 0
+    printed = capsys.readouterr()
+    assert "checkpoint-000001.json could not be written (No space left on device)" in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert "Stopped by Ctrl-C in epoch 1 of 3; what was learnt is kept." in printed.out
+    assert Path("net.safetensors").is_file()
+    assert not Path("net.checkpoints").exists()
+
+
+def test_early_stopping_names_the_epoch_whose_weights_are_kept(capsys):
+    assert run(["train", "digits", "--epochs", "30", "--early-stopping", "1", "--lr", "0.05", "--out", "net"]) == 0
+    out = capsys.readouterr().out
+    rows = history(Path("net.safetensors"))
+    best = min(rows, key=lambda row: row["val_loss"])
+    assert f"Stopped early after epoch {len(rows)}: the model has the weights of epoch {best['epoch']}, its best." in out
+    assert f"Held-out accuracy {best['val_accuracy']:.4f} after {len(rows)} epochs" in out
+    assert run(["evaluate", "net", "digits"]) == 0
+    assert f"accuracy {best['val_accuracy']:.4f}" in capsys.readouterr().out
+
+
+def test_val_holds_out_a_share_or_takes_other_data(capsys):
+    assert run(["train", "digits", "--epochs", "0", "--val", "0.1", "--out", "net"]) == 0
+    assert "1,295 images of 1 x 8 x 8, 143 held out" in capsys.readouterr().out
+    np.savez("set.npz", x=np.zeros((20, 8, 8), np.uint8), y=np.arange(20) % 2)
+    np.savez("held.npz", x=np.zeros((6, 8, 8), np.uint8), y=np.arange(6) % 2)
+    np.savez("wide.npz", x=np.zeros((6, 8, 9), np.uint8), y=np.arange(6) % 2)
+    assert run(["train", "set.npz", "--epochs", "0", "--val", "held.npz", "--out", "net"]) == 0
+    assert "20 images of 1 x 8 x 8, 6 held out" in capsys.readouterr().out
+    for val, message in (("2", "--val 2: a share"), ("wide.npz", "--val: the size of wide.npz and set.npz differ"),
+                         ("digits", "--val: the classes of digits and set.npz differ"), ("gone", "no data 'gone'")):
+        assert run(["train", "set.npz", "--epochs", "0", "--val", val, "--out", "net"]) == 2
+        assert message in capsys.readouterr().err

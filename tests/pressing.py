@@ -1,0 +1,22 @@
+"""Press Ctrl-C while a command trains."""
+
+import os
+import signal
+
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def at_batch(monkeypatch, number, times):
+    """Press Ctrl-C after the training's batch `number`, so many times."""
+    from cnnkit.train.progress import Lines
+
+    done = []
+
+    def step(self, tally):
+        done.append(1)
+        for _ in range(times if len(done) == number else 0):
+            press()
+
+    monkeypatch.setattr(Lines, "step", step)

@@ -1,0 +1,144 @@
+"""`fit(diagnose=True)`: each fault of the guide is made, found, and named with its remedy; a good network has none."""
+
+import numpy as np
+import pytest
+
+from cnnkit import models, nn, no_grad, random, train
+from cnnkit.data import Subset, datasets
+from cnnkit.train.callbacks import Checkpoint, Diagnose
+
+LEARN, HELD_OUT = datasets.digits(train=True), datasets.digits(train=False)
+
+
+def diagnosed(model, data=LEARN, **settings):
+    settings = {"epochs": 2, "progress": False, "seed": 0, "diagnose": True} | settings
+    return train.fit(model, data, **settings).diagnosis
+
+
+def names(diagnosis):
+    return [finding.name for finding in diagnosis.findings]
+
+
+def deep(activation):
+    random.seed(0)
+    layers = [layer for _ in range(10) for layer in (nn.Linear(64, 64), activation())]
+    return nn.Sequential(nn.Flatten(), *layers, nn.Linear(64, 10))
+
+
+def test_a_sigmoid_network_of_ten_layers_has_vanishing_gradients_and_relu_has_not():
+    found = diagnosed(deep(nn.Sigmoid))
+    assert names(found) == ["vanishing gradients"]
+    assert "the gradient of 1 has a norm of" in str(found)
+    assert "Use ReLU, the default for CNNs, which avoids vanishing gradients; Sigmoid causes them" in str(found)
+    model = deep(nn.ReLU)
+    for layer in model:
+        if isinstance(layer, nn.Linear):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+    assert "vanishing gradients" not in names(diagnosed(model))
+
+
+def test_relus_that_are_pushed_below_zero_are_dead():
+    random.seed(0)
+    model = models.CommonCNN((1, 8, 8))
+    with no_grad():
+        model.features.conv2.bias.fill_(-100.0)
+    found = diagnosed(model, epochs=1)
+    assert "dead units" in names(found)
+    assert "100% of features.relu2" in str(found)
+    assert "leaky ReLU" in str(found)
+    assert next(row["dead"] for row in found.layers if row["layer"] == "features.relu2") == 1.0
+
+
+@pytest.mark.parametrize(("spoil", "evidence"), [
+    (lambda w: w.fill_(0.01), "all filters of features.conv1 (Conv2d) begin with the same weights"),
+    (lambda w: w.mul_(1e4), "its weights are too large"), (lambda w: w.mul_(1e-5), "its weights are too small"),
+])
+def test_a_bad_initialisation_is_named(spoil, evidence):
+    random.seed(0)
+    model = models.CommonCNN((1, 8, 8))
+    with no_grad():
+        spoil(model.features.conv1.weight)
+        model.features.conv1.bias.zero_()
+    found = diagnosed(model, epochs=1)
+    assert "bad initialisation" in names(found)
+    assert evidence in str(found)
+    assert "kaiming" in str(found)
+
+
+def test_overfitting_is_named_with_the_guides_remedies():
+    random.seed(0)
+    noise = np.random.default_rng(0).integers(0, 10, 60)
+    images = np.stack([LEARN[i][0] for i in range(60)])
+    found = diagnosed(models.CommonCNN((1, 8, 8)), (images, noise), epochs=60, lr=0.01, validation=HELD_OUT)
+    assert names(found) == ["overfitting"]
+    for remedy in ("augmentation", "dropout", "L2"):
+        assert remedy in str(found)
+
+
+def test_a_loss_that_rises_on_held_out_images_is_overfitting_too():
+    rows = [train.Epoch(n + 1, loss, None, 1.0, 1.0, held) for n, (loss, held) in enumerate([(1.0, 1.0), (0.5, 0.8), (0.2, 1.2)])]
+    found = train.diagnosis.diagnose([{"step": 0, "layers": []}], train.History(rows))
+    assert "the held-out loss has risen from 0.8000 to 1.2000 while the training loss fell to 0.2000" in str(found)
+
+
+def test_a_network_that_learns_well_has_no_findings_and_is_not_changed_by_the_look(capsys):
+    def weights(**settings):
+        random.seed(0)
+        model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(),
+                              nn.Linear(512, 10))
+        history = train.fit(model, LEARN, epochs=2, lr=5e-3, seed=0, validation=HELD_OUT, **settings)
+        return history, {n: v.numpy() for n, v in model.state_dict().items()}
+
+    plain, looked = weights(), weights(diagnose=True)
+    assert "Diagnosis: nothing wrong was found" in capsys.readouterr().out
+    assert names(looked[0].diagnosis) == []
+    for name, value in plain[1].items():
+        np.testing.assert_array_equal(value, looked[1][name], err_msg=name)
+    assert plain[0].diagnosis is None
+
+
+def test_the_table_has_a_row_for_each_layer():
+    random.seed(0)
+    found = diagnosed(models.CommonCNN((1, 8, 8)), Subset(LEARN, range(64)), epochs=1)
+    lines = found.table().splitlines()
+    assert lines[0].split() == ["layer", "gradient", "norm", "mean", "deviation", "dead", "units"]
+    assert len(lines) == 1 + len(found.layers)
+    for row in found.layers:
+        assert (row["gradient"] is not None) == (row["kind"] in ("Conv2d", "Linear"))
+        assert (row["dead"] is not None) == (row["kind"] == "ReLU")
+
+
+def test_the_figures_are_those_of_numpy():
+    seen = {}
+
+    class Look(Diagnose):
+        def on_before_optimizer_step(self, run):
+            super().on_before_optimizer_step(run)
+            seen["x"], seen["grad"] = run.inputs[0][0].numpy(), run.model[1].weight.grad.numpy()
+            seen["weight"], seen["bias"] = run.model[1].weight.numpy(), run.model[1].bias.numpy()
+
+    random.seed(0)
+    look = Look()
+    train.fit(nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.ReLU()), Subset(LEARN, range(20)), callbacks=[look], progress=False)
+    out = seen["x"].reshape(20, 64) @ seen["weight"].T + seen["bias"]
+    flat, linear, relu = look.probes[0]["layers"]
+    assert linear["gradient"] == pytest.approx(np.linalg.norm(seen["grad"]), rel=1e-5)
+    assert (linear["mean"], linear["std"]) == pytest.approx((out.mean(), out.std()), rel=1e-4)
+    assert linear["input_std"] == flat["std"] == pytest.approx(seen["x"].std(), rel=1e-5)
+    assert relu["dead"] == pytest.approx((out <= 0).all(0).mean())
+
+
+def test_on_every_backend(backend):
+    random.seed(0)
+    found = diagnosed(models.CommonCNN((1, 8, 8)), Subset(LEARN, range(32)), epochs=1)
+    assert [row["kind"] for row in found.layers].count("ReLU") >= 2
+
+
+def test_a_resumed_run_is_diagnosed_as_a_whole_one(tmp_path):
+    def go(epochs, **settings):
+        random.seed(0)
+        return diagnosed(models.CommonCNN((1, 8, 8)), Subset(LEARN, range(64)), epochs=epochs, **settings)
+
+    whole = go(3)
+    go(1, callbacks=[Checkpoint(tmp_path)])
+    assert go(3, resume=tmp_path).layers == whole.layers

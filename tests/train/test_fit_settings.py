@@ -1,0 +1,185 @@
+"""`fit`'s settings: accumulation, clipping, averaging, class weights, schedules; each against the same done by hand."""
+
+import numpy as np
+import pytest
+
+import cnnkit
+from cnnkit import functional as F
+from cnnkit import models, nn, no_grad, optim, random, train
+from cnnkit.data import DataLoader, Subset, datasets
+from cnnkit.optim import lr_scheduler
+from cnnkit.train.callbacks import Callback, LearningRateMonitor
+from cnnkit.train.class_weight import WeightedCrossEntropy, balanced
+from cnnkit.train.schedules import SCHEDULES
+
+LEARN, HELD_OUT = Subset(datasets.digits(train=True), range(80)), Subset(datasets.digits(train=False), range(40))
+
+
+def network():
+    random.seed(2)
+    return models.CNN((1, 8, 8), conv=[(4, 3)], hidden=[16]).double()
+
+
+def weights(model):
+    return np.concatenate([value.numpy().ravel() for value in model.parameters()])
+
+
+def doubled(data):
+    """Pairs of a float64 image and its label."""
+    images, labels = data.batch(range(len(data)))
+    return list(zip(images.astype("float64"), labels))
+
+
+def trained(model=None, data=LEARN, **settings):
+    model = network() if model is None else model
+    history = train.fit(model, DataLoader(doubled(data), settings.pop("batch_size", 16)), progress=False,
+                        **{"optimizer": "sgd", "lr": 0.1} | settings)
+    return weights(model), history
+
+
+@pytest.mark.parametrize("class_weight", [None, {0: 3.0, 4: 0.5}, "balanced", [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]])
+def test_accumulated_gradients_are_those_of_the_batch_they_make(class_weight):
+    if class_weight == "balanced":
+        class_weight = balanced(LEARN.targets)
+    small, _ = trained(batch_size=5, accumulate_grad_batches=7, class_weight=class_weight)  # 80 = 35 + 35 + 10
+    large, _ = trained(batch_size=35, class_weight=class_weight)
+    np.testing.assert_allclose(small, large, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("clip", ["clip_norm", "clip_value"])
+def test_gradients_are_clipped_before_the_update(clip):
+    seen = []
+
+    class Look(Callback):
+        def on_before_optimizer_step(self, run):
+            grads = np.concatenate([p.grad.numpy().ravel() for p in run.model.parameters()])
+            seen.append(np.linalg.norm(grads) if clip == "clip_norm" else abs(grads).max())
+
+    trained(callbacks=[Look()], **{clip: 1e-3})
+    assert seen == pytest.approx([1e-3] * 5, rel=1e-2)
+
+
+def test_the_average_is_measured_and_given_to_the_model():
+    steps = []
+
+    class Collect(Callback):
+        def on_train_batch_end(self, run):
+            steps.append(weights(run.model))
+
+    model = network()
+    final, history = trained(model, ema=0.8, validation=doubled(HELD_OUT), callbacks=[Collect()])
+    average = steps[0]
+    for step in steps[1:]:
+        average = 0.8 * average + 0.2 * step
+    np.testing.assert_allclose(final, average, rtol=1e-12)
+    assert train.evaluate(model, doubled(HELD_OUT)).loss == history[-1].val_loss
+
+
+def test_the_average_equals_pytorchs():
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.Linear(3, 2).double()
+    averaged = torch.optim.swa_utils.AveragedModel(theirs, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9))
+    ours = nn.Linear(3, 2).double()
+    ema, rng = train.ema.EMA(ours, 0.9), np.random.default_rng(0)
+    for _ in range(5):
+        values = rng.normal(size=(2, 3))
+        with torch.no_grad(), no_grad():
+            theirs.weight.copy_(torch.tensor(values))
+            ours.weight.copy_(values)
+        averaged.update_parameters(theirs)
+        ema.update()
+    np.testing.assert_allclose(ema.state_dict()["weight"].numpy(), averaged.module.weight.detach().numpy(), rtol=1e-12)
+
+
+def test_class_weights_are_scikit_learns_and_the_loss_is_pytorchs():
+    labels = np.array([0, 0, 0, 2, 2, 5])
+    if sk := pytest.importorskip("sklearn.utils.class_weight"):
+        expected = sk.compute_class_weight("balanced", classes=np.array([0, 2, 5]), y=labels)
+        assert list(balanced(labels).values()) == pytest.approx(expected)
+    torch = pytest.importorskip("torch")
+    scores, given = np.random.default_rng(0).normal(size=(6, 6)), [1.0, 0.0, 3.0, 1.0, 1.0, 0.5]
+    loss = WeightedCrossEntropy({0: 1.0, 1: 0.0, 2: 3.0, 5: 0.5})
+    reference = torch.nn.functional.cross_entropy(torch.tensor(scores), torch.tensor(labels), torch.tensor(given).double())
+    assert loss(cnnkit.tensor(scores), cnnkit.tensor(labels)).item() == pytest.approx(reference.item(), rel=1e-12)
+    assert loss.size(cnnkit.tensor(labels)) == 9.5
+
+
+def test_held_out_figures_have_no_class_weights():
+    model = network()
+    _, history = trained(model, class_weight={0: 50.0}, validation=doubled(HELD_OUT))
+    assert history[-1].val_loss == pytest.approx(train.evaluate(model, doubled(HELD_OUT)).loss, rel=1e-12)
+
+
+def rates(**settings):
+    monitor = LearningRateMonitor()
+    trained(epochs=6, callbacks=[monitor], **settings)
+    return [lr for _, (lr,) in monitor.rates]
+
+
+def test_named_schedules_fit_the_length_of_the_run():
+    for name in SCHEDULES:
+        seen = rates(scheduler=name)
+        assert len(seen) == 30
+        assert max(seen) == pytest.approx(0.1, rel=0.02)
+        if name != "plateau":
+            assert seen[-1] < 0.1 * max(seen)
+        assert (len(set(seen)) > 6) == SCHEDULES[name][1]
+
+
+def test_a_schedule_goes_on_after_each_epoch_or_each_update():
+    assert rates(scheduler=lambda o: lr_scheduler.ExponentialLR(o, 0.5)) == [0.1 * 0.5 ** (step // 5) for step in range(30)]
+    assert rates(scheduler=lambda o: lr_scheduler.ExponentialLR(o, 0.5), scheduler_interval="step") == pytest.approx(
+        [0.1 * 0.5 ** step for step in range(30)])
+
+
+def test_a_schedule_of_ones_own_optimizer():
+    model = network()
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    _, history = trained(model, optimizer=optimizer, scheduler=lr_scheduler.StepLR(optimizer, 1), epochs=2)
+    assert history["lr"] == [0.1, 0.1 * 0.1]
+
+
+def test_plateau_watches_the_held_out_loss_or_the_loss():
+    for validation, figure in ((doubled(HELD_OUT), "val_loss"), (None, "loss")):
+        model = network()
+        optimizer = optim.SGD(model.parameters(), 0.1)
+        plateau = lr_scheduler.ReduceLROnPlateau(optimizer)
+        _, history = trained(model, optimizer=optimizer, scheduler=plateau, validation=validation)
+        assert plateau.best == history[-1].as_dict()[figure]
+
+
+def test_regression_is_trained_with_all_of_it():
+    random.seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1))
+    x, y = (np.random.default_rng(0).random(s, np.float32) for s in ((12, 1, 2, 2), (12, 1)))
+    history = train.fit(model, DataLoader(list(zip(x, y)), 5), loss=F.mse_loss, epochs=20, lr=0.05, ema=0.5, clip_norm=1.0,
+                        accumulate_grad_batches=2, scheduler="cosine", progress=False)
+    assert history[-1].accuracy is None
+    assert history[-1].loss < history[0].loss
+
+
+@pytest.mark.parametrize(("settings", "error", "message"), [
+    ({"ema": 1.0}, ValueError, "ema, .* must be at least 0 and below 1; got 1.0"),
+    ({"clip_norm": 0}, ValueError, "clip_norm must be a finite number above 0"),
+    ({"clip_value": float("nan")}, ValueError, "clip_value must be"),
+    ({"accumulate_grad_batches": 0}, ValueError, "accumulate_grad_batches must be a whole number, 1 or more"),
+    ({"class_weight": "even"}, ValueError, "'balanced', or a weight for each class; got 'even'"),
+    ({"class_weight": "balanced"}, ValueError, "these data have none"),
+    ({"class_weight": {0: -1.0}}, ValueError, "weight of class 0 must be a finite number"),
+    ({"class_weight": [1.0, 2.0]}, ValueError, "2 weights, up to class 1, but the model has scores for 10 classes"),
+    ({"class_weight": {11: 2.0}}, ValueError, "up to class 11, but the model has scores for 10"),
+    ({"class_weight": {0: 1.0}, "loss": F.cross_entropy}, ValueError, "give a loss of your own the weights yourself"),
+    ({"scheduler": "cyclic"}, ValueError, "no schedule 'cyclic'; there are cosine, "),
+    ({"scheduler": "cosine", "scheduler_interval": "batch"}, ValueError, "scheduler_interval must be 'epoch' or 'step'"),
+    ({"scheduler": lambda o: 3}, TypeError, "it gave a int"),
+    ({"scheduler": lr_scheduler.StepLR(optim.SGD([cnnkit.tensor([1.0], requires_grad=True)]), 3)}, ValueError, "another optimizer"),
+    ({"scheduler": lr_scheduler.ReduceLROnPlateau, "scheduler_interval": "step"}, ValueError, "must be 'epoch'"),
+])
+def test_what_cannot_work_is_refused(settings, error, message):
+    with pytest.raises(error, match=message):
+        trained(**settings)
+
+
+def test_a_schedule_by_batches_needs_to_know_how_many_there_are():
+    with pytest.raises(ValueError, match="'cosine' needs to know how many batches there are"):
+        train.fit(network(), iter([]), scheduler="cosine")

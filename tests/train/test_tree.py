@@ -1,0 +1,48 @@
+"""A state's tree goes through JSON and Tensors and comes back: keys, tuples, infinities, and each Tensor's memory layout."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import cnnkit
+from cnnkit.backends import backend_of
+from cnnkit.train.tree import join, placed, split
+
+
+def test_a_tree_comes_back():
+    tree = {"a": [1, None, True, "x", 0.1], "b": {0: (0.9, 0.999), 2: {}}, "$c": 1, "d": [math.inf, -math.inf], "e": {}}
+    outline, tensors = split(tree)
+    assert tensors == {}
+    assert join(json.loads(json.dumps(outline, allow_nan=False)), {}) == tree
+    assert math.isnan(join(split({"x": math.nan})[0], {})["x"])
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1)])
+def test_tensors_keep_their_memory_layout(axes, backend):
+    values = np.arange(24, dtype=np.float32).reshape(np.array((2, 3, 4))[list(axes)])
+    xp = backend.backend.namespace
+    tensor = cnnkit.Tensor(xp.permute_dims(backend.asarray(values), tuple(np.argsort(axes).tolist())))
+    assert tensor.shape == (2, 3, 4)
+    order = backend_of(tensor.array).axis_order(tensor.array)
+    outline, tensors = split([tensor])
+    host = {name: cnnkit.Tensor(np.array(value.numpy(), order="C")) for name, value in tensors.items()}  # as a file gives it
+    again = join(outline, host)[0]
+    np.testing.assert_array_equal(again.numpy(), tensor.numpy())
+    new = placed(again, tensor)
+    assert type(new) is type(tensor.array)
+    assert backend_of(new).axis_order(new) == order
+    np.testing.assert_array_equal(backend.to_numpy(new), tensor.numpy())
+
+
+def test_a_copy_is_placed_and_shares_no_memory(backend):
+    tensor = cnnkit.tensor([[1.0, 2.0]])
+    new = placed(tensor, tensor)
+    assert not np.shares_memory(backend.to_numpy(new), tensor.numpy()) or backend.name == "jax"
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, 1j, np.int64(3)])
+def test_what_is_no_plain_value_is_refused_by_its_place(value):
+    with pytest.raises(TypeError, match=r"a\.b\.0 of a run's state is a "):
+        split({"a": {"b": [value]}})
