@@ -48,7 +48,7 @@ def as_nhwc(array):
 def run(arrays, dy=None, make=as_nhwc, needs=EVERY, **attrs):
     """Output and gradients on the emulator, as its arrays."""
     with backends.use("emulator"):
-        (y,), backward = OPS["conv2d"](*map(make, arrays), needs=needs, **{**PLAIN, **attrs})
+        y, backward = conv.conv2d(*map(make, arrays), needs=needs, **{**PLAIN, **attrs})
         dy = np.random.default_rng(1).standard_normal(y.shape).astype(arrays[0].dtype) if dy is None else dy
         return [y, *(backward(make(dy)) if backward else ())], dy
 
