@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cnnkit_cupy import depthwise, direct
 from cnnkit_cupy.direct import TILE, WEIGHTS, Direct, Unserved, sensible, tiling
 
 from cnnkit import backends
@@ -40,6 +41,25 @@ def test_results_are_those_of_float64(setting, key, view, launched):
     compare(got, right, 1e-5)
     assert [name.split("<")[0] for name in launched] == ["direct_conv2d", "direct_input_gradient", "direct_weight_gradient",
                                                          "direct_add_slices"]
+
+
+@pytest.mark.parametrize(("setting", "module", "first"), [("guide-1-8", direct, "direct"), ("depthwise", depthwise, "depthwise")])
+def test_a_slice_of_several_tiles_is_summed_in_their_order(setting, module, first, launched, monkeypatch):
+    from cnnkit_emulator.device import schedule
+
+    shapes = {"guide-1-8": ((3, 1, 17, 37), (8, 1, 3, 3), SAME), "depthwise": ((2, 4, 17, 33), (4, 1, 3, 3), {**SAME, "groups": 4})}
+    (x, weight, conv), rng = shapes[setting], np.random.default_rng(0)
+    arrays = [eighths(rng, shape) for shape in (x, weight, weight[:1])]
+    monkeypatch.setattr(module, "BLOCKS", 1)
+    monkeypatch.setattr(direct, "planned", direct.planned.__wrapped__)
+    results = []
+    for order in ("in order", "reversed", "skewed"):
+        with schedule(order, 1):
+            got = on_emulator(("conv2d",), arrays, [conv])
+        compare(got, in_float64(("conv2d",), arrays, [conv]), 1e-5)
+        results.append(as_bytes(got))
+    assert results[1:] == results[:1] * 2
+    assert f"{first}_weight_gradient<float, 3>" in launched
 
 
 def test_float16_is_summed_in_float():
