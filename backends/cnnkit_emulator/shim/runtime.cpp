@@ -19,7 +19,7 @@ struct FlushDenormals {
 #endif
 };
 
-// A thread that reads where nothing is, or divides an integer by zero, becomes a fault; on a stack of its own, for its own may be full.
+// A thread that reads where nothing is, or divides an integer by zero, becomes a fault; on another stack, for its own may be full.
 struct Crashes {
 #if defined(__x86_64__) && defined(__linux__)
     static inline const int signals[] = {SIGSEGV, SIGBUS, SIGFPE};
@@ -30,7 +30,8 @@ struct Crashes {
     static inline void* address;
 
     static void crashed() {
-        fail(me() + (signal == SIGFPE ? " divides an integer by zero at " : " accesses memory that is not there at ") + place_of(address));
+        fail(me() + (signal == SIGFPE ? " divides an integer by zero at " : " accesses memory that is not there at ")
+             + place_of(address));
     }
     static void handle(int number, siginfo_t*, void* context) {
         auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
@@ -85,7 +86,7 @@ EXPORT void emu_array(uintptr_t start, uint64_t size, int argument, int written)
     emu::watch(emu::arrays, emu::array_cells, start, size, argument, written != 0);
 }
 
-// One launch at a time: the caller holds a lock. Returns the bytes of shared memory per block, or -1 with what went wrong in `message`.
+// One launch at a time: the caller holds a lock. Returns the bytes of shared memory of a block, or -1, and in `message` why.
 EXPORT long emu_launch(const Launch* launch) {
     using namespace emu;
     FlushDenormals flush;

@@ -71,7 +71,8 @@ static void look_for_races(Region& region, size_t offset, size_t size, bool writ
                               : writes && unordered(cell.other_read, now) ? &cell.other_read : nullptr;
         const bool unwritten = (!writes || atomic) && shared && !cell.write.thread;
         if (other || unwritten) {
-            std::string what = std::string(writes ? "writes" : "reads") + (shared ? " shared memory" : " an array") + " at " + place_of(caller);
+            std::string what = std::string(writes ? "writes" : "reads") + (shared ? " shared memory" : " an array") + " at "
+                               + place_of(caller);
             if (unwritten) fail(me() + " " + what + " that nobody has written");
             fail("race: " + me() + " " + what + ", byte " + std::to_string(byte) + ", which "
                  + who((other->thread & ~atomically) - 1, block_of_epoch[other->epoch - first_epoch])
@@ -169,7 +170,8 @@ static Region* find(uintptr_t at, bool shared) {
     auto distance = [at](const Region& r) { return at < r.start ? r.start - at : at < r.end ? 0 : at - r.end; };
     for (Region& r : shared ? shares : arrays)
         if (!nearest || distance(r) < distance(*nearest)) nearest = &r;
-    std::string what = !nearest ? "" : ", byte " + std::to_string(long(at - nearest->start)) + " of " + std::to_string(nearest->end - nearest->start)
+    std::string what = !nearest ? "" : ", byte " + std::to_string(long(at - nearest->start)) + " of "
+                       + std::to_string(nearest->end - nearest->start)
                        + (shared ? " of shared memory" : " of argument " + std::to_string(nearest->argument));
     fail(me() + " " + does + " out of bounds at " + place_of(caller) + what);
 }
@@ -242,12 +244,14 @@ struct Beyond { Source at; Type *array, *index; };
 extern "C" void __ubsan_handle_type_mismatch_v1(emu::Mismatch* found, uintptr_t address) {
     using namespace emu;
     if (!current || !(watching & alignment)) return;
-    fail("misaligned: " + me() + " accesses " + found->type->name + " at " + place_of(__builtin_return_address(0)) + ", which must lie at a multiple of "
+    fail("misaligned: " + me() + " accesses " + found->type->name + " at " + place_of(__builtin_return_address(0))
+         + ", which must lie at a multiple of "
          + std::to_string(1u << found->log_alignment) + " bytes, and lies " + std::to_string(address & ((1u << found->log_alignment) - 1))
          + " behind one");
 }
 extern "C" void __ubsan_handle_out_of_bounds(emu::Beyond* found, uintptr_t index) {
     using namespace emu;
     if (!current || !(watching & bounds)) return;
-    fail("out of bounds: " + me() + " takes element " + std::to_string(long(index)) + " of " + found->array->name + " at " + place_of(__builtin_return_address(0)));
+    fail("out of bounds: " + me() + " takes element " + std::to_string(long(index)) + " of " + found->array->name + " at "
+         + place_of(__builtin_return_address(0)));
 }
