@@ -177,7 +177,7 @@ def _checkpoint(console: Console, target: Path, settings: dict[str, Any], resume
     folder = target.with_suffix(".checkpoints")
     earlier, noted = checkpoints.numbered(folder), folder / "run.toml"
     fixed = {name: value for name, value in settings.items() if name not in MAY_CHANGE}
-    if resume and earlier and noted.is_file():
+    if resume and earlier:
         before = tomllib.loads(noted.read_text(encoding="utf-8"))
         now = tomllib.loads(export(fixed))
         for name in [*before, *now]:
@@ -185,13 +185,16 @@ def _checkpoint(console: Console, target: Path, settings: dict[str, Any], resume
                 raise ValueError(f"--resume: the run in {folder} has {name} = {before.get(name, 'its default')}, and this command "
                                  f"{now.get(name, 'its default')}; give the same options, or leave --resume out to begin anew")
         console.print(f"Going on from {folder / earlier[-1].stem}", soft_wrap=True)
-    elif resume:
-        console.print(f"There is no checkpoint in {folder}: beginning at the beginning", soft_wrap=True)
-    elif earlier:
-        console.print(f"Beginning anew: the unfinished run in {folder} is dropped (--resume would go on with it)", soft_wrap=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    noted.write_text(export(fixed) + "\n", encoding="utf-8")
-    kept = Checkpoint(folder, every_n_epochs=None, every_n_seconds=EVERY, overwrite=True,
+    else:  # first the old checkpoints go, then the new settings come: they never stand beside each other
+        if resume:
+            console.print(f"There is no checkpoint in {folder}: beginning at the beginning", soft_wrap=True)
+        elif earlier:
+            console.print(f"Beginning anew: the unfinished run in {folder} is dropped (--resume would go on with it)",
+                          soft_wrap=True)
+            _clear(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        noted.write_text(export(fixed) + "\n", encoding="utf-8")
+    kept = Checkpoint(folder, every_n_epochs=None, every_n_seconds=EVERY,
                       on_error=lambda error: error_screen().print(f"cnnkit: {error}"))
     kept.hint = f"what was learnt is kept, and this goes on from there:\n    {command}"
     return kept, resume and bool(earlier)

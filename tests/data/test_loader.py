@@ -232,3 +232,31 @@ def test_a_broken_sample_is_reported_by_workers_too():
 def test_settings_of_workers_are_checked(arguments, message):
     with pytest.raises(ValueError, match=message):
         DataLoader(numbered(3), **arguments)
+
+
+def test_batches_that_are_skipped_are_not_loaded_and_only_in_the_next_iteration():
+    loaded = []
+
+    class Noting(Dataset):
+        def __len__(self):
+            return 10
+
+        def __getitem__(self, i):
+            loaded.append(i)
+            return np.zeros((1, 2, 2), np.float32), i
+
+    def labels(loader):
+        return [y.tolist() for _, y in loader]
+
+    whole = labels(DataLoader(Noting(), 3, shuffle=True, seed=1))
+    loader = DataLoader(Noting(), 3, shuffle=True, seed=1)
+    loaded.clear()
+    loader.skip(2)
+    assert labels(loader) == whole[2:]
+    assert loaded == [i for batch in whole[2:] for i in batch]
+    assert loader.epoch == 1
+    assert len(labels(loader)) == 4
+    loader.skip(4)
+    assert labels(loader) == []
+    with pytest.raises(ValueError, match="an epoch has 4 batches: 5 of them cannot be left out"):
+        loader.skip(5)
