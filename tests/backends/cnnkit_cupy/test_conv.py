@@ -10,7 +10,7 @@ from cnnkit_cupy.launcher import KERNELS, contiguous, instances
 from cnnkit_cupy.parameters import pack
 from cnnkit_cupy.sources import source, structure
 
-from cnnkit import backends
+from cnnkit import backends, conformance
 from cnnkit.ops import OPS
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
@@ -68,6 +68,13 @@ def assert_right(got, arrays, dy, **attrs):
 
 def bits(arrays):
     return [backends.get("emulator").to_numpy(a).tobytes() for a in arrays]
+
+
+def test_the_tiled_product_passes_every_case_of_convolution(tiled):
+    report = conformance.run(tiled, ["conv2d", "conv2d+relu"])
+    assert report.ok, "\n".join(report.lines())
+    native = [outcome for outcome in report.outcomes if outcome.served[0] == "native"]
+    assert len(native) > 40
 
 
 # -- which kernel ---------------------------------------------------------------------------------------------------

@@ -118,13 +118,13 @@ CHECKS = (in_order, other_schedules, watching("tracer", "races"), watching("alig
 
 
 @pytest.mark.parametrize(("module", "mutant"), MUTANTS, ids=[f"{module}-{m['killed_by']}-{m['name']}" for module, m in MUTANTS])
-def test_a_mutant_is_found(module, mutant, monkeypatch, asked):
+def test_a_mutant_is_found(module, mutant, monkeypatch, asked, tiled):
     text = sources.source(module)
     assert text.count(mutant["line"]) == 1, "the mutant's line is not in the source, or more than once"
     monkeypatch.setattr(build, "FLAGS", tuple("-O1" if flag == "-O2" else flag for flag in build.FLAGS))  # compiles faster
     monkeypatch.setattr(launcher, "source", lambda asked: text.replace(mutant["line"], mutant["wrong"]) if asked == module
                         else sources.source(asked))
-    target = conformance.Target("emulator")
+    target = conformance.Target(tiled if module == "conv" else "emulator")
     with target.entered():
         cases = cases_of(module, target)
         check, what = next(filter(None, (look(cases, target) for look in CHECKS)), (None, "nothing was found: it survives"))
@@ -133,8 +133,8 @@ def test_a_mutant_is_found(module, mutant, monkeypatch, asked):
 
 
 @pytest.mark.parametrize("module", sorted({module for module, _ in MUTANTS}))
-def test_the_checks_find_nothing_in_the_kernels_as_they_are(module, asked):
-    target = conformance.Target("emulator")
+def test_the_checks_find_nothing_in_the_kernels_as_they_are(module, asked, tiled):
+    target = conformance.Target(tiled if module == "conv" else "emulator")
     with target.entered():
         cases = cases_of(module, target)
         assert len(cases) > 1
