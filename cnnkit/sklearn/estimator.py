@@ -33,6 +33,7 @@ __all__ = ["CNNEstimator"]
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adam": optim.Adam, "adamw": optim.AdamW, "sgd": partial(optim.SGD, momentum=0.9)}
 COMMON = {"conv": ((16, 3), (32, 3)), "ceil_mode": True}  # the guide's common CNN with twice its filters, for images of any size
+NO_TARGETS = object()
 AT_ONCE = 32  # images that are predicted in one go
 _INIT, _ORDER, _SPLIT, _DRAWS = range(4)  # streams of the seed's key
 
@@ -149,7 +150,12 @@ class CNNEstimator(BaseEstimator):
 
     def _build(self, shape: tuple[int, int, int], outputs: int) -> Module:
         if callable(self.architecture):
-            return self.architecture(shape, outputs)
+            model = self.architecture(shape, outputs)
+            with evaluating(model):
+                gives = model(beside(model)(np.zeros((2, *shape), self._dtype))).shape
+            if gives != (2, outputs):
+                raise ValueError(f"architecture made a module that gives {gives} for 2 images {shape}; it must give {(2, outputs)}")
+            return model
         settings = {} if isinstance(self.architecture, str) else dict(self.architecture)
         return models.CNN(shape, **{**COMMON, **settings, "classes": outputs})
 
@@ -194,7 +200,7 @@ class CNNEstimator(BaseEstimator):
         if home != self._home and get_config()["array_api_dispatch"]:
             raise ValueError(f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace and the same device "
                              f"as those passed to fit(). They are {home}, those passed to fit() were {self._home}")
-        rows, _ = self._validated(X, "no_validation", False)
+        rows, _ = self._validated(X, NO_TARGETS, False)
         images, place = self.layout_.images(rows), beside(self.module_)
         scores = np.empty((len(images), self._outputs))
         with evaluating(self.module_):
@@ -261,7 +267,7 @@ class CNNEstimator(BaseEstimator):
         if len(X.shape) > 2:
             layout = layout or Layout.of(X.shape, self.image_shape, self.data_format)
             X = layout.rows(X)
-        if isinstance(y, str):
+        if y is NO_TARGETS:
             X = validate_data(self, X, reset=new, dtype=self._dtype)
         else:
             X, y = validate_data(self, X, y, reset=new, dtype=self._dtype, **self._targets_of)

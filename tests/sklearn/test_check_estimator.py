@@ -7,7 +7,16 @@ checks = pytest.importorskip("sklearn.utils.estimator_checks", reason="needs sci
 from cnnkit.sklearn import CNNClassifier, CNNRegressor  # noqa: E402
 
 
-@checks.parametrize_with_checks([CNNClassifier(), CNNRegressor()])
+def named(value):
+    """What a test is called by: an estimator's class, or a check with its arguments."""
+    if not hasattr(value, "func"):
+        return type(value).__name__
+    return ",".join([value.func.__name__, *(f"{name}={v}" for name, v in value.keywords.items())])
+
+
+# A list, and not parametrize_with_checks, whose generator pytest 9 warns of.
+@pytest.mark.parametrize(("estimator", "check"), [
+    pair for kind in (CNNClassifier, CNNRegressor) for pair in checks.estimator_checks_generator(kind())], ids=named)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 

@@ -89,6 +89,16 @@ def test_an_architecture_is_a_function_that_makes_a_module():
     assert clf.score(X, y) > 0.8
 
 
+def test_an_architecture_that_gives_another_number_of_scores_is_refused():
+    with pytest.raises(ValueError, match=r"gives \(2, 7\) for 2 images \(1, 1, 16\); it must give \(2, 3\)"):
+        CNNClassifier(lambda shape, outputs: nn.Sequential(nn.Flatten(), nn.Linear(16, 7))).fit(*small())
+
+
+def test_text_for_y_is_no_array():
+    with pytest.raises(ValueError, match="y"):
+        CNNClassifier().fit(small()[0], "no_validation")
+
+
 def test_the_default_network_is_the_guides_common_cnn_with_twice_its_filters_and_no_dropout_or_batch_norm():
     X, y = small()
     clf = CNNClassifier(image_shape=(4, 4), max_epochs=1).fit(X, y)
