@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import tempfile
 import time
-import tomllib
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +14,7 @@ from rich.console import Console
 
 from cnnkit.cli.config import again, export, read_config, settings_of
 from cnnkit.cli.predicting import use
+from cnnkit.cli.resuming import checkpointing, clear
 from cnnkit.cli.screen import counted, error_screen, screen
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ __all__ = ["train"]
 EPOCHS = {"digits": 30}  # small images are quick; everything else gets OTHER_EPOCHS
 OTHER_EPOCHS = 3
 LARGEST_LR = 1000.0  # far above any that trains: a larger one is a slip of the keyboard
-EVERY = 30.0  # seconds between two checkpoints
-MAY_CHANGE = ("epochs", "out", "download")  # of a run that is resumed
 SHARE = 0.2  # of the images that is held out where the data have no test part
 
 
@@ -93,7 +90,7 @@ def train(
                   f"{' x '.join(map(str, learn.image_shape))}, {len(held_out):,} held out, {len(classes)} classes; "
                   f"backend {here.name}{_tables(here)}", soft_wrap=True)
     settings = settings_of(context) | {"epochs": epochs, "out": str(target)}
-    checkpoint, begun = _checkpoint(console, target, settings, resume, again(context, "--resume"))
+    checkpoint, begun = checkpointing(console, target, settings, resume, again(context, "--resume"))
     facts = {"data": data, "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "seed": seed, "backend": here.name,
              **({"schedule": schedule} if schedule else {}), **({"early_stopping": early_stopping} if early_stopping else {})}
     stopping = None if early_stopping is None else EarlyStopping("val_loss", patience=early_stopping)
@@ -135,7 +132,7 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
             history, at_once = training.History(rows.history.epochs, interrupted=True), True
         finally:
             if not numbered(checkpoint.folder):
-                _clear(checkpoint.folder)
+                clear(checkpoint.folder)
         seconds = time.perf_counter() - start
         whole = sum(row.val_loss is not None for row in history)
 
@@ -162,53 +159,11 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
             accuracy = None if scores is None else scores.accuracy
             saved = save(accuracy)
         if not history.interrupted:
-            _clear(checkpoint.folder)
+            clear(checkpoint.folder)
     figure = "not measured" if accuracy is None else f"{accuracy:.4f}"
     console.print(f"Held-out accuracy {figure} after {counted(whole, 'whole epoch' if history.interrupted else 'epoch')} "
                   f"in {seconds:.1f} s")
     console.print(f"Model saved to {saved} (settings beside it: {saved.with_suffix('.json').name})", soft_wrap=True)
-
-
-def _checkpoint(console: Console, target: Path, settings: dict[str, Any], resume: bool, command: str) -> tuple[Checkpoint, bool]:
-    """Where the run's state is kept while it goes on, and whether there is one to go on from."""
-    from cnnkit.train import checkpoints
-    from cnnkit.train.callbacks import Checkpoint
-
-    folder = target.with_suffix(".checkpoints")
-    earlier, noted = checkpoints.numbered(folder), folder / "run.toml"
-    fixed = {name: value for name, value in settings.items() if name not in MAY_CHANGE}
-    if resume and earlier:
-        before = tomllib.loads(noted.read_text(encoding="utf-8"))
-        now = tomllib.loads(export(fixed))
-        for name in [*before, *now]:
-            if before.get(name) != now.get(name):
-                raise ValueError(f"--resume: the run in {folder} has {name} = {before.get(name, 'its default')}, and this command "
-                                 f"{now.get(name, 'its default')}; give the same options, or leave --resume out to begin anew")
-        console.print(f"Going on from {folder / earlier[-1].stem}", soft_wrap=True)
-    else:  # first the old checkpoints go, then the new settings come: they never stand beside each other
-        if resume:
-            console.print(f"There is no checkpoint in {folder}: beginning at the beginning", soft_wrap=True)
-        elif earlier:
-            console.print(f"Beginning anew: the unfinished run in {folder} is dropped (--resume would go on with it)",
-                          soft_wrap=True)
-            _clear(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        noted.write_text(export(fixed) + "\n", encoding="utf-8")
-    kept = Checkpoint(folder, every_n_epochs=None, every_n_seconds=EVERY,
-                      on_error=lambda error: error_screen().print(f"cnnkit: {error}"))
-    kept.hint = f"what was learnt is kept, and this goes on from there:\n    {command}"
-    return kept, resume and bool(earlier)
-
-
-def _clear(folder: Path) -> None:
-    """Remove the checkpoints of a run that is done."""
-    from cnnkit.train import checkpoints
-
-    for path in reversed(checkpoints.numbered(folder)):
-        checkpoints.remove(path)
-    (folder / "run.toml").unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # somebody else's files are in it
-        folder.rmdir()
 
 
 def _model_kind(name: str) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pressing import at_batch
 
-from cnnkit.cli import run, training
+from cnnkit.cli import resuming, run
 
 TRAIN = ["train", "digits", "--epochs", "3", "--schedule", "one-cycle", "--early-stopping", "2"]
 
@@ -45,7 +45,7 @@ def test_ctrl_c_says_how_to_go_on_and_that_ends_with_the_same_model(whole, monke
 
 
 def test_a_killed_command_goes_on_to_the_same_model(whole):
-    code = "import sys; from cnnkit.cli import run, training; training.EVERY = 0.0; run(sys.argv[1:])"
+    code = "import sys; from cnnkit.cli import resuming, run; resuming.EVERY = 0.0; run(sys.argv[1:])"
     process = subprocess.Popen([sys.executable, "-c", code, *TRAIN, "--out", "net"], stdout=subprocess.DEVNULL)
     while process.poll() is None and not Path("net.checkpoints/checkpoint-000050.json").exists():
         time.sleep(0.001)
@@ -76,7 +76,7 @@ def test_other_options_than_the_stopped_runs_are_refused(monkeypatch, capsys, wh
 
 
 def test_a_damaged_checkpoint_is_named_in_one_line(monkeypatch, capsys, whole):
-    monkeypatch.setattr(training, "EVERY", 0.0)
+    monkeypatch.setattr(resuming, "EVERY", 0.0)
     with monkeypatch.context() as patch:
         at_batch(patch, 60, times=1)
         assert run([*TRAIN, "--out", "net"]) == 0
