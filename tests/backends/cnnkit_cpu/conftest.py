@@ -1,7 +1,6 @@
 """The C++ kernels' tests need the C++ kernels."""
 
 import pytest
-
 from cnnkit_cpu import library
 
 

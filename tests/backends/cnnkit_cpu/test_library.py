@@ -4,15 +4,15 @@ import subprocess
 import sys
 import threading
 
+import cnnkit_cpu
 import numpy as np
 import pytest
-
-import cnnkit
-import cnnkit_cpu
-from cnnkit import backends, conformance, nn, optim
-from cnnkit import functional as F
 from cnnkit_cpu import library
 from cnnkit_cpu.kernels import table
+
+import cnnkit
+from cnnkit import backends, conformance, nn, optim
+from cnnkit import functional as F
 
 NATIVE = [case for case in conformance.EVERY_CASE if (case.ops[0] if len(case.ops) == 1 else case.ops) in table.load()]
 STEP = """
@@ -44,9 +44,9 @@ def forced(request):
 def test_every_case_passes_on_each_instruction_set(forced):
     assert cnnkit_cpu.isa() == forced
     failures = []
-    with conformance.Target("cpu").entered() as _:
+    with conformance.Target("cpu").entered() as target:
         for case in NATIVE:
-            outcome = conformance.run_case(case, conformance.Target("cpu"))
+            outcome = conformance.run_case(case, target)
             failures += [f"{case.id}: {check}: {message}" for check, message in outcome.failures]
     assert len(NATIVE) > 100
     assert failures == []
@@ -70,8 +70,8 @@ def trained(threads):
     with cnnkit.use("cpu"):
         backends.set_num_threads(threads)
         try:
-            net = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(12, 5, 5, padding=2), nn.ReLU(),
-                                nn.AvgPool2d(2), nn.Dropout(0.3), nn.Flatten(), nn.Linear(180, 70), nn.ReLU(), nn.Linear(70, 9))
+            net = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+                                nn.Conv2d(12, 5, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2), nn.Dropout(0.3), nn.Flatten(), nn.Linear(180, 70), nn.ReLU(), nn.Linear(70, 9))
             optimizer = optim.Adam(net.parameters(), lr=1e-2)
             for _ in range(3):
                 x, y = cnnkit.tensor(rng.standard_normal((37, 3, 25, 26), dtype=np.float32)), cnnkit.tensor(rng.integers(0, 9, 37))

@@ -4,7 +4,6 @@ import gc
 import threading
 
 import numpy as np
-
 from cnnkit_cpu.memory import PAGE, Pool
 
 SHAPE = (PAGE, 2)
