@@ -6,7 +6,7 @@ Everything that depends on shapes and attributes alone is worked out once, in a 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,25 +54,31 @@ class Plan:
             self._free(self.handle)
 
 
+def remember(owner: Library, key: tuple, make: Callable[[], Plan | None]) -> Any:
+    """The plan that the library keeps under `key`, made now if there is none."""
+    plans = owner.plans
+    try:
+        return plans[key]
+    except KeyError:
+        if len(plans) >= PLANS:
+            plans.clear()
+        plan = plans[key] = make()
+        return plan
+
+
 def plan_of(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bool, kind: int, pool: tuple) -> Plan | None:
     """The plan for a call; ``None`` where there is nothing to compute, or the pooling window does not fit."""
     owner = library.active
-    key = (x.shape, weight.shape, *conv.values(), relu, kind, pool)
-    try:
-        return owner.plans[key]
-    except KeyError:
-        pass
-    shape = conv2d_output_shape(x.shape, weight.shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
-    if kind != NO_POOL:
-        shape = (*shape[:2], *((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(shape[2:], *pool)))
-    plan = None
-    if 0 not in x.shape and 0 not in weight.shape and min(shape) > 0:
-        plan = Plan(owner, x.shape, weight.shape, shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"], relu,
+
+    def make() -> Plan | None:
+        shape = conv2d_output_shape(x.shape, weight.shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
+        if kind != NO_POOL:
+            shape = (*shape[:2], *((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(shape[2:], *pool)))
+        if 0 in x.shape or 0 in weight.shape or min(shape) <= 0:
+            return None
+        return Plan(owner, x.shape, weight.shape, shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"], relu,
                     kind, pool)
-    if len(owner.plans) >= PLANS:
-        owner.plans.clear()
-    owner.plans[key] = plan
-    return plan
+    return remember(owner, (x.shape, weight.shape, *conv.values(), relu, kind, pool), make)
 
 
 def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool]) -> tuple:

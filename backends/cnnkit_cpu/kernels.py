@@ -10,10 +10,13 @@ from cnnkit_cpu import library
 
 def kernels() -> dict[str | tuple[str, ...], Callable]:
     """Op, or key of a fused kernel, to function; made on first use."""
-    from cnnkit_cpu import activation, conv, linear, loss, random, update
+    from cnnkit_cpu import activation, conv, linear, loss, norm, pool, random, update
 
     return {
         "adam": update.adam,
+        "avg_pool2d": pool.avg_pool2d,
+        "batch_norm": norm.batch_norm,
+        ("batch_norm", "relu"): norm.batch_norm_relu,
         "conv2d": conv.conv2d,
         ("conv2d", "relu"): conv.conv2d_relu,
         ("conv2d", "relu", "max_pool2d"): conv.pooled(True, conv.MAX_POOL),
@@ -24,6 +27,7 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
         "dropout": random.dropout,
         "linear": linear.linear,
         ("linear", "relu"): linear.linear_relu,
+        "max_pool2d": pool.max_pool2d,
         "random_bits": random.random_bits,
         "relu": activation.relu,
         "sgd": update.sgd,

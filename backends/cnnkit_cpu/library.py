@@ -41,6 +41,13 @@ SIGNATURES: dict[str, tuple[Any, tuple]] = {
     "scale_rows": (None, (I, L, L, P, P, I, P)),
     "sgd": (None, (I, L, P, P, P, P, P, P, F, F, F, F, I, I)),
     "adam": (None, (I, L, P, P, P, P, P, P, P, P, F, F, F, F, I)),
+    "pool_room": (L, (P, I)),
+    "pool_bytes": (L, (P,)),
+    "pool_forward": (I, (I, P, L, P, P, P, F, P)),
+    "pool_backward": (None, (I, P, L, P, P, F, P, P)),
+    "norm_statistics": (None, (I, L, L, L, P, P, P)),
+    "norm_forward": (None, (I, L, L, L, P, P, P, P, I, P)),
+    "norm_backward": (None, (I, L, L, L, P, P, P, P, P, P, I, P, P, P)),
     "random_bits": (None, (I, U, U, L, P)),
     "dropout": (None, (I, U, U, L, U, F, P, P)),
 }
@@ -96,6 +103,8 @@ def _find() -> tuple[dict[str, Library], str]:
         found = {isa: Library(isa, path) for isa, path in paths.items() if LEVELS[isa] <= level}
     except OSError as error:
         reason = f"its library cannot be loaded: {error}"
+    except AttributeError as error:
+        reason = f"its library was built from another version of its sources: {error}. Install cnnkit again"
     return found, reason or ("" if found else f"this processor has none of the instruction sets {', '.join(paths)}")
 
 

@@ -6,6 +6,8 @@
 #include "conv_forward.h"
 #include "gemm.h"
 #include "loss.h"
+#include "norm.h"
+#include "pool.h"
 #include "random.h"
 #include "runtime.h"
 #include "update.h"

@@ -6,8 +6,11 @@
 
 constexpr int STOPPED = 255;  // a window's byte where ReLU stopped the maximum; otherwise the element that won
 
+// With many taps it pays to keep the best so far in memory, and the registers for sums.
+static bool wide(const Geometry& g) { return !g.pool || g.taps >= 64; }
+
 // Filters at a time.
-static int block_of(const Geometry& g) { return g.pool ? POOLED_FILTERS : FILTERS; }
+static int block_of(const Geometry& g) { return wide(g) ? FILTERS : POOLED_FILTERS; }
 
 // The weights in the order in which `correlate` reads them: [group][block of filters][tap][k].
 static void pack_filters(const Geometry& g, const float* weight, float* to) {
@@ -50,9 +53,9 @@ struct Plain {
     }
 };
 
-template <bool Careful>  // of NaN: the first one wins
+template <bool Wide, bool Careful>  // of NaN: the first one wins
 struct Largest {
-    static constexpr int block = POOLED_FILTERS, vectors = POOLED_VECTORS;
+    static constexpr int block = Wide ? FILTERS : POOLED_FILTERS, vectors = Wide ? VECTORS : POOLED_VECTORS;
 
     template <int KB, int V>
     INLINE void run(const Geometry& g, const float* in, const float* weights, const float* bias, Out out) {
@@ -79,8 +82,9 @@ struct Largest {
     }
 };
 
+template <bool Wide>
 struct Average {
-    static constexpr int block = POOLED_FILTERS, vectors = POOLED_VECTORS;
+    static constexpr int block = Wide ? FILTERS : POOLED_FILTERS, vectors = Wide ? VECTORS : POOLED_VECTORS;
 
     template <int KB, int V>
     INLINE void run(const Geometry& g, const float* in, const float* weights, const float* bias, Out out) {
@@ -148,6 +152,12 @@ EXPORT void conv_forward(int threads, const Geometry* plan, int N, const float* 
     const long own = g.image + static_cast<long>(FILTERS) * g.padded + SLACK, pixels = static_cast<long>(g.h.length) * g.w.length;
     for (int t = 0; t < threads; t++) std::memset(room + t * own, 0, g.image * sizeof(float));
     const bool tame_filters = tame(weight, static_cast<long>(g.K) * g.taps) && (!bias || tame(bias, g.K));
+    const bool many = wide(g);
+    const auto run = g.pool == NO_POOL    ? conv_filters<Plain>
+                     : g.pool == AVG_POOL ? many ? conv_filters<Average<true>> : conv_filters<Average<false>>
+                     : many               ? conv_filters<Largest<true, false>>
+                                          : conv_filters<Largest<false, false>>;
+    const auto careful_run = g.pool != MAX_POOL ? run : many ? conv_filters<Largest<true, true>> : conv_filters<Largest<false, true>>;
     // an image to a task; where there are few images, some filters of one
     const int each = block_of(g), per = (g.Kg + each - 1) / each, blocks = per * g.groups, parts = N >= 16 ? 1 : blocks < 16 / N ? blocks : 16 / N;
     parallel(threads, static_cast<long>(N) * parts, [&](long task, int thread) {
@@ -158,9 +168,8 @@ EXPORT void conv_forward(int threads, const Geometry* plan, int N, const float* 
         const bool careful = !tame_filters || !tame(image, g.C * pixels);
         for (long block = blocks * part / parts; block < blocks * (part + 1) / parts; block++) {
             const int group = block / per, k0 = block % per * each, k = group * g.Kg + k0;
-            const auto run = g.pool == NO_POOL ? conv_filters<Plain> : g.pool == AVG_POOL ? conv_filters<Average>
-                             : careful ? conv_filters<Largest<true>> : conv_filters<Largest<false>>;
-            run(g, phases + static_cast<long>(group) * g.Cg * g.channel, filters + static_cast<long>(k) * g.taps,
+            (careful ? careful_run : run)(
+                g, phases + static_cast<long>(group) * g.Cg * g.channel, filters + static_cast<long>(k) * g.taps,
                 bias ? bias + k : nullptr, g.Kg - k0 < each ? g.Kg - k0 : each, tile, y + (n * g.K + k) * g.P() * g.Q(),
                 bytes ? bytes + (n * g.K + k) * g.padded : nullptr);
         }

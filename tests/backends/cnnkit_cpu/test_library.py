@@ -71,7 +71,9 @@ def trained(threads):
         backends.set_num_threads(threads)
         try:
             net = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-                                nn.Conv2d(12, 5, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2), nn.Dropout(0.3), nn.Flatten(), nn.Linear(180, 70), nn.ReLU(), nn.Linear(70, 9))
+                                nn.Conv2d(12, 5, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(5, 6, 3, padding=1),
+                                nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Dropout(0.3), nn.Flatten(),
+                                nn.Linear(54, 70), nn.ReLU(), nn.Linear(70, 9))
             optimizer = optim.Adam(net.parameters(), lr=1e-2)
             for _ in range(3):
                 x, y = cnnkit.tensor(rng.standard_normal((37, 3, 25, 26), dtype=np.float32)), cnnkit.tensor(rng.integers(0, 9, 37))
