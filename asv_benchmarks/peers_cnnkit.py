@@ -14,7 +14,7 @@ import numpy as np
 
 import cnnkit
 from cnnkit import functional as F
-from cnnkit import nn, ops, optim
+from cnnkit import nn, optim
 
 
 def conv(i: int, o: int, k: int = 3, s: int = 1, bias: bool = True) -> nn.Conv2d:
@@ -78,13 +78,21 @@ def train(case: dict[str, Any]) -> Callable[[], None]:
     return step
 
 
-def one_op(op: Any, arrays: tuple, which: int | None, attrs: dict[str, Any]) -> Callable[[], None]:
-    """An op's forward, or its gradient with respect to the array number `which`."""
+def one_op(function: Callable[..., cnnkit.Tensor], inputs: tuple, which: int | None) -> Callable[[], None]:
+    """An op's forward without a tape, or its gradient with respect to the input number `which`."""
     if which is None:
-        return lambda: op(*arrays, **attrs)
-    (y,), backward = op(*arrays, needs=tuple(i == which for i in range(len(arrays))), **attrs)
-    dy = np.random.default_rng(1).standard_normal(y.shape, dtype=np.float32)
-    return lambda: backward(dy)
+        def forward() -> None:
+            with cnnkit.no_grad():
+                function(*inputs)
+        return forward
+    leaf = inputs[which].requires_grad_()
+    y = function(*inputs)
+    dy = cnnkit.tensor(np.random.default_rng(1).standard_normal(y.shape, dtype=np.float32))
+
+    def backward() -> None:
+        leaf.grad = None
+        y.backward(dy, retain_graph=True)
+    return backward
 
 
 def make(case: dict[str, Any]) -> Callable[[], None] | None:
@@ -92,10 +100,9 @@ def make(case: dict[str, Any]) -> Callable[[], None] | None:
     if case["kind"] == "train":
         return train(case)
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((case["N"], case["C"], case["H"], case["W"]), dtype=np.float32)
+    x = cnnkit.tensor(rng.standard_normal((case["N"], case["C"], case["H"], case["W"]), dtype=np.float32))
     if case["kind"] == "conv":
-        weight = rng.standard_normal((case["K"], case["C"], case["k"], case["k"]), dtype=np.float32) * np.float32(0.1)
-        attrs = {"stride": (case["s"],) * 2, "padding": ((case["p"],) * 2,) * 2, "dilation": (1, 1), "groups": 1}
-        return one_op(ops.conv2d, (x, weight, None), {"fwd": None, "dgrad": 0, "wgrad": 1}[case["dir"]], attrs)
-    attrs = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "ceil_mode": False}
-    return one_op(ops.max_pool2d, (x,), {"fwd": None, "bwd": 0}[case["dir"]], attrs)
+        weight = cnnkit.tensor(rng.standard_normal((case["K"], case["C"], case["k"], case["k"]), dtype=np.float32) * np.float32(0.1))
+        return one_op(lambda x, w: F.conv2d(x, w, None, case["s"], case["p"]), (x, weight),
+                      {"fwd": None, "dgrad": 0, "wgrad": 1}[case["dir"]])
+    return one_op(lambda x: F.max_pool2d(x, 2), (x,), {"fwd": None, "bwd": 0}[case["dir"]])

@@ -10,7 +10,7 @@
 // Images are added up in so many chunks at most, one after the other within a chunk: sums do not depend on the threads.
 constexpr int CHUNKS = 16;
 constexpr long MOST_PARTIAL = 1 << 23;  // floats of all chunks' sums together
-static long partial_floats(const Geometry& g) { return static_cast<long>(g.K) * g.taps + static_cast<long>(g.K) * W; }
+static long partial_floats(const Geometry& g) { return filter_floats(g) + static_cast<long>(g.K) * W; }
 
 static int chunks(const Geometry& g, int N) {
     long most = MOST_PARTIAL / partial_floats(g);
@@ -178,7 +178,7 @@ static long backward_own(const Geometry& g, bool all) {  // of each thread: phas
 
 // Floats that conv_backward needs; `dx`: with the input's gradient.
 EXPORT long conv_backward_room(const Geometry* g, int threads, int N, int dx) {
-    return static_cast<long>(g->K) * g->taps * (dx ? g->windows : 0) + SLACK + chunks(*g, N) * partial_floats(*g) +
+    return (dx ? filter_floats(*g) * g->windows : 0) + chunks(*g, N) * partial_floats(*g) +
            threads * backward_own(*g, dx);
 }
 
@@ -190,7 +190,7 @@ EXPORT void conv_backward(int threads, const Geometry* plan, int N, const float*
     const long weights = static_cast<long>(g.K) * g.taps, partial = partial_floats(g), own = backward_own(g, dx);
     const long spreads = spread_floats(g, dx), apart = (dx ? g.K : DOT_FILTERS) * static_cast<long>(g.spread);
     const int parts = chunks(g, N);
-    float *packed = room, *sums = packed + (dx ? weights * g.windows : 0) + SLACK, *rest = sums + parts * partial;
+    float *packed = room, *sums = packed + (dx ? filter_floats(g) * g.windows : 0), *rest = sums + parts * partial;
     bool tame_weight = true;
     if (dx) {
         tame_weight = tame(weight, weights);

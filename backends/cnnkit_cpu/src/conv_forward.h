@@ -134,9 +134,12 @@ static void conv_filters(const Geometry& g, const float* in, const float* weight
         }
 }
 
+// Room for packed filters, in whole vectors.
+static long filter_floats(const Geometry& g) { return (static_cast<long>(g.K) * g.taps + W - 1) / W * W + SLACK; }
+
 // Floats that conv_forward needs: packed filters, and for each thread an image's phases and a block of results.
 EXPORT long conv_forward_room(const Geometry* g, int threads) {
-    return static_cast<long>(g->K) * g->taps + SLACK + threads * (g->image + static_cast<long>(FILTERS) * g->padded + SLACK);
+    return filter_floats(*g) + threads * (g->image + static_cast<long>(FILTERS) * g->padded + SLACK);
 }
 
 // Bytes for each image that conv_backward wants to know: what it is that won each window.
@@ -148,7 +151,7 @@ EXPORT void conv_forward(int threads, const Geometry* plan, int N, const float* 
     const Geometry& g = *plan;
     float* filters = room;
     pack_filters(g, weight, filters);
-    room += static_cast<long>(g.K) * g.taps + SLACK;
+    room += filter_floats(g);
     const long own = g.image + static_cast<long>(FILTERS) * g.padded + SLACK, pixels = static_cast<long>(g.h.length) * g.w.length;
     for (int t = 0; t < threads; t++) std::memset(room + t * own, 0, g.image * sizeof(float));
     const bool tame_filters = tame(weight, static_cast<long>(g.K) * g.taps) && (!bias || tame(bias, g.K));

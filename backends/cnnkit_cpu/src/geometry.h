@@ -74,8 +74,8 @@ static void finish(Geometry& g) {
     g.padded = round_up(g.places, W);
     g.phases = g.h.phases * g.w.phases;
     g.channel = g.phases * g.plane;
-    g.image = static_cast<long>(g.C) * g.channel + SLACK;
-    g.margin = g.h.halo * g.pitch + g.w.halo;
+    g.image = (static_cast<long>(g.C) * g.channel + W - 1) / W * W + SLACK;
+    g.margin = round_up(g.h.halo * g.pitch + g.w.halo, W);  // so that whole vectors begin where a cache line does
     g.spread = g.margin + round_up(g.plane, W) + SLACK;
     g.back.resize(g.phases);
     for (int phase = 0; phase < g.phases; phase++) {

@@ -67,7 +67,10 @@ EXPORT void norm_backward(int threads, long N, long C, long size, const float* x
             }
         };
         if (y)
-            run([=](long i) { return y[i] <= 0 ? 0.0f : dy[i]; });
+            run([=](long i) {
+                const float d = dy[i];  // read in any case: g++ 12 sums up wrong numbers for AVX2 if the load has a condition
+                return y[i] <= 0 ? 0.0f : d;
+            });
         else
             run([=](long i) { return dy[i]; });
     });
