@@ -102,7 +102,7 @@ def make(case: dict[str, Any]) -> Callable[[], None] | None:
     rng = np.random.default_rng(0)
     x = cnnkit.tensor(rng.standard_normal((case["N"], case["C"], case["H"], case["W"]), dtype=np.float32))
     if case["kind"] == "conv":
-        weight = cnnkit.tensor(rng.standard_normal((case["K"], case["C"], case["k"], case["k"]), dtype=np.float32) * np.float32(0.1))
-        return one_op(lambda x, w: F.conv2d(x, w, None, case["s"], case["p"]), (x, weight),
+        weight = rng.standard_normal((case["K"], case["C"], case["k"], case["k"]), dtype=np.float32) * np.float32(0.1)
+        return one_op(lambda x, w: F.conv2d(x, w, None, case["s"], case["p"]), (x, cnnkit.tensor(weight)),
                       {"fwd": None, "dgrad": 0, "wgrad": 1}[case["dir"]])
     return one_op(lambda x: F.max_pool2d(x, 2), (x,), {"fwd": None, "bwd": 0}[case["dir"]])
