@@ -9,8 +9,9 @@ from cnnkit.backends.backend import Array, ArrayAPIBackend, Backend, Unavailable
 from cnnkit.backends.choice import current, current_device, on, place, tables, use
 from cnnkit.backends.dtypes import DTYPES, dtype_name
 from cnnkit.backends.registry import BackendInfo, backend_of, get, kernel_tables, list, namespace_of, register, register_table
-from cnnkit.backends.table import KernelTable, Tables
+from cnnkit.backends.runtime import get_num_threads, release_memory, set_num_threads
+from cnnkit.backends.table import KernelTable, Runtime, Tables
 
-__all__ = ["DTYPES", "Array", "ArrayAPIBackend", "Backend", "BackendInfo", "KernelTable", "Tables", "Unavailable", "backend_of",
-           "current", "current_device", "dtype_name", "get", "kernel_tables", "list", "namespace_of", "on", "place", "register",
-           "register_table", "tables", "use"]
+__all__ = ["DTYPES", "Array", "ArrayAPIBackend", "Backend", "BackendInfo", "KernelTable", "Runtime", "Tables", "Unavailable",
+           "backend_of", "current", "current_device", "dtype_name", "get", "get_num_threads", "kernel_tables", "list",
+           "namespace_of", "on", "place", "register", "register_table", "release_memory", "set_num_threads", "tables", "use"]

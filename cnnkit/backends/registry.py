@@ -193,7 +193,8 @@ def list() -> Any:  # the public name is cnnkit.backends.list()
     Returns
     -------
     list of BackendInfo
-        `reason` says why a backend is not available; a table that is not is shown with its reason in brackets.
+        `reason` says why a backend is not available. A table is shown with what it says of itself in brackets
+        (instruction set, compiler, threads), or why it is not available.
 
     >>> [row.available for row in list() if row.name == "numpy"]
     [True]
@@ -203,7 +204,8 @@ def list() -> Any:  # the public name is cnnkit.backends.list()
         served = []
         for table in kernel_tables(name):
             reason = table.available()
-            served.append(table.name if reason is True else f"{table.name} [{reason}]")
+            said = table.runtime.describe() if reason is True and table.runtime is not None else reason
+            served.append(table.name if said is True else f"{table.name} [{said}]")
         reason = backend.available()
         here = reason is True
         rows.append(BackendInfo(name, backend.distribution or name, backend.version() if here else "-",

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 Kernels = Mapping[str | tuple[str, ...], Callable]
+
+
+class Runtime(Protocol):
+    """The machinery behind a table's kernels, where there is something to say of it or to set."""
+
+    def describe(self) -> str:
+        """What `list` shows of it, on one line."""
+
+    def get_num_threads(self) -> int:
+        """How many threads a kernel uses at most."""
+
+    def set_num_threads(self, count: int) -> None:
+        """Use so many from now on."""
+
+    def release_memory(self) -> None:
+        """Give back memory that is kept for the next call."""
 
 
 @dataclass
@@ -25,6 +42,8 @@ class KernelTable:
         The highest is asked first.
     available : callable
         Returns ``True``, or the reason why the table cannot be used here.
+    runtime : Runtime, optional
+        Threads and memory of its own.
     """
 
     name: str
@@ -32,6 +51,7 @@ class KernelTable:
     kernels: Kernels | Callable[[], Kernels]
     priority: float = 0.0
     available: Callable[[], bool | str] = lambda: True
+    runtime: Runtime | None = None
 
     def load(self) -> Kernels:
         """The kernels, made now if they were not made yet."""

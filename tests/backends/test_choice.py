@@ -66,12 +66,12 @@ def test_arrays_that_exist_stay_where_they_are():
 def test_a_tables_name_means_its_backend_with_that_table_and_its_own():
     backends.register_table(backends.KernelTable("extra", "numpy", {"relu": lambda *a, **k: NotImplemented}))
     try:
-        relu = len(backends.get("numpy").resolve().single.get("relu", ()))
+        with cnnkit.use("numpy"):
+            own = len(backends.get("numpy").resolve().single.get("relu", ()))
         with cnnkit.use("extra"):
             assert made() == "numpy"
-            assert len(backends.get("numpy").resolve().single["relu"]) == relu
-        with cnnkit.use("numpy"):
-            assert len(backends.get("numpy").resolve().single.get("relu", ())) == relu - 1
+            assert len(backends.get("numpy").resolve().single["relu"]) == own + 1
+        assert len(backends.get("numpy").resolve().single["relu"]) >= own + 1
         with backends.tables():
             assert backends.get("numpy").resolve().single == {}
     finally:

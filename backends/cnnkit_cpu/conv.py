@@ -1,0 +1,146 @@
+"""Convolution alone, and with ReLU and pooling in one kernel; see ``src/geometry.h`` for how.
+
+Everything that depends on shapes and attributes alone is worked out once, in a `Plan`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnkit.shapes import conv2d_output_shape
+from cnnkit_cpu import library
+from cnnkit_cpu.library import Library, address
+from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
+
+PLANS = 512  # kept at most
+BYTE = np.dtype(np.uint8)
+NO_POOL, MAX_POOL, AVG_POOL = range(3)
+ALONE = ((1, 1), (1, 1), (1, 1))  # a pooling window's size, stride and dilation where there is none
+
+
+class Plan:
+    """A convolution of given shapes: the C++ plan, the shapes of results, and how much scratch it needs."""
+
+    def __init__(self, owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tuple, padding: tuple, dilation: tuple,
+                 groups: int, relu: bool, kind: int, pool: tuple):
+        self.shape, self.batch, self.weight = shape, x[0], weight
+        self.x = x
+        axes = [(ctypes.c_int * 9)(x[2 + i], weight[2 + i], stride[i], dilation[i], padding[i][0], *(p[i] for p in pool),
+                                   shape[2 + i]) for i in (0, 1)]
+        self._free = owner.conv_plan_free
+        self.handle = owner.conv_plan(x[1], weight[0], groups, relu, kind, *axes)
+        if not self.handle:
+            raise MemoryError(f"no memory for the plan of a convolution of {x} with {weight}")
+        self.forward, self.backward = owner.conv_forward, owner.conv_backward
+        self.bytes = (owner.conv_bytes(self.handle) * x[0],)
+        self.keeps_y = kind == NO_POOL and relu
+        self._rooms = owner.conv_forward_room, owner.conv_backward_room
+        self._threads = 0
+
+    def rooms(self, threads: int) -> tuple[int, int, int]:
+        """Floats of scratch that forward needs, and backward without and with the input's gradient."""
+        if threads != self._threads:
+            forward, backward = self._rooms
+            self._floats = forward(self.handle, threads), *(backward(self.handle, threads, self.batch, dx) for dx in (0, 1))
+            self._threads = threads
+        return self._floats
+
+    def __del__(self) -> None:
+        if getattr(self, "handle", None):
+            self._free(self.handle)
+
+
+def remember(owner: Library, key: tuple, make: Callable[[], Plan | None]) -> Any:
+    """The plan that the library keeps under `key`, made now if there is none."""
+    plans = owner.plans
+    try:
+        return plans[key]
+    except KeyError:
+        if len(plans) >= PLANS:
+            plans.clear()
+        plan = plans[key] = make()
+        return plan
+
+
+def plan_of(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bool, kind: int, pool: tuple) -> Plan | None:
+    """The plan for a call; ``None`` where there is nothing to compute, or the pooling window does not fit."""
+    owner = library.active
+
+    def make() -> Plan | None:
+        shape = conv2d_output_shape(x.shape, weight.shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
+        if kind != NO_POOL:
+            shape = (*shape[:2], *((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(shape[2:], *pool)))
+        if 0 in x.shape or 0 in weight.shape or min(shape) <= 0:
+            return None
+        return Plan(owner, x.shape, weight.shape, shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"], relu,
+                    kind, pool)
+    return remember(owner, (x.shape, weight.shape, *conv.values(), relu, kind, pool), make)
+
+
+def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool]) -> tuple:
+    """The result, and the function that makes the gradients."""
+    needs_x, needs_weight, needs_bias = needs
+    keep = needs_x or needs_weight or needs_bias
+    x, weight = packed(x), packed(weight)
+    bias = None if bias is None else packed(bias)
+    threads = library.threads
+    y = empty(plan.shape)
+    won = empty(plan.bytes, BYTE) if keep and plan.bytes[0] else None
+    room, at = scratch(plan.rooms(threads)[0])
+    plan.forward(threads, plan.handle, plan.batch, address(x), address(weight), None if bias is None else address(bias), address(y),
+                 None if won is None else address(won), at)
+    del room
+    if not keep:
+        return y, None
+    result = y if plan.keeps_y else None
+    x = x if needs_weight else None  # type: ignore[assignment]
+    weight = weight if needs_x else None  # type: ignore[assignment]
+
+    def backward(dy: np.ndarray) -> tuple:
+        threads = library.threads
+        dy = packed(dy)
+        dx = empty(plan.x) if needs_x else None
+        dweight = empty(plan.weight) if needs_weight else None
+        dbias = empty(plan.weight[:1]) if needs_bias else None
+        room, at = scratch(plan.rooms(threads)[1 + needs_x])
+        plan.backward(threads, plan.handle, plan.batch, *(None if a is None else address(a) for a in
+                      (x, weight, result, won, dy, dx, dweight, dbias)), at)
+        del room
+        return dx, dweight, dbias
+    return y, backward
+
+
+def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool], **conv: Any) -> tuple:
+    """See `cnnkit.ops.conv.conv2d`."""
+    if x.dtype != FLOAT:
+        return NotImplemented
+    plan = plan_of(x, weight, conv, False, NO_POOL, ALONE)
+    return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
+
+
+def conv2d_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
+                attrs: Sequence[Mapping[str, Any]]) -> tuple:
+    """``conv2d``, then ``relu``."""
+    if x.dtype != FLOAT:
+        return NotImplemented
+    plan = plan_of(x, weight, attrs[0], True, NO_POOL, ALONE)
+    return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
+
+
+def pooled(relu: bool, kind: int) -> Any:
+    """The kernel of a convolution, with or without ReLU, and a pooling without padding."""
+    def kernel(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
+               attrs: Sequence[Mapping[str, Any]]) -> tuple:
+        pool = attrs[-1]
+        size, stride = pool["kernel_size"], pool["stride"]
+        if (x.dtype != FLOAT or pool["padding"] != ((0, 0), (0, 0)) or pool["ceil_mode"]
+                or size[0] * size[1] > (254 if kind == MAX_POOL else 8) or pool.get("divisor_override") is not None
+                or size[0] * size[1] > 2 * stride[0] * stride[1]):  # windows that overlap much: better computed once
+            return NotImplemented
+        plan = plan_of(x, weight, attrs[0], relu, kind, (size, stride, pool.get("dilation", (1, 1))))
+        return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
+    return kernel

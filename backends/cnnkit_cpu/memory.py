@@ -1,0 +1,119 @@
+"""Memory for results and scratch, used again as soon as nobody holds it.
+
+Fresh memory costs a page fault for every 4 KiB, several times more than writing it. An array that `Pool.empty` hands out
+is a view of a larger one that the pool keeps; when the view and everything made from it are gone, nobody but the pool
+refers to that one, and it may be handed out again. There is nothing to give back, and nothing to forget.
+"""
+
+from __future__ import annotations
+
+import threading
+from math import prod
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from cnnkit_cpu.library import address
+
+PAGE = 1 << 16    # bytes: blocks are multiples of it; what is smaller is cheap to allocate
+LINE = 64         # bytes of a cache line: vectors that begin with one are loaded at once
+MOST = 1 << 30    # bytes that the pool keeps at most, in use or not
+FLOAT = np.dtype(np.float32)
+
+
+def _unused(blocks: list[np.ndarray], alone: int) -> np.ndarray | None:
+    """A block that only its list refers to, and this loop."""
+    for block in blocks:
+        if getrefcount(block) <= alone:
+            return block
+    return None
+
+
+def _references() -> int:
+    """What `getrefcount` says in `_unused` of a block that nobody holds: it depends on Python's version."""
+    blocks, count = [np.empty(1, np.uint8)], 0
+    while _unused(blocks, count) is None:
+        count += 1
+    return count
+
+
+class Pool:
+    """Blocks of memory by size, at most `most` bytes of them.
+
+    >>> pool = Pool(1 << 20)
+    >>> a = pool.empty((300, 100))
+    >>> a.shape, pool.held
+    ((300, 100), 131072)
+    >>> first = a.ctypes.data
+    >>> del a
+    >>> pool.empty((100, 300)).ctypes.data == first
+    True
+    """
+
+    def __init__(self, most: int = MOST):
+        self.most, self.held = most, 0
+        self._blocks: dict[int, list[np.ndarray]] = {}
+        self._alone = _references()
+        self._lock = threading.Lock()
+
+    def empty(self, shape: tuple[int, ...], dtype: Any = FLOAT) -> np.ndarray:
+        """An array with anything in it."""
+        nbytes = prod(shape) * dtype.itemsize
+        if nbytes < PAGE:
+            return np.empty(shape, dtype)
+        size = (nbytes + PAGE - 1) & -PAGE
+        with self._lock:
+            blocks = self._blocks.get(size)
+            if blocks is None:
+                blocks = self._blocks[size] = []
+            block = _unused(blocks, self._alone)
+            if block is None:
+                if self.held + size > self.most:
+                    self._trim()
+                    blocks = self._blocks.setdefault(size, [])
+                block = np.empty(size + LINE, np.uint8)
+                if self.held + size <= self.most:
+                    blocks.append(block)
+                    self.held += size
+            return np.ndarray(shape, dtype, block, -address(block) & (LINE - 1))
+
+    def _trim(self) -> None:
+        """Forget the blocks that nobody uses."""
+        for size, blocks in list(self._blocks.items()):
+            kept = []
+            while blocks:
+                if _unused(blocks[-1:], self._alone + 1) is None:
+                    kept.append(blocks[-1])
+                else:
+                    self.held -= size
+                blocks.pop()
+            if kept:
+                self._blocks[size] = kept
+            else:
+                del self._blocks[size]
+
+    def release(self) -> None:
+        """Give back all blocks; those in use live on as long as their arrays do."""
+        with self._lock:
+            self._blocks.clear()
+            self.held = 0
+
+
+pool = Pool()
+empty = pool.empty
+
+
+def scratch(floats: int) -> tuple[np.ndarray, int]:
+    """Memory to work in, to be held until the work is done, and its address."""
+    room = pool.empty((floats,))
+    return room, address(room)
+
+
+def packed(array: np.ndarray) -> np.ndarray:
+    """The array in C order: itself, or a copy."""
+    if array.flags.c_contiguous:
+        return array
+    copy = pool.empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy

@@ -1,0 +1,70 @@
+"""Pooling alone; see ``src/pool.h``. Windows that differ in what they are divided by, NaN and infinities are NumPy's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from cnnkit.ops.pool import ONE, both, divisors
+from cnnkit.shapes import pool2d_output_shape
+from cnnkit_cpu import library
+from cnnkit_cpu.conv import AVG_POOL, BYTE, MAX_POOL, Plan, remember
+from cnnkit_cpu.library import address
+from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
+
+LARGEST = 64  # elements of a window: vectors run over windows, and of large ones there are few
+
+
+def max_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stride: tuple, padding: tuple, dilation: tuple,
+               ceil_mode: bool) -> tuple:
+    """See `cnnkit.ops.pool.max_pool2d`."""
+    if x.dtype != FLOAT or 0 in x.shape or kernel_size[0] * kernel_size[1] > LARGEST:
+        return NotImplemented
+    return _pool(x, needs[0], MAX_POOL, (kernel_size, stride, dilation), padding, ceil_mode, 1.0)
+
+
+def avg_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stride: tuple, padding: tuple, ceil_mode: bool,
+               count_include_pad: bool, divisor_override: int | None) -> tuple:
+    """See `cnnkit.ops.pool.avg_pool2d`."""
+    if x.dtype != FLOAT or 0 in x.shape or kernel_size[0] * kernel_size[1] > LARGEST:
+        return NotImplemented
+    size = pool2d_output_shape(x.shape, kernel_size, stride, padding, ONE, ceil_mode)[2:]
+    counts = divisors(*both(x.shape, kernel_size, stride, padding, ONE, size), padding, count_include_pad, divisor_override)
+    if isinstance(counts, tuple):
+        return NotImplemented
+    return _pool(x, needs[0], AVG_POOL, (kernel_size, stride, ONE), padding, ceil_mode, float(counts))
+
+
+def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool, divisor: float) -> tuple:
+    owner, (N, C, H, W) = library.active, x.shape
+
+    def make() -> Plan:
+        size, stride, dilation = pool
+        *_, P, Q = pool2d_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
+        return Plan(owner, (N * C, 1, H, W), (1, 1, 1, 1), (N, C, P, Q), ONE, padding, ONE, 1, False, kind, pool)
+    plan = remember(owner, ("pool", x.shape, kind, pool, padding, ceil_mode), make)
+    threads = library.threads
+    x, y = packed(x), empty(plan.shape)
+    won = empty((N * C * owner.pool_bytes(plan.handle),), BYTE) if needed and kind == MAX_POOL else None
+    room, at = scratch(owner.pool_room(plan.handle, threads))
+    wild = owner.pool_forward(threads, plan.handle, N * C, address(x), address(y), None if won is None else address(won), divisor,
+                              at)
+    del room
+    if wild:
+        return NotImplemented
+    return y, _backward(plan, (N, C, H, W), won, divisor) if needed else None
+
+
+def _backward(plan: Plan, shape: tuple, won: np.ndarray | None, divisor: float) -> Callable:
+    owner = library.active
+
+    def backward(dy: np.ndarray) -> tuple:
+        threads = library.threads
+        dy, dx = packed(dy), empty(shape)
+        room, at = scratch(owner.pool_room(plan.handle, threads))
+        owner.pool_backward(threads, plan.handle, shape[0] * shape[1], address(dy), None if won is None else address(won), divisor,
+                            address(dx), at)
+        del room
+        return (dx,)
+    return backward

@@ -1,0 +1,25 @@
+// ReLU over flat arrays, in blocks.
+#pragma once
+
+#include "runtime.h"
+
+constexpr long BLOCK = 1 << 14;  // floats of a task
+
+// Run task(first, last) over blocks of count elements; small arrays stay on the calling thread.
+template <class Task>
+static void blocks(int threads, long count, Task task) {
+    parallel(count < 2 * BLOCK ? 1 : threads, (count + BLOCK - 1) / BLOCK,
+             [&](long i, int) { task(i * BLOCK, (i + 1) * BLOCK < count ? (i + 1) * BLOCK : count); });
+}
+
+EXPORT void relu_forward(int threads, long count, const float* x, float* y) {
+    blocks(threads, count, [=](long i, long end) {
+        for (; i < end; i++) y[i] = x[i] <= 0 ? 0.0f : x[i];
+    });
+}
+
+EXPORT void relu_backward(int threads, long count, const float* y, const float* dy, float* dx) {
+    blocks(threads, count, [=](long i, long end) {
+        for (; i < end; i++) dx[i] = y[i] <= 0 ? 0.0f : dy[i];
+    });
+}

@@ -1,0 +1,13 @@
+// Everything, once for each instruction set: avx512.cpp, avx2.cpp and generic.cpp include this and differ by their flags.
+#pragma once
+
+#include "activation.h"
+#include "conv_backward.h"
+#include "conv_forward.h"
+#include "gemm.h"
+#include "loss.h"
+#include "norm.h"
+#include "pool.h"
+#include "random.h"
+#include "runtime.h"
+#include "update.h"

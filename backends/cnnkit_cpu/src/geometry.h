@@ -1,0 +1,186 @@
+// A convolution and the pooling after it as flat loops: where everything lies in memory.
+//
+// An image is copied once into *phases*: with T = stride * pooling stride, pixel (h, w) of the padded image goes to
+// phase (h % T, w % T), place (h / T, w / T). Then whatever output (i, j) of the pooled map reads - filter element (r, s)
+// under element (a, b) of the pooling window - lies at the same offset from its own place i * pitch + j, for all outputs at
+// once. So vectors run over the places of a whole map, rows one after the other, at any kernel size, stride, padding,
+// dilation and pooling; between two rows lie `halo` places whose results are thrown away.
+#pragma once
+
+#include <new>
+#include <vector>
+
+#include "runtime.h"
+
+enum Pool { NO_POOL, MAX_POOL, AVG_POOL };
+
+struct Axis {
+    int length, kernel, stride, dilation, before;  // the image, the filter
+    int window, every, apart;                      // the pooling window's size, stride and dilation (1, 1, 1 without pooling)
+    int outputs;                                   // of the pooled map
+    int step, phases, halo, cells;
+
+    void finish() {
+        step = stride * every;
+        int reach = (window - 1) * apart * stride + (kernel - 1) * dilation;
+        phases = reach + 1 < step ? reach + 1 : step;
+        halo = reach / step;
+        cells = outputs + halo;
+    }
+    // What filter element r under window element a reads, from the output's own place: its phase and its cell.
+    int at(int a, int r) const { return a * apart * stride + r * dilation; }
+    int phase(int a, int r) const { return at(a, r) % step; }
+    int cell(int a, int r) const { return at(a, r) / step; }
+};
+
+struct Geometry {
+    int C, K, groups, relu, pool;
+    Axis h, w;
+    int Cg, Kg, taps, windows;  // channels and filters of a group, elements of a filter, elements of a pooling window
+    int pitch, plane, places;   // places of a row and of a phase, and how many of them from the first output to the last
+    int phases, channel;        // phases of an image, and floats of a channel
+    long image;                 // floats of an image's phases, and what vectors read beyond
+    int padded;                 // `places` rounded up to whole vectors
+    std::vector<int> offsets;   // [window][c, r, s]: what a window's element reads, in the phases of a group's channels
+
+    // The input's gradient reads the output's, spread over the pooling windows: [window][k] of `spread` floats each.
+    int margin, spread;
+    struct Back {
+        std::vector<int> offset;  // [k, window, r, s]: from a place of the phase to the output's place
+        std::vector<int> weight;  // ... and the filter element, counted from the group's first filter
+        int first, last;          // places of the phase that are pixels, and not padding
+    };
+    std::vector<Back> back;       // for each phase
+
+    int P() const { return h.outputs; }
+    int Q() const { return w.outputs; }
+};
+
+static int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
+
+constexpr int SLACK = 4 * W;  // what the micro-kernels may read beyond the end
+
+static void finish(Geometry& g) {
+    g.h.finish();
+    g.w.finish();
+    g.Cg = g.C / g.groups;
+    g.Kg = g.K / g.groups;
+    int R = g.h.kernel, S = g.w.kernel;
+    g.taps = g.Cg * R * S;
+    g.windows = g.h.window * g.w.window;
+    g.pitch = g.w.cells;
+    g.plane = g.h.cells * g.pitch;
+    g.places = (g.P() - 1) * g.pitch + g.Q();
+    g.padded = round_up(g.places, W);
+    g.phases = g.h.phases * g.w.phases;
+    g.channel = g.phases * g.plane;
+    g.image = (static_cast<long>(g.C) * g.channel + W - 1) / W * W + SLACK;
+    g.margin = round_up(g.h.halo * g.pitch + g.w.halo, W);  // so that whole vectors begin where a cache line does
+    g.spread = g.margin + round_up(g.plane, W) + SLACK;
+    g.back.resize(g.phases);
+    for (int phase = 0; phase < g.phases; phase++) {
+        const int down = phase / g.w.phases, before = g.h.before - down, after = g.h.before + g.h.length - 1 - down;
+        const int first = before <= 0 ? 0 : (before + g.h.step - 1) / g.h.step, last = after < 0 ? 0 : after / g.h.step + 1;
+        g.back[phase].first = (first < g.h.cells ? first : g.h.cells) * g.pitch;
+        g.back[phase].last = (last < g.h.cells ? last : g.h.cells) * g.pitch;
+    }
+    g.offsets.reserve(static_cast<size_t>(g.windows) * g.taps);
+    for (int a = 0; a < g.h.window; a++)
+        for (int b = 0; b < g.w.window; b++)
+            for (int c = 0; c < g.Cg; c++)
+                for (int r = 0; r < R; r++)
+                    for (int s = 0; s < S; s++)
+                        g.offsets.push_back(c * g.channel + (g.h.phase(a, r) * g.w.phases + g.w.phase(b, s)) * g.plane +
+                                            g.h.cell(a, r) * g.pitch + g.w.cell(b, s));
+    for (int k = 0; k < g.Kg; k++)
+        for (int a = 0; a < g.h.window; a++)
+            for (int b = 0; b < g.w.window; b++)
+                for (int r = 0; r < R; r++)
+                    for (int s = 0; s < S; s++) {
+                        Geometry::Back& to = g.back[g.h.phase(a, r) * g.w.phases + g.w.phase(b, s)];
+                        int shift = g.h.cell(a, r) * g.pitch + g.w.cell(b, s);
+                        to.offset.push_back(((a * g.w.window + b) * g.K + k) * g.spread + g.margin - shift);
+                        to.weight.push_back(k * g.taps + r * S + s);
+                    }
+}
+
+// The places of the image's row h, or none of it: row 0 is the first row of padding.
+INLINE void row_of(const Axis& axis, int padded, int& phase, int& cell) {
+    phase = padded % axis.step;
+    cell = padded / axis.step;
+}
+
+// Copy an image into phases; `phases` is zero where there is padding, and stays so.
+static void split(const Geometry& g, const float* x, float* phases) {
+    const Axis &h = g.h, &w = g.w;
+    for (int c = 0; c < g.C; c++)
+        for (int i = 0; i < h.length; i++) {
+            int phase, cell;
+            row_of(h, i + h.before, phase, cell);
+            if (phase >= h.phases || cell >= h.cells) continue;
+            const float* row = x + (static_cast<long>(c) * h.length + i) * w.length;
+            for (int t = 0; t < w.phases; t++) {
+                float* to = phases + static_cast<long>(c) * g.channel + (phase * w.phases + t) * g.plane + cell * g.pitch;
+                int first = t >= w.before ? 0 : (w.before - t + w.step - 1) / w.step;  // first cell in the image
+                int last = (w.length - 1 + w.before - t) / w.step;                     // and its last
+                if (w.length - 1 + w.before < t) continue;
+                if (last >= w.cells) last = w.cells - 1;
+                const float* from = row + t - w.before;
+                if (w.step == 1)
+                    for (int j = first; j <= last; j++) to[j] = from[j];
+                else if (w.step == 2)
+                    for (int j = first; j <= last; j++) to[j] = from[2 * j];
+                else
+                    for (int j = first; j <= last; j++) to[j] = from[static_cast<long>(j) * w.step];
+            }
+        }
+}
+
+// The reverse of `split` for one channel: pixels that no window reads get 0.
+static void join(const Geometry& g, const float* phases, float* x) {
+    const Axis &h = g.h, &w = g.w;
+    for (int i = 0; i < h.length; i++) {
+        int phase, cell;
+        row_of(h, i + h.before, phase, cell);
+        float* row = x + static_cast<long>(i) * w.length;
+        bool seen = phase < h.phases && cell < h.cells;
+        if (!seen || w.phases < w.step || w.cells * w.step < w.length + w.before)
+            for (int j = 0; j < w.length; j++) row[j] = 0;
+        if (!seen) continue;
+        for (int t = 0; t < w.phases; t++) {
+            if (w.length - 1 + w.before < t) continue;
+            const float* from = phases + (phase * w.phases + t) * g.plane + cell * g.pitch;
+            int first = t >= w.before ? 0 : (w.before - t + w.step - 1) / w.step;
+            int last = (w.length - 1 + w.before - t) / w.step;
+            if (last >= w.cells) last = w.cells - 1;
+            float* to = row + t - w.before;
+            if (w.step == 1)
+                for (int j = first; j <= last; j++) to[j] = from[j];
+            else if (w.step == 2)
+                for (int j = first; j <= last; j++) to[2 * j] = from[j];
+            else
+                for (int j = first; j <= last; j++) to[static_cast<long>(j) * w.step] = from[j];
+        }
+    }
+}
+
+// h and w: length, kernel, stride, dilation, padding before, pooling window, its stride, its dilation, outputs.
+EXPORT Geometry* conv_plan(int C, int K, int groups, int relu, int pool, const int* h, const int* w) {
+    Geometry* g = new (std::nothrow) Geometry{};
+    if (!g) return nullptr;
+    g->C = C, g->K = K, g->groups = groups, g->relu = relu, g->pool = pool;
+    int n = 0;
+    for (Axis* axis : {&g->h, &g->w}) {
+        const int* v = n++ ? w : h;
+        *axis = Axis{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], 0, 0, 0, 0};
+    }
+    try {
+        finish(*g);
+    } catch (const std::bad_alloc&) {
+        delete g;
+        return nullptr;
+    }
+    return g;
+}
+
+EXPORT void conv_plan_free(Geometry* g) { delete g; }

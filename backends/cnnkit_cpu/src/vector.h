@@ -1,0 +1,110 @@
+// Vectors of floats as wide as the instruction set's registers, by the compiler's vector extensions (GCC, Clang).
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#if defined(__AVX512F__)
+constexpr int BYTES = 64;
+#elif defined(__AVX__)
+constexpr int BYTES = 32;
+#else
+constexpr int BYTES = 16;
+#endif
+#if defined(__aarch64__)
+constexpr bool AARCH64 = true;
+#else
+constexpr bool AARCH64 = false;
+#endif
+constexpr int W = BYTES / 4;  // floats in a vector
+constexpr int REGISTERS = AARCH64 || BYTES == 64 ? 32 : 16;
+
+typedef float Floats __attribute__((vector_size(BYTES)));
+typedef int32_t Ints __attribute__((vector_size(BYTES)));
+typedef uint8_t Bytes __attribute__((vector_size(W)));
+typedef float AnyFloats __attribute__((vector_size(BYTES), aligned(4), may_alias));
+typedef int32_t AnyInts __attribute__((vector_size(BYTES), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE Floats splat(float a) { return a - Floats{}; }  // a - 0, not a + 0: -0 stays -0
+INLINE Ints splat_int(int32_t a) { return a - Ints{}; }
+INLINE Floats load(const float* p) { return *reinterpret_cast<const AnyFloats*>(p); }
+INLINE void store(float* p, Floats v) { *reinterpret_cast<AnyFloats*>(p) = v; }
+INLINE Floats choose(Ints mask, Floats a, Floats b) { return mask ? a : b; }
+
+// The first n < W floats, and zeros; memory beyond them is not touched.
+INLINE Floats load_part(const float* p, int n) {
+    Floats v{};
+    for (int i = 0; i < W; i++)
+        if (i < n) v[i] = p[i];
+    return v;
+}
+
+INLINE void store_part(float* p, Floats v, int n) {
+    for (int i = 0; i < W; i++)
+        if (i < n) p[i] = v[i];
+}
+
+// One byte for each lane.
+INLINE Ints load_bytes(const uint8_t* p) {
+    Bytes b;
+    std::memcpy(&b, p, W);
+    return __builtin_convertvector(b, Ints);
+}
+
+INLINE void store_bytes(uint8_t* p, Ints v) {
+    Bytes b = __builtin_convertvector(v, Bytes);
+    std::memcpy(p, &b, W);
+}
+
+// The sum of all lanes, in a tree: the same order wherever it is asked for.
+INLINE float total(Floats v) {
+    float a[W];
+    std::memcpy(a, &v, BYTES);
+    for (int n = W / 2; n; n /= 2)
+        for (int i = 0; i < n; i++) a[i] += a[i + n];
+    return a[0];
+}
+
+// Two vectors as one: lane i is half i / Half % 2 of a run of 2 * Half lanes, added to the other, from a or from b by turns.
+template <int Half, size_t... I>
+INLINE Floats halved(Floats a, Floats b, std::index_sequence<I...>) {
+    return __builtin_shufflevector(a, b, (int(I) / Half % 2 * W + int(I) / (2 * Half) * 2 * Half + int(I) % Half)...) +
+           __builtin_shufflevector(a, b, (int(I) / Half % 2 * W + int(I) / (2 * Half) * 2 * Half + int(I) % Half + Half)...);
+}
+
+// The sums of all lanes of up to W vectors at once, in the same tree as `total`; lane i is the sum of vector i.
+template <int N, int Half = W / 2>
+INLINE Floats totals(const Floats* v) {
+    if constexpr (Half == 0) {
+        return N > 0 ? v[0] : Floats{};
+    } else {
+        Floats level[Half];
+        for (int i = 0; i < Half; i++)
+            level[i] = i < N ? halved<Half>(v[i], i + Half < N ? v[i + Half] : Floats{}, std::make_index_sequence<W>{}) : Floats{};
+        return totals<(N < Half ? N : Half), Half / 2>(level);
+    }
+}
+
+constexpr float TAME = 1e15f;  // of numbers no larger than this, no sum of products overflows or is NaN
+
+// Whether all numbers are at most TAME in size: then the fast code, which ignores NaN and infinity, is right.
+INLINE bool tame(const float* p, long n) {
+    const Ints sign = splat_int(0x7fffffff), most = splat_int(0x58635fa9);  // 1e15's bits; NaN's are larger
+    Ints wild{};
+    long i = 0;
+    for (; i + W <= n; i += W) {
+        Ints bits = *reinterpret_cast<const AnyInts*>(p + i);
+        wild |= (bits & sign) > most;
+    }
+    int32_t any = 0;
+    for (int l = 0; l < W; l++) any |= wild[l];
+    for (; i < n; i++) {
+        int32_t bits;
+        std::memcpy(&bits, p + i, 4);
+        any |= (bits & 0x7fffffff) > 0x58635fa9 ? -1 : 0;
+    }
+    return any == 0;
+}
