@@ -78,6 +78,10 @@ class Optimizer:
         self._kinds.append(object)
         self._workspaces.append({})
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of: the kernels' workspaces are this optimizer's own, and hold addresses of its arrays."""
+        return {**self.__dict__, "_workspaces": [{} for _ in self._workspaces]}
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set them to zero."""
         for group in self.param_groups:

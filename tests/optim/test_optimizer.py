@@ -1,5 +1,8 @@
 """Optimizers: ten steps beside PyTorch's, their state, their groups, and what they refuse."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from loopback import loopback
@@ -245,6 +248,19 @@ def test_a_step_computes_what_waits_for_the_old_parameters(p):
             mode.depth -= 1
             deferral.flush()
     assert y.item() == 3.0
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(("name", "settings"), [("SGD", {"lr": 0.1, "momentum": 0.9}), ("Adam", {})])
+def test_a_copy_goes_on_by_itself_where_the_optimizer_was(copied, name, settings):
+    params = parameters("float32")
+    optimizer = getattr(optim, name)(params, **settings)
+    train(optimizer, params, 3)
+    other, others = copied((optimizer, params))
+    train(other, others, 4, first=3)
+    train(optimizer, params, 4, first=3)
+    for mine, theirs in zip(params, others):
+        assert mine.numpy().tobytes() == theirs.numpy().tobytes()
 
 
 def test_nothing_is_kept_for_kernels_of_the_state_before_a_load(p):

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from small_nets import Net, Probabilities
 
 pytest.importorskip("sklearn.base", reason="needs scikit-learn: pip install 'cnnkit[sklearn]'")
 
@@ -20,24 +21,6 @@ import cnnkit.functional as F
 from cnnkit import nn, optim
 from cnnkit.data import ArrayDataset, DataLoader, Dataset
 from cnnkit.sklearn import NeuralNetClassifier, NeuralNetRegressor
-
-
-class Net(nn.Module):
-    """Scores of ten classes, from images or from rows of 64."""
-
-    def __init__(self, hidden=32, dropout=0.0, outputs=10):
-        super().__init__()
-        self.fc1, self.fc2, self.dropout = nn.Linear(64, hidden), nn.Linear(hidden, outputs), nn.Dropout(dropout)
-
-    def forward(self, x):
-        return self.fc2(self.dropout(F.relu(self.fc1(x.reshape(x.shape[0], -1)))))
-
-
-class Probabilities(Net):
-    """The same, after softmax."""
-
-    def forward(self, x):
-        return F.softmax(super().forward(x), dim=1)
 
 
 @pytest.fixture(scope="module")
