@@ -40,7 +40,7 @@ SIGNATURES: dict[str, tuple[Any, tuple]] = {
     "sum_of": (ctypes.c_double, (L, P)),
     "scale_rows": (None, (I, L, L, P, P, I, P)),
     "sgd": (None, (I, L, P, P, P, P, P, P, F, F, F, F, I, I)),
-    "adam": (None, (I, L, P, P, P, P, P, P, P, P, F, F, F, F, I)),
+    "adam": (None, (I, L, P, P, P, P, P, P, P, P, F, F, F, F, F, F, I)),
     "pool_room": (L, (P, I)),
     "pool_bytes": (L, (P,)),
     "pool_forward": (I, (I, P, L, P, P, P, F, P)),

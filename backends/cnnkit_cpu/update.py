@@ -116,7 +116,7 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
             table[n] = address(state[name][i])
     shrink = 1 - lr * weight_decay if decoupled else 1.0
     library.active.adam(library.threads, group.count, group.sizes, group.params, group.grads, group.a, group.b,
-                        group.c if amsgrad else None, group.out, rates, beta1, beta2, 0.0 if decoupled else weight_decay, shrink,
-                        maximize)
+                        group.c if amsgrad else None, group.out, rates, beta1, beta2, 1 - beta1, 1 - beta2,
+                        0.0 if decoupled else weight_decay, shrink, maximize)
     del alive
     return new, state

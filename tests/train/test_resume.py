@@ -90,10 +90,11 @@ def test_weights_in_another_memory_layout_keep_it(tmp_path):
         result = run(callbacks, resume, model=model, optimizer="sgd")
         return model[0].weight.numpy().strides, result
 
-    strides, whole = go()
-    assert strides == (4, 16, 16, 48)
-    go([Checkpoint(tmp_path), At(13)])
-    again, resumed = go(resume=tmp_path)
+    with cnnkit.use("numpy"):  # other tables may have updates that write in C order
+        strides, whole = go()
+        assert strides == (4, 16, 16, 48)
+        go([Checkpoint(tmp_path), At(13)])
+        again, resumed = go(resume=tmp_path)
     assert again == strides
     assert_same(resumed, whole)
 

@@ -50,15 +50,14 @@ EXPORT void sgd(int threads, long arrays, const long* sizes, const float* const*
 }
 
 // Adam, AMSGrad and AdamW: m, v and the largest v (or null) are written. `rates` holds for each array the step's rate and
-// epsilon, with both bias corrections in them.
+// epsilon, with both bias corrections in them. left = 1 - beta, rounded once: 1 - 0.999f is 1e-5 off.
 EXPORT void adam(int threads, long arrays, const long* sizes, const float* const* params, const float* const* grads,
                  float* const* means, float* const* squares, float* const* largest, float* const* out, const float* rates,
-                 float beta1, float beta2, float weight_decay, float shrink, int maximize) {
+                 float beta1, float beta2, float left1, float left2, float weight_decay, float shrink, int maximize) {
     over_arrays(threads, arrays, sizes, [&](long i, long at, long end) {
         const float *p = params[i], *g = grads[i];
         float *m = means[i], *v = squares[i], *most = largest ? largest[i] : nullptr, *to = out[i];
         const float sign = maximize ? -1.0f : 1.0f, rate = rates[2 * i], eps = rates[2 * i + 1];
-        const float left1 = 1 - beta1, left2 = 1 - beta2;
         for (; at < end; at++) {
             const float d = sign * g[at] + (weight_decay != 0 ? weight_decay * p[at] : 0.0f);
             m[at] = beta1 * m[at] + left1 * d;

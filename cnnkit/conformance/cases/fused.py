@@ -76,10 +76,6 @@ CASES = (
     chain(CONV_NORM_RELU, "training-bias-stride-2", (2, 3, 5, 5), (4, 3, 3, 3), conv2d={"padding": SAME, "stride": (2, 2)}),
     chain(CONV_NORM_RELU, "eval", (2, 2, 5, 4), (3, 2, 3, 3), bias=False, batch_norm={"training": False}),
     chain(CONV_NORM_RELU, "batch-0", (0, 2, 4, 4), (3, 2, 3, 3)),
-    *(Case(("batch_norm", "relu"), name, (Draw(x), Draw(x[1:2]), Draw(x[1:2]), Draw(x[1:2], grad=False),
-                                          Draw(x[1:2], "positive", grad=False)), ({**BATCH_NORM, "training": training}, {}), SUMS,
-           (5, 0), smooth=False)
-      for name, x, training in (("training", (3, 2, 5, 4), True), ("eval", (2, 3, 4, 4), False), ("matrix", (6, 5), True))),
     chain(("conv2d", "avg_pool2d"), "common", (2, 2, 6, 7), (5, 2, 3, 3)),
     chain((*CONV_NORM_RELU, "max_pool2d"), "training", (2, 2, 6, 6), (3, 2, 3, 3), conv2d={"padding": SAME}),
     norm_relu("training", (3, 4, 5, 3), half=True),
