@@ -46,6 +46,22 @@ def test_the_last_block_of_a_pooling_over_more_than_2_to_the_31_elements_is_righ
     assert not dx.host[0, :, 0, 0].any()
 
 
+@pytest.mark.parametrize("groups", [1, 4], ids=["direct", "depthwise"])
+def test_the_last_block_of_a_convolution_over_more_than_2_to_the_31_elements_is_right(groups):
+    shape, rng = (3, 4, 14000, 14000), np.random.default_rng(0)
+    assert np.prod(shape, dtype=np.int64) > 2**31
+    values, gradient, weight = (rng.standard_normal(s).astype(np.float16) for s in ((4, 6, 6), (4, 4, 4), (4, 4 // groups, 3, 3)))
+    attrs = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": groups}
+    x, needs = last_pixels(shape, values), (True, False, False)
+    with sampled(-1):
+        (y,), backward = OPS["conv2d"](x, backends.get("emulator").asarray(weight), None, needs=needs, **attrs)
+        dx = backward(last_pixels(y.shape, gradient))[0]
+    right, backward = OPS["conv2d"].generic(values[None].astype(float), weight.astype(float), None, needs=needs, **attrs)
+    for got, wanted in ((y, right), (dx, backward(gradient[None].astype(float))[0])):
+        np.testing.assert_allclose(got.host[-1, :, -2:, -2:].astype(float), wanted[0, :, -2:, -2:], rtol=2e-3, atol=4e-3)
+        assert not got.host[0, :, 0, 0].any()
+
+
 def test_blocks_are_chosen_by_number_from_either_end():
     from cnnkit_emulator.device import EmulatedDevice
 
