@@ -44,9 +44,10 @@ class WeightedCrossEntropy:
     def __call__(self, output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """The mean loss; with a weight (N,) for each sample too, both weights are multiplied."""
         classes = self._weight(output)
-        if weight is None:
+        if weight is None and all(self.weights.values()):
             return F.cross_entropy(output, target, weight=classes)
-        return weighted_mean(F.cross_entropy(output, target, reduction="none"), classes[target] * weight)
+        own = classes[target]  # here, because the mean of F.cross_entropy is NaN for a batch of classes of weight 0
+        return weighted_mean(F.cross_entropy(output, target, reduction="none"), own if weight is None else own * weight)
 
     def size(self, target: Tensor, weight: Tensor | None = None) -> float:
         """What a batch counts for: the sum of its images' weights."""

@@ -44,6 +44,8 @@ class Run:
         The batches (images, targets, and sample weights where there are any) of the update that is being made.
     loss : Tensor
         Of the last batch; reading it waits for the device.
+    losses : list of Tensor
+        Of each of `inputs`.
     paused : bool
         Whether Ctrl-C or `pause` ends the run for now.
     """
@@ -68,6 +70,7 @@ class Run:
         self.epoch_lr = self.lr()
         self.inputs: list = []
         self.loss: Any = None
+        self.losses: list[Tensor] = []
         self._cut: Epoch | None = None
 
     # -- what callbacks may do ------------------------------------------------------------------------------------
@@ -137,6 +140,8 @@ class Run:
         if not self.tally.images:
             raise ValueError("the data hold no batch: there is nothing to train on")
         loss, accuracy = self.tally.read()  # waits for the device, so the clock is read after it
+        if not self.tally.total and not self.paused:
+            raise ValueError(f"every sample of epoch {self.epoch + 1} has weight 0: there is nothing to train on")
         self.seconds = time.perf_counter() - start
         figures: dict[str, Any] = {"loss": loss, "accuracy": accuracy, "lr": self.epoch_lr, "seconds": self.seconds,
                                    "images_per_second": self.tally.images / max(self.seconds, 1e-9)}
@@ -173,11 +178,14 @@ class Run:
     def _update(self) -> None:
         """Forward and backward through a group of batches, and one step of the optimizer."""
         sizes = [self._size(*targets) for _, *targets in self.inputs] if len(self.inputs) > 1 else []
+        total = sum(sizes) or 1  # 0 where every weight is
+        self.losses = []
         self.optimizer.zero_grad()
         for n, (x, y, *weight) in enumerate(self.inputs):
             output = self.model(x)
             self.loss = self.loss_function(output, y, *weight)
-            (self.loss * (sizes[n] / sum(sizes)) if sizes else self.loss).backward()
+            (self.loss * (sizes[n] / total) if sizes else self.loss).backward()
+            self.losses.append(self.loss.detach())
             self.tally.add(self.loss, output, y, *weight)
             self.shown.step(self.tally)
         if self.clip_norm is not None:

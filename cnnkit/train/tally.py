@@ -16,7 +16,7 @@ class Tally:
     def __init__(self) -> None:
         self.images = 0
         self._loss = 0.0
-        self._total = 0.0  # of the weights, each 1 where there are none
+        self.total = 0.0  # of the weights that were read, each 1 where there are none
         self._right = 0.0
         self._classified = 0.0
         self._unread: list[tuple[Any, Any]] = []  # mean loss of a batch, the sum of its weights
@@ -45,28 +45,28 @@ class Tally:
     def state(self) -> list[int | float]:
         """The sums so far, as plain numbers; waits for the device."""
         self.read()
-        return [self.images, self._loss, self._total, self._right, self._classified]
+        return [self.images, self._loss, self.total, self._right, self._classified]
 
     @classmethod
     def of(cls, state: list) -> Tally:
         """A tally that goes on from `state`."""
         tally = cls()
-        tally.images, tally._loss, tally._total, tally._right, tally._classified = state
+        tally.images, tally._loss, tally.total, tally._right, tally._classified = state
         return tally
 
     def read(self) -> tuple[float, float | None]:
-        """Mean loss and accuracy of everything counted so far."""
+        """Mean loss and accuracy of everything counted so far; NaN and ``None`` where nothing was, or only weights of 0."""
         for loss, total in self._unread:
             weight = _number(total)
             self._loss += _number(loss) * weight
-            self._total += weight
+            self.total += weight
         for hits, total in self._hits:
             self._right += _number(hits)
             self._classified += _number(total)
         self._unread, self._hits = [], []
-        if not self.images:
+        if not self.total:
             return float("nan"), None
-        return self._loss / self._total, self._right / self._classified if self._classified else None
+        return self._loss / self.total, self._right / self._classified if self._classified else None
 
 
 def _number(value: Any) -> float:

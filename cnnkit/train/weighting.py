@@ -9,13 +9,16 @@ __all__ = ["cross_entropy", "weighted_mean"]
 
 
 def weighted_mean(losses: Tensor, weight: Tensor | None = None) -> Tensor:
-    """sum(weight * losses) / sum(weight), for losses (N,) and weights (N,); the plain mean without weights.
+    """sum(weight * losses) / sum(weight), for losses (N,) and weights (N,); 0 where all weights are 0; without any the mean.
 
     >>> import cnnkit
     >>> weighted_mean(cnnkit.tensor([1.0, 5.0]), cnnkit.tensor([3.0, 1.0])).item()
     2.0
     """
-    return losses.mean() if weight is None else (losses * weight).sum() / weight.sum()
+    if weight is None:
+        return losses.mean()
+    total = weight.sum()
+    return (losses * weight).sum() / F.where(total == 0, total + 1, total)
 
 
 def cross_entropy(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -258,3 +258,46 @@ def test_the_epochs_loss_weighs_a_batch_by_the_sum_of_its_weights():
     scores = train.evaluate(model, Weighted(images, labels, np.array([3.0, 1.0], "float32"), size=1))
     each = [train.evaluate(model, (images[i:i + 1], labels[i:i + 1])) for i in (0, 1)]
     np.testing.assert_allclose(scores, np.average(each, axis=0, weights=[3, 1]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("class_weight", [None, {0: 2.0}])
+def test_batches_of_weight_0_change_nothing(accumulate, class_weight):
+    images, labels = datasets.digits(train=True).batch(range(64))
+
+    def run(first, batches):
+        random.seed(0)
+        model, weights = small(), np.r_[np.full(first, 0), np.ones(64 - first)].astype("float32")
+        loader = Weighted(images, labels, weights, size=16)
+        loader.batches = [loader.batches[n] for n in batches]
+        history = train.fit(model, loader, optimizer="sgd", accumulate_grad_batches=accumulate, class_weight=class_weight,
+                            validation=loader, progress=False)
+        return [history[0].loss, history[0].accuracy, history[0].val_loss, history[0].val_accuracy], model.state_dict()
+
+    (seen, one), (expected, other) = run(32, [0, 1, 2, 3]), run(32, [2, 3])
+    np.testing.assert_allclose(seen, expected, rtol=1e-6)
+    for name, value in one.items():
+        np.testing.assert_array_equal(value.numpy(), other[name].numpy(), err_msg=name)
+
+
+def test_an_epoch_of_weight_0_is_refused():
+    images, labels = datasets.digits(train=True).batch(range(32))
+    with pytest.raises(ValueError, match="every sample of epoch 1 has weight 0"):
+        train.fit(small(), Weighted(images, labels, np.zeros(32, "float32"), size=16), accumulate_grad_batches=2, progress=False)
+
+
+def test_a_batch_of_classes_of_weight_0_does_not_spoil_its_update():
+    images, labels = datasets.digits(train=True).batch(range(32))
+    labels = np.repeat([0, 1], 16)
+
+    def weights(chosen, **settings):
+        random.seed(0)
+        model = small()
+        loader = Weighted(images[chosen], labels[chosen], np.ones(len(chosen), "float32"), size=16)
+        loader.batches = [batch[:2] for batch in loader.batches]
+        train.fit(model, loader, class_weight={0: 0.0}, progress=False, **settings)
+        return model.state_dict()
+
+    one, other = weights(np.arange(32), accumulate_grad_batches=2), weights(np.arange(16, 32))
+    for name, value in one.items():
+        np.testing.assert_array_equal(value.numpy(), other[name].numpy(), err_msg=name)

@@ -51,9 +51,11 @@ class StopOnNaN(Callback):
     def on_before_optimizer_step(self, run: Run) -> None:
         if run.step % self.every_n_batches:
             return
-        where = f"in batch {run.batch + len(run.inputs)} of epoch {run.epoch + 1}"
-        loss = run.loss.item()
-        if not math.isfinite(loss):
+        losses = [loss.item() for loss in run.losses]
+        bad = next((n for n, loss in enumerate(losses) if not math.isfinite(loss)), None)
+        loss, number = losses[-1 if bad is None else bad], len(losses) if bad is None else bad + 1
+        where = f"in batch {run.batch + number} of epoch {run.epoch + 1}"
+        if bad is not None:
             raise FloatingPointError(f"the loss is {loss} {where}: {_culprit(run)}. Lower the learning rate (it is {run.lr():g}), "
                                      "or clip the gradients (fit(clip_norm=1.0))")
         grads = [(name, p.grad) for name, p in run.model.named_parameters() if p.grad is not None]

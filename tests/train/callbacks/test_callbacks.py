@@ -207,6 +207,13 @@ def test_a_gradient_that_is_no_number_is_found_before_it_reaches_the_weights():
     assert np.isfinite(model.features.conv1.weight.numpy()).all()
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_stop_on_nan_looks_at_each_batch_of_an_update():
+    factors = iter([1.0, float("nan"), 1.0])
+    with pytest.raises(FloatingPointError, match=r"the loss is nan in batch 2 of epoch 1: .*so the loss function made it"):
+        fit([StopOnNaN()], batch_size=16, accumulate_grad_batches=3, loss=lambda out, y: F.cross_entropy(out, y) * next(factors))
+
+
 def test_stop_on_nan_lets_good_runs_be():
     assert len(fit([StopOnNaN()])) == 2
 
