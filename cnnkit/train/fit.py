@@ -49,7 +49,8 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
         ``(x, y, weight)``, with a weight (N,) for each sample: the loss is called with all three, and the epoch's loss and
         accuracy are weighted.
     epochs : int
-        How often to go through the data; of a resumed run, those done before included.
+        How often to go through the data; of a resumed run, those done before included. It may be more than the run began
+        with, but not under a schedule that was made for so many epochs.
     batch_size : int
         Images a step, where `data` is no loader.
     optimizer : str or Optimizer
@@ -131,7 +132,8 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     moving, per_batch = (None, False) if scheduler is None else schedule(scheduler, scheduler_interval, optimizer, epochs, updates)
     called = [*callbacks, *([Diagnose()] if diagnose else [])]
     run = Run(model, optimizer, loader, _loss(loss, class_weight, loader), epochs=epochs, shown=reporter(progress),
-              validation=held_out, metrics=measured, scheduler=moving, per_batch=per_batch, accumulate=accumulate_grad_batches,
+              validation=held_out, metrics=measured, scheduler=moving, per_batch=per_batch,
+              planned=epochs if isinstance(scheduler, str) and scheduler != "plateau" else None, accumulate=accumulate_grad_batches,
               clip_norm=clip_norm, clip_value=clip_value, ema=None if ema is None else EMA(model, ema),
               callbacks=sorted(called, key=lambda callback: isinstance(callback, Checkpoint)))
     return run.go(_state(resume, run))

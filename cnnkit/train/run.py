@@ -36,6 +36,8 @@ class Run:
         What it is made of.
     epochs, epoch : int
         How many are to be done, and how many are.
+    planned : int or None
+        How many the schedule was made for, where it spans the whole run.
     batch, step : int
         Batches of this epoch, and updates of the whole run, that are done.
     history : History
@@ -52,11 +54,11 @@ class Run:
 
     def __init__(self, model: Module, optimizer: optim.Optimizer, loader: Any, loss: Loss, *, epochs: int, shown: Reporter,
                  validation: Any = None, metrics: dict[str, Any] | None = None, scheduler: Any = None, per_batch: bool = False,
-                 accumulate: int = 1, clip_norm: float | None = None, clip_value: float | None = None, ema: EMA | None = None,
-                 callbacks: Sequence[Callback] = ()):
+                 planned: int | None = None, accumulate: int = 1, clip_norm: float | None = None,
+                 clip_value: float | None = None, ema: EMA | None = None, callbacks: Sequence[Callback] = ()):
         self.model, self.optimizer, self.loader, self.loss_function, self.epochs = model, optimizer, loader, loss, epochs
         self.shown, self.validation, self.metrics = shown, validation, metrics or {}
-        self.scheduler, self.per_batch, self.ema = scheduler, per_batch, ema
+        self.scheduler, self.per_batch, self.planned, self.ema = scheduler, per_batch, planned, ema
         self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
         self.callbacks = list(callbacks)
         self._hooks = {hook: [getattr(c, hook) for c in self.callbacks if getattr(type(c), hook) is not getattr(Callback, hook)]

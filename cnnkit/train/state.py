@@ -26,7 +26,8 @@ def state_of(run: Run) -> dict[str, Any]:
         "epoch": run.epoch, "batch": run.batch, "step": run.step,
         "model": {name: Tensor(value.array) for name, value in _values(run)},
         "optimizer": {"name": type(run.optimizer).__name__, "state": run.optimizer.state_dict()},
-        "scheduler": None if run.scheduler is None else {"name": type(run.scheduler).__name__, "state": run.scheduler.state_dict()},
+        "scheduler": None if run.scheduler is None else {"name": type(run.scheduler).__name__, "state": run.scheduler.state_dict(),
+                                                         "epochs": run.planned},
         "ema": None if run.ema is None else run.ema.state_dict(),
         "random": random.get_state(),
         "data": _shape_of(loader),
@@ -100,6 +101,8 @@ def _check(run: Run, state: Mapping[str, Any]) -> None:
         need(f"number of {name}" if name != "batch size" else name, state["data"][name], value)
     need("optimizer", state["optimizer"]["name"], type(run.optimizer).__name__)
     need("scheduler", state["scheduler"] and state["scheduler"]["name"], run.scheduler and type(run.scheduler).__name__)
+    if run.scheduler is not None:
+        need("schedule's number of epochs", state["scheduler"].get("epochs"), run.planned)
     need("average of weights (ema)", state["ema"] is not None, run.ema is not None)
     need("kind of data", "a DataLoader" if state["loader"] else "no DataLoader",
          "a DataLoader" if hasattr(run.loader, "skip") else "no DataLoader")

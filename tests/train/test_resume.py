@@ -136,6 +136,20 @@ def test_epochs_can_be_added(tmp_path):
     assert_same(run(resume=tmp_path, epochs=3), whole)
 
 
+@pytest.mark.parametrize("name", ["cosine", "one-cycle", "step"])
+def test_epochs_cannot_be_added_to_a_schedule_that_spans_them(tmp_path, name):
+    run([Checkpoint(tmp_path)], epochs=2, scheduler=name)
+    with pytest.raises(ValueError, match="schedule's number of epochs was 2, and now it is 3"):
+        run(resume=tmp_path, epochs=3, scheduler=name)
+
+
+@pytest.mark.parametrize("scheduler", ["plateau", lambda o: lr_scheduler.StepLR(o, 1)])
+def test_epochs_can_be_added_to_other_schedules(tmp_path, scheduler):
+    whole = run(epochs=3, scheduler=scheduler)
+    run([Checkpoint(tmp_path)], epochs=2, scheduler=scheduler)
+    assert_same(run(resume=tmp_path, epochs=3, scheduler=scheduler), whole)
+
+
 def test_early_stopping_stays_stopped_and_restores_its_best_weights_again(tmp_path):
     def callbacks():
         return [EarlyStopping("loss", patience=1, min_delta=9), Checkpoint(tmp_path)]
