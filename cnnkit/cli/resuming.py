@@ -30,7 +30,7 @@ def checkpointing(console: Console, target: Path, settings: dict[str, Any], resu
     earlier, noted = checkpoints.numbered(folder), folder / "run.toml"
     fixed = {name: value for name, value in settings.items() if name not in MAY_CHANGE}
     if resume and earlier:
-        before = tomllib.loads(noted.read_text(encoding="utf-8"))
+        before = _read(noted)
         now = tomllib.loads(export(fixed))
         for name in [*before, *now]:
             if before.get(name) != now.get(name):
@@ -44,12 +44,25 @@ def checkpointing(console: Console, target: Path, settings: dict[str, Any], resu
             console.print(f"Beginning anew: the unfinished run in {folder} is dropped (--resume would go on with it)",
                           soft_wrap=True)
             clear(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        noted.write_text(export(fixed) + "\n", encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            noted.write_text(export(fixed) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ValueError(f"the settings that --resume compares, {noted}, could not be written ({error.strerror or error}): "
+                             "free some space, or name a file in another folder with --out") from None
     kept = Checkpoint(folder, every_n_epochs=None, every_n_seconds=EVERY,
                       on_error=lambda error: error_screen().print(f"cnnkit: {error}"))
     kept.hint = f"what was learnt is kept, and this goes on from there:\n    {command}"
     return kept, resume and bool(earlier)
+
+
+def _read(noted: Path) -> dict[str, Any]:
+    """The settings that the run began with."""
+    try:
+        return tomllib.loads(noted.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"--resume: {noted}, the settings that the run began with, cannot be read ({error}); put it back, or "
+                         "leave --resume out to begin anew") from None
 
 
 def clear(folder: Path) -> None:

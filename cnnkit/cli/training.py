@@ -62,7 +62,7 @@ def train(
     from cnnkit.train.callbacks import EarlyStopping
     from cnnkit.train.schedules import SCHEDULES
 
-    if not lr <= LARGEST_LR:
+    if not 0 <= lr <= LARGEST_LR:
         raise ValueError(f"--lr {lr:g}: a learning rate is a number from 0 to {LARGEST_LR:g}, such as 0.001")
     if schedule is not None and schedule not in SCHEDULES:
         raise ValueError(f"--schedule: there is no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
@@ -137,8 +137,12 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
         whole = sum(row.val_loss is not None for row in history)
 
         def save(accuracy: float | None) -> Path:
-            return save_model(network, target, classes, accuracy=accuracy, history=history.as_dicts(),
-                              training={**facts, "epochs": whole, "interrupted": history.interrupted})
+            try:
+                return save_model(network, target, classes, accuracy=accuracy, history=history.as_dicts(),
+                                  training={**facts, "epochs": whole, "interrupted": history.interrupted})
+            except OSError as error:
+                raise ValueError(f"the model {target} could not be written ({error.strerror or error}): free some space and give "
+                                 "the same command with --resume, which goes on from the last checkpoint") from None
 
         best = stopping is not None and stopping.best_epoch > 0 and not history.interrupted  # whose weights the model has then
         last = stopping.best_epoch - 1 if best and stopping is not None else -1

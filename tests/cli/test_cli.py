@@ -123,7 +123,7 @@ def test_version_and_help(capsys):
     (["train", "digits", "--epoch", "3"], ["No such option", "--epochs"]),
     (["train", "digits", "--epochs", "-1"], ["--epochs"]),
     (["train", "digits", "--lr", "fast"], ["--lr"]),
-    (["train", "digits", "--lr", "-1", "--epochs", "1"], ["-1"]),
+    (["train", "digits", "--lr", "-1", "--epochs", "1"], ["--lr -1", "from 0 to 1000"]),
     (["train", "digits", "--lr", "inf"], ["--lr inf", "from 0 to 1000"]),
     (["train", "digits", "--lr", "1e30"], ["--lr 1e+30", "from 0 to 1000"]),
     (["train", "digits", "--size", "16"], ["--size", "digits"]),

@@ -1,5 +1,6 @@
 """`cnnkit train --resume`: stopped or killed, the same command goes on to the same model; other options are refused."""
 
+import errno
 import json
 import signal
 import subprocess
@@ -61,12 +62,49 @@ def test_resume_without_a_checkpoint_begins_at_the_beginning(whole, capsys):
     assert Path("net.safetensors").read_bytes() == whole[0]
 
 
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(b"\xff"),
+                                    lambda file: file.write_text("a = [")])
+def test_settings_that_cannot_be_read_are_named(damage, monkeypatch, capsys):
+    at_batch(monkeypatch, 20, times=1)
+    assert run([*TRAIN, "--out", "net"]) == 0
+    damage(Path("net.checkpoints/run.toml"))
+    assert run([*TRAIN, "--out", "net", "--resume"]) == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert "--resume: net.checkpoints/run.toml, the settings that the run began with, cannot be read" in message
+    assert message.endswith("leave --resume out to begin anew")
+
+
+def test_settings_that_cannot_be_written_are_named(monkeypatch, capsys):
+    def full(path, text, **more):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert run([*TRAIN, "--out", "net"]) == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert "net.checkpoints/run.toml, could not be written (No space left on device): free some space, or name a file" in message
+
+
+def test_a_model_that_cannot_be_written_is_named_and_its_checkpoint_kept(whole, monkeypatch, capsys):
+    def full(*arguments, **more):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cnnkit.safetensors.save_model", full)
+        assert run([*TRAIN, "--out", "net"]) == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert "the model net.safetensors could not be written (No space left on device): free some space" in message
+    assert run([*TRAIN, "--out", "net", "--resume"]) == 0
+    assert "Going on from" in capsys.readouterr().out
+    assert Path("net.safetensors").read_bytes() == whole[0]
+
+
 def test_other_options_than_the_stopped_runs_are_refused(monkeypatch, capsys, whole):
     at_batch(monkeypatch, 20, times=1)
     assert run([*TRAIN, "--out", "net"]) == 0
     capsys.readouterr()
     for option, message in (("--lr 0.1", "has lr = 0.001, and this command 0.1"),
                             ("--val 0.1", "has val = its default, and this command 0.1"),
+                            ("--epochs 9", "its schedule's number of epochs was 3, and now it is 9"),
                             ("--schedule cosine", "has schedule = one-cycle, and this command cosine")):
         assert run([*TRAIN, "--out", "net", *option.split(), "--resume"]) == 2
         assert message in capsys.readouterr().err
