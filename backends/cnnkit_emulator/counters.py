@@ -111,7 +111,7 @@ def main(
     except (ValueError, RuntimeError) as error:  # not known, or not available
         raise typer.BadParameter(f"--backend {backend}: {error}") from None
     if target.backend.name != "emulator":
-        raise typer.BadParameter(f"--backend {backend} does not run on the emulator, which alone counts: name a table of its kernels")
+        raise typer.BadParameter(f"--backend {backend} does not run on the emulator; name it, or a table of its kernels")
     with target.entered():
         chosen = [case for case in cases(target) if op in ("", *case.ops)]
         if not chosen:
