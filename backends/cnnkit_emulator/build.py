@@ -159,7 +159,11 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
 
 def with_lines(library: ctypes.CDLL, message: str) -> str:
     """A message with ``file:line`` for each ``+0x...`` in the library, where addr2line is at hand and the build has lines."""
-    return re.sub(r"\+(0x[0-9a-f]+)", lambda found: line_of(library, int(found.group(1), 16)) or found.group(0), message)
+    known = "traced() has the line" if shutil.which("addr2line") else "addr2line, of binutils, finds the line"
+
+    def named(found: re.Match) -> str:
+        return line_of(library, int(found.group(1), 16)) or f"{found.group(0)} ({known})"
+    return re.sub(r"\+(0x[0-9a-f]+)", named, message)
 
 
 @functools.cache
@@ -170,6 +174,6 @@ def line_of(library: ctypes.CDLL, offset: int) -> str:
         return ""
     done = subprocess.run([command, "-i", "-e", library._name, hex(offset)], capture_output=True, text=True, check=False)
     inside = [place.rsplit("/", 1)[-1].split(" ")[0] for place in done.stdout.splitlines()]
-    inside = [place for place in inside if not place.startswith(("?", "cuda_shim.h", "table.h", "emulated.h"))]
+    inside = [place for place in inside if not place.startswith(("?", ":", "cuda_shim.h", "table.h", "emulated.h"))]
     callers = [place for place in inside if not place.startswith("prims.cuh")]  # what every kernel uses tells little
     return f"{inside[0]} (from {callers[0]})" if callers and callers[0] != inside[0] else "".join(inside[:1])

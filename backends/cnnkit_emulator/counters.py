@@ -106,7 +106,12 @@ def main(
     """Count what every CUDA kernel would move on a GPU."""
     if write and (op or backend != "emulator"):
         raise typer.BadParameter("--write needs every op of the emulator: leave --op and --backend out")
-    target = Target(backend)
+    try:
+        target = Target(backend)
+    except (ValueError, RuntimeError) as error:  # not known, or not available
+        raise typer.BadParameter(f"--backend {backend}: {error}") from None
+    if target.backend.name != "emulator":
+        raise typer.BadParameter(f"--backend {backend} does not run on the emulator; name it, or a table of its kernels")
     with target.entered():
         chosen = [case for case in cases(target) if op in ("", *case.ops)]
         if not chosen:

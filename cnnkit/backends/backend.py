@@ -172,7 +172,10 @@ class Backend:
             from cnnkit.backends.registry import kernel_tables
 
             resolved = self.__dict__.setdefault("_resolved", {})
-            resolved[selection] = Tables.of(t for t in kernel_tables(self.name) if selection is None or t.name in selection)
+            found = kernel_tables(self.name)
+            if selection is not None:  # what is named first is asked first: use("mine") prefers "mine" to the backend's own
+                found = sorted((t for t in found if t.name in selection), key=lambda t: selection.index(t.name))
+            resolved[selection] = Tables.of(found)
             return resolved[selection]
 
     def __repr__(self) -> str:

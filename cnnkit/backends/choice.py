@@ -100,11 +100,11 @@ class use:
 @contextmanager
 def tables(*names: str) -> Iterator[None]:
     """Serve ops from these kernel tables only, in this thread, until the block's end; none means generic ops only."""
-    known = {t.name for t in kernel_tables()}
+    known = [t.name for t in kernel_tables()]
     unknown = [n for n in names if n not in known]
     if unknown:
         raise ValueError(f"there is no kernel table {unknown[0]!r}; there are {', '.join(sorted(known)) or 'none'}")
-    before, local.tables = local.tables, names or ("",)
+    before, local.tables = local.tables, tuple(name for name in known if name in names) or ("",)  # by priority
     try:
         yield
     finally:

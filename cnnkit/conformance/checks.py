@@ -75,8 +75,8 @@ def compare(what: str, case: Any, target: Target, actual: Array | None, wanted: 
     if not close.all():
         worst = tuple(int(i) for i in np.argwhere(~close)[np.argmax(np.nan_to_num(distance[~close], nan=np.inf))])
         raise AssertionError(f"{what} is wrong at {np.count_nonzero(~close)} of {close.size} places; at {worst} it is "
-                             f"{got[worst]:.9g}, and must be {wanted[worst]:.9g} ({dtype}: rtol {rtol:g}, atol {atol:g}, because "
-                             f"of {case.tolerance.reason})")
+                             f"{got[worst]:.9g}, and must be {wanted[worst]:.9g} ({dtype}: rtol {rtol:g}, atol {atol:g}; "
+                             f"{case.tolerance.reason})")
 
 
 def compare_gradients(case: Case, target: Target, gradients: Sequence, wanted: Sequence, needs: Sequence[bool], dtype: str) -> None:

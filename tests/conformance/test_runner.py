@@ -25,6 +25,17 @@ def test_a_backend_that_gets_everything_right_is_ok():
     assert report.lines()[-1].startswith(f"numpy: {len(report.outcomes)} cases passed, 0 failed, 0 declared gaps")
 
 
+def test_a_wrong_kernel_for_an_op_that_the_backend_serves_too_is_asked_and_reported():
+    wrong = backends.KernelTable("wrong", "numpy", {"relu": lambda x, *, needs: (np.maximum(x, 0) + 1, lambda dy: (dy,))})
+    backends.register_table(wrong)
+    try:
+        lines = "\n".join(conformance.run("wrong", ops=["relu"]).lines())
+    finally:
+        backends.register_table(remove="wrong")
+    assert "output 0 is wrong at 120 of 120 places; at (" in lines
+    assert "(float32: rtol 0, atol 0; nothing is rounded: values are" in lines
+
+
 def test_a_backend_of_a_third_party_is_checked_without_being_registered(incomplete):
     assert conformance.run(incomplete, ops=["tanh"]).ok
 

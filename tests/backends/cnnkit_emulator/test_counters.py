@@ -74,3 +74,10 @@ def test_a_table_of_somebody_else_is_counted(command):
         assert re.search(r"mine .*relu", done.output), done.output
     finally:
         backends.register_table(remove="mine")
+
+
+@pytest.mark.parametrize(("name", "message"), [("numpy", "does not run on the emulator"), ("nobody", "there is no backend")])
+def test_a_backend_that_is_not_emulated_is_refused(command, name, message):
+    done = command("--backend", name)
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.replace("\u2502", " ").split())

@@ -82,6 +82,15 @@ def test_a_fault_is_named_with_its_line(name, by, what, message):
         launch(name, by, what)
 
 
+def test_a_crash_of_a_build_without_lines_says_how_to_get_one():
+    from cnnkit_emulator.device import KernelFault
+
+    y, backend = backends.get("emulator").cuda.empty((33,), "float32"), backends.get("emulator")
+    with pytest.raises(KernelFault, match=r"memory that is not there at \+0x[0-9a-f]+ \(traced\(\) has the line\)"):
+        backend.cuda.run(SOURCE, NAMES, "nowhere", (1, 1, 1), (8, 1, 1), [backend.asarray(X), y, np.int32(4096)],
+                         [False, True, False])
+
+
 def test_each_kind_is_watched_only_when_asked():
     np.testing.assert_array_equal(launch("vectors", 1, "races")[:32], X[1:33])
     np.testing.assert_array_equal(launch("tile", 0, "alignment")[:32], X[:32])
