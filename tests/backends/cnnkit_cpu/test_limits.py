@@ -1,5 +1,7 @@
 """Where numbers are large: sums of many terms keep their digits, and absurd settings are NumPy's."""
 
+import sys
+
 import numpy as np
 import pytest
 from cnnkit_cpu import conv, library
@@ -64,15 +66,20 @@ def test_absurd_strides(stride):
 def test_a_plans_room_is_that_of_the_threads_asked_for():
     plan = conv.Plan(library.active, (4, 3, 8, 8), (5, 3, 3, 3), (4, 5, 6, 6), (1, 1), ((0, 0), (0, 0)), (1, 1), 1, False,
                      conv.NO_POOL, conv.ALONE)
-    one, real = plan.rooms(1), library.active.conv_backward_room
-    others = []
+    one, two = plan.rooms(1), plan.rooms(2)
+    plan.rooms(1)
 
-    def interrupted(*arguments):  # another thread asks for other numbers in between
-        plan._rooms = plan._rooms[0], real
-        others.append(plan.rooms(1))
-        return real(*arguments)
-    plan._rooms = plan._rooms[0], interrupted
-    two = plan.rooms(2)
-    assert set(others) == {one}
-    assert (plan.rooms(2), plan.rooms(1)) == (two, one)
+    def between(frame, event, argument):  # another thread asks for another number between any two lines
+        if frame.f_code is conv.Plan.rooms.__code__ and event == "line":
+            sys.settrace(None)
+            assert plan.rooms(1) == one
+            sys.settrace(between)
+        return between
+    before = sys.gettrace()
+    sys.settrace(between)
+    try:
+        got = plan.rooms(2)
+    finally:
+        sys.settrace(before)
+    assert (got, plan.rooms(2), plan.rooms(1)) == (two, two, one)
     assert all(b > a for a, b in zip(one, two))
