@@ -6,6 +6,7 @@ Everything that depends on shapes and attributes alone is worked out once, in a 
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,19 +40,36 @@ class Plan:
         self.bytes = (owner.conv_bytes(self.handle) * x[0],)
         self.keeps_y = kind == NO_POOL and relu
         self._rooms = owner.conv_forward_room, owner.conv_backward_room
-        self._threads = 0
+        self._known = 0, (0, 0, 0)  # threads, and what `rooms` says of them: one tuple, for threads may set the number meanwhile
 
     def rooms(self, threads: int) -> tuple[int, int, int]:
         """Floats of scratch that forward needs, and backward without and with the input's gradient."""
-        if threads != self._threads:
+        known, floats = self._known
+        if threads != known:
             forward, backward = self._rooms
-            self._floats = forward(self.handle, threads), *(backward(self.handle, threads, self.batch, dx) for dx in (0, 1))
-            self._threads = threads
-        return self._floats
+            floats = forward(self.handle, threads), *(backward(self.handle, threads, self.batch, dx) for dx in (0, 1))
+            self._known = threads, floats
+        return floats
 
     def __del__(self) -> None:
         if getattr(self, "handle", None):
             self._free(self.handle)
+
+
+def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int,
+              relu: bool, kind: int, pool: tuple) -> Plan | None:
+    """The plan, or ``None`` where its offsets are no 32-bit numbers: at absurd strides, or images of gigabytes."""
+    floats, largest = 1, 0
+    for i in (0, 1):
+        window, every, apart = (p[i] for p in pool)
+        step, reach = stride[i] * every, (window - 1) * apart * stride[i] + (weight[2 + i] - 1) * dilation[i]
+        cells = shape[2 + i] + reach // step
+        floats *= (cells + 64) * min(step, reach + 1)
+        largest = max(largest, step, reach, x[2 + i] + sum(padding[i]), stride[i], dilation[i], every, apart)
+    windows = pool[0][0] * pool[0][1]
+    if max(largest, floats * max(x[1], weight[0] * windows), windows * math.prod(weight)) >= 2**31:
+        return None
+    return Plan(owner, x, weight, shape, stride, padding, dilation, groups, relu, kind, pool)
 
 
 def remember(owner: Library, key: tuple, make: Callable[[], Plan | None]) -> Any:
@@ -76,8 +94,8 @@ def plan_of(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bo
             shape = (*shape[:2], *((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(shape[2:], *pool)))
         if 0 in x.shape or 0 in weight.shape or min(shape) <= 0:
             return None
-        return Plan(owner, x.shape, weight.shape, shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"], relu,
-                    kind, pool)
+        return make_plan(owner, x.shape, weight.shape, shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"],
+                         relu, kind, pool)
     return remember(owner, (x.shape, weight.shape, *conv.values(), relu, kind, pool), make)
 
 

@@ -110,7 +110,8 @@ def _find() -> tuple[dict[str, Library], str]:
 
 libraries, REASON = _find()
 active: Library = next(iter(libraries.values()), None)  # type: ignore[assignment]
-threads = active.cpu_threads() if active else 1
+MOST_THREADS = 1024
+threads = min(active.cpu_threads(), MOST_THREADS) if active else 1
 _lock = threading.Lock()
 
 
@@ -169,8 +170,10 @@ class Runtime:
         return threads
 
     def set_num_threads(self, count: int) -> None:
-        """Use so many from now on."""
+        """Use so many from now on; each has memory of its own, and OpenMP ends the process where it cannot start one."""
         global threads  # noqa: PLW0603
+        if count > MOST_THREADS:
+            raise ValueError(f"set_num_threads needs at most {MOST_THREADS} threads; got {count}")
         threads = count
 
     def release_memory(self) -> None:

@@ -7,6 +7,7 @@ refers to that one, and it may be handed out again. There is nothing to give bac
 
 from __future__ import annotations
 
+import os
 import threading
 from math import prod
 from sys import getrefcount
@@ -55,7 +56,7 @@ class Pool:
         self.most, self.held = most, 0
         self._blocks: dict[int, list[np.ndarray]] = {}
         self._alone = _references()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal or the garbage collector may come back here while it is held
 
     def empty(self, shape: tuple[int, ...], dtype: Any = FLOAT) -> np.ndarray:
         """An array with anything in it."""
@@ -64,17 +65,13 @@ class Pool:
             return np.empty(shape, dtype)
         size = (nbytes + PAGE - 1) & -PAGE
         with self._lock:
-            blocks = self._blocks.get(size)
-            if blocks is None:
-                blocks = self._blocks[size] = []
-            block = _unused(blocks, self._alone)
+            block = _unused(self._blocks.get(size, []), self._alone)
             if block is None:
                 if self.held + size > self.most:
                     self._trim()
-                    blocks = self._blocks.setdefault(size, [])
                 block = np.empty(size + LINE, np.uint8)
                 if self.held + size <= self.most:
-                    blocks.append(block)
+                    self._blocks.setdefault(size, []).append(block)
                     self.held += size
             return np.ndarray(shape, dtype, block, -address(block) & (LINE - 1))
 
@@ -99,9 +96,19 @@ class Pool:
             self._blocks.clear()
             self.held = 0
 
+    def hold(self) -> None:
+        """Keep other threads out until `let`: a child forked while one of them is inside would wait for it for ever."""
+        self._lock.acquire()
+
+    def let(self) -> None:
+        """Let them in again."""
+        self._lock.release()
+
 
 pool = Pool()
 empty = pool.empty
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=pool.hold, after_in_parent=pool.let, after_in_child=pool.let)
 
 
 def scratch(floats: int) -> tuple[np.ndarray, int]:
@@ -111,8 +118,9 @@ def scratch(floats: int) -> tuple[np.ndarray, int]:
 
 
 def packed(array: np.ndarray) -> np.ndarray:
-    """The array in C order: itself, or a copy."""
-    if array.flags.c_contiguous:
+    """The array in C order and aligned: itself, or a copy."""
+    flags = array.flags
+    if flags.c_contiguous and flags.aligned:
         return array
     copy = pool.empty(array.shape, array.dtype)
     copy[...] = array

@@ -9,7 +9,7 @@ import numpy as np
 from cnnkit.ops.pool import ONE, both, divisors
 from cnnkit.shapes import pool2d_output_shape
 from cnnkit_cpu import library
-from cnnkit_cpu.conv import AVG_POOL, BYTE, MAX_POOL, Plan, remember
+from cnnkit_cpu.conv import AVG_POOL, BYTE, MAX_POOL, Plan, make_plan, remember
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
@@ -39,11 +39,13 @@ def avg_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stri
 def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool, divisor: float) -> tuple:
     owner, (N, C, H, W) = library.active, x.shape
 
-    def make() -> Plan:
+    def make() -> Plan | None:
         size, stride, dilation = pool
         *_, P, Q = pool2d_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
-        return Plan(owner, (N * C, 1, H, W), (1, 1, 1, 1), (N, C, P, Q), ONE, padding, ONE, 1, False, kind, pool)
+        return make_plan(owner, (1, 1, H, W), (1, 1, 1, 1), (N, C, P, Q), ONE, padding, ONE, 1, False, kind, pool)
     plan = remember(owner, ("pool", x.shape, kind, pool, padding, ceil_mode), make)
+    if plan is None:
+        return NotImplemented  # type: ignore[return-value]
     threads = library.threads
     x, y = packed(x), empty(plan.shape)
     won = empty((N * C * owner.pool_bytes(plan.handle),), BYTE) if needed and kind == MAX_POOL else None

@@ -87,7 +87,7 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
     else:
         state = {}
     library.active.sgd(library.threads, group.count, group.sizes, group.params, group.grads, *tables, group.out, lr, momentum,
-                       dampening, weight_decay, nesterov, maximize)
+                       1 - dampening, weight_decay, nesterov, maximize)
     del alive
     return new, state
 
@@ -107,7 +107,8 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
     for n, i in enumerate(group.at):
         if steps[i] is None:
             steps[i] = 0
-            for name in names[1:]:
+        for name in names[1:]:
+            if state[name][i] is None:  # at first, and where AMSGrad is chosen later
                 state[name][i] = np.zeros(params[i].shape, FLOAT)
         steps[i] = t = steps[i] + 1
         correction = math.sqrt(1 - beta2 ** t)

@@ -32,7 +32,7 @@ def set_num_threads(count: int) -> None:
     Raises
     ------
     ValueError, TypeError
-        If `count` is no whole number of at least 1.
+        If `count` is no whole number of at least 1, or more than a kernel table takes (the C++ kernels: 1024).
 
     >>> before = get_num_threads()
     >>> set_num_threads(1)

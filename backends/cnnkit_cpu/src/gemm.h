@@ -121,9 +121,12 @@ EXPORT void linear_backward(int threads, long N, long I, long O, const float* x,
     }
     if (dx) combine(threads, N, O, I, dy, O, 1, weight, dx);
     if (dweight) combine(threads, O, N, I, dy, 1, O, x, dweight);
-    if (dbias) {
-        for (long o = 0; o < O; o++) dbias[o] = 0;
-        for (long n = 0; n < N; n++)
-            for (long o = 0; o < O; o++) dbias[o] += dy[n * O + o];
-    }
+    if (dbias)
+        for (long first = 0; first < O; first += 64) {
+            const long columns = O - first < 64 ? O - first : 64;
+            double sums[64] = {};
+            for (long n = 0; n < N; n++)
+                for (long o = 0; o < columns; o++) sums[o] += dy[n * O + first + o];
+            for (long o = 0; o < columns; o++) dbias[first + o] = static_cast<float>(sums[o]);
+        }
 }

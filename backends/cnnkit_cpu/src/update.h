@@ -22,15 +22,14 @@ static void over_arrays(int threads, long arrays, const long* sizes, Task task) 
 }
 
 // Stochastic gradient descent: new[i] from params[i] and grads[i]; buffers[i], written, or null without momentum; `first`
-// says of each buffer that it is not filled yet.
+// says of each buffer that it is not filled yet. take = 1 - dampening, rounded once.
 EXPORT void sgd(int threads, long arrays, const long* sizes, const float* const* params, const float* const* grads,
-                float* const* buffers, const uint8_t* first, float* const* out, float lr, float momentum, float dampening,
+                float* const* buffers, const uint8_t* first, float* const* out, float lr, float momentum, float take,
                 float weight_decay, int nesterov, int maximize) {
     over_arrays(threads, arrays, sizes, [&](long i, long at, long end) {
         const float *p = params[i], *g = grads[i];
         float *b = buffers ? buffers[i] : nullptr, *to = out[i];
-        const float sign = maximize ? -1.0f : 1.0f, keep = b && first[i] ? 0.0f : momentum;
-        const float take = b && first[i] ? 1.0f : 1.0f - dampening;
+        const float sign = maximize ? -1.0f : 1.0f;
         if (!b) {
             for (; at < end; at++) to[at] = p[at] - lr * (sign * g[at] + (weight_decay != 0 ? weight_decay * p[at] : 0.0f));
         } else if (first[i]) {
@@ -41,7 +40,7 @@ EXPORT void sgd(int threads, long arrays, const long* sizes, const float* const*
             }
         } else {
             for (; at < end; at++) {
-                float d = sign * g[at] + (weight_decay != 0 ? weight_decay * p[at] : 0.0f), m = keep * b[at] + take * d;
+                float d = sign * g[at] + (weight_decay != 0 ? weight_decay * p[at] : 0.0f), m = momentum * b[at] + take * d;
                 b[at] = m;
                 to[at] = p[at] - lr * (nesterov ? d + momentum * m : m);
             }

@@ -100,6 +100,8 @@ def test_number_of_threads_is_set_and_checked():
         cnnkit.set_num_threads(0)
     with pytest.raises(TypeError, match="whole number"):
         cnnkit.set_num_threads(2.0)
+    with pytest.raises(ValueError, match="at most 1024"):
+        cnnkit.set_num_threads(1025)
     assert cnnkit.get_num_threads() == before
 
 

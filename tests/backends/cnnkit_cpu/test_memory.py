@@ -1,10 +1,14 @@
 """The pool hands memory out again when, and only when, nobody holds it."""
 
 import gc
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
-from cnnkit_cpu.memory import PAGE, Pool
+import pytest
+from cnnkit_cpu.memory import PAGE, Pool, packed
 
 SHAPE = (PAGE, 2)
 
@@ -81,3 +85,63 @@ def test_two_threads_never_get_the_same_memory():
     for worker in workers:
         worker.join()
     assert wrong == []
+
+
+FORKS = """
+import os, signal, threading
+from cnnkit_cpu import memory
+
+stop = False
+
+
+def work():
+    while not stop:
+        memory.empty((20000,))
+
+
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+codes = []
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)  # ends a child that waits for ever
+        memory.empty((20000,))
+        os._exit(0)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    if any(codes):
+        break
+stop = True
+assert not any(codes), codes
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_child_forked_while_other_threads_take_memory_can_take_some_too():
+    done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_memory_can_be_taken_by_what_interrupts_the_taking():
+    pool = Pool()
+    pool.hold()  # as a signal handler or a finalizer finds it
+    try:
+        taken = []
+        worker = threading.Thread(target=lambda: taken.append(pool._lock.acquire(blocking=False)))
+        worker.start()
+        worker.join()
+        assert taken == [False]
+        assert pool._lock.acquire(blocking=False)
+        assert pool.empty(SHAPE).shape == SHAPE
+        pool._lock.release()
+    finally:
+        pool.let()
+
+
+def test_arrays_that_lie_between_the_words_are_copied():
+    odd = np.ndarray((5, 7), np.float32, np.zeros(5 * 7 * 4 + 1, np.uint8), 1)
+    odd[...] = 3
+    copy = packed(odd)
+    assert copy.flags.aligned
+    assert (copy == 3).all()
+    assert packed(copy) is copy
