@@ -281,10 +281,11 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_the_training(tmp_pat
 
 
 def test_a_real_limit_on_the_size_of_files(tmp_path):
+    # python -B: the limit would cut the .pyc files that it writes
     code = ("import resource, signal, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192));"
             f" sys.path.insert(0, {os.path.dirname(__file__)!r}); signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
             f"import test_resume as t\nt.run([t.Checkpoint({str(tmp_path)!r})])")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=False)
     assert "CheckpointError: the checkpoint" in done.stderr
     assert "(File too large)" in done.stderr
     assert list(tmp_path.iterdir()) == []
