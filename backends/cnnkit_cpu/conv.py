@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.shapes import conv2d_output_shape
-from cnnkit_cpu import library
+from cnnkit_cpu import choice, library, wide
 from cnnkit_cpu.library import Library, address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
@@ -72,7 +72,7 @@ def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tup
     return Plan(owner, x, weight, shape, stride, padding, dilation, groups, relu, kind, pool)
 
 
-def remember(owner: Library, key: tuple, make: Callable[[], Plan | None]) -> Any:
+def remember(owner: Library, key: tuple, make: Callable[[], Any]) -> Any:
     """The plan that the library keeps under `key`, made now if there is none."""
     plans = owner.plans
     try:
@@ -132,21 +132,40 @@ def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, 
     return y, backward
 
 
-def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool], **conv: Any) -> tuple:
-    """See `cnnkit.ops.conv.conv2d`."""
+def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool, needs: Sequence[bool],
+             conv: Mapping[str, Any]) -> tuple:
+    """A convolution, with ReLU or without, by the algorithm that is the best for its shapes."""
     if x.dtype != FLOAT:
         return NotImplemented
-    plan = plan_of(x, weight, conv, False, NO_POOL, ALONE)
-    return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
+
+    def flat(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool, needs: Sequence[bool]) -> tuple:
+        plan = plan_of(x, weight, conv, relu, NO_POOL, ALONE)
+        return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
+    many = wide_plan(x, weight, conv)
+    return flat(x, weight, bias, relu, needs) if many is None else wide.run(many, x, weight, bias, relu, needs, flat)
+
+
+def wide_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any]) -> wide.WidePlan | None:
+    """The plan for channels that lie last in memory; ``None`` where the flat loops are better, or there is nothing to compute."""
+    owner, strict = library.active, False
+
+    def make() -> wide.WidePlan | None:
+        shape = conv2d_output_shape(x.shape, weight.shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
+        if 0 in x.shape or 0 in weight.shape or min(shape) <= 0:
+            return None
+        return wide.wide_plan(owner, x.shape, weight.shape, shape, conv, strict)
+    return remember(owner, (x.shape, weight.shape, *conv.values(), strict, choice.forced), make)
+
+
+def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool], **conv: Any) -> tuple:
+    """See `cnnkit.ops.conv.conv2d`."""
+    return convolve(x, weight, bias, False, needs, conv)
 
 
 def conv2d_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
                 attrs: Sequence[Mapping[str, Any]]) -> tuple:
     """``conv2d``, then ``relu``."""
-    if x.dtype != FLOAT:
-        return NotImplemented
-    plan = plan_of(x, weight, attrs[0], True, NO_POOL, ALONE)
-    return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
+    return convolve(x, weight, bias, True, needs, attrs[0])
 
 
 def pooled(relu: bool, kind: int) -> Any:
@@ -158,6 +177,8 @@ def pooled(relu: bool, kind: int) -> Any:
         if (x.dtype != FLOAT or pool["padding"] != ((0, 0), (0, 0)) or pool["ceil_mode"]
                 or size[0] * size[1] > (254 if kind == MAX_POOL else 8) or pool.get("divisor_override") is not None
                 or size[0] * size[1] > 2 * stride[0] * stride[1]):  # windows that overlap much: better computed once
+            return NotImplemented
+        if wide_plan(x, weight, attrs[0]) is not None:
             return NotImplemented
         plan = plan_of(x, weight, attrs[0], relu, kind, (size, stride, pool.get("dilation", (1, 1))))
         return NotImplemented if plan is None else run(plan, x, weight, bias, needs)

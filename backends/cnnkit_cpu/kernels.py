@@ -14,8 +14,11 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
 
     return {
         "adam": update.adam,
+        "add": activation.add,
         "avg_pool2d": pool.avg_pool2d,
         "batch_norm": norm.batch_norm,
+        ("batch_norm", "add"): norm.batch_norm_add,
+        ("batch_norm", "add", "relu"): norm.batch_norm_add_relu,
         ("batch_norm", "relu"): norm.batch_norm_relu,
         "conv2d": conv.conv2d,
         ("conv2d", "relu"): conv.conv2d_relu,

@@ -1,16 +1,17 @@
-"""Batch normalisation, alone and with ReLU; see ``src/norm.h``."""
+"""Batch normalisation, alone, with ReLU, and with an addend; see ``src/norm.h`` and ``src/norm_last.h``."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
-from cnnkit_cpu.memory import FLOAT, empty, packed
+from cnnkit_cpu.layout import empty_last, is_last, last, pixels
+from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
 
 def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, running_mean: np.ndarray | None,
@@ -25,16 +26,98 @@ def batch_norm_relu(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray |
     return _norm(x, weight, bias, running_mean, running_var, needs, True, **attrs[0])
 
 
+def batch_norm_add(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, running_mean: np.ndarray | None,
+                   running_var: np.ndarray | None, addend: Any, *, needs: Sequence[bool], attrs: Sequence) -> tuple:
+    """``batch_norm``, then ``add``: the end of a residual block."""
+    return _norm_add(x, weight, bias, running_mean, running_var, addend, needs, False, attrs[0])
+
+
+def batch_norm_add_relu(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, running_mean: np.ndarray | None,
+                        running_var: np.ndarray | None, addend: Any, *, needs: Sequence[bool], attrs: Sequence) -> tuple:
+    """``batch_norm``, then ``add``, then ``relu``."""
+    return _norm_add(x, weight, bias, running_mean, running_var, addend, needs, True, attrs[0])
+
+
+def _norm_add(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var: Any, addend: Any, needs: Sequence[bool],
+              relu: bool, attrs: Mapping[str, Any]) -> tuple:
+    if not is_last(x) or type(addend) is not np.ndarray or addend.shape != x.shape or addend.dtype != FLOAT:
+        return NotImplemented
+    return _norm(x, weight, bias, running_mean, running_var, needs, relu, **attrs, addend=addend)
+
+
+class Rows:
+    """The kernels for channels that lie last in memory."""
+
+    def __init__(self, x: np.ndarray):
+        self.x, self.C, self.pixels = x, x.shape[1], pixels(x)
+        self.sizes = self.pixels, self.C
+
+    def statistics(self, mean: np.ndarray, var: np.ndarray) -> None:
+        room, space = self._room()
+        library.active.norm_last_statistics(library.threads, *self.sizes, address(self.x), address(mean), address(var), space)
+        del room
+
+    def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: np.ndarray | None, relu: bool) -> np.ndarray:
+        y = empty_last(self.x.shape)
+        addend = None if addend is None else last(addend)
+        library.active.norm_last_forward(library.threads, *self.sizes, address(self.x), address(mean), address(scale),
+                                         _at(bias), _at(addend), relu, address(y))
+        return y
+
+    def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None, dy: np.ndarray, training: bool,
+                 needs_x: bool, needs_addend: bool, dweight: np.ndarray, dbias: np.ndarray) -> tuple:
+        dy = last(dy)
+        dx = empty_last(self.x.shape) if needs_x else None
+        masked = empty_last(self.x.shape) if needs_addend and y is not None else None
+        room, space = self._room()
+        library.active.norm_last_backward(library.threads, *self.sizes, address(self.x), address(mean), address(rstd), address(scale),
+                                          _at(y), address(dy), training, _at(dx), _at(masked), address(dweight), address(dbias), space)
+        del room
+        return dx, dy if needs_addend and masked is None else masked
+
+    def _room(self) -> tuple[np.ndarray, int]:
+        return scratch(2 * library.active.norm_last_room(*self.sizes))
+
+
+class Planes:
+    """The kernels for channels that lie one after the other."""
+
+    def __init__(self, x: np.ndarray):
+        self.x = x = packed(x)
+        self.sizes = *x.shape[:2], math.prod(x.shape[2:])
+
+    def statistics(self, mean: np.ndarray, var: np.ndarray) -> None:
+        library.active.norm_statistics(library.threads, *self.sizes, address(self.x), address(mean), address(var))
+
+    def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: None, relu: bool) -> np.ndarray:
+        y = empty(self.x.shape)
+        library.active.norm_forward(library.threads, *self.sizes, address(self.x), address(mean), address(scale), _at(bias), relu,
+                                    address(y))
+        return y
+
+    def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None, dy: np.ndarray, training: bool,
+                 needs_x: bool, needs_addend: bool, dweight: np.ndarray, dbias: np.ndarray) -> tuple:
+        dy = packed(dy)
+        dx = empty(self.x.shape) if needs_x else None
+        library.active.norm_backward(library.threads, *self.sizes, address(self.x), address(mean), address(rstd), address(scale),
+                                     _at(y), address(dy), training, _at(dx), address(dweight), address(dbias))
+        return dx, None
+
+
+def _at(array: np.ndarray | None) -> int | None:
+    return None if array is None else address(array)
+
+
 def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var: Any, needs: Sequence[bool], relu: bool,
-          training: bool, momentum: float, eps: float) -> tuple:
+          training: bool, momentum: float, eps: float, addend: np.ndarray | None = None) -> tuple:
     if x.dtype != FLOAT or not x.size or any(a is not None and a.dtype != FLOAT for a in (weight, bias, running_mean, running_var)):
         return NotImplemented
-    owner, (N, C), size, threads = library.active, x.shape[:2], math.prod(x.shape[2:]), library.threads
-    x, count = packed(x), N * size
+    kernels: Rows | Planes = Rows(x) if is_last(x) else Planes(x)
+    C, count = x.shape[1], x.size // x.shape[1]
     new_mean = new_var = None
     if training:
         mean, var = np.empty(C, FLOAT), np.empty(C, FLOAT)
-        owner.norm_statistics(threads, N, C, size, address(x), address(mean), address(var))
+        kernels.statistics(mean, var)
         if running_mean is not None:
             new_mean = running_mean * (1 - momentum) + mean * momentum
             new_var = running_var * (1 - momentum) + var * (momentum * count / (count - 1))
@@ -43,18 +126,14 @@ def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var:
     rstd = 1 / np.sqrt(var + FLOAT.type(eps))
     scale = rstd if weight is None else rstd * weight
     bias = None if bias is None else packed(bias)
-    y = empty(x.shape)
-    owner.norm_forward(threads, N, C, size, address(x), address(mean), address(scale), None if bias is None else address(bias),
-                       relu, address(y))
+    y = kernels.forward(mean, scale, bias, addend, relu)
     if True not in needs:
         return (y, new_mean, new_var), None
+    result = y if relu else None
 
     def backward(dy: np.ndarray, *_: None) -> tuple:
-        dy = packed(dy)
-        dx = empty(x.shape) if needs[0] else None
         dweight, dbias = np.empty(C, FLOAT), np.empty(C, FLOAT)
-        owner.norm_backward(library.threads, N, C, size, address(x), address(mean), address(rstd), address(scale),
-                            address(y) if relu else None, address(dy), training, None if dx is None else address(dx),
-                            address(dweight), address(dbias))
-        return dx, dweight if needs[1] else None, dbias if needs[2] else None, None, None
+        dx, daddend = kernels.backward(mean, rstd, scale, result, dy, training, needs[0], len(needs) == 6 and needs[5], dweight, dbias)
+        gradients = dx, dweight if needs[1] else None, dbias if needs[2] else None, None, None
+        return gradients if len(needs) == 5 else (*gradients, daddend)
     return (y, new_mean, new_var), backward

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from cnnkit.ops.pool import ONE, both, divisors
 from cnnkit.shapes import pool2d_output_shape
 from cnnkit_cpu import library
 from cnnkit_cpu.conv import AVG_POOL, BYTE, MAX_POOL, Plan, make_plan, remember
+from cnnkit_cpu.layout import empty_last, is_last, last
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
@@ -37,6 +39,8 @@ def avg_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stri
 
 
 def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool, divisor: float) -> tuple:
+    if is_last(x):
+        return _pool_last(x, needed, kind, pool, padding, ceil_mode, divisor)
     owner, (N, C, H, W) = library.active, x.shape
 
     def make() -> Plan | None:
@@ -56,6 +60,31 @@ def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, c
     if wild:
         return NotImplemented
     return y, _backward(plan, (N, C, H, W), won, divisor) if needed else None
+
+
+def _pool_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool, divisor: float) -> tuple:
+    """The same with the channels last in memory."""
+    owner, threads, (size, stride, dilation) = library.active, library.threads, pool
+    shape = pool2d_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
+    N, C, H, W = x.shape
+    sizes = (ctypes.c_int * 14)(C, H, W, *shape[2:], *size, *stride, *dilation, padding[0][0], padding[1][0])
+    y = empty_last(shape)
+    if kind == AVG_POOL:
+        owner.avg_last_forward(threads, sizes, N, address(x), divisor, address(y))
+    else:
+        won = empty_last(shape, BYTE) if needed else None
+        owner.max_last_forward(threads, sizes, N, address(x), address(y), None if won is None else address(won))
+    if not needed:
+        return y, None
+
+    def backward(dy: np.ndarray) -> tuple:
+        threads, dy, dx = library.threads, last(dy), empty_last((N, C, H, W))
+        if kind == AVG_POOL:
+            owner.avg_last_backward(threads, sizes, N, address(dy), divisor, address(dx))
+        else:
+            owner.max_last_backward(threads, sizes, N, address(dy), address(won), address(dx))
+        return (dx,)
+    return y, backward
 
 
 def _backward(plan: Plan, shape: tuple, won: np.ndarray | None, divisor: float) -> Callable:

@@ -23,3 +23,9 @@ EXPORT void relu_backward(int threads, long count, const float* y, const float* 
         for (; i < end; i++) dx[i] = y[i] <= 0 ? 0.0f : dy[i];
     });
 }
+
+EXPORT void add_arrays(int threads, long count, const float* a, const float* b, float* to) {
+    blocks(threads, count, [=](long i, long end) {
+        for (; i < end; i++) to[i] = a[i] + b[i];
+    });
+}

@@ -1,0 +1,136 @@
+// Matrix products with the columns in vectors: the inner loops of convolution with many channels, channels last in memory.
+//
+// The right matrix is packed into *panels* of PANEL columns, [tap][depth][column], the rest filled with zeros. The left one is
+// read where it lies: a row is the address of a pixel's channels, and each tap lies at the same offset from all rows.
+#pragma once
+
+#include <vector>
+
+#include "correlate.h"
+#include "runtime.h"
+
+constexpr int ROWS = REGISTERS == 32 ? 14 : 6;  // rows at a time: ROWS * COLUMNS sums, COLUMNS vectors and a broadcast
+constexpr int COLUMNS = 2;                      // vectors
+constexpr int PANEL = COLUMNS * W;
+
+INLINE int panels(int columns) { return (columns + PANEL - 1) / PANEL; }
+INLINE int vectors_of(int columns) { return columns >= PANEL ? COLUMNS : (columns + W - 1) / W; }
+
+// Rows of the next block of at most `most`: blocks of about the same size, for small ones waste the processor.
+INLINE int even_share(int left, int most) {
+    const int blocks = (left + most - 1) / most;
+    return (left + blocks - 1) / blocks;
+}
+
+// Where a number of the panels comes from: weight[column * apart + from[tap * depth + d]].
+struct Packing {
+    std::vector<int> from;
+    long apart;
+    int columns;
+
+    long panel_floats() const { return static_cast<long>(from.size()) * PANEL; }
+    long floats() const { return panels(columns) * panel_floats(); }
+
+    void panel(int number, const float* weight, float* to) const {
+        const int first = number * PANEL, filled = columns - first < PANEL ? columns - first : PANEL;
+        const int width = vectors_of(filled) * W, count = static_cast<int>(from.size());
+        weight += first * apart;
+        constexpr int SOME = 32;  // their lines stay in the cache while the columns pass by
+        for (int i = 0; i < count; i += SOME) {
+            const int some = count - i < SOME ? count - i : SOME;
+            for (int j = 0; j < filled; j++)
+                for (int d = 0; d < some; d++) to[static_cast<long>(i + d) * width + j] = weight[j * apart + from[i + d]];
+            for (int d = 0; d < some; d++)
+                for (int j = filled; j < width; j++) to[static_cast<long>(i + d) * width + j] = 0;
+        }
+    }
+};
+
+// sum[i][v] += sum over taps and depth of a[row[i] + tap + d] * panel[...][v].
+template <int MR, int NV>
+INLINE void multiply(const float* a, const int* row, const int* taps, int count, int depth, const float* panel, Floats (&sum)[MR][NV]) {
+    for (int t = 0; t < count; t++) {
+        const float* at[MR];
+        for (int i = 0; i < MR; i++) at[i] = a + row[i] + taps[t];
+        for (long d = 0; d < depth; d++) {
+            Floats b[NV];
+            for (int v = 0; v < NV; v++) b[v] = load(panel + v * W);
+            panel += NV * W;
+            for (int i = 0; i < MR; i++) {
+                const Floats x = splat(at[i][d]);
+                for (int v = 0; v < NV; v++) sum[i][v] += x * b[v];
+            }
+        }
+    }
+}
+
+struct Left {  // the left matrix: `count` rows
+    const float* a;
+    const int *row, *taps;
+    int count, tap_count, depth;
+};
+
+struct Result {
+    float* y;
+    const int* row;     // where each row's results begin
+    int columns;        // of the panel that are results
+    const float* bias;  // of the panel's columns, or null
+    bool relu;
+};
+
+// All rows times a panel. Adds 0 * result to `finite`: it stays 0 if all are.
+static void rows_times_panel(const Left& left, const float* panel, const Result& to, Floats& finite) {
+    Floats seen = finite;
+    constant<COLUMNS>(vectors_of(to.columns), [&](auto vectors) {
+        constexpr int NV = decltype(vectors)::value;
+        Floats bias[NV];
+        for (int v = 0; v < NV; v++) {
+            const int rest = to.columns - v * W;
+            bias[v] = !to.bias ? Floats{} : rest >= W ? load(to.bias + v * W) : load_part(to.bias + v * W, rest);
+        }
+        for (int i = 0; i < left.count;) {
+            const int take = even_share(left.count - i, ROWS);
+            constant<ROWS>(take, [&](auto rows) {
+                constexpr int MR = decltype(rows)::value;
+                Floats sum[MR][NV];
+                for (int r = 0; r < MR; r++)
+                    for (int v = 0; v < NV; v++) sum[r][v] = bias[v];
+                multiply<MR, NV>(left.a, left.row + i, left.taps, left.tap_count, left.depth, panel, sum);
+                for (int r = 0; r < MR; r++)
+                    for (int v = 0; v < NV; v++) {
+                        seen += sum[r][v] * splat(0.0f);
+                        const Floats result = to.relu ? choose(sum[r][v] <= Floats{}, Floats{}, sum[r][v]) : sum[r][v];
+                        float* at = to.y + to.row[i + r] + v * W;
+                        const int rest = to.columns - v * W;
+                        if (rest >= W)
+                            store(at, result);
+                        else
+                            store_part(at, result, rest);
+                    }
+            });
+            i += take;
+        }
+    });
+    finite = seen;
+}
+
+// sum[i][v] += sum over `count` pixels of a[pixel][i] * b[pixel][v], pixels a_step and b_step apart.
+template <int MR, int NV>
+INLINE void outer(const float* a, long a_step, const float* b, long b_step, int count, Floats (&sum)[MR][NV]) {
+    for (int n = 0; n < count; n++) {
+        Floats right[NV];
+        for (int v = 0; v < NV; v++) right[v] = load(b + v * W);
+        for (int i = 0; i < MR; i++) {
+            const Floats x = splat(a[i]);
+            for (int v = 0; v < NV; v++) sum[i][v] += x * right[v];
+        }
+        a += a_step;
+        b += b_step;
+    }
+}
+
+INLINE bool all_zero(Floats v) {
+    for (int l = 0; l < W; l++)
+        if (!(v[l] == 0)) return false;
+    return true;
+}

@@ -1,0 +1,328 @@
+// Convolution of many channels, which lie last in memory: x (N, H, W, C), y (N, P, Q, K), weight (K, C, R, S) as ever.
+//
+// Forward and the input's gradient are a product of pixels and packed filters (product.h) over an image with its padding
+// around it; the filters' gradient is a sum of outer products over the pixels that a tap sees. Each function returns whether
+// all results are finite; if not, the caller asks the kernels of conv_forward.h, which know what NaN and infinity may touch.
+#pragma once
+
+#include <atomic>
+
+#include "product.h"
+
+struct Wide {  // what the caller passes as an array of ints
+    int C, K, R, S, H, W, P, Q, stride_h, stride_w, dilation_h, dilation_w, top, left;
+
+    int pixels() const { return H * W; }
+    int places() const { return P * Q; }
+};
+
+constexpr int LINE_FLOATS = 16;  // what begins a thread's own memory begins a cache line
+static long whole(long floats) { return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS + LINE_FLOATS; }
+
+// An image with zeros around it: rows and columns in front of the image's first pixel, and of all of it.
+struct Frame {
+    int before_h, before_w, rows, columns;
+
+    long floats(int channels) const { return whole(static_cast<long>(rows) * columns * channels); }
+
+    bool needed(int height, int width) const { return before_h || before_w || rows > height || columns > width; }
+
+    // `to` has zeros around from an earlier copy. Pixels beyond the frame are left out.
+    void fill(const float* x, int height, int width, int channels, float* to) const {
+        const int down = rows - before_h < height ? rows - before_h : height;
+        const int right = columns - before_w < width ? columns - before_w : width;
+        for (int h = 0; h < down; h++)
+            std::memcpy(to + (static_cast<long>(h + before_h) * columns + before_w) * channels, x + static_cast<long>(h) * width * channels,
+                        static_cast<size_t>(right) * channels * sizeof(float));
+    }
+};
+
+// A dense correlation over a frame: results (rows, columns), each reading `taps` from its own place.
+struct Pass {
+    std::vector<int> in, out, taps;
+    int depth;
+    Packing packing;
+    const float* packed = nullptr;
+
+    void places(int rows, int columns, long down, long right, long out_down, long out_right) {
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++) {
+                in.push_back(static_cast<int>(i * down + j * right));
+                out.push_back(static_cast<int>(i * out_down + j * out_right));
+            }
+    }
+};
+
+// Pack the passes' filters into room, and run them over all images; a task takes some images, or some panels of one.
+static bool run_passes(int threads, std::vector<Pass>& passes, const Frame& frame, int N, const float* x, int height, int width,
+                       int channels, const float* weight, const float* bias, bool relu, float* y, long result, float* room) {
+    const int columns = passes[0].packing.columns, count = panels(columns);
+    for (Pass& pass : passes) {
+        pass.packed = room;
+        room += pass.packing.floats();
+    }
+    const int all = static_cast<int>(passes.size());
+    parallel(threads, static_cast<long>(all) * count, [&](long task, int) {
+        Pass& pass = passes[task / count];
+        const int number = static_cast<int>(task % count);
+        pass.packing.panel(number, weight, const_cast<float*>(pass.packed) + number * pass.packing.panel_floats());
+    });
+    room += (-reinterpret_cast<intptr_t>(room) & 63) / 4;
+    const bool framed = frame.needed(height, width);
+    const long image = static_cast<long>(height) * width * channels, frame_floats = frame.floats(channels);
+    // few pixels: several images, so that a panel is read less often; few images: some panels
+    const int pixels = static_cast<int>(passes[0].in.size());
+    const int together = pixels >= 128 || N < 4 ? 1 : 128 / pixels < N / 4 ? 128 / pixels : N / 4;
+    const long groups = (N + together - 1) / together;
+    const int parts = groups >= 8 ? 1 : static_cast<int>((8 + groups - 1) / groups < count ? (8 + groups - 1) / groups : count);
+    const long own = framed ? frame_floats * together : 0;
+    if (framed)
+        for (int t = 0; t < threads; t++) std::memset(room + t * own, 0, own * sizeof(float));
+    std::atomic<bool> bad{false};
+    parallel(threads, groups * parts, [&](long task, int thread) {
+        const int first = static_cast<int>(task / parts) * together, part = static_cast<int>(task % parts);
+        const int some = N - first < together ? N - first : together;
+        float* frames = room + thread * own;
+        if (framed)
+            for (int n = 0; n < some; n++) frame.fill(x + (first + n) * image, height, width, channels, frames + n * frame_floats);
+        Floats finite{};
+        for (const Pass& pass : passes)
+            for (int panel = count * part / parts; panel < count * (part + 1) / parts; panel++)
+                for (int n = 0; n < some; n++) {
+                    const int k = panel * PANEL, left = columns - k < PANEL ? columns - k : PANEL;
+                    const float* a = framed ? frames + n * frame_floats : x + (first + n) * image;
+                    rows_times_panel(Left{a, pass.in.data(), pass.taps.data(), static_cast<int>(pass.in.size()),
+                                          static_cast<int>(pass.taps.size()), pass.depth},
+                                     pass.packed + panel * pass.packing.panel_floats(),
+                                     Result{y + (first + n) * result + k, pass.out.data(), left, bias ? bias + k : nullptr, relu}, finite);
+                }
+        if (!all_zero(finite)) bad = true;
+    });
+    return !bad;
+}
+
+static long passes_room(const std::vector<Pass>& passes, const Frame& frame, int threads, int channels) {
+    long floats = 2 * LINE_FLOATS;
+    for (const Pass& pass : passes) floats += pass.packing.floats();
+    const int pixels = static_cast<int>(passes[0].in.size());
+    return floats + threads * frame.floats(channels) * (pixels >= 128 ? 1 : 128 / pixels + 1);
+}
+
+// With few channels the taps of a row are one run of channels.
+static std::vector<Pass> forward_passes(const Wide& g, Frame& frame) {
+    frame = Frame{g.top, g.left, (g.P - 1) * g.stride_h + (g.R - 1) * g.dilation_h + 1, (g.Q - 1) * g.stride_w + (g.S - 1) * g.dilation_w + 1};
+    const bool runs = g.C < W && g.dilation_w == 1;
+    const int pitch = frame.needed(g.H, g.W) ? frame.columns : g.W;
+    Pass pass;
+    pass.depth = runs ? g.S * g.C : g.C;
+    pass.places(g.P, g.Q, static_cast<long>(g.stride_h) * pitch * g.C, static_cast<long>(g.stride_w) * g.C, static_cast<long>(g.Q) * g.K, g.K);
+    pass.packing.apart = static_cast<long>(g.C) * g.R * g.S;
+    pass.packing.columns = g.K;
+    for (int r = 0; r < g.R; r++)
+        for (int s = 0; s < g.S; s++) {
+            if (!runs || s == 0) pass.taps.push_back((r * g.dilation_h * pitch + s * g.dilation_w) * g.C);
+            for (int c = 0; c < g.C; c++) pass.packing.from.push_back(c * g.R * g.S + r * g.S + s);
+        }
+    return {pass};
+}
+
+// The input's gradient: for each place modulo the stride a dense correlation with the taps that reach it. `empty`: some places
+// have none.
+static std::vector<Pass> input_passes(const Wide& g, Frame& frame, bool& empty) {
+    struct Tap { int at, number; };
+    const auto taps_of = [](int phase, int before, int stride, int dilation, int kernel) {
+        std::vector<Tap> taps;
+        for (int r = 0; r < kernel; r++)
+            if ((phase + before - r * dilation) % stride == 0) taps.push_back({(phase + before - r * dilation) / stride, r});
+        return taps;
+    };
+    const auto extent = [&](int length, int before, int stride, int dilation, int kernel, int outputs, int& first, int& count) {
+        int low = 0, high = outputs - 1;
+        for (int phase = 0; phase < stride && phase < length; phase++)
+            for (const Tap& tap : taps_of(phase, before, stride, dilation, kernel)) {
+                const int last = (length - 1 - phase) / stride + tap.at;
+                low = tap.at < low ? tap.at : low;
+                high = last > high ? last : high;
+            }
+        first = -low;
+        count = high - low + 1;
+    };
+    extent(g.H, g.top, g.stride_h, g.dilation_h, g.R, g.P, frame.before_h, frame.rows);
+    extent(g.W, g.left, g.stride_w, g.dilation_w, g.S, g.Q, frame.before_w, frame.columns);
+    const int pitch = frame.needed(g.P, g.Q) ? frame.columns : g.Q;
+    std::vector<Pass> passes;
+    empty = false;
+    for (int a = 0; a < g.stride_h && a < g.H; a++)
+        for (int b = 0; b < g.stride_w && b < g.W; b++) {
+            Pass pass;
+            pass.depth = g.K;
+            for (const Tap& down : taps_of(a, g.top, g.stride_h, g.dilation_h, g.R))
+                for (const Tap& right : taps_of(b, g.left, g.stride_w, g.dilation_w, g.S)) {
+                    pass.taps.push_back(((down.at + frame.before_h) * pitch + right.at + frame.before_w) * g.K);
+                    for (int k = 0; k < g.K; k++) pass.packing.from.push_back(k * g.C * g.R * g.S + down.number * g.S + right.number);
+                }
+            if (pass.taps.empty()) {
+                empty = true;
+                continue;
+            }
+            pass.packing.apart = g.R * g.S;
+            pass.packing.columns = g.C;
+            const int rows = (g.H - 1 - a) / g.stride_h + 1, columns = (g.W - 1 - b) / g.stride_w + 1;
+            pass.places(rows, columns, static_cast<long>(pitch) * g.K, g.K, static_cast<long>(g.stride_h) * g.W * g.C, static_cast<long>(g.stride_w) * g.C);
+            const int start = (a * g.W + b) * g.C;
+            for (int& at : pass.out) at += start;
+            passes.push_back(pass);
+        }
+    return passes;
+}
+
+EXPORT long wide_forward_room(const Wide* g, int threads) {
+    Frame frame;
+    const std::vector<Pass> passes = forward_passes(*g, frame);
+    return passes_room(passes, frame, threads, g->C);
+}
+
+EXPORT int wide_forward(int threads, const Wide* g, int N, const float* x, const float* weight, const float* bias, int relu, float* y,
+                        float* room) {
+    Frame frame;
+    std::vector<Pass> passes = forward_passes(*g, frame);
+    return run_passes(threads, passes, frame, N, x, g->H, g->W, g->C, weight, bias, relu, y, static_cast<long>(g->places()) * g->K, room);
+}
+
+EXPORT long wide_input_room(const Wide* g, int threads) {
+    Frame frame;
+    bool empty;
+    const std::vector<Pass> passes = input_passes(*g, frame, empty);
+    return passes_room(passes, frame, threads, g->K);
+}
+
+EXPORT int wide_input(int threads, const Wide* g, int N, const float* dy, const float* weight, float* dx, float* room) {
+    Frame frame;
+    bool empty;
+    std::vector<Pass> passes = input_passes(*g, frame, empty);
+    const long image = static_cast<long>(g->pixels()) * g->C;
+    if (empty) std::memset(dx, 0, N * image * sizeof(float));
+    return run_passes(threads, passes, frame, N, dy, g->P, g->Q, g->K, weight, nullptr, false, dx, image, room);
+}
+
+// The filters' gradient. A task takes a tap and some channels, over all pixels in blocks that stay in the cache.
+constexpr int GRADIENT_CHANNELS = 32;
+
+static int padded_filters(int K) { return (K + W - 1) / W * W; }
+
+struct Run {  // places of one axis whose tap lies in the image
+    int first, last;
+};
+static Run seen(int outputs, int stride, int offset, int length) {  // 0 <= p * stride + offset < length
+    const int first = offset >= 0 ? 0 : (-offset + stride - 1) / stride, past = length - offset;
+    const int last = past <= 0 ? 0 : (past + stride - 1) / stride;
+    return {first, last < outputs ? last : outputs};
+}
+
+EXPORT long wide_weight_room(const Wide* g, int N) {
+    const long K = padded_filters(g->K);
+    return K * g->C * g->R * g->S + (K != g->K ? whole(static_cast<long>(N) * g->places() * K) : 0) + 2 * LINE_FLOATS;
+}
+
+EXPORT int wide_weight(int threads, const Wide* plan, int N, const float* x, const float* dy, float* dweight, float* room) {
+    const Wide& g = *plan;
+    const int Kp = padded_filters(g.K), area = g.R * g.S;
+    const long image = static_cast<long>(g.pixels()) * g.C, result = static_cast<long>(g.places()) * Kp;
+    float* sums = room;  // [tap][c][k]
+    room += static_cast<long>(Kp) * g.C * area;
+    if (Kp != g.K) {  // whole vectors for each pixel
+        parallel(threads, N, [&](long n, int) {
+            for (int i = 0; i < g.places(); i++)
+                for (int k = 0; k < Kp; k++) room[n * result + static_cast<long>(i) * Kp + k] = k < g.K ? dy[(n * g.places() + i) * g.K + k] : 0;
+        });
+        dy = room;
+    }
+    const int blocks = (g.C + GRADIENT_CHANNELS - 1) / GRADIENT_CHANNELS;
+    const int together = g.places() >= 256 ? 1 : 256 / g.places();            // small images are added up together
+    const int rows = g.places() <= 512 ? g.P : (512 / g.Q > 1 ? 512 / g.Q : 1);  // and large ones in parts
+    std::atomic<bool> bad{false};
+    parallel(threads, static_cast<long>(area) * blocks, [&](long task, int) {
+        const int tap = static_cast<int>(task / blocks), c0 = static_cast<int>(task % blocks) * GRADIENT_CHANNELS;
+        const int channels = g.C - c0 < GRADIENT_CHANNELS ? g.C - c0 : GRADIENT_CHANNELS;
+        const int down = tap / g.S * g.dilation_h - g.top, right = tap % g.S * g.dilation_w - g.left;
+        const Run p_run = seen(g.P, g.stride_h, down, g.H), q_run = seen(g.Q, g.stride_w, right, g.W);
+        float* own = sums + (static_cast<long>(tap) * g.C + c0) * Kp;
+        std::memset(own, 0, static_cast<size_t>(channels) * Kp * sizeof(float));
+        for (int n0 = 0; n0 < N; n0 += together)
+            for (int p0 = p_run.first; p0 < p_run.last; p0 += rows) {
+                const int n1 = n0 + together < N ? n0 + together : N, p1 = p0 + rows < p_run.last ? p0 + rows : p_run.last;
+                for (int k0 = 0; k0 < Kp; k0 += PANEL)
+                    constant<COLUMNS>(vectors_of(Kp - k0), [&](auto vectors) {
+                        for (int c = 0; c < channels;) {
+                            const int take = even_share(channels - c, ROWS);
+                            constant<ROWS>(take, [&](auto some) {
+                                constexpr int MR = decltype(some)::value, NV = decltype(vectors)::value;
+                                Floats sum[MR][NV];
+                                float* to = own + static_cast<long>(c) * Kp + k0;
+                                for (int i = 0; i < MR; i++)
+                                    for (int v = 0; v < NV; v++) sum[i][v] = load(to + static_cast<long>(i) * Kp + v * W);
+                                for (int n = n0; n < n1; n++)
+                                    for (int p = p0; p < p1; p++) {
+                                        const int h = p * g.stride_h + down, w = q_run.first * g.stride_w + right;
+                                        outer<MR, NV>(x + n * image + (static_cast<long>(h) * g.W + w) * g.C + c0 + c, static_cast<long>(g.stride_w) * g.C,
+                                                      dy + n * result + (static_cast<long>(p) * g.Q + q_run.first) * Kp + k0, Kp, q_run.last - q_run.first, sum);
+                                    }
+                                for (int i = 0; i < MR; i++)
+                                    for (int v = 0; v < NV; v++) store(to + static_cast<long>(i) * Kp + v * W, sum[i][v]);
+                            });
+                            c += take;
+                        }
+                    });
+            }
+        Floats finite{};
+        for (long i = 0; i < static_cast<long>(channels) * Kp; i += W) finite += load(own + i) * splat(0.0f);
+        if (!all_zero(finite)) bad = true;
+    });
+    parallel(threads, g.K, [&](long k, int) {
+        for (int c = 0; c < g.C; c++)
+            for (int tap = 0; tap < area; tap++) dweight[(k * g.C + c) * area + tap] = sums[(static_cast<long>(tap) * g.C + c) * Kp + k];
+    });
+    return !bad;
+}
+
+// From any order of the axes (strides in floats) to channels last; with `y`, 0 where y <= 0 (ReLU's gradient).
+EXPORT void to_channels_last(int threads, int N, int C, int H, int W_, const float* x, const long* strides, const float* y, float* to) {
+    const long sn = strides[0], sc = strides[1], sh = strides[2], sw = strides[3];
+    parallel(static_cast<long>(N) * C * H * W_ < 16384 ? 1 : threads, static_cast<long>(N) * H, [&](long row, int) {
+        const float* from = x + row / H * sn + row % H * sh;
+        float* out = to + row * W_ * C;
+        if (sc == 1) {
+            for (int w = 0; w < W_; w++)
+                for (int c = 0; c < C; c++) out[w * C + c] = from[w * sw + c];
+        } else {
+            constexpr int SOME = 16;
+            for (int w0 = 0; w0 < W_; w0 += SOME) {
+                const int w1 = w0 + SOME < W_ ? w0 + SOME : W_;
+                for (int c = 0; c < C; c++)
+                    for (int w = w0; w < w1; w++) out[w * C + c] = from[w * sw + c * sc];
+            }
+        }
+        if (y)
+            for (long i = 0; i < static_cast<long>(W_) * C; i++) out[i] = y[row * W_ * C + i] <= 0 ? 0 : out[i];
+    });
+}
+
+// The sum over all pixels of each channel, by spans of a fixed length that meet in double precision; room for a float for each.
+constexpr long TOTAL_ROWS = 512;
+EXPORT long channel_totals_room(long pixels, int C) { return (pixels + TOTAL_ROWS - 1) / TOTAL_ROWS * C; }
+
+EXPORT void channel_totals(int threads, long pixels, int C, const float* dy, float* result, float* room) {
+    const long spans = (pixels + TOTAL_ROWS - 1) / TOTAL_ROWS;
+    parallel(pixels * C < 16384 ? 1 : threads, spans, [&](long span, int) {
+        const long end = (span + 1) * TOTAL_ROWS < pixels ? (span + 1) * TOTAL_ROWS : pixels;
+        float* __restrict sum = room + span * C;
+        for (int c = 0; c < C; c++) sum[c] = 0;
+        for (long i = span * TOTAL_ROWS; i < end; i++)
+            for (int c = 0; c < C; c++) sum[c] += dy[i * C + c];
+    });
+    for (int c = 0; c < C; c++) {
+        double all = 0;
+        for (long span = 0; span < spans; span++) all += room[span * C + c];
+        result[c] = static_cast<float>(all);
+    }
+}

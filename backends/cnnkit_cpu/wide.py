@@ -1,0 +1,105 @@
+"""Convolution of many channels, which lie last in memory; see ``src/wide.h`` and ``src/winograd.h``.
+
+A kernel here says when a result is not finite; then those of `cnnkit_cpu.conv` are asked, which know what NaN and infinity
+may touch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnkit_cpu import library
+from cnnkit_cpu.choice import FLAT, SIDES, algorithms
+from cnnkit_cpu.layout import channel_sums, empty_last, last
+from cnnkit_cpu.library import Library, address
+from cnnkit_cpu.memory import empty, packed, scratch
+
+
+class WidePlan:
+    """A convolution of given shapes: its sizes as the C functions want them, and by which algorithm each direction goes."""
+
+    def __init__(self, owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], names: tuple[str, str, str]):
+        self.owner, self.x, self.weight, self.shape, self.conv, self.names = owner, x, weight, shape, conv, names
+        (top, _), (left, _) = conv["padding"]
+        self.sizes = (ctypes.c_int * 14)(x[1], weight[0], *weight[2:], *x[2:], *shape[2:], *conv["stride"], *conv["dilation"], top, left)
+        self._rooms: dict[tuple[str, int], int] = {}
+
+    def _room(self, what: str, function: Any, *arguments: int) -> int:
+        key = (what, library.threads)
+        if key not in self._rooms:
+            self._rooms[key] = function(self.sizes, *arguments)
+        return self._rooms[key]
+
+    def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool) -> np.ndarray | None:
+        """The result, or ``None`` if it is not finite everywhere."""
+        owner, threads, y, at = self.owner, library.threads, empty_last(self.shape), None if bias is None else address(bias)
+        if side := SIDES.get(self.names[0]):
+            room, space = scratch(self._room("forward", owner.winograd_forward_room, threads, side))
+            good = owner.winograd_forward(threads, self.sizes, side, x.shape[0], address(x), address(weight), at, relu, address(y), space)
+        else:
+            room, space = scratch(self._room("forward", owner.wide_forward_room, threads))
+            good = owner.wide_forward(threads, self.sizes, x.shape[0], address(x), address(weight), at, relu, address(y), space)
+        del room
+        return y if good else None
+
+    def input(self, dy: np.ndarray, weight: np.ndarray) -> np.ndarray | None:
+        """The input's gradient, or ``None``."""
+        owner, threads, dx = self.owner, library.threads, empty_last(self.x)
+        if side := SIDES.get(self.names[1]):
+            room, space = scratch(self._room("input", owner.winograd_input_room, threads, side))
+            good = owner.winograd_input(threads, self.sizes, side, self.x[0], address(dy), address(weight), address(dx), space)
+        else:
+            room, space = scratch(self._room("input", owner.wide_input_room, threads))
+            good = owner.wide_input(threads, self.sizes, self.x[0], address(dy), address(weight), address(dx), space)
+        del room
+        return dx if good else None
+
+    def filters(self, x: np.ndarray, dy: np.ndarray) -> np.ndarray | None:
+        """The filters' gradient, or ``None``."""
+        owner, threads, dweight = self.owner, library.threads, empty(self.weight)
+        if side := SIDES.get(self.names[2]):
+            room, space = scratch(self._room("filters", owner.winograd_filter_room, threads, side, self.x[0]))
+            good = owner.winograd_filter(threads, self.sizes, side, self.x[0], address(x), address(dy), address(dweight), space)
+        else:
+            room, space = scratch(self._room("filters", owner.wide_weight_room, self.x[0]))
+            good = owner.wide_weight(threads, self.sizes, self.x[0], address(x), address(dy), address(dweight), space)
+        del room
+        return dweight if good else None
+
+
+def wide_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], strict: bool) -> WidePlan | None:
+    """The plan for a convolution without pooling, or ``None`` where the flat loops are the better choice."""
+    largest = max(math.prod(x[1:]), math.prod(shape[1:]), math.prod(weight) * 4, max(map(sum, conv["padding"])) * max(x[1:]) * x[1])
+    if largest >= 2**29:  # offsets within an image are 32-bit numbers
+        return None
+    names = algorithms(x, weight, shape, conv, owner.cpu_width() // 4, strict)
+    return None if names[0] == FLAT else WidePlan(owner, x, weight, shape, conv, names)
+
+
+def run(plan: WidePlan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool, needs: Sequence[bool],
+        flat: Callable) -> tuple:
+    """The result and the function that makes the gradients; `flat(x, weight, bias, relu, needs)` does the same for numbers that
+    are not finite.
+    """
+    needs_x, needs_weight, needs_bias = needs
+    weight, bias = packed(weight), None if bias is None else packed(bias)
+    y = plan.forward(last(x), weight, bias, relu)
+    if y is None:
+        return flat(x, weight, bias, relu, needs)
+    if True not in needs:
+        return y, None
+    result = y if relu else None
+
+    def backward(dy: np.ndarray) -> tuple:
+        dz = last(dy, result)
+        dx = plan.input(dz, weight) if needs_x else None
+        dweight = plan.filters(last(x), dz) if needs_weight else None
+        if (needs_x and dx is None) or (needs_weight and dweight is None):
+            return flat(x, weight, None, False, needs)[1](dz)
+        return dx, dweight, channel_sums(dz) if needs_bias else None
+    return y, backward
