@@ -39,7 +39,7 @@ class WidePlan:
         """The result, or ``None`` if it is not finite everywhere."""
         owner, threads, y, at = self.owner, library.threads, empty_last(self.shape), None if bias is None else address(bias)
         if side := SIDES.get(self.names[0]):
-            room, space = scratch(self._room("forward", owner.winograd_forward_room, threads, side))
+            room, space = scratch(self._room("forward", owner.winograd_forward_room, threads, side, self.x[0]))
             good = owner.winograd_forward(threads, self.sizes, side, x.shape[0], address(x), address(weight), at, relu, address(y), space)
         else:
             room, space = scratch(self._room("forward", owner.wide_forward_room, threads))
@@ -51,7 +51,7 @@ class WidePlan:
         """The input's gradient, or ``None``."""
         owner, threads, dx = self.owner, library.threads, empty_last(self.x)
         if side := SIDES.get(self.names[1]):
-            room, space = scratch(self._room("input", owner.winograd_input_room, threads, side))
+            room, space = scratch(self._room("input", owner.winograd_input_room, threads, side, self.x[0]))
             good = owner.winograd_input(threads, self.sizes, side, self.x[0], address(dy), address(weight), address(dx), space)
         else:
             room, space = scratch(self._room("input", owner.wide_input_room, threads))

@@ -26,23 +26,29 @@ INLINE int even_share(int left, int most) {
 struct Packing {
     std::vector<int> from;
     long apart;
-    int columns;
+    int columns, depth;
 
     long panel_floats() const { return static_cast<long>(from.size()) * PANEL; }
     long floats() const { return panels(columns) * panel_floats(); }
 
+    // All taps of some of the depth at a time: they are neighbours in the weights, and what is written stays in the cache meanwhile.
+    static constexpr int SOME = 8;
     void panel(int number, const float* weight, float* to) const {
+        const long width = vectors_of(columns - number * PANEL) * W;
+        for (int d = 0; d < depth; d += SOME) part(number, weight, d, d + SOME < depth ? d + SOME : depth, depth * width, width, to + d * width);
+    }
+
+    // Depths from d0 to d1 of a panel: neighbouring taps and depths go `tap_step` and `depth_step` floats apart.
+    void part(int number, const float* weight, int d0, int d1, long tap_step, long depth_step, float* to) const {
         const int first = number * PANEL, filled = columns - first < PANEL ? columns - first : PANEL;
-        const int width = vectors_of(filled) * W, count = static_cast<int>(from.size());
+        const int width = vectors_of(filled) * W, taps = static_cast<int>(from.size()) / depth;
         weight += first * apart;
-        constexpr int SOME = 32;  // their lines stay in the cache while the columns pass by
-        for (int i = 0; i < count; i += SOME) {
-            const int some = count - i < SOME ? count - i : SOME;
-            for (int j = 0; j < filled; j++)
-                for (int d = 0; d < some; d++) to[static_cast<long>(i + d) * width + j] = weight[j * apart + from[i + d]];
-            for (int d = 0; d < some; d++)
-                for (int j = filled; j < width; j++) to[static_cast<long>(i + d) * width + j] = 0;
-        }
+        for (int j = 0; j < filled; j++)
+            for (int d = d0; d < d1; d++)
+                for (int t = 0; t < taps; t++) to[t * tap_step + (d - d0) * depth_step + j] = weight[j * apart + from[t * depth + d]];
+        for (int j = filled; j < width; j++)
+            for (int d = d0; d < d1; d++)
+                for (int t = 0; t < taps; t++) to[t * tap_step + (d - d0) * depth_step + j] = 0;
     }
 };
 
@@ -112,6 +118,25 @@ static void rows_times_panel(const Left& left, const float* panel, const Result&
         }
     });
     finite = seen;
+}
+
+// All rows times a panel, whole vectors, and nothing else; rows of results are PANEL floats apart.
+static void rows_times_panel(const float* a, const int* row, int count, int depth, const float* panel, int vectors, float* y) {
+    const int tap = 0;
+    constant<COLUMNS>(vectors, [&](auto some_vectors) {
+        constexpr int NV = decltype(some_vectors)::value;
+        for (int i = 0; i < count;) {
+            const int take = even_share(count - i, ROWS);
+            constant<ROWS>(take, [&](auto some_rows) {
+                constexpr int MR = decltype(some_rows)::value;
+                Floats sum[MR][NV]{};
+                multiply<MR, NV>(a, row + i, &tap, 1, depth, panel, sum);
+                for (int r = 0; r < MR; r++)
+                    for (int v = 0; v < NV; v++) store(y + static_cast<long>(i + r) * PANEL + v * W, sum[r][v]);
+            });
+            i += take;
+        }
+    });
 }
 
 // sum[i][v] += sum over `count` pixels of a[pixel][i] * b[pixel][v], pixels a_step and b_step apart.

@@ -118,6 +118,7 @@ static std::vector<Pass> forward_passes(const Wide& g, Frame& frame) {
     pass.places(g.P, g.Q, static_cast<long>(g.stride_h) * pitch * g.C, static_cast<long>(g.stride_w) * g.C, static_cast<long>(g.Q) * g.K, g.K);
     pass.packing.apart = static_cast<long>(g.C) * g.R * g.S;
     pass.packing.columns = g.K;
+    pass.packing.depth = pass.depth;
     for (int r = 0; r < g.R; r++)
         for (int s = 0; s < g.S; s++) {
             if (!runs || s == 0) pass.taps.push_back((r * g.dilation_h * pitch + s * g.dilation_w) * g.C);
@@ -167,6 +168,7 @@ static std::vector<Pass> input_passes(const Wide& g, Frame& frame, bool& empty) 
             }
             pass.packing.apart = g.R * g.S;
             pass.packing.columns = g.C;
+            pass.packing.depth = g.K;
             const int rows = (g.H - 1 - a) / g.stride_h + 1, columns = (g.W - 1 - b) / g.stride_w + 1;
             pass.places(rows, columns, static_cast<long>(pitch) * g.K, g.K, static_cast<long>(g.stride_h) * g.W * g.C, static_cast<long>(g.stride_w) * g.C);
             const int start = (a * g.W + b) * g.C;

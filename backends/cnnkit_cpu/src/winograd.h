@@ -96,14 +96,6 @@ struct Axes<2> {
     }
 };
 
-// Both axes: `In` x `In` vectors to `Out` x `Out`, by a function of one axis.
-template <int In, int Out, class Axis>
-INLINE void square(const Floats* from, Floats* to, Axis axis) {
-    Floats half[Out * In];
-    for (int j = 0; j < In; j++) axis(from + j, In, half + j, In);
-    for (int i = 0; i < Out; i++) axis(half + i * In, 1, to + i * Out, 1);
-}
-
 struct Tiles {
     int down, across, each;  // of an image, and of all of it
     long all;
@@ -115,8 +107,6 @@ static Tiles tiles_of(int N, int rows, int columns) {
     return {down, across, down * across, static_cast<long>(N) * down * across};
 }
 
-INLINE Floats load_channels(const float* p, int left) { return left >= W ? load(p) : load_part(p, left); }
-
 // The tile's numbers in `image` at channels c ...: where there is none, `zeros`.
 template <int Side>
 INLINE void tile_at(const float* image, const float* zeros, int h0, int w0, int height, int width, int channels, const float** at) {
@@ -125,6 +115,15 @@ INLINE void tile_at(const float* image, const float* zeros, int h0, int w0, int 
             const int h = h0 + i, w = w0 + j;
             at[i * Side + j] = h < 0 || h >= height || w < 0 || w >= width ? zeros : image + (static_cast<long>(h) * width + w) * channels;
         }
+}
+
+// Call with whole vectors of channels, then with what is left: run(c, read, write) for vectors from channel c on.
+template <class Run>
+INLINE void over_vectors(int channels, Run run) {
+    int c = 0;
+    for (; c + W <= channels; c += W) run(c, [](const float* p) { return load(p); }, [](float* p, Floats v) { store(p, v); });
+    if (const int left = channels - c; left)
+        run(c, [=](const float* p) { return load_part(p, left); }, [=](float* p, Floats v) { store_part(p, v, left); });
 }
 
 // The images' tiles, transformed: [element][tile][channel], elements `apart`.
@@ -137,12 +136,19 @@ static void transform_image(const float* x, const float* zeros, const Tiles& til
         const int place = static_cast<int>(t % tiles.each);
         tile_at<A>(x + t / tiles.each * height * width * channels, zeros, place / tiles.across * M - top, place % tiles.across * M - left,
                    height, width, channels, at);
-        for (int c = 0; c < channels; c += W) {
-            Floats d[A * A], o[A * A];
-            for (int i = 0; i < A * A; i++) d[i] = load_channels(at[i] + c, channels - c);
-            square<A, A>(d, o, [](const Floats* f, int n, Floats* t, int m) { Axes<M>::image(f, n, t, m); });
-            for (int i = 0; i < A * A; i++) store(to + i * apart + c, o[i]);
-        }
+        over_vectors(channels, [&](int c, auto read, auto) {
+            Floats half[A * A];
+            for (int j = 0; j < A; j++) {
+                Floats column[A];
+                for (int i = 0; i < A; i++) column[i] = read(at[i * A + j] + c);
+                Axes<M>::image(column, 1, half + j, A);
+            }
+            for (int i = 0; i < A; i++) {
+                Floats o[A];
+                Axes<M>::image(half + i * A, 1, o, 1);
+                for (int j = 0; j < A; j++) store(to + (i * A + j) * apart + c, o[j]);
+            }
+        });
     }
 }
 
@@ -156,60 +162,75 @@ static void transform_result_back(const float* dy, const float* zeros, const Til
         const int place = static_cast<int>(t % tiles.each);
         tile_at<M>(dy + t / tiles.each * height * width * channels, zeros, place / tiles.across * M, place % tiles.across * M, height, width,
                    channels, at);
-        for (int c = 0; c < channels; c += W) {
-            Floats d[M * M], half[A * M], o[A * A];
-            for (int i = 0; i < M * M; i++) d[i] = load_channels(at[i] + c, channels - c);
-            for (int j = 0; j < M; j++) Axes<M>::result_back(d + j, M, half + j, M);
-            for (int i = 0; i < A; i++) Axes<M>::result_back(half + i * M, 1, o + i * A, 1);
-            for (int i = 0; i < A * A; i++) store(to + i * apart + c, o[i]);
-        }
+        over_vectors(channels, [&](int c, auto read, auto) {
+            Floats half[A * M];
+            for (int j = 0; j < M; j++) {
+                Floats column[M];
+                for (int i = 0; i < M; i++) column[i] = read(at[i * M + j] + c);
+                Axes<M>::result_back(column, 1, half + j, M);
+            }
+            for (int i = 0; i < A; i++) {
+                Floats o[A];
+                Axes<M>::result_back(half + i * M, 1, o, 1);
+                for (int j = 0; j < A; j++) store(to + (i * A + j) * apart + c, o[j]);
+            }
+        });
     }
 }
 
-// Filters of one panel, packed as [tap][depth][column], transformed: [element][depth][column], elements `apart`.
+// Filters of a panel, packed as [depth][tap][column], transformed: [element][depth][column], elements `apart`.
 template <int M>
-static void transform_filters(const float* packed, int depth, int vectors, long apart, float* to) {
+static void transform_filters(const float* packed, int depth, int width, long apart, float* to) {
     constexpr int A = M + 2;
-    const int width = vectors * W;
     for (int d = 0; d < depth; d++)
         for (int v = 0; v < width; v += W) {
-            Floats g[9], half[A * 3], o[A * A];
-            for (int i = 0; i < 9; i++) g[i] = load(packed + (static_cast<long>(i) * depth + d) * width + v);
-            for (int j = 0; j < 3; j++) Axes<M>::filter(g + j, 3, half + j, 3);
-            for (int i = 0; i < A; i++) Axes<M>::filter(half + i * 3, 1, o + i * A, 1);
-            for (int i = 0; i < A * A; i++) store(to + i * apart + static_cast<long>(d) * width + v, o[i]);
+            Floats half[A * 3];
+            for (int j = 0; j < 3; j++) {
+                Floats column[3];
+                for (int i = 0; i < 3; i++) column[i] = load(packed + (static_cast<long>(d) * 9 + i * 3 + j) * width + v);
+                Axes<M>::filter(column, 1, half + j, 3);
+            }
+            for (int i = 0; i < A; i++) {
+                Floats o[A];
+                Axes<M>::filter(half + i * 3, 1, o, 1);
+                for (int j = 0; j < A; j++) store(to + (i * A + j) * apart + static_cast<long>(d) * width + v, o[j]);
+            }
         }
 }
 
-// Results of `columns` filters from their products [element][tile][filter].
+// Results of a panel's filters from their products [element][tile][filter].
 template <int M>
 static void transform_result(const float* products, const Tiles& tiles, long first, long last, int height, int width, int filters, int k0,
-                             int columns, int row, long apart, const float* bias, bool relu, float* y, Floats& finite) {
+                             int columns, long apart, const float* bias, bool relu, float* y, Floats& finite) {
     constexpr int A = M + 2;
-    for (long t = first; t < last; t++, products += row) {
+    Floats seen = finite;
+    for (long t = first; t < last; t++, products += PANEL) {
         const int place = static_cast<int>(t % tiles.each), p0 = place / tiles.across * M, q0 = place % tiles.across * M;
         const int down = height - p0 < M ? height - p0 : M, right = width - q0 < M ? width - q0 : M;
         float* image = y + t / tiles.each * height * width * filters + (static_cast<long>(p0) * width + q0) * filters + k0;
-        for (int k = 0; k < columns; k += W) {
-            Floats m[A * A], half[M * A], o[M * M];
-            for (int i = 0; i < A * A; i++) m[i] = load(products + i * apart + k);
-            for (int j = 0; j < A; j++) Axes<M>::result(m + j, A, half + j, A);
-            for (int i = 0; i < M; i++) Axes<M>::result(half + i * A, 1, o + i * M, 1);
-            const Floats add = bias ? load_channels(bias + k0 + k, columns - k) : Floats{};
-            for (int i = 0; i < M; i++)
+        over_vectors(columns, [&](int k, auto read, auto write) {
+            Floats half[M * A];
+            for (int j = 0; j < A; j++) {
+                Floats column[A];
+                for (int i = 0; i < A; i++) column[i] = load(products + (i * A + j) * apart + k);
+                Axes<M>::result(column, 1, half + j, A);
+            }
+            const Floats add = bias ? read(bias + k0 + k) : Floats{};
+            for (int i = 0; i < M; i++) {
+                if (i >= down) break;
+                Floats o[M];
+                Axes<M>::result(half + i * A, 1, o, 1);
                 for (int j = 0; j < M; j++) {
-                    if (i >= down || j >= right) continue;
-                    Floats v = o[i * M + j] + add;
-                    finite += v * splat(0.0f);
+                    Floats v = o[j] + add;
+                    if (j >= right) break;
+                    seen += v * splat(0.0f);
                     if (relu) v = choose(v <= Floats{}, Floats{}, v);
-                    float* at = image + (static_cast<long>(i) * width + j) * filters + k;
-                    if (columns - k >= W)
-                        store(at, v);
-                    else
-                        store_part(at, v, columns - k);
+                    write(image + (static_cast<long>(i) * width + j) * filters + k, v);
                 }
-        }
+            }
+        });
     }
+    finite = seen;
 }
 
 // What a correlation of channels-last images with 3x3 filters needs to know; forward, or the input's gradient.
@@ -233,38 +254,44 @@ static Filtering filtering(const Wide& g, bool back) {
             for (int k = 0; k < g.K; k++) f.packing.from.push_back(k * 9 * g.C + 8 - t);
     }
     f.packing.columns = f.columns;
+    f.packing.depth = f.depth;
     return f;
 }
 
-// Tiles of a block: as many as make reading its numbers as dear as reading the filters', within a thread's share of the cache.
-static int block_tiles(const Filtering& f, int side) {
-    const long wanted = static_cast<long>(f.depth) * f.columns / (f.depth + f.columns), most = (6L << 20) / (4L * side * side * (f.depth + f.columns));
-    const long some = wanted < 2 * ROWS ? 2 * ROWS : wanted > most ? most : wanted;
-    return static_cast<int>((some + ROWS - 1) / ROWS * ROWS);
-}
+// Two ways through the work. Where all transformed filters stay in the cache, a task takes a block of tiles through everything.
+// Else all tiles of a group are transformed first, and a task takes a panel of filters, whose transforms are then read while they
+// are in its cache and never written to memory.
+constexpr long FILTERS_SHARED = 6L << 20, GROUP_BYTES = 16L << 20, BLOCK_BYTES = 640L << 10;
+constexpr long FILTER_PART = 9L * Packing::SOME * PANEL;  // floats of filters that are packed at a time
 
 template <int M>
-struct Block {  // a thread's memory
+struct Blocks {
     static constexpr int A = M + 2;
-    int tiles, depth_row, column_row;
-    long image_apart, product_apart;
+    int tiles, depth_row, group;  // of a block, a row's floats; tiles of a group, or 0 if filters come first
+    long image_apart, product_apart, panel, own;
 
-    Block(const Filtering& f) {
-        tiles = block_tiles(f, A);
+    Blocks(const Filtering& f, long all) {
         depth_row = (f.depth + W - 1) / W * W;
-        column_row = panels(f.columns) * PANEL;
-        image_apart = whole(static_cast<long>(tiles) * depth_row);  // no multiple of the cache's size
-        product_apart = whole(static_cast<long>(tiles) * column_row);
+        panel = static_cast<long>(f.depth) * PANEL;
+        const long bytes = 4L * A * A * depth_row;
+        const long some = BLOCK_BYTES / bytes < 2 * ROWS ? 2 * ROWS : BLOCK_BYTES / bytes;
+        tiles = static_cast<int>((some < all ? some : all + ROWS - 1) / ROWS * ROWS);
+        group = 0;
+        if (4L * A * A * f.depth * f.columns > FILTERS_SHARED) {
+            const long most = GROUP_BYTES / bytes < 64 ? 64 : GROUP_BYTES / bytes, groups = (all + most - 1) / most;
+            group = static_cast<int>((all + groups - 1) / groups);
+        }
+        image_apart = whole(static_cast<long>(group ? group : tiles) * depth_row);  // no multiple of the cache's size
+        product_apart = whole(static_cast<long>(tiles) * PANEL);
+        own = whole(FILTER_PART) + A * A * (product_apart + (group ? panel : image_apart));
     }
-    long floats() const { return A * A * (image_apart + product_apart); }
+    long shared(int count) const { return A * A * (group ? image_apart : count * panel); }
 };
 
 template <int M>
-static long winograd_room(const Filtering& f, int threads) {
-    constexpr int A = M + 2;
-    const Block<M> block(f);
-    const long panel = static_cast<long>(f.depth) * PANEL;
-    return 4 * LINE_FLOATS + whole(f.depth) + W + whole(A * A * panels(f.columns) * panel) + threads * (whole(9 * panel) + block.floats());
+static long winograd_room(const Filtering& f, int threads, int N) {
+    const Blocks<M> blocks(f, tiles_of<M>(N, f.rows, f.across).all);
+    return 4 * LINE_FLOATS + whole(f.depth) + W + whole(blocks.shared(panels(f.columns))) + threads * blocks.own;
 }
 
 template <int M>
@@ -272,45 +299,72 @@ static bool winograd(int threads, const Filtering& f, int N, const float* x, con
                      float* room) {
     constexpr int A = M + 2;
     const Tiles tiles = tiles_of<M>(N, f.rows, f.across);
-    const Block<M> block(f);
-    const int count = panels(f.columns);
-    const long panel = static_cast<long>(f.depth) * PANEL;
-    float *zeros = room, *filters = zeros + whole(f.depth) + W, *rest = filters + whole(A * A * count * panel);
+    const Blocks<M> blocks(f, tiles.all);
+    const int count = panels(f.columns), row = blocks.depth_row;
+    float *zeros = room, *shared = zeros + whole(f.depth) + W, *rest = shared + whole(blocks.shared(count));
     std::memset(zeros, 0, (whole(f.depth) + W) * sizeof(float));
-    const long own = whole(9 * panel) + block.floats();
-    parallel(threads, count, [&](long number, int thread) {
-        float* packed = rest + thread * own;
-        f.packing.panel(static_cast<int>(number), weight, packed);
-        const int left = f.columns - static_cast<int>(number) * PANEL;
-        transform_filters<M>(packed, f.depth, vectors_of(left), count * panel, filters + number * panel);
-    });
-    std::vector<int> in(block.tiles), out(block.tiles);
-    for (int t = 0; t < block.tiles; t++) in[t] = t * block.depth_row, out[t] = t * block.column_row;
-    const int tap = 0;
+    std::vector<int> in(blocks.tiles);
+    for (int t = 0; t < blocks.tiles; t++) in[t] = t * row;
     std::atomic<bool> bad{false};
-    const long blocks = (tiles.all + block.tiles - 1) / block.tiles;
-    parallel(threads, blocks, [&](long number, int thread) {
-        float *image = rest + thread * own + whole(9 * panel), *products = image + A * A * block.image_apart;
-        const long first = tiles.all * number / blocks, last = tiles.all * (number + 1) / blocks;
-        transform_image<M>(x, zeros, tiles, first, last, f.top, f.left, f.height, f.width, f.depth, block.depth_row, block.image_apart, image);
-        Floats finite{};
+    const auto images = [&](long first, long last, float* to) {
+        transform_image<M>(x, zeros, tiles, first, last, f.top, f.left, f.height, f.width, f.depth, row, blocks.image_apart, to);
+    };
+    const auto filters = [&](int number, float* packed, long apart, float* to) {
+        const int width = vectors_of(f.columns - number * PANEL) * W;
+        for (int d = 0; d < f.depth; d += Packing::SOME) {
+            const int end = d + Packing::SOME < f.depth ? d + Packing::SOME : f.depth;
+            f.packing.part(number, weight, d, end, width, 9 * width, packed);
+            transform_filters<M>(packed, end - d, width, apart, to + static_cast<long>(d) * width);
+        }
+    };
+    // a panel's results for tiles from `first` on, whose transforms begin at `image`
+    const auto results = [&](int number, const float* filter, long apart, const float* image, long first, long last, float* products) {
+        const int k0 = number * PANEL, columns = f.columns - k0 < PANEL ? f.columns - k0 : PANEL;
         for (int element = 0; element < A * A; element++)
-            for (int p = 0; p < count; p++)
-                rows_times_panel(Left{image + element * block.image_apart, in.data(), &tap, static_cast<int>(last - first), 1, f.depth},
-                                 filters + (element * count + p) * panel,
-                                 Result{products + element * block.product_apart + p * PANEL, out.data(),
-                                        vectors_of(f.columns - p * PANEL) * W, nullptr, false}, finite);
-        finite = Floats{};
-        transform_result<M>(products, tiles, first, last, f.rows, f.across, f.columns, 0, f.columns, block.column_row, block.product_apart, bias,
-                            relu, y, finite);
+            rows_times_panel(image + element * blocks.image_apart, in.data(), static_cast<int>(last - first), f.depth, filter + element * apart,
+                             vectors_of(columns), products + element * blocks.product_apart);
+        Floats finite{};
+        transform_result<M>(products, tiles, first, last, f.rows, f.across, f.columns, k0, columns, blocks.product_apart, bias, relu, y, finite);
         if (!all_zero(finite)) bad = true;
-    });
+    };
+    if (!blocks.group) {
+        parallel(threads, count, [&](long number, int thread) {
+            filters(static_cast<int>(number), rest + thread * blocks.own, count * blocks.panel, shared + number * blocks.panel);
+        });
+        const long parts = (tiles.all + blocks.tiles - 1) / blocks.tiles;
+        parallel(threads, parts, [&](long part, int thread) {
+            float *image = rest + thread * blocks.own + whole(FILTER_PART), *products = image + A * A * blocks.image_apart;
+            const long first = tiles.all * part / parts, last = tiles.all * (part + 1) / parts;
+            images(first, last, image);
+            for (int number = 0; number < count; number++)
+                results(number, shared + number * blocks.panel, count * blocks.panel, image, first, last, products);
+        });
+        return !bad;
+    }
+    for (long start = 0; start < tiles.all; start += blocks.group) {
+        const long end = start + blocks.group < tiles.all ? start + blocks.group : tiles.all;
+        constexpr long SOME = 4;
+        parallel(threads, (end - start + SOME - 1) / SOME, [&](long part, int) {
+            const long first = start + part * SOME, last = first + SOME < end ? first + SOME : end;
+            images(first, last, shared + (first - start) * row);
+        });
+        parallel(threads, count, [&](long number, int thread) {
+            float *packed = rest + thread * blocks.own, *filter = packed + whole(FILTER_PART), *products = filter + A * A * blocks.panel;
+            filters(static_cast<int>(number), packed, blocks.panel, filter);
+            for (long first = start; first < end;) {
+                const long last = first + even_share(static_cast<int>(end - first), blocks.tiles);
+                results(static_cast<int>(number), filter, blocks.panel, shared + (first - start) * row, first, last, products);
+                first = last;
+            }
+        });
+    }
     return !bad;
 }
 
 // The filters' gradient: tiles in spans, whose two transforms stay in the outer cache; then a task takes a panel of filters and some
 // channels, and adds the span's part.
 constexpr int SPAN_CHANNELS = 64;
+constexpr long SPAN_BLOCK = static_cast<long>(SPAN_CHANNELS) * PANEL;
 
 template <int M>
 struct Span {
@@ -319,14 +373,14 @@ struct Span {
     long image_apart, result_apart, each;
 
     Span(const Wide& g, int N) {
-        image_row = (g.C + W - 1) / W * W;
+        image_row = (g.C + W - 1) / W * W + LINE_FLOATS;
         result_row = padded_filters(g.K);
         const long most = (6L << 20) / (4L * A * A * (image_row + result_row)), all = tiles_of<M>(N, g.P, g.Q).all;
         tiles = static_cast<int>(most < 64 ? 64 : most);
         if (tiles > all) tiles = static_cast<int>(all);
         image_apart = whole(static_cast<long>(tiles) * image_row);
         result_apart = whole(static_cast<long>(tiles) * result_row);
-        each = whole(static_cast<long>(A) * A * SPAN_CHANNELS * PANEL);
+        each = whole(A * A * SPAN_BLOCK);
     }
 };
 
@@ -335,7 +389,8 @@ static long winograd_weight_room(const Wide& g, int threads, int N) {
     constexpr int A = M + 2;
     const Span<M> span(g, N);
     const long zeros = whole(g.C > g.K ? g.C : g.K) + W;
-    return zeros + A * A * (span.image_apart + span.result_apart) + whole(9L * g.C * span.result_row) + threads * span.each + 4 * LINE_FLOATS;
+    const long blocks = static_cast<long>(panels(span.result_row)) * ((g.C + SPAN_CHANNELS - 1) / SPAN_CHANNELS);
+    return zeros + A * A * (span.image_apart + span.result_apart) + blocks * 9 * SPAN_BLOCK + threads * span.each + 4 * LINE_FLOATS;
 }
 
 template <int M>
@@ -346,9 +401,9 @@ static bool winograd_weight(int threads, const Wide& g, int N, const float* x, c
     const int Kp = span.result_row, count = panels(Kp), blocks = (g.C + SPAN_CHANNELS - 1) / SPAN_CHANNELS;
     const long zero_floats = whole(g.C > g.K ? g.C : g.K) + W;
     float *zeros = room, *images = zeros + zero_floats, *results = images + A * A * span.image_apart, *sums = results + A * A * span.result_apart;
-    float* rest = sums + whole(9L * g.C * Kp);
+    float* rest = sums + static_cast<long>(count) * blocks * 9 * SPAN_BLOCK;  // sums: [block][tap][channel][filter]
     std::memset(zeros, 0, zero_floats * sizeof(float));
-    std::memset(sums, 0, 9L * g.C * Kp * sizeof(float));  // [tap][channel][filter]
+    std::atomic<bool> bad{false};
     for (long first = 0; first < tiles.all; first += span.tiles) {
         const long last = first + span.tiles < tiles.all ? first + span.tiles : tiles.all;
         constexpr int SOME = 8;
@@ -362,7 +417,7 @@ static bool winograd_weight(int threads, const Wide& g, int N, const float* x, c
             const int k0 = static_cast<int>(task / blocks) * PANEL, c0 = static_cast<int>(task % blocks) * SPAN_CHANNELS;
             const int channels = g.C - c0 < SPAN_CHANNELS ? g.C - c0 : SPAN_CHANNELS, width = vectors_of(Kp - k0) * W;
             float* own = rest + thread * span.each;
-            const long apart = static_cast<long>(SPAN_CHANNELS) * PANEL;
+            float* sum_block = sums + task * 9 * SPAN_BLOCK;
             for (int element = 0; element < A * A; element++)
                 constant<COLUMNS>(width / W, [&](auto vectors) {
                     for (int c = 0; c < channels;) {
@@ -373,7 +428,7 @@ static bool winograd_weight(int threads, const Wide& g, int N, const float* x, c
                             outer<MR, NV>(images + element * span.image_apart + c0 + c, span.image_row, results + element * span.result_apart + k0,
                                           Kp, static_cast<int>(last - first), sum);
                             for (int i = 0; i < MR; i++)
-                                for (int v = 0; v < NV; v++) store(own + element * apart + (c + i) * width + v * W, sum[i][v]);
+                                for (int v = 0; v < NV; v++) store(own + element * SPAN_BLOCK + (c + i) * width + v * W, sum[i][v]);
                         });
                         c += take;
                     }
@@ -381,33 +436,32 @@ static bool winograd_weight(int threads, const Wide& g, int N, const float* x, c
             for (int c = 0; c < channels; c++)
                 for (int v = 0; v < width; v += W) {
                     Floats u[A * A], half[3 * A], o[9];
-                    for (int i = 0; i < A * A; i++) u[i] = load(own + i * apart + c * width + v);
+                    for (int i = 0; i < A * A; i++) u[i] = load(own + i * SPAN_BLOCK + c * width + v);
                     for (int j = 0; j < A; j++) Axes<M>::filter_back(u + j, A, half + j, A);
                     for (int i = 0; i < 3; i++) Axes<M>::filter_back(half + i * A, 1, o + i * 3, 1);
                     for (int t = 0; t < 9; t++) {
-                        float* at = sums + (static_cast<long>(t) * g.C + c0 + c) * Kp + k0 + v;
-                        store(at, load(at) + o[t]);
+                        float* at = sum_block + t * SPAN_BLOCK + c * width + v;
+                        store(at, first ? load(at) + o[t] : o[t]);
                     }
                 }
+            if (last < tiles.all) return;
+            float finite = 0;
+            for (int k = k0; k < g.K && k < k0 + width; k++)
+                for (int c = 0; c < channels; c++)
+                    for (int t = 0; t < 9; t++) {
+                        const float v = sum_block[t * SPAN_BLOCK + c * width + k - k0];
+                        dweight[(static_cast<long>(k) * g.C + c0 + c) * 9 + t] = v;
+                        finite += v * 0.0f;
+                    }
+            if (!(finite == 0)) bad = true;
         });
     }
-    std::atomic<bool> bad{false};
-    parallel(threads, g.K, [&](long k, int) {
-        float finite = 0;
-        for (int c = 0; c < g.C; c++)
-            for (int t = 0; t < 9; t++) {
-                const float v = sums[(static_cast<long>(t) * g.C + c) * Kp + k];
-                dweight[(k * g.C + c) * 9 + t] = v;
-                finite += v * 0.0f;
-            }
-        if (!(finite == 0)) bad = true;
-    });
     return !bad;
 }
 
 // `side` of the tiles of results: 4 or 2.
-EXPORT long winograd_forward_room(const Wide* g, int threads, int side) {
-    return side == 4 ? winograd_room<4>(filtering(*g, false), threads) : winograd_room<2>(filtering(*g, false), threads);
+EXPORT long winograd_forward_room(const Wide* g, int threads, int side, int N) {
+    return side == 4 ? winograd_room<4>(filtering(*g, false), threads, N) : winograd_room<2>(filtering(*g, false), threads, N);
 }
 
 EXPORT int winograd_forward(int threads, const Wide* g, int side, int N, const float* x, const float* weight, const float* bias, int relu,
@@ -416,8 +470,8 @@ EXPORT int winograd_forward(int threads, const Wide* g, int side, int N, const f
     return run(threads, filtering(*g, false), N, x, weight, bias, relu, y, room);
 }
 
-EXPORT long winograd_input_room(const Wide* g, int threads, int side) {
-    return side == 4 ? winograd_room<4>(filtering(*g, true), threads) : winograd_room<2>(filtering(*g, true), threads);
+EXPORT long winograd_input_room(const Wide* g, int threads, int side, int N) {
+    return side == 4 ? winograd_room<4>(filtering(*g, true), threads, N) : winograd_room<2>(filtering(*g, true), threads, N);
 }
 
 EXPORT int winograd_input(int threads, const Wide* g, int side, int N, const float* dy, const float* weight, float* dx, float* room) {
