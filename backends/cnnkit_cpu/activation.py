@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from cnnkit_cpu import library
-from cnnkit_cpu.library import address
 from cnnkit_cpu.layout import dense_like, in_order_of
+from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT
 
 

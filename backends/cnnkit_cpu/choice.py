@@ -1,76 +1,102 @@
 """Which algorithm convolves, from shapes alone: the flat loops, a matrix product, or Winograd's; and how to overrule it.
 
-The unit of cost is one multiply-add of a vector. The constants are measured, in the ratio to that product's own speed.
+    >>> from cnnkit_cpu import choice
+    >>> choice.algorithms((64, 64, 32, 32), (64, 64, 3, 3), padding=1)
+    ('winograd4', 'winograd4', 'winograd4')
+    >>> choice.algorithms((64, 3, 32, 32), (8, 3, 3, 3), padding=1)
+    ('flat', 'flat', 'flat')
+
+The unit of cost is one multiply-add of a vector of 16 numbers. What the transforms cost beside it was measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+from cnnkit.shapes import conv2d_output_shape
 
 FLAT, PRODUCT, WINOGRAD2, WINOGRAD4 = "flat", "product", "winograd2", "winograd4"
 SIDES = {WINOGRAD2: 2, WINOGRAD4: 4}  # of the tile of results
 NAMES = (FLAT, PRODUCT, WINOGRAD2, WINOGRAD4)
+LANES = 16
+MANY = 32  # channels and filters from which they are worth a vector each; below, vectors of pixels are faster, and pool at once
 
-forced: str | None = None
+forced: str | None = None  # what `algorithm` says
 
 
 def ceil_div(a: int, b: int) -> int:
+    """a / b, rounded up."""
     return -(-a // b)
 
 
-def _product(pixels: int, depth: int, columns: int, lanes: int) -> float:
+def _product(pixels: int, depth: int, columns: int) -> float:
     """Pixels times packed filters."""
-    return pixels * depth * ceil_div(columns, lanes) * 1.05
+    return pixels * depth * ceil_div(columns, LANES)
 
 
-def _winograd(side: int, tiles: int, depth: int, columns: int, lanes: int) -> float:
-    """The products, the transforms of images, results and filters."""
-    area = (side + 2) ** 2
-    into, out = ceil_div(depth, lanes), ceil_div(columns, lanes)
-    return area * tiles * depth * out * 1.05 + tiles * (into + out) * area * 9 + depth * out * area * 8
+def _winograd(side: int, tiles: int, depth: int, columns: int) -> float:
+    """The products, and the transforms of images, results and filters."""
+    area, into, out = (side + 2) ** 2, ceil_div(depth, LANES), ceil_div(columns, LANES)
+    return area * (tiles * depth * out * 1.15 + tiles * (into + out) * 9 + depth * out * 8)
 
 
-def costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], lanes: int) -> tuple[dict[str, float], ...]:
-    """What each algorithm that can be used would cost: forward, the input's gradient, the filters' gradient."""
+def costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> tuple[dict[str, float], ...]:
+    """What each algorithm costs that can be used on channels that lie last: forward, the input's gradient, the filters'."""
     N, C, H, W = x
-    K, Cg, R, S = weight
+    K, _, R, S = weight
     P, Q = shape[2:]
     pixels, taps, (top, _), (left, _) = N * P * Q, R * S, *conv["padding"]
-    # the flat loops' vectors run along pixels, and lose little with few channels; a rest of filters costs the others more
-    flat = K * Cg * taps * ceil_div(pixels, lanes) * 1.3
-    found: tuple[dict[str, float], ...] = ({FLAT: flat}, {FLAT: flat}, {FLAT: 1.5 * flat})
-    if conv["groups"] != 1:
-        return found
-    forward, back, filters = found
-    forward[PRODUCT] = _product(pixels, C * taps, K, lanes)
-    back[PRODUCT] = _product(pixels, K * taps, C, lanes)
-    filters[PRODUCT] = 1.1 * forward[PRODUCT]
-    if (R, S) == (3, 3) and conv["stride"] == conv["dilation"] == (1, 1) and top <= 2 and left <= 2:
+    forward = {PRODUCT: _product(pixels, C * taps, K)}
+    back = {PRODUCT: _product(pixels, K * taps, C)}
+    filters = {PRODUCT: _product(pixels, C * taps, K)}
+    if (R, S) == (3, 3) and tuple(conv["stride"]) == tuple(conv["dilation"]) == (1, 1) and top <= 2 and left <= 2:
         for name, side in SIDES.items():
-            forward[name] = _winograd(side, N * ceil_div(P, side) * ceil_div(Q, side), C, K, lanes)
-            back[name] = _winograd(side, N * ceil_div(H, side) * ceil_div(W, side), K, C, lanes)
-            filters[name] = 1.25 * forward[name]
-    return found
+            tiles = N * ceil_div(P, side) * ceil_div(Q, side)
+            forward[name] = filters[name] = _winograd(side, tiles, C, K)
+            back[name] = _winograd(side, N * ceil_div(H, side) * ceil_div(W, side), K, C)
+    return forward, back, filters
 
 
-def algorithms(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], lanes: int, strict: bool) -> tuple[str, str, str]:
-    """The algorithm for forward, for the input's gradient and for the filters' gradient."""
-    found = costs(x, weight, shape, conv, lanes)
-    if forced is not None and forced in found[0]:
-        return forced, forced, forced
-    forward = {name: cost for name, cost in found[0].items() if not (strict and name in SIDES)}
-    first = min(forward, key=forward.__getitem__)
-    if first == FLAT or weight[0] < 24 or weight[1] * weight[2] * weight[3] < 24:
+def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: bool = False,
+           strict: bool = False) -> tuple[str, ...]:
+    """The algorithm for forward, for the input's gradient and for the filters' gradient. `pooled`: a pooling follows, which the
+    flat loops take in.
+    """
+    K, C, R, S = weight
+    flat = K < MANY or (C < MANY and (pooled or K < 64 or C * R * S < 24))
+    if conv["groups"] != 1 or forced == FLAT or (forced is None and flat):
         return FLAT, FLAT, FLAT
-    rest = ({name: cost for name, cost in of.items() if name != FLAT and not (strict and name in SIDES)} for of in found[1:])
-    return first, *(min(of, key=of.__getitem__) for of in rest)  # type: ignore[return-value]
+    found = costs(x, weight, shape, conv)
+    if forced is not None:
+        return tuple(forced if forced in of else PRODUCT for of in found)
+    return tuple(min((name for name in of if not (strict and name in SIDES)), key=of.__getitem__) for of in found)
+
+
+def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | tuple = 0, dilation: int | tuple = 1,
+               groups: int = 1, pooled: bool = False, strict: bool = False) -> tuple[str, ...]:
+    """By which algorithm a convolution of images `x` (N, C, H, W) with filters `weight` (K, C / groups, R, S) goes: forward, the
+    input's gradient, the filters' gradient.
+
+    >>> algorithms((16, 512, 4, 4), (512, 512, 3, 3), padding=1, strict=True)
+    ('product', 'product', 'product')
+    """
+    def pair(v: int | tuple) -> tuple:
+        return v if isinstance(v, tuple) else (v, v)
+    conv = {"stride": pair(stride), "padding": tuple(pair(p) for p in pair(padding)), "dilation": pair(dilation), "groups": groups}
+    return choose(x, weight, conv2d_output_shape(x, weight, *conv.values()), conv, pooled, strict)
 
 
 @contextmanager
-def algorithm(name: str | None) -> Any:
-    """Inside the block, let every convolution that can go by `name` go so."""
+def algorithm(name: str | None) -> Iterator[None]:
+    """Inside the block, let every convolution that can go by `name` (``"flat"``, ``"product"``, ``"winograd2"``,
+    ``"winograd4"``), and the others by the matrix product. It holds for the whole process.
+
+    >>> with algorithm("product"):
+    ...     algorithms((64, 3, 32, 32), (8, 3, 3, 3))
+    ('product', 'product', 'product')
+    """
     global forced  # noqa: PLW0603
     if name is not None and name not in NAMES:
         raise ValueError(f"there is no algorithm {name!r}; there are {', '.join(NAMES)}")

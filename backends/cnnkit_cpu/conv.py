@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.backends import precision_level
 from cnnkit.shapes import conv2d_output_shape
 from cnnkit_cpu import choice, library, wide
 from cnnkit_cpu.library import Library, address
@@ -141,20 +142,20 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: b
     def flat(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool, needs: Sequence[bool]) -> tuple:
         plan = plan_of(x, weight, conv, relu, NO_POOL, ALONE)
         return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
-    many = wide_plan(x, weight, conv)
+    many = wide_plan(x, weight, conv, False)
     return flat(x, weight, bias, relu, needs) if many is None else wide.run(many, x, weight, bias, relu, needs, flat)
 
 
-def wide_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any]) -> wide.WidePlan | None:
+def wide_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], pooled: bool) -> wide.WidePlan | None:
     """The plan for channels that lie last in memory; ``None`` where the flat loops are better, or there is nothing to compute."""
-    owner, strict = library.active, False
+    owner, strict = library.active, precision_level() == "strict"
 
     def make() -> wide.WidePlan | None:
         shape = conv2d_output_shape(x.shape, weight.shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
         if 0 in x.shape or 0 in weight.shape or min(shape) <= 0:
             return None
-        return wide.wide_plan(owner, x.shape, weight.shape, shape, conv, strict)
-    return remember(owner, (x.shape, weight.shape, *conv.values(), strict, choice.forced), make)
+        return wide.wide_plan(owner, x.shape, weight.shape, shape, conv, pooled, strict)
+    return remember(owner, (x.shape, weight.shape, *conv.values(), pooled, strict, choice.forced), make)
 
 
 def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool], **conv: Any) -> tuple:
@@ -178,7 +179,7 @@ def pooled(relu: bool, kind: int) -> Any:
                 or size[0] * size[1] > (254 if kind == MAX_POOL else 8) or pool.get("divisor_override") is not None
                 or size[0] * size[1] > 2 * stride[0] * stride[1]):  # windows that overlap much: better computed once
             return NotImplemented
-        if wide_plan(x, weight, attrs[0]) is not None:
+        if wide_plan(x, weight, attrs[0], True) is not None:
             return NotImplemented
         plan = plan_of(x, weight, attrs[0], relu, kind, (size, stride, pool.get("dilation", (1, 1))))
         return NotImplemented if plan is None else run(plan, x, weight, bias, needs)

@@ -16,8 +16,8 @@ def is_last(array: np.ndarray) -> bool:
     """Whether an image's channels lie last in memory, without gaps, and the order of the axes matters."""
     if array.ndim != 4 or array.flags.c_contiguous:
         return False
-    N, C, H, W = array.shape
-    return array.strides == (4 * H * W * C, 4, 4 * W * C, 4 * C) and array.flags.aligned
+    flags = array.transpose(0, 2, 3, 1).flags
+    return flags.c_contiguous and flags.aligned
 
 
 def empty_last(shape: tuple[int, ...], dtype: np.dtype = FLOAT) -> np.ndarray:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from cnnkit_cpu import library
-from cnnkit_cpu.library import address
 from cnnkit_cpu.layout import empty_last, is_last, last, pixels
+from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
 
@@ -57,7 +57,8 @@ class Rows:
         library.active.norm_last_statistics(library.threads, *self.sizes, address(self.x), address(mean), address(var), space)
         del room
 
-    def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: np.ndarray | None, relu: bool) -> np.ndarray:
+    def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: np.ndarray | None,
+                relu: bool) -> np.ndarray:
         y = empty_last(self.x.shape)
         addend = None if addend is None else last(addend)
         library.active.norm_last_forward(library.threads, *self.sizes, address(self.x), address(mean), address(scale),
@@ -70,8 +71,8 @@ class Rows:
         dx = empty_last(self.x.shape) if needs_x else None
         masked = empty_last(self.x.shape) if needs_addend and y is not None else None
         room, space = self._room()
-        library.active.norm_last_backward(library.threads, *self.sizes, address(self.x), address(mean), address(rstd), address(scale),
-                                          _at(y), address(dy), training, _at(dx), _at(masked), address(dweight), address(dbias), space)
+        library.active.norm_last_backward(library.threads, *self.sizes, *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
+                                          *map(_at, (dx, masked, dweight, dbias)), space)
         del room
         return dx, dy if needs_addend and masked is None else masked
 
@@ -99,8 +100,8 @@ class Planes:
                  needs_x: bool, needs_addend: bool, dweight: np.ndarray, dbias: np.ndarray) -> tuple:
         dy = packed(dy)
         dx = empty(self.x.shape) if needs_x else None
-        library.active.norm_backward(library.threads, *self.sizes, address(self.x), address(mean), address(rstd), address(scale),
-                                     _at(y), address(dy), training, _at(dx), address(dweight), address(dbias))
+        library.active.norm_backward(library.threads, *self.sizes, *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
+                                     *map(_at, (dx, dweight, dbias)))
         return dx, None
 
 
@@ -133,7 +134,8 @@ def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var:
 
     def backward(dy: np.ndarray, *_: None) -> tuple:
         dweight, dbias = np.empty(C, FLOAT), np.empty(C, FLOAT)
-        dx, daddend = kernels.backward(mean, rstd, scale, result, dy, training, needs[0], len(needs) == 6 and needs[5], dweight, dbias)
+        dx, daddend = kernels.backward(mean, rstd, scale, result, dy, training, needs[0], addend is not None and needs[5], dweight,
+                                       dbias)
         gradients = dx, dweight if needs[1] else None, dbias if needs[2] else None, None, None
         return gradients if len(needs) == 5 else (*gradients, daddend)
     return (y, new_mean, new_var), backward

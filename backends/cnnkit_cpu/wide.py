@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit_cpu import library
-from cnnkit_cpu.choice import FLAT, SIDES, algorithms
+from cnnkit_cpu.choice import FLAT, SIDES, choose
 from cnnkit_cpu.layout import channel_sums, empty_last, last
 from cnnkit_cpu.library import Library, address
 from cnnkit_cpu.memory import empty, packed, scratch
@@ -23,10 +23,11 @@ from cnnkit_cpu.memory import empty, packed, scratch
 class WidePlan:
     """A convolution of given shapes: its sizes as the C functions want them, and by which algorithm each direction goes."""
 
-    def __init__(self, owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], names: tuple[str, str, str]):
-        self.owner, self.x, self.weight, self.shape, self.conv, self.names = owner, x, weight, shape, conv, names
+    def __init__(self, owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], names: tuple[str, ...]):
+        self.owner, self.x, self.weight, self.shape, self.names = owner, x, weight, shape, names
         (top, _), (left, _) = conv["padding"]
-        self.sizes = (ctypes.c_int * 14)(x[1], weight[0], *weight[2:], *x[2:], *shape[2:], *conv["stride"], *conv["dilation"], top, left)
+        self.sizes = (ctypes.c_int * 14)(x[1], weight[0], *weight[2:], *x[2:], *shape[2:], *conv["stride"], *conv["dilation"], top,
+                                         left)
         self._rooms: dict[tuple[str, int], int] = {}
 
     def _room(self, what: str, function: Any, *arguments: int) -> int:
@@ -37,13 +38,14 @@ class WidePlan:
 
     def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool) -> np.ndarray | None:
         """The result, or ``None`` if it is not finite everywhere."""
-        owner, threads, y, at = self.owner, library.threads, empty_last(self.shape), None if bias is None else address(bias)
+        owner, threads, n, y = self.owner, library.threads, self.x[0], empty_last(self.shape)
+        at = None if bias is None else address(bias)
         if side := SIDES.get(self.names[0]):
-            room, space = scratch(self._room("forward", owner.winograd_forward_room, threads, side, self.x[0]))
-            good = owner.winograd_forward(threads, self.sizes, side, x.shape[0], address(x), address(weight), at, relu, address(y), space)
+            room, space = scratch(self._room("forward", owner.winograd_forward_room, threads, side, n))
+            good = owner.winograd_forward(threads, self.sizes, side, n, address(x), address(weight), at, relu, address(y), space)
         else:
             room, space = scratch(self._room("forward", owner.wide_forward_room, threads))
-            good = owner.wide_forward(threads, self.sizes, x.shape[0], address(x), address(weight), at, relu, address(y), space)
+            good = owner.wide_forward(threads, self.sizes, n, address(x), address(weight), at, relu, address(y), space)
         del room
         return y if good else None
 
@@ -72,12 +74,13 @@ class WidePlan:
         return dweight if good else None
 
 
-def wide_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], strict: bool) -> WidePlan | None:
-    """The plan for a convolution without pooling, or ``None`` where the flat loops are the better choice."""
+def wide_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: bool,
+              strict: bool) -> WidePlan | None:
+    """The plan for a convolution, or ``None`` where the flat loops are the better choice."""
     largest = max(math.prod(x[1:]), math.prod(shape[1:]), math.prod(weight) * 4, max(map(sum, conv["padding"])) * max(x[1:]) * x[1])
     if largest >= 2**29:  # offsets within an image are 32-bit numbers
         return None
-    names = algorithms(x, weight, shape, conv, owner.cpu_width() // 4, strict)
+    names = choose(x, weight, shape, conv, pooled, strict)
     return None if names[0] == FLAT else WidePlan(owner, x, weight, shape, conv, names)
 
 

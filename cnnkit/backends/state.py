@@ -1,4 +1,4 @@
-"""What `use` and `tables` chose: for the whole process, and for one thread."""
+"""What `use`, `tables` and `precision` chose: for the whole process, and for one thread."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ Selection = tuple[str, ...] | None  # names of the kernel tables that serve; Non
 
 
 class _Local(threading.local):
-    """What `use` and `tables` chose for this thread; ``None`` falls back to the process's choice."""
+    """What they chose for this thread; ``None`` falls back to the process's choice."""
 
     backend: Backend | None = None
     device: Any = None
     tables: tuple[str, ...] | None = None
+    precision: str | None = None
 
 
 class _Default:
     backend: Backend | None = None
     device: Any = None
     tables: tuple[str, ...] | None = None
+    precision: str | None = None
 
 
 local = _Local()

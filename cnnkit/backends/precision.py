@@ -1,0 +1,59 @@
+"""How closely kernels must compute: whether they may use algorithms that need fewer products and round more."""
+
+from __future__ import annotations
+
+from cnnkit.backends.state import default, local
+
+__all__ = ["LEVELS", "precision", "precision_level"]
+
+LEVELS = ("fast", "strict")
+
+
+def precision_level() -> str:
+    """What `precision` says in this thread: ``"fast"`` or ``"strict"``.
+
+    >>> precision_level()
+    'fast'
+    """
+    return local.precision or default.precision or "fast"
+
+
+class precision:
+    """Compute convolutions as fast as possible (``"fast"``, the default), or by their definition (``"strict"``).
+
+    As a call it holds for the whole process; as a context manager it holds for this thread, until the block's end. A backward
+    pass keeps to the level of its forward pass. "strict" turns Winograd's algorithm off, which the C++ kernels take for 3x3
+    convolutions with many channels: measured against float64, its results are off by 1e-6 to 6e-6 of their root mean square,
+    and by 1e-7 to 1e-6 without it (``python asv_benchmarks/benchmarks/precision.py``). Both are float32.
+
+    Parameters
+    ----------
+    level : str
+        ``"fast"`` or ``"strict"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such level.
+
+    >>> import cnnkit
+    >>> with cnnkit.precision("strict"):
+    ...     precision_level()
+    'strict'
+    """
+
+    def __init__(self, level: str):
+        if level not in LEVELS:
+            raise ValueError(f"there is no precision {level!r}; there are {', '.join(LEVELS)}")
+        self._before, self._chosen = default.precision, level
+        default.precision = level
+
+    def __enter__(self) -> None:
+        default.precision = self._before
+        self._outer, local.precision = local.precision, self._chosen
+
+    def __exit__(self, *exc: object) -> None:
+        local.precision = self._outer
+
+    def __repr__(self) -> str:
+        return f"precision({self._chosen!r})"
