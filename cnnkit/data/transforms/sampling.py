@@ -68,10 +68,10 @@ def sample(owner: object, x: Array, ys: Array, xs: Array, interpolation: str, fi
     H, W = x.shape[2:]
     whole = numbered(1, x).dtype
     wide = bordered(owner, x, fill)
-    ys, xs = xp.clip(ys, -1, H) + 1, xp.clip(xs, -1, W) + 1  # places in the bordered image
+    ys, xs = xp.clip(ys, -1, H), xp.clip(xs, -1, W)
     if interpolation == "nearest":
-        return take_pixels(wide, xp.astype(xp.round(ys), whole), xp.astype(xp.round(xs), whole))
-    wide = widen(wide)
+        return take_pixels(wide, xp.astype(xp.round(ys), whole) + 1, xp.astype(xp.round(xs), whole) + 1)
+    wide, ys, xs = widen(wide), ys + 1, xs + 1  # places in the bordered image
     top, left = xp.clip(xp.floor(ys), 0, H), xp.clip(xp.floor(xs), 0, W)
     down, right = (xp.expand_dims(xp.astype(part, wide.dtype), axis=1) for part in (ys - top, xs - left))
     places, row = _places(wide, xp.astype(top, whole), xp.astype(left, whole)), wide.shape[3]

@@ -65,6 +65,13 @@ def test_an_affine_map_is_the_naive_one(interpolation, center, fill):
         np.testing.assert_allclose(changed, naive(image, matrix, center, interpolation, fill), atol=1e-9)
 
 
+def test_of_two_pixels_that_are_as_near_the_even_one_is_read():
+    result = RandomAffine(0, scale=(2, 2))(X)
+    for image, changed in zip(X, result):
+        np.testing.assert_array_equal(changed, naive(image, forward(0, scale=2), None, "nearest", 0))
+    np.testing.assert_array_equal(result[:, :, 0, 1], X[:, :, 2, 3])  # row 1.5, column 2.75
+
+
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
 def test_a_rotation_goes_counter_clockwise(interpolation):
     t = RandomRotation((20, 70), interpolation, fill=0.25)

@@ -35,8 +35,9 @@ def test_a_crop_of_the_whole_image_is_the_image():
 def test_pad_if_needed_adds_what_is_missing_on_both_sides():
     result = RandomCrop((9, 8), pad_if_needed=True)(X, key=KEY)
     padded = np.pad(X, ((0, 0), (0, 0), (3, 3), (0, 0)))
-    for image, changed in zip(padded, result):
-        assert any((changed == image[:, i:i + 9]).all() for i in range(4))
+    tops = [[i for i in range(4) if (changed == image[:, i:i + 9]).all()] for image, changed in zip(padded, result)]
+    assert {len(found) for found in tops} == {1}
+    assert {i for (i,) in tops} == {0, 1, 2, 3}
 
 
 def test_every_place_is_as_likely():
