@@ -23,5 +23,5 @@ def learn_and_validate(learn: ArrayDataset) -> list[Subset]:
 
 def _enlarged(digits: np.ndarray) -> np.ndarray:
     """8 x 8 pixels as 28 x 28 of uint8: each three times as large, and an edge of 2."""
-    grey = (digits * (255 / digits.max())).astype(np.uint8)
+    grey = (digits.reshape(-1, 8, 8) * (255 / digits.max())).astype(np.uint8)
     return np.pad(grey.repeat(3, 1).repeat(3, 2), ((0, 0), (2, 2), (2, 2)))

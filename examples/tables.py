@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from cnnkit import backends
+
 SEEDS = (0, 1, 2)  # fixed before anything was run
 RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
 
@@ -72,11 +74,17 @@ class Report:
     def close(self) -> None:
         """Print everything, and put it into the page if that is asked for."""
         seconds = time.perf_counter() - self._start if self.seconds is None else self.seconds
-        self.say(f"`{self.command}`, {datetime.date.today()}, seeds {', '.join(map(str, self.asked.seeds))}, {seconds:,.0f} s.")
+        self.say(f"`{self.command}`, {datetime.date.today()}, seeds {', '.join(map(str, self.asked.seeds))}, {seconds:,.0f} s on "
+                 f"{_threads()}.")
         text = "\n\n".join(self.parts)
         print(text)
         if self.asked.write:
             RESULTS.write_text(placed(RESULTS.read_text(encoding="utf-8"), self.name, text), encoding="utf-8")
+
+
+def _threads() -> str:
+    count = backends.get_num_threads()
+    return f"{count} thread{'s' * (count > 1)}"
 
 
 def each_and_mean(figures: Sequence[float | None]) -> list[Any]:

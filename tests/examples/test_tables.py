@@ -40,7 +40,7 @@ def test_a_report_writes_the_command_date_seeds_and_time_beside_the_table(tmp_pa
     report.close()
     written = tables.RESULTS.read_text()
     assert re.search(r"<!-- one -->\n\| a \|\n\|---\|\n\| 1 \|\n\n`python examples/one\.py --write --seeds 0 4`, \d{4}-\d\d-\d\d, "
-                     r"seeds 0, 4, 1,234 s\.\n<!-- /one -->", written)
+                     r"seeds 0, 4, 1,234 s on \d+ threads?\.\n<!-- /one -->", written)
     assert capsys.readouterr().out.strip() in written
 
 
