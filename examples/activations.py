@@ -14,7 +14,7 @@ import images
 import tables
 
 from cnnkit import models, nn, random, train
-from cnnkit.data import Subset
+from cnnkit.data import Dataset, Subset
 from cnnkit.train import History
 from cnnkit.train.callbacks import Diagnose
 
@@ -36,14 +36,13 @@ def kaiming(model: nn.Module, activation: str) -> None:
             nn.init.zeros_(parameter)
 
 
-def learnt(report: tables.Report, activation: str, lr: float, seed: int) -> tuple[Diagnose, History, float]:
+def learnt(parts: tuple[Dataset, Dataset], epochs: int, activation: str, lr: float, seed: int) -> tuple[Diagnose, History, float]:
     """What each epoch's first update showed of a network, its history, and its accuracy on the test images."""
-    learn, test = images.learn_and_test("FashionMNIST", report.asked.tiny)
-    few = Subset(learn, range(min(len(learn), 10_000)))
+    learn, test = parts
     random.seed(seed)
     model, look = ten_layers(activation), Diagnose()
     kaiming(model, activation)
-    history = train.fit(model, few, epochs=report.asked.epochs, batch_size=64, lr=lr, seed=seed, callbacks=[look], progress=False)
+    history = train.fit(model, learn, epochs=epochs, batch_size=64, lr=lr, seed=seed, callbacks=[look], progress=False)
     return look, history, train.evaluate(model, test).accuracy
 
 
@@ -59,10 +58,12 @@ def dead(look: Diagnose) -> float:
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, print the tables, and write them if that is asked for."""
-    parser = tables.options(__doc__, epochs={"type": int, "default": 5, "help": "of every network"})
+    parser = tables.options(__doc__, epochs={"type": int, "default": 4, "help": "of every network"})
     report = tables.Report("activations", parser, arguments)
     seeds, columns = report.asked.seeds, [f"seed {seed}" for seed in report.asked.seeds]
-    runs = {(activation, lr): [learnt(report, activation, lr, seed) for seed in seeds]
+    learn, test = images.learn_and_test("FashionMNIST", report.asked.tiny)
+    parts = Subset(learn, range(min(len(learn), 10_000))), test
+    runs = {(activation, lr): [learnt(parts, report.asked.epochs, activation, lr, seed) for seed in seeds]
             for activation in ACTIVATIONS for lr in ([LR, TOO_HIGH] if "relu" in activation else [LR])}
 
     names = [name.rsplit(".", 2)[1] for name, p in ten_layers().named_parameters() if p.ndim > 1]

@@ -24,7 +24,7 @@ def test_kaimings_weights_keep_the_signal_through_ten_layers_of_relu():
     script.kaiming(model, "relu")
     weight, bias = model.classifier.fc1.weight, model.classifier.fc1.bias
     assert weight.numpy().std() == pytest.approx((2 / weight.shape[1]) ** 0.5, rel=0.05)
-    assert not bias.any()
+    assert not bias.numpy().any()
 
 
 def test_dead_is_the_mean_of_the_relu_layers_when_the_last_epoch_began():
