@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,8 @@ def recorded(recipe: Recipe, folder: Path) -> dict[str, Any] | None:
     if not file.exists():
         return None
     found = json.loads(file.read_text(encoding="utf-8"))
-    if found["recipe"] != asdict(recipe):
-        raise SystemExit(f"{folder} holds a run with {found['recipe']}, not with {asdict(recipe)}; remove it, or give another "
-                         "--folder")
+    if (other := Recipe(**found["recipe"])) != recipe:
+        raise SystemExit(f"{folder} holds a run with {other}, not with {recipe}; remove it, or give another --folder")
     return found
 
 
@@ -116,7 +115,7 @@ def main(name: str, document: str, data: str, targets: Mapping[str, Target], arg
     for net in [] if asked.no_training else asked.nets:
         for seed in asked.seeds:
             result(targets[net], recipes[net], parts, seed, folder(net, seed))
-    rows, notes, seconds = [], [], 0.0
+    rows, seconds = [], 0.0
     for net, target in targets.items():
         runs = [recorded(recipes[net], folder(net, seed)) for seed in asked.seeds]
         figures = tables.each_and_mean([run and run["accuracy"] for run in runs])
@@ -124,12 +123,13 @@ def main(name: str, document: str, data: str, targets: Mapping[str, Target], arg
         verdict = None if figures[-1] is None else "reached" if figures[-1] >= target.accuracy else "missed"
         cost = models.summary(target.net(), (1, 28, 28))
         rows.append([net, target.claim, cost.parameters, *figures, target.accuracy, verdict, _minutes(runs)])
-        notes.append(f"`{net}`: {recipes[net]}")
     report.say(f"Accuracy on {data}'s test images after the last epoch; the published figure is reached where the mean is as high:")
     report.table(["net", "published", "parameters", *(f"seed {seed}" for seed in asked.seeds), "mean", "to reach", "verdict",
                   "minutes a run"], rows)
-    report.say("Trained with AdamW and `scheduler=\"one-cycle\"`, on all training images as they are; chosen by `--validate`: "
-               + "; ".join(notes) + ".")
+    report.say('Trained on all training images with AdamW and `scheduler="one-cycle"`, and:')
+    report.table(["net", *(field.name.replace("_", " ") for field in fields(Recipe))],
+                 [[net, *(f"{value:g}" if isinstance(value, float) else value or "none" for value in asdict(recipe).values())]
+                  for net, recipe in recipes.items()])
     report.seconds = seconds
     report.close()
 

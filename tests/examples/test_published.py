@@ -1,17 +1,22 @@
 """The scripts for published figures run on a few images; a run that is done is not done again; architectures keep the limits."""
 
+import dataclasses
 import json
 
 import fashion_mnist
+import images
 import mnist_lenet5
 import published
 import pytest
 
 from cnnkit import nn
 from cnnkit.models import summary
+from cnnkit.train.callbacks import Checkpoint, TimeLimit
 
 
 def rows(text):
+    """Cells of the first table, without its head."""
+    text = text.split("Trained on")[0]
     return [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")][1:]
 
 
@@ -29,6 +34,20 @@ def test_it_prints_its_table_and_keeps_what_is_done(script, tmp_path, capsys, mo
     monkeypatch.setattr(published, "trained", None)  # nothing is trained again
     script.main(command)
     assert rows(capsys.readouterr().out) == printed
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_figure(tmp_path, capsys):
+    target = mnist_lenet5.TARGETS["lenet5"]
+    recipe = dataclasses.replace(target.recipe, epochs=2, batch_size=32)
+    parts = images.learn_and_test("MNIST", tiny=True)
+    _, history = published.trained(target, recipe, parts[0], 0, callbacks=[Checkpoint(tmp_path / "b"), TimeLimit(seconds=0.001)])
+    assert history.interrupted
+    for folder in ("a", "b"):
+        published.result(target, recipe, parts, 0, tmp_path / folder)
+    whole, resumed = (published.recorded(recipe, tmp_path / folder)["accuracy"] for folder in ("a", "b"))
+    assert whole == resumed
+    weights = [(tmp_path / folder).glob("*.safetensors") for folder in ("a", "b")]
+    assert len({max(files).read_bytes() for files in weights}) == 1
 
 
 def test_what_was_not_run_is_said(tmp_path, capsys):
