@@ -31,6 +31,7 @@ class Recipe:
     batch_size: int = 128
     weight_decay: float = 0.05
     label_smoothing: float = 0.0
+    augment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def trained(target: Target, recipe: Recipe, learn: Dataset, seed: int, **more: A
     optimizer = optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     return model, train.fit(model, learn, epochs=recipe.epochs, batch_size=recipe.batch_size, optimizer=optimizer, loss=loss,
-                            scheduler="one-cycle", seed=seed, **more)
+                            augment=recipe.augment, scheduler="one-cycle", seed=seed, **more)
 
 
 def result(target: Target, recipe: Recipe, parts: tuple[Dataset, Dataset], seed: int, folder: Path) -> None:
