@@ -1,4 +1,4 @@
-"""The command line: ``cnnkit train``, ``predict``, ``evaluate``, ``summary``, ``show``, ``backends``, ``check``.
+"""The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``summary``, ``show``, ``backends``, ``check``.
 
 A mistake gets one readable line and exit status 2, never a traceback; a check that fails gives status 1.
 """
@@ -10,7 +10,7 @@ import sys
 import typer
 
 from cnnkit.backends import Unavailable
-from cnnkit.cli import inspecting, predicting, training
+from cnnkit.cli import augmenting, inspecting, predicting, training
 from cnnkit.cli.screen import error_screen
 
 __all__ = ["app", "main", "run"]
@@ -22,6 +22,7 @@ ClickException: type[Exception] = UsageError.__bases__[0]
 app = typer.Typer(name="cnnkit", help="Train convolutional networks on any array library.", no_args_is_help=False,
                   add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 app.command()(training.train)
+app.command()(augmenting.augment)
 app.command()(predicting.predict)
 app.command()(predicting.evaluate)
 app.command()(inspecting.summary)

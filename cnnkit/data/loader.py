@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -48,6 +49,10 @@ class DataLoader:
         that copies from pinned memory does so by itself.
     collate_fn : callable, optional
         Makes ``(x, y)`` from a list of samples, instead of stacking them.
+    augment : callable, optional
+        Random transforms of `cnnkit.data.transforms`, or whatever is called as ``augment(x, y, key=key)`` and gives ``(x, y)``:
+        changes each batch where the Tensors are made, when they have arrived. The key is one of the seed, the epoch and the
+        batch's number, so it does not matter who loads the batch, or which were left out. Evaluation takes `plain` batches.
 
     Attributes
     ----------
@@ -57,8 +62,8 @@ class DataLoader:
     Raises
     ------
     ValueError
-        If the dataset is empty, no batch would be left, or, while iterating, a label is out of range or an image holds
-        NaN or infinity: the message names the sample.
+        If the dataset is empty, no batch would be left, `augment` is for another number of classes than the dataset has, or,
+        while iterating, a label is out of range or an image holds NaN or infinity: the message names the sample.
 
     >>> from cnnkit.data import DataLoader, datasets
     >>> loader = DataLoader(datasets.digits(train=True), batch_size=32, shuffle=True, seed=0)
@@ -69,7 +74,7 @@ class DataLoader:
 
     def __init__(self, dataset: Any, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False, *,
                  num_workers: int = 0, prefetch_factor: int | None = None, seed: int | None = None, backend: Any = None,
-                 collate_fn: Callable[[list], tuple[Any, Any]] | None = None):
+                 collate_fn: Callable[[list], tuple[Any, Any]] | None = None, augment: Callable | None = None):
         if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
             raise TypeError(f"DataLoader() takes a dataset with a length and an index, got a {type(dataset).__name__}; "
                             "make a list of it")
@@ -85,13 +90,26 @@ class DataLoader:
         if prefetch_factor is not None and (num_workers == 0 or operator.index(prefetch_factor) < 1):
             raise ValueError(f"prefetch_factor must be at least 1 and needs num_workers, got prefetch_factor={prefetch_factor} "
                              f"with num_workers={num_workers}")
+        if augment is not None and not callable(augment):
+            raise TypeError(f"augment={augment!r} cannot be called; transforms.named({augment!r}, image_shape, num_classes) makes "
+                            "transforms of names, as train.fit does")
         self.num_workers, self.prefetch_factor = num_workers, 2 if prefetch_factor is None and num_workers else prefetch_factor
         self.dataset, self.batch_size = dataset, operator.index(batch_size)
         self.shuffle, self.drop_last = shuffle, drop_last
-        self.backend, self.collate_fn = backend, collate_fn
+        self.backend, self.collate_fn, self.augment = backend, collate_fn, augment
+        self._check_classes()
         self.epoch = 0
         self._skipped = 0
-        self._key = random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER) if shuffle else None
+        draws = shuffle or augment is not None
+        self._key = random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER) if draws else None
+
+    def _check_classes(self) -> None:
+        classes, mixed = getattr(self.dataset, "classes", None), getattr(self.augment, "num_classes", None)
+        if mixed is not None and isinstance(classes, Sequence) and len(classes) != mixed:
+            raise ValueError(f"augment={self.augment!r} is for {mixed} classes, but the dataset has {len(classes)}")
+        if mixed is None and getattr(self.augment, "mixes", False) and np.ndim(getattr(self.dataset, "targets", 0)) == 1:
+            raise ValueError(f"augment={self.augment!r} makes probabilities of the dataset's labels and must know how many classes "
+                             f"there are; give num_classes={'...' if classes is None else len(classes)}")
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -101,9 +119,16 @@ class DataLoader:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         return self._tensors(self._next_epoch())  # here, not in the generator: an epoch is counted when iteration begins
 
-    def _tensors(self, batches: Iterator[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
-        for x, y in self._made(lambda indices: tuple(map(self._begin, self._batch(indices))), batches):
-            yield self._arrived(x), self._arrived(y)
+    def _tensors(self, batches: Iterator[tuple]) -> Iterator[tuple[Tensor, Tensor]]:
+        def begun(batch: tuple) -> tuple:
+            indices, key = batch
+            return (*map(self._begin, self._batch(indices)), key)
+
+        for x, y, key in self._made(begun, batches):
+            yield self._augmented(self._arrived(x), self._arrived(y), key)
+
+    def _augmented(self, x: Any, y: Any, key: random.Key | None) -> tuple[Any, Any]:
+        return (x, y) if self.augment is None else self.augment(x, y, key=key)
 
     def _begin(self, array: Any) -> Any:
         """A host array as a copy that is under way to where it belongs."""
@@ -117,7 +142,7 @@ class DataLoader:
             return begun
         return Tensor(begun()) if callable(begun) else tensor(begun, backend=self.backend)
 
-    def _made(self, make: Callable, batches: Iterator[np.ndarray]) -> Iterator:
+    def _made(self, make: Callable, batches: Iterator[tuple]) -> Iterator:
         workers = self.num_workers
         return ahead(make, batches, workers, workers * (self.prefetch_factor or 1)) if workers else map(make, batches)
 
@@ -129,19 +154,21 @@ class DataLoader:
         >>> type(images).__name__, labels.tolist()
         ('ndarray', [0, 1, 2, 3, 4])
         """
-        return self._made(self._batch, self._next_epoch())
+        return self._made(lambda batch: self._augmented(*self._batch(batch[0]), batch[1]), self._next_epoch())
 
-    def _next_epoch(self) -> Iterator[np.ndarray]:
-        """The indices of each batch of the next epoch that is not skipped; the epoch begins with this call."""
+    def _next_epoch(self) -> Iterator[tuple[np.ndarray, random.Key | None]]:
+        """Indices and key of each batch of the next epoch that is not skipped; the epoch begins with this call."""
         order, skipped = self.order(self.epoch), self._skipped
+        key = None if self._key is None else random.fold_in(self._key, self.epoch)
         self.epoch += 1
         self._skipped = 0
-        return (order[n * self.batch_size:(n + 1) * self.batch_size] for n in range(skipped, len(self)))
+        return ((order[n * self.batch_size:(n + 1) * self.batch_size], None if key is None else random.fold_in(key, n))
+                for n in range(skipped, len(self)))
 
     def order(self, epoch: int) -> np.ndarray:
         """The samples' indices in the order in which epoch `epoch` takes them."""
         n = len(self.dataset)
-        return np.arange(n) if self._key is None else random.permutation(random.fold_in(self._key, epoch), n)
+        return np.arange(n) if not self.shuffle or self._key is None else random.permutation(random.fold_in(self._key, epoch), n)
 
     def _batch(self, indices: np.ndarray) -> tuple[Any, Any]:
         dataset, classes = self.dataset, getattr(self.dataset, "classes", None)
@@ -157,6 +184,12 @@ class DataLoader:
 
     def _collate(self, samples: list, indices: np.ndarray) -> tuple[Any, Any]:
         return stack(samples, indices) if self.collate_fn is None else self.collate_fn(samples)
+
+    def plain(self) -> DataLoader:
+        """A loader of the same batches without augmentation, as they are measured; this one's epochs go on uncounted."""
+        loader = copy.copy(self)
+        loader.augment = None
+        return loader
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`, counted from 0."""
@@ -178,8 +211,8 @@ class DataLoader:
         self._skipped = operator.index(batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on with the same orders: the next epoch and the key, as plain numbers."""
-        return {"epoch": self.epoch, "key": None if self._key is None else list(self._key)}
+        """What is needed to go on with the same batches: the next epoch and the key, as plain numbers, and whether it shuffles."""
+        return {"epoch": self.epoch, "key": None if self._key is None else list(self._key), "shuffle": self.shuffle}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken.
@@ -187,11 +220,14 @@ class DataLoader:
         Raises
         ------
         ValueError
-            If one of the two loaders shuffles and the other does not.
+            If one of the two loaders shuffles or augments and the other does not.
         """
+        shuffled = state.get("shuffle", state["key"] is not None)
+        if shuffled != self.shuffle:
+            raise ValueError(f"the state is of a loader with shuffle={shuffled}, but this one has shuffle={self.shuffle}")
         if (state["key"] is None) != (self._key is None):
-            raise ValueError(f"the state is of a loader with shuffle={state['key'] is not None}, "
-                             f"but this one has shuffle={self.shuffle}")
+            raise ValueError(f"the state is of a loader {'with' if self._key is None else 'without'} augment=, and this one has "
+                             f"augment={self.augment!r}")
         self.set_epoch(state["epoch"])
         if state["key"] is not None:
             self._key = (int(state["key"][0]), int(state["key"][1]))

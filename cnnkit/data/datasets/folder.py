@@ -17,7 +17,7 @@ _FORMATS = {  # what a file may be, whatever its name says: Pillow would also re
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
     ".webp": "WEBP", ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM",
 }
-_GRAY = ("1", "L", "LA")
+GRAY = ("1", "L", "LA")
 
 
 class ImageFolder(Dataset):
@@ -87,8 +87,8 @@ class ImageFolder(Dataset):
                 raise ValueError(f"{self.root / name} is no folder of a known class ({', '.join(self.classes)})")
         self.samples = [(file, self.classes.index(name)) for name in folders for file in _images_in(self.root / name)]
         self.targets = np.array([label for _, label in self.samples], np.int64)
-        heads = [_head(file) for file, _ in self.samples]
-        self.mode = mode or ("L" if all(kind in _GRAY for kind, _ in heads) else "RGB")
+        heads = [picture_head(file) for file, _ in self.samples]
+        self.mode = mode or ("L" if all(kind in GRAY for kind, _ in heads) else "RGB")
         sizes = [height_width for _, height_width in heads]
         self._resize = size is not None
         self.image_size: tuple[int, int] = (size, size) if isinstance(size, int) else size or sizes[0]
@@ -130,7 +130,7 @@ def _images_in(folder: Path) -> list[Path]:
     return files
 
 
-def _head(file: Path) -> tuple[str, tuple[int, int]]:
+def picture_head(file: Path) -> tuple[str, tuple[int, int]]:
     """The colour mode and (height, width) that an image's header gives."""
     with _opened(file) as image:
         _check_depth(file, image)
