@@ -54,7 +54,9 @@ def test_what_was_not_run_is_said(tmp_path, capsys):
     mnist_lenet5.main(["--tiny", "--seeds", "0", "--folder", str(tmp_path)])
     capsys.readouterr()
     mnist_lenet5.main(["--tiny", "--seeds", "0", "1", "--no-training", "--folder", str(tmp_path)])
-    (row,) = rows(capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert "What is not yet run: `python examples/mnist_lenet5.py --nets lenet5 --write`." in printed
+    (row,) = rows(printed)
     assert row[4:6] == ["not yet run", "not yet run"]
     assert row[7] == "not yet run"
 
