@@ -42,8 +42,10 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_figure(tmp_path, capsys):
     parts = images.learn_and_test("MNIST", tiny=True)
     _, history = published.trained(target, recipe, parts[0], 0, callbacks=[Checkpoint(tmp_path / "b"), TimeLimit(seconds=0.001)])
     assert history.interrupted
+    capsys.readouterr()
     for folder in ("a", "b"):
         published.result(target, recipe, parts, 0, tmp_path / folder)
+        assert ("Going on in epoch 1 of 2" in capsys.readouterr().out) == (folder == "b")
     whole, resumed = (published.recorded(recipe, tmp_path / folder)["accuracy"] for folder in ("a", "b"))
     assert whole == resumed
     weights = [(tmp_path / folder).glob("*.safetensors") for folder in ("a", "b")]
