@@ -127,6 +127,8 @@ def main(name: str, document: str, data: str, targets: Mapping[str, Target], arg
     report.say(f"Accuracy on {data}'s test images after the last epoch; the published figure is reached where the mean is as high:")
     report.table(["net", "published", "parameters", *(f"seed {seed}" for seed in asked.seeds), "mean", "to reach", "verdict",
                   "minutes a run"], rows)
+    if missing := [net for net, row in zip(targets, rows) if None in row]:
+        report.say(f"What is not yet run: `python examples/{name}.py --nets {' '.join(missing)} --write`.")
     report.say('Trained on all training images with AdamW and `scheduler="one-cycle"`, and:')
     report.table(["net", *(field.name.replace("_", " ") for field in fields(Recipe))],
                  [[net, *(f"{value:g}" if isinstance(value, float) else value or "none" for value in asdict(recipe).values())]

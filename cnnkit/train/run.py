@@ -106,6 +106,9 @@ class Run:
             with self.interrupt:
                 if state is not None:
                     restore(self, state)
+                    done = self.epoch >= self.epochs
+                    self.shown.note(f"All {self.epochs} epochs were done before" if done else
+                                    f"Going on in epoch {self.epoch + 1} of {self.epochs}, after {self.step} updates")
                 self._call("on_train_start")
                 while self.epoch < self.epochs and not self.stopped and not self.paused:
                     self._one_epoch()

@@ -3,6 +3,9 @@
 import cnn_vs_mlp as script
 import numpy as np
 
+import cnnkit.functional as F
+from cnnkit import nn
+from cnnkit.data import ArrayDataset
 from cnnkit.models import summary
 
 
@@ -31,17 +34,20 @@ def test_a_shift_moves_pixels_and_brings_in_black():
     assert (script.shifted(picture, 0, 0) == picture).all()
 
 
-def test_a_net_that_looks_at_one_pixel_loses_it_by_a_shift(monkeypatch):
-    from cnnkit import nn
-    from cnnkit.data import ArrayDataset
+class OnePixel(nn.Module):
+    """Says class 1 where the pixel in row 2 is white in this column."""
 
-    class Centre(nn.Module):
-        """Scores 1 for class 1 where the middle pixel is white."""
+    def __init__(self, column):
+        self.column = column
 
-        def forward(self, x):
-            from cnnkit import functional as F
-            return F.cat([x[:, :, 2, 2] * 0 + 0.5, x[:, :, 2, 2]], dim=1)
+    def forward(self, x):
+        pixel = x[:, :, 2, self.column]
+        return F.cat([pixel * 0 + 0.5, pixel], dim=1)
 
+
+def test_a_shifts_accuracy_is_the_mean_of_four_directions():
     white = np.zeros((4, 5, 5), "uint8")
     white[:, 2, 2] = 255
-    assert list(script.accuracies_by_shift(Centre(), ArrayDataset(white, [1, 1, 1, 1])))[:2] == [1.0, 0.0]
+    test = ArrayDataset(white, [1, 1, 1, 1])
+    assert list(script.accuracies_by_shift(OnePixel(2), test))[:2] == [1.0, 0.0]
+    assert list(script.accuracies_by_shift(OnePixel(3), test))[:2] == [0.0, 0.25]  # where it is moved to the right

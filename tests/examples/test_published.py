@@ -42,8 +42,10 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_figure(tmp_path, capsys):
     parts = images.learn_and_test("MNIST", tiny=True)
     _, history = published.trained(target, recipe, parts[0], 0, callbacks=[Checkpoint(tmp_path / "b"), TimeLimit(seconds=0.001)])
     assert history.interrupted
+    capsys.readouterr()
     for folder in ("a", "b"):
         published.result(target, recipe, parts, 0, tmp_path / folder)
+        assert ("Going on in epoch 1 of 2" in capsys.readouterr().out) == (folder == "b")
     whole, resumed = (published.recorded(recipe, tmp_path / folder)["accuracy"] for folder in ("a", "b"))
     assert whole == resumed
     weights = [(tmp_path / folder).glob("*.safetensors") for folder in ("a", "b")]
@@ -54,7 +56,9 @@ def test_what_was_not_run_is_said(tmp_path, capsys):
     mnist_lenet5.main(["--tiny", "--seeds", "0", "--folder", str(tmp_path)])
     capsys.readouterr()
     mnist_lenet5.main(["--tiny", "--seeds", "0", "1", "--no-training", "--folder", str(tmp_path)])
-    (row,) = rows(capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert "What is not yet run: `python examples/mnist_lenet5.py --nets lenet5 --write`." in printed
+    (row,) = rows(printed)
     assert row[4:6] == ["not yet run", "not yet run"]
     assert row[7] == "not yet run"
 

@@ -172,6 +172,16 @@ def test_ctrl_c_in_the_validation_keeps_the_epochs_training(tmp_path):
     assert_same(run([Checkpoint(tmp_path)], resume=True, epochs=2), whole)
 
 
+def test_a_run_that_goes_on_says_where(tmp_path, capsys):
+    run([Checkpoint(tmp_path), At(13)])
+    run([Checkpoint(tmp_path)], resume=True, progress=True)
+    first, *rows = capsys.readouterr().out.splitlines()
+    assert first == "Going on in epoch 2 of 3, after 13 updates"
+    assert [row.split(",")[0] for row in rows] == ["Epoch 2", "Epoch 3"]
+    run([Checkpoint(tmp_path)], resume=True, progress=True)
+    assert capsys.readouterr().out == "All 3 epochs were done before\n"
+
+
 def test_a_pause_says_how_to_go_on(tmp_path, capsys):
     history = train.fit(network(), LEARN, epochs=2, callbacks=[Checkpoint(tmp_path), At(4)])
     printed = capsys.readouterr().out
