@@ -13,6 +13,7 @@ from cnnkit.autograd import Tensor, tensor
 from cnnkit.data.ahead import ahead
 from cnnkit.data.checks import check_images, check_labels
 from cnnkit.data.dataset import Dataset, stack
+from cnnkit.data.pixels import look_up
 
 __all__ = ["DataLoader"]
 
@@ -102,8 +103,31 @@ class DataLoader:
         return self._tensors(self._next_epoch())  # here, not in the generator: an epoch is counted when iteration begins
 
     def _tensors(self, batches: Iterator[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
-        for x, y in self._made(lambda indices: tuple(map(self._begin, self._batch(indices))), batches):
+        values = self._values()
+
+        def begun(indices: Any) -> tuple:
+            if values is not None:
+                return self._looked_up(indices, values)
+            return tuple(map(self._begin, self._batch(indices)))
+
+        for x, y in self._made(begun, batches):
             yield self._arrived(x), self._arrived(y)
+
+    def _values(self) -> np.ndarray | None:
+        """What becomes of each pixel value, where the dataset says that there is no more to it; such images need no checks."""
+        values = getattr(self.dataset, "values", None)  # other kinds of datasets may have something of that name: a dict's method
+        return values() if self.collate_fn is None and isinstance(self.dataset, Dataset) and callable(values) else None
+
+    def _looked_up(self, indices: np.ndarray, values: np.ndarray) -> tuple:
+        backend, device = backends.place(self.backend)
+        images, labels = self.dataset.stored(indices)
+        x = look_up(images, values, backend, device)
+        if x is None:
+            host, labels = self.dataset.batch(indices)
+            if not (backend.owns(host) and device is None):
+                return self._begin(host), self._begin(labels)
+            x = host  # it is new, and nobody else has it
+        return Tensor(x), self._begin(labels)
 
     def _begin(self, array: Any) -> Any:
         """A host array as a copy that is under way to where it belongs."""

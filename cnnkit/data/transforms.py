@@ -8,6 +8,7 @@ takes many images at once, and the law is ``t.batch(images)[i] == t(images[i])``
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,9 @@ class Compose:
         parts: list[Any] = [getattr(transform, "batch", None) for transform in self.transforms]
         if not all(parts):
             return None
+        for n, (before, part) in enumerate(pairwise(self.transforms), 1):
+            if isinstance(part, Normalize) and part.pointwise and getattr(before, "pointwise", False):
+                parts[n] = part.batch_  # what came before has made a new array: nobody else has it
 
         def apply(images: Any) -> Any:
             for part in parts:
@@ -55,6 +59,11 @@ class Compose:
             return images
 
         return apply
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether every part is: each value comes from one pixel's value of one channel."""
+        return all(getattr(transform, "pointwise", False) for transform in self.transforms)
 
     def __repr__(self) -> str:
         return f"Compose([{', '.join(map(repr, self.transforms))}])"
@@ -81,6 +90,11 @@ class ToTensor:
     >>> ToTensor()(rgb).shape, ToTensor().batch(rgb[None]).shape
     ((3, 28, 56), (1, 3, 28, 56))
     """
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether each value comes from one pixel's value of one channel: not so where a subclass says what a batch becomes."""
+        return type(self).batch is ToTensor.batch
 
     def __call__(self, image: Any) -> np.ndarray:
         image = np.asarray(image)
@@ -137,11 +151,28 @@ class Normalize:
         if len({1, len(self.mean), len(self.std)}) > 2:
             raise ValueError(f"Normalize() got {len(self.mean)} means but {len(self.std)} standard deviations")
 
+    @property
+    def pointwise(self) -> bool:
+        """Whether each value comes from one pixel's value of one channel: not so where a subclass says what a batch becomes."""
+        return type(self).batch is Normalize.batch
+
     def __call__(self, image: Any) -> np.ndarray:
         return self.batch(np.asarray(image)[None])[0]
 
     def batch(self, images: np.ndarray) -> np.ndarray:
         """The same for a batch (N, C, H, W)."""
+        self._check(images)
+        return self._scaled(np.subtract(images, self.mean[:, None, None], dtype=np.float32))
+
+    def batch_(self, images: np.ndarray) -> np.ndarray:
+        """The same, written into a float32 batch."""
+        self._check(images)
+        return self._scaled(np.subtract(images, self.mean[:, None, None], out=images))
+
+    def _scaled(self, centred: np.ndarray) -> np.ndarray:
+        return np.divide(centred, self.std[:, None, None], out=centred)
+
+    def _check(self, images: np.ndarray) -> None:
         channels = max(len(self.mean), len(self.std))
         if images.ndim != 4 or not np.issubdtype(images.dtype, np.floating):
             raise ValueError(f"Normalize() takes float images (C, H, W), got {images.dtype} of shape "
@@ -149,8 +180,6 @@ class Normalize:
         if channels not in (1, images.shape[1]):
             raise ValueError(f"{self!r} is for {channels} channels, but an image of shape {images.shape[1:]} "
                              f"has {images.shape[1]}")
-        images = np.subtract(images, self.mean[:, None, None], dtype=np.float32)
-        return np.divide(images, self.std[:, None, None], out=images)
 
     def __repr__(self) -> str:
         return f"Normalize(mean={tuple(self.mean.tolist())}, std={tuple(self.std.tolist())})"

@@ -7,6 +7,7 @@
 #include "gemm.h"
 #include "loss.h"
 #include "norm.h"
+#include "pixels.h"
 #include "pool.h"
 #include "random.h"
 #include "runtime.h"
