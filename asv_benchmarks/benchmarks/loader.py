@@ -85,8 +85,8 @@ def main() -> None:
     asked = parser.parse_args()
     bench, arguments = Fed(), (asked.backend, asked.num_workers)
     bench.setup(*arguments)
-    parts: dict[str, Callable] = {"bare step": bench.time_bare, "loader alone": bench.time_loader, "fed by the loader": bench.time_fed,
-                                  "train.fit": bench.time_fit}
+    parts: dict[str, Callable] = {"bare step": bench.time_bare, "loader alone": bench.time_loader,
+                                  "fed by the loader": bench.time_fed, "train.fit": bench.time_fit}
     seconds: dict[str, list[float]] = {name: [] for name in parts}
     for turn in range(asked.rounds + 1):
         for name, part in parts.items():
@@ -95,7 +95,8 @@ def main() -> None:
             if turn:
                 seconds[name].append((time.perf_counter() - start) / len(bench.loader))
     bench.teardown(*arguments)
-    print(f"{asked.backend}, batch {BATCH}, num_workers={asked.num_workers}, median of {asked.rounds} rounds of {len(bench.loader)} steps")
+    print(f"{asked.backend}, batch {BATCH}, num_workers={asked.num_workers}, median of {asked.rounds} rounds of "
+          f"{len(bench.loader)} steps")
     for name, times in seconds.items():
         low, middle, high = statistics.quantiles((bare / own for bare, own in zip(seconds["bare step"], times)), n=4)
         speed = "" if name == "loader alone" else f"   {middle:7.1%} of the bare step's speed (quartiles {low:.1%}, {high:.1%})"

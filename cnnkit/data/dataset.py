@@ -77,6 +77,8 @@ def stack(samples: Sequence[tuple[Any, Any]], indices: Sequence[int] | np.ndarra
         what = f"a tuple of {len(sample)}" if isinstance(sample, tuple) else f"a {type(sample).__name__}"
         raise TypeError(f"a dataset must give (image, label) pairs, but sample {indices[0]} is {what}") from None
     arrays = [np.asarray(image) for image in images]
+    if arrays[0].dtype == np.uint8 and arrays[0].ndim == 3 and hasattr(images[0], "detach"):
+        arrays = [array.transpose(1, 2, 0) for array in arrays]  # PyTorch's tensors have the channels first, also of bytes
     for i, array in zip(indices, arrays):
         if array.shape != arrays[0].shape:
             raise ValueError(f"images of one batch must have one shape: image {indices[0]} of the dataset has shape "

@@ -112,10 +112,22 @@ def _loader_type() -> type:
 
 def batches(data: Any, batch_size: int, shuffle: bool = False, seed: int | None = None) -> Any:
     """A loader over `data`, which may be one already, a dataset, or a pair of arrays (images, labels)."""
-    from cnnkit.data import ArrayDataset
+    from cnnkit.data import ArrayDataset, IterableDataset
 
     if isinstance(data, tuple) and len(data) == 2:
         data = ArrayDataset(*data)
-    if isinstance(data, _loader_type()) or not hasattr(data, "__getitem__"):
+    if isinstance(data, _loader_type()) or not (hasattr(data, "__getitem__") or isinstance(data, IterableDataset)):
         return data
     return _loader_type()(data, batch_size, shuffle=shuffle, seed=seed)
+
+
+def count(loader: Any) -> int | None:
+    """How many batches an epoch has, where the loader knows.
+
+    >>> count([1, 2]), count(iter([1, 2]))
+    (2, None)
+    """
+    try:
+        return len(loader)
+    except TypeError:  # also what a loader over a stream raises, PyTorch's too
+        return None
