@@ -190,7 +190,7 @@ class ArrayDataset(Dataset):
 
         to the bit, so that a kernel can make batches by looking values up.
         """
-        transform = _AS_TENSOR if self.transform is None else self.transform
+        transform: Any = _AS_TENSOR if self.transform is None else self.transform
         if self.data.dtype != np.uint8 or not getattr(transform, "pointwise", False):
             return None
         channels = 1 if self.data.ndim == 3 else self.data.shape[1]

@@ -173,15 +173,17 @@ class DataLoader:
     def _next_epoch(self) -> Iterator[Any]:
         """The indices, or a stream's samples, of each batch of the next epoch that is not skipped; it begins with this call."""
         epoch, skipped = self.epoch, self._skipped
-        order = self._stream(epoch) if self.streaming else self.order(epoch)
-        self.epoch += 1
         self._skipped = 0
         if self.streaming:
-            read = chunks(order, self.batch_size, skipped, self.drop_last)
+            samples = self._stream(epoch)
+            self.epoch += 1
+            read = chunks(samples, self.batch_size, skipped, self.drop_last)
             if not self.num_workers:
                 return read
             depth = self.num_workers * (self.prefetch_factor or 1)  # one thread reads, the others make batches
             return takewhile(lambda chunk: chunk is not None, ahead(lambda _: next(read, None), repeat(None), 1, depth))
+        order = self.order(epoch)
+        self.epoch += 1
         return (order[n * self.batch_size:(n + 1) * self.batch_size] for n in range(skipped, len(self)))
 
     def order(self, epoch: int) -> np.ndarray:

@@ -138,7 +138,7 @@ def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Callabl
     ArrayDataset(6 images of shape (3, 32, 32), uint8, 3 classes)
     """
     _check_mode(mmap_mode)
-    arrays = []
+    arrays: list[np.ndarray] = []
     for path, mode in ((images, mmap_mode), (labels, None)):
         if not Path(path).is_file():
             raise FileNotFoundError(f"there is no file {path}")

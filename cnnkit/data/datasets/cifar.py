@@ -103,7 +103,7 @@ class CIFAR10(ArrayDataset):
     ('airplane', 'automobile')
     """
 
-    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    names: tuple[str, ...] = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     folder, archive, labels_each = "cifar-10-batches-bin", "cifar-10-binary.tar.gz", 1
     files = {True: tuple(f"data_batch_{i}.bin" for i in range(1, 6)), False: ("test_batch.bin",)}
 
