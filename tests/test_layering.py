@@ -15,6 +15,9 @@ LEVELS = ["backends", "random", "shapes", "ops", "autograd", "functional", "nn",
 AGNOSTIC = ["ops", "autograd", "functional", "nn", "optim", "train"]
 
 
+TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py")) if path.name != "picture.py"]  # on any device
+
+
 def files(level):
     path = ROOT / level
     return sorted(path.rglob("*.py")) if path.is_dir() else [ROOT / f"{level}.py"]
@@ -37,12 +40,14 @@ def docstrings(tree):
             and node.body and isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant)}
 
 
-@pytest.mark.parametrize("path", [p for level in AGNOSTIC for p in files(level)], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [p for level in AGNOSTIC for p in files(level)] + TRANSFORMS,
+                         ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_array_library_is_imported_above_the_registry(path):
     assert {name.split(".")[0] for name in imported(path)} & LIBRARIES == set()
 
 
-@pytest.mark.parametrize("path", [p for level in AGNOSTIC for p in files(level)], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [p for level in AGNOSTIC for p in files(level)] + TRANSFORMS,
+                         ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_backend_is_named_above_the_registry(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = docstrings(tree)

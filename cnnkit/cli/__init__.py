@@ -1,5 +1,5 @@
-"""The command line: ``cnnkit train``, ``predict``, ``evaluate``, ``advise``, ``summary``, ``show``, ``backends``, ``check``,
-``bench``.
+"""The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``advise``, ``summary``, ``show``, ``backends``,
+``check``, ``bench``.
 
 A mistake gets one readable line and exit status 2, never a traceback; a check that fails gives status 1.
 """
@@ -11,7 +11,7 @@ import sys
 import typer
 
 from cnnkit.backends import Unavailable
-from cnnkit.cli import advising, benching, inspecting, predicting, training
+from cnnkit.cli import advising, augmenting, benching, inspecting, predicting, training
 from cnnkit.cli.screen import error_screen
 
 __all__ = ["app", "main", "run"]
@@ -23,6 +23,7 @@ ClickException: type[Exception] = UsageError.__bases__[0]
 app = typer.Typer(name="cnnkit", help="Train convolutional networks on any array library.", no_args_is_help=False,
                   add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 app.command()(training.train)
+app.command()(augmenting.augment)
 app.command()(predicting.predict)
 app.command()(predicting.evaluate)
 app.command()(advising.advise)

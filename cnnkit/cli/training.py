@@ -46,6 +46,9 @@ def train(
                                             show_default=f"the data's test part, else {SHARE}")] = None,
     schedule: Annotated[str | None, typer.Option(help="The learning rate's way: cosine, warmup-cosine, one-cycle, linear, "
                                                       "exponential, step or plateau.", show_default="none")] = None,
+    augment: Annotated[str | None, typer.Option(metavar="NAMES", show_default="none", help="Change images at random to learn from: "
+                                                "flip, vflip, rotate, crop, resized-crop, affine, jitter, erase, mixup, cutmix, "
+                                                "with or without numbers, such as flip,crop=4,rotate=10.")] = None,
     early_stopping: Annotated[int | None, typer.Option(min=1, metavar="EPOCHS", show_default=False, help="Stop when the held-out "
                                                        "loss has not improved for so many epochs; keep the best weights.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the model goes.", show_default="models/DATA-MODEL.safetensors")] = None,
@@ -59,6 +62,7 @@ def train(
     """Train a model on images, show progress, and save it."""
     from cnnkit import backends, random
     from cnnkit import data as datasets
+    from cnnkit.data.transforms import asked
     from cnnkit.train.callbacks import EarlyStopping
     from cnnkit.train.schedules import SCHEDULES
 
@@ -66,6 +70,8 @@ def train(
         raise ValueError(f"--lr {lr:g}: a learning rate is a number from 0 to {LARGEST_LR:g}, such as 0.001")
     if schedule is not None and schedule not in SCHEDULES:
         raise ValueError(f"--schedule: there is no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
+    if augment is not None:
+        asked(augment, "--augment")
     if export_config:
         print(export(settings_of(context)))
         return
@@ -92,7 +98,8 @@ def train(
     settings = settings_of(context) | {"epochs": epochs, "out": str(target)}
     checkpoint, begun = checkpointing(console, target, settings, resume, again(context, "--resume"))
     facts = {"data": data, "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "seed": seed, "backend": here.name,
-             **({"schedule": schedule} if schedule else {}), **({"early_stopping": early_stopping} if early_stopping else {})}
+             **{name: value for name, value in (("augment", augment), ("schedule", schedule), ("early_stopping", early_stopping))
+                if value}}
     stopping = None if early_stopping is None else EarlyStopping("val_loss", patience=early_stopping)
     _fit_and_save(console, network, learn, held_out, target, classes, epochs, facts, checkpoint, stopping, begun)
 
@@ -124,8 +131,8 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
         warnings.showwarning = lambda message, *where, **more: error_screen().print(f"cnnkit: {message}")  # type: ignore[assignment]
         try:
             history = training.fit(network, learn, epochs=epochs, batch_size=facts["batch_size"], optimizer=facts["optimizer"],
-                                   lr=facts["lr"], validation=held_out, seed=facts["seed"], progress=shown,
-                                   scheduler=facts.get("schedule"), resume=resume,
+                                   lr=facts["lr"], validation=held_out, seed=facts["seed"], augment=facts.get("augment"),
+                                   progress=shown, scheduler=facts.get("schedule"), resume=resume,
                                    callbacks=[rows, checkpoint, *([] if stopping is None else [stopping])])
             at_once = False
         except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat, takewhile
@@ -19,6 +20,7 @@ from cnnkit.data.stream import Chunk, chunks, is_stream, mixed
 
 __all__ = ["DataLoader"]
 
+_MIXED = 1 << 62  # of an epoch's key, that a stream is shuffled with: far above the batches' numbers, which augmentation takes
 _ORDER = 1  # the stream of the seed's key that orders are drawn from; `random_split` takes another
 
 
@@ -56,6 +58,10 @@ class DataLoader:
         Which samples an epoch takes, instead of all in order: drawn anew for each epoch, or these indices in each.
     buffer_size : int
         Samples of a stream that are held to shuffle them.
+    augment : callable, optional
+        Random transforms of `cnnkit.data.transforms`, or whatever is called as ``augment(x, y, key=key)`` and gives ``(x, y)``:
+        changes each batch where the Tensors are made, when they have arrived. The key is one of the seed, the epoch and the
+        batch's number, so it does not matter who loads the batch, or which were left out. Evaluation takes `plain` batches.
 
     Attributes
     ----------
@@ -65,8 +71,8 @@ class DataLoader:
     Raises
     ------
     ValueError
-        If the dataset is empty, no batch would be left, or, while iterating, a label is out of range or an image holds
-        NaN or infinity: the message names the sample.
+        If the dataset is empty, no batch would be left, `augment` is for another number of classes than the dataset has, or,
+        while iterating, a label is out of range or an image holds NaN or infinity: the message names the sample.
 
     >>> from cnnkit.data import DataLoader, datasets
     >>> loader = DataLoader(datasets.digits(train=True), batch_size=32, shuffle=True, seed=0)
@@ -77,7 +83,8 @@ class DataLoader:
 
     def __init__(self, dataset: Any, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False, *,
                  num_workers: int = 0, prefetch_factor: int | None = None, seed: int | None = None, backend: Any = None,
-                 collate_fn: Callable[[list], tuple[Any, Any]] | None = None, sampler: Any = None, buffer_size: int = 1000):
+                 collate_fn: Callable[[list], tuple[Any, Any]] | None = None, sampler: Any = None, buffer_size: int = 1000,
+                 augment: Callable | None = None):
         self.dataset, self.sampler, self.streaming = dataset, sampler, is_stream(dataset)
         if not self.streaming and not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
             raise TypeError("DataLoader() takes a dataset with a length and an index, or an iterable; got a "
@@ -97,15 +104,27 @@ class DataLoader:
         if prefetch_factor is not None and (num_workers == 0 or operator.index(prefetch_factor) < 1):
             raise ValueError(f"prefetch_factor must be at least 1 and needs num_workers, got prefetch_factor={prefetch_factor} "
                              f"with num_workers={num_workers}")
+        if augment is not None and not callable(augment):
+            raise TypeError(f"augment={augment!r} cannot be called; transforms.named({augment!r}, image_shape, num_classes) makes "
+                            "transforms of names, as train.fit does")
         self.num_workers, self.prefetch_factor = num_workers, 2 if prefetch_factor is None and num_workers else prefetch_factor
         self.batch_size, self.buffer_size = operator.index(batch_size), operator.index(buffer_size)
         self.shuffle, self.drop_last = shuffle, drop_last
-        self.backend, self.collate_fn = backend, collate_fn
+        self.backend, self.collate_fn, self.augment = backend, collate_fn, augment
+        self._check_classes()
         self.epoch = 0
         self._skipped = 0
         self._begun = False  # of a stream
-        drawn = shuffle or hasattr(sampler, "order")
-        self._key = random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER) if drawn else None
+        draws = shuffle or hasattr(sampler, "order") or augment is not None
+        self._key = random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER) if draws else None
+
+    def _check_classes(self) -> None:
+        classes, mixed = getattr(self.dataset, "classes", None), getattr(self.augment, "num_classes", None)
+        if mixed is not None and isinstance(classes, Sequence) and len(classes) != mixed:
+            raise ValueError(f"augment={self.augment!r} is for {mixed} classes, but the dataset has {len(classes)}")
+        if mixed is None and getattr(self.augment, "mixes", False) and np.ndim(getattr(self.dataset, "targets", 0)) == 1:
+            raise ValueError(f"augment={self.augment!r} makes probabilities of the dataset's labels and must know how many classes "
+                             f"there are; give num_classes={'...' if classes is None else len(classes)}")
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -117,16 +136,20 @@ class DataLoader:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         return self._tensors(self._next_epoch())  # here, not in the generator: an epoch is counted when iteration begins
 
-    def _tensors(self, batches: Iterator[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _tensors(self, batches: Iterator[tuple]) -> Iterator[tuple[Tensor, Tensor]]:
         values = self._values()
 
-        def begun(indices: Any) -> tuple:
+        def begun(batch: tuple) -> tuple:
+            indices, key = batch
             if values is not None:
-                return self._looked_up(indices, values)
-            return tuple(map(self._begin, self._batch(indices)))
+                return (*self._looked_up(indices, values), key)
+            return (*map(self._begin, self._batch(indices)), key)
 
-        for x, y in self._made(begun, batches):
-            yield self._arrived(x), self._arrived(y)
+        for x, y, key in self._made(begun, batches):
+            yield self._augmented(self._arrived(x), self._arrived(y), key)
+
+    def _augmented(self, x: Any, y: Any, key: random.Key | None) -> tuple[Any, Any]:
+        return (x, y) if self.augment is None else self.augment(x, y, key=key)
 
     def _values(self) -> np.ndarray | None:
         """What becomes of each pixel value, where the dataset says that there is no more to it; such images need no checks."""
@@ -156,7 +179,7 @@ class DataLoader:
             return begun
         return Tensor(begun()) if callable(begun) else tensor(begun, backend=self.backend)
 
-    def _made(self, make: Callable, batches: Iterator[np.ndarray]) -> Iterator:
+    def _made(self, make: Callable, batches: Iterator[tuple]) -> Iterator:
         workers = self.num_workers
         return ahead(make, batches, workers, workers * (self.prefetch_factor or 1)) if workers else map(make, batches)
 
@@ -168,34 +191,32 @@ class DataLoader:
         >>> type(images).__name__, labels.tolist()
         ('ndarray', [0, 1, 2, 3, 4])
         """
-        return self._made(self._batch, self._next_epoch())
+        return self._made(lambda batch: self._augmented(*self._batch(batch[0]), batch[1]), self._next_epoch())
 
-    def _next_epoch(self) -> Iterator[Any]:
-        """The indices, or a stream's samples, of each batch of the next epoch that is not skipped; it begins with this call."""
-        epoch, skipped = self.epoch, self._skipped
-        self._skipped = 0
+    def _next_epoch(self) -> Iterator[tuple[Any, random.Key | None]]:
+        """Indices (or a stream's samples) and key of each batch of the next epoch that is not skipped; it begins with this call."""
+        epoch, skipped, size = self.epoch, self._skipped, self.batch_size
+        key = None if self._key is None else random.fold_in(self._key, epoch)
         if self.streaming:
-            samples = self._stream(epoch)
-            self.epoch += 1
-            read = chunks(samples, self.batch_size, skipped, self.drop_last)
-            if not self.num_workers:
-                return read
-            depth = self.num_workers * (self.prefetch_factor or 1)  # one thread reads, the others make batches
-            return takewhile(lambda chunk: chunk is not None, ahead(lambda _: next(read, None), repeat(None), 1, depth))
-        order = self.order(epoch)
+            parts: Iterator[Any] = self._read(chunks(self._stream(key), size, skipped, self.drop_last))
+        else:
+            order = self.order(epoch)
+            parts = (order[n * size:(n + 1) * size] for n in range(skipped, len(self)))
         self.epoch += 1
-        return (order[n * self.batch_size:(n + 1) * self.batch_size] for n in range(skipped, len(self)))
+        self._skipped = 0
+        return ((part, None if key is None else random.fold_in(key, n)) for n, part in enumerate(parts, skipped))
 
     def order(self, epoch: int) -> np.ndarray:
         """The samples' indices in the order in which epoch `epoch` takes them."""
         if self.streaming:
             raise TypeError(f"a stream has no order: {type(self.dataset).__name__} can only be gone through")
-        if self.sampler is not None and self._key is None:
-            return np.asarray(self.sampler)
-        key = None if self._key is None else random.fold_in(self._key, epoch)
-        if self.sampler is not None:
-            return self.sampler.order(key)
-        return np.arange(self._count()) if key is None else random.permutation(key, self._count())
+        if isinstance(self.sampler, np.ndarray):
+            return self.sampler
+        drawn = self.shuffle or self.sampler is not None
+        if not drawn or self._key is None:
+            return np.arange(self._count())
+        key = random.fold_in(self._key, epoch)
+        return random.permutation(key, self._count()) if self.sampler is None else self.sampler.order(key)
 
     def _count(self) -> int:
         """Samples in an epoch."""
@@ -221,16 +242,23 @@ class DataLoader:
             if not whole or ((self.sampler >= n) | (self.sampler < 0)).any():
                 raise ValueError(f"a sampler's indices must be whole numbers from 0 to {n - 1}")
 
-    def _stream(self, epoch: int) -> Iterator:
-        """A stream's samples in the order in which epoch `epoch` takes them."""
+    def _stream(self, key: random.Key | None) -> Iterator:
+        """A stream's samples in the order in which the next epoch, whose key is given, takes them."""
         if hasattr(self.dataset, "set_epoch"):
-            self.dataset.set_epoch(epoch)
+            self.dataset.set_epoch(self.epoch)
         stream = iter(self.dataset)
         if stream is self.dataset and self._begun:
             raise ValueError(f"a {type(stream).__name__} can be gone through once, and that was done: for several epochs give an "
                              "object whose __iter__ begins anew (an IterableDataset), or a list")
         self._begun = True
-        return stream if self._key is None else mixed(stream, self.buffer_size, random.fold_in(self._key, epoch))
+        return mixed(stream, self.buffer_size, random.fold_in(key, _MIXED)) if self.shuffle and key is not None else stream
+
+    def _read(self, read: Iterator[Chunk]) -> Iterator[Chunk]:
+        """A stream's samples; with workers, one thread of its own reads ahead of those that make batches."""
+        if not self.num_workers:
+            return read
+        depth = self.num_workers * (self.prefetch_factor or 1)
+        return takewhile(lambda chunk: chunk is not None, ahead(lambda _: next(read, None), repeat(None), 1, depth))
 
     def _batch(self, indices: Any) -> tuple[Any, Any]:
         dataset, classes = self.dataset, getattr(self.dataset, "classes", None)
@@ -249,6 +277,12 @@ class DataLoader:
 
     def _collate(self, samples: list, indices: np.ndarray) -> tuple[Any, Any]:
         return stack(samples, indices) if self.collate_fn is None else self.collate_fn(samples)
+
+    def plain(self) -> DataLoader:
+        """A loader of the same batches without augmentation, as they are measured; this one's epochs go on uncounted."""
+        loader = copy.copy(self)
+        loader.augment = None
+        return loader
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`, counted from 0."""
@@ -272,8 +306,8 @@ class DataLoader:
         self._skipped = operator.index(batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on with the same orders: the next epoch and the key, as plain numbers."""
-        return {"epoch": self.epoch, "key": None if self._key is None else list(self._key)}
+        """What is needed to go on with the same batches: the next epoch and the key, as plain numbers, and whether it shuffles."""
+        return {"epoch": self.epoch, "key": None if self._key is None else list(self._key), "shuffle": self.shuffle}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken.
@@ -281,11 +315,14 @@ class DataLoader:
         Raises
         ------
         ValueError
-            If one of the two loaders shuffles and the other does not.
+            If one of the two loaders shuffles or augments and the other does not.
         """
+        shuffled = state.get("shuffle", state["key"] is not None)
+        if shuffled != self.shuffle:
+            raise ValueError(f"the state is of a loader with shuffle={shuffled}, but this one has shuffle={self.shuffle}")
         if (state["key"] is None) != (self._key is None):
-            raise ValueError(f"the state is of a loader with shuffle={state['key'] is not None}, "
-                             f"but this one has shuffle={self.shuffle}")
+            raise ValueError(f"the state is of a loader {'with' if self._key is None else 'without'} augment=, and this one has "
+                             f"augment={self.augment!r}")
         self.set_epoch(state["epoch"])
         if state["key"] is not None:
             self._key = (int(state["key"][0]), int(state["key"][1]))

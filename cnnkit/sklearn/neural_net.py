@@ -22,7 +22,7 @@ from cnnkit.safetensors import load_file, save_file
 from cnnkit.sklearn.epochs import run
 from cnnkit.sklearn.place import beside, use_for
 from cnnkit.train import History
-from cnnkit.train.evaluate import evaluating
+from cnnkit.train.evaluate import evaluating, plain
 
 __all__ = ["NeuralNet", "NeuralNetClassifier", "NeuralNetRegressor"]
 
@@ -214,7 +214,7 @@ class NeuralNet(BaseEstimator):
                              "give the dataset")
         place = beside(self.module_)
         if isinstance(X, DataLoader):
-            batches: Iterator[np.ndarray] = (x for x, _ in X.numpy_batches())
+            batches: Iterator[np.ndarray] = (x for x, _ in plain(X).numpy_batches())
         else:
             data = X if _has_targets(X) else Samples(X, np.zeros(len(X), np.int64))
             options = {"batch_size": self.batch_size, **self._settings("iterator_valid"), "shuffle": False}

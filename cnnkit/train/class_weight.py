@@ -19,6 +19,9 @@ ClassWeight = str | Mapping[int, float] | Sequence[float]
 class WeightedCrossEntropy:
     """Cross-entropy with a weight for each class: sum of weight times loss, over the sum of weights.
 
+    Of targets that are probabilities each class's part is weighted by that class, and so is what a sample counts for in the mean
+    (PyTorch divides by the number of samples then): probabilities of 0 and 1 give what class indices do.
+
     Parameters
     ----------
     weights : mapping of int to float, or sequence of float
@@ -44,6 +47,10 @@ class WeightedCrossEntropy:
     def __call__(self, output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """The mean loss; with a weight (N,) for each sample too, both weights are multiplied."""
         classes = self._weight(output)
+        if target.ndim == output.ndim:
+            losses, own = F.cross_entropy(output, target, weight=classes, reduction="none"), (target * classes).sum(dim=1)
+            total = (own if weight is None else own * weight).sum()
+            return (losses if weight is None else losses * weight).sum() / F.where(total == 0, total + 1, total)
         if weight is None and all(self.weights.values()):
             return F.cross_entropy(output, target, weight=classes)
         own = classes[target]  # here, because the mean of F.cross_entropy is NaN for a batch of classes of weight 0
@@ -51,6 +58,9 @@ class WeightedCrossEntropy:
 
     def size(self, target: Tensor, weight: Tensor | None = None) -> float:
         """What a batch counts for: the sum of its images' weights."""
+        if target.ndim == 2:
+            sizes = (target * tensor(self._values(target.shape[1]), backend=target.backend, dtype=target.dtype)).sum(dim=1)
+            return (sizes if weight is None else sizes * weight).sum().item()
         labels = backend_of(target.array).to_numpy(target.array).tolist()
         own = [1.0] * len(labels) if weight is None else backend_of(weight.array).to_numpy(weight.array).tolist()
         return sum(self.weights.get(label, 1.0) * each for label, each in zip(labels, own))
@@ -61,9 +71,11 @@ class WeightedCrossEntropy:
             if self.exact not in (None, classes) or max(self.weights, default=0) >= classes:
                 raise ValueError(f"class_weight has {len(self.weights)} weights, up to class {max(self.weights, default=0)}, but "
                                  f"the model has scores for {classes} classes")
-            values = [self.weights.get(label, 1.0) for label in range(classes)]
-            self._tensor = tensor(values, backend=output.backend, dtype=output.dtype)
+            self._tensor = tensor(self._values(classes), backend=output.backend, dtype=output.dtype)
         return self._tensor
+
+    def _values(self, classes: int) -> list[float]:
+        return [self.weights.get(label, 1.0) for label in range(classes)]
 
 
 def balanced(targets: Any) -> dict[int, float]:

@@ -15,7 +15,7 @@ Probe = dict[str, Any]  # what `callbacks.Diagnose` measured at the beginning of
 
 VANISHING = 1e-3  # gradients of a layer this much smaller than the largest of the layers after it
 DEAD = 0.4  # share of a ReLU layer's units that are 0 for every image of a batch
-LARGE, SMALL = 10.0, 1e-3  # standard deviation of a layer's output before training, against its input's
+LARGE, SMALL = 10.0, 1e-3  # standard deviation of a layer's output before training, against its input's, or the images' if SMALL
 GAP = 0.1  # training accuracy above held-out accuracy
 RISE = 1.1  # held-out loss against its lowest
 
@@ -78,6 +78,9 @@ def _initialisation(first: Probe) -> Finding | None:
         elif row["std"] < SMALL * row["input_std"]:
             why = (f"before training the output of {what} has a standard deviation of {row['std']:.3g}, its input of "
                    f"{row['input_std']:.3g}: its weights are too small")
+        elif row["std"] < SMALL * first["layers"][0]["input_std"]:
+            why = (f"before training the output of {what} has a standard deviation of {row['std']:.3g}, the images one of "
+                   f"{first['layers'][0]['input_std']:.3g}: the weights of the layers up to there are too small")
         if why:
             return Finding("bad initialisation", why, "Begin with small random weights that fit the layer's inputs "
                            "(nn.init.kaiming_uniform_), as the layers of cnnkit.nn do by themselves")

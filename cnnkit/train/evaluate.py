@@ -62,7 +62,7 @@ def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_s
     >>> train.evaluate(models.CommonCNN((1, 8, 8)), datasets.digits(train=False)).accuracy < 0.5
     True
     """
-    scores = measure(model, batches(data, batch_size), loss or cross_entropy, lambda done: False, metrics)
+    scores = measure(model, plain(batches(data, batch_size)), loss or cross_entropy, lambda done: False, metrics)
     assert scores is not None  # nothing asks it to stop
     return scores
 
@@ -110,15 +110,43 @@ def _loader_type() -> type:
     return DataLoader
 
 
-def batches(data: Any, batch_size: int, shuffle: bool = False, seed: int | None = None) -> Any:
-    """A loader over `data`, which may be one already, a dataset, or a pair of arrays (images, labels)."""
+def batches(data: Any, batch_size: int, shuffle: bool = False, seed: int | None = None, augment: Any = None) -> Any:
+    """A loader over `data`, which may be one already, a dataset, or a pair of arrays (images, labels).
+
+    Raises
+    ------
+    ValueError
+        If `augment` is given and `data` are in batches already.
+    """
     from cnnkit.data import ArrayDataset, IterableDataset
 
     if isinstance(data, tuple) and len(data) == 2:
         data = ArrayDataset(*data)
     if isinstance(data, _loader_type()) or not (hasattr(data, "__getitem__") or isinstance(data, IterableDataset)):
+        if augment is not None:
+            raise ValueError("augment= is for data that are not in batches yet: a dataset, or (images, labels); give it to the "
+                             "DataLoader instead")
         return data
-    return _loader_type()(data, batch_size, shuffle=shuffle, seed=seed)
+    return _loader_type()(data, batch_size, shuffle=shuffle, seed=seed, augment=_transforms(augment, data))
+
+
+def _transforms(augment: Any, dataset: Any) -> Any:
+    """Random transforms, made for the dataset's images and classes where they are given by name."""
+    from cnnkit.data.transforms import named
+
+    if not isinstance(augment, str):
+        return augment
+    shape = getattr(dataset, "image_shape", None)
+    if shape is None:
+        raise ValueError(f"augment={augment!r} makes transforms for the dataset's image_shape, and a {type(dataset).__name__} has "
+                         "none; give transforms of cnnkit.data.transforms")
+    classes = getattr(dataset, "classes", None)
+    return named(augment, shape, None if classes is None else len(classes))
+
+
+def plain(loader: Any) -> Any:
+    """The loader without augmentation, where it has any: what is measured are the images themselves."""
+    return loader.plain() if getattr(loader, "augment", None) is not None else loader
 
 
 def count(loader: Any) -> int | None:

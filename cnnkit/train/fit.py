@@ -17,7 +17,7 @@ from cnnkit.train.callbacks.checkpoint import Checkpoint
 from cnnkit.train.callbacks.diagnose import Diagnose
 from cnnkit.train.class_weight import ClassWeight, WeightedCrossEntropy, balanced
 from cnnkit.train.ema import EMA
-from cnnkit.train.evaluate import batches, count
+from cnnkit.train.evaluate import batches, count, plain
 from cnnkit.train.history import History
 from cnnkit.train.metrics import Metric, by_name
 from cnnkit.train.progress import Reporter, reporter
@@ -33,11 +33,12 @@ OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 
 def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, optimizer: str | optim.Optimizer = "adam",
         lr: float = 1e-3, loss: Callable[..., Tensor] | None = None, validation: Any = None,
-        seed: int | None = None, progress: bool | Reporter = True, metrics: Iterable[str | Metric] | dict[str, Metric] = (),
-        class_weight: ClassWeight | None = None, scheduler: Any = None, scheduler_interval: str = "epoch",
-        accumulate_grad_batches: int = 1, clip_norm: float | None = None, clip_value: float | None = None,
-        ema: float | None = None, callbacks: Sequence[Callback] = (),
-        resume: bool | str | os.PathLike | Mapping[str, Any] = False, diagnose: bool = False) -> History:
+        seed: int | None = None, augment: str | Callable | None = None, progress: bool | Reporter = True,
+        metrics: Iterable[str | Metric] | dict[str, Metric] = (), class_weight: ClassWeight | None = None,
+        scheduler: Any = None, scheduler_interval: str = "epoch", accumulate_grad_batches: int = 1,
+        clip_norm: float | None = None, clip_value: float | None = None, ema: float | None = None,
+        callbacks: Sequence[Callback] = (), resume: bool | str | os.PathLike | Mapping[str, Any] = False,
+        diagnose: bool = False) -> History:
     """Train `model` in place.
 
     Parameters
@@ -63,7 +64,11 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     validation : DataLoader, dataset, or (images, labels), optional
         Measured after each epoch, in evaluation mode.
     seed : int, optional
-        Where the order of the data comes from; without it from `cnnkit.random`'s generator.
+        Where the order of the data and their augmentation come from; without it from `cnnkit.random`'s generator.
+    augment : str or callable, optional
+        Random transforms for the images that are learnt from, never for those that are measured: names and numbers such as
+        ``"flip,crop=4,rotate=10,mixup"`` (`cnnkit.data.transforms.named`), or transforms of `cnnkit.data.transforms`. A loader
+        has its own. Where labels become probabilities (mixup, cutmix), an answer is right that names the most probable class.
     progress : bool or Reporter
         Show a progress bar (in a terminal) or a line an epoch.
     metrics : names, or Metrics
@@ -123,8 +128,8 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
             raise ValueError(f"{name} must be a finite number above 0, got {limit}")
     if isinstance(optimizer, str):
         optimizer = _optimizer(optimizer, model, lr)
-    loader = batches(data, batch_size, shuffle=True, seed=seed)
-    held_out = None if validation is None else batches(validation, VALIDATION_BATCH)
+    loader = batches(data, batch_size, shuffle=True, seed=seed, augment=augment)
+    held_out = None if validation is None else plain(batches(validation, VALIDATION_BATCH))
     measured = by_name(metrics)
     if measured and held_out is None:
         raise ValueError(f"metrics ({', '.join(measured)}) are measured on held-out images; give validation= too")

@@ -188,7 +188,7 @@ class Run:
             self.loss = self.loss_function(output, y, *weight)
             (self.loss * (sizes[n] / total) if sizes else self.loss).backward()
             self.losses.append(self.loss.detach())
-            self.tally.add(self.loss, output, y, *weight)
+            self.tally.add(self.loss, output, self._labels(y), *weight)
             self.shown.step(self.tally)
         if self.clip_norm is not None:
             nn.clip_grad_norm_(self.model.parameters(), self.clip_norm)
@@ -201,6 +201,11 @@ class Run:
             self.ema.update()
         if self.scheduler is not None and self.per_batch:
             self.scheduler.step()
+
+    def _labels(self, target: Tensor) -> Tensor:
+        """Class indices, also where augmentation has made probabilities of them: the most probable class then."""
+        mixed = getattr(getattr(self.loader, "augment", None), "mixes", False) and target.ndim == 2
+        return target.argmax(dim=1) if mixed else target
 
     def _size(self, target: Any, weight: Any = None) -> Any:
         """What a batch's mean loss counts for: its images, or the sum of their weights."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -31,7 +32,7 @@ def state_of(run: Run) -> dict[str, Any]:
                                                          "epochs": run.planned},
         "ema": None if run.ema is None else run.ema.state_dict(),
         "random": random.get_state(),
-        "data": _shape_of(loader),
+        "data": _shape_of(loader), "augment": _described(loader),
         # within an epoch the loader has counted it already
         "loader": {**loader.state_dict(), "epoch": loader.epoch - bool(run.batch)} if hasattr(loader, "skip") else None,
         "tally": run.tally.state(), "seconds": run.seconds, "lr": run.epoch_lr,
@@ -81,6 +82,12 @@ def _shape_of(loader: Any) -> dict[str, int | None]:
             "batches an epoch": count(loader)}
 
 
+def _described(loader: Any) -> str | None:
+    """A loader's augmentation in words that are the same in another process."""
+    augment = getattr(loader, "augment", None)
+    return None if augment is None else re.sub(r" at 0x\w+", "", repr(augment))
+
+
 def _named(run: Run) -> list[tuple[str, Any]]:
     """Callbacks by the name of their class, numbered where there are several."""
     count: Counter = Counter()
@@ -100,6 +107,7 @@ def _check(run: Run, state: Mapping[str, Any]) -> None:
 
     for name, value in _shape_of(run.loader).items():
         need(f"number of {name}" if name != "batch size" else name, state["data"][name], value)
+    need("augmentation", state.get("augment"), _described(run.loader))
     need("optimizer", state["optimizer"]["name"], type(run.optimizer).__name__)
     need("scheduler", state["scheduler"] and state["scheduler"]["name"], run.scheduler and type(run.scheduler).__name__)
     if run.scheduler is not None:

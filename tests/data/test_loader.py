@@ -213,7 +213,7 @@ def test_workers_change_neither_batches_nor_their_order_nor_the_epoch(num_worker
             assert x.numpy().tobytes() == x2.numpy().tobytes()
             assert y.tolist() == y2.tolist()
     assert taken(plain) == taken(threaded)
-    assert plain.state_dict() == threaded.state_dict() == {"epoch": 3, "key": list(plain._key)}
+    assert plain.state_dict() == threaded.state_dict() == {"epoch": 3, "key": list(plain._key), "shuffle": True}
 
 
 def test_a_broken_sample_is_reported_by_workers_too():

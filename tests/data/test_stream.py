@@ -202,3 +202,17 @@ def test_uint8_tensors_of_pytorch_have_their_channels_first():
     images = torch.randint(0, 256, (4, 3, 5, 6), dtype=torch.uint8)
     x, _ = next(DataLoader(torch.utils.data.TensorDataset(images, torch.arange(4)), 4).numpy_batches())
     np.testing.assert_array_equal(x, ArrayDataset(images.numpy(), np.arange(4)).batch(range(4))[0])
+
+
+def test_augmentation_of_a_streams_batch_depends_on_seed_epoch_and_number_only():
+    from cnnkit.data.transforms import RandomErasing
+
+    def loader(workers):
+        return DataLoader(Digits(), 64, shuffle=True, seed=5, num_workers=workers, augment=RandomErasing(p=0.5))
+
+    plain, threaded, rest = (loader(n) for n in (0, 2, 0))
+    whole = [x.numpy() for x, _ in plain]
+    assert all((a == x.numpy()).all() for a, (x, _) in zip(whole, threaded, strict=True))
+    rest.skip(20)
+    assert all((a == x.numpy()).all() for a, (x, _) in zip(whole[20:], rest, strict=True))
+    assert any((a != x.numpy()).any() for a, (x, _) in zip(whole, plain.plain(), strict=True))

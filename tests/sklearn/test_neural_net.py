@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 import cnnkit
 import cnnkit.functional as F
 from cnnkit import nn, optim
-from cnnkit.data import ArrayDataset, DataLoader, Dataset
+from cnnkit.data import ArrayDataset, DataLoader, Dataset, transforms
 from cnnkit.sklearn import NeuralNetClassifier, NeuralNetRegressor
 
 
@@ -43,6 +43,15 @@ def test_arrays_a_dataset_and_a_loader_are_all_data(digits):
         assert fitted.predict_proba(X).shape == (1797, 10)
         np.testing.assert_array_equal(fitted.predict(dataset), fitted.predict(X))
         np.testing.assert_array_equal(fitted.predict(DataLoader(dataset, 50)), fitted.predict(X))
+
+
+def test_training_data_are_augmented_where_asked_for_and_predictions_never(digits):
+    X, y = digits
+    dataset, augment = ArrayDataset(X.reshape(-1, 8, 8), y), transforms.Compose([transforms.RandomVerticalFlip(1)])
+    upside_down = ArrayDataset(X.reshape(-1, 8, 8)[:, ::-1], y)
+    flipped, expected = net(max_epochs=2, iterator_train__augment=augment).fit(dataset), net(max_epochs=2).fit(upside_down)
+    np.testing.assert_array_equal(flipped.predict_proba(dataset), expected.predict_proba(dataset))
+    np.testing.assert_array_equal(flipped.predict_proba(DataLoader(dataset, 50, augment=augment)), flipped.predict_proba(X))
 
 
 def test_uint8_inputs_are_divided_by_255(digits):

@@ -29,7 +29,8 @@ def main(folder: Path, backend: str, epochs: int) -> None:
     rates, stopping = LearningRateMonitor(), EarlyStopping("val_loss", patience=50)
     history = train.fit(model, Subset(datasets.digits(train=True), range(600)), epochs=epochs, batch_size=16, lr=0.01,
                         validation=Subset(datasets.digits(train=False), range(150)), metrics=["f1", "top_2"], scheduler="one-cycle",
-                        accumulate_grad_batches=2, clip_norm=1.0, ema=0.9, class_weight="balanced", resume=True, progress=False,
+                        accumulate_grad_batches=2, clip_norm=1.0, ema=0.9, class_weight="balanced",
+                        augment="flip,crop=1,rotate,mixup", resume=True, progress=False,
                         callbacks=[Checkpoint(folder / "checkpoints", every_n_batches=3, monitor="val_f1"), rates, stopping,
                                    CSVLogger(folder / "log.csv")])
     digest = hashlib.sha256()

@@ -65,6 +65,20 @@ def test_a_bad_initialisation_is_named(spoil, evidence):
     assert "kaiming" in str(found)
 
 
+def test_weights_that_are_too_small_only_together_are_a_bad_initialisation():
+    random.seed(0)
+    model = models.CommonCNN((1, 8, 8))
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=1e-3)  # each layer's output is more than a thousandth of its input
+        else:
+            nn.init.zeros_(parameter)
+    found = diagnosed(model, epochs=1)
+    assert "bad initialisation" in names(found)
+    assert "the output of features.conv2 (Conv2d) has a standard deviation of" in str(found)
+    assert "the weights of the layers up to there are too small" in str(found)
+
+
 def test_overfitting_is_named_with_the_guides_remedies():
     random.seed(0)
     noise = np.random.default_rng(0).integers(0, 10, 60)

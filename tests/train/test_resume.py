@@ -56,6 +56,7 @@ SETTINGS = {
     "plain": {}, "sgd": {"optimizer": "sgd", "ema": 0.5}, "warm-up": {"scheduler": "warmup-cosine", "class_weight": "balanced"},
     "plateau": {"scheduler": lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=0, threshold=10), "metrics": ["f1"]},
     "groups": {"accumulate_grad_batches": 3, "clip_norm": 0.5, "scheduler": "one-cycle"},
+    "augmented": {"augment": "flip,crop=1,rotate,erase,mixup", "class_weight": "balanced", "accumulate_grad_batches": 2},
     "amsgrad": {"optimizer": lambda m: optim.AdamW(m.parameters(), 0.01, amsgrad=True)},
 }
 

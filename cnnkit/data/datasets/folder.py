@@ -19,7 +19,7 @@ _FORMATS = {  # what a file may be, whatever its name says: Pillow would also re
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
     ".webp": "WEBP", ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM",
 }
-_GRAY = ("1", "L", "LA")
+GRAY = ("1", "L", "LA")
 
 
 class ImageFolder(Dataset):
@@ -102,8 +102,8 @@ class ImageFolder(Dataset):
             warnings.warn(f"{len(self.corrupt)} damaged image{'s are' if len(self.corrupt) > 1 else ' is'} left out: {named}"
                           f"{'; ...' if len(self.corrupt) > 5 else ''}", stacklevel=2)
         self.targets = np.array([label for _, label in self.samples], np.int64)
-        heads = [_head(file) for file, _ in self.samples]
-        self.mode = mode or ("L" if all(kind in _GRAY for kind, _ in heads) else "RGB")
+        heads = [picture_head(file) for file, _ in self.samples]
+        self.mode = mode or ("L" if all(kind in GRAY for kind, _ in heads) else "RGB")
         sizes = [height_width for _, height_width in heads]
         self._resize = size is not None
         self.image_size: tuple[int, int] = (size, size) if isinstance(size, int) else size or sizes[0]
@@ -162,7 +162,7 @@ def _images_in(folder: Path) -> list[Path]:
     return files
 
 
-def _head(file: Path) -> tuple[str, tuple[int, int]]:
+def picture_head(file: Path) -> tuple[str, tuple[int, int]]:
     """The colour mode and (height, width) that an image's header gives."""
     with _opened(file) as image:
         _check_depth(file, image)

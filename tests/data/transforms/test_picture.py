@@ -82,7 +82,7 @@ def test_compose_has_a_batch_only_where_every_part_has_one():
     (lambda: Normalize((0.1, 0.2), (1, 1, 1)), ValueError, "2 means but 3 standard deviations"),
     (lambda: Normalize(float("nan"), 1), ValueError, "finite"),
     (lambda: Normalize((0, 0), (1, 1))(FLOAT[0]), ValueError, r"for 2 channels, but an image of shape \(3, 6, 7\) has 3"),
-    (lambda: Normalize(0, 1)(GRAY[0]), ValueError, r"put ToTensor\(\) before it"),
+    (lambda: Normalize(0, 1)(GRAY[0]), TypeError, r"put ToTensor\(\) before it"),
     (lambda: Compose([ToTensor(), 3]), TypeError, "3 is none"),
 ])
 def test_what_a_transform_cannot_take_is_refused_with_the_reason(call, error, match):

@@ -1,0 +1,67 @@
+"""How transforms reach the arrays that they change: on one image or a batch, bare or in a Tensor, on the device where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cnnkit.autograd import Tensor
+from cnnkit.backends import Array, backend_of, dtype_name, namespace_of, on
+from cnnkit.ops.precision import is_floating
+
+__all__ = ["batched", "chosen", "moved", "numbered", "of_channels"]
+
+
+def batched(owner: object, images: Any, change: Callable[[Array], Array]) -> Any:
+    """Give `change` the images as an array (N, C, H, W), on their device, and its result the form that they had.
+
+    Parameters
+    ----------
+    owner : object
+        The transform, for the errors.
+    images : array or Tensor, (C, H, W) or (N, C, H, W), floating-point
+        Of any library. A Tensor comes back without a tape: no gradient flows through a transform.
+    change : callable
+        From an array (N, C, H, W) to one of the same library and dtype.
+
+    Raises
+    ------
+    TypeError
+        If the images are no floating-point array.
+    ValueError
+        If they have neither three nor four axes.
+    """
+    array = images.array if isinstance(images, Tensor) else images
+    if not hasattr(array, "dtype") or not is_floating(array.dtype):
+        what = f"{dtype_name(array.dtype)}, shape {tuple(array.shape)}" if hasattr(array, "dtype") else f"a {type(array).__name__}"
+        raise TypeError(f"{owner!r} takes float images (C, H, W) or (N, C, H, W), got {what}; put ToTensor() before it")
+    if array.ndim not in (3, 4):
+        raise ValueError(f"{owner!r} takes images (C, H, W) or (N, C, H, W), got shape {tuple(array.shape)}")
+    with on(array):
+        changed = change(array) if array.ndim == 4 else change(namespace_of(array).expand_dims(array, axis=0))[0, ...]
+    return Tensor(changed) if isinstance(images, Tensor) else changed
+
+
+def moved(values: Sequence[Any], like: Array, dtype: Any = None) -> Array:
+    """Numbers as an array of the library and on the device of `like`; by default of its dtype."""
+    return backend_of(like).asarray(values, like.dtype if dtype is None else dtype, getattr(like, "device", None))
+
+
+def numbered(count: int, like: Array, dtype: Any = None) -> Array:
+    """The numbers 0 ... count - 1 beside `like`; by default of the integer dtype that its library indexes with."""
+    return namespace_of(like).arange(count, dtype=dtype, device=getattr(like, "device", None))
+
+
+def of_channels(owner: object, value: float | Sequence[float], like: Array) -> Array:
+    """A number for all channels, or one for each, as an array (1, 1 or C, 1, 1) of the images' dtype."""
+    numbers = [float(value)] if isinstance(value, int | float) else [float(number) for number in value]
+    if len(numbers) not in (1, like.shape[1]):
+        raise ValueError(f"{owner!r} is for {len(numbers)} channels, but an image of shape {tuple(like.shape[1:])} "
+                         f"has {like.shape[1]}")
+    return namespace_of(like).reshape(moved(numbers, like), (1, len(numbers), 1, 1))
+
+
+def chosen(x: Array, which: Sequence[bool], changed: Array) -> Array:
+    """Image by image: from `changed` where `which` says so, else from `x`."""
+    xp = namespace_of(x)
+    return xp.where(xp.reshape(moved(which, x, "bool"), (len(which), 1, 1, 1)), changed, x)

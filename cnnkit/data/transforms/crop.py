@@ -1,0 +1,181 @@
+"""Random crops: a part of the image at a random place, from the image with a padded border or resized to one size."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+
+from cnnkit.backends import Array, namespace_of
+from cnnkit.data.transforms.arrays import moved, numbered
+from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
+from cnnkit.data.transforms.sampling import bordered, checked_interpolation, resize_weights, sample, take_pixels
+from cnnkit.ops.precision import widen
+from cnnkit.random import Key
+
+__all__ = ["RandomCrop", "RandomResizedCrop"]
+
+PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
+TRIES = 10  # for a part of the area and shape that were drawn to fit into the image, as many as torchvision makes
+
+
+class RandomCrop(RandomTransform):
+    """Cut out `size` pixels at a random place.
+
+    Parameters
+    ----------
+    size : int or (height, width)
+        Of the result.
+    padding : int, (left/right, top/bottom) or (left, top, right, bottom), optional
+        Pixels added on the sides first.
+    pad_if_needed : bool
+        Add as many pixels more as an image smaller than `size` lacks, on both sides of that axis.
+    fill : number, or sequence of C numbers
+        What is added, in mode ``"constant"``.
+    padding_mode : {"constant", "edge", "reflect", "symmetric"}
+        Add `fill`, the last pixel, or the image mirrored without or with its last pixel.
+
+    Raises
+    ------
+    ValueError
+        If the image, with its padding, is smaller than `size`.
+
+    >>> import numpy
+    >>> images = numpy.arange(6.0).reshape(1, 1, 2, 3)
+    >>> RandomCrop((2, 2))(images, key=(0, 0)).tolist()
+    [[[[1.0, 2.0], [4.0, 5.0]]]]
+    >>> RandomCrop((4, 3), padding=(0, 1))(images)[0, 0].tolist()
+    [[0.0, 0.0, 0.0], [0.0, 1.0, 2.0], [3.0, 4.0, 5.0], [0.0, 0.0, 0.0]]
+    """
+
+    numbers = 2
+
+    def __init__(self, size: int | Sequence[int], padding: int | Sequence[int] | None = None, pad_if_needed: bool = False,
+                 fill: float | Sequence[float] = 0, padding_mode: str = "constant"):
+        self.size = _size("RandomCrop", size)
+        sides = [] if padding is None else [padding] if isinstance(padding, int) else list(padding)
+        if len(sides) not in (0, 1, 2, 4) or any(operator.index(side) < 0 for side in sides):
+            raise ValueError(f"RandomCrop(padding={padding}): give 1, 2 or 4 numbers of pixels, none negative")
+        if padding_mode not in PADDING_MODES:
+            raise ValueError(f"RandomCrop(padding_mode={padding_mode!r}): there are {', '.join(PADDING_MODES)}")
+        self.padding = padding if padding is None or isinstance(padding, int) else tuple(padding)
+        self.pad_if_needed, self.fill, self.padding_mode = pad_if_needed, fill, padding_mode
+
+    def change(self, x: Array, draws: Draws, key: Key) -> Array:
+        xp = namespace_of(x)
+        N, _, H, W = x.shape
+        left, top, right, bottom = self._padding()
+        places, outside = [], False
+        for axis, (n, before, after, out) in enumerate(((H, top, bottom, self.size[0]), (W, left, right, self.size[1]))):
+            lacking = out - (n + before + after)
+            if lacking > 0 and not self.pad_if_needed:
+                raise ValueError(f"{self!r} got images of {H} x {W} pixels, {H + top + bottom} x {W + left + right} with "
+                                 "their padding; make size smaller or padding larger, or give pad_if_needed=True")
+            before, after = before + max(lacking, 0), after + max(lacking, 0)
+            firsts = [math.floor(draw[axis] * (n + before + after - out + 1)) - before for draw in draws]
+            outside = outside or before > 0 or after > 0
+            index = xp.reshape(moved(firsts, x, numbered(1, x).dtype), (N, 1)) + numbered(out, x)
+            places.append(self._inside(index, n, max(before, after)) if before or after else index)
+        rows, columns = xp.expand_dims(places[0], axis=2), xp.expand_dims(places[1], axis=1)
+        if outside and self.padding_mode == "constant":
+            return take_pixels(bordered(self, x, self.fill), xp.clip(rows, -1, H) + 1, xp.clip(columns, -1, W) + 1)
+        return take_pixels(x, rows, columns)
+
+    def _padding(self) -> tuple[int, int, int, int]:
+        """Pixels added left, top, right, bottom."""
+        given = self.padding or 0
+        sides = (given,) if isinstance(given, int) else tuple(given)
+        across, down, *others = sides * 4 if len(sides) == 1 else sides * 2
+        return across, down, others[0], others[1]
+
+    def _inside(self, places: Array, n: int, most: int) -> Array:
+        """The pixel that stands for each place outside 0 ... n - 1."""
+        xp = namespace_of(places)
+        if self.padding_mode == "edge":
+            return xp.clip(places, 0, n - 1)
+        if self.padding_mode == "symmetric":
+            places = places % (2 * n)
+            return xp.minimum(places, 2 * n - 1 - places)
+        if self.padding_mode == "reflect":
+            if most >= n:
+                raise ValueError(f"{self!r} got {n} pixels to mirror, which is not more than the {most} to be added")
+            places = xp.abs(places)
+            return xp.minimum(places, 2 * (n - 1) - places)
+        return places
+
+
+class RandomResizedCrop(RandomTransform):
+    """Cut out a part of random area, shape and place, and resize it to `size` (Szegedy et al. 2015).
+
+    Parameters
+    ----------
+    size : int or (height, width)
+        Of the result.
+    scale : (low, high)
+        The part's share of the image's area.
+    ratio : (low, high)
+        The part's width over its height, drawn evenly in its logarithm.
+    interpolation : {"nearest", "bilinear"}
+        How values are read between pixels.
+    antialias : bool
+        Average over all pixels where the image gets smaller, instead of reading some; with ``"bilinear"`` only.
+
+    Notes
+    -----
+    As torchvision's: where ten parts that were drawn do not fit into the image, the largest one in the middle is taken.
+
+    >>> import numpy
+    >>> whole = RandomResizedCrop(2, scale=(1, 1), ratio=(1, 1))
+    >>> whole(numpy.arange(16.0).reshape(1, 4, 4)).round(3).tolist()
+    [[[3.571, 5.143], [9.857, 11.429]]]
+    """
+
+    numbers = 2 * TRIES + 2
+
+    def __init__(self, size: int | Sequence[int], scale: Sequence[float] = (0.08, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3),
+                 interpolation: str = "bilinear", antialias: bool = True):
+        for name, pair in (("scale", scale), ("ratio", ratio)):
+            if len(pair) != 2 or not 0 < pair[0] <= pair[1] < math.inf:
+                raise ValueError(f"RandomResizedCrop({name}={pair}): give two numbers above 0, the smaller one first")
+        self.size, self.scale, self.ratio = _size("RandomResizedCrop", size), (scale[0], scale[1]), (ratio[0], ratio[1])
+        self.interpolation, self.antialias = checked_interpolation("RandomResizedCrop", interpolation), antialias
+
+    def change(self, x: Array, draws: Draws, key: Key) -> Array:
+        xp, dtype = namespace_of(x), x.dtype
+        N, _, H, W = x.shape
+        wide = widen(x)
+        flat = [float(value) for row in draws for value in self.part(H, W, row)]
+        top, left, height, width = (xp.reshape(xp.reshape(moved(flat, wide), (N, 4))[:, n], (N, 1, 1)) for n in range(4))
+        (P, Q) = self.size
+        if self.interpolation == "nearest":
+            ys = top + xp.floor(xp.reshape(numbered(P, x, wide.dtype), (P, 1)) * (height / P))
+            xs = left + xp.floor(numbered(Q, x, wide.dtype) * (width / Q))
+            return sample(self, x, xp.minimum(ys, top + height - 1), xp.minimum(xs, left + width - 1), "nearest", 0)
+        rows, columns = resize_weights(top, height, H, P, self.antialias), resize_weights(left, width, W, Q, self.antialias)
+        columns = xp.permute_dims(columns, (0, 2, 1))
+        resized = xp.matmul(xp.matmul(xp.expand_dims(rows, axis=1), wide), xp.expand_dims(columns, axis=1))
+        return xp.astype(resized, dtype, copy=False)
+
+    def part(self, H: int, W: int, draw: list[float]) -> tuple[int, int, int, int]:
+        """The part of an image that its numbers ask for: top, left, height, width."""
+        *tries, down, across = draw
+        height = width = 0
+        for share, shape in zip(tries[::2], tries[1::2]):
+            area = H * W * between(*self.scale, share)
+            ratio = math.exp(between(math.log(self.ratio[0]), math.log(self.ratio[1]), shape))
+            height, width = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
+            if 0 < height <= H and 0 < width <= W:
+                return math.floor(down * (H - height + 1)), math.floor(across * (W - width + 1)), height, width
+        height, width = H, W
+        if self.ratio[0] > W / H:
+            height = min(H, max(1, round(W / self.ratio[0])))
+        elif self.ratio[1] < W / H:
+            width = min(W, max(1, round(H * self.ratio[1])))
+        return (H - height) // 2, (W - width) // 2, height, width
+
+
+def _size(owner: str, size: int | Sequence[int]) -> tuple[int, int]:
+    height, width = (size, size) if isinstance(size, int) else size if len(size) == 2 else (0, 0)
+    if height < 1 or width < 1:
+        raise ValueError(f"{owner}(size={size}): give a number of pixels, or two, height and width; all 1 or more")
+    return height, width

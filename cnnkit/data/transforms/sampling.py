@@ -1,0 +1,107 @@
+"""Reading images at other places: gathers by index, nearest pixel and bilinear interpolation, and weights to resize by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnkit.backends import Array, namespace_of
+from cnnkit.data.transforms.arrays import numbered, of_channels
+from cnnkit.ops.precision import widen
+
+__all__ = ["INTERPOLATIONS", "bordered", "checked_interpolation", "resize_weights", "sample", "take_pixels"]
+
+INTERPOLATIONS = ("nearest", "bilinear")
+
+
+def checked_interpolation(owner: str, interpolation: str) -> str:
+    """`interpolation`, one of `INTERPOLATIONS`; torchvision's InterpolationMode has it as its value."""
+    mode = getattr(interpolation, "value", interpolation)
+    if mode not in INTERPOLATIONS:
+        raise ValueError(f"{owner}: interpolation must be 'nearest' or 'bilinear', got {interpolation!r}")
+    return mode
+
+
+def take_pixels(x: Array, rows: Array, columns: Array) -> Array:
+    """The pixels at integer places: images (N, C, H, W), rows and columns that broadcast to (N, P, Q), result (N, C, P, Q)."""
+    return _taken(x, _places(x, rows, columns))
+
+
+def _places(x: Array, rows: Array, columns: Array) -> Array:
+    """Where the pixels are in the flattened images: (N, C, P, Q)."""
+    xp = namespace_of(x)
+    N, C, H, W = x.shape
+    maps = xp.reshape(numbered(N * C, x) * (H * W), (N, C, 1, 1))
+    return maps + xp.expand_dims(rows * W + columns, axis=1)
+
+
+def _taken(x: Array, places: Array) -> Array:
+    xp = namespace_of(x)
+    return xp.reshape(xp.take(xp.reshape(x, (-1,)), xp.reshape(places, (-1,))), places.shape)
+
+
+def bordered(owner: object, x: Array, fill: float | Sequence[float]) -> Array:
+    """Images with one more pixel of `fill` on each side: whatever lies outside an image is read there."""
+    xp = namespace_of(x)
+    N, C, H, W = x.shape
+    value = of_channels(owner, fill, x)
+    column, row = xp.broadcast_to(value, (N, C, H, 1)), xp.broadcast_to(value, (N, C, 1, W + 2))
+    return xp.concat([row, xp.concat([column, x, column], axis=3), row], axis=2)
+
+
+def sample(owner: object, x: Array, ys: Array, xs: Array, interpolation: str, fill: float | Sequence[float]) -> Array:
+    """The images' values at any places.
+
+    Parameters
+    ----------
+    owner : object
+        The transform, for errors.
+    x : array, (N, C, H, W)
+        The images; outside them everything is `fill`.
+    ys, xs : arrays of float, that broadcast to (N, P, Q)
+        Places in pixels: (0, 0) is the centre of the first pixel.
+    interpolation : {"nearest", "bilinear"}
+        The nearest pixel (of two the even one, as PyTorch rounds), or the weighted mean of the four around.
+    fill : number, or sequence of C numbers
+        The value outside.
+    """
+    xp, dtype = namespace_of(x), x.dtype
+    H, W = x.shape[2:]
+    whole = numbered(1, x).dtype
+    wide = bordered(owner, x, fill)
+    ys, xs = xp.clip(ys, -1, H), xp.clip(xs, -1, W)
+    if interpolation == "nearest":
+        return take_pixels(wide, xp.astype(xp.round(ys), whole) + 1, xp.astype(xp.round(xs), whole) + 1)
+    wide, ys, xs = widen(wide), ys + 1, xs + 1  # places in the bordered image
+    top, left = xp.clip(xp.floor(ys), 0, H), xp.clip(xp.floor(xs), 0, W)
+    down, right = (xp.expand_dims(xp.astype(part, wide.dtype), axis=1) for part in (ys - top, xs - left))
+    places, row = _places(wide, xp.astype(top, whole), xp.astype(left, whole)), wide.shape[3]
+    upper = _between(_taken(wide, places), _taken(wide, places + 1), right)
+    lower = _between(_taken(wide, places + row), _taken(wide, places + (row + 1)), right)
+    return xp.astype(_between(upper, lower, down), dtype, copy=False)
+
+
+def _between(a: Array, b: Array, share: Array) -> Array:
+    """`a` where the share is 0, `b` where it is 1; exactly, where a and b are equal."""
+    return a + (b - a) * share
+
+
+def resize_weights(first: Array, length: Array, size: int, out: int, antialias: bool) -> Array:
+    """What each of `size` pixels counts for in each of `out` that a part of them is resized to: (N, out, size).
+
+    Linear interpolation between pixel centres; where that makes images smaller and with `antialias`, a triangle as wide as
+    an output pixel, as Pillow and ``torch.nn.functional.interpolate`` have it. Pixels outside the part count for nothing.
+
+    Parameters
+    ----------
+    first, length : arrays of float, (N, 1, 1)
+        Each image's part: its first pixel and how many there are.
+    """
+    xp = namespace_of(first)
+    scale = length / out
+    wide = xp.clip(scale, 1, size) if antialias else xp.ones_like(scale)
+    centres = (xp.reshape(numbered(out, first, first.dtype), (1, out, 1)) + 0.5) * scale - 0.5
+    centres = centres if antialias else xp.minimum(xp.clip(centres, 0, size), length - 1)
+    pixels = xp.reshape(numbered(size, first, first.dtype), (1, 1, size)) - first
+    weights = xp.clip(1 - xp.abs(pixels - centres) / wide, 0, 1)
+    weights = xp.where((pixels >= 0) & (pixels < length), weights, xp.zeros_like(weights))
+    return weights / xp.sum(weights, axis=2, keepdims=True)

@@ -1,0 +1,140 @@
+"""Training to a figure that others have published: what a network is trained with, runs that can go on, and the table of them.
+
+A recipe is chosen by `--validate`, which trains on five sixths of the training images and prints the accuracy on the sixth. A run
+for the table trains on all of them, and the test images are looked at once, after the last epoch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import images
+import tables
+
+from cnnkit import models, nn, optim, random, train
+from cnnkit.data import Dataset
+from cnnkit.train.callbacks import Checkpoint
+
+FOLDER = Path("models") / "published"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: AdamW under the one-cycle schedule, and what varies."""
+
+    epochs: int
+    lr: float
+    batch_size: int = 128
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.0
+    augment: str | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A published figure: who has it, the accuracy, our network for it, and how that is trained."""
+
+    claim: str
+    accuracy: float
+    net: Callable[[], nn.Module]
+    recipe: Recipe
+
+
+def trained(target: Target, recipe: Recipe, learn: Dataset, seed: int, **more: Any) -> tuple[nn.Module, train.History]:
+    """A network and its history; `more` are arguments of `fit`."""
+    random.seed(seed)
+    model = target.net()
+    optimizer = optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+    loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+    return model, train.fit(model, learn, epochs=recipe.epochs, batch_size=recipe.batch_size, optimizer=optimizer, loss=loss,
+                            augment=recipe.augment, scheduler="one-cycle", seed=seed, **more)
+
+
+def result(target: Target, recipe: Recipe, parts: tuple[Dataset, Dataset], seed: int, folder: Path) -> None:
+    """Train a network, or go on with what a run that was stopped has left in `folder`, and note the test accuracy there."""
+    if recorded(recipe, folder) is not None:
+        return
+    learn, test = parts
+    print(f"{target.claim}, seed {seed}, into {folder}:")
+    model, history = trained(target, recipe, learn, seed, callbacks=[Checkpoint(folder)], resume=True)
+    if history.interrupted:
+        raise SystemExit("stopped; the same command goes on")
+    figures = {"accuracy": train.evaluate(model, test).accuracy, "seconds": sum(history["seconds"])}
+    (folder / "result.json").write_text(json.dumps({"recipe": asdict(recipe), **figures}), encoding="utf-8")
+
+
+def recorded(recipe: Recipe, folder: Path) -> dict[str, Any] | None:
+    """What `result` noted in a folder, or ``None``; an error if that was of another recipe."""
+    file = folder / "result.json"
+    if not file.exists():
+        return None
+    found = json.loads(file.read_text(encoding="utf-8"))
+    if (other := Recipe(**found["recipe"])) != recipe:
+        raise SystemExit(f"{folder} holds a run with {other}, not with {recipe}; remove it, or give another --folder")
+    return found
+
+
+def main(name: str, document: str, data: str, targets: Mapping[str, Target], arguments: list[str] | None = None) -> None:
+    """Do what a script's command line asks for.
+
+    Parameters
+    ----------
+    name, document : str
+        Of the script.
+    data : {"FashionMNIST", "MNIST"}
+        The images.
+    targets : mapping of str to Target
+        By the names that ``--nets`` takes.
+    arguments : list of str, optional
+        Of the command line.
+    """
+    parser = tables.options(
+        document, nets={"nargs": "+", "choices": list(targets), "default": list(targets), "help": "train these only"},
+        folder={"type": Path, "default": FOLDER, "help": "where runs are kept, and go on from (%(default)s)"},
+        validate={"action": "store_true", "help": "train on five sixths of the training images, show the accuracy on the rest"})
+    parser.add_argument("--no-training", action="store_true", help="only make the table of the runs that are done")
+    report = tables.Report(name, parser, arguments)
+    asked = report.asked
+    parts = images.learn_and_test(data, asked.tiny)
+    recipes = {net: Recipe(**{**asdict(target.recipe), "epochs": 1}) if asked.tiny else target.recipe
+               for net, target in targets.items()}
+    if asked.validate:
+        learn, held_out = images.learn_and_validate(parts[0])
+        for net in asked.nets:
+            for seed in asked.seeds:
+                _, history = trained(targets[net], recipes[net], learn, seed, validation=held_out, progress=False)
+                print(f"{net}, seed {seed}: {history[-1].val_accuracy:.4f} of the held-out images after {recipes[net]}", flush=True)
+        return
+
+    def folder(net: str, seed: int) -> Path:
+        return asked.folder / f"{name}-{net}-{seed}{'-tiny' * asked.tiny}"
+
+    for net in [] if asked.no_training else asked.nets:
+        for seed in asked.seeds:
+            result(targets[net], recipes[net], parts, seed, folder(net, seed))
+    rows, seconds = [], 0.0
+    for net, target in targets.items():
+        runs = [recorded(recipes[net], folder(net, seed)) for seed in asked.seeds]
+        figures = tables.each_and_mean([run and run["accuracy"] for run in runs])
+        seconds += sum(run["seconds"] for run in runs if run)
+        verdict = None if figures[-1] is None else "reached" if figures[-1] >= target.accuracy else "missed"
+        cost = models.summary(target.net(), (1, 28, 28))
+        rows.append([net, target.claim, cost.parameters, *figures, target.accuracy, verdict, _minutes(runs)])
+    report.say(f"Accuracy on {data}'s test images after the last epoch; the published figure is reached where the mean is as high:")
+    report.table(["net", "published", "parameters", *(f"seed {seed}" for seed in asked.seeds), "mean", "to reach", "verdict",
+                  "minutes a run"], rows)
+    report.say('Trained on all training images with AdamW and `scheduler="one-cycle"`, and:')
+    report.table(["net", *(field.name.replace("_", " ") for field in fields(Recipe))],
+                 [[net, *(f"{value:g}" if isinstance(value, float) else value or "none" for value in asdict(recipe).values())]
+                  for net, recipe in recipes.items()])
+    report.seconds = seconds
+    report.close()
+
+
+def _minutes(runs: list[dict[str, Any] | None]) -> str | None:
+    done = [run["seconds"] / 60 for run in runs if run]
+    return f"{sum(done) / len(done):.1f}" if done else None

@@ -1,0 +1,117 @@
+"""What the scripts beside it share: their options, tables in Markdown, and the tables' places in docs/results.md.
+
+A script makes a `Report`, trains, adds tables to it, and closes it: that prints them, and with ``--write`` puts them between the
+page's markers ``<!-- NAME -->`` and ``<!-- /NAME -->``, with the command, the date, the seeds and the time that made them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from cnnkit import backends
+
+SEEDS = (0, 1, 2)  # fixed before anything was run
+RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
+
+
+def options(document: str, **more: dict[str, Any]) -> argparse.ArgumentParser:
+    """The parser of a script: ``--tiny``, ``--write``, ``--seeds``, and the options in `more`, name to argparse's settings."""
+    parser = argparse.ArgumentParser(description=document.splitlines()[0])
+    parser.add_argument("--tiny", action="store_true", help="a few images and epochs, in seconds: shows that the script runs")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {RESULTS.parent.name}/{RESULTS.name}")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="by default %(default)s")
+    for name, settings in more.items():
+        parser.add_argument(f"--{name}", **settings)
+    return parser
+
+
+class Report:
+    """Texts and tables of one script.
+
+    Parameters
+    ----------
+    name : str
+        Of the script, without ``.py``, and of the markers in docs/results.md.
+    parser : ArgumentParser
+        From `options`.
+    arguments : sequence of str, optional
+        The command line's, without the script's name; by default those that Python was given.
+
+    Attributes
+    ----------
+    asked : Namespace
+        What the command line asks for.
+    seconds : float or None
+        The time taken; set it where it is not the time from making the report to closing it.
+    """
+
+    def __init__(self, name: str, parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None):
+        self.name, self.parts = name, []
+        self.asked = parser.parse_args(arguments)
+        if self.asked.tiny and self.asked.write:
+            parser.error("--write is for real runs: leave --tiny out")
+        words = sys.argv[1:] if arguments is None else arguments
+        self.command = shlex.join(["python", f"examples/{name}.py", *words])
+        self.seconds: float | None = None
+        self._start = time.perf_counter()
+
+    def say(self, text: str) -> None:
+        """Add a paragraph."""
+        self.parts.append(text)
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add a table."""
+        self.parts.append(markdown(head, rows))
+
+    def close(self) -> None:
+        """Print everything, and put it into the page if that is asked for."""
+        seconds = time.perf_counter() - self._start if self.seconds is None else self.seconds
+        self.say(f"`{self.command}`, {datetime.date.today()}, seeds {', '.join(map(str, self.asked.seeds))}, {seconds:,.0f} s on "
+                 f"{_threads()}.")
+        text = "\n\n".join(self.parts)
+        print(text)
+        if self.asked.write:
+            RESULTS.write_text(placed(RESULTS.read_text(encoding="utf-8"), self.name, text), encoding="utf-8")
+
+
+def _threads() -> str:
+    count = backends.get_num_threads()
+    return f"{count} thread{'s' * (count > 1)}"
+
+
+def each_and_mean(figures: Sequence[float | None]) -> list[Any]:
+    """The figures of the seeds and their mean, which there is only if every one has been measured."""
+    return [*figures, None if None in figures else mean(figures)]  # type: ignore[type-var]
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table in Markdown; fractions have four digits after the point, and ``None`` is "not yet run"."""
+    lines = [head, ["---"] * len(head), *([_cell(value) for value in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines).replace("| --- ", "|---").replace("--- |", "---|")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "not yet run"
+    if isinstance(value, float):
+        return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.1e}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def placed(page: str, name: str, text: str) -> str:
+    """The page with `text` between the markers of `name`, in place of what was there."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise ValueError(f"the page must have the markers {begin} and {end}, each once, in lines of their own")
+    before, rest = page.split(begin)
+    if end not in rest:
+        raise ValueError(f"the marker {end} comes before {begin}")
+    return f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
