@@ -89,7 +89,7 @@ class FitLoop(TrainingStep):
     steps = 200
 
     def time_fit(self, batch):
-        train.fit(self.model, [(self.x, self.y)] * self.steps, optimizer=self.optimizer, progress=False)
+        train.fit(self.model, iter([(self.x, self.y)] * self.steps), optimizer=self.optimizer, progress=False)
 
 
 class Import:

@@ -9,7 +9,7 @@ from cnnkit.autograd import Tensor
 from cnnkit.backends import Array, backend_of, dtype_name, namespace_of, on
 from cnnkit.ops.precision import is_floating
 
-__all__ = ["batched", "chosen", "moved", "numbered", "of_channels"]
+__all__ = ["batched", "bounded", "chosen", "moved", "numbered", "of_channels"]
 
 
 def batched(owner: object, images: Any, change: Callable[[Array], Array]) -> Any:
@@ -50,6 +50,13 @@ def moved(values: Sequence[Any], like: Array, dtype: Any = None) -> Array:
 def numbered(count: int, like: Array, dtype: Any = None) -> Array:
     """The numbers 0 ... count - 1 beside `like`; by default of the integer dtype that its library indexes with."""
     return namespace_of(like).arange(count, dtype=dtype, device=getattr(like, "device", None))
+
+
+def bounded(x: Array, low: float, high: float) -> Array:
+    """`x` cut to [low, high]. The standard's `clip` is made of masked assignments on CuPy, which wait for the device."""
+    xp = namespace_of(x)
+    least, most = (xp.full((), bound, dtype=x.dtype, device=getattr(x, "device", None)) for bound in (low, high))
+    return xp.minimum(xp.maximum(x, least), most)
 
 
 def of_channels(owner: object, value: float | Sequence[float], like: Array) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cnnkit import random
 from cnnkit.backends import Array, namespace_of
-from cnnkit.data.transforms.arrays import moved
+from cnnkit.data.transforms.arrays import bounded, moved
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
 from cnnkit.ops.precision import widen
 from cnnkit.random import Key
@@ -80,7 +80,7 @@ def _factors(name: str, value: float | Sequence[float]) -> Range | int:
 
 
 def _brightness(x: Array, factor: Array) -> Array:
-    return namespace_of(x).clip(x * factor, 0, 1)
+    return bounded(x * factor, 0, 1)
 
 
 def _contrast(x: Array, factor: Array) -> Array:
@@ -92,7 +92,7 @@ def _saturation(x: Array, factor: Array) -> Array:
 
 
 def _blend(x: Array, other: Array, factor: Array) -> Array:
-    return namespace_of(x).clip(x * factor + other * (1 - factor), 0, 1)
+    return bounded(x * factor + other * (1 - factor), 0, 1)
 
 
 def _grey(x: Array) -> Array:
@@ -116,6 +116,6 @@ def _hue(x: Array, turn: Array) -> Array:
 
     def channel(start: float) -> Array:
         place = (sixth + start) % 6
-        return value - chroma * xp.clip(xp.minimum(place, 4 - place), 0, 1)
+        return value - chroma * bounded(xp.minimum(place, 4 - place), 0, 1)
 
     return xp.concat([channel(5.0), channel(3.0), channel(1.0)], axis=1)

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Sequence
 
 from cnnkit.backends import Array, namespace_of
-from cnnkit.data.transforms.arrays import moved, numbered
+from cnnkit.data.transforms.arrays import bounded, moved, numbered
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
 from cnnkit.data.transforms.sampling import bordered, checked_interpolation, resize_weights, sample, take_pixels
 from cnnkit.ops.precision import widen
@@ -78,7 +78,7 @@ class RandomCrop(RandomTransform):
             places.append(self._inside(index, n, max(before, after)) if before or after else index)
         rows, columns = xp.expand_dims(places[0], axis=2), xp.expand_dims(places[1], axis=1)
         if outside and self.padding_mode == "constant":
-            return take_pixels(bordered(self, x, self.fill), xp.clip(rows, -1, H) + 1, xp.clip(columns, -1, W) + 1)
+            return take_pixels(bordered(self, x, self.fill), bounded(rows, -1, H) + 1, bounded(columns, -1, W) + 1)
         return take_pixels(x, rows, columns)
 
     def _padding(self) -> tuple[int, int, int, int]:
@@ -92,7 +92,7 @@ class RandomCrop(RandomTransform):
         """The pixel that stands for each place outside 0 ... n - 1."""
         xp = namespace_of(places)
         if self.padding_mode == "edge":
-            return xp.clip(places, 0, n - 1)
+            return bounded(places, 0, n - 1)
         if self.padding_mode == "symmetric":
             places = places % (2 * n)
             return xp.minimum(places, 2 * n - 1 - places)

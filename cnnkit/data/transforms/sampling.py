@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnkit.backends import Array, namespace_of
-from cnnkit.data.transforms.arrays import numbered, of_channels
+from cnnkit.data.transforms.arrays import bounded, numbered, of_channels
 from cnnkit.ops.precision import widen
 
 __all__ = ["INTERPOLATIONS", "bordered", "checked_interpolation", "resize_weights", "sample", "take_pixels"]
@@ -68,11 +68,11 @@ def sample(owner: object, x: Array, ys: Array, xs: Array, interpolation: str, fi
     H, W = x.shape[2:]
     whole = numbered(1, x).dtype
     wide = bordered(owner, x, fill)
-    ys, xs = xp.clip(ys, -1, H), xp.clip(xs, -1, W)
+    ys, xs = bounded(ys, -1, H), bounded(xs, -1, W)
     if interpolation == "nearest":
         return take_pixels(wide, xp.astype(xp.round(ys), whole) + 1, xp.astype(xp.round(xs), whole) + 1)
     wide, ys, xs = widen(wide), ys + 1, xs + 1  # places in the bordered image
-    top, left = xp.clip(xp.floor(ys), 0, H), xp.clip(xp.floor(xs), 0, W)
+    top, left = bounded(xp.floor(ys), 0, H), bounded(xp.floor(xs), 0, W)
     down, right = (xp.expand_dims(xp.astype(part, wide.dtype), axis=1) for part in (ys - top, xs - left))
     places, row = _places(wide, xp.astype(top, whole), xp.astype(left, whole)), wide.shape[3]
     upper = _between(_taken(wide, places), _taken(wide, places + 1), right)
@@ -98,10 +98,10 @@ def resize_weights(first: Array, length: Array, size: int, out: int, antialias: 
     """
     xp = namespace_of(first)
     scale = length / out
-    wide = xp.clip(scale, 1, size) if antialias else xp.ones_like(scale)
+    wide = bounded(scale, 1, size) if antialias else xp.ones_like(scale)
     centres = (xp.reshape(numbered(out, first, first.dtype), (1, out, 1)) + 0.5) * scale - 0.5
-    centres = centres if antialias else xp.minimum(xp.clip(centres, 0, size), length - 1)
+    centres = centres if antialias else xp.minimum(bounded(centres, 0, size), length - 1)
     pixels = xp.reshape(numbered(size, first, first.dtype), (1, 1, size)) - first
-    weights = xp.clip(1 - xp.abs(pixels - centres) / wide, 0, 1)
+    weights = bounded(1 - xp.abs(pixels - centres) / wide, 0, 1)
     weights = xp.where((pixels >= 0) & (pixels < length), weights, xp.zeros_like(weights))
     return weights / xp.sum(weights, axis=2, keepdims=True)
