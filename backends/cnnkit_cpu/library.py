@@ -63,6 +63,7 @@ SIGNATURES: dict[str, tuple[Any, tuple]] = {
     "cross_entropy": (L, (I, L, L, P, P, Q, P, P)),
     "sum_of": (ctypes.c_double, (L, P)),
     "scale_rows": (None, (I, L, L, P, P, I, P)),
+    "look_up": (None, (I, L, L, L, P, P, P)),
     "sgd": (None, (I, L, P, P, P, P, P, P, F, F, F, F, I, I)),
     "adam": (None, (I, L, P, P, P, P, P, P, P, P, F, F, F, F, F, F, I)),
     "pool_room": (L, (P, I)),

@@ -1,4 +1,5 @@
-"""The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``summary``, ``show``, ``backends``, ``check``.
+"""The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``advise``, ``summary``, ``show``, ``backends``,
+``check``, ``bench``.
 
 A mistake gets one readable line and exit status 2, never a traceback; a check that fails gives status 1.
 """
@@ -10,7 +11,7 @@ import sys
 import typer
 
 from cnnkit.backends import Unavailable
-from cnnkit.cli import augmenting, inspecting, predicting, training
+from cnnkit.cli import advising, augmenting, benching, inspecting, predicting, training
 from cnnkit.cli.screen import error_screen
 
 __all__ = ["app", "main", "run"]
@@ -25,10 +26,12 @@ app.command()(training.train)
 app.command()(augmenting.augment)
 app.command()(predicting.predict)
 app.command()(predicting.evaluate)
+app.command()(advising.advise)
 app.command()(inspecting.summary)
 app.command()(inspecting.show)
 app.command()(inspecting.backends)
 app.command()(inspecting.check)
+app.command()(benching.bench)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,10 +1,13 @@
 """Images and labels for training: datasets, transforms, and the loader that makes batches of them."""
 
 from cnnkit.data import datasets, transforms
+from cnnkit.data.balance import ClassBalance, class_balance
 from cnnkit.data.dataset import ArrayDataset, Dataset, Subset
 from cnnkit.data.loader import DataLoader
+from cnnkit.data.sampler import WeightedRandomSampler
 from cnnkit.data.source import SOURCES, load
 from cnnkit.data.split import random_split
+from cnnkit.data.stream import IterableDataset
 
-__all__ = ["SOURCES", "ArrayDataset", "DataLoader", "Dataset", "Subset", "datasets", "load", "random_split",
-           "transforms"]
+__all__ = ["SOURCES", "ArrayDataset", "ClassBalance", "DataLoader", "Dataset", "IterableDataset", "Subset", "WeightedRandomSampler",
+           "class_balance", "datasets", "load", "random_split", "transforms"]

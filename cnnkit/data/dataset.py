@@ -77,6 +77,8 @@ def stack(samples: Sequence[tuple[Any, Any]], indices: Sequence[int] | np.ndarra
         what = f"a tuple of {len(sample)}" if isinstance(sample, tuple) else f"a {type(sample).__name__}"
         raise TypeError(f"a dataset must give (image, label) pairs, but sample {indices[0]} is {what}") from None
     arrays = [np.asarray(image) for image in images]
+    if arrays[0].dtype == np.uint8 and arrays[0].ndim == 3 and hasattr(images[0], "detach"):
+        arrays = [array.transpose(1, 2, 0) for array in arrays]  # PyTorch's tensors have the channels first, also of bytes
     for i, array in zip(indices, arrays):
         if array.shape != arrays[0].shape:
             raise ValueError(f"images of one batch must have one shape: image {indices[0]} of the dataset has shape "
@@ -169,11 +171,33 @@ class ArrayDataset(Dataset):
         transform = _AS_TENSOR.batch if self.transform is None else getattr(self.transform, "batch", None)
         if transform is None:
             return super().batch(indices)
-        indices = np.asarray(indices)
-        images = self.data[indices]
+        images, labels = self.stored(indices)
         if images.ndim == 4 and images.dtype == np.uint8:
             images = images.transpose(0, 2, 3, 1)
-        return transform(images), self.targets[indices]
+        return transform(images), labels
+
+    def stored(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A copy of the images of `indices` as they are kept, and their labels."""
+        indices = np.asarray(indices)
+        return self.data[indices], self.targets[indices]
+
+    def values(self) -> np.ndarray | None:
+        """What a batch makes of each pixel value: float32 (C, 256); ``None`` where that depends on more than the pixel.
+
+        It is there for uint8 images without a transform, or with `ToTensor` and `Normalize`, if all of it is finite. Then
+
+            batch(indices)[0] == values()[channel, stored(indices)[0]]
+
+        to the bit, so that a kernel can make batches by looking values up.
+        """
+        transform: Any = _AS_TENSOR if self.transform is None else self.transform
+        if self.data.dtype != np.uint8 or not getattr(transform, "pointwise", False):
+            return None
+        channels = 1 if self.data.ndim == 3 else self.data.shape[1]
+        every = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (1, 1, 256, channels))
+        with np.errstate(over="ignore"):
+            values = transform.batch(every)[0, :, 0]
+        return values if np.isfinite(values).all() else None
 
     def __repr__(self) -> str:
         classes = "" if self.classes is None else f", {len(self.classes)} classes"
@@ -223,3 +247,11 @@ class Subset(Dataset):
         if isinstance(self.dataset, Dataset):
             return self.dataset.batch(chosen)
         return stack([self.dataset[int(i)] for i in chosen], chosen)
+
+    def stored(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The images of `indices` as the dataset keeps them: see `ArrayDataset.stored`."""
+        return self.dataset.stored(self.indices[np.asarray(indices)])
+
+    def values(self) -> np.ndarray | None:
+        """What a batch makes of each pixel value: see `ArrayDataset.values`."""
+        return self.dataset.values() if hasattr(self.dataset, "values") and hasattr(self.dataset, "stored") else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat, takewhile
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ from cnnkit.autograd import Tensor, tensor
 from cnnkit.data.ahead import ahead
 from cnnkit.data.checks import check_images, check_labels
 from cnnkit.data.dataset import Dataset, stack
+from cnnkit.data.pixels import look_up
+from cnnkit.data.stream import Chunk, chunks, is_stream, mixed
 
 __all__ = ["DataLoader"]
 
+_MIXED = 1 << 62  # of an epoch's key, that a stream is shuffled with: far above the batches' numbers, which augmentation takes
 _ORDER = 1  # the stream of the seed's key that orders are drawn from; `random_split` takes another
 
 
@@ -27,11 +31,12 @@ class DataLoader:
     ----------
     dataset : Dataset or any sequence of (image, label) pairs
         Whatever has ``len`` and an index, PyTorch's datasets included. uint8 pictures that no transform has converted
-        become float32 in [0, 1], as `transforms.ToTensor` makes them.
+        become float32 in [0, 1], as `transforms.ToTensor` makes them. Or a stream: an `IterableDataset`, PyTorch's too, or
+        any iterable of such pairs without a length or an index; then ``len`` of the loader raises TypeError.
     batch_size : int
         Samples per batch.
     shuffle : bool
-        Draw a new order for each epoch, instead of the dataset's own.
+        Draw a new order for each epoch, instead of the dataset's own; of a stream, within a buffer of `buffer_size` samples.
     drop_last : bool
         Leave out the last batch where it is smaller than the others.
     seed : int, optional
@@ -49,6 +54,10 @@ class DataLoader:
         that copies from pinned memory does so by itself.
     collate_fn : callable, optional
         Makes ``(x, y)`` from a list of samples, instead of stacking them.
+    sampler : WeightedRandomSampler or sequence of int, optional
+        Which samples an epoch takes, instead of all in order: drawn anew for each epoch, or these indices in each.
+    buffer_size : int
+        Samples of a stream that are held to shuffle them.
     augment : callable, optional
         Random transforms of `cnnkit.data.transforms`, or whatever is called as ``augment(x, y, key=key)`` and gives ``(x, y)``:
         changes each batch where the Tensors are made, when they have arrived. The key is one of the seed, the epoch and the
@@ -74,16 +83,21 @@ class DataLoader:
 
     def __init__(self, dataset: Any, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False, *,
                  num_workers: int = 0, prefetch_factor: int | None = None, seed: int | None = None, backend: Any = None,
-                 collate_fn: Callable[[list], tuple[Any, Any]] | None = None, augment: Callable | None = None):
-        if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
-            raise TypeError(f"DataLoader() takes a dataset with a length and an index, got a {type(dataset).__name__}; "
-                            "make a list of it")
+                 collate_fn: Callable[[list], tuple[Any, Any]] | None = None, sampler: Any = None, buffer_size: int = 1000,
+                 augment: Callable | None = None):
+        self.dataset, self.sampler, self.streaming = dataset, sampler, is_stream(dataset)
+        if not self.streaming and not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+            raise TypeError("DataLoader() takes a dataset with a length and an index, or an iterable; got a "
+                            f"{type(dataset).__name__}")
         if operator.index(batch_size) < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        if len(dataset) == 0:
+        if operator.index(buffer_size) < 1:
+            raise ValueError(f"buffer_size must be at least 1, got {buffer_size}")
+        self._check_sampler(shuffle)
+        if not self.streaming and self._count() == 0:
             raise ValueError("the dataset is empty: there is nothing to load")
-        if drop_last and len(dataset) < batch_size:
-            raise ValueError(f"drop_last=True leaves no batch of {len(dataset)} samples with batch_size={batch_size}; "
+        if not self.streaming and drop_last and self._count() < batch_size:
+            raise ValueError(f"drop_last=True leaves no batch of {self._count()} samples with batch_size={batch_size}; "
                              "make the batch smaller or keep the last one")
         if operator.index(num_workers) < 0:
             raise ValueError(f"num_workers must be 0 or more, got {num_workers}")
@@ -94,13 +108,14 @@ class DataLoader:
             raise TypeError(f"augment={augment!r} cannot be called; transforms.named({augment!r}, image_shape, num_classes) makes "
                             "transforms of names, as train.fit does")
         self.num_workers, self.prefetch_factor = num_workers, 2 if prefetch_factor is None and num_workers else prefetch_factor
-        self.dataset, self.batch_size = dataset, operator.index(batch_size)
+        self.batch_size, self.buffer_size = operator.index(batch_size), operator.index(buffer_size)
         self.shuffle, self.drop_last = shuffle, drop_last
         self.backend, self.collate_fn, self.augment = backend, collate_fn, augment
         self._check_classes()
         self.epoch = 0
         self._skipped = 0
-        draws = shuffle or augment is not None
+        self._begun = False  # of a stream
+        draws = shuffle or hasattr(sampler, "order") or augment is not None
         self._key = random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER) if draws else None
 
     def _check_classes(self) -> None:
@@ -113,15 +128,21 @@ class DataLoader:
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        whole, rest = divmod(len(self.dataset), self.batch_size)
+        if self.streaming:
+            raise TypeError(f"nobody knows how many batches a stream has: {type(self.dataset).__name__} can only be gone through")
+        whole, rest = divmod(self._count(), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         return self._tensors(self._next_epoch())  # here, not in the generator: an epoch is counted when iteration begins
 
     def _tensors(self, batches: Iterator[tuple]) -> Iterator[tuple[Tensor, Tensor]]:
+        values = self._values()
+
         def begun(batch: tuple) -> tuple:
             indices, key = batch
+            if values is not None:
+                return (*self._looked_up(indices, values), key)
             return (*map(self._begin, self._batch(indices)), key)
 
         for x, y, key in self._made(begun, batches):
@@ -129,6 +150,22 @@ class DataLoader:
 
     def _augmented(self, x: Any, y: Any, key: random.Key | None) -> tuple[Any, Any]:
         return (x, y) if self.augment is None else self.augment(x, y, key=key)
+
+    def _values(self) -> np.ndarray | None:
+        """What becomes of each pixel value, where the dataset says that there is no more to it; such images need no checks."""
+        values = getattr(self.dataset, "values", None)  # other kinds of datasets may have something of that name: a dict's method
+        return values() if self.collate_fn is None and isinstance(self.dataset, Dataset) and callable(values) else None
+
+    def _looked_up(self, indices: np.ndarray, values: np.ndarray) -> tuple:
+        backend, device = backends.place(self.backend)
+        images, labels = self.dataset.stored(indices)
+        x = look_up(images, values, backend, device)
+        if x is None:
+            host, labels = self.dataset.batch(indices)
+            if not (backend.owns(host) and device is None):
+                return self._begin(host), self._begin(labels)
+            x = host  # it is new, and nobody else has it
+        return Tensor(x), self._begin(labels)
 
     def _begin(self, array: Any) -> Any:
         """A host array as a copy that is under way to where it belongs."""
@@ -156,23 +193,79 @@ class DataLoader:
         """
         return self._made(lambda batch: self._augmented(*self._batch(batch[0]), batch[1]), self._next_epoch())
 
-    def _next_epoch(self) -> Iterator[tuple[np.ndarray, random.Key | None]]:
-        """Indices and key of each batch of the next epoch that is not skipped; the epoch begins with this call."""
-        order, skipped = self.order(self.epoch), self._skipped
-        key = None if self._key is None else random.fold_in(self._key, self.epoch)
+    def _next_epoch(self) -> Iterator[tuple[Any, random.Key | None]]:
+        """Indices (or a stream's samples) and key of each batch of the next epoch that is not skipped; it begins with this call."""
+        epoch, skipped, size = self.epoch, self._skipped, self.batch_size
+        key = None if self._key is None else random.fold_in(self._key, epoch)
+        if self.streaming:
+            parts: Iterator[Any] = self._read(chunks(self._stream(key), size, skipped, self.drop_last))
+        else:
+            order = self.order(epoch)
+            parts = (order[n * size:(n + 1) * size] for n in range(skipped, len(self)))
         self.epoch += 1
         self._skipped = 0
-        return ((order[n * self.batch_size:(n + 1) * self.batch_size], None if key is None else random.fold_in(key, n))
-                for n in range(skipped, len(self)))
+        return ((part, None if key is None else random.fold_in(key, n)) for n, part in enumerate(parts, skipped))
 
     def order(self, epoch: int) -> np.ndarray:
         """The samples' indices in the order in which epoch `epoch` takes them."""
-        n = len(self.dataset)
-        return np.arange(n) if not self.shuffle or self._key is None else random.permutation(random.fold_in(self._key, epoch), n)
+        if self.streaming:
+            raise TypeError(f"a stream has no order: {type(self.dataset).__name__} can only be gone through")
+        if isinstance(self.sampler, np.ndarray):
+            return self.sampler
+        drawn = self.shuffle or self.sampler is not None
+        if not drawn or self._key is None:
+            return np.arange(self._count())
+        key = random.fold_in(self._key, epoch)
+        return random.permutation(key, self._count()) if self.sampler is None else self.sampler.order(key)
 
-    def _batch(self, indices: np.ndarray) -> tuple[Any, Any]:
+    def _count(self) -> int:
+        """Samples in an epoch."""
+        return len(self.dataset if self.sampler is None else self.sampler)
+
+    def _check_sampler(self, shuffle: bool) -> None:
+        sampler = self.sampler
+        if sampler is None:
+            return
+        if shuffle or self.streaming:
+            raise ValueError(f"a sampler says which samples come in which order; it does not go with "
+                             f"{'shuffle=True' if shuffle else 'a stream'}")
+        n, weights = len(self.dataset), getattr(sampler, "weights", None)
+        if hasattr(sampler, "order"):
+            if weights is not None and len(weights) != n:
+                raise ValueError(f"the sampler has {len(weights)} weights, but the dataset {n} samples")
+        elif not hasattr(sampler, "__len__") or not hasattr(sampler, "__getitem__"):
+            raise TypeError(f"sampler takes a WeightedRandomSampler, another object with order(key) and len, or indices; got a "
+                            f"{type(sampler).__name__}, whose draws a resumed run could not repeat")
+        else:
+            self.sampler = np.asarray(sampler)
+            whole = self.sampler.ndim == 1 and self.sampler.dtype.kind in "iu"
+            if not whole or ((self.sampler >= n) | (self.sampler < 0)).any():
+                raise ValueError(f"a sampler's indices must be whole numbers from 0 to {n - 1}")
+
+    def _stream(self, key: random.Key | None) -> Iterator:
+        """A stream's samples in the order in which the next epoch, whose key is given, takes them."""
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(self.epoch)
+        stream = iter(self.dataset)
+        if stream is self.dataset and self._begun:
+            raise ValueError(f"a {type(stream).__name__} can be gone through once, and that was done: for several epochs give an "
+                             "object whose __iter__ begins anew (an IterableDataset), or a list")
+        self._begun = True
+        return mixed(stream, self.buffer_size, random.fold_in(key, _MIXED)) if self.shuffle and key is not None else stream
+
+    def _read(self, read: Iterator[Chunk]) -> Iterator[Chunk]:
+        """A stream's samples; with workers, one thread of its own reads ahead of those that make batches."""
+        if not self.num_workers:
+            return read
+        depth = self.num_workers * (self.prefetch_factor or 1)
+        return takewhile(lambda chunk: chunk is not None, ahead(lambda _: next(read, None), repeat(None), 1, depth))
+
+    def _batch(self, indices: Any) -> tuple[Any, Any]:
         dataset, classes = self.dataset, getattr(self.dataset, "classes", None)
-        if self.collate_fn is None and isinstance(dataset, Dataset):
+        if isinstance(indices, Chunk):
+            samples, indices = indices
+            x, y = self._collate(samples, indices)
+        elif self.collate_fn is None and isinstance(dataset, Dataset):
             x, y = dataset.batch(indices)
         else:
             x, y = self._collate([dataset[int(i)] for i in indices], indices)
@@ -200,13 +293,15 @@ class DataLoader:
     def skip(self, batches: int) -> None:
         """Leave out the first `batches` of the next iteration, without loading them: to go on in the middle of an epoch.
 
+        A stream is gone through up to there: what it gives must be the same again.
+
         >>> from cnnkit.data import DataLoader, datasets
         >>> loader = DataLoader(datasets.digits(), batch_size=5)
         >>> loader.skip(1)
         >>> next(iter(loader))[1].tolist()
         [5, 6, 7, 8, 9]
         """
-        if not 0 <= operator.index(batches) <= len(self):
+        if operator.index(batches) < 0 or (not self.streaming and batches > len(self)):
             raise ValueError(f"an epoch has {len(self)} batches: {batches} of them cannot be left out")
         self._skipped = operator.index(batches)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from cnnkit.data.dataset import Dataset
-from cnnkit.data.datasets import MNIST, FashionMNIST, ImageFolder, digits, npz
+from cnnkit.data.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST, ImageFolder, digits, npz
 from cnnkit.data.datasets.archive import array_names
 from cnnkit.data.transforms import ToTensor
 
 __all__ = ["SOURCES", "load"]
 
-SOURCES = ("digits", "mnist", "fashion-mnist")
+SOURCES = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100")
+MAPPED = 1 << 28  # bytes: from there on an .npz file that is not compressed is mapped, not read
 _TRAIN, _TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
 
 
@@ -26,10 +28,11 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None, tr
     Parameters
     ----------
     source : str or path
-        ``"digits"``, ``"mnist"``, ``"fashion-mnist"``; a folder of class folders (or one that holds such a folder
-        ``train`` and perhaps ``test`` or ``val``); or an .npz file. A folder that is called like a name: ``./digits``.
+        ``"digits"``, ``"mnist"``, ``"fashion-mnist"``, ``"cifar10"``, ``"cifar100"``; a folder of class folders (or one
+        that holds such a folder ``train`` and perhaps ``test`` or ``val``); or an .npz file, which is mapped where it is
+        large and not compressed. A folder that is called like a name: ``./digits``.
     root, download
-        Where MNIST and Fashion-MNIST are, and whether to fetch them: see `datasets.MNIST`.
+        Where MNIST, Fashion-MNIST and CIFAR are, and whether to fetch the first two: see `datasets.MNIST`.
     transform : callable, optional
         Applied to each image; by default `transforms.ToTensor`.
     size, mode
@@ -63,16 +66,25 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None, tr
     if source in ("mnist", "fashion-mnist"):
         kind = MNIST if source == "mnist" else FashionMNIST
         return kind(root, True, transform, download), kind(root, False, transform, download)
+    if source in ("cifar10", "cifar100"):
+        photographs = CIFAR10 if source == "cifar10" else CIFAR100
+        return photographs(root, True, transform), photographs(root, False, transform)
     if path.is_dir() and os.fspath(source):  # an empty name is not the current folder
         return _folders(path, transform, size, mode)
     if path.suffix == ".npz" and path.is_file():
         parted = {"x_test", "X_test", "test_images"} & set(array_names(path))
-        return (npz(path, True, transform, data_format=data_format),
-                npz(path, False, transform, data_format=data_format) if parted else None)
+        mode = "r" if path.stat().st_size >= MAPPED and not _compressed(path) else None
+        return (npz(path, True, transform, data_format=data_format, mmap_mode=mode),
+                npz(path, False, transform, data_format=data_format, mmap_mode=mode) if parted else None)
     close = difflib.get_close_matches(path.name.lower(), SOURCES, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     what = f"{path} is no .npz file" if path.is_file() else f"there is no data {os.fspath(source)!r}"
     raise ValueError(f"{what}: give a name ({', '.join(SOURCES)}), a folder of class folders, or an .npz file.{hint}")
+
+
+def _compressed(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
 
 
 def _folders(path: Path, transform: Callable, size: int | tuple[int, int] | None,

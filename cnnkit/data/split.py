@@ -1,4 +1,4 @@
-"""Splitting a dataset into parts at random, by a seed."""
+"""Splitting a dataset into parts at random, by a seed; stratified, where every part is to have its share of each class."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit import random
+from cnnkit.data.balance import labels_of
 from cnnkit.data.dataset import Subset
 
 __all__ = ["random_split"]
@@ -16,7 +17,7 @@ __all__ = ["random_split"]
 _SPLIT = 2  # the stream of the seed's key that splits are drawn from; the loader's order takes another
 
 
-def random_split(dataset: Any, lengths: Sequence[int] | Sequence[float], seed: int = 0) -> list[Subset]:
+def random_split(dataset: Any, lengths: Sequence[int] | Sequence[float], seed: int = 0, *, stratify: Any = None) -> list[Subset]:
     """Split a dataset at random into parts that do not overlap, as ``torch.utils.data.random_split`` does.
 
     Parameters
@@ -28,15 +29,22 @@ def random_split(dataset: Any, lengths: Sequence[int] | Sequence[float], seed: i
         samples left over go one each to the first parts.
     seed : int
         The same seed gives the same parts.
+    stratify : bool or sequence, optional
+        ``True``, or a class for each sample (as scikit-learn's): each part gets the same share of every class, to within one
+        sample, whatever the classes' sizes are.
 
     Raises
     ------
     ValueError
-        If the lengths do not sum to the dataset's, or the fractions to 1.
+        If the lengths do not sum to the dataset's, or the fractions to 1; if there is not one class for each sample.
 
+    >>> import numpy
     >>> from cnnkit.data import datasets
     >>> [len(part) for part in random_split(datasets.digits(), [0.9, 0.1])]
     [1618, 179]
+    >>> _, tenth = random_split(datasets.digits(), [0.9, 0.1], stratify=True)
+    >>> numpy.bincount(tenth.targets).tolist()
+    [18, 19, 18, 19, 18, 18, 18, 17, 17, 17]
     """
     n = len(dataset)
     if any(length < 0 for length in lengths):
@@ -51,4 +59,49 @@ def random_split(dataset: Any, lengths: Sequence[int] | Sequence[float], seed: i
     if sum(counts) != n:
         raise ValueError(f"lengths {counts} sum to {sum(counts)}, but the dataset has {n} samples")
     order = random.permutation(random.fold_in(random.key(seed), _SPLIT), n)
-    return [Subset(dataset, part) for part in np.split(order, np.cumsum(counts)[:-1])]
+    if stratify is None or stratify is False:
+        return [Subset(dataset, part) for part in np.split(order, np.cumsum(counts)[:-1])]
+    labels = labels_of(dataset) if stratify is True else np.asarray(stratify)
+    if labels.shape != (n,):
+        raise ValueError(f"stratify takes one class for each of the {n} samples, got an array of shape {labels.shape}")
+    classes, labels = np.unique(labels, return_inverse=True)
+    shares = _shares(np.bincount(labels, minlength=len(classes)), counts)
+    part_of = np.empty(n, np.int64)
+    for label, share in enumerate(shares):
+        part_of[order[labels[order] == label]] = np.repeat(np.arange(len(counts)), share)
+    return [Subset(dataset, order[part_of[order] == part]) for part in range(len(counts))]
+
+
+def _shares(rows: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+    """Whole numbers with these sums, each within one of rows x columns / n: rounded down, then ones are added.
+
+    Which get one is a flow from rows to columns, found by augmenting paths. There always is one: the fractions are a flow too.
+
+    >>> _shares(np.array([3, 1, 1]), [2, 2, 1]).tolist()
+    [[1, 1, 1], [0, 1, 0], [1, 0, 0]]
+    """
+    n = max(1, int(rows.sum()))
+    exact = np.outer(rows.astype(object), np.array(columns, object))  # Python's integers: no rounding, no overflow
+    shares, rounded = (exact // n).astype(np.int64), (exact % n > 0).astype(bool)
+    free = np.array(columns) - shares.sum(axis=0)
+    holders: list[set[int]] = [set() for _ in columns]
+
+    def place(row: int, seen: set[int]) -> bool:
+        """Give a row one more column, by moving others where the column is full."""
+        for column in map(int, np.flatnonzero(rounded[row])):
+            if column in seen or row in holders[column]:
+                continue
+            seen.add(column)
+            for other in [None] if len(holders[column]) < free[column] else sorted(holders[column]):
+                if other is None or place(other, seen):
+                    holders[column] -= {other}
+                    holders[column].add(row)
+                    return True
+        return False
+
+    for row, missing in enumerate(rows - shares.sum(axis=1)):
+        for _ in range(int(missing)):
+            assert place(row, set())
+    for column, chosen in enumerate(holders):
+        shares[sorted(chosen), column] += 1
+    return shares

@@ -118,11 +118,11 @@ def batches(data: Any, batch_size: int, shuffle: bool = False, seed: int | None 
     ValueError
         If `augment` is given and `data` are in batches already.
     """
-    from cnnkit.data import ArrayDataset
+    from cnnkit.data import ArrayDataset, IterableDataset
 
     if isinstance(data, tuple) and len(data) == 2:
         data = ArrayDataset(*data)
-    if isinstance(data, _loader_type()) or not hasattr(data, "__getitem__"):
+    if isinstance(data, _loader_type()) or not (hasattr(data, "__getitem__") or isinstance(data, IterableDataset)):
         if augment is not None:
             raise ValueError("augment= is for data that are not in batches yet: a dataset, or (images, labels); give it to the "
                              "DataLoader instead")
@@ -147,3 +147,15 @@ def _transforms(augment: Any, dataset: Any) -> Any:
 def plain(loader: Any) -> Any:
     """The loader without augmentation, where it has any: what is measured are the images themselves."""
     return loader.plain() if getattr(loader, "augment", None) is not None else loader
+
+
+def count(loader: Any) -> int | None:
+    """How many batches an epoch has, where the loader knows.
+
+    >>> count([1, 2]), count(iter([1, 2]))
+    (2, None)
+    """
+    try:
+        return len(loader)
+    except TypeError:  # also what a loader over a stream raises, PyTorch's too
+        return None

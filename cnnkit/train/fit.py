@@ -17,7 +17,7 @@ from cnnkit.train.callbacks.checkpoint import Checkpoint
 from cnnkit.train.callbacks.diagnose import Diagnose
 from cnnkit.train.class_weight import ClassWeight, WeightedCrossEntropy, balanced
 from cnnkit.train.ema import EMA
-from cnnkit.train.evaluate import batches, plain
+from cnnkit.train.evaluate import batches, count, plain
 from cnnkit.train.history import History
 from cnnkit.train.metrics import Metric, by_name
 from cnnkit.train.progress import Reporter, reporter
@@ -133,7 +133,8 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     measured = by_name(metrics)
     if measured and held_out is None:
         raise ValueError(f"metrics ({', '.join(measured)}) are measured on held-out images; give validation= too")
-    updates = math.ceil(len(loader) / accumulate_grad_batches) if hasattr(loader, "__len__") else None
+    total = count(loader)
+    updates = None if total is None else math.ceil(total / accumulate_grad_batches)
     moving, per_batch = (None, False) if scheduler is None else schedule(scheduler, scheduler_interval, optimizer, epochs, updates)
     called = [*callbacks, *([Diagnose()] if diagnose else [])]
     run = Run(model, optimizer, loader, _loss(loss, class_weight, loader), epochs=epochs, shown=reporter(progress),

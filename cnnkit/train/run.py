@@ -15,7 +15,7 @@ from cnnkit.nn import Module
 from cnnkit.optim.lr_scheduler import ReduceLROnPlateau
 from cnnkit.train.callbacks.callback import HOOKS, Callback
 from cnnkit.train.ema import EMA
-from cnnkit.train.evaluate import measure
+from cnnkit.train.evaluate import count, measure
 from cnnkit.train.history import Epoch, History
 from cnnkit.train.interrupt import Interrupt
 from cnnkit.train.progress import Reporter
@@ -129,7 +129,7 @@ class Run:
 
     def _one_epoch(self) -> None:
         self.model.train()
-        total = len(self.loader) if hasattr(self.loader, "__len__") else None
+        total = count(self.loader)
         self.shown.begin(self.epoch + 1, self.epochs, None if total is None else total - self.batch)
         if not self.batch:
             self._call("on_train_epoch_start")
@@ -220,7 +220,7 @@ class Run:
         """Add the held-out scores to the figures; whether the epoch is whole, Ctrl-C not having come before they were known."""
         if self.validation is None:
             return True
-        total = len(self.validation) if hasattr(self.validation, "__len__") else None
+        total = count(self.validation)
 
         def stop(done: int) -> bool:
             self.shown.validate(done, total)

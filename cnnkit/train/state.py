@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnkit import random
 from cnnkit.autograd import Tensor, no_grad
+from cnnkit.train.evaluate import count
 from cnnkit.train.history import Epoch
 from cnnkit.train.tally import Tally
 from cnnkit.train.tree import placed
@@ -76,9 +77,9 @@ def _values(run: Run) -> list[tuple[str, Tensor]]:
 
 
 def _shape_of(loader: Any) -> dict[str, int | None]:
-    return {"samples": len(loader.dataset) if hasattr(loader, "dataset") else None,
+    return {"samples": count(loader.dataset) if hasattr(loader, "dataset") else None,
             "batch size": getattr(loader, "batch_size", None),
-            "batches an epoch": len(loader) if hasattr(loader, "__len__") else None}
+            "batches an epoch": count(loader)}
 
 
 def _described(loader: Any) -> str | None:

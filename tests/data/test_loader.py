@@ -161,7 +161,8 @@ def test_the_guides_loader_runs_as_it_is_written():
     (lambda: DataLoader([]), ValueError, "the dataset is empty"),
     (lambda: DataLoader(numbered(3), 0), ValueError, "batch_size must be at least 1, got 0"),
     (lambda: DataLoader(numbered(3), 4, drop_last=True), ValueError, "leaves no batch of 3 samples with batch_size=4"),
-    (lambda: DataLoader(iter([])), TypeError, "a dataset with a length and an index, got a list_iterator"),
+    (lambda: DataLoader(5), TypeError, "a dataset with a length and an index, or an iterable; got a int"),
+    (lambda: DataLoader(iter([]), buffer_size=0), ValueError, "buffer_size must be at least 1, got 0"),
     (lambda: DataLoader(numbered(3)).set_epoch(-1), ValueError, "epochs are counted from 0, got -1"),
 ])
 def test_settings_that_make_no_sense_are_refused(make, error, match):

@@ -80,9 +80,9 @@ def test_a_size_is_refused_where_nothing_is_resized(tmp_path):
 
 @pytest.mark.parametrize(("source", "match"), [
     ("", "there is no data ''"),
-    ("digit", r"there is no data 'digit': give a name \(digits, mnist, fashion-mnist\), .*Did you mean 'digits'\?"),
+    ("digit", r"there is no data 'digit': give a name \(digits, mnist, fashion-mnist, cifar10, cifar100\), .*you mean 'digits'\?"),
     ("fashion_mnist", "Did you mean 'fashion-mnist'"),
-    ("cifar", r"there is no data 'cifar': .* or an .npz file\.$"),
+    ("zebras", r"there is no data 'zebras': .* or an .npz file\.$"),
     ("no/such.npz", "there is no data 'no/such.npz'"),
     (__file__, "test_source.py is no .npz file: give a name"),
 ])

@@ -8,6 +8,7 @@
 #include "loss.h"
 #include "norm.h"
 #include "norm_last.h"
+#include "pixels.h"
 #include "pool.h"
 #include "pool_last.h"
 #include "random.h"

@@ -1,8 +1,10 @@
-"""Images in a NumPy archive (.npz): the usual names for arrays, and never a pickle."""
+"""Images in NumPy's files: .npz with the usual names for arrays, and pairs of .npy; mapped on request; never a pickle."""
 
 from __future__ import annotations
 
 import os
+import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +15,7 @@ import numpy as np
 
 from cnnkit.data.dataset import ArrayDataset
 
-__all__ = ["npz", "read_arrays"]
+__all__ = ["npy", "npz", "read_arrays"]
 
 _TRAIN = (("x_train", "y_train"), ("X_train", "y_train"), ("train_images", "train_labels"))
 _TEST = (("x_test", "y_test"), ("X_test", "y_test"), ("test_images", "test_labels"))
@@ -22,7 +24,7 @@ _CHANNELS = (1, 3, 4)  # gray, RGB, RGB and alpha
 
 
 def npz(path: str | os.PathLike, train: bool = True, transform: Callable | None = None, *,
-        classes: int | Sequence[str] | None = None, data_format: str | None = None) -> ArrayDataset:
+        classes: int | Sequence[str] | None = None, data_format: str | None = None, mmap_mode: str | None = None) -> ArrayDataset:
     """Images and labels from an .npz file.
 
     Parameters
@@ -38,6 +40,10 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Callable | None 
         Their number or names; by default as many as the largest label in the file says.
     data_format : {"NHWC", "NCHW"}, optional
         Where the channels of a four-dimensional array are; needed only where its shape leaves that open.
+    mmap_mode : {"r"}, optional
+        Leave the images in the file, which may be larger than memory, and read what a batch takes. That needs images that
+        are stored uncompressed, by ``numpy.savez``; compressed ones (``numpy.savez_compressed``) are read into memory all
+        the same, with a warning. A mapped array's checksum is not checked, and NaN is looked for batch by batch.
 
     Returns
     -------
@@ -66,7 +72,7 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Callable | None 
         raise ValueError(f"{path} holds no {'' if train else 'test '}images and labels under a known name: it has the "
                          f"arrays {', '.join(names) or '(none)'}; save them as {' and '.join(wanted[0])}"
                          + (" or x and y" if train else ""))
-    images, labels = read_arrays(path, *pair)
+    images, labels = read_arrays(path, *pair) if mmap_mode is None else _mapped(path, *pair, mmap_mode)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if classes is None and labels.size and np.issubdtype(labels.dtype, np.integer):
@@ -102,6 +108,85 @@ def channels_first(images: np.ndarray, data_format: str | None = None) -> np.nda
     if data_format == "NHWC" or (data_format is None and last):
         return images.transpose(0, 3, 1, 2)
     return images
+
+
+def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Callable | None = None, *,
+        classes: int | Sequence[str] | None = None, data_format: str | None = None, mmap_mode: str | None = "r") -> ArrayDataset:
+    """Images and labels from two .npy files, the images left in their file and read as batches need them.
+
+    Parameters
+    ----------
+    images, labels : path
+        What ``numpy.save`` has written: (N, H, W), (N, C, H, W) or (N, H, W, C), and (N,).
+    transform, classes, data_format
+        As in `npz`.
+    mmap_mode : {"r"} or None
+        ``None`` reads the images into memory.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a file is damaged or needs a pickle to be read; and whatever `ArrayDataset` finds.
+
+    >>> import numpy, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     numpy.save(f"{folder}/x.npy", numpy.zeros((6, 32, 32, 3), "uint8"))
+    ...     numpy.save(f"{folder}/y.npy", [0, 1, 2, 0, 1, 2])
+    ...     npy(f"{folder}/x.npy", f"{folder}/y.npy", classes=3)
+    ArrayDataset(6 images of shape (3, 32, 32), uint8, 3 classes)
+    """
+    _check_mode(mmap_mode)
+    arrays: list[np.ndarray] = []
+    for path, mode in ((images, mmap_mode), (labels, None)):
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"there is no file {path}")
+        try:
+            arrays.append(np.lib.format.open_memmap(path, mode="r"))  # never a pickle
+        except (ValueError, OSError, EOFError) as error:
+            raise ValueError(f"{path} is no .npy file of numbers, or is cut off or damaged ({error}); get it again, or save it "
+                             "with numpy.save as an array of one number type") from None
+        if mode is None:
+            arrays[-1] = np.array(arrays[-1])
+    try:
+        return ArrayDataset(channels_first(arrays[0], data_format), arrays[1], classes, transform)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{images} and {labels}: {error}") from None
+
+
+def _check_mode(mmap_mode: str | None) -> None:
+    if mmap_mode not in (None, "r"):
+        raise ValueError(f"mmap_mode must be 'r' or None: images are only read; got {mmap_mode!r}")
+
+
+def _mapped(path: str | os.PathLike, images: str, labels: str, mmap_mode: str) -> tuple[np.ndarray, np.ndarray]:
+    """The images as a map of the file, where they are stored as they are, and the labels."""
+    _check_mode(mmap_mode)
+    with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
+        member = next(info for info in archive.infolist() if info.filename in (images, f"{images}.npy"))
+        if member.compress_type != zipfile.ZIP_STORED:
+            warnings.warn(f"{path}: {images} is compressed, so all of it is read into memory; numpy.savez stores it so that it "
+                          "can be mapped", stacklevel=3)
+            return tuple(read_arrays(path, images, labels))  # type: ignore[return-value]
+        file.seek(member.header_offset)
+        head = file.read(30)  # the local header, whose extra field may be longer than the directory's (APPNOTE.TXT, 4.3.7)
+        if len(head) < 30 or head[:4] != b"PK\3\4":
+            raise ValueError(f"{path}: array {images!r} is damaged (no header where the directory has it); get the file again")
+        file.seek(member.header_offset + 30 + sum(struct.unpack("<HH", head[26:30])))
+        start = file.tell()
+        try:
+            version = np.lib.format.read_magic(file)
+            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, fortran, dtype = read[version](file)
+            if dtype.hasobject:
+                return tuple(read_arrays(path, images, labels))  # type: ignore[return-value]  # which says why not
+            if dtype.itemsize * int(np.prod(shape, dtype=object)) != member.file_size - (file.tell() - start):
+                raise ValueError(f"its size does not fit its shape {shape}")
+            mapped = np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+        except (ValueError, KeyError, EOFError, OSError) as error:
+            raise ValueError(f"{path}: array {images!r} is damaged ({error}); get the file again") from None
+    return mapped, read_arrays(path, labels)[0]
 
 
 def array_names(path: str | os.PathLike) -> list[str]:

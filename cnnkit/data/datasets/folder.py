@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,10 @@ class ImageFolder(Dataset):
     classes : sequence of str, optional
         The class folders' names in the order of their labels; by default all, sorted by name. A test set takes its
         training set's.
+    on_error : {"raise", "warn", "skip"}
+        What to do about files that are no images or are damaged. ``"raise"``: a ValueError, where the header shows it at
+        once, else when the image is asked for. With the others every image is decoded once, now, in threads, and damaged
+        ones are left out; ``"warn"`` names them.
 
     Attributes
     ----------
@@ -48,6 +54,8 @@ class ImageFolder(Dataset):
         The labels.
     image_size : (int, int)
         Height and width, in pixels.
+    corrupt : list of (Path, str)
+        The files that were left out, and why.
 
     Raises
     ------
@@ -70,10 +78,12 @@ class ImageFolder(Dataset):
 
     def __init__(self, root: str | os.PathLike, transform: Callable | None = None,
                  size: int | tuple[int, int] | None = None, mode: str | None = None, *,
-                 classes: Sequence[str] | None = None):
+                 classes: Sequence[str] | None = None, on_error: str = "raise"):
         self.root, self.transform = Path(root), transform
         if mode not in (None, "L", "RGB"):
             raise ValueError(f"mode must be 'L' (gray) or 'RGB', got {mode!r}")
+        if on_error not in ("raise", "warn", "skip"):
+            raise ValueError(f"on_error must be 'raise', 'warn' or 'skip', got {on_error!r}")
         if not self.root.is_dir():
             raise FileNotFoundError(f"there is no folder {self.root}")
         folders = sorted(f.name for f in self.root.iterdir() if f.is_dir() and not f.name.startswith(".")
@@ -86,6 +96,11 @@ class ImageFolder(Dataset):
             if name not in self.classes:
                 raise ValueError(f"{self.root / name} is no folder of a known class ({', '.join(self.classes)})")
         self.samples = [(file, self.classes.index(name)) for name in folders for file in _images_in(self.root / name)]
+        self.corrupt: list[tuple[Path, str]] = [] if on_error == "raise" else self._leave_out()
+        if on_error == "warn" and self.corrupt:
+            named = "; ".join(reason for _, reason in self.corrupt[:5])
+            warnings.warn(f"{len(self.corrupt)} damaged image{'s are' if len(self.corrupt) > 1 else ' is'} left out: {named}"
+                          f"{'; ...' if len(self.corrupt) > 5 else ''}", stacklevel=2)
         self.targets = np.array([label for _, label in self.samples], np.int64)
         heads = [picture_head(file) for file, _ in self.samples]
         self.mode = mode or ("L" if all(kind in GRAY for kind, _ in heads) else "RGB")
@@ -98,6 +113,23 @@ class ImageFolder(Dataset):
                     raise ValueError(f"images differ in size: {self.samples[0][0]} is {sizes[0][0]} x {sizes[0][1]} "
                                      f"pixels (height x width) but {file} is {height} x {width}; give size= "
                                      "(--size on the command line)")
+
+    def _leave_out(self) -> list[tuple[Path, str]]:
+        """Decode every image in threads, and drop those that cannot be, with the reason."""
+        def reason(sample: tuple[Path, int]) -> str:
+            try:
+                read_picture(sample[0], "RGB")
+            except ValueError as error:
+                return str(error)
+            return ""
+
+        with ThreadPoolExecutor(thread_name_prefix="cnnkit-data") as threads:
+            reasons = list(threads.map(reason, self.samples))
+        corrupt = [(file, why) for (file, _), why in zip(self.samples, reasons) if why]
+        self.samples = [sample for sample, why in zip(self.samples, reasons) if not why]
+        if not self.samples:
+            raise ValueError(f"{self.root} has no image that can be read: {corrupt[0][1]}")
+        return corrupt
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -65,6 +65,11 @@ class Compose:
         return apply
 
     @property
+    def pointwise(self) -> bool:
+        """Whether every part is: each value comes from one pixel's value of one channel."""
+        return all(getattr(transform, "pointwise", False) for transform in self.transforms)
+
+    @property
     def mixes(self) -> bool:
         """Whether one of the parts makes probabilities of labels."""
         return any(getattr(transform, "mixes", False) for transform in self.transforms)

@@ -33,6 +33,11 @@ class ToTensor:
     ((3, 28, 56), (1, 3, 28, 56))
     """
 
+    @property
+    def pointwise(self) -> bool:
+        """Whether each value comes from one pixel's value of one channel: not so where a subclass says what a batch becomes."""
+        return type(self).batch is ToTensor.batch
+
     def __call__(self, image: Any) -> np.ndarray:
         image = np.asarray(image)
         if image.ndim not in (2, 3):

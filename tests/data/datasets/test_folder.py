@@ -133,3 +133,49 @@ def test_a_folder_of_saved_models_is_no_class(root):
 def test_folders_that_do_not_fit_are_refused_with_the_reason(root, make, error, match):
     with pytest.raises(error, match=match):
         make(root)
+
+
+def damaged(root):
+    """A file that is no image, and one that is cut off behind its header."""
+    (root / "cat" / "2.png").write_bytes(b"no image")
+    whole = (root / "dog" / "1.png").read_bytes()
+    (root / "dog" / "1.png").write_bytes(whole[:-26])
+    return [root / "cat" / "2.png", root / "dog" / "1.png"]
+
+
+def test_damaged_files_are_left_out_and_listed(root):
+    files = damaged(root)
+    data = ImageFolder(root, on_error="skip")
+    assert [file for file, _ in data.corrupt] == files
+    assert "cannot be read as an image" in data.corrupt[0][1]
+    assert (len(data), data.targets.tolist()) == (5, [0, 0, 1, 1, 2])
+    assert len(list(DataLoader(data, 2, num_workers=2))) == 3
+
+
+def test_damaged_files_are_named_in_a_warning(root):
+    damaged(root)
+    with pytest.warns(UserWarning, match=r"2 damaged images are left out: .*cat/2.png cannot be read .*; .*dog/1.png"):
+        data = ImageFolder(root, on_error="warn")
+    assert len(data.corrupt) == 2
+
+
+def test_damaged_files_are_an_error_unless_asked_otherwise(root):
+    files = damaged(root)
+    with pytest.raises(ValueError, match=r"cat/2.png cannot be read as an image"):
+        ImageFolder(root)
+    files[0].unlink()
+    with pytest.raises(ValueError, match=r"dog/1.png is cut off or damaged"):
+        list(DataLoader(ImageFolder(root), 2, num_workers=2))
+
+
+def test_choices_about_damaged_files_that_make_no_sense_are_refused(root, tmp_path):
+    with pytest.raises(ValueError, match="on_error must be 'raise', 'warn' or 'skip', got 'ignore'"):
+        ImageFolder(root, on_error="ignore")
+    for file in root.rglob("*.png"):
+        file.write_bytes(b"")
+    with pytest.raises(ValueError, match="has no image that can be read"):
+        ImageFolder(root, on_error="skip")
+
+
+def test_the_files_of_a_sound_folder_are_all_there(root):
+    assert (ImageFolder(root, on_error="warn").corrupt, len(ImageFolder(root, on_error="warn"))) == ([], 6)

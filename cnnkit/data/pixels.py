@@ -1,0 +1,42 @@
+"""Batches of uint8 images by looking values up: one pass over the pixels, where a kernel table has a kernel for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnnkit.backends import Array, Backend
+
+__all__ = ["look_up"]
+
+
+def look_up(images: np.ndarray, values: np.ndarray, backend: Backend, device: Any = None) -> Array | None:
+    """``values[channel, pixel]`` of uint8 images (N, C, H, W) or (N, H, W): a backend's array (N, C, H, W), float32.
+
+    Parameters
+    ----------
+    images : ndarray of uint8
+        On the host.
+    values : ndarray of float32, shape (C, 256)
+        What each pixel value of each channel becomes.
+    backend, device
+        Where the result is made.
+
+    Returns
+    -------
+    array or None
+        ``None`` where no kernel ``look_up(images, values, device)`` of the backend's tables takes them.
+
+    >>> from cnnkit import backends
+    >>> found = look_up(np.array([[[3, 1]]], np.uint8), np.arange(256, dtype=np.float32)[None] / 2, backends.get("numpy"))
+    >>> found is None or found.tolist() == [[[[1.5, 0.5]]]]
+    True
+    """
+    if images.ndim == 3:
+        images = images[:, None]
+    for kernel in backend.resolve().single.get("look_up", ()):
+        result = kernel(images, values, device)
+        if result is not NotImplemented:
+            return result
+    return None

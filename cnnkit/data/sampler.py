@@ -1,0 +1,77 @@
+"""Samplers: which samples an epoch takes, where that is neither all of them nor once each."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnkit import random
+from cnnkit.random import Key
+
+__all__ = ["WeightedRandomSampler"]
+
+
+class WeightedRandomSampler:
+    """Samples drawn with a probability for each, as ``torch.utils.data.WeightedRandomSampler`` does.
+
+    For ``DataLoader(dataset, sampler=...)``. The order depends on the loader's key and the epoch only, so that a run that is
+    resumed goes on with the same samples.
+
+    Parameters
+    ----------
+    weights : sequence of float
+        One for each sample of the dataset; they need not sum to 1.
+    num_samples : int
+        How many an epoch has.
+    replacement : bool
+        Whether a sample may come several times in an epoch. Without it, samples are drawn one after the other from those
+        that are left (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or no finite number, all are 0, or more samples are wanted than have a weight above 0.
+
+    >>> from cnnkit import data
+    >>> digits = data.datasets.digits()
+    >>> weight = data.class_balance(digits).weights  # of each class: the rarer, the more
+    >>> sampler = data.WeightedRandomSampler(weight[digits.targets], len(digits))
+    >>> loader = data.DataLoader(digits, batch_size=32, sampler=sampler, seed=0)
+    >>> len(loader)
+    57
+    """
+
+    def __init__(self, weights: Sequence[float] | np.ndarray, num_samples: int, replacement: bool = True):
+        self.weights = np.asarray(weights, np.float64)
+        self.num_samples, self.replacement = operator.index(num_samples), replacement
+        if self.weights.ndim != 1 or not np.isfinite(self.weights).all() or (self.weights < 0).any() or not self.weights.any():
+            raise ValueError("weights must be finite numbers of 0 or more, one for each sample and not all 0; got "
+                             f"{self.weights if self.weights.size < 10 else f'an array of shape {self.weights.shape}'}")
+        if self.num_samples < 1:
+            raise ValueError(f"num_samples must be at least 1, got {num_samples}")
+        possible = np.count_nonzero(self.weights)
+        if not replacement and self.num_samples > possible:
+            raise ValueError(f"{num_samples} samples cannot be drawn without replacement from {possible} with a weight above 0")
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def order(self, key: Key) -> np.ndarray:
+        """The indices of an epoch's samples, (num_samples,) int64."""
+        if self.replacement:
+            upto = np.cumsum(self.weights)
+            draws = random.uniform_between(key, self.num_samples, 0, 1, "float64", backend=_host()) * upto[-1]
+            last = np.flatnonzero(self.weights)[-1]  # rounding may reach the end, where a weight of 0 may stand
+            return np.minimum(np.searchsorted(upto, draws, side="right"), last)
+        chosen = np.flatnonzero(self.weights)
+        draws = random.uniform_between(key, len(self.weights), 0, 1, "float64", backend=_host())[chosen]
+        return chosen[np.argsort(-np.log(draws) / self.weights[chosen], kind="stable")[:self.num_samples]]
+
+
+def _host() -> Any:
+    from cnnkit import backends
+
+    return backends.get("numpy")

@@ -1,0 +1,88 @@
+"""Streams: data that can only be gone through, without a length or an index, shuffled as they pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import count, islice
+from typing import Any, NamedTuple
+
+from cnnkit import random
+from cnnkit.random import Key
+
+__all__ = ["Chunk", "IterableDataset", "chunks", "is_stream", "mixed"]
+
+
+class IterableDataset:
+    """Samples that come one after the other: a subclass gives `__iter__`, over (image, label) pairs.
+
+    `DataLoader` takes any iterable without a length and an index, and PyTorch's class of this name; this one tells
+    `train.fit` that what comes out are samples, not batches. Each epoch begins with ``iter``; where the order of the samples
+    is to differ from epoch to epoch, define ``set_epoch(epoch)`` too, or let the loader shuffle.
+
+    Attributes
+    ----------
+    classes : tuple of str or None
+        The names of the labels 0, 1, ..., where they are known.
+
+    >>> import numpy
+    >>> from cnnkit.data import DataLoader
+    >>> class Squares(IterableDataset):
+    ...     def __iter__(self):
+    ...         return ((numpy.full((1, 2, 2), n * n, "float32"), n) for n in range(5))
+    >>> [labels.tolist() for _, labels in DataLoader(Squares(), batch_size=2)]
+    [[0, 1], [2, 3], [4]]
+    """
+
+    classes: tuple[str, ...] | None = None
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        raise NotImplementedError(f"{type(self).__name__} must define __iter__")
+
+
+class Chunk(NamedTuple):
+    """The samples of one batch of a stream, and their places in the epoch."""
+
+    samples: list
+    places: range
+
+
+def is_stream(dataset: Any) -> bool:
+    """Whether a dataset can only be gone through: an `IterableDataset`, PyTorch's too, or what has no length or no index.
+
+    >>> is_stream(iter([])), is_stream([])
+    (True, False)
+    """
+    if any(kind.__name__ == "IterableDataset" for kind in type(dataset).__mro__):
+        return True  # PyTorch's has an index that raises, and may have a length
+    indexed = hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
+    return hasattr(dataset, "__iter__") and not indexed
+
+
+def mixed(samples: Iterable, size: int, key: Key) -> Iterator:
+    """The samples in another order, with up to `size` of them held: each place of the buffer is given out in turn at random.
+
+    The order depends on the key and the samples' number only. A sample comes out at most ``size - 1`` places too early, and
+    may come out any number too late.
+
+    >>> sorted(mixed(range(7), 3, random.key(0))), list(mixed(range(7), 1, random.key(0)))
+    ([0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5, 6])
+    """
+    stream = iter(samples)
+    held = list(islice(stream, size))
+    draws = (int(place) for block in count() for place in random.randint(random.fold_in(key, 1 + block), 1024, 0, size))
+    for sample, place in zip(stream, draws):  # the stream first: at its end no draw is lost
+        held[place], given = sample, held[place]
+        yield given
+    yield from (held[int(place)] for place in random.permutation(random.fold_in(key, 0), len(held)))
+
+
+def chunks(samples: Iterable, size: int, skipped: int, drop_last: bool) -> Iterator[Chunk]:
+    """Batches of `size` samples, after `skipped` batches that are gone through and dropped."""
+    stream = iter(samples)
+    for _ in islice(stream, skipped * size):
+        pass
+    for first in count(skipped * size, size):
+        chunk = list(islice(stream, size))
+        if not chunk or (drop_last and len(chunk) < size):
+            return
+        yield Chunk(chunk, range(first, first + len(chunk)))
