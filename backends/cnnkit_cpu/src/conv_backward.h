@@ -5,7 +5,8 @@
 #pragma once
 
 #include "activation.h"
-#include "conv_forward.h"
+#include "conv.h"
+#include "patch_backward.h"
 
 // Images are added up in so many chunks at most, one after the other within a chunk: sums do not depend on the threads.
 constexpr int CHUNKS = 16;
@@ -15,7 +16,8 @@ static long partial_floats(const Geometry& g) { return filter_floats(g) + static
 static int chunks(const Geometry& g, int N) {
     long most = MOST_PARTIAL / partial_floats(g);
     most = most < 2 ? 2 : most > CHUNKS ? CHUNKS : most;
-    return static_cast<int>(N < most ? N : most);
+    const long some = (N + 3) / 4 < 2 ? N : (N + 3) / 4;  // a chunk of few images costs more to add up than it saves
+    return static_cast<int>(some < most ? some : most);
 }
 
 // Where the input's gradient is wanted, all filters' spread gradients are kept, else those of one block.
@@ -178,14 +180,59 @@ static long backward_own(const Geometry& g, bool all) {  // of each thread: phas
 
 // Floats that conv_backward needs; `dx`: with the input's gradient.
 EXPORT long conv_backward_room(const Geometry* g, int threads, int N, int dx) {
+    if (patched(*g)) {
+        const Patches p = patches_of(*g);
+        return (dx ? table_floats(*g, p) : 0) + chunks(*g, N) * partial_floats(*g) + threads * patch_backward_own(*g, p, dx);
+    }
     return (dx ? filter_floats(*g) * g->windows : 0) + chunks(*g, N) * partial_floats(*g) +
            threads * backward_own(*g, dx);
+}
+
+// Add up the chunks' sums, in order.
+static void add_chunks(int threads, const Geometry& g, int parts, const float* sums, float* dweight, float* dbias) {
+    const long weights = static_cast<long>(g.K) * g.taps, partial = partial_floats(g);
+    if (dbias)
+        for (int k = 0; k < g.K; k++) {
+            Floats sum{};
+            for (int part = 0; part < parts; part++) sum += load(sums + part * partial + weights + static_cast<long>(k) * W);
+            dbias[k] = total(sum);
+        }
+    if (dweight)
+        parallel(weights * parts < BLOCK ? 1 : threads, (weights + 1023) / 1024, [&](long block, int) {
+            const long end = (block + 1) * 1024 < weights ? (block + 1) * 1024 : weights;
+            for (long i = block * 1024; i < end; i++) dweight[i] = sums[i];
+            for (int part = 1; part < parts; part++)
+                for (long i = block * 1024; i < end; i++) dweight[i] += sums[part * partial + i];
+        });}
+
+static void patch_backward(int threads, const Geometry& g, int N, const float* x, const float* weight, const uint8_t* bytes,
+                           const float* dy, float* dx, float* dweight, float* dbias, float* room) {
+    const Patches p = patches_of(g);
+    const long partial = partial_floats(g), own = patch_backward_own(g, p, dx), zeros = patch_backward_zeros(g, p, dx);
+    const int parts = chunks(g, N);
+    float *tables = room, *sums = tables + (dx ? table_floats(g, p) : 0), *rest = sums + parts * partial;
+    bool tame_weight = true;
+    if (dx) {
+        tame_weight = tame(weight, static_cast<long>(g.K) * g.taps);
+        pack_tables(g, p, weight, tables);
+    }
+    std::memset(sums, 0, parts * partial * sizeof(float));
+    const auto chunk = p.S == 3 ? patch_chunk<3> : patch_chunk<5>;
+    Ready ready;
+    parallel(threads, parts, [&](long part, int thread) {
+        float* mine = rest + thread * own;
+        if (ready.first(thread)) std::memset(mine, 0, zeros * sizeof(float));
+        chunk(g, p, N * part / parts, N * (part + 1) / parts, x, weight, bytes, dy, tables, tame_weight, dx, dweight, mine,
+              sums + part * partial);
+    });
+    add_chunks(threads, g, parts, sums, dweight, dbias);
 }
 
 // x, weight, y and bytes of conv_forward, dy (N, K, P, Q) -> dx, dweight and dbias, each of which may be null.
 EXPORT void conv_backward(int threads, const Geometry* plan, int N, const float* x, const float* weight, const float* y,
                           const uint8_t* bytes, const float* dy, float* dx, float* dweight, float* dbias, float* room) {
     const Geometry& g = *plan;
+    if (patched(g)) return patch_backward(threads, g, N, x, weight, bytes, dy, dx, dweight, dbias, room);
     const long pixels = static_cast<long>(g.h.length) * g.w.length, results = static_cast<long>(g.P()) * g.Q();
     const long weights = static_cast<long>(g.K) * g.taps, partial = partial_floats(g), own = backward_own(g, dx);
     const long spreads = spread_floats(g, dx), apart = (dx ? g.K : DOT_FILTERS) * static_cast<long>(g.spread);
@@ -224,17 +271,5 @@ EXPORT void conv_backward(int threads, const Geometry* plan, int N, const float*
                 input_gradient_carefully(g, dz, weight, tile, out);
         }
     });
-    if (dbias)
-        for (int k = 0; k < g.K; k++) {
-            Floats sum{};
-            for (int part = 0; part < parts; part++) sum += load(sums + part * partial + weights + static_cast<long>(k) * W);
-            dbias[k] = total(sum);
-        }
-    if (dweight)
-        parallel(weights * parts < BLOCK ? 1 : threads, (weights + 1023) / 1024, [&](long block, int) {
-            const long end = (block + 1) * 1024 < weights ? (block + 1) * 1024 : weights;
-            for (long i = block * 1024; i < end; i++) dweight[i] = sums[i];
-            for (int part = 1; part < parts; part++)
-                for (long i = block * 1024; i < end; i++) dweight[i] += sums[part * partial + i];
-        });
+    add_chunks(threads, g, parts, sums, dweight, dbias);
 }

@@ -51,3 +51,9 @@ static void parallel(int threads, long count, Task task) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(static_cast<int>(count < threads ? count : threads))
     for (long i = 0; i < count; i++) task(i, omp_get_thread_num());
 }
+
+// Says once for each thread that it is there for the first time: its scratch is cleared by itself, into its own cache.
+struct Ready {
+    bool seen[1024] = {};
+    bool first(int thread) { return !std::exchange(seen[thread], true); }
+};
