@@ -1,4 +1,4 @@
-// Optimizer updates: all parameters of a group in one call.
+// Optimizer updates: all parameters of a group in one call. No two of the arrays overlap, and the loops become vectors for it.
 #pragma once
 
 #include <cmath>
@@ -27,8 +27,8 @@ EXPORT void sgd(int threads, long arrays, const long* sizes, const float* const*
                 float* const* buffers, const uint8_t* first, float* const* out, float lr, float momentum, float take,
                 float weight_decay, int nesterov, int maximize) {
     over_arrays(threads, arrays, sizes, [&](long i, long at, long end) {
-        const float *p = params[i], *g = grads[i];
-        float *b = buffers ? buffers[i] : nullptr, *to = out[i];
+        const float *__restrict p = params[i], *__restrict g = grads[i];
+        float *__restrict b = buffers ? buffers[i] : nullptr, *__restrict to = out[i];
         const float sign = maximize ? -1.0f : 1.0f;
         if (!b) {
             for (; at < end; at++) to[at] = p[at] - lr * (sign * g[at] + (weight_decay != 0 ? weight_decay * p[at] : 0.0f));
@@ -54,8 +54,9 @@ EXPORT void adam(int threads, long arrays, const long* sizes, const float* const
                  float* const* means, float* const* squares, float* const* largest, float* const* out, const float* rates,
                  float beta1, float beta2, float left1, float left2, float weight_decay, float shrink, int maximize) {
     over_arrays(threads, arrays, sizes, [&](long i, long at, long end) {
-        const float *p = params[i], *g = grads[i];
-        float *m = means[i], *v = squares[i], *most = largest ? largest[i] : nullptr, *to = out[i];
+        const float *__restrict p = params[i], *__restrict g = grads[i];
+        float *__restrict m = means[i], *__restrict v = squares[i], *__restrict most = largest ? largest[i] : nullptr;
+        float* __restrict to = out[i];
         const float sign = maximize ? -1.0f : 1.0f, rate = rates[2 * i], eps = rates[2 * i + 1];
         for (; at < end; at++) {
             const float d = sign * g[at] + (weight_decay != 0 ? weight_decay * p[at] : 0.0f);
