@@ -53,12 +53,12 @@ SIGNATURES: dict[str, tuple[Any, tuple]] = {
 }
 
 HEAD = object.__basicsize__  # an ndarray's first field after the object's head is the pointer to its data
-_pointer = ctypes.c_void_p.from_address
+_pointer = ctypes.c_size_t.from_address
 
 
 def _field(array: np.ndarray) -> int:
     """Where an array's data are, read from the object itself: ``array.ctypes.data`` takes five times as long."""
-    return _pointer(id(array) + HEAD).value or 0
+    return _pointer(id(array) + HEAD).value
 
 
 def _attribute(array: np.ndarray) -> int:

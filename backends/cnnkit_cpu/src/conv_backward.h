@@ -66,7 +66,12 @@ static void spread(const Geometry& g, int k, const float* dy, const float* y, co
     store(bias + static_cast<long>(k) * W, load(bias + static_cast<long>(k) * W) + sum);
 }
 
-// Add one image's sums for `filters` filters, whose spread gradients lie `g.spread` apart, and those of a window `apart`.
+// Whether a chunk's sums stay vectors until its end: adding up lanes for each image costs as much as small maps themselves.
+static bool few_weights(const Geometry& g) { return static_cast<long>(g.K) * g.taps <= 1 << 14; }
+
+// Add one image's sums for `filters` filters, whose spread gradients lie `g.spread` apart, and those of a window `apart`:
+// to vectors of sums with `Vectors`, else to sums.
+template <bool Vectors>
 static void filter_gradients(const Geometry& g, const float* in, const float* spread, long apart, int filters, float* sums) {
     for (int t = 0; t < g.taps; t += DOT_TAPS) {
         const int taps = g.taps - t < DOT_TAPS ? g.taps - t : DOT_TAPS;
@@ -74,9 +79,17 @@ static void filter_gradients(const Geometry& g, const float* in, const float* sp
             constant<DOT_TAPS>(taps, [&](auto n) {
                 constexpr int KB = decltype(f)::value, TB = decltype(n)::value;
                 Floats sum[KB][TB]{};
+                if constexpr (Vectors)
+                    for (int k = 0; k < KB; k++)
+                        for (int i = 0; i < TB; i++) sum[k][i] = load(sums + (static_cast<long>(k) * g.taps + t + i) * W);
                 for (int window = 0; window < g.windows; window++)
                     dots<KB, TB>(in, g.offsets.data() + static_cast<long>(window) * g.taps + t, spread + window * apart + g.margin,
                                  g.spread, g.padded / W, sum);
+                if constexpr (Vectors) {
+                    for (int k = 0; k < KB; k++)
+                        for (int i = 0; i < TB; i++) store(sums + (static_cast<long>(k) * g.taps + t + i) * W, sum[k][i]);
+                    return;
+                }
                 for (int k = 0; k < KB; k++)
                     for (int i = 0; i < TB; i += W) {
                         constexpr int last = TB % W ? TB % W : W;
@@ -93,6 +106,7 @@ static void filter_gradients(const Geometry& g, const float* in, const float* sp
 
 // The same one number after the other, where the image holds NaN, infinity or very large numbers: between the rows `dots`
 // multiplies them by 0, which would make NaN of what no filter sees.
+template <bool Vectors>
 static void filter_gradients_carefully(const Geometry& g, const float* in, const float* spread, long apart, int filters,
                                        float* sums) {
     for (int k = 0; k < filters; k++)
@@ -102,7 +116,7 @@ static void filter_gradients_carefully(const Geometry& g, const float* in, const
                 const float* d = spread + window * apart + static_cast<long>(k) * g.spread + g.margin;
                 for (int p = 0; p < g.P(); p++)
                     for (int q = 0; q < g.Q(); q++)
-                        sums[static_cast<long>(k) * g.taps + t] += x[p * g.pitch + q] * d[p * g.pitch + q];
+                        sums[(static_cast<long>(k) * g.taps + t) * (Vectors ? W : 1)] += x[p * g.pitch + q] * d[p * g.pitch + q];
             }
 }
 
@@ -175,7 +189,8 @@ static void input_gradient_carefully(const Geometry& g, const float* spread, con
 }
 
 static long backward_own(const Geometry& g, bool all) {  // of each thread: phases, spread dy, a row, a block of results
-    return g.image + spread_floats(g, all) + g.padded + SLACK + (all ? static_cast<long>(FILTERS) * (g.channel + SLACK) : 0);
+    return g.image + spread_floats(g, all) + g.padded + SLACK + (all ? static_cast<long>(FILTERS) * (g.channel + SLACK) : 0) +
+           (few_weights(g) ? static_cast<long>(g.K) * g.taps * W : 0);
 }
 
 // Floats that conv_backward needs; `dx`: with the input's gradient.
@@ -222,8 +237,8 @@ static void patch_backward(int threads, const Geometry& g, int N, const float* x
     parallel(threads, parts, [&](long part, int thread) {
         float* mine = rest + thread * own;
         if (ready.first(thread)) std::memset(mine, 0, zeros * sizeof(float));
-        chunk(g, p, N * part / parts, N * (part + 1) / parts, x, weight, bytes, dy, tables, tame_weight, dx, dweight, mine,
-              sums + part * partial);
+        chunk(g, p, N * part / parts, N * (part + 1) / parts, x, weight, bytes, dy, dy + static_cast<long>(N) * g.K * p.places,
+              tables, tame_weight, dx, dweight, mine, sums + part * partial);
     });
     add_chunks(threads, g, parts, sums, dweight, dbias);
 }
@@ -247,11 +262,15 @@ EXPORT void conv_backward(int threads, const Geometry* plan, int N, const float*
     for (int t = 0; t < threads; t++) std::memset(rest + t * own, 0, own * sizeof(float));
     parallel(threads, parts, [&](long part, int thread) {
         float *phases = rest + thread * own, *dz = phases + g.image, *row = dz + spreads, *tile = row + g.padded + SLACK;
-        float *sum = sums + part * partial, *bias = sum + weights;
+        float *sum = sums + part * partial, *bias = sum + weights, *vectors = rest + (thread + 1) * own - weights * W;
+        const bool few = few_weights(g);
+        if (few) std::memset(vectors, 0, weights * W * sizeof(float));
         for (long n = N * part / parts; n < N * (part + 1) / parts; n++) {
             const float* image = dweight ? x + n * g.C * pixels : nullptr;
             if (dweight) split(g, image, phases);
-            const auto add = dweight && tame(image, g.C * pixels) ? filter_gradients : filter_gradients_carefully;
+            const bool careful = !dweight || !tame(image, g.C * pixels);
+            const auto add = few ? careful ? filter_gradients_carefully<true> : filter_gradients<true>
+                                 : careful ? filter_gradients_carefully<false> : filter_gradients<false>;
             for (int k = 0; k < g.K;) {
                 const int left = g.Kg - k % g.Kg, filters = left < DOT_FILTERS ? left : DOT_FILTERS;
                 float* own_dz = dz + (dx ? static_cast<long>(k) * g.spread : 0);
@@ -260,7 +279,7 @@ EXPORT void conv_backward(int threads, const Geometry* plan, int N, const float*
                            bytes ? bytes + n * g.K * g.padded : nullptr, own_dz + static_cast<long>(i) * g.spread, apart, row, bias);
                 if (dweight)
                     add(g, phases + static_cast<long>(k / g.Kg) * g.Cg * g.channel, own_dz, apart, filters,
-                        sum + static_cast<long>(k) * g.taps);
+                        few ? vectors + static_cast<long>(k) * g.taps * W : sum + static_cast<long>(k) * g.taps);
                 k += filters;
             }
             if (!dx) continue;
@@ -270,6 +289,7 @@ EXPORT void conv_backward(int threads, const Geometry* plan, int N, const float*
             else
                 input_gradient_carefully(g, dz, weight, tile, out);
         }
+        if (few) add_lanes(weights, vectors, sum);
     });
     add_chunks(threads, g, parts, sums, dweight, dbias);
 }

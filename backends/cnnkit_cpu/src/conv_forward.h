@@ -136,3 +136,14 @@ static void conv_filters(const Geometry& g, const float* in, const float* weight
 
 // Room for packed filters, in whole vectors.
 static long filter_floats(const Geometry& g) { return (static_cast<long>(g.K) * g.taps + W - 1) / W * W + SLACK; }
+
+// One number for each vector: the sum of its lanes.
+static void add_lanes(long count, const float* vectors, float* sums) {
+    for (long i = 0; i < count; i += W) {
+        Floats part[W]{};
+        const int some = count - i < W ? static_cast<int>(count - i) : W;
+        for (int l = 0; l < some; l++) part[l] = load(vectors + (i + l) * W);
+        const Floats all = totals<W>(part);
+        std::memcpy(sums + i, &all, some * sizeof(float));
+    }
+}

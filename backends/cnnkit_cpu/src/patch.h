@@ -95,13 +95,6 @@ static void split_patches(const Geometry& g, const Patches& p, const float* x, f
     }
 }
 
-INLINE Floats load_most(const float* p, int n) {
-    if (n >= W) return load(p);
-    Floats v{};
-    std::memcpy(&v, p, n * sizeof(float));
-    return v;
-}
-
 // -- forward ----------------------------------------------------------------------------------------------------------
 
 // Two by two windows and their sum or maximum in registers: four sums a filter.

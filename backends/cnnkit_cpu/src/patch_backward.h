@@ -4,14 +4,17 @@
 #include "patch.h"
 
 // dy of one image as `d`, 0 where nothing won, and `which`: the window's element that won, or the bits of those that are
-// positive; both [k][padded]. Adds up the bias.
+// positive; both [k][padded]. Adds up the bias. Nothing is read from `end` on.
 template <bool Max>
-static void patch_gradient(const Geometry& g, const Patches& p, const float* dy, const uint8_t* bytes, float* d, int32_t* which,
-                           float* bias) {
+static void patch_gradient(const Geometry& g, const Patches& p, const float* dy, const float* end, const uint8_t* bytes, float* d,
+                           int32_t* which, float* bias) {
+    Ints lanes;
+    for (int l = 0; l < W; l++) lanes[l] = l;
     for (int k = 0; k < g.K; k++, dy += p.places, bytes += p.padded, d += p.padded, which += p.padded) {
         Floats sum = load(bias + k * W);
         for (int i = 0; i < p.places; i += W) {
-            Floats v = load_most(dy + i, p.places - i);
+            Floats v = dy + i + W <= end ? load(dy + i) : load_part(dy + i, p.places - i);
+            if (i + W > p.places) v = choose(lanes < splat_int(p.places - i), v, Floats{});
             const Ints byte = load_bytes(bytes + i);
             if constexpr (Max) {
                 v = choose(byte == splat_int(STOPPED), Floats{}, v);
@@ -289,8 +292,8 @@ static long patch_backward_own(const Geometry& g, const Patches& p, bool all) {
 // The sums of one chunk of images, from n0 to n1: for each weight one, then for each filter a vector.
 template <int S>
 static void patch_chunk(const Geometry& g, const Patches& p, long n0, long n1, const float* x, const float* weight,
-                        const uint8_t* bytes, const float* dy, const float* tables, bool tame_weight, float* dx, bool filters,
-                        float* own, float* sums) {
+                        const uint8_t* bytes, const float* dy, const float* end, const float* tables, bool tame_weight,
+                        float* dx, bool filters, float* own, float* sums) {
     const long pixels = static_cast<long>(g.h.length) * g.w.length, weights = static_cast<long>(g.K) * g.taps;
     const bool max = g.pool == MAX_POOL;
     float *planes = own + p.frame, *d = planes + p.image + SLACK, *bias = sums + weights;
@@ -302,7 +305,7 @@ static void patch_chunk(const Geometry& g, const Patches& p, long n0, long n1, c
     if (filters) std::memset(vectors, 0, weights * W * sizeof(float));
     for (long n = n0; n < n1; n++) {
         const float *image = x + n * g.C * pixels, *gradient = dy + n * g.K * p.places;
-        (max ? patch_gradient<true> : patch_gradient<false>)(g, p, gradient, bytes + n * g.K * p.padded, d, which, bias);
+        (max ? patch_gradient<true> : patch_gradient<false>)(g, p, gradient, end, bytes + n * g.K * p.padded, d, which, bias);
         if (filters) {
             split_patches(g, p, image, own, planes);
             (!tame(image, g.C * pixels) ? patch_filter_gradients_carefully
@@ -318,12 +321,5 @@ static void patch_chunk(const Geometry& g, const Patches& p, long n0, long n1, c
             patch_input_gradient_carefully(g, p, d, which, weight, out);
         }
     }
-    if (filters)
-        for (long i = 0; i < weights; i += W) {
-            Floats part[W]{};
-            const int some = weights - i < W ? static_cast<int>(weights - i) : W;
-            for (int l = 0; l < some; l++) part[l] = load(vectors + (i + l) * W);
-            const Floats all = totals<W>(part);
-            std::memcpy(sums + i, &all, some * sizeof(float));
-        }
+    if (filters) add_lanes(weights, vectors, sums);
 }
