@@ -118,7 +118,7 @@ INLINE void patch_sums(const Patches& p, const float* in, const float* weights, 
     for (int k = 0; k < KB; k++)
         for (int w = 0; w < 4; w++) sum[k][w / 2][w % 2] = splat(bias ? bias[k] : 0.0f);
     for (int c = 0; c < channels; c++, in += p.channel, weights += S * S * KB)
-#pragma GCC unroll 4
+#pragma GCC unroll 1  // unrolled, g++ keeps the weights of one row for the next one, on the stack
         for (int i = 0; i <= S; i++) {
             const float* at = in + i % 2 * (S + 1) * p.plane + i / 2 * p.Q;
             Floats x[S + 1];
