@@ -304,7 +304,7 @@ static void patch_chunk(const Geometry& g, const Patches& p, long n0, long n1, c
     float* vectors = tile + (dx ? 2L * PATCH_CHANNELS * round_up(2 * p.high * p.wide, 2 * W) : 0);
     if (filters) std::memset(vectors, 0, weights * W * sizeof(float));
     for (long n = n0; n < n1; n++) {
-        const float *image = x + n * g.C * pixels, *gradient = dy + n * g.K * p.places;
+        const float *image = filters ? x + n * g.C * pixels : nullptr, *gradient = dy + n * g.K * p.places;
         (max ? patch_gradient<true> : patch_gradient<false>)(g, p, gradient, end, bytes + n * g.K * p.padded, d, which, bias);
         if (filters) {
             split_patches(g, p, image, own, planes);

@@ -88,8 +88,9 @@ static void unpool_by_two(const Geometry& g, const float* dy, const uint8_t* byt
             const Floats left = Max ? choose(which == splat_int(2 * a), d, Floats{}) : d;
             const Floats right = Max ? choose(which == splat_int(2 * a + 1), d, Floats{}) : d;
             const Floats first = by_turns(left, right, lanes, 0), second = by_turns(left, right, lanes, 1);
-            float* to = dx + (row + a) * width + column;
-            if (n == W) {
+            const int at = (row + a) * width + column;
+            float* to = dx + at;
+            if (n == W || (2 * Q == width && at + 2 * W <= end)) {  // what is written beyond a row, the next one overwrites
                 store(to, first), store(to + W, second);
             } else {
                 float both[2 * W];
