@@ -5,9 +5,9 @@
 // pooled map lie without gaps, and row i and column j of all patches begin at one offset. A patch is loaded once for all four
 // elements of the window (geometry.h's loop loads 36 numbers instead of 16).
 //
-// Back through max pooling, one element of each window has a gradient. So nothing is multiplied by zeros: the filters'
-// gradient selects that element's pixels (blends, two a cycle beside one multiply-add), the image's gradient looks up that
-// element's weight in a table of four. Measured, 8 -> 16 channels on 16x16: less than half the time of all 36 products.
+// Back through max pooling, one element of each window has a gradient. So most products by zero are left out: the filters'
+// gradient selects that element's pixels, the image's gradient looks up that element's weight in a table of four. Measured,
+// 8 -> 16 channels on 16x16: both gradients in 12 us an image, where all 36 products took 22.
 #pragma once
 
 #include "conv_forward.h"

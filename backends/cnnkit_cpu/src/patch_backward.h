@@ -32,7 +32,7 @@ static void patch_gradient(const Geometry& g, const Patches& p, const float* dy,
 
 INLINE Ints load_ints(const int32_t* p) { return *reinterpret_cast<const AnyInts*>(p); }
 
-// Filters and rows of a filter at a time: KB * RB * S sums, two rows of a patch and KB gradients fit the registers.
+// Filters and rows of a filter at a time: KB * RB * S sums, a row of a patch or two, and the gradients fit the registers.
 template <bool Max, int S>
 struct PatchBlock {
     static constexpr int filters = REGISTERS == 32 && Max ? 2 : 1, rows = REGISTERS == 32 && S == 3 ? S : 1;
@@ -49,27 +49,30 @@ INLINE void patch_dots(const Patches& p, const float* in, const float* d, const 
             const float* at = in + i % 2 * (S + 1) * p.plane + i / 2 * p.Q + place;
             for (int j = 0; j <= S; j++) x[j] = load(at + j * p.plane);
         };
-        Floats upper[S + 1], lower[S + 1];
-        row(r, upper);
         if constexpr (Max) {
-            Floats gradient[KB];
-            Ints down[KB], right[KB];
+            Floats gradient[KB][2];  // where the window's upper row won, and where its lower one
+            Ints right[KB];
             for (int k = 0; k < KB; k++) {
-                const Ints won = load_ints(which + k * p.padded + place);
-                gradient[k] = load(d + k * p.padded + place);
-                down[k] = (won & splat_int(2)) != Ints{}, right[k] = (won & splat_int(1)) != Ints{};
+                const Ints won = load_ints(which + k * p.padded + place), down = (won & splat_int(2)) != Ints{};
+                const Floats one = load(d + k * p.padded + place);
+                gradient[k][0] = choose(down, Floats{}, one), gradient[k][1] = choose(down, one, Floats{});
+                right[k] = (won & splat_int(1)) != Ints{};
             }
+            // Selecting columns by blends and rows by zeros: a row of the patch is in registers once (5x5: a fifth less time).
 #pragma GCC unroll 4
-            for (int i = 0; i < RB; i++) {
-                row(r + i + 1, lower);
-                for (int k = 0; k < KB; k++) {
-                    Floats x[S + 1];
-                    for (int j = 0; j <= S; j++) x[j] = choose(down[k], lower[j], upper[j]);
-                    for (int s = 0; s < S; s++) sum[k][i][s] += choose(right[k], x[s + 1], x[s]) * gradient[k];
-                }
-                for (int j = 0; j <= S; j++) upper[j] = lower[j];
+            for (int i = 0; i <= RB; i++) {
+                Floats x[S + 1];
+                row(r + i, x);
+                for (int k = 0; k < KB; k++)
+                    for (int s = 0; s < S; s++) {
+                        const Floats won = choose(right[k], x[s + 1], x[s]);
+                        if (i < RB) sum[k][i < RB ? i : 0][s] += won * gradient[k][0];
+                        if (i > 0) sum[k][i > 0 ? i - 1 : 0][s] += won * gradient[k][1];
+                    }
             }
         } else {
+            Floats upper[S + 1], lower[S + 1];
+            row(r, upper);
             Floats gradient[KB][4];
             for (int k = 0; k < KB; k++) {
                 const Ints bits = load_ints(which + k * p.padded + place);
