@@ -57,7 +57,7 @@ public:
         }
         work(0);
         job.fetch_add(1);  // even: who comes now comes too late
-        for (int i = 0; inside.load(); i++) i < 2000 ? relax() : static_cast<void>(sched_yield());
+        for (int tries = 0; inside.load();) tries < 2000 ? (tries++, relax()) : static_cast<void>(sched_yield());
     }
 
 private:
