@@ -37,7 +37,7 @@ static void spread(const Geometry& g, int k, const float* dy, const float* y, co
             const float* result = y + (static_cast<long>(k) * P + p) * Q;
             for (int q = 0; q < Q; q++) at[q] = result[q] <= 0 ? 0 : from[q];
         } else {
-            for (int q = 0; q < Q; q++) at[q] = from[q];
+            copy_row(from, at, Q);
         }
     }
     Floats sum{};

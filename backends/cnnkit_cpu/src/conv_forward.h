@@ -130,7 +130,7 @@ static void conv_filters(const Geometry& g, const float* in, const float* weight
         for (int p = 0; p < P; p++) {
             const float* from = tile + static_cast<long>(k) * g.padded + p * g.pitch;
             float* to = y + (static_cast<long>(k) * P + p) * Q;
-            for (int q = 0; q < Q; q++) to[q] = from[q];
+            copy_row(from, to, Q);
         }
 }
 

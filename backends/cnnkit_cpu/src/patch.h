@@ -65,16 +65,6 @@ INLINE Floats by_turns(Floats a, Floats b, std::index_sequence<I...>, int second
                   : __builtin_shufflevector(a, b, (int(I) % 2 * W + int(I) / 2)...);
 }
 
-// Short rows: a call of memcpy costs as much as copying one.
-INLINE void copy_row(const float* from, float* to, int n) {
-    if (n >= W) {
-        for (int i = 0; i < n - W; i += W) store(to + i, load(from + i));
-        store(to + n - W, load(from + n - W));
-    } else {
-        for (int i = 0; i < n; i++) to[i] = from[i];
-    }
-}
-
 // An image into planes [c][row's parity][column of the patch]; `frame` is zero around the channel and stays so.
 static void split_patches(const Geometry& g, const Patches& p, const float* x, float* frame, float* to) {
     constexpr auto lanes = std::make_index_sequence<W>{};

@@ -77,6 +77,16 @@ INLINE void store_bytes(uint8_t* p, Ints v) {
 #endif
 }
 
+// Short rows: a call of memcpy costs as much as copying one.
+INLINE void copy_row(const float* from, float* to, int n) {
+    if (n >= W) {
+        for (int i = 0; i < n - W; i += W) store(to + i, load(from + i));
+        store(to + n - W, load(from + n - W));
+    } else {
+        for (int i = 0; i < n; i++) to[i] = from[i];
+    }
+}
+
 // The sum of all lanes, in a tree: the same order wherever it is asked for.
 INLINE float total(Floats v) {
     float a[W];
