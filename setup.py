@@ -1,6 +1,6 @@
 """The C++ part: a library for each instruction set, without Python in it. Everything else is in pyproject.toml.
 
-A library that cannot be built, because there is no compiler or no OpenMP, is left out: cnnkit then runs on NumPy alone.
+A library that cannot be built, because there is no compiler, is left out: cnnkit then runs on NumPy alone.
 """
 
 import platform
@@ -11,7 +11,7 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 SOURCES = "backends/cnnkit_cpu/src"
-FLAGS = ["-std=c++17", "-O3", "-g0", "-fopenmp", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
+FLAGS = ["-std=c++17", "-O3", "-g0", "-pthread", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
 ISAS = {"generic": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     ISAS["avx2"] = ["-mavx2", "-mfma"]
@@ -38,6 +38,6 @@ class AnyPython(bdist_wheel):
 setup(
     # each has a source file of its own, so that none shares an object file with another
     ext_modules=[Extension(f"cnnkit_cpu.libcnnkit_{isa}", [f"{SOURCES}/{isa}.cpp"], depends=glob(f"{SOURCES}/*.h"), optional=True,
-                           extra_compile_args=[*FLAGS, *flags], extra_link_args=["-fopenmp"]) for isa, flags in ISAS.items()],
+                           extra_compile_args=[*FLAGS, *flags], extra_link_args=["-pthread"]) for isa, flags in ISAS.items()],
     cmdclass={"build_ext": Libraries, "bdist_wheel": AnyPython},
 )

@@ -126,8 +126,8 @@ def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, 
         dweight = empty(plan.weight) if needs_weight else None
         dbias = empty(plan.weight[:1]) if needs_bias else None
         room, at = scratch(plan.rooms(threads)[1 + needs_x])
-        plan.backward(threads, plan.handle, plan.batch, *(None if a is None else address(a) for a in
-                      (x, weight, result, won, dy, dx, dweight, dbias)), at)
+        plan.backward(threads, plan.handle, plan.batch, *[a if a is None else address(a) for a in
+                      (x, weight, result, won, dy, dx, dweight, dbias)], at)
         del room
         return dx, dweight, dbias
     return y, backward

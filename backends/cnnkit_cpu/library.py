@@ -24,7 +24,7 @@ SIGNATURES: dict[str, tuple[Any, tuple]] = {
     "cpu_width": (I, ()),
     "cpu_threads": (I, ()),
     "cpu_level": (I, ()),
-    "cpu_pause": (None, ()),
+    "cpu_forked": (None, ()),
     "conv_plan": (P, (I, I, I, I, I, P, P)),
     "conv_plan_free": (None, (P,)),
     "conv_forward_room": (L, (P, I)),
@@ -78,12 +78,12 @@ SIGNATURES: dict[str, tuple[Any, tuple]] = {
 }
 
 HEAD = object.__basicsize__  # an ndarray's first field after the object's head is the pointer to its data
-_pointer = ctypes.c_void_p.from_address
+_pointer = ctypes.c_size_t.from_address
 
 
 def _field(array: np.ndarray) -> int:
     """Where an array's data are, read from the object itself: ``array.ctypes.data`` takes five times as long."""
-    return _pointer(id(array) + HEAD).value or 0
+    return _pointer(id(array) + HEAD).value
 
 
 def _attribute(array: np.ndarray) -> int:
@@ -195,7 +195,7 @@ class Runtime:
         return threads
 
     def set_num_threads(self, count: int) -> None:
-        """Use so many from now on; each has memory of its own, and OpenMP ends the process where it cannot start one."""
+        """Use so many from now on; each has memory of its own."""
         global threads  # noqa: PLW0603
         if count > MOST_THREADS:
             raise ValueError(f"set_num_threads needs at most {MOST_THREADS} threads; got {count}")
@@ -208,11 +208,11 @@ class Runtime:
         memory.pool.release()
 
 
-def _before_fork() -> None:
-    """Give up OpenMP's threads: the child has none of them, and would wait for them."""
+def _after_fork() -> None:
+    """Forget the threads: the child has none of them, and would wait for them."""
     for library in libraries.values():
-        library.cpu_pause()
+        library.cpu_forked()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork)
+    os.register_at_fork(after_in_child=_after_fork)

@@ -45,8 +45,8 @@ def _linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: S
         dweight = empty((O, I)) if needs_weight else None
         dbias = empty((O,)) if needs_bias else None
         room, at = scratch(N * O if relu else 0)
-        owner.linear_backward(library.threads, N, I, O, *(None if a is None else address(a) for a in
-                              (x, weight, result, dy, dx, dweight, dbias)), at)
+        owner.linear_backward(library.threads, N, I, O, *[a if a is None else address(a) for a in
+                              (x, weight, result, dy, dx, dweight, dbias)], at)
         del room
         return dx, dweight, dbias
     return y, backward

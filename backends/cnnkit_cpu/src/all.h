@@ -2,8 +2,8 @@
 #pragma once
 
 #include "activation.h"
+#include "conv.h"
 #include "conv_backward.h"
-#include "conv_forward.h"
 #include "gemm.h"
 #include "loss.h"
 #include "norm.h"

@@ -5,7 +5,8 @@
 #pragma once
 
 #include "activation.h"
-#include "conv_forward.h"
+#include "conv.h"
+#include "patch_backward.h"
 
 // Images are added up in so many chunks at most, one after the other within a chunk: sums do not depend on the threads.
 constexpr int CHUNKS = 16;
@@ -15,7 +16,8 @@ static long partial_floats(const Geometry& g) { return filter_floats(g) + static
 static int chunks(const Geometry& g, int N) {
     long most = MOST_PARTIAL / partial_floats(g);
     most = most < 2 ? 2 : most > CHUNKS ? CHUNKS : most;
-    return static_cast<int>(N < most ? N : most);
+    const long some = (N + 3) / 4 < 2 ? N : (N + 3) / 4;  // a chunk of few images costs more to add up than it saves
+    return static_cast<int>(some < most ? some : most);
 }
 
 // Where the input's gradient is wanted, all filters' spread gradients are kept, else those of one block.
@@ -35,7 +37,7 @@ static void spread(const Geometry& g, int k, const float* dy, const float* y, co
             const float* result = y + (static_cast<long>(k) * P + p) * Q;
             for (int q = 0; q < Q; q++) at[q] = result[q] <= 0 ? 0 : from[q];
         } else {
-            for (int q = 0; q < Q; q++) at[q] = from[q];
+            copy_row(from, at, Q);
         }
     }
     Floats sum{};
@@ -64,7 +66,12 @@ static void spread(const Geometry& g, int k, const float* dy, const float* y, co
     store(bias + static_cast<long>(k) * W, load(bias + static_cast<long>(k) * W) + sum);
 }
 
-// Add one image's sums for `filters` filters, whose spread gradients lie `g.spread` apart, and those of a window `apart`.
+// Whether a chunk's sums stay vectors until its end: adding up lanes for each image costs as much as small maps themselves.
+static bool few_weights(const Geometry& g) { return static_cast<long>(g.K) * g.taps <= 1 << 14; }
+
+// Add one image's sums for `filters` filters, whose spread gradients lie `g.spread` apart, and those of a window `apart`:
+// to vectors of sums with `Vectors`, else to sums.
+template <bool Vectors>
 static void filter_gradients(const Geometry& g, const float* in, const float* spread, long apart, int filters, float* sums) {
     for (int t = 0; t < g.taps; t += DOT_TAPS) {
         const int taps = g.taps - t < DOT_TAPS ? g.taps - t : DOT_TAPS;
@@ -72,9 +79,17 @@ static void filter_gradients(const Geometry& g, const float* in, const float* sp
             constant<DOT_TAPS>(taps, [&](auto n) {
                 constexpr int KB = decltype(f)::value, TB = decltype(n)::value;
                 Floats sum[KB][TB]{};
+                if constexpr (Vectors)
+                    for (int k = 0; k < KB; k++)
+                        for (int i = 0; i < TB; i++) sum[k][i] = load(sums + (static_cast<long>(k) * g.taps + t + i) * W);
                 for (int window = 0; window < g.windows; window++)
                     dots<KB, TB>(in, g.offsets.data() + static_cast<long>(window) * g.taps + t, spread + window * apart + g.margin,
                                  g.spread, g.padded / W, sum);
+                if constexpr (Vectors) {
+                    for (int k = 0; k < KB; k++)
+                        for (int i = 0; i < TB; i++) store(sums + (static_cast<long>(k) * g.taps + t + i) * W, sum[k][i]);
+                    return;
+                }
                 for (int k = 0; k < KB; k++)
                     for (int i = 0; i < TB; i += W) {
                         constexpr int last = TB % W ? TB % W : W;
@@ -91,6 +106,7 @@ static void filter_gradients(const Geometry& g, const float* in, const float* sp
 
 // The same one number after the other, where the image holds NaN, infinity or very large numbers: between the rows `dots`
 // multiplies them by 0, which would make NaN of what no filter sees.
+template <bool Vectors>
 static void filter_gradients_carefully(const Geometry& g, const float* in, const float* spread, long apart, int filters,
                                        float* sums) {
     for (int k = 0; k < filters; k++)
@@ -100,7 +116,7 @@ static void filter_gradients_carefully(const Geometry& g, const float* in, const
                 const float* d = spread + window * apart + static_cast<long>(k) * g.spread + g.margin;
                 for (int p = 0; p < g.P(); p++)
                     for (int q = 0; q < g.Q(); q++)
-                        sums[static_cast<long>(k) * g.taps + t] += x[p * g.pitch + q] * d[p * g.pitch + q];
+                        sums[(static_cast<long>(k) * g.taps + t) * (Vectors ? W : 1)] += x[p * g.pitch + q] * d[p * g.pitch + q];
             }
 }
 
@@ -173,19 +189,65 @@ static void input_gradient_carefully(const Geometry& g, const float* spread, con
 }
 
 static long backward_own(const Geometry& g, bool all) {  // of each thread: phases, spread dy, a row, a block of results
-    return g.image + spread_floats(g, all) + g.padded + SLACK + (all ? static_cast<long>(FILTERS) * (g.channel + SLACK) : 0);
+    return g.image + spread_floats(g, all) + g.padded + SLACK + (all ? static_cast<long>(FILTERS) * (g.channel + SLACK) : 0) +
+           (few_weights(g) ? static_cast<long>(g.K) * g.taps * W : 0);
 }
 
 // Floats that conv_backward needs; `dx`: with the input's gradient.
 EXPORT long conv_backward_room(const Geometry* g, int threads, int N, int dx) {
+    if (patched(*g)) {
+        const Patches p = patches_of(*g);
+        return (dx ? table_floats(*g, p) : 0) + chunks(*g, N) * partial_floats(*g) + threads * patch_backward_own(*g, p, dx);
+    }
     return (dx ? filter_floats(*g) * g->windows : 0) + chunks(*g, N) * partial_floats(*g) +
            threads * backward_own(*g, dx);
+}
+
+// Add up the chunks' sums, in order.
+static void add_chunks(int threads, const Geometry& g, int parts, const float* sums, float* dweight, float* dbias) {
+    const long weights = static_cast<long>(g.K) * g.taps, partial = partial_floats(g);
+    if (dbias)
+        for (int k = 0; k < g.K; k++) {
+            Floats sum{};
+            for (int part = 0; part < parts; part++) sum += load(sums + part * partial + weights + static_cast<long>(k) * W);
+            dbias[k] = total(sum);
+        }
+    if (dweight)
+        parallel(weights * parts < BLOCK ? 1 : threads, (weights + 1023) / 1024, [&](long block, int) {
+            const long end = (block + 1) * 1024 < weights ? (block + 1) * 1024 : weights;
+            for (long i = block * 1024; i < end; i++) dweight[i] = sums[i];
+            for (int part = 1; part < parts; part++)
+                for (long i = block * 1024; i < end; i++) dweight[i] += sums[part * partial + i];
+        });}
+
+static void patch_backward(int threads, const Geometry& g, int N, const float* x, const float* weight, const uint8_t* bytes,
+                           const float* dy, float* dx, float* dweight, float* dbias, float* room) {
+    const Patches p = patches_of(g);
+    const long partial = partial_floats(g), own = patch_backward_own(g, p, dx), zeros = patch_backward_zeros(g, p, dx);
+    const int parts = chunks(g, N);
+    float *tables = room, *sums = tables + (dx ? table_floats(g, p) : 0), *rest = sums + parts * partial;
+    bool tame_weight = true;
+    if (dx) {
+        tame_weight = tame(weight, static_cast<long>(g.K) * g.taps);
+        pack_tables(g, p, weight, tables);
+    }
+    std::memset(sums, 0, parts * partial * sizeof(float));
+    const auto chunk = p.S == 3 ? patch_chunk<3> : patch_chunk<5>;
+    Ready ready;
+    parallel(threads, parts, [&](long part, int thread) {
+        float* mine = rest + thread * own;
+        if (ready.first(thread)) std::memset(mine, 0, zeros * sizeof(float));
+        chunk(g, p, N * part / parts, N * (part + 1) / parts, x, weight, bytes, dy, dy + static_cast<long>(N) * g.K * p.places,
+              tables, tame_weight, dx, dweight, mine, sums + part * partial);
+    });
+    add_chunks(threads, g, parts, sums, dweight, dbias);
 }
 
 // x, weight, y and bytes of conv_forward, dy (N, K, P, Q) -> dx, dweight and dbias, each of which may be null.
 EXPORT void conv_backward(int threads, const Geometry* plan, int N, const float* x, const float* weight, const float* y,
                           const uint8_t* bytes, const float* dy, float* dx, float* dweight, float* dbias, float* room) {
     const Geometry& g = *plan;
+    if (patched(g)) return patch_backward(threads, g, N, x, weight, bytes, dy, dx, dweight, dbias, room);
     const long pixels = static_cast<long>(g.h.length) * g.w.length, results = static_cast<long>(g.P()) * g.Q();
     const long weights = static_cast<long>(g.K) * g.taps, partial = partial_floats(g), own = backward_own(g, dx);
     const long spreads = spread_floats(g, dx), apart = (dx ? g.K : DOT_FILTERS) * static_cast<long>(g.spread);
@@ -200,11 +262,15 @@ EXPORT void conv_backward(int threads, const Geometry* plan, int N, const float*
     for (int t = 0; t < threads; t++) std::memset(rest + t * own, 0, own * sizeof(float));
     parallel(threads, parts, [&](long part, int thread) {
         float *phases = rest + thread * own, *dz = phases + g.image, *row = dz + spreads, *tile = row + g.padded + SLACK;
-        float *sum = sums + part * partial, *bias = sum + weights;
+        float *sum = sums + part * partial, *bias = sum + weights, *vectors = rest + (thread + 1) * own - weights * W;
+        const bool few = few_weights(g);
+        if (few) std::memset(vectors, 0, weights * W * sizeof(float));
         for (long n = N * part / parts; n < N * (part + 1) / parts; n++) {
             const float* image = dweight ? x + n * g.C * pixels : nullptr;
             if (dweight) split(g, image, phases);
-            const auto add = dweight && tame(image, g.C * pixels) ? filter_gradients : filter_gradients_carefully;
+            const bool careful = !dweight || !tame(image, g.C * pixels);
+            const auto add = few ? careful ? filter_gradients_carefully<true> : filter_gradients<true>
+                                 : careful ? filter_gradients_carefully<false> : filter_gradients<false>;
             for (int k = 0; k < g.K;) {
                 const int left = g.Kg - k % g.Kg, filters = left < DOT_FILTERS ? left : DOT_FILTERS;
                 float* own_dz = dz + (dx ? static_cast<long>(k) * g.spread : 0);
@@ -213,7 +279,7 @@ EXPORT void conv_backward(int threads, const Geometry* plan, int N, const float*
                            bytes ? bytes + n * g.K * g.padded : nullptr, own_dz + static_cast<long>(i) * g.spread, apart, row, bias);
                 if (dweight)
                     add(g, phases + static_cast<long>(k / g.Kg) * g.Cg * g.channel, own_dz, apart, filters,
-                        sum + static_cast<long>(k) * g.taps);
+                        few ? vectors + static_cast<long>(k) * g.taps * W : sum + static_cast<long>(k) * g.taps);
                 k += filters;
             }
             if (!dx) continue;
@@ -223,18 +289,7 @@ EXPORT void conv_backward(int threads, const Geometry* plan, int N, const float*
             else
                 input_gradient_carefully(g, dz, weight, tile, out);
         }
+        if (few) add_lanes(weights, vectors, sum);
     });
-    if (dbias)
-        for (int k = 0; k < g.K; k++) {
-            Floats sum{};
-            for (int part = 0; part < parts; part++) sum += load(sums + part * partial + weights + static_cast<long>(k) * W);
-            dbias[k] = total(sum);
-        }
-    if (dweight)
-        parallel(weights * parts < BLOCK ? 1 : threads, (weights + 1023) / 1024, [&](long block, int) {
-            const long end = (block + 1) * 1024 < weights ? (block + 1) * 1024 : weights;
-            for (long i = block * 1024; i < end; i++) dweight[i] = sums[i];
-            for (int part = 1; part < parts; part++)
-                for (long i = block * 1024; i < end; i++) dweight[i] += sums[part * partial + i];
-        });
+    add_chunks(threads, g, parts, sums, dweight, dbias);
 }

@@ -127,7 +127,7 @@ static void split(const Geometry& g, const float* x, float* phases) {
                 if (last >= w.cells) last = w.cells - 1;
                 const float* from = row + t - w.before;
                 if (w.step == 1)
-                    for (int j = first; j <= last; j++) to[j] = from[j];
+                    copy_row(from + first, to + first, last + 1 - first);
                 else if (w.step == 2)
                     for (int j = first; j <= last; j++) to[j] = from[2 * j];
                 else
@@ -155,7 +155,7 @@ static void join(const Geometry& g, const float* phases, float* x) {
             if (last >= w.cells) last = w.cells - 1;
             float* to = row + t - w.before;
             if (w.step == 1)
-                for (int j = first; j <= last; j++) to[j] = from[j];
+                copy_row(from + first, to + first, last + 1 - first);
             else if (w.step == 2)
                 for (int j = first; j <= last; j++) to[2 * j] = from[j];
             else

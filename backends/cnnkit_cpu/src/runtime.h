@@ -1,9 +1,7 @@
-// The library's own affairs: which instruction set and compiler it has, threads, and what it does before a fork.
+// The library's own affairs: which instruction set and compiler it has, and how work is shared among threads.
 #pragma once
 
-#include <omp.h>
-
-#include "vector.h"
+#include "threads.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -17,8 +15,14 @@ EXPORT const char* cpu_compiler() { return COMPILER; }
 
 EXPORT int cpu_width() { return BYTES; }
 
-// OMP_NUM_THREADS, or one for each core.
-EXPORT int cpu_threads() { return omp_get_max_threads(); }
+// OMP_NUM_THREADS, or one for each processor that the process may use.
+EXPORT int cpu_threads() {
+    const char* wanted = std::getenv("OMP_NUM_THREADS");
+    const long count = wanted ? std::strtol(wanted, nullptr, 10) : 0;
+    if (count >= 1) return static_cast<int>(count < MOST_THREADS ? count : MOST_THREADS);
+    const unsigned there = std::thread::hardware_concurrency();
+    return there ? static_cast<int>(there) : 1;
+}
 
 // The widest instruction set that this processor and its operating system have: 2 AVX-512, 1 AVX2 with FMA, 0 the baseline.
 EXPORT int cpu_level() {
@@ -34,11 +38,15 @@ EXPORT int cpu_level() {
 #endif
 }
 
-// Give the pool's threads back: a forked child has none of them, and would wait for them for ever.
-EXPORT void cpu_pause() {
-#if _OPENMP >= 201811 || (defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 9)
-    omp_pause_resource_all(omp_pause_soft);
-#endif
+static std::atomic<Team*> team{nullptr};  // never deleted: its threads outlive everything
+
+// After a fork: the child has none of the threads.
+EXPORT void cpu_forked() { team = nullptr; }
+
+static Team& the_team() {
+    Team *there = team.load(), *mine = nullptr;
+    if (!there && !team.compare_exchange_strong(there, mine = new Team)) delete mine;
+    return *team.load();
 }
 
 // Run task(i, thread) for i = 0 ... count - 1, in any order and on any thread: a result must not depend on either.
@@ -48,6 +56,11 @@ static void parallel(int threads, long count, Task task) {
         for (long i = 0; i < count; i++) task(i, 0);
         return;
     }
-#pragma omp parallel for schedule(dynamic, 1) num_threads(static_cast<int>(count < threads ? count : threads))
-    for (long i = 0; i < count; i++) task(i, omp_get_thread_num());
+    the_team().run(threads, count, [](void* it, long i, int thread) { (*static_cast<Task*>(it))(i, thread); }, &task);
 }
+
+// Says once for each thread that it is there for the first time: its scratch is cleared by itself, into its own cache.
+struct Ready {
+    bool seen[MOST_THREADS] = {};
+    bool first(int thread) { return !std::exchange(seen[thread], true); }
+};

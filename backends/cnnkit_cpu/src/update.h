@@ -21,6 +21,22 @@ static void over_arrays(int threads, long arrays, const long* sizes, Task task) 
     });
 }
 
+INLINE Floats root(Floats v) {
+    for (int l = 0; l < W; l++) v[l] = std::sqrt(v[l]);
+    return v;
+}
+
+// Run step(at, n) over the vectors from `at` to `end`, n being the numbers that are left, at least one: read them with `some`,
+// write them with `put`. (The compiler does not make vectors of loops over arrays that might overlap.)
+template <class Step>
+INLINE void over_vectors(long at, long end, Step step) {
+    for (; at + W <= end; at += W) step(at, W);
+    if (at < end) step(at, static_cast<int>(end - at));
+}
+
+INLINE Floats some(const float* p, int n) { return n >= W ? load(p) : load_part(p, n); }
+INLINE void put(float* p, Floats v, int n) { n >= W ? store(p, v) : store_part(p, v, n); }
+
 // Stochastic gradient descent: new[i] from params[i] and grads[i]; buffers[i], written, or null without momentum; `first`
 // says of each buffer that it is not filled yet. take = 1 - dampening, rounded once.
 EXPORT void sgd(int threads, long arrays, const long* sizes, const float* const* params, const float* const* grads,
@@ -29,22 +45,20 @@ EXPORT void sgd(int threads, long arrays, const long* sizes, const float* const*
     over_arrays(threads, arrays, sizes, [&](long i, long at, long end) {
         const float *p = params[i], *g = grads[i];
         float *b = buffers ? buffers[i] : nullptr, *to = out[i];
-        const float sign = maximize ? -1.0f : 1.0f;
-        if (!b) {
-            for (; at < end; at++) to[at] = p[at] - lr * (sign * g[at] + (weight_decay != 0 ? weight_decay * p[at] : 0.0f));
-        } else if (first[i]) {
-            for (; at < end; at++) {
-                float d = sign * g[at] + (weight_decay != 0 ? weight_decay * p[at] : 0.0f);
-                b[at] = d;
-                to[at] = p[at] - lr * (nesterov ? d + momentum * d : d);
+        const bool filled = b && !first[i], decays = weight_decay != 0;
+        const Floats sign = splat(maximize ? -1.0f : 1.0f), decay = splat(weight_decay), rate = splat(lr), keep = splat(momentum),
+                     part = splat(take);
+        over_vectors(at, end, [&](long at, int n) {
+            const Floats now = some(p + at, n);
+            Floats d = sign * some(g + at, n), step = d;
+            if (decays) step = d = d + decay * now;
+            if (b) {
+                step = filled ? keep * some(b + at, n) + part * d : d;
+                put(b + at, step, n);
+                if (nesterov) step = d + keep * step;
             }
-        } else {
-            for (; at < end; at++) {
-                float d = sign * g[at] + (weight_decay != 0 ? weight_decay * p[at] : 0.0f), m = momentum * b[at] + take * d;
-                b[at] = m;
-                to[at] = p[at] - lr * (nesterov ? d + momentum * m : m);
-            }
-        }
+            put(to + at, now - rate * step, n);
+        });
     });
 }
 
@@ -56,14 +70,23 @@ EXPORT void adam(int threads, long arrays, const long* sizes, const float* const
     over_arrays(threads, arrays, sizes, [&](long i, long at, long end) {
         const float *p = params[i], *g = grads[i];
         float *m = means[i], *v = squares[i], *most = largest ? largest[i] : nullptr, *to = out[i];
-        const float sign = maximize ? -1.0f : 1.0f, rate = rates[2 * i], eps = rates[2 * i + 1];
-        for (; at < end; at++) {
-            const float d = sign * g[at] + (weight_decay != 0 ? weight_decay * p[at] : 0.0f);
-            m[at] = beta1 * m[at] + left1 * d;
-            v[at] = beta2 * v[at] + left2 * (d * d);
-            float square = v[at];
-            if (most) square = most[at] = most[at] > square || most[at] != most[at] ? most[at] : square;
-            to[at] = p[at] * shrink - rate * (m[at] / (std::sqrt(square) + eps));
-        }
+        const bool decays = weight_decay != 0;
+        const Floats sign = splat(maximize ? -1.0f : 1.0f), decay = splat(weight_decay), rate = splat(rates[2 * i]),
+                     eps = splat(rates[2 * i + 1]), keep1 = splat(beta1), keep2 = splat(beta2), take1 = splat(left1),
+                     take2 = splat(left2), less = splat(shrink);
+        over_vectors(at, end, [&](long at, int n) {
+            const Floats now = some(p + at, n);
+            Floats d = sign * some(g + at, n);
+            if (decays) d += decay * now;
+            const Floats mean = keep1 * some(m + at, n) + take1 * d;
+            Floats square = keep2 * some(v + at, n) + take2 * (d * d);
+            put(m + at, mean, n), put(v + at, square, n);
+            if (most) {
+                const Floats before = some(most + at, n);
+                square = choose((before > square) | (before != before), before, square);
+                put(most + at, square, n);
+            }
+            put(to + at, now * less - rate * (mean / (root(square) + eps)), n);
+        });
     });
 }

@@ -1,0 +1,40 @@
+"""Our own threads: every task once, however many there are, and a process that is busy beside us does not hold us up."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from cnnkit_cpu import library
+from cnnkit_cpu.library import address
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7, 40])
+def test_every_task_is_done_once(threads):
+    before = np.arange(1_000_000, dtype=np.float32) - 500_000
+    for _ in range(20):
+        after = np.full_like(before, np.nan)
+        library.active.relu_forward(threads, before.size, address(before), address(after))
+        np.testing.assert_array_equal(after, np.maximum(before, 0))
+
+
+BOUND = """
+import os, numpy as np
+from cnnkit_cpu import library
+from cnnkit_cpu.library import address
+a = np.ones(1_000_000, np.float32)
+library.active.relu_forward(2, a.size, address(a), address(a))
+print([len(os.sched_getaffinity(int(t))) for t in os.listdir("/proc/self/task")])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are bound on Linux only")
+@pytest.mark.parametrize(("value", "bound"), [("true", True), ("close", True), ("false", False), ("", False)])
+def test_threads_are_bound_where_the_environment_says_so(value, bound):
+    environment = {"OMP_PROC_BIND": value, "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", BOUND], env=environment, capture_output=True, text=True, check=True)
+    counts = json.loads(done.stdout)
+    assert len(counts) == 2
+    assert (counts == [1, 1]) == (bound or os.cpu_count() == 1)
