@@ -19,7 +19,11 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 class Libraries(build_ext):
-    """Plain libraries: no Python module to export, and a file name without Python's version."""
+    """Plain libraries, built side by side: no Python module to export, and a file name without Python's version."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or True  # one compiler for each processor
 
     def get_export_symbols(self, ext):
         return []
