@@ -53,6 +53,15 @@ def test_the_kernel_of_the_cpu_table_is_what_makes_them(monkeypatch):
         assert next(iter(DataLoader(data, 4)))[0].shape == (4, 3, 6, 7)
 
 
+@pytest.mark.parametrize("backend_here", ["numpy", "cpu"])
+def test_each_channel_has_values_of_its_own(backend_here):
+    transform = Compose([ToTensor(), Normalize((0.1, 0.5, 0.9), (1, 2, 3))])
+    with cnnkit.use(backend_here):
+        x, _ = next(iter(DataLoader(ArrayDataset(STORED["colour"], np.arange(11), transform=transform), 11)))
+    exact = (STORED["colour"] / 255 - np.array([0.1, 0.5, 0.9])[:, None, None]) / np.array([1.0, 2, 3])[:, None, None]
+    np.testing.assert_allclose(x.numpy(), exact, rtol=1e-5, atol=1e-6)
+
+
 def test_a_table_without_such_a_kernel_or_that_declines_is_no_obstacle():
     values = np.zeros((1, 256), np.float32)
     with cnnkit.use("numpy"):
