@@ -47,7 +47,7 @@ class Adam(Optimizer):
     >>> optimizer = Adam([p], lr=0.5)
     >>> (p * p).sum().backward()
     >>> optimizer.step()
-    >>> p.tolist()
+    >>> [round(value, 6) for value in p.tolist()]
     [0.5, 1.5]
     """
 

@@ -119,7 +119,7 @@ INLINE void tile_at(const float* image, const float* zeros, int h0, int w0, int 
 
 // Call with whole vectors of channels, then with what is left: run(c, read, write) for vectors from channel c on.
 template <class Run>
-INLINE void over_vectors(int channels, Run run) {
+INLINE void over_channel_vectors(int channels, Run run) {
     int c = 0;
     for (; c + W <= channels; c += W) run(c, [](const float* p) { return load(p); }, [](float* p, Floats v) { store(p, v); });
     if (const int left = channels - c; left)
@@ -136,7 +136,7 @@ static void transform_image(const float* x, const float* zeros, const Tiles& til
         const int place = static_cast<int>(t % tiles.each);
         tile_at<A>(x + t / tiles.each * height * width * channels, zeros, place / tiles.across * M - top, place % tiles.across * M - left,
                    height, width, channels, at);
-        over_vectors(channels, [&](int c, auto read, auto) {
+        over_channel_vectors(channels, [&](int c, auto read, auto) {
             Floats half[A * A];
             for (int j = 0; j < A; j++) {
                 Floats column[A];
@@ -162,7 +162,7 @@ static void transform_result_back(const float* dy, const float* zeros, const Til
         const int place = static_cast<int>(t % tiles.each);
         tile_at<M>(dy + t / tiles.each * height * width * channels, zeros, place / tiles.across * M, place % tiles.across * M, height, width,
                    channels, at);
-        over_vectors(channels, [&](int c, auto read, auto) {
+        over_channel_vectors(channels, [&](int c, auto read, auto) {
             Floats half[A * M];
             for (int j = 0; j < M; j++) {
                 Floats column[M];
@@ -208,7 +208,7 @@ static void transform_result(const float* products, const Tiles& tiles, long fir
         const int place = static_cast<int>(t % tiles.each), p0 = place / tiles.across * M, q0 = place % tiles.across * M;
         const int down = height - p0 < M ? height - p0 : M, right = width - q0 < M ? width - q0 : M;
         float* image = y + t / tiles.each * height * width * filters + (static_cast<long>(p0) * width + q0) * filters + k0;
-        over_vectors(columns, [&](int k, auto read, auto write) {
+        over_channel_vectors(columns, [&](int k, auto read, auto write) {
             Floats half[M * A];
             for (int j = 0; j < A; j++) {
                 Floats column[A];
