@@ -1,4 +1,6 @@
-"""Which backends are timed: numpy, cupy where there is a GPU, and those that CNNKIT_BENCH_BACKENDS names, with commas."""
+"""Which backends are timed: cpu (NumPy with C++ kernels), numpy without them, cupy where there is a GPU, and those that
+CNNKIT_BENCH_BACKENDS names, with commas.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import os
 import cnnkit
 
 ASKED = filter(None, map(str.strip, os.environ.get("CNNKIT_BENCH_BACKENDS", "").split(",")))
-BACKENDS = list(dict.fromkeys(["numpy", "cupy", *ASKED]))
+BACKENDS = list(dict.fromkeys(["cpu", "numpy", "cupy", *ASKED]))
 
 
 def use(backend: str) -> cnnkit.backends.Backend:

@@ -1,0 +1,32 @@
+"""Latency: one image through a network that is not trained."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import cnnkit
+
+from .here import BACKENDS, use
+from .networks import network
+from .training import BATCHES
+
+
+class Latency:
+    """One image at a time, in `eval` mode and without a tape."""
+
+    params = [BACKENDS, list(BATCHES)]
+    param_names = ["backend", "network"]
+
+    def setup(self, backend, name):
+        self.here = use(backend)
+        self.model, shape = network(name)
+        self.model.eval()
+        self.x = cnnkit.tensor(np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32))
+
+    def teardown(self, backend, name):
+        cnnkit.use(None)
+
+    def time_one_image(self, backend, name):
+        with cnnkit.no_grad():
+            self.model(self.x)
+        self.here.synchronize()
