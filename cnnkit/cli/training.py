@@ -30,7 +30,8 @@ SHARE = 0.2  # of the images that is held out where the data have no test part
 
 def train(
     context: typer.Context,
-    data: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, a folder of class folders, or an .npz file.")],
+    data: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, cifar10, cifar100, a folder of class folders, or "
+                                            "an .npz file.")],
     model: Annotated[str, typer.Option(help="CommonCNN, or another name of cnnkit.models.")] = "CommonCNN",
     epochs: Annotated[int | None, typer.Option(min=0, help=f"Times to go through the data; 30 for digits, else {OTHER_EPOCHS}.",
                                                show_default=False)] = None,
