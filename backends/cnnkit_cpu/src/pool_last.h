@@ -39,7 +39,9 @@ EXPORT void max_last_forward(int threads, const Window* plan, long N, const floa
                 if (won) write_won(won + to + c, which);
             };
             int c = 0;
-            for (; c + W <= g.C; c += W) run(c, load, store, store_bytes);
+            for (; c + W <= g.C; c += W)
+                run(c, [](const float* at) { return load(at); }, [](float* at, Floats v) { store(at, v); },
+                    [](uint8_t* at, Ints v) { store_bytes(at, v); });
             if (const int left = g.C - c; left)
                 run(c, [=](const float* at) { return load_part(at, left); }, [=](float* at, Floats v) { store_part(at, v, left); },
                     [=](uint8_t* at, Ints v) {

