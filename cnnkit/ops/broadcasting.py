@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnnkit.backends import namespace_of
 
 Array = Any
 
 
+class _Shaped(NamedTuple):
+    shape: tuple[int, ...]
+    dtype: Any
+
+
 def unbroadcast(dy: Array, like: Array) -> Array:
-    """Sum a gradient over the axes that broadcasting added or stretched, back to the shape of `like`."""
+    """Sum a gradient over the axes that broadcasting added or stretched, back to the shape and dtype of `like`."""
     shape = tuple(like.shape)
+    if dy.dtype != like.dtype:  # the other operand's was wider
+        return namespace_of(dy).astype(unbroadcast(dy, _Shaped(shape, dy.dtype)), like.dtype)
     if tuple(dy.shape) == shape:
         return dy
     xp = namespace_of(dy)

@@ -34,11 +34,10 @@ EXPORT void norm_last_statistics(int threads, long pixels, long C, const float* 
         float *sum = sums + span * C, *square = squares + span * C;
         over_channels(C, [&](long c, auto vectors) {
             constexpr int V = decltype(vectors)::value;
-            Floats a[V]{}, b[V]{};
+            Floats a[V]{}, b[V]{}, m[V];  // about the first row: the mean of a constant is exact
             for (long i = 0; i < rows; i++)
-                for (int v = 0; v < V; v++) a[v] += load(from + i * C + c + v * W);
-            Floats m[V];
-            for (int v = 0; v < V; v++) m[v] = a[v] * splat(1.0f / rows);
+                for (int v = 0; v < V; v++) a[v] += load(from + i * C + c + v * W) - load(from + c + v * W);
+            for (int v = 0; v < V; v++) m[v] = load(from + c + v * W) + a[v] * splat(1.0f / rows);
             for (long i = 0; i < rows; i++)
                 for (int v = 0; v < V; v++) {
                     const Floats d = load(from + i * C + c + v * W) - m[v];
@@ -47,8 +46,8 @@ EXPORT void norm_last_statistics(int threads, long pixels, long C, const float* 
             for (int v = 0; v < V; v++) store(sum + c + v * W, m[v]), store(square + c + v * W, b[v]);
         }, [&](long c) {
             float a = 0, b = 0;
-            for (long i = 0; i < rows; i++) a += from[i * C + c];
-            a *= 1.0f / rows;
+            for (long i = 0; i < rows; i++) a += from[i * C + c] - from[c];
+            a = from[c] + a * (1.0f / rows);
             for (long i = 0; i < rows; i++) b += (from[i * C + c] - a) * (from[i * C + c] - a);
             sum[c] = a, square[c] = b;
         });

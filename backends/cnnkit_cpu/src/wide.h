@@ -31,6 +31,7 @@ struct Frame {
     void fill(const float* x, int height, int width, int channels, float* to) const {
         const int down = rows - before_h < height ? rows - before_h : height;
         const int right = columns - before_w < width ? columns - before_w : width;
+        if (right <= 0) return;  // nothing of the image is read
         for (int h = 0; h < down; h++)
             std::memcpy(to + (static_cast<long>(h + before_h) * columns + before_w) * channels, x + static_cast<long>(h) * width * channels,
                         static_cast<size_t>(right) * channels * sizeof(float));
@@ -103,6 +104,7 @@ static bool run_passes(int threads, std::vector<Pass>& passes, const Frame& fram
 
 static long passes_room(const std::vector<Pass>& passes, const Frame& frame, int threads, int channels) {
     long floats = 2 * LINE_FLOATS;
+    if (passes.empty()) return floats;
     for (const Pass& pass : passes) floats += pass.packing.floats();
     const int pixels = static_cast<int>(passes[0].in.size());
     return floats + threads * frame.floats(channels) * (pixels >= 128 ? 1 : 128 / pixels + 1);
@@ -204,6 +206,7 @@ EXPORT int wide_input(int threads, const Wide* g, int N, const float* dy, const 
     std::vector<Pass> passes = input_passes(*g, frame, empty);
     const long image = static_cast<long>(g->pixels()) * g->C;
     if (empty) std::memset(dx, 0, N * image * sizeof(float));
+    if (passes.empty()) return true;
     return run_passes(threads, passes, frame, N, dy, g->P, g->Q, g->K, weight, nullptr, false, dx, image, room);
 }
 

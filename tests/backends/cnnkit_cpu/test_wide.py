@@ -225,3 +225,65 @@ def test_plans_are_kept_for_each_precision_and_algorithm():
 def test_an_unknown_algorithm_is_refused():
     with pytest.raises(ValueError, match=r"no algorithm 'fft'; there are flat, product"), choice.algorithm("fft"):
         pass
+
+
+def compared(x, weight, conv, needs=(True, True, False), name=None, spoil=None):
+    """Result and gradients of the kernel and of the generic op in float64."""
+    rng = np.random.default_rng(6)
+    a, w = (rng.standard_normal(s, dtype=np.float32) for s in (x, weight))
+    with choice.algorithm(name):
+        (y,), back = OPS["conv2d"](a, w, None, needs=needs, **conv)
+        dy = rng.standard_normal(y.shape, dtype=np.float32)
+        if spoil is not None:
+            dy[0, 0, 0, 0] = spoil
+        with np.errstate(invalid="ignore"):
+            got = y, *back(dy)
+    (z,), back64 = OPS["conv2d"](a.astype(np.float64), w.astype(np.float64), None, needs=needs, **conv)
+    with np.errstate(invalid="ignore"):
+        return got, (z, *back64(dy.astype(np.float64)))
+
+
+@pytest.mark.parametrize(("x", "weight", "stride", "padding"), [
+    ((2, 32, 1, 1), (32, 32, 1, 1), (2, 2), ((1, 1), (1, 1))), ((2, 32, 1, 5), (32, 32, 1, 1), (2, 2), ((1, 1), (1, 1))),
+    ((2, 32, 3, 1), (32, 32, 1, 1), (1, 10), ((0, 0), (3, 3))), ((2, 32, 3, 4), (32, 32, 1, 3), (1, 20), ((0, 0), (9, 9))),
+    ((4, 32, 20, 1), (32, 32, 1, 1), (1, 10), ((0, 0), (3, 0))), ((2, 40, 7, 2), (48, 40, 2, 3), (4, 4), ((1, 3), (4, 0)))])
+def test_images_that_taps_do_not_reach(forced, x, weight, stride, padding):
+    close(*compared(x, weight, {"stride": stride, "padding": padding, "dilation": (1, 1), "groups": 1}))
+
+
+def test_nan_in_a_gradient_where_the_flat_loops_do_not_serve():
+    conv = {"stride": (32, 32), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+    got, wanted = compared((1, 3, 224, 224), (768, 3, 32, 32), conv, (False, True, False), spoil=np.nan)
+    assert np.array_equal(np.isnan(got[2]), np.isnan(wanted[2]))
+    assert np.isnan(got[2]).sum() == 3 * 32 * 32
+
+
+@pytest.mark.parametrize("needs", [(True, False, False), (False, True, False)])
+def test_infinity_in_a_gradient_of_one_input(needs):
+    conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
+    got, wanted = compared((2, 32, 6, 6), (40, 32, 3, 3), conv, needs, spoil=np.inf)
+    for a, b in zip(got[1:], wanted[1:]):
+        assert (a is None) == (b is None)
+        assert a is None or np.array_equal(np.isfinite(a), np.isfinite(b))
+
+
+@pytest.mark.parametrize("value", [3.3, 100.1, 10000.1])
+def test_constant_channels_are_normalised_to_nothing(forced, value):
+    x = layout.last(np.full((64, 33, 8, 8), value, np.float32))
+    (y, *_), _ = OPS["batch_norm"](x, None, None, None, None, needs=(True,) + (False,) * 4, training=True, momentum=0.1, eps=1e-5)
+    assert np.abs(y).max() == 0
+
+
+def test_room_is_kept_for_the_threads_that_it_was_made_for():
+    plan = library.active.plans
+    plan.clear()
+    x, w = np.ones((2, 32, 8, 8), np.float32), np.ones((32, 32, 3, 3), np.float32)
+    before = backends.get_num_threads()
+    conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
+    sizes = {}
+    for threads in (1, 8):
+        backends.set_num_threads(threads)
+        OPS["conv2d"](x, w, None, needs=(False,) * 3, **conv)
+        sizes[threads] = next(iter(plan.values()))._rooms["forward", threads]
+    backends.set_num_threads(before)
+    assert sizes[8] > sizes[1]
