@@ -25,6 +25,7 @@ class precision:
     pass keeps to the level of its forward pass. "strict" turns Winograd's algorithm off, which the C++ kernels take for 3x3
     convolutions with many channels: measured against float64, its results are off by 1e-6 to 6e-6 of their root mean square,
     and by 1e-7 to 1e-6 without it (``python asv_benchmarks/benchmarks/precision.py``). Both are float32.
+    A number that is very large beside its neighbours costs them more digits there: the error is relative to the tile's largest.
 
     Parameters
     ----------
