@@ -36,8 +36,16 @@ def train(case: dict[str, Any]) -> Callable[[], None]:
     return step
 
 
+def in_order_of(result: cnnkit.Tensor, array: np.ndarray) -> cnnkit.Tensor:
+    """`array` with its axes in memory as those of `result` are: what a layer before or after this one would hand over."""
+    order = np.argsort([-stride for stride in result.detach().numpy().strides], kind="stable")
+    return cnnkit.tensor(np.ascontiguousarray(array.transpose(order)).transpose(np.argsort(order)))
+
+
 def one_op(function: Callable[..., cnnkit.Tensor], inputs: tuple, which: int | None) -> Callable[[], None]:
     """An op's forward without a tape, or its gradient with respect to the input number `which`."""
+    with cnnkit.no_grad():
+        inputs = (in_order_of(function(*inputs), inputs[0].numpy()), *inputs[1:])
     if which is None:
         def forward() -> None:
             with cnnkit.no_grad():
@@ -45,7 +53,7 @@ def one_op(function: Callable[..., cnnkit.Tensor], inputs: tuple, which: int | N
         return forward
     leaf = inputs[which].requires_grad_()
     y = function(*inputs)
-    dy = cnnkit.tensor(np.random.default_rng(1).standard_normal(y.shape, dtype=np.float32))
+    dy = in_order_of(y, np.random.default_rng(1).standard_normal(y.shape, dtype=np.float32))
 
     def backward() -> None:
         leaf.grad = None
