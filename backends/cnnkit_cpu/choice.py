@@ -11,6 +11,7 @@ The unit of cost is one multiply-add of a vector of 16 numbers. What the transfo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,9 +20,15 @@ from cnnkit.shapes import conv2d_output_shape
 
 FLAT, PRODUCT, WINOGRAD2, WINOGRAD4 = "flat", "product", "winograd2", "winograd4"
 SIDES = {WINOGRAD2: 2, WINOGRAD4: 4}  # of the tile of results
+TRANSFORM = {2: 12, 4: 22}  # what it costs to transform one number of a tile, by the side
+BOTH = 60  # ... for the filters' gradient, where both sides of the products are as large as the images
 NAMES = (FLAT, PRODUCT, WINOGRAD2, WINOGRAD4)
 LANES = 16
-MANY = 32  # channels and filters from which they are worth a vector each; below, vectors of pixels are faster, and pool at once
+MANY = 32  # channels and filters from which vectors of them are always faster than vectors of pixels, which pool at once
+TAPS = 24  # numbers that a filter of few channels needs, for its product with an image not to wait for the image
+FLAT_FACTORS = 1.1, 1.25, 1.35  # what a multiply-add of the flat loops costs, forward and for either gradient
+NEIGHBOURS = 1.1  # what channels last may cost more: the layers around are better off with them
+COLOURS = 4  # channels of an image, at most
 
 forced: str | None = None  # what `algorithm` says
 
@@ -36,10 +43,10 @@ def _product(pixels: int, depth: int, columns: int) -> float:
     return pixels * depth * ceil_div(columns, LANES)
 
 
-def _winograd(side: int, tiles: int, depth: int, columns: int) -> float:
+def _winograd(side: int, tiles: int, depth: int, columns: int, transform: int) -> float:
     """The products, and the transforms of images, results and filters."""
     area, into, out = (side + 2) ** 2, ceil_div(depth, LANES), ceil_div(columns, LANES)
-    return area * (tiles * depth * out * 1.15 + tiles * (into + out) * 9 + depth * out * 8)
+    return area * (tiles * depth * out * 1.15 + tiles * (into + out) * transform + depth * out * 8)
 
 
 def costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> tuple[dict[str, float], ...]:
@@ -54,8 +61,9 @@ def costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> tup
     if (R, S) == (3, 3) and tuple(conv["stride"]) == tuple(conv["dilation"]) == (1, 1) and top <= 2 and left <= 2:
         for name, side in SIDES.items():
             tiles = N * ceil_div(P, side) * ceil_div(Q, side)
-            forward[name] = filters[name] = _winograd(side, tiles, C, K)
-            back[name] = _winograd(side, N * ceil_div(H, side) * ceil_div(W, side), K, C)
+            forward[name] = _winograd(side, tiles, C, K, TRANSFORM[side])
+            back[name] = _winograd(side, N * ceil_div(H, side) * ceil_div(W, side), K, C, TRANSFORM[side])
+            filters[name] = _winograd(side, tiles, C, K, BOTH)
     return forward, back, filters
 
 
@@ -65,13 +73,18 @@ def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], poole
     flat loops take in.
     """
     K, C, R, S = weight
-    flat = K < MANY or (C < MANY and (pooled or K < 64 or C * R * S < 24))
-    if conv["groups"] != 1 or forced == FLAT or (forced is None and flat):
+    few = C < LANES and (C * R * S < TAPS or K % LANES != 0)
+    if conv["groups"] != 1 or forced == FLAT or (forced is None and min(C, K) < MANY and (pooled or K < LANES or few)):
         return FLAT, FLAT, FLAT
     found = costs(x, weight, shape, conv)
     if forced is not None:
         return tuple(forced if forced in of else PRODUCT for of in found)
-    return tuple(min((name for name in of if not (strict and name in SIDES)), key=of.__getitem__) for of in found)
+    best = tuple(min((name for name in of if not (strict and name in SIDES)), key=of.__getitem__) for of in found)
+    wanted = [of[name] for of, name in zip(found, best)]
+    flat = [_product(math.prod(shape) // K, C * R * S, LANES) * K / LANES * factor for factor in FLAT_FACTORS]
+    if C <= COLOURS:  # nobody asks for the gradient of an image
+        del wanted[1], flat[1]
+    return best if min(C, K) >= MANY or sum(wanted) < sum(flat) * NEIGHBOURS else (FLAT, FLAT, FLAT)
 
 
 def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | tuple = 0, dilation: int | tuple = 1,

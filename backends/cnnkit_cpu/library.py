@@ -45,6 +45,7 @@ SIGNATURES: dict[str, tuple[Any, tuple]] = {
     "winograd_filter_room": (L, (P, I, I, I)),
     "winograd_filter": (I, (I, P, I, I, P, P, P, P)),
     "to_channels_last": (None, (I, I, I, I, I, P, P, P, P)),
+    "from_channels_last": (None, (I, I, I, L, P, P)),
     "channel_totals_room": (L, (L, I)),
     "channel_totals": (None, (I, L, I, P, P, P)),
     "add_arrays": (None, (I, L, P, P, P)),

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit_cpu import library
 from cnnkit_cpu.library import address
 
 PAGE = 1 << 16    # bytes: blocks are multiples of it; what is smaller is cheap to allocate
@@ -123,5 +124,9 @@ def packed(array: np.ndarray) -> np.ndarray:
     if flags.c_contiguous and flags.aligned:
         return array
     copy = pool.empty(array.shape, array.dtype)
-    copy[...] = array
+    if array.ndim == 4 and array.dtype == FLOAT and flags.aligned and array.transpose(0, 2, 3, 1).flags.c_contiguous:
+        N, C, H, W = array.shape
+        library.active.from_channels_last(library.threads, N, C, H * W, address(array), address(copy))
+    else:
+        copy[...] = array
     return copy

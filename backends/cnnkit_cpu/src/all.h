@@ -5,6 +5,7 @@
 #include "conv.h"
 #include "conv_backward.h"
 #include "gemm.h"
+#include "layout.h"
 #include "loss.h"
 #include "norm.h"
 #include "norm_last.h"

@@ -25,24 +25,33 @@ static long spread_floats(const Geometry& g, bool all) {
     return static_cast<long>(g.windows) * (all ? g.K : DOT_FILTERS) * g.spread + SLACK;
 }
 
+// The same without pooling: row by row, 0 where y is not above 0; between the rows are zeros, and stay.
+static void spread_rows(const Geometry& g, const float* dy, const float* y, float* to, float* bias) {
+    const int Q = g.Q();
+    for (int p = 0; p < g.P(); p++, dy += Q) {
+        float* row = to + p * g.pitch;
+        if (!y) {
+            copy_row(dy, row, Q);
+            continue;
+        }
+        for (int q = 0; q < Q; q++) row[q] = y[q] <= 0 ? 0 : dy[q];
+        y += Q;
+    }
+    Floats sum = load(bias);
+    for (int i = 0; i < g.padded; i += W) sum += load(to + i);
+    store(bias, sum);
+}
+
 // dy of filter k of one image, spread over the windows: element `window` goes to `to + window * apart`. Adds up the bias.
 static void spread(const Geometry& g, int k, const float* dy, const float* y, const uint8_t* bytes, float* to, long apart,
                    float* row, float* bias) {
     const int P = g.P(), Q = g.Q();
     dy += static_cast<long>(k) * P * Q;
-    for (int p = 0; p < P; p++) {  // `row` has zeros between the rows
-        const float* from = dy + p * Q;
-        float* at = row + p * g.pitch;
-        if (!g.pool && g.relu) {
-            const float* result = y + (static_cast<long>(k) * P + p) * Q;
-            for (int q = 0; q < Q; q++) at[q] = result[q] <= 0 ? 0 : from[q];
-        } else {
-            copy_row(from, at, Q);
-        }
-    }
+    if (!g.pool) return spread_rows(g, dy, g.relu ? y + static_cast<long>(k) * P * Q : nullptr, to + g.margin, bias + static_cast<long>(k) * W);
+    for (int p = 0; p < P; p++) copy_row(dy + p * Q, row + p * g.pitch, Q);  // `row` has zeros between the rows
     Floats sum{};
     to += g.margin;
-    if (g.pool) bytes += static_cast<long>(k) * g.padded;
+    bytes += static_cast<long>(k) * g.padded;
     for (int i = 0; i < g.padded; i += W) {
         Floats d = load(row + i);
         if (g.pool == MAX_POOL) {
@@ -50,7 +59,7 @@ static void spread(const Geometry& g, int k, const float* dy, const float* y, co
             for (int window = 0; window < g.windows; window++)
                 store(to + window * apart + i, choose(byte == splat_int(window), d, Floats{}));
             sum += choose(byte == splat_int(STOPPED), Floats{}, d);
-        } else if (g.pool == AVG_POOL) {
+        } else {
             Ints byte = load_bytes(bytes + i);
             d *= splat(1.0f / g.windows);
             for (int window = 0; window < g.windows; window++) {
@@ -58,9 +67,6 @@ static void spread(const Geometry& g, int k, const float* dy, const float* y, co
                 store(to + window * apart + i, part);
                 sum += part;
             }
-        } else {
-            store(to + i, d);
-            sum += d;
         }
     }
     store(bias + static_cast<long>(k) * W, load(bias + static_cast<long>(k) * W) + sum);

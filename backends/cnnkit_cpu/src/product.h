@@ -55,10 +55,11 @@ struct Packing {
 // sum[i][v] += sum over taps and depth of a[row[i] + tap + d] * panel[...][v].
 template <int MR, int NV>
 INLINE void multiply(const float* a, const int* row, const int* taps, int count, int depth, const float* panel, Floats (&sum)[MR][NV]) {
+    const float* at[MR];
+    for (int i = 0; i < MR; i++) at[i] = a + row[i];
     for (int t = 0; t < count; t++) {
-        const float* at[MR];
-        for (int i = 0; i < MR; i++) at[i] = a + row[i] + taps[t];
-        for (long d = 0; d < depth; d++) {
+        const long end = static_cast<long>(taps[t]) + depth;
+        for (long d = taps[t]; d < end; d++) {
             Floats b[NV];
             for (int v = 0; v < NV; v++) b[v] = load(panel + v * W);
             panel += NV * W;
@@ -84,6 +85,18 @@ struct Result {
     bool relu;
 };
 
+// The sum of all vectors, in a tree: one after the other they would wait for each other.
+template <int MR, int NV>
+INLINE Floats sum_of(const Floats (*sum)[NV]) {
+    if constexpr (MR == 1) {
+        Floats all = sum[0][0];
+        for (int v = 1; v < NV; v++) all += sum[0][v];
+        return all;
+    } else {
+        return sum_of<MR / 2>(sum) + sum_of<MR - MR / 2>(sum + MR / 2);
+    }
+}
+
 // All rows times a panel. Adds 0 * result to `finite`: it stays 0 if all are.
 static void rows_times_panel(const Left& left, const float* panel, const Result& to, Floats& finite) {
     Floats seen = finite;
@@ -102,9 +115,9 @@ static void rows_times_panel(const Left& left, const float* panel, const Result&
                 for (int r = 0; r < MR; r++)
                     for (int v = 0; v < NV; v++) sum[r][v] = bias[v];
                 multiply<MR, NV>(left.a, left.row + i, left.taps, left.tap_count, left.depth, panel, sum);
+                seen += sum_of<MR>(sum) * splat(0.0f);
                 for (int r = 0; r < MR; r++)
                     for (int v = 0; v < NV; v++) {
-                        seen += sum[r][v] * splat(0.0f);
                         const Floats result = to.relu ? choose(sum[r][v] <= Floats{}, Floats{}, sum[r][v]) : sum[r][v];
                         float* at = to.y + to.row[i + r] + v * W;
                         const int rest = to.columns - v * W;

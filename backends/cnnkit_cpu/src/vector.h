@@ -40,15 +40,23 @@ INLINE Floats choose(Ints mask, Floats a, Floats b) { return mask ? a : b; }
 
 // The first n < W floats, and zeros; memory beyond them is not touched.
 INLINE Floats load_part(const float* p, int n) {
+#if defined(__AVX512F__)
+    return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+#else
     Floats v{};
     for (int i = 0; i < W; i++)
         if (i < n) v[i] = p[i];
     return v;
+#endif
 }
 
 INLINE void store_part(float* p, Floats v, int n) {
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
+#else
     for (int i = 0; i < W; i++)
         if (i < n) p[i] = v[i];
+#endif
 }
 
 // One byte for each lane. g++ 12 makes 25 to 70 instructions of __builtin_convertvector here; these are the single ones.

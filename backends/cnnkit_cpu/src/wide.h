@@ -54,6 +54,12 @@ struct Pass {
     }
 };
 
+// Pixels of a large image whose channels stay in the cache together, in whole blocks of rows.
+static int pixel_block(int depth) {
+    const int pixels = (1 << 15) / depth;
+    return (pixels < 8 * ROWS ? 8 * ROWS : pixels) / ROWS * ROWS;
+}
+
 // Pack the passes' filters into room, and run them over all images; a task takes some images, or some panels of one.
 static bool run_passes(int threads, std::vector<Pass>& passes, const Frame& frame, int N, const float* x, int height, int width,
                        int channels, const float* weight, const float* bias, bool relu, float* y, long result, float* room) {
@@ -87,16 +93,20 @@ static bool run_passes(int threads, std::vector<Pass>& passes, const Frame& fram
         if (framed)
             for (int n = 0; n < some; n++) frame.fill(x + (first + n) * image, height, width, channels, frames + n * frame_floats);
         Floats finite{};
-        for (const Pass& pass : passes)
-            for (int panel = count * part / parts; panel < count * (part + 1) / parts; panel++)
-                for (int n = 0; n < some; n++) {
-                    const int k = panel * PANEL, left = columns - k < PANEL ? columns - k : PANEL;
-                    const float* a = framed ? frames + n * frame_floats : x + (first + n) * image;
-                    rows_times_panel(Left{a, pass.in.data(), pass.taps.data(), static_cast<int>(pass.in.size()),
-                                          static_cast<int>(pass.taps.size()), pass.depth},
-                                     pass.packed + panel * pass.packing.panel_floats(),
-                                     Result{y + (first + n) * result + k, pass.out.data(), left, bias ? bias + k : nullptr, relu}, finite);
-                }
+        for (const Pass& pass : passes) {
+            const int count_in = static_cast<int>(pass.in.size());
+            const int block = some > 1 ? count_in : pixel_block(pass.depth);  // one after the other, so that all panels find it in the cache
+            for (int i = 0; i < count_in; i += block)
+                for (int panel = count * part / parts; panel < count * (part + 1) / parts; panel++)
+                    for (int n = 0; n < some; n++) {
+                        const int k = panel * PANEL, left = columns - k < PANEL ? columns - k : PANEL;
+                        const float* a = framed ? frames + n * frame_floats : x + (first + n) * image;
+                        rows_times_panel(Left{a, pass.in.data() + i, pass.taps.data(), count_in - i < block ? count_in - i : block,
+                                              static_cast<int>(pass.taps.size()), pass.depth},
+                                         pass.packed + panel * pass.packing.panel_floats(),
+                                         Result{y + (first + n) * result + k, pass.out.data() + i, left, bias ? bias + k : nullptr, relu}, finite);
+                    }
+        }
         if (!all_zero(finite)) bad = true;
     });
     return !bad;
@@ -210,8 +220,14 @@ EXPORT int wide_input(int threads, const Wide* g, int N, const float* dy, const 
     return run_passes(threads, passes, frame, N, dy, g->P, g->Q, g->K, weight, nullptr, false, dx, image, room);
 }
 
-// The filters' gradient. A task takes a tap and some channels, over all pixels in blocks that stay in the cache.
-constexpr int GRADIENT_CHANNELS = 32;
+// The filters' gradient: for each tap and channel a sum over pixels of dy, in blocks of pixels that stay in the cache.
+//
+// Where the weights are few, a task takes some of the pixels and all weights, and what the tasks have found is added up; else
+// a task takes some weights and all pixels.
+constexpr int GRADIENT_CHANNELS = 32;        // of a task, where there are many weights
+constexpr long FEW_WEIGHTS = 1 << 18;        // sums of one task that stay in the cache
+constexpr int GRADIENT_PARTS = 8;            // tasks, where there are few weights
+constexpr int GRADIENT_PIXELS = 512;         // in a block
 
 static int padded_filters(int K) { return (K + W - 1) / W * W; }
 
@@ -224,63 +240,118 @@ static Run seen(int outputs, int stride, int offset, int length) {  // 0 <= p * 
     return {first, last < outputs ? last : outputs};
 }
 
-EXPORT long wide_weight_room(const Wide* g, int N) {
-    const long K = padded_filters(g->K);
-    return K * g->C * g->R * g->S + (K != g->K ? whole(static_cast<long>(N) * g->places() * K) : 0) + 2 * LINE_FLOATS;
-}
+struct Gradient {
+    const Wide& g;
+    bool runs, framed;  // the taps of a row are one run of channels, as in forward_passes; in images with zeros around
+    Frame frame;
+    int Kp, taps, depth, together, rows, downs, units, parts;
+    long weights, image, result;
+
+    Gradient(const Wide& plan, int N) : g(plan) {
+        forward_passes(g, frame);
+        runs = g.C < W && g.dilation_w == 1 && g.S > 1;
+        framed = runs && frame.needed(g.H, g.W);
+        Kp = padded_filters(g.K), taps = runs ? g.R : g.R * g.S, depth = runs ? g.S * g.C : g.C;
+        weights = static_cast<long>(taps) * depth * Kp;
+        image = framed ? frame.floats(g.C) : static_cast<long>(g.pixels()) * g.C, result = static_cast<long>(g.places()) * Kp;
+        together = g.places() >= 256 ? 1 : 256 / g.places();  // small images are added up together, and large ones in parts
+        rows = g.places() <= GRADIENT_PIXELS ? g.P : (GRADIENT_PIXELS / g.Q > 1 ? GRADIENT_PIXELS / g.Q : 1);
+        downs = (g.P + rows - 1) / rows, units = (N + together - 1) / together * downs;
+        parts = weights > FEW_WEIGHTS ? 1 : units < GRADIENT_PARTS ? units : GRADIENT_PARTS;
+    }
+
+    long room(int N) const {
+        return parts * weights + (Kp != g.K ? whole(N * result) : 0) + (framed ? whole(N * image) : 0) + 2 * LINE_FLOATS;
+    }
+
+    // Add to sums [channel][filter], from channel c0 to c1 of a tap, what the pixels of units u0 to u1 give.
+    void add(int N, const float* x, const float* dy, int tap, int c0, int c1, long u0, long u1, float* sums) const {
+        const int r = runs ? tap : tap / g.S, s = runs ? 0 : tap % g.S, pitch = framed ? frame.columns : g.W;
+        const int down = r * g.dilation_h - (framed ? 0 : g.top), right = s * g.dilation_w - (framed ? 0 : g.left);
+        const Run p_run = seen(g.P, g.stride_h, down, framed ? frame.rows : g.H);
+        const Run q_run = runs ? Run{0, g.Q} : seen(g.Q, g.stride_w, right, g.W);
+        for (long u = u0; u < u1; u++) {
+            const int n0 = static_cast<int>(u / downs) * together, n1 = n0 + together < N ? n0 + together : N;
+            const int row = static_cast<int>(u % downs) * rows, p0 = row < p_run.first ? p_run.first : row;
+            const int p1 = row + rows < p_run.last ? row + rows : p_run.last;
+            for (int k0 = 0; k0 < Kp; k0 += PANEL)
+                constant<COLUMNS>(vectors_of(Kp - k0), [&](auto vectors) {
+                    for (int c = c0; c < c1;) {
+                        const int take = even_share(c1 - c, ROWS);
+                        constant<ROWS>(take, [&](auto some) {
+                            constexpr int MR = decltype(some)::value, NV = decltype(vectors)::value;
+                            Floats sum[MR][NV];
+                            float* to = sums + static_cast<long>(c - c0) * Kp + k0;
+                            for (int i = 0; i < MR; i++)
+                                for (int v = 0; v < NV; v++) sum[i][v] = load(to + static_cast<long>(i) * Kp + v * W);
+                            for (int n = n0; n < n1; n++)
+                                for (int p = p0; p < p1; p++) {
+                                    const int h = p * g.stride_h + down, w = q_run.first * g.stride_w + right;
+                                    outer<MR, NV>(x + n * image + (static_cast<long>(h) * pitch + w) * g.C + c, static_cast<long>(g.stride_w) * g.C,
+                                                  dy + n * result + (static_cast<long>(p) * g.Q + q_run.first) * Kp + k0, Kp, q_run.last - q_run.first, sum);
+                                }
+                            for (int i = 0; i < MR; i++)
+                                for (int v = 0; v < NV; v++) store(to + static_cast<long>(i) * Kp + v * W, sum[i][v]);
+                        });
+                        c += take;
+                    }
+                });
+        }
+    }
+};
+
+EXPORT long wide_weight_room(const Wide* g, int N) { return Gradient(*g, N).room(N); }
 
 EXPORT int wide_weight(int threads, const Wide* plan, int N, const float* x, const float* dy, float* dweight, float* room) {
     const Wide& g = *plan;
-    const int Kp = padded_filters(g.K), area = g.R * g.S;
-    const long image = static_cast<long>(g.pixels()) * g.C, result = static_cast<long>(g.places()) * Kp;
-    float* sums = room;  // [tap][c][k]
-    room += static_cast<long>(Kp) * g.C * area;
+    const Gradient work(g, N);
+    const int Kp = work.Kp, area = g.R * g.S;
+    float* sums = room;  // [part][tap][c][k]
+    room += work.parts * work.weights;
     if (Kp != g.K) {  // whole vectors for each pixel
         parallel(threads, N, [&](long n, int) {
             for (int i = 0; i < g.places(); i++)
-                for (int k = 0; k < Kp; k++) room[n * result + static_cast<long>(i) * Kp + k] = k < g.K ? dy[(n * g.places() + i) * g.K + k] : 0;
+                for (int k = 0; k < Kp; k++) room[n * work.result + static_cast<long>(i) * Kp + k] = k < g.K ? dy[(n * g.places() + i) * g.K + k] : 0;
         });
         dy = room;
+        room += whole(N * work.result);
     }
-    const int blocks = (g.C + GRADIENT_CHANNELS - 1) / GRADIENT_CHANNELS;
-    const int together = g.places() >= 256 ? 1 : 256 / g.places();            // small images are added up together
-    const int rows = g.places() <= 512 ? g.P : (512 / g.Q > 1 ? 512 / g.Q : 1);  // and large ones in parts
+    if (work.framed) {
+        parallel(threads, N, [&](long n, int) {
+            std::memset(room + n * work.image, 0, work.image * sizeof(float));
+            work.frame.fill(x + n * g.pixels() * g.C, g.H, g.W, g.C, room + n * work.image);
+        });
+        x = room;
+    }
+    if (work.parts > 1) {
+        parallel(threads, work.parts, [&](long part, int) {
+            float* own = sums + part * work.weights;
+            std::memset(own, 0, work.weights * sizeof(float));
+            const long end = static_cast<long>(work.units) * (part + 1) / work.parts;
+            for (long u = static_cast<long>(work.units) * part / work.parts; u < end; u++)
+                for (int tap = 0; tap < work.taps; tap++)
+                    work.add(N, x, dy, tap, 0, work.depth, u, u + 1, own + static_cast<long>(tap) * work.depth * Kp);
+        });
+    } else {
+        const int blocks = (work.depth + GRADIENT_CHANNELS - 1) / GRADIENT_CHANNELS;
+        parallel(threads, static_cast<long>(work.taps) * blocks, [&](long task, int) {
+            const int tap = static_cast<int>(task / blocks), c0 = static_cast<int>(task % blocks) * GRADIENT_CHANNELS;
+            const int c1 = c0 + GRADIENT_CHANNELS < work.depth ? c0 + GRADIENT_CHANNELS : work.depth;
+            float* own = sums + (static_cast<long>(tap) * work.depth + c0) * Kp;
+            std::memset(own, 0, static_cast<size_t>(c1 - c0) * Kp * sizeof(float));
+            work.add(N, x, dy, tap, c0, c1, 0, work.units, own);
+        });
+    }
     std::atomic<bool> bad{false};
-    parallel(threads, static_cast<long>(area) * blocks, [&](long task, int) {
-        const int tap = static_cast<int>(task / blocks), c0 = static_cast<int>(task % blocks) * GRADIENT_CHANNELS;
-        const int channels = g.C - c0 < GRADIENT_CHANNELS ? g.C - c0 : GRADIENT_CHANNELS;
-        const int down = tap / g.S * g.dilation_h - g.top, right = tap % g.S * g.dilation_w - g.left;
-        const Run p_run = seen(g.P, g.stride_h, down, g.H), q_run = seen(g.Q, g.stride_w, right, g.W);
-        float* own = sums + (static_cast<long>(tap) * g.C + c0) * Kp;
-        std::memset(own, 0, static_cast<size_t>(channels) * Kp * sizeof(float));
-        for (int n0 = 0; n0 < N; n0 += together)
-            for (int p0 = p_run.first; p0 < p_run.last; p0 += rows) {
-                const int n1 = n0 + together < N ? n0 + together : N, p1 = p0 + rows < p_run.last ? p0 + rows : p_run.last;
-                for (int k0 = 0; k0 < Kp; k0 += PANEL)
-                    constant<COLUMNS>(vectors_of(Kp - k0), [&](auto vectors) {
-                        for (int c = 0; c < channels;) {
-                            const int take = even_share(channels - c, ROWS);
-                            constant<ROWS>(take, [&](auto some) {
-                                constexpr int MR = decltype(some)::value, NV = decltype(vectors)::value;
-                                Floats sum[MR][NV];
-                                float* to = own + static_cast<long>(c) * Kp + k0;
-                                for (int i = 0; i < MR; i++)
-                                    for (int v = 0; v < NV; v++) sum[i][v] = load(to + static_cast<long>(i) * Kp + v * W);
-                                for (int n = n0; n < n1; n++)
-                                    for (int p = p0; p < p1; p++) {
-                                        const int h = p * g.stride_h + down, w = q_run.first * g.stride_w + right;
-                                        outer<MR, NV>(x + n * image + (static_cast<long>(h) * g.W + w) * g.C + c0 + c, static_cast<long>(g.stride_w) * g.C,
-                                                      dy + n * result + (static_cast<long>(p) * g.Q + q_run.first) * Kp + k0, Kp, q_run.last - q_run.first, sum);
-                                    }
-                                for (int i = 0; i < MR; i++)
-                                    for (int v = 0; v < NV; v++) store(to + static_cast<long>(i) * Kp + v * W, sum[i][v]);
-                            });
-                            c += take;
-                        }
-                    });
-            }
+    parallel(threads, static_cast<long>(area) * g.C, [&](long row, int) {  // [tap][c]
+        float* own = sums + row * Kp;
         Floats finite{};
-        for (long i = 0; i < static_cast<long>(channels) * Kp; i += W) finite += load(own + i) * splat(0.0f);
+        for (int k = 0; k < Kp; k += W) {
+            Floats sum = load(own + k);
+            for (int part = 1; part < work.parts; part++) sum += load(own + part * work.weights + k);
+            store(own + k, sum);
+            finite += sum * splat(0.0f);
+        }
         if (!all_zero(finite)) bad = true;
     });
     parallel(threads, g.K, [&](long k, int) {
@@ -288,28 +359,6 @@ EXPORT int wide_weight(int threads, const Wide* plan, int N, const float* x, con
             for (int tap = 0; tap < area; tap++) dweight[(k * g.C + c) * area + tap] = sums[(static_cast<long>(tap) * g.C + c) * Kp + k];
     });
     return !bad;
-}
-
-// From any order of the axes (strides in floats) to channels last; with `y`, 0 where y <= 0 (ReLU's gradient).
-EXPORT void to_channels_last(int threads, int N, int C, int H, int W_, const float* x, const long* strides, const float* y, float* to) {
-    const long sn = strides[0], sc = strides[1], sh = strides[2], sw = strides[3];
-    parallel(static_cast<long>(N) * C * H * W_ < 16384 ? 1 : threads, static_cast<long>(N) * H, [&](long row, int) {
-        const float* from = x + row / H * sn + row % H * sh;
-        float* out = to + row * W_ * C;
-        if (sc == 1) {
-            for (int w = 0; w < W_; w++)
-                for (int c = 0; c < C; c++) out[w * C + c] = from[w * sw + c];
-        } else {
-            constexpr int SOME = 16;
-            for (int w0 = 0; w0 < W_; w0 += SOME) {
-                const int w1 = w0 + SOME < W_ ? w0 + SOME : W_;
-                for (int c = 0; c < C; c++)
-                    for (int w = w0; w < w1; w++) out[w * C + c] = from[w * sw + c * sc];
-            }
-        }
-        if (y)
-            for (long i = 0; i < static_cast<long>(W_) * C; i++) out[i] = y[row * W_ * C + i] <= 0 ? 0 : out[i];
-    });
 }
 
 // The sum over all pixels of each channel, by spans of a fixed length that meet in double precision; room for a float for each.
