@@ -19,8 +19,8 @@ TARGETS = {
     "small": Target("2 conv, < 100 K parameters", 0.925, lambda: models.CNN((1, 28, 28), conv=[(24, 5), (48, 3)], hidden=[]),
                     Recipe(epochs=20, lr=5e-3, label_smoothing=0.1, augment="flip")),
     "batch_norm": Target("2 conv + pooling + batch norm", 0.934,
-                         lambda: models.CNN((1, 28, 28), conv=[(32, 3), (64, 3)], dropout=0.5, batch_norm=True),
-                         Recipe(epochs=20, lr=4e-3, label_smoothing=0.1, augment="flip")),
+                         lambda: models.CNN((1, 28, 28), conv=[(64, 3), (128, 3)], hidden=[256], dropout=0.5, batch_norm=True),
+                         Recipe(epochs=16, lr=4e-3, label_smoothing=0.1, augment="flip")),
 }
 
 

@@ -1,4 +1,4 @@
-"""ReLU and addition on memory that is used again."""
+"""ReLU, leaky ReLU and addition on memory that is used again."""
 
 from __future__ import annotations
 
@@ -25,6 +25,28 @@ def relu(x: np.ndarray, *, needs: Sequence[bool]) -> tuple:
         owner.relu_backward(library.threads, y.size, address(y), address(dy), address(dx))
         return (dx,)
     return y, backward if needs[0] else None
+
+
+def leaky_relu(x: np.ndarray, *, needs: Sequence[bool], negative_slope: float) -> tuple:
+    """x where x > 0, elsewhere negative_slope * x."""
+    if x.dtype != FLOAT or negative_slope <= 0:
+        return NotImplemented
+    x, y = dense_like(x)
+    library.active.leaky_relu_forward(library.threads, x.size, negative_slope, address(x), address(y))
+    return y, (lambda dy: (_leaky_gradient(y, dy, negative_slope),)) if needs[0] else None
+
+
+def _leaky_gradient(y: np.ndarray, dy: np.ndarray, slope: float) -> np.ndarray:
+    dy, dx = in_order_of(y, dy), dense_like(y)[1]
+    library.active.leaky_relu_backward(library.threads, y.size, slope, address(y), address(dy), address(dx))
+    return dx
+
+
+def then_leaky_relu(found: tuple, slope: float) -> tuple:
+    """What a kernel has found, its result and its gradients' function, with leaky ReLU after it; the result is overwritten."""
+    y, backward = found
+    library.active.leaky_relu_forward(library.threads, y.size, slope, address(y), address(y))
+    return y, None if backward is None else lambda dy: backward(_leaky_gradient(y, dy, slope))
 
 
 def add(x: Any, y: Any, *, needs: Sequence[bool]) -> tuple:

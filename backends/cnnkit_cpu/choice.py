@@ -24,7 +24,7 @@ TRANSFORM = {2: 12, 4: 22}  # what it costs to transform one number of a tile, b
 BOTH = 60  # ... for the filters' gradient, where both sides of the products are as large as the images
 NAMES = (FLAT, PRODUCT, WINOGRAD2, WINOGRAD4)
 LANES = 16
-MANY = 32  # channels and filters from which vectors of them are always faster than vectors of pixels, which pool at once
+MANY = {"": 32, "max": 64, "avg": 32, "other": 32}  # channels and filters from which vectors of them are always faster; by pooling
 TAPS = 24  # numbers that a filter of few channels needs, for its product with an image not to wait for the image
 FLAT_FACTORS = 1.1, 1.25, 1.35  # what a multiply-add of the flat loops costs, forward and for either gradient
 NEIGHBOURS = 1.1  # what channels last may cost more: the layers around are better off with them
@@ -67,14 +67,14 @@ def costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> tup
     return forward, back, filters
 
 
-def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: bool = False,
+def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: str = "",
            strict: bool = False) -> tuple[str, ...]:
     """The algorithm for forward, for the input's gradient and for the filters' gradient. `pooled`: a pooling follows, which the
-    flat loops take in.
+    flat loops take in: ``"max"`` or ``"avg"`` as in src/patch.h, or ``"other"``.
     """
     K, C, R, S = weight
-    few = C < LANES and (C * R * S < TAPS or K % LANES != 0)
-    if conv["groups"] != 1 or forced == FLAT or (forced is None and min(C, K) < MANY and (pooled or K < LANES or few)):
+    many, few = min(C, K) >= MANY[pooled], C < LANES and (C * R * S < TAPS or K % LANES != 0)
+    if conv["groups"] != 1 or forced == FLAT or (forced is None and not many and (pooled or K < LANES or few)):
         return FLAT, FLAT, FLAT
     found = costs(x, weight, shape, conv)
     if forced is not None:
@@ -84,11 +84,11 @@ def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], poole
     flat = [_product(math.prod(shape) // K, C * R * S, LANES) * K / LANES * factor for factor in FLAT_FACTORS]
     if C <= COLOURS:  # nobody asks for the gradient of an image
         del wanted[1], flat[1]
-    return best if min(C, K) >= MANY or sum(wanted) < sum(flat) * NEIGHBOURS else (FLAT, FLAT, FLAT)
+    return best if many or sum(wanted) < sum(flat) * NEIGHBOURS else (FLAT, FLAT, FLAT)
 
 
 def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | tuple = 0, dilation: int | tuple = 1,
-               groups: int = 1, pooled: bool = False, strict: bool = False) -> tuple[str, ...]:
+               groups: int = 1, pooled: str = "", strict: bool = False) -> tuple[str, ...]:
     """By which algorithm a convolution of images `x` (N, C, H, W) with filters `weight` (K, C / groups, R, S) goes: forward, the
     input's gradient, the filters' gradient.
 

@@ -15,12 +15,15 @@ import numpy as np
 from cnnkit.backends import precision_level
 from cnnkit.shapes import conv2d_output_shape
 from cnnkit_cpu import choice, library, wide
+from cnnkit_cpu.activation import then_leaky_relu
 from cnnkit_cpu.library import Library, address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
 PLANS = 512  # kept at most
 BYTE = np.dtype(np.uint8)
 NO_POOL, MAX_POOL, AVG_POOL = range(3)
+POOLINGS = {MAX_POOL: "max", AVG_POOL: "avg"}  # as choice.py knows them
+PATCHES = (3, 3), (5, 5)  # filters that src/patch.h serves
 ALONE = ((1, 1), (1, 1), (1, 1))  # a pooling window's size, stride and dilation where there is none
 
 
@@ -142,11 +145,11 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: b
     def flat(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool, needs: Sequence[bool]) -> tuple:
         plan = plan_of(x, weight, conv, relu, NO_POOL, ALONE)
         return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
-    many = wide_plan(x, weight, conv, False)
+    many = wide_plan(x, weight, conv, "")
     return flat(x, weight, bias, relu, needs) if many is None else wide.run(many, x, weight, bias, relu, needs, flat)
 
 
-def wide_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], pooled: bool) -> wide.WidePlan | None:
+def wide_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], pooled: str) -> wide.WidePlan | None:
     """The plan for channels that lie last in memory; ``None`` where the flat loops are better, or there is nothing to compute."""
     owner, strict = library.active, precision_level() == "strict"
 
@@ -169,6 +172,22 @@ def conv2d_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, n
     return convolve(x, weight, bias, True, needs, attrs[0])
 
 
+def conv2d_leaky_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
+                      attrs: Sequence[Mapping[str, Any]]) -> tuple:
+    """``conv2d``, then ``leaky_relu``."""
+    slope = attrs[1]["negative_slope"]
+    found = convolve(x, weight, bias, False, needs, attrs[0]) if slope > 0 else NotImplemented
+    return found if found is NotImplemented else then_leaky_relu(found, slope)
+
+
+def conv2d_leaky_relu_max_pool2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
+                                 attrs: Sequence[Mapping[str, Any]]) -> tuple:
+    """``conv2d``, ``leaky_relu``, then ``max_pool2d``: the largest number is the largest after leaky ReLU too, so that comes last."""
+    slope = attrs[1]["negative_slope"]
+    found = pooled(False, MAX_POOL)(x, weight, bias, needs=needs, attrs=(attrs[0], attrs[2])) if slope > 0 else NotImplemented
+    return found if found is NotImplemented else then_leaky_relu(found, slope)
+
+
 def pooled(relu: bool, kind: int) -> Any:
     """The kernel of a convolution, with or without ReLU, and a pooling without padding."""
     def kernel(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
@@ -179,8 +198,11 @@ def pooled(relu: bool, kind: int) -> Any:
                 or size[0] * size[1] > (254 if kind == MAX_POOL else 8) or pool.get("divisor_override") is not None
                 or size[0] * size[1] > 2 * stride[0] * stride[1]):  # windows that overlap much: better computed once
             return NotImplemented
-        if wide_plan(x, weight, attrs[0], True) is not None:
+        apart, conv = pool.get("dilation", (1, 1)), attrs[0]
+        patched = (size == stride == (2, 2) and apart == conv["stride"] == conv["dilation"] == (1, 1)
+                   and weight.shape[2:] in PATCHES)
+        if wide_plan(x, weight, conv, POOLINGS[kind] if patched else "other") is not None:
             return NotImplemented
-        plan = plan_of(x, weight, attrs[0], relu, kind, (size, stride, pool.get("dilation", (1, 1))))
+        plan = plan_of(x, weight, conv, relu, kind, (size, stride, apart))
         return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
     return kernel

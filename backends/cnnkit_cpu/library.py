@@ -61,6 +61,8 @@ SIGNATURES: dict[str, tuple[Any, tuple]] = {
     "linear_backward": (None, (I, L, L, L, P, P, P, P, P, P, P, P)),
     "relu_forward": (None, (I, L, P, P)),
     "relu_backward": (None, (I, L, P, P, P)),
+    "leaky_relu_forward": (None, (I, L, F, P, P)),
+    "leaky_relu_backward": (None, (I, L, F, P, P, P)),
     "cross_entropy": (L, (I, L, L, P, P, Q, P, P)),
     "sum_of": (ctypes.c_double, (L, P)),
     "scale_rows": (None, (I, L, L, P, P, I, P)),

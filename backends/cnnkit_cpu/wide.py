@@ -75,7 +75,7 @@ class WidePlan:
         return dweight if good else None
 
 
-def wide_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: bool,
+def wide_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: str,
               strict: bool) -> WidePlan | None:
     """The plan for a convolution, or ``None`` where the flat loops are the better choice."""
     padded = [n + sum(p) for n, p in zip(x[2:], conv["padding"])]

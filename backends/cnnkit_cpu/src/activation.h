@@ -1,4 +1,4 @@
-// ReLU over flat arrays, in blocks.
+// ReLU and leaky ReLU over flat arrays, in blocks.
 #pragma once
 
 #include "runtime.h"
@@ -21,6 +21,20 @@ EXPORT void relu_forward(int threads, long count, const float* x, float* y) {
 EXPORT void relu_backward(int threads, long count, const float* y, const float* dy, float* dx) {
     blocks(threads, count, [=](long i, long end) {
         for (; i < end; i++) dx[i] = y[i] <= 0 ? 0.0f : dy[i];
+    });
+}
+
+// y may be x.
+EXPORT void leaky_relu_forward(int threads, long count, float slope, const float* x, float* y) {
+    blocks(threads, count, [=](long i, long end) {
+        for (; i < end; i++) y[i] = x[i] > 0 ? x[i] : x[i] * slope;
+    });
+}
+
+// For slopes above 0, where y > 0 says what x > 0 would.
+EXPORT void leaky_relu_backward(int threads, long count, float slope, const float* y, const float* dy, float* dx) {
+    blocks(threads, count, [=](long i, long end) {
+        for (; i < end; i++) dx[i] = y[i] > 0 ? dy[i] : dy[i] * slope;
     });
 }
 

@@ -6,7 +6,7 @@
 
 #include "activation.h"
 #include "conv.h"
-#include "patch_backward.h"
+#include "winners.h"
 
 // Images are added up in so many chunks at most, one after the other within a chunk: sums do not depend on the threads.
 constexpr int CHUNKS = 16;
@@ -203,6 +203,10 @@ static long backward_own(const Geometry& g, bool all) {  // of each thread: phas
 EXPORT long conv_backward_room(const Geometry* g, int threads, int N, int dx) {
     if (patched(*g)) {
         const Patches p = patches_of(*g);
+        if (by_winners(*g)) {
+            const Winners w = winners_of(*g, p, dx);
+            return winners_table(*g, p, w) + chunks(*g, N) * partial_floats(*g) + threads * winners_own(*g, p, w);
+        }
         return (dx ? table_floats(*g, p) : 0) + chunks(*g, N) * partial_floats(*g) + threads * patch_backward_own(*g, p, dx);
     }
     return (dx ? filter_floats(*g) * g->windows : 0) + chunks(*g, N) * partial_floats(*g) +
@@ -225,6 +229,29 @@ static void add_chunks(int threads, const Geometry& g, int parts, const float* s
             for (int part = 1; part < parts; part++)
                 for (long i = block * 1024; i < end; i++) dweight[i] += sums[part * partial + i];
         });}
+
+static void winners_backward(int threads, const Geometry& g, int N, const float* x, const float* weight, const uint8_t* bytes,
+                             const float* dy, float* dx, float* dweight, float* dbias, float* room) {
+    const Patches p = patches_of(g);
+    const Winners w = winners_of(g, p, dx);
+    const long partial = partial_floats(g), own = winners_own(g, p, w);
+    const int parts = chunks(g, N);
+    float *table = room, *sums = table + winners_table(g, p, w), *rest = sums + parts * partial;
+    winners_tables(g, p, w, dx ? weight : nullptr, table);
+    const bool tame_weight = dx && tame(weight, static_cast<long>(g.K) * g.taps);
+    std::memset(sums, 0, parts * partial * sizeof(float));
+    const bool max = g.pool == MAX_POOL;
+    const auto chunk = p.S == 3 ? max ? winners_chunk<3, true> : winners_chunk<3, false>
+                                : max ? winners_chunk<5, true> : winners_chunk<5, false>;
+    Ready ready;
+    parallel(threads, parts, [&](long part, int thread) {
+        float* mine = rest + thread * own;
+        if (ready.first(thread)) std::memset(mine, 0, w.frame * sizeof(float));
+        chunk(g, p, w, N * part / parts, N * (part + 1) / parts, x, weight, bytes, dy, dy + static_cast<long>(N) * g.K * p.places,
+              table, tame_weight, dx, dweight, mine, sums + part * partial);
+    });
+    add_chunks(threads, g, parts, sums, dweight, dbias);
+}
 
 static void patch_backward(int threads, const Geometry& g, int N, const float* x, const float* weight, const uint8_t* bytes,
                            const float* dy, float* dx, float* dweight, float* dbias, float* room) {
@@ -253,6 +280,7 @@ static void patch_backward(int threads, const Geometry& g, int N, const float* x
 EXPORT void conv_backward(int threads, const Geometry* plan, int N, const float* x, const float* weight, const float* y,
                           const uint8_t* bytes, const float* dy, float* dx, float* dweight, float* dbias, float* room) {
     const Geometry& g = *plan;
+    if (patched(g) && by_winners(g)) return winners_backward(threads, g, N, x, weight, bytes, dy, dx, dweight, dbias, room);
     if (patched(g)) return patch_backward(threads, g, N, x, weight, bytes, dy, dx, dweight, dbias, room);
     const long pixels = static_cast<long>(g.h.length) * g.w.length, results = static_cast<long>(g.P()) * g.Q();
     const long weights = static_cast<long>(g.K) * g.taps, partial = partial_floats(g), own = backward_own(g, dx);

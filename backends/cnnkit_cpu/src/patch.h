@@ -22,11 +22,15 @@ struct Patches {
     int low, shifts, top, spread;    // columns that windows are shifted by; rows of zeros above; floats of one shift
 };
 
-// Whether a plan goes this way. Above 2^14 weights the sums that stay vectors are too large for the cache.
+// Whether the gradients go by winners.h: where a row of a patch is longer than a vector.
+static bool by_winners(const Geometry& g) { return g.groups == 1 && g.C * g.w.kernel >= 12; }
+
+// Whether a plan goes this way. Above 2^14 weights the sums that patch_backward.h keeps as vectors are too large for the cache.
 static bool patched(const Geometry& g) {
     for (const Axis* axis : {&g.h, &g.w})
         if (axis->stride != 1 || axis->dilation != 1 || axis->window != 2 || axis->every != 2 || axis->apart != 1) return false;
-    return g.h.kernel == g.w.kernel && (g.h.kernel == 3 || g.h.kernel == 5) && g.K * g.taps <= 1 << 14;
+    return g.h.kernel == g.w.kernel && (g.h.kernel == 3 || g.h.kernel == 5) &&
+           static_cast<long>(g.K) * g.taps <= 1 << (by_winners(g) ? 17 : 14);
 }
 
 static Patches patches_of(const Geometry& g) {
