@@ -94,6 +94,10 @@ def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | 
 
     >>> algorithms((16, 512, 4, 4), (512, 512, 3, 3), padding=1, strict=True)
     ('product', 'product', 'product')
+    >>> algorithms((128, 8, 16, 16), (16, 8, 5, 5), padding=2)
+    ('product', 'product', 'product')
+    >>> algorithms((128, 8, 16, 16), (16, 8, 5, 5), padding=2, pooled="max")
+    ('flat', 'flat', 'flat')
     """
     def pair(v: int | tuple) -> tuple:
         return v if isinstance(v, tuple) else (v, v)

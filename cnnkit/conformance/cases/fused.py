@@ -45,6 +45,7 @@ def norm_relu(name: str, x: tuple, *, half: bool = False, **attrs: Any) -> Case:
 
 
 CONV_RELU, CONV_RELU_POOL = ("conv2d", "relu"), ("conv2d", "relu", "max_pool2d")
+CONV_LEAKY, SLOPE = ("conv2d", "leaky_relu"), {"negative_slope": 0.1}
 CONV_NORM, CONV_NORM_RELU = ("conv2d", "batch_norm"), ("conv2d", "batch_norm", "relu")
 
 CASES = (
@@ -69,7 +70,13 @@ CASES = (
     chain(CONV_RELU_POOL, "depthwise-dilated-pool", (1, 3, 8, 8), (3, 1, 3, 3), exact=True,
           conv2d={"groups": 3}, max_pool2d={"dilation": (2, 2)}),
     chain(CONV_RELU_POOL, "batch-0", (0, 1, 8, 8), (4, 1, 3, 3)),
+    chain(CONV_RELU_POOL, "5x5-odd-channels", (2, 5, 9, 8), (3, 5, 5, 5), exact=True, conv2d={"padding": ((2, 2), (2, 2))}),
     chain((*CONV_RELU, "avg_pool2d"), "common", (2, 2, 6, 6), (3, 2, 3, 3), conv2d={"padding": SAME}),
+    chain((*CONV_RELU, "avg_pool2d"), "5-channels", (2, 5, 7, 6), (3, 5, 3, 3), conv2d={"padding": SAME}),
+    chain(CONV_LEAKY, "same", (2, 3, 5, 6), (4, 3, 3, 3), conv2d={"padding": SAME}, leaky_relu=SLOPE),
+    chain((*CONV_LEAKY, "max_pool2d"), "common", (2, 4, 6, 6), (5, 4, 3, 3), conv2d={"padding": SAME}, leaky_relu=SLOPE),
+    chain((*CONV_LEAKY, "max_pool2d"), "falling", (2, 2, 6, 6), (3, 2, 3, 3), conv2d={"padding": SAME},
+          leaky_relu={"negative_slope": -0.5}),
     chain(("conv2d", "max_pool2d"), "common", (2, 2, 6, 6), (3, 2, 3, 3), exact=True, conv2d={"padding": SAME}),
     chain(CONV_NORM, "training", (3, 2, 4, 4), (3, 2, 3, 3), bias=False),
     chain(CONV_NORM_RELU, "training", (3, 2, 5, 4), (3, 2, 3, 3), bias=False, conv2d={"padding": SAME}),
