@@ -27,7 +27,7 @@ static void dot_block(const float* a, const float* b, long I, Floats* sums) {
         }
     };
     long i = 0;
-    for (; i + W <= I; i += W) add(i, load);
+    for (; i + W <= I; i += W) add(i, [](const float* at) { return load(at); });
     if (i < I) {
         const int rest = static_cast<int>(I - i);
         Ints fresh;
