@@ -58,7 +58,7 @@ SIGNATURES: dict[str, tuple[Any, tuple]] = {
     "norm_last_forward": (None, (I, L, L, P, P, P, P, P, I, P)),
     "norm_last_backward": (None, (I, L, L, P, P, P, P, P, P, I, P, P, P, P, P)),
     "linear_forward": (None, (I, L, L, L, P, P, P, P, I)),
-    "linear_backward": (None, (I, L, L, L, P, P, P, P, P, P, P, P)),
+    "linear_backward": (None, (I, L, L, L, P, P, P, P, P, P, P)),
     "relu_forward": (None, (I, L, P, P)),
     "relu_backward": (None, (I, L, P, P, P)),
     "leaky_relu_forward": (None, (I, L, F, P, P)),

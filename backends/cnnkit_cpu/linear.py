@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
-from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
+from cnnkit_cpu.memory import FLOAT, empty, packed
 
 
 def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool]) -> tuple:
@@ -44,9 +44,7 @@ def _linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: S
         dx = empty(shape) if needs_x else None
         dweight = empty((O, I)) if needs_weight else None
         dbias = empty((O,)) if needs_bias else None
-        room, at = scratch(N * O if relu else 0)
         owner.linear_backward(library.threads, N, I, O, *[a if a is None else address(a) for a in
-                              (x, weight, result, dy, dx, dweight, dbias)], at)
-        del room
+                              (x, weight, result, dy, dx, dweight, dbias)])
         return dx, dweight, dbias
     return y, backward

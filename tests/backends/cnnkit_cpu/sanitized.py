@@ -32,6 +32,14 @@ def many_channels() -> None:
                 (F.max_pool2d(z, 2).sum() + F.avg_pool2d(z, 3, 2).sum()).backward()
 
 
+def dense_layers() -> None:
+    """Few and many rows and columns, none a multiple of a vector's lanes, and more than fit a block."""
+    rng = np.random.default_rng(0)
+    for N, I, O in ((1, 33, 7), (23, 21, 130), (30, 131, 25), (150, 9, 270), (129, 277, 3)):
+        x, w, b = (cnnkit.tensor(rng.standard_normal(s, dtype=np.float32), requires_grad=True) for s in ((N, I), (O, I), (O,)))
+        (F.relu(F.linear(x, w, b)) + F.linear(x, w)).sum().backward()
+
+
 def main(folder: str, isa: str) -> None:
     """Exit with the number of failures; the sanitizer ends the process at the first bad access."""
     library.active = library.Library(isa, Path(folder) / f"libcnnkit_{isa}.so")
@@ -53,6 +61,7 @@ def main(folder: str, isa: str) -> None:
                             failures += 1
                             print(f"{case.id}, {name}: {check}: {message}")
     many_channels()
+    dense_layers()
     print(f"{isa}: {count} cases under the sanitizers, {failures} failures")
     sys.exit(min(failures, 1))
 

@@ -1,0 +1,80 @@
+"""The dense layer's products: few and many rows and columns, each instruction set, any number of threads, NaN and infinity."""
+
+import cnnkit_cpu
+import numpy as np
+import pytest
+from cnnkit_cpu import library, linear
+
+SHAPES = [(1, 1, 1), (1, 70, 300), (5, 33, 3), (23, 100, 50), (24, 17, 24), (33, 130, 27), (130, 1, 40), (64, 300, 129),
+          (140, 129, 10), (150, 20, 600), (300, 5, 31), (129, 257, 1)]
+NAMES = ("y", "dx", "dweight", "dbias")
+
+
+@pytest.fixture(params=("avx512", "avx2", "generic"))
+def forced(request):
+    if request.param not in cnnkit_cpu.isas():
+        pytest.skip(f"this machine has no kernels for {request.param}")
+    cnnkit_cpu.force(request.param)
+    yield request.param
+    cnnkit_cpu.force(None)
+
+
+def arrays(N, I, O):
+    rng = np.random.default_rng(N + I + O)
+    return [rng.standard_normal(shape, dtype=np.float32) for shape in ((N, I), (O, I), (O,), (N, O))]
+
+
+def layer(x, weight, bias, dy, *, relu=False, needs=(True, True, True)):
+    made = linear.linear_relu(x, weight, bias, needs=needs, attrs=()) if relu else linear.linear(x, weight, bias, needs=needs)
+    y, backward = made
+    return (y, *backward(dy))
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_equals_float64(forced, shape, relu):
+    x, weight, bias, dy = arrays(*shape)
+    got = layer(x, weight, bias, dy, relu=relu)
+    x, weight, bias, dy = (a.astype(np.float64) for a in (x, weight, bias, dy))
+    y = x @ weight.T + bias
+    if relu:
+        dy = np.where(got[0] > 0, dy, 0)
+        y = np.maximum(y, 0)
+    for name, result, exact in zip(NAMES, got, (y, dy @ weight, dy.T @ x, dy.sum(0))):
+        np.testing.assert_allclose(result, exact, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_bits_do_not_depend_on_the_number_of_threads(forced, shape, relu, monkeypatch):
+    found = []
+    for threads in (1, 2, 5, 16):
+        monkeypatch.setattr(library, "threads", threads)
+        found.append([a.tobytes() for a in layer(*arrays(*shape), relu=relu)])
+    assert found[1:] == found[:1] * 3
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nan_and_infinity_reach_what_they_should_and_nothing_else(forced, shape):
+    for place in range(3):
+        x, weight, bias, dy = arrays(*shape)
+        for value, at in ((np.nan, 0.0), (np.inf, 0.6), (-np.inf, 0.999)):
+            (x, weight, dy)[place].flat[int(at * (x, weight, dy)[place].size)] = value
+        got = layer(x, weight, bias, dy)
+        with np.errstate(invalid="ignore"):
+            x, weight, bias, dy = (a.astype(np.float64) for a in (x, weight, bias, dy))
+            each = dy[:, :, None]
+            wanted = ((x[:, None] * weight).sum(2) + bias, (each * weight).sum(1), (each * x[:, None]).sum(0), dy.sum(0))
+        for name, result, exact in zip(NAMES, got, wanted):
+            odd = ~np.isfinite(exact)
+            np.testing.assert_array_equal(~np.isfinite(result), odd, err_msg=name)
+            np.testing.assert_array_equal(result[odd], exact[odd], err_msg=name)
+
+
+@pytest.mark.parametrize("shape", [(5, 33, 3), (64, 300, 129)])
+@pytest.mark.parametrize("needs", [(True, False, False), (False, True, False), (False, False, True), (True, False, True)])
+def test_a_gradient_alone_is_the_same(forced, shape, needs):
+    every, some = (layer(*arrays(*shape), relu=True, needs=n) for n in ((True, True, True), needs))
+    for one, other, needed in zip(every[1:], some[1:], needs):
+        assert (other is None) == (not needed)
+        assert other is None or one.tobytes() == other.tobytes()
