@@ -111,11 +111,11 @@ def backend_of_inputs(name: str, arrays: Sequence) -> Backend:
     first: Any = None
     for array in arrays:
         kind = type(array)
-        if array is None or kind is float or kind is int or kind is bool:
+        if kind is first or array is None or kind is float or kind is int or kind is bool:
             continue
         if first is None:
             first, backend = kind, backend_of(array)
-        elif kind is not first and (other := backend_of(array)) is not backend:
+        elif (other := backend_of(array)) is not backend:
             raise TypeError(f"{name} got arrays of two backends, {backend.name!r} and {other.name!r}; move one with "
                             f"Tensor.to({backend.name!r}) or Module.to({other.name!r})")
     if first is None:
