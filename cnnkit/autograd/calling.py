@@ -19,29 +19,28 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
 
     Returns the op's outputs as Tensors, one or a tuple; outputs that replace an input (``op.state``) are written to it.
     """
-    first = inputs[0]
-    plan = deferral.plan(op, first) if isinstance(first, Value) else deferral.NOW
-    follows = plan[0]
-    recording, kind, alike = mode.grad, None, True
+    first, grad = inputs[0], mode.grad
+    plan = deferral.plan(op, first, grad) if isinstance(first, Value) else deferral.NOW
+    follows, backend, tables, chain = plan
     arrays: list = []
     needs: list[bool] = []
     edges: list = []
     versions: list = []
-    shapes: list = []
-    dtypes: list = []
-    for i in inputs:
+    if follows is None:
+        kind, shapes, dtypes, others = None, [], [], inputs
+    else:  # the chain's own result is not computed yet
+        kind, (shape, dtype), others = follows.kind, follows.metas[0], inputs[1:]  # type: ignore[misc]
+        shapes, dtypes = [shape], [dtype]
+    alike = True
+    for i in others:
         if isinstance(i, Value):
-            if follows is not None and not arrays:  # the chain's own result is not computed yet
-                array, kind = None, follows.kind
-                shape, dtype = follows.metas[0]  # type: ignore[misc]
-            else:
-                array = i._value if i._link is None else i.array
-                shape, dtype = array.shape, array.dtype
-                if kind is None:
-                    kind = type(array)
-                elif type(array) is not kind:
-                    alike = False
-            wanted = recording and i.requires_grad
+            array = i._value if i._link is None else i.array
+            shape, dtype = array.shape, array.dtype
+            if kind is None:
+                kind = type(array)
+            elif type(array) is not kind:
+                alike = False
+            wanted = grad and i.requires_grad
             edges.append((i if i._node is None else (i._node, i._index)) if wanted else None)
             versions.append((i._version, i._version[0]))
         else:
@@ -60,17 +59,16 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         replaced = [inputs[at]._version for at in op.state.values() if inputs[at] is not None]
         versions = [v for v in versions if not any(v[0] is r for r in replaced)]
 
-    if plan[3] is not None and alike:
+    if chain is not None and alike:
         metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
-        if follows is not None:
-            del arrays[0], needs[0], edges[0], versions[0]
-        link = deferral.Link(op, attrs, plan, arrays, needs, edges, versions, metas, kind)  # type: ignore[arg-type]
+        link = deferral.Link(op, attrs, plan, arrays, needs, edges, versions, metas, kind, grad)  # type: ignore[arg-type]
         pending = deferral.postpone(link, inputs, Value.result._pending)
-        return pending[0] if len(pending) == 1 else pending
+        return pending[0] if len(pending) == 1 else tuple(pending)
     if follows is not None:
-        arrays[0] = first.array
-        edges[0] = first._edge() if needs[0] else None
-    _, backend, tables, _ = plan
+        arrays.insert(0, first.array)
+        needs.insert(0, grad and first.requires_grad)
+        edges.insert(0, first._edge() if needs[0] else None)
+        versions.insert(0, (first._version, first._version[0]))
     if not alike or backend is None:
         backend = backend_of_inputs(op.name, arrays)
         tables = backend.resolve()

@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cnnkit.autograd.tape import Node, mode
+from cnnkit.backends.table import Beginning
 from cnnkit.ops.core import Meta, Op, run_fused
 
 __all__ = ["Link", "flush", "plan", "postpone"]
 
-Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"  # the link before, backend, tables, key of the chain
+Plan: TypeAlias = "tuple[Link | None, Any, Any, Beginning | None]"  # the link before, backend, tables, the chain's names so far
 NOW: Plan = (None, None, None, None)  # the call cannot wait, and its first argument does not tell the backend
 
 WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it without making its first output
@@ -27,15 +28,15 @@ WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it w
 class Link:
     """One deferred call: its arguments as they were, its predecessor, and what to do with its outputs."""
 
-    __slots__ = ("__weakref__", "arrays", "attrs", "backend", "edges", "grad", "key", "kind", "metas", "needs", "node", "op",
+    __slots__ = ("arrays", "attrs", "backend", "chain", "edges", "grad", "kind", "metas", "needs", "node", "op",
                  "outputs", "previous", "requires_grad", "results", "state", "status", "tables", "versions")
 
     def __init__(self, op: Op, attrs: Mapping[str, Any], plan: Plan, arrays: list, needs: list, edges: list, versions: list,
-                 metas: tuple[Meta | None, ...], kind: type):
+                 metas: tuple[Meta | None, ...], kind: type, grad: bool):
         self.op, self.attrs = op, attrs
-        self.previous, self.backend, self.tables, self.key = plan
+        self.previous, self.backend, self.tables, self.chain = plan
         self.arrays, self.needs, self.edges, self.versions, self.metas, self.kind = arrays, needs, edges, versions, metas, kind
-        self.grad, self.status = mode.grad, WAITING
+        self.grad, self.status = grad, WAITING
         self.requires_grad: bool = True in needs or (self.previous is not None and self.previous.requires_grad)
         self.results: list = []     # (output position, weak reference to the Tensor that shows it)
         self.state: list = []       # (output position, Tensor that it replaces), committed once
@@ -50,9 +51,8 @@ class Link:
             chain.append(link)
             link = link.previous
         chain.reverse()
-        done = 0
-        while done < len(chain):
-            done += _run_longest(chain[done:])
+        while chain:
+            del chain[:_run_longest(chain)]
 
     def finish(self, outputs: Sequence, node: Node | None, first: int) -> None:
         """Hand out `outputs`, which are this link's outputs from position `first` on (1: a fused kernel passed by)."""
@@ -75,7 +75,7 @@ class Link:
 
 def _run_longest(chain: list[Link]) -> int:
     """Run as many links from the front of `chain` as one kernel serves; return how many that were."""
-    head, names = chain[0], chain[-1].key[-len(chain):]
+    head, names = chain[0], chain[-1].chain.key[-len(chain):]
     for length in range(len(chain), 1, -1):
         key = names[:length]
         if key in head.tables.fused:
@@ -107,16 +107,13 @@ def _run_longest(chain: list[Link]) -> int:
 
 def _arguments(part: Sequence[Link]) -> tuple[list, tuple[bool, ...], list, list]:
     """Arrays, needs, edges and versions of a run of links, concatenated; the first link's input may be a computed link."""
-    arrays: list = []
-    needs: list = []
-    edges: list = []
-    versions: list = []
-    before = part[0].previous
+    head, before = part[0], part[0].previous
+    arrays, needs, edges, versions = [*head.arrays], [*head.needs], [*head.edges], [*head.versions]
     if before is not None:
-        arrays.append(before.outputs[0])
-        needs.append(before.node is not None)
-        edges.append((before.node, 0) if before.node is not None else None)
-    for link in part:
+        arrays.insert(0, before.outputs[0])
+        needs.insert(0, before.node is not None)
+        edges.insert(0, (before.node, 0) if before.node is not None else None)
+    for link in part[1:]:
         if link.arrays:
             arrays += link.arrays
             needs += link.needs
@@ -125,25 +122,24 @@ def _arguments(part: Sequence[Link]) -> tuple[list, tuple[bool, ...], list, list
     return arrays, tuple(needs), edges, versions
 
 
-def plan(op: Op, first: Any) -> Plan:
-    """How to call `op` on the Tensor `first`: after which link, on which backend, with which tables; and how the chain is
-    called then, or ``None`` where the call cannot wait, because no fused key could take it in.
+def plan(op: Op, first: Any, grad: bool) -> Plan:
+    """How to call `op` on the Tensor `first`: after which link, on which backend, with which tables; and the names of the chain
+    then, or ``None`` where the call cannot wait, because no fused key could take it in.
     """
-    if mode.depth == 0 or op.infer is None:
+    if mode.inside and op.infer is not None:
+        previous: Link | None = first._link
+        if previous is not None and previous.status == WAITING and previous.grad is grad and first._position == 0:
+            chain = previous.chain.longer.get(op.name)
+            if chain is not None:
+                return previous, previous.backend, previous.tables, chain
         backend = first._backend()
-        return None, backend, backend.resolve(), None
-    previous: Link | None = first._link
-    if previous is not None and previous.status == WAITING and previous.grad is mode.grad and first._position == 0:
-        key, tables = (*previous.key, op.name), previous.tables
-        if key in tables.prefixes or key in tables.fused:
-            return previous, previous.backend, tables, key
+        tables = backend.resolve()
+        return None, backend, tables, tables.root.longer.get(op.name)
     backend = first._backend()
-    tables = backend.resolve()
-    key = (op.name,)
-    return None, backend, tables, key if key in tables.prefixes else None
+    return None, backend, backend.resolve(), None
 
 
-def postpone(link: Link, inputs: Sequence, pending: Callable[[Link, int, bool], Any]) -> tuple:
+def postpone(link: Link, inputs: Sequence, pending: Callable[[Link, int, bool], Any]) -> list:
     """Enter `link` among the deferred calls, and return a pending Tensor for each output that the caller gets.
 
     ``pending(link, position, requires_grad)`` makes one. Buffers that the op replaces become pending themselves.
@@ -159,10 +155,12 @@ def postpone(link: Link, inputs: Sequence, pending: Callable[[Link, int, bool], 
             tensor = pending(link, position, link.requires_grad and position < op.differentiable)
             link.results.append((position, weakref.ref(tensor)))
             shown.append(tensor)
-    mode.deferred.append(link if link.state else weakref.ref(link))
-    if link.key not in link.tables.prefixes:
+    if link.state:
+        mode.deferred.append(link)
+    mode.deferred += [reference for _, reference in link.results]
+    if not link.chain.longer:
         link.force()
-    return tuple(shown)
+    return shown
 
 
 def flush() -> None:
@@ -170,7 +168,8 @@ def flush() -> None:
     waiting, mode.deferred = mode.deferred, []
     while waiting:
         entry = waiting.pop()
-        link = entry() if isinstance(entry, weakref.ref) else entry
-        if link is not None and link.status != COMPUTED and (link.state or any(
-                (t := reference()) is not None and t._link is link for _, reference in link.results)):
-            link.force()
+        if isinstance(entry, Link):
+            if entry.state:
+                entry.force()
+        elif (tensor := entry()) is not None and tensor._link is not None:
+            tensor._link.force()
