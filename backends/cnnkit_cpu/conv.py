@@ -97,7 +97,7 @@ def plan_of(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bo
             return None
         return make_plan(owner, x.shape, weight.shape, shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"],
                          relu, kind, pool)
-    return remember(owner, (x.shape, weight.shape, *conv.values(), relu, kind, pool), make)
+    return remember(owner, (x.shape, weight.shape, *conv, *conv.values(), relu, kind, pool), make)
 
 
 def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool]) -> tuple:
@@ -155,7 +155,7 @@ def wide_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], pooled
         if 0 in x.shape or 0 in weight.shape or min(shape) <= 0:
             return None
         return wide.wide_plan(owner, x.shape, weight.shape, shape, conv, pooled, strict)
-    return remember(owner, (x.shape, weight.shape, *conv.values(), pooled, strict, choice.forced), make)
+    return remember(owner, (x.shape, weight.shape, *conv, *conv.values(), pooled, strict, choice.forced), make)
 
 
 def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool], **conv: Any) -> tuple:
@@ -173,14 +173,22 @@ def pooled(relu: bool, kind: int) -> Any:
     """The kernel of a convolution, with or without ReLU, and a pooling without padding."""
     def kernel(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
                attrs: Sequence[Mapping[str, Any]]) -> tuple:
-        pool = attrs[-1]
-        size, stride = pool["kernel_size"], pool["stride"]
-        if (x.dtype != FLOAT or pool["padding"] != ((0, 0), (0, 0)) or pool["ceil_mode"]
-                or size[0] * size[1] > (254 if kind == MAX_POOL else 8) or pool.get("divisor_override") is not None
-                or size[0] * size[1] > 2 * stride[0] * stride[1]):  # windows that overlap much: better computed once
+        if x.dtype != FLOAT:
             return NotImplemented
-        if wide_plan(x, weight, attrs[0], True) is not None:
-            return NotImplemented
-        plan = plan_of(x, weight, attrs[0], relu, kind, (size, stride, pool.get("dilation", (1, 1))))
+        conv, pool = attrs[0], attrs[-1]
+        plan = remember(library.active, (x.shape, weight.shape, *conv, *conv.values(), *pool, *pool.values(), relu, kind,
+                                         precision_level(), choice.forced), lambda: pooled_plan(x, weight, conv, relu, kind, pool))
         return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
     return kernel
+
+
+def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bool, kind: int,
+                pool: Mapping[str, Any]) -> Plan | None:
+    """The plan of both; ``None`` where one after the other is better, or there is nothing to compute."""
+    size, stride = pool["kernel_size"], pool["stride"]
+    if (pool["padding"] != ((0, 0), (0, 0)) or pool["ceil_mode"] or size[0] * size[1] > (254 if kind == MAX_POOL else 8)
+            or pool.get("divisor_override") is not None
+            or size[0] * size[1] > 2 * stride[0] * stride[1]  # windows that overlap much: better computed once
+            or wide_plan(x, weight, conv, True) is not None):
+        return None
+    return plan_of(x, weight, conv, relu, kind, (size, stride, pool.get("dilation", (1, 1))))

@@ -41,7 +41,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
             elif type(array) is not kind:
                 alike = False
             wanted = grad and i.requires_grad
-            edges.append((i if i._node is None else (i._node, i._index)) if wanted else None)
+            edges.append((i._source or i) if wanted else None)
             versions.append((i._version, i._version[0]))
         else:
             array, wanted = i, False
@@ -67,7 +67,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     if follows is not None:
         arrays.insert(0, first.array)
         needs.insert(0, grad and first.requires_grad)
-        edges.insert(0, first._edge() if needs[0] else None)
+        edges.insert(0, (first._source or first) if needs[0] else None)
         versions.insert(0, (first._version, first._version[0]))
     if not alike or backend is None:
         backend = backend_of_inputs(op.name, arrays)

@@ -165,8 +165,8 @@ class Tensor(Value):
         notes = "" if (name := backends.dtype_name(self.dtype)) in ("float32", "int64", "bool") else f", dtype={name}"
         if not backend.host:
             notes += f", backend={backend.name!r}"
-        if self._node is not None:
-            notes += f", grad_fn={self._node!r}"
+        if self._source is not None:
+            notes += f", grad_fn={self._source[0]!r}"
         elif self.requires_grad:
             notes += ", requires_grad=True"
         return f"tensor({body}{notes})"
