@@ -22,10 +22,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     first, grad = inputs[0], mode.grad
     plan = deferral.plan(op, first, grad) if isinstance(first, Value) else deferral.NOW
     follows, backend, tables, chain = plan
-    arrays: list = []
-    needs: list[bool] = []
-    edges: list = []
-    versions: list = []
+    arrays, needs, edges, versions = arguments = [], [], [], []
     if follows is None:
         kind, shapes, dtypes, others = None, [], [], inputs
     else:  # the chain's own result is not computed yet
@@ -36,20 +33,24 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         if isinstance(i, Value):
             array = i._value if i._link is None else i.array
             shape, dtype = array.shape, array.dtype
-            if kind is None:
+            if type(array) is not kind:
+                alike = alike and kind is None
                 kind = type(array)
-            elif type(array) is not kind:
-                alike = False
             wanted = grad and i.requires_grad
             edges.append((i._source or i) if wanted else None)
-            versions.append((i._version, i._version[0]))
+            version = i._version
+            versions.append((version, version[0]))
+        elif i is None:
+            array = shape = dtype = None
+            wanted = False
+            edges.append(None)
         else:
             array, wanted = i, False
-            if i is not None and type(i) not in PLAIN and isinstance(i, float | int):
+            if type(i) not in PLAIN and isinstance(i, float | int):
                 # NumPy's float64 is a float, and would widen float32
                 array = i = float(i) if isinstance(i, float) else int(i)
-            shape, dtype = getattr(i, "shape", None if i is None else ()), getattr(i, "dtype", None)
-            alike = alike and i is None
+            shape, dtype = getattr(i, "shape", ()), getattr(i, "dtype", None)
+            alike = False
             edges.append(None)
         arrays.append(array)
         needs.append(wanted)
@@ -57,11 +58,11 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         dtypes.append(dtype)
     if op.state:  # what the op itself replaces does not count as changed
         replaced = [inputs[at]._version for at in op.state.values() if inputs[at] is not None]
-        versions = [v for v in versions if not any(v[0] is r for r in replaced)]
+        versions[:] = [v for v in versions if not any(v[0] is r for r in replaced)]
 
     if chain is not None and alike:
         metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
-        link = deferral.Link(op, attrs, plan, arrays, needs, edges, versions, metas, kind, grad)  # type: ignore[arg-type]
+        link = deferral.Link(op, attrs, plan, arguments, metas, kind, grad)  # type: ignore[arg-type]
         pending = deferral.postpone(link, inputs, Value.result._pending)
         return pending[0] if len(pending) == 1 else tuple(pending)
     if follows is not None:
@@ -81,6 +82,5 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     for position, at in op.state.items():
         if outputs[position] is not None and inputs[at] is not None:
             inputs[at]._replace(outputs[position])
-    results = [Value.result._of(o, node if p < op.differentiable else None, p)
-               for p, o in enumerate(outputs) if p not in op.state]
-    return results[0] if op.public == 1 else tuple(results)
+    results = [Value.result._of(outputs[p], node if p < op.differentiable else None, p) for p in op.shown]
+    return results[0] if len(results) == 1 else tuple(results)

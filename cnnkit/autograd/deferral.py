@@ -20,6 +20,8 @@ from cnnkit.ops.core import Meta, Op, run_fused
 __all__ = ["Link", "flush", "plan", "postpone"]
 
 Plan: TypeAlias = "tuple[Link | None, Any, Any, Beginning | None]"  # the link before, backend, tables, the chain's names so far
+Arguments: TypeAlias = "tuple[list, list[bool], list, list]"  # arrays, needs, edges, versions
+NOTHING: Arguments = ([], [], [], [])
 NOW: Plan = (None, None, None, None)  # the call cannot wait, and its first argument does not tell the backend
 
 WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it without making its first output
@@ -28,25 +30,24 @@ WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it w
 class Link:
     """One deferred call: its arguments as they were, its predecessor, and what to do with its outputs."""
 
-    __slots__ = ("arrays", "attrs", "backend", "chain", "edges", "grad", "kind", "metas", "needs", "node", "op",
-                 "outputs", "previous", "requires_grad", "results", "state", "status", "tables", "versions")
+    __slots__ = ("arguments", "attrs", "backend", "chain", "grad", "kind", "metas", "node", "op", "outputs", "previous",
+                 "requires_grad", "results", "state", "status", "tables")
+    outputs: tuple     # once it is computed, and the node on the tape
+    node: Node | None
 
-    def __init__(self, op: Op, attrs: Mapping[str, Any], plan: Plan, arrays: list, needs: list, edges: list, versions: list,
-                 metas: tuple[Meta | None, ...], kind: type, grad: bool):
-        self.op, self.attrs = op, attrs
+    def __init__(self, op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments, metas: tuple[Meta | None, ...],
+                 kind: type, grad: bool):
+        self.op, self.attrs, self.arguments = op, attrs, arguments
         self.previous, self.backend, self.tables, self.chain = plan
-        self.arrays, self.needs, self.edges, self.versions, self.metas, self.kind = arrays, needs, edges, versions, metas, kind
-        self.grad, self.status = grad, WAITING
-        self.requires_grad: bool = True in needs or (self.previous is not None and self.previous.requires_grad)
+        self.metas, self.kind, self.grad = metas, kind, grad
+        self.requires_grad: bool = True in arguments[1] or (plan[0] is not None and plan[0].requires_grad)
+        self.status = WAITING
         self.results: list = []     # (output position, weak reference to the Tensor that shows it)
         self.state: list = []       # (output position, Tensor that it replaces), committed once
-        self.outputs: tuple = ()
-        self.node: Node | None = None
 
     def force(self) -> None:
         """Compute this link's results, and those of the links before it that a kernel does not go around."""
-        chain: list[Link] = []
-        link: Link | None = self
+        chain, link = [self], self.previous
         while link is not None and link.status != COMPUTED:
             chain.append(link)
             link = link.previous
@@ -68,7 +69,7 @@ class Link:
         if first == 0:
             self.outputs, self.node, self.status = tuple(outputs), node, COMPUTED
             self.previous = None
-            self.arrays = self.edges = self.versions = []
+            self.arguments = NOTHING
         else:
             self.status = PASSED
 
@@ -97,7 +98,7 @@ def _run_longest(chain: list[Link]) -> int:
                     else:
                         link.finish(own, None, link.op.differentiable)
                 return length
-    arrays, needs, edges, versions = _arguments([head])
+    arrays, needs, edges, versions = _arguments(chain[:1])
     outputs, backward = head.op.run(head.backend, head.tables, arrays, needs, head.attrs)
     node = (Node(head.op.name, backward, edges, versions, head.op.differentiable, detour=head.status == PASSED)
             if backward else None)
@@ -107,18 +108,19 @@ def _run_longest(chain: list[Link]) -> int:
 
 def _arguments(part: Sequence[Link]) -> tuple[list, tuple[bool, ...], list, list]:
     """Arrays, needs, edges and versions of a run of links, concatenated; the first link's input may be a computed link."""
-    head, before = part[0], part[0].previous
-    arrays, needs, edges, versions = [*head.arrays], [*head.needs], [*head.edges], [*head.versions]
+    arrays, needs, edges, versions = map(list, part[0].arguments)
+    before = part[0].previous
     if before is not None:
         arrays.insert(0, before.outputs[0])
         needs.insert(0, before.node is not None)
         edges.insert(0, (before.node, 0) if before.node is not None else None)
     for link in part[1:]:
-        if link.arrays:
-            arrays += link.arrays
-            needs += link.needs
-            edges += link.edges
-            versions += link.versions
+        own = link.arguments
+        if own[0]:
+            arrays += own[0]
+            needs += own[1]
+            edges += own[2]
+            versions += own[3]
     return arrays, tuple(needs), edges, versions
 
 
@@ -144,20 +146,19 @@ def postpone(link: Link, inputs: Sequence, pending: Callable[[Link, int, bool], 
 
     ``pending(link, position, requires_grad)`` makes one. Buffers that the op replaces become pending themselves.
     """
-    op, shown = link.op, []
-    for position, meta in enumerate(link.metas):
-        if position in op.state:
-            buffer = inputs[op.state[position]]
-            if buffer is not None and meta is not None:
-                buffer._await(link, position)
-                link.state.append((position, buffer))
-        else:
-            tensor = pending(link, position, link.requires_grad and position < op.differentiable)
-            link.results.append((position, weakref.ref(tensor)))
-            shown.append(tensor)
+    op, shown, deferred = link.op, [], mode.deferred
+    for position, at in op.state.items():
+        if inputs[at] is not None and link.metas[position] is not None:
+            inputs[at]._await(link, position)
+            link.state.append((position, inputs[at]))
     if link.state:
-        mode.deferred.append(link)
-    mode.deferred += [reference for _, reference in link.results]
+        deferred.append(link)
+    for position in op.shown:
+        tensor = pending(link, position, link.requires_grad and position < op.differentiable)
+        reference = weakref.ref(tensor)
+        link.results.append((position, reference))
+        deferred.append(reference)
+        shown.append(tensor)
     if not link.chain.longer:
         link.force()
     return shown

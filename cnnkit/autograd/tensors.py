@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cnnkit import backends
@@ -244,10 +245,7 @@ class Tensor(Value):
         start, end = _axis(start_dim, len(shape)), _axis(end_dim, len(shape))
         if start > end:
             raise ValueError(f"flatten needs start_dim <= end_dim; got {start_dim} and {end_dim} for shape {shape}")
-        joined = 1
-        for n in shape[start:end + 1]:
-            joined *= n
-        return apply(shaping.reshape, self, shape=(*shape[:start], joined, *shape[end + 1:]))
+        return apply(shaping.reshape, self, shape=(*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
 
     def permute(self, *axes: Any) -> Tensor:
         """The axes in another order."""

@@ -45,7 +45,7 @@ class Op:
         self.__doc__ = generic.__doc__
         self.generic, self.infer = generic, infer
         self.outputs, self.differentiable, self.state = outputs, differentiable, dict(state)
-        self.public = outputs - len(self.state)
+        self.shown = tuple(position for position in range(outputs) if position not in self.state)  # what the caller gets
 
     def __call__(self, *arrays: Array, needs: Sequence[bool] | None = None, **attrs: Any) -> tuple[tuple, Callable | None]:
         """Check the call, then run it: ``(tuple of outputs, backward or None)``."""
