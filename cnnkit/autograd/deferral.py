@@ -52,8 +52,20 @@ class Link:
             chain.append(link)
             link = link.previous
         chain.reverse()
-        while chain:
+        while len(chain) > 1:
             del chain[:_run_longest(chain)]
+        if chain:
+            chain[0].run_alone()
+
+    def run_alone(self) -> None:
+        """Run this op by itself; the link before it, if there is one, has been computed."""
+        op, before, (arrays, needs, edges, versions) = self.op, self.previous, self.arguments
+        if before is not None:
+            edge = None if before.node is None else (before.node, 0)
+            arrays, needs, edges = [before.outputs[0], *arrays], [edge is not None, *needs], [edge, *edges]
+        outputs, backward = op.run(self.backend, self.tables, arrays, tuple(needs), self.attrs)
+        node = Node(op.name, backward, edges, versions, op.differentiable, self.status == PASSED) if backward else None
+        self.finish(outputs, node, 0)
 
     def finish(self, outputs: Sequence, node: Node | None, first: int) -> None:
         """Hand out `outputs`, which are this link's outputs from position `first` on (1: a fused kernel passed by)."""
@@ -98,11 +110,7 @@ def _run_longest(chain: list[Link]) -> int:
                     else:
                         link.finish(own, None, link.op.differentiable)
                 return length
-    arrays, needs, edges, versions = _arguments(chain[:1])
-    outputs, backward = head.op.run(head.backend, head.tables, arrays, needs, head.attrs)
-    node = (Node(head.op.name, backward, edges, versions, head.op.differentiable, detour=head.status == PASSED)
-            if backward else None)
-    head.finish(outputs, node, 0)
+    head.run_alone()
     return 1
 
 
