@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cnnkit.autograd.tape import Node, mode
+from cnnkit.backends import backend_of
 from cnnkit.backends.table import Beginning
 from cnnkit.ops.core import Meta, Op, run_fused
 
@@ -142,7 +143,7 @@ def plan(op: Op, first: Any, grad: bool) -> Plan:
             chain = previous.chain.longer.get(op.name)
             if chain is not None:
                 return previous, previous.backend, previous.tables, chain
-        backend = first._backend()
+        backend = backend_of(first._value) if previous is None else previous.backend
         tables = backend.resolve()
         return None, backend, tables, tables.root.longer.get(op.name)
     backend = first._backend()

@@ -78,6 +78,8 @@ class Op:
             result = self.generic(*arrays, needs=needs, **attrs)
         outputs, backward = result
         if self.outputs == 1:
+            if type(outputs) is type(arrays[0]):
+                return (outputs,), backward
             outputs = (outputs,)
         return as_arrays(outputs, arrays[0], backend), backward
 
