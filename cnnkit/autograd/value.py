@@ -193,12 +193,13 @@ class Value:
             raise RuntimeError("backward() on a Tensor that requires no gradient: nothing it was made from has "
                                "requires_grad=True, or it was made under no_grad()")
         if gradient is None:
-            if self.numel() != 1:
+            shape = array.shape
+            if shape and self.numel() != 1:
                 raise RuntimeError(f"backward() without a gradient needs a scalar; this Tensor has shape {self.shape}. Reduce it "
                                    "first (.sum(), .mean()), or pass gradient=")
             xp = backends.backend_of(array).namespace
             dy = xp.asarray(1, dtype=array.dtype, device=getattr(array, "device", None))
-            dy = dy if array.ndim == 0 else xp.broadcast_to(dy, array.shape)
+            dy = xp.broadcast_to(dy, shape) if shape else dy
         else:
             dy = self._like_me(gradient, "backward() got a gradient")
         with backends.on(array):
