@@ -22,6 +22,9 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     first, grad = inputs[0], mode.grad
     plan = deferral.plan(op, first, grad) if isinstance(first, Value) else deferral.NOW
     follows, backend, tables, chain = plan
+    if follows is not None and len(inputs) == 1:  # nothing but the chain's own result, which is not computed yet
+        shape, dtype = follows.metas[0]  # type: ignore[misc]
+        return deferral.postpone(op, attrs, plan, deferral.NOTHING, op.infer((shape,), (dtype,), **attrs), follows.kind, grad, inputs)
     arrays, needs, edges, versions = arguments = [], [], [], []
     if follows is None:
         kind, shapes, dtypes, others = None, [], [], inputs
@@ -62,9 +65,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
 
     if chain is not None and alike:
         metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
-        link = deferral.Link(op, attrs, plan, arguments, metas, kind, grad)  # type: ignore[arg-type]
-        pending = deferral.postpone(link, inputs, Value.result._pending)
-        return pending[0] if len(pending) == 1 else tuple(pending)
+        return deferral.postpone(op, attrs, plan, arguments, metas, kind, grad, inputs)
     if follows is not None:
         arrays.insert(0, first.array)
         needs.insert(0, grad and first.requires_grad)

@@ -150,17 +150,18 @@ def plan(op: Op, first: Any, grad: bool) -> Plan:
     return None, backend, backend.resolve(), None
 
 
-def postpone(link: Link, inputs: Sequence, pending: Callable[[Link, int, bool], Any]) -> list:
-    """Enter `link` among the deferred calls, and return a pending Tensor for each output that the caller gets.
+def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments, metas: tuple[Meta | None, ...], kind: type,
+             grad: bool, inputs: Sequence) -> Any:
+    """Enter a call among the deferred ones; a pending Tensor for each output that the caller gets, one or a tuple.
 
-    ``pending(link, position, requires_grad)`` makes one. Buffers that the op replaces become pending themselves.
+    Buffers among the `inputs` that the op replaces become pending themselves.
     """
-    op, shown, deferred = link.op, [], mode.deferred
-    for position, at in op.state.items():
-        if inputs[at] is not None and link.metas[position] is not None:
-            inputs[at]._await(link, position)
-            link.state.append((position, inputs[at]))
-    if link.state:
+    link, pending, deferred, shown = Link(op, attrs, plan, arguments, metas, kind, grad), inputs[0]._pending, mode.deferred, []
+    if op.state:
+        for position, at in op.state.items():
+            if inputs[at] is not None and metas[position] is not None:
+                inputs[at]._await(link, position)
+                link.state.append((position, inputs[at]))
         deferred.append(link)
     for position in op.shown:
         tensor = pending(link, position, link.requires_grad and position < op.differentiable)
@@ -170,7 +171,7 @@ def postpone(link: Link, inputs: Sequence, pending: Callable[[Link, int, bool], 
         shown.append(tensor)
     if not link.chain.longer:
         link.force()
-    return shown
+    return shown[0] if len(shown) == 1 else tuple(shown)
 
 
 def flush() -> None:

@@ -65,10 +65,10 @@ class Value:
         new.requires_grad = node is not None
         return new
 
-    @classmethod
-    def _pending(cls, link: deferral.Link, position: int, requires_grad: bool) -> Self:
+    @staticmethod
+    def _pending(link: deferral.Link, position: int, requires_grad: bool) -> Value:
         """A Tensor whose array a deferred call will make."""
-        new = cls._of(None)
+        new = Value.result._of(None)
         new._link, new._position, new.requires_grad = link, position, requires_grad
         return new
 
