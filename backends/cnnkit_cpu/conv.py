@@ -73,15 +73,15 @@ def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tup
     return Plan(owner, x, weight, shape, stride, padding, dilation, groups, relu, kind, pool)
 
 
-def remember(owner: Library, key: tuple, make: Callable[[], Any]) -> Any:
-    """The plan that the library keeps under `key`, made now if there is none."""
+def remember(owner: Library, key: tuple, make: Callable[..., Any], *arguments: Any) -> Any:
+    """The plan that the library keeps under `key`, made now, of the arguments, if there is none."""
     plans = owner.plans
     try:
         return plans[key]
     except KeyError:
         if len(plans) >= PLANS:
             plans.clear()
-        plan = plans[key] = make()
+        plan = plans[key] = make(*arguments)
         return plan
 
 
@@ -176,8 +176,8 @@ def pooled(relu: bool, kind: int) -> Any:
         if x.dtype != FLOAT:
             return NotImplemented
         conv, pool = attrs[0], attrs[-1]
-        plan = remember(library.active, (x.shape, weight.shape, *conv, *conv.values(), *pool, *pool.values(), relu, kind,
-                                         precision_level(), choice.forced), lambda: pooled_plan(x, weight, conv, relu, kind, pool))
+        key = (x.shape, weight.shape, *conv, *conv.values(), *pool, *pool.values(), relu, kind, precision_level(), choice.forced)
+        plan = remember(library.active, key, pooled_plan, x, weight, conv, relu, kind, pool)
         return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
     return kernel
 

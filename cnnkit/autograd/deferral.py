@@ -60,13 +60,19 @@ class Link:
 
     def run_alone(self) -> None:
         """Run this op by itself; the link before it, if there is one, has been computed."""
-        op, before, (arrays, needs, edges, versions) = self.op, self.previous, self.arguments
-        if before is not None:
-            edge = None if before.node is None else (before.node, 0)
-            arrays, needs, edges = [before.outputs[0], *arrays], [edge is not None, *needs], [edge, *edges]
+        op, (arrays, needs, edges, versions) = self.op, self.all_arguments()
         outputs, backward = op.run(self.backend, self.tables, arrays, tuple(needs), self.attrs)
         node = Node(op.name, backward, edges, versions, op.differentiable, self.status == PASSED) if backward else None
         self.finish(outputs, node, 0)
+
+    def all_arguments(self) -> Arguments:
+        """Its arguments with the result of the link before it, which has been computed, if there is one."""
+        if self.previous is None:
+            return self.arguments
+        arrays, needs, edges, versions = self.arguments
+        node = self.previous.node
+        return ([self.previous.outputs[0], *arrays], [node is not None, *needs], [None if node is None else (node, 0), *edges],
+                versions)
 
     def finish(self, outputs: Sequence, node: Node | None, first: int) -> None:
         """Hand out `outputs`, which are this link's outputs from position `first` on (1: a fused kernel passed by)."""
@@ -94,43 +100,28 @@ def _run_longest(chain: list[Link]) -> int:
         key = names[:length]
         if key in head.tables.fused:
             part = chain[:length]
-            arrays, needs, edges, versions = _arguments(part)
-            result = run_fused(head.backend, head.tables, key, [link.attrs for link in part], arrays, needs)
+            arrays, needs, edges, versions = head.all_arguments()
+            for link in part[1:]:
+                if link.arguments is not NOTHING:
+                    own = link.arguments
+                    arrays, needs = [*arrays, *own[0]], [*needs, *own[1]]
+                    edges, versions = [*edges, *own[2]], [*versions, *own[3]]
+            result = run_fused(head.backend, head.tables, key, [link.attrs for link in part], arrays, tuple(needs))
             if result is not NotImplemented:
                 outputs, backward = result
-                last, extra = part[-1], list(outputs[1:])
-                node = Node(key, backward, edges, versions, 1, detour=last.status == PASSED) if backward else None
+                last, extra = part.pop(), outputs[1:]
+                node = Node(key, backward, edges, versions, 1, last.status == PASSED) if backward else None
                 for link in part:
-                    if link.op.outputs == 1 and link is not last:
-                        link.status = PASSED
-                        continue
-                    count = link.op.outputs - link.op.differentiable
-                    own, extra = extra[:count], extra[count:]
-                    if link is last:
-                        link.finish([outputs[0], *own], node, 0)
+                    if extra and link.op.outputs > 1:
+                        count = link.op.outputs - link.op.differentiable
+                        link.finish(extra[:count], None, link.op.differentiable)
+                        extra = extra[count:]
                     else:
-                        link.finish(own, None, link.op.differentiable)
+                        link.status = PASSED
+                last.finish((outputs[0], *extra), node, 0)
                 return length
     head.run_alone()
     return 1
-
-
-def _arguments(part: Sequence[Link]) -> tuple[list, tuple[bool, ...], list, list]:
-    """Arrays, needs, edges and versions of a run of links, concatenated; the first link's input may be a computed link."""
-    arrays, needs, edges, versions = map(list, part[0].arguments)
-    before = part[0].previous
-    if before is not None:
-        arrays.insert(0, before.outputs[0])
-        needs.insert(0, before.node is not None)
-        edges.insert(0, (before.node, 0) if before.node is not None else None)
-    for link in part[1:]:
-        own = link.arguments
-        if own[0]:
-            arrays += own[0]
-            needs += own[1]
-            edges += own[2]
-            versions += own[3]
-    return arrays, tuple(needs), edges, versions
 
 
 def plan(op: Op, first: Any, grad: bool) -> Plan:
