@@ -32,7 +32,7 @@ class Group:
         self.params, self.grads, self.out, self.a, self.b, self.c = ((ctypes.c_void_p * count)() for _ in range(6))
         self.first = (ctypes.c_uint8 * count)()
         self.rates = (ctypes.c_float * (2 * count))()
-        self.last: tuple = ([None] * count, self.params, self.out)  # the parameters that the last call returned, their table, the other
+        self.last: tuple = ([None] * count, self.params, self.out)  # what the last call returned, the table of it, the other one
         self.state: dict[str, list] = {}  # what the last call returned
         self.entered = False  # whether `a`, `b` and `c` point to its arrays
 

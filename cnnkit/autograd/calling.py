@@ -22,15 +22,20 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     first, grad = inputs[0], mode.grad
     plan = deferral.plan(op, first, grad) if isinstance(first, Value) else deferral.NOW
     follows, backend, tables, chain = plan
-    if follows is not None and len(inputs) == 1:  # nothing but the chain's own result, which is not computed yet
-        shape, dtype = follows.metas[0]  # type: ignore[misc]
-        return deferral.postpone(op, attrs, plan, deferral.NOTHING, op.infer((shape,), (dtype,), **attrs), follows.kind, grad, inputs)
-    arrays, needs, edges, versions = arguments = [], [], [], []
-    if follows is None:
-        kind, shapes, dtypes, others = None, [], [], inputs
-    else:  # the chain's own result is not computed yet
-        kind, (shape, dtype), others = follows.kind, follows.metas[0], inputs[1:]  # type: ignore[misc]
-        shapes, dtypes = [shape], [dtype]
+    kind: Any = None
+    shapes: list = []
+    dtypes: list = []
+    others = inputs
+    if follows is not None:  # the chain's own result is not computed yet
+        kind, (shape, dtype) = follows.kind, follows.metas[0]  # type: ignore[misc]
+        shapes, dtypes, others = [shape], [dtype], inputs[1:]
+        if not others:
+            metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
+            return deferral.postpone(op, attrs, plan, deferral.NOTHING, metas, kind, grad, inputs)
+    arrays: list = []
+    needs: list[bool] = []
+    edges: list = []
+    versions: list = []
     alike = True
     for i in others:
         if isinstance(i, Value):
@@ -61,16 +66,14 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         dtypes.append(dtype)
     if op.state:  # what the op itself replaces does not count as changed
         replaced = [inputs[at]._version for at in op.state.values() if inputs[at] is not None]
-        versions[:] = [v for v in versions if not any(v[0] is r for r in replaced)]
+        versions = [v for v in versions if not any(v[0] is r for r in replaced)]
 
     if chain is not None and alike:
         metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
-        return deferral.postpone(op, attrs, plan, arguments, metas, kind, grad, inputs)
+        return deferral.postpone(op, attrs, plan, (arrays, needs, edges, versions), metas, kind, grad, inputs)
     if follows is not None:
-        arrays.insert(0, first.array)
-        needs.insert(0, grad and first.requires_grad)
-        edges.insert(0, (first._source or first) if needs[0] else None)
-        versions.insert(0, (first._version, first._version[0]))
+        first.array  # noqa: B018 - the chain ends here, and the call begins anew
+        return apply(op, *inputs, **attrs)
     if not alike or backend is None:
         backend = backend_of_inputs(op.name, arrays)
         tables = backend.resolve()

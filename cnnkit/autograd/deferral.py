@@ -10,17 +10,16 @@ longest fused key that some kernel serves, then by shorter ones, then op by op.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cnnkit.autograd.tape import Node, mode
 from cnnkit.backends import backend_of
-from cnnkit.backends.table import Beginning
 from cnnkit.ops.core import Meta, Op, run_fused
 
 __all__ = ["Link", "flush", "plan", "postpone"]
 
-Plan: TypeAlias = "tuple[Link | None, Any, Any, Beginning | None]"  # the link before, backend, tables, the chain's names so far
+Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"  # the link before, backend, tables, `Beginning` that the chain makes up
 Arguments: TypeAlias = "tuple[list, list[bool], list, list]"  # arrays, needs, edges, versions
 NOTHING: Arguments = ([], [], [], [])
 NOW: Plan = (None, None, None, None)  # the call cannot wait, and its first argument does not tell the backend
