@@ -76,15 +76,15 @@ def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tup
     return Plan(owner, x, weight, shape, stride, padding, dilation, groups, relu, kind, pool)
 
 
-def remember(owner: Library, key: tuple, make: Callable[[], Any]) -> Any:
-    """The plan that the library keeps under `key`, made now if there is none."""
+def remember(owner: Library, key: tuple, make: Callable[..., Any], *arguments: Any) -> Any:
+    """The plan that the library keeps under `key`, made now, of the arguments, if there is none."""
     plans = owner.plans
     try:
         return plans[key]
     except KeyError:
         if len(plans) >= PLANS:
             plans.clear()
-        plan = plans[key] = make()
+        plan = plans[key] = make(*arguments)
         return plan
 
 
@@ -100,7 +100,7 @@ def plan_of(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bo
             return None
         return make_plan(owner, x.shape, weight.shape, shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"],
                          relu, kind, pool)
-    return remember(owner, (x.shape, weight.shape, *conv.values(), relu, kind, pool), make)
+    return remember(owner, (x.shape, weight.shape, *conv, *conv.values(), relu, kind, pool), make)
 
 
 def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool]) -> tuple:
@@ -158,7 +158,7 @@ def wide_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], pooled
         if 0 in x.shape or 0 in weight.shape or min(shape) <= 0:
             return None
         return wide.wide_plan(owner, x.shape, weight.shape, shape, conv, pooled, strict)
-    return remember(owner, (x.shape, weight.shape, *conv.values(), pooled, strict, choice.forced), make)
+    return remember(owner, (x.shape, weight.shape, *conv, *conv.values(), pooled, strict, choice.forced), make)
 
 
 def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool], **conv: Any) -> tuple:
@@ -192,17 +192,24 @@ def pooled(relu: bool, kind: int) -> Any:
     """The kernel of a convolution, with or without ReLU, and a pooling without padding."""
     def kernel(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
                attrs: Sequence[Mapping[str, Any]]) -> tuple:
-        pool = attrs[-1]
-        size, stride = pool["kernel_size"], pool["stride"]
-        if (x.dtype != FLOAT or pool["padding"] != ((0, 0), (0, 0)) or pool["ceil_mode"]
-                or size[0] * size[1] > (254 if kind == MAX_POOL else 8) or pool.get("divisor_override") is not None
-                or size[0] * size[1] > 2 * stride[0] * stride[1]):  # windows that overlap much: better computed once
+        if x.dtype != FLOAT:
             return NotImplemented
-        apart, conv = pool.get("dilation", (1, 1)), attrs[0]
-        patched = (size == stride == (2, 2) and apart == conv["stride"] == conv["dilation"] == (1, 1)
-                   and weight.shape[2:] in PATCHES)
-        if wide_plan(x, weight, conv, POOLINGS[kind] if patched else "other") is not None:
-            return NotImplemented
-        plan = plan_of(x, weight, conv, relu, kind, (size, stride, apart))
+        conv, pool = attrs[0], attrs[-1]
+        key = (x.shape, weight.shape, *conv, *conv.values(), *pool, *pool.values(), relu, kind, precision_level(), choice.forced)
+        plan = remember(library.active, key, pooled_plan, x, weight, conv, relu, kind, pool)
         return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
     return kernel
+
+
+def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bool, kind: int,
+                pool: Mapping[str, Any]) -> Plan | None:
+    """The plan of both; ``None`` where one after the other is better, or there is nothing to compute."""
+    size, stride, apart = pool["kernel_size"], pool["stride"], pool.get("dilation", (1, 1))
+    patched = (size == stride == (2, 2) and apart == conv["stride"] == conv["dilation"] == (1, 1)
+               and weight.shape[2:] in PATCHES)
+    if (pool["padding"] != ((0, 0), (0, 0)) or pool["ceil_mode"] or size[0] * size[1] > (254 if kind == MAX_POOL else 8)
+            or pool.get("divisor_override") is not None
+            or size[0] * size[1] > 2 * stride[0] * stride[1]  # windows that overlap much: better computed once
+            or wide_plan(x, weight, conv, POOLINGS[kind] if patched else "other") is not None):
+        return None
+    return plan_of(x, weight, conv, relu, kind, (size, stride, apart))

@@ -35,7 +35,7 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | N
         loss = np.array(total / N if reduction == "mean" else total, FLOAT)
 
     def backward(dy: np.ndarray) -> tuple:
-        by = packed(dy if each else np.asarray(dy / np.float32(N)) if reduction == "mean" else dy)
+        by = packed(dy) if each else np.array(float(dy) / N if reduction == "mean" else dy, FLOAT)
         dx = empty((N, C))
         owner.scale_rows(library.threads, N, C, address(gradient), address(by), each, address(dx))
         return dx, None, None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from math import prod
 from sys import getrefcount
 from typing import Any
@@ -24,17 +25,20 @@ MOST = 1 << 30    # bytes that the pool keeps at most, in use or not
 FLOAT = np.dtype(np.float32)
 
 
-def _unused(blocks: list[np.ndarray], alone: int) -> np.ndarray | None:
-    """A block that only its list refers to, and this loop."""
+Block = tuple[np.ndarray, int]  # bytes, and the first that begins a cache line
+
+
+def _unused(blocks: Sequence[Block], alone: int) -> Block | None:
+    """A block that nobody else refers to."""
     for block in blocks:
-        if getrefcount(block) <= alone:
+        if getrefcount(block[0]) <= alone:
             return block
     return None
 
 
 def _references() -> int:
     """What `getrefcount` says in `_unused` of a block that nobody holds: it depends on Python's version."""
-    blocks, count = [np.empty(1, np.uint8)], 0
+    blocks, count = [(np.empty(1, np.uint8), 0)], 0
     while _unused(blocks, count) is None:
         count += 1
     return count
@@ -55,7 +59,7 @@ class Pool:
 
     def __init__(self, most: int = MOST):
         self.most, self.held = most, 0
-        self._blocks: dict[int, list[np.ndarray]] = {}
+        self._blocks: dict[int, list[Block]] = {}
         self._alone = _references()
         self._lock = threading.RLock()  # a signal or the garbage collector may come back here while it is held
 
@@ -66,22 +70,23 @@ class Pool:
             return np.empty(shape, dtype)
         size = (nbytes + PAGE - 1) & -PAGE
         with self._lock:
-            block = _unused(self._blocks.get(size, []), self._alone)
+            block = _unused(self._blocks.get(size, ()), self._alone)
             if block is None:
                 if self.held + size > self.most:
                     self._trim()
-                block = np.empty(size + LINE, np.uint8)
+                fresh = np.empty(size + LINE, np.uint8)
+                block = fresh, -address(fresh) & (LINE - 1)
                 if self.held + size <= self.most:
                     self._blocks.setdefault(size, []).append(block)
                     self.held += size
-            return np.ndarray(shape, dtype, block, -address(block) & (LINE - 1))
+            return np.ndarray(shape, dtype, block[0], block[1])
 
     def _trim(self) -> None:
         """Forget the blocks that nobody uses."""
         for size, blocks in list(self._blocks.items()):
             kept = []
             while blocks:
-                if _unused(blocks[-1:], self._alone + 1) is None:
+                if _unused(blocks[-1:], self._alone) is None:
                     kept.append(blocks[-1])
                 else:
                     self.held -= size

@@ -18,9 +18,13 @@ from cnnkit_cpu.memory import FLOAT, empty, packed
 
 
 class Group:
-    """The parameters of a group that have gradients now, as the C functions want them."""
+    """The parameters of a group that have gradients now, as the C functions want them.
 
-    def __init__(self, params: Sequence[np.ndarray], at: Sequence[int]):
+    What the last call made is what the next one changes, unless somebody has put other arrays in their place: so the tables
+    keep the pointers to parameters and state from call to call.
+    """
+
+    def __init__(self, params: Sequence[np.ndarray], at: tuple[int, ...]):
         count = len(at)
         self.at, self.count = at, count
         self.shapes = [params[i].shape for i in at]
@@ -28,41 +32,55 @@ class Group:
         self.params, self.grads, self.out, self.a, self.b, self.c = ((ctypes.c_void_p * count)() for _ in range(6))
         self.first = (ctypes.c_uint8 * count)()
         self.rates = (ctypes.c_float * (2 * count))()
+        self.last: tuple = ([None] * count, self.params, self.out)  # what the last call returned, the table of it, the other one
         self.state: dict[str, list] = {}  # what the last call returned
+        self.entered = False  # whether `a`, `b` and `c` point to its arrays
 
 
 def _group(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], workspace: MutableMapping) -> Group | None:
     """The group of the last call, if the same parameters have gradients; ``None`` where not all are float32."""
     at = tuple([i for i, g in enumerate(grads) if g is not None])
     group = workspace.get("cpu")
-    if group is None or group.at != at or any(params[i].shape != shape for i, shape in zip(at, group.shapes)):
-        state = group.state if group is not None else {}
-        group = Group(params, at)
-        group.state = state
-        workspace["cpu"] = group
-    for i in at:
-        if params[i].dtype != FLOAT:
-            return None
+    if group is not None and group.at == at:
+        for i, made, shape in zip(at, group.last[0], group.shapes):
+            p = params[i]
+            if p is not made and (p.dtype != FLOAT or p.shape != shape):
+                break
+        else:
+            return group
+    if any(params[i].dtype != FLOAT for i in at):
+        return None
+    state = group.state if group is not None else {}
+    group = workspace["cpu"] = Group(params, at)
+    group.state = state
     return group
 
 
 def _fill(group: Group, params: Sequence[np.ndarray], grads: Sequence[Any]) -> tuple[list, list]:
     """Enter the pointers of parameters, gradients and results; the new parameters, and what must live until the call."""
-    new, alive = list(params), []
+    new, alive, fresh = list(params), [], []
+    made, group.params, group.out = group.last
     for n, i in enumerate(group.at):
-        p, g = packed(params[i]), packed(grads[i])
-        new[i] = out = empty(p.shape)
-        alive += (p, g)
-        group.params[n], group.grads[n], group.out[n] = address(p), address(g), address(out)
+        p, g = params[i], packed(grads[i])
+        if p is not made[n]:
+            made[n] = None
+            p = packed(p)
+            group.params[n] = address(p)
+            alive.append(p)
+        alive.append(g)
+        new[i] = y = empty(group.shapes[n])
+        fresh.append(y)
+        group.grads[n], group.out[n] = address(g), address(y)
+    group.last = fresh, group.out, group.params  # at once: an interrupted call has changed nothing
     return new, alive
 
 
-def _own(group: Group, state: dict[str, list], names: Sequence[str], count: int) -> dict[str, list]:
+def _own(group: Group, state: dict[str, list], names: tuple[str, ...], count: int) -> dict[str, list]:
     """The state as lists and arrays that may be written: as it is if the last call made it, else a copy."""
-    if group.state is not state or state.keys() != set(names):
+    if group.state is not state or tuple(state) != names:
         state = {name: [np.array(v, order="C") if isinstance(v, np.ndarray) else v for v in state.get(name) or [None] * count]
                  for name in names}
-        group.state = state
+        group.entered, group.state = False, state
     return state
 
 
@@ -76,13 +94,15 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
     tables: tuple = (None, None)
     if momentum:
         state = _own(group, state, ("momentum_buffer",), len(new))
-        buffers = state["momentum_buffer"]
-        for n, i in enumerate(group.at):
-            b = buffers[i]
-            group.first[n] = b is None
-            if b is None:
-                buffers[i] = b = np.empty(params[i].shape, FLOAT)
-            group.a[n] = address(b)
+        if not group.entered:
+            buffers = state["momentum_buffer"]
+            for n, i in enumerate(group.at):
+                b = buffers[i]
+                group.first[n] = b is None
+                if b is None:
+                    buffers[i] = b = np.empty(group.shapes[n], FLOAT)
+                group.a[n] = address(b)
+            group.entered = not any(group.first)
         tables = (group.a, group.first)
     else:
         state = {}
@@ -102,19 +122,21 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
     names = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("step", "exp_avg", "exp_avg_sq")
     state = _own(group, state, names, len(params))
     new, alive = _fill(group, params, grads)
-    steps, rates = state["step"], group.rates
+    steps, rates, last = state["step"], group.rates, 0
     beta1, beta2 = betas
+    if not group.entered:
+        for n, i in enumerate(group.at):
+            for table, name in zip((group.a, group.b, group.c), names[1:]):
+                if state[name][i] is None:  # at first, and where AMSGrad is chosen later
+                    state[name][i] = np.zeros(group.shapes[n], FLOAT)
+                table[n] = address(state[name][i])
+        group.entered = True
     for n, i in enumerate(group.at):
-        if steps[i] is None:
-            steps[i] = 0
-        for name in names[1:]:
-            if state[name][i] is None:  # at first, and where AMSGrad is chosen later
-                state[name][i] = np.zeros(params[i].shape, FLOAT)
-        steps[i] = t = steps[i] + 1
-        correction = math.sqrt(1 - beta2 ** t)
-        rates[2 * n], rates[2 * n + 1] = lr * correction / (1 - beta1 ** t), eps * correction
-        for table, name in zip((group.a, group.b, group.c), names[1:]):
-            table[n] = address(state[name][i])
+        steps[i] = t = 1 if steps[i] is None else steps[i] + 1
+        if t != last:
+            correction, last = math.sqrt(1 - beta2 ** t), t
+            rate = lr * correction / (1 - beta1 ** t), eps * correction
+        rates[2 * n], rates[2 * n + 1] = rate
     shrink = 1 - lr * weight_decay if decoupled else 1.0
     library.active.adam(library.threads, group.count, group.sizes, group.params, group.grads, group.a, group.b,
                         group.c if amsgrad else None, group.out, rates, beta1, beta2, 1 - beta1, 1 - beta2,

@@ -1,7 +1,7 @@
 """The NumPy kernel table: each op as fast as NumPy alone can run it."""
 
 from cnnkit.backends import KernelTable
-from cnnkit_numpy import activation, conv, conv_relu_pool, linear, loss, norm, pool, random, update
+from cnnkit_numpy import activation, conv, conv_relu_pool, linear, loss, norm, pool, random, shaping, update
 
 table = KernelTable("numpy", "numpy", {
     "adam": update.adam,
@@ -17,6 +17,7 @@ table = KernelTable("numpy", "numpy", {
     "nll_loss": loss.nll_loss,
     "random_bits": random.random_bits,
     "relu": activation.relu,
+    "reshape": shaping.reshape,
     "sgd": update.sgd,
     "sigmoid": activation.sigmoid,
     "softmax": activation.softmax,

@@ -19,38 +19,46 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
 
     Returns the op's outputs as Tensors, one or a tuple; outputs that replace an input (``op.state``) are written to it.
     """
-    first = inputs[0]
-    plan = deferral.plan(op, first) if isinstance(first, Value) else deferral.NOW
-    follows = plan[0]
-    recording, kind, alike = mode.grad, None, True
+    first, grad = inputs[0], mode.grad
+    plan = deferral.plan(op, first, grad) if isinstance(first, Value) else deferral.NOW
+    follows, backend, tables, chain = plan
+    kind: Any = None
+    shapes: list = []
+    dtypes: list = []
+    others = inputs
+    if follows is not None:  # the chain's own result is not computed yet
+        kind, (shape, dtype) = follows.kind, follows.metas[0]  # type: ignore[misc]
+        shapes, dtypes, others = [shape], [dtype], inputs[1:]
+        if not others:
+            metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
+            return deferral.postpone(op, attrs, plan, deferral.NOTHING, metas, kind, grad, inputs)
     arrays: list = []
     needs: list[bool] = []
     edges: list = []
     versions: list = []
-    shapes: list = []
-    dtypes: list = []
-    for i in inputs:
+    alike = True
+    for i in others:
         if isinstance(i, Value):
-            if follows is not None and not arrays:  # the chain's own result is not computed yet
-                array, kind = None, follows.kind
-                shape, dtype = follows.metas[0]  # type: ignore[misc]
-            else:
-                array = i._value if i._link is None else i.array
-                shape, dtype = array.shape, array.dtype
-                if kind is None:
-                    kind = type(array)
-                elif type(array) is not kind:
-                    alike = False
-            wanted = recording and i.requires_grad
-            edges.append((i if i._node is None else (i._node, i._index)) if wanted else None)
-            versions.append((i._version, i._version[0]))
+            array = i._value if i._link is None else i.array
+            shape, dtype = array.shape, array.dtype
+            if type(array) is not kind:
+                alike = alike and kind is None
+                kind = type(array)
+            wanted = grad and i.requires_grad
+            edges.append((i._source or i) if wanted else None)
+            version = i._version
+            versions.append((version, version[0]))
+        elif i is None:
+            array = shape = dtype = None
+            wanted = False
+            edges.append(None)
         else:
             array, wanted = i, False
-            if i is not None and type(i) not in PLAIN and isinstance(i, float | int):
+            if type(i) not in PLAIN and isinstance(i, float | int):
                 # NumPy's float64 is a float, and would widen float32
                 array = i = float(i) if isinstance(i, float) else int(i)
-            shape, dtype = getattr(i, "shape", None if i is None else ()), getattr(i, "dtype", None)
-            alike = alike and i is None
+            shape, dtype = getattr(i, "shape", ()), getattr(i, "dtype", None)
+            alike = False
             edges.append(None)
         arrays.append(array)
         needs.append(wanted)
@@ -60,17 +68,12 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         replaced = [inputs[at]._version for at in op.state.values() if inputs[at] is not None]
         versions = [v for v in versions if not any(v[0] is r for r in replaced)]
 
-    if plan[3] is not None and alike:
+    if chain is not None and alike:
         metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
-        if follows is not None:
-            del arrays[0], needs[0], edges[0], versions[0]
-        link = deferral.Link(op, attrs, plan, arrays, needs, edges, versions, metas, kind)  # type: ignore[arg-type]
-        pending = deferral.postpone(link, inputs, Value.result._pending)
-        return pending[0] if len(pending) == 1 else pending
+        return deferral.postpone(op, attrs, plan, (arrays, needs, edges, versions), metas, kind, grad, inputs)
     if follows is not None:
-        arrays[0] = first.array
-        edges[0] = first._edge() if needs[0] else None
-    _, backend, tables, _ = plan
+        first.array  # noqa: B018 - the chain ends here, and the call begins anew
+        return apply(op, *inputs, **attrs)
     if not alike or backend is None:
         backend = backend_of_inputs(op.name, arrays)
         tables = backend.resolve()
@@ -83,6 +86,5 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     for position, at in op.state.items():
         if outputs[position] is not None and inputs[at] is not None:
             inputs[at]._replace(outputs[position])
-    results = [Value.result._of(o, node if p < op.differentiable else None, p)
-               for p, o in enumerate(outputs) if p not in op.state]
-    return results[0] if op.public == 1 else tuple(results)
+    results = [Value.result._of(outputs[p], node if p < op.differentiable else None, p) for p in op.shown]
+    return results[0] if len(results) == 1 else tuple(results)

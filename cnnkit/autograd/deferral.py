@@ -10,15 +10,18 @@ longest fused key that some kernel serves, then by shorter ones, then op by op.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cnnkit.autograd.tape import Node, mode
+from cnnkit.backends import backend_of
 from cnnkit.ops.core import Meta, Op, run_fused
 
 __all__ = ["Link", "flush", "plan", "postpone"]
 
-Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"  # the link before, backend, tables, key of the chain
+Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"  # the link before, backend, tables, `Beginning` that the chain makes up
+Arguments: TypeAlias = "tuple[list, list[bool], list, list]"  # arrays, needs, edges, versions
+NOTHING: Arguments = ([], [], [], [])
 NOW: Plan = (None, None, None, None)  # the call cannot wait, and its first argument does not tell the backend
 
 WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it without making its first output
@@ -27,32 +30,48 @@ WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it w
 class Link:
     """One deferred call: its arguments as they were, its predecessor, and what to do with its outputs."""
 
-    __slots__ = ("__weakref__", "arrays", "attrs", "backend", "edges", "grad", "key", "kind", "metas", "needs", "node", "op",
-                 "outputs", "previous", "requires_grad", "results", "state", "status", "tables", "versions")
+    __slots__ = ("arguments", "attrs", "backend", "chain", "grad", "kind", "metas", "node", "op", "outputs", "previous",
+                 "requires_grad", "results", "state", "status", "tables")
+    outputs: tuple     # once it is computed, and the node on the tape
+    node: Node | None
 
-    def __init__(self, op: Op, attrs: Mapping[str, Any], plan: Plan, arrays: list, needs: list, edges: list, versions: list,
-                 metas: tuple[Meta | None, ...], kind: type):
-        self.op, self.attrs = op, attrs
-        self.previous, self.backend, self.tables, self.key = plan
-        self.arrays, self.needs, self.edges, self.versions, self.metas, self.kind = arrays, needs, edges, versions, metas, kind
-        self.grad, self.status = mode.grad, WAITING
-        self.requires_grad: bool = True in needs or (self.previous is not None and self.previous.requires_grad)
+    def __init__(self, op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments, metas: tuple[Meta | None, ...],
+                 kind: type, grad: bool):
+        self.op, self.attrs, self.arguments = op, attrs, arguments
+        self.previous, self.backend, self.tables, self.chain = plan
+        self.metas, self.kind, self.grad = metas, kind, grad
+        self.requires_grad: bool = True in arguments[1] or (plan[0] is not None and plan[0].requires_grad)
+        self.status = WAITING
         self.results: list = []     # (output position, weak reference to the Tensor that shows it)
         self.state: list = []       # (output position, Tensor that it replaces), committed once
-        self.outputs: tuple = ()
-        self.node: Node | None = None
 
     def force(self) -> None:
         """Compute this link's results, and those of the links before it that a kernel does not go around."""
-        chain: list[Link] = []
-        link: Link | None = self
+        chain, link = [self], self.previous
         while link is not None and link.status != COMPUTED:
             chain.append(link)
             link = link.previous
         chain.reverse()
-        done = 0
-        while done < len(chain):
-            done += _run_longest(chain[done:])
+        while len(chain) > 1:
+            del chain[:_run_longest(chain)]
+        if chain:
+            chain[0].run_alone()
+
+    def run_alone(self) -> None:
+        """Run this op by itself; the link before it, if there is one, has been computed."""
+        op, (arrays, needs, edges, versions) = self.op, self.all_arguments()
+        outputs, backward = op.run(self.backend, self.tables, arrays, tuple(needs), self.attrs)
+        node = Node(op.name, backward, edges, versions, op.differentiable, self.status == PASSED) if backward else None
+        self.finish(outputs, node, 0)
+
+    def all_arguments(self) -> Arguments:
+        """Its arguments with the result of the link before it, which has been computed, if there is one."""
+        if self.previous is None:
+            return self.arguments
+        arrays, needs, edges, versions = self.arguments
+        node = self.previous.node
+        return ([self.previous.outputs[0], *arrays], [node is not None, *needs], [None if node is None else (node, 0), *edges],
+                versions)
 
     def finish(self, outputs: Sequence, node: Node | None, first: int) -> None:
         """Hand out `outputs`, which are this link's outputs from position `first` on (1: a fused kernel passed by)."""
@@ -68,101 +87,81 @@ class Link:
         if first == 0:
             self.outputs, self.node, self.status = tuple(outputs), node, COMPUTED
             self.previous = None
-            self.arrays = self.edges = self.versions = []
+            self.arguments = NOTHING
         else:
             self.status = PASSED
 
 
 def _run_longest(chain: list[Link]) -> int:
     """Run as many links from the front of `chain` as one kernel serves; return how many that were."""
-    head, names = chain[0], chain[-1].key[-len(chain):]
+    head, names = chain[0], chain[-1].chain.key[-len(chain):]
     for length in range(len(chain), 1, -1):
         key = names[:length]
         if key in head.tables.fused:
             part = chain[:length]
-            arrays, needs, edges, versions = _arguments(part)
-            result = run_fused(head.backend, head.tables, key, [link.attrs for link in part], arrays, needs)
+            arrays, needs, edges, versions = head.all_arguments()
+            for link in part[1:]:
+                if link.arguments is not NOTHING:
+                    own = link.arguments
+                    arrays, needs = [*arrays, *own[0]], [*needs, *own[1]]
+                    edges, versions = [*edges, *own[2]], [*versions, *own[3]]
+            result = run_fused(head.backend, head.tables, key, [link.attrs for link in part], arrays, tuple(needs))
             if result is not NotImplemented:
                 outputs, backward = result
-                last, extra = part[-1], list(outputs[1:])
-                node = Node(key, backward, edges, versions, 1, detour=last.status == PASSED) if backward else None
+                last, extra = part.pop(), outputs[1:]
+                node = Node(key, backward, edges, versions, 1, last.status == PASSED) if backward else None
                 for link in part:
-                    if link.op.outputs == 1 and link is not last:
-                        link.status = PASSED
-                        continue
-                    count = link.op.outputs - link.op.differentiable
-                    own, extra = extra[:count], extra[count:]
-                    if link is last:
-                        link.finish([outputs[0], *own], node, 0)
+                    if extra and link.op.outputs > 1:
+                        count = link.op.outputs - link.op.differentiable
+                        link.finish(extra[:count], None, link.op.differentiable)
+                        extra = extra[count:]
                     else:
-                        link.finish(own, None, link.op.differentiable)
+                        link.status = PASSED
+                last.finish((outputs[0], *extra), node, 0)
                 return length
-    arrays, needs, edges, versions = _arguments([head])
-    outputs, backward = head.op.run(head.backend, head.tables, arrays, needs, head.attrs)
-    node = (Node(head.op.name, backward, edges, versions, head.op.differentiable, detour=head.status == PASSED)
-            if backward else None)
-    head.finish(outputs, node, 0)
+    head.run_alone()
     return 1
 
 
-def _arguments(part: Sequence[Link]) -> tuple[list, tuple[bool, ...], list, list]:
-    """Arrays, needs, edges and versions of a run of links, concatenated; the first link's input may be a computed link."""
-    arrays: list = []
-    needs: list = []
-    edges: list = []
-    versions: list = []
-    before = part[0].previous
-    if before is not None:
-        arrays.append(before.outputs[0])
-        needs.append(before.node is not None)
-        edges.append((before.node, 0) if before.node is not None else None)
-    for link in part:
-        if link.arrays:
-            arrays += link.arrays
-            needs += link.needs
-            edges += link.edges
-            versions += link.versions
-    return arrays, tuple(needs), edges, versions
-
-
-def plan(op: Op, first: Any) -> Plan:
-    """How to call `op` on the Tensor `first`: after which link, on which backend, with which tables; and how the chain is
-    called then, or ``None`` where the call cannot wait, because no fused key could take it in.
+def plan(op: Op, first: Any, grad: bool) -> Plan:
+    """How to call `op` on the Tensor `first`: after which link, on which backend, with which tables; and the names of the chain
+    then, or ``None`` where the call cannot wait, because no fused key could take it in.
     """
-    if mode.depth == 0 or op.infer is None:
-        backend = first._backend()
-        return None, backend, backend.resolve(), None
-    previous: Link | None = first._link
-    if previous is not None and previous.status == WAITING and previous.grad is mode.grad and first._position == 0:
-        key, tables = (*previous.key, op.name), previous.tables
-        if key in tables.prefixes or key in tables.fused:
-            return previous, previous.backend, tables, key
+    if mode.inside and op.infer is not None:
+        previous: Link | None = first._link
+        if previous is not None and previous.status == WAITING and previous.grad is grad and first._position == 0:
+            chain = previous.chain.longer.get(op.name)
+            if chain is not None:
+                return previous, previous.backend, previous.tables, chain
+        backend = backend_of(first._value) if previous is None else previous.backend
+        tables = backend.resolve()
+        return None, backend, tables, tables.root.longer.get(op.name)
     backend = first._backend()
-    tables = backend.resolve()
-    key = (op.name,)
-    return None, backend, tables, key if key in tables.prefixes else None
+    return None, backend, backend.resolve(), None
 
 
-def postpone(link: Link, inputs: Sequence, pending: Callable[[Link, int, bool], Any]) -> tuple:
-    """Enter `link` among the deferred calls, and return a pending Tensor for each output that the caller gets.
+def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments, metas: tuple[Meta | None, ...], kind: type,
+             grad: bool, inputs: Sequence) -> Any:
+    """Enter a call among the deferred ones; a pending Tensor for each output that the caller gets, one or a tuple.
 
-    ``pending(link, position, requires_grad)`` makes one. Buffers that the op replaces become pending themselves.
+    Buffers among the `inputs` that the op replaces become pending themselves.
     """
-    op, shown = link.op, []
-    for position, meta in enumerate(link.metas):
-        if position in op.state:
-            buffer = inputs[op.state[position]]
-            if buffer is not None and meta is not None:
-                buffer._await(link, position)
-                link.state.append((position, buffer))
-        else:
-            tensor = pending(link, position, link.requires_grad and position < op.differentiable)
-            link.results.append((position, weakref.ref(tensor)))
-            shown.append(tensor)
-    mode.deferred.append(link if link.state else weakref.ref(link))
-    if link.key not in link.tables.prefixes:
+    link, pending, deferred, shown = Link(op, attrs, plan, arguments, metas, kind, grad), inputs[0]._pending, mode.deferred, []
+    if op.state:
+        for position, at in op.state.items():
+            if inputs[at] is not None and metas[position] is not None:
+                inputs[at]._await(link, position)
+                link.state.append((position, inputs[at]))
+        deferred.append(link)
+    for position in op.shown:
+        tensor = pending(link, position, link.requires_grad and position < op.differentiable)
+        reference = weakref.ref(tensor)
+        link.results.append((position, reference))
+        deferred.append(reference)
+        shown.append(tensor)
+    if not link.chain.longer:
         link.force()
-    return tuple(shown)
+    return shown[0] if len(shown) == 1 else tuple(shown)
 
 
 def flush() -> None:
@@ -170,7 +169,8 @@ def flush() -> None:
     waiting, mode.deferred = mode.deferred, []
     while waiting:
         entry = waiting.pop()
-        link = entry() if isinstance(entry, weakref.ref) else entry
-        if link is not None and link.status != COMPUTED and (link.state or any(
-                (t := reference()) is not None and t._link is link for _, reference in link.results)):
-            link.force()
+        if isinstance(entry, Link):
+            if entry.state:
+                entry.force()
+        elif (tensor := entry()) is not None and tensor._link is not None:
+            tensor._link.force()

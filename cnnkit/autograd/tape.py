@@ -20,10 +20,10 @@ _numbers = itertools.count()
 
 
 class _Mode(threading.local):
-    """Per thread: is the tape recording; how deep are we in `Module.__call__`; which links are deferred."""
+    """Per thread: is the tape recording; are we inside a `Module.__call__`; which calls are deferred there."""
 
     grad: bool = True
-    depth: int = 0
+    inside: bool = False
 
     def __init__(self) -> None:
         self.deferred: list = []
@@ -147,7 +147,7 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
     arrived: dict[Node, list] = {node: [None] * node.outputs}
     arrived[node][position] = dy
     heap = [(-node.number, node)]
-    leaves: dict[int, list] = {}
+    leaves: dict[Any, Any] = {}
     while heap:
         _, node = heapq.heappop(heap)
         dxs = node.gradients(arrived.pop(node), retain_graph)
@@ -162,12 +162,9 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
                     heapq.heappush(heap, (-parent.number, parent))
                 dys[at] = dx if dys[at] is None else dys[at] + dx
             else:
-                seen = leaves.get(id(edge))
-                if seen is None:
-                    leaves[id(edge)] = [edge, dx]
-                else:
-                    seen[1] = seen[1] + dx
+                before = leaves.get(edge)
+                leaves[edge] = dx if before is None else before + dx
         if not retain_graph:
             node.edges = ()
-    for leaf, dx in leaves.values():
+    for leaf, dx in leaves.items():
         leaf._receive(dx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cnnkit import backends
@@ -165,8 +166,8 @@ class Tensor(Value):
         notes = "" if (name := backends.dtype_name(self.dtype)) in ("float32", "int64", "bool") else f", dtype={name}"
         if not backend.host:
             notes += f", backend={backend.name!r}"
-        if self._node is not None:
-            notes += f", grad_fn={self._node!r}"
+        if self._source is not None:
+            notes += f", grad_fn={self._source[0]!r}"
         elif self.requires_grad:
             notes += ", requires_grad=True"
         return f"tensor({body}{notes})"
@@ -244,10 +245,7 @@ class Tensor(Value):
         start, end = _axis(start_dim, len(shape)), _axis(end_dim, len(shape))
         if start > end:
             raise ValueError(f"flatten needs start_dim <= end_dim; got {start_dim} and {end_dim} for shape {shape}")
-        joined = 1
-        for n in shape[start:end + 1]:
-            joined *= n
-        return apply(shaping.reshape, self, shape=(*shape[:start], joined, *shape[end + 1:]))
+        return apply(shaping.reshape, self, shape=(*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
 
     def permute(self, *axes: Any) -> Tensor:
         """The axes in another order."""

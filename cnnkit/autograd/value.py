@@ -27,8 +27,7 @@ class Value:
         Record what is done with it.
     """
 
-    __slots__ = ("__weakref__", "_hooks", "_index", "_link", "_node", "_position", "_value", "_version", "grad",
-                 "requires_grad")
+    __slots__ = ("__weakref__", "_hooks", "_link", "_position", "_source", "_value", "_version", "grad", "requires_grad")
     result: ClassVar[type[Value]]  # what ops return: Tensor, which is made from this class
 
     def __init__(self, array: Array, requires_grad: bool = False):
@@ -37,8 +36,8 @@ class Value:
         backends.backend_of(array)
         self._value = array
         self._link: deferral.Link | None = None
-        self._node: Node | None = None
-        self._index = self._position = 0
+        self._position = 0
+        self._source: tuple[Node, int] | None = None  # the recorded call that made it, and which of its outputs it is
         self._version = [0]
         self._hooks: list[Callable] | None = None
         self.grad: Any = None
@@ -59,16 +58,17 @@ class Value:
         new = cls.__new__(cls)
         new._value = array
         new._link = None
-        new._node, new._index, new._position = node, index, 0
+        new._position = 0
+        new._source = None if node is None else (node, index)
         new._version = [0]
         new._hooks = new.grad = None
         new.requires_grad = node is not None
         return new
 
-    @classmethod
-    def _pending(cls, link: deferral.Link, position: int, requires_grad: bool) -> Self:
+    @staticmethod
+    def _pending(link: deferral.Link, position: int, requires_grad: bool) -> Value:
         """A Tensor whose array a deferred call will make."""
-        new = cls._of(None)
+        new = Value.result._of(None)
         new._link, new._position, new.requires_grad = link, position, requires_grad
         return new
 
@@ -80,11 +80,8 @@ class Value:
 
     def _settle(self, array: Array, node: Node | None, index: int) -> None:
         """Take the array that the deferred call has made."""
-        self._value, self._link, self._node, self._index = array, None, node, index
-
-    def _edge(self) -> Any:
-        """Where this Tensor's gradient goes on the tape: a node's output, or the Tensor itself if it is a leaf."""
-        return self if self._node is None else (self._node, self._index)
+        self._value, self._link = array, None
+        self._source = None if node is None else (node, index)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -116,7 +113,7 @@ class Value:
     @property
     def is_leaf(self) -> bool:
         """Whether this Tensor is no recorded op's result."""
-        return self._node is None and not (self._link is not None and self.requires_grad)
+        return self._source is None and not (self._link is not None and self.requires_grad)
 
     def size(self, axis: int | None = None) -> Any:
         """The shape, or the size along one axis."""
@@ -195,19 +192,21 @@ class Value:
         if not self.requires_grad:
             raise RuntimeError("backward() on a Tensor that requires no gradient: nothing it was made from has "
                                "requires_grad=True, or it was made under no_grad()")
-        xp = backends.backend_of(array).namespace
         if gradient is None:
-            if self.numel() != 1:
+            shape = array.shape
+            if shape and self.numel() != 1:
                 raise RuntimeError(f"backward() without a gradient needs a scalar; this Tensor has shape {self.shape}. Reduce it "
                                    "first (.sum(), .mean()), or pass gradient=")
-            dy = xp.ones_like(array)
+            xp = backends.backend_of(array).namespace
+            dy = xp.asarray(1, dtype=array.dtype, device=getattr(array, "device", None))
+            dy = xp.broadcast_to(dy, shape) if shape else dy
         else:
             dy = self._like_me(gradient, "backward() got a gradient")
         with backends.on(array):
-            if self._node is None:
+            if self._source is None:
                 self._receive(dy)
             else:
-                run_backward(self._node, self._index, dy, retain_graph)
+                run_backward(*self._source, dy, retain_graph)
 
     def _like_me(self, gradient: Any, what: str) -> Array:
         """A gradient for this Tensor that somebody gave: checked for shape and backend, in this Tensor's dtype."""
@@ -238,17 +237,17 @@ class Value:
             dx = self._backend().namespace.asarray(dx)
         self.grad = Value.result._of(dx)
 
-    def _own_node(self, what: str) -> Node:
+    def _own_source(self, what: str) -> tuple[Node, int]:
         if not self.requires_grad:
             raise RuntimeError(f"{what} on a Tensor that requires no gradient")
         link = self._link
         passed = link is not None and link.status == deferral.PASSED
         self.array  # noqa: B018 - a hook breaks the chain here
-        if passed or (self._node is not None and self._node.detour):
+        assert self._source is not None
+        if passed or self._source[0].detour:
             raise RuntimeError(f"{what} on a result in the middle of a chain that a fused kernel has already run: no gradient "
                                f"comes back through it. Call {what} right after the op that makes it, before it is used")
-        assert self._node is not None
-        return self._node
+        return self._source
 
     def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
         """Call `hook` with this Tensor's gradient in every backward; what it returns, if anything, takes its place."""
@@ -268,15 +267,15 @@ class Value:
                 raise RuntimeError("register_hook on a Tensor that requires no gradient")
             hooks = self._hooks = self._hooks or []
         else:
-            node = self._own_node("register_hook()")
+            node, position = self._own_source("register_hook()")
             node.hooks = node.hooks or {}
-            hooks = node.hooks.setdefault(self._index, [])
+            hooks = node.hooks.setdefault(position, [])
         hooks.append(on_array)
         return Handle(lambda: hooks.remove(on_array))
 
     def retain_grad(self) -> None:
         """Keep the gradient of this result of an op in ``grad``, as leaves do."""
         if not self.is_leaf:
-            node = self._own_node("retain_grad()")
+            node, position = self._own_source("retain_grad()")
             node.retain = node.retain or {}
-            node.retain[self._index] = weakref.ref(self)
+            node.retain[position] = weakref.ref(self)

@@ -11,6 +11,8 @@ from cnnkit.backends.backend import Backend
 from cnnkit.backends.registry import backend_of, get, kernel_tables
 from cnnkit.backends.state import default, local
 
+HERE = nullcontext()
+
 
 def current() -> Backend:
     """The backend that new arrays are made with in this thread (NumPy unless `use` said otherwise)."""
@@ -42,7 +44,7 @@ def place(name: str | Backend | ModuleType | None) -> tuple[Backend, Any]:
 def on(array: Any) -> AbstractContextManager:
     """A block in which the array's library works on the array's device, for what is done to arrays outside ops."""
     backend = backend_of(array)
-    return backend.on(array.device) if backend.switches else nullcontext()
+    return backend.on(array.device) if backend.switches else HERE
 
 
 def _own_tables(name: str | Backend | ModuleType, backend: Backend) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ class Unlisted(ArrayAPIBackend):
     """A backend that no plug-in names: made for an array type with a namespace of its own, and without kernels."""
 
     def resolve(self) -> Tables:
-        return Tables({}, {}, frozenset())
+        return Tables.of(())
 
 
 def _resolve_type(array: Any) -> Backend:

@@ -60,13 +60,29 @@ class KernelTable:
         return self.kernels
 
 
+class Beginning:
+    """A beginning of fused keys, or a whole one: `key`, and by which ops it goes on in longer ones."""
+
+    __slots__ = ("key", "longer")
+
+    def __init__(self, key: tuple[str, ...] = ()):
+        self.key = key
+        self.longer: dict[str, Beginning] = {}
+
+    def add(self, key: tuple[str, ...]) -> None:
+        """Enter a fused key, op by op."""
+        beginning = self
+        for name in key:
+            beginning = beginning.longer.setdefault(name, Beginning((*beginning.key, name)))
+
+
 @dataclass(frozen=True)
 class Tables:
     """One backend's kernels under one selection: what the dispatcher looks into at every call."""
 
     single: dict[str, tuple[Callable, ...]]
     fused: dict[tuple[str, ...], tuple[Callable, ...]]
-    prefixes: frozenset[tuple[str, ...]]  # every proper beginning of a fused key
+    root: Beginning  # of all fused keys, without an op
 
     @classmethod
     def of(cls, tables: Iterable[KernelTable]) -> Tables:
@@ -80,4 +96,7 @@ class Tables:
                         single[key] = (*single.get(key, ()), kernel)
                     else:
                         fused[key] = (*fused.get(key, ()), kernel)
-        return cls(single, fused, frozenset(key[:n] for key in fused for n in range(1, len(key))))
+        root = Beginning()
+        for names in fused:
+            root.add(names)
+        return cls(single, fused, root)

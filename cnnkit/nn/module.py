@@ -74,28 +74,32 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} must define forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        depth = mode.depth
-        if depth == 0:
-            args = tuple([Tensor(a) if hasattr(a, "dtype") and not isinstance(a, Tensor) else a for a in args])
-        mode.depth = depth + 1
+        call = self._hooked if self._hooks or self._pre_hooks else self.forward
+        if mode.inside:
+            return call(*args, **kwargs)
+        mode.inside = True
         try:
-            for before in self._pre_hooks:
-                changed = before(self, args)
-                if changed is not None:
-                    args = changed if isinstance(changed, tuple) else (changed,)
-            result = self.forward(*args, **kwargs)
-            for after in self._hooks:
-                for tensor in result if isinstance(result, tuple) else (result,):
-                    if isinstance(tensor, Tensor):
-                        tensor.array  # noqa: B018 - a hook sees a computed Tensor, and breaks a fused chain here
-                changed = after(self, args, result)
-                if changed is not None:
-                    result = changed
-            return result
+            return call(*[Tensor(a) if hasattr(a, "dtype") and not isinstance(a, Tensor) else a for a in args], **kwargs)
         finally:
-            mode.depth = depth
-            if depth == 0 and mode.deferred:
+            mode.inside = False
+            if mode.deferred:
                 deferral.flush()
+
+    def _hooked(self, *args: Any, **kwargs: Any) -> Any:
+        """`forward`, with the hooks before and after it."""
+        for before in self._pre_hooks:
+            changed = before(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        result = self.forward(*args, **kwargs)
+        for after in self._hooks:
+            for tensor in result if isinstance(result, tuple) else (result,):
+                if isinstance(tensor, Tensor):
+                    tensor.array  # noqa: B018 - a hook sees a computed Tensor, and breaks a fused chain here
+            changed = after(self, args, result)
+            if changed is not None:
+                result = changed
+        return result
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(vars(self).get(name), Parameter) and not (value is None or isinstance(value, Parameter)):

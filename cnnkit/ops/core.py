@@ -45,7 +45,7 @@ class Op:
         self.__doc__ = generic.__doc__
         self.generic, self.infer = generic, infer
         self.outputs, self.differentiable, self.state = outputs, differentiable, dict(state)
-        self.public = outputs - len(self.state)
+        self.shown = tuple(position for position in range(outputs) if position not in self.state)  # what the caller gets
 
     def __call__(self, *arrays: Array, needs: Sequence[bool] | None = None, **attrs: Any) -> tuple[tuple, Callable | None]:
         """Check the call, then run it: ``(tuple of outputs, backward or None)``."""
@@ -78,6 +78,8 @@ class Op:
             result = self.generic(*arrays, needs=needs, **attrs)
         outputs, backward = result
         if self.outputs == 1:
+            if type(outputs) is type(arrays[0]):
+                return (outputs,), backward
             outputs = (outputs,)
         return as_arrays(outputs, arrays[0], backend), backward
 
@@ -111,11 +113,11 @@ def backend_of_inputs(name: str, arrays: Sequence) -> Backend:
     first: Any = None
     for array in arrays:
         kind = type(array)
-        if array is None or kind is float or kind is int or kind is bool:
+        if kind is first or array is None or kind is float or kind is int or kind is bool:
             continue
         if first is None:
             first, backend = kind, backend_of(array)
-        elif kind is not first and (other := backend_of(array)) is not backend:
+        elif (other := backend_of(array)) is not backend:
             raise TypeError(f"{name} got arrays of two backends, {backend.name!r} and {other.name!r}; move one with "
                             f"Tensor.to({backend.name!r}) or Module.to({other.name!r})")
     if first is None:

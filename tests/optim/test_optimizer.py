@@ -238,14 +238,14 @@ def test_a_step_computes_what_waits_for_the_old_parameters(p):
     weight = cnnkit.tensor([[1.0, 2.0]], requires_grad=True)
     weight.grad = cnnkit.tensor([[1.0, 1.0]])
     with loopback():
-        mode.depth += 1
+        mode.inside = True
         try:
             y = cnnkit.functional.linear(x, weight)
             assert y._link is not None
             optim.SGD([weight], lr=0.5).step()
             assert y._link is None
         finally:
-            mode.depth -= 1
+            mode.inside = False
             deferral.flush()
     assert y.item() == 3.0
 
