@@ -180,14 +180,6 @@ def conv2d_leaky_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None
     return found if found is NotImplemented else then_leaky_relu(found, slope)
 
 
-def conv2d_leaky_relu_max_pool2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
-                                 attrs: Sequence[Mapping[str, Any]]) -> tuple:
-    """``conv2d``, ``leaky_relu``, then ``max_pool2d``: the largest number is the largest after leaky ReLU too, so that comes last."""
-    slope = attrs[1]["negative_slope"]
-    found = pooled(False, MAX_POOL)(x, weight, bias, needs=needs, attrs=(attrs[0], attrs[2])) if slope > 0 else NotImplemented
-    return found if found is NotImplemented else then_leaky_relu(found, slope)
-
-
 def pooled(relu: bool, kind: int) -> Any:
     """The kernel of a convolution, with or without ReLU, and a pooling without padding."""
     def kernel(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
@@ -213,3 +205,14 @@ def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu
             or wide_plan(x, weight, conv, POOLINGS[kind] if patched else "other") is not None):
         return None
     return plan_of(x, weight, conv, relu, kind, (size, stride, apart))
+
+
+conv2d_max_pool2d = pooled(False, MAX_POOL)
+
+
+def conv2d_leaky_relu_max_pool2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
+                                 attrs: Sequence[Mapping[str, Any]]) -> tuple:
+    """``conv2d``, ``leaky_relu``, then ``max_pool2d``: the largest stays the largest, so leaky ReLU comes last."""
+    slope = attrs[1]["negative_slope"]
+    found = conv2d_max_pool2d(x, weight, bias, needs=needs, attrs=(attrs[0], attrs[2])) if slope > 0 else NotImplemented
+    return found if found is NotImplemented else then_leaky_relu(found, slope)

@@ -26,7 +26,7 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
         ("conv2d", "relu"): conv.conv2d_relu,
         ("conv2d", "relu", "max_pool2d"): conv.pooled(True, conv.MAX_POOL),
         ("conv2d", "relu", "avg_pool2d"): conv.pooled(True, conv.AVG_POOL),
-        ("conv2d", "max_pool2d"): conv.pooled(False, conv.MAX_POOL),
+        ("conv2d", "max_pool2d"): conv.conv2d_max_pool2d,
         ("conv2d", "avg_pool2d"): conv.pooled(False, conv.AVG_POOL),
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,
