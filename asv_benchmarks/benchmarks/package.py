@@ -1,8 +1,11 @@
-"""What cnnkit itself costs: importing it, and its size on disk."""
+"""What cnnkit itself costs: importing it, its size on disk, and that of a wheel."""
 
 from __future__ import annotations
 
 import importlib.util
+import io
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -11,13 +14,26 @@ def timeraw_import():
     return "import cnnkit"
 
 
-def track_installed_size():
-    """Bytes of its files, C++ libraries and sources of kernels included."""
-    total = 0
+def files() -> Iterator[tuple[Path, Path]]:
+    """Each installed file, C++ libraries and sources of kernels included, and its place in a wheel."""
     for name in ("cnnkit", "cnnkit_numpy", "cnnkit_cpu", "cnnkit_cupy", "cnnkit_emulator"):
         folder = Path(importlib.util.find_spec(name).origin).parent
-        total += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-    return total
+        yield from ((file, file.relative_to(folder.parent)) for file in folder.rglob("*")
+                    if file.is_file() and "__pycache__" not in file.parts)
 
 
-track_installed_size.unit = "bytes"
+def track_installed_size():
+    """Bytes of its files."""
+    return sum(file.stat().st_size for file, _ in files())
+
+
+def track_wheel_size():
+    """Bytes of its files as a wheel holds them: in a zip archive, deflated."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as wheel:
+        for file, place in files():
+            wheel.write(file, place)
+    return archive.tell()
+
+
+track_installed_size.unit = track_wheel_size.unit = "bytes"
