@@ -51,7 +51,8 @@ def test_training_data_are_augmented_where_asked_for_and_predictions_never(digit
     upside_down = ArrayDataset(X.reshape(-1, 8, 8)[:, ::-1], y)
     flipped, expected = net(max_epochs=2, iterator_train__augment=augment).fit(dataset), net(max_epochs=2).fit(upside_down)
     np.testing.assert_array_equal(flipped.predict_proba(dataset), expected.predict_proba(dataset))
-    np.testing.assert_array_equal(flipped.predict_proba(DataLoader(dataset, 50, augment=augment)), flipped.predict_proba(X))
+    by_others = flipped.predict_proba(DataLoader(dataset, 50, augment=augment))  # sums of few images are made in another order
+    np.testing.assert_allclose(by_others, flipped.predict_proba(X), rtol=1e-5)
 
 
 def test_uint8_inputs_are_divided_by_255(digits):
