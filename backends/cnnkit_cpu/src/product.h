@@ -71,6 +71,28 @@ INLINE void multiply(const float* a, const int* row, const int* taps, int count,
     }
 }
 
+// multiply in a function of its own, in which the compiler finds registers for the inner loop whatever is around it. `next`: rows
+// that will be asked for after these, of one tap, which are fetched meanwhile; or null.
+template <int MR, int NV>
+NOINLINE void multiply_apart(const float* a, const int* row, const int* next, const int* taps, int count, int depth, const float* panel,
+                             Floats (&result)[MR][NV]) {
+    constexpr int LINE = 16;
+    Floats sum[MR][NV];
+    for (int i = 0; i < MR; i++)
+        for (int v = 0; v < NV; v++) sum[i][v] = result[i][v];
+    if (next) {
+        for (int d = 0; d < depth; d += LINE) {
+            const int tap = taps[0] + d;
+            for (int i = 0; i < MR; i++) __builtin_prefetch(a + next[i] + tap);
+            multiply<MR, NV>(a, row, &tap, 1, depth - d < LINE ? depth - d : LINE, panel + static_cast<long>(d) * NV * W, sum);
+        }
+    } else {
+        multiply<MR, NV>(a, row, taps, count, depth, panel, sum);
+    }
+    for (int i = 0; i < MR; i++)
+        for (int v = 0; v < NV; v++) result[i][v] = sum[i][v];
+}
+
 struct Left {  // the left matrix: `count` rows
     const float* a;
     const int *row, *taps;
@@ -113,8 +135,12 @@ static void rows_times_panel(const Left& left, const float* panel, const Result&
                 constexpr int MR = decltype(rows)::value;
                 Floats sum[MR][NV];
                 for (int r = 0; r < MR; r++)
-                    for (int v = 0; v < NV; v++) sum[r][v] = bias[v];
-                multiply<MR, NV>(left.a, left.row + i, left.taps, left.tap_count, left.depth, panel, sum);
+                    for (int v = 0; v < NV; v++) {
+                        sum[r][v] = bias[v];
+                        __builtin_prefetch(to.y + to.row[i + r] + v * W, 1);  // there by the time it is written
+                    }
+                const int* next = left.tap_count == 1 && i + 2 * take <= left.count ? left.row + i + take : nullptr;
+                multiply_apart<MR, NV>(left.a, left.row + i, next, left.taps, left.tap_count, left.depth, panel, sum);
                 seen += sum_of<MR>(sum) * splat(0.0f);
                 for (int r = 0; r < MR; r++)
                     for (int v = 0; v < NV; v++) {

@@ -31,6 +31,7 @@ typedef float AnyFloats __attribute__((vector_size(BYTES), aligned(4), may_alias
 typedef int32_t AnyInts __attribute__((vector_size(BYTES), aligned(4), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
+#define NOINLINE static __attribute__((noinline))
 
 INLINE Floats splat(float a) { return a - Floats{}; }  // a - 0, not a + 0: -0 stays -0
 INLINE Ints splat_int(int32_t a) { return a - Ints{}; }
