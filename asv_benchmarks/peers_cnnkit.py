@@ -17,6 +17,8 @@ import cnnkit
 from cnnkit import functional as F
 from cnnkit import optim
 
+CACHE_LINE = 64  # bytes
+
 
 def train(case: dict[str, Any]) -> Callable[[], None]:
     """Forward, loss, backward and the optimizer's step on one batch."""
@@ -37,9 +39,15 @@ def train(case: dict[str, Any]) -> Callable[[], None]:
 
 
 def in_order_of(result: cnnkit.Tensor, array: np.ndarray) -> cnnkit.Tensor:
-    """`array` with its axes in memory as those of `result` are: what a layer before or after this one would hand over."""
+    """`array` with its axes in memory as those of `result` are, from the beginning of a cache line: what a layer before or after
+    this one would hand over.
+    """
     order = np.argsort([-stride for stride in result.detach().numpy().strides], kind="stable")
-    return cnnkit.tensor(np.ascontiguousarray(array.transpose(order)).transpose(np.argsort(order)))
+    memory = np.empty(array.nbytes + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    copy = memory[start:start + array.nbytes].view(array.dtype).reshape([array.shape[axis] for axis in order])
+    copy[...] = array.transpose(order)
+    return cnnkit.Tensor(copy.transpose(np.argsort(order)))
 
 
 def one_op(function: Callable[..., cnnkit.Tensor], inputs: tuple, which: int | None) -> Callable[[], None]:
