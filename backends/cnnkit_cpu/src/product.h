@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "correlate.h"
+#include "layout.h"
 #include "runtime.h"
 
 constexpr int ROWS = REGISTERS == 32 ? 14 : 6;  // rows at a time: ROWS * COLUMNS sums, COLUMNS vectors and a broadcast
@@ -22,16 +23,19 @@ INLINE int even_share(int left, int most) {
     return (left + blocks - 1) / blocks;
 }
 
-// Where a number of the panels comes from: weight[column * apart + from[tap * depth + d]].
+// Which weights make the panels. Those of one column and one depth lie together, `area` of them; from column to column it is
+// `apart` floats, from depth to depth `depth_apart`.
 struct Packing {
-    std::vector<int> from;
-    long apart;
+    std::vector<int> taps;  // of each of the area: the tap that it is, or -1
+    int used = 0;           // taps
     int columns, depth;
+    long apart, depth_apart;
 
-    long panel_floats() const { return static_cast<long>(from.size()) * PANEL; }
+    int area() const { return static_cast<int>(taps.size()); }
+    long panel_floats() const { return static_cast<long>(used) * depth * PANEL; }
     long floats() const { return panels(columns) * panel_floats(); }
 
-    // All taps of some of the depth at a time: they are neighbours in the weights, and what is written stays in the cache meanwhile.
+    // Some of the depth at a time: what is written stays in the cache meanwhile.
     static constexpr int SOME = 8;
     void panel(int number, const float* weight, float* to) const {
         const long width = vectors_of(columns - number * PANEL) * W;
@@ -41,14 +45,37 @@ struct Packing {
     // Depths from d0 to d1 of a panel: neighbouring taps and depths go `tap_step` and `depth_step` floats apart.
     void part(int number, const float* weight, int d0, int d1, long tap_step, long depth_step, float* to) const {
         const int first = number * PANEL, filled = columns - first < PANEL ? columns - first : PANEL;
-        const int width = vectors_of(filled) * W, taps = static_cast<int>(from.size()) / depth;
         weight += first * apart;
-        for (int j = 0; j < filled; j++)
-            for (int d = d0; d < d1; d++)
-                for (int t = 0; t < taps; t++) to[t * tap_step + (d - d0) * depth_step + j] = weight[j * apart + from[t * depth + d]];
-        for (int j = filled; j < width; j++)
-            for (int d = d0; d < d1; d++)
-                for (int t = 0; t < taps; t++) to[t * tap_step + (d - d0) * depth_step + j] = 0;
+        for (int j = 0; j < filled; j += W, to += W, weight += W * apart) {
+            const int rows = filled - j < W ? filled - j : W;
+            if (apart == 1) {  // columns lie together
+                for (int d = d0; d < d1; d++) {
+                    const float* from = weight + d * depth_apart;
+                    store(to + (d - d0) * depth_step, rows == W ? load(from) : load_part(from, rows));
+                }
+            } else if (depth_apart == area()) {
+                run(weight, rows, static_cast<long>(d0) * area(), static_cast<long>(d1) * area(), tap_step, depth_step, to);
+            } else {
+                for (int d = d0; d < d1; d++) run(weight + d * depth_apart, rows, 0, area(), tap_step, depth_step, to + (d - d0) * depth_step);
+            }
+        }
+    }
+
+private:
+    // Weights from f0, which is the first of its depth, to f1 of W columns, turned over by vectors.
+    void run(const float* weight, int rows, long f0, long f1, long tap_step, long depth_step, float* to) const {
+        int at = 0;
+        for (long f = f0; f < f1; f += W) {
+            const int count = f1 - f < W ? static_cast<int>(f1 - f) : W;
+            Floats v[W];
+            for (int j = 0; j < W; j++)
+                v[j] = j >= rows ? Floats{} : count == W ? load(weight + j * apart + f) : load_part(weight + j * apart + f, count);
+            transpose(v);
+            for (int i = 0; i < count; i++) {
+                if (taps[at] >= 0) store(to + taps[at] * tap_step, v[i]);
+                if (++at == area()) at = 0, to += depth_step;
+            }
+        }
     }
 };
 

@@ -128,13 +128,12 @@ static std::vector<Pass> forward_passes(const Wide& g, Frame& frame) {
     Pass pass;
     pass.depth = runs ? g.S * g.C : g.C;
     pass.places(g.P, g.Q, static_cast<long>(g.stride_h) * pitch * g.C, static_cast<long>(g.stride_w) * g.C, static_cast<long>(g.Q) * g.K, g.K);
-    pass.packing.apart = static_cast<long>(g.C) * g.R * g.S;
-    pass.packing.columns = g.K;
-    pass.packing.depth = pass.depth;
+    Packing& packing = pass.packing;
+    packing.columns = g.K, packing.depth = g.C, packing.depth_apart = static_cast<long>(g.R) * g.S, packing.apart = g.C * packing.depth_apart;
     for (int r = 0; r < g.R; r++)
         for (int s = 0; s < g.S; s++) {
             if (!runs || s == 0) pass.taps.push_back((r * g.dilation_h * pitch + s * g.dilation_w) * g.C);
-            for (int c = 0; c < g.C; c++) pass.packing.from.push_back(c * g.R * g.S + r * g.S + s);
+            packing.taps.push_back(packing.used++);
         }
     return {pass};
 }
@@ -168,19 +167,19 @@ static std::vector<Pass> input_passes(const Wide& g, Frame& frame, bool& empty) 
     for (int a = 0; a < g.stride_h && a < g.H; a++)
         for (int b = 0; b < g.stride_w && b < g.W; b++) {
             Pass pass;
-            pass.depth = g.K;
+            Packing& packing = pass.packing;
+            pass.depth = packing.depth = g.K;
+            packing.columns = g.C, packing.apart = static_cast<long>(g.R) * g.S, packing.depth_apart = g.C * packing.apart;
+            packing.taps.assign(packing.apart, -1);
             for (const Tap& down : taps_of(a, g.top, g.stride_h, g.dilation_h, g.R))
                 for (const Tap& right : taps_of(b, g.left, g.stride_w, g.dilation_w, g.S)) {
                     pass.taps.push_back(((down.at + frame.before_h) * pitch + right.at + frame.before_w) * g.K);
-                    for (int k = 0; k < g.K; k++) pass.packing.from.push_back(k * g.C * g.R * g.S + down.number * g.S + right.number);
+                    packing.taps[down.number * g.S + right.number] = packing.used++;
                 }
             if (pass.taps.empty()) {
                 empty = true;
                 continue;
             }
-            pass.packing.apart = g.R * g.S;
-            pass.packing.columns = g.C;
-            pass.packing.depth = g.K;
             const int rows = (g.H - 1 - a) / g.stride_h + 1, columns = (g.W - 1 - b) / g.stride_w + 1;
             pass.places(rows, columns, static_cast<long>(pitch) * g.K, g.K, static_cast<long>(g.stride_h) * g.W * g.C, static_cast<long>(g.stride_w) * g.C);
             const int start = (a * g.W + b) * g.C;

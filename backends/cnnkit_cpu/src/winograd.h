@@ -241,17 +241,14 @@ struct Filtering {
 
 static Filtering filtering(const Wide& g, bool back) {
     Filtering f;
-    f.packing.from.reserve(9L * (back ? g.K : g.C));
+    for (int t = 0; t < 9; t++) f.packing.taps.push_back(back ? 8 - t : t);
+    f.packing.used = 9;
     if (!back) {
         f.depth = g.C, f.columns = g.K, f.height = g.H, f.width = g.W, f.rows = g.P, f.across = g.Q, f.top = g.top, f.left = g.left;
-        f.packing.apart = 9L * g.C;
-        for (int t = 0; t < 9; t++)
-            for (int c = 0; c < g.C; c++) f.packing.from.push_back(c * 9 + t);
+        f.packing.apart = 9L * g.C, f.packing.depth_apart = 9;
     } else {
         f.depth = g.K, f.columns = g.C, f.height = g.P, f.width = g.Q, f.rows = g.H, f.across = g.W, f.top = 2 - g.top, f.left = 2 - g.left;
-        f.packing.apart = 9;
-        for (int t = 0; t < 9; t++)
-            for (int k = 0; k < g.K; k++) f.packing.from.push_back(k * 9 * g.C + 8 - t);
+        f.packing.apart = 9, f.packing.depth_apart = 9L * g.C;
     }
     f.packing.columns = f.columns;
     f.packing.depth = f.depth;
