@@ -45,7 +45,7 @@ class WidePlan:
             room, space = scratch(self._room("forward", threads, owner.winograd_forward_room, threads, side, n))
             good = owner.winograd_forward(threads, self.sizes, side, n, address(x), address(weight), at, relu, address(y), space)
         else:
-            room, space = scratch(self._room("forward", threads, owner.wide_forward_room, threads))
+            room, space = scratch(self._room("forward", threads, owner.wide_forward_room, threads, n))
             good = owner.wide_forward(threads, self.sizes, n, address(x), address(weight), at, relu, address(y), space)
         del room
         return y if good else None
@@ -57,7 +57,7 @@ class WidePlan:
             room, space = scratch(self._room("input", threads, owner.winograd_input_room, threads, side, self.x[0]))
             good = owner.winograd_input(threads, self.sizes, side, self.x[0], address(dy), address(weight), address(dx), space)
         else:
-            room, space = scratch(self._room("input", threads, owner.wide_input_room, threads))
+            room, space = scratch(self._room("input", threads, owner.wide_input_room, threads, self.x[0]))
             good = owner.wide_input(threads, self.sizes, self.x[0], address(dy), address(weight), address(dx), space)
         del room
         return dx if good else None

@@ -68,8 +68,11 @@ private:
         for (long f = f0; f < f1; f += W) {
             const int count = f1 - f < W ? static_cast<int>(f1 - f) : W;
             Floats v[W];
-            for (int j = 0; j < W; j++)
-                v[j] = j >= rows ? Floats{} : count == W ? load(weight + j * apart + f) : load_part(weight + j * apart + f, count);
+            for (int j = 0; j < W; j++) {
+                const float* from = weight + j * apart + f;
+                v[j] = j >= rows ? Floats{} : count == W ? load(from) : load_part(from, count);
+                __builtin_prefetch(from + (f1 - f0));  // rows lie far apart
+            }
             transpose(v);
             for (int i = 0; i < count; i++) {
                 if (taps[at] >= 0) store(to + taps[at] * tap_step, v[i]);

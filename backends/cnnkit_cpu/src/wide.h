@@ -60,62 +60,111 @@ static int pixel_block(int depth) {
     return (pixels < 8 * ROWS ? 8 * ROWS : pixels) / ROWS * ROWS;
 }
 
-// Pack the passes' filters into room, and run them over all images; a task takes some images, or some panels of one.
+// What all passes have in common.
+struct Running {
+    const std::vector<Pass>& passes;
+    const Frame& frame;
+    int N;
+    const float* x;
+    int height, width, channels;
+    const float* bias;
+    bool relu;
+    float* y;
+    long result;  // floats of an image of results
+    bool framed = frame.needed(height, width);
+    long image = static_cast<long>(height) * width * channels, framed_image = frame.floats(channels);
+
+    void put_into_frames(int first, int some, float* frames) const {
+        if (framed)
+            for (int n = 0; n < some; n++) frame.fill(x + (first + n) * image, height, width, channels, frames + n * framed_image);
+    }
+
+    // Places from `begin` to `end` of some images, times a panel.
+    void times_panel(const Pass& pass, int number, const float* panel, int first, int some, int begin, int end, const float* frames,
+                     Floats& finite) const {
+        const int k = number * PANEL, left = pass.packing.columns - k < PANEL ? pass.packing.columns - k : PANEL;
+        for (int n = 0; n < some; n++) {
+            const float* a = framed ? frames + n * framed_image : x + (first + n) * image;
+            rows_times_panel(Left{a, pass.in.data() + begin, pass.taps.data(), end - begin, static_cast<int>(pass.taps.size()), pass.depth}, panel,
+                             Result{y + (first + n) * result + k, pass.out.data() + begin, left, bias ? bias + k : nullptr, relu}, finite);
+        }
+    }
+};
+
+constexpr long FEW_PLACES = 128;  // of all images: a panel is packed by who needs it, and not kept
+
+static bool few_places(const std::vector<Pass>& passes, int N) { return static_cast<long>(passes[0].in.size()) * N <= FEW_PLACES; }
+
+// Run the passes over all images. Their filters are packed into room first, and a task takes some images, or some panels of one; or,
+// of few places, a task packs a panel for itself and takes all images.
 static bool run_passes(int threads, std::vector<Pass>& passes, const Frame& frame, int N, const float* x, int height, int width,
                        int channels, const float* weight, const float* bias, bool relu, float* y, long result, float* room) {
-    const int columns = passes[0].packing.columns, count = panels(columns);
+    const Running run{passes, frame, N, x, height, width, channels, bias, relu, y, result};
+    const int count = panels(passes[0].packing.columns), all = static_cast<int>(passes.size());
+    std::atomic<bool> bad{false};
+    if (few_places(passes, N)) {
+        long most = 0;
+        for (const Pass& pass : passes) most = pass.packing.panel_floats() > most ? pass.packing.panel_floats() : most;
+        float* frames = room + threads * whole(most);
+        if (run.framed) {
+            std::memset(frames, 0, N * run.framed_image * sizeof(float));
+            run.put_into_frames(0, N, frames);
+        }
+        parallel(threads, static_cast<long>(all) * count, [&](long task, int thread) {
+            const Pass& pass = passes[task / count];
+            float* panel = room + thread * whole(most);
+            pass.packing.panel(static_cast<int>(task % count), weight, panel);
+            Floats finite{};
+            run.times_panel(pass, static_cast<int>(task % count), panel, 0, N, 0, static_cast<int>(pass.in.size()), frames, finite);
+            if (!all_zero(finite)) bad = true;
+        });
+        return !bad;
+    }
     for (Pass& pass : passes) {
         pass.packed = room;
         room += pass.packing.floats();
     }
-    const int all = static_cast<int>(passes.size());
     parallel(threads, static_cast<long>(all) * count, [&](long task, int) {
         Pass& pass = passes[task / count];
         const int number = static_cast<int>(task % count);
         pass.packing.panel(number, weight, const_cast<float*>(pass.packed) + number * pass.packing.panel_floats());
     });
     room += (-reinterpret_cast<intptr_t>(room) & 63) / 4;
-    const bool framed = frame.needed(height, width);
-    const long image = static_cast<long>(height) * width * channels, frame_floats = frame.floats(channels);
     // few pixels: several images, so that a panel is read less often; few images: some panels
     const int pixels = static_cast<int>(passes[0].in.size());
     const int together = pixels >= 128 || N < 4 ? 1 : 128 / pixels < N / 4 ? 128 / pixels : N / 4;
     const long groups = (N + together - 1) / together;
     const int parts = groups >= 8 ? 1 : static_cast<int>((8 + groups - 1) / groups < count ? (8 + groups - 1) / groups : count);
-    const long own = framed ? frame_floats * together : 0;
-    if (framed)
+    const long own = run.framed ? run.framed_image * together : 0;
+    if (run.framed)
         for (int t = 0; t < threads; t++) std::memset(room + t * own, 0, own * sizeof(float));
-    std::atomic<bool> bad{false};
     parallel(threads, groups * parts, [&](long task, int thread) {
         const int first = static_cast<int>(task / parts) * together, part = static_cast<int>(task % parts);
         const int some = N - first < together ? N - first : together;
         float* frames = room + thread * own;
-        if (framed)
-            for (int n = 0; n < some; n++) frame.fill(x + (first + n) * image, height, width, channels, frames + n * frame_floats);
+        run.put_into_frames(first, some, frames);
         Floats finite{};
         for (const Pass& pass : passes) {
-            const int count_in = static_cast<int>(pass.in.size());
-            const int block = some > 1 ? count_in : pixel_block(pass.depth);  // one after the other, so that all panels find it in the cache
-            for (int i = 0; i < count_in; i += block)
+            const int places = static_cast<int>(pass.in.size());
+            const int block = some > 1 ? places : pixel_block(pass.depth);  // one after the other, so that all panels find it in the cache
+            for (int i = 0; i < places; i += block)
                 for (int panel = count * part / parts; panel < count * (part + 1) / parts; panel++)
-                    for (int n = 0; n < some; n++) {
-                        const int k = panel * PANEL, left = columns - k < PANEL ? columns - k : PANEL;
-                        const float* a = framed ? frames + n * frame_floats : x + (first + n) * image;
-                        rows_times_panel(Left{a, pass.in.data() + i, pass.taps.data(), count_in - i < block ? count_in - i : block,
-                                              static_cast<int>(pass.taps.size()), pass.depth},
-                                         pass.packed + panel * pass.packing.panel_floats(),
-                                         Result{y + (first + n) * result + k, pass.out.data() + i, left, bias ? bias + k : nullptr, relu}, finite);
-                    }
+                    run.times_panel(pass, panel, pass.packed + panel * pass.packing.panel_floats(), first, some, i,
+                                    places - i < block ? places : i + block, frames, finite);
         }
         if (!all_zero(finite)) bad = true;
     });
     return !bad;
 }
 
-static long passes_room(const std::vector<Pass>& passes, const Frame& frame, int threads, int channels) {
-    long floats = 2 * LINE_FLOATS;
+static long passes_room(const std::vector<Pass>& passes, const Frame& frame, int threads, int N, int channels) {
+    long floats = 2 * LINE_FLOATS, most = 0;
     if (passes.empty()) return floats;
-    for (const Pass& pass : passes) floats += pass.packing.floats();
+    for (const Pass& pass : passes) {
+        floats += pass.packing.floats();
+        most = pass.packing.panel_floats() > most ? pass.packing.panel_floats() : most;
+    }
+    if (few_places(passes, N)) return 2 * LINE_FLOATS + threads * whole(most) + N * frame.floats(channels);
     const int pixels = static_cast<int>(passes[0].in.size());
     return floats + threads * frame.floats(channels) * (pixels >= 128 ? 1 : 128 / pixels + 1);
 }
@@ -189,10 +238,10 @@ static std::vector<Pass> input_passes(const Wide& g, Frame& frame, bool& empty) 
     return passes;
 }
 
-EXPORT long wide_forward_room(const Wide* g, int threads) {
+EXPORT long wide_forward_room(const Wide* g, int threads, int N) {
     Frame frame;
     const std::vector<Pass> passes = forward_passes(*g, frame);
-    return passes_room(passes, frame, threads, g->C);
+    return passes_room(passes, frame, threads, N, g->C);
 }
 
 EXPORT int wide_forward(int threads, const Wide* g, int N, const float* x, const float* weight, const float* bias, int relu, float* y,
@@ -202,11 +251,11 @@ EXPORT int wide_forward(int threads, const Wide* g, int N, const float* x, const
     return run_passes(threads, passes, frame, N, x, g->H, g->W, g->C, weight, bias, relu, y, static_cast<long>(g->places()) * g->K, room);
 }
 
-EXPORT long wide_input_room(const Wide* g, int threads) {
+EXPORT long wide_input_room(const Wide* g, int threads, int N) {
     Frame frame;
     bool empty;
     const std::vector<Pass> passes = input_passes(*g, frame, empty);
-    return passes_room(passes, frame, threads, g->K);
+    return passes_room(passes, frame, threads, N, g->K);
 }
 
 EXPORT int wide_input(int threads, const Wide* g, int N, const float* dy, const float* weight, float* dx, float* room) {

@@ -58,9 +58,21 @@ def images(shape, seed=0):
     ((70, 160, 4, 4), (512, 160, 3, 3), 1), ((1, 40, 1, 1), (32, 40, 3, 3), 1)])
 @pytest.mark.parametrize("name", ["product", "winograd2", "winograd4"])
 def test_many_channels_against_float64(forced, name, x, weight, padding):
+    check_many_channels(name, x, weight, 1, padding)
+
+
+# results of all images (and of the input gradient's phases) fewer than 128 and more: their filters are packed in two ways
+@pytest.mark.parametrize(("x", "weight", "stride", "padding"), [
+    ((3, 40, 9, 11), (70, 40, 3, 3), 2, 1), ((9, 40, 9, 11), (70, 40, 3, 3), 2, 1), ((2, 65, 7, 7), (33, 65, 1, 1), 2, 0),
+    ((1, 33, 16, 15), (41, 33, 5, 3), 3, 2), ((2, 64, 8, 8), (32, 64, 3, 3), 1, 1), ((1, 34, 43, 3), (40, 34, 3, 3), 1, 1)])
+def test_many_channels_with_few_results_and_more(forced, x, weight, stride, padding):
+    check_many_channels("product", x, weight, stride, padding)
+
+
+def check_many_channels(name, x, weight, stride, padding):
     rng = np.random.default_rng(3)
     a, w, b = (rng.standard_normal(s) for s in (x, weight, weight[:1]))
-    conv = {"stride": (1, 1), "padding": ((padding, padding),) * 2, "dilation": (1, 1), "groups": 1}
+    conv = {"stride": (stride,) * 2, "padding": ((padding, padding),) * 2, "dilation": (1, 1), "groups": 1}
     (wanted,), back = OPS["conv2d"](a, w, b, needs=(True,) * 3, **conv)
     dy = rng.standard_normal(wanted.shape)
     with choice.algorithm(name):
