@@ -1,4 +1,5 @@
-"""Which algorithm convolves, from shapes alone: the flat loops, a matrix product, or Winograd's; and how to overrule it.
+"""Which algorithm convolves, from shapes and the order of the axes in memory: the flat loops, a matrix product, or Winograd's;
+and how to overrule it.
 
     >>> from cnnkit_cpu import choice
     >>> choice.algorithms((64, 64, 32, 32), (64, 64, 3, 3), padding=1)
@@ -26,8 +27,9 @@ NAMES = (FLAT, PRODUCT, WINOGRAD2, WINOGRAD4)
 LANES = 16
 MANY = {"": 32, "max": 64, "avg": 32, "other": 32}  # channels and filters from which vectors of them are always faster; by pooling
 TAPS = 24  # numbers that a filter of few channels needs, for its product with an image not to wait for the image
-FLAT_FACTORS = 1.1, 1.25, 1.35  # what a multiply-add of the flat loops costs, forward and for either gradient
-NEIGHBOURS = 1.1  # what channels last may cost more: the layers around are better off with them
+FLAT_BACK = 1.03, 50  # what a multiply-add of the flat loops costs for either gradient, and that of one place more for each image
+MOVE = 2  # what it costs to put a number where it lies in the other order of memory
+NEIGHBOURS = 1.15  # what channels last may cost more: the layers around are better off with them
 COLOURS = 4  # channels of an image, at most
 
 forced: str | None = None  # what `algorithm` says
@@ -67,10 +69,21 @@ def costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> tup
     return forward, back, filters
 
 
-def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: str = "",
-           strict: bool = False) -> tuple[str, ...]:
+def _flat(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> list[float]:
+    """What the flat loops cost for the same three: between two rows they multiply by zeros."""
+    _, _, P, Q = shape
+    K, C, R, S = weight
+    each, more = FLAT_BACK
+    row = Q + (S - 1) * conv["dilation"][1] // conv["stride"][1]
+    forward = x[0] * P * row * C * R * S * K / LANES
+    return [forward, *[forward * (each + more / (P * Q))] * 2]
+
+
+def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: str = "", strict: bool = False,
+           last: bool = True) -> tuple[str, ...]:
     """The algorithm for forward, for the input's gradient and for the filters' gradient. `pooled`: a pooling follows, which the
-    flat loops take in: ``"max"`` or ``"avg"`` as in src/patch.h, or ``"other"``.
+    flat loops take in: ``"max"`` or ``"avg"`` as in src/patch.h, or ``"other"``. `last`: whether the channels of the images lie
+    last in memory; if not, they are copied for what wants them so.
     """
     K, C, R, S = weight
     many, few = min(C, K) >= MANY[pooled], C < LANES and (C * R * S < TAPS or K % LANES != 0)
@@ -80,17 +93,19 @@ def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], poole
     if forced is not None:
         return tuple(forced if forced in of else PRODUCT for of in found)
     best = tuple(min((name for name in of if not (strict and name in SIDES)), key=of.__getitem__) for of in found)
-    wanted = [of[name] for of, name in zip(found, best)]
-    flat = [_product(math.prod(shape) // K, C * R * S, LANES) * K / LANES * factor for factor in FLAT_FACTORS]
+    wanted, flat = [of[name] for of, name in zip(found, best)], _flat(x, weight, shape, conv)
+    copies = 2  # of the images, and of their gradient
     if C <= COLOURS:  # nobody asks for the gradient of an image
         del wanted[1], flat[1]
+        copies = 1
+    (flat if last else wanted).append(copies * MOVE * math.prod(x))
     return best if many or sum(wanted) < sum(flat) * NEIGHBOURS else (FLAT, FLAT, FLAT)
 
 
 def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | tuple = 0, dilation: int | tuple = 1,
-               groups: int = 1, pooled: str = "", strict: bool = False) -> tuple[str, ...]:
+               groups: int = 1, pooled: str = "", strict: bool = False, channels_last: bool = False) -> tuple[str, ...]:
     """By which algorithm a convolution of images `x` (N, C, H, W) with filters `weight` (K, C / groups, R, S) goes: forward, the
-    input's gradient, the filters' gradient.
+    input's gradient, the filters' gradient. `channels_last`: whether the images lie so in memory, (N, H, W, C).
 
     >>> algorithms((16, 512, 4, 4), (512, 512, 3, 3), padding=1, strict=True)
     ('product', 'product', 'product')
@@ -102,7 +117,7 @@ def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | 
     def pair(v: int | tuple) -> tuple:
         return v if isinstance(v, tuple) else (v, v)
     conv = {"stride": pair(stride), "padding": tuple(pair(p) for p in pair(padding)), "dilation": pair(dilation), "groups": groups}
-    return choose(x, weight, conv2d_output_shape(x, weight, *conv.values()), conv, pooled, strict)
+    return choose(x, weight, conv2d_output_shape(x, weight, *conv.values()), conv, pooled, strict, channels_last)
 
 
 @contextmanager

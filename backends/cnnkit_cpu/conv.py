@@ -151,14 +151,14 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: b
 
 def wide_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], pooled: str) -> wide.WidePlan | None:
     """The plan for channels that lie last in memory; ``None`` where the flat loops are better, or there is nothing to compute."""
-    owner, strict = library.active, precision_level() == "strict"
+    owner, strict, first = library.active, precision_level() == "strict", x.flags.c_contiguous
 
     def make() -> wide.WidePlan | None:
         shape = conv2d_output_shape(x.shape, weight.shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
         if 0 in x.shape or 0 in weight.shape or min(shape) <= 0:
             return None
-        return wide.wide_plan(owner, x.shape, weight.shape, shape, conv, pooled, strict)
-    return remember(owner, (x.shape, weight.shape, *conv, *conv.values(), pooled, strict, choice.forced), make)
+        return wide.wide_plan(owner, x.shape, weight.shape, shape, conv, pooled, strict, not first)
+    return remember(owner, (x.shape, weight.shape, *conv, *conv.values(), pooled, strict, choice.forced, first), make)
 
 
 def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool], **conv: Any) -> tuple:
@@ -187,7 +187,8 @@ def pooled(relu: bool, kind: int) -> Any:
         if x.dtype != FLOAT:
             return NotImplemented
         conv, pool = attrs[0], attrs[-1]
-        key = (x.shape, weight.shape, *conv, *conv.values(), *pool, *pool.values(), relu, kind, precision_level(), choice.forced)
+        key = (x.shape, weight.shape, *conv, *conv.values(), *pool, *pool.values(), relu, kind, precision_level(), choice.forced,
+               x.flags.c_contiguous)
         plan = remember(library.active, key, pooled_plan, x, weight, conv, relu, kind, pool)
         return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
     return kernel

@@ -10,7 +10,7 @@ from cnnkit_cpu import library
 
 def kernels() -> dict[str | tuple[str, ...], Callable]:
     """Op, or key of a fused kernel, to function; made on first use."""
-    from cnnkit_cpu import activation, conv, linear, loss, norm, pixels, pool, random, update
+    from cnnkit_cpu import activation, conv, linear, loss, norm, pixels, pool, random, shaping, update
 
     return {
         "adam": update.adam,
@@ -37,6 +37,7 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
         "max_pool2d": pool.max_pool2d,
         "random_bits": random.random_bits,
         "relu": activation.relu,
+        "reshape": shaping.reshape,
         "sgd": update.sgd,
     }
 

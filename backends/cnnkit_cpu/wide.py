@@ -75,8 +75,8 @@ class WidePlan:
         return dweight if good else None
 
 
-def wide_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: str,
-              strict: bool) -> WidePlan | None:
+def wide_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: str, strict: bool,
+              channels_last: bool) -> WidePlan | None:
     """The plan for a convolution, or ``None`` where the flat loops are the better choice."""
     padded = [n + sum(p) for n, p in zip(x[2:], conv["padding"])]
     axes = zip(shape[2:], padded, weight[2:], conv["dilation"], conv["stride"])
@@ -84,7 +84,7 @@ def wide_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mappi
     largest = max(math.prod(padded) * x[1], math.prod(spread) * weight[0], math.prod(shape[1:]), math.prod(weight) * 4)
     if largest >= 2**29:  # offsets within an image, with what is put around it, are 32-bit numbers
         return None
-    names = choose(x, weight, shape, conv, pooled, strict)
+    names = choose(x, weight, shape, conv, pooled, strict, channels_last)
     return None if names[0] == FLAT else WidePlan(owner, x, weight, shape, conv, names)
 
 
@@ -95,7 +95,8 @@ def run(plan: WidePlan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | No
     """
     needs_x, needs_weight, needs_bias = needs
     weight, bias = packed(weight), None if bias is None else packed(bias)
-    y = plan.forward(last(x), weight, bias, relu)
+    x = last(x)
+    y = plan.forward(x, weight, bias, relu)
     if y is None:
         return flat(x, weight, bias, relu, needs)
     if True not in needs:
@@ -107,7 +108,7 @@ def run(plan: WidePlan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | No
     def backward(dy: np.ndarray) -> tuple:
         dz = last(dy, result)
         dx = plan.input(dz, weight) if needs_x else None
-        dweight = plan.filters(last(x), dz) if needs_weight else None
+        dweight = plan.filters(x, dz) if needs_weight else None
         if (needs_x and dx is None) or (needs_weight and dweight is None):
             return again(dz)
         return dx, dweight, channel_sums(dz) if needs_bias else None

@@ -234,6 +234,34 @@ def test_plans_are_kept_for_each_precision_and_algorithm():
     assert [plan.names[0] for plan in library.active.plans.values()] == ["winograd4", "product"]
 
 
+def test_copies_count_where_the_channels_do_not_lie_last():
+    x, w = (64, 8, 32, 32), (16, 8, 3, 3)
+    assert choice.algorithms(x, w, padding=1) == ("flat",) * 3
+    assert "flat" not in choice.algorithms(x, w, padding=1, channels_last=True)
+    a, w = np.ones(x, np.float32), np.ones(w, np.float32)
+    conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
+    for array, last in ((a, False), (layout.last(a), True)):
+        (y,), _ = OPS["conv2d"](array, w, None, needs=(False,) * 3, **conv)
+        assert layout.is_last(y) == last
+
+
+@pytest.mark.parametrize("shape", [(5, 24, 7, 6), (1, 3, 2, 1), (64, 16, 9, 20)])
+def test_flatten_copies_channels_that_lie_last_into_c_order(forced, shape):
+    x = images(shape)
+    (y,), back = OPS["reshape"](x, needs=(True,), shape=(shape[0], -1))
+    assert np.array_equal(y, np.asarray(x).reshape(shape[0], -1))
+    assert y.flags.c_contiguous
+    assert np.array_equal(back(y)[0], x)
+    assert back(y)[0].flags.c_contiguous
+
+
+def test_reshape_is_a_view_where_memory_allows_one():
+    x = images((4, 24, 7, 6))
+    for array, shape in ((x, (4, 24, 42)), (np.ascontiguousarray(x), (4, -1)), (x[:1], (24, 42))):
+        (y,), _ = OPS["reshape"](array, needs=(False,), shape=shape)
+        assert np.shares_memory(y, array)
+
+
 def test_an_unknown_algorithm_is_refused():
     with pytest.raises(ValueError, match=r"no algorithm 'fft'; there are flat, product"), choice.algorithm("fft"):
         pass
