@@ -159,13 +159,26 @@ INLINE Floats patch_pool(const Floats (&sum)[2][2], bool relu, Ints& byte) {
     return total * splat(0.25f);
 }
 
+// Floats that will be asked for later: `step` of them are fetched beside each vector of places.
+struct Ahead {
+    const float* at;  // or null
+    long step;
+
+    void fetch() {
+        if (!at) return;
+        for (long i = 0; i < step; i += 16) __builtin_prefetch(at + i);
+        at += step;
+    }
+};
+
 // n filters of a group at one image.
 template <int S, bool Max, bool Careful>
 static void patch_filters(const Geometry& g, const Patches& p, const float* in, const float* weights, const float* bias, int n,
-                          float* y, uint8_t* bytes) {
+                          float* y, uint8_t* bytes, Ahead ahead) {
     constant<PATCH_FILTERS>(n, [&](auto filters) {
         constexpr int KB = decltype(filters)::value;
         for (int i = 0; i < p.places; i += W) {
+            ahead.fetch();
             const int place = i + W <= p.places || p.places < W ? i : p.places - W;  // the last vector may overlap the one before
             Floats sum[KB][2][2];
             patch_sums<S, KB>(p, in + place, weights, bias, g.Cg, sum);
@@ -212,11 +225,13 @@ static void patch_forward(int threads, const Geometry& g, int N, const float* x,
             const float* image = x + n * g.C * pixels;
             split_patches(g, p, image, frame, planes);
             const auto filter = tame_filters && (!max || tame(image, g.C * pixels)) ? run.first : run.second;
+            const long vectors = (p.places + W - 1) / W, step = round_up((g.C * pixels + vectors * blocks - 1) / (vectors * blocks), 16);
             for (long block = blocks * part / parts; block < blocks * (part + 1) / parts; block++) {
                 const int group = block / per, k0 = block % per * PATCH_FILTERS, k = group * g.Kg + k0;
                 filter(g, p, planes + static_cast<long>(group) * g.Cg * p.channel, filters + static_cast<long>(k) * g.taps,
                        bias ? bias + k : nullptr, g.Kg - k0 < PATCH_FILTERS ? g.Kg - k0 : PATCH_FILTERS,
-                       y + (n * g.K + k) * p.places, bytes ? bytes + (n * g.K + k) * p.padded : nullptr);
+                       y + (n * g.K + k) * p.places, bytes ? bytes + (n * g.K + k) * p.padded : nullptr,
+                       Ahead{parts == 1 && n + 1 < N ? image + g.C * pixels + block * vectors * step : nullptr, step});
             }
         }
     });

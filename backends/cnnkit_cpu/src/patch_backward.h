@@ -100,13 +100,16 @@ INLINE void patch_dots(const Patches& p, const float* in, const float* d, const 
 // Add one image's to `sums`, a vector for each weight: its lanes are added up once for a chunk of images.
 template <bool Max, int S>
 static void patch_filter_gradients(const Geometry& g, const Patches& p, const float* planes, const float* d, const int32_t* which,
-                                   float* sums) {
+                                   float* sums, const float* next) {
     using Block = PatchBlock<Max, S>;
     const long apart = static_cast<long>(g.taps) * W;
+    const int steps = g.C * ((g.Kg + Block::filters - 1) / Block::filters);
+    Ahead ahead{next, round_up((g.C * g.h.length * g.w.length + steps - 1) / steps, 16)};
     for (int channel = 0; channel < g.C; channel++) {
         const int group = channel / g.Cg;
         for (int k = group * g.Kg; k < (group + 1) * g.Kg;) {
             const int left = (group + 1) * g.Kg - k, take = left < Block::filters ? left : Block::filters;
+            ahead.fetch();
             float* to = sums + k * apart + static_cast<long>(channel % g.Cg) * S * S * W;
             constant<Block::filters>(take, [&](auto filters) {
                 for (int r = 0; r < S; r += Block::rows)
@@ -124,7 +127,7 @@ INLINE float patch_part(bool max, float d, int32_t which, int w) { return max ? 
 
 // The same one number after the other, where the image holds NaN, infinity or very large numbers: products by 0 count.
 static void patch_filter_gradients_carefully(const Geometry& g, const Patches& p, const float* planes, const float* d,
-                                             const int32_t* which, float* sums) {
+                                             const int32_t* which, float* sums, const float*) {
     for (int k = 0; k < g.K; k++)
         for (int t = 0; t < g.taps; t++) {
             const int c = k / g.Kg * g.Cg + t / (p.R * p.S), r = t / p.S % p.R, s = t % p.S;
@@ -313,7 +316,8 @@ static void patch_chunk(const Geometry& g, const Patches& p, long n0, long n1, c
             split_patches(g, p, image, own, planes);
             (!tame(image, g.C * pixels) ? patch_filter_gradients_carefully
              : max                      ? patch_filter_gradients<true, S>
-                                        : patch_filter_gradients<false, S>)(g, p, planes, d, which, vectors);
+                                        : patch_filter_gradients<false, S>)(g, p, planes, d, which, vectors,
+                                                                            n + 1 < n1 ? image + g.C * pixels : nullptr);
         }
         if (!dx) continue;
         float* out = dx + n * g.C * pixels;
