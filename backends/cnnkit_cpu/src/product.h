@@ -101,28 +101,6 @@ INLINE void multiply(const float* a, const int* row, const int* taps, int count,
     }
 }
 
-// multiply in a function of its own, in which the compiler finds registers for the inner loop whatever is around it. `next`: rows
-// that will be asked for after these, of one tap, which are fetched meanwhile; or null.
-template <int MR, int NV>
-NOINLINE void multiply_apart(const float* a, const int* row, const int* next, const int* taps, int count, int depth, const float* panel,
-                             Floats (&result)[MR][NV]) {
-    constexpr int LINE = 16;
-    Floats sum[MR][NV];
-    for (int i = 0; i < MR; i++)
-        for (int v = 0; v < NV; v++) sum[i][v] = result[i][v];
-    if (next) {
-        for (int d = 0; d < depth; d += LINE) {
-            const int tap = taps[0] + d;
-            for (int i = 0; i < MR; i++) __builtin_prefetch(a + next[i] + tap);
-            multiply<MR, NV>(a, row, &tap, 1, depth - d < LINE ? depth - d : LINE, panel + static_cast<long>(d) * NV * W, sum);
-        }
-    } else {
-        multiply<MR, NV>(a, row, taps, count, depth, panel, sum);
-    }
-    for (int i = 0; i < MR; i++)
-        for (int v = 0; v < NV; v++) result[i][v] = sum[i][v];
-}
-
 struct Left {  // the left matrix: `count` rows
     const float* a;
     const int *row, *taps;
@@ -149,44 +127,54 @@ INLINE Floats sum_of(const Floats (*sum)[NV]) {
     }
 }
 
+// MR rows times a panel, in a function of its own, in which the compiler finds registers for the inner loop whatever is around it.
+// `next`: rows that will be asked for after these, of one tap, which are fetched meanwhile; or null. Returns 0 * the results' sum.
+template <int MR, int NV>
+NOINLINE Floats block_times_panel(const Left& left, const int* row, const int* next, const float* panel, const Result& to, const int* out) {
+    constexpr int LINE = 16;
+    Floats sum[MR][NV];
+    for (int v = 0; v < NV; v++) {
+        const int rest = to.columns - v * W;
+        const Floats bias = !to.bias ? Floats{} : rest >= W ? load(to.bias + v * W) : load_part(to.bias + v * W, rest);
+        for (int r = 0; r < MR; r++) {
+            sum[r][v] = bias;
+            __builtin_prefetch(to.y + out[r] + v * W, 1);  // there by the time it is written
+        }
+    }
+    if (next) {
+        for (int d = 0; d < left.depth; d += LINE) {
+            const int tap = left.taps[0] + d;
+            for (int i = 0; i < MR; i++) __builtin_prefetch(left.a + next[i] + tap);
+            multiply<MR, NV>(left.a, row, &tap, 1, left.depth - d < LINE ? left.depth - d : LINE, panel + static_cast<long>(d) * NV * W, sum);
+        }
+    } else {
+        multiply<MR, NV>(left.a, row, left.taps, left.tap_count, left.depth, panel, sum);
+    }
+    for (int r = 0; r < MR; r++)
+        for (int v = 0; v < NV; v++) {
+            const Floats result = to.relu ? choose(sum[r][v] <= Floats{}, Floats{}, sum[r][v]) : sum[r][v];
+            float* at = to.y + out[r] + v * W;
+            const int rest = to.columns - v * W;
+            if (rest >= W)
+                store(at, result);
+            else
+                store_part(at, result, rest);
+        }
+    return sum_of<MR>(sum) * splat(0.0f);
+}
+
 // All rows times a panel. Adds 0 * result to `finite`: it stays 0 if all are.
 static void rows_times_panel(const Left& left, const float* panel, const Result& to, Floats& finite) {
-    Floats seen = finite;
     constant<COLUMNS>(vectors_of(to.columns), [&](auto vectors) {
-        constexpr int NV = decltype(vectors)::value;
-        Floats bias[NV];
-        for (int v = 0; v < NV; v++) {
-            const int rest = to.columns - v * W;
-            bias[v] = !to.bias ? Floats{} : rest >= W ? load(to.bias + v * W) : load_part(to.bias + v * W, rest);
-        }
         for (int i = 0; i < left.count;) {
             const int take = even_share(left.count - i, ROWS);
+            const int* next = left.tap_count == 1 && i + 2 * take <= left.count ? left.row + i + take : nullptr;
             constant<ROWS>(take, [&](auto rows) {
-                constexpr int MR = decltype(rows)::value;
-                Floats sum[MR][NV];
-                for (int r = 0; r < MR; r++)
-                    for (int v = 0; v < NV; v++) {
-                        sum[r][v] = bias[v];
-                        __builtin_prefetch(to.y + to.row[i + r] + v * W, 1);  // there by the time it is written
-                    }
-                const int* next = left.tap_count == 1 && i + 2 * take <= left.count ? left.row + i + take : nullptr;
-                multiply_apart<MR, NV>(left.a, left.row + i, next, left.taps, left.tap_count, left.depth, panel, sum);
-                seen += sum_of<MR>(sum) * splat(0.0f);
-                for (int r = 0; r < MR; r++)
-                    for (int v = 0; v < NV; v++) {
-                        const Floats result = to.relu ? choose(sum[r][v] <= Floats{}, Floats{}, sum[r][v]) : sum[r][v];
-                        float* at = to.y + to.row[i + r] + v * W;
-                        const int rest = to.columns - v * W;
-                        if (rest >= W)
-                            store(at, result);
-                        else
-                            store_part(at, result, rest);
-                    }
+                finite += block_times_panel<decltype(rows)::value, decltype(vectors)::value>(left, left.row + i, next, panel, to, to.row + i);
             });
             i += take;
         }
     });
-    finite = seen;
 }
 
 // All rows times a panel, whole vectors, and nothing else; rows of results are PANEL floats apart.
