@@ -312,6 +312,20 @@ struct Gradient {
         return parts * weights + (Kp != g.K ? whole(N * result) : 0) + (framed ? whole(N * image) : 0) + 2 * LINE_FLOATS;
     }
 
+    // ... of MR channels and NV vectors of filters, in a function of its own as in product.h.
+    template <int MR, int NV>
+    __attribute__((noinline)) void add_block(const float* x, const float* dy, int n0, int n1, int p0, int p1, int count, int pitch, float* to) const {
+        Floats sum[MR][NV];
+        for (int i = 0; i < MR; i++)
+            for (int v = 0; v < NV; v++) sum[i][v] = load(to + static_cast<long>(i) * Kp + v * W);
+        for (int n = n0; n < n1; n++)
+            for (int p = p0; p < p1; p++)
+                outer<MR, NV>(x + n * image + static_cast<long>(p) * g.stride_h * pitch * g.C, static_cast<long>(g.stride_w) * g.C,
+                              dy + n * result + static_cast<long>(p) * g.Q * Kp, Kp, count, sum);
+        for (int i = 0; i < MR; i++)
+            for (int v = 0; v < NV; v++) store(to + static_cast<long>(i) * Kp + v * W, sum[i][v]);
+    }
+
     // Add to sums [channel][filter], from channel c0 to c1 of a tap, what the pixels of units u0 to u1 give.
     void add(int N, const float* x, const float* dy, int tap, int c0, int c1, long u0, long u1, float* sums) const {
         const int r = runs ? tap : tap / g.S, s = runs ? 0 : tap % g.S, pitch = framed ? frame.columns : g.W;
@@ -327,19 +341,10 @@ struct Gradient {
                     for (int c = c0; c < c1;) {
                         const int take = even_share(c1 - c, ROWS);
                         constant<ROWS>(take, [&](auto some) {
-                            constexpr int MR = decltype(some)::value, NV = decltype(vectors)::value;
-                            Floats sum[MR][NV];
-                            float* to = sums + static_cast<long>(c - c0) * Kp + k0;
-                            for (int i = 0; i < MR; i++)
-                                for (int v = 0; v < NV; v++) sum[i][v] = load(to + static_cast<long>(i) * Kp + v * W);
-                            for (int n = n0; n < n1; n++)
-                                for (int p = p0; p < p1; p++) {
-                                    const int h = p * g.stride_h + down, w = q_run.first * g.stride_w + right;
-                                    outer<MR, NV>(x + n * image + (static_cast<long>(h) * pitch + w) * g.C + c, static_cast<long>(g.stride_w) * g.C,
-                                                  dy + n * result + (static_cast<long>(p) * g.Q + q_run.first) * Kp + k0, Kp, q_run.last - q_run.first, sum);
-                                }
-                            for (int i = 0; i < MR; i++)
-                                for (int v = 0; v < NV; v++) store(to + static_cast<long>(i) * Kp + v * W, sum[i][v]);
+                            add_block<decltype(some)::value, decltype(vectors)::value>(
+                                x + (static_cast<long>(q_run.first * g.stride_w + right) + static_cast<long>(down) * pitch) * g.C + c,
+                                dy + static_cast<long>(q_run.first) * Kp + k0, n0, n1, p0, p1, q_run.last - q_run.first, pitch,
+                                sums + static_cast<long>(c - c0) * Kp + k0);
                         });
                         c += take;
                     }
