@@ -1,6 +1,6 @@
 """How much of a training step's speed is left when `DataLoader` feeds it, and when `train.fit` runs it.
 
-``python asv_benchmarks/benchmarks/loader.py`` prints, for the guide's common network on colour images of 32 x 32 at batch 128:
+``python -m benchmarks.loader``, in asv_benchmarks, prints, for the guide's common network on colour images of 32 x 32 at batch 128:
 the bare step on batches made beforehand; the loader alone; the same steps fed by the loader; and the whole of `train.fit` with
 its tally, progress and history. The images are uint8 in memory, shuffled, scaled and normalised.
 """

@@ -179,7 +179,10 @@ class ArrayDataset(Dataset):
     def stored(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A copy of the images of `indices` as they are kept, and their labels."""
         indices = np.asarray(indices)
-        return self.data[indices], self.targets[indices]
+        images = np.asarray(self.data)  # of a file mapped into memory too
+        if images.flags.c_contiguous and indices.dtype.kind in "iu":  # else `take` copies all images, or reads masks as numbers
+            return images.take(indices, axis=0), self.targets[indices]
+        return images[indices], self.targets[indices]
 
     def values(self) -> np.ndarray | None:
         """What a batch makes of each pixel value: float32 (C, 256); ``None`` where that depends on more than the pixel.

@@ -78,6 +78,18 @@ def test_a_memory_mapped_array_is_not_read_through_when_the_dataset_is_made(tmp_
     assert isinstance(data.data, np.memmap)
 
 
+@pytest.mark.parametrize("order", ["C", "F", "mapped"])
+@pytest.mark.parametrize("indices", [[4, 0, 4], [-1], np.asarray([False, True, False, False, True])])
+def test_stored_images_are_gathered_as_numpy_indexes_them(tmp_path, order, indices):
+    images = np.random.default_rng(0).integers(0, 256, (5, 2, 4, 3), np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    kept = {"C": images, "F": np.asfortranarray(images), "mapped": np.load(tmp_path / "images.npy", mmap_mode="r")}[order]
+    found, labels = ArrayDataset(kept, [3, 1, 0, 2, 4]).stored(indices)
+    assert type(found) is np.ndarray
+    assert np.array_equal(found, images[np.asarray(indices)])
+    assert np.array_equal(labels, np.asarray([3, 1, 0, 2, 4])[np.asarray(indices)])
+
+
 def test_a_subset_holds_the_chosen_samples_in_the_order_given():
     whole = ArrayDataset(STORED["gray"], LABELS, classes=["a", "b", "c"])
     part = Subset(Subset(whole, [4, 2, 0]), [2, 1])
