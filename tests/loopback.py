@@ -26,23 +26,19 @@ class Loopback:
         return kernel
 
     def _fused(self, key):
-        counts = [{"conv2d": 3, "linear": 3, "batch_norm": 5}.get(name, 1) for name in key]
-        counts = [c - (n > 0) for n, c in enumerate(counts)]
-
-        def kernel(*arrays, needs, attrs):
-            if key in self.decline:
+        def kernel(*arrays, needs, calls):
+            names = tuple(call.op.name for call in calls)
+            if names in self.decline:
                 return NotImplemented
-            self.calls.append(key)
-            calls = [Call(ops.OPS[name], a) for name, a in zip(key, attrs)]
-            outputs, backward = compose(calls, counts, arrays, needs)
-            return outputs, backward
+            self.calls.append(names)
+            return compose([Call(call.op, call.attrs, call.count) for call in calls], arrays, needs)
         return kernel
 
 
-def compose(calls, counts, arrays, needs):
+def compose(calls, arrays, needs):
     """`ops.compose`, without the notes that its single ops would leave."""
     with backends.tables():
-        outputs, backward = ops.compose(calls, counts, arrays, needs)
+        outputs, backward = ops.compose(calls, arrays, needs)
     return outputs, backward
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.backends import precision_level
+from cnnkit.backends import Call, decline, precision_level
 from cnnkit.shapes import conv2d_output_shape
 from cnnkit_cpu import choice, library, wide
-from cnnkit_cpu.activation import then_leaky_relu
+from cnnkit_cpu.activation import then
 from cnnkit_cpu.library import Library, address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
@@ -140,11 +140,11 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: b
              conv: Mapping[str, Any]) -> tuple:
     """A convolution, with ReLU or without, by the algorithm that is the best for its shapes."""
     if x.dtype != FLOAT:
-        return NotImplemented
+        return decline(f"{x.dtype}; it serves float32")
 
     def flat(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool, needs: Sequence[bool]) -> tuple:
         plan = plan_of(x, weight, conv, relu, NO_POOL, ALONE)
-        return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
+        return decline("there is nothing to compute") if plan is None else run(plan, x, weight, bias, needs)
     many = wide_plan(x, weight, conv, "")
     return flat(x, weight, bias, relu, needs) if many is None else wide.run(many, x, weight, bias, relu, needs, flat)
 
@@ -166,32 +166,39 @@ def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs:
     return convolve(x, weight, bias, False, needs, conv)
 
 
-def conv2d_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
-                attrs: Sequence[Mapping[str, Any]]) -> tuple:
-    """``conv2d``, then ``relu``."""
-    return convolve(x, weight, bias, True, needs, attrs[0])
+def conv2d_chain(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
+                 calls: Sequence[Call]) -> tuple:
+    """``conv2d``, then perhaps an activation, then perhaps a pooling.
+
+    ReLU is part of the loops. Any other activation that never falls comes after the maximum: there are fewer numbers then.
+    """
+    conv, *after = calls
+    pool = after.pop() if after[-1].op.role == "pool" else None
+    activation = after[0] if after else None
+    if activation is None or activation.op.name == "relu":
+        return _convolve_and_pool(x, weight, bias, needs, conv.attrs, activation is not None, pool)
+    name = activation.op.name
+    if pool is None:
+        if name != "leaky_relu":
+            return decline(f"{name} is no part of its loops")
+    elif pool.op.name != "max_pool2d" or not activation.op.increasing(activation.attrs):
+        return decline(f"{pool.op.name} of {name} is not {name} of {pool.op.name}")
+    return then(_convolve_and_pool(x, weight, bias, needs, conv.attrs, False, pool), activation)
 
 
-def conv2d_leaky_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
-                      attrs: Sequence[Mapping[str, Any]]) -> tuple:
-    """``conv2d``, then ``leaky_relu``."""
-    slope = attrs[1]["negative_slope"]
-    found = convolve(x, weight, bias, False, needs, attrs[0]) if slope > 0 else NotImplemented
-    return found if found is NotImplemented else then_leaky_relu(found, slope)
-
-
-def pooled(relu: bool, kind: int) -> Any:
-    """The kernel of a convolution, with or without ReLU, and a pooling without padding."""
-    def kernel(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
-               attrs: Sequence[Mapping[str, Any]]) -> tuple:
-        if x.dtype != FLOAT:
-            return NotImplemented
-        conv, pool = attrs[0], attrs[-1]
-        key = (x.shape, weight.shape, *conv, *conv.values(), *pool, *pool.values(), relu, kind, precision_level(), choice.forced,
-               x.flags.c_contiguous)
-        plan = remember(library.active, key, pooled_plan, x, weight, conv, relu, kind, pool)
-        return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
-    return kernel
+def _convolve_and_pool(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool],
+                       conv: Mapping[str, Any], relu: bool, pool: Call | None) -> tuple:
+    if pool is None:
+        return convolve(x, weight, bias, relu, needs, conv)
+    if x.dtype != FLOAT:
+        return decline(f"{x.dtype}; it serves float32")
+    kind = MAX_POOL if pool.op.name == "max_pool2d" else AVG_POOL
+    key = (x.shape, weight.shape, *conv, *conv.values(), *pool.attrs, *pool.attrs.values(), relu, kind, precision_level(),
+           choice.forced, x.flags.c_contiguous)
+    plan = remember(library.active, key, pooled_plan, x, weight, conv, relu, kind, pool.attrs)
+    if plan is None:
+        return decline("convolution and pooling are faster one after the other here, or there is nothing to compute")
+    return run(plan, x, weight, bias, needs)
 
 
 def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bool, kind: int,
@@ -206,14 +213,3 @@ def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu
             or wide_plan(x, weight, conv, POOLINGS[kind] if patched else "other") is not None):
         return None
     return plan_of(x, weight, conv, relu, kind, (size, stride, apart))
-
-
-conv2d_max_pool2d = pooled(False, MAX_POOL)
-
-
-def conv2d_leaky_relu_max_pool2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
-                                 attrs: Sequence[Mapping[str, Any]]) -> tuple:
-    """``conv2d``, ``leaky_relu``, then ``max_pool2d``: the largest stays the largest, so leaky ReLU comes last."""
-    slope = attrs[1]["negative_slope"]
-    found = conv2d_max_pool2d(x, weight, bias, needs=needs, attrs=(attrs[0], attrs[2])) if slope > 0 else NotImplemented
-    return found if found is NotImplemented else then_leaky_relu(found, slope)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import gcd, prod
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
+from cnnkit.backends import backend_of, decline, dtype_name
 from cnnkit.shapes import conv2d_output_shape
+from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
@@ -115,26 +116,18 @@ def reading(device: Any, x: Array, channels: int, reach: Sequence[int]) -> str:
     return "vector" if fits else "scalar"
 
 
-def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], stride: tuple, padding: tuple, dilation: tuple,
-           groups: int) -> tuple[Array, Callable | None] | Any:
+def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
     """See `cnnkit.ops.conv.conv2d`."""
-    return _conv2d(x, weight, bias, needs, False, stride, padding, dilation, groups)
+    return _convolve(x, weight, bias, needs, conv, relu=False)
 
 
-def conv2d_relu(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool],
-                attrs: Sequence[dict]) -> tuple[Array, Callable | None] | Any:
-    """`cnnkit.ops.conv.conv2d`, then ``relu``: the convolution writes what is left of its sums."""
-    return _conv2d(x, weight, bias, needs, True, **attrs[0])
-
-
-def _conv2d(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], relu: bool, stride: tuple, padding: tuple,
-            dilation: tuple, groups: int) -> Any:
+def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], conv: Mapping[str, Any], relu: bool) -> Any:
     if dtype_name(x.dtype) not in TYPES:
-        return NotImplemented
-    shape = conv2d_output_shape(x.shape, weight.shape, stride, padding, dilation, groups)
-    product = Products(x, weight.shape, shape, stride, padding, dilation, groups)
+        return decline(f"{dtype_name(x.dtype)}; it serves {', '.join(TYPES)}")
+    shape = conv2d_output_shape(x.shape, weight.shape, *(conv[name] for name in ("stride", "padding", "dilation", "groups")))
+    product = Products(x, weight.shape, shape, **conv)
     if product.too_large():
-        return NotImplemented
+        return decline(f"images of shape {tuple(x.shape)}: empty, or more than its numbers count")
     if bias is not None and bias.strides != (bias.dtype.itemsize,):
         bias = backend_of(x).namespace.asarray(bias, copy=True)
     y = product.forward(x, weight, bias, relu)
@@ -151,6 +144,9 @@ def _conv2d(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], 
                 product.weight_gradient(x, dy) if needs[1] else None,
                 product.bias_gradient(dy) if needs[2] else None)
     return y, backward
+
+
+conv2d_relu = then_relu(_convolve)  # the convolution writes what is left of its sums
 
 
 class Products:

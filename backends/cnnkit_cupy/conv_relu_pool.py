@@ -7,10 +7,10 @@ that ReLU stopped it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
+from cnnkit.backends import Call, backend_of, decline, dtype_name
 from cnnkit.shapes import pool2d_output_shape
 from cnnkit_cupy import direct
 from cnnkit_cupy.launcher import In, Kernel, Out, declare, launch, strides
@@ -48,10 +48,11 @@ def windows(plan: direct.Direct, window: tuple[int, int], ceil_mode: bool) -> tu
                          "by_width": 2**32 // window[1] + 1}, divided
 
 
-def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool],
-                           attrs: Sequence[Mapping[str, Any]]) -> Any:
+def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], calls: Sequence[Call]) -> Any:
     """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows side by side, without padding."""
-    conv, _, pool = attrs
+    if [call.op.name for call in calls[1:]] != ["relu", "max_pool2d"]:
+        return decline("it serves ReLU and max pooling after a convolution")
+    conv, _, pool = (call.attrs for call in calls)
     plan, window = direct.plan_of(x, weight, conv), pool["kernel_size"]
     if plan is None or pool["stride"] != window or any(pool[name] != value for name, value in PLAIN.items()):
         return NotImplemented

@@ -9,6 +9,7 @@ from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name
 from cnnkit.shapes import conv2d_output_shape
+from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
@@ -267,6 +268,4 @@ def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool]
     return _convolve(x, weight, bias, needs, conv, relu=False)
 
 
-def conv2d_relu(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], attrs: Sequence[Mapping[str, Any]]) -> Any:
-    """`conv2d`, then ``relu``."""
-    return _convolve(x, weight, bias, needs, attrs[0], relu=True)
+conv2d_relu = then_relu(_convolve)

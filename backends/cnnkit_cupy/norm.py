@@ -5,10 +5,11 @@ Sums over the pixels (all n, h, w) are made slice by slice, then over all slices
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
+from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, contiguous, strides
 from cnnkit_cupy.types import TYPES, lanes_of, per_access
@@ -67,9 +68,9 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean:
     """See `cnnkit.ops.norm.batch_norm`; served are (N, C) and (N, C, H, W) with one dtype throughout."""
     kind, dtype, shape = TYPES.get(dtype_name(x.dtype)), x.dtype, tuple(x.shape)
     if kind is None or x.ndim not in (2, 4) or x.size == 0 or x.size // shape[1] >= 2**30 or shape[1] >= 2**21:
-        return NotImplemented
+        return decline(f"{dtype_name(x.dtype)} of shape {shape}")
     if any(a is not None and (a.dtype != dtype or not contiguous(a)) for a in (weight, bias, running_mean, running_var)):
-        return NotImplemented
+        return decline("weight, bias or statistics of another dtype, or with gaps in memory")
     backend, (N, C, H, W) = backend_of(x), (*shape, 1, 1)[:4]
     device, reshape = backend.cuda, backend.namespace.reshape
 
@@ -112,9 +113,12 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean:
     return (y if len(shape) == 4 else reshape(y, shape), new_mean, new_var), backward if any(needs) else None
 
 
-def batch_norm_relu(*arrays: Array, needs: Sequence[bool], attrs: Sequence[Mapping[str, Any]]) -> Any:
-    """The fused key ("batch_norm", "relu")."""
-    return batch_norm(*arrays, needs=needs, **attrs[0], relu=True)
+def _batch_norm_relu(*given: Any, relu: bool) -> Any:
+    *arrays, needs, attrs = given
+    return batch_norm(*arrays, needs=needs, **attrs, relu=relu)
+
+
+batch_norm_relu = then_relu(_batch_norm_relu)
 
 
 def _floats(device: Any, like: Array, *shape: int) -> Array:

@@ -20,6 +20,7 @@ from cnnkit import conformance
 from cnnkit.backends import backend_of
 from cnnkit.conformance import Case, Draw, Target
 from cnnkit.conformance.checks import call
+from cnnkit.conformance.support import served as served_by
 from cnnkit.ops import OPS
 from cnnkit_emulator.counting import Traffic
 from cnnkit_emulator.device import counted
@@ -54,10 +55,11 @@ MARKS = r"(<!-- generated: counters -->\n\n)(.*?)(\n\n<!-- end -->)"
 def cases(target: Target) -> list[Any]:
     """Those above, as far as a table has their kernel; for any other op of the tables, the kit's case with the largest inputs."""
     tables = backend_of(target.asarray(np.zeros(1, np.float32))).resolve()
-    served = [*((name,) for name in tables.single), *tables.fused]
+    chains = dict.fromkeys(case.ops for case in (*CASES, *conformance.EVERY_CASE) if len(case.ops) > 1)
+    served = [*((name,) for name in tables.single), *(ops for ops in chains if tables.of_chain([OPS[name] for name in ops]))]
     chosen = [case for case in CASES if case.ops in served]
     for key in served:
-        known = [case for case in conformance.EVERY_CASE if case.ops == key]
+        known = [case for case in conformance.EVERY_CASE if case.ops == key and served_by(case, target)[0] == "native"]
         if known and key not in {case.ops for case in chosen} and key[0] != "max_pool2d_with_indices":
             chosen.append(max(known, key=_size))
     return chosen

@@ -8,7 +8,7 @@ table = KernelTable("numpy", "numpy", {
     "avg_pool2d": pool.avg_pool2d,
     "batch_norm": norm.batch_norm,
     "conv2d": conv.conv2d,
-    ("conv2d", "relu", "max_pool2d"): conv_relu_pool.conv2d_relu_max_pool2d,
+    ("conv", "activation?", "pool?"): conv_relu_pool.conv2d_relu_max_pool2d,
     "cross_entropy": loss.cross_entropy,
     "leaky_relu": activation.leaky_relu,
     "linear": linear.linear,

@@ -17,7 +17,7 @@ from cnnkit.backends import dtype_name
 from cnnkit.conformance.case import Case, Expected, expected
 from cnnkit.conformance.target import Target
 from cnnkit.ops import OPS
-from cnnkit.ops.core import Call, compose, run_fused
+from cnnkit.ops.core import Call, compose, run_calls
 
 __all__ = ["CHECKS", "call", "has_kernel"]
 
@@ -31,19 +31,14 @@ def call(case: Case, target: Target, arrays: Sequence, needs: Sequence[bool], fu
     attrs = target.attributes(case)
     if len(case.ops) == 1:
         return OPS[case.ops[0]](*arrays, needs=needs, **attrs[0])
-    if fused:
-        backend = backends.backend_of(arrays[0])
-        result = run_fused(backend, backend.resolve(), case.ops, attrs, arrays, tuple(needs))
-        if result is not NotImplemented:
-            return result
-    calls = [Call(OPS[name], own) for name, own in zip(case.ops, attrs)]
-    return compose(calls, case.arities, arrays, needs)
+    calls = [Call(OPS[name], values, count) for name, values, count in zip(case.ops, attrs, case.arities)]
+    return run_calls(calls, arrays, tuple(needs)) if fused else compose(calls, arrays, needs)
 
 
 def has_kernel(case: Case, target: Target) -> bool:
     """Whether a kernel table that serves `target` now has the case's op or key."""
     tables = backends.backend_of(target.asarray(np.zeros(1, np.float32))).resolve()
-    return case.ops[0] in tables.single if len(case.ops) == 1 else case.ops in tables.fused
+    return bool(tables.single.get(case.ops[0]) if len(case.ops) == 1 else tables.of_chain([OPS[name] for name in case.ops]))
 
 
 def input_names(case: Case) -> list[str]:

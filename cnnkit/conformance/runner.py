@@ -22,6 +22,7 @@ from cnnkit.conformance.draws import DRAW_CASES, DRAW_CHECKS, DrawCase
 from cnnkit.conformance.support import served
 from cnnkit.conformance.target import Target
 from cnnkit.conformance.updates import UPDATE_CASES, UPDATE_CHECKS
+from cnnkit.ops import OPS
 
 __all__ = ["EVERY_CASE", "Outcome", "Report", "main_report", "run", "run_case"]
 
@@ -164,7 +165,9 @@ def run(backend: str | Backend, ops: Sequence[str] | None = None, cases: Iterabl
         report.outcomes += [run_case(case, target) for case in progress(chosen)]
         if not ops:
             tables = backends.backend_of(target.asarray([0.0])).resolve()
-            report.untested = [key for key in (*tables.single, *("+".join(k) for k in tables.fused)) if key not in known]
+            report.untested = [key for key in tables.single if key not in known]
+            served = {kernel for case in cases for kernel in tables.of_chain([OPS[n] for n in case.ops if n in OPS])}
+            report.untested += ["+".join(pattern) for pattern, kernel in tables.patterns if kernel not in served]
             for pattern in target.gaps:
                 if not any(fnmatch.fnmatchcase(case.id, pattern) for case in cases):
                     report.outcomes.append(Outcome(pattern, "failed", (("gap", "no case is called so: remove the gap"),)))

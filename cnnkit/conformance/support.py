@@ -15,6 +15,8 @@ from cnnkit.conformance.cases import CASES
 from cnnkit.conformance.draws import DrawCase
 from cnnkit.conformance.target import Target
 from cnnkit.conformance.updates import UpdateCase, drawn
+from cnnkit.ops import OPS
+from cnnkit.ops.core import Call
 
 __all__ = ["Cell", "Support", "served", "support"]
 
@@ -26,9 +28,9 @@ def served(case: Any, target: Target) -> tuple[str, str]:
     """
     tables = backends.backend_of(target.asarray(np.zeros(1, np.float32))).resolve()
     fused = len(case.ops) > 1
-    kernels = tables.fused.get(case.ops, ()) if fused else tables.single.get(case.ops[0], ())
-    key = case.ops if fused else case.ops[0]
-    owners = {id(t.load().get(key)): t.name for t in backends.kernel_tables() if t.available() is True}
+    kernels = tables.of_chain([OPS[name] for name in case.ops]) if fused else tables.single.get(case.ops[0], ())
+    owners = {id(kernel): t.name for t in backends.kernel_tables() if t.available() is True
+              for found in t.load().values() for kernel in (found if isinstance(found, tuple) else (found,))}
     asked = []
     for kernel in kernels:
         if ask(kernel, case, target) is not NotImplemented:
@@ -48,7 +50,8 @@ def ask(kernel: Any, case: Any, target: Target) -> Any:
     arrays = target.arrays(expected(case, target.dtypes(case)[0]).inputs)
     attrs = target.attributes(case)
     if len(case.ops) > 1:
-        return kernel(*arrays, needs=case.needs, attrs=tuple(attrs))
+        calls = [Call(OPS[name], a, count) for name, a, count in zip(case.ops, attrs, case.arities)]
+        return kernel(*arrays, needs=case.needs, calls=calls)
     return kernel(*arrays, needs=case.needs, **attrs[0])
 
 

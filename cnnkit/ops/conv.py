@@ -38,7 +38,7 @@ def _explain(shapes: Sequence, dtypes: Sequence) -> None:
                          f"one value for each output channel: ({shapes[1][0]},)")
 
 
-@op(infer=_infer_conv2d)
+@op(infer=_infer_conv2d, role="conv")
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], stride: Pair, padding: Pads, dilation: Pair,
            groups: int) -> tuple:
     """Cross-correlation: x is (N, C, H, W), weight (K, C/groups, R, S), bias (K,) or None; the result (N, K, P, Q).

@@ -72,7 +72,7 @@ def _infer_max_with_indices(shapes: Sequence, dtypes: Sequence, **attrs: Any) ->
     return result, (result[0], None)
 
 
-@op(infer=_infer_max)
+@op(infer=_infer_max, role="pool")
 def max_pool2d(x: Array, *, needs: Sequence[bool], kernel_size: Pair, stride: Pair, padding: Pads, dilation: Pair,
                ceil_mode: bool) -> tuple:
     """The largest element of each window: (N, C, H, W) -> (N, C, P, Q).
@@ -167,7 +167,7 @@ def _infer_avg(shapes: Sequence, dtypes: Sequence, *, kernel_size: Pair, stride:
     return ((pool2d_output_shape(shapes[0], kernel_size, stride, padding, ONE, ceil_mode, "avg_pool2d"), dtypes[0]),)
 
 
-@op(infer=_infer_avg)
+@op(infer=_infer_avg, role="pool")
 def avg_pool2d(x: Array, *, needs: Sequence[bool], kernel_size: Pair, stride: Pair, padding: Pads, ceil_mode: bool,
                count_include_pad: bool, divisor_override: int | None) -> tuple:
     """The average of each window: (N, C, H, W) -> (N, C, P, Q).

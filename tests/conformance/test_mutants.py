@@ -8,7 +8,7 @@ import pytest
 
 from cnnkit import backends, conformance
 from cnnkit.ops import OPS
-from cnnkit.ops.core import Call, compose
+from cnnkit.ops.core import compose
 from cnnkit.ops.update import UPDATES
 
 noise = itertools.count(1)
@@ -100,11 +100,10 @@ def keeps_running_variance_biased():
 
 def fused_without_the_mask():
     """conv + ReLU whose backward forgets the ReLU."""
-    def kernel(*arrays, needs, attrs):
-        calls = [Call(OPS["conv2d"], attrs[0]), Call(OPS["relu"], attrs[1])]
+    def kernel(*arrays, needs, calls):
         with backends.tables():
-            outputs, _ = compose(calls, (3, 0), arrays, needs)
-            _, backward = OPS["conv2d"](*arrays, needs=needs, **attrs[0])
+            outputs, _ = compose(calls, arrays, needs)
+            _, backward = OPS["conv2d"](*arrays, needs=needs, **calls[0].attrs)
         return outputs, backward
     return {("conv2d", "relu"): kernel}
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 import cnnkit_cpu
 import numpy as np
 import pytest
+from chains import chain
 from cnnkit_cpu import choice, layout, library
 
 import cnnkit
 from cnnkit import backends, conformance, nn, optim
 from cnnkit import functional as F
 from cnnkit.conformance.case import Tolerance
-from cnnkit.ops.core import OPS, Call, compose, run_fused
+from cnnkit.ops.core import OPS, compose
 
 CONVOLUTIONS = [case for case in conformance.EVERY_CASE if case.ops[0] == "conv2d"]
 WINOGRAD = Tolerance(2e-4, 2e-4, "Winograd's transforms round more than sums of products do")
@@ -184,11 +185,10 @@ def test_the_end_of_a_residual_block_is_one_kernel(forced, shape):
     attrs = [{"training": True, "momentum": 0.1, "eps": 1e-5}, {}, {}]
     needs = (True, True, True, False, False, True)
     arrays = [images(shape), *parameters, images(shape, 7)]
-    backend = backends.get("numpy")
-    key = ("batch_norm", "add", "relu")
-    outputs, back = run_fused(backend, backend.resolve(), key, attrs, arrays, needs)
-    calls = [Call(OPS[name], own) for name, own in zip(key, attrs)]
-    exact, back64 = compose(calls, (5, 1, 0), [a.astype(np.float64) for a in arrays], needs)
+    calls = chain(("batch_norm", "add", "relu"), attrs)
+    kernel, = backends.get("numpy").resolve().of_chain([call.op for call in calls])
+    outputs, back = kernel(*arrays, needs=needs, calls=calls)
+    exact, back64 = compose(calls, [a.astype(np.float64) for a in arrays], needs)
     dy = images(shape, 9)
     close(outputs, exact, 1e-4)
     close(back(dy), back64(dy.astype(np.float64)), 1e-4)

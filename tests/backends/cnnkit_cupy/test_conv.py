@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from chains import chain
 from cnnkit_cupy import conv
 from cnnkit_cupy.launcher import KERNELS, contiguous, instances
 from cnnkit_cupy.parameters import pack
@@ -319,7 +320,7 @@ def test_with_relu_the_forward_is_the_same_two_launches_and_the_backward_one_mor
     arrays[0][0, 3, 2, 2] = np.nan
     right = generic(arrays, np.zeros((2, 8, 3, 3)))[0]
     with backends.use("emulator"):
-        y, backward = conv.conv2d_relu(*map(as_nhwc, arrays), needs=EVERY, attrs=(PLAIN, {}))
+        y, backward = conv.conv2d_relu(*map(as_nhwc, arrays), needs=EVERY, calls=chain(("conv2d", "relu"), (PLAIN, {})))
         assert len(launched) == 2
         dy = np.random.default_rng(2).standard_normal(y.shape).astype(np.float32)
         gradients = backward(emulator.asarray(dy))  # dy in another order than y
