@@ -9,7 +9,9 @@ from math import gcd, prod
 from typing import Any
 
 from cnnkit.backends import backend_of, decline, dtype_name
-from cnnkit.shapes import conv2d_output_shape
+from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
+from cnnkit.ops.rank import by_rank_2
+from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES
@@ -117,17 +119,45 @@ def reading(device: Any, x: Array, channels: int, reach: Sequence[int]) -> str:
 
 
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
-    """See `cnnkit.ops.conv.conv2d`."""
+    """See `cnnkit.ops.conv.conv`."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d, (x, weight, bias), needs, conv)
     return _convolve(x, weight, bias, needs, conv, relu=False)
 
 
+def conv2d_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: tuple, **conv: Any) -> Any:
+    """See `cnnkit.ops.conv.conv_input`."""
+    if dy.ndim != 4:
+        return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
+    product = _products(dy, (dy.shape[0], weight.shape[1] * conv["groups"], *size), tuple(weight.shape), conv)
+    if product is None:
+        return decline(f"{dtype_name(dy.dtype)} of shape {tuple(dy.shape)}: no dtype of its, empty, or more than it numbers")
+    return product.input_gradient(dy, weight), conv_input_backward(dy, weight, needs, conv) if any(needs) else None
+
+
+def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: tuple, **conv: Any) -> Any:
+    """See `cnnkit.ops.conv.conv_filters`."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d_filters, (x, dy), needs, {"kernel_size": kernel_size, **conv})
+    product = _products(x, tuple(x.shape), (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size), conv)
+    if product is None:
+        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: no dtype of its, empty, or more than it numbers")
+    return product.weight_gradient(x, dy), conv_filters_backward(x, dy, needs, conv) if any(needs) else None
+
+
+def _products(like: Array, x: tuple, weight: tuple, conv: Mapping[str, Any]) -> Products | None:
+    """The products of a convolution of arrays of these shapes, on the device and in the dtype of `like`; None if not served."""
+    if dtype_name(like.dtype) not in TYPES:
+        return None
+    shape = conv_output_shape(x, weight, *(conv[name] for name in ("stride", "padding", "dilation", "groups")))
+    product = Products(like, x, weight, shape, **conv)
+    return None if product.too_large() else product
+
+
 def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], conv: Mapping[str, Any], relu: bool) -> Any:
-    if dtype_name(x.dtype) not in TYPES:
-        return decline(f"{dtype_name(x.dtype)}; it serves {', '.join(TYPES)}")
-    shape = conv2d_output_shape(x.shape, weight.shape, *(conv[name] for name in ("stride", "padding", "dilation", "groups")))
-    product = Products(x, weight.shape, shape, **conv)
-    if product.too_large():
-        return decline(f"images of shape {tuple(x.shape)}: empty, or more than its numbers count")
+    product = _products(x, tuple(x.shape), tuple(weight.shape), conv)
+    if product is None:
+        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: no dtype of its, empty, or more than it numbers")
     if bias is not None and bias.strides != (bias.dtype.itemsize,):
         bias = backend_of(x).namespace.asarray(bias, copy=True)
     y = product.forward(x, weight, bias, relu)
@@ -152,11 +182,11 @@ conv2d_relu = then_relu(_convolve)  # the convolution writes what is left of its
 class Products:
     """The products of one convolution: forward, and for each gradient one."""
 
-    def __init__(self, x: Array, weight: Sequence[int], y: Sequence[int], stride: tuple, padding: tuple, dilation: tuple,
-                 groups: int):
-        self.device, self.namespace, self.dtype = backend_of(x).cuda, backend_of(x).namespace, x.dtype
-        self.kind, self.itemsize = TYPES[dtype_name(x.dtype)], x.dtype.itemsize
-        self.x, self.weight, self.y = tuple(x.shape), tuple(weight), tuple(y)
+    def __init__(self, like: Array, x: Sequence[int], weight: Sequence[int], y: Sequence[int], stride: tuple, padding: tuple,
+                 dilation: tuple, groups: int):
+        self.device, self.namespace, self.dtype = backend_of(like).cuda, backend_of(like).namespace, like.dtype
+        self.kind, self.itemsize = TYPES[dtype_name(like.dtype)], like.dtype.itemsize
+        self.x, self.weight, self.y = tuple(x), tuple(weight), tuple(y)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         (top, _), (left, _) = padding
         self.attributes = {"N": self.x[0], "R": self.weight[2], "S": self.weight[3], "stride_h": stride[0], "stride_w": stride[1],

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name
-from cnnkit.shapes import conv2d_output_shape
+from cnnkit.ops.rank import by_rank_2
+from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.direct import BAND, BLOCKS, LIMIT, ROWS, TAPS, add_slices, geometry, numbered, quadruples, side_by_side, tiles
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
@@ -52,7 +53,7 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     kind, dtype, device = TYPES.get(dtype_name(x.dtype)), x.dtype, backend_of(x).cuda
     x_shape, weight_shape = tuple(x.shape), tuple(weight.shape)
     (N, C, H, W), (K, Cg, R, S) = x_shape, weight_shape
-    N, K, P, Q = shape = conv2d_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
+    N, K, P, Q = shape = conv_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
     if (kind is None or not Cg == 1 < groups or K == 0 or R * S > TAPS or K > 65535 * 8
             or not numbered(x_shape, weight_shape, shape, padding, dilation, 1)):
         return NotImplemented
@@ -97,6 +98,8 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
 
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
     """See `cnnkit.ops.conv.conv2d`; served are as many groups as channels, with filters of at most 49 elements."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d, (x, weight, bias), needs, conv)
     return _convolve(x, weight, bias, needs, conv, relu=False)
 
 

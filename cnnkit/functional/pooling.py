@@ -6,10 +6,11 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any
 
+import cnnkit.ops.adaptive_pool as adaptive
 import cnnkit.ops.pool as ops
 from cnnkit.autograd import Tensor, apply
 from cnnkit.ops.core import Op
-from cnnkit.shapes import pads, pair
+from cnnkit.shapes import pads, per_axis
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
 
@@ -51,7 +52,7 @@ def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
     >>> max_pool2d(cnnkit.tensor([[[[1.0, 2.0, 0.0, 1.0], [4.0, 3.0, 5.0, 0.0]]]]), 2)
     tensor([[[[4., 5.]]]])
     """
-    op = ops.max_pool2d_with_indices if return_indices else ops.max_pool2d
+    op = ops.max_pool_with_indices if return_indices else ops.max_pool
     return _pool(op, input, _window(kernel_size, stride, padding, dilation, ceil_mode))
 
 
@@ -81,7 +82,7 @@ def avg_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
     >>> avg_pool2d(cnnkit.tensor([[[[1.0, 2.0, 0.0, 1.0], [4.0, 3.0, 5.0, 0.0]]]]), 2)
     tensor([[[[2.5, 1.5]]]])
     """
-    return _pool(ops.avg_pool2d, input, _averaged(kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override))
+    return _pool(ops.avg_pool, input, _averaged(kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override))
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
@@ -109,7 +110,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     >>> adaptive_avg_pool2d(cnnkit.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 1)
     tensor([[[[2.5]]]])
     """
-    return _pool(ops.adaptive_avg_pool2d, input, _adaptive(output_size))
+    return _pool(adaptive.adaptive_avg_pool, input, _adaptive(output_size))
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
@@ -136,7 +137,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     tensor([[[[2.],
               [4.]]]])
     """
-    op = ops.adaptive_max_pool2d_with_indices if return_indices else ops.adaptive_max_pool2d
+    op = adaptive.adaptive_max_pool_with_indices if return_indices else adaptive.adaptive_max_pool
     return _pool(op, input, _adaptive(output_size))
 
 
@@ -163,7 +164,7 @@ def _cached(canonical: Callable[..., dict]) -> Callable[..., dict]:
 @_cached
 def _window(kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any) -> dict:
     """The arguments as the op wants them."""
-    return {**_sizes(kernel_size, stride, padding), "dilation": pair(dilation, "dilation"), "ceil_mode": bool(ceil_mode)}
+    return {**_sizes(kernel_size, stride, padding), "dilation": per_axis(dilation, "dilation"), "ceil_mode": bool(ceil_mode)}
 
 
 @_cached
@@ -186,7 +187,7 @@ def _sizes(kernel_size: Any, stride: Any, padding: Any) -> dict:
     if isinstance(padding, str):
         raise TypeError(f"padding of a pooling must be an integer, a pair (height, width) or a pair of pairs ((top, bottom), "
                         f"(left, right)); got {padding!r}. shapes.pads({padding!r}, size, kernel_size, stride) gives it in numbers")
-    kernel_size = pair(kernel_size, "kernel_size")
+    kernel_size = per_axis(kernel_size, "kernel_size")
     own = stride is None or (isinstance(stride, list) and not stride)
-    return {"kernel_size": kernel_size, "stride": kernel_size if own else pair(stride, "stride"),
+    return {"kernel_size": kernel_size, "stride": kernel_size if own else per_axis(stride, "stride"),
             "padding": pads(padding, (1, 1), kernel_size)}

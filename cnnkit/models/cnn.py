@@ -121,7 +121,7 @@ class CNN(nn.Module):
         try:
             return shapes.output_size(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
         except ValueError:
-            (r, s), (before, after) = shapes.pair(kernel_size, "kernel_size"), shapes.pads(padding, size, kernel_size, stride)
+            (r, s), (before, after) = shapes.per_axis(kernel_size, "kernel_size"), shapes.pads(padding, size, kernel_size, stride)
             if r <= size[0] + sum(before) and s <= size[1] + sum(after):
                 raise  # something else is wrong, and the message says what
             where = (f"{type(self).__name__}(input_shape={self.input_shape}): the image is {size[0]}x{size[1]} before {layer}, "
@@ -198,7 +198,7 @@ def _convolutions(conv: Any, stride: Any) -> list[tuple[int, Any, Any]]:
             raise ValueError("conv takes one (filters, kernel_size) or (filters, kernel_size, stride) a convolution, such as "
                              f"conv=[(8, 3), (16, 3)]; got {entry!r}")
         filters, kernel_size, step = (*entry, stride)[:3]
-        entries.append((_counts("filters", [filters])[0], shapes.pair(kernel_size, "kernel_size"), shapes.pair(step, "stride")))
+        entries.append((_counts("filters", [filters])[0], shapes.per_axis(kernel_size, "kernel_size"), shapes.per_axis(step, "stride")))
     return entries
 
 

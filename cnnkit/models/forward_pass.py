@@ -6,11 +6,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.ops.activation import relu
-from cnnkit.ops.conv import conv2d
+from cnnkit.ops.conv import conv
 from cnnkit.ops.core import Call, run_calls
 from cnnkit.ops.linear import linear
 from cnnkit.ops.loss import cross_entropy
-from cnnkit.ops.pool import max_pool2d
+from cnnkit.ops.pool import max_pool
 
 if TYPE_CHECKING:
     from cnnkit.models.simple import SimpleCNN
@@ -45,7 +45,7 @@ class ForwardPass:
         self.weights = {name: getattr(net, name) for name in WEIGHTS}
         xp = self.xp = net._backend.namespace
         pool = (net.pool_size, net.pool_size)
-        calls = [Call(conv2d, CONV, 3), Call(relu, {}, 0), Call(max_pool2d, {"kernel_size": pool, "stride": pool, **POOL}, 0)]
+        calls = [Call(conv, CONV, 3), Call(relu, {}, 0), Call(max_pool, {"kernel_size": pool, "stride": pool, **POOL}, 0)]
         arrays, needs = (x, self._filters(), net.filter_bias), (False, True, True)
         (self.pooled,), features_back = run_calls(calls, arrays, needs)
         self.flat = xp.reshape(xp.permute_dims(self.pooled, (0, 2, 3, 1)), (x.shape[0], -1))
@@ -59,7 +59,7 @@ class ForwardPass:
 
     @cached_property
     def conv(self) -> Array:
-        (y,), _ = conv2d(self.x, self._filters(), self.weights["filter_bias"], **CONV)
+        (y,), _ = conv(self.x, self._filters(), self.weights["filter_bias"], **CONV)
         return y
 
     @cached_property

@@ -130,9 +130,9 @@ def conv_as_matrix(weight: Any, input_shape: Sequence[int], stride: Any = 1, pad
     if len(input_shape) != 3:
         raise ValueError(f"conv_as_matrix takes the shape (C, H, W) of one image; got {tuple(input_shape)}")
     C, H, W = input_shape
-    _, K, P, Q = shapes.conv2d_output_shape((1, C, H, W), weight.shape, stride, padding, dilation, op="conv_as_matrix")
+    _, K, P, Q = shapes.conv_output_shape((1, C, H, W), weight.shape, stride, padding, dilation, op="conv_as_matrix")
     kernel = weight.shape[2:]
-    (sh, sw), (dh, dw) = shapes.pair(stride, "stride"), shapes.pair(dilation, "dilation")
+    (sh, sw), (dh, dw) = shapes.per_axis(stride, "stride"), shapes.per_axis(dilation, "dilation")
     (top, _), (left, _) = shapes.pads(padding, (H, W), kernel, stride, dilation)
     rows = _seen(weight.array, kernel[0], P, H, sh, top, dh)
     columns = _seen(weight.array, kernel[1], Q, W, sw, left, dw)

@@ -9,7 +9,7 @@ import cnnkit.functional.conv as F
 from cnnkit.autograd import Tensor
 from cnnkit.nn import init
 from cnnkit.nn.module import Module, Parameter
-from cnnkit.shapes import pads, pair
+from cnnkit.shapes import pads, per_axis
 
 __all__ = ["Conv2d"]
 
@@ -69,8 +69,8 @@ class Conv2d(Module):
             raise ValueError(f"Conv2d pads with zeros only; got padding_mode={padding_mode!r}. Use padding_mode='zeros', or pad "
                              "the images before the layer")
         self.in_channels, self.out_channels, self.groups, self.padding_mode = in_channels, out_channels, groups, padding_mode
-        self.kernel_size = pair(kernel_size, "kernel_size")
-        self.stride, self.dilation = pair(stride, "stride"), pair(dilation, "dilation")
+        self.kernel_size = per_axis(kernel_size, "kernel_size")
+        self.stride, self.dilation = per_axis(stride, "stride"), per_axis(dilation, "dilation")
         amounts = pads(padding, (1, 1), self.kernel_size, self.stride, self.dilation)  # raises what is wrong with it
         if not isinstance(padding, str):
             (top, bottom), (left, right) = amounts

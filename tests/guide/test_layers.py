@@ -104,7 +104,7 @@ def test_output_size_is_the_formula_rounded_down(n, k, s, p):
     assert exact != int(exact)
     y = F.conv2d(cnnkit.tensor(np.ones((1, 1, n, n))), cnnkit.tensor(np.ones((1, 1, k, k))), stride=s, padding=p)
     assert y.shape[2:] == (math.floor(exact),) * 2
-    assert y.shape == shapes.conv2d_output_shape((1, 1, n, n), (1, 1, k, k), stride=s, padding=p)
+    assert y.shape == shapes.conv_output_shape((1, 1, n, n), (1, 1, k, k), stride=s, padding=p)
 
 
 def test_1x1_convolution_is_one_linear_map_for_every_pixel():
@@ -311,13 +311,13 @@ def test_average_pooling_smooths():
 @pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.AvgPool2d(2), lambda x: F.max_pool2d(x, 2), lambda x: F.avg_pool2d(x, 2)])
 def test_2x2_pooling_removes_75_percent_of_even_images(pool):
     y = pool(cnnkit.tensor(IMAGE))
-    assert y.shape == (1, 1, 12 / 2, 12 / 2) == shapes.pool2d_output_shape(IMAGE.shape, 2)
+    assert y.shape == (1, 1, 12 / 2, 12 / 2) == shapes.pool_output_shape(IMAGE.shape, 2)
     assert 1 - y.numel() / IMAGE.size == 0.75
 
 
 def test_2x2_pooling_of_7x7_removes_more_than_75_percent():
     assert F.max_pool2d(cnnkit.tensor(np.ones((1, 1, 7, 7))), 2).shape == (1, 1, 3, 3)  # floor(7 / 2): 40 of 49 pixels go
-    assert shapes.pool2d_output_shape((1, 1, 7, 7), 2) == (1, 1, 3, 3)
+    assert shapes.pool_output_shape((1, 1, 7, 7), 2) == (1, 1, 3, 3)
     assert shapes.output_size(7, 2, 2, ceil_mode=True) == (4, 4)
 
 

@@ -8,7 +8,7 @@ from cnnkit_cupy.types import lanes_of
 from layouts import LAYOUTS, compare, laid_out
 
 from cnnkit import backends
-from cnnkit.shapes import pool2d_output_shape
+from cnnkit.shapes import pool_output_shape
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
@@ -38,7 +38,7 @@ def random_call(seed):
             else:
                 attrs.update(dilation=(pick(1, 1, 2), pick(1, 1, 3)))
             try:
-                pool2d_output_shape(shape, kernel, attrs["stride"], attrs["padding"], attrs.get("dilation", (1, 1)),
+                pool_output_shape(shape, kernel, attrs["stride"], attrs["padding"], attrs.get("dilation", (1, 1)),
                                     attrs["ceil_mode"])
             except ValueError:
                 continue
