@@ -6,15 +6,18 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnnkit import backends
 from cnnkit.backends import Backend, dtype_name
-from cnnkit.conformance.case import Case
+from cnnkit.backends.table import Tables
 from cnnkit.conformance.readonly import ReadOnlyNumPy
 from cnnkit.ops.precision import is_floating
+
+if TYPE_CHECKING:
+    from cnnkit.conformance.kinds.op import OpCase
 
 __all__ = ["Target", "names"]
 
@@ -70,6 +73,11 @@ class Target:
         """What the backend declares that it cannot do: pattern of case names -> reason (``Backend.gaps``)."""
         return getattr(self.backend, "gaps", {})
 
+    @property
+    def tables(self) -> Tables:
+        """The kernels that serve its arrays now; the target must be entered."""
+        return backends.backend_of(self.asarray(np.zeros(1, np.float32))).resolve()
+
     @functools.cache  # noqa: B019 - targets are few and live as long as the run
     def has(self, dtype: str) -> bool:
         """Whether arrays of this dtype can really be made (JAX lists float64 and then makes float32)."""
@@ -79,7 +87,7 @@ class Target:
             warnings.simplefilter("ignore")
             return dtype_name(self.backend.asarray(np.zeros(1), dtype).dtype) == dtype
 
-    def dtypes(self, case: Case) -> list[str]:
+    def dtypes(self, case: OpCase) -> list[str]:
         """The dtypes to run a case in."""
         return [d for d in ("float32", "float64", *(("float16",) if case.half else ())) if self.has(d)]
 
@@ -98,7 +106,7 @@ class Target:
         make = change or self.asarray
         return [make(v) if isinstance(v, np.ndarray) else v for v in values]
 
-    def attributes(self, case: Case) -> list[dict[str, Any]]:
+    def attributes(self, case: OpCase) -> list[dict[str, Any]]:
         """A case's attributes with this backend's dtypes and index arrays."""
         return [{name: self._attribute(name, value) for name, value in attrs.items()} for attrs in case.attributes]
 

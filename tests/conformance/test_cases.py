@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from cnnkit import conformance
-from cnnkit.conformance.case import expected
+from cnnkit.conformance.expected import expected
 from cnnkit.conformance.reference import REFERENCES
 from cnnkit.ops import OPS
 from cnnkit.ops.update import UPDATES
 
 
 def test_every_op_and_every_update_has_cases():
-    assert {*OPS, *UPDATES} - {op for case in conformance.EVERY_CASE for op in case.ops} == set()
+    assert {*OPS, *UPDATES} - {case.kernel for case in conformance.EVERY_CASE} == set()
 
 
 def test_names_are_unique_words():

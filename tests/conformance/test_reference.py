@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnkit import conformance
-from cnnkit.conformance.case import expected
+from cnnkit.conformance.expected import expected
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (pip install torch)")
 F = torch.nn.functional

@@ -4,10 +4,24 @@ It drives the checks, the support table of the documentation and the kernels' be
 an emulator that is a hundred times slower runs all of it.
 """
 
-from cnnkit.conformance.cases import activation, arithmetic, conv, fused, loss, norm, pool
+from cnnkit.conformance.case import Case
+from cnnkit.conformance.cases import (
+    activation,
+    arithmetic,
+    conv,
+    draw,
+    fused,
+    loss,
+    norm,
+    pool,
+    update,
+)
+from cnnkit.conformance.kinds.op import OpCase
 
-__all__ = ["CASES", "FUSED", "SINGLE"]
+__all__ = ["CASES", "DRAWS", "EVERY_CASE", "FUSED", "SINGLE", "UPDATES"]
 
-SINGLE = (*conv.CASES, *pool.CASES, *activation.CASES, *norm.CASES, *loss.CASES, *arithmetic.CASES)
-FUSED = fused.CASES
-CASES = (*SINGLE, *FUSED)
+SINGLE: tuple[OpCase, ...] = (*conv.CASES, *pool.CASES, *activation.CASES, *norm.CASES, *loss.CASES, *arithmetic.CASES)
+FUSED: tuple[OpCase, ...] = fused.CASES
+CASES = (*SINGLE, *FUSED)  # of ops, alone and in chains
+UPDATES, DRAWS = update.CASES, draw.CASES
+EVERY_CASE: tuple[Case, ...] = (*CASES, *UPDATES, *DRAWS)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnkit.conformance.case import EXACT, SUMS, Case, Draw
+from cnnkit.conformance.inputs import Draw
+from cnnkit.conformance.kinds.op import OpCase
+from cnnkit.conformance.tolerance import EXACT, SUMS
 
 __all__ = ["CASES", "CONV"]
 
@@ -13,17 +15,17 @@ SAME = ((1, 1), (1, 1))
 
 
 def conv(name: str, x: tuple, weight: tuple, *, bias: bool = True, kind: str = "normal", grad: bool = True, half: bool = False,
-         **attrs: Any) -> Case:
+         **attrs: Any) -> OpCase:
     """A convolution, from the shapes of its input and weight."""
     drawn = (Draw(x, kind, grad), Draw(weight, "eighths" if kind == "eighths" else "normal", grad),
              Draw(weight[:1], "eighths" if kind == "eighths" else "normal", grad) if bias else None)
-    return Case("conv2d", name, drawn, {**CONV, **attrs}, EXACT if kind == "eighths" else SUMS, half=half,
+    return OpCase("conv2d", name, drawn, {**CONV, **attrs}, EXACT if kind == "eighths" else SUMS, half=half,
                 smooth=kind == "normal")
 
 
-def linear(name: str, x: tuple, weight: tuple, *, bias: bool = True, half: bool = False) -> Case:
+def linear(name: str, x: tuple, weight: tuple, *, bias: bool = True, half: bool = False) -> OpCase:
     """A linear map, from the shapes of its input and weight."""
-    return Case("linear", name, (Draw(x), Draw(weight), Draw(weight[:1]) if bias else None), {}, SUMS, half=half)
+    return OpCase("linear", name, (Draw(x), Draw(weight), Draw(weight[:1]) if bias else None), {}, SUMS, half=half)
 
 
 CASES = (

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.conformance.case import EXACT, SUMS, Case, Draw
 from cnnkit.conformance.cases.conv import CONV
 from cnnkit.conformance.cases.norm import BATCH_NORM
 from cnnkit.conformance.cases.pool import AVG, MAX
+from cnnkit.conformance.inputs import Draw
+from cnnkit.conformance.kinds.op import OpCase
+from cnnkit.conformance.tolerance import EXACT, SUMS
 
 __all__ = ["CASES", "chain"]
 
@@ -20,7 +22,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {"conv2d": CONV, "batch_norm": BATCH_NORM,
 
 
 def chain(key: Sequence[str], name: str, x: tuple, weight: tuple, *, bias: bool = True, exact: bool = False, half: bool = False,
-          **attrs: dict[str, Any]) -> Case:
+          **attrs: dict[str, Any]) -> OpCase:
     """A fused case that begins with a convolution or a linear map; `attrs` changes attributes of single ops.
 
     Exact cases draw multiples of 1/8: then the sums are exact, and maxima tie on every backend at the same places.
@@ -33,15 +35,15 @@ def chain(key: Sequence[str], name: str, x: tuple, weight: tuple, *, bias: bool 
         own = [Draw(C), Draw(C), Draw(C, grad=False), Draw(C, "positive", grad=False)] if op == "batch_norm" else []
         inputs += own
         counts.append(len(own))
-    return Case(tuple(key), name, tuple(inputs), tuple({**DEFAULTS.get(op, {}), **attrs.get(op, {})} for op in key),
+    return OpCase(tuple(key), name, tuple(inputs), tuple({**DEFAULTS.get(op, {}), **attrs.get(op, {})} for op in key),
                 EXACT if exact else SUMS, tuple(counts), half=half, smooth=False)
 
 
-def norm_relu(name: str, x: tuple, *, half: bool = False, **attrs: Any) -> Case:
+def norm_relu(name: str, x: tuple, *, half: bool = False, **attrs: Any) -> OpCase:
     """A case of batch normalisation and the ReLU behind it."""
     C = x[1:2]
     inputs = (Draw(x), Draw(C), Draw(C), Draw(C, grad=False), Draw(C, "positive", grad=False))
-    return Case(("batch_norm", "relu"), name, inputs, ({**BATCH_NORM, **attrs}, {}), SUMS, (5, 0), half=half, smooth=False)
+    return OpCase(("batch_norm", "relu"), name, inputs, ({**BATCH_NORM, **attrs}, {}), SUMS, (5, 0), half=half, smooth=False)
 
 
 CONV_RELU, CONV_RELU_POOL = ("conv2d", "relu"), ("conv2d", "relu", "max_pool2d")

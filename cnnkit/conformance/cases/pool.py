@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnkit.conformance.case import EXACT, ROUNDING, Case, Draw
+from cnnkit.conformance.inputs import Draw
+from cnnkit.conformance.kinds.op import OpCase
+from cnnkit.conformance.tolerance import EXACT, ROUNDING
 
 __all__ = ["AVG", "CASES", "MAX"]
 
@@ -14,14 +16,14 @@ AVG: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": NONE,
                        "divisor_override": None}
 
 
-def maximum(name: str, x: tuple, kind: str = "eighths", *, op: str = "max_pool2d", half: bool = False, **attrs: Any) -> Case:
+def maximum(name: str, x: tuple, kind: str = "eighths", *, op: str = "max_pool2d", half: bool = False, **attrs: Any) -> OpCase:
     """A maximum pool; eighths have ties in nearly every window, and the sums of dy are exact."""
-    return Case(op, name, (Draw(x, kind),), {**MAX, **attrs}, EXACT, half=half, smooth=kind == "normal")
+    return OpCase(op, name, (Draw(x, kind),), {**MAX, **attrs}, EXACT, half=half, smooth=kind == "normal")
 
 
-def average(name: str, x: tuple, *, half: bool = False, **attrs: Any) -> Case:
+def average(name: str, x: tuple, *, half: bool = False, **attrs: Any) -> OpCase:
     """An average pool."""
-    return Case("avg_pool2d", name, (Draw(x),), {**AVG, **attrs}, ROUNDING, half=half)
+    return OpCase("avg_pool2d", name, (Draw(x),), {**AVG, **attrs}, ROUNDING, half=half)
 
 
 CASES = (
@@ -76,7 +78,7 @@ CASES = (
     average("batch-1-odd-channels", (1, 7, 4, 4)),
     average("batch-0", (0, 3, 4, 4)),
 
-    *(Case(op, name, (Draw(x, "normal" if "avg" in op else "eighths"),), {"output_size": size},
+    *(OpCase(op, name, (Draw(x, "normal" if "avg" in op else "eighths"),), {"output_size": size},
            ROUNDING if "avg" in op else EXACT, smooth="avg" in op)
       for op in ("adaptive_avg_pool2d", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices")
       for name, x, size in (("to-1x1", (2, 3, 4, 5), (1, 1)), ("even", (2, 2, 6, 4), (3, 2)), ("uneven", (1, 3, 7, 5), (3, 2)),

@@ -10,10 +10,10 @@ from cnnkit_cpu import choice, layout, library
 import cnnkit
 from cnnkit import backends, conformance, nn, optim
 from cnnkit import functional as F
-from cnnkit.conformance.case import Tolerance
+from cnnkit.conformance import Tolerance
 from cnnkit.ops.core import OPS, Call, compose, run_fused
 
-CONVOLUTIONS = [case for case in conformance.EVERY_CASE if case.ops[0] == "conv2d"]
+CONVOLUTIONS = [case for case in conformance.CASES if case.ops[0] == "conv2d"]
 WINOGRAD = Tolerance(2e-4, 2e-4, "Winograd's transforms round more than sums of products do")
 
 

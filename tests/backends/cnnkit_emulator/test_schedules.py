@@ -3,8 +3,10 @@
 import pytest
 
 from cnnkit import backends, conformance
-from cnnkit.conformance.case import expected
-from cnnkit.conformance.checks import bits, call, check_gradients, check_outputs
+from cnnkit.conformance.checks.calling import call
+from cnnkit.conformance.checks.comparing import bits
+from cnnkit.conformance.checks.values import check_gradients, check_outputs
+from cnnkit.conformance.expected import expected
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)

@@ -5,8 +5,8 @@ import pytest
 from cnnkit_cupy import kernels, launcher
 
 from cnnkit import backends, conformance
-from cnnkit.conformance.case import expected
-from cnnkit.conformance.checks import forward_and_back
+from cnnkit.conformance.checks.comparing import forward_and_back
+from cnnkit.conformance.expected import expected
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)

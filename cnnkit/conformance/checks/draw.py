@@ -1,44 +1,20 @@
-"""Random bits: their cases, and the check that a table's ``random_bits`` kernel must pass."""
+"""The check of random bits: a draw is Threefry's, to the bit."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnkit import random
 from cnnkit.conformance.reference.activation import threefry
-from cnnkit.conformance.target import Target
 
-__all__ = ["DRAW_CASES", "DRAW_CHECKS", "DrawCase"]
+if TYPE_CHECKING:
+    from cnnkit.conformance.kinds.draw import DrawCase
+    from cnnkit.conformance.target import Target
 
-
-@dataclass(frozen=True, eq=False)
-class DrawCase:
-    """One draw from a key."""
-
-    name: str
-    key: tuple[int, int]
-    shape: tuple[int, ...]
-    op: str = "random_bits"
-
-    @property
-    def ops(self) -> tuple[str, ...]:
-        """The kernel that is asked."""
-        return (self.op,)
-
-    @property
-    def id(self) -> str:
-        """What reports call it."""
-        return f"{self.op}-{self.name}"
-
-    def __repr__(self) -> str:
-        return f"<case {self.id}>"
-
-
-DRAW_CASES = (DrawCase("scalar", (1, 2), ()), DrawCase("none", (1, 2), (0, 3)), DrawCase("odd-count", (0, 2**32 - 1), (7,)),
-              DrawCase("map", (2**31, 5), (2, 3, 5)), DrawCase("some-hundred", (0x13198A2E, 0x03707344), (301,)))
+__all__ = ["DRAW_CHECKS"]
 
 
 def check_bits(case: DrawCase, target: Target) -> None:

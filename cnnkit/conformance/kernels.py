@@ -1,0 +1,80 @@
+"""Where the kit looks into kernel tables: which keys they have, and which kernels would serve a case.
+
+Nothing else in the kit knows how a table is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from cnnkit import backends
+from cnnkit.backends.table import Tables
+from cnnkit.conformance.case import GENERIC, Case, Key, Served
+
+if TYPE_CHECKING:
+    from cnnkit.conformance.target import Target
+
+__all__ = ["keys", "matches", "serving", "who_serves", "without_case", "written"]
+
+
+def written(key: Key) -> str:
+    """A key in one word.
+
+    >>> written("relu"), written(("conv2d", "relu"))
+    ('relu', 'conv2d+relu')
+    """
+    return key if isinstance(key, str) else "+".join(key)
+
+
+def keys(tables: Tables) -> tuple[Key, ...]:
+    """Every key of the tables."""
+    return (*tables.single, *tables.fused)
+
+
+def matches(key: Key, kernel: Key) -> bool:
+    """Whether the kernel under a table's key would be asked for a case of `kernel`."""
+    return key == kernel
+
+
+def serving(kernel: Key, tables: Tables) -> tuple[Callable, ...]:
+    """The kernels that would be asked for a case of `kernel`, in the dispatcher's order."""
+    return tables.fused.get(kernel, ()) if isinstance(kernel, tuple) else tables.single.get(kernel, ())
+
+
+def without_case(table: Iterable[Key], cases: Iterable[Case]) -> list[Key]:
+    """Those of a table's keys that no case would reach.
+
+    >>> from cnnkit.conformance.cases import DRAWS
+    >>> without_case(["random_bits", ("relu", "tanh")], DRAWS)
+    [('relu', 'tanh')]
+    """
+    kernels = dict.fromkeys(case.kernel for case in cases)
+    return [key for key in table if not any(matches(key, kernel) for kernel in kernels)]
+
+
+def who_serves(kernel: Key, target: Target, call: Callable[[Callable], Any]) -> Served:
+    """Ask the kernels for a case of `kernel` in the dispatcher's order, until one does not decline.
+
+    Parameters
+    ----------
+    kernel : str or tuple of str
+        What `Case.kernel` says.
+    target : Target
+        In use.
+    call : callable
+        Calls the kernel that it is given as the case does, and returns what the kernel returned.
+
+    Returns
+    -------
+    Served
+        ``GENERIC`` where there is no kernel.
+    """
+    declined = []
+    for function in serving(kernel, target.tables):
+        owner = next(table.name for table in backends.kernel_tables() if table.available() is True
+                     and any(f is function and matches(key, kernel) for key, f in table.load().items()))
+        if call(function) is not NotImplemented:
+            return Served("native", owner)
+        declined.append(owner)
+    return Served("declined", ", ".join(declined)) if declined else GENERIC
