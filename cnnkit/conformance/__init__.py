@@ -13,6 +13,7 @@ from cnnkit.conformance.case import Case, Served
 from cnnkit.conformance.cases import CASES, EVERY_CASE, FUSED, SINGLE
 from cnnkit.conformance.inputs import Draw
 from cnnkit.conformance.kinds.draw import DrawCase
+from cnnkit.conformance.kinds.look_up import LookUpCase
 from cnnkit.conformance.kinds.op import OpCase
 from cnnkit.conformance.kinds.update import UpdateCase
 from cnnkit.conformance.readonly import ReadOnlyNumPy
@@ -22,6 +23,6 @@ from cnnkit.conformance.support import Support, support
 from cnnkit.conformance.target import Target, names
 from cnnkit.conformance.tolerance import Tolerance
 
-__all__ = ["CASES", "EVERY_CASE", "FUSED", "SINGLE", "Case", "Draw", "DrawCase", "OpCase", "Outcome",
+__all__ = ["CASES", "EVERY_CASE", "FUSED", "SINGLE", "Case", "Draw", "DrawCase", "LookUpCase", "OpCase", "Outcome",
            "ReadOnlyNumPy", "Report", "Served", "Support", "Target", "Tolerance", "UpdateCase", "main_report", "names",
            "run", "run_case", "support"]

@@ -65,7 +65,7 @@ class Case(Protocol):
 
     @property
     def id(self) -> str:
-        """Its name in reports and in declared gaps, and in no other case: the kernel, a hyphen, what is special about it."""
+        """Its name in reports and in declared gaps, of no other case: the kernel, a hyphen, what is special about it."""
 
     @property
     def kernel(self) -> Key:

@@ -11,6 +11,7 @@ from cnnkit.conformance.cases import (
     conv,
     draw,
     fused,
+    look_up,
     loss,
     norm,
     pool,
@@ -18,10 +19,10 @@ from cnnkit.conformance.cases import (
 )
 from cnnkit.conformance.kinds.op import OpCase
 
-__all__ = ["CASES", "DRAWS", "EVERY_CASE", "FUSED", "SINGLE", "UPDATES"]
+__all__ = ["CASES", "DRAWS", "EVERY_CASE", "FUSED", "LOOK_UPS", "SINGLE", "UPDATES"]
 
 SINGLE: tuple[OpCase, ...] = (*conv.CASES, *pool.CASES, *activation.CASES, *norm.CASES, *loss.CASES, *arithmetic.CASES)
 FUSED: tuple[OpCase, ...] = fused.CASES
 CASES = (*SINGLE, *FUSED)  # of ops, alone and in chains
-UPDATES, DRAWS = update.CASES, draw.CASES
-EVERY_CASE: tuple[Case, ...] = (*CASES, *UPDATES, *DRAWS)
+UPDATES, DRAWS, LOOK_UPS = update.CASES, draw.CASES, look_up.CASES
+EVERY_CASE: tuple[Case, ...] = (*CASES, *UPDATES, *DRAWS, *LOOK_UPS)
