@@ -15,6 +15,7 @@ from cnnkit.conformance.cases import (
     loss,
     norm,
     pool,
+    residual,
     update,
 )
 from cnnkit.conformance.kinds.op import OpCase
@@ -22,7 +23,7 @@ from cnnkit.conformance.kinds.op import OpCase
 __all__ = ["CASES", "DRAWS", "EVERY_CASE", "FUSED", "LOOK_UPS", "SINGLE", "UPDATES"]
 
 SINGLE: tuple[OpCase, ...] = (*conv.CASES, *pool.CASES, *activation.CASES, *norm.CASES, *loss.CASES, *arithmetic.CASES)
-FUSED: tuple[OpCase, ...] = fused.CASES
+FUSED: tuple[OpCase, ...] = (*fused.CASES, *residual.CASES)
 CASES = (*SINGLE, *FUSED)  # of ops, alone and in chains
 UPDATES, DRAWS, LOOK_UPS = update.CASES, draw.CASES, look_up.CASES
 EVERY_CASE: tuple[Case, ...] = (*CASES, *UPDATES, *DRAWS, *LOOK_UPS)
