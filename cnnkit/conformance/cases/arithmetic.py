@@ -25,6 +25,7 @@ CASES = (
     *(OpCase(op, name, inputs) for op in ("add", "sub", "mul") for name, inputs in (
         ("same-shape", (X, X)), ("row", (X, ROW)), ("column", (COLUMN, X)), ("both-broadcast", (COLUMN, ROW)),
         ("number-right", (X, 1.5)), ("number-left", (2.0, X)), ("scalar-array", (X, Draw(()))), ("batch-0", (Draw((0, 4)), ROW)))),
+    OpCase("add", "many-numbers", (Draw((4, 16, 8, 8)), Draw((4, 16, 8, 8)))),  # kernels may decline few
     *(OpCase("div", name, inputs, tolerance=SUMS) for name, inputs in (
         ("same-shape", (X, POSITIVE)), ("row", (X, Draw((4,), "positive"))), ("number-right", (X, 3.0)),
         ("number-left", (2.0, POSITIVE)))),

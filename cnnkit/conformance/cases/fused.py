@@ -21,14 +21,15 @@ SAME = ((1, 1), (1, 1))
 DEFAULTS: dict[str, dict[str, Any]] = {"conv2d": CONV, "batch_norm": BATCH_NORM, "max_pool2d": MAX, "avg_pool2d": AVG}
 
 
-def chain(key: Sequence[str], name: str, x: tuple, weight: tuple, *, bias: bool = True, exact: bool = False, half: bool = False,
-          **attrs: dict[str, Any]) -> OpCase:
+def chain(key: Sequence[str], name: str, x: tuple, weight: tuple, *, bias: bool = True, grad: bool = True,
+          exact: bool = False, half: bool = False, **attrs: dict[str, Any]) -> OpCase:
     """A fused case that begins with a convolution or a linear map; `attrs` changes attributes of single ops.
 
+    Where `grad` is false the images need no gradient, as in a network's first layer: kernels may serve only that.
     Exact cases draw multiples of 1/8: then the sums are exact, and maxima tie on every backend at the same places.
     """
     kind = "eighths" if exact else "normal"
-    inputs: list = [Draw(x, kind), Draw(weight, kind), Draw(weight[:1], kind) if bias else None]
+    inputs: list = [Draw(x, kind, grad), Draw(weight, kind), Draw(weight[:1], kind) if bias else None]
     counts = [3]
     for op in key[1:]:
         C = weight[:1]
@@ -62,6 +63,12 @@ CASES = (
     chain(CONV_RELU_POOL, "distinct-values", (2, 3, 6, 6), (4, 3, 3, 3), conv2d={"padding": SAME}),
     chain(CONV_RELU_POOL, "valid-odd-size", (2, 2, 7, 9), (3, 2, 3, 3), exact=True),
     chain(CONV_RELU_POOL, "no-bias", (1, 3, 6, 6), (5, 3, 3, 3), exact=True, bias=False),
+    chain(CONV_RELU_POOL, "first-layer", (2, 1, 8, 8), (4, 1, 3, 3), exact=True, grad=False, conv2d={"padding": SAME}),
+    chain(CONV_RELU_POOL, "first-layer-distinct-values", (3, 1, 6, 6), (5, 1, 3, 3), grad=False),
+    chain(CONV_RELU_POOL, "first-layer-no-bias-stride-2", (2, 2, 9, 9), (9, 2, 3, 3), exact=True, grad=False, bias=False,
+          conv2d={"padding": SAME, "stride": (2, 2)}),
+    chain(CONV_RELU_POOL, "first-layer-windows-3x2", (1, 2, 8, 6), (37, 2, 3, 3), exact=True, grad=False,
+          conv2d={"padding": SAME}, max_pool2d={"kernel_size": (3, 2), "stride": (3, 2)}),
     chain(CONV_RELU_POOL, "windows-3x2", (1, 2, 8, 6), (37, 2, 3, 3), exact=True, conv2d={"padding": SAME},
           max_pool2d={"kernel_size": (3, 2), "stride": (3, 2)}),
     chain(CONV_RELU_POOL, "8-to-16-channels", (1, 8, 6, 6), (16, 8, 3, 3), exact=True, conv2d={"padding": SAME}),

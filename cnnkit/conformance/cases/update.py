@@ -19,4 +19,8 @@ CASES = (
         ("plain", {}), ("betas-eps", {"betas": (0.5, 0.9), "eps": 1e-3}), ("weight-decay", {"weight_decay": 0.1}),
         ("decoupled-weight-decay", {"weight_decay": 0.1, "decoupled": True}),
         ("amsgrad", {"amsgrad": True, "betas": (0.5, 0.5)}), ("maximize", {"maximize": True}))),
+    # kernels may decline parameters that are single numbers
+    *(UpdateCase("adam", f"no-scalars-{name}", {**ADAM, **changes}, shapes=((4, 3), (6,), (0, 2), (2, 1, 3, 3)))
+      for name, changes in (("plain", {}), ("amsgrad", {"amsgrad": True, "betas": (0.5, 0.5)}),
+                            ("everything", {"weight_decay": 0.1, "decoupled": True, "eps": 1e-3, "maximize": True}))),
 )

@@ -29,6 +29,7 @@ class UpdateCase:
     name: str
     attrs: Mapping[str, Any]
     tolerance: Tolerance = SUMS
+    shapes: tuple[tuple[int, ...], ...] = SHAPES
 
     @property
     def id(self) -> str:
@@ -43,8 +44,8 @@ class UpdateCase:
     def drawn(self, dtype: str) -> tuple[list, list]:
         """The parameters, and the gradients of each step."""
         random = seeded(self.id)
-        params = [np.asarray(random.standard_normal(s)).astype(dtype) for s in SHAPES]
-        grads: list = [[np.asarray(random.standard_normal(s) / (1 + step)).astype(dtype) for s in SHAPES]
+        params = [np.asarray(random.standard_normal(s)).astype(dtype) for s in self.shapes]
+        grads: list = [[np.asarray(random.standard_normal(s) / (1 + step)).astype(dtype) for s in self.shapes]
                        for step in range(STEPS)]
         grads[0][1] = None
         return params, grads
