@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cnnkit import backends, conformance
+from cnnkit.conformance.kernels import who_serves, written
 
 
 class Incomplete(backends.ArrayAPIBackend):
@@ -101,6 +102,79 @@ def test_the_report_and_the_support_table_say_who_served():
     assert "| exp | generic | generic |" in table.markdown()
     assert "not asked: the table half serves these arrays too, under its own name: cnnkit check half" in beside
     assert {"cosine", "relu+tanh"} <= set(untested)
+
+
+@pytest.fixture
+def third_party():
+    """A table with kernels that the kit has cases of, and with two that it has none of; all decline."""
+    def declines(*arrays, **settings):
+        return NotImplemented
+    keys = ("lion", "sgd", "random_bits", "look_up", "relu", ("batch_norm", "add"), ("relu", "tanh"))
+    backends.register_table(backends.KernelTable("third", "numpy", dict.fromkeys(keys, declines)))
+    yield
+    backends.register_table(remove="third")
+
+
+ONE_CASE_EACH = list({case.kernel: case for case in reversed(conformance.EVERY_CASE)}.values())
+
+
+def test_kernels_of_a_third_party_without_a_case_are_named(third_party):
+    report = conformance.run("third", cases=ONE_CASE_EACH)
+    assert report.untested == ["lion", "relu+tanh"]
+    assert "untested: the tables have a kernel for lion, and the kit has no case of it" in report.lines()
+
+
+@pytest.mark.parametrize("kernel", ["sgd", "random_bits", "look_up", "relu", ("batch_norm", "add")], ids=written)
+def test_a_kernel_of_any_kind_is_untested_without_its_cases(third_party, kernel):
+    report = conformance.run("third", cases=[case for case in ONE_CASE_EACH if case.kernel != kernel])
+    assert set(report.untested) == {"lion", written(kernel), "relu+tanh"}
+
+
+def test_pixels_that_nobody_looks_up_are_not_served_and_no_failure(third_party):
+    look_ups = [case for case in conformance.EVERY_CASE if case.kernel == "look_up"]
+    report = conformance.run("numpy", cases=look_ups)
+    assert report.ok
+    assert report.lines()[-1].endswith(f"0 declared gaps; {len(look_ups)} not served")
+    assert {o.served for o in conformance.run("third", cases=look_ups).outcomes} == {("declined", "third")}
+    assert str(conformance.support(["numpy"], look_ups).cells["look_up", "numpy"]) == "not served"
+
+
+class LionCase:
+    """A case of a third party's own update, which is no kind of the kit's."""
+
+    id, kernel = "lion-one-step", "lion"
+
+    @property
+    def checks(self):
+        return (self.check_sign,)
+
+    def step(self, target, kernel):
+        return kernel(target.asarray(np.float32([3, 3])), target.asarray(np.float32([0.5, -7])))
+
+    def check_sign(self, case, target):
+        made = target.to_numpy(self.step(target, target.tables.single["lion"][0]))
+        assert made.tolist() == [2, 4], f"a step along the sign gives [2, 4], and this one {made.tolist()}"
+
+    def served(self, target):
+        return who_serves(self.kernel, target, lambda kernel: self.step(target, kernel))
+
+
+@pytest.mark.parametrize(("lion", "failures"), [
+    (lambda p, g: p - np.sign(g), []),
+    (lambda p, g: p - g, ["a step along the sign gives [2, 4], and this one [2.5, 10.0]"])])
+def test_a_case_of_a_third_party_runs_like_those_of_the_kit(lion, failures):
+    backends.register_table(backends.KernelTable("lions", "numpy", {"lion": lion}))
+    try:
+        report = conformance.run("lions", cases=[LionCase(), *ONE_CASE_EACH[:1]])
+        cell = conformance.support(["lions"], [LionCase()]).cells["lion", "lions"]
+    finally:
+        backends.register_table(remove="lions")
+    outcome = report.outcomes[0]
+    assert (outcome.case, outcome.status, outcome.served) == (
+        "lion-one-step", "failed" if failures else "passed", ("native", "lions"))
+    assert [said.splitlines()[0] for check, said in outcome.failures if check == "check_sign"] == failures
+    assert "lion" not in report.untested
+    assert (str(cell), cell.native) == ("lions", 1)
 
 
 def test_a_backend_whose_arrays_belong_to_another_is_refused_and_not_passed_untested():
