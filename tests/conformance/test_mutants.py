@@ -1,13 +1,15 @@
 """The checks themselves: kernels that are deliberately wrong, each caught by the check that is meant to catch it."""
 
 import itertools
+import math
 import warnings
 
 import numpy as np
 import pytest
 
-from cnnkit import backends, conformance
+from cnnkit import backends, conformance, random
 from cnnkit.conformance.kernels import matches
+from cnnkit.conformance.reference.look_up import look_up as indexed
 from cnnkit.ops import OPS
 from cnnkit.ops.core import Call, compose
 from cnnkit.ops.update import UPDATES
@@ -110,6 +112,76 @@ def fused_without_the_mask():
     return {("conv2d", "relu"): kernel}
 
 
+def chained(key, attrs, counts, arrays, needs):
+    """The generic ops of a fused key, one after the other."""
+    with backends.tables():
+        return compose([Call(OPS[name], own) for name, own in zip(key, attrs, strict=True)], counts, arrays, needs)
+
+
+def forgets_the_gradient_of_the_addend():
+    key = ("batch_norm", "add")
+
+    def kernel(*arrays, needs, attrs):
+        outputs, backward = chained(key, attrs, (5, 1), arrays, needs)
+        return outputs, backward and (lambda dy: (*backward(dy)[:5], None))
+    return {key: kernel}
+
+
+def adds_before_it_normalises():
+    def kernel(x, weight, bias, mean, var, addend, *, needs, attrs):
+        arrays = x, addend, weight, bias, mean, var
+        moved = needs[0], needs[5], *needs[1:5]
+        outputs, backward = chained(("add", "batch_norm"), (attrs[1], attrs[0]), (2, 4), arrays, moved)
+
+        def back(dy):
+            dx, daddend, *others = backward(dy)
+            return dx, *others, daddend
+        return outputs, backward and back
+    return {("batch_norm", "add"): kernel}
+
+
+def adds_after_the_relu():
+    def kernel(*arrays, needs, attrs):
+        return chained(("batch_norm", "relu", "add"), (attrs[0], attrs[2], attrs[1]), (5, 0, 1), arrays, needs)
+    return {("batch_norm", "add", "relu"): kernel}
+
+
+def looks_up(images=lambda images: images, values=lambda values: values, result=lambda y: y):
+    """Plain indexing with changed images, values or result."""
+    def kernel(pixels, table, device):
+        return result(indexed(images(pixels), values(table)))
+    return {"look_up": kernel}
+
+
+def inverts_its_images(images):
+    if images.flags.writeable:
+        images[...] = 255 - images
+        return 255 - images
+    return images
+
+
+def shared_batch(y):
+    shared = scratch.setdefault((y.shape, y.dtype), np.empty_like(y))
+    shared[...] = y
+    return shared
+
+
+def in_order(array):
+    """The numbers as they lie in memory, from its beginning."""
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return owner.ravel("K")[:array.size].reshape(array.shape)
+
+
+def draws_from_the_next_counter():
+    def kernel(key, shape, device):
+        with backends.tables():
+            bits = random.bits(key, (math.prod(shape) + 2,), backend=backends.get("numpy"))
+        return bits[2:].reshape(shape)
+    return {"random_bits": kernel}
+
+
 def sgd_with_the_rate_in_the_buffer():
     def kernel(params, grads, state, *, workspace, lr, momentum, **hyper):
         return UPDATES["sgd"].generic(params, grads, state, workspace=workspace, lr=lr, momentum=momentum / 2, **hyper)
@@ -161,6 +233,19 @@ MUTANTS = {
     "batch norm keeps the biased variance": (keeps_running_variance_biased(), "check_outputs"),
     "cross-entropy sums instead of averaging": (mutant("cross_entropy", reduction="sum"), "check_outputs"),
     "fused ReLU lets all gradients pass": (fused_without_the_mask(), "check_fused"),
+    "norm + add forgets the addend's gradient": (forgets_the_gradient_of_the_addend(), "check_gradients"),
+    "norm + add adds before it normalises": (adds_before_it_normalises(), "check_outputs"),
+    "norm + add + ReLU adds after the ReLU": (adds_after_the_relu(), "check_outputs"),
+    "look-up takes the first channel's values for all": (
+        looks_up(values=lambda v: np.broadcast_to(v[:1], v.shape)), "check_looked_up"),
+    "look-up rounds to half": (
+        looks_up(result=lambda y: y.astype(np.float16).astype(np.float32)), "check_looked_up"),
+    "look-up returns float64": (looks_up(result=lambda y: y.astype(np.float64)), "check_looked_up"),
+    "look-up reads the images in order": (looks_up(images=in_order), "check_looked_up_views"),
+    "look-up reads the values in order": (looks_up(values=in_order), "check_looked_up_views"),
+    "look-up writes into its images": (looks_up(images=inverts_its_images), "check_looked_up_unchanged"),
+    "look-up returns a shared array": (looks_up(result=shared_batch), "check_looked_up_independent"),
+    "random bits begin at the next counter": (draws_from_the_next_counter(), "check_bits"),
     "sgd halves its momentum": (sgd_with_the_rate_in_the_buffer(), "check_steps"),
     "sgd writes into foreign parameters": (sgd_in_place(), "check_update_unchanged"),
 }
