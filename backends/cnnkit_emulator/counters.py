@@ -19,7 +19,7 @@ from rich.table import Table
 from cnnkit import conformance
 from cnnkit.conformance import Draw, OpCase, Target
 from cnnkit.conformance.checks.calling import call
-from cnnkit.conformance.kernels import keys, matches, written
+from cnnkit.conformance.kernels import chain, keys, matches, written
 from cnnkit.ops import OPS
 from cnnkit_emulator.counting import Traffic
 from cnnkit_emulator.device import counted
@@ -39,12 +39,14 @@ CASES = (
     OpCase("conv2d", "one channel", (Draw((4, 1, 28, 28)), Draw((8, 1, 3, 3)), Draw((8,))), CONV),
     OpCase("conv2d", "depthwise", (Y, Draw((32, 1, 3, 3)), BIAS), {**CONV, "groups": 32}),
     OpCase(("conv2d", "relu"), "3x3", (X, WEIGHT, BIAS), (CONV, {}), counts=(3, 0)),
-    OpCase(("conv2d", "relu", "max_pool2d"), "one channel", (Draw((4, 1, 28, 28)), Draw((8, 1, 3, 3)), Draw((8,))),
-         (CONV, {}, {**POOL, "dilation": (1, 1)}), counts=(3, 0, 0)),
+    OpCase(("conv2d", "relu", "max_pool2d"), "one channel",
+           (Draw((4, 1, 28, 28)), Draw((8, 1, 3, 3)), Draw((8,))),
+           (CONV, {}, {**POOL, "dilation": (1, 1)}), counts=(3, 0, 0)),
     OpCase("max_pool2d", "2x2", (Y,), {**POOL, "dilation": (1, 1)}),
     OpCase("avg_pool2d", "2x2", (Y,), AVERAGE),
-    OpCase("batch_norm", "training", (X, CHANNELS, CHANNELS, Draw((16,), grad=False), Draw((16,), "positive", grad=False)),
-         {"training": True, "momentum": 0.1, "eps": 1e-5}),
+    OpCase("batch_norm", "training",
+           (X, CHANNELS, CHANNELS, Draw((16,), grad=False), Draw((16,), "positive", grad=False)),
+           {"training": True, "momentum": 0.1, "eps": 1e-5}),
     OpCase("cross_entropy", "mean", (Draw((256, 10)), Draw((256,), "labels", classes=10), None), LOSS),
 )
 COLUMNS = ("kernel", "call", "sectors per load", "loads", "stores", "written", "shared loads", "shared stores")
@@ -57,7 +59,8 @@ def cases(target: Target) -> list[Any]:
     chosen = [case for case in CASES if any(matches(key, case.kernel) for key in served)]
     for key in served:
         known = [case for case in conformance.EVERY_CASE if matches(key, case.kernel)]
-        if known and not any(matches(key, case.kernel) for case in chosen) and key != "max_pool2d_with_indices":
+        taken = any(matches(key, case.kernel) for case in chosen)
+        if known and not taken and key != "max_pool2d_with_indices":
             chosen.append(max(known, key=_size))
     return chosen
 
@@ -89,7 +92,8 @@ def rows(target: Target, chosen: Iterable[Any]) -> Iterator[list[str]]:
             by_kernel.setdefault(launched.kernel, []).append(launched)
         for kernel, several in by_kernel.items():
             t = Traffic(kernel, sum(t.output_bytes for t in several), tuple(site for t in several for site in t.sites))
-            yield [f"`{kernel}`", f"{written(case.kernel)}, {case.name.replace('-', ' ')}", _shown(t.sectors_per_request),
+            what = f"{written(case.kernel)}, {case.name.replace('-', ' ')}"
+            yield [f"`{kernel}`", what, _shown(t.sectors_per_request),
                    *(_shown(ratio) for ratio in (t.loads, t.stores, t.written, t.shared_loads, t.shared_stores))]
 
 
@@ -112,9 +116,9 @@ def main(
     if target.backend.name != "emulator":
         raise typer.BadParameter(f"--backend {backend} does not run on the emulator; name it, or a table of its kernels")
     with target.entered():
-        chosen = [case for case in cases(target) if op in ("", *case.ops)]
+        chosen = [case for case in cases(target) if op in ("", *chain(case.kernel))]
         if not chosen:
-            known = ", ".join(dict.fromkeys("+".join(case.ops) for case in cases(target)))
+            known = ", ".join(dict.fromkeys(written(case.kernel) for case in cases(target)))
             raise typer.BadParameter(f"--op {op}: {backend} has kernels for {known} (of all ops: {len(OPS)})")
         found = list(rows(target, chosen))
     printed = Table(*COLUMNS, title="over the minimum: sectors of 32 bytes; bytes written; passes over shared memory's banks")

@@ -38,7 +38,8 @@ def test_every_op_that_the_tables_serve_is_counted():
 
 
 def test_only_its_own_part_of_the_page_is_written(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(counters, "cases", lambda target: [c for c in counters.CASES if c.kernel == "cross_entropy"])
+    losses = [case for case in counters.CASES if case.kernel == "cross_entropy"]
+    monkeypatch.setattr(counters, "cases", lambda target: losses)
     page = tmp_path / "page.md"
     page.write_text("before\n\n<!-- generated: counters -->\n\nold\n\n<!-- end -->\n\n"
                     "<!-- generated: report -->\n\nkept\n\n<!-- end -->\n")

@@ -35,7 +35,7 @@ def cases_of(module, target):
     """Every case that launches a kernel of the module: of its ops, and of the fused kernels that begin with one or hold one."""
     ops = {op for kernel in launcher.KERNELS.values() if kernel.module == module for op in kernel.ops}
     return [case for case in conformance.EVERY_CASE if written(case.kernel) in ops
-            or (isinstance(case, OpCase) and len(case.ops) > 1 and has_kernel(case, target) and ops & set(case.ops))]
+            or (isinstance(case.kernel, tuple) and has_kernel(case, target) and ops & set(case.kernel))]
 
 
 def checks_of(case):
