@@ -1,8 +1,9 @@
 """The one protocol of all cases: what the runner, the report and the support table know of a case.
 
-The kit has four kinds, in `cnnkit.conformance.kinds`: calls of ops and of fused chains of ops (`OpCase`), steps of an
-optimizer (`UpdateCase`), random draws (`DrawCase`) and batches of pixels (`LookUpCase`). A plug-in whose tables hold
-something else brings cases of its own: any object with the four members of `Case` goes into ``run(backend, cases=...)``.
+The kit has four kinds, in `cnnkit.conformance.kinds`: calls of ops and of fused chains of ops (`OpCase`),
+steps of an optimizer (`UpdateCase`), random draws (`DrawCase`) and batches of pixels (`LookUpCase`). A
+plug-in whose tables hold something else brings cases of its own: any object with the four members of `Case`
+goes into ``run(backend, cases=...)``.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ class Served(NamedTuple):
     Attributes
     ----------
     how : str
-        ``native`` (a kernel), ``declined`` (there are kernels, and all returned ``NotImplemented``), ``generic`` (there
-        is no kernel; the generic implementation did it), or ``not served`` (there is no kernel, and nothing generic).
+        ``native`` (a kernel), ``declined`` (there are kernels, and all returned ``NotImplemented``),
+        ``generic`` (there is no kernel; the generic implementation did it), or ``not served`` (there is no
+        kernel, and nothing generic).
     tables : str
         The kernel table that served it, or those that declined it.
     """
@@ -42,8 +44,9 @@ NOT_SERVED = Served("not served")
 class Case(Protocol):
     """Something that every backend must get right, as a plug-in may write it too.
 
-    A case is immutable and belongs to no backend: it draws the same numbers each time, and makes arrays of them on the
-    `Target` that it is given. The target is in use (``with target.entered()``) whenever a member is called with it.
+    A case is immutable and belongs to no backend: it draws the same numbers each time, and makes arrays of
+    them on the `Target` that it is given. The target is in use (``with target.entered()``) whenever a member
+    is called with it.
 
     Examples
     --------
@@ -65,7 +68,7 @@ class Case(Protocol):
 
     @property
     def id(self) -> str:
-        """Its name in reports and in declared gaps, of no other case: the kernel, a hyphen, what is special about it."""
+        """Its name in reports and in declared gaps: the kernel, a hyphen, what is special about the case."""
 
     @property
     def kernel(self) -> Key:

@@ -41,5 +41,6 @@ def expected(case: OpCase, dtype: str) -> Expected:
     def make_dy(shape: tuple[int, ...]) -> np.ndarray:
         kind = "normal" if case.tolerance.rtol else "eighths"
         return _double(Draw(tuple(shape), kind).values(seeded(case.id, "dy"), dtype))
-    outputs, dy, gradients = evaluate(case.ops, case.attributes, case.arities, [_double(i) for i in inputs], make_dy)
+    outputs, dy, gradients = evaluate(case.ops, case.attributes, case.arities, [_double(i) for i in inputs],
+                                      make_dy)
     return Expected(inputs, dy.astype(dtype), outputs, gradients)

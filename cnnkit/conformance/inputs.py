@@ -14,10 +14,11 @@ __all__ = ["Draw", "seeded"]
 class Draw:
     """One array of a case: its shape, how its values are drawn, and whether its gradient is checked.
 
-    Kinds: ``normal``; ``positive`` (at least 0.5); ``eighths`` (multiples of 1/8 from -1 to 1: sums and products are
-    exact, and ties are everywhere); ``nan`` (eighths, and one NaN in each plane); ``inf`` (normal, with both
-    infinities); ``lowest`` (all -inf); ``large`` (up to 1000, where e^x overflows); ``probabilities`` (sum to 1 along
-    axis 1); ``labels`` (integers below `classes`); ``ignored`` (labels, every other one -100); ``bools``.
+    Kinds: ``normal``; ``positive`` (at least 0.5); ``eighths`` (multiples of 1/8 from -1 to 1: sums and
+    products are exact, and ties are everywhere); ``nan`` (eighths, and one NaN in each plane); ``inf``
+    (normal, with both infinities); ``lowest`` (all -inf); ``large`` (up to 1000, where e^x overflows);
+    ``probabilities`` (sum to 1 along axis 1); ``labels`` (integers below `classes`); ``ignored`` (labels,
+    every other one -100); ``bools``.
     """
 
     shape: tuple[int, ...]
@@ -43,7 +44,7 @@ class Draw:
             values = 0.5 + np.abs(values)
         elif self.kind == "nan":
             plane = max(1, int(np.prod(self.shape[-2:])))
-            flat[plane // 2::plane] = np.nan  # in the middle: not the first element of the windows that hold it
+            flat[plane // 2::plane] = np.nan  # in the middle: not the first element of its windows
         elif self.kind == "inf":
             flat[::3], flat[1::7] = np.inf, -np.inf
         elif self.kind == "lowest":

@@ -15,7 +15,7 @@ from cnnkit.conformance.case import GENERIC, Case, Key, Served
 if TYPE_CHECKING:
     from cnnkit.conformance.target import Target
 
-__all__ = ["keys", "matches", "serving", "who_serves", "without_case", "written"]
+__all__ = ["chain", "keys", "matches", "serving", "who_serves", "without_case", "written"]
 
 
 def written(key: Key) -> str:
@@ -24,7 +24,16 @@ def written(key: Key) -> str:
     >>> written("relu"), written(("conv2d", "relu"))
     ('relu', 'conv2d+relu')
     """
-    return key if isinstance(key, str) else "+".join(key)
+    return "+".join(chain(key))
+
+
+def chain(key: Key) -> tuple[str, ...]:
+    """The names that a key is made of.
+
+    >>> chain("relu"), chain(("conv2d", "relu"))
+    (('relu',), ('conv2d', 'relu'))
+    """
+    return (key,) if isinstance(key, str) else key
 
 
 def keys(tables: Tables) -> tuple[Key, ...]:

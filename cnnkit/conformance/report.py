@@ -70,18 +70,21 @@ class Report:
         for o in self.outcomes:
             if o.status == "failed":
                 lines.append(f"FAILED {o.case}")
-                lines += [f"    {check}: {message}" for check, message in (o.failures if verbose else o.failures[:2])]
+                lines += [f"    {check}: {message}" for check,
+                          message in (o.failures if verbose else o.failures[:2])]
                 if len(o.failures) > 2 and not verbose:
                     lines.append(f"    ... and {len(o.failures) - 2} more checks (--verbose shows them)")
             elif o.status == "gap":
                 lines.append(f"gap    {o.case}: {o.reason}")
             elif verbose:
                 lines.append(f"passed {o.case} [{' '.join(filter(None, o.served))}]")
-        lines += [f"untested: the tables have a kernel for {key}, and the kit has no case of it" for key in self.untested]
-        lines += [f"not asked: the table {table} serves these arrays too, under its own name: cnnkit check {table}"
-                  for table in self.not_asked]
+        lines += [f"untested: the tables have a kernel for {key}, and the kit has no case of it"
+                  for key in self.untested]
+        lines += [f"not asked: the table {table} serves these arrays too, under its own name: "
+                  f"cnnkit check {table}" for table in self.not_asked]
         counts = {how: sum(o.served.how == how for o in self.outcomes)
                   for how in ("native", "declined", "generic", "not served")}
         lines.append(f"{self.name}: {len(self.of('passed'))} cases passed, {len(self.of('failed'))} failed, "
-                     f"{len(self.of('gap'))} declared gaps; " + ", ".join(f"{n} {how}" for how, n in counts.items() if n))
+                     f"{len(self.of('gap'))} declared gaps; " + ", ".join(f"{n} {how}" for how,
+                                                                          n in counts.items() if n))
         return lines

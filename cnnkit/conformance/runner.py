@@ -1,4 +1,4 @@
-"""Running the checks: on one backend, all cases or those of some ops, into a report; what ``cnnkit check NAME`` prints."""
+"""Running the checks on one backend, into a report; what ``cnnkit check NAME`` prints."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ["main_report", "run", "run_case"]
 def run_case(case: Case, target: Target) -> Outcome:
     """Put one case through all its checks; the target must be entered.
 
-    An error of any kind is a failure of the check that it comes from: a kernel may fail in any way, and the report must
-    go on. So is a warning of the arithmetic.
+    An error of any kind is a failure of the check that it comes from: a kernel may fail in any way, and the
+    report must go on. So is a warning of the arithmetic.
     """
     failures, served = [], GENERIC
     with warnings.catch_warnings():
@@ -43,12 +43,14 @@ def run_case(case: Case, target: Target) -> Outcome:
             except Exception as error:
                 failures.append((check.__name__, _said(error)))
     failures = failures or unserved  # where the call itself fails, the checks say so too, and say more
-    reason = next((why for pattern, why in target.gaps.items() if fnmatch.fnmatchcase(case.id, pattern)), None)
+    reason = next((why for pattern, why in target.gaps.items() if fnmatch.fnmatchcase(case.id, pattern)),
+                  None)
     if reason is None:
         return Outcome(case.id, "failed" if failures else "passed", tuple(failures), served)
     if failures:
         return Outcome(case.id, "gap", tuple(failures), served, reason)
-    return Outcome(case.id, "failed", (("gap", f"it is declared as a gap ({reason}), and passes: remove it"),), served)
+    passes = f"it is declared as a gap ({reason}), and passes: remove it"
+    return Outcome(case.id, "failed", (("gap", passes),), served)
 
 
 def _said(error: Exception) -> str:
@@ -62,7 +64,8 @@ def run(backend: str | Backend, ops: Sequence[str] | None = None, cases: Iterabl
     Parameters
     ----------
     backend : str or Backend
-        A backend, a kernel table, or ``"numpy-readonly"``; a plug-in of a third party needs no change to cnnkit.
+        A backend, a kernel table, or ``"numpy-readonly"``; a plug-in of a third party needs no change to
+        cnnkit.
     ops : sequence of str, optional
         Only these; a fused key is written ``conv2d+relu``.
     cases : iterable of Case, optional
@@ -89,8 +92,9 @@ def run(backend: str | Backend, ops: Sequence[str] | None = None, cases: Iterabl
     made = target.asarray(np.zeros(1, np.float32))
     registered = any(row.name == target.backend.name for row in backends.list())
     if registered and (owner := backends.backend_of(made)) is not target.backend:
-        raise ValueError(f"backend {target.name!r} makes arrays of type {type(made).__module__}.{type(made).__qualname__}, which "
-                         f"belong to backend {owner.name!r}: of two backends for one array type only one is asked")
+        kind = f"{type(made).__module__}.{type(made).__qualname__}"
+        raise ValueError(f"backend {target.name!r} makes arrays of type {kind}, which belong to backend "
+                         f"{owner.name!r}: of two backends for one array type only one is asked")
     report = Report(target.name)
     report.not_asked = [table.name for table in backends.kernel_tables(target.backend.name)
                         if table.available() is True and table.name not in (target.name, target.backend.name)]
@@ -101,13 +105,15 @@ def run(backend: str | Backend, ops: Sequence[str] | None = None, cases: Iterabl
             report.untested = [written(key) for key in without_case(keys(target.tables), cases)]
             for pattern in target.gaps:
                 if not any(fnmatch.fnmatchcase(case.id, pattern) for case in cases):
-                    report.outcomes.append(Outcome(pattern, "failed", (("gap", "no case is called so: remove the gap"),)))
+                    report.outcomes.append(Outcome(pattern, "failed",
+                                                   (("gap", "no case is called so: remove the gap"),)))
     return report
 
 
 def main_report(name: str, ops: Sequence[str] | None = None, verbose: bool = False) -> tuple[Group, int]:
     """What ``cnnkit check NAME`` prints, and its exit status: 0 where nothing failed, else 1."""
-    report = run(name, ops, progress=lambda cases: track(cases, description=f"checking {name}", transient=True))
+    report = run(name, ops, progress=lambda cases: track(cases, description=f"checking {name}",
+                                                         transient=True))
     style = {"FAILED": "bold red", "gap": "yellow", "untested:": "yellow", "not": "yellow"}
     lines = [Text(line, style=style.get(line.split(" ", 1)[0], "")) for line in report.lines(verbose)]
     return Group(*lines), 0 if report.ok else 1

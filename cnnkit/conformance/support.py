@@ -52,7 +52,7 @@ class Support:
     cells: dict[tuple[str, str], Cell]
 
     def rows(self) -> list[list[str]]:
-        """One row for each kernel that has cases; where nobody serves it natively it says so for every backend."""
+        """One row for each kernel that has cases: who serves it on each backend."""
         return [[op, *(str(self.cells[op, b]) for b in self.backends)] for op in self.ops]
 
     def markdown(self) -> str:

@@ -47,7 +47,8 @@ class Target:
     Parameters
     ----------
     backend : str or Backend
-        A backend's name, a kernel table's (``"cpu"``), ``"numpy-readonly"``, or a backend that is not registered.
+        A backend's name, a kernel table's (``"cpu"``), ``"numpy-readonly"``, or a backend that is not
+        registered.
 
     Attributes
     ----------
@@ -92,7 +93,7 @@ class Target:
         return [d for d in ("float32", "float64", *(("float16",) if case.half else ())) if self.has(d)]
 
     def asarray(self, values: Any) -> Array:
-        """A new array of this backend with these values, in their own dtype (int32 where there is no int64)."""
+        """A new array of this backend with these values and their dtype (int32 where there is no int64)."""
         values = np.asarray(values)
         name = dtype_name(values.dtype)
         return self.backend.asarray(values, name if name != "int64" or self.has("int64") else "int32")
@@ -108,31 +109,34 @@ class Target:
 
     def attributes(self, case: OpCase) -> list[dict[str, Any]]:
         """A case's attributes with this backend's dtypes and index arrays."""
-        return [{name: self._attribute(name, value) for name, value in attrs.items()} for attrs in case.attributes]
+        return [{name: self._attribute(name, value) for name,
+                 value in attrs.items()} for attrs in case.attributes]
 
     def _attribute(self, name: str, value: Any) -> Any:
         if name == "dtype":
             return self.backend.dtype(value)
         return self.asarray(value) if isinstance(value, np.ndarray) else value
 
-    # -- unusual arrays -------------------------------------------------------------------------------------------
+    # -- unusual arrays --------------------------------------------------------------------------------------
 
     def transposed(self, values: np.ndarray) -> Array:
         """The same values, as a view with the axes of its memory in reverse order."""
         axes = tuple(reversed(range(values.ndim)))
         if values.ndim < 2:
             return self.asarray(values)
-        return self.backend.namespace.permute_dims(self.asarray(np.ascontiguousarray(values.transpose(axes))), axes)
+        return self.backend.namespace.permute_dims(self.asarray(np.ascontiguousarray(values.transpose(axes))),
+                                                   axes)
 
     def channels_last(self, values: np.ndarray) -> Array:
         """The same values, as a view whose second axis is the last in memory."""
         if values.ndim < 3:
             return self.asarray(values)
         last, second = (0, *range(2, values.ndim), 1), (0, values.ndim - 1, *range(1, values.ndim - 1))
-        return self.backend.namespace.permute_dims(self.asarray(np.ascontiguousarray(values.transpose(last))), second)
+        return self.backend.namespace.permute_dims(self.asarray(np.ascontiguousarray(values.transpose(last))),
+                                                   second)
 
     def strided(self, values: np.ndarray) -> Array:
-        """The same values, as every second element of a larger array that has other numbers between and before."""
+        """The same values, as every second element of a larger array with other numbers between them."""
         if values.ndim == 0 or values.shape[-1] == 0:
             return self.asarray(values)
         between = np.full_like(values, np.nan if is_floating(values.dtype) else 1)
@@ -140,7 +144,7 @@ class Target:
         return self.asarray(wide)[..., 1::2]
 
     def frozen(self, values: np.ndarray) -> Array | None:
-        """An array with these values that cannot be written, or ``None`` where the library has no such thing."""
+        """A read-only array with these values, or ``None`` where the library has no such thing."""
         array = self.asarray(values)
         if not hasattr(getattr(array, "flags", None), "writeable"):
             return None

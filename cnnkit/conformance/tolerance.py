@@ -26,7 +26,8 @@ class Tolerance:
         return self.rtol * scale, self.atol * scale
 
 
-EXACT = Tolerance(0.0, 0.0, "nothing is rounded: values are moved, chosen or compared, or their sums are exact")
+EXACT = Tolerance(0.0, 0.0,
+                  "nothing is rounded: values are moved, chosen or compared, or their sums are exact")
 ROUNDING = Tolerance(2e-6, 1e-6, "a few roundings, whose order is free")
 TRANSCENDENTAL = Tolerance(1e-5, 2e-6, "libraries' exp, log and sqrt differ in the last bits")
 SUMS = Tolerance(2e-5, 2e-5, "sums of some hundred products, in any order")

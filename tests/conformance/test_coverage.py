@@ -1,4 +1,4 @@
-"""Every kernel that cnnkit ships has cases: of each table that pyproject.toml names, its library here or not."""
+"""Every kernel that cnnkit ships has cases: in each table that pyproject.toml names, installed or not."""
 
 import importlib
 import tomllib
@@ -39,13 +39,15 @@ def test_every_shipped_kernel_serves_one_of_its_cases(table):
         pytest.skip(f"{table.name} cannot run here: {here}")
     with conformance.Target(table.name).entered() as target:
         idle = [written(key) for key in table.load() if not any(
-            case.served(target) == ("native", table.name) for case in conformance.EVERY_CASE if matches(key, case.kernel))]
+            matches(key, case.kernel) and case.served(target) == ("native", table.name)
+            for case in conformance.EVERY_CASE)]
     assert idle == []
 
 
 def test_a_kernel_without_a_case_is_found():
-    table = dict.fromkeys([*(case.kernel for case in conformance.EVERY_CASE), "lion", ("relu", "tanh")])
-    assert without_case(table, conformance.EVERY_CASE) == ["lion", ("relu", "tanh")]
+    strange = ["lion", ("relu", "tanh")]
+    table = dict.fromkeys([*(case.kernel for case in conformance.EVERY_CASE), *strange])
+    assert without_case(table, conformance.EVERY_CASE) == strange
     for kernel in ("sgd", "random_bits", "look_up", ("batch_norm", "add"), "conv2d"):
         rest = [case for case in conformance.EVERY_CASE if case.kernel != kernel]
-        assert without_case(table, rest) == [key for key in table if key in (kernel, "lion", ("relu", "tanh"))]
+        assert without_case(table, rest) == [kernel, *strange]

@@ -1,4 +1,4 @@
-"""The checks themselves: kernels that are deliberately wrong, each caught by the check that is meant to catch it."""
+"""The checks themselves: kernels that are deliberately wrong, each caught by the check meant for it."""
 
 import itertools
 import math
@@ -31,13 +31,15 @@ def mutant(op, change=lambda *arrays: arrays, result=lambda y: y, gradients=lamb
 
 
 def last_tie(x_axes=(2, 3)):
-    """Max-pooling that finds the last maximum: the generic op on the image turned round, with everything turned back."""
+    """Max-pooling that finds the last maximum: the generic op on the image turned round, and turned back."""
     def kernel(x, *, needs, **attrs):
-        tiled = attrs["kernel_size"] == attrs["stride"] and not any(n % s for n, s in zip(x.shape[2:], attrs["stride"]))
+        rest = any(n % s for n, s in zip(x.shape[2:], attrs["stride"]))
+        tiled = attrs["kernel_size"] == attrs["stride"] and not rest
         if attrs["ceil_mode"] or not tiled:
             return NotImplemented
         y, backward = generic("max_pool2d", [np.flip(x, x_axes)], needs, attrs)
-        return np.flip(y, x_axes), backward and (lambda dy: (np.flip(backward(np.flip(dy, x_axes))[0], x_axes),))
+        return np.flip(y, x_axes), backward and (
+            lambda dy: (np.flip(backward(np.flip(dy, x_axes))[0], x_axes),))
     return {"max_pool2d": kernel}
 
 
@@ -78,7 +80,8 @@ def reads_memory_in_order():
 
 def reads_dy_in_order():
     """Takes dy to be contiguous: with strides of 0 it reads what lies behind the one number."""
-    return mutant("sigmoid", gradients=lambda dxs, dy: tuple(dx * (0 if dy.size > 1 and not any(dy.strides) else 1) for dx in dxs))
+    return mutant("sigmoid", gradients=lambda dxs, dy: tuple(
+        dx * (0 if dy.size > 1 and not any(dy.strides) else 1) for dx in dxs))
 
 
 def shares_its_output():
@@ -115,7 +118,8 @@ def fused_without_the_mask():
 def chained(key, attrs, counts, arrays, needs):
     """The generic ops of a fused key, one after the other."""
     with backends.tables():
-        return compose([Call(OPS[name], own) for name, own in zip(key, attrs, strict=True)], counts, arrays, needs)
+        calls = [Call(OPS[name], own) for name, own in zip(key, attrs, strict=True)]
+        return compose(calls, counts, arrays, needs)
 
 
 def forgets_the_gradient_of_the_addend():
@@ -142,7 +146,8 @@ def adds_before_it_normalises():
 
 def adds_after_the_relu():
     def kernel(*arrays, needs, attrs):
-        return chained(("batch_norm", "relu", "add"), (attrs[0], attrs[2], attrs[1]), (5, 0, 1), arrays, needs)
+        moved = attrs[0], attrs[2], attrs[1]
+        return chained(("batch_norm", "relu", "add"), moved, (5, 0, 1), arrays, needs)
     return {("batch_norm", "add", "relu"): kernel}
 
 
@@ -184,7 +189,8 @@ def draws_from_the_next_counter():
 
 def sgd_with_the_rate_in_the_buffer():
     def kernel(params, grads, state, *, workspace, lr, momentum, **hyper):
-        return UPDATES["sgd"].generic(params, grads, state, workspace=workspace, lr=lr, momentum=momentum / 2, **hyper)
+        return UPDATES["sgd"].generic(params, grads, state, workspace=workspace, lr=lr, momentum=momentum / 2,
+                                      **hyper)
     return {"sgd": kernel}
 
 
@@ -213,15 +219,18 @@ MUTANTS = {
     "conv takes stride 1": (mutant("conv2d", stride=(1, 1)), "check_outputs"),
     "conv ignores dilation": (mutant("conv2d", dilation=(1, 1)), "check_outputs"),
     "conv swaps top and left padding": (mutant("conv2d", padding=((0, 1), (1, 0))), "check_outputs"),
-    "conv rotates its filters": (mutant("conv2d", lambda x, w, b: (x, np.flip(w, (2, 3)), b)), "check_outputs"),
+    "conv rotates its filters": (mutant("conv2d", lambda x, w, b: (x, np.flip(w, (2, 3)), b)),
+                                 "check_outputs"),
     "conv bias gradient is doubled": (mutant("conv2d", gradients=bias_doubled), "check_gradients"),
     "conv returns float64": (mutant("conv2d", result=lambda y: y.astype(np.float64)), "check_kind"),
     "conv gradients are float64": (mutant("conv2d", gradients=lambda dxs, dy: tuple(
         None if dx is None else dx.astype(np.float64) for dx in dxs)), "check_kind"),
     "conv makes every gradient": (all_of_them("conv2d"), "check_needs"),
-    "conv accumulates in half": (mutant("conv2d", result=lambda y: y.astype(np.float16).astype(y.dtype)), "check_outputs"),
+    "conv accumulates in half": (mutant("conv2d", result=lambda y: y.astype(np.float16).astype(y.dtype)),
+                                 "check_outputs"),
     "max-pool gives ties to the last": (last_tie(), "check_gradients"),
-    "max-pool skips NaN": (mutant("max_pool2d", lambda x: (np.where(np.isnan(x), x.dtype.type(-9), x),)), "check_outputs"),
+    "max-pool skips NaN": (mutant("max_pool2d", lambda x: (np.where(np.isnan(x), x.dtype.type(-9), x),)),
+                           "check_outputs"),
     "average counts the padding": (mutant("avg_pool2d", count_include_pad=True), "check_outputs"),
     "relu writes into its input": (writes_into_its_input(), "check_unchanged"),
     "relu writes into dy": (writes_into_dy(), "check_unchanged"),
@@ -229,7 +238,8 @@ MUTANTS = {
     "sigmoid reads memory in order": (reads_memory_in_order(), "check_views"),
     "sigmoid reads dy in order": (reads_dy_in_order(), "check_broadcast_dy"),
     "tanh returns a shared array": (shares_its_output(), "check_independent"),
-    "tanh is not deterministic": (mutant("tanh", result=lambda y: y + y.dtype.type(1e-7) * (next(noise) % 7)), "check_repeatable"),
+    "tanh is not deterministic": (mutant("tanh", result=lambda y: y + y.dtype.type(1e-7) * (next(noise) % 7)),
+                                  "check_repeatable"),
     "batch norm keeps the biased variance": (keeps_running_variance_biased(), "check_outputs"),
     "cross-entropy sums instead of averaging": (mutant("cross_entropy", reduction="sum"), "check_outputs"),
     "fused ReLU lets all gradients pass": (fused_without_the_mask(), "check_fused"),
@@ -290,7 +300,8 @@ def test_a_warning_of_the_arithmetic_is_a_failure(served_by):
         y = 1 / (1 + np.exp(-x * 10))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return generic("sigmoid", [x], needs, {})[0] + 0 * y, None if not needs[0] else generic("sigmoid", [x], needs, {})[1]
+            right, backward = generic("sigmoid", [x], needs, {})
+            return right + 0 * y, backward
     target = served_by({"sigmoid": overflows})
     with target.entered():
         large = next(c for c in conformance.EVERY_CASE if c.id == "sigmoid-large")

@@ -23,11 +23,14 @@ def incomplete():
 def test_a_backend_that_gets_everything_right_is_ok():
     report = conformance.run("numpy", ops=["linear", "conv2d+relu"])
     assert report.ok
-    assert report.lines()[-1].startswith(f"numpy: {len(report.outcomes)} cases passed, 0 failed, 0 declared gaps")
+    counts = f"{len(report.outcomes)} cases passed, 0 failed, 0 declared gaps"
+    assert report.lines()[-1].startswith(f"numpy: {counts}")
 
 
 def test_a_wrong_kernel_for_an_op_that_the_backend_serves_too_is_asked_and_reported():
-    wrong = backends.KernelTable("wrong", "numpy", {"relu": lambda x, *, needs: (np.maximum(x, 0) + 1, lambda dy: (dy,))})
+    def relu(x, *, needs):
+        return np.maximum(x, 0) + 1, lambda dy: (dy,)
+    wrong = backends.KernelTable("wrong", "numpy", {"relu": relu})
     backends.register_table(wrong)
     try:
         lines = "\n".join(conformance.run("wrong", ops=["relu"]).lines())
@@ -45,7 +48,8 @@ def wrong(case, target):
     raise AssertionError("it is wrong")
 
 
-@pytest.mark.parametrize(("pattern", "status"), [("tanh-*", "gap"), ("tanh-map", "gap"), ("relu-*", "failed")])
+@pytest.mark.parametrize(("pattern", "status"), [("tanh-*", "gap"), ("tanh-map", "gap"),
+                                                 ("relu-*", "failed")])
 def test_a_declared_gap_may_fail(incomplete, monkeypatch, pattern, status):
     monkeypatch.setattr(conformance.OpCase, "checks", (wrong,))
     Incomplete.gaps = {pattern: "not written yet"}
@@ -57,7 +61,8 @@ def test_a_declared_gap_that_passes_must_be_removed(incomplete):
     Incomplete.gaps = {"tanh-vector": "not written yet"}
     failed = conformance.run(incomplete, ops=["tanh"]).of("failed")
     assert [o.case for o in failed] == ["tanh-vector"]
-    assert failed[0].failures == (("gap", "it is declared as a gap (not written yet), and passes: remove it"),)
+    assert failed[0].failures == (
+        ("gap", "it is declared as a gap (not written yet), and passes: remove it"),)
 
 
 def test_a_gap_that_names_no_case_must_be_removed(incomplete):
@@ -86,10 +91,12 @@ def test_the_report_and_the_support_table_say_who_served():
     def linear(x, weight, bias, *, needs):
         from cnnkit.ops.linear import linear
         return NotImplemented if bias is None else linear.generic(x, weight, bias, needs=needs)
-    backends.register_table(backends.KernelTable("half", "numpy", {"linear": linear, "cosine": None, ("relu", "tanh"): None}, 1000))
+    kernels = {"linear": linear, "cosine": None, ("relu", "tanh"): None}
+    backends.register_table(backends.KernelTable("half", "numpy", kernels, 1000))
     try:
         report = conformance.run("half", ops=["linear"])
-        table = conformance.support(["half", "numpy-readonly"], [c for c in conformance.SINGLE if c.op in ("linear", "exp")])
+        table = conformance.support(["half", "numpy-readonly"],
+                                    [c for c in conformance.SINGLE if c.op in ("linear", "exp")])
         beside = conformance.run("numpy", ops=["linear"]).lines()
         untested = conformance.run("half", cases=conformance.SINGLE[:1]).untested
     finally:
@@ -100,7 +107,8 @@ def test_the_report_and_the_support_table_say_who_served():
     assert [row[2] for row in table.rows()] == ["generic", "generic"]
     assert table.cells["linear", "half"].tables[0] == "half"
     assert "| exp | generic | generic |" in table.markdown()
-    assert "not asked: the table half serves these arrays too, under its own name: cnnkit check half" in beside
+    told = "not asked: the table half serves these arrays too, under its own name: cnnkit check half"
+    assert told in beside
     assert {"cosine", "relu+tanh"} <= set(untested)
 
 
@@ -124,7 +132,8 @@ def test_kernels_of_a_third_party_without_a_case_are_named(third_party):
     assert "untested: the tables have a kernel for lion, and the kit has no case of it" in report.lines()
 
 
-@pytest.mark.parametrize("kernel", ["sgd", "random_bits", "look_up", "relu", ("batch_norm", "add")], ids=written)
+@pytest.mark.parametrize("kernel", ["sgd", "random_bits", "look_up", "relu", ("batch_norm", "add")],
+                         ids=written)
 def test_a_kernel_of_any_kind_is_untested_without_its_cases(third_party, kernel):
     report = conformance.run("third", cases=[case for case in ONE_CASE_EACH if case.kernel != kernel])
     assert set(report.untested) == {"lion", written(kernel), "relu+tanh"}
@@ -180,7 +189,8 @@ def test_a_case_of_a_third_party_runs_like_those_of_the_kit(lion, failures):
 def test_a_backend_whose_arrays_belong_to_another_is_refused_and_not_passed_untested():
     backends.register(backends.ArrayAPIBackend("shadowed", np, ("nowhere:Array",), "numpy"))
     try:
-        with pytest.raises(ValueError, match=r"'shadowed' makes arrays of type numpy\.ndarray, which\s+belong to backend 'numpy'"):
+        with pytest.raises(ValueError, match=r"'shadowed' makes arrays of type numpy\.ndarray, which "
+                                             r"belong to backend 'numpy'"):
             conformance.run("shadowed", ops=["relu"])
     finally:
         backends.registry._backends.pop("shadowed")

@@ -1,7 +1,7 @@
 """The one table of cases: what every backend must get right, as plain data.
 
-It drives the checks, the support table of the documentation and the kernels' benchmarks. Shapes are small, so that even
-an emulator that is a hundred times slower runs all of it.
+It drives the checks, the support table of the documentation and the kernels' benchmarks. Shapes are small, so
+that even an emulator that is a hundred times slower runs all of it.
 """
 
 from cnnkit.conformance.case import Case
@@ -22,7 +22,8 @@ from cnnkit.conformance.kinds.op import OpCase
 
 __all__ = ["CASES", "DRAWS", "EVERY_CASE", "FUSED", "LOOK_UPS", "SINGLE", "UPDATES"]
 
-SINGLE: tuple[OpCase, ...] = (*conv.CASES, *pool.CASES, *activation.CASES, *norm.CASES, *loss.CASES, *arithmetic.CASES)
+SINGLE: tuple[OpCase, ...] = (*conv.CASES, *pool.CASES, *activation.CASES, *norm.CASES, *loss.CASES,
+                              *arithmetic.CASES)
 FUSED: tuple[OpCase, ...] = (*fused.CASES, *residual.CASES)
 CASES = (*SINGLE, *FUSED)  # of ops, alone and in chains
 UPDATES, DRAWS, LOOK_UPS = update.CASES, draw.CASES, look_up.CASES

@@ -29,13 +29,16 @@ CASES = (
     *elementwise("leaky_relu", ROUNDING, True, negative_slope=0.1),
     *elementwise("elu", TRANSCENDENTAL, True, alpha=1.5),
     *elementwise("sigmoid", TRANSCENDENTAL, False),
-    *(c for c in elementwise("silu", TRANSCENDENTAL, False) if c.name != "infinities"),  # -inf * 0 is NaN by the formula
+    # -inf * 0 is NaN by the formula
+    *(c for c in elementwise("silu", TRANSCENDENTAL, False) if c.name != "infinities"),
     *elementwise("tanh", TRANSCENDENTAL, False),
 
-    *(OpCase(op, name, (Draw(shape, kind),), {"axis": axis}, TRANSCENDENTAL, half=name == "rows", smooth=kind == "normal")
+    *(OpCase(op, name, (Draw(shape, kind),), {"axis": axis}, TRANSCENDENTAL, half=name == "rows",
+             smooth=kind == "normal")
       for op in ("softmax", "log_softmax")
       for name, shape, axis, kind in (("rows", (4, 6), 1, "normal"), ("last-axis", (2, 3, 5), -1, "normal"),
-                                      ("channels", (2, 5, 3, 2), 1, "normal"), ("first-axis", (4, 3), 0, "normal"),
+                                      ("channels", (2, 5, 3, 2), 1, "normal"),
+                                      ("first-axis", (4, 3), 0, "normal"),
                                       ("one-class", (3, 1), 1, "normal"), ("large", (3, 5), 1, "large"),
                                       ("batch-0", (0, 4), 1, "normal"))),
 

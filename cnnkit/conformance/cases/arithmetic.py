@@ -24,7 +24,8 @@ def moved(op: str, name: str, *inputs: Draw, **attrs: Any) -> OpCase:
 CASES = (
     *(OpCase(op, name, inputs) for op in ("add", "sub", "mul") for name, inputs in (
         ("same-shape", (X, X)), ("row", (X, ROW)), ("column", (COLUMN, X)), ("both-broadcast", (COLUMN, ROW)),
-        ("number-right", (X, 1.5)), ("number-left", (2.0, X)), ("scalar-array", (X, Draw(()))), ("batch-0", (Draw((0, 4)), ROW)))),
+        ("number-right", (X, 1.5)), ("number-left", (2.0, X)), ("scalar-array", (X, Draw(()))),
+        ("batch-0", (Draw((0, 4)), ROW)))),
     OpCase("add", "many-numbers", (Draw((4, 16, 8, 8)), Draw((4, 16, 8, 8)))),  # kernels may decline few
     *(OpCase("div", name, inputs, tolerance=SUMS) for name, inputs in (
         ("same-shape", (X, POSITIVE)), ("row", (X, Draw((4,), "positive"))), ("number-right", (X, 3.0)),
@@ -43,7 +44,8 @@ CASES = (
     OpCase("cast", "to-float32", (TIES,), {"dtype": "float32"}, EXACT, smooth=False),
     OpCase("cast", "to-int32", (OTHER,), {"dtype": "int32"}, EXACT),
     *(OpCase("where", name, inputs, tolerance=EXACT, smooth=False) for name, inputs in (
-        ("arrays", (Draw((3, 4), "bools"), TIES, TIES)), ("broadcast", (Draw((3, 4), "bools"), Draw((4,), "eighths"), TIES)),
+        ("arrays", (Draw((3, 4), "bools"), TIES, TIES)),
+        ("broadcast", (Draw((3, 4), "bools"), Draw((4,), "eighths"), TIES)),
         ("number", (Draw((3, 4), "bools"), TIES, 0.0)))),
     *(OpCase(op, name, (OTHER, right), tolerance=EXACT)
       for op in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
@@ -51,16 +53,20 @@ CASES = (
 
     *(OpCase(op, name, (Draw((2, 3, 4)),), {"axis": axis, "keepdims": keepdims}, SUMS)
       for op in ("sum", "mean", "max")
-      for name, axis, keepdims in (("everything", None, False), ("last-axis", -1, False), ("two-axes", (0, 2), False),
-                                   ("keepdims", 1, True))),
+      for name, axis, keepdims in (("everything", None, False), ("last-axis", -1, False),
+                                   ("two-axes", (0, 2), False), ("keepdims", 1, True))),
     OpCase("sum", "batch-0", (Draw((0, 3)),), {"axis": 0, "keepdims": False}),
-    OpCase("max", "ties-share", (Draw((3, 9), "eighths"),), {"axis": 1, "keepdims": False}, ROUNDING, smooth=False),
-    *(OpCase("argmax", name, (Draw((3, 9), "eighths", grad=False),), {"axis": axis, "keepdims": keepdims}, EXACT)
+    OpCase("max", "ties-share", (Draw((3, 9), "eighths"),), {"axis": 1, "keepdims": False}, ROUNDING,
+           smooth=False),
+    *(OpCase("argmax", name, (Draw((3, 9), "eighths", grad=False),), {"axis": axis, "keepdims": keepdims},
+             EXACT)
       for name, axis, keepdims in (("flat", None, False), ("rows", 1, False), ("keepdims", 0, True))),
 
     *(OpCase("matmul", name, (Draw(x), Draw(y)), {}, SUMS, half=name == "matrices") for name, x, y in (
-        ("matrices", (3, 4), (4, 5)), ("batched", (2, 3, 4), (2, 4, 2)), ("batch-broadcast", (2, 1, 3, 4), (3, 4, 2)),
-        ("matrix-vector", (3, 4), (4,)), ("vector-matrix", (4,), (4, 3)), ("vectors", (4,), (4,)), ("batch-0", (0, 4), (4, 3)))),
+        ("matrices", (3, 4), (4, 5)), ("batched", (2, 3, 4), (2, 4, 2)),
+        ("batch-broadcast", (2, 1, 3, 4), (3, 4, 2)),
+        ("matrix-vector", (3, 4), (4,)), ("vector-matrix", (4,), (4, 3)), ("vectors", (4,), (4,)),
+        ("batch-0", (0, 4), (4, 3)))),
 
     moved("reshape", "flatten", Draw((2, 3, 4), "eighths"), shape=(2, 12)),
     moved("reshape", "infer-one-size", Draw((2, 3, 4), "eighths"), shape=(-1, 6)),
@@ -77,7 +83,8 @@ CASES = (
     moved("pad", "nothing", TIES, pads=((0, 0), (0, 0)), value=0.0),
     *(moved("getitem", name, Draw((5, 6), "eighths"), index=index) for name, index in (
         ("int", 2), ("negative-int", (-1, 3)), ("slices", (slice(1, 4), slice(None, -1))),
-        ("steps", (slice(None, None, 2), slice(1, 6, 3))), ("backwards", (slice(None, None, -1), slice(4, 0, -2))),
+        ("steps", (slice(None, None, 2), slice(1, 6, 3))),
+        ("backwards", (slice(None, None, -1), slice(4, 0, -2))),
         ("new-axis", (slice(None), None, 2)), ("ellipsis", (..., 0)), ("empty", (slice(2, 2),)))),
     moved("getitem", "integers-repeat", Draw((6,), "eighths"), index=np.array([3, 0, 3, 5])),
     moved("getitem", "mask", Draw((3, 4), "eighths"), index=np.arange(12).reshape(3, 4) % 3 == 0),

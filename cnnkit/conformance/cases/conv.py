@@ -14,18 +14,19 @@ CONV: dict[str, Any] = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation
 SAME = ((1, 1), (1, 1))
 
 
-def conv(name: str, x: tuple, weight: tuple, *, bias: bool = True, kind: str = "normal", grad: bool = True, half: bool = False,
-         **attrs: Any) -> OpCase:
+def conv(name: str, x: tuple, weight: tuple, *, bias: bool = True, kind: str = "normal", grad: bool = True,
+         half: bool = False, **attrs: Any) -> OpCase:
     """A convolution, from the shapes of its input and weight."""
     drawn = (Draw(x, kind, grad), Draw(weight, "eighths" if kind == "eighths" else "normal", grad),
              Draw(weight[:1], "eighths" if kind == "eighths" else "normal", grad) if bias else None)
     return OpCase("conv2d", name, drawn, {**CONV, **attrs}, EXACT if kind == "eighths" else SUMS, half=half,
-                smooth=kind == "normal")
+                  smooth=kind == "normal")
 
 
 def linear(name: str, x: tuple, weight: tuple, *, bias: bool = True, half: bool = False) -> OpCase:
     """A linear map, from the shapes of its input and weight."""
-    return OpCase("linear", name, (Draw(x), Draw(weight), Draw(weight[:1]) if bias else None), {}, SUMS, half=half)
+    return OpCase("linear", name, (Draw(x), Draw(weight), Draw(weight[:1]) if bias else None), {}, SUMS,
+                  half=half)
 
 
 CASES = (
@@ -50,9 +51,11 @@ CASES = (
     conv("padding-wider-than-kernel", (1, 1, 3, 3), (2, 1, 2, 2), padding=((3, 3), (3, 3))),
     conv("dilation-2", (2, 2, 8, 7), (3, 2, 3, 3), dilation=(2, 2), padding=((2, 2), (2, 2))),
     conv("dilation-unequal", (1, 2, 8, 9), (2, 2, 3, 2), dilation=(1, 3)),
-    conv("dilation-stride", (1, 2, 9, 9), (2, 2, 2, 3), dilation=(3, 2), stride=(2, 2), padding=((1, 0), (0, 1))),
+    conv("dilation-stride", (1, 2, 9, 9), (2, 2, 2, 3), dilation=(3, 2), stride=(2, 2),
+         padding=((1, 0), (0, 1))),
     conv("groups-2", (2, 4, 5, 5), (6, 2, 3, 3), groups=2, padding=SAME),
-    conv("groups-3-stride-2-dilation-2", (1, 6, 9, 8), (3, 2, 3, 3), groups=3, stride=(2, 2), dilation=(2, 2), bias=False),
+    conv("groups-3-stride-2-dilation-2", (1, 6, 9, 8), (3, 2, 3, 3), groups=3, stride=(2, 2), dilation=(2, 2),
+         bias=False),
     conv("depthwise", (2, 5, 5, 6), (5, 1, 3, 3), groups=5, padding=SAME, half=True),
     conv("depthwise-multiplier-2", (2, 3, 5, 5), (6, 1, 3, 3), groups=3, stride=(2, 2)),
     conv("depthwise-8-channels", (1, 8, 6, 5), (8, 1, 3, 3), groups=8, padding=SAME),

@@ -13,8 +13,8 @@ __all__ = ["CASES"]
 REDUCTIONS = ("mean", "sum", "none")
 
 
-def labelled(op: str, name: str, x: tuple, *, kind: str = "normal", target: str = "labels", weight: bool = False,
-             half: bool = False, **attrs: Any) -> OpCase:
+def labelled(op: str, name: str, x: tuple, *, kind: str = "normal", target: str = "labels",
+             weight: bool = False, half: bool = False, **attrs: Any) -> OpCase:
     """A loss on class labels or probabilities."""
     axis = min(1, len(x) - 1)
     if target == "probabilities":
@@ -52,13 +52,17 @@ CASES = (
     labelled("cross_entropy", "large-logits", (4, 5), kind="large"),
     labelled("cross_entropy", "smoothed", (5, 4), label_smoothing=0.2),
     labelled("cross_entropy", "smoothed-weighted", (5, 4), label_smoothing=0.2, weight=True),
-    labelled("cross_entropy", "smoothed-ignored-none", (5, 4), label_smoothing=0.2, target="ignored", reduction="none"),
-    *(labelled("cross_entropy", f"probabilities-{reduction}", (4, 3), target="probabilities", reduction=reduction)
+    labelled("cross_entropy", "smoothed-ignored-none", (5, 4), label_smoothing=0.2, target="ignored",
+             reduction="none"),
+    *(labelled("cross_entropy", f"probabilities-{reduction}", (4, 3), target="probabilities",
+               reduction=reduction)
       for reduction in REDUCTIONS),
-    labelled("cross_entropy", "probabilities-map-weighted", (2, 3, 2, 2), target="probabilities", weight=True),
+    labelled("cross_entropy", "probabilities-map-weighted", (2, 3, 2, 2), target="probabilities",
+             weight=True),
     labelled("cross_entropy", "probabilities-smoothed", (4, 3), target="probabilities", label_smoothing=0.1),
 
-    *(OpCase("mse_loss", reduction, (Draw((3, 4)), Draw((3, 4))), {"reduction": reduction}, ROUNDING, half=reduction == "mean")
+    *(OpCase("mse_loss", reduction, (Draw((3, 4)), Draw((3, 4))), {"reduction": reduction}, ROUNDING,
+             half=reduction == "mean")
       for reduction in REDUCTIONS),
     OpCase("mse_loss", "map", (Draw((2, 3, 2, 2)), Draw((2, 3, 2, 2))), {"reduction": "mean"}),
     OpCase("mse_loss", "constant-target", (Draw((6, 2)), Draw((6, 2), grad=False)), {"reduction": "mean"}),

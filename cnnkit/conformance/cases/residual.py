@@ -1,6 +1,7 @@
 """Cases of the end of a residual block: batch normalisation, the addend, and the ReLU behind them.
 
-Kernels may serve images whose channels lie last in memory and decline all others, so the cases come in both orders.
+Kernels may serve images whose channels lie last in memory and decline all others, so the cases come in both
+orders.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from cnnkit.conformance.tolerance import SUMS
 __all__ = ["CASES"]
 
 
-def residual(name: str, x: tuple, addend: tuple | float | None = None, *, affine: bool = True, running: bool = True,
-             x_grad: bool = True, addend_grad: bool = True, half: bool = False, last: bool = False,
-             **attrs: Any) -> Iterator[OpCase]:
-    """The chain with and without ReLU, from the shapes of image and addend (by default the same), or a number to add."""
+def residual(name: str, x: tuple, addend: tuple | float | None = None, *, affine: bool = True,
+             running: bool = True, x_grad: bool = True, addend_grad: bool = True, half: bool = False,
+             last: bool = False, **attrs: Any) -> Iterator[OpCase]:
+    """The chain with and without ReLU, from the shapes of image and addend (by default that of the image).
+
+    The addend may be a number too.
+    """
     C = x[1:2]
     scale = (Draw(C), Draw(C)) if affine else (None, None)
     state = (Draw(C, grad=False), Draw(C, "positive", grad=False)) if running else (None, None)
@@ -27,8 +31,8 @@ def residual(name: str, x: tuple, addend: tuple | float | None = None, *, affine
     inputs = (Draw(x, grad=x_grad), *scale, *state, other)
     for relu in (False, True):
         key = ("batch_norm", "add", "relu") if relu else ("batch_norm", "add")
-        yield OpCase(key, name, inputs, ({**BATCH_NORM, **attrs}, {}, {})[:len(key)], SUMS, (5, 1, 0)[:len(key)],
-                     half=half, smooth=False, channels_last=last)
+        yield OpCase(key, name, inputs, ({**BATCH_NORM, **attrs}, {}, {})[:len(key)], SUMS,
+                     (5, 1, 0)[:len(key)], half=half, smooth=False, channels_last=last)
 
 
 CASES = (

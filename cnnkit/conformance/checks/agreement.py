@@ -1,4 +1,4 @@
-"""Checks of an op beside other ways to compute the same: generic code, the ops of a chain, finite differences."""
+"""Checks of an op beside another way to compute it: generic code, the ops one by one, finite differences."""
 
 from __future__ import annotations
 
@@ -40,19 +40,23 @@ def _check_same(case: OpCase, target: Target, other: str, generic: bool) -> None
         for plain in (False, True):
             if plain and generic:
                 with backends.tables():
-                    outputs, backward = call(case, target, arrays_of(case, target, right.inputs), case.needs, not plain)
+                    outputs, backward = call(case, target, arrays_of(case, target, right.inputs), case.needs,
+                                             not plain)
             else:
-                outputs, backward = call(case, target, arrays_of(case, target, right.inputs), case.needs, not plain)
+                outputs, backward = call(case, target, arrays_of(case, target, right.inputs), case.needs,
+                                         not plain)
             results.append([*outputs, *(backward(target.asarray(right.dy)) if backward is not None else ())])
-        names = [*(f"output {n}" for n in range(len(outputs))), *(f"the gradient of {n}" for n in input_names(case))]
+        names = [*(f"output {n}" for n in range(len(outputs))),
+                 *(f"the gradient of {n}" for n in input_names(case))]
         for name, mine, theirs in zip(names, *results):
-            compare(f"beside {other}, {name}", case, target, mine, None if theirs is None else target.to_numpy(theirs), dtype)
+            compare(f"beside {other}, {name}", case, target, mine,
+                    None if theirs is None else target.to_numpy(theirs), dtype)
             assert mine is None or mine.dtype == theirs.dtype, \
                 f"{name} is {dtype_name(mine.dtype)}, and that of {other} {dtype_name(theirs.dtype)}"
 
 
 def check_directional(case: OpCase, target: Target) -> None:
-    """A second opinion on the generic backward: dy · dY along a random direction, by central differences in float64.
+    """A second opinion on the generic backward: dy · dY along a direction, by central differences in float64.
 
     Where the output itself is NaN (the mean over no sample) there is no slope to compare.
     """
@@ -71,7 +75,8 @@ def check_directional(case: OpCase, target: Target) -> None:
         _, backward = call(case, target, arrays_of(case, target, right.inputs), needs)
         assert backward is not None
         gradients = backward(target.asarray(right.dy))
-        slope = sum(float(np.sum(target.to_numpy(g) * d)) for g, d in zip(gradients, direction) if d is not None)
+        slope = sum(float(np.sum(target.to_numpy(g) * d))
+                    for g, d in zip(gradients, direction) if d is not None)
         measured = (along(step) - along(-step)) / (2 * step)
     assert np.isnan(measured) or abs(slope - measured) <= 1e-6 * (1 + abs(slope)), \
         f"along one direction the gradients say {slope:.9g}, and finite differences {measured:.9g}"

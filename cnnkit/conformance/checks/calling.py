@@ -29,7 +29,7 @@ def arrays_of(case: OpCase, target: Target, values: tuple,
 
 def call(case: OpCase, target: Target, arrays: Sequence, needs: Sequence[bool],
          fused: bool = True) -> tuple[tuple, Callable | None]:
-    """Run the case: an op, or a fused key by its kernel (op by op where there is none, or where `fused` is false)."""
+    """Run the case: an op, or a chain of ops by its fused kernel (op by op where there is none)."""
     attrs = target.attributes(case)
     if len(case.ops) == 1:
         return OPS[case.ops[0]](*arrays, needs=needs, **attrs[0])
@@ -43,7 +43,7 @@ def call(case: OpCase, target: Target, arrays: Sequence, needs: Sequence[bool],
 
 
 def call_kernel(kernel: Callable, case: OpCase, target: Target) -> Any:
-    """Call one kernel with a case's arrays, in the first of the case's dtypes, and return what it returned."""
+    """Call one kernel with a case's arrays, in the first of its dtypes, and return what it returned."""
     arrays = arrays_of(case, target, expected(case, target.dtypes(case)[0]).inputs)
     attrs = target.attributes(case)
     if isinstance(case.kernel, tuple):

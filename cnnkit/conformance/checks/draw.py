@@ -18,9 +18,10 @@ __all__ = ["DRAW_CHECKS"]
 
 
 def check_bits(case: DrawCase, target: Target) -> None:
-    """Every bit is Threefry's: word i % 2 of counter i // 2; uniform and Bernoulli draws are their top 24 bits."""
+    """Every bit is Threefry's, word i % 2 of counter i // 2; other draws are its top 24 bits."""
     count = math.prod(case.shape)
-    words = np.array([threefry(case.key, i // 2)[i % 2] for i in range(count)], dtype=np.uint32).reshape(case.shape)
+    words = np.array([threefry(case.key, i // 2)[i % 2] for i in range(count)],
+                     dtype=np.uint32).reshape(case.shape)
     got = target.to_numpy(random.bits(case.key, case.shape, backend=target.backend))
     assert got.shape == case.shape, f"the shape is {got.shape}, and must be {case.shape}"
     assert got.dtype == np.int32, f"the dtype is {got.dtype}, and must be int32"

@@ -28,12 +28,12 @@ def same_bits(target: Target, made: Any, images: np.ndarray, values: np.ndarray)
     wrong = np.argwhere(got.view(np.uint32) != wanted.view(np.uint32))
     if len(wrong):
         worst = tuple(int(i) for i in wrong[0])
-        raise AssertionError(f"{len(wrong)} of {got.size} pixels are wrong; at {worst} there is {got[worst]:.9g}, and must "
-                             f"be {wanted[worst]:.9g}: a value that is looked up is not rounded")
+        raise AssertionError(f"{len(wrong)} of {got.size} pixels are wrong; at {worst} there is "
+                             f"{got[worst]:.9g}, and must be {wanted[worst]:.9g}, to the bit")
 
 
 def check_looked_up(case: LookUpCase, target: Target) -> None:
-    """The result is a float32 array of the backend (N, C, H, W), and holds the values of each channel, to the bit."""
+    """The result is a float32 array (N, C, H, W) of the backend, and holds each channel's values."""
     images, values = case.drawn()
     made = look_up(images, values, target.backend)
     if made is None:
@@ -101,7 +101,8 @@ def check_looked_up_independent(case: LookUpCase, target: Target) -> None:
     look_up(255 - images, values, target.backend)
     assert target.to_numpy(first).tobytes() == before.tobytes(), "a second batch changed the first"
     images[...], values[...] = 0, 0
-    assert target.to_numpy(first).tobytes() == before.tobytes(), "the batch changed with the memory that it was made from"
+    assert target.to_numpy(first).tobytes() == before.tobytes(), "the batch changed with its inputs"
 
 
-LOOK_UP_CHECKS = (check_looked_up, check_looked_up_views, check_looked_up_unchanged, check_looked_up_independent)
+LOOK_UP_CHECKS = (check_looked_up, check_looked_up_views, check_looked_up_unchanged,
+                  check_looked_up_independent)

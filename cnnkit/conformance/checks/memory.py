@@ -1,4 +1,4 @@
-"""Checks of an op's arrays in memory: any strides, read-only ones, and nothing written that is somebody else's."""
+"""Checks of an op's arrays in memory: any strides, read-only ones, and no input that is written."""
 
 from __future__ import annotations
 

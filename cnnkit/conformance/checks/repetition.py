@@ -33,7 +33,7 @@ def check_repeatable(case: OpCase, target: Target) -> None:
 
 
 def check_independent(case: OpCase, target: Target) -> None:
-    """Results belong to their call: a second call with other numbers changes neither outputs nor gradients of the first."""
+    """Results belong to their call: a second call with other numbers changes none of the first one's."""
     dtype = target.dtypes(case)[0]
     right = expected(case, dtype)
     others = tuple(np.roll(v, 1) if isinstance(v, np.ndarray) else v for v in right.inputs)

@@ -1,4 +1,4 @@
-"""The checks of an optimizer's update: its steps are those of the loops, and it writes into nothing of somebody else."""
+"""The checks of an optimizer's update: its steps are those of the loops, and it writes into no input."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def loops(case: UpdateCase, dtype: str) -> list[list[np.ndarray]]:
     for step in grads:
         for i, (p, g) in enumerate(zip(values, step)):
             for at in np.ndindex(p.shape) if g is not None else ():
-                p[at], memory[i, at] = REFERENCES[case.kernel](float(p[at]), float(g[at]), memory.get((i, at), {}), **case.attrs)
+                p[at], memory[i, at] = REFERENCES[case.kernel](float(p[at]), float(g[at]),
+                                                               memory.get((i, at), {}), **case.attrs)
         after.append([p.copy() for p in values])
     return after
 
@@ -49,22 +50,26 @@ def check_steps(case: UpdateCase, target: Target) -> None:
     for dtype in ("float32", "float64"):
         if target.has(dtype):
             for n, (params, wanted) in enumerate(zip(steps(case, target, dtype), loops(case, dtype)), 1):
-                assert len(params) == len(wanted), f"step {n} returned {len(params)} parameters for {len(wanted)}"
+                assert len(params) == len(wanted), \
+                    f"step {n} returned {len(params)} parameters for {len(wanted)}"
                 for i, (got, right) in enumerate(zip(params, wanted)):
                     compare(f"parameter {i} after step {n}", case, target, got, right, dtype)
-                    assert got.dtype == target.backend.dtype(dtype), f"parameter {i} is {got.dtype} after step {n}, and was {dtype}"
+                    assert got.dtype == target.backend.dtype(dtype), \
+                        f"parameter {i} is {got.dtype} after step {n}, and was {dtype}"
 
 
 def check_update_unchanged(case: UpdateCase, target: Target) -> None:
     """No gradient is written, nor a parameter that somebody else made."""
     values, grads = case.drawn("float32")
-    params, given = [target.asarray(p) for p in values], [None if g is None else target.asarray(g) for g in grads[0]]
+    params = [target.asarray(p) for p in values]
+    given = [None if g is None else target.asarray(g) for g in grads[0]]
     before = bits(target, (*params, *given))
     new, state = UPDATES[case.kernel](list(params), given, {}, workspace={}, **case.attrs)
     later = [target.asarray(g) for g in grads[1]]
     kept = bits(target, later)
     UPDATES[case.kernel](new, later, state, workspace={}, **case.attrs)
-    assert bits(target, (*params, *given)) == before, "the update wrote into parameters or gradients that it was given"
+    assert bits(target, (*params, *given)) == before, \
+        "the update wrote into parameters or gradients that it was given"
     assert bits(target, later) == kept, "the second step wrote into its gradients"
 
 

@@ -22,7 +22,8 @@ def check_outputs(case: OpCase, target: Target) -> None:
     for dtype in target.dtypes(case):
         right = expected(case, dtype)
         outputs, _ = call(case, target, arrays_of(case, target, right.inputs), (False,) * len(case.inputs))
-        assert len(outputs) == len(right.outputs), f"there are {len(outputs)} outputs, and must be {len(right.outputs)}"
+        assert len(outputs) == len(right.outputs), \
+            f"there are {len(outputs)} outputs, and must be {len(right.outputs)}"
         for n, (output, wanted) in enumerate(zip(outputs, right.outputs)):
             compare(f"output {n}", case, target, output, wanted, dtype)
 
@@ -34,7 +35,7 @@ def check_gradients(case: OpCase, target: Target) -> None:
 
 
 def check_kind(case: OpCase, target: Target) -> None:
-    """Outputs and gradients are arrays of the inputs' library, device and dtype, with the shape that the op foretells."""
+    """Results are arrays of the inputs' library, device and dtype, with the shape that the op foretells."""
     for dtype in target.dtypes(case):
         right = expected(case, dtype)
         arrays = arrays_of(case, target, right.inputs)
@@ -45,8 +46,10 @@ def check_kind(case: OpCase, target: Target) -> None:
                             *((f"the gradient of {n}", g) for n, g in zip(input_names(case), gradients))):
             if array is None:
                 continue
-            assert isinstance(array, type(first)), f"{what} is a {type(array).__name__}, and must be a {type(first).__name__}"
-            assert getattr(array, "device", None) == getattr(first, "device", None), f"{what} is on device {array.device}"
+            assert isinstance(array, type(first)), \
+                f"{what} is a {type(array).__name__}, and must be a {type(first).__name__}"
+            assert getattr(array, "device", None) == getattr(first, "device", None), \
+                f"{what} is on device {array.device}"
         for name, dx, x in zip(input_names(case), gradients, arrays):
             assert dx is None or dx.dtype == x.dtype, \
                 f"the gradient of {name} is {dtype_name(dx.dtype)}, and the input {dtype_name(x.dtype)}"
@@ -54,10 +57,12 @@ def check_kind(case: OpCase, target: Target) -> None:
             metas = OPS[case.ops[0]].check(arrays, target.attributes(case)[0]) or ()
             for n, (meta, output) in enumerate(zip(metas, outputs)):
                 if meta is not None and meta[1] is not None:
-                    told, made = (tuple(meta[0]), dtype_name(meta[1])), (tuple(output.shape), dtype_name(output.dtype))
+                    told = tuple(meta[0]), dtype_name(meta[1])
+                    made = tuple(output.shape), dtype_name(output.dtype)
                     assert told == made, f"output {n} is {made}, and infer foretells {told}"
         elif outputs:
-            assert outputs[0].dtype == first.dtype, f"output 0 is {dtype_name(outputs[0].dtype)}, and the input {dtype}"
+            assert outputs[0].dtype == first.dtype, \
+                f"output 0 is {dtype_name(outputs[0].dtype)}, and the input {dtype}"
 
 
 def check_needs(case: OpCase, target: Target) -> None:
@@ -70,5 +75,6 @@ def check_needs(case: OpCase, target: Target) -> None:
         if needed:
             needs = tuple(n == position for n in range(len(case.inputs)))
             _, backward = call(case, target, arrays_of(case, target, right.inputs), needs)
-            assert backward is not None, f"backward is None, although the gradient of {input_names(case)[position]} is needed"
+            assert backward is not None, \
+                f"backward is None, although the gradient of {input_names(case)[position]} is needed"
             compare_gradients(case, target, backward(target.asarray(right.dy)), right.gradients, needs, dtype)

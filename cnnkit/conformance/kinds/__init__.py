@@ -1,1 +1,1 @@
-"""The kinds of cases: each a class that implements `cnnkit.conformance.Case`, and names the checks of its kind."""
+"""The kinds of cases: classes that implement `cnnkit.conformance.Case` and name the checks of their kind."""

@@ -18,10 +18,10 @@ __all__ = ["LookUpCase"]
 
 @dataclass(frozen=True, eq=False)
 class LookUpCase:
-    """One batch of images in host memory, (N, C, H, W) or (N, H, W), and other values for each of its channels.
+    """One batch of images in host memory, (N, C, H, W) or (N, H, W), and values for each of its channels.
 
-    There is nothing generic to fall back on (`cnnkit.data` does without, another way), so a backend whose tables have
-    no kernel ``look_up`` passes every such case as ``not served``.
+    There is nothing generic to fall back on (`cnnkit.data` does without, another way), so a backend whose
+    tables have no kernel ``look_up`` passes every such case as ``not served``.
     """
 
     name: str
@@ -39,7 +39,7 @@ class LookUpCase:
         return LOOK_UP_CHECKS
 
     def drawn(self) -> tuple[np.ndarray, np.ndarray]:
-        """The images, which hold all 256 values as far as there are so many pixels, and the values, float32 (C, 256)."""
+        """The images, and the values, float32 (C, 256); 256 pixels or more hold every pixel value."""
         random, C = seeded(self.id), self.shape[1] if len(self.shape) == 4 else 1
         images = random.permutation(np.arange(np.prod(self.shape, dtype=int)) % 256).astype(np.uint8)
         return images.reshape(self.shape), random.standard_normal((C, 256)).astype(np.float32)

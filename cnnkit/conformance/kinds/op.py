@@ -1,7 +1,7 @@
 """A case of an op or of a fused chain of ops: one call as plain data.
 
-Inputs are descriptions (`Draw`), not arrays: they are drawn with a seed made of the case's name, in the dtype of the
-run, so that a case is the same everywhere and every backend starts from the same bits.
+Inputs are descriptions (`Draw`), not arrays: they are drawn with a seed made of the case's name, in the dtype
+of the run, so that a case is the same everywhere and every backend starts from the same bits.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class OpCase:
     inputs : tuple of Draw, number or None
         What the op takes; for a fused key, op by op without the results that go from one to the next.
     attrs : dict or tuple of dict
-        The op's attributes; for a fused key, one for each op. A dtype is its name, an index array a NumPy array.
+        The op's attributes; for a fused key, one for each op. A dtype is its name, an index array a NumPy
+        array.
     tolerance : Tolerance
         Of outputs and gradients, in float32.
     counts : tuple of int
@@ -85,7 +86,8 @@ class OpCase:
     @property
     def needs(self) -> tuple[bool, ...]:
         """Which inputs have gradients to check."""
-        return tuple(isinstance(i, Draw) and i.grad and i.kind not in ("labels", "ignored", "bools") for i in self.inputs)
+        return tuple(isinstance(i, Draw) and i.grad and i.kind not in ("labels", "ignored",
+                                                                       "bools") for i in self.inputs)
 
     @property
     def checks(self) -> Sequence[Check]:
