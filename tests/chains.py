@@ -3,7 +3,7 @@
 from cnnkit.ops import OPS
 from cnnkit.ops.core import Call
 
-ARRAYS = {"conv2d": 3, "linear": 3, "batch_norm": 5, "add": 2}
+ARRAYS = {"conv": 3, "linear": 3, "batch_norm": 5, "add": 2}
 
 
 def chain(names, attrs):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from cnnkit import backends, ops
 from cnnkit.ops.core import Call
 
-KEYS = [("conv2d", "relu", "max_pool2d"), ("conv2d", "relu"), ("conv2d", "batch_norm", "relu"), ("linear", "relu")]
+KEYS = [("conv", "relu", "max_pool"), ("conv", "relu"), ("conv", "batch_norm", "relu"), ("linear", "relu")]
 
 
 class Loopback:

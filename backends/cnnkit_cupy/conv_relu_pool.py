@@ -28,7 +28,7 @@ for _dtype, _t in TYPES.items():
                       Out("uint8", optional=True, channels_last=True), direct.BY, direct.BY, direct.CONVOLUTION, direct.POOLING,
                       direct.TILING),
                      shared=direct.ROOM, launch_bounds=(256, 2)) for _size in direct.SIZES),
-            ops=("conv2d", "relu", "max_pool2d"))
+            ops=("conv", "relu", "max_pool"))
 
 
 @functools.lru_cache(1024)

@@ -17,7 +17,7 @@ Array = Any
 SIZES = (0, 3, 5)  # square filters, of stride and dilation 1, whose loops are unrolled; 0: any others
 SHARED = 4 * TAPS * 32
 BY, CONVOLUTION, TILING = map(Struct, ("Strides", "Convolution", "Tiling"))
-OPS = ("conv2d", "relu")
+OPS = ("conv", "relu")
 
 for _dtype, _t in TYPES.items():
     _view, _maybe = In(_dtype, strided=True), In(_dtype, optional=True)

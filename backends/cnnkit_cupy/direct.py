@@ -27,7 +27,7 @@ LIMIT = 2**31 - 2**16                                  # what an int numbers, an
 NO_POOLING = {"height": 0, "width": 0, "P": 0, "Q": 0, "by_height": 0, "by_width": 0}
 
 BY, CONVOLUTION, TILING, POOLING = map(Struct, ("Strides", "Convolution", "Tiling", "Pooling"))
-OPS = ("conv2d", "relu", "max_pool2d")
+OPS = ("conv", "relu", "max_pool")
 for _dtype, _t in TYPES.items():
     _view, _maybe = In(_dtype, strided=True), In(_dtype, optional=True)
     _after, _argmax = In(_dtype, strided=True, optional=True), In("uint8", strided=True, optional=True)

@@ -23,14 +23,14 @@ THREADS, MOST_ROWS = 256, 32
 LIMIT = 2**31 - 2 * THREADS  # elements from which on an int cannot number them
 
 VIEW, WINDOWS = Struct("Strides"), Struct("Windows")
-MAX = ("max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices")
+MAX = ("max_pool", "max_pool_with_indices", "adaptive_max_pool", "adaptive_max_pool_with_indices")
 for (_dtype, _t), _i in product(TYPES.items(), ("int", "long long")):
     _out = Out(_dtype, channels_last=True)
     for _n in (1, per_access(_dtype)):
         _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
         declare(Kernel("pool", f"avg_pool2d<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS), shared=1024 * _n),
                 Kernel("pool", f"avg_pool2d_backward<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS), launch_bounds=(256, 4)),
-                ops=("avg_pool2d", "adaptive_avg_pool2d"))
+                ops=("avg_pool", "adaptive_avg_pool"))
     for (_arg, _a), _n in ((SMALL, 1), (SMALL, per_access(_dtype)), (LARGE, 1)):
         _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
         _taken, _numbers = Out(_arg, True, channels_last=True), Out("int64", True, channels_last=True)

@@ -74,7 +74,7 @@ class Chain:
         """The chains that these ops make one after the other from here, as far as patterns go.
 
         >>> from cnnkit.ops import OPS
-        >>> conv, add, relu = (OPS[name] for name in ("conv2d", "add", "relu"))
+        >>> conv, add, relu = (OPS[name] for name in ("conv", "add", "relu"))
         >>> root = Chain.root([(("conv", "norm?", "add?", "activation?"), print)])
         >>> [len(chain.kernels) for chain in root.along((conv, add, relu))]
         [1, 1, 1]

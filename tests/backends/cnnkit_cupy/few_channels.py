@@ -42,7 +42,7 @@ def on_emulator(key, arrays, attrs, dy=None, view=None, needs=(True, True, True)
 def in_float64(key, arrays, attrs, dy=None, needs=(True, True, True)):
     """The same by the generic ops in float64; the convolution is rounded to the arrays' dtype, as it would be stored."""
     needs = (*needs[:2], needs[2] and arrays[2] is not None)
-    y, backward = OPS["conv2d"].generic(*(None if a is None else a.astype(np.float64) for a in arrays), needs=needs, **attrs[0])
+    y, backward = OPS["conv"].generic(*(None if a is None else a.astype(np.float64) for a in arrays), needs=needs, **attrs[0])
     back = [backward]
     with np.errstate(over="ignore"):
         y = y.astype(arrays[0].dtype).astype(np.float64)

@@ -38,7 +38,7 @@ def fused(inputs, conv, pool, needs=(False, True, True)):
 
 
 def calls(conv, pool):
-    return chain(("conv2d", "relu", "max_pool2d"), (CONV | conv, {}, POOL | pool))
+    return chain(("conv", "relu", "max_pool"), (CONV | conv, {}, POOL | pool))
 
 
 def separate(inputs, conv, pool):

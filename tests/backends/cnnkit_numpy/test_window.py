@@ -39,7 +39,7 @@ def test_room_is_each_threads_own():
 
 def fused(x, weight, bias, *, needs, **attrs):
     return conv2d_relu_max_pool2d(x, weight, bias, needs=(False, *needs[1:]),
-                                  calls=chain(("conv2d", "relu", "max_pool2d"), (attrs, {}, MAX)))
+                                  calls=chain(("conv", "relu", "max_pool"), (attrs, {}, MAX)))
 
 
 @pytest.mark.parametrize(("kernel", "shapes", "attrs"), [
