@@ -54,7 +54,7 @@ TILINGS = {"Large": Tiling(128, 128, 8, 8, 61), "Narrow": Tiling(128, 64, 8, 8, 
 SQUARE = Tiling(64, 64, 8, 4, 61)  # in the weight gradient, for which registers do not suffice to be Narrow
 WEIGHT_TILINGS = {"Large": TILINGS["Large"], "Square": SQUARE, "Small": TILINGS["Small"]}
 
-BY, SHAPE, OPS = Struct("Strides"), Struct("Shape"), ("conv", "relu")
+BY, SHAPE, OPS = Struct("Strides"), Struct("Shape"), ("conv", "conv_filters", "conv_input", "relu")
 for _dtype, _t in TYPES.items():
     _size = 4 if _dtype == "float32" else 2
     _any, _wide, _plain = In(_dtype, strided=True), In(_dtype, strided=True, aligned=16), In(_dtype, aligned=16)

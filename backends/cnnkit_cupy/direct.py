@@ -27,7 +27,7 @@ LIMIT = 2**31 - 2**16                                  # what an int numbers, an
 NO_POOLING = {"height": 0, "width": 0, "P": 0, "Q": 0, "by_height": 0, "by_width": 0}
 
 BY, CONVOLUTION, TILING, POOLING = map(Struct, ("Strides", "Convolution", "Tiling", "Pooling"))
-OPS = ("conv", "relu", "max_pool")
+OPS = ("conv", "conv_filters", "conv_input", "relu", "max_pool")
 for _dtype, _t in TYPES.items():
     _view, _maybe = In(_dtype, strided=True), In(_dtype, optional=True)
     _after, _argmax = In(_dtype, strided=True, optional=True), In("uint8", strided=True, optional=True)
@@ -269,8 +269,9 @@ def conv2d_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: tuple
     """See `cnnkit.ops.conv.conv_input`."""
     if dy.ndim != 4:
         return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
-    plan = planned(dtype_name(dy.dtype), (dy.shape[0], weight.shape[1] * conv["groups"], *size), tuple(weight.shape), conv["stride"],
-                   conv["padding"], conv["dilation"], conv["groups"])
+    x = (dy.shape[0], weight.shape[1] * conv["groups"], *size)
+    plan = planned(dtype_name(dy.dtype), x, tuple(weight.shape), conv["stride"], conv["padding"], conv["dilation"],
+                   conv["groups"])
     if plan is None:
         return decline("it serves few channels in a group")
     dx, _, _ = plan.gradients(backend_of(dy).cuda, None, weight, (True, False, False), dy)

@@ -81,7 +81,7 @@ def support(names: Sequence[str], cases: Iterable[Case] = EVERY_CASE) -> Support
     >>> print(support(["numpy-readonly"], EVERY_CASE[:2]).markdown())
     | op | numpy-readonly |
     | --- | --- |
-    | conv2d | generic |
+    | conv | generic |
     """
     cells: dict[tuple[str, str], Cell] = {}
     ops: dict[str, None] = {}

@@ -119,7 +119,8 @@ class CNN(nn.Module):
                ceil_mode: bool = False) -> tuple[int, int]:
         """The image's size after a layer, or an error that names the layer and what would fit."""
         try:
-            return shapes.output_size(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
+            height, width = shapes.output_size(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
+            return height, width
         except ValueError:
             (r, s), (before, after) = shapes.per_axis(kernel_size, "kernel_size"), shapes.pads(padding, size, kernel_size, stride)
             if r <= size[0] + sum(before) and s <= size[1] + sum(after):
@@ -198,7 +199,8 @@ def _convolutions(conv: Any, stride: Any) -> list[tuple[int, Any, Any]]:
             raise ValueError("conv takes one (filters, kernel_size) or (filters, kernel_size, stride) a convolution, such as "
                              f"conv=[(8, 3), (16, 3)]; got {entry!r}")
         filters, kernel_size, step = (*entry, stride)[:3]
-        entries.append((_counts("filters", [filters])[0], shapes.per_axis(kernel_size, "kernel_size"), shapes.per_axis(step, "stride")))
+        entries.append((_counts("filters", [filters])[0], shapes.per_axis(kernel_size, "kernel_size"),
+                        shapes.per_axis(step, "stride")))
     return entries
 
 

@@ -18,5 +18,5 @@ from cnnkit.ops import (
 )
 from cnnkit.ops.core import OPS, Op, compose, op
 
-__all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise", "indexing", "linear", "loss", "matmul", "norm",
-           "op", "pool", "reduction", "shaping", "update"]
+__all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise", "indexing", "linear",
+           "loss", "matmul", "norm", "op", "pool", "reduction", "shaping", "update"]

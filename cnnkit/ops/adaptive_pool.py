@@ -85,7 +85,8 @@ def _adaptive_max(x: Array, needs: Sequence[bool], output_size: tuple, indices: 
         for axis, _, windows in axes:
             x = namespace_of(x).max(adaptive_windows(x, axis, windows, LOWEST), axis=axis + 1)
         return (x, None), None
-    y, winners, places = x, [], []  # places: of the maximum along each axis, from the first that has been pooled to the last
+    y, winners = x, []
+    places: list[Array] = []  # of the maximum along each axis, from the first that has been pooled to the last
     for axis, n, windows in axes:
         y, index = _first_largest(y, axis, n, windows)
         winners.append((axis, n, index))
@@ -119,7 +120,8 @@ def _first_largest(x: Array, axis: int, n: int, windows: int) -> tuple[Array, Ar
 def _chosen(place: Array, index: Array, axis: int, n: int, windows: int) -> Array:
     """What `place` holds at position `index` along an axis of n elements, for each window."""
     xp = namespace_of(place)
-    position = xp.reshape(xp.arange(n, dtype=xp.int32, device=getattr(place, "device", None)), (-1, *(1,) * (place.ndim - axis - 1)))
+    position = xp.arange(n, dtype=xp.int32, device=getattr(place, "device", None))
+    position = xp.reshape(position, (-1, *(1,) * (place.ndim - axis - 1)))
     hit = adaptive_windows(position + xp.zeros_like(place), axis, windows, -1) == xp.expand_dims(index, axis=axis + 1)
     seen = adaptive_windows(place, axis, windows)
     return xp.sum(xp.where(hit, seen, xp.zeros_like(seen)), axis=axis + 1, dtype=place.dtype)

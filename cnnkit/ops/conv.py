@@ -73,12 +73,13 @@ def _infer_conv_filters(shapes: Sequence, dtypes: Sequence, *, kernel_size: Size
                         dilation: Sizes, groups: int) -> tuple:
     x, dy = shapes
     if len(x) != len(stride) + 2 or len(dy) != len(x) or groups < 1 or x[1] % groups:
-        raise ValueError(f"conv_filters got an input of shape {tuple(x)} and a gradient of shape {tuple(dy)} in {groups} groups; it "
-                         f"needs {len(stride) + 2} axes each, and groups that divide the channels")
+        raise ValueError(f"conv_filters got an input of shape {tuple(x)} and a gradient of shape {tuple(dy)} in {groups} "
+                         f"groups; it needs {len(stride) + 2} axes each, and groups that divide the channels")
     weight = (dy[1], x[1] // groups, *kernel_size)
     made = conv_output_shape(x, weight, stride, padding, dilation, groups, "conv_filters")
     if made != tuple(dy):
-        raise ValueError(f"conv_filters got a gradient of shape {tuple(dy)}; a convolution of {tuple(x)} with {weight} gives {made}")
+        raise ValueError(f"conv_filters got a gradient of shape {tuple(dy)}; a convolution of {tuple(x)} with {weight} "
+                         f"gives {made}")
     _need_one_dtype("conv_filters", dtypes)
     return ((weight, dtypes[0]),)
 
@@ -204,7 +205,8 @@ def _filters(weight: Array, groups: int) -> Array:
     return namespace_of(weight).reshape(widen(weight), (groups, K // groups, prod(rest)))
 
 
-def _columns(x: Array, kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes, groups: int, size: Sequence[int]) -> Array:
+def _columns(x: Array, kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes, groups: int,
+             size: Sequence[int]) -> Array:
     """What the filters see ("im2col"): (N, groups, C/groups R S, P Q)."""
     N, C = x.shape[:2]
     windows = unfold(pad(widen(x), padding), kernel_size, stride, dilation, size)

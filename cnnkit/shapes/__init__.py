@@ -10,6 +10,20 @@ from cnnkit.shapes.receptive import ReceptiveField, receptive_field
 from cnnkit.shapes.sizes import output_length, output_size, pads, per_axis
 from cnnkit.shapes.solving import Solution, solve
 
-__all__ = ["ReceptiveField", "Solution", "conv2d_flops", "conv_output_shape", "conv2d_parameters", "linear_flops",
-           "linear_parameters", "output_length", "output_size", "pads", "per_axis", "pool2d_flops", "pool_output_shape",
-           "receptive_field", "solve"]
+__all__ = [
+           "ReceptiveField",
+           "Solution",
+           "conv2d_flops",
+           "conv2d_parameters",
+           "conv_output_shape",
+           "linear_flops",
+           "linear_parameters",
+           "output_length",
+           "output_size",
+           "pads",
+           "per_axis",
+           "pool2d_flops",
+           "pool_output_shape",
+           "receptive_field",
+           "solve",
+]

@@ -37,7 +37,7 @@ def per_axis(value: Any, name: str, minimum: int = 1, rank: int = 2) -> Sizes:
     """
     if type(value) is int:
         sizes: Sizes = (value,) * rank
-    elif type(value) is tuple and len(value) == rank and all([type(i) is int for i in value]):
+    elif type(value) is tuple and len(value) == rank and all(type(i) is int for i in value):
         sizes = value
     else:
         try:

@@ -72,7 +72,7 @@ def test_a_gap_that_names_no_case_must_be_removed(incomplete):
 
 
 def test_an_op_without_cases_is_named_with_those_that_there_are():
-    with pytest.raises(ValueError, match="no cases of 'conv9d'; it has conv2d"):
+    with pytest.raises(ValueError, match="no cases of 'conv9d'; it has conv, "):
         conformance.run("numpy", ops=["conv9d"])
 
 

@@ -153,7 +153,7 @@ ZEROS = {"x": np.zeros((2, 3, 5, 5), "f"), "weight": np.zeros((4, 3, 3, 3), "f")
     ({"x": np.zeros((2, 1, 5, 5), "f")}, ValueError, "the input has 1 channel, but the weight takes 3"),
     ({"x": np.zeros((2, 3, 2, 5), "f")}, ValueError, "kernel is larger than the padded input"),
     ({"x": np.zeros((2, 3, 5, 5))}, TypeError, r"needs one dtype; input, weight and bias are float64, float32, float32\. Convert"),
-    ({"x": np.zeros((2, 3, 5, 5), "i")}, TypeError, r"conv needs floating-point numbers; got int32\. Convert with .*float32"),
+    ({"x": np.zeros((2, 3, 5, 5), "i")}, TypeError, r"conv2d needs floating-point numbers; got int32\. Convert with .*float32"),
     ({"bias": np.zeros(3, "f")}, ValueError, r"bias of shape \(3,\).*one value for each output channel: \(4,\)"),
     ({"bias": np.zeros(4)}, TypeError, "needs one dtype"),
     ({"weight": np.zeros((4, 3, 3), "f")}, ValueError, r"weight of shape \(K, C/groups, R, S\)"),

@@ -277,5 +277,5 @@ def test_a_divisor_of_zero_is_refused():
 @pytest.mark.parametrize("op", [max_pool, avg_pool])
 def test_padding_is_at_most_half_the_window(op):
     make = window if op is max_pool else average
-    with pytest.raises(ValueError, match=f"{op.name} got padding=.*at most half"):
+    with pytest.raises(ValueError, match=f"{op.name}2d got padding=.*at most half"):
         op(np.ones((1, 1, 4, 4)), **make((3, 3), (1, 1), ((2, 2), (2, 2)), (1, 1), False))

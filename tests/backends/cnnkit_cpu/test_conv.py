@@ -5,7 +5,7 @@ from chains import chain
 from cnnkit_cpu.conv import conv2d_chain
 
 from cnnkit.ops import compose
-from cnnkit.ops.conv import conv
+from cnnkit.ops.conv import conv as convolution
 
 NEEDS = (False, False, False)
 
@@ -20,8 +20,8 @@ def test_a_plan_is_not_taken_for_that_of_other_arguments_with_the_same_values():
     conv = {"stride": (2, 2), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
     swapped = {"dilation": (2, 2), "padding": ((1, 1), (1, 1)), "stride": (1, 1), "groups": 1}
     for attrs in conv, swapped:
-        (y,), _ = conv(*arrays(), needs=NEEDS, **attrs)
-        want, _ = conv.generic(*arrays(), needs=NEEDS, **attrs)
+        (y,), _ = convolution(*arrays(), needs=NEEDS, **attrs)
+        want, _ = convolution.generic(*arrays(), needs=NEEDS, **attrs)
         np.testing.assert_allclose(y, want, atol=1e-5)
 
 

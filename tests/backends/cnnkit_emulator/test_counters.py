@@ -50,7 +50,8 @@ def test_only_its_own_part_of_the_page_is_written(command, tmp_path, monkeypatch
     assert [line.split(" | ")[0] for line in table.splitlines()[2:]] == [
         "| `cross_entropy<float, long long>`", "| `reduce_losses<float>`", "| `cross_entropy_backward<float>`"]
     page.write_text("nothing generated")
-    assert "no part" in command("--write", str(page)).output
+    said = command("--write", str(page)).output  # in a box, whose lines are as long as the folder's name lets them be
+    assert "no part" in re.sub(r"[\s│]+", " ", said)
     assert command("--write", str(page), "--op", "conv").exit_code == 2
 
 
