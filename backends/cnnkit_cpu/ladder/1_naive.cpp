@@ -1,8 +1,8 @@
 // Step 1, the definition: a convolution of seven loops, then ReLU and pooling.
 //
-// Images (N, C, H, W), filters (K, C, 3, 3), results (N, K, H / 2, W / 2), all in C order: the last index is the
-// fastest. The padding is 1, so the convolution's output is as high and wide as the image. Every later step must
-// give these numbers.
+// Images (N, C, H, W), filters (K, C, 3, 3), results (N, K, H / 2, W / 2), all in C order: neighbours in
+// memory differ in the last index. The padding is 1, so the convolution's output is as high and wide as the
+// image. Every later step must give these numbers.
 
 #include <vector>
 
@@ -11,8 +11,8 @@ static float pixel(const float* image, int H, int W, int h, int w) {
     return h < 0 || h >= H || w < 0 || w >= W ? 0 : image[h * W + w];
 }
 
-static void convolution(int N, int C, int H, int W, int K, const float* x, const float* weight, const float* bias,
-                        float* y) {
+static void convolution(int N, int C, int H, int W, int K, const float* x, const float* weight,
+                        const float* bias, float* y) {
     for (int n = 0; n < N; n++)                        // 1: images
         for (int k = 0; k < K; k++)                    // 2: filters
             for (int p = 0; p < H; p++)                // 3: rows of the output
@@ -43,8 +43,8 @@ static void relu_and_pooling(int maps, int H, int W, const float* x, float* y) {
             }
 }
 
-extern "C" void step(int N, int C, int H, int W, int K, const float* x, const float* weight, const float* bias,
-                     float* y) {
+extern "C" void step(int N, int C, int H, int W, int K, const float* x, const float* weight,
+                     const float* bias, float* y) {
     std::vector<float> activation(long(N) * K * H * W);  // four times as large as the result
     convolution(N, C, H, W, K, x, weight, bias, activation.data());
     relu_and_pooling(N * K, H, W, activation.data(), y);

@@ -1,23 +1,25 @@
-// Step 2, the flat loop: an image is copied once with its padding, and vectors run along the places of a whole map.
+// Step 2, the flat loop: an image is copied once with its padding; vectors run along the places of a whole
+// map.
 //
-// In the padded copy, what tap (c, r, s) of a filter reads lies at the same offset from the output's own place, for
-// every output. So the inner loop has no rows and columns any more, and never asks whether a pixel is inside: it goes
-// over places, a vector of them at a time, with a list of offsets. Between two rows lie two places computed in vain.
+// In the padded copy, what tap (c, r, s) of a filter reads lies at the same offset from the output's own
+// place, for every output. So the inner loop has no rows and columns any more, and never asks whether a pixel
+// is inside: it goes over places, a vector of them at a time, with a list of offsets. The two places between
+// one row and the next are computed in vain.
 
 #include <vector>
 
 constexpr int BYTES = __BIGGEST_ALIGNMENT__;  // of a vector register: 16, 32 or 64
 constexpr int LANES = BYTES / 4;              // floats in one
 typedef float Floats __attribute__((vector_size(BYTES)));  // a register: + and * work on all lanes at once
-typedef float Anywhere __attribute__((vector_size(BYTES), aligned(4), may_alias));  // the same, at any address
+typedef float Anywhere __attribute__((vector_size(BYTES), aligned(4), may_alias));  // one at any address
 
 static Floats load(const float* from) { return *reinterpret_cast<const Anywhere*>(from); }
 static void store(float* to, Floats values) { *reinterpret_cast<Anywhere*>(to) = values; }
 
 constexpr int FILTERS = 4, VECTORS = BYTES == 64 ? 4 : 2;  // FILTERS * VECTORS sums stay in registers
 
-// Sums of a block of filters at VECTORS vectors of places, from `place` on. A vector of pixels serves FILTERS filters,
-// a weight serves VECTORS vectors: FILTERS + VECTORS loads for FILTERS * VECTORS multiply-adds.
+// Sums of a block of filters at VECTORS vectors of places, from `place` on. A vector of pixels serves FILTERS
+// filters, a weight serves VECTORS vectors: FILTERS + VECTORS loads for FILTERS * VECTORS multiply-adds.
 static void block(const float* padded, const int* offsets, int taps, const float* weights, const float* bias,
                   int filters, int place, int apart, float* activation) {
     Floats sum[FILTERS][VECTORS];
@@ -46,8 +48,8 @@ static void relu_and_pooling(int H, int W, int pitch, const float* x, float* y) 
         }
 }
 
-extern "C" void step(int N, int C, int H, int W, int K, const float* x, const float* weight, const float* bias,
-                     float* y) {
+extern "C" void step(int N, int C, int H, int W, int K, const float* x, const float* weight,
+                     const float* bias, float* y) {
     const int pitch = W + 2, plane = (H + 2) * pitch;  // floats of a row and of a channel in the padded copy
     const int run = VECTORS * LANES, places = (H * pitch + run - 1) / run * run;  // of a map, in whole runs
     const int taps = 9 * C, blocks = (K + FILTERS - 1) / FILTERS;
@@ -71,8 +73,8 @@ extern "C" void step(int N, int C, int H, int W, int K, const float* x, const fl
         for (int k = 0; k < K; k += FILTERS) {
             const int filters = K - k < FILTERS ? K - k : FILTERS;
             for (int place = 0; place < places; place += run)
-                block(padded.data(), offsets.data(), taps, weights.data() + k * taps, bias + k, filters, place,
-                      places, activation.data());
+                block(padded.data(), offsets.data(), taps, weights.data() + k * taps, bias + k, filters,
+                      place, places, activation.data());
             for (int m = 0; m < filters; m++)
                 relu_and_pooling(H, W, pitch, activation.data() + m * places,
                                  y + (n * K + k + m) * (H / 2) * (W / 2));

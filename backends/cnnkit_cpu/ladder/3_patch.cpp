@@ -1,9 +1,10 @@
-// Step 3, the patch: the 4x4 pixels that the four outputs of a pooling window read are loaded once, and only the pooled
-// result is stored. The four sums, ReLU and pooling stay in registers; the full-size activation is never written.
+// Step 3, the patch: the 4x4 pixels that the four outputs of a pooling window read are loaded once, and only
+// the pooled result is stored. Sums, ReLU and pooling stay in registers; the full-size activation is never
+// written.
 //
-// The lanes of a vector are windows side by side, whose patches begin two pixels apart. So a channel is copied into
-// planes first, one for each column of the patch (0 to 3) and for even and odd rows: then numbers that are neighbours
-// in a plane belong to neighbouring windows.
+// The lanes of a vector are windows side by side, whose patches begin two pixels apart. So a channel is
+// copied into planes first, one for each column of the patch (0 to 3) and for even and odd rows: then numbers
+// that are neighbours in a plane belong to neighbouring windows.
 
 #include <cstring>
 #include <vector>
@@ -11,7 +12,7 @@
 constexpr int BYTES = __BIGGEST_ALIGNMENT__;  // of a vector register: 16, 32 or 64
 constexpr int LANES = BYTES / 4;              // floats in one
 typedef float Floats __attribute__((vector_size(BYTES)));  // a register: + and * work on all lanes at once
-typedef float Anywhere __attribute__((vector_size(BYTES), aligned(4), may_alias));  // the same, at any address
+typedef float Anywhere __attribute__((vector_size(BYTES), aligned(4), may_alias));  // one at any address
 
 static Floats load(const float* from) { return *reinterpret_cast<const Anywhere*>(from); }
 static void store(float* to, Floats values) { *reinterpret_cast<Anywhere*>(to) = values; }
@@ -20,7 +21,8 @@ static Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 constexpr int FILTERS = BYTES == 64 ? 4 : 2;  // four sums each: 16 of AVX-512's 32 registers, 8 of AVX2's 16
 
 // Adds what a row of the patch gives to the two outputs in row `a` of the window, by one row of each filter.
-static inline void add_row(const Floats (&pixels)[4], const float* weights, int a, Floats (&sum)[FILTERS][2][2]) {
+static inline void add_row(const Floats (&pixels)[4], const float* weights, int a,
+                           Floats (&sum)[FILTERS][2][2]) {
     for (int s = 0; s < 3; s++)
         for (int k = 0; k < FILTERS; k++) {
             const float w = weights[s * FILTERS + k];
@@ -29,10 +31,10 @@ static inline void add_row(const Floats (&pixels)[4], const float* weights, int 
         }
 }
 
-// The results of a block of filters at a vector of windows, from `place` on: a channel's patch takes 16 loads, for 36
-// multiply-adds of each filter.
-static void block(const float* planes, int C, int Q, int plane, const float* weights, const float* bias, int place,
-                  Floats (&pooled)[FILTERS]) {
+// The results of a block of filters at a vector of windows, from `place` on: a channel's patch takes 16
+// loads, for 36 multiply-adds of each filter.
+static void block(const float* planes, int C, int Q, int plane, const float* weights, const float* bias,
+                  int place, Floats (&pooled)[FILTERS]) {
     Floats sum[FILTERS][2][2];  // [filter][row of the window][its column]
     for (int k = 0; k < FILTERS; k++)
         for (int w = 0; w < 4; w++) sum[k][w / 2][w % 2] = Floats{} + bias[k];
@@ -62,8 +64,8 @@ static void split(const float* image, int H, int W, int P, int Q, int plane, flo
         }
 }
 
-extern "C" void step(int N, int C, int H, int W, int K, const float* x, const float* weight, const float* bias,
-                     float* y) {
+extern "C" void step(int N, int C, int H, int W, int K, const float* x, const float* weight,
+                     const float* bias, float* y) {
     const int P = H / 2, Q = W / 2, places = P * Q;  // without gaps between rows
     const int plane = (P + 1) * Q + LANES, taps = 9 * C, blocks = (K + FILTERS - 1) / FILTERS;
 

@@ -1,10 +1,11 @@
-"""``python -m cnnkit_cpu.ladder``: build every step, compare it with the naive loop, time them all, print the table."""
+"""``python -m cnnkit_cpu.ladder``: build every step, check it against the naive loop, time all of them."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,9 +20,10 @@ from cnnkit_cpu.ladder.measuring import CONV, POOL, SHAPES, Shape, WrongNumbers,
 
 FOLDER = Path(__file__).parent
 SHIPPED = "cnnkit_cpu"
-COLUMNS = ("step", "microseconds", "of the step before", "of step 1", "largest difference")
+COLUMNS = ("step", "microseconds", "speed-up over the step before", "over step 1", "largest difference")
 NO_COMPILER = ("python -m cnnkit_cpu.ladder needs a C++ compiler, and there is none: set CXX, or install one "
-               "(Debian, Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install)")
+               "(Debian, Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++; "
+               "macOS: xcode-select --install)")
 
 
 def shipped(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -61,10 +63,10 @@ def rows(steps: dict[str, building.Step], shape: Shape, rounds: int) -> list[tup
         step(*arrays, y)
         expected = y if expected is None else expected
         differences[name] = compare(name, y, expected)
-        calls[name] = lambda step=step, y=shape.result(): step(*arrays, y)
+        calls[name] = partial(step, *arrays, shape.result())
     if library.available() is True:
         differences[SHIPPED] = compare(SHIPPED, shipped(*arrays), expected)
-        calls[SHIPPED] = lambda: shipped(*arrays)
+        calls[SHIPPED] = partial(shipped, *arrays)
     return [(name, seconds, differences[name]) for name, seconds in medians(calls, rounds).items()]
 
 
@@ -72,8 +74,8 @@ def table(title: str, found: list[tuple[str, float, float]]) -> Table:
     """What was measured for one shape."""
     printed, first, before = Table(*COLUMNS, title=title, title_justify="left"), found[0][1], found[0][1]
     for name, seconds, difference in found:
-        printed.add_row(name, f"{seconds * 1e6:.0f}", f"{before / seconds:.2f}x faster", f"{first / seconds:.1f}x faster",
-                        f"{difference:.0e}")
+        printed.add_row(name, f"{seconds * 1e6:.0f}", f"{before / seconds:.2f}", f"{first / seconds:.1f}",
+                        f"{difference:.1e}")
         before = seconds
     return printed
 
@@ -81,7 +83,7 @@ def table(title: str, found: list[tuple[str, float, float]]) -> Table:
 def main(
     rounds: Annotated[int, typer.Option(min=1, help="In each, every step has a turn.")] = 15,
     isa: Annotated[str, typer.Option(help="avx512, avx2 or generic; by default what serves here.")] = "",
-    folder: Annotated[Path, typer.Option(help="Where the steps lie: a copy of the ladder, to change it.")] = FOLDER,
+    folder: Annotated[Path, typer.Option(help="Where the steps lie, such as a changed copy.")] = FOLDER,
 ) -> None:
     """Climb from seven loops to the shipped kernel: convolution 3x3, bias, ReLU, max pooling 2x2, forward."""
     command = building.compiler()
@@ -97,7 +99,8 @@ def main(
         raise typer.BadParameter(f"--folder {folder}: there is no step such as 1_naive.cpp in it")
     console = Console()
     console = console if console.is_terminal else Console(width=110)
-    console.print(f"{building.processor()}, {isa}, one thread; {building.version(command)}; medians of {rounds} rounds")
+    console.print(f"{building.processor()}, {isa}, one thread; {building.version(command)}; "
+                  f"medians of {rounds} rounds")
     try:
         with tempfile.TemporaryDirectory() as built, served(isa):
             steps = {source.name: building.build(command, source, isa, Path(built)) for source in sources}

@@ -17,7 +17,7 @@ COMPILERS = "c++", "g++", "clang++"
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", "-shared", "-fPIC")
 AVX2 = ("-mavx2", "-mfma")
 AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
-ISAS = {"generic": (), "avx2": AVX2, "avx512": (*AVX2, *AVX512)}  # the shipped kernels are built with the same
+ISAS = {"generic": (), "avx2": AVX2, "avx512": (*AVX2, *AVX512)}  # as in setup.py, for the shipped kernels
 ARGUMENTS = (*(ctypes.c_int,) * 5, *(ctypes.c_void_p,) * 4)  # N, C, H, W, K; images, filters, bias, results
 
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
@@ -28,7 +28,7 @@ class BuildError(RuntimeError):
 
 
 def compiler() -> str | None:
-    """The C++ compiler: ``$CXX``, or the first of c++, g++ and clang++ on the path; ``None`` where there is none."""
+    """The C++ compiler: ``$CXX``, or the first of c++, g++ and clang++ on the path; or ``None``."""
     chosen = os.environ.get("CXX", "").split()
     return next(filter(None, map(shutil.which, chosen[:1] or COMPILERS)), None)
 
@@ -47,8 +47,8 @@ def build(command: str, source: Path, isa: str, folder: Path) -> Step:
     command : str
         The compiler.
     source : Path
-        A file with ``extern "C" void step(int N, int C, int H, int W, int K, const float* x, const float* weight,
-        const float* bias, float* y)``.
+        A file with ``extern "C" void step(int N, int C, int H, int W, int K, const float* x,
+        const float* weight, const float* bias, float* y)``.
     isa : str
         A key of `ISAS`.
     folder : Path
@@ -57,8 +57,8 @@ def build(command: str, source: Path, isa: str, folder: Path) -> Step:
     Returns
     -------
     callable
-        It takes float32 arrays in C order: images (N, C, H, W), filters (K, C, 3, 3), bias (K,), and the results to
-        fill, (N, K, H // 2, W // 2).
+        It takes float32 arrays in C order: images (N, C, H, W), filters (K, C, 3, 3), bias (K,), and the
+        results to fill, (N, K, H // 2, W // 2).
 
     Raises
     ------
@@ -73,7 +73,7 @@ def build(command: str, source: Path, isa: str, folder: Path) -> Step:
     try:
         function = ctypes.CDLL(str(library)).step
     except AttributeError:
-        raise BuildError(f'{source.name} has no function extern "C" void step(...); see 1_naive.cpp') from None
+        raise BuildError(f"{source.name} has no function `step` with C linkage; see 1_naive.cpp") from None
     function.restype, function.argtypes = None, ARGUMENTS
 
     def step(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, y: np.ndarray) -> None:
@@ -85,8 +85,8 @@ def processor() -> str:
     """The processor's name, as the operating system knows it."""
     try:
         if sys.platform == "darwin":
-            return subprocess.run(["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True,
-                                  check=True).stdout.strip()
+            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, subprocess.CalledProcessError, StopIteration):

@@ -1,4 +1,4 @@
-"""Running the steps: the arrays, whether a step gives the naive loop's numbers, and times by interleaved rounds."""
+"""Running the steps: their arrays, whether they give the naive loop's numbers, and interleaved timing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 CONV: dict[str, Any] = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
-POOL: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1),
-                        "ceil_mode": False}
+POOL: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)),
+                        "dilation": (1, 1), "ceil_mode": False}
 TOLERANCE = 1e-5  # of the largest result: float32 sums of a few dozen products, added in other orders
-LEAST = 2e-3      # seconds of a step's turn in a round, by as many calls as that takes
+LEAST = 2e-2      # seconds of a turn in a round: many calls, so that the caches hold what the step uses
 
 
 class WrongNumbers(ArithmeticError):
@@ -50,7 +50,7 @@ class Shape:
         return np.full((self.batch, self.filters, self.height // 2, self.width // 2), np.nan, np.float32)
 
 
-SHAPES = Shape(128, 1, 28, 28, 8), Shape(128, 3, 32, 32, 16)  # the guide's first layer, and one of CIFAR's size
+SHAPES = Shape(128, 1, 28, 28, 8), Shape(128, 3, 32, 32, 16)  # the guide's network, and CIFAR's images
 
 
 def compare(name: str, y: np.ndarray, expected: np.ndarray) -> float:
@@ -75,7 +75,7 @@ def compare(name: str, y: np.ndarray, expected: np.ndarray) -> float:
 
 
 def medians(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """The median time of each call in seconds; in every round all take a turn, so a disturbance meets them all."""
+    """The median time of each call in seconds; in a round all take a turn, so what disturbs meets all."""
     def turn(call: Callable[[], Any], count: int) -> float:
         start = time.perf_counter()
         for _ in range(count):
