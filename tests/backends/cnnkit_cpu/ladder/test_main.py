@@ -85,7 +85,7 @@ def test_a_step_that_somebody_adds_is_built_checked_and_timed(command, copied):
 
 
 @compiled
-def test_the_library_serves_as_before_afterwards(command):
+def test_the_library_serves_as_before_afterwards(command, two_threads):
     before = library.isa(), library.threads
     assert command("--isa", "generic").exit_code == 0
     assert (library.isa(), library.threads) == before
