@@ -1,4 +1,4 @@
-"""``python -m cnnkit_cupy.ladder``: its tables on the emulator and on CuPy, what it says when a step is wrong."""
+"""``python -m cnnkit_cupy.ladder``: its tables on the emulator and on CuPy, and what it says of mistakes."""
 
 import os
 import subprocess
@@ -92,8 +92,9 @@ def test_where_a_backend_is_missing_it_says_why(backend, reason):
     row = next(row for row in backends.list() if row.name == backend)
     if backend == "cupy" and row.available:
         pytest.skip("there is a GPU")
-    environment, words = {**os.environ, "CXX": "no-such-compiler"}, ["-m", "cnnkit_cupy.ladder", "--backend", backend]
-    done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "CXX": "no-such-compiler"}
+    done = subprocess.run([sys.executable, "-m", "cnnkit_cupy.ladder", "--backend", backend], env=environment,
+                          capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
     assert f"backend {backend!r} is not available: " in done.stderr
