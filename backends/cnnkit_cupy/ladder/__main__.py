@@ -14,7 +14,7 @@ from rich.table import Table
 from cnnkit import backends
 from cnnkit_cupy.benchmark.measuring import by_events
 from cnnkit_cupy.ladder.measuring import Count, Shape, WrongNumbers, check, counts, least
-from cnnkit_cupy.ladder.steps import FOLDER, STEPS, declared
+from cnnkit_cupy.ladder.steps import FILES, FOLDER, STEPS, declared
 
 SHAPES = Shape(2, 1, 28, 28, 8), Shape(2, 3, 32, 32, 16)  # the guide's network, and CIFAR's images
 COUNTED = ("step", "launches", "sectors read", "sectors written", "bank conflicts", "multiply-adds per load",
@@ -68,10 +68,12 @@ def main(
     except backends.Unavailable as reason:
         typer.echo(f"python -m cnnkit_cupy.ladder: {str(reason).split('. Available:')[0]}", err=True)
         raise typer.Exit(2) from None
+    if missing := [name for name in FILES if not (folder / name).exists()]:
+        raise typer.BadParameter(f"--folder {folder}: there is no {', '.join(missing)} in it")
     console = Console()
     console = console if console.is_terminal else Console(width=130)
     try:
-        with backends.use(backend), declared(folder):
+        with backends.use(backend), declared(folder.resolve()):
             console.print(f"{chosen.device()}: {', '.join(STEPS)}")
             for shape in SHAPES:
                 differences = check(chosen, shape)

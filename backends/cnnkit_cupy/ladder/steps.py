@@ -14,12 +14,13 @@ from typing import Any
 from cnnkit_cupy import conv_relu_pool
 from cnnkit_cupy.launcher import KERNELS, In, Kernel, Out, Struct, declare, launch
 
-__all__ = ["CONV", "POOL", "SHIPPED", "STEPS", "declared"]
+__all__ = ["CONV", "FILES", "POOL", "SHIPPED", "STEPS", "declared"]
 
 Array = Any
 Run = Callable[[Any, Array, Array, Array], Array]
 
 FOLDER = Path(__file__).parent
+FILES = "1_naive.cu", "2_tiled.cu", "3_fused.cu", "relu_pool.cu"
 FLOATS, RESULTS = In("float32"), Out("float32")
 SIDE, FILTERS = 32, 4  # outputs of a block, as in 2_tiled.cu and 3_fused.cu
 ROOM = 4 * ((SIDE + 2) ** 2 + 9 * FILTERS)  # bytes of shared memory

@@ -1,4 +1,4 @@
-"""backends/cnnkit_cpu/README.md: its examples run, what it shows of the ladder's files is there, its files exist."""
+"""backends/cnnkit_cpu/README.md: its examples run, its excerpts and files are there, its walk-through works."""
 
 import doctest
 import os

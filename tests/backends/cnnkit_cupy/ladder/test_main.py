@@ -81,10 +81,20 @@ def test_what_the_emulator_finds_ends_it(command, copied):
     assert fault in done.output
 
 
-def test_other_backends_are_refused(command):
-    done = command("--backend", "numpy")
-    assert done.exit_code == 2
-    assert "--backend numpy: there are emulator and cupy" in " ".join(done.output.replace("│", " ").split())
+@compiled
+def test_a_folder_may_be_named_relative_to_where_one_is(command, copied, monkeypatch):
+    folder = copied("3_fused.cu", "sums[k][a][b] += ", "sums[k][a][b] -= ")
+    monkeypatch.chdir(folder.parent)
+    assert "3_fused.cu gives " in command("--folder", folder.name).output
+
+
+@compiled
+def test_other_backends_and_folders_without_the_steps_are_refused(command, tmp_path):
+    for words, message in ((("--backend", "numpy"), "--backend numpy: there are emulator and cupy"),
+                           (("--folder", str(tmp_path)), "there is no 1_naive.cu, 2_tiled.cu, ")):
+        done = command(*words)
+        assert done.exit_code == 2
+        assert message in " ".join(done.output.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(("backend", "reason"), [("emulator", "there is no C++ compiler"), ("cupy", "cupy")])
