@@ -1,9 +1,21 @@
-"""`copied`: a copy of the ladder's files, to change one."""
+"""`emulator`: the backend, where there is one; `copied`: a copy of the ladder's files, to change one."""
 
 import shutil
 
 import pytest
 from cnnkit_cupy.ladder import steps
+
+from cnnkit import backends
+
+HERE = next(row for row in backends.list() if row.name == "emulator")
+
+
+@pytest.fixture
+def emulator():
+    """The emulator's backend."""
+    if not HERE.available:
+        pytest.skip(HERE.reason)
+    return backends.get("emulator")
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ from typer.testing import CliRunner
 
 from cnnkit import backends
 
-EMULATOR = backends.get("emulator")
-compiled = pytest.mark.skipif(EMULATOR.available() is not True, reason=str(EMULATOR.available()))
 STEPS = ["1_naive.cu", "2_tiled.cu", "3_fused.cu", "cnnkit_cupy"]
 
 
@@ -32,7 +30,7 @@ def numbers(output):
     return [[cell.strip() for cell in line.strip("│ ").split("│")] for line in lines]
 
 
-@compiled
+@pytest.mark.usefixtures("emulator")
 def test_the_emulators_table_counts_every_step(command):
     done = command()
     assert done.exit_code == 0, done.output
@@ -65,7 +63,7 @@ def test_on_cupy_every_step_is_timed_at_the_batch_that_is_named(command, fake_cu
     assert launched == once * 2  # checked, then timed
 
 
-@compiled
+@pytest.mark.usefixtures("emulator")
 def test_a_wrong_step_ends_it(command, copied):
     done = command("--folder", str(copied("3_fused.cu", "sums[k][a][b] += ", "sums[k][a][b] -= ")))
     assert done.exit_code == 1
@@ -73,7 +71,7 @@ def test_a_wrong_step_ends_it(command, copied):
     assert "fused_conv2d_relu_max_pool2d" not in KERNELS
 
 
-@compiled
+@pytest.mark.usefixtures("emulator")
 def test_what_the_emulator_finds_ends_it(command, copied):
     done = command("--folder", str(copied("relu_pool.cu", "    if (i >= of.maps * P * Q) return;\n", "")))
     assert done.exit_code == 1
@@ -81,14 +79,14 @@ def test_what_the_emulator_finds_ends_it(command, copied):
     assert fault in done.output
 
 
-@compiled
+@pytest.mark.usefixtures("emulator")
 def test_a_folder_may_be_named_relative_to_where_one_is(command, copied, monkeypatch):
     folder = copied("3_fused.cu", "sums[k][a][b] += ", "sums[k][a][b] -= ")
     monkeypatch.chdir(folder.parent)
     assert "3_fused.cu gives " in command("--folder", folder.name).output
 
 
-@compiled
+@pytest.mark.usefixtures("emulator")
 def test_other_backends_and_folders_without_the_steps_are_refused(command, tmp_path):
     for words, message in ((("--backend", "numpy"), "--backend numpy: there are emulator and cupy"),
                            (("--folder", str(tmp_path)), "there is no 1_naive.cu, 2_tiled.cu, ")):

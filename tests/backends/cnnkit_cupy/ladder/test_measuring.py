@@ -7,9 +7,6 @@ import pytest
 from cnnkit_cupy.ladder import measuring, steps
 from cnnkit_cupy.ladder.measuring import Shape
 
-from cnnkit import backends
-
-EMULATOR = backends.get("emulator")
 SHAPE = Shape(1, 1, 32, 32, 4)
 
 
@@ -32,10 +29,9 @@ def test_the_counts_of_several_launches_are_added():
     assert measuring.total([second]).conflicts is None
 
 
-@pytest.mark.skipif(EMULATOR.available() is not True, reason=str(EMULATOR.available()))
-def test_each_step_moves_less_than_the_one_before():
+def test_each_step_moves_less_than_the_one_before(emulator):
     with steps.declared():
-        counted = measuring.counts(EMULATOR, SHAPE)
+        counted = measuring.counts(emulator, SHAPE)
     naive, tiled, fused = (counted[name] for name in list(steps.STEPS)[:3])
     assert naive.read > tiled.read > fused.read >= measuring.least(SHAPE)[0]
     activation, result = 4 * 32 * 32 * 4 // 32, 4 * 16 * 16 * 4 // 32
@@ -47,8 +43,7 @@ def test_each_step_moves_less_than_the_one_before():
     assert (naive.conflicts, tiled.conflicts, fused.conflicts) == (None, 1.0, 1.0)
 
 
-@pytest.mark.skipif(EMULATOR.available() is not True, reason=str(EMULATOR.available()))
-def test_single_floats_would_meet_in_every_second_bank(copied):
+def test_single_floats_would_meet_in_every_second_bank(emulator, copied):
     folder = copied("2_tiled.cu", """j += 2) {  // two at once: half a warp reads each of the 32 banks once
                 const Vector<float, 2> pair = load<2>(room.tile + (row + i) * PITCH + column + j);
                 pixels[i][j] = pair.of[0];
@@ -56,5 +51,5 @@ def test_single_floats_would_meet_in_every_second_bank(copied):
             }
 """, "j++) pixels[i][j] = room.tile[(row + i) * PITCH + column + j];\n")
     with steps.declared(folder):
-        assert measuring.check(EMULATOR, SHAPE)
-        assert measuring.counts(EMULATOR, SHAPE)["2_tiled.cu"].conflicts > 1.2
+        assert measuring.check(emulator, SHAPE)
+        assert measuring.counts(emulator, SHAPE)["2_tiled.cu"].conflicts > 1.2
