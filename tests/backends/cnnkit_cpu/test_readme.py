@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from cnnkit_cpu import library
 from cnnkit_cpu.ladder import __main__ as ladder
 from cnnkit_cpu.ladder import building
 
-FOLDER = Path(library.__file__).parent
+FOLDER = Path(__file__).parents[3] / "backends" / "cnnkit_cpu"
 PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
 STEPS = sorted(FOLDER.glob("ladder/[0-9]*.cpp"))
 

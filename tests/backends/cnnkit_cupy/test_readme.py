@@ -7,14 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cnnkit_cupy
 import pytest
 from cnnkit_cupy.ladder import __main__ as ladder
 from cnnkit_cupy.ladder import measuring, steps
 
 from cnnkit import backends
 
-FOLDER = Path(cnnkit_cupy.__file__).parent
+FOLDER = Path(__file__).parents[3] / "backends" / "cnnkit_cupy"
 PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)

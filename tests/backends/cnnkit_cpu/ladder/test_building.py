@@ -43,7 +43,7 @@ def test_there_are_three_steps_and_each_is_short():
 
 
 def test_the_steps_are_built_for_the_instruction_sets_of_the_shipped_kernels():
-    setup = (FOLDER.parents[2] / "setup.py").read_text(encoding="utf-8")
+    setup = (Path(__file__).parents[4] / "setup.py").read_text(encoding="utf-8")
     assert set(building.ISAS) == set(library.LEVELS)
     ours = {flag for flags in building.ISAS.values() for flag in flags}
     assert ours == set(re.findall(r'"(-m[^"]+)"', setup))
