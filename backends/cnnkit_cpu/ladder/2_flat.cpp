@@ -8,8 +8,8 @@
 
 #include <vector>
 
-constexpr int BYTES = __BIGGEST_ALIGNMENT__;  // of a vector register: 16, 32 or 64
-constexpr int LANES = BYTES / 4;              // floats in one
+constexpr int BYTES = __BIGGEST_ALIGNMENT__ > 16 ? __BIGGEST_ALIGNMENT__ : 16;  // of a vector register
+constexpr int LANES = BYTES / 4;                                                // floats in one
 typedef float Floats __attribute__((vector_size(BYTES)));  // a register: + and * work on all lanes at once
 typedef float Anywhere __attribute__((vector_size(BYTES), aligned(4), may_alias));  // one at any address
 

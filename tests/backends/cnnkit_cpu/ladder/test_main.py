@@ -29,7 +29,7 @@ def command(monkeypatch):
 
 @pytest.fixture
 def copied(tmp_path):
-    """A copy of the ladder, to change it."""
+    """A copy of the steps, to change one."""
     for source in ladder.FOLDER.glob("*.cpp"):
         shutil.copy(source, tmp_path)
     return tmp_path
