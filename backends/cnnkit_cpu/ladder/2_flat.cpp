@@ -1,5 +1,4 @@
-// Step 2, the flat loop: an image is copied once with its padding; vectors run along the places of a whole
-// map.
+// Step 2, the flat loop: an image is copied once with its padding; vectors run along the places of a map.
 //
 // In the padded copy, what tap (c, r, s) of a filter reads lies at the same offset from the output's own
 // place, for every output. So the inner loop has no rows and columns any more, and never asks whether a pixel

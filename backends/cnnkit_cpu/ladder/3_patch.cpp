@@ -1,6 +1,7 @@
-// Step 3, the patch: the 4x4 pixels that the four outputs of a pooling window read are loaded once, and only
-// the pooled result is stored. Sums, ReLU and pooling stay in registers; the full-size activation is never
-// written.
+// Step 3, the patch: the 4x4 pixels that the four outputs of a pooling window read are loaded once.
+//
+// Sums, ReLU and pooling stay in registers, and only the pooled result is stored: the convolution's full-size
+// output, the activation, is never written.
 //
 // The lanes of a vector are windows side by side, whose patches begin two pixels apart. So a channel is
 // copied into planes first, one for each column of the patch (0 to 3) and for even and odd rows: then numbers

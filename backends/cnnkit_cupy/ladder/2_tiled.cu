@@ -1,5 +1,6 @@
-// Step 2, tiles: a block of threads loads a part of the image and four filters into shared memory, once; each
-// thread computes 2x2 outputs of each filter, 16 sums in registers.
+// Step 2, tiles: a block of threads loads a part of the image and four filters into shared memory, once.
+//
+// Each thread computes 2x2 outputs of each filter, 16 sums in registers.
 //
 // Between a thread's loads from shared memory lie many multiply-adds: the 4x4 pixels that its outputs read
 // are loaded once a channel, a filter's tap once for four outputs. Before, each multiply-add took two loads.

@@ -1,5 +1,4 @@
-// What follows the convolution in steps 1 and 2: ReLU, and the largest of each window of two by two, one
-// thread a window.
+// What follows the convolution in steps 1 and 2: ReLU, and the largest of each window, one thread a window.
 
 struct Pooled { int maps, H, W; };  // of the activation; the result has half as many rows and columns
 
