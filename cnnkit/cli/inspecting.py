@@ -31,17 +31,17 @@ def show(
     layer: Annotated[str | None, typer.Option(help="Name of one layer, as `cnnkit summary` shows it.", show_default="all")] = None,
 ) -> None:
     """Show a model's filters and what they see in an image: bright pixels are strong activations."""
-    from cnnkit import models
+    from cnnkit import inspection
     from cnnkit.cli.pictures import read_images
 
     console = screen(wide=False)
     if model == "sobel":
         if layer is not None:
             raise ValueError(f"--layer {layer}: sobel is one pair of filters and has no layers; leave the option out")
-        console.print(models.sobel(read_images([image], (1, None, None))), crop=False)
+        console.print(inspection.sobel(read_images([image], (1, None, None))), crop=False)
         return
     network, shape = _model(model)
-    console.print(models.show(network, read_images([image], shape), layer=layer), crop=False)
+    console.print(inspection.show(network, read_images([image], shape), layer=layer), crop=False)
 
 
 def backends() -> None:
