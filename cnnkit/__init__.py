@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         backends,
         conformance,
         data,
+        evaluation,
         functional,
         inspection,
         models,
@@ -31,12 +32,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data",
-    "enable_grad", "functional", "get_num_threads", "inspection", "models", "nn", "no_grad", "ops",
+    "enable_grad", "evaluation", "functional", "get_num_threads", "inspection", "models", "nn", "no_grad", "ops",
     "optim", "pad", "precision", "random", "safetensors", "set_num_threads", "shapes", "stack", "summary", "tensor",
     "train", "use",
 ]
 _MODULES = frozenset({
-    "advise", "autograd", "backends", "conformance", "data", "functional", "inspection", "models", "nn",
+    "advise", "autograd", "backends", "conformance", "data", "evaluation", "functional", "inspection", "models", "nn",
     "ops", "optim", "random", "safetensors", "shapes", "train",
     "sklearn",  # not in __all__: it needs the extra
 })

@@ -70,8 +70,8 @@ def evaluate(
 ) -> None:
     """Measure a saved model on data: accuracy; precision, recall and F1 by class; which classes it confuses."""
     from cnnkit import train as training
+    from cnnkit.evaluation.metrics import ConfusionMatrix, TopKAccuracy, precision_recall_f1
     from cnnkit.safetensors import load_model
-    from cnnkit.train.metrics import ConfusionMatrix, TopKAccuracy, precision_recall_f1
 
     use(backend)
     saved = load_model(model)

@@ -113,9 +113,9 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
     """
     from cnnkit import functional
     from cnnkit import train as training
+    from cnnkit.evaluation.evaluate import batches, measure
     from cnnkit.safetensors import save_model
     from cnnkit.train.checkpoints import CheckpointWarning, numbered
-    from cnnkit.train.evaluate import batches, measure
     from cnnkit.train.interrupt import Interrupt
     from cnnkit.train.progress import Bar, Lines
 

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit import nn, shapes
+from cnnkit import evaluation, nn, shapes
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
 
@@ -143,15 +143,11 @@ class CNN(nn.Module):
 
     def predict_proba(self, images: Any) -> Tensor:
         """Probability of each class, (N, classes): softmax of the scores, in evaluation mode and without tape."""
-        from cnnkit.train import predict_proba
-
-        return predict_proba(self, images)
+        return evaluation.predict_proba(self, images)
 
     def predict(self, images: Any) -> Tensor:
         """The most probable class of each image, (N,)."""
-        from cnnkit.train import predict
-
-        return predict(self, images)
+        return evaluation.predict(self, images)
 
 
 class CommonCNN(CNN):

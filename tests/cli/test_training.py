@@ -1,5 +1,6 @@
 """`cnnkit train`: the model is saved whatever happens, and what cannot be trained on is refused before the training."""
 
+import importlib
 import json
 import tempfile
 
@@ -30,7 +31,7 @@ def test_the_accuracy_is_the_last_epochs_and_not_measured_again(monkeypatch, cap
     def again(*arguments, **keywords):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cnnkit.train.evaluate", again)
+    monkeypatch.setattr(importlib.import_module("cnnkit.evaluation.evaluate"), "measure", again)
     assert run(["train", "digits", "--epochs", "1", "--out", "net"]) == 0
     settings = settings_of("net.json")
     assert settings["accuracy"] == settings["history"][-1]["val_accuracy"]
