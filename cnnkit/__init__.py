@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data",
-    "enable_grad", "evaluation", "functional", "get_num_threads", "inspection", "models", "nn", "no_grad", "ops",
-    "optim", "pad", "precision", "random", "safetensors", "set_num_threads", "shapes", "stack", "summary", "tensor",
-    "train", "use",
+    "enable_grad", "evaluation", "functional", "get_num_threads", "inspection", "models", "nn", "no_grad",
+    "ops", "optim", "pad", "precision", "random", "safetensors", "set_num_threads", "shapes", "stack",
+    "summary", "tensor", "train", "use",
 ]
 _MODULES = frozenset({
-    "advise", "autograd", "backends", "conformance", "data", "evaluation", "functional", "inspection", "models", "nn",
-    "ops", "optim", "random", "safetensors", "shapes", "train",
+    "advise", "autograd", "backends", "conformance", "data", "evaluation", "functional", "inspection",
+    "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
     "sklearn",  # not in __all__: it needs the extra
 })
 _WHERE = {  # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else

@@ -74,17 +74,18 @@ def check(
 def _model(model: str, input_shape: str | None = None, classes: int | None = None) -> tuple[Any, tuple[int, int, int]]:
     """A saved model, or a fresh one by name, with the shape of its images."""
     from cnnkit import models
-    from cnnkit.safetensors import load_model
 
-    if model in models.NAMES:
+    names = [row.name for row in models.list() if {"input_shape", "classes"} <= {*row.arguments}]
+    if model in names:
         shape = _shape(input_shape or "3,32,32")
-        return models.NAMES[model](shape, classes=10 if classes is None else classes), shape
+        config = {"input_shape": shape, "classes": 10 if classes is None else classes}
+        return models.build(model, config), shape
     if not Path(model).exists() and not Path(f"{model}.safetensors").exists():
-        raise ValueError(f"{model} is neither a saved model's file nor one of {', '.join(models.NAMES)}")
+        raise ValueError(f"{model} is neither a saved model's file nor one of {', '.join(names)}")
     for option, value in (("--input-shape", input_shape), ("--classes", classes)):
         if value is not None:
             raise ValueError(f"{option} {value}: {model} is a saved model, which has its own; leave the option out")
-    saved = load_model(model)
+    saved = models.load_model(model)
     return saved.model, saved.input_shape
 
 

@@ -1,4 +1,4 @@
-"""Using a trained model: `evaluate` measures it on data, `predict` classifies images, `metrics` are further figures."""
+"""Using a trained model: `evaluate` measures it on data, `predict` classifies images, `metrics` says more."""
 
 from cnnkit.evaluation import metrics
 from cnnkit.evaluation.evaluate import Scores, evaluate, predict, predict_proba

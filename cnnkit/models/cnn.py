@@ -9,6 +9,7 @@ from typing import Any
 from cnnkit import evaluation, nn, shapes
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
+from cnnkit.models.registry import register
 
 __all__ = ["CNN", "CommonCNN"]
 
@@ -16,6 +17,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "silu
 POOLINGS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
 
+@register
 class CNN(nn.Module):
     """Convolutions with activation and pooling, then dense layers: the guide's choices, one argument each.
 
@@ -150,6 +152,7 @@ class CNN(nn.Module):
         return evaluation.predict(self, images)
 
 
+@register
 class CommonCNN(CNN):
     """The guide's "common CNN architecture": 8 and 16 filters of 3x3, each with ReLU and 2x2 max pooling, then 128 neurons.
 

@@ -1,4 +1,4 @@
-"""Training: `fit` runs the loop, a `History` says how it went; `evaluate` and `predict` come from `cnnkit.evaluation`."""
+"""Training: `fit` runs the loop, a `History` says how it went; `evaluate`, `predict` use what it learnt."""
 
 from cnnkit.evaluation import Scores, evaluate, metrics, predict, predict_proba
 from cnnkit.train import callbacks

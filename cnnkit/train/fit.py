@@ -72,8 +72,8 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     progress : bool or Reporter
         Show a progress bar (in a terminal) or a line an epoch.
     metrics : names, or Metrics
-        Measured on the held-out images too: ``["f1", "top_5"]``, see `cnnkit.evaluation.metrics`; in the history
-        with ``val_``.
+        Measured on the held-out images too: ``["f1", "top_5"]``, see `cnnkit.evaluation.metrics`; in the
+        history with ``val_``.
     class_weight : "balanced", mapping of int to float, or sequence of float, optional
         Weight of each class in the cross-entropy that is trained on; held-out figures are unweighted. ``"balanced"``
         makes every class count for as much.

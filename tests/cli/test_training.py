@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pressing import at_batch, press
 
-import cnnkit
+from cnnkit import models
 from cnnkit.cli import run
 
 
@@ -39,17 +39,15 @@ def test_the_accuracy_is_the_last_epochs_and_not_measured_again(monkeypatch, cap
 
 
 def test_ctrl_c_after_the_last_epoch_waits_for_the_model_to_be_saved(monkeypatch, capsys):
-    from cnnkit import safetensors
-
-    real = safetensors.save_model
+    real = models.save_model
 
     def pressed(*arguments, **keywords):
         press()
         return real(*arguments, **keywords)
 
-    monkeypatch.setattr(safetensors, "save_model", pressed)
+    monkeypatch.setattr(models, "save_model", pressed)
     assert run(["train", "digits", "--epochs", "1", "--out", "net"]) == 0
-    assert safetensors.load_model("net").settings["accuracy"] > 0
+    assert models.load_model("net").settings["accuracy"] > 0
 
 
 def test_ctrl_c_says_in_which_epoch_it_stopped_and_measures_what_was_learnt(monkeypatch, capsys):
@@ -70,7 +68,7 @@ def test_a_second_ctrl_c_saves_what_was_learnt_and_says_where(monkeypatch, capsy
     assert error == "cnnkit: interrupted in epoch 2 of 3; the model as it was then is saved to net.safetensors\n"
     settings = settings_of("net.json")
     assert (settings["accuracy"], settings["training"]["epochs"], len(settings["history"])) == (None, 1, 1)
-    assert cnnkit.safetensors.load_model("net").classes == list("0123456789")
+    assert models.load_model("net").classes == list("0123456789")
 
 
 def test_a_folder_that_cannot_be_written_to_is_named_before_the_training(monkeypatch, capsys, elsewhere):
