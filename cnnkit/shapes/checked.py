@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.shapes.sizes import canonical_window, fitting_size, pair, window_count
+from cnnkit.shapes.sizes import fitting_size
+from cnnkit.shapes.windows import canonical_window, pair, window_count
 
 
 def conv2d_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int], stride: Any = (1, 1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from cnnkit.shapes.sizes import Pair, pads, pair
+from cnnkit.shapes.windows import Pair, pads, pair
 
 
 class ReceptiveField(NamedTuple):
