@@ -1,4 +1,4 @@
-"""Safetensors files: Tensors come back as they were, whatever their layout, and a damaged file is refused by name."""
+"""Safetensors files: Tensors come back as they were, whatever their layout; a damaged file is named."""
 
 import numpy as np
 import pytest

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from cnnkit.backends.plugins import Plugin
+
 Kernels = Mapping[str | tuple[str, ...], Callable]
 
 
@@ -26,7 +28,7 @@ class Runtime(Protocol):
 
 
 @dataclass
-class KernelTable:
+class KernelTable(Plugin):
     """Faster kernels for one backend's arrays, by op name, or by a tuple of op names for a fused kernel.
 
     Parameters

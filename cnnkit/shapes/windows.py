@@ -61,8 +61,9 @@ def pads(padding: Any, size: Any, kernel_size: Any, stride: Any = 1, dilation: A
     Parameters
     ----------
     padding : int, pair, pair of pairs, "same" or "valid"
-        A pair is ``(height, width)``, a pair of pairs ``((top, bottom), (left, right))``. ``"same"`` makes the output
-        ``ceil(n / stride)``, with the extra pixel at the bottom and right; ``"valid"`` adds nothing (guide, 3.1).
+        A pair is ``(height, width)``, a pair of pairs ``((top, bottom), (left, right))``. ``"same"`` makes
+        the output ``ceil(n / stride)``, with the extra pixel at the bottom and right; ``"valid"`` adds
+        nothing (guide, 3.1).
     size : int or pair of int
         ``(H, W)`` of the input; only ``"same"`` reads it.
     kernel_size, stride, dilation : int or pair of int
@@ -104,8 +105,9 @@ def axis_pads(padding: Any, n: int, k: int, s: int, d: int) -> Pair:
 
 
 def _no_padding(padding: Any) -> str:
-    return ("padding must be an integer, a pair (height, width), a pair of pairs ((top, bottom), (left, right)), all "
-            f"at least 0, or 'same' or 'valid'; got {padding!r}. Use for example padding=1 or padding='same'")
+    return ("padding must be an integer, a pair (height, width), a pair of pairs ((top, bottom), "
+            f"(left, right)), all at least 0, or 'same' or 'valid'; got {padding!r}. Use for example padding=1 or "
+            "padding='same'")
 
 
 def window_count(n: int, k: int, s: int, before: int, after: int, d: int, ceil_mode: bool) -> int:
@@ -116,6 +118,7 @@ def window_count(n: int, k: int, s: int, before: int, after: int, d: int, ceil_m
     return count - 1 if (count - 1) * s >= n + before else count
 
 
-def canonical_window(padding: Any, size: Pair, kernel_size: Pair, stride: Any, dilation: Any) -> tuple[Pair, Pads, Pair]:
+def canonical_window(padding: Any, size: Pair, kernel_size: Pair, stride: Any,
+                     dilation: Any) -> tuple[Pair, Pads, Pair]:
     stride, dilation = pair(stride, "stride"), pair(dilation, "dilation")
     return stride, pads(padding, size, kernel_size, stride, dilation), dilation

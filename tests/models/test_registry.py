@@ -1,4 +1,4 @@
-"""The registry of models: classes get names by hand or by entry points, and what cannot be imported breaks nothing."""
+"""The registry of models: classes named by hand or by entry points, and what cannot be imported."""
 
 import importlib.metadata
 import sys
@@ -60,7 +60,8 @@ def test_a_class_defined_anew_takes_the_old_ones_place_and_another_class_does_no
     first, second = define(), define()
     assert models.get("Again") is second is not first
     assert registry.name_of(first) == "Again"  # a model of the old class can still be saved
-    with pytest.raises(ValueError, match=rf"'CNN' is taken by cnnkit\.models\.cnn:CNN; register {__name__}:Net by another"):
+    taken = rf"'CNN' is taken by cnnkit\.models\.cnn:CNN; register {__name__}:Net by another"
+    with pytest.raises(ValueError, match=taken):
         models.register(Net, name="CNN")
     assert models.get("CNN") is models.CNN
 
@@ -127,7 +128,8 @@ def test_an_installed_packages_model_can_be_saved_before_its_name_was_ever_wante
 
 
 @pytest.mark.parametrize(("value", "reason"), [
-    ("no_such_module:Net", "No module named 'no_such_module'"), ("cnnkit.models:NoNet", "no attribute 'NoNet'"),
+    ("no_such_module:Net", "No module named 'no_such_module'"),
+    ("cnnkit.models:NoNet", "no attribute 'NoNet'"),
     ("cnnkit:__version__", "it must name a class derived")])
 def test_a_broken_package_is_listed_with_the_reason_and_breaks_nothing(installed, value, reason):
     installed("broken", value)

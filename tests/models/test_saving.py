@@ -1,4 +1,4 @@
-"""Saved models: they come back as they were, of one's own class too, and a damaged file is refused by name."""
+"""Saved models: they come back as they were, whatever their class, and a damaged file is refused by name."""
 
 import json
 
@@ -174,7 +174,8 @@ def test_settings_say_what_is_known_of_images_and_classes(tmp_path):
     models.register(Classifier)
     known = models.load_model(models.save_model(Classifier((1, 8, 8), 2), tmp_path / "known"))
     assert (known.input_shape, known.classes) == ((1, 8, 8), ["0", "1"])
-    told = models.load_model(models.save_model(Net(2), tmp_path / "told", ["cat", "dog"], input_shape=(1, 8, 8)))
+    path = models.save_model(Net(2), tmp_path / "told", ["cat", "dog"], input_shape=(1, 8, 8))
+    told = models.load_model(path)
     assert (told.input_shape, told.classes) == ((1, 8, 8), ["cat", "dog"])
     silent = models.load_model(models.save_model(Net(2), tmp_path / "silent"))
     for name, fix in (("input_shape", r"input_shape=\(C, H, W\)"), ("classes", r"classes=\[\.\.\.\]")):
