@@ -72,7 +72,7 @@ def modules(*roots):
 
 
 def imports_between(known):
-    """Which of these files a file imports, in functions too, and the ``__init__`` files that run on the way."""
+    """Which of these files a file imports, in functions too, and which ``__init__`` files run on the way."""
     graph = {}
     for module, path in known.items():
         graph[module] = set()
