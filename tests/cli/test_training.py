@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from pressing import at_batch, press
 
-from cnnkit import models
+from cnnkit import models, nn
 from cnnkit.cli import run
+from cnnkit.models import registry
 
 
 def class_folders(root, per_class, names=("cat", "dog"), side=8):
@@ -31,6 +32,7 @@ def test_the_accuracy_is_the_last_epochs_and_not_measured_again(monkeypatch, cap
     def again(*arguments, **keywords):
         raise KeyboardInterrupt
 
+    importlib.import_module("cnnkit.train")  # fit measures each epoch with the function as it is
     monkeypatch.setattr(importlib.import_module("cnnkit.evaluation.evaluate"), "measure", again)
     assert run(["train", "digits", "--epochs", "1", "--out", "net"]) == 0
     settings = settings_of("net.json")
@@ -113,3 +115,42 @@ def test_advice_names_the_option_of_the_command_line(capsys, elsewhere, monkeypa
     monkeypatch.setattr("cnnkit.data.datasets.MNIST._places", lambda self: iter([elsewhere]))
     assert run(["train", "mnist"]) == 2
     assert "--download on the command line" in capsys.readouterr().err
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Registrations made in a test end with it."""
+    monkeypatch.setattr(registry, "_kinds", registry._kinds.copy())
+
+
+class Dense(nn.Module):
+    """A class of one's own that the command line can make."""
+
+    def __init__(self, input_shape, classes=10):
+        self.config = {"input_shape": input_shape, "classes": classes}
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(input_shape)), classes))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_registered_class_of_ones_own_is_trained_measured_and_shown_by_its_name(capsys):
+    models.register(Dense)
+    assert run(["train", "digits", "--model", "Dense", "--epochs", "2"]) == 0
+    assert run(["evaluate", "models/digits-Dense", "digits", "--min-accuracy", "0.5"]) == 0
+    assert run(["summary", "Dense", "--input-shape", "1,8,8", "--classes", "3"]) == 0
+    assert "(64 x 3) + 3 = 195" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_model_that_cannot_be_made_for_the_images_is_refused_with_those_that_can(capsys):
+    @models.register
+    class Fixed(Dense):
+        def __init__(self, width=3):
+            super().__init__((1, 8, 8), width)
+
+    assert run(["train", "digits", "--model", "Fixed"]) == 2
+    assert "--model Fixed: it cannot be made for these images" in capsys.readouterr().err
+    assert run(["train", "digits", "--model", "Nothing"]) == 2
+    assert "there is no model 'Nothing'; there are CNN, CommonCNN, Fixed" in capsys.readouterr().err
