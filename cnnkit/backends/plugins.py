@@ -34,7 +34,7 @@ def discover(group: str, into: dict) -> None:
         entries = importlib.metadata.entry_points(group=group)
         own = [e for e in entries if e.dist is not None and e.dist.name == "cnnkit"]
         others = [e for e in entries if e not in own]
-        for entry in (*others, *own):  # of two backends for one array type the first counts: a plug-in may take over
+        for entry in (*others, *own):  # of two backends for one array type the first counts: a plug-in's
             if entry.name in into:
                 continue
             try:
@@ -44,8 +44,8 @@ def discover(group: str, into: dict) -> None:
                 into[entry.name] = plugin
             except Exception as error:  # a plug-in may fail in any way, and must not take cnnkit with it
                 broken[entry.name] = f"{type(error).__name__}: {error}"
-                warnings.warn(f"cnnkit ignores the plug-in {entry.name!r} ({entry.value}), which could not be "
-                              f"imported: {broken[entry.name]}", RuntimeWarning, stacklevel=3)
+                warnings.warn(f"cnnkit ignores the plug-in {entry.name!r} ({entry.value}), which could not "
+                              f"be imported: {broken[entry.name]}", RuntimeWarning, stacklevel=3)
 
 
 def all_backends() -> dict[str, Backend]:
@@ -63,7 +63,7 @@ def kernel_tables(backend: str | None = None) -> list[KernelTable]:
 
 
 def backend_for(kind: type) -> Backend | None:
-    """The backend of an array type: known already, or the one that names it or the nearest of its base classes."""
+    """The backend of an array type: the one that names it or the nearest of its base classes."""
     known = by_type.get(kind)
     if known is not None:
         return known

@@ -106,8 +106,8 @@ def axis_pads(padding: Any, n: int, k: int, s: int, d: int) -> Pair:
 
 def _no_padding(padding: Any) -> str:
     return ("padding must be an integer, a pair (height, width), a pair of pairs ((top, bottom), "
-            f"(left, right)), all at least 0, or 'same' or 'valid'; got {padding!r}. Use for example padding=1 or "
-            "padding='same'")
+            f"(left, right)), all at least 0, or 'same' or 'valid'; got {padding!r}. Use for example "
+            "padding=1 or padding='same'")
 
 
 def window_count(n: int, k: int, s: int, before: int, after: int, d: int, ceil_mode: bool) -> int:

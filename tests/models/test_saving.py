@@ -50,8 +50,8 @@ def weights(change):
 def retyped(path, dtype):
     """Write the weights in another dtype, as a file of an older cnnkit, whose settings have no checksum."""
     settings(lambda s: s.pop("sha256", None))(path)
-    arrays = {name: cnnkit.Tensor(value.numpy().astype(dtype)) for name, value in safetensors.load_file(path).items()}
-    safetensors.save_file(arrays, path)
+    held = {name: value.numpy() for name, value in safetensors.load_file(path).items()}
+    safetensors.save_file({name: cnnkit.Tensor(array.astype(dtype)) for name, array in held.items()}, path)
 
 
 def settings(change):
