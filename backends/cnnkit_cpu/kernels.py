@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from cnnkit.backends import KernelTable
 from cnnkit_cpu import library
+from cnnkit_cpu.runtime import Runtime
 
 
 def kernels() -> dict[str | tuple[str, ...], Callable]:
@@ -36,4 +37,4 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
     }
 
 
-table = KernelTable("cpu", "numpy", kernels, priority=10, available=library.available, runtime=library.Runtime())
+table = KernelTable("cpu", "numpy", kernels, priority=10, available=library.available, runtime=Runtime())

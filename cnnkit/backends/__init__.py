@@ -9,8 +9,17 @@ from cnnkit.backends.backend import Array, ArrayAPIBackend, Backend, Unavailable
 from cnnkit.backends.choice import current, current_device, on, place, tables, use
 from cnnkit.backends.dtypes import DTYPES, dtype_name
 from cnnkit.backends.kernel import KINDS, Call, Kernel, Kind, decline
+from cnnkit.backends.plugins import kernel_tables
 from cnnkit.backends.precision import precision, precision_level
-from cnnkit.backends.registry import BackendInfo, backend_of, get, kernel_tables, list, namespace_of, register, register_table
+from cnnkit.backends.registry import (
+    BackendInfo,
+    backend_of,
+    get,
+    list,
+    namespace_of,
+    register,
+    register_table,
+)
 from cnnkit.backends.runtime import get_num_threads, release_memory, set_num_threads
 from cnnkit.backends.table import KernelTable, Runtime, Tables
 

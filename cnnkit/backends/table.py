@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from cnnkit.backends.chain import Chain, Pattern
 from cnnkit.backends.kernel import Kernel, ask
+from cnnkit.backends.plugins import Plugin
 
 Kernels = Mapping[str | Pattern, Kernel | tuple[Kernel, ...]]
 
@@ -29,7 +30,7 @@ class Runtime(Protocol):
 
 
 @dataclass
-class KernelTable:
+class KernelTable(Plugin):
     """Faster kernels for one backend's arrays, by name, or by a pattern of ops and roles for a kernel that fuses them.
 
     Parameters

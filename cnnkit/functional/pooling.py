@@ -11,7 +11,7 @@ import cnnkit.ops.pool as ops
 from cnnkit.autograd import Tensor, apply
 from cnnkit.ops.core import Op
 from cnnkit.shapes import pads, per_axis
-from cnnkit.shapes.sizes import AXES
+from cnnkit.shapes.windows import AXES
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
            "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]

@@ -6,9 +6,10 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit import nn, shapes
+from cnnkit import evaluation, nn, shapes
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
+from cnnkit.models.registry import register
 
 __all__ = ["CNN", "CommonCNN"]
 
@@ -16,6 +17,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "silu
 POOLINGS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
 
+@register
 class CNN(nn.Module):
     """Convolutions with activation and pooling, then dense layers: the guide's choices, one argument each.
 
@@ -144,17 +146,14 @@ class CNN(nn.Module):
 
     def predict_proba(self, images: Any) -> Tensor:
         """Probability of each class, (N, classes): softmax of the scores, in evaluation mode and without tape."""
-        from cnnkit.train import predict_proba
-
-        return predict_proba(self, images)
+        return evaluation.predict_proba(self, images)
 
     def predict(self, images: Any) -> Tensor:
         """The most probable class of each image, (N,)."""
-        from cnnkit.train import predict
-
-        return predict(self, images)
+        return evaluation.predict(self, images)
 
 
+@register
 class CommonCNN(CNN):
     """The guide's "common CNN architecture": 8 and 16 filters of 3x3, each with ReLU and 2x2 max pooling, then 128 neurons.
 

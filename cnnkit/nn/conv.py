@@ -35,7 +35,7 @@ class _Convolution(Module):
         self.kernel_size = per_axis(kernel_size, "kernel_size", 1, self.rank)
         self.stride, self.dilation = (per_axis(value, name, 1, self.rank)
                                       for name, value in (("stride", stride), ("dilation", dilation)))
-        self.padding = padding
+        self.padding, self.output_padding = padding, (0,) * self.rank
         self.weight = Parameter(init.empty((*weight, *self.kernel_size), dtype, backend))
         self.bias = Parameter(init.empty((out_channels,), dtype, backend)) if bias else None
         self.reset_parameters()
@@ -83,7 +83,7 @@ class _Convolution(Module):
             text += f", padding={self.padding}"
         if self.dilation != (1,) * self.rank:
             text += f", dilation={self.dilation}"
-        if getattr(self, "output_padding", (0,) * self.rank) != (0,) * self.rank:
+        if self.output_padding != (0,) * self.rank:
             text += f", output_padding={self.output_padding}"
         if self.groups != 1:
             text += f", groups={self.groups}"
@@ -98,9 +98,7 @@ class _Conv(_Convolution):
                  dtype: Any = "float32", backend: Any = None):
         self._check_channels(in_channels, out_channels, groups)
         rank = self.rank
-        sizes = (per_axis(value, name, 1, rank) for name, value in (("kernel_size", kernel_size), ("stride", stride),
-                                                                    ("dilation", dilation)))
-        amounts = pads(padding, (1,) * rank, *sizes, rank=rank)  # raises what is wrong with it
+        amounts = pads(padding, (1,) * rank, kernel_size, stride, dilation, rank)  # raises what is wrong with it
         if not isinstance(padding, str):
             padding = tuple(before for before, _ in amounts) if all(a == b for a, b in amounts) else amounts
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.shapes.sizes import canonical_window, fitting_size, per_axis, window_count
+from cnnkit.shapes.sizes import fitting_size
+from cnnkit.shapes.windows import canonical_window, per_axis, window_count
 
 SPATIAL = {1: "L", 2: "H, W", 3: "D, H, W"}   # letters of an image's spatial axes, by rank
 KERNELS = {1: "S", 2: "R, S", 3: "T, R, S"}   # and of a filter's

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit.shapes.checked import groups_advice
-from cnnkit.shapes.sizes import per_axis
+from cnnkit.shapes.windows import per_axis
 
 
 def conv2d_parameters(in_channels: int, out_channels: int, kernel_size: Any, groups: int = 1, bias: bool = True) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from cnnkit.shapes.sizes import Pair, pads, per_axis
+from cnnkit.shapes.windows import Pair, pads, per_axis
 
 
 class ReceptiveField(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from cnnkit.shapes.sizes import Pair, axis_pads, pads, per_axis, window_count
+from cnnkit.shapes.windows import Pair, axis_pads, pads, per_axis, window_count
 
 _UNKNOWNS = ("kernel_size", "stride", "padding")
 

@@ -193,4 +193,4 @@ def test_a_backend_whose_arrays_belong_to_another_is_refused_and_not_passed_unte
                                              r"belong to backend 'numpy'"):
             conformance.run("shadowed", ops=["relu"])
     finally:
-        backends.registry._backends.pop("shadowed")
+        backends.plugins.backends.pop("shadowed")

@@ -9,9 +9,9 @@ from typing import Any
 
 from cnnkit import backends, nn
 from cnnkit.autograd import Tensor
-from cnnkit.models.costs import flops, formula
-from cnnkit.models.report import Row, Summary
-from cnnkit.models.unchanged import unchanged
+from cnnkit.inspection.costs import flops, formula
+from cnnkit.inspection.report import Row, Summary
+from cnnkit.inspection.unchanged import unchanged
 
 __all__ = ["summary"]
 

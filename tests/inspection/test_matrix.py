@@ -6,7 +6,7 @@ import pytest
 import cnnkit
 import cnnkit.functional as F
 from cnnkit import nn, optim
-from cnnkit.models import conv_as_matrix
+from cnnkit.inspection import conv_as_matrix
 
 RNG = np.random.default_rng(0)
 SETTINGS = [

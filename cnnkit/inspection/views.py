@@ -7,8 +7,8 @@ from typing import Any
 import cnnkit.functional as F
 from cnnkit import backends, nn
 from cnnkit.autograd import Tensor, no_grad, tensor
-from cnnkit.models.picture import Gallery, Picture, Sheet
-from cnnkit.models.unchanged import unchanged
+from cnnkit.inspection.picture import Gallery, Picture, Sheet
+from cnnkit.inspection.unchanged import unchanged
 
 __all__ = ["show", "show_feature_maps", "show_filters", "sobel"]
 

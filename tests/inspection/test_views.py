@@ -5,7 +5,7 @@ import pytest
 
 import cnnkit
 from cnnkit import models, nn
-from cnnkit.models import show, show_feature_maps, show_filters, sobel
+from cnnkit.inspection import show, show_feature_maps, show_filters, sobel
 
 
 def striped():

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, no_grad
+from cnnkit.evaluation.metrics import Metric
+from cnnkit.evaluation.tally import Tally
+from cnnkit.evaluation.weighting import cross_entropy
 from cnnkit.nn import Module
-from cnnkit.train.metrics import Metric
-from cnnkit.train.tally import Tally
-from cnnkit.train.weighting import cross_entropy
 
 __all__ = ["Scores", "evaluate", "evaluating", "measure", "predict", "predict_proba"]
 
@@ -54,12 +54,12 @@ def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_s
     batch_size : int
         Where `data` is not in batches yet.
     metrics : sequence of Metric
-        Of `cnnkit.train.metrics`; their ``compute()`` gives their figures afterwards.
+        Of `cnnkit.evaluation.metrics`; their ``compute()`` gives their figures afterwards.
 
-    >>> from cnnkit import models, random, train
+    >>> from cnnkit import models, random
     >>> from cnnkit.data import datasets
     >>> random.seed(0)
-    >>> train.evaluate(models.CommonCNN((1, 8, 8)), datasets.digits(train=False)).accuracy < 0.5
+    >>> evaluate(models.CommonCNN((1, 8, 8)), datasets.digits(train=False)).accuracy < 0.5
     True
     """
     scores = measure(model, plain(batches(data, batch_size)), loss or cross_entropy, lambda done: False, metrics)

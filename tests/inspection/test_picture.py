@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from cnnkit.models.picture import Gallery, Picture, Sheet
+from cnnkit.inspection.picture import Gallery, Picture, Sheet
 
 
 def printed(thing, color="truecolor", width=80):

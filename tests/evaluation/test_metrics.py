@@ -6,7 +6,7 @@ import pytest
 import cnnkit
 from cnnkit import models, train
 from cnnkit.data import datasets
-from cnnkit.train import metrics
+from cnnkit.evaluation import metrics
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.random((200, 7), np.float32)
