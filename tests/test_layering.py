@@ -168,3 +168,11 @@ def test_a_circle_is_seen_in_functions_too_and_not_among_imports_for_types(tmp_p
 def test_plugins_import_no_other_plugin(path):
     own = path.relative_to(PLUGINS).parts[0]
     assert {name for name in packages(path) if name.startswith("cnnkit_")} - {own} == set()
+
+
+@pytest.mark.parametrize("path", [p for p in sorted(ROOT.rglob("*.py")) if "autograd" not in p.parts],
+                         ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_others_use_of_a_tensor_is_public(path):
+    private = {"_link", "_of", "_position", "_source", "_value", "_version"}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in private] == []
