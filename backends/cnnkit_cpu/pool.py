@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from cnnkit.backends import decline
 from cnnkit.ops.pool import ONE, both, divisors
 from cnnkit.shapes import pool2d_output_shape
 from cnnkit_cpu import library
@@ -22,7 +24,7 @@ def max_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stri
                ceil_mode: bool) -> tuple:
     """See `cnnkit.ops.pool.max_pool2d`."""
     if x.dtype != FLOAT or 0 in x.shape or kernel_size[0] * kernel_size[1] > LARGEST:
-        return NotImplemented
+        return _unserved(x, kernel_size)
     return _pool(x, needs[0], MAX_POOL, (kernel_size, stride, dilation), padding, ceil_mode, 1.0)
 
 
@@ -30,12 +32,17 @@ def avg_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stri
                count_include_pad: bool, divisor_override: int | None) -> tuple:
     """See `cnnkit.ops.pool.avg_pool2d`."""
     if x.dtype != FLOAT or 0 in x.shape or kernel_size[0] * kernel_size[1] > LARGEST:
-        return NotImplemented
+        return _unserved(x, kernel_size)
     size = pool2d_output_shape(x.shape, kernel_size, stride, padding, ONE, ceil_mode)[2:]
     counts = divisors(*both(x.shape, kernel_size, stride, padding, ONE, size), padding, count_include_pad, divisor_override)
     if isinstance(counts, tuple):
-        return NotImplemented
+        return decline("windows at the edge are divided by other counts; it divides all by one")
     return _pool(x, needs[0], AVG_POOL, (kernel_size, stride, ONE), padding, ceil_mode, float(counts))
+
+
+def _unserved(x: np.ndarray, kernel_size: tuple) -> Any:
+    return decline(f"{x.dtype} of shape {x.shape}, windows of {kernel_size}; it serves float32 arrays that "
+                   f"are not empty, and windows of at most {LARGEST} elements")
 
 
 def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool, divisor: float) -> tuple:
@@ -49,7 +56,7 @@ def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, c
         return make_plan(owner, (1, 1, H, W), (1, 1, 1, 1), (N, C, P, Q), ONE, padding, ONE, 1, False, kind, pool)
     plan = remember(owner, ("pool", x.shape, kind, pool, padding, ceil_mode), make)
     if plan is None:
-        return NotImplemented  # type: ignore[return-value]
+        return decline(f"images of shape {x.shape}: their offsets are no 32-bit numbers")
     threads = library.threads
     x, y = packed(x), empty(plan.shape)
     won = empty((N * C * owner.pool_bytes(plan.handle),), BYTE) if needed and kind == MAX_POOL else None
@@ -58,7 +65,7 @@ def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, c
                               at)
     del room
     if wild:
-        return NotImplemented
+        return decline("the images hold NaN or infinities")
     return y, _backward(plan, (N, C, H, W), won, divisor) if needed else None
 
 

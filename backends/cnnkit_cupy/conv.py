@@ -12,7 +12,7 @@ from cnnkit.backends import backend_of, decline, dtype_name
 from cnnkit.shapes import conv2d_output_shape
 from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
-from cnnkit_cupy.types import TYPES
+from cnnkit_cupy.types import TYPES, other_dtype
 
 Array = Any
 LIMIT = 2**31 - 2**16  # what an int of a kernel numbers, with a tile that hangs over the edge
@@ -123,7 +123,7 @@ def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool]
 
 def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], conv: Mapping[str, Any], relu: bool) -> Any:
     if dtype_name(x.dtype) not in TYPES:
-        return decline(f"{dtype_name(x.dtype)}; it serves {', '.join(TYPES)}")
+        return decline(other_dtype(x))
     shape = conv2d_output_shape(x.shape, weight.shape, *(conv[name] for name in ("stride", "padding", "dilation", "groups")))
     product = Products(x, weight.shape, shape, **conv)
     if product.too_large():

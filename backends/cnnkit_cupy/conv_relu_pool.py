@@ -55,10 +55,10 @@ def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs
     conv, _, pool = (call.attrs for call in calls)
     plan, window = direct.plan_of(x, weight, conv), pool["kernel_size"]
     if plan is None or pool["stride"] != window or any(pool[name] != value for name, value in PLAIN.items()):
-        return NotImplemented
+        return decline("it serves groups of few channels, and pooling windows side by side without padding")
     found = windows(plan, window, pool["ceil_mode"])
     if found is None:
-        return NotImplemented
+        return decline(f"pooling windows of {window} over {plan.shape[2:]} outputs: no tile holds them")
     (shape, size, pooling, divided), device = found, backend_of(x).cuda
     y = device.empty(shape, x.dtype, x, channels_last=True)
     argmax = device.empty(shape, "uint8", x, channels_last=True) if any(needs) else None

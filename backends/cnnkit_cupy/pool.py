@@ -10,15 +10,16 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
+from cnnkit.backends import backend_of, decline, dtype_name
 from cnnkit.shapes import pool2d_output_shape
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, strides
-from cnnkit_cupy.types import TYPES, lanes_of, per_access
+from cnnkit_cupy.types import TYPES, lanes_of, other_dtype, per_access
 
 Array = Any
 SMALL, LARGE = ("uint8", "unsigned char"), ("int32", "int")  # an argmax: one byte where the window has at most 255 elements
 THREADS, MOST_ROWS = 256, 32
+BOUNDS = "the bounds of its windows are no 32-bit numbers"
 LIMIT = 2**31 - 2 * THREADS  # elements from which on an int cannot number them
 
 VIEW, WINDOWS = Struct("Strides"), Struct("Windows")
@@ -143,7 +144,9 @@ def max_pool2d(x: Array, *, needs: Sequence[bool], **attrs: Any) -> Any:
 
 def max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], indices: bool = True, **attrs: Any) -> Any:
     """See `cnnkit.ops.pool.max_pool2d_with_indices`."""
-    return Windows.placed(x, **attrs).max(x, needs, indices) if dtype_name(x.dtype) in TYPES else NotImplemented
+    if dtype_name(x.dtype) not in TYPES:
+        return decline(other_dtype(x))
+    return Windows.placed(x, **attrs).max(x, needs, indices)
 
 
 def adaptive_max_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) -> Any:
@@ -153,8 +156,10 @@ def adaptive_max_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) 
 
 def adaptive_max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], output_size: tuple, indices: bool = True) -> Any:
     """See `cnnkit.ops.pool.adaptive_max_pool2d_with_indices`."""
-    windows = Windows.adaptive(x, output_size) if dtype_name(x.dtype) in TYPES else None
-    return NotImplemented if windows is None else windows.max(x, needs, indices)
+    if dtype_name(x.dtype) not in TYPES:
+        return decline(other_dtype(x))
+    windows = Windows.adaptive(x, output_size)
+    return decline(BOUNDS) if windows is None else windows.max(x, needs, indices)
 
 
 def _first(result: Any) -> Any:
@@ -164,12 +169,16 @@ def _first(result: Any) -> Any:
 
 def avg_pool2d(x: Array, *, needs: Sequence[bool], count_include_pad: bool, divisor_override: int | None, **attrs: Any) -> Any:
     """See `cnnkit.ops.pool.avg_pool2d`."""
-    if dtype_name(x.dtype) not in TYPES or abs(divisor_override or 0) >= 1 << 24:  # beyond, an int is not exact as a float
-        return NotImplemented
+    if dtype_name(x.dtype) not in TYPES:
+        return decline(other_dtype(x))
+    if abs(divisor_override or 0) >= 1 << 24:  # beyond, an int is not exact as a float
+        return decline(f"a divisor of {divisor_override}; it serves divisors below {1 << 24}")
     return Windows.placed(x, **attrs, include_pad=int(count_include_pad), divisor=divisor_override or 0).average(x, needs)
 
 
 def adaptive_avg_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) -> Any:
     """See `cnnkit.ops.pool.adaptive_avg_pool2d`."""
-    windows = Windows.adaptive(x, output_size) if dtype_name(x.dtype) in TYPES else None
-    return NotImplemented if windows is None else windows.average(x, needs)
+    if dtype_name(x.dtype) not in TYPES:
+        return decline(other_dtype(x))
+    windows = Windows.adaptive(x, output_size)
+    return decline(BOUNDS) if windows is None else windows.average(x, needs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnkit.backends import decline
 from cnnkit_numpy.window import Windows, room
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -17,7 +18,8 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 def conv2d(x, weight, bias, *, needs, stride, padding, dilation, groups):
     """See `cnnkit.ops.conv.conv2d`."""
     if x.dtype not in FLOATS or 0 in x.shape or 0 in weight.shape:
-        return NotImplemented
+        return decline(f"{x.dtype} of shape {x.shape}, filters of shape {weight.shape}; it serves "
+                       "float32 and float64 arrays that are not empty")
     (_, _, H, W), (K, Cg, R, S), (dh, dw) = x.shape, weight.shape, dilation
     (top, bottom), (left, right) = padding
     size = (H + top + bottom - dh * (R - 1) - 1) // stride[0] + 1, (W + left + right - dw * (S - 1) - 1) // stride[1] + 1

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from cnnkit.backends import decline
 from cnnkit.ops.pool import ONE, Along, both, divisors
 from cnnkit.shapes import pool2d_output_shape
 from cnnkit_numpy.window import room
@@ -22,7 +23,8 @@ MASKS = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}  # floa
 def max_pool2d(x, *, needs, kernel_size, stride, padding, dilation, ceil_mode):
     """See `cnnkit.ops.pool.max_pool2d`."""
     if x.dtype not in MASKS or 0 in x.shape or max(kernel_size) > 255:
-        return NotImplemented
+        return decline(f"{x.dtype} of shape {x.shape}, windows of {kernel_size}; it serves float32 and "
+                       "float64 arrays that are not empty, and windows of at most 255 rows and columns")
     shape = pool2d_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
     rows, columns = both(x.shape, kernel_size, stride, padding, dilation, shape[2:])
     y = np.empty(shape, x.dtype)
@@ -51,7 +53,7 @@ def max_pool2d(x, *, needs, kernel_size, stride, padding, dilation, ceil_mode):
 def avg_pool2d(x, *, needs, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     """See `cnnkit.ops.pool.avg_pool2d`."""
     if x.dtype not in MASKS or 0 in x.shape:
-        return NotImplemented
+        return decline(f"{x.dtype} of shape {x.shape}; it serves float32 and float64 arrays, not empty ones")
     shape = pool2d_output_shape(x.shape, kernel_size, stride, padding, ONE, ceil_mode)
     rows, columns = both(x.shape, kernel_size, stride, padding, ONE, shape[2:])
     counts = divisors(rows, columns, padding, count_include_pad, divisor_override)
