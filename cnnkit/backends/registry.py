@@ -11,7 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from cnnkit.backends.backend import ArrayAPIBackend, Backend, Unavailable
-from cnnkit.backends.table import KernelTable, Tables
+from cnnkit.backends.state import Selection
+from cnnkit.backends.table import KernelTable
 
 _lock = threading.RLock()
 _backends: dict[str, Backend] = {}
@@ -101,8 +102,8 @@ def backend_of(array: Any) -> Backend:
 class Unlisted(ArrayAPIBackend):
     """A backend that no plug-in names: made for an array type with a namespace of its own, and without kernels."""
 
-    def resolve(self) -> Tables:
-        return Tables.of(())
+    def selected(self, names: Selection) -> builtins.list[KernelTable]:
+        return []
 
 
 def _resolve_type(array: Any) -> Backend:

@@ -10,6 +10,7 @@ from cnnkit.backends.chain import Chain, Pattern
 from cnnkit.backends.kernel import Kernel, ask
 
 Kernels = Mapping[str | Pattern, Kernel | tuple[Kernel, ...]]
+Watched = Callable[[str, str | Pattern, Kernel], Kernel]
 
 
 class Runtime(Protocol):
@@ -78,15 +79,17 @@ class Tables:
         return cls.merged([(table.name, table.load()) for table in tables if table.available() is True])
 
     @classmethod
-    def merged(cls, tables: Iterable[tuple[str, Kernels]],
-               watched: Callable[[str, Kernel], Kernel] = lambda table, kernel: kernel) -> Tables:
-        """Merge kernels, asked in the order given; `watched` may put another in the place of each table's kernels."""
+    def merged(cls, tables: Iterable[tuple[str, Kernels]], watched: Watched = lambda table, key, kernel: kernel) -> Tables:
+        """Merge kernels, asked in the order given.
+
+        `watched` is given a table's name, a key of it and a kernel that stands there, and says which kernel is asked.
+        """
         single: dict[str, tuple[Kernel, ...]] = {}
         patterns: list[tuple[Pattern, Kernel]] = []
         for table, kernels in tables:
             for key, found in kernels.items():
                 for kernel in found if isinstance(found, tuple) else (found,):
-                    serving = watched(table, kernel)
+                    serving = watched(table, key, kernel)
                     if isinstance(key, str):
                         single[key] = (*single.get(key, ()), serving)
                     else:
