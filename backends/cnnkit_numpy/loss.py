@@ -21,7 +21,8 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | N
     labels, kept = _labels("cross_entropy", target, logits.shape[axis], ignore_index)
     if label_smoothing or logits.itemsize == 2 or logits.size == 0 or needs[2]:
         return decline(f"{logits.dtype} scores of shape {logits.shape}, label smoothing of "
-                       f"{label_smoothing}; it serves 4 or 8 bytes an element, no smoothing, no gradient of class weights")
+                       f"{label_smoothing}; it serves 4 or 8 bytes an element, no smoothing, "
+                       "no gradient of class weights")
     with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is NaN, as in PyTorch, without a warning
         shifted = logits - np.maximum.reduce(logits, axis, keepdims=True)
         at = _at(labels, axis)

@@ -176,7 +176,7 @@ class Backend:
             return resolved[selection]
 
     def selected(self, names: Selection) -> list[KernelTable]:
-        """This backend's kernel tables of these names (``None``: all), in the order in which they are asked."""
+        """This backend's kernel tables of these names (``None``: all), the first to be asked first."""
         from cnnkit.backends.registry import kernel_tables
 
         found = kernel_tables(self.name)

@@ -14,7 +14,7 @@ Selection = tuple[str, ...] | None  # names of the kernel tables that serve; Non
 
 
 class Watch:
-    """In the place of a selection: says which tables serve a backend, such as ones whose kernels are watched."""
+    """In the place of a selection: says which tables serve a backend, such as watched ones."""
 
     def __init__(self, tables: Callable[[Backend], Tables]):
         self.tables = tables

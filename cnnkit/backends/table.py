@@ -79,10 +79,12 @@ class Tables:
         return cls.merged([(table.name, table.load()) for table in tables if table.available() is True])
 
     @classmethod
-    def merged(cls, tables: Iterable[tuple[str, Kernels]], watched: Watched = lambda table, key, kernel: kernel) -> Tables:
+    def merged(cls, tables: Iterable[tuple[str, Kernels]],
+               watched: Watched = lambda table, key, kernel: kernel) -> Tables:
         """Merge kernels, asked in the order given.
 
-        `watched` is given a table's name, a key of it and a kernel that stands there, and says which kernel is asked.
+        `watched` is given a table's name, one of its keys and a kernel that stands there, and returns the
+        kernel that is asked in its place.
         """
         single: dict[str, tuple[Kernel, ...]] = {}
         patterns: list[tuple[Pattern, Kernel]] = []

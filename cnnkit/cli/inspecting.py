@@ -36,7 +36,7 @@ def explain(
     batch: Annotated[int, typer.Option(min=1, help="Images at a time: kernels may choose by it.")] = 32,
     backend: Annotated[str | None, typer.Option(help="Array library or kernel table.",
                                                 show_default="numpy")] = None,
-    training: Annotated[bool, typer.Option("--training", help="As a training step, and the way back.")] = False,
+    training: Annotated[bool, typer.Option("--training", help="As a training step, back too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show which kernel serves each call of a forward pass, what is fused, and why other kernels declined."""

@@ -42,12 +42,12 @@ class KernelCall:
     Attributes
     ----------
     layer : str
-        The modules that called the ops, by the names of `Module.named_modules`, joined by ``+``; an op that is
-        called as a function by a module with modules inside stands behind that module's name.
+        The modules that called the ops, by the names of `Module.named_modules`, joined by ``+``. Behind the
+        name of a module with modules inside stands the op that it called as a function.
     ops : tuple of str
         The ops' names in the order of their calls.
     inputs : tuple
-        The shape of each array that the kernel was given; ``()`` for a number, ``None`` for an absent optional one.
+        The shape of each array that the kernel was given; ``()`` for a number, ``None`` for an absent one.
     output : tuple of int, or None
         The shape of the (first) result; ``None`` where a gradient is not needed.
     dtype : str

@@ -15,11 +15,11 @@ __all__ = ["explain"]
 
 
 def explain(model: nn.Module, *inputs: Any, backward: bool = False) -> Explanation:
-    """Run a model once, and say of each call which kernel served it, alone or fused, and which declined and why.
+    """Run a model once, and say of each call which kernel served it, alone or fused, and why others declined.
 
-    The model runs as it stands, in training or evaluation mode, under the tables that `use` and `tables` chose, and
-    with its own forward hooks; what a hook sees is computed, and so ends a chain of ops. Afterwards parameters,
-    gradients, buffers and the modules' attributes are as they were, and so is the random generator.
+    The model runs as it stands, in training or evaluation mode, under the tables that `use` and `tables`
+    chose, and with its own forward hooks; what a hook sees is computed, and so ends a chain of ops. Afterwards
+    parameters, gradients, buffers, the modules' attributes and the random generator are as they were.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ def _go_back(result: Any) -> None:
     results = result if isinstance(result, tuple | list) else (result,)
     made = [value for value in results if isinstance(value, Tensor)]
     if not made:
-        raise TypeError("explain(backward=True) needs a model that returns a Tensor or a tuple of them; it returned "
-                        f"a {type(result).__name__}")
+        raise TypeError("explain(backward=True) needs a model that returns a Tensor or a tuple of them; it "
+                        f"returned a {type(result).__name__}")
     total = made[0].sum()
     for value in made[1:]:
         total = total + value.sum()

@@ -1,4 +1,4 @@
-"""Watching kernels: tables whose kernels note the calls that they are asked to serve, and the module of a call."""
+"""Watching kernels: tables whose kernels note which calls of which modules they serve."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LayerTables(Tables):
 class NotedCalls(list):
     """The calls deferred in this thread; one that is entered is given the tables of the module that makes it.
 
-    Otherwise a call that goes on with a chain has the tables of the call before it, and with them that call's module.
+    Else a call that goes on with a chain has the tables, and with them the module, of the call before it.
     """
 
     def __init__(self, recorder: Recorder):
@@ -63,7 +63,7 @@ class Recorder:
         self.layer = ""
         self.model = model
         self._names = {id(module): name for name, module in model.named_modules()}
-        self._containers = {name for name, module in model.named_modules() if [*module.children()] or not name}
+        self._containers = {name for name, module in model.named_modules() if not name or [*module.children()]}
         self._selection: Selection = local.tables if isinstance(local.tables, tuple) else default.tables
         self._declined: list[Declined] = []
         self._tables: dict[tuple[Backend, str], LayerTables] = {}
@@ -99,11 +99,12 @@ class Recorder:
         return noted
 
     def tables(self, backend: Backend) -> LayerTables:
-        """The tables that serve a backend, with watched kernels, for calls of the module that is being called."""
+        """The tables that serve a backend, with watched kernels, for calls of the module that runs now."""
         at = backend, self.layer
         if at not in self._tables:
             serving = [table for table in backend.selected(self._selection) if table.available() is True]
-            merged = Tables.merged([(table.name, table.load()) for table in serving], partial(self._watched, self.layer))
+            merged = Tables.merged([(table.name, table.load()) for table in serving],
+                                   partial(self._watched, self.layer))
             single = dict(merged.single)
             for name, op in OPS.items():
                 single[name] = (*single.get(name, ()), self._of_op(self.layer, GENERIC, name, op.generic))
@@ -131,7 +132,7 @@ class Recorder:
         return watched
 
     def _label(self, layers: Sequence[str], ops: Sequence[str]) -> str:
-        """The layers of a chain's calls, joined; a call in a module with modules inside is named by its op too."""
+        """The layers of a chain's calls, joined; behind a module with modules inside stands the op."""
         names: list[str] = []
         for layer, op in zip(layers, ops):
             name = ".".join(filter(None, (layer, op))) if layer in self._containers else layer
@@ -162,8 +163,8 @@ class Recorder:
     def _noted_backward(self, row: KernelCall, backward: Callable) -> Callable:
         def noted(*dys: Any) -> Any:
             dxs = backward(*dys)
-            self.rows.append(KernelCall(row.layer, row.ops, tuple(map(_shape, dys)), _shape(dxs[0]), _dtype(dys),
-                                        row.table, _qualified(backward), backward=True))
+            self.rows.append(KernelCall(row.layer, row.ops, tuple(map(_shape, dys)), _shape(dxs[0]),
+                                        _dtype(dys), row.table, _qualified(backward), backward=True))
             return dxs
         return noted
 
