@@ -123,7 +123,8 @@ class Explanation:
         counts = Counter(row.table for row in self.rows)
         served = ", ".join(f"{count} by {table}" for table, count in counts.items())
         fused = sum(row.fused for row in self.rows)
-        lines += ["", *_filled(f"{len(self.rows)} kernel calls: {served}; {fused} fused", 0)]
+        calls = "1 kernel call" if len(self.rows) == 1 else f"{len(self.rows)} kernel calls"
+        lines += ["", *_filled(f"{calls}: {served}; {fused} fused", 0)]
         return "\n".join(lines)
 
     __repr__ = __str__

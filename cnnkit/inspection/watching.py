@@ -63,7 +63,7 @@ class Recorder:
         self.layer = ""
         self.model = model
         self._names = {id(module): name for name, module in model.named_modules()}
-        self._containers = {name for name, module in model.named_modules() if not name or [*module.children()]}
+        self._containers = {"", *(name for name, module in model.named_modules() if [*module.children()])}
         self._selection: Selection = local.tables if isinstance(local.tables, tuple) else default.tables
         self._declined: list[Declined] = []
         self._tables: dict[tuple[Backend, str], LayerTables] = {}

@@ -1,0 +1,61 @@
+"""How an explanation reads: lines of 80 columns, with whole numbers and shapes."""
+
+import pytest
+
+from cnnkit.inspection import Declined, Explanation, KernelCall
+
+SHAPE = (128, 1024, 112, 1120)
+
+
+def row(layer="conv1", ops=("conv2d",), kernel="package.conv.conv2d", **more):
+    return KernelCall(layer, ops, (SHAPE, (64, 1024, 3, 3), None), (128, 64, 110, 1118), "float32", "cpu", kernel, **more)
+
+
+def text(*rows):
+    return str(Explanation("Net", (SHAPE,), rows))
+
+
+def test_a_call_and_its_totals():
+    assert text(row()) == """\
+Net on (128, 1024, 112, 1120)
+
+conv1
+    conv2d: (128, 1024, 112, 1120) -> (128, 64, 110, 1118), float32
+    cpu: package.conv.conv2d
+
+1 kernel call: 1 by cpu; 0 fused"""
+
+
+def test_a_fused_call_says_how_many_ops_its_kernel_serves():
+    assert "cpu: package.conv.conv2d (one kernel for 2 ops)" in text(row(ops=("conv2d", "relu")))
+
+
+def test_a_kernel_that_declined_is_shown_with_its_reason_and_with_its_chain_where_that_is_another():
+    others = (Declined("cpu", "package.pair", ("conv2d", "relu"), "float64; it serves float32"),
+              Declined("mine", "package.single", ("conv2d",), ""))
+    shown = text(row(declined=others))
+    assert "    declined for conv2d+relu by cpu: package.pair: float64; it serves float32\n" in shown
+    assert "    declined by mine: package.single: it gives no reason\n" in shown
+
+
+def test_the_way_back_has_a_heading_of_its_own():
+    back = KernelCall("conv1", ("conv2d",), ((2, 3),), None, "float32", "cpu", "package.back", backward=True)
+    lines = text(row(), back).splitlines()
+    assert lines[lines.index("The way back:") + 3] == "    conv2d: (2, 3) -> no gradient, float32"
+
+
+LONG = "+".join(f"features.stage{n}.block{n}.convolution{n}" for n in range(6))
+
+
+@pytest.mark.parametrize("n", range(40))
+def test_lines_fit_and_break_inside_no_number_or_shape(n):
+    reason = f"{'x' * n} float64 of shape {SHAPE}, at 1,048,576.25 elements of 0.125; it serves {SHAPE} and (7,)"
+    shown = text(row(LONG + "x" * n, ("conv2d", "relu") * 5, f"package{'y' * n}.module.<locals>.{'function_' * 9}z",
+                     declined=(Declined("cpu", "package.conv", ("conv2d",), reason),)))
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 80
+    for whole in (str(SHAPE), "1,048,576.25", "0.125", "(7,)"):
+        assert any(whole in line for line in lines), whole
+    words = "".join(shown.split())
+    assert LONG in words
+    assert "".join(reason.split()) in words
