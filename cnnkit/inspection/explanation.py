@@ -77,10 +77,10 @@ class KernelCall:
 
     def lines(self) -> list[str]:
         """The call as text: the layer, then what was computed by which kernel, then who declined."""
-        made = "no gradient" if self.output is None else _shape(self.output)
+        made = "no gradient" if self.output is None else str(self.output)
         fused = f" (one kernel for {len(self.ops)} ops)" if self.fused else ""
         lines = [*_filled(self.layer, 0),
-                 *_filled(f"{'+'.join(self.ops)}: {_shape(self.inputs[0])} -> {made}, {self.dtype}", 4),
+                 *_filled(f"{'+'.join(self.ops)}: {self.inputs[0]} -> {made}, {self.dtype}", 4),
                  *_filled(f"{self.table}: {self.kernel}{fused}", 4)]
         for other in self.declined:
             chain = "" if other.ops == self.ops else f" for {'+'.join(other.ops)}"
@@ -113,7 +113,7 @@ class Explanation:
                 "rows": [{**asdict(row), "fused": row.fused} for row in self.rows]}
 
     def __str__(self) -> str:
-        lines = [*_filled(f"{self.model} on {', '.join(map(_shape, self.inputs))}", 0)]
+        lines = [*_filled(f"{self.model} on {', '.join(map(str, self.inputs))}", 0)]
         backward = False
         for row in self.rows:
             if row.backward and not backward:
@@ -130,14 +130,9 @@ class Explanation:
     __repr__ = __str__
 
 
-def _shape(shape: Shape | None) -> str:
-    """A shape whose spaces are no places to break a line."""
-    return str(shape).replace(" ", "\N{NO-BREAK SPACE}")
-
-
 def _filled(text: str, indent: int) -> Iterator[str]:
     """Lines of at most 80 columns, broken at spaces, behind ``+``, and if need be inside dotted names."""
-    text = re.sub(r"(?<=[\d,(]) (?=[\d)])", "\N{NO-BREAK SPACE}", text)  # shapes in reasons too
+    text = re.sub(r"(?<=[\d,(]) (?=[\d)])", "\N{NO-BREAK SPACE}", text)  # no shape is broken
     line, start = " " * indent, indent
     for part in re.split(r"(?<=[ +])", text):
         pieces = [part]

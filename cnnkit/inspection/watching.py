@@ -62,7 +62,6 @@ class Recorder:
         self.rows: list[KernelCall] = []
         self.layer = ""
         self.model = model
-        self._names = {id(module): name for name, module in model.named_modules()}
         self._containers = {"", *(name for name, module in model.named_modules() if [*module.children()])}
         self._selection: Selection = local.tables if isinstance(local.tables, tuple) else default.tables
         self._declined: list[Declined] = []
@@ -70,23 +69,20 @@ class Recorder:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch the calls of the model's modules until the block's end, in this thread."""
-        if mode.deferred:  # of a module that calls `explain` in its forward
+        """Watch the calls of the model's modules until the block's end, in this thread.
+
+        Who keeps the modules' attributes must put back their ``forward``.
+        """
+        if mode.deferred:  # a module calls `explain` in its forward, and the model may write to what it has yet to read
             deferral.flush()
         before = local.tables, mode.deferred, mode.inside
-        forwards = [(module, vars(module).get("forward")) for module in self.model.modules()]
+        for name, module in self.model.named_modules():
+            vars(module)["forward"] = self._noting(name, module.forward)
+        local.tables, mode.deferred, mode.inside = Watch(self.tables), NotedCalls(self), False
         try:
-            local.tables, mode.deferred, mode.inside = Watch(self.tables), NotedCalls(self), False
-            for module, _ in forwards:
-                vars(module)["forward"] = self._noting(self._names[id(module)], module.forward)
             yield
         finally:
             local.tables, mode.deferred, mode.inside = before
-            for module, own in forwards:
-                if own is None:
-                    del vars(module)["forward"]
-                else:
-                    vars(module)["forward"] = own
 
     def _noting(self, layer: str, forward: Callable) -> Callable:
         @wraps(forward)

@@ -312,7 +312,7 @@ def test_a_forward_hook_ends_a_chain_as_it_does_without():
 
 
 def test_explain_may_be_called_inside_a_forward_pass():
-    inner, found = Guide(), []
+    inner, found = nn.Conv2d(1, 4, 3), []
 
     def body(bn, x):
         y = bn(x)
@@ -322,9 +322,54 @@ def test_explain_may_be_called_inside_a_forward_pass():
     model = Body(body)
     with table({("norm", "activation"): composed, ("conv", "activation?", "pool?"): composed}):
         out = model(images(4))
-    assert layers(found[0])[0] == "conv1+relu+pool"
+    assert layers(found[0]) == ["conv2d"], "what waits for a longer chain is computed in the end"
     with backends.tables():
         np.testing.assert_array_equal(out.numpy(), F.relu(model.bn(images(4))).numpy())
+
+
+def test_calls_after_a_value_was_read_have_their_layers_too():
+    def body(bn, x):
+        bn(x).numpy()
+        return F.relu(bn(x))
+
+    with table({("norm", "activation"): composed}):
+        found = cnnkit.explain(Body(body).eval(), images(4))
+    assert layers(found) == ["bn", "bn+relu"]
+
+
+def test_a_model_that_writes_to_an_array_does_not_change_what_waits_for_it():
+    def write(bn, x):
+        x.numpy()[...] = 0
+        return x
+
+    def body(bn, x):
+        y = bn(x)
+        cnnkit.explain(Body(write), x)
+        return F.relu(y)
+
+    with table({("norm", "activation"): composed}):
+        assert Body(body)(images(4)).numpy().any()
+
+
+def test_deferred_calls_keep_the_tables_that_the_forward_pass_chooses():
+    served = []
+
+    def relu(x, *, needs):
+        served.append(True)
+        return decline("it only counts")
+
+    def body(bn, x):
+        with backends.tables("other"):
+            return F.relu(bn(x))
+
+    other = KernelTable("other", "numpy", {("norm", "activation"): lambda *arrays, needs, calls: decline("never")})
+    backends.register_table(other)
+    try:
+        with table({"relu": relu}):
+            cnnkit.explain(Body(body), images(4))
+    finally:
+        backends.register_table(remove="other")
+    assert served == []
 
 
 def test_tables_that_the_forward_pass_chooses_serve_as_they_do_without():
