@@ -24,7 +24,7 @@ def elsewhere(tmp_path, monkeypatch):
 def test_the_examples_give_what_the_page_says():
     parser, runner, names = doctest.DocTestParser(), doctest.DocTestRunner(), {}
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 10
+    assert len(blocks) == 12
     for n, block in enumerate(blocks):
         example = parser.get_doctest(block, names, f"training.md, example {n + 1}", "docs/training.md", 0)
         runner.run(example, clear_globs=False)
@@ -39,7 +39,7 @@ def test_every_callback_is_on_the_page():
 
 def test_the_commands_are_there(capsys):
     lines = [shlex.split(line.split(">")[0]) for line in PAGE.splitlines() if line.startswith("    cnnkit ")]
-    assert len(lines) == 8
+    assert len(lines) == 9
     for words in lines:
         assert run([words[1], "--help"]) == 0
         text = capsys.readouterr().out
