@@ -541,7 +541,7 @@ def trained(forward, keys=None):
 
 
 def assert_same_training(forward, keys, calls):
-    """With these keys the forward makes these calls, and the result and all gradients of the ops one by one."""
+    """With these keys a forward makes these calls, and the result and the gradients of its ops one by one."""
     out, net, made = trained(forward, keys)
     expected, other, _ = trained(forward)
     assert made == calls
@@ -583,9 +583,9 @@ def test_a_python_number_ends_a_chain_from_either_side(name, turned):
 @COMMUTATIVE
 def test_of_two_pending_operands_the_first_one_goes_on(name):
     def forward(net, x):
-        return apply(name, net.conv(x), net.conv(x * 2))
+        return apply(name, net.conv(x), F.tanh(other_image()))
 
-    assert_same_training(forward, [("conv2d", name)], ["mul", "conv2d", ("conv2d", name)])
+    assert_same_training(forward, [("conv2d", name), ("tanh", name)], ["tanh", ("conv2d", name)])
 
 
 @COMMUTATIVE
@@ -645,10 +645,3 @@ def test_a_broadcast_operand_of_a_commutative_op_gets_its_gradient_in_its_shape(
 
     assert_same_training(forward, [("conv2d", "add")], [("conv2d", "add")])
     np.testing.assert_array_equal(made[0].grad.numpy(), made[1].grad.numpy())
-
-
-def test_outside_a_module_a_commutative_op_is_not_turned():
-    with loopback([("conv2d", "add")]) as table:
-        y = F.conv2d(cnnkit.tensor(image()), cnnkit.tensor(np.ones((2, 1, 3, 3))), padding=1)
-        other_image() + y
-    assert table.calls == ["conv2d", "add"]

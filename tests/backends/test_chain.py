@@ -1,4 +1,4 @@
-"""Patterns of roles and names: which chains of ops they allow, and which kernels serve them in which order."""
+"""Patterns of roles and names: which chains of ops they allow, and which kernels serve them, and when."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def named(*names):
 
 
 def kernels(patterns, *ops):
-    """The kernels that serve a chain of these ops, which are a list of patterns' positions here; ``None``: no such chain."""
+    """The positions of the patterns whose kernels serve a chain of these ops; ``None`` where it is no chain."""
     root = Chain.root([(pattern, place) for place, pattern in enumerate(patterns)])
     chains = root.along(named(*ops))
     return list(chains[-1].kernels) if len(chains) == len(ops) else None
@@ -65,7 +65,8 @@ def test_a_pattern_takes_ops_by_their_names_too():
 
 
 def test_kernels_are_asked_in_the_order_of_their_patterns():
-    assert kernels([("conv2d", "tanh"), ALL, ("conv", "relu"), ("conv2d", "relu")], "conv2d", "relu") == [1, 2, 3]
+    patterns = [("conv2d", "tanh"), ALL, ("conv", "relu"), ("conv2d", "relu")]
+    assert kernels(patterns, "conv2d", "relu") == [1, 2, 3]
 
 
 def test_a_kernel_whose_pattern_a_chain_matches_in_two_ways_is_asked_once():
@@ -118,7 +119,7 @@ def test_the_kernels_of_a_table_that_stands_first_are_asked_first():
 
 
 def test_a_table_that_is_not_available_serves_no_chain():
-    absent = KernelTable("absent", "numpy", {("conv", "activation"): one}, available=lambda: "it is elsewhere")
+    absent = KernelTable("absent", "numpy", {("conv", "activation"): one}, available=lambda: "elsewhere")
     assert Tables.of([absent]).of_chain(named("conv2d", "relu")) == ()
 
 
@@ -136,7 +137,8 @@ def test_who_watches_is_told_table_key_and_kernel_and_says_what_is_asked():
         seen.append((table, key, kernel))
         return three
 
-    tables = Tables.merged([("a", {"relu": one, ("conv", "activation"): (one, two)})], watched)
-    assert seen == [("a", "relu", one), ("a", ("conv", "activation"), one), ("a", ("conv", "activation"), two)]
+    pattern = ("conv", "activation")
+    tables = Tables.merged([("a", {"relu": one, pattern: (one, two)})], watched)
+    assert seen == [("a", "relu", one), ("a", pattern, one), ("a", pattern, two)]
     assert tables.single["relu"] == (three,)
     assert tables.of_chain(named("conv2d", "relu")) == (three, three)
