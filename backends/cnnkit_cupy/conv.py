@@ -9,6 +9,7 @@ from math import gcd, prod
 from typing import Any
 
 from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.ops.conv import conv2d as op
 from cnnkit.shapes import conv2d_output_shape
 from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
@@ -146,7 +147,7 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     return y, backward
 
 
-conv2d_relu = then_relu(_convolve)  # the convolution writes what is left of its sums
+conv2d_relu = then_relu(op, _convolve)  # the convolution writes what is left of its sums
 
 
 class Products:

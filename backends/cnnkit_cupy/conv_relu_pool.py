@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnkit.backends import Call, backend_of, decline, dtype_name
+from cnnkit.ops import OPS
 from cnnkit.shapes import pool2d_output_shape
 from cnnkit_cupy import direct
 from cnnkit_cupy.launcher import In, Kernel, Out, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
 Array = Any
+CHAIN = [OPS[name] for name in ("conv2d", "relu", "max_pool2d")]
 STOPPED = 255  # as in few_channels.cuh: elements of a window have smaller numbers
 PLAIN: dict[str, Any] = {"padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
 
@@ -50,8 +52,8 @@ def windows(plan: direct.Direct, window: tuple[int, int], ceil_mode: bool) -> tu
 
 def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], calls: Sequence[Call]) -> Any:
     """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows side by side, without padding."""
-    if [call.op.name for call in calls[1:]] != ["relu", "max_pool2d"]:
-        return decline("it serves ReLU and max pooling after a convolution")
+    if [call.op for call in calls] != CHAIN:
+        return decline("it serves conv2d with ReLU and max pooling")
     conv, _, pool = (call.attrs for call in calls)
     plan, window = direct.plan_of(x, weight, conv), pool["kernel_size"]
     if plan is None or pool["stride"] != window or any(pool[name] != value for name, value in PLAIN.items()):

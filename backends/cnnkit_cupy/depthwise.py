@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.ops.conv import conv2d as op
 from cnnkit.shapes import conv2d_output_shape
 from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.direct import BAND, BLOCKS, LIMIT, ROWS, TAPS, add_slices, geometry, numbered, quadruples, side_by_side, tiles
@@ -100,4 +101,4 @@ def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool]
     return _convolve(x, weight, bias, needs, conv, relu=False)
 
 
-conv2d_relu = then_relu(_convolve)
+conv2d_relu = then_relu(op, _convolve)

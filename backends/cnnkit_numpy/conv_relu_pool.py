@@ -12,17 +12,19 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnnkit.backends import decline
+from cnnkit.ops import OPS
 from cnnkit_numpy.conv import FLOATS
 from cnnkit_numpy.pool import MASKS
 from cnnkit_numpy.window import BLOCK, room
 
+CHAIN = [OPS[name] for name in ("conv2d", "relu", "max_pool2d")]
 STOPPED = 0x80  # added to the byte of a window that ReLU stopped: no phase has that number
 
 
 def conv2d_relu_max_pool2d(x, weight, bias, *, needs, calls):
     """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows side by side."""
-    if [call.op.name for call in calls[1:]] != ["relu", "max_pool2d"]:
-        return decline("it takes in ReLU and max pooling")
+    if [call.op for call in calls] != CHAIN:
+        return decline("it serves conv2d with ReLU and max pooling")
     conv, _, pool = (call.attrs for call in calls)
     groups, kernel = conv["groups"], pool["kernel_size"]
     (_, _, H, W), (K, Cg, R, S) = x.shape, weight.shape
