@@ -14,10 +14,10 @@ Selection = tuple[str, ...] | None  # names of the kernel tables that serve; Non
 
 
 class Watch:
-    """In the place of a selection: says which tables serve a backend, such as watched ones."""
+    """In the place of a selection, `names`: says which tables serve a backend, such as watched ones."""
 
-    def __init__(self, tables: Callable[[Backend], Tables]):
-        self.tables = tables
+    def __init__(self, names: Selection, tables: Callable[[Backend], Tables]):
+        self.names, self.tables = names, tables
 
 
 class _Local(threading.local):

@@ -63,7 +63,8 @@ class Recorder:
         self.layer = ""
         self.model = model
         self._containers = {"", *(name for name, module in model.named_modules() if [*module.children()])}
-        self._selection: Selection = local.tables if isinstance(local.tables, tuple) else default.tables
+        chosen = local.tables or default.tables
+        self._selection: Selection = chosen.names if isinstance(chosen, Watch) else chosen
         self._declined: list[Declined] = []
         self._tables: dict[tuple[Backend, str], LayerTables] = {}
 
@@ -78,7 +79,7 @@ class Recorder:
         before = local.tables, mode.deferred, mode.inside
         for name, module in self.model.named_modules():
             vars(module)["forward"] = self._noting(name, module.forward)
-        local.tables, mode.deferred, mode.inside = Watch(self.tables), NotedCalls(self), False
+        local.tables, mode.deferred, mode.inside = Watch(self._selection, self.tables), NotedCalls(self), False
         try:
             yield
         finally:
@@ -142,6 +143,9 @@ class Recorder:
         local.declined = ""
         try:
             result = kernel(*arrays, **settings)
+        except BaseException:
+            self._declined.clear()
+            raise
         finally:
             local.tables = before
         called = _qualified(kernel)

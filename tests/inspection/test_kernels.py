@@ -388,6 +388,32 @@ def test_tables_that_the_forward_pass_chooses_serve_as_they_do_without():
     assert served == []
 
 
+def test_explain_inside_a_model_that_is_explained_has_the_same_tables():
+    found = []
+
+    def body(bn, x):
+        found.append(cnnkit.explain(nn.ReLU(), x))
+        return x
+
+    with backends.tables():
+        cnnkit.explain(Body(body), images(4))
+    assert [row.table for row in found[0].rows] == ["generic"]
+
+
+def test_who_declined_a_call_that_failed_is_not_shown_for_the_next():
+    def fail(x, *, needs):
+        raise ValueError("a wrong value")
+
+    def body(bn, x):
+        with contextlib.suppress(ValueError):
+            F.tanh(x)
+        return F.relu(x)
+
+    with table({"tanh": (lambda x, *, needs: decline("not I"), fail)}):
+        (row,) = cnnkit.explain(Body(body), images(4)).rows
+    assert row.declined == ()
+
+
 def test_explain_inside_no_grad_shows_what_runs_there():
     needed = []
 
