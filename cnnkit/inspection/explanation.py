@@ -124,7 +124,8 @@ class Explanation:
         served = ", ".join(f"{count} by {table}" for table, count in counts.items())
         fused = sum(row.fused for row in self.rows)
         calls = "1 kernel call" if len(self.rows) == 1 else f"{len(self.rows)} kernel calls"
-        lines += ["", *_filled(f"{calls}: {served}; {fused} fused", 0)]
+        totals = f"{calls}: {served}; {fused} fused" if self.rows else "No kernel was called"
+        lines += ["", *_filled(totals, 0)]
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -18,8 +18,8 @@ def explain(model: nn.Module, *inputs: Any, backward: bool = False) -> Explanati
     """Run a model once, and say of each call which kernel served it, alone or fused, and why others declined.
 
     The model runs as it stands, in training or evaluation mode, under the tables that `use` and `tables`
-    chose, and with its own forward hooks; what a hook sees is computed, so a chain of ops ends there. Afterwards
-    parameters, gradients, buffers, the modules' attributes and the random generator are as they were.
+    chose, and with its own forward hooks; what a hook sees is computed, so a chain of ops ends there. After
+    it, parameters, gradients, buffers, the modules' attributes and the random generator are as they were.
 
     Parameters
     ----------

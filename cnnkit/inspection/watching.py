@@ -74,12 +74,13 @@ class Recorder:
 
         Who keeps the modules' attributes must put back their ``forward``.
         """
-        if mode.deferred:  # a module calls `explain` in its forward, and the model may write to what it has yet to read
+        if mode.deferred:  # `explain` is called in a forward, and the model may write to what that has yet to read
             deferral.flush()
         before = local.tables, mode.deferred, mode.inside
         for name, module in self.model.named_modules():
             vars(module)["forward"] = self._noting(name, module.forward)
-        local.tables, mode.deferred, mode.inside = Watch(self._selection, self.tables), NotedCalls(self), False
+        local.tables = Watch(self._selection, self.tables)
+        mode.deferred, mode.inside = NotedCalls(self), False
         try:
             yield
         finally:

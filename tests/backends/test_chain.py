@@ -15,7 +15,7 @@ def named(*names):
 
 
 def kernels(patterns, *ops):
-    """The positions of the patterns whose kernels serve a chain of these ops; ``None`` where it is no chain."""
+    """The places of the patterns whose kernels serve a chain of these ops; ``None`` where it is no chain."""
     root = Chain.root([(pattern, place) for place, pattern in enumerate(patterns)])
     chains = root.along(named(*ops))
     return list(chains[-1].kernels) if len(chains) == len(ops) else None

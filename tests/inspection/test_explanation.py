@@ -8,7 +8,8 @@ SHAPE, OTHER = (128, 1024, 112, 1120), (3210, 456, 789, 10)
 
 
 def row(layer="conv1", ops=("conv2d",), kernel="package.conv.conv2d", **more):
-    return KernelCall(layer, ops, (SHAPE, (64, 1024, 3, 3), None), (128, 64, 110, 1118), "float32", "cpu", kernel, **more)
+    inputs, output = (SHAPE, (64, 1024, 3, 3), None), (128, 64, 110, 1118)
+    return KernelCall(layer, ops, inputs, output, "float32", "cpu", kernel, **more)
 
 
 def text(*rows):
@@ -24,6 +25,10 @@ conv1
     cpu: package.conv.conv2d
 
 1 kernel call: 1 by cpu; 0 fused"""
+
+
+def test_a_model_that_calls_no_kernel():
+    assert text() == "Net on (128, 1024, 112, 1120)\n\nNo kernel was called"
 
 
 def test_a_fused_call_says_how_many_ops_its_kernel_serves():
@@ -49,8 +54,9 @@ LONG = "+".join(f"features.stage{n}.block{n}.convolution{n}" for n in range(6))
 
 @pytest.mark.parametrize("n", range(40))
 def test_lines_fit_and_break_inside_no_number_or_shape(n):
-    reason = f"{'x' * n} float64 of shape {OTHER}, at 1,048,576.25 elements of 0.125; it serves {OTHER} and (7,)"
-    shown = text(row(LONG + "x" * n, ("conv2d", "relu") * 5, f"package{'y' * n}.module.<locals>.{'function_' * 9}z",
+    reason = f"{'x' * n} float64 of shape {OTHER}, 1,048,576.25 elements of 0.125; it serves {OTHER} and (7,)"
+    kernel = f"package{'y' * n}.module.<locals>.{'function_' * 9}z"
+    shown = text(row(LONG + "x" * n, ("conv2d", "relu") * 5, kernel,
                      declined=(Declined("cpu", "package.conv", ("conv2d",), reason),)))
     lines = shown.splitlines()
     assert max(map(len, lines)) <= 80

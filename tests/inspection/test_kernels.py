@@ -125,7 +125,8 @@ def test_a_fused_chain_that_is_declined_falls_to_a_shorter_one_and_says_why():
     with table({("conv", "activation?", "pool?"): pair}):
         first, second, *_ = cnnkit.explain(Guide(), images()).rows
     assert (first.layer, first.ops) == ("conv1+relu", ("conv2d", "relu"))
-    assert first.declined == (Declined("mine", first.kernel, ("conv2d", "relu", "max_pool2d"), "pooling is no part of it"),)
+    chain = ("conv2d", "relu", "max_pool2d")
+    assert first.declined == (Declined("mine", first.kernel, chain, "pooling is no part of it"),)
     assert (second.layer, second.table, second.declined) == ("pool", "generic", ())
 
 
@@ -133,7 +134,8 @@ def test_a_chain_that_nobody_serves_is_shown_op_by_op():
     with table({("conv", "activation?", "pool?"): lambda *arrays, needs, calls: decline("never")}):
         found = cnnkit.explain(Guide(), images())
     assert layers(found)[:3] == ["conv1", "relu", "pool"]
-    assert [other.ops for other in found.rows[0].declined] == [("conv2d", "relu", "max_pool2d"), ("conv2d", "relu")]
+    asked = [other.ops for other in found.rows[0].declined]
+    assert asked == [("conv2d", "relu", "max_pool2d"), ("conv2d", "relu")]
 
 
 @needs_cpu
@@ -160,7 +162,8 @@ def test_a_shipped_kernel_says_which_dtype_it_does_not_serve():
     with cnnkit.use("cpu"):
         (row,) = cnnkit.explain(nn.ReLU(), images().astype(np.float64)).rows
     assert (row.table, row.dtype) == ("numpy", "float64")
-    assert row.declined == (Declined("cpu", "cnnkit_cpu.activation.relu", ("relu",), "float64; it serves float32"),)
+    reason = "float64; it serves float32"
+    assert row.declined == (Declined("cpu", "cnnkit_cpu.activation.relu", ("relu",), reason),)
 
 
 def test_two_runs_give_the_same_rows():
@@ -362,8 +365,10 @@ def test_deferred_calls_keep_the_tables_that_the_forward_pass_chooses():
         with backends.tables("other"):
             return F.relu(bn(x))
 
-    other = KernelTable("other", "numpy", {("norm", "activation"): lambda *arrays, needs, calls: decline("never")})
-    backends.register_table(other)
+    def never(*arrays, needs, calls):
+        return decline("never")
+
+    backends.register_table(KernelTable("other", "numpy", {("norm", "activation"): never}))
     try:
         with table({"relu": relu}):
             cnnkit.explain(Body(body), images(4))
