@@ -74,7 +74,7 @@ class Recorder:
 
         Who keeps the modules' attributes must put back their ``forward``.
         """
-        if mode.deferred:  # `explain` is called in a forward, and the model may write to what that has yet to read
+        if mode.deferred:  # of a forward that calls `explain`: the model may write to what it has yet to read
             deferral.flush()
         before = local.tables, mode.deferred, mode.inside
         for name, module in self.model.named_modules():

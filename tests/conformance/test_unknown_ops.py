@@ -119,7 +119,8 @@ def channels_last(array):
 @pytest.mark.parametrize("names", [
     ("minus_conv", "relu"), ("minus_conv", "max_pool2d"), ("minus_conv", "relu", "max_pool2d"),
     ("minus_conv", "cube"), ("conv2d", "square"), ("conv2d", "cube"), ("conv2d", "square", "max_pool2d"),
-    ("conv2d", "cube", "max_pool2d"), ("conv2d", "cube", "avg_pool2d"), ("conv2d", "sum_pool"), ("conv2d", "relu", "sum_pool"),
+    ("conv2d", "cube", "max_pool2d"), ("conv2d", "cube", "avg_pool2d"), ("conv2d", "sum_pool"),
+    ("conv2d", "relu", "sum_pool"),
     ("conv2d", "cube", "sum_pool"), ("scaled", "relu"), ("scaled", "add"), ("scaled", "add", "relu"),
     ("batch_norm", "square"), ("batch_norm", "add", "square"), ("batch_norm", "difference"),
     ("batch_norm", "difference", "relu"), ("linear", "square"), ("minus_linear", "relu"),
