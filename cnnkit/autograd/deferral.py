@@ -187,7 +187,8 @@ def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments,
 
 def flush() -> None:
     """Compute every pending Tensor of this thread that is still alive, the youngest first, so that chains stay whole."""
-    waiting, mode.deferred = mode.deferred, []
+    waiting = mode.deferred.copy()
+    mode.deferred.clear()
     while waiting:
         entry = waiting.pop()
         if isinstance(entry, Link):

@@ -1,5 +1,5 @@
-"""The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``advise``, ``summary``, ``show``, ``backends``,
-``check``, ``bench``.
+"""The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``advise``, ``summary``,
+``explain``, ``show``, ``backends``, ``check``, ``bench``.
 
 A mistake gets one readable line and exit status 2, never a traceback; a check that fails gives status 1.
 """
@@ -28,6 +28,7 @@ app.command()(predicting.predict)
 app.command()(predicting.evaluate)
 app.command()(advising.advise)
 app.command()(inspecting.summary)
+app.command()(inspecting.explain)
 app.command()(inspecting.show)
 app.command()(inspecting.backends)
 app.command()(inspecting.check)

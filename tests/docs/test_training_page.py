@@ -41,7 +41,7 @@ def test_every_callback_is_on_the_page():
 
 def test_the_commands_are_there(capsys):
     lines = [shlex.split(line.split(">")[0]) for line in PAGE.splitlines() if line.startswith("    cnnkit ")]
-    assert len(lines) == 8
+    assert len(lines) == 9
     for words in lines:
         assert run([words[1], "--help"]) == 0
         text = capsys.readouterr().out
