@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnkit import nn, random
 from cnnkit.autograd import Tensor, enable_grad
+from cnnkit.autograd.keeping import kept
 from cnnkit.inspection.explanation import Explanation
 from cnnkit.inspection.watching import Recorder
 
@@ -97,18 +98,13 @@ def _go_back(result: Any) -> None:
 @contextmanager
 def _kept(model: nn.Module) -> Iterator[None]:
     """Let the model and the random generator be after the block what they were before it."""
-    tensors = [(t, t.array, t._version[0], t.grad, t._hooks) for t in (*model.parameters(), *model.buffers())]
     attributes = [(module, dict(vars(module))) for module in model.modules()]
     state = random.get_state()
-    for tensor, *_ in tensors:
-        tensor._hooks = None  # hooks are for gradients that somebody asked for
     try:
-        yield
+        with kept((*model.parameters(), *model.buffers())):
+            yield
     finally:
         random.set_state(state)
         for module, before in attributes:
             vars(module).clear()
             vars(module).update(before)
-        for tensor, array, version, grad, hooks in tensors:
-            tensor._value, tensor._link, tensor._position = array, None, 0
-            tensor._version[0], tensor.grad, tensor._hooks = version, grad, hooks

@@ -41,7 +41,7 @@ class NotedCalls(list):
         self.recorder = recorder
 
     def append(self, entry: Any) -> None:
-        link = entry if isinstance(entry, deferral.Link) else entry()._link
+        link = deferral.link_of(entry)
         if isinstance(link.tables, LayerTables):
             link.tables = self.recorder.tables(link.backend)
         super().append(entry)

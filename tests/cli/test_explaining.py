@@ -16,7 +16,7 @@ def test_it_prints_which_kernel_serves_each_call(capsys):
         "CommonCNN on (2, 1, 8, 8)",
         "",
         "features.conv1+features.relu1+features.pool1",
-        "    conv2d+relu+max_pool2d: (2, 1, 8, 8) -> (2, 8, 4, 4), float32",
+        "    conv+relu+max_pool: (2, 1, 8, 8) -> (2, 8, 4, 4), float32",
         "    numpy: cnnkit_numpy.conv_relu_pool.conv2d_relu_max_pool2d (one kernel for 3",
         "      ops)"]
     assert lines[-1] == "8 kernel calls: 8 by numpy; 1 fused"

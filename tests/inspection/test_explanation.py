@@ -21,7 +21,7 @@ def test_a_call_and_its_totals():
 Net on (128, 1024, 112, 1120)
 
 conv1
-    conv2d: (128, 1024, 112, 1120) -> (128, 64, 110, 1118), float32
+    conv: (128, 1024, 112, 1120) -> (128, 64, 110, 1118), float32
     cpu: package.conv.conv2d
 
 1 kernel call: 1 by cpu; 0 fused"""
@@ -39,14 +39,14 @@ def test_a_kernel_that_declined_is_shown_with_its_reason_and_with_its_chain_wher
     others = (Declined("cpu", "package.pair", ("conv", "relu"), "float64; it serves float32"),
               Declined("mine", "package.single", ("conv",), ""))
     shown = text(row(declined=others))
-    assert "    declined for conv2d+relu by cpu: package.pair: float64; it serves float32\n" in shown
+    assert "    declined for conv+relu by cpu: package.pair: float64; it serves float32\n" in shown
     assert "    declined by mine: package.single: it gives no reason\n" in shown
 
 
 def test_the_way_back_has_a_heading_of_its_own():
     back = KernelCall("conv1", ("conv",), ((2, 3),), None, "float32", "cpu", "package.back", backward=True)
     lines = text(row(), back).splitlines()
-    assert lines[lines.index("The way back:") + 3] == "    conv2d: (2, 3) -> no gradient, float32"
+    assert lines[lines.index("The way back:") + 3] == "    conv: (2, 3) -> no gradient, float32"
 
 
 LONG = "+".join(f"features.stage{n}.block{n}.convolution{n}" for n in range(6))

@@ -87,7 +87,7 @@ def test_an_op_that_no_table_serves_is_shown_as_generic():
         found = cnnkit.explain(Guide(), images())
     assert layers(found) == ["conv1", "relu", "pool", "reshape", "fc1"]
     assert {row.table for row in found.rows} == {"generic"}
-    assert found.rows[0].kernel == "cnnkit.ops.conv.conv2d"
+    assert found.rows[0].kernel == "cnnkit.ops.conv.conv"
     assert not any(row.fused for row in found.rows)
 
 
@@ -217,7 +217,7 @@ def test_the_way_back_names_the_function_that_makes_the_gradients():
     assert [row.layer for row in back] == ["fc1", "reshape", "pool", "relu", "conv1"]
     assert (back[0].inputs, back[0].output) == (((2, 3),), (2, 64))
     assert back[-1].output is None, "the images need no gradient"
-    assert back[-1].kernel.startswith("cnnkit.ops.conv.conv2d.<locals>.")
+    assert back[-1].kernel.startswith("cnnkit.ops.conv.conv_backward.<locals>.")
 
 
 def test_without_backward_there_is_no_way_back():
