@@ -8,6 +8,7 @@ from typing import Any
 
 import cnnkit.ops.pool as ops
 from cnnkit.autograd import Tensor, apply
+from cnnkit.foreign import is_whole
 from cnnkit.ops.core import Op
 from cnnkit.shapes import pads, pair
 
@@ -175,7 +176,7 @@ def _averaged(kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any, count
 @_cached
 def _adaptive(output_size: Any) -> dict:
     size = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
-    size = tuple(int(n) if hasattr(n, "__index__") and not isinstance(n, bool) else n for n in size)
+    size = tuple(int(n) if is_whole(n) else n for n in size)
     if len(size) != 2 or not all(n is None or (type(n) is int and n > 0) for n in size):
         raise ValueError(f"output_size must be a positive integer, or a pair of them, with None for a size to keep; got "
                          f"{output_size!r}")

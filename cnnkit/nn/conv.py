@@ -7,6 +7,7 @@ from typing import Any
 
 import cnnkit.functional.conv as F
 from cnnkit.autograd import Tensor
+from cnnkit.foreign import is_whole
 from cnnkit.nn import init
 from cnnkit.nn.module import Module, Parameter
 from cnnkit.shapes import pads, pair
@@ -59,7 +60,7 @@ class Conv2d(Module):
                  groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *, dtype: Any = "float32", backend: Any = None):
         super().__init__()
         for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+            if not is_whole(value) or value < 1:
                 raise ValueError(f"Conv2d needs {name} to be an integer of at least 1; got {name}={value!r}")
         if in_channels % groups or out_channels % groups:
             fits = [str(g) for g in range(1, math.gcd(in_channels, out_channels) + 1) if in_channels % g == out_channels % g == 0]

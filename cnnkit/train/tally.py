@@ -70,4 +70,4 @@ class Tally:
 
 
 def _number(value: Any) -> float:
-    return float(backend_of(value).to_numpy(value) if hasattr(value, "shape") else value)
+    return float(value if isinstance(value, int | float) else backend_of(value).to_numpy(value))
