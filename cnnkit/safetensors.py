@@ -96,7 +96,7 @@ def save_model(model: Module, path: str | os.PathLike, classes: list[str] | None
         The weights file.
     """
     name = type(model).__name__
-    if name not in models.NAMES or not hasattr(model, "config"):
+    if not isinstance(model, models.CNN) or models.NAMES.get(name) is not type(model):
         raise TypeError(f"save_model() can rebuild {', '.join(models.NAMES)}; for a {name} keep the code that makes it, and save "
                         "its weights with save_file(model.state_dict(), path)")
     weights = Path(path) if Path(path).suffix == ".safetensors" else Path(f"{path}.safetensors")
