@@ -142,3 +142,11 @@ def test_layouts_other_than_c_order_are_saved_right(tmp_path):
     array = np.arange(6, dtype=np.float32).reshape(2, 3).T
     path = safetensors.save_file({"x": cnnkit.Tensor(array)}, tmp_path / "x.safetensors")
     np.testing.assert_array_equal(safetensors.load_file(path)["x"].numpy(), array)
+
+
+def test_a_class_of_ones_own_is_not_taken_for_cnnkits_by_its_name(tmp_path):
+    class CNN(nn.Sequential):
+        config = {"classes": 3}
+
+    with pytest.raises(TypeError, match="can rebuild CNN, CommonCNN; for a CNN keep the code"):
+        safetensors.save_model(CNN(nn.Linear(3, 3)), tmp_path / "net")

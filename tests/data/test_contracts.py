@@ -15,7 +15,7 @@ from cnnkit.data import (
     datasets,
     random_split,
 )
-from cnnkit.data.transforms import Compose, MixUp, Normalize, ToTensor
+from cnnkit.data.transforms import Compose, MixUp, ToTensor
 
 DIGITS = Subset(datasets.digits(), range(24))
 MEANINGLESS = {"size": 10, "batch_size": object(), "epoch": "first", "state": None, "key": "k",
@@ -63,8 +63,9 @@ class Indices(list):
 # Datasets
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in (Pairs, Stream, Derived)
-                                            for name in (FREE_IN_DATASET if kind is Derived else MEANINGLESS)])
+@pytest.mark.parametrize(("kind", "name"), [*((Pairs, name) for name in MEANINGLESS),
+                                            *((Stream, name) for name in MEANINGLESS),
+                                            *((Derived, name) for name in FREE_IN_DATASET)])
 def test_no_attribute_of_a_dataset_changes_its_batches(kind, name):
     odd = with_attributes(kind(), **{name: MEANINGLESS[name]})
     settings = {"batch_size": 7, "shuffle": True, "seed": 1}

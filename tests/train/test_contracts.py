@@ -1,4 +1,4 @@
-"""Losses and loaders of a user: their methods are found, and attributes that mean something else change nothing."""
+"""A user's losses and loaders in `fit`: attributes that mean something else are left alone."""
 
 import numpy as np
 import pytest
