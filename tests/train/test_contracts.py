@@ -7,6 +7,7 @@ import cnnkit
 from cnnkit import functional as F
 from cnnkit import models, nn, random, train
 from cnnkit.data import DataLoader, Subset, datasets
+from cnnkit.data.transforms import RandomTransform
 from cnnkit.train.callbacks import Callback, Checkpoint
 from cnnkit.train.class_weight import WeightedCrossEntropy
 from cnnkit.train.contracts import AugmentingLoader, ResumableLoader, SizedLoader, WeightedLoss
@@ -171,6 +172,24 @@ def test_named_augmentation_needs_an_image_shape_of_channels_height_and_width(sh
     with pytest.raises(ValueError, match="for the dataset's image_shape, and a Pairs has none"):
         trained(with_attributes(Pairs(), image_shape=shape), augment="crop=1")
     trained(with_attributes(Pairs(), image_shape=(1, 8, 8), classes=10), augment="crop=1")
+
+
+# Random transforms, which a checkpoint describes
+
+
+def test_a_random_transform_may_keep_its_arguments_under_any_names(tmp_path):
+    class Brighter(RandomTransform):
+        def __init__(self, percent):
+            self.share = percent / 100
+
+        def change(self, x, draws, key):
+            return x * self.share
+
+    whole, _ = trained(augment=Brighter(50), epochs=2)
+    trained(augment=Brighter(50), callbacks=[Checkpoint(tmp_path)])
+    np.testing.assert_array_equal(trained(augment=Brighter(50), epochs=2, resume=tmp_path)[0], whole)
+    with pytest.raises(ValueError, match=r"was Brighter\(share=0.5\), and now it is Brighter\(share=0.6\)"):
+        trained(augment=Brighter(60), epochs=2, resume=tmp_path)
 
 
 # What is optional, where it is there

@@ -69,10 +69,14 @@ class RandomTransform:
         raise NotImplementedError(f"{type(self).__name__} must define change")
 
     def __repr__(self) -> str:
-        known = inspect.signature(type(self)).parameters.values()
-        given = [(p, getattr(self, p.name)) for p in known]
-        return (f"{type(self).__name__}("
-                + ", ".join(f"{p.name}={value!r}" for p, value in given if p.default is p.empty or value != p.default) + ")")
+        shown, attributes = {}, {**vars(type(self)), **vars(self)}
+        for p in inspect.signature(type(self)).parameters.values():
+            if p.name not in attributes:  # kept under other names, so show all that it keeps
+                shown = vars(self)
+                break
+            if p.default is p.empty or attributes[p.name] != p.default:
+                shown[p.name] = attributes[p.name]
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 def probability(name: str, p: float) -> float:
