@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-__all__ = ["device_of", "is_array", "is_tensor", "is_whole"]
+__all__ = ["device_of", "has_shape", "is_array", "is_tensor", "is_whole"]
 
 
 def is_array(value: Any) -> bool:
@@ -29,6 +29,16 @@ def device_of(array: Any) -> Any:
     ('cpu', None)
     """
     return getattr(array, "device", None)
+
+
+def has_shape(value: Any) -> bool:
+    """Whether a value is an array, a data frame or a sparse matrix: its class gives it a shape.
+
+    >>> import numpy
+    >>> has_shape(numpy.zeros(3)), has_shape([0, 0, 0])
+    (True, False)
+    """
+    return hasattr(type(value), "shape")
 
 
 def is_tensor(value: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.data import description
+from cnnkit.data.contracts import IndexedDataset
 
 __all__ = ["ClassBalance", "class_balance", "labels_of"]
 
@@ -64,7 +65,7 @@ class ClassBalance:
                                   f"classes of equal size"])
 
 
-def class_balance(dataset: Any) -> ClassBalance:
+def class_balance(dataset: IndexedDataset) -> ClassBalance:
     """Count the samples of each class.
 
     Parameters
@@ -93,7 +94,7 @@ def class_balance(dataset: Any) -> ClassBalance:
     return ClassBalance(names if names else tuple(map(str, range(len(counts)))), counts)
 
 
-def labels_of(dataset: Any) -> np.ndarray:
+def labels_of(dataset: IndexedDataset) -> np.ndarray:
     """The integer labels (N,) of a dataset, or an array of them as it is."""
     labels: Any = description.targets(dataset)
     if labels is None:

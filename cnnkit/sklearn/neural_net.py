@@ -19,6 +19,7 @@ from cnnkit import nn, optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.data import DataLoader, Dataset, description, random_split
 from cnnkit.data.contracts import IndexedDataset
+from cnnkit.foreign import has_shape
 from cnnkit.safetensors import load_file, save_file
 from cnnkit.sklearn.epochs import run
 from cnnkit.sklearn.place import beside, use_for
@@ -372,7 +373,7 @@ def _has_targets(X: Any) -> bool:
     """Whether X is a loader or a dataset, which give pairs, rather than an array."""
     if isinstance(X, Dataset) or is_loader(X):
         return True
-    return isinstance(X, IndexedDataset) and not hasattr(type(X), "shape") and not isinstance(X, list | tuple)
+    return isinstance(X, IndexedDataset) and not has_shape(X) and not isinstance(X, list | tuple)
 
 
 def _host(values: Any) -> np.ndarray:

@@ -12,12 +12,14 @@ from cnnkit.sklearn import NeuralNetClassifier
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((40, 6), np.float32), RNG.integers(0, 3, 40)
 MEANINGLESS = {"dataset": "flowers", "targets": "labels", "classes": 3, "shuffle": lambda: None,
-               "shape": "round", "batch_size": None, "size": 10, "epoch": 1, "device": "mine", "name": "n", "augment": True}
+               "shape": "round", "batch_size": None, "size": 10, "epoch": 1, "device": "mine",
+               "name": "n", "augment": True}
 
 
 def net(**settings):
     return NeuralNetClassifier(nn.Linear, criterion=nn.CrossEntropyLoss, max_epochs=2, verbose=0,
-                               random_state=0, module__in_features=6, module__out_features=3, batch_size=8, **settings)
+                               random_state=0, module__in_features=6, module__out_features=3, batch_size=8,
+                               **settings)
 
 
 class Pairs:
