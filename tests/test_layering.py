@@ -15,6 +15,14 @@ LEVELS = ["backends", "random", "shapes", "ops", "autograd", "functional", "nn",
 AGNOSTIC = ["ops", "autograd", "functional", "nn", "optim", "train"]
 
 
+PROBES = {  # what may be asked of an object by the name of an attribute, and where
+    "foreign.py": {"dtype", "device", "shape", "detach"},
+    "data/transforms/normalize.py": {"tolist"},  # of an array, too
+    "train/tally.py": {"count_nonzero"},  # of an array's library
+    "data/description.py": {"dataset", "classes", "targets", "image_shape"},
+    "sklearn/saving.py": {"feature_names_in_"},  # scikit-learn's way
+    "random/keys.py": {"generator"}}  # of a thread
+
 TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py")) if path.name != "picture.py"]  # on any device
 
 
@@ -72,3 +80,18 @@ def test_plugins_import_no_other_plugin(path):
     own = path.relative_to(PLUGINS).parts[0]
     others = {name.split(".")[0] for name in imported(path) if name.startswith("cnnkit_")} - {own}
     assert others == set()
+
+
+def test_what_objects_can_do_is_a_contract_and_not_found_out_by_the_names_of_attributes():
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        place = path.relative_to(ROOT)
+        if place.parts[0] in ("conformance", "ops", "autograd", "backends"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("getattr", "hasattr"):
+                continue
+            thing, name = node.args[:2]
+            if isinstance(name, ast.Constant) and ast.unparse(thing) != "self":
+                found.setdefault(place.as_posix(), set()).add(name.value)
+    assert found == PROBES

@@ -117,6 +117,11 @@ class Loader(Protocol):
         """
 
 
+@runtime_checkable
+class _Indexed(Protocol):
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
 def is_loader(data: Any) -> TypeGuard[Loader]:
     """Whether data are in batches: a `DataLoader`, or an iterable without ``[]`` but an `IterableDataset`.
 
@@ -126,8 +131,7 @@ def is_loader(data: Any) -> TypeGuard[Loader]:
     """
     if isinstance(data, DataLoader):
         return True
-    has_index = hasattr(type(data), "__getitem__")
-    return isinstance(data, Iterable) and not has_index and not isinstance(data, IterableDataset)
+    return isinstance(data, Iterable) and not isinstance(data, _Indexed | IterableDataset)
 
 
 @runtime_checkable
