@@ -200,7 +200,9 @@ def test_a_transform_with_transform_batch_is_given_whole_batches():
 
     pictures = np.random.default_rng(0).integers(0, 256, (6, 4, 4), dtype=np.uint8)
     transform = Counting()
-    counted = batches(DataLoader(ArrayDataset(pictures, range(6), transform=transform), 4))
+    data = ArrayDataset(pictures, range(6), transform=transform)
+    assert data.pixel_values() is None  # it does not say that it is pointwise
+    counted = batches(DataLoader(data, 4))
     assert counted == batches(DataLoader(ArrayDataset(pictures, range(6), transform=Double()), 4))
     assert transform.calls == 2
 

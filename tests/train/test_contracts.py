@@ -7,7 +7,7 @@ import cnnkit
 from cnnkit import functional as F
 from cnnkit import models, nn, random, train
 from cnnkit.data import DataLoader, Subset, datasets
-from cnnkit.data.transforms import RandomTransform
+from cnnkit.data.transforms import RandomHorizontalFlip, RandomTransform
 from cnnkit.train.callbacks import Callback, Checkpoint
 from cnnkit.train.class_weight import WeightedCrossEntropy
 from cnnkit.train.contracts import AugmentingLoader, ResumableLoader, SizedLoader, WeightedLoss
@@ -258,6 +258,16 @@ def test_a_users_resumable_loader_goes_on_without_loading_what_was_done(step, tm
     assert loader.given == 15 - step
 
 
+def test_a_run_that_fails_before_it_goes_on_keeps_where_it_was(tmp_path):
+    whole, _ = trained(Resumable(LEARN), epochs=3)
+    trained(Resumable(LEARN), epochs=3, callbacks=[Checkpoint(tmp_path), Pause(7)])
+    (tmp_path / "file").touch()
+    with pytest.raises(train.CheckpointError) as error:
+        trained(Resumable(LEARN), epochs=3, callbacks=[Checkpoint(tmp_path / "file" / "folder")], resume=tmp_path)
+    resumed, _ = trained(Resumable(LEARN), epochs=3, resume=error.value.state)
+    np.testing.assert_array_equal(resumed, whole)
+
+
 def test_a_run_is_resumed_with_what_its_loader_describes_and_of_its_kind_only(tmp_path):
     trained(Resumable(LEARN), callbacks=[Checkpoint(tmp_path)])
     other = Resumable(LEARN)
@@ -286,6 +296,13 @@ def test_a_users_augmenting_loader_is_measured_without_and_counts_probabilities_
     history = train.fit(model, Brightened(LEARN), validation=Brightened(HELD_OUT), progress=False)
     assert history[0].accuracy is not None
     assert history[0].val_loss == train.evaluate(model, DataLoader(HELD_OUT, 16)).loss
+
+
+def test_numbers_beside_images_that_are_augmented_are_no_classes():
+    pairs = [(np.ones((1, 2, 2), "float32"), np.ones(3, "float32"))] * 8
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+    history = train.fit(net, pairs, loss=F.mse_loss, augment=RandomHorizontalFlip(), progress=False)
+    assert history[0].accuracy is None
 
 
 def test_cnnkits_loader_meets_every_contract_of_loaders():
