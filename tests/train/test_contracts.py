@@ -200,8 +200,8 @@ def test_a_weighted_loss_says_what_a_batch_counts_for_and_how_held_out_images_ar
         """Samples of class 0 count twice."""
 
         def __call__(self, output, target, weight=None):
-            own = (target == 0).to(dtype=output.dtype) + 1.0
-            return (F.cross_entropy(output, target, reduction="none") * own).sum() / own.sum()
+            counts = (target == 0).to(dtype=output.dtype) + 1.0
+            return (F.cross_entropy(output, target, reduction="none") * counts).sum() / counts.sum()
 
         def batch_weight(self, target, weight=None):
             return float(len(target.numpy()) + (target.numpy() == 0).sum())
@@ -262,8 +262,9 @@ def test_a_run_that_fails_before_it_goes_on_keeps_where_it_was(tmp_path):
     whole, _ = trained(Resumable(LEARN), epochs=3)
     trained(Resumable(LEARN), epochs=3, callbacks=[Checkpoint(tmp_path), Pause(7)])
     (tmp_path / "file").touch()
+    elsewhere = Checkpoint(tmp_path / "file" / "folder")
     with pytest.raises(train.CheckpointError) as error:
-        trained(Resumable(LEARN), epochs=3, callbacks=[Checkpoint(tmp_path / "file" / "folder")], resume=tmp_path)
+        trained(Resumable(LEARN), epochs=3, callbacks=[elsewhere], resume=tmp_path)
     resumed, _ = trained(Resumable(LEARN), epochs=3, resume=error.value.state)
     np.testing.assert_array_equal(resumed, whole)
 
