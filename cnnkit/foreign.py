@@ -1,6 +1,6 @@
 """Values of libraries that cnnkit does not know: arrays are told from numbers and lists by a few attributes.
 
-All else that cnnkit asks of objects is a base class or a Protocol (`cnnkit.train.contracts`,
+All else that cnnkit asks of objects is a base class or a Protocol (`cnnkit.evaluation.contracts`,
 `cnnkit.data.contracts`). Array libraries share no class, so these few questions stay probes.
 """
 

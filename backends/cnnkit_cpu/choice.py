@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cnnkit.shapes import conv2d_output_shape
+from cnnkit.shapes import conv_output_shape
 
 FLAT, PRODUCT, WINOGRAD2, WINOGRAD4 = "flat", "product", "winograd2", "winograd4"
 SIDES = {WINOGRAD2: 2, WINOGRAD4: 4}  # of the tile of results
@@ -117,7 +117,7 @@ def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | 
     def pair(v: int | tuple) -> tuple:
         return v if isinstance(v, tuple) else (v, v)
     conv = {"stride": pair(stride), "padding": tuple(pair(p) for p in pair(padding)), "dilation": pair(dilation), "groups": groups}
-    return choose(x, weight, conv2d_output_shape(x, weight, *conv.values()), conv, pooled, strict, channels_last)
+    return choose(x, weight, conv_output_shape(x, weight, *conv.values()), conv, pooled, strict, channels_last)
 
 
 @contextmanager

@@ -21,6 +21,12 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     """
     first, grad = inputs[0], mode.grad
     plan = deferral.plan(op, first, grad) if isinstance(first, Value) else deferral.NOW
+    if op.commutative and plan[0] is None and mode.inside:  # the other operand may be what a chain goes on with
+        second = inputs[1]
+        if isinstance(second, Value) and second._link is not None:
+            turned = deferral.following(op, second, grad)
+            if turned is not None:
+                plan, inputs, first = turned, (second, first), second
     follows, backend, tables, chain = plan
     kind: Any = None
     shapes: list = []

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from cnnkit.autograd import Tensor
+from cnnkit.autograd import Tensor, tensor
 from cnnkit.backends import namespace_of, on
 from cnnkit.ops.precision import widen
 
@@ -56,7 +56,6 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     """
     grads = _gradients(parameters)
     if not grads:
-        from cnnkit.autograd import tensor
         return tensor(0.0)
     with on(grads[0].array):
         return _clip_norm(grads, max_norm, norm_type, error_if_nonfinite)

@@ -11,12 +11,12 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from cnnkit import train
+from cnnkit.evaluation.contracts import AnyLoss, Loader
+from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
 from cnnkit.optim import Optimizer
 from cnnkit.train import Epoch, History
-from cnnkit.train.contracts import AnyLoss, Loader
 from cnnkit.train.progress import Reporter, Silent, reporter
-from cnnkit.train.tally import Tally
 
 __all__ = ["Patience", "run"]
 

@@ -19,13 +19,13 @@ from cnnkit import nn, optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.data import DataLoader, Dataset, description, random_split
 from cnnkit.data.contracts import IndexedDataset
+from cnnkit.evaluation.contracts import is_loader
+from cnnkit.evaluation.evaluate import evaluating, plain
 from cnnkit.foreign import has_shape
 from cnnkit.safetensors import load_file, save_file
 from cnnkit.sklearn.epochs import run
 from cnnkit.sklearn.place import beside, use_for
 from cnnkit.train import History
-from cnnkit.train.contracts import is_loader
-from cnnkit.train.evaluate import evaluating, plain
 
 __all__ = ["NeuralNet", "NeuralNetClassifier", "NeuralNetRegressor"]
 

@@ -9,8 +9,8 @@ from typing import Any
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, tensor
 from cnnkit.backends import backend_of
-from cnnkit.train.contracts import Loss
-from cnnkit.train.weighting import cross_entropy, weighted_mean
+from cnnkit.evaluation.contracts import Loss
+from cnnkit.evaluation.weighting import cross_entropy, weighted_mean
 
 __all__ = ["WeightedCrossEntropy", "balanced"]
 

@@ -11,21 +11,21 @@ from typing import Any
 from cnnkit import optim
 from cnnkit.data import description
 from cnnkit.data.contracts import Augmentation
+from cnnkit.evaluation.contracts import AnyLoss, Data, Loader
+from cnnkit.evaluation.evaluate import batches, count, plain
+from cnnkit.evaluation.metrics import Metric, by_name
+from cnnkit.evaluation.weighting import cross_entropy
 from cnnkit.nn import Module
 from cnnkit.train import checkpoints
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.callbacks.checkpoint import Checkpoint
 from cnnkit.train.callbacks.diagnose import Diagnose
 from cnnkit.train.class_weight import ClassWeight, WeightedCrossEntropy, balanced
-from cnnkit.train.contracts import AnyLoss, Data, Loader
 from cnnkit.train.ema import EMA
-from cnnkit.train.evaluate import batches, count, plain
 from cnnkit.train.history import History
-from cnnkit.train.metrics import Metric, by_name
 from cnnkit.train.progress import Reporter, reporter
 from cnnkit.train.run import Run
 from cnnkit.train.schedules import schedule
-from cnnkit.train.weighting import cross_entropy
 
 __all__ = ["fit"]
 
@@ -75,7 +75,8 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     progress : bool or Reporter
         Show a progress bar (in a terminal) or a line an epoch.
     metrics : names, or Metrics
-        Measured on the held-out images too: ``["f1", "top_5"]``, see `cnnkit.train.metrics`; in the history with ``val_``.
+        Measured on the held-out images too: ``["f1", "top_5"]``, see `cnnkit.evaluation.metrics`; in the
+        history with ``val_``.
     class_weight : "balanced", mapping of int to float, or sequence of float, optional
         Weight of each class in the cross-entropy that is trained on; held-out figures are unweighted. ``"balanced"``
         makes every class count for as much.

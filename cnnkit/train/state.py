@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from cnnkit import random
 from cnnkit.autograd import Tensor, no_grad
-from cnnkit.train.contracts import AugmentingLoader, Loader, ResumableLoader
-from cnnkit.train.evaluate import count
+from cnnkit.evaluation.contracts import AugmentingLoader, Loader, ResumableLoader
+from cnnkit.evaluation.evaluate import count
+from cnnkit.evaluation.tally import Tally
 from cnnkit.train.history import Epoch
-from cnnkit.train.tally import Tally
 from cnnkit.train.tree import placed
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from cnnkit import functional as F
 from cnnkit import models, nn, random, train
 from cnnkit.data import DataLoader, Subset, datasets
 from cnnkit.data.transforms import RandomHorizontalFlip, RandomTransform
+from cnnkit.evaluation.contracts import AugmentingLoader, ResumableLoader, SizedLoader, WeightedLoss
 from cnnkit.train.callbacks import Callback, Checkpoint
 from cnnkit.train.class_weight import WeightedCrossEntropy
-from cnnkit.train.contracts import AugmentingLoader, ResumableLoader, SizedLoader, WeightedLoss
 
 LEARN = Subset(datasets.digits(train=True), range(80))
 HELD_OUT = Subset(datasets.digits(train=False), range(40))
