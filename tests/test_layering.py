@@ -191,3 +191,11 @@ def test_what_objects_can_do_is_a_contract_and_not_found_out_by_the_names_of_att
             if isinstance(name, ast.Constant) and ast.unparse(thing) != "self":
                 found.setdefault(place.as_posix(), set()).add(name.value)
     assert found == PROBES
+
+
+@pytest.mark.parametrize("path", [p for p in sorted(ROOT.rglob("*.py")) if "autograd" not in p.parts],
+                         ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_others_use_of_a_tensor_is_public(path):
+    private = {"_link", "_of", "_position", "_source", "_value", "_version"}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in private] == []

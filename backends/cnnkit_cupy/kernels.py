@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from cnnkit.backends import KernelTable
+from cnnkit.ops.folding import FOLDED, fold_norm
 from cnnkit_cupy import backend
 
 
@@ -26,6 +27,7 @@ def kernels(name: str) -> Mapping:
         "conv_input": (direct.conv2d_input, conv.conv2d_input),
         ("conv", "activation?", "pool?"): (conv_relu_pool.conv2d_relu_max_pool2d, depthwise.conv2d_relu, direct.conv2d_relu,
                                            conv.conv2d_relu),
+        FOLDED: fold_norm,
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,
         "max_pool": pool.max_pool2d,

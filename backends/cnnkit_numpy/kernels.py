@@ -1,6 +1,7 @@
 """The NumPy kernel table: each op as fast as NumPy alone can run it."""
 
 from cnnkit.backends import KernelTable
+from cnnkit.ops.folding import FOLDED, fold_norm
 from cnnkit_numpy import activation, conv, conv_relu_pool, linear, loss, norm, pool, random, shaping, update
 
 table = KernelTable("numpy", "numpy", {
@@ -11,6 +12,7 @@ table = KernelTable("numpy", "numpy", {
     "conv_filters": conv.conv2d_filters,
     "conv_input": conv.conv2d_input,
     ("conv", "activation?", "pool?"): conv_relu_pool.conv2d_relu_max_pool2d,
+    FOLDED: fold_norm,
     "cross_entropy": loss.cross_entropy,
     "leaky_relu": activation.leaky_relu,
     "linear": linear.linear,

@@ -91,6 +91,6 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         return Value.result._of(outputs[0], node)
     for position, at in op.state.items():
         if outputs[position] is not None and inputs[at] is not None:
-            inputs[at]._replace(outputs[position])
+            inputs[at].replace_(outputs[position])
     results = [Value.result._of(outputs[p], node if p < op.differentiable else None, p) for p in op.shown]
     return results[0] if len(results) == 1 else tuple(results)

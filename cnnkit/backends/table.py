@@ -97,7 +97,7 @@ class Tables:
     def of_chain(self, ops: Sequence[Any]) -> tuple[Kernel, ...]:
         """The kernels that take in a chain of ops as a whole, in the order in which they are asked."""
         chains = self.root.along(ops)
-        return chains[-1].kernels if len(chains) == len(ops) > 0 else ()
+        return chains[-1].kernels if len(chains) == len(ops) > 1 else ()
 
     def ask(self, name: str, arguments: Sequence, settings: Mapping[str, Any]) -> Any:
         """Ask the kernels called `name` in order; ``NotImplemented`` where there is none or none serves the call."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from cnnkit import backends
 from cnnkit.backends.table import Tables
 from cnnkit.conformance.case import GENERIC, Case, Key, Served
 from cnnkit.ops.core import OPS, Op
@@ -94,9 +93,9 @@ def who_serves(kernel: Key, target: Target, call: Callable[[Callable], Any]) -> 
     """
     declined = []
     for function in serving(kernel, target.tables):
-        owner = next(table.name for table in backends.kernel_tables() if table.available() is True
-                     and any(function in (found if isinstance(found, tuple) else (found,)) and matches(key, kernel)
-                             for key, found in table.load().items()))
+        owner = next(table.name for table in target.kernel_tables if any(
+            function in (found if isinstance(found, tuple) else (found,)) and matches(key, kernel)
+            for key, found in table.load().items()))
         if call(function) is not NotImplemented:
             return Served("native", owner)
         declined.append(owner)

@@ -12,7 +12,8 @@ import numpy as np
 
 from cnnkit import backends
 from cnnkit.backends import Backend, dtype_name
-from cnnkit.backends.table import Tables
+from cnnkit.backends.state import local
+from cnnkit.backends.table import KernelTable, Tables
 from cnnkit.conformance.readonly import ReadOnlyNumPy
 from cnnkit.ops.precision import is_floating
 
@@ -78,6 +79,13 @@ class Target:
     def tables(self) -> Tables:
         """The kernels that serve its arrays now; the target must be entered."""
         return backends.backend_of(self.asarray(np.zeros(1, np.float32))).resolve()
+
+    @property
+    def kernel_tables(self) -> list[KernelTable]:
+        """The kernel tables that serve its arrays now; the target must be entered."""
+        names = local.tables
+        return [table for table in backends.kernel_tables(self.backend.name)
+                if table.available() is True and (names is None or table.name in names)]
 
     @functools.cache  # noqa: B019 - targets are few and live as long as the run
     def has(self, dtype: str) -> bool:

@@ -7,6 +7,7 @@ out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from cnnkit.conformance.cases.conv import CONV
@@ -56,6 +57,14 @@ def norm_relu(name: str, x: tuple, *, half: bool = False, **attrs: Any) -> OpCas
 CONV_RELU, CONV_RELU_POOL = ("conv", "relu"), ("conv", "relu", "max_pool")
 CONV_LEAKY, SLOPE = ("conv", "leaky_relu"), {"negative_slope": 0.1}
 CONV_NORM, CONV_NORM_RELU = ("conv", "batch_norm"), ("conv", "batch_norm", "relu")
+
+def without_gradients(case: OpCase) -> OpCase:
+    """The same where no gradient is wanted."""
+    inputs = tuple(replace(drawn, grad=False) if isinstance(drawn, Draw) else drawn for drawn in case.inputs)
+    return replace(case, name=f"{case.name}-without-gradients", inputs=inputs)
+
+
+EVAL: dict[str, Any] = {"batch_norm": {"training": False}}
 
 CASES = (
     chain(CONV_RELU, "same", (2, 3, 5, 6), (4, 3, 3, 3), conv={"padding": SAME}, half=True),
@@ -108,6 +117,14 @@ CASES = (
     chain(CONV_NORM_RELU, "training-bias-stride-2", (2, 3, 5, 5), (4, 3, 3, 3),
           conv={"padding": SAME, "stride": (2, 2)}),
     chain(CONV_NORM_RELU, "eval", (2, 2, 5, 4), (3, 2, 3, 3), bias=False, batch_norm={"training": False}),
+    *map(without_gradients, (
+        chain(CONV_NORM, "eval", (3, 2, 6, 6), (3, 2, 2, 2), **EVAL),
+        chain(CONV_NORM, "eval-groups-1d", (2, 4, 20), (6, 2, 3), bias=False, **EVAL,
+              conv={"stride": (1,), "padding": ((1, 1),), "dilation": (1,), "groups": 2}),
+        chain(CONV_NORM_RELU, "eval", (3, 2, 6, 6), (4, 2, 3, 3), bias=False, conv={"padding": SAME}, **EVAL),
+        chain((*CONV_NORM, "silu"), "eval", (3, 2, 6, 6), (4, 2, 2, 2), **EVAL),
+        chain((*CONV_NORM_RELU, "max_pool"), "eval", (3, 2, 8, 8), (4, 2, 3, 3), conv={"padding": SAME}, **EVAL),
+        chain(CONV_NORM_RELU, "eval-few-pixels", (1, 3, 3, 3), (4, 3, 3, 3), **EVAL))),
     chain(CONV_NORM_RELU, "batch-0", (0, 2, 4, 4), (3, 2, 3, 3)),
     chain(("conv", "avg_pool"), "common", (2, 2, 6, 7), (5, 2, 3, 3)),
     chain((*CONV_NORM_RELU, "max_pool"), "training", (2, 2, 6, 6), (3, 2, 3, 3), conv={"padding": SAME}),
