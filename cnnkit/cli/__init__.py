@@ -61,7 +61,7 @@ def run(arguments: list[str] | None = None) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except ClickException as error:
-        context = getattr(error, "ctx", None)
+        context = error.ctx if isinstance(error, UsageError) else None  # type: ignore[attr-defined]
         where = context.command_path if context is not None else "cnnkit"
         return _fail(f"{where}: {error.format_message()} (see {where} --help)")  # type: ignore[attr-defined]
     except KeyboardInterrupt:
