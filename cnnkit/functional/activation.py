@@ -5,7 +5,16 @@ from __future__ import annotations
 import cnnkit.ops.activation as ops
 from cnnkit.autograd import Tensor, apply
 
-__all__ = ["elu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "tanh"]
+__all__ = [
+    "elu",
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "tanh",
+]
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
