@@ -62,6 +62,8 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
             if not needs[0]:
                 return y, None
             saved = () if from_dy else (y if from_y else x, *kept)
+            if not x.ndim:  # where NumPy makes a scalar of it
+                return y, lambda dy: (xp.asarray(derivative(xp, dy, *saved, **attrs)),)
             return y, lambda dy: (derivative(xp, dy, *saved, **attrs),)
 
         generic.__name__, generic.__doc__ = name, function.__doc__

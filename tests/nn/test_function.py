@@ -49,7 +49,7 @@ def test_settings_are_attributes_that_may_be_changed():
 
 
 def test_a_setting_that_is_not_there_raises_and_names_those_that_are():
-    with pytest.raises(TypeError, match=r"ELU: got an unexpected .* 'beta'; its settings are: alpha, inplace"):
+    with pytest.raises(TypeError, match=r"ELU: .* 'beta'; its settings are: alpha, inplace"):
         nn.ELU(beta=1.0)
     with pytest.raises(TypeError, match="Softmax: missing a required argument: 'dim'"):
         nn.Softmax()

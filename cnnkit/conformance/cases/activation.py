@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from cnnkit.conformance.case import EXACT, ROUNDING, TRANSCENDENTAL, Case, Draw, Tolerance
+from cnnkit.conformance.case import ROUNDING, TRANSCENDENTAL, Case, Draw
+from cnnkit.conformance.cases.elementwise import elementwise
+from cnnkit.conformance.reference.activation import FORMULAS
 
 __all__ = ["CASES"]
 
 
-def elementwise(op: str, tolerance: Tolerance, kinked: bool, **attrs: Any) -> tuple[Case, ...]:
-    """What every activation must do."""
-    return (
-        Case(op, "map", (Draw((2, 3, 4, 5)),), attrs, tolerance, half=True),
-        Case(op, "vector", (Draw((7,)),), attrs, tolerance),
-        Case(op, "ties-at-zero", (Draw((3, 7), "eighths"),), attrs, tolerance, smooth=not kinked),
-        Case(op, "large", (Draw((3, 7), "large"),), attrs, tolerance, smooth=False),
-        Case(op, "nan", (Draw((2, 5), "nan", grad=False),), attrs, tolerance),
-        Case(op, "infinities", (Draw((3, 7), "inf", grad=False),), attrs, tolerance),
-        Case(op, "batch-0", (Draw((0, 3, 2, 2)),), attrs, tolerance),
-    )
-
-
 CASES = (
-    *elementwise("relu", EXACT, True),
-    *elementwise("leaky_relu", ROUNDING, True, negative_slope=0.1),
-    *elementwise("elu", TRANSCENDENTAL, True, alpha=1.5),
-    *elementwise("sigmoid", TRANSCENDENTAL, False),
-    *(c for c in elementwise("silu", TRANSCENDENTAL, False) if c.name != "infinities"),  # -inf * 0 is NaN by the formula
-    *elementwise("tanh", TRANSCENDENTAL, False),
+    *elementwise(FORMULAS),
 
     *(Case(op, name, (Draw(shape, kind),), {"axis": axis}, TRANSCENDENTAL, half=name == "rows", smooth=kind == "normal")
       for op in ("softmax", "log_softmax")

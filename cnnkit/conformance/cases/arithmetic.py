@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from cnnkit.conformance.case import EXACT, ROUNDING, SUMS, TRANSCENDENTAL, Case, Draw
+from cnnkit.conformance.cases.elementwise import elementwise
+from cnnkit.conformance.reference.arithmetic import FORMULAS
 
 __all__ = ["CASES"]
 
@@ -29,14 +31,7 @@ CASES = (
     *(Case("pow", name, inputs, tolerance=TRANSCENDENTAL) for name, inputs in (
         ("square", (X, 2)), ("square-root", (POSITIVE, 0.5)), ("inverse", (POSITIVE, -1)), ("zeroth", (X, 0)),
         ("arrays", (POSITIVE, X)), ("number-base", (2.0, X)))),
-    Case("neg", "plain", (X,), tolerance=EXACT),
-    Case("exp", "plain", (X,), tolerance=TRANSCENDENTAL),
-    Case("log", "plain", (POSITIVE,), tolerance=TRANSCENDENTAL),
-    Case("sqrt", "plain", (POSITIVE,), tolerance=TRANSCENDENTAL),
-    Case("abs", "zero-has-no-slope", (TIES,), tolerance=EXACT, smooth=False),
-    *(Case("clip", name, (TIES,), {"min": low, "max": high}, EXACT, smooth=False)
-      for name, low, high in (("both-ends", -0.5, 0.5), ("below", 0.0, None), ("above", None, 0.25))),
-    Case("clone", "plain", (X,), tolerance=EXACT),
+    *elementwise(FORMULAS),
     Case("cast", "to-float32", (TIES,), {"dtype": "float32"}, EXACT, smooth=False),
     Case("cast", "to-int32", (OTHER,), {"dtype": "int32"}, EXACT),
     *(Case("where", name, inputs, tolerance=EXACT, smooth=False) for name, inputs in (

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-__all__ = ["dropout", "dropout_gradients", "elu", "elu_gradients", "leaky_relu", "leaky_relu_gradients", "log_softmax",
-           "log_softmax_gradients", "relu", "relu_gradients", "sigmoid", "sigmoid_gradients", "silu", "silu_gradients",
-           "softmax", "softmax_gradients", "tanh", "tanh_gradients"]
+from cnnkit.conformance.reference.dual import Dual, exp, expm1, tanh
+from cnnkit.conformance.reference.formula import Formula
+
+__all__ = ["FORMULAS", "dropout", "dropout_gradients", "log_softmax", "log_softmax_gradients", "softmax",
+           "softmax_gradients"]
 
 Array = np.ndarray
 
@@ -22,69 +24,20 @@ def each(function: Callable[..., float], *arrays: Array) -> Array:
     return result
 
 
-def relu(x: Array) -> Array:
-    """max(x, 0); NaN stays NaN."""
-    return each(lambda v: 0.0 if v <= 0 else v, x)
+def sigmoid(x: Dual) -> Dual:
+    """1 / (1 + e^-x), written so that nothing overflows."""
+    return 1 / (1 + exp(-x)) if x >= 0 else exp(x) / (1 + exp(x))
 
 
-def relu_gradients(dy: Array, x: Array) -> tuple:
-    """dy where x > 0; 0 at 0."""
-    return (each(lambda d, v: d if v > 0 else 0.0, dy, x),)
-
-
-def leaky_relu(x: Array, *, negative_slope: float) -> Array:
-    """x where it is positive, else ``negative_slope * x``."""
-    return each(lambda v: v if v > 0 else negative_slope * v, x)
-
-
-def leaky_relu_gradients(dy: Array, x: Array, *, negative_slope: float) -> tuple:
-    """dy, times the slope unless x > 0."""
-    return (each(lambda d, v: d if v > 0 else negative_slope * d, dy, x),)
-
-
-def elu(x: Array, *, alpha: float) -> Array:
-    """x where it is positive, else alpha (e^x - 1)."""
-    return each(lambda v: v if v > 0 else alpha * math.expm1(v), x)
-
-
-def elu_gradients(dy: Array, x: Array, *, alpha: float) -> tuple:
-    """dy, times alpha e^x unless x > 0."""
-    return (each(lambda d, v: d if v > 0 else d * alpha * math.exp(v), dy, x),)
-
-
-def logistic(v: float) -> float:
-    """1 / (1 + e^-v), written so that nothing overflows."""
-    return 1 / (1 + math.exp(-v)) if v >= 0 else math.exp(v) / (1 + math.exp(v))
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + e^-x)."""
-    return each(logistic, x)
-
-
-def sigmoid_gradients(dy: Array, x: Array) -> tuple:
-    """dy y (1 - y), where 1 - y is the sigmoid of -x."""
-    return (each(lambda d, v: d * logistic(v) * logistic(-v), dy, x),)
-
-
-def silu(x: Array) -> Array:
-    """x / (1 + e^-x)."""
-    return each(lambda v: v * logistic(v), x)
-
-
-def silu_gradients(dy: Array, x: Array) -> tuple:
-    """dy (s + x s (1 - s)), where s is the sigmoid of x and 1 - s that of -x."""
-    return (each(lambda d, v: d * (logistic(v) + v * logistic(v) * logistic(-v)), dy, x),)
-
-
-def tanh(x: Array) -> Array:
-    """The hyperbolic tangent."""
-    return each(math.tanh, x)
-
-
-def tanh_gradients(dy: Array, x: Array) -> tuple:
-    """dy / cosh(x)^2; beyond 300 that is 0 in float64."""
-    return (each(lambda d, v: d / math.cosh(v) ** 2 if abs(v) < 300 else 0.0, dy, x),)
+FORMULAS = {
+    "elu": Formula(lambda x, alpha: x if x > 0 else alpha * expm1(x), ({"alpha": 1.5},)),
+    "leaky_relu": Formula(lambda x, negative_slope: x if x > 0 else negative_slope * x,
+                          ({"negative_slope": 0.1}, {"negative_slope": -0.5}), "rounding"),
+    "relu": Formula(lambda x: 0.0 if x <= 0 else x, tolerance="exact"),
+    "sigmoid": Formula(sigmoid),
+    "silu": Formula(lambda x: x * sigmoid(x), without=("infinities",)),  # -inf * 0 is NaN by the formula
+    "tanh": Formula(tanh),
+}
 
 
 def rows(x: Array, axis: int) -> Iterator[tuple]:
