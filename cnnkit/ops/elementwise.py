@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -137,12 +139,10 @@ def abs(xp: Any, x: Array) -> Array:
 
 
 def _where_inside(xp: Any, dy: Array, x: Array, min: float | None, max: float | None) -> Array:
-    inside = xp.ones(tuple(x.shape), dtype=xp.bool, device=getattr(x, "device", None))
-    if min is not None:
-        inside = inside & (x >= min)
-    if max is not None:
-        inside = inside & (x <= max)
-    return xp.where(inside, dy, xp.zeros_like(dy))
+    limits = [*([] if min is None else [x >= min]), *([] if max is None else [x <= max])]
+    if not limits:
+        return dy
+    return xp.where(functools.reduce(operator.and_, limits), dy, xp.zeros_like(dy))
 
 
 @elementwise(from_x=_where_inside, integers=True, torch="torch.clamp",

@@ -1,11 +1,93 @@
-"""Unary elementwise ops: what a declaration by f and f' makes of them."""
+"""Unary elementwise ops: PyTorch's results, formulas, finite differences; what a declaration makes of them."""
+
+import math
 
 import numpy as np
 import pytest
+from against_torch import PLACES, Place, compare, equal_in_pytorch, run
 
 from cnnkit.backends.kernel import KERNEL_KINDS
+from cnnkit.conformance.reference import FORMULAS
 from cnnkit.ops import OPS
 from cnnkit.ops.unary import UNARY, elementwise
+
+EVERY = [(op, attrs) for name, op in UNARY.items() for attrs in FORMULAS[name].settings]
+every_op = pytest.mark.parametrize(("op", "attrs"), EVERY, ids=[
+    "-".join([op.name, *(f"{name}={value}" for name, value in attrs.items())]) for op, attrs in EVERY])
+INTEGERS = {"relu": "exact", "clone": "exact", "abs": "exact", "clip": "exact", "neg": "exact",
+            "exp": "libraries differ in what they make", "log": "as exp", "sqrt": "as exp"}
+NAN_HAS_NO_SLOPE = {"abs": "PyTorch's sign of NaN is 0"}
+
+
+@pytest.fixture(params=PLACES)
+def place(request):
+    return Place(request.param)
+
+
+@pytest.fixture(params=[*PLACES, "jax"])
+def anywhere(request):
+    return Place(request.param)
+
+
+def within(op, values):
+    """The values, made positive where the op needs it."""
+    return 0.5 + np.abs(values) if FORMULAS[op.name].positive else np.asarray(values)
+
+
+@every_op
+@pytest.mark.parametrize("shape", [(), (7,), (0, 3), (2, 3, 4, 5)])
+def test_equals_pytorch(place, op, attrs, shape):
+    x = within(op, np.random.default_rng(0).normal(0, 3, shape))
+    compare(place, op, lambda t: equal_in_pytorch(op)(t, **attrs), [x], attrs)
+
+
+@every_op
+def test_kinks_large_numbers_infinity_and_nan_are_treated_as_in_pytorch(place, op, attrs):
+    x = [0.0, -0.0, 1.0, -1.0, *op.kinks(attrs)]
+    for name, numbers in (("large", [1000.0, -1000.0]), ("infinities", [math.inf])):
+        x += numbers if name not in FORMULAS[op.name].without else []
+    x.append(math.nan)
+    if op.name in NAN_HAS_NO_SLOPE:
+        x.pop(-1)
+    compare(place, op, lambda t: equal_in_pytorch(op)(t, **attrs), [within(op, x)], attrs)
+
+
+@every_op
+def test_is_its_formula_and_its_gradient_that_of_finite_differences(anywhere, op, attrs):
+    x = within(op, np.linspace(-4.05, 4.05, 28))
+    x = np.array([v for v in x if all(abs(v - kink) > 0.01 for kink in op.kinks(attrs))])
+    (y,), (dx,) = run(anywhere, op, [x], attrs)
+    value, step = FORMULAS[op.name].forward, 1e-6
+    np.testing.assert_allclose(y, value(x, **attrs), **anywhere.close)
+    slope = (value(x + step, **attrs) - value(x - step, **attrs)) / (2 * step)
+    np.testing.assert_allclose(dx, slope, rtol=1e-5, atol=1e-8)
+
+
+@every_op
+def test_nothing_is_saved_where_nothing_is_needed(place, op, attrs):
+    with place.tables():
+        assert op(place.array(np.ones((3, 2))), needs=[False], **attrs)[1] is None
+
+
+@every_op
+def test_channels_that_lie_last_in_memory_stay_there(place, op, attrs):
+    x = np.ones((2, 4, 5, 3)).transpose(0, 3, 1, 2)
+    if place.backend.name != "numpy":
+        pytest.skip("only NumPy promises an order of memory")
+    with place.tables():
+        (y,), backward = op(x, needs=[True], **attrs)
+        assert y.strides == x.strides
+        assert backward(x)[0].strides == x.strides
+
+
+@every_op
+def test_integers_are_refused_but_for_exceptions(op, attrs):
+    if op.name in INTEGERS:
+        with np.errstate(divide="ignore"):
+            assert op(np.arange(1, 3), **attrs)[0][0].shape == (2,)
+    else:
+        with pytest.raises(TypeError, match=f"{op.name} needs floating-point numbers; got int64"):
+            op(np.arange(1, 3), **attrs)
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ CLEAR = 1 / 16  # the least distance from a kink at which finite differences are
 class Numbers(Draw):
     """Inputs of a function, placed by its kinks, and all positive where the function needs it.
 
-    The ``eighths`` are the kinks themselves and numbers around them. The ``normal`` ones are spread three times as
-    wide as usual, and keep clear of the kinks.
+    The ``eighths`` are the kinks themselves and numbers around them. The ``normal`` ones are spread three
+    times as wide as usual, and keep clear of the kinks.
     """
 
     kinks: tuple[float, ...] = ()
