@@ -29,13 +29,15 @@ def sigmoid(x: Dual) -> Dual:
     return 1 / (1 + exp(-x)) if x >= 0 else exp(x) / (1 + exp(x))
 
 
+MINUS_INF = ("infinities",)  # there -inf * 0 is NaN in PyTorch, and 0 in some libraries
+
 FORMULAS = {
     "elu": Formula(lambda x, alpha: x if x > 0 else alpha * expm1(x), ({"alpha": 1.5},)),
     "leaky_relu": Formula(lambda x, negative_slope: x if x > 0 else negative_slope * x,
                           ({"negative_slope": 0.1}, {"negative_slope": -0.5}), "rounding"),
     "relu": Formula(lambda x: 0.0 if x <= 0 else x, tolerance="exact"),
     "sigmoid": Formula(sigmoid),
-    "silu": Formula(lambda x: x * sigmoid(x), without=("infinities",)),  # -inf * 0 is NaN by the formula
+    "silu": Formula(lambda x: x * sigmoid(x), without=MINUS_INF),
     "tanh": Formula(tanh),
 }
 
