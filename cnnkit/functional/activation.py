@@ -7,6 +7,7 @@ from cnnkit.autograd import Tensor, apply
 
 __all__ = [
     "elu",
+    "hardswish",
     "leaky_relu",
     "log_softmax",
     "relu",
@@ -52,6 +53,16 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     tensor([0., 2.])
     """
     return apply(ops.elu, input, alpha=alpha)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * min(max(x + 3, 0), 6) / 6 (Howard et al., "Searching for MobileNetV3", 2019).
+
+    >>> import cnnkit
+    >>> hardswish(cnnkit.tensor([-1.0, 3.0])).tolist()
+    [-0.3333333432674408, 3.0]
+    """
+    return apply(ops.hardswish, input)
 
 
 def sigmoid(input: Tensor) -> Tensor:

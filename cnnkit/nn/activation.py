@@ -7,6 +7,7 @@ from cnnkit.nn.function import FunctionModule
 
 __all__ = [
     "ELU",
+    "Hardswish",
     "LeakyReLU",
     "LogSoftmax",
     "ReLU",
@@ -44,6 +45,10 @@ class ELU(FunctionModule, function=F.elu):
     >>> ELU()
     ELU(alpha=1.0)
     """
+
+
+class Hardswish(FunctionModule, function=F.hardswish, shown=False):
+    """x * min(max(x + 3, 0), 6) / 6; see `functional.hardswish`."""
 
 
 class Sigmoid(FunctionModule, function=F.sigmoid):

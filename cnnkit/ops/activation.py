@@ -48,6 +48,14 @@ def elu(xp: Any, x: Array, alpha: float) -> tuple:
     return xp.where(flat, below, x), below
 
 
+@elementwise(from_x=lambda xp, dy, x: xp.where(x <= -3, xp.zeros_like(dy),
+                                               xp.where(x < 3, dy * (x / 3 + 0.5), dy)),
+             role="activation", kinks=(-3.0, 3.0), torch="torch.nn.functional.hardswish")
+def hardswish(xp: Any, x: Array) -> Array:
+    """x * min(max(x + 3, 0), 6) / 6 (Howard et al. 2019)."""
+    return xp.clip(x, -3, None) * xp.clip(x + 3, 0, 6) / 6  # 0 at -infinity
+
+
 def _sigmoid(xp: Any, x: Array) -> Array:
     """1 / (1 + exp(-x)) from exp(-|x|), which cannot overflow."""
     small = xp.exp(-xp.abs(x))
