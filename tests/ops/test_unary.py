@@ -64,6 +64,18 @@ def test_is_its_formula_and_its_gradient_that_of_finite_differences(anywhere, op
 
 
 @every_op
+def test_kinks_are_where_the_slope_of_the_formula_jumps(op, attrs):
+    def slope(x):
+        return FORMULAS[op.name].gradients(np.ones(1), np.array([x]), **attrs)[0].item()
+
+    def jumps(x):
+        return abs(slope(x + 1e-9) - slope(x - 1e-9)) > 1e-6 * (1 + abs(slope(x)))
+
+    kinks = set(op.kinks(attrs))
+    assert {x for x in {*within(op, np.arange(-160, 161) / 8).tolist(), *kinks} if jumps(x)} == kinks
+
+
+@every_op
 def test_nothing_is_saved_where_nothing_is_needed(place, op, attrs):
     with place.tables():
         assert op(place.array(np.ones((3, 2))), needs=[False], **attrs)[1] is None
