@@ -48,6 +48,8 @@ class Op:
         maximum; a callable is asked with the attributes.
     kinks : tuple of float, or callable
         The inputs at which an elementwise op has no derivative; a callable is asked with the attributes.
+    choices : mapping
+        Attribute -> the values that it may have, for attributes with few.
     torch : str
         The PyTorch function that the op equals, such as ``"torch.add"``; tests compare the two. Empty where PyTorch
         has none that takes the same arrays and attributes.
@@ -57,7 +59,8 @@ class Op:
 
     def __init__(self, generic: Callable, infer: Callable | None, outputs: int, differentiable: int, state: Mapping[int, int], *,
                  role: str = "", commutative: bool = False, increasing: bool | Callable[..., bool] = False,
-                 kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = (), torch: str = "",
+                 kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = (),
+                 choices: Mapping[str, Sequence] | None = None, torch: str = "",
                  torch_names: Mapping[str, str] | None = None):
         self.name = self.__name__ = generic.__name__
         self.__doc__ = generic.__doc__
@@ -65,7 +68,8 @@ class Op:
         self.outputs, self.differentiable, self.state = outputs, differentiable, dict(state)
         self.shown = tuple(position for position in range(outputs) if position not in self.state)  # what the caller gets
         self.role, self.commutative, self._increasing = role or self.name, commutative, increasing
-        self._kinks, self.torch, self.torch_names = kinks, torch, dict(torch_names or {})
+        self._kinks, self.choices = kinks, dict(choices or {})
+        self.torch, self.torch_names = torch, dict(torch_names or {})
 
     def increasing(self, attrs: Mapping[str, Any]) -> bool:
         """Whether a larger input never gives a smaller result."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnnkit.backends import namespace_of
@@ -18,7 +18,7 @@ UNARY: dict[str, Op] = {}  # every op that `elementwise` declared, by name
 
 def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[..., Array] | None = None,
                 from_dy: Callable[..., Array] | None = None, integers: bool = False,
-                choices: Mapping[str, Sequence] | None = None, **sheet: Any) -> Callable[[Callable[..., Any]], Op]:
+                **sheet: Any) -> Callable[[Callable[..., Any]], Op]:
     """Declare an op of one array whose result has its shape and dtype.
 
     The decorated function is called as ``f(xp, x, **attrs)``, `xp` being the array's namespace, and uses nothing else
@@ -33,10 +33,8 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
         make NaN.
     integers : bool
         Whether integers are taken too; otherwise they raise TypeError.
-    choices : mapping
-        Attribute -> the values that it may have; another one raises ValueError.
     sheet
-        What else there is to say of the op; see `Op`.
+        What else there is to say of the op; see `Op`. A value that is none of its `choices` raises ValueError.
     """
     given = [derivative for derivative in (from_x, from_y, from_dy) if derivative is not None]
     if len(given) != 1:
@@ -49,7 +47,7 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
         def infer(shapes: Sequence, dtypes: Sequence, **attrs: Any) -> tuple:
             if not integers:
                 need_floating(name, dtypes[0])
-            for setting, values in (choices or {}).items():
+            for setting, values in made.choices.items():
                 if attrs[setting] not in values:
                     raise ValueError(f"{name} takes {setting}={' or '.join(map(repr, values))}; "
                                      f"got {attrs[setting]!r}")

@@ -7,6 +7,7 @@ import pytest
 
 from cnnkit import conformance
 from cnnkit.conformance.case import expected
+from cnnkit.conformance.cases.elementwise import settings
 from cnnkit.conformance.reference import FORMULAS, REFERENCES
 from cnnkit.ops import OPS
 from cnnkit.ops.unary import UNARY
@@ -33,6 +34,11 @@ def test_cases_at_kinks_have_each_of_them_and_the_others_keep_clear(case):
     assert plain.smooth
     values = expected(plain, "float64").inputs[0]
     assert all(np.abs(values - kink).min() >= 1 / 16 for kink in kinks)
+
+
+def test_every_choice_of_an_attribute_is_tried(monkeypatch):
+    monkeypatch.setattr(OPS["elu"], "choices", {"form": ("a", "b")})
+    assert settings("elu", FORMULAS["elu"]) == [{"alpha": 1.5, "form": "a"}, {"alpha": 1.5, "form": "b"}]
 
 
 def test_names_are_unique_words():

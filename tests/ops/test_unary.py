@@ -7,11 +7,12 @@ import pytest
 from against_torch import PLACES, Place, compare, equal_in_pytorch, run
 
 from cnnkit.backends.kernel import KERNEL_KINDS
+from cnnkit.conformance.cases.elementwise import settings
 from cnnkit.conformance.reference import FORMULAS
 from cnnkit.ops import OPS
 from cnnkit.ops.unary import UNARY, elementwise
 
-EVERY = [(op, attrs) for name, op in UNARY.items() for attrs in FORMULAS[name].settings]
+EVERY = [(op, attrs) for name, op in UNARY.items() for attrs in settings(name, FORMULAS[name])]
 every_op = pytest.mark.parametrize(("op", "attrs"), EVERY, ids=[
     "-".join([op.name, *(f"{name}={value}" for name, value in attrs.items())]) for op, attrs in EVERY])
 INTEGERS = {"relu": "exact", "clone": "exact", "abs": "exact", "clip": "exact", "neg": "exact",

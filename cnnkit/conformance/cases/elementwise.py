@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from cnnkit.conformance.case import EXACT, ROUNDING, TRANSCENDENTAL, Case, Draw
 from cnnkit.conformance.reference.formula import Formula
 from cnnkit.ops import OPS
 
-__all__ = ["elementwise"]
+__all__ = ["elementwise", "settings"]
 
 TOLERANCES = {"exact": EXACT, "rounding": ROUNDING, "transcendental": TRANSCENDENTAL}
 CLEAR = 1 / 16  # the least distance from a kink at which finite differences are taken
@@ -49,10 +51,17 @@ KINDS = (("map", (2, 3, 4, 5), "normal"), ("kinks", (5, 7), "eighths"), ("vector
          ("infinities", (3, 7), "inf"), ("batch-0", (0, 3, 2, 2), "normal"))
 
 
+def settings(op: str, formula: Formula) -> list[dict[str, Any]]:
+    """The attributes that cases have: those of the formula, with every choice that the op leaves."""
+    choices = OPS[op].choices
+    chosen = [dict(zip(choices, values)) for values in itertools.product(*choices.values())]
+    return [{**attrs, **choice} for attrs in formula.settings for choice in chosen]
+
+
 def elementwise(formulas: Mapping[str, Formula]) -> Iterator[Case]:
     """What every op with a formula must do: of any shape, at kinks, and where numbers are large or none."""
     for op, formula in formulas.items():
-        for n, attrs in enumerate(formula.settings):
+        for n, attrs in enumerate(settings(op, formula)):
             kinks = OPS[op].kinks(attrs)
             for name, shape, kind in KINDS:
                 if name in formula.without or (n and kind not in ("normal", "eighths")):

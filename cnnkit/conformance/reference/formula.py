@@ -24,7 +24,8 @@ class Formula:
     value : callable
         ``value(x, **attrs)``, by the functions of `cnnkit.conformance.reference.dual`; the slope follows.
     settings : tuple of dict
-        The attributes that cases have; all kinds of numbers are tried with the first, few with the others.
+        The attributes that cases have, without those for which the op lists all choices; all kinds of numbers
+        are tried with the first, few with the others.
     tolerance : {"exact", "rounding", "transcendental"}
         How closely float32 must agree, and why.
     positive : bool
