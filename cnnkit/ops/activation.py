@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnnkit.backends import namespace_of
+from cnnkit.ops import special
 from cnnkit.ops.core import op
 from cnnkit.ops.precision import need_floating, widen
 from cnnkit.ops.unary import elementwise
@@ -56,24 +57,18 @@ def hardswish(xp: Any, x: Array) -> Array:
     return xp.clip(x, -3, None) * xp.clip(x + 3, 0, 6) / 6  # 0 at -infinity
 
 
-def _sigmoid(xp: Any, x: Array) -> Array:
-    """1 / (1 + exp(-x)) from exp(-|x|), which cannot overflow."""
-    small = xp.exp(-xp.abs(x))
-    return xp.where(x < 0, small, xp.ones_like(small)) / (1 + small)
-
-
 @elementwise(from_y=lambda xp, dy, y: dy * (1 - y) * y,
              role="activation", increasing=True, torch="torch.sigmoid")
 def sigmoid(xp: Any, x: Array) -> Array:
     """1 / (1 + exp(-x)), for any x without overflow."""
-    return _sigmoid(xp, x)
+    return special.sigmoid(xp, x)
 
 
 @elementwise(from_x=lambda xp, dy, x, gate: dy * gate * (1 + x * (1 - gate)),
              role="activation", torch="torch.nn.functional.silu")
 def silu(xp: Any, x: Array) -> tuple:
     """x * sigmoid(x), also called swish (Elfwing, Uchibe and Doya 2018)."""
-    gate = _sigmoid(xp, x)
+    gate = special.sigmoid(xp, x)
     return x * gate, gate
 
 

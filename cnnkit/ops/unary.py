@@ -34,7 +34,7 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
     integers : bool
         Whether integers are taken too; otherwise they raise TypeError.
     sheet
-        What else there is to say of the op; see `Op`. A value that is none of its `choices` raises ValueError.
+        What else there is to say of the op; see `Op`. A value that is not among its `choices` raises.
     """
     given = [derivative for derivative in (from_x, from_y, from_dy) if derivative is not None]
     if len(given) != 1:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from cnnkit.conformance.reference.dual import Dual, exp, expm1, tanh
+from cnnkit.conformance.reference import dual
+from cnnkit.conformance.reference.dual import Dual
 from cnnkit.conformance.reference.formula import Formula
 
 __all__ = ["FORMULAS", "dropout", "dropout_gradients", "log_softmax", "log_softmax_gradients", "softmax",
@@ -26,20 +27,20 @@ def each(function: Callable[..., float], *arrays: Array) -> Array:
 
 def sigmoid(x: Dual) -> Dual:
     """1 / (1 + e^-x), written so that nothing overflows."""
-    return 1 / (1 + exp(-x)) if x >= 0 else exp(x) / (1 + exp(x))
+    return 1 / (1 + dual.exp(-x)) if x >= 0 else dual.exp(x) / (1 + dual.exp(x))
 
 
 MINUS_INF = ("infinities",)  # there -inf * 0 is NaN in PyTorch, and 0 in some libraries
 
 FORMULAS = {
-    "elu": Formula(lambda x, alpha: x if x > 0 else alpha * expm1(x), ({"alpha": 1.5},)),
+    "elu": Formula(lambda x, alpha: x if x > 0 else alpha * dual.expm1(x), ({"alpha": 1.5},)),
     "hardswish": Formula(lambda x: 0.0 if x <= -3 else x * (x + 3) / 6 if x < 3 else x, without=MINUS_INF),
     "leaky_relu": Formula(lambda x, negative_slope: x if x > 0 else negative_slope * x,
                           ({"negative_slope": 0.1}, {"negative_slope": -0.5}), "rounding"),
     "relu": Formula(lambda x: 0.0 if x <= 0 else x, tolerance="exact"),
     "sigmoid": Formula(sigmoid),
     "silu": Formula(lambda x: x * sigmoid(x), without=MINUS_INF),
-    "tanh": Formula(tanh),
+    "tanh": Formula(dual.tanh),
 }
 
 
