@@ -3,11 +3,13 @@
 import inspect
 
 from cnnkit import nn
+from cnnkit.ops import OPS
 
 NEEDED = {"in_channels": 2, "out_channels": 4, "kernel_size": 3, "num_features": 4, "in_features": 4,
           "out_features": 3, "output_size": 2, "dim": 1}
 ANOTHER = {bool: lambda value: not value, int: lambda value: value + 1, float: lambda value: value + 0.5,
            str: {"mean": "sum"}.get}
+CHOICES = {name: values[-1] for op in OPS.values() for name, values in op.choices.items()}
 
 
 def settings_of(name):
@@ -18,6 +20,7 @@ def settings_of(name):
     yield needed
     if issubclass(getattr(nn, name), nn.FunctionModule):
         for p in named:
-            change = ANOTHER.get(type(p.default))
-            if change is not None and (value := change(p.default)) is not None:
+            change = ANOTHER.get(type(p.default), lambda value: None)
+            value = CHOICES.get(p.name, change(p.default))
+            if value is not None:
                 yield {**needed, p.name: value}
