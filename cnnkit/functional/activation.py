@@ -7,6 +7,7 @@ from cnnkit.autograd import Tensor, apply
 
 __all__ = [
     "elu",
+    "gelu",
     "hardswish",
     "leaky_relu",
     "log_softmax",
@@ -53,6 +54,16 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     tensor([0., 2.])
     """
     return apply(ops.elu, input, alpha=alpha)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x times the part of the normal distribution below x, exactly or by ``"tanh"`` (Hendrycks, Gimpel 2016).
+
+    >>> import cnnkit
+    >>> round(gelu(cnnkit.tensor([1.0])).item(), 4), round(gelu(cnnkit.tensor([1.0]), "tanh").item(), 4)
+    (0.8413, 0.8412)
+    """
+    return apply(ops.gelu, input, approximate=approximate)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:

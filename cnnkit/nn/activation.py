@@ -7,6 +7,7 @@ from cnnkit.nn.function import FunctionModule
 
 __all__ = [
     "ELU",
+    "GELU",
     "Hardswish",
     "LeakyReLU",
     "LogSoftmax",
@@ -45,6 +46,10 @@ class ELU(FunctionModule, function=F.elu):
     >>> ELU()
     ELU(alpha=1.0)
     """
+
+
+class GELU(FunctionModule, function=F.gelu):
+    """x times the part of the normal distribution below x; see `functional.gelu`."""
 
 
 class Hardswish(FunctionModule, function=F.hardswish, shown=False):

@@ -49,6 +49,13 @@ def elu(xp: Any, x: Array, alpha: float) -> tuple:
     return xp.where(flat, below, x), below
 
 
+@elementwise(from_x=lambda xp, dy, x, cdf, **how: dy * (cdf + x * special.normal_density(xp, x, cdf, **how)),
+             choices={"approximate": ("none", "tanh")}, role="activation", torch="torch.nn.functional.gelu")
+def gelu(xp: Any, x: Array, approximate: str) -> tuple:
+    """x times the part of the normal distribution below x (Hendrycks and Gimpel 2016)."""
+    return x * (cdf := special.normal_cumulative(xp, x, approximate)), cdf
+
+
 @elementwise(from_x=lambda xp, dy, x: xp.where(x <= -3, xp.zeros_like(dy),
                                                xp.where(x < 3, dy * (x / 3 + 0.5), dy)),
              role="activation", kinks=(-3.0, 3.0), torch="torch.nn.functional.hardswish")

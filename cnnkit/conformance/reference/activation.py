@@ -34,6 +34,8 @@ MINUS_INF = ("infinities",)  # there -inf * 0 is NaN in PyTorch, and 0 in some l
 
 FORMULAS = {
     "elu": Formula(lambda x, alpha: x if x > 0 else alpha * dual.expm1(x), ({"alpha": 1.5},)),
+    "gelu": Formula(lambda x, approximate: x * (1 + dual.erf(x / 2**0.5)) / 2 if approximate == "none" else
+                    x * sigmoid((8 / math.pi) ** 0.5 * x * (1 + 0.044715 * x * x)), without=MINUS_INF),
     "hardswish": Formula(lambda x: 0.0 if x <= -3 else x * (x + 3) / 6 if x < 3 else x, without=MINUS_INF),
     "leaky_relu": Formula(lambda x, negative_slope: x if x > 0 else negative_slope * x,
                           ({"negative_slope": 0.1}, {"negative_slope": -0.5}), "rounding"),
