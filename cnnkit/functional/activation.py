@@ -15,6 +15,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "softmax",
+    "softsign",
     "tanh",
 ]
 
@@ -104,6 +105,16 @@ def tanh(input: Tensor) -> Tensor:
     tensor([0., 1.])
     """
     return apply(ops.tanh, input)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + abs(x)): like `tanh`, and slower to reach its ends (Bergstra et al. 2009).
+
+    >>> import cnnkit
+    >>> softsign(cnnkit.tensor([-1.0, 3.0]))
+    tensor([-0.5 ,  0.75])
+    """
+    return apply(ops.softsign, input)
 
 
 def softmax(input: Tensor, dim: int) -> Tensor:

@@ -15,6 +15,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softsign",
     "Tanh",
 ]
 
@@ -78,6 +79,10 @@ class Tanh(FunctionModule, function=F.tanh):
     >>> Tanh()
     Tanh()
     """
+
+
+class Softsign(FunctionModule, function=F.softsign):
+    """x / (1 + abs(x))."""
 
 
 class Softmax(FunctionModule, function=F.softmax):

@@ -86,6 +86,13 @@ def tanh(xp: Any, x: Array) -> Array:
     return xp.tanh(x)
 
 
+@elementwise(from_x=lambda xp, dy, x: dy / (1 + xp.abs(x)) ** 2, role="activation", increasing=True,
+             torch="torch.nn.functional.softsign")
+def softsign(xp: Any, x: Array) -> Array:
+    """x / (1 + |x|) (Bergstra et al. 2009)."""
+    return x / (1 + xp.abs(x))
+
+
 @op(infer=_infer_along("softmax"), torch="torch.softmax", torch_names={"axis": "dim"})
 def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """exp(x) / sum(exp(x)) along `axis`, after the maximum is taken away; float16 is summed in float32."""

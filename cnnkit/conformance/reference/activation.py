@@ -42,6 +42,7 @@ FORMULAS = {
     "relu": Formula(lambda x: 0.0 if x <= 0 else x, tolerance="exact"),
     "sigmoid": Formula(sigmoid),
     "silu": Formula(lambda x: x * sigmoid(x), without=MINUS_INF),
+    "softsign": Formula(lambda x: x / (1 + abs(x)), without=("infinities",)),  # inf / inf is NaN
     "tanh": Formula(dual.tanh),
 }
 
