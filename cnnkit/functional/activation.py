@@ -11,6 +11,7 @@ __all__ = [
     "hardswish",
     "leaky_relu",
     "log_softmax",
+    "logsigmoid",
     "relu",
     "sigmoid",
     "silu",
@@ -115,6 +116,16 @@ def softsign(input: Tensor) -> Tensor:
     tensor([-0.5 ,  0.75])
     """
     return apply(ops.softsign, input)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """Logarithm of `sigmoid`, exact where that itself would round to 0.
+
+    >>> import cnnkit
+    >>> logsigmoid(cnnkit.tensor([-1000.0, 1000.0]))
+    tensor([-1000.,     0.])
+    """
+    return apply(ops.logsigmoid, input)
 
 
 def softmax(input: Tensor, dim: int) -> Tensor:

@@ -10,6 +10,7 @@ __all__ = [
     "GELU",
     "Hardswish",
     "LeakyReLU",
+    "LogSigmoid",
     "LogSoftmax",
     "ReLU",
     "SiLU",
@@ -83,6 +84,10 @@ class Tanh(FunctionModule, function=F.tanh):
 
 class Softsign(FunctionModule, function=F.softsign):
     """x / (1 + abs(x))."""
+
+
+class LogSigmoid(FunctionModule, function=F.logsigmoid):
+    """Logarithm of the sigmoid; see `functional.logsigmoid`."""
 
 
 class Softmax(FunctionModule, function=F.softmax):

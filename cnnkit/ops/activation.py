@@ -93,6 +93,13 @@ def softsign(xp: Any, x: Array) -> Array:
     return x / (1 + xp.abs(x))
 
 
+@elementwise(from_x=lambda xp, dy, x: dy * special.sigmoid(xp, -x), role="activation", increasing=True,
+             torch="torch.nn.functional.logsigmoid")
+def logsigmoid(xp: Any, x: Array) -> Array:
+    """log(1 / (1 + exp(-x))), for any x without overflow."""
+    return xp.clip(x, None, 0) - xp.log1p(xp.exp(-xp.abs(x)))
+
+
 @op(infer=_infer_along("softmax"), torch="torch.softmax", torch_names={"axis": "dim"})
 def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """exp(x) / sum(exp(x)) along `axis`, after the maximum is taken away; float16 is summed in float32."""

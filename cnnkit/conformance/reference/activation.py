@@ -39,6 +39,7 @@ FORMULAS = {
     "hardswish": Formula(lambda x: 0.0 if x <= -3 else x * (x + 3) / 6 if x < 3 else x, without=MINUS_INF),
     "leaky_relu": Formula(lambda x, negative_slope: x if x > 0 else negative_slope * x,
                           ({"negative_slope": 0.1}, {"negative_slope": -0.5}), "rounding"),
+    "logsigmoid": Formula(lambda x: x - dual.log1p(dual.exp(x)) if x < 0 else -dual.log1p(dual.exp(-x))),
     "relu": Formula(lambda x: 0.0 if x <= 0 else x, tolerance="exact"),
     "sigmoid": Formula(sigmoid),
     "silu": Formula(lambda x: x * sigmoid(x), without=MINUS_INF),
