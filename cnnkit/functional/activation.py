@@ -13,6 +13,7 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "relu",
+    "selu",
     "sigmoid",
     "silu",
     "softmax",
@@ -126,6 +127,16 @@ def logsigmoid(input: Tensor) -> Tensor:
     tensor([-1000.,     0.])
     """
     return apply(ops.logsigmoid, input)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """1.0507 times `elu` with alpha 1.6733, which keep mean 0 and variance 1 (Klambauer et al. 2017).
+
+    >>> import cnnkit
+    >>> round(selu(cnnkit.tensor([1.0])).item(), 4)
+    1.0507
+    """
+    return apply(ops.selu, input)
 
 
 def softmax(input: Tensor, dim: int) -> Tensor:

@@ -8,6 +8,7 @@ from cnnkit.nn.function import FunctionModule
 __all__ = [
     "ELU",
     "GELU",
+    "SELU",
     "Hardswish",
     "LeakyReLU",
     "LogSigmoid",
@@ -88,6 +89,10 @@ class Softsign(FunctionModule, function=F.softsign):
 
 class LogSigmoid(FunctionModule, function=F.logsigmoid):
     """Logarithm of the sigmoid; see `functional.logsigmoid`."""
+
+
+class SELU(FunctionModule, function=F.selu):
+    """1.0507 times ELU with alpha 1.6733; see `functional.selu`."""
 
 
 class Softmax(FunctionModule, function=F.softmax):

@@ -12,6 +12,7 @@ from cnnkit.ops.precision import need_floating, widen
 from cnnkit.ops.unary import elementwise
 
 Array = Any
+SELU = (1.0507009873554805, 1.6732632423543772)  # its factor and its alpha
 
 
 def _infer_along(name: str) -> Callable:
@@ -98,6 +99,13 @@ def softsign(xp: Any, x: Array) -> Array:
 def logsigmoid(xp: Any, x: Array) -> Array:
     """log(1 / (1 + exp(-x))), for any x without overflow."""
     return xp.clip(x, None, 0) - xp.log1p(xp.exp(-xp.abs(x)))
+
+
+@elementwise(from_y=lambda xp, dy, y: xp.where(y <= 0, dy * (y + SELU[0] * SELU[1]), dy * SELU[0]),
+             role="activation", increasing=True, kinks=(0.0,), torch="torch.nn.functional.selu")
+def selu(xp: Any, x: Array) -> Array:
+    """ELU with such an alpha and factor that mean 0 and variance 1 stay (Klambauer et al. 2017)."""
+    return SELU[0] * xp.where(x > 0, x, SELU[1] * xp.expm1(xp.clip(x, None, 0)))
 
 
 @op(infer=_infer_along("softmax"), torch="torch.softmax", torch_names={"axis": "dim"})

@@ -41,6 +41,7 @@ FORMULAS = {
                           ({"negative_slope": 0.1}, {"negative_slope": -0.5}), "rounding"),
     "logsigmoid": Formula(lambda x: x - dual.log1p(dual.exp(x)) if x < 0 else -dual.log1p(dual.exp(-x))),
     "relu": Formula(lambda x: 0.0 if x <= 0 else x, tolerance="exact"),
+    "selu": Formula(lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * dual.expm1(x))),
     "sigmoid": Formula(sigmoid),
     "silu": Formula(lambda x: x * sigmoid(x), without=MINUS_INF),
     "softsign": Formula(lambda x: x / (1 + abs(x)), without=("infinities",)),  # inf / inf is NaN
