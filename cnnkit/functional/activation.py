@@ -12,6 +12,7 @@ __all__ = [
     "leaky_relu",
     "log_softmax",
     "logsigmoid",
+    "mish",
     "relu",
     "selu",
     "sigmoid",
@@ -137,6 +138,16 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     1.0507
     """
     return apply(ops.selu, input)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * tanh(log(1 + exp(x))) (Misra 2019).
+
+    >>> import cnnkit
+    >>> mish(cnnkit.tensor([0.0, 100.0]))
+    tensor([  0., 100.])
+    """
+    return apply(ops.mish, input)
 
 
 def softmax(input: Tensor, dim: int) -> Tensor:

@@ -13,6 +13,7 @@ __all__ = [
     "LeakyReLU",
     "LogSigmoid",
     "LogSoftmax",
+    "Mish",
     "ReLU",
     "SiLU",
     "Sigmoid",
@@ -93,6 +94,10 @@ class LogSigmoid(FunctionModule, function=F.logsigmoid):
 
 class SELU(FunctionModule, function=F.selu):
     """1.0507 times ELU with alpha 1.6733; see `functional.selu`."""
+
+
+class Mish(FunctionModule, function=F.mish):
+    """x * tanh(log(1 + exp(x))); see `functional.mish`."""
 
 
 class Softmax(FunctionModule, function=F.softmax):

@@ -108,6 +108,14 @@ def selu(xp: Any, x: Array) -> Array:
     return SELU[0] * xp.where(x > 0, x, SELU[1] * xp.expm1(xp.clip(x, None, 0)))
 
 
+@elementwise(from_x=lambda xp, dy, x, gate: dy * (gate + x * (1 - gate * gate) * special.sigmoid(xp, x)),
+             role="activation", torch="torch.nn.functional.mish")
+def mish(xp: Any, x: Array) -> tuple:
+    """x * tanh(log(1 + exp(x))) (Misra 2019)."""
+    gate = xp.tanh(xp.clip(x, 0, None) + xp.log1p(xp.exp(-xp.abs(x))))  # without overflow
+    return x * gate, gate
+
+
 @op(infer=_infer_along("softmax"), torch="torch.softmax", torch_names={"axis": "dim"})
 def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """exp(x) / sum(exp(x)) along `axis`, after the maximum is taken away; float16 is summed in float32."""

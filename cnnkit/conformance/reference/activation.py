@@ -40,6 +40,7 @@ FORMULAS = {
     "leaky_relu": Formula(lambda x, negative_slope: x if x > 0 else negative_slope * x,
                           ({"negative_slope": 0.1}, {"negative_slope": -0.5}), "rounding"),
     "logsigmoid": Formula(lambda x: x - dual.log1p(dual.exp(x)) if x < 0 else -dual.log1p(dual.exp(-x))),
+    "mish": Formula(lambda x: x * dual.tanh(dual.log1p(dual.exp(x)) if x < 99 else x), without=MINUS_INF),
     "relu": Formula(lambda x: 0.0 if x <= 0 else x, tolerance="exact"),
     "selu": Formula(lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * dual.expm1(x))),
     "sigmoid": Formula(sigmoid),
