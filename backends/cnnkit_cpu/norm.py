@@ -32,7 +32,8 @@ def batch_norm_chain(x: np.ndarray, *arrays: Any, needs: Sequence[bool], calls: 
     addend = arrays[4] if after else None
     if after and not (is_last(x) and type(addend) is np.ndarray and addend.shape == x.shape and addend.dtype == FLOAT):
         return decline("an addend is taken in where the channels lie last in memory and it is float32 of the same shape")
-    return _norm(x, *arrays[:4], needs, relu, **norm.attrs, addend=addend)
+    weight, bias, running_mean, running_var = arrays[:4]
+    return _norm(x, weight, bias, running_mean, running_var, needs, relu, **norm.attrs, addend=addend)
 
 
 class Rows:
@@ -80,7 +81,8 @@ class Planes:
     def statistics(self, mean: np.ndarray, var: np.ndarray) -> None:
         library.active.norm_statistics(library.threads, *self.sizes, address(self.x), address(mean), address(var))
 
-    def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: None, relu: bool) -> np.ndarray:
+    def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: np.ndarray | None,
+                relu: bool) -> np.ndarray:
         y = empty(self.x.shape)
         library.active.norm_forward(library.threads, *self.sizes, address(self.x), address(mean), address(scale), _at(bias), relu,
                                     address(y))

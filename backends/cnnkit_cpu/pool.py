@@ -84,7 +84,7 @@ def _pool_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tup
     shape = pool_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
     N, C, H, W = x.shape
     sizes = (ctypes.c_int * 14)(C, H, W, *shape[2:], *size, *stride, *dilation, padding[0][0], padding[1][0])
-    y = empty_last(shape)
+    y, won = empty_last(shape), None
     if kind == AVG_POOL:
         owner.avg_last_forward(threads, sizes, N, address(x), divisor, address(y))
     else:
@@ -95,7 +95,7 @@ def _pool_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tup
 
     def backward(dy: np.ndarray) -> tuple:
         threads, dy, dx = library.threads, last(dy), empty_last((N, C, H, W))
-        if kind == AVG_POOL:
+        if won is None:
             owner.avg_last_backward(threads, sizes, N, address(dy), divisor, address(dx))
         else:
             owner.max_last_backward(threads, sizes, N, address(dy), address(won), address(dx))

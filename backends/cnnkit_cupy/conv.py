@@ -14,6 +14,7 @@ from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
+from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
@@ -185,7 +186,7 @@ class Products:
 
     def __init__(self, like: Array, x: Sequence[int], weight: Sequence[int], y: Sequence[int], stride: tuple, padding: tuple,
                  dilation: tuple, groups: int):
-        self.device, self.namespace, self.dtype = backend_of(like).cuda, backend_of(like).namespace, like.dtype
+        self.device, self.namespace, self.dtype = cuda_of(like), backend_of(like).namespace, like.dtype
         self.kind, self.itemsize = TYPES[dtype_name(like.dtype)], like.dtype.itemsize
         self.x, self.weight, self.y = tuple(x), tuple(weight), tuple(y)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups

@@ -10,11 +10,12 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.backends import Call, backend_of, decline, dtype_name
+from cnnkit.backends import Call, decline, dtype_name
 from cnnkit.ops import OPS
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import pool_output_shape
 from cnnkit_cupy import direct
+from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import In, Kernel, Out, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
@@ -64,7 +65,7 @@ def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs
     found = windows(plan, window, pool["ceil_mode"])
     if found is None:
         return decline(f"pooling windows of {window} over {plan.shape[2:]} outputs: no tile holds them")
-    (shape, size, pooling, divided), device = found, backend_of(x).cuda
+    (shape, size, pooling, divided), device = found, cuda_of(x)
     y = device.empty(shape, x.dtype, x, channels_last=True)
     argmax = device.empty(shape, "uint8", x, channels_last=True) if any(needs) else None
     launch(device, f"conv2d_relu_max_pool2d<{TYPES[dtype_name(x.dtype)]}, {size}>",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.backends import decline, dtype_name
 from cnnkit.ops.conv import conv as op
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
+from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.direct import BAND, BLOCKS, LIMIT, ROWS, TAPS, add_slices, geometry, numbered, quadruples, side_by_side, tiles
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES
@@ -51,7 +52,7 @@ def tiling(N: int, size: tuple[int, int], channels: int, each: int) -> tuple[dic
 def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], conv: Mapping[str, Any],
               relu: bool) -> tuple[Array, Callable | None] | Any:
     stride, padding, dilation, groups = (conv[name] for name in ("stride", "padding", "dilation", "groups"))
-    kind, dtype, device = TYPES.get(dtype_name(x.dtype)), x.dtype, backend_of(x).cuda
+    kind, dtype, device = TYPES.get(dtype_name(x.dtype)), x.dtype, cuda_of(x)
     x_shape, weight_shape = tuple(x.shape), tuple(weight.shape)
     (N, C, H, W), (K, Cg, R, S) = x_shape, weight_shape
     N, K, P, Q = shape = conv_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)

@@ -13,6 +13,7 @@ from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
+from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES, other_dtype
 
@@ -257,7 +258,7 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     plan = plan_of(x, weight, conv)
     if plan is None:
         return decline(MANY if dtype_name(x.dtype) in TYPES else other_dtype(x))
-    device = backend_of(x).cuda
+    device = cuda_of(x)
     y = plan.run(device, x, weight, bias, relu)
     if not any(needs):
         return y, None
@@ -276,7 +277,7 @@ def conv2d_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: tuple
                    conv["groups"])
     if plan is None:
         return decline("it serves few channels in a group")
-    dx, _, _ = plan.gradients(backend_of(dy).cuda, None, weight, (True, False, False), dy)
+    dx, _, _ = plan.gradients(cuda_of(dy), None, weight, (True, False, False), dy)
     return dx, conv_input_backward(dy, weight, needs, conv) if any(needs) else None
 
 
@@ -288,7 +289,7 @@ def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: t
     plan = planned(dtype_name(x.dtype), tuple(x.shape), shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
     if plan is None:
         return decline("it serves few channels in a group")
-    _, dweight, _ = plan.gradients(backend_of(x).cuda, x, None, (False, True, False), dy)
+    _, dweight, _ = plan.gradients(cuda_of(x), x, None, (False, True, False), dy)
     return dweight, conv_filters_backward(x, dy, needs, conv) if any(needs) else None
 
 

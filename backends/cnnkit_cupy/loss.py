@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit_cupy.contracts import device_of
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, contiguous, strides
 from cnnkit_cupy.types import TYPES
@@ -39,7 +40,7 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
     if not contiguous(target) or (weight is not None and (weight.dtype != logits.dtype or not contiguous(weight))):
         return decline("targets or class weights have gaps in memory, or the weights are of another dtype")
     backend, dtype, shape, (N, C, H, W) = backend_of(logits), logits.dtype, tuple(target.shape), (*logits.shape, 1, 1)[:4]
-    device, samples, is_map = backend.cuda, N * H * W, logits.ndim == 4
+    device, samples, is_map = device_of(backend), N * H * W, logits.ndim == 4
     loss = {"samples": samples, "C": C, "H": H, "W": W, "ignored": ignore_index, "smoothing": label_smoothing,
             "mean": int(reduction == "mean")}
     losses, totals = device.empty(shape, "float32", logits), device.empty(shape, "float32", logits)

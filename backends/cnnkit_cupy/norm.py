@@ -11,6 +11,7 @@ from typing import Any
 from cnnkit.backends import backend_of, decline, dtype_name
 from cnnkit.ops.norm import batch_norm as op
 from cnnkit_cupy.chains import then_relu
+from cnnkit_cupy.contracts import device_of
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, contiguous, strides
 from cnnkit_cupy.types import TYPES, lanes_of, per_access
@@ -20,21 +21,21 @@ THREADS, BLOCKS = 256, 1024  # as many blocks as fill any device several times
 
 BY, NORM = Struct("Strides"), Struct("Norm")
 for _dtype, _t in TYPES.items():
-    _floats, _sums, _maybe, _out = In("float32"), Out("float32"), In(_dtype, optional=True), Out(_dtype, optional=True)
-    declare(Kernel("norm", f"batch_norm_moments<{_t}>", (_floats, _floats, _maybe, _maybe, _sums, _sums, _out, _out, NORM),
+    _read, _sums, _maybe, _out = In("float32"), Out("float32"), In(_dtype, optional=True), Out(_dtype, optional=True)
+    declare(Kernel("norm", f"batch_norm_moments<{_t}>", (_read, _read, _maybe, _maybe, _sums, _sums, _out, _out, NORM),
                    shared=12 * THREADS),
-            Kernel("norm", f"batch_norm_sums<{_t}>", (_floats, _floats, _sums, _sums, _out, _out, NORM), shared=8 * THREADS),
+            Kernel("norm", f"batch_norm_sums<{_t}>", (_read, _read, _sums, _sums, _out, _out, NORM), shared=8 * THREADS),
             ops=("batch_norm", "relu"))
     for _n in (1, per_access(_dtype)):
         _bytes = 16 if _n > 1 else 0
         _view, _given, _made = (In(_dtype, strided=True, aligned=_bytes), In(_dtype, strided=True, optional=True, aligned=_bytes),
                                 Out(_dtype, channels_last=True))
         declare(Kernel("norm", f"batch_norm_slices<{_t}, {_n}>", (_view, _sums, _sums, BY, NORM), shared=1024 * _n),
-                Kernel("norm", f"batch_norm<{_t}, {_n}>", (_view, _maybe, _maybe, _floats, _floats, _made, BY, NORM)),
+                Kernel("norm", f"batch_norm<{_t}, {_n}>", (_view, _maybe, _maybe, _read, _read, _made, BY, NORM)),
                 Kernel("norm", f"batch_norm_backward_slices<{_t}, {_n}>",
-                       (_view, _view, _given, _floats, _floats, _sums, _sums, BY, BY, NORM), shared=1024 * _n),
+                       (_view, _view, _given, _read, _read, _sums, _sums, BY, BY, NORM), shared=1024 * _n),
                 Kernel("norm", f"batch_norm_backward<{_t}, {_n}>",
-                       (_view, _view, _given, _maybe, _floats, _floats, _floats, _floats, _made, BY, BY, NORM)),
+                       (_view, _view, _given, _maybe, _read, _read, _read, _read, _made, BY, BY, NORM)),
                 ops=("batch_norm", "relu"))
 
 
@@ -73,7 +74,7 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean:
     if any(a is not None and (a.dtype != dtype or not contiguous(a)) for a in (weight, bias, running_mean, running_var)):
         return decline("weight, bias or statistics of another dtype, or with gaps in memory")
     backend, (N, C, H, W) = backend_of(x), shape if x.ndim == 4 else (*shape[:2], 1, *shape[2:], 1)[:4]
-    device = backend.cuda
+    device = device_of(backend)
 
     def image(array: Array) -> Array:
         return array if array.ndim == 4 else array[:, :, None] if array.ndim == 3 else array[:, :, None, None]

@@ -10,9 +10,10 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.backends import decline, dtype_name
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import pool_output_shape
+from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, strides
 from cnnkit_cupy.types import TYPES, lanes_of, per_access
@@ -67,7 +68,7 @@ class Windows:
     """
 
     def __init__(self, x: Array, shape: Sequence[int], kernel_size: Sequence[int], **settings: int):
-        self.device, self.kind, self.dtype = backend_of(x).cuda, TYPES[dtype_name(x.dtype)], x.dtype
+        self.device, self.kind, self.dtype = cuda_of(x), TYPES[dtype_name(x.dtype)], x.dtype
         self.size, self.shape, self.area = tuple(x.shape), tuple(shape), prod(kernel_size)
         self.index = index_type(self.size, self.shape)
         self.fields = {**dict.fromkeys(("top", "bottom", "left", "right", "adaptive", "include_pad", "divisor"), 0),

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnkit import backends
 from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit_cupy.contracts import cuda_of, device_of
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Scalar, Struct, contiguous, strides
 from cnnkit_cupy.pool import index_type
@@ -37,7 +38,7 @@ def random_bits(name: str) -> Callable:
         """See `cnnkit.random.bits`."""
         backend = backends.get(name)
         bits = backend.namespace.empty(shape, dtype=backend.namespace.int32, device=device)
-        launch(backend.cuda, "random_bits", _grid(prod(shape), 2), bits, prod(shape), key)
+        launch(device_of(backend), "random_bits", _grid(prod(shape), 2), bits, prod(shape), key)
         return bits
     return kernel
 
@@ -51,7 +52,7 @@ def dropout(x: Array, *, needs: Sequence[bool], p: float, key: tuple[int, int]) 
 
 
 def _dropped(x: Array, key: tuple[int, int], kept: tuple[int, float]) -> Array:
-    device, reshape, shape, dtype = backend_of(x).cuda, backend_of(x).namespace.reshape, tuple(x.shape), dtype_name(x.dtype)
+    device, reshape, shape, dtype = cuda_of(x), backend_of(x).namespace.reshape, tuple(x.shape), dtype_name(x.dtype)
     if x.ndim != 4 and contiguous(x) and (x.size == 0 or device.address(x) % 16 == 0):
         y, lanes = device.empty(shape, x.dtype, x), per_access(dtype)
         launch(device, f"dropout<{TYPES[dtype]}, {lanes}>", _grid(x.size, lanes), x, y, x.size, key, kept)

@@ -10,6 +10,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, contiguous
 from cnnkit_cupy.types import TYPES, per_access
@@ -45,7 +46,7 @@ def _own(state: dict[str, list], workspace: MutableMapping, names: Sequence[str]
 
 def _launch(update: str, param: Array, grad: Array, state: Sequence[Array | None], fields: dict[str, float]) -> Array:
     """The new parameter."""
-    device, dtype = backend_of(param).cuda, dtype_name(param.dtype)
+    device, dtype = cuda_of(param), dtype_name(param.dtype)
     result, lanes = device.empty(tuple(param.shape), param.dtype, param), per_access(dtype)
     if param.size % lanes or any(device.address(a) % 16 for a in (param, grad, *state) if a is not None):
         lanes = 1
@@ -66,7 +67,7 @@ def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str,
             continue
         first = buffers[i] is None
         if momentum and first:
-            buffers[i] = backend_of(p).cuda.empty(tuple(p.shape), p.dtype, p)
+            buffers[i] = cuda_of(p).empty(tuple(p.shape), p.dtype, p)
         new[i] = _launch("sgd", p, g, buffers[i:i + 1],
                          {"lr": lr, "momentum": momentum, "kept": 1 - dampening, "weight_decay": weight_decay,
                           "nesterov": int(nesterov), "maximize": int(maximize), "first": int(first)})
@@ -88,7 +89,7 @@ def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str
         state["step"][i] = t = 1 if first else state["step"][i] + 1
         for name in moments:
             if state[name][i] is None:  # not at the first step: AMSGrad was turned on later
-                state[name][i] = (backend_of(p).cuda.empty(tuple(p.shape), p.dtype, p) if first
+                state[name][i] = (cuda_of(p).empty(tuple(p.shape), p.dtype, p) if first
                                   else backend_of(p).namespace.zeros_like(p))
         own = [*(state[name][i] for name in moments), None][:3]
         new[i] = _launch("adam", p, g, own, {

@@ -56,7 +56,7 @@ MARKS = r"(<!-- generated: counters -->\n\n)(.*?)(\n\n<!-- end -->)"
 def cases(target: Target) -> list[Any]:
     """Those above, as far as a table has their kernel; for any other op of the tables, the kit's case with the largest inputs."""
     served = keys(target.tables)
-    chosen = [case for case in CASES if any(matches(key, case.kernel) for key in served)]
+    chosen: list[Any] = [case for case in CASES if any(matches(key, case.kernel) for key in served)]
     for key in served:
         known = [case for case in conformance.EVERY_CASE if matches(key, case.kernel)]
         taken = any(matches(key, case.kernel) for case in chosen)

@@ -189,9 +189,9 @@ class EmulatedDevice:
             place, at = beside
             where = f"{-at} bytes before its start" if at < 0 else f"{at - place.size} bytes behind its end"
             raise KernelFault(f"{_called(name, arguments, places, place)}: the kernel wrote out of bounds, {where}")
-        for place, writes in zip(places, written):
-            if place is not None and not writes and place.changed():
-                raise KernelFault(f"{_called(name, arguments, places, place)}: the kernel wrote into an input")
+        for given, writes in zip(places, written):
+            if given is not None and not writes and given.changed():
+                raise KernelFault(f"{_called(name, arguments, places, given)}: the kernel wrote into an input")
 
 
 def _called(name: str, arguments: Sequence, places: Sequence[Place | None], place: Place) -> str:

@@ -117,7 +117,8 @@ def correlate_turned(dy, weight, windows, groups):
 def gradients(x, weight, dy, windows, groups, shape):
     """The input's gradient where `weight` is given, and the weight's where `x` is."""
     C, K, rows, length = windows.shape[1], shape[0], windows.rows // groups, windows.length
-    dx = dweight = None
+    dx: np.ndarray | None = None
+    dweight = None
     spread = windows.spreader(K)
     if weight is not None:
         dx = np.empty(windows.shape, dy.dtype)
@@ -134,6 +135,6 @@ def gradients(x, weight, dy, windows, groups, shape):
         if x is not None:
             seen = columns(x[part]).reshape(n, groups, rows, length)
             dweight += np.matmul(d, seen.swapaxes(2, 3)).sum(axis=0)
-        if weight is not None:
+        if weight is not None and dx is not None:
             fold(np.matmul(filters, d, out=dcolumns[:n]).reshape(n, C, -1, length), dx[part])
     return dx, None if dweight is None else dweight.reshape(shape)

@@ -102,12 +102,12 @@ class Phases:
             z = np.matmul(self.filters, columns(part), out=products[:len(best)]).reshape(len(best), K, self.count, self.windows)
             best[...] = z[:, :, 0]
             for phase in range(1, self.count):
-                if keep:
+                if winner is not None:
                     larger = (z[:, :, phase] > best).view(np.uint8)
                     np.maximum(winner[part], larger * np.uint8(phase), out=winner[part])  # phases come in order: the last counts
                 np.maximum(best, z[:, :, phase], out=best)
             np.maximum(best, 0, out=best)
-            if keep:
+            if winner is not None:
                 winner[part] |= (best == 0).view(np.uint8) * np.uint8(STOPPED)
         return y.reshape(N, K, *self.size), winner
 

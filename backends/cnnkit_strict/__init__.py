@@ -13,7 +13,7 @@ class StrictBackend(ArrayAPIBackend):
     def devices(self) -> dict[str, Any]:
         return {str(device).split("'")[1]: device for device in self.namespace.__array_namespace_info__().devices()}
 
-    def to_numpy(self, array: object) -> np.ndarray:
+    def to_numpy(self, array: Any) -> np.ndarray:
         try:
             return np.from_dlpack(array)
         except BufferError:  # NumPy 2.0 exports no read-only array
