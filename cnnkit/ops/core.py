@@ -51,8 +51,8 @@ class Op:
     choices : mapping
         Attribute -> the values that it may have, for attributes with few.
     torch : str
-        The PyTorch function that the op equals, such as ``"torch.add"``; tests compare the two. Empty where PyTorch
-        has none that takes the same arrays and attributes.
+        The PyTorch function that the op equals, such as ``"torch.add"``; tests compare the two. Empty where
+        PyTorch has none that takes the same arrays and attributes.
     torch_names : mapping
         Attribute -> what that function calls it, where the names differ.
     """
