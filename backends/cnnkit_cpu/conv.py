@@ -1,4 +1,4 @@
-"""Convolution alone, and with ReLU and pooling in one kernel; see ``src/geometry.h`` for how.
+"""Convolution alone, and with ReLU and pooling in one kernel; see ``src/conv/channels_first.h`` for how.
 
 Everything that depends on shapes and attributes alone is worked out once, in a `Plan`.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnkit.backends import precision_level
 from cnnkit.shapes import conv2d_output_shape
-from cnnkit_cpu import choice, library, wide
+from cnnkit_cpu import channels_last, choice, library
 from cnnkit_cpu.activation import then_leaky_relu
 from cnnkit_cpu.library import Library, address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
@@ -23,7 +23,7 @@ PLANS = 512  # kept at most
 BYTE = np.dtype(np.uint8)
 NO_POOL, MAX_POOL, AVG_POOL = range(3)
 POOLINGS = {MAX_POOL: "max", AVG_POOL: "avg"}  # as choice.py knows them
-PATCHES = (3, 3), (5, 5)  # filters that src/patch.h serves
+PATCHES = (3, 3), (5, 5)  # filters that src/conv/patch serves
 ALONE = ((1, 1), (1, 1), (1, 1))  # a pooling window's size, stride and dilation where there is none
 
 
@@ -36,12 +36,12 @@ class Plan:
         self.x = x
         axes = [(ctypes.c_int * 9)(x[2 + i], weight[2 + i], stride[i], dilation[i], padding[i][0], *(p[i] for p in pool),
                                    shape[2 + i]) for i in (0, 1)]
-        self._free = owner.conv_plan_free
-        self.handle = owner.conv_plan(x[1], weight[0], groups, relu, kind, *axes)
+        self._free = owner.conv_geometry_free
+        self.handle = owner.conv_geometry_new(x[1], weight[0], groups, relu, kind, *axes)
         if not self.handle:
             raise MemoryError(f"no memory for the plan of a convolution of {x} with {weight}")
         self.forward, self.backward = owner.conv_forward, owner.conv_backward
-        self.bytes = (owner.conv_bytes(self.handle) * x[0],)
+        self.bytes = (owner.conv_marks_size(self.handle) * x[0],)
         self.keeps_y = kind == NO_POOL and relu
         self._rooms = owner.conv_forward_room, owner.conv_backward_room
         self._known = 0, (0, 0, 0)  # threads, and what `rooms` says of them: one tuple, for threads may set the number meanwhile
@@ -145,19 +145,22 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: b
     def flat(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool, needs: Sequence[bool]) -> tuple:
         plan = plan_of(x, weight, conv, relu, NO_POOL, ALONE)
         return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
-    many = wide_plan(x, weight, conv, "")
-    return flat(x, weight, bias, relu, needs) if many is None else wide.run(many, x, weight, bias, relu, needs, flat)
+    many = channels_last_plan(x, weight, conv, "")
+    if many is None:
+        return flat(x, weight, bias, relu, needs)
+    return channels_last.convolve(many, x, weight, bias, relu, needs, flat)
 
 
-def wide_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], pooled: str) -> wide.WidePlan | None:
+def channels_last_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any],
+                       pooled: str) -> channels_last.Plan | None:
     """The plan for channels that lie last in memory; ``None`` where the flat loops are better, or there is nothing to compute."""
     owner, strict, first = library.active, precision_level() == "strict", x.flags.c_contiguous
 
-    def make() -> wide.WidePlan | None:
+    def make() -> channels_last.Plan | None:
         shape = conv2d_output_shape(x.shape, weight.shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
         if 0 in x.shape or 0 in weight.shape or min(shape) <= 0:
             return None
-        return wide.wide_plan(owner, x.shape, weight.shape, shape, conv, pooled, strict, not first)
+        return channels_last.make_plan(owner, x.shape, weight.shape, shape, conv, pooled, strict, not first)
     return remember(owner, (x.shape, weight.shape, *conv, *conv.values(), pooled, strict, choice.forced, first), make)
 
 
@@ -203,7 +206,7 @@ def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu
     if (pool["padding"] != ((0, 0), (0, 0)) or pool["ceil_mode"] or size[0] * size[1] > (254 if kind == MAX_POOL else 8)
             or pool.get("divisor_override") is not None
             or size[0] * size[1] > 2 * stride[0] * stride[1]  # windows that overlap much: better computed once
-            or wide_plan(x, weight, conv, POOLINGS[kind] if patched else "other") is not None):
+            or channels_last_plan(x, weight, conv, POOLINGS[kind] if patched else "other") is not None):
         return None
     return plan_of(x, weight, conv, relu, kind, (size, stride, apart))
 

@@ -1,4 +1,4 @@
-"""The dense layer, alone and with ReLU: one call forward, one back; see ``src/gemm.h``."""
+"""The dense layer, alone and with ReLU: one call forward, one back; see ``src/linear``."""
 
 from __future__ import annotations
 

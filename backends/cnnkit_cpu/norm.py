@@ -1,4 +1,4 @@
-"""Batch normalisation, alone, with ReLU, and with an addend; see ``src/norm.h`` and ``src/norm_last.h``."""
+"""Batch normalisation, alone, with ReLU, and with an addend; see ``src/norm``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit_cpu import library
-from cnnkit_cpu.layout import empty_last, is_last, last, pixels
+from cnnkit_cpu.layout import empty_channels_last, is_channels_last, pixels, to_channels_last
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
@@ -40,7 +40,8 @@ def batch_norm_add_relu(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarr
 
 def _norm_add(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var: Any, addend: Any, needs: Sequence[bool],
               relu: bool, attrs: Mapping[str, Any]) -> tuple:
-    if not is_last(x) or type(addend) is not np.ndarray or addend.shape != x.shape or addend.dtype != FLOAT:
+    if (not is_channels_last(x) or type(addend) is not np.ndarray or addend.shape != x.shape
+            or addend.dtype != FLOAT):
         return NotImplemented
     return _norm(x, weight, bias, running_mean, running_var, needs, relu, **attrs, addend=addend)
 
@@ -54,30 +55,33 @@ class Rows:
 
     def statistics(self, mean: np.ndarray, var: np.ndarray) -> None:
         room, space = self._room()
-        library.active.norm_last_statistics(library.threads, *self.sizes, address(self.x), address(mean), address(var), space)
+        library.active.norm_channels_last_statistics(library.threads, *self.sizes,
+                                                     *map(address, (self.x, mean, var)), space)
         del room
 
     def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: np.ndarray | None,
                 relu: bool) -> np.ndarray:
-        y = empty_last(self.x.shape)
-        addend = None if addend is None else last(addend)
-        library.active.norm_last_forward(library.threads, *self.sizes, address(self.x), address(mean), address(scale),
-                                         _at(bias), _at(addend), relu, address(y))
+        y = empty_channels_last(self.x.shape)
+        addend = None if addend is None else to_channels_last(addend)
+        library.active.norm_channels_last_forward(library.threads, *self.sizes,
+                                                  *map(_at, (self.x, mean, scale, bias, addend)), relu,
+                                                  address(y))
         return y
 
     def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None, dy: np.ndarray, training: bool,
                  needs_x: bool, needs_addend: bool, dweight: np.ndarray, dbias: np.ndarray) -> tuple:
-        dy = last(dy)
-        dx = empty_last(self.x.shape) if needs_x else None
-        masked = empty_last(self.x.shape) if needs_addend and y is not None else None
+        dy = to_channels_last(dy)
+        dx = empty_channels_last(self.x.shape) if needs_x else None
+        masked = empty_channels_last(self.x.shape) if needs_addend and y is not None else None
         room, space = self._room()
-        library.active.norm_last_backward(library.threads, *self.sizes, *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
-                                          *map(_at, (dx, masked, dweight, dbias)), space)
+        library.active.norm_channels_last_backward(library.threads, *self.sizes,
+                                                   *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
+                                                   *map(_at, (dx, masked, dweight, dbias)), space)
         del room
         return dx, dy if needs_addend and masked is None else masked
 
     def _room(self) -> tuple[np.ndarray, int]:
-        return scratch(2 * library.active.norm_last_room(*self.sizes))
+        return scratch(2 * library.active.norm_channels_last_room(*self.sizes))
 
 
 class Planes:
@@ -113,7 +117,7 @@ def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var:
           training: bool, momentum: float, eps: float, addend: np.ndarray | None = None) -> tuple:
     if x.dtype != FLOAT or not x.size or any(a is not None and a.dtype != FLOAT for a in (weight, bias, running_mean, running_var)):
         return NotImplemented
-    kernels: Rows | Planes = Rows(x) if is_last(x) else Planes(x)
+    kernels: Rows | Planes = Rows(x) if is_channels_last(x) else Planes(x)
     C, count = x.shape[1], x.size // x.shape[1]
     new_mean = new_var = None
     if training:

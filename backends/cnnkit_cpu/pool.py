@@ -1,4 +1,4 @@
-"""Pooling alone; see ``src/pool.h``. Windows that differ in what they are divided by, NaN and infinities are NumPy's."""
+"""Pooling alone; see ``src/pool``. Windows that differ in their divisors, NaN and infinities are NumPy's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cnnkit.ops.pool import ONE, both, divisors
 from cnnkit.shapes import pool2d_output_shape
 from cnnkit_cpu import library
 from cnnkit_cpu.conv import AVG_POOL, BYTE, MAX_POOL, Plan, make_plan, remember
-from cnnkit_cpu.layout import empty_last, is_last, last
+from cnnkit_cpu.layout import empty_channels_last, is_channels_last, to_channels_last
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
@@ -39,8 +39,8 @@ def avg_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stri
 
 
 def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool, divisor: float) -> tuple:
-    if is_last(x):
-        return _pool_last(x, needed, kind, pool, padding, ceil_mode, divisor)
+    if is_channels_last(x):
+        return _pool_channels_last(x, needed, kind, pool, padding, ceil_mode, divisor)
     owner, (N, C, H, W) = library.active, x.shape
 
     def make() -> Plan | None:
@@ -52,7 +52,7 @@ def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, c
         return NotImplemented  # type: ignore[return-value]
     threads = library.threads
     x, y = packed(x), empty(plan.shape)
-    won = empty((N * C * owner.pool_bytes(plan.handle),), BYTE) if needed and kind == MAX_POOL else None
+    won = empty((N * C * owner.pool_marks_size(plan.handle),), BYTE) if needed and kind == MAX_POOL else None
     room, at = scratch(owner.pool_room(plan.handle, threads))
     wild = owner.pool_forward(threads, plan.handle, N * C, address(x), address(y), None if won is None else address(won), divisor,
                               at)
@@ -62,27 +62,30 @@ def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, c
     return y, _backward(plan, (N, C, H, W), won, divisor) if needed else None
 
 
-def _pool_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool, divisor: float) -> tuple:
+def _pool_channels_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool,
+                        divisor: float) -> tuple:
     """The same with the channels last in memory."""
     owner, threads, (size, stride, dilation) = library.active, library.threads, pool
     shape = pool2d_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
     N, C, H, W = x.shape
     sizes = (ctypes.c_int * 14)(C, H, W, *shape[2:], *size, *stride, *dilation, padding[0][0], padding[1][0])
-    y = empty_last(shape)
+    y = empty_channels_last(shape)
     if kind == AVG_POOL:
-        owner.avg_last_forward(threads, sizes, N, address(x), divisor, address(y))
+        owner.avg_pool_channels_last_forward(threads, sizes, N, address(x), divisor, address(y))
     else:
-        won = empty_last(shape, BYTE) if needed else None
-        owner.max_last_forward(threads, sizes, N, address(x), address(y), None if won is None else address(won))
+        argmax = empty_channels_last(shape, BYTE) if needed else None
+        owner.max_pool_channels_last_forward(threads, sizes, N, address(x), address(y),
+                                             None if argmax is None else address(argmax))
     if not needed:
         return y, None
 
     def backward(dy: np.ndarray) -> tuple:
-        threads, dy, dx = library.threads, last(dy), empty_last((N, C, H, W))
+        threads, dy, dx = library.threads, to_channels_last(dy), empty_channels_last((N, C, H, W))
         if kind == AVG_POOL:
-            owner.avg_last_backward(threads, sizes, N, address(dy), divisor, address(dx))
+            owner.avg_pool_channels_last_backward(threads, sizes, N, address(dy), divisor, address(dx))
         else:
-            owner.max_last_backward(threads, sizes, N, address(dy), address(won), address(dx))
+            owner.max_pool_channels_last_backward(threads, sizes, N, address(dy), address(argmax),
+                                                  address(dx))
         return (dx,)
     return y, backward
 

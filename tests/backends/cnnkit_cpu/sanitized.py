@@ -4,7 +4,21 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from cnnkit_cpu import activation, choice, conv, layout, library, linear, loss, memory, norm, pool, random, update, wide
+from cnnkit_cpu import (
+    activation,
+    channels_last,
+    choice,
+    conv,
+    layout,
+    library,
+    linear,
+    loss,
+    memory,
+    norm,
+    pool,
+    random,
+    update,
+)
 from cnnkit_cpu.kernels import table
 
 import cnnkit
@@ -46,7 +60,7 @@ def main(folder: str, isa: str) -> None:
     library.available = lambda: True
     table.available = library.available
     library.threads = 2
-    for module in (memory, activation, conv, layout, linear, loss, norm, pool, random, update, wide):
+    for module in (memory, activation, channels_last, conv, layout, linear, loss, norm, pool, random, update):
         module.empty = plain  # a block of its own for each array
     memory.pool.empty = plain
     failures, count = 0, 0
@@ -57,7 +71,7 @@ def main(folder: str, isa: str) -> None:
                 for case in cases if name is None else (c for c in cases if c.ops[0] == "conv2d"):
                     count += 1
                     for check, message in conformance.run_case(case, target).failures:
-                        if name != "winograd4":  # it rounds more; test_wide.py has its tolerance
+                        if name != "winograd4":  # it rounds more; test_channels_last.py has its tolerance
                             failures += 1
                             print(f"{case.id}, {name}: {check}: {message}")
     many_channels()
