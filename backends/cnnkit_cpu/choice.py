@@ -28,24 +28,28 @@ SIDES = {WINOGRAD2: 2, WINOGRAD4: 4}  # of the tile of results
 
 LANES = 16  # numbers in the vector of the unit; a definition, whatever the instruction set
 
-# What Winograd's algorithm costs, in units.
+# What Winograd's algorithm costs, in units. Measured by `calibrate --only TILE_PRODUCT_COST`, which fits all
+# that forward consists of together, and `calibrate --only GRADIENT_TRANSFORM_COST`.
 TILE_PRODUCT_COST = 1.15  # a multiply-add of the products between the transforms: they are small matrices
 TILE_TRANSFORM_COST = {2: 12, 4: 22}  # to transform one vector of a tile of image or result, by its side
 GRADIENT_TRANSFORM_COST = 60  # the same for the filters' gradient: both factors are as large as the images
 FILTER_TRANSFORM_COST = 8  # to transform one vector of the filters, for each of a tile's elements
 
-# What the flat loops cost, in units.
+# What the flat loops cost, in units. Measured by `calibrate --only FLAT_GRADIENT_COST`, both together.
 FLAT_GRADIENT_COST = 1.03  # a multiply-add of either gradient
 FLAT_GRADIENT_PLACES = 50  # places of a map that either gradient spends on each image besides
 
-# What the order of the axes in memory costs.
+# What the order of the axes in memory costs. Measured by `calibrate --only REORDER_COST` and `--only
+# NEIGHBOURS_GAIN`.
 REORDER_COST = 2  # units to put one number where it lies in the other order
 NEIGHBOURS_GAIN = 1.15  # a factor: channels last may cost so much more, for the layers around gain by them
 
 # Where no costs are compared. Channels and filters from which channels last are always faster, by what
-# follows: nothing, max or average pooling by two by two (src/conv/patch), or any other pooling.
+# follows: nothing, max or average pooling by two by two (src/conv/patch), or any other pooling. Measured by
+# `calibrate --only CHANNELS_LAST_FROM`.
 CHANNELS_LAST_FROM = {"": 32, "max": 64, "avg": 32, "other": 32}
 # Weights of one filter from which a matrix product of fewer than 16 channels does not wait for the image.
+# Measured by `calibrate --only PRODUCT_WEIGHTS_FROM`.
 PRODUCT_WEIGHTS_FROM = 24
 MOST_COLOURS = 4  # channels of an image, at most: nobody wants the gradient of an image; a rule, not measured
 
