@@ -8,7 +8,14 @@
 #include <utility>
 
 #if defined(__AVX2__)
+#if !defined(__clang__)  // g++ 12 warns of its own header, whose undefined vectors are meant
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #endif
 
 #if defined(__AVX512F__)
