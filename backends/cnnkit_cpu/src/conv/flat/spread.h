@@ -10,7 +10,7 @@ static long spread_floats(const Geometry& g, bool all) {
     return static_cast<long>(g.windows) * (all ? g.K : DOT_FILTERS) * g.spread + SLACK;
 }
 
-// The same without pooling: row by row, 0 where y is not above 0; between the rows are zeros, and stay.
+// Without pooling: row by row, 0 where y is not above 0; between the rows are zeros, and stay.
 static void spread_rows(const Geometry& g, const float* dy, const float* y, float* to, float* bias) {
     const int Q = g.Q();
     for (int p = 0; p < g.P(); p++, dy += Q) {

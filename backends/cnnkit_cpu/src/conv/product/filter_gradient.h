@@ -51,7 +51,8 @@ struct FilterGradient {
                (framed ? whole_lines(N * image) : 0) + 2 * LINE;
     }
 
-    // ... of MR channels and NV vectors of filters, in a function of its own as in multiply.h.
+    // Add to the sums of MR channels and NV vectors of filters. It is a function by itself for its registers,
+    // as in multiply.h.
     template <int MR, int NV>
     __attribute__((noinline)) void add_block(const float* x, const float* dy, int n0, int n1, int p0, int p1,
                                              int count, int pitch, float* to) const {
@@ -81,19 +82,17 @@ struct FilterGradient {
             const int row = static_cast<int>(u % downs) * rows,
                       p0 = row < rows_seen.first ? rows_seen.first : row;
             const int p1 = row + rows < rows_seen.end ? row + rows : rows_seen.end;
+            const float* first_pixel = x + (static_cast<long>(columns_seen.first * g.stride_w + right) +
+                                            static_cast<long>(down) * pitch) *
+                                               g.C;
             for (int k0 = 0; k0 < Kp; k0 += PANEL)
                 constant<COLUMNS>(vectors_of(Kp - k0), [&](auto vectors) {
                     for (int c = c0; c < c1;) {
                         const int take = even_share(c1 - c, ROWS);
                         constant<ROWS>(take, [&](auto some) {
                             add_block<decltype(some)::value, decltype(vectors)::value>(
-                                x +
-                                    (static_cast<long>(columns_seen.first * g.stride_w + right) +
-                                     static_cast<long>(down) * pitch) *
-                                        g.C +
-                                    c,
-                                dy + static_cast<long>(columns_seen.first) * Kp + k0, n0, n1, p0, p1,
-                                columns_seen.end - columns_seen.first, pitch,
+                                first_pixel + c, dy + static_cast<long>(columns_seen.first) * Kp + k0, n0, n1,
+                                p0, p1, columns_seen.end - columns_seen.first, pitch,
                                 sums + static_cast<long>(c - c0) * Kp + k0);
                         });
                         c += take;

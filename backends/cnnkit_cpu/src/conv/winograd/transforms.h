@@ -148,7 +148,7 @@ static void transform_result(const float* products, const Tiles& tiles, long fir
                     Floats v = o[j] + add;
                     if (j >= right) break;
                     seen += v * splat(0.0f);
-                    if (relu) v = choose(v <= Floats{}, Floats{}, v);
+                    if (relu) v = positive(v);
                     write(image + (static_cast<long>(i) * width + j) * filters + k, v);
                 }
             }
