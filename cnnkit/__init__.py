@@ -12,7 +12,9 @@ if TYPE_CHECKING:
         backends,
         conformance,
         data,
+        evaluation,
         functional,
+        inspection,
         models,
         nn,
         ops,
@@ -25,21 +27,25 @@ if TYPE_CHECKING:
     from cnnkit.autograd import Tensor, enable_grad, no_grad, tensor
     from cnnkit.backends import get_num_threads, precision, set_num_threads, use
     from cnnkit.functional import cat, pad, stack
-    from cnnkit.models import conv_as_matrix, summary
+    from cnnkit.inspection import conv_as_matrix, summary
 
 __version__ = "0.1.0"
 __all__ = [
-    "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data", "enable_grad",
-    "functional", "get_num_threads", "models", "nn", "no_grad", "ops", "optim", "pad", "precision", "random", "safetensors",
-    "set_num_threads", "shapes", "stack", "summary", "tensor", "train", "use",
+    "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data",
+    "enable_grad", "evaluation", "functional", "get_num_threads", "inspection", "models", "nn", "no_grad",
+    "ops", "optim", "pad", "precision", "random", "safetensors", "set_num_threads", "shapes", "stack",
+    "summary", "tensor", "train", "use",
 ]
-_MODULES = frozenset({"advise", "autograd", "backends", "conformance", "data", "functional", "models", "nn", "ops", "optim",
-                      "random", "safetensors", "shapes", "sklearn", "train"})  # sklearn is not in __all__: it needs the extra
+_MODULES = frozenset({
+    "advise", "autograd", "backends", "conformance", "data", "evaluation", "functional", "inspection",
+    "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
+    "sklearn",  # not in __all__: it needs the extra
+})
 _WHERE = {  # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else
     "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd", "use": "backends",
     "get_num_threads": "backends", "precision": "backends", "set_num_threads": "backends",
     "cat": "functional", "pad": "functional", "stack": "functional",
-    "summary": "models", "conv_as_matrix": "models",
+    "summary": "inspection", "conv_as_matrix": "inspection",
 }
 
 

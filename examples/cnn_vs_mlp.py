@@ -16,6 +16,7 @@ import images
 import numpy as np
 import tables
 
+import cnnkit
 from cnnkit import models, nn, random, shapes, train
 from cnnkit.data import ArrayDataset
 
@@ -72,7 +73,7 @@ def compare(report: tables.Report, name: str) -> None:
             history = train.fit(model, learn, epochs=report.asked.epochs, batch_size=64, lr=1e-3, seed=seed, progress=False)
             speeds += history["images_per_second"]
             by_shift.append(list(accuracies_by_shift(model, test)))
-        cost = models.summary(model, (1, 28, 28))
+        cost = cnnkit.summary(model, (1, 28, 28))
         scores.append([net, cost.parameters, cost.flops, round(median(speeds)),
                        *tables.each_and_mean([row[0] for row in by_shift])])
         moved += [[f"{net}, {which}", *row] for which, row in zip(
@@ -86,7 +87,7 @@ def compare(report: tables.Report, name: str) -> None:
 def dense_equivalents() -> list[list]:
     """For each convolution of the common CNN: its parameters, and those of the dense layer between the same maps."""
     rows, given = [], (1, 28, 28)
-    for row in models.summary(common_cnn(), given).rows:
+    for row in cnnkit.summary(common_cnn(), given).rows:
         if row.kind == "Conv2d":
             dense = shapes.linear_parameters(math.prod(given), math.prod(row.output_shape))
             rows.append([row.name, f"{given} to {row.output_shape}", f"{row.formula} = {row.parameters:,}", dense,

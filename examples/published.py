@@ -15,7 +15,8 @@ from typing import Any
 import images
 import tables
 
-from cnnkit import models, nn, optim, random, train
+import cnnkit
+from cnnkit import nn, optim, random, train
 from cnnkit.data import Dataset
 from cnnkit.train.callbacks import Checkpoint
 
@@ -122,7 +123,7 @@ def main(name: str, document: str, data: str, targets: Mapping[str, Target], arg
         figures = tables.each_and_mean([run and run["accuracy"] for run in runs])
         seconds += sum(run["seconds"] for run in runs if run)
         verdict = None if figures[-1] is None else "reached" if figures[-1] >= target.accuracy else "missed"
-        cost = models.summary(target.net(), (1, 28, 28))
+        cost = cnnkit.summary(target.net(), (1, 28, 28))
         rows.append([net, target.claim, cost.parameters, *figures, target.accuracy, verdict, _minutes(runs)])
     report.say(f"Accuracy on {data}'s test images after the last epoch; the published figure is reached where the mean is as high:")
     report.table(["net", "published", "parameters", *(f"seed {seed}" for seed in asked.seeds), "mean", "to reach", "verdict",

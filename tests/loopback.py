@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from cnnkit import backends, ops
 from cnnkit.ops.core import Call
 
-KEYS = [("conv2d", "relu", "max_pool2d"), ("conv2d", "relu"), ("conv2d", "batch_norm", "relu"), ("linear", "relu")]
+KEYS = [("conv", "relu", "max_pool"), ("conv", "relu"), ("conv", "batch_norm", "relu"), ("linear", "relu")]
 
 
 class Loopback:
@@ -15,7 +15,8 @@ class Loopback:
 
     def __init__(self, keys, decline=()):
         self.calls, self.decline = [], decline
-        kernels = {name: self._single(name) for name in ops.OPS}
+        forward = [name for name in ops.OPS if name not in ("conv_input", "conv_filters")]  # they are conv's gradients
+        kernels = {name: self._single(name) for name in forward}
         kernels |= {key: self._fused(key) for key in keys}
         self.table = backends.KernelTable("loopback", "numpy", kernels)
 
@@ -26,23 +27,19 @@ class Loopback:
         return kernel
 
     def _fused(self, key):
-        counts = [{"conv2d": 3, "linear": 3, "batch_norm": 5}.get(name, 1) for name in key]
-        counts = [c - (n > 0) for n, c in enumerate(counts)]
-
-        def kernel(*arrays, needs, attrs):
-            if key in self.decline:
+        def kernel(*arrays, needs, calls):
+            names = tuple(call.op.name for call in calls)
+            if names in self.decline:
                 return NotImplemented
-            self.calls.append(key)
-            calls = [Call(ops.OPS[name], a) for name, a in zip(key, attrs)]
-            outputs, backward = compose(calls, counts, arrays, needs)
-            return outputs, backward
+            self.calls.append(names)
+            return compose([Call(call.op, call.attrs, call.count) for call in calls], arrays, needs)
         return kernel
 
 
-def compose(calls, counts, arrays, needs):
+def compose(calls, arrays, needs):
     """`ops.compose`, without the notes that its single ops would leave."""
     with backends.tables():
-        outputs, backward = ops.compose(calls, counts, arrays, needs)
+        outputs, backward = ops.compose(calls, arrays, needs)
     return outputs, backward
 
 

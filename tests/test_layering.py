@@ -1,6 +1,7 @@
-"""The one-way road: each level knows only the ones below it, and the levels above the registry name no array library."""
+"""The one-way road: packages import downwards, files in no circle, and few levels name an array library."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ import cnnkit
 ROOT = Path(cnnkit.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "backends"
 LIBRARIES = {"numpy", "cupy", "torch", "jax", "array_api_strict", "array_api_compat"}
-NAMES = {"cupy", "torch", "jax", "array-api-strict", "emulator"}  # "numpy" names host arrays too, so it is looked for apart
-LEVELS = ["backends", "random", "shapes", "ops", "autograd", "functional", "nn", "optim", "train"]
-AGNOSTIC = ["ops", "autograd", "functional", "nn", "optim", "train"]
-
-
-TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py")) if path.name != "picture.py"]  # on any device
+NAMES = {"cupy", "torch", "jax", "array-api-strict", "emulator"}  # and "numpy", which names host arrays too
+ORDER = ["atomic", "shapes", "backends", "random", "ops", "autograd", "functional", "nn", "optim",
+         "safetensors", "data", "evaluation", "models", "inspection", "train", "advise", "conformance",
+         "sklearn", "cli", "__main__"]
+AGNOSTIC = ["ops", "autograd", "functional", "nn", "optim", "evaluation", "models", "train"]
+TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"))
+              if path.name != "picture.py"]  # on any device
 
 
 def files(level):
@@ -23,15 +25,74 @@ def files(level):
     return sorted(path.rglob("*.py")) if path.is_dir() else [ROOT / f"{level}.py"]
 
 
-def imported(path):
-    """Every module that a file imports, in functions too, as dotted names."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def nodes(tree, typing):
+    """Every node of a syntax tree; without what stands under ``if TYPE_CHECKING`` unless `typing`."""
+    for node in ast.iter_child_nodes(tree):
+        yield node
+        if not typing and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            yield from (inner for other in node.orelse for inner in (other, *nodes(other, typing)))
+        else:
+            yield from nodes(node, typing)
+
+
+def imports(path, typing=True):
+    """What a file imports, in functions too, as pairs: a module, and a name in it or ``None``.
+
+    Of ``import cnnkit`` it is the names that the file uses; those are imported when they are used.
+    """
+    for node in nodes(ast.parse(path.read_text(encoding="utf-8")), typing):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from ((node.module, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "cnnkit":
+            yield "cnnkit", node.attr
+
+
+def packages(path, typing=True):
+    """First names of what a file imports; of cnnkit the package, which for ``cnnkit.Tensor`` is autograd."""
+    for module, name in imports(path, typing):
+        first, *rest = module.split(".")
+        if first == "cnnkit" and (rest or name):
+            package = rest[0] if rest else name
+            yield f"cnnkit.{cnnkit._WHERE.get(package, package)}"
+        else:
+            yield first
+
+
+def modules(*roots):
+    """The files below these folders, by their dotted names."""
+    found = {}
+    for root in roots:
+        for path in sorted(root.rglob("*.py")):
+            parts = path.relative_to(root.parent).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports_between(known):
+    """Which of these files a file imports, in functions too, and which ``__init__`` files run on the way."""
+    graph = {}
+    for module, path in known.items():
+        graph[module] = set()
+        for source, name in imports(path, typing=False):
+            if source == "cnnkit" and name in cnnkit._WHERE:
+                source, name = f"cnnkit.{cnnkit._WHERE[name]}", None
+            target = f"{source}.{name}" if f"{source}.{name}" in known else source
+            parents = [target[:at] for at, letter in enumerate(target) if letter == "."]
+            entered = [parent for parent in parents if not f"{module}.".startswith(f"{parent}.")]
+            graph[module] |= known.keys() & {target, *entered}
+    return graph
+
+
+def circle(graph):
+    """The modules of a circle, the first one again at the end; empty if there is none."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
 
 
 def docstrings(tree):
@@ -43,7 +104,7 @@ def docstrings(tree):
 @pytest.mark.parametrize("path", [p for level in AGNOSTIC for p in files(level)] + TRANSFORMS,
                          ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_array_library_is_imported_above_the_registry(path):
-    assert {name.split(".")[0] for name in imported(path)} & LIBRARIES == set()
+    assert set(packages(path)) & LIBRARIES == set()
 
 
 @pytest.mark.parametrize("path", [p for level in AGNOSTIC for p in files(level)] + TRANSFORMS,
@@ -57,18 +118,61 @@ def test_no_backend_is_named_above_the_registry(path):
     assert named == []
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_no_level_imports_one_above_it(level):
-    above = {f"cnnkit.{name}" for name in LEVELS[LEVELS.index(level) + 1:]}
-    if level in ("random", "shapes"):
-        above |= {"cnnkit.shapes", "cnnkit.random"} - {f"cnnkit.{level}"}
+def test_every_package_has_a_place_in_the_order():
+    there = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert there - {"__init__"} == set(ORDER)
+
+
+@pytest.mark.parametrize("level", ORDER)
+def test_no_package_imports_one_above_it(level):
+    above = {f"cnnkit.{name}" for name in ORDER[ORDER.index(level) + 1:]}
     for path in files(level):
-        seen = {".".join(name.split(".")[:2]) for name in imported(path)} & above
-        assert seen == set(), f"{path} imports {seen}"
+        assert set(packages(path)) & above == set(), path
+
+
+@pytest.mark.parametrize(("level", "other"), [("random", "shapes"), ("shapes", "random")])
+def test_random_and_shapes_know_nothing_of_each_other(level, other):
+    for path in files(level):
+        assert f"cnnkit.{other}" not in packages(path), path
+
+
+def test_cnnkit_itself_imports_none_of_its_packages():
+    assert [name for name in packages(ROOT / "__init__.py", typing=False) if name.startswith("cnnkit")] == []
+
+
+def test_no_files_import_in_a_circle():
+    plugins = [path for path in sorted(PLUGINS.iterdir()) if (path / "__init__.py").is_file()]
+    graph = imports_between(modules(ROOT, *plugins))
+    assert len(plugins) > 5
+    assert {"cnnkit.models.cnn", "cnnkit_cpu.library"} <= graph.keys()
+    assert circle(graph) == []
+
+
+@pytest.mark.parametrize(("line", "found"), [
+    ("from pack.b import x", ["pack.a", "pack.b", "pack.a"]),
+    ("from pack import b", ["pack.a", "pack.b", "pack.a"]),
+    ("def f():\n    import pack.b", ["pack.a", "pack.b", "pack.a"]),
+    ("from pack.inner.c import x", ["pack.a", "pack.inner", "pack.a"]),  # inner/__init__.py runs on the way
+    ("from pack import x", []),
+    ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pack.b import x", [])])
+def test_a_circle_is_seen_in_functions_too_and_not_among_imports_for_types(tmp_path, line, found):
+    (tmp_path / "pack" / "inner").mkdir(parents=True)
+    back = "import pack.a"
+    sources = {"__init__": "", "a": line, "b": back, "inner/__init__": back, "inner/c": ""}
+    for name, text in sources.items():
+        (tmp_path / "pack" / f"{name}.py").write_text(text)
+    assert sorted(circle(imports_between(modules(tmp_path / "pack")))) == sorted(found)
 
 
 @pytest.mark.parametrize("path", sorted(PLUGINS.rglob("*.py")), ids=lambda p: str(p.relative_to(PLUGINS)))
 def test_plugins_import_no_other_plugin(path):
     own = path.relative_to(PLUGINS).parts[0]
-    others = {name.split(".")[0] for name in imported(path) if name.startswith("cnnkit_")} - {own}
-    assert others == set()
+    assert {name for name in packages(path) if name.startswith("cnnkit_")} - {own} == set()
+
+
+@pytest.mark.parametrize("path", [p for p in sorted(ROOT.rglob("*.py")) if "autograd" not in p.parts],
+                         ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_others_use_of_a_tensor_is_public(path):
+    private = {"_link", "_of", "_position", "_source", "_value", "_version"}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in private] == []

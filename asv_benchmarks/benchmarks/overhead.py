@@ -16,7 +16,7 @@ import cnnkit
 from cnnkit import backends, nn, optim, train
 from cnnkit import functional as F
 
-FUSED = ("conv2d", "relu", "max_pool2d")
+FUSED = ("conv", "activation?", "pool?")
 
 
 class GuideNet(nn.Module):
@@ -51,7 +51,7 @@ def preallocated(batch: int) -> backends.KernelTable:
         return updated, state
 
     return backends.KernelTable("preallocated", "numpy", {
-        FUSED: lambda *arrays, needs, attrs: (pooled, lambda dy: pooled_grads),
+        FUSED: lambda *arrays, needs, calls: (pooled, lambda dy: pooled_grads),
         "reshape": lambda x, *, needs, shape: (flat, lambda dy: flat_grads),
         "linear": lambda x, weight, bias, *, needs: (scores, lambda dy: scores_grads),
         "cross_entropy": lambda logits, target, weight, *, needs, **attrs: (loss, lambda dy: loss_grads),

@@ -19,9 +19,9 @@ def errors(algorithm: str, C: int, K: int, size: int) -> list[float]:
     rng = np.random.default_rng(0)
     x, w, dy = (rng.standard_normal(s) for s in ((8, C, size, size), (K, C, 3, 3), (8, K, size, size)))
     needs = (True, True, False)
-    exact, back = OPS["conv2d"](x, w, None, needs=needs, **CONV)
+    exact, back = OPS["conv"](x, w, None, needs=needs, **CONV)
     with choice.algorithm(algorithm):
-        got, back32 = OPS["conv2d"](x.astype(np.float32), w.astype(np.float32), None, needs=needs, **CONV)
+        got, back32 = OPS["conv"](x.astype(np.float32), w.astype(np.float32), None, needs=needs, **CONV)
         found = (*got, *back32(dy.astype(np.float32))[:2])
     return [float(np.sqrt(np.mean((a - b) ** 2) / np.mean(b ** 2))) for a, b in zip(found, (*exact, *back(dy)[:2]))]
 

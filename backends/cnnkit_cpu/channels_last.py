@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.ops.conv import conv2d as op
+from cnnkit.ops.conv import conv as op
 from cnnkit_cpu import library
 from cnnkit_cpu.choice import FLAT, SIDES, choose
 from cnnkit_cpu.layout import channel_sums, empty_channels_last, to_channels_last

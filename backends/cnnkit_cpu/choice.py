@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cnnkit.shapes import conv2d_output_shape
+from cnnkit.shapes import conv_output_shape
 
 FLAT, PRODUCT, WINOGRAD2, WINOGRAD4 = "flat", "product", "winograd2", "winograd4"
 NAMES = (FLAT, PRODUCT, WINOGRAD2, WINOGRAD4)
@@ -164,7 +164,7 @@ def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | 
         return v if isinstance(v, tuple) else (v, v)
     conv = {"stride": pair(stride), "padding": tuple(pair(p) for p in pair(padding)),
             "dilation": pair(dilation), "groups": groups}
-    shape = conv2d_output_shape(x, weight, *conv.values())
+    shape = conv_output_shape(x, weight, *conv.values())
     return choose(x, weight, shape, conv, pooled, strict, channels_last)
 
 

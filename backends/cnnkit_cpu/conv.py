@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.backends import precision_level
-from cnnkit.shapes import conv2d_output_shape
+from cnnkit.backends import Call, decline, precision_level
+from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
+from cnnkit.ops.rank import by_rank_2
+from cnnkit.shapes import conv_output_shape
 from cnnkit_cpu import channels_last, choice, library
-from cnnkit_cpu.activation import then_leaky_relu
+from cnnkit_cpu.activation import then
+from cnnkit_cpu.layout import to_channels_last
 from cnnkit_cpu.library import Library, address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
@@ -88,19 +91,19 @@ def remember(owner: Library, key: tuple, make: Callable[..., Any], *arguments: A
         return plan
 
 
-def plan_of(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bool, kind: int, pool: tuple) -> Plan | None:
-    """The plan for a call; ``None`` where there is nothing to compute, or the pooling window does not fit."""
+def plan_of(x: tuple, weight: tuple, conv: Mapping[str, Any], relu: bool, kind: int, pool: tuple) -> Plan | None:
+    """The plan for arrays of these shapes; ``None`` where there is nothing to compute, or the pooling window does not fit."""
     owner = library.active
 
     def make() -> Plan | None:
-        shape = conv2d_output_shape(x.shape, weight.shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
+        shape = conv_output_shape(x, weight, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
         if kind != NO_POOL:
             shape = (*shape[:2], *((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(shape[2:], *pool)))
-        if 0 in x.shape or 0 in weight.shape or min(shape) <= 0:
+        if 0 in x or 0 in weight or min(shape) <= 0:
             return None
-        return make_plan(owner, x.shape, weight.shape, shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"],
-                         relu, kind, pool)
-    return remember(owner, (x.shape, weight.shape, *conv, *conv.values(), relu, kind, pool), make)
+        return make_plan(owner, x, weight, shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"], relu, kind,
+                         pool)
+    return remember(owner, (x, weight, *conv, *conv.values(), relu, kind, pool), make)
 
 
 def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool]) -> tuple:
@@ -122,79 +125,133 @@ def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, 
     x = x if needs_weight else None  # type: ignore[assignment]
     weight = weight if needs_x else None  # type: ignore[assignment]
 
-    def backward(dy: np.ndarray) -> tuple:
-        threads = library.threads
-        dy = packed(dy)
-        dx = empty(plan.x) if needs_x else None
-        dweight = empty(plan.weight) if needs_weight else None
-        dbias = empty(plan.weight[:1]) if needs_bias else None
-        room, at = scratch(plan.rooms(threads)[1 + needs_x])
-        plan.backward(threads, plan.handle, plan.batch, *[a if a is None else address(a) for a in
-                      (x, weight, result, won, dy, dx, dweight, dbias)], at)
-        del room
-        return dx, dweight, dbias
-    return y, backward
+    return y, lambda dy: gradients(plan, x, weight, result, won, dy, needs)
+
+
+def gradients(plan: Plan, x: np.ndarray | None, weight: np.ndarray | None, result: np.ndarray | None, won: np.ndarray | None,
+              dy: np.ndarray, needs: Sequence[bool]) -> tuple:
+    """Those of input, filters and bias, as far as they are needed; input and filters packed."""
+    needs_x, needs_weight, needs_bias = needs
+    threads, dy = library.threads, packed(dy)
+    dx = empty(plan.x) if needs_x else None
+    dweight = empty(plan.weight) if needs_weight else None
+    dbias = empty(plan.weight[:1]) if needs_bias else None
+    room, at = scratch(plan.rooms(threads)[1 + needs_x])
+    plan.backward(threads, plan.handle, plan.batch, *[a if a is None else address(a) for a in
+                  (x, weight, result, won, dy, dx, dweight, dbias)], at)
+    del room
+    return dx, dweight, dbias
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool, needs: Sequence[bool],
              conv: Mapping[str, Any]) -> tuple:
     """A convolution, with ReLU or without, by the algorithm that is the best for its shapes."""
     if x.dtype != FLOAT:
-        return NotImplemented
+        return decline(f"{x.dtype}; it serves float32")
 
     def flat(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool, needs: Sequence[bool]) -> tuple:
-        plan = plan_of(x, weight, conv, relu, NO_POOL, ALONE)
-        return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
-    many = channels_last_plan(x, weight, conv, "")
+        plan = plan_of(x.shape, weight.shape, conv, relu, NO_POOL, ALONE)
+        return decline("there is nothing to compute") if plan is None else run(plan, x, weight, bias, needs)
+    many = channels_last_plan(x.shape, weight.shape, conv, "", x.flags.c_contiguous)
     if many is None:
         return flat(x, weight, bias, relu, needs)
     return channels_last.convolve(many, x, weight, bias, relu, needs, flat)
 
 
-def channels_last_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any],
-                       pooled: str) -> channels_last.Plan | None:
-    """The plan for channels that lie last in memory; ``None`` where the flat loops are better, or there is nothing to compute."""
-    owner, strict, first = library.active, precision_level() == "strict", x.flags.c_contiguous
+def channels_last_plan(x: tuple, weight: tuple, conv: Mapping[str, Any], pooled: str,
+                       first: bool) -> channels_last.Plan | None:
+    """The plan for channels that lie last in memory; ``None`` where the flat loops are better, or there is nothing to compute.
+
+    `first`: whether the channels of the images lie first in memory as they are given.
+    """
+    owner, strict = library.active, precision_level() == "strict"
 
     def make() -> channels_last.Plan | None:
-        shape = conv2d_output_shape(x.shape, weight.shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
-        if 0 in x.shape or 0 in weight.shape or min(shape) <= 0:
+        shape = conv_output_shape(x, weight, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
+        if 0 in x or 0 in weight or min(shape) <= 0:
             return None
-        return channels_last.make_plan(owner, x.shape, weight.shape, shape, conv, pooled, strict, not first)
-    return remember(owner, (x.shape, weight.shape, *conv, *conv.values(), pooled, strict, choice.forced, first), make)
+        return channels_last.make_plan(owner, x, weight, shape, conv, pooled, strict, not first)
+    return remember(owner, (x, weight, *conv, *conv.values(), pooled, strict, choice.forced, first), make)
 
 
 def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool], **conv: Any) -> tuple:
-    """See `cnnkit.ops.conv.conv2d`."""
+    """See `cnnkit.ops.conv.conv`."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d, (x, weight, bias), needs, conv)
     return convolve(x, weight, bias, False, needs, conv)
 
 
-def conv2d_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
-                attrs: Sequence[Mapping[str, Any]]) -> tuple:
-    """``conv2d``, then ``relu``."""
-    return convolve(x, weight, bias, True, needs, attrs[0])
+def conv2d_input(dy: np.ndarray, weight: np.ndarray, *, needs: Sequence[bool], size: tuple, **conv: Any) -> tuple:
+    """See `cnnkit.ops.conv.conv_input`."""
+    if dy.ndim != 4:
+        return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
+    if dy.dtype != FLOAT:
+        return decline(f"{dy.dtype}; it serves float32")
+    x = (dy.shape[0], weight.shape[1] * conv["groups"], *size)
+    many, made = channels_last_plan(x, weight.shape, conv, "", dy.flags.c_contiguous), None
+    if many is not None:
+        made = many.input_gradient(to_channels_last(dy), packed(weight))
+    if made is None:
+        plan = plan_of(x, weight.shape, conv, False, NO_POOL, ALONE)
+        if plan is None:
+            return decline("there is nothing to compute")
+        made = gradients(plan, None, packed(weight), None, None, dy, (True, False, False))[0]
+    return made, conv_input_backward(dy, weight, needs, conv) if True in needs else None
 
 
-def conv2d_leaky_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
-                      attrs: Sequence[Mapping[str, Any]]) -> tuple:
-    """``conv2d``, then ``leaky_relu``."""
-    slope = attrs[1]["negative_slope"]
-    found = convolve(x, weight, bias, False, needs, attrs[0]) if slope > 0 else NotImplemented
-    return found if found is NotImplemented else then_leaky_relu(found, slope)
+def conv2d_filters(x: np.ndarray, dy: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, **conv: Any) -> tuple:
+    """See `cnnkit.ops.conv.conv_filters`."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d_filters, (x, dy), needs, {"kernel_size": kernel_size, **conv})
+    if x.dtype != FLOAT:
+        return decline(f"{x.dtype}; it serves float32")
+    weight = (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size)
+    many, made = channels_last_plan(x.shape, weight, conv, "", x.flags.c_contiguous), None
+    if many is not None:
+        made = many.filter_gradient(to_channels_last(x), to_channels_last(dy))
+    if made is None:
+        plan = plan_of(x.shape, weight, conv, False, NO_POOL, ALONE)
+        if plan is None:
+            return decline("there is nothing to compute")
+        made = gradients(plan, packed(x), None, None, None, dy, (False, True, False))[1]
+    return made, conv_filters_backward(x, dy, needs, conv) if True in needs else None
 
 
-def pooled(relu: bool, kind: int) -> Any:
-    """The kernel of a convolution, with or without ReLU, and a pooling without padding."""
-    def kernel(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
-               attrs: Sequence[Mapping[str, Any]]) -> tuple:
-        if x.dtype != FLOAT:
-            return NotImplemented
-        conv, pool = attrs[0], attrs[-1]
-        key = (x.shape, weight.shape, *conv, *conv.values(), *pool, *pool.values(), relu, kind, precision_level(), choice.forced,
-               x.flags.c_contiguous)
-        plan = remember(library.active, key, pooled_plan, x, weight, conv, relu, kind, pool)
-        return NotImplemented if plan is None else run(plan, x, weight, bias, needs)
-    return kernel
+def conv2d_chain(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
+                 calls: Sequence[Call]) -> tuple:
+    """``conv``, then perhaps an activation, then perhaps a pooling.
+
+    ReLU is part of the loops. Any other activation that never falls comes after the maximum: there are fewer numbers then.
+    """
+    if x.ndim != 4:
+        return by_rank_2(conv2d_chain, (x, weight, bias), needs, {"calls": calls})
+    conv, *after = calls
+    pool = after.pop() if after[-1].op.role == "pool" else None
+    activation = after[0] if after else None
+    if activation is None or activation.op.name == "relu":
+        return _convolve_and_pool(x, weight, bias, needs, conv.attrs, activation is not None, pool)
+    name = activation.op.name
+    if pool is None:
+        if name != "leaky_relu":
+            return decline(f"{name} is no part of its loops")
+    elif pool.op.name != "max_pool" or not activation.op.increasing(activation.attrs):
+        return decline(f"{pool.op.name} of {name} is not {name} of {pool.op.name}")
+    return then(_convolve_and_pool(x, weight, bias, needs, conv.attrs, False, pool), activation)
+
+
+def _convolve_and_pool(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool],
+                       conv: Mapping[str, Any], relu: bool, pool: Call | None) -> tuple:
+    if pool is None:
+        return convolve(x, weight, bias, relu, needs, conv)
+    if x.dtype != FLOAT:
+        return decline(f"{x.dtype}; it serves float32")
+    kind = MAX_POOL if pool.op.name == "max_pool" else AVG_POOL
+    key = (x.shape, weight.shape, *conv, *conv.values(), *pool.attrs, *pool.attrs.values(), relu, kind, precision_level(),
+           choice.forced, x.flags.c_contiguous)
+    plan = remember(library.active, key, pooled_plan, x, weight, conv, relu, kind, pool.attrs)
+    if plan is None:
+        return decline("convolution and pooling are faster one after the other here, or there is nothing to compute")
+    return run(plan, x, weight, bias, needs)
 
 
 def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bool, kind: int,
@@ -206,17 +263,7 @@ def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu
     if (pool["padding"] != ((0, 0), (0, 0)) or pool["ceil_mode"] or size[0] * size[1] > (254 if kind == MAX_POOL else 8)
             or pool.get("divisor_override") is not None
             or size[0] * size[1] > 2 * stride[0] * stride[1]  # windows that overlap much: better computed once
-            or channels_last_plan(x, weight, conv, POOLINGS[kind] if patched else "other") is not None):
+            or channels_last_plan(x.shape, weight.shape, conv, POOLINGS[kind] if patched else "other",
+                                  x.flags.c_contiguous) is not None):
         return None
-    return plan_of(x, weight, conv, relu, kind, (size, stride, apart))
-
-
-conv2d_max_pool2d = pooled(False, MAX_POOL)
-
-
-def conv2d_leaky_relu_max_pool2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
-                                 attrs: Sequence[Mapping[str, Any]]) -> tuple:
-    """``conv2d``, ``leaky_relu``, then ``max_pool2d``: the largest stays the largest, so leaky ReLU comes last."""
-    slope = attrs[1]["negative_slope"]
-    found = conv2d_max_pool2d(x, weight, bias, needs=needs, attrs=(attrs[0], attrs[2])) if slope > 0 else NotImplemented
-    return found if found is NotImplemented else then_leaky_relu(found, slope)
+    return plan_of(x.shape, weight.shape, conv, relu, kind, (size, stride, apart))

@@ -5,36 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cnnkit.backends import KernelTable
+from cnnkit.ops.folding import FOLDED, fold_norm
 from cnnkit_cpu import library
+from cnnkit_cpu.runtime import Runtime
 
 
 def kernels() -> dict[str | tuple[str, ...], Callable]:
-    """Op, or key of a fused kernel, to function; made on first use."""
+    """Name, or pattern of a chain of ops, to function; made on first use."""
     from cnnkit_cpu import activation, conv, linear, loss, norm, pixels, pool, random, shaping, update
 
     return {
         "adam": update.adam,
         "add": activation.add,
-        "avg_pool2d": pool.avg_pool2d,
+        "avg_pool": pool.avg_pool2d,
         "batch_norm": norm.batch_norm,
-        ("batch_norm", "add"): norm.batch_norm_add,
-        ("batch_norm", "add", "relu"): norm.batch_norm_add_relu,
-        ("batch_norm", "relu"): norm.batch_norm_relu,
-        "conv2d": conv.conv2d,
-        ("conv2d", "leaky_relu"): conv.conv2d_leaky_relu,
-        ("conv2d", "leaky_relu", "max_pool2d"): conv.conv2d_leaky_relu_max_pool2d,
-        ("conv2d", "relu"): conv.conv2d_relu,
-        ("conv2d", "relu", "max_pool2d"): conv.pooled(True, conv.MAX_POOL),
-        ("conv2d", "relu", "avg_pool2d"): conv.pooled(True, conv.AVG_POOL),
-        ("conv2d", "max_pool2d"): conv.conv2d_max_pool2d,
-        ("conv2d", "avg_pool2d"): conv.pooled(False, conv.AVG_POOL),
+        ("norm", "add?", "activation?"): norm.batch_norm_chain,
+        "conv": conv.conv2d,
+        "conv_filters": conv.conv2d_filters,
+        "conv_input": conv.conv2d_input,
+        ("conv", "activation?", "pool?"): conv.conv2d_chain,
+        FOLDED: fold_norm,
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,
         "leaky_relu": activation.leaky_relu,
         "linear": linear.linear,
-        ("linear", "relu"): linear.linear_relu,
+        ("linear", "activation"): linear.linear_chain,
         "look_up": pixels.look_up,
-        "max_pool2d": pool.max_pool2d,
+        "max_pool": pool.max_pool2d,
         "random_bits": random.random_bits,
         "relu": activation.relu,
         "reshape": shaping.reshape,
@@ -42,4 +39,4 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
     }
 
 
-table = KernelTable("cpu", "numpy", kernels, priority=10, available=library.available, runtime=library.Runtime())
+table = KernelTable("cpu", "numpy", kernels, priority=10, available=library.available, runtime=Runtime())

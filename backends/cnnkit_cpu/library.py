@@ -134,31 +134,6 @@ def force(name: str | None) -> None:
                          + (f": {REASON}" if REASON else ""))
 
 
-class Runtime:
-    """What the registry asks a kernel table about its machinery."""
-
-    def describe(self) -> str:
-        """Instruction set, compiler and threads."""
-        return f"{active.isa}, {active.cpu_compiler().decode()}, {threads} thread{'s' if threads > 1 else ''}"
-
-    def get_num_threads(self) -> int:
-        """How many threads a kernel uses at most."""
-        return threads
-
-    def set_num_threads(self, count: int) -> None:
-        """Use so many from now on; each has memory of its own."""
-        global threads  # noqa: PLW0603
-        if count > MOST_THREADS:
-            raise ValueError(f"set_num_threads needs at most {MOST_THREADS} threads; got {count}")
-        threads = count
-
-    def release_memory(self) -> None:
-        """Give back the memory that is kept for results and scratch."""
-        from cnnkit_cpu import memory
-
-        memory.pool.release()
-
-
 def _after_fork() -> None:
     """Forget the threads: the child has none of them, and would wait for them."""
     for library in libraries.values():

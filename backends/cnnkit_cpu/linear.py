@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cnnkit.backends import Call, decline
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed
@@ -16,15 +17,18 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs:
     return _linear(x, weight, bias, needs, False)
 
 
-def linear_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool], attrs: Sequence) -> tuple:
-    """``linear``, then ``relu``."""
+def linear_chain(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
+                 calls: Sequence[Call]) -> tuple:
+    """``linear``, then ReLU."""
+    if calls[1].op.name != "relu":
+        return decline(f"{calls[1].op.name} is no part of its loops")
     return _linear(x, weight, bias, needs, True)
 
 
 def _linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool], relu: bool) -> tuple:
     shape = x.shape
     if x.dtype != FLOAT or 0 in shape or 0 in weight.shape:
-        return NotImplemented
+        return decline(f"{x.dtype} of shape {x.shape}; it serves float32 arrays that are not empty")
     O, I = weight.shape
     N = x.size // I
     x, weight, owner = packed(x), packed(weight), library.active

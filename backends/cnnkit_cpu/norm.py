@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from cnnkit.backends import Call, decline
 from cnnkit_cpu import library
 from cnnkit_cpu.layout import empty_channels_last, is_channels_last, pixels, to_channels_last
 from cnnkit_cpu.library import address
@@ -20,30 +21,17 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
     return _norm(x, weight, bias, running_mean, running_var, needs, False, training, momentum, eps)
 
 
-def batch_norm_relu(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, running_mean: np.ndarray | None,
-                    running_var: np.ndarray | None, *, needs: Sequence[bool], attrs: Sequence) -> tuple:
-    """``batch_norm``, then ``relu``."""
-    return _norm(x, weight, bias, running_mean, running_var, needs, True, **attrs[0])
-
-
-def batch_norm_add(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, running_mean: np.ndarray | None,
-                   running_var: np.ndarray | None, addend: Any, *, needs: Sequence[bool], attrs: Sequence) -> tuple:
-    """``batch_norm``, then ``add``: the end of a residual block."""
-    return _norm_add(x, weight, bias, running_mean, running_var, addend, needs, False, attrs[0])
-
-
-def batch_norm_add_relu(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, running_mean: np.ndarray | None,
-                        running_var: np.ndarray | None, addend: Any, *, needs: Sequence[bool], attrs: Sequence) -> tuple:
-    """``batch_norm``, then ``add``, then ``relu``."""
-    return _norm_add(x, weight, bias, running_mean, running_var, addend, needs, True, attrs[0])
-
-
-def _norm_add(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var: Any, addend: Any, needs: Sequence[bool],
-              relu: bool, attrs: Mapping[str, Any]) -> tuple:
-    if (not is_channels_last(x) or type(addend) is not np.ndarray or addend.shape != x.shape
-            or addend.dtype != FLOAT):
-        return NotImplemented
-    return _norm(x, weight, bias, running_mean, running_var, needs, relu, **attrs, addend=addend)
+def batch_norm_chain(x: np.ndarray, *arrays: Any, needs: Sequence[bool], calls: Sequence[Call]) -> tuple:
+    """``batch_norm``, then perhaps ``add`` (the end of a residual block), then perhaps ReLU."""
+    norm, *after = calls
+    relu = after[-1].op.role == "activation"
+    if relu and after.pop().op.name != "relu":
+        return decline(f"{calls[-1].op.name} is no part of its loops")
+    addend = arrays[4] if after else None
+    if after and not (is_channels_last(x) and type(addend) is np.ndarray and addend.shape == x.shape
+                      and addend.dtype == FLOAT):
+        return decline("an addend is taken in where the channels lie last in memory and it is float32 of the same shape")
+    return _norm(x, *arrays[:4], needs, relu, **norm.attrs, addend=addend)
 
 
 class Rows:
@@ -116,7 +104,7 @@ def _at(array: np.ndarray | None) -> int | None:
 def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var: Any, needs: Sequence[bool], relu: bool,
           training: bool, momentum: float, eps: float, addend: np.ndarray | None = None) -> tuple:
     if x.dtype != FLOAT or not x.size or any(a is not None and a.dtype != FLOAT for a in (weight, bias, running_mean, running_var)):
-        return NotImplemented
+        return decline(f"{x.dtype} of shape {x.shape}; it serves float32 arrays that are not empty")
     kernels: Rows | Planes = Rows(x) if is_channels_last(x) else Planes(x)
     C, count = x.shape[1], x.size // x.shape[1]
     new_mean = new_var = None

@@ -7,32 +7,42 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from cnnkit.ops.pool import ONE, both, divisors
-from cnnkit.shapes import pool2d_output_shape
+from cnnkit.backends import decline
+from cnnkit.ops.pool import along_axes, divisors
+from cnnkit.ops.rank import by_rank_2
+from cnnkit.shapes import pool_output_shape
 from cnnkit_cpu import library
 from cnnkit_cpu.conv import AVG_POOL, BYTE, MAX_POOL, Plan, make_plan, remember
 from cnnkit_cpu.layout import empty_channels_last, is_channels_last, to_channels_last
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
+ONE = (1, 1)
 LARGEST = 64  # elements of a window: vectors run over windows, and of large ones there are few
 
 
 def max_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stride: tuple, padding: tuple, dilation: tuple,
                ceil_mode: bool) -> tuple:
-    """See `cnnkit.ops.pool.max_pool2d`."""
+    """See `cnnkit.ops.pool.max_pool`."""
+    if x.ndim != 4:
+        return by_rank_2(max_pool2d, (x,), needs, {"kernel_size": kernel_size, "stride": stride, "padding": padding,
+                                                   "dilation": dilation, "ceil_mode": ceil_mode})
     if x.dtype != FLOAT or 0 in x.shape or kernel_size[0] * kernel_size[1] > LARGEST:
-        return NotImplemented
+        return decline(f"{x.dtype} of shape {x.shape}, windows of {kernel_size}; it serves float32 and at most {LARGEST} pixels")
     return _pool(x, needs[0], MAX_POOL, (kernel_size, stride, dilation), padding, ceil_mode, 1.0)
 
 
 def avg_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stride: tuple, padding: tuple, ceil_mode: bool,
                count_include_pad: bool, divisor_override: int | None) -> tuple:
-    """See `cnnkit.ops.pool.avg_pool2d`."""
+    """See `cnnkit.ops.pool.avg_pool`."""
+    if x.ndim != 4:
+        return by_rank_2(avg_pool2d, (x,), needs, {
+            "kernel_size": kernel_size, "stride": stride, "padding": padding, "ceil_mode": ceil_mode,
+            "count_include_pad": count_include_pad, "divisor_override": divisor_override})
     if x.dtype != FLOAT or 0 in x.shape or kernel_size[0] * kernel_size[1] > LARGEST:
-        return NotImplemented
-    size = pool2d_output_shape(x.shape, kernel_size, stride, padding, ONE, ceil_mode)[2:]
-    counts = divisors(*both(x.shape, kernel_size, stride, padding, ONE, size), padding, count_include_pad, divisor_override)
+        return decline(f"{x.dtype} of shape {x.shape}, windows of {kernel_size}; it serves float32 and at most {LARGEST} pixels")
+    size = pool_output_shape(x.shape, kernel_size, stride, padding, ONE, ceil_mode)[2:]
+    counts = divisors(along_axes(x.shape, kernel_size, stride, padding, ONE, size), padding, count_include_pad, divisor_override)
     if isinstance(counts, tuple):
         return NotImplemented
     return _pool(x, needs[0], AVG_POOL, (kernel_size, stride, ONE), padding, ceil_mode, float(counts))
@@ -45,7 +55,7 @@ def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, c
 
     def make() -> Plan | None:
         size, stride, dilation = pool
-        *_, P, Q = pool2d_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
+        *_, P, Q = pool_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
         return make_plan(owner, (1, 1, H, W), (1, 1, 1, 1), (N, C, P, Q), ONE, padding, ONE, 1, False, kind, pool)
     plan = remember(owner, ("pool", x.shape, kind, pool, padding, ceil_mode), make)
     if plan is None:
@@ -66,7 +76,7 @@ def _pool_channels_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, pad
                         divisor: float) -> tuple:
     """The same with the channels last in memory."""
     owner, threads, (size, stride, dilation) = library.active, library.threads, pool
-    shape = pool2d_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
+    shape = pool_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
     N, C, H, W = x.shape
     sizes = (ctypes.c_int * 14)(C, H, W, *shape[2:], *size, *stride, *dilation, padding[0][0], padding[1][0])
     y = empty_channels_last(shape)

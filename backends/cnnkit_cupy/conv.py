@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import gcd, prod
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
-from cnnkit.shapes import conv2d_output_shape
+from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
+from cnnkit.ops.rank import by_rank_2
+from cnnkit.shapes import conv_output_shape
+from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
@@ -51,7 +54,7 @@ TILINGS = {"Large": Tiling(128, 128, 8, 8, 61), "Narrow": Tiling(128, 64, 8, 8, 
 SQUARE = Tiling(64, 64, 8, 4, 61)  # in the weight gradient, for which registers do not suffice to be Narrow
 WEIGHT_TILINGS = {"Large": TILINGS["Large"], "Square": SQUARE, "Small": TILINGS["Small"]}
 
-BY, SHAPE, OPS = Struct("Strides"), Struct("Shape"), ("conv2d", "relu")
+BY, SHAPE, OPS = Struct("Strides"), Struct("Shape"), ("conv", "conv_filters", "conv_input", "relu")
 for _dtype, _t in TYPES.items():
     _size = 4 if _dtype == "float32" else 2
     _any, _wide, _plain = In(_dtype, strided=True), In(_dtype, strided=True, aligned=16), In(_dtype, aligned=16)
@@ -115,26 +118,46 @@ def reading(device: Any, x: Array, channels: int, reach: Sequence[int]) -> str:
     return "vector" if fits else "scalar"
 
 
-def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], stride: tuple, padding: tuple, dilation: tuple,
-           groups: int) -> tuple[Array, Callable | None] | Any:
-    """See `cnnkit.ops.conv.conv2d`."""
-    return _conv2d(x, weight, bias, needs, False, stride, padding, dilation, groups)
+def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
+    """See `cnnkit.ops.conv.conv`."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d, (x, weight, bias), needs, conv)
+    return _convolve(x, weight, bias, needs, conv, relu=False)
 
 
-def conv2d_relu(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool],
-                attrs: Sequence[dict]) -> tuple[Array, Callable | None] | Any:
-    """`cnnkit.ops.conv.conv2d`, then ``relu``: the convolution writes what is left of its sums."""
-    return _conv2d(x, weight, bias, needs, True, **attrs[0])
+def conv2d_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: tuple, **conv: Any) -> Any:
+    """See `cnnkit.ops.conv.conv_input`."""
+    if dy.ndim != 4:
+        return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
+    product = _products(dy, (dy.shape[0], weight.shape[1] * conv["groups"], *size), tuple(weight.shape), conv)
+    if product is None:
+        return decline(f"{dtype_name(dy.dtype)} of shape {tuple(dy.shape)}: no dtype of its, empty, or more than it numbers")
+    return product.input_gradient(dy, weight), conv_input_backward(dy, weight, needs, conv) if any(needs) else None
 
 
-def _conv2d(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], relu: bool, stride: tuple, padding: tuple,
-            dilation: tuple, groups: int) -> Any:
-    if dtype_name(x.dtype) not in TYPES:
-        return NotImplemented
-    shape = conv2d_output_shape(x.shape, weight.shape, stride, padding, dilation, groups)
-    product = Products(x, weight.shape, shape, stride, padding, dilation, groups)
-    if product.too_large():
-        return NotImplemented
+def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: tuple, **conv: Any) -> Any:
+    """See `cnnkit.ops.conv.conv_filters`."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d_filters, (x, dy), needs, {"kernel_size": kernel_size, **conv})
+    product = _products(x, tuple(x.shape), (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size), conv)
+    if product is None:
+        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: no dtype of its, empty, or more than it numbers")
+    return product.weight_gradient(x, dy), conv_filters_backward(x, dy, needs, conv) if any(needs) else None
+
+
+def _products(like: Array, x: tuple, weight: tuple, conv: Mapping[str, Any]) -> Products | None:
+    """The products of a convolution of arrays of these shapes, on the device and in the dtype of `like`; None if not served."""
+    if dtype_name(like.dtype) not in TYPES:
+        return None
+    shape = conv_output_shape(x, weight, *(conv[name] for name in ("stride", "padding", "dilation", "groups")))
+    product = Products(like, x, weight, shape, **conv)
+    return None if product.too_large() else product
+
+
+def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], conv: Mapping[str, Any], relu: bool) -> Any:
+    product = _products(x, tuple(x.shape), tuple(weight.shape), conv)
+    if product is None:
+        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: no dtype of its, empty, or more than it numbers")
     if bias is not None and bias.strides != (bias.dtype.itemsize,):
         bias = backend_of(x).namespace.asarray(bias, copy=True)
     y = product.forward(x, weight, bias, relu)
@@ -153,14 +176,17 @@ def _conv2d(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], 
     return y, backward
 
 
+conv2d_relu = then_relu(_convolve)  # the convolution writes what is left of its sums
+
+
 class Products:
     """The products of one convolution: forward, and for each gradient one."""
 
-    def __init__(self, x: Array, weight: Sequence[int], y: Sequence[int], stride: tuple, padding: tuple, dilation: tuple,
-                 groups: int):
-        self.device, self.namespace, self.dtype = backend_of(x).cuda, backend_of(x).namespace, x.dtype
-        self.kind, self.itemsize = TYPES[dtype_name(x.dtype)], x.dtype.itemsize
-        self.x, self.weight, self.y = tuple(x.shape), tuple(weight), tuple(y)
+    def __init__(self, like: Array, x: Sequence[int], weight: Sequence[int], y: Sequence[int], stride: tuple, padding: tuple,
+                 dilation: tuple, groups: int):
+        self.device, self.namespace, self.dtype = backend_of(like).cuda, backend_of(like).namespace, like.dtype
+        self.kind, self.itemsize = TYPES[dtype_name(like.dtype)], like.dtype.itemsize
+        self.x, self.weight, self.y = tuple(x), tuple(weight), tuple(y)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         (top, _), (left, _) = padding
         self.attributes = {"N": self.x[0], "R": self.weight[2], "S": self.weight[3], "stride_h": stride[0], "stride_w": stride[1],

@@ -7,11 +7,12 @@ that ReLU stopped it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
-from cnnkit.shapes import pool2d_output_shape
+from cnnkit.backends import Call, backend_of, decline, dtype_name
+from cnnkit.ops.rank import by_rank_2
+from cnnkit.shapes import pool_output_shape
 from cnnkit_cupy import direct
 from cnnkit_cupy.launcher import In, Kernel, Out, declare, launch, strides
 from cnnkit_cupy.types import TYPES
@@ -27,7 +28,7 @@ for _dtype, _t in TYPES.items():
                       Out("uint8", optional=True, channels_last=True), direct.BY, direct.BY, direct.CONVOLUTION, direct.POOLING,
                       direct.TILING),
                      shared=direct.ROOM, launch_bounds=(256, 2)) for _size in direct.SIZES),
-            ops=("conv2d", "relu", "max_pool2d"))
+            ops=("conv", "relu", "max_pool"))
 
 
 @functools.lru_cache(1024)
@@ -35,7 +36,7 @@ def windows(plan: direct.Direct, window: tuple[int, int], ceil_mode: bool) -> tu
     """The pooled shape, the instance, and the structures Pooling and Tiling; None where the kernels do not serve them."""
     if window[0] * window[1] > STOPPED or max(plan.shape[2:]) >= 2**24:  # up to there by_height is exact
         return None
-    N, K, P, Q = shape = pool2d_output_shape(plan.shape, window, window, **PLAIN, ceil_mode=ceil_mode)
+    N, K, P, Q = shape = pool_output_shape(plan.shape, window, window, **PLAIN, ceil_mode=ceil_mode)
     size = plan.size if window == (2, 2) else 0
     channels, (R, S, *_) = plan.weight_shape[1], plan.taps
     at_once = 1 if size else channels  # else the sums of several windows would have to wait for the other channels
@@ -48,10 +49,13 @@ def windows(plan: direct.Direct, window: tuple[int, int], ceil_mode: bool) -> tu
                          "by_width": 2**32 // window[1] + 1}, divided
 
 
-def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool],
-                           attrs: Sequence[Mapping[str, Any]]) -> Any:
+def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], calls: Sequence[Call]) -> Any:
     """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows side by side, without padding."""
-    conv, _, pool = attrs
+    if [call.op.name for call in calls[1:]] != ["relu", "max_pool"]:
+        return decline("it serves ReLU and max pooling after a convolution")
+    if x.ndim != 4:
+        return by_rank_2(conv2d_relu_max_pool2d, (x, weight, bias), needs, {"calls": calls})
+    conv, _, pool = (call.attrs for call in calls)
     plan, window = direct.plan_of(x, weight, conv), pool["kernel_size"]
     if plan is None or pool["stride"] != window or any(pool[name] != value for name, value in PLAIN.items()):
         return NotImplemented

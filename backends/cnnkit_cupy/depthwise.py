@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name
-from cnnkit.shapes import conv2d_output_shape
+from cnnkit.ops.rank import by_rank_2
+from cnnkit.shapes import conv_output_shape
+from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.direct import BAND, BLOCKS, LIMIT, ROWS, TAPS, add_slices, geometry, numbered, quadruples, side_by_side, tiles
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES
@@ -15,7 +17,7 @@ Array = Any
 SIZES = (0, 3, 5)  # square filters, of stride and dilation 1, whose loops are unrolled; 0: any others
 SHARED = 4 * TAPS * 32
 BY, CONVOLUTION, TILING = map(Struct, ("Strides", "Convolution", "Tiling"))
-OPS = ("conv2d", "relu")
+OPS = ("conv", "relu")
 
 for _dtype, _t in TYPES.items():
     _view, _maybe = In(_dtype, strided=True), In(_dtype, optional=True)
@@ -51,7 +53,7 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     kind, dtype, device = TYPES.get(dtype_name(x.dtype)), x.dtype, backend_of(x).cuda
     x_shape, weight_shape = tuple(x.shape), tuple(weight.shape)
     (N, C, H, W), (K, Cg, R, S) = x_shape, weight_shape
-    N, K, P, Q = shape = conv2d_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
+    N, K, P, Q = shape = conv_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
     if (kind is None or not Cg == 1 < groups or K == 0 or R * S > TAPS or K > 65535 * 8
             or not numbered(x_shape, weight_shape, shape, padding, dilation, 1)):
         return NotImplemented
@@ -96,9 +98,9 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
 
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
     """See `cnnkit.ops.conv.conv2d`; served are as many groups as channels, with filters of at most 49 elements."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d, (x, weight, bias), needs, conv)
     return _convolve(x, weight, bias, needs, conv, relu=False)
 
 
-def conv2d_relu(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], attrs: Sequence[Mapping[str, Any]]) -> Any:
-    """`conv2d`, then ``relu``."""
-    return _convolve(x, weight, bias, needs, attrs[0], relu=True)
+conv2d_relu = then_relu(_convolve)

@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
-from cnnkit.shapes import conv2d_output_shape
+from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
+from cnnkit.ops.rank import by_rank_2
+from cnnkit.shapes import conv_output_shape
+from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
@@ -24,7 +27,7 @@ LIMIT = 2**31 - 2**16                                  # what an int numbers, an
 NO_POOLING = {"height": 0, "width": 0, "P": 0, "Q": 0, "by_height": 0, "by_width": 0}
 
 BY, CONVOLUTION, TILING, POOLING = map(Struct, ("Strides", "Convolution", "Tiling", "Pooling"))
-OPS = ("conv2d", "relu", "max_pool2d")
+OPS = ("conv", "conv_filters", "conv_input", "relu", "max_pool")
 for _dtype, _t in TYPES.items():
     _view, _maybe = In(_dtype, strided=True), In(_dtype, optional=True)
     _after, _argmax = In(_dtype, strided=True, optional=True), In("uint8", strided=True, optional=True)
@@ -160,7 +163,7 @@ class Direct:
 
     def __init__(self, x_shape: tuple, weight_shape: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int):
         self.x_shape, self.weight_shape = x_shape, weight_shape
-        self.shape = conv2d_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
+        self.shape = conv_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
         (N, C, H, W), (K, Cg, R, S), (_, _, P, Q) = x_shape, weight_shape, self.shape
         Kg = K // groups
         if (0 in (C, K) or not sensible(Cg, Kg, R * S) or Cg == 1 < groups
@@ -251,7 +254,7 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
               relu: bool) -> tuple[Array, Callable | None] | Any:
     plan = plan_of(x, weight, conv)
     if plan is None:
-        return NotImplemented
+        return decline("it serves few channels in a group")
     device = backend_of(x).cuda
     y = plan.run(device, x, weight, bias, relu)
     if not any(needs):
@@ -262,11 +265,36 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     return y, lambda dy: plan.gradients(device, x, weight, needs, dy, after)
 
 
+def conv2d_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: tuple, **conv: Any) -> Any:
+    """See `cnnkit.ops.conv.conv_input`."""
+    if dy.ndim != 4:
+        return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
+    x = (dy.shape[0], weight.shape[1] * conv["groups"], *size)
+    plan = planned(dtype_name(dy.dtype), x, tuple(weight.shape), conv["stride"], conv["padding"], conv["dilation"],
+                   conv["groups"])
+    if plan is None:
+        return decline("it serves few channels in a group")
+    dx, _, _ = plan.gradients(backend_of(dy).cuda, None, weight, (True, False, False), dy)
+    return dx, conv_input_backward(dy, weight, needs, conv) if any(needs) else None
+
+
+def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: tuple, **conv: Any) -> Any:
+    """See `cnnkit.ops.conv.conv_filters`."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d_filters, (x, dy), needs, {"kernel_size": kernel_size, **conv})
+    shape = (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size)
+    plan = planned(dtype_name(x.dtype), tuple(x.shape), shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
+    if plan is None:
+        return decline("it serves few channels in a group")
+    _, dweight, _ = plan.gradients(backend_of(x).cuda, x, None, (False, True, False), dy)
+    return dweight, conv_filters_backward(x, dy, needs, conv) if any(needs) else None
+
+
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
     """See `cnnkit.ops.conv.conv2d`; served are few channels in a group: see `sensible`."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d, (x, weight, bias), needs, conv)
     return _convolve(x, weight, bias, needs, conv, relu=False)
 
 
-def conv2d_relu(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], attrs: Sequence[Mapping[str, Any]]) -> Any:
-    """`conv2d`, then ``relu``."""
-    return _convolve(x, weight, bias, needs, attrs[0], relu=True)
+conv2d_relu = then_relu(_convolve)

@@ -5,10 +5,11 @@ Sums over the pixels (all n, h, w) are made slice by slice, then over all slices
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
+from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, contiguous, strides
 from cnnkit_cupy.types import TYPES, lanes_of, per_access
@@ -66,15 +67,18 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean:
                needs: Sequence[bool], training: bool, momentum: float, eps: float, relu: bool = False) -> Any:
     """See `cnnkit.ops.norm.batch_norm`; served are (N, C) and (N, C, H, W) with one dtype throughout."""
     kind, dtype, shape = TYPES.get(dtype_name(x.dtype)), x.dtype, tuple(x.shape)
-    if kind is None or x.ndim not in (2, 4) or x.size == 0 or x.size // shape[1] >= 2**30 or shape[1] >= 2**21:
-        return NotImplemented
+    if kind is None or x.ndim not in (2, 3, 4) or x.size == 0 or x.size // shape[1] >= 2**30 or shape[1] >= 2**21:
+        return decline(f"{dtype_name(x.dtype)} of shape {shape}")
     if any(a is not None and (a.dtype != dtype or not contiguous(a)) for a in (weight, bias, running_mean, running_var)):
-        return NotImplemented
-    backend, (N, C, H, W) = backend_of(x), (*shape, 1, 1)[:4]
-    device, reshape = backend.cuda, backend.namespace.reshape
+        return decline("weight, bias or statistics of another dtype, or with gaps in memory")
+    backend, (N, C, H, W) = backend_of(x), shape if x.ndim == 4 else (*shape[:2], 1, *shape[2:], 1)[:4]
+    device = backend.cuda
 
     def image(array: Array) -> Array:
-        return array if array.ndim == 4 else array[:, :, None, None]
+        return array if array.ndim == 4 else array[:, :, None] if array.ndim == 3 else array[:, :, None, None]
+
+    def plain(array: Array) -> Array:
+        return array[(slice(None), slice(None), 0, 0)[:6 - len(shape)]] if len(shape) < 4 else array
     norm = {"N": N, "C": C, "H": H, "W": W, "training": int(training), "relu": int(relu), "momentum": momentum, "eps": eps}
     x = image(x)
     at = Layout(x.shape, _lanes(device, x))
@@ -107,14 +111,17 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean:
             dx = device.empty((N, C, H, W), dtype, dy, channels_last=True)
             launch(device, f"batch_norm_backward<{kind}, {at.lanes}>", at.grid, *arrays, weight, mean, rstd, total, along, dx,
                    strides(x), strides(dy), fields)
-            dx = dx if len(shape) == 4 else reshape(dx, shape)
+            dx = plain(dx)
         return dx, dweight, dbias, None, None
-    return (y if len(shape) == 4 else reshape(y, shape), new_mean, new_var), backward if any(needs) else None
+    return (plain(y), new_mean, new_var), backward if any(needs) else None
 
 
-def batch_norm_relu(*arrays: Array, needs: Sequence[bool], attrs: Sequence[Mapping[str, Any]]) -> Any:
-    """The fused key ("batch_norm", "relu")."""
-    return batch_norm(*arrays, needs=needs, **attrs[0], relu=True)
+def _batch_norm_relu(*given: Any, relu: bool) -> Any:
+    *arrays, needs, attrs = given
+    return batch_norm(*arrays, needs=needs, **attrs, relu=relu)
+
+
+batch_norm_relu = then_relu(_batch_norm_relu)
 
 
 def _floats(device: Any, like: Array, *shape: int) -> Array:

@@ -10,8 +10,9 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
-from cnnkit.shapes import pool2d_output_shape
+from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.ops.rank import by_rank_2
+from cnnkit.shapes import pool_output_shape
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, strides
 from cnnkit_cupy.types import TYPES, lanes_of, per_access
@@ -22,14 +23,14 @@ THREADS, MOST_ROWS = 256, 32
 LIMIT = 2**31 - 2 * THREADS  # elements from which on an int cannot number them
 
 VIEW, WINDOWS = Struct("Strides"), Struct("Windows")
-MAX = ("max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices")
+MAX = ("max_pool", "max_pool_with_indices", "adaptive_max_pool", "adaptive_max_pool_with_indices")
 for (_dtype, _t), _i in product(TYPES.items(), ("int", "long long")):
     _out = Out(_dtype, channels_last=True)
     for _n in (1, per_access(_dtype)):
         _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
         declare(Kernel("pool", f"avg_pool2d<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS), shared=1024 * _n),
                 Kernel("pool", f"avg_pool2d_backward<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS), launch_bounds=(256, 4)),
-                ops=("avg_pool2d", "adaptive_avg_pool2d"))
+                ops=("avg_pool", "adaptive_avg_pool"))
     for (_arg, _a), _n in ((SMALL, 1), (SMALL, per_access(_dtype)), (LARGE, 1)):
         _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
         _taken, _numbers = Out(_arg, True, channels_last=True), Out("int64", True, channels_last=True)
@@ -77,7 +78,7 @@ class Windows:
                **settings: int) -> Windows:
         """Windows of one size, `stride` apart."""
         (top, bottom), (left, right) = padding
-        shape = pool2d_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+        shape = pool_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
         return cls(x, shape, kernel_size, stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1],
                    top=top, bottom=bottom, left=left, right=right, **settings)
 
@@ -137,24 +138,28 @@ class Windows:
 
 
 def max_pool2d(x: Array, *, needs: Sequence[bool], **attrs: Any) -> Any:
-    """See `cnnkit.ops.pool.max_pool2d`."""
+    """See `cnnkit.ops.pool.max_pool`."""
     return _first(max_pool2d_with_indices(x, needs=needs, indices=False, **attrs))
 
 
 def max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], indices: bool = True, **attrs: Any) -> Any:
-    """See `cnnkit.ops.pool.max_pool2d_with_indices`."""
-    return Windows.placed(x, **attrs).max(x, needs, indices) if dtype_name(x.dtype) in TYPES else NotImplemented
+    """See `cnnkit.ops.pool.max_pool_with_indices`."""
+    if x.ndim != 4:
+        return by_rank_2(max_pool2d_with_indices, (x,), needs, {"indices": indices, **attrs})
+    return Windows.placed(x, **attrs).max(x, needs, indices) if dtype_name(x.dtype) in TYPES else _other(x)
 
 
 def adaptive_max_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) -> Any:
-    """See `cnnkit.ops.pool.adaptive_max_pool2d`."""
+    """See `cnnkit.ops.adaptive_pool.adaptive_max_pool`."""
     return _first(adaptive_max_pool2d_with_indices(x, needs=needs, output_size=output_size, indices=False))
 
 
 def adaptive_max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], output_size: tuple, indices: bool = True) -> Any:
-    """See `cnnkit.ops.pool.adaptive_max_pool2d_with_indices`."""
+    """See `cnnkit.ops.adaptive_pool.adaptive_max_pool_with_indices`."""
+    if x.ndim != 4:
+        return by_rank_2(adaptive_max_pool2d_with_indices, (x,), needs, {"indices": indices, "output_size": output_size})
     windows = Windows.adaptive(x, output_size) if dtype_name(x.dtype) in TYPES else None
-    return NotImplemented if windows is None else windows.max(x, needs, indices)
+    return _other(x) if windows is None else windows.max(x, needs, indices)
 
 
 def _first(result: Any) -> Any:
@@ -162,14 +167,23 @@ def _first(result: Any) -> Any:
     return result if result is NotImplemented else (result[0][0], result[1])
 
 
-def avg_pool2d(x: Array, *, needs: Sequence[bool], count_include_pad: bool, divisor_override: int | None, **attrs: Any) -> Any:
-    """See `cnnkit.ops.pool.avg_pool2d`."""
-    if dtype_name(x.dtype) not in TYPES or abs(divisor_override or 0) >= 1 << 24:  # beyond, an int is not exact as a float
-        return NotImplemented
-    return Windows.placed(x, **attrs, include_pad=int(count_include_pad), divisor=divisor_override or 0).average(x, needs)
+def avg_pool2d(x: Array, *, needs: Sequence[bool], **attrs: Any) -> Any:
+    """See `cnnkit.ops.pool.avg_pool`."""
+    if x.ndim != 4:
+        return by_rank_2(avg_pool2d, (x,), needs, attrs)
+    divisor = attrs.pop("divisor_override") or 0
+    if dtype_name(x.dtype) not in TYPES or abs(divisor) >= 1 << 24:  # beyond, an int is not exact as a float
+        return _other(x)
+    return Windows.placed(x, include_pad=int(attrs.pop("count_include_pad")), divisor=divisor, **attrs).average(x, needs)
 
 
 def adaptive_avg_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) -> Any:
-    """See `cnnkit.ops.pool.adaptive_avg_pool2d`."""
+    """See `cnnkit.ops.adaptive_pool.adaptive_avg_pool`."""
+    if x.ndim != 4:
+        return by_rank_2(adaptive_avg_pool2d, (x,), needs, {"output_size": output_size})
     windows = Windows.adaptive(x, output_size) if dtype_name(x.dtype) in TYPES else None
-    return NotImplemented if windows is None else windows.average(x, needs)
+    return _other(x) if windows is None else windows.average(x, needs)
+
+
+def _other(x: Array) -> Any:
+    return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}; it serves {', '.join(TYPES)}, numbered by an int")

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cnnkit import conformance
-from cnnkit.backends import backend_of
-from cnnkit.conformance import Case, Draw, Target
-from cnnkit.conformance.checks import call
+from cnnkit.conformance import Draw, OpCase, Target
+from cnnkit.conformance.checks.calling import call
+from cnnkit.conformance.kernels import chain, keys, matches, written
 from cnnkit.ops import OPS
 from cnnkit_emulator.counting import Traffic
 from cnnkit_emulator.device import counted
@@ -33,19 +33,21 @@ AVERAGE: dict[str, Any] = {**POOL, "count_include_pad": True, "divisor_override"
 LOSS: dict[str, Any] = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
 WEIGHT, BIAS, CHANNELS = Draw((32, 16, 3, 3)), Draw((32,)), Draw((16,))
 CASES = (
-    Case("conv2d", "3x3", (X, WEIGHT, BIAS), CONV),
-    Case("conv2d", "3x3, stride 2", (X, WEIGHT, BIAS), {**CONV, "stride": (2, 2)}),
-    Case("conv2d", "1x1", (X, Draw((32, 16, 1, 1)), BIAS), {**CONV, "padding": ((0, 0), (0, 0))}),
-    Case("conv2d", "one channel", (Draw((4, 1, 28, 28)), Draw((8, 1, 3, 3)), Draw((8,))), CONV),
-    Case("conv2d", "depthwise", (Y, Draw((32, 1, 3, 3)), BIAS), {**CONV, "groups": 32}),
-    Case(("conv2d", "relu"), "3x3", (X, WEIGHT, BIAS), (CONV, {}), counts=(3, 0)),
-    Case(("conv2d", "relu", "max_pool2d"), "one channel", (Draw((4, 1, 28, 28)), Draw((8, 1, 3, 3)), Draw((8,))),
-         (CONV, {}, {**POOL, "dilation": (1, 1)}), counts=(3, 0, 0)),
-    Case("max_pool2d", "2x2", (Y,), {**POOL, "dilation": (1, 1)}),
-    Case("avg_pool2d", "2x2", (Y,), AVERAGE),
-    Case("batch_norm", "training", (X, CHANNELS, CHANNELS, Draw((16,), grad=False), Draw((16,), "positive", grad=False)),
-         {"training": True, "momentum": 0.1, "eps": 1e-5}),
-    Case("cross_entropy", "mean", (Draw((256, 10)), Draw((256,), "labels", classes=10), None), LOSS),
+    OpCase("conv", "3x3", (X, WEIGHT, BIAS), CONV),
+    OpCase("conv", "3x3, stride 2", (X, WEIGHT, BIAS), {**CONV, "stride": (2, 2)}),
+    OpCase("conv", "1x1", (X, Draw((32, 16, 1, 1)), BIAS), {**CONV, "padding": ((0, 0), (0, 0))}),
+    OpCase("conv", "one channel", (Draw((4, 1, 28, 28)), Draw((8, 1, 3, 3)), Draw((8,))), CONV),
+    OpCase("conv", "depthwise", (Y, Draw((32, 1, 3, 3)), BIAS), {**CONV, "groups": 32}),
+    OpCase(("conv", "relu"), "3x3", (X, WEIGHT, BIAS), (CONV, {}), counts=(3, 0)),
+    OpCase(("conv", "relu", "max_pool"), "one channel",
+           (Draw((4, 1, 28, 28)), Draw((8, 1, 3, 3)), Draw((8,))),
+           (CONV, {}, {**POOL, "dilation": (1, 1)}), counts=(3, 0, 0)),
+    OpCase("max_pool", "2x2", (Y,), {**POOL, "dilation": (1, 1)}),
+    OpCase("avg_pool", "2x2", (Y,), AVERAGE),
+    OpCase("batch_norm", "training",
+           (X, CHANNELS, CHANNELS, Draw((16,), grad=False), Draw((16,), "positive", grad=False)),
+           {"training": True, "momentum": 0.1, "eps": 1e-5}),
+    OpCase("cross_entropy", "mean", (Draw((256, 10)), Draw((256,), "labels", classes=10), None), LOSS),
 )
 COLUMNS = ("kernel", "call", "sectors per load", "loads", "stores", "written", "shared loads", "shared stores")
 MARKS = r"(<!-- generated: counters -->\n\n)(.*?)(\n\n<!-- end -->)"
@@ -53,12 +55,12 @@ MARKS = r"(<!-- generated: counters -->\n\n)(.*?)(\n\n<!-- end -->)"
 
 def cases(target: Target) -> list[Any]:
     """Those above, as far as a table has their kernel; for any other op of the tables, the kit's case with the largest inputs."""
-    tables = backend_of(target.asarray(np.zeros(1, np.float32))).resolve()
-    served = [*((name,) for name in tables.single), *tables.fused]
-    chosen = [case for case in CASES if case.ops in served]
+    served = keys(target.tables)
+    chosen = [case for case in CASES if any(matches(key, case.kernel) for key in served)]
     for key in served:
-        known = [case for case in conformance.EVERY_CASE if case.ops == key]
-        if known and key not in {case.ops for case in chosen} and key[0] != "max_pool2d_with_indices":
+        known = [case for case in conformance.EVERY_CASE if matches(key, case.kernel)]
+        taken = any(matches(key, case.kernel) for case in chosen)
+        if known and not taken and key != "max_pool_with_indices":
             chosen.append(max(known, key=_size))
     return chosen
 
@@ -71,7 +73,7 @@ def _size(case: Any) -> int:
 def launches(case: Any, target: Target) -> list[Traffic]:
     """What a case's kernels move, forward and back, in the order in which they are launched."""
     with counted() as traffic:
-        if not isinstance(case, Case):
+        if not isinstance(case, OpCase):
             conformance.run_case(case, target)
             return traffic
         random = np.random.RandomState(0)
@@ -90,7 +92,8 @@ def rows(target: Target, chosen: Iterable[Any]) -> Iterator[list[str]]:
             by_kernel.setdefault(launched.kernel, []).append(launched)
         for kernel, several in by_kernel.items():
             t = Traffic(kernel, sum(t.output_bytes for t in several), tuple(site for t in several for site in t.sites))
-            yield [f"`{kernel}`", f"{'+'.join(case.ops)}, {case.name.replace('-', ' ')}", _shown(t.sectors_per_request),
+            what = f"{written(case.kernel)}, {case.name.replace('-', ' ')}"
+            yield [f"`{kernel}`", what, _shown(t.sectors_per_request),
                    *(_shown(ratio) for ratio in (t.loads, t.stores, t.written, t.shared_loads, t.shared_stores))]
 
 
@@ -113,9 +116,9 @@ def main(
     if target.backend.name != "emulator":
         raise typer.BadParameter(f"--backend {backend} does not run on the emulator; name it, or a table of its kernels")
     with target.entered():
-        chosen = [case for case in cases(target) if op in ("", *case.ops)]
+        chosen = [case for case in cases(target) if op in ("", *chain(case.kernel))]
         if not chosen:
-            known = ", ".join(dict.fromkeys("+".join(case.ops) for case in cases(target)))
+            known = ", ".join(dict.fromkeys(written(case.kernel) for case in cases(target)))
             raise typer.BadParameter(f"--op {op}: {backend} has kernels for {known} (of all ops: {len(OPS)})")
         found = list(rows(target, chosen))
     printed = Table(*COLUMNS, title="over the minimum: sectors of 32 bytes; bytes written; passes over shared memory's banks")

@@ -9,41 +9,76 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnkit.backends import decline
+from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
+from cnnkit.ops.rank import by_rank_2
 from cnnkit_numpy.window import Windows, room
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def conv2d(x, weight, bias, *, needs, stride, padding, dilation, groups):
-    """See `cnnkit.ops.conv.conv2d`."""
+def conv2d(x, weight, bias, *, needs, **conv):
+    """See `cnnkit.ops.conv.conv`."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d, (x, weight, bias), needs, conv)
     if x.dtype not in FLOATS or 0 in x.shape or 0 in weight.shape:
-        return NotImplemented
-    (_, _, H, W), (K, Cg, R, S), (dh, dw) = x.shape, weight.shape, dilation
-    (top, bottom), (left, right) = padding
-    size = (H + top + bottom - dh * (R - 1) - 1) // stride[0] + 1, (W + left + right - dw * (S - 1) - 1) // stride[1] + 1
-    windows = Windows(x.shape, x.dtype, (R, S), stride, padding, dilation, size, Cg * R * S, K // groups)
+        return decline(f"{x.dtype}, shapes {x.shape} and {weight.shape}; it serves float32 and float64 that are not empty")
+    groups, windows = conv["groups"], windows_of(x.shape, x.dtype, weight.shape, **conv)
     y = correlate(x, weight, bias, windows, groups)
     if not (needs[0] or needs[1] or needs[2]):
         return y, None
     shape = weight.shape
-    turn = (stride == (1, 1) and R * S > 1 and 2 * groups * Cg >= K
-            and max(padding[0]) <= dh * (R - 1) and max(padding[1]) <= dw * (S - 1))
     x = x if needs[1] else None
     weight = weight if needs[0] else None
 
     def backward(dy):
-        dx = dweight = dbias = None
         dy = np.ascontiguousarray(dy)  # the order of sums follows the layout in memory
-        if needs[0] and turn:
-            dx = correlate_turned(dy, weight, windows, groups)
-            if needs[1]:
-                _, dweight = gradients(x, None, dy, windows, groups, shape)
-        elif needs[0] or needs[1]:
-            dx, dweight = gradients(x, weight, dy, windows, groups, shape)
-        if needs[2]:
-            dbias = dy.sum(axis=(0, 2, 3))
-        return dx, dweight, dbias
+        dx, dweight = both_gradients(x, weight, dy, windows, groups, shape)
+        return dx, dweight, dy.sum(axis=(0, 2, 3)) if needs[2] else None
     return y, backward
+
+
+def conv2d_input(dy, weight, *, needs, size, **conv):
+    """See `cnnkit.ops.conv.conv_input`."""
+    if dy.ndim != 4:
+        return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
+    shape = (len(dy), weight.shape[1] * conv["groups"], *size)
+    if dy.dtype not in FLOATS or 0 in shape or 0 in dy.shape or 0 in weight.shape:
+        return decline(f"{dy.dtype}, shapes {dy.shape} and {weight.shape}; it serves float32 and float64 that are not empty")
+    windows = windows_of(shape, dy.dtype, weight.shape, **conv)
+    x, _ = both_gradients(None, weight, np.ascontiguousarray(dy), windows, conv["groups"], weight.shape)
+    return x, conv_input_backward(dy, weight, needs, conv) if any(needs) else None
+
+
+def conv2d_filters(x, dy, *, needs, kernel_size, **conv):
+    """See `cnnkit.ops.conv.conv_filters`."""
+    if x.ndim != 4:
+        return by_rank_2(conv2d_filters, (x, dy), needs, {"kernel_size": kernel_size, **conv})
+    shape = (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size)
+    if x.dtype not in FLOATS or 0 in x.shape or 0 in dy.shape:
+        return decline(f"{x.dtype}, shapes {x.shape} and {dy.shape}; it serves float32 and float64 that are not empty")
+    windows = windows_of(x.shape, x.dtype, shape, **conv)
+    _, weight = both_gradients(x, None, np.ascontiguousarray(dy), windows, conv["groups"], shape)
+    return weight, conv_filters_backward(x, dy, needs, conv) if any(needs) else None
+
+
+def windows_of(x, dtype, weight, stride, padding, dilation, groups):
+    """What the filters see of images of a shape."""
+    (_, _, H, W), (K, Cg, R, S), (dh, dw) = x, weight, dilation
+    (top, bottom), (left, right) = padding
+    size = (H + top + bottom - dh * (R - 1) - 1) // stride[0] + 1, (W + left + right - dw * (S - 1) - 1) // stride[1] + 1
+    return Windows(x, dtype, (R, S), stride, padding, dilation, size, Cg * R * S, K // groups)
+
+
+def both_gradients(x, weight, dy, windows, groups, shape):
+    """The input's gradient where `weight` is given, and the weight's, of `shape`, where `x` is; `dy` in C order."""
+    K, Cg, R, S = shape
+    (dh, dw), (rows, columns) = windows.dilation, windows.padding
+    if (weight is not None and windows.stride == (1, 1) and R * S > 1 and 2 * groups * Cg >= K
+            and max(rows) <= dh * (R - 1) and max(columns) <= dw * (S - 1)):
+        dx = correlate_turned(dy, weight, windows, groups)
+        return dx, None if x is None else gradients(x, None, dy, windows, groups, shape)[1]
+    return gradients(x, weight, dy, windows, groups, shape) if x is not None or weight is not None else (None, None)
 
 
 def correlate(x, weight, bias, windows, groups):

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from cnnkit.backends import decline
+from cnnkit.ops.rank import by_rank_2
 from cnnkit_numpy.conv import FLOATS
 from cnnkit_numpy.pool import MASKS
 from cnnkit_numpy.window import BLOCK, room
@@ -18,9 +20,13 @@ from cnnkit_numpy.window import BLOCK, room
 STOPPED = 0x80  # added to the byte of a window that ReLU stopped: no phase has that number
 
 
-def conv2d_relu_max_pool2d(x, weight, bias, *, needs, attrs):
+def conv2d_relu_max_pool2d(x, weight, bias, *, needs, calls):
     """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows side by side."""
-    conv, _, pool = attrs
+    if [call.op.name for call in calls[1:]] != ["relu", "max_pool"]:
+        return decline("it takes in ReLU and max pooling")
+    if x.ndim != 4:
+        return by_rank_2(conv2d_relu_max_pool2d, (x, weight, bias), needs, {"calls": calls})
+    conv, _, pool = (call.attrs for call in calls)
     groups, kernel = conv["groups"], pool["kernel_size"]
     (_, _, H, W), (K, Cg, R, S) = x.shape, weight.shape
     if (needs[0] or x.dtype not in FLOATS or 0 in x.shape or 0 in weight.shape or pool["stride"] != kernel

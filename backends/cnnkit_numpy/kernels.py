@@ -1,19 +1,23 @@
 """The NumPy kernel table: each op as fast as NumPy alone can run it."""
 
 from cnnkit.backends import KernelTable
+from cnnkit.ops.folding import FOLDED, fold_norm
 from cnnkit_numpy import activation, conv, conv_relu_pool, linear, loss, norm, pool, random, shaping, update
 
 table = KernelTable("numpy", "numpy", {
     "adam": update.adam,
-    "avg_pool2d": pool.avg_pool2d,
+    "avg_pool": pool.avg_pool2d,
     "batch_norm": norm.batch_norm,
-    "conv2d": conv.conv2d,
-    ("conv2d", "relu", "max_pool2d"): conv_relu_pool.conv2d_relu_max_pool2d,
+    "conv": conv.conv2d,
+    "conv_filters": conv.conv2d_filters,
+    "conv_input": conv.conv2d_input,
+    ("conv", "activation?", "pool?"): conv_relu_pool.conv2d_relu_max_pool2d,
+    FOLDED: fold_norm,
     "cross_entropy": loss.cross_entropy,
     "leaky_relu": activation.leaky_relu,
     "linear": linear.linear,
     "log_softmax": activation.log_softmax,
-    "max_pool2d": pool.max_pool2d,
+    "max_pool": pool.max_pool2d,
     "nll_loss": loss.nll_loss,
     "random_bits": random.random_bits,
     "relu": activation.relu,

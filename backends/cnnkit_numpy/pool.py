@@ -11,8 +11,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from cnnkit.ops.pool import ONE, Along, both, divisors
-from cnnkit.shapes import pool2d_output_shape
+from cnnkit.backends import decline
+from cnnkit.ops.pool import Along, along_axes, divisors
+from cnnkit.ops.rank import by_rank_2
+from cnnkit.shapes import pool_output_shape
 from cnnkit_numpy.window import room
 
 BLOCK = 1 << 19  # bytes of images at a time
@@ -20,11 +22,14 @@ MASKS = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}  # floa
 
 
 def max_pool2d(x, *, needs, kernel_size, stride, padding, dilation, ceil_mode):
-    """See `cnnkit.ops.pool.max_pool2d`."""
+    """See `cnnkit.ops.pool.max_pool`."""
+    if x.ndim != 4:
+        return by_rank_2(max_pool2d, (x,), needs, {"kernel_size": kernel_size, "stride": stride, "padding": padding,
+                                                   "dilation": dilation, "ceil_mode": ceil_mode})
     if x.dtype not in MASKS or 0 in x.shape or max(kernel_size) > 255:
-        return NotImplemented
-    shape = pool2d_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
-    rows, columns = both(x.shape, kernel_size, stride, padding, dilation, shape[2:])
+        return decline(f"{x.dtype} of shape {x.shape}, windows of {kernel_size}")
+    shape = pool_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    rows, columns = along_axes(x.shape, kernel_size, stride, padding, dilation, shape[2:])
     y = np.empty(shape, x.dtype)
     if not needs[0]:
         for part, between in blocks(x, shape):
@@ -49,12 +54,16 @@ def max_pool2d(x, *, needs, kernel_size, stride, padding, dilation, ceil_mode):
 
 
 def avg_pool2d(x, *, needs, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
-    """See `cnnkit.ops.pool.avg_pool2d`."""
+    """See `cnnkit.ops.pool.avg_pool`."""
+    if x.ndim != 4:
+        return by_rank_2(avg_pool2d, (x,), needs, {
+            "kernel_size": kernel_size, "stride": stride, "padding": padding, "ceil_mode": ceil_mode,
+            "count_include_pad": count_include_pad, "divisor_override": divisor_override})
     if x.dtype not in MASKS or 0 in x.shape:
-        return NotImplemented
-    shape = pool2d_output_shape(x.shape, kernel_size, stride, padding, ONE, ceil_mode)
-    rows, columns = both(x.shape, kernel_size, stride, padding, ONE, shape[2:])
-    counts = divisors(rows, columns, padding, count_include_pad, divisor_override)
+        return decline(f"{x.dtype} of shape {x.shape}; it serves float32 and float64 that are not empty")
+    shape = pool_output_shape(x.shape, kernel_size, stride, padding, (1, 1), ceil_mode)
+    rows, columns = along_axes(x.shape, kernel_size, stride, padding, (1, 1), shape[2:])
+    counts = divisors((rows, columns), padding, count_include_pad, divisor_override)
     if isinstance(counts, tuple):
         counts = np.multiply.outer(*counts).astype(x.dtype)
     y = np.empty(shape, x.dtype)

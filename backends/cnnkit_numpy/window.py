@@ -65,7 +65,7 @@ class Windows:
         N, C, H, W = shape
         ((top, bottom), (left, right)), (R, S), (P, Q) = padding, kernel_size, size
         self.shape, self.dtype = shape, dtype
-        self.kernel_size, self.stride, self.dilation, self.size = kernel_size, stride, dilation, size
+        self.kernel_size, self.stride, self.dilation, self.size, self.padding = kernel_size, stride, dilation, size, padding
         self.padded = (H + top + bottom, W + left + right)
         self.inside = (slice(None), slice(None), slice(top, top + H), slice(left, left + W))
         self.pads = self.padded != (H, W)

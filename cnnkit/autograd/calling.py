@@ -21,6 +21,12 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     """
     first, grad = inputs[0], mode.grad
     plan = deferral.plan(op, first, grad) if isinstance(first, Value) else deferral.NOW
+    if op.commutative and plan[0] is None and mode.inside:  # the other operand may be what a chain goes on with
+        second = inputs[1]
+        if isinstance(second, Value) and second._link is not None:
+            turned = deferral.following(op, second, grad)
+            if turned is not None:
+                plan, inputs, first = turned, (second, first), second
     follows, backend, tables, chain = plan
     kind: Any = None
     shapes: list = []
@@ -85,6 +91,6 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         return Value.result._of(outputs[0], node)
     for position, at in op.state.items():
         if outputs[position] is not None and inputs[at] is not None:
-            inputs[at]._replace(outputs[position])
+            inputs[at].replace_(outputs[position])
     results = [Value.result._of(outputs[p], node if p < op.differentiable else None, p) for p in op.shown]
     return results[0] if len(results) == 1 else tuple(results)

@@ -1,10 +1,10 @@
 """Deferred calls: an op's result may wait until it is read, so that a fused kernel can take in the ops that follow.
 
-Only inside the outermost `Module.__call__` of a thread, and only where a kernel table's fused key begins with the op.
+Only inside the outermost `Module.__call__` of a thread, and only where a pattern of a kernel table begins with the op.
 A `Link` is one deferred call. It holds the arrays of its arguments as they were at the call (never the Tensors), so
 nothing that happens to a Tensor afterwards changes the result; all errors of shape, dtype, device and attributes have
-been raised by then. When one of its results is read, the chain of links back to the nearest computed one is run, by the
-longest fused key that some kernel serves, then by shorter ones, then op by op.
+been raised by then. When one of its results is read, the chain of links back to the nearest computed one is run: by a
+kernel that takes in as many of them from the front as some kernel serves, then the rest, and at last op by op.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 
 from cnnkit.autograd.tape import Node, mode
 from cnnkit.backends import backend_of
-from cnnkit.ops.core import Meta, Op, run_fused
+from cnnkit.ops.core import Meta, Op, run_chain
 
 __all__ = ["Link", "flush", "plan", "postpone"]
 
-Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"  # the link before, backend, tables, `Beginning` that the chain makes up
+Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"  # the link before, backend, tables, the `Chain` that the call makes
 Arguments: TypeAlias = "tuple[list, list[bool], list, list]"  # arrays, needs, edges, versions
 NOTHING: Arguments = ([], [], [], [])
 NOW: Plan = (None, None, None, None)  # the call cannot wait, and its first argument does not tell the backend
@@ -44,6 +44,11 @@ class Link:
         self.status = WAITING
         self.results: list = []     # (output position, weak reference to the Tensor that shows it)
         self.state: list = []       # (output position, Tensor that it replaces), committed once
+
+    @property
+    def count(self) -> int:
+        """How many of a kernel's arrays are its: the result of the link before it is one only at the front of a chain."""
+        return len(self.arguments[0]) + (self.previous is not None and self.previous.status == COMPUTED)
 
     def force(self) -> None:
         """Compute this link's results, and those of the links before it that a kernel does not go around."""
@@ -92,24 +97,28 @@ class Link:
             self.status = PASSED
 
 
-def _run_longest(chain: list[Link]) -> int:
-    """Run as many links from the front of `chain` as one kernel serves; return how many that were."""
-    head, names = chain[0], chain[-1].chain.key[-len(chain):]
-    for length in range(len(chain), 1, -1):
-        key = names[:length]
-        if key in head.tables.fused:
-            part = chain[:length]
+def _run_longest(links: list[Link]) -> int:
+    """Run as many links from the front as one kernel serves; return how many that were."""
+    head = links[0]
+    if len(links[-1].chain.names) == len(links):  # the whole chain waits
+        chains = [link.chain for link in links]
+    else:
+        chains = head.tables.root.along([link.op for link in links])
+    for length in range(len(chains), 1, -1):
+        chain = chains[length - 1]
+        if chain.kernels:
+            part = links[:length]
             arrays, needs, edges, versions = head.all_arguments()
             for link in part[1:]:
                 if link.arguments is not NOTHING:
-                    own = link.arguments
-                    arrays, needs = [*arrays, *own[0]], [*needs, *own[1]]
-                    edges, versions = [*edges, *own[2]], [*versions, *own[3]]
-            result = run_fused(head.backend, head.tables, key, [link.attrs for link in part], arrays, tuple(needs))
+                    more = link.arguments
+                    arrays, needs = [*arrays, *more[0]], [*needs, *more[1]]
+                    edges, versions = [*edges, *more[2]], [*versions, *more[3]]
+            result = run_chain(head.backend, chain.kernels, part, arrays, tuple(needs))
             if result is not NotImplemented:
                 outputs, backward = result
                 last, extra = part.pop(), outputs[1:]
-                node = Node(key, backward, edges, versions, 1, last.status == PASSED) if backward else None
+                node = Node(chain.names, backward, edges, versions, 1, last.status == PASSED) if backward else None
                 for link in part:
                     if extra and link.op.outputs > 1:
                         count = link.op.outputs - link.op.differentiable
@@ -124,20 +133,32 @@ def _run_longest(chain: list[Link]) -> int:
 
 
 def plan(op: Op, first: Any, grad: bool) -> Plan:
-    """How to call `op` on the Tensor `first`: after which link, on which backend, with which tables; and the names of the chain
-    then, or ``None`` where the call cannot wait, because no fused key could take it in.
+    """How to call `op` on the Tensor `first`: after which link, on which backend, with which tables; and the chain that it is
+    then part of, or ``None`` where the call cannot wait, because no pattern takes it in.
     """
-    if mode.inside and op.infer is not None:
+    if mode.inside:
         previous: Link | None = first._link
-        if previous is not None and previous.status == WAITING and previous.grad is grad and first._position == 0:
-            chain = previous.chain.longer.get(op.name)
-            if chain is not None:
-                return previous, previous.backend, previous.tables, chain
-        backend = backend_of(first._value) if previous is None else previous.backend
+        if previous is not None:
+            longer = following(op, first, grad)
+            if longer is not None:
+                return longer
+            backend = previous.backend
+        else:
+            backend = backend_of(first._value)
         tables = backend.resolve()
-        return None, backend, tables, tables.root.longer.get(op.name)
+        return None, backend, tables, tables.root.longer[op]
     backend = first._backend()
     return None, backend, backend.resolve(), None
+
+
+def following(op: Op, pending: Any, grad: bool) -> Plan | None:
+    """`plan` where the call goes on with the chain of a pending Tensor; else ``None``."""
+    previous = pending._link
+    if previous.status == WAITING and previous.grad is grad and pending._position == 0:
+        chain = previous.chain.longer[op]
+        if chain is not None:
+            return previous, previous.backend, previous.tables, chain
+    return None
 
 
 def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments, metas: tuple[Meta | None, ...], kind: type,
@@ -159,7 +180,7 @@ def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments,
         link.results.append((position, reference))
         deferred.append(reference)
         shown.append(tensor)
-    if not link.chain.longer:
+    if link.chain.ended:
         link.force()
     return shown[0] if len(shown) == 1 else tuple(shown)
 

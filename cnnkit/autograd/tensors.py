@@ -102,7 +102,7 @@ class Tensor(Value):
                 raise ValueError(f"copy_() cannot fill a Tensor of shape {shape} with values of shape {tuple(new.shape)}")
             with backends.on(new):
                 new = xp.asarray(xp.broadcast_to(new, shape), copy=True)
-        return self._replace(new)
+        return self.replace_(new)
 
     def fill_(self, value: Number) -> Tensor:
         """Set every element to `value`, in place."""
@@ -135,7 +135,7 @@ class Tensor(Value):
                 raise TypeError(f"{op.name}_ in place makes {made} of a Tensor of {mine}; convert it first with "
                                 f".to(dtype={made!r})")
             new = new.to(dtype=self.dtype)
-        return self._replace(new.array)
+        return self.replace_(new.array)
 
     def _augmented(self, op: Op, other: Any) -> Tensor:
         """``x += y``: in place on a leaf, as in PyTorch; a new Tensor where the tape must record it."""

@@ -149,8 +149,19 @@ class Value:
         """The values as nested Python lists."""
         return self.numpy().tolist()
 
-    def _replace(self, array: Array) -> Self:
-        """Take `array` as the new value: what every change in place comes down to. Bumps the version."""
+    def replace_(self, array: Array) -> Self:
+        """Take `array` as the new value, as it is: what every change in place of a leaf comes down to.
+
+        Raises
+        ------
+        RuntimeError
+            If the tape records and this Tensor requires a gradient, or if it is the result of a recorded op.
+
+        >>> import cnnkit, numpy as np
+        >>> x = cnnkit.tensor([1.0, 2.0])
+        >>> x.replace_(np.array([3.0], np.float32))
+        tensor([3.])
+        """
         if mode.grad and self.requires_grad:
             raise RuntimeError("a Tensor that requires a gradient cannot be changed in place while the tape records; do it "
                                "inside `with cnnkit.no_grad():`")
@@ -160,6 +171,11 @@ class Value:
         self._value, self._link = self._backend().namespace.asarray(array), None
         self._version[0] += 1
         return self
+
+    def rebind(self, array: Array) -> None:
+        """Put `array` in the place of the value without any check, and count a change: for optimizers, and to move Tensors."""
+        self._value = array
+        self._version[0] += 1
 
     # -- gradients ------------------------------------------------------------------------------------------------
 

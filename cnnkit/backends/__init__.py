@@ -8,12 +8,22 @@ op. The *array* decides what runs it (`backend_of`); `use` only says where new a
 from cnnkit.backends.backend import Array, ArrayAPIBackend, Backend, Unavailable
 from cnnkit.backends.choice import current, current_device, on, place, tables, use
 from cnnkit.backends.dtypes import DTYPES, dtype_name
+from cnnkit.backends.kernel import KINDS, Call, Kernel, Kind, decline
+from cnnkit.backends.plugins import kernel_tables
 from cnnkit.backends.precision import precision, precision_level
-from cnnkit.backends.registry import BackendInfo, backend_of, get, kernel_tables, list, namespace_of, register, register_table
+from cnnkit.backends.registry import (
+    BackendInfo,
+    backend_of,
+    get,
+    list,
+    namespace_of,
+    register,
+    register_table,
+)
 from cnnkit.backends.runtime import get_num_threads, release_memory, set_num_threads
 from cnnkit.backends.table import KernelTable, Runtime, Tables
 
-__all__ = ["DTYPES", "Array", "ArrayAPIBackend", "Backend", "BackendInfo", "KernelTable", "Runtime", "Tables", "Unavailable",
-           "backend_of", "current", "current_device", "dtype_name", "get", "get_num_threads", "kernel_tables", "list",
-           "namespace_of", "on", "place", "precision", "precision_level", "register", "register_table", "release_memory",
-           "set_num_threads", "tables", "use"]
+__all__ = ["DTYPES", "KINDS", "Array", "ArrayAPIBackend", "Backend", "BackendInfo", "Call", "Kernel", "KernelTable",
+           "Kind", "Runtime", "Tables", "Unavailable", "backend_of", "current", "current_device", "decline",
+           "dtype_name", "get", "get_num_threads", "kernel_tables", "list", "namespace_of", "on", "place", "precision",
+           "precision_level", "register", "register_table", "release_memory", "set_num_threads", "tables", "use"]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends.dtypes import DTYPES, dtype_name
+from cnnkit.backends.plugins import Plugin, backend_for, kernel_tables
 from cnnkit.backends.state import default, local
 from cnnkit.backends.table import Tables
 
@@ -23,7 +24,7 @@ class Unavailable(RuntimeError):
     """A backend or kernel table is known but cannot be used here; the message says why."""
 
 
-class Backend:
+class Backend(Plugin):
     """What cnnkit must know of an array library. Subclass it, or use `ArrayAPIBackend` where the defaults do.
 
     Attributes
@@ -80,15 +81,12 @@ class Backend:
 
     def hosted(self, data: Any) -> np.ndarray:
         """Numbers, nested lists, or another library's array as a NumPy array; it may share memory with `data`."""
-        from cnnkit.backends.registry import backend_of
-
         if not hasattr(data, "dtype") or isinstance(data, np.ndarray | np.generic):
             return np.asarray(data)
-        try:
-            there = backend_of(data)
-        except TypeError:  # no array of a known library
-            return np.asarray(data)
-        return there.to_numpy(data)
+        there = backend_for(type(data))
+        if there is not None:
+            return there.to_numpy(data)
+        return Backend.to_numpy(self, data) if hasattr(data, "__array_namespace__") else np.asarray(data)
 
     def to_numpy(self, array: Array) -> np.ndarray:
         """The array's values as a NumPy array; it may share memory with `array`."""
@@ -169,8 +167,6 @@ class Backend:
         try:
             return self.__dict__["_resolved"][selection]
         except KeyError:
-            from cnnkit.backends.registry import kernel_tables
-
             resolved = self.__dict__.setdefault("_resolved", {})
             found = kernel_tables(self.name)
             if selection is not None:  # what is named first is asked first: use("mine") prefers "mine" to the backend's own

@@ -8,7 +8,8 @@ from types import ModuleType
 from typing import Any
 
 from cnnkit.backends.backend import Backend
-from cnnkit.backends.registry import backend_of, get, kernel_tables
+from cnnkit.backends.plugins import kernel_tables
+from cnnkit.backends.registry import backend_of, get
 from cnnkit.backends.state import default, local
 
 HERE = nullcontext()

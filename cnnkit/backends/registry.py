@@ -1,59 +1,21 @@
-"""The registry: plug-ins found by entry points or registered by hand, and the array's type that picks its backend."""
+"""The registry: backends and tables registered by hand, listed, named, and picked by the array's type."""
 
 from __future__ import annotations
 
 import builtins
-import importlib.metadata
-import threading
-import warnings
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from cnnkit.backends.backend import ArrayAPIBackend, Backend, Unavailable
+from cnnkit.backends.plugins import all_backends as _all_backends
+from cnnkit.backends.plugins import backend_for, kernel_tables
+from cnnkit.backends.plugins import backends as _backends
+from cnnkit.backends.plugins import broken as _broken
+from cnnkit.backends.plugins import by_type as _by_type
+from cnnkit.backends.plugins import lock as _lock
+from cnnkit.backends.plugins import tables as _tables
 from cnnkit.backends.table import KernelTable, Tables
-
-_lock = threading.RLock()
-_backends: dict[str, Backend] = {}
-_tables: dict[str, KernelTable] = {}
-_broken: dict[str, str] = {}  # plug-ins that could not be imported, with the reason
-_by_type: dict[type, Backend | None] = {bool: None, int: None, float: None}
-_discovered: set[str] = set()
-
-
-def _discover(group: str, into: dict) -> None:
-    """Load the entry points of `group` once; one that fails warns, names itself, and breaks nothing."""
-    with _lock:
-        if group in _discovered:
-            return
-        _discovered.add(group)
-        own = [e for e in importlib.metadata.entry_points(group=group) if e.dist is not None and e.dist.name == "cnnkit"]
-        others = [e for e in importlib.metadata.entry_points(group=group) if e not in own]
-        for entry in (*others, *own):  # of two backends for one array type the first counts: a plug-in may take over
-            if entry.name in into:
-                continue
-            try:
-                plugin = entry.load()
-                if not isinstance(plugin, Backend | KernelTable):
-                    raise TypeError(f"it names a {type(plugin).__name__}, not a Backend or KernelTable")
-                into[entry.name] = plugin
-            except Exception as error:  # a plug-in may fail in any way, and must not take cnnkit with it
-                _broken[entry.name] = f"{type(error).__name__}: {error}"
-                warnings.warn(f"cnnkit ignores the plug-in {entry.name!r} ({entry.value}), which could not be imported: "
-                              f"{_broken[entry.name]}", RuntimeWarning, stacklevel=3)
-
-
-def _all_backends() -> dict[str, Backend]:
-    if "cnnkit.backends" not in _discovered:
-        _discover("cnnkit.backends", _backends)
-    return _backends
-
-
-def kernel_tables(backend: str | None = None) -> builtins.list[KernelTable]:
-    """All kernel tables, or one backend's, the highest priority first."""
-    if "cnnkit.kernels" not in _discovered:
-        _discover("cnnkit.kernels", _tables)
-    return sorted((t for t in _tables.values() if backend in (None, t.backend)), key=lambda t: -t.priority)
 
 
 def register(backend: Backend) -> Backend:
@@ -107,11 +69,9 @@ class Unlisted(ArrayAPIBackend):
 
 def _resolve_type(array: Any) -> Backend:
     kind = type(array)
-    for base in kind.__mro__:
-        for backend in _all_backends().values():
-            if f"{base.__module__}:{base.__qualname__}" in backend.array_types:
-                _by_type[kind] = backend
-                return backend
+    backend = backend_for(kind)
+    if backend is not None:
+        return backend
     if kind not in _by_type and hasattr(array, "__array_namespace__"):
         namespace = array.__array_namespace__()
         backend = Unlisted(namespace.__name__, namespace, (f"{kind.__module__}:{kind.__qualname__}",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnnkit.backends.registry import kernel_tables
+from cnnkit.backends.plugins import kernel_tables
 from cnnkit.backends.table import Runtime
 
 __all__ = ["get_num_threads", "release_memory", "set_num_threads"]

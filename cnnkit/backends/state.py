@@ -12,8 +12,9 @@ Selection = tuple[str, ...] | None  # names of the kernel tables that serve; Non
 
 
 class _Local(threading.local):
-    """What they chose for this thread; ``None`` falls back to the process's choice."""
+    """What they chose for this thread; ``None`` falls back to the process's choice. And why a kernel declined last."""
 
+    declined: str = ""
     backend: Backend | None = None
     device: Any = None
     tables: tuple[str, ...] | None = None

@@ -1,12 +1,16 @@
-"""Kernel tables: faster functions for ops, by op name or by a tuple of op names that they fuse."""
+"""Kernel tables: faster functions, by the name of what they do or by the pattern of the chains of ops that they take in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-Kernels = Mapping[str | tuple[str, ...], Callable]
+from cnnkit.backends.chain import Chain, Pattern
+from cnnkit.backends.kernel import Kernel, ask
+from cnnkit.backends.plugins import Plugin
+
+Kernels = Mapping[str | Pattern, Kernel | tuple[Kernel, ...]]
 
 
 class Runtime(Protocol):
@@ -26,8 +30,8 @@ class Runtime(Protocol):
 
 
 @dataclass
-class KernelTable:
-    """Faster kernels for one backend's arrays, by op name, or by a tuple of op names for a fused kernel.
+class KernelTable(Plugin):
+    """Faster kernels for one backend's arrays, by name, or by a pattern of ops and roles for a kernel that fuses them.
 
     Parameters
     ----------
@@ -36,8 +40,9 @@ class KernelTable:
     backend : str
         The backend whose arrays the kernels take.
     kernels : mapping or callable
-        ``{"conv2d": function, ("conv2d", "relu"): function}``, or a callable that makes it on first use. A kernel has
-        its op's own signature and result; it returns ``NotImplemented`` for what it does not serve.
+        ``{"conv": function, ("conv", "activation?", "pool?"): function}``, or a callable that makes it on first use. A
+        kernel has the signature of its kind (`cnnkit.backends.KINDS`); for an op, the op's own. It returns `decline`'s
+        ``NotImplemented`` for what it does not serve. A tuple of kernels is asked in its order.
     priority : float
         The highest is asked first.
     available : callable
@@ -60,43 +65,40 @@ class KernelTable:
         return self.kernels
 
 
-class Beginning:
-    """A beginning of fused keys, or a whole one: `key`, and by which ops it goes on in longer ones."""
-
-    __slots__ = ("key", "longer")
-
-    def __init__(self, key: tuple[str, ...] = ()):
-        self.key = key
-        self.longer: dict[str, Beginning] = {}
-
-    def add(self, key: tuple[str, ...]) -> None:
-        """Enter a fused key, op by op."""
-        beginning = self
-        for name in key:
-            beginning = beginning.longer.setdefault(name, Beginning((*beginning.key, name)))
-
-
 @dataclass(frozen=True)
 class Tables:
     """One backend's kernels under one selection: what the dispatcher looks into at every call."""
 
-    single: dict[str, tuple[Callable, ...]]
-    fused: dict[tuple[str, ...], tuple[Callable, ...]]
-    root: Beginning  # of all fused keys, without an op
+    single: dict[str, tuple[Kernel, ...]]      # op, update, draw or look-up -> its kernels in the order in which they are asked
+    root: Chain                                # of all chains that patterns of the tables allow
+    patterns: tuple[tuple[Pattern, Kernel], ...]
 
     @classmethod
     def of(cls, tables: Iterable[KernelTable]) -> Tables:
         """Merge the tables that are available, asked in the order given."""
-        single: dict[str, tuple[Callable, ...]] = {}
-        fused: dict[tuple[str, ...], tuple[Callable, ...]] = {}
-        for table in tables:
-            if table.available() is True:
-                for key, kernel in table.load().items():
+        return cls.merged([(table.name, table.load()) for table in tables if table.available() is True])
+
+    @classmethod
+    def merged(cls, tables: Iterable[tuple[str, Kernels]],
+               watched: Callable[[str, Kernel], Kernel] = lambda table, kernel: kernel) -> Tables:
+        """Merge kernels, asked in the order given; `watched` may put another in the place of each table's kernels."""
+        single: dict[str, tuple[Kernel, ...]] = {}
+        patterns: list[tuple[Pattern, Kernel]] = []
+        for table, kernels in tables:
+            for key, found in kernels.items():
+                for kernel in found if isinstance(found, tuple) else (found,):
+                    serving = watched(table, kernel)
                     if isinstance(key, str):
-                        single[key] = (*single.get(key, ()), kernel)
+                        single[key] = (*single.get(key, ()), serving)
                     else:
-                        fused[key] = (*fused.get(key, ()), kernel)
-        root = Beginning()
-        for names in fused:
-            root.add(names)
-        return cls(single, fused, root)
+                        patterns.append((key, serving))
+        return cls(single, Chain.root(patterns), tuple(patterns))
+
+    def of_chain(self, ops: Sequence[Any]) -> tuple[Kernel, ...]:
+        """The kernels that take in a chain of ops as a whole, in the order in which they are asked."""
+        chains = self.root.along(ops)
+        return chains[-1].kernels if len(chains) == len(ops) > 1 else ()
+
+    def ask(self, name: str, arguments: Sequence, settings: Mapping[str, Any]) -> Any:
+        """Ask the kernels called `name` in order; ``NotImplemented`` where there is none or none serves the call."""
+        return ask(self.single.get(name, ()), arguments, settings)

@@ -31,17 +31,17 @@ def show(
     layer: Annotated[str | None, typer.Option(help="Name of one layer, as `cnnkit summary` shows it.", show_default="all")] = None,
 ) -> None:
     """Show a model's filters and what they see in an image: bright pixels are strong activations."""
-    from cnnkit import models
+    from cnnkit import inspection
     from cnnkit.cli.pictures import read_images
 
     console = screen(wide=False)
     if model == "sobel":
         if layer is not None:
             raise ValueError(f"--layer {layer}: sobel is one pair of filters and has no layers; leave the option out")
-        console.print(models.sobel(read_images([image], (1, None, None))), crop=False)
+        console.print(inspection.sobel(read_images([image], (1, None, None))), crop=False)
         return
     network, shape = _model(model)
-    console.print(models.show(network, read_images([image], shape), layer=layer), crop=False)
+    console.print(inspection.show(network, read_images([image], shape), layer=layer), crop=False)
 
 
 def backends() -> None:
@@ -74,17 +74,18 @@ def check(
 def _model(model: str, input_shape: str | None = None, classes: int | None = None) -> tuple[Any, tuple[int, int, int]]:
     """A saved model, or a fresh one by name, with the shape of its images."""
     from cnnkit import models
-    from cnnkit.safetensors import load_model
 
-    if model in models.NAMES:
+    names = [row.name for row in models.list() if {"input_shape", "classes"} <= {*row.arguments}]
+    if model in names:
         shape = _shape(input_shape or "3,32,32")
-        return models.NAMES[model](shape, classes=10 if classes is None else classes), shape
+        config = {"input_shape": shape, "classes": 10 if classes is None else classes}
+        return models.build(model, config), shape
     if not Path(model).exists() and not Path(f"{model}.safetensors").exists():
-        raise ValueError(f"{model} is neither a saved model's file nor one of {', '.join(models.NAMES)}")
+        raise ValueError(f"{model} is neither a saved model's file nor one of {', '.join(names)}")
     for option, value in (("--input-shape", input_shape), ("--classes", classes)):
         if value is not None:
             raise ValueError(f"{option} {value}: {model} is a saved model, which has its own; leave the option out")
-    saved = load_model(model)
+    saved = models.load_model(model)
     return saved.model, saved.input_shape
 
 

@@ -30,7 +30,7 @@ def predict(
     """Say which class each image is, and how sure the model is."""
     from cnnkit import train as training
     from cnnkit.cli.pictures import read_images
-    from cnnkit.safetensors import load_model
+    from cnnkit.models import load_model
 
     use(backend)
     saved = load_model(model)
@@ -70,8 +70,8 @@ def evaluate(
 ) -> None:
     """Measure a saved model on data: accuracy; precision, recall and F1 by class; which classes it confuses."""
     from cnnkit import train as training
-    from cnnkit.safetensors import load_model
-    from cnnkit.train.metrics import ConfusionMatrix, TopKAccuracy, precision_recall_f1
+    from cnnkit.evaluation.metrics import ConfusionMatrix, TopKAccuracy, precision_recall_f1
+    from cnnkit.models import load_model
 
     use(backend)
     saved = load_model(model)

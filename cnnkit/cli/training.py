@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import tempfile
 import time
 import warnings
@@ -88,7 +87,7 @@ def train(
     if len(classes) < 2:
         raise ValueError(f"{data} has one class only{f' ({classes[0]})' if classes else ''}: a classifier needs two or more")
     kind = _model_kind(model)
-    network = kind(tuple(learn.image_shape), classes=len(classes))
+    network = kind(input_shape=tuple(learn.image_shape), classes=len(classes))
     target = _target(out, data, model)
     epochs = EPOCHS.get(data, OTHER_EPOCHS) if epochs is None else epochs
     here = backends.current()
@@ -113,9 +112,9 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
     """
     from cnnkit import functional
     from cnnkit import train as training
-    from cnnkit.safetensors import save_model
+    from cnnkit.evaluation.evaluate import batches, measure
+    from cnnkit.models import save_model
     from cnnkit.train.checkpoints import CheckpointWarning, numbered
-    from cnnkit.train.evaluate import batches, measure
     from cnnkit.train.interrupt import Interrupt
     from cnnkit.train.progress import Bar, Lines
 
@@ -181,10 +180,12 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
 def _model_kind(name: str) -> Any:
     from cnnkit import models
 
-    fitting = [n for n in models.NAMES if "input_shape" in inspect.signature(models.NAMES[n]).parameters]
+    kind = models.get(name)
+    fitting = [row.name for row in models.list() if {"input_shape", "classes"} <= {*row.arguments}]
     if name not in fitting:
-        raise ValueError(f"there is no model {name!r}; there are {', '.join(fitting)}")
-    return models.NAMES[name]
+        raise ValueError(f"--model {name}: it cannot be made for these images, because its constructor does "
+                         f"not take both input_shape and classes; those of {', '.join(fitting)} do")
+    return kind
 
 
 def _tables(backend: Any) -> str:

@@ -1,186 +1,90 @@
-"""A case: one call of an op (or of a fused chain of ops) as plain data, and the results that it must give.
+"""The one protocol of all cases: what the runner, the report and the support table know of a case.
 
-Inputs are descriptions (`Draw`), not arrays: they are drawn with a seed made of the case's name, in the dtype of the run,
-so that a case is the same everywhere and every backend starts from the same bits.
+The kit has four kinds, in `cnnkit.conformance.kinds`: calls of ops and of fused chains of ops (`OpCase`),
+steps of an optimizer (`UpdateCase`), random draws (`DrawCase`) and batches of pixels (`LookUpCase`). A
+plug-in whose tables hold something else brings cases of its own: any object with the four members of `Case`
+goes into ``run(backend, cases=...)``.
 """
 
 from __future__ import annotations
 
-import functools
-import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import numpy as np
+if TYPE_CHECKING:
+    from cnnkit.conformance.target import Target
 
-from cnnkit.conformance.reference import evaluate
-from cnnkit.ops.precision import is_floating
+__all__ = ["GENERIC", "NOT_SERVED", "Case", "Check", "Key", "Served"]
 
-__all__ = ["EXACT", "ROUNDING", "SUMS", "TRANSCENDENTAL", "Case", "Draw", "Expected", "Tolerance", "expected"]
-
-Array = np.ndarray
+Key = str | tuple[str, ...]  # of a kernel table: a name, or the names of the ops that a fused kernel runs
+Check = Callable[[Any, "Target"], None]  # check(case, target) raises AssertionError and says what is wrong
 
 
-@dataclass(frozen=True)
-class Draw:
-    """One array of a case: its shape, how its values are drawn, and whether its gradient is checked.
+class Served(NamedTuple):
+    """Who served a case.
 
-    Kinds: ``normal``; ``positive`` (at least 0.5); ``eighths`` (multiples of 1/8 from -1 to 1: sums and products are exact,
-    and ties are everywhere); ``nan`` (eighths, and one NaN in each plane); ``inf`` (normal, with both infinities);
-    ``lowest`` (all -inf); ``large`` (up to 1000, where e^x overflows); ``probabilities`` (sum to 1 along axis 1);
-    ``labels`` (integers below `classes`); ``ignored`` (labels, every other one -100); ``bools``.
-    """
-
-    shape: tuple[int, ...]
-    kind: str = "normal"
-    grad: bool = True
-    classes: int = 0
-
-    def values(self, random: np.random.RandomState, dtype: str) -> Array:
-        """The values, in `dtype` where they are floating-point."""
-        if self.kind in ("labels", "ignored"):
-            labels = np.asarray(random.randint(0, self.classes, self.shape), dtype=np.int64)
-            if self.kind == "ignored":
-                labels.reshape(-1)[::2] = -100
-            return labels
-        if self.kind == "bools":
-            return random.randint(0, 2, self.shape).astype(bool)
-        if self.kind in ("eighths", "nan"):
-            values = np.asarray(random.randint(-8, 9, self.shape) / 8)
-        else:
-            values = np.asarray(random.standard_normal(self.shape))
-        flat = values.reshape(-1)
-        if self.kind == "positive":
-            values = 0.5 + np.abs(values)
-        elif self.kind == "nan":
-            plane = max(1, int(np.prod(self.shape[-2:])))
-            flat[plane // 2::plane] = np.nan  # in the middle: not the first element of the windows that hold it
-        elif self.kind == "inf":
-            flat[::3], flat[1::7] = np.inf, -np.inf
-        elif self.kind == "lowest":
-            flat[:] = -np.inf
-        elif self.kind == "large":
-            values = values * 500
-        elif self.kind == "probabilities":
-            values = np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
-        return values.astype(dtype)
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far a float32 result may be from the loops, and why; other dtypes scale with their precision."""
-
-    rtol: float
-    atol: float
-    reason: str
-
-    def at(self, dtype: str) -> tuple[float, float]:
-        """(rtol, atol) for a dtype; float16 accumulates in float32, so only its storage costs precision."""
-        if not self.rtol:
-            return 0.0, 0.0
-        if dtype in ("float16", "bfloat16"):
-            step = 2.0**-10 if dtype == "float16" else 2.0**-7
-            return 4 * step, 4 * step
-        scale = 1e-7 if dtype == "float64" else 1.0
-        return self.rtol * scale, self.atol * scale
-
-
-EXACT = Tolerance(0.0, 0.0, "nothing is rounded: values are moved, chosen or compared, or their sums are exact")
-ROUNDING = Tolerance(2e-6, 1e-6, "a few roundings, whose order is free")
-TRANSCENDENTAL = Tolerance(1e-5, 2e-6, "libraries' exp, log and sqrt differ in the last bits")
-SUMS = Tolerance(2e-5, 2e-5, "sums of some hundred products, in any order")
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """One call that every backend must get right.
-
-    Parameters
+    Attributes
     ----------
-    op : str or tuple of str
-        The op, or a fused kernel's key.
-    name : str
-        What is special about the call, as words joined by hyphens.
-    inputs : tuple of Draw, number or None
-        What the op takes; for a fused key, op by op without the results that go from one to the next.
-    attrs : dict or tuple of dict
-        The op's attributes; for a fused key, one for each op. A dtype is its name, an index array a NumPy array.
-    tolerance : Tolerance
-        Of outputs and gradients, in float32.
-    counts : tuple of int
-        For a fused key, how many of the inputs each op takes.
-    half : bool
-        Run the case in float16 too, where the backend has it.
-    smooth : bool
-        Whether finite differences make sense here.
+    how : str
+        ``native`` (a kernel), ``declined`` (there are kernels, and all returned ``NotImplemented``),
+        ``generic`` (there is no kernel; the generic implementation did it), or ``not served`` (there is no
+        kernel, and nothing generic).
+    tables : str
+        The kernel table that served it, or those that declined it.
     """
 
-    op: str | tuple[str, ...]
-    name: str
-    inputs: tuple
-    attrs: Mapping[str, Any] | tuple[Mapping[str, Any], ...] = field(default_factory=dict)
-    tolerance: Tolerance = ROUNDING
-    counts: tuple[int, ...] = ()
-    half: bool = False
-    smooth: bool = True
+    how: str
+    tables: str = ""
 
-    @property
-    def ops(self) -> tuple[str, ...]:
-        """The ops that are called, in order."""
-        return (self.op,) if isinstance(self.op, str) else self.op
 
-    @property
-    def attributes(self) -> tuple[Mapping[str, Any], ...]:
-        """One mapping of attributes per op."""
-        return (self.attrs,) if isinstance(self.attrs, Mapping) else self.attrs
+GENERIC = Served("generic")
+NOT_SERVED = Served("not served")
 
-    @property
-    def arities(self) -> tuple[int, ...]:
-        """How many inputs each op takes from outside."""
-        return self.counts or (len(self.inputs),)
+
+class Case(Protocol):
+    """Something that every backend must get right, as a plug-in may write it too.
+
+    A case is immutable and belongs to no backend: it draws the same numbers each time, and makes arrays of
+    them on the `Target` that it is given. The target is in use (``with target.entered()``) whenever a member
+    is called with it.
+
+    Examples
+    --------
+    A kernel called ``double`` in a table of somebody else:
+
+    >>> from cnnkit import conformance
+    >>> from cnnkit.conformance.kernels import serving, who_serves
+    >>> import numpy as np
+    >>> def double(x, target):
+    ...     kernels = serving("double", target.tables)
+    ...     return kernels[0](x) if kernels else x + x
+    >>> def check_doubled(case, target):
+    ...     y = double(case.made(target), target)
+    ...     assert target.to_numpy(y).tolist() == [0, 2, 4], "it is not doubled"
+    >>> class Doubling:
+    ...     id, kernel, checks = "double-three-numbers", "double", (check_doubled,)
+    ...     def made(self, target):
+    ...         return target.asarray(np.arange(3.0))
+    ...     def served(self, target):
+    ...         return who_serves(self.kernel, target, lambda kernel: kernel(self.made(target)))
+    >>> conformance.run("numpy", cases=[Doubling()]).lines()[-1]
+    'numpy: 1 cases passed, 0 failed, 0 declared gaps; 1 generic'
+    """
 
     @property
     def id(self) -> str:
-        """What reports call it: ``conv2d-groups``, ``conv2d+relu-plain``."""
-        return f"{'+'.join(self.ops)}-{self.name}"
+        """Its name in reports and in declared gaps: the kernel, a hyphen, what is special about the case."""
 
     @property
-    def needs(self) -> tuple[bool, ...]:
-        """Which inputs have gradients to check."""
-        return tuple(isinstance(i, Draw) and i.grad and i.kind not in ("labels", "ignored", "bools") for i in self.inputs)
+    def kernel(self) -> Key:
+        """Which kernel it is a case of: a name, or the chain of ops that a fused kernel runs."""
 
-    def __repr__(self) -> str:
-        return f"<case {self.id}>"
+    @property
+    def checks(self) -> Sequence[Check]:
+        """The checks that it must pass, in the order in which a failure is easiest to understand."""
 
+    def served(self, target: Target) -> Served:
+        """Which kernel table served it: ask the kernels with the case's own call, in the dispatcher's order.
 
-@dataclass(frozen=True)
-class Expected:
-    """What goes into a case and what must come out, by the loops; NumPy arrays, results in float64."""
-
-    inputs: tuple
-    dy: Array
-    outputs: tuple
-    gradients: tuple
-
-
-def _double(value: Any) -> Any:
-    return value.astype(np.float64) if isinstance(value, np.ndarray) and is_floating(value.dtype) else value
-
-
-def _random(*words: str) -> np.random.RandomState:
-    """A generator whose stream NumPy has frozen, seeded by words."""
-    return np.random.RandomState(zlib.crc32("/".join(words).encode()))
-
-
-@functools.cache
-def expected(case: Case, dtype: str) -> Expected:
-    """Draw a case's inputs in `dtype`, and run the reference loops on exactly these values."""
-    random = _random(case.id)
-    inputs = tuple(i.values(random, dtype) if isinstance(i, Draw) else i for i in case.inputs)
-
-    def make_dy(shape: tuple[int, ...]) -> Array:
-        kind = "normal" if case.tolerance.rtol else "eighths"
-        return _double(Draw(tuple(shape), kind).values(_random(case.id, "dy"), dtype))
-    outputs, dy, gradients = evaluate(case.ops, case.attributes, case.arities, [_double(i) for i in inputs], make_dy)
-    return Expected(inputs, dy.astype(dtype), outputs, gradients)
+        `cnnkit.conformance.kernels.who_serves` does so, given how to call a kernel.
+        """

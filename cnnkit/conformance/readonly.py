@@ -1,4 +1,4 @@
-"""NumPy whose new arrays cannot be written: it proves that no generic op and no layer writes into what it was given."""
+"""NumPy whose new arrays cannot be written: no generic op and no layer may write into its inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ReadOnlyNumPy"]
 
 
 class ReadOnlyNumPy(ArrayAPIBackend):
-    """NumPy arrays with ``flags.writeable = False``, and generic ops only: no kernel table names this backend."""
+    """NumPy arrays with ``flags.writeable = False`` and generic ops only: no kernel table is for them."""
 
     def __init__(self) -> None:
         super().__init__("numpy-readonly", np, ("numpy:ndarray", "numpy:generic"), "numpy")

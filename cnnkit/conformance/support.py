@@ -1,78 +1,41 @@
-"""Which op runs where: native, generic, or declined by a kernel table and for which cases; as data, Markdown and rich."""
+"""Which op runs where: native, generic, or declined and for which cases; as data, Markdown and rich."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 from rich.table import Table
 
-from cnnkit import backends
-from cnnkit.conformance.case import Case, expected
-from cnnkit.conformance.cases import CASES
-from cnnkit.conformance.draws import DrawCase
+from cnnkit.conformance.case import Case, Served
+from cnnkit.conformance.cases import EVERY_CASE
+from cnnkit.conformance.kernels import written
 from cnnkit.conformance.target import Target
-from cnnkit.conformance.updates import UpdateCase, drawn
 
-__all__ = ["Cell", "Support", "served", "support"]
-
-
-def served(case: Any, target: Target) -> tuple[str, str]:
-    """Who serves a case: ``("native", table)``, ``("declined", tables)`` or ``("generic", "")``.
-
-    The kernels are asked with the case's own call, in the dispatcher's order.
-    """
-    tables = backends.backend_of(target.asarray(np.zeros(1, np.float32))).resolve()
-    fused = len(case.ops) > 1
-    kernels = tables.fused.get(case.ops, ()) if fused else tables.single.get(case.ops[0], ())
-    key = case.ops if fused else case.ops[0]
-    owners = {id(t.load().get(key)): t.name for t in backends.kernel_tables() if t.available() is True}
-    asked = []
-    for kernel in kernels:
-        if ask(kernel, case, target) is not NotImplemented:
-            return "native", owners[id(kernel)]
-        asked.append(owners[id(kernel)])
-    return ("declined", ", ".join(asked)) if asked else ("generic", "")
-
-
-def ask(kernel: Any, case: Any, target: Target) -> Any:
-    """Call one kernel with a case's arrays."""
-    if isinstance(case, DrawCase):
-        return kernel(case.key, case.shape, None)
-    if isinstance(case, UpdateCase):
-        params, grads = drawn(case, "float32")
-        given = [None if g is None else target.asarray(g) for g in grads[0]]
-        return kernel([target.asarray(p) for p in params], given, {}, workspace={}, **case.attrs)
-    arrays = target.arrays(expected(case, target.dtypes(case)[0]).inputs)
-    attrs = target.attributes(case)
-    if len(case.ops) > 1:
-        return kernel(*arrays, needs=case.needs, attrs=tuple(attrs))
-    return kernel(*arrays, needs=case.needs, **attrs[0])
+__all__ = ["Cell", "Support", "support"]
 
 
 @dataclass
 class Cell:
-    """One op on one backend: which tables serve how many of its cases, and which cases they decline."""
+    """One kernel on one backend: which tables serve how many of its cases, and which cases they decline."""
 
     tables: list[str] = field(default_factory=list)
     native: int = 0
     declined: list[str] = field(default_factory=list)
     generic: int = 0
 
-    def add(self, case: str, kind: str, tables: str) -> None:
+    def add(self, case: str, served: Served) -> None:
         """Count one case."""
-        self.native += kind == "native"
-        self.generic += kind == "generic"
-        if kind == "declined":
+        self.native += served.how == "native"
+        self.generic += served.how == "generic"
+        if served.how == "declined":
             self.declined.append(case)
-        if kind == "native" and tables not in self.tables:
-            self.tables.append(tables)
+        if served.how == "native" and served.tables not in self.tables:
+            self.tables.append(served.tables)
 
     def __str__(self) -> str:
         if not self.native:
-            return "declined" if self.declined else "generic"
+            return "declined" if self.declined else "generic" if self.generic else "not served"
         words = ", ".join(self.tables)
         if self.declined:
             few = ", ".join(self.declined[:3]) + (", ..." if len(self.declined) > 3 else "")
@@ -89,7 +52,7 @@ class Support:
     cells: dict[tuple[str, str], Cell]
 
     def rows(self) -> list[list[str]]:
-        """One row per op; an op that nobody serves natively says "generic" for every backend."""
+        """One row for each kernel that has cases: who serves it on each backend."""
         return [[op, *(str(self.cells[op, b]) for b in self.backends)] for op in self.ops]
 
     def markdown(self) -> str:
@@ -105,7 +68,7 @@ class Support:
         return table
 
 
-def support(names: Sequence[str], cases: Iterable = CASES) -> Support:
+def support(names: Sequence[str], cases: Iterable[Case] = EVERY_CASE) -> Support:
     """Ask the kernels of each backend for every case.
 
     Parameters
@@ -113,12 +76,12 @@ def support(names: Sequence[str], cases: Iterable = CASES) -> Support:
     names : sequence of str
         Backends and kernel tables, as `run` takes them.
     cases : iterable of Case
-        What to ask for; by default every case of an op or a fused key.
+        What to ask for; by default all that the kit has.
 
-    >>> print(support(["numpy-readonly"], CASES[:2]).markdown())
+    >>> print(support(["numpy-readonly"], EVERY_CASE[:2]).markdown())
     | op | numpy-readonly |
     | --- | --- |
-    | conv2d | generic |
+    | conv | generic |
     """
     cells: dict[tuple[str, str], Cell] = {}
     ops: dict[str, None] = {}
@@ -126,8 +89,7 @@ def support(names: Sequence[str], cases: Iterable = CASES) -> Support:
         target = Target(name)
         with target.entered():
             for case in cases:
-                op = "+".join(case.ops)
+                op = written(case.kernel)
                 ops[op] = None
-                if not isinstance(case, Case) or target.dtypes(case):
-                    cells.setdefault((op, name), Cell()).add(case.name, *served(case, target))
+                cells.setdefault((op, name), Cell()).add(case.id.removeprefix(f"{op}-"), case.served(target))
     return Support(list(names), list(ops), cells)

@@ -6,15 +6,19 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnnkit import backends
 from cnnkit.backends import Backend, dtype_name
-from cnnkit.conformance.case import Case
+from cnnkit.backends.state import local
+from cnnkit.backends.table import KernelTable, Tables
 from cnnkit.conformance.readonly import ReadOnlyNumPy
 from cnnkit.ops.precision import is_floating
+
+if TYPE_CHECKING:
+    from cnnkit.conformance.kinds.op import OpCase
 
 __all__ = ["Target", "names"]
 
@@ -44,7 +48,8 @@ class Target:
     Parameters
     ----------
     backend : str or Backend
-        A backend's name, a kernel table's (``"cpu"``), ``"numpy-readonly"``, or a backend that is not registered.
+        A backend's name, a kernel table's (``"cpu"``), ``"numpy-readonly"``, or a backend that is not
+        registered.
 
     Attributes
     ----------
@@ -70,6 +75,18 @@ class Target:
         """What the backend declares that it cannot do: pattern of case names -> reason (``Backend.gaps``)."""
         return getattr(self.backend, "gaps", {})
 
+    @property
+    def tables(self) -> Tables:
+        """The kernels that serve its arrays now; the target must be entered."""
+        return backends.backend_of(self.asarray(np.zeros(1, np.float32))).resolve()
+
+    @property
+    def kernel_tables(self) -> list[KernelTable]:
+        """The kernel tables that serve its arrays now; the target must be entered."""
+        names = local.tables
+        return [table for table in backends.kernel_tables(self.backend.name)
+                if table.available() is True and (names is None or table.name in names)]
+
     @functools.cache  # noqa: B019 - targets are few and live as long as the run
     def has(self, dtype: str) -> bool:
         """Whether arrays of this dtype can really be made (JAX lists float64 and then makes float32)."""
@@ -79,12 +96,12 @@ class Target:
             warnings.simplefilter("ignore")
             return dtype_name(self.backend.asarray(np.zeros(1), dtype).dtype) == dtype
 
-    def dtypes(self, case: Case) -> list[str]:
+    def dtypes(self, case: OpCase) -> list[str]:
         """The dtypes to run a case in."""
         return [d for d in ("float32", "float64", *(("float16",) if case.half else ())) if self.has(d)]
 
     def asarray(self, values: Any) -> Array:
-        """A new array of this backend with these values, in their own dtype (int32 where there is no int64)."""
+        """A new array of this backend with these values and their dtype (int32 where there is no int64)."""
         values = np.asarray(values)
         name = dtype_name(values.dtype)
         return self.backend.asarray(values, name if name != "int64" or self.has("int64") else "int32")
@@ -98,33 +115,36 @@ class Target:
         make = change or self.asarray
         return [make(v) if isinstance(v, np.ndarray) else v for v in values]
 
-    def attributes(self, case: Case) -> list[dict[str, Any]]:
+    def attributes(self, case: OpCase) -> list[dict[str, Any]]:
         """A case's attributes with this backend's dtypes and index arrays."""
-        return [{name: self._attribute(name, value) for name, value in attrs.items()} for attrs in case.attributes]
+        return [{name: self._attribute(name, value) for name,
+                 value in attrs.items()} for attrs in case.attributes]
 
     def _attribute(self, name: str, value: Any) -> Any:
         if name == "dtype":
             return self.backend.dtype(value)
         return self.asarray(value) if isinstance(value, np.ndarray) else value
 
-    # -- unusual arrays -------------------------------------------------------------------------------------------
+    # -- unusual arrays --------------------------------------------------------------------------------------
 
     def transposed(self, values: np.ndarray) -> Array:
         """The same values, as a view with the axes of its memory in reverse order."""
         axes = tuple(reversed(range(values.ndim)))
         if values.ndim < 2:
             return self.asarray(values)
-        return self.backend.namespace.permute_dims(self.asarray(np.ascontiguousarray(values.transpose(axes))), axes)
+        return self.backend.namespace.permute_dims(self.asarray(np.ascontiguousarray(values.transpose(axes))),
+                                                   axes)
 
     def channels_last(self, values: np.ndarray) -> Array:
         """The same values, as a view whose second axis is the last in memory."""
         if values.ndim < 3:
             return self.asarray(values)
         last, second = (0, *range(2, values.ndim), 1), (0, values.ndim - 1, *range(1, values.ndim - 1))
-        return self.backend.namespace.permute_dims(self.asarray(np.ascontiguousarray(values.transpose(last))), second)
+        return self.backend.namespace.permute_dims(self.asarray(np.ascontiguousarray(values.transpose(last))),
+                                                   second)
 
     def strided(self, values: np.ndarray) -> Array:
-        """The same values, as every second element of a larger array that has other numbers between and before."""
+        """The same values, as every second element of a larger array with other numbers between them."""
         if values.ndim == 0 or values.shape[-1] == 0:
             return self.asarray(values)
         between = np.full_like(values, np.nan if is_floating(values.dtype) else 1)
@@ -132,7 +152,7 @@ class Target:
         return self.asarray(wide)[..., 1::2]
 
     def frozen(self, values: np.ndarray) -> Array | None:
-        """An array with these values that cannot be written, or ``None`` where the library has no such thing."""
+        """A read-only array with these values, or ``None`` where the library has no such thing."""
         array = self.asarray(values)
         if not hasattr(getattr(array, "flags", None), "writeable"):
             return None

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends import Array, Backend
+from cnnkit.backends.kernel import LOOK_UP, declare_kernel
 
 __all__ = ["look_up"]
+
+declare_kernel("look_up", LOOK_UP)
 
 
 def look_up(images: np.ndarray, values: np.ndarray, backend: Backend, device: Any = None) -> Array | None:
@@ -35,8 +38,5 @@ def look_up(images: np.ndarray, values: np.ndarray, backend: Backend, device: An
     """
     if images.ndim == 3:
         images = images[:, None]
-    for kernel in backend.resolve().single.get("look_up", ()):
-        result = kernel(images, values, device)
-        if result is not NotImplemented:
-            return result
-    return None
+    found = backend.resolve().ask("look_up", (images, values, device), {})
+    return None if found is NotImplemented else found

@@ -1,4 +1,4 @@
-"""Pooling on Tensors."""
+"""Pooling on Tensors, along one, two and three axes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any
 
+import cnnkit.ops.adaptive_pool as adaptive
 import cnnkit.ops.pool as ops
 from cnnkit.autograd import Tensor, apply
 from cnnkit.ops.core import Op
-from cnnkit.shapes import pads, pair
+from cnnkit.shapes import pads, per_axis
+from cnnkit.shapes.windows import AXES
 
-__all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
+__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
+           "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]
 
 
 def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
@@ -51,8 +54,7 @@ def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
     >>> max_pool2d(cnnkit.tensor([[[[1.0, 2.0, 0.0, 1.0], [4.0, 3.0, 5.0, 0.0]]]]), 2)
     tensor([[[[4., 5.]]]])
     """
-    op = ops.max_pool2d_with_indices if return_indices else ops.max_pool2d
-    return _pool(op, input, _window(kernel_size, stride, padding, dilation, ceil_mode))
+    return _maximum(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def avg_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
@@ -81,7 +83,7 @@ def avg_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
     >>> avg_pool2d(cnnkit.tensor([[[[1.0, 2.0, 0.0, 1.0], [4.0, 3.0, 5.0, 0.0]]]]), 2)
     tensor([[[[2.5, 1.5]]]])
     """
-    return _pool(ops.avg_pool2d, input, _averaged(kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override))
+    return _average(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
@@ -109,7 +111,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     >>> adaptive_avg_pool2d(cnnkit.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 1)
     tensor([[[[2.5]]]])
     """
-    return _pool(ops.adaptive_avg_pool2d, input, _adaptive(output_size))
+    return _pool(2, adaptive.adaptive_avg_pool, input, _adaptive(2, output_size))
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
@@ -136,12 +138,119 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     tensor([[[[2.],
               [4.]]]])
     """
-    op = ops.adaptive_max_pool2d_with_indices if return_indices else ops.adaptive_max_pool2d
-    return _pool(op, input, _adaptive(output_size))
+    return _adaptive_maximum(2, input, output_size, return_indices)
 
 
-def _pool(op: Op, input: Tensor, window: dict) -> Any:
-    if len(input.shape) != 3:
+def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+               ceil_mode: bool = False, return_indices: bool = False) -> Any:
+    """The largest element of each window of signals (N, C, L), or one (C, L); see `max_pool2d`.
+
+    >>> import cnnkit
+    >>> max_pool1d(cnnkit.tensor([[[1.0, 3.0, 2.0, 5.0]]]), 2)
+    tensor([[[3., 5.]]])
+    """
+    return _maximum(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def avg_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+               count_include_pad: bool = True) -> Tensor:
+    """The average of each window of signals (N, C, L), or one (C, L); see `avg_pool2d`.
+
+    >>> import cnnkit
+    >>> avg_pool1d(cnnkit.tensor([[[1.0, 3.0, 2.0, 5.0]]]), 2)
+    tensor([[[2. , 3.5]]])
+    """
+    return _average(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """The averages of as many windows of signals (N, C, L), or one (C, L) as `output_size`
+    says; see `adaptive_avg_pool2d`.
+
+    >>> import cnnkit
+    >>> adaptive_avg_pool1d(cnnkit.tensor([[[1.0, 3.0, 2.0, 5.0]]]), 1)
+    tensor([[[2.75]]])
+    """
+    return _pool(1, adaptive.adaptive_avg_pool, input, _adaptive(1, output_size))
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest elements of as many windows of signals (N, C, L), or one (C, L) as
+    `output_size` says; see `adaptive_max_pool2d`.
+
+    >>> import cnnkit
+    >>> adaptive_max_pool1d(cnnkit.tensor([[[1.0, 3.0, 2.0, 5.0]]]), 1)
+    tensor([[[5.]]])
+    """
+    return _adaptive_maximum(1, input, output_size, return_indices)
+
+
+def max_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+               ceil_mode: bool = False, return_indices: bool = False) -> Any:
+    """The largest element of each window of volumes (N, C, D, H, W), or one (C, D, H, W); see `max_pool2d`.
+
+    >>> import cnnkit
+    >>> max_pool3d(cnnkit.tensor([[[[[1.0, 3.0], [2.0, 5.0]]]]]), (1, 2, 2))
+    tensor([[[[[5.]]]]])
+    """
+    return _maximum(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def avg_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+               count_include_pad: bool = True,
+               divisor_override: int | None = None) -> Tensor:
+    """The average of each window of volumes (N, C, D, H, W), or one (C, D, H, W); see `avg_pool2d`.
+
+    >>> import cnnkit
+    >>> avg_pool3d(cnnkit.tensor([[[[[1.0, 3.0], [2.0, 5.0]]]]]), (1, 2, 2))
+    tensor([[[[[2.75]]]]])
+    """
+    return _average(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """The averages of as many windows of volumes (N, C, D, H, W), or one (C, D, H, W) as `output_size`
+    says; see `adaptive_avg_pool2d`.
+
+    >>> import cnnkit
+    >>> adaptive_avg_pool3d(cnnkit.tensor([[[[[1.0, 3.0], [2.0, 5.0]]]]]), 1)
+    tensor([[[[[2.75]]]]])
+    """
+    return _pool(3, adaptive.adaptive_avg_pool, input, _adaptive(3, output_size))
+
+
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest elements of as many windows of volumes (N, C, D, H, W), or one (C, D, H, W) as
+    `output_size` says; see `adaptive_max_pool2d`.
+
+    >>> import cnnkit
+    >>> adaptive_max_pool3d(cnnkit.tensor([[[[[1.0, 3.0], [2.0, 5.0]]]]]), 1)
+    tensor([[[[[5.]]]]])
+    """
+    return _adaptive_maximum(3, input, output_size, return_indices)
+
+
+# -- arguments as the ops want them -------------------------------------------------------------------------------
+
+def _maximum(rank: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool,
+             return_indices: bool) -> Any:
+    op = ops.max_pool_with_indices if return_indices else ops.max_pool
+    return _pool(rank, op, input, _window(rank, kernel_size, stride, padding, dilation, ceil_mode))
+
+
+def _average(rank: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool,
+             divisor_override: int | None) -> Tensor:
+    window = _averaged(rank, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _pool(rank, ops.avg_pool, input, window)
+
+
+def _adaptive_maximum(rank: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:
+    op = adaptive.adaptive_max_pool_with_indices if return_indices else adaptive.adaptive_max_pool
+    return _pool(rank, op, input, _adaptive(rank, output_size))
+
+
+def _pool(rank: int, op: Op, input: Tensor, window: dict) -> Any:
+    if len(input.shape) != rank + 1:
         return apply(op, input, **window)
     result = apply(op, input.unsqueeze(0), **window)
     return tuple(r.squeeze(0) for r in result) if isinstance(result, tuple) else result.squeeze(0)
@@ -161,32 +270,36 @@ def _cached(canonical: Callable[..., dict]) -> Callable[..., dict]:
 
 
 @_cached
-def _window(kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any) -> dict:
-    """The arguments as the op wants them."""
-    return {**_sizes(kernel_size, stride, padding), "dilation": pair(dilation, "dilation"), "ceil_mode": bool(ceil_mode)}
+def _window(rank: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any) -> dict:
+    return {**_sizes(rank, kernel_size, stride, padding), "dilation": per_axis(dilation, "dilation", 1, rank),
+            "ceil_mode": bool(ceil_mode)}
 
 
 @_cached
-def _averaged(kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any, count_include_pad: Any, divisor_override: Any) -> dict:
-    return {**_sizes(kernel_size, stride, padding), "ceil_mode": bool(ceil_mode), "count_include_pad": bool(count_include_pad),
-            "divisor_override": divisor_override}
+def _averaged(rank: int, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any, count_include_pad: Any,
+              divisor_override: Any) -> dict:
+    return {**_sizes(rank, kernel_size, stride, padding), "ceil_mode": bool(ceil_mode),
+            "count_include_pad": bool(count_include_pad), "divisor_override": divisor_override}
 
 
 @_cached
-def _adaptive(output_size: Any) -> dict:
-    size = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
+def _adaptive(rank: int, output_size: Any) -> dict:
+    size = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * rank
     size = tuple(int(n) if hasattr(n, "__index__") and not isinstance(n, bool) else n for n in size)
-    if len(size) != 2 or not all(n is None or (type(n) is int and n > 0) for n in size):
-        raise ValueError(f"output_size must be a positive integer, or a pair of them, with None for a size to keep; got "
+    if len(size) != rank or not all(n is None or (type(n) is int and n > 0) for n in size):
+        many = {1: "one in a tuple", 2: "a pair of them"}.get(rank, f"{rank} of them")
+        raise ValueError(f"output_size must be a positive integer, or {many}, with None for a size to keep; got "
                          f"{output_size!r}")
     return {"output_size": size}
 
 
-def _sizes(kernel_size: Any, stride: Any, padding: Any) -> dict:
+def _sizes(rank: int, kernel_size: Any, stride: Any, padding: Any) -> dict:
     if isinstance(padding, str):
-        raise TypeError(f"padding of a pooling must be an integer, a pair (height, width) or a pair of pairs ((top, bottom), "
-                        f"(left, right)); got {padding!r}. shapes.pads({padding!r}, size, kernel_size, stride) gives it in numbers")
-    kernel_size = pair(kernel_size, "kernel_size")
-    own = stride is None or (isinstance(stride, list) and not stride)
-    return {"kernel_size": kernel_size, "stride": kernel_size if own else pair(stride, "stride"),
-            "padding": pads(padding, (1, 1), kernel_size)}
+        spelled = "a pair (height, width) or a pair of pairs ((top, bottom), (left, right))" if rank == 2 else \
+            f"one for each axis ({', '.join(AXES[rank])}) or a pair (before, after) for each"
+        raise TypeError(f"padding of a pooling must be an integer, {spelled}; got {padding!r}. shapes.pads({padding!r}, size, "
+                        "kernel_size, stride) gives it in numbers")
+    kernel_size = per_axis(kernel_size, "kernel_size", 1, rank)
+    whole = stride is None or (isinstance(stride, list) and not stride)
+    return {"kernel_size": kernel_size, "stride": kernel_size if whole else per_axis(stride, "stride", 1, rank),
+            "padding": pads(padding, (1,) * rank, kernel_size, rank=rank)}

@@ -1,12 +1,13 @@
-"""Models ready to train, and what shows how a model is made."""
+"""Models ready to train, and the registry: models by name, which are saved with their settings.
+
+A class of your own joins them by `register`, or by an entry point of the group ``cnnkit.models``.
+"""
 
 from cnnkit.models.cnn import CNN, CommonCNN
-from cnnkit.models.inspection import summary
-from cnnkit.models.matrix import ConvMatrix, conv_as_matrix
-from cnnkit.models.registry import NAMES, build
-from cnnkit.models.report import Row, Summary
+from cnnkit.models.configurable import Configurable
+from cnnkit.models.registry import ModelInfo, build, get, list, register
+from cnnkit.models.saving import SavedModel, load_model, save_model
 from cnnkit.models.simple import SimpleCNN
-from cnnkit.models.views import show, show_feature_maps, show_filters, sobel
 
-__all__ = ["CNN", "NAMES", "CommonCNN", "ConvMatrix", "Row", "SimpleCNN", "Summary", "build", "conv_as_matrix", "show",
-           "show_feature_maps", "show_filters", "sobel", "summary"]
+__all__ = ["CNN", "CommonCNN", "Configurable", "ModelInfo", "SavedModel", "SimpleCNN", "build", "get", "list",
+           "load_model", "register", "save_model"]

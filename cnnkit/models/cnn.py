@@ -6,9 +6,10 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit import nn, shapes
+from cnnkit import evaluation, nn, shapes
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
+from cnnkit.models.registry import register
 
 __all__ = ["CNN", "CommonCNN"]
 
@@ -16,6 +17,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "silu
 POOLINGS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
 
+@register
 class CNN(nn.Module):
     """Convolutions with activation and pooling, then dense layers: the guide's choices, one argument each.
 
@@ -119,9 +121,10 @@ class CNN(nn.Module):
                ceil_mode: bool = False) -> tuple[int, int]:
         """The image's size after a layer, or an error that names the layer and what would fit."""
         try:
-            return shapes.output_size(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
+            height, width = shapes.output_size(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
+            return height, width
         except ValueError:
-            (r, s), (before, after) = shapes.pair(kernel_size, "kernel_size"), shapes.pads(padding, size, kernel_size, stride)
+            (r, s), (before, after) = shapes.per_axis(kernel_size, "kernel_size"), shapes.pads(padding, size, kernel_size, stride)
             if r <= size[0] + sum(before) and s <= size[1] + sum(after):
                 raise  # something else is wrong, and the message says what
             where = (f"{type(self).__name__}(input_shape={self.input_shape}): the image is {size[0]}x{size[1]} before {layer}, "
@@ -143,17 +146,14 @@ class CNN(nn.Module):
 
     def predict_proba(self, images: Any) -> Tensor:
         """Probability of each class, (N, classes): softmax of the scores, in evaluation mode and without tape."""
-        from cnnkit.train import predict_proba
-
-        return predict_proba(self, images)
+        return evaluation.predict_proba(self, images)
 
     def predict(self, images: Any) -> Tensor:
         """The most probable class of each image, (N,)."""
-        from cnnkit.train import predict
-
-        return predict(self, images)
+        return evaluation.predict(self, images)
 
 
+@register
 class CommonCNN(CNN):
     """The guide's "common CNN architecture": 8 and 16 filters of 3x3, each with ReLU and 2x2 max pooling, then 128 neurons.
 
@@ -198,7 +198,8 @@ def _convolutions(conv: Any, stride: Any) -> list[tuple[int, Any, Any]]:
             raise ValueError("conv takes one (filters, kernel_size) or (filters, kernel_size, stride) a convolution, such as "
                              f"conv=[(8, 3), (16, 3)]; got {entry!r}")
         filters, kernel_size, step = (*entry, stride)[:3]
-        entries.append((_counts("filters", [filters])[0], shapes.pair(kernel_size, "kernel_size"), shapes.pair(step, "stride")))
+        entries.append((_counts("filters", [filters])[0], shapes.per_axis(kernel_size, "kernel_size"),
+                        shapes.per_axis(step, "stride")))
     return entries
 
 

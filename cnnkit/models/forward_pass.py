@@ -6,11 +6,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.ops.activation import relu
-from cnnkit.ops.conv import conv2d
-from cnnkit.ops.core import Call, compose, run_fused
+from cnnkit.ops.conv import conv
+from cnnkit.ops.core import Call, run_calls
 from cnnkit.ops.linear import linear
 from cnnkit.ops.loss import cross_entropy
-from cnnkit.ops.pool import max_pool2d
+from cnnkit.ops.pool import max_pool
 
 if TYPE_CHECKING:
     from cnnkit.models.simple import SimpleCNN
@@ -45,11 +45,9 @@ class ForwardPass:
         self.weights = {name: getattr(net, name) for name in WEIGHTS}
         xp = self.xp = net._backend.namespace
         pool = (net.pool_size, net.pool_size)
-        calls = [Call(conv2d, CONV), Call(relu, {}), Call(max_pool2d, {"kernel_size": pool, "stride": pool, **POOL})]
+        calls = [Call(conv, CONV, 3), Call(relu, {}, 0), Call(max_pool, {"kernel_size": pool, "stride": pool, **POOL}, 0)]
         arrays, needs = (x, self._filters(), net.filter_bias), (False, True, True)
-        made = run_fused(net._backend, net._backend.resolve(), tuple(call.op.name for call in calls),
-                         [call.attrs for call in calls], arrays, needs)
-        (self.pooled,), features_back = compose(calls, (3, 0, 0), arrays, needs) if made is NotImplemented else made
+        (self.pooled,), features_back = run_calls(calls, arrays, needs)
         self.flat = xp.reshape(xp.permute_dims(self.pooled, (0, 2, 3, 1)), (x.shape[0], -1))
         bias = xp.reshape(net.fc_bias, (-1,))
         (self.scores,), dense_back = linear(self.flat, net.fc_weights, bias, needs=(True, True, True))
@@ -61,7 +59,7 @@ class ForwardPass:
 
     @cached_property
     def conv(self) -> Array:
-        (y,), _ = conv2d(self.x, self._filters(), self.weights["filter_bias"], **CONV)
+        (y,), _ = conv(self.x, self._filters(), self.weights["filter_bias"], **CONV)
         return y
 
     @cached_property

@@ -9,9 +9,9 @@ from cnnkit import backends, random, shapes
 from cnnkit.models import arguments
 from cnnkit.models.forward_pass import CONV, LOSS, POOL, WEIGHTS, ForwardPass
 from cnnkit.ops.activation import relu, softmax
-from cnnkit.ops.conv import conv2d
+from cnnkit.ops.conv import conv
 from cnnkit.ops.loss import cross_entropy
-from cnnkit.ops.pool import max_pool2d
+from cnnkit.ops.pool import max_pool
 
 __all__ = ["SimpleCNN"]
 
@@ -106,7 +106,7 @@ class SimpleCNN:
         """Slide every filter over the image: (h, w) -> (h - k + 1, w - k + 1, F)."""
         x, single = arguments.images(self, X)
         filters = self._backend.namespace.reshape(self.filters, (-1, 1, self.filter_size, self.filter_size))
-        return self._shown(conv2d(x, filters, self.filter_bias, **CONV)[0][0], single)
+        return self._shown(conv(x, filters, self.filter_bias, **CONV)[0][0], single)
 
     def relu(self, x: Any) -> Array:
         """Each element, or 0 where it is negative."""
@@ -118,7 +118,7 @@ class SimpleCNN:
         xp, single = self._backend.namespace, x.ndim == 3
         x = xp.permute_dims(x[None, ...] if single else x, (0, 3, 1, 2))
         window = (self.pool_size, self.pool_size)
-        return self._shown(max_pool2d(x, kernel_size=window, stride=window, **POOL)[0][0], single)
+        return self._shown(max_pool(x, kernel_size=window, stride=window, **POOL)[0][0], single)
 
     def softmax(self, x: Any) -> Array:
         """Turn scores into probabilities, column by column."""

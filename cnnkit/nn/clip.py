@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from cnnkit.autograd import Tensor
+from cnnkit.autograd import Tensor, tensor
 from cnnkit.backends import namespace_of, on
 from cnnkit.ops.precision import widen
 
@@ -56,7 +56,6 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     """
     grads = _gradients(parameters)
     if not grads:
-        from cnnkit.autograd import tensor
         return tensor(0.0)
     with on(grads[0].array):
         return _clip_norm(grads, max_norm, norm_type, error_if_nonfinite)
@@ -86,7 +85,7 @@ def _clip_norm(grads: list[Tensor], max_norm: float, norm_type: float, error_if_
     factor = xp.where(factor > 1, xp.ones_like(factor), factor)
     for grad in grads:
         array = grad.array
-        grad._replace(array * xp.astype(factor, array.dtype, copy=False))
+        grad.replace_(array * xp.astype(factor, array.dtype, copy=False))
     return norm
 
 
@@ -103,7 +102,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     for grad in _gradients(parameters):
         array = grad.array
         with on(array):
-            grad._replace(namespace_of(array).clip(array, -float(clip_value), float(clip_value)))
+            grad.replace_(namespace_of(array).clip(array, -float(clip_value), float(clip_value)))
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:

@@ -1,20 +1,129 @@
-"""Convolution layers."""
+"""Convolution layers, along one, two and three axes, and the transposed ones."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import cnnkit.functional.conv as F
 from cnnkit.autograd import Tensor
 from cnnkit.nn import init
 from cnnkit.nn.module import Module, Parameter
-from cnnkit.shapes import pads, pair
+from cnnkit.shapes import pads, per_axis
 
-__all__ = ["Conv2d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
+
+INPUTS = {1: ("signals", "signal", "L"), 2: ("images", "image", "H, W"), 3: ("volumes", "volume", "D, H, W")}
 
 
-class Conv2d(Module):
+class _Convolution(Module):
+    """What all convolution layers share: their settings, the parameters, and errors that name the layer."""
+
+    rank: ClassVar[int]
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+                 groups: int, bias: bool, padding_mode: str, weight: tuple[int, int], dtype: Any, backend: Any):
+        super().__init__()
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        if padding_mode != "zeros":
+            raise ValueError(f"{type(self).__name__} pads with zeros only; got padding_mode={padding_mode!r}. Use "
+                             "padding_mode='zeros', or pad the images before the layer")
+        self.padding_mode = padding_mode
+        self.kernel_size = per_axis(kernel_size, "kernel_size", 1, self.rank)
+        self.stride, self.dilation = (per_axis(value, name, 1, self.rank)
+                                      for name, value in (("stride", stride), ("dilation", dilation)))
+        self.padding, self.output_padding = padding, (0,) * self.rank
+        self.weight = Parameter(init.empty((*weight, *self.kernel_size), dtype, backend))
+        self.bias = Parameter(init.empty((out_channels,), dtype, backend)) if bias else None
+        self.reset_parameters()
+
+    @classmethod
+    def _check_channels(cls, in_channels: int, out_channels: int, groups: int) -> None:
+        for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
+            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+                raise ValueError(f"{cls.__name__} needs {name} to be an integer of at least 1; got {name}={value!r}")
+        if in_channels % groups or out_channels % groups:
+            most = math.gcd(in_channels, out_channels)
+            fits = [str(g) for g in range(1, most + 1) if in_channels % g == out_channels % g == 0]
+            raise ValueError(f"{cls.__name__}(in_channels={in_channels}, out_channels={out_channels}, groups={groups}): "
+                             f"groups must divide both numbers of channels. Use one of groups={', '.join(fits)}")
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters again."""
+        init.default_(self.weight, self.bias)
+
+    def _check_input(self, shape: tuple[int, ...]) -> None:
+        """Raise what is wrong with the input's axes and channels."""
+        rank = self.rank
+        if len(shape) in (rank + 1, rank + 2) and shape[-rank - 1] == self.in_channels:
+            return
+        wanted, (many, one, axes) = self.in_channels, INPUTS[rank]
+        message = f"{type(self).__name__}(in_channels={wanted}) got an input of shape {shape}: "
+        if len(shape) not in (rank + 1, rank + 2):
+            fix = f". Give one {one} an axis for its channels with .unsqueeze(0)" if len(shape) == rank and wanted == 1 else ""
+            count = f"{len(shape)} ax{'is' if len(shape) == 1 else 'es'}"
+            raise ValueError(f"{message}{count}. It takes {many} (N, C, {axes}), or one {one} (C, {axes}){fix}")
+        channels = shape[-rank - 1]
+        message += f"{channels} channel{'' if channels == 1 else 's'}. "
+        if shape[-1] == wanted:
+            order = (*range(len(shape) - rank - 1), len(shape) - 1, *range(len(shape) - rank - 1, len(shape) - 1))
+            raise ValueError(f"{message}If the channels are last, use .permute({', '.join(map(str, order))})")
+        if len(shape) == rank + 1 and wanted == 1:
+            grey = "grey images" if rank == 2 else many
+            raise ValueError(f"{message}If these are {shape[0]} {grey}, give them an axis for their channel with .unsqueeze(1)")
+        raise ValueError(f"{message}Give it {many} of shape (N, {wanted}, {axes}), or make the layer with "
+                         f"in_channels={channels}")
+
+    def extra_repr(self) -> str:
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        if self.padding != (0,) * self.rank:
+            text += f", padding={self.padding}"
+        if self.dilation != (1,) * self.rank:
+            text += f", dilation={self.dilation}"
+        if self.output_padding != (0,) * self.rank:
+            text += f", output_padding={self.output_padding}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        return text if self.bias is not None else f"{text}, bias=False"
+
+
+class _Conv(_Convolution):
+    function: ClassVar[Callable]
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+                 dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *,
+                 dtype: Any = "float32", backend: Any = None):
+        self._check_channels(in_channels, out_channels, groups)
+        rank = self.rank
+        amounts = pads(padding, (1,) * rank, kernel_size, stride, dilation, rank)  # raises what is wrong with it
+        if not isinstance(padding, str):
+            padding = tuple(before for before, _ in amounts) if all(a == b for a, b in amounts) else amounts
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
+                         (out_channels, in_channels // groups), dtype, backend)
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input(input.shape)
+        return type(self).function(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class Conv1d(_Conv):
+    """A convolution layer along one axis: signals (N, C, L) and filters (K, C/groups, S); arguments as in `Conv2d`.
+
+    >>> import cnnkit
+    >>> layer = Conv1d(1, 8, 3, padding=1)
+    >>> layer
+    Conv1d(1, 8, kernel_size=(3,), stride=(1,), padding=(1,))
+    >>> layer(cnnkit.tensor([[[0.0] * 28]])).shape
+    (1, 8, 28)
+    """
+
+    rank, function = 1, staticmethod(F.conv1d)
+
+
+class Conv2d(_Conv):
     """A convolution layer: trained filters that slide over images.
 
     Parameters
@@ -55,61 +164,92 @@ class Conv2d(Module):
     (1, 8, 28, 28)
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-                 groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *, dtype: Any = "float32", backend: Any = None):
-        super().__init__()
-        for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-                raise ValueError(f"Conv2d needs {name} to be an integer of at least 1; got {name}={value!r}")
-        if in_channels % groups or out_channels % groups:
-            fits = [str(g) for g in range(1, math.gcd(in_channels, out_channels) + 1) if in_channels % g == out_channels % g == 0]
-            raise ValueError(f"Conv2d(in_channels={in_channels}, out_channels={out_channels}, groups={groups}): groups must divide "
-                             f"both numbers of channels. Use one of groups={', '.join(fits)}")
-        if padding_mode != "zeros":
-            raise ValueError(f"Conv2d pads with zeros only; got padding_mode={padding_mode!r}. Use padding_mode='zeros', or pad "
-                             "the images before the layer")
-        self.in_channels, self.out_channels, self.groups, self.padding_mode = in_channels, out_channels, groups, padding_mode
-        self.kernel_size = pair(kernel_size, "kernel_size")
-        self.stride, self.dilation = pair(stride, "stride"), pair(dilation, "dilation")
-        amounts = pads(padding, (1, 1), self.kernel_size, self.stride, self.dilation)  # raises what is wrong with it
-        if not isinstance(padding, str):
-            (top, bottom), (left, right) = amounts
-            padding = (top, left) if top == bottom and left == right else amounts
-        self.padding = padding
-        self.weight = Parameter(init.empty((out_channels, in_channels // groups, *self.kernel_size), dtype, backend))
-        self.bias = Parameter(init.empty((out_channels,), dtype, backend)) if bias else None
-        self.reset_parameters()
+    rank, function = 2, staticmethod(F.conv2d)
 
-    def reset_parameters(self) -> None:
-        """Draw the parameters again."""
-        init.default_(self.weight, self.bias)
+
+class Conv3d(_Conv):
+    """A convolution layer along three axes: volumes (N, C, D, H, W) and filters (K, C/groups, T, R, S); arguments as in
+    `Conv2d`.
+
+    >>> Conv3d(1, 8, (3, 3, 1), bias=False)
+    Conv3d(1, 8, kernel_size=(3, 3, 1), stride=(1, 1, 1), bias=False)
+    """
+
+    rank, function = 3, staticmethod(F.conv3d)
+
+
+class _ConvTranspose(_Convolution):
+    function: ClassVar[Callable]
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+                 output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1,
+                 padding_mode: str = "zeros", *, dtype: Any = "float32", backend: Any = None):
+        self._check_channels(in_channels, out_channels, groups)
+        super().__init__(in_channels, out_channels, kernel_size, stride, per_axis(padding, "padding", 0, self.rank),
+                         dilation, groups, bias, padding_mode, (in_channels, out_channels // groups), dtype, backend)
+        self.output_padding = per_axis(output_padding, "output_padding", 0, self.rank)
 
     def forward(self, input: Tensor) -> Tensor:
-        shape = input.shape
-        if len(shape) not in (3, 4) or shape[-3] != self.in_channels:
-            raise ValueError(self._misfit(shape))
-        return F.conv2d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        self._check_input(input.shape)
+        return type(self).function(input, self.weight, self.bias, self.stride, self.padding, self.output_padding,
+                                   self.groups, self.dilation)
 
-    def _misfit(self, shape: tuple[int, ...]) -> str:
-        wanted = self.in_channels
-        message = f"Conv2d(in_channels={wanted}) got an input of shape {shape}: "
-        if len(shape) not in (3, 4):
-            fix = ". Give one image an axis for its channels with .unsqueeze(0)" if len(shape) == 2 and wanted == 1 else ""
-            count = f"{len(shape)} ax{'is' if len(shape) == 1 else 'es'}"
-            return f"{message}{count}. It takes images (N, C, H, W), or one image (C, H, W){fix}"
-        message += f"{shape[-3]} channel{'' if shape[-3] == 1 else 's'}. "
-        if shape[-1] == wanted:
-            return f"{message}If the channels are last, use .permute({'0, 3, 1, 2' if len(shape) == 4 else '2, 0, 1'})"
-        if len(shape) == 3 and wanted == 1:
-            return f"{message}If these are {shape[0]} grey images, give them an axis for their channel with .unsqueeze(1)"
-        return f"{message}Give it images of shape (N, {wanted}, H, W), or make the layer with in_channels={shape[-3]}"
 
-    def extra_repr(self) -> str:
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        if self.padding != (0, 0):
-            text += f", padding={self.padding}"
-        if self.dilation != (1, 1):
-            text += f", dilation={self.dilation}"
-        if self.groups != 1:
-            text += f", groups={self.groups}"
-        return text if self.bias is not None else f"{text}, bias=False"
+class ConvTranspose1d(_ConvTranspose):
+    """A transposed convolution layer along one axis: signals (N, C, L) and filters (C, K/groups, S); arguments as in
+    `ConvTranspose2d`.
+
+    >>> ConvTranspose1d(8, 1, 4, stride=2, padding=1)
+    ConvTranspose1d(8, 1, kernel_size=(4,), stride=(2,), padding=(1,))
+    """
+
+    rank, function = 1, staticmethod(F.conv_transpose1d)
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """A transposed convolution layer: trained filters that make images larger; the input's gradient of a `Conv2d`.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels C of the images that come in, and K of those that go out.
+    kernel_size : int or pair of int
+        Height R and width S of the filters.
+    stride, padding, output_padding, groups, dilation
+        As in `cnnkit.functional.conv_transpose2d`.
+    bias, padding_mode, dtype, backend
+        As in `Conv2d`.
+
+    Attributes
+    ----------
+    weight : Parameter, (C, K/groups, R, S)
+        Drawn uniformly from -b to b with b = 1 / sqrt(K/groups R S), as PyTorch's; see `init.default_`.
+    bias : Parameter, (K,), or None
+        Drawn from the same range.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not valid, or `groups` does not divide the channels; at the call, if the input's number of
+        channels is wrong or nothing is left of the result.
+
+    >>> import cnnkit
+    >>> layer = ConvTranspose2d(8, 1, 4, stride=2, padding=1)
+    >>> layer
+    ConvTranspose2d(8, 1, kernel_size=(4, 4), stride=(2, 2), padding=(1, 1))
+    >>> layer(cnnkit.tensor([[[[0.0] * 14] * 14] * 8])).shape
+    (1, 1, 28, 28)
+    """
+
+    rank, function = 2, staticmethod(F.conv_transpose2d)
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """A transposed convolution layer along three axes: volumes (N, C, D, H, W) and filters (C, K/groups, T, R, S);
+    arguments as in `ConvTranspose2d`.
+
+    >>> ConvTranspose3d(8, 1, 2, stride=2)
+    ConvTranspose3d(8, 1, kernel_size=(2, 2, 2), stride=(2, 2, 2))
+    """
+
+    rank, function = 3, staticmethod(F.conv_transpose3d)

@@ -78,14 +78,14 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """
     array = tensor.array
     with no_grad():
-        return tensor._replace(random.uniform_between(random.next_key(), tensor.shape, a, b, array.dtype, like=array))
+        return tensor.replace_(random.uniform_between(random.next_key(), tensor.shape, a, b, array.dtype, like=array))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Draw from a normal distribution."""
     array = tensor.array
     with no_grad():
-        return tensor._replace(random.normal(random.next_key(), tensor.shape, mean, std, array.dtype, like=array))
+        return tensor.replace_(random.normal(random.next_key(), tensor.shape, mean, std, array.dtype, like=array))
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:

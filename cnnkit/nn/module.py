@@ -292,8 +292,7 @@ class Module:
             for held in (tensor, tensor.grad):
                 if held is not None:
                     wanted = dtype if "float" in backends.dtype_name(held.dtype) else None
-                    held._value = held.detach().to(backend, dtype=wanted).array
-                    held._version[0] += 1
+                    held.rebind(held.detach().to(backend, dtype=wanted).array)
         return self
 
     def float(self) -> Self:

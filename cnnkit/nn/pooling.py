@@ -1,17 +1,48 @@
-"""Pooling layers."""
+"""Pooling layers, along one, two and three axes."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import cnnkit.functional.pooling as F
 from cnnkit.autograd import Tensor
 from cnnkit.nn.module import Module
 
-__all__ = ["AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d"]
+__all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
+           "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d"]
 
 
-class MaxPool2d(Module):
+class _MaxPool(Module):
+    function: ClassVar[Callable]
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+                 return_indices: bool = False, ceil_mode: bool = False):
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.dilation, self.return_indices, self.ceil_mode = padding, dilation, return_indices, ceil_mode
+
+    def forward(self, input: Tensor) -> Any:
+        return type(self).function(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
+                                   self.return_indices)
+
+    def extra_repr(self) -> str:
+        return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+                f"dilation={self.dilation}, ceil_mode={self.ceil_mode}")
+
+
+class MaxPool1d(_MaxPool):
+    """The largest element of each window of signals (N, C, L); parameters as in `cnnkit.functional.max_pool2d`.
+
+    >>> import cnnkit
+    >>> MaxPool1d(2)(cnnkit.tensor([[[1.0, 2.0, 4.0, 3.0]]]))
+    tensor([[[2., 4.]]])
+    """
+
+    function = staticmethod(F.max_pool1d)
+
+
+class MaxPool2d(_MaxPool):
     """The largest pixel of each window; parameters as in `cnnkit.functional.max_pool2d`.
 
     >>> import cnnkit
@@ -19,27 +50,45 @@ class MaxPool2d(Module):
     tensor([[[[4.]]]])
     """
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, return_indices: bool = False,
-                 ceil_mode: bool = False):
-        super().__init__()
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.dilation, self.return_indices, self.ceil_mode = padding, dilation, return_indices, ceil_mode
-
-    def forward(self, input: Tensor) -> Any:
-        return F.max_pool2d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices)
-
-    def extra_repr(self) -> str:
-        return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-                f"ceil_mode={self.ceil_mode}")
+    function = staticmethod(F.max_pool2d)
 
 
-class AvgPool2d(Module):
-    """The average of each window; parameters as in `cnnkit.functional.avg_pool2d`.
+class MaxPool3d(_MaxPool):
+    """The largest element of each window of volumes (N, C, D, H, W); parameters as in `cnnkit.functional.max_pool2d`.
 
     >>> import cnnkit
-    >>> AvgPool2d(2)(cnnkit.tensor([[[[1.0, 2.0], [4.0, 3.0]]]]))
-    tensor([[[[2.5]]]])
+    >>> MaxPool3d((1, 2, 2))(cnnkit.tensor([[[[[1.0, 2.0], [4.0, 3.0]]]]]))
+    tensor([[[[[4.]]]]])
     """
+
+    function = staticmethod(F.max_pool3d)
+
+
+class AvgPool1d(Module):
+    """The average of each window of signals (N, C, L); parameters as in `cnnkit.functional.avg_pool2d`.
+
+    >>> import cnnkit
+    >>> AvgPool1d(2)(cnnkit.tensor([[[1.0, 2.0, 4.0, 3.0]]]))
+    tensor([[[1.5, 3.5]]])
+    """
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+                 count_include_pad: bool = True):
+        super().__init__()
+        self.kernel_size, self.stride = (v if isinstance(v, tuple) else (v,)
+                                         for v in (kernel_size, kernel_size if stride is None else stride))
+        self.padding = padding if isinstance(padding, tuple) else (padding,)
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class _AvgPool(Module):
+    function: ClassVar[Callable]
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                  count_include_pad: bool = True, divisor_override: int | None = None):
@@ -49,23 +98,61 @@ class AvgPool2d(Module):
         self.divisor_override = divisor_override
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool2d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
-                            self.divisor_override)
+        return type(self).function(input, self.kernel_size, self.stride, self.padding, self.ceil_mode,
+                                   self.count_include_pad, self.divisor_override)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class _Adaptive(Module):
+class AvgPool2d(_AvgPool):
+    """The average of each window; parameters as in `cnnkit.functional.avg_pool2d`.
+
+    >>> import cnnkit
+    >>> AvgPool2d(2)(cnnkit.tensor([[[[1.0, 2.0], [4.0, 3.0]]]]))
+    tensor([[[[2.5]]]])
+    """
+
+    function = staticmethod(F.avg_pool2d)
+
+
+class AvgPool3d(_AvgPool):
+    """The average of each window of volumes (N, C, D, H, W); parameters as in `cnnkit.functional.avg_pool2d`.
+
+    >>> import cnnkit
+    >>> AvgPool3d((1, 2, 2))(cnnkit.tensor([[[[[1.0, 2.0], [4.0, 3.0]]]]]))
+    tensor([[[[[2.5]]]]])
+    """
+
+    function = staticmethod(F.avg_pool3d)
+
+
+class _AdaptiveAvgPool(Module):
+    function: ClassVar[Callable]
+
     def __init__(self, output_size: Any):
         super().__init__()
         self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return type(self).function(input, self.output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool2d(_Adaptive):
+class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+    """The averages of as many windows of signals (N, C, L) as `output_size` says.
+
+    >>> import cnnkit
+    >>> AdaptiveAvgPool1d(1)(cnnkit.tensor([[[1.0, 2.0, 3.0, 4.0]]]))
+    tensor([[[2.5]]])
+    """
+
+    function = staticmethod(F.adaptive_avg_pool1d)
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     """The averages of as many windows as `output_size` says; ``1`` is global average pooling.
 
     >>> import cnnkit
@@ -73,11 +160,46 @@ class AdaptiveAvgPool2d(_Adaptive):
     tensor([[[[2.5]]]])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.adaptive_avg_pool2d(input, self.output_size)
+    function = staticmethod(F.adaptive_avg_pool2d)
 
 
-class AdaptiveMaxPool2d(_Adaptive):
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """The averages of as many windows of volumes (N, C, D, H, W) as `output_size` says.
+
+    >>> import cnnkit
+    >>> AdaptiveAvgPool3d(1)(cnnkit.tensor([[[[[1.0, 2.0], [4.0, 3.0]]]]]))
+    tensor([[[[[2.5]]]]])
+    """
+
+    function = staticmethod(F.adaptive_avg_pool3d)
+
+
+class _AdaptiveMaxPool(Module):
+    function: ClassVar[Callable]
+
+    def __init__(self, output_size: Any, return_indices: bool = False):
+        super().__init__()
+        self.output_size, self.return_indices = output_size, return_indices
+
+    def forward(self, input: Tensor) -> Any:
+        return type(self).function(input, self.output_size, self.return_indices)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """The largest elements of as many windows of signals (N, C, L) as `output_size` says.
+
+    >>> import cnnkit
+    >>> AdaptiveMaxPool1d(1)(cnnkit.tensor([[[1.0, 2.0, 4.0, 3.0]]]))
+    tensor([[[4.]]])
+    """
+
+    function = staticmethod(F.adaptive_max_pool1d)
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """The largest pixels of as many windows as `output_size` says; ``1`` is global max pooling.
 
     >>> import cnnkit
@@ -85,9 +207,15 @@ class AdaptiveMaxPool2d(_Adaptive):
     tensor([[[[4.]]]])
     """
 
-    def __init__(self, output_size: Any, return_indices: bool = False):
-        super().__init__(output_size)
-        self.return_indices = return_indices
+    function = staticmethod(F.adaptive_max_pool2d)
 
-    def forward(self, input: Tensor) -> Any:
-        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """The largest elements of as many windows of volumes (N, C, D, H, W) as `output_size` says.
+
+    >>> import cnnkit
+    >>> AdaptiveMaxPool3d(1)(cnnkit.tensor([[[[[1.0, 2.0], [4.0, 3.0]]]]]))
+    tensor([[[[[4.]]]]])
+    """
+
+    function = staticmethod(F.adaptive_max_pool3d)

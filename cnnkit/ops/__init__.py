@@ -2,6 +2,7 @@
 
 from cnnkit.ops import (
            activation,
+           adaptive_pool,
            conv,
            dropout,
            elementwise,
@@ -17,5 +18,5 @@ from cnnkit.ops import (
 )
 from cnnkit.ops.core import OPS, Op, compose, op
 
-__all__ = ["OPS", "Op", "activation", "compose", "conv", "dropout", "elementwise", "indexing", "linear", "loss", "matmul", "norm",
-           "op", "pool", "reduction", "shaping", "update"]
+__all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise", "indexing", "linear",
+           "loss", "matmul", "norm", "op", "pool", "reduction", "shaping", "update"]

@@ -29,7 +29,7 @@ def _infer_along(name: str) -> Callable:
     return infer
 
 
-@op(infer=lambda shapes, dtypes: ((shapes[0], dtypes[0]),))
+@op(infer=lambda shapes, dtypes: ((shapes[0], dtypes[0]),), role="activation", increasing=True)
 def relu(x: Array, *, needs: Sequence[bool]) -> tuple:
     """max(x, 0); the gradient at 0 is 0, and NaN stays NaN."""
     xp = namespace_of(x)
@@ -37,7 +37,7 @@ def relu(x: Array, *, needs: Sequence[bool]) -> tuple:
     return y, (lambda dy: (xp.where(y <= 0, xp.zeros_like(dy), dy),)) if needs[0] else None
 
 
-@op(infer=_infer_floating("leaky_relu"))
+@op(infer=_infer_floating("leaky_relu"), role="activation", increasing=lambda negative_slope: negative_slope >= 0)
 def leaky_relu(x: Array, *, needs: Sequence[bool], negative_slope: float) -> tuple:
     """x where x > 0, elsewhere negative_slope * x (Maas, Hannun and Ng 2013)."""
     xp = namespace_of(x)
@@ -45,7 +45,7 @@ def leaky_relu(x: Array, *, needs: Sequence[bool], negative_slope: float) -> tup
     return y, (lambda dy: (xp.where(x > 0, dy, dy * negative_slope),)) if needs[0] else None
 
 
-@op(infer=_infer_floating("elu"))
+@op(infer=_infer_floating("elu"), role="activation", increasing=lambda alpha: alpha >= 0)
 def elu(x: Array, *, needs: Sequence[bool], alpha: float) -> tuple:
     """x where x > 0, elsewhere alpha * (exp(x) - 1) (Clevert, Unterthiner and Hochreiter 2016)."""
     xp = namespace_of(x)
@@ -61,21 +61,21 @@ def _sigmoid(x: Array) -> Array:
     return xp.where(x < 0, small, xp.ones_like(small)) / (1 + small)
 
 
-@op(infer=_infer_floating("sigmoid"))
+@op(infer=_infer_floating("sigmoid"), role="activation", increasing=True)
 def sigmoid(x: Array, *, needs: Sequence[bool]) -> tuple:
     """1 / (1 + exp(-x)), for any x without overflow."""
     y = _sigmoid(x)
     return y, (lambda dy: (dy * (1 - y) * y,)) if needs[0] else None
 
 
-@op(infer=_infer_floating("silu"))
+@op(infer=_infer_floating("silu"), role="activation")
 def silu(x: Array, *, needs: Sequence[bool]) -> tuple:
     """x * sigmoid(x), also called swish (Elfwing, Uchibe and Doya 2018)."""
     gate = _sigmoid(x)
     return x * gate, (lambda dy: (dy * gate * (1 + x * (1 - gate)),)) if needs[0] else None
 
 
-@op(infer=_infer_floating("tanh"))
+@op(infer=_infer_floating("tanh"), role="activation", increasing=True)
 def tanh(x: Array, *, needs: Sequence[bool]) -> tuple:
     """Hyperbolic tangent."""
     y = namespace_of(x).tanh(x)

@@ -1,92 +1,213 @@
-"""The convolution op: cross-correlation of images with filters, as matrix products of filters and windows."""
+"""The convolution family: cross-correlation of images with filters, and the two products that are its gradients.
+
+With any number of spatial axes: as many as `stride` has numbers. Each op's backward is made of calls of the other two, so a
+kernel of any of them serves wherever it is needed:
+
+    y = conv(x, weight)             dx = conv_input(dy, weight)      dweight = conv_filters(x, dy)
+    x = conv_input(y, weight)       dy = conv(dx, weight)            dweight = conv_filters(dx, y)
+    weight = conv_filters(x, y)     dx = conv_input(y, dweight)      dy = conv(x, dweight)
+
+The second line is transposed convolution: `conv_input` forward.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 from cnnkit.backends import dtype_name, namespace_of
 from cnnkit.ops.core import op
 from cnnkit.ops.precision import is_floating, need_floating, widen
-from cnnkit.ops.window import Pads, Pair, fold, pad, unfold
-from cnnkit.shapes import conv2d_output_shape
+from cnnkit.ops.window import Pads, Sizes, fold, pad, unfold
+from cnnkit.shapes import conv_output_shape
+
+__all__ = ["conv", "conv_filters", "conv_input"]
 
 Array = Any
 
 
-def _infer_conv2d(shapes: Sequence, dtypes: Sequence, *, stride: Pair, padding: Pads, dilation: Pair, groups: int) -> tuple:
+# -- what comes in ------------------------------------------------------------------------------------------------
+
+def _infer_conv(shapes: Sequence, dtypes: Sequence, *, stride: Sizes, padding: Pads, dilation: Sizes, groups: int) -> tuple:
     x, weight, bias = shapes
     dtype = dtypes[0]
-    shape = conv2d_output_shape(x, weight, stride, padding, dilation, groups)
+    shape = conv_output_shape(x, weight, stride, padding, dilation, groups)
     if not is_floating(dtype) or dtypes[1] != dtype or (bias is not None and (dtypes[2] != dtype or bias != weight[:1])):
-        _explain(shapes, dtypes)
+        _explain(f"conv{len(stride)}d", shapes, dtypes)
     return ((shape, dtype),)
 
 
-def _explain(shapes: Sequence, dtypes: Sequence) -> None:
+def _explain(name: str, shapes: Sequence, dtypes: Sequence) -> None:
     """Raise what is wrong with dtypes or bias."""
     for dtype in dtypes:
         if dtype is not None:
-            need_floating("conv2d", dtype)
+            need_floating(name, dtype)
     names = [dtype_name(d) for d in dtypes if d is not None]
     if len(set(names)) > 1:
-        raise TypeError(f"conv2d needs one dtype; {'input, weight and bias' if len(names) == 3 else 'input and weight'} are "
+        raise TypeError(f"{name} needs one dtype; {'input, weight and bias' if len(names) == 3 else 'input and weight'} are "
                         f"{', '.join(names)}. Convert the input with .to(dtype={names[1]!r}), or the layer with "
                         f"Module.to(dtype={names[0]!r})")
     if tuple(shapes[2]) != tuple(shapes[1][:1]):
-        raise ValueError(f"conv2d got a bias of shape {tuple(shapes[2])} for a weight of shape {tuple(shapes[1])}; it needs "
+        raise ValueError(f"{name} got a bias of shape {tuple(shapes[2])} for a weight of shape {tuple(shapes[1])}; it needs "
                          f"one value for each output channel: ({shapes[1][0]},)")
 
 
-@op(infer=_infer_conv2d)
-def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], stride: Pair, padding: Pads, dilation: Pair,
-           groups: int) -> tuple:
+def _infer_conv_input(shapes: Sequence, dtypes: Sequence, *, size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
+                      groups: int) -> tuple:
+    dy, weight = shapes
+    name = f"conv_transpose{len(stride)}d"
+    if len(dy) != len(stride) + 2 or len(weight) != len(dy) or dy[1] != weight[0]:
+        raise ValueError(f"{name} got an input of shape {tuple(dy)} and a weight of shape {tuple(weight)}; the input's channels "
+                         "(axis 1) must be as many as the weight's first axis")
+    x = (dy[0], weight[1] * groups, *size)
+    made = conv_output_shape(x, weight, stride, padding, dilation, groups, name)
+    if made != tuple(dy):
+        raise ValueError(f"{name} cannot make {tuple(size)} of {tuple(dy[2:])}: a convolution of {tuple(size)} with "
+                         f"kernel_size={tuple(weight[2:])}, {stride=}, {padding=}, {dilation=} gives {tuple(made[2:])}")
+    _need_one_dtype(name, dtypes)
+    return ((x, dtypes[0]),)
+
+
+def _infer_conv_filters(shapes: Sequence, dtypes: Sequence, *, kernel_size: Sizes, stride: Sizes, padding: Pads,
+                        dilation: Sizes, groups: int) -> tuple:
+    x, dy = shapes
+    if len(x) != len(stride) + 2 or len(dy) != len(x) or groups < 1 or x[1] % groups:
+        raise ValueError(f"conv_filters got an input of shape {tuple(x)} and a gradient of shape {tuple(dy)} in {groups} "
+                         f"groups; it needs {len(stride) + 2} axes each, and groups that divide the channels")
+    weight = (dy[1], x[1] // groups, *kernel_size)
+    made = conv_output_shape(x, weight, stride, padding, dilation, groups, "conv_filters")
+    if made != tuple(dy):
+        raise ValueError(f"conv_filters got a gradient of shape {tuple(dy)}; a convolution of {tuple(x)} with {weight} "
+                         f"gives {made}")
+    _need_one_dtype("conv_filters", dtypes)
+    return ((weight, dtypes[0]),)
+
+
+def _need_one_dtype(name: str, dtypes: Sequence) -> None:
+    for dtype in dtypes:
+        need_floating(name, dtype)
+    if dtypes[0] != dtypes[1]:
+        raise TypeError(f"{name} needs one dtype; its inputs are {dtype_name(dtypes[0])} and {dtype_name(dtypes[1])}. Convert one "
+                        "with .to(dtype=...)")
+
+
+# -- the ops ------------------------------------------------------------------------------------------------------
+
+@op(infer=_infer_conv, role="conv")
+def conv(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], stride: Sizes, padding: Pads, dilation: Sizes,
+         groups: int) -> tuple:
     """Cross-correlation: x is (N, C, H, W), weight (K, C/groups, R, S), bias (K,) or None; the result (N, K, P, Q).
 
-    ``y[n, k, p, q] = bias[k] + sum_crs weight[k, c, r, s] * x[n, c, p sh + r dh - top, q sw + s dw - left]``.
+    ``y[n, k, p, q] = bias[k] + sum_crs weight[k, c, r, s] * x[n, c, p sh + r dh - top, q sw + s dw - left]``; with any other
+    number of spatial axes likewise.
     """
     xp, kind = namespace_of(x), x.dtype
-    N, K, P, Q = conv2d_output_shape(x.shape, weight.shape, stride, padding, dilation, groups)
-    filters = _filters(weight, groups)
-    columns = _columns(x, weight.shape[2:], stride, padding, dilation, groups, (P, Q))
-    y = xp.reshape(xp.matmul(filters, columns), (N, K, P, Q))
+    N, K, *size = conv_output_shape(x.shape, weight.shape, stride, padding, dilation, groups)
+    columns = _columns(x, weight.shape[2:], stride, padding, dilation, groups, size)
+    y = xp.reshape(xp.matmul(_filters(weight, groups), columns), (N, K, *size))
     if bias is not None:
-        y = y + xp.reshape(widen(bias), (1, K, 1, 1))
+        y = y + xp.reshape(widen(bias), (1, K, *(1,) * len(size)))
     y = xp.astype(y, kind, copy=False)
     if not any(needs):
         return y, None
-    size, shape = tuple(x.shape[2:]), tuple(weight.shape)
-    x = x if needs[1] else None  # held for the weight's gradient alone, and the weight for the input's
-    weight = weight if needs[0] else None
+    window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return y, conv_backward(x, weight, needs, window)
+
+
+def conv_backward(x: Array, weight: Array, needs: Sequence[bool], window: dict[str, Any]) -> Callable:
+    """The backward of `conv`, by calls of `conv_input` and `conv_filters`; for kernels that have nothing better as well."""
+    shape, kernel_size = tuple(x.shape[2:]), tuple(weight.shape[2:])
+    kept_x = x if needs[1] else None  # held for the weight's gradient alone, and the weight for the input's
+    kept_weight = weight if needs[0] else None
 
     def backward(dy: Array) -> tuple:
         dx = dweight = dbias = None
-        dy = xp.reshape(widen(dy), (N, groups, K // groups, P * Q))
         if needs[0]:
-            dcolumns = xp.matmul(xp.matrix_transpose(_filters(weight, groups)), dy)
-            dcolumns = xp.reshape(dcolumns, (N, groups * shape[1], shape[2] * shape[3], P, Q))
-            (top, bottom), (left, right) = padding
-            padded = (size[0] + top + bottom, size[1] + left + right)
-            dx = fold(dcolumns, padded, shape[2:], stride, dilation)[:, :, top:top + size[0], left:left + size[1]]
-            dx = xp.astype(dx, kind, copy=False)
+            (dx,), _ = conv_input(dy, kept_weight, size=shape, **window)
         if needs[1]:
-            columns = _columns(x, shape[2:], stride, padding, dilation, groups, (P, Q))
-            dweight = xp.sum(xp.matmul(dy, xp.matrix_transpose(columns)), axis=0)
-            dweight = xp.astype(xp.reshape(dweight, shape), kind, copy=False)
+            (dweight,), _ = conv_filters(kept_x, dy, kernel_size=kernel_size, **window)
         if needs[2]:
-            dbias = xp.astype(xp.reshape(xp.sum(dy, axis=(0, 3)), (K,)), kind, copy=False)
+            xp, axes = namespace_of(dy), (0, *range(2, dy.ndim))
+            dbias = xp.astype(xp.sum(widen(dy), axis=axes), dy.dtype, copy=False)
         return dx, dweight, dbias
-    return y, backward
+    return backward
+
+
+@op(infer=_infer_conv_input)
+def conv_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
+               groups: int) -> tuple:
+    """The input's gradient of `conv`, and transposed convolution: (N, K, P, Q) and (K, C/groups, R, S) to (N, C, H, W).
+
+    ``x[n, c, h, w] = sum of weight[k, c, r, s] * dy[n, k, p, q]`` over all k, p, q, r, s for which `conv` multiplies that weight
+    with that pixel of an image of `size` (H, W), for its result at p, q.
+    """
+    xp, kind = namespace_of(dy), dy.dtype
+    N, K, *places = dy.shape
+    _, channels, *kernel_size = weight.shape
+    wide = xp.reshape(widen(dy), (N, groups, K // groups, prod(places)))
+    columns = xp.matmul(xp.matrix_transpose(_filters(weight, groups)), wide)
+    columns = xp.reshape(columns, (N, groups * channels, prod(kernel_size), *places))
+    padded = tuple(n + sum(amounts) for n, amounts in zip(size, padding))
+    inside = tuple(slice(before, before + n) for n, (before, _) in zip(size, padding))
+    x = fold(columns, padded, tuple(kernel_size), stride, dilation)[(slice(None), slice(None), *inside)]
+    x = xp.astype(x, kind, copy=False)
+    if not any(needs):
+        return x, None
+    window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return x, conv_input_backward(dy, weight, needs, window)
+
+
+def conv_input_backward(dy: Array, weight: Array, needs: Sequence[bool], window: dict[str, Any]) -> Callable:
+    """The backward of `conv_input`, by calls of `conv` and `conv_filters`."""
+    kernel_size = tuple(weight.shape[2:])
+    kept_dy, kept_weight = dy if needs[1] else None, weight if needs[0] else None
+
+    def backward(dx: Array) -> tuple:
+        return (conv(dx, kept_weight, None, **window)[0][0] if needs[0] else None,
+                conv_filters(dx, kept_dy, kernel_size=kernel_size, **window)[0][0] if needs[1] else None)
+    return backward
+
+
+@op(infer=_infer_conv_filters)
+def conv_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes, padding: Pads,
+                 dilation: Sizes, groups: int) -> tuple:
+    """The filters' gradient of `conv`: (N, C, H, W) and (N, K, P, Q) to (K, C/groups, R, S).
+
+    ``weight[k, c, r, s] = sum_npq dy[n, k, p, q] * x[n, c, p sh + r dh - top, q sw + s dw - left]``.
+    """
+    xp, kind = namespace_of(x), x.dtype
+    N, K, *places = dy.shape
+    columns = _columns(x, kernel_size, stride, padding, dilation, groups, places)
+    wide = xp.reshape(widen(dy), (N, groups, K // groups, prod(places)))
+    weight = xp.sum(xp.matmul(wide, xp.matrix_transpose(columns)), axis=0)
+    weight = xp.astype(xp.reshape(weight, (K, x.shape[1] // groups, *kernel_size)), kind, copy=False)
+    if not any(needs):
+        return weight, None
+    window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return weight, conv_filters_backward(x, dy, needs, window)
+
+
+def conv_filters_backward(x: Array, dy: Array, needs: Sequence[bool], window: dict[str, Any]) -> Callable:
+    """The backward of `conv_filters`, by calls of `conv_input` and `conv`."""
+    size = tuple(x.shape[2:])
+    kept_x, kept_dy = x if needs[1] else None, dy if needs[0] else None
+
+    def backward(dweight: Array) -> tuple:
+        return (conv_input(kept_dy, dweight, size=size, **window)[0][0] if needs[0] else None,
+                conv(kept_x, dweight, None, **window)[0][0] if needs[1] else None)
+    return backward
 
 
 def _filters(weight: Array, groups: int) -> Array:
     """The filters as one matrix a group: (groups, K/groups, C/groups R S)."""
-    K, C, R, S = weight.shape
-    return namespace_of(weight).reshape(widen(weight), (groups, K // groups, C * R * S))
+    K, *rest = weight.shape
+    return namespace_of(weight).reshape(widen(weight), (groups, K // groups, prod(rest)))
 
 
-def _columns(x: Array, kernel_size: Pair, stride: Pair, padding: Pads, dilation: Pair, groups: int, size: Pair) -> Array:
+def _columns(x: Array, kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes, groups: int,
+             size: Sequence[int]) -> Array:
     """What the filters see ("im2col"): (N, groups, C/groups R S, P Q)."""
-    (N, C, _, _), (R, S), (P, Q) = x.shape, kernel_size, size
+    N, C = x.shape[:2]
     windows = unfold(pad(widen(x), padding), kernel_size, stride, dilation, size)
-    return namespace_of(x).reshape(windows, (N, groups, C // groups * R * S, P * Q))
+    return namespace_of(x).reshape(windows, (N, groups, C // groups * prod(kernel_size), prod(size)))

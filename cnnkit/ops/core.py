@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cnnkit.backends import Backend, Tables, backend_of
+from cnnkit.backends.kernel import OP, ask, declare_kernel
 
 __all__ = ["OPS", "Meta", "Op", "backend_of_inputs", "compose", "op"]
 
@@ -37,15 +38,28 @@ class Op:
     state : mapping
         Output position -> input position, for outputs that replace an input (batch norm's running statistics). They
         are written back by the tape, once, and are not returned to the caller.
+    role : str
+        What the op does in a network, by which patterns of kernel tables name it: ``"conv"``, ``"norm"``, ``"add"``,
+        ``"activation"``, ``"pool"``, ``"linear"``; by default its own name.
+    commutative : bool
+        Whether ``op(x, y)`` and ``op(y, x)`` are the same to the bit, so that it may go on a chain from either side.
+    increasing : bool or callable
+        Of an activation: whether a larger input never gives a smaller result, so that it may as well come after a
+        maximum; a callable is asked with the attributes.
     """
 
-    def __init__(self, generic: Callable, infer: Callable | None, outputs: int, differentiable: int,
-                 state: Mapping[int, int]):
+    def __init__(self, generic: Callable, infer: Callable | None, outputs: int, differentiable: int, state: Mapping[int, int], *,
+                 role: str = "", commutative: bool = False, increasing: bool | Callable[..., bool] = False):
         self.name = self.__name__ = generic.__name__
         self.__doc__ = generic.__doc__
         self.generic, self.infer = generic, infer
         self.outputs, self.differentiable, self.state = outputs, differentiable, dict(state)
         self.shown = tuple(position for position in range(outputs) if position not in self.state)  # what the caller gets
+        self.role, self.commutative, self._increasing = role or self.name, commutative, increasing
+
+    def increasing(self, attrs: Mapping[str, Any]) -> bool:
+        """Whether a larger input never gives a smaller result."""
+        return self._increasing(**attrs) if callable(self._increasing) else self._increasing
 
     def __call__(self, *arrays: Array, needs: Sequence[bool] | None = None, **attrs: Any) -> tuple[tuple, Callable | None]:
         """Check the call, then run it: ``(tuple of outputs, backward or None)``."""
@@ -70,12 +84,10 @@ class Op:
 
     def _run(self, backend: Backend, tables: Tables, arrays: Sequence, needs: tuple[bool, ...],
              attrs: Mapping[str, Any]) -> tuple[tuple, Callable | None]:
-        for kernel in tables.single.get(self.name, ()):
-            result = kernel(*arrays, needs=needs, **attrs)
-            if result is not NotImplemented:
-                break
-        else:
-            result = self.generic(*arrays, needs=needs, **attrs)
+        settings = {"needs": needs, **attrs}
+        result = ask(tables.single.get(self.name, ()), arrays, settings)
+        if result is NotImplemented:
+            result = self.generic(*arrays, **settings)
         outputs, backward = result
         if self.outputs == 1:
             if type(outputs) is type(arrays[0]):
@@ -126,8 +138,8 @@ def backend_of_inputs(name: str, arrays: Sequence) -> Backend:
 
 
 def op(generic: Callable | None = None, *, infer: Callable | None = None, outputs: int = 1, differentiable: int | None = None,
-       state: Mapping[int, int] | None = None) -> Any:
-    """Declare an op: the decorated function is its generic implementation.
+       state: Mapping[int, int] | None = None, **sheet: Any) -> Any:
+    """Declare an op: the decorated function is its generic implementation; `sheet` goes on to `Op`.
 
     The function takes arrays (``None`` for an absent optional one, Python numbers where it says so), ``needs`` (one bool
     per array: is its gradient wanted) and attributes. It returns ``outputs`` (an array, or a tuple where ``outputs`` > 1)
@@ -137,59 +149,68 @@ def op(generic: Callable | None = None, *, infer: Callable | None = None, output
     """
     def declare(function: Callable) -> Op:
         count = outputs if differentiable is None else differentiable
-        made = Op(function, infer, outputs, count, state or {})
+        made = Op(function, infer, outputs, count, state or {}, **sheet)
         if made.name in OPS:
             raise ValueError(f"an op called {made.name!r} exists already")
+        declare_kernel(made.name, OP)
         OPS[made.name] = made
         return made
     return declare if generic is None else declare(generic)
 
 
 class Call:
-    """One op with its attributes, as part of a fused kernel's key."""
+    """One op of a chain with its attributes; see `cnnkit.backends.Call`.
 
-    __slots__ = ("attrs", "op")
-
-    def __init__(self, op: Op, attrs: Mapping[str, Any]):
-        self.op, self.attrs = op, attrs
-
-
-def run_fused(backend: Backend, tables: Tables, key: tuple[str, ...], attrs: Sequence[Mapping[str, Any]], arrays: Sequence,
-              needs: tuple[bool, ...]) -> Any:
-    """Ask the fused kernels for `key`; ``NotImplemented`` when there is none or none serves the call.
-
-    The arrays are concatenated op by op, without the first array of every op but the first. A fused kernel is called as
-    ``kernel(*arrays, needs, attrs)`` with one mapping of attributes per op. Its outputs are the last op's first output,
-    then the non-differentiable outputs of each op in order; ``backward(dy)`` returns one gradient per array.
+    `count` says how many of the chain's arrays are this op's: all for the first op, all but the first for the others.
     """
-    for kernel in tables.fused.get(key, ()):
-        if backend.switches:
-            with backend.on(device_of(arrays)):
-                result = kernel(*arrays, needs=needs, attrs=attrs)
-        else:
-            result = kernel(*arrays, needs=needs, attrs=attrs)
-        if result is not NotImplemented:
-            outputs, backward = result
-            if not isinstance(outputs, tuple):
-                outputs = (outputs,)
-            return as_arrays(outputs, arrays[0], backend), backward
-    return NotImplemented
+
+    __slots__ = ("attrs", "count", "op")
+
+    def __init__(self, op: Op, attrs: Mapping[str, Any], count: int):
+        self.op, self.attrs, self.count = op, attrs, count
 
 
-def compose(calls: Sequence[Call], counts: Sequence[int], arrays: Sequence, needs: Sequence[bool]) -> tuple[tuple, Callable | None]:
-    """What a fused key means: the ops one after the other, with a fused kernel's signature and result.
+def run_chain(backend: Backend, kernels: Sequence, calls: Sequence, arrays: Sequence, needs: tuple[bool, ...]) -> Any:
+    """Ask the kernels of a chain of ops; ``NotImplemented`` when none serves the call.
 
-    `counts` says how many arrays each call adds. Tests compare fused kernels with this.
+    The arrays are concatenated op by op, without the first array of every op but the first. A kernel is called as
+    ``kernel(*arrays, needs, calls)``. Its outputs are the last op's first output, then the non-differentiable outputs of
+    each op in order; ``backward(dy)`` returns one gradient per array.
+    """
+    settings = {"needs": needs, "calls": calls}
+    if backend.switches:
+        with backend.on(device_of(arrays)):
+            result = ask(kernels, arrays, settings)
+    else:
+        result = ask(kernels, arrays, settings)
+    if result is NotImplemented:
+        return result
+    outputs, backward = result
+    return as_arrays(outputs if isinstance(outputs, tuple) else (outputs,), arrays[0], backend), backward
+
+
+def run_calls(calls: Sequence[Call], arrays: Sequence, needs: tuple[bool, ...]) -> tuple[tuple, Callable | None]:
+    """Run a chain of ops by a kernel that takes in all of them, or else one after the other."""
+    backend = backend_of_inputs(calls[0].op.name, arrays)
+    kernels = backend.resolve().of_chain([call.op for call in calls])
+    found = run_chain(backend, kernels, calls, arrays, needs)
+    return compose(calls, arrays, needs) if found is NotImplemented else found
+
+
+def compose(calls: Sequence[Call], arrays: Sequence, needs: Sequence[bool]) -> tuple[tuple, Callable | None]:
+    """What a chain means: the ops one after the other, with the signature and the result of a chain's kernel.
+
+    Tests compare the kernels of chains with this.
     """
     extra: list = []
     backwards: list[Callable | None] = []
-    at, value, needed = 0, None, False
-    for n, (call, count) in enumerate(zip(calls, counts)):
-        own, wanted = list(arrays[at:at + count]), list(needs[at:at + count])
-        at += count
+    start, value, needed = 0, None, False
+    for n, call in enumerate(calls):
+        inputs, wanted = list(arrays[start:start + call.count]), list(needs[start:start + call.count])
+        start += call.count
         if n:
-            own, wanted = [value, *own], [needed, *wanted]
-        outputs, backward = call.op(*own, needs=wanted, **call.attrs)
+            inputs, wanted = [value, *inputs], [needed, *wanted]
+        outputs, backward = call.op(*inputs, needs=wanted, **call.attrs)
         value, needed = outputs[0], any(wanted)
         extra += outputs[call.op.differentiable:]
         backwards.append(backward)
@@ -199,7 +220,7 @@ def compose(calls: Sequence[Call], counts: Sequence[int], arrays: Sequence, need
         for n in reversed(range(len(calls))):
             step = backwards[n]
             if step is None:
-                dxs: tuple = (None,) * (counts[n] + (n > 0))
+                dxs: tuple = (None,) * (calls[n].count + (n > 0))
             else:
                 dxs = step(dy, *[None] * (calls[n].op.differentiable - 1))
             if n:

@@ -51,7 +51,7 @@ def _backward_pair(x: Array, y: Array, needs: Sequence[bool], dx: Callable, dy: 
     return backward
 
 
-@op(infer=_infer_binary("add"))
+@op(infer=_infer_binary("add"), commutative=True)
 def add(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x + y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
@@ -65,7 +65,7 @@ def sub(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x - y, _backward_pair(x, y, needs, lambda d: d, lambda d: -d)
 
 
-@op(infer=_infer_binary("mul"))
+@op(infer=_infer_binary("mul"), commutative=True)
 def mul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x * y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)

@@ -34,7 +34,7 @@ def _infer(shapes: Sequence, dtypes: Sequence, *, training: bool, momentum: floa
     return (x, dtypes[0]), None, None
 
 
-@op(infer=_infer, outputs=3, differentiable=1, state={1: 3, 2: 4})
+@op(infer=_infer, outputs=3, differentiable=1, state={1: 3, 2: 4}, role="norm")
 def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None, running_var: Array | None, *,
                needs: Sequence[bool], training: bool, momentum: float, eps: float) -> tuple:
     """(x - mean) / sqrt(var + eps) * weight + bias for each channel (axis 1) (Ioffe and Szegedy 2015).

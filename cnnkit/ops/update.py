@@ -19,6 +19,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
 from cnnkit.backends import namespace_of, on
+from cnnkit.backends.kernel import UPDATE, declare_kernel
 from cnnkit.ops.core import backend_of_inputs
 
 __all__ = ["UPDATES", "Update", "adam", "sgd", "update"]
@@ -41,11 +42,9 @@ class Update:
                  workspace: MutableMapping | None = None, **hyper: Any) -> tuple[list, State]:
         workspace = {} if workspace is None else workspace
         with on(params[0]):
-            for kernel in backend_of_inputs(self.name, params).resolve().single.get(self.name, ()):
-                result = kernel(params, grads, state, workspace=workspace, **hyper)
-                if result is not NotImplemented:
-                    return result
-            return self.generic(params, grads, state, workspace=workspace, **hyper)
+            settings = {"workspace": workspace, **hyper}
+            found = backend_of_inputs(self.name, params).resolve().ask(self.name, (params, grads, state), settings)
+            return self.generic(params, grads, state, **settings) if found is NotImplemented else found
 
     def __repr__(self) -> str:
         return f"<update {self.name}>"
@@ -56,6 +55,7 @@ def update(generic: Callable) -> Update:
     made = Update(generic)
     if made.name in UPDATES:
         raise ValueError(f"an update called {made.name!r} exists already")
+    declare_kernel(made.name, UPDATE)
     UPDATES[made.name] = made
     return made
 

@@ -1,4 +1,4 @@
-"""Sliding windows with nothing but the Array API: padding, dilation, windows along an axis and over an image.
+"""Sliding windows with nothing but the Array API: padding, dilation, windows along an axis and over all spatial axes.
 
 A window of `kernel` elements takes `size` positions along an axis, `stride` apart; its elements are `dilation` apart.
 `taps` gives, for each of the `kernel` elements, what the windows see there, and `untap` is its gradient. Nothing is
@@ -15,8 +15,8 @@ from cnnkit.backends import namespace_of
 __all__ = ["adaptive_lengths", "adaptive_windows", "dilate", "fold", "pad", "pad_axis", "taps", "unfold", "untap"]
 
 Array = Any
-Pair = tuple[int, int]
-Pads = tuple[Pair, Pair]
+Sizes = tuple[int, ...]
+Pads = tuple[tuple[int, int], ...]
 
 
 def pad_axis(x: Array, axis: int, before: int, after: int, value: float = 0.0) -> Array:
@@ -38,8 +38,8 @@ def pad_axis(x: Array, axis: int, before: int, after: int, value: float = 0.0) -
 
 
 def pad(x: Array, pads: Pads, value: float = 0.0) -> Array:
-    """Pad the last two axes by ((top, bottom), (left, right))."""
-    for axis, (before, after) in zip((x.ndim - 2, x.ndim - 1), pads):
+    """Pad the last axes, of two by ((top, bottom), (left, right))."""
+    for axis, (before, after) in enumerate(pads, x.ndim - len(pads)):
         if before or after:
             x = pad_axis(x, axis, before, after, value)
     return x
@@ -77,23 +77,24 @@ def untap(parts: Sequence[Array], axis: int, stride: int, dilation: int, length:
     return total
 
 
-def unfold(x: Array, kernel_size: Pair, stride: Pair, dilation: Pair, size: Pair) -> Array:
+def unfold(x: Array, kernel_size: Sizes, stride: Sizes, dilation: Sizes, size: Sequence[int]) -> Array:
     """All windows of a padded image: (N, C, H, W) -> (N, C, R * S, P, Q), for an output of `size` (P, Q)."""
-    xp = namespace_of(x)
-    (R, S), (P, Q) = kernel_size, size
-    rows = taps(x, 2, R, stride[0], dilation[0], P)
-    parts = [tap for row in rows for tap in taps(row, 3, S, stride[1], dilation[1], Q)]
+    xp, parts = namespace_of(x), [x]
+    for axis, window in enumerate(zip(kernel_size, stride, dilation, size), 2):
+        parts = [tap for part in parts for tap in taps(part, axis, *window)]
     return xp.expand_dims(parts[0], axis=2) if len(parts) == 1 else xp.stack(parts, axis=2)
 
 
-def fold(windows: Array, size: Pair, kernel_size: Pair, stride: Pair, dilation: Pair) -> Array:
+def fold(windows: Array, size: Sequence[int], kernel_size: Sizes, stride: Sizes, dilation: Sizes) -> Array:
     """Add every window's elements back to where they came from: (N, C, R * S, P, Q) -> (N, C, H, W) of `size`.
 
     The gradient of `unfold`: elements that no window covered get zero.
     """
-    (R, S), (H, W) = kernel_size, size
-    rows = [untap([windows[:, :, r * S + s, :, :] for s in range(S)], 3, stride[1], dilation[1], W) for r in range(R)]
-    return untap(rows, 2, stride[0], dilation[0], H)
+    parts = [windows[:, :, t, ...] for t in range(windows.shape[2])]
+    for axis in reversed(range(len(size))):
+        k, s, d, n = kernel_size[axis], stride[axis], dilation[axis], size[axis]
+        parts = [untap(parts[first:first + k], axis + 2, s, d, n) for first in range(0, len(parts), k)]
+    return parts[0]
 
 
 def adaptive_windows(x: Array, axis: int, size: int, fill: float = 0) -> Array:

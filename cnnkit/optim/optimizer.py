@@ -108,8 +108,8 @@ class Optimizer:
             deferral.flush()
         for n, group in enumerate(self.param_groups):
             params = group["params"]
-            arrays = [p._value for p in params]  # nothing of this thread is deferred any more
-            grads = [None if p.grad is None else p.grad._value for p in params]
+            arrays = [p.array for p in params]
+            grads = [None if p.grad is None else p.grad.array for p in params]
             if not _fit(arrays, grads):
                 continue
             if self._kinds[n] is not type(arrays[0]):
@@ -118,8 +118,7 @@ class Optimizer:
                                                **{name: group[name] for name in self.hyper})
             for p, g, array in zip(params, grads, new):
                 if g is not None:
-                    p._value = array
-                    p._version[0] += 1
+                    p.rebind(array)
         return loss
 
     # -- its state ------------------------------------------------------------------------------------------------

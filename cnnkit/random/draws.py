@@ -8,10 +8,13 @@ from typing import Any
 
 from cnnkit import backends
 from cnnkit.backends import Array, Backend, dtype_name
+from cnnkit.backends.kernel import DRAW, declare_kernel
 from cnnkit.random.cipher import Key, signed, threefry
 from cnnkit.random.keys import checked_key
 
 Shape = int | tuple[int, ...]
+declare_kernel("random_bits", DRAW)
+
 PRECISION = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 24}  # bits of a uniform draw
 
 
@@ -44,10 +47,9 @@ def bits(key: Key, shape: Shape, *, backend: Backend | None = None, device: Any 
     """
     sizes, (chosen, device) = as_shape(shape), place(backend, device, like)
     key = checked_key(key)
-    for kernel in chosen.resolve().single.get("random_bits", ()):
-        result = kernel(key, sizes, device)
-        if result is not NotImplemented:
-            return result
+    found = chosen.resolve().ask("random_bits", (key, sizes, device), {})
+    if found is not NotImplemented:
+        return found
     xp = chosen.namespace
     with chosen.on(device):
         return xp.reshape(words(xp, key, 0, math.prod(sizes), device), sizes)

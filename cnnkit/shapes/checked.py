@@ -1,4 +1,4 @@
-"""Output shapes of whole (N, C, H, W) arrays, with the errors that a wrong call gets; run at every call of an op."""
+"""Output shapes of whole (N, C, *spatial) arrays, with the errors that a wrong call gets; run at every call of an op."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.shapes.sizes import canonical_window, fitting_size, pair, window_count
+from cnnkit.shapes.sizes import fitting_size
+from cnnkit.shapes.windows import canonical_window, per_axis, window_count
+
+SPATIAL = {1: "L", 2: "H, W", 3: "D, H, W"}   # letters of an image's spatial axes, by rank
+KERNELS = {1: "S", 2: "R, S", 3: "T, R, S"}   # and of a filter's
 
 
-def conv2d_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int], stride: Any = (1, 1),
-                        padding: Any = ((0, 0), (0, 0)), dilation: Any = (1, 1), groups: int = 1,
-                        op: str = "conv2d") -> tuple[int, int, int, int]:
-    """The shape ``(N, K, P, Q)`` that a convolution makes, checked; quick where `pads` and `pair` were already applied.
+def conv_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int], stride: Any = (1, 1),
+                      padding: Any = ((0, 0), (0, 0)), dilation: Any = (1, 1), groups: int = 1, op: str = "") -> tuple[int, ...]:
+    """The shape ``(N, K, P, Q)`` that a convolution makes, checked; quick where `pads` and `per_axis` were already applied.
 
     Parameters
     ----------
     input_shape, weight_shape : tuple of int
-        ``(N, C, H, W)`` and ``(K, C/groups, R, S)``.
+        ``(N, C, H, W)`` and ``(K, C/groups, R, S)``, or with any other number of spatial axes: that of `stride`,
+        `padding` or `dilation`, or of the input where all are numbers.
     stride, padding, dilation
         As in `output_size`.
     groups : int
         Channels are convolved in so many separate groups.
     op : str
-        What the error calls the operation.
+        What the error calls the operation; by default ``conv2d``, for two spatial axes.
 
     Raises
     ------
@@ -31,8 +35,10 @@ def conv2d_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int],
         If the shapes do not fit each other, `groups` does not divide the channels, or the kernel is larger than the
         padded input. The message names the shapes and what would fit.
 
-    >>> conv2d_output_shape((32, 3, 28, 56), (8, 3, 3, 3), padding="same")
+    >>> conv_output_shape((32, 3, 28, 56), (8, 3, 3, 3), padding="same")
     (32, 8, 28, 56)
+    >>> conv_output_shape((32, 3, 28), (8, 3, 3), 1, 0, 1)
+    (32, 8, 26)
     """
     try:
         (n, c, h, w), (k, c_group, r, s) = input_shape, weight_shape
@@ -42,10 +48,12 @@ def conv2d_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int],
         if c == c_group * groups and groups > 0 and k % groups == 0 and min(p, q, r, s, s_h, s_w, d_h, d_w) > 0:
             return n, k, p, q
     except (TypeError, ValueError, ZeroDivisionError):
-        pass  # not canonical, or not valid
-    n, c, h, w = _images(input_shape, op)
-    if len(weight_shape) != 4:
-        raise ValueError(f"{op} takes a weight of shape (K, C/groups, R, S); got {tuple(weight_shape)}")
+        pass  # not of two spatial axes, not canonical, or not valid
+    rank = _rank(input_shape, stride, padding, dilation)
+    op = op or f"conv{rank}d"
+    n, c, *size = _images(input_shape, op, rank)
+    if len(weight_shape) != rank + 2:
+        raise ValueError(f"{op} takes a weight of shape (K, C/groups, {KERNELS[rank]}); got {tuple(weight_shape)}")
     k, c_group, *kernel_size = weight_shape
     got = f"input shape {tuple(input_shape)}, weight shape {tuple(weight_shape)}"
     if groups < 1 or c % groups or k % groups:
@@ -54,24 +62,24 @@ def conv2d_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int],
         raise ValueError(f"{op} got {got}, {groups=}: the input has {_channels(c)}, but the weight takes "
                          f"{c_group * groups}. Give an input of {_channels(c_group * groups)}, or a weight of shape "
                          f"{(k, c // groups, *kernel_size)}")
-    kernel = pair(kernel_size, "kernel_size")
-    p, q = fitting_size(f"{op} got {got}", (h, w), kernel, *canonical_window(padding, (h, w), kernel, stride, dilation))
-    return n, k, p, q
+    kernel = per_axis(kernel_size, "kernel_size", 1, rank)
+    window = canonical_window(padding, tuple(size), kernel, stride, dilation)
+    return n, k, *fitting_size(f"{op} got {got}", tuple(size), kernel, *window)
 
 
-def pool2d_output_shape(input_shape: Sequence[int], kernel_size: Any, stride: Any = None,
-                        padding: Any = ((0, 0), (0, 0)), dilation: Any = (1, 1), ceil_mode: bool = False,
-                        op: str = "pool2d") -> tuple[int, int, int, int]:
-    """The shape ``(N, C, P, Q)`` that a pooling makes, checked; quick where `pads` and `pair` were already applied.
+def pool_output_shape(input_shape: Sequence[int], kernel_size: Any, stride: Any = None, padding: Any = ((0, 0), (0, 0)),
+                      dilation: Any = (1, 1), ceil_mode: bool = False, op: str = "pool") -> tuple[int, ...]:
+    """The shape ``(N, C, P, Q)`` that a pooling makes, checked; quick where `pads` and `per_axis` were already applied.
 
     Parameters
     ----------
     input_shape : tuple of int
-        ``(N, C, H, W)``.
+        ``(N, C, H, W)``, or with any other number of spatial axes: that of `kernel_size` and the
+        other arguments, or of the input where all are numbers.
     kernel_size, stride, padding, dilation, ceil_mode
         As in `output_size`; `stride` is the kernel's size where it is ``None``.
     op : str
-        What the error calls the operation.
+        What the error calls the operation, without the number of spatial axes.
 
     Raises
     ------
@@ -79,7 +87,7 @@ def pool2d_output_shape(input_shape: Sequence[int], kernel_size: Any, stride: An
         If the kernel is larger than the padded input, or the padding than half of what the kernel spans (PyTorch's rule
         where nothing is dilated; there it leaves no room for ``"same"``). The message names what would fit.
 
-    >>> pool2d_output_shape((32, 8, 28, 56), 2)
+    >>> pool_output_shape((32, 8, 28, 56), 2)
     (32, 8, 14, 28)
     """
     try:
@@ -92,24 +100,32 @@ def pool2d_output_shape(input_shape: Sequence[int], kernel_size: Any, stride: An
                 and min(p, q, k_h, k_w, s_h, s_w, d_h, d_w) > 0):
             return n, c, p, q
     except (TypeError, ValueError, ZeroDivisionError):
-        pass  # not canonical, or not valid
-    n, c, h, w = _images(input_shape, op)
-    kernel = pair(kernel_size, "kernel_size")
-    stride, padding, dilation = canonical_window(padding, (h, w), kernel, kernel if stride is None else stride, dilation)
+        pass  # not of two spatial axes, not canonical, or not valid
+    rank = _rank(input_shape, kernel_size, stride, padding, dilation)
+    op = f"{op}{rank}d"
+    n, c, *sizes = _images(input_shape, op, rank)
+    size, kernel = tuple(sizes), per_axis(kernel_size, "kernel_size", 1, rank)
+    stride, padding, dilation = canonical_window(padding, size, kernel, kernel if stride is None else stride, dilation)
     half = tuple((d * (k - 1) + 1) // 2 for k, d in zip(kernel, dilation))
-    if max(padding[0]) > half[0] or max(padding[1]) > half[1]:
+    if any(max(amounts) > most for amounts, most in zip(padding, half)):
         raise ValueError(f"{op} got {padding=}, kernel_size={kernel}, {dilation=}: padding may be at most half of "
                          f"what the kernel spans. Use padding={half} or less, or a larger kernel")
     got = f"{op} got input shape {tuple(input_shape)}, kernel_size={kernel}"
-    p, q = fitting_size(got, (h, w), kernel, stride, padding, dilation, ceil_mode)
-    return n, c, p, q
+    return n, c, *fitting_size(got, size, kernel, stride, padding, dilation, ceil_mode)
 
 
-def _images(shape: Sequence[int], op: str) -> tuple[int, int, int, int]:
-    if len(shape) != 4:
-        raise ValueError(f"{op} takes images of shape (N, C, H, W); got {tuple(shape)}. Reshape the input: one image "
-                         "is (1, C, H, W), and grey images are (N, 1, H, W)")
-    return shape[0], shape[1], shape[2], shape[3]
+def _rank(input_shape: Sequence[int], *settings: Any) -> int:
+    """How many spatial axes a call means: as many as its first setting that has one value for each, or those of the input."""
+    return next((len(value) for value in settings if isinstance(value, tuple)), max(len(input_shape) - 2, 1))
+
+
+def _images(shape: Sequence[int], op: str, rank: int) -> tuple[int, ...]:
+    if len(shape) == rank + 2:
+        return tuple(shape)
+    axes = SPATIAL[rank]
+    fix = " Reshape the input: one image is (1, C, H, W), and grey images are (N, 1, H, W)" if rank == 2 else ""
+    what = "images" if rank == 2 else "inputs"
+    raise ValueError(f"{op} takes {what} of shape (N, C, {axes}); got {tuple(shape)}.{fix}")
 
 
 def _channels(count: int) -> str:

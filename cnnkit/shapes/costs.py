@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit.shapes.checked import groups_advice
-from cnnkit.shapes.sizes import pair
+from cnnkit.shapes.windows import per_axis
 
 
 def conv2d_parameters(in_channels: int, out_channels: int, kernel_size: Any, groups: int = 1, bias: bool = True) -> int:
@@ -14,7 +14,7 @@ def conv2d_parameters(in_channels: int, out_channels: int, kernel_size: Any, gro
     >>> conv2d_parameters(3, 8, 3), conv2d_parameters(8, 16, 3)
     (224, 1168)
     """
-    r, s = pair(kernel_size, "kernel_size")
+    r, s = per_axis(kernel_size, "kernel_size")
     if groups < 1 or in_channels % groups or out_channels % groups:
         raise ValueError(groups_advice(in_channels, out_channels, groups))
     return r * s * (in_channels // groups) * out_channels + (out_channels if bias else 0)
@@ -38,7 +38,7 @@ def conv2d_flops(in_channels: int, out_channels: int, kernel_size: Any, output_s
     >>> conv2d_flops(3, 8, 3, output_size=(28, 56))
     677376
     """
-    p, q = pair(output_size, "output_size")
+    p, q = per_axis(output_size, "output_size")
     return 2 * p * q * conv2d_parameters(in_channels, out_channels, kernel_size, groups, bias=False)
 
 
@@ -60,5 +60,5 @@ def pool2d_flops(channels: int, kernel_size: Any, output_size: Any) -> int:
     >>> pool2d_flops(8, 2, output_size=(14, 28))
     12544
     """
-    (r, s), (p, q) = pair(kernel_size, "kernel_size"), pair(output_size, "output_size")
+    (r, s), (p, q) = per_axis(kernel_size, "kernel_size"), per_axis(output_size, "output_size")
     return channels * r * s * p * q

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from cnnkit.shapes.sizes import Pair, pads, pair
+from cnnkit.shapes.windows import Pair, pads, per_axis
 
 
 class ReceptiveField(NamedTuple):
@@ -47,7 +47,7 @@ def receptive_field(layers: Iterable[Sequence[Any]]) -> ReceptiveField:
         if not 1 <= len(layer) <= 4:
             raise ValueError(f"a layer is (kernel_size, stride, dilation, padding); got {layer!r}")
         k, s, d, padding = (*layer, *(1, 1, 1, 0)[len(layer):])  # type: ignore[misc]
-        k, s, d = pair(k, "kernel_size"), pair(s, "stride"), pair(d, "dilation")
+        k, s, d = per_axis(k, "kernel_size"), per_axis(s, "stride"), per_axis(d, "dilation")
         if padding == "same" and s != (1, 1):
             raise ValueError(f"padding='same' with stride={s} depends on the input's size; give it in numbers, from "
                              "shapes.pads('same', size, kernel_size, stride, dilation)")

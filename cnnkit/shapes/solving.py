@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from cnnkit.shapes.sizes import Pair, axis_pads, pads, pair, window_count
+from cnnkit.shapes.windows import Pair, axis_pads, pads, per_axis, window_count
 
 _UNKNOWNS = ("kernel_size", "stride", "padding")
 
@@ -68,9 +68,9 @@ def solve(size: Any, output_size: Any, kernel_size: Any = None, stride: Any = No
     if None not in (kernel_size, stride, padding):
         raise ValueError("solve has nothing to solve for: leave kernel_size, stride or padding as None")
     solved = tuple(name for name, v in zip(_UNKNOWNS, (kernel_size, stride, padding)) if v is None)
-    n, o, d = pair(size, "size"), pair(output_size, "output_size"), pair(dilation, "dilation")
-    k = (None, None) if kernel_size is None else pair(kernel_size, "kernel_size")
-    s = (None, None) if stride is None else pair(stride, "stride")
+    n, o, d = per_axis(size, "size"), per_axis(output_size, "output_size"), per_axis(dilation, "dilation")
+    k = (None, None) if kernel_size is None else per_axis(kernel_size, "kernel_size")
+    s = (None, None) if stride is None else per_axis(stride, "stride")
     word = padding is None or isinstance(padding, str)
     if not isinstance(size, Iterable):
         return solve_axis(n[0], o[0], k[0], s[0], padding if word else axis_pads(padding, 0, 1, 1, 1), d[0])[:limit]

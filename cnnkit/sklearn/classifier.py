@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from cnnkit import random
 from cnnkit.autograd import Tensor
+from cnnkit.evaluation.weighting import cross_entropy
 from cnnkit.sklearn.estimator import CNNEstimator
 from cnnkit.sklearn.place import beside_input, host
-from cnnkit.train.weighting import cross_entropy
 
 __all__ = ["CNNClassifier"]
 

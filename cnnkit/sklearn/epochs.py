@@ -12,11 +12,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from cnnkit import train
 from cnnkit.autograd import Tensor
+from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
 from cnnkit.optim import Optimizer
 from cnnkit.train import Epoch, History
 from cnnkit.train.progress import Reporter, Silent, reporter
-from cnnkit.train.tally import Tally
 
 __all__ = ["Patience", "run"]
 

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_array, validate_data
 from cnnkit import models, optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
+from cnnkit.evaluation.evaluate import evaluating
 from cnnkit.nn import Module
 from cnnkit.sklearn.epochs import Patience, run
 from cnnkit.sklearn.layout import Layout
@@ -26,7 +27,6 @@ from cnnkit.sklearn.place import Home, beside, host, use_for
 from cnnkit.sklearn.rows import Batches, Moments, distinct, moments
 from cnnkit.sklearn.saving import read, write
 from cnnkit.train import History
-from cnnkit.train.evaluate import evaluating
 
 __all__ = ["CNNEstimator"]
 

@@ -18,11 +18,11 @@ from cnnkit import functional as F
 from cnnkit import nn, optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.data import DataLoader, Dataset, random_split
+from cnnkit.evaluation.evaluate import evaluating, plain
 from cnnkit.safetensors import load_file, save_file
 from cnnkit.sklearn.epochs import run
 from cnnkit.sklearn.place import beside, use_for
 from cnnkit.train import History
-from cnnkit.train.evaluate import evaluating, plain
 
 __all__ = ["NeuralNet", "NeuralNetClassifier", "NeuralNetRegressor"]
 

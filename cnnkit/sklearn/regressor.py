@@ -11,11 +11,11 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from cnnkit.autograd import Tensor
+from cnnkit.evaluation.weighting import weighted_mean
 from cnnkit.functional import mse_loss
 from cnnkit.sklearn.estimator import CNNEstimator
 from cnnkit.sklearn.place import beside_input
 from cnnkit.sklearn.rows import Moments, moments
-from cnnkit.train.weighting import weighted_mean
 
 __all__ = ["CNNRegressor"]
 

@@ -14,8 +14,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 import cnnkit
+from cnnkit.atomic import write_atomically
 from cnnkit.autograd import Tensor
-from cnnkit.safetensors import load_file, save_file
+from cnnkit.safetensors import load_file, save_file, with_ending
 from cnnkit.sklearn.layout import Layout
 from cnnkit.sklearn.rows import Moments
 from cnnkit.train import Epoch, History
@@ -30,7 +31,7 @@ PLAIN = (str, int, float, bool, type(None))
 def write(estimator: Any, path: str | os.PathLike) -> Path:
     """Write a fitted `CNNClassifier` or `CNNRegressor`; see `CNNEstimator.save`."""
     check_is_fitted(estimator)
-    weights = _weights_file(path)
+    weights = with_ending(path)
     params = {name: _plain_parameter(name, value) for name, value in estimator.get_params(deep=False).items()
               if name not in FORGOTTEN}
     state = estimator.optimizer_.state_dict()["state"]
@@ -51,18 +52,13 @@ def write(estimator: Any, path: str | os.PathLike) -> Path:
     save_file(tensors, weights, {"format": "cnnkit"})
     content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "estimator": type(estimator).__name__, "params": params,
                "fitted": fitted, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
-    beside, written = weights.with_suffix(".json"), weights.with_name(f".{weights.stem}.json.{os.getpid()}")
-    try:
-        written.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        written.replace(beside)
-    finally:
-        written.unlink(missing_ok=True)
+    write_atomically(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
     return weights
 
 
 def read(kind: type, path: str | os.PathLike) -> Any:
     """Read what `write` wrote; see `CNNEstimator.load`."""
-    weights = _weights_file(path)
+    weights = with_ending(path)
     beside = weights.with_suffix(".json")
     for file in (weights, beside):
         if not file.is_file():
@@ -104,10 +100,6 @@ def _restored(estimator: Any, fitted: Mapping[str, Any], tensors: Mapping[str, T
         state.setdefault(int(number), {})[rest] = value
     estimator.optimizer_.load_state_dict({**estimator.optimizer_.state_dict(), "state": state})
     return estimator
-
-
-def _weights_file(path: str | os.PathLike) -> Path:
-    return Path(path) if Path(path).suffix == ".safetensors" else Path(f"{path}.safetensors")
 
 
 def _plain_parameter(name: str, value: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Training: `fit` runs the loop, `evaluate` and `predict` use what it learnt, a `History` says how it went."""
+"""Training: `fit` runs the loop, a `History` says how it went; `evaluate`, `predict` use what it learnt."""
 
-from cnnkit.train import callbacks, metrics
+from cnnkit.evaluation import Scores, evaluate, metrics, predict, predict_proba
+from cnnkit.train import callbacks
 from cnnkit.train.checkpoints import CheckpointError
-from cnnkit.train.evaluate import Scores, evaluate, predict, predict_proba
 from cnnkit.train.fit import fit
 from cnnkit.train.history import Epoch, History
 from cnnkit.train.run import Run

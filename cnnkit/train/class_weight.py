@@ -9,7 +9,7 @@ from typing import Any
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, tensor
 from cnnkit.backends import backend_of
-from cnnkit.train.weighting import cross_entropy, weighted_mean
+from cnnkit.evaluation.weighting import cross_entropy, weighted_mean
 
 __all__ = ["WeightedCrossEntropy", "balanced"]
 

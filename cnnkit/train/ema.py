@@ -60,7 +60,7 @@ class EMA:
         """Give the model the averages for good."""
         with no_grad():
             for name, average in self.average.items():
-                self.parameters[name]._replace(average)
+                self.parameters[name].replace_(average)
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
@@ -72,7 +72,7 @@ class EMA:
         finally:
             with no_grad():
                 for name, array in own.items():
-                    self.parameters[name]._replace(array)
+                    self.parameters[name].replace_(array)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The averages by name."""

@@ -10,6 +10,9 @@ from typing import Any
 
 from cnnkit import optim
 from cnnkit.autograd import Tensor
+from cnnkit.evaluation.evaluate import batches, count, plain
+from cnnkit.evaluation.metrics import Metric, by_name
+from cnnkit.evaluation.weighting import cross_entropy
 from cnnkit.nn import Module
 from cnnkit.train import checkpoints
 from cnnkit.train.callbacks.callback import Callback
@@ -17,13 +20,10 @@ from cnnkit.train.callbacks.checkpoint import Checkpoint
 from cnnkit.train.callbacks.diagnose import Diagnose
 from cnnkit.train.class_weight import ClassWeight, WeightedCrossEntropy, balanced
 from cnnkit.train.ema import EMA
-from cnnkit.train.evaluate import batches, count, plain
 from cnnkit.train.history import History
-from cnnkit.train.metrics import Metric, by_name
 from cnnkit.train.progress import Reporter, reporter
 from cnnkit.train.run import Run
 from cnnkit.train.schedules import schedule
-from cnnkit.train.weighting import cross_entropy
 
 __all__ = ["fit"]
 
@@ -72,7 +72,8 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     progress : bool or Reporter
         Show a progress bar (in a terminal) or a line an epoch.
     metrics : names, or Metrics
-        Measured on the held-out images too: ``["f1", "top_5"]``, see `cnnkit.train.metrics`; in the history with ``val_``.
+        Measured on the held-out images too: ``["f1", "top_5"]``, see `cnnkit.evaluation.metrics`; in the
+        history with ``val_``.
     class_weight : "balanced", mapping of int to float, or sequence of float, optional
         Weight of each class in the cross-entropy that is trained on; held-out figures are unweighted. ``"balanced"``
         makes every class count for as much.

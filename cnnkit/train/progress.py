@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cnnkit.evaluation.tally import Tally
 from cnnkit.train.history import Epoch
-from cnnkit.train.tally import Tally
 
 __all__ = ["Bar", "Lines", "Reporter", "Silent", "reporter"]
 

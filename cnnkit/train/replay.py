@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from cnnkit import random
+from cnnkit import backends, random
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.nn import Module
 
@@ -35,7 +35,7 @@ def replay(model: Module, images: Iterable[Tensor], look: Callable[[str, Module,
             handle.remove()
         with no_grad():
             for buffer, array in buffers:
-                buffer._replace(array)
+                buffer.replace_(array)
 
 
 def finite(*values: Any) -> bool:
@@ -43,7 +43,8 @@ def finite(*values: Any) -> bool:
     bad: Any = None
     for value in values:
         if isinstance(value, Tensor) and "float" in str(value.dtype):
-            array, xp = value.array, value._backend().namespace
+            array = value.array
+            xp = backends.namespace_of(array)
             here = xp.any(~xp.isfinite(array))
             bad = here if bad is None else xp.logical_or(bad, here)
     return bad is None or not bool(Tensor(bad).item())

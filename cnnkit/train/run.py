@@ -11,16 +11,16 @@ from typing import Any
 
 from cnnkit import nn, optim, random
 from cnnkit.autograd import Tensor
+from cnnkit.evaluation.evaluate import count, measure
+from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
 from cnnkit.optim.lr_scheduler import ReduceLROnPlateau
 from cnnkit.train.callbacks.callback import HOOKS, Callback
 from cnnkit.train.ema import EMA
-from cnnkit.train.evaluate import count, measure
 from cnnkit.train.history import Epoch, History
 from cnnkit.train.interrupt import Interrupt
 from cnnkit.train.progress import Reporter
 from cnnkit.train.state import restore
-from cnnkit.train.tally import Tally
 
 __all__ = ["Run"]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from cnnkit import random
 from cnnkit.autograd import Tensor, no_grad
-from cnnkit.train.evaluate import count
+from cnnkit.evaluation.evaluate import count
+from cnnkit.evaluation.tally import Tally
 from cnnkit.train.history import Epoch
-from cnnkit.train.tally import Tally
 from cnnkit.train.tree import placed
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def restore(run: Run, state: Mapping[str, Any]) -> None:
         run.scheduler.load_state_dict(state["scheduler"]["state"])
     with no_grad():
         for name, value in _values(run):
-            value._replace(placed(state["model"][name], value))
+            value.replace_(placed(state["model"][name], value))
     if run.ema is not None:
         run.ema.load_state_dict(state["ema"])
     run.epoch, run.batch, run.step, run.seconds = (state[name] for name in ("epoch", "batch", "step", "seconds"))

@@ -7,7 +7,7 @@ import pytest
 
 import cnnkit
 from cnnkit import backends
-from cnnkit.backends import registry
+from cnnkit.backends import plugins
 
 
 class Foreign(np.ndarray):
@@ -22,13 +22,16 @@ class Unknown:
 
 
 @pytest.fixture
-def clean_registry(monkeypatch):
+def clean_registry():
     """Registrations made in a test end with it."""
-    for name in ("_backends", "_tables", "_broken", "_by_type", "_discovered"):
-        monkeypatch.setattr(registry, name, getattr(registry, name).copy())
+    known = (plugins.backends, plugins.tables, plugins.broken, plugins.by_type, plugins.discovered)
+    before = [held.copy() for held in known]
     yield
-    for backend in registry._backends.values():
+    for backend in plugins.backends.values():
         backend.__dict__.pop("_resolved", None)
+    for held, content in zip(known, before):
+        held.clear()
+        held.update(content)
 
 
 @pytest.mark.parametrize("array", [np.zeros(3), np.float32(1), np.zeros(()), np.ma.masked_array([1.0])])
@@ -59,9 +62,9 @@ def test_a_plugin_counts_before_cnnkits_own_backend_for_the_same_arrays(clean_re
     entry, real = Plugin("plugin", "plugin:backend", "cnnkit.backends"), importlib.metadata.entry_points
     monkeypatch.setattr(importlib.metadata, "entry_points",
                         lambda group: [*real(group=group), *([entry] if group == entry.group else [])])
-    registry._backends.clear()
-    registry._by_type.clear()
-    registry._discovered.clear()
+    plugins.backends.clear()
+    plugins.by_type.clear()
+    plugins.discovered.clear()
     assert backends.backend_of(np.zeros(2)).name == "plugin"
 
 
@@ -104,7 +107,7 @@ def test_a_broken_plugin_warns_once_names_itself_and_breaks_nothing(clean_regist
     real = importlib.metadata.entry_points
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [*real(group=group), entry] if group == entry.group
                         else real(group=group))
-    registry._discovered.clear()
+    plugins.discovered.clear()
     with pytest.warns(RuntimeWarning, match="'broken'") as caught:
         assert backends.get("numpy").name == "numpy"
     assert len(caught) == 1

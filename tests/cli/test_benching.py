@@ -49,7 +49,7 @@ def test_a_backend_that_breaks_costs_only_its_own_figures(capsys):
     def broken(*arrays, **attrs):
         raise RuntimeError("out of luck")
 
-    backends.register_table(backends.KernelTable("broken", "numpy", {"conv2d": broken}, priority=-1))
+    backends.register_table(backends.KernelTable("broken", "numpy", {"conv": broken}, priority=-1))
     try:
         assert run(["bench", "--backend", "broken", "--backend", "numpy", "--seconds", "0", "--batch-size", "2"]) == 1
     finally:

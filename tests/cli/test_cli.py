@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import cnnkit
+from cnnkit import backends
 from cnnkit.cli import run
 
 
@@ -108,6 +109,22 @@ def test_backends_lists_numpy_with_its_version(capsys):
 def test_check_passes_for_numpy(capsys):
     assert run(["check", "numpy", "--op", "relu", "--verbose"]) == 0
     assert "relu" in capsys.readouterr().out
+
+
+def test_check_names_the_kernels_of_a_third_partys_table_that_it_has_no_case_of(capsys):
+    table = backends.KernelTable("third", "numpy", dict.fromkeys(("lion", "look_up", ("relu", "tanh")), declines))
+    backends.register_table(table)
+    try:
+        assert run(["check", "third"]) == 0
+    finally:
+        backends.register_table(remove="third")
+    untested = [line for line in capsys.readouterr().out.splitlines() if line.startswith("untested: ")]
+    assert untested == [f"untested: the tables have a kernel for {key}, and the kit has no case of it"
+                        for key in ("lion", "relu+tanh")]
+
+
+def declines(*arrays, **settings):
+    return NotImplemented
 
 
 def test_version_and_help(capsys):

@@ -89,7 +89,7 @@ def test_a_model_that_cannot_be_written_is_named_and_its_checkpoint_kept(whole, 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("cnnkit.safetensors.save_model", full)
+        patch.setattr("cnnkit.models.save_model", full)
         assert run([*TRAIN, "--out", "net"]) == 2
     message = " ".join(capsys.readouterr().err.split())
     assert "the model net.safetensors could not be written (No space left on device): free some space" in message

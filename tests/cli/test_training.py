@@ -1,5 +1,6 @@
 """`cnnkit train`: the model is saved whatever happens, and what cannot be trained on is refused before the training."""
 
+import importlib
 import json
 import tempfile
 
@@ -8,8 +9,9 @@ import pytest
 from PIL import Image
 from pressing import at_batch, press
 
-import cnnkit
+from cnnkit import models, nn
 from cnnkit.cli import run
+from cnnkit.models import registry
 
 
 def class_folders(root, per_class, names=("cat", "dog"), side=8):
@@ -30,7 +32,8 @@ def test_the_accuracy_is_the_last_epochs_and_not_measured_again(monkeypatch, cap
     def again(*arguments, **keywords):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cnnkit.train.evaluate", again)
+    importlib.import_module("cnnkit.train")  # fit measures each epoch with the function as it is
+    monkeypatch.setattr(importlib.import_module("cnnkit.evaluation.evaluate"), "measure", again)
     assert run(["train", "digits", "--epochs", "1", "--out", "net"]) == 0
     settings = settings_of("net.json")
     assert settings["accuracy"] == settings["history"][-1]["val_accuracy"]
@@ -38,17 +41,15 @@ def test_the_accuracy_is_the_last_epochs_and_not_measured_again(monkeypatch, cap
 
 
 def test_ctrl_c_after_the_last_epoch_waits_for_the_model_to_be_saved(monkeypatch, capsys):
-    from cnnkit import safetensors
-
-    real = safetensors.save_model
+    real = models.save_model
 
     def pressed(*arguments, **keywords):
         press()
         return real(*arguments, **keywords)
 
-    monkeypatch.setattr(safetensors, "save_model", pressed)
+    monkeypatch.setattr(models, "save_model", pressed)
     assert run(["train", "digits", "--epochs", "1", "--out", "net"]) == 0
-    assert safetensors.load_model("net").settings["accuracy"] > 0
+    assert models.load_model("net").settings["accuracy"] > 0
 
 
 def test_ctrl_c_says_in_which_epoch_it_stopped_and_measures_what_was_learnt(monkeypatch, capsys):
@@ -69,7 +70,7 @@ def test_a_second_ctrl_c_saves_what_was_learnt_and_says_where(monkeypatch, capsy
     assert error == "cnnkit: interrupted in epoch 2 of 3; the model as it was then is saved to net.safetensors\n"
     settings = settings_of("net.json")
     assert (settings["accuracy"], settings["training"]["epochs"], len(settings["history"])) == (None, 1, 1)
-    assert cnnkit.safetensors.load_model("net").classes == list("0123456789")
+    assert models.load_model("net").classes == list("0123456789")
 
 
 def test_a_folder_that_cannot_be_written_to_is_named_before_the_training(monkeypatch, capsys, elsewhere):
@@ -114,3 +115,42 @@ def test_advice_names_the_option_of_the_command_line(capsys, elsewhere, monkeypa
     monkeypatch.setattr("cnnkit.data.datasets.MNIST._places", lambda self: iter([elsewhere]))
     assert run(["train", "mnist"]) == 2
     assert "--download on the command line" in capsys.readouterr().err
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Registrations made in a test end with it."""
+    monkeypatch.setattr(registry, "_kinds", registry._kinds.copy())
+
+
+class Dense(nn.Module):
+    """A class of one's own that the command line can make."""
+
+    def __init__(self, input_shape, classes=10):
+        self.config = {"input_shape": input_shape, "classes": classes}
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(input_shape)), classes))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_registered_class_of_ones_own_is_trained_measured_and_shown_by_its_name(capsys):
+    models.register(Dense)
+    assert run(["train", "digits", "--model", "Dense", "--epochs", "2"]) == 0
+    assert run(["evaluate", "models/digits-Dense", "digits", "--min-accuracy", "0.5"]) == 0
+    assert run(["summary", "Dense", "--input-shape", "1,8,8", "--classes", "3"]) == 0
+    assert "(64 x 3) + 3 = 195" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_model_that_cannot_be_made_for_the_images_is_refused_with_those_that_can(capsys):
+    @models.register
+    class Fixed(Dense):
+        def __init__(self, width=3):
+            super().__init__((1, 8, 8), width)
+
+    assert run(["train", "digits", "--model", "Fixed"]) == 2
+    assert "--model Fixed: it cannot be made for these images" in capsys.readouterr().err
+    assert run(["train", "digits", "--model", "Nothing"]) == 2
+    assert "there is no model 'Nothing'; there are CNN, CommonCNN, Fixed" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnkit import conformance
-from cnnkit.conformance.case import expected
+from cnnkit.conformance.expected import expected
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (pip install torch)")
 F = torch.nn.functional
@@ -53,10 +53,10 @@ def batch_norm(x, weight, bias, mean, var, *, training, momentum, eps):
 
 
 TORCH = {
-    "conv2d": conv2d, "linear": F.linear, "max_pool2d": max_pool2d, "max_pool2d_with_indices": with_indices,
-    "avg_pool2d": avg_pool2d, "batch_norm": batch_norm, "mse_loss": F.mse_loss,
-    "adaptive_avg_pool2d": F.adaptive_avg_pool2d, "adaptive_max_pool2d": F.adaptive_max_pool2d,
-    "adaptive_max_pool2d_with_indices": lambda x, output_size: F.adaptive_max_pool2d(x, output_size, return_indices=True),
+    "conv": conv2d, "linear": F.linear, "max_pool": max_pool2d, "max_pool_with_indices": with_indices,
+    "avg_pool": avg_pool2d, "batch_norm": batch_norm, "mse_loss": F.mse_loss,
+    "adaptive_avg_pool": F.adaptive_avg_pool2d, "adaptive_max_pool": F.adaptive_max_pool2d,
+    "adaptive_max_pool_with_indices": lambda x, output_size: F.adaptive_max_pool2d(x, output_size, return_indices=True),
     "relu": F.relu, "leaky_relu": F.leaky_relu, "elu": F.elu, "sigmoid": torch.sigmoid, "silu": F.silu, "tanh": torch.tanh,
     "softmax": lambda x, axis: x.softmax(axis), "log_softmax": lambda x, axis: x.log_softmax(axis),
     "cross_entropy": F.cross_entropy, "nll_loss": F.nll_loss,

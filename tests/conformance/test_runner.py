@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cnnkit import backends, conformance
+from cnnkit.conformance.kernels import who_serves, written
 
 
 class Incomplete(backends.ArrayAPIBackend):
@@ -20,13 +21,16 @@ def incomplete():
 
 
 def test_a_backend_that_gets_everything_right_is_ok():
-    report = conformance.run("numpy", ops=["linear", "conv2d+relu"])
+    report = conformance.run("numpy", ops=["linear", "conv+relu"])
     assert report.ok
-    assert report.lines()[-1].startswith(f"numpy: {len(report.outcomes)} cases passed, 0 failed, 0 declared gaps")
+    counts = f"{len(report.outcomes)} cases passed, 0 failed, 0 declared gaps"
+    assert report.lines()[-1].startswith(f"numpy: {counts}")
 
 
 def test_a_wrong_kernel_for_an_op_that_the_backend_serves_too_is_asked_and_reported():
-    wrong = backends.KernelTable("wrong", "numpy", {"relu": lambda x, *, needs: (np.maximum(x, 0) + 1, lambda dy: (dy,))})
+    def relu(x, *, needs):
+        return np.maximum(x, 0) + 1, lambda dy: (dy,)
+    wrong = backends.KernelTable("wrong", "numpy", {"relu": relu})
     backends.register_table(wrong)
     try:
         lines = "\n".join(conformance.run("wrong", ops=["relu"]).lines())
@@ -44,9 +48,10 @@ def wrong(case, target):
     raise AssertionError("it is wrong")
 
 
-@pytest.mark.parametrize(("pattern", "status"), [("tanh-*", "gap"), ("tanh-map", "gap"), ("relu-*", "failed")])
+@pytest.mark.parametrize(("pattern", "status"), [("tanh-*", "gap"), ("tanh-map", "gap"),
+                                                 ("relu-*", "failed")])
 def test_a_declared_gap_may_fail(incomplete, monkeypatch, pattern, status):
-    monkeypatch.setattr("cnnkit.conformance.runner.CHECKS", (wrong,))
+    monkeypatch.setattr(conformance.OpCase, "checks", (wrong,))
     Incomplete.gaps = {pattern: "not written yet"}
     outcome = next(o for o in conformance.run(incomplete, ops=["tanh"]).outcomes if o.case == "tanh-map")
     assert outcome.status == status
@@ -56,7 +61,8 @@ def test_a_declared_gap_that_passes_must_be_removed(incomplete):
     Incomplete.gaps = {"tanh-vector": "not written yet"}
     failed = conformance.run(incomplete, ops=["tanh"]).of("failed")
     assert [o.case for o in failed] == ["tanh-vector"]
-    assert failed[0].failures == (("gap", "it is declared as a gap (not written yet), and passes: remove it"),)
+    assert failed[0].failures == (
+        ("gap", "it is declared as a gap (not written yet), and passes: remove it"),)
 
 
 def test_a_gap_that_names_no_case_must_be_removed(incomplete):
@@ -66,7 +72,7 @@ def test_a_gap_that_names_no_case_must_be_removed(incomplete):
 
 
 def test_an_op_without_cases_is_named_with_those_that_there_are():
-    with pytest.raises(ValueError, match="no cases of 'conv9d'; it has conv2d"):
+    with pytest.raises(ValueError, match="no cases of 'conv9d'; it has conv, "):
         conformance.run("numpy", ops=["conv9d"])
 
 
@@ -85,10 +91,12 @@ def test_the_report_and_the_support_table_say_who_served():
     def linear(x, weight, bias, *, needs):
         from cnnkit.ops.linear import linear
         return NotImplemented if bias is None else linear.generic(x, weight, bias, needs=needs)
-    backends.register_table(backends.KernelTable("half", "numpy", {"linear": linear, "cosine": None, ("relu", "tanh"): None}, 1000))
+    kernels = {"linear": linear, "cosine": None, ("relu", "tanh"): None}
+    backends.register_table(backends.KernelTable("half", "numpy", kernels, 1000))
     try:
         report = conformance.run("half", ops=["linear"])
-        table = conformance.support(["half", "numpy-readonly"], [c for c in conformance.SINGLE if c.op in ("linear", "exp")])
+        table = conformance.support(["half", "numpy-readonly"],
+                                    [c for c in conformance.SINGLE if c.op in ("linear", "exp")])
         beside = conformance.run("numpy", ops=["linear"]).lines()
         untested = conformance.run("half", cases=conformance.SINGLE[:1]).untested
     finally:
@@ -99,14 +107,90 @@ def test_the_report_and_the_support_table_say_who_served():
     assert [row[2] for row in table.rows()] == ["generic", "generic"]
     assert table.cells["linear", "half"].tables[0] == "half"
     assert "| exp | generic | generic |" in table.markdown()
-    assert "not asked: the table half serves these arrays too, under its own name: cnnkit check half" in beside
+    told = "not asked: the table half serves these arrays too, under its own name: cnnkit check half"
+    assert told in beside
     assert {"cosine", "relu+tanh"} <= set(untested)
+
+
+@pytest.fixture
+def third_party():
+    """A table with kernels that the kit has cases of, and with two that it has none of; all decline."""
+    def declines(*arrays, **settings):
+        return NotImplemented
+    keys = ("lion", "sgd", "random_bits", "look_up", "relu", ("batch_norm", "add"), ("relu", "tanh"))
+    backends.register_table(backends.KernelTable("third", "numpy", dict.fromkeys(keys, declines)))
+    yield
+    backends.register_table(remove="third")
+
+
+ONE_CASE_EACH = list({case.kernel: case for case in reversed(conformance.EVERY_CASE)}.values())
+
+
+def test_kernels_of_a_third_party_without_a_case_are_named(third_party):
+    report = conformance.run("third", cases=ONE_CASE_EACH)
+    assert report.untested == ["lion", "relu+tanh"]
+    assert "untested: the tables have a kernel for lion, and the kit has no case of it" in report.lines()
+
+
+@pytest.mark.parametrize("kernel", ["sgd", "random_bits", "look_up", "relu", ("batch_norm", "add")],
+                         ids=written)
+def test_a_kernel_of_any_kind_is_untested_without_its_cases(third_party, kernel):
+    report = conformance.run("third", cases=[case for case in ONE_CASE_EACH if case.kernel != kernel])
+    assert set(report.untested) == {"lion", written(kernel), "relu+tanh"}
+
+
+def test_pixels_that_nobody_looks_up_are_not_served_and_no_failure(third_party):
+    look_ups = [case for case in conformance.EVERY_CASE if case.kernel == "look_up"]
+    report = conformance.run("numpy", cases=look_ups)
+    assert report.ok
+    assert report.lines()[-1].endswith(f"0 declared gaps; {len(look_ups)} not served")
+    assert {o.served for o in conformance.run("third", cases=look_ups).outcomes} == {("declined", "third")}
+    assert str(conformance.support(["numpy"], look_ups).cells["look_up", "numpy"]) == "not served"
+
+
+class LionCase:
+    """A case of a third party's own update, which is no kind of the kit's."""
+
+    id, kernel = "lion-one-step", "lion"
+
+    @property
+    def checks(self):
+        return (self.check_sign,)
+
+    def step(self, target, kernel):
+        return kernel(target.asarray(np.float32([3, 3])), target.asarray(np.float32([0.5, -7])))
+
+    def check_sign(self, case, target):
+        made = target.to_numpy(self.step(target, target.tables.single["lion"][0]))
+        assert made.tolist() == [2, 4], f"a step along the sign gives [2, 4], and this one {made.tolist()}"
+
+    def served(self, target):
+        return who_serves(self.kernel, target, lambda kernel: self.step(target, kernel))
+
+
+@pytest.mark.parametrize(("lion", "failures"), [
+    (lambda p, g: p - np.sign(g), []),
+    (lambda p, g: p - g, ["a step along the sign gives [2, 4], and this one [2.5, 10.0]"])])
+def test_a_case_of_a_third_party_runs_like_those_of_the_kit(lion, failures):
+    backends.register_table(backends.KernelTable("lions", "numpy", {"lion": lion}))
+    try:
+        report = conformance.run("lions", cases=[LionCase(), *ONE_CASE_EACH[:1]])
+        cell = conformance.support(["lions"], [LionCase()]).cells["lion", "lions"]
+    finally:
+        backends.register_table(remove="lions")
+    outcome = report.outcomes[0]
+    assert (outcome.case, outcome.status, outcome.served) == (
+        "lion-one-step", "failed" if failures else "passed", ("native", "lions"))
+    assert [said.splitlines()[0] for check, said in outcome.failures if check == "check_sign"] == failures
+    assert "lion" not in report.untested
+    assert (str(cell), cell.native) == ("lions", 1)
 
 
 def test_a_backend_whose_arrays_belong_to_another_is_refused_and_not_passed_untested():
     backends.register(backends.ArrayAPIBackend("shadowed", np, ("nowhere:Array",), "numpy"))
     try:
-        with pytest.raises(ValueError, match=r"'shadowed' makes arrays of type numpy\.ndarray, which\s+belong to backend 'numpy'"):
+        with pytest.raises(ValueError, match=r"'shadowed' makes arrays of type numpy\.ndarray, which "
+                                             r"belong to backend 'numpy'"):
             conformance.run("shadowed", ops=["relu"])
     finally:
-        backends.registry._backends.pop("shadowed")
+        backends.plugins.backends.pop("shadowed")

@@ -6,7 +6,7 @@ import numpy as np
 import cnnkit.functional as F
 from cnnkit import nn
 from cnnkit.data import ArrayDataset
-from cnnkit.models import summary
+from cnnkit.inspection import summary
 
 
 def test_it_prints_its_tables(capsys):

@@ -10,7 +10,7 @@ import published
 import pytest
 
 from cnnkit import nn
-from cnnkit.models import summary
+from cnnkit.inspection import summary
 from cnnkit.train.callbacks import Checkpoint, TimeLimit
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import cnnkit
 import cnnkit.functional as F
-from cnnkit import models, nn, shapes
+from cnnkit import inspection, models, nn, shapes
 
 IMAGE = np.random.default_rng(0).standard_normal((1, 1, 12, 12))
 
@@ -43,17 +43,18 @@ def test_the_feature_map_is_brightest_where_the_pattern_is():
     image[0, 0, 4:7, 2:5] = corner
     layer = nn.Conv2d(1, 1, 3, bias=False)
     layer.weight = nn.Parameter(corner[None, None])
-    levels = np.array(models.show_feature_maps(layer, image).pictures[0].levels)
+    levels = np.array(inspection.show_feature_maps(layer, image).pictures[0].levels)
     assert np.argwhere(levels == 255).tolist() == [[4, 2]]
 
 
 def test_a_filter_of_stripes_shows_stripes_and_is_bright_on_striped_material_only():
     layer = nn.Conv2d(1, 1, 3, bias=False)
     layer.weight = nn.Parameter(np.array([[[[1.0, -2.0, 1.0]] * 3]]))
-    assert models.show_filters(layer).pictures[0].levels == [[191, 0, 191]] * 3
+    assert inspection.show_filters(layer).pictures[0].levels == [[191, 0, 191]] * 3
     materials = np.full((9, 16), 0.5)
     materials[:, 8:] = [1.0, 0.0] * 4  # plain on the left, striped on the right
-    picture, = models.show_feature_maps(nn.Sequential({"conv": layer, "relu": nn.ReLU()}), materials, "relu").pictures
+    model = nn.Sequential({"conv": layer, "relu": nn.ReLU()})
+    picture, = inspection.show_feature_maps(model, materials, "relu").pictures
     levels = np.array(picture.levels)
     assert (levels[:, :6] == 0).all()
     assert (levels[:, 8::2] == 255).all()
@@ -66,7 +67,7 @@ def test_a_second_convolution_finds_the_corner_where_two_edges_meet():
     model.corner.weight, model.corner.bias = nn.Parameter(np.ones((1, 2, 1, 1))), nn.Parameter(np.zeros(1))
     image = np.zeros((10, 10))
     image[5:, 5:] = 1.0  # its upper edge and its left edge meet in one corner
-    levels = np.array(models.show_feature_maps(model, image, "corner").pictures[0].levels)
+    levels = np.array(inspection.show_feature_maps(model, image, "corner").pictures[0].levels)
     assert np.argwhere(levels == 255).tolist() == [[4, 4]]
     assert levels[7, 4] == levels[4, 7] == 191  # an edge alone is darker
 
@@ -104,7 +105,7 @@ def test_output_size_is_the_formula_rounded_down(n, k, s, p):
     assert exact != int(exact)
     y = F.conv2d(cnnkit.tensor(np.ones((1, 1, n, n))), cnnkit.tensor(np.ones((1, 1, k, k))), stride=s, padding=p)
     assert y.shape[2:] == (math.floor(exact),) * 2
-    assert y.shape == shapes.conv2d_output_shape((1, 1, n, n), (1, 1, k, k), stride=s, padding=p)
+    assert y.shape == shapes.conv_output_shape((1, 1, n, n), (1, 1, k, k), stride=s, padding=p)
 
 
 def test_1x1_convolution_is_one_linear_map_for_every_pixel():
@@ -311,13 +312,13 @@ def test_average_pooling_smooths():
 @pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.AvgPool2d(2), lambda x: F.max_pool2d(x, 2), lambda x: F.avg_pool2d(x, 2)])
 def test_2x2_pooling_removes_75_percent_of_even_images(pool):
     y = pool(cnnkit.tensor(IMAGE))
-    assert y.shape == (1, 1, 12 / 2, 12 / 2) == shapes.pool2d_output_shape(IMAGE.shape, 2)
+    assert y.shape == (1, 1, 12 / 2, 12 / 2) == shapes.pool_output_shape(IMAGE.shape, 2)
     assert 1 - y.numel() / IMAGE.size == 0.75
 
 
 def test_2x2_pooling_of_7x7_removes_more_than_75_percent():
     assert F.max_pool2d(cnnkit.tensor(np.ones((1, 1, 7, 7))), 2).shape == (1, 1, 3, 3)  # floor(7 / 2): 40 of 49 pixels go
-    assert shapes.pool2d_output_shape((1, 1, 7, 7), 2) == (1, 1, 3, 3)
+    assert shapes.pool_output_shape((1, 1, 7, 7), 2) == (1, 1, 3, 3)
     assert shapes.output_size(7, 2, 2, ceil_mode=True) == (4, 4)
 
 

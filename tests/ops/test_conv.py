@@ -7,7 +7,7 @@ import pytest
 import reference_loops as loops
 from against_torch import PLACES, Place, compare, run
 
-from cnnkit.ops.conv import conv2d
+from cnnkit.ops.conv import conv
 
 NONE, SAME = ((0, 0), (0, 0)), ((1, 1), (1, 1))
 ASYMMETRIC = ((2, 0), (1, 3))
@@ -69,7 +69,7 @@ def torch_conv2d(stride, padding, dilation, groups):
 def test_equals_pytorch(place, rng, case):
     x, weight, *attrs = CASES[case]
     arrays = [rng.normal(size=x), rng.normal(size=weight), rng.normal(size=weight[0]) if case != "strided" else None]
-    compare(place, conv2d, torch_conv2d(*attrs), arrays, attributes(*attrs))
+    compare(place, conv, torch_conv2d(*attrs), arrays, attributes(*attrs))
 
 
 def test_equals_pytorch_over_a_grid_of_windows(rng):
@@ -78,7 +78,7 @@ def test_equals_pytorch_over_a_grid_of_windows(rng):
             [(1, 2), (3, 3)], [(1, 1), (2, 3)], [NONE, SAME, ASYMMETRIC], [(1, 1), (2, 1)], [1, 2]):
         attrs = stride, padding, dilation, groups
         arrays = [rng.normal(size=(2, 4, 7, 13)), rng.normal(size=(2, 4 // groups, *kernel)), rng.normal(size=2)]
-        compare(place, conv2d, torch_conv2d(*attrs), arrays, attributes(*attrs))
+        compare(place, conv, torch_conv2d(*attrs), arrays, attributes(*attrs))
 
 
 @pytest.mark.parametrize("case", ["groups-strided-dilated"])  # one case: JAX takes two seconds to compile it
@@ -87,7 +87,7 @@ def test_equals_loops(anywhere, rng, case):
     x, weight, bias = rng.normal(size=x), rng.normal(size=weight), rng.normal(size=weight[0])
     dy = rng.normal(size=loops.conv2d(x, weight, bias, None, *attrs)[0].shape)
     expected = loops.conv2d(x, weight, bias, dy, *attrs)
-    outputs, gradients = run(anywhere, conv2d, [x, weight, bias], attributes(*attrs), dy)
+    outputs, gradients = run(anywhere, conv, [x, weight, bias], attributes(*attrs), dy)
     for found, wanted in zip([*outputs, *gradients], expected):
         np.testing.assert_allclose(found, wanted, **anywhere.close)
 
@@ -96,7 +96,7 @@ def test_a_gradient_that_is_one_number_spread_out_is_taken_as_it_is(place, rng):
     x, weight = rng.normal(size=(2, 3, 5, 6)), rng.normal(size=(2, 3, 3, 3))
     attrs = (1, 1), SAME, (1, 1), 1
     expected = loops.conv2d(x, weight, None, np.ones((2, 2, 5, 6)), *attrs)
-    _, gradients = run(place, conv2d, [x, weight, None], attributes(*attrs))
+    _, gradients = run(place, conv, [x, weight, None], attributes(*attrs))
     np.testing.assert_allclose(gradients[0], expected[1], **place.close)
     np.testing.assert_allclose(gradients[1], expected[2], **place.close)
     assert gradients[2] is None
@@ -106,8 +106,8 @@ def test_a_gradient_that_is_one_number_spread_out_is_taken_as_it_is(place, rng):
 def test_each_gradient_can_be_had_alone(place, rng, needed):
     arrays = [rng.normal(size=(2, 3, 5, 6)), rng.normal(size=(4, 3, 3, 3)), rng.normal(size=4)]
     attrs = attributes((1, 1), SAME, (1, 1), 1)
-    _, every = run(place, conv2d, arrays, attrs)
-    _, alone = run(place, conv2d, arrays, attrs, needs=[n == needed for n in range(3)])
+    _, every = run(place, conv, arrays, attrs)
+    _, alone = run(place, conv, arrays, attrs, needs=[n == needed for n in range(3)])
     np.testing.assert_array_equal(alone[needed], every[needed])
     assert [g is None for g in alone] == [n != needed for n in range(3)]
 
@@ -115,14 +115,14 @@ def test_each_gradient_can_be_had_alone(place, rng, needed):
 def test_nothing_is_held_where_no_gradient_is_wanted(place, rng):
     arrays = [place.array(rng.normal(size=s)) for s in ((2, 3, 5, 6), (4, 3, 3, 3), (4,))]
     with place.tables():
-        assert conv2d(*arrays, **attributes((1, 1), SAME, (1, 1), 1))[1] is None
+        assert conv(*arrays, **attributes((1, 1), SAME, (1, 1), 1))[1] is None
 
 
 @pytest.mark.parametrize("needs", [(True, False, False), (False, True, False), (False, False, True)])
 def test_backward_holds_only_what_it_reads(rng, needs):
     x, weight, bias = rng.normal(size=(2, 3, 5, 6)), rng.normal(size=(4, 3, 3, 3)), rng.normal(size=4)
     with Place("generic").tables():
-        _, backward = conv2d(x, weight, bias, needs=needs, **attributes((1, 1), SAME, (1, 1), 1))
+        _, backward = conv(x, weight, bias, needs=needs, **attributes((1, 1), SAME, (1, 1), 1))
     held = [cell.cell_contents for cell in backward.__closure__]
     held = [h for h in held if isinstance(h, np.ndarray)]
     assert all(any(h is wanted for wanted, n in zip((weight, x), needs) if n) for h in held)
@@ -133,7 +133,7 @@ def test_half_precision_is_summed_up_in_float32(rng):
     x, weight = rng.normal(size=(1, 64, 3, 3)), rng.normal(size=(2, 64, 3, 3))
     attrs = attributes((1, 1), NONE, (1, 1), 1)
     half = [x.astype(np.float16), weight.astype(np.float16), None]
-    (y,), backward = conv2d(*half, needs=(True, True, False), **attrs)
+    (y,), backward = conv(*half, needs=(True, True, False), **attrs)
     expected = loops.conv2d(half[0], half[1], None, None, (1, 1), NONE, (1, 1), 1)[0]
     assert [a.dtype for a in (y, *backward(y)[:2])] == [np.float16] * 3
     np.testing.assert_allclose(y, expected, rtol=1e-3)
@@ -141,7 +141,7 @@ def test_half_precision_is_summed_up_in_float32(rng):
 
 def test_a_1x1_convolution_maps_each_pixel_linearly(place, rng):
     x, weight = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(6, 3, 1, 1))
-    (y,), _ = run(place, conv2d, [x, weight, None], attributes((1, 1), NONE, (1, 1), 1))
+    (y,), _ = run(place, conv, [x, weight, None], attributes((1, 1), NONE, (1, 1), 1))
     assert y.shape == (2, 6, 4, 5)
     np.testing.assert_allclose(y[1, :, 2, 3], weight[:, :, 0, 0] @ x[1, :, 2, 3])
 
@@ -163,4 +163,4 @@ def test_what_does_not_fit_is_said(changed, error, message):
     arguments = ZEROS | changed
     arrays = [arguments[name] for name in ("x", "weight", "bias")]
     with pytest.raises(error, match=message):
-        conv2d(*arrays, **attributes((1, 1), NONE, (1, 1), arguments.get("groups", 1)))
+        conv(*arrays, **attributes((1, 1), NONE, (1, 1), arguments.get("groups", 1)))

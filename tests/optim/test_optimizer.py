@@ -303,7 +303,7 @@ def test_state_follows_parameters_that_move():
         if params is move:
             for p in params:
                 with cnnkit.no_grad():
-                    p._replace(strict.asarray(p.numpy()))
+                    p.replace_(strict.asarray(p.numpy()))
         train(optimizer, params, 2, first=2)
         results.append([p.numpy() for p in params])
     for a, b in zip(*results):

@@ -29,13 +29,13 @@ GRID = [(n, before, after, k, s, d)
 
 @pytest.mark.parametrize(("value", "expected"), [(3, (3, 3)), ((1, 2), (1, 2)), ([1, 2], (1, 2))])
 def test_pair_takes_an_integer_or_a_pair(value, expected):
-    assert shapes.pair(value, "stride") == expected
+    assert shapes.per_axis(value, "stride") == expected
 
 
 def test_pair_takes_integers_of_any_kind_and_returns_plain_ones():
     numpy = pytest.importorskip("numpy")
     for value in (numpy.int64(2), (numpy.int32(2), 2)):
-        result = shapes.pair(value, "stride")
+        result = shapes.per_axis(value, "stride")
         assert result == (2, 2)
         assert [type(v) for v in result] == [int, int]
 
@@ -43,14 +43,14 @@ def test_pair_takes_integers_of_any_kind_and_returns_plain_ones():
 @pytest.mark.parametrize("value", [0, -1, (1, 0), (1,), (1, 2, 3), 1.5, "ab", None, True, (True, 1), ((1, 1), 1)])
 def test_pair_names_the_argument_the_value_and_a_fix(value):
     with pytest.raises((TypeError, ValueError)) as caught:
-        shapes.pair(value, "stride")
+        shapes.per_axis(value, "stride")
     assert "stride must be" in str(caught.value)
     assert repr(value) in str(caught.value)
     assert "stride=1" in str(caught.value)
 
 
 def test_pair_allows_zero_where_it_makes_sense():
-    assert shapes.pair((0, 0), "padding", minimum=0) == (0, 0)
+    assert shapes.per_axis((0, 0), "padding", minimum=0) == (0, 0)
 
 
 @pytest.mark.parametrize(("padding", "expected"), [
@@ -316,7 +316,7 @@ def test_groups_that_do_not_divide_have_no_parameters():
     (((2, 3, 2, 2), (3, 1, 3, 3), 1, 1, 1, 3), (2, 3, 2, 2)),
 ])
 def test_conv2d_shape_by_hand(arguments, expected):
-    assert shapes.conv2d_output_shape(*arguments) == expected
+    assert shapes.conv_output_shape(*arguments) == expected
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
@@ -329,7 +329,7 @@ def test_conv2d_shape_by_hand(arguments, expected):
     (((0, 2, 7, 7), 3, 1, 0, 3), (0, 2, 1, 1)),
 ])
 def test_pool2d_shape_by_hand(arguments, expected):
-    assert shapes.pool2d_output_shape(*arguments) == expected
+    assert shapes.pool_output_shape(*arguments) == expected
 
 
 @pytest.mark.parametrize(("arguments", "parts"), [
@@ -344,7 +344,7 @@ def test_pool2d_shape_by_hand(arguments, expected):
 ])
 def test_conv2d_shapes_that_do_not_fit_name_the_op_the_shapes_and_the_fix(arguments, parts):
     with pytest.raises(ValueError, match=r"^conv2d ") as caught:
-        shapes.conv2d_output_shape(*arguments)
+        shapes.conv_output_shape(*arguments)
     assert [part for part in parts if part not in str(caught.value)] == []
 
 
@@ -358,7 +358,7 @@ def test_conv2d_shapes_that_do_not_fit_name_the_op_the_shapes_and_the_fix(argume
 ])
 def test_pooling_that_does_not_fit_names_the_op_the_shapes_and_the_fix(arguments, parts):
     with pytest.raises(ValueError, match=r"^max_pool2d ") as caught:
-        shapes.pool2d_output_shape(*arguments, op="max_pool2d")
+        shapes.pool_output_shape(*arguments, op="max_pool")
     assert [part for part in parts if part not in str(caught.value)] == []
 
 
@@ -367,9 +367,9 @@ def test_pooling_that_does_not_fit_names_the_op_the_shapes_and_the_fix(arguments
 def test_the_ops_refuse_a_stride_or_dilation_below_one(name, value):
     window = {"stride": (1, 1), name: value}
     with pytest.raises((TypeError, ValueError), match=f"{name} must be"):
-        shapes.conv2d_output_shape((1, 1, 9, 9), (1, 1, 3, 3), **window)
+        shapes.conv_output_shape((1, 1, 9, 9), (1, 1, 3, 3), **window)
     with pytest.raises((TypeError, ValueError), match=f"{name} must be"):
-        shapes.pool2d_output_shape((1, 1, 9, 9), (3, 3), **window)
+        shapes.pool_output_shape((1, 1, 9, 9), (3, 3), **window)
 
 
 def test_padding_may_be_half_of_the_kernel_as_in_pytorch():
@@ -379,10 +379,10 @@ def test_padding_may_be_half_of_the_kernel_as_in_pytorch():
             expected = tuple(torch.nn.functional.max_pool2d(torch.zeros(1, 1, 9, 9), k, 1, p).shape)
         except RuntimeError:
             with pytest.raises(ValueError, match="at most half"):
-                shapes.pool2d_output_shape((1, 1, 9, 9), k, 1, p)
+                shapes.pool_output_shape((1, 1, 9, 9), k, 1, p)
         else:
-            assert shapes.pool2d_output_shape((1, 1, 9, 9), k, 1, p) == expected, (p, k)
+            assert shapes.pool_output_shape((1, 1, 9, 9), k, 1, p) == expected, (p, k)
 
 
 def test_pooling_with_same_padding_is_possible_with_dilation():
-    assert shapes.pool2d_output_shape((1, 1, 9, 9), 3, 1, "same", 3) == (1, 1, 9, 9)
+    assert shapes.pool_output_shape((1, 1, 9, 9), 3, 1, "same", 3) == (1, 1, 9, 9)

@@ -12,8 +12,8 @@ import cnnkit
 from cnnkit import functional as F
 from cnnkit import models, nn, optim, random, train
 from cnnkit.data import ArrayDataset, DataLoader, datasets
+from cnnkit.evaluation.tally import Tally
 from cnnkit.train.progress import Bar, Lines, Silent, reporter
-from cnnkit.train.tally import Tally
 
 
 @pytest.fixture(autouse=True)
@@ -176,23 +176,6 @@ def test_a_loss_that_is_no_number_stops_the_run_with_advice():
     x, y = np.random.default_rng(0).random((64, 1, 8, 8), np.float32), np.arange(64) % 10
     with pytest.raises(FloatingPointError, match="Lower the learning rate"), np.errstate(all="ignore"):
         train.fit(small(), (x, y), epochs=60, optimizer="sgd", lr=1e38, progress=False)
-
-
-def test_evaluate_restores_every_modules_mode_and_records_nothing():
-    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 10))
-    model[1].eval()
-    scores = train.evaluate(model, datasets.digits(train=False))
-    assert scores.loss > 0
-    assert [m.training for m in model] == [True, False, True]
-    assert train.evaluate(model, datasets.digits(train=False)) == scores
-
-
-def test_predictions_do_not_depend_on_the_batch_size():
-    model, x = small(), np.random.default_rng(0).random((5, 1, 8, 8), np.float32)
-    p = train.predict_proba(model, x, batch_size=2).numpy()
-    np.testing.assert_allclose(p, train.predict_proba(model, x).numpy(), rtol=1e-5)
-    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-6)
-    np.testing.assert_array_equal(train.predict(model, x).numpy(), p.argmax(1))
 
 
 def test_outside_a_terminal_progress_is_one_line_an_epoch():

@@ -66,7 +66,7 @@ def convolution(conv: Conv, algorithm: str, direction: str, last: bool) -> Calla
 
     def forward() -> tuple:
         with choice.algorithm(algorithm):
-            return OPS["conv2d"](x, weight, None, needs=needs, **conv.attrs)
+            return OPS["conv"](x, weight, None, needs=needs, **conv.attrs)
     if direction == FORWARD:
         return forward
     (y,), back = forward()

@@ -1,13 +1,30 @@
 """The one table of cases: what every backend must get right, as plain data.
 
-It drives the checks, the support table of the documentation and the kernels' benchmarks. Shapes are small, so that even
-an emulator that is a hundred times slower runs all of it.
+It drives the checks, the support table of the documentation and the kernels' benchmarks. Shapes are small, so
+that even an emulator that is a hundred times slower runs all of it.
 """
 
-from cnnkit.conformance.cases import activation, arithmetic, conv, fused, loss, norm, pool
+from cnnkit.conformance.case import Case
+from cnnkit.conformance.cases import (
+    activation,
+    arithmetic,
+    conv,
+    draw,
+    fused,
+    look_up,
+    loss,
+    norm,
+    pool,
+    residual,
+    update,
+)
+from cnnkit.conformance.kinds.op import OpCase
 
-__all__ = ["CASES", "FUSED", "SINGLE"]
+__all__ = ["CASES", "DRAWS", "EVERY_CASE", "FUSED", "LOOK_UPS", "SINGLE", "UPDATES"]
 
-SINGLE = (*conv.CASES, *pool.CASES, *activation.CASES, *norm.CASES, *loss.CASES, *arithmetic.CASES)
-FUSED = fused.CASES
-CASES = (*SINGLE, *FUSED)
+SINGLE: tuple[OpCase, ...] = (*conv.CASES, *pool.CASES, *activation.CASES, *norm.CASES, *loss.CASES,
+                              *arithmetic.CASES)
+FUSED: tuple[OpCase, ...] = (*fused.CASES, *residual.CASES)
+CASES = (*SINGLE, *FUSED)  # of ops, alone and in chains
+UPDATES, DRAWS, LOOK_UPS = update.CASES, draw.CASES, look_up.CASES
+EVERY_CASE: tuple[Case, ...] = (*CASES, *UPDATES, *DRAWS, *LOOK_UPS)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnkit.conformance.case import EXACT, SUMS, Case, Draw
+from cnnkit.conformance.inputs import Draw
+from cnnkit.conformance.kinds.op import OpCase
+from cnnkit.conformance.tolerance import EXACT, SUMS
+from cnnkit.shapes import conv_output_shape
 
 __all__ = ["CASES", "CONV"]
 
@@ -12,19 +15,52 @@ CONV: dict[str, Any] = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation
 SAME = ((1, 1), (1, 1))
 
 
-def conv(name: str, x: tuple, weight: tuple, *, bias: bool = True, kind: str = "normal", grad: bool = True, half: bool = False,
-         **attrs: Any) -> Case:
+def conv(name: str, x: tuple, weight: tuple, *, bias: bool = True, kind: str = "normal", grad: bool = True,
+         half: bool = False, **attrs: Any) -> OpCase:
     """A convolution, from the shapes of its input and weight."""
     drawn = (Draw(x, kind, grad), Draw(weight, "eighths" if kind == "eighths" else "normal", grad),
              Draw(weight[:1], "eighths" if kind == "eighths" else "normal", grad) if bias else None)
-    return Case("conv2d", name, drawn, {**CONV, **attrs}, EXACT if kind == "eighths" else SUMS, half=half,
-                smooth=kind == "normal")
+    return OpCase("conv", name, drawn, {**CONV, **attrs}, EXACT if kind == "eighths" else SUMS, half=half,
+                  smooth=kind == "normal")
 
 
-def linear(name: str, x: tuple, weight: tuple, *, bias: bool = True, half: bool = False) -> Case:
+def linear(name: str, x: tuple, weight: tuple, *, bias: bool = True, half: bool = False) -> OpCase:
     """A linear map, from the shapes of its input and weight."""
-    return Case("linear", name, (Draw(x), Draw(weight), Draw(weight[:1]) if bias else None), {}, SUMS, half=half)
+    return OpCase("linear", name, (Draw(x), Draw(weight), Draw(weight[:1]) if bias else None), {}, SUMS,
+                  half=half)
 
+
+def conv_input(name: str, x: tuple, weight: tuple, **attrs: Any) -> OpCase:
+    """The input's gradient of a convolution, from the shapes of its input and weight."""
+    window = {**CONV, **attrs}
+    dy = conv_output_shape(x, weight, **window)
+    return OpCase("conv_input", name, (Draw(dy), Draw(weight)), {"size": x[2:], **window}, SUMS, half=name == "plain")
+
+
+def conv_filters(name: str, x: tuple, weight: tuple, **attrs: Any) -> OpCase:
+    """The filters' gradient of a convolution, from the shapes of its input and weight."""
+    window = {**CONV, **attrs}
+    dy = conv_output_shape(x, weight, **window)
+    return OpCase("conv_filters", name, (Draw(x), Draw(dy)), {"kernel_size": weight[2:], **window}, SUMS,
+                  half=name == "plain")
+
+
+AXIS: dict[str, Any] = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
+PRODUCTS: tuple[tuple[str, tuple, tuple, dict[str, Any]], ...] = (  # name, shapes of input and weight, attributes
+    ("plain", (2, 3, 6, 5), (4, 3, 3, 3), {}),
+    ("same", (1, 2, 5, 6), (3, 2, 3, 3), {"padding": SAME}),
+    ("stride-2", (2, 3, 7, 8), (4, 3, 3, 3), {"stride": (2, 2), "padding": SAME}),
+    ("stride-leaves-a-rest", (1, 2, 8, 9), (2, 2, 2, 3), {"stride": (3, 2)}),
+    ("stride-larger-than-kernel", (1, 2, 8, 7), (2, 2, 2, 2), {"stride": (3, 4)}),
+    ("dilation-asymmetric-padding", (1, 2, 8, 7), (3, 2, 3, 2), {"dilation": (2, 3), "padding": ((1, 0), (0, 2))}),
+    ("groups", (2, 4, 5, 5), (6, 2, 3, 3), {"groups": 2, "padding": SAME}),
+    ("depthwise", (1, 5, 5, 6), (5, 1, 3, 3), {"groups": 5, "stride": (2, 1)}),
+    ("1x1", (2, 4, 3, 5), (5, 4, 1, 1), {}),
+    ("many-channels", (1, 17, 4, 3), (16, 17, 2, 2), {}),
+    ("batch-0", (0, 3, 5, 5), (2, 3, 3, 3), {}),
+    ("1d-stride-2", (2, 3, 9), (4, 3, 4), {"stride": (2,), "padding": ((1, 1),), "dilation": (1,)}),
+    ("3d", (1, 2, 4, 3, 4), (3, 2, 2, 2, 3), {"stride": (2, 1, 1), "padding": ((0, 0), (1, 0), (0, 0)), "dilation": (1, 1, 1)}),
+)
 
 CASES = (
     conv("3x3", (2, 3, 6, 7), (4, 3, 3, 3), half=True),
@@ -48,9 +84,11 @@ CASES = (
     conv("padding-wider-than-kernel", (1, 1, 3, 3), (2, 1, 2, 2), padding=((3, 3), (3, 3))),
     conv("dilation-2", (2, 2, 8, 7), (3, 2, 3, 3), dilation=(2, 2), padding=((2, 2), (2, 2))),
     conv("dilation-unequal", (1, 2, 8, 9), (2, 2, 3, 2), dilation=(1, 3)),
-    conv("dilation-stride", (1, 2, 9, 9), (2, 2, 2, 3), dilation=(3, 2), stride=(2, 2), padding=((1, 0), (0, 1))),
+    conv("dilation-stride", (1, 2, 9, 9), (2, 2, 2, 3), dilation=(3, 2), stride=(2, 2),
+         padding=((1, 0), (0, 1))),
     conv("groups-2", (2, 4, 5, 5), (6, 2, 3, 3), groups=2, padding=SAME),
-    conv("groups-3-stride-2-dilation-2", (1, 6, 9, 8), (3, 2, 3, 3), groups=3, stride=(2, 2), dilation=(2, 2), bias=False),
+    conv("groups-3-stride-2-dilation-2", (1, 6, 9, 8), (3, 2, 3, 3), groups=3, stride=(2, 2), dilation=(2, 2),
+         bias=False),
     conv("depthwise", (2, 5, 5, 6), (5, 1, 3, 3), groups=5, padding=SAME, half=True),
     conv("depthwise-multiplier-2", (2, 3, 5, 5), (6, 1, 3, 3), groups=3, stride=(2, 2)),
     conv("depthwise-8-channels", (1, 8, 6, 5), (8, 1, 3, 3), groups=8, padding=SAME),
@@ -64,6 +102,23 @@ CASES = (
     conv("batch-0", (0, 3, 5, 5), (2, 3, 3, 3), padding=SAME),
     conv("batch-0-groups", (0, 4, 5, 5), (4, 2, 3, 3), groups=2),
     conv("nan-stays-in-its-windows", (1, 2, 5, 6), (2, 2, 3, 3), kind="nan", grad=False),
+
+    # -- other ranks: stride and dilation have one number for each axis --
+    conv("1d", (2, 3, 9), (4, 3, 3), half=True, **AXIS),
+    conv("1d-exact-sums", (2, 2, 8), (3, 2, 3), kind="eighths", **AXIS | {"padding": ((1, 1),)}),
+    conv("1d-stride-dilation-groups", (2, 4, 11), (6, 2, 3), bias=False, stride=(2,), dilation=(2,), padding=((2, 1),),
+         groups=2),
+    conv("1d-many-channels", (2, 17, 5), (18, 17, 3), **AXIS | {"padding": ((1, 1),)}),
+    conv("1d-pointwise", (1, 5, 7), (3, 5, 1), **AXIS),
+    conv("1d-batch-0", (0, 3, 6), (2, 3, 3), **AXIS),
+    conv("3d", (2, 2, 4, 3, 5), (3, 2, 2, 3, 2), stride=(1, 1, 1), padding=((0, 0), (1, 1), (1, 0)), dilation=(1, 1, 1)),
+    conv("3d-stride-groups", (1, 4, 5, 4, 5), (2, 2, 2, 2, 3), stride=(2, 1, 2), padding=((0, 0),) * 3, dilation=(1, 2, 1),
+         groups=2),
+
+    # -- the input's gradient: transposed convolution --
+    *(conv_input(name, x, weight, **attrs) for name, x, weight, attrs in PRODUCTS),
+    # -- the filters' gradient --
+    *(conv_filters(name, x, weight, **attrs) for name, x, weight, attrs in PRODUCTS),
 
     linear("matrix", (4, 5), (3, 5), half=True),
     linear("no-bias", (4, 5), (3, 5), bias=False),

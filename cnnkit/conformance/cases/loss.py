@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnkit.conformance.case import ROUNDING, TRANSCENDENTAL, Case, Draw
+from cnnkit.conformance.inputs import Draw
+from cnnkit.conformance.kinds.op import OpCase
+from cnnkit.conformance.tolerance import ROUNDING, TRANSCENDENTAL
 
 __all__ = ["CASES"]
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
-def labelled(op: str, name: str, x: tuple, *, kind: str = "normal", target: str = "labels", weight: bool = False,
-             half: bool = False, **attrs: Any) -> Case:
+def labelled(op: str, name: str, x: tuple, *, kind: str = "normal", target: str = "labels",
+             weight: bool = False, half: bool = False, **attrs: Any) -> OpCase:
     """A loss on class labels or probabilities."""
     axis = min(1, len(x) - 1)
     if target == "probabilities":
@@ -23,7 +25,8 @@ def labelled(op: str, name: str, x: tuple, *, kind: str = "normal", target: str 
     default: dict[str, Any] = {"ignore_index": -100, "reduction": "mean"}
     if op == "cross_entropy":
         default["label_smoothing"] = 0.0
-    return Case(op, name, (Draw(x, kind), drawn, weights), {**default, **attrs}, TRANSCENDENTAL, half=half, smooth=kind != "large")
+    return OpCase(op, name, (Draw(x, kind), drawn, weights), {**default, **attrs}, TRANSCENDENTAL, half=half,
+                  smooth=kind != "large")
 
 
 CASES = (
@@ -49,15 +52,19 @@ CASES = (
     labelled("cross_entropy", "large-logits", (4, 5), kind="large"),
     labelled("cross_entropy", "smoothed", (5, 4), label_smoothing=0.2),
     labelled("cross_entropy", "smoothed-weighted", (5, 4), label_smoothing=0.2, weight=True),
-    labelled("cross_entropy", "smoothed-ignored-none", (5, 4), label_smoothing=0.2, target="ignored", reduction="none"),
-    *(labelled("cross_entropy", f"probabilities-{reduction}", (4, 3), target="probabilities", reduction=reduction)
+    labelled("cross_entropy", "smoothed-ignored-none", (5, 4), label_smoothing=0.2, target="ignored",
+             reduction="none"),
+    *(labelled("cross_entropy", f"probabilities-{reduction}", (4, 3), target="probabilities",
+               reduction=reduction)
       for reduction in REDUCTIONS),
-    labelled("cross_entropy", "probabilities-map-weighted", (2, 3, 2, 2), target="probabilities", weight=True),
+    labelled("cross_entropy", "probabilities-map-weighted", (2, 3, 2, 2), target="probabilities",
+             weight=True),
     labelled("cross_entropy", "probabilities-smoothed", (4, 3), target="probabilities", label_smoothing=0.1),
 
-    *(Case("mse_loss", reduction, (Draw((3, 4)), Draw((3, 4))), {"reduction": reduction}, ROUNDING, half=reduction == "mean")
+    *(OpCase("mse_loss", reduction, (Draw((3, 4)), Draw((3, 4))), {"reduction": reduction}, ROUNDING,
+             half=reduction == "mean")
       for reduction in REDUCTIONS),
-    Case("mse_loss", "map", (Draw((2, 3, 2, 2)), Draw((2, 3, 2, 2))), {"reduction": "mean"}),
-    Case("mse_loss", "constant-target", (Draw((6, 2)), Draw((6, 2), grad=False)), {"reduction": "mean"}),
-    Case("mse_loss", "batch-0-sum", (Draw((0, 3)), Draw((0, 3))), {"reduction": "sum"}),
+    OpCase("mse_loss", "map", (Draw((2, 3, 2, 2)), Draw((2, 3, 2, 2))), {"reduction": "mean"}),
+    OpCase("mse_loss", "constant-target", (Draw((6, 2)), Draw((6, 2), grad=False)), {"reduction": "mean"}),
+    OpCase("mse_loss", "batch-0-sum", (Draw((0, 3)), Draw((0, 3))), {"reduction": "sum"}),
 )

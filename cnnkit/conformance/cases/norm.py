@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnkit.conformance.case import SUMS, Case, Draw
+from cnnkit.conformance.inputs import Draw
+from cnnkit.conformance.kinds.op import OpCase
+from cnnkit.conformance.tolerance import SUMS
 
 __all__ = ["BATCH_NORM", "CASES"]
 
 BATCH_NORM: dict[str, Any] = {"training": True, "momentum": 0.1, "eps": 1e-5}
 
 
-def batch_norm(name: str, x: tuple, *, kind: str = "normal", affine: bool = True, running: bool = True, half: bool = False,
-               **attrs: Any) -> Case:
+def batch_norm(name: str, x: tuple, *, kind: str = "normal", affine: bool = True, running: bool = True,
+               half: bool = False, **attrs: Any) -> OpCase:
     """A batch normalisation, from the shape of its input."""
     C = x[1:2]
     scale = (Draw(C), Draw(C)) if affine else (None, None)
     state = (Draw(C, grad=False), Draw(C, "positive", grad=False)) if running else (None, None)
-    return Case("batch_norm", name, (Draw(x, kind), *scale, *state), {**BATCH_NORM, **attrs}, SUMS, half=half)
+    return OpCase("batch_norm", name, (Draw(x, kind), *scale, *state), {**BATCH_NORM, **attrs}, SUMS,
+                  half=half)
 
 
 CASES = (

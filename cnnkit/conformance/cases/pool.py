@@ -4,24 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnkit.conformance.case import EXACT, ROUNDING, Case, Draw
+from cnnkit.conformance.inputs import Draw
+from cnnkit.conformance.kinds.op import OpCase
+from cnnkit.conformance.tolerance import EXACT, ROUNDING
 
 __all__ = ["AVG", "CASES", "MAX"]
 
 NONE, ONE = ((0, 0), (0, 0)), ((1, 1), (1, 1))
-MAX: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": NONE, "dilation": (1, 1), "ceil_mode": False}
-AVG: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": NONE, "ceil_mode": False, "count_include_pad": True,
-                       "divisor_override": None}
+MAX: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": NONE, "dilation": (1, 1),
+                       "ceil_mode": False}
+AVG: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": NONE, "ceil_mode": False,
+                       "count_include_pad": True, "divisor_override": None}
 
 
-def maximum(name: str, x: tuple, kind: str = "eighths", *, op: str = "max_pool2d", half: bool = False, **attrs: Any) -> Case:
+def maximum(name: str, x: tuple, kind: str = "eighths", *, op: str = "max_pool", half: bool = False,
+            **attrs: Any) -> OpCase:
     """A maximum pool; eighths have ties in nearly every window, and the sums of dy are exact."""
-    return Case(op, name, (Draw(x, kind),), {**MAX, **attrs}, EXACT, half=half, smooth=kind == "normal")
+    return OpCase(op, name, (Draw(x, kind),), {**MAX, **attrs}, EXACT, half=half, smooth=kind == "normal")
 
 
-def average(name: str, x: tuple, *, half: bool = False, **attrs: Any) -> Case:
+def average(name: str, x: tuple, *, half: bool = False, **attrs: Any) -> OpCase:
     """An average pool."""
-    return Case("avg_pool2d", name, (Draw(x),), {**AVG, **attrs}, ROUNDING, half=half)
+    return OpCase("avg_pool", name, (Draw(x),), {**AVG, **attrs}, ROUNDING, half=half)
+
+
+def across(rank: int, **same: Any) -> dict[str, Any]:
+    """Attributes of a maximum pool over `rank` axes, the same along each."""
+    window = {"kernel_size": 2, "stride": 2, "padding": (0, 0), "dilation": 1, **same}
+    return {name: value if name == "ceil_mode" else (value,) * rank for name, value in window.items()}
+
+
+def averaged(rank: int, **same: Any) -> dict[str, Any]:
+    """Attributes of an average pool over `rank` axes, the same along each."""
+    return {name: value for name, value in across(rank, **same).items() if name != "dilation"}
 
 
 CASES = (
@@ -36,9 +51,11 @@ CASES = (
     maximum("padding-is-never-chosen", (1, 2, 4, 4), "lowest", kernel_size=(3, 3), padding=ONE),
     maximum("ceil-mode", (2, 2, 5, 6), ceil_mode=True),
     maximum("ceil-mode-3x3-padded", (1, 3, 6, 7), kernel_size=(3, 3), padding=ONE, ceil_mode=True),
-    maximum("ceil-mode-last-window-starts-outside", (1, 2, 3, 3), kernel_size=(2, 2), padding=ONE, ceil_mode=True),
+    maximum("ceil-mode-last-window-starts-outside", (1, 2, 3, 3), kernel_size=(2, 2), padding=ONE,
+            ceil_mode=True),
     maximum("dilation-2", (2, 2, 7, 8), kernel_size=(3, 3), stride=(1, 1), dilation=(2, 2)),
-    maximum("dilation-unequal-padded", (1, 2, 7, 9), kernel_size=(2, 3), stride=(2, 1), padding=ONE, dilation=(3, 2)),
+    maximum("dilation-unequal-padded", (1, 2, 7, 9), kernel_size=(2, 3), stride=(2, 1), padding=ONE,
+            dilation=(3, 2)),
     maximum("nan-wins", (2, 3, 5, 5), "nan", kernel_size=(3, 3), stride=(1, 1)),
     maximum("infinities", (2, 2, 6, 6), "inf", kernel_size=(2, 2)),
     maximum("window-of-1x1", (2, 3, 3, 3), kernel_size=(1, 1), stride=(1, 1)),
@@ -50,12 +67,15 @@ CASES = (
     maximum("batch-1-odd-channels", (1, 7, 4, 4)),
     maximum("batch-0", (0, 3, 4, 4)),
 
-    maximum("2x2", (2, 3, 4, 6), op="max_pool2d_with_indices"),
-    maximum("overlapping-padded", (2, 2, 6, 7), op="max_pool2d_with_indices", kernel_size=(3, 3), padding=ONE),
-    maximum("ceil-mode-dilation", (1, 2, 8, 7), op="max_pool2d_with_indices", dilation=(2, 3), ceil_mode=True),
-    maximum("nan-wins", (1, 3, 4, 4), "nan", op="max_pool2d_with_indices"),
-    maximum("padding-is-never-chosen", (1, 2, 4, 4), "lowest", op="max_pool2d_with_indices", kernel_size=(3, 3), padding=ONE),
-    maximum("batch-0", (0, 3, 4, 4), op="max_pool2d_with_indices"),
+    maximum("2x2", (2, 3, 4, 6), op="max_pool_with_indices"),
+    maximum("overlapping-padded", (2, 2, 6, 7), op="max_pool_with_indices", kernel_size=(3, 3),
+            padding=ONE),
+    maximum("ceil-mode-dilation", (1, 2, 8, 7), op="max_pool_with_indices", dilation=(2, 3),
+            ceil_mode=True),
+    maximum("nan-wins", (1, 3, 4, 4), "nan", op="max_pool_with_indices"),
+    maximum("padding-is-never-chosen", (1, 2, 4, 4), "lowest", op="max_pool_with_indices",
+            kernel_size=(3, 3), padding=ONE),
+    maximum("batch-0", (0, 3, 4, 4), op="max_pool_with_indices"),
 
     average("2x2", (2, 3, 4, 6), half=True),
     average("overlapping-3x3-stride-1", (1, 2, 5, 6), kernel_size=(3, 3), stride=(1, 1)),
@@ -76,10 +96,24 @@ CASES = (
     average("batch-1-odd-channels", (1, 7, 4, 4)),
     average("batch-0", (0, 3, 4, 4)),
 
-    *(Case(op, name, (Draw(x, "normal" if "avg" in op else "eighths"),), {"output_size": size},
-           ROUNDING if "avg" in op else EXACT, smooth="avg" in op)
-      for op in ("adaptive_avg_pool2d", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices")
-      for name, x, size in (("to-1x1", (2, 3, 4, 5), (1, 1)), ("even", (2, 2, 6, 4), (3, 2)), ("uneven", (1, 3, 7, 5), (3, 2)),
-                            ("larger-than-the-map", (1, 2, 2, 3), (3, 5)), ("one-pixel-map", (2, 3, 1, 1), (1, 1)),
+    *(OpCase(op, name, (Draw(x, "normal" if "avg" in op else "eighths"),), {"output_size": size},
+             ROUNDING if "avg" in op else EXACT, smooth="avg" in op)
+      for op in ("adaptive_avg_pool", "adaptive_max_pool", "adaptive_max_pool_with_indices")
+      for name, x, size in (("to-1x1", (2, 3, 4, 5), (1, 1)), ("even", (2, 2, 6, 4), (3, 2)),
+                            ("uneven", (1, 3, 7, 5), (3, 2)),
+                            ("larger-than-the-map", (1, 2, 2, 3), (3, 5)),
+                            ("one-pixel-map", (2, 3, 1, 1), (1, 1)),
                             ("batch-0", (0, 2, 4, 4), (2, 2)))),
+
+    # -- other ranks --
+    *(case for rank, x in ((1, (2, 3, 9)), (3, (1, 2, 4, 5, 4))) for case in (
+        maximum(f"{rank}d", x, **across(rank)),
+        maximum(f"{rank}d-overlapping-padded", x, **across(rank, kernel_size=3, padding=(1, 1), ceil_mode=True)),
+        maximum(f"{rank}d", x, op="max_pool_with_indices", **across(rank, kernel_size=3, padding=(1, 1))),
+        average(f"{rank}d", x, **averaged(rank)),
+        average(f"{rank}d-padding-not-counted", x, **averaged(rank, kernel_size=3, padding=(1, 1)),
+                count_include_pad=False),
+        OpCase("adaptive_avg_pool", f"{rank}d", (Draw(x),), {"output_size": (2, 3, 1)[:rank]}, ROUNDING),
+        OpCase("adaptive_max_pool", f"{rank}d", (Draw(x),), {"output_size": (2, 3, 1)[:rank]}, EXACT),
+        OpCase("adaptive_max_pool_with_indices", f"{rank}d", (Draw(x),), {"output_size": (3, 2, 2)[:rank]}, EXACT))),
 )

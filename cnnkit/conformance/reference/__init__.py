@@ -27,12 +27,12 @@ def _pairs(module: Any, *names: str) -> dict[str, Reference]:
 REFERENCES: dict[str, Reference] = {
     **ARITHMETIC,
     **_pairs(activation, "dropout", "elu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "tanh"),
-    **_pairs(conv, "conv2d", "linear"),
+    **_pairs(conv, "conv", "conv_filters", "conv_input", "linear"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
     **_pairs(norm, "batch_norm"),
-    **_pairs(pool, "adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"),
-    "adaptive_max_pool2d_with_indices": (pool.adaptive_max_pool2d_with_indices, pool.adaptive_max_pool2d_gradients),
-    "max_pool2d_with_indices": (pool.max_pool2d_with_indices, pool.max_pool2d_gradients),
+    **_pairs(pool, "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "max_pool"),
+    "adaptive_max_pool_with_indices": (pool.adaptive_max_pool_with_indices, pool.adaptive_max_pool_gradients),
+    "max_pool_with_indices": (pool.max_pool_with_indices, pool.max_pool_gradients),
 }
 
 

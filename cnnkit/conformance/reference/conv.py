@@ -1,64 +1,97 @@
-"""Convolution and the linear map by loops: the ground truth for `conv2d` and `linear`."""
+"""Convolution and the linear map by loops: the ground truth for the family of `conv`, and for `linear`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-__all__ = ["conv2d", "conv2d_gradients", "linear", "linear_gradients"]
+__all__ = ["conv", "conv_filters", "conv_filters_gradients", "conv_gradients", "conv_input", "conv_input_gradients",
+           "linear", "linear_gradients"]
 
 Array = np.ndarray
-Pair = tuple[int, int]
-Pads = tuple[Pair, Pair]
+Sizes = tuple[int, ...]
+Pads = tuple[tuple[int, int], ...]
 
 
-def output_size(size: Pair, kernel_size: Pair, stride: Pair, padding: Pads, dilation: Pair) -> Pair:
+def output_size(size: Sizes, kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes) -> Sizes:
     """floor((n + before + after - dilation * (kernel - 1) - 1) / stride) + 1, along each axis."""
-    P, Q = ((n + sum(pads) - d * (k - 1) - 1) // s + 1
-            for n, k, s, pads, d in zip(size, kernel_size, stride, padding, dilation))
-    return P, Q
+    return tuple((n + sum(pads) - d * (k - 1) - 1) // s + 1
+                 for n, k, s, pads, d in zip(size, kernel_size, stride, padding, dilation))
 
 
-def products(x: Array, weight: Array, stride: Pair, padding: Pads, dilation: Pair, groups: int) -> Iterator[tuple]:
-    """Which element of x meets which weight in which output: all (output, input, weight) positions inside the image."""
-    (N, _, H, W), (K, C_group, R, S) = x.shape, weight.shape
-    P, Q = output_size((H, W), (R, S), stride, padding, dilation)
-    (top, _), (left, _) = padding
-    for n, k, p, q in np.ndindex(N, K, P, Q):
+def products(x: Sizes, weight: Sizes, stride: Sizes, padding: Pads, dilation: Sizes, groups: int) -> Iterator[tuple]:
+    """Which element of x meets which weight in which output: all (output, input, weight) positions inside the image.
+
+    `x` and `weight` are shapes, (N, C, H, W) and (K, C/groups, R, S), or with any other number of spatial axes.
+    """
+    (N, _, *size), (K, C_group, *kernel_size) = x, weight
+    places = output_size(tuple(size), tuple(kernel_size), stride, padding, dilation)
+    for n, k, *p in np.ndindex(N, K, *places):
         group = k // (K // groups)
-        for c, r, s in np.ndindex(C_group, R, S):
-            h = p * stride[0] - top + r * dilation[0]
-            w = q * stride[1] - left + s * dilation[1]
-            if 0 <= h < H and 0 <= w < W:
-                yield (n, k, p, q), (n, group * C_group + c, h, w), (k, c, r, s)
+        for c, *r in np.ndindex(C_group, *kernel_size):
+            h = [p[i] * stride[i] - padding[i][0] + r[i] * dilation[i] for i in range(len(size))]
+            if all(0 <= pixel < length for pixel, length in zip(h, size)):
+                yield (n, k, *p), (n, group * C_group + c, *h), (k, c, *r)
 
 
-def conv2d(x: Array, weight: Array, bias: Array | None, *, stride: Pair, padding: Pads, dilation: Pair, groups: int) -> Array:
+def conv(x: Array, weight: Array, bias: Array | None, **window: Any) -> Array:
     """Y[n, k, p, q] = b[k] + the sum over c, r, s of X[n, c, h, w] W[k, c, r, s]; guide, "The convolution"."""
-    P, Q = output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    y = np.zeros((x.shape[0], weight.shape[0], P, Q))
-    for at_y, at_x, at_w in products(x, weight, stride, padding, dilation, groups):
+    places = output_size(x.shape[2:], weight.shape[2:], *(window[name] for name in ("stride", "padding", "dilation")))
+    y = np.zeros((x.shape[0], weight.shape[0], *places))
+    for at_y, at_x, at_w in products(x.shape, weight.shape, **window):
         y[at_y] += x[at_x] * weight[at_w]
     if bias is not None:
-        for n, k, p, q in np.ndindex(y.shape):
-            y[n, k, p, q] += bias[k]
+        for place in np.ndindex(y.shape):
+            y[place] += bias[place[1]]
     return y
 
 
-def conv2d_gradients(dy: Array, x: Array, weight: Array, bias: Array | None, *, stride: Pair, padding: Pads, dilation: Pair,
-                     groups: int) -> tuple:
+def conv_gradients(dy: Array, x: Array, weight: Array, bias: Array | None, **window: Any) -> tuple:
     """dX and dW: each product's other factor times dY, added up. db[k]: dY added up over n, p, q."""
-    dx, dw = np.zeros(x.shape), np.zeros(weight.shape)
-    for at_y, at_x, at_w in products(x, weight, stride, padding, dilation, groups):
-        dx[at_x] += dy[at_y] * weight[at_w]
-        dw[at_w] += dy[at_y] * x[at_x]
+    dx = conv_input(dy, weight, size=x.shape[2:], **window)
+    dw = conv_filters(x, dy, kernel_size=weight.shape[2:], **window)
     if bias is None:
         return dx, dw, None
     db = np.zeros(bias.shape)
-    for n, k, p, q in np.ndindex(dy.shape):
-        db[k] += dy[n, k, p, q]
+    for place in np.ndindex(dy.shape):
+        db[place[1]] += dy[place]
     return dx, dw, db
+
+
+def conv_input(dy: Array, weight: Array, *, size: Sizes, **window: Any) -> Array:
+    """dX[n, c, h, w] = the sum of dY[n, k, p, q] W[k, c, r, s] over all products that X[n, c, h, w] has a part in."""
+    dx = np.zeros((dy.shape[0], weight.shape[1] * window["groups"], *size))
+    for at_y, at_x, at_w in products(dx.shape, weight.shape, **window):
+        dx[at_x] += dy[at_y] * weight[at_w]
+    return dx
+
+
+def conv_input_gradients(d: Array, dy: Array, weight: Array, *, size: Sizes, **window: Any) -> tuple:
+    """Each product's other factor times what comes back to its dX."""
+    ddy, dw = np.zeros(dy.shape), np.zeros(weight.shape)
+    for at_y, at_x, at_w in products(d.shape, weight.shape, **window):
+        ddy[at_y] += d[at_x] * weight[at_w]
+        dw[at_w] += d[at_x] * dy[at_y]
+    return ddy, dw
+
+
+def conv_filters(x: Array, dy: Array, *, kernel_size: Sizes, **window: Any) -> Array:
+    """dW[k, c, r, s] = the sum of dY[n, k, p, q] X[n, c, h, w] over all products that W[k, c, r, s] has a part in."""
+    dw = np.zeros((dy.shape[1], x.shape[1] // window["groups"], *kernel_size))
+    for at_y, at_x, at_w in products(x.shape, dw.shape, **window):
+        dw[at_w] += dy[at_y] * x[at_x]
+    return dw
+
+
+def conv_filters_gradients(d: Array, x: Array, dy: Array, *, kernel_size: Sizes, **window: Any) -> tuple:
+    """Each product's other factor times what comes back to its dW."""
+    dx, ddy = np.zeros(x.shape), np.zeros(dy.shape)
+    for at_y, at_x, at_w in products(x.shape, d.shape, **window):
+        dx[at_x] += d[at_w] * dy[at_y]
+        ddy[at_y] += d[at_w] * x[at_x]
+    return dx, ddy
 
 
 def linear(x: Array, weight: Array, bias: Array | None) -> Array:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-__all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_gradients", "adaptive_max_pool2d", "adaptive_max_pool2d_gradients",
-           "adaptive_max_pool2d_with_indices", "avg_pool2d", "avg_pool2d_gradients", "max_pool2d", "max_pool2d_gradients",
-           "max_pool2d_with_indices"]
+__all__ = ["adaptive_avg_pool", "adaptive_avg_pool_gradients", "adaptive_max_pool", "adaptive_max_pool_gradients",
+           "adaptive_max_pool_with_indices", "avg_pool", "avg_pool_gradients", "max_pool", "max_pool_gradients",
+           "max_pool_with_indices"]
 
 Array = np.ndarray
 Pair = tuple[int, int]
-Pads = tuple[Pair, Pair]
+Sizes = tuple[int, ...]
+Pads = tuple[Pair, ...]
 Span = tuple[list[int], int]  # the positions of a window inside the image along one axis, and how many count
 
 
@@ -45,12 +48,16 @@ def adaptive_spans(n: int, count: int) -> list[Span]:
     return found
 
 
-def windows(x: Array, rows: list[Span], columns: list[Span]) -> Iterator[tuple]:
-    """Every output position with the input positions of its window, in C order, and the window's padded area."""
+def windows(x: Array, axes: list[list[Span]]) -> Iterator[tuple]:
+    """Every output position with the input positions of its window, in C order, and the window's padded area.
+
+    `axes`: the windows along each spatial axis.
+    """
     for n, c in np.ndindex(x.shape[:2]):
-        for p, (hs, height) in enumerate(rows):
-            for q, (ws, width) in enumerate(columns):
-                yield (n, c, p, q), [(n, c, h, w) for h in hs for w in ws], height * width
+        for place in np.ndindex(*map(len, axes)):
+            spanned = [spans_along[p] for spans_along, p in zip(axes, place)]
+            inside = itertools.product(*(positions for positions, _ in spanned))
+            yield (n, c, *place), [(n, c, *position) for position in inside], math.prod(length for _, length in spanned)
 
 
 def maximum(x: Array, positions: list) -> tuple:
@@ -64,59 +71,62 @@ def maximum(x: Array, positions: list) -> tuple:
 
 # -- maximum ------------------------------------------------------------------------------------------------------
 
-def pick(x: Array, rows: list[Span], columns: list[Span]) -> tuple[Array, Array]:
-    """The maximum of every window, and where it is: h W + w."""
-    y = np.zeros((*x.shape[:2], len(rows), len(columns)))
+def pick(x: Array, axes: list[list[Span]]) -> tuple[Array, Array]:
+    """The maximum of every window, and where it is among the pixels of its image in C order: of two axes, h W + w."""
+    y = np.zeros((*x.shape[:2], *map(len, axes)))
     indices = np.zeros(y.shape, dtype=np.int64)
-    for at_y, positions, _ in windows(x, rows, columns):
+    for at_y, positions, _ in windows(x, axes):
         best = maximum(x, positions)
-        y[at_y], indices[at_y] = x[best], best[2] * x.shape[3] + best[3]
+        y[at_y], indices[at_y] = x[best], np.ravel_multi_index(best[2:], x.shape[2:])
     return y, indices
 
 
-def pick_gradient(dy: Array, x: Array, rows: list[Span], columns: list[Span]) -> Array:
+def pick_gradient(dy: Array, x: Array, axes: list[list[Span]]) -> Array:
     """Each window's dY goes to its maximum."""
     dx = np.zeros(x.shape)
-    for at_y, positions, _ in windows(x, rows, columns):
+    for at_y, positions, _ in windows(x, axes):
         dx[maximum(x, positions)] += dy[at_y]
     return dx
 
 
-def both_axes(x: Array, kernel_size: Pair, stride: Pair, padding: Pads, dilation: Pair, ceil_mode: bool) -> list[list[Span]]:
-    """The windows along H and along W."""
+def along_axes(x: Array, kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes, ceil_mode: bool) -> list[list[Span]]:
+    """The windows along each spatial axis."""
     return [spans(n, k, s, pads, d, ceil_mode) for n, k, s, pads, d in zip(x.shape[2:], kernel_size, stride, padding, dilation)]
 
 
-def max_pool2d_with_indices(x: Array, *, kernel_size: Pair, stride: Pair, padding: Pads, dilation: Pair,
-                            ceil_mode: bool) -> tuple[Array, Array]:
+def adaptive_axes(x: Array, output_size: Sizes) -> list[list[Span]]:
+    """The adaptive windows along each spatial axis."""
+    return [adaptive_spans(n, count) for n, count in zip(x.shape[2:], output_size)]
+
+
+def max_pool_with_indices(x: Array, **attrs: Any) -> tuple[Array, Array]:
     """The maximum of every window, and its place in the flattened H W plane; padding is never chosen."""
-    return pick(x, *both_axes(x, kernel_size, stride, padding, dilation, ceil_mode))
+    return pick(x, along_axes(x, **attrs))
 
 
-def max_pool2d(x: Array, **attrs: object) -> Array:
+def max_pool(x: Array, **attrs: Any) -> Array:
     """The maximum of every window."""
-    return max_pool2d_with_indices(x, **attrs)[0]  # type: ignore[arg-type]
+    return max_pool_with_indices(x, **attrs)[0]
 
 
-def max_pool2d_gradients(dy: Array, x: Array, *, kernel_size: Pair, stride: Pair, padding: Pads, dilation: Pair,
-                         ceil_mode: bool) -> tuple:
+def max_pool_gradients(dy: Array, x: Array, **attrs: Any) -> tuple:
     """Each window's dY goes to its first maximum."""
-    return (pick_gradient(dy, x, *both_axes(x, kernel_size, stride, padding, dilation, ceil_mode)),)
+    return (pick_gradient(dy, x, along_axes(x, **attrs)),)
 
 
-def adaptive_max_pool2d_with_indices(x: Array, *, output_size: Pair) -> tuple[Array, Array]:
+def adaptive_max_pool_with_indices(x: Array, *, output_size: Sizes) -> tuple[Array, Array]:
     """The maximum of every adaptive window, and its place in the flattened H W plane."""
-    return pick(x, adaptive_spans(x.shape[2], output_size[0]), adaptive_spans(x.shape[3], output_size[1]))
+    return pick(x, adaptive_axes(x, output_size))
 
 
-def adaptive_max_pool2d(x: Array, *, output_size: Pair) -> Array:
+def adaptive_max_pool(x: Array, *, output_size: Sizes) -> Array:
     """The maximum of every adaptive window."""
-    return adaptive_max_pool2d_with_indices(x, output_size=output_size)[0]
+    return adaptive_max_pool_with_indices(x, output_size=output_size)[0]
 
 
-def adaptive_max_pool2d_gradients(dy: Array, x: Array, *, output_size: Pair) -> tuple:
+def adaptive_max_pool_gradients(dy: Array, x: Array, *, output_size: Sizes) -> tuple:
     """Each window's dY goes to its first maximum."""
-    return (pick_gradient(dy, x, adaptive_spans(x.shape[2], output_size[0]), adaptive_spans(x.shape[3], output_size[1])),)
+    return (pick_gradient(dy, x, adaptive_axes(x, output_size)),)
 
 
 # -- average ------------------------------------------------------------------------------------------------------
@@ -128,41 +138,38 @@ def divisor(positions: list, area: int, count_include_pad: bool, divisor_overrid
     return area if count_include_pad else len(positions)
 
 
-def avg_pool2d(x: Array, *, kernel_size: Pair, stride: Pair, padding: Pads, ceil_mode: bool, count_include_pad: bool,
-               divisor_override: int | None) -> Array:
+def avg_pool(x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Pads, ceil_mode: bool, count_include_pad: bool,
+             divisor_override: int | None) -> Array:
     """The mean of every window."""
-    rows, columns = both_axes(x, kernel_size, stride, padding, (1, 1), ceil_mode)
-    y = np.zeros((*x.shape[:2], len(rows), len(columns)))
-    for at_y, positions, area in windows(x, rows, columns):
+    axes = along_axes(x, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
+    y = np.zeros((*x.shape[:2], *map(len, axes)))
+    for at_y, positions, area in windows(x, axes):
         y[at_y] = sum(x[at] for at in positions) / divisor(positions, area, count_include_pad, divisor_override)
     return y
 
 
-def avg_pool2d_gradients(dy: Array, x: Array, *, kernel_size: Pair, stride: Pair, padding: Pads, ceil_mode: bool,
-                         count_include_pad: bool, divisor_override: int | None) -> tuple:
+def avg_pool_gradients(dy: Array, x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Pads, ceil_mode: bool,
+                       count_include_pad: bool, divisor_override: int | None) -> tuple:
     """Each element of a window gets the window's dY over the divisor."""
-    rows, columns = both_axes(x, kernel_size, stride, padding, (1, 1), ceil_mode)
     dx = np.zeros(x.shape)
-    for at_y, positions, area in windows(x, rows, columns):
+    for at_y, positions, area in windows(x, along_axes(x, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)):
         for at in positions:
             dx[at] += dy[at_y] / divisor(positions, area, count_include_pad, divisor_override)
     return (dx,)
 
 
-def adaptive_avg_pool2d(x: Array, *, output_size: Pair) -> Array:
+def adaptive_avg_pool(x: Array, *, output_size: Sizes) -> Array:
     """The mean of every adaptive window."""
     y = np.zeros((*x.shape[:2], *output_size))
-    for at_y, positions, area in windows(x, adaptive_spans(x.shape[2], output_size[0]),
-                                         adaptive_spans(x.shape[3], output_size[1])):
+    for at_y, positions, area in windows(x, adaptive_axes(x, output_size)):
         y[at_y] = sum(x[at] for at in positions) / area
     return y
 
 
-def adaptive_avg_pool2d_gradients(dy: Array, x: Array, *, output_size: Pair) -> tuple:
+def adaptive_avg_pool_gradients(dy: Array, x: Array, *, output_size: Sizes) -> tuple:
     """Each element of a window gets the window's dY over its area."""
     dx = np.zeros(x.shape)
-    for at_y, positions, area in windows(x, adaptive_spans(x.shape[2], output_size[0]),
-                                         adaptive_spans(x.shape[3], output_size[1])):
+    for at_y, positions, area in windows(x, adaptive_axes(x, output_size)):
         for at in positions:
             dx[at] += dy[at_y] / area
     return (dx,)

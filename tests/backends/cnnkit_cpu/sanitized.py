@@ -15,6 +15,7 @@ from cnnkit_cpu import (
     loss,
     memory,
     norm,
+    pixels,
     pool,
     random,
     update,
@@ -24,6 +25,7 @@ from cnnkit_cpu.kernels import table
 import cnnkit
 from cnnkit import conformance, nn
 from cnnkit import functional as F
+from cnnkit.conformance.kernels import matches
 
 
 def plain(shape, dtype=memory.FLOAT):
@@ -60,15 +62,17 @@ def main(folder: str, isa: str) -> None:
     library.available = lambda: True
     table.available = library.available
     library.threads = 2
-    for module in (memory, activation, channels_last, conv, layout, linear, loss, norm, pool, random, update):
+    for module in (memory, activation, channels_last, conv, layout, linear, loss, norm, pixels, pool, random,
+                   update):
         module.empty = plain  # a block of its own for each array
     memory.pool.empty = plain
     failures, count = 0, 0
     with conformance.Target("cpu").entered() as target:
-        cases = [c for c in conformance.EVERY_CASE if (c.ops[0] if len(c.ops) == 1 else c.ops) in table.load()]
+        cases = [c for c in conformance.EVERY_CASE if any(matches(key, c.kernel) for key in table.load())]
+        convolutions = [c for c in cases if isinstance(c, conformance.OpCase) and c.ops[0] == "conv"]
         for name in (None, "product", "winograd2", "winograd4"):
             with choice.algorithm(name):
-                for case in cases if name is None else (c for c in cases if c.ops[0] == "conv2d"):
+                for case in cases if name is None else convolutions:
                     count += 1
                     for check, message in conformance.run_case(case, target).failures:
                         if name != "winograd4":  # it rounds more; test_channels_last.py has its tolerance

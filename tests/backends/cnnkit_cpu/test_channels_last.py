@@ -5,15 +5,16 @@ from dataclasses import replace
 import cnnkit_cpu
 import numpy as np
 import pytest
+from chains import chain
 from cnnkit_cpu import choice, layout, library
 
 import cnnkit
 from cnnkit import backends, conformance, nn, optim
 from cnnkit import functional as F
-from cnnkit.conformance.case import Tolerance
-from cnnkit.ops.core import OPS, Call, compose, run_fused
+from cnnkit.conformance import Tolerance
+from cnnkit.ops.core import OPS, compose
 
-CONVOLUTIONS = [case for case in conformance.EVERY_CASE if case.ops[0] == "conv2d"]
+CONVOLUTIONS = [case for case in conformance.CASES if case.ops[0] == "conv"]
 WINOGRAD = Tolerance(2e-4, 2e-4, "Winograd's transforms round more than sums of products do")
 
 
@@ -73,10 +74,10 @@ def check_many_channels(name, x, weight, stride, padding):
     rng = np.random.default_rng(3)
     a, w, b = (rng.standard_normal(s) for s in (x, weight, weight[:1]))
     conv = {"stride": (stride,) * 2, "padding": ((padding, padding),) * 2, "dilation": (1, 1), "groups": 1}
-    (wanted,), back = OPS["conv2d"](a, w, b, needs=(True,) * 3, **conv)
+    (wanted,), back = OPS["conv"](a, w, b, needs=(True,) * 3, **conv)
     dy = rng.standard_normal(wanted.shape)
     with choice.algorithm(name):
-        (got,), back32 = OPS["conv2d"](*(v.astype(np.float32) for v in (a, w, b)), needs=(True,) * 3, **conv)
+        (got,), back32 = OPS["conv"](*(v.astype(np.float32) for v in (a, w, b)), needs=(True,) * 3, **conv)
         gradients = back32(dy.astype(np.float32))
     for result, exact in zip((got, *gradients), (wanted, *back(dy))):
         error = np.sqrt(np.mean((result - exact) ** 2) / np.mean(exact ** 2))
@@ -137,8 +138,8 @@ def test_infinity_reaches_what_it_must_and_nothing_else():
     w = np.random.default_rng(1).standard_normal((32, 32, 3, 3), dtype=np.float32)
     conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
     with np.errstate(invalid="ignore"), backends.tables():
-        (wanted,), _ = OPS["conv2d"](x, w, None, needs=(False,) * 3, **conv)
-    (got,), _ = OPS["conv2d"](x, w, None, needs=(False,) * 3, **conv)
+        (wanted,), _ = OPS["conv"](x, w, None, needs=(False,) * 3, **conv)
+    (got,), _ = OPS["conv"](x, w, None, needs=(False,) * 3, **conv)
     assert np.array_equal(np.isfinite(got), np.isfinite(wanted))
     assert np.isfinite(wanted).sum() == wanted.size - 32 * 9
 
@@ -184,11 +185,10 @@ def test_the_end_of_a_residual_block_is_one_kernel(forced, shape):
     attrs = [{"training": True, "momentum": 0.1, "eps": 1e-5}, {}, {}]
     needs = (True, True, True, False, False, True)
     arrays = [images(shape), *parameters, images(shape, 7)]
-    backend = backends.get("numpy")
-    key = ("batch_norm", "add", "relu")
-    outputs, back = run_fused(backend, backend.resolve(), key, attrs, arrays, needs)
-    calls = [Call(OPS[name], own) for name, own in zip(key, attrs)]
-    exact, back64 = compose(calls, (5, 1, 0), [a.astype(np.float64) for a in arrays], needs)
+    calls = chain(("batch_norm", "add", "relu"), attrs)
+    kernel, = backends.get("numpy").resolve().of_chain([call.op for call in calls])
+    outputs, back = kernel(*arrays, needs=needs, calls=calls)
+    exact, back64 = compose(calls, [a.astype(np.float64) for a in arrays], needs)
     dy = images(shape, 9)
     close(outputs, exact, 1e-4)
     close(back(dy), back64(dy.astype(np.float64)), 1e-4)
@@ -202,15 +202,15 @@ def test_pooling_of_channels_that_lie_last(forced, shape, size, stride, padding,
         pytest.skip("the window is larger than the image")
     x = np.round(images(shape) * 4) / 4  # with equal numbers: the first wins
     attrs = {"kernel_size": (size, size), "stride": (stride, stride), "padding": ((padding, padding),) * 2, "ceil_mode": ceil_mode}
-    close(*both(OPS["max_pool2d"], (x,), (True,), shape, dilation=(dilation, dilation), **attrs), tolerance=1e-6)
-    close(*both(OPS["avg_pool2d"], (x,), (True,), shape, count_include_pad=True, divisor_override=None, **attrs))
+    close(*both(OPS["max_pool"], (x,), (True,), shape, dilation=(dilation, dilation), **attrs), tolerance=1e-6)
+    close(*both(OPS["avg_pool"], (x,), (True,), shape, count_include_pad=True, divisor_override=None, **attrs))
 
 
 def test_max_pooling_of_channels_that_lie_last_keeps_nan_and_infinity(forced):
     x = images((2, 20, 4, 4))
     x[0, 3, 1, 1], x[1, 17, 0, 0], x[1, 2, 2:, 2:] = np.nan, np.inf, -np.inf
     attrs = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0),) * 2, "ceil_mode": False}
-    got, wanted = both(OPS["max_pool2d"], (x,), (True,), x.shape, dilation=(1, 1), **attrs)
+    got, wanted = both(OPS["max_pool"], (x,), (True,), x.shape, dilation=(1, 1), **attrs)
     for a, b in zip(got, wanted):
         np.testing.assert_array_equal(a, b)
 
@@ -241,7 +241,7 @@ def test_copies_count_where_the_channels_do_not_lie_last():
     a, w = np.ones(x, np.float32), np.ones(w, np.float32)
     conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
     for array, last in ((a, False), (layout.to_channels_last(a), True)):
-        (y,), _ = OPS["conv2d"](array, w, None, needs=(False,) * 3, **conv)
+        (y,), _ = OPS["conv"](array, w, None, needs=(False,) * 3, **conv)
         assert layout.is_channels_last(y) == last
 
 
@@ -272,13 +272,13 @@ def compared(x, weight, conv, needs=(True, True, False), name=None, spoil=None):
     rng = np.random.default_rng(6)
     a, w = (rng.standard_normal(s, dtype=np.float32) for s in (x, weight))
     with choice.algorithm(name):
-        (y,), back = OPS["conv2d"](a, w, None, needs=needs, **conv)
+        (y,), back = OPS["conv"](a, w, None, needs=needs, **conv)
         dy = rng.standard_normal(y.shape, dtype=np.float32)
         if spoil is not None:
             dy[0, 0, 0, 0] = spoil
         with np.errstate(invalid="ignore"):
             got = y, *back(dy)
-    (z,), back64 = OPS["conv2d"](a.astype(np.float64), w.astype(np.float64), None, needs=needs, **conv)
+    (z,), back64 = OPS["conv"](a.astype(np.float64), w.astype(np.float64), None, needs=needs, **conv)
     with np.errstate(invalid="ignore"):
         return got, (z, *back64(dy.astype(np.float64)))
 
@@ -323,7 +323,7 @@ def test_room_is_kept_for_the_threads_that_it_was_made_for():
     sizes = {}
     for threads in (1, 8):
         backends.set_num_threads(threads)
-        OPS["conv2d"](x, w, None, needs=(False,) * 3, **conv)
+        OPS["conv"](x, w, None, needs=(False,) * 3, **conv)
         sizes[threads] = next(iter(plan.values()))._rooms["forward", threads]
     backends.set_num_threads(before)
     assert sizes[8] > sizes[1]

@@ -3,6 +3,7 @@
 import cnnkit_cpu
 import numpy as np
 import pytest
+from chains import chain
 from cnnkit_cpu import library, linear
 
 SHAPES = [(1, 1, 1), (1, 70, 300), (5, 33, 3), (23, 100, 50), (24, 17, 24), (33, 130, 27), (130, 1, 40), (64, 300, 129),
@@ -25,7 +26,10 @@ def arrays(N, I, O):
 
 
 def layer(x, weight, bias, dy, *, relu=False, needs=(True, True, True)):
-    made = linear.linear_relu(x, weight, bias, needs=needs, attrs=()) if relu else linear.linear(x, weight, bias, needs=needs)
+    if relu:
+        made = linear.linear_chain(x, weight, bias, needs=needs, calls=chain(("linear", "relu"), ({}, {})))
+    else:
+        made = linear.linear(x, weight, bias, needs=needs)
     y, backward = made
     return (y, *backward(dy))
 

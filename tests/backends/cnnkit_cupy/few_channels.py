@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from cnnkit_cupy import kernels
+from chains import chain
 
 from cnnkit import backends
+from cnnkit.backends.kernel import ask
 from cnnkit.ops import OPS
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
@@ -23,11 +24,14 @@ def eighths(rng, shape, dtype=np.float32):
 def on_emulator(key, arrays, attrs, dy=None, view=None, needs=(True, True, True)):
     """Outputs and gradients of a table's kernel (None where it declines), as arrays of the emulator; dy is ones by default."""
     emulator = backends.get("emulator")
-    kernel = kernels.kernels("emulator")[key[0] if len(key) == 1 else key]
     needs = (*needs[:2], needs[2] and arrays[2] is not None)
     here = [None if a is None else (view or emulator.asarray)(a) for a in arrays]
     with backends.use("emulator"):
-        result = kernel(*here, needs=needs, **attrs[0]) if len(key) == 1 else kernel(*here, needs=needs, attrs=attrs)
+        tables, calls = emulator.resolve(), chain(key, attrs)
+        if len(key) == 1:
+            result = tables.ask(key[0], here, {"needs": needs, **attrs[0]})
+        else:
+            result = ask(tables.of_chain([call.op for call in calls]), here, {"needs": needs, "calls": calls})
         if result is NotImplemented:
             return None
         y, backward = result
@@ -38,7 +42,7 @@ def on_emulator(key, arrays, attrs, dy=None, view=None, needs=(True, True, True)
 def in_float64(key, arrays, attrs, dy=None, needs=(True, True, True)):
     """The same by the generic ops in float64; the convolution is rounded to the arrays' dtype, as it would be stored."""
     needs = (*needs[:2], needs[2] and arrays[2] is not None)
-    y, backward = OPS["conv2d"].generic(*(None if a is None else a.astype(np.float64) for a in arrays), needs=needs, **attrs[0])
+    y, backward = OPS["conv"].generic(*(None if a is None else a.astype(np.float64) for a in arrays), needs=needs, **attrs[0])
     back = [backward]
     with np.errstate(over="ignore"):
         y = y.astype(arrays[0].dtype).astype(np.float64)

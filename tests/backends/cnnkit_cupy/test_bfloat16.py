@@ -6,8 +6,8 @@ from cnnkit_cupy import kernels
 
 import cnnkit
 from cnnkit import backends, conformance, functional, nn, optim
-from cnnkit.conformance.case import expected
-from cnnkit.conformance.checks import forward_and_back
+from cnnkit.conformance.checks.comparing import forward_and_back
+from cnnkit.conformance.expected import expected
 
 ml_dtypes = pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes")
 HERE = next(row for row in backends.list() if row.name == "emulator")

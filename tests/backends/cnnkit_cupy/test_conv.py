@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from chains import chain
 from cnnkit_cupy import conv
 from cnnkit_cupy.launcher import KERNELS, contiguous, instances
 from cnnkit_cupy.parameters import pack
@@ -55,8 +56,9 @@ def run(arrays, dy=None, make=as_nhwc, needs=EVERY, **attrs):
 
 def generic(arrays, dy, **attrs):
     """The same from the generic op in float64."""
-    y, backward = OPS["conv2d"].generic(*(a.astype(np.float64) for a in arrays), needs=EVERY, **{**PLAIN, **attrs})
-    return [y, *backward(dy.astype(np.float64))]
+    with backends.tables():
+        y, backward = OPS["conv"].generic(*(a.astype(np.float64) for a in arrays), needs=EVERY, **{**PLAIN, **attrs})
+        return [y, *backward(dy.astype(np.float64))]
 
 
 def assert_right(got, arrays, dy, **attrs):
@@ -71,7 +73,7 @@ def bits(arrays):
 
 
 def test_the_tiled_product_passes_every_case_of_convolution(tiled):
-    report = conformance.run(tiled, ["conv2d", "conv2d+relu"])
+    report = conformance.run(tiled, ["conv", "conv+relu"])
     assert report.ok, "\n".join(report.lines())
     native = [outcome for outcome in report.outcomes if outcome.served == ("native", tiled)]
     assert len(native) > 40
@@ -319,7 +321,7 @@ def test_with_relu_the_forward_is_the_same_two_launches_and_the_backward_one_mor
     arrays[0][0, 3, 2, 2] = np.nan
     right = generic(arrays, np.zeros((2, 8, 3, 3)))[0]
     with backends.use("emulator"):
-        y, backward = conv.conv2d_relu(*map(as_nhwc, arrays), needs=EVERY, attrs=(PLAIN, {}))
+        y, backward = conv.conv2d_relu(*map(as_nhwc, arrays), needs=EVERY, calls=chain(("conv", "relu"), (PLAIN, {})))
         assert len(launched) == 2
         dy = np.random.default_rng(2).standard_normal(y.shape).astype(np.float32)
         gradients = backward(emulator.asarray(dy))  # dy in another order than y

@@ -22,7 +22,7 @@ from .few_channels import (
 )
 
 pytestmark = needs_emulator
-KEY = ("conv2d", "relu", "max_pool2d")
+KEY = ("conv", "relu", "max_pool")
 SETTINGS = {
     "guide-1-8": ((3, 1, 10, 12), (8, 1, 3, 3), SAME, {}),
     "guide-8-16": ((2, 8, 14, 14), (16, 8, 3, 3), SAME, {}),

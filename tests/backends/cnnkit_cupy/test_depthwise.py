@@ -8,7 +8,7 @@ from cnnkit import backends
 from .few_channels import CONV, SAME, as_bytes, backwards, channels_last, compare, eighths, in_float64, needs_emulator, on_emulator
 
 pytestmark = needs_emulator
-KEY = ("conv2d", "relu")
+KEY = ("conv", "relu")
 SETTINGS = {
     "3x3": ((2, 8, 9, 12), (8, 1, 3, 3), SAME),
     "5x5": ((1, 36, 6, 7), (36, 1, 5, 5), {**CONV, "padding": ((2, 2), (2, 2))}),
@@ -24,7 +24,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("view", [None, channels_last, backwards])
-@pytest.mark.parametrize("key", [("conv2d",), KEY], ids="+".join)
+@pytest.mark.parametrize("key", [("conv",), KEY], ids="+".join)
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_results_are_those_of_float64(setting, key, view, launched):
     (x, weight, conv), rng = SETTINGS[setting], np.random.default_rng(0)
@@ -50,7 +50,7 @@ def test_float16_is_summed_in_float():
     rng, conv = np.random.default_rng(0), {**SAME, "groups": 8}
     arrays = [rng.standard_normal(shape).astype(np.float16) for shape in ((2, 8, 20, 13), (8, 1, 3, 3), (8,))]
     dy = rng.standard_normal((2, 8, 20, 13)).astype(np.float16)
-    compare(on_emulator(("conv2d",), arrays, [conv], dy, channels_last), in_float64(("conv2d",), arrays, [conv], dy), 2e-3)
+    compare(on_emulator(("conv",), arrays, [conv], dy, channels_last), in_float64(("conv",), arrays, [conv], dy), 2e-3)
 
 
 def test_infinities_and_nan_reach_what_the_generic_op_lets_them_reach():
@@ -62,9 +62,9 @@ def test_infinities_and_nan_reach_what_the_generic_op_lets_them_reach():
     dy = eighths(rng, (1, 4, 4, 7)) + 2
     dy[0, 3, 1, 1] = np.inf
     with np.errstate(invalid="ignore"):
-        right = in_float64(("conv2d",), arrays, [conv], dy)
+        right = in_float64(("conv",), arrays, [conv], dy)
     for view in (None, channels_last):
-        got = [backends.get("emulator").to_numpy(a) for a in on_emulator(("conv2d",), arrays, [conv], dy, view)]
+        got = [backends.get("emulator").to_numpy(a) for a in on_emulator(("conv",), arrays, [conv], dy, view)]
         for name, mine, wanted in zip(("y", "dx", "dweight", "dbias"), got, right):
             np.testing.assert_array_equal(mine, wanted.astype(np.float32), err_msg=name)
 
@@ -78,7 +78,7 @@ def test_bits_do_not_depend_on_the_schedule_and_no_access_races(setting):
     results = []
     for context in (schedule("in order"), schedule("reversed"), schedule("skewed", 1), traced()):
         with context:
-            results.append(as_bytes(on_emulator(("conv2d",), arrays, [conv])))
+            results.append(as_bytes(on_emulator(("conv",), arrays, [conv])))
     assert all(result == results[0] for result in results)
 
 

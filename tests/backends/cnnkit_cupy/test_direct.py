@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("view", [None, channels_last, backwards])
-@pytest.mark.parametrize("key", [("conv2d",), ("conv2d", "relu")], ids="+".join)
+@pytest.mark.parametrize("key", [("conv",), ("conv", "relu")], ids="+".join)
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_results_are_those_of_float64(setting, key, view, launched):
     (x, weight, conv), rng = SETTINGS[setting], np.random.default_rng(0)
@@ -55,8 +55,8 @@ def test_a_slice_of_several_tiles_is_summed_in_their_order(setting, module, firs
     results = []
     for order in ("in order", "reversed", "skewed"):
         with schedule(order, 1):
-            got = on_emulator(("conv2d",), arrays, [conv])
-        compare(got, in_float64(("conv2d",), arrays, [conv]), 1e-5)
+            got = on_emulator(("conv",), arrays, [conv])
+        compare(got, in_float64(("conv",), arrays, [conv]), 1e-5)
         results.append(as_bytes(got))
     assert results[1:] == results[:1] * 2
     assert f"{first}_weight_gradient<float, 3>" in launched
@@ -66,15 +66,15 @@ def test_float16_is_summed_in_float():
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal(shape).astype(np.float16) for shape in ((2, 3, 20, 33), (8, 3, 3, 3), (8,))]
     dy = rng.standard_normal((2, 8, 20, 33)).astype(np.float16)
-    compare(on_emulator(("conv2d",), arrays, [SAME], dy), in_float64(("conv2d",), arrays, [SAME], dy), 2e-3)
+    compare(on_emulator(("conv",), arrays, [SAME], dy), in_float64(("conv",), arrays, [SAME], dy), 2e-3)
 
 
 @pytest.mark.parametrize("needs", [(False, True, True), (True, False, False), (False, True, False), (False, False, True)])
 def test_only_what_is_needed_is_made(needs, launched):
     arrays = [eighths(np.random.default_rng(0), shape) for shape in ((1, 2, 5, 5), (4, 2, 3, 3), (4,))]
-    y, *gradients = on_emulator(("conv2d",), arrays, [SAME], needs=needs)
+    y, *gradients = on_emulator(("conv",), arrays, [SAME], needs=needs)
     assert tuple(g is not None for g in gradients) == needs
-    compare([y, *gradients], in_float64(("conv2d",), arrays, [SAME], needs=needs), 1e-5)
+    compare([y, *gradients], in_float64(("conv",), arrays, [SAME], needs=needs), 1e-5)
     assert any("weight_gradient" in name for name in launched) == (needs[1] or needs[2])
     assert any("input_gradient" in name for name in launched) == needs[0]
 
@@ -88,8 +88,8 @@ def test_infinities_and_nan_reach_what_the_generic_op_lets_them_reach():
     dy = eighths(rng, (1, 5, 4, 7)) + 2
     dy[0, 4, 1, 1] = np.inf
     with np.errstate(invalid="ignore"):
-        right = in_float64(("conv2d",), arrays, [conv], dy)
-    got = [backends.get("emulator").to_numpy(a) for a in on_emulator(("conv2d",), arrays, [conv], dy)]
+        right = in_float64(("conv",), arrays, [conv], dy)
+    got = [backends.get("emulator").to_numpy(a) for a in on_emulator(("conv",), arrays, [conv], dy)]
     for name, mine, wanted in zip(("y", "dx", "dweight", "dbias"), got, right):
         np.testing.assert_array_equal(mine, wanted.astype(np.float32), err_msg=name)
 
@@ -98,7 +98,7 @@ def test_a_nan_with_the_bits_of_an_absent_element_is_a_nan():
     dy = np.zeros((1, 4, 3, 3), np.float32)
     dy.view(np.uint32)[0, 1, 1, 1] = 0x7FEDCBA9
     arrays = [np.ones(shape, np.float32) for shape in ((1, 2, 3, 3), (4, 2, 3, 3))]
-    _, dx, _, _ = on_emulator(("conv2d",), [*arrays, None], [SAME], dy)
+    _, dx, _, _ = on_emulator(("conv",), [*arrays, None], [SAME], dy)
     assert np.isnan(backends.get("emulator").to_numpy(dx)).all()
 
 
@@ -108,11 +108,11 @@ def test_bits_depend_neither_on_the_schedule_nor_on_the_layout_of_the_inputs(set
 
     (x, weight, conv), rng = SETTINGS[setting], np.random.default_rng(0)
     arrays = [rng.standard_normal(shape).astype(np.float32) for shape in (x, weight, weight[:1])]
-    dy = rng.standard_normal(in_float64(("conv2d",), arrays, [conv])[0].shape).astype(np.float32)
+    dy = rng.standard_normal(in_float64(("conv",), arrays, [conv])[0].shape).astype(np.float32)
     results = []
     for order, view in (("in order", None), ("reversed", None), ("skewed", None), ("in order", channels_last)):
         with schedule(order, 1):
-            results.append(as_bytes(on_emulator(("conv2d",), arrays, [conv], dy, view)))
+            results.append(as_bytes(on_emulator(("conv",), arrays, [conv], dy, view)))
     assert all(result == results[0] for result in results)
 
 
@@ -123,7 +123,7 @@ def test_no_access_races_or_leaves_its_array(setting):
     x, weight, conv = SETTINGS[setting]
     arrays = [np.ones(shape, np.float32) for shape in (x, weight, weight[:1])]
     with traced():
-        assert on_emulator(("conv2d", "relu"), arrays, [conv, {}]) is not None
+        assert on_emulator(("conv", "relu"), arrays, [conv, {}]) is not None
 
 
 def test_random_settings_are_those_of_float64():
@@ -141,7 +141,7 @@ def test_random_settings_are_those_of_float64():
             continue
         arrays = [eighths(rng, shapes[0]), eighths(rng, shapes[1]), eighths(rng, shapes[1][:1]) if rng.random() < 0.7 else None]
         view = (None, channels_last, backwards)[rng.integers(3)]
-        compare(on_emulator(("conv2d", "relu"), arrays, [conv, {}], view=view), in_float64(("conv2d", "relu"), arrays, [conv, {}]),
+        compare(on_emulator(("conv", "relu"), arrays, [conv, {}], view=view), in_float64(("conv", "relu"), arrays, [conv, {}]),
                 1e-5, (shapes, conv))
 
 

@@ -38,12 +38,12 @@ def pooled(x):
 
 def test_kernels_run_on_the_stream_that_is_current(cupy):
     x = cupy.arange(64, dtype=cupy.float32).reshape(1, 1, 8, 8)
-    (warm,), _ = cnnkit.ops.OPS["max_pool2d"](x, kernel_size=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)), dilation=(1, 1),
+    (warm,), _ = cnnkit.ops.OPS["max_pool"](x, kernel_size=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)), dilation=(1, 1),
                                               ceil_mode=False)
     stream = cupy.cuda.Stream(non_blocking=True)
     with stream:
         stream.begin_capture()  # a launch on another stream is not in the graph, or is an error
-        (y,), _ = cnnkit.ops.OPS["max_pool2d"](x, kernel_size=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)), dilation=(1, 1),
+        (y,), _ = cnnkit.ops.OPS["max_pool"](x, kernel_size=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)), dilation=(1, 1),
                                                ceil_mode=False)
         graph = stream.end_capture()
     x += 100

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+from chains import chain
 from cnnkit_cupy import norm
 from cnnkit_cupy.launcher import contiguous
+from cnnkit_cupy.norm import batch_norm_relu
 from layouts import LAYOUTS, compare, laid_out
 
 import cnnkit
 from cnnkit import backends, functional, nn
 from cnnkit.ops import OPS
-from cnnkit.ops.core import run_fused
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
@@ -80,7 +81,7 @@ def test_the_fused_relu_gives_the_bits_of_the_two_kernels(training, layout, dtyp
     attrs, dy = {**TRAINING, "training": training}, laid_out(rng.standard_normal((3, 8, 5, 4)).astype(dtype), layout)
     needs = (True, True, True, False, False)
     with backends.use("emulator"):
-        (y, *_), backward = run_fused(emulator, emulator.resolve(), ("batch_norm", "relu"), [attrs, {}], arrays, needs)
+        (y, *_), backward = batch_norm_relu(*arrays, needs=needs, calls=chain(("batch_norm", "relu"), (attrs, {})))
         (middle, *_), first = OPS["batch_norm"](*arrays, needs=needs, **attrs)
         (right,), second = OPS["relu"](middle, needs=(True,))
         mine, theirs = (y, *backward(dy)[:3]), (right, *first(second(dy)[0], None, None)[:3])

@@ -8,7 +8,7 @@ from cnnkit_cupy.types import lanes_of
 from layouts import LAYOUTS, compare, laid_out
 
 from cnnkit import backends
-from cnnkit.shapes import pool2d_output_shape
+from cnnkit.shapes import pool_output_shape
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
@@ -22,7 +22,7 @@ def random_call(seed):
     def pick(*choices):
         return choices[rng.integers(len(choices))]
     while True:
-        op = pick("max_pool2d_with_indices", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d_with_indices")
+        op = pick("max_pool_with_indices", "avg_pool", "adaptive_avg_pool", "adaptive_max_pool_with_indices")
         shape = (pick(1, 2, 3), pick(1, 3, 4, 6, 8, 16), pick(1, 2, 5, 8, 11), pick(1, 2, 4, 7, 12))
         dtype = pick("float32", "float32", "float16")
         if op.startswith("adaptive"):
@@ -33,12 +33,12 @@ def random_call(seed):
                 padding.append((rng.integers(k // 2 + 1), rng.integers(k // 2 + 1)))
             attrs = {"kernel_size": kernel, "stride": (pick(1, 2, 3), pick(1, 2, 4)), "ceil_mode": pick(False, True),
                      "padding": tuple(tuple(map(int, p)) for p in padding)}
-            if op == "avg_pool2d":
+            if op == "avg_pool":
                 attrs.update(count_include_pad=pick(False, True), divisor_override=pick(None, None, 3, -2))
             else:
                 attrs.update(dilation=(pick(1, 1, 2), pick(1, 1, 3)))
             try:
-                pool2d_output_shape(shape, kernel, attrs["stride"], attrs["padding"], attrs.get("dilation", (1, 1)),
+                pool_output_shape(shape, kernel, attrs["stride"], attrs["padding"], attrs.get("dilation", (1, 1)),
                                     attrs["ceil_mode"])
             except ValueError:
                 continue
@@ -61,7 +61,7 @@ def test_random_settings_give_the_results_of_float64(seed):
 def test_a_window_of_padding_only_has_no_index():
     attrs = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 3), "ceil_mode": True}
     x = np.arange(32, dtype=np.float32).reshape(1, 4, 2, 4)
-    (_, indices), _ = compare("max_pool2d_with_indices", [x], ["channels last"], attrs, "float32")
+    (_, indices), _ = compare("max_pool_with_indices", [x], ["channels last"], attrs, "float32")
     assert backends.get("emulator").to_numpy(indices).dtype == np.int64
 
 
@@ -76,14 +76,14 @@ def test_an_argmax_takes_one_byte_up_to_255_elements(kernel, dtype):
         return before(self, shape, kind, like)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool.Windows, "empty", empty)
-        compare("max_pool2d_with_indices", [x], ["channels last"], attrs, "float32", "channels last")
+        compare("max_pool_with_indices", [x], ["channels last"], attrs, "float32", "channels last")
     assert made[1:3] == [dtype, "int64"]
 
 
 def test_the_average_of_a_whole_image_is_a_sum_by_many_threads():
     x = np.random.default_rng(0).standard_normal((3, 8, 20, 13)).astype(np.float32)
     assert pool.rows(20 * 13, 16) == 32
-    compare("adaptive_avg_pool2d", [x], ["channels last"], {"output_size": (1, 1)}, "float32")
+    compare("adaptive_avg_pool", [x], ["channels last"], {"output_size": (1, 1)}, "float32")
     assert [pool.rows(area, 16) for area in (1, 4, 7, 8, 49, 127, 128)] == [1, 1, 1, 2, 8, 16, 32]
     assert pool.rows(49, 4) == pool.rows(9999, 2) == 8
 
@@ -104,12 +104,12 @@ def test_half_of_the_channels_can_be_taken_at_once_where_they_begin_at_16_bytes(
     assert [lanes_of(device, x[:, i:i + 4]) for i in (0, 1, 4)] == [4, 1, 4]
 
 
-@pytest.mark.parametrize("op", ["max_pool2d", "avg_pool2d", "adaptive_avg_pool2d"])
+@pytest.mark.parametrize("op", ["max_pool", "avg_pool", "adaptive_avg_pool"])
 def test_no_images_give_no_results(op):
     x = np.zeros((0, 4, 4, 4), np.float32)
     attrs = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "ceil_mode": False}
-    more = {"max_pool2d": {**attrs, "dilation": (1, 1)},
-            "avg_pool2d": {**attrs, "count_include_pad": True, "divisor_override": None}}
+    more = {"max_pool": {**attrs, "dilation": (1, 1)},
+            "avg_pool": {**attrs, "count_include_pad": True, "divisor_override": None}}
     outputs, (dx,) = compare(op, [x], ["plain"], more.get(op, {"output_size": (1, 1)}), "float32")
     assert outputs[0].shape[:2] == (0, 4)
     assert dx.shape == x.shape

@@ -69,8 +69,8 @@ def test_elements_are_numbered_by_long_long_where_int_is_too_small(monkeypatch):
     results = []
     for limit in (pool.LIMIT, 1):
         monkeypatch.setattr(pool, "LIMIT", limit)
-        for op, more in (("max_pool2d_with_indices", {"dilation": (1, 2)}),
-                         ("avg_pool2d", {"count_include_pad": False, "divisor_override": None})):
+        for op, more in (("max_pool_with_indices", {"dilation": (1, 2)}),
+                         ("avg_pool", {"count_include_pad": False, "divisor_override": None})):
             with backends.use("emulator"):
                 outputs, backward = OPS[op](emulator.asarray(x), needs=(True,), **attrs, **more)
                 results.append([emulator.to_numpy(a).tobytes() for a in (*outputs, *backward(outputs[0]))])

@@ -13,10 +13,13 @@ from cnnkit_emulator import build
 from cnnkit_emulator.device import KernelFault, counted, schedule, traced
 
 from cnnkit import backends, conformance
-from cnnkit.conformance.case import Case, expected
-from cnnkit.conformance.checks import bits, call, check_gradients, check_outputs, check_views, has_kernel
-from cnnkit.conformance.draws import DRAW_CHECKS
-from cnnkit.conformance.updates import UPDATE_CHECKS, UpdateCase
+from cnnkit.conformance import OpCase
+from cnnkit.conformance.checks.calling import call, has_kernel
+from cnnkit.conformance.checks.comparing import bits
+from cnnkit.conformance.checks.memory import check_views
+from cnnkit.conformance.checks.values import check_gradients, check_outputs
+from cnnkit.conformance.expected import expected
+from cnnkit.conformance.kernels import written
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
@@ -31,19 +34,17 @@ kernels.kernels("emulator")  # fills the table
 def cases_of(module, target):
     """Every case that launches a kernel of the module: of its ops, and of the fused kernels that begin with one or hold one."""
     ops = {op for kernel in launcher.KERNELS.values() if kernel.module == module for op in kernel.ops}
-    return [case for case in conformance.EVERY_CASE if "+".join(case.ops) in ops
-            or (isinstance(case, Case) and len(case.ops) > 1 and has_kernel(case, target) and ops & set(case.ops))]
+    return [case for case in conformance.EVERY_CASE if written(case.kernel) in ops
+            or (isinstance(case.kernel, tuple) and has_kernel(case, target) and ops & set(case.kernel))]
 
 
 def checks_of(case):
-    if isinstance(case, Case):
-        return check_outputs, check_gradients, check_views
-    return UPDATE_CHECKS if isinstance(case, UpdateCase) else DRAW_CHECKS
+    return (check_outputs, check_gradients, check_views) if isinstance(case, OpCase) else case.checks
 
 
 def results(case, target):
     """The bits of everything that the case computes, from images in C order and with the channels last."""
-    if not isinstance(case, Case):
+    if not isinstance(case, OpCase):
         return [check(case, target) for check in checks_of(case)]
     right, made = expected(case, "float32"), []
     for make in (target.asarray, target.channels_last):

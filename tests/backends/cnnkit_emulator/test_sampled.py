@@ -22,24 +22,24 @@ def last_pixels(shape, values, dtype="float16"):
     return array
 
 
-@pytest.mark.parametrize("op", ["max_pool2d", "avg_pool2d"])
+@pytest.mark.parametrize("op", ["max_pool", "avg_pool"])
 def test_the_last_block_of_a_pooling_over_more_than_2_to_the_31_elements_is_right(op):
     shape = (3, 1000, 2**10, 2**10 - 2)  # 3.1e9 elements; a block of 256 threads makes two pixels of all channels
     assert np.prod(shape, dtype=np.int64) > 2**31
     values = np.random.default_rng(0).standard_normal((1000, 2, 4)).astype(np.float16)
     x = last_pixels(shape, values)
-    attrs = {k: v for k, v in WINDOWS.items() if op == "max_pool2d" or k != "dilation"}
-    if op == "avg_pool2d":
+    attrs = {k: v for k, v in WINDOWS.items() if op == "max_pool" or k != "dilation"}
+    if op == "avg_pool":
         attrs |= {"count_include_pad": True, "divisor_override": None}
     gradient = values[:, :1, :2]
     with sampled(-1):
         (y,), backward = OPS[op](x, needs=(True,), **attrs)
         dx, = backward(last_pixels(y.shape, gradient))
     windows = values.astype(np.float32).reshape(1000, 2, 2, 2).transpose(0, 2, 1, 3).reshape(1000, 2, 4)
-    right = windows.max(2) if op == "max_pool2d" else windows.mean(2)
+    right = windows.max(2) if op == "max_pool" else windows.mean(2)
     np.testing.assert_array_equal(y.host[-1, :, -1, -2:], right.astype(np.float16))
     gradient = gradient[:, 0].astype(np.float32)
-    shares = windows.argmax(2)[..., None] == np.arange(4) if op == "max_pool2d" else np.full(4, 0.25)
+    shares = windows.argmax(2)[..., None] == np.arange(4) if op == "max_pool" else np.full(4, 0.25)
     right = (gradient[..., None] * shares)[:, 1, 2:]  # the last two pixels are the lower half of the last window
     np.testing.assert_array_equal(dx.host[-1, :, -1, -2:], right.astype(np.float16))
     assert not y.host[0, :, 0, 0].any()
@@ -54,9 +54,9 @@ def test_the_last_block_of_a_convolution_over_more_than_2_to_the_31_elements_is_
     attrs = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": groups}
     x, needs = last_pixels(shape, values), (True, False, False)
     with sampled(-1):
-        (y,), backward = OPS["conv2d"](x, backends.get("emulator").asarray(weight), None, needs=needs, **attrs)
+        (y,), backward = OPS["conv"](x, backends.get("emulator").asarray(weight), None, needs=needs, **attrs)
         dx = backward(last_pixels(y.shape, gradient))[0]
-    right, backward = OPS["conv2d"].generic(values[None].astype(float), weight.astype(float), None, needs=needs, **attrs)
+    right, backward = OPS["conv"].generic(values[None].astype(float), weight.astype(float), None, needs=needs, **attrs)
     for got, wanted in ((y, right), (dx, backward(gradient[None].astype(float))[0])):
         np.testing.assert_allclose(got.host[-1, :, -2:, -2:].astype(float), wanted[0, :, -2:, -2:], rtol=2e-3, atol=4e-3)
         assert not got.host[0, :, 0, 0].any()

@@ -3,12 +3,14 @@
 import pytest
 
 from cnnkit import backends, conformance
-from cnnkit.conformance.case import expected
-from cnnkit.conformance.checks import bits, call, check_gradients, check_outputs
+from cnnkit.conformance.checks.calling import call
+from cnnkit.conformance.checks.comparing import bits
+from cnnkit.conformance.checks.values import check_gradients, check_outputs
+from cnnkit.conformance.expected import expected
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
-OPS = ("conv2d", "max_pool2d", "max_pool2d_with_indices", "avg_pool2d", "cross_entropy", "batch_norm", "dropout")
+OPS = ("conv", "max_pool", "max_pool_with_indices", "avg_pool", "cross_entropy", "batch_norm", "dropout")
 CASES = [case for case in conformance.CASES if case.op in OPS]
 
 

@@ -5,7 +5,7 @@ import pytest
 from cnnkit_numpy import window
 from cnnkit_numpy.conv import conv2d
 
-from cnnkit.ops.conv import conv2d as op
+from cnnkit.ops.conv import conv as op
 
 SAME = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
 SHAPES = [((7, 5, 16, 18), (3, 5, 3, 3), SAME),                                                          # wide columns

@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
+from chains import chain
 from cnnkit_numpy import conv_relu_pool
 from cnnkit_numpy.conv_relu_pool import conv2d_relu_max_pool2d
 
 import cnnkit
 from cnnkit import backends, nn
-from cnnkit.ops.activation import relu
-from cnnkit.ops.conv import conv2d
-from cnnkit.ops.core import Call, compose
-from cnnkit.ops.pool import max_pool2d
+from cnnkit.ops.core import compose
 
 CONV = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
 POOL = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "ceil_mode": False}
@@ -36,12 +34,15 @@ def arrays(x, weight, dtype=np.float64, bias=True):
 
 
 def fused(inputs, conv, pool, needs=(False, True, True)):
-    return conv2d_relu_max_pool2d(*inputs, needs=needs, attrs=(CONV | conv, {}, POOL | pool))
+    return conv2d_relu_max_pool2d(*inputs, needs=needs, calls=calls(conv, pool))
+
+
+def calls(conv, pool):
+    return chain(("conv", "relu", "max_pool"), (CONV | conv, {}, POOL | pool))
 
 
 def separate(inputs, conv, pool):
-    calls = [Call(conv2d, CONV | conv), Call(relu, {}), Call(max_pool2d, POOL | pool)]
-    (y,), backward = compose(calls, [3, 0, 0], inputs, [False, True, inputs[2] is not None])
+    (y,), backward = compose(calls(conv, pool), inputs, [False, True, inputs[2] is not None])
     return y, backward
 
 

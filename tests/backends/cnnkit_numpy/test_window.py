@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from chains import chain
 from cnnkit_numpy import window
 from cnnkit_numpy.conv import conv2d
 from cnnkit_numpy.conv_relu_pool import conv2d_relu_max_pool2d
@@ -37,7 +38,8 @@ def test_room_is_each_threads_own():
 
 
 def fused(x, weight, bias, *, needs, **attrs):
-    return conv2d_relu_max_pool2d(x, weight, bias, needs=(False, *needs[1:]), attrs=(attrs, {}, MAX))
+    return conv2d_relu_max_pool2d(x, weight, bias, needs=(False, *needs[1:]),
+                                  calls=chain(("conv", "relu", "max_pool"), (attrs, {}, MAX)))
 
 
 @pytest.mark.parametrize(("kernel", "shapes", "attrs"), [

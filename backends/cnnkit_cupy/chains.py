@@ -1,0 +1,23 @@
+"""Chains of ops whose kernels take in ReLU and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+from cnnkit.backends import Call, decline
+from cnnkit.ops.rank import by_rank_2
+
+
+def then_relu(function: Callable) -> Callable:
+    """The kernel of a chain, made of ``function(*arrays, needs, attrs, relu)``, which serves its first op with ReLU behind it."""
+    @wraps(function)
+    def kernel(*arrays: Any, needs: Sequence[bool], calls: Sequence[Call]) -> Any:
+        if arrays[0].ndim == 3:
+            return by_rank_2(kernel, arrays, needs, {"calls": calls})
+        first, *after = calls
+        if [call.op.name for call in after] != ["relu"]:
+            return decline(f"{' and '.join(call.op.name for call in after)} after {first.op.name}; it takes in ReLU alone")
+        return function(*arrays, needs, first.attrs, relu=True)
+    return kernel

@@ -1,0 +1,75 @@
+"""The plug-ins that are known, backends and kernel tables: found by entry points once, or put in by hand."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import threading
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cnnkit.backends.backend import Backend
+    from cnnkit.backends.table import KernelTable
+
+lock = threading.RLock()
+backends: dict[str, Backend] = {}
+tables: dict[str, KernelTable] = {}
+broken: dict[str, str] = {}  # those that could not be imported, with the reason
+by_type: dict[type, Backend | None] = {bool: None, int: None, float: None}
+discovered: set[str] = set()
+
+
+class Plugin:
+    """Base of what an entry point may name: a `Backend` or a `KernelTable`."""
+
+    name: str
+
+
+def discover(group: str, into: dict) -> None:
+    """Load the entry points of `group` once; one that fails warns, names itself, and breaks nothing."""
+    with lock:
+        if group in discovered:
+            return
+        discovered.add(group)
+        entries = importlib.metadata.entry_points(group=group)
+        own = [e for e in entries if e.dist is not None and e.dist.name == "cnnkit"]
+        others = [e for e in entries if e not in own]
+        for entry in (*others, *own):  # of two backends for one array type the first counts: a plug-in's
+            if entry.name in into:
+                continue
+            try:
+                plugin = entry.load()
+                if not isinstance(plugin, Plugin):
+                    raise TypeError(f"it names a {type(plugin).__name__}, not a Backend or KernelTable")
+                into[entry.name] = plugin
+            except Exception as error:  # a plug-in may fail in any way, and must not take cnnkit with it
+                broken[entry.name] = f"{type(error).__name__}: {error}"
+                warnings.warn(f"cnnkit ignores the plug-in {entry.name!r} ({entry.value}), which could not "
+                              f"be imported: {broken[entry.name]}", RuntimeWarning, stacklevel=3)
+
+
+def all_backends() -> dict[str, Backend]:
+    """Every backend that a plug-in names or somebody registered, by name."""
+    if "cnnkit.backends" not in discovered:
+        discover("cnnkit.backends", backends)
+    return backends
+
+
+def kernel_tables(backend: str | None = None) -> list[KernelTable]:
+    """All kernel tables, or one backend's, the highest priority first."""
+    if "cnnkit.kernels" not in discovered:
+        discover("cnnkit.kernels", tables)
+    return sorted((t for t in tables.values() if backend in (None, t.backend)), key=lambda t: -t.priority)
+
+
+def backend_for(kind: type) -> Backend | None:
+    """The backend of an array type: the one that names it or the nearest of its base classes."""
+    known = by_type.get(kind)
+    if known is not None:
+        return known
+    for base in kind.__mro__:
+        for backend in all_backends().values():
+            if f"{base.__module__}:{base.__qualname__}" in backend.array_types:
+                by_type[kind] = backend
+                return backend
+    return None

@@ -1,0 +1,70 @@
+"""Comparing what a backend computed with what must come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnkit.conformance.checks.calling import arrays_of, call, input_names
+from cnnkit.conformance.expected import Expected
+
+if TYPE_CHECKING:
+    from cnnkit.conformance.kinds.op import OpCase
+    from cnnkit.conformance.kinds.update import UpdateCase
+    from cnnkit.conformance.target import Target
+
+__all__ = ["bits", "compare", "compare_gradients", "forward_and_back"]
+
+
+def compare(what: str, case: OpCase | UpdateCase, target: Target, actual: Any | None,
+            wanted: np.ndarray | None, dtype: str) -> None:
+    """Raise unless `actual` has the wanted shape and values, within the case's tolerance at `dtype`."""
+    if actual is None or wanted is None:
+        assert actual is None, f"{what} must be None, and is an array of shape {tuple(actual.shape)}"
+        assert wanted is None, f"{what} is None, and must be an array of shape {np.shape(wanted)}"
+        return
+    got = np.asarray(target.to_numpy(actual))
+    assert got.shape == np.shape(wanted), \
+        f"{what} has shape {got.shape}, and must have {np.shape(wanted)} ({dtype})"
+    if got.size == 0:
+        return
+    rtol, atol = case.tolerance.at(dtype)
+    got, wanted = got.astype(np.float64), np.asarray(wanted, np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        distance = np.abs(got - wanted)
+        close = distance <= atol + rtol * np.abs(wanted)
+        close |= (got == wanted) | (np.isnan(got) & np.isnan(wanted))
+    if not close.all():
+        farthest = np.argmax(np.nan_to_num(distance[~close], nan=np.inf))
+        worst = tuple(int(i) for i in np.argwhere(~close)[farthest])
+        raise AssertionError(f"{what} is wrong at {np.count_nonzero(~close)} of {close.size} places; "
+                             f"at {worst} it is {got[worst]:.9g}, and must be {wanted[worst]:.9g} "
+                             f"({dtype}: rtol {rtol:g}, atol {atol:g}; {case.tolerance.reason})")
+
+
+def compare_gradients(case: OpCase, target: Target, gradients: Sequence, wanted: Sequence,
+                      needs: Sequence[bool], dtype: str) -> None:
+    """Raise unless each needed gradient is the wanted one, and every other is ``None``."""
+    assert len(gradients) == len(needs), \
+        f"backward returned {len(gradients)} gradients for {len(needs)} inputs"
+    for name, dx, right, needed in zip(input_names(case), gradients, wanted, needs):
+        compare(f"the gradient of {name}", case, target, dx, right if needed else None, dtype)
+
+
+def bits(target: Target, arrays: Sequence) -> list[bytes | None]:
+    """The arrays' exact contents."""
+    return [target.to_numpy(a).tobytes() if hasattr(a, "dtype") else None for a in arrays]
+
+
+def forward_and_back(case: OpCase, target: Target, right: Expected, dtype: str,
+                     change: Callable[[np.ndarray], Any] | None = None) -> None:
+    """Run the case forward and back, on arrays that `change` makes, and compare everything with the loops."""
+    outputs, backward = call(case, target, arrays_of(case, target, right.inputs, change), case.needs)
+    for n, (output, wanted) in enumerate(zip(outputs, right.outputs)):
+        compare(f"output {n}", case, target, output, wanted, dtype)
+    if any(case.needs):
+        assert backward is not None, "backward is None, although gradients are needed"
+        gradients = backward((change or target.asarray)(right.dy))
+        compare_gradients(case, target, gradients, right.gradients, case.needs, dtype)

@@ -1,0 +1,93 @@
+"""The checks of an optimizer's update: its steps are those of the loops, and it writes into no input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnkit.conformance.checks.comparing import bits, compare
+from cnnkit.conformance.reference.update import UPDATES as REFERENCES
+from cnnkit.ops.update import UPDATES
+
+if TYPE_CHECKING:
+    from cnnkit.conformance.kinds.update import UpdateCase
+    from cnnkit.conformance.target import Target
+
+__all__ = ["UPDATE_CHECKS"]
+
+
+def loops(case: UpdateCase, dtype: str) -> list[list[np.ndarray]]:
+    """The parameters after each step, number by number in float64."""
+    params, grads = case.drawn(dtype)
+    values = [p.astype(np.float64) for p in params]
+    memory: dict = {}
+    after = []
+    for step in grads:
+        for i, (p, g) in enumerate(zip(values, step)):
+            for at in np.ndindex(p.shape) if g is not None else ():
+                p[at], memory[i, at] = REFERENCES[case.kernel](float(p[at]), float(g[at]),
+                                                               memory.get((i, at), {}), **case.attrs)
+        after.append([p.copy() for p in values])
+    return after
+
+
+def steps(case: UpdateCase, target: Target, dtype: str, make: Any = None) -> Iterator[list]:
+    """The parameters after each step, on the target."""
+    params, grads = case.drawn(dtype)
+    made = [(make or target.asarray)(p) for p in params]
+    state: dict = {}
+    workspace: dict = {}
+    for step in grads:
+        given = [None if g is None else (make or target.asarray)(g) for g in step]
+        made, state = UPDATES[case.kernel](made, given, state, workspace=workspace, **case.attrs)
+        yield made
+
+
+def check_steps(case: UpdateCase, target: Target) -> None:
+    """After each step the parameters are those of the loops; one without a gradient stays as it is."""
+    for dtype in ("float32", "float64"):
+        if target.has(dtype):
+            for n, (params, wanted) in enumerate(zip(steps(case, target, dtype), loops(case, dtype)), 1):
+                assert len(params) == len(wanted), \
+                    f"step {n} returned {len(params)} parameters for {len(wanted)}"
+                for i, (got, right) in enumerate(zip(params, wanted)):
+                    compare(f"parameter {i} after step {n}", case, target, got, right, dtype)
+                    assert got.dtype == target.backend.dtype(dtype), \
+                        f"parameter {i} is {got.dtype} after step {n}, and was {dtype}"
+
+
+def check_update_unchanged(case: UpdateCase, target: Target) -> None:
+    """No gradient is written, nor a parameter that somebody else made."""
+    values, grads = case.drawn("float32")
+    params = [target.asarray(p) for p in values]
+    given = [None if g is None else target.asarray(g) for g in grads[0]]
+    before = bits(target, (*params, *given))
+    new, state = UPDATES[case.kernel](list(params), given, {}, workspace={}, **case.attrs)
+    later = [target.asarray(g) for g in grads[1]]
+    kept = bits(target, later)
+    UPDATES[case.kernel](new, later, state, workspace={}, **case.attrs)
+    assert bits(target, (*params, *given)) == before, \
+        "the update wrote into parameters or gradients that it was given"
+    assert bits(target, later) == kept, "the second step wrote into its gradients"
+
+
+def check_update_read_only(case: UpdateCase, target: Target) -> None:
+    """Parameters and gradients may be read-only (where the library knows such arrays)."""
+    if target.frozen(np.zeros(1, np.float32)) is None:
+        return
+    try:
+        for _ in steps(case, target, "float32", target.frozen):
+            pass
+    except (ValueError, TypeError, BufferError) as error:
+        raise AssertionError(f"with read-only arrays: {type(error).__name__}: {error}") from error
+
+
+def check_update_repeatable(case: UpdateCase, target: Target) -> None:
+    """Two runs give the same bits."""
+    runs = [[bits(target, params) for params in steps(case, target, "float32")] for _ in range(2)]
+    assert runs[0] == runs[1], "two runs on the same numbers gave different bits"
+
+
+UPDATE_CHECKS = (check_steps, check_update_unchanged, check_update_read_only, check_update_repeatable)

@@ -1,0 +1,161 @@
+"""Using a trained model: its loss and accuracy on data, its classes and probabilities for images."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from cnnkit import functional as F
+from cnnkit.autograd import Tensor, no_grad
+from cnnkit.evaluation.metrics import Metric
+from cnnkit.evaluation.tally import Tally
+from cnnkit.evaluation.weighting import cross_entropy
+from cnnkit.nn import Module
+
+__all__ = ["Scores", "evaluate", "evaluating", "measure", "predict", "predict_proba"]
+
+Loss = Callable[..., Tensor]
+
+
+class Scores(NamedTuple):
+    """Mean loss, and accuracy as a fraction of 1 (``None`` where the task has no classes)."""
+
+    loss: float
+    accuracy: float | None
+
+
+@contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """Evaluation mode without tape until the block's end; every module's own mode comes back then."""
+    before = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        for module, training in before:
+            module.training = training
+
+
+def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_size: int = 256,
+             metrics: Sequence[Metric] = ()) -> Scores:
+    """Measure a model on data.
+
+    Parameters
+    ----------
+    model : Module
+        From images (N, C, H, W) to scores (N, classes).
+    data : DataLoader, dataset, or (images, labels)
+        What to measure it on.
+    loss : callable
+        ``loss(output, target)``, a mean over the batch; cross-entropy by default.
+    batch_size : int
+        Where `data` is not in batches yet.
+    metrics : sequence of Metric
+        Of `cnnkit.evaluation.metrics`; their ``compute()`` gives their figures afterwards.
+
+    >>> from cnnkit import models, random
+    >>> from cnnkit.data import datasets
+    >>> random.seed(0)
+    >>> evaluate(models.CommonCNN((1, 8, 8)), datasets.digits(train=False)).accuracy < 0.5
+    True
+    """
+    scores = measure(model, plain(batches(data, batch_size)), loss or cross_entropy, lambda done: False, metrics)
+    assert scores is not None  # nothing asks it to stop
+    return scores
+
+
+def measure(model: Module, loader: Iterable, loss: Loss, stop: Callable[[int], bool],
+            metrics: Sequence[Metric] = ()) -> Scores | None:
+    """The scores of a model, or ``None`` where ``stop(batches done)``, asked after each batch, said to give up."""
+    tally = Tally()
+    for metric in metrics:
+        metric.reset()
+    with evaluating(model):
+        for done, (x, y, *weight) in enumerate(loader, 1):
+            output = model(x)
+            tally.add(loss(output, y, *weight), output, y, *weight)
+            for metric in metrics:
+                metric.update(output, y)
+            if stop(done):
+                return None
+    return Scores(*tally.read())
+
+
+def predict_proba(model: Module, images: Any, *, batch_size: int = 256) -> Tensor:
+    """Each image's probability of each class, (N, classes): softmax of the model's scores."""
+    return F.softmax(_outputs(model, images, batch_size), dim=1)
+
+
+def predict(model: Module, images: Any, *, batch_size: int = 256) -> Tensor:
+    """Each image's most probable class, (N,) int64."""
+    return _outputs(model, images, batch_size).argmax(dim=1)
+
+
+def _outputs(model: Module, images: Any, batch_size: int) -> Tensor:
+    x = images if isinstance(images, Tensor) else Tensor(images)
+    if x.shape[0] == 0:
+        raise ValueError(f"there are no images to predict: got shape {x.shape}")
+    with evaluating(model):
+        parts = [model(x[at:min(at + batch_size, x.shape[0])]) for at in range(0, x.shape[0], batch_size)]
+        return F.cat(parts) if len(parts) > 1 else parts[0]
+
+
+@functools.cache
+def _loader_type() -> type:
+    from cnnkit.data import DataLoader
+
+    return DataLoader
+
+
+def batches(data: Any, batch_size: int, shuffle: bool = False, seed: int | None = None, augment: Any = None) -> Any:
+    """A loader over `data`, which may be one already, a dataset, or a pair of arrays (images, labels).
+
+    Raises
+    ------
+    ValueError
+        If `augment` is given and `data` are in batches already.
+    """
+    from cnnkit.data import ArrayDataset, IterableDataset
+
+    if isinstance(data, tuple) and len(data) == 2:
+        data = ArrayDataset(*data)
+    if isinstance(data, _loader_type()) or not (hasattr(data, "__getitem__") or isinstance(data, IterableDataset)):
+        if augment is not None:
+            raise ValueError("augment= is for data that are not in batches yet: a dataset, or (images, labels); give it to the "
+                             "DataLoader instead")
+        return data
+    return _loader_type()(data, batch_size, shuffle=shuffle, seed=seed, augment=_transforms(augment, data))
+
+
+def _transforms(augment: Any, dataset: Any) -> Any:
+    """Random transforms, made for the dataset's images and classes where they are given by name."""
+    from cnnkit.data.transforms import named
+
+    if not isinstance(augment, str):
+        return augment
+    shape = getattr(dataset, "image_shape", None)
+    if shape is None:
+        raise ValueError(f"augment={augment!r} makes transforms for the dataset's image_shape, and a {type(dataset).__name__} has "
+                         "none; give transforms of cnnkit.data.transforms")
+    classes = getattr(dataset, "classes", None)
+    return named(augment, shape, None if classes is None else len(classes))
+
+
+def plain(loader: Any) -> Any:
+    """The loader without augmentation, where it has any: what is measured are the images themselves."""
+    return loader.plain() if getattr(loader, "augment", None) is not None else loader
+
+
+def count(loader: Any) -> int | None:
+    """How many batches an epoch has, where the loader knows.
+
+    >>> count([1, 2]), count(iter([1, 2]))
+    (2, None)
+    """
+    try:
+        return len(loader)
+    except TypeError:  # also what a loader over a stream raises, PyTorch's too
+        return None

@@ -1,0 +1,247 @@
+"""Saved models: weights as a safetensors file, and beside it as JSON what makes the model again.
+
+Neither file can hold code. The settings name a class, and only one that is registered here is made; so
+reading them runs none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import operator
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cnnkit
+from cnnkit.atomic import write_atomically
+from cnnkit.autograd import Tensor, tensor
+from cnnkit.backends import dtype_name
+from cnnkit.models import registry
+from cnnkit.models.configurable import Configurable
+from cnnkit.nn import Module
+from cnnkit.safetensors import from_bytes, to_bytes, with_ending
+
+__all__ = ["SavedModel", "load_model", "save_model"]
+
+FORMAT = 1  # of the settings file
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model read back, with the settings that were saved beside it."""
+
+    model: Module
+    settings: dict[str, Any]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images that the model takes.
+
+        Raises
+        ------
+        ValueError
+            If the settings do not say.
+        """
+        shape = self.settings.get("input_shape", self.settings["config"].get("input_shape"))
+        if not isinstance(shape, list) or [type(n) for n in shape] != [int] * 3:
+            raise ValueError(f"the settings of this {self._name} do not say which images it takes; save it "
+                             "again with models.save_model(model, path, input_shape=(C, H, W)), or put "
+                             f"input_shape into {self._name}.config")
+        return tuple(shape)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, in the order of the model's scores.
+
+        Raises
+        ------
+        ValueError
+            If the settings do not say.
+        """
+        if self.settings["classes"] is None:
+            raise ValueError(f"the settings of this {self._name} do not name its classes; save it again with "
+                             "models.save_model(model, path, classes=[...]), or put classes, their number, "
+                             f"into {self._name}.config")
+        return list(self.settings["classes"])
+
+    @property
+    def _name(self) -> str:
+        return type(self.model).__name__
+
+
+def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | None = None, *,
+               input_shape: Sequence[int] | None = None, **settings: Any) -> Path:
+    """Write a model's weights to ``PATH.safetensors`` and what makes it again to ``PATH.json``.
+
+    Parameters
+    ----------
+    model : Module
+        `Configurable`, of a class that is registered (`models.register`; those of `cnnkit.models` are). For
+        others, ``safetensors.save_file(model.state_dict(), path)``.
+    path : path
+        With or without the ending ``.safetensors``; its folder is made.
+    classes : sequence of str, optional
+        Names of the classes; by default ``"0"``, ``"1"`` and so on, where the model's config says how many.
+    input_shape : (C, H, W), optional
+        Of the images that it takes, where its config does not say.
+    **settings
+        Kept in the JSON file: how the model was trained, its accuracy.
+
+    Returns
+    -------
+    Path
+        The weights file.
+
+    Raises
+    ------
+    TypeError
+        If the class is not registered, the model has no config, or JSON cannot hold it.
+    ValueError
+        If the config has what the constructor does not take, or says another number of classes.
+
+    >>> import tempfile
+    >>> from cnnkit import models
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_model(models.CommonCNN((1, 8, 8), classes=2), f"{folder}/pets", ["cat", "dog"])
+    ...     load_model(path).classes
+    ['cat', 'dog']
+    """
+    name, config = _name_and_config(model)
+    count = _class_count(config)
+    if classes is None and count is not None:
+        classes = [str(i) for i in range(count)]
+    if classes is not None and count not in (None, len(classes)):
+        raise ValueError(f"save_model() got the names of {len(classes)} classes for a {name} with {count}")
+    weights = with_ending(path)
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    data = to_bytes(model.state_dict(), {"format": "cnnkit"})
+    content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "model": name, "config": config,
+               "classes": None if classes is None else list(classes),
+               **({} if input_shape is None else {"input_shape": [operator.index(n) for n in input_shape]}),
+               "sha256": hashlib.sha256(data).hexdigest(), **settings}
+    write_atomically(weights, data)
+    write_atomically(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
+    return weights
+
+
+def _name_and_config(model: Module) -> tuple[str, dict[str, Any]]:
+    """What the model is registered by, and its config as JSON gives it back."""
+    kind = type(model)
+    name = registry.name_of(kind)
+    if name is None:
+        raise TypeError(f"save_model() saves models whose class is registered, and {kind.__name__} is not: "
+                        "decorate it with @cnnkit.models.register, or keep the code that makes it and save "
+                        "its weights with cnnkit.safetensors.save_file(model.state_dict(), path)")
+    if not isinstance(model, Configurable) or not isinstance(model.config, Mapping):
+        example = ", ".join(f"{argument!r}: {argument}" for argument in registry.arguments_of(kind))
+        raise TypeError(f"save_model() needs {kind.__name__}.config, the arguments that make the model "
+                        f"again; write in its __init__: self.config = {{{example}}}")
+    unknown = registry.unknown_arguments(kind, model.config)
+    if unknown:
+        taken = ", ".join(registry.arguments_of(kind)) or "nothing"
+        raise ValueError(f"{kind.__name__}.config has {unknown[0]!r}, which the constructor of "
+                         f"{kind.__name__} does not take; it takes {taken}")
+    return name, _plain(model.config, f"{kind.__name__}.config")
+
+
+def _plain(value: Any, where: str) -> Any:
+    """A value as JSON gives it back, or an error that says `where` one is that it cannot hold."""
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(part, f"{where}[{key!r}]") for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(part, f"{where}[{index}]") for index, part in enumerate(value)]
+    if value is None or isinstance(value, str | bool | float):
+        return value
+    if hasattr(value, "__index__"):
+        return operator.index(value)
+    raise TypeError(f"{where} is {value!r}, which the settings of a saved model cannot hold; they take "
+                    "numbers, text, None, and lists and mappings (by text) of them")
+
+
+def load_model(path: str | os.PathLike) -> SavedModel:
+    """Read back what `save_model` wrote: in evaluation mode, on the backend that `cnnkit.use` says.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the weights or the settings are not there.
+    ValueError
+        If either is damaged, they do not belong together (the settings hold the SHA-256 checksum of the
+        weights file), the model's class is not registered, or a weight is NaN or infinite.
+    """
+    weights = with_ending(path)
+    beside = weights.with_suffix(".json")
+    for file, what in ((weights, "weights"), (beside, "settings")):
+        if not file.is_file():
+            raise FileNotFoundError(f"there is no file {file} (the {what} of a saved model); `cnnkit train` "
+                                    "writes one")
+    try:
+        settings = json.loads(beside.read_text(encoding="utf-8"))
+        name, config, classes = settings["model"], settings["config"], settings["classes"]
+        _check_types(name, config, classes)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{beside} holds no settings of a saved model ({type(error).__name__}: {error}); "
+                         "save it again") from error
+    if settings.get("format") != FORMAT:
+        raise ValueError(f"{beside} has format {settings.get('format')!r}; this version of cnnkit reads "
+                         f"format {FORMAT}")
+    count = _class_count(config)
+    if classes is not None and count not in (None, len(classes)):
+        raise ValueError(f"{beside} names {len(classes)} classes for a model with {count}")
+    data = weights.read_bytes()
+    arrays = from_bytes(data, weights)
+    if settings.get("sha256", hashlib.sha256(data).hexdigest()) != hashlib.sha256(data).hexdigest():
+        raise ValueError(f"{weights} is not the file that {beside} was saved with (their SHA-256 checksums "
+                         "differ): it has changed or is another model's; save the model again, or copy both "
+                         "files again")
+    try:
+        model = registry.build(name, config)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"{beside} describes no model that can be made: {error}") from error
+    except MemoryError as error:
+        raise ValueError(f"{beside} describes a model that is too large for this machine's memory "
+                         f"({error})") from error
+    reason = _misfit(model.state_dict(), arrays)
+    if reason:
+        raise ValueError(f"{weights} does not fit {beside}: {reason}")
+    for array_name, array in arrays.items():
+        if array.size and not math.isfinite(float(abs(array).max())):
+            raise ValueError(f"{weights}: the weights {array_name} hold NaN or infinity, which makes every "
+                             "score nonsense; train it again, with a lower learning rate")
+    model.load_state_dict({n: tensor(array) for n, array in arrays.items()})
+    return SavedModel(model.eval(), settings)
+
+
+def _check_types(name: Any, config: Any, classes: Any) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"model must be a name, not {name!r}")
+    if not isinstance(config, dict):
+        raise TypeError(f"config must hold the model's arguments by name, not {config!r}")
+    named = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+    unknown = classes is None and _class_count(config) is None
+    if not named and not unknown:
+        raise TypeError("classes must be a list of names in quotes")
+
+
+def _class_count(config: Mapping[str, Any]) -> int | None:
+    """How many classes the config says that there are, if it does."""
+    count = config.get("classes")
+    return count if isinstance(count, int) and not isinstance(count, bool) else None
+
+
+def _misfit(held: Mapping[str, Tensor], arrays: Mapping[str, Any]) -> str:
+    """What keeps a model with the state `held` from taking these weights; empty if nothing does."""
+    for names, what in ((held.keys() - arrays.keys(), "has no"),
+                        (arrays.keys() - held.keys(), "has, but the model does not,")):
+        if names:
+            return f"the file {what} {', '.join(sorted(names)[:8])}{', ...' if len(names) > 8 else ''}"
+    for name, value in held.items():
+        model_has, file_has = (f"{dtype} {tuple(shape)}" for dtype, shape in (
+            (dtype_name(value.dtype), value.shape), (arrays[name].dtype.name, arrays[name].shape)))
+        if model_has != file_has:
+            return f"{name} is {file_has}, in the model {model_has}"
+    return ""

@@ -1,0 +1,135 @@
+"""Adaptive pooling ops: as many windows as `output_size` says along each spatial axis, as even as can be.
+
+Window p of P along an axis of n elements holds those from ``floor(p n / P)`` up to ``ceil((p + 1) n / P)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cnnkit.backends import namespace_of
+from cnnkit.ops.core import op
+from cnnkit.ops.pool import as_indices
+from cnnkit.ops.precision import is_floating, need_floating, widen
+from cnnkit.ops.window import Sizes, adaptive_lengths, adaptive_windows
+from cnnkit.shapes.checked import SPATIAL
+
+Array = Any
+LOWEST = -float("inf")
+
+
+def _infer(name: str, indices: bool = False) -> Callable:
+    def infer(shapes: Sequence, dtypes: Sequence, *, output_size: tuple) -> tuple:
+        rank = len(output_size)
+        if not is_floating(dtypes[0]):
+            need_floating(f"{name}{rank}d", dtypes[0])
+        if len(shapes[0]) != rank + 2 or 0 in shapes[0][2:]:
+            raise ValueError(f"{name}{rank}d takes images of shape (N, C, {SPATIAL[rank]}) with pixels; got {tuple(shapes[0])}")
+        size = (*shapes[0][:2], *filled(shapes[0], output_size))
+        return ((size, dtypes[0]), (size, None)) if indices else ((size, dtypes[0]),)
+    return infer
+
+
+def filled(shape: Sequence[int], output_size: tuple[int | None, ...]) -> Sizes:
+    """`output_size` with the image's own size where it says ``None``."""
+    return tuple(n if wanted is None else wanted for n, wanted in zip(shape[2:], output_size))
+
+
+@op(infer=_infer("adaptive_avg_pool"))
+def adaptive_avg_pool(x: Array, *, needs: Sequence[bool], output_size: tuple[int | None, ...]) -> tuple:
+    """The averages of as many windows as `output_size` says: (N, C, H, W) -> (N, C, P, Q); ``None`` keeps a size."""
+    xp, kind, lengths = namespace_of(x), x.dtype, tuple(x.shape[2:])
+    size = filled(x.shape, output_size)
+
+    def pooled(a: Array, axis: int, gradient: bool) -> Array:
+        n, windows = lengths[axis - 2], size[axis - 2]
+        members = adaptive_lengths(n, windows)
+        even, count = len(set(members)) == 1, xp.asarray(members, dtype=a.dtype, device=getattr(a, "device", None))
+        count = members[0] if even else xp.reshape(count, (-1, *(1,) * (a.ndim - axis - 1)))
+        if gradient:
+            return xp.sum(adaptive_windows(a / count, axis, n), axis=axis + 1)
+        return xp.sum(adaptive_windows(a, axis, windows), axis=axis + 1) / count
+
+    y = widen(x)
+    for axis in reversed(range(2, x.ndim)):
+        y = pooled(y, axis, False)
+    if not needs[0]:
+        return xp.astype(y, kind, copy=False), None
+
+    def backward(dy: Array) -> tuple:
+        dx = widen(dy)
+        for axis in range(2, dy.ndim):
+            dx = pooled(dx, axis, True)
+        return (xp.astype(dx, kind, copy=False),)
+    return xp.astype(y, kind, copy=False), backward
+
+
+@op(infer=_infer("adaptive_max_pool"))
+def adaptive_max_pool(x: Array, *, needs: Sequence[bool], output_size: tuple[int | None, ...]) -> tuple:
+    """The maxima of as many windows as `output_size` says; ties as in `max_pool`."""
+    (y, _), backward = _adaptive_max(x, needs, output_size, False)
+    return y, backward
+
+
+@op(infer=_infer("adaptive_max_pool", indices=True), outputs=2, differentiable=1)
+def adaptive_max_pool_with_indices(x: Array, *, needs: Sequence[bool], output_size: tuple[int | None, ...]) -> tuple:
+    """`adaptive_max_pool`, and where in its image of H * W pixels each maximum is (int64)."""
+    return _adaptive_max(x, needs, output_size, True)
+
+
+def _adaptive_max(x: Array, needs: Sequence[bool], output_size: tuple, indices: bool) -> tuple:
+    lengths, size = tuple(x.shape[2:]), filled(x.shape, output_size)
+    axes = [(axis, lengths[axis - 2], size[axis - 2]) for axis in reversed(range(2, x.ndim))]
+    if not needs[0] and not indices:
+        for axis, _, windows in axes:
+            x = namespace_of(x).max(adaptive_windows(x, axis, windows, LOWEST), axis=axis + 1)
+        return (x, None), None
+    y, winners = x, []
+    places: list[Array] = []  # of the maximum along each axis, from the first that has been pooled to the last
+    for axis, n, windows in axes:
+        y, index = _first_largest(y, axis, n, windows)
+        winners.append((axis, n, index))
+        if indices:
+            places = [index, *(_chosen(place, index, axis, n, windows) for place in places)]
+    flat = None
+    if indices:
+        flat = 0
+        for place, n in zip(places, lengths):
+            flat = flat * n + place
+        flat = as_indices(flat)
+
+    def backward(dy: Array, *_: None) -> tuple:
+        for axis, n, index in reversed(winners):
+            dy = _to_largest(dy, index, axis, n)
+        return (dy,)
+    return (y, flat), backward if needs[0] else None
+
+
+def _first_largest(x: Array, axis: int, n: int, windows: int) -> tuple[Array, Array]:
+    """Each window's maximum along an axis of n elements, and where along it that is: the first of equals, or the first NaN."""
+    xp = namespace_of(x)
+    seen = adaptive_windows(x, axis, windows, LOWEST)
+    best = xp.max(seen, axis=axis + 1)
+    hit = (seen == xp.expand_dims(best, axis=axis + 1)) | xp.isnan(seen)  # where best is NaN, only NaN hits
+    start = xp.asarray([i * n // windows for i in range(windows)], dtype=xp.int32, device=getattr(x, "device", None))
+    within = xp.argmax(xp.astype(hit, xp.int8), axis=axis + 1)
+    return best, xp.astype(within, xp.int32) + xp.reshape(start, (-1, *(1,) * (x.ndim - axis - 1)))
+
+
+def _chosen(place: Array, index: Array, axis: int, n: int, windows: int) -> Array:
+    """What `place` holds at position `index` along an axis of n elements, for each window."""
+    xp = namespace_of(place)
+    position = xp.arange(n, dtype=xp.int32, device=getattr(place, "device", None))
+    position = xp.reshape(position, (-1, *(1,) * (place.ndim - axis - 1)))
+    hit = adaptive_windows(position + xp.zeros_like(place), axis, windows, -1) == xp.expand_dims(index, axis=axis + 1)
+    seen = adaptive_windows(place, axis, windows)
+    return xp.sum(xp.where(hit, seen, xp.zeros_like(seen)), axis=axis + 1, dtype=place.dtype)
+
+
+def _to_largest(dy: Array, index: Array, axis: int, n: int) -> Array:
+    """The gradient of `_first_largest`."""
+    xp = namespace_of(dy)
+    dys, winner = adaptive_windows(dy, axis, n), adaptive_windows(index, axis, n, -1)
+    position = xp.reshape(xp.arange(n, dtype=xp.int32, device=getattr(dy, "device", None)), (-1, *(1,) * (dy.ndim - axis)))
+    return xp.sum(xp.where(winner == position, dys, xp.zeros_like(dys)), axis=axis + 1, dtype=dy.dtype)

@@ -1,0 +1,53 @@
+"""Every kernel that cnnkit ships has cases: in each table that pyproject.toml names, installed or not."""
+
+import importlib
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cnnkit import conformance
+from cnnkit.conformance.kernels import matches, without_case, written
+
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+SHIPPED = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["entry-points"]["cnnkit.kernels"]
+
+
+@pytest.fixture(params=SHIPPED)
+def table(request):
+    """A table that cnnkit ships; its kernels can be listed even where its library is not installed."""
+    module, _, attribute = SHIPPED[request.param].partition(":")
+    try:
+        table = getattr(importlib.import_module(module), attribute)
+        table.load()
+    except (ImportError, OSError) as error:
+        pytest.skip(f"the kernels of {request.param} cannot be listed here: {error}")
+    return table
+
+
+def test_the_tables_are_those_that_this_test_is_about():
+    assert set(SHIPPED) == {"numpy", "cpu", "cupy", "emulator"}
+
+
+def test_no_shipped_kernel_is_without_a_case(table):
+    assert len(table.load()) > 10
+    assert [written(key) for key in without_case(table.load(), conformance.EVERY_CASE)] == []
+
+
+def test_every_shipped_kernel_serves_one_of_its_cases(table):
+    if (here := conformance.names()[table.name]) is not True:
+        pytest.skip(f"{table.name} cannot run here: {here}")
+    with conformance.Target(table.name).entered() as target:
+        idle = [written(key) for key in table.load() if not any(
+            matches(key, case.kernel) and case.served(target) == ("native", table.name)
+            for case in conformance.EVERY_CASE)]
+    assert idle == []
+
+
+def test_a_kernel_without_a_case_is_found():
+    strange = ["lion", ("relu", "tanh")]
+    table = dict.fromkeys([*(case.kernel for case in conformance.EVERY_CASE), *strange])
+    assert without_case(table, conformance.EVERY_CASE) == strange
+    for kernel in ("sgd", "random_bits", "look_up", ("batch_norm", "add"), "conv"):
+        rest = [case for case in conformance.EVERY_CASE if case.kernel != kernel]
+        assert without_case(table, rest) == [kernel, *strange]

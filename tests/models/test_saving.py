@@ -1,0 +1,234 @@
+"""Saved models: they come back as they were, whatever their class, and a damaged file is refused by name."""
+
+import json
+
+import numpy as np
+import pytest
+
+import cnnkit
+from cnnkit import models, nn, safetensors
+from cnnkit.models import registry
+
+
+@pytest.fixture
+def saved(tmp_path):
+    model = models.CNN((1, 8, 8), conv=[(4, 3)], hidden=[], classes=3, batch_norm=True)
+    return model, models.save_model(model, tmp_path / "deep" / "net", ["a", "b", "c"], accuracy=0.5)
+
+
+def test_a_saved_model_gives_the_same_scores(saved):
+    model, path = saved
+    x = cnnkit.tensor(np.random.default_rng(0).random((2, 1, 8, 8), np.float32))
+    back = models.load_model(path)
+    np.testing.assert_array_equal(back.model(x).numpy(), model.eval()(x).numpy())
+    assert (back.classes, back.input_shape, back.settings["accuracy"]) == (["a", "b", "c"], (1, 8, 8), 0.5)
+    assert not back.model.training
+
+
+def test_the_ending_may_be_left_out(saved):
+    assert models.load_model(saved[1].with_suffix("")).classes == ["a", "b", "c"]
+
+
+def test_a_model_is_loaded_onto_the_backend_in_use(saved):
+    pytest.importorskip("array_api_strict")
+    with cnnkit.use("array-api-strict"):
+        assert {p.backend for p in models.load_model(saved[1]).model.parameters()} == {"array-api-strict"}
+
+
+def test_pytorch_reads_what_was_saved(saved):
+    torch_files = pytest.importorskip("safetensors.torch")
+    pytest.importorskip("torch")
+    back = torch_files.load_file(saved[1])
+    for name, value in saved[0].state_dict().items():
+        np.testing.assert_array_equal(back[name].numpy(), value.numpy())
+
+
+def weights(change):
+    return lambda path: path.write_bytes(change(path.read_bytes()))
+
+
+def retyped(path, dtype):
+    """Write the weights in another dtype, as a file of an older cnnkit, whose settings have no checksum."""
+    settings(lambda s: s.pop("sha256", None))(path)
+    held = {name: value.numpy() for name, value in safetensors.load_file(path).items()}
+    safetensors.save_file({name: cnnkit.Tensor(array.astype(dtype)) for name, array in held.items()}, path)
+
+
+def settings(change):
+    def edit(path):
+        beside = path.with_suffix(".json")
+        content = json.loads(beside.read_text())
+        change(content)
+        beside.write_text(json.dumps(content))
+    return edit
+
+
+@pytest.mark.parametrize(("damage", "message"), [
+    (weights(lambda b: b[:-7]), "no whole safetensors file"),
+    (weights(lambda b: b""), "no whole safetensors file"),
+    (weights(lambda b: b"PK\x03\x04" + b[4:]), "no whole safetensors file"),
+    (weights(lambda b: b"\xff" * 100), "no whole safetensors file"),
+    (lambda p: p.with_suffix(".json").write_text("{"), "holds no settings"),
+    (lambda p: p.with_suffix(".json").write_text("[1]"), "holds no settings"),
+    (settings(lambda s: s.pop("config")), "holds no settings"),
+    (settings(lambda s: s.update(format=99)), "format 99"),
+    (settings(lambda s: s.update(model="os.system")), "os.system"),
+    (settings(lambda s: s["config"].update(classes=7)), "names 3 classes for a model with 7"),
+    (settings(lambda s: s["config"].update(classes=10**9)), "names 3 classes for a model with 1000000000"),
+    (settings(lambda s: s["config"].update(hidden=[10**12])), "net.json describes a model that is too large"),
+    (settings(lambda s: s["config"].update(hidden=[5])), "does not fit .*net.json: the file has no classifier.fc2.bias"),
+    (settings(lambda s: s["config"].update(conv=[[5, 3]])), r"does not fit .*\(4, 1, 3, 3\), in the model float32 \(5, 1, 3, 3\)"),
+    (settings(lambda s: s["config"].update(conv=5)), "net.json describes no model"),
+    (settings(lambda s: s["config"].pop("input_shape")), "net.json describes no model"),
+    (settings(lambda s: s.update(config=None)), "holds no settings .*config must hold"),
+    (settings(lambda s: s.update(classes=None)), "holds no settings .*classes must be a list of names"),
+    (settings(lambda s: s.update(classes=[1, 2, 3])), "holds no settings .*classes must be a list of names"),
+    (settings(lambda s: s.update(model=["CNN"])), "holds no settings .*model must be a name"),
+    (lambda p: p.with_suffix(".json").write_text("[" * 100000), "holds no settings"),
+    (weights(lambda b: b[:-3] + bytes([b[-3] ^ 1]) + b[-2:]), r"net.safetensors is not the file that .*net.json was saved with"),
+    (lambda p: retyped(p, np.int32), "is int32 .* in the model float32"),
+    (lambda p: retyped(p, np.float16), "is float16 .* in the model float32"),
+    (settings(lambda s: s.update(classes=["a"])), "names 1 classes"),
+    (settings(lambda s: s["config"].update(colour="red")), "colour"),
+])
+def test_a_damaged_file_is_refused_by_name(saved, damage, message):
+    damage(saved[1])
+    with pytest.raises((ValueError, TypeError), match=message):
+        models.load_model(saved[1])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_finite_numbers_are_refused_by_name(saved, bad):
+    model, path = saved
+    state = model.state_dict()
+    broken = state["classifier.fc1.bias"].numpy().copy()
+    broken[1] = bad
+    model.load_state_dict({**state, "classifier.fc1.bias": broken})
+    models.save_model(model, path, ["a", "b", "c"])
+    with pytest.raises(ValueError, match=r"net.safetensors: the weights classifier.fc1.bias hold NaN or infinity"):
+        models.load_model(path)
+
+
+def test_settings_of_before_the_checksum_are_read(saved):
+    settings(lambda s: s.pop("sha256"))(saved[1])
+    assert models.load_model(saved[1]).classes == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("missing", [".safetensors", ".json"])
+def test_a_missing_file_is_named(saved, missing):
+    saved[1].with_suffix(missing).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"net\{missing}"):
+        models.load_model(saved[1])
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_litter(saved, monkeypatch):
+    before = saved[1].read_bytes()
+
+    def fail(*arguments):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        models.save_model(saved[0], saved[1])
+    assert saved[1].read_bytes() == before
+    assert sorted(p.name for p in saved[1].parent.iterdir()) == ["net.json", "net.safetensors"]
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Registrations made in a test end with it."""
+    monkeypatch.setattr(registry, "_kinds", registry._kinds.copy())
+
+
+class Net(nn.Module):
+    """A class of one's own; its constructor takes neither the shape of images nor classes."""
+
+    def __init__(self, width, sides=(8, 8)):
+        self.config = {"width": width, "sides": sides}
+        self.fc = nn.Linear(sides[0] * sides[1], width)
+
+    def forward(self, x):
+        return self.fc(x.flatten(1))
+
+
+class Classifier(Net):
+    """One whose config says both."""
+
+    def __init__(self, input_shape, classes):
+        super().__init__(classes)
+        self.config = {"input_shape": input_shape, "classes": classes}
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_model_of_ones_own_class_comes_back_as_it_was(tmp_path):
+    models.register(Net)
+    model, x = Net(np.int64(3)), cnnkit.tensor(np.random.default_rng(0).random((2, 1, 8, 8), np.float32))
+    back = models.load_model(models.save_model(model, tmp_path / "net"))
+    assert (type(back.model), back.model.config) == (Net, {"width": 3, "sides": [8, 8]})
+    np.testing.assert_array_equal(back.model(x).numpy(), model(x).numpy())
+
+
+@pytest.mark.usefixtures("registered")
+def test_settings_say_what_is_known_of_images_and_classes(tmp_path):
+    models.register(Net)
+    models.register(Classifier)
+    known = models.load_model(models.save_model(Classifier((1, 8, 8), 2), tmp_path / "known"))
+    assert (known.input_shape, known.classes) == ((1, 8, 8), ["0", "1"])
+    path = models.save_model(Net(2), tmp_path / "told", ["cat", "dog"], input_shape=(1, 8, 8))
+    told = models.load_model(path)
+    assert (told.input_shape, told.classes) == ((1, 8, 8), ["cat", "dog"])
+    silent = models.load_model(models.save_model(Net(2), tmp_path / "silent"))
+    for name, fix in (("input_shape", r"input_shape=\(C, H, W\)"), ("classes", r"classes=\[\.\.\.\]")):
+        with pytest.raises(ValueError, match=rf"this Net .* {fix}.*Net\.config"):
+            getattr(silent, name)
+
+
+def test_a_class_that_is_not_registered_is_named_with_both_ways_out(tmp_path):
+    both = r"Linear is not: decorate it with @cnnkit\.models\.register, .*save_file"
+    with pytest.raises(TypeError, match=both):
+        models.save_model(nn.Linear(1, 1), tmp_path / "x")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_saved_class_that_is_not_registered_is_named_when_it_is_read(tmp_path):
+    models.register(Net)
+    path = models.save_model(Net(2), tmp_path / "net")
+    del registry._kinds["Net"]
+    with pytest.raises(ValueError, match=r"net.json .*there is no model 'Net'; .*models.register\(MyNet\)"):
+        models.load_model(path)
+
+
+class Odd(nn.Module):
+    def __init__(self, width=1):
+        self.width = width
+
+
+@pytest.mark.parametrize(("config", "error", "message"), [
+    (None, TypeError, r"Odd\.config, .*self\.config = \{'width': width\}"),
+    ([1], TypeError, r"Odd\.config, "),
+    ({"depth": 1}, ValueError, r"Odd\.config has 'depth', .* takes width"),
+    ({"width": {1, 2}}, TypeError, r"Odd\.config\['width'\] is \{1, 2\}"),
+    ({"width": [0, {"a": nn}]}, TypeError, r"Odd\.config\['width'\]\[1\]\['a'\] is <module"),
+    ({"width": {1: 2}}, TypeError, r"Odd\.config\['width'\] is \{1: 2\}")])
+@pytest.mark.usefixtures("registered")
+def test_a_config_that_makes_no_model_is_refused_before_anything_is_written(tmp_path, config, error, message):
+    models.register(Odd)
+    model = Odd()
+    if config is not None:
+        model.config = config
+    with pytest.raises(error, match=message):
+        models.save_model(model, tmp_path / "odd")
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_of_more_classes_than_there_are_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="names of 3 classes for a CommonCNN with 2"):
+        models.save_model(models.CommonCNN((1, 8, 8), 2), tmp_path / "x", ["a", "b", "c"])
+
+
+def test_a_file_that_names_a_function_does_not_run_it(saved, tmp_path):
+    settings(lambda s: s.update(model="os:mkdir", config={"path": str(tmp_path / "made")}))(saved[1])
+    with pytest.raises(ValueError, match="there is no model 'os:mkdir'"):
+        models.load_model(saved[1])
+    assert not (tmp_path / "made").exists()
