@@ -15,8 +15,9 @@ from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
 
-def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, running_mean: np.ndarray | None,
-               running_var: np.ndarray | None, *, needs: Sequence[bool], training: bool, momentum: float, eps: float) -> tuple:
+def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None,
+               running_mean: np.ndarray | None, running_var: np.ndarray | None, *, needs: Sequence[bool],
+               training: bool, momentum: float, eps: float) -> tuple:
     """The op of the same name."""
     return _norm(x, weight, bias, running_mean, running_var, needs, False, training, momentum, eps)
 
@@ -30,7 +31,8 @@ def batch_norm_chain(x: np.ndarray, *arrays: Any, needs: Sequence[bool], calls: 
     addend = arrays[4] if after else None
     if after and not (is_channels_last(x) and type(addend) is np.ndarray and addend.shape == x.shape
                       and addend.dtype == FLOAT):
-        return decline("an addend is taken in where the channels lie last in memory and it is float32 of the same shape")
+        return decline("an addend is taken in where the channels lie last in memory "
+                       "and it is float32 of the same shape")
     return _norm(x, *arrays[:4], needs, relu, **norm.attrs, addend=addend)
 
 
@@ -56,8 +58,9 @@ class Rows:
                                                   address(y))
         return y
 
-    def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None, dy: np.ndarray, training: bool,
-                 needs_x: bool, needs_addend: bool, dweight: np.ndarray, dbias: np.ndarray) -> tuple:
+    def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None,
+                 dy: np.ndarray, training: bool, needs_x: bool, needs_addend: bool, dweight: np.ndarray,
+                 dbias: np.ndarray) -> tuple:
         dy = to_channels_last(dy)
         dx = empty_channels_last(self.x.shape) if needs_x else None
         masked = empty_channels_last(self.x.shape) if needs_addend and y is not None else None
@@ -80,19 +83,23 @@ class Planes:
         self.sizes = *x.shape[:2], math.prod(x.shape[2:])
 
     def statistics(self, mean: np.ndarray, var: np.ndarray) -> None:
-        library.active.norm_statistics(library.threads, *self.sizes, address(self.x), address(mean), address(var))
+        library.active.norm_statistics(library.threads, *self.sizes, address(self.x), address(mean),
+                                       address(var))
 
-    def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: None, relu: bool) -> np.ndarray:
+    def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: None,
+                relu: bool) -> np.ndarray:
         y = empty(self.x.shape)
-        library.active.norm_forward(library.threads, *self.sizes, address(self.x), address(mean), address(scale), _at(bias), relu,
-                                    address(y))
+        library.active.norm_forward(library.threads, *self.sizes, address(self.x), address(mean),
+                                    address(scale), _at(bias), relu, address(y))
         return y
 
-    def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None, dy: np.ndarray, training: bool,
-                 needs_x: bool, needs_addend: bool, dweight: np.ndarray, dbias: np.ndarray) -> tuple:
+    def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None,
+                 dy: np.ndarray, training: bool, needs_x: bool, needs_addend: bool, dweight: np.ndarray,
+                 dbias: np.ndarray) -> tuple:
         dy = packed(dy)
         dx = empty(self.x.shape) if needs_x else None
-        library.active.norm_backward(library.threads, *self.sizes, *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
+        library.active.norm_backward(library.threads, *self.sizes,
+                                     *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
                                      *map(_at, (dx, dweight, dbias)))
         return dx, None
 
@@ -101,9 +108,10 @@ def _at(array: np.ndarray | None) -> int | None:
     return None if array is None else address(array)
 
 
-def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var: Any, needs: Sequence[bool], relu: bool,
-          training: bool, momentum: float, eps: float, addend: np.ndarray | None = None) -> tuple:
-    if x.dtype != FLOAT or not x.size or any(a is not None and a.dtype != FLOAT for a in (weight, bias, running_mean, running_var)):
+def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var: Any, needs: Sequence[bool],
+          relu: bool, training: bool, momentum: float, eps: float, addend: np.ndarray | None = None) -> tuple:
+    others = weight, bias, running_mean, running_var
+    if x.dtype != FLOAT or not x.size or any(a is not None and a.dtype != FLOAT for a in others):
         return decline(f"{x.dtype} of shape {x.shape}; it serves float32 arrays that are not empty")
     kernels: Rows | Planes = Rows(x) if is_channels_last(x) else Planes(x)
     C, count = x.shape[1], x.size // x.shape[1]
@@ -126,8 +134,8 @@ def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var:
 
     def backward(dy: np.ndarray, *_: None) -> tuple:
         dweight, dbias = np.empty(C, FLOAT), np.empty(C, FLOAT)
-        dx, daddend = kernels.backward(mean, rstd, scale, result, dy, training, needs[0], addend is not None and needs[5], dweight,
-                                       dbias)
+        dx, daddend = kernels.backward(mean, rstd, scale, result, dy, training, needs[0],
+                                       addend is not None and needs[5], dweight, dbias)
         gradients = dx, dweight if needs[1] else None, dbias if needs[2] else None, None, None
         return gradients if len(needs) == 5 else (*gradients, daddend)
     return (y, new_mean, new_var), backward

@@ -68,4 +68,9 @@ def test_lines_and_files_of_the_kernels_are_short():
         lines = path.read_text().splitlines()
         assert len(lines) <= 300, path
         assert max(map(len, lines)) <= 110, path
-        assert lines[0].startswith("// ") or path.suffix == ".cpp", f"{path} does not begin with what is in it"
+        assert lines[0].startswith("// ") or path.suffix == ".cpp", f"{path} does not begin with what it has"
+
+
+def test_lines_of_the_python_files_are_short():
+    for path in sorted(SOURCES.parent.rglob("*.py")):
+        assert max(map(len, path.read_text().splitlines()), default=0) <= 110, path
