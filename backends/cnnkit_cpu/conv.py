@@ -123,8 +123,7 @@ def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None,
     room, at = scratch(plan.rooms(threads)[0])
     plan.forward(threads, plan.handle, plan.batch, address(x), address(weight),
                  None if bias is None else address(bias), address(y),
-                 None if marks is None else address(marks),
-                 at)
+                 None if marks is None else address(marks), at)
     del room
     if not keep:
         return y, None
