@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from cnnkit.autograd import Tensor, enable_grad, no_grad, tensor
     from cnnkit.backends import get_num_threads, precision, set_num_threads, use
     from cnnkit.functional import cat, pad, stack
-    from cnnkit.inspection import conv_as_matrix, summary
+    from cnnkit.inspection import conv_as_matrix, explain, summary
 
 __version__ = "0.1.0"
 __all__ = [
     "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data",
-    "enable_grad", "evaluation", "functional", "get_num_threads", "inspection", "models", "nn", "no_grad",
+    "enable_grad", "evaluation", "explain", "functional", "get_num_threads", "inspection", "models", "nn", "no_grad",
     "ops", "optim", "pad", "precision", "random", "safetensors", "set_num_threads", "shapes", "stack",
     "summary", "tensor", "train", "use",
 ]
@@ -45,7 +45,7 @@ _WHERE = {  # name -> module that defines it; looked up on first use, so that `i
     "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd", "use": "backends",
     "get_num_threads": "backends", "precision": "backends", "set_num_threads": "backends",
     "cat": "functional", "pad": "functional", "stack": "functional",
-    "summary": "inspection", "conv_as_matrix": "inspection",
+    "explain": "inspection", "summary": "inspection", "conv_as_matrix": "inspection",
 }
 
 

@@ -1,7 +1,8 @@
-"""Run an op on one array library and compare outputs and every gradient with PyTorch's in float64."""
+"""PyTorch's functions: which one an op equals, what it takes, and an op's results beside its results."""
 
 from __future__ import annotations
 
+import inspect
 from contextlib import nullcontext
 
 import numpy as np
@@ -86,3 +87,26 @@ def compare(place, op, reference, arrays, attrs=None, seed=0, gradients=True):
             else:
                 assert found[n] is None
     return outputs
+
+
+def equal_in_pytorch(op):
+    """The PyTorch function that the op says it equals, with the op's names of attributes."""
+    found = pytest.importorskip("torch")
+    for name in op.torch.split(".")[1:]:
+        found = getattr(found, name)
+
+    def function(*tensors, **attrs):
+        return found(*tensors, **{op.torch_names.get(name, name): value for name, value in attrs.items()})
+    return function
+
+
+def parameters(function):
+    """Name -> parameter of a PyTorch class or function; of a builtin, by its documentation's first line."""
+    try:
+        found = inspect.signature(function).parameters
+    except ValueError:  # a builtin
+        found = {"args": None}
+    if inspect.isclass(function) or "args" not in found:
+        return found
+    line = function.__doc__.strip().splitlines()[0]  # conv2d(input, weight, bias=None) -> Tensor
+    return inspect.signature(eval(f"lambda {line[line.index('(') + 1:line.index(')')]}: None")).parameters

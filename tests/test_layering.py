@@ -12,12 +12,20 @@ ROOT = Path(cnnkit.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "backends"
 LIBRARIES = {"numpy", "cupy", "torch", "jax", "array_api_strict", "array_api_compat"}
 NAMES = {"cupy", "torch", "jax", "array-api-strict", "emulator"}  # and "numpy", which names host arrays too
-ORDER = ["atomic", "shapes", "backends", "random", "ops", "autograd", "functional", "nn", "optim",
+ORDER = ["atomic", "foreign", "shapes", "backends", "random", "ops", "autograd", "functional", "nn", "optim",
          "safetensors", "data", "evaluation", "models", "inspection", "train", "advise", "conformance",
          "sklearn", "cli", "__main__"]
 AGNOSTIC = ["ops", "autograd", "functional", "nn", "optim", "evaluation", "models", "train"]
 TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"))
               if path.name != "picture.py"]  # on any device
+
+PROBES = {  # what may be asked of an object by the name of an attribute, and where
+    "foreign.py": {"dtype", "device", "shape", "detach"},
+    "data/transforms/normalize.py": {"tolist"},  # of an array, too
+    "evaluation/tally.py": {"count_nonzero"},  # of an array's library
+    "data/description.py": {"dataset", "classes", "targets", "image_shape"},
+    "sklearn/saving.py": {"feature_names_in_"},  # scikit-learn's way
+    "random/keys.py": {"generator"}}  # of a thread
 
 
 def files(level):
@@ -168,6 +176,21 @@ def test_a_circle_is_seen_in_functions_too_and_not_among_imports_for_types(tmp_p
 def test_plugins_import_no_other_plugin(path):
     own = path.relative_to(PLUGINS).parts[0]
     assert {name for name in packages(path) if name.startswith("cnnkit_")} - {own} == set()
+
+
+def test_what_objects_can_do_is_a_contract_and_not_found_out_by_the_names_of_attributes():
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        place = path.relative_to(ROOT)
+        if place.parts[0] in ("conformance", "ops", "autograd", "backends"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("getattr", "hasattr"):
+                continue
+            thing, name = node.args[:2]
+            if isinstance(name, ast.Constant) and ast.unparse(thing) != "self":
+                found.setdefault(place.as_posix(), set()).add(name.value)
+    assert found == PROBES
 
 
 @pytest.mark.parametrize("path", [p for p in sorted(ROOT.rglob("*.py")) if "autograd" not in p.parts],

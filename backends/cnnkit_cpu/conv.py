@@ -26,6 +26,7 @@ PLANS = 512  # kept at most
 BYTE = np.dtype(np.uint8)
 NO_POOL, MAX_POOL, AVG_POOL = range(3)
 POOLINGS = {MAX_POOL: "max", AVG_POOL: "avg"}  # as choice.py knows them
+KINDS = {"max_pool": MAX_POOL, "avg_pool": AVG_POOL}
 PATCHES = (3, 3), (5, 5)  # filters that src/conv/patch serves
 ALONE = ((1, 1), (1, 1), (1, 1))  # a pooling window's size, stride and dilation where there is none
 
@@ -240,6 +241,8 @@ def conv2d_chain(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, 
     if x.ndim != 4:
         return by_rank_2(conv2d_chain, (x, weight, bias), needs, {"calls": calls})
     conv, *after = calls
+    if conv.op is not channels_last.op:
+        return decline(f"{conv.op.name} is another convolution than it knows")
     pool = after.pop() if after[-1].op.role == "pool" else None
     activation = after[0] if after else None
     if activation is None or activation.op.name == "relu":
@@ -259,7 +262,9 @@ def _convolve_and_pool(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | Non
         return convolve(x, weight, bias, relu, needs, conv)
     if x.dtype != FLOAT:
         return decline(f"{x.dtype}; it serves float32")
-    kind = MAX_POOL if pool.op.name == "max_pool" else AVG_POOL
+    kind = KINDS.get(pool.op.name)
+    if kind is None:
+        return decline(f"{pool.op.name} is no part of its loops")
     key = (x.shape, weight.shape, *conv, *conv.values(), *pool.attrs, *pool.attrs.values(), relu, kind,
            precision_level(), choice.forced, x.flags.c_contiguous)
     plan = remember(library.active, key, pooled_plan, x, weight, conv, relu, kind, pool.attrs)

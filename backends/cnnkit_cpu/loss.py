@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cnnkit.backends import decline
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed
@@ -18,7 +19,8 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | N
     """The op of the same name, for class indices of a matrix of scores; the rest is NumPy's, errors too."""
     if (logits.dtype != FLOAT or logits.ndim != 2 or target.dtype.kind not in "iu" or weight is not None
             or label_smoothing or not logits.size):
-        return NotImplemented
+        return decline(f"{logits.dtype} scores of shape {logits.shape}, {target.dtype} targets; it serves "
+                       "float32 (N, C) and class indices, without class weights or label smoothing")
     N, C = logits.shape
     owner = library.active
     logits, target = packed(logits), packed(target if target.dtype == INT64 else target.astype(INT64))
@@ -26,7 +28,7 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | N
     wrong = owner.cross_entropy(library.threads, N, C, address(logits), address(target), ignore_index,
                                 address(losses), address(gradient))
     if wrong >= 0:
-        return NotImplemented
+        return decline(f"the label {target[wrong]} is ignored or no class from 0 to {C - 1}")
     per_sample = reduction == "none"
     if per_sample:
         loss = losses

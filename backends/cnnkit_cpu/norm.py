@@ -28,6 +28,8 @@ def batch_norm_chain(x: np.ndarray, *arrays: Any, needs: Sequence[bool], calls: 
     relu = after[-1].op.role == "activation"
     if relu and after.pop().op.name != "relu":
         return decline(f"{calls[-1].op.name} is no part of its loops")
+    if norm.op.name != "batch_norm" or (after and after[0].op.name != "add"):
+        return decline("it serves batch_norm with add and relu")
     addend = arrays[4] if after else None
     if after and not (is_channels_last(x) and type(addend) is np.ndarray and addend.shape == x.shape
                       and addend.dtype == FLOAT):

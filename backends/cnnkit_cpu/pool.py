@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -48,8 +49,13 @@ def avg_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stri
     counts = divisors(along_axes(x.shape, kernel_size, stride, padding, ONE, size), padding,
                       count_include_pad, divisor_override)
     if isinstance(counts, tuple):
-        return NotImplemented
+        return decline("windows at the edge are divided by other counts; it divides all by one")
     return _pool(x, needs[0], AVG_POOL, (kernel_size, stride, ONE), padding, ceil_mode, float(counts))
+
+
+def _unserved(x: np.ndarray, kernel_size: tuple) -> Any:
+    return decline(f"{x.dtype} of shape {x.shape}, windows of {kernel_size}; it serves float32 arrays that "
+                   f"are not empty, and windows of at most {LARGEST} elements")
 
 
 def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool,
@@ -65,7 +71,7 @@ def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, c
                          pool)
     plan = remember(owner, ("pool", x.shape, kind, pool, padding, ceil_mode), make)
     if plan is None:
-        return NotImplemented  # type: ignore[return-value]
+        return decline(f"images of shape {x.shape}: their offsets are no 32-bit numbers")
     threads = library.threads
     x, y = packed(x), empty(plan.shape)
     marks = None
@@ -76,7 +82,7 @@ def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, c
                               None if marks is None else address(marks), divisor, at)
     del room
     if wild:
-        return NotImplemented
+        return decline("the images hold NaN or infinities")
     return y, _backward(plan, (N, C, H, W), marks, divisor) if needed else None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.backends import decline
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed
@@ -25,7 +26,7 @@ def random_bits(key: tuple[int, int], shape: tuple[int, ...], device: Any = None
 def dropout(x: np.ndarray, *, needs: Sequence[bool], p: float, key: tuple[int, int]) -> tuple:
     """The op of the same name. Draws are not kept: the gradient draws them again."""
     if x.dtype != FLOAT:
-        return NotImplemented
+        return decline(f"{x.dtype}; it serves float32")
     owner, shape, limit = library.active, x.shape, round(float(1 - p) * 2**24)
     scale = 1 / (1 - p) if p < 1 else 0.0
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.backends import decline
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed
@@ -93,7 +94,7 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
     """The update of the same name."""
     group = _group(params, grads, workspace)
     if group is None:
-        return NotImplemented  # type: ignore[return-value]
+        return decline("not all parameters are float32")
     new, alive = _fill(group, params, grads)
     tables: tuple = (None, None)
     if momentum:
@@ -122,7 +123,7 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
     """The update of the same name; both bias corrections are in the rate and in eps."""
     group = _group(params, grads, workspace)
     if group is None:
-        return NotImplemented  # type: ignore[return-value]
+        return decline("not all parameters are float32")
     names = ("step", "exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
     state = _writable(group, state, names, len(params))
     new, alive = _fill(group, params, grads)

@@ -10,14 +10,16 @@ from cnnkit.backends import Call, decline
 from cnnkit.ops.rank import by_rank_2
 
 
-def then_relu(function: Callable) -> Callable:
-    """The kernel of a chain, made of ``function(*arrays, needs, attrs, relu)``, which serves its first op with ReLU behind it."""
+def then_relu(op: Any, function: Callable) -> Callable:
+    """The kernel of `op` with ReLU, made of ``function(*arrays, needs, attrs, relu)``, which serves `op`."""
+    reason = f"it serves {op.name} with ReLU"
+
     @wraps(function)
     def kernel(*arrays: Any, needs: Sequence[bool], calls: Sequence[Call]) -> Any:
         if arrays[0].ndim == 3:
             return by_rank_2(kernel, arrays, needs, {"calls": calls})
         first, *after = calls
-        if [call.op.name for call in after] != ["relu"]:
-            return decline(f"{' and '.join(call.op.name for call in after)} after {first.op.name}; it takes in ReLU alone")
+        if first.op is not op or [call.op.name for call in after] != ["relu"]:
+            return decline(reason)
         return function(*arrays, needs, first.attrs, relu=True)
     return kernel

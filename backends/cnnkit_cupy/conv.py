@@ -9,6 +9,7 @@ from math import gcd, prod
 from typing import Any
 
 from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.ops.conv import conv as op
 from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
@@ -176,7 +177,7 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     return y, backward
 
 
-conv2d_relu = then_relu(_convolve)  # the convolution writes what is left of its sums
+conv2d_relu = then_relu(op, _convolve)  # the convolution writes what is left of its sums
 
 
 class Products:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnkit.backends import Call, backend_of, decline, dtype_name
+from cnnkit.ops import OPS
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import pool_output_shape
 from cnnkit_cupy import direct
@@ -18,6 +19,7 @@ from cnnkit_cupy.launcher import In, Kernel, Out, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
 Array = Any
+CHAIN = [OPS[name] for name in ("conv", "relu", "max_pool")]
 STOPPED = 255  # as in few_channels.cuh: elements of a window have smaller numbers
 PLAIN: dict[str, Any] = {"padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
 
@@ -51,17 +53,17 @@ def windows(plan: direct.Direct, window: tuple[int, int], ceil_mode: bool) -> tu
 
 def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], calls: Sequence[Call]) -> Any:
     """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows side by side, without padding."""
-    if [call.op.name for call in calls[1:]] != ["relu", "max_pool"]:
-        return decline("it serves ReLU and max pooling after a convolution")
+    if [call.op for call in calls] != CHAIN:
+        return decline("it serves conv with ReLU and max pooling")
     if x.ndim != 4:
         return by_rank_2(conv2d_relu_max_pool2d, (x, weight, bias), needs, {"calls": calls})
     conv, _, pool = (call.attrs for call in calls)
     plan, window = direct.plan_of(x, weight, conv), pool["kernel_size"]
     if plan is None or pool["stride"] != window or any(pool[name] != value for name, value in PLAIN.items()):
-        return NotImplemented
+        return decline("it serves groups of few channels, and pooling windows side by side without padding")
     found = windows(plan, window, pool["ceil_mode"])
     if found is None:
-        return NotImplemented
+        return decline(f"pooling windows of {window} over {plan.shape[2:]} outputs: no tile holds them")
     (shape, size, pooling, divided), device = found, backend_of(x).cuda
     y = device.empty(shape, x.dtype, x, channels_last=True)
     argmax = device.empty(shape, "uint8", x, channels_last=True) if any(needs) else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
+from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.ops.conv import conv as op
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
@@ -56,7 +57,7 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     N, K, P, Q = shape = conv_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
     if (kind is None or not Cg == 1 < groups or K == 0 or R * S > TAPS or K > 65535 * 8
             or not numbered(x_shape, weight_shape, shape, padding, dilation, 1)):
-        return NotImplemented
+        return decline("it serves filters of at most 49 elements that see one channel of several")
     given = geometry(x_shape, weight_shape, shape, stride, padding, dilation, groups)
     size = R if R == S and R in SIZES and stride == (1, 1) and dilation == (1, 1) else 0
 
@@ -67,7 +68,7 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     plan, parts = tiling(N, (P, Q), K, each(x))
     columns = N * -(-P // ROWS) * Q
     if max(columns, tiles(N, plan), tiles(N, tiling(N, (H, W), C, 1)[0])) >= LIMIT:
-        return NotImplemented
+        return decline(f"images of shape {x_shape} have more tiles than a grid counts")
     y = device.empty(shape, dtype, x, channels_last=True)
     launch(device, f"depthwise_conv2d<{kind}, {size}, {each(x)}>", (tiles(N, plan), parts, 1), x, weight, side_by_side(bias), y,
            strides(x), strides(weight), given, plan, int(relu))
@@ -103,4 +104,4 @@ def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool]
     return _convolve(x, weight, bias, needs, conv, relu=False)
 
 
-conv2d_relu = then_relu(_convolve)
+conv2d_relu = then_relu(op, _convolve)

@@ -8,12 +8,13 @@ from math import prod
 from typing import Any
 
 from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.ops.conv import conv as op
 from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
-from cnnkit_cupy.types import TYPES
+from cnnkit_cupy.types import TYPES, other_dtype
 
 Array = Any
 SIZES = (0, 3, 5)         # square filters, of stride and dilation 1, whose loops are unrolled; 0: any others
@@ -24,6 +25,7 @@ BAND, ROWS = 4, 8                                      # rows of pixels of a thr
 UNITS = {0: 64, 3: 32, 5: 24}                          # of a block's weight gradient, as 8 * Units::each in direct.cu
 BLOCKS = 512                                           # of a weight gradient: a few for each multiprocessor of the largest GPUs
 LIMIT = 2**31 - 2**16                                  # what an int numbers, and tiles hang over the edge
+MANY = "it serves groups of few channels (see direct.sensible) and filters of at most 49 elements"
 NO_POOLING = {"height": 0, "width": 0, "P": 0, "Q": 0, "by_height": 0, "by_width": 0}
 
 BY, CONVOLUTION, TILING, POOLING = map(Struct, ("Strides", "Convolution", "Tiling", "Pooling"))
@@ -254,7 +256,7 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
               relu: bool) -> tuple[Array, Callable | None] | Any:
     plan = plan_of(x, weight, conv)
     if plan is None:
-        return decline("it serves few channels in a group")
+        return decline(MANY if dtype_name(x.dtype) in TYPES else other_dtype(x))
     device = backend_of(x).cuda
     y = plan.run(device, x, weight, bias, relu)
     if not any(needs):
@@ -297,4 +299,4 @@ def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool]
     return _convolve(x, weight, bias, needs, conv, relu=False)
 
 
-conv2d_relu = then_relu(_convolve)
+conv2d_relu = then_relu(op, _convolve)

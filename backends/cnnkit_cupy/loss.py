@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
+from cnnkit.backends import backend_of, decline, dtype_name
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, contiguous, strides
 from cnnkit_cupy.types import TYPES
@@ -33,9 +33,11 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
     """See `cnnkit.ops.loss.cross_entropy`; served are logits (N, C) and (N, C, H, W) with class indices."""
     kind, label = TYPES.get(dtype_name(logits.dtype)), LABELS.get(dtype_name(target.dtype))
     if kind is None or label is None or logits.ndim not in (2, 4) or any(needs[1:]) or target.size >= 2**31 - THREADS:
-        return NotImplemented
+        return decline(f"{dtype_name(logits.dtype)} scores of shape {tuple(logits.shape)}, "
+                       f"{dtype_name(target.dtype)} targets; it serves {', '.join(TYPES)} scores (N, C) or "
+                       "(N, C, H, W) and class indices, with a gradient of the scores alone")
     if not contiguous(target) or (weight is not None and (weight.dtype != logits.dtype or not contiguous(weight))):
-        return NotImplemented
+        return decline("targets or class weights have gaps in memory, or the weights are of another dtype")
     backend, dtype, shape, (N, C, H, W) = backend_of(logits), logits.dtype, tuple(target.shape), (*logits.shape, 1, 1)[:4]
     device, samples, is_map = backend.cuda, N * H * W, logits.ndim == 4
     loss = {"samples": samples, "C": C, "H": H, "W": W, "ignored": ignore_index, "smoothing": label_smoothing,

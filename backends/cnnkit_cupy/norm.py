@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.ops.norm import batch_norm as op
 from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, contiguous, strides
@@ -121,7 +122,7 @@ def _batch_norm_relu(*given: Any, relu: bool) -> Any:
     return batch_norm(*arrays, needs=needs, **attrs, relu=relu)
 
 
-batch_norm_relu = then_relu(_batch_norm_relu)
+batch_norm_relu = then_relu(op, _batch_norm_relu)
 
 
 def _floats(device: Any, like: Array, *shape: int) -> Array:

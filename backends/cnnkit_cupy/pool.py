@@ -20,6 +20,7 @@ from cnnkit_cupy.types import TYPES, lanes_of, per_access
 Array = Any
 SMALL, LARGE = ("uint8", "unsigned char"), ("int32", "int")  # an argmax: one byte where the window has at most 255 elements
 THREADS, MOST_ROWS = 256, 32
+BOUNDS = "the bounds of its windows are no 32-bit numbers"
 LIMIT = 2**31 - 2 * THREADS  # elements from which on an int cannot number them
 
 VIEW, WINDOWS = Struct("Strides"), Struct("Windows")

@@ -7,11 +7,11 @@ from math import prod
 from typing import Any
 
 from cnnkit import backends
-from cnnkit.backends import backend_of, dtype_name
+from cnnkit.backends import backend_of, decline, dtype_name
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Scalar, Struct, contiguous, strides
 from cnnkit_cupy.pool import index_type
-from cnnkit_cupy.types import TYPES, per_access
+from cnnkit_cupy.types import TYPES, other_dtype, per_access
 
 Array = Any
 THREADS = 256
@@ -45,7 +45,7 @@ def random_bits(name: str) -> Callable:
 def dropout(x: Array, *, needs: Sequence[bool], p: float, key: tuple[int, int]) -> Any:
     """See `cnnkit.ops.dropout.dropout`; images keep the channels last in memory."""
     if dtype_name(x.dtype) not in TYPES:
-        return NotImplemented
+        return decline(other_dtype(x))
     kept = round((1 - p) * 2**24), float(x.dtype.type(1 / (1 - p) if p < 1 else 0.0))
     return _dropped(x, key, kept), (lambda dy: (_dropped(dy, key, kept),)) if needs[0] else None
 

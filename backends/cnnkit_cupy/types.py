@@ -2,7 +2,14 @@
 
 from typing import Any
 
+from cnnkit.backends import dtype_name
+
 TYPES = {"float32": "float", "float16": "__half", "bfloat16": "__nv_bfloat16"}
+
+
+def other_dtype(array: Any) -> str:
+    """Why kernels decline an array of another dtype than theirs."""
+    return f"{dtype_name(array.dtype)}; it serves {', '.join(TYPES)}"
 
 
 def per_access(dtype: str) -> int:

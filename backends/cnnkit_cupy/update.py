@@ -9,13 +9,14 @@ import math
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
-from cnnkit.backends import backend_of, dtype_name
+from cnnkit.backends import backend_of, decline, dtype_name
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, contiguous
 from cnnkit_cupy.types import TYPES, per_access
 
 Array = Any
 THREADS = 256
+UNSERVED = f"it serves parameters, gradients and state of one dtype of {', '.join(TYPES)}, without gaps"
 
 for _dtype, _t in TYPES.items():
     for _n in (1, per_access(_dtype)):
@@ -57,7 +58,7 @@ def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str,
         dampening: float, weight_decay: float, nesterov: bool, maximize: bool, workspace: MutableMapping) -> Any:
     """The update of the same name."""
     if not _served(params, grads, state):
-        return NotImplemented
+        return decline(UNSERVED)
     state = _own(state, workspace, ("momentum_buffer",), len(params)) if momentum else {}
     new, buffers = list(params), state.get("momentum_buffer", [None] * len(params))
     for i, (p, g) in enumerate(zip(params, grads)):
@@ -76,7 +77,7 @@ def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str
          eps: float, weight_decay: float, amsgrad: bool, decoupled: bool, maximize: bool, workspace: MutableMapping) -> Any:
     """The update of the same name."""
     if not _served(params, grads, state):
-        return NotImplemented
+        return decline(UNSERVED)
     moments = ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
     state = _own(state, workspace, ("step", *moments), len(params))
     new, (beta1, beta2) = list(params), betas

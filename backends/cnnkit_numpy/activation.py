@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cnnkit.backends import decline
+
 BITS: dict[int, np.dtype] = {2: np.dtype("int16"), 4: np.dtype("int32"), 8: np.dtype("int64")}
 
 
@@ -23,7 +25,7 @@ def masked(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def relu(x: np.ndarray, *, needs: Sequence[bool]) -> tuple:
     """max(x, 0); y != 0 says where the gradient passes, for NaN too."""
     if not x.ndim:
-        return NotImplemented  # a ufunc makes a scalar of it
+        return decline("an array without axes")  # a ufunc makes a scalar of it
     y = np.maximum(x, 0)
     return y, (lambda dy: (masked(dy, y != 0),)) if needs[0] else None
 
@@ -31,7 +33,7 @@ def relu(x: np.ndarray, *, needs: Sequence[bool]) -> tuple:
 def leaky_relu(x: np.ndarray, *, needs: Sequence[bool], negative_slope: float) -> tuple:
     """max(x, slope * x), which holds for slopes from 0 to 1; at 0 an infinite x would give NaN."""
     if not 0 < negative_slope <= 1 or not x.ndim:
-        return NotImplemented
+        return decline(f"a slope of {negative_slope}, {x.ndim} axes; it serves slopes in (0, 1], and axes")
     y = x * negative_slope
     np.maximum(x, y, out=y)
 
@@ -47,7 +49,7 @@ def leaky_relu(x: np.ndarray, *, needs: Sequence[bool], negative_slope: float) -
 def sigmoid(x: np.ndarray, *, needs: Sequence[bool]) -> tuple:
     """1 / (1 + exp(-x)): where exp overflows to infinity, the result is 0 as it should be."""
     if not x.ndim:
-        return NotImplemented
+        return decline("an array without axes")
     y = np.negative(x)
     with np.errstate(over="ignore"):
         np.exp(y, out=y)
@@ -65,7 +67,7 @@ def sigmoid(x: np.ndarray, *, needs: Sequence[bool]) -> tuple:
 def tanh(x: np.ndarray, *, needs: Sequence[bool]) -> tuple:
     """Hyperbolic tangent."""
     if not x.ndim:
-        return NotImplemented
+        return decline("an array without axes")
     y = np.tanh(x)
 
     def backward(dy: np.ndarray) -> tuple:
@@ -79,7 +81,7 @@ def tanh(x: np.ndarray, *, needs: Sequence[bool]) -> tuple:
 def softmax(x: np.ndarray, *, needs: Sequence[bool], axis: int) -> tuple:
     """exp(x - max) / sum."""
     if x.size == 0 or x.itemsize == 2:
-        return NotImplemented
+        return decline(f"{x.dtype} of shape {x.shape}; it serves 4 or 8 bytes an element, and no empty array")
     with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is NaN, as in PyTorch, without a warning
         y = x - np.maximum.reduce(x, axis, keepdims=True)
         np.exp(y, out=y)
@@ -95,7 +97,7 @@ def softmax(x: np.ndarray, *, needs: Sequence[bool], axis: int) -> tuple:
 def log_softmax(x: np.ndarray, *, needs: Sequence[bool], axis: int) -> tuple:
     """x - max - log(sum(exp(x - max)))."""
     if x.size == 0 or x.itemsize == 2:
-        return NotImplemented
+        return decline(f"{x.dtype} of shape {x.shape}; it serves 4 or 8 bytes an element, and no empty array")
     with np.errstate(invalid="ignore", over="ignore"):
         y = x - np.maximum.reduce(x, axis, keepdims=True)
         y -= np.log(np.add.reduce(np.exp(y), axis, keepdims=True))

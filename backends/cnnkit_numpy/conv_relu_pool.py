@@ -12,18 +12,20 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnnkit.backends import decline
+from cnnkit.ops import OPS
 from cnnkit.ops.rank import by_rank_2
 from cnnkit_numpy.conv import FLOATS
 from cnnkit_numpy.pool import MASKS
 from cnnkit_numpy.window import BLOCK, room
 
+CHAIN = [OPS[name] for name in ("conv", "relu", "max_pool")]
 STOPPED = 0x80  # added to the byte of a window that ReLU stopped: no phase has that number
 
 
 def conv2d_relu_max_pool2d(x, weight, bias, *, needs, calls):
     """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows side by side."""
-    if [call.op.name for call in calls[1:]] != ["relu", "max_pool"]:
-        return decline("it takes in ReLU and max pooling")
+    if [call.op for call in calls] != CHAIN:
+        return decline("it serves conv with ReLU and max pooling")
     if x.ndim != 4:
         return by_rank_2(conv2d_relu_max_pool2d, (x, weight, bias), needs, {"calls": calls})
     conv, _, pool = (call.attrs for call in calls)
@@ -32,18 +34,19 @@ def conv2d_relu_max_pool2d(x, weight, bias, *, needs, calls):
     if (needs[0] or x.dtype not in FLOATS or 0 in x.shape or 0 in weight.shape or pool["stride"] != kernel
             or pool["padding"] != ((0, 0), (0, 0)) or pool["dilation"] != (1, 1) or kernel[0] * kernel[1] > STOPPED
             or Cg * R * S > 4 * K // groups):  # with many channels, wide columns and separate kernels are faster
-        return NotImplemented
+        return decline("it serves float32 and float64 images of few channels that need no gradient, and "
+                       "pooling windows side by side without padding")
     outputs = [(n + sum(pads) - d * (k - 1) - 1) // s + 1 for n, pads, d, k, s in
                zip((H, W), conv["padding"], conv["dilation"], (R, S), conv["stride"])]
     size = outputs[0] // kernel[0], outputs[1] // kernel[1]
     if 0 in size or (pool["ceil_mode"] and outputs != [size[0] * kernel[0], size[1] * kernel[1]]):
-        return NotImplemented
+        return decline(f"pooling windows of {kernel} do not fit a convolution's output of {tuple(outputs)}")
     phases = Phases(x, weight, bias, conv, kernel, size)
     y, winner = phases.forward(needs[1] or needs[2])
     if winner is None:
         return y, None
     if np.isnan(y.min()):
-        return NotImplemented  # the single kernels know which NaN is the first
+        return decline("the result holds NaN")  # the single kernels know which NaN is the first
 
     def backward(dy):
         dweight, dbias = phases.weight_gradients(dy, winner)

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cnnkit.backends import decline
+
 
 def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool]) -> tuple:
     """x @ weight.T + bias."""
     if x.itemsize == 2 or x.ndim == 1:  # NumPy has no GEMM for float16
-        return NotImplemented
+        return decline(f"{x.dtype} of shape {x.shape}; it serves matrices of 4 or 8 bytes an element")
     rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1]) if x.shape[-1] else None
     if rows is None:
-        return NotImplemented
+        return decline(f"an input of shape {x.shape} has no features")
     y = rows @ weight.T
     if bias is not None:
         y += bias

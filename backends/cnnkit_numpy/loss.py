@@ -9,16 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.backends import decline
+
 
 def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, needs: Sequence[bool], ignore_index: int,
                   reduction: str, label_smoothing: float) -> tuple:
     """Softmax, logarithm and choice in one; the gradient is the softmax with 1 taken away at each target."""
     if target.dtype.kind == "f":
-        return NotImplemented
+        return decline("the targets are probabilities; it serves class indices")
     axis = 1 if logits.ndim > 1 else 0
     labels, kept = _labels("cross_entropy", target, logits.shape[axis], ignore_index)
     if label_smoothing or logits.itemsize == 2 or logits.size == 0 or needs[2]:
-        return NotImplemented
+        return decline(f"{logits.dtype} scores of shape {logits.shape}, label smoothing of "
+                       f"{label_smoothing}; it serves 4 or 8 bytes an element, no smoothing, "
+                       "no gradient of class weights")
     with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is NaN, as in PyTorch, without a warning
         shifted = logits - np.maximum.reduce(logits, axis, keepdims=True)
         at = _at(labels, axis)
@@ -44,7 +48,8 @@ def nll_loss(log_probs: np.ndarray, target: np.ndarray, weight: np.ndarray | Non
     axis = 1 if log_probs.ndim > 1 else 0
     labels, kept = _labels("nll_loss", target, log_probs.shape[axis], ignore_index)
     if log_probs.itemsize == 2 or log_probs.size == 0 or needs[2]:
-        return NotImplemented
+        return decline(f"{log_probs.dtype} of shape {log_probs.shape}; it serves 4 or 8 bytes an element, "
+                       "and no gradient of class weights")
     at = _at(labels, axis)
     loss, share = _reduce(-log_probs[at], _weights(weight, labels, kept, log_probs.dtype), reduction)
 

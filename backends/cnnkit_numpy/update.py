@@ -10,6 +10,8 @@ from collections.abc import Iterator, MutableMapping, Sequence
 
 import numpy as np
 
+from cnnkit.backends import decline
+
 BLOCK = 1 << 14  # elements: a block of parameter, gradient, two averages and scratch in float32 takes 320 KiB of L2
 
 
@@ -69,7 +71,7 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
          workspace: MutableMapping) -> tuple[list, dict]:
     """The update of the same name; p - rate * m / (sqrt(v) + eps'), with both bias corrections in rate and eps'."""
     if any(p.itemsize == 2 or (not p.ndim and g is not None) for p, g in zip(params, grads)):
-        return NotImplemented
+        return decline("a parameter has 2 bytes an element, or no axes")
     names = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("step", "exp_avg", "exp_avg_sq")
     state = _own(state, workspace, names, len(params))
     beta1, beta2 = betas

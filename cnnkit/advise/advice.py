@@ -11,6 +11,7 @@ import numpy as np
 from cnnkit.advise.pictures import neighbours, objects
 from cnnkit.advise.trials import Trials, run
 from cnnkit.data.balance import ClassBalance, class_balance
+from cnnkit.data.contracts import IndexedDataset
 from cnnkit.data.split import random_split
 
 __all__ = ["Advice", "Finding", "advise"]
@@ -78,7 +79,8 @@ class Advice:
                 "findings": [asdict(finding) for finding in self.findings], "trials": trials, "balance": self.balance.as_dict()}
 
 
-def advise(dataset: Any, *, images: int = 1500, updates: int = 400, seeds: tuple[int, ...] = (0, 1)) -> Advice:
+def advise(dataset: IndexedDataset, *, images: int = 1500, updates: int = 400,
+           seeds: tuple[int, ...] = (0, 1)) -> Advice:
     """Measure whether a CNN suits some data.
 
     Parameters

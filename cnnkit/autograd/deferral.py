@@ -17,7 +17,7 @@ from cnnkit.autograd.tape import Node, mode
 from cnnkit.backends import backend_of
 from cnnkit.ops.core import Meta, Op, run_chain
 
-__all__ = ["Link", "flush", "plan", "postpone"]
+__all__ = ["Link", "flush", "following", "link_of", "plan", "postpone"]
 
 Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"  # the link before, backend, tables, the `Chain` that the call makes
 Arguments: TypeAlias = "tuple[list, list[bool], list, list]"  # arrays, needs, edges, versions
@@ -185,9 +185,15 @@ def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments,
     return shown[0] if len(shown) == 1 else tuple(shown)
 
 
+def link_of(entry: Any) -> Link:
+    """The call behind an entry among the deferred ones: itself, or what makes a Tensor that is pending."""
+    return entry if isinstance(entry, Link) else entry()._link
+
+
 def flush() -> None:
     """Compute every pending Tensor of this thread that is still alive, the youngest first, so that chains stay whole."""
-    waiting, mode.deferred = mode.deferred, []
+    waiting = mode.deferred.copy()
+    mode.deferred.clear()
     while waiting:
         entry = waiting.pop()
         if isinstance(entry, Link):

@@ -14,8 +14,8 @@ import numpy as np
 
 from cnnkit.backends.dtypes import DTYPES, dtype_name
 from cnnkit.backends.plugins import Plugin, backend_for, kernel_tables
-from cnnkit.backends.state import default, local
-from cnnkit.backends.table import Tables
+from cnnkit.backends.state import Selection, Watch, default, local
+from cnnkit.backends.table import KernelTable, Tables
 
 Array = Any
 
@@ -167,12 +167,19 @@ class Backend(Plugin):
         try:
             return self.__dict__["_resolved"][selection]
         except KeyError:
+            if isinstance(selection, Watch):
+                return selection.tables(self)
             resolved = self.__dict__.setdefault("_resolved", {})
-            found = kernel_tables(self.name)
-            if selection is not None:  # what is named first is asked first: use("mine") prefers "mine" to the backend's own
-                found = sorted((t for t in found if t.name in selection), key=lambda t: selection.index(t.name))
-            resolved[selection] = Tables.of(found)
+            resolved[selection] = Tables.of(self.selected(selection))
             return resolved[selection]
+
+    def selected(self, names: Selection) -> list[KernelTable]:
+        """This backend's kernel tables of these names (``None``: all), the first to be asked first."""
+        found = kernel_tables(self.name)
+        if names is None:
+            return found
+        # what is named first is asked first: use("mine") prefers "mine" to the backend's own
+        return sorted((t for t in found if t.name in names), key=lambda t: names.index(t.name))
 
     def __repr__(self) -> str:
         return f"<backend {self.name}>"

@@ -15,7 +15,8 @@ from cnnkit.backends.plugins import broken as _broken
 from cnnkit.backends.plugins import by_type as _by_type
 from cnnkit.backends.plugins import lock as _lock
 from cnnkit.backends.plugins import tables as _tables
-from cnnkit.backends.table import KernelTable, Tables
+from cnnkit.backends.state import Selection
+from cnnkit.backends.table import KernelTable
 
 
 def register(backend: Backend) -> Backend:
@@ -63,8 +64,8 @@ def backend_of(array: Any) -> Backend:
 class Unlisted(ArrayAPIBackend):
     """A backend that no plug-in names: made for an array type with a namespace of its own, and without kernels."""
 
-    def resolve(self) -> Tables:
-        return Tables.of(())
+    def selected(self, names: Selection) -> builtins.list[KernelTable]:
+        return []
 
 
 def _resolve_type(array: Any) -> Backend:

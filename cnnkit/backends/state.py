@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnnkit.backends.backend import Backend
+    from cnnkit.backends.table import Tables
 
 Selection = tuple[str, ...] | None  # names of the kernel tables that serve; None: every one that is available
+
+
+class Watch:
+    """In the place of a selection, `names`: says which tables serve a backend, such as watched ones."""
+
+    def __init__(self, names: Selection, tables: Callable[[Backend], Tables]):
+        self.names, self.tables = names, tables
 
 
 class _Local(threading.local):
@@ -17,14 +26,14 @@ class _Local(threading.local):
     declined: str = ""
     backend: Backend | None = None
     device: Any = None
-    tables: tuple[str, ...] | None = None
+    tables: Selection | Watch = None
     precision: str | None = None
 
 
 class _Default:
     backend: Backend | None = None
     device: Any = None
-    tables: tuple[str, ...] | None = None
+    tables: Selection = None
     precision: str | None = None
 
 

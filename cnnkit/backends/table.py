@@ -11,6 +11,7 @@ from cnnkit.backends.kernel import Kernel, ask
 from cnnkit.backends.plugins import Plugin
 
 Kernels = Mapping[str | Pattern, Kernel | tuple[Kernel, ...]]
+Watched = Callable[[str, str | Pattern, Kernel], Kernel]
 
 
 class Runtime(Protocol):
@@ -80,14 +81,18 @@ class Tables:
 
     @classmethod
     def merged(cls, tables: Iterable[tuple[str, Kernels]],
-               watched: Callable[[str, Kernel], Kernel] = lambda table, kernel: kernel) -> Tables:
-        """Merge kernels, asked in the order given; `watched` may put another in the place of each table's kernels."""
+               watched: Watched = lambda table, key, kernel: kernel) -> Tables:
+        """Merge kernels, asked in the order given.
+
+        `watched` is given a table's name, one of its keys and a kernel that stands there, and returns the
+        kernel that is asked in its place.
+        """
         single: dict[str, tuple[Kernel, ...]] = {}
         patterns: list[tuple[Pattern, Kernel]] = []
         for table, kernels in tables:
             for key, found in kernels.items():
                 for kernel in found if isinstance(found, tuple) else (found,):
-                    serving = watched(table, kernel)
+                    serving = watched(table, key, kernel)
                     if isinstance(key, str):
                         single[key] = (*single.get(key, ()), serving)
                     else:

@@ -1,5 +1,5 @@
-"""The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``advise``, ``summary``, ``show``, ``backends``,
-``check``, ``bench``.
+"""The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``advise``, ``summary``,
+``explain``, ``show``, ``backends``, ``check``, ``bench``.
 
 A mistake gets one readable line and exit status 2, never a traceback; a check that fails gives status 1.
 """
@@ -28,6 +28,7 @@ app.command()(predicting.predict)
 app.command()(predicting.evaluate)
 app.command()(advising.advise)
 app.command()(inspecting.summary)
+app.command()(inspecting.explain)
 app.command()(inspecting.show)
 app.command()(inspecting.backends)
 app.command()(inspecting.check)
@@ -60,7 +61,7 @@ def run(arguments: list[str] | None = None) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except ClickException as error:
-        context = getattr(error, "ctx", None)
+        context = error.ctx if isinstance(error, UsageError) else None  # type: ignore[attr-defined]
         where = context.command_path if context is not None else "cnnkit"
         return _fail(f"{where}: {error.format_message()} (see {where} --help)")  # type: ignore[attr-defined]
     except KeyboardInterrupt:

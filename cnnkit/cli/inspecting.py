@@ -1,16 +1,18 @@
-"""``cnnkit summary``, ``show``, ``backends`` and ``check``: looking at models and machines."""
+"""``cnnkit summary``, ``explain``, ``show``, ``backends`` and ``check``: looking at models and machines."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from cnnkit.cli.predicting import use
 from cnnkit.cli.screen import screen
 
-__all__ = ["backends", "check", "show", "summary"]
+__all__ = ["backends", "check", "explain", "show", "summary"]
 
 
 def summary(
@@ -23,6 +25,36 @@ def summary(
 
     network, shape = _model(model, input_shape, classes)
     screen().print(cnnkit.summary(network, shape), soft_wrap=True)
+
+
+def explain(
+    model: Annotated[str, typer.Argument(help="A saved model's file, or a name of cnnkit.models.")],
+    input_shape: Annotated[str | None, typer.Option(help="C,H,W of the images, for a name.",
+                                                    show_default="3,32,32")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="Number of classes, for a name.",
+                                                show_default="10")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images at a time: kernels may choose by it.")] = 32,
+    backend: Annotated[str | None, typer.Option(help="Array library or kernel table.",
+                                                show_default="numpy")] = None,
+    training: Annotated[bool, typer.Option("--training", help="As a training step, back too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show which kernel serves each call of a forward pass, what is fused, and why other kernels declined."""
+    import cnnkit
+    from cnnkit import backends as registry
+
+    use(backend)
+    network, shape = _model(model, input_shape, classes)
+    like = next(network.parameters()).array
+    xp, device = registry.namespace_of(like), getattr(like, "device", None)
+    with registry.on(like):
+        images = xp.zeros((batch, *shape), dtype=like.dtype, device=device)
+    if training:
+        found = cnnkit.explain(network.train(), images, backward=True)
+    else:
+        with cnnkit.no_grad():
+            found = cnnkit.explain(network.eval(), images)
+    print(json.dumps({"model": model, **found.as_dict()}, indent=2) if as_json else found)
 
 
 def show(

@@ -17,6 +17,7 @@ from cnnkit.cli.resuming import checkpointing, clear
 from cnnkit.cli.screen import counted, error_screen, screen
 
 if TYPE_CHECKING:
+    from cnnkit.data import Dataset
     from cnnkit.train.callbacks import Checkpoint, EarlyStopping
 
 __all__ = ["train"]
@@ -195,7 +196,7 @@ def _tables(backend: Any) -> str:
     return f" ({', '.join(served)} kernels)" if served else ""
 
 
-def _split(data: str, images: Any, seed: int, share: float) -> tuple[Any, Any]:
+def _split(data: str, images: Dataset, seed: int, share: float) -> tuple[Dataset, Dataset]:
     """The images to learn from and those held out."""
     from cnnkit.data import random_split
 
@@ -206,7 +207,8 @@ def _split(data: str, images: Any, seed: int, share: float) -> tuple[Any, Any]:
     return learn, held_out
 
 
-def _held_out(val: str, data: str, images: Any, seed: int, size: int | None, download: bool) -> tuple[Any, Any]:
+def _held_out(val: str, data: str, images: Dataset, seed: int, size: int | None,
+              download: bool) -> tuple[Dataset, Dataset]:
     """What ``--val`` asks for: a share of the images, or other data of the same classes."""
     from cnnkit import data as datasets
 

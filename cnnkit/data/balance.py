@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from cnnkit.data import description
+from cnnkit.data.contracts import IndexedDataset
 
 __all__ = ["ClassBalance", "class_balance", "labels_of"]
 
@@ -63,7 +65,7 @@ class ClassBalance:
                                   f"classes of equal size"])
 
 
-def class_balance(dataset: Any) -> ClassBalance:
+def class_balance(dataset: IndexedDataset) -> ClassBalance:
     """Count the samples of each class.
 
     Parameters
@@ -84,18 +86,20 @@ def class_balance(dataset: Any) -> ClassBalance:
     largest to smallest 4 to 1; as good as 2.38 classes of equal size
     """
     labels = labels_of(dataset)
-    names = getattr(dataset, "classes", None)
-    known = len(names) if isinstance(names, Sequence) else 0
+    names = description.class_names(dataset)
+    known = len(names or ())
     if labels.max() >= known > 0:
         raise ValueError(f"label {labels.max()} is outside 0..{known - 1}, the range of {known} classes")
     counts = np.bincount(labels, minlength=known)
-    return ClassBalance(tuple(map(str, names)) if known and names is not None else tuple(map(str, range(len(counts)))), counts)
+    return ClassBalance(names if names else tuple(map(str, range(len(counts)))), counts)
 
 
-def labels_of(dataset: Any) -> np.ndarray:
+def labels_of(dataset: IndexedDataset) -> np.ndarray:
     """The integer labels (N,) of a dataset, or an array of them as it is."""
-    labels = getattr(dataset, "targets", dataset)
-    if not isinstance(labels, np.ndarray) and labels is dataset:
+    labels: Any = description.targets(dataset)
+    if labels is None:
+        labels = dataset
+    if not isinstance(labels, np.ndarray):
         first = dataset[0] if len(dataset) else 0
         if isinstance(first, tuple):
             labels = [dataset[i][1] for i in range(len(dataset))]

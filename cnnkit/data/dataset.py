@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 
+from cnnkit.data import description
 from cnnkit.data.checks import check_images, check_labels
+from cnnkit.data.contracts import IndexedDataset, PixelTable, PointwiseTransform, Transform
 from cnnkit.data.transforms import ToTensor
+from cnnkit.data.transforms.compose import batched_form
+from cnnkit.foreign import is_tensor
 
 __all__ = ["ArrayDataset", "Dataset", "Subset"]
 
@@ -77,7 +81,7 @@ def stack(samples: Sequence[tuple[Any, Any]], indices: Sequence[int] | np.ndarra
         what = f"a tuple of {len(sample)}" if isinstance(sample, tuple) else f"a {type(sample).__name__}"
         raise TypeError(f"a dataset must give (image, label) pairs, but sample {indices[0]} is {what}") from None
     arrays = [np.asarray(image) for image in images]
-    if arrays[0].dtype == np.uint8 and arrays[0].ndim == 3 and hasattr(images[0], "detach"):
+    if arrays[0].dtype == np.uint8 and arrays[0].ndim == 3 and is_tensor(images[0]):
         arrays = [array.transpose(1, 2, 0) for array in arrays]  # PyTorch's tensors have the channels first, also of bytes
     for i, array in zip(indices, arrays):
         if array.shape != arrays[0].shape:
@@ -85,7 +89,7 @@ def stack(samples: Sequence[tuple[Any, Any]], indices: Sequence[int] | np.ndarra
                              f"{arrays[0].shape}, image {i} has {array.shape}; resize or crop them in the transform")
     batch, targets = np.stack(arrays), np.asarray(labels)
     if batch.dtype == np.uint8:
-        batch = _AS_TENSOR.batch(batch)
+        batch = _AS_TENSOR.transform_batch(batch)
     return batch, targets.astype(np.int64) if np.issubdtype(targets.dtype, np.integer) else targets
 
 
@@ -129,7 +133,7 @@ class ArrayDataset(Dataset):
     """
 
     def __init__(self, images: Any, labels: Any, classes: int | Sequence[str] | None = None,
-                 transform: Callable | None = None):
+                 transform: Transform | None = None):
         self.data = np.asarray(images) if not isinstance(images, np.ndarray) else images
         labels = np.asarray(labels)
         if isinstance(classes, int):
@@ -168,15 +172,15 @@ class ArrayDataset(Dataset):
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The images and labels of `indices`, gathered and transformed together where the transform can."""
-        transform = _AS_TENSOR.batch if self.transform is None else getattr(self.transform, "batch", None)
+        transform = batched_form(_AS_TENSOR if self.transform is None else self.transform)
         if transform is None:
             return super().batch(indices)
-        images, labels = self.stored(indices)
+        images, labels = self.stored_batch(indices)
         if images.ndim == 4 and images.dtype == np.uint8:
             images = images.transpose(0, 2, 3, 1)
         return transform(images), labels
 
-    def stored(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def stored_batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A copy of the images of `indices` as they are kept, and their labels."""
         indices = np.asarray(indices)
         images = np.asarray(self.data)  # of a file mapped into memory too
@@ -184,22 +188,26 @@ class ArrayDataset(Dataset):
             return images.take(indices, axis=0), self.targets[indices]
         return images[indices], self.targets[indices]
 
-    def values(self) -> np.ndarray | None:
+    def pixel_values(self) -> np.ndarray | None:
         """What a batch makes of each pixel value: float32 (C, 256); ``None`` where that depends on more than the pixel.
 
         It is there for uint8 images without a transform, or with `ToTensor` and `Normalize`, if all of it is finite. Then
 
-            batch(indices)[0] == values()[channel, stored(indices)[0]]
+            batch(indices)[0] == pixel_values()[channel, stored_batch(indices)[0]]
 
         to the bit, so that a kernel can make batches by looking values up.
         """
-        transform: Any = _AS_TENSOR if self.transform is None else self.transform
-        if self.data.dtype != np.uint8 or not getattr(transform, "pointwise", False):
+        transform = _AS_TENSOR if self.transform is None else self.transform
+        pointwise = isinstance(transform, PointwiseTransform) and transform.is_pointwise()
+        if self.data.dtype != np.uint8 or not pointwise:
+            return None
+        form = batched_form(transform)
+        if form is None:
             return None
         channels = 1 if self.data.ndim == 3 else self.data.shape[1]
         every = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (1, 1, 256, channels))
         with np.errstate(over="ignore"):
-            values = transform.batch(every)[0, :, 0]
+            values = form(every)[0, :, 0]
         return values if np.isfinite(values).all() else None
 
     def __repr__(self) -> str:
@@ -216,7 +224,7 @@ class Subset(Dataset):
     (2, [1, 3])
     """
 
-    def __init__(self, dataset: Any, indices: Sequence[int] | np.ndarray):
+    def __init__(self, dataset: IndexedDataset, indices: Sequence[int] | np.ndarray):
         self.dataset = dataset
         self.indices = np.asarray(indices, np.int64)
         n = len(dataset)
@@ -226,17 +234,21 @@ class Subset(Dataset):
     @property
     def classes(self) -> tuple[str, ...] | None:  # type: ignore[override]
         """The classes of the dataset that this is a part of."""
-        return getattr(self.dataset, "classes", None)
+        return description.class_names(self.dataset)
 
     @property
     def data(self) -> np.ndarray:
         """The images of the subset, where the dataset has `data`."""
-        return self.dataset.data[self.indices]
+        return self.dataset.data[self.indices]  # type: ignore[attr-defined]
 
     @property
     def targets(self) -> np.ndarray:
-        """The labels of the subset, where the dataset has `targets`."""
-        return np.asarray(self.dataset.targets)[self.indices]
+        """The labels of the subset, where the dataset has `targets`, one for each sample."""
+        targets = description.targets(self.dataset)
+        if targets is None:
+            raise AttributeError(f"a Subset has `targets` where its dataset has one for each sample, and a "
+                                 f"{type(self.dataset).__name__} has not")
+        return targets[self.indices]
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -251,10 +263,10 @@ class Subset(Dataset):
             return self.dataset.batch(chosen)
         return stack([self.dataset[int(i)] for i in chosen], chosen)
 
-    def stored(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The images of `indices` as the dataset keeps them: see `ArrayDataset.stored`."""
-        return self.dataset.stored(self.indices[np.asarray(indices)])
+    def stored_batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The images of `indices` as the dataset keeps them: see `ArrayDataset.stored_batch`."""
+        return cast(PixelTable, self.dataset).stored_batch(self.indices[np.asarray(indices)])
 
-    def values(self) -> np.ndarray | None:
-        """What a batch makes of each pixel value: see `ArrayDataset.values`."""
-        return self.dataset.values() if hasattr(self.dataset, "values") and hasattr(self.dataset, "stored") else None
+    def pixel_values(self) -> np.ndarray | None:
+        """What a batch makes of each pixel value: see `ArrayDataset.pixel_values`."""
+        return self.dataset.pixel_values() if isinstance(self.dataset, PixelTable) else None

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import copy
 import operator
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat, takewhile
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from cnnkit import backends, random
 from cnnkit.autograd import Tensor, tensor
+from cnnkit.data import description
 from cnnkit.data.ahead import ahead
 from cnnkit.data.checks import check_images, check_labels
+from cnnkit.data.contracts import (
+    Augmentation,
+    IndexedDataset,
+    LabelMixing,
+    PixelTable,
+    Sampler,
+    StreamDataset,
+    StreamWithEpochs,
+)
 from cnnkit.data.dataset import Dataset, stack
 from cnnkit.data.pixels import look_up
+from cnnkit.data.sampler import WeightedRandomSampler
 from cnnkit.data.stream import Chunk, chunks, is_stream, mixed
 
 __all__ = ["DataLoader"]
@@ -54,14 +66,16 @@ class DataLoader:
         that copies from pinned memory does so by itself.
     collate_fn : callable, optional
         Makes ``(x, y)`` from a list of samples, instead of stacking them.
-    sampler : WeightedRandomSampler or sequence of int, optional
-        Which samples an epoch takes, instead of all in order: drawn anew for each epoch, or these indices in each.
+    sampler : Sampler or sequence of int, optional
+        Which samples an epoch takes, instead of all in order: drawn anew for each epoch, as
+        `WeightedRandomSampler` does (`contracts.Sampler`), or these indices in each.
     buffer_size : int
         Samples of a stream that are held to shuffle them.
     augment : callable, optional
-        Random transforms of `cnnkit.data.transforms`, or whatever is called as ``augment(x, y, key=key)`` and gives ``(x, y)``:
-        changes each batch where the Tensors are made, when they have arrived. The key is one of the seed, the epoch and the
-        batch's number, so it does not matter who loads the batch, or which were left out. Evaluation takes `plain` batches.
+        Random transforms of `cnnkit.data.transforms`, or whatever is called as ``augment(x, y, key=key)`` and
+        gives ``(x, y)`` (`contracts.Augmentation`): changes each batch where the Tensors are made, when they
+        have arrived. The key is one of the seed, the epoch and the batch's number, so it does not matter who
+        loads the batch, or which were left out. Evaluation takes `plain` batches.
 
     Attributes
     ----------
@@ -81,19 +95,21 @@ class DataLoader:
     ((32, 1, 8, 8), 'float32', (32,), 45)
     """
 
-    def __init__(self, dataset: Any, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False, *,
-                 num_workers: int = 0, prefetch_factor: int | None = None, seed: int | None = None, backend: Any = None,
-                 collate_fn: Callable[[list], tuple[Any, Any]] | None = None, sampler: Any = None, buffer_size: int = 1000,
-                 augment: Callable | None = None):
-        self.dataset, self.sampler, self.streaming = dataset, sampler, is_stream(dataset)
-        if not self.streaming and not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+    def __init__(self, dataset: IndexedDataset | StreamDataset, batch_size: int = 1, shuffle: bool = False,
+                 drop_last: bool = False, *, num_workers: int = 0, prefetch_factor: int | None = None,
+                 seed: int | None = None, backend: Any = None,
+                 collate_fn: Callable[[list], tuple[Any, Any]] | None = None,
+                 sampler: Sampler | Sequence[int] | np.ndarray | None = None,
+                 buffer_size: int = 1000, augment: Augmentation | None = None):
+        self.dataset, self.streaming = dataset, is_stream(dataset)
+        if not self.streaming and not isinstance(dataset, IndexedDataset):
             raise TypeError("DataLoader() takes a dataset with a length and an index, or an iterable; got a "
                             f"{type(dataset).__name__}")
         if operator.index(batch_size) < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         if operator.index(buffer_size) < 1:
             raise ValueError(f"buffer_size must be at least 1, got {buffer_size}")
-        self._check_sampler(shuffle)
+        self.sampler = self._checked_sampler(sampler, shuffle)
         if not self.streaming and self._count() == 0:
             raise ValueError("the dataset is empty: there is nothing to load")
         if not self.streaming and drop_last and self._count() < batch_size:
@@ -111,18 +127,22 @@ class DataLoader:
         self.batch_size, self.buffer_size = operator.index(batch_size), operator.index(buffer_size)
         self.shuffle, self.drop_last = shuffle, drop_last
         self.backend, self.collate_fn, self.augment = backend, collate_fn, augment
+        self._classes = description.class_names(dataset)
         self._check_classes()
         self.epoch = 0
         self._skipped = 0
         self._begun = False  # of a stream
-        draws = shuffle or hasattr(sampler, "order") or augment is not None
+        draws = shuffle or isinstance(sampler, Sampler) or augment is not None
         self._key = random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER) if draws else None
 
     def _check_classes(self) -> None:
-        classes, mixed = getattr(self.dataset, "classes", None), getattr(self.augment, "num_classes", None)
-        if mixed is not None and isinstance(classes, Sequence) and len(classes) != mixed:
+        if not isinstance(self.augment, LabelMixing):
+            return
+        classes, mixed = self._classes, self.augment.label_classes()
+        if mixed is not None and classes is not None and len(classes) != mixed:
             raise ValueError(f"augment={self.augment!r} is for {mixed} classes, but the dataset has {len(classes)}")
-        if mixed is None and getattr(self.augment, "mixes", False) and np.ndim(getattr(self.dataset, "targets", 0)) == 1:
+        targets = description.targets(self.dataset) if mixed is None and self.augment.mixes_labels() else None
+        if targets is not None and targets.ndim == 1:
             raise ValueError(f"augment={self.augment!r} makes probabilities of the dataset's labels and must know how many classes "
                              f"there are; give num_classes={'...' if classes is None else len(classes)}")
 
@@ -137,31 +157,38 @@ class DataLoader:
         return self._tensors(self._next_epoch())  # here, not in the generator: an epoch is counted when iteration begins
 
     def _tensors(self, batches: Iterator[tuple]) -> Iterator[tuple[Tensor, Tensor]]:
-        values = self._values()
+        table = self._table()
 
         def begun(batch: tuple) -> tuple:
             indices, key = batch
-            if values is not None:
-                return (*self._looked_up(indices, values), key)
+            if table is not None:
+                return (*self._looked_up(indices, *table), key)
             return (*map(self._begin, self._batch(indices)), key)
 
         for x, y, key in self._made(begun, batches):
             yield self._augmented(self._arrived(x), self._arrived(y), key)
 
     def _augmented(self, x: Any, y: Any, key: random.Key | None) -> tuple[Any, Any]:
-        return (x, y) if self.augment is None else self.augment(x, y, key=key)
+        if self.augment is None:
+            return x, y
+        return self.augment(x, y, key=cast(random.Key, key))  # a loader that augments has one
 
-    def _values(self) -> np.ndarray | None:
-        """What becomes of each pixel value, where the dataset says that there is no more to it; such images need no checks."""
-        values = getattr(self.dataset, "values", None)  # other kinds of datasets may have something of that name: a dict's method
-        return values() if self.collate_fn is None and isinstance(self.dataset, Dataset) and callable(values) else None
+    def _table(self) -> tuple[PixelTable, np.ndarray] | None:
+        """The dataset and its table of pixel values, where it has one; such images need no checks."""
+        dataset = self.dataset
+        if self.collate_fn is not None or not isinstance(dataset, Dataset):
+            return None
+        if not isinstance(dataset, PixelTable):
+            return None
+        values = dataset.pixel_values()
+        return None if values is None else (dataset, values)
 
-    def _looked_up(self, indices: np.ndarray, values: np.ndarray) -> tuple:
+    def _looked_up(self, indices: np.ndarray, dataset: PixelTable, values: np.ndarray) -> tuple:
         backend, device = backends.place(self.backend)
-        images, labels = self.dataset.stored(indices)
+        images, labels = dataset.stored_batch(indices)
         x = look_up(images, values, backend, device)
         if x is None:
-            host, labels = self.dataset.batch(indices)
+            host, labels = dataset.batch(indices)
             if not (backend.owns(host) and device is None):
                 return self._begin(host), self._begin(labels)
             x = host  # it is new, and nobody else has it
@@ -216,35 +243,43 @@ class DataLoader:
         if not drawn or self._key is None:
             return np.arange(self._count())
         key = random.fold_in(self._key, epoch)
-        return random.permutation(key, self._count()) if self.sampler is None else self.sampler.order(key)
+        if self.sampler is not None:
+            return self.sampler.draw_indices(key)
+        return random.permutation(key, self._count())
 
     def _count(self) -> int:
         """Samples in an epoch."""
-        return len(self.dataset if self.sampler is None else self.sampler)
+        return len(self._indexed() if self.sampler is None else self.sampler)
 
-    def _check_sampler(self, shuffle: bool) -> None:
-        sampler = self.sampler
+    def _indexed(self) -> IndexedDataset:
+        """The dataset, where it does not stream."""
+        return cast(IndexedDataset, self.dataset)
+
+    def _checked_sampler(self, sampler: Sampler | Sequence[int] | np.ndarray | None,
+                         shuffle: bool) -> Sampler | np.ndarray | None:
+        """The sampler; indices as an array."""
         if sampler is None:
-            return
+            return None
         if shuffle or self.streaming:
             raise ValueError(f"a sampler says which samples come in which order; it does not go with "
                              f"{'shuffle=True' if shuffle else 'a stream'}")
-        n, weights = len(self.dataset), getattr(sampler, "weights", None)
-        if hasattr(sampler, "order"):
-            if weights is not None and len(weights) != n:
-                raise ValueError(f"the sampler has {len(weights)} weights, but the dataset {n} samples")
-        elif not hasattr(sampler, "__len__") or not hasattr(sampler, "__getitem__"):
-            raise TypeError(f"sampler takes a WeightedRandomSampler, another object with order(key) and len, or indices; got a "
-                            f"{type(sampler).__name__}, whose draws a resumed run could not repeat")
-        else:
-            self.sampler = np.asarray(sampler)
-            whole = self.sampler.ndim == 1 and self.sampler.dtype.kind in "iu"
-            if not whole or ((self.sampler >= n) | (self.sampler < 0)).any():
-                raise ValueError(f"a sampler's indices must be whole numbers from 0 to {n - 1}")
+        n = len(self._indexed())
+        if isinstance(sampler, WeightedRandomSampler) and len(sampler.weights) != n:
+            raise ValueError(f"the sampler has {len(sampler.weights)} weights, but the dataset {n} samples")
+        if isinstance(sampler, Sampler):
+            return sampler
+        if not description.indexed(sampler):
+            raise TypeError("sampler takes a WeightedRandomSampler, another object with draw_indices(key) "
+                            f"and len, or indices; got a {type(sampler).__name__}, whose draws a resumed run "
+                            "could not repeat")
+        indices = np.asarray(sampler)
+        if indices.ndim != 1 or indices.dtype.kind not in "iu" or ((indices >= n) | (indices < 0)).any():
+            raise ValueError(f"a sampler's indices must be whole numbers from 0 to {n - 1}")
+        return indices
 
     def _stream(self, key: random.Key | None) -> Iterator:
         """A stream's samples in the order in which the next epoch, whose key is given, takes them."""
-        if hasattr(self.dataset, "set_epoch"):
+        if isinstance(self.dataset, StreamWithEpochs):
             self.dataset.set_epoch(self.epoch)
         stream = iter(self.dataset)
         if stream is self.dataset and self._begun:
@@ -261,18 +296,18 @@ class DataLoader:
         return takewhile(lambda chunk: chunk is not None, ahead(lambda _: next(read, None), repeat(None), 1, depth))
 
     def _batch(self, indices: Any) -> tuple[Any, Any]:
-        dataset, classes = self.dataset, getattr(self.dataset, "classes", None)
+        dataset = self.dataset
         if isinstance(indices, Chunk):
             samples, indices = indices
             x, y = self._collate(samples, indices)
         elif self.collate_fn is None and isinstance(dataset, Dataset):
             x, y = dataset.batch(indices)
         else:
-            x, y = self._collate([dataset[int(i)] for i in indices], indices)
+            x, y = self._collate([self._indexed()[int(i)] for i in indices], indices)
         if isinstance(x, np.ndarray):
             check_images(x, indices)
         if isinstance(y, np.ndarray):
-            check_labels(y, indices, classes if isinstance(classes, Sequence) else None)
+            check_labels(y, indices, self._classes)
         return x, y
 
     def _collate(self, samples: list, indices: np.ndarray) -> tuple[Any, Any]:
@@ -284,20 +319,36 @@ class DataLoader:
         loader.augment = None
         return loader
 
+    def describe_augmentation(self) -> str | None:
+        """The augmentation in words that are the same in another process; ``None`` without one."""
+        return None if self.augment is None else re.sub(r" at 0x\w+", "", repr(self.augment))
+
+    def mixes_labels(self) -> bool:
+        """Whether the augmentation makes probabilities of class indices."""
+        return isinstance(self.augment, LabelMixing) and self.augment.mixes_labels()
+
+    def describe_batches(self) -> dict[str, int | str | None]:
+        """What a resumed run must find as before: the samples, where they are counted, and the batch size."""
+        try:
+            samples: int | None = len(self._indexed())
+        except TypeError:  # a stream
+            samples = None
+        return {"samples": samples, "batch size": self.batch_size}
+
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`, counted from 0."""
         if operator.index(epoch) < 0:
             raise ValueError(f"epochs are counted from 0, got {epoch}")
         self.epoch = operator.index(epoch)
 
-    def skip(self, batches: int) -> None:
+    def skip_batches(self, batches: int) -> None:
         """Leave out the first `batches` of the next iteration, without loading them: to go on in the middle of an epoch.
 
         A stream is gone through up to there: what it gives must be the same again.
 
         >>> from cnnkit.data import DataLoader, datasets
         >>> loader = DataLoader(datasets.digits(), batch_size=5)
-        >>> loader.skip(1)
+        >>> loader.skip_batches(1)
         >>> next(iter(loader))[1].tolist()
         [5, 6, 7, 8, 9]
         """

@@ -59,7 +59,7 @@ class WeightedRandomSampler:
     def __len__(self) -> int:
         return self.num_samples
 
-    def order(self, key: Key) -> np.ndarray:
+    def draw_indices(self, key: Key) -> np.ndarray:
         """The indices of an epoch's samples, (num_samples,) int64."""
         if self.replacement:
             upto = np.cumsum(self.weights)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
+from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import Dataset
 from cnnkit.data.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST, ImageFolder, digits, npz
 from cnnkit.data.datasets.archive import array_names
@@ -20,7 +20,8 @@ MAPPED = 1 << 28  # bytes: from there on an .npz file that is not compressed is 
 _TRAIN, _TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
 
 
-def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None, transform: Callable | None = None,
+def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
+         transform: Transform | None = None,
          size: int | tuple[int, int] | None = None, mode: str | None = None, data_format: str | None = None,
          download: bool = False) -> tuple[Dataset, Dataset | None]:
     """Training and test data from a name or a path.
@@ -87,7 +88,7 @@ def _compressed(path: Path) -> bool:
         return any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
 
 
-def _folders(path: Path, transform: Callable, size: int | tuple[int, int] | None,
+def _folders(path: Path, transform: Transform, size: int | tuple[int, int] | None,
              mode: str | None) -> tuple[Dataset, Dataset | None]:
     train, test = (next((path / name for name in names if (path / name).is_dir()), None) for names in (_TRAIN, _TEST))
     if train is None or not any(f.is_dir() for f in train.iterdir()):

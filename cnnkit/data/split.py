@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnkit import random
 from cnnkit.data.balance import labels_of
+from cnnkit.data.contracts import IndexedDataset
 from cnnkit.data.dataset import Subset
 
 __all__ = ["random_split"]
@@ -17,7 +18,8 @@ __all__ = ["random_split"]
 _SPLIT = 2  # the stream of the seed's key that splits are drawn from; the loader's order takes another
 
 
-def random_split(dataset: Any, lengths: Sequence[int] | Sequence[float], seed: int = 0, *, stratify: Any = None) -> list[Subset]:
+def random_split(dataset: IndexedDataset, lengths: Sequence[int] | Sequence[float], seed: int = 0, *,
+                 stratify: Any = None) -> list[Subset]:
     """Split a dataset at random into parts that do not overlap, as ``torch.utils.data.random_split`` does.
 
     Parameters

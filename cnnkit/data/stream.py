@@ -7,6 +7,7 @@ from itertools import count, islice
 from typing import Any, NamedTuple
 
 from cnnkit import random
+from cnnkit.data.contracts import IndexedDataset
 from cnnkit.random import Key
 
 __all__ = ["Chunk", "IterableDataset", "chunks", "is_stream", "mixed"]
@@ -17,7 +18,8 @@ class IterableDataset:
 
     `DataLoader` takes any iterable without a length and an index, and PyTorch's class of this name; this one tells
     `train.fit` that what comes out are samples, not batches. Each epoch begins with ``iter``; where the order of the samples
-    is to differ from epoch to epoch, define ``set_epoch(epoch)`` too, or let the loader shuffle.
+    is to differ from epoch to epoch, define ``set_epoch(epoch)`` too (`contracts.StreamWithEpochs`), or let
+    the loader shuffle.
 
     Attributes
     ----------
@@ -54,8 +56,7 @@ def is_stream(dataset: Any) -> bool:
     """
     if any(kind.__name__ == "IterableDataset" for kind in type(dataset).__mro__):
         return True  # PyTorch's has an index that raises, and may have a length
-    indexed = hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
-    return hasattr(dataset, "__iter__") and not indexed
+    return isinstance(dataset, Iterable) and not isinstance(dataset, IndexedDataset)
 
 
 def mixed(samples: Iterable, size: int, key: Key) -> Iterator:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, no_grad
+from cnnkit.data import ArrayDataset, DataLoader, description
+from cnnkit.data.contracts import Augmentation, IndexedDataset, StreamDataset
+from cnnkit.data.transforms import named
+from cnnkit.evaluation.contracts import (
+    AnyLoss,
+    AugmentingLoader,
+    Data,
+    Loader,
+    SizedLoader,
+    batch_loss,
+    is_loader,
+)
 from cnnkit.evaluation.metrics import Metric
 from cnnkit.evaluation.tally import Tally
 from cnnkit.evaluation.weighting import cross_entropy
 from cnnkit.nn import Module
 
 __all__ = ["Scores", "evaluate", "evaluating", "measure", "predict", "predict_proba"]
-
-Loss = Callable[..., Tensor]
 
 
 class Scores(NamedTuple):
@@ -39,7 +48,7 @@ def evaluating(model: Module) -> Iterator[None]:
             module.training = training
 
 
-def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_size: int = 256,
+def evaluate(model: Module, data: Data, loss: AnyLoss | None = None, *, batch_size: int = 256,
              metrics: Sequence[Metric] = ()) -> Scores:
     """Measure a model on data.
 
@@ -67,7 +76,7 @@ def evaluate(model: Module, data: Iterable, loss: Loss | None = None, *, batch_s
     return scores
 
 
-def measure(model: Module, loader: Iterable, loss: Loss, stop: Callable[[int], bool],
+def measure(model: Module, loader: Loader, loss: AnyLoss, stop: Callable[[int], bool],
             metrics: Sequence[Metric] = ()) -> Scores | None:
     """The scores of a model, or ``None`` where ``stop(batches done)``, asked after each batch, said to give up."""
     tally = Tally()
@@ -76,7 +85,7 @@ def measure(model: Module, loader: Iterable, loss: Loss, stop: Callable[[int], b
     with evaluating(model):
         for done, (x, y, *weight) in enumerate(loader, 1):
             output = model(x)
-            tally.add(loss(output, y, *weight), output, y, *weight)
+            tally.add(batch_loss(loss, output, y, *weight), output, y, *weight)
             for metric in metrics:
                 metric.update(output, y)
             if stop(done):
@@ -103,14 +112,8 @@ def _outputs(model: Module, images: Any, batch_size: int) -> Tensor:
         return F.cat(parts) if len(parts) > 1 else parts[0]
 
 
-@functools.cache
-def _loader_type() -> type:
-    from cnnkit.data import DataLoader
-
-    return DataLoader
-
-
-def batches(data: Any, batch_size: int, shuffle: bool = False, seed: int | None = None, augment: Any = None) -> Any:
+def batches(data: Data, batch_size: int, shuffle: bool = False, seed: int | None = None,
+            augment: str | Augmentation | None = None) -> Loader:
     """A loader over `data`, which may be one already, a dataset, or a pair of arrays (images, labels).
 
     Raises
@@ -118,43 +121,44 @@ def batches(data: Any, batch_size: int, shuffle: bool = False, seed: int | None 
     ValueError
         If `augment` is given and `data` are in batches already.
     """
-    from cnnkit.data import ArrayDataset, IterableDataset
-
     if isinstance(data, tuple) and len(data) == 2:
         data = ArrayDataset(*data)
-    if isinstance(data, _loader_type()) or not (hasattr(data, "__getitem__") or isinstance(data, IterableDataset)):
+    if is_loader(data):
         if augment is not None:
             raise ValueError("augment= is for data that are not in batches yet: a dataset, or (images, labels); give it to the "
                              "DataLoader instead")
         return data
-    return _loader_type()(data, batch_size, shuffle=shuffle, seed=seed, augment=_transforms(augment, data))
+    dataset = cast(IndexedDataset | StreamDataset, data)
+    return DataLoader(dataset, batch_size, shuffle=shuffle, seed=seed, augment=_transforms(augment, dataset))
 
 
-def _transforms(augment: Any, dataset: Any) -> Any:
+def _transforms(augment: str | Augmentation | None, dataset: Any) -> Augmentation | None:
     """Random transforms, made for the dataset's images and classes where they are given by name."""
-    from cnnkit.data.transforms import named
-
     if not isinstance(augment, str):
         return augment
-    shape = getattr(dataset, "image_shape", None)
+    shape = description.image_shape(dataset)
     if shape is None:
         raise ValueError(f"augment={augment!r} makes transforms for the dataset's image_shape, and a {type(dataset).__name__} has "
                          "none; give transforms of cnnkit.data.transforms")
-    classes = getattr(dataset, "classes", None)
+    classes = description.class_names(dataset)
     return named(augment, shape, None if classes is None else len(classes))
 
 
-def plain(loader: Any) -> Any:
+def plain(loader: Loader) -> Loader:
     """The loader without augmentation, where it has any: what is measured are the images themselves."""
-    return loader.plain() if getattr(loader, "augment", None) is not None else loader
+    if isinstance(loader, AugmentingLoader) and loader.describe_augmentation() is not None:
+        return loader.plain()
+    return loader
 
 
-def count(loader: Any) -> int | None:
+def count(loader: Loader) -> int | None:
     """How many batches an epoch has, where the loader knows.
 
     >>> count([1, 2]), count(iter([1, 2]))
     (2, None)
     """
+    if not isinstance(loader, SizedLoader):
+        return None
     try:
         return len(loader)
     except TypeError:  # also what a loader over a stream raises, PyTorch's too

@@ -12,6 +12,7 @@ from typing import Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of
+from cnnkit.foreign import device_of
 
 __all__ = ["F1", "Accuracy", "ConfusionMatrix", "Metric", "Precision", "Recall", "TopKAccuracy", "by_name", "confusion_matrix",
            "precision_recall_f1"]
@@ -55,7 +56,7 @@ class TopKAccuracy(Metric):
         _check(output, target)
         scores, labels = output.array, target.array
         xp = backend_of(scores).namespace
-        classes = xp.arange(scores.shape[1], dtype=labels.dtype, device=getattr(scores, "device", None))
+        classes = xp.arange(scores.shape[1], dtype=labels.dtype, device=device_of(scores))
         right = classes[None, :] == labels[:, None]
         own = xp.sum(xp.where(right, scores, xp.zeros_like(scores)), axis=1, keepdims=True)
         above = ~(scores <= own) | ((scores == own) & (classes[None, :] < labels[:, None]))  # NaN stands above everything

@@ -39,7 +39,7 @@ class Tally:
             if weight is not None:
                 hits = xp.sum(xp.where(right, weight.array, xp.zeros_like(weight.array)))
             else:
-                hits = xp.count_nonzero(right) if hasattr(xp, "count_nonzero") else xp.sum(xp.astype(right, xp.int64))
+                hits = _count_true(xp, right)
             self._hits.append((hits, total))
 
     def state(self) -> list[int | float]:
@@ -69,5 +69,10 @@ class Tally:
         return self._loss / self.total, self._right / self._classified if self._classified else None
 
 
+def _count_true(xp: Any, flags: Any) -> Any:
+    """How many are true: the Array API has had a function for it since 2024.12 only."""
+    return xp.count_nonzero(flags) if hasattr(xp, "count_nonzero") else xp.sum(xp.astype(flags, xp.int64))
+
+
 def _number(value: Any) -> float:
-    return float(backend_of(value).to_numpy(value) if hasattr(value, "shape") else value)
+    return float(value if isinstance(value, int | float) else backend_of(value).to_numpy(value))

@@ -5,7 +5,22 @@ from __future__ import annotations
 import cnnkit.ops.activation as ops
 from cnnkit.autograd import Tensor, apply
 
-__all__ = ["elu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "tanh"]
+__all__ = [
+    "elu",
+    "gelu",
+    "hardswish",
+    "leaky_relu",
+    "log_softmax",
+    "logsigmoid",
+    "mish",
+    "relu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softsign",
+    "tanh",
+]
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -45,6 +60,26 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     return apply(ops.elu, input, alpha=alpha)
 
 
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x times the part of the normal distribution below x, exactly or by ``"tanh"`` (Hendrycks, Gimpel 2016).
+
+    >>> import cnnkit
+    >>> round(gelu(cnnkit.tensor([1.0])).item(), 4), round(gelu(cnnkit.tensor([1.0]), "tanh").item(), 4)
+    (0.8413, 0.8412)
+    """
+    return apply(ops.gelu, input, approximate=approximate)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * min(max(x + 3, 0), 6) / 6 (Howard et al., "Searching for MobileNetV3", 2019).
+
+    >>> import cnnkit
+    >>> hardswish(cnnkit.tensor([-1.0, 3.0])).tolist()
+    [-0.3333333432674408, 3.0]
+    """
+    return apply(ops.hardswish, input)
+
+
 def sigmoid(input: Tensor) -> Tensor:
     """1 / (1 + exp(-x)) of each element, without overflow for any x.
 
@@ -73,6 +108,46 @@ def tanh(input: Tensor) -> Tensor:
     tensor([0., 1.])
     """
     return apply(ops.tanh, input)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + abs(x)): like `tanh`, and slower to reach its ends (Bergstra et al. 2009).
+
+    >>> import cnnkit
+    >>> softsign(cnnkit.tensor([-1.0, 3.0]))
+    tensor([-0.5 ,  0.75])
+    """
+    return apply(ops.softsign, input)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """Logarithm of `sigmoid`, exact where that itself would round to 0.
+
+    >>> import cnnkit
+    >>> logsigmoid(cnnkit.tensor([-1000.0, 1000.0]))
+    tensor([-1000.,     0.])
+    """
+    return apply(ops.logsigmoid, input)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """1.0507 times `elu` with alpha 1.6733, which keep mean 0 and variance 1 (Klambauer et al. 2017).
+
+    >>> import cnnkit
+    >>> round(selu(cnnkit.tensor([1.0])).item(), 4)
+    1.0507
+    """
+    return apply(ops.selu, input)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * tanh(log(1 + exp(x))) (Misra 2019).
+
+    >>> import cnnkit
+    >>> mish(cnnkit.tensor([0.0, 100.0]))
+    tensor([  0., 100.])
+    """
+    return apply(ops.mish, input)
 
 
 def softmax(input: Tensor, dim: int) -> Tensor:

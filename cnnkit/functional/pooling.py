@@ -9,6 +9,7 @@ from typing import Any
 import cnnkit.ops.adaptive_pool as adaptive
 import cnnkit.ops.pool as ops
 from cnnkit.autograd import Tensor, apply
+from cnnkit.foreign import is_whole
 from cnnkit.ops.core import Op
 from cnnkit.shapes import pads, per_axis
 from cnnkit.shapes.windows import AXES
@@ -285,7 +286,7 @@ def _averaged(rank: int, kernel_size: Any, stride: Any, padding: Any, ceil_mode:
 @_cached
 def _adaptive(rank: int, output_size: Any) -> dict:
     size = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * rank
-    size = tuple(int(n) if hasattr(n, "__index__") and not isinstance(n, bool) else n for n in size)
+    size = tuple(int(n) if is_whole(n) else n for n in size)
     if len(size) != rank or not all(n is None or (type(n) is int and n > 0) for n in size):
         many = {1: "one in a tuple", 2: "a pair of them"}.get(rank, f"{rank} of them")
         raise ValueError(f"output_size must be a positive integer, or {many}, with None for a size to keep; got "

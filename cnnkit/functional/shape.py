@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnkit.autograd import Tensor, apply
 from cnnkit.backends import dtype_name, namespace_of
+from cnnkit.foreign import device_of, is_array
 from cnnkit.ops import elementwise, shaping
 
 __all__ = ["cat", "flatten", "one_hot", "pad", "stack", "where"]
@@ -113,7 +114,7 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     >>> where(x > 0, x, 0.0)
     tensor([0., 2.])
     """
-    if not isinstance(input, Tensor) and not isinstance(other, Tensor) and not (hasattr(input, "dtype") or hasattr(other, "dtype")):
+    if not is_array(input) and not is_array(other):
         raise TypeError(f"where() needs a Tensor among its two sources, for the dtype; got {input!r} and {other!r}")
     return apply(elementwise.where, condition, input, other)
 
@@ -147,7 +148,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
             raise ValueError("one_hot of an empty Tensor needs num_classes")
         num_classes = int(tensor.max().item()) + 1
     array = tensor.array
-    classes = namespace_of(array).arange(num_classes, dtype=array.dtype, device=getattr(array, "device", None))
+    classes = namespace_of(array).arange(num_classes, dtype=array.dtype, device=device_of(array))
     return (tensor.unsqueeze(-1) == classes).to(dtype=tensor.dtype)
 
 

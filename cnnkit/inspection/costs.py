@@ -1,21 +1,39 @@
 """What one layer has and costs: the guide's parameter formulas with the numbers filled in, and FLOPs by kind of layer.
 
-A layer that is not listed here says its own FLOPs with a method ``flops(input_shape, output_shape)``; the shapes have
-the batch in front.
+A layer that is not listed here says its FLOPs itself: `CountsFlops`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from cnnkit import nn, shapes
 from cnnkit.autograd import Tensor
 
-__all__ = ["flops", "formula"]
+__all__ = ["CountsFlops", "flops", "formula"]
 
 Shape = tuple[int, ...]
+
+
+@runtime_checkable
+class CountsFlops(Protocol):
+    """Optional for a layer: it says what one call costs.
+
+    The FLOPs of a layer without it, of a kind that is not cnnkit's, are not counted.
+
+    >>> class Scale(nn.Module):
+    ...     def forward(self, x):
+    ...         return 2 * x
+    ...     def count_flops(self, input_shape, output_shape):
+    ...         return math.prod(output_shape)
+    >>> flops(Scale(), (4, 5), (4, 5))
+    20
+    """
+
+    def count_flops(self, input_shape: Shape, output_shape: Shape, /) -> int:
+        """Floating-point operations of a call; the shapes have the batch in front."""
 
 
 def formula(module: nn.Module, parameters: Sequence[Tensor]) -> str:
@@ -62,9 +80,8 @@ def flops(module: nn.Module, given: Shape, made: Shape) -> int | None:
     given, made : tuple of int
         Shapes of its input and of its output, with the batch.
     """
-    own = getattr(module, "flops", None)
-    if callable(own):
-        return int(own(given, made))
+    if isinstance(module, CountsFlops):
+        return int(module.count_flops(given, made))
     kind = next((k for k in type(module).__mro__ if k in RULES), None)
     if kind is None or type(module).forward is not kind.forward:  # a subclass that computes something else
         return None

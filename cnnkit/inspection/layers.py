@@ -9,6 +9,7 @@ from typing import Any
 
 from cnnkit import backends, nn
 from cnnkit.autograd import Tensor
+from cnnkit.foreign import device_of
 from cnnkit.inspection.costs import flops, formula
 from cnnkit.inspection.report import Row, Summary
 from cnnkit.inspection.unchanged import unchanged
@@ -26,7 +27,8 @@ def summary(model: nn.Module, input_shape: Sequence[int]) -> Summary:
     no module: it has no row, and its FLOPs and memory are not counted.
 
     The run is in evaluation mode, without tape; parameters, buffers, modes, hooks and random generator stay as they were.
-    A layer of another kind than cnnkit's has its FLOPs counted if it has a method ``flops(input_shape, output_shape)``.
+    A layer of another kind than cnnkit's has its FLOPs counted if it has a method
+    ``count_flops(input_shape, output_shape)`` (`inspection.costs.CountsFlops`).
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ def _zeros(model: nn.Module, shape: Shape) -> Tensor:
     if like is None:
         return Tensor(backends.current().asarray(0.0, "float32")).expand(shape)
     xp = backends.namespace_of(like)
-    return Tensor(xp.zeros(shape, dtype=like.dtype, device=getattr(like, "device", None)))
+    return Tensor(xp.zeros(shape, dtype=like.dtype, device=device_of(like)))
 
 
 def _shrinkage(given: Shape, made: Shape) -> float | None:

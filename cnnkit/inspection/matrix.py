@@ -9,6 +9,7 @@ from typing import Any
 from cnnkit import shapes
 from cnnkit.autograd import Tensor
 from cnnkit.backends import namespace_of
+from cnnkit.foreign import device_of
 
 __all__ = ["ConvMatrix", "conv_as_matrix"]
 
@@ -150,4 +151,4 @@ def _seen(like: Array, taps: int, outputs: int, inputs: int, stride: int, before
 
 def _numbers(like: Array, count: int) -> Array:
     """0 ... count - 1, as the library's usual integers, where `like` is."""
-    return namespace_of(like).arange(count, device=getattr(like, "device", None))
+    return namespace_of(like).arange(count, device=device_of(like))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnkit.autograd import Tensor, no_grad, tensor
+from cnnkit.foreign import is_array
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -199,7 +200,7 @@ def _grey(level: int) -> str:
 def _host(image: Any) -> np.ndarray:
     """(H, W) in float64, in the host's memory."""
     with no_grad():
-        image = image if isinstance(image, Tensor) else Tensor(image) if hasattr(image, "dtype") else tensor(image)
+        image = image if isinstance(image, Tensor) else Tensor(image) if is_array(image) else tensor(image)
         if image.ndim != 2:
             raise ValueError(f"a picture has two axes, (H, W); got shape {image.shape}")
         return image.numpy().astype("float64")

@@ -7,6 +7,7 @@ from typing import Any
 import cnnkit.functional as F
 from cnnkit import backends, nn
 from cnnkit.autograd import Tensor, no_grad, tensor
+from cnnkit.foreign import is_array
 from cnnkit.inspection.picture import Gallery, Picture, Sheet
 from cnnkit.inspection.unchanged import unchanged
 
@@ -118,7 +119,9 @@ def show_feature_maps(model: nn.Module, image: Any, layer: str | None = None, *,
         finally:
             handle.remove()
     if not seen or not isinstance(seen[0], Tensor) or seen[0].ndim != 4:
-        what = "is not called" if not seen else f"makes {getattr(seen[0], 'shape', type(seen[0]).__name__)}"
+        what = "is not called"
+        if seen:
+            what = f"makes {seen[0].shape if isinstance(seen[0], Tensor) else type(seen[0]).__name__}"
         raise ValueError(f"{name} {what}: there are no feature maps (N, C, H, W) to show")
     maps = seen[0][0]
     K, P, Q = maps.shape
@@ -160,7 +163,9 @@ def sobel(image: Any) -> Gallery:
 
 def _image(image: Any) -> Tensor:
     """(1, C, H, W), floating-point, without tape."""
-    image = (image if isinstance(image, Tensor) else Tensor(image) if hasattr(image, "dtype") else tensor(image)).detach()
+    if not isinstance(image, Tensor):
+        image = Tensor(image) if is_array(image) else tensor(image)
+    image = image.detach()
     if not 2 <= image.ndim <= 4 or (image.ndim == 4 and image.shape[0] != 1):
         raise ValueError(f"one image is (H, W), (C, H, W) or (1, C, H, W); got shape {image.shape}")
     if "float" not in backends.dtype_name(image.dtype):

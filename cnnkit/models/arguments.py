@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnkit import backends
 from cnnkit.autograd import Tensor
+from cnnkit.foreign import is_array, is_whole
 
 if TYPE_CHECKING:
     from cnnkit.models.simple import SimpleCNN
@@ -19,7 +20,7 @@ Array = Any
 
 def whole(name: str, value: Any, least: int, example: int) -> int:
     """A whole number of at least `least`, as Python's."""
-    if not hasattr(value, "__index__") or isinstance(value, bool) or operator.index(value) < least:
+    if not is_whole(value) or operator.index(value) < least:
         raise ValueError(f"SimpleCNN takes a whole number, at least {least}, as {name}, such as {name}={example}; got {value!r}")
     return operator.index(value)
 
@@ -39,8 +40,8 @@ def step_size(value: Any) -> float:
 def image_size(value: Any) -> tuple[int, int]:
     """(height, width)."""
     pair = tuple(value) if isinstance(value, tuple | list) else ()
-    if len(pair) != 2 or any(not hasattr(n, "__index__") or isinstance(n, bool) or operator.index(n) < 1 for n in pair):
-        square = operator.index(value) if hasattr(value, "__index__") and not isinstance(value, bool) and value > 0 else 28
+    if len(pair) != 2 or any(not is_whole(n) or operator.index(n) < 1 for n in pair):
+        square = operator.index(value) if is_whole(value) and value > 0 else 28
         raise ValueError(f"SimpleCNN takes input_size=(height, width), such as input_size=({square}, {square}); got {value!r}")
     return operator.index(pair[0]), operator.index(pair[1])
 
@@ -50,7 +51,7 @@ def array(net: SimpleCNN, x: Any) -> Array:
     x = x.array if isinstance(x, Tensor) else x
     here = net._backend
     if not here.owns(x):
-        x = here.asarray(backends.backend_of(x).to_numpy(x) if hasattr(x, "dtype") else x)
+        x = here.asarray(backends.backend_of(x).to_numpy(x) if is_array(x) else x)
     pixels = backends.dtype_name(x.dtype) == "uint8"
     x = here.namespace.astype(x, here.dtype(net.dtype), copy=False)
     return x / 255 if pixels else x
@@ -78,13 +79,13 @@ def images(net: SimpleCNN, X: Any) -> tuple[Array, bool]:
 def labels(net: SimpleCNN, y: Any, count: int) -> Array:
     """(N,) int64, checked on the host."""
     y = y.array if isinstance(y, Tensor) else y
-    values = backends.backend_of(y).to_numpy(y).reshape(-1).tolist() if hasattr(y, "dtype") else y
+    values = backends.backend_of(y).to_numpy(y).reshape(-1).tolist() if is_array(y) else y
     values = list(values) if isinstance(values, list | tuple) else [values]
     if len(values) != count:
         raise ValueError(f"SimpleCNN takes one label for each image; got {count} image{'s' * (count != 1)} and "
                          f"{len(values)} label{'s' * (len(values) != 1)}")
     for value in values:
-        if not (hasattr(value, "__index__") and 0 <= value < net.output_classes):
+        if not ((is_whole(value) or isinstance(value, bool)) and 0 <= value < net.output_classes):
             raise ValueError(f"SimpleCNN(output_classes={net.output_classes}) takes labels 0 ... {net.output_classes - 1}; "
                              f"got {value!r}")
     return net._backend.asarray(values, "int64")

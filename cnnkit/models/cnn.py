@@ -9,6 +9,7 @@ from typing import Any
 from cnnkit import evaluation, nn, shapes
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
+from cnnkit.foreign import is_whole
 from cnnkit.models.registry import register
 
 __all__ = ["CNN", "CommonCNN"]
@@ -204,7 +205,7 @@ def _convolutions(conv: Any, stride: Any) -> list[tuple[int, Any, Any]]:
 
 
 def _counts(name: str, values: Any) -> list[int]:
-    if not isinstance(values, Sequence) or any(not hasattr(n, "__index__") or isinstance(n, bool) or n < 1 for n in values):
+    if not isinstance(values, Sequence) or any(not is_whole(n) or n < 1 for n in values):
         raise ValueError(f"{name} must be whole numbers, at least 1; got {values!r}")
     return [operator.index(n) for n in values]
 
@@ -212,7 +213,7 @@ def _counts(name: str, values: Any) -> list[int]:
 def _pools(pool: Any, count: int) -> list[int]:
     windows = list(pool) if isinstance(pool, tuple | list) else [pool] * count
     windows = [0 if w is None else w for w in windows]
-    if len(windows) != count or any(not hasattr(w, "__index__") or isinstance(w, bool) or w < 0 for w in windows):
+    if len(windows) != count or any(not is_whole(w) or w < 0 for w in windows):
         raise ValueError(f"pool takes one whole number, or a list with one for each of the {count} convolutions (0 for no "
                          f"pooling); got {pool!r}")
     return [operator.index(w) for w in windows]
@@ -230,7 +231,7 @@ def _plain(value: Any) -> Any:
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
-    return operator.index(value) if hasattr(value, "__index__") and not isinstance(value, bool) else value
+    return operator.index(value) if is_whole(value) else value
 
 
 def _hint(got: tuple[int, ...], wanted: tuple[int, int, int]) -> str:

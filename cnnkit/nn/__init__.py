@@ -1,21 +1,18 @@
 """Layers: parameters and settings around `cnnkit.functional`, under PyTorch's names."""
 
-from cnnkit.nn import init
-from cnnkit.nn.activation import ELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Tanh
-from cnnkit.nn.clip import clip_grad_norm_, clip_grad_value_
-from cnnkit.nn.container import ModuleList, Sequential
-from cnnkit.nn.conv import Conv2d
-from cnnkit.nn.dropout import Dropout
-from cnnkit.nn.flatten import Flatten
-from cnnkit.nn.linear import Identity, Linear
-from cnnkit.nn.loss import CrossEntropyLoss, MSELoss, NLLLoss
-from cnnkit.nn.module import Module, Parameter
-from cnnkit.nn.norm import BatchNorm1d, BatchNorm2d
-from cnnkit.nn.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
+from cnnkit.nn import init as init
+from cnnkit.nn.activation import *
+from cnnkit.nn.clip import *
+from cnnkit.nn.container import *
+from cnnkit.nn.conv import *
+from cnnkit.nn.dropout import *
+from cnnkit.nn.flatten import *
+from cnnkit.nn.function import *
+from cnnkit.nn.linear import *
+from cnnkit.nn.loss import *
+from cnnkit.nn.module import *
+from cnnkit.nn.norm import *
+from cnnkit.nn.pooling import *
 
-__all__ = [
-    "ELU", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d",
-    "CrossEntropyLoss", "Dropout", "Flatten", "Identity", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "MaxPool2d",
-    "Module", "ModuleList", "NLLLoss", "Parameter", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Tanh",
-    "clip_grad_norm_", "clip_grad_value_", "init",
-]
+__all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
+           if value is init or getattr(value, "__module__", "").startswith(f"{__name__}.")]

@@ -1,15 +1,29 @@
-"""Activation layers."""
+"""Activation layers: each is its function of `cnnkit.functional`, with its settings."""
 
 from __future__ import annotations
 
 import cnnkit.functional as F
-from cnnkit.autograd import Tensor
-from cnnkit.nn.module import Module
+from cnnkit.nn.function import FunctionModule
 
-__all__ = ["ELU", "LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]
+__all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
+    "Hardswish",
+    "LeakyReLU",
+    "LogSigmoid",
+    "LogSoftmax",
+    "Mish",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softsign",
+    "Tanh",
+]
 
 
-class ReLU(Module):
+class ReLU(FunctionModule, function=F.relu):
     """max(x, 0).
 
     Parameters
@@ -21,100 +35,82 @@ class ReLU(Module):
     ReLU()
     """
 
-    def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = inplace
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.relu(input)
+class LeakyReLU(FunctionModule, function=F.leaky_relu):
+    """x where x > 0, elsewhere ``negative_slope * x``; see `functional.leaky_relu`.
 
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
+    >>> LeakyReLU(0.2)
+    LeakyReLU(negative_slope=0.2)
+    """
 
 
-class LeakyReLU(Module):
-    """x where x > 0, elsewhere ``negative_slope * x``; see `functional.leaky_relu`."""
+class ELU(FunctionModule, function=F.elu):
+    """x where x > 0, elsewhere ``alpha * (exp(x) - 1)``; see `functional.elu`.
 
-    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
-        super().__init__()
-        self.negative_slope, self.inplace = negative_slope, inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.leaky_relu(input, self.negative_slope)
-
-    def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}" + ", inplace=True" * self.inplace
+    >>> ELU()
+    ELU(alpha=1.0)
+    """
 
 
-class ELU(Module):
-    """x where x > 0, elsewhere ``alpha * (exp(x) - 1)``; see `functional.elu`."""
-
-    def __init__(self, alpha: float = 1.0, inplace: bool = False):
-        super().__init__()
-        self.alpha, self.inplace = alpha, inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.elu(input, self.alpha)
-
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}" + ", inplace=True" * self.inplace
+class GELU(FunctionModule, function=F.gelu):
+    """x times the part of the normal distribution below x; see `functional.gelu`."""
 
 
-class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.sigmoid(input)
+class Hardswish(FunctionModule, function=F.hardswish, shown=False):
+    """x * min(max(x + 3, 0), 6) / 6; see `functional.hardswish`."""
 
 
-class SiLU(Module):
-    """x * sigmoid(x), also called swish."""
+class Sigmoid(FunctionModule, function=F.sigmoid):
+    """1 / (1 + exp(-x)).
 
-    def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.silu(input)
-
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
+    >>> Sigmoid()
+    Sigmoid()
+    """
 
 
-class Tanh(Module):
-    """Hyperbolic tangent."""
+class SiLU(FunctionModule, function=F.silu):
+    """x * sigmoid(x), also called swish.
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.tanh(input)
+    >>> SiLU()
+    SiLU()
+    """
 
 
-class Softmax(Module):
+class Tanh(FunctionModule, function=F.tanh):
+    """Hyperbolic tangent.
+
+    >>> Tanh()
+    Tanh()
+    """
+
+
+class Softsign(FunctionModule, function=F.softsign):
+    """x / (1 + abs(x))."""
+
+
+class LogSigmoid(FunctionModule, function=F.logsigmoid):
+    """Logarithm of the sigmoid; see `functional.logsigmoid`."""
+
+
+class SELU(FunctionModule, function=F.selu):
+    """1.0507 times ELU with alpha 1.6733; see `functional.selu`."""
+
+
+class Mish(FunctionModule, function=F.mish):
+    """x * tanh(log(1 + exp(x))); see `functional.mish`."""
+
+
+class Softmax(FunctionModule, function=F.softmax):
     """Probabilities along `dim`. `CrossEntropyLoss` wants the scores before it, not its result.
 
     >>> Softmax(dim=1)
     Softmax(dim=1)
     """
 
-    def __init__(self, dim: int):
-        super().__init__()
-        self.dim = dim
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim)
+class LogSoftmax(FunctionModule, function=F.log_softmax):
+    """Logarithms of probabilities along `dim`, for `NLLLoss`.
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
-
-class LogSoftmax(Module):
-    """Logarithms of probabilities along `dim`, for `NLLLoss`."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+    >>> LogSoftmax(dim=1)
+    LogSoftmax(dim=1)
+    """

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import cnnkit.functional.conv as F
 from cnnkit.autograd import Tensor
+from cnnkit.foreign import is_whole
 from cnnkit.nn import init
 from cnnkit.nn.module import Module, Parameter
 from cnnkit.shapes import pads, per_axis
@@ -43,7 +44,7 @@ class _Convolution(Module):
     @classmethod
     def _check_channels(cls, in_channels: int, out_channels: int, groups: int) -> None:
         for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+            if not is_whole(value) or value < 1:
                 raise ValueError(f"{cls.__name__} needs {name} to be an integer of at least 1; got {name}={value!r}")
         if in_channels % groups or out_channels % groups:
             most = math.gcd(in_channels, out_channels)

@@ -1,15 +1,15 @@
-"""Loss modules."""
+"""Loss modules: each is its function of `cnnkit.functional`, with its settings."""
 
 from __future__ import annotations
 
 import cnnkit.functional as F
 from cnnkit.autograd import Tensor
-from cnnkit.nn.module import Module
+from cnnkit.nn.function import FunctionModule
 
 __all__ = ["CrossEntropyLoss", "MSELoss", "NLLLoss"]
 
 
-class CrossEntropyLoss(Module):
+class CrossEntropyLoss(FunctionModule, function=F.cross_entropy, inputs=2, buffers=("weight",), shown=False):
     """Cross-entropy between scores and class indices or probabilities; arguments as of `functional.cross_entropy`.
 
     `weight` is a buffer, so it moves with the module.
@@ -21,36 +21,22 @@ class CrossEntropyLoss(Module):
 
     weight: Tensor | None
 
-    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean",
-                 label_smoothing: float = 0.0):
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.ignore_index, self.reduction, self.label_smoothing = ignore_index, reduction, label_smoothing
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+class NLLLoss(FunctionModule, function=F.nll_loss, inputs=2, buffers=("weight",), shown=False):
+    """Negative log-likelihood of class indices under log-probabilities; see `functional.nll_loss`.
 
-
-class NLLLoss(Module):
-    """Negative log-likelihood of class indices under log-probabilities; arguments as of `functional.nll_loss`."""
+    >>> import cnnkit
+    >>> NLLLoss()(cnnkit.tensor([[-2.0, -1.0]]), cnnkit.tensor([0])).item()
+    2.0
+    """
 
     weight: Tensor | None
 
-    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"):
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.ignore_index, self.reduction = ignore_index, reduction
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+class MSELoss(FunctionModule, function=F.mse_loss, inputs=2, shown=False):
+    """Mean squared error; arguments as of `functional.mse_loss`.
 
-
-class MSELoss(Module):
-    """Mean squared error; arguments as of `functional.mse_loss`."""
-
-    def __init__(self, reduction: str = "mean"):
-        super().__init__()
-        self.reduction = reduction
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.mse_loss(input, target, self.reduction)
+    >>> import cnnkit
+    >>> MSELoss()(cnnkit.tensor([1.0, 2.0]), cnnkit.tensor([1.0, 4.0])).item()
+    2.0
+    """

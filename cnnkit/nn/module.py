@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 from cnnkit import backends
 from cnnkit.autograd import Tensor, deferral
 from cnnkit.autograd.tape import Handle, mode
+from cnnkit.foreign import is_array
 
 __all__ = ["LoadResult", "Module", "Parameter"]
 
@@ -79,7 +80,8 @@ class Module:
             return call(*args, **kwargs)
         mode.inside = True
         try:
-            return call(*[Tensor(a) if hasattr(a, "dtype") and not isinstance(a, Tensor) else a for a in args], **kwargs)
+            given = [Tensor(a) if is_array(a) and not isinstance(a, Tensor) else a for a in args]
+            return call(*given, **kwargs)
         finally:
             mode.inside = False
             if mode.deferred:

@@ -14,9 +14,10 @@ from cnnkit.ops import (
            pool,
            reduction,
            shaping,
+           unary,
            update,
 )
 from cnnkit.ops.core import OPS, Op, compose, op
 
 __all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise", "indexing", "linear",
-           "loss", "matmul", "norm", "op", "pool", "reduction", "shaping", "update"]
+           "loss", "matmul", "norm", "op", "pool", "reduction", "shaping", "unary", "update"]

@@ -6,17 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnnkit.backends import namespace_of
+from cnnkit.ops import special
 from cnnkit.ops.core import op
 from cnnkit.ops.precision import need_floating, widen
+from cnnkit.ops.unary import elementwise
 
 Array = Any
-
-
-def _infer_floating(name: str) -> Callable:
-    def infer(shapes: Sequence, dtypes: Sequence, **attrs: Any) -> tuple:
-        need_floating(name, dtypes[0])
-        return ((shapes[0], dtypes[0]),)
-    return infer
+SELU = (1.0507009873554805, 1.6732632423543772)  # its factor and its alpha
 
 
 def _infer_along(name: str) -> Callable:
@@ -29,60 +25,98 @@ def _infer_along(name: str) -> Callable:
     return infer
 
 
-@op(infer=lambda shapes, dtypes: ((shapes[0], dtypes[0]),), role="activation", increasing=True)
-def relu(x: Array, *, needs: Sequence[bool]) -> tuple:
+@elementwise(from_y=lambda xp, dy, y: xp.where(y <= 0, xp.zeros_like(dy), dy), integers=True,
+             role="activation", increasing=True, kinks=(0.0,), torch="torch.nn.functional.relu")
+def relu(xp: Any, x: Array) -> Array:
     """max(x, 0); the gradient at 0 is 0, and NaN stays NaN."""
-    xp = namespace_of(x)
-    y = xp.where(x <= 0, xp.zeros_like(x), x)
-    return y, (lambda dy: (xp.where(y <= 0, xp.zeros_like(dy), dy),)) if needs[0] else None
+    return xp.where(x <= 0, xp.zeros_like(x), x)
 
 
-@op(infer=_infer_floating("leaky_relu"), role="activation", increasing=lambda negative_slope: negative_slope >= 0)
-def leaky_relu(x: Array, *, needs: Sequence[bool], negative_slope: float) -> tuple:
+@elementwise(from_x=lambda xp, dy, x, negative_slope: xp.where(x > 0, dy, dy * negative_slope),
+             role="activation", increasing=lambda negative_slope: negative_slope >= 0, kinks=(0.0,),
+             torch="torch.nn.functional.leaky_relu")
+def leaky_relu(xp: Any, x: Array, negative_slope: float) -> Array:
     """x where x > 0, elsewhere negative_slope * x (Maas, Hannun and Ng 2013)."""
-    xp = namespace_of(x)
-    y = xp.where(x > 0, x, x * negative_slope)
-    return y, (lambda dy: (xp.where(x > 0, dy, dy * negative_slope),)) if needs[0] else None
+    return xp.where(x > 0, x, x * negative_slope)
 
 
-@op(infer=_infer_floating("elu"), role="activation", increasing=lambda alpha: alpha >= 0)
-def elu(x: Array, *, needs: Sequence[bool], alpha: float) -> tuple:
+@elementwise(from_x=lambda xp, dy, x, below, alpha: xp.where(x <= 0, dy * (below + alpha), dy),
+             role="activation", increasing=lambda alpha: alpha >= 0, kinks=(0.0,),
+             torch="torch.nn.functional.elu")
+def elu(xp: Any, x: Array, alpha: float) -> tuple:
     """x where x > 0, elsewhere alpha * (exp(x) - 1) (Clevert, Unterthiner and Hochreiter 2016)."""
-    xp = namespace_of(x)
     flat = x <= 0
     below = alpha * xp.expm1(xp.where(flat, x, xp.zeros_like(x)))
-    return xp.where(flat, below, x), (lambda dy: (xp.where(flat, dy * (below + alpha), dy),)) if needs[0] else None
+    return xp.where(flat, below, x), below
 
 
-def _sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)) from exp(-|x|), which cannot overflow."""
-    xp = namespace_of(x)
-    small = xp.exp(-xp.abs(x))
-    return xp.where(x < 0, small, xp.ones_like(small)) / (1 + small)
+@elementwise(from_x=lambda xp, dy, x, cdf, **how: dy * (cdf + x * special.normal_density(xp, x, cdf, **how)),
+             choices={"approximate": ("none", "tanh")}, role="activation", torch="torch.nn.functional.gelu")
+def gelu(xp: Any, x: Array, approximate: str) -> tuple:
+    """x times the part of the normal distribution below x (Hendrycks and Gimpel 2016)."""
+    return x * (cdf := special.normal_cumulative(xp, x, approximate)), cdf
 
 
-@op(infer=_infer_floating("sigmoid"), role="activation", increasing=True)
-def sigmoid(x: Array, *, needs: Sequence[bool]) -> tuple:
+@elementwise(from_x=lambda xp, dy, x: xp.where(x <= -3, xp.zeros_like(dy),
+                                               xp.where(x < 3, dy * (x / 3 + 0.5), dy)),
+             role="activation", kinks=(-3.0, 3.0), torch="torch.nn.functional.hardswish")
+def hardswish(xp: Any, x: Array) -> Array:
+    """x * min(max(x + 3, 0), 6) / 6 (Howard et al. 2019)."""
+    return xp.clip(x, -3, None) * xp.clip(x + 3, 0, 6) / 6  # 0 at -infinity
+
+
+@elementwise(from_y=lambda xp, dy, y: dy * (1 - y) * y,
+             role="activation", increasing=True, torch="torch.sigmoid")
+def sigmoid(xp: Any, x: Array) -> Array:
     """1 / (1 + exp(-x)), for any x without overflow."""
-    y = _sigmoid(x)
-    return y, (lambda dy: (dy * (1 - y) * y,)) if needs[0] else None
+    return special.sigmoid(xp, x)
 
 
-@op(infer=_infer_floating("silu"), role="activation")
-def silu(x: Array, *, needs: Sequence[bool]) -> tuple:
+@elementwise(from_x=lambda xp, dy, x, gate: dy * gate * (1 + x * (1 - gate)),
+             role="activation", torch="torch.nn.functional.silu")
+def silu(xp: Any, x: Array) -> tuple:
     """x * sigmoid(x), also called swish (Elfwing, Uchibe and Doya 2018)."""
-    gate = _sigmoid(x)
-    return x * gate, (lambda dy: (dy * gate * (1 + x * (1 - gate)),)) if needs[0] else None
+    gate = special.sigmoid(xp, x)
+    return x * gate, gate
 
 
-@op(infer=_infer_floating("tanh"), role="activation", increasing=True)
-def tanh(x: Array, *, needs: Sequence[bool]) -> tuple:
+@elementwise(from_y=lambda xp, dy, y: dy * (1 - y * y),
+             role="activation", increasing=True, torch="torch.tanh")
+def tanh(xp: Any, x: Array) -> Array:
     """Hyperbolic tangent."""
-    y = namespace_of(x).tanh(x)
-    return y, (lambda dy: (dy * (1 - y * y),)) if needs[0] else None
+    return xp.tanh(x)
 
 
-@op(infer=_infer_along("softmax"))
+@elementwise(from_x=lambda xp, dy, x: dy / (1 + xp.abs(x)) ** 2, role="activation", increasing=True,
+             torch="torch.nn.functional.softsign")
+def softsign(xp: Any, x: Array) -> Array:
+    """x / (1 + |x|) (Bergstra et al. 2009)."""
+    return x / (1 + xp.abs(x))
+
+
+@elementwise(from_x=lambda xp, dy, x: dy * special.sigmoid(xp, -x), role="activation", increasing=True,
+             torch="torch.nn.functional.logsigmoid")
+def logsigmoid(xp: Any, x: Array) -> Array:
+    """log(1 / (1 + exp(-x))), for any x without overflow."""
+    return xp.clip(x, None, 0) - xp.log1p(xp.exp(-xp.abs(x)))
+
+
+@elementwise(from_y=lambda xp, dy, y: xp.where(y <= 0, dy * (y + SELU[0] * SELU[1]), dy * SELU[0]),
+             role="activation", increasing=True, kinks=(0.0,), torch="torch.nn.functional.selu")
+def selu(xp: Any, x: Array) -> Array:
+    """ELU with such an alpha and factor that mean 0 and variance 1 stay (Klambauer et al. 2017)."""
+    return SELU[0] * xp.where(x > 0, x, SELU[1] * xp.expm1(xp.clip(x, None, 0)))
+
+
+@elementwise(from_x=lambda xp, dy, x, gate: dy * (gate + x * (1 - gate * gate) * special.sigmoid(xp, x)),
+             role="activation", torch="torch.nn.functional.mish")
+def mish(xp: Any, x: Array) -> tuple:
+    """x * tanh(log(1 + exp(x))) (Misra 2019)."""
+    gate = xp.tanh(xp.clip(x, 0, None) + xp.log1p(xp.exp(-xp.abs(x))))  # without overflow
+    return x * gate, gate
+
+
+@op(infer=_infer_along("softmax"), torch="torch.softmax", torch_names={"axis": "dim"})
 def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """exp(x) / sum(exp(x)) along `axis`, after the maximum is taken away; float16 is summed in float32."""
     xp, dtype = namespace_of(x), x.dtype
@@ -98,7 +132,7 @@ def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     return xp.astype(y, dtype, copy=False), backward if needs[0] else None
 
 
-@op(infer=_infer_along("log_softmax"))
+@op(infer=_infer_along("log_softmax"), torch="torch.log_softmax", torch_names={"axis": "dim"})
 def log_softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """x - log(sum(exp(x))) along `axis`, after the maximum is taken away; float16 is summed in float32."""
     xp, dtype = namespace_of(x), x.dtype

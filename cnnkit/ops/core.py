@@ -46,20 +46,38 @@ class Op:
     increasing : bool or callable
         Of an activation: whether a larger input never gives a smaller result, so that it may as well come after a
         maximum; a callable is asked with the attributes.
+    kinks : tuple of float, or callable
+        The inputs at which an elementwise op has no derivative; a callable is asked with the attributes.
+    choices : mapping
+        Attribute -> the values that it may have, for attributes with few.
+    torch : str
+        The PyTorch function that the op equals, such as ``"torch.add"``; tests compare the two. Empty where PyTorch
+        has none that takes the same arrays and attributes.
+    torch_names : mapping
+        Attribute -> what that function calls it, where the names differ.
     """
 
     def __init__(self, generic: Callable, infer: Callable | None, outputs: int, differentiable: int, state: Mapping[int, int], *,
-                 role: str = "", commutative: bool = False, increasing: bool | Callable[..., bool] = False):
+                 role: str = "", commutative: bool = False, increasing: bool | Callable[..., bool] = False,
+                 kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = (),
+                 choices: Mapping[str, Sequence] | None = None, torch: str = "",
+                 torch_names: Mapping[str, str] | None = None):
         self.name = self.__name__ = generic.__name__
         self.__doc__ = generic.__doc__
         self.generic, self.infer = generic, infer
         self.outputs, self.differentiable, self.state = outputs, differentiable, dict(state)
         self.shown = tuple(position for position in range(outputs) if position not in self.state)  # what the caller gets
         self.role, self.commutative, self._increasing = role or self.name, commutative, increasing
+        self._kinks, self.choices = kinks, dict(choices or {})
+        self.torch, self.torch_names = torch, dict(torch_names or {})
 
     def increasing(self, attrs: Mapping[str, Any]) -> bool:
         """Whether a larger input never gives a smaller result."""
         return self._increasing(**attrs) if callable(self._increasing) else self._increasing
+
+    def kinks(self, attrs: Mapping[str, Any]) -> tuple[float, ...]:
+        """The inputs at which the op has no derivative, under these attributes."""
+        return self._kinks(**attrs) if callable(self._kinks) else self._kinks
 
     def __call__(self, *arrays: Array, needs: Sequence[bool] | None = None, **attrs: Any) -> tuple[tuple, Callable | None]:
         """Check the call, then run it: ``(tuple of outputs, backward or None)``."""

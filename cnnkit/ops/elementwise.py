@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ from cnnkit.backends import namespace_of
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
 from cnnkit.ops.core import op
 from cnnkit.ops.precision import is_floating
+from cnnkit.ops.unary import elementwise
 
 Array = Any
 
@@ -51,28 +54,28 @@ def _backward_pair(x: Array, y: Array, needs: Sequence[bool], dx: Callable, dy: 
     return backward
 
 
-@op(infer=_infer_binary("add"), commutative=True)
+@op(infer=_infer_binary("add"), torch="torch.add", commutative=True)
 def add(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x + y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
     return x + y, _backward_pair(x, y, needs, lambda d: d, lambda d: d)
 
 
-@op(infer=_infer_binary("sub"))
+@op(infer=_infer_binary("sub"), torch="torch.sub")
 def sub(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x - y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
     return x - y, _backward_pair(x, y, needs, lambda d: d, lambda d: -d)
 
 
-@op(infer=_infer_binary("mul"), commutative=True)
+@op(infer=_infer_binary("mul"), torch="torch.mul", commutative=True)
 def mul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x * y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
     return x * y, _backward_pair(x, y, needs, lambda d: d * y, lambda d: d * x)
 
 
-@op(infer=_infer_binary("div"))
+@op(infer=_infer_binary("div"), torch="torch.div")
 def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x / y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
@@ -83,7 +86,7 @@ def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x / y, _backward_pair(x, y, needs, lambda d: d / y, lambda d: -d * x / (y * y))
 
 
-@op(infer=_infer_binary("pow"))
+@op(infer=_infer_binary("pow"), torch="torch.pow")
 def pow(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x ** y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
@@ -105,60 +108,51 @@ def pow(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return z, _backward_pair(x, y, needs, by_base, by_exponent)
 
 
-def infer_same(shapes: Sequence, dtypes: Sequence, **attrs: Any) -> tuple:
-    """Shape and dtype of the result of an elementwise op: its input's."""
-    return ((shapes[0], dtypes[0]),)
-
-
-@op(infer=infer_same)
-def neg(x: Array, *, needs: Sequence[bool]) -> tuple:
+@elementwise(from_dy=lambda xp, dy: -dy, integers=True, torch="torch.neg")
+def neg(xp: Any, x: Array) -> Array:
     """-x."""
-    return -x, (lambda dy: (-dy,)) if needs[0] else None
+    return -x
 
 
-@op(infer=infer_same)
-def exp(x: Array, *, needs: Sequence[bool]) -> tuple:
+@elementwise(from_y=lambda xp, dy, y: dy * y, integers=True, torch="torch.exp")
+def exp(xp: Any, x: Array) -> Array:
     """e ** x."""
-    y = namespace_of(x).exp(x)
-    return y, (lambda dy: (dy * y,)) if needs[0] else None
+    return xp.exp(x)
 
 
-@op(infer=infer_same)
-def log(x: Array, *, needs: Sequence[bool]) -> tuple:
+@elementwise(from_x=lambda xp, dy, x: dy / x, integers=True, torch="torch.log")
+def log(xp: Any, x: Array) -> Array:
     """Natural logarithm."""
-    return namespace_of(x).log(x), (lambda dy: (dy / x,)) if needs[0] else None
+    return xp.log(x)
 
 
-@op(infer=infer_same)
-def sqrt(x: Array, *, needs: Sequence[bool]) -> tuple:
+@elementwise(from_y=lambda xp, dy, y: dy / (2 * y), integers=True, torch="torch.sqrt")
+def sqrt(xp: Any, x: Array) -> Array:
     """Square root."""
-    y = namespace_of(x).sqrt(x)
-    return y, (lambda dy: (dy / (2 * y),)) if needs[0] else None
+    return xp.sqrt(x)
 
 
-@op(infer=infer_same)
-def abs(x: Array, *, needs: Sequence[bool]) -> tuple:
+@elementwise(from_x=lambda xp, dy, x: dy * xp.sign(x), integers=True, kinks=(0.0,), torch="torch.abs")
+def abs(xp: Any, x: Array) -> Array:
     """Absolute value; gradient 0 at 0."""
-    xp = namespace_of(x)
-    return xp.abs(x), (lambda dy: (dy * xp.sign(x),)) if needs[0] else None
+    return xp.abs(x)
 
 
-@op(infer=infer_same)
-def clip(x: Array, *, needs: Sequence[bool], min: float | None, max: float | None) -> tuple:
+def _where_inside(xp: Any, dy: Array, x: Array, min: float | None, max: float | None) -> Array:
+    limits = [*([] if min is None else [x >= min]), *([] if max is None else [x <= max])]
+    if not limits:
+        return dy
+    return xp.where(functools.reduce(operator.and_, limits), dy, xp.zeros_like(dy))
+
+
+@elementwise(from_x=_where_inside, integers=True, torch="torch.clamp",
+             kinks=lambda min, max: tuple(end for end in (min, max) if end is not None))
+def clip(xp: Any, x: Array, min: float | None, max: float | None) -> Array:
     """x limited to [min, max]; the gradient passes where x is inside, the ends included, as in PyTorch."""
-    xp = namespace_of(x)
-    y = xp.clip(x, min, max)
-    if not needs[0]:
-        return y, None
-    inside = xp.ones(tuple(x.shape), dtype=xp.bool, device=getattr(x, "device", None))
-    if min is not None:
-        inside = inside & (x >= min)
-    if max is not None:
-        inside = inside & (x <= max)
-    return y, lambda dy: (xp.where(inside, dy, xp.zeros_like(dy)),)
+    return xp.clip(x, min, max)
 
 
-@op
+@op(torch="torch.where")
 def where(condition: Array, x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """Elements of x where the condition holds, elsewhere of y; with broadcasting."""
     xp = namespace_of(condition)
@@ -176,16 +170,16 @@ def where(condition: Array, x: Array, y: Array, *, needs: Sequence[bool]) -> tup
 
 # -- comparisons: plain outputs, no gradient ----------------------------------------------------------------------
 
-def _comparison(compare: Callable, name: str, words: str) -> Any:
+def _comparison(compare: Callable, name: str, words: str, torch: str) -> Any:
     def body(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
         return compare(x, y), None
     body.__name__, body.__doc__ = name, f"Whether x {words} y, element by element."
-    return op(body, differentiable=0)
+    return op(body, differentiable=0, torch=torch)
 
 
-equal = _comparison(lambda x, y: x == y, "equal", "equals")
-not_equal = _comparison(lambda x, y: x != y, "not_equal", "differs from")
-less = _comparison(lambda x, y: x < y, "less", "is less than")
-less_equal = _comparison(lambda x, y: x <= y, "less_equal", "is at most")
-greater = _comparison(lambda x, y: x > y, "greater", "is greater than")
-greater_equal = _comparison(lambda x, y: x >= y, "greater_equal", "is at least")
+equal = _comparison(lambda x, y: x == y, "equal", "equals", "torch.eq")
+not_equal = _comparison(lambda x, y: x != y, "not_equal", "differs from", "torch.ne")
+less = _comparison(lambda x, y: x < y, "less", "is less than", "torch.lt")
+less_equal = _comparison(lambda x, y: x <= y, "less_equal", "is at most", "torch.le")
+greater = _comparison(lambda x, y: x > y, "greater", "is greater than", "torch.gt")
+greater_equal = _comparison(lambda x, y: x >= y, "greater_equal", "is at least", "torch.ge")

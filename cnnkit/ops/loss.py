@@ -65,7 +65,7 @@ def _infer_nll_loss(shapes: Sequence, dtypes: Sequence, *, ignore_index: int, re
     return _infer_classes("nll_loss", shapes, dtypes, reduction, False)
 
 
-@op(infer=_infer_cross_entropy)
+@op(infer=_infer_cross_entropy, torch="torch.nn.functional.cross_entropy")
 def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: Sequence[bool], ignore_index: int,
                   reduction: str, label_smoothing: float) -> tuple:
     """-sum over classes of weight * target * log_softmax(logits), the target being one-hot or probabilities.
@@ -123,7 +123,7 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
     return xp.astype(loss, dtype, copy=False), backward
 
 
-@op(infer=_infer_nll_loss)
+@op(infer=_infer_nll_loss, torch="torch.nn.functional.nll_loss")
 def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, needs: Sequence[bool], ignore_index: int,
              reduction: str) -> tuple:
     """-weight * log_probs at each target: what `cross_entropy` does with class indices, after the log-softmax."""
@@ -153,7 +153,7 @@ def _infer_mse_loss(shapes: Sequence, dtypes: Sequence, *, reduction: str) -> tu
     return ((shapes[0] if reduction == "none" else (), dtypes[0]),)
 
 
-@op(infer=_infer_mse_loss)
+@op(infer=_infer_mse_loss, torch="torch.nn.functional.mse_loss")
 def mse_loss(x: Array, target: Array, *, needs: Sequence[bool], reduction: str) -> tuple:
     """(x - target) ** 2, and its mean or sum."""
     xp, dtype = namespace_of(x), x.dtype

@@ -11,6 +11,8 @@ from cnnkit.ops.core import op
 
 Array = Any
 
+NAMES = {"axis": "dim", "keepdims": "keepdim"}  # in PyTorch
+
 
 def _axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     if axis is None:
@@ -43,14 +45,14 @@ def _stretch(dy: Array, like: Array, axes: tuple[int, ...]) -> Array:
     return xp.broadcast_to(xp.reshape(dy, shape), tuple(like.shape))
 
 
-@op(infer=_infer_reduction("sum"))
+@op(infer=_infer_reduction("sum"), torch="torch.sum", torch_names=NAMES)
 def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Sum over `axis`."""
     xp, axes = namespace_of(x), _axes("sum", axis, x.ndim)
     return xp.sum(x, axis=axes, keepdims=keepdims), (lambda dy: (_stretch(dy, x, axes),)) if needs[0] else None
 
 
-@op(infer=_infer_reduction("mean"))
+@op(infer=_infer_reduction("mean"), torch="torch.mean", torch_names=NAMES)
 def mean(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Mean over `axis`."""
     xp, axes = namespace_of(x), _axes("mean", axis, x.ndim)
@@ -90,7 +92,7 @@ def _infer_argmax(shapes: Sequence, dtypes: Sequence, *, axis: int | None, keepd
     return (None,)
 
 
-@op(infer=_infer_argmax, differentiable=0)
+@op(infer=_infer_argmax, differentiable=0, torch="torch.argmax", torch_names=NAMES)
 def argmax(x: Array, *, needs: Sequence[bool], axis: int | None = None, keepdims: bool = False) -> tuple:
     """Position of the first maximum along `axis`, or in the flattened array."""
     return namespace_of(x).argmax(x, axis=axis, keepdims=keepdims), None

@@ -9,16 +9,16 @@ from typing import Any
 from cnnkit.backends import namespace_of
 from cnnkit.ops.broadcasting import unbroadcast
 from cnnkit.ops.core import op
-from cnnkit.ops.elementwise import infer_same
+from cnnkit.ops.unary import elementwise
 from cnnkit.ops.window import pad_axis
 
 Array = Any
 
 
-@op(infer=infer_same)
-def clone(x: Array, *, needs: Sequence[bool]) -> tuple:
+@elementwise(from_dy=lambda xp, dy: dy, integers=True, torch="torch.clone")
+def clone(xp: Any, x: Array) -> Array:
     """A copy."""
-    return namespace_of(x).asarray(x, copy=True), (lambda dy: (dy,)) if needs[0] else None
+    return xp.asarray(x, copy=True)
 
 
 @op
@@ -38,7 +38,7 @@ def _infer_reshape(shapes: Sequence, dtypes: Sequence, *, shape: tuple[int, ...]
     return ((shape, dtypes[0]),)
 
 
-@op(infer=_infer_reshape)
+@op(infer=_infer_reshape, torch="torch.reshape")
 def reshape(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple:
     """The same elements, in C order, with another shape."""
     xp, before = namespace_of(x), tuple(x.shape)
@@ -52,7 +52,7 @@ def _infer_permute(shapes: Sequence, dtypes: Sequence, *, axes: tuple[int, ...])
     return ((tuple(shapes[0][a] for a in axes), dtypes[0]),)
 
 
-@op(infer=_infer_permute)
+@op(infer=_infer_permute, torch="torch.permute", torch_names={"axes": "dims"})
 def permute(x: Array, *, needs: Sequence[bool], axes: tuple[int, ...]) -> tuple:
     """The axes in another order."""
     xp = namespace_of(x)

@@ -8,6 +8,7 @@ from typing import Any
 from cnnkit import backends
 from cnnkit.autograd import Tensor, deferral, enable_grad
 from cnnkit.autograd.tape import mode
+from cnnkit.foreign import device_of
 from cnnkit.ops.update import Update
 
 __all__ = ["Optimizer"]
@@ -221,4 +222,4 @@ def _like(value: Any, parameter: Tensor, name: str, number: int) -> Any:
         raise ValueError(f"state {name!r} of parameter {number} has shape {tensor.shape}; the parameter has {parameter.shape}")
     backend = backends.backend_of(array)
     values = tensor.array if backends.backend_of(tensor.array) is backend else tensor.numpy()
-    return backend.asarray(values, array.dtype, getattr(array, "device", None))
+    return backend.asarray(values, array.dtype, device_of(array))

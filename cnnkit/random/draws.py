@@ -9,6 +9,7 @@ from typing import Any
 from cnnkit import backends
 from cnnkit.backends import Array, Backend, dtype_name
 from cnnkit.backends.kernel import DRAW, declare_kernel
+from cnnkit.foreign import device_of
 from cnnkit.random.cipher import Key, signed, threefry
 from cnnkit.random.keys import checked_key
 
@@ -116,7 +117,7 @@ def place(backend: Backend | None, device: Any, like: Array | None) -> tuple[Bac
     if like is not None:
         if backend is not None or device is not None:
             raise TypeError("give either like= or backend= and device=, not both: like= already says where")
-        return backends.backend_of(like), getattr(like, "device", None)
+        return backends.backend_of(like), device_of(like)
     if backend is None:
         backend, device = backends.current(), backends.current_device() if device is None else device
     return backend, backend.locate(device)

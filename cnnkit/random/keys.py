@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cnnkit.foreign import is_whole
 from cnnkit.random.cipher import WORD, Key, threefry_int
 
 KEY_COUNTERS = 1 << 63  # `fold_in` uses the counters from here on, array draws those below: they never share a block
@@ -102,7 +103,7 @@ class Generator:
 
 
 def integer(name: str, value: Any, end: int) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if not is_whole(value):
         raise TypeError(f"{name} must be an integer, got {value!r} ({type(value).__name__}); int(...) makes one")
     value = operator.index(value)
     if not 0 <= value < end:

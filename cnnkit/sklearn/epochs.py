@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from cnnkit import train
-from cnnkit.autograd import Tensor
+from cnnkit.evaluation.contracts import AnyLoss, Loader
 from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
 from cnnkit.optim import Optimizer
@@ -67,8 +67,9 @@ class Patience:
         self.model.load_state_dict(self.state)
 
 
-def run(model: Module, batches: Iterable, history: History, epochs: int, *, optimizer: Optimizer, loss: Callable[..., Tensor],
-        validation: Any = None, verbose: int | bool = 0, after: Iterable[Callable[[Epoch], Any]] = ()) -> None:
+def run(model: Module, batches: Loader, history: History, epochs: int, *, optimizer: Optimizer, loss: AnyLoss,
+        validation: Loader | None = None, verbose: int | bool = 0,
+        after: Iterable[Callable[[Epoch], Any]] = ()) -> None:
     """Train for some epochs, and add them to `history`; each of `after` may end it by returning something true."""
     last = len(history) + epochs
     shown = reporter(bool(verbose))

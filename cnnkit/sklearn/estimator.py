@@ -20,6 +20,7 @@ from cnnkit import models, optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
 from cnnkit.evaluation.evaluate import evaluating
+from cnnkit.foreign import has_shape
 from cnnkit.nn import Module
 from cnnkit.sklearn.epochs import Patience, run
 from cnnkit.sklearn.layout import Layout
@@ -261,7 +262,7 @@ class CNNEstimator(BaseEstimator):
     def _validated(self, X: Any, y: Any, new: bool) -> tuple[np.ndarray, Any]:
         """X as rows of the network's dtype, and y; `new` learns their layout, otherwise they must have it."""
         X, y = host(X), host(y)
-        if not hasattr(X, "shape"):
+        if not has_shape(X):
             X = np.asarray(X)
         layout = None if new else self.layout_
         if len(X.shape) > 2:

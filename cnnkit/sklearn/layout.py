@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.foreign import is_array
+
 __all__ = ["Layout"]
 
 CHANNELS = (1, 3, 4)  # gray, RGB, RGB and alpha
@@ -85,7 +87,7 @@ class Layout:
         ValueError
             If it holds images of another shape.
         """
-        if getattr(X, "ndim", 2) not in (3, 4):
+        if not is_array(X) or len(X.shape) not in (3, 4):
             return X
         shape = tuple(X.shape[1:])
         if shape != self.spelled and not (self.shape[0] == 1 and shape == self.shape[1:]):

@@ -17,8 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 from cnnkit import functional as F
 from cnnkit import nn, optim, random
 from cnnkit.autograd import Tensor
-from cnnkit.data import DataLoader, Dataset, random_split
+from cnnkit.data import DataLoader, Dataset, description, random_split
+from cnnkit.data.contracts import IndexedDataset
+from cnnkit.evaluation.contracts import is_loader
 from cnnkit.evaluation.evaluate import evaluating, plain
+from cnnkit.foreign import has_shape
 from cnnkit.safetensors import load_file, save_file
 from cnnkit.sklearn.epochs import run
 from cnnkit.sklearn.place import beside, use_for
@@ -175,8 +178,8 @@ class NeuralNet(BaseEstimator):
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
             X, y = Samples(X, self._learn_targets(y, classes)), None
         else:
-            dataset = getattr(X, "dataset", X)
-            own = getattr(dataset, "targets", None)
+            dataset = description.dataset_of(X) if is_loader(X) else X
+            own = description.targets(dataset)
             if y is not None and (own is None or not np.array_equal(_host(y), _host(own))):
                 raise ValueError("y is given beside a dataset that has labels, and they are not its targets; leave y out")
             if own is not None or classes is not None:
@@ -184,11 +187,11 @@ class NeuralNet(BaseEstimator):
             self._learn_names(dataset)
         validation = None
         if self.train_split is not None:
-            if hasattr(X, "dataset"):
+            if is_loader(X):
                 raise ValueError(f"train_split={self.train_split} divides a dataset; a loader is taken as it is: give its dataset")
             X, held = random_split(X, [1 - self.train_split, self.train_split], seed=random.next_key()[0])
             validation = DataLoader(held, **{"batch_size": self.batch_size, **self._where(), **self._settings("iterator_valid")})
-        if not hasattr(X, "dataset"):
+        if not is_loader(X):
             options = {"batch_size": self.batch_size, "shuffle": True, **self._where(), **self._settings("iterator_train")}
             X = DataLoader(X, **options)
         return X, validation
@@ -209,12 +212,14 @@ class NeuralNet(BaseEstimator):
     def forward(self, X: Any) -> np.ndarray:
         """The module's outputs in evaluation mode, batch by batch, as one NumPy array."""
         check_is_fitted(self, "module_")
-        if getattr(X, "shuffle", False):
+        if isinstance(X, DataLoader) and X.shuffle:
             raise ValueError("the loader shuffles, so its outputs would be in an order that nobody knows; use shuffle=False, or "
                              "give the dataset")
         place = beside(self.module_)
         if isinstance(X, DataLoader):
-            batches: Iterator[np.ndarray] = (x for x, _ in plain(X).numpy_batches())
+            batches: Iterator[np.ndarray] = (x for x, _ in X.plain().numpy_batches())
+        elif is_loader(X):
+            batches = (_host(x) for x, *_ in plain(X))
         else:
             data = X if _has_targets(X) else Samples(X, np.zeros(len(X), np.int64))
             options = {"batch_size": self.batch_size, **self._settings("iterator_valid"), "shuffle": False}
@@ -285,7 +290,7 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
         return codes.astype(np.int64)
 
     def _learn_names(self, dataset: Any) -> None:
-        names = getattr(dataset, "classes", None)
+        names = description.class_names(dataset)
         if not hasattr(self, "classes_") and names is not None:
             self.classes_ = np.arange(len(names))
 
@@ -322,6 +327,8 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
     True
     """
 
+    _flat = False  # whether the targets that it learnt from were (N,)
+
     def __init__(self, module: Any, criterion: Any = nn.MSELoss, optimizer: Any = optim.SGD, lr: float = 0.01, max_epochs: int = 10,
                  batch_size: int = 128, train_split: float | None = None, callbacks: Sequence[Callable] | None = None,
                  warm_start: bool = False, verbose: int = 1, random_state: Any = None, backend: Any = None, **settings: Any):
@@ -339,7 +346,7 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
     def predict(self, X: Any) -> np.ndarray:
         """The module's output for each input, (N,) or (N, outputs) as `fit` got the targets."""
         values = self.forward(X)
-        return values[:, 0] if getattr(self, "_flat", False) and values.shape[1:] == (1,) else values
+        return values[:, 0] if self._flat and values.shape[1:] == (1,) else values
 
 
 class Samples(Dataset):
@@ -364,9 +371,9 @@ class Samples(Dataset):
 
 def _has_targets(X: Any) -> bool:
     """Whether X is a loader or a dataset, which give pairs, rather than an array."""
-    if isinstance(X, Dataset) or hasattr(X, "dataset"):
+    if isinstance(X, Dataset) or is_loader(X):
         return True
-    return hasattr(X, "__getitem__") and hasattr(X, "__len__") and not hasattr(X, "shape") and not isinstance(X, list | tuple)
+    return isinstance(X, IndexedDataset) and not has_shape(X) and not isinstance(X, list | tuple)
 
 
 def _host(values: Any) -> np.ndarray:

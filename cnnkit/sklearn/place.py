@@ -11,6 +11,7 @@ from sklearn import get_config
 
 from cnnkit import backends
 from cnnkit.autograd import Tensor
+from cnnkit.foreign import device_of, is_array
 from cnnkit.nn import Module
 
 __all__ = ["Home", "beside", "beside_input", "host", "use_for"]
@@ -19,7 +20,7 @@ __all__ = ["Home", "beside", "beside_input", "host", "use_for"]
 def beside(model: Module) -> Callable[[np.ndarray], Tensor]:
     """A function that makes a Tensor of a host array where the model's parameters are, backend and device."""
     like = next(model.parameters()).array
-    backend, device = backends.backend_of(like), getattr(like, "device", None)
+    backend, device = backends.backend_of(like), device_of(like)
     return lambda array: Tensor(backend.asarray(array, array.dtype, device))
 
 
@@ -40,13 +41,15 @@ class Home(NamedTuple):
     @classmethod
     def of(cls, data: Any) -> Home | None:
         """Where `data` is; ``None`` for NumPy's arrays, what is no array, and without ``array_api_dispatch``."""
-        if not get_config()["array_api_dispatch"] or not hasattr(data, "dtype") or isinstance(data, np.ndarray | np.generic):
+        if not get_config()["array_api_dispatch"]:
+            return None
+        if not is_array(data) or isinstance(data, np.ndarray | np.generic):
             return None
         try:
             backend = backends.backend_of(data)
         except TypeError:  # a series, a sparse matrix
             return None
-        return cls(backend.name, getattr(data, "device", None))
+        return cls(backend.name, device_of(data))
 
     def array(self, values: np.ndarray, like: Any) -> Any:
         """Host values beside `like`; what no array library but NumPy has, such as text, stays NumPy's."""

@@ -9,6 +9,7 @@ from typing import Any
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, tensor
 from cnnkit.backends import backend_of
+from cnnkit.evaluation.contracts import Loss
 from cnnkit.evaluation.weighting import cross_entropy, weighted_mean
 
 __all__ = ["WeightedCrossEntropy", "balanced"]
@@ -33,8 +34,6 @@ class WeightedCrossEntropy:
     1.0633
     """
 
-    unweighted = staticmethod(cross_entropy)
-
     def __init__(self, weights: Mapping[int, float] | Sequence[float]):
         pairs = weights.items() if isinstance(weights, Mapping) else enumerate(weights)
         self.weights = {int(label): float(weight) for label, weight in pairs}
@@ -56,7 +55,11 @@ class WeightedCrossEntropy:
         own = classes[target]  # here, because the mean of F.cross_entropy is NaN for a batch of classes of weight 0
         return weighted_mean(F.cross_entropy(output, target, reduction="none"), own if weight is None else own * weight)
 
-    def size(self, target: Tensor, weight: Tensor | None = None) -> float:
+    def held_out_loss(self) -> Loss:
+        """Cross-entropy without class weights."""
+        return cross_entropy
+
+    def batch_weight(self, target: Tensor, weight: Tensor | None = None) -> float:
         """What a batch counts for: the sum of its images' weights."""
         if target.ndim == 2:
             sizes = (target * tensor(self._values(target.shape[1]), backend=target.backend, dtype=target.dtype)).sum(dim=1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cnnkit import optim
-from cnnkit.autograd import Tensor
+from cnnkit.data import description
+from cnnkit.data.contracts import Augmentation
+from cnnkit.evaluation.contracts import AnyLoss, Data, Loader
 from cnnkit.evaluation.evaluate import batches, count, plain
 from cnnkit.evaluation.metrics import Metric, by_name
 from cnnkit.evaluation.weighting import cross_entropy
@@ -31,9 +33,10 @@ VALIDATION_BATCH = 256  # images a step where nothing is kept for a backward pas
 OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 
 
-def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, optimizer: str | optim.Optimizer = "adam",
-        lr: float = 1e-3, loss: Callable[..., Tensor] | None = None, validation: Any = None,
-        seed: int | None = None, augment: str | Callable | None = None, progress: bool | Reporter = True,
+def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
+        optimizer: str | optim.Optimizer = "adam", lr: float = 1e-3, loss: AnyLoss | None = None,
+        validation: Data | None = None, seed: int | None = None, augment: str | Augmentation | None = None,
+        progress: bool | Reporter = True,
         metrics: Iterable[str | Metric] | dict[str, Metric] = (), class_weight: ClassWeight | None = None,
         scheduler: Any = None, scheduler_interval: str = "epoch", accumulate_grad_batches: int = 1,
         clip_norm: float | None = None, clip_value: float | None = None, ema: float | None = None,
@@ -46,9 +49,9 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     model : Module
         From images (N, C, H, W) to scores (N, classes), or to whatever `loss` takes.
     data : DataLoader, dataset, or (images, labels)
-        What to learn from; anything but a loader is shuffled anew each epoch. A loader of your own may give batches
-        ``(x, y, weight)``, with a weight (N,) for each sample: the loss is called with all three, and the epoch's loss and
-        accuracy are weighted.
+        What to learn from; anything but a loader is shuffled anew each epoch. A loader of your own
+        (`contracts.Loader`) may give batches ``(x, y, weight)``, with a weight (N,) for each sample: the loss
+        is called with all three, and the epoch's loss and accuracy are weighted.
     epochs : int
         How often to go through the data; of a resumed run, those done before included. It may be more than the run began
         with, but not under a schedule that was made for so many epochs.
@@ -59,8 +62,8 @@ def fit(model: Module, data: Any, *, epochs: int = 1, batch_size: int = 32, opti
     lr : float
         Learning rate, where `optimizer` is a name.
     loss : callable
-        ``loss(output, target)``, a mean over the batch (weighted, where there are weights); cross-entropy of scores by
-        default.
+        ``loss(output, target)``, a mean over the batch (weighted, where there are weights): see
+        `contracts.Loss`; cross-entropy of scores by default.
     validation : DataLoader, dataset, or (images, labels), optional
         Measured after each epoch, in evaluation mode.
     seed : int, optional
@@ -160,7 +163,7 @@ def _optimizer(name: str, model: Module, lr: float) -> optim.Optimizer:
     return OPTIMIZERS[name](model.parameters(), lr=lr, **settings)
 
 
-def _loss(loss: Any, class_weight: ClassWeight | None, loader: Any) -> Any:
+def _loss(loss: AnyLoss | None, class_weight: ClassWeight | None, loader: Loader) -> AnyLoss:
     if class_weight is None:
         return loss or cross_entropy
     if loss is not None:
@@ -168,7 +171,7 @@ def _loss(loss: Any, class_weight: ClassWeight | None, loader: Any) -> Any:
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"class_weight must be 'balanced', or a weight for each class; got {class_weight!r}")
-        targets = getattr(getattr(loader, "dataset", None), "targets", None)
+        targets = description.targets(description.dataset_of(loader))
         if targets is None:
             raise ValueError("class_weight='balanced' counts the labels in the dataset's `targets`, and these data have none; give "
                              "a weight for each class")

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
 from cnnkit import nn, optim, random
 from cnnkit.autograd import Tensor
+from cnnkit.evaluation.contracts import (
+    AnyLoss,
+    AugmentingLoader,
+    Loader,
+    ResumableLoader,
+    WeightedLoss,
+    batch_loss,
+)
 from cnnkit.evaluation.evaluate import count, measure
+from cnnkit.evaluation.metrics import Metric
 from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
 from cnnkit.optim.lr_scheduler import ReduceLROnPlateau
@@ -23,8 +32,6 @@ from cnnkit.train.progress import Reporter
 from cnnkit.train.state import restore
 
 __all__ = ["Run"]
-
-Loss = Callable[..., Tensor]
 
 
 class Run:
@@ -52,8 +59,9 @@ class Run:
         Whether Ctrl-C or `pause` ends the run for now.
     """
 
-    def __init__(self, model: Module, optimizer: optim.Optimizer, loader: Any, loss: Loss, *, epochs: int, shown: Reporter,
-                 validation: Any = None, metrics: dict[str, Any] | None = None, scheduler: Any = None, per_batch: bool = False,
+    def __init__(self, model: Module, optimizer: optim.Optimizer, loader: Loader, loss: AnyLoss, *,
+                 epochs: int, shown: Reporter, validation: Loader | None = None,
+                 metrics: dict[str, Metric] | None = None, scheduler: Any = None, per_batch: bool = False,
                  planned: int | None = None, accumulate: int = 1, clip_norm: float | None = None,
                  clip_value: float | None = None, ema: EMA | None = None, callbacks: Sequence[Callback] = ()):
         self.model, self.optimizer, self.loader, self.loss_function, self.epochs = model, optimizer, loader, loss, epochs
@@ -66,6 +74,7 @@ class Run:
         self.epoch = self.batch = self.step = 0
         self.seconds, self.tally, self.history = 0.0, Tally(), History()
         self.draws: dict[str, int] | None = None  # the random state of a checkpoint within an epoch
+        self.loader_state: dict[str, Any] | None = None  # of a resumable loader, before this epoch
         self.interrupt = Interrupt()
         self.stopped, self.reason, self._paused = False, "", False
         self.resumed: str | None = None  # where the state came from: the folder, or "" for one in memory
@@ -168,12 +177,13 @@ class Run:
 
     def _groups(self) -> Iterator[list]:
         """The batches of this epoch that are still to come, in groups of those whose gradients are accumulated."""
-        if hasattr(self.loader, "skip"):
-            self.loader.skip(self.batch)
+        passed_over = self.batch
+        if isinstance(self.loader, ResumableLoader):
+            self.loader_state, passed_over = self.loader.state_dict(), 0
+            self.loader.skip_batches(self.batch)
         batches = iter(self.loader)
-        if self.batch and not hasattr(self.loader, "skip"):
-            for _ in islice(batches, self.batch):
-                pass
+        for _ in islice(batches, passed_over):
+            pass
         if self.batch and self.draws is not None:  # what was left out may have drawn
             random.set_state(self.draws)
         self.draws = None
@@ -188,7 +198,7 @@ class Run:
         self.optimizer.zero_grad()
         for n, (x, y, *weight) in enumerate(self.inputs):
             output = self.model(x)
-            self.loss = self.loss_function(output, y, *weight)
+            self.loss = batch_loss(self.loss_function, output, y, *weight)
             (self.loss * (sizes[n] / total) if sizes else self.loss).backward()
             self.losses.append(self.loss.detach())
             self.tally.add(self.loss, output, self._labels(y), *weight)
@@ -207,13 +217,13 @@ class Run:
 
     def _labels(self, target: Tensor) -> Tensor:
         """Class indices, also where augmentation has made probabilities of them: the most probable class then."""
-        mixed = getattr(getattr(self.loader, "augment", None), "mixes", False) and target.ndim == 2
+        mixed = target.ndim == 2 and isinstance(self.loader, AugmentingLoader) and self.loader.mixes_labels()
         return target.argmax(dim=1) if mixed else target
 
-    def _size(self, target: Any, weight: Any = None) -> Any:
+    def _size(self, target: Tensor, weight: Tensor | None = None) -> float:
         """What a batch's mean loss counts for: its images, or the sum of their weights."""
-        if hasattr(self.loss_function, "size"):
-            return self.loss_function.size(target, weight)
+        if isinstance(self.loss_function, WeightedLoss):
+            return self.loss_function.batch_weight(target, weight)
         return target.shape[0] if weight is None else weight.sum().item()
 
     def _validate(self, figures: dict[str, Any]) -> bool:
@@ -236,9 +246,10 @@ class Run:
         return True
 
     @property
-    def validation_loss(self) -> Loss:
+    def validation_loss(self) -> AnyLoss:
         """The loss of held-out images: without class weights."""
-        return getattr(self.loss_function, "unweighted", self.loss_function)
+        loss = self.loss_function
+        return loss.held_out_loss() if isinstance(loss, WeightedLoss) else loss
 
     def _averaged(self) -> Any:
         return nullcontext() if self.ema is None else self.ema.swapped()

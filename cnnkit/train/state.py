@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnkit import random
 from cnnkit.autograd import Tensor, no_grad
+from cnnkit.evaluation.contracts import AugmentingLoader, Loader, ResumableLoader
 from cnnkit.evaluation.evaluate import count
 from cnnkit.evaluation.tally import Tally
 from cnnkit.train.history import Epoch
@@ -32,9 +32,8 @@ def state_of(run: Run) -> dict[str, Any]:
                                                          "epochs": run.planned},
         "ema": None if run.ema is None else run.ema.state_dict(),
         "random": random.get_state(),
-        "data": _shape_of(loader), "augment": _described(loader),
-        # within an epoch the loader has counted it already
-        "loader": {**loader.state_dict(), "epoch": loader.epoch - bool(run.batch)} if hasattr(loader, "skip") else None,
+        "data": _described(loader), "augment": _augmentation(loader),
+        "loader": _loader_state(run),
         "tally": run.tally.state(), "seconds": run.seconds, "lr": run.epoch_lr,
         "history": [asdict(row) for row in run.history],
         "callbacks": {name: callback.state_dict() for name, callback in _named(run)},
@@ -50,8 +49,9 @@ def restore(run: Run, state: Mapping[str, Any]) -> None:
         If the state is of another model, optimizer, schedule or data; the message names what differs.
     """
     _check(run, state)
-    if state["loader"] is not None:
+    if isinstance(run.loader, ResumableLoader):
         run.loader.load_state_dict(state["loader"])
+        run.loader_state = state["loader"]
     run.optimizer.load_state_dict(state["optimizer"]["state"])
     if run.scheduler is not None:
         run.scheduler.load_state_dict(state["scheduler"]["state"])
@@ -76,16 +76,22 @@ def _values(run: Run) -> list[tuple[str, Tensor]]:
     return [*run.model.named_parameters(), *run.model.named_buffers()]
 
 
-def _shape_of(loader: Any) -> dict[str, int | None]:
-    return {"samples": count(loader.dataset) if hasattr(loader, "dataset") else None,
-            "batch size": getattr(loader, "batch_size", None),
-            "batches an epoch": count(loader)}
+def _loader_state(run: Run) -> dict[str, Any] | None:
+    """The state of a resumable loader before the epoch that is going on, or before the next one."""
+    if not isinstance(run.loader, ResumableLoader):
+        return None
+    return run.loader_state if run.batch else run.loader.state_dict()
 
 
-def _described(loader: Any) -> str | None:
+def _described(loader: Loader) -> dict[str, int | str | None]:
+    """What a resumed run must find again in its data."""
+    described = dict(loader.describe_batches()) if isinstance(loader, ResumableLoader) else {}
+    return {**described, "batches an epoch": count(loader)}
+
+
+def _augmentation(loader: Loader) -> str | None:
     """A loader's augmentation in words that are the same in another process."""
-    augment = getattr(loader, "augment", None)
-    return None if augment is None else re.sub(r" at 0x\w+", "", repr(augment))
+    return loader.describe_augmentation() if isinstance(loader, AugmentingLoader) else None
 
 
 def _named(run: Run) -> list[tuple[str, Any]]:
@@ -99,22 +105,26 @@ def _named(run: Run) -> list[tuple[str, Any]]:
     return named
 
 
+def _kind(resumable: bool) -> str:
+    return "a loader that can be resumed" if resumable else "a loader that cannot"
+
+
 def _check(run: Run, state: Mapping[str, Any]) -> None:
     def need(what: str, saved: Any, now: Any) -> None:
         if saved != now:
             raise ValueError(f"the checkpoint cannot be resumed: its {what} was {saved}, and now it is {now}; resume with the "
                              "settings that the run began with")
 
-    for name, value in _shape_of(run.loader).items():
-        need(f"number of {name}" if name != "batch size" else name, state["data"][name], value)
-    need("augmentation", state.get("augment"), _described(run.loader))
+    need("kind of data", _kind(state["loader"] is not None), _kind(isinstance(run.loader, ResumableLoader)))
+    for name, value in _described(run.loader).items():
+        counted = name in ("samples", "batches an epoch")
+        need(f"number of {name}" if counted else name, state["data"].get(name), value)
+    need("augmentation", state.get("augment"), _augmentation(run.loader))
     need("optimizer", state["optimizer"]["name"], type(run.optimizer).__name__)
     need("scheduler", state["scheduler"] and state["scheduler"]["name"], run.scheduler and type(run.scheduler).__name__)
     if run.scheduler is not None:
         need("schedule's number of epochs", state["scheduler"].get("epochs"), run.planned)
     need("average of weights (ema)", state["ema"] is not None, run.ema is not None)
-    need("kind of data", "a DataLoader" if state["loader"] else "no DataLoader",
-         "a DataLoader" if hasattr(run.loader, "skip") else "no DataLoader")
     own, saved = ({name: tuple(value.shape) for name, value in values} for values in (_values(run), state["model"].items()))
     differing = [f"{name} {saved.get(name, 'missing')} is {own.get(name, 'missing')} now"
                  for name in {**own, **saved} if own.get(name) != saved.get(name)]

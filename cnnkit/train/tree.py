@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of, namespace_of
+from cnnkit.foreign import device_of
 
 __all__ = ["join", "placed", "split"]
 
@@ -80,5 +81,5 @@ def placed(value: Tensor, like: Tensor) -> Any:
     packed = namespace_of(source).permute_dims(source, order)
     if backend_of(source) is not backend:
         packed = backend_of(source).to_numpy(packed)
-    array = backend.asarray(packed, like.dtype, getattr(like.array, "device", None))
+    array = backend.asarray(packed, like.dtype, device_of(like.array))
     return backend.namespace.permute_dims(array, tuple(order.index(axis) for axis in range(len(order))))

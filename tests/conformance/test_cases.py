@@ -6,14 +6,39 @@ import numpy as np
 import pytest
 
 from cnnkit import conformance
+from cnnkit.conformance.cases.elementwise import settings
 from cnnkit.conformance.expected import expected
-from cnnkit.conformance.reference import REFERENCES
+from cnnkit.conformance.reference import FORMULAS, REFERENCES
 from cnnkit.ops import OPS
+from cnnkit.ops.unary import UNARY
 from cnnkit.ops.update import UPDATES
 
 
 def test_every_op_and_every_update_has_cases():
     assert {*OPS, *UPDATES} - {case.kernel for case in conformance.EVERY_CASE} == set()
+
+
+def test_every_unary_elementwise_op_and_every_activation_has_a_formula():
+    assert set(FORMULAS) == set(UNARY)
+    assert {op.name for op in OPS.values() if op.role == "activation"} <= set(FORMULAS)
+
+
+@pytest.mark.parametrize("case", [c for c in conformance.SINGLE if c.op in FORMULAS and "kinks" in c.name],
+                         ids=lambda case: case.id)
+def test_cases_at_kinks_have_each_of_them_and_the_others_keep_clear(case):
+    kinks = OPS[case.op].kinks(case.attrs)
+    near = set(expected(case, "float64").inputs[0].reshape(-1).tolist())
+    assert set(kinks) <= near
+    assert not kinks or not case.smooth
+    plain = next(c for c in conformance.SINGLE if c.op == case.op and c.id == case.id.replace("kinks", "map"))
+    assert plain.smooth
+    values = expected(plain, "float64").inputs[0]
+    assert all(np.abs(values - kink).min() >= 1 / 16 for kink in kinks)
+
+
+def test_every_choice_of_an_attribute_is_tried(monkeypatch):
+    monkeypatch.setattr(OPS["elu"], "choices", {"form": ("a", "b")})
+    assert settings("elu", FORMULAS["elu"]) == [{"alpha": 1.5, "form": "a"}, {"alpha": 1.5, "form": "b"}]
 
 
 def test_names_are_unique_words():

@@ -2,46 +2,77 @@
 
 import numpy as np
 import pytest
+from against_torch import equal_in_pytorch
 
 from cnnkit import conformance
 from cnnkit.conformance.expected import expected
+from cnnkit.ops import OPS
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed (pip install torch)")
-F = torch.nn.functional
+try:
+    import torch
+    import torch.nn.functional as F
+except ImportError:
+    torch = None
 
 
 def padded(x, padding, value=0.0):
-    (top, bottom), (left, right) = padding
-    return F.pad(x, (left, right, top, bottom), value=value)
+    return F.pad(x, [amount for axis in reversed(padding) for amount in axis], value=value)
 
 
 def symmetric(padding):
-    assert all(before == after for before, after in padding)
+    assert symmetric_enough(padding)
     return tuple(before for before, _ in padding)
-
-
-def conv2d(x, weight, bias, *, stride, padding, dilation, groups):
-    return F.conv2d(padded(x, padding), weight, bias, stride, 0, dilation, groups)
-
-
-def max_pool2d(x, *, kernel_size, stride, padding, dilation, ceil_mode):
-    if symmetric_enough(padding):
-        return F.max_pool2d(x, kernel_size, stride, symmetric(padding), dilation, ceil_mode)
-    return F.max_pool2d(padded(x, padding, -torch.inf), kernel_size, stride, 0, dilation, ceil_mode)
 
 
 def symmetric_enough(padding):
     return all(before == after for before, after in padding)
 
 
+def of_rank(name, rank):
+    return getattr(F, f"{name}{rank}d")
+
+
+def conv(x, weight, bias, *, stride, padding, dilation, groups):
+    return of_rank("conv", len(stride))(padded(x, padding), weight, bias, stride, 0, dilation, groups)
+
+
+def not_empty(dy):
+    if dy.numel() == 0:
+        pytest.skip("PyTorch makes no second derivatives of an empty batch")
+
+
+def conv_input(dy, weight, *, size, stride, padding, dilation, groups):
+    not_empty(dy)
+    x = torch.zeros(len(dy), weight.shape[1] * groups, *size, dtype=dy.dtype, requires_grad=True)
+    y = conv(x, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return torch.autograd.grad(y, x, dy, create_graph=True)[0]
+
+
+def conv_filters(x, dy, *, kernel_size, stride, padding, dilation, groups):
+    not_empty(dy)
+    weight = torch.zeros(dy.shape[1], x.shape[1] // groups, *kernel_size, dtype=x.dtype, requires_grad=True)
+    y = conv(x, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return torch.autograd.grad(y, weight, dy, create_graph=True)[0]
+
+
+def max_pool(x, *, kernel_size, stride, padding, dilation, ceil_mode):
+    function = of_rank("max_pool", len(kernel_size))
+    if symmetric_enough(padding):
+        return function(x, kernel_size, stride, symmetric(padding), dilation, ceil_mode)
+    return function(padded(x, padding, -torch.inf), kernel_size, stride, 0, dilation, ceil_mode)
+
+
 def with_indices(x, *, padding, **attrs):
-    return F.max_pool2d(x, padding=symmetric(padding), return_indices=True, **attrs)
+    function = of_rank("max_pool", len(padding))
+    return function(x, padding=symmetric(padding), return_indices=True, **attrs)
 
 
-def avg_pool2d(x, *, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+def avg_pool(x, *, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     if not symmetric_enough(padding):
         pytest.skip("PyTorch has no asymmetric padding here")
-    return F.avg_pool2d(x, kernel_size, stride, symmetric(padding), ceil_mode, count_include_pad, divisor_override)
+    override = {} if divisor_override is None else {"divisor_override": divisor_override}
+    return of_rank("avg_pool", len(kernel_size))(x, kernel_size, stride, symmetric(padding), ceil_mode, count_include_pad,
+                                                 **override)
 
 
 def batch_norm(x, weight, bias, mean, var, *, training, momentum, eps):
@@ -52,31 +83,50 @@ def batch_norm(x, weight, bias, mean, var, *, training, momentum, eps):
     return (y, mean, var) if training else (y, None, None)
 
 
-TORCH = {
-    "conv": conv2d, "linear": F.linear, "max_pool": max_pool2d, "max_pool_with_indices": with_indices,
-    "avg_pool": avg_pool2d, "batch_norm": batch_norm, "mse_loss": F.mse_loss,
-    "adaptive_avg_pool": F.adaptive_avg_pool2d, "adaptive_max_pool": F.adaptive_max_pool2d,
-    "adaptive_max_pool_with_indices": lambda x, output_size: F.adaptive_max_pool2d(x, output_size, return_indices=True),
-    "relu": F.relu, "leaky_relu": F.leaky_relu, "elu": F.elu, "sigmoid": torch.sigmoid, "silu": F.silu, "tanh": torch.tanh,
-    "softmax": lambda x, axis: x.softmax(axis), "log_softmax": lambda x, axis: x.log_softmax(axis),
-    "cross_entropy": F.cross_entropy, "nll_loss": F.nll_loss,
-    "sum": lambda x, axis, keepdims: torch.sum(x, dim=axis, keepdim=keepdims),
-    "mean": lambda x, axis, keepdims: torch.mean(x, dim=axis, keepdim=keepdims),
+def pad(x, pads, value):
+    return F.pad(x, [amount for axis in reversed(pads) for amount in axis], value=value)
+
+
+def getitem(x, index):
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(isinstance(part, slice) and (part.step or 1) < 0 for part in parts):
+        pytest.skip("PyTorch has no negative steps")
+    return x[index]
+
+
+def adaptive_avg_pool(x, *, output_size):
+    return of_rank("adaptive_avg_pool", len(output_size))(x, output_size)
+
+
+def adaptive_max_pool(x, *, output_size, return_indices=False):
+    return of_rank("adaptive_max_pool", len(output_size))(x, output_size, return_indices)
+
+
+CALLED_OTHERWISE = {  # PyTorch has the function, and the arguments have another form there
+    "conv": conv, "conv_filters": conv_filters, "conv_input": conv_input,
+    "max_pool": max_pool, "max_pool_with_indices": with_indices, "avg_pool": avg_pool, "batch_norm": batch_norm,
+    "adaptive_avg_pool": adaptive_avg_pool, "adaptive_max_pool": adaptive_max_pool,
+    "adaptive_max_pool_with_indices": lambda x, **size: adaptive_max_pool(x, **size, return_indices=True),
+    "cast": lambda x, dtype: x.to(getattr(torch, dtype)),
+    "concat": lambda *tensors, axis: torch.cat(tensors, axis),
+    "expand": lambda x, shape: x.expand(shape), "getitem": getitem, "pad": pad,
     "max": lambda x, axis, keepdims: torch.amax(x, dim=() if axis is None else axis, keepdim=keepdims),
-    "matmul": torch.matmul, "clip": torch.clamp, "pow": torch.pow, "div": torch.div, "abs": torch.abs, "where": torch.where,
 }
-NAMED = ("cross_entropy", "nll_loss")  # the third array, the weight, has a name in PyTorch
+NOT_IN_PYTORCH = {"dropout": "what is dropped follows from a key here"}
 
 
-@pytest.mark.parametrize("case", [c for c in conformance.SINGLE if c.op in TORCH], ids=lambda case: case.id)
+def test_every_op_names_its_equal_in_pytorch_or_stands_on_a_list():
+    assert {name for name, op in OPS.items() if not op.torch} == {*CALLED_OTHERWISE, *NOT_IN_PYTORCH}
+
+
+@pytest.mark.skipif(torch is None, reason="PyTorch is not installed (pip install torch)")
+@pytest.mark.parametrize("case", [case for case in conformance.SINGLE if case.op not in NOT_IN_PYTORCH],
+                         ids=lambda case: case.id)
 def test_the_loops_agree_with_pytorch(case):
     right = expected(case, "float64")
     arrays = [torch.tensor(v) if isinstance(v, np.ndarray) else v for v in right.inputs]
     leaves = [a.requires_grad_() if needed else a for a, needed in zip(arrays, case.needs)]
-    if case.op in NAMED:
-        outputs = TORCH[case.op](leaves[0], leaves[1], weight=leaves[2], **case.attrs)
-    else:
-        outputs = TORCH[case.op](*leaves, **case.attrs)
+    outputs = (CALLED_OTHERWISE.get(case.op) or equal_in_pytorch(OPS[case.op]))(*leaves, **case.attrs)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     for mine, theirs in zip(right.outputs, outputs, strict=True):
         assert (mine is None) == (theirs is None)

@@ -46,7 +46,8 @@ def test_a_transform_sees_a_colour_picture_with_its_channels_last():
 
 def test_a_transform_without_a_batch_is_applied_image_by_image():
     data = ArrayDataset(STORED["gray"], LABELS, transform=lambda image: ToTensor()(image[:, ::-1]))
-    np.testing.assert_array_equal(data.batch([2])[0], ToTensor().batch(STORED["gray"][2:3, :, ::-1]))
+    expected = ToTensor().transform_batch(STORED["gray"][2:3, :, ::-1])
+    np.testing.assert_array_equal(data.batch([2])[0], expected)
 
 
 def test_images_are_kept_and_not_copied():
@@ -84,7 +85,7 @@ def test_stored_images_are_gathered_as_numpy_indexes_them(tmp_path, order, indic
     images = np.random.default_rng(0).integers(0, 256, (5, 2, 4, 3), np.uint8)
     np.save(tmp_path / "images.npy", images)
     kept = {"C": images, "F": np.asfortranarray(images), "mapped": np.load(tmp_path / "images.npy", mmap_mode="r")}[order]
-    found, labels = ArrayDataset(kept, [3, 1, 0, 2, 4]).stored(indices)
+    found, labels = ArrayDataset(kept, [3, 1, 0, 2, 4]).stored_batch(indices)
     assert type(found) is np.ndarray
     assert np.array_equal(found, images[np.asarray(indices)])
     assert np.array_equal(labels, np.asarray([3, 1, 0, 2, 4])[np.asarray(indices)])
@@ -126,7 +127,7 @@ class Pictures(Dataset):
 def test_pictures_that_a_dataset_gives_become_float32_nchw():
     pictures = np.ascontiguousarray(STORED["colour"].transpose(0, 2, 3, 1))
     images, labels = Pictures((pictures[0], 1), (pictures[1], 0)).batch([0, 1])
-    np.testing.assert_array_equal(images, ToTensor().batch(pictures[:2]))
+    np.testing.assert_array_equal(images, ToTensor().transform_batch(pictures[:2]))
     assert (images.shape, labels.dtype) == ((2, 3, 6, 7), np.int64)
 
 

@@ -252,12 +252,12 @@ def test_batches_that_are_skipped_are_not_loaded_and_only_in_the_next_iteration(
     whole = labels(DataLoader(Noting(), 3, shuffle=True, seed=1))
     loader = DataLoader(Noting(), 3, shuffle=True, seed=1)
     loaded.clear()
-    loader.skip(2)
+    loader.skip_batches(2)
     assert labels(loader) == whole[2:]
     assert loaded == [i for batch in whole[2:] for i in batch]
     assert loader.epoch == 1
     assert len(labels(loader)) == 4
-    loader.skip(4)
+    loader.skip_batches(4)
     assert labels(loader) == []
     with pytest.raises(ValueError, match="an epoch has 4 batches: 5 of them cannot be left out"):
-        loader.skip(5)
+        loader.skip_batches(5)

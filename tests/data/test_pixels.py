@@ -7,6 +7,7 @@ import cnnkit
 from cnnkit import backends
 from cnnkit.data import ArrayDataset, DataLoader, Subset, pixels
 from cnnkit.data.transforms import Compose, Normalize, ToTensor
+from cnnkit.data.transforms.compose import batched_form
 
 RNG = np.random.default_rng(0)
 STORED = {
@@ -23,8 +24,8 @@ NORMALIZED = Compose([ToTensor(), Normalize(0.3, 0.4), Normalize((0.1,), 3.0)])
 @pytest.mark.parametrize("transform", [None, ToTensor(), NORMALIZED], ids=repr)
 def test_a_batch_holds_the_value_of_each_pixel(name, transform):
     data = ArrayDataset(STORED[name], np.arange(11), transform=transform)
-    images, labels = data.stored([7, 2])
-    values = data.values()
+    images, labels = data.stored_batch([7, 2])
+    values = data.pixel_values()
     images = images[:, None] if images.ndim == 3 else images
     assert (values.shape, values.dtype) == ((images.shape[1], 256), np.float32)
     x, y = data.batch([7, 2])
@@ -48,7 +49,7 @@ def test_the_kernel_of_the_cpu_table_is_what_makes_them(monkeypatch):
     if "cpu" not in [table.name for table in backends.kernel_tables("numpy") if table.available() is True]:
         pytest.skip("the C++ kernels are not built")
     data = ArrayDataset(STORED["colour"], np.arange(11), transform=NORMALIZED)
-    monkeypatch.setattr(data, "batch", None)
+    monkeypatch.setattr(data, "batch", lambda indices: pytest.fail("the images were not looked up"))
     with cnnkit.use("cpu"):
         assert next(iter(DataLoader(data, 4)))[0].shape == (4, 3, 6, 7)
 
@@ -77,20 +78,21 @@ def test_a_table_without_such_a_kernel_or_that_declines_is_no_obstacle():
 class Flipped(ToTensor):
     """Looks at more than one pixel, in a subclass of what does not."""
 
-    def batch(self, images):
-        return super().batch(images)[..., ::-1]
+    def transform_batch(self, images):
+        return super().transform_batch(images)[..., ::-1]
 
 
 @pytest.mark.parametrize("transform", [Flipped(), Compose([ToTensor(), lambda x: x]), Compose([Flipped(), Normalize(0, 1)]),
                                        Compose([ToTensor(), Normalize(0, 1e-45)])], ids=["own", "callable", "part", "infinite"])
 def test_a_transform_that_says_more_than_a_value_for_each_pixel_is_not_looked_up(transform):
-    assert ArrayDataset(STORED["gray"], np.arange(11), transform=transform).values() is None
-    assert Subset(ArrayDataset(STORED["gray"], np.arange(11), transform=transform), [1]).values() is None
+    data = ArrayDataset(STORED["gray"], np.arange(11), transform=transform)
+    assert data.pixel_values() is None
+    assert Subset(data, [1]).pixel_values() is None
 
 
 def test_float_images_are_not_looked_up():
-    assert ArrayDataset(STORED["gray"] / 255, np.arange(11)).values() is None
-    assert Subset([(1, 2)], [0]).values() is None
+    assert ArrayDataset(STORED["gray"] / 255, np.arange(11)).pixel_values() is None
+    assert Subset([(1, 2)], [0]).pixel_values() is None
 
 
 def test_a_batch_is_never_the_datasets_own_memory():
@@ -106,6 +108,6 @@ def test_a_batch_is_never_the_datasets_own_memory():
 def test_normalising_in_place_spares_the_callers_images():
     images = RNG.random((2, 1, 3, 3), dtype=np.float32)
     before = images.copy()
-    Compose([Normalize(0.5, 0.5), Normalize(0.1, 0.2)]).batch(images)
+    batched_form(Compose([Normalize(0.5, 0.5), Normalize(0.1, 0.2)]))(images)
     Compose([lambda x: x, Normalize(0.5, 0.5)])(images[0])
     np.testing.assert_array_equal(images, before)

@@ -18,7 +18,7 @@ def taken(loader):
 
 def test_samples_come_as_often_as_their_weights_say():
     weights = [0, 1, 2, 5, 0]
-    order = WeightedRandomSampler(weights, 80_000).order(random.key(0))
+    order = WeightedRandomSampler(weights, 80_000).draw_indices(random.key(0))
     counts = np.bincount(order, minlength=5)
     assert counts[[0, 4]].tolist() == [0, 0]
     np.testing.assert_allclose(counts, 10_000 * np.array(weights), atol=5 * np.sqrt(50_000))
@@ -26,9 +26,10 @@ def test_samples_come_as_often_as_their_weights_say():
 
 def test_without_replacement_no_sample_comes_twice_and_heavy_ones_come_first():
     sampler = WeightedRandomSampler([1, 3, 0, 4], 1, replacement=False)
-    firsts = np.bincount([sampler.order(random.key(seed))[0] for seed in range(4000)], minlength=4)
+    firsts = np.bincount([sampler.draw_indices(random.key(seed))[0] for seed in range(4000)], minlength=4)
     np.testing.assert_allclose(firsts, 500 * np.array([1, 3, 0, 4]), atol=5 * np.sqrt(1000))
-    assert sorted(WeightedRandomSampler([1, 3, 0, 4], 3, replacement=False).order(random.key(0))) == [0, 1, 3]
+    three = WeightedRandomSampler([1, 3, 0, 4], 3, replacement=False)
+    assert sorted(three.draw_indices(random.key(0))) == [0, 1, 3]
 
 
 def test_the_order_depends_on_the_seed_and_the_epoch_only():

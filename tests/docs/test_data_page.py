@@ -15,7 +15,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-
 def test_the_examples_give_what_the_page_says():
     parser, runner, names = doctest.DocTestParser(), doctest.DocTestRunner(), {}
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for n, block in enumerate(blocks):
         example = parser.get_doctest(block, names, f"data.md, example {n + 1}", "docs/data.md", 0)
         runner.run(example, clear_globs=False)
@@ -26,6 +26,11 @@ def test_the_examples_give_what_the_page_says():
 def test_every_dataset_is_on_the_page():
     for name in {*datasets.__all__, *data.SOURCES} - {"read_cifar"}:
         assert re.search(rf'[`."]{name}[`"]', PAGE), name
+
+
+def test_every_contract_of_data_is_on_the_page():
+    for name in data.contracts.__all__:
+        assert f"| `{name}` |" in PAGE, name
 
 
 def test_the_commands_are_there(capsys):

@@ -9,6 +9,7 @@ import pytest
 
 import cnnkit
 from cnnkit.cli import run
+from cnnkit.evaluation import contracts
 from cnnkit.models import registry
 from cnnkit.train import callbacks
 
@@ -26,7 +27,7 @@ def elsewhere(tmp_path, monkeypatch):
 def test_the_examples_give_what_the_page_says():
     parser, runner, names = doctest.DocTestParser(), doctest.DocTestRunner(), {}
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 12
+    assert len(blocks) == 15
     for n, block in enumerate(blocks):
         example = parser.get_doctest(block, names, f"training.md, example {n + 1}", "docs/training.md", 0)
         runner.run(example, clear_globs=False)
@@ -39,9 +40,16 @@ def test_every_callback_is_on_the_page():
         assert f"`{name}`" in PAGE
 
 
+def test_every_contract_of_losses_and_loaders_is_on_the_page():
+    protocols = [name for name in contracts.__all__ if isinstance(getattr(contracts, name), type)]
+    assert len(protocols) == 7
+    for name in protocols:
+        assert f"`{name}`" in PAGE, name
+
+
 def test_the_commands_are_there(capsys):
     lines = [shlex.split(line.split(">")[0]) for line in PAGE.splitlines() if line.startswith("    cnnkit ")]
-    assert len(lines) == 8
+    assert len(lines) == 9
     for words in lines:
         assert run([words[1], "--help"]) == 0
         text = capsys.readouterr().out

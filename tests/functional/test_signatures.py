@@ -1,23 +1,39 @@
-"""Names, argument names and defaults are PyTorch's."""
+"""Names, argument names and defaults of every function are PyTorch's."""
 
 import inspect
 
 import pytest
+from against_torch import parameters
 
 import cnnkit.functional as F
 
-MISSING = {"softmax": {"_stacklevel", "dtype"}, "log_softmax": {"_stacklevel", "dtype"}, "silu": set(), "pad": set(),
-           "cross_entropy": {"size_average", "reduce"}, "nll_loss": {"size_average", "reduce"},
-           "mse_loss": {"size_average", "reduce", "weight"}}
-REQUIRED = {"softmax": {"dim"}, "log_softmax": {"dim"}}  # PyTorch guesses, and warns that it does
+NOT_IN_PYTORCH = {"l2_penalty": "PyTorch's optimizers decay weights, and its losses do not"}
+LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
+            "_stacklevel": "for a warning that is not given here", "out": "results are new arrays",
+            "dtype": "x.to(dtype) says it", "weight": "only mse_loss leaves it out: multiply the squares"}
+OTHER_DEFAULT = {"softmax.dim": "PyTorch guesses an axis, and warns that it does",
+                 "log_softmax.dim": "PyTorch guesses an axis, and warns that it does"}
 
 
-@pytest.mark.parametrize("name", ["batch_norm", "cross_entropy", "dropout", "elu", "leaky_relu", "log_softmax", "mse_loss",
-                                  "nll_loss", "relu", "sigmoid", "silu", "softmax", "tanh"])
+@pytest.mark.parametrize("name", F.__all__)
 def test_signature_is_pytorchs(name):
     torch = pytest.importorskip("torch")
-    theirs = inspect.signature(getattr(torch.nn.functional, name)).parameters
-    ours = inspect.signature(getattr(F, name)).parameters
-    assert list(ours) == [p for p in theirs if p not in MISSING.get(name, ())]
-    for p in ours.keys() - REQUIRED.get(name, set()):
-        assert ours[p].default == theirs[p].default, p
+    theirs = getattr(torch.nn.functional, name, getattr(torch, name, None))
+    if name in NOT_IN_PYTORCH:
+        assert theirs is None, f"PyTorch has {name} now: take it off the list"
+        return
+    ours, theirs = inspect.signature(getattr(F, name)).parameters, parameters(theirs)
+    assert list(ours) == [argument for argument in theirs if argument in ours or argument not in LEFT_OUT]
+    for argument in ours:
+        same = ours[argument].default == theirs[argument].default
+        assert same != (f"{name}.{argument}" in OTHER_DEFAULT), argument
+
+
+def test_every_exception_names_a_function():
+    assert {*NOT_IN_PYTORCH, *(exception.partition(".")[0] for exception in OTHER_DEFAULT)} <= set(F.__all__)
+
+
+def test_the_namespace_is_complete_and_sorted():
+    assert sorted(F.__all__) == F.__all__
+    assert {"relu", "conv2d", "cross_entropy", "dropout", "linear"} <= set(F.__all__)
+    assert all(inspect.isfunction(getattr(F, name)) for name in F.__all__)

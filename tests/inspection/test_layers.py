@@ -132,9 +132,17 @@ def test_flops_of_a_layer_that_changes_its_parents_forward_are_not_guessed():
 
 def test_a_layer_may_say_its_own_flops():
     class Counted(Doubled):
-        def flops(self, input_shape, output_shape):
+        def count_flops(self, input_shape, output_shape):
             return input_shape[0] * input_shape[1]
     assert cnnkit.summary(nn.Sequential(Counted()), (5,)).flops == 5
+
+
+@pytest.mark.parametrize("flops", [lambda self: 7, 7, "many"], ids=["method", "number", "text"])
+def test_flops_of_a_layer_that_means_something_else_by_the_word_are_not_guessed(flops):
+    class Other(Doubled):
+        pass
+    Other.flops = flops
+    assert cnnkit.summary(nn.Sequential(Other()), (5,)).rows[0].flops is None
 
 
 def test_the_model_is_as_it_was():

@@ -190,6 +190,14 @@ def test_a_class_that_is_not_registered_is_named_with_both_ways_out(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_class_of_ones_own_is_not_taken_for_cnnkits_by_its_name(tmp_path):
+    class CNN(nn.Sequential):
+        config = {"input_shape": (1, 8, 8), "classes": 3}
+
+    with pytest.raises(TypeError, match="whose class is registered, and CNN is not"):
+        models.save_model(CNN(nn.Linear(3, 3)), tmp_path / "net")
+
+
 @pytest.mark.usefixtures("registered")
 def test_a_saved_class_that_is_not_registered_is_named_when_it_is_read(tmp_path):
     models.register(Net)

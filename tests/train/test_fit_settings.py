@@ -101,7 +101,7 @@ def test_class_weights_are_scikit_learns_and_the_loss_is_pytorchs():
     loss = WeightedCrossEntropy({0: 1.0, 1: 0.0, 2: 3.0, 5: 0.5})
     reference = torch.nn.functional.cross_entropy(torch.tensor(scores), torch.tensor(labels), torch.tensor(given).double())
     assert loss(cnnkit.tensor(scores), cnnkit.tensor(labels)).item() == pytest.approx(reference.item(), rel=1e-12)
-    assert loss.size(cnnkit.tensor(labels)) == 9.5
+    assert loss.batch_weight(cnnkit.tensor(labels)) == 9.5
 
 
 def test_held_out_figures_have_no_class_weights():

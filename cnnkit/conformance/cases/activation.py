@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cnnkit.conformance.cases.elementwise import elementwise
 from cnnkit.conformance.inputs import Draw
 from cnnkit.conformance.kinds.op import OpCase
-from cnnkit.conformance.tolerance import EXACT, ROUNDING, TRANSCENDENTAL, Tolerance
+from cnnkit.conformance.reference.activation import FORMULAS
+from cnnkit.conformance.tolerance import ROUNDING, TRANSCENDENTAL
 
 __all__ = ["CASES"]
 
 
-def elementwise(op: str, tolerance: Tolerance, kinked: bool, **attrs: Any) -> tuple[OpCase, ...]:
-    """What every activation must do."""
-    return (
-        OpCase(op, "map", (Draw((2, 3, 4, 5)),), attrs, tolerance, half=True),
-        OpCase(op, "vector", (Draw((7,)),), attrs, tolerance),
-        OpCase(op, "ties-at-zero", (Draw((3, 7), "eighths"),), attrs, tolerance, smooth=not kinked),
-        OpCase(op, "large", (Draw((3, 7), "large"),), attrs, tolerance, smooth=False),
-        OpCase(op, "nan", (Draw((2, 5), "nan", grad=False),), attrs, tolerance),
-        OpCase(op, "infinities", (Draw((3, 7), "inf", grad=False),), attrs, tolerance),
-        OpCase(op, "batch-0", (Draw((0, 3, 2, 2)),), attrs, tolerance),
-    )
-
-
 CASES = (
-    *elementwise("relu", EXACT, True),
-    *elementwise("leaky_relu", ROUNDING, True, negative_slope=0.1),
-    *elementwise("elu", TRANSCENDENTAL, True, alpha=1.5),
-    *elementwise("sigmoid", TRANSCENDENTAL, False),
-    # -inf * 0 is NaN by the formula
-    *(c for c in elementwise("silu", TRANSCENDENTAL, False) if c.name != "infinities"),
-    *elementwise("tanh", TRANSCENDENTAL, False),
+    *elementwise(FORMULAS),
 
     *(OpCase(op, name, (Draw(shape, kind),), {"axis": axis}, TRANSCENDENTAL, half=name == "rows",
              smooth=kind == "normal")

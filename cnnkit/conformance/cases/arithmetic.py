@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.conformance.cases.elementwise import elementwise
 from cnnkit.conformance.inputs import Draw
 from cnnkit.conformance.kinds.op import OpCase
+from cnnkit.conformance.reference.arithmetic import FORMULAS
 from cnnkit.conformance.tolerance import EXACT, ROUNDING, SUMS, TRANSCENDENTAL
 
 __all__ = ["CASES"]
@@ -33,19 +35,11 @@ CASES = (
     *(OpCase("pow", name, inputs, tolerance=TRANSCENDENTAL) for name, inputs in (
         ("square", (X, 2)), ("square-root", (POSITIVE, 0.5)), ("inverse", (POSITIVE, -1)), ("zeroth", (X, 0)),
         ("arrays", (POSITIVE, X)), ("number-base", (2.0, X)))),
-    OpCase("neg", "plain", (X,), tolerance=EXACT),
-    OpCase("exp", "plain", (X,), tolerance=TRANSCENDENTAL),
-    OpCase("log", "plain", (POSITIVE,), tolerance=TRANSCENDENTAL),
-    OpCase("sqrt", "plain", (POSITIVE,), tolerance=TRANSCENDENTAL),
-    OpCase("abs", "zero-has-no-slope", (TIES,), tolerance=EXACT, smooth=False),
-    *(OpCase("clip", name, (TIES,), {"min": low, "max": high}, EXACT, smooth=False)
-      for name, low, high in (("both-ends", -0.5, 0.5), ("below", 0.0, None), ("above", None, 0.25))),
-    OpCase("clone", "plain", (X,), tolerance=EXACT),
+    *elementwise(FORMULAS),
     OpCase("cast", "to-float32", (TIES,), {"dtype": "float32"}, EXACT, smooth=False),
     OpCase("cast", "to-int32", (OTHER,), {"dtype": "int32"}, EXACT),
     *(OpCase("where", name, inputs, tolerance=EXACT, smooth=False) for name, inputs in (
-        ("arrays", (Draw((3, 4), "bools"), TIES, TIES)),
-        ("broadcast", (Draw((3, 4), "bools"), Draw((4,), "eighths"), TIES)),
+        ("arrays", (Draw((3, 4), "bools"), TIES, TIES)), ("broadcast", (Draw((3, 4), "bools"), Draw((4,), "eighths"), TIES)),
         ("number", (Draw((3, 4), "bools"), TIES, 0.0)))),
     *(OpCase(op, name, (OTHER, right), tolerance=EXACT)
       for op in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")

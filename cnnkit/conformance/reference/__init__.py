@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.conformance.reference import activation, conv, loss, norm, pool
+from cnnkit.conformance.reference import activation, arithmetic, conv, loss, norm, pool
 from cnnkit.conformance.reference.arithmetic import ARITHMETIC
+from cnnkit.conformance.reference.formula import Formula
 
-__all__ = ["REFERENCES", "evaluate"]
+__all__ = ["FORMULAS", "REFERENCES", "evaluate"]
 
 Reference = tuple[Callable, Callable | None]
+FORMULAS: dict[str, Formula] = {**activation.FORMULAS, **arithmetic.FORMULAS}  # of unary elementwise ops
 
 
 def _pairs(module: Any, *names: str) -> dict[str, Reference]:
@@ -26,7 +28,8 @@ def _pairs(module: Any, *names: str) -> dict[str, Reference]:
 
 REFERENCES: dict[str, Reference] = {
     **ARITHMETIC,
-    **_pairs(activation, "dropout", "elu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "tanh"),
+    **{name: (formula.forward, formula.gradients) for name, formula in FORMULAS.items()},
+    **_pairs(activation, "dropout", "log_softmax", "softmax"),
     **_pairs(conv, "conv", "conv_filters", "conv_input", "linear"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
     **_pairs(norm, "batch_norm"),

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-__all__ = ["dropout", "dropout_gradients", "elu", "elu_gradients", "leaky_relu", "leaky_relu_gradients", "log_softmax",
-           "log_softmax_gradients", "relu", "relu_gradients", "sigmoid", "sigmoid_gradients", "silu", "silu_gradients",
-           "softmax", "softmax_gradients", "tanh", "tanh_gradients"]
+from cnnkit.conformance.reference import dual
+from cnnkit.conformance.reference.dual import Dual
+from cnnkit.conformance.reference.formula import Formula
+
+__all__ = ["FORMULAS", "dropout", "dropout_gradients", "log_softmax", "log_softmax_gradients", "softmax",
+           "softmax_gradients"]
 
 Array = np.ndarray
 
@@ -22,69 +25,29 @@ def each(function: Callable[..., float], *arrays: Array) -> Array:
     return result
 
 
-def relu(x: Array) -> Array:
-    """max(x, 0); NaN stays NaN."""
-    return each(lambda v: 0.0 if v <= 0 else v, x)
+def sigmoid(x: Dual) -> Dual:
+    """1 / (1 + e^-x), written so that nothing overflows."""
+    return 1 / (1 + dual.exp(-x)) if x >= 0 else dual.exp(x) / (1 + dual.exp(x))
 
 
-def relu_gradients(dy: Array, x: Array) -> tuple:
-    """dy where x > 0; 0 at 0."""
-    return (each(lambda d, v: d if v > 0 else 0.0, dy, x),)
+MINUS_INF = ("infinities",)  # there -inf * 0 is NaN in PyTorch, and 0 in some libraries
 
-
-def leaky_relu(x: Array, *, negative_slope: float) -> Array:
-    """x where it is positive, else ``negative_slope * x``."""
-    return each(lambda v: v if v > 0 else negative_slope * v, x)
-
-
-def leaky_relu_gradients(dy: Array, x: Array, *, negative_slope: float) -> tuple:
-    """dy, times the slope unless x > 0."""
-    return (each(lambda d, v: d if v > 0 else negative_slope * d, dy, x),)
-
-
-def elu(x: Array, *, alpha: float) -> Array:
-    """x where it is positive, else alpha (e^x - 1)."""
-    return each(lambda v: v if v > 0 else alpha * math.expm1(v), x)
-
-
-def elu_gradients(dy: Array, x: Array, *, alpha: float) -> tuple:
-    """dy, times alpha e^x unless x > 0."""
-    return (each(lambda d, v: d if v > 0 else d * alpha * math.exp(v), dy, x),)
-
-
-def logistic(v: float) -> float:
-    """1 / (1 + e^-v), written so that nothing overflows."""
-    return 1 / (1 + math.exp(-v)) if v >= 0 else math.exp(v) / (1 + math.exp(v))
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + e^-x)."""
-    return each(logistic, x)
-
-
-def sigmoid_gradients(dy: Array, x: Array) -> tuple:
-    """dy y (1 - y), where 1 - y is the sigmoid of -x."""
-    return (each(lambda d, v: d * logistic(v) * logistic(-v), dy, x),)
-
-
-def silu(x: Array) -> Array:
-    """x / (1 + e^-x)."""
-    return each(lambda v: v * logistic(v), x)
-
-
-def silu_gradients(dy: Array, x: Array) -> tuple:
-    """dy (s + x s (1 - s)), where s is the sigmoid of x and 1 - s that of -x."""
-    return (each(lambda d, v: d * (logistic(v) + v * logistic(v) * logistic(-v)), dy, x),)
-
-
-def tanh(x: Array) -> Array:
-    """The hyperbolic tangent."""
-    return each(math.tanh, x)
-
-
-def tanh_gradients(dy: Array, x: Array) -> tuple:
-    """dy / cosh(x)^2; beyond 300 that is 0 in float64."""
-    return (each(lambda d, v: d / math.cosh(v) ** 2 if abs(v) < 300 else 0.0, dy, x),)
+FORMULAS = {
+    "elu": Formula(lambda x, alpha: x if x > 0 else alpha * dual.expm1(x), ({"alpha": 1.5},)),
+    "gelu": Formula(lambda x, approximate: x * (1 + dual.erf(x / 2**0.5)) / 2 if approximate == "none" else
+                    x * sigmoid((8 / math.pi) ** 0.5 * x * (1 + 0.044715 * x * x)), without=MINUS_INF),
+    "hardswish": Formula(lambda x: 0.0 if x <= -3 else x * (x + 3) / 6 if x < 3 else x, without=MINUS_INF),
+    "leaky_relu": Formula(lambda x, negative_slope: x if x > 0 else negative_slope * x,
+                          ({"negative_slope": 0.1}, {"negative_slope": -0.5}), "rounding"),
+    "logsigmoid": Formula(lambda x: x - dual.log1p(dual.exp(x)) if x < 0 else -dual.log1p(dual.exp(-x))),
+    "mish": Formula(lambda x: x * dual.tanh(dual.log1p(dual.exp(x)) if x < 99 else x), without=MINUS_INF),
+    "relu": Formula(lambda x: 0.0 if x <= 0 else x, tolerance="exact"),
+    "selu": Formula(lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * dual.expm1(x))),
+    "sigmoid": Formula(sigmoid),
+    "silu": Formula(lambda x: x * sigmoid(x), without=MINUS_INF),
+    "softsign": Formula(lambda x: x / (1 + abs(x)), without=("infinities",)),  # inf / inf is NaN
+    "tanh": Formula(dual.tanh),
+}
 
 
 def rows(x: Array, axis: int) -> Iterator[tuple]:

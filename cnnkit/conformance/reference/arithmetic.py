@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ARITHMETIC"]
+from cnnkit.conformance.reference import dual
+from cnnkit.conformance.reference.formula import Formula
+
+__all__ = ["ARITHMETIC", "FORMULAS"]
 
 Array = np.ndarray
 Reference = tuple[Callable, Callable | None]
@@ -44,9 +47,17 @@ def elementwise(value: Callable[..., Any], *slopes: Callable[..., float] | None)
     return forward, gradients if slopes else None
 
 
-def clip(v: float, min: float | None, max: float | None) -> float:
-    """v, or the end that it lies beyond."""
-    return min if min is not None and v < min else max if max is not None and v > max else v
+FORMULAS = {
+    "abs": Formula(abs, tolerance="exact"),
+    "clip": Formula(
+        lambda x, min, max: min if min is not None and x < min else max if max is not None and x > max else x,
+        ({"min": -0.5, "max": 0.5}, {"min": 0.0, "max": None}, {"min": None, "max": 0.25}), "exact"),
+    "clone": Formula(lambda x: x, tolerance="exact"),
+    "exp": Formula(dual.exp, without=("large",)),  # e^1000 is infinite, and NumPy warns
+    "log": Formula(dual.log, positive=True),
+    "neg": Formula(lambda x: -x, tolerance="exact"),
+    "sqrt": Formula(dual.sqrt, positive=True),
+}
 
 
 # -- reductions ---------------------------------------------------------------------------------------------------
@@ -168,13 +179,6 @@ ARITHMETIC: dict[str, Reference] = {
     "div": elementwise(lambda x, y: x / y, lambda x, y: 1 / y, lambda x, y: -x / y**2),
     "pow": elementwise(lambda x, y: x**y, lambda x, y: y * x ** (y - 1) if y else 0.0,
                        lambda x, y: x**y * math.log(x) if x > 0 else 0.0),
-    "neg": elementwise(lambda x: -x, lambda x: -1),
-    "exp": elementwise(math.exp, math.exp),
-    "log": elementwise(math.log, lambda x: 1 / x),
-    "sqrt": elementwise(math.sqrt, lambda x: 0.5 / math.sqrt(x)),
-    "abs": elementwise(abs, lambda x: float(x > 0) - float(x < 0)),
-    "clip": elementwise(clip, lambda v, min, max: (min is None or v >= min) and (max is None or v <= max)),
-    "clone": elementwise(lambda x: x, lambda x: 1),
     "cast": (cast, lambda dy, x, dtype: (dy,)),
     "where": elementwise(lambda c, x, y: x if c else y, None, lambda c, x, y: bool(c), lambda c, x, y: not c),
     "equal": elementwise(lambda x, y: bool(x == y)),

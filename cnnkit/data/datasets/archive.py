@@ -7,12 +7,13 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import ArrayDataset
 
 __all__ = ["npy", "npz", "read_arrays"]
@@ -23,7 +24,7 @@ _WHOLE = (("x", "y"), ("X", "y"), ("images", "labels"), ("data", "targets"), ("d
 _CHANNELS = (1, 3, 4)  # gray, RGB, RGB and alpha
 
 
-def npz(path: str | os.PathLike, train: bool = True, transform: Callable | None = None, *,
+def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None = None, *,
         classes: int | Sequence[str] | None = None, data_format: str | None = None, mmap_mode: str | None = None) -> ArrayDataset:
     """Images and labels from an .npz file.
 
@@ -110,7 +111,7 @@ def channels_first(images: np.ndarray, data_format: str | None = None) -> np.nda
     return images
 
 
-def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Callable | None = None, *,
+def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transform | None = None, *,
         classes: int | Sequence[str] | None = None, data_format: str | None = None, mmap_mode: str | None = "r") -> ArrayDataset:
     """Images and labels from two .npy files, the images left in their file and read as batches need them.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import ArrayDataset
 
 __all__ = ["CIFAR10", "CIFAR100", "read_cifar"]
@@ -107,7 +108,8 @@ class CIFAR10(ArrayDataset):
     folder, archive, labels_each = "cifar-10-batches-bin", "cifar-10-binary.tar.gz", 1
     files = {True: tuple(f"data_batch_{i}.bin" for i in range(1, 6)), False: ("test_batch.bin",)}
 
-    def __init__(self, root: str | os.PathLike | None = None, train: bool = True, transform: Callable | None = None):
+    def __init__(self, root: str | os.PathLike | None = None, train: bool = True,
+                 transform: Transform | None = None):
         self.root, self.train = None if root is None else Path(root), train
         self.source = self._locate()
         parts = [read_cifar(self.source / name, self.labels_each) for name in self.files[train]]
@@ -165,7 +167,8 @@ class CIFAR100(CIFAR10):
     folder, archive, labels_each = "cifar-100-binary", "cifar-100-binary.tar.gz", 2
     files = {True: ("train.bin",), False: ("test.bin",)}
 
-    def __init__(self, root: str | os.PathLike | None = None, train: bool = True, transform: Callable | None = None, *,
+    def __init__(self, root: str | os.PathLike | None = None, train: bool = True,
+                 transform: Transform | None = None, *,
                  coarse: bool = False):
         self.coarse = coarse
         if coarse:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import Dataset
 
 __all__ = ["ImageFolder", "read_picture"]
@@ -76,7 +77,7 @@ class ImageFolder(Dataset):
     (('cat', 'dog'), (24, 32, 3), (3, 24, 32))
     """
 
-    def __init__(self, root: str | os.PathLike, transform: Callable | None = None,
+    def __init__(self, root: str | os.PathLike, transform: Transform | None = None,
                  size: int | tuple[int, int] | None = None, mode: str | None = None, *,
                  classes: Sequence[str] | None = None, on_error: str = "raise"):
         self.root, self.transform = Path(root), transform

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import ArrayDataset
 from cnnkit.data.datasets.archive import read_arrays
 from cnnkit.data.datasets.idx import read_images, read_labels
@@ -72,7 +73,8 @@ class MNIST(ArrayDataset):
         "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
     }
 
-    def __init__(self, root: str | os.PathLike | None = None, train: bool = True, transform: Callable | None = None,
+    def __init__(self, root: str | os.PathLike | None = None, train: bool = True,
+                 transform: Transform | None = None,
                  download: bool = False):
         self.root, self.train = None if root is None else Path(root), train
         files = self._locate()

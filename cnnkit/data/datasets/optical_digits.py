@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import ArrayDataset
 from cnnkit.data.datasets.archive import read_arrays
 from cnnkit.data.split import random_split
@@ -17,7 +17,7 @@ _FILE = Path(__file__).parents[1] / "digits.npz"
 _INK = 16  # the file's brightest value: the pixels of a 4 x 4 block
 
 
-def digits(train: bool | None = None, transform: Callable | None = None, *, test_size: float = 0.2,
+def digits(train: bool | None = None, transform: Transform | None = None, *, test_size: float = 0.2,
            seed: int = 0) -> ArrayDataset:
     """Optical Recognition of Handwritten Digits: images (1, 8, 8) of the digits 0 to 9.
 

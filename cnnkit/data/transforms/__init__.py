@@ -1,8 +1,9 @@
 """What happens to an image between its dataset and the network: torchvision's transforms, on one image or on a batch.
 
 A *picture* is a uint8 array (H, W) or (H, W, C) of values 0 to 255, or a Pillow image; `ToTensor` makes it a float32
-array (C, H, W), which is what the network and every other transform takes. A transform with a method `batch` also
-takes many images at once, and the law is ``t.batch(images)[i] == t(images[i])``, bit for bit.
+array (C, H, W), which is what the network and every other transform takes. A transform with a method
+`transform_batch` also takes many images at once, and the law is
+``t.transform_batch(images)[i] == t(images[i])``, bit for bit.
 
 The random ones change arrays of any library, on their device, with numbers that are the same everywhere; their law is that image i
 depends on the key, on i, and on itself (and, where images are mixed, on the one before it). ``DataLoader(augment=...)`` and

@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import Array, backend_of, dtype_name, namespace_of, on
+from cnnkit.foreign import device_of, is_array
 from cnnkit.ops.precision import is_floating
 
 __all__ = ["batched", "bounded", "chosen", "moved", "numbered", "of_channels"]
@@ -32,8 +33,10 @@ def batched(owner: object, images: Any, change: Callable[[Array], Array]) -> Any
         If they have neither three nor four axes.
     """
     array = images.array if isinstance(images, Tensor) else images
-    if not hasattr(array, "dtype") or not is_floating(array.dtype):
-        what = f"{dtype_name(array.dtype)}, shape {tuple(array.shape)}" if hasattr(array, "dtype") else f"a {type(array).__name__}"
+    if not is_array(array) or not is_floating(array.dtype):
+        what = f"a {type(array).__name__}"
+        if is_array(array):
+            what = f"{dtype_name(array.dtype)}, shape {tuple(array.shape)}"
         raise TypeError(f"{owner!r} takes float images (C, H, W) or (N, C, H, W), got {what}; put ToTensor() before it")
     if array.ndim not in (3, 4):
         raise ValueError(f"{owner!r} takes images (C, H, W) or (N, C, H, W), got shape {tuple(array.shape)}")
@@ -44,18 +47,18 @@ def batched(owner: object, images: Any, change: Callable[[Array], Array]) -> Any
 
 def moved(values: Sequence[Any], like: Array, dtype: Any = None) -> Array:
     """Numbers as an array of the library and on the device of `like`; by default of its dtype."""
-    return backend_of(like).asarray(values, like.dtype if dtype is None else dtype, getattr(like, "device", None))
+    return backend_of(like).asarray(values, like.dtype if dtype is None else dtype, device_of(like))
 
 
 def numbered(count: int, like: Array, dtype: Any = None) -> Array:
     """The numbers 0 ... count - 1 beside `like`; by default of the integer dtype that its library indexes with."""
-    return namespace_of(like).arange(count, dtype=dtype, device=getattr(like, "device", None))
+    return namespace_of(like).arange(count, dtype=dtype, device=device_of(like))
 
 
 def bounded(x: Array, low: float, high: float) -> Array:
     """`x` cut to [low, high]. The standard's `clip` is made of masked assignments on CuPy, which wait for the device."""
     xp = namespace_of(x)
-    least, most = (xp.full((), bound, dtype=x.dtype, device=getattr(x, "device", None)) for bound in (low, high))
+    least, most = (xp.full((), bound, dtype=x.dtype, device=device_of(x)) for bound in (low, high))
     return xp.minimum(xp.maximum(x, least), most)
 
 

@@ -1,4 +1,4 @@
-"""Compose: transforms one after the other."""
+"""Compose: transforms one after the other, image by image or batch by batch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnnkit import random
+from cnnkit.data.contracts import BatchTransform, LabelMixing, PointwiseTransform, Transform
 from cnnkit.data.transforms.random_transform import RandomTransform
 from cnnkit.random import Key
 
-__all__ = ["Compose"]
+__all__ = ["Compose", "batched_form"]
 
 
 class Compose:
@@ -18,7 +19,8 @@ class Compose:
     Parameters
     ----------
     transforms : sequence of callable
-        Each takes one image and returns one. The whole has a `batch` if each of them has. Random transforms are also given the
+        Each takes one image and returns one. A batch is transformed at once if each of them can
+        (`contracts.BatchTransform`). Random transforms are also given the
         labels, where there are any, and a key of their own, part n ``random.fold_in(key, n)``; so ``t(images, labels, key=key)``
         augments a batch, if the other transforms take one too, as `Normalize` does.
 
@@ -32,7 +34,7 @@ class Compose:
     ((2, 3, 8, 8), [4, 1])
     """
 
-    def __init__(self, transforms: Sequence[Callable]):
+    def __init__(self, transforms: Sequence[Transform]):
         self.transforms = list(transforms)
         for part in self.transforms:
             if not callable(part):
@@ -50,34 +52,41 @@ class Compose:
                 image, labels = transform(image, labels, key=own)
         return image if labels is None else (image, labels)
 
-    @property
-    def batch(self) -> Callable[[Any], Any] | None:
-        """The batched form, or ``None`` where one of the parts has none."""
-        parts: list[Any] = [getattr(transform, "batch", None) for transform in self.transforms]
-        if not all(parts):
-            return None
-
-        def apply(images: Any) -> Any:
-            for part in parts:
-                images = part(images)
-            return images
-
-        return apply
-
-    @property
-    def pointwise(self) -> bool:
+    def is_pointwise(self) -> bool:
         """Whether every part is: each value comes from one pixel's value of one channel."""
-        return all(getattr(transform, "pointwise", False) for transform in self.transforms)
+        return all(isinstance(part, PointwiseTransform) and part.is_pointwise() for part in self.transforms)
 
-    @property
-    def mixes(self) -> bool:
+    def mixes_labels(self) -> bool:
         """Whether one of the parts makes probabilities of labels."""
-        return any(getattr(transform, "mixes", False) for transform in self.transforms)
+        return any(transform.mixes_labels() for transform in self._mixing())
 
-    @property
-    def num_classes(self) -> int | None:
+    def label_classes(self) -> int | None:
         """The number of classes that the parts which mix labels were told."""
-        return next((n for transform in self.transforms if (n := getattr(transform, "num_classes", None)) is not None), None)
+        return next((n for transform in self._mixing() if (n := transform.label_classes()) is not None), None)
+
+    def _mixing(self) -> list[LabelMixing]:
+        return [transform for transform in self.transforms if isinstance(transform, LabelMixing)]
 
     def __repr__(self) -> str:
         return f"Compose([{', '.join(map(repr, self.transforms))}])"
+
+
+def batched_form(transform: Transform) -> Callable[[Any], Any] | None:
+    """A function that transforms many images at once; ``None`` where the transform or a part takes only one.
+
+    >>> from cnnkit.data.transforms import ToTensor
+    >>> [batched_form(Compose(parts)) is None for parts in ([ToTensor()], [ToTensor(), lambda image: image])]
+    [False, True]
+    """
+    if not isinstance(transform, Compose):
+        return transform.transform_batch if isinstance(transform, BatchTransform) else None
+    forms = [form for part in transform.transforms if (form := batched_form(part)) is not None]
+    if len(forms) < len(transform.transforms):
+        return None
+
+    def apply(images: Any) -> Any:
+        for form in forms:
+            images = form(images)
+        return images
+
+    return apply

@@ -11,6 +11,7 @@ from cnnkit.backends import Array, dtype_name, namespace_of, on
 from cnnkit.data.transforms.arrays import batched, moved, numbered
 from cnnkit.data.transforms.erasing import rectangles
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform
+from cnnkit.foreign import is_array
 from cnnkit.ops.precision import is_floating, is_integer, widen
 from cnnkit.random import Key
 
@@ -54,7 +55,6 @@ class MixUp(RandomTransform):
     """
 
     numbers = 2
-    mixes = True
 
     def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None):
         if not 0 < alpha < math.inf:
@@ -63,9 +63,15 @@ class MixUp(RandomTransform):
             raise ValueError(f"{type(self).__name__}(num_classes={num_classes}): there must be at least one class")
         self.alpha, self.num_classes = alpha, num_classes
 
+    def mixes_labels(self) -> bool:
+        return True
+
+    def label_classes(self) -> int | None:
+        return self.num_classes
+
     def __call__(self, images: Any, labels: Any = None, *, key: Key | None = None) -> Any:
         key = random.next_key() if key is None else key
-        if getattr(images, "ndim", 4) != 4:
+        if is_array(images) and images.ndim != 4:
             raise ValueError(f"{self!r} mixes the images of a batch (N, C, H, W), got shape {tuple(images.shape)}")
         shares: list[float] = []
 

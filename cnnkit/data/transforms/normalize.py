@@ -46,15 +46,14 @@ class Normalize:
     def __call__(self, image: Any) -> Any:
         return batched(self, image, self._change)
 
-    @property
-    def batch(self) -> Any:
+    def transform_batch(self, images: Any) -> Any:
         """The same: a batch is taken as it is."""
-        return self
+        return self(images)
 
-    @property
-    def pointwise(self) -> bool:
+    def is_pointwise(self) -> bool:
         """Whether each value comes from one pixel's value of one channel: not so where a subclass says what a batch becomes."""
-        return all(getattr(type(self), name) is getattr(Normalize, name) for name in ("__call__", "batch", "_change"))
+        methods = ("__call__", "transform_batch", "_change")
+        return all(getattr(type(self), name) is getattr(Normalize, name) for name in methods)
 
     def _change(self, x: Array) -> Array:
         xp = namespace_of(x)

@@ -29,26 +29,26 @@ class ToTensor:
 
     >>> import numpy
     >>> rgb = numpy.zeros((28, 56, 3), "uint8")
-    >>> ToTensor()(rgb).shape, ToTensor().batch(rgb[None]).shape
+    >>> ToTensor()(rgb).shape, ToTensor().transform_batch(rgb[None]).shape
     ((3, 28, 56), (1, 3, 28, 56))
     """
 
-    @property
-    def pointwise(self) -> bool:
+    def is_pointwise(self) -> bool:
         """Whether each value comes from one pixel's value of one channel: not so where a subclass says what a batch becomes."""
-        return type(self).batch is ToTensor.batch
+        return type(self).transform_batch is ToTensor.transform_batch
 
     def __call__(self, image: Any) -> np.ndarray:
         image = np.asarray(image)
         if image.ndim not in (2, 3):
             raise ValueError(f"ToTensor() takes an image (H, W) or (H, W, C), got an array of shape {image.shape}")
-        return self.batch(image[None])[0]
+        return self.transform_batch(image[None])[0]
 
-    def batch(self, images: np.ndarray) -> np.ndarray:
+    def transform_batch(self, images: np.ndarray) -> np.ndarray:
         """The same for uint8 (N, H, W) or (N, H, W, C), or float (N, H, W) or (N, C, H, W): float32 (N, C, H, W)."""
         images = np.asarray(images)
         if images.ndim not in (3, 4):
-            raise ValueError(f"ToTensor().batch takes (N, H, W) or four axes, got an array of shape {images.shape}")
+            raise ValueError("ToTensor().transform_batch takes (N, H, W) or four axes, got an array of shape "
+                             f"{images.shape}")
         if images.dtype == np.uint8:
             images = images.transpose(0, 3, 1, 2) if images.ndim == 4 else images
             scaled = np.empty(images.shape, np.float32)  # in C order, however the pictures lie in memory

@@ -33,17 +33,23 @@ class RandomTransform:
 
     numbers = 1
     alone = True  # whether an image depends on its own numbers only
-    mixes = False  # whether it makes probabilities of labels
 
     def __call__(self, images: Any, labels: Any = None, *, key: Key | None = None) -> Any:
         key = random.next_key() if key is None else key
         changed = batched(self, images, lambda x: self._blocks(x, self.draws(key, x.shape[0]), key))
         return changed if labels is None else (changed, labels)
 
-    @property
-    def batch(self) -> Any:
+    def transform_batch(self, images: Any) -> Any:
         """The same: a batch is taken as it is."""
-        return self
+        return self(images)
+
+    def mixes_labels(self) -> bool:
+        """Whether it makes probabilities of labels."""
+        return False
+
+    def label_classes(self) -> int | None:
+        """For how many classes, where it does and was told."""
+        return None
 
     def draws(self, key: Key, count: int) -> Draws:
         """A row of `numbers` numbers for each of `count` images, uniform in (0, 1)."""
@@ -63,10 +69,14 @@ class RandomTransform:
         raise NotImplementedError(f"{type(self).__name__} must define change")
 
     def __repr__(self) -> str:
-        known = inspect.signature(type(self)).parameters.values()
-        given = [(p, getattr(self, p.name)) for p in known]
-        return (f"{type(self).__name__}("
-                + ", ".join(f"{p.name}={value!r}" for p, value in given if p.default is p.empty or value != p.default) + ")")
+        shown, attributes = {}, {**vars(type(self)), **vars(self)}
+        for p in inspect.signature(type(self)).parameters.values():
+            if p.name not in attributes:  # kept under other names, so show all that it keeps
+                shown = vars(self)
+                break
+            if p.default is p.empty or attributes[p.name] != p.default:
+                shown[p.name] = attributes[p.name]
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 def probability(name: str, p: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 
 from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import bounded, numbered, of_channels
@@ -15,7 +16,7 @@ INTERPOLATIONS = ("nearest", "bilinear")
 
 def checked_interpolation(owner: str, interpolation: str) -> str:
     """`interpolation`, one of `INTERPOLATIONS`; torchvision's InterpolationMode has it as its value."""
-    mode = getattr(interpolation, "value", interpolation)
+    mode = interpolation.value if isinstance(interpolation, Enum) else interpolation
     if mode not in INTERPOLATIONS:
         raise ValueError(f"{owner}: interpolation must be 'nearest' or 'bilinear', got {interpolation!r}")
     return mode

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from cnnkit.data.transforms import Compose, Normalize, ToTensor
+from cnnkit.data.transforms.compose import batched_form
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 256, (5, 6, 7), dtype=np.uint8)
@@ -25,7 +26,7 @@ IMAGES = {"gray": GRAY, "colour": COLOUR, "strided": COLOUR[:, ::2, ::-1], "floa
                                             if name != "normalize_each" or "gray" not in kind])
 def test_a_batch_is_bit_equal_to_its_images_one_by_one(name, kind):
     transform, images = PIPELINES[name], IMAGES[kind]
-    batch = transform.batch(images)
+    batch = batched_form(transform)(images)
     assert batch.dtype == np.float32
     np.testing.assert_array_equal(batch, np.stack([transform(image) for image in images]))
 
@@ -63,15 +64,15 @@ def test_normalize_subtracts_and_divides_channel_by_channel():
 def test_normalize_does_not_write_into_its_input():
     x = FLOAT.astype(np.float32)
     before = x.copy()
-    Normalize(0.5, 0.5).batch(x)
+    Normalize(0.5, 0.5).transform_batch(x)
     np.testing.assert_array_equal(x, before)
 
 
-def test_compose_has_a_batch_only_where_every_part_has_one():
+def test_compose_takes_a_batch_at_once_only_where_every_part_does():
     def flip(image):
         return image[..., ::-1]
-    assert Compose([ToTensor(), Normalize(0, 1)]).batch is not None
-    assert Compose([ToTensor(), flip]).batch is None
+    assert batched_form(Compose([ToTensor(), Normalize(0, 1)])) is not None
+    assert batched_form(Compose([ToTensor(), flip])) is None
     np.testing.assert_array_equal(Compose([flip, ToTensor()])(GRAY[0]), ToTensor()(GRAY[0])[..., ::-1])
 
 

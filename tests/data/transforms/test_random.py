@@ -53,7 +53,7 @@ def test_every_backend_draws_the_same_numbers_and_gives_the_same_pixels(backend,
 def test_the_numbers_of_an_image_do_not_depend_on_how_many_there_are(transform):
     x = images(7)
     many = apply(transform, x)
-    if not getattr(transform, "mixes", False):
+    if not isinstance(transform, T.MixUp):
         np.testing.assert_array_equal(apply(transform, x[:3]), many[:3])
         np.testing.assert_array_equal(apply(transform, x[0]), many[0])
     assert apply(transform, x[:0]).shape == (0, *many.shape[1:])
@@ -144,8 +144,8 @@ def test_compose_gives_each_part_a_key_of_its_own():
     expected = mix(step, y, key=random.fold_in(KEY, 3))
     np.testing.assert_array_equal(changed, expected[0])
     np.testing.assert_array_equal(labels, expected[1])
-    assert (whole.mixes, whole.num_classes) == (True, 4)
-    assert (T.Compose([flip]).mixes, T.Compose([flip]).num_classes) == (False, None)
+    assert (whole.mixes_labels(), whole.label_classes()) == (True, 4)
+    assert (T.Compose([flip]).mixes_labels(), T.Compose([flip]).label_classes()) == (False, None)
     assert whole(x, key=KEY).shape == x.shape
 
 
@@ -156,7 +156,7 @@ def test_a_dataset_may_have_random_transforms_too():
     data = ArrayDataset(pictures, np.arange(20) % 10, transform=T.Compose([T.ToTensor(), T.RandomHorizontalFlip()]))
     random.seed(0)
     batch = data.batch(range(20))[0]
-    plain = T.ToTensor().batch(pictures)
+    plain = T.ToTensor().transform_batch(pictures)
     flipped = (batch != plain).any(axis=(1, 2, 3))
     assert 0 < flipped.sum() < 20
     np.testing.assert_array_equal(batch[flipped], plain[flipped][..., ::-1])

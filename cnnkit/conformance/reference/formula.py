@@ -1,0 +1,58 @@
+"""Unary elementwise ops by one formula on numbers: the line from which loops and cases are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnkit.conformance.reference.dual import Dual
+
+__all__ = ["Formula"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Formula:
+    """What an elementwise op does to one number.
+
+    Parameters
+    ----------
+    value : callable
+        ``value(x, **attrs)``, by the functions of `cnnkit.conformance.reference.dual`; the slope follows.
+    settings : tuple of dict
+        The attributes that cases have, without those for which the op lists all choices; all kinds of numbers
+        are tried with the first, few with the others.
+    tolerance : {"exact", "rounding", "transcendental"}
+        How closely float32 must agree, and why.
+    positive : bool
+        Whether x must be positive.
+    without : tuple of str
+        Cases that say nothing of this op; beside them stands the reason.
+
+    >>> square = Formula(lambda x: x * x)
+    >>> square.forward(np.array([3.0])), square.gradients(np.array([1.0]), np.array([3.0]))
+    (array([9.]), (array([6.]),))
+    """
+
+    value: Callable[..., Any]
+    settings: tuple[Mapping[str, Any], ...] = ({},)
+    tolerance: str = "transcendental"
+    positive: bool = False
+    without: tuple[str, ...] = ()
+
+    def duals(self, x: Array, **attrs: Any) -> list[Dual]:
+        """Value and slope of each element, in C order."""
+        return [Dual.of(self.value(Dual(float(v), 1.0), **attrs)) for v in x.reshape(-1)]
+
+    def forward(self, x: Array, **attrs: Any) -> Array:
+        """The values."""
+        return np.array([y.value for y in self.duals(x, **attrs)], dtype=np.float64).reshape(x.shape)
+
+    def gradients(self, dy: Array, x: Array, **attrs: Any) -> tuple:
+        """dy times the slopes."""
+        slopes = np.array([y.slope for y in self.duals(x, **attrs)], dtype=np.float64).reshape(x.shape)
+        return (dy * slopes,)

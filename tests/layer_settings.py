@@ -1,0 +1,26 @@
+"""Settings with which every layer of `cnnkit.nn` can be made, found from its signature."""
+
+import inspect
+
+from cnnkit import nn
+from cnnkit.ops import OPS
+
+NEEDED = {"in_channels": 2, "out_channels": 4, "kernel_size": 3, "num_features": 4, "in_features": 4,
+          "out_features": 3, "output_size": 2, "dim": 1}
+ANOTHER = {bool: lambda value: not value, int: lambda value: value + 1, float: lambda value: value + 0.5,
+           str: {"mean": "sum"}.get}
+CHOICES = {name: values[-1] for op in OPS.values() for name, values in op.choices.items()}
+
+
+def settings_of(name):
+    """Settings to make a layer with: what it needs; for a layer of one function, also each option changed."""
+    found = inspect.signature(getattr(nn, name)).parameters.values()
+    named = [p for p in found if p.kind is p.POSITIONAL_OR_KEYWORD]
+    needed = {p.name: NEEDED[p.name] for p in named if p.default is p.empty}
+    yield needed
+    if issubclass(getattr(nn, name), nn.FunctionModule):
+        for p in named:
+            change = ANOTHER.get(type(p.default), lambda value: None)
+            value = CHOICES.get(p.name, change(p.default))
+            if value is not None:
+                yield {**needed, p.name: value}

@@ -1,0 +1,56 @@
+"""Names, settings, defaults and reprs of every layer are PyTorch's."""
+
+import inspect
+
+import pytest
+from against_torch import parameters
+from layer_settings import settings_of
+
+from cnnkit import nn
+
+CLASSES = [name for name in nn.__all__ if inspect.isclass(getattr(nn, name))]
+NOT_IN_PYTORCH = {"FunctionModule": "PyTorch writes each layer out", "LoadResult": "PyTorch keeps it private"}
+LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
+            "device": "a backend's name says it", "args": "takes none", "kwargs": "takes none",
+            "bias": "only batch norm leaves it out: PyTorch's can have a scale without a shift"}
+ONLY_HERE = {"backend": "where the parameters are made"}
+OTHER_DEFAULT = {"Softmax.dim": "PyTorch guesses an axis, and warns that it does",
+                 "LogSoftmax.dim": "PyTorch guesses an axis, and warns that it does",
+                 "Parameter.data": "PyTorch makes an empty one"}
+OTHER_SETTINGS = {"Sequential": "layers are not passed by name", "ModuleList": "() is None there"}
+NO_LAYER = {"Module": "abstract", "Parameter": "a Tensor"}
+SHOWN = {"affine=True, bias=True": "affine=True"}  # batch norm's scale without a shift, as above
+
+
+@pytest.mark.parametrize("name", [n for n in CLASSES if n not in {**NOT_IN_PYTORCH, **OTHER_SETTINGS}])
+def test_settings_are_pytorchs(name):
+    torch = pytest.importorskip("torch")
+    ours, theirs = inspect.signature(getattr(nn, name)).parameters, parameters(getattr(torch.nn, name))
+    assert [p for p in ours if p not in ONLY_HERE] == [p for p in theirs if p in ours or p not in LEFT_OUT]
+    for p in ours.keys() - {*ONLY_HERE, "dtype"}:  # PyTorch's dtype None is its default, float32 here
+        assert (ours[p].default == theirs[p].default) != (f"{name}.{p}" in OTHER_DEFAULT), p
+
+
+LAYERS = [(name, settings) for name in CLASSES if name not in {**NOT_IN_PYTORCH, **NO_LAYER}
+          for settings in settings_of(name)]
+
+
+@pytest.mark.parametrize(("name", "settings"), LAYERS)
+def test_looks_like_pytorchs(name, settings):
+    torch = pytest.importorskip("torch")
+    wanted = repr(getattr(torch.nn, name)(**settings))
+    for theirs, ours in SHOWN.items():
+        wanted = wanted.replace(theirs, ours)
+    assert repr(getattr(nn, name)(**settings)) == wanted
+
+
+def test_every_exception_names_a_class_that_pytorch_has_or_has_not():
+    torch = pytest.importorskip("torch")
+    others = {name.partition(".")[0] for name in OTHER_DEFAULT}
+    assert {*NOT_IN_PYTORCH, *OTHER_SETTINGS, *NO_LAYER, *others} <= set(CLASSES)
+    assert [name for name in CLASSES if not hasattr(torch.nn, name)] == list(NOT_IN_PYTORCH)
+
+
+def test_the_namespace_is_complete_and_sorted():
+    assert sorted(nn.__all__) == nn.__all__
+    assert {"ReLU", "Conv2d", "CrossEntropyLoss", "Sequential", "clip_grad_norm_", "init"} <= set(nn.__all__)
