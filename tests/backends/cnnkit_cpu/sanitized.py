@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from cnnkit_cpu import (
     activation,
+    channels_last,
     choice,
     conv,
     layout,
@@ -18,7 +19,6 @@ from cnnkit_cpu import (
     pool,
     random,
     update,
-    wide,
 )
 from cnnkit_cpu.kernels import table
 
@@ -62,7 +62,8 @@ def main(folder: str, isa: str) -> None:
     library.available = lambda: True
     table.available = library.available
     library.threads = 2
-    for module in (memory, activation, conv, layout, linear, loss, norm, pixels, pool, random, update, wide):
+    for module in (memory, activation, channels_last, conv, layout, linear, loss, norm, pixels, pool, random,
+                   update):
         module.empty = plain  # a block of its own for each array
     memory.pool.empty = plain
     failures, count = 0, 0
@@ -74,7 +75,7 @@ def main(folder: str, isa: str) -> None:
                 for case in cases if name is None else convolutions:
                     count += 1
                     for check, message in conformance.run_case(case, target).failures:
-                        if name != "winograd4":  # it rounds more; test_wide.py has its tolerance
+                        if name != "winograd4":  # it rounds more; test_channels_last.py has its tolerance
                             failures += 1
                             print(f"{case.id}, {name}: {check}: {message}")
     many_channels()
