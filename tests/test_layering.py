@@ -25,6 +25,9 @@ PROBES = {  # what may be asked of an object by the name of an attribute, and wh
     "evaluation/tally.py": {"count_nonzero"},  # of an array's library
     "data/description.py": {"dataset", "classes", "targets", "image_shape"},
     "sklearn/saving.py": {"feature_names_in_"},  # scikit-learn's way
+    "functional/__init__.py": {"__module__"},  # of whatever its modules export
+    "nn/__init__.py": {"__module__"},
+    "nn/function.py": {"_function"},  # of a class that is being made
     "random/keys.py": {"generator"}}  # of a thread
 
 

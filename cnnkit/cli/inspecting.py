@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cnnkit.cli.predicting import use
 from cnnkit.cli.screen import screen
+from cnnkit.foreign import device_of
 
 __all__ = ["backends", "check", "explain", "show", "summary"]
 
@@ -46,7 +47,7 @@ def explain(
     use(backend)
     network, shape = _model(model, input_shape, classes)
     like = next(network.parameters()).array
-    xp, device = registry.namespace_of(like), getattr(like, "device", None)
+    xp, device = registry.namespace_of(like), device_of(like)
     with registry.on(like):
         images = xp.zeros((batch, *shape), dtype=like.dtype, device=device)
     if training:
