@@ -11,7 +11,8 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 SOURCES = "backends/cnnkit_cpu/src"
-FLAGS = ["-std=c++17", "-O3", "-g0", "-pthread", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math",
+FLAGS = ["-std=c++17", "-O3", "-g0", "-pthread", "-fvisibility=hidden",
+         "-fno-math-errno", "-fno-trapping-math",
          "-Wno-psabi"]
 ISAS = {"generic": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
@@ -21,7 +22,9 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 class Libraries(build_ext):
-    """Plain libraries, built side by side: no Python module to export, and a file name without Python's version."""
+    """Plain libraries, built side by side: no Python module to export, and a file name without
+    Python's version.
+    """
 
     def finalize_options(self):
         super().finalize_options()

@@ -17,15 +17,18 @@ class Device(Protocol):
     """A device that kernels run on."""
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
-        """A new array with anything in it, on the device that `like` is on; in C order, or (N, C, H, W) over (N, H, W, C)."""
+        """A new array with anything in it, on the device that `like` is on; in C order, or (N, C, H, W) over
+        (N, H, W, C).
+        """
 
     def address(self, array: Array) -> int:
         """Where the array begins."""
 
-    def run(self, source: str, kernels: tuple[str, ...], name: str, grid: tuple[int, int, int], block: tuple[int, int, int],
+    def run(self, source: str, kernels: tuple[str, ...], name: str,
+            grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> None:
-        """Launch the kernel called `name` of this source; `written` says which arguments it writes, `dynamic` how many bytes of
-        shared memory it asks for.
+        """Launch the kernel called `name` of this source; `written` says which arguments it writes, `dynamic`
+        how many bytes of shared memory it asks for.
         """
 
 

@@ -1,4 +1,6 @@
-"""The array-api-strict backend: refuses whatever the Array API standard does not promise, so it proves the generic ops."""
+"""The array-api-strict backend: refuses whatever the Array API standard does not promise, so it proves the
+generic ops.
+"""
 
 from typing import Any
 
@@ -11,7 +13,8 @@ class StrictBackend(ArrayAPIBackend):
     """array-api-strict arrays; they convert to NumPy through DLPack, which the standard promises."""
 
     def devices(self) -> dict[str, Any]:
-        return {str(device).split("'")[1]: device for device in self.namespace.__array_namespace_info__().devices()}
+        return {str(device).split("'")[1]: device
+                for device in self.namespace.__array_namespace_info__().devices()}
 
     def to_numpy(self, array: Any) -> np.ndarray:
         try:

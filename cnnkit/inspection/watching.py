@@ -174,7 +174,8 @@ class Recorder:
 
 def _layer_of(call: Any, other: str) -> str:
     """The module that made a call, or another where the call was not deferred."""
-    return call.tables.layer if isinstance(call, deferral.Link) and isinstance(call.tables, LayerTables) else other
+    return (call.tables.layer if isinstance(call, deferral.Link)
+            and isinstance(call.tables, LayerTables) else other)
 
 
 def _shape(value: Any) -> Shape | None:
@@ -189,5 +190,6 @@ def _qualified(function: Any) -> str:
     """The name by which a reader finds a function."""
     while isinstance(function, partial):
         function = function.func
-    named = function if isinstance(function, FunctionType | BuiltinFunctionType | MethodType) else type(function)
+    named = (function if isinstance(function, FunctionType | BuiltinFunctionType | MethodType)
+             else type(function))
     return f"{named.__module__}.{named.__qualname__}"

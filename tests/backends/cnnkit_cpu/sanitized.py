@@ -1,4 +1,6 @@
-"""Run the conformance cases that have a C++ kernel on a library built elsewhere: ``sanitized.py FOLDER ISA``."""
+"""Run the conformance cases that have a C++ kernel on a library built elsewhere:
+``sanitized.py FOLDER ISA``.
+"""
 
 import sys
 from pathlib import Path
@@ -34,7 +36,9 @@ def plain(shape, dtype=memory.FLOAT):
 
 
 def many_channels() -> None:
-    """Shapes whose channels are no multiple of a vector's lanes, what follows a convolution, and blocks of tiles with a rest."""
+    """Shapes whose channels are no multiple of a vector's lanes, what follows a convolution, and blocks of
+    tiles with a rest.
+    """
     rng = np.random.default_rng(0)
 
     def tensor(*shape: int) -> cnnkit.Tensor:
@@ -52,7 +56,8 @@ def dense_layers() -> None:
     """Few and many rows and columns, none a multiple of a vector's lanes, and more than fit a block."""
     rng = np.random.default_rng(0)
     for N, I, O in ((1, 33, 7), (23, 21, 130), (30, 131, 25), (150, 9, 270), (129, 277, 3)):
-        x, w, b = (cnnkit.tensor(rng.standard_normal(s, dtype=np.float32), requires_grad=True) for s in ((N, I), (O, I), (O,)))
+        x, w, b = (cnnkit.tensor(rng.standard_normal(s, dtype=np.float32), requires_grad=True)
+                   for s in ((N, I), (O, I), (O,)))
         (F.relu(F.linear(x, w, b)) + F.linear(x, w)).sum().backward()
 
 

@@ -1,4 +1,6 @@
-"""Convolution of many channels by each algorithm, and what follows it while the channels lie last in memory."""
+"""Convolution of many channels by each algorithm, and what follows it while the channels lie last in
+memory.
+"""
 
 from dataclasses import replace
 
@@ -55,17 +57,21 @@ def images(shape, seed=0):
 
 
 @pytest.mark.parametrize(("x", "weight", "padding"), [
-    ((2, 64, 17, 13), (48, 64, 3, 3), 1), ((1, 300, 9, 8), (290, 300, 3, 3), 2), ((3, 33, 6, 5), (70, 33, 3, 3), 0),
+    ((2, 64, 17, 13), (48, 64, 3, 3), 1),
+    ((1, 300, 9, 8), (290, 300, 3, 3), 2), ((3, 33, 6, 5), (70, 33, 3, 3), 0),
     ((70, 160, 4, 4), (512, 160, 3, 3), 1), ((1, 40, 1, 1), (32, 40, 3, 3), 1)])
 @pytest.mark.parametrize("name", ["product", "winograd2", "winograd4"])
 def test_many_channels_against_float64(forced, name, x, weight, padding):
     check_many_channels(name, x, weight, 1, padding)
 
 
-# results of all images (and of the input gradient's phases) fewer than 128 and more: their filters are packed in two ways
+# results of all images (and of the input gradient's phases) fewer than 128 and more: their filters are
+# packed in two ways
 @pytest.mark.parametrize(("x", "weight", "stride", "padding"), [
-    ((3, 40, 9, 11), (70, 40, 3, 3), 2, 1), ((9, 40, 9, 11), (70, 40, 3, 3), 2, 1), ((2, 65, 7, 7), (33, 65, 1, 1), 2, 0),
-    ((1, 33, 16, 15), (41, 33, 5, 3), 3, 2), ((2, 64, 8, 8), (32, 64, 3, 3), 1, 1), ((1, 34, 43, 3), (40, 34, 3, 3), 1, 1)])
+    ((3, 40, 9, 11), (70, 40, 3, 3), 2, 1),
+    ((9, 40, 9, 11), (70, 40, 3, 3), 2, 1), ((2, 65, 7, 7), (33, 65, 1, 1), 2, 0),
+    ((1, 33, 16, 15), (41, 33, 5, 3), 3, 2), ((2, 64, 8, 8), (32, 64, 3, 3), 1, 1),
+    ((1, 34, 43, 3), (40, 34, 3, 3), 1, 1)])
 def test_many_channels_with_few_results_and_more(forced, x, weight, stride, padding):
     check_many_channels("product", x, weight, stride, padding)
 
@@ -103,12 +109,15 @@ def steps(threads, strict=False):
     with cnnkit.use("cpu"), cnnkit.precision("strict" if strict else "fast"):
         backends.set_num_threads(threads)
         try:
-            net = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), Block(64, 72, 2), Block(72, 96, 1),
-                                nn.MaxPool2d(3, 2, 1), nn.Conv2d(96, 40, 5), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(),
+            net = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.BatchNorm2d(64),
+                                nn.ReLU(), Block(64, 72, 2), Block(72, 96, 1),
+                                nn.MaxPool2d(3, 2, 1), nn.Conv2d(96, 40, 5),
+                                nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(),
                                 nn.Linear(40, 5))
             optimizer = optim.SGD(net.parameters(), lr=1e-2, momentum=0.9)
             for _ in range(2):
-                x, y = cnnkit.tensor(rng.standard_normal((19, 3, 25, 23), dtype=np.float32)), cnnkit.tensor(rng.integers(0, 5, 19))
+                x, y = (cnnkit.tensor(rng.standard_normal((19, 3, 25, 23), dtype=np.float32)),
+                        cnnkit.tensor(rng.integers(0, 5, 19)))
                 optimizer.zero_grad()
                 F.cross_entropy(net(x), y).backward()
                 optimizer.step()
@@ -151,7 +160,8 @@ def both(op, arrays, needs, shape, **attrs):
     """Outputs and gradients of an op's kernel, and of its generic body in float64."""
     outputs, back = op(*arrays, needs=needs, **attrs)
     with backends.tables():
-        exact, back64 = op(*(None if a is None else a.astype(np.float64) for a in arrays), needs=needs, **attrs)
+        exact, back64 = op(*(None if a is None else a.astype(np.float64) for a in arrays),
+                           needs=needs, **attrs)
     dy = images(exact[0].shape, 9)
     return (outputs[0], *back(dy)), (exact[0], *back64(dy.astype(np.float64)))
 
@@ -170,8 +180,8 @@ def test_batch_norm_of_channels_that_lie_last(forced, shape, training):
     w, b = rng.standard_normal((2, C), np.float32)
     mean, var = np.zeros(C, np.float32), np.ones(C, np.float32)
     assert layout.is_channels_last(x)
-    got, wanted = both(OPS["batch_norm"], (x * 3 + 20, w, b, mean, var), (True, True, True, False, False), shape, training=training,
-                       momentum=0.1, eps=1e-5)
+    got, wanted = both(OPS["batch_norm"], (x * 3 + 20, w, b, mean, var), (True, True, True, False, False),
+                       shape, training=training, momentum=0.1, eps=1e-5)
     close(got[:2], wanted[:2], 1e-4)
     close(got[2:4], wanted[2:4], 1e-4)
     assert layout.is_channels_last(got[0])
@@ -196,14 +206,18 @@ def test_the_end_of_a_residual_block_is_one_kernel(forced, shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("size", "stride", "padding", "dilation", "ceil_mode"), [
-    (2, 2, 0, 1, False), (3, 2, 1, 1, False), (2, 3, 0, 1, False), (2, 1, 1, 1, False), (2, 2, 0, 1, True), (1, 2, 0, 1, False)])
+    (2, 2, 0, 1, False), (3, 2, 1, 1, False), (2, 3, 0, 1, False), (2, 1, 1, 1, False),
+    (2, 2, 0, 1, True), (1, 2, 0, 1, False)])
 def test_pooling_of_channels_that_lie_last(forced, shape, size, stride, padding, dilation, ceil_mode):
     if min(shape[2:]) + 2 * padding < size:
         pytest.skip("the window is larger than the image")
     x = np.round(images(shape) * 4) / 4  # with equal numbers: the first wins
-    attrs = {"kernel_size": (size, size), "stride": (stride, stride), "padding": ((padding, padding),) * 2, "ceil_mode": ceil_mode}
-    close(*both(OPS["max_pool"], (x,), (True,), shape, dilation=(dilation, dilation), **attrs), tolerance=1e-6)
-    close(*both(OPS["avg_pool"], (x,), (True,), shape, count_include_pad=True, divisor_override=None, **attrs))
+    attrs = {"kernel_size": (size, size), "stride": (stride, stride), "padding": ((padding, padding),) * 2,
+             "ceil_mode": ceil_mode}
+    close(*both(OPS["max_pool"], (x,), (True,), shape, dilation=(dilation, dilation), **attrs),
+          tolerance=1e-6)
+    close(*both(OPS["avg_pool"], (x,), (True,), shape, count_include_pad=True,
+                divisor_override=None, **attrs))
 
 
 def test_max_pooling_of_channels_that_lie_last_keeps_nan_and_infinity(forced):
@@ -216,7 +230,8 @@ def test_max_pooling_of_channels_that_lie_last_keeps_nan_and_infinity(forced):
 
 
 def test_relu_and_add_keep_the_order_of_memory(forced):
-    x, y = images((4, 24, 16, 16)), np.random.default_rng(5).standard_normal((4, 24, 16, 16), dtype=np.float32)
+    x, y = (images((4, 24, 16, 16)),
+            np.random.default_rng(5).standard_normal((4, 24, 16, 16), dtype=np.float32))
     got, wanted = both(OPS["relu"], (x,), (True,), x.shape)
     close(got, wanted, 0)
     (z,), back = OPS["add"](x, y, needs=(True, True))
@@ -263,7 +278,8 @@ def test_reshape_is_a_view_where_memory_allows_one():
 
 
 def test_an_unknown_algorithm_is_refused():
-    with pytest.raises(ValueError, match=r"no algorithm 'fft'; there are flat, product"), choice.algorithm("fft"):
+    with (pytest.raises(ValueError, match=r"no algorithm 'fft'; there are flat, product"),
+          choice.algorithm("fft")):
         pass
 
 
@@ -284,9 +300,12 @@ def compared(x, weight, conv, needs=(True, True, False), name=None, spoil=None):
 
 
 @pytest.mark.parametrize(("x", "weight", "stride", "padding"), [
-    ((2, 32, 1, 1), (32, 32, 1, 1), (2, 2), ((1, 1), (1, 1))), ((2, 32, 1, 5), (32, 32, 1, 1), (2, 2), ((1, 1), (1, 1))),
-    ((2, 32, 3, 1), (32, 32, 1, 1), (1, 10), ((0, 0), (3, 3))), ((2, 32, 3, 4), (32, 32, 1, 3), (1, 20), ((0, 0), (9, 9))),
-    ((4, 32, 20, 1), (32, 32, 1, 1), (1, 10), ((0, 0), (3, 0))), ((2, 40, 7, 2), (48, 40, 2, 3), (4, 4), ((1, 3), (4, 0)))])
+    ((2, 32, 1, 1), (32, 32, 1, 1), (2, 2), ((1, 1), (1, 1))),
+    ((2, 32, 1, 5), (32, 32, 1, 1), (2, 2), ((1, 1), (1, 1))),
+    ((2, 32, 3, 1), (32, 32, 1, 1), (1, 10), ((0, 0), (3, 3))),
+    ((2, 32, 3, 4), (32, 32, 1, 3), (1, 20), ((0, 0), (9, 9))),
+    ((4, 32, 20, 1), (32, 32, 1, 1), (1, 10), ((0, 0), (3, 0))),
+    ((2, 40, 7, 2), (48, 40, 2, 3), (4, 4), ((1, 3), (4, 0)))])
 def test_images_that_taps_do_not_reach(forced, x, weight, stride, padding):
     close(*compared(x, weight, {"stride": stride, "padding": padding, "dilation": (1, 1), "groups": 1}))
 
@@ -310,7 +329,8 @@ def test_infinity_in_a_gradient_of_one_input(needs):
 @pytest.mark.parametrize("value", [3.3, 100.1, 10000.1])
 def test_constant_channels_are_normalised_to_nothing(forced, value):
     x = layout.to_channels_last(np.full((64, 33, 8, 8), value, np.float32))
-    (y, *_), _ = OPS["batch_norm"](x, None, None, None, None, needs=(True,) + (False,) * 4, training=True, momentum=0.1, eps=1e-5)
+    (y, *_), _ = OPS["batch_norm"](x, None, None, None, None, needs=(True,) + (False,) * 4,
+                                   training=True, momentum=0.1, eps=1e-5)
     assert np.abs(y).max() == 0
 
 

@@ -1,4 +1,6 @@
-"""backends/cnnkit_cpu/README.md: its examples run, its excerpts and files are there, its walk-through works."""
+"""backends/cnnkit_cpu/README.md: its examples run, its excerpts and files are there, its
+walk-through works.
+"""
 
 import doctest
 import os
