@@ -67,7 +67,7 @@ def packages(path, typing=True):
         first, *rest = module.split(".")
         if first == "cnnkit" and (rest or name):
             package = rest[0] if rest else name
-            yield f"cnnkit.{cnnkit._WHERE.get(package, package)}"
+            yield f"cnnkit.{cnnkit._DEFINED_IN.get(package, package)}"
         else:
             yield first
 
@@ -88,8 +88,8 @@ def imports_between(known):
     for module, path in known.items():
         graph[module] = set()
         for source, name in imports(path, typing=False):
-            if source == "cnnkit" and name in cnnkit._WHERE:
-                source, name = f"cnnkit.{cnnkit._WHERE[name]}", None
+            if source == "cnnkit" and name in cnnkit._DEFINED_IN:
+                source, name = f"cnnkit.{cnnkit._DEFINED_IN[name]}", None
             target = f"{source}.{name}" if f"{source}.{name}" in known else source
             parents = [target[:at] for at, letter in enumerate(target) if letter == "."]
             entered = [parent for parent in parents if not f"{module}.".startswith(f"{parent}.")]
