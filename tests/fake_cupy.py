@@ -1,5 +1,4 @@
-"""A CuPy made of NumPy, with two devices: what runs the host side of the CuPy backend on machines without
-CUDA.
+"""A CuPy made of NumPy, with two devices: runs the host side of the CuPy backend without CUDA.
 
 It is as strict as CuPy where the backend must take care. Functions work on the current device and
 refuse arrays of another one; a device is no text; NumPy's arrays do not mix with its own. Kernels run
@@ -173,9 +172,9 @@ def _function(name):
 
 
 def empty(shape, dtype=float, order="C"):
-    made = np.empty(shape, dtype)
-    made.reshape(-1).view(np.uint8)[:] = 0xFF
-    return made.view(ndarray)
+    array = np.empty(shape, dtype)
+    array.reshape(-1).view(np.uint8)[:] = 0xFF
+    return array.view(ndarray)
 
 
 def array(data, dtype=None, copy=True):
@@ -185,9 +184,7 @@ def array(data, dtype=None, copy=True):
 
 
 class Kernel:
-    """A compiled kernel: runs on the emulator if its arguments are of the types that CuPy takes, and on
-    its device.
-    """
+    """A compiled kernel: runs on the emulator if device and argument types are those that CuPy takes."""
 
     def __init__(self, code, name):
         self.code, self.name, self.place = code, name, current()

@@ -24,14 +24,14 @@ class Unknown:
 @pytest.fixture
 def clean_registry():
     """Registrations made in a test end with it."""
-    known = (plugins.backends, plugins.tables, plugins.broken, plugins.by_type, plugins.discovered)
-    before = [held.copy() for held in known]
+    registries = (plugins.backends, plugins.tables, plugins.broken, plugins.by_type, plugins.discovered)
+    saved = [registry.copy() for registry in registries]
     yield
     for backend in plugins.backends.values():
         backend.__dict__.pop("_resolved", None)
-    for held, content in zip(known, before):
-        held.clear()
-        held.update(content)
+    for registry, content in zip(registries, saved):
+        registry.clear()
+        registry.update(content)
 
 
 @pytest.mark.parametrize("array", [np.zeros(3), np.float32(1), np.zeros(()), np.ma.masked_array([1.0])])
@@ -121,11 +121,11 @@ def test_a_broken_plugin_warns_once_names_itself_and_breaks_nothing(clean_regist
 
 
 def test_tables_are_asked_in_order_of_priority_and_may_pass(clean_registry):
-    asked = []
+    called = []
 
     def kernel(name, answer):
         def relu(x, *, needs):
-            asked.append(name)
+            called.append(name)
             return answer
         return relu
 
@@ -134,7 +134,7 @@ def test_tables_are_asked_in_order_of_priority_and_may_pass(clean_registry):
         backends.register_table(backends.KernelTable(name, "numpy", {"relu": kernel(name, answer)}, priority))
     with backends.tables("low", "high", "lowest"):
         outputs, _ = cnnkit.ops.OPS["relu"](np.zeros(1))
-    assert asked == ["high", "low"]
+    assert called == ["high", "low"]
     assert outputs[0] == 1
 
 
@@ -149,13 +149,13 @@ def test_an_unavailable_table_is_not_asked_and_listed_with_the_reason(clean_regi
 
 
 def test_kernels_may_be_made_on_first_use(clean_registry):
-    made = []
-    backends.register_table(backends.KernelTable("lazy", "numpy", lambda: made.append(1) or {}))
-    assert made == []
+    calls = []
+    backends.register_table(backends.KernelTable("lazy", "numpy", lambda: calls.append(1) or {}))
+    assert calls == []
     with backends.tables("lazy"):
         backends.get("numpy").resolve()
         backends.get("numpy").resolve()
-    assert made == [1]
+    assert calls == [1]
 
 
 @pytest.mark.parametrize("name", ["numpy", "array-api-strict", "torch", "jax"])

@@ -163,23 +163,23 @@ def test_a_plain_array_is_taken_as_input():
 
 
 def test_forward_hooks_see_and_may_replace_and_can_be_removed():
-    model, seen = net(), []
-    before = model.register_forward_pre_hook(lambda m, args: seen.append("before"))
-    after = model[1].register_forward_hook(lambda m, args, out: seen.append("after") or out * 0)
+    model, calls = net(), []
+    pre_handle = model.register_forward_pre_hook(lambda m, args: calls.append("before"))
+    handle = model[1].register_forward_hook(lambda m, args, out: calls.append("after") or out * 0)
     x = cnnkit.tensor(np.ones((1, 3), np.float32))
     assert model(x).abs().sum().item() == 0
-    before.remove()
-    after.remove()
+    pre_handle.remove()
+    handle.remove()
     model(x)
-    assert seen == ["before", "after"]
+    assert calls == ["before", "after"]
 
 
 def test_modules_copy_and_pickle():
     model = net()
     x = cnnkit.tensor(np.ones((1, 3), np.float32))
-    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        np.testing.assert_array_equal(other(x).numpy(), model(x).numpy())
-        assert other[0].scale is not model[0].scale
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(copied(x).numpy(), model(x).numpy())
+        assert copied[0].scale is not model[0].scale
 
 
 def test_get_submodule_finds_by_dotted_name_and_says_what_there_is():

@@ -47,14 +47,14 @@ def theirs(torch, kind="SGD", **settings):
 
 def rates(optimizer, scheduler, figures=None, steps=STEPS):
     """Each group's rate and momentum before every step, and the rate that the schedule says it set."""
-    seen = []
+    rates_and_momenta = []
     for step in range(steps if figures is None else len(figures)):
-        seen += [value for group in optimizer.param_groups
-                 for value in (group["lr"], group.get("momentum", 0.0))]
-        seen += scheduler.get_last_lr()
+        rates_and_momenta += [value for group in optimizer.param_groups
+                              for value in (group["lr"], group.get("momentum", 0.0))]
+        rates_and_momenta += scheduler.get_last_lr()
         optimizer.step()
         scheduler.step(*() if figures is None else (figures[step],))
-    return seen
+    return rates_and_momenta
 
 
 @every_case
