@@ -197,17 +197,17 @@ class Kernel:
         assert isinstance(args, tuple)
         assert self.place == current(), "a kernel was loaded on another device"
         CALLS.append((self.name, current(), shared_mem))
-        given = []
+        arguments = []
         for a in args:
             if isinstance(a, ndarray):
                 _check(a)
                 a = Array(a.view(np.ndarray))
             elif not (a is None or isinstance(a, np.generic) or (isinstance(a, np.ndarray) and a.size == 1)):
                 raise TypeError(f"Unsupported type {type(a)}")
-            given.append(a)
+            arguments.append(a)
         kernel = KERNELS[self.name]
         EmulatedDevice().run(self.code, instances(kernel.module), self.name, grid,
-                             block, given, kernel.written)
+                             block, arguments, kernel.written)
 
 
 class CompileException(Exception):

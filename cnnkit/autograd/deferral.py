@@ -94,8 +94,8 @@ class Link:
         for position, reference in self.results:
             tensor = reference()
             if position >= first and tensor is not None and tensor._link is self:
-                tensor._settle(outputs[position - first],
-                               node if position < self.op.differentiable else None, position)
+                source = node if position < self.op.differentiable else None
+                tensor._settle(outputs[position - first], source, position)
         if first == 0:
             self.outputs, self.node, self.status = tuple(outputs), node, COMPUTED
             self.previous = None

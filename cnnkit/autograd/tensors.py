@@ -19,7 +19,7 @@ __all__ = ["Tensor"]
 class Tensor(Value):
     """An array with a gradient: what user code, layers and losses work on.
 
-    Wraps `array` as it is, without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
+    Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
 
     Parameters
     ----------

@@ -118,8 +118,8 @@ class Backend(Plugin):
     def devices(self) -> dict[str, Any]:
         """The library's devices by the names that users write: ``cupy:1`` is ``devices()["1"]``."""
         info = getattr(self.namespace, "__array_namespace_info__", None)
-        return {} if info is None else {str(device): device
-                                        for device in info().devices() if device is not None}
+        devices = [] if info is None else info().devices()
+        return {str(device): device for device in devices if device is not None}
 
     def locate(self, device: Any) -> Any:
         """The library's device object for a name; what is no text (``None``, a device) is returned as it is.

@@ -58,7 +58,7 @@ class use:
     """Make new arrays with this backend from now on, or inside a ``with`` block only.
 
     As a call it holds for the whole process; as a context manager it holds for this thread, until the block's
-    end. Arrays that exist stay what they are: `Tensor.to` and `Module.to` move them.
+    end. Existing arrays stay where they are: `Tensor.to` and `Module.to` move them.
 
     Parameters
     ----------

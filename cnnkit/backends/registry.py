@@ -158,7 +158,7 @@ def list() -> Any:  # the public name is cnnkit.backends.list()
     Returns
     -------
     list of BackendInfo
-        `reason` says why a backend is not available. A table is shown with what it says of itself in brackets
+        `reason` says why a backend is not available. A table is shown with its description in brackets
         (instruction set, compiler, threads), or why it is not available.
 
     >>> [row.available for row in list() if row.name == "numpy"]

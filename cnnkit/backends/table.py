@@ -44,9 +44,9 @@ class KernelTable(Plugin):
         ``{"conv": function, ("conv", "activation?", "pool?"): function}``, or a callable that makes it on
         first use. A kernel has the signature of its kind (`cnnkit.backends.KINDS`); for an op, the op's
         own. It returns `decline`'s ``NotImplemented`` for what it does not serve. A tuple of kernels is
-        asked in its order.
+        tried in order.
     priority : float
-        The highest is asked first.
+        The highest is tried first.
     available : callable
         Returns ``True``, or the reason why the table cannot be used here.
     runtime : Runtime, optional

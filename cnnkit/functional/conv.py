@@ -140,8 +140,7 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
     bias : Tensor, (K,), optional
         Added to each output channel.
     stride, dilation : int or pair of int
-        Pixels of the result from one place of the filter to the next, and from one filter element to the
-        next.
+        Pixels of the result between neighbouring positions of the filter, and between filter elements.
     padding : int or pair of int
         Pixels of the result that are left out on both sides.
     output_padding : int or pair of int

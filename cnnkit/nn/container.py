@@ -87,7 +87,7 @@ class ModuleList(_Indexed):
     Parameters
     ----------
     modules : iterable of Module
-        What the list holds at first.
+        The first modules of the list.
     """
 
     def __init__(self, modules: Iterable[Module] = ()):

@@ -104,8 +104,8 @@ class Module:
         return result
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(vars(self).get(name), Parameter) and not (value is None
-                                                                or isinstance(value, Parameter)):
+        if (isinstance(vars(self).get(name), Parameter)
+                and not (value is None or isinstance(value, Parameter))):
             raise TypeError(f"{type(self).__name__}.{name} is a Parameter, "
                             f"and a {type(value).__name__} in its place would be neither trained nor saved; "
                             "give a nn.Parameter, or change its values with copy_() under no_grad()")
@@ -153,8 +153,8 @@ class Module:
 
     def _own(self, kind: str) -> Iterator[tuple[str, Tensor]]:
         for name, value in list(vars(self).items()):
-            if (isinstance(value, Parameter) if kind == "parameters" else name in self._buffers
-                    and value is not None):
+            if (isinstance(value, Parameter) if kind == "parameters"
+                    else name in self._buffers and value is not None):
                 yield name, value
 
     def _named(self, kind: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Tensor]]:

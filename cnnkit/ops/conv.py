@@ -47,9 +47,9 @@ def _explain(name: str, shapes: Sequence, dtypes: Sequence) -> None:
             need_floating(name, dtype)
     names = [dtype_name(d) for d in dtypes if d is not None]
     if len(set(names)) > 1:
-        raise TypeError(f"{name} needs one dtype; "
-                        f"{'input, weight and bias' if len(names) == 3 else 'input and weight'} are "
-                        f"{', '.join(names)}. Convert the input with .to(dtype={names[1]!r}), "
+        arguments = "input, weight and bias" if len(names) == 3 else "input and weight"
+        raise TypeError(f"{name} needs one dtype; {arguments} are {', '.join(names)}. "
+                        f"Convert the input with .to(dtype={names[1]!r}), "
                         f"or the layer with Module.to(dtype={names[0]!r})")
     if tuple(shapes[2]) != tuple(shapes[1][:1]):
         raise ValueError(f"{name} got a bias of shape {tuple(shapes[2])} for a weight of shape "
@@ -73,9 +73,8 @@ def _infer_conv_input(shapes: Sequence, dtypes: Sequence, *, size: Sizes, stride
     return ((x, dtypes[0]),)
 
 
-def _infer_conv_filters(shapes: Sequence, dtypes: Sequence, *,
-                        kernel_size: Sizes, stride: Sizes, padding: Pads,
-                        dilation: Sizes, groups: int) -> tuple:
+def _infer_conv_filters(shapes: Sequence, dtypes: Sequence, *, kernel_size: Sizes, stride: Sizes,
+                        padding: Pads, dilation: Sizes, groups: int) -> tuple:
     x, dy = shapes
     if len(x) != len(stride) + 2 or len(dy) != len(x) or groups < 1 or x[1] % groups:
         raise ValueError(f"conv_filters got an input of shape {tuple(x)} and a "
@@ -177,9 +176,8 @@ def conv_input_backward(dy: Array, weight: Array, needs: Sequence[bool], window:
 
 
 @op(infer=_infer_conv_filters)
-def conv_filters(x: Array, dy: Array, *, needs: Sequence[bool],
-                 kernel_size: Sizes, stride: Sizes, padding: Pads,
-                 dilation: Sizes, groups: int) -> tuple:
+def conv_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes,
+                 padding: Pads, dilation: Sizes, groups: int) -> tuple:
     """The filters' gradient of `conv`: (N, C, H, W), (N, K, P, Q) -> (K, C/groups, R, S).
 
     ``weight[k, c, r, s] = sum_npq dy[n, k, p, q] * x[n, c, p sh + r dh - top, q sw + s dw - left]``.

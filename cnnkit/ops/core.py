@@ -40,7 +40,7 @@ class Op:
         Output position -> input position, for outputs that replace an input (batch norm's running
         statistics). They are written back by the tape, once, and are not returned to the caller.
     role : str
-        What the op does in a network; patterns of kernel tables name it by this: ``"conv"``, ``"norm"``,
+        What the op does in a network, by which patterns of kernel tables refer to it: ``"conv"``, ``"norm"``,
         ``"add"``, ``"activation"``, ``"pool"``, ``"linear"``; by default its own name.
     commutative : bool
         Whether ``op(x, y)`` and ``op(y, x)`` are the same to the bit, so that either operand may be the

@@ -71,9 +71,8 @@ def _infer_nll_loss(shapes: Sequence, dtypes: Sequence, *, ignore_index: int, re
 
 
 @op(infer=_infer_cross_entropy, torch="torch.nn.functional.cross_entropy")
-def cross_entropy(logits: Array, target: Array, weight: Array | None, *,
-                  needs: Sequence[bool], ignore_index: int,
-                  reduction: str, label_smoothing: float) -> tuple:
+def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: Sequence[bool],
+                  ignore_index: int, reduction: str, label_smoothing: float) -> tuple:
     """-sum over classes of weight * target * log_softmax(logits), the target being one-hot or probabilities.
 
     Parameters
@@ -130,9 +129,8 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *,
 
 
 @op(infer=_infer_nll_loss, torch="torch.nn.functional.nll_loss")
-def nll_loss(log_probs: Array, target: Array, weight: Array | None, *,
-             needs: Sequence[bool], ignore_index: int,
-             reduction: str) -> tuple:
+def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, needs: Sequence[bool],
+             ignore_index: int, reduction: str) -> tuple:
     """-weight * log_probs at each target: `cross_entropy` of class indices without its log-softmax."""
     if needs[2]:
         raise ValueError("nll_loss has no gradient with respect to weight; pass weight.detach()")

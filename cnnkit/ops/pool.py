@@ -144,8 +144,8 @@ def _first_largest(x: Array, along: Along) -> tuple[Array, Array]:
     # -inf in the image is no larger than the padding before it, so counting starts at the first
     # element in the image
     first = [max(0, -(-(along.before - p * along.stride) // along.dilation)) for p in range(along.size)]
-    index = along.shaped(first, x, xp.int32) + xp.zeros(best.shape, dtype=xp.int32,
-                                                        device=getattr(x, "device", None))
+    zeros = xp.zeros(best.shape, dtype=xp.int32, device=getattr(x, "device", None))
+    index = along.shaped(first, x, xp.int32) + zeros
     for t, tap in enumerate(rest, 1):
         larger = (tap > best) | (xp.isnan(tap) & ~xp.isnan(best))
         best = xp.where(larger, tap, best)

@@ -90,10 +90,9 @@ def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: State, *,
 
 
 @update
-def adam(params: Sequence[Array], grads: Sequence[Array | None],
-         state: State, *, lr: float, betas: tuple[float, float],
-         eps: float, weight_decay: float, amsgrad: bool, decoupled: bool, maximize: bool,
-         workspace: MutableMapping) -> tuple[list, State]:
+def adam(params: Sequence[Array], grads: Sequence[Array | None], state: State, *, lr: float,
+         betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool, decoupled: bool,
+         maximize: bool, workspace: MutableMapping) -> tuple[list, State]:
     """Adam (Kingma, Ba 2015), AMSGrad (Reddi et al. 2018), AdamW if `decoupled` (Loshchilov, Hutter 2019).
 
     m = beta1 * m + (1 - beta1) * g;  v = beta2 * v + (1 - beta2) * g * g;

@@ -58,7 +58,7 @@ class Optimizer:
         """Raise ValueError for a setting that is out of range."""
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Add parameters, with settings of their own: ``{"params": [...], "lr": ...}``."""
+        """Add a group of parameters with its own settings: ``{"params": [...], "lr": ...}``."""
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         unknown = [name for name in param_group if name != "params" and name not in self.defaults]

@@ -33,10 +33,10 @@ def solve(size: Any, output_size: Any, kernel_size: Any = None, stride: Any = No
           dilation: Any = 1, limit: int = 8) -> list[Solution]:
     """Which kernel size, stride or padding gives a requested output size.
 
-    What is ``None`` is solved for. The most usual answer comes first: padding that is equal at both ends, no
-    pixel skipped between windows, an odd kernel, small numbers. Of the paddings that work with one kernel and
-    stride, only the smallest equal one and the smallest unequal one are listed, each end shorter than the
-    kernel's span.
+    Arguments that are ``None`` are solved for. The most usual answer comes first: padding that is equal at
+    both ends, no pixel skipped between windows, an odd kernel, small numbers. Of the paddings that work with
+    one kernel and stride, only the smallest equal one and the smallest unequal one are listed, each end
+    shorter than the kernel's span.
 
     Parameters
     ----------

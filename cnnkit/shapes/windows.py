@@ -20,9 +20,9 @@ def per_axis(value: Any, name: str, minimum: int = 1, rank: int = 2) -> Sizes:
     Parameters
     ----------
     value : int or tuple of int
-        What the user passed.
+        The argument as the user passed it.
     name : str
-        What the argument is called, for the error.
+        The argument's name, for the error.
     minimum : int
         The smallest value that makes sense.
     rank : int

@@ -47,8 +47,8 @@ def test_the_nearest_registered_base_class_decides(clean_registry):
 
 
 def test_of_two_backends_for_one_array_type_the_last_registered_counts(clean_registry):
-    mine = backends.register(backends.ArrayAPIBackend("mine", np,
-                                                      ("numpy:ndarray", "numpy:generic"), "numpy"))
+    types = ("numpy:ndarray", "numpy:generic")
+    mine = backends.register(backends.ArrayAPIBackend("mine", np, types, "numpy"))
     assert backends.backend_of(np.zeros(2)) is mine
     assert backends.list()[0].name == "mine"
 
@@ -104,8 +104,8 @@ def test_an_unavailable_backend_is_listed_with_the_reason_and_refused_with_it(cl
 @pytest.mark.parametrize("value",
                          ["no_such_module:backend", "cnnkit.backends:no_such_name", "cnnkit:__version__"])
 @pytest.mark.parametrize("group", ["cnnkit.backends", "cnnkit.kernels"])
-def test_a_broken_plugin_warns_once_names_itself_and_breaks_nothing(clean_registry,
-                                                                    monkeypatch, value, group):
+def test_a_broken_plugin_warns_once_names_itself_and_breaks_nothing(
+        clean_registry, monkeypatch, value, group):
     entry = importlib.metadata.EntryPoint("broken", value, group)
     real = importlib.metadata.entry_points
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [*real(group=group), entry]

@@ -110,8 +110,8 @@ def test_nll_loss_equals_pytorch(place, F, rng, shape, reduction):
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 def test_the_mean_over_ignored_samples_only_is_nan_and_its_gradient_zero(place, label_smoothing):
-    arrays, attrs = [np.ones((2, 3)), np.array([-100, -100]), None], {**PLAIN,
-                                                                      "label_smoothing": label_smoothing}
+    arrays = [np.ones((2, 3)), np.array([-100, -100]), None]
+    attrs = {**PLAIN, "label_smoothing": label_smoothing}
     (loss,), (dx, _, _) = run(place, cross_entropy, arrays, attrs)
     assert math.isnan(loss)
     assert not dx.any()

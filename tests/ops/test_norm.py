@@ -80,9 +80,10 @@ def test_is_its_definition(anywhere, rng):
         y[:, c] = np.reshape([weight[c] * u + bias[c] for u in normal], (N, H, W))
         d = [float(dy[n, c, h, w]) for n in range(N) for h in range(H) for w in range(W)]
         expected_bias[c], expected_weight[c] = sum(d), sum(a * b for a, b in zip(d, normal))
-        scale, along, total = (weight[c] / (v + 1e-5) ** 0.5, expected_weight[c] / len(d),
-                               expected_bias[c] / len(d))
-        expected[:, c] = np.reshape([scale * (a - total - u * along) for a, u in zip(d, normal)], (N, H, W))
+        scale = weight[c] / (v + 1e-5) ** 0.5
+        projection, mean_dy = expected_weight[c] / len(d), expected_bias[c] / len(d)
+        dx_c = [scale * (a - mean_dy - u * projection) for a, u in zip(d, normal)]
+        expected[:, c] = np.reshape(dx_c, (N, H, W))
     for actual, reference in zip([*outputs, dx, dweight, dbias],
                              [y, new_mean, new_var, expected, expected_weight, expected_bias]):
         np.testing.assert_allclose(actual, reference, **anywhere.close)

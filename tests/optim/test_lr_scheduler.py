@@ -104,8 +104,7 @@ def test_schedules_of_schedules_equal_pytorch(make):
 def test_one_cycle_moves_the_first_beta_of_adam():
     torch = pytest.importorskip("torch")
     a, b = ours("Adam"), theirs(torch, "Adam")
-    mine, reference = (m.OneCycleLR(o, 0.1, 20) for m, o in ((lr_scheduler, a),
-                                                             (torch.optim.lr_scheduler, b)))
+    mine, reference = lr_scheduler.OneCycleLR(a, 0.1, 20), torch.optim.lr_scheduler.OneCycleLR(b, 0.1, 20)
     for _ in range(20):
         assert a.param_groups[1]["betas"] == pytest.approx(b.param_groups[1]["betas"], rel=1e-12)
         b.step()

@@ -70,7 +70,7 @@ class LRScheduler:
         return {name: copy.deepcopy(value) for name, value in vars(self).items() if name != "optimizer"}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave. The rates themselves are the optimizer's state: load that too."""
+        """Load what `state_dict` returned. The rates themselves are the optimizer's state: load that too."""
         vars(self).update(copy.deepcopy(dict(state_dict)))
 
     def _lrs(self) -> list[float]:
