@@ -1,6 +1,4 @@
-"""Automatic differentiation: the Tensor, the tape behind it, and the deferral of calls that a
-kernel can fuse.
-"""
+"""Automatic differentiation: the Tensor, the tape, and the deferral of calls that a kernel can fuse."""
 
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.creation import tensor
