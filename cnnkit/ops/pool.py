@@ -195,6 +195,15 @@ def _infer_avg(shapes: Sequence, dtypes: Sequence, *, kernel_size: Sizes, stride
              dtypes[0]),)
 
 
+def _infer_avg_input(shapes: Sequence, dtypes: Sequence, *, size: Sizes, **window: Any) -> tuple:
+    x = (*shapes[0][:2], *size)
+    ((made, _),) = _infer_avg((x,), dtypes, **window)
+    if made != tuple(shapes[0]):
+        raise ValueError(f"avg_pool_input got a gradient of shape {tuple(shapes[0])}; "
+                         f"a pooling of {x} gives {made}")
+    return ((x, dtypes[0]),)
+
+
 @op(infer=_infer_avg, role="pool")
 def avg_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes, padding: Pads,
              ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> tuple:
@@ -204,32 +213,52 @@ def avg_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Siz
     image, or with ``count_include_pad=False`` those of the image. Where `ceil_mode` lets a window hang over
     the padding, what is beyond is not counted.
     """
-    xp, dtype, dilation = namespace_of(x), x.dtype, (1,) * len(kernel_size)
-    size = pool_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)[2:]
-    axes = along_axes(x.shape, kernel_size, stride, padding, dilation, size)
-    counts = divisors(axes, padding, count_include_pad, divisor_override)
-
-    def divide(sums: Array) -> Array:
-        if not isinstance(counts, tuple):
-            return sums / counts
-        first, *others = (along.shaped(count, sums, sums.dtype) for along, count in zip(axes, counts))
-        for factor in others:
-            first = first * factor
-        return sums / first
-
+    size, dtype = tuple(x.shape[2:]), x.dtype
+    axes = _averaged_axes(x.shape, kernel_size, stride, padding, ceil_mode)
     y = widen(x)
     for along in reversed(axes):
         y = _total(y, along)
-    y = xp.astype(divide(y), dtype, copy=False)
+    y = _divided(y, axes, padding, count_include_pad, divisor_override)
+    y = namespace_of(x).astype(y, dtype, copy=False)
     if not needs[0]:
         return y, None
+    window = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "ceil_mode": ceil_mode,
+              "count_include_pad": count_include_pad, "divisor_override": divisor_override}
+    return y, lambda dy: (avg_pool_input(dy, size=size, **window)[0][0],)
 
-    def backward(dy: Array) -> tuple:
-        dx = divide(widen(dy))
-        for along in axes:
-            dx = along.untap([dx] * along.kernel)
-        return (xp.astype(dx, dtype, copy=False),)
-    return y, backward
+
+@op(infer=_infer_avg_input)
+def avg_pool_input(dy: Array, *, needs: Sequence[bool], size: Sizes, kernel_size: Sizes, stride: Sizes,
+                   padding: Pads, ceil_mode: bool, count_include_pad: bool,
+                   divisor_override: int | None) -> tuple:
+    """The input's gradient of `avg_pool`: (N, C, P, Q) to (N, C, H, W), images of `size` (H, W)."""
+    axes = _averaged_axes((*dy.shape[:2], *size), kernel_size, stride, padding, ceil_mode)
+    dx = _divided(widen(dy), axes, padding, count_include_pad, divisor_override)
+    for along in axes:
+        dx = along.untap([dx] * along.kernel)
+    dx = namespace_of(dy).astype(dx, dy.dtype, copy=False)
+    window = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "ceil_mode": ceil_mode,
+              "count_include_pad": count_include_pad, "divisor_override": divisor_override}
+    return dx, (lambda d: (avg_pool(d, **window)[0][0],)) if needs[0] else None
+
+
+def _averaged_axes(shape: Sequence[int], kernel_size: Sizes, stride: Sizes, padding: Pads,
+                   ceil_mode: bool) -> tuple[Along, ...]:
+    dilation = (1,) * len(kernel_size)
+    size = pool_output_shape(shape, kernel_size, stride, padding, dilation, ceil_mode)[2:]
+    return along_axes(shape, kernel_size, stride, padding, dilation, size)
+
+
+def _divided(sums: Array, axes: Sequence[Along], padding: Pads, count_include_pad: bool,
+             divisor_override: int | None) -> Array:
+    """Each window's sum over its divisor."""
+    counts = divisors(axes, padding, count_include_pad, divisor_override)
+    if not isinstance(counts, tuple):
+        return sums / counts
+    first, *others = (along.shaped(count, sums, sums.dtype) for along, count in zip(axes, counts))
+    for factor in others:
+        first = first * factor
+    return sums / first
 
 
 @lru_cache(256)

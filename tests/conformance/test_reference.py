@@ -96,6 +96,12 @@ def getitem(x, index):
     return x[index]
 
 
+def avg_pool_input(dy, *, size, **window):
+    not_empty(dy)
+    x = torch.zeros(*dy.shape[:2], *size, dtype=dy.dtype, requires_grad=True)
+    return torch.autograd.grad(avg_pool(x, **window), x, dy, create_graph=True)[0]
+
+
 def adaptive_avg_pool(x, *, output_size):
     return of_rank("adaptive_avg_pool", len(output_size))(x, output_size)
 
@@ -107,7 +113,7 @@ def adaptive_max_pool(x, *, output_size, return_indices=False):
 CALLED_OTHERWISE = {  # PyTorch has the function, and the arguments have another form there
     "conv": conv, "conv_filters": conv_filters, "conv_input": conv_input,
     "max_pool": max_pool, "max_pool_with_indices": with_indices,
-    "avg_pool": avg_pool, "batch_norm": batch_norm,
+    "avg_pool": avg_pool, "avg_pool_input": avg_pool_input, "batch_norm": batch_norm,
     "adaptive_avg_pool": adaptive_avg_pool, "adaptive_max_pool": adaptive_max_pool,
     "adaptive_max_pool_with_indices": lambda x, **size: adaptive_max_pool(x, **size, return_indices=True),
     "cast": lambda x, dtype: x.to(getattr(torch, dtype)),

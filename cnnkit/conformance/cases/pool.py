@@ -7,6 +7,7 @@ from typing import Any
 from cnnkit.conformance.inputs import Draw
 from cnnkit.conformance.kinds.op import OpCase
 from cnnkit.conformance.tolerance import EXACT, ROUNDING
+from cnnkit.shapes import pool_output_shape
 
 __all__ = ["AVG", "CASES", "MAX"]
 
@@ -39,7 +40,23 @@ def averaged(rank: int, **same: Any) -> dict[str, Any]:
     return {name: value for name, value in across(rank, **same).items() if name != "dilation"}
 
 
+def average_input(name: str, x: tuple, **attrs: Any) -> OpCase:
+    """The input's gradient of an average pool, from the shape of its input."""
+    window = {**AVG, **attrs}
+    dilation = (1,) * len(window["kernel_size"])
+    dy = pool_output_shape(x, window["kernel_size"], window["stride"], window["padding"], dilation,
+                           window["ceil_mode"])
+    return OpCase("avg_pool_input", name, (Draw(dy),), {"size": x[2:], **window}, ROUNDING)
+
+
 CASES = (
+    average_input("2x2", (2, 3, 4, 6)),
+    average_input("overlapping-padded", (1, 2, 5, 6), kernel_size=(3, 3), stride=(2, 1), padding=ONE),
+    average_input("padding-not-counted-ceil", (1, 2, 6, 7), kernel_size=(3, 3), padding=ONE, ceil_mode=True,
+                  count_include_pad=False),
+    average_input("3d", (1, 2, 4, 5, 4), **averaged(3)),
+    average_input("batch-0", (0, 3, 4, 4)),
+
     maximum("2x2", (2, 3, 4, 6), half=True),
     maximum("distinct-values", (2, 3, 6, 6), "normal"),
     maximum("ties-go-to-the-first", (1, 2, 5, 6), kernel_size=(3, 3), stride=(1, 1)),

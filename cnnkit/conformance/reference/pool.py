@@ -11,7 +11,7 @@ import numpy as np
 
 __all__ = ["adaptive_avg_pool", "adaptive_avg_pool_gradients", "adaptive_max_pool",
            "adaptive_max_pool_gradients", "adaptive_max_pool_with_indices", "avg_pool", "avg_pool_gradients",
-           "max_pool", "max_pool_gradients", "max_pool_with_indices"]
+           "avg_pool_input", "avg_pool_input_gradients", "max_pool", "max_pool_gradients", "max_pool_with_indices"]
 
 Array = np.ndarray
 Pair = tuple[int, int]
@@ -165,6 +165,16 @@ def avg_pool_gradients(dy: Array, x: Array, *, kernel_size: Sizes, stride: Sizes
         for at in positions:
             dx[at] += dy[at_y] / divisor(positions, area, count_include_pad, divisor_override)
     return (dx,)
+
+
+def avg_pool_input(dy: Array, *, size: Sizes, **window: Any) -> Array:
+    """Each element of a window gets the window's dY over the divisor."""
+    return avg_pool_gradients(dy, np.zeros((*dy.shape[:2], *size)), **window)[0]
+
+
+def avg_pool_input_gradients(d: Array, dy: Array, *, size: Sizes, **window: Any) -> tuple:
+    """Each window gets the mean of what comes back to its elements."""
+    return (avg_pool(d, **window),)
 
 
 def adaptive_avg_pool(x: Array, *, output_size: Sizes) -> Array:
