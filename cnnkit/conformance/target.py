@@ -66,7 +66,7 @@ class Target:
 
     @contextmanager
     def entered(self) -> Iterator[Target]:
-        """Make new arrays here, and serve them from this backend's own kernels, until the block's end."""
+        """Make new arrays on this backend, and serve them from its kernels, until the block's end."""
         with backends.use(self._use):
             yield self
 
@@ -116,8 +116,8 @@ class Target:
 
     def attributes(self, case: OpCase) -> list[dict[str, Any]]:
         """A case's attributes with this backend's dtypes and index arrays."""
-        return [{name: self._attribute(name, value) for name,
-                 value in attrs.items()} for attrs in case.attributes]
+        return [{name: self._attribute(name, value) for name, value in attrs.items()}
+                for attrs in case.attributes]
 
     def _attribute(self, name: str, value: Any) -> Any:
         if name == "dtype":

@@ -61,7 +61,7 @@ def settings(op: str, formula: Formula) -> list[dict[str, Any]]:
 
 
 def elementwise(formulas: Mapping[str, Formula]) -> Iterator[OpCase]:
-    """What every op with a formula must do: of any shape, at kinks, and where numbers are large or none."""
+    """The cases of every op with a formula: any shape, kinks, large numbers, NaN, infinities, no numbers."""
     for op, formula in formulas.items():
         for n, attrs in enumerate(settings(op, formula)):
             kinks = OPS[op].kinks(attrs)
