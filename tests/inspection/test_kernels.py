@@ -134,8 +134,8 @@ def test_a_chain_that_nobody_serves_is_shown_op_by_op():
     with table({("conv", "activation?", "pool?"): lambda *arrays, needs, calls: decline("never")}):
         found = cnnkit.explain(Guide(), images())
     assert layers(found)[:3] == ["conv1", "relu", "pool"]
-    asked = [other.ops for other in found.rows[0].declined]
-    assert asked == [("conv", "relu", "max_pool"), ("conv", "relu")]
+    declined_chains = [other.ops for other in found.rows[0].declined]
+    assert declined_chains == [("conv", "relu", "max_pool"), ("conv", "relu")]
 
 
 @needs_cpu
@@ -299,12 +299,12 @@ def test_the_tape_that_is_there_is_not_touched():
 
 
 def test_gradient_hooks_of_parameters_are_not_called():
-    model, seen = Guide(), []
-    model.fc1.weight.register_hook(seen.append)
+    model, gradients = Guide(), []
+    model.fc1.weight.register_hook(gradients.append)
     cnnkit.explain(model, images(), backward=True)
-    assert seen == []
+    assert gradients == []
     model(images()).sum().backward()
-    assert len(seen) == 1
+    assert len(gradients) == 1
 
 
 def test_a_forward_hook_ends_a_chain_as_it_does_without():
