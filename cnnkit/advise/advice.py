@@ -228,7 +228,7 @@ def _avoid_when(trials: Trials, images: np.ndarray, balance: ClassBalance) -> li
     ]
 
 
-def _failures(trials: Trials, images: np.ndarray, balance: ClassBalance, learnt: int) -> list[Finding]:
+def _failures(trials: Trials, images: np.ndarray, balance: ClassBalance, images_learnt: int) -> list[Finding]:
     chapter, a, rate = "Where CNNs fail", trials.accuracy, trials.images_per_second
     sizes, _ = objects(images)
     low, high = np.quantile(sizes, [0.1, 0.9]) if len(sizes) else (1.0, 1.0)
@@ -241,8 +241,9 @@ def _failures(trials: Trials, images: np.ndarray, balance: ClassBalance, learnt:
 
     return [
         finding("Overfitting on small datasets",
-                f"accuracy {trials.training:.3f} on the {learnt:,} images learnt from, {a['cnn']:.3f} on "
-                "others", overfitted, "augmentation, dropout, L2", "no more than is usual"),
+                f"accuracy {trials.training:.3f} on the {images_learnt:,} images learnt from, "
+                f"{a['cnn']:.3f} on others",
+                overfitted, "augmentation, dropout, L2", "no more than is usual"),
         finding("Not recognizing objects at different scales",
                 f"90 % to 10 % of the objects' sizes: {ratio:.2f}", scaled,
                 "learn from resized crops, or use a multi-scale architecture", "objects are of one scale"),

@@ -138,7 +138,7 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
         def on_train_start(self, run: training.Run) -> None:
             self.history = run.history
 
-    shown, rows = (Bar if console.is_terminal else Lines)(console), Rows()
+    progress, rows = (Bar if console.is_terminal else Lines)(console), Rows()
     start = time.perf_counter()
     with Interrupt() as interrupt, warnings.catch_warnings():
         warnings.simplefilter("always", CheckpointWarning)
@@ -148,7 +148,7 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
             history = training.fit(network, learn, epochs=epochs, batch_size=facts["batch_size"],
                                    optimizer=facts["optimizer"], lr=facts["lr"], validation=held_out,
                                    seed=facts["seed"], augment=facts.get("augment"),
-                                   progress=shown, scheduler=facts.get("schedule"), resume=resume,
+                                   progress=progress, scheduler=facts.get("schedule"), resume=resume,
                                    callbacks=[rows, checkpoint, *([] if stopping is None else [stopping])])
             at_once = False
         except KeyboardInterrupt:

@@ -35,11 +35,11 @@ def names() -> dict[str, bool | str]:
         Name -> ``True``, or the reason why it cannot be tested here.
     """
     rows = backends.list()
-    found: dict[str, bool | str] = {row.name: row.available or row.reason for row in rows}
+    statuses: dict[str, bool | str] = {row.name: row.available or row.reason for row in rows}
     for row in rows:
         for table in backends.kernel_tables(row.name):
-            found.setdefault(table.name, table.available() if row.available else row.reason)
-    return {**found, **dict.fromkeys(SPECIAL, True)}
+            statuses.setdefault(table.name, table.available() if row.available else row.reason)
+    return {**statuses, **dict.fromkeys(SPECIAL, True)}
 
 
 class Target:

@@ -64,7 +64,7 @@ def explain(model: nn.Module, *inputs: Any, backward: bool = False) -> Explanati
         raise TypeError(f"explain() needs an nn.Module; got {type(model).__name__}")
     tensors = [_fresh(value) for value in inputs]
     recorder = Recorder(model)
-    with _kept(model):
+    with _preserved(model):
         if backward:
             with enable_grad():
                 with recorder.watching():
@@ -97,7 +97,7 @@ def _go_back(result: Any) -> None:
 
 
 @contextmanager
-def _kept(model: nn.Module) -> Iterator[None]:
+def _preserved(model: nn.Module) -> Iterator[None]:
     """Put the model and the random generator back, after the block, as they were before it."""
     attributes = [(module, dict(vars(module))) for module in model.modules()]
     state = random.get_state()

@@ -32,7 +32,7 @@ class LayerTables(Tables):
     layer: str
 
 
-class NotedCalls(list):
+class RecordedCalls(list):
     """The list of calls deferred in this thread; each new call gets the tables of the module that makes it.
 
     Otherwise a call that extends a chain would keep the tables, and so the module, of the call before it.
@@ -80,23 +80,23 @@ class Recorder:
             deferral.flush()
         before = local.tables, mode.deferred, mode.inside
         for name, module in self.model.named_modules():
-            vars(module)["forward"] = self._noting(name, module.forward)
+            vars(module)["forward"] = self._recording(name, module.forward)
         local.tables = Watch(self._selection, self.tables)
-        mode.deferred, mode.inside = NotedCalls(self), False
+        mode.deferred, mode.inside = RecordedCalls(self), False
         try:
             yield
         finally:
             local.tables, mode.deferred, mode.inside = before
 
-    def _noting(self, layer: str, forward: Callable) -> Callable:
+    def _recording(self, layer: str, forward: Callable) -> Callable:
         @wraps(forward)
-        def noted(*args: Any, **kwargs: Any) -> Any:
+        def recorded(*args: Any, **kwargs: Any) -> Any:
             before, self.layer = self.layer, layer
             try:
                 return forward(*args, **kwargs)
             finally:
                 self.layer = before
-        return noted
+        return recorded
 
     def tables(self, backend: Backend) -> LayerTables:
         """The tables that serve a backend, with watched kernels, for calls of the module that runs now."""
@@ -161,15 +161,15 @@ class Recorder:
                          kernel_name, tuple(self._declined))
         self._declined.clear()
         self.rows.append(row)
-        return outputs, None if backward is None else self._noted_backward(row, backward)
+        return outputs, None if backward is None else self._recorded_backward(row, backward)
 
-    def _noted_backward(self, row: KernelCall, backward: Callable) -> Callable:
-        def noted(*dys: Any) -> Any:
+    def _recorded_backward(self, row: KernelCall, backward: Callable) -> Callable:
+        def recorded(*dys: Any) -> Any:
             dxs = backward(*dys)
             self.rows.append(KernelCall(row.layer, row.ops, tuple(map(_shape, dys)), _shape(dxs[0]),
                                         _dtype(dys), row.table, _qualified(backward), backward=True))
             return dxs
-        return noted
+        return recorded
 
 
 def _layer_of(call: Any, other: str) -> str:

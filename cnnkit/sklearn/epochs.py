@@ -72,12 +72,12 @@ def run(model: Module, batches: Loader, history: History, epochs: int, *, optimi
         after: Iterable[Callable[[Epoch], Any]] = ()) -> None:
     """Train for some epochs, and add them to `history`; a callback in `after` ends it with a true result."""
     last = len(history) + epochs
-    shown = reporter(bool(verbose))
+    progress = reporter(bool(verbose))
     try:
         for _ in range(epochs):
             before = len(history)
             epoch_history = train.fit(model, batches, epochs=1, optimizer=optimizer, loss=loss,
-                                      validation=validation, progress=Numbered(shown, before, last))
+                                      validation=validation, progress=Numbered(progress, before, last))
             history.epochs.extend(replace(row, epoch=before + row.epoch) for row in epoch_history)
             if epoch_history.interrupted:
                 history.interrupted = True
@@ -88,4 +88,4 @@ def run(model: Module, batches: Loader, history: History, epochs: int, *, optimi
             if any(stops):
                 break
     finally:
-        shown.close()
+        progress.close()

@@ -22,7 +22,7 @@ __all__ = ["LOOK_UP_CHECKS"]
 
 
 def same_bits(target: Target, result: Any, images: np.ndarray, values: np.ndarray) -> None:
-    """Raise unless `made` holds the float32 numbers of plain indexing."""
+    """Raise unless `result` holds the float32 numbers of plain indexing."""
     got, expected = target.to_numpy(result), reference(images, values)
     assert got.shape == expected.shape, f"the shape is {got.shape}, and must be {expected.shape}"
     wrong = np.argwhere(got.view(np.uint32) != expected.view(np.uint32))

@@ -108,7 +108,7 @@ def threefry(key: tuple[int, int], counter: int) -> tuple[int, int]:
     return low, high
 
 
-def kept(shape: tuple[int, ...], p: float, key: tuple[int, int]) -> Array:
+def dropout_mask(shape: tuple[int, ...], p: float, key: tuple[int, int]) -> Array:
     """Element i is kept if the top 24 bits of word i % 2 of counter i // 2 are below (1 - p) 2^24."""
     mask = np.zeros(shape, dtype=bool)
     for i, index in enumerate(np.ndindex(shape)):
@@ -118,7 +118,7 @@ def kept(shape: tuple[int, ...], p: float, key: tuple[int, int]) -> Array:
 
 def dropout(x: Array, *, p: float, key: tuple[int, int]) -> Array:
     """x / (1 - p) where it is kept, else 0."""
-    return elementwise(lambda v, keep: v / (1 - p) if keep else 0.0, x, kept(x.shape, p, key))
+    return elementwise(lambda v, keep: v / (1 - p) if keep else 0.0, x, dropout_mask(x.shape, p, key))
 
 
 def dropout_gradients(dy: Array, x: Array, *, p: float, key: tuple[int, int]) -> tuple:

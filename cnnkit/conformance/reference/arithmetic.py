@@ -22,9 +22,9 @@ Reference = tuple[Callable, Callable | None]
 
 
 def source(index: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Which element of an array of `shape` broadcasting puts at position `at`."""
-    kept = index[len(index) - len(shape):]
-    return tuple(0 if n == 1 else i for i, n in zip(kept, shape))
+    """The index of the element of an array of `shape` that broadcasting puts at `index`."""
+    trailing = index[len(index) - len(shape):]
+    return tuple(0 if n == 1 else i for i, n in zip(trailing, shape))
 
 
 def elementwise(value: Callable[..., Any], *slopes: Callable[..., float] | None) -> Reference:
@@ -167,8 +167,8 @@ def padded(x: Array, pads: tuple, **_: Any) -> Array:
 
 def expanded(x: Array, shape: tuple) -> Array:
     """Broadcast to a shape in which -1 keeps a size."""
-    kept = (0,) * (len(shape) - x.ndim) + x.shape
-    return np.broadcast_to(x, tuple(k if n == -1 else n for n, k in zip(shape, kept)))
+    sizes = (0,) * (len(shape) - x.ndim) + x.shape
+    return np.broadcast_to(x, tuple(k if n == -1 else n for n, k in zip(shape, sizes)))
 
 
 def cast(x: Array, *, dtype: str) -> Array:
