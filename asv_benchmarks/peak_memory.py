@@ -1,4 +1,4 @@
-"""By how much three training steps raise a process's peak memory above what it was after the set-up.
+"""How far three training steps raise a process's peak memory above its peak after the set-up.
 
     python asv_benchmarks/peak_memory.py PLUG NET BATCH
 
@@ -15,12 +15,12 @@ from pathlib import Path
 
 
 def peak() -> float:
-    """MiB."""
+    """The process's peak memory so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main(plug: str, net: str, batch: str) -> None:
-    """Print it."""
+    """Print the peak before the steps, and how far they raise it."""
     path, _, name = plug.partition("#")
     sys.path.insert(0, str(Path(path).resolve().parent))
     spec = importlib.util.spec_from_file_location("plug", path)

@@ -1,5 +1,6 @@
-"""cnnkit as a contender of a peer benchmark: ``make(case)`` for one training step, or one op, through the
-public API alone.
+"""cnnkit as a contender of a peer benchmark: ``make(case)`` makes one training step or one op.
+
+It uses the public API alone.
 
 `case` is a dict. ``kind="train"`` comes with ``net`` (W1, W2, resnet18, vgg11), ``batch`` and ``opt``
 (sgd, adam); ``kind="conv"`` and ``"maxpool"`` with ``dir`` and the sizes ``N C H W K k s p``. The callable
@@ -40,9 +41,7 @@ def train(case: dict[str, Any]) -> Callable[[], None]:
 
 
 def in_order_of(result: cnnkit.Tensor, array: np.ndarray) -> cnnkit.Tensor:
-    """`array` with its axes in memory as those of `result` are, from the beginning of a cache line: what a
-    layer before or after this one would hand over.
-    """
+    """`array` in the memory order of `result`, aligned to a cache line, as neighbouring layers give it."""
     order = np.argsort([-stride for stride in result.detach().numpy().strides], kind="stable")
     memory = np.empty(array.nbytes + CACHE_LINE, np.uint8)
     start = -memory.ctypes.data % CACHE_LINE
@@ -51,16 +50,16 @@ def in_order_of(result: cnnkit.Tensor, array: np.ndarray) -> cnnkit.Tensor:
     return cnnkit.Tensor(copy.transpose(np.argsort(order)))
 
 
-def one_op(function: Callable[..., cnnkit.Tensor], inputs: tuple, which: int | None) -> Callable[[], None]:
-    """An op's forward without a tape, or its gradient with respect to the input number `which`."""
+def one_op(function: Callable[..., cnnkit.Tensor], inputs: tuple, index: int | None) -> Callable[[], None]:
+    """An op's forward without a tape, or its gradient with respect to ``inputs[index]``."""
     with cnnkit.no_grad():
         inputs = (in_order_of(function(*inputs), inputs[0].numpy()), *inputs[1:])
-    if which is None:
+    if index is None:
         def forward() -> None:
             with cnnkit.no_grad():
                 function(*inputs)
         return forward
-    leaf = inputs[which].requires_grad_()
+    leaf = inputs[index].requires_grad_()
     y = function(*inputs)
     dy = in_order_of(y, np.random.default_rng(1).standard_normal(y.shape, dtype=np.float32))
 
@@ -77,8 +76,8 @@ def make(case: dict[str, Any]) -> Callable[[], None] | None:
     rng = np.random.default_rng(0)
     x = cnnkit.tensor(rng.standard_normal((case["N"], case["C"], case["H"], case["W"]), dtype=np.float32))
     if case["kind"] == "conv":
-        weight = rng.standard_normal((case["K"], case["C"], case["k"], case["k"]),
-                                     dtype=np.float32) * np.float32(0.1)
+        shape = (case["K"], case["C"], case["k"], case["k"])
+        weight = rng.standard_normal(shape, dtype=np.float32) * np.float32(0.1)
         return one_op(lambda x, w: F.conv2d(x, w, None, case["s"], case["p"]), (x, cnnkit.tensor(weight)),
                       {"fwd": None, "dgrad": 0, "wgrad": 1}[case["dir"]])
     return one_op(lambda x: F.max_pool2d(x, 2), (x,), {"fwd": None, "bwd": 0}[case["dir"]])

@@ -1,8 +1,8 @@
-"""The table of docs/benchmarks.md from what `peers.py --json` wrote, one file a run.
+"""The table of docs/benchmarks.md, from the files that `peers.py --json` wrote, one for each run.
 
     python asv_benchmarks/peers_table.py run1.json run2.json run3.json
 
-A ratio is the median over a run's rounds of how much longer the peer took, and then the median over the runs.
+A ratio is the peer's time over cnnkit's: the median over a run's rounds, then the median over the runs.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ Turns = dict[str, list[float]]  # seconds of each round, by contender
 
 
 def ratio(turns: Turns, peer: str) -> float | None:
-    """How many times as fast as a peer we are in one run."""
-    return median(theirs / ours for theirs, ours in zip(turns[peer], turns[OURS])) if peer in turns else None
+    """How many times as fast as a peer cnnkit is in one run; ``None`` where the peer did not run."""
+    if peer not in turns:
+        return None
+    return median(theirs / ours for theirs, ours in zip(turns[peer], turns[OURS]))
 
 
 def fastest(turns: Turns) -> float | None:
-    """The same beside whichever of PyTorch's forms was the fastest in that run."""
+    """The ratio to the fastest of PyTorch's forms in that run; ``None`` where only one form ran."""
     forms = [form for form in FORMS if form in turns]
     return ratio(turns, min(forms, key=lambda form: median(turns[form]))) if len(forms) > 1 else None
 
 
-def over_runs(runs: list[Turns], of: Callable[[Turns], float | None]) -> str:
+def over_runs(runs: list[Turns], measure: Callable[[Turns], float | None]) -> str:
     """The median over the runs, and their range."""
-    found = sorted(value for turns in runs if (value := of(turns)) is not None)
-    return f"{median(found):.2f} ({found[0]:.2f}-{found[-1]:.2f})" if found else "-"
+    values = sorted(value for turns in runs if (value := measure(turns)) is not None)
+    return f"{median(values):.2f} ({values[0]:.2f}-{values[-1]:.2f})" if values else "-"
 
 
 def main(files: list[str]) -> None:

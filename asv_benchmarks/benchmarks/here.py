@@ -1,5 +1,6 @@
-"""Which backends are timed: cpu (NumPy with C++ kernels), numpy without them, cupy where there is a GPU, and
-those that CNNKIT_BENCH_BACKENDS names, with commas.
+"""The timed backends: cpu (NumPy with C++ kernels), numpy (without), cupy, and CNNKIT_BENCH_BACKENDS.
+
+The environment variable names further backends, separated by commas; those not available are skipped.
 """
 
 from __future__ import annotations
@@ -8,12 +9,12 @@ import os
 
 import cnnkit
 
-ASKED = filter(None, map(str.strip, os.environ.get("CNNKIT_BENCH_BACKENDS", "").split(",")))
-BACKENDS = list(dict.fromkeys(["cpu", "numpy", "cupy", *ASKED]))
+REQUESTED = filter(None, map(str.strip, os.environ.get("CNNKIT_BENCH_BACKENDS", "").split(",")))
+BACKENDS = list(dict.fromkeys(["cpu", "numpy", "cupy", *REQUESTED]))
 
 
 def use(backend: str) -> cnnkit.backends.Backend:
-    """Make arrays there from now on; asv skips the benchmark where it is not available."""
+    """Make arrays on this backend from now on; asv skips the benchmark where it is not available."""
     try:
         cnnkit.use(backend)
     except cnnkit.backends.Unavailable as reason:

@@ -1,4 +1,4 @@
-"""Latency: one image through a network that is not trained."""
+"""Latency: the forward pass of one image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Latency:
     param_names = ["backend", "network"]
 
     def setup(self, backend, name):
-        self.here = use(backend)
+        self.backend = use(backend)
         self.model, shape = network(name)
         self.model.eval()
         self.x = cnnkit.tensor(np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32))
@@ -29,4 +29,4 @@ class Latency:
     def time_one_image(self, backend, name):
         with cnnkit.no_grad():
             self.model(self.x)
-        self.here.synchronize()
+        self.backend.synchronize()

@@ -26,13 +26,13 @@ IMAGES, BATCH = 128 * 12, 128
 
 
 class Fed:
-    """W2's training step: bare, and with what feeds it and what runs it."""
+    """W2's training step: bare, fed by a loader, and run by `train.fit`."""
 
     params = [BACKENDS, [0, 1]]
     param_names = ["backend", "num_workers"]
 
     def setup(self, backend, num_workers):
-        self.here = use(backend)
+        self.backend = use(backend)
         rng = np.random.default_rng(0)
         transform = transforms.Compose([transforms.ToTensor(),
                                         transforms.Normalize((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))])
@@ -44,7 +44,7 @@ class Fed:
         self.optimizer = optim.SGD(self.model.parameters(), lr=1e-3, momentum=0.9)
         self.batches = list(self.loader)
         self.step(*self.batches[0])
-        self.here.synchronize()
+        self.backend.synchronize()
 
     def teardown(self, backend, num_workers):
         cnnkit.use(None)
@@ -55,27 +55,27 @@ class Fed:
         self.optimizer.step()
 
     def time_bare(self, backend, num_workers):
-        """An epoch's steps on batches that are there."""
+        """An epoch's steps on batches made beforehand."""
         for x, y in self.batches:
             self.step(x, y)
-        self.here.synchronize()
+        self.backend.synchronize()
 
     def time_loader(self, backend, num_workers):
         """An epoch's batches, and nothing done with them."""
         for _ in self.loader:
             pass
-        self.here.synchronize()
+        self.backend.synchronize()
 
     def time_fed(self, backend, num_workers):
         """An epoch's steps on the loader's batches."""
         for x, y in self.loader:
             self.step(x, y)
-        self.here.synchronize()
+        self.backend.synchronize()
 
     def time_fit(self, backend, num_workers):
         """An epoch of `train.fit`."""
         train.fit(self.model, self.loader, optimizer=self.optimizer, progress=False)
-        self.here.synchronize()
+        self.backend.synchronize()
 
 
 def main() -> None:
@@ -84,26 +84,26 @@ def main() -> None:
     parser.add_argument("--backend", default="cpu")
     parser.add_argument("--num-workers", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=30)
-    asked = parser.parse_args()
-    bench, arguments = Fed(), (asked.backend, asked.num_workers)
+    options = parser.parse_args()
+    bench, arguments = Fed(), (options.backend, options.num_workers)
     bench.setup(*arguments)
     parts: dict[str, Callable] = {"bare step": bench.time_bare, "loader alone": bench.time_loader,
                                   "fed by the loader": bench.time_fed, "train.fit": bench.time_fit}
     seconds: dict[str, list[float]] = {name: [] for name in parts}
-    for turn in range(asked.rounds + 1):
+    for turn in range(options.rounds + 1):
         for name, part in parts.items():
             start = time.perf_counter()
             part(*arguments)
             if turn:
                 seconds[name].append((time.perf_counter() - start) / len(bench.loader))
     bench.teardown(*arguments)
-    print(f"{asked.backend}, batch {BATCH}, num_workers={asked.num_workers}, "
-          f"median of {asked.rounds} rounds of {len(bench.loader)} steps")
+    print(f"{options.backend}, batch {BATCH}, num_workers={options.num_workers}, "
+          f"median of {options.rounds} rounds of {len(bench.loader)} steps")
     for name, times in seconds.items():
-        low, middle, high = statistics.quantiles(
-            (bare / own for bare, own in zip(seconds["bare step"], times)), n=4)
-        speed = ("" if name == "loader alone"
-                 else f"   {middle:7.1%} of the bare step's speed (quartiles {low:.1%}, {high:.1%})")
+        ratios = [bare / time_of_part for bare, time_of_part in zip(seconds["bare step"], times)]
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        speed = f"   {middle:7.1%} of the bare step's speed (quartiles {low:.1%}, {high:.1%})"
+        speed = "" if name == "loader alone" else speed
         print(f"{name:18} {statistics.median(times) * 1e6:8,.0f} us a step{speed}")
 
 

@@ -1,6 +1,4 @@
-"""Networks that are timed: the guide's two, LeNet-5, ResNet-18 with CIFAR's stem, VGG-11, and a block of
-MobileNet's kind.
-"""
+"""Timed networks: the guide's two, LeNet-5, ResNet-18 with CIFAR's stem, VGG-11, and a MobileNet block."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ class Block(nn.Module):
 
 
 def network(name: str) -> tuple[nn.Module, tuple[int, int, int]]:
-    """The network that `name` stands for (W1, W2, lenet5, mobilenet, vgg11, resnet18), and the shape of
-    its images.
-    """
+    """The network called W1, W2, lenet5, mobilenet, vgg11 or resnet18, and the shape of its images."""
     if name == "W1":
         return nn.Sequential(conv(1, 8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
                              nn.Linear(1568, 10)), (1, 28, 28)
@@ -43,8 +39,7 @@ def network(name: str) -> tuple[nn.Module, tuple[int, int, int]]:
                              nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
                              nn.Flatten(), nn.Linear(400, 120), nn.ReLU(),
                              nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)), (1, 28, 28)
-    # depthwise separable (Howard et al. 2017), between a convolution and a classifier
-    if name == "mobilenet":
+    if name == "mobilenet":  # depthwise separable (Howard et al. 2017), between convolution and classifier
         return nn.Sequential(conv(3, 32, 3, 2, False), nn.BatchNorm2d(32), nn.ReLU(),
                              nn.Conv2d(32, 32, 3, padding=1, groups=32, bias=False),
                              nn.BatchNorm2d(32), nn.ReLU(),

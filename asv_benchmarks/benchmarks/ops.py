@@ -27,21 +27,19 @@ LAYERS = {
 
 
 class Layer:
-    """One layer with gradients for its input and its parameters; the device has finished when the
-    clock stops.
-    """
+    """One layer with gradients for input and parameters; the clock stops when the device has finished."""
 
     params = [BACKENDS, list(LAYERS)]
     param_names = ["backend", "layer"]
 
     def setup(self, backend, layer):
-        self.here = use(backend)
+        self.backend = use(backend)
         make, shape = LAYERS[layer]
         self.layer = make()
         x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
         self.x = cnnkit.tensor(x, requires_grad=True)
         self.dy = cnnkit.tensor(np.ones(self.layer(self.x).shape, np.float32))
-        self.here.synchronize()
+        self.backend.synchronize()
 
     def teardown(self, backend, layer):
         cnnkit.use(None)
@@ -49,13 +47,13 @@ class Layer:
     def time_forward(self, backend, layer):
         with cnnkit.no_grad():
             self.layer(self.x)
-        self.here.synchronize()
+        self.backend.synchronize()
 
     def time_forward_and_backward(self, backend, layer):
         self.x.grad = None
         self.layer.zero_grad()
         self.layer(self.x).backward(self.dy)
-        self.here.synchronize()
+        self.backend.synchronize()
 
 
 class Channels:
@@ -65,7 +63,7 @@ class Channels:
     param_names = ["backend", "channels"]
 
     def setup(self, backend, channels):
-        self.here = use(backend)
+        self.backend = use(backend)
         self.layer = nn.Conv2d(channels, channels, 3, padding=1)
         x = np.random.default_rng(0).standard_normal((8, channels, 28, 28), dtype=np.float32)
         self.x = cnnkit.tensor(x, requires_grad=True)
@@ -78,4 +76,4 @@ class Channels:
         self.x.grad = None
         self.layer.zero_grad()
         self.layer(self.x).backward(self.dy)
-        self.here.synchronize()
+        self.backend.synchronize()

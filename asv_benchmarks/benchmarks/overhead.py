@@ -1,5 +1,4 @@
-"""What cnnkit's own Python costs: a training step whose kernels do nothing but hand out arrays
-made beforehand.
+"""The cost of cnnkit's Python code: a training step whose kernels only return arrays made beforehand.
 
 ``python asv_benchmarks/benchmarks/overhead.py`` prints the figure without asv.
 """
@@ -85,7 +84,7 @@ class TrainingStep:
 
 
 class FitLoop(TrainingStep):
-    """The same steps run by `train.fit`, with its tally, progress and history, on batches that are there."""
+    """The same steps run by `train.fit`, with its tally, progress and history, on one batch repeated."""
 
     steps = 200
 

@@ -1,4 +1,4 @@
-"""What cnnkit itself costs: importing it, its size on disk, and that of a wheel."""
+"""The cost of the package: the time to import it, its size on disk, and that of a wheel."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def files() -> Iterator[tuple[Path, Path]]:
 
 
 def track_installed_size():
-    """Bytes of its files."""
+    """Bytes of the installed files."""
     return sum(file.stat().st_size for file, _ in files())
 
 
 def track_wheel_size():
-    """Bytes of its files as a wheel holds them: in a zip archive, deflated."""
+    """Bytes of the files in a wheel, which is a deflated zip archive."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as wheel:
         for file, place in files():

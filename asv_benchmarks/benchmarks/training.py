@@ -1,6 +1,4 @@
-"""One training step (forward, loss, backward, update) of whole networks, its peak memory, and how time grows
-with the batch.
-"""
+"""One training step of whole networks: its time, its peak memory, and how time grows with the batch."""
 
 from __future__ import annotations
 
@@ -19,14 +17,14 @@ BATCHES = {"W1": 128, "W2": 128, "lenet5": 128, "mobilenet": 32, "vgg11": 16, "r
 
 
 class Step:
-    """SGD with momentum, on one batch over and over."""
+    """Forward, loss, backward and SGD with momentum, on one batch over and over."""
 
     params = [BACKENDS, list(BATCHES)]
     param_names = ["backend", "network"]
     timeout = 300
 
     def setup(self, backend, name, batch=None):
-        self.here = use(backend)
+        self.backend = use(backend)
         rng = np.random.default_rng(0)
         self.model, shape = network(name)
         self.optimizer = optim.SGD(self.model.parameters(), lr=1e-3, momentum=0.9)
@@ -41,13 +39,13 @@ class Step:
         self.optimizer.zero_grad()
         F.cross_entropy(self.model(self.x), self.y).backward()
         self.optimizer.step()
-        self.here.synchronize()
+        self.backend.synchronize()
 
     def time_step(self, backend, name):
         self.step()
 
     def track_memory(self, backend, name):
-        """By how much two steps raise the process's peak above what it was after the set-up."""
+        """How far two steps raise the process's peak memory above its peak after the set-up."""
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self.step()
         self.step()

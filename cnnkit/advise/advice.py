@@ -1,4 +1,4 @@
-"""The advice: for each bullet of the guide what was measured, and what follows from it."""
+"""The advice: for each bullet of the guide what was measured, and the verdict."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from cnnkit.data.split import random_split
 
 __all__ = ["Advice", "Finding", "advise"]
 
-LEAST = 0.01     # a smaller difference of accuracies is of no use, however sure
-# neighbours that agree by so much have a structure, even where short runs cannot make much of it
+LEAST = 0.01     # a smaller difference of accuracies is of no use, however significant
+# correlation of neighbouring pixels that shows a spatial structure, even if short runs learn little from it
 SMOOTH = 0.25
 HELD_OUT = 2000  # images to measure on, at most: that is quick
-SEQUENCE = 0.3   # neighbours agree along one axis by so much more than along the other
+SEQUENCE = 0.3   # difference of the correlations along the two axes that makes the data a sequence
 FEW = 100        # images of a class below which the guide's "limited training data" begins
-UNEVEN = 3.0     # samples of the largest class for each of the smallest's
-SCALES = 2.0     # the larger objects (90 %) to the smaller (10 %)
-GAP = 0.1        # training accuracy above held-out accuracy
+UNEVEN = 3.0     # ratio of the largest class to the smallest
+SCALES = 2.0     # ratio of the objects' sizes, 90th percentile to 10th
+GAP = 0.1        # training accuracy minus held-out accuracy
 UNSTEADY = 0.05  # difference of the accuracies of two seeds
 SLOWER = 1.5     # times as slow as an MLP
 
@@ -36,7 +36,7 @@ SEQUENTIAL = "The task is better suited for sequence models"
 class Finding:
     """One bullet of the guide: its chapter and words, the evidence, and the verdict.
 
-    `verdict` is ``"yes"``, ``"no"`` or ``"unclear"``: whether what the bullet says is so for these data.
+    `verdict` is ``"yes"``, ``"no"`` or ``"unclear"``: whether the bullet holds for these data.
     """
 
     chapter: str
@@ -55,14 +55,14 @@ class Advice:
     use : bool
         Whether to use a CNN.
     summary : str
-        Why, in a sentence.
+        The reason, in a sentence.
     findings : list of Finding
         One for each bullet.
     trials : Trials
         The accuracies behind them.
     balance : ClassBalance
     images : int
-        How many images were learnt from, and `held_out` measured on.
+        How many images the networks were trained on; `held_out`: how many they were measured on.
     """
 
     use: bool
@@ -90,12 +90,12 @@ def advise(dataset: IndexedDataset, *, images: int = 1500, updates: int = 400,
     dataset : Dataset
         Images with integer labels.
     images : int
-        Learn from so many of them at most, a stratified sample; what is left, at least a quarter of the data
-        and at most 2,000 images, is measured on.
+        The most images to train on, a stratified sample; the networks are measured on the rest, which is at
+        least a quarter of the data, or 2,000 images of it.
     updates : int
-        Of each short training run, with batches of 32.
+        Steps of each short training run, with batches of 32.
     seeds : tuple of int
-        Each network is trained once with each.
+        Each network is trained once with each seed.
 
     Raises
     ------
@@ -113,26 +113,26 @@ def advise(dataset: IndexedDataset, *, images: int = 1500, updates: int = 400,
     n = len(dataset)
     if n < 8:
         raise ValueError(f"there are {n} images: at least 8 are needed to measure anything")
-    learnt = min(images, n - n // 4)
-    held = min(HELD_OUT, n - learnt)
-    sample = random_split(dataset, [learnt, held, n - learnt - held], 0, stratify=True)[:2]
+    training = min(images, n - n // 4)
+    held_out = min(HELD_OUT, n - training)
+    sample = random_split(dataset, [training, held_out, n - training - held_out], 0, stratify=True)[:2]
     (x, y), (x2, y2) = (part.batch(range(len(part))) for part in sample)
     raw, mean, std = x, x.mean(axis=(0, 2, 3), keepdims=True), x.std(axis=(0, 2, 3), keepdims=True)
     x, x2 = (((part - mean) / np.where(std > 0, std, 1)).astype(np.float32) for part in (x, x2))
     trials = run((x, y), (x2, y2), len(balance.counts), updates, seeds)
     findings = [*_use_when(trials, raw), *_avoid_when(trials, raw, balance),
-                *_failures(trials, raw, balance, learnt)]
-    return Advice(*_verdict(trials, findings), findings, trials, balance, learnt, held)
+                *_failures(trials, raw, balance, training)]
+    return Advice(*_verdict(trials, findings), findings, trials, balance, training, held_out)
 
 
 def _verdict(trials: Trials, findings: list[Finding]) -> tuple[bool, str]:
     verdicts = {finding.bullet: finding.verdict for finding in findings}
-    better = _compare(trials, "mlp", "cnn") == "yes"
-    if verdicts[HIERARCHIES] == "yes" and not better:
+    mlp_better = _compare(trials, "mlp", "cnn") == "yes"
+    if verdicts[HIERARCHIES] == "yes" and not mlp_better:
         remedies = "; with the guide's remedies for few images: augmentation, dropout, a pretrained network"
         return True, ("use a CNN: what lies beside what matters in these images"
                       + (remedies if verdicts[LIMITED] == "yes" else ""))
-    if better:
+    if mlp_better:
         why = "an MLP of its size is better"
     elif verdicts[HIERARCHIES] == "no":
         why = ("it does as well when the pixels are shuffled, "
@@ -146,7 +146,7 @@ def _verdict(trials: Trials, findings: list[Finding]) -> tuple[bool, str]:
 def _compare(trials: Trials, better: str, worse: str) -> str:
     """Whether one network is right more often than another on the same images: "yes", "no", or "unclear".
 
-    By more than two standard errors of the mean difference, image by image, and by `LEAST` at least.
+    "yes" needs a difference of more than two standard errors, over the images, and of `LEAST` at least.
     """
     difference = trials.right[better] - trials.right[worse]
     margin = max(LEAST, 2 * float(difference.std()) / math.sqrt(len(difference)))
@@ -154,19 +154,19 @@ def _compare(trials: Trials, better: str, worse: str) -> str:
 
 
 def _smooth(images: np.ndarray) -> tuple[float, str]:
-    """How neighbours agree where they agree most, and both directions in words."""
-    found = {"vertical": neighbours(images, 2), "horizontal": neighbours(images, 3)}
-    shown = ", ".join(f"{name} {'none' if value is None else f'{value:.2f}'}"
-                      for name, value in found.items())
-    return (max(abs(value) for value in (*found.values(), 0.0) if value is not None),
-            f"correlation of neighbours: {shown}")
+    """The larger of the two correlations of neighbours, vertical and horizontal, and both in words."""
+    correlations = {"vertical": neighbours(images, 2), "horizontal": neighbours(images, 3)}
+    listed = ", ".join(f"{name} {'none' if value is None else f'{value:.2f}'}"
+                      for name, value in correlations.items())
+    return (max(abs(value) for value in (*correlations.values(), 0.0) if value is not None),
+            f"correlation of neighbours: {listed}")
 
 
 def _structure(trials: Trials, images: np.ndarray) -> str:
     """Whether neighbouring pixels belong together."""
-    learnt = _compare(trials, "cnn", "cnn permuted")
+    better = _compare(trials, "cnn", "cnn permuted")
     smooth = _smooth(images)[0] > SMOOTH and trials.accuracy["cnn"] > trials.accuracy["cnn permuted"]
-    return "yes" if learnt == "unclear" and smooth else learnt
+    return "yes" if better == "unclear" and smooth else better
 
 
 def _use_when(trials: Trials, images: np.ndarray) -> list[Finding]:
@@ -175,8 +175,9 @@ def _use_when(trials: Trials, images: np.ndarray) -> list[Finding]:
     centres = objects(images)[1]
     spread = float(np.hypot(*centres.std(axis=0))) if len(centres) > 1 else 0.0
     fall, fall_mlp = a["cnn"] - a["cnn shifted"], a["mlp"] - a["mlp shifted"]
-    invariance = "no" if not trials.shift or hierarchy == "no" else _compare(trials,
-                                                                             "cnn shifted", "mlp shifted")
+    invariance = "no"
+    if trials.shift and hierarchy != "no":
+        invariance = _compare(trials, "cnn shifted", "mlp shifted")
     return [
         Finding(chapter, HIERARCHIES,
                 f"CNN {a['cnn']:.3f}; on permuted pixels {a['cnn permuted']:.3f}; "
@@ -204,13 +205,13 @@ def _avoid_when(trials: Trials, images: np.ndarray, balance: ClassBalance) -> li
     smallest, total = int(balance.counts[balance.counts > 0].min()), int(balance.counts.sum())
     limited = "yes" if smallest < FEW else "no"
     down, right = neighbours(images, 2), neighbours(images, 3)
-    alone = (down is None) != (right is None)
-    sequence = ("yes" if alone
-                or (down is not None and right is not None and abs(down - right) > SEQUENCE) else "no")
-    shown = _smooth(images)[1]
+    one_axis = (down is None) != (right is None)
+    differ = down is not None and right is not None and abs(down - right) > SEQUENCE
+    sequence = "yes" if one_axis or differ else "no"
+    correlations = _smooth(images)[1]
     return [
         Finding(chapter, "Your data is not spatially structured",
-                f"{shown}; permuting the pixels costs the CNN "
+                f"{correlations}; permuting the pixels costs the CNN "
                 f"{a['cnn'] - a['cnn permuted']:.3f}", unstructured,
                 {"yes": "use an MLP, trees or a linear model", "no": "it is structured",
                  "unclear": "measure with more images and updates"}[unstructured]),
@@ -221,13 +222,13 @@ def _avoid_when(trials: Trials, images: np.ndarray, balance: ClassBalance) -> li
                 ("augment, use dropout and L2, or a pretrained network"
                  if limited == "yes" else "enough to learn from")
                 + ("; more images still help" if _compare(trials, "cnn", "cnn half") == "yes" else "")),
-        Finding(chapter, SEQUENTIAL, shown, sequence,
+        Finding(chapter, SEQUENTIAL, correlations, sequence,
                 "it varies along one axis only: try an RNN or a 1-d model"
                 if sequence == "yes" else "both axes matter, or neither"),
     ]
 
 
-def _failures(trials: Trials, images: np.ndarray, balance: ClassBalance, learnt: int) -> list[Finding]:
+def _failures(trials: Trials, images: np.ndarray, balance: ClassBalance, images_learnt: int) -> list[Finding]:
     chapter, a, rate = "Where CNNs fail", trials.accuracy, trials.images_per_second
     sizes, _ = objects(images)
     low, high = np.quantile(sizes, [0.1, 0.9]) if len(sizes) else (1.0, 1.0)
@@ -235,13 +236,14 @@ def _failures(trials: Trials, images: np.ndarray, balance: ClassBalance, learnt:
     overfitted, scaled, unsteady = trials.training - a["cnn"] > GAP, ratio > SCALES, trials.spread > UNSTEADY
     uneven = balance.imbalance_ratio > UNEVEN
 
-    def finding(bullet: str, evidence: str, so: bool, advice: str, otherwise: str) -> Finding:
-        return Finding(chapter, bullet, evidence, "yes" if so else "no", advice if so else otherwise)
+    def finding(bullet: str, evidence: str, holds: bool, advice: str, otherwise: str) -> Finding:
+        return Finding(chapter, bullet, evidence, "yes" if holds else "no", advice if holds else otherwise)
 
     return [
         finding("Overfitting on small datasets",
-                f"accuracy {trials.training:.3f} on the {learnt:,} images learnt from, {a['cnn']:.3f} on "
-                "others", overfitted, "augmentation, dropout, L2", "no more than is usual"),
+                f"accuracy {trials.training:.3f} on the {images_learnt:,} images learnt from, "
+                f"{a['cnn']:.3f} on others",
+                overfitted, "augmentation, dropout, L2", "no more than is usual"),
         finding("Not recognizing objects at different scales",
                 f"90 % to 10 % of the objects' sizes: {ratio:.2f}", scaled,
                 "learn from resized crops, or use a multi-scale architecture", "objects are of one scale"),

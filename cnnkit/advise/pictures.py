@@ -1,6 +1,4 @@
-"""What images show before anything has learnt from them: how neighbours agree, how large objects are and
-where they lie.
-"""
+"""Statistics of images without any training: correlation of neighbours, size and place of objects."""
 
 from __future__ import annotations
 
@@ -8,16 +6,14 @@ import numpy as np
 
 __all__ = ["neighbours", "objects", "permuted", "shifted"]
 
-# of the images' range: a pixel that differs from the background by more belongs to the object
+# a pixel that differs from the background by more than this share of the images' range belongs to the object
 CONTRAST = 0.25
 
 
 def neighbours(images: np.ndarray, axis: int) -> float | None:
-    """The correlation of pixels with their neighbours along an axis of (N, C, H, W); ``None`` where
-    there are none.
+    """The correlation of pixels with their neighbours along an axis of (N, C, H, W); ``None`` without any.
 
-    Each pixel's own mean and deviation over the images is taken away first: what is left is how they
-    vary together.
+    Each pixel is first standardised over the images, so that only common variation counts.
 
     >>> smooth = np.cumsum(np.random.default_rng(0).standard_normal((500, 1, 1, 20)), axis=3)
     >>> neighbours(smooth, 3) > 0.9, neighbours(smooth, 2) is None
@@ -27,7 +23,7 @@ def neighbours(images: np.ndarray, axis: int) -> float | None:
         return None
     centred = images - images.mean(axis=0)
     deviation = centred.std(axis=0)
-    alive = deviation > 1e-3 * (deviation.max() or 1)  # a border that is always empty says nothing
+    alive = deviation > 1e-3 * (deviation.max() or 1)  # leave out pixels that never vary, such as a border
     centred = np.where(alive, centred / np.where(alive, deviation, 1), 0)
     n = images.shape[axis]
     first, second = (np.take(centred, range(start, n - 1 + start), axis=axis) for start in (0, 1))
@@ -41,10 +37,9 @@ def objects(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     sizes : ndarray, shape (M,)
-        The square root of the share of the image that the object's bounding box covers, for images
-        that have one.
+        The square root of the bounding box's share of the image, for each image with an object.
     centres : ndarray, shape (M, 2)
-        Where the boxes' middles lie.
+        The centres of the bounding boxes.
 
     >>> images = np.zeros((1, 1, 8, 8))
     >>> images[0, 0, 2:6, 0:4] = 1
@@ -67,15 +62,13 @@ def objects(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def permuted(images: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Every image with its pixels in the same new places: what is in them stays, what lies beside
-    what does not.
-    """
+    """Every image with its pixels permuted in the same way: the values stay, their neighbours change."""
     n, channels, height, width = images.shape
     return images.reshape(n, channels, -1)[:, :, order].reshape(n, channels, height, width)
 
 
 def shifted(images: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Images moved by whole pixels; the edge's pixels fill what becomes free.
+    """Images moved by whole pixels; the pixels of the edge are repeated where the image has moved away.
 
     >>> shifted(np.arange(4).reshape(1, 1, 2, 2), 0, 1).tolist()
     [[[[0, 0], [2, 2]]]]

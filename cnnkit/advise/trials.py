@@ -1,6 +1,4 @@
-"""Short training runs side by side: a CNN, the same CNN on pixels in other places, an MLP of its size, a
-linear model.
-"""
+"""Short training runs to compare: a CNN, the same on permuted pixels, an MLP of its size, a linear model."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ BATCH, LR = 32, 2e-3
 
 @dataclass
 class Trials:
-    """Accuracies on held-out images, the mean over the seeds, and what else was measured of the runs.
+    """Accuracies on held-out images, averaged over the seeds, and other measurements of the runs.
 
     Attributes
     ----------
@@ -30,11 +28,11 @@ class Trials:
     right : dict of str to ndarray
         For each held-out image the share of the seeds whose network had it right: `accuracy` is the mean.
     spread : float
-        Of the CNN's accuracy over the seeds, from the lowest to the highest.
+        The CNN's highest accuracy over the seeds minus its lowest.
     training : float
         The CNN's accuracy on the images that it learnt from.
     images_per_second : dict of str to float
-        Of training, for ``"cnn"`` and ``"mlp"``.
+        Speed of training, for ``"cnn"`` and ``"mlp"``.
     parameters : dict of str to int
     shift : int
         By how many pixels images were moved.
@@ -51,9 +49,7 @@ class Trials:
 
 def run(learn: tuple[np.ndarray, np.ndarray], held_out: tuple[np.ndarray, np.ndarray], classes: int,
         updates: int, seeds: tuple[int, ...]) -> Trials:
-    """Train every network for as many updates, with each seed; images are float32 (N, C, H, W),
-    normalised.
-    """
+    """Train every network for `updates` steps with each seed; images are float32 (N, C, H, W), normalised."""
     (x, y), (x2, y2) = learn, held_out
     shape = x.shape[1:]
     order = random.permutation(random.fold_in(random.key(0), 7), shape[1] * shape[2])
@@ -76,16 +72,16 @@ def run(learn: tuple[np.ndarray, np.ndarray], held_out: tuple[np.ndarray, np.nda
             train.fit(model, ArrayDataset(images, labels, classes), epochs=epochs, batch_size=BATCH, lr=LR,
                       seed=seed, progress=False)
             seconds = time.perf_counter() - start
-            scores.setdefault(name, []).append(_right(model, test, y2))
+            scores.setdefault(name, []).append(_correct(model, test, y2))
             trials.parameters[name] = sum(p.numel() for p in model.parameters())
             if name in ("cnn", "mlp"):
                 trials.images_per_second[name] = epochs * len(images) / seconds
-                moved = [_right(model, shifted(test, d * trials.shift, r * trials.shift), y2)
-                         for d, r in moves]
-                scores.setdefault(f"{name} shifted", []).append(np.mean(moved, axis=0)
-                                                                if moved else scores[name][-1])
+                shifted_scores = [_correct(model, shifted(test, d * trials.shift, r * trials.shift), y2)
+                                  for d, r in moves]
+                mean = np.mean(shifted_scores, axis=0) if shifted_scores else scores[name][-1]
+                scores.setdefault(f"{name} shifted", []).append(mean)
             if name == "cnn":
-                trials.training += float(_right(model, images, labels).mean()) / len(seeds)
+                trials.training += float(_correct(model, images, labels).mean()) / len(seeds)
     trials.right = {name: np.mean(values, axis=0) for name, values in scores.items()}
     trials.accuracy = {name: float(values.mean()) for name, values in trials.right.items()}
     trials.spread = float(np.ptp([values.mean() for values in scores["cnn"]]))
@@ -97,7 +93,7 @@ def _cnn(shape: tuple[int, ...], classes: int) -> nn.Module:
 
 
 def _mlp(shape: tuple[int, ...], classes: int, parameters: int) -> nn.Module:
-    """One hidden layer, of about so many parameters."""
+    """A network with one hidden layer and about `parameters` parameters."""
     inputs = int(np.prod(shape))
     hidden = max(1, round((parameters - classes) / (inputs + 1 + classes)))
     return nn.Sequential(nn.Flatten(), nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, classes))
@@ -107,5 +103,5 @@ def _linear(shape: tuple[int, ...], classes: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(shape)), classes))
 
 
-def _right(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _correct(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (train.predict(model, tensor(images)).numpy() == labels).astype(float)

@@ -16,7 +16,7 @@ from cnnkit.cli.screen import error_screen
 
 __all__ = ["app", "main", "run"]
 
-# Typer builds on Click, its own copy in newer versions; these are its exceptions in either case.
+# Typer builds on Click, newer versions on a copy of it inside Typer; these are the exceptions of either.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 ClickException: type[Exception] = UsageError.__bases__[0]
 

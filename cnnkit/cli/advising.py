@@ -27,9 +27,7 @@ def advise(
                                                 show_default="numpy")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure whether a CNN suits some data, bullet by bullet of the guide; exit with status 1 where
-    it does not.
-    """
+    """Measure whether a CNN suits some data, by the guide's bullets; exit with status 1 where it does not."""
     from cnnkit import data as datasets
     from cnnkit.advise import advise as measured
 

@@ -16,7 +16,7 @@ __all__ = ["augment"]
 
 USUAL = "flip,rotate,crop"  # the guide's: rotation, flipping, cropping
 GAP = 2  # pixels between images
-SMALLEST = 96  # pixels that an image's longer side is shown with at least
+SMALLEST = 96  # the least pixels of an image's longer side on the sheet
 
 
 def augment(
@@ -59,18 +59,16 @@ def augment(
 
 
 def _sheet(columns: list[np.ndarray]) -> np.ndarray:
-    """Columns of images (N, C, H, W) as one picture, uint8 of shape (H, W) or (H, W, C), with white
-    between them.
-    """
+    """Columns of images (N, C, H, W) as one uint8 picture (H, W) or (H, W, C), with white between them."""
     import numpy as np
 
     N, C, H, W = columns[0].shape
-    times = max(1, -(-SMALLEST // max(H, W)))
-    height, width = H * times + GAP, W * times + GAP
+    scale = max(1, -(-SMALLEST // max(H, W)))
+    height, width = H * scale + GAP, W * scale + GAP
     sheet = np.full((N * height - GAP, len(columns) * width - GAP, C), 255, np.uint8)
-    for at, column in enumerate(columns):
-        shown = (np.rint(np.clip(column, 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
-                 .repeat(times, 1).repeat(times, 2))
-        for row, image in enumerate(shown):
-            sheet[row * height:(row + 1) * height - GAP, at * width:(at + 1) * width - GAP] = image
+    for index, column in enumerate(columns):
+        pixels = np.rint(np.clip(column, 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+        pixels = pixels.repeat(scale, 1).repeat(scale, 2)
+        for row, image in enumerate(pixels):
+            sheet[row * height:(row + 1) * height - GAP, index * width:(index + 1) * width - GAP] = image
     return sheet[:, :, 0] if C == 1 else sheet

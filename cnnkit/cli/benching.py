@@ -18,11 +18,11 @@ from cnnkit.cli.screen import error_screen, screen
 
 __all__ = ["Figure", "bench", "measure"]
 
-# made to find mistakes, not for speed: measured only where they are named
+# backends made to find mistakes, not for speed: measured only where --backend names them
 SLOW = ("emulator", "array-api-strict")
 NETWORKS = {"guide": ((1, 28, 28), [(8, 3)], ()), "common": ((3, 32, 32), [(8, 3), (16, 3)], (128,))}
-TURN = 0.02  # seconds of one measurement, at least: so many steps are put together
-LEAST = 3  # rounds, even where the time is over
+TURN = 0.02  # the least seconds of one measurement: short steps are timed several at once
+LEAST = 3  # the least number of rounds, even if they take longer than --seconds
 
 
 @dataclass
@@ -51,26 +51,24 @@ def bench(
                                                          "several times.", show_default="32 and 128")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure the guide's two networks on this machine: training and inference, images per
-    second, in turns.
-    """
+    """Measure the guide's two networks on this machine: images per second of training and inference."""
     import cnnkit
     from cnnkit import conformance
 
-    known = conformance.names()
-    skipped = {} if backend else {name: reason for name, reason in known.items()
+    statuses = conformance.names()
+    skipped = {} if backend else {name: reason for name, reason in statuses.items()
                                   if reason is not True and name not in SLOW}
     for name in backend or ():
-        if known.get(name) is not True:
-            raise ValueError(f"--backend {name}: {known.get(name, 'there is no such backend')}; there are "
-                             f"{', '.join(n for n, here in known.items() if here is True)}")
-    chosen = list(dict.fromkeys(backend
-                                or [name for name, here in known.items()
-                                    if here is True and name not in SLOW and name != "numpy-readonly"]))
-    figures, failed = measure(chosen, batch_size or [32, 128], seconds)
-    machine = {"machine": platform.machine(),
-               "system": platform.platform(), "python": platform.python_version(),
-               "cnnkit": cnnkit.__version__, "threads": cnnkit.get_num_threads()}
+        if statuses.get(name) is not True:
+            raise ValueError(f"--backend {name}: {statuses.get(name, 'there is no such backend')}; there are "
+                             f"{', '.join(n for n, status in statuses.items() if status is True)}")
+    usual = [name for name, status in statuses.items()
+             if status is True and name not in SLOW and name != "numpy-readonly"]
+    selected = list(dict.fromkeys(backend or usual))
+    figures, failed = measure(selected, batch_size or [32, 128], seconds)
+    machine = {"machine": platform.machine(), "system": platform.platform(),
+               "python": platform.python_version(), "cnnkit": cnnkit.__version__,
+               "threads": cnnkit.get_num_threads()}
     if as_json:
         print(json.dumps({**machine, "figures": [figure.as_dict() for figure in figures], "skipped": skipped,
                           "failed": failed}, indent=2))
@@ -80,11 +78,11 @@ def bench(
             table.add_column(heading)
         for heading in ("images/s", "quartiles", "rounds"):
             table.add_column(heading, justify="right")
-        for row in (figure.as_dict()
-                    for figure in sorted(figures, key=lambda f: (f.network, f.mode, f.batch))):
-            table.add_row(row["network"], row["mode"], str(row["batch"]),
-                          row["backend"], f"{row['images_per_second']:,.0f}",
-                          f"{row['low']:,.0f} - {row['high']:,.0f}", str(row["rounds"]))
+        for figure in sorted(figures, key=lambda f: (f.network, f.mode, f.batch)):
+            row = figure.as_dict()
+            table.add_row(row["network"], row["mode"], str(row["batch"]), row["backend"],
+                          f"{row['images_per_second']:,.0f}", f"{row['low']:,.0f} - {row['high']:,.0f}",
+                          str(row["rounds"]))
         screen().print(table)
         for name, reason in skipped.items():
             screen().print(f"{name}: not measured ({reason})")
@@ -96,13 +94,13 @@ def bench(
 
 def measure(backends: Sequence[str], batch_sizes: Sequence[int],
             seconds: float) -> tuple[list[Figure], dict[str, str]]:
-    """Time everything in turns, so that what slows the machine for a while slows all alike.
+    """Time all backends in turns, so that a machine that is slow for a while slows all of them alike.
 
     Returns
     -------
     figures : list of Figure
     failed : dict of str to str
-        Backends whose first step raised, and what it said.
+        Backends whose first step raised -> the error's message.
     """
     import cnnkit
 
@@ -110,20 +108,20 @@ def measure(backends: Sequence[str], batch_sizes: Sequence[int],
     figures: list[tuple[Figure, Callable[[], None], int]] = []
     failed: dict[str, str] = {}
     for name in backends:
-        made = []
+        timed = []
         try:
             with cnnkit.use(name):
                 for network, batch in itertools.product(NETWORKS, dict.fromkeys(batch_sizes)):
                     for mode, step in _steps(network, batch).items():
-                        step()  # makes what is made once: plans, compiled kernels, memory
+                        step()  # the first step also makes plans, compiles kernels and allocates memory
                         start = time.perf_counter()
                         step()
                         steps = max(1, round(TURN / max(time.perf_counter() - start, 1e-6)))
-                        made.append((Figure(name, network, mode, batch), step, steps))
+                        timed.append((Figure(name, network, mode, batch), step, steps))
         except Exception as error:  # one library's mistake must not cost the others' figures
             failed[name] = f"{type(error).__name__}: {error}"
             continue
-        figures += made
+        figures += timed
     while figures and (rounds < LEAST or time.perf_counter() < end):
         for figure, step, steps in figures:
             with cnnkit.use(figure.backend):
@@ -140,22 +138,22 @@ def _steps(network: str, batch: int) -> dict[str, Callable[[], None]]:
     from cnnkit import Tensor, backends, models, no_grad, optim, random
     from cnnkit import functional as F
 
-    here = backends.current()
+    current = backends.current()
     shape, conv, hidden = NETWORKS[network]
     random.seed(0)
     model = models.CNN(shape, conv=conv, hidden=hidden)
     optimizer = optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-    x = Tensor(random.normal(random.key(1), (batch, *shape), backend=here))
-    y = Tensor(here.asarray(random.randint(random.key(2), batch, 0, 10), "int64"))
+    x = Tensor(random.normal(random.key(1), (batch, *shape), backend=current))
+    y = Tensor(current.asarray(random.randint(random.key(2), batch, 0, 10), "int64"))
 
     def training() -> None:
         optimizer.zero_grad()
         F.cross_entropy(model(x), y).backward()
         optimizer.step()
-        here.synchronize()
+        current.synchronize()
 
     def inference() -> None:
         with no_grad():
             model(x)
-        here.synchronize()
+        current.synchronize()
     return {"training": training, "inference": inference}

@@ -11,13 +11,13 @@ from typing import Any
 
 import typer
 
-__all__ = ["again", "export", "read_config", "settings_of"]
+__all__ = ["command_line", "export", "read_config", "settings_of"]
 
 NO_SETTINGS = ("config", "export_config", "resume", "help")
 
 
 def read_config(context: typer.Context, path: Path | None) -> Path | None:
-    """Take the file's settings as the command's defaults; what the command line gives wins.
+    """Take the file's settings as the command's defaults; options on the command line override them.
 
     Raises
     ------
@@ -30,19 +30,19 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"--config: {path} is no TOML file ({error})") from None
-    known = [name for p in context.command.params if (name := p.name or "") not in NO_SETTINGS]
-    found = {}
+    names = [name for p in context.command.params if (name := p.name or "") not in NO_SETTINGS]
+    defaults = {}
     for name, value in settings.items():
         key = name.replace("-", "_")
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
+        if key not in names:
+            close = difflib.get_close_matches(key, names, n=1)
             raise ValueError(f"--config: {path} has {name!r}, which is no setting of {context.command_path}"
                              + (f"; did you mean {close[0].replace('_', '-')!r}?"
-                                if close else f"; there are {', '.join(known)}"))
+                                if close else f"; there are {', '.join(names)}"))
         if isinstance(value, dict | list):
             raise ValueError(f"--config: {path}: {name} must be one value, not {value!r}")
-        found[key] = value
-    context.default_map = {**(context.default_map or {}), **found}
+        defaults[key] = value
+    context.default_map = {**(context.default_map or {}), **defaults}
     return path
 
 
@@ -66,8 +66,8 @@ def settings_of(context: typer.Context) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def again(context: typer.Context, *more: str) -> str:
-    """The command line that does the same once more, with the options `more`."""
+def command_line(context: typer.Context, *options: str) -> str:
+    """The command line of the present run, with further `options`."""
     words = context.command_path.split()
     for parameter in context.command.params:
         name = parameter.name or ""
@@ -81,7 +81,7 @@ def again(context: typer.Context, *more: str) -> str:
             words += [parameter.opts[0]] * value
         else:
             words += [parameter.opts[0], str(value)]
-    return shlex.join([*words, *more])
+    return shlex.join([*words, *options])
 
 
 def _toml(value: Any) -> str:

@@ -53,11 +53,11 @@ def explain(
     with registry.on(like):
         images = xp.zeros((batch, *shape), dtype=like.dtype, device=device)
     if training:
-        found = cnnkit.explain(network.train(), images, backward=True)
+        explanation = cnnkit.explain(network.train(), images, backward=True)
     else:
         with cnnkit.no_grad():
-            found = cnnkit.explain(network.eval(), images)
-    print(json.dumps({"model": model, **found.as_dict()}, indent=2) if as_json else found)
+            explanation = cnnkit.explain(network.eval(), images)
+    print(json.dumps({"model": model, **explanation.as_dict()}, indent=2) if as_json else explanation)
 
 
 def show(

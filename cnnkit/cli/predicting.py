@@ -13,8 +13,8 @@ from cnnkit.cli.screen import counted, screen
 
 __all__ = ["evaluate", "predict", "use"]
 
-MATRIX = 20  # classes up to which the confusion matrix is shown whole
-MISTAKES = 10  # the most frequent ones that are listed otherwise
+MATRIX = 20  # the most classes whose confusion matrix is shown whole
+MISTAKES = 10  # how many of the most frequent mistakes are listed instead of a larger matrix
 
 
 def predict(
@@ -45,13 +45,13 @@ def predict(
     ranked = [sorted(range(len(names)), key=lambda i: -row[i])[:len(names) if probabilities else top_k]
               for row in rows]
     if as_json:
-        found: list[dict[str, Any]] = []
+        results: list[dict[str, Any]] = []
         for path, row, order in zip(images, rows, ranked):
-            found.append({"image": str(path), "class": names[order[0]], "probability": row[order[0]],
-                          "top": [{"class": names[i], "probability": row[i]} for i in order[:top_k]]})
+            results.append({"image": str(path), "class": names[order[0]], "probability": row[order[0]],
+                            "top": [{"class": names[i], "probability": row[i]} for i in order[:top_k]]})
             if probabilities:
-                found[-1]["probabilities"] = dict(zip(names, row))
-        print(json.dumps(found, indent=2))
+                results[-1]["probabilities"] = dict(zip(names, row))
+        print(json.dumps(results, indent=2))
         return
     table = Table("image", "class", "probability", box=None, pad_edge=False)
     for path, row, order in zip(images, rows, ranked):
@@ -75,9 +75,7 @@ def evaluate(
     download: Annotated[bool, typer.Option("--download", help="Fetch MNIST or Fashion-MNIST if they "
                                            "are not here.")] = False,
 ) -> None:
-    """Measure a saved model on data: accuracy; precision, recall and F1 by class; which classes
-    it confuses.
-    """
+    """Measure a saved model on data: accuracy; precision, recall and F1 by class; the confusion matrix."""
     from cnnkit import train as training
     from cnnkit.evaluation.metrics import ConfusionMatrix, TopKAccuracy, precision_recall_f1
     from cnnkit.models import load_model
@@ -94,13 +92,12 @@ def evaluate(
     by_class, means = precision_recall_f1(matrix), precision_recall_f1(matrix, "macro")
     accuracy = scores.accuracy or 0.0
     if as_json:
-        print(
-            json.dumps({"model": str(model), "data": data, "images": len(images), "loss": scores.loss,
-                        "accuracy": accuracy, **({f"top_{top_k}": top.compute()} if top_k else {}),
-                        **dict(zip(("precision", "recall", "f1"), means)),
-                        "classes": [{"class": name, "precision": p, "recall": r, "f1": f, "images": sum(row)}
-                                    for name, p, r, f, row in zip(names, *by_class, matrix)],
-                        "confusion_matrix": matrix}, indent=2))
+        classes = [{"class": name, "precision": p, "recall": r, "f1": f, "images": sum(row)}
+                   for name, p, r, f, row in zip(names, *by_class, matrix)]
+        print(json.dumps({"model": str(model), "data": data, "images": len(images), "loss": scores.loss,
+                          "accuracy": accuracy, **({f"top_{top_k}": top.compute()} if top_k else {}),
+                          **dict(zip(("precision", "recall", "f1"), means)),
+                          "classes": classes, "confusion_matrix": matrix}, indent=2))
     else:
         console = screen()
         console.print(f"{counted(len(images), 'image')} of {data}: accuracy {accuracy:.4f}"

@@ -1,6 +1,4 @@
-"""``cnnkit train --resume``: where a run's state is kept while it goes on, and whether the same command may
-go on with it.
-"""
+"""``cnnkit train --resume``: where a run's state is saved, and which command may go on from it."""
 
 from __future__ import annotations
 
@@ -20,29 +18,29 @@ if TYPE_CHECKING:
 __all__ = ["checkpointing", "clear"]
 
 EVERY = 30.0  # seconds between two checkpoints
-MAY_CHANGE = ("epochs", "out", "download")  # of a run that is resumed
+MAY_CHANGE = ("epochs", "out", "download")  # settings that may differ when a run is resumed
 
 
 def checkpointing(console: Console, target: Path, settings: dict[str, Any], resume: bool,
                   command: str) -> tuple[Checkpoint, bool]:
-    """Where the run's state is kept while it goes on, and whether there is one to go on from."""
+    """The callback that saves the run's state, and whether there is a saved state to go on from."""
     from cnnkit.train import checkpoints
     from cnnkit.train.callbacks import Checkpoint
 
     folder = target.with_suffix(".checkpoints")
-    earlier, noted = checkpoints.numbered(folder), folder / "run.toml"
+    earlier, settings_file = checkpoints.numbered(folder), folder / "run.toml"
     fixed = {name: value for name, value in settings.items() if name not in MAY_CHANGE}
     if resume and earlier:
-        before = _read(noted)
-        now = tomllib.loads(export(fixed))
-        for name in [*before, *now]:
-            if before.get(name) != now.get(name):
+        saved = _read(settings_file)
+        current = tomllib.loads(export(fixed))
+        for name in [*saved, *current]:
+            if saved.get(name) != current.get(name):
                 raise ValueError(f"--resume: the run in {folder} has {name} = "
-                                 f"{before.get(name, 'its default')}, and this command "
-                                 f"{now.get(name, 'its default')}; give the same options, "
+                                 f"{saved.get(name, 'its default')}, and this command "
+                                 f"{current.get(name, 'its default')}; give the same options, "
                                  "or leave --resume out to begin anew")
         console.print(f"Going on from {folder / earlier[-1].stem}", soft_wrap=True)
-    else:  # first the old checkpoints go, then the new settings come: they never stand beside each other
+    else:  # old checkpoints are removed before the new settings are written: they must never be mixed
         if resume:
             console.print(f"There is no checkpoint in {folder}: beginning at the beginning", soft_wrap=True)
         elif earlier:
@@ -51,23 +49,23 @@ def checkpointing(console: Console, target: Path, settings: dict[str, Any], resu
             clear(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            noted.write_text(export(fixed) + "\n", encoding="utf-8")
+            settings_file.write_text(export(fixed) + "\n", encoding="utf-8")
         except OSError as error:
-            raise ValueError(f"the settings that --resume compares, {noted}, "
+            raise ValueError(f"the settings that --resume compares, {settings_file}, "
                              f"could not be written ({error.strerror or error}): "
                              "free some space, or name a file in another folder with --out") from None
-    kept = Checkpoint(folder, every_n_epochs=None, every_n_seconds=EVERY,
-                      on_error=lambda error: error_screen().print(f"cnnkit: {error}"))
-    kept.hint = f"what was learnt is kept, and this goes on from there:\n    {command}"
-    return kept, resume and bool(earlier)
+    checkpoint = Checkpoint(folder, every_n_epochs=None, every_n_seconds=EVERY,
+                            on_error=lambda error: error_screen().print(f"cnnkit: {error}"))
+    checkpoint.hint = f"what was learnt is kept, and this goes on from there:\n    {command}"
+    return checkpoint, resume and bool(earlier)
 
 
-def _read(noted: Path) -> dict[str, Any]:
+def _read(settings_file: Path) -> dict[str, Any]:
     """The settings that the run began with."""
     try:
-        return tomllib.loads(noted.read_text(encoding="utf-8"))
+        return tomllib.loads(settings_file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"--resume: {noted}, the settings that the run began with, cannot be read "
+        raise ValueError(f"--resume: {settings_file}, the settings that the run began with, cannot be read "
                          f"({error}); put it back, or leave --resume out to begin anew") from None
 
 
@@ -78,5 +76,5 @@ def clear(folder: Path) -> None:
     for path in reversed(checkpoints.numbered(folder)):
         checkpoints.remove(path)
     (folder / "run.toml").unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # somebody else's files are in it
+    with contextlib.suppress(OSError):  # it may hold other files, and stays then
         folder.rmdir()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from cnnkit.cli.config import again, export, read_config, settings_of
+from cnnkit.cli.config import command_line, export, read_config, settings_of
 from cnnkit.cli.predicting import use
 from cnnkit.cli.resuming import checkpointing, clear
 from cnnkit.cli.screen import counted, error_screen, screen
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-EPOCHS = {"digits": 30}  # small images are quick; everything else gets OTHER_EPOCHS
+EPOCHS = {"digits": 30}  # small images are quick; all other data get OTHER_EPOCHS
 OTHER_EPOCHS = 3
-LARGEST_LR = 1000.0  # far above any that trains: a larger one is a slip of the keyboard
-SHARE = 0.2  # of the images that is held out where the data have no test part
+LARGEST_LR = 1000.0  # far above any that trains: a larger one is a typing error
+SHARE = 0.2  # the share of images that is held out where the data have no test part
 
 
 def train(
@@ -99,21 +99,21 @@ def train(
     network = kind(input_shape=tuple(learn.image_shape), classes=len(classes))
     target = _target(out, data, model)
     epochs = EPOCHS.get(data, OTHER_EPOCHS) if epochs is None else epochs
-    here = backends.current()
+    current = backends.current()
     parameters = sum(p.numel() for p in network.parameters())
     console.print(f"Training {model} ({parameters:,} parameters) on {data}: "
                   f"{counted(len(learn), 'image')} of {' x '.join(map(str, learn.image_shape))}, "
                   f"{len(held_out):,} held out, {len(classes)} classes; "
-                  f"backend {here.name}{_tables(here)}", soft_wrap=True)
+                  f"backend {current.name}{_tables(current)}", soft_wrap=True)
     settings = settings_of(context) | {"epochs": epochs, "out": str(target)}
-    checkpoint, begun = checkpointing(console, target, settings, resume, again(context, "--resume"))
-    facts = {"data": data, "batch_size": batch_size, "lr": lr,
-             "optimizer": optimizer, "seed": seed, "backend": here.name,
+    checkpoint, resuming = checkpointing(console, target, settings, resume, command_line(context, "--resume"))
+    facts = {"data": data, "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "seed": seed,
+             "backend": current.name,
              **{name: value for name, value in (("augment", augment), ("schedule", schedule),
                                                 ("early_stopping", early_stopping)) if value}}
     stopping = None if early_stopping is None else EarlyStopping("val_loss", patience=early_stopping)
     _fit_and_save(console, network, learn, held_out, target, classes, epochs, facts,
-                  checkpoint, stopping, begun)
+                  checkpoint, stopping, resuming)
 
 
 def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, target: Path, classes: list[str],
@@ -121,8 +121,8 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
                   resume: bool) -> None:
     """Train and save; Ctrl-C never loses what was learnt.
 
-    In `fit` the first one stops after the batch and a second one at once. After it they wait: the model
-    is saved first.
+    During `fit` the first Ctrl-C stops after the batch, a second one at once. After `fit` it takes effect
+    only once the model is saved.
     """
     from cnnkit import functional
     from cnnkit import train as training
@@ -138,16 +138,17 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
         def on_train_start(self, run: training.Run) -> None:
             self.history = run.history
 
-    shown, rows = (Bar if console.is_terminal else Lines)(console), Rows()
+    progress, rows = (Bar if console.is_terminal else Lines)(console), Rows()
     start = time.perf_counter()
     with Interrupt() as interrupt, warnings.catch_warnings():
         warnings.simplefilter("always", CheckpointWarning)
-        warnings.showwarning = lambda message, *where, **more: error_screen().print(f"cnnkit: {message}")  # type: ignore[assignment]
+        warnings.showwarning = lambda message, *_, **__: (  # type: ignore[assignment]
+            error_screen().print(f"cnnkit: {message}"))
         try:
             history = training.fit(network, learn, epochs=epochs, batch_size=facts["batch_size"],
                                    optimizer=facts["optimizer"], lr=facts["lr"], validation=held_out,
                                    seed=facts["seed"], augment=facts.get("augment"),
-                                   progress=shown, scheduler=facts.get("schedule"), resume=resume,
+                                   progress=progress, scheduler=facts.get("schedule"), resume=resume,
                                    callbacks=[rows, checkpoint, *([] if stopping is None else [stopping])])
             at_once = False
         except KeyboardInterrupt:
@@ -156,32 +157,33 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
             if not numbered(checkpoint.folder):
                 clear(checkpoint.folder)
         seconds = time.perf_counter() - start
-        whole = sum(row.val_loss is not None for row in history)
+        whole_epochs = sum(row.val_loss is not None for row in history)
 
         def save(accuracy: float | None) -> Path:
             try:
+                training_facts = {**facts, "epochs": whole_epochs, "interrupted": history.interrupted}
                 return save_model(network, target, classes, accuracy=accuracy, history=history.as_dicts(),
-                                  training={**facts, "epochs": whole, "interrupted": history.interrupted})
+                                  training=training_facts)
             except OSError as error:
                 raise ValueError(f"the model {target} could not be written ({error.strerror or error}): "
                                  "free some space and give the same command with --resume, "
                                  "which goes on from the last checkpoint") from None
 
-        # whose weights the model has then
+        # whether the model has the weights of the best epoch, not of the last
         best = stopping is not None and stopping.best_epoch > 0 and not history.interrupted
-        last = stopping.best_epoch - 1 if best and stopping is not None else -1
-        accuracy = history[last].val_accuracy if len(history) and not at_once else None
+        best_index = stopping.best_epoch - 1 if best and stopping is not None else -1
+        accuracy = history[best_index].val_accuracy if len(history) and not at_once else None
         saved = save(accuracy)
-        epoch = min(whole + 1, epochs)
+        epoch = min(whole_epochs + 1, epochs)
         if at_once:
             error_screen().print(f"cnnkit: interrupted in epoch {epoch} of {epochs}; "
                                  f"the model as it was then is saved to {saved}")
             raise typer.Exit(130)
         if history.interrupted and history.checkpoint is None:
             console.print(f"Stopped by Ctrl-C in epoch {epoch} of {epochs}; what was learnt is kept.")
-        if best and stopping is not None and (stopping.stopped_epoch or stopping.best_epoch < whole):
+        if best and stopping is not None and (stopping.stopped_epoch or stopping.best_epoch < whole_epochs):
             ended = "Stopped early after" if stopping.stopped_epoch else "Done with"
-            console.print(f"{ended} epoch {whole}: "
+            console.print(f"{ended} epoch {whole_epochs}: "
                           f"the model has the weights of epoch {stopping.best_epoch}, its best.")
         if accuracy is None and not interrupt.stopped:
             loader = batches(held_out, 256)
@@ -191,8 +193,8 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
         if not history.interrupted:
             clear(checkpoint.folder)
     figure = "not measured" if accuracy is None else f"{accuracy:.4f}"
-    console.print(f"Held-out accuracy {figure} after "
-                  f"{counted(whole, 'whole epoch' if history.interrupted else 'epoch')} in {seconds:.1f} s")
+    done = counted(whole_epochs, "whole epoch" if history.interrupted else "epoch")
+    console.print(f"Held-out accuracy {figure} after {done} in {seconds:.1f} s")
     console.print(f"Model saved to {saved} (settings beside it: {saved.with_suffix('.json').name})",
                   soft_wrap=True)
 
@@ -236,10 +238,10 @@ def _held_out(val: str, data: str, images: Dataset, seed: int, size: int | None,
     except ValueError:
         first, test = datasets.load(val, size=size if Path(val).is_dir() else None, download=download)
         held_out = first if test is None else test
-        for what, a, b in (("classes", held_out.classes, images.classes),
+        for aspect, a, b in (("classes", held_out.classes, images.classes),
                            ("size", held_out.image_shape, images.image_shape)):
             if tuple(a or ()) != tuple(b or ()):
-                raise ValueError(f"--val: the {what} of {val} and "
+                raise ValueError(f"--val: the {aspect} of {val} and "
                                  f"{data} differ: {', '.join(map(str, a or ()))}, and "
                                  f"{', '.join(map(str, b or ()))}") from None
         return images, held_out

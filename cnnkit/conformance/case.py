@@ -50,7 +50,7 @@ class Case(Protocol):
 
     Examples
     --------
-    A kernel called ``double`` in a table of somebody else:
+    A case of a kernel called ``double`` that a plug-in's table may have:
 
     >>> from cnnkit import conformance
     >>> from cnnkit.conformance.kernels import serving, who_serves
@@ -59,32 +59,32 @@ class Case(Protocol):
     ...     kernels = serving("double", target.tables)
     ...     return kernels[0](x) if kernels else x + x
     >>> def check_doubled(case, target):
-    ...     y = double(case.made(target), target)
+    ...     y = double(case.input(target), target)
     ...     assert target.to_numpy(y).tolist() == [0, 2, 4], "it is not doubled"
     >>> class Doubling:
     ...     id, kernel, checks = "double-three-numbers", "double", (check_doubled,)
-    ...     def made(self, target):
+    ...     def input(self, target):
     ...         return target.asarray(np.arange(3.0))
     ...     def served(self, target):
-    ...         return who_serves(self.kernel, target, lambda kernel: kernel(self.made(target)))
+    ...         return who_serves(self.kernel, target, lambda kernel: kernel(self.input(target)))
     >>> conformance.run("numpy", cases=[Doubling()]).lines()[-1]
     'numpy: 1 cases passed, 0 failed, 0 declared gaps; 1 generic'
     """
 
     @property
     def id(self) -> str:
-        """Its name in reports and in declared gaps: the kernel, a hyphen, what is special about the case."""
+        """The case's name in reports and declared gaps: the kernel, a hyphen, what is special about it."""
 
     @property
     def kernel(self) -> Key:
-        """Which kernel it is a case of: a name, or the chain of ops that a fused kernel runs."""
+        """The kernel that the case tests: a name, or the chain of ops that a fused kernel runs."""
 
     @property
     def checks(self) -> Sequence[Check]:
-        """The checks that it must pass, in the order in which a failure is easiest to understand."""
+        """The checks that the case must pass, in the order in which a failure is easiest to understand."""
 
     def served(self, target: Target) -> Served:
-        """Which kernel table served it: ask the kernels with the case's own call, in the dispatcher's order.
+        """The kernel table that serves the case: call the kernels with its inputs, in the dispatcher's order.
 
-        `cnnkit.conformance.kernels.who_serves` does so, given how to call a kernel.
+        `cnnkit.conformance.kernels.who_serves` does this for a function that calls one kernel.
         """

@@ -1,4 +1,4 @@
-"""What must come out of a case of an op, by the reference loops."""
+"""The expected outputs and gradients of an op's case, computed by the reference loops."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Expected", "expected"]
 
 @dataclass(frozen=True)
 class Expected:
-    """What goes into a case and what must come out, by the loops; NumPy arrays, results in float64."""
+    """A case's inputs, and the results of the reference loops: NumPy arrays, the results in float64."""
 
     inputs: tuple
     dy: np.ndarray

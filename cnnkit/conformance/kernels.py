@@ -49,8 +49,8 @@ def matches(key: Key, kernel: Key) -> bool:
     """
     if isinstance(key, str) or isinstance(kernel, str):
         return key == kernel
-    known = len(kernel) > 1 and all(name in OPS for name in kernel)
-    return known and bool(Tables.merged([("", {key: print})]).of_chain(ops_of(kernel)))
+    has_ops = len(kernel) > 1 and all(name in OPS for name in kernel)
+    return has_ops and bool(Tables.merged([("", {key: print})]).of_chain(ops_of(kernel)))
 
 
 def ops_of(kernel: Key) -> list[Op]:
@@ -94,8 +94,8 @@ def who_serves(kernel: Key, target: Target, call: Callable[[Callable], Any]) -> 
     declined = []
     for function in serving(kernel, target.tables):
         owner = next(table.name for table in target.kernel_tables if any(
-            function in (found if isinstance(found, tuple) else (found,)) and matches(key, kernel)
-            for key, found in table.load().items()))
+            function in (kernels if isinstance(kernels, tuple) else (kernels,)) and matches(key, kernel)
+            for key, kernels in table.load().items()))
         if call(function) is not NotImplemented:
             return Served("native", owner)
         declined.append(owner)

@@ -12,7 +12,7 @@ __all__ = ["ReadOnlyNumPy"]
 
 
 class ReadOnlyNumPy(ArrayAPIBackend):
-    """NumPy arrays with ``flags.writeable = False`` and generic ops only: no kernel table is for them."""
+    """NumPy arrays with ``flags.writeable = False``, and generic ops only: no kernel table serves them."""
 
     def __init__(self) -> None:
         super().__init__("numpy-readonly", np, ("numpy:ndarray", "numpy:generic"), "numpy")

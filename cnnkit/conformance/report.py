@@ -70,8 +70,8 @@ class Report:
         for o in self.outcomes:
             if o.status == "failed":
                 lines.append(f"FAILED {o.case}")
-                lines += [f"    {check}: {message}" for check,
-                          message in (o.failures if verbose else o.failures[:2])]
+                shown = o.failures if verbose else o.failures[:2]
+                lines += [f"    {check}: {message}" for check, message in shown]
                 if len(o.failures) > 2 and not verbose:
                     lines.append(f"    ... and {len(o.failures) - 2} more checks (--verbose shows them)")
             elif o.status == "gap":
@@ -84,7 +84,7 @@ class Report:
                   f"cnnkit check {table}" for table in self.not_asked]
         counts = {how: sum(o.served.how == how for o in self.outcomes)
                   for how in ("native", "declined", "generic", "not served")}
+        served = ", ".join(f"{count} {how}" for how, count in counts.items() if count)
         lines.append(f"{self.name}: {len(self.of('passed'))} cases passed, {len(self.of('failed'))} failed, "
-                     f"{len(self.of('gap'))} declared gaps; " + ", ".join(f"{n} {how}" for how,
-                                                                          n in counts.items() if n))
+                     f"{len(self.of('gap'))} declared gaps; {served}")
         return lines

@@ -25,8 +25,8 @@ __all__ = ["main_report", "run", "run_case"]
 def run_case(case: Case, target: Target) -> Outcome:
     """Put one case through all its checks; the target must be entered.
 
-    An error of any kind is a failure of the check that it comes from: a kernel may fail in any way, and the
-    report must go on. So is a warning of the arithmetic.
+    An error of any kind fails the check that raised it, and so does a RuntimeWarning of the arithmetic: a
+    kernel may fail in any way, and the report must go on.
     """
     failures, served = [], GENERIC
     with warnings.catch_warnings():
@@ -34,15 +34,15 @@ def run_case(case: Case, target: Target) -> Outcome:
         try:
             served = case.served(target)
         except Exception as error:
-            unserved = [("served", _said(error))]
+            unserved = [("served", _message(error))]
         else:
             unserved = []
         for check in case.checks:
             try:
                 check(case, target)
             except Exception as error:
-                failures.append((check.__name__, _said(error)))
-    failures = failures or unserved  # where the call itself fails, the checks say so too, and say more
+                failures.append((check.__name__, _message(error)))
+    failures = failures or unserved  # an error of the call fails the checks too, and their messages say more
     reason = next((why for pattern, why in target.gaps.items() if fnmatch.fnmatchcase(case.id, pattern)),
                   None)
     if reason is None:
@@ -53,7 +53,7 @@ def run_case(case: Case, target: Target) -> Outcome:
     return Outcome(case.id, "failed", (("gap", passes),), served)
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
 
 
@@ -84,23 +84,23 @@ def run(backend: str | Backend, ops: Sequence[str] | None = None, cases: Iterabl
     True
     """
     cases = list(cases)
-    known = dict.fromkeys(written(case.kernel) for case in cases)
+    kernels = dict.fromkeys(written(case.kernel) for case in cases)
     for op in ops or ():
-        if op not in known:
-            raise ValueError(f"the conformance kit has no cases of {op!r}; it has {', '.join(known)}")
+        if op not in kernels:
+            raise ValueError(f"the conformance kit has no cases of {op!r}; it has {', '.join(kernels)}")
     target = Target(backend)
-    made = target.asarray(np.zeros(1, np.float32))
+    array = target.asarray(np.zeros(1, np.float32))
     registered = any(row.name == target.backend.name for row in backends.list())
-    if registered and (owner := backends.backend_of(made)) is not target.backend:
-        kind = f"{type(made).__module__}.{type(made).__qualname__}"
+    if registered and (owner := backends.backend_of(array)) is not target.backend:
+        kind = f"{type(array).__module__}.{type(array).__qualname__}"
         raise ValueError(f"backend {target.name!r} makes arrays of type {kind}, which belong to backend "
                          f"{owner.name!r}: of two backends for one array type only one is asked")
     report = Report(target.name)
     report.not_asked = [table.name for table in backends.kernel_tables(target.backend.name)
                         if table.available() is True and table.name not in (target.name, target.backend.name)]
     with target.entered():
-        chosen = [case for case in cases if not ops or written(case.kernel) in ops]
-        report.outcomes += [run_case(case, target) for case in progress(chosen)]
+        selected = [case for case in cases if not ops or written(case.kernel) in ops]
+        report.outcomes += [run_case(case, target) for case in progress(selected)]
         if not ops:
             report.untested = [written(key) for key in without_case(keys(target.tables), cases)]
             for pattern in target.gaps:

@@ -38,8 +38,8 @@ class Cell:
             return "declined" if self.declined else "generic" if self.generic else "not served"
         words = ", ".join(self.tables)
         if self.declined:
-            few = ", ".join(self.declined[:3]) + (", ..." if len(self.declined) > 3 else "")
-            words += f"; declined {len(self.declined)} of {self.native + len(self.declined)}: {few}"
+            examples = ", ".join(self.declined[:3]) + (", ..." if len(self.declined) > 3 else "")
+            words += f"; declined {len(self.declined)} of {self.native + len(self.declined)}: {examples}"
         return words
 
 

@@ -35,11 +35,11 @@ def names() -> dict[str, bool | str]:
         Name -> ``True``, or the reason why it cannot be tested here.
     """
     rows = backends.list()
-    found: dict[str, bool | str] = {row.name: row.available or row.reason for row in rows}
+    statuses: dict[str, bool | str] = {row.name: row.available or row.reason for row in rows}
     for row in rows:
         for table in backends.kernel_tables(row.name):
-            found.setdefault(table.name, table.available() if row.available else row.reason)
-    return {**found, **dict.fromkeys(SPECIAL, True)}
+            statuses.setdefault(table.name, table.available() if row.available else row.reason)
+    return {**statuses, **dict.fromkeys(SPECIAL, True)}
 
 
 class Target:
@@ -66,7 +66,7 @@ class Target:
 
     @contextmanager
     def entered(self) -> Iterator[Target]:
-        """Make new arrays here, and serve them from this backend's own kernels, until the block's end."""
+        """Make new arrays on this backend, and serve them from its kernels, until the block's end."""
         with backends.use(self._use):
             yield self
 
@@ -116,8 +116,8 @@ class Target:
 
     def attributes(self, case: OpCase) -> list[dict[str, Any]]:
         """A case's attributes with this backend's dtypes and index arrays."""
-        return [{name: self._attribute(name, value) for name,
-                 value in attrs.items()} for attrs in case.attributes]
+        return [{name: self._attribute(name, value) for name, value in attrs.items()}
+                for attrs in case.attributes]
 
     def _attribute(self, name: str, value: Any) -> Any:
         if name == "dtype":

@@ -1,6 +1,4 @@
-"""What shows how a model is made, how it runs and what it sees: its layers, kernels, filters and
-feature maps.
-"""
+"""Show how a model is made, how it runs and what it sees: layers, kernels, filters and feature maps."""
 
 from cnnkit.inspection.explanation import Declined, Explanation, KernelCall
 from cnnkit.inspection.kernels import explain

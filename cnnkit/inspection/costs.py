@@ -1,7 +1,6 @@
-"""What one layer has and costs: the guide's parameter formulas with the numbers filled in, and FLOPs by
-kind of layer.
+"""Parameters and FLOPs of one layer: the guide's formulas with the numbers filled in.
 
-A layer that is not listed here says its FLOPs itself: `CountsFlops`.
+A layer of a kind that is not listed here may count its FLOPs itself: `CountsFlops`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ Shape = tuple[int, ...]
 
 @runtime_checkable
 class CountsFlops(Protocol):
-    """Optional for a layer: it says what one call costs.
+    """Optional for a layer: it counts the operations of one call.
 
-    The FLOPs of a layer without it, of a kind that is not cnnkit's, are not counted.
+    A layer of another kind than cnnkit's that lacks this method has no FLOPs counted.
 
     >>> class Scale(nn.Module):
     ...     def forward(self, x):
@@ -43,9 +42,9 @@ def formula(module: nn.Module, parameters: Sequence[Tensor]) -> str:
     Parameters
     ----------
     module : Module
-        Its kind picks the form.
+        The layer; its kind decides the form.
     parameters : sequence of Tensor
-        Those to count: a weight, then perhaps a bias. Empty gives an empty text.
+        Those to count: a weight, then perhaps a bias. Without any, the text is empty.
 
     >>> layer = nn.Linear(1568, 128)
     >>> formula(layer, list(layer.parameters()))
@@ -68,7 +67,7 @@ def _product(shape: Shape) -> str:
     return " x ".join(map(str, shape)) or "1"
 
 
-def flops(module: nn.Module, given: Shape, made: Shape) -> int | None:
+def flops(module: nn.Module, input_shape: Shape, output_shape: Shape) -> int | None:
     """Floating-point operations of one call, or ``None`` where the kind of layer has no rule.
 
     A multiplication, an addition, a comparison is one each; see `shapes.conv2d_flops`. Exponentials are no
@@ -82,34 +81,35 @@ def flops(module: nn.Module, given: Shape, made: Shape) -> int | None:
         Shapes of its input and of its output, with the batch.
     """
     if isinstance(module, CountsFlops):
-        return int(module.count_flops(given, made))
+        return int(module.count_flops(input_shape, output_shape))
     kind = next((k for k in type(module).__mro__ if k in RULES), None)
     if kind is None or type(module).forward is not kind.forward:  # a subclass that computes something else
         return None
-    return RULES[kind](module, given, made)
+    return RULES[kind](module, input_shape, output_shape)
 
 
-def _conv2d(module: Any, given: Shape, made: Shape) -> int:
+def _conv2d(module: Any, input_shape: Shape, output_shape: Shape) -> int:
     _, C, R, S = module.weight.shape
-    return made[0] * shapes.conv2d_flops(given[1], made[1], (R, S), made[2:], groups=given[1] // C)
+    return output_shape[0] * shapes.conv2d_flops(input_shape[1], output_shape[1], (R, S), output_shape[2:],
+                                                 groups=input_shape[1] // C)
 
 
-def _linear(module: Any, given: Shape, made: Shape) -> int:
-    return math.prod(made[:-1]) * shapes.linear_flops(given[-1], made[-1])
+def _linear(module: Any, input_shape: Shape, output_shape: Shape) -> int:
+    return math.prod(output_shape[:-1]) * shapes.linear_flops(input_shape[-1], output_shape[-1])
 
 
-def _pool2d(module: Any, given: Shape, made: Shape) -> int:
-    return made[0] * shapes.pool2d_flops(made[1], module.kernel_size, made[2:])
+def _pool2d(module: Any, input_shape: Shape, output_shape: Shape) -> int:
+    return output_shape[0] * shapes.pool2d_flops(output_shape[1], module.kernel_size, output_shape[2:])
 
 
-def _each(count: int) -> Callable[[Any, Shape, Shape], int]:
-    """So many operations an output element."""
-    return lambda module, given, made: count * math.prod(made)
+def _per_output(count: int) -> Callable[[Any, Shape, Shape], int]:
+    """A rule that counts `count` operations for each element of the output."""
+    return lambda module, input_shape, output_shape: count * math.prod(output_shape)
 
 
 RULES: dict[type[nn.Module], Callable[[Any, Shape, Shape], int]] = {
     nn.Conv2d: _conv2d, nn.Linear: _linear, nn.MaxPool2d: _pool2d, nn.AvgPool2d: _pool2d,
-    nn.ReLU: _each(1), nn.LeakyReLU: _each(2),  # a comparison, and a multiplication
-    nn.BatchNorm1d: _each(2), nn.BatchNorm2d: _each(2),  # in evaluation: a scale and a shift
-    nn.Dropout: _each(0), nn.Flatten: _each(0), nn.Identity: _each(0),
+    nn.ReLU: _per_output(1), nn.LeakyReLU: _per_output(2),  # a comparison, and a multiplication
+    nn.BatchNorm1d: _per_output(2), nn.BatchNorm2d: _per_output(2),  # in evaluation: a scale and a shift
+    nn.Dropout: _per_output(0), nn.Flatten: _per_output(0), nn.Identity: _per_output(0),
 }

@@ -24,9 +24,9 @@ class Declined:
     table, kernel : str
         The kernel table's name, and the function's qualified name.
     ops : tuple of str
-        For which chain of ops it was asked: it may be longer than the one that was served in the end.
+        The chain of ops of the call that it declined, which may be longer than the chain served in the end.
     reason : str
-        What it gave to `cnnkit.backends.decline`; empty where it gave none.
+        Its argument of `cnnkit.backends.decline`; empty where it gave none.
     """
 
     table: str
@@ -55,7 +55,7 @@ class KernelCall:
     table, kernel : str
         The kernel table's name (``"generic"``: the op's own body), and the function's qualified name.
     declined : tuple of Declined
-        The kernels that were asked before it, in order.
+        The kernels that were called before it and declined, in order.
     backward : bool
         Whether this is the way back: the input is the result's gradient, and the output the first input's.
     """
@@ -72,15 +72,15 @@ class KernelCall:
 
     @property
     def fused(self) -> bool:
-        """Whether one kernel took in several ops."""
+        """Whether the kernel served several ops at once."""
         return len(self.ops) > 1
 
     def lines(self) -> list[str]:
         """The call as text: the layer, then what was computed by which kernel, then who declined."""
-        made = "no gradient" if self.output is None else str(self.output)
+        output = "no gradient" if self.output is None else str(self.output)
         fused = f" (one kernel for {len(self.ops)} ops)" if self.fused else ""
         lines = [*_filled(self.layer, 0),
-                 *_filled(f"{'+'.join(self.ops)}: {self.inputs[0]} -> {made}, {self.dtype}", 4),
+                 *_filled(f"{'+'.join(self.ops)}: {self.inputs[0]} -> {output}, {self.dtype}", 4),
                  *_filled(f"{self.table}: {self.kernel}{fused}", 4)]
         for other in self.declined:
             chain = "" if other.ops == self.ops else f" for {'+'.join(other.ops)}"

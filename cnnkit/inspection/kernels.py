@@ -20,8 +20,8 @@ def explain(model: nn.Module, *inputs: Any, backward: bool = False) -> Explanati
     """Run a model once, and say of each call which kernel served it, alone or fused, and why others declined.
 
     The model runs as it stands, in training or evaluation mode, under the tables that `use` and `tables`
-    chose, and with its own forward hooks; what a hook sees is computed, so a chain of ops ends there. After
-    it, parameters, gradients, buffers, the modules' attributes and the random generator are as they were.
+    chose, and with its own forward hooks; a hook needs the computed output, so a chain of ops ends there.
+    Afterwards parameters, gradients, buffers, the modules' attributes and the random generator are as before.
 
     Parameters
     ----------
@@ -62,43 +62,43 @@ def explain(model: nn.Module, *inputs: Any, backward: bool = False) -> Explanati
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"explain() needs an nn.Module; got {type(model).__name__}")
-    given = [_fresh(value) for value in inputs]
+    tensors = [_fresh(value) for value in inputs]
     recorder = Recorder(model)
-    with _kept(model):
+    with _preserved(model):
         if backward:
             with enable_grad():
                 with recorder.watching():
-                    result = model(*given)
+                    result = model(*tensors)
                 _go_back(result)
         else:
             with recorder.watching():
-                model(*given)
-    shapes = tuple(value.shape for value in given if isinstance(value, Tensor))
+                model(*tensors)
+    shapes = tuple(value.shape for value in tensors if isinstance(value, Tensor))
     return Explanation(type(model).__name__, shapes, tuple(recorder.rows))
 
 
 def _fresh(value: Any) -> Any:
-    """An input without the tape and the gradient of the one that was given."""
+    """An input as a Tensor of its own, without the tape and the gradient of the caller's."""
     if isinstance(value, Tensor):
         return Tensor(value.array, requires_grad=value.requires_grad)
     return Tensor(value) if is_array(value) else value
 
 
 def _go_back(result: Any) -> None:
-    results = result if isinstance(result, tuple | list) else (result,)
-    made = [value for value in results if isinstance(value, Tensor)]
-    if not made:
+    outputs = result if isinstance(result, tuple | list) else (result,)
+    tensors = [value for value in outputs if isinstance(value, Tensor)]
+    if not tensors:
         raise TypeError("explain(backward=True) needs a model that returns a Tensor or a tuple of them; it "
                         f"returned a {type(result).__name__}")
-    total = made[0].sum()
-    for value in made[1:]:
+    total = tensors[0].sum()
+    for value in tensors[1:]:
         total = total + value.sum()
     total.backward()
 
 
 @contextmanager
-def _kept(model: nn.Module) -> Iterator[None]:
-    """Let the model and the random generator be after the block what they were before it."""
+def _preserved(model: nn.Module) -> Iterator[None]:
+    """Put the model and the random generator back, after the block, as they were before it."""
     attributes = [(module, dict(vars(module))) for module in model.modules()]
     state = random.get_state()
     try:

@@ -1,6 +1,4 @@
-"""What a model is made of, measured on the model itself: output shapes, parameters, FLOPs and memory,
-layer by layer.
-"""
+"""`summary`: output shapes, parameters, FLOPs and memory of a model, layer by layer, measured in a run."""
 
 from __future__ import annotations
 
@@ -69,19 +67,22 @@ def summary(model: nn.Module, input_shape: Sequence[int]) -> Summary:
         rows.append(None)
 
     def after(module: nn.Module, inputs: tuple, output: Any) -> None:
-        own = [p for _, p in module.named_parameters(recurse=False)]
-        new = [p for p in own if id(p) not in counted]
+        parameters = [p for _, p in module.named_parameters(recurse=False)]
+        new = [p for p in parameters if id(p) not in counted]
         counted.update(id(p) for p in new)
-        made = [t for t in (output if isinstance(output, tuple) else (output,)) if isinstance(t, Tensor)]
-        given = next((t.shape for t in inputs if isinstance(t, Tensor)), None)
-        out = made[0].shape if made else None
+        outputs = [t for t in (output if isinstance(output, tuple) else (output,)) if isinstance(t, Tensor)]
+        in_shape = next((t.shape for t in inputs if isinstance(t, Tensor)), None)
+        out_shape = outputs[0].shape if outputs else None
+        shrinkage = cost = None
+        if in_shape is not None and out_shape is not None:
+            shrinkage = None if parameters else _shrinkage(in_shape, out_shape)
+            cost = flops(module, in_shape, out_shape)
         view = isinstance(module, nn.Flatten | nn.Identity)
         rows[started.pop()] = Row(
-            names[id(module)] or "(model)", type(module).__name__, out[1:] if single and out else out,
-            None if own or given is None or out is None else _shrinkage(given, out),
-            sum(p.numel() for p in new),
-            formula(module, new), None if given is None or out is None else flops(module, given, out),
-            0 if view else sum(t.numel() * _itemsize(t) for t in made))
+            names[id(module)] or "(model)", type(module).__name__,
+            out_shape[1:] if single and out_shape else out_shape, shrinkage,
+            sum(p.numel() for p in new), formula(module, new), cost,
+            0 if view else sum(t.numel() * _itemsize(t) for t in outputs))
 
     layers = [m for m in model.modules()
               if not any(True for _ in m.children()) or any(True for _ in m._own("parameters"))]
@@ -102,12 +103,13 @@ def summary(model: nn.Module, input_shape: Sequence[int]) -> Summary:
                             sum(p.numel() for p in new), formula(module, new), 0, 0))
     parameters = list(model.parameters())
     trainable = sum(p.numel() for p in parameters if p.requires_grad)
-    return Summary(type(model).__name__, shape, tuple(rows), trainable, sum(p.numel() for p in parameters)
-                   - trainable, sum(p.numel() * _itemsize(p) for p in parameters))
+    frozen = sum(p.numel() for p in parameters) - trainable
+    return Summary(type(model).__name__, shape, tuple(rows), trainable, frozen,
+                   sum(p.numel() * _itemsize(p) for p in parameters))
 
 
 def _zeros(model: nn.Module, shape: Shape) -> Tensor:
-    """An input of the parameters' kind: their backend, device and floating-point dtype."""
+    """An input with the backend, device and dtype of the model's parameters."""
     like = next((p.array for p in model.parameters()), None)
     if like is None:
         return Tensor(backends.current().asarray(0.0, "float32")).expand(shape)
@@ -115,11 +117,11 @@ def _zeros(model: nn.Module, shape: Shape) -> Tensor:
     return Tensor(xp.zeros(shape, dtype=like.dtype, device=device_of(like)))
 
 
-def _shrinkage(given: Shape, made: Shape) -> float | None:
-    """Of a layer that keeps the channels and makes fewer pixels of each."""
-    if len(given) < 3 or given[:2] != made[:2] or len(given) != len(made):
+def _shrinkage(input_shape: Shape, output_shape: Shape) -> float | None:
+    """The share of pixels that a layer takes away, if it keeps the channels and has fewer pixels of each."""
+    if len(input_shape) < 3 or input_shape[:2] != output_shape[:2] or len(input_shape) != len(output_shape):
         return None
-    before, after = math.prod(given[2:]), math.prod(made[2:])
+    before, after = math.prod(input_shape[2:]), math.prod(output_shape[2:])
     return 1 - after / before if after < before else None
 
 

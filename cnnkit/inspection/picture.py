@@ -1,6 +1,4 @@
-"""Pictures in the terminal: grey levels in half-block characters, or in plain characters where there are
-no colours.
-"""
+"""Pictures in the terminal: grey levels as half blocks, or as plain characters where it has no colours."""
 
 from __future__ import annotations
 
@@ -62,8 +60,7 @@ class Picture:
         return len(self.levels[0]) if self.levels else 0
 
     def shrunk(self, width: int) -> Picture:
-        """This picture if it is at most `width` pixels wide, or one that is: each pixel the mean of a
-        square of pixels.
+        """This picture, made at most `width` pixels wide: each pixel is the mean of a square of pixels.
 
         >>> Picture([[0.0, 1.0], [1.0, 1.0]]).shrunk(1).levels
         [[191]]

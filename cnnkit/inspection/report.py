@@ -1,4 +1,4 @@
-"""The table that `summary` returns: its rows as data, as plain text and as rich shows it."""
+"""The table that `summary` returns: its rows as data, as plain text and as a table of rich."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Row:
     name, kind : str
         The layer's dotted name in the model, and its class.
     output_shape : tuple of int, or None
-        Without the batch if the summary was asked for one image; ``None`` if the layer was never called.
+        Without the batch if `summary` was given one image's shape; ``None`` if the layer was never called.
     shrinkage : float or None
         Share of each channel's pixels that a layer without parameters takes away, as pooling does
         (0.75 for 2x2).
     parameters : int
-        Of this layer itself, none of them counted in an earlier row.
+        How many the layer itself has, without those counted in an earlier row.
     formula : str
-        Where they come from: ``(3 x 3 x 3) x 8 + 8``; empty without parameters.
+        How they add up: ``(3 x 3 x 3) x 8 + 8``; empty without parameters.
     flops : int or None
         Floating-point operations of the call; ``None`` where the layer's kind has no known rule.
     memory : int
@@ -56,7 +56,7 @@ class Summary:
     model : str
         The model's class.
     input_shape : tuple of int
-        As it was asked for.
+        The argument of `summary`.
     rows : tuple of Row
         One a call of a layer, in the order of the calls.
     trainable, frozen : int
@@ -79,7 +79,7 @@ class Summary:
 
     @property
     def flops(self) -> int:
-        """Of all rows whose FLOPs are known."""
+        """The sum over all rows whose FLOPs are known."""
         return sum(row.flops or 0 for row in self.rows)
 
     @property

@@ -13,8 +13,7 @@ __all__ = ["unchanged"]
 
 @contextmanager
 def unchanged(model: nn.Module) -> Iterator[None]:
-    """Run `model` in evaluation mode and without tape; then its modes and the random generator
-    are as they were.
+    """Put `model` in evaluation mode without tape; afterwards modes and random generator are as before.
 
     >>> from cnnkit import nn
     >>> layer = nn.Dropout(0.5)

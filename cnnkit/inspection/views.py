@@ -1,6 +1,4 @@
-"""What a network looks for and what it sees: filters, feature maps and Sobel edges as pictures in
-the terminal.
-"""
+"""What a network looks for and sees: filters, feature maps and Sobel edges as pictures in the terminal."""
 
 from __future__ import annotations
 
@@ -20,8 +18,7 @@ SOBEL = [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]
 
 
 def show(model: nn.Module, image: Any, layer: str | None = None, *, most: int = 16) -> Sheet:
-    """Show an image, a model's filters, and its feature maps of that image: bright pixels are
-    strong activations.
+    """Show an image, a model's filters, and its feature maps of the image (bright: strong activations).
 
     Parameters
     ----------
@@ -116,19 +113,20 @@ def show_feature_maps(model: nn.Module, image: Any, layer: str | None = None, *,
     image = _batch_of_one(model, image)
     name = layer if layer is not None else _convolutions(model)[0]
     module = _layer(model, name)
-    seen: list[Tensor] = []
+    outputs: list[Tensor] = []
     with unchanged(model):
-        handle = module.register_forward_hook(lambda module, inputs, output: seen.append(output))
+        handle = module.register_forward_hook(lambda module, inputs, output: outputs.append(output))
         try:
             model(image)
         finally:
             handle.remove()
-    if not seen or not isinstance(seen[0], Tensor) or seen[0].ndim != 4:
-        what = "is not called"
-        if seen:
-            what = f"makes {seen[0].shape if isinstance(seen[0], Tensor) else type(seen[0]).__name__}"
-        raise ValueError(f"{name} {what}: there are no feature maps (N, C, H, W) to show")
-    maps = seen[0][0]
+    if not outputs or not isinstance(outputs[0], Tensor) or outputs[0].ndim != 4:
+        problem = "is not called"
+        if outputs:
+            output = outputs[0].shape if isinstance(outputs[0], Tensor) else type(outputs[0]).__name__
+            problem = f"makes {output}"
+        raise ValueError(f"{name} {problem}: there are no feature maps (N, C, H, W) to show")
+    maps = outputs[0][0]
     K, P, Q = maps.shape
     low, high = -float((-maps).max()), float(maps.max())
     pictures = [Picture(maps[k], f"map {k}", low, high) for k in range(min(K, most))]
@@ -137,8 +135,7 @@ def show_feature_maps(model: nn.Module, image: Any, layer: str | None = None, *,
 
 
 def sobel(image: Any) -> Gallery:
-    """Show an image's edges, found by Sobel's two filters through `functional.conv2d`: what a
-    convolution can detect.
+    """Show an image's edges, which a convolution (`functional.conv2d`) finds with Sobel's two filters.
 
     Parameters
     ----------
@@ -181,7 +178,7 @@ def _image(image: Any) -> Tensor:
 
 
 def _batch_of_one(model: nn.Module, image: Any) -> Tensor:
-    """The image where the model's parameters are, and of their dtype."""
+    """The image on the backend and with the dtype of the model's parameters."""
     image = _image(image)
     like = next(model.parameters(), None)
     return image if like is None else image.to(like.backend, dtype=backends.dtype_name(like.dtype))
@@ -203,9 +200,9 @@ def _layer(model: nn.Module, name: str) -> nn.Module:
     return layers[name]
 
 
-def _title(name: str, what: str) -> str:
-    return f"{name}: {what}" if name else what
+def _title(name: str, description: str) -> str:
+    return f"{name}: {description}" if name else description
 
 
-def _rest(count: int, most: int, what: str) -> str:
-    return f"{count - most} more {what} are not shown" if count > most else ""
+def _rest(count: int, most: int, noun: str) -> str:
+    return f"{count - most} more {noun} are not shown" if count > most else ""

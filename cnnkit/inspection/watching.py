@@ -1,4 +1,4 @@
-"""Watching kernels: tables whose kernels note which calls of which modules they serve."""
+"""Watching kernels: tables whose kernels record which calls of which modules they serve."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class LayerTables(Tables):
     layer: str
 
 
-class NotedCalls(list):
-    """The calls deferred in this thread; one that is entered is given the tables of the module that makes it.
+class RecordedCalls(list):
+    """The list of calls deferred in this thread; each new call gets the tables of the module that makes it.
 
-    Else a call that goes on with a chain has the tables, and with them the module, of the call before it.
+    Otherwise a call that extends a chain would keep the tables, and so the module, of the call before it.
     """
 
     def __init__(self, recorder: Recorder):
@@ -65,8 +65,8 @@ class Recorder:
         self.layer = ""
         self.model = model
         self._containers = {"", *(name for name, module in model.named_modules() if [*module.children()])}
-        chosen = local.tables or default.tables
-        self._selection: Selection = chosen.names if isinstance(chosen, Watch) else chosen
+        selected = local.tables or default.tables
+        self._selection: Selection = selected.names if isinstance(selected, Watch) else selected
         self._declined: list[Declined] = []
         self._tables: dict[tuple[Backend, str], LayerTables] = {}
 
@@ -74,53 +74,53 @@ class Recorder:
     def watching(self) -> Iterator[None]:
         """Watch the calls of the model's modules until the block's end, in this thread.
 
-        Who keeps the modules' attributes must put back their ``forward``.
+        It sets the modules' attribute ``forward``, which the caller must remove again.
         """
-        if mode.deferred:  # of a forward that calls `explain`: the model may write to what it has yet to read
+        if mode.deferred:  # pending calls of a forward that calls `explain`: the model may write their inputs
             deferral.flush()
         before = local.tables, mode.deferred, mode.inside
         for name, module in self.model.named_modules():
-            vars(module)["forward"] = self._noting(name, module.forward)
+            vars(module)["forward"] = self._recording(name, module.forward)
         local.tables = Watch(self._selection, self.tables)
-        mode.deferred, mode.inside = NotedCalls(self), False
+        mode.deferred, mode.inside = RecordedCalls(self), False
         try:
             yield
         finally:
             local.tables, mode.deferred, mode.inside = before
 
-    def _noting(self, layer: str, forward: Callable) -> Callable:
+    def _recording(self, layer: str, forward: Callable) -> Callable:
         @wraps(forward)
-        def noted(*args: Any, **kwargs: Any) -> Any:
+        def recorded(*args: Any, **kwargs: Any) -> Any:
             before, self.layer = self.layer, layer
             try:
                 return forward(*args, **kwargs)
             finally:
                 self.layer = before
-        return noted
+        return recorded
 
     def tables(self, backend: Backend) -> LayerTables:
         """The tables that serve a backend, with watched kernels, for calls of the module that runs now."""
-        at = backend, self.layer
-        if at not in self._tables:
+        key = backend, self.layer
+        if key not in self._tables:
             serving = [table for table in backend.selected(self._selection) if table.available() is True]
             merged = Tables.merged([(table.name, table.load()) for table in serving],
                                    partial(self._watched, self.layer))
             single = dict(merged.single)
             for name, op in OPS.items():
                 single[name] = (*single.get(name, ()), self._of_op(self.layer, GENERIC, name, op.generic))
-            self._tables[at] = LayerTables(single, merged.root, merged.patterns, self.layer)
-        return self._tables[at]
+            self._tables[key] = LayerTables(single, merged.root, merged.patterns, self.layer)
+        return self._tables[key]
 
     def _watched(self, layer: str, table: str, key: str | Pattern, kernel: Kernel) -> Kernel:
         if isinstance(key, tuple):
             return self._of_chain(layer, table, kernel)
-        if key not in OPS:  # updates and draws are no calls of a model
+        if key not in OPS:  # updates and random draws belong to no module
             return kernel
         return self._of_op(layer, table, key, kernel)
 
     def _of_op(self, layer: str, table: str, op: str, kernel: Kernel) -> Kernel:
         def watched(*arrays: Any, **settings: Any) -> Any:
-            return self._ask(kernel, table, (op,), self._label([layer], [op]), arrays, settings)
+            return self._call(kernel, table, (op,), self._label([layer], [op]), arrays, settings)
         return watched
 
     def _of_chain(self, layer: str, table: str, kernel: Kernel) -> Kernel:
@@ -128,7 +128,7 @@ class Recorder:
             calls = settings["calls"]
             ops = tuple(call.op.name for call in calls)
             layers = [_layer_of(call, layer) for call in calls]
-            return self._ask(kernel, table, ops, self._label(layers, ops), arrays, settings)
+            return self._call(kernel, table, ops, self._label(layers, ops), arrays, settings)
         return watched
 
     def _label(self, layers: Sequence[str], ops: Sequence[str]) -> str:
@@ -140,9 +140,9 @@ class Recorder:
                 names.append(name)
         return "+".join(names)
 
-    def _ask(self, kernel: Kernel, table: str, ops: tuple[str, ...], layer: str, arrays: Sequence,
+    def _call(self, kernel: Kernel, table: str, ops: tuple[str, ...], layer: str, arrays: Sequence,
              settings: dict) -> Any:
-        before, local.tables = local.tables, self._selection  # what a kernel calls itself is a part of it
+        before, local.tables = local.tables, self._selection  # ops that a kernel calls are not watched
         local.declined = ""
         try:
             result = kernel(*arrays, **settings)
@@ -151,29 +151,29 @@ class Recorder:
             raise
         finally:
             local.tables = before
-        called = _qualified(kernel)
+        kernel_name = _qualified(kernel)
         if result is NotImplemented:
-            self._declined.append(Declined(table, called, ops, local.declined))
+            self._declined.append(Declined(table, kernel_name, ops, local.declined))
             return result
         outputs, backward = result
-        made = outputs[0] if isinstance(outputs, tuple) else outputs
-        row = KernelCall(layer, ops, tuple(map(_shape, arrays)), _shape(made), _dtype(arrays), table, called,
-                         tuple(self._declined))
+        first = outputs[0] if isinstance(outputs, tuple) else outputs
+        row = KernelCall(layer, ops, tuple(map(_shape, arrays)), _shape(first), _dtype(arrays), table,
+                         kernel_name, tuple(self._declined))
         self._declined.clear()
         self.rows.append(row)
-        return outputs, None if backward is None else self._noted_backward(row, backward)
+        return outputs, None if backward is None else self._recorded_backward(row, backward)
 
-    def _noted_backward(self, row: KernelCall, backward: Callable) -> Callable:
-        def noted(*dys: Any) -> Any:
+    def _recorded_backward(self, row: KernelCall, backward: Callable) -> Callable:
+        def recorded(*dys: Any) -> Any:
             dxs = backward(*dys)
             self.rows.append(KernelCall(row.layer, row.ops, tuple(map(_shape, dys)), _shape(dxs[0]),
                                         _dtype(dys), row.table, _qualified(backward), backward=True))
             return dxs
-        return noted
+        return recorded
 
 
 def _layer_of(call: Any, other: str) -> str:
-    """The module that made a call, or another where the call was not deferred."""
+    """The module that made a call, or `other` where the call was not deferred."""
     return (call.tables.layer if isinstance(call, deferral.Link)
             and isinstance(call.tables, LayerTables) else other)
 

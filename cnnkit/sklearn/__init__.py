@@ -1,5 +1,4 @@
-"""Convolutional networks as scikit-learn estimators: `CNNClassifier`, `CNNRegressor`, and modules wrapped in
-skorch's form.
+"""Convolutional networks as scikit-learn estimators: `CNNClassifier`, `CNNRegressor`, and skorch's wrappers.
 
 scikit-learn is optional: ``pip install 'cnnkit[sklearn]'``.
 """

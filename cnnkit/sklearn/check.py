@@ -1,6 +1,4 @@
-"""``python -m cnnkit.sklearn.check``: every check of scikit-learn's `check_estimator` on the
-estimators, counted.
-"""
+"""``python -m cnnkit.sklearn.check``: run scikit-learn's `check_estimator` on the estimators and count."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ import time
 import warnings
 from collections import Counter
 
-# before SciPy is imported: the checks of array_api_dispatch ask for it
+# set before SciPy is imported: the checks of array_api_dispatch need it
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import sklearn
@@ -35,9 +33,9 @@ def main() -> int:
         print(f"{kind.__name__}: {counts['passed']} passed, {counts['failed']} failed, "
               f"{counts['xfail']} expected failures, "
               f"{counts['skipped']} skipped ({time.perf_counter() - start:.0f} s)")
-        for (status, name, reason), count in Counter((r["status"],
-                                                      r["check_name"], str(r["exception"]).partition("\n")[0])
-                                                     for r in results if r["status"] != "passed").items():
+        not_passed = Counter((r["status"], r["check_name"], str(r["exception"]).partition("\n")[0])
+                             for r in results if r["status"] != "passed")
+        for (status, name, reason), count in not_passed.items():
             print(f"  {status}{f' {count} x' if count > 1 else ''} {name}: {reason}")
     return int(failed > 0)
 

@@ -34,8 +34,9 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
     ----------
     architecture : "common", dict, or callable
         The guide's common CNN with twice its filters (16 and 32 of 3x3, each with ReLU and 2x2 max pooling,
-        then 128 neurons; no dropout, no batch norm) for any image size; the arguments of `models.CNN` that
-        shall differ; or ``f((C, H, W), outputs)``, which makes any module that gives scores (N, outputs).
+        then 128 neurons; no dropout, no batch norm) for any image size; a dict of those arguments of
+        `models.CNN` that shall differ; or ``f((C, H, W), outputs)``, which makes any module that gives scores
+        (N, outputs).
     max_epochs : int
         How often `fit` goes through the data.
     lr : float
@@ -45,7 +46,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
     optimizer : {"adam", "adamw", "sgd"} or callable
         ``"sgd"`` has momentum 0.9; a class of `cnnkit.optim` is called with the parameters and ``lr=lr``.
     image_shape : (H, W), (C, H, W), or (H, W, C) with ``data_format="NHWC"``, optional
-        What flat rows are.
+        The shape of the image that a flat row holds.
     data_format : {"NCHW", "NHWC"}, optional
         Where the channels of four axes are; without it, the axis with 1, 3 or 4 entries, and an error where
         that leaves it open.
@@ -56,12 +57,11 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
     n_iter_no_change, tol : int, float
         Stop after so many epochs that did not lower that loss by more than `tol`.
     class_weight : dict, "balanced" or None
-        Label -> what the weights of its samples are multiplied with; "balanced" gives each class
-        the same total.
+        Label -> factor of the weights of its samples; "balanced" gives each class the same total.
     random_state : int, RandomState or None
         Where initial weights, order and dropout come from.
     warm_start : bool
-        Let `fit` go on from the weights that are there.
+        Let `fit` go on from the weights of the last call.
     backend : str, optional
         Where the network is made and trained ("torch:cuda"); by default where `cnnkit.use` says, or beside
         the arrays that are given, where scikit-learn's ``array_api_dispatch`` is on.
@@ -111,7 +111,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
         self.class_weight = class_weight
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """One epoch over these data, from the weights that are there.
+        """One epoch over these data, from the present weights.
 
         Parameters
         ----------
@@ -127,11 +127,11 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
             raise ValueError(f"class_weight={self.class_weight!r} needs all data at once, "
                              "which partial_fit does not have; compute the weights "
                              "(sklearn.utils.class_weight.compute_class_weight) and give them as a dict")
-        known = None if classes is None else np.unique(host(classes))
-        if known is not None and not new and not np.array_equal(known, self.classes_):
+        labels = None if classes is None else np.unique(host(classes))
+        if labels is not None and not new and not np.array_equal(labels, self.classes_):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, "
                              f"was: {self.classes_!r}")
-        return self._train(X, y, sample_weight, new, 1, known)
+        return self._train(X, y, sample_weight, new, 1, labels)
 
     def predict_proba(self, X: Any) -> Any:
         """Probability of each class, (N, classes), in the order of ``classes_``."""
@@ -149,9 +149,9 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
     def _targets(self, y: np.ndarray) -> np.ndarray:
         check_classification_targets(y)
         codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
-        strange = np.flatnonzero(self.classes_[codes] != y)
-        if strange.size:
-            raise ValueError(f"y has a label {y[strange[0]]!r} that is none of the classes "
+        unknown = np.flatnonzero(self.classes_[codes] != y)
+        if unknown.size:
+            raise ValueError(f"y has a label {y[unknown[0]]!r} that is none of the classes "
                              f"{self.classes_.tolist()}")
         return codes.astype(np.int64)
 
@@ -176,11 +176,11 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
 
     def _held_out(self, targets: np.ndarray, key: Any) -> np.ndarray:
         order = random.permutation(key, len(targets))
-        held = np.zeros(len(targets), bool)
+        mask = np.zeros(len(targets), bool)
         for label in range(len(self.classes_)):
             rows = order[targets[order] == label]
-            held[rows[:math.ceil(self.validation_fraction * len(rows))]] = len(rows) > 1
-        return held
+            mask[rows[:math.ceil(self.validation_fraction * len(rows))]] = len(rows) > 1
+        return mask
 
     def _loss(self, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         return cross_entropy(output, target, weight)

@@ -1,6 +1,4 @@
-"""Epochs of `train.fit`, one call each, with what an estimator does between them: numbering, callbacks,
-early stopping.
-"""
+"""Epochs of `train.fit`, one a call; between them an estimator numbers them, calls back and stops early."""
 
 from __future__ import annotations
 
@@ -24,26 +22,26 @@ __all__ = ["Patience", "run"]
 
 
 class Numbered(Silent):
-    """Tells a reporter of epochs that are counted through several calls of `fit`."""
+    """A reporter that passes on to `inner`, with epochs counted through several calls of `fit`."""
 
-    def __init__(self, shown: Reporter, before: int, last: int):
-        self.shown, self.before, self.last = shown, before, last
+    def __init__(self, inner: Reporter, before: int, last: int):
+        self.inner, self.before, self.last = inner, before, last
 
     def begin(self, epoch: int, epochs: int, batches: int | None) -> None:
         """An epoch starts."""
-        self.shown.begin(self.before + epoch, self.last, batches)
+        self.inner.begin(self.before + epoch, self.last, batches)
 
     def step(self, tally: Tally) -> None:
         """A batch is done."""
-        self.shown.step(tally)
+        self.inner.step(tally)
 
     def validate(self, done: int, batches: int | None) -> None:
         """Validation goes on."""
-        self.shown.validate(done, batches)
+        self.inner.validate(done, batches)
 
     def end(self, row: Epoch) -> None:
         """An epoch is done."""
-        self.shown.end(replace(row, epoch=self.before + row.epoch))
+        self.inner.end(replace(row, epoch=self.before + row.epoch))
 
 
 class Patience:
@@ -72,24 +70,22 @@ class Patience:
 def run(model: Module, batches: Loader, history: History, epochs: int, *, optimizer: Optimizer, loss: AnyLoss,
         validation: Loader | None = None, verbose: int | bool = 0,
         after: Iterable[Callable[[Epoch], Any]] = ()) -> None:
-    """Train for some epochs, and add them to `history`; each of `after` may end it by returning
-    something true.
-    """
+    """Train for some epochs, and add them to `history`; a callback in `after` ends it with a true result."""
     last = len(history) + epochs
-    shown = reporter(bool(verbose))
+    progress = reporter(bool(verbose))
     try:
         for _ in range(epochs):
             before = len(history)
-            done = train.fit(model, batches, epochs=1, optimizer=optimizer, loss=loss, validation=validation,
-                             progress=Numbered(shown, before, last))
-            history.epochs.extend(replace(row, epoch=before + row.epoch) for row in done)
-            if done.interrupted:
+            epoch_history = train.fit(model, batches, epochs=1, optimizer=optimizer, loss=loss,
+                                      validation=validation, progress=Numbered(progress, before, last))
+            history.epochs.extend(replace(row, epoch=before + row.epoch) for row in epoch_history)
+            if epoch_history.interrupted:
                 history.interrupted = True
                 warnings.warn(f"Training interrupted by the user in epoch {len(history)} of {last}; "
                               "the estimator keeps what it learnt", ConvergenceWarning, stacklevel=4)
                 break
-            answers = [callback(history[-1]) for callback in after]  # every one is asked
-            if any(answers):
+            stops = [callback(history[-1]) for callback in after]  # all are called, also after one that stops
+            if any(stops):
                 break
     finally:
-        shown.close()
+        progress.close()

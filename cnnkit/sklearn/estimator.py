@@ -1,6 +1,4 @@
-"""What `CNNClassifier` and `CNNRegressor` share: parameters, the way from the user's arrays to batches,
-training, prediction.
-"""
+"""What `CNNClassifier` and `CNNRegressor` share: parameters, making batches, training, prediction."""
 
 from __future__ import annotations
 
@@ -73,12 +71,12 @@ class CNNEstimator(BaseEstimator):
         self.verbose = verbose
         self.callbacks = callbacks
 
-    # -- what a subclass says --------------------------------------------------------------------------------
+    # -- what a subclass defines -----------------------------------------------------------------------------
 
-    _targets_of: dict[str, Any] = {}  # what `validate_data` is told of y
+    _targets_of: dict[str, Any] = {}  # arguments of `validate_data` that concern y
 
     def _learn_targets(self, y: np.ndarray, classes: np.ndarray | None) -> None:
-        """Set the fitted attributes that describe y, given the rows that count, and perhaps all classes."""
+        """Set the fitted attributes that describe y, from the rows of positive weight, or from `classes`."""
         raise NotImplementedError
 
     def _targets(self, y: np.ndarray) -> np.ndarray:
@@ -86,7 +84,7 @@ class CNNEstimator(BaseEstimator):
         raise NotImplementedError
 
     def _standardised(self, targets: np.ndarray, weights: np.ndarray, new: bool) -> np.ndarray:
-        """The targets as the loss takes them; `new` learns how."""
+        """The targets as the loss takes them; where `new`, their mean and deviation are learnt first."""
         return targets
 
     def _reweighted(self, weights: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -95,10 +93,10 @@ class CNNEstimator(BaseEstimator):
 
     def _held_out(self, targets: np.ndarray, key: Any) -> np.ndarray:
         """A mask of the rows that early stopping holds out."""
-        held = np.zeros(len(targets), bool)
-        held[random.permutation(key,
-                                len(targets))[:math.ceil(self.validation_fraction * len(targets))]] = True
-        return held
+        mask = np.zeros(len(targets), bool)
+        order = random.permutation(key, len(targets))
+        mask[order[:math.ceil(self.validation_fraction * len(targets))]] = True
+        return mask
 
     def _loss(self, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         raise NotImplementedError
@@ -111,7 +109,7 @@ class CNNEstimator(BaseEstimator):
     # -- scikit-learn's methods ------------------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train from new weights, or, with ``warm_start``, from those that are there.
+        """Train from new weights, or, with ``warm_start``, from those of the last call.
 
         Parameters
         ----------
@@ -132,9 +130,9 @@ class CNNEstimator(BaseEstimator):
         home = Home.of(X)
         rows, y = self._validated(X, y, new)
         weights = _weights(host(sample_weight), len(rows))
-        counted = weights > 0
-        if not counted.all():
-            rows, y, weights = rows[counted], y[counted], weights[counted]
+        positive = weights > 0
+        if not positive.all():
+            rows, y, weights = rows[positive], y[positive], weights[positive]
         if new:
             self._learn_targets(y, classes)
         targets = self._targets(y)
@@ -150,7 +148,7 @@ class CNNEstimator(BaseEstimator):
     def _start(self, home: Home | None) -> None:
         """A new network and its optimizer."""
         self._home = str(home)
-        with random.seeded(self._drawn(_INIT)), use_for(self.backend, home):
+        with random.seeded(self._stream_seed(_INIT)), use_for(self.backend, home):
             self.module_ = self._build(self.layout_.shape, self._outputs)
         make = OPTIMIZERS[self.optimizer] if isinstance(self.optimizer, str) else self.optimizer
         self.optimizer_ = make(list(self.module_.parameters()), lr=self.lr)
@@ -160,10 +158,10 @@ class CNNEstimator(BaseEstimator):
         if callable(self.architecture):
             model = self.architecture(shape, outputs)
             with evaluating(model):
-                gives = model(beside(model)(np.zeros((2, *shape), self._dtype))).shape
-            if gives != (2, outputs):
-                raise ValueError(f"architecture made a module that gives {gives} for 2 images {shape}; "
-                                 f"it must give {(2, outputs)}")
+                output_shape = model(beside(model)(np.zeros((2, *shape), self._dtype))).shape
+            if output_shape != (2, outputs):
+                raise ValueError(f"architecture made a module that gives {output_shape} for 2 images "
+                                 f"{shape}; it must give {(2, outputs)}")
             return model
         settings = {} if isinstance(self.architecture, str) else dict(self.architecture)
         return models.CNN(shape, **{**COMMON, **settings, "classes": outputs})
@@ -174,27 +172,27 @@ class CNNEstimator(BaseEstimator):
             group["lr"] = self.lr
         place = beside(self.module_)
 
-        def batches(chosen: np.ndarray, size: int, order: Any = None) -> Batches:
-            return Batches(images[chosen], targets[chosen], weights[chosen], self.pixels_, size,
-                           place, order, self._dtype)
+        def batches(mask: np.ndarray, size: int, order: Any = None) -> Batches:
+            return Batches(images[mask], targets[mask], weights[mask], self.pixels_, size, place, order,
+                           self._dtype)
 
         after: list[Callable] = [partial(callback, self) for callback in self.callbacks or ()]
         validation = patience = None
-        learnt = np.ones(len(images), bool)
+        training_rows = np.ones(len(images), bool)
         if self.early_stopping:
-            held = self._held_out(targets, random.fold_in(key, _SPLIT))
-            if held.all() or not held.any():
+            held_out = self._held_out(targets, random.fold_in(key, _SPLIT))
+            if held_out.all() or not held_out.any():
                 raise ValueError("early_stopping=True holds out "
                                  f"validation_fraction={self.validation_fraction} of {len(images)} "
                                  "distinct samples, which leaves none to train on or none to validate; "
                                  "give more samples, or early_stopping=False")
-            learnt = ~held
-            validation, patience = batches(held, AT_ONCE), Patience(self.module_,
-                                                                    self.n_iter_no_change, self.tol)
+            training_rows = ~held_out
+            validation = batches(held_out, AT_ONCE)
+            patience = Patience(self.module_, self.n_iter_no_change, self.tol)
             after.insert(0, patience)
-        loader = batches(learnt, self.batch_size, random.fold_in(key, _ORDER))
+        loader = batches(training_rows, self.batch_size, random.fold_in(key, _ORDER))
         loader.epoch = before
-        with random.seeded(self._drawn(_DRAWS + before)):
+        with random.seeded(self._stream_seed(_DRAWS + before)):
             run(self.module_, loader, self.history_, epochs, optimizer=self.optimizer_, loss=self._loss,
                 validation=validation, verbose=self.verbose, after=after)
         if patience is not None:
@@ -202,7 +200,7 @@ class CNNEstimator(BaseEstimator):
         self.optimizer_.zero_grad()
         self.n_iter_ = len(self.history_)
 
-    def _drawn(self, stream: int) -> int:
+    def _stream_seed(self, stream: int) -> int:
         low, high = random.fold_in(random.key(self._seed), stream)
         return low | high << 32
 
@@ -217,19 +215,18 @@ class CNNEstimator(BaseEstimator):
         images, place = self.layout_.images(rows), beside(self.module_)
         scores = np.empty((len(images), self._outputs))
         with evaluating(self.module_):
-            for at in range(0, len(images), AT_ONCE):
-                # Always AT_ONCE images, the last ones repeated: matrix products of one size, which treat
-                # every row alike, so that what an image gets depends on no image beside it.
-                chosen = np.minimum(np.arange(at, at + AT_ONCE), len(images) - 1)
-                output = self.module_(place(self.pixels_.standardised(images[chosen], self._dtype)))
-                scores[at:at + AT_ONCE] = output.numpy()[:len(images) - at]
+            for start in range(0, len(images), AT_ONCE):
+                # Always AT_ONCE images, the last one repeated: matrix products of one size treat every row
+                # alike, so that an image's scores do not depend on the other images.
+                indices = np.minimum(np.arange(start, start + AT_ONCE), len(images) - 1)
+                output = self.module_(place(self.pixels_.standardised(images[indices], self._dtype)))
+                scores[start:start + AT_ONCE] = output.numpy()[:len(images) - start]
         return scores
 
     # -- files -----------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the fitted estimator to ``PATH.safetensors`` (weights) and ``PATH.json`` (everything
-        else): no pickle.
+        """Write the fitted estimator to ``PATH.safetensors`` (weights) and ``PATH.json`` (the rest).
 
         `callbacks` and a RandomState are not kept. `partial_fit` goes on from a loaded estimator as
         from this one.
@@ -264,7 +261,7 @@ class CNNEstimator(BaseEstimator):
         raise NotImplementedError
 
     def _take_target_facts(self, facts: Mapping[str, Any]) -> None:
-        """Take back what `_target_facts` gave."""
+        """Set what was learnt of the targets, from what `_target_facts` gave."""
         raise NotImplementedError
 
     # -- checks ----------------------------------------------------------------------------------------------
@@ -275,7 +272,7 @@ class CNNEstimator(BaseEstimator):
                 if isinstance(self.architecture, Mapping) else "float32")
 
     def _validated(self, X: Any, y: Any, new: bool) -> tuple[np.ndarray, Any]:
-        """X as rows of the network's dtype, and y; `new` learns their layout, otherwise they must have it."""
+        """X as rows of the network's dtype, and y; their layout is learnt where `new`, else checked."""
         X, y = host(X), host(y)
         if not has_shape(X):
             X = np.asarray(X)
@@ -292,10 +289,10 @@ class CNNEstimator(BaseEstimator):
         return X, y
 
     def _check_parameters(self) -> None:
-        for name, least in (("max_epochs", 1), ("batch_size", 1), ("n_iter_no_change", 1)):
+        for name, minimum in (("max_epochs", 1), ("batch_size", 1), ("n_iter_no_change", 1)):
             value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}")
+            if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < minimum:
+                raise ValueError(f"{name} must be a whole number, at least {minimum}; got {value!r}")
         for name, low, high in (("lr", 0, math.inf), ("validation_fraction", 0, 1),
                                 ("tol", -math.inf, math.inf)):
             value = getattr(self, name)

@@ -1,4 +1,4 @@
-"""Layout: what rows of pixels, or arrays of three and four axes, are as images."""
+"""Layout: the shape of the images that arrays hold, as rows of pixels or with three or four axes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ FORMATS = (None, "NCHW", "NHWC")
 class Layout:
     """The shape (C, H, W) of an image, and whether its channels lie last in the user's arrays.
 
-    >>> Layout.of((100, 30)), Layout.of((100, 784), (28, 28)).shape, Layout.of((9, 32, 32, 3))
-    (Layout(shape=(1, 1, 30), channels_last=False), (1, 28, 28), Layout(shape=(3, 32, 32), channels_last=True))
+    >>> Layout.of((100, 30)), Layout.of((100, 784), (28, 28)).shape
+    (Layout(shape=(1, 1, 30), channels_last=False), (1, 28, 28))
+    >>> Layout.of((9, 32, 32, 3))
+    Layout(shape=(3, 32, 32), channels_last=True)
     """
 
     shape: tuple[int, int, int]
@@ -50,14 +52,14 @@ class Layout:
         if data_format not in FORMATS:
             raise ValueError(f"data_format is 'NCHW', 'NHWC' or None; got {data_format!r}")
         last = data_format == "NHWC"
-        wanted = None if image_shape is None else _image_shape(image_shape, last)
+        requested = None if image_shape is None else _image_shape(image_shape, last)
         if len(shape) == 2:
-            found = wanted or (1, 1, int(shape[1]))
-            if math.prod(found) != shape[1]:
-                raise ValueError(f"image_shape={tuple(image_shape or ())} has {math.prod(found)} pixels, "
+            actual = requested or (1, 1, int(shape[1]))
+            if math.prod(actual) != shape[1]:
+                raise ValueError(f"image_shape={tuple(image_shape or ())} has {math.prod(actual)} pixels, "
                                  f"but a row of X has {shape[1]} features; X has shape {tuple(shape)}")
         elif len(shape) == 3:
-            found, last = (1, int(shape[1]), int(shape[2])), False
+            actual, last = (1, int(shape[1]), int(shape[2])), False
         elif len(shape) == 4:
             first, end = shape[1] in CHANNELS, shape[3] in CHANNELS
             if data_format is None and first == end:
@@ -65,14 +67,14 @@ class Layout:
                                  "pass data_format='NCHW' or 'NHWC'")
             last = last or (data_format is None and end)
             a, b, c = (int(n) for n in shape[1:])
-            found = (c, a, b) if last else (a, b, c)
+            actual = (c, a, b) if last else (a, b, c)
         else:
             raise ValueError(f"X has shape {tuple(shape)}; images are (N, H, W), (N, C, H, W), (N, H, W, C), "
                              "or rows (N, F). Expected 2D array, 3D or 4D. Reshape your data")
-        if wanted is not None and wanted != found:
+        if requested is not None and requested != actual:
             raise ValueError(f"image_shape={tuple(image_shape or ())} is not the shape of the images in X, "
                              f"{tuple(shape)}; leave it out, or reshape X")
-        return cls(found, last)
+        return cls(actual, last)
 
     @property
     def spelled(self) -> tuple[int, ...]:
@@ -81,12 +83,12 @@ class Layout:
         return (H, W, C) if self.channels_last else (C, H, W)
 
     def rows(self, X: Any) -> Any:
-        """`X` with one row of pixels an image; what is flat, or no array at all, stays as it is.
+        """`X` with one row of pixels an image; a flat `X`, or one that is no array, stays as it is.
 
         Raises
         ------
         ValueError
-            If it holds images of another shape.
+            If `X` holds images of another shape.
         """
         if not is_array(X) or len(X.shape) not in (3, 4):
             return X

@@ -1,6 +1,4 @@
-"""Any module as a scikit-learn estimator, in skorch's form: `NeuralNetClassifier` and
-`NeuralNetRegressor`.
-"""
+"""Any module as a scikit-learn estimator in skorch's form: `NeuralNetClassifier`, `NeuralNetRegressor`."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ PARTS = ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
 
 
 class NeuralNet(BaseEstimator):
-    """Base of the two: what a module, a criterion and an optimizer need to be an estimator.
+    """Base of `NeuralNetClassifier` and `NeuralNetRegressor`: training a module with a criterion.
 
     Parameters
     ----------
@@ -53,13 +51,13 @@ class NeuralNet(BaseEstimator):
     batch_size : int
         Samples a step, where the data are no loader.
     train_split : float, optional
-        Part of the data that is held out and measured after each epoch (skorch holds out a fifth unless it
-        is told not to).
+        Part of the data that is held out and measured after each epoch; by default none (skorch's default
+        is a fifth).
     callbacks : sequence of callable
         ``callback(net, row)`` after each epoch, `row` being the last of ``history_``; a true result
         ends training.
     warm_start : bool
-        Let `fit` go on from the weights that are there.
+        Let `fit` go on from the weights of the last call.
     verbose : int
         Show the progress of training.
     random_state : int or RandomState, optional
@@ -74,7 +72,7 @@ class NeuralNet(BaseEstimator):
     Attributes
     ----------
     module_, criterion_, optimizer_
-        What was made of the parameters.
+        The module, criterion and optimizer that were made from the parameters.
     history_ : train.History
         Loss, accuracy and speed of each epoch; `history` is the same.
     """
@@ -114,24 +112,25 @@ class NeuralNet(BaseEstimator):
                 **{n: v for n, v in vars(self).items() if "__" in n and n.partition("__")[0] in PARTS}}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by name; they count from the next `fit` or `initialize` on."""
-        own = {n: params.pop(n) for n in list(params) if "__" in n and n.partition("__")[0] in PARTS}
+        """Set parameters by name; they take effect at the next `fit` or `initialize`."""
+        names = [n for n in params if "__" in n and n.partition("__")[0] in PARTS]
+        part_settings = {n: params.pop(n) for n in names}
         super().set_params(**params)
-        self._set(own)
+        self._set(part_settings)
         return self
 
     def _settings(self, part: str) -> dict[str, Any]:
         return {n.partition("__")[2]: v for n, v in vars(self).items() if n.startswith(f"{part}__")}
 
-    def _made(self, part: str, **settings: Any) -> Any:
-        """The part from its class and settings; what is no class is copied."""
-        given, settings = getattr(self, part), {**settings, **self._settings(part)}
-        if isinstance(given, type):
-            return given(**settings)
+    def _instance(self, part: str, **settings: Any) -> Any:
+        """The part, made from its class and settings, or copied if the parameter is an object already."""
+        part_value, settings = getattr(self, part), {**settings, **self._settings(part)}
+        if isinstance(part_value, type):
+            return part_value(**settings)
         if settings:
-            raise ValueError(f"{part}={given!r} is made already, so {part}__{next(iter(settings))} has no "
-                             "effect: give its class")
-        return copy.deepcopy(given)
+            raise ValueError(f"{part}={part_value!r} is made already, so {part}__{next(iter(settings))} has "
+                             "no effect: give its class")
+        return copy.deepcopy(part_value)
 
     # -- skorch's methods ------------------------------------------------------------------------------------
 
@@ -140,8 +139,8 @@ class NeuralNet(BaseEstimator):
         if self.random_state is not None:
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         with self._draws(0), use_for(self.backend, None):
-            self.module_ = self._made("module")
-            self.criterion_ = self._made("criterion")
+            self.module_ = self._instance("module")
+            self.criterion_ = self._instance("criterion")
         self.optimizer_ = self.optimizer(self.module_.parameters(),
                                          **{"lr": self.lr, **self._settings("optimizer")})
         self.history_ = History()
@@ -159,23 +158,21 @@ class NeuralNet(BaseEstimator):
         return self.history_
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Train a new module, or, with ``warm_start``, the one that is there.
+        """Train a new module, or, with ``warm_start``, that of the last call.
 
         Parameters
         ----------
         X : array-like, dataset or DataLoader
             Inputs; a dataset or a loader has the targets too.
         y : array-like, optional
-            Targets. Beside a dataset or a loader they may be given, and must be its own (its ``targets``).
+            Targets. A dataset or a loader has its own; beside it, `y` must equal its ``targets``.
         """
         if not (self.warm_start and hasattr(self, "module_")):
             self.initialize()
         return self.partial_fit(X, y)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Self:
-        """Train the module that is there for `max_epochs` more epochs; `classes` are all the labels that
-        there will be.
-        """
+        """Train the present module for `max_epochs` more; `classes` are all labels, also of later calls."""
         if not hasattr(self, "module_"):
             self.initialize()
         with self._draws(1 + len(self.history_)):
@@ -193,28 +190,28 @@ class NeuralNet(BaseEstimator):
             X, y = Samples(X, self._learn_targets(y, classes)), None
         else:
             dataset = description.dataset_of(X) if is_loader(X) else X
-            own = description.targets(dataset)
-            if y is not None and (own is None or not np.array_equal(_host(y), _host(own))):
+            targets = description.targets(dataset)
+            if y is not None and (targets is None or not np.array_equal(_host(y), _host(targets))):
                 raise ValueError("y is given beside a dataset that has labels, "
                                  "and they are not its targets; leave y out")
-            if own is not None or classes is not None:
-                self._learn_targets(own if own is not None else classes, classes)
+            if targets is not None or classes is not None:
+                self._learn_targets(targets if targets is not None else classes, classes)
             self._learn_names(dataset)
         validation = None
         if self.train_split is not None:
             if is_loader(X):
                 raise ValueError(f"train_split={self.train_split} divides a dataset; "
                                  "a loader is taken as it is: give its dataset")
-            X, held = random_split(X, [1 - self.train_split, self.train_split], seed=random.next_key()[0])
-            validation = DataLoader(held, **{"batch_size": self.batch_size, **self._where(),
-                                             **self._settings("iterator_valid")})
+            X, held_out = random_split(X, [1 - self.train_split, self.train_split], seed=random.next_key()[0])
+            validation = DataLoader(held_out, **{"batch_size": self.batch_size, **self._backend_option(),
+                                                 **self._settings("iterator_valid")})
         if not is_loader(X):
-            options = {"batch_size": self.batch_size, "shuffle": True, **self._where(),
+            options = {"batch_size": self.batch_size, "shuffle": True, **self._backend_option(),
                        **self._settings("iterator_train")}
             X = DataLoader(X, **options)
         return X, validation
 
-    def _where(self) -> dict[str, Any]:
+    def _backend_option(self) -> dict[str, Any]:
         return {} if self.backend is None else {"backend": self.backend}
 
     def _learn_targets(self, y: Any, classes: Any) -> np.ndarray:
@@ -222,7 +219,7 @@ class NeuralNet(BaseEstimator):
         raise NotImplementedError
 
     def _learn_names(self, dataset: Any) -> None:
-        """Take what a dataset says of its classes."""
+        """Learn the classes from a dataset that names them."""
 
     def _loss(self, output: Tensor, target: Tensor) -> Tensor:
         return self.criterion_(output, target)
@@ -246,7 +243,7 @@ class NeuralNet(BaseEstimator):
             return np.concatenate([self.module_(place(x)).numpy() for x in batches])
 
     def predict(self, X: Any) -> np.ndarray:
-        """What the module says of each input."""
+        """The module's output for each input."""
         return self.forward(X)
 
     def save_params(self, f_params: str | os.PathLike) -> None:
@@ -265,7 +262,7 @@ class NeuralNet(BaseEstimator):
 
 
 class NeuralNetClassifier(ClassifierMixin, NeuralNet):
-    """A module that classifies, as a scikit-learn estimator in the form of ``skorch.NeuralNetClassifier``.
+    """A module that classifies, as an estimator in the form of ``skorch.NeuralNetClassifier``.
 
     Parameters are those of `NeuralNet`. Integer labels are the numbers of the module's outputs, as in skorch;
     other labels (text) are numbered in sorted order. With `nn.CrossEntropyLoss` the module gives scores, and
@@ -279,8 +276,9 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
 
     >>> from cnnkit import nn, optim
     >>> from cnnkit.data import DataLoader, datasets
-    >>> net = NeuralNetClassifier(nn.Linear, criterion=nn.CrossEntropyLoss, optimizer=optim.Adam, max_epochs=5, verbose=0,
-    ...                           module__in_features=64, module__out_features=10, random_state=0)
+    >>> net = NeuralNetClassifier(nn.Linear, module__in_features=64, module__out_features=10,
+    ...                           criterion=nn.CrossEntropyLoss, optimizer=optim.Adam, max_epochs=5,
+    ...                           verbose=0, random_state=0)
     >>> digits = datasets.digits()
     >>> X = digits.data.reshape(-1, 64)
     >>> net.fit(X[:1000], digits.targets[:1000]).score(X[1000:], digits.targets[1000:]) > 0.7
@@ -328,14 +326,13 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each sample, (N,)."""
-        best = self.forward(X).argmax(axis=1)
+        indices = self.forward(X).argmax(axis=1)
         classes = getattr(self, "classes_", None)
-        return best if classes is None or np.issubdtype(classes.dtype, np.integer) else classes[best]
+        return indices if classes is None or np.issubdtype(classes.dtype, np.integer) else classes[indices]
 
 
 class NeuralNetRegressor(RegressorMixin, NeuralNet):
-    """A module that predicts numbers, as a scikit-learn estimator in the form of
-    ``skorch.NeuralNetRegressor``.
+    """A module that predicts numbers, as an estimator in the form of ``skorch.NeuralNetRegressor``.
 
     Parameters are those of `NeuralNet`. Targets are (N,) or (N, outputs), and take the shape of the module's
     output, so that (N,) goes with a module that gives (N, 1).
@@ -343,12 +340,13 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
     >>> import numpy
     >>> from cnnkit import nn
     >>> X = numpy.random.default_rng(0).normal(size=(256, 4))
-    >>> net = NeuralNetRegressor(nn.Linear, module__in_features=4, module__out_features=1, lr=0.1, verbose=0, random_state=0)
+    >>> net = NeuralNetRegressor(nn.Linear, module__in_features=4, module__out_features=1, lr=0.1, verbose=0,
+    ...                          random_state=0)
     >>> net.fit(X, X.sum(1)).score(X, X.sum(1)) > 0.9
     True
     """
 
-    _flat = False  # whether the targets that it learnt from were (N,)
+    _flat = False  # whether the training targets were (N,)
 
     def __init__(self, module: Any, criterion: Any = nn.MSELoss, optimizer: Any = optim.SGD, lr: float = 0.01,
                  max_epochs: int = 10, batch_size: int = 128, train_split: float | None = None,
@@ -373,9 +371,7 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
 
 
 class Samples(Dataset):
-    """Arrays (N, ...) and their targets, in the shape that they have; uint8 is divided by 255, all else
-    becomes float32.
-    """
+    """Arrays (N, ...) and their targets, shapes unchanged; uint8 is divided by 255, all else made float32."""
 
     def __init__(self, inputs: Any, targets: np.ndarray):
         self.inputs, self.targets = _host(inputs), targets

@@ -1,6 +1,4 @@
-"""Where arrays are: beside a network's parameters, and, with scikit-learn's ``array_api_dispatch``, where the
-user's are.
-"""
+"""Where arrays go: to the network's device and, with scikit-learn's ``array_api_dispatch``, to the user's."""
 
 from __future__ import annotations
 
@@ -20,16 +18,14 @@ __all__ = ["Home", "beside", "beside_input", "host", "use_for"]
 
 
 def beside(model: Module) -> Callable[[np.ndarray], Tensor]:
-    """A function that makes a Tensor of a host array where the model's parameters are, backend and device."""
+    """A function that makes a Tensor of a host array, on the backend and device of the model's parameters."""
     like = next(model.parameters()).array
     backend, device = backends.backend_of(like), device_of(like)
     return lambda array: Tensor(backend.asarray(array, array.dtype, device))
 
 
 def host(data: Any) -> Any:
-    """Another library's array as a NumPy array where ``array_api_dispatch`` is on; everything
-    else as it is.
-    """
+    """Another library's array as a NumPy array where ``array_api_dispatch`` is on; all else as it is."""
     if isinstance(data, Tensor):
         return data.detach().numpy()
     home = Home.of(data)
@@ -37,18 +33,14 @@ def host(data: Any) -> Any:
 
 
 class Home(NamedTuple):
-    """The library and device of the user's arrays, where they are not NumPy's and
-    ``array_api_dispatch`` is on.
-    """
+    """The library and device of a user's arrays that are not NumPy's, with ``array_api_dispatch``."""
 
     backend: str
     device: Any
 
     @classmethod
     def of(cls, data: Any) -> Home | None:
-        """Where `data` is; ``None`` for NumPy's arrays, what is no array, and without
-        ``array_api_dispatch``.
-        """
+        """Where `data` is; ``None`` for NumPy's arrays, for no array, and without ``array_api_dispatch``."""
         if not get_config()["array_api_dispatch"]:
             return None
         if not is_array(data) or isinstance(data, np.ndarray | np.generic):
@@ -60,7 +52,7 @@ class Home(NamedTuple):
         return cls(backend.name, device_of(data))
 
     def array(self, values: np.ndarray, like: Any) -> Any:
-        """Host values beside `like`; what no array library but NumPy has, such as text, stays NumPy's."""
+        """Host values in the library and on the device of `like`; dtypes that only NumPy has stay NumPy's."""
         backend, dtype = backends.backend_of(like), values.dtype.name
         if dtype == "float64" and dtype not in backend.dtypes:
             dtype = "float32"
@@ -71,9 +63,7 @@ class Home(NamedTuple):
 
 
 def beside_input(values: np.ndarray, X: Any) -> Any:
-    """What was predicted of `X`, in the library and on the device of `X` where
-    ``array_api_dispatch`` is on.
-    """
+    """Predictions for `X`, in the library and on the device of `X` where ``array_api_dispatch`` is on."""
     home = Home.of(X)
     return values if home is None else home.array(values, X)
 

@@ -23,7 +23,7 @@ __all__ = ["CNNRegressor"]
 class CNNRegressor(RegressorMixin, CNNEstimator):
     """A convolutional network that predicts one or several numbers for an image, as a scikit-learn estimator.
 
-    Parameters and attributes are those of `CNNClassifier`, without what concerns classes. The loss is the
+    Parameters and attributes are those of `CNNClassifier`, except those that concern classes. The loss is the
     mean squared error; targets, (N,) or (N, outputs), may have any scale: like pixels they are standardised
     with the training data's mean and standard deviation, and predictions are scaled back.
 
@@ -36,7 +36,8 @@ class CNNRegressor(RegressorMixin, CNNEstimator):
     >>> from sklearn.datasets import load_digits
     >>> images = load_digits().images
     >>> ink = images.mean(axis=(1, 2))
-    >>> CNNRegressor(max_epochs=5, random_state=0).fit(images[:1000], ink[:1000]).score(images[1000:], ink[1000:]) > 0.9
+    >>> regressor = CNNRegressor(max_epochs=5, random_state=0).fit(images[:1000], ink[:1000])
+    >>> regressor.score(images[1000:], ink[1000:]) > 0.9
     True
     """
 
@@ -44,7 +45,7 @@ class CNNRegressor(RegressorMixin, CNNEstimator):
     _targets_of = {"multi_output": True, "y_numeric": True}
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """One epoch over these data, from the weights that are there.
+        """One epoch over these data, from the present weights.
 
         Parameters
         ----------

@@ -1,16 +1,14 @@
 """The batch rule: training data are a set of weighted rows, and batches are drawn from that set.
 
-1. Rows of weight 0 are left out; rows that are equal, target included, are one row with the sum of
-   their weights.
-2. The rows are ordered by a digest of their contents, and each epoch takes them in a random order that
-   the seed and the number of the epoch give, in ceil(n / batch_size) batches of equal size (one row
-   more or less).
+1. Rows of weight 0 are left out; rows that are equal, target included, are one row with the sum of their
+   weights.
+2. The rows are ordered by a digest of their contents. Each epoch takes them in a random order, which depends
+   on the seed and the epoch's number, in ceil(n / batch_size) batches of equal size (one row more or less).
 3. A batch's loss is sum(w * l) / sum(w).
 
-So whoever gives a row the weight 3 and whoever repeats it three times trains on the same set, in the same
-batches, and gets the same bits; and so does whoever gives the rows in another order. It holds for any
-data, any `batch_size` and any network, with dropout or batch norm too, because nothing after step 1 can
-tell the two apart.
+So a row of weight 3 and three equal rows give the same set, the same batches and the same bits, and so do the
+same rows in another order. This holds for any data, any `batch_size` and any network, with dropout or batch
+norm too, because after step 1 the data are the same.
 """
 
 from __future__ import annotations
@@ -27,8 +25,8 @@ from cnnkit.autograd import Tensor
 
 __all__ = ["Batches", "Moments", "distinct", "moments"]
 
-CHUNK = 256  # rows at a time, where nothing but a sum is kept
-# times the largest weight: what a weight is at least, so that no batch's float32 weights sum to 0
+CHUNK = 256  # rows that are summed at a time
+# the least weight, as a share of the largest, so that no batch's float32 weights sum to 0
 FAINTEST = 1e-30
 
 
@@ -38,18 +36,19 @@ def distinct(rows: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> tupl
     Parameters
     ----------
     rows, targets : array, (N, F) and (N, ...)
-        Two rows are equal if their pixels and targets are, byte for byte (SHA-256 is taken for the bytes).
+        Two rows are equal if their pixels and targets are, byte for byte (by their SHA-256 digests).
     weights : array, (N,)
         All positive.
 
     Returns
     -------
     first : array of int
-        Where each distinct row is first found, in the order of the digests.
+        The first index of each distinct row, in the order of the digests.
     weights : array
         The sum of the weights of all rows equal to it.
 
-    >>> first, weights = distinct(np.array([[1.0], [2.0], [1.0], [3.0]]), np.array([0, 1, 0, 1]), np.array([1, 1, 2, 5]))
+    >>> rows, targets = np.array([[1.0], [2.0], [1.0], [3.0]]), np.array([0, 1, 0, 1])
+    >>> first, weights = distinct(rows, targets, np.array([1, 1, 2, 5]))
     >>> sorted(zip(first.tolist(), weights.tolist()))
     [(0, 3.0), (1, 1.0), (3, 5.0)]
     """
@@ -83,15 +82,16 @@ def moments(images: np.ndarray, weights: np.ndarray) -> Moments:
     share = weights / weights.sum()
     axes = tuple(range(2, images.ndim))
 
-    def average(of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    def average(function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         total = np.zeros(images.shape[1])
-        for at in range(0, len(images), CHUNK):
-            total += share[at:at + CHUNK] @ of(np.asarray(images[at:at + CHUNK], np.float64)).mean(axis=axes)
+        for start in range(0, len(images), CHUNK):
+            chunk = np.asarray(images[start:start + CHUNK], np.float64)
+            total += share[start:start + CHUNK] @ function(chunk).mean(axis=axes)
         return total
 
     mean = average(lambda x: x)
     scale = np.sqrt(average(lambda x: (x - mean.reshape(-1, *(1,) * len(axes))) ** 2))
-    scale[scale <= 10 * np.finfo(images.dtype).eps * np.abs(mean)] = 1  # a constant, but for rounding
+    scale[scale <= 10 * np.finfo(images.dtype).eps * np.abs(mean)] = 1  # constant up to rounding
     return Moments(tuple(mean.tolist()), tuple(scale.tolist()))
 
 
@@ -103,20 +103,20 @@ class Batches:
     images, targets, weights : array, (N, C, H, W), (N, ...) and (N,)
         Of the distinct rows.
     pixels : Moments
-        What the images are standardised with.
+        Mean and deviation that the images are standardised with.
     batch_size : int
         The most rows in a batch.
     place : callable
-        Makes a Tensor of a host array, beside the network.
+        Makes a Tensor of a host array, on the network's backend and device.
     key : key, optional
         Where the orders come from; without it the rows keep their order.
     dtype : str
         Of images and weights, and of targets that are not integers.
     """
 
-    def __init__(self, images: np.ndarray, targets: np.ndarray,
-                 weights: np.ndarray, pixels: Moments, batch_size: int,
-                 place: Callable[[np.ndarray], Tensor], key: Any = None, dtype: str = "float32"):
+    def __init__(self, images: np.ndarray, targets: np.ndarray, weights: np.ndarray, pixels: Moments,
+                 batch_size: int, place: Callable[[np.ndarray], Tensor], key: Any = None,
+                 dtype: str = "float32"):
         self.images, self.pixels, self.place, self.key, self.dtype = images, pixels, place, key, dtype
         self.targets = targets if targets.dtype == np.int64 else targets.astype(dtype)
         self.weights = np.maximum(weights / weights.max(), FAINTEST).astype(dtype)
@@ -132,6 +132,6 @@ class Batches:
         order = (np.arange(n) if self.key is None
                  else random.permutation(random.fold_in(self.key, self.epoch), n))
         self.epoch += 1
-        for chosen in np.array_split(order, self.count):
-            yield (self.place(self.pixels.standardised(self.images[chosen], self.dtype)),
-                   self.place(self.targets[chosen]), self.place(self.weights[chosen]))
+        for indices in np.array_split(order, self.count):
+            yield (self.place(self.pixels.standardised(self.images[indices], self.dtype)),
+                   self.place(self.targets[indices]), self.place(self.weights[indices]))

@@ -1,6 +1,4 @@
-"""Fitted estimators as two files, safetensors and JSON: reading them never runs any code, as opening a
-pickle may.
-"""
+"""Fitted estimators as two files, safetensors and JSON, which are read without running code from them."""
 
 from __future__ import annotations
 
@@ -25,8 +23,8 @@ from cnnkit.train import Epoch, History
 
 __all__ = ["read", "write"]
 
-FORMAT = 1  # of the JSON file
-FORGOTTEN = ("callbacks",)  # parameters that are code
+FORMAT = 1  # version of the JSON file's format
+FORGOTTEN = ("callbacks",)  # parameters that are code, and are not saved
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -61,13 +59,13 @@ def write(estimator: Any, path: str | os.PathLike) -> Path:
 def read(kind: type, path: str | os.PathLike) -> Any:
     """Read what `write` wrote; see `CNNEstimator.load`."""
     weights = with_ending(path)
-    beside = weights.with_suffix(".json")
-    for file in (weights, beside):
+    settings_file = weights.with_suffix(".json")
+    for file in (weights, settings_file):
         if not file.is_file():
             raise FileNotFoundError(f"there is no file {file}; {kind.__name__}.save writes it")
     tensors = load_file(weights)
     try:
-        content = json.loads(beside.read_text(encoding="utf-8"))
+        content = json.loads(settings_file.read_text(encoding="utf-8"))
         if content["estimator"] != kind.__name__:
             raise ValueError(f"it holds a {content['estimator']}, not a {kind.__name__}")
         if content["format"] != FORMAT:
@@ -79,7 +77,7 @@ def read(kind: type, path: str | os.PathLike) -> Any:
         params = {name: _parameter(value) for name, value in content["params"].items()}
         return _restored(kind(**params), content["fitted"], tensors)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise ValueError(f"{beside} holds no {kind.__name__} that can be used: {error}; "
+        raise ValueError(f"{settings_file} holds no {kind.__name__} that can be used: {error}; "
                          "save it again") from error
 
 

@@ -1,6 +1,4 @@
-"""The advice follows what was put into the data, is the same each time, and has a verdict for each of the
-guide's bullets.
-"""
+"""The advice follows the structure of the data, is repeatable, and judges each of the guide's bullets."""
 
 import json
 
@@ -12,14 +10,14 @@ from cnnkit.advise.advice import _compare
 from cnnkit.advise.trials import Trials
 from cnnkit.data import ArrayDataset
 
+# all bullets of the guide's chapter "When to Use and Avoid CNNs"
 BULLETS = ["Your data has spatial hierarchies", "You need translation invariance",
            "The task requires feature extraction from raw data", "Your data is not spatially structured",
-           # the guide's chapter 2, all
            "You have limited training data", "The task is better suited for sequence models"]
 
 
 def crosses(n=500, size=12, seed=0):
-    """A cross or a ring somewhere in the image, on noise: only what lies beside what tells them apart."""
+    """A cross or a ring somewhere in the image, on noise: only neighbouring pixels tell them apart."""
     rng = np.random.default_rng(seed)
     cross, ring = np.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]]), np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]])
     y = rng.integers(0, 2, n)
@@ -31,11 +29,11 @@ def crosses(n=500, size=12, seed=0):
 
 
 def table(n=500, seed=0):
-    """Features without a place: each class has its own mean of each."""
+    """Features without a spatial order: in each class every feature has a mean of its own."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 5, n)
-    return ArrayDataset(
-        (rng.normal(0, 0.4, (5, 1, 10, 10))[y] + rng.normal(size=(n, 1, 10, 10))).astype(np.float32), y, 5)
+    x = rng.normal(0, 0.4, (5, 1, 10, 10))[y] + rng.normal(size=(n, 1, 10, 10))
+    return ArrayDataset(x.astype(np.float32), y, 5)
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +59,9 @@ def test_features_without_a_place_do_not(advice):
 
 
 def test_every_bullet_has_evidence_with_figures_and_a_verdict(advice):
-    for each in advice.values():
-        assert [finding.bullet for finding in each.findings][:6] == BULLETS
-        for finding in each.findings:
+    for result in advice.values():
+        assert [finding.bullet for finding in result.findings][:6] == BULLETS
+        for finding in result.findings:
             assert finding.verdict in ("yes", "no", "unclear")
             assert any(character.isdigit() for character in finding.evidence)
             assert finding.advice

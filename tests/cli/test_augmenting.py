@@ -1,6 +1,4 @@
-"""`cnnkit augment`: a sheet of images and their variants; `cnnkit train --augment` trains on such
-variants.
-"""
+"""`cnnkit augment`: a sheet of images and their variants; `cnnkit train --augment` trains on variants."""
 
 import json
 from pathlib import Path
@@ -87,9 +85,9 @@ def test_train_changes_what_it_learns_from_and_notes_how(capsys):
     for name in ("plain", "flipped", "again"):
         more = [] if name == "plain" else ["--augment", "flip,crop=1"]
         assert run(["train", "digits", "--epochs", "1", "--out", name, *more]) == 0
-    plain, flipped, again = (Path(f"{name}.safetensors").read_bytes()
-                             for name in ("plain", "flipped", "again"))
-    assert flipped == again != plain
+    plain, flipped, repeated = (Path(f"{name}.safetensors").read_bytes()
+                                for name in ("plain", "flipped", "again"))
+    assert flipped == repeated != plain
     assert json.loads(Path("flipped.json").read_text())["training"]["augment"] == "flip,crop=1"
     assert "augment" not in json.loads(Path("plain.json").read_text())["training"]
 

@@ -39,14 +39,14 @@ def test_the_rounds_go_in_turns(monkeypatch):
 
 
 def test_those_that_are_not_for_speed_are_measured_only_where_they_are_named(monkeypatch, capsys):
-    asked = []
+    calls = []
     monkeypatch.setattr(benching, "measure",
-                        lambda names, sizes, seconds: (asked.append((names, sizes, seconds)) or [], {}))
+                        lambda names, sizes, seconds: (calls.append((names, sizes, seconds)) or [], {}))
     assert run(["bench", "--seconds", "5"]) == run(["bench", "--backend", "array-api-strict"]) == 0
-    assert "numpy" in asked[0][0]
-    assert {*benching.SLOW, "numpy-readonly"} & set(asked[0][0]) == set()
-    assert asked[0][1:] == ([32, 128], 5.0)
-    assert asked[1][0] == ["array-api-strict"]
+    assert "numpy" in calls[0][0]
+    assert {*benching.SLOW, "numpy-readonly"} & set(calls[0][0]) == set()
+    assert calls[0][1:] == ([32, 128], 5.0)
+    assert calls[1][0] == ["array-api-strict"]
 
 
 def test_a_backend_that_breaks_costs_only_its_own_figures(capsys):

@@ -48,8 +48,8 @@ def test_train_on_a_folder_of_class_folders(capsys, elsewhere):
     for name in ("cat", "dog"):
         (elsewhere / "pets" / name).mkdir(parents=True)
         for i in range(6):
-            Image.fromarray(rng.integers(0, 256,
-                                         (12, 12, 3), np.uint8)).save(elsewhere / "pets" / name / f"{i}.png")
+            image = Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8))
+            image.save(elsewhere / "pets" / name / f"{i}.png")
     assert run(["train", "pets", "--epochs", "1", "--out", "pets"]) == 0
     assert "2 classes" in capsys.readouterr().out
     assert run(["predict", "pets.safetensors", "pets/cat/0.png"]) == 0

@@ -25,11 +25,11 @@ def test_it_prints_which_kernel_serves_each_call(capsys):
 
 def test_json_has_the_rows(capsys):
     assert run([*SMALL, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["model"], found["inputs"]) == ("CommonCNN", [[32, 1, 8, 8]])
-    assert found["rows"][0]["layer"] == "features.conv1+features.relu1+features.pool1"
-    assert found["rows"][-1]["output"] == [32, 3]
-    assert {row["backward"] for row in found["rows"]} == {False}
+    report = json.loads(capsys.readouterr().out)
+    assert (report["model"], report["inputs"]) == ("CommonCNN", [[32, 1, 8, 8]])
+    assert report["rows"][0]["layer"] == "features.conv1+features.relu1+features.pool1"
+    assert report["rows"][-1]["output"] == [32, 3]
+    assert {row["backward"] for row in report["rows"]} == {False}
 
 
 def test_training_shows_the_way_back(capsys):
@@ -40,17 +40,17 @@ def test_training_shows_the_way_back(capsys):
 def test_without_training_the_model_runs_as_predict_runs_it(capsys, monkeypatch):
     import cnnkit
 
-    seen = []
+    modes = []
     explain = cnnkit.inspection.explain
 
-    def noting(model, *inputs, **settings):
-        seen.append((model.training, cnnkit.autograd.is_grad_enabled()))
+    def recording(model, *inputs, **settings):
+        modes.append((model.training, cnnkit.autograd.is_grad_enabled()))
         return explain(model, *inputs, **settings)
 
-    monkeypatch.setattr("cnnkit.inspection.explain", noting)
+    monkeypatch.setattr("cnnkit.inspection.explain", recording)
     assert run(SMALL) == 0
     assert run([*SMALL, "--training"]) == 0
-    assert seen == [(False, False), (True, True)]
+    assert modes == [(False, False), (True, True)]
 
 
 def test_a_saved_model_has_its_own_shape(capsys, trained):

@@ -33,8 +33,8 @@ def huge(path):
     ("huge.png", huge, "cannot be read as an image"), ("folder", os.mkdir, "folder is a folder"),
     ("gone.png", str, "no file gone.png"),
 ])
-def test_predict_refuses_what_training_refuses_and_names_the_file(trained, capsys,
-                                                                  elsewhere, name, make, words):
+def test_predict_refuses_what_training_refuses_and_names_the_file(trained, capsys, elsewhere, name, make,
+                                                                  words):
     make(elsewhere / name)
     assert run(["predict", str(trained[0]), name]) == 2
     error = capsys.readouterr().err

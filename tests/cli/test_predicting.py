@@ -77,8 +77,8 @@ def test_evaluate_reads_a_folder_as_the_model_takes_it(capsys, elsewhere):
     for name in ("cat", "dog", "emu"):
         (elsewhere / "pets" / name).mkdir(parents=True)
         for i in range(5):
-            Image.fromarray(rng.integers(0, 256,
-                                         (12, 12, 3), np.uint8)).save(elsewhere / "pets" / name / f"{i}.png")
+            image = Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8))
+            image.save(elsewhere / "pets" / name / f"{i}.png")
     assert run(["train", "pets", "--size", "8", "--epochs", "1", "--out", "net"]) == 0
     assert run(["evaluate", "net", "pets", "--json"]) == 0
     assert json.loads(capsys.readouterr().out[-3000:].split("net.json)\n")[1])["images"] == 15

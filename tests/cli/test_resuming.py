@@ -1,6 +1,4 @@
-"""`cnnkit train --resume`: stopped or killed, the same command goes on to the same model; other options
-are refused.
-"""
+"""`cnnkit train --resume`: the same command goes on to the same model; other options are refused."""
 
 import errno
 import json
@@ -73,8 +71,8 @@ def test_settings_that_cannot_be_read_are_named(damage, monkeypatch, capsys):
     damage(Path("net.checkpoints/run.toml"))
     assert run([*TRAIN, "--out", "net", "--resume"]) == 2
     message = " ".join(capsys.readouterr().err.split())
-    assert ("--resume: net.checkpoints/run.toml, the settings that the run began with, "
-            "cannot be read" in message)
+    assert message.startswith("cnnkit: --resume: net.checkpoints/run.toml, the settings that the run "
+                              "began with, cannot be read")
     assert message.endswith("leave --resume out to begin anew")
 
 
@@ -97,8 +95,8 @@ def test_a_model_that_cannot_be_written_is_named_and_its_checkpoint_kept(whole, 
         patch.setattr("cnnkit.models.save_model", full)
         assert run([*TRAIN, "--out", "net"]) == 2
     message = " ".join(capsys.readouterr().err.split())
-    assert ("the model net.safetensors could not be written (No space left on device): "
-            "free some space" in message)
+    assert message.startswith("cnnkit: the model net.safetensors could not be written (No space left on "
+                              "device): free some space")
     assert run([*TRAIN, "--out", "net", "--resume"]) == 0
     assert "Going on from" in capsys.readouterr().out
     assert Path("net.safetensors").read_bytes() == whole[0]

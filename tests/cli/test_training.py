@@ -1,6 +1,4 @@
-"""`cnnkit train`: the model is saved whatever happens, and what cannot be trained on is refused before
-the training.
-"""
+"""`cnnkit train`: the model is saved whatever happens; unsuitable data are refused before the training."""
 
 import importlib
 import json
@@ -69,9 +67,8 @@ def test_ctrl_c_says_in_which_epoch_it_stopped_and_measures_what_was_learnt(monk
 def test_a_second_ctrl_c_saves_what_was_learnt_and_says_where(monkeypatch, capsys):
     at_batch(monkeypatch, 60, times=2)
     assert run(["train", "digits", "--epochs", "3", "--out", "net"]) == 130
-    error = capsys.readouterr().err
-    assert (error
-            == "cnnkit: interrupted in epoch 2 of 3; the model as it was then is saved to net.safetensors\n")
+    assert capsys.readouterr().err == (
+        "cnnkit: interrupted in epoch 2 of 3; the model as it was then is saved to net.safetensors\n")
     settings = settings_of("net.json")
     assert (settings["accuracy"], settings["training"]["epochs"], len(settings["history"])) == (None, 1, 1)
     assert models.load_model("net").classes == list("0123456789")
@@ -101,12 +98,12 @@ def test_too_few_images_to_hold_any_out_are_counted(capsys, elsewhere):
 def test_one_class_is_refused(capsys, elsewhere):
     class_folders(elsewhere / "pets", 6, ["cat"])
     assert run(["train", "pets"]) == 2
-    assert (capsys.readouterr().err
-            == "cnnkit: pets has one class only (cat): a classifier needs two or more\n")
+    error = capsys.readouterr().err
+    assert error == "cnnkit: pets has one class only (cat): a classifier needs two or more\n"
 
 
-def test_a_model_trained_inside_its_data_folder_is_named_after_it_and_is_no_class(capsys,
-                                                                                  elsewhere, monkeypatch):
+def test_a_model_trained_inside_its_data_folder_is_named_after_it_and_is_no_class(capsys, elsewhere,
+                                                                                  monkeypatch):
     monkeypatch.chdir(class_folders(elsewhere / "pets.v1", 6))
     for _ in range(2):
         assert run(["train", ".", "--epochs", "0"]) == 0

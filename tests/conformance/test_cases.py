@@ -63,10 +63,10 @@ def test_shapes_are_small_enough_for_an_emulator():
 @pytest.mark.parametrize("case", [c for c in conformance.FUSED if "relu" in c.ops and c.tolerance.rtol],
                          ids=lambda c: c.id)
 def test_no_sum_before_a_relu_is_so_near_zero_that_float32_could_turn_its_sign(case):
-    right, value, at = expected(case, "float64"), None, 0
+    truth, value, start = expected(case, "float64"), None, 0
     for name, attrs, count in zip(case.ops, case.attributes, case.arities):
-        arrays = [*([] if value is None else [value]), *right.inputs[at:at + count]]
-        at += count
+        arrays = [*([] if value is None else [value]), *truth.inputs[start:start + count]]
+        start += count
         if name == "relu":
             assert np.abs(value).min(initial=1) > 1e-4
         value = REFERENCES[name][0](*arrays, **attrs)

@@ -26,13 +26,13 @@ def cases_of(kernels):
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_every_mutant_is_caught_by_the_check_meant_for_it(name, served_by):
-    kernels, meant = MUTANTS[name]
+    kernels, expected_check = MUTANTS[name]
     target = served_by(kernels)
     caught = set()
     with target.entered():
         for case in cases_of(kernels):
             caught |= {check for check, _ in conformance.run_case(case, target).failures}
-    assert meant in caught
+    assert expected_check in caught
 
 
 def test_the_unchanged_kernels_pass(served_by):

@@ -1,5 +1,7 @@
 """Every op on every backend, by the conformance kit: one test per case, all checks in it."""
 
+from collections import Counter
+
 import pytest
 
 from cnnkit import conformance
@@ -9,16 +11,18 @@ CASES_PER_OP = {"jax": 2}
 
 
 @pytest.fixture(scope="module")
-def first_cases():
-    """The first cases of each op, by number."""
-    seen = {}
-    return {case.id: seen.setdefault(case.kernel, []).append(case) or len(seen[case.kernel])
-            for case in conformance.EVERY_CASE}
+def case_numbers():
+    """The number of each case among the cases of its op, from 1."""
+    counts, numbers = Counter(), {}
+    for case in conformance.EVERY_CASE:
+        counts[case.kernel] += 1
+        numbers[case.id] = counts[case.kernel]
+    return numbers
 
 
 @pytest.mark.parametrize("case", conformance.EVERY_CASE, ids=lambda case: case.id)
-def test_op(case, backend, first_cases):
-    if first_cases[case.id] > CASES_PER_OP.get(backend.name, 10**6):
+def test_op(case, backend, case_numbers):
+    if case_numbers[case.id] > CASES_PER_OP.get(backend.name, 10**6):
         pytest.skip(f"{backend.name} runs {CASES_PER_OP[backend.name]} cases of each op here")
     outcome = conformance.run_case(case, backend)
     if outcome.status == "gap":

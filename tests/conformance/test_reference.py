@@ -1,6 +1,4 @@
-"""The ground truth against an independent one: the loops give PyTorch's outputs and gradients, case by case
-in float64.
-"""
+"""The ground truth itself: the reference loops give PyTorch's outputs and gradients, by case, in float64."""
 
 import numpy as np
 import pytest
@@ -110,7 +108,7 @@ def adaptive_max_pool(x, *, output_size, return_indices=False):
     return of_rank("adaptive_max_pool", len(output_size))(x, output_size, return_indices)
 
 
-CALLED_OTHERWISE = {  # PyTorch has the function, and the arguments have another form there
+CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in another form
     "conv": conv, "conv_filters": conv_filters, "conv_input": conv_input,
     "max_pool": max_pool, "max_pool_with_indices": with_indices,
     "avg_pool": avg_pool, "avg_pool_input": avg_pool_input, "batch_norm": batch_norm,
@@ -132,17 +130,17 @@ def test_every_op_names_its_equal_in_pytorch_or_stands_on_a_list():
 @pytest.mark.parametrize("case", [case for case in conformance.SINGLE if case.op not in NOT_IN_PYTORCH],
                          ids=lambda case: case.id)
 def test_the_loops_agree_with_pytorch(case):
-    right = expected(case, "float64")
-    arrays = [torch.tensor(v) if isinstance(v, np.ndarray) else v for v in right.inputs]
+    truth = expected(case, "float64")
+    arrays = [torch.tensor(v) if isinstance(v, np.ndarray) else v for v in truth.inputs]
     leaves = [a.requires_grad_() if needed else a for a, needed in zip(arrays, case.needs)]
     outputs = (CALLED_OTHERWISE.get(case.op) or equal_in_pytorch(OPS[case.op]))(*leaves, **case.attrs)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    for mine, theirs in zip(right.outputs, outputs, strict=True):
-        assert (mine is None) == (theirs is None)
-        if mine is not None:
-            np.testing.assert_allclose(mine, theirs.detach().numpy(), rtol=1e-9, atol=1e-12)
+    for result, torch_result in zip(truth.outputs, outputs, strict=True):
+        assert (result is None) == (torch_result is None)
+        if result is not None:
+            np.testing.assert_allclose(result, torch_result.detach().numpy(), rtol=1e-9, atol=1e-12)
     if any(case.needs):
-        outputs[0].backward(torch.tensor(right.dy))
-        for mine, leaf, needed in zip(right.gradients, leaves, case.needs):
+        outputs[0].backward(torch.tensor(truth.dy))
+        for result, leaf, needed in zip(truth.gradients, leaves, case.needs):
             if needed:
-                np.testing.assert_allclose(mine, leaf.grad.numpy(), rtol=1e-9, atol=1e-12)
+                np.testing.assert_allclose(result, leaf.grad.numpy(), rtol=1e-9, atol=1e-12)

@@ -97,7 +97,7 @@ def test_the_report_and_the_support_table_say_who_served():
         report = conformance.run("half", ops=["linear"])
         table = conformance.support(["half", "numpy-readonly"],
                                     [c for c in conformance.SINGLE if c.op in ("linear", "exp")])
-        beside = conformance.run("numpy", ops=["linear"]).lines()
+        lines_of_numpy = conformance.run("numpy", ops=["linear"]).lines()
         untested = conformance.run("half", cases=conformance.SINGLE[:1]).untested
     finally:
         backends.register_table(remove="half")
@@ -107,8 +107,8 @@ def test_the_report_and_the_support_table_say_who_served():
     assert [row[2] for row in table.rows()] == ["generic", "generic"]
     assert table.cells["linear", "half"].tables[0] == "half"
     assert "| exp | generic | generic |" in table.markdown()
-    told = "not asked: the table half serves these arrays too, under its own name: cnnkit check half"
-    assert told in beside
+    line = "not asked: the table half serves these arrays too, under its own name: cnnkit check half"
+    assert line in lines_of_numpy
     assert {"cosine", "relu+tanh"} <= set(untested)
 
 
@@ -161,8 +161,9 @@ class LionCase:
         return kernel(target.asarray(np.float32([3, 3])), target.asarray(np.float32([0.5, -7])))
 
     def check_sign(self, case, target):
-        made = target.to_numpy(self.step(target, target.tables.single["lion"][0]))
-        assert made.tolist() == [2, 4], f"a step along the sign gives [2, 4], and this one {made.tolist()}"
+        result = target.to_numpy(self.step(target, target.tables.single["lion"][0]))
+        assert result.tolist() == [2, 4], \
+            f"a step along the sign gives [2, 4], and this one {result.tolist()}"
 
     def served(self, target):
         return who_serves(self.kernel, target, lambda kernel: self.step(target, kernel))
@@ -181,7 +182,8 @@ def test_a_case_of_a_third_party_runs_like_those_of_the_kit(lion, failures):
     outcome = report.outcomes[0]
     assert (outcome.case, outcome.status, outcome.served) == (
         "lion-one-step", "failed" if failures else "passed", ("native", "lions"))
-    assert [said.splitlines()[0] for check, said in outcome.failures if check == "check_sign"] == failures
+    assert [message.splitlines()[0] for check, message in outcome.failures
+            if check == "check_sign"] == failures
     assert "lion" not in report.untested
     assert (str(cell), cell.native) == ("lions", 1)
 

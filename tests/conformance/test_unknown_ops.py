@@ -1,4 +1,4 @@
-"""Chains with an op that is new in a known role: kernels must see that it is not the op that they know."""
+"""Chains with a new op in a known role: kernels must not mistake it for the op that they were written for."""
 
 import contextlib
 
@@ -80,22 +80,21 @@ def new_ops():
                 (sum_pool, OPS["avg_pool"].infer, {"role": "pool"}),
                 (scaled, like_first, {"role": "norm"}),
                 (difference, like_first, {"role": "add"})):
-            made = ops.op(function, infer=infer, **sheet)
+            op = ops.op(function, infer=infer, **sheet)
             for register in (OPS, KERNEL_KINDS):
-                stack.callback(register.pop, made.name)
+                stack.callback(register.pop, op.name)
         yield
 
 
 CHAINS = {
     "minus_conv": (CONV, 3), "conv": (CONV, 3), "square": ({}, 1), "cube": ({}, 1), "relu": ({}, 1),
-    "add": ({}, 2),
-    "difference": ({}, 2), "scaled": (NORM, 5), "batch_norm": (NORM, 5), "max_pool": (MAX, 1),
-    "avg_pool": (AVG, 1), "linear": ({}, 3), "minus_linear": ({}, 3),
+    "add": ({}, 2), "difference": ({}, 2), "scaled": (NORM, 5), "batch_norm": (NORM, 5),
+    "max_pool": (MAX, 1), "avg_pool": (AVG, 1), "linear": ({}, 3), "minus_linear": ({}, 3),
 }
 
 
-def arrays_of(name, first, rng):
-    """What an op takes, as far as the chain does not give it."""
+def arrays_of(name, is_first, rng):
+    """The arrays that an op takes, without the one that the chain hands it."""
     def normal(*shape):
         return rng.standard_normal(shape, dtype=np.float32)
 
@@ -106,7 +105,7 @@ def arrays_of(name, first, rng):
     if name in ("batch_norm", "scaled"):
         mean, var = np.zeros(16, np.float32), np.ones(16, np.float32)
         return [normal(2, 16, 8, 8), normal(16), normal(16), mean, var]
-    return [] if not first and CHAINS.get(name, ({}, 1))[1] == 1 else [normal(2, 16, 8, 8)]
+    return [] if not is_first and CHAINS.get(name, ({}, 1))[1] == 1 else [normal(2, 16, 8, 8)]
 
 
 def channels_last(array):
@@ -120,28 +119,29 @@ def channels_last(array):
     ("minus_conv", "relu"), ("minus_conv", "max_pool"), ("minus_conv", "relu", "max_pool"),
     ("minus_conv", "cube"), ("conv", "square"), ("conv", "cube"), ("conv", "square", "max_pool"),
     ("conv", "cube", "max_pool"), ("conv", "cube", "avg_pool"), ("conv", "sum_pool"),
-    ("conv", "relu", "sum_pool"),
-    ("conv", "cube", "sum_pool"), ("scaled", "relu"), ("scaled", "add"), ("scaled", "add", "relu"),
-    ("batch_norm", "square"), ("batch_norm", "add", "square"), ("batch_norm", "difference"),
-    ("batch_norm", "difference", "relu"), ("linear", "square"), ("minus_linear", "relu"),
+    ("conv", "relu", "sum_pool"), ("conv", "cube", "sum_pool"), ("scaled", "relu"), ("scaled", "add"),
+    ("scaled", "add", "relu"), ("batch_norm", "square"), ("batch_norm", "add", "square"),
+    ("batch_norm", "difference"), ("batch_norm", "difference", "relu"), ("linear", "square"),
+    ("minus_linear", "relu"),
 ], ids="+".join)
 def test_a_chain_with_an_op_that_no_kernel_knows_is_what_its_ops_are(backend, new_ops, names, last):
-    rng, calls, given = np.random.default_rng(0), [], []
-    for place, name in enumerate(names):
+    rng, calls, inputs = np.random.default_rng(0), [], []
+    for position, name in enumerate(names):
         attrs, count = CHAINS.get(name, (AVG, 1))
-        calls.append(Call(OPS[name], attrs, count - (place > 0)))
-        given += arrays_of(name, place == 0, rng)
-    if last and given[0].ndim == 4:
-        given = [channels_last(a) if a.ndim == 4 else a for a in given]
-    arrays = [backend.asarray(a) for a in given]
+        calls.append(Call(OPS[name], attrs, count - (position > 0)))
+        inputs += arrays_of(name, position == 0, rng)
+    if last and inputs[0].ndim == 4:
+        inputs = [channels_last(a) if a.ndim == 4 else a for a in inputs]
+    arrays = [backend.asarray(a) for a in inputs]
     statistics = (3, 4) if names[0] in ("batch_norm", "scaled") else ()
-    needs = tuple(place not in statistics and (last or place > 0) for place in range(len(arrays)))
+    needs = tuple(position not in statistics and (last or position > 0) for position in range(len(arrays)))
     (y, *_), backward = run_calls(calls, arrays, needs)
     with backends.tables():
-        (expected, *_), way_back = ops.compose(calls, arrays, needs)
+        (expected, *_), expected_backward = ops.compose(calls, arrays, needs)
     np.testing.assert_allclose(backend.to_numpy(y), backend.to_numpy(expected), rtol=1e-4, atol=1e-4)
     dy = backend.asarray(rng.standard_normal(expected.shape, dtype=np.float32))
-    for got, wanted in zip(backward(dy), way_back(dy), strict=True):
-        assert (got is None) == (wanted is None)
-        if got is not None:
-            np.testing.assert_allclose(backend.to_numpy(got), backend.to_numpy(wanted), rtol=1e-3, atol=1e-3)
+    for dx, expected_dx in zip(backward(dy), expected_backward(dy), strict=True):
+        assert (dx is None) == (expected_dx is None)
+        if dx is not None:
+            np.testing.assert_allclose(backend.to_numpy(dx), backend.to_numpy(expected_dx),
+                                       rtol=1e-3, atol=1e-3)

@@ -1,6 +1,4 @@
-"""docs/data.md: every example runs as it stands, and every command and name of the page is one
-that there is.
-"""
+"""docs/data.md: every example runs as it stands, and every command and name of the page exists."""
 
 import doctest
 import re

@@ -10,7 +10,7 @@ import pytest
 
 import cnnkit
 
-# the folder of tests of that name has none
+# None without scikit-learn; a folder of tests named sklearn is a package without origin
 scikit_learn = getattr(importlib.util.find_spec("sklearn"), "origin", None)
 TESTS = Path(__file__).parent.parent
 PAGE = (TESTS.parent / "docs" / "guide.md").read_text(encoding="utf-8")
@@ -35,11 +35,11 @@ def names(cell):
 
 
 def resolve(name):
-    found = cnnkit
+    value = cnnkit
     for part in name.split("."):
-        found = (getattr(found, part) if hasattr(found, part)
-                 else importlib.import_module(f"{found.__name__}.{part}"))
-    return found
+        value = (getattr(value, part) if hasattr(value, part)
+                 else importlib.import_module(f"{value.__name__}.{part}"))
+    return value
 
 
 @functools.cache
@@ -54,19 +54,19 @@ def parts_of_later(cell):
 
 @every_row
 def test_every_row_names_what_exists(row):
-    _, here, tests = row
-    for name in names(here):
+    _, entry, tests = row
+    for name in names(entry):
         if not name.startswith("sklearn.") or scikit_learn is not None:
             resolve(name)
     ids = re.findall(r"`(\S+\.py)::(\w+)`", tests)
     for path, test in ids:
         assert test in defined_in(path), f"{path} has no {test}"
-    assert all(part in LATER for part in parts_of_later(here)), here
+    assert all(part in LATER for part in parts_of_later(entry)), entry
     if ids:
         assert tests == ", ".join(f"`{path}::{test}`" for path, test in ids)
     else:
         assert tests == "later"
-        assert parts_of_later(here)
+        assert parts_of_later(entry)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0][:60])

@@ -1,6 +1,4 @@
-"""The README's example runs as it stands, and gives the same losses on another backend with only
-`use(...)` changed.
-"""
+"""The README's example runs as it stands, and with the same losses where `use(...)` names another backend."""
 
 import re
 from pathlib import Path
@@ -36,5 +34,5 @@ def test_only_use_changes_between_backends(example, capsys, backend):
     except cnnkit.backends.Unavailable as reason:
         pytest.skip(str(reason))
     expected = losses(example, capsys)
-    assert (losses(example.replace('use("numpy")', f'use("{backend}")'), capsys)
-            == pytest.approx(expected, abs=2e-4))
+    changed = example.replace('use("numpy")', f'use("{backend}")')
+    assert losses(changed, capsys) == pytest.approx(expected, abs=2e-4)

@@ -1,6 +1,4 @@
-"""docs/results.md has a place for the tables of every script, filled by the command that it names, or
-not yet run.
-"""
+"""docs/results.md has a place for every script's tables, filled by the command that it names or empty."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/training.md: every example runs as it stands, and every command of the page is one that there is."""
+"""docs/training.md: every example runs as it stands, and every command and name of the page exists."""
 
 import doctest
 import re

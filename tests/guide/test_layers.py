@@ -1,6 +1,4 @@
-"""What the guide says of convolution, activation, pooling and dense layers (sections 1, 4 and 3.1 to
-3.4), checked.
-"""
+"""The guide's statements on convolution, activation, pooling and dense layers (1, 4, and 3.1 to 3.4)."""
 
 import math
 
@@ -65,8 +63,8 @@ def test_a_filter_of_stripes_shows_stripes_and_is_bright_on_striped_material_onl
 def test_a_second_convolution_finds_the_corner_where_two_edges_meet():
     model = nn.Sequential({"edges": nn.Conv2d(1, 2, 3), "relu": nn.ReLU(), "corner": nn.Conv2d(2, 1, 1)})
     down = np.array([[-1.0] * 3, [0.0] * 3, [1.0] * 3])
-    model.edges.weight, model.edges.bias = (nn.Parameter(np.stack([down.T, down])[:, None]),
-                                            nn.Parameter(np.zeros(2)))
+    model.edges.weight = nn.Parameter(np.stack([down.T, down])[:, None])
+    model.edges.bias = nn.Parameter(np.zeros(2))
     model.corner.weight, model.corner.bias = nn.Parameter(np.ones((1, 2, 1, 1))), nn.Parameter(np.zeros(1))
     image = np.zeros((10, 10))
     image[5:, 5:] = 1.0  # its upper edge and its left edge meet in one corner
@@ -115,8 +113,8 @@ def test_output_size_is_the_formula_rounded_down(n, k, s, p):
 
 
 def test_1x1_convolution_is_one_linear_map_for_every_pixel():
-    x, weight = (np.random.default_rng(2).standard_normal((2, 5, 4, 6)),
-                 np.random.default_rng(3).standard_normal((7, 5, 1, 1)))
+    x = np.random.default_rng(2).standard_normal((2, 5, 4, 6))
+    weight = np.random.default_rng(3).standard_normal((7, 5, 1, 1))
     y = F.conv2d(cnnkit.tensor(x), cnnkit.tensor(weight), stride=1, padding=0).numpy()
     assert y.shape == (2, 7, 4, 6)  # n_h and n_w unchanged
     for h in range(4):
@@ -175,9 +173,9 @@ def test_an_output_pixel_depends_on_its_receptive_field_alone():
 
 
 def test_more_filters_mean_more_feature_maps_and_more_parameters():
-    few, many = nn.Conv2d(1, 4, 3, dtype="float64"), nn.Conv2d(1, 16, 3, dtype="float64")
-    assert (few(cnnkit.tensor(IMAGE)).shape[1], many(cnnkit.tensor(IMAGE)).shape[1]) == (4, 16)
-    assert sum(p.numel() for p in many.parameters()) == 4 * sum(p.numel() for p in few.parameters())
+    narrow, wide = nn.Conv2d(1, 4, 3, dtype="float64"), nn.Conv2d(1, 16, 3, dtype="float64")
+    assert (narrow(cnnkit.tensor(IMAGE)).shape[1], wide(cnnkit.tensor(IMAGE)).shape[1]) == (4, 16)
+    assert sum(p.numel() for p in wide.parameters()) == 4 * sum(p.numel() for p in narrow.parameters())
 
 
 # -- shared weights and position: sections 1 and 4 -----------------------------------------------------------
@@ -221,17 +219,17 @@ def test_a_dense_layer_does_not_know_where_pixels_are():
 
 def test_a_shifted_image_gives_a_shifted_feature_map():
     layer = nn.Conv2d(1, 4, 3, padding=1, bias=False, dtype="float64")
-    here, there = (layer(cnnkit.tensor(pattern())).numpy(),
-                   layer(cnnkit.tensor(shifted(pattern(), 2, 3))).numpy())
-    np.testing.assert_allclose(there, shifted(here, 2, 3), atol=1e-15)
+    original = layer(cnnkit.tensor(pattern())).numpy()
+    moved = layer(cnnkit.tensor(shifted(pattern(), 2, 3))).numpy()
+    np.testing.assert_allclose(moved, shifted(original, 2, 3), atol=1e-15)
 
 
 def test_global_pooling_recognises_a_pattern_wherever_it_is():
     layer = nn.Conv2d(1, 4, 3, padding=1, dtype="float64")
     maps = [layer(cnnkit.tensor(x)) for x in (pattern(), shifted(pattern(), 2, 3))]
-    here, there = (F.adaptive_max_pool2d(x, 1).numpy() for x in maps)
-    assert here.shape == (1, 4, 1, 1)
-    np.testing.assert_allclose(here, there, atol=1e-15)
+    original, moved = (F.adaptive_max_pool2d(x, 1).numpy() for x in maps)
+    assert original.shape == (1, 4, 1, 1)
+    np.testing.assert_allclose(original, moved, atol=1e-15)
     dense = nn.Linear(4 * 12 * 12, 3, dtype="float64")  # flattening is not enough
     assert not np.allclose(*(dense(x.flatten(1)).numpy() for x in maps))
 
@@ -364,10 +362,9 @@ def test_softmax_of_large_scores_does_not_overflow():
 def test_cross_entropy_of_scores_is_minus_the_log_of_the_softmax():
     z, y = np.random.default_rng(7).standard_normal((5, 10)), np.arange(5)
     p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
-    assert F.cross_entropy(cnnkit.tensor(z),
-                           cnnkit.tensor(y)).item() == pytest.approx(-np.log(p[np.arange(5), y]).mean())
-    assert nn.CrossEntropyLoss()(cnnkit.tensor(z),
-                                 cnnkit.tensor(y)).item() == pytest.approx(-np.log(p[np.arange(5), y]).mean())
+    for loss in (F.cross_entropy, nn.CrossEntropyLoss()):
+        value = loss(cnnkit.tensor(z), cnnkit.tensor(y)).item()
+        assert value == pytest.approx(-np.log(p[np.arange(5), y]).mean())
 
 
 def test_log_softmax_before_cross_entropy_changes_nothing_and_is_not_needed():

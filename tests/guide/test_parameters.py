@@ -81,5 +81,5 @@ def test_conv_parameters_depend_on_filter_size_depth_and_filters_and_not_on_the_
 
 
 def test_dense_parameters_scale_with_the_number_of_neurons():
-    few, many = (shapes.linear_parameters(1568, neurons) for neurons in (128, 256))
-    assert many == 2 * few
+    narrow, wide = (shapes.linear_parameters(1568, neurons) for neurons in (128, 256))
+    assert wide == 2 * narrow

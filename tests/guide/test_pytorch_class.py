@@ -1,6 +1,4 @@
-"""The guide's PyTorch listing: its class, its loader and a training step run with only the
-imports changed.
-"""
+"""The guide's PyTorch listing: class, loader and training step run with only the imports changed."""
 
 import os
 

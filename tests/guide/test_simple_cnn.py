@@ -1,6 +1,4 @@
-"""The guide's SimpleCNN listing: the same calls and attributes, and one test for each thing that the listing
-gets wrong.
-"""
+"""The guide's SimpleCNN listing: the same calls and attributes, and a test for each of its mistakes."""
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ RNG = np.random.default_rng(0)
 IMAGE, WIDE = RNG.random((28, 28)), RNG.random((12, 17))
 
 
-def made(image=IMAGE, **settings):
+def network(image=IMAGE, **settings):
     return SimpleCNN(input_size=image.shape[-2:], dtype="float64", **settings)
 
 
@@ -22,15 +20,14 @@ def made(image=IMAGE, **settings):
 
 def test_constructor_takes_the_guides_arguments_in_its_order():
     net = SimpleCNN(4, 5, (20, 24), 3, 7, 0.1)
-    assert (net.num_filters, net.filter_size, net.input_size, net.pool_size,
-            net.output_classes, net.learning_rate) == (
-                4, 5, (20, 24), 3, 7, 0.1)
+    assert (net.num_filters, net.filter_size, net.input_size) == (4, 5, (20, 24))
+    assert (net.pool_size, net.output_classes, net.learning_rate) == (3, 7, 0.1)
     assert net.filters.shape == (4, 5, 5)
     assert net.fc_bias.shape == (7, 1)
 
 
 def test_convolve_is_the_guides_loops_and_a_bias():
-    net = made()
+    net = network()
     net.filter_bias = RNG.random(8)
     out = net.convolve(IMAGE)
     assert out.shape == (26, 26, 8)
@@ -41,12 +38,12 @@ def test_convolve_is_the_guides_loops_and_a_bias():
 
 def test_relu_is_numpys_maximum_with_0():
     x = RNG.standard_normal((5, 6, 8))
-    np.testing.assert_array_equal(made().relu(x), np.maximum(0, x))
+    np.testing.assert_array_equal(network().relu(x), np.maximum(0, x))
 
 
 def test_pool_is_the_guides_loops():
     x = RNG.standard_normal((26, 27, 8))
-    out = made().pool(x)
+    out = network().pool(x)
     assert out.shape == (13, 13, 8)
     for i, j in [(0, 0), (5, 12), (12, 3)]:
         np.testing.assert_array_equal(out[i, j], np.max(x[2 * i:2 * i + 2, 2 * j:2 * j + 2], axis=(0, 1)))
@@ -55,11 +52,11 @@ def test_pool_is_the_guides_loops():
 def test_softmax_is_the_guides_formula():
     x = RNG.standard_normal((10, 1))
     exp_x = np.exp(x - np.max(x))
-    np.testing.assert_allclose(made().softmax(x), exp_x / np.sum(exp_x, axis=0, keepdims=True))
+    np.testing.assert_allclose(network().softmax(x), exp_x / np.sum(exp_x, axis=0, keepdims=True))
 
 
 def test_forward_leaves_the_guides_attributes():
-    net = made()
+    net = network()
     out = net.forward(IMAGE)
     np.testing.assert_array_equal(net.conv_output, net.convolve(IMAGE))
     np.testing.assert_array_equal(net.relu_output, net.relu(net.conv_output))
@@ -72,23 +69,23 @@ def test_forward_leaves_the_guides_attributes():
 
 
 def test_attributes_of_a_batch_have_a_column_for_each_image():
-    net, images = made(), RNG.random((5, 28, 28))
+    net, images = network(), RNG.random((5, 28, 28))
     net.forward(images)
     assert net.conv_output.shape == (5, 26, 26, 8)
     assert net.pooled_output.shape == (5, 13, 13, 8)
     assert net.softmax_output.shape == (10, 5)
     np.testing.assert_allclose(net.fc_output, net.fc_weights @ net.flattened + net.fc_bias)
-    np.testing.assert_allclose(net.softmax_output[:, [2]], made().forward(images[2]))
+    np.testing.assert_allclose(net.softmax_output[:, [2]], network().forward(images[2]))
 
 
 def test_compute_loss_is_minus_the_log_of_the_right_classs_probability():
-    net = made()
+    net = network()
     p = net.forward(IMAGE)
     assert net.compute_loss(3) == pytest.approx(-np.log(p[3, 0]))
 
 
 def test_backward_takes_one_step_down_the_gradient():
-    net = made(learning_rate=0.05)
+    net = network(learning_rate=0.05)
     before = {name: getattr(net, name) for name in ("filters", "filter_bias", "fc_weights", "fc_bias")}
     gradients = net.gradients(IMAGE, 3)
     net.forward(IMAGE)
@@ -101,7 +98,7 @@ def test_backward_takes_one_step_down_the_gradient():
 
 
 def test_train_prints_the_guides_line_and_accuracy(capsys):
-    made().train(IMAGE, 3, epochs=2)
+    network().train(IMAGE, 3, epochs=2)
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("Epoch 1, Loss: 2.")
     assert first.split(", ")[2].startswith("Accuracy: ")
@@ -109,7 +106,7 @@ def test_train_prints_the_guides_line_and_accuracy(capsys):
 
 
 def test_predict_returns_the_class_with_the_highest_probability():
-    net = made()
+    net = network()
     assert net.predict(IMAGE) == np.argmax(net.forward(IMAGE))
     assert type(net.predict(IMAGE)) is int
     assert net.predict(np.stack([IMAGE, IMAGE])).tolist() == [net.predict(IMAGE)] * 2
@@ -118,7 +115,7 @@ def test_predict_returns_the_class_with_the_highest_probability():
 # -- what the listing gets wrong -----------------------------------------------------------------------------
 
 def test_fc_weights_fit_what_the_valid_convolution_leaves():
-    net = made()
+    net = network()
     net.forward(IMAGE)
     assert net.fc_weights.shape == (10, 13 * 13 * 8)  # the listing makes 14 * 14 * 8
     assert net.flattened.shape == (13 * 13 * 8, 1)
@@ -127,7 +124,7 @@ def test_fc_weights_fit_what_the_valid_convolution_leaves():
 @pytest.mark.parametrize("image", [IMAGE, WIDE, RNG.random((4, 12, 17)), RNG.random((3, 9, 9))],
                          ids=lambda x: str(x.shape))
 def test_gradients_are_those_of_the_tape(image):
-    net = made(image)
+    net = network(image)
     labels = [3] if image.ndim == 2 else list(range(len(image)))
     weights = {"filters": (-1, 1, 3, 3), "filter_bias": (-1,),
                "fc_weights": net.fc_weights.shape, "fc_bias": (-1,)}
@@ -144,12 +141,12 @@ def test_gradients_are_those_of_the_tape(image):
 
 @pytest.mark.parametrize("name", ["filters", "filter_bias", "fc_weights", "fc_bias"])
 def test_gradients_are_those_of_finite_differences(name):
-    net, images, labels = made(WIDE), RNG.random((3, 12, 17)), [1, 2, 3]
+    net, images, labels = network(WIDE), RNG.random((3, 12, 17)), [1, 2, 3]
     direction = RNG.standard_normal(getattr(net, name).shape)
     slope = np.sum(net.gradients(images, labels)[name] * direction)
     losses = []
     for sign in (1, -1):
-        moved = made(WIDE)
+        moved = network(WIDE)
         setattr(moved, name, getattr(net, name) + sign * 1e-6 * direction)
         moved.forward(images)
         losses.append(moved.compute_loss(labels))
@@ -157,14 +154,14 @@ def test_gradients_are_those_of_finite_differences(name):
 
 
 def test_backward_leaves_softmax_output_as_it_was():
-    net = made()
+    net = network()
     before = net.forward(IMAGE).copy()
     net.backward(IMAGE, 3)  # the listing takes 1 from softmax_output itself
     np.testing.assert_array_equal(net.softmax_output, before)
 
 
 def test_images_may_be_wider_than_high():
-    net = made(WIDE)
+    net = network(WIDE)
     assert net.convolve(WIDE).shape == (10, 15, 8)
     assert net.forward(WIDE).shape == (10, 1)
 
@@ -172,14 +169,14 @@ def test_images_may_be_wider_than_high():
 def test_first_scores_are_moderate_because_weights_are_scaled():
     losses = []
     for seed in range(5):
-        net = made(seed=seed)
+        net = network(seed=seed)
         net.forward(RNG.random((50, 28, 28)))
         losses.append(net.compute_loss(list(range(10)) * 5))
     assert np.mean(losses) == pytest.approx(np.log(10), rel=0.05)
 
 
 def test_a_tie_gives_its_gradient_to_one_pixel():
-    net = made(num_filters=1)
+    net = network(num_filters=1)
     net.filters = np.ones((1, 3, 3))
     flat = np.ones((28, 28))  # every window of the feature map is a tie of four
     gradients = net.gradients(flat, 0)
@@ -189,7 +186,7 @@ def test_a_tie_gives_its_gradient_to_one_pixel():
 
 
 def test_filters_have_a_bias_as_the_guides_formula_counts():
-    net = made()
+    net = network()
     assert net.filters.size + net.filter_bias.size == cnnkit.shapes.conv2d_parameters(1, 8, 3) == 80
 
 

@@ -1,6 +1,4 @@
-"""The guide's skorch listing ("Alternative: Scikit-Learn Compatible CNN") with only its imports changed, run
-as it stands.
-"""
+"""The guide's skorch listing ("Alternative: Scikit-Learn Compatible CNN") runs, only its imports changed."""
 
 import gzip
 import os

@@ -1,6 +1,4 @@
-"""The guide's pseudo code (section 5): the training loop, what its gradients are, and the sentence on
-dense layers.
-"""
+"""The guide's pseudo code (section 5): the training loop, its gradients, and the sentence on dense layers."""
 
 import numpy as np
 import pytest
@@ -173,8 +171,8 @@ def test_the_common_architecture_has_the_guides_layers():
 
 
 def test_the_common_architecture_gives_probabilities_by_softmax():
-    model, images = (models.CommonCNN(),
-                     cnnkit.tensor(np.random.default_rng(3).random((2, 3, 32, 32), "float32")))
+    model = models.CommonCNN()
+    images = cnnkit.tensor(np.random.default_rng(3).random((2, 3, 32, 32), "float32"))
     with cnnkit.no_grad():
         z = model(images).numpy()
     for p in (model.predict_proba(images), train.predict_proba(model, images)):

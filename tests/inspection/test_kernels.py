@@ -65,8 +65,8 @@ def images(channels=1, size=8, n=2):
     return np.random.default_rng(0).standard_normal((n, channels, size, size), dtype=np.float32)
 
 
-def layers(found):
-    return [row.layer for row in found.rows]
+def layers(explanation):
+    return [row.layer for row in explanation.rows]
 
 
 def test_each_row_names_layers_ops_shapes_dtype_and_the_kernel():
@@ -84,11 +84,11 @@ def test_each_row_names_layers_ops_shapes_dtype_and_the_kernel():
 
 def test_an_op_that_no_table_serves_is_shown_as_generic():
     with backends.tables():
-        found = cnnkit.explain(Guide(), images())
-    assert layers(found) == ["conv1", "relu", "pool", "reshape", "fc1"]
-    assert {row.table for row in found.rows} == {"generic"}
-    assert found.rows[0].kernel == "cnnkit.ops.conv.conv"
-    assert not any(row.fused for row in found.rows)
+        explanation = cnnkit.explain(Guide(), images())
+    assert layers(explanation) == ["conv1", "relu", "pool", "reshape", "fc1"]
+    assert {row.table for row in explanation.rows} == {"generic"}
+    assert explanation.rows[0].kernel == "cnnkit.ops.conv.conv"
+    assert not any(row.fused for row in explanation.rows)
 
 
 def test_a_kernel_that_declines_is_shown_with_its_reason():
@@ -96,8 +96,8 @@ def test_a_kernel_that_declines_is_shown_with_its_reason():
         return decline("float32; it serves int4")
 
     with table({"relu": (picky, lambda x, *, needs: NotImplemented)}):
-        found = cnnkit.explain(nn.ReLU(), images())
-    (row,) = found.rows
+        explanation = cnnkit.explain(nn.ReLU(), images())
+    (row,) = explanation.rows
     assert row.table == "generic"
     assert [(other.table, other.ops, other.reason) for other in row.declined] == [
         ("mine", ("relu",), "float32; it serves int4"), ("mine", ("relu",), "")]
@@ -132,10 +132,10 @@ def test_a_fused_chain_that_is_declined_falls_to_a_shorter_one_and_says_why():
 
 def test_a_chain_that_nobody_serves_is_shown_op_by_op():
     with table({("conv", "activation?", "pool?"): lambda *arrays, needs, calls: decline("never")}):
-        found = cnnkit.explain(Guide(), images())
-    assert layers(found)[:3] == ["conv1", "relu", "pool"]
-    asked = [other.ops for other in found.rows[0].declined]
-    assert asked == [("conv", "relu", "max_pool"), ("conv", "relu")]
+        explanation = cnnkit.explain(Guide(), images())
+    assert layers(explanation)[:3] == ["conv1", "relu", "pool"]
+    declined_chains = [other.ops for other in explanation.rows[0].declined]
+    assert declined_chains == [("conv", "relu", "max_pool"), ("conv", "relu")]
 
 
 @needs_cpu
@@ -143,18 +143,18 @@ def test_a_chain_that_nobody_serves_is_shown_op_by_op():
 @pytest.mark.parametrize("backward", [False, True])
 def test_an_addend_on_either_side_of_batch_norm_runs_as_the_same_one_kernel(relu, backward):
     x = np.moveaxis(np.zeros((4, 8, 8, 16), np.float32), -1, 1)  # the channels lie last in memory
-    found = []
+    rows = []
     for body in (lambda bn, x: bn(x) + x, lambda bn, x: x + bn(x)):
         model = Body((lambda bn, x, body=body: F.relu(body(bn, x))) if relu else body, 16).eval()
         with cnnkit.use("cpu"):
-            found.append(cnnkit.explain(model, x, backward=backward).rows)
-    assert found[0] == found[1]
-    assert len(found[0]) == 1 + backward
-    for row in found[0]:
+            rows.append(cnnkit.explain(model, x, backward=backward).rows)
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 1 + backward
+    for row in rows[0]:
         assert row.ops == ("batch_norm", "add", "relu")[:2 + relu]
         assert row.layer == ("bn+add", "bn+add+relu")[relu]
         assert row.table == "cpu"
-    assert found[0][0].kernel == "cnnkit_cpu.norm.batch_norm_chain"
+    assert rows[0][0].kernel == "cnnkit_cpu.norm.batch_norm_chain"
 
 
 @needs_cpu
@@ -174,8 +174,8 @@ def test_two_runs_give_the_same_rows():
 def test_layers_have_the_names_of_named_modules():
     model = nn.Sequential(Guide(), nn.Sequential(nn.ReLU()), nn.ReLU())
     with backends.tables():
-        found = cnnkit.explain(model, images())
-    assert layers(found) == ["0.conv1", "0.relu", "0.pool", "0.reshape", "0.fc1", "1.0", "2"]
+        explanation = cnnkit.explain(model, images())
+    assert layers(explanation) == ["0.conv1", "0.relu", "0.pool", "0.reshape", "0.fc1", "1.0", "2"]
 
 
 def test_a_module_that_is_called_twice_has_two_rows():
@@ -194,9 +194,9 @@ def test_the_ops_of_one_module_without_modules_inside_are_one_layer():
             return F.relu(F.linear(x, self.weight))
 
     with table({("linear", "activation"): composed}):
-        found = cnnkit.explain(nn.Sequential(Dense()), np.ones((2, 4), np.float32))
+        explanation = cnnkit.explain(nn.Sequential(Dense()), np.ones((2, 4), np.float32))
         alone = cnnkit.explain(Dense(), np.ones((2, 4), np.float32))
-    assert layers(found) == ["0"]
+    assert layers(explanation) == ["0"]
     assert layers(alone) == ["linear+relu"]
 
 
@@ -206,14 +206,14 @@ def test_ops_that_a_kernel_calls_are_a_part_of_it():
         return y, backward
 
     with table({"relu": by_leaky_relu}):
-        found = cnnkit.explain(nn.ReLU(), images())
-    assert [row.ops for row in found.rows] == [("relu",)]
+        explanation = cnnkit.explain(nn.ReLU(), images())
+    assert [row.ops for row in explanation.rows] == [("relu",)]
 
 
 def test_the_way_back_names_the_function_that_makes_the_gradients():
     with backends.tables():
-        found = cnnkit.explain(Guide(), images(), backward=True)
-    back = [row for row in found.rows if row.backward]
+        explanation = cnnkit.explain(Guide(), images(), backward=True)
+    back = [row for row in explanation.rows if row.backward]
     assert [row.layer for row in back] == ["fc1", "reshape", "pool", "relu", "conv1"]
     assert (back[0].inputs, back[0].output) == (((2, 3),), (2, 64))
     assert back[-1].output is None, "the images need no gradient"
@@ -226,8 +226,8 @@ def test_without_backward_there_is_no_way_back():
 
 def test_several_results_go_back_together():
     model = Body(lambda bn, x: (bn(x), [x], x * 2))
-    found = cnnkit.explain(model, cnnkit.tensor(images(4), requires_grad=True), backward=True)
-    assert {row.layer for row in found.rows if row.backward} == {"bn", "mul"}
+    explanation = cnnkit.explain(model, cnnkit.tensor(images(4), requires_grad=True), backward=True)
+    assert {row.layer for row in explanation.rows if row.backward} == {"bn", "mul"}
 
 
 class Everything(nn.Module):
@@ -299,12 +299,12 @@ def test_the_tape_that_is_there_is_not_touched():
 
 
 def test_gradient_hooks_of_parameters_are_not_called():
-    model, seen = Guide(), []
-    model.fc1.weight.register_hook(seen.append)
+    model, gradients = Guide(), []
+    model.fc1.weight.register_hook(gradients.append)
     cnnkit.explain(model, images(), backward=True)
-    assert seen == []
+    assert gradients == []
     model(images()).sum().backward()
-    assert len(seen) == 1
+    assert len(gradients) == 1
 
 
 def test_a_forward_hook_ends_a_chain_as_it_does_without():
@@ -315,17 +315,17 @@ def test_a_forward_hook_ends_a_chain_as_it_does_without():
 
 
 def test_explain_may_be_called_inside_a_forward_pass():
-    inner, found = nn.Conv2d(1, 4, 3), []
+    inner, explanations = nn.Conv2d(1, 4, 3), []
 
     def body(bn, x):
         y = bn(x)
-        found.append(cnnkit.explain(inner, images()))
+        explanations.append(cnnkit.explain(inner, images()))
         return F.relu(y)
 
     model = Body(body)
     with table({("norm", "activation"): composed, ("conv", "activation?", "pool?"): composed}):
         out = model(images(4))
-    assert layers(found[0]) == ["conv"], "what waits for a longer chain is computed in the end"
+    assert layers(explanations[0]) == ["conv"], "what waits for a longer chain is computed in the end"
     with backends.tables():
         np.testing.assert_array_equal(out.numpy(), F.relu(model.bn(images(4))).numpy())
 
@@ -336,8 +336,8 @@ def test_calls_after_a_value_was_read_have_their_layers_too():
         return F.relu(bn(x))
 
     with table({("norm", "activation"): composed}):
-        found = cnnkit.explain(Body(body).eval(), images(4))
-    assert layers(found) == ["bn", "bn+relu"]
+        explanation = cnnkit.explain(Body(body).eval(), images(4))
+    assert layers(explanation) == ["bn", "bn+relu"]
 
 
 def test_a_model_that_writes_to_an_array_does_not_change_what_waits_for_it():
@@ -394,15 +394,15 @@ def test_tables_that_the_forward_pass_chooses_serve_as_they_do_without():
 
 
 def test_explain_inside_a_model_that_is_explained_has_the_same_tables():
-    found = []
+    explanations = []
 
     def body(bn, x):
-        found.append(cnnkit.explain(nn.ReLU(), x))
+        explanations.append(cnnkit.explain(nn.ReLU(), x))
         return x
 
     with backends.tables():
         cnnkit.explain(Body(body), images(4))
-    assert [row.table for row in found[0].rows] == ["generic"]
+    assert [row.table for row in explanations[0].rows] == ["generic"]
 
 
 def test_who_declined_a_call_that_failed_is_not_shown_for_the_next():
@@ -459,8 +459,8 @@ def test_a_way_back_that_nothing_needs_is_named():
 
 def test_it_is_plain_data():
     with table({("conv", "activation?", "pool?"): composed}):
-        found = cnnkit.explain(Guide(), images())
-    again = json.loads(json.dumps(found.as_dict()))
+        explanation = cnnkit.explain(Guide(), images())
+    again = json.loads(json.dumps(explanation.as_dict()))
     assert (again["model"], again["inputs"]) == ("Guide", [[2, 1, 8, 8]])
     assert again["rows"][0]["ops"] == ["conv", "relu", "max_pool"]
     assert [row["fused"] for row in again["rows"]] == [True, False, False]
@@ -468,6 +468,6 @@ def test_it_is_plain_data():
 
 def test_every_backend_is_explained(backend):
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
-    found = cnnkit.explain(model, backend.asarray(images()), backward=True)
-    assert "+".join(row.layer for row in found.rows if not row.backward) == "0+1+2+3"
-    assert {row.table for row in found.rows} <= {"generic", *(t.name for t in backends.kernel_tables())}
+    explanation = cnnkit.explain(model, backend.asarray(images()), backward=True)
+    assert "+".join(row.layer for row in explanation.rows if not row.backward) == "0+1+2+3"
+    assert {row.table for row in explanation.rows} <= {"generic", *(t.name for t in backends.kernel_tables())}

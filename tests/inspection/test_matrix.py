@@ -106,8 +106,8 @@ def test_a_tap_that_only_meets_padding_is_not_counted():
 
 
 def test_every_library_gives_the_same_matrix(backend):
-    weight, image = (RNG.standard_normal((3, 2, 3, 2)).astype("float32"),
-                     RNG.standard_normal((4, 2, 7, 6)).astype("float32"))
+    weight = RNG.standard_normal((3, 2, 3, 2)).astype("float32")
+    image = RNG.standard_normal((4, 2, 7, 6)).astype("float32")
     with cnnkit.use("numpy"):
         expected = conv_as_matrix(weight, (2, 7, 6), padding=1)
         y = expected(image).numpy()

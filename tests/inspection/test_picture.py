@@ -43,8 +43,8 @@ def test_one_character_shows_two_pixels_in_their_greys():
 
 
 def test_without_colours_brighter_pixels_have_denser_characters():
-    assert printed(Picture(np.array([[0.0, 1.0], [1.0, 0.0]]), "two"),
-                   color=None).splitlines() == ["two", "  @@", "@@"]
+    text = printed(Picture(np.array([[0.0, 1.0], [1.0, 0.0]]), "two"), color=None)
+    assert text.splitlines() == ["two", "  @@", "@@"]
 
 
 def test_print_shows_the_same_plain_text_as_a_pipe():

@@ -55,10 +55,10 @@ def test_show_of_one_layer_has_its_maps_alone():
 
 def test_more_than_the_most_are_named_and_not_shown():
     layer = nn.Conv2d(1, 20, 3)
-    for gallery, what in ((show_filters(layer, most=6), "filters"),
+    for gallery, noun in ((show_filters(layer, most=6), "filters"),
                           (show_feature_maps(layer, np.ones((8, 8)), most=6), "maps")):
         assert len(gallery.pictures) == 6
-        assert gallery.note == f"14 more {what} are not shown"
+        assert gallery.note == f"14 more {noun} are not shown"
 
 
 def test_showing_changes_nothing_in_the_model():
@@ -88,8 +88,8 @@ def test_sobel_finds_the_edge_and_its_direction():
 
 def test_sobel_averages_colours():
     image = np.stack([np.zeros((6, 6)), half_bright(), np.zeros((6, 6))])
-    assert [p.levels for p in sobel(image[None]).pictures] == [p.levels
-                                                               for p in sobel(half_bright()).pictures]
+    expected = [p.levels for p in sobel(half_bright()).pictures]
+    assert [p.levels for p in sobel(image[None]).pictures] == expected
 
 
 @pytest.mark.parametrize(("height", "width"), [(3, 3), (3, 50), (64, 64), (37, 211)])
@@ -97,8 +97,8 @@ def test_sobel_of_an_image_of_any_size_keeps_its_size_but_for_the_border(height,
     image = np.zeros((height, width))
     image[:, width // 2:] = 1.0
     gallery = sobel(image)
-    assert ([(len(p.levels), p.width) for p in gallery.pictures] == [(height, width)]
-            + [(height - 2, width - 2)] * 3)
+    sizes = [(len(p.levels), p.width) for p in gallery.pictures]
+    assert sizes == [(height, width), *[(height - 2, width - 2)] * 3]
     edge = [255 if column in (width // 2 - 2, width // 2 - 1) else 0 for column in range(width - 2)]
     assert gallery.pictures[1].levels == [edge] * (height - 2)
 

@@ -15,10 +15,12 @@ def named(value):
     return ",".join([value.func.__name__, *(f"{name}={v}" for name, v in value.keywords.items())])
 
 
-# A list, and not parametrize_with_checks, whose generator pytest 9 warns of.
-@pytest.mark.parametrize(("estimator", "check"), [
-    pair for kind in (CNNClassifier, CNNRegressor) for pair in checks.estimator_checks_generator(kind())],
-                         ids=named)
+# A list, because pytest 9 warns of the generator of scikit-learn's parametrize_with_checks.
+CHECKS = [pair for kind in (CNNClassifier, CNNRegressor)
+          for pair in checks.estimator_checks_generator(kind())]
+
+
+@pytest.mark.parametrize(("estimator", "check"), CHECKS, ids=named)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -32,5 +34,5 @@ def test_no_tag_spares_a_check(estimator):
     assert tags.input_tags.two_d_array
     assert tags.array_api_support
     assert not any((tags.input_tags.allow_nan, tags.input_tags.positive_only, tags.input_tags.pairwise))
-    for own in (tags.classifier_tags, tags.regressor_tags):
-        assert own is None or not own.poor_score
+    for kind_tags in (tags.classifier_tags, tags.regressor_tags):
+        assert kind_tags is None or not kind_tags.poor_score

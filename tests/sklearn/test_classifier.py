@@ -139,7 +139,7 @@ def test_threads_that_fit_at_the_same_time_get_what_each_gets_alone():
         np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(X))
 
 
-def test_what_an_image_gets_depends_on_no_image_beside_it(digits):
+def test_the_probabilities_of_an_image_depend_on_no_other_image(digits):
     X, X_test, y, _ = digits
     clf = CNNClassifier(max_epochs=1, random_state=0).fit(X, y)
     whole = clf.predict_proba(X_test)
@@ -151,14 +151,17 @@ def test_what_an_image_gets_depends_on_no_image_beside_it(digits):
 
 def test_early_stopping_keeps_the_best_epochs_weights(digits):
     X, X_test, y, y_test = digits
-    seen = {}
-    clf = CNNClassifier(
-        early_stopping=True, max_epochs=200, lr=5e-3, n_iter_no_change=3, random_state=0,
-        callbacks=[lambda clf, row: seen.update({row.val_loss: clf.module_.state_dict()})]).fit(X, y)
+    weights_by_loss = {}
+
+    def note(clf, row):
+        weights_by_loss[row.val_loss] = clf.module_.state_dict()
+
+    clf = CNNClassifier(early_stopping=True, max_epochs=200, lr=5e-3, n_iter_no_change=3, random_state=0,
+                        callbacks=[note]).fit(X, y)
     losses = clf.history_["val_loss"]
     assert clf.n_iter_ == len(losses) < 200
     assert np.argmin(losses) < clf.n_iter_ - 1
-    for name, value in seen[min(losses)].items():
+    for name, value in weights_by_loss[min(losses)].items():
         np.testing.assert_array_equal(clf.module_.state_dict()[name].numpy(), value.numpy())
     assert clf.score(X_test, y_test) > 0.93
 
@@ -167,17 +170,17 @@ def test_early_stopping_holds_out_a_part_of_every_class():
     X, y = small(90)
     sizes = []
     clf = CNNClassifier(early_stopping=True, validation_fraction=0.2, max_epochs=1, random_state=0)
-    held = []
+    held_out = []
 
     def spy(targets, key, hold=CNNClassifier._held_out):
         mask = hold(clf, targets, key)
-        held.append(np.bincount(targets[mask]))
+        held_out.append(np.bincount(targets[mask]))
         sizes.append(np.bincount(targets))
         return mask
 
     clf._held_out = spy
     clf.fit(X, y)
-    np.testing.assert_array_equal(held[0], np.ceil(sizes[0] * 0.2))
+    np.testing.assert_array_equal(held_out[0], np.ceil(sizes[0] * 0.2))
 
 
 def test_early_stopping_with_too_few_samples_says_so():
@@ -190,9 +193,9 @@ def test_class_weights_move_the_border():
     rng = np.random.default_rng(0)
     y = np.array([0] * 180 + [1] * 20)
     X = rng.normal(size=(200, 8)) + y[:, None] * 0.5
-    found = [(CNNClassifier(class_weight=w, random_state=0, max_epochs=10).fit(X, y).predict(X) == 1).mean()
-             for w in (None, "balanced", {1: 1e3})]
-    assert found[0] < found[1] < found[2]
+    shares = [(CNNClassifier(class_weight=w, random_state=0, max_epochs=10).fit(X, y).predict(X) == 1).mean()
+              for w in (None, "balanced", {1: 1e3})]
+    assert shares[0] < shares[1] < shares[2]
 
 
 @pytest.mark.parametrize(("class_weight", "message"), [
@@ -298,10 +301,10 @@ def test_backends_train_the_same_network(name):
         pytest.skip(str(reason))
     X, y = small(40)
     expected = CNNClassifier(max_epochs=2, random_state=0).fit(X, y)
-    found = CNNClassifier(max_epochs=2, random_state=0, backend=name).fit(X, y)
-    assert backends.backend_of(next(found.module_.parameters()).array).name == name
-    assert isinstance(found.predict_proba(X), np.ndarray)
-    np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-4)
+    fitted = CNNClassifier(max_epochs=2, random_state=0, backend=name).fit(X, y)
+    assert backends.backend_of(next(fitted.module_.parameters()).array).name == name
+    assert isinstance(fitted.predict_proba(X), np.ndarray)
+    np.testing.assert_allclose(fitted.predict_proba(X), expected.predict_proba(X), atol=1e-4)
 
 
 @pytest.mark.parametrize(("settings", "message"), [

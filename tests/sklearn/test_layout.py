@@ -48,12 +48,13 @@ def test_every_layout_of_the_same_images_trains_the_same_network():
     first = CNNClassifier(**settings).fit(X, y)
     flat = CNNClassifier(image_shape=(3, 6, 5), **settings).fit(X.reshape(40, -1), y)
     np.testing.assert_array_equal(first.predict_proba(X), flat.predict_proba(X.reshape(40, -1)))
-    last = CNNClassifier(**settings).fit(X.transpose(0, 2, 3, 1), y)
+    X_last = X.transpose(0, 2, 3, 1)
+    last = CNNClassifier(**settings).fit(X_last, y)
     assert last.layout_ == Layout((3, 6, 5), True)
-    flat_last = CNNClassifier(image_shape=(6, 5, 3),
-                              data_format="NHWC", **settings).fit(X.transpose(0, 2, 3, 1).reshape(40, -1), y)
-    np.testing.assert_array_equal(last.predict_proba(X.transpose(0, 2, 3, 1)),
-                                  flat_last.predict_proba(X.transpose(0, 2, 3, 1).reshape(40, -1)))
+    flat_last = CNNClassifier(image_shape=(6, 5, 3), data_format="NHWC", **settings)
+    flat_last.fit(X_last.reshape(40, -1), y)
+    np.testing.assert_array_equal(last.predict_proba(X_last),
+                                  flat_last.predict_proba(X_last.reshape(40, -1)))
 
 
 def test_grey_images_with_and_without_their_axis_are_the_same():

@@ -1,6 +1,4 @@
-"""The estimators inside scikit-learn's own machinery: pipelines, searches, cross-validation, calibration,
-other arrays.
-"""
+"""The estimators in scikit-learn's pipelines, searches, cross-validation, calibration, and other arrays."""
 
 import pickle
 
@@ -44,12 +42,10 @@ def test_in_a_pipeline(digits):
 
 def test_in_a_grid_search_with_two_processes(digits):
     X, y = digits
-    search = GridSearchCV(quick(),
-                          {"lr": [1e-5, 1e-3], "architecture": ["common", {"hidden": [32]}]}, n_jobs=2, cv=2)
-    search.fit(X, y)
+    grid = {"lr": [1e-5, 1e-3], "architecture": ["common", {"hidden": [32]}]}
+    search = GridSearchCV(quick(), grid, n_jobs=2, cv=2).fit(X, y)
     assert search.best_params_["lr"] == 1e-3
-    alone = GridSearchCV(quick(),
-                         {"lr": [1e-5, 1e-3], "architecture": ["common", {"hidden": [32]}]}, cv=2).fit(X, y)
+    alone = GridSearchCV(quick(), grid, cv=2).fit(X, y)
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
     np.testing.assert_array_equal(search.predict_proba(X), alone.predict_proba(X))
 
@@ -72,12 +68,12 @@ def test_in_calibration(digits, method):
 
 def test_in_ensembles_that_pass_sample_weights(digits):
     X, y = digits
-    assert BaggingClassifier(quick(), n_estimators=2,
-                             random_state=0).fit(X[:300], y[:300]).score(X[:300], y[:300]) > 0.8
+    bagging = BaggingClassifier(quick(), n_estimators=2, random_state=0).fit(X[:300], y[:300])
+    assert bagging.score(X[:300], y[:300]) > 0.8
     targets = np.stack([X.mean(1), X.std(1)], axis=1)
-    many = MultiOutputRegressor(make_pipeline(StandardScaler(),
-                                              CNNRegressor(max_epochs=2, image_shape=(8, 8), random_state=0)))
-    assert many.fit(X, targets).predict(X).shape == (600, 2)
+    regressor = CNNRegressor(max_epochs=2, image_shape=(8, 8), random_state=0)
+    several = MultiOutputRegressor(make_pipeline(StandardScaler(), regressor))
+    assert several.fit(X, targets).predict(X).shape == (600, 2)
 
 
 @pytest.mark.parametrize("dump", [lambda e, path: path.write_bytes(pickle.dumps(e)), joblib.dump],
@@ -106,21 +102,21 @@ def test_array_api_dispatch_gives_back_arrays_of_the_library_that_came_in(digits
     X, y = digits[0][:100].astype("float32"), digits[1][:100]
     clf, reg = quick().fit(X, y), CNNRegressor(max_epochs=2, random_state=0, image_shape=(8, 8)).fit(X, y)
     with sklearn.config_context(array_api_dispatch=True):
-        there, labels = xp.asarray(X), xp.asarray(y)
-        clf_there, reg_there = clone(clf).fit(there, labels), clone(reg).fit(there, labels)
-        for found, expected in ((clf_there.predict_proba(there), clf.predict_proba(X)),
-                                (clf_there.predict(there), clf.predict(X)),
-                                (reg_there.predict(there), reg.predict(X))):
-            assert type(found) is type(there)
-            np.testing.assert_allclose(backends.backend_of(found).to_numpy(found), expected, atol=1e-3)
-        assert clf_there.score(there, labels) > 0.8
-        # trained there
-        assert backends.backend_of(next(clf_there.module_.parameters()).array) is backends.backend_of(there)
-        with pytest.raises(ValueError, match=r"CNNClassifier.predict\(\) "
-                           "must use the same namespace and the same device"):
-            clf_there.predict(X)
+        foreign, labels = xp.asarray(X), xp.asarray(y)
+        foreign_clf, foreign_reg = clone(clf).fit(foreign, labels), clone(reg).fit(foreign, labels)
+        for result, expected in ((foreign_clf.predict_proba(foreign), clf.predict_proba(X)),
+                                 (foreign_clf.predict(foreign), clf.predict(X)),
+                                 (foreign_reg.predict(foreign), reg.predict(X))):
+            assert type(result) is type(foreign)
+            np.testing.assert_allclose(backends.backend_of(result).to_numpy(result), expected, atol=1e-3)
+        assert foreign_clf.score(foreign, labels) > 0.8
+        weight = next(foreign_clf.module_.parameters()).array
+        assert backends.backend_of(weight) is backends.backend_of(foreign)
+        with pytest.raises(ValueError, match=r"CNNClassifier.predict\(\) must use the same namespace and "
+                                             "the same device"):
+            foreign_clf.predict(X)
         with pytest.raises(ValueError, match="must use the same namespace"):
-            clf.predict(there)
+            clf.predict(foreign)
 
 
 def test_without_dispatch_another_librarys_arrays_are_read_and_numpys_come_back(digits):

@@ -48,11 +48,11 @@ def test_arrays_a_dataset_and_a_loader_are_all_data(digits):
 
 def test_training_data_are_augmented_where_asked_for_and_predictions_never(digits):
     X, y = digits
-    dataset, augment = (ArrayDataset(X.reshape(-1, 8, 8), y),
-                        transforms.Compose([transforms.RandomVerticalFlip(1)]))
+    dataset = ArrayDataset(X.reshape(-1, 8, 8), y)
+    augment = transforms.Compose([transforms.RandomVerticalFlip(1)])
     upside_down = ArrayDataset(X.reshape(-1, 8, 8)[:, ::-1], y)
-    flipped, expected = (net(max_epochs=2, iterator_train__augment=augment).fit(dataset),
-                         net(max_epochs=2).fit(upside_down))
+    flipped = net(max_epochs=2, iterator_train__augment=augment).fit(dataset)
+    expected = net(max_epochs=2).fit(upside_down)
     np.testing.assert_array_equal(flipped.predict_proba(dataset), expected.predict_proba(dataset))
     # sums of few images are made in another order
     by_others = flipped.predict_proba(DataLoader(dataset, 50, augment=augment))
@@ -62,9 +62,9 @@ def test_training_data_are_augmented_where_asked_for_and_predictions_never(digit
 def test_uint8_inputs_are_divided_by_255(digits):
     X, y = digits
     fitted = net(max_epochs=2).fit((X * 255).astype("uint8"), y)
-    np.testing.assert_allclose(
-        fitted.predict_proba((X * 255).astype("uint8")),
-        fitted.predict_proba((X * 255).astype("uint8").astype("float32") / np.float32(255)), rtol=1e-6)
+    pixels = (X * 255).astype("uint8")
+    np.testing.assert_allclose(fitted.predict_proba(pixels),
+                               fitted.predict_proba(pixels.astype("float32") / np.float32(255)), rtol=1e-6)
 
 
 def test_labels_beside_a_dataset_must_be_its_own(digits):
@@ -103,13 +103,13 @@ def test_text_labels_come_back(digits):
 
 
 def test_settings_reach_their_parts():
-    made = net(module__hidden=5, module__dropout=0.25, optimizer__weight_decay=0.5,
-               criterion__label_smoothing=0.125).initialize()
-    assert made.module_.fc1.weight.shape == (5, 64)
-    assert made.module_.dropout.p == 0.25
-    assert made.optimizer_.param_groups[0]["weight_decay"] == 0.5
-    assert made.optimizer_.param_groups[0]["lr"] == 0.005
-    assert made.criterion_.label_smoothing == 0.125
+    parts = net(module__hidden=5, module__dropout=0.25, optimizer__weight_decay=0.5,
+                criterion__label_smoothing=0.125).initialize()
+    assert parts.module_.fc1.weight.shape == (5, 64)
+    assert parts.module_.dropout.p == 0.25
+    assert parts.optimizer_.param_groups[0]["weight_decay"] == 0.5
+    assert parts.optimizer_.param_groups[0]["lr"] == 0.005
+    assert parts.criterion_.label_smoothing == 0.125
     assert net(optimizer__lr=0.5).initialize().optimizer_.param_groups[0]["lr"] == 0.5
 
 
@@ -135,12 +135,12 @@ def test_a_name_that_no_part_has_is_refused():
 
 
 def test_parameters_can_be_read_set_cloned_and_shown():
-    one = net(module__hidden=5)
-    assert one.get_params()["module__hidden"] == 5
-    again = clone(one).set_params(module__hidden=7, lr=0.5, optimizer__weight_decay=0.1)
+    original = net(module__hidden=5)
+    assert original.get_params()["module__hidden"] == 5
+    again = clone(original).set_params(module__hidden=7, lr=0.5, optimizer__weight_decay=0.1)
     assert (again.module__hidden, again.lr, again.optimizer__weight_decay) == (7, 0.5, 0.1)
-    assert one.module__hidden == 5
-    assert "module__hidden=5" in repr(one)
+    assert original.module__hidden == 5
+    assert "module__hidden=5" in repr(original)
 
 
 def test_in_a_grid_search_with_two_processes(digits):
@@ -208,7 +208,7 @@ def test_without_a_seed_cnnkits_generator_decides(digits):
 
 def test_callbacks_and_lines(digits, capsys):
     X, y = digits
-    fitted = net(verbose=1, callbacks=[lambda own, row: row.epoch == 2]).fit(X, y)
+    fitted = net(verbose=1, callbacks=[lambda net, row: row.epoch == 2]).fit(X, y)
     assert len(fitted.history) == 2
     assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()] == ["Epoch 1", "Epoch 2"]
 

@@ -9,7 +9,7 @@ from cnnkit import random, tensor
 from cnnkit.sklearn import CNNClassifier, CNNRegressor
 from cnnkit.sklearn.rows import FAINTEST, Batches, Moments, distinct, moments
 
-# what draws, and what mixes rows
+# layers that draw random numbers (dropout), and that mix the rows of a batch (batch norm)
 EVERYTHING = {"conv": [(4, 3)], "hidden": [16], "dropout": 0.5, "batch_norm": True}
 
 
@@ -29,10 +29,9 @@ def outputs(estimator, X):
     {"optimizer": "sgd"}], ids=str)
 def test_a_weight_is_as_many_rows_to_the_last_bit(kind, settings):
     X, y, weights = drawn()
-    fitted = kind(max_epochs=3, random_state=0,
-                  image_shape=(6, 6), **settings).fit(X, y, sample_weight=weights)
-    repeated = kind(max_epochs=3, random_state=0,
-                    image_shape=(6, 6), **settings).fit(X.repeat(weights, 0), y.repeat(weights))
+    settings = {"max_epochs": 3, "random_state": 0, "image_shape": (6, 6), **settings}
+    fitted = kind(**settings).fit(X, y, sample_weight=weights)
+    repeated = kind(**settings).fit(X.repeat(weights, 0), y.repeat(weights))
     np.testing.assert_array_equal(outputs(fitted, X), outputs(repeated, X))
 
 
@@ -113,11 +112,11 @@ def test_batches_are_of_equal_size_and_hold_each_row_once(n, size, sizes):
     images = np.arange(n, dtype="float32").reshape(n, 1, 1, 1)
     batches = Batches(images, np.arange(n), np.ones(n), Moments((0.0,), (1.0,)), size, tensor, random.key(0))
     assert len(batches) == len(sizes)
-    seen = [(x.numpy(), y.numpy()) for x, y, _ in batches]
-    assert [len(y) for _, y in seen] == sizes
-    order = np.concatenate([y for _, y in seen])
+    pairs = [(x.numpy(), y.numpy()) for x, y, _ in batches]
+    assert [len(y) for _, y in pairs] == sizes
+    order = np.concatenate([y for _, y in pairs])
     assert sorted(order.tolist()) == list(range(n))
-    np.testing.assert_array_equal(np.concatenate([x for x, _ in seen]).ravel(), order)
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in pairs]).ravel(), order)
     if n > 1:
         assert np.concatenate([y.numpy() for _, y, _ in batches]).tolist() != order.tolist()
 

@@ -56,12 +56,12 @@ KINDS = (("map", (2, 3, 4, 5), "normal"), ("kinks", (5, 7), "eighths"), ("vector
 def settings(op: str, formula: Formula) -> list[dict[str, Any]]:
     """The attributes that cases have: those of the formula, with every choice that the op leaves."""
     choices = OPS[op].choices
-    chosen = [dict(zip(choices, values)) for values in itertools.product(*choices.values())]
-    return [{**attrs, **choice} for attrs in formula.settings for choice in chosen]
+    combinations = [dict(zip(choices, values)) for values in itertools.product(*choices.values())]
+    return [{**attrs, **choice} for attrs in formula.settings for choice in combinations]
 
 
 def elementwise(formulas: Mapping[str, Formula]) -> Iterator[OpCase]:
-    """What every op with a formula must do: of any shape, at kinks, and where numbers are large or none."""
+    """The cases of every op with a formula: any shape, kinks, large numbers, NaN, infinities, no numbers."""
     for op, formula in formulas.items():
         for n, attrs in enumerate(settings(op, formula)):
             kinks = OPS[op].kinks(attrs)

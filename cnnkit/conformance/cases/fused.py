@@ -1,7 +1,6 @@
 """Cases of fused kernels: a key, and the inputs and attributes of its ops one after the other.
 
-The same cases hold for a backend without the key: it runs the ops singly, and the loops say what must come
-out.
+The same cases hold for a backend without the key: it runs the ops one by one, and the results are the same.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ def chain(key: Sequence[str], name: str, x: tuple, weight: tuple, *, bias: bool 
     """A fused case that begins with a convolution or a linear map; `attrs` changes attributes of single ops.
 
     Exact cases draw multiples of 1/8: then the sums are exact, and maxima tie on every backend at the same
-    places. Without `grad` the images need no gradient, as in a network's first layer: some kernels serve no
-    other.
+    places. Without `grad` the images need no gradient, as in a network's first layer: some kernels serve only
+    such calls.
     """
     kind = "eighths" if exact else "normal"
     inputs: list = [Draw(x, kind, grad), Draw(weight, kind), Draw(weight[:1], kind) if bias else None]
     counts = [3]
     for op in key[1:]:
         C = weight[:1]
-        own = [Draw(C), Draw(C), Draw(C, grad=False),
-               Draw(C, "positive", grad=False)] if op == "batch_norm" else []
-        inputs += own
-        counts.append(len(own))
+        norm_inputs = ([Draw(C), Draw(C), Draw(C, grad=False), Draw(C, "positive", grad=False)]
+                       if op == "batch_norm" else [])
+        inputs += norm_inputs
+        counts.append(len(norm_inputs))
     return OpCase(tuple(key), name, tuple(inputs),
                   tuple({**DEFAULTS.get(op, {}), **attrs.get(op, {})} for op in key),
                   EXACT if exact else SUMS, tuple(counts), half=half, smooth=False)
@@ -54,16 +53,15 @@ def norm_relu(name: str, x: tuple, *, half: bool = False, **attrs: Any) -> OpCas
                   half=half, smooth=False)
 
 
-CONV_RELU, CONV_RELU_POOL = ("conv", "relu"), ("conv", "relu", "max_pool")
-CONV_LEAKY, SLOPE = ("conv", "leaky_relu"), {"negative_slope": 0.1}
-CONV_NORM, CONV_NORM_RELU = ("conv", "batch_norm"), ("conv", "batch_norm", "relu")
-
 def without_gradients(case: OpCase) -> OpCase:
-    """The same where no gradient is wanted."""
+    """The same case where no input needs a gradient."""
     inputs = tuple(replace(drawn, grad=False) if isinstance(drawn, Draw) else drawn for drawn in case.inputs)
     return replace(case, name=f"{case.name}-without-gradients", inputs=inputs)
 
 
+CONV_RELU, CONV_RELU_POOL = ("conv", "relu"), ("conv", "relu", "max_pool")
+CONV_LEAKY, SLOPE = ("conv", "leaky_relu"), {"negative_slope": 0.1}
+CONV_NORM, CONV_NORM_RELU = ("conv", "batch_norm"), ("conv", "batch_norm", "relu")
 EVAL: dict[str, Any] = {"batch_norm": {"training": False}}
 
 CASES = (

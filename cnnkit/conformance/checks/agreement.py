@@ -1,4 +1,4 @@
-"""Checks of an op beside another way to compute it: generic code, the ops one by one, finite differences."""
+"""Checks of an op against other ways to compute it: generic code, ops one by one, finite differences."""
 
 from __future__ import annotations
 
@@ -35,24 +35,23 @@ def check_fused(case: OpCase, target: Target) -> None:
 
 def _check_same(case: OpCase, target: Target, other: str, generic: bool) -> None:
     for dtype in target.dtypes(case):
-        right = expected(case, dtype)
+        truth = expected(case, dtype)
         results = []
-        for plain in (False, True):
-            if plain and generic:
+        for with_kernel in (True, False):
+            arrays = arrays_of(case, target, truth.inputs)
+            if generic and not with_kernel:
                 with backends.tables():
-                    outputs, backward = call(case, target, arrays_of(case, target, right.inputs), case.needs,
-                                             not plain)
+                    outputs, backward = call(case, target, arrays, case.needs, with_kernel)
             else:
-                outputs, backward = call(case, target, arrays_of(case, target, right.inputs), case.needs,
-                                         not plain)
-            results.append([*outputs, *(backward(target.asarray(right.dy)) if backward is not None else ())])
+                outputs, backward = call(case, target, arrays, case.needs, with_kernel)
+            results.append([*outputs, *(backward(target.asarray(truth.dy)) if backward is not None else ())])
         names = [*(f"output {n}" for n in range(len(outputs))),
                  *(f"the gradient of {n}" for n in input_names(case))]
-        for name, mine, theirs in zip(names, *results):
-            compare(f"beside {other}, {name}", case, target, mine,
-                    None if theirs is None else target.to_numpy(theirs), dtype)
-            assert mine is None or mine.dtype == theirs.dtype, \
-                f"{name} is {dtype_name(mine.dtype)}, and that of {other} {dtype_name(theirs.dtype)}"
+        for name, actual, reference in zip(names, *results):
+            compare(f"beside {other}, {name}", case, target, actual,
+                    None if reference is None else target.to_numpy(reference), dtype)
+            assert actual is None or actual.dtype == reference.dtype, \
+                f"{name} is {dtype_name(actual.dtype)}, and that of {other} {dtype_name(reference.dtype)}"
 
 
 def check_directional(case: OpCase, target: Target) -> None:
@@ -62,19 +61,20 @@ def check_directional(case: OpCase, target: Target) -> None:
     """
     if not case.smooth or not any(case.needs) or not target.has("float64"):
         return
-    right, random, step = expected(case, "float64"), np.random.RandomState(0), 1e-5
+    truth, random, step = expected(case, "float64"), np.random.RandomState(0), 1e-5
     needs = case.needs
-    direction = [random.standard_normal(np.shape(v)) if n else None for v, n in zip(right.inputs, needs)]
+    direction = [random.standard_normal(np.shape(v)) if n else None for v, n in zip(truth.inputs, needs)]
 
     def along(amount: float) -> float:
-        moved = tuple(v if d is None else np.asarray(v + amount * d) for v, d in zip(right.inputs, direction))
-        outputs, _ = call(case, target, arrays_of(case, target, moved), (False,) * len(needs))
-        return float(np.sum(target.to_numpy(outputs[0]) * right.dy))
+        inputs = tuple(v if d is None else np.asarray(v + amount * d)
+                       for v, d in zip(truth.inputs, direction))
+        outputs, _ = call(case, target, arrays_of(case, target, inputs), (False,) * len(needs))
+        return float(np.sum(target.to_numpy(outputs[0]) * truth.dy))
 
     with backends.tables():
-        _, backward = call(case, target, arrays_of(case, target, right.inputs), needs)
+        _, backward = call(case, target, arrays_of(case, target, truth.inputs), needs)
         assert backward is not None
-        gradients = backward(target.asarray(right.dy))
+        gradients = backward(target.asarray(truth.dy))
         slope = sum(float(np.sum(target.to_numpy(g) * d))
                     for g, d in zip(gradients, direction) if d is not None)
         measured = (along(step) - along(-step)) / (2 * step)

@@ -56,11 +56,12 @@ def has_kernel(case: OpCase, target: Target) -> bool:
 
 
 def input_names(case: OpCase) -> list[str]:
-    """What the op calls its arrays."""
-    found = []
+    """The names of the op's array parameters."""
+    names = []
     for n, (name, count) in enumerate(zip(case.ops, case.arities)):
         parameters = inspect.signature(OPS[name].generic).parameters.values()
-        own = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        own = own[n > 0:] or [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
-        found += [own[i] if i < len(own) else f"{own[0]}[{i}]" for i in range(count)]
-    return found
+        single = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        # an op after the first takes its first array from the one before
+        single = single[n > 0:] or [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+        names += [single[i] if i < len(single) else f"{single[0]}[{i}]" for i in range(count)]
+    return names

@@ -1,4 +1,4 @@
-"""Comparing what a backend computed with what must come out."""
+"""Comparing a backend's results with the expected ones."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ if TYPE_CHECKING:
 __all__ = ["bits", "compare", "compare_gradients", "forward_and_back"]
 
 
-def compare(what: str, case: OpCase | UpdateCase, target: Target, actual: Any | None,
-            wanted: np.ndarray | None, dtype: str) -> None:
-    """Raise unless `actual` has the wanted shape and values, within the case's tolerance at `dtype`."""
-    if actual is None or wanted is None:
-        assert actual is None, f"{what} must be None, and is an array of shape {tuple(actual.shape)}"
-        assert wanted is None, f"{what} is None, and must be an array of shape {np.shape(wanted)}"
+def compare(label: str, case: OpCase | UpdateCase, target: Target, actual: Any | None,
+            expected: np.ndarray | None, dtype: str) -> None:
+    """Raise unless `actual` has the expected shape and values, within the case's tolerance at `dtype`."""
+    if actual is None or expected is None:
+        assert actual is None, f"{label} must be None, and is an array of shape {tuple(actual.shape)}"
+        assert expected is None, f"{label} is None, and must be an array of shape {np.shape(expected)}"
         return
     got = np.asarray(target.to_numpy(actual))
-    assert got.shape == np.shape(wanted), \
-        f"{what} has shape {got.shape}, and must have {np.shape(wanted)} ({dtype})"
+    assert got.shape == np.shape(expected), \
+        f"{label} has shape {got.shape}, and must have {np.shape(expected)} ({dtype})"
     if got.size == 0:
         return
     rtol, atol = case.tolerance.at(dtype)
-    got, wanted = got.astype(np.float64), np.asarray(wanted, np.float64)
+    got, expected = got.astype(np.float64), np.asarray(expected, np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        distance = np.abs(got - wanted)
-        close = distance <= atol + rtol * np.abs(wanted)
-        close |= (got == wanted) | (np.isnan(got) & np.isnan(wanted))
+        distance = np.abs(got - expected)
+        close = distance <= atol + rtol * np.abs(expected)
+        close |= (got == expected) | (np.isnan(got) & np.isnan(expected))
     if not close.all():
         farthest = np.argmax(np.nan_to_num(distance[~close], nan=np.inf))
         worst = tuple(int(i) for i in np.argwhere(~close)[farthest])
-        raise AssertionError(f"{what} is wrong at {np.count_nonzero(~close)} of {close.size} places; "
-                             f"at {worst} it is {got[worst]:.9g}, and must be {wanted[worst]:.9g} "
+        raise AssertionError(f"{label} is wrong at {np.count_nonzero(~close)} of {close.size} places; "
+                             f"at {worst} it is {got[worst]:.9g}, and must be {expected[worst]:.9g} "
                              f"({dtype}: rtol {rtol:g}, atol {atol:g}; {case.tolerance.reason})")
 
 
-def compare_gradients(case: OpCase, target: Target, gradients: Sequence, wanted: Sequence,
+def compare_gradients(case: OpCase, target: Target, gradients: Sequence, expected: Sequence,
                       needs: Sequence[bool], dtype: str) -> None:
-    """Raise unless each needed gradient is the wanted one, and every other is ``None``."""
+    """Raise unless each needed gradient is the expected one, and every other is ``None``."""
     assert len(gradients) == len(needs), \
         f"backward returned {len(gradients)} gradients for {len(needs)} inputs"
-    for name, dx, right, needed in zip(input_names(case), gradients, wanted, needs):
-        compare(f"the gradient of {name}", case, target, dx, right if needed else None, dtype)
+    for name, actual, gradient, needed in zip(input_names(case), gradients, expected, needs):
+        compare(f"the gradient of {name}", case, target, actual, gradient if needed else None, dtype)
 
 
 def bits(target: Target, arrays: Sequence) -> list[bytes | None]:
@@ -58,13 +58,13 @@ def bits(target: Target, arrays: Sequence) -> list[bytes | None]:
     return [target.to_numpy(a).tobytes() if hasattr(a, "dtype") else None for a in arrays]
 
 
-def forward_and_back(case: OpCase, target: Target, right: Expected, dtype: str,
+def forward_and_back(case: OpCase, target: Target, truth: Expected, dtype: str,
                      change: Callable[[np.ndarray], Any] | None = None) -> None:
     """Run the case forward and back, on arrays that `change` makes, and compare everything with the loops."""
-    outputs, backward = call(case, target, arrays_of(case, target, right.inputs, change), case.needs)
-    for n, (output, wanted) in enumerate(zip(outputs, right.outputs)):
-        compare(f"output {n}", case, target, output, wanted, dtype)
+    outputs, backward = call(case, target, arrays_of(case, target, truth.inputs, change), case.needs)
+    for n, (output, expected) in enumerate(zip(outputs, truth.outputs)):
+        compare(f"output {n}", case, target, output, expected, dtype)
     if any(case.needs):
         assert backward is not None, "backward is None, although gradients are needed"
-        gradients = backward((change or target.asarray)(right.dy))
-        compare_gradients(case, target, gradients, right.gradients, case.needs, dtype)
+        gradients = backward((change or target.asarray)(truth.dy))
+        compare_gradients(case, target, gradients, truth.gradients, case.needs, dtype)

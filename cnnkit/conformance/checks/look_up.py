@@ -1,6 +1,6 @@
 """The checks of pixels looked up in a table of values: the numbers of NumPy's indexing, to the bit.
 
-Where nobody serves the batch (`look_up` gives ``None``) there is nothing to check.
+Where no kernel serves the batch (`look_up` gives ``None``) there is nothing to check.
 """
 
 from __future__ import annotations
@@ -21,27 +21,29 @@ if TYPE_CHECKING:
 __all__ = ["LOOK_UP_CHECKS"]
 
 
-def same_bits(target: Target, made: Any, images: np.ndarray, values: np.ndarray) -> None:
-    """Raise unless `made` holds the float32 numbers of plain indexing."""
-    got, wanted = target.to_numpy(made), reference(images, values)
-    assert got.shape == wanted.shape, f"the shape is {got.shape}, and must be {wanted.shape}"
-    wrong = np.argwhere(got.view(np.uint32) != wanted.view(np.uint32))
+def same_bits(target: Target, result: Any, images: np.ndarray, values: np.ndarray) -> None:
+    """Raise unless `result` holds the float32 numbers of plain indexing."""
+    got, expected = target.to_numpy(result), reference(images, values)
+    assert got.shape == expected.shape, f"the shape is {got.shape}, and must be {expected.shape}"
+    wrong = np.argwhere(got.view(np.uint32) != expected.view(np.uint32))
     if len(wrong):
         worst = tuple(int(i) for i in wrong[0])
-        raise AssertionError(f"{len(wrong)} of {got.size} pixels are wrong; at {worst} there is "
-                             f"{got[worst]:.9g}, and must be {wanted[worst]:.9g}, to the bit")
+        raise AssertionError(f"{len(wrong)} of {got.size} pixels are wrong; the one at {worst} is "
+                             f"{got[worst]:.9g}, and must be {expected[worst]:.9g}, to the bit")
 
 
 def check_looked_up(case: LookUpCase, target: Target) -> None:
     """The result is a float32 array (N, C, H, W) of the backend, and holds each channel's values."""
     images, values = case.drawn()
-    made = look_up(images, values, target.backend)
-    if made is None:
+    result = look_up(images, values, target.backend)
+    if result is None:
         return
     kind = type(target.asarray(np.zeros(1, np.float32)))
-    assert isinstance(made, kind), f"the result is a {type(made).__name__}, and must be a {kind.__name__}"
-    assert dtype_name(made.dtype) == "float32", f"the result is {dtype_name(made.dtype)}, and must be float32"
-    same_bits(target, made, images, values)
+    assert isinstance(result, kind), \
+        f"the result is a {type(result).__name__}, and must be a {kind.__name__}"
+    assert dtype_name(result.dtype) == "float32", \
+        f"the result is {dtype_name(result.dtype)}, and must be float32"
+    same_bits(target, result, images, values)
 
 
 def every_second(array: np.ndarray) -> np.ndarray:
@@ -74,10 +76,10 @@ def check_looked_up_views(case: LookUpCase, target: Target) -> None:
     """Images and values may have any strides, and may be read-only."""
     images, values = case.drawn()
     for view in VIEWS:
-        made = look_up(view(images), view(values), target.backend)
-        if made is not None:
+        result = look_up(view(images), view(values), target.backend)
+        if result is not None:
             try:
-                same_bits(target, made, images, values)
+                same_bits(target, result, images, values)
             except AssertionError as error:
                 raise AssertionError(f"with {view.__name__} arrays, {error}") from None
 

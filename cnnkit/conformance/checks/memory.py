@@ -32,13 +32,14 @@ def check_broadcast_dy(case: OpCase, target: Target) -> None:
     if not any(case.needs):
         return
     dtype = target.dtypes(case)[0]
-    right = expected(case, dtype)
-    _, backward = call(case, target, arrays_of(case, target, right.inputs), case.needs)
+    truth = expected(case, dtype)
+    _, backward = call(case, target, arrays_of(case, target, truth.inputs), case.needs)
     assert backward is not None
-    thin, full = target.broadcast(right.dy.shape, dtype)
-    wanted = [None if dx is None else target.to_numpy(dx) for dx in backward(full)]
+    broadcast, full = target.broadcast(truth.dy.shape, dtype)
+    expected_dxs = [None if dx is None else target.to_numpy(dx) for dx in backward(full)]
+    needs = [dx is not None for dx in expected_dxs]
     try:
-        compare_gradients(case, target, backward(thin), wanted, [w is not None for w in wanted], dtype)
+        compare_gradients(case, target, backward(broadcast), expected_dxs, needs, dtype)
     except AssertionError as error:
         raise AssertionError(f"with a broadcast dy, {error}") from None
 
@@ -57,8 +58,8 @@ def check_read_only(case: OpCase, target: Target) -> None:
 def check_unchanged(case: OpCase, target: Target) -> None:
     """Neither forward nor backward writes into the inputs or into dy."""
     dtype = target.dtypes(case)[0]
-    right = expected(case, dtype)
-    arrays, dy = arrays_of(case, target, right.inputs), target.asarray(right.dy)
+    truth = expected(case, dtype)
+    arrays, dy = arrays_of(case, target, truth.inputs), target.asarray(truth.dy)
     before = bits(target, (*arrays, dy))
     _, backward = call(case, target, arrays, case.needs)
     for step in ("forward", "backward"):

@@ -26,51 +26,51 @@ def loops(case: UpdateCase, dtype: str) -> list[list[np.ndarray]]:
     after = []
     for step in grads:
         for i, (p, g) in enumerate(zip(values, step)):
-            for at in np.ndindex(p.shape) if g is not None else ():
-                p[at], memory[i, at] = REFERENCES[case.kernel](float(p[at]), float(g[at]),
-                                                               memory.get((i, at), {}), **case.attrs)
+            for index in np.ndindex(p.shape) if g is not None else ():
+                p[index], memory[i, index] = REFERENCES[case.kernel](
+                    float(p[index]), float(g[index]), memory.get((i, index), {}), **case.attrs)
         after.append([p.copy() for p in values])
     return after
 
 
 def steps(case: UpdateCase, target: Target, dtype: str, make: Any = None) -> Iterator[list]:
     """The parameters after each step, on the target."""
-    params, grads = case.drawn(dtype)
-    made = [(make or target.asarray)(p) for p in params]
+    values, grads = case.drawn(dtype)
+    params = [(make or target.asarray)(p) for p in values]
     state: dict = {}
     workspace: dict = {}
     for step in grads:
-        given = [None if g is None else (make or target.asarray)(g) for g in step]
-        made, state = UPDATES[case.kernel](made, given, state, workspace=workspace, **case.attrs)
-        yield made
+        gradients = [None if g is None else (make or target.asarray)(g) for g in step]
+        params, state = UPDATES[case.kernel](params, gradients, state, workspace=workspace, **case.attrs)
+        yield params
 
 
 def check_steps(case: UpdateCase, target: Target) -> None:
     """After each step the parameters are those of the loops; one without a gradient stays as it is."""
     for dtype in ("float32", "float64"):
         if target.has(dtype):
-            for n, (params, wanted) in enumerate(zip(steps(case, target, dtype), loops(case, dtype)), 1):
-                assert len(params) == len(wanted), \
-                    f"step {n} returned {len(params)} parameters for {len(wanted)}"
-                for i, (got, right) in enumerate(zip(params, wanted)):
-                    compare(f"parameter {i} after step {n}", case, target, got, right, dtype)
+            for n, (params, expected) in enumerate(zip(steps(case, target, dtype), loops(case, dtype)), 1):
+                assert len(params) == len(expected), \
+                    f"step {n} returned {len(params)} parameters for {len(expected)}"
+                for i, (got, reference) in enumerate(zip(params, expected)):
+                    compare(f"parameter {i} after step {n}", case, target, got, reference, dtype)
                     assert got.dtype == target.backend.dtype(dtype), \
                         f"parameter {i} is {got.dtype} after step {n}, and was {dtype}"
 
 
 def check_update_unchanged(case: UpdateCase, target: Target) -> None:
-    """No gradient is written, nor a parameter that somebody else made."""
+    """No gradient is written, nor a parameter that the update did not make itself."""
     values, grads = case.drawn("float32")
     params = [target.asarray(p) for p in values]
-    given = [None if g is None else target.asarray(g) for g in grads[0]]
-    before = bits(target, (*params, *given))
-    new, state = UPDATES[case.kernel](list(params), given, {}, workspace={}, **case.attrs)
-    later = [target.asarray(g) for g in grads[1]]
-    kept = bits(target, later)
-    UPDATES[case.kernel](new, later, state, workspace={}, **case.attrs)
-    assert bits(target, (*params, *given)) == before, \
+    gradients = [None if g is None else target.asarray(g) for g in grads[0]]
+    before = bits(target, (*params, *gradients))
+    new, state = UPDATES[case.kernel](list(params), gradients, {}, workspace={}, **case.attrs)
+    second_gradients = [target.asarray(g) for g in grads[1]]
+    second_before = bits(target, second_gradients)
+    UPDATES[case.kernel](new, second_gradients, state, workspace={}, **case.attrs)
+    assert bits(target, (*params, *gradients)) == before, \
         "the update wrote into parameters or gradients that it was given"
-    assert bits(target, later) == kept, "the second step wrote into its gradients"
+    assert bits(target, second_gradients) == second_before, "the second step wrote into its gradients"
 
 
 def check_update_read_only(case: UpdateCase, target: Target) -> None:

@@ -20,8 +20,8 @@ __all__ = ["LookUpCase"]
 class LookUpCase:
     """One batch of images in host memory, (N, C, H, W) or (N, H, W), and values for each of its channels.
 
-    There is nothing generic to fall back on (`cnnkit.data` does without, another way), so a backend whose
-    tables have no kernel ``look_up`` passes every such case as ``not served``.
+    There is no generic implementation (without a kernel `cnnkit.data` makes batches another way), so a
+    backend whose tables have no kernel ``look_up`` passes every such case as ``not served``.
     """
 
     name: str

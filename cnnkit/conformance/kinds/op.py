@@ -86,8 +86,8 @@ class OpCase:
     @property
     def needs(self) -> tuple[bool, ...]:
         """Which inputs have gradients to check."""
-        return tuple(isinstance(i, Draw) and i.grad and i.kind not in ("labels", "ignored",
-                                                                       "bools") for i in self.inputs)
+        return tuple(isinstance(i, Draw) and i.grad and i.kind not in ("labels", "ignored", "bools")
+                     for i in self.inputs)
 
     @property
     def checks(self) -> Sequence[Check]:

@@ -54,8 +54,8 @@ class UpdateCase:
         """Which kernel table takes the first step in float32."""
         def call(kernel: Any) -> Any:
             params, grads = self.drawn("float32")
-            given = [None if g is None else target.asarray(g) for g in grads[0]]
-            return kernel([target.asarray(p) for p in params], given, {}, workspace={}, **self.attrs)
+            gradients = [None if g is None else target.asarray(g) for g in grads[0]]
+            return kernel([target.asarray(p) for p in params], gradients, {}, workspace={}, **self.attrs)
         return who_serves(self.kernel, target, call)
 
     def __repr__(self) -> str:

@@ -65,20 +65,20 @@ def evaluate(names: Sequence[str], attrs: Sequence[Mapping[str, Any]],
         One per array.
     """
     first: Any = None
-    others, steps, at = [], [], 0
-    for n, (name, own, count) in enumerate(zip(names, attrs, counts)):
-        taken = [*([first] if n else []), *arrays[at:at + count]]
-        at += count
-        outputs = REFERENCES[name][0](*taken, **own)
+    others, steps, start = [], [], 0
+    for n, (name, attributes, count) in enumerate(zip(names, attrs, counts)):
+        inputs = [*([first] if n else []), *arrays[start:start + count]]
+        start += count
+        outputs = REFERENCES[name][0](*inputs, **attributes)
         first, *rest = outputs if isinstance(outputs, tuple) else (outputs,)
         others += rest
-        steps.append((name, own, taken))
+        steps.append((name, attributes, inputs))
     dy: Any = make_dy(np.shape(first))
     flow = dy
     gradients: list = []
-    for n, (name, own, taken) in reversed(list(enumerate(steps))):
+    for n, (name, attributes, inputs) in reversed(list(enumerate(steps))):
         backward = REFERENCES[name][1]
-        dxs = (None,) * len(taken) if backward is None else backward(flow, *taken, **own)
+        dxs = (None,) * len(inputs) if backward is None else backward(flow, *inputs, **attributes)
         if n:
             flow, dxs = dxs[0], dxs[1:]
         gradients[:0] = dxs

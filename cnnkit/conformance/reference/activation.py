@@ -17,11 +17,11 @@ __all__ = ["FORMULAS", "dropout", "dropout_gradients", "log_softmax", "log_softm
 Array = np.ndarray
 
 
-def each(function: Callable[..., float], *arrays: Array) -> Array:
+def elementwise(function: Callable[..., float], *arrays: Array) -> Array:
     """`function` of the arrays' elements, one position after the other."""
     result = np.zeros(arrays[0].shape)
-    for at in np.ndindex(result.shape):
-        result[at] = function(*(a[at] for a in arrays))
+    for index in np.ndindex(result.shape):
+        result[index] = function(*(a[index] for a in arrays))
     return result
 
 
@@ -53,8 +53,8 @@ FORMULAS = {
 def rows(x: Array, axis: int) -> Iterator[tuple]:
     """The index of every line of x along `axis`."""
     axis %= x.ndim
-    for at in np.ndindex(*x.shape[:axis], *x.shape[axis + 1:]):
-        yield (*at[:axis], slice(None), *at[axis:])
+    for index in np.ndindex(*x.shape[:axis], *x.shape[axis + 1:]):
+        yield (*index[:axis], slice(None), *index[axis:])
 
 
 def log_softmax(x: Array, *, axis: int) -> Array:
@@ -69,7 +69,7 @@ def log_softmax(x: Array, *, axis: int) -> Array:
 
 def softmax(x: Array, *, axis: int) -> Array:
     """e^x / sum(e^x)."""
-    return each(math.exp, log_softmax(x, axis=axis))
+    return elementwise(math.exp, log_softmax(x, axis=axis))
 
 
 def softmax_gradients(dy: Array, x: Array, *, axis: int) -> tuple:
@@ -98,9 +98,9 @@ def threefry(key: tuple[int, int], counter: int) -> tuple[int, int]:
     low = ((counter & 0xFFFFFFFF) + keys[0]) & 0xFFFFFFFF
     high = ((counter >> 32) + keys[1]) & 0xFFFFFFFF
     for n in range(20):
-        by = (13, 15, 26, 6, 17, 29, 16, 24)[n % 8]
+        rotation = (13, 15, 26, 6, 17, 29, 16, 24)[n % 8]
         low = (low + high) & 0xFFFFFFFF
-        high = (((high << by) | (high >> (32 - by))) & 0xFFFFFFFF) ^ low
+        high = (((high << rotation) | (high >> (32 - rotation))) & 0xFFFFFFFF) ^ low
         if n % 4 == 3:
             turn = n // 4 + 1
             low = (low + keys[turn % 3]) & 0xFFFFFFFF
@@ -108,19 +108,17 @@ def threefry(key: tuple[int, int], counter: int) -> tuple[int, int]:
     return low, high
 
 
-def kept(shape: tuple[int, ...], p: float, key: tuple[int, int]) -> Array:
-    """Which elements dropout keeps: element i takes word i % 2 of counter i // 2, and stays if its top 24
-    bits say so.
-    """
+def dropout_mask(shape: tuple[int, ...], p: float, key: tuple[int, int]) -> Array:
+    """Element i is kept if the top 24 bits of word i % 2 of counter i // 2 are below (1 - p) 2^24."""
     mask = np.zeros(shape, dtype=bool)
-    for i, at in enumerate(np.ndindex(shape)):
-        mask[at] = threefry(key, i // 2)[i % 2] >> 8 < round((1 - p) * 2**24)
+    for i, index in enumerate(np.ndindex(shape)):
+        mask[index] = threefry(key, i // 2)[i % 2] >> 8 < round((1 - p) * 2**24)
     return mask
 
 
 def dropout(x: Array, *, p: float, key: tuple[int, int]) -> Array:
     """x / (1 - p) where it is kept, else 0."""
-    return each(lambda v, keep: v / (1 - p) if keep else 0.0, x, kept(x.shape, p, key))
+    return elementwise(lambda v, keep: v / (1 - p) if keep else 0.0, x, dropout_mask(x.shape, p, key))
 
 
 def dropout_gradients(dy: Array, x: Array, *, p: float, key: tuple[int, int]) -> tuple:

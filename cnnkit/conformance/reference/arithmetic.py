@@ -1,7 +1,7 @@
 """Elementwise arithmetic, reductions, matrix product and shape changes by loops: the ground truth.
 
-Every function here is a pair: the values, and the gradients; `elementwise` makes both from formulas
-on two numbers.
+Every op here is a pair of functions, for the values and for the gradients; `elementwise` makes both from
+formulas on two numbers.
 """
 
 from __future__ import annotations
@@ -21,32 +21,30 @@ Array = np.ndarray
 Reference = tuple[Callable, Callable | None]
 
 
-def source(at: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Which element of an array of `shape` broadcasting puts at position `at`."""
-    kept = at[len(at) - len(shape):]
-    return tuple(0 if n == 1 else i for i, n in zip(kept, shape))
+def source(index: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The index of the element of an array of `shape` that broadcasting puts at `index`."""
+    trailing = index[len(index) - len(shape):]
+    return tuple(0 if n == 1 else i for i, n in zip(trailing, shape))
 
 
 def elementwise(value: Callable[..., Any], *slopes: Callable[..., float] | None) -> Reference:
-    """A function of numbers, position by position, with broadcasting; `slopes` are its partial
-    derivatives.
-    """
+    """A function of numbers, element by element, with broadcasting; `slopes` are its partial derivatives."""
     def forward(*arrays: Any, **attrs: Any) -> Array:
         shapes = [np.shape(a) for a in arrays]
         y = np.zeros(np.broadcast_shapes(*shapes),
                      dtype=np.asarray(value(*(1.0 for _ in arrays), **attrs)).dtype)
-        for at in np.ndindex(y.shape):
-            y[at] = value(*(np.asarray(a)[source(at, s)] for a, s in zip(arrays, shapes)), **attrs)
+        for index in np.ndindex(y.shape):
+            y[index] = value(*(np.asarray(a)[source(index, s)] for a, s in zip(arrays, shapes)), **attrs)
         return y
 
     def gradients(dy: Array, *arrays: Any, **attrs: Any) -> tuple:
         shapes = [np.shape(a) for a in arrays]
         dxs = [np.zeros(s) if slope else None for slope, s in zip(slopes, shapes)]
-        for at in np.ndindex(dy.shape):
-            values = [np.asarray(a)[source(at, s)] for a, s in zip(arrays, shapes)]
+        for index in np.ndindex(dy.shape):
+            values = [np.asarray(a)[source(index, s)] for a, s in zip(arrays, shapes)]
             for dx, slope, s in zip(dxs, slopes, shapes):
                 if dx is not None and slope is not None:
-                    dx[source(at, s)] += dy[at] * slope(*values, **attrs)
+                    dx[source(index, s)] += dy[index] * slope(*values, **attrs)
         return tuple(dxs)
     return forward, gradients if slopes else None
 
@@ -71,9 +69,10 @@ def collected(x: Array, axis: Any, keepdims: bool) -> tuple[tuple[int, ...], dic
     axes = range(x.ndim) if axis is None else [a % x.ndim
                                                for a in (axis if isinstance(axis, tuple) else (axis,))]
     shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes)
-    groups: dict[tuple, list[tuple]] = {at: [] for at in np.ndindex(shape)}
-    for at in np.ndindex(x.shape):
-        groups[tuple(0 if i in axes else n for i, n in enumerate(at) if keepdims or i not in axes)].append(at)
+    groups: dict[tuple, list[tuple]] = {index: [] for index in np.ndindex(shape)}
+    for index in np.ndindex(x.shape):
+        reduced = tuple(0 if i in axes else n for i, n in enumerate(index) if keepdims or i not in axes)
+        groups[reduced].append(index)
     return shape, groups
 
 
@@ -85,9 +84,9 @@ def reduction(value: Callable[[list], Any], shares: Callable[[list], list] | Non
 
     def gradients(dy: Array, x: Array, *, axis: Any = None, keepdims: bool = False) -> tuple:
         dx = np.zeros(x.shape)
-        for at, inside in collected(x, axis, keepdims)[1].items():
+        for index, inside in collected(x, axis, keepdims)[1].items():
             for i, part in zip(inside, shares([x[i] for i in inside])):  # type: ignore[misc]
-                dx[i] += dy[at] * part
+                dx[i] += dy[index] * part
         return (dx,)
     return forward, gradients if shares else None
 
@@ -106,9 +105,9 @@ def matmul_terms(x: Array, y: Array) -> list[tuple]:
     batch = np.broadcast_shapes(xs[:-2], ys[:-2])
     terms = []
     for *b, i, j, k in np.ndindex(*batch, xs[-2], ys[-1], xs[-1]):
-        at_x, at_y = (*source(tuple(b), xs[:-2]), i, k), (*source(tuple(b), ys[:-2]), k, j)
-        at_z = (*b, *((i,) if x.ndim > 1 else ()), *((j,) if y.ndim > 1 else ()))
-        terms.append((at_z, at_x[-x.ndim:], at_y[:-1] if y.ndim == 1 else at_y))
+        x_index, y_index = (*source(tuple(b), xs[:-2]), i, k), (*source(tuple(b), ys[:-2]), k, j)
+        z_index = (*b, *((i,) if x.ndim > 1 else ()), *((j,) if y.ndim > 1 else ()))
+        terms.append((z_index, x_index[-x.ndim:], y_index[:-1] if y.ndim == 1 else y_index))
     return terms
 
 
@@ -116,50 +115,48 @@ def matmul(x: Array, y: Array) -> Array:
     """Z[i, j] = the sum over k of X[i, k] Y[k, j]."""
     xs, ys = x.shape[:-2], y.shape[:-2]
     z = np.zeros((*np.broadcast_shapes(xs, ys), *x.shape[-2:-1], *(y.shape[-1:] if y.ndim > 1 else ())))
-    for at_z, at_x, at_y in matmul_terms(x, y):
-        z[at_z] += x[at_x] * y[at_y]
+    for z_index, x_index, y_index in matmul_terms(x, y):
+        z[z_index] += x[x_index] * y[y_index]
     return z
 
 
 def matmul_gradients(dz: Array, x: Array, y: Array) -> tuple:
     """dX[i, k] = the sum over j of dZ[i, j] Y[k, j], and dY[k, j] = the sum over i of X[i, k] dZ[i, j]."""
     dx, dy = np.zeros(x.shape), np.zeros(y.shape)
-    for at_z, at_x, at_y in matmul_terms(x, y):
-        dx[at_x] += dz[at_z] * y[at_y]
-        dy[at_y] += x[at_x] * dz[at_z]
+    for z_index, x_index, y_index in matmul_terms(x, y):
+        dx[x_index] += dz[z_index] * y[y_index]
+        dy[y_index] += x[x_index] * dz[z_index]
     return dx, dy
 
 
 # -- shape changes: where each element goes ------------------------------------------------------------------
 
-def moved(place: Callable[..., Array], fill: Callable[..., float] = lambda **attrs: 0.0) -> Reference:
-    """An op that only moves elements: `place` does to the elements' numbers (-1: none) what the op
-    does to them.
-    """
+def moved(move: Callable[..., Array], fill: Callable[..., float] = lambda **attrs: 0.0) -> Reference:
+    """An op that only moves elements; `move` does so with their flat indices (-1: filled by `fill`)."""
     def numbers(arrays: Sequence[Array]) -> list[Array]:
         starts = np.cumsum([0, *(a.size for a in arrays)])
         return [np.arange(s, s + a.size).reshape(a.shape) for s, a in zip(starts, arrays)]
 
     def forward(*arrays: Array, **attrs: Any) -> Array:
         values = np.concatenate([a.reshape(-1) for a in arrays])
-        places = place(*numbers(arrays), **attrs)
-        y = np.zeros(places.shape, dtype=values.dtype)
-        for at in np.ndindex(y.shape):
-            y[at] = values[places[at]] if places[at] >= 0 else fill(**attrs)
+        sources = move(*numbers(arrays), **attrs)
+        y = np.zeros(sources.shape, dtype=values.dtype)
+        for index in np.ndindex(y.shape):
+            y[index] = values[sources[index]] if sources[index] >= 0 else fill(**attrs)
         return y
 
     def gradients(dy: Array, *arrays: Array, **attrs: Any) -> tuple:
-        total, places = np.zeros(sum(a.size for a in arrays)), place(*numbers(arrays), **attrs)
-        for at in np.ndindex(dy.shape):
-            if places[at] >= 0:
-                total[places[at]] += dy[at]
+        total, sources = np.zeros(sum(a.size for a in arrays)), move(*numbers(arrays), **attrs)
+        for index in np.ndindex(dy.shape):
+            if sources[index] >= 0:
+                total[sources[index]] += dy[index]
         ends = np.cumsum([a.size for a in arrays])
         return tuple(total[end - a.size:end].reshape(a.shape) for a, end in zip(arrays, ends))
     return forward, gradients
 
 
 def padded(x: Array, pads: tuple, **_: Any) -> Array:
-    """Room around each axis; negative amounts take away."""
+    """Elements added at both ends of each axis; negative amounts take elements away."""
     for axis, (before, after) in enumerate(pads):
         lines = list(np.moveaxis(x, axis, 0))
         empty = [np.full(x.shape[:axis] + x.shape[axis + 1:], -1)]
@@ -170,12 +167,12 @@ def padded(x: Array, pads: tuple, **_: Any) -> Array:
 
 def expanded(x: Array, shape: tuple) -> Array:
     """Broadcast to a shape in which -1 keeps a size."""
-    kept = (0,) * (len(shape) - x.ndim) + x.shape
-    return np.broadcast_to(x, tuple(k if n == -1 else n for n, k in zip(shape, kept)))
+    sizes = (0,) * (len(shape) - x.ndim) + x.shape
+    return np.broadcast_to(x, tuple(k if n == -1 else n for n, k in zip(shape, sizes)))
 
 
 def cast(x: Array, *, dtype: str) -> Array:
-    """Another dtype: toward zero for integers."""
+    """The values in another dtype; integers are rounded toward zero."""
     return np.array(list(x.reshape(-1))).astype(dtype).reshape(x.shape)
 
 

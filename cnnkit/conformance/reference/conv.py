@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["conv", "conv_filters", "conv_filters_gradients",
-           "conv_gradients", "conv_input", "conv_input_gradients",
-           "linear", "linear_gradients"]
+__all__ = ["conv", "conv_filters", "conv_filters_gradients", "conv_gradients", "conv_input",
+           "conv_input_gradients", "linear", "linear_gradients"]
 
 Array = np.ndarray
 Sizes = tuple[int, ...]
@@ -24,8 +23,7 @@ def output_size(size: Sizes, kernel_size: Sizes, stride: Sizes, padding: Pads, d
 
 def products(x: Sizes, weight: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
              groups: int) -> Iterator[tuple]:
-    """Which element of x meets which weight in which output: all (output, input, weight) positions
-    inside the image.
+    """All (output, input, weight) index triples whose product x * weight is a term of the output.
 
     `x` and `weight` are shapes, (N, C, H, W) and (K, C/groups, R, S), or with any other number of spatial
     axes.
@@ -41,17 +39,15 @@ def products(x: Sizes, weight: Sizes, stride: Sizes, padding: Pads, dilation: Si
 
 
 def conv(x: Array, weight: Array, bias: Array | None, **window: Any) -> Array:
-    """Y[n, k, p, q] = b[k] + the sum over c, r, s of X[n, c, h, w] W[k, c, r, s]; guide, "The
-    convolution".
-    """
+    """Y[n, k, p, q] = b[k] + sum over c, r, s of X[n, c, h, w] W[k, c, r, s]; guide, "The convolution"."""
     places = output_size(x.shape[2:], weight.shape[2:],
                          *(window[name] for name in ("stride", "padding", "dilation")))
     y = np.zeros((x.shape[0], weight.shape[0], *places))
-    for at_y, at_x, at_w in products(x.shape, weight.shape, **window):
-        y[at_y] += x[at_x] * weight[at_w]
+    for y_index, x_index, w_index in products(x.shape, weight.shape, **window):
+        y[y_index] += x[x_index] * weight[w_index]
     if bias is not None:
-        for place in np.ndindex(y.shape):
-            y[place] += bias[place[1]]
+        for position in np.ndindex(y.shape):
+            y[position] += bias[position[1]]
     return y
 
 
@@ -62,46 +58,42 @@ def conv_gradients(dy: Array, x: Array, weight: Array, bias: Array | None, **win
     if bias is None:
         return dx, dw, None
     db = np.zeros(bias.shape)
-    for place in np.ndindex(dy.shape):
-        db[place[1]] += dy[place]
+    for position in np.ndindex(dy.shape):
+        db[position[1]] += dy[position]
     return dx, dw, db
 
 
 def conv_input(dy: Array, weight: Array, *, size: Sizes, **window: Any) -> Array:
-    """dX[n, c, h, w] = the sum of dY[n, k, p, q] W[k, c, r, s] over all products that X[n, c, h, w]
-    has a part in.
-    """
+    """dX[n, c, h, w] = the sum of dY[n, k, p, q] W[k, c, r, s] over all products with X[n, c, h, w]."""
     dx = np.zeros((dy.shape[0], weight.shape[1] * window["groups"], *size))
-    for at_y, at_x, at_w in products(dx.shape, weight.shape, **window):
-        dx[at_x] += dy[at_y] * weight[at_w]
+    for y_index, x_index, w_index in products(dx.shape, weight.shape, **window):
+        dx[x_index] += dy[y_index] * weight[w_index]
     return dx
 
 
 def conv_input_gradients(d: Array, dy: Array, weight: Array, *, size: Sizes, **window: Any) -> tuple:
     """Each product's other factor times what comes back to its dX."""
     ddy, dw = np.zeros(dy.shape), np.zeros(weight.shape)
-    for at_y, at_x, at_w in products(d.shape, weight.shape, **window):
-        ddy[at_y] += d[at_x] * weight[at_w]
-        dw[at_w] += d[at_x] * dy[at_y]
+    for y_index, x_index, w_index in products(d.shape, weight.shape, **window):
+        ddy[y_index] += d[x_index] * weight[w_index]
+        dw[w_index] += d[x_index] * dy[y_index]
     return ddy, dw
 
 
 def conv_filters(x: Array, dy: Array, *, kernel_size: Sizes, **window: Any) -> Array:
-    """dW[k, c, r, s] = the sum of dY[n, k, p, q] X[n, c, h, w] over all products that W[k, c, r, s]
-    has a part in.
-    """
+    """dW[k, c, r, s] = the sum of dY[n, k, p, q] X[n, c, h, w] over all products with W[k, c, r, s]."""
     dw = np.zeros((dy.shape[1], x.shape[1] // window["groups"], *kernel_size))
-    for at_y, at_x, at_w in products(x.shape, dw.shape, **window):
-        dw[at_w] += dy[at_y] * x[at_x]
+    for y_index, x_index, w_index in products(x.shape, dw.shape, **window):
+        dw[w_index] += dy[y_index] * x[x_index]
     return dw
 
 
 def conv_filters_gradients(d: Array, x: Array, dy: Array, *, kernel_size: Sizes, **window: Any) -> tuple:
     """Each product's other factor times what comes back to its dW."""
     dx, ddy = np.zeros(x.shape), np.zeros(dy.shape)
-    for at_y, at_x, at_w in products(x.shape, d.shape, **window):
-        dx[at_x] += d[at_w] * dy[at_y]
-        ddy[at_y] += d[at_w] * x[at_x]
+    for y_index, x_index, w_index in products(x.shape, d.shape, **window):
+        dx[x_index] += d[w_index] * dy[y_index]
+        ddy[y_index] += d[w_index] * x[x_index]
     return dx, ddy
 
 

@@ -24,14 +24,14 @@ class Formula:
     value : callable
         ``value(x, **attrs)``, by the functions of `cnnkit.conformance.reference.dual`; the slope follows.
     settings : tuple of dict
-        The attributes that cases have, without those for which the op lists all choices; all kinds of numbers
-        are tried with the first, few with the others.
+        The attributes that cases have, without those for which the op lists all choices; the first are tried
+        with all kinds of numbers, the others with a few.
     tolerance : {"exact", "rounding", "transcendental"}
         How closely float32 must agree, and why.
     positive : bool
         Whether x must be positive.
     without : tuple of str
-        Cases that say nothing of this op; beside them stands the reason.
+        Cases that are left out for this op; a comment beside each says why.
 
     >>> square = Formula(lambda x: x * x)
     >>> square.forward(np.array([3.0])), square.gradients(np.array([1.0]), np.array([3.0]))

@@ -22,18 +22,17 @@ def reduced(losses: Array, total: float, reduction: str) -> Array:
         return np.asarray(np.float64(losses.sum()) / (total if reduction == "mean" else 1.0))
 
 
-def share(dy: Array, at: tuple, total: float, reduction: str) -> float:
-    """What one sample's loss gets of the reduced loss's gradient."""
+def share(dy: Array, index: tuple, total: float, reduction: str) -> float:
+    """The gradient of one sample's loss, from that of the reduced loss."""
     if reduction == "none":
-        return float(dy[at])
+        return float(dy[index])
     with np.errstate(invalid="ignore", divide="ignore"):
         return float(np.float64(dy) / (total if reduction == "mean" else 1.0))
 
 
 def targets(shape: tuple[int, ...], target: Array, weight: Array | None, ignore_index: int,
             smoothing: float) -> Iterator[tuple]:
-    """Per sample: where it is, what the loss multiplies each class's -log p by, and what it adds to the
-    mean's divisor.
+    """Per sample: its index, the coefficient of each class's -log p, and its part in the mean's divisor.
 
     With class labels the coefficients are ``(1 - smoothing)`` at the label and ``smoothing / C``
     everywhere, times the class's weight, and the divisor is the label's weight; an ignored label has
@@ -42,15 +41,15 @@ def targets(shape: tuple[int, ...], target: Array, weight: Array | None, ignore_
     """
     C = shape[1]
     weights = [1.0] * C if weight is None else [float(w) for w in weight]
-    for at in np.ndindex(shape[0], *shape[2:]):
+    for index in np.ndindex(shape[0], *shape[2:]):
         if target.shape == shape:  # probabilities
-            ps = target[(at[0], slice(None), *at[1:])]
-            yield at, [w * (p * (1 - smoothing) + smoothing / C) for w, p in zip(weights, ps)], 1.0
-        elif target[at] == ignore_index:
-            yield at, [0.0] * C, 0.0
+            ps = target[(index[0], slice(None), *index[1:])]
+            yield index, [w * (p * (1 - smoothing) + smoothing / C) for w, p in zip(weights, ps)], 1.0
+        elif target[index] == ignore_index:
+            yield index, [0.0] * C, 0.0
         else:
-            label = int(target[at])
-            yield at, [w * ((1 - smoothing) * (c == label) + smoothing / C)
+            label = int(target[index])
+            yield index, [w * ((1 - smoothing) * (c == label) + smoothing / C)
                        for c, w in enumerate(weights)], weights[label]
 
 
@@ -62,35 +61,33 @@ def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, ignore_in
                           reduction=reduction, smoothing=smoothing)
         return losses[0] if reduction == "none" else losses
     losses, total = np.zeros((log_probs.shape[0], *log_probs.shape[2:])), 0.0
-    for at, coefficients, divisor in targets(log_probs.shape, target, weight, ignore_index, smoothing):
+    for index, coefficients, divisor in targets(log_probs.shape, target, weight, ignore_index, smoothing):
         for c, coefficient in enumerate(coefficients):
             if coefficient:
-                losses[at] -= coefficient * log_probs[(at[0], c, *at[1:])]
+                losses[index] -= coefficient * log_probs[(index[0], c, *index[1:])]
         total += divisor
     return reduced(losses, total, reduction)
 
 
 def nll_loss_gradients(dy: Array, log_probs: Array, target: Array, weight: Array | None, *, ignore_index: int,
                        reduction: str, smoothing: float = 0.0) -> tuple:
-    """By the log-probabilities: minus the coefficient. By target probabilities: minus weight and
-    log-probability.
-    """
+    """By log p: -coefficient. By a target probability: -weight * (1 - smoothing) * log p."""
     if log_probs.ndim == 1:
-        dx, dt, _ = nll_loss_gradients(dy[None] if reduction == "none" else dy,
-                                       log_probs[None], target[None], weight, ignore_index=ignore_index,
-                                       reduction=reduction, smoothing=smoothing)
+        dx, dt, _ = nll_loss_gradients(dy[None] if reduction == "none" else dy, log_probs[None], target[None],
+                                       weight, ignore_index=ignore_index, reduction=reduction,
+                                       smoothing=smoothing)
         return dx[0], None if dt is None else dt[0], None
     samples = list(targets(log_probs.shape, target, weight, ignore_index, smoothing))
     total, dx = sum(divisor for _, _, divisor in samples), np.zeros(log_probs.shape)
     dt = np.zeros(log_probs.shape) if target.shape == log_probs.shape else None
-    for at, coefficients, _ in samples:
+    for index, coefficients, _ in samples:
         for c, coefficient in enumerate(coefficients):
-            place = (at[0], c, *at[1:])
+            position = (index[0], c, *index[1:])
             if coefficient:
-                dx[place] = -coefficient * share(dy, at, total, reduction)
+                dx[position] = -coefficient * share(dy, index, total, reduction)
             if dt is not None:
                 w = 1.0 if weight is None else weight[c]
-                dt[place] = -w * (1 - smoothing) * log_probs[place] * share(dy, at, total, reduction)
+                dt[position] = -w * (1 - smoothing) * log_probs[position] * share(dy, index, total, reduction)
     return dx, dt, None
 
 
@@ -101,9 +98,8 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, ignore_
                     ignore_index=ignore_index, reduction=reduction, smoothing=label_smoothing)
 
 
-def cross_entropy_gradients(dy: Array, logits: Array, target: Array,
-                            weight: Array | None, *, ignore_index: int,
-                            reduction: str, label_smoothing: float) -> tuple:
+def cross_entropy_gradients(dy: Array, logits: Array, target: Array, weight: Array | None, *,
+                            ignore_index: int, reduction: str, label_smoothing: float) -> tuple:
     """The chain rule through the log-softmax."""
     axis = min(1, logits.ndim - 1)
     d, dt, _ = nll_loss_gradients(dy, log_softmax(logits, axis=axis), target, weight,
@@ -114,14 +110,14 @@ def cross_entropy_gradients(dy: Array, logits: Array, target: Array,
 def mse_loss(x: Array, target: Array, *, reduction: str) -> Array:
     """(x - target)^2."""
     losses = np.zeros(x.shape)
-    for at in np.ndindex(x.shape):
-        losses[at] = (x[at] - target[at]) ** 2
+    for index in np.ndindex(x.shape):
+        losses[index] = (x[index] - target[index]) ** 2
     return reduced(losses, losses.size, reduction)
 
 
 def mse_loss_gradients(dy: Array, x: Array, target: Array, *, reduction: str) -> tuple:
     """2 (x - target), and minus that."""
     dx = np.zeros(x.shape)
-    for at in np.ndindex(x.shape):
-        dx[at] = 2 * (x[at] - target[at]) * share(dy, at, x.size, reduction)
+    for index in np.ndindex(x.shape):
+        dx[index] = 2 * (x[index] - target[index]) * share(dy, index, x.size, reduction)
     return dx, -dx

@@ -13,7 +13,7 @@ Array = np.ndarray
 
 def channel(x: Array, c: int) -> list[float]:
     """All values of one channel: over the batch and every axis after the channel's."""
-    return [float(x[at]) for at in np.ndindex(x.shape) if at[1] == c]
+    return [float(x[index]) for index in np.ndindex(x.shape) if index[1] == c]
 
 
 def moments(values: list[float]) -> tuple[float, float]:
@@ -45,18 +45,17 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean:
                 new_var[c] += momentum * (var * len(values) / (len(values) - 1) - new_var[c])
         else:
             mean, var = running_mean[c], running_var[c]  # type: ignore[index]
-        for at in np.ndindex(x.shape):
-            if at[1] == c:
-                normal = (x[at] - mean) / math.sqrt(var + eps)
-                y[at] = normal * (1 if weight is None else weight[c]) + (0 if bias is None else bias[c])
+        for index in np.ndindex(x.shape):
+            if index[1] == c:
+                normal = (x[index] - mean) / math.sqrt(var + eps)
+                y[index] = normal * (1 if weight is None else weight[c]) + (0 if bias is None else bias[c])
     return y, new_mean, new_var
 
 
-def batch_norm_gradients(dy: Array, x: Array, weight: Array | None,
-                         bias: Array | None, running_mean: Array | None,
-                         running_var: Array | None, *, training: bool, momentum: float, eps: float) -> tuple:
-    """With z the normalised x: db = sum dy, dw = sum dy z, and dx from the chain rule through
-    mean and variance.
+def batch_norm_gradients(dy: Array, x: Array, weight: Array | None, bias: Array | None,
+                         running_mean: Array | None, running_var: Array | None, *, training: bool,
+                         momentum: float, eps: float) -> tuple:
+    """With z the normalised x: db = sum dy, dw = sum dy z, dx by the chain rule through mean and variance.
 
     dx[i] = weight / sqrt(var + eps) * (dy[i] - mean(dy) - z[i] mean(dy z)) with the batch's statistics
     (Ioffe and Szegedy 2015, section 3), and weight / sqrt(var + eps) * dy[i] with the running ones, which do
@@ -73,9 +72,9 @@ def batch_norm_gradients(dy: Array, x: Array, weight: Array | None,
         zs = [(v - mean) * scale for v in values]
         db[c] = sum(dys)
         dw[c] = sum(d * z for d, z in zip(dys, zs))
-        for n, at in enumerate([at for at in np.ndindex(x.shape) if at[1] == c]):
+        for n, index in enumerate([index for index in np.ndindex(x.shape) if index[1] == c]):
             slope = dys[n]
             if training:
                 slope -= db[c] / len(values) + zs[n] * dw[c] / len(values)
-            dx[at] = slope * scale * (1 if weight is None else weight[c])
+            dx[index] = slope * scale * (1 if weight is None else weight[c])
     return dx, None if weight is None else dw, None if bias is None else db, None, None

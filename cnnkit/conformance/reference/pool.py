@@ -24,28 +24,28 @@ def spans(n: int, kernel: int, stride: int, pads: Pair, dilation: int, ceil_mode
     """Each window's positions inside the image along one axis, and its length inside the padded image.
 
     With ``ceil_mode`` a last window that hangs over the end counts too, if it starts inside the image or its
-    padding before the image; the part that hangs over the padded image belongs to nobody.
+    padding before the image; positions beyond the padded image are not counted.
     """
     before, after = pads
     room = n + before + after - dilation * (kernel - 1) - 1
     count = (math.ceil(room / stride) if ceil_mode else room // stride) + 1
     if ceil_mode and (count - 1) * stride >= n + before:
         count -= 1
-    found = []
+    result = []
     for p in range(count):
         start = p * stride - before
         taps = [start + r * dilation for r in range(kernel)]
-        found.append(([i for i in taps if 0 <= i < n], len([i for i in taps if i < n + after])))
-    return found
+        result.append(([i for i in taps if 0 <= i < n], len([i for i in taps if i < n + after])))
+    return result
 
 
 def adaptive_spans(n: int, count: int) -> list[Span]:
     """Window p covers floor(p n / count) up to, not including, ceil((p + 1) n / count)."""
-    found = []
+    result = []
     for p in range(count):
         inside = list(range(p * n // count, -(-(p + 1) * n // count)))
-        found.append((inside, len(inside)))
-    return found
+        result.append((inside, len(inside)))
+    return result
 
 
 def windows(x: Array, axes: list[list[Span]]) -> Iterator[tuple]:
@@ -54,41 +54,39 @@ def windows(x: Array, axes: list[list[Span]]) -> Iterator[tuple]:
     `axes`: the windows along each spatial axis.
     """
     for n, c in np.ndindex(x.shape[:2]):
-        for place in np.ndindex(*map(len, axes)):
-            spanned = [spans_along[p] for spans_along, p in zip(axes, place)]
+        for output in np.ndindex(*map(len, axes)):
+            spanned = [spans_along[p] for spans_along, p in zip(axes, output)]
             inside = itertools.product(*(positions for positions, _ in spanned))
-            yield (n, c, *place), [(n, c, *position)
-                                   for position in inside], math.prod(length for _, length in spanned)
+            area = math.prod(length for _, length in spanned)
+            yield (n, c, *output), [(n, c, *position) for position in inside], area
 
 
 def maximum(x: Array, positions: list) -> tuple:
     """Position of the first maximum; a NaN counts as larger than everything."""
     best = positions[0]
-    for at in positions[1:]:
-        if x[at] > x[best] or (np.isnan(x[at]) and not np.isnan(x[best])):
-            best = at
+    for index in positions[1:]:
+        if x[index] > x[best] or (np.isnan(x[index]) and not np.isnan(x[best])):
+            best = index
     return best
 
 
 # -- maximum -------------------------------------------------------------------------------------------------
 
 def pick(x: Array, axes: list[list[Span]]) -> tuple[Array, Array]:
-    """The maximum of every window, and where it is among the pixels of its image in C order: of two
-    axes, h W + w.
-    """
+    """The maximum of every window, and its index in the flattened image (h W + w of two axes)."""
     y = np.zeros((*x.shape[:2], *map(len, axes)))
     indices = np.zeros(y.shape, dtype=np.int64)
-    for at_y, positions, _ in windows(x, axes):
+    for y_index, positions, _ in windows(x, axes):
         best = maximum(x, positions)
-        y[at_y], indices[at_y] = x[best], np.ravel_multi_index(best[2:], x.shape[2:])
+        y[y_index], indices[y_index] = x[best], np.ravel_multi_index(best[2:], x.shape[2:])
     return y, indices
 
 
 def pick_gradient(dy: Array, x: Array, axes: list[list[Span]]) -> Array:
     """Each window's dY goes to its maximum."""
     dx = np.zeros(x.shape)
-    for at_y, positions, _ in windows(x, axes):
-        dx[maximum(x, positions)] += dy[at_y]
+    for y_index, positions, _ in windows(x, axes):
+        dx[maximum(x, positions)] += dy[y_index]
     return dx
 
 
@@ -137,9 +135,7 @@ def adaptive_max_pool_gradients(dy: Array, x: Array, *, output_size: Sizes) -> t
 # -- average -------------------------------------------------------------------------------------------------
 
 def divisor(positions: list, area: int, count_include_pad: bool, divisor_override: int | None) -> int:
-    """What a window's sum is divided by: a given number, its area with the padding, or its elements
-    in the image.
-    """
+    """What divides a window's sum: the override, its area with the padding, or its elements in the image."""
     if divisor_override is not None:
         return divisor_override
     return area if count_include_pad else len(positions)
@@ -150,9 +146,9 @@ def avg_pool(x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Pads, ceil
     """The mean of every window."""
     axes = along_axes(x, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
     y = np.zeros((*x.shape[:2], *map(len, axes)))
-    for at_y, positions, area in windows(x, axes):
-        y[at_y] = sum(x[at] for at in positions) / divisor(positions, area,
-                                                           count_include_pad, divisor_override)
+    for y_index, positions, area in windows(x, axes):
+        total = sum(x[index] for index in positions)
+        y[y_index] = total / divisor(positions, area, count_include_pad, divisor_override)
     return y
 
 
@@ -160,10 +156,10 @@ def avg_pool_gradients(dy: Array, x: Array, *, kernel_size: Sizes, stride: Sizes
                        ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> tuple:
     """Each element of a window gets the window's dY over the divisor."""
     dx = np.zeros(x.shape)
-    for at_y, positions, area in windows(x, along_axes(x, kernel_size, stride, padding,
-                                                       (1,) * len(kernel_size), ceil_mode)):
-        for at in positions:
-            dx[at] += dy[at_y] / divisor(positions, area, count_include_pad, divisor_override)
+    axes = along_axes(x, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
+    for y_index, positions, area in windows(x, axes):
+        for index in positions:
+            dx[index] += dy[y_index] / divisor(positions, area, count_include_pad, divisor_override)
     return (dx,)
 
 
@@ -180,15 +176,15 @@ def avg_pool_input_gradients(d: Array, dy: Array, *, size: Sizes, **window: Any)
 def adaptive_avg_pool(x: Array, *, output_size: Sizes) -> Array:
     """The mean of every adaptive window."""
     y = np.zeros((*x.shape[:2], *output_size))
-    for at_y, positions, area in windows(x, adaptive_axes(x, output_size)):
-        y[at_y] = sum(x[at] for at in positions) / area
+    for y_index, positions, area in windows(x, adaptive_axes(x, output_size)):
+        y[y_index] = sum(x[index] for index in positions) / area
     return y
 
 
 def adaptive_avg_pool_gradients(dy: Array, x: Array, *, output_size: Sizes) -> tuple:
     """Each element of a window gets the window's dY over its area."""
     dx = np.zeros(x.shape)
-    for at_y, positions, area in windows(x, adaptive_axes(x, output_size)):
-        for at in positions:
-            dx[at] += dy[at_y] / area
+    for y_index, positions, area in windows(x, adaptive_axes(x, output_size)):
+        for index in positions:
+            dx[index] += dy[y_index] / area
     return (dx,)
