@@ -5,6 +5,12 @@ A `Link` is one deferred call. It holds the arrays of its arguments as they were
 nothing that happens to a Tensor afterwards changes the result; all errors of shape, dtype, device and attributes have
 been raised by then. When one of its results is read, the chain of links back to the nearest computed one is run: by a
 kernel that takes in as many of them from the front as some kernel serves, then the rest, and at last op by op.
+
+Only an op that declares `infer` can wait. The calls that wait are a list of this thread: weak references to the
+Tensors, because a result that nobody holds need not be computed; calls that replace buffers are held strongly. A
+buffer that is replaced becomes pending too, so reading it gives the new value. A Tensor in the middle that is read
+after its chain has run is an independent node (`Node.detour`), through which no gradient of the chain goes:
+`retain_grad()` or a hook on it raises, and names the fix.
 """
 
 from __future__ import annotations
