@@ -2,8 +2,8 @@
 
     python asv_benchmarks/peak_memory.py PLUG NET BATCH
 
-PLUG is a file that defines ``make(case)``, as peers_cnnkit.py does (``FILE#name`` for another function); one process measures
-one contender.
+PLUG is a file that defines ``make(case)``, as peers_cnnkit.py does (``FILE#name`` for another function); one
+process measures one contender.
 """
 
 from __future__ import annotations

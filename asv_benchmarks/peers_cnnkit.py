@@ -1,8 +1,9 @@
-"""cnnkit as a contender of a peer benchmark: ``make(case)`` for one training step, or one op, through the public API alone.
+"""cnnkit as a contender of a peer benchmark: ``make(case)`` for one training step, or one op, through the
+public API alone.
 
-`case` is a dict. ``kind="train"`` comes with ``net`` (W1, W2, resnet18, vgg11), ``batch`` and ``opt`` (sgd, adam);
-``kind="conv"`` and ``"maxpool"`` with ``dir`` and the sizes ``N C H W K k s p``. The callable that comes back does one step,
-or one op on arrays made beforehand, and has finished when it returns.
+`case` is a dict. ``kind="train"`` comes with ``net`` (W1, W2, resnet18, vgg11), ``batch`` and ``opt``
+(sgd, adam); ``kind="conv"`` and ``"maxpool"`` with ``dir`` and the sizes ``N C H W K k s p``. The callable
+that comes back does one step, or one op on arrays made beforehand, and has finished when it returns.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ def train(case: dict[str, Any]) -> Callable[[], None]:
 
 
 def in_order_of(result: cnnkit.Tensor, array: np.ndarray) -> cnnkit.Tensor:
-    """`array` with its axes in memory as those of `result` are, from the beginning of a cache line: what a layer before or after
-    this one would hand over.
+    """`array` with its axes in memory as those of `result` are, from the beginning of a cache line: what a
+    layer before or after this one would hand over.
     """
     order = np.argsort([-stride for stride in result.detach().numpy().strides], kind="stable")
     memory = np.empty(array.nbytes + CACHE_LINE, np.uint8)
@@ -76,7 +77,8 @@ def make(case: dict[str, Any]) -> Callable[[], None] | None:
     rng = np.random.default_rng(0)
     x = cnnkit.tensor(rng.standard_normal((case["N"], case["C"], case["H"], case["W"]), dtype=np.float32))
     if case["kind"] == "conv":
-        weight = rng.standard_normal((case["K"], case["C"], case["k"], case["k"]), dtype=np.float32) * np.float32(0.1)
+        weight = rng.standard_normal((case["K"], case["C"], case["k"], case["k"]),
+                                     dtype=np.float32) * np.float32(0.1)
         return one_op(lambda x, w: F.conv2d(x, w, None, case["s"], case["p"]), (x, cnnkit.tensor(weight)),
                       {"fwd": None, "dgrad": 0, "wgrad": 1}[case["dir"]])
     return one_op(lambda x: F.max_pool2d(x, 2), (x,), {"fwd": None, "bwd": 0}[case["dir"]])

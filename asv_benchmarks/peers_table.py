@@ -15,7 +15,8 @@ from pathlib import Path
 from statistics import median
 
 OURS, BASE, TENSORFLOW = "peers_cnnkit", "torch_cl", "tf_peer"
-FORMS = (BASE, "torch", "torch_fused", "torch_cl_fused")  # layouts and optimizers that PyTorch's users can choose
+# layouts and optimizers that PyTorch's users can choose
+FORMS = (BASE, "torch", "torch_fused", "torch_cl_fused")
 
 Turns = dict[str, list[float]]  # seconds of each round, by contender
 

@@ -1,4 +1,6 @@
-"""cnnkit trains convolutional networks on any array library: layers written once, kernels plugged in per backend."""
+"""cnnkit trains convolutional networks on any array library: layers written once, kernels plugged in
+per backend.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data",
-    "enable_grad", "evaluation", "explain", "functional", "get_num_threads", "inspection", "models", "nn", "no_grad",
+    "enable_grad", "evaluation", "explain", "functional", "get_num_threads",
+    "inspection", "models", "nn", "no_grad",
     "ops", "optim", "pad", "precision", "random", "safetensors", "set_num_threads", "shapes", "stack",
     "summary", "tensor", "train", "use",
 ]
@@ -41,8 +44,10 @@ _MODULES = frozenset({
     "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
     "sklearn",  # not in __all__: it needs the extra
 })
-_WHERE = {  # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else
-    "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd", "use": "backends",
+# name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else
+_WHERE = {
+    "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd",
+    "enable_grad": "autograd", "use": "backends",
     "get_num_threads": "backends", "precision": "backends", "set_num_threads": "backends",
     "cat": "functional", "pad": "functional", "stack": "functional",
     "explain": "inspection", "summary": "inspection", "conv_as_matrix": "inspection",

@@ -1,9 +1,11 @@
-"""Sigmoid, tanh, ReLU and leaky ReLU in a ten-layer network: the gradient that reaches each layer, accuracy, and dead ReLUs.
+"""Sigmoid, tanh, ReLU and leaky ReLU in a ten-layer network: the gradient that reaches each layer, accuracy,
+and dead ReLUs.
 
     python examples/activations.py [--write]
 
-The guide: sigmoid "causes vanishing gradients", ReLU "avoids" them, leaky ReLU is "used when neurons die in ReLU". Every network
-begins with Kaiming's weights for its activation, so that the activation is the only difference.
+The guide: sigmoid "causes vanishing gradients", ReLU "avoids" them, leaky ReLU is "used when neurons die
+in ReLU". Every network begins with Kaiming's weights for its activation, so that the activation is the
+only difference.
 """
 
 from __future__ import annotations
@@ -24,11 +26,14 @@ LR, TOO_HIGH = 1e-3, 3e-2  # of Adam
 
 def ten_layers(activation: str = "relu") -> models.CNN:
     """Eight convolutions of eight filters and two dense layers, for images of 28 x 28."""
-    return models.CNN((1, 28, 28), conv=[(8, 3)] * 8, pool=[0, 2, 0, 2, 0, 0, 0, 0], hidden=[32], activation=activation)
+    return models.CNN((1, 28, 28), conv=[(8, 3)] * 8, pool=[0, 2, 0, 2, 0, 0, 0, 0],
+                      hidden=[32], activation=activation)
 
 
 def kaiming(model: nn.Module, activation: str) -> None:
-    """Draw all weights again, each layer's so that it keeps the variance before this activation; biases become 0."""
+    """Draw all weights again, each layer's so that it keeps the variance before this activation;
+    biases become 0.
+    """
     for parameter in model.parameters():
         if parameter.ndim > 1:
             nn.init.kaiming_normal_(parameter, nonlinearity=activation, a=0.01)
@@ -36,13 +41,17 @@ def kaiming(model: nn.Module, activation: str) -> None:
             nn.init.zeros_(parameter)
 
 
-def learnt(parts: tuple[Dataset, Dataset], epochs: int, activation: str, lr: float, seed: int) -> tuple[Diagnose, History, float]:
-    """What each epoch's first update showed of a network, its history, and its accuracy on the test images."""
+def learnt(parts: tuple[Dataset, Dataset], epochs: int, activation: str, lr: float,
+           seed: int) -> tuple[Diagnose, History, float]:
+    """What each epoch's first update showed of a network, its history, and its accuracy on the
+    test images.
+    """
     learn, test = parts
     random.seed(seed)
     model, look = ten_layers(activation), Diagnose()
     kaiming(model, activation)
-    history = train.fit(model, learn, epochs=epochs, batch_size=64, lr=lr, seed=seed, callbacks=[look], progress=False)
+    history = train.fit(model, learn, epochs=epochs, batch_size=64, lr=lr, seed=seed,
+                        callbacks=[look], progress=False)
     return look, history, train.evaluate(model, test).accuracy
 
 
@@ -52,7 +61,9 @@ def gradients(look: Diagnose) -> list[float]:
 
 
 def dead(look: Diagnose) -> float:
-    """The share of ReLU channels that were 0 for a whole batch when the last epoch began, mean of the layers."""
+    """The share of ReLU channels that were 0 for a whole batch when the last epoch began, mean of
+    the layers.
+    """
     return mean(row["dead"] for row in look.probes[-1]["layers"] if row["dead"] is not None)
 
 
@@ -72,17 +83,19 @@ def main(arguments: list[str] | None = None) -> None:
         norms = [gradients(look) for look, _, _ in runs[activation, LR]]
         rows += [[f"{activation}, {which}", *row, row[0] / row[-1]]
                  for which, row in zip([*columns, "mean"], [*norms, list(map(mean, zip(*norms)))])]
-    report.say("Norm of the gradient of each layer's weights at the first update, before anything is learnt (Fashion-MNIST, "
-               f"{len(names)} layers, Kaiming's weights for each activation, batch 64), and the first layer's over the last's:")
+    report.say("Norm of the gradient of each layer's weights at the first update, before anything is learnt "
+               f"(Fashion-MNIST, {len(names)} layers, Kaiming's weights for each activation, batch 64), "
+               "and the first layer's over the last's:")
     report.table(["activation", *names, f"{names[0]} / {names[-1]}"], rows)
 
-    report.say(f"Accuracy on the test images after {report.asked.epochs} epochs of 10,000 images with Adam, and what "
-               "`fit(diagnose=True)` named (in how many of the runs):")
+    report.say(f"Accuracy on the test images after {report.asked.epochs} epochs of 10,000 images with Adam, "
+               "and what `fit(diagnose=True)` named (in how many of the runs):")
     report.table(["activation", "lr", *columns, "mean", "diagnosis"],
                  [[activation, f"{lr:g}", *tables.each_and_mean([accuracy for _, _, accuracy in run]),
                    named([history for _, history, _ in run])] for (activation, lr), run in runs.items()])
 
-    report.say("Dead ReLUs: the share of channels that were 0 for a whole batch when the last epoch began, mean of nine layers:")
+    report.say("Dead ReLUs: the share of channels that were 0 for a whole batch when the last epoch began, "
+               "mean of nine layers:")
     report.table(["activation", "lr", *columns, "mean"],
                  [["relu", f"{lr:g}", *tables.each_and_mean([dead(look) for look, _, _ in runs["relu", lr]])]
                   for lr in (LR, TOO_HIGH)])

@@ -1,9 +1,11 @@
-"""A CNN against an MLP of as many parameters, at equal epochs: accuracy, what a shift of the image costs, and what weights cost.
+"""A CNN against an MLP of as many parameters, at equal epochs: accuracy, what a shift of the image costs, and
+what weights cost.
 
     python examples/cnn_vs_mlp.py [--write]
 
-The guide: CNNs perform "better on image tasks than MLPs", with "translation invariance" and "parameter sharing". A third network
-ends in global average pooling instead of dense layers, because pooling, not convolution, makes a network invariant.
+The guide: CNNs perform "better on image tasks than MLPs", with "translation invariance" and "parameter
+sharing". A third network ends in global average pooling instead of dense layers, because pooling, not
+convolution, makes a network invariant.
 """
 
 from __future__ import annotations
@@ -36,9 +38,10 @@ def common_cnn() -> nn.Module:
 
 def pooled_cnn() -> nn.Module:
     """Three convolutions, then the mean of each map: 6,218 parameters."""
-    return nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(),
-                         nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                         nn.Linear(32, 10))
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(),
+        nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(32, 10))
 
 
 NETS = {"MLP 784-130-10": mlp, "common CNN": common_cnn, "CNN, global average pooling": pooled_cnn}
@@ -55,7 +58,8 @@ def accuracies_by_shift(model: nn.Module, test: ArrayDataset) -> Iterator[float]
     """For each of `SHIFTS`: the mean over the four directions."""
     for pixels in SHIFTS:
         moved = {(pixels * down, pixels * right) for down, right in DIRECTIONS}  # one where nothing moves
-        parts = [train.evaluate(model, (shifted(test.data, *move), test.targets)).accuracy for move in sorted(moved)]
+        parts = [train.evaluate(model, (shifted(test.data, *move), test.targets)).accuracy
+                 for move in sorted(moved)]
         yield sum(parts) / len(parts)
 
 
@@ -70,7 +74,8 @@ def compare(report: tables.Report, name: str) -> None:
         for seed in seeds:
             random.seed(seed)
             model = make()
-            history = train.fit(model, learn, epochs=report.asked.epochs, batch_size=64, lr=1e-3, seed=seed, progress=False)
+            history = train.fit(model, learn, epochs=report.asked.epochs, batch_size=64, lr=1e-3,
+                                seed=seed, progress=False)
             speeds += history["images_per_second"]
             by_shift.append(list(accuracies_by_shift(model, test)))
         cost = cnnkit.summary(model, (1, 28, 28))
@@ -85,13 +90,15 @@ def compare(report: tables.Report, name: str) -> None:
 
 
 def dense_equivalents() -> list[list]:
-    """For each convolution of the common CNN: its parameters, and those of the dense layer between the same maps."""
+    """For each convolution of the common CNN: its parameters, and those of the dense layer between
+    the same maps.
+    """
     rows, given = [], (1, 28, 28)
     for row in cnnkit.summary(common_cnn(), given).rows:
         if row.kind == "Conv2d":
             dense = shapes.linear_parameters(math.prod(given), math.prod(row.output_shape))
-            rows.append([row.name, f"{given} to {row.output_shape}", f"{row.formula} = {row.parameters:,}", dense,
-                         f"{dense / row.parameters:,.0f}"])
+            rows.append([row.name, f"{given} to {row.output_shape}", f"{row.formula} = {row.parameters:,}",
+                         dense, f"{dense / row.parameters:,.0f}"])
         given = row.output_shape
     return rows
 
@@ -104,7 +111,8 @@ def main(arguments: list[str] | None = None) -> None:
         report.asked.epochs = 1
     for name in ("FashionMNIST", "MNIST"):
         compare(report, name)
-    report.say("Parameters of the common CNN's 3x3 convolutions, and of a dense layer that makes maps of the same size:")
+    report.say("Parameters of the common CNN's 3x3 convolutions, "
+               "and of a dense layer that makes maps of the same size:")
     report.table(["layer", "maps", "convolution", "dense layer", "times as many"], dense_equivalents())
     report.close()
 

@@ -8,7 +8,9 @@ from cnnkit.data import ArrayDataset, Subset, datasets, random_split
 
 
 def learn_and_test(name: str, tiny: bool) -> tuple[ArrayDataset, ArrayDataset]:
-    """The official parts of ``"FashionMNIST"`` or ``"MNIST"``; if `tiny`, a few digits that come with cnnkit, as large as those."""
+    """The official parts of ``"FashionMNIST"`` or ``"MNIST"``; if `tiny`, a few digits that come with cnnkit,
+    as large as those.
+    """
     if tiny:
         parts = [datasets.digits(train=True), datasets.digits(train=False)]
         return tuple(ArrayDataset(_enlarged(part.data[:128]), part.targets[:128], 10) for part in parts)  # type: ignore[return-value]
@@ -16,7 +18,9 @@ def learn_and_test(name: str, tiny: bool) -> tuple[ArrayDataset, ArrayDataset]:
 
 
 def learn_and_validate(learn: ArrayDataset) -> list[Subset]:
-    """The training images in two parts, five sixths and one sixth: recipes are chosen by the second, never by the test images."""
+    """The training images in two parts, five sixths and one sixth: recipes are chosen by the second, never by
+    the test images.
+    """
     sixth = len(learn) // 6
     return random_split(learn, [len(learn) - sixth, sixth], seed=0)
 

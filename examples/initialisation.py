@@ -1,8 +1,10 @@
-"""Bad initial weights against Kaiming's and Xavier's: what the diagnosis says of them, and accuracy at equal epochs.
+"""Bad initial weights against Kaiming's and Xavier's: what the diagnosis says of them, and accuracy
+at equal epochs.
 
     python examples/initialisation.py [--write]
 
-The guide names "incorrect filter initialization" as a way to fail. The common CNN has four layers with weights, the deep one ten.
+The guide names "incorrect filter initialization" as a way to fail. The common CNN has four layers with
+weights, the deep one ten.
 """
 
 from __future__ import annotations
@@ -51,13 +53,15 @@ def main(arguments: list[str] | None = None) -> None:
                 random.seed(seed)
                 model = make()
                 initialise(model, weights)
-                history = train.fit(model, few, epochs=epochs, batch_size=64, lr=1e-3, seed=seed, diagnose=True, progress=False)
+                history = train.fit(model, few, epochs=epochs, batch_size=64, lr=1e-3, seed=seed,
+                                    diagnose=True, progress=False)
                 accuracies.append(train.evaluate(model, test).accuracy)
                 said += [finding.name for finding in history.diagnosis.findings]
-            findings = ", ".join(f"{finding} ({said.count(finding)})" for finding in dict.fromkeys(said)) or "nothing"
+            findings = (", ".join(f"{finding} ({said.count(finding)})" for finding in dict.fromkeys(said))
+                        or "nothing")
             rows.append([name, *tables.each_and_mean(accuracies), findings])
-        report.say(f"{net}: accuracy on Fashion-MNIST's test images after {epochs} epochs of 10,000 images (Adam 1e-3, batch 64), "
-                   "and what `fit(diagnose=True)` named (in how many of the runs):")
+        report.say(f"{net}: accuracy on Fashion-MNIST's test images after {epochs} epochs of 10,000 images "
+                   "(Adam 1e-3, batch 64), and what `fit(diagnose=True)` named (in how many of the runs):")
         report.table(["weights", *(f"seed {seed}" for seed in seeds), "mean", "diagnosis"], rows)
     report.close()
 

@@ -1,4 +1,5 @@
-"""LeNet-5 on MNIST: at most 0.95 % error on the test images, as published without distorted images (LeCun et al. 1998).
+"""LeNet-5 on MNIST: at most 0.95 % error on the test images, as published without distorted images
+(LeCun et al. 1998).
 
     python examples/mnist_lenet5.py [--write]
     python examples/mnist_lenet5.py --validate      how the recipe was chosen: accuracy on held-out training images
@@ -13,9 +14,12 @@ from cnnkit import nn
 
 
 def lenet5() -> nn.Module:
-    """LeNet-5's sizes, with ReLU and max pooling; its second convolution sees all maps, and its last layer is dense: 61,706."""
-    return nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-                         nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
+    """LeNet-5's sizes, with ReLU and max pooling; its second convolution sees all maps, and its last layer is
+    dense: 61,706.
+    """
+    return nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5),
+                         nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU(),
+                         nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
 
 
 TARGETS = {"lenet5": Target("LeNet-5, no distortions", 0.9905, lenet5, Recipe(epochs=12, lr=4e-3))}

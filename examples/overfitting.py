@@ -1,10 +1,12 @@
-"""Overfitting on 500 images of Fashion-MNIST, and the guide's remedies: augmentation, dropout, L2 regularisation, all three.
+"""Overfitting on 500 images of Fashion-MNIST, and the guide's remedies: augmentation, dropout, L2
+regularisation, all three.
 
     python examples/overfitting.py [--write]
 
-The guide: "Overfitting on small datasets", "Use data augmentation (rotation, flipping, cropping)", "Add dropout and L2
-regularization to prevent overfitting". One network, the guide's common CNN, for as many epochs with each; its strengths are those
-with the best accuracy on 10,000 other training images, which `--choose` prints, so no test image has a say in them.
+The guide: "Overfitting on small datasets", "Use data augmentation (rotation, flipping, cropping)", "Add
+dropout and L2 regularization to prevent overfitting". One network, the guide's common CNN, for as many epochs
+with each; its strengths are those with the best accuracy on 10,000 other training images, which `--choose`
+prints, so no test image has a say in them.
 """
 
 from __future__ import annotations
@@ -39,13 +41,14 @@ def few(learn: Dataset, seed: int) -> Subset:
     return random_split(learn, [n, len(learn) - n], seed)[0]
 
 
-def learnt(learn: Dataset, test: Any, epochs: int, seed: int, *, augment: str | None = None, dropout: float = 0.0,
-           weight_decay: float = 0.0) -> tuple[float, float]:
+def learnt(learn: Dataset, test: Any, epochs: int, seed: int, *, augment: str | None = None,
+           dropout: float = 0.0, weight_decay: float = 0.0) -> tuple[float, float]:
     """Accuracy on the images learnt from, as they are, and on the test images."""
     random.seed(seed)
     model = models.CNN((1, 28, 28), dropout=dropout)  # without dropout the common CNN
     optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=weight_decay)
-    train.fit(model, learn, epochs=epochs, optimizer=optimizer, scheduler="cosine", seed=seed, augment=augment, progress=False)
+    train.fit(model, learn, epochs=epochs, optimizer=optimizer, scheduler="cosine", seed=seed,
+              augment=augment, progress=False)
     return tuple(train.evaluate(model, part).accuracy for part in (learn, test))  # type: ignore[return-value]
 
 
@@ -62,7 +65,8 @@ def choose(learn: ArrayDataset, epochs: int) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Train, print the table, and write it if that is asked for."""
     parser = tables.options(__doc__, epochs={"type": int, "default": 100, "help": "of every run"},
-                            choose={"action": "store_true", "help": "print what strengths of the remedies give, and nothing else"})
+                            choose={"action": "store_true",
+                                    "help": "print what strengths of the remedies give, and nothing else"})
     report = tables.Report("overfitting", parser, arguments)
     if report.asked.tiny:
         report.asked.epochs = 1
@@ -72,13 +76,16 @@ def main(arguments: list[str] | None = None) -> None:
         return
     rows = []
     for name, settings in REMEDIES.items():
-        runs = [learnt(few(learn, seed), test, report.asked.epochs, seed, **settings) for seed in report.asked.seeds]
+        runs = [learnt(few(learn, seed), test, report.asked.epochs, seed, **settings)
+                for seed in report.asked.seeds]
         own, held_out = (mean(figures) for figures in zip(*runs))
         rows.append([name, *tables.each_and_mean([other for _, other in runs]), own, own - held_out])
-    report.say(f"The common CNN on {FEW} images of Fashion-MNIST (each seed draws its own), SGD 0.05 with momentum 0.9, cosine "
-               f"schedule, batch 32, {report.asked.epochs} epochs; augmentation `{AUGMENT}`, dropout {DROPOUT}, L2 as weight decay "
-               f"{L2}. Accuracy on the 10,000 test images, then that on the images learnt from, as they are, and the gap:")
-    report.table(["remedy", *(f"seed {seed}" for seed in report.asked.seeds), "mean", "learnt from", "gap"], rows)
+    report.say(f"The common CNN on {FEW} images of Fashion-MNIST (each seed draws its own), "
+               f"SGD 0.05 with momentum 0.9, cosine schedule, batch 32, {report.asked.epochs} epochs; "
+               f"augmentation `{AUGMENT}`, dropout {DROPOUT}, L2 as weight decay {L2}. Accuracy on the "
+               "10,000 test images, then that on the images learnt from, as they are, and the gap:")
+    report.table(["remedy", *(f"seed {seed}" for seed in report.asked.seeds), "mean", "learnt from", "gap"],
+                 rows)
     report.close()
 
 

@@ -1,7 +1,9 @@
-"""Training to a figure that others have published: what a network is trained with, runs that can go on, and the table of them.
+"""Training to a figure that others have published: what a network is trained with, runs that can go on, and
+the table of them.
 
-A recipe is chosen by `--validate`, which trains on five sixths of the training images and prints the accuracy on the sixth. A run
-for the table trains on all of them, and the test images are looked at once, after the last epoch.
+A recipe is chosen by `--validate`, which trains on five sixths of the training images and prints the
+accuracy on the sixth. A run for the table trains on all of them, and the test images are looked at once,
+after the last epoch.
 """
 
 from __future__ import annotations
@@ -45,18 +47,22 @@ class Target:
     recipe: Recipe
 
 
-def trained(target: Target, recipe: Recipe, learn: Dataset, seed: int, **more: Any) -> tuple[nn.Module, train.History]:
+def trained(target: Target, recipe: Recipe, learn: Dataset, seed: int,
+            **more: Any) -> tuple[nn.Module, train.History]:
     """A network and its history; `more` are arguments of `fit`."""
     random.seed(seed)
     model = target.net()
     optimizer = optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    return model, train.fit(model, learn, epochs=recipe.epochs, batch_size=recipe.batch_size, optimizer=optimizer, loss=loss,
+    return model, train.fit(model, learn, epochs=recipe.epochs,
+                            batch_size=recipe.batch_size, optimizer=optimizer, loss=loss,
                             augment=recipe.augment, scheduler="one-cycle", seed=seed, **more)
 
 
 def result(target: Target, recipe: Recipe, parts: tuple[Dataset, Dataset], seed: int, folder: Path) -> None:
-    """Train a network, or go on with what a run that was stopped has left in `folder`, and note the test accuracy there."""
+    """Train a network, or go on with what a run that was stopped has left in `folder`, and note the test
+    accuracy there.
+    """
     if recorded(recipe, folder) is not None:
         return
     learn, test = parts
@@ -75,11 +81,13 @@ def recorded(recipe: Recipe, folder: Path) -> dict[str, Any] | None:
         return None
     found = json.loads(file.read_text(encoding="utf-8"))
     if (other := Recipe(**found["recipe"])) != recipe:
-        raise SystemExit(f"{folder} holds a run with {other}, not with {recipe}; remove it, or give another --folder")
+        raise SystemExit(f"{folder} holds a run with {other}, not with {recipe}; "
+                         "remove it, or give another --folder")
     return found
 
 
-def main(name: str, document: str, data: str, targets: Mapping[str, Target], arguments: list[str] | None = None) -> None:
+def main(name: str, document: str, data: str, targets: Mapping[str, Target],
+         arguments: list[str] | None = None) -> None:
     """Do what a script's command line asks for.
 
     Parameters
@@ -94,10 +102,13 @@ def main(name: str, document: str, data: str, targets: Mapping[str, Target], arg
         Of the command line.
     """
     parser = tables.options(
-        document, nets={"nargs": "+", "choices": list(targets), "default": list(targets), "help": "train these only"},
+        document,
+        nets={"nargs": "+", "choices": list(targets), "default": list(targets), "help": "train these only"},
         folder={"type": Path, "default": FOLDER, "help": "where runs are kept, and go on from (%(default)s)"},
-        validate={"action": "store_true", "help": "train on five sixths of the training images, show the accuracy on the rest"})
-    parser.add_argument("--no-training", action="store_true", help="only make the table of the runs that are done")
+        validate={"action": "store_true",
+                  "help": "train on five sixths of the training images, show the accuracy on the rest"})
+    parser.add_argument("--no-training", action="store_true",
+                        help="only make the table of the runs that are done")
     report = tables.Report(name, parser, arguments)
     asked = report.asked
     parts = images.learn_and_test(data, asked.tiny)
@@ -107,8 +118,10 @@ def main(name: str, document: str, data: str, targets: Mapping[str, Target], arg
         learn, held_out = images.learn_and_validate(parts[0])
         for net in asked.nets:
             for seed in asked.seeds:
-                _, history = trained(targets[net], recipes[net], learn, seed, validation=held_out, progress=False)
-                print(f"{net}, seed {seed}: {history[-1].val_accuracy:.4f} of the held-out images after {recipes[net]}", flush=True)
+                _, history = trained(targets[net], recipes[net], learn, seed,
+                                     validation=held_out, progress=False)
+                print(f"{net}, seed {seed}: {history[-1].val_accuracy:.4f} of the held-out images after "
+                      f"{recipes[net]}", flush=True)
         return
 
     def folder(net: str, seed: int) -> Path:
@@ -125,15 +138,16 @@ def main(name: str, document: str, data: str, targets: Mapping[str, Target], arg
         verdict = None if figures[-1] is None else "reached" if figures[-1] >= target.accuracy else "missed"
         cost = cnnkit.summary(target.net(), (1, 28, 28))
         rows.append([net, target.claim, cost.parameters, *figures, target.accuracy, verdict, _minutes(runs)])
-    report.say(f"Accuracy on {data}'s test images after the last epoch; the published figure is reached where the mean is as high:")
-    report.table(["net", "published", "parameters", *(f"seed {seed}" for seed in asked.seeds), "mean", "to reach", "verdict",
-                  "minutes a run"], rows)
+    report.say(f"Accuracy on {data}'s test images after the last epoch; "
+               "the published figure is reached where the mean is as high:")
+    report.table(["net", "published", "parameters", *(f"seed {seed}" for seed in asked.seeds), "mean",
+                  "to reach", "verdict", "minutes a run"], rows)
     if missing := [net for net, row in zip(targets, rows) if None in row]:
         report.say(f"What is not yet run: `python examples/{name}.py --nets {' '.join(missing)} --write`.")
     report.say('Trained on all training images with AdamW and `scheduler="one-cycle"`, and:')
     report.table(["net", *(field.name.replace("_", " ") for field in fields(Recipe))],
-                 [[net, *(f"{value:g}" if isinstance(value, float) else value or "none" for value in asdict(recipe).values())]
-                  for net, recipe in recipes.items()])
+                 [[net, *(f"{value:g}" if isinstance(value, float) else value or "none"
+                          for value in asdict(recipe).values())] for net, recipe in recipes.items()])
     report.seconds = seconds
     report.close()
 

@@ -1,4 +1,5 @@
-"""How good the estimators' defaults are: test accuracy on two sets of 8x8 digits, seeds 0, 1 and 2, beside scikit-learn's own.
+"""How good the estimators' defaults are: test accuracy on two sets of 8x8 digits, seeds 0, 1 and 2, beside
+scikit-learn's own.
 
     python examples/sklearn_digits.py
 """

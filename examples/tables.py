@@ -1,7 +1,9 @@
-"""What the scripts beside it share: their options, tables in Markdown, and the tables' places in docs/results.md.
+"""What the scripts beside it share: their options, tables in Markdown, and the tables' places in
+docs/results.md.
 
-A script makes a `Report`, trains, adds tables to it, and closes it: that prints them, and with ``--write`` puts them between the
-page's markers ``<!-- NAME -->`` and ``<!-- /NAME -->``, with the command, the date, the seeds and the time that made them.
+A script makes a `Report`, trains, adds tables to it, and closes it: that prints them, and with ``--write``
+puts them between the page's markers ``<!-- NAME -->`` and ``<!-- /NAME -->``, with the command, the date, the
+seeds and the time that made them.
 """
 
 from __future__ import annotations
@@ -23,10 +25,14 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
 
 
 def options(document: str, **more: dict[str, Any]) -> argparse.ArgumentParser:
-    """The parser of a script: ``--tiny``, ``--write``, ``--seeds``, and the options in `more`, name to argparse's settings."""
+    """The parser of a script: ``--tiny``, ``--write``, ``--seeds``, and the options in `more`, name to
+    argparse's settings.
+    """
     parser = argparse.ArgumentParser(description=document.splitlines()[0])
-    parser.add_argument("--tiny", action="store_true", help="a few images and epochs, in seconds: shows that the script runs")
-    parser.add_argument("--write", action="store_true", help=f"put the tables into {RESULTS.parent.name}/{RESULTS.name}")
+    parser.add_argument("--tiny", action="store_true",
+                        help="a few images and epochs, in seconds: shows that the script runs")
+    parser.add_argument("--write", action="store_true",
+                        help=f"put the tables into {RESULTS.parent.name}/{RESULTS.name}")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="by default %(default)s")
     for name, settings in more.items():
         parser.add_argument(f"--{name}", **settings)
@@ -74,8 +80,8 @@ class Report:
     def close(self) -> None:
         """Print everything, and put it into the page if that is asked for."""
         seconds = time.perf_counter() - self._start if self.seconds is None else self.seconds
-        self.say(f"`{self.command}`, {datetime.date.today()}, seeds {', '.join(map(str, self.asked.seeds))}, {seconds:,.0f} s on "
-                 f"{_threads()}.")
+        self.say(f"`{self.command}`, {datetime.date.today()}, seeds {', '.join(map(str, self.asked.seeds))}, "
+                 f"{seconds:,.0f} s on {_threads()}.")
         text = "\n\n".join(self.parts)
         print(text)
         if self.asked.write:
@@ -95,7 +101,8 @@ def each_and_mean(figures: Sequence[float | None]) -> list[Any]:
 def markdown(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A table in Markdown; fractions have four digits after the point, and ``None`` is "not yet run"."""
     lines = [head, ["---"] * len(head), *([_cell(value) for value in row] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines).replace("| --- ", "|---").replace("--- |", "---|")
+    return "\n".join("| " + " | ".join(line) + " |"
+                     for line in lines).replace("| --- ", "|---").replace("--- |", "---|")
 
 
 def _cell(value: Any) -> str:
@@ -110,7 +117,8 @@ def placed(page: str, name: str, text: str) -> str:
     """The page with `text` between the markers of `name`, in place of what was there."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if page.count(begin) != 1 or page.count(end) != 1:
-        raise ValueError(f"the page must have the markers {begin} and {end}, each once, in lines of their own")
+        raise ValueError(f"the page must have the markers {begin} and {end}, each once, "
+                         "in lines of their own")
     before, rest = page.split(begin)
     if end not in rest:
         raise ValueError(f"the marker {end} comes before {begin}")

@@ -10,7 +10,8 @@ import pytest
 
 from cnnkit import backends
 
-PLACES = ["numpy", "generic", "array-api-strict"]  # "generic": NumPy arrays without NumPy's kernels; JAX compiles for 0.2 s a case
+# "generic": NumPy arrays without NumPy's kernels; JAX compiles for 0.2 s a case
+PLACES = ["numpy", "generic", "array-api-strict"]
 EXACT = {"rtol": 1e-9, "atol": 1e-12}
 SINGLE = {"rtol": 2e-4, "atol": 2e-5}  # JAX computes in float32 here
 
@@ -61,7 +62,8 @@ def run(place, op, arrays, attrs=None, dy=None, needs=None):
             dy = np.broadcast_to(np.ones((), place.float), shape) if dy is None else place.array(dy)
         else:
             dy = place.array(np.ones(shape) if dy is None else dy)
-        gradients = backward(dy, *[None] * (getattr(op, "differentiable", 1) - 1)) if backward else [None] * len(arrays)
+        gradients = (backward(dy, *[None] * (getattr(op, "differentiable", 1) - 1))
+                     if backward else [None] * len(arrays))
     return tuple([None if a is None else place.numpy(a) for a in part] for part in (outputs, gradients))
 
 

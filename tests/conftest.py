@@ -1,7 +1,7 @@
 """The `backend` fixture: every test that asks for it runs on each backend; ``pytest --backend NAME`` picks.
 
-Bare ``pytest`` runs every backend that is available. The last lines of a run say which backends ran, and why others did
-not.
+Bare ``pytest`` runs every backend that is available. The last lines of a run say which backends ran, and why
+others did not.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ def pytest_addoption(parser):
     parser.addoption("--schedule", metavar="NAME[:SEED]", default="",
                      help="run the emulator's threads 'reversed' or 'skewed:1' instead of in order")
     parser.addoption("--traced", action="store_true", help="watch every access of the emulator's kernels")
-    parser.addoption("--kills", type=int, default=3, metavar="N", help="how many training runs tests/train/test_killed.py kills")
+    parser.addoption("--kills", type=int, default=3, metavar="N",
+                     help="how many training runs tests/train/test_killed.py kills")
 
 
 def pytest_configure(config):
     if config.getoption("schedule").partition(":")[0] not in ("", "in order", "reversed", "skewed"):
-        raise pytest.UsageError(f"--schedule {config.getoption('schedule')}: there are 'in order', reversed and skewed:SEED")
+        raise pytest.UsageError(f"--schedule {config.getoption('schedule')}: there are 'in order', "
+                                "reversed and skewed:SEED")
     known = conformance.names()
     for name in config.getoption("backend"):
         if known.get(name) is not True:
@@ -49,7 +51,8 @@ def pytest_generate_tests(metafunc):
     if "kill" in metafunc.fixturenames:
         metafunc.parametrize("kill", range(metafunc.config.getoption("kills")))
     if "backend_name" in metafunc.fixturenames:
-        metafunc.parametrize("backend_name", [n for n, here in chosen(metafunc.config).items() if here is True])
+        metafunc.parametrize("backend_name",
+                             [n for n, here in chosen(metafunc.config).items() if here is True])
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +80,9 @@ def emulation(request):
 
 @pytest.fixture
 def backend(request, backend_name, emulation):
-    """A `conformance.Target` that is in use: its ``name``, ``backend``, ``asarray(numpy array)``, ``to_numpy(array)``."""
+    """A `conformance.Target` that is in use: its ``name``, ``backend``, ``asarray(numpy array)``,
+    ``to_numpy(array)``.
+    """
     request.node.user_properties.append(("backend", backend_name))
     target = conformance.Target(backend_name)
     with target.entered():
@@ -95,4 +100,5 @@ def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.section("backends")
     for name, here in chosen(config).items():
         ran = ", ".join(f"{n} {status}" for status, n in counts[name].items())
-        terminalreporter.line(f"{name}: {ran or ('no test asked for it' if here is True else f'not run ({here})')}")
+        terminalreporter.line(f"{name}: "
+                              f"{ran or ('no test asked for it' if here is True else f'not run ({here})')}")

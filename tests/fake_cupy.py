@@ -1,7 +1,9 @@
-"""A CuPy made of NumPy, with two devices: what runs the host side of the CuPy backend on machines without CUDA.
+"""A CuPy made of NumPy, with two devices: what runs the host side of the CuPy backend on machines without
+CUDA.
 
-It is as strict as CuPy where the backend must take care. Functions work on the current device and refuse arrays of another
-one; a device is no text; NumPy's arrays do not mix with its own. Kernels run on the emulator.
+It is as strict as CuPy where the backend must take care. Functions work on the current device and
+refuse arrays of another one; a device is no text; NumPy's arrays do not mix with its own. Kernels run
+on the emulator.
 """
 
 from __future__ import annotations
@@ -122,7 +124,8 @@ class ndarray(np.ndarray):
         return np.array(self.view(np.ndarray))
 
     def __array_ufunc__(self, function, method, *inputs, out=None, **kwargs):
-        return _wrap(getattr(function, method)(*_plain(inputs), **({} if out is None else {"out": _plain(out)}), **kwargs))
+        return _wrap(getattr(function, method)(*_plain(inputs),
+                                               **({} if out is None else {"out": _plain(out)}), **kwargs))
 
     def __array_function__(self, function, types, args, kwargs):
         return _wrap(function(*_plain(args), **_plain(kwargs)))
@@ -177,11 +180,14 @@ def empty(shape, dtype=float, order="C"):
 
 def array(data, dtype=None, copy=True):
     """From anything, to the current device: CuPy's way in, and between devices."""
-    return np.array(data.view(np.ndarray) if isinstance(data, ndarray) else data, dtype=dtype, copy=copy).view(ndarray)
+    return np.array(data.view(np.ndarray) if isinstance(data, ndarray) else data,
+                    dtype=dtype, copy=copy).view(ndarray)
 
 
 class Kernel:
-    """A compiled kernel: runs on the emulator if its arguments are of the types that CuPy takes, and on its device."""
+    """A compiled kernel: runs on the emulator if its arguments are of the types that CuPy takes, and on
+    its device.
+    """
 
     def __init__(self, code, name):
         self.code, self.name, self.place = code, name, current()
@@ -203,7 +209,8 @@ class Kernel:
                 raise TypeError(f"Unsupported type {type(a)}")
             given.append(a)
         kernel = KERNELS[self.name]
-        EmulatedDevice().run(self.code, instances(kernel.module), self.name, grid, block, given, kernel.written)
+        EmulatedDevice().run(self.code, instances(kernel.module), self.name, grid,
+                             block, given, kernel.written)
 
 
 class CompileException(Exception):
@@ -235,18 +242,20 @@ def make() -> dict[str, types.ModuleType]:
             setattr(cupy, name, getattr(np, name))
     cupy.__all__ = [*np.__all__]
     cupy.__version__, cupy.ndarray, cupy.array, cupy.RawModule = "14.2.0", ndarray, array, RawModule
-    cupy.asarray = lambda x, dtype=None: x if isinstance(x, ndarray) and dtype in (None, x.dtype) else array(x, dtype)
+    cupy.asarray = (lambda x, dtype=None: x if isinstance(x, ndarray) and dtype in (None, x.dtype)
+                    else array(x, dtype))
     cupy.empty = empty
     cupy.cuda.Device, cupy.cuda.Stream, cupy.cuda.Event = Device, Stream, Event
     cupy.cuda.get_current_stream = lambda: [NULL, *getattr(local, "streams", [])][-1]
     cupy.cuda.alloc_pinned_memory = bytearray
-    cupy.get_default_memory_pool = lambda: types.SimpleNamespace(used_bytes=lambda: 5 << 20, total_bytes=lambda: 3 << 30,
-                                                                 get_limit=lambda: 4 << 30)
+    cupy.get_default_memory_pool = lambda: types.SimpleNamespace(
+        used_bytes=lambda: 5 << 20, total_bytes=lambda: 3 << 30, get_limit=lambda: 4 << 30)
     cupy.cuda.is_available = lambda: True
     cupy.cuda.compiler = types.SimpleNamespace(CompileException=CompileException)
     cupy.cuda.runtime = types.SimpleNamespace(getDeviceCount=lambda: DEVICES, streamPerThread=-2,
                                               getDeviceProperties=lambda n: {"name": f"Fake {n}".encode()})
     cupy.linalg, cupy.fft = np.linalg, np.fft
-    modules = {"cupy": cupy, "cupy.cuda": cupy.cuda, "cupy.cuda.device": cupy.cuda, "cupy.linalg": np.linalg, "cupy.fft": np.fft}
+    modules = {"cupy": cupy, "cupy.cuda": cupy.cuda, "cupy.cuda.device": cupy.cuda,
+               "cupy.linalg": np.linalg, "cupy.fft": np.fft}
     cupy.cuda.__path__ = []  # a package
     return modules

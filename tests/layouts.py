@@ -1,4 +1,6 @@
-"""Arrays of the emulator in every memory layout that a kernel may meet, and results beside those of float64."""
+"""Arrays of the emulator in every memory layout that a kernel may meet, and results beside those
+of float64.
+"""
 
 import numpy as np
 
@@ -14,7 +16,8 @@ def laid_out(values, layout):
     emulator = backends.get("emulator")
     xp = emulator.namespace
     if layout == "channels last":
-        return xp.permute_dims(emulator.asarray(np.ascontiguousarray(values.transpose(0, 2, 3, 1))), (0, 3, 1, 2))
+        return xp.permute_dims(emulator.asarray(np.ascontiguousarray(values.transpose(0, 2, 3, 1))),
+                               (0, 3, 1, 2))
     if layout == "some channels":  # of more, so that pixels may start anywhere
         n, c, h, w = values.shape
         wide = np.full((n, h, w, c + 5), np.nan).astype(values.dtype)
@@ -37,21 +40,26 @@ def as_seen(values, layout):
 
 
 def compare(op, arrays, layouts, attrs, dtype, dy_layout="plain", seed=0, scale=1.0, needs=None):
-    """Run `op` on the emulator's kernels and its generic body on float64, forward and back; raise where they differ.
+    """Run `op` on the emulator's kernels and its generic body on float64, forward and back; raise
+    where they differ.
 
     Returns the emulator's outputs and gradients.
     """
-    emulator, needs = backends.get("emulator"), needs or tuple(a is not None and a.dtype.kind != "i" for a in arrays)
-    right, backward = OPS[op].generic(*(None if a is None else a if a.dtype.kind == "i" else as_seen(a, layout)
+    emulator, needs = backends.get("emulator"), needs or tuple(a is not None and a.dtype.kind != "i"
+                                                               for a in arrays)
+    right, backward = OPS[op].generic(*(None if a is None else a
+                                        if a.dtype.kind == "i" else as_seen(a, layout)
                                         for a, layout in zip(arrays, layouts)), needs=needs, **attrs)
     with backends.use("emulator"):
-        mine, back = OPS[op](*(None if a is None else laid_out(a, layout) for a, layout in zip(arrays, layouts)),
+        mine, back = OPS[op](*(None
+                               if a is None else laid_out(a, layout) for a, layout in zip(arrays, layouts)),
                              needs=needs, **attrs)
         right = right if isinstance(right, tuple) else (right,)
         dy = np.asarray(np.random.default_rng(seed).standard_normal(right[0].shape)).astype(dtype)
         gradients = back(laid_out(dy, dy_layout)) if back else ()
     wanted = backward(as_seen(dy, dy_layout)) if backward else ()
-    for name, got, expected in zip([*(f"output {n}" for n in range(len(mine))), *(f"gradient {n}" for n in range(len(gradients)))],
+    for name, got, expected in zip([*(f"output {n}" for n in range(len(mine))),
+                                    *(f"gradient {n}" for n in range(len(gradients)))],
                                    (*mine, *gradients), (*right, *wanted)):
         assert (got is None) == (expected is None), name
         if got is not None:

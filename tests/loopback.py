@@ -1,4 +1,6 @@
-"""A kernel table that serves nothing itself: it notes what was asked for, and fuses by running the ops one by one."""
+"""A kernel table that serves nothing itself: it notes what was asked for, and fuses by running the ops
+one by one.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ class Loopback:
 
     def __init__(self, keys, decline=()):
         self.calls, self.decline = [], decline
-        forward = [name for name in ops.OPS if name not in ("conv_input", "conv_filters")]  # they are conv's gradients
+        # they are conv's gradients
+        forward = [name for name in ops.OPS if name not in ("conv_input", "conv_filters")]
         kernels = {name: self._single(name) for name in forward}
         kernels |= {key: self._fused(key) for key in keys}
         self.table = backends.KernelTable("loopback", "numpy", kernels)

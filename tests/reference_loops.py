@@ -1,4 +1,6 @@
-"""Convolution and pooling as the textbook has them: float64 loops over every pixel, written for reading, not for speed."""
+"""Convolution and pooling as the textbook has them: float64 loops over every pixel, written for reading,
+not for speed.
+"""
 
 import itertools
 import math
@@ -7,7 +9,9 @@ import numpy as np
 
 
 def conv2d(x, weight, bias, dy, stride, padding, dilation, groups):
-    """Output and gradients (y, dx, dweight, dbias) of a convolution, one multiplication at a time; ``dy`` may be None."""
+    """Output and gradients (y, dx, dweight, dbias) of a convolution, one multiplication at a time; ``dy``
+    may be None.
+    """
     x, weight = np.asarray(x, np.float64), np.asarray(weight, np.float64)
     (N, _, H, W), (K, Cg, R, S) = x.shape, weight.shape
     ((top, bottom), (left, right)), (sh, sw), (dh, dw) = padding, stride, dilation
@@ -38,7 +42,9 @@ def length(n, k, s, before, after, d, ceil_mode):
 
 
 def max_pool2d(x, dy, kernel_size, stride, padding, dilation, ceil_mode):
-    """Output, flat indices and gradient (y, indices, dx); the first largest pixel of a window wins, or its first NaN."""
+    """Output, flat indices and gradient (y, indices, dx); the first largest pixel of a window wins, or
+    its first NaN.
+    """
     N, C, H, W = x.shape
     ((top, bottom), (left, right)), (sh, sw), (dh, dw) = padding, stride, dilation
     P = length(H, kernel_size[0], sh, top, bottom, dh, ceil_mode)

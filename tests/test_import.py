@@ -41,5 +41,6 @@ for load in (lambda: __import__("cnnkit.sklearn"), lambda: cnnkit.sklearn):
 
 
 def test_every_public_name_is_there():
-    code = "import cnnkit\nfor name in cnnkit.__all__: getattr(cnnkit, name)\nassert set(cnnkit.__all__) <= set(dir(cnnkit))"
+    code = ("import cnnkit\nfor name in cnnkit.__all__: getattr(cnnkit, name)\n"
+            "assert set(cnnkit.__all__) <= set(dir(cnnkit))")
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -129,7 +129,8 @@ def adds_before_it_normalises():
     def kernel(x, weight, bias, mean, var, addend, *, needs, calls):
         arrays = x, addend, weight, bias, mean, var
         moved = needs[0], needs[5], *needs[1:5]
-        outputs, backward = chained(chain(("add", "batch_norm"), [call.attrs for call in reversed(calls)]), arrays, moved)
+        outputs, backward = chained(chain(("add", "batch_norm"), [call.attrs for call in reversed(calls)]),
+                                    arrays, moved)
 
         def back(dy):
             dx, daddend, *others = backward(dy)

@@ -1,5 +1,5 @@
-"""Which backends are timed: cpu (NumPy with C++ kernels), numpy without them, cupy where there is a GPU, and those that
-CNNKIT_BENCH_BACKENDS names, with commas.
+"""Which backends are timed: cpu (NumPy with C++ kernels), numpy without them, cupy where there is a GPU, and
+those that CNNKIT_BENCH_BACKENDS names, with commas.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """How much of a training step's speed is left when `DataLoader` feeds it, and when `train.fit` runs it.
 
-``python -m benchmarks.loader``, in asv_benchmarks, prints, for the guide's common network on colour images of 32 x 32 at batch 128:
-the bare step on batches made beforehand; the loader alone; the same steps fed by the loader; and the whole of `train.fit` with
-its tally, progress and history. The images are uint8 in memory, shuffled, scaled and normalised.
+``python -m benchmarks.loader``, in asv_benchmarks, prints, for the guide's common network on colour images of
+32 x 32 at batch 128: the bare step on batches made beforehand; the loader alone; the same steps fed by the
+loader; and the whole of `train.fit` with its tally, progress and history. The images are uint8 in memory,
+shuffled, scaled and normalised.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Fed:
     def setup(self, backend, num_workers):
         self.here = use(backend)
         rng = np.random.default_rng(0)
-        transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))])
+        transform = transforms.Compose([transforms.ToTensor(),
+                                        transforms.Normalize((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))])
         images = rng.integers(0, 256, (IMAGES, 3, 32, 32), np.uint8)
         self.dataset = ArrayDataset(images, rng.integers(0, 10, IMAGES), classes=10, transform=transform)
         self.loader = DataLoader(self.dataset, BATCH, shuffle=True, seed=0, num_workers=num_workers)
@@ -95,11 +97,13 @@ def main() -> None:
             if turn:
                 seconds[name].append((time.perf_counter() - start) / len(bench.loader))
     bench.teardown(*arguments)
-    print(f"{asked.backend}, batch {BATCH}, num_workers={asked.num_workers}, median of {asked.rounds} rounds of "
-          f"{len(bench.loader)} steps")
+    print(f"{asked.backend}, batch {BATCH}, num_workers={asked.num_workers}, "
+          f"median of {asked.rounds} rounds of {len(bench.loader)} steps")
     for name, times in seconds.items():
-        low, middle, high = statistics.quantiles((bare / own for bare, own in zip(seconds["bare step"], times)), n=4)
-        speed = "" if name == "loader alone" else f"   {middle:7.1%} of the bare step's speed (quartiles {low:.1%}, {high:.1%})"
+        low, middle, high = statistics.quantiles(
+            (bare / own for bare, own in zip(seconds["bare step"], times)), n=4)
+        speed = ("" if name == "loader alone"
+                 else f"   {middle:7.1%} of the bare step's speed (quartiles {low:.1%}, {high:.1%})")
         print(f"{name:18} {statistics.median(times) * 1e6:8,.0f} us a step{speed}")
 
 

@@ -1,4 +1,6 @@
-"""Networks that are timed: the guide's two, LeNet-5, ResNet-18 with CIFAR's stem, VGG-11, and a block of MobileNet's kind."""
+"""Networks that are timed: the guide's two, LeNet-5, ResNet-18 with CIFAR's stem, VGG-11, and a block of
+MobileNet's kind.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ class Block(nn.Module):
         super().__init__()
         self.c1, self.b1 = conv(i, o, 3, s, False), nn.BatchNorm2d(o)
         self.c2, self.b2 = conv(o, o, 3, 1, False), nn.BatchNorm2d(o)
-        self.sc = nn.Sequential(conv(i, o, 1, s, False), nn.BatchNorm2d(o)) if s != 1 or i != o else nn.Identity()
+        self.sc = (nn.Sequential(conv(i, o, 1, s, False), nn.BatchNorm2d(o))
+                   if s != 1 or i != o else nn.Identity())
         self.r1, self.r2 = nn.ReLU(), nn.ReLU()
 
     def forward(self, x: cnnkit.Tensor) -> cnnkit.Tensor:
@@ -26,19 +29,25 @@ class Block(nn.Module):
 
 
 def network(name: str) -> tuple[nn.Module, tuple[int, int, int]]:
-    """The network that `name` stands for (W1, W2, lenet5, mobilenet, vgg11, resnet18), and the shape of its images."""
+    """The network that `name` stands for (W1, W2, lenet5, mobilenet, vgg11, resnet18), and the shape of
+    its images.
+    """
     if name == "W1":
-        return nn.Sequential(conv(1, 8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1568, 10)), (1, 28, 28)
+        return nn.Sequential(conv(1, 8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                             nn.Linear(1568, 10)), (1, 28, 28)
     if name == "W2":
         return nn.Sequential(conv(3, 8), nn.ReLU(), nn.MaxPool2d(2), conv(8, 16), nn.ReLU(), nn.MaxPool2d(2),
                              nn.Flatten(), nn.Linear(1024, 128), nn.ReLU(), nn.Linear(128, 10)), (3, 32, 32)
     if name == "lenet5":
         return nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-                             nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU(),
+                             nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+                             nn.Flatten(), nn.Linear(400, 120), nn.ReLU(),
                              nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)), (1, 28, 28)
-    if name == "mobilenet":  # depthwise separable (Howard et al. 2017), between a convolution and a classifier
+    # depthwise separable (Howard et al. 2017), between a convolution and a classifier
+    if name == "mobilenet":
         return nn.Sequential(conv(3, 32, 3, 2, False), nn.BatchNorm2d(32), nn.ReLU(),
-                             nn.Conv2d(32, 32, 3, padding=1, groups=32, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
+                             nn.Conv2d(32, 32, 3, padding=1, groups=32, bias=False),
+                             nn.BatchNorm2d(32), nn.ReLU(),
                              conv(32, 64, 1, 1, False), nn.BatchNorm2d(64), nn.ReLU(),
                              nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)), (3, 64, 64)
     layers: list[nn.Module] = []

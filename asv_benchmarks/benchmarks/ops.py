@@ -27,7 +27,9 @@ LAYERS = {
 
 
 class Layer:
-    """One layer with gradients for its input and its parameters; the device has finished when the clock stops."""
+    """One layer with gradients for its input and its parameters; the device has finished when the
+    clock stops.
+    """
 
     params = [BACKENDS, list(LAYERS)]
     param_names = ["backend", "layer"]

@@ -1,4 +1,5 @@
-"""What cnnkit's own Python costs: a training step whose kernels do nothing but hand out arrays made beforehand.
+"""What cnnkit's own Python costs: a training step whose kernels do nothing but hand out arrays
+made beforehand.
 
 ``python asv_benchmarks/benchmarks/overhead.py`` prints the figure without asv.
 """
@@ -97,7 +98,8 @@ class Import:
 
     def track_import_seconds(self):
         code = "import time; t = time.perf_counter(); import cnnkit; print(time.perf_counter() - t)"
-        runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(7)]
+        runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+                for _ in range(7)]
         return statistics.median(float(run.stdout) for run in runs)
     track_import_seconds.unit = "s"  # type: ignore[attr-defined]
 
@@ -116,10 +118,10 @@ def main() -> None:
         rounds.append((middle - start) / bench.steps)
         fitted.append((time.perf_counter() - middle) / bench.steps)
     bench.teardown(32)
-    print(f"Python overhead of a training step of the guide's network: {statistics.median(rounds) * 1e6:.1f} us "
-          f"(median of {len(rounds)} rounds of {bench.steps} steps)")
-    print(f"what train.fit adds: {statistics.median(b - a for a, b in zip(rounds, fitted)) * 1e6:.1f} us a step, its start and end "
-          "included")
+    print("Python overhead of a training step of the guide's network: "
+          f"{statistics.median(rounds) * 1e6:.1f} us (median of {len(rounds)} rounds of {bench.steps} steps)")
+    print(f"what train.fit adds: {statistics.median(b - a for a, b in zip(rounds, fitted)) * 1e6:.1f} us a "
+          "step, its start and end included")
     print(f"import cnnkit: {Import().track_import_seconds() * 1e3:.0f} ms")
 
 

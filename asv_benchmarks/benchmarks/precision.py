@@ -1,6 +1,7 @@
 """How far convolutions are from float64, by algorithm: ``python asv_benchmarks/benchmarks/precision.py``.
 
-The error is the root mean square of the difference from float64, in the ratio to that of the result, for normal numbers.
+The error is the root mean square of the difference from float64, in the ratio to that of the result, for
+normal numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def errors(algorithm: str, C: int, K: int, size: int) -> list[float]:
     with choice.algorithm(algorithm):
         got, back32 = OPS["conv"](x.astype(np.float32), w.astype(np.float32), None, needs=needs, **CONV)
         found = (*got, *back32(dy.astype(np.float32))[:2])
-    return [float(np.sqrt(np.mean((a - b) ** 2) / np.mean(b ** 2))) for a, b in zip(found, (*exact, *back(dy)[:2]))]
+    return [float(np.sqrt(np.mean((a - b) ** 2) / np.mean(b ** 2)))
+            for a, b in zip(found, (*exact, *back(dy)[:2]))]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """SimpleCNN, one image a step: images per second, and how many times as fast as the guide's own listing.
 
-``python asv_benchmarks/benchmarks/simple_cnn.py LISTING`` prints both, in turns in one process; LISTING is a Python file
-with the guide's class ``SimpleCNN`` (``forward(X)`` and ``backward(X, y)``), repaired just enough to run.
+``python asv_benchmarks/benchmarks/simple_cnn.py LISTING`` prints both, in turns in one process; LISTING is a
+Python file with the guide's class ``SimpleCNN`` (``forward(X)`` and ``backward(X, y)``), repaired just
+enough to run.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def main(listing: str) -> None:
         ours.time_train_200_images()
         rates.append((5 / (middle - start), 200 / (time.perf_counter() - middle)))
     slow, fast, ratio = (statistics.median(values) for values in zip(*[(a, b, b / a) for a, b in rates]))
-    print(f"the guide's listing {slow:,.1f} images/s, cnnkit's SimpleCNN {fast:,.0f} images/s: {ratio:.0f} times as fast")
+    print(f"the guide's listing {slow:,.1f} images/s, cnnkit's SimpleCNN {fast:,.0f} images/s: "
+          f"{ratio:.0f} times as fast")
 
 
 if __name__ == "__main__":

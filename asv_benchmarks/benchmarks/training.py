@@ -1,4 +1,6 @@
-"""One training step (forward, loss, backward, update) of whole networks, its peak memory, and how time grows with the batch."""
+"""One training step (forward, loss, backward, update) of whole networks, its peak memory, and how time grows
+with the batch.
+"""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ def then(found: tuple, activation: Call) -> tuple:
 
 def add(x: Any, y: Any, *, needs: Sequence[bool]) -> tuple:
     """x + y, of one shape."""
-    if not (type(x) is type(y) is np.ndarray) or x.shape != y.shape or x.dtype != FLOAT or y.dtype != FLOAT or x.size < 4096:
+    if (not (type(x) is type(y) is np.ndarray) or x.shape != y.shape or x.dtype != FLOAT or y.dtype != FLOAT
+            or x.size < 4096):
         return decline("it serves two float32 arrays of one shape with 4,096 elements or more")
     x, z = dense_like(x)
     y = in_order_of(x, y)

@@ -1,5 +1,6 @@
-"""Which algorithm convolves, from shapes and the order of the axes in memory: the flat loops, a matrix product, or Winograd's;
-and how to overrule it.
+"""Which algorithm convolves, from shapes and the order of the axes in memory; and how to overrule it.
+
+There are the flat loops, a matrix product, and Winograd's algorithm with tiles of 2x2 or 4x4 results.
 
     >>> from cnnkit_cpu import choice
     >>> choice.algorithms((64, 64, 32, 32), (64, 64, 3, 3), padding=1)
@@ -7,7 +8,9 @@ and how to overrule it.
     >>> choice.algorithms((64, 3, 32, 32), (8, 3, 3, 3), padding=1)
     ('flat', 'flat', 'flat')
 
-The unit of cost is one multiply-add of a vector of 16 numbers. What the transforms cost beside it was measured.
+The unit of cost is one multiply-add of a vector of 16 numbers, as the matrix product makes it. The constants
+say what other work costs beside it. They were measured on a Xeon with AVX-512 and two threads, and serve all
+instruction sets. ``python -m cnnkit_cpu.calibrate`` measures them again, and ``--only NAME`` one of them.
 """
 
 from __future__ import annotations
@@ -20,17 +23,35 @@ from typing import Any
 from cnnkit.shapes import conv_output_shape
 
 FLAT, PRODUCT, WINOGRAD2, WINOGRAD4 = "flat", "product", "winograd2", "winograd4"
-SIDES = {WINOGRAD2: 2, WINOGRAD4: 4}  # of the tile of results
-TRANSFORM = {2: 12, 4: 22}  # what it costs to transform one number of a tile, by the side
-BOTH = 60  # ... for the filters' gradient, where both sides of the products are as large as the images
 NAMES = (FLAT, PRODUCT, WINOGRAD2, WINOGRAD4)
-LANES = 16
-MANY = {"": 32, "max": 64, "avg": 32, "other": 32}  # channels and filters from which vectors of them are always faster; by pooling
-TAPS = 24  # numbers that a filter of few channels needs, for its product with an image not to wait for the image
-FLAT_BACK = 1.03, 50  # what a multiply-add of the flat loops costs for either gradient, and that of one place more for each image
-MOVE = 2  # what it costs to put a number where it lies in the other order of memory
-NEIGHBOURS = 1.15  # what channels last may cost more: the layers around are better off with them
-COLOURS = 4  # channels of an image, at most
+SIDES = {WINOGRAD2: 2, WINOGRAD4: 4}  # of the tile of results
+
+LANES = 16  # numbers in the vector of the unit; a definition, whatever the instruction set
+
+# What Winograd's algorithm costs, in units. Measured by `calibrate --only TILE_PRODUCT_COST`, which fits all
+# that forward consists of together, and `calibrate --only GRADIENT_TRANSFORM_COST`.
+TILE_PRODUCT_COST = 1.15  # a multiply-add of the products between the transforms: they are small matrices
+TILE_TRANSFORM_COST = {2: 12, 4: 22}  # to transform one vector of a tile of image or result, by its side
+GRADIENT_TRANSFORM_COST = 60  # the same for the filters' gradient: both factors are as large as the images
+FILTER_TRANSFORM_COST = 8  # to transform one vector of the filters, for each of a tile's elements
+
+# What the flat loops cost, in units. Measured by `calibrate --only FLAT_GRADIENT_COST`, both together.
+FLAT_GRADIENT_COST = 1.03  # a multiply-add of either gradient
+FLAT_GRADIENT_PLACES = 50  # places of a map that either gradient spends on each image besides
+
+# What the order of the axes in memory costs. Measured by `calibrate --only REORDER_COST` and `--only
+# NEIGHBOURS_GAIN`.
+REORDER_COST = 2  # units to put one number where it lies in the other order
+NEIGHBOURS_GAIN = 1.15  # a factor: channels last may cost so much more, for the layers around gain by them
+
+# Where no costs are compared. Channels and filters from which channels last are always faster, by what
+# follows: nothing, max or average pooling by two by two (src/conv/patch), or any other pooling. Measured by
+# `calibrate --only CHANNELS_LAST_FROM`.
+CHANNELS_LAST_FROM = {"": 32, "max": 64, "avg": 32, "other": 32}
+# Weights of one filter from which a matrix product of fewer than 16 channels does not wait for the image.
+# Measured by `calibrate --only PRODUCT_WEIGHTS_FROM`.
+PRODUCT_WEIGHTS_FROM = 24
+MOST_COLOURS = 4  # channels of an image, at most: nobody wants the gradient of an image; a rule, not measured
 
 forced: str | None = None  # what `algorithm` says
 
@@ -40,72 +61,97 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def _product(pixels: int, depth: int, columns: int) -> float:
-    """Pixels times packed filters."""
+def product_cost(pixels: int, depth: int, columns: int) -> float:
+    """Units of a matrix product, pixels times packed filters."""
     return pixels * depth * ceil_div(columns, LANES)
 
 
-def _winograd(side: int, tiles: int, depth: int, columns: int, transform: int) -> float:
-    """The products, and the transforms of images, results and filters."""
+def winograd_cost(side: int, tiles: int, depth: int, columns: int, transform: float) -> float:
+    """Units of Winograd's products, and of the transforms of images, results and filters."""
     area, into, out = (side + 2) ** 2, ceil_div(depth, LANES), ceil_div(columns, LANES)
-    return area * (tiles * depth * out * 1.15 + tiles * (into + out) * transform + depth * out * 8)
+    return area * (tiles * depth * out * TILE_PRODUCT_COST + tiles * (into + out) * transform
+                   + depth * out * FILTER_TRANSFORM_COST)
 
 
 def costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> tuple[dict[str, float], ...]:
-    """What each algorithm costs that can be used on channels that lie last: forward, the input's gradient, the filters'."""
+    """What each algorithm costs that can be used on channels that lie last, in units.
+
+    Forward, the input's gradient, the filters' gradient.
+    """
     N, C, H, W = x
     K, _, R, S = weight
     P, Q = shape[2:]
-    pixels, taps, (top, _), (left, _) = N * P * Q, R * S, *conv["padding"]
-    forward = {PRODUCT: _product(pixels, C * taps, K)}
-    back = {PRODUCT: _product(pixels, K * taps, C)}
-    filters = {PRODUCT: _product(pixels, C * taps, K)}
-    if (R, S) == (3, 3) and tuple(conv["stride"]) == tuple(conv["dilation"]) == (1, 1) and top <= 2 and left <= 2:
+    pixels, taps, ((top, _), (left, _)) = N * P * Q, R * S, conv["padding"]
+    forward = {PRODUCT: product_cost(pixels, C * taps, K)}
+    back = {PRODUCT: product_cost(pixels, K * taps, C)}
+    filters = {PRODUCT: product_cost(pixels, C * taps, K)}
+    dense = tuple(conv["stride"]) == tuple(conv["dilation"]) == (1, 1)
+    if (R, S) == (3, 3) and dense and top <= 2 and left <= 2:
         for name, side in SIDES.items():
-            tiles = N * ceil_div(P, side) * ceil_div(Q, side)
-            forward[name] = _winograd(side, tiles, C, K, TRANSFORM[side])
-            back[name] = _winograd(side, N * ceil_div(H, side) * ceil_div(W, side), K, C, TRANSFORM[side])
-            filters[name] = _winograd(side, tiles, C, K, BOTH)
+            tiles, tiles_back = (N * ceil_div(h, side) * ceil_div(w, side) for h, w in ((P, Q), (H, W)))
+            forward[name] = winograd_cost(side, tiles, C, K, TILE_TRANSFORM_COST[side])
+            back[name] = winograd_cost(side, tiles_back, K, C, TILE_TRANSFORM_COST[side])
+            filters[name] = winograd_cost(side, tiles, C, K, GRADIENT_TRANSFORM_COST)
     return forward, back, filters
 
 
-def _flat(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> list[float]:
+def flat_costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> list[float]:
     """What the flat loops cost for the same three: between two rows they multiply by zeros."""
     _, _, P, Q = shape
     K, C, R, S = weight
-    each, more = FLAT_BACK
     row = Q + (S - 1) * conv["dilation"][1] // conv["stride"][1]
     forward = x[0] * P * row * C * R * S * K / LANES
-    return [forward, *[forward * (each + more / (P * Q))] * 2]
+    return [forward, *[forward * (FLAT_GRADIENT_COST + FLAT_GRADIENT_PLACES / (P * Q))] * 2]
 
 
-def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: str = "", strict: bool = False,
-           last: bool = True) -> tuple[str, ...]:
-    """The algorithm for forward, for the input's gradient and for the filters' gradient. `pooled`: a pooling follows, which the
-    flat loops take in: ``"max"`` or ``"avg"`` as in src/patch.h, or ``"other"``. `last`: whether the channels of the images lie
-    last in memory; if not, they are copied for what wants them so.
+def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: str = "",
+           strict: bool = False, channels_last: bool = True) -> tuple[str, ...]:
+    """The algorithm for forward, for the input's gradient and for the filters' gradient.
+
+    Parameters
+    ----------
+    pooled : str
+        Which pooling follows, that the flat loops take in: a key of `CHANNELS_LAST_FROM`.
+    strict : bool
+        Whether Winograd's algorithm, which rounds more, is left out.
+    channels_last : bool
+        Whether the channels of the images lie last in memory; if not, they are copied for what wants them so.
     """
     K, C, R, S = weight
-    many, few = min(C, K) >= MANY[pooled], C < LANES and (C * R * S < TAPS or K % LANES != 0)
-    if conv["groups"] != 1 or forced == FLAT or (forced is None and not many and (pooled or K < LANES or few)):
+    many = min(C, K) >= CHANNELS_LAST_FROM[pooled]
+    few = C < LANES and (C * R * S < PRODUCT_WEIGHTS_FROM or K % LANES != 0)
+    too_few = not many and (pooled or K < LANES or few)
+    if conv["groups"] != 1 or forced == FLAT or (forced is None and too_few):
         return FLAT, FLAT, FLAT
     found = costs(x, weight, shape, conv)
     if forced is not None:
         return tuple(forced if forced in of else PRODUCT for of in found)
-    best = tuple(min((name for name in of if not (strict and name in SIDES)), key=of.__getitem__) for of in found)
-    wanted, flat = [of[name] for of, name in zip(found, best)], _flat(x, weight, shape, conv)
+    best = tuple(min((name for name in of if not (strict and name in SIDES)), key=of.__getitem__)
+                 for of in found)
+    wanted, flat = [of[name] for of, name in zip(found, best)], flat_costs(x, weight, shape, conv)
     copies = 2  # of the images, and of their gradient
-    if C <= COLOURS:  # nobody asks for the gradient of an image
+    if C <= MOST_COLOURS:
         del wanted[1], flat[1]
         copies = 1
-    (flat if last else wanted).append(copies * MOVE * math.prod(x))
-    return best if many or sum(wanted) < sum(flat) * NEIGHBOURS else (FLAT, FLAT, FLAT)
+    (flat if channels_last else wanted).append(copies * REORDER_COST * math.prod(x))
+    return best if many or sum(wanted) < sum(flat) * NEIGHBOURS_GAIN else (FLAT, FLAT, FLAT)
 
 
-def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | tuple = 0, dilation: int | tuple = 1,
-               groups: int = 1, pooled: str = "", strict: bool = False, channels_last: bool = False) -> tuple[str, ...]:
-    """By which algorithm a convolution of images `x` (N, C, H, W) with filters `weight` (K, C / groups, R, S) goes: forward, the
-    input's gradient, the filters' gradient. `channels_last`: whether the images lie so in memory, (N, H, W, C).
+def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | tuple = 0,
+               dilation: int | tuple = 1, groups: int = 1, pooled: str = "", strict: bool = False,
+               channels_last: bool = False) -> tuple[str, ...]:
+    """By which algorithm a convolution goes: forward, the input's gradient, the filters' gradient.
+
+    Parameters
+    ----------
+    x : tuple of int
+        The images' shape, (N, C, H, W).
+    weight : tuple of int
+        The filters' shape, (K, C / groups, R, S).
+    stride, padding, dilation : int or tuple
+        As those of `cnnkit.functional.conv2d`.
+    channels_last : bool
+        Whether the images lie so in memory, (N, H, W, C).
 
     >>> algorithms((16, 512, 4, 4), (512, 512, 3, 3), padding=1, strict=True)
     ('product', 'product', 'product')
@@ -116,14 +162,22 @@ def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | 
     """
     def pair(v: int | tuple) -> tuple:
         return v if isinstance(v, tuple) else (v, v)
-    conv = {"stride": pair(stride), "padding": tuple(pair(p) for p in pair(padding)), "dilation": pair(dilation), "groups": groups}
-    return choose(x, weight, conv_output_shape(x, weight, *conv.values()), conv, pooled, strict, channels_last)
+    conv: dict[str, Any] = {"stride": pair(stride), "padding": tuple(pair(p) for p in pair(padding)),
+                            "dilation": pair(dilation), "groups": groups}
+    shape = conv_output_shape(x, weight, *conv.values())
+    return choose(x, weight, shape, conv, pooled, strict, channels_last)
 
 
 @contextmanager
 def algorithm(name: str | None) -> Iterator[None]:
-    """Inside the block, let every convolution that can go by `name` (``"flat"``, ``"product"``, ``"winograd2"``,
-    ``"winograd4"``), and the others by the matrix product. It holds for the whole process.
+    """Inside the block, let every convolution that can go by `name`, and the others by the matrix product.
+
+    `name` is ``"flat"``, ``"product"``, ``"winograd2"`` or ``"winograd4"``. It holds for the whole process.
+
+    Raises
+    ------
+    ValueError
+        If there is no such algorithm.
 
     >>> with algorithm("product"):
     ...     algorithms((64, 3, 32, 32), (8, 3, 3, 3))

@@ -1,4 +1,4 @@
-"""Convolution alone, and with ReLU and pooling in one kernel; see ``src/geometry.h`` for how.
+"""Convolution alone, and with ReLU and pooling in one kernel; see ``src/conv/channels_first.h`` for how.
 
 Everything that depends on shapes and attributes alone is worked out once, in a `Plan`.
 """
@@ -16,9 +16,9 @@ from cnnkit.backends import Call, decline, precision_level
 from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
-from cnnkit_cpu import choice, library, wide
+from cnnkit_cpu import channels_last, choice, library
 from cnnkit_cpu.activation import then
-from cnnkit_cpu.layout import last
+from cnnkit_cpu.layout import to_channels_last
 from cnnkit_cpu.library import Library, address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
@@ -27,35 +27,37 @@ BYTE = np.dtype(np.uint8)
 NO_POOL, MAX_POOL, AVG_POOL = range(3)
 POOLINGS = {MAX_POOL: "max", AVG_POOL: "avg"}  # as choice.py knows them
 KINDS = {"max_pool": MAX_POOL, "avg_pool": AVG_POOL}
-PATCHES = (3, 3), (5, 5)  # filters that src/patch.h serves
+PATCHES = (3, 3), (5, 5)  # filters that src/conv/patch serves
 ALONE = ((1, 1), (1, 1), (1, 1))  # a pooling window's size, stride and dilation where there is none
 
 
 class Plan:
     """A convolution of given shapes: the C++ plan, the shapes of results, and how much scratch it needs."""
 
-    def __init__(self, owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tuple, padding: tuple, dilation: tuple,
-                 groups: int, relu: bool, kind: int, pool: tuple):
+    def __init__(self, owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tuple, padding: tuple,
+                 dilation: tuple, groups: int, relu: bool, kind: int, pool: tuple):
         self.shape, self.batch, self.weight = shape, x[0], weight
         self.x = x
-        axes = [(ctypes.c_int * 9)(x[2 + i], weight[2 + i], stride[i], dilation[i], padding[i][0], *(p[i] for p in pool),
-                                   shape[2 + i]) for i in (0, 1)]
-        self._free = owner.conv_plan_free
-        self.handle = owner.conv_plan(x[1], weight[0], groups, relu, kind, *axes)
+        axes = [(ctypes.c_int * 9)(x[2 + i], weight[2 + i], stride[i], dilation[i], padding[i][0],
+                                   *(p[i] for p in pool), shape[2 + i]) for i in (0, 1)]
+        self._free = owner.conv_geometry_free
+        self.handle = owner.conv_geometry_new(x[1], weight[0], groups, relu, kind, *axes)
         if not self.handle:
             raise MemoryError(f"no memory for the plan of a convolution of {x} with {weight}")
         self.forward, self.backward = owner.conv_forward, owner.conv_backward
-        self.bytes = (owner.conv_bytes(self.handle) * x[0],)
+        self.bytes = (owner.conv_marks_size(self.handle) * x[0],)
         self.keeps_y = kind == NO_POOL and relu
         self._rooms = owner.conv_forward_room, owner.conv_backward_room
-        self._known = 0, (0, 0, 0)  # threads, and what `rooms` says of them: one tuple, for threads may set the number meanwhile
+        # threads, and what `rooms` says of them: one tuple, for another thread may set the number meanwhile
+        self._known = 0, (0, 0, 0)
 
     def rooms(self, threads: int) -> tuple[int, int, int]:
         """Floats of scratch that forward needs, and backward without and with the input's gradient."""
         known, floats = self._known
         if threads != known:
             forward, backward = self._rooms
-            floats = forward(self.handle, threads), *(backward(self.handle, threads, self.batch, dx) for dx in (0, 1))
+            floats = (forward(self.handle, threads),
+                      *(backward(self.handle, threads, self.batch, dx) for dx in (0, 1)))
             self._known = threads, floats
         return floats
 
@@ -64,9 +66,9 @@ class Plan:
             self._free(self.handle)
 
 
-def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int,
-              relu: bool, kind: int, pool: tuple) -> Plan | None:
-    """The plan, or ``None`` where its offsets are no 32-bit numbers: at absurd strides, or images of gigabytes."""
+def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tuple, padding: tuple,
+              dilation: tuple, groups: int, relu: bool, kind: int, pool: tuple) -> Plan | None:
+    """The plan, or ``None`` where offsets are no 32-bit numbers: absurd strides, or images of gigabytes."""
     floats, largest = 1, 0
     for i in (0, 1):
         window, every, apart = (p[i] for p in pool)
@@ -92,22 +94,25 @@ def remember(owner: Library, key: tuple, make: Callable[..., Any], *arguments: A
         return plan
 
 
-def plan_of(x: tuple, weight: tuple, conv: Mapping[str, Any], relu: bool, kind: int, pool: tuple) -> Plan | None:
-    """The plan for arrays of these shapes; ``None`` where there is nothing to compute, or the pooling window does not fit."""
+def plan_of(x: tuple, weight: tuple, conv: Mapping[str, Any], relu: bool, kind: int,
+            pool: tuple) -> Plan | None:
+    """The plan for these shapes; ``None`` if there is nothing to compute, or the window does not fit."""
     owner = library.active
 
     def make() -> Plan | None:
-        shape = conv_output_shape(x, weight, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
+        shape = conv_output_shape(x, weight, conv["stride"], conv["padding"], conv["dilation"],
+                                  conv["groups"])
         if kind != NO_POOL:
             shape = (*shape[:2], *((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(shape[2:], *pool)))
         if 0 in x or 0 in weight or min(shape) <= 0:
             return None
-        return make_plan(owner, x, weight, shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"], relu, kind,
-                         pool)
+        return make_plan(owner, x, weight, shape, conv["stride"], conv["padding"], conv["dilation"],
+                         conv["groups"], relu, kind, pool)
     return remember(owner, (x, weight, *conv, *conv.values(), relu, kind, pool), make)
 
 
-def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool]) -> tuple:
+def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None,
+        needs: Sequence[bool]) -> tuple:
     """The result, and the function that makes the gradients."""
     needs_x, needs_weight, needs_bias = needs
     keep = needs_x or needs_weight or needs_bias
@@ -115,10 +120,11 @@ def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, 
     bias = None if bias is None else packed(bias)
     threads = library.threads
     y = empty(plan.shape)
-    won = empty(plan.bytes, BYTE) if keep and plan.bytes[0] else None
+    marks = empty(plan.bytes, BYTE) if keep and plan.bytes[0] else None
     room, at = scratch(plan.rooms(threads)[0])
-    plan.forward(threads, plan.handle, plan.batch, address(x), address(weight), None if bias is None else address(bias), address(y),
-                 None if won is None else address(won), at)
+    plan.forward(threads, plan.handle, plan.batch, address(x), address(weight),
+                 None if bias is None else address(bias), address(y),
+                 None if marks is None else address(marks), at)
     del room
     if not keep:
         return y, None
@@ -126,11 +132,11 @@ def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, 
     x = x if needs_weight else None  # type: ignore[assignment]
     weight = weight if needs_x else None  # type: ignore[assignment]
 
-    return y, lambda dy: gradients(plan, x, weight, result, won, dy, needs)
+    return y, lambda dy: gradients(plan, x, weight, result, marks, dy, needs)
 
 
-def gradients(plan: Plan, x: np.ndarray | None, weight: np.ndarray | None, result: np.ndarray | None, won: np.ndarray | None,
-              dy: np.ndarray, needs: Sequence[bool]) -> tuple:
+def gradients(plan: Plan, x: np.ndarray | None, weight: np.ndarray | None, result: np.ndarray | None,
+              marks: np.ndarray | None, dy: np.ndarray, needs: Sequence[bool]) -> tuple:
     """Those of input, filters and bias, as far as they are needed; input and filters packed."""
     needs_x, needs_weight, needs_bias = needs
     threads, dy = library.threads, packed(dy)
@@ -139,7 +145,7 @@ def gradients(plan: Plan, x: np.ndarray | None, weight: np.ndarray | None, resul
     dbias = empty(plan.weight[:1]) if needs_bias else None
     room, at = scratch(plan.rooms(threads)[1 + needs_x])
     plan.backward(threads, plan.handle, plan.batch, *[a if a is None else address(a) for a in
-                  (x, weight, result, won, dy, dx, dweight, dbias)], at)
+                  (x, weight, result, marks, dy, dx, dweight, dbias)], at)
     del room
     return dx, dweight, dbias
 
@@ -150,45 +156,54 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: b
     if x.dtype != FLOAT:
         return decline(f"{x.dtype}; it serves float32")
 
-    def flat(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool, needs: Sequence[bool]) -> tuple:
+    def flat(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool,
+             needs: Sequence[bool]) -> tuple:
         plan = plan_of(x.shape, weight.shape, conv, relu, NO_POOL, ALONE)
         return decline("there is nothing to compute") if plan is None else run(plan, x, weight, bias, needs)
-    many = wide_plan(x.shape, weight.shape, conv, "", x.flags.c_contiguous)
-    return flat(x, weight, bias, relu, needs) if many is None else wide.run(many, x, weight, bias, relu, needs, flat)
+    many = channels_last_plan(x.shape, weight.shape, conv, "", x.flags.c_contiguous)
+    if many is None:
+        return flat(x, weight, bias, relu, needs)
+    return channels_last.convolve(many, x, weight, bias, relu, needs, flat)
 
 
-def wide_plan(x: tuple, weight: tuple, conv: Mapping[str, Any], pooled: str, first: bool) -> wide.WidePlan | None:
-    """The plan for channels that lie last in memory; ``None`` where the flat loops are better, or there is nothing to compute.
+def channels_last_plan(x: tuple, weight: tuple, conv: Mapping[str, Any], pooled: str,
+                       first: bool) -> channels_last.Plan | None:
+    """The plan for channels that lie last in memory.
+
+    ``None`` where the flat loops are better, or there is nothing to compute.
 
     `first`: whether the channels of the images lie first in memory as they are given.
     """
     owner, strict = library.active, precision_level() == "strict"
 
-    def make() -> wide.WidePlan | None:
-        shape = conv_output_shape(x, weight, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
+    def make() -> channels_last.Plan | None:
+        shape = conv_output_shape(x, weight, conv["stride"], conv["padding"], conv["dilation"],
+                                  conv["groups"])
         if 0 in x or 0 in weight or min(shape) <= 0:
             return None
-        return wide.wide_plan(owner, x, weight, shape, conv, pooled, strict, not first)
+        return channels_last.make_plan(owner, x, weight, shape, conv, pooled, strict, not first)
     return remember(owner, (x, weight, *conv, *conv.values(), pooled, strict, choice.forced, first), make)
 
 
-def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool], **conv: Any) -> tuple:
+def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
+           **conv: Any) -> tuple:
     """See `cnnkit.ops.conv.conv`."""
     if x.ndim != 4:
         return by_rank_2(conv2d, (x, weight, bias), needs, conv)
     return convolve(x, weight, bias, False, needs, conv)
 
 
-def conv2d_input(dy: np.ndarray, weight: np.ndarray, *, needs: Sequence[bool], size: tuple, **conv: Any) -> tuple:
+def conv2d_input(dy: np.ndarray, weight: np.ndarray, *, needs: Sequence[bool], size: tuple,
+                 **conv: Any) -> tuple:
     """See `cnnkit.ops.conv.conv_input`."""
     if dy.ndim != 4:
         return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
     if dy.dtype != FLOAT:
         return decline(f"{dy.dtype}; it serves float32")
     x = (dy.shape[0], weight.shape[1] * conv["groups"], *size)
-    many, made = wide_plan(x, weight.shape, conv, "", dy.flags.c_contiguous), None
+    many, made = channels_last_plan(x, weight.shape, conv, "", dy.flags.c_contiguous), None
     if many is not None:
-        made = many.input(last(dy), packed(weight))
+        made = many.input_gradient(to_channels_last(dy), packed(weight))
     if made is None:
         plan = plan_of(x, weight.shape, conv, False, NO_POOL, ALONE)
         if plan is None:
@@ -197,16 +212,17 @@ def conv2d_input(dy: np.ndarray, weight: np.ndarray, *, needs: Sequence[bool], s
     return made, conv_input_backward(dy, weight, needs, conv) if True in needs else None
 
 
-def conv2d_filters(x: np.ndarray, dy: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, **conv: Any) -> tuple:
+def conv2d_filters(x: np.ndarray, dy: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple,
+                   **conv: Any) -> tuple:
     """See `cnnkit.ops.conv.conv_filters`."""
     if x.ndim != 4:
         return by_rank_2(conv2d_filters, (x, dy), needs, {"kernel_size": kernel_size, **conv})
     if x.dtype != FLOAT:
         return decline(f"{x.dtype}; it serves float32")
     weight = (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size)
-    many, made = wide_plan(x.shape, weight, conv, "", x.flags.c_contiguous), None
+    many, made = channels_last_plan(x.shape, weight, conv, "", x.flags.c_contiguous), None
     if many is not None:
-        made = many.filters(last(x), last(dy))
+        made = many.filter_gradient(to_channels_last(x), to_channels_last(dy))
     if made is None:
         plan = plan_of(x.shape, weight, conv, False, NO_POOL, ALONE)
         if plan is None:
@@ -219,12 +235,13 @@ def conv2d_chain(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, 
                  calls: Sequence[Call]) -> tuple:
     """``conv``, then perhaps an activation, then perhaps a pooling.
 
-    ReLU is part of the loops. Any other activation that never falls comes after the maximum: there are fewer numbers then.
+    ReLU is part of the loops. Any other activation that never falls comes after the maximum: there are fewer
+    numbers then.
     """
     if x.ndim != 4:
         return by_rank_2(conv2d_chain, (x, weight, bias), needs, {"calls": calls})
     conv, *after = calls
-    if conv.op is not wide.op:
+    if conv.op is not channels_last.op:
         return decline(f"{conv.op.name} is another convolution than it knows")
     pool = after.pop() if after[-1].op.role == "pool" else None
     activation = after[0] if after else None
@@ -248,11 +265,11 @@ def _convolve_and_pool(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | Non
     kind = KINDS.get(pool.op.name)
     if kind is None:
         return decline(f"{pool.op.name} is no part of its loops")
-    key = (x.shape, weight.shape, *conv, *conv.values(), *pool.attrs, *pool.attrs.values(), relu, kind, precision_level(),
-           choice.forced, x.flags.c_contiguous)
+    key = (x.shape, weight.shape, *conv, *conv.values(), *pool.attrs, *pool.attrs.values(), relu, kind,
+           precision_level(), choice.forced, x.flags.c_contiguous)
     plan = remember(library.active, key, pooled_plan, x, weight, conv, relu, kind, pool.attrs)
     if plan is None:
-        return decline("convolution and pooling are faster one after the other here, or there is nothing to compute")
+        return decline("convolution and pooling are faster one by one, or there is nothing to compute")
     return run(plan, x, weight, bias, needs)
 
 
@@ -262,9 +279,11 @@ def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu
     size, stride, apart = pool["kernel_size"], pool["stride"], pool.get("dilation", (1, 1))
     patched = (size == stride == (2, 2) and apart == conv["stride"] == conv["dilation"] == (1, 1)
                and weight.shape[2:] in PATCHES)
-    if (pool["padding"] != ((0, 0), (0, 0)) or pool["ceil_mode"] or size[0] * size[1] > (254 if kind == MAX_POOL else 8)
+    if (pool["padding"] != ((0, 0), (0, 0)) or pool["ceil_mode"]
+            or size[0] * size[1] > (254 if kind == MAX_POOL else 8)
             or pool.get("divisor_override") is not None
-            or size[0] * size[1] > 2 * stride[0] * stride[1]  # windows that overlap much: better computed once
-            or wide_plan(x.shape, weight.shape, conv, POOLINGS[kind] if patched else "other", x.flags.c_contiguous) is not None):
+            or size[0] * size[1] > 2 * stride[0] * stride[1]  # windows that overlap much: compute once
+            or channels_last_plan(x.shape, weight.shape, conv, POOLINGS[kind] if patched else "other",
+                                  x.flags.c_contiguous) is not None):
         return None
     return plan_of(x.shape, weight.shape, conv, relu, kind, (size, stride, apart))

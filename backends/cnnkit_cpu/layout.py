@@ -12,7 +12,7 @@ from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed
 
 
-def is_last(array: np.ndarray) -> bool:
+def is_channels_last(array: np.ndarray) -> bool:
     """Whether an image's channels lie last in memory, without gaps, and the order of the axes matters."""
     if array.ndim != 4 or array.flags.c_contiguous:
         return False
@@ -20,23 +20,26 @@ def is_last(array: np.ndarray) -> bool:
     return flags.c_contiguous and flags.aligned
 
 
-def empty_last(shape: tuple[int, ...], dtype: np.dtype = FLOAT) -> np.ndarray:
+def empty_channels_last(shape: tuple[int, ...], dtype: np.dtype = FLOAT) -> np.ndarray:
     """An image array with its channels last in memory, and anything in it."""
     N, C, H, W = shape
     return empty((N, H, W, C), dtype).transpose(0, 3, 1, 2)
 
 
-def last(array: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
-    """The float32 images with their channels last: themselves, or a copy; 0 where `where`, of that order too, is not above 0."""
-    if where is None and is_last(array):
+def to_channels_last(array: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
+    """The float32 images with their channels last: themselves, or a copy.
+
+    With `where`, images with their channels last too, 0 where that is not above 0.
+    """
+    if where is None and is_channels_last(array):
         return array
-    result = empty_last(array.shape)
+    result = empty_channels_last(array.shape)
     if any(s % 4 for s in array.strides) or not array.flags.aligned:
         array = packed(array)
     strides = (ctypes.c_long * 4)(*(s // 4 for s in array.strides))
     N, C, H, W = array.shape
-    library.active.to_channels_last(library.threads, N, C, H, W, address(array), strides, None if where is None else address(where),
-                                    address(result))
+    library.active.to_channels_last(library.threads, N, C, H, W, address(array), strides,
+                                    None if where is None else address(where), address(result))
     return result
 
 
@@ -44,21 +47,21 @@ def channel_sums(array: np.ndarray) -> np.ndarray:
     """The sum of each channel of images with their channels last."""
     owner, (N, C, H, W) = library.active, array.shape
     pixels, result = N * H * W, empty((C,))
-    room = empty((owner.channel_totals_room(pixels, C),))
-    owner.channel_totals(library.threads, pixels, C, address(array), address(result), address(room))
+    room = empty((owner.channel_sums_room(pixels, C),))
+    owner.channel_sums(library.threads, pixels, C, address(array), address(result), address(room))
     return result
 
 
 def dense_like(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The array in C order or with its channels last, copied if it is neither, and a new one of the same order."""
-    if is_last(array):
-        return array, empty_last(array.shape, array.dtype)
+    """The array in C order or with its channels last, copied if it is neither, and a new one of its order."""
+    if is_channels_last(array):
+        return array, empty_channels_last(array.shape, array.dtype)
     return packed(array), empty(array.shape, array.dtype)
 
 
 def in_order_of(other: np.ndarray, array: np.ndarray) -> np.ndarray:
     """`array` in the memory order of `other`, which is in C order or has its channels last."""
-    return last(array) if is_last(other) else packed(array)
+    return to_channels_last(array) if is_channels_last(other) else packed(array)
 
 
 def pixels(array: np.ndarray) -> int:

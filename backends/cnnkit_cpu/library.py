@@ -1,6 +1,7 @@
-"""The C++ libraries: finding them, choosing one by what the processor can do, calling them, threads and forks.
+"""The C++ libraries: finding them, choosing one by what the processor can do, threads and forks.
 
-Each instruction set has a library of its own beside this file, with a plain C interface. `active` is the one that serves.
+Each instruction set has its library beside this file, with the plain C interface of ``src/interface.h``.
+`active` is the one that serves.
 """
 
 from __future__ import annotations
@@ -15,77 +16,19 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit_cpu.interface import signatures
+
 FOLDER = Path(__file__).parent
 LEVELS = {"avx512": 2, "avx2": 1, "generic": 0}  # what `cpu_level` must say at least; the best comes first
 
-P, L, I, F, U, Q = ctypes.c_void_p, ctypes.c_long, ctypes.c_int, ctypes.c_float, ctypes.c_uint32, ctypes.c_int64
-SIGNATURES: dict[str, tuple[Any, tuple]] = {
-    "cpu_compiler": (ctypes.c_char_p, ()),
-    "cpu_width": (I, ()),
-    "cpu_threads": (I, ()),
-    "cpu_level": (I, ()),
-    "cpu_forked": (None, ()),
-    "conv_plan": (P, (I, I, I, I, I, P, P)),
-    "conv_plan_free": (None, (P,)),
-    "conv_forward_room": (L, (P, I)),
-    "conv_backward_room": (L, (P, I, I, I)),
-    "conv_bytes": (L, (P,)),
-    "conv_forward": (None, (I, P, I, P, P, P, P, P, P)),
-    "conv_backward": (None, (I, P, I, P, P, P, P, P, P, P, P, P)),
-    "wide_forward_room": (L, (P, I, I)),
-    "wide_forward": (I, (I, P, I, P, P, P, I, P, P)),
-    "wide_input_room": (L, (P, I, I)),
-    "wide_input": (I, (I, P, I, P, P, P, P)),
-    "wide_weight_room": (L, (P, I)),
-    "wide_weight": (I, (I, P, I, P, P, P, P)),
-    "winograd_forward_room": (L, (P, I, I, I)),
-    "winograd_forward": (I, (I, P, I, I, P, P, P, I, P, P)),
-    "winograd_input_room": (L, (P, I, I, I)),
-    "winograd_input": (I, (I, P, I, I, P, P, P, P)),
-    "winograd_filter_room": (L, (P, I, I, I)),
-    "winograd_filter": (I, (I, P, I, I, P, P, P, P)),
-    "to_channels_last": (None, (I, I, I, I, I, P, P, P, P)),
-    "from_channels_last": (None, (I, I, I, L, P, P)),
-    "channel_totals_room": (L, (L, I)),
-    "channel_totals": (None, (I, L, I, P, P, P)),
-    "add_arrays": (None, (I, L, P, P, P)),
-    "max_last_forward": (None, (I, P, L, P, P, P)),
-    "max_last_backward": (None, (I, P, L, P, P, P)),
-    "avg_last_forward": (None, (I, P, L, P, F, P)),
-    "avg_last_backward": (None, (I, P, L, P, F, P)),
-    "norm_last_room": (L, (L, L)),
-    "norm_last_statistics": (None, (I, L, L, P, P, P, P)),
-    "norm_last_forward": (None, (I, L, L, P, P, P, P, P, I, P)),
-    "norm_last_backward": (None, (I, L, L, P, P, P, P, P, P, I, P, P, P, P, P)),
-    "linear_forward": (None, (I, L, L, L, P, P, P, P, I)),
-    "linear_backward": (None, (I, L, L, L, P, P, P, P, P, P, P)),
-    "relu_forward": (None, (I, L, P, P)),
-    "relu_backward": (None, (I, L, P, P, P)),
-    "leaky_relu_forward": (None, (I, L, F, P, P)),
-    "leaky_relu_backward": (None, (I, L, F, P, P, P)),
-    "cross_entropy": (L, (I, L, L, P, P, Q, P, P)),
-    "sum_of": (ctypes.c_double, (L, P)),
-    "scale_rows": (None, (I, L, L, P, P, I, P)),
-    "look_up": (None, (I, L, L, L, P, P, P)),
-    "sgd": (None, (I, L, P, P, P, P, P, P, F, F, F, F, I, I)),
-    "adam": (None, (I, L, P, P, P, P, P, P, P, P, F, F, F, F, F, F, I)),
-    "pool_room": (L, (P, I)),
-    "pool_bytes": (L, (P,)),
-    "pool_forward": (I, (I, P, L, P, P, P, F, P)),
-    "pool_backward": (None, (I, P, L, P, P, F, P, P)),
-    "norm_statistics": (None, (I, L, L, L, P, P, P)),
-    "norm_forward": (None, (I, L, L, L, P, P, P, P, I, P)),
-    "norm_backward": (None, (I, L, L, L, P, P, P, P, P, P, I, P, P, P)),
-    "random_bits": (None, (I, U, U, L, P)),
-    "dropout": (None, (I, U, U, L, U, F, P, P)),
-}
+FUNCTIONS = signatures((FOLDER / "src" / "interface.h").read_text())
 
 HEAD = object.__basicsize__  # an ndarray's first field after the object's head is the pointer to its data
 _pointer = ctypes.c_size_t.from_address
 
 
 def _field(array: np.ndarray) -> int:
-    """Where an array's data are, read from the object itself: ``array.ctypes.data`` takes five times as long."""
+    """Where an array's data are, read from the object: ``array.ctypes.data`` takes five times as long."""
     return _pointer(id(array) + HEAD).value
 
 
@@ -107,9 +50,9 @@ class Library:
     def __init__(self, isa: str, path: Path):
         self.isa = isa
         self.plans: dict = {}  # what kernels have worked out for shapes they have met
-        functions = ctypes.CDLL(str(path))
-        for name, (result, arguments) in SIGNATURES.items():
-            function = getattr(functions, name)
+        built = ctypes.CDLL(str(path))
+        for name, (result, arguments) in FUNCTIONS.items():
+            function = getattr(built, name)
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)
 
@@ -122,8 +65,10 @@ def _find() -> tuple[dict[str, Library], str]:
     paths = {isa: path for isa in LEVELS if (path := FOLDER / f"libcnnkit_{isa}.so").exists()}
     if not paths:
         if not any(map(shutil.which, ("c++", "g++", "clang++"))):
-            return {}, "its C++ was not built: there is no C++ compiler. Install one (apt-get install g++), then cnnkit again"
-        return {}, "its C++ was not built when cnnkit was installed; `pip install -v` of cnnkit shows the compiler's errors"
+            return {}, ("its C++ was not built: there is no C++ compiler. "
+                        "Install one (apt-get install g++), then cnnkit again")
+        return {}, ("its C++ was not built when cnnkit was installed; "
+                    "`pip install -v` of cnnkit shows the compiler's errors")
     found: dict[str, Library] = {}
     reason = ""
     try:
@@ -133,7 +78,9 @@ def _find() -> tuple[dict[str, Library], str]:
         reason = f"its library cannot be loaded: {error}"
     except AttributeError as error:
         reason = f"its library was built from another version of its sources: {error}. Install cnnkit again"
-    return found, reason or ("" if found else f"this processor has none of the instruction sets {', '.join(paths)}")
+    if not found and not reason:
+        reason = f"this processor has none of the instruction sets {', '.join(paths)}"
+    return found, reason
 
 
 libraries, REASON = _find()
@@ -182,7 +129,8 @@ def force(name: str | None) -> None:
     elif name in libraries:
         active = libraries[name]
     else:
-        raise ValueError(f"there are no kernels for the instruction set {name!r} here; there are {', '.join(libraries) or 'none'}"
+        known = ", ".join(libraries) or "none"
+        raise ValueError(f"there are no kernels for the instruction set {name!r} here; there are {known}"
                          + (f": {REASON}" if REASON else ""))
 
 

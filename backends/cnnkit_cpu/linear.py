@@ -1,4 +1,4 @@
-"""The dense layer, alone and with ReLU: one call forward, one back; see ``src/gemm.h``."""
+"""The dense layer, alone and with ReLU: one call forward, one back; see ``src/linear``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def linear_chain(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, 
     return _linear(x, weight, bias, needs, True)
 
 
-def _linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool], relu: bool) -> tuple:
+def _linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool],
+            relu: bool) -> tuple:
     shape = x.shape
     if x.dtype != FLOAT or 0 in shape or 0 in weight.shape:
         return decline(f"{x.dtype} of shape {x.shape}; it serves float32 arrays that are not empty")
@@ -34,8 +35,8 @@ def _linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: S
     x, weight, owner = packed(x), packed(weight), library.active
     bias = None if bias is None else packed(bias)
     y = empty((*shape[:-1], O))
-    owner.linear_forward(library.threads, N, I, O, address(x), address(weight), None if bias is None else address(bias), address(y),
-                         relu)
+    owner.linear_forward(library.threads, N, I, O, address(x), address(weight),
+                         None if bias is None else address(bias), address(y), relu)
     if True not in needs:
         return y, None
     needs_x, needs_weight, needs_bias = needs

@@ -14,31 +14,31 @@ from cnnkit_cpu.memory import FLOAT, empty, packed
 INT64 = np.dtype(np.int64)
 
 
-def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, needs: Sequence[bool], ignore_index: int,
-                  reduction: str, label_smoothing: float) -> tuple:
-    """The op of the same name, for plain class indices of a matrix of scores; the rest is NumPy's, errors too."""
-    if (logits.dtype != FLOAT or logits.ndim != 2 or target.dtype.kind not in "iu" or weight is not None or label_smoothing
-            or not logits.size):
+def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, needs: Sequence[bool],
+                  ignore_index: int, reduction: str, label_smoothing: float) -> tuple:
+    """The op of the same name, for class indices of a matrix of scores; the rest is NumPy's, errors too."""
+    if (logits.dtype != FLOAT or logits.ndim != 2 or target.dtype.kind not in "iu" or weight is not None
+            or label_smoothing or not logits.size):
         return decline(f"{logits.dtype} scores of shape {logits.shape}, {target.dtype} targets; it serves "
                        "float32 (N, C) and class indices, without class weights or label smoothing")
     N, C = logits.shape
     owner = library.active
     logits, target = packed(logits), packed(target if target.dtype == INT64 else target.astype(INT64))
     losses, gradient = empty((N,)), empty((N, C))
-    wrong = owner.cross_entropy(library.threads, N, C, address(logits), address(target), ignore_index, address(losses),
-                                address(gradient))
+    wrong = owner.cross_entropy(library.threads, N, C, address(logits), address(target), ignore_index,
+                                address(losses), address(gradient))
     if wrong >= 0:
         return decline(f"the label {target[wrong]} is ignored or no class from 0 to {C - 1}")
-    each = reduction == "none"
-    if each:
+    per_sample = reduction == "none"
+    if per_sample:
         loss = losses
     else:
         total = owner.sum_of(N, address(losses))
         loss = np.array(total / N if reduction == "mean" else total, FLOAT)
 
     def backward(dy: np.ndarray) -> tuple:
-        by = packed(dy) if each else np.array(float(dy) / N if reduction == "mean" else dy, FLOAT)
+        by = packed(dy) if per_sample else np.array(float(dy) / N if reduction == "mean" else dy, FLOAT)
         dx = empty((N, C))
-        owner.scale_rows(library.threads, N, C, address(gradient), address(by), each, address(dx))
+        owner.scale_rows(library.threads, N, C, address(gradient), address(by), per_sample, address(dx))
         return dx, None, None
     return loss, backward if needs[0] else None

@@ -1,8 +1,9 @@
 """Memory for results and scratch, used again as soon as nobody holds it.
 
-Fresh memory costs a page fault for every 4 KiB, several times more than writing it. An array that `Pool.empty` hands out
-is a view of a larger one that the pool keeps; when the view and everything made from it are gone, nobody but the pool
-refers to that one, and it may be handed out again. There is nothing to give back, and nothing to forget.
+Fresh memory costs a page fault for every 4 KiB, several times more than writing it. An array that
+`Pool.empty` hands out is a view of a larger one that the pool keeps; when the view and everything made from
+it are gone, nobody but the pool refers to that one, and it may be handed out again. There is nothing to give
+back, nothing to forget.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Pool:
         self.most, self.held = most, 0
         self._blocks: dict[int, list[Block]] = {}
         self._alone = _references()
-        self._lock = threading.RLock()  # a signal or the garbage collector may come back here while it is held
+        self._lock = threading.RLock()  # a signal or the garbage collector may come here while it is held
 
     def empty(self, shape: tuple[int, ...], dtype: Any = FLOAT) -> np.ndarray:
         """An array with anything in it."""
@@ -103,7 +104,7 @@ class Pool:
             self.held = 0
 
     def hold(self) -> None:
-        """Keep other threads out until `let`: a child forked while one of them is inside would wait for it for ever."""
+        """Keep other threads out until `let`: a child forked while one is inside would wait for ever."""
         self._lock.acquire()
 
     def let(self) -> None:
@@ -129,7 +130,8 @@ def packed(array: np.ndarray) -> np.ndarray:
     if flags.c_contiguous and flags.aligned:
         return array
     copy = pool.empty(array.shape, array.dtype)
-    if array.ndim == 4 and array.dtype == FLOAT and flags.aligned and array.transpose(0, 2, 3, 1).flags.c_contiguous:
+    if (array.ndim == 4 and array.dtype == FLOAT and flags.aligned
+            and array.transpose(0, 2, 3, 1).flags.c_contiguous):
         N, C, H, W = array.shape
         library.active.from_channels_last(library.threads, N, C, H * W, address(array), address(copy))
     else:

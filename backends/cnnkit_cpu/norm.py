@@ -1,4 +1,4 @@
-"""Batch normalisation, alone, with ReLU, and with an addend; see ``src/norm.h`` and ``src/norm_last.h``."""
+"""Batch normalisation, alone, with ReLU, and with an addend; see ``src/norm``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 
 from cnnkit.backends import Call, decline
 from cnnkit_cpu import library
-from cnnkit_cpu.layout import empty_last, is_last, last, pixels
+from cnnkit_cpu.layout import empty_channels_last, is_channels_last, pixels, to_channels_last
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
 
-def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, running_mean: np.ndarray | None,
-               running_var: np.ndarray | None, *, needs: Sequence[bool], training: bool, momentum: float, eps: float) -> tuple:
+def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None,
+               running_mean: np.ndarray | None, running_var: np.ndarray | None, *, needs: Sequence[bool],
+               training: bool, momentum: float, eps: float) -> tuple:
     """The op of the same name."""
     return _norm(x, weight, bias, running_mean, running_var, needs, False, training, momentum, eps)
 
@@ -30,9 +31,12 @@ def batch_norm_chain(x: np.ndarray, *arrays: Any, needs: Sequence[bool], calls: 
     if norm.op.name != "batch_norm" or (after and after[0].op.name != "add"):
         return decline("it serves batch_norm with add and relu")
     addend = arrays[4] if after else None
-    if after and not (is_last(x) and type(addend) is np.ndarray and addend.shape == x.shape and addend.dtype == FLOAT):
-        return decline("an addend is taken in where the channels lie last in memory and it is float32 of the same shape")
-    return _norm(x, *arrays[:4], needs, relu, **norm.attrs, addend=addend)
+    if after and not (is_channels_last(x) and type(addend) is np.ndarray and addend.shape == x.shape
+                      and addend.dtype == FLOAT):
+        return decline("an addend is taken in where the channels lie last in memory "
+                       "and it is float32 of the same shape")
+    weight, bias, running_mean, running_var = arrays[:4]
+    return _norm(x, weight, bias, running_mean, running_var, needs, relu, **norm.attrs, addend=addend)
 
 
 class Rows:
@@ -44,30 +48,34 @@ class Rows:
 
     def statistics(self, mean: np.ndarray, var: np.ndarray) -> None:
         room, space = self._room()
-        library.active.norm_last_statistics(library.threads, *self.sizes, address(self.x), address(mean), address(var), space)
+        library.active.norm_channels_last_statistics(library.threads, *self.sizes,
+                                                     *map(address, (self.x, mean, var)), space)
         del room
 
     def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: np.ndarray | None,
                 relu: bool) -> np.ndarray:
-        y = empty_last(self.x.shape)
-        addend = None if addend is None else last(addend)
-        library.active.norm_last_forward(library.threads, *self.sizes, address(self.x), address(mean), address(scale),
-                                         _at(bias), _at(addend), relu, address(y))
+        y = empty_channels_last(self.x.shape)
+        addend = None if addend is None else to_channels_last(addend)
+        library.active.norm_channels_last_forward(library.threads, *self.sizes,
+                                                  *map(_at, (self.x, mean, scale, bias, addend)), relu,
+                                                  address(y))
         return y
 
-    def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None, dy: np.ndarray, training: bool,
-                 needs_x: bool, needs_addend: bool, dweight: np.ndarray, dbias: np.ndarray) -> tuple:
-        dy = last(dy)
-        dx = empty_last(self.x.shape) if needs_x else None
-        masked = empty_last(self.x.shape) if needs_addend and y is not None else None
+    def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None,
+                 dy: np.ndarray, training: bool, needs_x: bool, needs_addend: bool, dweight: np.ndarray,
+                 dbias: np.ndarray) -> tuple:
+        dy = to_channels_last(dy)
+        dx = empty_channels_last(self.x.shape) if needs_x else None
+        masked = empty_channels_last(self.x.shape) if needs_addend and y is not None else None
         room, space = self._room()
-        library.active.norm_last_backward(library.threads, *self.sizes, *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
-                                          *map(_at, (dx, masked, dweight, dbias)), space)
+        library.active.norm_channels_last_backward(library.threads, *self.sizes,
+                                                   *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
+                                                   *map(_at, (dx, masked, dweight, dbias)), space)
         del room
         return dx, dy if needs_addend and masked is None else masked
 
     def _room(self) -> tuple[np.ndarray, int]:
-        return scratch(2 * library.active.norm_last_room(*self.sizes))
+        return scratch(2 * library.active.norm_channels_last_room(*self.sizes))
 
 
 class Planes:
@@ -78,19 +86,23 @@ class Planes:
         self.sizes = *x.shape[:2], math.prod(x.shape[2:])
 
     def statistics(self, mean: np.ndarray, var: np.ndarray) -> None:
-        library.active.norm_statistics(library.threads, *self.sizes, address(self.x), address(mean), address(var))
+        library.active.norm_statistics(library.threads, *self.sizes, address(self.x), address(mean),
+                                       address(var))
 
-    def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: None, relu: bool) -> np.ndarray:
+    def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: np.ndarray | None,
+                relu: bool) -> np.ndarray:
         y = empty(self.x.shape)
-        library.active.norm_forward(library.threads, *self.sizes, address(self.x), address(mean), address(scale), _at(bias), relu,
-                                    address(y))
+        library.active.norm_forward(library.threads, *self.sizes, address(self.x), address(mean),
+                                    address(scale), _at(bias), relu, address(y))
         return y
 
-    def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None, dy: np.ndarray, training: bool,
-                 needs_x: bool, needs_addend: bool, dweight: np.ndarray, dbias: np.ndarray) -> tuple:
+    def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None,
+                 dy: np.ndarray, training: bool, needs_x: bool, needs_addend: bool, dweight: np.ndarray,
+                 dbias: np.ndarray) -> tuple:
         dy = packed(dy)
         dx = empty(self.x.shape) if needs_x else None
-        library.active.norm_backward(library.threads, *self.sizes, *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
+        library.active.norm_backward(library.threads, *self.sizes,
+                                     *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
                                      *map(_at, (dx, dweight, dbias)))
         return dx, None
 
@@ -99,11 +111,12 @@ def _at(array: np.ndarray | None) -> int | None:
     return None if array is None else address(array)
 
 
-def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var: Any, needs: Sequence[bool], relu: bool,
-          training: bool, momentum: float, eps: float, addend: np.ndarray | None = None) -> tuple:
-    if x.dtype != FLOAT or not x.size or any(a is not None and a.dtype != FLOAT for a in (weight, bias, running_mean, running_var)):
+def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var: Any, needs: Sequence[bool],
+          relu: bool, training: bool, momentum: float, eps: float, addend: np.ndarray | None = None) -> tuple:
+    others = weight, bias, running_mean, running_var
+    if x.dtype != FLOAT or not x.size or any(a is not None and a.dtype != FLOAT for a in others):
         return decline(f"{x.dtype} of shape {x.shape}; it serves float32 arrays that are not empty")
-    kernels: Rows | Planes = Rows(x) if is_last(x) else Planes(x)
+    kernels: Rows | Planes = Rows(x) if is_channels_last(x) else Planes(x)
     C, count = x.shape[1], x.size // x.shape[1]
     new_mean = new_var = None
     if training:
@@ -124,8 +137,8 @@ def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var:
 
     def backward(dy: np.ndarray, *_: None) -> tuple:
         dweight, dbias = np.empty(C, FLOAT), np.empty(C, FLOAT)
-        dx, daddend = kernels.backward(mean, rstd, scale, result, dy, training, needs[0], addend is not None and needs[5], dweight,
-                                       dbias)
+        dx, daddend = kernels.backward(mean, rstd, scale, result, dy, training, needs[0],
+                                       addend is not None and needs[5], dweight, dbias)
         gradients = dx, dweight if needs[1] else None, dbias if needs[2] else None, None, None
         return gradients if len(needs) == 5 else (*gradients, daddend)
     return (y, new_mean, new_var), backward

@@ -15,5 +15,6 @@ def look_up(images: np.ndarray, values: np.ndarray, device: Any = None) -> np.nd
     """The kernel of `cnnkit.data.pixels.look_up`; `images` may have any strides."""
     n, channels, height, width = images.shape
     images, values, y = packed(images), packed(values), empty(images.shape, FLOAT)
-    library.active.look_up(library.threads, n * channels, channels, height * width, address(images), address(values), address(y))
+    library.active.look_up(library.threads, n * channels, channels, height * width, address(images),
+                           address(values), address(y))
     return y

@@ -1,4 +1,4 @@
-"""Pooling alone; see ``src/pool.h``. Windows that differ in what they are divided by, NaN and infinities are NumPy's."""
+"""Pooling alone; see ``src/pool``. Windows that differ in their divisors, NaN and infinities are NumPy's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import pool_output_shape
 from cnnkit_cpu import library
 from cnnkit_cpu.conv import AVG_POOL, BYTE, MAX_POOL, Plan, make_plan, remember
-from cnnkit_cpu.layout import empty_last, is_last, last
+from cnnkit_cpu.layout import empty_channels_last, is_channels_last, to_channels_last
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
 
@@ -22,28 +22,30 @@ ONE = (1, 1)
 LARGEST = 64  # elements of a window: vectors run over windows, and of large ones there are few
 
 
-def max_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stride: tuple, padding: tuple, dilation: tuple,
-               ceil_mode: bool) -> tuple:
+def max_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stride: tuple, padding: tuple,
+               dilation: tuple, ceil_mode: bool) -> tuple:
     """See `cnnkit.ops.pool.max_pool`."""
     if x.ndim != 4:
-        return by_rank_2(max_pool2d, (x,), needs, {"kernel_size": kernel_size, "stride": stride, "padding": padding,
-                                                   "dilation": dilation, "ceil_mode": ceil_mode})
+        return by_rank_2(max_pool2d, (x,), needs,
+                         {"kernel_size": kernel_size, "stride": stride, "padding": padding,
+                          "dilation": dilation, "ceil_mode": ceil_mode})
     if x.dtype != FLOAT or 0 in x.shape or kernel_size[0] * kernel_size[1] > LARGEST:
-        return decline(f"{x.dtype} of shape {x.shape}, windows of {kernel_size}; it serves float32 and at most {LARGEST} pixels")
+        return _unserved(x, kernel_size)
     return _pool(x, needs[0], MAX_POOL, (kernel_size, stride, dilation), padding, ceil_mode, 1.0)
 
 
-def avg_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stride: tuple, padding: tuple, ceil_mode: bool,
-               count_include_pad: bool, divisor_override: int | None) -> tuple:
+def avg_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stride: tuple, padding: tuple,
+               ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> tuple:
     """See `cnnkit.ops.pool.avg_pool`."""
     if x.ndim != 4:
         return by_rank_2(avg_pool2d, (x,), needs, {
             "kernel_size": kernel_size, "stride": stride, "padding": padding, "ceil_mode": ceil_mode,
             "count_include_pad": count_include_pad, "divisor_override": divisor_override})
     if x.dtype != FLOAT or 0 in x.shape or kernel_size[0] * kernel_size[1] > LARGEST:
-        return decline(f"{x.dtype} of shape {x.shape}, windows of {kernel_size}; it serves float32 and at most {LARGEST} pixels")
+        return _unserved(x, kernel_size)
     size = pool_output_shape(x.shape, kernel_size, stride, padding, ONE, ceil_mode)[2:]
-    counts = divisors(along_axes(x.shape, kernel_size, stride, padding, ONE, size), padding, count_include_pad, divisor_override)
+    counts = divisors(along_axes(x.shape, kernel_size, stride, padding, ONE, size), padding,
+                      count_include_pad, divisor_override)
     if isinstance(counts, tuple):
         return decline("windows at the edge are divided by other counts; it divides all by one")
     return _pool(x, needs[0], AVG_POOL, (kernel_size, stride, ONE), padding, ceil_mode, float(counts))
@@ -54,64 +56,71 @@ def _unserved(x: np.ndarray, kernel_size: tuple) -> Any:
                    f"are not empty, and windows of at most {LARGEST} elements")
 
 
-def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool, divisor: float) -> tuple:
-    if is_last(x):
-        return _pool_last(x, needed, kind, pool, padding, ceil_mode, divisor)
+def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool,
+          divisor: float) -> tuple:
+    if is_channels_last(x):
+        return _pool_channels_last(x, needed, kind, pool, padding, ceil_mode, divisor)
     owner, (N, C, H, W) = library.active, x.shape
 
     def make() -> Plan | None:
         size, stride, dilation = pool
         *_, P, Q = pool_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
-        return make_plan(owner, (1, 1, H, W), (1, 1, 1, 1), (N, C, P, Q), ONE, padding, ONE, 1, False, kind, pool)
+        return make_plan(owner, (1, 1, H, W), (1, 1, 1, 1), (N, C, P, Q), ONE, padding, ONE, 1, False, kind,
+                         pool)
     plan = remember(owner, ("pool", x.shape, kind, pool, padding, ceil_mode), make)
     if plan is None:
         return decline(f"images of shape {x.shape}: their offsets are no 32-bit numbers")
     threads = library.threads
     x, y = packed(x), empty(plan.shape)
-    won = empty((N * C * owner.pool_bytes(plan.handle),), BYTE) if needed and kind == MAX_POOL else None
+    marks = None
+    if needed and kind == MAX_POOL:
+        marks = empty((N * C * owner.pool_marks_size(plan.handle),), BYTE)
     room, at = scratch(owner.pool_room(plan.handle, threads))
-    wild = owner.pool_forward(threads, plan.handle, N * C, address(x), address(y), None if won is None else address(won), divisor,
-                              at)
+    wild = owner.pool_forward(threads, plan.handle, N * C, address(x), address(y),
+                              None if marks is None else address(marks), divisor, at)
     del room
     if wild:
         return decline("the images hold NaN or infinities")
-    return y, _backward(plan, (N, C, H, W), won, divisor) if needed else None
+    return y, _backward(plan, (N, C, H, W), marks, divisor) if needed else None
 
 
-def _pool_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool, divisor: float) -> tuple:
+def _pool_channels_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, ceil_mode: bool,
+                        divisor: float) -> tuple:
     """The same with the channels last in memory."""
     owner, threads, (size, stride, dilation) = library.active, library.threads, pool
     shape = pool_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
     N, C, H, W = x.shape
     sizes = (ctypes.c_int * 14)(C, H, W, *shape[2:], *size, *stride, *dilation, padding[0][0], padding[1][0])
-    y = empty_last(shape)
+    y, argmax = empty_channels_last(shape), None
     if kind == AVG_POOL:
-        owner.avg_last_forward(threads, sizes, N, address(x), divisor, address(y))
+        owner.avg_pool_channels_last_forward(threads, sizes, N, address(x), divisor, address(y))
     else:
-        won = empty_last(shape, BYTE) if needed else None
-        owner.max_last_forward(threads, sizes, N, address(x), address(y), None if won is None else address(won))
+        argmax = empty_channels_last(shape, BYTE) if needed else None
+        owner.max_pool_channels_last_forward(threads, sizes, N, address(x), address(y),
+                                             None if argmax is None else address(argmax))
     if not needed:
         return y, None
 
     def backward(dy: np.ndarray) -> tuple:
-        threads, dy, dx = library.threads, last(dy), empty_last((N, C, H, W))
-        if kind == AVG_POOL:
-            owner.avg_last_backward(threads, sizes, N, address(dy), divisor, address(dx))
+        threads, dy, dx = library.threads, to_channels_last(dy), empty_channels_last((N, C, H, W))
+        if argmax is None:
+            owner.avg_pool_channels_last_backward(threads, sizes, N, address(dy), divisor, address(dx))
         else:
-            owner.max_last_backward(threads, sizes, N, address(dy), address(won), address(dx))
+            owner.max_pool_channels_last_backward(threads, sizes, N, address(dy), address(argmax),
+                                                  address(dx))
         return (dx,)
     return y, backward
 
 
-def _backward(plan: Plan, shape: tuple, won: np.ndarray | None, divisor: float) -> Callable:
+def _backward(plan: Plan, shape: tuple, marks: np.ndarray | None, divisor: float) -> Callable:
     owner = library.active
 
     def backward(dy: np.ndarray) -> tuple:
         threads = library.threads
         dy, dx = packed(dy), empty(shape)
         room, at = scratch(owner.pool_room(plan.handle, threads))
-        owner.pool_backward(threads, plan.handle, shape[0] * shape[1], address(dy), None if won is None else address(won), divisor,
-                            address(dx), at)
+        owner.pool_backward(threads, plan.handle, shape[0] * shape[1], address(dy),
+                            None if marks is None else address(marks), divisor, address(dx), at)
         del room
         return (dx,)
     return backward

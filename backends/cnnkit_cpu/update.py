@@ -21,8 +21,8 @@ from cnnkit_cpu.memory import FLOAT, empty, packed
 class Group:
     """The parameters of a group that have gradients now, as the C functions want them.
 
-    What the last call made is what the next one changes, unless somebody has put other arrays in their place: so the tables
-    keep the pointers to parameters and state from call to call.
+    What one call made is what the next one changes, unless somebody has put other arrays in their place: so
+    the tables keep the pointers to parameters and state from call to call.
     """
 
     def __init__(self, params: Sequence[np.ndarray], at: tuple[int, ...]):
@@ -30,20 +30,23 @@ class Group:
         self.at, self.count = at, count
         self.shapes = [params[i].shape for i in at]
         self.sizes = (ctypes.c_long * count)(*(params[i].size for i in at))
-        self.params, self.grads, self.out, self.a, self.b, self.c = ((ctypes.c_void_p * count)() for _ in range(6))
+        self.params, self.grads, self.out = ((ctypes.c_void_p * count)() for _ in range(3))
+        self.a, self.b, self.c = ((ctypes.c_void_p * count)() for _ in range(3))  # the state
         self.first = (ctypes.c_uint8 * count)()
         self.rates = (ctypes.c_float * (2 * count))()
-        self.last: tuple = ([None] * count, self.params, self.out)  # what the last call returned, the table of it, the other one
-        self.state: dict[str, list] = {}  # what the last call returned
+        # what the previous call returned, the table of it, and the other table
+        self.previous: tuple = ([None] * count, self.params, self.out)
+        self.state: dict[str, list] = {}  # what the previous call returned
         self.entered = False  # whether `a`, `b` and `c` point to its arrays
 
 
-def _group(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], workspace: MutableMapping) -> Group | None:
-    """The group of the last call, if the same parameters have gradients; ``None`` where not all are float32."""
+def _group(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None],
+           workspace: MutableMapping) -> Group | None:
+    """The previous call's group, if the same parameters have gradients; ``None`` if not all are float32."""
     at = tuple([i for i, g in enumerate(grads) if g is not None])
     group = workspace.get("cpu")
     if group is not None and group.at == at:
-        for i, made, shape in zip(at, group.last[0], group.shapes):
+        for i, made, shape in zip(at, group.previous[0], group.shapes):
             p = params[i]
             if p is not made and (p.dtype != FLOAT or p.shape != shape):
                 break
@@ -58,9 +61,9 @@ def _group(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], wor
 
 
 def _fill(group: Group, params: Sequence[np.ndarray], grads: Sequence[Any]) -> tuple[list, list]:
-    """Enter the pointers of parameters, gradients and results; the new parameters, and what must live until the call."""
+    """Enter all pointers but the state's; the new parameters, and what must live until the call."""
     new, alive, fresh = list(params), [], []
-    made, group.params, group.out = group.last
+    made, group.params, group.out = group.previous
     for n, i in enumerate(group.at):
         p, g = params[i], packed(grads[i])
         if p is not made[n]:
@@ -72,21 +75,22 @@ def _fill(group: Group, params: Sequence[np.ndarray], grads: Sequence[Any]) -> t
         new[i] = y = empty(group.shapes[n])
         fresh.append(y)
         group.grads[n], group.out[n] = address(g), address(y)
-    group.last = fresh, group.out, group.params  # at once: an interrupted call has changed nothing
+    group.previous = fresh, group.out, group.params  # at once: an interrupted call has changed nothing
     return new, alive
 
 
-def _own(group: Group, state: dict[str, list], names: tuple[str, ...], count: int) -> dict[str, list]:
-    """The state as lists and arrays that may be written: as it is if the last call made it, else a copy."""
+def _writable(group: Group, state: dict[str, list], names: tuple[str, ...], count: int) -> dict[str, list]:
+    """The state as lists and arrays that may be written: what the previous call made, or a copy."""
     if group.state is not state or tuple(state) != names:
-        state = {name: [np.array(v, order="C") if isinstance(v, np.ndarray) else v for v in state.get(name) or [None] * count]
-                 for name in names}
+        state = {name: [np.array(v, order="C") if isinstance(v, np.ndarray) else v
+                        for v in state.get(name) or [None] * count] for name in names}
         group.entered, group.state = False, state
     return state
 
 
-def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *, lr: float, momentum: float,
-        dampening: float, weight_decay: float, nesterov: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, dict]:
+def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
+        lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool, maximize: bool,
+        workspace: MutableMapping) -> tuple[list, dict]:
     """The update of the same name."""
     group = _group(params, grads, workspace)
     if group is None:
@@ -94,7 +98,7 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
     new, alive = _fill(group, params, grads)
     tables: tuple = (None, None)
     if momentum:
-        state = _own(group, state, ("momentum_buffer",), len(new))
+        state = _writable(group, state, ("momentum_buffer",), len(new))
         if not group.entered:
             buffers = state["momentum_buffer"]
             for n, i in enumerate(group.at):
@@ -107,23 +111,23 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
         tables = (group.a, group.first)
     else:
         state = {}
-    library.active.sgd(library.threads, group.count, group.sizes, group.params, group.grads, *tables, group.out, lr, momentum,
-                       1 - dampening, weight_decay, nesterov, maximize)
+    library.active.sgd(library.threads, group.count, group.sizes, group.params, group.grads, *tables,
+                       group.out, lr, momentum, 1 - dampening, weight_decay, nesterov, maximize)
     del alive
     return new, state
 
 
-def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *, lr: float,
-         betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool, decoupled: bool, maximize: bool,
-         workspace: MutableMapping) -> tuple[list, dict]:
+def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
+         lr: float, betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool,
+         decoupled: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, dict]:
     """The update of the same name; both bias corrections are in the rate and in eps."""
     group = _group(params, grads, workspace)
     if group is None:
         return decline("not all parameters are float32")
-    names = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("step", "exp_avg", "exp_avg_sq")
-    state = _own(group, state, names, len(params))
+    names = ("step", "exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
+    state = _writable(group, state, names, len(params))
     new, alive = _fill(group, params, grads)
-    steps, rates, last = state["step"], group.rates, 0
+    steps, rates, known = state["step"], group.rates, 0  # the step whose rate is known
     beta1, beta2 = betas
     if not group.entered:
         for n, i in enumerate(group.at):
@@ -134,13 +138,13 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
         group.entered = True
     for n, i in enumerate(group.at):
         steps[i] = t = 1 if steps[i] is None else steps[i] + 1
-        if t != last:
-            correction, last = math.sqrt(1 - beta2 ** t), t
+        if t != known:
+            correction, known = math.sqrt(1 - beta2 ** t), t
             rate = lr * correction / (1 - beta1 ** t), eps * correction
         rates[2 * n], rates[2 * n + 1] = rate
     shrink = 1 - lr * weight_decay if decoupled else 1.0
-    library.active.adam(library.threads, group.count, group.sizes, group.params, group.grads, group.a, group.b,
-                        group.c if amsgrad else None, group.out, rates, beta1, beta2, 1 - beta1, 1 - beta2,
-                        0.0 if decoupled else weight_decay, shrink, maximize)
+    library.active.adam(library.threads, group.count, group.sizes, group.params, group.grads, group.a,
+                        group.b, group.c if amsgrad else None, group.out, rates, beta1, beta2, 1 - beta1,
+                        1 - beta2, 0.0 if decoupled else weight_decay, shrink, maximize)
     del alive
     return new, state

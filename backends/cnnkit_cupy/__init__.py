@@ -89,7 +89,9 @@ class CupyBackend(Backend):
             return array
 
     def upload(self, data: np.ndarray, dtype: Any = None, device: Any = None) -> Callable[[], Any]:
-        """Begin to copy a host array by pinned memory and a stream of its own; the call lets the current stream wait for it."""
+        """Begin to copy a host array by pinned memory and a stream of its own; the call lets the current
+        stream wait for it.
+        """
         import cupy
 
         data = np.asarray(data, None if dtype is None else self.dtype(dtype))
@@ -112,8 +114,9 @@ class CupyBackend(Backend):
         with self._chosen() as device:
             pool, (free, total) = cupy.get_default_memory_pool(), device.mem_info
             limit = pool.get_limit()
-            return (f"arrays use {_bytes(pool.used_bytes())} of {_bytes(pool.total_bytes())} that the pool holds"
-                    f"{f', at most {_bytes(limit)}' if limit else ''}; {_bytes(free)} of the device's {_bytes(total)} are free")
+            return (f"arrays use {_bytes(pool.used_bytes())} of {_bytes(pool.total_bytes())} that "
+                    f"the pool holds{f', at most {_bytes(limit)}' if limit else ''}; "
+                    f"{_bytes(free)} of the device's {_bytes(total)} are free")
 
     def to_numpy(self, array: Any) -> np.ndarray:
         with array.device:  # so that it waits for that device's stream

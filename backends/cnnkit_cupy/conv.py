@@ -1,4 +1,6 @@
-"""Convolution on a CUDA device: tiles, readings, phases, slices, and what is declined. See `cnnkit.ops.conv` and ``conv.cu``."""
+"""Convolution on a CUDA device: tiles, readings, phases, slices, and what is declined. See `cnnkit.ops.conv`
+and ``conv.cu``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
+from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
@@ -29,7 +32,8 @@ PLACE = 96             # bytes of conv.cu's Place
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a block divides its part of the product, as in ``conv.cu``: each thread makes rows_each x columns_each sums.
+    """How a block divides its part of the product, as in ``conv.cu``: each thread makes rows_each x
+    columns_each sums.
 
     It reads vectors for filters of at most so many `taps`, for it has a table of them.
     """
@@ -45,35 +49,43 @@ class Tiling:
         return self.rows * self.columns // (self.rows_each * self.columns_each)
 
     def shared(self, itemsize: int) -> int:
-        """Bytes of a block's tiles: two where elements have 4 bytes, one of twice the depth where they have 2."""
+        """Bytes of a block's tiles: two where elements have 4 bytes, one of twice the depth where
+        they have 2.
+        """
         width = 16 // itemsize
         half = width * (self.rows + 4) + (16 if width == 8 else 0)
         return 4 * (itemsize // 2) * (2 * half + 2 * width * self.columns)
 
 
-TILINGS = {"Large": Tiling(128, 128, 8, 8, 61), "Narrow": Tiling(128, 64, 8, 8, 61), "Small": Tiling(64, 32, 8, 4, 29)}
+TILINGS = {"Large": Tiling(128, 128, 8, 8, 61), "Narrow": Tiling(128, 64, 8, 8, 61),
+           "Small": Tiling(64, 32, 8, 4, 29)}
 SQUARE = Tiling(64, 64, 8, 4, 61)  # in the weight gradient, for which registers do not suffice to be Narrow
 WEIGHT_TILINGS = {"Large": TILINGS["Large"], "Square": SQUARE, "Small": TILINGS["Small"]}
 
 BY, SHAPE, OPS = Struct("Strides"), Struct("Shape"), ("conv", "conv_filters", "conv_input", "relu")
 for _dtype, _t in TYPES.items():
     _size = 4 if _dtype == "float32" else 2
-    _any, _wide, _plain = In(_dtype, strided=True), In(_dtype, strided=True, aligned=16), In(_dtype, aligned=16)
+    _any, _wide, _plain = In(_dtype, strided=True), In(_dtype,
+                                                       strided=True, aligned=16), In(_dtype, aligned=16)
     for _name, _tile in {**TILINGS, **WEIGHT_TILINGS}.items():
         for _reading in ("scalar", "vector", "pointwise") if _name == "Small" else ("vector", "pointwise"):
-            _view = _any if _reading == "scalar" else _wide  # single elements: reading them takes the time, and one tile does
-            _instance = partial(Kernel, "conv", block=(_tile.threads, 1, 1), launch_bounds=(_tile.threads, 512 // _tile.threads))
+            # single elements: reading them takes the time, and one tile does
+            _view = _any if _reading == "scalar" else _wide
+            _instance = partial(Kernel, "conv", block=(_tile.threads, 1, 1),
+                                launch_bounds=(_tile.threads, 512 // _tile.threads))
             if _name in TILINGS:
-                declare(_instance(f"conv2d<{_t}, {_name}, {_reading}>",
-                                  (_view, _plain, In(_dtype, optional=True), Out(_dtype, channels_last=True), BY, SHAPE),
-                                  shared=_tile.shared(_size) + PLACE + 16 * (_tile.rows + _tile.taps + 3)), ops=OPS)
+                declare(_instance(
+                    f"conv2d<{_t}, {_name}, {_reading}>",
+                    (_view, _plain, In(_dtype, optional=True), Out(_dtype, channels_last=True), BY, SHAPE),
+                    shared=_tile.shared(_size) + PLACE + 16 * (_tile.rows + _tile.taps + 3)), ops=OPS)
             if _name in WEIGHT_TILINGS and _reading != "pointwise":
                 declare(_instance(f"conv2d_weight_gradient<{_t}, {_name}, {_reading}>",
                                   (_view, _view, Out("float32"), BY, BY, SHAPE),
                                   shared=_tile.shared(_size) + _tile.rows * _size), ops=OPS)
     declare(
         Kernel("conv", f"conv2d_pack<{_t}>", (_any, Out(_dtype), BY, SHAPE)),
-        Kernel("conv", f"conv2d_add_slices<{_t}>", (In("float32"), Out(_dtype), Scalar("int64"), *[Scalar("int32")] * 4)),
+        Kernel("conv", f"conv2d_add_slices<{_t}>",
+               (In("float32"), Out(_dtype), Scalar("int64"), *[Scalar("int32")] * 4)),
         Kernel("conv", f"conv2d_bias_gradient<{_t}>", (_any, Out("float32"), BY, SHAPE), shared=4 * THREADS),
         Kernel("conv", f"conv2d_relu_gradient<{_t}>",
                (_any, In(_dtype), Out(_dtype), BY, *[Scalar("int32")] * 3, Scalar("int64"))), ops=OPS)
@@ -91,13 +103,15 @@ def tiling(rows: int, columns: int, groups: int) -> str:
     """
     for name in ("Large", "Narrow"):
         tile = TILINGS[name]
-        if columns > tile.columns // 2 and _ceil(rows, tile.rows) * _ceil(columns, tile.columns) * groups >= ENOUGH:
+        if (columns > tile.columns // 2
+                and _ceil(rows, tile.rows) * _ceil(columns, tile.columns) * groups >= ENOUGH):
             return name
     return "Small"
 
 
 def slices(blocks: int, pixels: int, groups: int) -> int:
-    """Into how many slices a sum over the pixels is cut that `blocks` blocks make: by shapes only, so that bits repeat.
+    """Into how many slices a sum over the pixels is cut that `blocks` blocks make: by shapes only, so
+    that bits repeat.
 
     >>> slices(1, 32 * 28 * 28, 1), slices(144, 32 * 7 * 7, 1)
     (25, 1)
@@ -113,7 +127,8 @@ def reading(device: Any, x: Array, channels: int, reach: Sequence[int]) -> str:
     """
     width = 16 // x.dtype.itemsize
     n, c, h, w = strides(x)
-    aligned = all(step % width == 0 for size, step in ((x.shape[0], n), (x.shape[2], h), (x.shape[3], w)) if size > 1)
+    aligned = all(step % width == 0
+                  for size, step in ((x.shape[0], n), (x.shape[2], h), (x.shape[3], w)) if size > 1)
     spanned = reach[0] * abs(h) + reach[1] * abs(w) + x.shape[1]  # an int numbers the elements of an image
     fits = c == 1 and channels % width == 0 and aligned and spanned < LIMIT and device.address(x) % 16 == 0
     return "vector" if fits else "scalar"
@@ -132,8 +147,10 @@ def conv2d_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: tuple
         return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
     product = _products(dy, (dy.shape[0], weight.shape[1] * conv["groups"], *size), tuple(weight.shape), conv)
     if product is None:
-        return decline(f"{dtype_name(dy.dtype)} of shape {tuple(dy.shape)}: no dtype of its, empty, or more than it numbers")
-    return product.input_gradient(dy, weight), conv_input_backward(dy, weight, needs, conv) if any(needs) else None
+        return decline(f"{dtype_name(dy.dtype)} of shape {tuple(dy.shape)}: no dtype of its, empty, "
+                       "or more than it numbers")
+    return (product.input_gradient(dy, weight),
+            conv_input_backward(dy, weight, needs, conv) if any(needs) else None)
 
 
 def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: tuple, **conv: Any) -> Any:
@@ -142,23 +159,29 @@ def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: t
         return by_rank_2(conv2d_filters, (x, dy), needs, {"kernel_size": kernel_size, **conv})
     product = _products(x, tuple(x.shape), (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size), conv)
     if product is None:
-        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: no dtype of its, empty, or more than it numbers")
+        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: no dtype of its, empty, "
+                       "or more than it numbers")
     return product.weight_gradient(x, dy), conv_filters_backward(x, dy, needs, conv) if any(needs) else None
 
 
 def _products(like: Array, x: tuple, weight: tuple, conv: Mapping[str, Any]) -> Products | None:
-    """The products of a convolution of arrays of these shapes, on the device and in the dtype of `like`; None if not served."""
+    """The products of a convolution of arrays of these shapes, on the device and in the dtype of `like`; None
+    if not served.
+    """
     if dtype_name(like.dtype) not in TYPES:
         return None
-    shape = conv_output_shape(x, weight, *(conv[name] for name in ("stride", "padding", "dilation", "groups")))
+    shape = conv_output_shape(x, weight,
+                              *(conv[name] for name in ("stride", "padding", "dilation", "groups")))
     product = Products(like, x, weight, shape, **conv)
     return None if product.too_large() else product
 
 
-def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], conv: Mapping[str, Any], relu: bool) -> Any:
+def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool],
+              conv: Mapping[str, Any], relu: bool) -> Any:
     product = _products(x, tuple(x.shape), tuple(weight.shape), conv)
     if product is None:
-        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: no dtype of its, empty, or more than it numbers")
+        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: no dtype of its, empty, "
+                       "or more than it numbers")
     if bias is not None and bias.strides != (bias.dtype.itemsize,):
         bias = backend_of(x).namespace.asarray(bias, copy=True)
     y = product.forward(x, weight, bias, relu)
@@ -183,20 +206,23 @@ conv2d_relu = then_relu(op, _convolve)  # the convolution writes what is left of
 class Products:
     """The products of one convolution: forward, and for each gradient one."""
 
-    def __init__(self, like: Array, x: Sequence[int], weight: Sequence[int], y: Sequence[int], stride: tuple, padding: tuple,
-                 dilation: tuple, groups: int):
-        self.device, self.namespace, self.dtype = backend_of(like).cuda, backend_of(like).namespace, like.dtype
+    def __init__(self, like: Array, x: Sequence[int], weight: Sequence[int], y: Sequence[int], stride: tuple,
+                 padding: tuple, dilation: tuple, groups: int):
+        self.device, self.namespace, self.dtype = cuda_of(like), backend_of(like).namespace, like.dtype
         self.kind, self.itemsize = TYPES[dtype_name(like.dtype)], like.dtype.itemsize
         self.x, self.weight, self.y = tuple(x), tuple(weight), tuple(y)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         (top, _), (left, _) = padding
-        self.attributes = {"N": self.x[0], "R": self.weight[2], "S": self.weight[3], "stride_h": stride[0], "stride_w": stride[1],
-                           "top": top, "left": left, "dilation_h": dilation[0], "dilation_w": dilation[1], "groups": groups,
-                           "gradient": 0, "phases_h": 1, "phases_w": 1, "common_h": 1, "common_w": 1, "depth": 0, "columns": 0,
-                           "relu": 0, "slices": 1, "each": 0}
+        self.attributes = {"N": self.x[0], "R": self.weight[2], "S": self.weight[3], "stride_h": stride[0],
+                           "stride_w": stride[1], "top": top, "left": left, "dilation_h": dilation[0],
+                           "dilation_w": dilation[1], "groups": groups,
+                           "gradient": 0, "phases_h": 1, "phases_w": 1, "common_h": 1, "common_w": 1,
+                           "depth": 0, "columns": 0, "relu": 0, "slices": 1, "each": 0}
         self.reach = [n + before + after + size * step
-                      for n, (before, after), size, step in zip(self.x[2:], padding, self.weight[2:], dilation)]
-        # Pixels that are a stride apart make a phase of the input gradient; stride and dilation have a divisor in common.
+                      for n, (before, after), size,
+                      step in zip(self.x[2:], padding, self.weight[2:], dilation)]
+        # Pixels that are a stride apart make a phase of the input gradient; stride and dilation have a
+        # divisor in common.
         self.phases = [min(step, n) for step, n in zip(stride, self.x[2:])]
         self.common = [gcd(*steps) for steps in zip(stride, dilation)]
 
@@ -204,34 +230,42 @@ class Products:
         """Whether kernels cannot number it, or there is nothing to sum over."""
         (_, C, H, W), (K, _, R, S), (_, _, P, Q) = self.x, self.weight, self.y
         inner, outer = C // self.groups, K // self.groups
-        packed = [(n * R * S + 64) * (m + 128) for n, m in ((inner, outer), (outer, inner))]  # of one group, filled up
+        # of one group, filled up
+        packed = [(n * R * S + 64) * (m + 128) for n, m in ((inner, outer), (outer, inner))]
         numbered = (H * W, P * Q, C * R * S, K * R * S, *packed, *self.reach)
-        return 0 in (C, K, H, W) or max(numbered) >= LIMIT or max(C, K) > 2**18 or self.groups * prod(self.phases) > MOST
+        return (0 in (C, K, H, W) or max(numbered) >= LIMIT or max(C, K) > 2**18
+                or self.groups * prod(self.phases) > MOST)
 
     def geometry(self, read: Sequence[int], written: Sequence[int], **other: int) -> dict[str, int]:
-        """The Shape of a product: the shapes that it reads and writes, and what differs from the forward's attributes."""
-        return {**self.attributes, "H": read[2], "W": read[3], "C": read[1] // self.groups, "P": written[2], "Q": written[3],
-                "K": written[1] // self.groups, **other}
+        """The Shape of a product: the shapes that it reads and writes, and what differs from the forward's
+        attributes.
+        """
+        return {**self.attributes, "H": read[2], "W": read[3], "C": read[1] // self.groups, "P": written[2],
+                "Q": written[3], "K": written[1] // self.groups, **other}
 
     def forward(self, x: Array, weight: Array, bias: Array | None, relu: bool) -> Array:
         """The output: its channels are last in memory."""
         y = self.device.empty(self.y, self.dtype, x, channels_last=True)
-        self._convolve(x, weight, bias, y, self.geometry(self.x, self.y, relu=int(relu)), self.y, prod(self.weight[1:]), (1, 1))
+        self._convolve(x, weight, bias, y, self.geometry(self.x, self.y, relu=int(relu)), self.y,
+                       prod(self.weight[1:]), (1, 1))
         return y
 
     def input_gradient(self, dy: Array, weight: Array) -> Array:
         """A dense convolution of dy for each phase; with stride 1 there is one."""
         dx = self.device.empty(self.x, self.dtype, dy, channels_last=True)
-        taps = prod(_ceil(size, step // common) for size, step, common in zip(self.weight[2:], self.stride, self.common))
+        taps = prod(_ceil(size, step // common)
+                    for size, step, common in zip(self.weight[2:], self.stride, self.common))
         geometry = self.geometry(self.y, self.x, gradient=1, phases_h=self.phases[0], phases_w=self.phases[1],
                                  common_h=self.common[0], common_w=self.common[1])
         each = (self.x[0], 0, *map(_ceil, self.x[2:], self.stride))
         self._convolve(dy, weight, None, dx, geometry, each, taps * geometry["C"], self.phases)
         return dx
 
-    def _convolve(self, read: Array, weight: Array, bias: Array | None, written: Array, geometry: dict[str, int],
-                  pixels: Sequence[int], depth: int, phases: Sequence[int]) -> None:
-        """Pack the filters, and run the tiled product on them: for each phase of so many `pixels` and so great a `depth`."""
+    def _convolve(self, read: Array, weight: Array, bias: Array | None, written: Array,
+                  geometry: dict[str, int], pixels: Sequence[int], depth: int, phases: Sequence[int]) -> None:
+        """Pack the filters, and run the tiled product on them: for each phase of so many `pixels` and so
+        great a `depth`.
+        """
         rows, z = pixels[0] * pixels[2] * pixels[3], self.groups * prod(phases)
         how = reading(self.device, read, geometry["C"], self.reach)
         name = tiling(rows, geometry["K"], z)
@@ -240,15 +274,19 @@ class Products:
             name = "Narrow"
         if how == "scalar" or taps > TILINGS[name].taps:
             how, name = "scalar", "Small"
-        if how == "vector" and self.weight[2:] == (1, 1) and self.stride == (1, 1) and not any(map(any, self.padding)):
+        if (how == "vector" and self.weight[2:] == (1, 1) and self.stride == (1, 1)
+                and not any(map(any, self.padding))):
             how = "pointwise"
         tile, unit = TILINGS[name], 32 // self.itemsize
-        geometry["depth"], geometry["columns"] = _ceil(depth, unit) * unit, _ceil(geometry["K"], tile.columns) * tile.columns
+        geometry["depth"], geometry["columns"] = (_ceil(depth, unit) * unit,
+                                                  _ceil(geometry["K"], tile.columns) * tile.columns)
         # one part of the depth more than all matrices have: the last step fetches behind its end
         packed = self.device.empty(((z * geometry["depth"] + unit) * geometry["columns"],), self.dtype, read)
-        launch(self.device, f"conv2d_pack<{self.kind}>", (geometry["columns"] // LANES, _ceil(geometry["C"] + unit - 1, 8), z),
+        launch(self.device, f"conv2d_pack<{self.kind}>",
+               (geometry["columns"] // LANES, _ceil(geometry["C"] + unit - 1, 8), z),
                weight, packed, strides(weight), geometry)
-        launch(self.device, f"conv2d<{self.kind}, {name}, {how}>", (_ceil(rows, tile.rows), geometry["columns"] // tile.columns, z),
+        launch(self.device, f"conv2d<{self.kind}, {name}, {how}>",
+               (_ceil(rows, tile.rows), geometry["columns"] // tile.columns, z),
                read, packed, bias, written, strides(read), geometry)
 
     def weight_gradient(self, x: Array, dy: Array) -> Array:
@@ -256,7 +294,8 @@ class Products:
         geometry = self.geometry(self.x, self.y)
         K, C, taps = geometry["K"], geometry["C"], prod(self.weight[2:])
         wide = {reading(self.device, x, C, self.reach), reading(self.device, dy, K, self.y[2:])} == {"vector"}
-        fitting = (n for n, tile in WEIGHT_TILINGS.items() if tile.columns < 2 * K and tile.rows < 2 * C * taps)
+        fitting = (n for n, tile in WEIGHT_TILINGS.items()
+                   if tile.columns < 2 * K and tile.rows < 2 * C * taps)
         name = next(fitting, "Small") if wide else "Small"
         tile = WEIGHT_TILINGS[name]
         grid = _ceil(C * taps, tile.rows), _ceil(K, tile.columns)
@@ -272,8 +311,8 @@ class Products:
         K = self.y[1]
         count = slices(_ceil(K, LANES), self.pixels, 1)
         partial = self.device.empty((count, K), "float32", dy)
-        launch(self.device, f"conv2d_bias_gradient<{self.kind}>", (_ceil(K, LANES), count, 1), dy, partial, strides(dy),
-               self.geometry(self.x, self.y, slices=count, each=_ceil(self.pixels, count)))
+        launch(self.device, f"conv2d_bias_gradient<{self.kind}>", (_ceil(K, LANES), count, 1), dy, partial,
+               strides(dy), self.geometry(self.x, self.y, slices=count, each=_ceil(self.pixels, count)))
         return self._add(partial, (K,), K, 1, 1)
 
     @property
@@ -284,8 +323,8 @@ class Products:
     def _add(self, partial: Array, shape: tuple[int, ...], K: int, C: int, taps: int) -> Array:
         total = self.device.empty(shape, self.dtype, partial)
         count = prod(shape)
-        launch(self.device, f"conv2d_add_slices<{self.kind}>", (_ceil(count, THREADS), 1, 1), partial, total, count,
-               partial.shape[0], K, C, taps)
+        launch(self.device, f"conv2d_add_slices<{self.kind}>", (_ceil(count, THREADS), 1, 1), partial, total,
+               count, partial.shape[0], K, C, taps)
         return total
 
     def relu_gradient(self, dy: Array, y: Array) -> Array:

@@ -1,7 +1,8 @@
-"""Convolution with few channels, ReLU and max pooling in one, on a CUDA device: the guide's networks begin with it.
+"""Convolution with few channels, ReLU and max pooling in one, on a CUDA device: the guide's networks
+begin with it.
 
-The full-size activation is never written, and neither is its gradient: one byte for each window says which element it took, or
-that ReLU stopped it.
+The full-size activation is never written, and neither is its gradient: one byte for each window says which
+element it took, or that ReLU stopped it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.backends import Call, backend_of, decline, dtype_name
+from cnnkit.backends import Call, decline, dtype_name
 from cnnkit.ops import OPS
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import pool_output_shape
 from cnnkit_cupy import direct
+from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import In, Kernel, Out, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
@@ -27,32 +29,40 @@ for _dtype, _t in TYPES.items():
     _view = In(_dtype, strided=True)
     declare(*(Kernel("conv_relu_pool", f"conv2d_relu_max_pool2d<{_t}, {_size}>",
                      (_view, _view, In(_dtype, optional=True), Out(_dtype, channels_last=True),
-                      Out("uint8", optional=True, channels_last=True), direct.BY, direct.BY, direct.CONVOLUTION, direct.POOLING,
-                      direct.TILING),
+                      Out("uint8", optional=True, channels_last=True), direct.BY, direct.BY,
+                      direct.CONVOLUTION, direct.POOLING, direct.TILING),
                      shared=direct.ROOM, launch_bounds=(256, 2)) for _size in direct.SIZES),
             ops=("conv", "relu", "max_pool"))
 
 
 @functools.lru_cache(1024)
-def windows(plan: direct.Direct, window: tuple[int, int], ceil_mode: bool) -> tuple[tuple, int, dict, dict] | None:
-    """The pooled shape, the instance, and the structures Pooling and Tiling; None where the kernels do not serve them."""
+def windows(plan: direct.Direct, window: tuple[int, int],
+            ceil_mode: bool) -> tuple[tuple, int, dict, dict] | None:
+    """The pooled shape, the instance, and the structures Pooling and Tiling; None where the kernels do not
+    serve them.
+    """
     if window[0] * window[1] > STOPPED or max(plan.shape[2:]) >= 2**24:  # up to there by_height is exact
         return None
     N, K, P, Q = shape = pool_output_shape(plan.shape, window, window, **PLAIN, ceil_mode=ceil_mode)
     size = plan.size if window == (2, 2) else 0
     channels, (R, S, *_) = plan.weight_shape[1], plan.taps
-    at_once = 1 if size else channels  # else the sums of several windows would have to wait for the other channels
+    # else the sums of several windows would have to wait for the other channels
+    at_once = 1 if size else channels
     quads = direct.quads_of(K // plan.geometry["groups"], R * S * at_once)
     try:
-        divided = direct.tiling(N, (P * window[0], Q * window[1]), channels, quads, 256 // quads, window, plan.taps, least=at_once)
+        divided = direct.tiling(N, (P * window[0], Q * window[1]), channels, quads, 256 // quads, window,
+                                plan.taps, least=at_once)
     except direct.Unserved:
         return None
-    return shape, size, {"height": window[0], "width": window[1], "P": P, "Q": Q, "by_height": 2**32 // window[0] + 1,
-                         "by_width": 2**32 // window[1] + 1}, divided
+    return shape, size, {"height": window[0], "width": window[1], "P": P, "Q": Q,
+                         "by_height": 2**32 // window[0] + 1, "by_width": 2**32 // window[1] + 1}, divided
 
 
-def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], calls: Sequence[Call]) -> Any:
-    """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows side by side, without padding."""
+def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool],
+                           calls: Sequence[Call]) -> Any:
+    """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows side by side,
+    without padding.
+    """
     if [call.op for call in calls] != CHAIN:
         return decline("it serves conv with ReLU and max pooling")
     if x.ndim != 4:
@@ -64,12 +74,12 @@ def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs
     found = windows(plan, window, pool["ceil_mode"])
     if found is None:
         return decline(f"pooling windows of {window} over {plan.shape[2:]} outputs: no tile holds them")
-    (shape, size, pooling, divided), device = found, backend_of(x).cuda
+    (shape, size, pooling, divided), device = found, cuda_of(x)
     y = device.empty(shape, x.dtype, x, channels_last=True)
     argmax = device.empty(shape, "uint8", x, channels_last=True) if any(needs) else None
     launch(device, f"conv2d_relu_max_pool2d<{TYPES[dtype_name(x.dtype)]}, {size}>",
-           (direct.tiles(len(x), divided), plan.geometry["groups"], 1), x, weight, direct.side_by_side(bias), y, argmax, strides(x),
-           strides(weight), plan.geometry, pooling, divided)
+           (direct.tiles(len(x), divided), plan.geometry["groups"], 1), x, weight, direct.side_by_side(bias),
+           y, argmax, strides(x), strides(weight), plan.geometry, pooling, divided)
     if not any(needs):
         return y, None
     x = x if needs[1] or needs[2] else None

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.backends import decline, dtype_name
 from cnnkit.ops.conv import conv as op
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
-from cnnkit_cupy.direct import BAND, BLOCKS, LIMIT, ROWS, TAPS, add_slices, geometry, numbered, quadruples, side_by_side, tiles
+from cnnkit_cupy.contracts import cuda_of
+from cnnkit_cupy.direct import (
+    BAND,
+    BLOCKS,
+    LIMIT,
+    ROWS,
+    TAPS,
+    add_slices,
+    geometry,
+    numbered,
+    quadruples,
+    side_by_side,
+    tiles,
+)
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES
 
@@ -26,24 +39,30 @@ for _dtype, _t in TYPES.items():
     for _size in SIZES:
         for _n in (1, 4):
             declare(Kernel("depthwise", f"depthwise_conv2d<{_t}, {_size}, {_n}>",
-                           (_view, _view, _maybe, _out, BY, BY, CONVOLUTION, TILING, Scalar("int32")), shared=SHARED,
+                           (_view, _view, _maybe, _out, BY, BY, CONVOLUTION, TILING, Scalar("int32")),
+                           shared=SHARED,
                            launch_bounds=(256, 2)),
                     Kernel("depthwise", f"depthwise_input_gradient<{_t}, {_size}, {_n}>",
-                           (_view, _after, _view, _out, BY, BY, CONVOLUTION, TILING), shared=SHARED, launch_bounds=(256, 2)),
+                           (_view, _after, _view, _out, BY, BY, CONVOLUTION, TILING),
+                           shared=SHARED, launch_bounds=(256, 2)),
                     ops=OPS)
         declare(Kernel("depthwise", f"depthwise_weight_gradient<{_t}, {_size}>",
-                       (_view, _view, _after, Out("float32"), BY, BY, CONVOLUTION, *(Scalar("int32"),) * 3), shared=1024,
+                       (_view, _view, _after, Out("float32"), BY, BY, CONVOLUTION, *(Scalar("int32"),) * 3),
+                       shared=1024,
                        launch_bounds=(256, 2)),
                 ops=OPS)
 
 
 def tiling(N: int, size: tuple[int, int], channels: int, each: int) -> tuple[dict[str, int], int]:
-    """How a block divides images of `size` and their channels, `each` to a thread: the structure Tiling; and parts of channels."""
+    """How a block divides images of `size` and their channels, `each` to a thread: the structure Tiling; and
+    parts of channels.
+    """
     lanes = next((n for n in (8, 16) if channels <= n * each), 32) if each == 1 else 8
     slots, high = 256 // lanes, -(-size[0] // BAND)
     columns = next((n for n in (8, 16) if size[1] <= n or n == slots), 32)
     bands = max(1, min(slots // columns, high))
-    return {"quads": lanes, "columns": columns, "bands": bands, "images": max(1, min(slots // columns // bands, N)), "depth": 0,
+    return {"quads": lanes, "columns": columns, "bands": bands,
+            "images": max(1, min(slots // columns // bands, N)), "depth": 0,
             "rows": 0, "width": 0, "pitch": 0, "tiles_h": -(-high // bands), "tiles_w": -(-size[1] // columns)
             }, -(-channels // (lanes * each))
 
@@ -51,7 +70,7 @@ def tiling(N: int, size: tuple[int, int], channels: int, each: int) -> tuple[dic
 def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], conv: Mapping[str, Any],
               relu: bool) -> tuple[Array, Callable | None] | Any:
     stride, padding, dilation, groups = (conv[name] for name in ("stride", "padding", "dilation", "groups"))
-    kind, dtype, device = TYPES.get(dtype_name(x.dtype)), x.dtype, backend_of(x).cuda
+    kind, dtype, device = TYPES.get(dtype_name(x.dtype)), x.dtype, cuda_of(x)
     x_shape, weight_shape = tuple(x.shape), tuple(weight.shape)
     (N, C, H, W), (K, Cg, R, S) = x_shape, weight_shape
     N, K, P, Q = shape = conv_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
@@ -70,8 +89,8 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     if max(columns, tiles(N, plan), tiles(N, tiling(N, (H, W), C, 1)[0])) >= LIMIT:
         return decline(f"images of shape {x_shape} have more tiles than a grid counts")
     y = device.empty(shape, dtype, x, channels_last=True)
-    launch(device, f"depthwise_conv2d<{kind}, {size}, {each(x)}>", (tiles(N, plan), parts, 1), x, weight, side_by_side(bias), y,
-           strides(x), strides(weight), given, plan, int(relu))
+    launch(device, f"depthwise_conv2d<{kind}, {size}, {each(x)}>", (tiles(N, plan), parts, 1), x, weight,
+           side_by_side(bias), y, strides(x), strides(weight), given, plan, int(relu))
     if not any(needs):
         return y, None
     x = x if needs[1] or needs[2] else None
@@ -83,22 +102,26 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
         if weight is not None:
             dx = device.empty(x_shape, dtype, dy, channels_last=True)
             plan, parts = tiling(N, (H, W), C, each(dy))
-            launch(device, f"depthwise_input_gradient<{kind}, {size}, {each(dy)}>", (tiles(N, plan), parts, 1), dy, after, weight,
+            launch(device, f"depthwise_input_gradient<{kind}, {size}, {each(dy)}>",
+                   (tiles(N, plan), parts, 1), dy, after, weight,
                    dx, strides(dy), strides(weight), given, plan)
         if x is not None:
             lanes = next((n for n in (8, 16) if n >= K), 32)
-            parts, taps = -(-K // lanes), {0: R * S, 3: 1, 5: 5}[size]  # taps: as many as the kernel has blocks for
+            # taps: as many as the kernel has blocks for
+            parts, taps = -(-K // lanes), {0: R * S, 3: 1, 5: 5}[size]
             slices = min(-(-columns // (256 // lanes)), max(1, BLOCKS // (parts * taps)))
             partial = device.empty((K * R * S + K * needs[2], slices), "float32", dy)
-            launch(device, f"depthwise_weight_gradient<{kind}, {size}>", (taps, parts, slices), x, dy, after, partial, strides(x),
-                   strides(dy), given, lanes, columns, int(needs[2]))
+            launch(device, f"depthwise_weight_gradient<{kind}, {size}>", (taps, parts, slices), x, dy, after,
+                   partial, strides(x), strides(dy), given, lanes, columns, int(needs[2]))
             dweight, dbias = add_slices(device, partial, weight_shape, dtype)
         return dx, dweight if needs[1] else None, dbias
     return y, backward
 
 
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
-    """See `cnnkit.ops.conv.conv2d`; served are as many groups as channels, with filters of at most 49 elements."""
+    """See `cnnkit.ops.conv.conv2d`; served are as many groups as channels, with filters of at most
+    49 elements.
+    """
     if x.ndim != 4:
         return by_rank_2(conv2d, (x, weight, bias), needs, conv)
     return _convolve(x, weight, bias, needs, conv, relu=False)

@@ -1,7 +1,8 @@
-"""The CUDA device through CuPy: memory from its pool, kernels from `cupy.RawModule`. No GPU has run this file yet.
+"""The CUDA device through CuPy: memory from its pool, kernels from `cupy.RawModule`. No GPU has run
+this file yet.
 
-A device is what host code needs to launch kernels, and `cnnkit_emulator` has the same three members: ``empty``,
-``address``, ``run``.
+A device is what host code needs to launch kernels, and `cnnkit_emulator` has the same three members:
+``empty``, ``address``, ``run``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ class CupyDevice:
         self._loaded: dict[tuple[str, str, int], Any] = {}  # by name, source and device
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
-        """A new array with anything in it, on the device that `like` is on; in C order, or (N, C, H, W) over (N, H, W, C)."""
+        """A new array with anything in it, on the device that `like` is on; in C order, or (N, C, H, W) over
+        (N, H, W, C).
+        """
         import cupy
 
         with like.device:
@@ -36,9 +39,11 @@ class CupyDevice:
         """Where the array begins."""
         return array.data.ptr
 
-    def run(self, source: str, kernels: tuple[str, ...], name: str, grid: tuple[int, int, int], block: tuple[int, int, int],
+    def run(self, source: str, kernels: tuple[str, ...], name: str,
+            grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> None:
-        """Launch the kernel called `name` of this source, which is compiled when a device first launches it, and nothing else.
+        """Launch the kernel called `name` of this source, which is compiled when a device first launches it,
+        and nothing else.
 
         Raises
         ------
@@ -51,7 +56,8 @@ class CupyDevice:
 
         arrays = [a for a in arguments if isinstance(a, cupy.ndarray)]
         if len(places := {a.data.device_id for a in arrays}) > 1:
-            raise ValueError(f"{name} got arrays of several devices, {', '.join(f'cupy:{n}' for n in sorted(places))}; move them "
+            raise ValueError(f"{name} got arrays of several devices, "
+                             f"{', '.join(f'cupy:{n}' for n in sorted(places))}; move them "
                              "to one with Tensor.to")
         with arrays[0].device as device:
             function = self._loaded.get((name, source, device.id))
@@ -63,17 +69,20 @@ class CupyDevice:
 def _load(source: str, name: str, device: Any) -> Any:
     """One instance, compiled for the current device or taken from CuPy's cache on disk.
 
-    An instance takes a third of a second at most, all those of a file several: so each is a module of its own.
+    An instance takes a third of a second at most, all those of a file several: so each is a
+    module of its own.
     """
     import cupy
 
     kernel, capability = KERNELS[name], int(device.compute_capability)
     if kernel.arch > capability:
-        raise ValueError(f"{name} needs a GPU of compute capability {kernel.arch / 10}, and cupy:{device.id} has {capability / 10}")
+        raise ValueError(f"{name} needs a GPU of compute capability {kernel.arch / 10}, "
+                         f"and cupy:{device.id} has {capability / 10}")
     try:
         function = cupy.RawModule(code=source, options=OPTIONS, name_expressions=(name,)).get_function(name)
     except cupy.cuda.compiler.CompileException as error:
-        raise RuntimeError(f"{kernel.module}.cu does not compile for sm_{capability}, instance {name}:\n{error}") from error
+        raise RuntimeError(f"{kernel.module}.cu does not compile for sm_{capability}, "
+                           f"instance {name}:\n{error}") from error
     if kernel.shared + kernel.dynamic > STATIC_LIMIT:
         function.max_dynamic_shared_size_bytes = kernel.dynamic
     return function

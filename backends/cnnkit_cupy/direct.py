@@ -1,4 +1,6 @@
-"""Convolution with few channels in a group on a CUDA device: the first layers of a network. See `cnnkit.ops.conv`."""
+"""Convolution with few channels in a group on a CUDA device: the first layers of a network. See
+`cnnkit.ops.conv`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
+from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
 from cnnkit_cupy.types import TYPES, other_dtype
 
@@ -22,8 +25,10 @@ TAPS = 49                 # elements of a filter at most: 7 x 7
 TILE, WEIGHTS = 5120, 1280                             # floats: as Room in direct.cuh
 ROOM, GRADIENT_ROOM = 4 * (TILE + WEIGHTS), 29328      # bytes: Room, GradientRoom
 BAND, ROWS = 4, 8                                      # rows of pixels of a thread, as in direct.cu
-UNITS = {0: 64, 3: 32, 5: 24}                          # of a block's weight gradient, as 8 * Units::each in direct.cu
-BLOCKS = 512                                           # of a weight gradient: a few for each multiprocessor of the largest GPUs
+# of a block's weight gradient, as 8 * Units::each in direct.cu
+UNITS = {0: 64, 3: 32, 5: 24}
+# of a weight gradient: a few for each multiprocessor of the largest GPUs
+BLOCKS = 512
 LIMIT = 2**31 - 2**16                                  # what an int numbers, and tiles hang over the edge
 MANY = "it serves groups of few channels (see direct.sensible) and filters of at most 49 elements"
 NO_POOLING = {"height": 0, "width": 0, "P": 0, "Q": 0, "by_height": 0, "by_width": 0}
@@ -36,48 +41,52 @@ for _dtype, _t in TYPES.items():
     for _size in SIZES:
         declare(
             Kernel("direct", f"direct_conv2d<{_t}, {_size}>",
-                   (_view, _view, _maybe, Out(_dtype, channels_last=True), BY, BY, CONVOLUTION, TILING, Scalar("int32")),
-                   shared=ROOM, launch_bounds=(256, 2)),
+                   (_view, _view, _maybe, Out(_dtype, channels_last=True), BY, BY, CONVOLUTION, TILING,
+                    Scalar("int32")), shared=ROOM, launch_bounds=(256, 2)),
             Kernel("direct", f"direct_input_gradient<{_t}, {_size}>",
-                   (_view, _after, _argmax, _view, Out(_dtype, channels_last=True), BY, BY, CONVOLUTION, POOLING, TILING),
-                   shared=ROOM, launch_bounds=(256, 2)),
+                   (_view, _after, _argmax, _view, Out(_dtype, channels_last=True), BY, BY, CONVOLUTION,
+                    POOLING, TILING), shared=ROOM, launch_bounds=(256, 2)),
             Kernel("direct", f"direct_weight_gradient<{_t}, {_size}>",
                    (_view, _view, _after, _argmax, Out("float32"), BY, BY, CONVOLUTION, POOLING, TILING,
                     *(Scalar("int32"),) * 3), shared=GRADIENT_ROOM, launch_bounds=(256, 2)),
             ops=OPS)
     declare(Kernel("direct", f"direct_add_slices<{_t}>",
-                   (In("float32"), Out(_dtype), Out(_dtype, optional=True), Scalar("int64"), Scalar("int64"), Scalar("int32"))),
-            ops=OPS)
+                   (In("float32"), Out(_dtype), Out(_dtype, optional=True), Scalar("int64"), Scalar("int64"),
+                    Scalar("int32"))), ops=OPS)
 
 
 def sensible(channels: int, filters: int, taps: int) -> bool:
     """Whether a group of so many input channels and filters of so many elements is convolved directly.
 
-    A tiled matrix product (conv.cu) divides the sum over channels and taps among tiles 16 deep, and the filters among tiles
-    of 64 rows: with few channels it computes mostly with the rests of tiles, and reads each pixel once for every tap. Directly,
-    pixels are read once, and no thread is idle; but each thread has only 16 sums, so what it loads serves fewer products, and
-    with more channels the tiles win.
+    A tiled matrix product (conv.cu) divides the sum over channels and taps among tiles 16 deep, and the
+    filters among tiles of 64 rows: with few channels it computes mostly with the rests of tiles, and reads
+    each pixel once for every tap. Directly, pixels are read once, and no thread is idle; but each thread has
+    only 16 sums, so what it loads serves fewer products, and with more channels the tiles win.
     """
     return taps <= TAPS and (channels <= 4 or (channels <= 8 and filters <= 16))
 
 
-def geometry(x_shape: Sequence[int], weight_shape: Sequence[int], output_shape: Sequence[int], stride: tuple, padding: tuple,
-             dilation: tuple, groups: int) -> dict[str, int]:
+def geometry(x_shape: Sequence[int], weight_shape: Sequence[int], output_shape: Sequence[int], stride: tuple,
+             padding: tuple, dilation: tuple, groups: int) -> dict[str, int]:
     """The structure Convolution."""
     (N, C, H, W), (K, _, R, S), (_, _, P, Q) = x_shape, weight_shape, output_shape
-    return {"N": N, "C": C, "H": H, "W": W, "K": K, "R": R, "S": S, "P": P, "Q": Q, "stride_h": stride[0], "stride_w": stride[1],
-            "top": padding[0][0], "left": padding[1][0], "dilation_h": dilation[0], "dilation_w": dilation[1], "groups": groups}
+    return {"N": N, "C": C, "H": H, "W": W, "K": K, "R": R, "S": S, "P": P, "Q": Q, "stride_h": stride[0],
+            "stride_w": stride[1], "top": padding[0][0], "left": padding[1][0], "dilation_h": dilation[0],
+            "dilation_w": dilation[1], "groups": groups}
 
 
-def numbered(x_shape: Sequence[int], weight_shape: Sequence[int], output_shape: Sequence[int], padding: tuple, dilation: tuple,
-             groups: int) -> bool:
-    """Whether ints number the images, channels, rows and columns of this convolution; only their products are 64-bit."""
-    reach = [n + sum(pads) + 2 * k * d for n, pads, k, d in zip(x_shape[2:], padding, weight_shape[2:], dilation)]
+def numbered(x_shape: Sequence[int], weight_shape: Sequence[int], output_shape: Sequence[int], padding: tuple,
+             dilation: tuple, groups: int) -> bool:
+    """Whether ints number the images, channels, rows and columns of this convolution; only their products
+    are 64-bit.
+    """
+    reach = [n + sum(pads) + 2 * k * d for n, pads, k, d in zip(x_shape[2:], padding,
+                                                                weight_shape[2:], dilation)]
     return max(*reach, *x_shape, *output_shape) < LIMIT and groups <= 65535
 
 
-def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int, each: tuple[int, int], taps: Sequence[int],
-           room: tuple[int, int] = (TILE, WEIGHTS), least: int = 1) -> dict[str, int]:
+def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int, each: tuple[int, int],
+           taps: Sequence[int], room: tuple[int, int] = (TILE, WEIGHTS), least: int = 1) -> dict[str, int]:
     """How a block divides images into `slots` places, each of `each` pixels: the structure Tiling.
 
     Parameters
@@ -107,11 +116,13 @@ def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int,
         width = (columns * across - 1) * stride_w + (S - 1) * dilation_w + 1
         # a warp that has several bands finds them in different banks
         pitch = next((n for n in range(width, width + 9) if n % across == 0 and
-                      (columns * quads >= 32 or bands == 1 or down * stride_h * n % 32 == columns)), -(-width // across) * across)
+                      (columns * quads >= 32 or bands == 1 or down * stride_h * n % 32 == columns)),
+                     -(-width // across) * across)
         depth = min(channels, room[0] // (images * rows * pitch), room[1] // (4 * quads * R * S))
         if depth >= least:
-            return {"quads": quads, "columns": columns, "bands": bands, "images": images, "depth": depth, "rows": rows,
-                    "width": width, "pitch": pitch, "tiles_h": -(-high // bands), "tiles_w": -(-wide // columns)}
+            return {"quads": quads, "columns": columns, "bands": bands, "images": images, "depth": depth,
+                    "rows": rows, "width": width, "pitch": pitch, "tiles_h": -(-high // bands),
+                    "tiles_w": -(-wide // columns)}
         if images > 1:
             images //= 2
         elif bands > 1:
@@ -123,7 +134,9 @@ def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int,
 
 
 def quads_of(outputs: int, taps: int) -> int:
-    """Into how many fours of output channels a block's threads are divided: 1, 2, 4 or 8, as many as weights find room."""
+    """Into how many fours of output channels a block's threads are divided: 1, 2, 4 or 8, as many as
+    weights find room.
+    """
     quads = next((n for n in (1, 2, 4) if outputs <= 4 * n), 8)
     while quads > 1 and 4 * quads * taps > WEIGHTS:
         quads //= 2
@@ -136,13 +149,17 @@ def tiles(N: int, plan: Mapping[str, int]) -> int:
 
 
 def quadruples(array: Array, device: Any, channels: int) -> bool:
-    """Whether an array (N, C, H, W) can be read by fours of channels: they are neighbours, and every four is aligned."""
+    """Whether an array (N, C, H, W) can be read by fours of channels: they are neighbours, and every four
+    is aligned.
+    """
     n, c, h, w = strides(array)
-    return c == 1 and channels % 4 == 0 and not (n % 4 or h % 4 or w % 4 or device.address(array) % (4 * array.dtype.itemsize))
+    return c == 1 and channels % 4 == 0 and not (n % 4 or h % 4 or w % 4
+                                                 or device.address(array) % (4 * array.dtype.itemsize))
 
 
 class Direct:
-    """A convolution that is computed directly: the tiles of its kernels, from shapes only. `planned` makes and keeps it.
+    """A convolution that is computed directly: the tiles of its kernels, from shapes only. `planned`
+    makes and keeps it.
 
     Attributes
     ----------
@@ -163,7 +180,8 @@ class Direct:
         If the kernels do not serve it.
     """
 
-    def __init__(self, x_shape: tuple, weight_shape: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int):
+    def __init__(self, x_shape: tuple, weight_shape: tuple, stride: tuple, padding: tuple,
+                 dilation: tuple, groups: int):
         self.x_shape, self.weight_shape = x_shape, weight_shape
         self.shape = conv_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
         (N, C, H, W), (K, Cg, R, S), (_, _, P, Q) = x_shape, weight_shape, self.shape
@@ -176,42 +194,51 @@ class Direct:
         self.taps = (R, S, *stride, *dilation)
         forward, backward = quads_of(Kg, R * S), quads_of(Cg, R * S)
         self.forward = tiling(N, (P, Q), Cg, forward, 256 // forward, (BAND, 1), self.taps)
-        self.input_gradient = tiling(N, (H, W), Kg, backward, 256 // backward, (BAND, 1), (R, S, 1, 1, *dilation))
+        self.input_gradient = tiling(N, (H, W), Kg, backward, 256 // backward, (BAND, 1),
+                                     (R, S, 1, 1, *dilation))
         # a block of the weight gradient: as many channels as leave room, then one or two fours of filters
         of_channel = S if self.size else R * S
         at_once = min(Cg, (UNITS[self.size] - 1) // of_channel)
         self.weight_gradient = tiling(N, (P, Q), at_once, 1, 32, (ROWS, 1), self.taps, (TILE, TILE))
-        depth = self.weight_gradient["depth"] = -(-Cg // -(-Cg // self.weight_gradient["depth"]))  # parts of about the same size
-        quads = self.weight_gradient["quads"] = 2 if Kg > 4 and 2 * (depth * of_channel + 1) <= UNITS[self.size] else 1
+        # parts of about the same size
+        depth = self.weight_gradient["depth"] = -(-Cg // -(-Cg // self.weight_gradient["depth"]))
+        quads = self.weight_gradient["quads"] = (2 if Kg > 4
+                                                 and 2 * (depth * of_channel + 1) <= UNITS[self.size] else 1)
         self.parts = -(-Cg // depth) * -(-Kg // (4 * quads)) * groups
         self.slices = min(tiles(N, self.weight_gradient), max(1, BLOCKS // self.parts))
-        if self.parts > 65535 or max(tiles(N, plan) for plan in (self.forward, self.input_gradient, self.weight_gradient)) >= LIMIT:
+        if self.parts > 65535 or max(tiles(N, plan) for plan in (self.forward, self.input_gradient,
+                                                                 self.weight_gradient)) >= LIMIT:
             raise Unserved
 
     def run(self, device: Any, x: Array, weight: Array, bias: Array | None, relu: bool) -> Array:
         """The output, (N, K, P, Q); with ReLU where `relu` is set."""
         y = device.empty(self.shape, x.dtype, x, channels_last=True)
         launch(device, f"direct_conv2d<{TYPES[dtype_name(x.dtype)]}, {self.size}>",
-               (tiles(len(x), self.forward), self.geometry["groups"], 1), x, weight, side_by_side(bias), y, strides(x),
-               strides(weight), self.geometry, self.forward, int(relu))
+               (tiles(len(x), self.forward), self.geometry["groups"], 1), x, weight, side_by_side(bias), y,
+               strides(x), strides(weight), self.geometry, self.forward, int(relu))
         return y
 
     def gradients(self, device: Any, x: Array | None, weight: Array | None, needs: Sequence[bool], dy: Array,
-                  after: Array | None = None, argmax: Array | None = None, pooling: Mapping[str, int] = NO_POOLING) -> tuple:
-        """Those of x, weight and bias, as far as needed; dy is behind a ReLU whose output is `after`, or behind a pooling too."""
+                  after: Array | None = None, argmax: Array | None = None,
+                  pooling: Mapping[str, int] = NO_POOLING) -> tuple:
+        """Those of x, weight and bias, as far as needed; dy is behind a ReLU whose output is `after`, or
+        behind a pooling too.
+        """
         dx = dweight = dbias = None
-        instance, behind, dtype = f"<{TYPES[dtype_name(dy.dtype)]}, {self.size}>", (dy, after, argmax), dy.dtype
+        instance, behind, dtype = (f"<{TYPES[dtype_name(dy.dtype)]}, {self.size}>",
+                                   (dy, after, argmax), dy.dtype)
         if weight is not None:
             dx = device.empty(self.x_shape, dtype, dy, channels_last=True)
-            launch(device, f"direct_input_gradient{instance}", (tiles(len(dy), self.input_gradient), self.geometry["groups"], 1),
-                   *behind, weight, dx, strides(dy), strides(weight), self.geometry, pooling, self.input_gradient)
+            launch(device, f"direct_input_gradient{instance}",
+                   (tiles(len(dy), self.input_gradient), self.geometry["groups"], 1), *behind, weight, dx,
+                   strides(dy), strides(weight), self.geometry, pooling, self.input_gradient)
         if x is not None:
             K = self.weight_shape[0]
             partial = device.empty((prod(self.weight_shape) + K * needs[2], self.slices), "float32", dy)
             whole = quadruples(dy, device, K // self.geometry["groups"])
-            launch(device, f"direct_weight_gradient{instance}", (self.slices, self.parts, 1), x, *behind, partial, strides(x),
-                   strides(dy), self.geometry, pooling, self.weight_gradient, tiles(len(dy), self.weight_gradient), int(whole),
-                   int(needs[2]))
+            launch(device, f"direct_weight_gradient{instance}", (self.slices, self.parts, 1),
+                   x, *behind, partial, strides(x), strides(dy), self.geometry, pooling, self.weight_gradient,
+                   tiles(len(dy), self.weight_gradient), int(whole), int(needs[2]))
             dweight, dbias = add_slices(device, partial, self.weight_shape, dtype)
         return dx, dweight if needs[1] else None, dbias
 
@@ -231,17 +258,19 @@ def planned(dtype: str, *settings: Any) -> Direct | None:
 
 def plan_of(x: Array, weight: Array, conv: Mapping[str, Any]) -> Direct | None:
     """`planned` for these arrays and the attributes of `cnnkit.ops.conv.conv2d`."""
-    return planned(dtype_name(x.dtype), tuple(x.shape), tuple(weight.shape), conv["stride"], conv["padding"], conv["dilation"],
-                   conv["groups"])
+    return planned(dtype_name(x.dtype), tuple(x.shape), tuple(weight.shape), conv["stride"], conv["padding"],
+                   conv["dilation"], conv["groups"])
 
 
 def add_slices(device: Any, partial: Array, shape: tuple[int, ...], dtype: Any) -> tuple[Array, Array | None]:
-    """Gradients of the weight, which has this shape, and of the bias, from partial sums (weights and perhaps biases, slices)."""
+    """Gradients of the weight, which has this shape, and of the bias, from partial sums (weights and perhaps
+    biases, slices).
+    """
     (values, slices), count = partial.shape, prod(shape)
     dweight = device.empty(shape, dtype, partial)
     dbias = device.empty(shape[:1], dtype, partial) if values > count else None
-    launch(device, f"direct_add_slices<{TYPES[dtype_name(dtype)]}>", (-(-values // 8), 1, 1), partial, dweight, dbias, count,
-           values, slices)
+    launch(device, f"direct_add_slices<{TYPES[dtype_name(dtype)]}>", (-(-values // 8), 1, 1), partial,
+           dweight, dbias, count, values, slices)
     return dweight, dbias
 
 
@@ -257,11 +286,12 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     plan = plan_of(x, weight, conv)
     if plan is None:
         return decline(MANY if dtype_name(x.dtype) in TYPES else other_dtype(x))
-    device = backend_of(x).cuda
+    device = cuda_of(x)
     y = plan.run(device, x, weight, bias, relu)
     if not any(needs):
         return y, None
-    x = x if needs[1] or needs[2] else None  # held for the gradients of weight and bias, and the weight for the input's
+    # held for the gradients of weight and bias, and the weight for the input's
+    x = x if needs[1] or needs[2] else None
     weight = weight if needs[0] else None
     after = y if relu else None
     return y, lambda dy: plan.gradients(device, x, weight, needs, dy, after)
@@ -272,11 +302,12 @@ def conv2d_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: tuple
     if dy.ndim != 4:
         return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
     x = (dy.shape[0], weight.shape[1] * conv["groups"], *size)
-    plan = planned(dtype_name(dy.dtype), x, tuple(weight.shape), conv["stride"], conv["padding"], conv["dilation"],
+    plan = planned(dtype_name(dy.dtype), x, tuple(weight.shape),
+                   conv["stride"], conv["padding"], conv["dilation"],
                    conv["groups"])
     if plan is None:
         return decline("it serves few channels in a group")
-    dx, _, _ = plan.gradients(backend_of(dy).cuda, None, weight, (True, False, False), dy)
+    dx, _, _ = plan.gradients(cuda_of(dy), None, weight, (True, False, False), dy)
     return dx, conv_input_backward(dy, weight, needs, conv) if any(needs) else None
 
 
@@ -285,10 +316,11 @@ def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: t
     if x.ndim != 4:
         return by_rank_2(conv2d_filters, (x, dy), needs, {"kernel_size": kernel_size, **conv})
     shape = (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size)
-    plan = planned(dtype_name(x.dtype), tuple(x.shape), shape, conv["stride"], conv["padding"], conv["dilation"], conv["groups"])
+    plan = planned(dtype_name(x.dtype), tuple(x.shape), shape, conv["stride"], conv["padding"],
+                   conv["dilation"], conv["groups"])
     if plan is None:
         return decline("it serves few channels in a group")
-    _, dweight, _ = plan.gradients(backend_of(x).cuda, x, None, (False, True, False), dy)
+    _, dweight, _ = plan.gradients(cuda_of(x), x, None, (False, True, False), dy)
     return dweight, conv_filters_backward(x, dy, needs, conv) if any(needs) else None
 
 

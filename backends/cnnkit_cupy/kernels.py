@@ -25,8 +25,8 @@ def kernels(name: str) -> Mapping:
         "conv": (depthwise.conv2d, direct.conv2d, conv.conv2d),  # the most special one first
         "conv_filters": (direct.conv2d_filters, conv.conv2d_filters),
         "conv_input": (direct.conv2d_input, conv.conv2d_input),
-        ("conv", "activation?", "pool?"): (conv_relu_pool.conv2d_relu_max_pool2d, depthwise.conv2d_relu, direct.conv2d_relu,
-                                           conv.conv2d_relu),
+        ("conv", "activation?", "pool?"): (conv_relu_pool.conv2d_relu_max_pool2d,
+                                           depthwise.conv2d_relu, direct.conv2d_relu, conv.conv2d_relu),
         FOLDED: fold_norm,
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,

@@ -29,7 +29,8 @@ class Kernel:
     shared : int
         Bytes of shared memory of a block that the source declares; the emulator checks them.
     dynamic : int
-        Bytes of shared memory of a block that the launch adds (``extern __shared__``): above 48 KB in all, there is no other way.
+        Bytes of shared memory of a block that the launch adds (``extern __shared__``): above 48 KB in all,
+        there is no other way.
     launch_bounds : tuple of int
         As in the source: at most so many threads a block, at least so many blocks on a multiprocessor.
     arch : int
@@ -82,7 +83,8 @@ def launch(device: Any, name: str, grid: tuple[int, int, int], *arguments: Any) 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what the kernel declares: the number of arguments, dtype, contiguity, alignment, or range.
+        If an argument is not what the kernel declares: the number of arguments, dtype, contiguity,
+        alignment, or range.
     """
     kernel = KERNELS[name]
     if len(arguments) != len(kernel.casts):
@@ -93,8 +95,8 @@ def launch(device: Any, name: str, grid: tuple[int, int, int], *arguments: Any) 
     packed = [cast(what, kernel.module, device, a) for (cast, what), a in zip(kernel.casts, arguments)]
     if not (x and y and z):
         return
-    used = device.run(source(kernel.module), instances(kernel.module), name, grid, kernel.block, packed, kernel.written,
-                      kernel.dynamic)
+    used = device.run(source(kernel.module), instances(kernel.module), name, grid, kernel.block, packed,
+                      kernel.written, kernel.dynamic)
     if used is not None and used != kernel.shared + kernel.dynamic:
         raise ValueError(f"{name} used {used} bytes of shared memory a block, and its row in the table says "
                          f"{kernel.shared + kernel.dynamic}")

@@ -1,4 +1,6 @@
-"""CuPy's Array API namespace with devices: array-api-compat's takes ``device=`` and goes by the current device all the same."""
+"""CuPy's Array API namespace with devices: array-api-compat's takes ``device=`` and goes by the current
+device all the same.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 CREATE = ("arange", "empty", "eye", "full", "linspace", "ones", "zeros")
-LIKE = ("asarray", "empty_like", "full_like", "ones_like", "zeros_like")  # where the first argument is, if it is CuPy's
+# where the first argument is, if it is CuPy's
+LIKE = ("asarray", "empty_like", "full_like", "ones_like", "zeros_like")
 
 
 class Namespace:

@@ -1,7 +1,8 @@
-"""What kernels take: each argument is cast to the type that the kernel declares, and what does not fit is refused.
+"""What kernels take: each argument is cast to the type that the kernel declares, and what does not
+fit is refused.
 
-What has fitted once is remembered, arrays by layout and structures by their values, so that a training step, whose geometry
-repeats, pays for a look into a table.
+What has fitted once is remembered, arrays by layout and structures by their values, so that a training step,
+whose geometry repeats, pays for a look into a table.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class _Array:
             raise TypeError(f"{what} must be an array of {self.dtype}; got {dtype_name(argument.dtype)}")
         if not self.strided and not contiguous(argument, self.channels_last):
             order = "contiguous with the channels last" if self.channels_last else "contiguous"
-            raise ValueError(f"{what} must be {order}; got shape {argument.shape} with strides {argument.strides}")
+            raise ValueError(f"{what} must be {order}; "
+                             f"got shape {argument.shape} with strides {argument.strides}")
         size = argument.dtype.itemsize
         address = address if argument.size else 0
         if address % size or any(s % size for s in argument.strides):
@@ -63,17 +65,20 @@ class _Array:
         apart = []  # a kernel that is told no strides takes the array as one row
         if self.strided or self.channels_last:
             apart = [s for n, s in zip(argument.shape, argument.strides) if n > 1 and s != size]
-        if self.aligned and argument.size and (address % self.aligned or any(s % self.aligned for s in apart)):
-            raise ValueError(f"{what} must be aligned to {self.aligned} bytes, the beginning and each stride but that of "
-                             f"neighbours; got strides {argument.strides}, and the beginning {address % self.aligned} bytes off")
+        if self.aligned and argument.size and (address % self.aligned
+                                               or any(s % self.aligned for s in apart)):
+            raise ValueError(f"{what} must be aligned to {self.aligned} bytes, the beginning "
+                             f"and each stride but that of neighbours; got strides {argument.strides}, "
+                             f"and the beginning {address % self.aligned} bytes off")
 
 
 @dataclass(frozen=True)
 class In(_Array):
     """An array that the kernel reads.
 
-    `strided`: it may be any view, and the kernel is told its strides. `aligned`: the kernel reads so many bytes at once, so the
-    beginning is a multiple of it; where it is strided, each stride too, but that of neighbouring elements.
+    `strided`: it may be any view, and the kernel is told its strides. `aligned`: the kernel reads so many
+    bytes at once, so the beginning is a multiple of it; where it is strided, each stride too, but that of
+    neighbouring elements.
     """
 
     strided: bool = False
@@ -83,7 +88,8 @@ class In(_Array):
 
 @dataclass(frozen=True)
 class Out(_Array):
-    """An array that the kernel writes, in full, in C order; `channels_last`: (N, C, H, W) whose memory is (N, H, W, C).
+    """An array that the kernel writes, in full, in C order; `channels_last`: (N, C, H, W) whose memory
+    is (N, H, W, C).
 
     `aligned` as for `In`.
     """
@@ -117,7 +123,8 @@ class Struct:
 
     def cast(self, what: str, module: str, device: Any, argument: Any) -> np.ndarray:
         """The structure as an array of one element, which nobody can change."""
-        key = (module, *argument, *argument.values()) if isinstance(argument, Mapping) else (module, *argument)
+        key = ((module, *argument, *argument.values()) if isinstance(argument, Mapping)
+               else (module, *argument))
         packed = self._packed.get(key)
         if packed is None:
             if len(self._packed) >= REMEMBERED:
@@ -158,7 +165,8 @@ def contiguous(array: Array, channels_last: bool = False) -> bool:
     if 0 in array.shape:
         return True
     expected = array.dtype.itemsize
-    order = (1, 3, 2, 0) if channels_last else range(array.ndim - 1, -1, -1)  # from the axis whose elements are neighbours
+    # from the axis whose elements are neighbours
+    order = (1, 3, 2, 0) if channels_last else range(array.ndim - 1, -1, -1)
     for n, stride in ((array.shape[axis], array.strides[axis]) for axis in order):
         if n > 1 and stride != expected:
             return False

@@ -1,6 +1,8 @@
-"""Pooling on a CUDA device: which kernel, with which windows. Ops and attributes are those of `cnnkit.ops.pool`.
+"""Pooling on a CUDA device: which kernel, with which windows. Ops and attributes are those of
+`cnnkit.ops.pool`.
 
-Outputs have the channels last in memory. A thread takes 16 bytes of channels where every array that it reads lets it, else one.
+Outputs have the channels last in memory. A thread takes 16 bytes of channels where every array that it reads
+lets it, else one.
 """
 
 from __future__ import annotations
@@ -10,15 +12,17 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.backends import decline, dtype_name
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import pool_output_shape
+from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, strides
 from cnnkit_cupy.types import TYPES, lanes_of, per_access
 
 Array = Any
-SMALL, LARGE = ("uint8", "unsigned char"), ("int32", "int")  # an argmax: one byte where the window has at most 255 elements
+# an argmax: one byte where the window has at most 255 elements
+SMALL, LARGE = ("uint8", "unsigned char"), ("int32", "int")
 THREADS, MOST_ROWS = 256, 32
 BOUNDS = "the bounds of its windows are no 32-bit numbers"
 LIMIT = 2**31 - 2 * THREADS  # elements from which on an int cannot number them
@@ -30,12 +34,14 @@ for (_dtype, _t), _i in product(TYPES.items(), ("int", "long long")):
     for _n in (1, per_access(_dtype)):
         _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
         declare(Kernel("pool", f"avg_pool2d<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS), shared=1024 * _n),
-                Kernel("pool", f"avg_pool2d_backward<{_t}, {_i}, {_n}>", (_in, _out, VIEW, WINDOWS), launch_bounds=(256, 4)),
+                Kernel("pool", f"avg_pool2d_backward<{_t}, {_i}, {_n}>",
+                       (_in, _out, VIEW, WINDOWS), launch_bounds=(256, 4)),
                 ops=("avg_pool", "adaptive_avg_pool"))
     for (_arg, _a), _n in ((SMALL, 1), (SMALL, per_access(_dtype)), (LARGE, 1)):
         _in = In(_dtype, strided=True, aligned=16 if _n > 1 else 0)
         _taken, _numbers = Out(_arg, True, channels_last=True), Out("int64", True, channels_last=True)
-        declare(Kernel("pool", f"max_pool2d<{_t}, {_a}, {_i}, {_n}>", (_in, _out, _taken, _numbers, VIEW, WINDOWS)),
+        declare(Kernel("pool", f"max_pool2d<{_t}, {_a}, {_i}, {_n}>",
+                       (_in, _out, _taken, _numbers, VIEW, WINDOWS)),
                 Kernel("pool", f"max_pool2d_backward<{_t}, {_a}, {_i}, {_n}>",
                        (_in, In(_arg, strided=True), _out, VIEW, WINDOWS), launch_bounds=(256, 4)), ops=MAX)
 
@@ -46,7 +52,9 @@ def index_type(*shapes: Sequence[int]) -> str:
 
 
 def rows(area: int, width: int) -> int:
-    """How many threads share an averaged window of `area` elements; 256 / rows lie side by side, each with `width` bytes."""
+    """How many threads share an averaged window of `area` elements; 256 / rows lie side by side, each with
+    `width` bytes.
+    """
     most = MOST_ROWS if width == 16 else 8  # a warp's accesses should fill whole sectors
     return max(n for n in (1, 2, 4, 8, 16, 32) if n <= most and (n == 1 or 4 * n <= area))
 
@@ -67,21 +75,22 @@ class Windows:
     """
 
     def __init__(self, x: Array, shape: Sequence[int], kernel_size: Sequence[int], **settings: int):
-        self.device, self.kind, self.dtype = backend_of(x).cuda, TYPES[dtype_name(x.dtype)], x.dtype
+        self.device, self.kind, self.dtype = cuda_of(x), TYPES[dtype_name(x.dtype)], x.dtype
         self.size, self.shape, self.area = tuple(x.shape), tuple(shape), prod(kernel_size)
         self.index = index_type(self.size, self.shape)
-        self.fields = {**dict.fromkeys(("top", "bottom", "left", "right", "adaptive", "include_pad", "divisor"), 0),
-                       **dict.fromkeys(("stride_h", "stride_w", "dilation_h", "dilation_w", "rows"), 1), **settings,
-                       **dict(zip("CHWPQRS", (*self.size[1:], *self.shape[2:], *kernel_size)))}
+        self.fields = {**dict.fromkeys(("top", "bottom", "left", "right",
+                                        "adaptive", "include_pad", "divisor"), 0),
+                       **dict.fromkeys(("stride_h", "stride_w", "dilation_h", "dilation_w", "rows"), 1),
+                       **settings, **dict(zip("CHWPQRS", (*self.size[1:], *self.shape[2:], *kernel_size)))}
 
     @classmethod
-    def placed(cls, x: Array, kernel_size: tuple, stride: tuple, padding: tuple, ceil_mode: bool, dilation: tuple = (1, 1),
-               **settings: int) -> Windows:
+    def placed(cls, x: Array, kernel_size: tuple, stride: tuple, padding: tuple, ceil_mode: bool,
+               dilation: tuple = (1, 1), **settings: int) -> Windows:
         """Windows of one size, `stride` apart."""
         (top, bottom), (left, right) = padding
         shape = pool_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
-        return cls(x, shape, kernel_size, stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1],
-                   top=top, bottom=bottom, left=left, right=right, **settings)
+        return cls(x, shape, kernel_size, stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0],
+                   dilation_w=dilation[1], top=top, bottom=bottom, left=left, right=right, **settings)
 
     @classmethod
     def adaptive(cls, x: Array, output_size: Sequence[int | None]) -> Windows | None:
@@ -97,13 +106,14 @@ class Windows:
         """A new array with the channels last."""
         return self.device.empty(tuple(shape), dtype, like, channels_last=True)
 
-    def launch(self, kernel: str, lanes: int, source: Array, *arrays: Array | None, made: Sequence[int], rows: int = 1) -> None:
+    def launch(self, kernel: str, lanes: int, source: Array, *arrays: Array | None, made: Sequence[int],
+               rows: int = 1) -> None:
         """One thread, or `rows` of them, for each `lanes` elements of the shape that is made."""
         count = prod(made) // lanes
         launch(self.device, kernel, (-(-count * rows // THREADS), 1, 1), source, *arrays, strides(source),
                {**self.fields, "rows": rows, "count": count})
 
-    # -- maximum --------------------------------------------------------------------------------------------------
+    # -- maximum ---------------------------------------------------------------------------------------------
 
     def max(self, x: Array, needs: Sequence[bool], with_indices: bool) -> tuple:
         """The result of a max-pooling op with indices, which are ``None`` where they are not wanted."""
@@ -115,15 +125,17 @@ class Windows:
         def lanes(array: Array) -> int:
             return lanes_of(self.device, array) if arg == SMALL[1] else 1
         n = lanes(x)
-        self.launch(f"max_pool2d<{self.kind}, {arg}, {self.index}, {n}>", n, x, y, argmax, indices, made=self.shape)
+        self.launch(f"max_pool2d<{self.kind}, {arg}, {self.index}, {n}>", n, x, y, argmax,
+                    indices, made=self.shape)
 
         def backward(dy: Array) -> tuple:
             dx, n = self.empty(self.size, self.dtype, dy), lanes(dy)
-            self.launch(f"max_pool2d_backward<{self.kind}, {arg}, {self.index}, {n}>", n, dy, argmax, dx, made=self.size)
+            self.launch(f"max_pool2d_backward<{self.kind}, {arg}, {self.index}, {n}>", n, dy,
+                        argmax, dx, made=self.size)
             return (dx,)
         return (y, indices), backward if needs[0] else None
 
-    # -- average --------------------------------------------------------------------------------------------------
+    # -- average ---------------------------------------------------------------------------------------------
 
     def average(self, x: Array, needs: Sequence[bool]) -> tuple[Array, Callable | None]:
         """The result of an average-pooling op."""
@@ -155,10 +167,12 @@ def adaptive_max_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) 
     return _first(adaptive_max_pool2d_with_indices(x, needs=needs, output_size=output_size, indices=False))
 
 
-def adaptive_max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], output_size: tuple, indices: bool = True) -> Any:
+def adaptive_max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], output_size: tuple,
+                                     indices: bool = True) -> Any:
     """See `cnnkit.ops.adaptive_pool.adaptive_max_pool_with_indices`."""
     if x.ndim != 4:
-        return by_rank_2(adaptive_max_pool2d_with_indices, (x,), needs, {"indices": indices, "output_size": output_size})
+        return by_rank_2(adaptive_max_pool2d_with_indices, (x,), needs,
+                         {"indices": indices, "output_size": output_size})
     windows = Windows.adaptive(x, output_size) if dtype_name(x.dtype) in TYPES else None
     return _other(x) if windows is None else windows.max(x, needs, indices)
 
@@ -175,7 +189,8 @@ def avg_pool2d(x: Array, *, needs: Sequence[bool], **attrs: Any) -> Any:
     divisor = attrs.pop("divisor_override") or 0
     if dtype_name(x.dtype) not in TYPES or abs(divisor) >= 1 << 24:  # beyond, an int is not exact as a float
         return _other(x)
-    return Windows.placed(x, include_pad=int(attrs.pop("count_include_pad")), divisor=divisor, **attrs).average(x, needs)
+    return Windows.placed(x, include_pad=int(attrs.pop("count_include_pad")),
+                          divisor=divisor, **attrs).average(x, needs)
 
 
 def adaptive_avg_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) -> Any:
@@ -187,4 +202,5 @@ def adaptive_avg_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) 
 
 
 def _other(x: Array) -> Any:
-    return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}; it serves {', '.join(TYPES)}, numbered by an int")
+    return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}; "
+                   f"it serves {', '.join(TYPES)}, numbered by an int")

@@ -1,4 +1,6 @@
-"""Random bits and dropout on a CUDA device: the same draws as everywhere. See `cnnkit.ops.dropout`, `cnnkit.random`."""
+"""Random bits and dropout on a CUDA device: the same draws as everywhere. See `cnnkit.ops.dropout`,
+`cnnkit.random`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import Any
 
 from cnnkit import backends
 from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit_cupy.contracts import cuda_of, device_of
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Scalar, Struct, contiguous, strides
 from cnnkit_cupy.pool import index_type
@@ -19,10 +22,11 @@ THREADS = 256
 KEY, KEPT = Struct("Key"), Struct("Kept")
 declare(Kernel("random", "random_bits", (Out("int32"), Scalar("int64"), KEY)), ops=("random_bits",))
 for _dtype, _t in TYPES.items():
-    declare(Kernel("random", f"dropout<{_t}, {per_access(_dtype)}>", (In(_dtype), Out(_dtype), Scalar("int64"), KEY, KEPT)),
-            *(Kernel("random", f"dropout_images<{_t}, {_i}>", (In(_dtype, strided=True), Out(_dtype, channels_last=True),
-                                                               Struct("Strides"), Struct("Sizes"), KEY, KEPT))
-              for _i in ("int", "long long")),
+    declare(Kernel("random", f"dropout<{_t}, {per_access(_dtype)}>",
+                   (In(_dtype), Out(_dtype), Scalar("int64"), KEY, KEPT)),
+            *(Kernel("random", f"dropout_images<{_t}, {_i}>",
+                     (In(_dtype, strided=True), Out(_dtype, channels_last=True),
+                      Struct("Strides"), Struct("Sizes"), KEY, KEPT)) for _i in ("int", "long long")),
             ops=("dropout",))
 
 
@@ -37,7 +41,7 @@ def random_bits(name: str) -> Callable:
         """See `cnnkit.random.bits`."""
         backend = backends.get(name)
         bits = backend.namespace.empty(shape, dtype=backend.namespace.int32, device=device)
-        launch(backend.cuda, "random_bits", _grid(prod(shape), 2), bits, prod(shape), key)
+        launch(device_of(backend), "random_bits", _grid(prod(shape), 2), bits, prod(shape), key)
         return bits
     return kernel
 
@@ -51,7 +55,8 @@ def dropout(x: Array, *, needs: Sequence[bool], p: float, key: tuple[int, int]) 
 
 
 def _dropped(x: Array, key: tuple[int, int], kept: tuple[int, float]) -> Array:
-    device, reshape, shape, dtype = backend_of(x).cuda, backend_of(x).namespace.reshape, tuple(x.shape), dtype_name(x.dtype)
+    device, reshape, shape, dtype = (cuda_of(x), backend_of(x).namespace.reshape,
+                                     tuple(x.shape), dtype_name(x.dtype))
     if x.ndim != 4 and contiguous(x) and (x.size == 0 or device.address(x) % 16 == 0):
         y, lanes = device.empty(shape, x.dtype, x), per_access(dtype)
         launch(device, f"dropout<{TYPES[dtype]}, {lanes}>", _grid(x.size, lanes), x, y, x.size, key, kept)
@@ -62,6 +67,6 @@ def _dropped(x: Array, key: tuple[int, int], kept: tuple[int, float]) -> Array:
     n, *size = (1,) * missing + tuple(x.shape)
     y = device.empty((n, *size), x.dtype, x, channels_last=True)
     count = n * size[0] * -(-size[1] * size[2] // 2)
-    launch(device, f"dropout_images<{TYPES[dtype]}, {index_type((n, *size))}>", _grid(count), x, y, (0,) * missing + strides(x),
-           (*size, count), key, kept)
+    launch(device, f"dropout_images<{TYPES[dtype]}, {index_type((n, *size))}>", _grid(count), x, y,
+           (0,) * missing + strides(x), (*size, count), key, kept)
     return reshape(y, shape) if missing else y

@@ -1,4 +1,5 @@
-"""The CUDA sources as text: each .cu file after prims.cuh and what it includes, and their structures as NumPy dtypes.
+"""The CUDA sources as text: each .cu file after prims.cuh and what it includes, and their structures
+as NumPy dtypes.
 
 They are joined here, not by the compiler, because CuPy's disk cache does not see what a file includes.
 """
@@ -13,7 +14,8 @@ import numpy as np
 
 FOLDER = Path(__file__).parent / "cuda"
 INCLUDE = re.compile(r'^#include "(.+)"', re.MULTILINE)
-TYPES = {"int": np.int32, "unsigned": np.uint32, "long long": np.int64, "float": np.float32, "double": np.float64}
+TYPES = {"int": np.int32, "unsigned": np.uint32, "long long": np.int64,
+         "float": np.float32, "double": np.float64}
 
 
 @functools.cache
@@ -23,7 +25,8 @@ def source(module: str) -> str:
     Errors name the file and the line.
     """
     own = (FOLDER / f"{module}.cu").read_text(encoding="utf-8")
-    parts = {name: (FOLDER / name).read_text(encoding="utf-8") for name in ("prims.cuh", *INCLUDE.findall(own))}
+    parts = {name: (FOLDER / name).read_text(encoding="utf-8")
+             for name in ("prims.cuh", *INCLUDE.findall(own))}
     parts[f"{module}.cu"] = INCLUDE.sub("", own)
     return "\n".join(f'#line 1 "{name}"\n{text}' for name, text in parts.items())
 

@@ -18,8 +18,9 @@ def per_access(dtype: str) -> int:
 
 
 def lanes_of(device: Any, *arrays: Any) -> int:
-    """How many channels a thread may take of these arrays (N, C, H, W): `per_access` if they lie side by side and start at
-    multiples of 16 bytes for every pixel, else 1."""
+    """How many channels a thread may take of these arrays (N, C, H, W): `per_access` if they lie side by side
+    and start at multiples of 16 bytes for every pixel, else 1.
+    """
     lanes = 16 // arrays[0].dtype.itemsize
     for array in arrays:
         if array.shape[1] % lanes or array.strides[1] != array.dtype.itemsize or device.address(array) % 16:

@@ -1,6 +1,8 @@
-"""Optimizer updates on a CUDA device: one launch for each parameter, state written in place. See `cnnkit.ops.update`.
+"""Optimizer updates on a CUDA device: one launch for each parameter, state written in place. See
+`cnnkit.ops.update`.
 
-One launch for all would need their addresses in memory of the device, that is, a copy from the host at every step.
+One launch for all would need their addresses in memory of the device, that is, a copy from the host
+at every step.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import Kernel, declare, launch
 from cnnkit_cupy.parameters import In, Out, Struct, contiguous
 from cnnkit_cupy.types import TYPES, per_access
@@ -22,40 +25,47 @@ for _dtype, _t in TYPES.items():
     for _n in (1, per_access(_dtype)):
         _in, _out, _maybe = In(_dtype), Out(_dtype), Out(_dtype, optional=True)
         declare(Kernel("update", f"sgd<{_t}, {_n}>", (_in, _in, _maybe, _out, Struct("Sgd"))), ops=("sgd",))
-        declare(Kernel("update", f"adam<{_t}, {_n}>", (_in, _in, _out, _out, _maybe, _out, Struct("Adam"))), ops=("adam",))
+        declare(Kernel("update", f"adam<{_t}, {_n}>", (_in, _in, _out, _out, _maybe, _out, Struct("Adam"))),
+                ops=("adam",))
 
 
 def _served(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list]) -> bool:
     """Whether kernels can update all parameters that have a gradient."""
-    arrays = [[p, g, *(column[i] for column in state.values())] for i, (p, g) in enumerate(zip(params, grads)) if g is not None]
+    arrays = [[p, g, *(column[i] for column in state.values())]
+              for i, (p, g) in enumerate(zip(params, grads)) if g is not None]
     return all(dtype_name(p.dtype) in TYPES and p.size < 2**31 * THREADS
-               and all(a is None or isinstance(a, int) or (a.dtype == p.dtype and contiguous(a)) for a in (p, *others))
+               and all(a is None or isinstance(a, int)
+                       or (a.dtype == p.dtype and contiguous(a)) for a in (p, *others))
                for p, *others in arrays)
 
 
-def _own(state: dict[str, list], workspace: MutableMapping, names: Sequence[str], count: int) -> dict[str, list]:
+def _own(state: dict[str, list], workspace: MutableMapping, names: Sequence[str],
+         count: int) -> dict[str, list]:
     """The state as lists and arrays that may be written: as it is if the last call made it, else a copy."""
     if workspace.get("state") is not state or state.keys() != set(names):
         def copied(value: Any) -> Any:
-            return value if value is None or isinstance(value, int) else backend_of(value).namespace.asarray(value, copy=True)
+            return (value if value is None or isinstance(value, int)
+                    else backend_of(value).namespace.asarray(value, copy=True))
         state = {name: [copied(v) for v in state.get(name) or [None] * count] for name in names}
         workspace["state"] = state
     return state
 
 
-def _launch(update: str, param: Array, grad: Array, state: Sequence[Array | None], fields: dict[str, float]) -> Array:
+def _launch(update: str, param: Array, grad: Array, state: Sequence[Array | None],
+            fields: dict[str, float]) -> Array:
     """The new parameter."""
-    device, dtype = backend_of(param).cuda, dtype_name(param.dtype)
+    device, dtype = cuda_of(param), dtype_name(param.dtype)
     result, lanes = device.empty(tuple(param.shape), param.dtype, param), per_access(dtype)
     if param.size % lanes or any(device.address(a) % 16 for a in (param, grad, *state) if a is not None):
         lanes = 1
-    launch(device, f"{update}<{TYPES[dtype]}, {lanes}>", (-(-param.size // (lanes * THREADS)), 1, 1), param, grad, *state, result,
-           {**fields, "count": param.size})
+    launch(device, f"{update}<{TYPES[dtype]}, {lanes}>", (-(-param.size // (lanes * THREADS)), 1, 1), param,
+           grad, *state, result, {**fields, "count": param.size})
     return result
 
 
-def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list], *, lr: float, momentum: float,
-        dampening: float, weight_decay: float, nesterov: bool, maximize: bool, workspace: MutableMapping) -> Any:
+def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list], *, lr: float,
+        momentum: float, dampening: float, weight_decay: float, nesterov: bool, maximize: bool,
+        workspace: MutableMapping) -> Any:
     """The update of the same name."""
     if not _served(params, grads, state):
         return decline(UNSERVED)
@@ -66,15 +76,16 @@ def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str,
             continue
         first = buffers[i] is None
         if momentum and first:
-            buffers[i] = backend_of(p).cuda.empty(tuple(p.shape), p.dtype, p)
+            buffers[i] = cuda_of(p).empty(tuple(p.shape), p.dtype, p)
         new[i] = _launch("sgd", p, g, buffers[i:i + 1],
                          {"lr": lr, "momentum": momentum, "kept": 1 - dampening, "weight_decay": weight_decay,
                           "nesterov": int(nesterov), "maximize": int(maximize), "first": int(first)})
     return new, state
 
 
-def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list], *, lr: float, betas: tuple[float, float],
-         eps: float, weight_decay: float, amsgrad: bool, decoupled: bool, maximize: bool, workspace: MutableMapping) -> Any:
+def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list], *, lr: float,
+         betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool, decoupled: bool,
+         maximize: bool, workspace: MutableMapping) -> Any:
     """The update of the same name."""
     if not _served(params, grads, state):
         return decline(UNSERVED)
@@ -88,11 +99,14 @@ def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str
         state["step"][i] = t = 1 if first else state["step"][i] + 1
         for name in moments:
             if state[name][i] is None:  # not at the first step: AMSGrad was turned on later
-                state[name][i] = (backend_of(p).cuda.empty(tuple(p.shape), p.dtype, p) if first
+                state[name][i] = (cuda_of(p).empty(tuple(p.shape), p.dtype, p) if first
                                   else backend_of(p).namespace.zeros_like(p))
         own = [*(state[name][i] for name in moments), None][:3]
         new[i] = _launch("adam", p, g, own, {
-            "beta1": beta1, "rest1": 1 - beta1, "beta2": beta2, "rest2": 1 - beta2, "rate": lr / (1 - beta1**t),
-            "correction": 1 / math.sqrt(1 - beta2**t), "eps": eps, "decay": 0.0 if decoupled else weight_decay,
-            "shrink": 1 - lr * weight_decay if decoupled else 1.0, "maximize": int(maximize), "first": int(first)})
+            "beta1": beta1, "rest1": 1 - beta1, "beta2": beta2,
+            "rest2": 1 - beta2, "rate": lr / (1 - beta1**t),
+            "correction": 1 / math.sqrt(1 - beta2**t), "eps": eps,
+            "decay": 0.0 if decoupled else weight_decay,
+            "shrink": 1 - lr * weight_decay if decoupled else 1.0,
+            "maximize": int(maximize), "first": int(first)})
     return new, state

@@ -1,8 +1,10 @@
-"""Uploads beside the computation: pinned memory, a stream of its own, and events for who has to wait for whom.
+"""Uploads beside the computation: pinned memory, a stream of its own, and events for who has to
+wait for whom.
 
-A batch is written into a buffer of pinned memory and copied from there on the copy stream. Three waits keep it right: a buffer
-is not written before its last copy is done; the computation waits for the copy; and a copy waits for the computation that was
-under way when it began, because memory that was freed there may be where it writes.
+A batch is written into a buffer of pinned memory and copied from there on the copy stream. Three waits keep
+it right: a buffer is not written before its last copy is done; the computation waits for the copy; and a
+copy waits for the computation that was under way when it began, because memory that was freed there may be
+where it writes.
 """
 
 from __future__ import annotations
@@ -38,14 +40,17 @@ class Ring:
         self._allocate, self._buffers, self._next = allocate, [Buffer() for _ in range(count)], 0
 
     def stage(self, data: np.ndarray) -> Buffer:
-        """Write `data`, in C order, into the next buffer, once its last copy is done; the caller sets its new event."""
+        """Write `data`, in C order, into the next buffer, once its last copy is done; the caller sets
+        its new event.
+        """
         buffer = self._buffers[self._next]
         self._next = (self._next + 1) % len(self._buffers)
         if buffer.copied is not None:
             buffer.copied.synchronize()
             buffer.copied = None
         if buffer.memory.nbytes < data.nbytes:
-            buffer.memory = self._allocate(1 << (data.nbytes - 1).bit_length())  # batches differ in size, by a little
+            # batches differ in size, by a little
+            buffer.memory = self._allocate(1 << (data.nbytes - 1).bit_length())
         buffer.memory[:data.nbytes].view(data.dtype).reshape(data.shape)[...] = data
         return buffer
 
@@ -80,8 +85,9 @@ class Uploader:
                 stream = cupy.cuda.get_current_stream()
                 stream.wait_event(copied)
             if stream.ptr == cupy.cuda.runtime.streamPerThread:
-                raise RuntimeError("uploads cannot wait for CuPy's per-thread default stream, which is another one in each thread; "
-                                   "unset CUPY_CUDA_PER_THREAD_DEFAULT_STREAM, or compute in `with cupy.cuda.Stream():`")
+                raise RuntimeError("uploads cannot wait for CuPy's per-thread default stream, which is "
+                                   "another one in each thread; unset CUPY_CUDA_PER_THREAD_DEFAULT_STREAM, "
+                                   "or compute in `with cupy.cuda.Stream():`")
             self._computing[stream.ptr] = stream
             return array
         return arrived

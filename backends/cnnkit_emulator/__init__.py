@@ -1,4 +1,6 @@
-"""The emulator backend: CUDA kernels compiled for the CPU and checked as they run. It shows correctness, not speed."""
+"""The emulator backend: CUDA kernels compiled for the CPU and checked as they run. It shows
+correctness, not speed.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The emulator's arrays: NumPy's behind a type of its own, so that what would fail on a GPU fails here too.
 
-Nothing converts to NumPy by accident: `__array_ufunc__` is None and `__array__` raises, as CuPy's do. `NAMESPACE` has the
-Array API's names and no others; bfloat16, as on CuPy, only where ml_dtypes is installed.
+Nothing converts to NumPy by accident: `__array_ufunc__` is None and `__array__` raises, as CuPy's do.
+`NAMESPACE` has the Array API's names and no others; bfloat16, as on CuPy, only where ml_dtypes is installed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Array:
         self.host = host
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise TypeError("an array of the emulated device does not turn into a NumPy array by itself; use backend.to_numpy(array)")
+        raise TypeError("an array of the emulated device does not turn into a NumPy array by itself; "
+                        "use backend.to_numpy(array)")
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return NAMESPACE
@@ -74,7 +75,9 @@ def _unary(name: str) -> Any:
 
 
 def _weak(args: tuple) -> tuple:
-    """Python's floats as bfloat16 beside an array of it: NumPy makes float32 of both, as of no dtype of its own."""
+    """Python's floats as bfloat16 beside an array of it: NumPy makes float32 of both, as of no dtype
+    of its own.
+    """
     kind = next((a.dtype.type for a in args if isinstance(a, np.ndarray) and a.dtype.kind == "V"), None)
     return args if kind is None else tuple(kind(a) if type(a) is float else a for a in args)
 
@@ -110,7 +113,8 @@ for _name in ("bool", "int", "float", "complex", "index"):
     setattr(Array, f"__{_name}__", _number(f"__{_name}__"))
 for _name in ("neg", "pos", "abs", "invert"):
     setattr(Array, f"__{_name}__", _unary(f"__{_name}__"))
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift"):
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or",
+              "xor", "lshift", "rshift"):
     setattr(Array, f"__{_name}__", _binary(f"__{_name}__", False))
     setattr(Array, f"__r{_name}__", _binary(f"__{_name}__", True))
     setattr(Array, f"__i{_name}__", _in_place(f"__i{_name}__"))
@@ -132,7 +136,8 @@ def unwrap(value: Any) -> Any:
     if isinstance(value, Array):
         return value.host
     if isinstance(value, np.ndarray):
-        raise TypeError("a function of the emulated device got a NumPy array; move it with backend.asarray(array)")
+        raise TypeError("a function of the emulated device got a NumPy array; "
+                        "move it with backend.asarray(array)")
     return type(value)(map(unwrap, value)) if isinstance(value, list | tuple) else value
 
 
@@ -163,23 +168,26 @@ def _asarray(data: Any, /, *, dtype: Any = None, device: Any = None, copy: bool 
     """The one way in: numbers, nested lists, and NumPy arrays, which are always copied."""
     _check_device(device)
     here = isinstance(data, Array)
-    return Array(np.asarray(data.host if here else data, dtype=dtype, copy=copy if here or copy is False else True))
+    return Array(np.asarray(data.host if here else data, dtype=dtype,
+                            copy=copy if here or copy is False else True))
 
 
 FUNCTIONS = """
-    abs acos acosh add all any arange argmax argmin argsort asin asinh astype atan atan2 atanh bitwise_and bitwise_invert
-    bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor broadcast_arrays broadcast_to can_cast ceil clip concat conj
-    copysign cos cosh count_nonzero cumulative_prod cumulative_sum diff divide equal exp expand_dims expm1 eye finfo flip floor
-    floor_divide full full_like greater greater_equal hypot iinfo imag isdtype isfinite isinf isnan less less_equal linspace log
-    log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor matmul matrix_transpose max maximum mean meshgrid
-    min minimum moveaxis multiply negative nextafter nonzero not_equal ones ones_like permute_dims positive pow prod real
-    reciprocal remainder repeat reshape result_type roll round searchsorted sign signbit sin sinh sort sqrt square squeeze stack
-    std subtract sum take take_along_axis tan tanh tensordot tile tril triu trunc unique_all unique_counts unique_inverse
-    unique_values unstack var vecdot where zeros zeros_like
+    abs acos acosh add all any arange argmax argmin argsort asin asinh astype atan atan2 atanh bitwise_and
+    bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor broadcast_arrays broadcast_to
+    can_cast ceil clip concat conj copysign cos cosh count_nonzero cumulative_prod cumulative_sum diff divide
+    equal exp expand_dims expm1 eye finfo flip floor floor_divide full full_like greater greater_equal hypot
+    iinfo imag isdtype isfinite isinf isnan less less_equal linspace log log10 log1p log2 logaddexp
+    logical_and logical_not logical_or logical_xor matmul matrix_transpose max maximum mean meshgrid min
+    minimum moveaxis multiply negative nextafter nonzero not_equal ones ones_like permute_dims positive pow
+    prod real reciprocal remainder repeat reshape result_type roll round searchsorted sign signbit sin sinh
+    sort sqrt square squeeze stack std subtract sum take take_along_axis tan tanh tensordot tile tril triu
+    trunc unique_all unique_counts unique_inverse unique_values unstack var vecdot where zeros zeros_like
 """
 DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"
 
-BFLOAT16 = {"bfloat16": importlib.import_module("ml_dtypes").bfloat16} if importlib.util.find_spec("ml_dtypes") else {}
+BFLOAT16 = ({"bfloat16": importlib.import_module("ml_dtypes").bfloat16}
+            if importlib.util.find_spec("ml_dtypes") else {})
 
 NAMESPACE = SimpleNamespace(
     __name__="cnnkit_emulator", __array_api_version__="2024.12", asarray=_asarray,

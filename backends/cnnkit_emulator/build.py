@@ -1,7 +1,8 @@
-"""Building a .cu file for the host: the source, a table of its kernels, and the emulator's runtime in one library.
+"""Building a .cu file for the host: the source, a table of its kernels, and the emulator's runtime
+in one library.
 
-Libraries are kept in the user's cache under the hash of everything that goes into them, so each is built once, however many
-processes ask for it; those that nobody has used for long make room for others.
+Libraries are kept in the user's cache under the hash of everything that goes into them, so each is built
+once, however many processes ask for it; those that nobody has used for long make room for others.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 SHIM = Path(__file__).parent / "shim"
-FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-ffp-contract=off", "-fno-strict-aliasing", "-w")
+FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-ffp-contract=off",
+         "-fno-strict-aliasing", "-w")
 
-# In the build that watches, the compiler calls a function of watch.h at every access; its sanitizers' libraries are not linked.
-# -O1 without these passes leaves accesses where and as they were written: a float4 is one of 16 bytes. (DWARF 4 is for addr2line.)
+# In the build that watches, the compiler calls a function of watch.h at every access; its sanitizers'
+# libraries are not linked. -O1 without these passes leaves accesses where and as they were written: a float4
+# is one of 16 bytes. (DWARF 4 is for addr2line.)
 WATCHED = ("-O1", "-fno-tree-sra", "-fno-ipa-sra", "-fno-tree-sink", "-gdwarf-4", "-fsanitize=thread",
            "--param=tsan-instrument-func-entry-exit=0", "-fsanitize=alignment,bounds-strict")
 KEPT = 400  # libraries in the cache
@@ -43,13 +46,15 @@ def available() -> bool | str:
     """``True``, or why nothing can be built here."""
     if sys.platform == "win32":
         return "it needs Linux or macOS"
-    return True if compiler() else "there is no C++ compiler (g++, clang++ or c++) to build CUDA kernels for the CPU"
+    return (True if compiler()
+            else "there is no C++ compiler (g++, clang++ or c++) to build CUDA kernels for the CPU")
 
 
 @functools.cache
 def _identity(command: str) -> str:
     """The compiler and its version: another one builds anew."""
-    return subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout + command
+    return subprocess.run([command, "--version"], capture_output=True,
+                          text=True, check=False).stdout + command
 
 
 def cache_folder() -> Path:
@@ -81,9 +86,10 @@ def build(source: str, kernels: tuple[str, ...], watch: bool = False) -> ctypes.
     CompileError
         With the compiler's first errors.
     """
-    rows = "\n".join(f'    {{"{name}", emu::Run<&{name}>::run, emu::Run<&{name}>::size}},' for name in kernels)
-    source = re.sub(r"\bextern\s+__shared__\s+(?:alignas\(\w+\)\s*|__align__\(\w+\)\s*)?([\w:<> ]+?)\s*(\w+)\s*\[\s*\]\s*;",
-                    r"EMU_DYNAMIC(\1, \2);", source)
+    rows = "\n".join(f'    {{"{name}", emu::Run<&{name}>::run, emu::Run<&{name}>::size}},'
+                     for name in kernels)
+    source = re.sub(r"\bextern\s+__shared__\s+(?:alignas\(\w+\)\s*|__align__\(\w+\)\s*)?([\w:<> "
+                    r"]+?)\s*(\w+)\s*\[\s*\]\s*;", r"EMU_DYNAMIC(\1, \2);", source)
     text = (f'#include "cuda_shim.h"\n{source}\n#line 1 "kernel table"\n#include "table.h"\n'
             f"const emu::Entry emu::table[] = {{\n{rows}\n}};\n")
     flags = (*FLAGS, *WATCHED * watch)
@@ -93,11 +99,14 @@ def build(source: str, kernels: tuple[str, ...], watch: bool = False) -> ctypes.
 
 @functools.cache
 def _shim() -> str:
-    return "\0".join(f"{p.name}\0{p.read_text(encoding='utf-8')}" for p in sorted(SHIM.iterdir()) if p.is_file())
+    return "\0".join(f"{p.name}\0{p.read_text(encoding='utf-8')}"
+                     for p in sorted(SHIM.iterdir()) if p.is_file())
 
 
 def _made(text: str, flags: Sequence[str], runtime: Path | None = None) -> Path:
-    """The object file of a C++ text, from the cache or new; or, with the runtime's object file, the library of both."""
+    """The object file of a C++ text, from the cache or new; or, with the runtime's object file, the
+    library of both.
+    """
     command = compiler()
     if command is None:
         raise CompileError(str(available()))
@@ -107,7 +116,8 @@ def _made(text: str, flags: Sequence[str], runtime: Path | None = None) -> Path:
         os.utime(made)
         return made
     _make_room(made.parent)
-    with tempfile.TemporaryDirectory(dir=made.parent) as folder:  # moved at once: two processes may build the same one
+    # moved at once: two processes may build the same one
+    with tempfile.TemporaryDirectory(dir=made.parent) as folder:
         source, compiled, linked = (Path(folder, name) for name in ("kernels.cpp", "kernels.o", "kernels.so"))
         source.write_text(text, encoding="utf-8")
         steps = [[*flags, "-I", str(SHIM), "-c", str(source), "-o", str(compiled)]]
@@ -136,10 +146,12 @@ def _first_errors(lines: Sequence[str]) -> Sequence[str]:
 class Launch(ctypes.Structure):
     """What ``emu_launch`` takes: as in runtime.cpp."""
 
-    _fields_ = (("kernel", ctypes.c_int), ("grid", ctypes.c_uint * 3), ("block", ctypes.c_uint * 3),
-                ("arguments", ctypes.POINTER(ctypes.c_void_p)), ("schedule", ctypes.c_int), ("seed", ctypes.c_uint64),
-                ("dynamic", ctypes.c_uint64), ("watching", ctypes.c_uint), ("chosen", ctypes.POINTER(ctypes.c_uint64)),
-                ("chosen_count", ctypes.c_uint64), ("message", ctypes.c_char_p), ("capacity", ctypes.c_uint64))
+    _fields_ = (
+        ("kernel", ctypes.c_int), ("grid", ctypes.c_uint * 3), ("block", ctypes.c_uint * 3),
+        ("arguments", ctypes.POINTER(ctypes.c_void_p)), ("schedule", ctypes.c_int), ("seed", ctypes.c_uint64),
+        ("dynamic", ctypes.c_uint64), ("watching", ctypes.c_uint),
+        ("chosen", ctypes.POINTER(ctypes.c_uint64)),
+        ("chosen_count", ctypes.c_uint64), ("message", ctypes.c_char_p), ("capacity", ctypes.c_uint64))
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
@@ -158,7 +170,9 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
 
 
 def with_lines(library: ctypes.CDLL, message: str) -> str:
-    """A message with ``file:line`` for each ``+0x...`` in the library, where addr2line is at hand and the build has lines."""
+    """A message with ``file:line`` for each ``+0x...`` in the library, where addr2line is at hand and the
+    build has lines.
+    """
     known = "traced() has the line" if shutil.which("addr2line") else "addr2line, of binutils, finds the line"
 
     def named(found: re.Match) -> str:
@@ -168,12 +182,17 @@ def with_lines(library: ctypes.CDLL, message: str) -> str:
 
 @functools.cache
 def line_of(library: ctypes.CDLL, offset: int) -> str:
-    """``file:line`` of the code at an offset of the library, for inlined code with that of its caller; or ``""``."""
+    """``file:line`` of the code at an offset of the library, for inlined code with that of its
+    caller; or ``""``.
+    """
     command = shutil.which("addr2line")
     if command is None:
         return ""
-    done = subprocess.run([command, "-i", "-e", library._name, hex(offset)], capture_output=True, text=True, check=False)
+    done = subprocess.run([command, "-i", "-e", library._name, hex(offset)], capture_output=True,
+                          text=True, check=False)
     inside = [place.rsplit("/", 1)[-1].split(" ")[0] for place in done.stdout.splitlines()]
-    inside = [place for place in inside if not place.startswith(("?", ":", "cuda_shim.h", "table.h", "emulated.h"))]
-    callers = [place for place in inside if not place.startswith("prims.cuh")]  # what every kernel uses tells little
+    inside = [place for place in inside
+              if not place.startswith(("?", ":", "cuda_shim.h", "table.h", "emulated.h"))]
+    # what every kernel uses tells little
+    callers = [place for place in inside if not place.startswith("prims.cuh")]
     return f"{inside[0]} (from {callers[0]})" if callers and callers[0] != inside[0] else "".join(inside[:1])

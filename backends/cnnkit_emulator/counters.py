@@ -1,7 +1,9 @@
-"""``python -m cnnkit_emulator.counters``: what each CUDA kernel would move on a GPU, over the least that it must.
+"""``python -m cnnkit_emulator.counters``: what each CUDA kernel would move on a GPU, over the
+least that it must.
 
-Every op that the emulator's kernel tables serve is run once, forward and back, on channels-last arrays of a small size; a
-table of somebody else too. ``--write docs/gpu.md`` puts the result on that page, between its own marks.
+Every op that the emulator's kernel tables serve is run once, forward and back, on channels-last arrays of
+a small size; a table of somebody else too. ``--write docs/gpu.md`` puts the result on that page, between
+its own marks.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ __all__ = ["COLUMNS", "launches", "rows"]
 
 X, Y = Draw((4, 16, 14, 14)), Draw((4, 32, 14, 14))
 CONV: dict[str, Any] = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
-POOL: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "ceil_mode": False}
+POOL: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2),
+                        "padding": ((0, 0), (0, 0)), "ceil_mode": False}
 AVERAGE: dict[str, Any] = {**POOL, "count_include_pad": True, "divisor_override": None}
 LOSS: dict[str, Any] = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
 WEIGHT, BIAS, CHANNELS = Draw((32, 16, 3, 3)), Draw((32,)), Draw((16,))
@@ -49,14 +52,17 @@ CASES = (
            {"training": True, "momentum": 0.1, "eps": 1e-5}),
     OpCase("cross_entropy", "mean", (Draw((256, 10)), Draw((256,), "labels", classes=10), None), LOSS),
 )
-COLUMNS = ("kernel", "call", "sectors per load", "loads", "stores", "written", "shared loads", "shared stores")
+COLUMNS = ("kernel", "call", "sectors per load", "loads", "stores", "written",
+           "shared loads", "shared stores")
 MARKS = r"(<!-- generated: counters -->\n\n)(.*?)(\n\n<!-- end -->)"
 
 
 def cases(target: Target) -> list[Any]:
-    """Those above, as far as a table has their kernel; for any other op of the tables, the kit's case with the largest inputs."""
+    """Those above, as far as a table has their kernel; for any other op of the tables, the kit's case with
+    the largest inputs.
+    """
     served = keys(target.tables)
-    chosen = [case for case in CASES if any(matches(key, case.kernel) for key in served)]
+    chosen: list[Any] = [case for case in CASES if any(matches(key, case.kernel) for key in served)]
     for key in served:
         known = [case for case in conformance.EVERY_CASE if matches(key, case.kernel)]
         taken = any(matches(key, case.kernel) for case in chosen)
@@ -66,7 +72,8 @@ def cases(target: Target) -> list[Any]:
 
 
 def _size(case: Any) -> int:
-    shapes = [x.shape for x in getattr(case, "inputs", ()) if isinstance(x, Draw)] or [getattr(case, "shape", ())]
+    shapes = ([x.shape for x in getattr(case, "inputs", ()) if isinstance(x, Draw)]
+              or [getattr(case, "shape", ())])
     return sum(int(np.prod(shape)) for shape in shapes)
 
 
@@ -77,7 +84,8 @@ def launches(case: Any, target: Target) -> list[Traffic]:
             conformance.run_case(case, target)
             return traffic
         random = np.random.RandomState(0)
-        arrays = [target.channels_last(x.values(random, "float32")) if isinstance(x, Draw) else x for x in case.inputs]
+        arrays = [target.channels_last(x.values(random, "float32")) if isinstance(x, Draw) else x
+                  for x in case.inputs]
         outputs, backward = call(case, target, arrays, case.needs)
         if backward is not None:
             backward(target.channels_last(np.ones(outputs[0].shape, np.float32)))
@@ -91,10 +99,12 @@ def rows(target: Target, chosen: Iterable[Any]) -> Iterator[list[str]]:
         for launched in launches(case, target):
             by_kernel.setdefault(launched.kernel, []).append(launched)
         for kernel, several in by_kernel.items():
-            t = Traffic(kernel, sum(t.output_bytes for t in several), tuple(site for t in several for site in t.sites))
+            t = Traffic(kernel, sum(t.output_bytes for t in several),
+                        tuple(site for t in several for site in t.sites))
             what = f"{written(case.kernel)}, {case.name.replace('-', ' ')}"
             yield [f"`{kernel}`", what, _shown(t.sectors_per_request),
-                   *(_shown(ratio) for ratio in (t.loads, t.stores, t.written, t.shared_loads, t.shared_stores))]
+                   *(_shown(ratio)
+                     for ratio in (t.loads, t.stores, t.written, t.shared_loads, t.shared_stores))]
 
 
 def _shown(ratio: float | None) -> str:
@@ -104,7 +114,8 @@ def _shown(ratio: float | None) -> str:
 def main(
     op: Annotated[str, typer.Option(help="Only kernels of this op.")] = "",
     backend: Annotated[str, typer.Option(help="The emulator, or a kernel table over it.")] = "emulator",
-    write: Annotated[Path | None, typer.Option(help="The page to bring up to date, for example docs/gpu.md.")] = None,
+    write: Annotated[Path | None,
+                     typer.Option(help="The page to bring up to date, for example docs/gpu.md.")] = None,
 ) -> None:
     """Count what every CUDA kernel would move on a GPU."""
     if write and (op or backend != "emulator"):
@@ -114,14 +125,16 @@ def main(
     except (ValueError, RuntimeError) as error:  # not known, or not available
         raise typer.BadParameter(f"--backend {backend}: {error}") from None
     if target.backend.name != "emulator":
-        raise typer.BadParameter(f"--backend {backend} does not run on the emulator; name it, or a table of its kernels")
+        raise typer.BadParameter(f"--backend {backend} does not run on the emulator; "
+                                 "name it, or a table of its kernels")
     with target.entered():
         chosen = [case for case in cases(target) if op in ("", *chain(case.kernel))]
         if not chosen:
             known = ", ".join(dict.fromkeys(written(case.kernel) for case in cases(target)))
             raise typer.BadParameter(f"--op {op}: {backend} has kernels for {known} (of all ops: {len(OPS)})")
         found = list(rows(target, chosen))
-    printed = Table(*COLUMNS, title="over the minimum: sectors of 32 bytes; bytes written; passes over shared memory's banks")
+    printed = Table(*COLUMNS, title="over the minimum: sectors of 32 bytes; bytes written; "
+                    "passes over shared memory's banks")
     for row in found:
         printed.add_row(row[0].strip("`"), *row[1:])
     console = Console()
@@ -131,7 +144,8 @@ def main(
         if re.search(MARKS, page, re.DOTALL) is None:
             raise typer.BadParameter(f"{write} has no part '<!-- generated: counters -->' ... '<!-- end -->'")
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in (COLUMNS, ("---",) * len(COLUMNS), *found))
-        write.write_text(re.sub(MARKS, lambda parts: parts[1] + table + parts[3], page, count=1, flags=re.DOTALL), encoding="utf-8")
+        write.write_text(re.sub(MARKS, lambda parts: parts[1] + table + parts[3], page, count=1,
+                                flags=re.DOTALL), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""What a launch would move on a GPU, as the emulator counts it: sectors of arrays, passes over the banks of shared memory.
+"""What a launch would move on a GPU, as the emulator counts it: sectors of arrays, passes over the banks of
+shared memory.
 
-The 32 lanes of a warp that execute an instruction make one request. Accesses to an array are served in sectors of 32 bytes;
-the least that a request needs follows from the bytes it asks for. Shared memory has 32 banks of 4 bytes: lanes that want
-different words of one bank wait for each other. A warp that asks for 8 or 16 bytes a lane is served in halves or quarters.
-Variables of a thread do not count. Lanes are put together by instruction and by how often each has executed it since the last
-barrier, which is exact where they take the same turns, and an estimate where they do not; what caches do is not counted.
+The 32 lanes of a warp that execute an instruction make one request. Accesses to an array are served in
+sectors of 32 bytes; the least that a request needs follows from the bytes it asks for. Shared memory has 32
+banks of 4 bytes: lanes that want different words of one bank wait for each other. A warp that asks for 8 or
+16 bytes a lane is served in halves or quarters. Variables of a thread do not count. Lanes are put together by
+instruction and by how often each has executed it since the last barrier, which is exact where they take the
+same turns, and an estimate where they do not; what caches do is not counted.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The emulated device: memory, and kernels that run on the CPU one thread block after the other.
 
-It has the members that `cnnkit_cupy` asks of a device: ``empty``, ``address``, ``run``. Around every launch it looks for
-what a GPU forgives until it does not: writes outside the arrays, writes into inputs, arguments of a wrong size. `schedule`,
-`traced`, `counted` and `sampled` say how the launches of a ``with`` block run.
+It has the members that `cnnkit_cupy` asks of a device: ``empty``, ``address``, ``run``. Around every launch
+it looks for what a GPU forgives until it does not: writes outside the arrays, writes into inputs, arguments
+of a wrong size. `schedule`, `traced`, `counted` and `sampled` say how the launches of a ``with`` block run.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def _changed(**changes: Any) -> Iterator[None]:
 
 @contextmanager
 def schedule(name: str, seed: int = 0) -> Iterator[None]:
-    """Run threads ``"in order"``, ``"reversed"``, or ``"skewed"``: a random warp runs until it blocks before another moves.
+    """Run threads ``"in order"``, ``"reversed"``, or ``"skewed"``: a random warp runs until it blocks before
+    another moves.
 
     A kernel whose result depends on the schedule lacks a barrier.
     """
@@ -76,14 +77,16 @@ def schedule(name: str, seed: int = 0) -> Iterator[None]:
 
 @contextmanager
 def traced(*what: str) -> Iterator[None]:
-    """Watch every access of kernels in this thread; a kernel is built anew for it, and runs several times slower.
+    """Watch every access of kernels in this thread; a kernel is built anew for it, and runs
+    several times slower.
 
     Parameters
     ----------
     *what : str
-        ``"races"``: within and between blocks, reads of unwritten shared memory, writes into inputs. ``"alignment"``: a
-        ``float4`` that does not lie at a multiple of 16 bytes, and the like. ``"bounds"``: accesses beside an array or beside
-        shared memory, and indices beyond an array's type. All three if none is named.
+        ``"races"``: within and between blocks, reads of unwritten shared memory, writes into inputs.
+        ``"alignment"``: a ``float4`` that does not lie at a multiple of 16 bytes, and the like. ``"bounds"``:
+        accesses beside an array or beside shared memory, and indices beyond an array's type. All three if
+        none is named.
     """
     if unknown := set(what) - set(WATCHED):
         raise ValueError(f"{sorted(unknown)[0]!r} cannot be watched; there are {', '.join(WATCHED)}")
@@ -101,9 +104,11 @@ def counted() -> Iterator[list[Traffic]]:
 
 @contextmanager
 def sampled(*blocks: int) -> Iterator[None]:
-    """Run only these blocks of every grid (-1 is the last one), on the arrays themselves: for arrays larger than memory.
+    """Run only these blocks of every grid (-1 is the last one), on the arrays themselves: for arrays
+    larger than memory.
 
-    Nothing is copied, poisoned or looked for. New arrays are zeros that take memory only where they are touched.
+    Nothing is copied, poisoned or looked for. New arrays are zeros that take memory only where
+    they are touched.
     """
     if not blocks:
         raise ValueError("which blocks? sampled(0, -1) runs the first and the last one")
@@ -120,8 +125,11 @@ class EmulatedDevice:
     def _arena(self) -> Arena:
         return Arena()
 
-    def empty(self, shape: tuple[int, ...], dtype: Any, like: Array | None = None, channels_last: bool = False) -> Array:
-        """A new array of NaN (or of integers whose bits are all 1) in C order, or (N, C, H, W) over (N, H, W, C)."""
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Array | None = None,
+              channels_last: bool = False) -> Array:
+        """A new array of NaN (or of integers whose bits are all 1) in C order, or (N, C, H, W) over
+        (N, H, W, C).
+        """
         make = untouched if _mode().blocks else poisoned
         if channels_last:
             n, c, h, w = shape
@@ -132,14 +140,17 @@ class EmulatedDevice:
         """The address that the kernel will see, as far as its alignment goes."""
         return offset_of(array.host)
 
-    def run(self, source: str, kernels: tuple[str, ...], name: str, grid: tuple[int, int, int], block: tuple[int, int, int],
+    def run(self, source: str, kernels: tuple[str, ...], name: str,
+            grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> int | None:
-        """Launch the kernel called `name` of this source; `kernels` are all the instances that the source is built with.
+        """Launch the kernel called `name` of this source; `kernels` are all the instances that the source
+        is built with.
 
         Parameters
         ----------
         arguments : sequence of Array, NumPy scalar or None
-            Arrays by address, scalars and structures (0-d NumPy values) by value, ``None`` as the null pointer.
+            Arrays by address, scalars and structures (0-d NumPy values) by value, ``None`` as the null
+            pointer.
         written : sequence of bool
             Which of them are arrays that the kernel writes.
         dynamic : int
@@ -148,22 +159,25 @@ class EmulatedDevice:
         Returns
         -------
         int or None
-            Bytes of shared memory that a block used; None where the source has plain ``__shared__`` variables.
+            Bytes of shared memory that a block used; None where the source has plain
+            ``__shared__`` variables.
 
         Raises
         ------
         KernelFault
-            Barriers that not all threads reach; writes outside the arrays, outside shared memory, or into inputs; what
-            `traced` watches.
+            Barriers that not all threads reach; writes outside the arrays, outside shared memory, or into
+            inputs; what `traced` watches.
         """
         mode = _mode()
         library, index = build(source, kernels, bool(mode.watching)), kernels.index(name)
         with _one_launch:
-            places = [None if not isinstance(a, Array) or mode.blocks else self._arena.place(a.host) for a in arguments]
+            places = [None if not isinstance(a, Array) or mode.blocks else self._arena.place(a.host)
+                      for a in arguments]
             try:
                 values = [_by_value(a, p) for a, p in zip(arguments, places)]
                 _check_sizes(library, index, name, values)
-                library.emu_arena(self._arena.start, self._arena.end + (1 << 20) if self._arena.places else self._arena.start)
+                library.emu_arena(self._arena.start,
+                                  self._arena.end + (1 << 20) if self._arena.places else self._arena.start)
                 for i, place in enumerate(places):
                     if place is not None:
                         library.emu_array(place.start, place.size, i, written[i])
@@ -178,7 +192,8 @@ class EmulatedDevice:
             finally:
                 self._arena.clear()
             if mode.traffic is not None:
-                output = sum(a.nbytes for a, writes in zip(arguments, written) if writes and isinstance(a, Array))
+                output = sum(a.nbytes for a, writes in zip(arguments, written)
+                             if writes and isinstance(a, Array))
                 mode.traffic.append(Traffic(name, output, _sites(library)))
         return None if library.emu_plain_shared() else used
 
@@ -188,10 +203,12 @@ class EmulatedDevice:
         if beside := self._arena.written_outside(library.emu_touched):
             place, at = beside
             where = f"{-at} bytes before its start" if at < 0 else f"{at - place.size} bytes behind its end"
-            raise KernelFault(f"{_called(name, arguments, places, place)}: the kernel wrote out of bounds, {where}")
-        for place, writes in zip(places, written):
-            if place is not None and not writes and place.changed():
-                raise KernelFault(f"{_called(name, arguments, places, place)}: the kernel wrote into an input")
+            raise KernelFault(f"{_called(name, arguments, places, place)}: "
+                              f"the kernel wrote out of bounds, {where}")
+        for given, writes in zip(places, written):
+            if given is not None and not writes and given.changed():
+                raise KernelFault(f"{_called(name, arguments, places, given)}: "
+                                  "the kernel wrote into an input")
 
 
 def _called(name: str, arguments: Sequence, places: Sequence[Place | None], place: Place) -> str:
@@ -234,5 +251,6 @@ def _sites(library: ctypes.CDLL) -> tuple[Site, ...]:
     for i in range(library.emu_site_count()):
         library.emu_site(i, row)
         shared, writes, size, offset, requests, asked, actual, least = row
-        found.append(Site(line_of(library, offset), bool(shared), bool(writes), size, requests, asked, actual, least))
+        found.append(Site(line_of(library, offset), bool(shared), bool(writes), size,
+                          requests, asked, actual, least))
     return tuple(found)

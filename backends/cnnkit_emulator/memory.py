@@ -1,4 +1,5 @@
-"""Where a launch's arrays lie: copies in an arena of their own, poison between them, with the alignment that a GPU would give.
+"""Where a launch's arrays lie: copies in an arena of their own, poison between them, with the alignment that
+a GPU would give.
 
 A kernel that writes beside its array writes poison away, and is found; one that reads there reads NaN.
 """
@@ -17,7 +18,8 @@ __all__ = ["ALIGNMENT", "Arena", "Place", "offset_of", "untouched"]
 
 ALIGNMENT = 256      # of a fresh array, as on a GPU
 GAP = 1 << 15        # bytes of poison on either side of each array
-POISONS = [(0xFFFF - i).to_bytes(2, "little") * (GAP + ALIGNMENT) for i in range(16)]  # NaN, whatever floating-point type is read
+# NaN, whatever floating-point type is read
+POISONS = [(0xFFFF - i).to_bytes(2, "little") * (GAP + ALIGNMENT) for i in range(16)]
 RESERVED = 1 << 34   # bytes of addresses that the arena may take; only what is used costs memory
 
 
@@ -59,8 +61,8 @@ class Arena:
         first = self.end + GAP
         start = first + (offset_of(array) - before - first) % ALIGNMENT
         if start + size + GAP > self.start + RESERVED:
-            raise MemoryError(f"the arrays of one launch need more than {RESERVED >> 30} GiB; cnnkit_emulator.device.sampled runs "
-                              "some blocks without copies")
+            raise MemoryError(f"the arrays of one launch need more than {RESERVED >> 30} GiB; "
+                              "cnnkit_emulator.device.sampled runs some blocks without copies")
         self._fill(self.end, start, len(self.places))
         ctypes.memmove(start, origin, size)
         self._fill(start + size, start + size + GAP, len(self.places) + 1)
@@ -70,14 +72,17 @@ class Arena:
 
     @staticmethod
     def _fill(start: int, end: int, number: int) -> None:
-        """Poison for the gap of this number: each has its own, or copying one's poison to another would leave no trace."""
+        """Poison for the gap of this number: each has its own, or copying one's poison to another would
+        leave no trace.
+        """
         odd = start % 2
         ctypes.memmove(start, POISONS[number % len(POISONS)][odd:], end - start)
 
     def written_outside(self, touched: Callable[[int, int, int], int]) -> tuple[Place, int] | None:
         """The array beside which a byte was written, and which one, counted from the array's start; or None.
 
-        `touched` finds the first byte that is not of a gap's poison in a stretch of memory, as ``emu_touched`` does.
+        `touched` finds the first byte that is not of a gap's poison in a stretch of memory, as
+        ``emu_touched`` does.
         """
         at = self.start
         for i, place in enumerate([*self.places, None]):
@@ -85,14 +90,17 @@ class Arena:
             found = touched(at, end - at, 0xFFFF - i % len(POISONS))
             if found >= 0:
                 left, where = self.places[i - 1] if i else None, at + found
-                near = place if left is None or (place and place.start - where < where - left.start - left.size) else left
+                near = (place if left is None
+                        or (place and place.start - where < where - left.start - left.size) else left)
                 return (near, where - near.start) if near else None
             at = place.start + place.size if place else end
         return None
 
 
 def extent(array: np.ndarray) -> tuple[int, int]:
-    """How many bytes the array reaches before its first element, and how many its memory has from end to end."""
+    """How many bytes the array reaches before its first element, and how many its memory has from
+    end to end.
+    """
     if not array.size:
         return 0, 0
     steps = [(n - 1) * s for n, s in zip(array.shape, array.strides)]

@@ -1,4 +1,6 @@
-"""The JAX backend, without a single kernel: JAX arrays cannot be assigned into, so they prove that no generic op does."""
+"""The JAX backend, without a single kernel: JAX arrays cannot be assigned into, so they prove that no
+generic op does.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ NARROWED = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex
 
 
 class JaxBackend(ArrayAPIBackend):
-    """JAX arrays. Without its setting ``jax_enable_x64`` JAX has no 64-bit types, and narrower ones take their place."""
+    """JAX arrays. Without its setting ``jax_enable_x64`` JAX has no 64-bit types, and narrower ones take
+    their place.
+    """
 
     @property
     def dtypes(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -1,4 +1,6 @@
-"""The NumPy backend: arrays are ``numpy.ndarray``; `cnnkit_numpy.kernels` makes its ops as fast as NumPy can be."""
+"""The NumPy backend: arrays are ``numpy.ndarray``; `cnnkit_numpy.kernels` makes its ops as fast as
+NumPy can be.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from cnnkit.backends import ArrayAPIBackend
 
 
 class NumPy20:
-    """NumPy 2.0's namespace with what it lacks of the standard; its ``astype`` refuses the scalars of its own sums."""
+    """NumPy 2.0's namespace with what it lacks of the standard; its ``astype`` refuses the scalars of
+    its own sums.
+    """
 
     def __getattr__(self, name: str) -> Any:
         import array_api_compat.numpy as compat
@@ -29,4 +33,5 @@ class NumPyBackend(ArrayAPIBackend):
     host = True
 
 
-backend = NumPyBackend("numpy", NumPy20() if numpy.__version__.startswith("2.0.") else numpy, ("numpy:ndarray", "numpy:generic"))
+backend = NumPyBackend("numpy", NumPy20() if numpy.__version__.startswith("2.0.") else numpy,
+                       ("numpy:ndarray", "numpy:generic"))

@@ -1,9 +1,9 @@
 """Convolution, ReLU and max pooling in one go, for few channels: the full-size activation is never written.
 
-The columns are ordered by *phase*: the place of an output in its pooling window. After the matrix product each phase is
-one contiguous array, and the maximum over windows is a maximum of whole arrays. ReLU of the maximum is the maximum of
-ReLU, so it comes last. One byte for each window keeps the phase that won, or that ReLU stopped it. A row of ones among
-the columns adds the bias, and makes its gradient.
+The columns are ordered by *phase*: the place of an output in its pooling window. After the matrix product
+each phase is one contiguous array, and the maximum over windows is a maximum of whole arrays. ReLU of the
+maximum is the maximum of ReLU, so it comes last. One byte for each window keeps the phase that won, or that
+ReLU stopped it. A row of ones among the columns adds the bias, and makes its gradient.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ STOPPED = 0x80  # added to the byte of a window that ReLU stopped: no phase has 
 
 
 def conv2d_relu_max_pool2d(x, weight, bias, *, needs, calls):
-    """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows side by side."""
+    """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows
+    side by side.
+    """
     if [call.op for call in calls] != CHAIN:
         return decline("it serves conv with ReLU and max pooling")
     if x.ndim != 4:
@@ -32,8 +34,10 @@ def conv2d_relu_max_pool2d(x, weight, bias, *, needs, calls):
     groups, kernel = conv["groups"], pool["kernel_size"]
     (_, _, H, W), (K, Cg, R, S) = x.shape, weight.shape
     if (needs[0] or x.dtype not in FLOATS or 0 in x.shape or 0 in weight.shape or pool["stride"] != kernel
-            or pool["padding"] != ((0, 0), (0, 0)) or pool["dilation"] != (1, 1) or kernel[0] * kernel[1] > STOPPED
-            or Cg * R * S > 4 * K // groups):  # with many channels, wide columns and separate kernels are faster
+            or pool["padding"] != ((0, 0), (0, 0)) or pool["dilation"] != (1, 1)
+            or kernel[0] * kernel[1] > STOPPED
+            # with many channels, wide columns and separate kernels are faster
+            or Cg * R * S > 4 * K // groups):
         return decline("it serves float32 and float64 images of few channels that need no gradient, and "
                        "pooling windows side by side without padding")
     outputs = [(n + sum(pads) - d * (k - 1) - 1) // s + 1 for n, pads, d, k, s in
@@ -55,11 +59,14 @@ def conv2d_relu_max_pool2d(x, weight, bias, *, needs, calls):
 
 
 class Phases:
-    """A convolution whose outputs are ordered by their place in the pooling windows, some images at a time."""
+    """A convolution whose outputs are ordered by their place in the pooling windows, some images at a
+    time.
+    """
 
     def __init__(self, x, weight, bias, conv, kernel, size):
         self.x, self.shape, self.kernel, self.size = x, weight.shape, kernel, size
-        self.groups, self.stride, self.dilation, self.padding = (conv[n] for n in ("groups", "stride", "dilation", "padding"))
+        self.groups, self.stride, self.dilation, self.padding = (
+            conv[n] for n in ("groups", "stride", "dilation", "padding"))
         self.rows = self.shape[1] * self.shape[2] * self.shape[3]
         filters = weight.reshape(self.groups, -1, self.rows)
         self.ones = bias is not None
@@ -71,7 +78,9 @@ class Phases:
         self.step = max(1, min(len(x), BLOCK // nbytes))
 
     def blocks(self):
-        """The runs of images to work on at a time, and a function from a run to its columns (n, groups, rows, phases * windows)."""
+        """The runs of images to work on at a time, and a function from a run to its columns (n, groups, rows,
+        phases * windows).
+        """
         (N, C, H, W), ((top, bottom), (left, right)) = self.x.shape, self.padding
         (_, Cg, R, S), (kh, kw), (P, Q), G = self.shape, self.kernel, self.size, self.groups
         padded = room("padded images", (self.step, C, H + top + bottom, W + left + right), self.x.dtype)
@@ -81,7 +90,8 @@ class Phases:
         main = every[:, :, :self.rows].reshape(self.step, G, Cg, R, S, kh, kw, P, Q)
         n, c, h, w = padded.strides
         (sh, sw), (dh, dw) = self.stride, self.dilation
-        seen = as_strided(padded, main.shape, (n, c * Cg, c, h * dh, w * dw, h * sh, w * sw, h * sh * kh, w * sw * kw))
+        seen = as_strided(padded, main.shape,
+                          (n, c * Cg, c, h * dh, w * dw, h * sh, w * sw, h * sh * kh, w * sw * kw))
 
         def columns(part):
             x = self.x[part]
@@ -95,19 +105,22 @@ class Phases:
         N, K = len(self.x), self.shape[0]
         y = np.empty((N, K, self.windows), self.x.dtype)
         winner = np.zeros(y.shape, np.uint8) if keep else None
-        products = room("products", (self.step, self.groups, K // self.groups, self.count * self.windows), self.x.dtype)
+        products = room("products",
+                        (self.step, self.groups, K // self.groups, self.count * self.windows), self.x.dtype)
         blocks, columns = self.blocks()
         for part in blocks:
             best = y[part]
-            z = np.matmul(self.filters, columns(part), out=products[:len(best)]).reshape(len(best), K, self.count, self.windows)
+            z = np.matmul(self.filters, columns(part),
+                          out=products[:len(best)]).reshape(len(best), K, self.count, self.windows)
             best[...] = z[:, :, 0]
             for phase in range(1, self.count):
-                if keep:
+                if winner is not None:
                     larger = (z[:, :, phase] > best).view(np.uint8)
-                    np.maximum(winner[part], larger * np.uint8(phase), out=winner[part])  # phases come in order: the last counts
+                    # phases come in order: the last counts
+                    np.maximum(winner[part], larger * np.uint8(phase), out=winner[part])
                 np.maximum(best, z[:, :, phase], out=best)
             np.maximum(best, 0, out=best)
-            if keep:
+            if winner is not None:
                 winner[part] |= (best == 0).view(np.uint8) * np.uint8(STOPPED)
         return y.reshape(N, K, *self.size), winner
 

@@ -12,8 +12,8 @@ import numpy as np
 from cnnkit.backends import decline
 
 
-def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, needs: Sequence[bool], ignore_index: int,
-                  reduction: str, label_smoothing: float) -> tuple:
+def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, needs: Sequence[bool],
+                  ignore_index: int, reduction: str, label_smoothing: float) -> tuple:
     """Softmax, logarithm and choice in one; the gradient is the softmax with 1 taken away at each target."""
     if target.dtype.kind == "f":
         return decline("the targets are probabilities; it serves class indices")
@@ -42,8 +42,8 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | N
     return loss, backward
 
 
-def nll_loss(log_probs: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, needs: Sequence[bool], ignore_index: int,
-             reduction: str) -> tuple:
+def nll_loss(log_probs: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, needs: Sequence[bool],
+             ignore_index: int, reduction: str) -> tuple:
     """The choice alone."""
     axis = 1 if log_probs.ndim > 1 else 0
     labels, kept = _labels("nll_loss", target, log_probs.shape[axis], ignore_index)
@@ -77,7 +77,8 @@ def _labels(name: str, target: np.ndarray, C: int, ignore_index: int) -> tuple[n
     wrong = kept & ((target < 0) | (target >= C))
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise ValueError(f"{name} got the label {target[at]} at position {at[0] if len(at) == 1 else at} of the target, but the "
+        raise ValueError(f"{name} got the label {target[at]} at position "
+                         f"{at[0] if len(at) == 1 else at} of the target, but the "
                          f"input has {C} classes: labels are 0 to {C - 1}, or ignore_index={ignore_index}")
     return np.where(kept, target, 0), kept
 
@@ -94,7 +95,8 @@ def _at(labels: np.ndarray, axis: int) -> tuple:
     return (*before, labels, *after)
 
 
-def _weights(weight: np.ndarray | None, labels: np.ndarray, kept: np.ndarray | None, dtype: np.dtype) -> np.ndarray | None:
+def _weights(weight: np.ndarray | None, labels: np.ndarray, kept: np.ndarray | None,
+             dtype: np.dtype) -> np.ndarray | None:
     """Each sample's weight, 0 where it is ignored; None where all are 1."""
     if weight is None:
         return None if kept is None else kept.astype(dtype)
@@ -103,7 +105,9 @@ def _weights(weight: np.ndarray | None, labels: np.ndarray, kept: np.ndarray | N
 
 
 def _reduce(losses: np.ndarray, weights: np.ndarray | None, reduction: str) -> tuple[Any, Callable]:
-    """The reduced loss, and the function that makes each sample's gradient of its gradient (0-d where all are equal)."""
+    """The reduced loss, and the function that makes each sample's gradient of its gradient (0-d where all
+    are equal).
+    """
     total: Any = losses.size
     if weights is not None:
         losses = np.multiply(losses, weights, where=weights != 0, out=np.zeros_like(losses))

@@ -1,7 +1,7 @@
 """NumPy's batch normalisation: sums by matrix-vector products, arithmetic in place.
 
-Arrays are seen as `rows`, (N H W, C), where the channels lie last in memory, and as `planes`, (N, C, H W), otherwise;
-the result is laid out as the input.
+Arrays are seen as `rows`, (N H W, C), where the channels lie last in memory, and as `planes`, (N, C, H W),
+otherwise; the result is laid out as the input.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 from cnnkit.backends import decline
 
 
-def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, running_mean: np.ndarray | None,
-               running_var: np.ndarray | None, *, needs: Sequence[bool], training: bool, momentum: float, eps: float) -> tuple:
+def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None,
+               running_mean: np.ndarray | None, running_var: np.ndarray | None, *, needs: Sequence[bool],
+               training: bool, momentum: float, eps: float) -> tuple:
     """The op of the same name; mean and variance in two passes."""
     if x.size == 0 or x.itemsize == 2:
         return decline(f"{x.dtype} of shape {x.shape}; it serves 4 or 8 bytes an element, and no empty array")
@@ -27,8 +28,10 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
         y = seen - mean.reshape(column)
         var = dot(y, y) / count
         if running_mean is not None and running_var is not None:
-            new_mean = (running_mean * (1 - momentum) + mean * momentum).astype(running_mean.dtype, copy=False)
-            new_var = (running_var * (1 - momentum) + var * (momentum * count / (count - 1))).astype(running_var.dtype, copy=False)
+            new_mean = (running_mean * (1 - momentum)
+                        + mean * momentum).astype(running_mean.dtype, copy=False)
+            new_var = (running_var * (1 - momentum) + var * (momentum * count / (count - 1))).astype(
+                running_var.dtype, copy=False)
     else:
         mean, var = running_mean.astype(x.dtype, copy=False), running_var.astype(x.dtype, copy=False)  # type: ignore[union-attr]
         y = seen - mean.reshape(column)
@@ -69,10 +72,13 @@ def _shaped(seen: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 
 def _rows(x: np.ndarray) -> tuple[Callable, tuple[int, ...], Callable, Callable]:
-    """How to see an array, the shape of a channel's column, and sums over all but the channels: of one, of a product."""
+    """How to see an array, the shape of a channel's column, and sums over all but the channels: of one,
+    of a product.
+    """
     count, C = x.size // x.shape[1], x.shape[1]
     ones = np.ones(count, x.dtype)
-    return lambda a: np.moveaxis(a, 1, -1).reshape(count, C), (C,), lambda a: ones @ a, lambda a, b: ones @ (a * b)
+    return (lambda a: np.moveaxis(a, 1, -1).reshape(count, C), (C,), lambda a: ones @ a,
+            lambda a, b: ones @ (a * b))
 
 
 def _planes(x: np.ndarray) -> tuple[Callable, tuple[int, ...], Callable, Callable]:
@@ -83,4 +89,5 @@ def _planes(x: np.ndarray) -> tuple[Callable, tuple[int, ...], Callable, Callabl
         if size >= 64:
             return np.add.reduce(np.vecdot(a, b), 0)
         return np.einsum("ncl,ncl->c", a, b)
-    return (lambda a: a.reshape(N, C, size), (C, 1), lambda a: np.add.reduce((a.reshape(N * C, size) @ ones).reshape(N, C), 0), dot)
+    return (lambda a: a.reshape(N, C, size), (C, 1),
+            lambda a: np.add.reduce((a.reshape(N * C, size) @ ones).reshape(N, C), 0), dot)

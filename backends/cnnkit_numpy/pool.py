@@ -1,7 +1,8 @@
-"""Pooling in NumPy: along the width, then along the height, one whole-array operation for each element of a window.
+"""Pooling in NumPy: along the width, then along the height, one whole-array operation for each
+element of a window.
 
-A few images at a time, so that what the first pass writes is in the cache when the second reads it. Which element is
-the largest is kept as one byte, and only where a gradient is wanted.
+A few images at a time, so that what the first pass writes is in the cache when the second reads it. Which
+element is the largest is kept as one byte, and only where a gradient is wanted.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ MASKS = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}  # floa
 def max_pool2d(x, *, needs, kernel_size, stride, padding, dilation, ceil_mode):
     """See `cnnkit.ops.pool.max_pool`."""
     if x.ndim != 4:
-        return by_rank_2(max_pool2d, (x,), needs, {"kernel_size": kernel_size, "stride": stride, "padding": padding,
-                                                   "dilation": dilation, "ceil_mode": ceil_mode})
+        return by_rank_2(max_pool2d, (x,), needs,
+                         {"kernel_size": kernel_size, "stride": stride, "padding": padding,
+                          "dilation": dilation, "ceil_mode": ceil_mode})
     if x.dtype not in MASKS or 0 in x.shape or max(kernel_size) > 255:
         return decline(f"{x.dtype} of shape {x.shape}, windows of {kernel_size}")
     shape = pool_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
@@ -84,7 +86,9 @@ def avg_pool2d(x, *, needs, kernel_size, stride, padding, ceil_mode, count_inclu
 
 
 def blocks(x: np.ndarray, shape: tuple) -> Iterator[tuple[slice, np.ndarray]]:
-    """The runs of images to work on at a time, and for each run room that is pooled along the width only: (n, C, H, Q)."""
+    """The runs of images to work on at a time, and for each run room that is pooled along the width only:
+    (n, C, H, Q).
+    """
     N, C, H, _ = x.shape
     step = max(1, min(N, BLOCK * N // x.nbytes))
     every = room("pooled along the width", (step, C, H, shape[3]), x.dtype)
@@ -94,7 +98,9 @@ def blocks(x: np.ndarray, shape: tuple) -> Iterator[tuple[slice, np.ndarray]]:
 
 @lru_cache(512)
 def taps(along: Along) -> tuple:
-    """For each element t of a window: (t, index of the windows in which it is in the image, index of these pixels)."""
+    """For each element t of a window: (t, index of the windows in which it is in the image, index of
+    these pixels).
+    """
     found, before = [], (slice(None),) * along.axis
     for t in range(along.kernel):
         offset = t * along.dilation - along.before  # window p has its element t at pixel p * stride + offset
@@ -132,7 +138,9 @@ def total(x, along, out):
 
 
 def first_largest(x, along, best, index, nan=False):
-    """Each window's maximum, and which of its elements that is: the first of equals, and with `nan` the first NaN."""
+    """Each window's maximum, and which of its elements that is: the first of equals, and with `nan`
+    the first NaN.
+    """
     parts = taps(along)
     every = (*(slice(None),) * along.axis, slice(0, along.size))
     if [p[0] for p in parts[:2]] == [0, 1] and parts[0][1] == parts[1][1] == every and not nan:
@@ -142,19 +150,23 @@ def first_largest(x, along, best, index, nan=False):
         parts = parts[2:]
     else:
         best.fill(-np.inf)
-        for t, windows, _ in reversed(parts):  # -inf in the image is no larger than padding: start at the first pixel
+        # -inf in the image is no larger than padding: start at the first pixel
+        for t, windows, _ in reversed(parts):
             index[windows] = t
     for t, windows, pixels in parts:
         tap, so_far, place = x[pixels], best[windows], index[windows]
         larger = tap > so_far
         if nan:
             larger |= np.isnan(tap) & ~np.isnan(so_far)
-        np.maximum(place, larger.view(np.uint8) * np.uint8(t), out=place)  # elements come in order: the last one counts
+        # elements come in order: the last one counts
+        np.maximum(place, larger.view(np.uint8) * np.uint8(t), out=place)
         np.maximum(so_far, tap, out=so_far)
 
 
 def to_largest(dy, index, along, dx):
-    """The gradient of `first_largest`. Bits are masked, for a product would make NaN of an infinite gradient."""
+    """The gradient of `first_largest`. Bits are masked, for a product would make NaN of an
+    infinite gradient.
+    """
     mask_type = MASKS[dy.dtype]
     overlap = along.stride <= (along.kernel - 1) * along.dilation
     dx.fill(0)

@@ -7,13 +7,15 @@ from typing import Literal
 
 import numpy as np
 
-BLOCK = 1 << 14  # counters in a block: its three uint32 buffers take 192 KiB of L2, and 105 calls share the work
+# counters in a block: its three uint32 buffers take 192 KiB of L2, and 105 calls share the work
+BLOCK = 1 << 14
 WORD = 0xFFFFFFFF
 PARITY = 0x1BD11BDA
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
-def random_bits(key: tuple[int, int], shape: tuple[int, ...], device: Literal["cpu"] | None = None) -> np.ndarray:
+def random_bits(key: tuple[int, int], shape: tuple[int, ...],
+                device: Literal["cpu"] | None = None) -> np.ndarray:
     """The kernel of `cnnkit.random.bits`: bit for bit what the generic version gives.
 
     Parameters

@@ -1,6 +1,8 @@
-"""NumPy's optimizer updates: state is updated in place, in blocks that stay in the cache; parameters are new arrays.
+"""NumPy's optimizer updates: state is updated in place, in blocks that stay in the cache; parameters
+are new arrays.
 
-A state that this kernel returned is kept in the workspace, and only that one is written: any other is copied first.
+A state that this kernel returned is kept in the workspace, and only that one is written: any other
+is copied first.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ import numpy as np
 
 from cnnkit.backends import decline
 
-BLOCK = 1 << 14  # elements: a block of parameter, gradient, two averages and scratch in float32 takes 320 KiB of L2
+# elements: a block of parameter, gradient, two averages and scratch in float32 takes 320 KiB of L2
+BLOCK = 1 << 14
 
 
-def _own(state: dict[str, list], workspace: MutableMapping, names: Sequence[str], count: int) -> dict[str, list]:
+def _own(state: dict[str, list], workspace: MutableMapping, names: Sequence[str],
+         count: int) -> dict[str, list]:
     """The state as lists and arrays that may be written: as it is if the last call made it, else a copy."""
     if workspace.get("state") is not state or state.keys() != set(names):
-        state = {name: [v.copy() if isinstance(v, np.ndarray) else v for v in state.get(name) or [None] * count] for name in names}
+        state = {name: [v.copy() if isinstance(v, np.ndarray) else v
+                        for v in state.get(name) or [None] * count] for name in names}
         workspace["state"] = state
     return state
 
@@ -29,8 +34,9 @@ def _blocks(p: np.ndarray) -> Iterator[slice]:
     return (slice(i, i + rows) for i in range(0, len(p), rows))
 
 
-def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *, lr: float, momentum: float,
-        dampening: float, weight_decay: float, nesterov: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, dict]:
+def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
+        lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool, maximize: bool,
+        workspace: MutableMapping) -> tuple[list, dict]:
     """The update of the same name."""
     new = list(params)
     sign = -1.0 if maximize else 1.0
@@ -66,13 +72,16 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
     return new, state
 
 
-def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *, lr: float,
-         betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool, decoupled: bool, maximize: bool,
-         workspace: MutableMapping) -> tuple[list, dict]:
-    """The update of the same name; p - rate * m / (sqrt(v) + eps'), with both bias corrections in rate and eps'."""
+def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
+         lr: float, betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool,
+         decoupled: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, dict]:
+    """The update of the same name; p - rate * m / (sqrt(v) + eps'), with both bias corrections in
+    rate and eps'.
+    """
     if any(p.itemsize == 2 or (not p.ndim and g is not None) for p, g in zip(params, grads)):
         return decline("a parameter has 2 bytes an element, or no axes")
-    names = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("step", "exp_avg", "exp_avg_sq")
+    names = (("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+             if amsgrad else ("step", "exp_avg", "exp_avg_sq"))
     state = _own(state, workspace, names, len(params))
     beta1, beta2 = betas
     new = list(params)
@@ -90,14 +99,14 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
         rate, floor = -lr * correction / (1 - beta1 ** t), eps * correction
         new[i] = out = np.empty_like(p)
         for at in _blocks(p) if p.size > BLOCK else (slice(None),):
-            _adam_block(p[at], g[at], m[at], v[at], None if largest is None else largest[at], out[at], beta1, beta2, rate, floor,
-                        lr, weight_decay, decoupled, maximize)
+            _adam_block(p[at], g[at], m[at], v[at], None if largest is None else largest[at], out[at], beta1,
+                        beta2, rate, floor, lr, weight_decay, decoupled, maximize)
     return new, state
 
 
-def _adam_block(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, largest: np.ndarray | None, out: np.ndarray,
-                beta1: float, beta2: float, rate: float, floor: float, lr: float, weight_decay: float, decoupled: bool,
-                maximize: bool) -> None:
+def _adam_block(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, largest: np.ndarray | None,
+                out: np.ndarray, beta1: float, beta2: float, rate: float, floor: float, lr: float,
+                weight_decay: float, decoupled: bool, maximize: bool) -> None:
     """Write m, v, the largest v and the new parameters; `out` is scratch until the end."""
     if maximize:
         g = -g

@@ -1,8 +1,9 @@
-"""Windows of NumPy images as strided views: padding, columns for a matrix product ("im2col"), and their gradient.
+"""Windows of NumPy images as strided views: padding, columns for a matrix product ("im2col"), and
+their gradient.
 
-Everything works on a few images at a time, so that what is written is still in the cache when it is read, in memory
-that the next images and the next calls use again: fresh memory costs a page fault for every 4 KiB, several times more
-than writing it.
+Everything works on a few images at a time, so that what is written is still in the cache when it is read, in
+memory that the next images and the next calls use again: fresh memory costs a page fault for every 4 KiB,
+several times more than writing it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-BLOCK = 1 << 20  # bytes of columns at a time: what an L2 cache holds (measured: half and twice as much are slower)
-WASTE = 1.2      # how many times more columns a wide layout may have; beyond, products cost more than copies save
+# bytes of columns at a time: what an L2 cache holds (measured: half and twice as much are slower)
+BLOCK = 1 << 20
+# how many times more columns a wide layout may have; beyond, products cost more than copies save
+WASTE = 1.2
 
 KEPT = 1 << 23   # bytes: larger rooms are not kept, but given back
 _rooms = threading.local()
@@ -35,9 +38,9 @@ def room(purpose: str, shape: tuple, dtype: np.dtype) -> np.ndarray:
 class Windows:
     """All windows of images (N, C, H, W), for a few images at a time.
 
-    At stride 1 the windows may be laid out *wide*: where a row of the padded image is Wp long, so is a row of windows,
-    and the last Wp - Q in it are void (they wrap around to the next row). An element of all windows is then one long
-    slice of the image, which copies several times faster than a slice for each row.
+    At stride 1 the windows may be laid out *wide*: where a row of the padded image is Wp long, so is a row of
+    windows, and the last Wp - Q in it are void (they wrap around to the next row). An element of all windows
+    is then one long slice of the image, which copies several times faster than a slice for each row.
 
     Parameters
     ----------
@@ -48,7 +51,8 @@ class Windows:
     size : pair of int
         ``(P, Q)``: how many windows there are.
     inputs, outputs : int
-        How many numbers of a column make how many outputs: the void ones are dear where there are many outputs.
+        How many numbers of a column make how many outputs: the void ones are dear where there are many
+        outputs.
 
     Attributes
     ----------
@@ -60,12 +64,13 @@ class Windows:
         How many images are worked on at a time; depends on nothing but the parameters.
     """
 
-    def __init__(self, shape: tuple, dtype: np.dtype, kernel_size: tuple, stride: tuple, padding: tuple, dilation: tuple,
-                 size: tuple, inputs: int, outputs: int):
+    def __init__(self, shape: tuple, dtype: np.dtype, kernel_size: tuple, stride: tuple, padding: tuple,
+                 dilation: tuple, size: tuple, inputs: int, outputs: int):
         N, C, H, W = shape
         ((top, bottom), (left, right)), (R, S), (P, Q) = padding, kernel_size, size
         self.shape, self.dtype = shape, dtype
-        self.kernel_size, self.stride, self.dilation, self.size, self.padding = kernel_size, stride, dilation, size, padding
+        self.kernel_size, self.stride, self.dilation, self.size, self.padding = (kernel_size, stride,
+                                                                                 dilation, size, padding)
         self.padded = (H + top + bottom, W + left + right)
         self.inside = (slice(None), slice(None), slice(top, top + H), slice(left, left + W))
         self.pads = self.padded != (H, W)
@@ -118,7 +123,9 @@ class Windows:
         return as_strided(a, (*a.shape[:2], *self.size), (n, k, self.padded[1] * item, item))
 
     def spreader(self, channels: int) -> Callable[[np.ndarray], np.ndarray]:
-        """A function from gradients (n, K, P, Q) of some images to (n, K, length), with zeros where windows are void."""
+        """A function from gradients (n, K, P, Q) of some images to (n, K, length), with zeros where
+        windows are void.
+        """
         if not self.wide:
             return lambda dy: dy.reshape(*dy.shape[:2], self.length)
         every = room("gradients", (self.step, channels, self.length), self.dtype)
@@ -131,8 +138,11 @@ class Windows:
         return spread
 
     def folder(self) -> Callable[[np.ndarray, np.ndarray], None]:
-        """A function that adds windows (n, C, R S, length) back to images (n, C, H, W): the gradient of `columns`."""
-        images = room("folded images", (self.step, self.shape[1], *self.padded), self.dtype) if self.pads else None
+        """A function that adds windows (n, C, R S, length) back to images (n, C, H, W): the gradient
+        of `columns`.
+        """
+        images = (room("folded images", (self.step, self.shape[1], *self.padded), self.dtype)
+                  if self.pads else None)
         (R, S), (dh, dw), (sh, sw), (P, Q) = self.kernel_size, self.dilation, self.stride, self.size
 
         def fold(windows: np.ndarray, out: np.ndarray) -> None:

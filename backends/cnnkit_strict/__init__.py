@@ -1,4 +1,6 @@
-"""The array-api-strict backend: refuses whatever the Array API standard does not promise, so it proves the generic ops."""
+"""The array-api-strict backend: refuses whatever the Array API standard does not promise, so it proves the
+generic ops.
+"""
 
 from typing import Any
 
@@ -11,9 +13,10 @@ class StrictBackend(ArrayAPIBackend):
     """array-api-strict arrays; they convert to NumPy through DLPack, which the standard promises."""
 
     def devices(self) -> dict[str, Any]:
-        return {str(device).split("'")[1]: device for device in self.namespace.__array_namespace_info__().devices()}
+        return {str(device).split("'")[1]: device
+                for device in self.namespace.__array_namespace_info__().devices()}
 
-    def to_numpy(self, array: object) -> np.ndarray:
+    def to_numpy(self, array: Any) -> np.ndarray:
         try:
             return np.from_dlpack(array)
         except BufferError:  # NumPy 2.0 exports no read-only array

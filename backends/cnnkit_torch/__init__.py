@@ -20,7 +20,8 @@ class TorchBackend(ArrayAPIBackend):
         import torch
 
         try:
-            return torch.device(device) if isinstance(device, str) else device  # it knows accelerators that are not listed here
+            # it knows accelerators that are not listed here
+            return torch.device(device) if isinstance(device, str) else device
         except RuntimeError:
             return super().locate(device)
 
@@ -29,7 +30,8 @@ class TorchBackend(ArrayAPIBackend):
 
         device = self.locate(device)
         data = data if isinstance(data, torch.Tensor) else torch.from_numpy(np.array(self.hosted(data)))
-        return torch.asarray(data, dtype=self.dtype(dtype) if dtype is not None else data.dtype, device=device).clone()
+        return torch.asarray(data, dtype=self.dtype(dtype) if dtype is not None else data.dtype,
+                             device=device).clone()
 
     def to_numpy(self, array: Any) -> np.ndarray:
         array = array.detach().cpu()

@@ -17,7 +17,8 @@ from cnnkit.data.split import random_split
 __all__ = ["Advice", "Finding", "advise"]
 
 LEAST = 0.01     # a smaller difference of accuracies is of no use, however sure
-SMOOTH = 0.25    # neighbours that agree by so much have a structure, even where short runs cannot make much of it
+# neighbours that agree by so much have a structure, even where short runs cannot make much of it
+SMOOTH = 0.25
 HELD_OUT = 2000  # images to measure on, at most: that is quick
 SEQUENCE = 0.3   # neighbours agree along one axis by so much more than along the other
 FEW = 100        # images of a class below which the guide's "limited training data" begins
@@ -76,7 +77,8 @@ class Advice:
         """All of it, for JSON."""
         trials = {name: value for name, value in vars(self.trials).items() if name != "right"}
         return {"use": self.use, "summary": self.summary, "images": self.images, "held_out": self.held_out,
-                "findings": [asdict(finding) for finding in self.findings], "trials": trials, "balance": self.balance.as_dict()}
+                "findings": [asdict(finding) for finding in self.findings], "trials": trials,
+                "balance": self.balance.as_dict()}
 
 
 def advise(dataset: IndexedDataset, *, images: int = 1500, updates: int = 400,
@@ -88,8 +90,8 @@ def advise(dataset: IndexedDataset, *, images: int = 1500, updates: int = 400,
     dataset : Dataset
         Images with integer labels.
     images : int
-        Learn from so many of them at most, a stratified sample; what is left, at least a quarter of the data and at most 2,000
-        images, is measured on.
+        Learn from so many of them at most, a stratified sample; what is left, at least a quarter of the data
+        and at most 2,000 images, is measured on.
     updates : int
         Of each short training run, with batches of 32.
     seeds : tuple of int
@@ -118,7 +120,8 @@ def advise(dataset: IndexedDataset, *, images: int = 1500, updates: int = 400,
     raw, mean, std = x, x.mean(axis=(0, 2, 3), keepdims=True), x.std(axis=(0, 2, 3), keepdims=True)
     x, x2 = (((part - mean) / np.where(std > 0, std, 1)).astype(np.float32) for part in (x, x2))
     trials = run((x, y), (x2, y2), len(balance.counts), updates, seeds)
-    findings = [*_use_when(trials, raw), *_avoid_when(trials, raw, balance), *_failures(trials, raw, balance, learnt)]
+    findings = [*_use_when(trials, raw), *_avoid_when(trials, raw, balance),
+                *_failures(trials, raw, balance, learnt)]
     return Advice(*_verdict(trials, findings), findings, trials, balance, learnt, held)
 
 
@@ -132,9 +135,11 @@ def _verdict(trials: Trials, findings: list[Finding]) -> tuple[bool, str]:
     if better:
         why = "an MLP of its size is better"
     elif verdicts[HIERARCHIES] == "no":
-        why = "it does as well when the pixels are shuffled, so a network without convolutions is the simpler choice"
+        why = ("it does as well when the pixels are shuffled, "
+               "so a network without convolutions is the simpler choice")
     else:
-        why = "it is no better than on shuffled pixels, as far as these images tell; measure with more (--images, --updates)"
+        why = ("it is no better than on shuffled pixels, as far as these images tell; "
+               "measure with more (--images, --updates)")
     return False, f"avoid a CNN: {why}" + ("; try a sequence model" if verdicts[SEQUENTIAL] == "yes" else "")
 
 
@@ -151,8 +156,10 @@ def _compare(trials: Trials, better: str, worse: str) -> str:
 def _smooth(images: np.ndarray) -> tuple[float, str]:
     """How neighbours agree where they agree most, and both directions in words."""
     found = {"vertical": neighbours(images, 2), "horizontal": neighbours(images, 3)}
-    shown = ", ".join(f"{name} {'none' if value is None else f'{value:.2f}'}" for name, value in found.items())
-    return max(abs(value) for value in (*found.values(), 0.0) if value is not None), f"correlation of neighbours: {shown}"
+    shown = ", ".join(f"{name} {'none' if value is None else f'{value:.2f}'}"
+                      for name, value in found.items())
+    return (max(abs(value) for value in (*found.values(), 0.0) if value is not None),
+            f"correlation of neighbours: {shown}")
 
 
 def _structure(trials: Trials, images: np.ndarray) -> str:
@@ -168,21 +175,25 @@ def _use_when(trials: Trials, images: np.ndarray) -> list[Finding]:
     centres = objects(images)[1]
     spread = float(np.hypot(*centres.std(axis=0))) if len(centres) > 1 else 0.0
     fall, fall_mlp = a["cnn"] - a["cnn shifted"], a["mlp"] - a["mlp shifted"]
-    invariance = "no" if not trials.shift or hierarchy == "no" else _compare(trials, "cnn shifted", "mlp shifted")
+    invariance = "no" if not trials.shift or hierarchy == "no" else _compare(trials,
+                                                                             "cnn shifted", "mlp shifted")
     return [
         Finding(chapter, HIERARCHIES,
-                f"CNN {a['cnn']:.3f}; on permuted pixels {a['cnn permuted']:.3f}; MLP of its size {a['mlp']:.3f}", hierarchy,
+                f"CNN {a['cnn']:.3f}; on permuted pixels {a['cnn permuted']:.3f}; "
+                f"MLP of its size {a['mlp']:.3f}", hierarchy,
                 {"yes": "neighbouring pixels belong together: convolve",
                  "no": "places of pixels do not matter: convolution has nothing to find",
                  "unclear": "measure with more images and updates"}[hierarchy]),
         Finding(chapter, "You need translation invariance",
-                f"centres vary by {spread:.0%} of the image; moved by {trials.shift} px the CNN keeps {a['cnn shifted']:.3f} "
+                f"centres vary by {spread:.0%} of the image; "
+                f"moved by {trials.shift} px the CNN keeps {a['cnn shifted']:.3f} "
                 f"(-{fall:.3f}), the MLP {a['mlp shifted']:.3f} (-{fall_mlp:.3f})", invariance,
                 {"yes": "the CNN keeps more: use it, with pooling", "no": "a CNN gains nothing by it here",
                  "unclear": "learn from shifted images (crop) if objects will lie elsewhere"}[invariance]),
         Finding(chapter, "The task requires feature extraction from raw data",
                 f"CNN {a['cnn']:.3f}; linear model of the pixels {a['linear']:.3f}", extraction,
-                {"yes": "raw pixels do not suffice: learn features", "no": "a linear model of the pixels is as good",
+                {"yes": "raw pixels do not suffice: learn features",
+                 "no": "a linear model of the pixels is as good",
                  "unclear": "a linear model is close: start with it"}[extraction]),
     ]
 
@@ -194,19 +205,24 @@ def _avoid_when(trials: Trials, images: np.ndarray, balance: ClassBalance) -> li
     limited = "yes" if smallest < FEW else "no"
     down, right = neighbours(images, 2), neighbours(images, 3)
     alone = (down is None) != (right is None)
-    sequence = "yes" if alone or (down is not None and right is not None and abs(down - right) > SEQUENCE) else "no"
+    sequence = ("yes" if alone
+                or (down is not None and right is not None and abs(down - right) > SEQUENCE) else "no")
     shown = _smooth(images)[1]
     return [
         Finding(chapter, "Your data is not spatially structured",
-                f"{shown}; permuting the pixels costs the CNN {a['cnn'] - a['cnn permuted']:.3f}", unstructured,
+                f"{shown}; permuting the pixels costs the CNN "
+                f"{a['cnn'] - a['cnn permuted']:.3f}", unstructured,
                 {"yes": "use an MLP, trees or a linear model", "no": "it is structured",
                  "unclear": "measure with more images and updates"}[unstructured]),
         Finding(chapter, LIMITED,
-                f"{smallest:,} images of the smallest class, {total:,} in all for {trials.parameters['cnn']:,} parameters; "
+                f"{smallest:,} images of the smallest class, "
+                f"{total:,} in all for {trials.parameters['cnn']:,} parameters; "
                 f"from half of the sample {a['cnn half']:.3f}, from all {a['cnn']:.3f}", limited,
-                ("augment, use dropout and L2, or a pretrained network" if limited == "yes" else "enough to learn from")
+                ("augment, use dropout and L2, or a pretrained network"
+                 if limited == "yes" else "enough to learn from")
                 + ("; more images still help" if _compare(trials, "cnn", "cnn half") == "yes" else "")),
-        Finding(chapter, SEQUENTIAL, shown, sequence, "it varies along one axis only: try an RNN or a 1-d model"
+        Finding(chapter, SEQUENTIAL, shown, sequence,
+                "it varies along one axis only: try an RNN or a 1-d model"
                 if sequence == "yes" else "both axes matter, or neither"),
     ]
 
@@ -224,18 +240,20 @@ def _failures(trials: Trials, images: np.ndarray, balance: ClassBalance, learnt:
 
     return [
         finding("Overfitting on small datasets",
-                f"accuracy {trials.training:.3f} on the {learnt:,} images learnt from, {a['cnn']:.3f} on others", overfitted,
-                "augmentation, dropout, L2", "no more than is usual"),
-        finding("Not recognizing objects at different scales", f"90 % to 10 % of the objects' sizes: {ratio:.2f}", scaled,
+                f"accuracy {trials.training:.3f} on the {learnt:,} images learnt from, {a['cnn']:.3f} on "
+                "others", overfitted, "augmentation, dropout, L2", "no more than is usual"),
+        finding("Not recognizing objects at different scales",
+                f"90 % to 10 % of the objects' sizes: {ratio:.2f}", scaled,
                 "learn from resized crops, or use a multi-scale architecture", "objects are of one scale"),
         finding("Ignoring important features due to incorrect filter initialization",
-                f"accuracy differs by {trials.spread:.3f} between seeds", unsteady, "train longer, or with several seeds",
-                "Kaiming's initialization serves"),
+                f"accuracy differs by {trials.spread:.3f} between seeds", unsteady,
+                "train longer, or with several seeds", "Kaiming's initialization serves"),
         finding("Computational cost",
-                f"CNN {rate['cnn']:,.0f} images/s of training, MLP of its size {rate['mlp']:,.0f}: {slower:.1f} times",
+                f"CNN {rate['cnn']:,.0f} images/s of training, "
+                f"MLP of its size {rate['mlp']:,.0f}: {slower:.1f} times",
                 slower > SLOWER,
                 "fewer filters, larger strides, or a faster backend (cnnkit bench)", "no more than an MLP's"),
-        finding("Classes of uneven size (beside the guide)",
-                f"{balance.imbalance_ratio:.3g} to 1; as good as {balance.effective_classes:.1f} of {len(balance.counts)} classes "
-                "of equal size", uneven, "class_weight='balanced', or a WeightedRandomSampler", "nothing to do"),
+        finding("Classes of uneven size (beside the guide)", f"{balance.imbalance_ratio:.3g} to 1; "
+                f"as good as {balance.effective_classes:.1f} of {len(balance.counts)} classes of equal size",
+                uneven, "class_weight='balanced', or a WeightedRandomSampler", "nothing to do"),
     ]

@@ -1,4 +1,6 @@
-"""What images show before anything has learnt from them: how neighbours agree, how large objects are and where they lie."""
+"""What images show before anything has learnt from them: how neighbours agree, how large objects are and
+where they lie.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,16 @@ import numpy as np
 
 __all__ = ["neighbours", "objects", "permuted", "shifted"]
 
-CONTRAST = 0.25  # of the images' range: a pixel that differs from the background by more belongs to the object
+# of the images' range: a pixel that differs from the background by more belongs to the object
+CONTRAST = 0.25
 
 
 def neighbours(images: np.ndarray, axis: int) -> float | None:
-    """The correlation of pixels with their neighbours along an axis of (N, C, H, W); ``None`` where there are none.
+    """The correlation of pixels with their neighbours along an axis of (N, C, H, W); ``None`` where
+    there are none.
 
-    Each pixel's own mean and deviation over the images is taken away first: what is left is how they vary together.
+    Each pixel's own mean and deviation over the images is taken away first: what is left is how they
+    vary together.
 
     >>> smooth = np.cumsum(np.random.default_rng(0).standard_normal((500, 1, 1, 20)), axis=3)
     >>> neighbours(smooth, 3) > 0.9, neighbours(smooth, 2) is None
@@ -36,7 +41,8 @@ def objects(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     sizes : ndarray, shape (M,)
-        The square root of the share of the image that the object's bounding box covers, for images that have one.
+        The square root of the share of the image that the object's bounding box covers, for images
+        that have one.
     centres : ndarray, shape (M, 2)
         Where the boxes' middles lie.
 
@@ -46,7 +52,8 @@ def objects(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     [[0.5], [[0.5, 0.25]]]
     """
     _, _, height, width = images.shape
-    border = np.concatenate([images[:, :, 0], images[:, :, -1], images[:, :, :, 0], images[:, :, :, -1]], axis=2)
+    border = np.concatenate([images[:, :, 0], images[:, :, -1], images[:, :, :, 0], images[:, :, :, -1]],
+                            axis=2)
     background = np.median(border, axis=2)[:, :, None, None]
     stands_out = (np.abs(images - background) > CONTRAST * (images.max() - images.min())).any(axis=1)
     sizes, centres = [], []
@@ -60,7 +67,9 @@ def objects(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def permuted(images: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Every image with its pixels in the same new places: what is in them stays, what lies beside what does not."""
+    """Every image with its pixels in the same new places: what is in them stays, what lies beside
+    what does not.
+    """
     n, channels, height, width = images.shape
     return images.reshape(n, channels, -1)[:, :, order].reshape(n, channels, height, width)
 
@@ -72,5 +81,6 @@ def shifted(images: np.ndarray, down: int, right: int) -> np.ndarray:
     [[[[0, 0], [2, 2]]]]
     """
     _, _, height, width = images.shape
-    rows, columns = np.clip(np.arange(height) - down, 0, height - 1), np.clip(np.arange(width) - right, 0, width - 1)
+    rows, columns = (np.clip(np.arange(height) - down, 0, height - 1),
+                     np.clip(np.arange(width) - right, 0, width - 1))
     return images[:, :, rows][:, :, :, columns]

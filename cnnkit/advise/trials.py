@@ -1,4 +1,6 @@
-"""Short training runs side by side: a CNN, the same CNN on pixels in other places, an MLP of its size, a linear model."""
+"""Short training runs side by side: a CNN, the same CNN on pixels in other places, an MLP of its size, a
+linear model.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ class Trials:
     Attributes
     ----------
     accuracy : dict of str to float
-        ``"cnn"``, ``"cnn permuted"``, ``"cnn half"`` (learnt from half of the images), ``"mlp"``, ``"linear"``, and
-        ``"cnn shifted"``, ``"mlp shifted"`` on held-out images that were moved.
+        ``"cnn"``, ``"cnn permuted"``, ``"cnn half"`` (learnt from half of the images), ``"mlp"``,
+        ``"linear"``, and ``"cnn shifted"``, ``"mlp shifted"`` on held-out images that were moved.
     right : dict of str to ndarray
         For each held-out image the share of the seeds whose network had it right: `accuracy` is the mean.
     spread : float
@@ -47,9 +49,11 @@ class Trials:
     shift: int = 0
 
 
-def run(learn: tuple[np.ndarray, np.ndarray], held_out: tuple[np.ndarray, np.ndarray], classes: int, updates: int,
-        seeds: tuple[int, ...]) -> Trials:
-    """Train every network for as many updates, with each seed; images are float32 (N, C, H, W), normalised."""
+def run(learn: tuple[np.ndarray, np.ndarray], held_out: tuple[np.ndarray, np.ndarray], classes: int,
+        updates: int, seeds: tuple[int, ...]) -> Trials:
+    """Train every network for as many updates, with each seed; images are float32 (N, C, H, W),
+    normalised.
+    """
     (x, y), (x2, y2) = learn, held_out
     shape = x.shape[1:]
     order = random.permutation(random.fold_in(random.key(0), 7), shape[1] * shape[2])
@@ -57,25 +61,29 @@ def run(learn: tuple[np.ndarray, np.ndarray], held_out: tuple[np.ndarray, np.nda
     size = sum(p.numel() for p in _cnn(shape, classes).parameters())
     kinds: dict[str, tuple] = {
         "cnn": (_cnn, x, y, x2), "cnn permuted": (_cnn, permuted(x, order), y, permuted(x2, order)),
-        "cnn half": (_cnn, x[half], y[half], x2), "mlp": (lambda s, k: _mlp(s, k, size), x, y, x2), "linear": (_linear, x, y, x2)}
+        "cnn half": (_cnn, x[half], y[half], x2), "mlp": (lambda s, k: _mlp(s, k, size), x, y, x2),
+        "linear": (_linear, x, y, x2)}
     scores: dict[str, list[np.ndarray]] = {}
     trials = Trials(shift=max(1, round(min(n for n in shape[1:] if n > 1) / 14)) if max(shape[1:]) > 1 else 0)
-    moves = [(down, right) for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1)) if shape[1 if down else 2] > 1]
+    moves = [(down, right) for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1))
+             if shape[1 if down else 2] > 1]
     for name, (make, images, labels, test) in kinds.items():
         for seed in seeds:
             random.seed(seed)
             model = make(shape, classes)
             epochs = max(1, round(updates * BATCH / len(images)))
             start = time.perf_counter()
-            train.fit(model, ArrayDataset(images, labels, classes), epochs=epochs, batch_size=BATCH, lr=LR, seed=seed,
-                      progress=False)
+            train.fit(model, ArrayDataset(images, labels, classes), epochs=epochs, batch_size=BATCH, lr=LR,
+                      seed=seed, progress=False)
             seconds = time.perf_counter() - start
             scores.setdefault(name, []).append(_right(model, test, y2))
             trials.parameters[name] = sum(p.numel() for p in model.parameters())
             if name in ("cnn", "mlp"):
                 trials.images_per_second[name] = epochs * len(images) / seconds
-                moved = [_right(model, shifted(test, d * trials.shift, r * trials.shift), y2) for d, r in moves]
-                scores.setdefault(f"{name} shifted", []).append(np.mean(moved, axis=0) if moved else scores[name][-1])
+                moved = [_right(model, shifted(test, d * trials.shift, r * trials.shift), y2)
+                         for d, r in moves]
+                scores.setdefault(f"{name} shifted", []).append(np.mean(moved, axis=0)
+                                                                if moved else scores[name][-1])
             if name == "cnn":
                 trials.training += float(_right(model, images, labels).mean()) / len(seeds)
     trials.right = {name: np.mean(values, axis=0) for name, values in scores.items()}

@@ -1,4 +1,6 @@
-"""Running an op on Tensors: the arguments are collected once, then the call runs, or waits for a fused kernel."""
+"""Running an op on Tensors: the arguments are collected once, then the call runs, or waits for a
+fused kernel.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,13 @@ PLAIN = (float, int, bool)
 def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     """Run an op on Tensors (and Python numbers, arrays, ``None``), and record it where a gradient is wanted.
 
-    Returns the op's outputs as Tensors, one or a tuple; outputs that replace an input (``op.state``) are written to it.
+    Returns the op's outputs as Tensors, one or a tuple; outputs that replace an input (``op.state``) are
+    written to it.
     """
     first, grad = inputs[0], mode.grad
     plan = deferral.plan(op, first, grad) if isinstance(first, Value) else deferral.NOW
-    if op.commutative and plan[0] is None and mode.inside:  # the other operand may be what a chain goes on with
+    # the other operand may be what a chain goes on with
+    if op.commutative and plan[0] is None and mode.inside:
         second = inputs[1]
         if isinstance(second, Value) and second._link is not None:
             turned = deferral.following(op, second, grad)
@@ -86,7 +90,8 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     if op.infer is not None:
         op.infer(shapes, dtypes, **attrs)
     outputs, backward = op.run(backend, tables, arrays, tuple(needs), attrs)
-    node = Node(op.name, backward, edges, versions, op.differentiable) if backward is not None and True in needs else None
+    node = (Node(op.name, backward, edges, versions, op.differentiable)
+            if backward is not None and True in needs else None)
     if op.outputs == 1:
         return Value.result._of(outputs[0], node)
     for position, at in op.state.items():

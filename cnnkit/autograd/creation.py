@@ -18,11 +18,13 @@ def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, backend
     Parameters
     ----------
     data : number, nested lists, array or Tensor
-        NumPy arrays and Python numbers go to `backend`; arrays of other libraries stay with theirs unless it is given.
+        NumPy arrays and Python numbers go to `backend`; arrays of other libraries stay with theirs
+        unless it is given.
     requires_grad : bool
         Record what is done with it.
     dtype : str or dtype, optional
-        ``"float32"``...; by default an array keeps its own, Python floats become float32 and Python ints int64.
+        ``"float32"``...; by default an array keeps its own, Python floats become float32 and
+        Python ints int64.
     backend : str, optional
         Where the array is made, ``"cupy"`` or ``"cupy:1"``; by default where `cnnkit.use` says.
 
@@ -56,4 +58,5 @@ def _kind_of(data: Any) -> str:
         return next((k for k in ("float", "int", "bool") if k in kinds), "float")
     if isinstance(data, Number):
         return type(data).__name__
-    raise TypeError(f"tensor() takes numbers, nested lists and arrays; got {type(data).__name__}: {data!r:.60}")
+    raise TypeError("tensor() takes numbers, nested lists and arrays; "
+                    f"got {type(data).__name__}: {data!r:.60}")

@@ -1,16 +1,18 @@
-"""Deferred calls: an op's result may wait until it is read, so that a fused kernel can take in the ops that follow.
+"""Deferred calls: an op's result may wait until it is read, so that a fused kernel can take in the
+ops that follow.
 
-Only inside the outermost `Module.__call__` of a thread, and only where a pattern of a kernel table begins with the op.
-A `Link` is one deferred call. It holds the arrays of its arguments as they were at the call (never the Tensors), so
-nothing that happens to a Tensor afterwards changes the result; all errors of shape, dtype, device and attributes have
-been raised by then. When one of its results is read, the chain of links back to the nearest computed one is run: by a
-kernel that takes in as many of them from the front as some kernel serves, then the rest, and at last op by op.
+Only inside the outermost `Module.__call__` of a thread, and only where a pattern of a kernel table begins
+with the op. A `Link` is one deferred call. It holds the arrays of its arguments as they were at the call
+(never the Tensors), so nothing that happens to a Tensor afterwards changes the result; all errors of shape,
+dtype, device and attributes have been raised by then. When one of its results is read, the chain of links
+back to the nearest computed one is run: by a kernel that takes in as many of them from the front as some
+kernel serves, then the rest, and at last op by op.
 
-Only an op that declares `infer` can wait. The calls that wait are a list of this thread: weak references to the
-Tensors, because a result that nobody holds need not be computed; calls that replace buffers are held strongly. A
-buffer that is replaced becomes pending too, so reading it gives the new value. A Tensor in the middle that is read
-after its chain has run is an independent node (`Node.detour`), through which no gradient of the chain goes:
-`retain_grad()` or a hook on it raises, and names the fix.
+Only an op that declares `infer` can wait. The calls that wait are a list of this thread: weak references to
+the Tensors, because a result that nobody holds need not be computed; calls that replace buffers are held
+strongly. A buffer that is replaced becomes pending too, so reading it gives the new value. A Tensor in the
+middle that is read after its chain has run is an independent node (`Node.detour`), through which no gradient
+of the chain goes: `retain_grad()` or a hook on it raises, and names the fix.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from cnnkit.ops.core import Meta, Op, run_chain
 
 __all__ = ["Link", "flush", "following", "link_of", "plan", "postpone"]
 
-Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"  # the link before, backend, tables, the `Chain` that the call makes
+# the link before, backend, tables, the `Chain` that the call makes
+Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"
 Arguments: TypeAlias = "tuple[list, list[bool], list, list]"  # arrays, needs, edges, versions
 NOTHING: Arguments = ([], [], [], [])
 NOW: Plan = (None, None, None, None)  # the call cannot wait, and its first argument does not tell the backend
@@ -36,13 +39,13 @@ WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it w
 class Link:
     """One deferred call: its arguments as they were, its predecessor, and what to do with its outputs."""
 
-    __slots__ = ("arguments", "attrs", "backend", "chain", "grad", "kind", "metas", "node", "op", "outputs", "previous",
-                 "requires_grad", "results", "state", "status", "tables")
+    __slots__ = ("arguments", "attrs", "backend", "chain", "grad", "kind", "metas", "node", "op", "outputs",
+                 "previous", "requires_grad", "results", "state", "status", "tables")
     outputs: tuple     # once it is computed, and the node on the tape
     node: Node | None
 
-    def __init__(self, op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments, metas: tuple[Meta | None, ...],
-                 kind: type, grad: bool):
+    def __init__(self, op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments,
+                 metas: tuple[Meta | None, ...], kind: type, grad: bool):
         self.op, self.attrs, self.arguments = op, attrs, arguments
         self.previous, self.backend, self.tables, self.chain = plan
         self.metas, self.kind, self.grad = metas, kind, grad
@@ -53,7 +56,9 @@ class Link:
 
     @property
     def count(self) -> int:
-        """How many of a kernel's arrays are its: the result of the link before it is one only at the front of a chain."""
+        """How many of a kernel's arrays are its: the result of the link before it is one only at the front
+        of a chain.
+        """
         return len(self.arguments[0]) + (self.previous is not None and self.previous.status == COMPUTED)
 
     def force(self) -> None:
@@ -72,7 +77,8 @@ class Link:
         """Run this op by itself; the link before it, if there is one, has been computed."""
         op, (arrays, needs, edges, versions) = self.op, self.all_arguments()
         outputs, backward = op.run(self.backend, self.tables, arrays, tuple(needs), self.attrs)
-        node = Node(op.name, backward, edges, versions, op.differentiable, self.status == PASSED) if backward else None
+        node = (Node(op.name, backward, edges, versions, op.differentiable, self.status == PASSED)
+                if backward else None)
         self.finish(outputs, node, 0)
 
     def all_arguments(self) -> Arguments:
@@ -81,11 +87,13 @@ class Link:
             return self.arguments
         arrays, needs, edges, versions = self.arguments
         node = self.previous.node
-        return ([self.previous.outputs[0], *arrays], [node is not None, *needs], [None if node is None else (node, 0), *edges],
-                versions)
+        return ([self.previous.outputs[0], *arrays], [node is not None, *needs],
+                [None if node is None else (node, 0), *edges], versions)
 
     def finish(self, outputs: Sequence, node: Node | None, first: int) -> None:
-        """Hand out `outputs`, which are this link's outputs from position `first` on (1: a fused kernel passed by)."""
+        """Hand out `outputs`, which are this link's outputs from position `first` on (1: a fused kernel
+        passed by).
+        """
         if self.state:
             for position, buffer in self.state:
                 if buffer._link is self and buffer._position == position:
@@ -94,7 +102,8 @@ class Link:
         for position, reference in self.results:
             tensor = reference()
             if position >= first and tensor is not None and tensor._link is self:
-                tensor._settle(outputs[position - first], node if position < self.op.differentiable else None, position)
+                tensor._settle(outputs[position - first],
+                               node if position < self.op.differentiable else None, position)
         if first == 0:
             self.outputs, self.node, self.status = tuple(outputs), node, COMPUTED
             self.previous = None
@@ -124,7 +133,8 @@ def _run_longest(links: list[Link]) -> int:
             if result is not NotImplemented:
                 outputs, backward = result
                 last, extra = part.pop(), outputs[1:]
-                node = Node(chain.names, backward, edges, versions, 1, last.status == PASSED) if backward else None
+                node = (Node(chain.names, backward, edges, versions, 1, last.status == PASSED)
+                        if backward else None)
                 for link in part:
                     if extra and link.op.outputs > 1:
                         count = link.op.outputs - link.op.differentiable
@@ -139,8 +149,8 @@ def _run_longest(links: list[Link]) -> int:
 
 
 def plan(op: Op, first: Any, grad: bool) -> Plan:
-    """How to call `op` on the Tensor `first`: after which link, on which backend, with which tables; and the chain that it is
-    then part of, or ``None`` where the call cannot wait, because no pattern takes it in.
+    """How to call `op` on the Tensor `first`: after which link, on which backend, with which tables; and the
+    chain that it is then part of, or ``None`` where the call cannot wait, because no pattern takes it in.
     """
     if mode.inside:
         previous: Link | None = first._link
@@ -167,13 +177,15 @@ def following(op: Op, pending: Any, grad: bool) -> Plan | None:
     return None
 
 
-def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments, metas: tuple[Meta | None, ...], kind: type,
-             grad: bool, inputs: Sequence) -> Any:
-    """Enter a call among the deferred ones; a pending Tensor for each output that the caller gets, one or a tuple.
+def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments,
+             metas: tuple[Meta | None, ...], kind: type, grad: bool, inputs: Sequence) -> Any:
+    """Enter a call among the deferred ones; a pending Tensor for each output that the caller gets,
+    one or a tuple.
 
     Buffers among the `inputs` that the op replaces become pending themselves.
     """
-    link, pending, deferred, shown = Link(op, attrs, plan, arguments, metas, kind, grad), inputs[0]._pending, mode.deferred, []
+    link, pending, deferred, shown = (Link(op, attrs, plan, arguments, metas, kind, grad),
+                                      inputs[0]._pending, mode.deferred, [])
     if op.state:
         for position, at in op.state.items():
             if inputs[at] is not None and metas[position] is not None:
@@ -197,7 +209,9 @@ def link_of(entry: Any) -> Link:
 
 
 def flush() -> None:
-    """Compute every pending Tensor of this thread that is still alive, the youngest first, so that chains stay whole."""
+    """Compute every pending Tensor of this thread that is still alive, the youngest first, so that chains
+    stay whole.
+    """
     waiting = mode.deferred.copy()
     mode.deferred.clear()
     while waiting:

@@ -12,7 +12,8 @@ __all__ = ["kept"]
 
 @contextmanager
 def kept(tensors: Iterable[Value]) -> Iterator[None]:
-    """A block after which these leaf Tensors have the values, versions, gradients and hooks that they had before it.
+    """A block after which these leaf Tensors have the values, versions, gradients and hooks that they
+    had before it.
 
     Inside it they have no hooks: those are for gradients that somebody asked for.
 

@@ -1,8 +1,10 @@
-"""The tape: what was done to get a Tensor, and the walk back over it that makes gradients (reverse-mode autodiff).
+"""The tape: what was done to get a Tensor, and the walk back over it that makes gradients
+(reverse-mode autodiff).
 
-A node belongs to an op's call, not to a Tensor; it holds the op's own ``backward``, and an edge per input: ``None``
-(no gradient wanted), a leaf Tensor, or ``(node, output position)``. Nodes are numbered in the order they were made, so
-the walk takes the highest number first and meets each node when all its gradients have arrived.
+A node belongs to an op's call, not to a Tensor; it holds the op's own ``backward``, and an edge per
+input: ``None`` (no gradient wanted), a leaf Tensor, or ``(node, output position)``. Nodes are numbered in
+the order they were made, so the walk takes the highest number first and meets each node when all its
+gradients have arrived.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ _numbers = itertools.count()
 
 
 class _Mode(threading.local):
-    """Per thread: is the tape recording; are we inside a `Module.__call__`; which calls are deferred there."""
+    """Per thread: is the tape recording; are we inside a `Module.__call__`; which calls are
+    deferred there.
+    """
 
     grad: bool = True
     inside: bool = False
@@ -95,18 +99,20 @@ class Node:
     versions : list of (counter, value)
         Every input's version counter, and its value when the call was made.
     detour : bool
-        True where the result was used by a fused kernel that went around this node: no gradient comes back through it.
+        True where the result was used by a fused kernel that went around this node: no gradient comes
+        back through it.
     """
 
     __slots__ = ("backward", "detour", "edges", "hooks", "number", "op", "outputs", "retain", "versions")
 
-    def __init__(self, op: str | tuple[str, ...], backward: Callable, edges: Sequence, versions: list, outputs: int,
-                 detour: bool = False):
+    def __init__(self, op: str | tuple[str, ...], backward: Callable, edges: Sequence, versions: list,
+                 outputs: int, detour: bool = False):
         self.op, self.backward, self.edges = op, backward, edges
         self.versions, self.outputs, self.detour = versions, outputs, detour
         self.number = next(_numbers)
         self.hooks: dict[int, list[Callable]] | None = None
-        self.retain: dict[int, Any] | None = None  # output position -> weak reference to the Tensor that keeps its gradient
+        # output position -> weak reference to the Tensor that keeps its gradient
+        self.retain: dict[int, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -119,13 +125,13 @@ class Node:
     def gradients(self, dys: list, retain_graph: bool) -> Sequence:
         """Run this node's backward on the gradients of its outputs."""
         if self.backward is None:
-            raise RuntimeError(f"backward went through {self.name} a second time, but what it had saved was freed by the "
-                               "first; call the first with backward(retain_graph=True)")
+            raise RuntimeError(f"backward went through {self.name} a second time, but what it had saved was "
+                               "freed by the first; call the first with backward(retain_graph=True)")
         for counter, value in self.versions:
             if counter[0] != value:
-                raise RuntimeError(f"an input of {self.name} was changed in place after it was used (version {value} then, "
-                                   f"{counter[0]} now), so its gradient cannot be right; call backward() before the change, "
-                                   "or make the change on a copy")
+                raise RuntimeError(f"an input of {self.name} was changed in place after it was used (version "
+                                   f"{value} then, {counter[0]} now), so its gradient cannot be right; "
+                                   "call backward() before the change, or make the change on a copy")
         if self.hooks is not None:
             for position, hooks in self.hooks.items():
                 for hook in hooks:
@@ -143,7 +149,9 @@ class Node:
 
 
 def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None:
-    """Walk the tape back from one output of `node`, and add the gradients to the leaves' ``grad`` when all are there."""
+    """Walk the tape back from one output of `node`, and add the gradients to the leaves' ``grad`` when
+    all are there.
+    """
     arrived: dict[Node, list] = {node: [None] * node.outputs}
     arrived[node][position] = dy
     heap = [(-node.number, node)]

@@ -43,13 +43,13 @@ class Tensor(Value):
     __slots__ = ()
     __array_ufunc__ = None  # NumPy hands arithmetic with a Tensor on the right over to the Tensor
 
-    # -- the value ------------------------------------------------------------------------------------------------
+    # -- the value -------------------------------------------------------------------------------------------
 
     def detach(self) -> Tensor:
         """The same array without tape.
 
-        A change in place gives a Tensor a new array, so the other keeps the old values; but it counts for both, because an
-        optimizer's kernel may write into the array that they share.
+        A change in place gives a Tensor a new array, so the other keeps the old values; but it counts for
+        both, because an optimizer's kernel may write into the array that they share.
         """
         new = Tensor._of(self.array)
         new._version = self._version
@@ -85,21 +85,25 @@ class Tensor(Value):
         """Convert to float64."""
         return self.to(dtype="float64")
 
-    # -- changes in place -----------------------------------------------------------------------------------------
+    # -- changes in place ------------------------------------------------------------------------------------
 
     def copy_(self, values: Any) -> Tensor:
-        """Replace the values, in place, with broadcasting and conversion to this Tensor's dtype; on a leaf only."""
+        """Replace the values, in place, with broadcasting and conversion to this Tensor's dtype; on
+        a leaf only.
+        """
         backend, shape, dtype = self._backend(), self.shape, self.dtype
         if isinstance(values, Tensor):
             values = values.array if backends.backend_of(values.array) is backend else values.numpy()
         if values is None:
             raise TypeError("copy_() needs values; got None")
-        place = self.array if backend.switches or self._link is None else None  # reading a pending result would break its chain
+        # reading a pending result would break its chain
+        place = self.array if backend.switches or self._link is None else None
         new = backend.asarray(values, dtype, getattr(place, "device", None))
         if tuple(new.shape) != shape:
             xp = backend.namespace
             if broadcast_shape("copy_", (new.shape, shape)) != shape:
-                raise ValueError(f"copy_() cannot fill a Tensor of shape {shape} with values of shape {tuple(new.shape)}")
+                raise ValueError(f"copy_() cannot fill a Tensor of shape {shape} with values of "
+                                 f"shape {tuple(new.shape)}")
             with backends.on(new):
                 new = xp.asarray(xp.broadcast_to(new, shape), copy=True)
         return self.replace_(new)
@@ -128,25 +132,28 @@ class Tensor(Value):
         with no_grad():
             new = apply(op, self, other)
         if new.shape != self.shape:
-            raise ValueError(f"{op.name}_ in place needs a value that fits shape {self.shape}; the result has {new.shape}")
+            raise ValueError(f"{op.name}_ in place needs a value that fits shape {self.shape}; "
+                             f"the result has {new.shape}")
         if new.dtype != self.dtype:
             mine, made = backends.dtype_name(self.dtype), backends.dtype_name(new.dtype)
             if "float" in made and "float" not in mine:
-                raise TypeError(f"{op.name}_ in place makes {made} of a Tensor of {mine}; convert it first with "
-                                f".to(dtype={made!r})")
+                raise TypeError(f"{op.name}_ in place makes {made} of a Tensor of {mine}; "
+                                f"convert it first with .to(dtype={made!r})")
             new = new.to(dtype=self.dtype)
         return self.replace_(new.array)
 
     def _augmented(self, op: Op, other: Any) -> Tensor:
         """``x += y``: in place on a leaf, as in PyTorch; a new Tensor where the tape must record it."""
         recorded = mode.grad and isinstance(other, Value) and other.requires_grad
-        return self._in_place(op, other) if self.is_leaf and not (recorded and not self.requires_grad) else apply(op, self, other)
+        return (self._in_place(op, other) if self.is_leaf and not (recorded and not self.requires_grad)
+                else apply(op, self, other))
 
-    # -- copying --------------------------------------------------------------------------------------------------
+    # -- copying ---------------------------------------------------------------------------------------------
 
     def __deepcopy__(self, memo: dict) -> Tensor:
         if not self.is_leaf:
-            raise RuntimeError("only leaf Tensors can be deep-copied; this one is the result of a recorded op: use detach() first")
+            raise RuntimeError("only leaf Tensors can be deep-copied; "
+                               "this one is the result of a recorded op: use detach() first")
         array = self.array
         new = type(self)._of(backends.backend_of(array).asarray(array))
         new.requires_grad = self.requires_grad
@@ -157,13 +164,15 @@ class Tensor(Value):
 
     def __reduce__(self) -> tuple:
         if not self.is_leaf:
-            raise RuntimeError("only leaf Tensors can be pickled; this one is the result of a recorded op: use detach() first")
+            raise RuntimeError("only leaf Tensors can be pickled; this one is the result of a recorded op: "
+                               "use detach() first")
         return _rebuild, (type(self), self.backend, self.numpy(), self.requires_grad)
 
     def __repr__(self) -> str:
         backend = backends.backend_of(self.array)
         body = backend.text(self._value, "tensor(")
-        notes = "" if (name := backends.dtype_name(self.dtype)) in ("float32", "int64", "bool") else f", dtype={name}"
+        notes = ("" if (name := backends.dtype_name(self.dtype)) in ("float32", "int64", "bool")
+                 else f", dtype={name}")
         if not backend.host:
             notes += f", backend={backend.name!r}"
         if self._source is not None:
@@ -172,7 +181,7 @@ class Tensor(Value):
             notes += ", requires_grad=True"
         return f"tensor({body}{notes})"
 
-    # -- operators ------------------------------------------------------------------------------------------------
+    # -- operators -------------------------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Tensor: return apply(elementwise.add, self, other)
     def __radd__(self, other: Any) -> Tensor: return apply(elementwise.add, other, self)
@@ -203,8 +212,8 @@ class Tensor(Value):
         return apply(indexing.getitem, self, index=_plain_index(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError("a Tensor's elements cannot be assigned: not every array library can. Use cnnkit.functional.where, or "
-                        "copy_() for the whole Tensor")
+        raise TypeError("a Tensor's elements cannot be assigned: not every array library can. "
+                        "Use cnnkit.functional.where, or copy_() for the whole Tensor")
 
     def __len__(self) -> int:
         if not self.shape:
@@ -227,7 +236,7 @@ class Tensor(Value):
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
 
-    # -- methods that are ops -------------------------------------------------------------------------------------
+    # -- methods that are ops --------------------------------------------------------------------------------
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in C order with another shape; one size may be -1."""
@@ -244,8 +253,10 @@ class Tensor(Value):
             return self.reshape(1)
         start, end = _axis(start_dim, len(shape)), _axis(end_dim, len(shape))
         if start > end:
-            raise ValueError(f"flatten needs start_dim <= end_dim; got {start_dim} and {end_dim} for shape {shape}")
-        return apply(shaping.reshape, self, shape=(*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
+            raise ValueError("flatten needs start_dim <= end_dim; "
+                             f"got {start_dim} and {end_dim} for shape {shape}")
+        return apply(shaping.reshape, self,
+                     shape=(*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
 
     def permute(self, *axes: Any) -> Tensor:
         """The axes in another order."""
@@ -272,7 +283,8 @@ class Tensor(Value):
         shape = self.shape
         if axis is not None:
             axis = _axis(axis, len(shape))
-        return self.reshape(tuple(n for i, n in enumerate(shape) if n != 1 or (axis is not None and i != axis)))
+        return self.reshape(tuple(n for i, n in enumerate(shape)
+                                  if n != 1 or (axis is not None and i != axis)))
 
     def unsqueeze(self, axis: int) -> Tensor:
         """Put in an axis of size 1 at `axis`."""

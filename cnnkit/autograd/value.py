@@ -1,4 +1,6 @@
-"""Value: an array, its place on the tape, and the gradient that comes back to it; Tensor adds PyTorch's methods."""
+"""Value: an array, its place on the tape, and the gradient that comes back to it; Tensor adds
+PyTorch's methods.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ class Value:
         Record what is done with it.
     """
 
-    __slots__ = ("__weakref__", "_hooks", "_link", "_position", "_source", "_value", "_version", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_hooks", "_link", "_position", "_source", "_value", "_version",
+                 "grad", "requires_grad")
     result: ClassVar[type[Value]]  # what ops return: Tensor, which is made from this class
 
     def __init__(self, array: Array, requires_grad: bool = False):
@@ -37,7 +40,8 @@ class Value:
         self._value = array
         self._link: deferral.Link | None = None
         self._position = 0
-        self._source: tuple[Node, int] | None = None  # the recorded call that made it, and which of its outputs it is
+        # the recorded call that made it, and which of its outputs it is
+        self._source: tuple[Node, int] | None = None
         self._version = [0]
         self._hooks: list[Callable] | None = None
         self.grad: Any = None
@@ -163,26 +167,29 @@ class Value:
         tensor([3.])
         """
         if mode.grad and self.requires_grad:
-            raise RuntimeError("a Tensor that requires a gradient cannot be changed in place while the tape records; do it "
-                               "inside `with cnnkit.no_grad():`")
+            raise RuntimeError("a Tensor that requires a gradient cannot be changed in place while the tape "
+                               "records; do it inside `with cnnkit.no_grad():`")
         if not self.is_leaf:
-            raise RuntimeError("only a leaf Tensor can be changed in place; this one is the result of a recorded op: use "
-                               "detach() or clone() first")
+            raise RuntimeError("only a leaf Tensor can be changed in place; "
+                               "this one is the result of a recorded op: use detach() or clone() first")
         self._value, self._link = self._backend().namespace.asarray(array), None
         self._version[0] += 1
         return self
 
     def rebind(self, array: Array) -> None:
-        """Put `array` in the place of the value without any check, and count a change: for optimizers, and to move Tensors."""
+        """Put `array` in the place of the value without any check, and count a change: for optimizers, and to
+        move Tensors.
+        """
         self._value = array
         self._version[0] += 1
 
-    # -- gradients ------------------------------------------------------------------------------------------------
+    # -- gradients -------------------------------------------------------------------------------------------
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Record (or no longer record) what is done with this leaf from now on."""
         if requires_grad and "float" not in backends.dtype_name(self.dtype):
-            raise TypeError(f"only floating-point Tensors can require a gradient; this one is {backends.dtype_name(self.dtype)}")
+            raise TypeError("only floating-point Tensors can require a gradient; "
+                            f"this one is {backends.dtype_name(self.dtype)}")
         if not self.is_leaf and not requires_grad:
             raise RuntimeError("requires_grad can be switched off on a leaf only; use detach()")
         self.requires_grad = requires_grad
@@ -194,25 +201,26 @@ class Value:
         Parameters
         ----------
         gradient : Tensor or array, optional
-            The gradient of something with respect to this Tensor, of its shape; 1 where this Tensor is a scalar.
+            The gradient of something with respect to this Tensor, of its shape; 1 where this
+            Tensor is a scalar.
         retain_graph : bool
             Keep what the ops have saved, so that `backward` can go through them again.
 
         Raises
         ------
         RuntimeError
-            If nothing was recorded, if the tape was freed by an earlier `backward`, if an input has changed in place
-            since, or if the Tensor is no scalar and `gradient` is missing.
+            If nothing was recorded, if the tape was freed by an earlier `backward`, if an input has changed
+            in place since, or if the Tensor is no scalar and `gradient` is missing.
         """
         array = self.array
         if not self.requires_grad:
-            raise RuntimeError("backward() on a Tensor that requires no gradient: nothing it was made from has "
-                               "requires_grad=True, or it was made under no_grad()")
+            raise RuntimeError("backward() on a Tensor that requires no gradient: nothing it was made from "
+                               "has requires_grad=True, or it was made under no_grad()")
         if gradient is None:
             shape = array.shape
             if shape and self.numel() != 1:
-                raise RuntimeError(f"backward() without a gradient needs a scalar; this Tensor has shape {self.shape}. Reduce it "
-                                   "first (.sum(), .mean()), or pass gradient=")
+                raise RuntimeError("backward() without a gradient needs a scalar; this Tensor has shape "
+                                   f"{self.shape}. Reduce it first (.sum(), .mean()), or pass gradient=")
             xp = backends.backend_of(array).namespace
             dy = xp.asarray(1, dtype=array.dtype, device=getattr(array, "device", None))
             dy = xp.broadcast_to(dy, shape) if shape else dy
@@ -225,15 +233,18 @@ class Value:
                 run_backward(*self._source, dy, retain_graph)
 
     def _like_me(self, gradient: Any, what: str) -> Array:
-        """A gradient for this Tensor that somebody gave: checked for shape and backend, in this Tensor's dtype."""
+        """A gradient for this Tensor that somebody gave: checked for shape and backend, in this
+        Tensor's dtype.
+        """
         backend = self._backend()
-        dy = gradient.array if isinstance(gradient, Value) else backend.asarray(gradient, self.dtype,
-                                                                                getattr(self.array, "device", None))
+        dy = (gradient.array if isinstance(gradient, Value)
+              else backend.asarray(gradient, self.dtype,
+                                   getattr(self.array, "device", None)))
         if tuple(dy.shape) != self.shape:
             raise ValueError(f"{what} of shape {tuple(dy.shape)} for a Tensor of shape {self.shape}")
         if backends.backend_of(dy) is not backend:
-            raise TypeError(f"{what} of backend {backends.backend_of(dy).name!r} for a Tensor of {backend.name!r}; move it with "
-                            f"Tensor.to({backend.name!r})")
+            raise TypeError(f"{what} of backend {backends.backend_of(dy).name!r} for a Tensor of "
+                            f"{backend.name!r}; move it with Tensor.to({backend.name!r})")
         return dy if dy.dtype == self.dtype else backend.namespace.astype(dy, self.dtype)
 
     def _receive(self, dx: Array) -> None:
@@ -261,12 +272,15 @@ class Value:
         self.array  # noqa: B018 - a hook breaks the chain here
         assert self._source is not None
         if passed or self._source[0].detour:
-            raise RuntimeError(f"{what} on a result in the middle of a chain that a fused kernel has already run: no gradient "
-                               f"comes back through it. Call {what} right after the op that makes it, before it is used")
+            raise RuntimeError(f"{what} on a result in the middle of a chain that "
+                               "a fused kernel has already run: no gradient comes back through it. "
+                               f"Call {what} right after the op that makes it, before it is used")
         return self._source
 
     def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
-        """Call `hook` with this Tensor's gradient in every backward; what it returns, if anything, takes its place."""
+        """Call `hook` with this Tensor's gradient in every backward; what it returns, if anything,
+        takes its place.
+        """
         shape, dtype = self.shape, self.dtype
 
         def on_array(dy: Array) -> Array:
@@ -274,7 +288,8 @@ class Value:
             if changed is None:
                 return dy
             if not isinstance(changed, Value) or changed.shape != shape:
-                raise ValueError(f"a gradient hook must return a Tensor of shape {shape} or None; it returned "
+                raise ValueError("a gradient hook must return a Tensor "
+                                 f"of shape {shape} or None; it returned "
                                  f"{changed.shape if isinstance(changed, Value) else type(changed).__name__}")
             array = changed.array
             return array if array.dtype == dtype else backends.namespace_of(array).astype(array, dtype)

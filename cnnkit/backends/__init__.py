@@ -1,8 +1,9 @@
 """The registry of backends: which array library runs an op, and which kernel tables make it faster.
 
-A backend is found by an entry point (group ``cnnkit.backends``) or registered by hand. It needs no kernels: any
-library that follows the Python Array API runs all of cnnkit. Kernel tables (group ``cnnkit.kernels``) add speed op by
-op. The *array* decides what runs it (`backend_of`); `use` only says where new arrays are made, and which tables serve.
+A backend is found by an entry point (group ``cnnkit.backends``) or registered by hand. It needs no kernels:
+any library that follows the Python Array API runs all of cnnkit. Kernel tables (group ``cnnkit.kernels``) add
+speed op by op. The *array* decides what runs it (`backend_of`); `use` only says where new arrays are made,
+and which tables serve.
 """
 
 from cnnkit.backends.backend import Array, ArrayAPIBackend, Backend, Unavailable
@@ -23,7 +24,9 @@ from cnnkit.backends.registry import (
 from cnnkit.backends.runtime import get_num_threads, release_memory, set_num_threads
 from cnnkit.backends.table import KernelTable, Runtime, Tables
 
-__all__ = ["DTYPES", "KINDS", "Array", "ArrayAPIBackend", "Backend", "BackendInfo", "Call", "Kernel", "KernelTable",
+__all__ = ["DTYPES", "KINDS", "Array", "ArrayAPIBackend", "Backend",
+           "BackendInfo", "Call", "Kernel", "KernelTable",
            "Kind", "Runtime", "Tables", "Unavailable", "backend_of", "current", "current_device", "decline",
-           "dtype_name", "get", "get_num_threads", "kernel_tables", "list", "namespace_of", "on", "place", "precision",
-           "precision_level", "register", "register_table", "release_memory", "set_num_threads", "tables", "use"]
+           "dtype_name", "get", "get_num_threads", "kernel_tables", "list", "namespace_of",
+           "on", "place", "precision", "precision_level", "register", "register_table", "release_memory",
+           "set_num_threads", "tables", "use"]

@@ -38,9 +38,9 @@ class Backend(Plugin):
     host : bool
         Whether its arrays are the form in which data come from the host and go back: NumPy's only.
     switches : bool
-        Whether the library's functions run on a *current* device, not on their arrays' own, as CuPy's do. Ops, the
-        walk back over the tape, updates and draws then run inside ``on(device of the array)``; whatever else
-        touches arrays says ``with backends.on(array)``.
+        Whether the library's functions run on a *current* device, not on their arrays' own, as CuPy's do. Ops,
+        the walk back over the tape, updates and draws then run inside ``on(device of the array)``; whatever
+        else touches arrays says ``with backends.on(array)``.
     """
 
     name = ""
@@ -59,20 +59,23 @@ class Backend(Plugin):
         raise NotImplementedError(f"backend {self.name!r} must define `namespace`")
 
     def asarray(self, data: Any, dtype: Any = None, device: Any = None) -> Array:
-        """Copy `data` (numbers, nested lists, any library's array) into a new array, on `device` as `locate` gives it.
+        """Copy `data` (numbers, nested lists, any library's array) into a new array, on `device` as
+        `locate` gives it.
 
         Without a device, an array of this backend stays on its own.
         """
         if not self.owns(data):
             data = self.hosted(data)
         kwargs = {} if device is None else {"device": self.locate(device)}
-        return self.namespace.asarray(data, dtype=None if dtype is None else self.dtype(dtype), copy=True, **kwargs)
+        return self.namespace.asarray(data, dtype=None if dtype is None else self.dtype(dtype),
+                                      copy=True, **kwargs)
 
     def upload(self, data: np.ndarray, dtype: Any = None, device: Any = None) -> Callable[[], Array]:
-        """Begin to copy a host array; what is returned gives the new array, in the thread that computes with it.
+        """Begin to copy a host array; what is returned gives the new array, in the thread that
+        computes with it.
 
-        A library that copies beside its computations begins here, in any thread, and lets what is computed later wait for the
-        copy in the second call. By default the whole copy is made at once.
+        A library that copies beside its computations begins here, in any thread, and lets what is computed
+        later wait for the copy in the second call. By default the whole copy is made at once.
         """
         array = self.asarray(data, dtype, device)
         return lambda: array
@@ -82,7 +85,9 @@ class Backend(Plugin):
         return ""
 
     def hosted(self, data: Any) -> np.ndarray:
-        """Numbers, nested lists, or another library's array as a NumPy array; it may share memory with `data`."""
+        """Numbers, nested lists, or another library's array as a NumPy array; it may share memory
+        with `data`.
+        """
         if not hasattr(data, "dtype") or isinstance(data, np.ndarray | np.generic):
             return np.asarray(data)
         there = backend_for(type(data))
@@ -98,14 +103,18 @@ class Backend(Plugin):
             return np.from_dlpack(array)
 
     def axis_order(self, array: Array) -> tuple[int, ...]:
-        """The axes from the outermost in memory to the innermost: ``(0, 1, ...)`` for C order, which sums depend on."""
+        """The axes from the outermost in memory to the innermost: ``(0, 1, ...)`` for C order, which
+        sums depend on.
+        """
         strides = getattr(array, "strides", None)
         if not isinstance(strides, tuple):
             strides = self.to_numpy(array).strides
         return tuple(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis])))
 
     def text(self, array: Array, prefix: str = "") -> str:
-        """The values as `repr` shows them, shortened; `prefix` is what stands before them on the first line."""
+        """The values as `repr` shows them, shortened; `prefix` is what stands before them on the
+        first line.
+        """
         return np.array2string(self.to_numpy(array), separator=", ", prefix=prefix, threshold=200)
 
     def synchronize(self) -> None:
@@ -116,9 +125,12 @@ class Backend(Plugin):
         return "cpu"
 
     def devices(self) -> dict[str, Any]:
-        """The library's devices, by the names that users write behind the backend's: ``cupy:1`` is ``devices()["1"]``."""
+        """The library's devices, by the names that users write behind the backend's: ``cupy:1`` is
+        ``devices()["1"]``.
+        """
         info = getattr(self.namespace, "__array_namespace_info__", None)
-        return {} if info is None else {str(device): device for device in info().devices() if device is not None}
+        return {} if info is None else {str(device): device
+                                        for device in info().devices() if device is not None}
 
     def locate(self, device: Any) -> Any:
         """The library's own device for a name; what is no text (``None``, a device) is given back.
@@ -137,7 +149,9 @@ class Backend(Plugin):
         return here.get(device, device)
 
     def on(self, device: Any) -> AbstractContextManager:
-        """A block in which the library's functions run on `device`, for libraries with a current device (see `switches`)."""
+        """A block in which the library's functions run on `device`, for libraries with a current device (see
+        `switches`).
+        """
         return nullcontext()
 
     @cached_property
@@ -201,10 +215,12 @@ class ArrayAPIBackend(Backend):
         self._namespace = namespace
 
     def available(self) -> bool | str:
-        if isinstance(self._namespace, str) and importlib.util.find_spec(self.distribution.replace("-", "_")) is None:
+        if (isinstance(self._namespace, str)
+                and importlib.util.find_spec(self.distribution.replace("-", "_")) is None):
             return f"{self.distribution} is not installed (pip install {self.distribution})"
         return True
 
     @cached_property
     def namespace(self) -> Any:
-        return importlib.import_module(self._namespace) if isinstance(self._namespace, str) else self._namespace
+        return (importlib.import_module(self._namespace)
+                if isinstance(self._namespace, str) else self._namespace)

@@ -1,7 +1,8 @@
 """Chains of ops, and the patterns by which kernel tables name the chains that their kernels take in.
 
-A pattern is a tuple of names of ops or of roles, such as ``("conv", "norm?", "add?", "activation?", "pool?")``; a question mark
-says that the op may be missing. The tree of all chains that a table's patterns allow is made as calls come in.
+A pattern is a tuple of names of ops or of roles, such as ``("conv", "norm?", "add?", "activation?",
+"pool?")``; a question mark says that the op may be missing. The tree of all chains that a table's patterns
+allow is made as calls come in.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Chain:
     Attributes
     ----------
     kernels : tuple of Kernel
-        Those whose pattern the chain matches, in the order in which they are asked; empty for a mere beginning.
+        Those whose pattern the chain matches, in the order in which they are asked; empty for a
+        mere beginning.
     longer : mapping of Op to Chain or None
         What one more op makes of it.
     ended : bool
@@ -44,9 +46,11 @@ class Chain:
 
     __slots__ = ("ended", "kernels", "longer", "names", "patterns", "places")
 
-    def __init__(self, patterns: Sequence[tuple[Pattern, Kernel]], places: Iterable[tuple[int, int]], names: tuple[str, ...] = ()):
+    def __init__(self, patterns: Sequence[tuple[Pattern, Kernel]], places: Iterable[tuple[int, int]],
+                 names: tuple[str, ...] = ()):
         self.names = names
-        self.patterns, self.places = patterns, sorted(set(places))  # (pattern, how many of its names are behind us)
+        # (pattern, how many of its names are behind us)
+        self.patterns, self.places = patterns, sorted(set(places))
         self.longer = _Longer(self)
         serving = dict.fromkeys(i for i, at in self.places if at and all(map(_optional, patterns[i][0][at:])))
         self.kernels = tuple(patterns[i][1] for i in serving)
@@ -54,11 +58,15 @@ class Chain:
 
     @classmethod
     def root(cls, patterns: Sequence[tuple[Pattern, Kernel]]) -> Chain:
-        """The beginning of all chains, without an op; the patterns stand in the order in which their kernels are asked."""
+        """The beginning of all chains, without an op; the patterns stand in the order in which their
+        kernels are asked.
+        """
         return cls(patterns, [(i, 0) for i in range(len(patterns))])
 
     def with_op(self, op: Any) -> Chain | None:
-        """The chain with one more op; ``None`` where no pattern goes on with it, or the op does not tell its results' shapes."""
+        """The chain with one more op; ``None`` where no pattern goes on with it, or the op does not tell its
+        results' shapes.
+        """
         if op.infer is None:
             return None
         places = []

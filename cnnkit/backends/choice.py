@@ -21,12 +21,15 @@ def current() -> Backend:
 
 
 def current_device() -> Any:
-    """The device that new arrays are made on, the library's own object, or ``None`` for the backend's default."""
+    """The device that new arrays are made on, the library's own object, or ``None`` for the
+    backend's default.
+    """
     return local.device if local.backend else default.device
 
 
 def place(name: str | Backend | ModuleType | None) -> tuple[Backend, Any]:
-    """The backend and the device that a name such as ``"cupy:1"`` means; ``None`` is where new arrays are made now.
+    """The backend and the device that a name such as ``"cupy:1"`` means; ``None`` is where new
+    arrays are made now.
 
     Raises
     ------
@@ -43,7 +46,9 @@ def place(name: str | Backend | ModuleType | None) -> tuple[Backend, Any]:
 
 
 def on(array: Any) -> AbstractContextManager:
-    """A block in which the array's library works on the array's device, for what is done to arrays outside ops."""
+    """A block in which the array's library works on the array's device, for what is done to arrays
+    outside ops.
+    """
     backend = backend_of(array)
     return backend.on(array.device) if backend.switches else HERE
 
@@ -57,15 +62,15 @@ def _own_tables(name: str | Backend | ModuleType, backend: Backend) -> tuple[str
 class use:
     """Make new arrays with this backend from now on, or inside a ``with`` block only.
 
-    As a call it holds for the whole process; as a context manager it holds for this thread, until the block's end.
-    Arrays that exist stay what they are: `Tensor.to` and `Module.to` move them.
+    As a call it holds for the whole process; as a context manager it holds for this thread, until the block's
+    end. Arrays that exist stay what they are: `Tensor.to` and `Module.to` move them.
 
     Parameters
     ----------
     name : str
-        A backend (``"numpy"``, ``"cupy"``, ``"cupy:1"``), or a kernel table (``"cpu"``: NumPy arrays with that table).
-        A backend's own name leaves out the tables that others add to it. ``None`` goes back to the default:
-        NumPy with every table that is available.
+        A backend (``"numpy"``, ``"cupy"``, ``"cupy:1"``), or a kernel table (``"cpu"``: NumPy arrays with
+        that table). A backend's own name leaves out the tables that others add to it. ``None`` goes back to
+        the default: NumPy with every table that is available.
 
     Raises
     ------
@@ -102,12 +107,16 @@ class use:
 
 @contextmanager
 def tables(*names: str) -> Iterator[None]:
-    """Serve ops from these kernel tables only, in this thread, until the block's end; none means generic ops only."""
+    """Serve ops from these kernel tables only, in this thread, until the block's end; none means
+    generic ops only.
+    """
     known = [t.name for t in kernel_tables()]
     unknown = [n for n in names if n not in known]
     if unknown:
-        raise ValueError(f"there is no kernel table {unknown[0]!r}; there are {', '.join(sorted(known)) or 'none'}")
-    before, local.tables = local.tables, tuple(name for name in known if name in names) or ("",)  # by priority
+        raise ValueError(f"there is no kernel table {unknown[0]!r}; "
+                         f"there are {', '.join(sorted(known)) or 'none'}")
+    # by priority
+    before, local.tables = local.tables, tuple(name for name in known if name in names) or ("",)
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ def dtype_name(dtype: Any) -> str:
     >>> dtype_name(numpy.float32), dtype_name(numpy.dtype("int64")), dtype_name("bool")
     ('float32', 'int64', 'bool')
     """
-    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
+    name = (dtype if isinstance(dtype, str) else getattr(dtype, "name", None)
+            or getattr(dtype, "__name__", None) or str(dtype))
     name = {"bool_": "bool", "float": "float64", "int": "int64"}.get(name, name)
     return name.rsplit(".", 1)[-1]

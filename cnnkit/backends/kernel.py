@@ -1,8 +1,8 @@
 """Kernels: what a kernel table holds, the kinds that there are, and the one loop that asks them.
 
-A kernel is a function that serves a call or declines it: ``kernel(*arguments, **settings)`` returns the result of its kind,
-or ``NotImplemented``. Five kinds have a declared signature (`KINDS`). Whoever needs a kernel, whatever its kind, goes through
-`ask`.
+A kernel is a function that serves a call or declines it: ``kernel(*arguments, **settings)`` returns the
+result of its kind, or ``NotImplemented``. Five kinds have a declared signature (`KINDS`). Whoever needs a
+kernel, whatever its kind, goes through `ask`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ __all__ = ["KERNEL_KINDS", "KINDS", "Call", "Kernel", "Kind", "ask", "declare_ke
 
 
 class Kernel(Protocol):
-    """A function that serves a call of its kind, or declines it by returning ``NotImplemented``; see `decline`."""
+    """A function that serves a call of its kind, or declines it by returning ``NotImplemented``;
+    see `decline`.
+    """
 
     def __call__(self, *arguments: Any, **settings: Any) -> Any: ...
 
@@ -32,8 +34,8 @@ class Call(Protocol):
     attrs : mapping
         The op's attributes.
     count : int
-        How many of the kernel's arrays are this op's: all its arrays for the first op of a chain, all but the first for the
-        others, which take the result before them.
+        How many of the kernel's arrays are this op's: all its arrays for the first op of a chain, all but the
+        first for the others, which take the result before them.
     """
 
     @property
@@ -62,7 +64,8 @@ DRAW = Kind("draw", "kernel(key, shape, device)", "array of int32")
 LOOK_UP = Kind("look-up", "kernel(images, values, device)", "array of float32")
 KINDS = {kind.name: kind for kind in (OP, CHAIN, UPDATE, DRAW, LOOK_UP)}
 
-KERNEL_KINDS: dict[str, Kind] = {}  # name of every kernel that somebody asks for -> its kind; chains are patterns, not names
+# name of every kernel that somebody asks for -> its kind; chains are patterns, not names
+KERNEL_KINDS: dict[str, Kind] = {}
 
 
 def declare_kernel(name: str, kind: Kind) -> None:

@@ -1,4 +1,6 @@
-"""How closely kernels must compute: whether they may use algorithms that need fewer products and round more."""
+"""How closely kernels must compute: whether they may use algorithms that need fewer products and
+round more.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,15 @@ def precision_level() -> str:
 
 
 class precision:
-    """Compute convolutions as fast as possible (``"fast"``, the default), or by their definition (``"strict"``).
+    """Compute convolutions as fast as possible (``"fast"``, the default), or by their definition
+    (``"strict"``).
 
-    As a call it holds for the whole process; as a context manager it holds for this thread, until the block's end. A backward
-    pass keeps to the level of its forward pass. "strict" turns Winograd's algorithm off, which the C++ kernels take for 3x3
-    convolutions with many channels: measured against float64, its results are off by 1e-6 to 6e-6 of their root mean square,
-    and by 1e-7 to 1e-6 without it (``python asv_benchmarks/benchmarks/precision.py``). Both are float32.
-    A number that is very large beside its neighbours costs them more digits there: the error is relative to the tile's largest.
+    As a call it holds for the whole process; as a context manager it holds for this thread, until the block's
+    end. A backward pass keeps to the level of its forward pass. "strict" turns Winograd's algorithm off,
+    which the C++ kernels take for 3x3 convolutions with many channels: measured against float64, its results
+    are off by 1e-6 to 6e-6 of their root mean square, and by 1e-7 to 1e-6 without it (``python
+    asv_benchmarks/benchmarks/precision.py``). Both are float32. A number that is very large beside its
+    neighbours costs them more digits there: the error is relative to the tile's largest.
 
     Parameters
     ----------

@@ -22,7 +22,8 @@ from cnnkit.backends.table import KernelTable
 def register(backend: Backend) -> Backend:
     """Add a backend by hand, or replace the one of the same name; plug-ins use the entry point instead.
 
-    Of two backends for one array type the one that was registered last counts, and plug-ins count before cnnkit's own.
+    Of two backends for one array type the one that was registered last counts, and plug-ins count
+    before cnnkit's own.
     """
     with _lock:
         others = {name: known for name, known in _all_backends().items() if name != backend.name}
@@ -62,7 +63,9 @@ def backend_of(array: Any) -> Backend:
 
 
 class Unlisted(ArrayAPIBackend):
-    """A backend that no plug-in names: made for an array type with a namespace of its own, and without kernels."""
+    """A backend that no plug-in names: made for an array type with a namespace of its own, and
+    without kernels.
+    """
 
     def selected(self, names: Selection) -> builtins.list[KernelTable]:
         return []
@@ -78,8 +81,9 @@ def _resolve_type(array: Any) -> Backend:
         backend = Unlisted(namespace.__name__, namespace, (f"{kind.__module__}:{kind.__qualname__}",))
         _by_type[kind] = backend
         return backend
-    raise TypeError(f"cnnkit got a value of type {kind.__module__}.{kind.__qualname__}, which is no array of a known backend "
-                    f"({', '.join(_all_backends())}) and has no Array API namespace; make a Tensor with cnnkit.tensor(...)")
+    raise TypeError(f"cnnkit got a value of type {kind.__module__}.{kind.__qualname__}, which is no array "
+                    f"of a known backend ({', '.join(_all_backends())}) and has no Array API namespace; "
+                    "make a Tensor with cnnkit.tensor(...)")
 
 
 def namespace_of(array: Any) -> Any:
@@ -88,7 +92,8 @@ def namespace_of(array: Any) -> Any:
 
 
 def get(name: str | Backend | ModuleType) -> Backend:
-    """The available backend called `name` (a kernel table's name gives its backend; a namespace, a plain backend).
+    """The available backend called `name` (a kernel table's name gives its backend; a namespace, a
+    plain backend).
 
     Raises
     ------
@@ -100,7 +105,8 @@ def get(name: str | Backend | ModuleType) -> Backend:
     if isinstance(name, Backend):
         return name
     if isinstance(name, ModuleType):
-        known = [b for b in _all_backends().values() if b.available() is True and b.namespace.__name__ == name.__name__]
+        known = [b for b in _all_backends().values()
+                 if b.available() is True and b.namespace.__name__ == name.__name__]
         return known[0] if known else ArrayAPIBackend(name.__name__, name)
     name = name.split(":", 1)[0]
     kernel_tables()
@@ -149,7 +155,8 @@ class BackendInfo:
 
 
 def list() -> Any:  # the public name is cnnkit.backends.list()
-    """Every backend that is installed: name, array library and version, device, kernel tables in order of priority.
+    """Every backend that is installed: name, array library and version, device, kernel tables in
+    order of priority.
 
     Returns
     -------
@@ -170,7 +177,7 @@ def list() -> Any:  # the public name is cnnkit.backends.list()
         reason = backend.available()
         here = reason is True
         rows.append(BackendInfo(name, backend.distribution or name, backend.version() if here else "-",
-                                backend.device() if here else "-", tuple(served), here, "" if here else str(reason),
-                                backend.memory() if here else ""))
+                                backend.device() if here else "-", tuple(served), here,
+                                "" if here else str(reason), backend.memory() if here else ""))
     rows += [BackendInfo(name, name, "-", "-", (), False, reason) for name, reason in _broken.items()]
     return rows

@@ -17,8 +17,9 @@ def _runtimes() -> Iterator[Runtime]:
 def get_num_threads() -> int:
     """How many threads a kernel uses at most: at first what ``OMP_NUM_THREADS`` says, or one for each core.
 
-    1 where no kernel table has threads. The matrix products of NumPy's own library, which serve float64 and what the C++
-    kernels leave to NumPy, have threads of their own, and are set by that library's environment variables.
+    1 where no kernel table has threads. The matrix products of NumPy's own library, which serve float64 and
+    what the C++ kernels leave to NumPy, have threads of their own, and are set by that library's
+    environment variables.
 
     >>> get_num_threads() >= 1
     True
@@ -27,12 +28,14 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Let kernels use so many threads from now on, in the whole process. Results do not depend on it, bit for bit.
+    """Let kernels use so many threads from now on, in the whole process. Results do not depend on
+    it, bit for bit.
 
     Raises
     ------
     ValueError, TypeError
-        If `count` is no whole number of at least 1, or more than a kernel table takes (the C++ kernels: 1024).
+        If `count` is no whole number of at least 1, or more than a kernel table takes (the C++
+        kernels: 1024).
 
     >>> before = get_num_threads()
     >>> set_num_threads(1)

@@ -21,7 +21,9 @@ class Watch:
 
 
 class _Local(threading.local):
-    """What they chose for this thread; ``None`` falls back to the process's choice. And why a kernel declined last."""
+    """What they chose for this thread; ``None`` falls back to the process's choice. And why a kernel
+    declined last.
+    """
 
     declined: str = ""
     backend: Backend | None = None

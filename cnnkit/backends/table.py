@@ -1,4 +1,6 @@
-"""Kernel tables: faster functions, by the name of what they do or by the pattern of the chains of ops that they take in."""
+"""Kernel tables: faster functions, by the name of what they do or by the pattern of the chains of ops that
+they take in.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ class Runtime(Protocol):
 
 @dataclass
 class KernelTable(Plugin):
-    """Faster kernels for one backend's arrays, by name, or by a pattern of ops and roles for a kernel that fuses them.
+    """Faster kernels for one backend's arrays, by name, or by a pattern of ops and roles for a kernel
+    that fuses them.
 
     Parameters
     ----------
@@ -41,9 +44,10 @@ class KernelTable(Plugin):
     backend : str
         The backend whose arrays the kernels take.
     kernels : mapping or callable
-        ``{"conv": function, ("conv", "activation?", "pool?"): function}``, or a callable that makes it on first use. A
-        kernel has the signature of its kind (`cnnkit.backends.KINDS`); for an op, the op's own. It returns `decline`'s
-        ``NotImplemented`` for what it does not serve. A tuple of kernels is asked in its order.
+        ``{"conv": function, ("conv", "activation?", "pool?"): function}``, or a callable that makes it on
+        first use. A kernel has the signature of its kind (`cnnkit.backends.KINDS`); for an op, the op's
+        own. It returns `decline`'s ``NotImplemented`` for what it does not serve. A tuple of kernels is
+        asked in its order.
     priority : float
         The highest is asked first.
     available : callable
@@ -70,7 +74,8 @@ class KernelTable(Plugin):
 class Tables:
     """One backend's kernels under one selection: what the dispatcher looks into at every call."""
 
-    single: dict[str, tuple[Kernel, ...]]      # op, update, draw or look-up -> its kernels in the order in which they are asked
+    # op, update, draw or look-up -> its kernels in the order in which they are asked
+    single: dict[str, tuple[Kernel, ...]]
     root: Chain                                # of all chains that patterns of the tables allow
     patterns: tuple[tuple[Pattern, Kernel], ...]
 
@@ -105,5 +110,7 @@ class Tables:
         return chains[-1].kernels if len(chains) == len(ops) > 1 else ()
 
     def ask(self, name: str, arguments: Sequence, settings: Mapping[str, Any]) -> Any:
-        """Ask the kernels called `name` in order; ``NotImplemented`` where there is none or none serves the call."""
+        """Ask the kernels called `name` in order; ``NotImplemented`` where there is none or none
+        serves the call.
+        """
         return ask(self.single.get(name, ()), arguments, settings)

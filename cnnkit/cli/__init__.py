@@ -20,8 +20,9 @@ __all__ = ["app", "main", "run"]
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 ClickException: type[Exception] = UsageError.__bases__[0]
 
-app = typer.Typer(name="cnnkit", help="Train convolutional networks on any array library.", no_args_is_help=False,
-                  add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app = typer.Typer(name="cnnkit", help="Train convolutional networks on any array library.",
+                  no_args_is_help=False, add_completion=False, pretty_exceptions_enable=False,
+                  rich_markup_mode="rich")
 app.command()(training.train)
 app.command()(augmenting.augment)
 app.command()(predicting.predict)
@@ -36,7 +37,8 @@ app.command()(benching.bench)
 
 
 @app.callback(invoke_without_command=True)
-def root(context: typer.Context, version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+def root(context: typer.Context,
+         version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
     """Train convolutional networks on any array library."""
     if context.invoked_subcommand is None and not version:
         print(context.get_help())
@@ -71,7 +73,8 @@ def run(arguments: list[str] | None = None) -> int:
     except MemoryError as error:
         return _fail(f"there is not enough memory for this ({error or 'out of memory'})")
     except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+        return _fail(f"{error.filename}: {error.strerror}"
+                     if error.filename and error.strerror else str(error))
     except (ValueError, TypeError, Unavailable, ArithmeticError, ImportError) as error:
         return _fail(str(error) or type(error).__name__)
     return status if isinstance(status, int) else 0

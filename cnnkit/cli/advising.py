@@ -15,22 +15,27 @@ __all__ = ["advise"]
 
 
 def advise(
-    data: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, cifar10, cifar100, a folder of class folders, or an "
-                                             ".npz file.")],
+    data: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, cifar10, cifar100, "
+                                             "a folder of class folders, or an .npz file.")],
     images: Annotated[int, typer.Option(min=6, help="Learn from so many of them at most.")] = 1500,
     updates: Annotated[int, typer.Option(min=1, help="Steps of each short training run.")] = 400,
-    seeds: Annotated[int, typer.Option(min=1, help="Train each network with the seeds 0, 1, ...: so many.")] = 2,
+    seeds: Annotated[int, typer.Option(min=1,
+                                       help="Train each network with the seeds 0, 1, ...: so many.")] = 2,
     size: Annotated[int | None, typer.Option(min=1, help="Resize the images of a folder to SIZE x SIZE.",
                                              show_default=False)] = None,
-    backend: Annotated[str | None, typer.Option(help="Array library or kernel table.", show_default="numpy")] = None,
+    backend: Annotated[str | None, typer.Option(help="Array library or kernel table.",
+                                                show_default="numpy")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure whether a CNN suits some data, bullet by bullet of the guide; exit with status 1 where it does not."""
+    """Measure whether a CNN suits some data, bullet by bullet of the guide; exit with status 1 where
+    it does not.
+    """
     from cnnkit import data as datasets
     from cnnkit.advise import advise as measured
 
     use(backend)
-    advice = measured(datasets.load(data, size=size)[0], images=images, updates=updates, seeds=tuple(range(seeds)))
+    advice = measured(datasets.load(data, size=size)[0], images=images, updates=updates,
+                      seeds=tuple(range(seeds)))
     if as_json:
         print(json.dumps({"data": data, **advice.as_dict()}, indent=2))
     else:

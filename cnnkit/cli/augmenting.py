@@ -20,12 +20,15 @@ SMALLEST = 96  # pixels that an image's longer side is shown with at least
 
 
 def augment(
-    images: Annotated[list[Path], typer.Argument(help="Image files; mixup and cutmix mix them with each other.")],
+    images: Annotated[list[Path],
+                      typer.Argument(help="Image files; mixup and cutmix mix them with each other.")],
     out: Annotated[Path, typer.Option(help="Where the sheet goes, such as sheet.png.")],
-    augment: Annotated[str, typer.Option(metavar="NAMES", help="As `cnnkit train --augment` has it.")] = USUAL,
+    augment: Annotated[str, typer.Option(metavar="NAMES",
+                                         help="As `cnnkit train --augment` has it.")] = USUAL,
     variants: Annotated[int, typer.Option(min=1, max=100, help="How many of each image.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
-    size: Annotated[int | None, typer.Option(min=1, help="Resize the images to SIZE x SIZE.", show_default="as they are")] = None,
+    size: Annotated[int | None, typer.Option(min=1, help="Resize the images to SIZE x SIZE.",
+                                             show_default="as they are")] = None,
 ) -> None:
     """Show what --augment makes of images: a row for each, the image itself first."""
     from PIL import Image
@@ -45,16 +48,20 @@ def augment(
             raise FileNotFoundError(f"there is no file {path}")
     kinds, sizes = zip(*map(picture_head, images))
     if size is None and len(set(sizes)) > 1:
-        raise ValueError(f"the images differ in size ({', '.join(f'{h} x {w}' for h, w in sorted(set(sizes)))}); give --size")
+        raise ValueError("the images differ in size "
+                         f"({', '.join(f'{h} x {w}' for h, w in sorted(set(sizes)))}); give --size")
     x = read_images(images, (1 if all(kind in GRAY for kind in kinds) else 3, size, size))
     transform, key = named(augment, tuple(x.shape[1:]), len(images)), random.key(seed)
     columns = [x, *(transform(x, key=random.fold_in(key, n)) for n in range(variants))]
     Image.fromarray(_sheet([column.numpy() for column in columns])).save(out)
-    screen().print(f"{counted(len(images), 'image')} with {counted(variants, 'variant')} saved to {out}: {augment}")
+    screen().print(f"{counted(len(images), 'image')} with {counted(variants, 'variant')} saved "
+                   f"to {out}: {augment}")
 
 
 def _sheet(columns: list[np.ndarray]) -> np.ndarray:
-    """Columns of images (N, C, H, W) as one picture, uint8 of shape (H, W) or (H, W, C), with white between them."""
+    """Columns of images (N, C, H, W) as one picture, uint8 of shape (H, W) or (H, W, C), with white
+    between them.
+    """
     import numpy as np
 
     N, C, H, W = columns[0].shape
@@ -62,7 +69,8 @@ def _sheet(columns: list[np.ndarray]) -> np.ndarray:
     height, width = H * times + GAP, W * times + GAP
     sheet = np.full((N * height - GAP, len(columns) * width - GAP, C), 255, np.uint8)
     for at, column in enumerate(columns):
-        shown = np.rint(np.clip(column, 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1).repeat(times, 1).repeat(times, 2)
+        shown = (np.rint(np.clip(column, 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+                 .repeat(times, 1).repeat(times, 2))
         for row, image in enumerate(shown):
             sheet[row * height:(row + 1) * height - GAP, at * width:(at + 1) * width - GAP] = image
     return sheet[:, :, 0] if C == 1 else sheet

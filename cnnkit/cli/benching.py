@@ -18,7 +18,8 @@ from cnnkit.cli.screen import error_screen, screen
 
 __all__ = ["Figure", "bench", "measure"]
 
-SLOW = ("emulator", "array-api-strict")  # made to find mistakes, not for speed: measured only where they are named
+# made to find mistakes, not for speed: measured only where they are named
+SLOW = ("emulator", "array-api-strict")
 NETWORKS = {"guide": ((1, 28, 28), [(8, 3)], ()), "common": ((3, 32, 32), [(8, 3), (16, 3)], (128,))}
 TURN = 0.02  # seconds of one measurement, at least: so many steps are put together
 LEAST = 3  # rounds, even where the time is over
@@ -42,39 +43,47 @@ class Figure:
 
 
 def bench(
-    backend: Annotated[list[str] | None, typer.Option(help="Backend or kernel table; may be given several times.",
-                                                      show_default=f"all but {' and '.join(SLOW)}")] = None,
+    backend: Annotated[list[str] | None,
+                       typer.Option(help="Backend or kernel table; may be given several times.",
+                                    show_default=f"all but {' and '.join(SLOW)}")] = None,
     seconds: Annotated[float, typer.Option(min=0.0, help="About how long to measure, in all.")] = 60.0,
-    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="Images a step; may be given several times.",
-                                                         show_default="32 and 128")] = None,
+    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="Images a step; may be given "
+                                                         "several times.", show_default="32 and 128")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure the guide's two networks on this machine: training and inference, images per second, in turns."""
+    """Measure the guide's two networks on this machine: training and inference, images per
+    second, in turns.
+    """
     import cnnkit
     from cnnkit import conformance
 
     known = conformance.names()
-    skipped = {} if backend else {name: reason for name, reason in known.items() if reason is not True and name not in SLOW}
+    skipped = {} if backend else {name: reason for name, reason in known.items()
+                                  if reason is not True and name not in SLOW}
     for name in backend or ():
         if known.get(name) is not True:
             raise ValueError(f"--backend {name}: {known.get(name, 'there is no such backend')}; there are "
                              f"{', '.join(n for n, here in known.items() if here is True)}")
-    chosen = list(dict.fromkeys(backend or [name for name, here in known.items()
-                                            if here is True and name not in SLOW and name != "numpy-readonly"]))
+    chosen = list(dict.fromkeys(backend
+                                or [name for name, here in known.items()
+                                    if here is True and name not in SLOW and name != "numpy-readonly"]))
     figures, failed = measure(chosen, batch_size or [32, 128], seconds)
-    machine = {"machine": platform.machine(), "system": platform.platform(), "python": platform.python_version(),
+    machine = {"machine": platform.machine(),
+               "system": platform.platform(), "python": platform.python_version(),
                "cnnkit": cnnkit.__version__, "threads": cnnkit.get_num_threads()}
     if as_json:
-        print(json.dumps({**machine, "figures": [figure.as_dict() for figure in figures], "skipped": skipped, "failed": failed},
-                         indent=2))
+        print(json.dumps({**machine, "figures": [figure.as_dict() for figure in figures], "skipped": skipped,
+                          "failed": failed}, indent=2))
     else:
         table = Table(box=None, pad_edge=False)
         for heading in ("network", "mode", "batch", "backend"):
             table.add_column(heading)
         for heading in ("images/s", "quartiles", "rounds"):
             table.add_column(heading, justify="right")
-        for row in (figure.as_dict() for figure in sorted(figures, key=lambda f: (f.network, f.mode, f.batch))):
-            table.add_row(row["network"], row["mode"], str(row["batch"]), row["backend"], f"{row['images_per_second']:,.0f}",
+        for row in (figure.as_dict()
+                    for figure in sorted(figures, key=lambda f: (f.network, f.mode, f.batch))):
+            table.add_row(row["network"], row["mode"], str(row["batch"]),
+                          row["backend"], f"{row['images_per_second']:,.0f}",
                           f"{row['low']:,.0f} - {row['high']:,.0f}", str(row["rounds"]))
         screen().print(table)
         for name, reason in skipped.items():
@@ -85,7 +94,8 @@ def bench(
         raise typer.Exit(1)
 
 
-def measure(backends: Sequence[str], batch_sizes: Sequence[int], seconds: float) -> tuple[list[Figure], dict[str, str]]:
+def measure(backends: Sequence[str], batch_sizes: Sequence[int],
+            seconds: float) -> tuple[list[Figure], dict[str, str]]:
     """Time everything in turns, so that what slows the machine for a while slows all alike.
 
     Returns

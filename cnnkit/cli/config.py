@@ -37,7 +37,8 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
             raise ValueError(f"--config: {path} has {name!r}, which is no setting of {context.command_path}"
-                             + (f"; did you mean {close[0].replace('_', '-')!r}?" if close else f"; there are {', '.join(known)}"))
+                             + (f"; did you mean {close[0].replace('_', '-')!r}?"
+                                if close else f"; there are {', '.join(known)}"))
         if isinstance(value, dict | list):
             raise ValueError(f"--config: {path}: {name} must be one value, not {value!r}")
         found[key] = value
@@ -54,12 +55,14 @@ def export(settings: dict[str, Any]) -> str:
     batch-size = 32
     download = false
     """
-    return "\n".join(f"{name.replace('_', '-')} = {_toml(value)}" for name, value in settings.items() if value is not None)
+    return "\n".join(f"{name.replace('_', '-')} = {_toml(value)}"
+                     for name, value in settings.items() if value is not None)
 
 
 def settings_of(context: typer.Context) -> dict[str, Any]:
     """Every setting of the command that is being run."""
-    values = {name: context.params.get(name) for p in context.command.params if (name := p.name or "") not in NO_SETTINGS}
+    values = {name: context.params.get(name) for p in context.command.params
+              if (name := p.name or "") not in NO_SETTINGS}
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 

@@ -11,14 +11,17 @@ from rich.table import Table
 
 from cnnkit.cli.predicting import use
 from cnnkit.cli.screen import screen
+from cnnkit.foreign import device_of
 
 __all__ = ["backends", "check", "explain", "show", "summary"]
 
 
 def summary(
     model: Annotated[str, typer.Argument(help="A saved model's file, or a name of cnnkit.models.")],
-    input_shape: Annotated[str | None, typer.Option(help="C,H,W of the images, for a name.", show_default="3,32,32")] = None,
-    classes: Annotated[int | None, typer.Option(min=1, help="Number of classes, for a name.", show_default="10")] = None,
+    input_shape: Annotated[str | None, typer.Option(help="C,H,W of the images, for a name.",
+                                                    show_default="3,32,32")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="Number of classes, for a name.",
+                                                show_default="10")] = None,
 ) -> None:
     """Show each layer's output shape, parameters with their formula, FLOPs and memory."""
     import cnnkit
@@ -46,7 +49,7 @@ def explain(
     use(backend)
     network, shape = _model(model, input_shape, classes)
     like = next(network.parameters()).array
-    xp, device = registry.namespace_of(like), getattr(like, "device", None)
+    xp, device = registry.namespace_of(like), device_of(like)
     with registry.on(like):
         images = xp.zeros((batch, *shape), dtype=like.dtype, device=device)
     if training:
@@ -60,7 +63,8 @@ def explain(
 def show(
     model: Annotated[str, typer.Argument(help="A saved model's file, or `sobel` for edge filters.")],
     image: Annotated[Path, typer.Argument(help="An image file.")],
-    layer: Annotated[str | None, typer.Option(help="Name of one layer, as `cnnkit summary` shows it.", show_default="all")] = None,
+    layer: Annotated[str | None, typer.Option(help="Name of one layer, as `cnnkit summary` shows it.",
+                                              show_default="all")] = None,
 ) -> None:
     """Show a model's filters and what they see in an image: bright pixels are strong activations."""
     from cnnkit import inspection
@@ -69,7 +73,8 @@ def show(
     console = screen(wide=False)
     if model == "sobel":
         if layer is not None:
-            raise ValueError(f"--layer {layer}: sobel is one pair of filters and has no layers; leave the option out")
+            raise ValueError(f"--layer {layer}: sobel is one pair of filters and has no layers; "
+                             "leave the option out")
         console.print(inspection.sobel(read_images([image], (1, None, None))), crop=False)
         return
     network, shape = _model(model)
@@ -92,7 +97,8 @@ def backends() -> None:
 
 def check(
     name: Annotated[str, typer.Argument(help="A backend or kernel table; `cnnkit backends` lists them.")],
-    op: Annotated[list[str] | None, typer.Option(help="Only these ops; may be given several times.", show_default="all")] = None,
+    op: Annotated[list[str] | None, typer.Option(help="Only these ops; may be given several times.",
+                                                 show_default="all")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every case.")] = False,
 ) -> None:
     """Check a backend's ops and gradients against slow and simple loops in float64."""
@@ -103,7 +109,8 @@ def check(
     raise typer.Exit(status)
 
 
-def _model(model: str, input_shape: str | None = None, classes: int | None = None) -> tuple[Any, tuple[int, int, int]]:
+def _model(model: str, input_shape: str | None = None,
+           classes: int | None = None) -> tuple[Any, tuple[int, int, int]]:
     """A saved model, or a fresh one by name, with the shape of its images."""
     from cnnkit import models
 
@@ -116,7 +123,8 @@ def _model(model: str, input_shape: str | None = None, classes: int | None = Non
         raise ValueError(f"{model} is neither a saved model's file nor one of {', '.join(names)}")
     for option, value in (("--input-shape", input_shape), ("--classes", classes)):
         if value is not None:
-            raise ValueError(f"{option} {value}: {model} is a saved model, which has its own; leave the option out")
+            raise ValueError(f"{option} {value}: {model} is a saved model, which has its own; "
+                             "leave the option out")
     saved = models.load_model(model)
     return saved.model, saved.input_shape
 
@@ -125,5 +133,6 @@ def _shape(text: str) -> tuple[int, int, int]:
     try:
         channels, height, width = (int(n) for n in text.replace("x", ",").split(","))
     except ValueError:
-        raise ValueError(f"--input-shape takes three whole numbers C,H,W such as 3,32,32; got {text!r}") from None
+        raise ValueError("--input-shape takes three whole numbers C,H,W such as 3,32,32; "
+                         f"got {text!r}") from None
     return channels, height, width

@@ -13,7 +13,8 @@ from cnnkit.data.transforms import ToTensor
 __all__ = ["read_images"]
 
 
-def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int | None], invert: bool = False) -> Tensor:
+def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int | None],
+                invert: bool = False) -> Tensor:
     """Image files as one Tensor (N, C, H, W), float32 in [0, 1], of the size and channels that a model takes.
 
     A height and width of ``None`` leave the images' own.
@@ -28,7 +29,8 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int |
     channels, height, width = input_shape
     modes = {1: "L", 3: "RGB"}
     if channels not in modes:
-        raise ValueError(f"the model takes images of {channels} channels; image files have 1 (grey) or 3 (colour)")
+        raise ValueError(f"the model takes images of {channels} channels; "
+                         "image files have 1 (grey) or 3 (colour)")
     convert = ToTensor()
     images = []
     for path in paths:

@@ -21,10 +21,14 @@ def predict(
     model: Annotated[Path, typer.Argument(help="A model that `cnnkit train` saved.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, of any size.")],
     top_k: Annotated[int, typer.Option(min=1, help="Show the K most probable classes of each image.")] = 1,
-    probabilities: Annotated[bool, typer.Option("--probabilities", help="Show the probability of every class.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: a list with an object for each image.")] = False,
-    backend: Annotated[str | None, typer.Option(help="Array library or kernel table.", show_default="numpy")] = None,
-    invert: Annotated[bool, typer.Option("--invert", help="For dark strokes on light paper, where the model has learnt light on "
+    probabilities: Annotated[bool, typer.Option("--probabilities",
+                                                help="Show the probability of every class.")] = False,
+    as_json: Annotated[bool, typer.Option("--json",
+                                          help="Print JSON: a list with an object for each image.")] = False,
+    backend: Annotated[str | None, typer.Option(help="Array library or kernel table.",
+                                                show_default="numpy")] = None,
+    invert: Annotated[bool, typer.Option("--invert", help="For dark strokes on light "
+                                                          "paper, where the model has learnt light on "
                                                           "dark (digits, mnist, fashion-mnist).")] = False,
 ) -> None:
     """Say which class each image is, and how sure the model is."""
@@ -38,7 +42,8 @@ def predict(
     if top_k > len(names):
         raise ValueError(f"--top-k {top_k}: the model has {len(names)} classes")
     rows = training.predict_proba(saved.model, read_images(images, saved.input_shape, invert)).tolist()
-    ranked = [sorted(range(len(names)), key=lambda i: -row[i])[:len(names) if probabilities else top_k] for row in rows]
+    ranked = [sorted(range(len(names)), key=lambda i: -row[i])[:len(names) if probabilities else top_k]
+              for row in rows]
     if as_json:
         found: list[dict[str, Any]] = []
         for path, row, order in zip(images, rows, ranked):
@@ -57,18 +62,22 @@ def predict(
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model that `cnnkit train` saved.")],
-    data: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, a folder of class folders, or an .npz file: its test "
-                                             "part, or all where it has none.")],
-    top_k: Annotated[int | None, typer.Option(min=1, help="Also the share of images whose class is among the K most probable.",
-                                              show_default=False)] = None,
+    data: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, a folder of class folders, "
+                                             "or an .npz file: its test part, or all where it has none.")],
+    top_k: Annotated[int | None, typer.Option(min=1, help="Also the share of images whose class is among the "
+                                              "K most probable.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    min_accuracy: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Exit with status 1 where the accuracy is lower.",
-                                                       show_default=False)] = None,
+    min_accuracy: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Exit with status 1 where the "
+                                                       "accuracy is lower.", show_default=False)] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 256,
-    backend: Annotated[str | None, typer.Option(help="Array library or kernel table.", show_default="numpy")] = None,
-    download: Annotated[bool, typer.Option("--download", help="Fetch MNIST or Fashion-MNIST if they are not here.")] = False,
+    backend: Annotated[str | None, typer.Option(help="Array library or kernel table.",
+                                                show_default="numpy")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch MNIST or Fashion-MNIST if they "
+                                           "are not here.")] = False,
 ) -> None:
-    """Measure a saved model on data: accuracy; precision, recall and F1 by class; which classes it confuses."""
+    """Measure a saved model on data: accuracy; precision, recall and F1 by class; which classes
+    it confuses.
+    """
     from cnnkit import train as training
     from cnnkit.evaluation.metrics import ConfusionMatrix, TopKAccuracy, precision_recall_f1
     from cnnkit.models import load_model
@@ -85,16 +94,18 @@ def evaluate(
     by_class, means = precision_recall_f1(matrix), precision_recall_f1(matrix, "macro")
     accuracy = scores.accuracy or 0.0
     if as_json:
-        print(json.dumps({"model": str(model), "data": data, "images": len(images), "loss": scores.loss, "accuracy": accuracy,
-                          **({f"top_{top_k}": top.compute()} if top_k else {}),
-                          **dict(zip(("precision", "recall", "f1"), means)),
-                          "classes": [{"class": name, "precision": p, "recall": r, "f1": f, "images": sum(row)}
-                                      for name, p, r, f, row in zip(names, *by_class, matrix)],
-                          "confusion_matrix": matrix}, indent=2))
+        print(
+            json.dumps({"model": str(model), "data": data, "images": len(images), "loss": scores.loss,
+                        "accuracy": accuracy, **({f"top_{top_k}": top.compute()} if top_k else {}),
+                        **dict(zip(("precision", "recall", "f1"), means)),
+                        "classes": [{"class": name, "precision": p, "recall": r, "f1": f, "images": sum(row)}
+                                    for name, p, r, f, row in zip(names, *by_class, matrix)],
+                        "confusion_matrix": matrix}, indent=2))
     else:
         console = screen()
         console.print(f"{counted(len(images), 'image')} of {data}: accuracy {accuracy:.4f}"
-                      + (f", top-{top_k} accuracy {top.compute():.4f}" if top_k else "") + f", loss {scores.loss:.4f}")
+                      + (f", top-{top_k} accuracy {top.compute():.4f}" if top_k else "")
+                      + f", loss {scores.loss:.4f}")
         table = Table("class", *("precision", "recall", "F1", "images"), box=None, pad_edge=False)
         for name, *figures, row in zip(names, *by_class, matrix):
             table.add_row(name, *(f"{figure:.4f}" for figure in figures), f"{sum(row):,}")
@@ -123,8 +134,8 @@ def _matching(source: str, saved: Any, model: Path, download: bool) -> Any:
                                 mode={1: "L", 3: "RGB"}.get(channels) if folder else None)
     images = learn if test is None else test
     if tuple(images.image_shape) != tuple(saved.input_shape):
-        raise ValueError(f"the images of {source} are {' x '.join(map(str, images.image_shape))}; {model} takes "
-                         f"{' x '.join(map(str, saved.input_shape))}")
+        raise ValueError(f"the images of {source} are {' x '.join(map(str, images.image_shape))}; "
+                         f"{model} takes {' x '.join(map(str, saved.input_shape))}")
     if images.classes is not None and list(images.classes) != saved.classes:
         raise ValueError(f"the classes of {source} are {', '.join(images.classes)}; those of {model} are "
                          f"{', '.join(saved.classes)}")
@@ -141,8 +152,8 @@ def _confusion(names: list[str], matrix: list[list[int]]) -> Table:
         for name, row in zip(names, matrix):
             table.add_row(name, *("." if count == 0 else str(count) for count in row))
         return table
-    mistakes = sorted(((count, i, j) for i, row in enumerate(matrix) for j, count in enumerate(row) if i != j and count),
-                      reverse=True)
+    mistakes = sorted(((count, i, j) for i, row in enumerate(matrix) for j, count in enumerate(row)
+                       if i != j and count), reverse=True)
     table = Table("true class", "predicted", "images", box=None, pad_edge=False)
     for count, i, j in mistakes[:MISTAKES]:
         table.add_row(names[i], names[j], f"{count:,}")

@@ -1,4 +1,6 @@
-"""``cnnkit train --resume``: where a run's state is kept while it goes on, and whether the same command may go on with it."""
+"""``cnnkit train --resume``: where a run's state is kept while it goes on, and whether the same command may
+go on with it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ EVERY = 30.0  # seconds between two checkpoints
 MAY_CHANGE = ("epochs", "out", "download")  # of a run that is resumed
 
 
-def checkpointing(console: Console, target: Path, settings: dict[str, Any], resume: bool, command: str) -> tuple[Checkpoint, bool]:
+def checkpointing(console: Console, target: Path, settings: dict[str, Any], resume: bool,
+                  command: str) -> tuple[Checkpoint, bool]:
     """Where the run's state is kept while it goes on, and whether there is one to go on from."""
     from cnnkit.train import checkpoints
     from cnnkit.train.callbacks import Checkpoint
@@ -34,21 +37,24 @@ def checkpointing(console: Console, target: Path, settings: dict[str, Any], resu
         now = tomllib.loads(export(fixed))
         for name in [*before, *now]:
             if before.get(name) != now.get(name):
-                raise ValueError(f"--resume: the run in {folder} has {name} = {before.get(name, 'its default')}, and this command "
-                                 f"{now.get(name, 'its default')}; give the same options, or leave --resume out to begin anew")
+                raise ValueError(f"--resume: the run in {folder} has {name} = "
+                                 f"{before.get(name, 'its default')}, and this command "
+                                 f"{now.get(name, 'its default')}; give the same options, "
+                                 "or leave --resume out to begin anew")
         console.print(f"Going on from {folder / earlier[-1].stem}", soft_wrap=True)
     else:  # first the old checkpoints go, then the new settings come: they never stand beside each other
         if resume:
             console.print(f"There is no checkpoint in {folder}: beginning at the beginning", soft_wrap=True)
         elif earlier:
-            console.print(f"Beginning anew: the unfinished run in {folder} is dropped (--resume would go on with it)",
-                          soft_wrap=True)
+            console.print(f"Beginning anew: the unfinished run in {folder} is dropped (--resume would "
+                          "go on with it)", soft_wrap=True)
             clear(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             noted.write_text(export(fixed) + "\n", encoding="utf-8")
         except OSError as error:
-            raise ValueError(f"the settings that --resume compares, {noted}, could not be written ({error.strerror or error}): "
+            raise ValueError(f"the settings that --resume compares, {noted}, "
+                             f"could not be written ({error.strerror or error}): "
                              "free some space, or name a file in another folder with --out") from None
     kept = Checkpoint(folder, every_n_epochs=None, every_n_seconds=EVERY,
                       on_error=lambda error: error_screen().print(f"cnnkit: {error}"))
@@ -61,8 +67,8 @@ def _read(noted: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(noted.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"--resume: {noted}, the settings that the run began with, cannot be read ({error}); put it back, or "
-                         "leave --resume out to begin anew") from None
+        raise ValueError(f"--resume: {noted}, the settings that the run began with, cannot be read "
+                         f"({error}); put it back, or leave --resume out to begin anew") from None
 
 
 def clear(folder: Path) -> None:

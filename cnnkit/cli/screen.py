@@ -1,4 +1,6 @@
-"""The consoles that commands print on: what a user typed is shown as it is, and no line that goes to a file is cropped."""
+"""The consoles that commands print on: what a user typed is shown as it is, and no line that goes to a file
+is cropped.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,14 @@ WIDE = 1000  # columns of a file or a pipe
 
 
 def screen(wide: bool = True) -> Console:
-    """The console for standard output: as wide as the terminal, and where there is none, wide enough for any table.
+    """The console for standard output: as wide as the terminal, and where there is none, wide enough
+    for any table.
 
     Parameters
     ----------
     wide : bool
-        ``False`` for pictures, which are arranged to fit: a file gets them as a terminal of its default width does.
+        ``False`` for pictures, which are arranged to fit: a file gets them as a terminal of its
+        default width does.
     """
     console = Console(markup=False, emoji=False, highlight=False)
     if wide and not console.is_terminal:

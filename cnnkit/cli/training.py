@@ -30,35 +30,42 @@ SHARE = 0.2  # of the images that is held out where the data have no test part
 
 def train(
     context: typer.Context,
-    data: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, cifar10, cifar100, a folder of class folders, or "
-                                            "an .npz file.")],
+    data: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, cifar10, cifar100, "
+                                        "a folder of class folders, or an .npz file.")],
     model: Annotated[str, typer.Option(help="CommonCNN, or another name of cnnkit.models.")] = "CommonCNN",
-    epochs: Annotated[int | None, typer.Option(min=0, help=f"Times to go through the data; 30 for digits, else {OTHER_EPOCHS}.",
-                                               show_default=False)] = None,
+    epochs: Annotated[int | None, typer.Option(min=0, help="Times to go through the data; 30 for digits, "
+                                               f"else {OTHER_EPOCHS}.", show_default=False)] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 32,
     lr: Annotated[float, typer.Option(help="Learning rate.")] = 1e-3,
     optimizer: Annotated[str, typer.Option(help="adam, adamw or sgd (momentum 0.9).")] = "adam",
-    backend: Annotated[str | None, typer.Option(help="Array library or kernel table; `cnnkit backends` lists them.",
-                                                show_default="numpy")] = None,
+    backend: Annotated[str | None, typer.Option(help="Array library or kernel table; `cnnkit "
+                                                     "backends` lists them.", show_default="numpy")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Initial weights, order of the data, held-out part.")] = 0,
     size: Annotated[int | None, typer.Option(min=1, help="Resize the images of a folder to SIZE x SIZE.",
                                              show_default=False)] = None,
     val: Annotated[str | None, typer.Option(help="What to hold out: a share such as 0.1, or other data.",
                                             show_default=f"the data's test part, else {SHARE}")] = None,
-    schedule: Annotated[str | None, typer.Option(help="The learning rate's way: cosine, warmup-cosine, one-cycle, linear, "
-                                                      "exponential, step or plateau.", show_default="none")] = None,
-    augment: Annotated[str | None, typer.Option(metavar="NAMES", show_default="none", help="Change images at random to learn from: "
-                                                "flip, vflip, rotate, crop, resized-crop, affine, jitter, erase, mixup, cutmix, "
-                                                "with or without numbers, such as flip,crop=4,rotate=10.")] = None,
-    early_stopping: Annotated[int | None, typer.Option(min=1, metavar="EPOCHS", show_default=False, help="Stop when the held-out "
-                                                       "loss has not improved for so many epochs; keep the best weights.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the model goes.", show_default="models/DATA-MODEL.safetensors")] = None,
-    download: Annotated[bool, typer.Option("--download", help="Fetch MNIST or Fashion-MNIST if they are not here.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the same command was stopped or killed.")] = False,
-    config: Annotated[Path | None, typer.Option(is_eager=True, callback=read_config, exists=True, dir_okay=False,
-                                                show_default=False, metavar="FILE.toml",
+    schedule: Annotated[str | None, typer.Option(help="The learning rate's way: cosine, warmup-cosine, "
+                                                      "one-cycle, linear, exponential, step or plateau.",
+                                                 show_default="none")] = None,
+    augment: Annotated[str | None, typer.Option(
+        metavar="NAMES", show_default="none", help="Change images at random to learn from: "
+        "flip, vflip, rotate, crop, resized-crop, affine, jitter, erase, mixup, cutmix, "
+        "with or without numbers, such as flip,crop=4,rotate=10.")] = None,
+    early_stopping: Annotated[int | None, typer.Option(
+        min=1, metavar="EPOCHS", show_default=False, help="Stop when the held-out "
+        "loss has not improved for so many epochs; keep the best weights.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the model goes.",
+                                             show_default="models/DATA-MODEL.safetensors")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch MNIST or Fashion-MNIST if they "
+                                           "are not here.")] = False,
+    resume: Annotated[bool, typer.Option("--resume",
+                                         help="Go on where the same command was stopped or killed.")] = False,
+    config: Annotated[Path | None, typer.Option(is_eager=True, callback=read_config, exists=True,
+                                                dir_okay=False, show_default=False, metavar="FILE.toml",
                                                 help="Settings; options given here win.")] = None,
-    export_config: Annotated[bool, typer.Option("--export-config", help="Print the settings as TOML, and do nothing.")] = False,
+    export_config: Annotated[bool, typer.Option("--export-config",
+                                                help="Print the settings as TOML, and do nothing.")] = False,
 ) -> None:
     """Train a model on images, show progress, and save it."""
     from cnnkit import backends, random
@@ -86,30 +93,36 @@ def train(
         learn, held_out = _split(data, learn, seed, SHARE)
     classes = list(learn.classes or [])
     if len(classes) < 2:
-        raise ValueError(f"{data} has one class only{f' ({classes[0]})' if classes else ''}: a classifier needs two or more")
+        raise ValueError(f"{data} has one class only{f' ({classes[0]})' if classes else ''}: "
+                         "a classifier needs two or more")
     kind = _model_kind(model)
     network = kind(input_shape=tuple(learn.image_shape), classes=len(classes))
     target = _target(out, data, model)
     epochs = EPOCHS.get(data, OTHER_EPOCHS) if epochs is None else epochs
     here = backends.current()
     parameters = sum(p.numel() for p in network.parameters())
-    console.print(f"Training {model} ({parameters:,} parameters) on {data}: {counted(len(learn), 'image')} of "
-                  f"{' x '.join(map(str, learn.image_shape))}, {len(held_out):,} held out, {len(classes)} classes; "
+    console.print(f"Training {model} ({parameters:,} parameters) on {data}: "
+                  f"{counted(len(learn), 'image')} of {' x '.join(map(str, learn.image_shape))}, "
+                  f"{len(held_out):,} held out, {len(classes)} classes; "
                   f"backend {here.name}{_tables(here)}", soft_wrap=True)
     settings = settings_of(context) | {"epochs": epochs, "out": str(target)}
     checkpoint, begun = checkpointing(console, target, settings, resume, again(context, "--resume"))
-    facts = {"data": data, "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "seed": seed, "backend": here.name,
-             **{name: value for name, value in (("augment", augment), ("schedule", schedule), ("early_stopping", early_stopping))
-                if value}}
+    facts = {"data": data, "batch_size": batch_size, "lr": lr,
+             "optimizer": optimizer, "seed": seed, "backend": here.name,
+             **{name: value for name, value in (("augment", augment), ("schedule", schedule),
+                                                ("early_stopping", early_stopping)) if value}}
     stopping = None if early_stopping is None else EarlyStopping("val_loss", patience=early_stopping)
-    _fit_and_save(console, network, learn, held_out, target, classes, epochs, facts, checkpoint, stopping, begun)
+    _fit_and_save(console, network, learn, held_out, target, classes, epochs, facts,
+                  checkpoint, stopping, begun)
 
 
-def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, target: Path, classes: list[str], epochs: int,
-                  facts: dict[str, Any], checkpoint: Checkpoint, stopping: EarlyStopping | None, resume: bool) -> None:
+def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, target: Path, classes: list[str],
+                  epochs: int, facts: dict[str, Any], checkpoint: Checkpoint, stopping: EarlyStopping | None,
+                  resume: bool) -> None:
     """Train and save; Ctrl-C never loses what was learnt.
 
-    In `fit` the first one stops after the batch and a second one at once. After it they wait: the model is saved first.
+    In `fit` the first one stops after the batch and a second one at once. After it they wait: the model
+    is saved first.
     """
     from cnnkit import functional
     from cnnkit import train as training
@@ -131,8 +144,9 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
         warnings.simplefilter("always", CheckpointWarning)
         warnings.showwarning = lambda message, *where, **more: error_screen().print(f"cnnkit: {message}")  # type: ignore[assignment]
         try:
-            history = training.fit(network, learn, epochs=epochs, batch_size=facts["batch_size"], optimizer=facts["optimizer"],
-                                   lr=facts["lr"], validation=held_out, seed=facts["seed"], augment=facts.get("augment"),
+            history = training.fit(network, learn, epochs=epochs, batch_size=facts["batch_size"],
+                                   optimizer=facts["optimizer"], lr=facts["lr"], validation=held_out,
+                                   seed=facts["seed"], augment=facts.get("augment"),
                                    progress=shown, scheduler=facts.get("schedule"), resume=resume,
                                    callbacks=[rows, checkpoint, *([] if stopping is None else [stopping])])
             at_once = False
@@ -149,22 +163,26 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
                 return save_model(network, target, classes, accuracy=accuracy, history=history.as_dicts(),
                                   training={**facts, "epochs": whole, "interrupted": history.interrupted})
             except OSError as error:
-                raise ValueError(f"the model {target} could not be written ({error.strerror or error}): free some space and give "
-                                 "the same command with --resume, which goes on from the last checkpoint") from None
+                raise ValueError(f"the model {target} could not be written ({error.strerror or error}): "
+                                 "free some space and give the same command with --resume, "
+                                 "which goes on from the last checkpoint") from None
 
-        best = stopping is not None and stopping.best_epoch > 0 and not history.interrupted  # whose weights the model has then
+        # whose weights the model has then
+        best = stopping is not None and stopping.best_epoch > 0 and not history.interrupted
         last = stopping.best_epoch - 1 if best and stopping is not None else -1
         accuracy = history[last].val_accuracy if len(history) and not at_once else None
         saved = save(accuracy)
         epoch = min(whole + 1, epochs)
         if at_once:
-            error_screen().print(f"cnnkit: interrupted in epoch {epoch} of {epochs}; the model as it was then is saved to {saved}")
+            error_screen().print(f"cnnkit: interrupted in epoch {epoch} of {epochs}; "
+                                 f"the model as it was then is saved to {saved}")
             raise typer.Exit(130)
         if history.interrupted and history.checkpoint is None:
             console.print(f"Stopped by Ctrl-C in epoch {epoch} of {epochs}; what was learnt is kept.")
         if best and stopping is not None and (stopping.stopped_epoch or stopping.best_epoch < whole):
             ended = "Stopped early after" if stopping.stopped_epoch else "Done with"
-            console.print(f"{ended} epoch {whole}: the model has the weights of epoch {stopping.best_epoch}, its best.")
+            console.print(f"{ended} epoch {whole}: "
+                          f"the model has the weights of epoch {stopping.best_epoch}, its best.")
         if accuracy is None and not interrupt.stopped:
             loader = batches(held_out, 256)
             scores = measure(network, loader, functional.cross_entropy, lambda done: interrupt.stopped)
@@ -173,9 +191,10 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
         if not history.interrupted:
             clear(checkpoint.folder)
     figure = "not measured" if accuracy is None else f"{accuracy:.4f}"
-    console.print(f"Held-out accuracy {figure} after {counted(whole, 'whole epoch' if history.interrupted else 'epoch')} "
-                  f"in {seconds:.1f} s")
-    console.print(f"Model saved to {saved} (settings beside it: {saved.with_suffix('.json').name})", soft_wrap=True)
+    console.print(f"Held-out accuracy {figure} after "
+                  f"{counted(whole, 'whole epoch' if history.interrupted else 'epoch')} in {seconds:.1f} s")
+    console.print(f"Model saved to {saved} (settings beside it: {saved.with_suffix('.json').name})",
+                  soft_wrap=True)
 
 
 def _model_kind(name: str) -> Any:
@@ -202,8 +221,8 @@ def _split(data: str, images: Dataset, seed: int, share: float) -> tuple[Dataset
 
     learn, held_out = random_split(images, [1 - share, share], seed)
     if not len(held_out) or not len(learn):
-        raise ValueError(f"{data} has {counted(len(images), 'image')}: at least {round(1 / share)} are needed, because one in "
-                         f"{round(1 / share)} is held out to measure the model")
+        raise ValueError(f"{data} has {counted(len(images), 'image')}: at least {round(1 / share)} are "
+                         f"needed, because one in {round(1 / share)} is held out to measure the model")
     return learn, held_out
 
 
@@ -217,9 +236,11 @@ def _held_out(val: str, data: str, images: Dataset, seed: int, size: int | None,
     except ValueError:
         first, test = datasets.load(val, size=size if Path(val).is_dir() else None, download=download)
         held_out = first if test is None else test
-        for what, a, b in (("classes", held_out.classes, images.classes), ("size", held_out.image_shape, images.image_shape)):
+        for what, a, b in (("classes", held_out.classes, images.classes),
+                           ("size", held_out.image_shape, images.image_shape)):
             if tuple(a or ()) != tuple(b or ()):
-                raise ValueError(f"--val: the {what} of {val} and {data} differ: {', '.join(map(str, a or ()))}, and "
+                raise ValueError(f"--val: the {what} of {val} and "
+                                 f"{data} differ: {', '.join(map(str, a or ()))}, and "
                                  f"{', '.join(map(str, b or ()))}") from None
         return images, held_out
     if not 0 < share < 1:

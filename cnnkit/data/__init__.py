@@ -9,5 +9,5 @@ from cnnkit.data.source import SOURCES, load
 from cnnkit.data.split import random_split
 from cnnkit.data.stream import IterableDataset
 
-__all__ = ["SOURCES", "ArrayDataset", "ClassBalance", "DataLoader", "Dataset", "IterableDataset", "Subset", "WeightedRandomSampler",
-           "class_balance", "datasets", "load", "random_split", "transforms"]
+__all__ = ["SOURCES", "ArrayDataset", "ClassBalance", "DataLoader", "Dataset", "IterableDataset", "Subset",
+           "WeightedRandomSampler", "class_balance", "datasets", "load", "random_split", "transforms"]

@@ -13,15 +13,18 @@ __all__ = ["ahead"]
 
 
 def ahead(function: Callable[[Any], Any], arguments: Iterable, workers: int, depth: int) -> Iterator:
-    """``map(function, arguments)`` in the same order, with up to `depth` results made beforehand by `workers` threads.
+    """``map(function, arguments)`` in the same order, with up to `depth` results made beforehand by
+    `workers` threads.
 
-    What the function or the arguments raise is raised where that result was asked for, with its own traceback. When the
-    consumer stops, no more is begun, and the threads have ended before the generator is closed.
+    What the function or the arguments raise is raised where that result was asked for, with its own
+    traceback. When the consumer stops, no more is begun, and the threads have ended before the
+    generator is closed.
 
     >>> list(ahead(lambda n: n * n, range(4), workers=2, depth=3))
     [0, 1, 4, 9]
     """
-    chosen = (local.backend, local.device, local.tables)  # `use` and `tables` hold for a thread: for these too
+    # `use` and `tables` hold for a thread: for these too
+    chosen = (local.backend, local.device, local.tables)
 
     def inherit() -> None:
         local.backend, local.device, local.tables = chosen

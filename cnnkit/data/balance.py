@@ -46,23 +46,27 @@ class ClassBalance:
 
     @property
     def weights(self) -> np.ndarray:
-        """N / (K count): what ``class_weight="balanced"`` uses; 0 for a class without samples. float64 (K,)."""
+        """N / (K count): what ``class_weight="balanced"`` uses; 0 for a class without samples.
+        float64 (K,).
+        """
         present = self.counts > 0
-        return np.divide(self.counts.sum() / np.count_nonzero(present), self.counts, out=np.zeros(len(self.counts)), where=present)
+        return np.divide(self.counts.sum() / np.count_nonzero(present), self.counts,
+                         out=np.zeros(len(self.counts)), where=present)
 
     def as_dict(self) -> dict[str, Any]:
         """The figures, for JSON."""
         ratio = self.imbalance_ratio
         return {"classes": list(self.classes), "counts": self.counts.tolist(), "shares": self.shares.tolist(),
-                "imbalance_ratio": ratio if np.isfinite(ratio) else None, "effective_classes": self.effective_classes}
+                "imbalance_ratio": ratio if np.isfinite(ratio) else None,
+                "effective_classes": self.effective_classes}
 
     def __str__(self) -> str:
         width = max(map(len, ("class", *self.classes)))
         lines = [f"{'class':{width}}  {'samples':>9}  {'share':>6}  weight"]
         lines += [f"{name:{width}}  {count:9,}  {share:6.1%}  {weight:6.2f}"
                   for name, count, share, weight in zip(self.classes, self.counts, self.shares, self.weights)]
-        return "\n".join([*lines, f"largest to smallest {self.imbalance_ratio:.3g} to 1; as good as {self.effective_classes:.2f} "
-                                  f"classes of equal size"])
+        return "\n".join([*lines, f"largest to smallest {self.imbalance_ratio:.3g} to 1; "
+                                  f"as good as {self.effective_classes:.2f} classes of equal size"])
 
 
 def class_balance(dataset: IndexedDataset) -> ClassBalance:
@@ -105,6 +109,7 @@ def labels_of(dataset: IndexedDataset) -> np.ndarray:
             labels = [dataset[i][1] for i in range(len(dataset))]
     array = np.asarray(labels)
     if array.ndim != 1 or not array.size or not np.issubdtype(array.dtype, np.integer) or array.min() < 0:
-        raise ValueError(f"class labels must be integers from 0, one for each sample; got {array.dtype} of shape {array.shape}"
+        raise ValueError("class labels must be integers from 0, one for each sample; "
+                         f"got {array.dtype} of shape {array.shape}"
                          + (f" with {array.min()}" if array.size and array.dtype.kind in "if" else ""))
     return array

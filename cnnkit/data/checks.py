@@ -9,7 +9,8 @@ import numpy as np
 __all__ = ["check_images", "check_labels"]
 
 
-def check_labels(labels: np.ndarray, indices: Sequence[int] | np.ndarray, classes: Sequence[str] | None) -> None:
+def check_labels(labels: np.ndarray, indices: Sequence[int] | np.ndarray,
+                 classes: Sequence[str] | None) -> None:
     """Raise ValueError if an integer label is negative or, where `classes` are known, not below their number.
 
     Parameters
@@ -28,8 +29,10 @@ def check_labels(labels: np.ndarray, indices: Sequence[int] | np.ndarray, classe
         return
     bad = np.flatnonzero((labels < 0) | (False if most is None else labels > most))[0]
     if most is None:
-        raise ValueError(f"label {labels[bad]} of sample {indices[bad]} is negative; labels must be integers from 0")
-    hint = "; labels that start at 1 need 1 subtracted" if labels.min() >= 1 and labels.max() == most + 1 else ""
+        raise ValueError(f"label {labels[bad]} of sample {indices[bad]} is negative; "
+                         "labels must be integers from 0")
+    hint = ("; labels that start at 1 need 1 subtracted"
+            if labels.min() >= 1 and labels.max() == most + 1 else "")
     raise ValueError(f"label {labels[bad]} of sample {indices[bad]} is outside 0..{most}, the range of "
                      f"{most + 1} classes{hint or '; correct the label or the number of classes'}")
 
@@ -53,4 +56,5 @@ def check_images(images: np.ndarray, indices: Sequence[int] | np.ndarray) -> Non
         if not np.isfinite(image).all():
             what = "NaN" if np.isnan(image).any() else "an infinite value"
             raise ValueError(f"image {indices[place]} of the dataset holds {what}; remove or repair it "
-                             "(numpy.isfinite(images).all(axis=tuple(range(1, images.ndim))) is False for such images)")
+                             "(numpy.isfinite(images).all(axis=tuple(range(1, images.ndim))) "
+                             "is False for such images)")

@@ -22,7 +22,8 @@ _AS_TENSOR = ToTensor()
 class Dataset:
     """A sequence of (image, label) pairs; a subclass gives `__len__` and `__getitem__`.
 
-    `DataLoader` takes any object with these two methods, PyTorch's datasets among them; this class adds `batch`.
+    `DataLoader` takes any object with these two methods, PyTorch's datasets among them; this
+    class adds `batch`.
 
     Attributes
     ----------
@@ -49,10 +50,13 @@ class Dataset:
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__")
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        return (self[i] for i in range(len(self)))  # Python's own way goes on until __getitem__ raises IndexError
+        # Python's own way goes on until __getitem__ raises IndexError
+        return (self[i] for i in range(len(self)))
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The images and labels of `indices` as two host arrays; override it where that is faster than one by one."""
+        """The images and labels of `indices` as two host arrays; override it where that is faster than
+        one by one.
+        """
         return stack([self[int(i)] for i in indices], indices)
 
     @property
@@ -61,11 +65,12 @@ class Dataset:
         return self.batch([0])[0].shape[1:]
 
 
-def stack(samples: Sequence[tuple[Any, Any]], indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def stack(samples: Sequence[tuple[Any, Any]],
+          indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Join (image, label) pairs to a batch: what `DataLoader` does with the samples of any sequence.
 
-    uint8 pictures become float32 (N, C, H, W) in [0, 1] as `ToTensor` makes them; other images stay as they are.
-    Integer labels become int64.
+    uint8 pictures become float32 (N, C, H, W) in [0, 1] as `ToTensor` makes them; other images stay as they
+    are. Integer labels become int64.
 
     Raises
     ------
@@ -79,14 +84,17 @@ def stack(samples: Sequence[tuple[Any, Any]], indices: Sequence[int] | np.ndarra
     except (TypeError, ValueError):
         sample = samples[0]
         what = f"a tuple of {len(sample)}" if isinstance(sample, tuple) else f"a {type(sample).__name__}"
-        raise TypeError(f"a dataset must give (image, label) pairs, but sample {indices[0]} is {what}") from None
+        raise TypeError("a dataset must give (image, label) pairs, "
+                        f"but sample {indices[0]} is {what}") from None
     arrays = [np.asarray(image) for image in images]
     if arrays[0].dtype == np.uint8 and arrays[0].ndim == 3 and is_tensor(images[0]):
-        arrays = [array.transpose(1, 2, 0) for array in arrays]  # PyTorch's tensors have the channels first, also of bytes
+        # PyTorch's tensors have the channels first, also of bytes
+        arrays = [array.transpose(1, 2, 0) for array in arrays]
     for i, array in zip(indices, arrays):
         if array.shape != arrays[0].shape:
-            raise ValueError(f"images of one batch must have one shape: image {indices[0]} of the dataset has shape "
-                             f"{arrays[0].shape}, image {i} has {array.shape}; resize or crop them in the transform")
+            raise ValueError("images of one batch must have one shape: "
+                             f"image {indices[0]} of the dataset has shape {arrays[0].shape}, "
+                             f"image {i} has {array.shape}; resize or crop them in the transform")
     batch, targets = np.stack(arrays), np.asarray(labels)
     if batch.dtype == np.uint8:
         batch = _AS_TENSOR.transform_batch(batch)
@@ -105,9 +113,9 @@ class ArrayDataset(Dataset):
     classes : int or sequence of str, optional
         How many classes there are, or their names: every label must be below that.
     transform : callable, optional
-        Applied to each image. As in torchvision it is given a uint8 image as a picture (H, W) or (H, W, C); a float
-        image it is given as (H, W) or (C, H, W). Without one, samples are the images as they are stored, and batches
-        are what `ToTensor` makes of them.
+        Applied to each image. As in torchvision it is given a uint8 image as a picture (H, W) or (H, W, C); a
+        float image it is given as (H, W) or (C, H, W). Without one, samples are the images as they are
+        stored, and batches are what `ToTensor` makes of them.
 
     Attributes
     ----------
@@ -121,8 +129,8 @@ class ArrayDataset(Dataset):
     TypeError
         If the images are neither uint8 nor float, or the labels are no integers.
     ValueError
-        If there are no images, the counts differ, a label is out of range, or an image holds NaN or infinity (arrays
-        mapped from a file are checked batch by batch instead, in the loader).
+        If there are no images, the counts differ, a label is out of range, or an image holds NaN or infinity
+        (arrays mapped from a file are checked batch by batch instead, in the loader).
 
     >>> import numpy
     >>> data = ArrayDataset(numpy.zeros((5, 28, 28), "uint8"), [0, 1, 2, 0, 1], classes=3)
@@ -149,7 +157,8 @@ class ArrayDataset(Dataset):
             raise ValueError(f"labels must have shape (N,), got {labels.shape}; "
                              "one-hot labels become indices with .argmax(axis=1)")
         if len(self.data) != len(labels):
-            raise ValueError(f"{len(self.data)} images but {len(labels)} labels: there must be one label per image")
+            raise ValueError(f"{len(self.data)} images but {len(labels)} labels: "
+                             "there must be one label per image")
         if len(labels) == 0 or 0 in self.data.shape:
             raise ValueError(f"the dataset is empty: images of shape {self.data.shape}")
         if not np.issubdtype(labels.dtype, np.integer):
@@ -184,14 +193,17 @@ class ArrayDataset(Dataset):
         """A copy of the images of `indices` as they are kept, and their labels."""
         indices = np.asarray(indices)
         images = np.asarray(self.data)  # of a file mapped into memory too
-        if images.flags.c_contiguous and indices.dtype.kind in "iu":  # else `take` copies all images, or reads masks as numbers
+        # else `take` copies all images, or reads masks as numbers
+        if images.flags.c_contiguous and indices.dtype.kind in "iu":
             return images.take(indices, axis=0), self.targets[indices]
         return images[indices], self.targets[indices]
 
     def pixel_values(self) -> np.ndarray | None:
-        """What a batch makes of each pixel value: float32 (C, 256); ``None`` where that depends on more than the pixel.
+        """What a batch makes of each pixel value: float32 (C, 256); ``None`` where that depends on more
+        than the pixel.
 
-        It is there for uint8 images without a transform, or with `ToTensor` and `Normalize`, if all of it is finite. Then
+        It is there for uint8 images without a transform, or with `ToTensor` and `Normalize`, if all of it
+        is finite. Then
 
             batch(indices)[0] == pixel_values()[channel, stored_batch(indices)[0]]
 
@@ -212,7 +224,8 @@ class ArrayDataset(Dataset):
 
     def __repr__(self) -> str:
         classes = "" if self.classes is None else f", {len(self.classes)} classes"
-        return f"{type(self).__name__}({len(self)} images of shape {self.data.shape[1:]}, {self.data.dtype}{classes})"
+        return (f"{type(self).__name__}({len(self)} images of shape {self.data.shape[1:]}, "
+                f"{self.data.dtype}{classes})")
 
 
 class Subset(Dataset):

@@ -1,4 +1,6 @@
-"""The loader: takes samples from a dataset, batch by batch, in an order that depends on the seed and the epoch only."""
+"""The loader: takes samples from a dataset, batch by batch, in an order that depends on the seed and the
+epoch only.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ from cnnkit.data.stream import Chunk, chunks, is_stream, mixed
 
 __all__ = ["DataLoader"]
 
-_MIXED = 1 << 62  # of an epoch's key, that a stream is shuffled with: far above the batches' numbers, which augmentation takes
+# of an epoch's key, that a stream is shuffled with: far above the batches' numbers, which augmentation takes
+_MIXED = 1 << 62
 _ORDER = 1  # the stream of the seed's key that orders are drawn from; `random_split` takes another
 
 
@@ -42,28 +45,31 @@ class DataLoader:
     Parameters
     ----------
     dataset : Dataset or any sequence of (image, label) pairs
-        Whatever has ``len`` and an index, PyTorch's datasets included. uint8 pictures that no transform has converted
-        become float32 in [0, 1], as `transforms.ToTensor` makes them. Or a stream: an `IterableDataset`, PyTorch's too, or
-        any iterable of such pairs without a length or an index; then ``len`` of the loader raises TypeError.
+        Whatever has ``len`` and an index, PyTorch's datasets included. uint8 pictures that no transform has
+        converted become float32 in [0, 1], as `transforms.ToTensor` makes them. Or a stream: an
+        `IterableDataset`, PyTorch's too, or any iterable of such pairs without a length or an index; then
+        ``len`` of the loader raises TypeError.
     batch_size : int
         Samples per batch.
     shuffle : bool
-        Draw a new order for each epoch, instead of the dataset's own; of a stream, within a buffer of `buffer_size` samples.
+        Draw a new order for each epoch, instead of the dataset's own; of a stream, within a buffer of
+        `buffer_size` samples.
     drop_last : bool
         Leave out the last batch where it is smaller than the others.
     seed : int, optional
-        Where the orders come from: epoch n of seed s is the same on every machine and backend. Without it they come
-        from `cnnkit.random`'s generator, which `cnnkit.random.seed` sets.
+        Where the orders come from: epoch n of seed s is the same on every machine and backend. Without it
+        they come from `cnnkit.random`'s generator, which `cnnkit.random.seed` sets.
     num_workers : int
-        Threads that make batches, and begin to copy them to the device, while you compute; 0 makes each when it is asked for.
-        The batches are the same and in the same order. With several, samples are taken from the dataset at the same time, so
-        its ``[]`` must allow that. What a dataset draws from `cnnkit.random`'s own generator would depend on how far ahead a
-        thread is: let it draw from a key of its own.
+        Threads that make batches, and begin to copy them to the device, while you compute; 0 makes each
+        when it is asked for. The batches are the same and in the same order. With several, samples are
+        taken from the dataset at the same time, so its ``[]`` must allow that. What a dataset draws
+        from `cnnkit.random`'s own generator would depend on how far ahead a thread is: let it draw from
+        a key of its own.
     prefetch_factor : int, optional
         How many batches each of them may be ahead; 2 by default.
     backend : str, optional
-        Where the Tensors are made; by default where `cnnkit.use` says at that moment. There is no ``pin_memory``: a backend
-        that copies from pinned memory does so by itself.
+        Where the Tensors are made; by default where `cnnkit.use` says at that moment. There is no
+        ``pin_memory``: a backend that copies from pinned memory does so by itself.
     collate_fn : callable, optional
         Makes ``(x, y)`` from a list of samples, instead of stacking them.
     sampler : Sampler or sequence of int, optional
@@ -85,8 +91,9 @@ class DataLoader:
     Raises
     ------
     ValueError
-        If the dataset is empty, no batch would be left, `augment` is for another number of classes than the dataset has, or,
-        while iterating, a label is out of range or an image holds NaN or infinity: the message names the sample.
+        If the dataset is empty, no batch would be left, `augment` is for another number of classes than the
+        dataset has, or, while iterating, a label is out of range or an image holds NaN or infinity: the
+        message names the sample.
 
     >>> from cnnkit.data import DataLoader, datasets
     >>> loader = DataLoader(datasets.digits(train=True), batch_size=32, shuffle=True, seed=0)
@@ -113,17 +120,18 @@ class DataLoader:
         if not self.streaming and self._count() == 0:
             raise ValueError("the dataset is empty: there is nothing to load")
         if not self.streaming and drop_last and self._count() < batch_size:
-            raise ValueError(f"drop_last=True leaves no batch of {self._count()} samples with batch_size={batch_size}; "
-                             "make the batch smaller or keep the last one")
+            raise ValueError(f"drop_last=True leaves no batch of {self._count()} samples with "
+                             f"batch_size={batch_size}; make the batch smaller or keep the last one")
         if operator.index(num_workers) < 0:
             raise ValueError(f"num_workers must be 0 or more, got {num_workers}")
         if prefetch_factor is not None and (num_workers == 0 or operator.index(prefetch_factor) < 1):
-            raise ValueError(f"prefetch_factor must be at least 1 and needs num_workers, got prefetch_factor={prefetch_factor} "
-                             f"with num_workers={num_workers}")
+            raise ValueError("prefetch_factor must be at least 1 and needs num_workers, "
+                             f"got prefetch_factor={prefetch_factor} with num_workers={num_workers}")
         if augment is not None and not callable(augment):
-            raise TypeError(f"augment={augment!r} cannot be called; transforms.named({augment!r}, image_shape, num_classes) makes "
-                            "transforms of names, as train.fit does")
-        self.num_workers, self.prefetch_factor = num_workers, 2 if prefetch_factor is None and num_workers else prefetch_factor
+            raise TypeError(f"augment={augment!r} cannot be called; transforms.named({augment!r}, "
+                            "image_shape, num_classes) makes transforms of names, as train.fit does")
+        self.num_workers, self.prefetch_factor = (num_workers, 2 if prefetch_factor is None
+                                                  and num_workers else prefetch_factor)
         self.batch_size, self.buffer_size = operator.index(batch_size), operator.index(buffer_size)
         self.shuffle, self.drop_last = shuffle, drop_last
         self.backend, self.collate_fn, self.augment = backend, collate_fn, augment
@@ -133,28 +141,33 @@ class DataLoader:
         self._skipped = 0
         self._begun = False  # of a stream
         draws = shuffle or isinstance(sampler, Sampler) or augment is not None
-        self._key = random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER) if draws else None
+        self._key = (random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER)
+                     if draws else None)
 
     def _check_classes(self) -> None:
         if not isinstance(self.augment, LabelMixing):
             return
         classes, mixed = self._classes, self.augment.label_classes()
         if mixed is not None and classes is not None and len(classes) != mixed:
-            raise ValueError(f"augment={self.augment!r} is for {mixed} classes, but the dataset has {len(classes)}")
+            raise ValueError(f"augment={self.augment!r} is for {mixed} classes, "
+                             f"but the dataset has {len(classes)}")
         targets = description.targets(self.dataset) if mixed is None and self.augment.mixes_labels() else None
         if targets is not None and targets.ndim == 1:
-            raise ValueError(f"augment={self.augment!r} makes probabilities of the dataset's labels and must know how many classes "
+            raise ValueError(f"augment={self.augment!r} makes probabilities of the dataset's "
+                             "labels and must know how many classes "
                              f"there are; give num_classes={'...' if classes is None else len(classes)}")
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
         if self.streaming:
-            raise TypeError(f"nobody knows how many batches a stream has: {type(self.dataset).__name__} can only be gone through")
+            raise TypeError("nobody knows how many batches a stream has: "
+                            f"{type(self.dataset).__name__} can only be gone through")
         whole, rest = divmod(self._count(), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return self._tensors(self._next_epoch())  # here, not in the generator: an epoch is counted when iteration begins
+        # here, not in the generator: an epoch is counted when iteration begins
+        return self._tensors(self._next_epoch())
 
     def _tensors(self, batches: Iterator[tuple]) -> Iterator[tuple[Tensor, Tensor]]:
         table = self._table()
@@ -208,10 +221,12 @@ class DataLoader:
 
     def _made(self, make: Callable, batches: Iterator[tuple]) -> Iterator:
         workers = self.num_workers
-        return ahead(make, batches, workers, workers * (self.prefetch_factor or 1)) if workers else map(make, batches)
+        return (ahead(make, batches, workers, workers * (self.prefetch_factor or 1))
+                if workers else map(make, batches))
 
     def numpy_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The same batches in the same order as host arrays, not moved to a backend; it counts as an iteration.
+        """The same batches in the same order as host arrays, not moved to a backend; it counts as an
+        iteration.
 
         >>> from cnnkit.data import DataLoader, datasets
         >>> images, labels = next(DataLoader(datasets.digits(), batch_size=5).numpy_batches())
@@ -221,7 +236,9 @@ class DataLoader:
         return self._made(lambda batch: self._augmented(*self._batch(batch[0]), batch[1]), self._next_epoch())
 
     def _next_epoch(self) -> Iterator[tuple[Any, random.Key | None]]:
-        """Indices (or a stream's samples) and key of each batch of the next epoch that is not skipped; it begins with this call."""
+        """Indices (or a stream's samples) and key of each batch of the next epoch that is not skipped; it
+        begins with this call.
+        """
         epoch, skipped, size = self.epoch, self._skipped, self.batch_size
         key = None if self._key is None else random.fold_in(self._key, epoch)
         if self.streaming:
@@ -231,7 +248,8 @@ class DataLoader:
             parts = (order[n * size:(n + 1) * size] for n in range(skipped, len(self)))
         self.epoch += 1
         self._skipped = 0
-        return ((part, None if key is None else random.fold_in(key, n)) for n, part in enumerate(parts, skipped))
+        return ((part, None if key is None else random.fold_in(key, n))
+                for n, part in enumerate(parts, skipped))
 
     def order(self, epoch: int) -> np.ndarray:
         """The samples' indices in the order in which epoch `epoch` takes them."""
@@ -283,17 +301,20 @@ class DataLoader:
             self.dataset.set_epoch(self.epoch)
         stream = iter(self.dataset)
         if stream is self.dataset and self._begun:
-            raise ValueError(f"a {type(stream).__name__} can be gone through once, and that was done: for several epochs give an "
+            raise ValueError(f"a {type(stream).__name__} can be gone through once, "
+                             "and that was done: for several epochs give an "
                              "object whose __iter__ begins anew (an IterableDataset), or a list")
         self._begun = True
-        return mixed(stream, self.buffer_size, random.fold_in(key, _MIXED)) if self.shuffle and key is not None else stream
+        return (mixed(stream, self.buffer_size, random.fold_in(key, _MIXED))
+                if self.shuffle and key is not None else stream)
 
     def _read(self, read: Iterator[Chunk]) -> Iterator[Chunk]:
         """A stream's samples; with workers, one thread of its own reads ahead of those that make batches."""
         if not self.num_workers:
             return read
         depth = self.num_workers * (self.prefetch_factor or 1)
-        return takewhile(lambda chunk: chunk is not None, ahead(lambda _: next(read, None), repeat(None), 1, depth))
+        return takewhile(lambda chunk: chunk is not None,
+                         ahead(lambda _: next(read, None), repeat(None), 1, depth))
 
     def _batch(self, indices: Any) -> tuple[Any, Any]:
         dataset = self.dataset
@@ -314,7 +335,9 @@ class DataLoader:
         return stack(samples, indices) if self.collate_fn is None else self.collate_fn(samples)
 
     def plain(self) -> DataLoader:
-        """A loader of the same batches without augmentation, as they are measured; this one's epochs go on uncounted."""
+        """A loader of the same batches without augmentation, as they are measured; this one's epochs go
+        on uncounted.
+        """
         loader = copy.copy(self)
         loader.augment = None
         return loader
@@ -342,7 +365,8 @@ class DataLoader:
         self.epoch = operator.index(epoch)
 
     def skip_batches(self, batches: int) -> None:
-        """Leave out the first `batches` of the next iteration, without loading them: to go on in the middle of an epoch.
+        """Leave out the first `batches` of the next iteration, without loading them: to go on in the
+        middle of an epoch.
 
         A stream is gone through up to there: what it gives must be the same again.
 
@@ -357,8 +381,11 @@ class DataLoader:
         self._skipped = operator.index(batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on with the same batches: the next epoch and the key, as plain numbers, and whether it shuffles."""
-        return {"epoch": self.epoch, "key": None if self._key is None else list(self._key), "shuffle": self.shuffle}
+        """What is needed to go on with the same batches: the next epoch and the key, as plain numbers, and
+        whether it shuffles.
+        """
+        return {"epoch": self.epoch, "key": None if self._key is None else list(self._key),
+                "shuffle": self.shuffle}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken.
@@ -370,9 +397,11 @@ class DataLoader:
         """
         shuffled = state.get("shuffle", state["key"] is not None)
         if shuffled != self.shuffle:
-            raise ValueError(f"the state is of a loader with shuffle={shuffled}, but this one has shuffle={self.shuffle}")
+            raise ValueError(f"the state is of a loader with shuffle={shuffled}, "
+                             f"but this one has shuffle={self.shuffle}")
         if (state["key"] is None) != (self._key is None):
-            raise ValueError(f"the state is of a loader {'with' if self._key is None else 'without'} augment=, and this one has "
+            raise ValueError("the state is of a loader "
+                             f"{'with' if self._key is None else 'without'} augment=, and this one has "
                              f"augment={self.augment!r}")
         self.set_epoch(state["epoch"])
         if state["key"] is not None:

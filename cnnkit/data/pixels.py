@@ -1,4 +1,6 @@
-"""Batches of uint8 images by looking values up: one pass over the pixels, where a kernel table has a kernel for it."""
+"""Batches of uint8 images by looking values up: one pass over the pixels, where a kernel table has a
+kernel for it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ declare_kernel("look_up", LOOK_UP)
 
 
 def look_up(images: np.ndarray, values: np.ndarray, backend: Backend, device: Any = None) -> Array | None:
-    """``values[channel, pixel]`` of uint8 images (N, C, H, W) or (N, H, W): a backend's array (N, C, H, W), float32.
+    """``values[channel, pixel]`` of uint8 images (N, C, H, W) or (N, H, W): a backend's array
+    (N, C, H, W), float32.
 
     Parameters
     ----------

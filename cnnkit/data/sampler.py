@@ -17,8 +17,8 @@ __all__ = ["WeightedRandomSampler"]
 class WeightedRandomSampler:
     """Samples drawn with a probability for each, as ``torch.utils.data.WeightedRandomSampler`` does.
 
-    For ``DataLoader(dataset, sampler=...)``. The order depends on the loader's key and the epoch only, so that a run that is
-    resumed goes on with the same samples.
+    For ``DataLoader(dataset, sampler=...)``. The order depends on the loader's key and the epoch only, so
+    that a run that is resumed goes on with the same samples.
 
     Parameters
     ----------
@@ -27,13 +27,14 @@ class WeightedRandomSampler:
     num_samples : int
         How many an epoch has.
     replacement : bool
-        Whether a sample may come several times in an epoch. Without it, samples are drawn one after the other from those
-        that are left (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
+        Whether a sample may come several times in an epoch. Without it, samples are drawn one after the other
+        from those that are left (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
 
     Raises
     ------
     ValueError
-        If a weight is negative or no finite number, all are 0, or more samples are wanted than have a weight above 0.
+        If a weight is negative or no finite number, all are 0, or more samples are wanted than have a
+        weight above 0.
 
     >>> from cnnkit import data
     >>> digits = data.datasets.digits()
@@ -47,14 +48,17 @@ class WeightedRandomSampler:
     def __init__(self, weights: Sequence[float] | np.ndarray, num_samples: int, replacement: bool = True):
         self.weights = np.asarray(weights, np.float64)
         self.num_samples, self.replacement = operator.index(num_samples), replacement
-        if self.weights.ndim != 1 or not np.isfinite(self.weights).all() or (self.weights < 0).any() or not self.weights.any():
-            raise ValueError("weights must be finite numbers of 0 or more, one for each sample and not all 0; got "
-                             f"{self.weights if self.weights.size < 10 else f'an array of shape {self.weights.shape}'}")
+        if (self.weights.ndim != 1 or not np.isfinite(self.weights).all() or (self.weights < 0).any()
+                or not self.weights.any()):
+            raise ValueError(
+                "weights must be finite numbers of 0 or more, one for each sample and not all 0; got "
+                f"{self.weights if self.weights.size < 10 else f'an array of shape {self.weights.shape}'}")
         if self.num_samples < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}")
         possible = np.count_nonzero(self.weights)
         if not replacement and self.num_samples > possible:
-            raise ValueError(f"{num_samples} samples cannot be drawn without replacement from {possible} with a weight above 0")
+            raise ValueError(f"{num_samples} samples cannot be drawn without replacement from "
+                             f"{possible} with a weight above 0")
 
     def __len__(self) -> int:
         return self.num_samples
@@ -64,7 +68,8 @@ class WeightedRandomSampler:
         if self.replacement:
             upto = np.cumsum(self.weights)
             draws = random.uniform_between(key, self.num_samples, 0, 1, "float64", backend=_host()) * upto[-1]
-            last = np.flatnonzero(self.weights)[-1]  # rounding may reach the end, where a weight of 0 may stand
+            # rounding may reach the end, where a weight of 0 may stand
+            last = np.flatnonzero(self.weights)[-1]
             return np.minimum(np.searchsorted(upto, draws, side="right"), last)
         chosen = np.flatnonzero(self.weights)
         draws = random.uniform_between(key, len(self.weights), 0, 1, "float64", backend=_host())[chosen]

@@ -29,9 +29,10 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
     Parameters
     ----------
     source : str or path
-        ``"digits"``, ``"mnist"``, ``"fashion-mnist"``, ``"cifar10"``, ``"cifar100"``; a folder of class folders (or one
-        that holds such a folder ``train`` and perhaps ``test`` or ``val``); or an .npz file, which is mapped where it is
-        large and not compressed. A folder that is called like a name: ``./digits``.
+        ``"digits"``, ``"mnist"``, ``"fashion-mnist"``, ``"cifar10"``, ``"cifar100"``; a folder of
+        class folders (or one that holds such a folder ``train`` and perhaps ``test`` or ``val``); or
+        an .npz file, which is mapped where it is large and not compressed. A folder that is called
+        like a name: ``./digits``.
     root, download
         Where MNIST, Fashion-MNIST and CIFAR are, and whether to fetch the first two: see `datasets.MNIST`.
     transform : callable, optional
@@ -49,8 +50,8 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
     Raises
     ------
     ValueError
-        If `source` is neither a known name nor a path to something (the message lists what is possible), or `size` is
-        given for anything but a folder.
+        If `source` is neither a known name nor a path to something (the message lists what is possible), or
+        `size` is given for anything but a folder.
 
     >>> train, test = load("digits")
     >>> len(train), len(test), train.image_shape, len(train.classes)
@@ -60,8 +61,8 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
     path = Path(source)
     named = source in SOURCES
     if size is not None and (named or path.is_file()):
-        raise ValueError(f"size= (--size on the command line) resizes the images of a folder; those of {os.fspath(source)} keep "
-                         "their size")
+        raise ValueError("size= (--size on the command line) resizes the images of a folder; "
+                         f"those of {os.fspath(source)} keep their size")
     if source == "digits":
         return digits(True, transform), digits(False, transform)
     if source in ("mnist", "fashion-mnist"):
@@ -80,7 +81,8 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
     close = difflib.get_close_matches(path.name.lower(), SOURCES, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     what = f"{path} is no .npz file" if path.is_file() else f"there is no data {os.fspath(source)!r}"
-    raise ValueError(f"{what}: give a name ({', '.join(SOURCES)}), a folder of class folders, or an .npz file.{hint}")
+    raise ValueError(f"{what}: give a name ({', '.join(SOURCES)}), a folder of class folders, "
+                     f"or an .npz file.{hint}")
 
 
 def _compressed(path: Path) -> bool:
@@ -90,7 +92,8 @@ def _compressed(path: Path) -> bool:
 
 def _folders(path: Path, transform: Transform, size: int | tuple[int, int] | None,
              mode: str | None) -> tuple[Dataset, Dataset | None]:
-    train, test = (next((path / name for name in names if (path / name).is_dir()), None) for names in (_TRAIN, _TEST))
+    train, test = (next((path / name for name in names if (path / name).is_dir()), None)
+                   for names in (_TRAIN, _TEST))
     if train is None or not any(f.is_dir() for f in train.iterdir()):
         return ImageFolder(path, transform, size, mode), None
     data = ImageFolder(train, transform, size, mode)
@@ -98,6 +101,7 @@ def _folders(path: Path, transform: Transform, size: int | tuple[int, int] | Non
         return data, None
     held_out = ImageFolder(test, transform, size, data.mode, classes=data.classes)
     if held_out.image_size != data.image_size:
-        raise ValueError(f"images differ in size: {train} has {' x '.join(map(str, data.image_size))} pixels, {test} "
-                         f"{' x '.join(map(str, held_out.image_size))}; give size= (--size on the command line)")
+        raise ValueError(
+            f"images differ in size: {train} has {' x '.join(map(str, data.image_size))} pixels, {test} "
+            f"{' x '.join(map(str, held_out.image_size))}; give size= (--size on the command line)")
     return data, held_out

@@ -1,4 +1,6 @@
-"""Splitting a dataset into parts at random, by a seed; stratified, where every part is to have its share of each class."""
+"""Splitting a dataset into parts at random, by a seed; stratified, where every part is to have its share of
+each class.
+"""
 
 from __future__ import annotations
 
@@ -27,18 +29,19 @@ def random_split(dataset: IndexedDataset, lengths: Sequence[int] | Sequence[floa
     dataset : Dataset or sequence
         What to split; the parts share its data.
     lengths : sequence of int or of float
-        How many samples each part gets; or fractions that sum to 1: each part gets the floor of its share, and the
-        samples left over go one each to the first parts.
+        How many samples each part gets; or fractions that sum to 1: each part gets the floor of its share,
+        and the samples left over go one each to the first parts.
     seed : int
         The same seed gives the same parts.
     stratify : bool or sequence, optional
-        ``True``, or a class for each sample (as scikit-learn's): each part gets the same share of every class, to within one
-        sample, whatever the classes' sizes are.
+        ``True``, or a class for each sample (as scikit-learn's): each part gets the same share of every
+        class, to within one sample, whatever the classes' sizes are.
 
     Raises
     ------
     ValueError
-        If the lengths do not sum to the dataset's, or the fractions to 1; if there is not one class for each sample.
+        If the lengths do not sum to the dataset's, or the fractions to 1; if there is not one class
+        for each sample.
 
     >>> import numpy
     >>> from cnnkit.data import datasets
@@ -65,7 +68,8 @@ def random_split(dataset: IndexedDataset, lengths: Sequence[int] | Sequence[floa
         return [Subset(dataset, part) for part in np.split(order, np.cumsum(counts)[:-1])]
     labels = labels_of(dataset) if stratify is True else np.asarray(stratify)
     if labels.shape != (n,):
-        raise ValueError(f"stratify takes one class for each of the {n} samples, got an array of shape {labels.shape}")
+        raise ValueError(f"stratify takes one class for each of the {n} samples, "
+                         f"got an array of shape {labels.shape}")
     classes, labels = np.unique(labels, return_inverse=True)
     shares = _shares(np.bincount(labels, minlength=len(classes)), counts)
     part_of = np.empty(n, np.int64)
@@ -75,15 +79,18 @@ def random_split(dataset: IndexedDataset, lengths: Sequence[int] | Sequence[floa
 
 
 def _shares(rows: np.ndarray, columns: Sequence[int]) -> np.ndarray:
-    """Whole numbers with these sums, each within one of rows x columns / n: rounded down, then ones are added.
+    """Whole numbers with these sums, each within one of rows x columns / n: rounded down, then
+    ones are added.
 
-    Which get one is a flow from rows to columns, found by augmenting paths. There always is one: the fractions are a flow too.
+    Which get one is a flow from rows to columns, found by augmenting paths. There always is one: the
+    fractions are a flow too.
 
     >>> _shares(np.array([3, 1, 1]), [2, 2, 1]).tolist()
     [[1, 1, 1], [0, 1, 0], [1, 0, 0]]
     """
     n = max(1, int(rows.sum()))
-    exact = np.outer(rows.astype(object), np.array(columns, object))  # Python's integers: no rounding, no overflow
+    # Python's integers: no rounding, no overflow
+    exact = np.outer(rows.astype(object), np.array(columns, object))
     shares, rounded = (exact // n).astype(np.int64), (exact % n > 0).astype(bool)
     free = np.array(columns) - shares.sum(axis=0)
     holders: list[set[int]] = [set() for _ in columns]

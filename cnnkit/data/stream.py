@@ -16,10 +16,10 @@ __all__ = ["Chunk", "IterableDataset", "chunks", "is_stream", "mixed"]
 class IterableDataset:
     """Samples that come one after the other: a subclass gives `__iter__`, over (image, label) pairs.
 
-    `DataLoader` takes any iterable without a length and an index, and PyTorch's class of this name; this one tells
-    `train.fit` that what comes out are samples, not batches. Each epoch begins with ``iter``; where the order of the samples
-    is to differ from epoch to epoch, define ``set_epoch(epoch)`` too (`contracts.StreamWithEpochs`), or let
-    the loader shuffle.
+    `DataLoader` takes any iterable without a length and an index, and PyTorch's class of this name; this one
+    tells `train.fit` that what comes out are samples, not batches. Each epoch begins with ``iter``; where the
+    order of the samples is to differ from epoch to epoch, define ``set_epoch(epoch)`` too
+    (`contracts.StreamWithEpochs`), or let the loader shuffle.
 
     Attributes
     ----------
@@ -49,7 +49,8 @@ class Chunk(NamedTuple):
 
 
 def is_stream(dataset: Any) -> bool:
-    """Whether a dataset can only be gone through: an `IterableDataset`, PyTorch's too, or what has no length or no index.
+    """Whether a dataset can only be gone through: an `IterableDataset`, PyTorch's too, or what has no
+    length or no index.
 
     >>> is_stream(iter([])), is_stream([])
     (True, False)
@@ -60,17 +61,19 @@ def is_stream(dataset: Any) -> bool:
 
 
 def mixed(samples: Iterable, size: int, key: Key) -> Iterator:
-    """The samples in another order, with up to `size` of them held: each place of the buffer is given out in turn at random.
+    """The samples in another order, with up to `size` of them held: each place of the buffer is given out in
+    turn at random.
 
-    The order depends on the key and the samples' number only. A sample comes out at most ``size - 1`` places too early, and
-    may come out any number too late.
+    The order depends on the key and the samples' number only. A sample comes out at most ``size - 1`` places
+    too early, and may come out any number too late.
 
     >>> sorted(mixed(range(7), 3, random.key(0))), list(mixed(range(7), 1, random.key(0)))
     ([0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5, 6])
     """
     stream = iter(samples)
     held = list(islice(stream, size))
-    draws = (int(place) for block in count() for place in random.randint(random.fold_in(key, 1 + block), 1024, 0, size))
+    draws = (int(place) for block in count()
+             for place in random.randint(random.fold_in(key, 1 + block), 1024, 0, size))
     for sample, place in zip(stream, draws):  # the stream first: at its end no draw is lost
         held[place], given = sample, held[place]
         yield given

@@ -71,14 +71,17 @@ def evaluate(model: Module, data: Data, loss: AnyLoss | None = None, *, batch_si
     >>> evaluate(models.CommonCNN((1, 8, 8)), datasets.digits(train=False)).accuracy < 0.5
     True
     """
-    scores = measure(model, plain(batches(data, batch_size)), loss or cross_entropy, lambda done: False, metrics)
+    scores = measure(model, plain(batches(data, batch_size)), loss or cross_entropy,
+                     lambda done: False, metrics)
     assert scores is not None  # nothing asks it to stop
     return scores
 
 
 def measure(model: Module, loader: Loader, loss: AnyLoss, stop: Callable[[int], bool],
             metrics: Sequence[Metric] = ()) -> Scores | None:
-    """The scores of a model, or ``None`` where ``stop(batches done)``, asked after each batch, said to give up."""
+    """The scores of a model, or ``None`` where ``stop(batches done)``, asked after each batch, said
+    to give up.
+    """
     tally = Tally()
     for metric in metrics:
         metric.reset()
@@ -125,8 +128,8 @@ def batches(data: Data, batch_size: int, shuffle: bool = False, seed: int | None
         data = ArrayDataset(*data)
     if is_loader(data):
         if augment is not None:
-            raise ValueError("augment= is for data that are not in batches yet: a dataset, or (images, labels); give it to the "
-                             "DataLoader instead")
+            raise ValueError("augment= is for data that are not in batches yet: a dataset, or (images, "
+                             "labels); give it to the DataLoader instead")
         return data
     dataset = cast(IndexedDataset | StreamDataset, data)
     return DataLoader(dataset, batch_size, shuffle=shuffle, seed=seed, augment=_transforms(augment, dataset))
@@ -138,8 +141,8 @@ def _transforms(augment: str | Augmentation | None, dataset: Any) -> Augmentatio
         return augment
     shape = description.image_shape(dataset)
     if shape is None:
-        raise ValueError(f"augment={augment!r} makes transforms for the dataset's image_shape, and a {type(dataset).__name__} has "
-                         "none; give transforms of cnnkit.data.transforms")
+        raise ValueError(f"augment={augment!r} makes transforms for the dataset's image_shape, and a "
+                         f"{type(dataset).__name__} has none; give transforms of cnnkit.data.transforms")
     classes = description.class_names(dataset)
     return named(augment, shape, None if classes is None else len(classes))
 

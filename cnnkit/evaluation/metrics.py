@@ -1,6 +1,8 @@
-"""Metrics of a classifier: accuracy, top-k accuracy, the confusion matrix, and precision, recall and F1 by class.
+"""Metrics of a classifier: accuracy, top-k accuracy, the confusion matrix, and precision, recall
+and F1 by class.
 
-They are those of scikit-learn. `update` waits for nothing: predictions stay where the model runs until `compute`.
+They are those of scikit-learn. `update` waits for nothing: predictions stay where the model runs
+until `compute`.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of
 from cnnkit.foreign import device_of
 
-__all__ = ["F1", "Accuracy", "ConfusionMatrix", "Metric", "Precision", "Recall", "TopKAccuracy", "by_name", "confusion_matrix",
-           "precision_recall_f1"]
+__all__ = ["F1", "Accuracy", "ConfusionMatrix", "Metric", "Precision", "Recall", "TopKAccuracy", "by_name",
+           "confusion_matrix", "precision_recall_f1"]
 
 Matrix = list[list[int]]
 
@@ -37,7 +39,8 @@ class Metric:
 
 
 class TopKAccuracy(Metric):
-    """The share of images whose class is among the `k` with the highest scores; of equal scores the first is higher.
+    """The share of images whose class is among the `k` with the highest scores; of equal scores the
+    first is higher.
 
     >>> from cnnkit import tensor
     >>> metric = TopKAccuracy(2)
@@ -59,7 +62,8 @@ class TopKAccuracy(Metric):
         classes = xp.arange(scores.shape[1], dtype=labels.dtype, device=device_of(scores))
         right = classes[None, :] == labels[:, None]
         own = xp.sum(xp.where(right, scores, xp.zeros_like(scores)), axis=1, keepdims=True)
-        above = ~(scores <= own) | ((scores == own) & (classes[None, :] < labels[:, None]))  # NaN stands above everything
+        # NaN stands above everything
+        above = ~(scores <= own) | ((scores == own) & (classes[None, :] < labels[:, None]))
         rank = xp.sum(xp.astype(above, xp.int32), axis=1)
         self._right.append(xp.sum(xp.astype(rank < self.k, xp.int32)))
         self._images += scores.shape[0]
@@ -136,7 +140,9 @@ class _Averaged(ConfusionMatrix):
 
 
 class Precision(_Averaged):
-    """Of the images taken for a class, the share that are of it; ``average=None`` gives a list, one figure a class."""
+    """Of the images taken for a class, the share that are of it; ``average=None`` gives a list, one
+    figure a class.
+    """
 
 
 class Recall(_Averaged):
@@ -161,7 +167,8 @@ def confusion_matrix(target: Iterable[int], predicted: Iterable[int], classes: i
     count, most = Counter(pairs), max((max(pair) for pair in pairs), default=-1) + 1
     n = most if classes is None else classes
     if most > n:
-        raise ValueError(f"there is a label {most - 1}, but classes={classes}; labels go from 0 to one less than their number")
+        raise ValueError(f"there is a label {most - 1}, but classes={classes}; "
+                         "labels go from 0 to one less than their number")
     return [[count[i, j] for j in range(n)] for i in range(n)]
 
 
@@ -174,8 +181,8 @@ def precision_recall_f1(matrix: Sequence[Sequence[int]], average: str | None = N
         Rows are the true classes.
     average : {None, "macro", "micro", "weighted"}
         ``None`` gives three lists with a figure a class; ``"macro"`` the means over the classes that occur;
-        ``"weighted"`` those weighted by the images of each; ``"micro"`` counts all images alike. Where nothing was to be
-        found, or nothing was taken for a class, the figure is 0.
+        ``"weighted"`` those weighted by the images of each; ``"micro"`` counts all images alike. Where
+        nothing was to be found, or nothing was taken for a class, the figure is 0.
 
     >>> precision_recall_f1([[1, 1], [0, 2]])[0]
     [1.0, 0.6666666666666666]
@@ -191,16 +198,19 @@ def precision_recall_f1(matrix: Sequence[Sequence[int]], average: str | None = N
     if average is None:
         return figures
     weights = true if average == "weighted" else [int(t + n > 0) for t, n in zip(true, taken)]
-    precision, recall, f1 = (_share(sum(w * v for w, v in zip(weights, values)), sum(weights)) for values in figures)
+    precision, recall, f1 = (_share(sum(w * v for w, v in zip(weights, values)), sum(weights))
+                             for values in figures)
     return precision, recall, f1
 
 
-NAMES = {"accuracy": Accuracy, "confusion_matrix": ConfusionMatrix, "precision": Precision, "recall": Recall, "f1": F1,
-         "precision_by_class": lambda: Precision(None), "recall_by_class": lambda: Recall(None), "f1_by_class": lambda: F1(None)}
+NAMES = {"accuracy": Accuracy, "confusion_matrix": ConfusionMatrix, "precision": Precision, "recall": Recall,
+         "f1": F1, "precision_by_class": lambda: Precision(None), "recall_by_class": lambda: Recall(None),
+         "f1_by_class": lambda: F1(None)}
 
 
 def by_name(metrics: Iterable[str | Metric] | dict[str, Metric]) -> dict[str, Metric]:
-    """The metrics of ``fit(metrics=...)``: names of this module's, ``"top_5"`` with any number, or metrics of one's own.
+    """The metrics of ``fit(metrics=...)``: names of this module's, ``"top_5"`` with any number, or
+    metrics of one's own.
 
     >>> list(by_name(["f1", "top_3", Precision("micro")]))
     ['f1', 'top_3', 'precision']
@@ -216,7 +226,8 @@ def by_name(metrics: Iterable[str | Metric] | dict[str, Metric]) -> dict[str, Me
         elif metric in NAMES:
             found[metric] = NAMES[metric]()
         else:
-            raise ValueError(f"there is no metric {metric!r}; there are {', '.join(NAMES)}, and top_5 with any number")
+            raise ValueError(f"there is no metric {metric!r}; there are {', '.join(NAMES)}, "
+                             "and top_5 with any number")
     return found
 
 
@@ -226,8 +237,8 @@ def _share(part: float, whole: float) -> float:
 
 def _check(output: Tensor, target: Tensor) -> None:
     if output.ndim != 2 or target.ndim != 1:
-        raise ValueError(f"this metric is for scores (N, classes) and labels (N,), got {output.shape} and {target.shape}; it "
-                         "measures classifiers only")
+        raise ValueError("this metric is for scores (N, classes) and labels (N,), "
+                         f"got {output.shape} and {target.shape}; it measures classifiers only")
 
 
 def _check_average(average: str | None) -> None:

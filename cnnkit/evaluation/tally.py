@@ -1,4 +1,6 @@
-"""Tally: loss and accuracy added up where the model runs, and read from there only when somebody wants to see them."""
+"""Tally: loss and accuracy added up where the model runs, and read from there only when somebody wants
+to see them.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class Tally:
         self._hits: list[tuple[Any, Any]] = []  # the weights of its right answers, the sum of its weights
 
     def add(self, loss: Tensor, output: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
-        """Count one batch: its (weighted) mean loss and, where the output is a row of scores an image, its right answers."""
+        """Count one batch: its (weighted) mean loss and, where the output is a row of scores an image, its
+        right answers.
+        """
         with on(output.array):
             self._add(loss, output, target, weight)
 
@@ -55,7 +59,9 @@ class Tally:
         return tally
 
     def read(self) -> tuple[float, float | None]:
-        """Mean loss and accuracy of everything counted so far; NaN and ``None`` where nothing was, or only weights of 0."""
+        """Mean loss and accuracy of everything counted so far; NaN and ``None`` where nothing was, or only
+        weights of 0.
+        """
         for loss, total in self._unread:
             weight = _number(total)
             self._loss += _number(loss) * weight

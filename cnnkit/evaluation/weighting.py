@@ -9,7 +9,8 @@ __all__ = ["cross_entropy", "weighted_mean"]
 
 
 def weighted_mean(losses: Tensor, weight: Tensor | None = None) -> Tensor:
-    """sum(weight * losses) / sum(weight), for losses (N,) and weights (N,); 0 where all weights are 0; without any the mean.
+    """sum(weight * losses) / sum(weight), for losses (N,) and weights (N,); 0 where all weights are 0;
+    without any the mean.
 
     >>> import cnnkit
     >>> weighted_mean(cnnkit.tensor([1.0, 5.0]), cnnkit.tensor([3.0, 1.0])).item()
@@ -22,6 +23,8 @@ def weighted_mean(losses: Tensor, weight: Tensor | None = None) -> Tensor:
 
 
 def cross_entropy(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Cross-entropy, averaged with a weight for each sample: `fit`'s and `evaluate`'s loss where none is given."""
-    return F.cross_entropy(output, target) if weight is None else weighted_mean(F.cross_entropy(output, target, reduction="none"),
-                                                                                weight)
+    """Cross-entropy, averaged with a weight for each sample: `fit`'s and `evaluate`'s loss where
+    none is given.
+    """
+    return (F.cross_entropy(output, target) if weight is None
+            else weighted_mean(F.cross_entropy(output, target, reduction="none"), weight))

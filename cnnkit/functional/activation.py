@@ -41,7 +41,8 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """x where x > 0, elsewhere ``negative_slope * x`` (Maas, Hannun and Ng, "Rectifier nonlinearities", 2013).
+    """x where x > 0, elsewhere ``negative_slope * x`` (Maas, Hannun and Ng, "Rectifier
+    nonlinearities", 2013).
 
     >>> import cnnkit
     >>> leaky_relu(cnnkit.tensor([-1.0, 2.0]), 0.5)

@@ -14,7 +14,8 @@ __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
 
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
            dilation: Any = 1, groups: int = 1) -> Tensor:
-    """Slide filters along signals (N, C, L), or one signal (C, L), with a weight (K, C/groups, S); see `conv2d`.
+    """Slide filters along signals (N, C, L), or one signal (C, L), with a weight (K, C/groups,
+    S); see `conv2d`.
 
     >>> import cnnkit
     >>> conv1d(cnnkit.tensor([[[1.0, 2.0, 4.0, 8.0]]]), cnnkit.tensor([[[-1.0, 1.0]]]))
@@ -42,8 +43,8 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: An
     stride, dilation : int or pair of int
         Pixels from one place to the next, and from one filter element to the next.
     padding : int, pair, pair of pairs, "same" or "valid"
-        Zeros around the image: ``(height, width)`` or ``((top, bottom), (left, right))``. ``"same"`` makes the output
-        ``ceil(n / stride)``, with the extra pixel at the bottom and right; ``"valid"`` adds none.
+        Zeros around the image: ``(height, width)`` or ``((top, bottom), (left, right))``. ``"same"`` makes
+        the output ``ceil(n / stride)``, with the extra pixel at the bottom and right; ``"valid"`` adds none.
     groups : int
         Split the channels in so many groups that do not mix; ``groups=C`` is a depthwise convolution.
 
@@ -71,14 +72,15 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: An
         sizes = (shape[2:], weight.shape[2:]) if padding == "same" else ()
         window = _window(2, stride, padding, dilation, groups, *sizes)
     except TypeError:  # lists have no hash, and are welcome; what is wrong is said again
-        window = _window.__wrapped__(2, stride, padding, dilation, groups, tuple(shape[2:]), tuple(weight.shape[2:]))
+        window = _window.__wrapped__(2, stride, padding, dilation, groups, tuple(shape[2:]),
+                                     tuple(weight.shape[2:]))
     return apply(ops.conv, input, weight, bias, **window)
 
 
 def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
            dilation: Any = 1, groups: int = 1) -> Tensor:
-    """Slide filters through volumes (N, C, D, H, W), or one (C, D, H, W), with a weight (K, C/groups, T, R, S);
-    see `conv2d`.
+    """Slide filters through volumes (N, C, D, H, W), or one (C, D, H, W), with a weight (K, C/groups, T, R,
+    S); see `conv2d`.
 
     >>> import cnnkit
     >>> conv3d(cnnkit.tensor([[[[[1.0, 2.0]], [[3.0, 4.0]]]]]), cnnkit.tensor([[[[[1.0]], [[1.0]]]]]))
@@ -87,12 +89,14 @@ def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: An
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)
 
 
-def _conv(rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any,
+def _conv(rank: int, input: Tensor, weight: Tensor, bias: Tensor | None,
+          stride: Any, padding: Any, dilation: Any,
           groups: int) -> Tensor:
     shape = input.shape
     if len(shape) == rank + 1:
         return _conv(rank, input.unsqueeze(0), weight, bias, stride, padding, dilation, groups).squeeze(0)
-    window = _window.__wrapped__(rank, stride, padding, dilation, groups, tuple(shape[2:]), tuple(weight.shape[2:]))
+    window = _window.__wrapped__(rank, stride, padding, dilation, groups, tuple(shape[2:]),
+                                 tuple(weight.shape[2:]))
     return apply(ops.conv, input, weight, bias, **window)
 
 
@@ -109,10 +113,10 @@ def _window(rank: int, stride: Any, padding: Any, dilation: Any, groups: Any, si
     return {"stride": stride, "padding": amounts, "dilation": dilation, "groups": groups}
 
 
-# -- transposed ---------------------------------------------------------------------------------------------------
+# -- transposed ----------------------------------------------------------------------------------------------
 
-def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-                     output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
+                     padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
     """Transposed convolution along signals (N, C, L), or one (C, L), with a weight (C, K/groups, S); see
     `conv_transpose2d`.
 
@@ -123,12 +127,14 @@ def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
     return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-                     output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
-    """Transposed convolution: each pixel is multiplied with the filter and added where `conv2d` would have read it from.
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
+                     padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
+    """Transposed convolution: each pixel is multiplied with the filter and added where `conv2d` would
+    have read it from.
 
-    It is the gradient of `conv2d` with respect to its input, and makes images larger: height and width become
-    ``(n - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1`` (Dumoulin and Visin 2016, chapter 4).
+    It is the gradient of `conv2d` with respect to its input, and makes images larger: height and width
+    become ``(n - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1`` (Dumoulin and Visin
+    2016, chapter 4).
 
     Parameters
     ----------
@@ -139,12 +145,13 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
     bias : Tensor, (K,), optional
         Added to each output channel.
     stride, dilation : int or pair of int
-        Pixels of the result from one place of the filter to the next, and from one filter element to the next.
+        Pixels of the result from one place of the filter to the next, and from one filter element to the
+        next.
     padding : int or pair of int
         Pixels of the result that are left out on both sides.
     output_padding : int or pair of int
-        Pixels more at the bottom and right; smaller than stride or dilation. Of the sizes of which a convolution with this
-        stride makes the input's size, it says which.
+        Pixels more at the bottom and right; smaller than stride or dilation. Of the sizes of which a
+        convolution with this stride makes the input's size, it says which.
     groups : int
         As in `conv2d`.
 
@@ -165,8 +172,8 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
     return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-                     output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
+def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
+                     padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
     """Transposed convolution of volumes (N, C, D, H, W), or one, with a weight (C, K/groups, T, R, S); see
     `conv_transpose2d`.
 
@@ -184,20 +191,22 @@ def _transposed(rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, s
     shape, name = input.shape, f"conv_transpose{rank}d"
     if len(shape) == rank + 1:
         one = input.unsqueeze(0)
-        return _transposed(rank, one, weight, bias, stride, padding, output_padding, groups, dilation).squeeze(0)
+        return _transposed(rank, one, weight, bias, stride, padding, output_padding,
+                           groups, dilation).squeeze(0)
     if len(shape) != rank + 2 or len(weight.shape) != rank + 2:
-        raise ValueError(f"{name} got an input of shape {shape} and a weight of shape {weight.shape}; it needs "
-                         f"{rank + 2} axes each, or {rank + 1} of one image")
+        raise ValueError(f"{name} got an input of shape {shape} and a weight of shape {weight.shape}; "
+                         f"it needs {rank + 2} axes each, or {rank + 1} of one image")
     window = _window.__wrapped__(rank, stride, per_axis(padding, "padding", 0, rank), dilation, groups)
     extra, size = per_axis(output_padding, "output_padding", 0, rank), []
-    for n, k, s, d, (before, after), more in zip(shape[2:], weight.shape[2:], window["stride"], window["dilation"],
-                                                 window["padding"], extra):
+    for n, k, s, d, (before, after), more in zip(shape[2:], weight.shape[2:], window["stride"],
+                                                 window["dilation"], window["padding"], extra):
         if more >= max(s, d):
-            raise ValueError(f"{name} got output_padding={output_padding}, stride={stride}, dilation={dilation}; "
+            raise ValueError(f"{name} got output_padding={output_padding}, "
+                             f"stride={stride}, dilation={dilation}; "
                              "output_padding must be smaller than stride or dilation along each axis")
         size.append((n - 1) * s - before - after + d * (k - 1) + more + 1)
     if min(size) < 1:
-        raise ValueError(f"{name} makes no pixels of an input of shape {shape} with a weight of shape {weight.shape}, "
-                         f"{stride=}, {padding=}: use less padding")
+        raise ValueError(f"{name} makes no pixels of an input of shape {shape} with a weight of shape "
+                         f"{weight.shape}, {stride=}, {padding=}: use less padding")
     y = apply(ops.conv_input, input, weight, size=tuple(size), **window)
     return y if bias is None else y + bias.reshape((1, -1, *(1,) * rank))

@@ -15,8 +15,8 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, i
                   reduction: str = "mean", label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy between scores and class indices or probabilities: log-softmax and `nll_loss` in one.
 
-    Give it the network's scores as they are. After a softmax or a log-softmax the result is not the cross-entropy (a
-    second log-softmax changes nothing, a second softmax does).
+    Give it the network's scores as they are. After a softmax or a log-softmax the result is not the
+    cross-entropy (a second log-softmax changes nothing, a second softmax does).
 
     Parameters
     ----------
@@ -29,15 +29,17 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, i
     ignore_index : int
         Samples with this class index count for nothing; probabilities have none.
     reduction : {"mean", "sum", "none"}
-        With class indices the mean is weighted by the targets' class weights. It is NaN where no sample counts.
+        With class indices the mean is weighted by the targets' class weights. It is NaN where no
+        sample counts.
     label_smoothing : float
         From 0 to 1: the part of each target that is spread evenly over all classes (Szegedy et al. 2016).
 
     Raises
     ------
     ValueError, TypeError
-        If shapes or dtypes do not fit. An index outside 0 ... C - 1 raises ValueError on NumPy; on other backends it
-        makes the loss NaN, because raising would wait for the device (`data.DataLoader` checks labels on the host).
+        If shapes or dtypes do not fit. An index outside 0 ... C - 1 raises ValueError on NumPy; on other
+        backends it makes the loss NaN, because raising would wait for the device (`data.DataLoader` checks
+        labels on the host).
 
     >>> import cnnkit
     >>> round(cross_entropy(cnnkit.tensor([[0.0, 0.0]]), cnnkit.tensor([1])).item(), 4)
@@ -66,7 +68,8 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     Parameters
     ----------
     input, target : Tensor
-        The same shape and floating-point dtype. PyTorch broadcasts different shapes, with a warning; here they raise.
+        The same shape and floating-point dtype. PyTorch broadcasts different shapes, with a warning;
+        here they raise.
     reduction : {"mean", "sum", "none"}
         What is made of the squares.
 
@@ -83,7 +86,8 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 
 
 def l2_penalty(parameters: Tensor | Iterable[Tensor]) -> Tensor:
-    """Half the sum of all squared elements, for L2 regularisation: add ``strength * l2_penalty(...)`` to the loss.
+    """Half the sum of all squared elements, for L2 regularisation: add
+    ``strength * l2_penalty(...)`` to the loss.
 
     Its gradient is the parameters themselves, so for `optim.SGD` it does what ``weight_decay=strength`` does.
 

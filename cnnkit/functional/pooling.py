@@ -14,16 +14,17 @@ from cnnkit.ops.core import Op
 from cnnkit.shapes import pads, per_axis
 from cnnkit.shapes.windows import AXES
 
-__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
-           "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]
+__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+           "adaptive_max_pool2d", "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d",
+           "max_pool1d", "max_pool2d", "max_pool3d"]
 
 
-def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-               return_indices: bool = False) -> Any:
+def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+               ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """The largest pixel of each window.
 
-    The gradient goes to the first largest pixel of a window, row by row; a NaN counts as larger than everything, padding as
-    smaller (-inf).
+    The gradient goes to the first largest pixel of a window, row by row; a NaN counts as larger than
+    everything, padding as smaller (-inf).
 
     Parameters
     ----------
@@ -231,16 +232,16 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
     return _adaptive_maximum(3, input, output_size, return_indices)
 
 
-# -- arguments as the ops want them -------------------------------------------------------------------------------
+# -- arguments as the ops want them --------------------------------------------------------------------------
 
-def _maximum(rank: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool,
-             return_indices: bool) -> Any:
+def _maximum(rank: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+             ceil_mode: bool, return_indices: bool) -> Any:
     op = ops.max_pool_with_indices if return_indices else ops.max_pool
     return _pool(rank, op, input, _window(rank, kernel_size, stride, padding, dilation, ceil_mode))
 
 
-def _average(rank: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool,
-             divisor_override: int | None) -> Tensor:
+def _average(rank: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
+             count_include_pad: bool, divisor_override: int | None) -> Tensor:
     window = _averaged(rank, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
     return _pool(rank, ops.avg_pool, input, window)
 
@@ -289,18 +290,18 @@ def _adaptive(rank: int, output_size: Any) -> dict:
     size = tuple(int(n) if is_whole(n) else n for n in size)
     if len(size) != rank or not all(n is None or (type(n) is int and n > 0) for n in size):
         many = {1: "one in a tuple", 2: "a pair of them"}.get(rank, f"{rank} of them")
-        raise ValueError(f"output_size must be a positive integer, or {many}, with None for a size to keep; got "
-                         f"{output_size!r}")
+        raise ValueError(f"output_size must be a positive integer, or {many}, with None for a size to keep; "
+                         f"got {output_size!r}")
     return {"output_size": size}
 
 
 def _sizes(rank: int, kernel_size: Any, stride: Any, padding: Any) -> dict:
     if isinstance(padding, str):
-        spelled = "a pair (height, width) or a pair of pairs ((top, bottom), (left, right))" if rank == 2 else \
-            f"one for each axis ({', '.join(AXES[rank])}) or a pair (before, after) for each"
-        raise TypeError(f"padding of a pooling must be an integer, {spelled}; got {padding!r}. shapes.pads({padding!r}, size, "
-                        "kernel_size, stride) gives it in numbers")
+        spelled = "a pair (height, width) or a pair of pairs ((top, bottom), (left, right))" if rank == 2 else f"one for each axis ({', '.join(AXES[rank])}) or a pair (before, after) for each"
+        raise TypeError(f"padding of a pooling must be an integer, {spelled}; got {padding!r}. "
+                        f"shapes.pads({padding!r}, size, kernel_size, stride) gives it in numbers")
     kernel_size = per_axis(kernel_size, "kernel_size", 1, rank)
     whole = stride is None or (isinstance(stride, list) and not stride)
-    return {"kernel_size": kernel_size, "stride": kernel_size if whole else per_axis(stride, "stride", 1, rank),
+    return {"kernel_size": kernel_size,
+            "stride": kernel_size if whole else per_axis(stride, "stride", 1, rank),
             "padding": pads(padding, (1,) * rank, kernel_size, rank=rank)}

@@ -40,7 +40,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         raise ValueError("cat needs at least one Tensor")
     axis = _axis("cat", dim, len(shapes[0]))
     if len({(len(s), s[:axis], s[axis + 1:]) for s in shapes}) > 1:
-        raise ValueError(f"cat along axis {axis} got shapes {', '.join(map(str, shapes))}; all other axes must agree")
+        raise ValueError(f"cat along axis {axis} got shapes {', '.join(map(str, shapes))}; "
+                         "all other axes must agree")
     return apply(shaping.concat, *tensors, axis=axis)
 
 
@@ -72,8 +73,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     input : Tensor
         Any shape.
     pad : sequence of int
-        Amounts before and after, the last axis first: ``(left, right)``, ``(left, right, top, bottom)`` and so on.
-        Negative amounts take elements away.
+        Amounts before and after, the last axis first: ``(left, right)``, ``(left, right, top, bottom)`` and
+        so on. Negative amounts take elements away.
     mode : str
         Only ``"constant"``.
     value : float, optional
@@ -95,12 +96,14 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         raise NotImplementedError(f"pad has mode='constant' only; got {mode!r}")
     shape, amounts = input.shape, tuple(pad)
     if len(amounts) % 2 or len(amounts) > 2 * len(shape):
-        raise ValueError(f"pad needs a pair of amounts for each of the last axes, the last first; got {amounts} for shape {shape}")
+        raise ValueError("pad needs a pair of amounts for each of the last axes, the last first; "
+                         f"got {amounts} for shape {shape}")
     pairs = [(0, 0)] * len(shape)
     for i in range(len(amounts) // 2):
         pairs[-1 - i] = before, after = amounts[2 * i], amounts[2 * i + 1]
         if shape[-1 - i] + min(before, 0) + min(after, 0) < 0:
-            raise ValueError(f"pad by {(before, after)} takes more than axis {len(shape) - 1 - i} of shape {shape} has")
+            raise ValueError(f"pad by {(before, after)} takes more than axis "
+                             f"{len(shape) - 1 - i} of shape {shape} has")
     return apply(shaping.pad, input, pads=tuple(pairs), value=0 if value is None else value)
 
 
@@ -115,7 +118,8 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     tensor([0., 2.])
     """
     if not is_array(input) and not is_array(other):
-        raise TypeError(f"where() needs a Tensor among its two sources, for the dtype; got {input!r} and {other!r}")
+        raise TypeError("where() needs a Tensor among its two sources, for the dtype; "
+                        f"got {input!r} and {other!r}")
     return apply(elementwise.where, condition, input, other)
 
 
@@ -134,7 +138,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     TypeError
         If `tensor` holds no integers.
     ValueError
-        If `tensor` is empty and `num_classes` is not given. With `num_classes`, an index outside gives a row of zeros.
+        If `tensor` is empty and `num_classes` is not given. With `num_classes`, an index outside gives
+        a row of zeros.
 
     >>> import cnnkit
     >>> one_hot(cnnkit.tensor([0, 2]))

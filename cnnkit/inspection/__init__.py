@@ -1,4 +1,6 @@
-"""What shows how a model is made, how it runs and what it sees: its layers, kernels, filters and feature maps."""
+"""What shows how a model is made, how it runs and what it sees: its layers, kernels, filters and
+feature maps.
+"""
 
 from cnnkit.inspection.explanation import Declined, Explanation, KernelCall
 from cnnkit.inspection.kernels import explain
@@ -7,5 +9,5 @@ from cnnkit.inspection.matrix import ConvMatrix, conv_as_matrix
 from cnnkit.inspection.report import Row, Summary
 from cnnkit.inspection.views import show, show_feature_maps, show_filters, sobel
 
-__all__ = ["ConvMatrix", "Declined", "Explanation", "KernelCall", "Row", "Summary", "conv_as_matrix", "explain", "show",
-           "show_feature_maps", "show_filters", "sobel", "summary"]
+__all__ = ["ConvMatrix", "Declined", "Explanation", "KernelCall", "Row", "Summary", "conv_as_matrix",
+           "explain", "show", "show_feature_maps", "show_filters", "sobel", "summary"]

@@ -1,4 +1,5 @@
-"""What one layer has and costs: the guide's parameter formulas with the numbers filled in, and FLOPs by kind of layer.
+"""What one layer has and costs: the guide's parameter formulas with the numbers filled in, and FLOPs by
+kind of layer.
 
 A layer that is not listed here says its FLOPs itself: `CountsFlops`.
 """
@@ -70,8 +71,8 @@ def _product(shape: Shape) -> str:
 def flops(module: nn.Module, given: Shape, made: Shape) -> int | None:
     """Floating-point operations of one call, or ``None`` where the kind of layer has no rule.
 
-    A multiplication, an addition, a comparison is one each; see `shapes.conv2d_flops`. Exponentials are no single
-    operation, so sigmoid, tanh and softmax have no rule.
+    A multiplication, an addition, a comparison is one each; see `shapes.conv2d_flops`. Exponentials are no
+    single operation, so sigmoid, tanh and softmax have no rule.
 
     Parameters
     ----------

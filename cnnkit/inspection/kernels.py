@@ -9,6 +9,7 @@ from typing import Any
 from cnnkit import nn, random
 from cnnkit.autograd import Tensor, enable_grad
 from cnnkit.autograd.keeping import kept
+from cnnkit.foreign import is_array
 from cnnkit.inspection.explanation import Explanation
 from cnnkit.inspection.watching import Recorder
 
@@ -80,7 +81,7 @@ def _fresh(value: Any) -> Any:
     """An input without the tape and the gradient of the one that was given."""
     if isinstance(value, Tensor):
         return Tensor(value.array, requires_grad=value.requires_grad)
-    return Tensor(value) if hasattr(value, "dtype") else value
+    return Tensor(value) if is_array(value) else value
 
 
 def _go_back(result: Any) -> None:

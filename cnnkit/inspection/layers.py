@@ -1,4 +1,6 @@
-"""What a model is made of, measured on the model itself: output shapes, parameters, FLOPs and memory, layer by layer."""
+"""What a model is made of, measured on the model itself: output shapes, parameters, FLOPs and memory,
+layer by layer.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,12 @@ Shape = tuple[int, ...]
 def summary(model: nn.Module, input_shape: Sequence[int]) -> Summary:
     """Run a model once on zeros, and say what each layer makes, has and costs.
 
-    Rows are the modules that have no modules inside, or parameters of their own, in the order of their calls. One that is
-    called twice has two rows, and its parameters count in the first. What a model computes with functions (``F.relu``) is
-    no module: it has no row, and its FLOPs and memory are not counted.
+    Rows are the modules that have no modules inside, or parameters of their own, in the order of their calls.
+    One that is called twice has two rows, and its parameters count in the first. What a model computes with
+    functions (``F.relu``) is no module: it has no row, and its FLOPs and memory are not counted.
 
-    The run is in evaluation mode, without tape; parameters, buffers, modes, hooks and random generator stay as they were.
-    A layer of another kind than cnnkit's has its FLOPs counted if it has a method
+    The run is in evaluation mode, without tape; parameters, buffers, modes, hooks and random generator stay
+    as they were. A layer of another kind than cnnkit's has its FLOPs counted if it has a method
     ``count_flops(input_shape, output_shape)`` (`inspection.costs.CountsFlops`).
 
     Parameters
@@ -76,11 +78,13 @@ def summary(model: nn.Module, input_shape: Sequence[int]) -> Summary:
         view = isinstance(module, nn.Flatten | nn.Identity)
         rows[started.pop()] = Row(
             names[id(module)] or "(model)", type(module).__name__, out[1:] if single and out else out,
-            None if own or given is None or out is None else _shrinkage(given, out), sum(p.numel() for p in new),
+            None if own or given is None or out is None else _shrinkage(given, out),
+            sum(p.numel() for p in new),
             formula(module, new), None if given is None or out is None else flops(module, given, out),
             0 if view else sum(t.numel() * _itemsize(t) for t in made))
 
-    layers = [m for m in model.modules() if not any(True for _ in m.children()) or any(True for _ in m._own("parameters"))]
+    layers = [m for m in model.modules()
+              if not any(True for _ in m.children()) or any(True for _ in m._own("parameters"))]
     with unchanged(model):
         handles = []
         try:
@@ -94,12 +98,12 @@ def summary(model: nn.Module, input_shape: Sequence[int]) -> Summary:
         new = [p for _, p in module.named_parameters(recurse=False) if id(p) not in counted]
         counted.update(id(p) for p in new)
         if new:
-            rows.append(Row(names[id(module)] or "(model)", type(module).__name__, None, None, sum(p.numel() for p in new),
-                            formula(module, new), 0, 0))
+            rows.append(Row(names[id(module)] or "(model)", type(module).__name__, None, None,
+                            sum(p.numel() for p in new), formula(module, new), 0, 0))
     parameters = list(model.parameters())
     trainable = sum(p.numel() for p in parameters if p.requires_grad)
-    return Summary(type(model).__name__, shape, tuple(rows), trainable, sum(p.numel() for p in parameters) - trainable,
-                   sum(p.numel() * _itemsize(p) for p in parameters))
+    return Summary(type(model).__name__, shape, tuple(rows), trainable, sum(p.numel() for p in parameters)
+                   - trainable, sum(p.numel() * _itemsize(p) for p in parameters))
 
 
 def _zeros(model: nn.Module, shape: Shape) -> Tensor:

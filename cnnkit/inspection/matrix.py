@@ -1,4 +1,6 @@
-"""A convolution written as the dense layer that it is: most connections removed, the rest sharing a few weights."""
+"""A convolution written as the dense layer that it is: most connections removed, the rest sharing a
+few weights.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ class ConvMatrix:
     weight : Tensor, (K, C, R, S)
         The convolution's weight.
     matrix : Tensor, (out_features, in_features)
-        The dense layer's weight, with zeros where a connection is removed. It is made from `weight` on the tape: its
-        gradient reaches `weight` summed over the connections that share each weight.
+        The dense layer's weight, with zeros where a connection is removed. It is made from `weight` on the
+        tape: its gradient reaches `weight` summed over the connections that share each weight.
     input_shape, output_shape : tuple of int
         ``(C, H, W)`` and ``(K, P, Q)``; features are counted in C order.
     kept, removed : int
@@ -34,14 +36,16 @@ class ConvMatrix:
         Different weights among the kept connections.
     """
 
-    def __init__(self, weight: Tensor, input_shape: tuple[int, int, int], output_shape: tuple[int, int, int], rows: Array,
-                 columns: Array):
-        # rows is (R, P, H): 1 where output row p sees input row h through kernel row r, else 0; columns is (S, Q, W)
+    def __init__(self, weight: Tensor, input_shape: tuple[int, int, int], output_shape: tuple[int, int, int],
+                 rows: Array, columns: Array):
+        # rows is (R, P, H): 1 where output row p sees input row h through kernel row r, else 0;
+        # columns is (S, Q, W)
         self.weight, self.input_shape, self.output_shape = weight, input_shape, output_shape
         self._rows, self._columns = rows, columns
         xp = namespace_of(rows)
         (K, C, R, S), (_, H, W), (_, P, Q) = weight.shape, input_shape, output_shape
-        # matrix[k,p,q,c,h,w] = sum over r, s of weight[k,c,r,s] rows[r,p,h] columns[s,q,w]; at most one term is not 0
+        # matrix[k,p,q,c,h,w] = sum over r, s of weight[k,c,r,s] rows[r,p,h] columns[s,q,w]; at most
+        # one term is not 0
         wide = weight @ Tensor(xp.reshape(columns, (S, Q * W)))
         wide = wide.transpose(2, 3) @ Tensor(xp.reshape(rows, (R, P * H)))
         self.matrix = wide.reshape(K, C, Q, W, P, H).permute(0, 4, 2, 1, 5, 3).reshape(K * P * Q, C * H * W)
@@ -56,7 +60,8 @@ class ConvMatrix:
 
     @property
     def index(self) -> Array:
-        """Which weight each connection is, as an array of integers (out_features, in_features); -1 where it is removed.
+        """Which weight each connection is, as an array of integers (out_features, in_features); -1 where
+        it is removed.
 
         Weight number i is ``weight.reshape(-1)[i]``.
         """
@@ -74,14 +79,18 @@ class ConvMatrix:
         return xp.reshape(index, (K * P * Q, C * H * W))
 
     def __call__(self, x: Any) -> Tensor:
-        """Apply it as a dense layer: images (N, C, H, W) are flattened, multiplied and folded to (N, K, P, Q)."""
+        """Apply it as a dense layer: images (N, C, H, W) are flattened, multiplied and folded to
+        (N, K, P, Q).
+        """
         x = x if isinstance(x, Tensor) else Tensor(x)
         if x.shape[1:] != self.input_shape:
-            raise ValueError(f"this matrix takes images of shape (N, {', '.join(map(str, self.input_shape))}); got {x.shape}")
+            raise ValueError("this matrix takes images of shape (N, "
+                             f"{', '.join(map(str, self.input_shape))}); got {x.shape}")
         return (x.flatten(1) @ self.matrix.T).reshape(-1, *self.output_shape)
 
     def tie(self, gradient: Any) -> Tensor:
-        """Sum a gradient of `matrix` over the connections that share a weight: the gradient of `weight`, (K, C, R, S).
+        """Sum a gradient of `matrix` over the connections that share a weight: the gradient of
+        `weight`, (K, C, R, S).
 
         What lies at removed connections is dropped.
         """
@@ -94,12 +103,14 @@ class ConvMatrix:
 
     def __repr__(self) -> str:
         outputs, inputs = self.matrix.shape
-        return (f"ConvMatrix({outputs} x {inputs} = {outputs * inputs} connections: {self.removed} removed, {self.kept} kept, "
-                f"which share {self.distinct} weights)")
+        return (f"ConvMatrix({outputs} x {inputs} = {outputs * inputs} connections: {self.removed} removed, "
+                f"{self.kept} kept, which share {self.distinct} weights)")
 
 
-def conv_as_matrix(weight: Any, input_shape: Sequence[int], stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> ConvMatrix:
-    """Write a convolution as a dense layer "with some connections removed and some weights shared" (guide, Training).
+def conv_as_matrix(weight: Any, input_shape: Sequence[int], stride: Any = 1, padding: Any = 0,
+                   dilation: Any = 1) -> ConvMatrix:
+    """Write a convolution as a dense layer "with some connections removed and some weights shared"
+    (guide, Training).
 
     Parameters
     ----------
@@ -131,7 +142,8 @@ def conv_as_matrix(weight: Any, input_shape: Sequence[int], stride: Any = 1, pad
     if len(input_shape) != 3:
         raise ValueError(f"conv_as_matrix takes the shape (C, H, W) of one image; got {tuple(input_shape)}")
     C, H, W = input_shape
-    _, K, P, Q = shapes.conv_output_shape((1, C, H, W), weight.shape, stride, padding, dilation, op="conv_as_matrix")
+    _, K, P, Q = shapes.conv_output_shape((1, C, H, W), weight.shape, stride, padding,
+                                          dilation, op="conv_as_matrix")
     kernel = weight.shape[2:]
     (sh, sw), (dh, dw) = shapes.per_axis(stride, "stride"), shapes.per_axis(dilation, "dilation")
     (top, _), (left, _) = shapes.pads(padding, (H, W), kernel, stride, dilation)
@@ -140,7 +152,8 @@ def conv_as_matrix(weight: Any, input_shape: Sequence[int], stride: Any = 1, pad
     return ConvMatrix(weight, (C, H, W), (K, P, Q), rows, columns)
 
 
-def _seen(like: Array, taps: int, outputs: int, inputs: int, stride: int, before: int, dilation: int) -> Array:
+def _seen(like: Array, taps: int, outputs: int, inputs: int, stride: int, before: int,
+          dilation: int) -> Array:
     """(taps, outputs, inputs): 1 where that output sees that input through that tap, 0 elsewhere."""
     xp = namespace_of(like)
     tap = xp.reshape(_numbers(like, taps), (taps, 1, 1))

@@ -1,4 +1,6 @@
-"""Pictures in the terminal: grey levels in half-block characters, or in plain characters where there are no colours."""
+"""Pictures in the terminal: grey levels in half-block characters, or in plain characters where there are
+no colours.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,8 @@ class Picture:
         return len(self.levels[0]) if self.levels else 0
 
     def shrunk(self, width: int) -> Picture:
-        """This picture if it is at most `width` pixels wide, or one that is: each pixel the mean of a square of pixels.
+        """This picture if it is at most `width` pixels wide, or one that is: each pixel the mean of a
+        square of pixels.
 
         >>> Picture([[0.0, 1.0], [1.0, 1.0]]).shrunk(1).levels
         [[191]]
@@ -72,7 +75,8 @@ class Picture:
         small.caption, small.levels = self.caption, []
         for top in range(0, len(self.levels), side):
             rows = self.levels[top:top + side]
-            squares = ([level for row in rows for level in row[left:left + side]] for left in range(0, self.width, side))
+            squares = ([level for row in rows for level in row[left:left + side]]
+                       for left in range(0, self.width, side))
             small.levels.append([round(sum(square) / len(square)) for square in squares])
         return small
 

@@ -25,7 +25,8 @@ class Row:
     output_shape : tuple of int, or None
         Without the batch if the summary was asked for one image; ``None`` if the layer was never called.
     shrinkage : float or None
-        Share of each channel's pixels that a layer without parameters takes away, as pooling does (0.75 for 2x2).
+        Share of each channel's pixels that a layer without parameters takes away, as pooling does
+        (0.75 for 2x2).
     parameters : int
         Of this layer itself, none of them counted in an earlier row.
     formula : str
@@ -93,7 +94,8 @@ class Summary:
             shape = "not called" if row.output_shape is None else str(row.output_shape)
             shape += f" -{100 * row.shrinkage:.0f} %" if row.shrinkage is not None else ""
             count = f"{row.formula} = {row.parameters}" if row.formula else str(row.parameters)
-            lines.append((row.name, row.kind, shape, count, "-" if row.flops is None else _si(row.flops), _bytes(row.memory)))
+            lines.append((row.name, row.kind, shape, count, "-" if row.flops is None else _si(row.flops),
+                          _bytes(row.memory)))
         return lines
 
     def totals(self) -> list[str]:
@@ -102,13 +104,14 @@ class Summary:
         images = "one image" if len(self.input_shape) < 4 else f"a batch of {self.input_shape[0]}"
         return [f"Total parameters: {self.parameters} ({self.trainable} trainable, {self.frozen} not; "
                 f"{_bytes(self.parameter_memory)})",
-                f"Forward pass of {images}: {more}{_si(self.flops)}FLOPs, {_bytes(self.activation_memory)} of activations"]
+                f"Forward pass of {images}: {more}{_si(self.flops)}FLOPs, "
+                f"{_bytes(self.activation_memory)} of activations"]
 
     def __str__(self) -> str:
         lines = self.cells()
         widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-        text = ["  ".join(c.rjust(w) if i > 2 else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths))).rstrip()
-                for line in lines]
+        text = ["  ".join(c.rjust(w) if i > 2 else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths)))
+                .rstrip() for line in lines]
         text.insert(1, "-" * max(map(len, text)))
         return "\n".join([f"{self.model} on {self.input_shape}", *text, text[1], *self.totals()])
 
@@ -124,10 +127,11 @@ class Summary:
             return
         head, *lines = self.cells()
         if max(map(len, str(self).splitlines())) > options.max_width:  # formulas go below their layers' names
-            lines = [(f"{line[0]}\n{row.formula}" if row.formula else line[0], *line[1:3], str(row.parameters), *line[4:])
-                     for row, line in zip(self.rows, lines)]
-        table = Table(title=f"{self.model} on {self.input_shape}", caption="\n".join(self.totals()), title_justify="left",
-                      caption_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+            lines = [(f"{line[0]}\n{row.formula}" if row.formula else line[0], *line[1:3],
+                      str(row.parameters), *line[4:]) for row, line in zip(self.rows, lines)]
+        table = Table(title=f"{self.model} on {self.input_shape}", caption="\n".join(self.totals()),
+                      title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, show_edge=False,
+                      pad_edge=False, padding=(0, 1, 0, 0))
         for i, name in enumerate(head):
             table.add_column(name, justify="right" if i > 2 else "left", overflow="fold")
         for line in lines:

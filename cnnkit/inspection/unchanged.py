@@ -13,7 +13,8 @@ __all__ = ["unchanged"]
 
 @contextmanager
 def unchanged(model: nn.Module) -> Iterator[None]:
-    """Run `model` in evaluation mode and without tape; then its modes and the random generator are as they were.
+    """Run `model` in evaluation mode and without tape; then its modes and the random generator
+    are as they were.
 
     >>> from cnnkit import nn
     >>> layer = nn.Dropout(0.5)

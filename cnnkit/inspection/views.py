@@ -1,4 +1,6 @@
-"""What a network looks for and what it sees: filters, feature maps and Sobel edges as pictures in the terminal."""
+"""What a network looks for and what it sees: filters, feature maps and Sobel edges as pictures in
+the terminal.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,13 @@ from cnnkit.inspection.unchanged import unchanged
 
 __all__ = ["show", "show_feature_maps", "show_filters", "sobel"]
 
-SOBEL = [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]  # brightness from left to right (Sobel and Feldman 1968)
+# brightness from left to right (Sobel and Feldman 1968)
+SOBEL = [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]
 
 
 def show(model: nn.Module, image: Any, layer: str | None = None, *, most: int = 16) -> Sheet:
-    """Show an image, a model's filters, and its feature maps of that image: bright pixels are strong activations.
+    """Show an image, a model's filters, and its feature maps of that image: bright pixels are
+    strong activations.
 
     Parameters
     ----------
@@ -90,7 +94,8 @@ def show_filters(model: nn.Module, layer: str | None = None, *, most: int = 16) 
             parts += [blank, weight[k, c]]
         pictures.append(Picture(F.cat(parts, 1), f"filter {k}", low=-peak, high=peak))
     channels = f"{C} channel{'s' * (C != 1)}"
-    return Gallery(pictures, _title(name, f"Conv2d, {K} filters of {R} x {S} on {channels}"), _rest(K, most, "filters"))
+    return Gallery(pictures, _title(name, f"Conv2d, {K} filters of {R} x {S} on {channels}"),
+                   _rest(K, most, "filters"))
 
 
 def show_feature_maps(model: nn.Module, image: Any, layer: str | None = None, *, most: int = 16) -> Gallery:
@@ -127,11 +132,13 @@ def show_feature_maps(model: nn.Module, image: Any, layer: str | None = None, *,
     K, P, Q = maps.shape
     low, high = -float((-maps).max()), float(maps.max())
     pictures = [Picture(maps[k], f"map {k}", low, high) for k in range(min(K, most))]
-    return Gallery(pictures, _title(name, f"{type(module).__name__}, {K} feature maps of {P} x {Q}"), _rest(K, most, "maps"))
+    return Gallery(pictures, _title(name, f"{type(module).__name__}, {K} feature maps of {P} x {Q}"),
+                   _rest(K, most, "maps"))
 
 
 def sobel(image: Any) -> Gallery:
-    """Show an image's edges, found by Sobel's two filters through `functional.conv2d`: what a convolution can detect.
+    """Show an image's edges, found by Sobel's two filters through `functional.conv2d`: what a
+    convolution can detect.
 
     Parameters
     ----------
@@ -157,8 +164,8 @@ def sobel(image: Any) -> Gallery:
         both = (edges * edges).sum(0).sqrt()
     peak = float(both.max())
     return Gallery([Picture(grey[0, 0], "image"), Picture(edges[0].abs(), "vertical edges", 0.0, peak),
-                    Picture(edges[1].abs(), "horizontal edges", 0.0, peak), Picture(both, "edges", 0.0, peak)],
-                   "Sobel edges: two filters of 3 x 3 through conv2d")
+                    Picture(edges[1].abs(), "horizontal edges", 0.0, peak),
+                    Picture(both, "edges", 0.0, peak)], "Sobel edges: two filters of 3 x 3 through conv2d")
 
 
 def _image(image: Any) -> Tensor:
@@ -191,7 +198,8 @@ def _convolutions(model: nn.Module) -> list[str]:
 def _layer(model: nn.Module, name: str) -> nn.Module:
     layers = dict(model.named_modules())
     if name not in layers:
-        raise ValueError(f"{type(model).__name__} has no layer {name!r}; it has {', '.join(n for n in layers if n)}")
+        raise ValueError(f"{type(model).__name__} has no layer {name!r}; "
+                         f"it has {', '.join(n for n in layers if n)}")
     return layers[name]
 
 

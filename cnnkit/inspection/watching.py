@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, wraps
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from cnnkit import nn
@@ -15,6 +16,7 @@ from cnnkit.backends import Backend, Tables, dtype_name
 from cnnkit.backends.chain import Pattern
 from cnnkit.backends.kernel import Kernel
 from cnnkit.backends.state import Selection, Watch, default, local
+from cnnkit.foreign import has_shape, is_array
 from cnnkit.inspection.explanation import GENERIC, Declined, KernelCall
 from cnnkit.ops import OPS
 
@@ -125,7 +127,7 @@ class Recorder:
         def watched(*arrays: Any, **settings: Any) -> Any:
             calls = settings["calls"]
             ops = tuple(call.op.name for call in calls)
-            layers = [getattr(getattr(call, "tables", None), "layer", layer) for call in calls]
+            layers = [_layer_of(call, layer) for call in calls]
             return self._ask(kernel, table, ops, self._label(layers, ops), arrays, settings)
         return watched
 
@@ -170,17 +172,24 @@ class Recorder:
         return noted
 
 
+def _layer_of(call: Any, other: str) -> str:
+    """The module that made a call, or another where the call was not deferred."""
+    return (call.tables.layer if isinstance(call, deferral.Link)
+            and isinstance(call.tables, LayerTables) else other)
+
+
 def _shape(value: Any) -> Shape | None:
-    return None if value is None else tuple(getattr(value, "shape", ()))
+    return None if value is None else tuple(value.shape) if has_shape(value) else ()
 
 
 def _dtype(arrays: Sequence) -> str:
-    return next(dtype_name(array.dtype) for array in arrays if hasattr(array, "dtype"))
+    return next(dtype_name(array.dtype) for array in arrays if is_array(array))
 
 
 def _qualified(function: Any) -> str:
     """The name by which a reader finds a function."""
     while isinstance(function, partial):
         function = function.func
-    named = function if hasattr(function, "__qualname__") else type(function)
+    named = (function if isinstance(function, FunctionType | BuiltinFunctionType | MethodType)
+             else type(function))
     return f"{named.__module__}.{named.__qualname__}"

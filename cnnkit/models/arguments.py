@@ -21,7 +21,8 @@ Array = Any
 def whole(name: str, value: Any, least: int, example: int) -> int:
     """A whole number of at least `least`, as Python's."""
     if not is_whole(value) or operator.index(value) < least:
-        raise ValueError(f"SimpleCNN takes a whole number, at least {least}, as {name}, such as {name}={example}; got {value!r}")
+        raise ValueError(f"SimpleCNN takes a whole number, at least {least}, as {name}, "
+                         f"such as {name}={example}; got {value!r}")
     return operator.index(value)
 
 
@@ -32,8 +33,8 @@ def step_size(value: Any) -> float:
     except TypeError:
         good = False
     if not good:
-        raise ValueError("SimpleCNN takes a finite number, at least 0, as learning_rate, such as learning_rate=0.01; "
-                         f"got {value!r}")
+        raise ValueError("SimpleCNN takes a finite number, at least 0, as learning_rate, "
+                         f"such as learning_rate=0.01; got {value!r}")
     return value
 
 
@@ -42,7 +43,8 @@ def image_size(value: Any) -> tuple[int, int]:
     pair = tuple(value) if isinstance(value, tuple | list) else ()
     if len(pair) != 2 or any(not is_whole(n) or operator.index(n) < 1 for n in pair):
         square = operator.index(value) if is_whole(value) and value > 0 else 28
-        raise ValueError(f"SimpleCNN takes input_size=(height, width), such as input_size=({square}, {square}); got {value!r}")
+        raise ValueError(f"SimpleCNN takes input_size=(height, width), such as input_size=({square}, "
+                         f"{square}); got {value!r}")
     return operator.index(pair[0]), operator.index(pair[1])
 
 
@@ -61,10 +63,11 @@ def images(net: SimpleCNN, X: Any) -> tuple[Array, bool]:
     """(N, 1, H, W) of finite numbers, and whether it was one image."""
     x = array(net, X)
     shape = tuple(x.shape)
-    if shape[-2:] != net.input_size or not (len(shape) in (2, 3) or (len(shape) == 4 and shape[1] == 1)) or 0 in shape:
+    if (shape[-2:] != net.input_size
+            or not (len(shape) in (2, 3) or (len(shape) == 4 and shape[1] == 1)) or 0 in shape):
         h, w = net.input_size
-        raise ValueError(f"SimpleCNN(input_size={net.input_size}) takes one grey image of shape ({h}, {w}), or a batch "
-                         f"(N, {h}, {w}); got {shape}")
+        raise ValueError(f"SimpleCNN(input_size={net.input_size}) takes one grey image of shape ({h}, {w}), "
+                         f"or a batch (N, {h}, {w}); got {shape}")
     xp = net._backend.namespace
     x = xp.reshape(x, (-1, 1, *net.input_size))
     finite = xp.isfinite(x)
@@ -82,10 +85,11 @@ def labels(net: SimpleCNN, y: Any, count: int) -> Array:
     values = backends.backend_of(y).to_numpy(y).reshape(-1).tolist() if is_array(y) else y
     values = list(values) if isinstance(values, list | tuple) else [values]
     if len(values) != count:
-        raise ValueError(f"SimpleCNN takes one label for each image; got {count} image{'s' * (count != 1)} and "
+        raise ValueError("SimpleCNN takes one label for each image; "
+                         f"got {count} image{'s' * (count != 1)} and "
                          f"{len(values)} label{'s' * (len(values) != 1)}")
     for value in values:
         if not ((is_whole(value) or isinstance(value, bool)) and 0 <= value < net.output_classes):
-            raise ValueError(f"SimpleCNN(output_classes={net.output_classes}) takes labels 0 ... {net.output_classes - 1}; "
-                             f"got {value!r}")
+            raise ValueError(f"SimpleCNN(output_classes={net.output_classes}) takes labels 0 ... "
+                             f"{net.output_classes - 1}; got {value!r}")
     return net._backend.asarray(values, "int64")

@@ -14,7 +14,8 @@ from cnnkit.models.registry import register
 
 __all__ = ["CNN", "CommonCNN"]
 
-ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "silu": nn.SiLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
+ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "silu": nn.SiLU,
+               "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 POOLINGS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
 
@@ -22,8 +23,8 @@ POOLINGS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 class CNN(nn.Module):
     """Convolutions with activation and pooling, then dense layers: the guide's choices, one argument each.
 
-    The result is one score (logit) a class, not probabilities: `functional.cross_entropy` takes scores and is exact where
-    a softmax would have rounded to 0 or 1. `predict_proba` applies the guide's softmax.
+    The result is one score (logit) a class, not probabilities: `functional.cross_entropy` takes scores and is
+    exact where a softmax would have rounded to 0 or 1. `predict_proba` applies the guide's softmax.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ class CNN(nn.Module):
     batch_norm : bool
         Normalise after every convolution, which then has no bias of its own.
     ceil_mode : bool
-        Pool what is left at the bottom and right edge too, so that 7 pixels become 4 and 1 stays 1: fits images of any size.
+        Pool what is left at the bottom and right edge too, so that 7 pixels become 4 and 1 stays 1: fits
+        images of any size.
     dtype : str
         Of the parameters.
     backend : str, optional
@@ -61,13 +63,14 @@ class CNN(nn.Module):
     features, classifier : Sequential
         The convolutional and the dense part.
     config : dict
-        The arguments, as JSON can hold them: ``models.build(type(model).__name__, model.config)`` makes the model again.
+        The arguments, as JSON can hold them: ``models.build(type(model).__name__, model.config)`` makes
+        the model again.
 
     Raises
     ------
     ValueError
-        If an argument makes no sense, or an image gets smaller than a kernel or a pooling window; the message says at which
-        layer, and what would fit.
+        If an argument makes no sense, or an image gets smaller than a kernel or a pooling window; the message
+        says at which layer, and what would fit.
 
     >>> from cnnkit import models
     >>> model = models.CNN((1, 28, 28), conv=[(8, 3), (16, 5, 2)], hidden=[64], classes=3)
@@ -80,15 +83,18 @@ class CNN(nn.Module):
     )
     """
 
-    def __init__(self, input_shape: Sequence[int], conv: Sequence[Sequence[Any]] = ((8, 3), (16, 3)), padding: Any = "same",
-                 stride: Any = 1, pool: Any = 2, hidden: Sequence[int] = (128,), classes: int = 10, *, activation: str = "relu",
-                 pooling: str = "max", dropout: float = 0.0, batch_norm: bool = False, ceil_mode: bool = False,
+    def __init__(self, input_shape: Sequence[int], conv: Sequence[Sequence[Any]] = ((8, 3), (16, 3)),
+                 padding: Any = "same", stride: Any = 1, pool: Any = 2, hidden: Sequence[int] = (128,),
+                 classes: int = 10, *, activation: str = "relu", pooling: str = "max", dropout: float = 0.0,
+                 batch_norm: bool = False, ceil_mode: bool = False,
                  dtype: Any = "float32", backend: Any = None):
         super().__init__()
         channels, height, width = self.input_shape = _input_shape(type(self).__name__, input_shape)
         self.config: dict[str, Any] = _plain({
-            "input_shape": self.input_shape, "conv": conv, "padding": padding, "stride": stride, "pool": pool, "hidden": hidden,
-            "classes": classes, "activation": activation, "pooling": pooling, "dropout": dropout, "batch_norm": batch_norm,
+            "input_shape": self.input_shape, "conv": conv, "padding": padding,
+            "stride": stride, "pool": pool, "hidden": hidden,
+            "classes": classes, "activation": activation, "pooling": pooling,
+            "dropout": dropout, "batch_norm": batch_norm,
             "ceil_mode": ceil_mode, "dtype": dtype_name(dtype)})
         made = {"dtype": dtype, "backend": backend}
         active, pooled = _choice("activation", activation, ACTIVATIONS), _choice("pooling", pooling, POOLINGS)
@@ -99,7 +105,8 @@ class CNN(nn.Module):
         size = height, width
         for number, ((filters, kernel_size, step), window) in enumerate(zip(convolutions, pools), 1):
             size = self._after(size, f"conv {number}", kernel_size, step, padding)
-            features[f"conv{number}"] = nn.Conv2d(channels, filters, kernel_size, step, padding, bias=not batch_norm, **made)
+            features[f"conv{number}"] = nn.Conv2d(channels, filters, kernel_size, step, padding,
+                                                  bias=not batch_norm, **made)
             if batch_norm:
                 features[f"norm{number}"] = nn.BatchNorm2d(filters, **made)
             features[f"{activation}{number}"] = active()
@@ -125,28 +132,32 @@ class CNN(nn.Module):
             height, width = shapes.output_size(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
             return height, width
         except ValueError:
-            (r, s), (before, after) = shapes.per_axis(kernel_size, "kernel_size"), shapes.pads(padding, size, kernel_size, stride)
+            (r, s), (before, after) = (shapes.per_axis(kernel_size, "kernel_size"),
+                                       shapes.pads(padding, size, kernel_size, stride))
             if r <= size[0] + sum(before) and s <= size[1] + sum(after):
                 raise  # something else is wrong, and the message says what
-            where = (f"{type(self).__name__}(input_shape={self.input_shape}): the image is {size[0]}x{size[1]} before {layer}, "
-                     f"whose window is {r}x{s}")
+            where = (f"{type(self).__name__}(input_shape={self.input_shape}): "
+                     f"the image is {size[0]}x{size[1]} before {layer}, whose window is {r}x{s}")
             if layer.startswith("pool"):
                 same = "" if self.config["padding"] == "same" else "padding='same', "
-                raise ValueError(f"{where}; use fewer poolings (pool=[2, 0, ...], one entry a convolution), {same}ceil_mode=True, "
-                                 "or a larger image") from None
+                raise ValueError(f"{where}; use fewer poolings (pool=[2, 0, ...], one entry a convolution), "
+                                 f"{same}ceil_mode=True, or a larger image") from None
             fits = shapes.solve(size, size, kernel_size=kernel_size, stride=1, limit=1)
-            raise ValueError(f"{where}; use padding='same'{f' (here {fits[0]})' if fits else ''}, kernel_size={min(size)} or less, "
-                             "fewer poolings, or a larger image") from None
+            raise ValueError(f"{where}; use padding='same'{f' (here {fits[0]})' if fits else ''}, "
+                             f"kernel_size={min(size)} or less, fewer poolings, or a larger image") from None
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (N, classes) of images (N, C, H, W)."""
         if x.shape[1:] != self.input_shape:
-            raise ValueError(f"{type(self).__name__}(input_shape={self.input_shape}) got an input of shape {x.shape}; it takes "
-                             f"(N, {', '.join(map(str, self.input_shape))}){_hint(x.shape, self.input_shape)}")
+            raise ValueError(f"{type(self).__name__}(input_shape={self.input_shape}) "
+                             f"got an input of shape {x.shape}; it takes (N, "
+                             f"{', '.join(map(str, self.input_shape))}){_hint(x.shape, self.input_shape)}")
         return self.classifier(self.features(x))
 
     def predict_proba(self, images: Any) -> Tensor:
-        """Probability of each class, (N, classes): softmax of the scores, in evaluation mode and without tape."""
+        """Probability of each class, (N, classes): softmax of the scores, in evaluation mode and
+        without tape.
+        """
         return evaluation.predict_proba(self, images)
 
     def predict(self, images: Any) -> Tensor:
@@ -156,7 +167,8 @@ class CNN(nn.Module):
 
 @register
 class CommonCNN(CNN):
-    """The guide's "common CNN architecture": 8 and 16 filters of 3x3, each with ReLU and 2x2 max pooling, then 128 neurons.
+    """The guide's "common CNN architecture": 8 and 16 filters of 3x3, each with ReLU and 2x2 max pooling,
+    then 128 neurons.
 
     Padding is "same", which the guide's sizes imply; 133,882 parameters at the default input.
 
@@ -177,7 +189,8 @@ class CommonCNN(CNN):
     {'input_shape': [3, 32, 32], 'classes': 10, 'dtype': 'float32'}
     """
 
-    def __init__(self, input_shape: Sequence[int] = (3, 32, 32), classes: int = 10, *, dtype: Any = "float32", backend: Any = None):
+    def __init__(self, input_shape: Sequence[int] = (3, 32, 32), classes: int = 10, *,
+                 dtype: Any = "float32", backend: Any = None):
         super().__init__(input_shape, classes=classes, dtype=dtype, backend=backend)
         self.config = {name: self.config[name] for name in ("input_shape", "classes", "dtype")}
 
@@ -186,9 +199,11 @@ def _input_shape(model: str, shape: Any) -> tuple[int, int, int]:
     try:
         channels, height, width = (int(n) for n in shape)
     except (TypeError, ValueError):
-        raise ValueError(f"{model} takes input_shape=(C, H, W), such as (1, 28, 28) or (3, 32, 32); got {shape!r}") from None
+        raise ValueError(f"{model} takes input_shape=(C, H, W), such as (1, 28, 28) or (3, 32, 32); "
+                         f"got {shape!r}") from None
     if min(channels, height, width) < 1:
-        raise ValueError(f"{model} takes images of at least one pixel and channel; got input_shape={(channels, height, width)}")
+        raise ValueError(f"{model} takes images of at least one pixel and channel; "
+                         f"got input_shape={(channels, height, width)}")
     return channels, height, width
 
 
@@ -196,8 +211,8 @@ def _convolutions(conv: Any, stride: Any) -> list[tuple[int, Any, Any]]:
     entries = []
     for entry in conv:
         if not isinstance(entry, Sequence) or isinstance(entry, str) or not 2 <= len(entry) <= 3:
-            raise ValueError("conv takes one (filters, kernel_size) or (filters, kernel_size, stride) a convolution, such as "
-                             f"conv=[(8, 3), (16, 3)]; got {entry!r}")
+            raise ValueError("conv takes one (filters, kernel_size) or (filters, kernel_size, stride) "
+                             f"a convolution, such as conv=[(8, 3), (16, 3)]; got {entry!r}")
         filters, kernel_size, step = (*entry, stride)[:3]
         entries.append((_counts("filters", [filters])[0], shapes.per_axis(kernel_size, "kernel_size"),
                         shapes.per_axis(step, "stride")))
@@ -214,8 +229,8 @@ def _pools(pool: Any, count: int) -> list[int]:
     windows = list(pool) if isinstance(pool, tuple | list) else [pool] * count
     windows = [0 if w is None else w for w in windows]
     if len(windows) != count or any(not is_whole(w) or w < 0 for w in windows):
-        raise ValueError(f"pool takes one whole number, or a list with one for each of the {count} convolutions (0 for no "
-                         f"pooling); got {pool!r}")
+        raise ValueError("pool takes one whole number, or a list with one for each of the "
+                         f"{count} convolutions (0 for no pooling); got {pool!r}")
     return [operator.index(w) for w in windows]
 
 

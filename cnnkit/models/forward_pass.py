@@ -45,7 +45,8 @@ class ForwardPass:
         self.weights = {name: getattr(net, name) for name in WEIGHTS}
         xp = self.xp = net._backend.namespace
         pool = (net.pool_size, net.pool_size)
-        calls = [Call(conv, CONV, 3), Call(relu, {}, 0), Call(max_pool, {"kernel_size": pool, "stride": pool, **POOL}, 0)]
+        calls = [Call(conv, CONV, 3), Call(relu, {}, 0),
+                 Call(max_pool, {"kernel_size": pool, "stride": pool, **POOL}, 0)]
         arrays, needs = (x, self._filters(), net.filter_bias), (False, True, True)
         (self.pooled,), features_back = run_calls(calls, arrays, needs)
         self.flat = xp.reshape(xp.permute_dims(self.pooled, (0, 2, 3, 1)), (x.shape[0], -1))
@@ -75,5 +76,6 @@ class ForwardPass:
         _, F, h, w = self.pooled.shape
         dpooled = xp.permute_dims(xp.reshape(dflat, (-1, h, w, F)), (0, 3, 1, 2))
         _, dfilters, dfilter_bias = features_back(dpooled)
-        return loss, {"filters": xp.reshape(dfilters, self.weights["filters"].shape), "filter_bias": dfilter_bias,
-                      "fc_weights": dweights, "fc_bias": xp.reshape(dbias, (-1, 1))}
+        return loss, {"filters": xp.reshape(dfilters, self.weights["filters"].shape),
+                      "filter_bias": dfilter_bias, "fc_weights": dweights,
+                      "fc_bias": xp.reshape(dbias, (-1, 1))}

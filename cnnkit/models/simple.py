@@ -1,4 +1,6 @@
-"""The guide's SimpleCNN, working: one convolution, ReLU, max pooling, one dense layer, trained by gradient descent."""
+"""The guide's SimpleCNN, working: one convolution, ReLU, max pooling, one dense layer, trained by
+gradient descent.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,14 @@ CHUNK = 256  # images that `predict` takes at a time
 
 
 class SimpleCNN:
-    """A basic CNN with one convolutional layer, one pooling layer and a dense output layer (guide, "From Scratch").
+    """A basic CNN with one convolutional layer, one pooling layer and a dense output layer (guide,
+    "From Scratch").
 
-    Every method takes one image (H, W) or a batch (N, H, W), of any size and library; uint8 pictures are divided by 255.
-    What one image makes has the guide's shapes. A batch's feature maps get an axis N in front, and its ``flattened``,
-    ``fc_output`` and ``softmax_output`` have a column for each image, so that
-    ``fc_weights @ flattened + fc_bias == fc_output`` holds for both. Pixels that are NaN or infinite are refused.
+    Every method takes one image (H, W) or a batch (N, H, W), of any size and library; uint8 pictures are
+    divided by 255. What one image makes has the guide's shapes. A batch's feature maps get an axis N in
+    front, and its ``flattened``, ``fc_output`` and ``softmax_output`` have a column for each image, so
+    that ``fc_weights @ flattened + fc_bias == fc_output`` holds for both. Pixels that are NaN or
+    infinite are refused.
 
     Parameters
     ----------
@@ -77,8 +81,10 @@ class SimpleCNN:
     0
     """
 
-    def __init__(self, num_filters: int = 8, filter_size: int = 3, input_size: tuple[int, int] = (28, 28), pool_size: int = 2,
-                 output_classes: int = 10, learning_rate: float = 0.01, *, seed: int = 0, dtype: Any = "float32",
+    def __init__(self, num_filters: int = 8, filter_size: int = 3,
+                 input_size: tuple[int, int] = (28, 28), pool_size: int = 2,
+                 output_classes: int = 10,
+                 learning_rate: float = 0.01, *, seed: int = 0, dtype: Any = "float32",
                  backend: Any = None):
         self.num_filters = num_filters = arguments.whole("num_filters", num_filters, 1, 8)
         self.filter_size = filter_size = arguments.whole("filter_size", filter_size, 1, 3)
@@ -93,14 +99,15 @@ class SimpleCNN:
         features = pooled[0] * pooled[1] * num_filters
         where: dict[str, Any] = {"dtype": self.dtype, "backend": self._backend}
         first, second, self._orders = random.split(random.key(seed), 3)
-        self.filters = random.normal(first, (num_filters, filter_size, filter_size), std=filter_size ** -2, **where)
+        self.filters = random.normal(first, (num_filters, filter_size, filter_size),
+                                     std=filter_size ** -2, **where)
         self.filter_bias = self._backend.asarray([0.0] * num_filters, self.dtype)
         self.fc_weights = random.normal(second, (output_classes, features), std=features ** -0.5, **where)
         self.fc_bias = self._backend.asarray([[0.0]] * output_classes, self.dtype)
         self.history: list[tuple[float, float]] = []
         self._pass: ForwardPass | None = None
 
-    # -- the layers, one by one -----------------------------------------------------------------------------------
+    # -- the layers, one by one ------------------------------------------------------------------------------
 
     def convolve(self, X: Any) -> Array:
         """Slide every filter over the image: (h, w) -> (h - k + 1, w - k + 1, F)."""
@@ -124,7 +131,7 @@ class SimpleCNN:
         """Turn scores into probabilities, column by column."""
         return softmax(arguments.array(self, x), axis=0)[0][0]
 
-    # -- forward, loss, backward ----------------------------------------------------------------------------------
+    # -- forward, loss, backward -----------------------------------------------------------------------------
 
     def forward(self, X: Any) -> Array:
         """Run the network; returns `softmax_output`, and keeps what each layer made."""
@@ -135,7 +142,8 @@ class SimpleCNN:
     def compute_loss(self, y_true: Any) -> float:
         """Cross-entropy of the last `forward`; the mean over a batch."""
         scores = self._last().scores
-        return float(cross_entropy(scores, arguments.labels(self, y_true, scores.shape[0]), None, **LOSS)[0][0])
+        return float(cross_entropy(scores, arguments.labels(self, y_true, scores.shape[0]),
+                                   None, **LOSS)[0][0])
 
     def gradients(self, X: Any, y_true: Any) -> dict[str, Array]:
         """The loss's gradient with respect to each weight, under its attribute's name."""
@@ -147,7 +155,8 @@ class SimpleCNN:
 
     def _ran_on(self, last: ForwardPass, x: Array) -> bool:
         """Whether a pass was of these images, and with the weights of now."""
-        return (last.x.shape == x.shape and all(getattr(self, name) is weight for name, weight in last.weights.items())
+        return (last.x.shape == x.shape
+                and all(getattr(self, name) is weight for name, weight in last.weights.items())
                 and bool(self._backend.namespace.all(last.x == x)))
 
     def backward(self, X: Any, y_true: Any) -> None:
@@ -158,8 +167,10 @@ class SimpleCNN:
         for name, gradient in gradients.items():
             setattr(self, name, getattr(self, name) - self.learning_rate * gradient)
 
-    def train(self, X: Any, y: Any, epochs: int = 10, *, batch_size: int = 1, shuffle: bool = True, verbose: bool = True) -> None:
-        """Train by gradient descent, and print loss and accuracy of each epoch (each batch's before its step).
+    def train(self, X: Any, y: Any, epochs: int = 10, *, batch_size: int = 1, shuffle: bool = True,
+              verbose: bool = True) -> None:
+        """Train by gradient descent, and print loss and accuracy of each epoch (each batch's
+        before its step).
 
         Parameters
         ----------
@@ -183,14 +194,16 @@ class SimpleCNN:
         FloatingPointError
             If the loss of an epoch is no finite number: the weights are then what they were before the call.
         """
-        epochs, batch_size = arguments.whole("epochs", epochs, 0, 10), arguments.whole("batch_size", batch_size, 1, 32)
+        epochs, batch_size = (arguments.whole("epochs", epochs, 0, 10),
+                              arguments.whole("batch_size", batch_size, 1, 32))
         arguments.step_size(self.learning_rate)
         x, single = arguments.images(self, X)
         xp, count = self._backend.namespace, x.shape[0]
         labels = arguments.labels(self, y, count)
         before = [(name, getattr(self, name)) for name in WEIGHTS], len(self.history)
         for epoch in range(epochs):
-            order = random.permutation(random.fold_in(self._orders, len(self.history)), count) if shuffle else range(count)
+            order = (random.permutation(random.fold_in(self._orders, len(self.history)), count)
+                     if shuffle else range(count))
             order = self._backend.asarray(order, "int64")
             total: Any = 0.0
             correct: Any = 0
@@ -205,11 +218,13 @@ class SimpleCNN:
             loss = float(total) / count
             if not math.isfinite(loss):
                 self._go_back_to(*before)
-                raise FloatingPointError(f"SimpleCNN's loss is {loss} after epoch {epoch + 1}: its numbers overflow; the weights "
-                                         f"are as they were before train; lower learning_rate (it is {self.learning_rate})")
+                raise FloatingPointError(f"SimpleCNN's loss is {loss} after epoch {epoch + 1}: "
+                                         "its numbers overflow; the weights are as they were before train; "
+                                         f"lower learning_rate (it is {self.learning_rate})")
             self.history.append((loss, int(correct) / count))
             if verbose:
-                print(f"Epoch {epoch + 1}, Loss: {self.history[-1][0]:.4f}, Accuracy: {100 * self.history[-1][1]:.2f} %")
+                print(f"Epoch {epoch + 1}, Loss: {self.history[-1][0]:.4f}, Accuracy: "
+                      f"{100 * self.history[-1][1]:.2f} %")
 
     def _go_back_to(self, weights: list[tuple[str, Array]], epochs: int) -> None:
         for name, weight in weights:
@@ -225,7 +240,7 @@ class SimpleCNN:
             parts.append(self._backend.namespace.argmax(self._pass.scores, axis=1))
         return int(parts[0][0]) if single else self._backend.namespace.concat(parts)
 
-    # -- what the last forward made -------------------------------------------------------------------------------
+    # -- what the last forward made --------------------------------------------------------------------------
 
     def _last(self) -> ForwardPass:
         if self._pass is None:

@@ -79,8 +79,8 @@ def _clip_norm(grads: list[Tensor], max_norm: float, norm_type: float, error_if_
         total = total ** (1 / norm_type)
     norm = Tensor(xp.asarray(total))
     if error_if_nonfinite and not math.isfinite(norm.item()):
-        raise RuntimeError(f"the gradients' norm is {norm.item()}, so they cannot be clipped; error_if_nonfinite=False scales "
-                           "them all the same")
+        raise RuntimeError(f"the gradients' norm is {norm.item()}, so they cannot be clipped; "
+                           "error_if_nonfinite=False scales them all the same")
     factor = max_norm / (norm.array + 1e-6)
     factor = xp.where(factor > 1, xp.ones_like(factor), factor)
     for grad in grads:
@@ -106,4 +106,5 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    return [p.grad for p in ((parameters,) if isinstance(parameters, Tensor) else parameters) if p.grad is not None]
+    return [p.grad for p in ((parameters,) if isinstance(parameters, Tensor) else parameters)
+            if p.grad is not None]

@@ -102,8 +102,10 @@ class ModuleList(_Indexed):
                 runs[-1][1] = n
             else:
                 runs.append([n, n, text])
-        lines = [f"  ({a}): {text}" if a == b else f"  ({a}-{b}): {b - a + 1} x {text}" for a, b, text in runs]
-        return "\n".join(["ModuleList(", *(line.replace("\n", "\n  ") for line in lines), ")"]) if lines else "ModuleList()"
+        lines = [f"  ({a}): {text}" if a == b else f"  ({a}-{b}): {b - a + 1} x {text}"
+                 for a, b, text in runs]
+        return ("\n".join(["ModuleList(", *(line.replace("\n", "\n  ") for line in lines), ")"])
+                if lines else "ModuleList()")
 
 
 def _checked(owner: Module, module: Any) -> Module:

@@ -25,12 +25,14 @@ class _Convolution(Module):
     weight: Parameter
     bias: Parameter | None
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-                 groups: int, bias: bool, padding_mode: str, weight: tuple[int, int], dtype: Any, backend: Any):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any,
+                 dilation: Any, groups: int, bias: bool, padding_mode: str, weight: tuple[int, int],
+                 dtype: Any, backend: Any):
         super().__init__()
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         if padding_mode != "zeros":
-            raise ValueError(f"{type(self).__name__} pads with zeros only; got padding_mode={padding_mode!r}. Use "
+            raise ValueError(f"{type(self).__name__} pads with zeros only; "
+                             f"got padding_mode={padding_mode!r}. Use "
                              "padding_mode='zeros', or pad the images before the layer")
         self.padding_mode = padding_mode
         self.kernel_size = per_axis(kernel_size, "kernel_size", 1, self.rank)
@@ -45,12 +47,14 @@ class _Convolution(Module):
     def _check_channels(cls, in_channels: int, out_channels: int, groups: int) -> None:
         for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
             if not is_whole(value) or value < 1:
-                raise ValueError(f"{cls.__name__} needs {name} to be an integer of at least 1; got {name}={value!r}")
+                raise ValueError(f"{cls.__name__} needs {name} to be an integer of at least 1; "
+                                 f"got {name}={value!r}")
         if in_channels % groups or out_channels % groups:
             most = math.gcd(in_channels, out_channels)
             fits = [str(g) for g in range(1, most + 1) if in_channels % g == out_channels % g == 0]
-            raise ValueError(f"{cls.__name__}(in_channels={in_channels}, out_channels={out_channels}, groups={groups}): "
-                             f"groups must divide both numbers of channels. Use one of groups={', '.join(fits)}")
+            raise ValueError(f"{cls.__name__}(in_channels={in_channels}, out_channels={out_channels}, "
+                             f"groups={groups}): groups must divide both numbers of channels. "
+                             f"Use one of groups={', '.join(fits)}")
 
     def reset_parameters(self) -> None:
         """Draw the parameters again."""
@@ -64,22 +68,27 @@ class _Convolution(Module):
         wanted, (many, one, axes) = self.in_channels, INPUTS[rank]
         message = f"{type(self).__name__}(in_channels={wanted}) got an input of shape {shape}: "
         if len(shape) not in (rank + 1, rank + 2):
-            fix = f". Give one {one} an axis for its channels with .unsqueeze(0)" if len(shape) == rank and wanted == 1 else ""
+            fix = (f". Give one {one} an axis for its channels with .unsqueeze(0)"
+                   if len(shape) == rank and wanted == 1 else "")
             count = f"{len(shape)} ax{'is' if len(shape) == 1 else 'es'}"
-            raise ValueError(f"{message}{count}. It takes {many} (N, C, {axes}), or one {one} (C, {axes}){fix}")
+            raise ValueError(f"{message}{count}. It takes {many} (N, C, {axes}), "
+                             f"or one {one} (C, {axes}){fix}")
         channels = shape[-rank - 1]
         message += f"{channels} channel{'' if channels == 1 else 's'}. "
         if shape[-1] == wanted:
-            order = (*range(len(shape) - rank - 1), len(shape) - 1, *range(len(shape) - rank - 1, len(shape) - 1))
+            order = (*range(len(shape) - rank - 1), len(shape) - 1,
+                     *range(len(shape) - rank - 1, len(shape) - 1))
             raise ValueError(f"{message}If the channels are last, use .permute({', '.join(map(str, order))})")
         if len(shape) == rank + 1 and wanted == 1:
             grey = "grey images" if rank == 2 else many
-            raise ValueError(f"{message}If these are {shape[0]} {grey}, give them an axis for their channel with .unsqueeze(1)")
+            raise ValueError(f"{message}If these are {shape[0]} {grey}, "
+                             "give them an axis for their channel with .unsqueeze(1)")
         raise ValueError(f"{message}Give it {many} of shape (N, {wanted}, {axes}), or make the layer with "
                          f"in_channels={channels}")
 
     def extra_repr(self) -> str:
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        text = (f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+                f"stride={self.stride}")
         if self.padding != (0,) * self.rank:
             text += f", padding={self.padding}"
         if self.dilation != (1,) * self.rank:
@@ -94,24 +103,28 @@ class _Convolution(Module):
 class _Conv(_Convolution):
     function: ClassVar[Callable]
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+    def __init__(self, in_channels: int, out_channels: int,
+                 kernel_size: Any, stride: Any = 1, padding: Any = 0,
                  dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *,
                  dtype: Any = "float32", backend: Any = None):
         self._check_channels(in_channels, out_channels, groups)
         rank = self.rank
-        amounts = pads(padding, (1,) * rank, kernel_size, stride, dilation, rank)  # raises what is wrong with it
+        # raises what is wrong with it
+        amounts = pads(padding, (1,) * rank, kernel_size, stride, dilation, rank)
         if not isinstance(padding, str):
             padding = tuple(before for before, _ in amounts) if all(a == b for a, b in amounts) else amounts
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
-                         (out_channels, in_channels // groups), dtype, backend)
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+                         padding_mode, (out_channels, in_channels // groups), dtype, backend)
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input(input.shape)
-        return type(self).function(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        return type(self).function(input, self.weight, self.bias, self.stride, self.padding,
+                                   self.dilation, self.groups)
 
 
 class Conv1d(_Conv):
-    """A convolution layer along one axis: signals (N, C, L) and filters (K, C/groups, S); arguments as in `Conv2d`.
+    """A convolution layer along one axis: signals (N, C, L) and filters (K, C/groups, S); arguments
+    as in `Conv2d`.
 
     >>> import cnnkit
     >>> layer = Conv1d(1, 8, 3, padding=1)
@@ -154,8 +167,8 @@ class Conv2d(_Conv):
     Raises
     ------
     ValueError, TypeError
-        If an argument is not valid, or `groups` does not divide the channels; at the call, if the input's number of
-        channels is wrong or the kernel is larger than the padded image.
+        If an argument is not valid, or `groups` does not divide the channels; at the call, if the input's
+        number of channels is wrong or the kernel is larger than the padded image.
 
     >>> import cnnkit
     >>> layer = Conv2d(1, 8, 3, padding=1)
@@ -169,8 +182,8 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """A convolution layer along three axes: volumes (N, C, D, H, W) and filters (K, C/groups, T, R, S); arguments as in
-    `Conv2d`.
+    """A convolution layer along three axes: volumes (N, C, D, H, W) and filters (K, C/groups, T, R, S);
+    arguments as in `Conv2d`.
 
     >>> Conv3d(1, 8, (3, 3, 1), bias=False)
     Conv3d(1, 8, kernel_size=(3, 3, 1), stride=(1, 1, 1), bias=False)
@@ -182,23 +195,26 @@ class Conv3d(_Conv):
 class _ConvTranspose(_Convolution):
     function: ClassVar[Callable]
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+    def __init__(self, in_channels: int, out_channels: int,
+                 kernel_size: Any, stride: Any = 1, padding: Any = 0,
                  output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1,
                  padding_mode: str = "zeros", *, dtype: Any = "float32", backend: Any = None):
         self._check_channels(in_channels, out_channels, groups)
-        super().__init__(in_channels, out_channels, kernel_size, stride, per_axis(padding, "padding", 0, self.rank),
-                         dilation, groups, bias, padding_mode, (in_channels, out_channels // groups), dtype, backend)
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, per_axis(padding, "padding", 0, self.rank),
+            dilation, groups, bias, padding_mode, (in_channels, out_channels // groups), dtype, backend)
         self.output_padding = per_axis(output_padding, "output_padding", 0, self.rank)
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input(input.shape)
-        return type(self).function(input, self.weight, self.bias, self.stride, self.padding, self.output_padding,
+        return type(self).function(input, self.weight, self.bias,
+                                   self.stride, self.padding, self.output_padding,
                                    self.groups, self.dilation)
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """A transposed convolution layer along one axis: signals (N, C, L) and filters (C, K/groups, S); arguments as in
-    `ConvTranspose2d`.
+    """A transposed convolution layer along one axis: signals (N, C, L) and filters (C, K/groups, S);
+    arguments as in `ConvTranspose2d`.
 
     >>> ConvTranspose1d(8, 1, 4, stride=2, padding=1)
     ConvTranspose1d(8, 1, kernel_size=(4,), stride=(2,), padding=(1,))
@@ -208,7 +224,8 @@ class ConvTranspose1d(_ConvTranspose):
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """A transposed convolution layer: trained filters that make images larger; the input's gradient of a `Conv2d`.
+    """A transposed convolution layer: trained filters that make images larger; the input's gradient
+    of a `Conv2d`.
 
     Parameters
     ----------
@@ -231,8 +248,8 @@ class ConvTranspose2d(_ConvTranspose):
     Raises
     ------
     ValueError, TypeError
-        If an argument is not valid, or `groups` does not divide the channels; at the call, if the input's number of
-        channels is wrong or nothing is left of the result.
+        If an argument is not valid, or `groups` does not divide the channels; at the call, if the input's
+        number of channels is wrong or nothing is left of the result.
 
     >>> import cnnkit
     >>> layer = ConvTranspose2d(8, 1, 4, stride=2, padding=1)
@@ -246,8 +263,8 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """A transposed convolution layer along three axes: volumes (N, C, D, H, W) and filters (C, K/groups, T, R, S);
-    arguments as in `ConvTranspose2d`.
+    """A transposed convolution layer along three axes: volumes (N, C, D, H, W) and filters (C, K/groups, T,
+    R, S); arguments as in `ConvTranspose2d`.
 
     >>> ConvTranspose3d(8, 1, 2, stride=2)
     ConvTranspose3d(8, 1, kernel_size=(2, 2, 2), stride=(2, 2, 2))

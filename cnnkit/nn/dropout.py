@@ -10,7 +10,8 @@ __all__ = ["Dropout"]
 
 
 class Dropout(Module):
-    """In training, zeros each element with probability `p` and divides the others by 1 - p; see `functional.dropout`.
+    """In training, zeros each element with probability `p` and divides the others by 1 - p; see
+    `functional.dropout`.
 
     Parameters
     ----------

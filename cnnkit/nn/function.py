@@ -52,6 +52,9 @@ class FunctionModule(Module):
             settings = inspect.Signature(list(inspect.signature(function).parameters.values())[inputs:])
             cls._function, cls._settings = staticmethod(function), settings
             cls._tensors, cls._shown = buffers, shown
+        elif not hasattr(cls, "_function"):
+            raise TypeError(f"{cls.__name__} names no function; write "
+                            f"class {cls.__name__}(FunctionModule, function=...)")
         shown_signature = cls._settings
         if "__init__" in vars(cls):
             _, *arguments = inspect.signature(cls.__init__).parameters.values()

@@ -1,6 +1,8 @@
-"""Initialisation of weights, drawn from `cnnkit.random`: the same numbers on every backend after the same seed.
+"""Initialisation of weights, drawn from `cnnkit.random`: the same numbers on every backend after
+the same seed.
 
-Each function draws its own key from ``random.next_key()``, fills a Tensor in place without tape, and returns it.
+Each function draws its own key from ``random.next_key()``, fills a Tensor in place without tape,
+and returns it.
 """
 
 from __future__ import annotations
@@ -11,11 +13,11 @@ from typing import Any
 from cnnkit import backends, random
 from cnnkit.autograd import Tensor, no_grad
 
-__all__ = ["calculate_gain", "constant_", "default_", "empty", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_",
-           "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_"]
+__all__ = ["calculate_gain", "constant_", "default_", "empty", "kaiming_normal_", "kaiming_uniform_",
+           "normal_", "ones_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_"]
 
-_GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2),
-          "selu": 3 / 4}
+_GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3,
+          "relu": math.sqrt(2), "selu": 3 / 4}
 
 
 def empty(shape: tuple[int, ...], dtype: Any = "float32", backend: Any = None) -> Tensor:
@@ -25,7 +27,8 @@ def empty(shape: tuple[int, ...], dtype: Any = "float32", backend: Any = None) -
     (2, 3)
     """
     here, device = backends.place(backend)
-    return Tensor(here.namespace.zeros(shape, dtype=here.dtype(dtype), **({} if device is None else {"device": device})))
+    return Tensor(here.namespace.zeros(shape, dtype=here.dtype(dtype),
+                                       **({} if device is None else {"device": device})))
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -49,7 +52,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity == "leaky_relu":
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in _GAINS:
-        raise ValueError(f"there is no gain for {nonlinearity!r}; there is one for {', '.join([*_GAINS, 'leaky_relu'])}")
+        raise ValueError(f"there is no gain for {nonlinearity!r}; "
+                         f"there is one for {', '.join([*_GAINS, 'leaky_relu'])}")
     return _GAINS[nonlinearity]
 
 
@@ -78,14 +82,16 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """
     array = tensor.array
     with no_grad():
-        return tensor.replace_(random.uniform_between(random.next_key(), tensor.shape, a, b, array.dtype, like=array))
+        return tensor.replace_(random.uniform_between(random.next_key(), tensor.shape, a, b,
+                                                      array.dtype, like=array))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Draw from a normal distribution."""
     array = tensor.array
     with no_grad():
-        return tensor.replace_(random.normal(random.next_key(), tensor.shape, mean, std, array.dtype, like=array))
+        return tensor.replace_(random.normal(random.next_key(), tensor.shape, mean, std,
+                                             array.dtype, like=array))
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
@@ -99,7 +105,8 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(_fans(tensor))))
 
 
-def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
+                     nonlinearity: str = "leaky_relu") -> Tensor:
     """Draw uniformly with variance ``gain**2 / fan`` (He et al. 2015).
 
     Parameters
@@ -122,7 +129,8 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonline
     return uniform_(tensor, -bound, bound)
 
 
-def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
+                    nonlinearity: str = "leaky_relu") -> Tensor:
     """Draw normally with variance ``gain**2 / fan`` (He et al. 2015); arguments as of `kaiming_uniform_`."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity))
 
@@ -147,6 +155,7 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
     """How many inputs an output sees, and how many outputs an input reaches."""
     shape = tensor.shape
     if len(shape) < 2:
-        raise ValueError(f"fan_in and fan_out need a weight of at least two axes, (out, in, ...); got shape {shape}")
+        raise ValueError("fan_in and fan_out need a weight of at least two axes, (out, in, "
+                         f"...); got shape {shape}")
     field = math.prod(shape[2:])
     return shape[1] * field, shape[0] * field

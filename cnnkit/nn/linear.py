@@ -61,7 +61,8 @@ class Linear(Module):
     (1, 2)
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, *, dtype: Any = "float32", backend: Any = None):
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, *,
+                 dtype: Any = "float32", backend: Any = None):
         super().__init__()
         if in_features < 0 or out_features < 0:
             raise ValueError(f"Linear needs sizes that are not negative; got in_features={in_features}, "
@@ -91,9 +92,10 @@ class Linear(Module):
                 where = "" if start == 1 else f"(start_dim={start})"
                 return f"{message}Flatten first: nn.Flatten{where or '()'} before it, or x.flatten({start})"
         if len(shape) > 2:
-            return (f"{message}Flatten first, and make the layer with in_features={math.prod(shape[1:])}, the product of "
-                    f"{' * '.join(map(str, shape[1:]))}")
+            return (f"{message}Flatten first, and make the layer with in_features={math.prod(shape[1:])}, "
+                    f"the product of {' * '.join(map(str, shape[1:]))}")
         return f"{message}Make the layer with in_features={shape[-1]}"
 
     def extra_repr(self) -> str:
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        return (f"in_features={self.in_features}, out_features={self.out_features}, "
+                f"bias={self.bias is not None}")

@@ -41,10 +41,11 @@ class LoadResult(NamedTuple):
 
 
 class Module:
-    """Base of all layers and models: parameters and settings, nothing else; ``forward`` says what it computes.
+    """Base of all layers and models: parameters and settings, nothing else; ``forward`` says what it
+    computes.
 
-    Attributes that are a `Parameter` or a `Module` are its parameters and children; buffers (state that is not trained)
-    are named with `register_buffer`. Names, order and meaning of everything are PyTorch's.
+    Attributes that are a `Parameter` or a `Module` are its parameters and children; buffers (state that is
+    not trained) are named with `register_buffer`. Names, order and meaning of everything are PyTorch's.
 
     Attributes
     ----------
@@ -104,17 +105,22 @@ class Module:
         return result
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(vars(self).get(name), Parameter) and not (value is None or isinstance(value, Parameter)):
-            raise TypeError(f"{type(self).__name__}.{name} is a Parameter, and a {type(value).__name__} in its place would be "
-                            "neither trained nor saved; give a nn.Parameter, or change its values with copy_() under no_grad()")
+        if isinstance(vars(self).get(name), Parameter) and not (value is None
+                                                                or isinstance(value, Parameter)):
+            raise TypeError(f"{type(self).__name__}.{name} is a Parameter, "
+                            f"and a {type(value).__name__} in its place would be neither trained nor saved; "
+                            "give a nn.Parameter, or change its values with copy_() under no_grad()")
         super().__setattr__(name, value)
 
-    # -- what it is made of ---------------------------------------------------------------------------------------
+    # -- what it is made of ----------------------------------------------------------------------------------
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Name an attribute that belongs to the module's state but is not trained (batch norm's running mean)."""
+        """Name an attribute that belongs to the module's state but is not trained (batch norm's
+        running mean).
+        """
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"{type(self).__name__}.register_buffer({name!r}) needs a Tensor or None; got {type(tensor).__name__}")
+            raise TypeError(f"{type(self).__name__}.register_buffer({name!r}) needs a Tensor or None; "
+                            f"got {type(tensor).__name__}")
         self._buffers = {**self._buffers, name: persistent}
         setattr(self, name, tensor)
 
@@ -150,7 +156,8 @@ class Module:
 
     def _own(self, kind: str) -> Iterator[tuple[str, Tensor]]:
         for name, value in list(vars(self).items()):
-            if isinstance(value, Parameter) if kind == "parameters" else name in self._buffers and value is not None:
+            if (isinstance(value, Parameter) if kind == "parameters" else name in self._buffers
+                    and value is not None):
                 yield name, value
 
     def _named(self, kind: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Tensor]]:
@@ -183,12 +190,13 @@ class Module:
         for name in path.split(".") if path else ():
             below = vars(module).get(name)
             if not isinstance(below, Module):
-                raise AttributeError(f"{type(module).__name__} has no submodule {name!r} (looking for {path!r}); it has "
+                raise AttributeError(f"{type(module).__name__} has no submodule "
+                                     f"{name!r} (looking for {path!r}); it has "
                                      f"{', '.join(n for n, _ in module.named_children()) or 'none'}")
             module = below
         return module
 
-    # -- its state ------------------------------------------------------------------------------------------------
+    # -- its state -------------------------------------------------------------------------------------------
 
     def _state(self) -> Iterator[tuple[str, Tensor]]:
         """Parameters and persistent buffers in PyTorch's order; shared ones under each of their names."""
@@ -252,7 +260,7 @@ class Module:
             mode.grad = recording
         return LoadResult(missing, unexpected)
 
-    # -- changes to all of it -------------------------------------------------------------------------------------
+    # -- changes to all of it --------------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode for this module and all below it."""
@@ -282,7 +290,8 @@ class Module:
         return self
 
     def to(self, backend: Any = None, dtype: Any = None) -> Self:
-        """Move parameters, gradients and buffers to a backend, or convert the floating-point ones, or both; in place.
+        """Move parameters, gradients and buffers to a backend, or convert the floating-point ones, or
+        both; in place.
 
         >>> from cnnkit import nn
         >>> nn.Linear(2, 1).to(dtype="float64").weight.dtype
@@ -306,16 +315,20 @@ class Module:
         return self.to(dtype="float64")
 
     def register_forward_hook(self, hook: Callable) -> Handle:
-        """Call ``hook(module, inputs, output)`` after every forward; what it returns, if anything, is the output."""
+        """Call ``hook(module, inputs, output)`` after every forward; what it returns, if anything, is
+        the output.
+        """
         self._hooks = (*self._hooks, hook)
         return Handle(lambda: setattr(self, "_hooks", tuple(h for h in self._hooks if h is not hook)))
 
     def register_forward_pre_hook(self, hook: Callable) -> Handle:
-        """Call ``hook(module, inputs)`` before every forward; what it returns, if anything, are the inputs."""
+        """Call ``hook(module, inputs)`` before every forward; what it returns, if anything, are
+        the inputs.
+        """
         self._pre_hooks = (*self._pre_hooks, hook)
         return Handle(lambda: setattr(self, "_pre_hooks", tuple(h for h in self._pre_hooks if h is not hook)))
 
-    # -- how it shows ---------------------------------------------------------------------------------------------
+    # -- how it shows ----------------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
         """The settings that `repr` shows between the brackets."""

@@ -22,7 +22,8 @@ class _BatchNorm(Module):
     eps : float
         Added to the variance.
     momentum : float or None
-        How far the running statistics move towards a batch's; ``None`` makes them the average over all batches.
+        How far the running statistics move towards a batch's; ``None`` makes them the average
+        over all batches.
     affine : bool
         Train a scale and a shift for each channel.
     track_running_stats : bool
@@ -42,7 +43,8 @@ class _BatchNorm(Module):
     Raises
     ------
     ValueError
-        At the call, if the number of axes or of channels is wrong; in training, if there is one value per channel.
+        At the call, if the number of axes or of channels is wrong; in training, if there is one
+        value per channel.
     """
 
     axes: tuple[int, ...] = ()
@@ -52,7 +54,8 @@ class _BatchNorm(Module):
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+    def __init__(self, num_features: int, eps: float = 1e-5,
+                 momentum: float | None = 0.1, affine: bool = True,
                  track_running_stats: bool = True, *, dtype: Any = "float32", backend: Any = None):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -68,7 +71,8 @@ class _BatchNorm(Module):
 
     def reset_running_stats(self) -> None:
         """Forget all batches: mean 0, variance 1."""
-        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+        if (self.running_mean is not None and self.running_var is not None
+                and self.num_batches_tracked is not None):
             self.running_mean.zero_()
             self.running_var.fill_(1)
             self.num_batches_tracked.zero_()
@@ -83,11 +87,11 @@ class _BatchNorm(Module):
     def forward(self, input: Tensor) -> Tensor:
         shape = input.shape
         if len(shape) not in self.axes:
-            raise ValueError(f"{self._name()} expected {' or '.join(f'{n}D' for n in self.axes)} input (got {len(shape)}D input of "
-                             f"shape {shape})")
+            raise ValueError(f"{self._name()} expected {' or '.join(f'{n}D' for n in self.axes)} input (got "
+                             f"{len(shape)}D input of shape {shape})")
         if shape[1] != self.num_features:
-            raise ValueError(f"{self._name()} got an input of shape {shape}: {shape[1]} channels in axis 1. Make the layer with "
-                             f"num_features={shape[1]}")
+            raise ValueError(f"{self._name()} got an input of shape {shape}: {shape[1]} channels in axis 1. "
+                             f"Make the layer with num_features={shape[1]}")
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)

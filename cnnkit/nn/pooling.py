@@ -9,7 +9,8 @@ import cnnkit.functional.pooling as F
 from cnnkit.autograd import Tensor
 from cnnkit.nn.module import Module
 
-__all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
+__all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d",
+           "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
            "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d"]
 
 
@@ -20,11 +21,12 @@ class _MaxPool(Module):
                  return_indices: bool = False, ceil_mode: bool = False):
         super().__init__()
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.dilation, self.return_indices, self.ceil_mode = padding, dilation, return_indices, ceil_mode
+        self.padding, self.dilation, self.return_indices, self.ceil_mode = (padding, dilation,
+                                                                            return_indices, ceil_mode)
 
     def forward(self, input: Tensor) -> Any:
-        return type(self).function(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
-                                   self.return_indices)
+        return type(self).function(input, self.kernel_size, self.stride, self.padding, self.dilation,
+                                   self.ceil_mode, self.return_indices)
 
     def extra_repr(self) -> str:
         return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
@@ -32,7 +34,8 @@ class _MaxPool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    """The largest element of each window of signals (N, C, L); parameters as in `cnnkit.functional.max_pool2d`.
+    """The largest element of each window of signals (N, C, L); parameters as in
+    `cnnkit.functional.max_pool2d`.
 
     >>> import cnnkit
     >>> MaxPool1d(2)(cnnkit.tensor([[[1.0, 2.0, 4.0, 3.0]]]))
@@ -54,7 +57,8 @@ class MaxPool2d(_MaxPool):
 
 
 class MaxPool3d(_MaxPool):
-    """The largest element of each window of volumes (N, C, D, H, W); parameters as in `cnnkit.functional.max_pool2d`.
+    """The largest element of each window of volumes (N, C, D, H, W); parameters as in
+    `cnnkit.functional.max_pool2d`.
 
     >>> import cnnkit
     >>> MaxPool3d((1, 2, 2))(cnnkit.tensor([[[[[1.0, 2.0], [4.0, 3.0]]]]]))
@@ -81,7 +85,8 @@ class AvgPool1d(Module):
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding,
+                            self.ceil_mode, self.count_include_pad)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"

@@ -1,4 +1,6 @@
-"""Ops: one function on arrays each, written once against the Array API; see `cnnkit.ops.core` for the contract."""
+"""Ops: one function on arrays each, written once against the Array API; see `cnnkit.ops.core` for
+the contract.
+"""
 
 from cnnkit.ops import (
            activation,
@@ -19,5 +21,6 @@ from cnnkit.ops import (
 )
 from cnnkit.ops.core import OPS, Op, compose, op
 
-__all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise", "indexing", "linear",
+__all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv",
+           "dropout", "elementwise", "indexing", "linear",
            "loss", "matmul", "norm", "op", "pool", "reduction", "shaping", "unary", "update"]

@@ -25,7 +25,8 @@ def _infer(name: str, indices: bool = False) -> Callable:
         if not is_floating(dtypes[0]):
             need_floating(f"{name}{rank}d", dtypes[0])
         if len(shapes[0]) != rank + 2 or 0 in shapes[0][2:]:
-            raise ValueError(f"{name}{rank}d takes images of shape (N, C, {SPATIAL[rank]}) with pixels; got {tuple(shapes[0])}")
+            raise ValueError(f"{name}{rank}d takes images of shape (N, C, {SPATIAL[rank]}) with pixels; "
+                             f"got {tuple(shapes[0])}")
         size = (*shapes[0][:2], *filled(shapes[0], output_size))
         return ((size, dtypes[0]), (size, None)) if indices else ((size, dtypes[0]),)
     return infer
@@ -38,14 +39,17 @@ def filled(shape: Sequence[int], output_size: tuple[int | None, ...]) -> Sizes:
 
 @op(infer=_infer("adaptive_avg_pool"))
 def adaptive_avg_pool(x: Array, *, needs: Sequence[bool], output_size: tuple[int | None, ...]) -> tuple:
-    """The averages of as many windows as `output_size` says: (N, C, H, W) -> (N, C, P, Q); ``None`` keeps a size."""
+    """The averages of as many windows as `output_size` says: (N, C, H, W) -> (N, C, P, Q); ``None``
+    keeps a size.
+    """
     xp, kind, lengths = namespace_of(x), x.dtype, tuple(x.shape[2:])
     size = filled(x.shape, output_size)
 
     def pooled(a: Array, axis: int, gradient: bool) -> Array:
         n, windows = lengths[axis - 2], size[axis - 2]
         members = adaptive_lengths(n, windows)
-        even, count = len(set(members)) == 1, xp.asarray(members, dtype=a.dtype, device=getattr(a, "device", None))
+        even, count = len(set(members)) == 1, xp.asarray(members, dtype=a.dtype,
+                                                         device=getattr(a, "device", None))
         count = members[0] if even else xp.reshape(count, (-1, *(1,) * (a.ndim - axis - 1)))
         if gradient:
             return xp.sum(adaptive_windows(a / count, axis, n), axis=axis + 1)
@@ -73,7 +77,8 @@ def adaptive_max_pool(x: Array, *, needs: Sequence[bool], output_size: tuple[int
 
 
 @op(infer=_infer("adaptive_max_pool", indices=True), outputs=2, differentiable=1)
-def adaptive_max_pool_with_indices(x: Array, *, needs: Sequence[bool], output_size: tuple[int | None, ...]) -> tuple:
+def adaptive_max_pool_with_indices(x: Array, *, needs: Sequence[bool],
+                                   output_size: tuple[int | None, ...]) -> tuple:
     """`adaptive_max_pool`, and where in its image of H * W pixels each maximum is (int64)."""
     return _adaptive_max(x, needs, output_size, True)
 
@@ -86,7 +91,8 @@ def _adaptive_max(x: Array, needs: Sequence[bool], output_size: tuple, indices: 
             x = namespace_of(x).max(adaptive_windows(x, axis, windows, LOWEST), axis=axis + 1)
         return (x, None), None
     y, winners = x, []
-    places: list[Array] = []  # of the maximum along each axis, from the first that has been pooled to the last
+    # of the maximum along each axis, from the first that has been pooled to the last
+    places: list[Array] = []
     for axis, n, windows in axes:
         y, index = _first_largest(y, axis, n, windows)
         winners.append((axis, n, index))
@@ -107,12 +113,15 @@ def _adaptive_max(x: Array, needs: Sequence[bool], output_size: tuple, indices: 
 
 
 def _first_largest(x: Array, axis: int, n: int, windows: int) -> tuple[Array, Array]:
-    """Each window's maximum along an axis of n elements, and where along it that is: the first of equals, or the first NaN."""
+    """Each window's maximum along an axis of n elements, and where along it that is: the first of equals, or
+    the first NaN.
+    """
     xp = namespace_of(x)
     seen = adaptive_windows(x, axis, windows, LOWEST)
     best = xp.max(seen, axis=axis + 1)
     hit = (seen == xp.expand_dims(best, axis=axis + 1)) | xp.isnan(seen)  # where best is NaN, only NaN hits
-    start = xp.asarray([i * n // windows for i in range(windows)], dtype=xp.int32, device=getattr(x, "device", None))
+    start = xp.asarray([i * n // windows for i in range(windows)], dtype=xp.int32,
+                       device=getattr(x, "device", None))
     within = xp.argmax(xp.astype(hit, xp.int8), axis=axis + 1)
     return best, xp.astype(within, xp.int32) + xp.reshape(start, (-1, *(1,) * (x.ndim - axis - 1)))
 
@@ -122,7 +131,8 @@ def _chosen(place: Array, index: Array, axis: int, n: int, windows: int) -> Arra
     xp = namespace_of(place)
     position = xp.arange(n, dtype=xp.int32, device=getattr(place, "device", None))
     position = xp.reshape(position, (-1, *(1,) * (place.ndim - axis - 1)))
-    hit = adaptive_windows(position + xp.zeros_like(place), axis, windows, -1) == xp.expand_dims(index, axis=axis + 1)
+    hit = (adaptive_windows(position + xp.zeros_like(place), axis, windows, -1)
+           == xp.expand_dims(index, axis=axis + 1))
     seen = adaptive_windows(place, axis, windows)
     return xp.sum(xp.where(hit, seen, xp.zeros_like(seen)), axis=axis + 1, dtype=place.dtype)
 
@@ -131,5 +141,6 @@ def _to_largest(dy: Array, index: Array, axis: int, n: int) -> Array:
     """The gradient of `_first_largest`."""
     xp = namespace_of(dy)
     dys, winner = adaptive_windows(dy, axis, n), adaptive_windows(index, axis, n, -1)
-    position = xp.reshape(xp.arange(n, dtype=xp.int32, device=getattr(dy, "device", None)), (-1, *(1,) * (dy.ndim - axis)))
+    position = xp.reshape(xp.arange(n, dtype=xp.int32, device=getattr(dy, "device", None)),
+                          (-1, *(1,) * (dy.ndim - axis)))
     return xp.sum(xp.where(winner == position, dys, xp.zeros_like(dys)), axis=axis + 1, dtype=dy.dtype)

@@ -16,7 +16,9 @@ class _Shaped(NamedTuple):
 
 
 def unbroadcast(dy: Array, like: Array) -> Array:
-    """Sum a gradient over the axes that broadcasting added or stretched, back to the shape and dtype of `like`."""
+    """Sum a gradient over the axes that broadcasting added or stretched, back to the shape and
+    dtype of `like`.
+    """
     shape = tuple(like.shape)
     if dy.dtype != like.dtype:  # the other operand's was wider
         return namespace_of(dy).astype(unbroadcast(dy, _Shaped(shape, dy.dtype)), like.dtype)
@@ -26,7 +28,8 @@ def unbroadcast(dy: Array, like: Array) -> Array:
     extra = dy.ndim - len(shape)
     axes = (*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 and dy.shape[i + extra] != 1))
     total = xp.sum(dy, axis=axes)
-    return xp.reshape(total, shape) if shape else xp.asarray(total)  # NumPy sums to a scalar, which is no array
+    # NumPy sums to a scalar, which is no array
+    return xp.reshape(total, shape) if shape else xp.asarray(total)
 
 
 def broadcast_shape(name: str, shapes: Sequence) -> tuple[int, ...]:
@@ -36,7 +39,7 @@ def broadcast_shape(name: str, shapes: Sequence) -> tuple[int, ...]:
     for i in range(1, max(map(len, shapes), default=0) + 1):
         sizes = {s[-i] for s in shapes if len(s) >= i} - {1}
         if len(sizes) > 1:
-            raise ValueError(f"{name} got shapes {' and '.join(map(str, shapes))}, which do not broadcast: the sizes differ at "
-                             f"axis -{i}, and none is 1")
+            raise ValueError(f"{name} got shapes {' and '.join(map(str, shapes))}, which do not broadcast: "
+                             f"the sizes differ at axis -{i}, and none is 1")
         result.append(sizes.pop() if sizes else 1)
     return tuple(reversed(result))

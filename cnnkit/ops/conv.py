@@ -1,7 +1,8 @@
-"""The convolution family: cross-correlation of images with filters, and the two products that are its gradients.
+"""The convolution family: cross-correlation of images with filters, and the two products that are
+its gradients.
 
-With any number of spatial axes: as many as `stride` has numbers. Each op's backward is made of calls of the other two, so a
-kernel of any of them serves wherever it is needed:
+With any number of spatial axes: as many as `stride` has numbers. Each op's backward is made of calls of the
+other two, so a kernel of any of them serves wherever it is needed:
 
     y = conv(x, weight)             dx = conv_input(dy, weight)      dweight = conv_filters(x, dy)
     x = conv_input(y, weight)       dy = conv(dx, weight)            dweight = conv_filters(dx, y)
@@ -27,13 +28,15 @@ __all__ = ["conv", "conv_filters", "conv_input"]
 Array = Any
 
 
-# -- what comes in ------------------------------------------------------------------------------------------------
+# -- what comes in -------------------------------------------------------------------------------------------
 
-def _infer_conv(shapes: Sequence, dtypes: Sequence, *, stride: Sizes, padding: Pads, dilation: Sizes, groups: int) -> tuple:
+def _infer_conv(shapes: Sequence, dtypes: Sequence, *, stride: Sizes, padding: Pads,
+                dilation: Sizes, groups: int) -> tuple:
     x, weight, bias = shapes
     dtype = dtypes[0]
     shape = conv_output_shape(x, weight, stride, padding, dilation, groups)
-    if not is_floating(dtype) or dtypes[1] != dtype or (bias is not None and (dtypes[2] != dtype or bias != weight[:1])):
+    if not is_floating(dtype) or dtypes[1] != dtype or (bias is not None
+                                                        and (dtypes[2] != dtype or bias != weight[:1])):
         _explain(f"conv{len(stride)}d", shapes, dtypes)
     return ((shape, dtype),)
 
@@ -45,41 +48,45 @@ def _explain(name: str, shapes: Sequence, dtypes: Sequence) -> None:
             need_floating(name, dtype)
     names = [dtype_name(d) for d in dtypes if d is not None]
     if len(set(names)) > 1:
-        raise TypeError(f"{name} needs one dtype; {'input, weight and bias' if len(names) == 3 else 'input and weight'} are "
-                        f"{', '.join(names)}. Convert the input with .to(dtype={names[1]!r}), or the layer with "
-                        f"Module.to(dtype={names[0]!r})")
+        raise TypeError(f"{name} needs one dtype; "
+                        f"{'input, weight and bias' if len(names) == 3 else 'input and weight'} are "
+                        f"{', '.join(names)}. Convert the input with .to(dtype={names[1]!r}), "
+                        f"or the layer with Module.to(dtype={names[0]!r})")
     if tuple(shapes[2]) != tuple(shapes[1][:1]):
-        raise ValueError(f"{name} got a bias of shape {tuple(shapes[2])} for a weight of shape {tuple(shapes[1])}; it needs "
-                         f"one value for each output channel: ({shapes[1][0]},)")
+        raise ValueError(f"{name} got a bias of shape {tuple(shapes[2])} for a weight of shape "
+                         f"{tuple(shapes[1])}; it needs one value for each output channel: ({shapes[1][0]},)")
 
 
-def _infer_conv_input(shapes: Sequence, dtypes: Sequence, *, size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
-                      groups: int) -> tuple:
+def _infer_conv_input(shapes: Sequence, dtypes: Sequence, *, size: Sizes, stride: Sizes, padding: Pads,
+                      dilation: Sizes, groups: int) -> tuple:
     dy, weight = shapes
     name = f"conv_transpose{len(stride)}d"
     if len(dy) != len(stride) + 2 or len(weight) != len(dy) or dy[1] != weight[0]:
-        raise ValueError(f"{name} got an input of shape {tuple(dy)} and a weight of shape {tuple(weight)}; the input's channels "
-                         "(axis 1) must be as many as the weight's first axis")
+        raise ValueError(f"{name} got an input of shape {tuple(dy)} and a weight of shape {tuple(weight)}; "
+                         "the input's channels (axis 1) must be as many as the weight's first axis")
     x = (dy[0], weight[1] * groups, *size)
     made = conv_output_shape(x, weight, stride, padding, dilation, groups, name)
     if made != tuple(dy):
-        raise ValueError(f"{name} cannot make {tuple(size)} of {tuple(dy[2:])}: a convolution of {tuple(size)} with "
-                         f"kernel_size={tuple(weight[2:])}, {stride=}, {padding=}, {dilation=} gives {tuple(made[2:])}")
+        raise ValueError(f"{name} cannot make {tuple(size)} of {tuple(dy[2:])}: "
+                         f"a convolution of {tuple(size)} with kernel_size={tuple(weight[2:])}, {stride=}, "
+                         f"{padding=}, {dilation=} gives {tuple(made[2:])}")
     _need_one_dtype(name, dtypes)
     return ((x, dtypes[0]),)
 
 
-def _infer_conv_filters(shapes: Sequence, dtypes: Sequence, *, kernel_size: Sizes, stride: Sizes, padding: Pads,
+def _infer_conv_filters(shapes: Sequence, dtypes: Sequence, *,
+                        kernel_size: Sizes, stride: Sizes, padding: Pads,
                         dilation: Sizes, groups: int) -> tuple:
     x, dy = shapes
     if len(x) != len(stride) + 2 or len(dy) != len(x) or groups < 1 or x[1] % groups:
-        raise ValueError(f"conv_filters got an input of shape {tuple(x)} and a gradient of shape {tuple(dy)} in {groups} "
+        raise ValueError(f"conv_filters got an input of shape {tuple(x)} and a "
+                         f"gradient of shape {tuple(dy)} in {groups} "
                          f"groups; it needs {len(stride) + 2} axes each, and groups that divide the channels")
     weight = (dy[1], x[1] // groups, *kernel_size)
     made = conv_output_shape(x, weight, stride, padding, dilation, groups, "conv_filters")
     if made != tuple(dy):
-        raise ValueError(f"conv_filters got a gradient of shape {tuple(dy)}; a convolution of {tuple(x)} with {weight} "
-                         f"gives {made}")
+        raise ValueError(f"conv_filters got a gradient of shape {tuple(dy)}; "
+                         f"a convolution of {tuple(x)} with {weight} gives {made}")
     _need_one_dtype("conv_filters", dtypes)
     return ((weight, dtypes[0]),)
 
@@ -88,19 +95,20 @@ def _need_one_dtype(name: str, dtypes: Sequence) -> None:
     for dtype in dtypes:
         need_floating(name, dtype)
     if dtypes[0] != dtypes[1]:
-        raise TypeError(f"{name} needs one dtype; its inputs are {dtype_name(dtypes[0])} and {dtype_name(dtypes[1])}. Convert one "
-                        "with .to(dtype=...)")
+        raise TypeError(f"{name} needs one dtype; its inputs are {dtype_name(dtypes[0])} and "
+                        f"{dtype_name(dtypes[1])}. Convert one with .to(dtype=...)")
 
 
-# -- the ops ------------------------------------------------------------------------------------------------------
+# -- the ops -------------------------------------------------------------------------------------------------
 
 @op(infer=_infer_conv, role="conv")
-def conv(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], stride: Sizes, padding: Pads, dilation: Sizes,
-         groups: int) -> tuple:
-    """Cross-correlation: x is (N, C, H, W), weight (K, C/groups, R, S), bias (K,) or None; the result (N, K, P, Q).
+def conv(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], stride: Sizes, padding: Pads,
+         dilation: Sizes, groups: int) -> tuple:
+    """Cross-correlation: x is (N, C, H, W), weight (K, C/groups, R, S), bias (K,) or None; the
+    result (N, K, P, Q).
 
-    ``y[n, k, p, q] = bias[k] + sum_crs weight[k, c, r, s] * x[n, c, p sh + r dh - top, q sw + s dw - left]``; with any other
-    number of spatial axes likewise.
+    ``y[n, k, p, q] = bias[k] + sum_crs weight[k, c, r, s] * x[n, c, p sh + r dh - top, q sw + s dw - left]``;
+    with any other number of spatial axes likewise.
     """
     xp, kind = namespace_of(x), x.dtype
     N, K, *size = conv_output_shape(x.shape, weight.shape, stride, padding, dilation, groups)
@@ -116,7 +124,9 @@ def conv(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], 
 
 
 def conv_backward(x: Array, weight: Array, needs: Sequence[bool], window: dict[str, Any]) -> Callable:
-    """The backward of `conv`, by calls of `conv_input` and `conv_filters`; for kernels that have nothing better as well."""
+    """The backward of `conv`, by calls of `conv_input` and `conv_filters`; for kernels that have nothing
+    better as well.
+    """
     shape, kernel_size = tuple(x.shape[2:]), tuple(weight.shape[2:])
     kept_x = x if needs[1] else None  # held for the weight's gradient alone, and the weight for the input's
     kept_weight = weight if needs[0] else None
@@ -135,12 +145,13 @@ def conv_backward(x: Array, weight: Array, needs: Sequence[bool], window: dict[s
 
 
 @op(infer=_infer_conv_input)
-def conv_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
-               groups: int) -> tuple:
-    """The input's gradient of `conv`, and transposed convolution: (N, K, P, Q) and (K, C/groups, R, S) to (N, C, H, W).
+def conv_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: Sizes, stride: Sizes, padding: Pads,
+               dilation: Sizes, groups: int) -> tuple:
+    """The input's gradient of `conv`, and transposed convolution: (N, K, P, Q) and (K, C/groups, R, S)
+    to (N, C, H, W).
 
-    ``x[n, c, h, w] = sum of weight[k, c, r, s] * dy[n, k, p, q]`` over all k, p, q, r, s for which `conv` multiplies that weight
-    with that pixel of an image of `size` (H, W), for its result at p, q.
+    ``x[n, c, h, w] = sum of weight[k, c, r, s] * dy[n, k, p, q]`` over all k, p, q, r, s for which `conv`
+    multiplies that weight with that pixel of an image of `size` (H, W), for its result at p, q.
     """
     xp, kind = namespace_of(dy), dy.dtype
     N, K, *places = dy.shape
@@ -170,7 +181,8 @@ def conv_input_backward(dy: Array, weight: Array, needs: Sequence[bool], window:
 
 
 @op(infer=_infer_conv_filters)
-def conv_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes, padding: Pads,
+def conv_filters(x: Array, dy: Array, *, needs: Sequence[bool],
+                 kernel_size: Sizes, stride: Sizes, padding: Pads,
                  dilation: Sizes, groups: int) -> tuple:
     """The filters' gradient of `conv`: (N, C, H, W) and (N, K, P, Q) to (K, C/groups, R, S).
 

@@ -1,9 +1,9 @@
 """What an op is, and the one dispatcher that finds the fastest code for it.
 
-An op is a function on arrays: ``op(*arrays, needs, **attrs) -> (outputs, backward)``. Its decorated body uses nothing
-but the Array API: it is the generic implementation, the reference and the fallback, in one. Kernel tables hold faster
-functions with the same signature; one that returns ``NotImplemented`` passes the call on to the next, and at last to
-the generic body. Generic bodies never assign into arrays: JAX's cannot be assigned into.
+An op is a function on arrays: ``op(*arrays, needs, **attrs) -> (outputs, backward)``. Its decorated body uses
+nothing but the Array API: it is the generic implementation, the reference and the fallback, in one. Kernel
+tables hold faster functions with the same signature; one that returns ``NotImplemented`` passes the call on
+to the next, and at last to the generic body. Generic bodies never assign into arrays: JAX's cannot be.
 """
 
 from __future__ import annotations
@@ -31,33 +31,36 @@ class Op:
     generic : callable
         ``generic(*arrays, needs, **attrs) -> (outputs, backward)``; see `op` for the contract.
     infer : callable
-        ``infer(shapes, dtypes, **attrs)`` returns one `Meta` per output and raises every error of shape, dtype and
-        attribute. An absent optional array has shape and dtype ``None``, a Python number ``()`` and ``None``.
+        ``infer(shapes, dtypes, **attrs)`` returns one `Meta` per output and raises every error of shape,
+        dtype and attribute. An absent optional array has shape and dtype ``None``, a Python number
+        ``()`` and ``None``.
     outputs, differentiable : int
         How many outputs there are, and how many of them, counted from the first, have gradients.
     state : mapping
-        Output position -> input position, for outputs that replace an input (batch norm's running statistics). They
-        are written back by the tape, once, and are not returned to the caller.
+        Output position -> input position, for outputs that replace an input (batch norm's running
+        statistics). They are written back by the tape, once, and are not returned to the caller.
     role : str
-        What the op does in a network, by which patterns of kernel tables name it: ``"conv"``, ``"norm"``, ``"add"``,
-        ``"activation"``, ``"pool"``, ``"linear"``; by default its own name.
+        What the op does in a network, by which patterns of kernel tables name it: ``"conv"``, ``"norm"``,
+        ``"add"``, ``"activation"``, ``"pool"``, ``"linear"``; by default its own name.
     commutative : bool
-        Whether ``op(x, y)`` and ``op(y, x)`` are the same to the bit, so that it may go on a chain from either side.
+        Whether ``op(x, y)`` and ``op(y, x)`` are the same to the bit, so that it may go on a chain
+        from either side.
     increasing : bool or callable
-        Of an activation: whether a larger input never gives a smaller result, so that it may as well come after a
-        maximum; a callable is asked with the attributes.
+        Of an activation: whether a larger input never gives a smaller result, so that it may as well come
+        after a maximum; a callable is asked with the attributes.
     kinks : tuple of float, or callable
         The inputs at which an elementwise op has no derivative; a callable is asked with the attributes.
     choices : mapping
         Attribute -> the values that it may have, for attributes with few.
     torch : str
-        The PyTorch function that the op equals, such as ``"torch.add"``; tests compare the two. Empty where PyTorch
-        has none that takes the same arrays and attributes.
+        The PyTorch function that the op equals, such as ``"torch.add"``; tests compare the two. Empty where
+        PyTorch has none that takes the same arrays and attributes.
     torch_names : mapping
         Attribute -> what that function calls it, where the names differ.
     """
 
-    def __init__(self, generic: Callable, infer: Callable | None, outputs: int, differentiable: int, state: Mapping[int, int], *,
+    def __init__(self, generic: Callable, infer: Callable | None, outputs: int,
+                 differentiable: int, state: Mapping[int, int], *,
                  role: str = "", commutative: bool = False, increasing: bool | Callable[..., bool] = False,
                  kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = (),
                  choices: Mapping[str, Sequence] | None = None, torch: str = "",
@@ -66,7 +69,8 @@ class Op:
         self.__doc__ = generic.__doc__
         self.generic, self.infer = generic, infer
         self.outputs, self.differentiable, self.state = outputs, differentiable, dict(state)
-        self.shown = tuple(position for position in range(outputs) if position not in self.state)  # what the caller gets
+        # what the caller gets
+        self.shown = tuple(position for position in range(outputs) if position not in self.state)
         self.role, self.commutative, self._increasing = role or self.name, commutative, increasing
         self._kinks, self.choices = kinks, dict(choices or {})
         self.torch, self.torch_names = torch, dict(torch_names or {})
@@ -79,14 +83,18 @@ class Op:
         """The inputs at which the op has no derivative, under these attributes."""
         return self._kinks(**attrs) if callable(self._kinks) else self._kinks
 
-    def __call__(self, *arrays: Array, needs: Sequence[bool] | None = None, **attrs: Any) -> tuple[tuple, Callable | None]:
+    def __call__(self, *arrays: Array, needs: Sequence[bool] | None = None,
+                 **attrs: Any) -> tuple[tuple, Callable | None]:
         """Check the call, then run it: ``(tuple of outputs, backward or None)``."""
         backend = backend_of_inputs(self.name, arrays)
         self.check(arrays, attrs)
-        return self.run(backend, backend.resolve(), arrays, tuple(needs) if needs is not None else (False,) * len(arrays), attrs)
+        return self.run(backend, backend.resolve(), arrays,
+                        tuple(needs) if needs is not None else (False,) * len(arrays), attrs)
 
     def check(self, arrays: Sequence, attrs: Mapping[str, Any]) -> tuple[Meta | None, ...] | None:
-        """Raise what is wrong with the call; return shape and dtype of each output where the op declares them."""
+        """Raise what is wrong with the call; return shape and dtype of each output where the op
+        declares them.
+        """
         if self.infer is None:
             return None
         return self.infer([getattr(a, "shape", None if a is None else ()) for a in arrays],
@@ -148,22 +156,23 @@ def backend_of_inputs(name: str, arrays: Sequence) -> Backend:
         if first is None:
             first, backend = kind, backend_of(array)
         elif (other := backend_of(array)) is not backend:
-            raise TypeError(f"{name} got arrays of two backends, {backend.name!r} and {other.name!r}; move one with "
-                            f"Tensor.to({backend.name!r}) or Module.to({other.name!r})")
+            raise TypeError(f"{name} got arrays of two backends, {backend.name!r} and {other.name!r}; "
+                            f"move one with Tensor.to({backend.name!r}) or Module.to({other.name!r})")
     if first is None:
         raise TypeError(f"{name} needs at least one array; got {', '.join(type(a).__name__ for a in arrays)}")
     return backend
 
 
-def op(generic: Callable | None = None, *, infer: Callable | None = None, outputs: int = 1, differentiable: int | None = None,
-       state: Mapping[int, int] | None = None, **sheet: Any) -> Any:
+def op(generic: Callable | None = None, *, infer: Callable | None = None, outputs: int = 1,
+       differentiable: int | None = None, state: Mapping[int, int] | None = None, **sheet: Any) -> Any:
     """Declare an op: the decorated function is its generic implementation; `sheet` goes on to `Op`.
 
-    The function takes arrays (``None`` for an absent optional one, Python numbers where it says so), ``needs`` (one bool
-    per array: is its gradient wanted) and attributes. It returns ``outputs`` (an array, or a tuple where ``outputs`` > 1)
-    and ``backward``, or ``None`` where nothing is needed; then nothing is saved either. ``backward(*dys)`` takes one
-    gradient per differentiable output, ``None`` where nobody used it, and returns one per array input, ``None`` where
-    it is not needed. A ``dy`` may be read-only and have any strides: it is never written. Inputs are never written.
+    The function takes arrays (``None`` for an absent optional one, Python numbers where it says so),
+    ``needs`` (one bool per array: is its gradient wanted) and attributes. It returns ``outputs`` (an array,
+    or a tuple where ``outputs`` > 1) and ``backward``, or ``None`` where nothing is needed; then nothing is
+    saved either. ``backward(*dys)`` takes one gradient per differentiable output, ``None`` where nobody used
+    it, and returns one per array input, ``None`` where it is not needed. A ``dy`` may be read-only and have
+    any strides: it is never written. Inputs are never written.
     """
     def declare(function: Callable) -> Op:
         count = outputs if differentiable is None else differentiable
@@ -179,7 +188,8 @@ def op(generic: Callable | None = None, *, infer: Callable | None = None, output
 class Call:
     """One op of a chain with its attributes; see `cnnkit.backends.Call`.
 
-    `count` says how many of the chain's arrays are this op's: all for the first op, all but the first for the others.
+    `count` says how many of the chain's arrays are this op's: all for the first op, all but the first
+    for the others.
     """
 
     __slots__ = ("attrs", "count", "op")
@@ -188,12 +198,13 @@ class Call:
         self.op, self.attrs, self.count = op, attrs, count
 
 
-def run_chain(backend: Backend, kernels: Sequence, calls: Sequence, arrays: Sequence, needs: tuple[bool, ...]) -> Any:
+def run_chain(backend: Backend, kernels: Sequence, calls: Sequence, arrays: Sequence,
+              needs: tuple[bool, ...]) -> Any:
     """Ask the kernels of a chain of ops; ``NotImplemented`` when none serves the call.
 
-    The arrays are concatenated op by op, without the first array of every op but the first. A kernel is called as
-    ``kernel(*arrays, needs, calls)``. Its outputs are the last op's first output, then the non-differentiable outputs of
-    each op in order; ``backward(dy)`` returns one gradient per array.
+    The arrays are concatenated op by op, without the first array of every op but the first. A kernel is
+    called as ``kernel(*arrays, needs, calls)``. Its outputs are the last op's first output, then the
+    non-differentiable outputs of each op in order; ``backward(dy)`` returns one gradient per array.
     """
     settings = {"needs": needs, "calls": calls}
     if backend.switches:
@@ -207,7 +218,8 @@ def run_chain(backend: Backend, kernels: Sequence, calls: Sequence, arrays: Sequ
     return as_arrays(outputs if isinstance(outputs, tuple) else (outputs,), arrays[0], backend), backward
 
 
-def run_calls(calls: Sequence[Call], arrays: Sequence, needs: tuple[bool, ...]) -> tuple[tuple, Callable | None]:
+def run_calls(calls: Sequence[Call], arrays: Sequence,
+              needs: tuple[bool, ...]) -> tuple[tuple, Callable | None]:
     """Run a chain of ops by a kernel that takes in all of them, or else one after the other."""
     backend = backend_of_inputs(calls[0].op.name, arrays)
     kernels = backend.resolve().of_chain([call.op for call in calls])

@@ -22,12 +22,14 @@ def _infer_binary(name: str) -> Callable:
         if shapes[0] == shapes[1]:
             return ((shapes[0], dtypes[0]),)
         kinds = [d for d in dtypes if d is not None]
-        return ((broadcast_shape(name, shapes), kinds[0] if len(kinds) == 1 or kinds[0] == kinds[1] else None),)
+        return ((broadcast_shape(name, shapes),
+                 kinds[0] if len(kinds) == 1 or kinds[0] == kinds[1] else None),)
     return infer
 
 
 def _promote(x: Array, y: Array) -> tuple:
-    """Integers beside floating-point numbers in the latter's dtype (float32 beside a Python float), as in PyTorch.
+    """Integers beside floating-point numbers in the latter's dtype (float32 beside a Python float),
+    as in PyTorch.
 
     The standard leaves mixed kinds open, and NumPy would widen float32 to float64.
     """
@@ -157,7 +159,8 @@ def where(condition: Array, x: Array, y: Array, *, needs: Sequence[bool]) -> tup
     """Elements of x where the condition holds, elsewhere of y; with broadcasting."""
     xp = namespace_of(condition)
     like = x if hasattr(x, "dtype") else y
-    x, y = (v if hasattr(v, "dtype") else xp.asarray(v, dtype=like.dtype, device=getattr(like, "device", None)) for v in (x, y))
+    x, y = (v if hasattr(v, "dtype")
+            else xp.asarray(v, dtype=like.dtype, device=getattr(like, "device", None)) for v in (x, y))
     if not any(needs):
         return xp.where(condition, x, y), None
 
@@ -168,7 +171,7 @@ def where(condition: Array, x: Array, y: Array, *, needs: Sequence[bool]) -> tup
     return xp.where(condition, x, y), backward
 
 
-# -- comparisons: plain outputs, no gradient ----------------------------------------------------------------------
+# -- comparisons: plain outputs, no gradient -----------------------------------------------------------------
 
 def _comparison(compare: Callable, name: str, words: str, torch: str) -> Any:
     def body(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:

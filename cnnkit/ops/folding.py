@@ -1,4 +1,5 @@
-"""Folding: a batch normalisation that is no longer trained becomes part of the filters before it (Jacob et al. 2018, 3.2).
+"""Folding: a batch normalisation that is no longer trained becomes part of the filters before it (Jacob et
+al. 2018, 3.2).
 
 A kernel of chains, for any table: it makes the filters, and leaves the rest to the kernels that there are.
 """
@@ -21,13 +22,14 @@ FOLDED = ("conv", "norm", "add?", "activation?", "pool?")  # the pattern of its 
 WORTH = 4  # results for each number of a filter, from which on making filters costs less than it saves
 
 
-def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None, shift: Array | None, mean: Array, var: Array,
+def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None,
+              shift: Array | None, mean: Array, var: Array,
               *others: Array, needs: Sequence[bool], calls: Sequence[AnyCall]) -> Any:
     """``conv``, then ``batch_norm`` by its running statistics, then perhaps an activation and a pooling.
 
-    ``(weight * x + bias - mean) / sqrt(var + eps) * scale + shift`` is a convolution with other filters and another bias. Nothing
-    is folded where a gradient is wanted, in 16 bits, under ``cnnkit.precision("strict")``, and where a batch has so few pixels
-    that the filters take longer.
+    ``(weight * x + bias - mean) / sqrt(var + eps) * scale + shift`` is a convolution with other filters and
+    another bias. Nothing is folded where a gradient is wanted, in 16 bits, under
+    ``cnnkit.precision("strict")``, and where a batch has so few pixels that the filters take longer.
     """
     conv, norm, *after = calls
     if norm.attrs["training"] or True in needs:
@@ -38,7 +40,8 @@ def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None, 
         return decline(f"filters in {dtype_name(x.dtype)} would be rounded once more")
     if precision_level() == "strict":
         return decline("precision is strict")
-    shape = conv_output_shape(x.shape, weight.shape, *(conv.attrs[n] for n in ("stride", "padding", "dilation", "groups")))
+    shape = conv_output_shape(x.shape, weight.shape,
+                              *(conv.attrs[n] for n in ("stride", "padding", "dilation", "groups")))
     if shape[0] * prod(shape[2:]) < WORTH * prod(weight.shape[1:]):
         return decline("the batch has too few pixels for making filters to be worth it")
     xp = namespace_of(x)

@@ -54,7 +54,8 @@ def _unslice(dy: Array, shape: tuple[int, ...], entries: tuple) -> Array:
     full: list = []
     for e in entries:
         full += [slice(None)] * (len(shape) - used) if e is Ellipsis else [] if e is None else [e]
-    dy = xp.reshape(dy, tuple(1 if isinstance(e, int) else len(range(*e.indices(n))) for e, n in zip(full, shape)))
+    dy = xp.reshape(dy, tuple(1 if isinstance(e, int) else len(range(*e.indices(n)))
+                              for e, n in zip(full, shape)))
     for axis, (e, n) in enumerate(zip(full, shape)):
         start, step = (e % n, 1) if isinstance(e, int) else e.indices(n)[::2]
         if dy.shape[axis] == 0:
@@ -67,7 +68,9 @@ def _unslice(dy: Array, shape: tuple[int, ...], entries: tuple) -> Array:
 
 
 def _gather(x: Array, index: Any) -> Array:
-    """An index by arrays: one array of positions along the first axis, a mask, or what else the library has."""
+    """An index by arrays: one array of positions along the first axis, a mask, or what else the
+    library has.
+    """
     if hasattr(index, "dtype") and dtype_name(index.dtype) != "bool":
         xp = namespace_of(x)
         taken = xp.take(x, xp.reshape(index, (-1,)), axis=0)
@@ -86,6 +89,7 @@ def _scatter_add(dy: Array, x: Array, index: Any) -> Array:
     block = 1 + (1 << 22) // (size + 1)
     for at in range(0, count, block):
         end = min(at + block, count)
-        hot = xp.astype(xp.expand_dims(places[at:end], axis=1) == xp.expand_dims(everywhere, axis=0), dy.dtype)
+        hot = xp.astype(xp.expand_dims(places[at:end], axis=1) == xp.expand_dims(everywhere, axis=0),
+                        dy.dtype)
         total = total + xp.matmul(values[:, at:end], hot)
     return xp.reshape(total, tuple(x.shape))

@@ -15,13 +15,15 @@ Array = Any
 def _infer(shapes: Sequence, dtypes: Sequence) -> tuple:
     x, weight, bias = shapes
     if len(weight) != 2 or not x or x[-1] != weight[1]:
-        raise ValueError(f"linear got an input of shape {tuple(x)} and a weight of shape {tuple(weight)}; it needs (..., in) and "
-                         "(out, in)")
+        raise ValueError(f"linear got an input of shape {tuple(x)} and a weight of shape {tuple(weight)}; "
+                         "it needs (..., in) and (out, in)")
     if bias is not None and tuple(bias) != (weight[0],):
-        raise ValueError(f"linear got a bias of shape {tuple(bias)} for a weight of shape {tuple(weight)}; it needs ({weight[0]},)")
+        raise ValueError(f"linear got a bias of shape {tuple(bias)} for a weight of shape {tuple(weight)}; "
+                         f"it needs ({weight[0]},)")
     if dtypes[0] != dtypes[1] or (bias is not None and dtypes[2] != dtypes[0]):
         names = [dtype_name(d) for d in dtypes if d is not None]
-        raise TypeError(f"linear needs one dtype; input, weight and bias are {', '.join(names)}. Convert the input with "
+        raise TypeError("linear needs one dtype; "
+                        f"input, weight and bias are {', '.join(names)}. Convert the input with "
                         f".to(dtype={names[1]!r}), or the layer with Module.to(dtype={names[0]!r})")
     return (((*x[:-1], weight[0]), dtypes[0]),)
 

@@ -1,8 +1,9 @@
 """Losses: cross-entropy, negative log-likelihood and mean squared error.
 
-Labels are turned into one-hot arrays by comparison with 0 ... C - 1: the Array API's gather is patchy, and a comparison
-needs no check of the labels' range, which on a device would cost a synchronisation. A label outside 0 ... C - 1 that is
-not `ignore_index` makes the loss and its gradient NaN; NumPy's kernel raises instead.
+Labels are turned into one-hot arrays by comparison with 0 ... C - 1: the Array API's gather is patchy,
+and a comparison needs no check of the labels' range, which on a device would cost a synchronisation. A
+label outside 0 ... C - 1 that is not `ignore_index` makes the loss and its gradient NaN; NumPy's kernel
+raises instead.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ REDUCTIONS = ("mean", "sum", "none")
 
 def _check_reduction(name: str, reduction: str) -> None:
     if reduction not in REDUCTIONS:
-        raise ValueError(f"{name} got reduction={reduction!r}; it is one of {', '.join(map(repr, REDUCTIONS))}")
+        raise ValueError(f"{name} got reduction={reduction!r}; "
+                         f"it is one of {', '.join(map(repr, REDUCTIONS))}")
 
 
-def _infer_classes(name: str, shapes: Sequence, dtypes: Sequence, reduction: str, probabilities: bool) -> tuple:
+def _infer_classes(name: str, shapes: Sequence, dtypes: Sequence, reduction: str,
+                   probabilities: bool) -> tuple:
     logits, target, weight = shapes
     _check_reduction(name, reduction)
     need_floating(name, dtypes[0])
@@ -39,18 +42,20 @@ def _infer_classes(name: str, shapes: Sequence, dtypes: Sequence, reduction: str
     if probabilities and is_floating(dtypes[1]):
         if tuple(target) != tuple(logits):
             hint = "; class indices must be integers" if tuple(target) == labels else ""
-            raise ValueError(f"{name} got an input of shape {tuple(logits)} and a floating-point target of shape {tuple(target)}; "
-                             f"probabilities need the input's shape{hint}")
+            raise ValueError(f"{name} got an input of shape {tuple(logits)} and a floating-point target of "
+                             f"shape {tuple(target)}; probabilities need the input's shape{hint}")
     elif not is_integer(dtypes[1]):
-        raise TypeError(f"{name} needs integer class indices{' (or floating-point probabilities)' * probabilities}; the target is "
+        raise TypeError(f"{name} needs integer class "
+                        f"indices{' (or floating-point probabilities)' * probabilities}; the target is "
                         f"{dtype_name(dtypes[1])}")
     elif tuple(target) != labels:
-        hint = ("; convert one-hot targets to floating point" if probabilities else "; take argmax(1) of one-hot targets") \
-            if tuple(target) == tuple(logits) else ""
-        raise ValueError(f"{name} got an input of shape {tuple(logits)} and class indices of shape {tuple(target)}; they need "
-                         f"shape {labels}{hint}")
+        hint = ("; convert one-hot targets to floating point" if probabilities
+                else "; take argmax(1) of one-hot targets") if tuple(target) == tuple(logits) else ""
+        raise ValueError(f"{name} got an input of shape {tuple(logits)} and class indices of shape "
+                         f"{tuple(target)}; they need shape {labels}{hint}")
     if weight is not None and tuple(weight) != (C,):
-        raise ValueError(f"{name} got a weight of shape {tuple(weight)} for {C} classes; it needs one for each: ({C},)")
+        raise ValueError(f"{name} got a weight of shape {tuple(weight)} for {C} classes; "
+                         f"it needs one for each: ({C},)")
     return ((labels if reduction == "none" else (), dtypes[0]),)
 
 
@@ -66,7 +71,8 @@ def _infer_nll_loss(shapes: Sequence, dtypes: Sequence, *, ignore_index: int, re
 
 
 @op(infer=_infer_cross_entropy, torch="torch.nn.functional.cross_entropy")
-def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: Sequence[bool], ignore_index: int,
+def cross_entropy(logits: Array, target: Array, weight: Array | None, *,
+                  needs: Sequence[bool], ignore_index: int,
                   reduction: str, label_smoothing: float) -> tuple:
     """-sum over classes of weight * target * log_softmax(logits), the target being one-hot or probabilities.
 
@@ -81,8 +87,8 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
     ignore_index : int
         Samples with this class index count for nothing.
     reduction : {"mean", "sum", "none"}
-        The mean is weighted: it divides by the sum of the targets' class weights where there are class indices, by the
-        number of samples where there are probabilities. It is NaN where that is 0.
+        The mean is weighted: it divides by the sum of the targets' class weights where there are class
+        indices, by the number of samples where there are probabilities. It is NaN where that is 0.
     label_smoothing : float
         Part of each target that is spread over all classes (Szegedy et al. 2016).
     """
@@ -124,9 +130,12 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
 
 
 @op(infer=_infer_nll_loss, torch="torch.nn.functional.nll_loss")
-def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, needs: Sequence[bool], ignore_index: int,
+def nll_loss(log_probs: Array, target: Array, weight: Array | None, *,
+             needs: Sequence[bool], ignore_index: int,
              reduction: str) -> tuple:
-    """-weight * log_probs at each target: what `cross_entropy` does with class indices, after the log-softmax."""
+    """-weight * log_probs at each target: what `cross_entropy` does with class indices, after the
+    log-softmax.
+    """
     if needs[2]:
         raise ValueError("nll_loss has no gradient with respect to weight; pass weight.detach()")
     xp, dtype = namespace_of(log_probs), log_probs.dtype
@@ -145,11 +154,12 @@ def _infer_mse_loss(shapes: Sequence, dtypes: Sequence, *, reduction: str) -> tu
     _check_reduction("mse_loss", reduction)
     need_floating("mse_loss", dtypes[0])
     if tuple(shapes[0]) != tuple(shapes[1]):
-        raise ValueError(f"mse_loss got an input of shape {tuple(shapes[0])} and a target of shape {tuple(shapes[1])}; they need "
-                         "the same shape (broadcasting them is nearly always a mistake: reshape or expand one)")
+        raise ValueError(f"mse_loss got an input of shape {tuple(shapes[0])} and a target of shape "
+                         f"{tuple(shapes[1])}; they need the same shape (broadcasting them is nearly always "
+                         "a mistake: reshape or expand one)")
     if dtypes[0] != dtypes[1]:
-        raise TypeError(f"mse_loss got an input of dtype {dtype_name(dtypes[0])} and a target of dtype {dtype_name(dtypes[1])}; "
-                        "convert one with .to(dtype=...)")
+        raise TypeError(f"mse_loss got an input of dtype {dtype_name(dtypes[0])} and a target of dtype "
+                        f"{dtype_name(dtypes[1])}; convert one with .to(dtype=...)")
     return ((shapes[0] if reduction == "none" else (), dtypes[0]),)
 
 
@@ -166,7 +176,7 @@ def mse_loss(x: Array, target: Array, *, needs: Sequence[bool], reduction: str) 
     return xp.astype(loss, dtype, copy=False), backward if any(needs) else None
 
 
-# -- the parts they share -----------------------------------------------------------------------------------------
+# -- the parts they share ------------------------------------------------------------------------------------
 
 def _along(values: Array, axis: int, ndim: int) -> Array:
     """(C,) reshaped so that it broadcasts along `axis` of an array with `ndim` axes."""
@@ -191,7 +201,8 @@ def _one_hot(target: Array, weights: Array | None, like: Array, axis: int, ignor
     target = xp.expand_dims(target, axis=axis)
     counted = target != ignore_index
     invalid = counted & ((target < 0) | (target >= C))
-    classes = _along(xp.arange(C, dtype=target.dtype, device=getattr(target, "device", None)), axis, like.ndim)
+    classes = _along(xp.arange(C, dtype=target.dtype, device=getattr(target, "device", None)),
+                     axis, like.ndim)
     desired = xp.astype((target == classes) & counted, like.dtype)
     if weights is not None:
         desired = desired * weights
@@ -214,8 +225,9 @@ def _spoil(values: Array, where: Array) -> Array:
 def _reduce(losses: Array, total: Any, reduction: str) -> tuple:
     """The reduced loss, and the function that makes each sample's share of its gradient.
 
-    ``share(dy, axis, invalid)`` broadcasts against the input; `axis` is where the class axis was taken out. The mean
-    divides by `total`, a number or a 0-d array; it is NaN where that is 0, and the gradient 0, as PyTorch's.
+    ``share(dy, axis, invalid)`` broadcasts against the input; `axis` is where the class axis was taken
+    out. The mean divides by `total`, a number or a 0-d array; it is NaN where that is 0, and the gradient
+    0, as PyTorch's.
     """
     xp = namespace_of(losses)
     if reduction == "none":

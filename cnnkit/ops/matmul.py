@@ -15,7 +15,8 @@ Array = Any
 def _infer_matmul(shapes: Sequence, dtypes: Sequence) -> tuple:
     x, y = (tuple(s) for s in shapes)
     if not x or not y or x[-1] != (y[-2] if len(y) > 1 else y[0]):
-        raise ValueError(f"matmul got shapes {x} and {y}: the last axis of the first must equal the second last of the second")
+        raise ValueError(f"matmul got shapes {x} and {y}: "
+                         "the last axis of the first must equal the second last of the second")
     left = x[:-1] if len(x) > 1 else ()
     right = y[-1:] if len(y) > 1 else ()
     batch = broadcast_shape("matmul", [x[:-2], y[:-2]])

@@ -21,28 +21,30 @@ def _infer(shapes: Sequence, dtypes: Sequence, *, training: bool, momentum: floa
     C = x[1]
     for name, shape in zip(("weight", "bias", "running_mean", "running_var"), shapes[1:]):
         if shape is not None and (len(shape) != 1 or shape[0] != C):
-            raise ValueError(f"batch_norm got an input of shape {tuple(x)}, that is {C} channels, and {name} of shape "
-                             f"{tuple(shape)}; it needs ({C},)")
+            raise ValueError(f"batch_norm got an input of shape {tuple(x)}, that is {C} channels, "
+                             f"and {name} of shape {tuple(shape)}; it needs ({C},)")
     if training:
         if math.prod(x) == C:
-            raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(x)}; use a larger "
-                             "batch (drop_last=True in the loader), or eval()")
+            raise ValueError("Expected more than 1 value per channel when training, got input size "
+                             f"{tuple(x)}; use a larger batch (drop_last=True in the loader), or eval()")
         if shapes[3] is not None and shapes[4] is not None:
             return (x, dtypes[0]), (shapes[3], dtypes[3]), (shapes[4], dtypes[4])
     if (shapes[3] is None) != (shapes[4] is None) or (shapes[3] is None and not training):
-        raise ValueError("batch_norm needs running_mean and running_var, or neither of them and training=True")
+        raise ValueError("batch_norm needs running_mean and running_var, "
+                         "or neither of them and training=True")
     return (x, dtypes[0]), None, None
 
 
 @op(infer=_infer, outputs=3, differentiable=1, state={1: 3, 2: 4}, role="norm")
-def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None, running_var: Array | None, *,
+def batch_norm(x: Array, weight: Array | None, bias: Array | None,
+               running_mean: Array | None, running_var: Array | None, *,
                needs: Sequence[bool], training: bool, momentum: float, eps: float) -> tuple:
     """(x - mean) / sqrt(var + eps) * weight + bias for each channel (axis 1) (Ioffe and Szegedy 2015).
 
-    With `training`, mean and variance are those of the batch (of divisor n, in two passes), and outputs 1 and 2 are the
-    running statistics moved towards them by `momentum` (with divisor n - 1, as PyTorch); without, they are the running
-    ones, and outputs 1 and 2 are ``None``. An empty batch leaves the running statistics as they are. float16 is
-    accumulated in float32.
+    With `training`, mean and variance are those of the batch (of divisor n, in two passes), and outputs 1 and
+    2 are the running statistics moved towards them by `momentum` (with divisor n - 1, as PyTorch); without,
+    they are the running ones, and outputs 1 and 2 are ``None``. An empty batch leaves the running statistics
+    as they are. float16 is accumulated in float32.
     """
     xp, dtype, C = namespace_of(x), x.dtype, x.shape[1]
     axes = (0, *range(2, x.ndim))
@@ -58,7 +60,8 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean:
             new_mean = _moved(running_mean, xp.reshape(mean, (C,)), momentum)
             new_var = _moved(running_var, xp.reshape(var, (C,)) * (count / (count - 1)), momentum)
     elif training:
-        mean, var = (make(column, dtype=wide.dtype, device=getattr(x, "device", None)) for make in (xp.zeros, xp.ones))
+        mean, var = (make(column, dtype=wide.dtype, device=getattr(x, "device", None))
+                     for make in (xp.zeros, xp.ones))
         offset = wide
     else:
         mean, var = (xp.reshape(widen(running), column) for running in (running_mean, running_var))

@@ -58,13 +58,14 @@ def along_axes(shape: Sequence[int], kernel_size: Sizes, stride: Sizes, padding:
                  enumerate(zip(kernel_size, stride, padding, dilation, size), 2))
 
 
-# -- maximum ------------------------------------------------------------------------------------------------------
+# -- maximum -------------------------------------------------------------------------------------------------
 
-def _infer_max(shapes: Sequence, dtypes: Sequence, *, kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
-               ceil_mode: bool) -> tuple:
+def _infer_max(shapes: Sequence, dtypes: Sequence, *, kernel_size: Sizes, stride: Sizes, padding: Pads,
+               dilation: Sizes, ceil_mode: bool) -> tuple:
     if not is_floating(dtypes[0]):
         need_floating(f"max_pool{len(kernel_size)}d", dtypes[0])
-    return ((pool_output_shape(shapes[0], kernel_size, stride, padding, dilation, ceil_mode, "max_pool"), dtypes[0]),)
+    return ((pool_output_shape(shapes[0], kernel_size, stride, padding, dilation, ceil_mode, "max_pool"),
+             dtypes[0]),)
 
 
 def _infer_max_with_indices(shapes: Sequence, dtypes: Sequence, **attrs: Any) -> tuple:
@@ -73,8 +74,8 @@ def _infer_max_with_indices(shapes: Sequence, dtypes: Sequence, **attrs: Any) ->
 
 
 @op(infer=_infer_max, role="pool")
-def max_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
-             ceil_mode: bool) -> tuple:
+def max_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes, padding: Pads,
+             dilation: Sizes, ceil_mode: bool) -> tuple:
     """The largest element of each window: (N, C, H, W) -> (N, C, P, Q).
 
     The gradient goes to the first largest element; a NaN is larger than everything, padding smaller.
@@ -90,9 +91,11 @@ def max_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Siz
 
 
 @op(infer=_infer_max_with_indices, outputs=2, differentiable=1)
-def max_pool_with_indices(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
-                          ceil_mode: bool) -> tuple:
-    """`max_pool`, and where in its image of H * W pixels each maximum is (int64; -1 where a window holds only padding)."""
+def max_pool_with_indices(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes,
+                          padding: Pads, dilation: Sizes, ceil_mode: bool) -> tuple:
+    """`max_pool`, and where in its image of H * W pixels each maximum is (int64; -1 where a window holds
+    only padding).
+    """
     xp = namespace_of(x)
     size = pool_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)[2:]
     axes = along_axes(x.shape, kernel_size, stride, padding, dilation, size)
@@ -137,12 +140,16 @@ def _largest(x: Array, along: Along) -> Array:
 
 
 def _first_largest(x: Array, along: Along) -> tuple[Array, Array]:
-    """Each window's maximum, and which of its elements that is: the first of equals, never padding, and the first NaN."""
+    """Each window's maximum, and which of its elements that is: the first of equals, never padding, and
+    the first NaN.
+    """
     xp = namespace_of(x)
     best, *rest = along.taps(x, -float("inf"))
-    # -inf in the image is no larger than the padding before it, so counting starts at the first element in the image
+    # -inf in the image is no larger than the padding before it, so counting starts at the first
+    # element in the image
     first = [max(0, -(-(along.before - p * along.stride) // along.dilation)) for p in range(along.size)]
-    index = along.shaped(first, x, xp.int32) + xp.zeros(best.shape, dtype=xp.int32, device=getattr(x, "device", None))
+    index = along.shaped(first, x, xp.int32) + xp.zeros(best.shape, dtype=xp.int32,
+                                                        device=getattr(x, "device", None))
     for t, tap in enumerate(rest, 1):
         larger = (tap > best) | (xp.isnan(tap) & ~xp.isnan(best))
         best = xp.where(larger, tap, best)
@@ -168,7 +175,8 @@ def _choose(parts: Sequence[Array], index: Array) -> Array:
 
 def _starts(along: Along, like: Array) -> Array:
     """Where in the image each window starts."""
-    return along.shaped([p * along.stride - along.before for p in range(along.size)], like, namespace_of(like).int32)
+    return along.shaped([p * along.stride - along.before for p in range(along.size)], like,
+                        namespace_of(like).int32)
 
 
 def as_indices(x: Array) -> Array:
@@ -177,27 +185,28 @@ def as_indices(x: Array) -> Array:
     return xp.astype(x, xp.asarray(0).dtype)
 
 
-# -- average ------------------------------------------------------------------------------------------------------
+# -- average -------------------------------------------------------------------------------------------------
 
-def _infer_avg(shapes: Sequence, dtypes: Sequence, *, kernel_size: Sizes, stride: Sizes, padding: Pads, ceil_mode: bool,
-               count_include_pad: bool, divisor_override: int | None) -> tuple:
+def _infer_avg(shapes: Sequence, dtypes: Sequence, *, kernel_size: Sizes, stride: Sizes, padding: Pads,
+               ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> tuple:
     if not is_floating(dtypes[0]):
         need_floating(f"avg_pool{len(kernel_size)}d", dtypes[0])
     if divisor_override == 0:
-        raise ValueError(f"avg_pool{len(kernel_size)}d got divisor_override=0; give another number to divide by, or None for the "
-                         "window's size")
+        raise ValueError(f"avg_pool{len(kernel_size)}d got divisor_override=0; "
+                         "give another number to divide by, or None for the window's size")
     close = (1,) * len(kernel_size)
-    return ((pool_output_shape(shapes[0], kernel_size, stride, padding, close, ceil_mode, "avg_pool"), dtypes[0]),)
+    return ((pool_output_shape(shapes[0], kernel_size, stride, padding, close, ceil_mode, "avg_pool"),
+             dtypes[0]),)
 
 
 @op(infer=_infer_avg, role="pool")
-def avg_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes, padding: Pads, ceil_mode: bool,
-             count_include_pad: bool, divisor_override: int | None) -> tuple:
+def avg_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes, padding: Pads,
+             ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> tuple:
     """The average of each window: (N, C, H, W) -> (N, C, P, Q).
 
-    The sum is divided by `divisor_override`, or by the number of pixels in the window: those of the padded image, or with
-    ``count_include_pad=False`` those of the image. Where `ceil_mode` lets a window hang over the padding, what is beyond
-    is not counted.
+    The sum is divided by `divisor_override`, or by the number of pixels in the window: those of the padded
+    image, or with ``count_include_pad=False`` those of the image. Where `ceil_mode` lets a window hang over
+    the padding, what is beyond is not counted.
     """
     xp, kind, close = namespace_of(x), x.dtype, (1,) * len(kernel_size)
     size = pool_output_shape(x.shape, kernel_size, stride, padding, close, ceil_mode)[2:]
@@ -228,7 +237,8 @@ def avg_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Siz
 
 
 @lru_cache(256)
-def divisors(axes: Sequence[Along], padding: Pads, count_include_pad: bool, divisor_override: int | None) -> Any:
+def divisors(axes: Sequence[Along], padding: Pads, count_include_pad: bool,
+             divisor_override: int | None) -> Any:
     """What each window's sum is divided by: one number, or a tuple of factors for each axis."""
     if divisor_override is not None:
         return divisor_override

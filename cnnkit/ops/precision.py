@@ -12,7 +12,8 @@ __all__ = ["is_floating", "is_integer", "need_floating", "widen"]
 Array = Any
 
 
-@functools.lru_cache(typed=True)  # typed: some libraries' dtypes have equal hashes and warn when they are compared
+# typed: some libraries' dtypes have equal hashes and warn when they are compared
+@functools.lru_cache(typed=True)
 def is_floating(dtype: Any) -> bool:
     """Whether a library's dtype is a real floating-point one (0.1 us: infer asks at every call)."""
     return "float" in dtype_name(dtype)
@@ -32,11 +33,14 @@ def _is_narrow(dtype: Any) -> bool:
 def need_floating(name: str, dtype: Any) -> None:
     """Raise a TypeError that names the op and the fix where `dtype` is not floating-point."""
     if not is_floating(dtype):
-        raise TypeError(f"{name} needs floating-point numbers; got {dtype_name(dtype)}. Convert with .to(dtype='float32')")
+        raise TypeError(f"{name} needs floating-point numbers; got {dtype_name(dtype)}. "
+                        "Convert with .to(dtype='float32')")
 
 
 def widen(x: Array) -> Array:
-    """float16 and bfloat16 as float32, in which sums over them are accumulated; every other dtype as it is."""
+    """float16 and bfloat16 as float32, in which sums over them are accumulated; every other dtype as it
+    is.
+    """
     if not _is_narrow(x.dtype):
         return x
     xp = namespace_of(x)

@@ -12,14 +12,18 @@ __all__ = ["by_rank_2"]
 
 Array = Any
 # what stands in front of an attribute that has one value for each spatial axis, for an axis of one pixel
-ONE_PIXEL: dict[str, Any] = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": (0, 0), "size": 1, "output_size": 1}
+ONE_PIXEL: dict[str, Any] = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": (0, 0),
+                             "size": 1, "output_size": 1}
 
 
-def by_rank_2(kernel: Callable, arrays: Sequence[Array], needs: Sequence[bool], settings: Mapping[str, Any]) -> Any:
-    """Ask a kernel for images, given signals: arrays (N, C, n), filters (K, C/groups, s), attributes of one axis.
+def by_rank_2(kernel: Callable, arrays: Sequence[Array], needs: Sequence[bool],
+              settings: Mapping[str, Any]) -> Any:
+    """Ask a kernel for images, given signals: arrays (N, C, n), filters (K, C/groups, s),
+    attributes of one axis.
 
-    Arrays with three axes get one of a single pixel in front of the last, and results lose it; so no reshape stands on the
-    tape, and a kernel that takes in a chain takes it in here too. More spatial axes are declined.
+    Arrays with three axes get one of a single pixel in front of the last, and results lose it; so no
+    reshape stands on the tape, and a kernel that takes in a chain takes it in here too. More spatial
+    axes are declined.
 
     Parameters
     ----------

@@ -49,7 +49,8 @@ def _stretch(dy: Array, like: Array, axes: tuple[int, ...]) -> Array:
 def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Sum over `axis`."""
     xp, axes = namespace_of(x), _axes("sum", axis, x.ndim)
-    return xp.sum(x, axis=axes, keepdims=keepdims), (lambda dy: (_stretch(dy, x, axes),)) if needs[0] else None
+    return (xp.sum(x, axis=axes, keepdims=keepdims),
+            (lambda dy: (_stretch(dy, x, axes),)) if needs[0] else None)
 
 
 @op(infer=_infer_reduction("mean"), torch="torch.mean", torch_names=NAMES)
@@ -57,7 +58,8 @@ def mean(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = 
     """Mean over `axis`."""
     xp, axes = namespace_of(x), _axes("mean", axis, x.ndim)
     if "float" not in dtype_name(x.dtype):
-        raise TypeError(f"mean needs floating-point numbers; got {dtype_name(x.dtype)}. Convert with .to(dtype='float32')")
+        raise TypeError(f"mean needs floating-point numbers; got {dtype_name(x.dtype)}. "
+                        "Convert with .to(dtype='float32')")
     count = math.prod(x.shape[a] for a in axes)
     y = xp.mean(x, axis=axes, keepdims=keepdims)
     return y, (lambda dy: (_stretch(dy / count if count else dy, x, axes),)) if needs[0] else None

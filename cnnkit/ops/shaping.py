@@ -48,7 +48,8 @@ def reshape(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple
 def _infer_permute(shapes: Sequence, dtypes: Sequence, *, axes: tuple[int, ...]) -> tuple:
     ndim = len(shapes[0])
     if sorted(a % ndim if ndim else a for a in axes) != list(range(ndim)):
-        raise ValueError(f"permute got axes {axes} for an array of shape {tuple(shapes[0])}; each axis must come once")
+        raise ValueError(f"permute got axes {axes} for an array of shape {tuple(shapes[0])}; "
+                         "each axis must come once")
     return ((tuple(shapes[0][a] for a in axes), dtypes[0]),)
 
 
@@ -65,7 +66,8 @@ def _infer_expand(shapes: Sequence, dtypes: Sequence, *, shape: tuple[int, ...])
     before = tuple(shapes[0])
     kept = (1,) * (len(shape) - len(before)) + before
     if len(shape) < len(before) or any(n not in (-1, k) and k != 1 for n, k in zip(shape, kept)):
-        raise ValueError(f"expand cannot stretch {before} to {tuple(shape)}: only axes of size 1 stretch, and new ones come first")
+        raise ValueError(f"expand cannot stretch {before} to {tuple(shape)}: only axes of size 1 stretch, "
+                         "and new ones come first")
     return ((tuple(k if n == -1 else n for n, k in zip(shape, kept)), dtypes[0]),)
 
 

@@ -21,16 +21,16 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
                 **sheet: Any) -> Callable[[Callable[..., Any]], Op]:
     """Declare an op of one array whose result has its shape and dtype.
 
-    The decorated function is called as ``f(xp, x, **attrs)``, `xp` being the array's namespace, and uses nothing else
-    than the Array API. It returns y, or a tuple of y and whatever else the derivative would have to compute again.
+    The decorated function is called as ``f(xp, x, **attrs)``, `xp` being the array's namespace, and uses the
+    Array API only. It returns y, or a tuple of y and whatever else the derivative would compute again.
 
     Parameters
     ----------
     from_x, from_y, from_dy : callable
         One of the three returns dy times the derivative, written from whatever is cheapest:
-        ``from_x(xp, dy, x, *kept, **attrs)``, ``from_y(xp, dy, y, *kept, **attrs)``, or ``from_dy(xp, dy, **attrs)``, for
-        which nothing is saved. The product belongs to it, because where the derivative is 0 an infinite dy must not
-        make NaN.
+        ``from_x(xp, dy, x, *kept, **attrs)``, ``from_y(xp, dy, y, *kept, **attrs)``, or
+        ``from_dy(xp, dy, **attrs)``, for which nothing is saved. The product belongs to it, because where the
+        derivative is 0 an infinite dy must not make NaN.
     integers : bool
         Whether integers are taken too; otherwise they raise TypeError.
     sheet
@@ -38,7 +38,8 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
     """
     given = [derivative for derivative in (from_x, from_y, from_dy) if derivative is not None]
     if len(given) != 1:
-        raise TypeError(f"an elementwise op has one derivative: from_x=..., from_y=... or from_dy=...; got {len(given)}")
+        raise TypeError("an elementwise op has one derivative: from_x=..., from_y=... or from_dy=...; "
+                        f"got {len(given)}")
     derivative = given[0]
 
     def declare(function: Callable[..., Any]) -> Op:

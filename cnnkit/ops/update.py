@@ -1,15 +1,16 @@
 """Optimizer updates: functions from parameters, gradients and state to new ones.
 
-An update is called as ``update(params, grads, state, *, workspace, **hyper) -> (new_params, new_state)``. `params` and
-`grads` are lists of arrays of one backend; where a gradient is ``None`` the parameter and its state stay as they are.
-`state` maps names to lists beside `params`: arrays, Python ints, or ``None`` before the first step. Hyper-parameters are
-Python numbers. The generic bodies here return new arrays and write none.
+An update is called as ``update(params, grads, state, *, workspace, **hyper) -> (new_params, new_state)``.
+`params` and `grads` are lists of arrays of one backend; where a gradient is ``None`` the parameter and its
+state stay as they are. `state` maps names to lists beside `params`: arrays, Python ints, or ``None`` before
+the first step. Hyper-parameters are Python numbers. The generic bodies here return new arrays and write none.
 
-Kernel tables may hold an update under its name, with the same signature; ``NotImplemented`` passes the call on.
-`workspace` is a dict that the optimizer owns and keeps between calls: a kernel may keep scratch memory or one flat buffer
-there. State that an update returned is nobody else's (optimizers copy what they show and load), so a kernel that finds
-its own earlier result in `state` may write into it. It may also write into parameters, if it is sure that it made them
-and that nobody else can hold them; the optimizer bumps their versions in any case.
+Kernel tables may hold an update under its name, with the same signature; ``NotImplemented`` passes the call
+on. `workspace` is a dict that the optimizer owns and keeps between calls: a kernel may keep scratch memory or
+one flat buffer there. State that an update returned is nobody else's (optimizers copy what they show and
+load), so a kernel that finds its own earlier result in `state` may write into it. It may also write into
+parameters, if it is sure that it made them and that nobody else can hold them; the optimizer bumps their
+versions in any case.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Update:
         workspace = {} if workspace is None else workspace
         with on(params[0]):
             settings = {"workspace": workspace, **hyper}
-            found = backend_of_inputs(self.name, params).resolve().ask(self.name, (params, grads, state), settings)
+            found = backend_of_inputs(self.name, params).resolve().ask(self.name,
+                                                                       (params, grads, state), settings)
             return self.generic(params, grads, state, **settings) if found is NotImplemented else found
 
     def __repr__(self) -> str:
@@ -61,9 +63,11 @@ def update(generic: Callable) -> Update:
 
 
 @update
-def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: State, *, lr: float, momentum: float, dampening: float,
+def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: State, *,
+        lr: float, momentum: float, dampening: float,
         weight_decay: float, nesterov: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, State]:
-    """Stochastic gradient descent with momentum (Sutskever et al. 2013), in PyTorch's form: the rate is not in the buffer.
+    """Stochastic gradient descent with momentum (Sutskever et al. 2013), in PyTorch's form: the rate is not
+    in the buffer.
 
     g = grad + weight_decay * p;  b = momentum * b + (1 - dampening) * g, at first b = g;
     p = p - lr * b, or with `nesterov` p - lr * (g + momentum * b). State: ``momentum_buffer``, where momentum is not 0.
@@ -78,17 +82,20 @@ def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: State, *,
             g = g + weight_decay * p
         if momentum:
             b = buffers[i]
-            buffers[i] = b = namespace_of(g).asarray(g, copy=True) if b is None else momentum * b + (1 - dampening) * g
+            buffers[i] = b = (namespace_of(g).asarray(g, copy=True)
+                              if b is None else momentum * b + (1 - dampening) * g)
             g = g + momentum * b if nesterov else b
         new[i] = p - lr * g
     return new, {"momentum_buffer": buffers} if momentum else {}
 
 
 @update
-def adam(params: Sequence[Array], grads: Sequence[Array | None], state: State, *, lr: float, betas: tuple[float, float],
+def adam(params: Sequence[Array], grads: Sequence[Array | None],
+         state: State, *, lr: float, betas: tuple[float, float],
          eps: float, weight_decay: float, amsgrad: bool, decoupled: bool, maximize: bool,
          workspace: MutableMapping) -> tuple[list, State]:
-    """Adam (Kingma and Ba 2015), AMSGrad (Reddi, Kale and Kumar 2018), and with `decoupled` AdamW (Loshchilov and Hutter 2019).
+    """Adam (Kingma and Ba 2015), AMSGrad (Reddi, Kale and Kumar 2018), and with `decoupled` AdamW (Loshchilov
+    and Hutter 2019).
 
     m = beta1 * m + (1 - beta1) * g;  v = beta2 * v + (1 - beta2) * g * g;
     p = p - lr / (1 - beta1 ** t) * m / (sqrt(v / (1 - beta2 ** t)) + eps), t being the parameter's own count of steps.

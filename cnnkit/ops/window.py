@@ -1,8 +1,9 @@
-"""Sliding windows with nothing but the Array API: padding, dilation, windows along an axis and over all spatial axes.
+"""Sliding windows with nothing but the Array API: padding, dilation, windows along an axis and over
+all spatial axes.
 
-A window of `kernel` elements takes `size` positions along an axis, `stride` apart; its elements are `dilation` apart.
-`taps` gives, for each of the `kernel` elements, what the windows see there, and `untap` is its gradient. Nothing is
-assigned into an array, so these run on libraries whose arrays cannot change (JAX).
+A window of `kernel` elements takes `size` positions along an axis, `stride` apart; its elements are
+`dilation` apart. `taps` gives, for each of the `kernel` elements, what the windows see there, and `untap` is
+its gradient. Nothing is assigned into an array, so these run on libraries whose arrays cannot change (JAX).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 
 from cnnkit.backends import namespace_of
 
-__all__ = ["adaptive_lengths", "adaptive_windows", "dilate", "fold", "pad", "pad_axis", "taps", "unfold", "untap"]
+__all__ = ["adaptive_lengths", "adaptive_windows", "dilate", "fold", "pad", "pad_axis",
+           "taps", "unfold", "untap"]
 
 Array = Any
 Sizes = tuple[int, ...]
@@ -53,19 +55,24 @@ def dilate(x: Array, axis: int, step: int) -> Array:
     xp = namespace_of(x)
     shape = tuple(x.shape)
     wide = xp.expand_dims(x, axis=axis + 1)
-    zeros = xp.zeros((*shape[:axis + 1], step - 1, *shape[axis + 1:]), dtype=x.dtype, device=getattr(x, "device", None))
+    zeros = xp.zeros((*shape[:axis + 1], step - 1, *shape[axis + 1:]), dtype=x.dtype,
+                     device=getattr(x, "device", None))
     joined = xp.reshape(xp.concat([wide, zeros], axis=axis + 1), (*shape[:axis], n * step, *shape[axis + 1:]))
     return pad_axis(joined, axis, 0, 1 - step)
 
 
 def taps(x: Array, axis: int, kernel: int, stride: int, dilation: int, size: int) -> list[Array]:
-    """Element t of every window along an axis, for each t: `kernel` arrays with `size` elements along it, views if possible."""
+    """Element t of every window along an axis, for each t: `kernel` arrays with `size` elements along it,
+    views if possible.
+    """
     before = (slice(None),) * axis
-    return [x[(*before, slice(t, t + (size - 1) * stride + 1, stride), ...)] for t in range(0, kernel * dilation, dilation)]
+    return [x[(*before, slice(t, t + (size - 1) * stride + 1, stride), ...)]
+            for t in range(0, kernel * dilation, dilation)]
 
 
 def untap(parts: Sequence[Array], axis: int, stride: int, dilation: int, length: int) -> Array:
-    """Add every window's elements back to where they came from: the gradient of `taps`, with `length` elements along `axis`.
+    """Add every window's elements back to where they came from: the gradient of `taps`, with `length`
+    elements along `axis`.
 
     Elements that no window covered get zero.
     """
@@ -86,7 +93,8 @@ def unfold(x: Array, kernel_size: Sizes, stride: Sizes, dilation: Sizes, size: S
 
 
 def fold(windows: Array, size: Sequence[int], kernel_size: Sizes, stride: Sizes, dilation: Sizes) -> Array:
-    """Add every window's elements back to where they came from: (N, C, R * S, P, Q) -> (N, C, H, W) of `size`.
+    """Add every window's elements back to where they came from: (N, C, R * S, P, Q) ->
+    (N, C, H, W) of `size`.
 
     The gradient of `unfold`: elements that no window covered get zero.
     """
@@ -100,9 +108,9 @@ def fold(windows: Array, size: Sequence[int], kernel_size: Sizes, stride: Sizes,
 def adaptive_windows(x: Array, axis: int, size: int, fill: float = 0) -> Array:
     """Split an axis into `size` windows as even as can be: it becomes two axes, (size, longest window).
 
-    Window i holds the elements from ``floor(i n / size)`` up to ``ceil((i + 1) n / size)``, so neighbours may share an
-    element (PyTorch's rule); shorter windows end with `fill`. Element h lies in the windows that the same rule gives
-    for `size` and n changed round, so this gathers a gradient as well.
+    Window i holds the elements from ``floor(i n / size)`` up to ``ceil((i + 1) n / size)``, so neighbours may
+    share an element (PyTorch's rule); shorter windows end with `fill`. Element h lies in the windows that the
+    same rule gives for `size` and n changed round, so this gathers a gradient as well.
     """
     xp = namespace_of(x)
     n, shape = x.shape[axis], tuple(x.shape)
@@ -112,11 +120,13 @@ def adaptive_windows(x: Array, axis: int, size: int, fill: float = 0) -> Array:
     lengths = adaptive_lengths(n, size)
     longest = max(lengths)
     device = getattr(x, "device", None)
-    index = xp.asarray([min(s + t, n - 1) for s in starts for t in range(longest)], dtype=xp.int32, device=device)
+    index = xp.asarray([min(s + t, n - 1) for s in starts for t in range(longest)],
+                       dtype=xp.int32, device=device)
     windows = xp.reshape(xp.take(x, index, axis=axis), (*shape[:axis], size, longest, *shape[axis + 1:]))
     if longest == min(lengths):
         return windows
-    inside = xp.asarray([[t < length for t in range(longest)] for length in lengths], dtype=xp.bool, device=device)
+    inside = xp.asarray([[t < length for t in range(longest)] for length in lengths],
+                        dtype=xp.bool, device=device)
     inside = xp.reshape(inside, (size, longest, *(1,) * (len(shape) - axis - 1)))
     return xp.where(inside, windows, xp.full((1,) * windows.ndim, fill, dtype=x.dtype, device=device))
 

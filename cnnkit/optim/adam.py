@@ -55,10 +55,11 @@ class Adam(Optimizer):
     decoupled = False
     hyper = ("lr", "betas", "eps", "weight_decay", "amsgrad", "decoupled", "maximize")
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+    def __init__(self, params: Iterable[Any], lr: float = 1e-3,
+                 betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False):
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
-                                  "decoupled": self.decoupled, "maximize": maximize})
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
+                                  "amsgrad": amsgrad, "decoupled": self.decoupled, "maximize": maximize})
 
     def check(self, settings: Mapping[str, Any]) -> None:
         need(settings["lr"] >= 0, "learning rate", settings["lr"])

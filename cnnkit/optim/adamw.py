@@ -11,7 +11,8 @@ __all__ = ["AdamW"]
 
 
 class AdamW(Adam):
-    """Adam with weight decay kept out of its averages: each step first multiplies parameters by 1 - lr * weight_decay.
+    """Adam with weight decay kept out of its averages: each step first multiplies parameters by 1 -
+    lr * weight_decay.
 
     Parameters and errors are those of `Adam`.
 
@@ -32,6 +33,7 @@ class AdamW(Adam):
 
     decoupled = True
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+    def __init__(self, params: Iterable[Any], lr: float = 1e-3,
+                 betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

@@ -1,4 +1,6 @@
-"""The optimizers' base: parameter groups, state, and the step that hands arrays to an update of `ops.update`."""
+"""The optimizers' base: parameter groups, state, and the step that hands arrays to an update of
+`ops.update`.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]):
         if isinstance(params, Tensor):
-            raise TypeError("params should be an iterable of Tensors or dicts; got one Tensor: put it in a list")
+            raise TypeError("params should be an iterable of Tensors or dicts; "
+                            "got one Tensor: put it in a list")
         self.defaults = dict(defaults)
         self.check(self.defaults)
         self.param_groups: list[dict[str, Any]] = []
@@ -62,13 +65,15 @@ class Optimizer:
         params = [params] if isinstance(params, Tensor) else list(params)
         unknown = [name for name in param_group if name != "params" and name not in self.defaults]
         if unknown:
-            raise ValueError(f"{type(self).__name__} has no setting {', '.join(unknown)}; it has {', '.join(self.defaults)}")
+            raise ValueError(f"{type(self).__name__} has no setting {', '.join(unknown)}; "
+                             f"it has {', '.join(self.defaults)}")
         group = {"params": params, **self.defaults, **{k: v for k, v in param_group.items() if k != "params"}}
         self.check(group)
         seen = {id(p) for g in self.param_groups for p in g["params"]}
         for p in params:
             if not isinstance(p, Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+                raise TypeError("optimizer can only optimize Tensors, "
+                                f"but one of the params is {type(p).__name__}")
             if not p.is_leaf:
                 raise ValueError("can't optimize a non-leaf Tensor: this one is the result of a recorded op")
             if id(p) in seen:
@@ -80,7 +85,9 @@ class Optimizer:
         self._workspaces.append({})
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy is made of: the kernels' workspaces are this optimizer's own, and hold addresses of its arrays."""
+        """What a copy is made of: the kernels' workspaces are this optimizer's own, and hold addresses of
+        its arrays.
+        """
         return {**self.__dict__, "_workspaces": [{} for _ in self._workspaces]}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -98,8 +105,8 @@ class Optimizer:
         Parameters
         ----------
         closure : callable, optional
-            Computes the loss and its gradients anew; it is called first, with the tape recording, and its result
-            returned.
+            Computes the loss and its gradients anew; it is called first, with the tape recording, and its
+            result returned.
         """
         loss = None
         if closure is not None:
@@ -122,37 +129,40 @@ class Optimizer:
                     p.rebind(array)
         return loss
 
-    # -- its state ------------------------------------------------------------------------------------------------
+    # -- its state -------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> dict[Tensor, dict[str, Any]]:
         """For each parameter that was updated, a copy of its state by name, as in `state_dict`."""
-        return {p: self._state_of(n, i) for n, group in enumerate(self.param_groups) for i, p in enumerate(group["params"])
-                if self._state_of(n, i)}
+        return {p: self._state_of(n, i) for n, group in enumerate(self.param_groups)
+                for i, p in enumerate(group["params"]) if self._state_of(n, i)}
 
     def _state_of(self, n: int, i: int) -> dict[str, Any]:
         values = {name: column[i] for name, column in self._states[n].items() if column[i] is not None}
         return {name: v if isinstance(v, int) else _copy(v) for name, v in values.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of the state, by parameter number, and the settings: PyTorch's structure, to go on from later.
+        """Copies of the state, by parameter number, and the settings: PyTorch's structure, to go
+        on from later.
 
         Returns
         -------
         dict
-            ``"state"``: parameter number -> name -> Tensor or int. ``"param_groups"``: the settings, with parameter
-            numbers under ``"params"``; parameters are numbered through all groups.
+            ``"state"``: parameter number -> name -> Tensor or int. ``"param_groups"``: the settings, with
+            parameter numbers under ``"params"``; parameters are numbered through all groups.
         """
         state, groups, first = {}, [], 0
         for n, group in enumerate(self.param_groups):
             count = len(group["params"])
-            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": list(range(first, first + count))})
+            groups.append({**{k: v for k, v in group.items() if k != "params"},
+                           "params": list(range(first, first + count))})
             state.update({first + i: own for i in range(count) if (own := self._state_of(n, i))})
             first += count
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave, here or in PyTorch: copied, moved and converted to each parameter's dtype.
+        """Take over what `state_dict` gave, here or in PyTorch: copied, moved and converted to each
+        parameter's dtype.
 
         Raises
         ------
@@ -161,19 +171,21 @@ class Optimizer:
         """
         saved = state_dict["param_groups"]
         if len(saved) != len(self.param_groups):
-            raise ValueError(f"loaded state dict has a different number of parameter groups: {len(saved)}; the optimizer has "
-                             f"{len(self.param_groups)}")
+            raise ValueError(f"loaded state dict has a different number of parameter groups: {len(saved)}; "
+                             f"the optimizer has {len(self.param_groups)}")
         states = []
         for group, own in zip(saved, self.param_groups):
             if len(group["params"]) != len(own["params"]):
-                raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
-                                 f"{len(group['params'])} parameters; the optimizer's has {len(own['params'])}")
+                raise ValueError("loaded state dict contains a parameter group that doesn't "
+                                 f"match the size of optimizer's group: {len(group['params'])} parameters; "
+                                 f"the optimizer's has {len(own['params'])}")
             self.check({**own, **group})
             state: dict[str, list] = {}
             for i, (number, p) in enumerate(zip(group["params"], own["params"])):
                 for name, value in state_dict["state"].get(number, {}).items():
                     column = state.setdefault(name, [None] * len(own["params"]))
-                    column[i] = value if value is None else int(value) if name == "step" else _like(value, p, name, number)
+                    column[i] = (value if value is None else int(value) if name == "step"
+                                 else _like(value, p, name, number))
             states.append(state)
         for n, (group, own) in enumerate(zip(saved, self.param_groups)):
             own.update({k: v for k, v in group.items() if k in self.defaults})
@@ -183,13 +195,15 @@ class Optimizer:
     def _adopt(self, n: int, params: list[Tensor]) -> None:
         """Move a group's state to where its parameters are now, with nothing kept of the old place."""
         self._states[n] = {name: [v if v is None or isinstance(v, int) else _like(v, p, name, i)
-                                  for i, (v, p) in enumerate(zip(column, params))] for name, column in self._states[n].items()}
+                                  for i, (v, p) in enumerate(zip(column, params))]
+                           for name, column in self._states[n].items()}
         self._kinds[n], self._workspaces[n] = type(params[0].array), {}
 
     def __repr__(self) -> str:
         lines = []
         for n, group in enumerate(self.param_groups):
-            lines += [f"Parameter Group {n}", *(f"    {name}: {group[name]}" for name in sorted(self.defaults))]
+            lines += [f"Parameter Group {n}",
+                      *(f"    {name}: {group[name]}" for name in sorted(self.defaults))]
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
 
 
@@ -206,7 +220,8 @@ def _fit(arrays: list, grads: list) -> bool:
         if grad is not None:
             if grad.shape != array.shape or grad.dtype != array.dtype:
                 like, unlike = (f"{tuple(a.shape)} {backends.dtype_name(a.dtype)}" for a in (array, grad))
-                raise ValueError(f"parameter {i} is {like}, but its grad {unlike}; they need one shape and dtype")
+                raise ValueError(f"parameter {i} is {like}, but its grad {unlike}; "
+                                 "they need one shape and dtype")
             found = True
     return found
 
@@ -219,7 +234,8 @@ def _like(value: Any, parameter: Tensor, name: str, number: int) -> Any:
     """A state array as a new array of the parameter's backend, device and dtype."""
     tensor, array = value if isinstance(value, Tensor) else Tensor(value), parameter.array
     if tensor.shape != parameter.shape:
-        raise ValueError(f"state {name!r} of parameter {number} has shape {tensor.shape}; the parameter has {parameter.shape}")
+        raise ValueError(f"state {name!r} of parameter {number} has shape {tensor.shape}; "
+                         f"the parameter has {parameter.shape}")
     backend = backends.backend_of(array)
     values = tensor.array if backends.backend_of(tensor.array) is backend else tensor.numpy()
     return backend.asarray(values, array.dtype, device_of(array))

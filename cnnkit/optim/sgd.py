@@ -12,7 +12,8 @@ __all__ = ["SGD"]
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum (Sutskever et al., "On the importance of initialization and momentum", 2013).
+    """Stochastic gradient descent, with momentum (Sutskever et al., "On the importance of initialization and
+    momentum", 2013).
 
     Parameters
     ----------
@@ -25,7 +26,8 @@ class SGD(Optimizer):
     dampening : float
         Part of the gradient that is left out of that direction.
     weight_decay : float
-        Times the parameter, added to its gradient: what ``weight_decay * functional.l2_penalty(params)`` in the loss does.
+        Times the parameter, added to its gradient: what ``weight_decay * functional.l2_penalty(params)`` in
+        the loss does.
     nesterov : bool
         Nesterov's momentum; needs momentum and no dampening.
     maximize : bool
@@ -50,8 +52,8 @@ class SGD(Optimizer):
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
                  weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-                                  "nesterov": nesterov, "maximize": maximize})
+        super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening,
+                                  "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize})
 
     def check(self, settings: Mapping[str, Any]) -> None:
         need(settings["lr"] >= 0, "learning rate", settings["lr"])

@@ -20,8 +20,8 @@ def threefry(key: Key, low: Array, high: Array) -> tuple[Array, Array]:
     key : pair of int
         The two key words, in [0, 2**32).
     low, high : array of int32
-        The counter's low 32 bits (word 0 of the paper's counter) and its high 32 bits (word 1), broadcast against each
-        other; at least one dimension, because NumPy warns when a scalar overflows.
+        The counter's low 32 bits (word 0 of the paper's counter) and its high 32 bits (word 1), broadcast
+        against each other; at least one dimension, because NumPy warns when a scalar overflows.
 
     Returns
     -------

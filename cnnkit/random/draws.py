@@ -32,7 +32,8 @@ def bits(key: Key, shape: Shape, *, backend: Backend | None = None, device: Any 
     backend : Backend, optional
         Whose array to make; by default the one that `cnnkit.use` chose.
     device : optional
-        Where to make it, by the backend's name for the device or as its own object; by default the backend's choice.
+        Where to make it, by the backend's name for the device or as its own object; by default the
+        backend's choice.
     like : array, optional
         Make it with this array's backend, on this array's device, instead.
 
@@ -72,12 +73,12 @@ def words(xp: Any, key: Key, first: int, count: int, device: Any) -> Array:
     return words if count % 2 == 0 else words[:count]
 
 
-def uniform(key: Key, shape: Shape, dtype: Any = "float32", *, backend: Backend | None = None, device: Any = None,
-            like: Array | None = None) -> Array:
+def uniform(key: Key, shape: Shape, dtype: Any = "float32", *, backend: Backend | None = None,
+            device: Any = None, like: Array | None = None) -> Array:
     """Uniform in [0, 1): the top 24 bits of `bits` times 2**-24, the same values in float32 and float64.
 
-    float16 and bfloat16 hold fewer bits, so they take the top 11 and the top 8: the same draws rounded down, never 1.
-    `key`, `shape`, `backend`, `device` and `like` are as for `bits`, here and below.
+    float16 and bfloat16 hold fewer bits, so they take the top 11 and the top 8: the same draws rounded down,
+    never 1. `key`, `shape`, `backend`, `device` and `like` are as for `bits`, here and below.
 
     >>> from cnnkit.random import key
     >>> uniform(key(0), 2, "float64")
@@ -94,7 +95,8 @@ def uniform(key: Key, shape: Shape, dtype: Any = "float32", *, backend: Backend 
 
 def bernoulli(key: Key, p: float, shape: Shape, *, backend: Backend | None = None, device: Any = None,
               like: Array | None = None) -> Array:
-    """True with probability `p` in [0, 1]: where the top 24 bits of `bits` are below p * 2**24, rounded to an integer.
+    """True with probability `p` in [0, 1]: where the top 24 bits of `bits` are below p * 2**24, rounded
+    to an integer.
 
     >>> from cnnkit.random import key
     >>> bernoulli(key(0), 0.5, 6)
@@ -133,5 +135,6 @@ def as_shape(shape: Any) -> tuple[int, ...]:
 def float_name(dtype: Any) -> str:
     name = dtype_name(dtype)
     if name not in PRECISION:
-        raise TypeError(f"dtype must be one of {', '.join(PRECISION)}, got {name!r}; use randint or bits for integers")
+        raise TypeError(f"dtype must be one of {', '.join(PRECISION)}, got {name!r}; "
+                        "use randint or bits for integers")
     return name

@@ -18,9 +18,9 @@ def normal(key: Key, shape: Shape, mean: float = 0.0, std: float = 1.0, dtype: A
            backend: Backend | None = None, device: Any = None, like: Array | None = None) -> Array:
     """Normal draws by Box and Muller, in float64 on the host, rounded to `dtype` and moved.
 
-    Elements 2 j and 2 j + 1 are the cosine and the sine of the pair that counter j gives. Each of the two uniforms is
-    (word + 0.5) * 2**-32, so its logarithm is finite and no draw lies further than 6.77 `std` from `mean`
-    (a true normal does once in 7 * 10**10 draws).
+    Elements 2 j and 2 j + 1 are the cosine and the sine of the pair that counter j gives. Each of the two
+    uniforms is (word + 0.5) * 2**-32, so its logarithm is finite and no draw lies further than 6.77 `std`
+    from `mean` (a true normal does once in 7 * 10**10 draws).
 
     References
     ----------
@@ -48,15 +48,16 @@ def uniform_between(key: Key, shape: Shape, low: float, high: float, dtype: Any 
                     backend: Backend | None = None, device: Any = None, like: Array | None = None) -> Array:
     """Uniform between two bounds, in float64 on the host, rounded to `dtype` and moved: for initial weights.
 
-    Element i is ``low + (high - low) * (word i + 0.5) * 2**-32``: symmetric about the middle. Rounding to `dtype` may
-    reach either bound.
+    Element i is ``low + (high - low) * (word i + 0.5) * 2**-32``: symmetric about the middle. Rounding to
+    `dtype` may reach either bound.
 
     >>> from cnnkit.random import key
     >>> uniform_between(key(0), 2, -1, 1, "float64").round(3)
     array([-0.163,  0.201])
     """
     if not (math.isfinite(high - low) and low <= high):
-        raise ValueError(f"uniform_between needs finite bounds with low <= high, got low={low!r}, high={high!r}")
+        raise ValueError("uniform_between needs finite bounds with low <= high, "
+                         f"got low={low!r}, high={high!r}")
     sizes = as_shape(shape)
     values = low + (high - low) * _host_uniform(key, math.prod(sizes))
     return _deliver(values.reshape(sizes), dtype, backend, device, like)
@@ -103,8 +104,11 @@ def _host_words64(key: Key, count: int) -> np.ndarray:
     return halves[0::2] | (halves[1::2] << 32)
 
 
-def _deliver(values: np.ndarray, dtype: Any, backend: Backend | None, device: Any, like: Array | None) -> Array:
-    """Round on the host, so that every backend gets the same rounding (to bfloat16 by way of float32), and move."""
+def _deliver(values: np.ndarray, dtype: Any, backend: Backend | None, device: Any,
+             like: Array | None) -> Array:
+    """Round on the host, so that every backend gets the same rounding (to bfloat16 by way of
+    float32), and move.
+    """
     name = float_name(dtype)
     chosen, device = place(backend, device, like)
     return chosen.asarray(values.astype("float32" if name == "bfloat16" else name), name, device)

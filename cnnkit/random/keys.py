@@ -11,7 +11,8 @@ from typing import Any
 from cnnkit.foreign import is_whole
 from cnnkit.random.cipher import WORD, Key, threefry_int
 
-KEY_COUNTERS = 1 << 63  # `fold_in` uses the counters from here on, array draws those below: they never share a block
+# `fold_in` uses the counters from here on, array draws those below: they never share a block
+KEY_COUNTERS = 1 << 63
 
 
 def key(seed: int) -> Key:
@@ -32,7 +33,8 @@ def key(seed: int) -> Key:
 def fold_in(key: Key, data: int) -> Key:
     """A new key made from `key` and a number in [0, 2**63), such as a step or a layer's index.
 
-    It is block ``2**63 + data`` of the key's stream; array draws use the blocks below, so one key may do both.
+    It is block ``2**63 + data`` of the key's stream; array draws use the blocks below, so one key may do
+    both.
 
     >>> fold_in(key(0), 1)
     (4017256875, 4208457211)
@@ -52,8 +54,8 @@ def split(key: Key, n: int = 2) -> list[Key]:
 class Generator:
     """A seed and a count: gives a fresh key each time it is asked. Threads may share one.
 
-    Two threads never get the same key, but which of them gets which depends on timing: for runs that repeat, give each
-    thread a generator of its own.
+    Two threads never get the same key, but which of them gets which depends on timing: for runs that repeat,
+    give each thread a generator of its own.
 
     Parameters
     ----------
@@ -104,7 +106,8 @@ class Generator:
 
 def integer(name: str, value: Any, end: int) -> int:
     if not is_whole(value):
-        raise TypeError(f"{name} must be an integer, got {value!r} ({type(value).__name__}); int(...) makes one")
+        raise TypeError(f"{name} must be an integer, got {value!r} ({type(value).__name__}); "
+                        "int(...) makes one")
     value = operator.index(value)
     if not 0 <= value < end:
         power = f"2**{end.bit_length() - 1}"
@@ -115,7 +118,8 @@ def integer(name: str, value: Any, end: int) -> int:
 def checked_key(key: Any) -> Key:
     """`key` as a pair of words; it may come back from JSON as a list."""
     if not isinstance(key, tuple | list) or len(key) != 2:
-        raise TypeError(f"key must be a pair of ints, got {key!r}; cnnkit.random.key({key!r}) or next_key() gives one")
+        raise TypeError(f"key must be a pair of ints, got {key!r}; cnnkit.random.key({key!r}) "
+                        "or next_key() gives one")
     return integer("key[0]", key[0], 1 << 32), integer("key[1]", key[1], 1 << 32)
 
 

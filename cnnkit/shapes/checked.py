@@ -1,4 +1,6 @@
-"""Output shapes of whole (N, C, *spatial) arrays, with the errors that a wrong call gets; run at every call of an op."""
+"""Output shapes of whole (N, C, *spatial) arrays, with the errors that a wrong call gets; run at every
+call of an op.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,16 @@ KERNELS = {1: "S", 2: "R, S", 3: "T, R, S"}   # and of a filter's
 
 
 def conv_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int], stride: Any = (1, 1),
-                      padding: Any = ((0, 0), (0, 0)), dilation: Any = (1, 1), groups: int = 1, op: str = "") -> tuple[int, ...]:
-    """The shape ``(N, K, P, Q)`` that a convolution makes, checked; quick where `pads` and `per_axis` were already applied.
+                      padding: Any = ((0, 0), (0, 0)), dilation: Any = (1, 1), groups: int = 1,
+                      op: str = "") -> tuple[int, ...]:
+    """The shape ``(N, K, P, Q)`` that a convolution makes, checked; quick where `pads` and `per_axis` were
+    already applied.
 
     Parameters
     ----------
     input_shape, weight_shape : tuple of int
-        ``(N, C, H, W)`` and ``(K, C/groups, R, S)``, or with any other number of spatial axes: that of `stride`,
-        `padding` or `dilation`, or of the input where all are numbers.
+        ``(N, C, H, W)`` and ``(K, C/groups, R, S)``, or with any other number of spatial axes: that of
+        `stride`, `padding` or `dilation`, or of the input where all are numbers.
     stride, padding, dilation
         As in `output_size`.
     groups : int
@@ -32,8 +36,8 @@ def conv_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int], s
     Raises
     ------
     ValueError
-        If the shapes do not fit each other, `groups` does not divide the channels, or the kernel is larger than the
-        padded input. The message names the shapes and what would fit.
+        If the shapes do not fit each other, `groups` does not divide the channels, or the kernel is larger
+        than the padded input. The message names the shapes and what would fit.
 
     >>> conv_output_shape((32, 3, 28, 56), (8, 3, 3, 3), padding="same")
     (32, 8, 28, 56)
@@ -45,7 +49,8 @@ def conv_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int], s
         (s_h, s_w), (d_h, d_w), ((top, bottom), (left, right)) = stride, dilation, padding
         p = (h + top + bottom - d_h * (r - 1) - 1) // s_h + 1
         q = (w + left + right - d_w * (s - 1) - 1) // s_w + 1
-        if c == c_group * groups and groups > 0 and k % groups == 0 and min(p, q, r, s, s_h, s_w, d_h, d_w) > 0:
+        if (c == c_group * groups and groups > 0 and k % groups == 0
+                and min(p, q, r, s, s_h, s_w, d_h, d_w) > 0):
             return n, k, p, q
     except (TypeError, ValueError, ZeroDivisionError):
         pass  # not of two spatial axes, not canonical, or not valid
@@ -53,23 +58,26 @@ def conv_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int], s
     op = op or f"conv{rank}d"
     n, c, *size = _images(input_shape, op, rank)
     if len(weight_shape) != rank + 2:
-        raise ValueError(f"{op} takes a weight of shape (K, C/groups, {KERNELS[rank]}); got {tuple(weight_shape)}")
+        raise ValueError(f"{op} takes a weight of shape (K, C/groups, {KERNELS[rank]}); "
+                         f"got {tuple(weight_shape)}")
     k, c_group, *kernel_size = weight_shape
     got = f"input shape {tuple(input_shape)}, weight shape {tuple(weight_shape)}"
     if groups < 1 or c % groups or k % groups:
         raise ValueError(f"{op} got {got}: {groups_advice(c, k, groups)}")
     if c != c_group * groups:
         raise ValueError(f"{op} got {got}, {groups=}: the input has {_channels(c)}, but the weight takes "
-                         f"{c_group * groups}. Give an input of {_channels(c_group * groups)}, or a weight of shape "
-                         f"{(k, c // groups, *kernel_size)}")
+                         f"{c_group * groups}. Give an input of {_channels(c_group * groups)}, "
+                         f"or a weight of shape {(k, c // groups, *kernel_size)}")
     kernel = per_axis(kernel_size, "kernel_size", 1, rank)
     window = canonical_window(padding, tuple(size), kernel, stride, dilation)
     return n, k, *fitting_size(f"{op} got {got}", tuple(size), kernel, *window)
 
 
-def pool_output_shape(input_shape: Sequence[int], kernel_size: Any, stride: Any = None, padding: Any = ((0, 0), (0, 0)),
+def pool_output_shape(input_shape: Sequence[int], kernel_size: Any,
+                      stride: Any = None, padding: Any = ((0, 0), (0, 0)),
                       dilation: Any = (1, 1), ceil_mode: bool = False, op: str = "pool") -> tuple[int, ...]:
-    """The shape ``(N, C, P, Q)`` that a pooling makes, checked; quick where `pads` and `per_axis` were already applied.
+    """The shape ``(N, C, P, Q)`` that a pooling makes, checked; quick where `pads` and `per_axis` were
+    already applied.
 
     Parameters
     ----------
@@ -84,15 +92,17 @@ def pool_output_shape(input_shape: Sequence[int], kernel_size: Any, stride: Any 
     Raises
     ------
     ValueError
-        If the kernel is larger than the padded input, or the padding than half of what the kernel spans (PyTorch's rule
-        where nothing is dilated; there it leaves no room for ``"same"``). The message names what would fit.
+        If the kernel is larger than the padded input, or the padding than half of what the kernel spans
+        (PyTorch's rule where nothing is dilated; there it leaves no room for ``"same"``). The message names
+        what would fit.
 
     >>> pool_output_shape((32, 8, 28, 56), 2)
     (32, 8, 14, 28)
     """
     try:
         n, c, h, w = input_shape
-        (k_h, k_w), (s_h, s_w), (d_h, d_w), ((top, bottom), (left, right)) = kernel_size, stride, dilation, padding
+        (k_h, k_w), (s_h, s_w), (d_h,
+                                 d_w), ((top, bottom), (left, right)) = kernel_size, stride, dilation, padding
         p = window_count(h, k_h, s_h, top, bottom, d_h, ceil_mode)
         q = window_count(w, k_w, s_w, left, right, d_w, ceil_mode)
         half_h, half_w = (d_h * (k_h - 1) + 1) // 2, (d_w * (k_w - 1) + 1) // 2
@@ -105,17 +115,20 @@ def pool_output_shape(input_shape: Sequence[int], kernel_size: Any, stride: Any 
     op = f"{op}{rank}d"
     n, c, *sizes = _images(input_shape, op, rank)
     size, kernel = tuple(sizes), per_axis(kernel_size, "kernel_size", 1, rank)
-    stride, padding, dilation = canonical_window(padding, size, kernel, kernel if stride is None else stride, dilation)
+    stride, padding, dilation = canonical_window(padding, size, kernel,
+                                                 kernel if stride is None else stride, dilation)
     half = tuple((d * (k - 1) + 1) // 2 for k, d in zip(kernel, dilation))
     if any(max(amounts) > most for amounts, most in zip(padding, half)):
-        raise ValueError(f"{op} got {padding=}, kernel_size={kernel}, {dilation=}: padding may be at most half of "
-                         f"what the kernel spans. Use padding={half} or less, or a larger kernel")
+        raise ValueError(f"{op} got {padding=}, kernel_size={kernel}, {dilation=}: padding may be at most "
+                         f"half of what the kernel spans. Use padding={half} or less, or a larger kernel")
     got = f"{op} got input shape {tuple(input_shape)}, kernel_size={kernel}"
     return n, c, *fitting_size(got, size, kernel, stride, padding, dilation, ceil_mode)
 
 
 def _rank(input_shape: Sequence[int], *settings: Any) -> int:
-    """How many spatial axes a call means: as many as its first setting that has one value for each, or those of the input."""
+    """How many spatial axes a call means: as many as its first setting that has one value for each, or those
+    of the input.
+    """
     return next((len(value) for value in settings if isinstance(value, tuple)), max(len(input_shape) - 2, 1))
 
 
@@ -123,7 +136,8 @@ def _images(shape: Sequence[int], op: str, rank: int) -> tuple[int, ...]:
     if len(shape) == rank + 2:
         return tuple(shape)
     axes = SPATIAL[rank]
-    fix = " Reshape the input: one image is (1, C, H, W), and grey images are (N, 1, H, W)" if rank == 2 else ""
+    fix = (" Reshape the input: one image is (1, C, H, W), and grey images are (N, 1, H, W)"
+           if rank == 2 else "")
     what = "images" if rank == 2 else "inputs"
     raise ValueError(f"{op} takes {what} of shape (N, C, {axes}); got {tuple(shape)}.{fix}")
 
@@ -134,5 +148,5 @@ def _channels(count: int) -> str:
 
 def groups_advice(c: int, k: int, groups: int) -> str:
     divisors = ", ".join(str(g) for g in range(1, math.gcd(c, k) + 1) if c % g == 0 and k % g == 0)
-    return (f"groups={groups} must divide the {_channels(c)} of the input and the {_channels(k)} of the output. "
-            f"Use one of groups={divisors}, or other numbers of channels")
+    return (f"groups={groups} must divide the {_channels(c)} of the input and the {_channels(k)} of the "
+            f"output. Use one of groups={divisors}, or other numbers of channels")

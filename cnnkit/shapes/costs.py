@@ -8,7 +8,8 @@ from cnnkit.shapes.checked import groups_advice
 from cnnkit.shapes.windows import per_axis
 
 
-def conv2d_parameters(in_channels: int, out_channels: int, kernel_size: Any, groups: int = 1, bias: bool = True) -> int:
+def conv2d_parameters(in_channels: int, out_channels: int, kernel_size: Any, groups: int = 1,
+                      bias: bool = True) -> int:
     """Trainable numbers of a convolution: ``R S C/groups K + K`` (guide, "Convolutional Layer Parameters").
 
     >>> conv2d_parameters(3, 8, 3), conv2d_parameters(8, 16, 3)
@@ -29,11 +30,12 @@ def linear_parameters(in_features: int, out_features: int, bias: bool = True) ->
     return in_features * out_features + (out_features if bias else 0)
 
 
-def conv2d_flops(in_channels: int, out_channels: int, kernel_size: Any, output_size: Any, groups: int = 1) -> int:
+def conv2d_flops(in_channels: int, out_channels: int, kernel_size: Any, output_size: Any,
+                 groups: int = 1) -> int:
     """Floating-point operations of a convolution's forward pass, for one image.
 
-    A multiplication is one and an addition is one, so a multiply-add is two: ``2 R S C/groups K P Q``. A bias is where
-    the sum starts and costs nothing more; padded zeros count like pixels.
+    A multiplication is one and an addition is one, so a multiply-add is two: ``2 R S C/groups K P Q``. A bias
+    is where the sum starts and costs nothing more; padded zeros count like pixels.
 
     >>> conv2d_flops(3, 8, 3, output_size=(28, 56))
     677376
@@ -54,8 +56,8 @@ def linear_flops(in_features: int, out_features: int) -> int:
 def pool2d_flops(channels: int, kernel_size: Any, output_size: Any) -> int:
     """Floating-point operations of a pooling's forward pass, for one image: ``R S C P Q``.
 
-    A comparison is one, like an addition or a division. A maximum compares each pixel with the greatest so far; an
-    average adds ``R S - 1`` times and divides once.
+    A comparison is one, like an addition or a division. A maximum compares each pixel with the greatest so
+    far; an average adds ``R S - 1`` times and divides once.
 
     >>> pool2d_flops(8, 2, output_size=(14, 28))
     12544

@@ -9,7 +9,9 @@ from cnnkit.shapes.windows import Pair, pads, per_axis
 
 
 class ReceptiveField(NamedTuple):
-    """What one output pixel sees: so many input pixels, every `jump` pixels, the first one from pixel `start` on."""
+    """What one output pixel sees: so many input pixels, every `jump` pixels, the first one from pixel
+    `start` on.
+    """
 
     size: Pair
     jump: Pair
@@ -19,20 +21,23 @@ class ReceptiveField(NamedTuple):
 def receptive_field(layers: Iterable[Sequence[Any]]) -> ReceptiveField:
     """The input region that one output pixel depends on.
 
-    Araujo, Norris & Sim (2019), "Computing Receptive Fields of Convolutional Neural Networks": receptive field size,
-    effective stride and effective padding (here with its sign changed), with the span of a dilated kernel for its size.
+    Araujo, Norris & Sim (2019), "Computing Receptive Fields of Convolutional Neural Networks": receptive
+    field size, effective stride and effective padding (here with its sign changed), with the span of a
+    dilated kernel for its size.
 
     Parameters
     ----------
     layers : iterable of tuple
-        One ``(kernel_size, stride, dilation, padding)`` a layer, from the input on; what is left out at the end is 1,
-        padding 0. Each is an integer or a pair; padding as in `pads`, but ``"same"`` at stride 1 only.
+        One ``(kernel_size, stride, dilation, padding)`` a layer, from the input on; what is left out at
+        the end is 1, padding 0. Each is an integer or a pair; padding as in `pads`, but ``"same"`` at
+        stride 1 only.
 
     Returns
     -------
     ReceptiveField
-        `size` in pixels; `jump`, the input pixels from one output pixel's region to the next one's (the total stride);
-        `start`, where the first output pixel's region begins (negative: in the padding). Each is (height, width).
+        `size` in pixels; `jump`, the input pixels from one output pixel's region to the next one's (the total
+        stride); `start`, where the first output pixel's region begins (negative: in the padding). Each is
+        (height, width).
 
     Raises
     ------
@@ -49,8 +54,8 @@ def receptive_field(layers: Iterable[Sequence[Any]]) -> ReceptiveField:
         k, s, d, padding = (*layer, *(1, 1, 1, 0)[len(layer):])  # type: ignore[misc]
         k, s, d = per_axis(k, "kernel_size"), per_axis(s, "stride"), per_axis(d, "dilation")
         if padding == "same" and s != (1, 1):
-            raise ValueError(f"padding='same' with stride={s} depends on the input's size; give it in numbers, from "
-                             "shapes.pads('same', size, kernel_size, stride, dilation)")
+            raise ValueError(f"padding='same' with stride={s} depends on the input's size; give it in "
+                             "numbers, from shapes.pads('same', size, kernel_size, stride, dilation)")
         padding = pads(padding, (1, 1), k, s, d)
         for axis in (0, 1):
             size[axis] += d[axis] * (k[axis] - 1) * jump[axis]

@@ -23,8 +23,8 @@ def output_length(length: int, kernel_size: int, stride: int = 1, padding: Any =
     padding : int, pair ``(before, after)``, "same" or "valid"
         Pixels added at the two ends.
     ceil_mode : bool
-        Round up: keep a last window that hangs over the end. As in PyTorch, it must start inside the input or the
-        leading padding.
+        Round up: keep a last window that hangs over the end. As in PyTorch, it must start inside the input or
+        the leading padding.
 
     Raises
     ------
@@ -35,11 +35,13 @@ def output_length(length: int, kernel_size: int, stride: int = 1, padding: Any =
     (3, 2, 3)
     """
     n, k, s, d = (per_axis(v, name, least, 1)[0] for v, name, least in (
-        (length, "length", 0), (kernel_size, "kernel_size", 1), (stride, "stride", 1), (dilation, "dilation", 1)))
+        (length, "length", 0), (kernel_size, "kernel_size", 1), (stride, "stride", 1),
+        (dilation, "dilation", 1)))
     before, after = axis_pads(padding, n, k, s, d)
     count = window_count(n, k, s, before, after, d, ceil_mode)
     if count < 1:
-        raise ValueError(f"length={n}, kernel_size={k}, stride={s}, padding={collapsed((before, after))}, dilation={d}: "
+        raise ValueError(f"length={n}, kernel_size={k}, stride={s}, "
+                         f"padding={collapsed((before, after))}, dilation={d}: "
                          f"the kernel is larger than the padded input. {_fit(n, k, s, (before, after), d)}")
     return count
 
@@ -83,7 +85,8 @@ def fitting_size(got: str, size: Sizes, kernel_size: Sizes, stride: Sizes, paddi
     """``(P, Q)``, or an error that begins with what the caller `got`."""
     names = AXES.get(len(size), tuple(f"axis {axis}" for axis in range(len(size))))
     axes = [*zip(names, size, kernel_size, stride, padding, dilation)]
-    counts = tuple(window_count(n, k, s, before, after, d, ceil_mode) for _, n, k, s, (before, after), d in axes)
+    counts = tuple(window_count(n, k, s, before, after, d, ceil_mode) for _, n, k, s, (before, after),
+                   d in axes)
     if min(counts) > 0:
         return counts
     text = f"{got}, {stride=}, {padding=}, {dilation=}: the kernel is larger than the padded input."
@@ -91,5 +94,6 @@ def fitting_size(got: str, size: Sizes, kernel_size: Sizes, stride: Sizes, paddi
         axes = [(" and ".join((", ".join(names[:-1]), names[-1])), *axes[0][1:])]
     for name, n, k, s, pad, d in axes:
         if n + sum(pad) < d * (k - 1) + 1:
-            text += f" It spans {d * (k - 1) + 1} of {n + sum(pad)} pixels of {name}. {_fit(n, k, s, pad, d)}."
+            text += (f" It spans {d * (k - 1) + 1} of {n + sum(pad)} pixels of {name}. "
+                     f"{_fit(n, k, s, pad, d)}.")
     raise ValueError(text)

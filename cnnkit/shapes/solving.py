@@ -33,15 +33,16 @@ def solve(size: Any, output_size: Any, kernel_size: Any = None, stride: Any = No
           dilation: Any = 1, limit: int = 8) -> list[Solution]:
     """Which kernel size, stride or padding gives a wanted output size.
 
-    What is ``None`` is solved for. The most usual answer comes first: padding that is equal at both ends, no pixel
-    skipped between windows, an odd kernel, small numbers. Of the paddings that work with one kernel and stride, only
-    the smallest equal one and the smallest unequal one are listed, each end shorter than the kernel's span.
+    What is ``None`` is solved for. The most usual answer comes first: padding that is equal at both ends, no
+    pixel skipped between windows, an odd kernel, small numbers. Of the paddings that work with one kernel and
+    stride, only the smallest equal one and the smallest unequal one are listed, each end shorter than the
+    kernel's span.
 
     Parameters
     ----------
     size, output_size : int or pair of int
-        Along one axis, or ``(H, W)`` and ``(P, Q)``. For a pair, answers that are the same on both axes come alone if
-        there are any.
+        Along one axis, or ``(H, W)`` and ``(P, Q)``. For a pair, answers that are the same on both axes come
+        alone if there are any.
     kernel_size, stride, padding : optional
         What is given, as in `output_size` (in `output_length` where `size` is an integer).
     dilation : int or pair of int
@@ -73,26 +74,32 @@ def solve(size: Any, output_size: Any, kernel_size: Any = None, stride: Any = No
     s = (None, None) if stride is None else per_axis(stride, "stride")
     word = padding is None or isinstance(padding, str)
     if not isinstance(size, Iterable):
-        return solve_axis(n[0], o[0], k[0], s[0], padding if word else axis_pads(padding, 0, 1, 1, 1), d[0])[:limit]
-    rows, columns = (solve_axis(*axis) for axis in zip(n, o, k, s, (padding,) * 2 if word else pads(padding, n, 1), d))
+        return solve_axis(n[0], o[0], k[0], s[0],
+                          padding if word else axis_pads(padding, 0, 1, 1, 1), d[0])[:limit]
+    rows, columns = (solve_axis(*axis)
+                     for axis in zip(n, o, k, s, (padding,) * 2 if word else pads(padding, n, 1), d))
     same = {tuple(getattr(b, name) for name in solved): b for b in columns}
     found = [(a, same.get(tuple(getattr(a, name) for name in solved))) for a in rows]
     both = [(a, b) for a, b in found if b is not None]
     if not both:
         ranked = sorted((i + j, i, j) for i in range(len(rows[:limit])) for j in range(len(columns[:limit])))
         both = [(rows[i], columns[j]) for _, i, j in ranked]
-    return [Solution(n, o, _both(a.kernel_size, b.kernel_size), _both(a.stride, b.stride), _both(a.padding, b.padding),
-                     _both(a.dilation, b.dilation), solved) for a, b in both[:limit]]
+    return [Solution(n, o, _both(a.kernel_size, b.kernel_size), _both(a.stride, b.stride),
+                     _both(a.padding, b.padding), _both(a.dilation, b.dilation), solved)
+            for a, b in both[:limit]]
 
 
 def solve_axis(n: int, o: int, k: int | None, s: int | None, padding: Any, d: int) -> list[Solution]:
-    """The answers along one axis, the most usual first; `padding` is ``None``, ``(before, after)`` or a word."""
+    """The answers along one axis, the most usual first; `padding` is ``None``,
+    ``(before, after)`` or a word.
+    """
     solved = tuple(name for name, v in zip(_UNKNOWNS, (k, s, padding)) if v is None)
     given = padding if isinstance(padding, tuple) else None
     found = []
     for kernel in [k] if k is not None else range(1, (max(n, o) + sum(given or ()) - 1) // d + 2):
         span = d * (kernel - 1) + 1
-        room = n + (sum(given) if given else 2 * (span - 1)) - span  # at most; what is left after the first window
+        # at most; what is left after the first window
+        room = n + (sum(given) if given else 2 * (span - 1)) - span
         # a single window needs no stride, unless the kernel is given and too small to take up the rest
         most = room // (o - 1) if o > 1 else 1 if k is None else room + 1
         for step in [s] if s is not None else range(1, most + 1):

@@ -9,7 +9,8 @@ from typing import Any
 Sizes = tuple[int, ...]  # one number for each spatial axis
 Pair = tuple[int, int]   # what stands before and after one axis
 Pads = tuple[Pair, ...]
-AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}  # names of the spatial axes, by rank
+# names of the spatial axes, by rank
+AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 NUMBERS = {1: "one integer", 2: "a pair of integers", 3: "three integers"}
 
 
@@ -57,18 +58,20 @@ def per_axis(value: Any, name: str, minimum: int = 1, rank: int = 2) -> Sizes:
 def _not_per_axis(value: Any, name: str, minimum: int, rank: int) -> str:
     least = max(minimum, 1)
     example = (least, *(max(minimum, 2),) * (rank - 1))
-    return (f"{name} must be an integer or {NUMBERS.get(rank, f'{rank} integers')}, each at least {minimum}; got {value!r}. "
-            f"Use for example {name}={least} or {name}={example}")
+    return (f"{name} must be an integer or {NUMBERS.get(rank, f'{rank} integers')}, each at least {minimum}; "
+            f"got {value!r}. Use for example {name}={least} or {name}={example}")
 
 
-def pads(padding: Any, size: Any, kernel_size: Any, stride: Any = 1, dilation: Any = 1, rank: int = 2) -> Pads:
+def pads(padding: Any, size: Any, kernel_size: Any, stride: Any = 1, dilation: Any = 1,
+         rank: int = 2) -> Pads:
     """Padding in any of its spellings as one pair for each spatial axis: ``((top, bottom), (left, right))``.
 
     Parameters
     ----------
     padding : int, tuple of int, tuple of pairs, "same" or "valid"
-        Of two axes, a pair is ``(height, width)``, a pair of pairs ``((top, bottom), (left, right))``. ``"same"`` makes the
-        output ``ceil(n / stride)``, with the extra pixel at the bottom and right; ``"valid"`` adds nothing (guide, 3.1).
+        Of two axes, a pair is ``(height, width)``, a pair of pairs ``((top, bottom), (left, right))``.
+        ``"same"`` makes the output ``ceil(n / stride)``, with the extra pixel at the bottom and right;
+        ``"valid"`` adds nothing (guide, 3.1).
     size : int or tuple of int
         ``(H, W)`` of the input; only ``"same"`` reads it.
     kernel_size, stride, dilation : int or tuple of int
@@ -89,14 +92,16 @@ def pads(padding: Any, size: Any, kernel_size: Any, stride: Any = 1, dilation: A
     if isinstance(padding, str):
         if padding == "valid":
             return ((0, 0),) * rank
-        axes = zip(per_axis(size, "size", 0, rank), *(per_axis(value, name, 1, rank) for name, value in
-                                                      (("kernel_size", kernel_size), ("stride", stride), ("dilation", dilation))))
+        axes = zip(per_axis(size, "size", 0, rank),
+                   *(per_axis(value, name, 1, rank) for name, value in
+                     (("kernel_size", kernel_size), ("stride", stride), ("dilation", dilation))))
         return tuple(axis_pads(padding, *axis) for axis in axes)
     try:
         amounts = tuple(padding) if isinstance(padding, Iterable) else (padding,) * rank
         if len(amounts) != rank:
             raise ValueError
-        return tuple((per_axis(amount, "padding", 0)[0], per_axis(amount, "padding", 0)[1]) for amount in amounts)
+        return tuple((per_axis(amount, "padding", 0)[0], per_axis(amount, "padding", 0)[1])
+                     for amount in amounts)
     except (TypeError, ValueError) as error:
         raise type(error)(_no_padding(padding, rank)) from None
 
@@ -118,9 +123,10 @@ def _no_padding(padding: Any, rank: int = 2) -> str:
     if rank == 2:
         spelled = "a pair (height, width), a pair of pairs ((top, bottom), (left, right))"
     else:
-        spelled = f"one for each axis ({', '.join(AXES.get(rank, ('...',)))}), a pair (before, after) for each axis"
-    return (f"padding must be an integer, {spelled}, all at least 0, or 'same' or 'valid'; got {padding!r}. Use for example "
-            "padding=1 or padding='same'")
+        spelled = (f"one for each axis ({', '.join(AXES.get(rank, ('...',)))}), a pair (before, "
+                   "after) for each axis")
+    return (f"padding must be an integer, {spelled}, all at least 0, or 'same' or 'valid'; got {padding!r}. "
+            "Use for example padding=1 or padding='same'")
 
 
 def window_count(n: int, k: int, s: int, before: int, after: int, d: int, ceil_mode: bool) -> int:
@@ -131,7 +137,8 @@ def window_count(n: int, k: int, s: int, before: int, after: int, d: int, ceil_m
     return count - 1 if (count - 1) * s >= n + before else count
 
 
-def canonical_window(padding: Any, size: Sizes, kernel_size: Sizes, stride: Any, dilation: Any) -> tuple[Sizes, Pads, Sizes]:
+def canonical_window(padding: Any, size: Sizes, kernel_size: Sizes, stride: Any,
+                     dilation: Any) -> tuple[Sizes, Pads, Sizes]:
     rank = len(size)
     stride, dilation = per_axis(stride, "stride", 1, rank), per_axis(dilation, "dilation", 1, rank)
     return stride, pads(padding, size, kernel_size, stride, dilation, rank), dilation

@@ -1,4 +1,5 @@
-"""Convolutional networks as scikit-learn estimators: `CNNClassifier`, `CNNRegressor`, and modules wrapped in skorch's form.
+"""Convolutional networks as scikit-learn estimators: `CNNClassifier`, `CNNRegressor`, and modules wrapped in
+skorch's form.
 
 scikit-learn is optional: ``pip install 'cnnkit[sklearn]'``.
 """
@@ -10,6 +11,7 @@ try:
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("sklearn", "scipy"):
         raise
-    raise ImportError("cnnkit.sklearn needs scikit-learn, which is not installed: pip install 'cnnkit[sklearn]'") from error
+    raise ImportError("cnnkit.sklearn needs scikit-learn, which is not installed: "
+                      "pip install 'cnnkit[sklearn]'") from error
 
 __all__ = ["CNNClassifier", "CNNRegressor", "NeuralNetClassifier", "NeuralNetRegressor"]

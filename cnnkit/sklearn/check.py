@@ -1,4 +1,6 @@
-"""``python -m cnnkit.sklearn.check``: every check of scikit-learn's `check_estimator` on the estimators, counted."""
+"""``python -m cnnkit.sklearn.check``: every check of scikit-learn's `check_estimator` on the
+estimators, counted.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ import time
 import warnings
 from collections import Counter
 
-os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy is imported: the checks of array_api_dispatch ask for it
+# before SciPy is imported: the checks of array_api_dispatch ask for it
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import sklearn
 from sklearn.utils.estimator_checks import check_estimator
@@ -29,9 +32,11 @@ def main() -> int:
             results = check_estimator(kind(), on_skip=None, on_fail=None)
         counts = Counter(result["status"] for result in results)
         failed += counts["failed"]
-        print(f"{kind.__name__}: {counts['passed']} passed, {counts['failed']} failed, {counts['xfail']} expected failures, "
+        print(f"{kind.__name__}: {counts['passed']} passed, {counts['failed']} failed, "
+              f"{counts['xfail']} expected failures, "
               f"{counts['skipped']} skipped ({time.perf_counter() - start:.0f} s)")
-        for (status, name, reason), count in Counter((r["status"], r["check_name"], str(r["exception"]).partition("\n")[0])
+        for (status, name, reason), count in Counter((r["status"],
+                                                      r["check_name"], str(r["exception"]).partition("\n")[0])
                                                      for r in results if r["status"] != "passed").items():
             print(f"  {status}{f' {count} x' if count > 1 else ''} {name}: {reason}")
     return int(failed > 0)

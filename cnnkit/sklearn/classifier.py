@@ -24,17 +24,18 @@ __all__ = ["CNNClassifier"]
 class CNNClassifier(ClassifierMixin, CNNEstimator):
     """A convolutional network that classifies images, as a scikit-learn estimator.
 
-    Images are (N, H, W), (N, C, H, W) or (N, H, W, C), or rows of pixels (N, F): an image (1, 1, F) each, or what
-    `image_shape` says. Pixels may have any scale: each channel is standardised with the mean and standard deviation of the
-    training images. Training data are taken as a set of weighted rows (see `cnnkit.sklearn.rows`), so a weight of 3 does what
-    three equal rows do, and the order of the rows makes no difference, to the last bit.
+    Images are (N, H, W), (N, C, H, W) or (N, H, W, C), or rows of pixels (N, F): an image (1, 1, F) each, or
+    what `image_shape` says. Pixels may have any scale: each channel is standardised with the mean and
+    standard deviation of the training images. Training data are taken as a set of weighted rows (see
+    `cnnkit.sklearn.rows`), so a weight of 3 does what three equal rows do, and the order of the rows makes no
+    difference, to the last bit.
 
     Parameters
     ----------
     architecture : "common", dict, or callable
-        The guide's common CNN with twice its filters (16 and 32 of 3x3, each with ReLU and 2x2 max pooling, then 128 neurons; no
-        dropout, no batch norm) for any image size; the arguments of `models.CNN` that shall differ; or ``f((C, H, W),
-        outputs)``, which makes any module that gives scores (N, outputs).
+        The guide's common CNN with twice its filters (16 and 32 of 3x3, each with ReLU and 2x2 max pooling,
+        then 128 neurons; no dropout, no batch norm) for any image size; the arguments of `models.CNN` that
+        shall differ; or ``f((C, H, W), outputs)``, which makes any module that gives scores (N, outputs).
     max_epochs : int
         How often `fit` goes through the data.
     lr : float
@@ -46,7 +47,8 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
     image_shape : (H, W), (C, H, W), or (H, W, C) with ``data_format="NHWC"``, optional
         What flat rows are.
     data_format : {"NCHW", "NHWC"}, optional
-        Where the channels of four axes are; without it, the axis with 1, 3 or 4 entries, and an error where that leaves it open.
+        Where the channels of four axes are; without it, the axis with 1, 3 or 4 entries, and an error where
+        that leaves it open.
     early_stopping : bool
         Hold out a part of the data, stop when its loss no longer falls, and keep the best epoch's weights.
     validation_fraction : float
@@ -54,18 +56,20 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
     n_iter_no_change, tol : int, float
         Stop after so many epochs that did not lower that loss by more than `tol`.
     class_weight : dict, "balanced" or None
-        Label -> what the weights of its samples are multiplied with; "balanced" gives each class the same total.
+        Label -> what the weights of its samples are multiplied with; "balanced" gives each class
+        the same total.
     random_state : int, RandomState or None
         Where initial weights, order and dropout come from.
     warm_start : bool
         Let `fit` go on from the weights that are there.
     backend : str, optional
-        Where the network is made and trained ("torch:cuda"); by default where `cnnkit.use` says, or beside the arrays that are
-        given, where scikit-learn's ``array_api_dispatch`` is on.
+        Where the network is made and trained ("torch:cuda"); by default where `cnnkit.use` says, or beside
+        the arrays that are given, where scikit-learn's ``array_api_dispatch`` is on.
     verbose : bool or int
         Show the progress of training.
     callbacks : sequence of callable
-        ``callback(estimator, row)`` after each epoch, `row` being the last of ``history_``; a true result ends training.
+        ``callback(estimator, row)`` after each epoch, `row` being the last of ``history_``; a true result
+        ends training.
 
     Attributes
     ----------
@@ -93,15 +97,17 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
 
     classes_: np.ndarray
 
-    def __init__(self, architecture: Any = "common", *, max_epochs: int = 20, lr: float = 1e-3, batch_size: int = 32,
-                 optimizer: Any = "adam", image_shape: Sequence[int] | None = None, data_format: str | None = None,
-                 early_stopping: bool = False, validation_fraction: float = 0.1, n_iter_no_change: int = 5, tol: float = 1e-4,
-                 class_weight: Any = None, random_state: Any = None, warm_start: bool = False, backend: Any = None,
-                 verbose: int | bool = 0, callbacks: Sequence[Callable] | None = None):
-        super().__init__(architecture, max_epochs=max_epochs, lr=lr, batch_size=batch_size, optimizer=optimizer,
-                         image_shape=image_shape, data_format=data_format, early_stopping=early_stopping,
-                         validation_fraction=validation_fraction, n_iter_no_change=n_iter_no_change, tol=tol,
-                         random_state=random_state, warm_start=warm_start, backend=backend, verbose=verbose, callbacks=callbacks)
+    def __init__(self, architecture: Any = "common", *, max_epochs: int = 20, lr: float = 1e-3,
+                 batch_size: int = 32, optimizer: Any = "adam", image_shape: Sequence[int] | None = None,
+                 data_format: str | None = None, early_stopping: bool = False,
+                 validation_fraction: float = 0.1, n_iter_no_change: int = 5, tol: float = 1e-4,
+                 class_weight: Any = None, random_state: Any = None, warm_start: bool = False,
+                 backend: Any = None, verbose: int | bool = 0, callbacks: Sequence[Callable] | None = None):
+        super().__init__(architecture, max_epochs=max_epochs, lr=lr, batch_size=batch_size,
+                         optimizer=optimizer, image_shape=image_shape, data_format=data_format,
+                         early_stopping=early_stopping, validation_fraction=validation_fraction,
+                         n_iter_no_change=n_iter_no_change, tol=tol, random_state=random_state,
+                         warm_start=warm_start, backend=backend, verbose=verbose, callbacks=callbacks)
         self.class_weight = class_weight
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -118,11 +124,13 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
         if new and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if isinstance(self.class_weight, str):
-            raise ValueError(f"class_weight={self.class_weight!r} needs all data at once, which partial_fit does not have; compute "
-                             "the weights (sklearn.utils.class_weight.compute_class_weight) and give them as a dict")
+            raise ValueError(f"class_weight={self.class_weight!r} needs all data at once, "
+                             "which partial_fit does not have; compute the weights "
+                             "(sklearn.utils.class_weight.compute_class_weight) and give them as a dict")
         known = None if classes is None else np.unique(host(classes))
         if known is not None and not new and not np.array_equal(known, self.classes_):
-            raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}")
+            raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, "
+                             f"was: {self.classes_!r}")
         return self._train(X, y, sample_weight, new, 1, known)
 
     def predict_proba(self, X: Any) -> Any:
@@ -143,7 +151,8 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
         codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
         strange = np.flatnonzero(self.classes_[codes] != y)
         if strange.size:
-            raise ValueError(f"y has a label {y[strange[0]]!r} that is none of the classes {self.classes_.tolist()}")
+            raise ValueError(f"y has a label {y[strange[0]]!r} that is none of the classes "
+                             f"{self.classes_.tolist()}")
         return codes.astype(np.int64)
 
     def _reweighted(self, weights: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -153,7 +162,8 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
             labels = self.classes_.tolist()
             unknown = [label for label in self.class_weight if label not in labels]
             if unknown:
-                raise ValueError(f"class_weight has a label {unknown[0]!r} that is none of the classes {labels}")
+                raise ValueError(f"class_weight has a label {unknown[0]!r} that is none "
+                                 f"of the classes {labels}")
             factors = np.array([self.class_weight.get(label, 1.0) for label in labels], np.float64)
             if not (np.isfinite(factors) & (factors > 0)).all():
                 raise ValueError(f"class_weight must hold positive numbers; got {self.class_weight}")

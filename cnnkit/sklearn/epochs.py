@@ -1,4 +1,6 @@
-"""Epochs of `train.fit`, one call each, with what an estimator does between them: numbering, callbacks, early stopping."""
+"""Epochs of `train.fit`, one call each, with what an estimator does between them: numbering, callbacks,
+early stopping.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,9 @@ class Patience:
 def run(model: Module, batches: Loader, history: History, epochs: int, *, optimizer: Optimizer, loss: AnyLoss,
         validation: Loader | None = None, verbose: int | bool = 0,
         after: Iterable[Callable[[Epoch], Any]] = ()) -> None:
-    """Train for some epochs, and add them to `history`; each of `after` may end it by returning something true."""
+    """Train for some epochs, and add them to `history`; each of `after` may end it by returning
+    something true.
+    """
     last = len(history) + epochs
     shown = reporter(bool(verbose))
     try:
@@ -81,8 +85,8 @@ def run(model: Module, batches: Loader, history: History, epochs: int, *, optimi
             history.epochs.extend(replace(row, epoch=before + row.epoch) for row in done)
             if done.interrupted:
                 history.interrupted = True
-                warnings.warn(f"Training interrupted by the user in epoch {len(history)} of {last}; the estimator keeps what it "
-                              "learnt", ConvergenceWarning, stacklevel=4)
+                warnings.warn(f"Training interrupted by the user in epoch {len(history)} of {last}; "
+                              "the estimator keeps what it learnt", ConvergenceWarning, stacklevel=4)
                 break
             answers = [callback(history[-1]) for callback in after]  # every one is asked
             if any(answers):

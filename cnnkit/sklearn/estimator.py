@@ -1,4 +1,6 @@
-"""What `CNNClassifier` and `CNNRegressor` share: parameters, the way from the user's arrays to batches, training, prediction."""
+"""What `CNNClassifier` and `CNNRegressor` share: parameters, the way from the user's arrays to batches,
+training, prediction.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ __all__ = ["CNNEstimator"]
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adam": optim.Adam, "adamw": optim.AdamW, "sgd": partial(optim.SGD, momentum=0.9)}
-COMMON = {"conv": ((16, 3), (32, 3)), "ceil_mode": True}  # the guide's common CNN with twice its filters, for images of any size
+# the guide's common CNN with twice its filters, for images of any size
+COMMON = {"conv": ((16, 3), (32, 3)), "ceil_mode": True}
 NO_TARGETS = object()
 AT_ONCE = 32  # images that are predicted in one go
 _INIT, _ORDER, _SPLIT, _DRAWS = range(4)  # streams of the seed's key
@@ -47,11 +50,12 @@ class CNNEstimator(BaseEstimator):
     layout_: Layout
     pixels_: Moments
 
-    def __init__(self, architecture: Any = "common", *, max_epochs: int = 20, lr: float = 1e-3, batch_size: int = 32,
-                 optimizer: Any = "adam", image_shape: Sequence[int] | None = None, data_format: str | None = None,
-                 early_stopping: bool = False, validation_fraction: float = 0.1, n_iter_no_change: int = 5, tol: float = 1e-4,
-                 random_state: Any = None, warm_start: bool = False, backend: Any = None, verbose: int | bool = 0,
-                 callbacks: Sequence[Callable] | None = None):
+    def __init__(self, architecture: Any = "common", *,
+                 max_epochs: int = 20, lr: float = 1e-3, batch_size: int = 32, optimizer: Any = "adam",
+                 image_shape: Sequence[int] | None = None, data_format: str | None = None,
+                 early_stopping: bool = False, validation_fraction: float = 0.1, n_iter_no_change: int = 5,
+                 tol: float = 1e-4, random_state: Any = None, warm_start: bool = False, backend: Any = None,
+                 verbose: int | bool = 0, callbacks: Sequence[Callable] | None = None):
         self.architecture = architecture
         self.max_epochs = max_epochs
         self.lr = lr
@@ -69,7 +73,7 @@ class CNNEstimator(BaseEstimator):
         self.verbose = verbose
         self.callbacks = callbacks
 
-    # -- what a subclass says -------------------------------------------------------------------------------------
+    # -- what a subclass says --------------------------------------------------------------------------------
 
     _targets_of: dict[str, Any] = {}  # what `validate_data` is told of y
 
@@ -92,7 +96,8 @@ class CNNEstimator(BaseEstimator):
     def _held_out(self, targets: np.ndarray, key: Any) -> np.ndarray:
         """A mask of the rows that early stopping holds out."""
         held = np.zeros(len(targets), bool)
-        held[random.permutation(key, len(targets))[:math.ceil(self.validation_fraction * len(targets))]] = True
+        held[random.permutation(key,
+                                len(targets))[:math.ceil(self.validation_fraction * len(targets))]] = True
         return held
 
     def _loss(self, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -103,7 +108,7 @@ class CNNEstimator(BaseEstimator):
         """How many numbers the network gives for an image."""
         raise NotImplementedError
 
-    # -- scikit-learn's methods -----------------------------------------------------------------------------------
+    # -- scikit-learn's methods ------------------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train from new weights, or, with ``warm_start``, from those that are there.
@@ -115,12 +120,14 @@ class CNNEstimator(BaseEstimator):
         y : array-like, (N,)
             Targets.
         sample_weight : array-like, (N,), optional
-            How often each row counts: weight 0 leaves it out, weight 3 is the same as three such rows, to the last bit.
+            How often each row counts: weight 0 leaves it out, weight 3 is the same as three such rows,
+            to the last bit.
         """
         new = not (self.warm_start and hasattr(self, "module_"))
         return self._train(X, y, sample_weight, new, self.max_epochs)
 
-    def _train(self, X: Any, y: Any, sample_weight: Any, new: bool, epochs: int, classes: np.ndarray | None = None) -> Self:
+    def _train(self, X: Any, y: Any, sample_weight: Any, new: bool, epochs: int,
+               classes: np.ndarray | None = None) -> Self:
         self._check_parameters()
         home = Home.of(X)
         rows, y = self._validated(X, y, new)
@@ -155,7 +162,8 @@ class CNNEstimator(BaseEstimator):
             with evaluating(model):
                 gives = model(beside(model)(np.zeros((2, *shape), self._dtype))).shape
             if gives != (2, outputs):
-                raise ValueError(f"architecture made a module that gives {gives} for 2 images {shape}; it must give {(2, outputs)}")
+                raise ValueError(f"architecture made a module that gives {gives} for 2 images {shape}; "
+                                 f"it must give {(2, outputs)}")
             return model
         settings = {} if isinstance(self.architecture, str) else dict(self.architecture)
         return models.CNN(shape, **{**COMMON, **settings, "classes": outputs})
@@ -167,7 +175,8 @@ class CNNEstimator(BaseEstimator):
         place = beside(self.module_)
 
         def batches(chosen: np.ndarray, size: int, order: Any = None) -> Batches:
-            return Batches(images[chosen], targets[chosen], weights[chosen], self.pixels_, size, place, order, self._dtype)
+            return Batches(images[chosen], targets[chosen], weights[chosen], self.pixels_, size,
+                           place, order, self._dtype)
 
         after: list[Callable] = [partial(callback, self) for callback in self.callbacks or ()]
         validation = patience = None
@@ -175,17 +184,19 @@ class CNNEstimator(BaseEstimator):
         if self.early_stopping:
             held = self._held_out(targets, random.fold_in(key, _SPLIT))
             if held.all() or not held.any():
-                raise ValueError(f"early_stopping=True holds out validation_fraction={self.validation_fraction} of {len(images)} "
-                                 "distinct samples, which leaves none to train on or none to validate; give more samples, or "
-                                 "early_stopping=False")
+                raise ValueError("early_stopping=True holds out "
+                                 f"validation_fraction={self.validation_fraction} of {len(images)} "
+                                 "distinct samples, which leaves none to train on or none to validate; "
+                                 "give more samples, or early_stopping=False")
             learnt = ~held
-            validation, patience = batches(held, AT_ONCE), Patience(self.module_, self.n_iter_no_change, self.tol)
+            validation, patience = batches(held, AT_ONCE), Patience(self.module_,
+                                                                    self.n_iter_no_change, self.tol)
             after.insert(0, patience)
         loader = batches(learnt, self.batch_size, random.fold_in(key, _ORDER))
         loader.epoch = before
         with random.seeded(self._drawn(_DRAWS + before)):
-            run(self.module_, loader, self.history_, epochs, optimizer=self.optimizer_, loss=self._loss, validation=validation,
-                verbose=self.verbose, after=after)
+            run(self.module_, loader, self.history_, epochs, optimizer=self.optimizer_, loss=self._loss,
+                validation=validation, verbose=self.verbose, after=after)
         if patience is not None:
             patience.restore()
         self.optimizer_.zero_grad()
@@ -199,26 +210,29 @@ class CNNEstimator(BaseEstimator):
         """The network's outputs for images or rows, (N, outputs), as float64."""
         home = str(Home.of(X))
         if home != self._home and get_config()["array_api_dispatch"]:
-            raise ValueError(f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace and the same device "
-                             f"as those passed to fit(). They are {home}, those passed to fit() were {self._home}")
+            raise ValueError(f"Inputs passed to {type(self).__name__}.{method}() "
+                             "must use the same namespace and the same device as those passed to fit(). "
+                             f"They are {home}, those passed to fit() were {self._home}")
         rows, _ = self._validated(X, NO_TARGETS, False)
         images, place = self.layout_.images(rows), beside(self.module_)
         scores = np.empty((len(images), self._outputs))
         with evaluating(self.module_):
             for at in range(0, len(images), AT_ONCE):
-                # Always AT_ONCE images, the last ones repeated: matrix products of one size, which treat every row alike, so
-                # that what an image gets depends on no image beside it.
+                # Always AT_ONCE images, the last ones repeated: matrix products of one size, which treat
+                # every row alike, so that what an image gets depends on no image beside it.
                 chosen = np.minimum(np.arange(at, at + AT_ONCE), len(images) - 1)
                 output = self.module_(place(self.pixels_.standardised(images[chosen], self._dtype)))
                 scores[at:at + AT_ONCE] = output.numpy()[:len(images) - at]
         return scores
 
-    # -- files ----------------------------------------------------------------------------------------------------
+    # -- files -----------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the fitted estimator to ``PATH.safetensors`` (weights) and ``PATH.json`` (everything else): no pickle.
+        """Write the fitted estimator to ``PATH.safetensors`` (weights) and ``PATH.json`` (everything
+        else): no pickle.
 
-        `callbacks` and a RandomState are not kept. `partial_fit` goes on from a loaded estimator as from this one.
+        `callbacks` and a RandomState are not kept. `partial_fit` goes on from a loaded estimator as
+        from this one.
 
         Raises
         ------
@@ -253,11 +267,12 @@ class CNNEstimator(BaseEstimator):
         """Take back what `_target_facts` gave."""
         raise NotImplementedError
 
-    # -- checks ---------------------------------------------------------------------------------------------------
+    # -- checks ----------------------------------------------------------------------------------------------
 
     @property
     def _dtype(self) -> str:
-        return dtype_name(self.architecture.get("dtype", "float32")) if isinstance(self.architecture, Mapping) else "float32"
+        return (dtype_name(self.architecture.get("dtype", "float32"))
+                if isinstance(self.architecture, Mapping) else "float32")
 
     def _validated(self, X: Any, y: Any, new: bool) -> tuple[np.ndarray, Any]:
         """X as rows of the network's dtype, and y; `new` learns their layout, otherwise they must have it."""
@@ -281,15 +296,19 @@ class CNNEstimator(BaseEstimator):
             value = getattr(self, name)
             if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}")
-        for name, low, high in (("lr", 0, math.inf), ("validation_fraction", 0, 1), ("tol", -math.inf, math.inf)):
+        for name, low, high in (("lr", 0, math.inf), ("validation_fraction", 0, 1),
+                                ("tol", -math.inf, math.inf)):
             value = getattr(self, name)
             if not isinstance(value, numbers.Real) or not low < float(value) < high:
                 raise ValueError(f"{name} must be a number between {low} and {high}; got {value!r}")
         if isinstance(self.optimizer, str) and self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer is {', '.join(map(repr, OPTIMIZERS))}, or a class of cnnkit.optim; got {self.optimizer!r}")
-        if not (self.architecture == "common" or isinstance(self.architecture, Mapping) or callable(self.architecture)):
-            raise ValueError("architecture is 'common', a dict of models.CNN's arguments such as {'conv': [(16, 3)]}, or a "
-                             f"function of (image shape, outputs) that makes a module; got {self.architecture!r}")
+            raise ValueError(f"optimizer is {', '.join(map(repr, OPTIMIZERS))}, or a class of cnnkit.optim; "
+                             f"got {self.optimizer!r}")
+        if not (self.architecture == "common" or isinstance(self.architecture, Mapping)
+                or callable(self.architecture)):
+            raise ValueError("architecture is 'common', a dict of models.CNN's arguments such as {'conv': "
+                             "[(16, 3)]}, or a function of (image shape, outputs) that makes a module; "
+                             f"got {self.architecture!r}")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -305,7 +324,8 @@ def _weights(sample_weight: Any, n: int) -> np.ndarray:
     if weights.shape != (n,):
         raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n},): one for each sample")
     if weights.min() < 0:
-        raise ValueError(f"Negative values in data passed to `sample_weight`: {weights.min()} for sample {weights.argmin()}")
+        raise ValueError("Negative values in data passed to `sample_weight`: "
+                         f"{weights.min()} for sample {weights.argmin()}")
     if not weights.any():
         raise ValueError("every sample_weight is zero: no sample is left to train on")
     return weights

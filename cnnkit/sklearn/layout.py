@@ -29,7 +29,8 @@ class Layout:
     channels_last: bool = False
 
     @classmethod
-    def of(cls, shape: Sequence[int], image_shape: Sequence[int] | None = None, data_format: str | None = None) -> Layout:
+    def of(cls, shape: Sequence[int], image_shape: Sequence[int] | None = None,
+           data_format: str | None = None) -> Layout:
         """The layout of an array (N, F), (N, H, W), (N, C, H, W) or (N, H, W, C).
 
         Parameters
@@ -53,24 +54,24 @@ class Layout:
         if len(shape) == 2:
             found = wanted or (1, 1, int(shape[1]))
             if math.prod(found) != shape[1]:
-                raise ValueError(f"image_shape={tuple(image_shape or ())} has {math.prod(found)} pixels, but a row of X has "
-                                 f"{shape[1]} features; X has shape {tuple(shape)}")
+                raise ValueError(f"image_shape={tuple(image_shape or ())} has {math.prod(found)} pixels, "
+                                 f"but a row of X has {shape[1]} features; X has shape {tuple(shape)}")
         elif len(shape) == 3:
             found, last = (1, int(shape[1]), int(shape[2])), False
         elif len(shape) == 4:
             first, end = shape[1] in CHANNELS, shape[3] in CHANNELS
             if data_format is None and first == end:
-                raise ValueError(f"X of shape {tuple(shape)} may be (N, C, H, W) or (N, H, W, C): pass data_format='NCHW' or "
-                                 "'NHWC'")
+                raise ValueError(f"X of shape {tuple(shape)} may be (N, C, H, W) or (N, H, W, C): "
+                                 "pass data_format='NCHW' or 'NHWC'")
             last = last or (data_format is None and end)
             a, b, c = (int(n) for n in shape[1:])
             found = (c, a, b) if last else (a, b, c)
         else:
-            raise ValueError(f"X has shape {tuple(shape)}; images are (N, H, W), (N, C, H, W), (N, H, W, C), or rows (N, F). "
-                             "Expected 2D array, 3D or 4D. Reshape your data")
+            raise ValueError(f"X has shape {tuple(shape)}; images are (N, H, W), (N, C, H, W), (N, H, W, C), "
+                             "or rows (N, F). Expected 2D array, 3D or 4D. Reshape your data")
         if wanted is not None and wanted != found:
-            raise ValueError(f"image_shape={tuple(image_shape or ())} is not the shape of the images in X, {tuple(shape)}; leave "
-                             "it out, or reshape X")
+            raise ValueError(f"image_shape={tuple(image_shape or ())} is not the shape of the images in X, "
+                             f"{tuple(shape)}; leave it out, or reshape X")
         return cls(found, last)
 
     @property

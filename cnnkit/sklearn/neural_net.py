@@ -1,4 +1,6 @@
-"""Any module as a scikit-learn estimator, in skorch's form: `NeuralNetClassifier` and `NeuralNetRegressor`."""
+"""Any module as a scikit-learn estimator, in skorch's form: `NeuralNetClassifier` and
+`NeuralNetRegressor`.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ class NeuralNet(BaseEstimator):
     Parameters
     ----------
     module : class of Module, or Module
-        The network; ``module__NAME`` is its argument NAME. A module that exists already is copied, weights and all.
+        The network; ``module__NAME`` is its argument NAME. A module that exists already is copied,
+        weights and all.
     criterion : class of Module, or callable
         The loss of ``(output, target)``; ``criterion__NAME`` is its argument.
     optimizer : class of Optimizer
@@ -50,9 +53,11 @@ class NeuralNet(BaseEstimator):
     batch_size : int
         Samples a step, where the data are no loader.
     train_split : float, optional
-        Part of the data that is held out and measured after each epoch (skorch holds out a fifth unless it is told not to).
+        Part of the data that is held out and measured after each epoch (skorch holds out a fifth unless it
+        is told not to).
     callbacks : sequence of callable
-        ``callback(net, row)`` after each epoch, `row` being the last of ``history_``; a true result ends training.
+        ``callback(net, row)`` after each epoch, `row` being the last of ``history_``; a true result
+        ends training.
     warm_start : bool
         Let `fit` go on from the weights that are there.
     verbose : int
@@ -62,8 +67,9 @@ class NeuralNet(BaseEstimator):
     backend : str, optional
         Where the network is made and trained; by default where `cnnkit.use` says.
     **settings
-        ``module__*``, ``criterion__*``, ``optimizer__*``, and ``iterator_train__*`` and ``iterator_valid__*``, which are
-        arguments of `data.DataLoader`. Training data are shuffled unless ``iterator_train__shuffle=False``.
+        ``module__*``, ``criterion__*``, ``optimizer__*``, and ``iterator_train__*`` and
+        ``iterator_valid__*``, which are arguments of `data.DataLoader`. Training data are shuffled unless
+        ``iterator_train__shuffle=False``.
 
     Attributes
     ----------
@@ -73,9 +79,10 @@ class NeuralNet(BaseEstimator):
         Loss, accuracy and speed of each epoch; `history` is the same.
     """
 
-    def __init__(self, module: Any, criterion: Any, optimizer: Any = optim.SGD, lr: float = 0.01, max_epochs: int = 10,
-                 batch_size: int = 128, train_split: float | None = None, callbacks: Sequence[Callable] | None = None,
-                 warm_start: bool = False, verbose: int = 1, random_state: Any = None, backend: Any = None, **settings: Any):
+    def __init__(self, module: Any, criterion: Any, optimizer: Any = optim.SGD, lr: float = 0.01,
+                 max_epochs: int = 10, batch_size: int = 128, train_split: float | None = None,
+                 callbacks: Sequence[Callable] | None = None, warm_start: bool = False, verbose: int = 1,
+                 random_state: Any = None, backend: Any = None, **settings: Any):
         self.module = module
         self.criterion = criterion
         self.optimizer = optimizer
@@ -90,19 +97,21 @@ class NeuralNet(BaseEstimator):
         self.backend = backend
         self._set(settings)
 
-    # -- parameters -----------------------------------------------------------------------------------------------
+    # -- parameters ------------------------------------------------------------------------------------------
 
     def _set(self, settings: dict[str, Any]) -> None:
         for name in settings:
             if name.partition("__")[0] not in PARTS or "__" not in name:
-                raise TypeError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(self._get_param_names())}, "
+                raise TypeError(f"{type(self).__name__} has no parameter {name!r}; "
+                                f"it has {', '.join(self._get_param_names())}, "
                                 f"and {', '.join(f'{part}__*' for part in PARTS)}")
         for name, value in settings.items():
             setattr(self, name, value)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters by name, ``module__*`` and the like among them."""
-        return {**super().get_params(deep), **{n: v for n, v in vars(self).items() if "__" in n and n.partition("__")[0] in PARTS}}
+        return {**super().get_params(deep),
+                **{n: v for n, v in vars(self).items() if "__" in n and n.partition("__")[0] in PARTS}}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters by name; they count from the next `fit` or `initialize` on."""
@@ -120,10 +129,11 @@ class NeuralNet(BaseEstimator):
         if isinstance(given, type):
             return given(**settings)
         if settings:
-            raise ValueError(f"{part}={given!r} is made already, so {part}__{next(iter(settings))} has no effect: give its class")
+            raise ValueError(f"{part}={given!r} is made already, so {part}__{next(iter(settings))} has no "
+                             "effect: give its class")
         return copy.deepcopy(given)
 
-    # -- skorch's methods -----------------------------------------------------------------------------------------
+    # -- skorch's methods ------------------------------------------------------------------------------------
 
     def initialize(self) -> Self:
         """Make module, criterion and optimizer anew, and forget the history."""
@@ -132,7 +142,8 @@ class NeuralNet(BaseEstimator):
         with self._draws(0), use_for(self.backend, None):
             self.module_ = self._made("module")
             self.criterion_ = self._made("criterion")
-        self.optimizer_ = self.optimizer(self.module_.parameters(), **{"lr": self.lr, **self._settings("optimizer")})
+        self.optimizer_ = self.optimizer(self.module_.parameters(),
+                                         **{"lr": self.lr, **self._settings("optimizer")})
         self.history_ = History()
         return self
 
@@ -162,13 +173,16 @@ class NeuralNet(BaseEstimator):
         return self.partial_fit(X, y)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Self:
-        """Train the module that is there for `max_epochs` more epochs; `classes` are all the labels that there will be."""
+        """Train the module that is there for `max_epochs` more epochs; `classes` are all the labels that
+        there will be.
+        """
         if not hasattr(self, "module_"):
             self.initialize()
         with self._draws(1 + len(self.history_)):
             loader, validation = self._loaders(X, y, classes)
-            run(self.module_, loader, self.history_, self.max_epochs, optimizer=self.optimizer_, loss=self._loss,
-                validation=validation, verbose=self.verbose, after=[partial(call, self) for call in self.callbacks or ()])
+            run(self.module_, loader, self.history_, self.max_epochs,
+                optimizer=self.optimizer_, loss=self._loss, validation=validation, verbose=self.verbose,
+                after=[partial(call, self) for call in self.callbacks or ()])
         self.optimizer_.zero_grad()
         return self
 
@@ -181,18 +195,22 @@ class NeuralNet(BaseEstimator):
             dataset = description.dataset_of(X) if is_loader(X) else X
             own = description.targets(dataset)
             if y is not None and (own is None or not np.array_equal(_host(y), _host(own))):
-                raise ValueError("y is given beside a dataset that has labels, and they are not its targets; leave y out")
+                raise ValueError("y is given beside a dataset that has labels, "
+                                 "and they are not its targets; leave y out")
             if own is not None or classes is not None:
                 self._learn_targets(own if own is not None else classes, classes)
             self._learn_names(dataset)
         validation = None
         if self.train_split is not None:
             if is_loader(X):
-                raise ValueError(f"train_split={self.train_split} divides a dataset; a loader is taken as it is: give its dataset")
+                raise ValueError(f"train_split={self.train_split} divides a dataset; "
+                                 "a loader is taken as it is: give its dataset")
             X, held = random_split(X, [1 - self.train_split, self.train_split], seed=random.next_key()[0])
-            validation = DataLoader(held, **{"batch_size": self.batch_size, **self._where(), **self._settings("iterator_valid")})
+            validation = DataLoader(held, **{"batch_size": self.batch_size, **self._where(),
+                                             **self._settings("iterator_valid")})
         if not is_loader(X):
-            options = {"batch_size": self.batch_size, "shuffle": True, **self._where(), **self._settings("iterator_train")}
+            options = {"batch_size": self.batch_size, "shuffle": True, **self._where(),
+                       **self._settings("iterator_train")}
             X = DataLoader(X, **options)
         return X, validation
 
@@ -213,8 +231,8 @@ class NeuralNet(BaseEstimator):
         """The module's outputs in evaluation mode, batch by batch, as one NumPy array."""
         check_is_fitted(self, "module_")
         if isinstance(X, DataLoader) and X.shuffle:
-            raise ValueError("the loader shuffles, so its outputs would be in an order that nobody knows; use shuffle=False, or "
-                             "give the dataset")
+            raise ValueError("the loader shuffles, so its outputs would be in an order that nobody knows; "
+                             "use shuffle=False, or give the dataset")
         place = beside(self.module_)
         if isinstance(X, DataLoader):
             batches: Iterator[np.ndarray] = (x for x, _ in X.plain().numpy_batches())
@@ -249,9 +267,10 @@ class NeuralNet(BaseEstimator):
 class NeuralNetClassifier(ClassifierMixin, NeuralNet):
     """A module that classifies, as a scikit-learn estimator in the form of ``skorch.NeuralNetClassifier``.
 
-    Parameters are those of `NeuralNet`. Integer labels are the numbers of the module's outputs, as in skorch; other labels
-    (text) are numbered in sorted order. With `nn.CrossEntropyLoss` the module gives scores, and `predict_proba` applies
-    softmax; with `nn.NLLLoss`, the default, it gives probabilities, whose logarithm the criterion gets, as in skorch.
+    Parameters are those of `NeuralNet`. Integer labels are the numbers of the module's outputs, as in skorch;
+    other labels (text) are numbered in sorted order. With `nn.CrossEntropyLoss` the module gives scores, and
+    `predict_proba` applies softmax; with `nn.NLLLoss`, the default, it gives probabilities, whose logarithm
+    the criterion gets, as in skorch.
 
     Attributes
     ----------
@@ -270,11 +289,12 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
 
     classes_: np.ndarray
 
-    def __init__(self, module: Any, criterion: Any = nn.NLLLoss, optimizer: Any = optim.SGD, lr: float = 0.01, max_epochs: int = 10,
-                 batch_size: int = 128, train_split: float | None = None, callbacks: Sequence[Callable] | None = None,
-                 warm_start: bool = False, verbose: int = 1, random_state: Any = None, backend: Any = None, **settings: Any):
-        super().__init__(module, criterion, optimizer, lr, max_epochs, batch_size, train_split, callbacks, warm_start, verbose,
-                         random_state, backend, **settings)
+    def __init__(self, module: Any, criterion: Any = nn.NLLLoss, optimizer: Any = optim.SGD, lr: float = 0.01,
+                 max_epochs: int = 10, batch_size: int = 128, train_split: float | None = None,
+                 callbacks: Sequence[Callable] | None = None, warm_start: bool = False, verbose: int = 1,
+                 random_state: Any = None, backend: Any = None, **settings: Any):
+        super().__init__(module, criterion, optimizer, lr, max_epochs, batch_size, train_split, callbacks,
+                         warm_start, verbose, random_state, backend, **settings)
 
     def _learn_targets(self, y: Any, classes: Any) -> np.ndarray:
         y = _host(y)
@@ -314,10 +334,11 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
 
 
 class NeuralNetRegressor(RegressorMixin, NeuralNet):
-    """A module that predicts numbers, as a scikit-learn estimator in the form of ``skorch.NeuralNetRegressor``.
+    """A module that predicts numbers, as a scikit-learn estimator in the form of
+    ``skorch.NeuralNetRegressor``.
 
-    Parameters are those of `NeuralNet`. Targets are (N,) or (N, outputs), and take the shape of the module's output, so that
-    (N,) goes with a module that gives (N, 1).
+    Parameters are those of `NeuralNet`. Targets are (N,) or (N, outputs), and take the shape of the module's
+    output, so that (N,) goes with a module that gives (N, 1).
 
     >>> import numpy
     >>> from cnnkit import nn
@@ -329,11 +350,12 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
 
     _flat = False  # whether the targets that it learnt from were (N,)
 
-    def __init__(self, module: Any, criterion: Any = nn.MSELoss, optimizer: Any = optim.SGD, lr: float = 0.01, max_epochs: int = 10,
-                 batch_size: int = 128, train_split: float | None = None, callbacks: Sequence[Callable] | None = None,
-                 warm_start: bool = False, verbose: int = 1, random_state: Any = None, backend: Any = None, **settings: Any):
-        super().__init__(module, criterion, optimizer, lr, max_epochs, batch_size, train_split, callbacks, warm_start, verbose,
-                         random_state, backend, **settings)
+    def __init__(self, module: Any, criterion: Any = nn.MSELoss, optimizer: Any = optim.SGD, lr: float = 0.01,
+                 max_epochs: int = 10, batch_size: int = 128, train_split: float | None = None,
+                 callbacks: Sequence[Callable] | None = None, warm_start: bool = False, verbose: int = 1,
+                 random_state: Any = None, backend: Any = None, **settings: Any):
+        super().__init__(module, criterion, optimizer, lr, max_epochs, batch_size, train_split, callbacks,
+                         warm_start, verbose, random_state, backend, **settings)
 
     def _learn_targets(self, y: Any, classes: Any) -> np.ndarray:
         y = _host(y).astype(np.float32)
@@ -341,7 +363,8 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
         return y
 
     def _loss(self, output: Tensor, target: Tensor) -> Tensor:
-        return self.criterion_(output, target.reshape(output.shape) if target.numel() == output.numel() else target)
+        return self.criterion_(output,
+                               target.reshape(output.shape) if target.numel() == output.numel() else target)
 
     def predict(self, X: Any) -> np.ndarray:
         """The module's output for each input, (N,) or (N, outputs) as `fit` got the targets."""
@@ -350,12 +373,15 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
 
 
 class Samples(Dataset):
-    """Arrays (N, ...) and their targets, in the shape that they have; uint8 is divided by 255, all else becomes float32."""
+    """Arrays (N, ...) and their targets, in the shape that they have; uint8 is divided by 255, all else
+    becomes float32.
+    """
 
     def __init__(self, inputs: Any, targets: np.ndarray):
         self.inputs, self.targets = _host(inputs), targets
         if len(self.inputs) != len(targets):
-            raise ValueError(f"Found input variables with inconsistent numbers of samples: [{len(self.inputs)}, {len(targets)}]")
+            raise ValueError("Found input variables with inconsistent numbers of samples: "
+                             f"[{len(self.inputs)}, {len(targets)}]")
         if not np.issubdtype(self.inputs.dtype, np.number) and self.inputs.dtype != bool:
             raise ValueError(f"X must hold numbers, got dtype {self.inputs.dtype}")
 

@@ -1,4 +1,6 @@
-"""Where arrays are: beside a network's parameters, and, with scikit-learn's ``array_api_dispatch``, where the user's are."""
+"""Where arrays are: beside a network's parameters, and, with scikit-learn's ``array_api_dispatch``, where the
+user's are.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def beside(model: Module) -> Callable[[np.ndarray], Tensor]:
 
 
 def host(data: Any) -> Any:
-    """Another library's array as a NumPy array where ``array_api_dispatch`` is on; everything else as it is."""
+    """Another library's array as a NumPy array where ``array_api_dispatch`` is on; everything
+    else as it is.
+    """
     if isinstance(data, Tensor):
         return data.detach().numpy()
     home = Home.of(data)
@@ -33,14 +37,18 @@ def host(data: Any) -> Any:
 
 
 class Home(NamedTuple):
-    """The library and device of the user's arrays, where they are not NumPy's and ``array_api_dispatch`` is on."""
+    """The library and device of the user's arrays, where they are not NumPy's and
+    ``array_api_dispatch`` is on.
+    """
 
     backend: str
     device: Any
 
     @classmethod
     def of(cls, data: Any) -> Home | None:
-        """Where `data` is; ``None`` for NumPy's arrays, what is no array, and without ``array_api_dispatch``."""
+        """Where `data` is; ``None`` for NumPy's arrays, what is no array, and without
+        ``array_api_dispatch``.
+        """
         if not get_config()["array_api_dispatch"]:
             return None
         if not is_array(data) or isinstance(data, np.ndarray | np.generic):
@@ -63,7 +71,9 @@ class Home(NamedTuple):
 
 
 def beside_input(values: np.ndarray, X: Any) -> Any:
-    """What was predicted of `X`, in the library and on the device of `X` where ``array_api_dispatch`` is on."""
+    """What was predicted of `X`, in the library and on the device of `X` where
+    ``array_api_dispatch`` is on.
+    """
     home = Home.of(X)
     return values if home is None else home.array(values, X)
 

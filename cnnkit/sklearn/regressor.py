@@ -23,9 +23,9 @@ __all__ = ["CNNRegressor"]
 class CNNRegressor(RegressorMixin, CNNEstimator):
     """A convolutional network that predicts one or several numbers for an image, as a scikit-learn estimator.
 
-    Parameters and attributes are those of `CNNClassifier`, without what concerns classes. The loss is the mean squared error;
-    targets, (N,) or (N, outputs), may have any scale: like pixels they are standardised with the training data's mean and
-    standard deviation, and predictions are scaled back.
+    Parameters and attributes are those of `CNNClassifier`, without what concerns classes. The loss is the
+    mean squared error; targets, (N,) or (N, outputs), may have any scale: like pixels they are standardised
+    with the training data's mean and standard deviation, and predictions are scaled back.
 
     Attributes
     ----------
@@ -49,7 +49,8 @@ class CNNRegressor(RegressorMixin, CNNEstimator):
         Parameters
         ----------
         X, y, sample_weight
-            As in `fit`. The layout of the images, and mean and standard deviation of pixels and targets, are the first call's.
+            As in `fit`. The layout of the images, and mean and standard deviation of pixels and targets, are
+            the first call's.
         """
         return self._train(X, y, sample_weight, not hasattr(self, "module_"), 1)
 
@@ -69,7 +70,8 @@ class CNNRegressor(RegressorMixin, CNNEstimator):
         if new:
             self.targets_ = moments(targets, weights)
         elif targets.shape[1] != self._outputs:
-            raise ValueError(f"y has {targets.shape[1]} outputs; this estimator was fitted with {self._outputs}")
+            raise ValueError(f"y has {targets.shape[1]} outputs; "
+                             f"this estimator was fitted with {self._outputs}")
         return self.targets_.standardised(targets, "float64")
 
     def _loss(self, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -1,13 +1,16 @@
 """The batch rule: training data are a set of weighted rows, and batches are drawn from that set.
 
-1. Rows of weight 0 are left out; rows that are equal, target included, are one row with the sum of their weights.
-2. The rows are ordered by a digest of their contents, and each epoch takes them in a random order that the seed and the
-   number of the epoch give, in ceil(n / batch_size) batches of equal size (one row more or less).
+1. Rows of weight 0 are left out; rows that are equal, target included, are one row with the sum of
+   their weights.
+2. The rows are ordered by a digest of their contents, and each epoch takes them in a random order that
+   the seed and the number of the epoch give, in ceil(n / batch_size) batches of equal size (one row
+   more or less).
 3. A batch's loss is sum(w * l) / sum(w).
 
-So whoever gives a row the weight 3 and whoever repeats it three times trains on the same set, in the same batches, and gets
-the same bits; and so does whoever gives the rows in another order. It holds for any data, any `batch_size` and any network,
-with dropout or batch norm too, because nothing after step 1 can tell the two apart.
+So whoever gives a row the weight 3 and whoever repeats it three times trains on the same set, in the same
+batches, and gets the same bits; and so does whoever gives the rows in another order. It holds for any
+data, any `batch_size` and any network, with dropout or batch norm too, because nothing after step 1 can
+tell the two apart.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from cnnkit.autograd import Tensor
 __all__ = ["Batches", "Moments", "distinct", "moments"]
 
 CHUNK = 256  # rows at a time, where nothing but a sum is kept
-FAINTEST = 1e-30  # times the largest weight: what a weight is at least, so that no batch's float32 weights sum to 0
+# times the largest weight: what a weight is at least, so that no batch's float32 weights sum to 0
+FAINTEST = 1e-30
 
 
 def distinct(rows: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +53,8 @@ def distinct(rows: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> tupl
     >>> sorted(zip(first.tolist(), weights.tolist()))
     [(0, 3.0), (1, 1.0), (3, 5.0)]
     """
-    digests = b"".join(hashlib.sha256(row.tobytes() + target.tobytes()).digest() for row, target in zip(rows, targets))
+    digests = b"".join(hashlib.sha256(row.tobytes() + target.tobytes()).digest()
+                       for row, target in zip(rows, targets))
     _, first, group = np.unique(np.frombuffer(digests, "V32"), return_index=True, return_inverse=True)
     return first, np.bincount(group, weights)
 
@@ -109,7 +114,8 @@ class Batches:
         Of images and weights, and of targets that are not integers.
     """
 
-    def __init__(self, images: np.ndarray, targets: np.ndarray, weights: np.ndarray, pixels: Moments, batch_size: int,
+    def __init__(self, images: np.ndarray, targets: np.ndarray,
+                 weights: np.ndarray, pixels: Moments, batch_size: int,
                  place: Callable[[np.ndarray], Tensor], key: Any = None, dtype: str = "float32"):
         self.images, self.pixels, self.place, self.key, self.dtype = images, pixels, place, key, dtype
         self.targets = targets if targets.dtype == np.int64 else targets.astype(dtype)
@@ -123,8 +129,9 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         n = len(self.images)
-        order = np.arange(n) if self.key is None else random.permutation(random.fold_in(self.key, self.epoch), n)
+        order = (np.arange(n) if self.key is None
+                 else random.permutation(random.fold_in(self.key, self.epoch), n))
         self.epoch += 1
         for chosen in np.array_split(order, self.count):
-            yield (self.place(self.pixels.standardised(self.images[chosen], self.dtype)), self.place(self.targets[chosen]),
-                   self.place(self.weights[chosen]))
+            yield (self.place(self.pixels.standardised(self.images[chosen], self.dtype)),
+                   self.place(self.targets[chosen]), self.place(self.weights[chosen]))

@@ -1,4 +1,6 @@
-"""Fitted estimators as two files, safetensors and JSON: reading them never runs any code, as opening a pickle may."""
+"""Fitted estimators as two files, safetensors and JSON: reading them never runs any code, as opening a
+pickle may.
+"""
 
 from __future__ import annotations
 
@@ -43,15 +45,15 @@ def write(estimator: Any, path: str | os.PathLike) -> Path:
                 tensors[f"optimizer.{number}.{name}"] = value
             else:
                 steps.setdefault(str(number), {})[name] = value
-    fitted = {"layout": asdict(estimator.layout_), "pixels": asdict(estimator.pixels_), "seed": estimator._seed,
-              "home": estimator._home, "features": estimator.n_features_in_, "history": estimator.history_.as_dicts(),
-              "interrupted": estimator.history_.interrupted, "steps": steps,
-              "names": None if not hasattr(estimator, "feature_names_in_") else estimator.feature_names_in_.tolist(),
-              **estimator._target_facts()}
+    fitted = {"layout": asdict(estimator.layout_), "pixels": asdict(estimator.pixels_),
+              "seed": estimator._seed, "home": estimator._home, "features": estimator.n_features_in_,
+              "history": estimator.history_.as_dicts(), "interrupted": estimator.history_.interrupted,
+              "steps": steps, "names": None if not hasattr(estimator, "feature_names_in_")
+              else estimator.feature_names_in_.tolist(), **estimator._target_facts()}
     weights.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, weights, {"format": "cnnkit"})
-    content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "estimator": type(estimator).__name__, "params": params,
-               "fitted": fitted, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "estimator": type(estimator).__name__,
+               "params": params, "fitted": fitted, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
     write_atomically(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
     return weights
 
@@ -69,13 +71,16 @@ def read(kind: type, path: str | os.PathLike) -> Any:
         if content["estimator"] != kind.__name__:
             raise ValueError(f"it holds a {content['estimator']}, not a {kind.__name__}")
         if content["format"] != FORMAT:
-            raise ValueError(f"it has format {content['format']!r}; this version of cnnkit reads format {FORMAT}")
+            raise ValueError(f"it has format {content['format']!r}; "
+                             f"this version of cnnkit reads format {FORMAT}")
         if content["sha256"] != hashlib.sha256(weights.read_bytes()).hexdigest():
-            raise ValueError(f"its weights file {weights.name} has changed since it was saved (the SHA-256 checksums differ)")
+            raise ValueError(f"its weights file {weights.name} has changed since it was saved (the "
+                             "SHA-256 checksums differ)")
         params = {name: _parameter(value) for name, value in content["params"].items()}
         return _restored(kind(**params), content["fitted"], tensors)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise ValueError(f"{beside} holds no {kind.__name__} that can be used: {error}; save it again") from error
+        raise ValueError(f"{beside} holds no {kind.__name__} that can be used: {error}; "
+                         "save it again") from error
 
 
 def _restored(estimator: Any, fitted: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:
@@ -94,7 +99,8 @@ def _restored(estimator: Any, fitted: Mapping[str, Any], tensors: Mapping[str, T
         part, _, rest = name.partition(".")
         parts[part][rest] = value
     estimator.module_.load_state_dict(parts["module"])
-    state: dict[int, dict[str, Any]] = {int(number): dict(values) for number, values in fitted["steps"].items()}
+    state: dict[int, dict[str, Any]] = {int(number): dict(values)
+                                        for number, values in fitted["steps"].items()}
     for name, value in parts["optimizer"].items():
         number, _, rest = name.partition(".")
         state.setdefault(int(number), {})[rest] = value
@@ -107,14 +113,16 @@ def _plain_parameter(name: str, value: Any) -> Any:
     if name == "random_state" and not isinstance(value, PLAIN):
         return None
     if isinstance(value, Mapping):
-        return {"pairs": [[_plain_parameter(name, key), _plain_parameter(name, v)] for key, v in value.items()]}
+        return {"pairs": [[_plain_parameter(name, key), _plain_parameter(name, v)]
+                          for key, v in value.items()]}
     if isinstance(value, list | tuple):
         return [_plain_parameter(name, v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     if not isinstance(value, PLAIN):
-        raise TypeError(f"{name}={value!r} is code, which no JSON file can hold: give its name or a dict, pickle the estimator, or "
-                        "save the weights alone with safetensors.save_file(estimator.module_.state_dict(), path)")
+        raise TypeError(f"{name}={value!r} is code, which no JSON file can hold: "
+                        "give its name or a dict, pickle the estimator, or save the weights alone with "
+                        "safetensors.save_file(estimator.module_.state_dict(), path)")
     return value
 
 

@@ -1,8 +1,9 @@
-"""Checkpoint files: a run's whole state, written so that a crash at any moment leaves the one before it in order.
+"""Checkpoint files: a run's whole state, written so that a crash at any moment leaves the one
+before it in order.
 
-A checkpoint is ``checkpoint-000042.safetensors`` (every Tensor) and ``checkpoint-000042.json`` (all else, with the SHA-256
-checksums of both). Each is written beside its place, flushed to the disk and renamed; the JSON file comes last, so a
-checkpoint without it was never finished.
+A checkpoint is ``checkpoint-000042.safetensors`` (every Tensor) and ``checkpoint-000042.json`` (all else,
+with the SHA-256 checksums of both). Each is written beside its place, flushed to the disk and renamed; the
+JSON file comes last, so a checkpoint without it was never finished.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ NAME = "checkpoint-"
 
 
 class CheckpointError(OSError):
-    """A checkpoint could not be written. Nothing is lost: the run's state is in `state`, and earlier checkpoints are whole.
+    """A checkpoint could not be written. Nothing is lost: the run's state is in `state`, and earlier
+    checkpoints are whole.
 
     Attributes
     ----------
     state : dict
-        What was to be written: ``fit(..., resume=error.state)`` goes on from it, `save` writes it to another folder.
+        What was to be written: ``fit(..., resume=error.state)`` goes on from it, `save` writes it to
+        another folder.
     """
 
     def __init__(self, message: str, state: dict[str, Any]):
@@ -62,7 +65,8 @@ def write(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     Raises
     ------
     CheckpointError
-        If it cannot be written: the disk is full, the folder cannot be written to. What was written of it is removed.
+        If it cannot be written: the disk is full, the folder cannot be written to. What was written of
+        it is removed.
     """
     outline, tensors = split(state)
     data = to_bytes(tensors, None)
@@ -78,8 +82,9 @@ def write(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     except OSError as error:
         with contextlib.suppress(OSError):
             remove(settings)
-        raise CheckpointError(f"the checkpoint {settings} could not be written ({error.strerror or error}): free some space or "
-                              "name a folder that can be written to. Nothing is lost: checkpoints before it are whole",
+        raise CheckpointError(f"the checkpoint {settings} could not be written ({error.strerror or error}): "
+                              "free some space or name a folder that can be written to. "
+                              "Nothing is lost: checkpoints before it are whole",
                               join(outline, _tensors(data, weights))) from error
     return settings
 
@@ -107,7 +112,8 @@ def read(path: Path) -> Found:
         raise ValueError(f"{path} lacks its Tensors, {weights.name}")
     data = weights.read_bytes()
     if hashlib.sha256(data).hexdigest() != tensors:
-        raise ValueError(f"{weights} has been cut off or altered since it was written: its SHA-256 checksum differs")
+        raise ValueError(f"{weights} has been cut off or altered since it was written: "
+                         "its SHA-256 checksum differs")
     return Found(path, join(content["state"], _tensors(data, weights)))
 
 
@@ -129,10 +135,12 @@ def newest(folder: Path) -> Found | None:
             refused.append(str(error))
             continue
         if refused:
-            warnings.warn(f"{'; '.join(refused)}. Going on from the one before it, {path}", CheckpointWarning, stacklevel=2)
+            warnings.warn(f"{'; '.join(refused)}. Going on from the one before it, {path}",
+                          CheckpointWarning, stacklevel=2)
         return found
     if refused:
-        raise ValueError(f"no checkpoint in {folder} can be used: {'; '.join(refused)}. Remove them to start from the beginning")
+        raise ValueError(f"no checkpoint in {folder} can be used: {'; '.join(refused)}. "
+                         "Remove them to start from the beginning")
     return None
 
 

@@ -20,8 +20,9 @@ ClassWeight = str | Mapping[int, float] | Sequence[float]
 class WeightedCrossEntropy:
     """Cross-entropy with a weight for each class: sum of weight times loss, over the sum of weights.
 
-    Of targets that are probabilities each class's part is weighted by that class, and so is what a sample counts for in the mean
-    (PyTorch divides by the number of samples then): probabilities of 0 and 1 give what class indices do.
+    Of targets that are probabilities each class's part is weighted by that class, and so is what a sample
+    counts for in the mean (PyTorch divides by the number of samples then): probabilities of 0 and 1 give what
+    class indices do.
 
     Parameters
     ----------
@@ -39,7 +40,8 @@ class WeightedCrossEntropy:
         self.weights = {int(label): float(weight) for label, weight in pairs}
         for label, weight in self.weights.items():
             if not 0 <= weight < float("inf"):
-                raise ValueError(f"the weight of class {label} must be a finite number, 0 or more; got {weight}")
+                raise ValueError(f"the weight of class {label} must be a finite number, "
+                                 f"0 or more; got {weight}")
         self.exact = None if isinstance(weights, Mapping) else len(self.weights)
         self._tensor: Tensor | None = None
 
@@ -47,13 +49,17 @@ class WeightedCrossEntropy:
         """The mean loss; with a weight (N,) for each sample too, both weights are multiplied."""
         classes = self._weight(output)
         if target.ndim == output.ndim:
-            losses, own = F.cross_entropy(output, target, weight=classes, reduction="none"), (target * classes).sum(dim=1)
+            losses, own = (F.cross_entropy(output, target, weight=classes, reduction="none"),
+                           (target * classes).sum(dim=1))
             total = (own if weight is None else own * weight).sum()
-            return (losses if weight is None else losses * weight).sum() / F.where(total == 0, total + 1, total)
+            return (losses if weight is None
+                    else losses * weight).sum() / F.where(total == 0, total + 1, total)
         if weight is None and all(self.weights.values()):
             return F.cross_entropy(output, target, weight=classes)
-        own = classes[target]  # here, because the mean of F.cross_entropy is NaN for a batch of classes of weight 0
-        return weighted_mean(F.cross_entropy(output, target, reduction="none"), own if weight is None else own * weight)
+        # here, because the mean of F.cross_entropy is NaN for a batch of classes of weight 0
+        own = classes[target]
+        return weighted_mean(F.cross_entropy(output, target, reduction="none"),
+                             own if weight is None else own * weight)
 
     def held_out_loss(self) -> Loss:
         """Cross-entropy without class weights."""
@@ -62,17 +68,21 @@ class WeightedCrossEntropy:
     def batch_weight(self, target: Tensor, weight: Tensor | None = None) -> float:
         """What a batch counts for: the sum of its images' weights."""
         if target.ndim == 2:
-            sizes = (target * tensor(self._values(target.shape[1]), backend=target.backend, dtype=target.dtype)).sum(dim=1)
+            sizes = (target * tensor(self._values(target.shape[1]), backend=target.backend,
+                                     dtype=target.dtype)).sum(dim=1)
             return (sizes if weight is None else sizes * weight).sum().item()
         labels = backend_of(target.array).to_numpy(target.array).tolist()
-        own = [1.0] * len(labels) if weight is None else backend_of(weight.array).to_numpy(weight.array).tolist()
+        own = ([1.0] * len(labels) if weight is None
+               else backend_of(weight.array).to_numpy(weight.array).tolist())
         return sum(self.weights.get(label, 1.0) * each for label, each in zip(labels, own))
 
     def _weight(self, output: Tensor) -> Tensor:
         classes = output.shape[1]
-        if self._tensor is None or self._tensor.backend != output.backend or self._tensor.dtype != output.dtype:
+        if (self._tensor is None or self._tensor.backend != output.backend
+                or self._tensor.dtype != output.dtype):
             if self.exact not in (None, classes) or max(self.weights, default=0) >= classes:
-                raise ValueError(f"class_weight has {len(self.weights)} weights, up to class {max(self.weights, default=0)}, but "
+                raise ValueError(f"class_weight has {len(self.weights)} weights, "
+                                 f"up to class {max(self.weights, default=0)}, but "
                                  f"the model has scores for {classes} classes")
             self._tensor = tensor(self._values(classes), backend=output.backend, dtype=output.dtype)
         return self._tensor
@@ -82,7 +92,8 @@ class WeightedCrossEntropy:
 
 
 def balanced(targets: Any) -> dict[int, float]:
-    """Weights by which every class counts for as much: images / (classes * images of the class), as scikit-learn's.
+    """Weights by which every class counts for as much: images / (classes * images of the class), as
+    scikit-learn's.
 
     >>> balanced([0, 0, 0, 1])
     {0: 0.6666666666666666, 1: 2.0}

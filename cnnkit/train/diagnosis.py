@@ -15,7 +15,8 @@ Probe = dict[str, Any]  # what `callbacks.Diagnose` measured at the beginning of
 
 VANISHING = 1e-3  # gradients of a layer this much smaller than the largest of the layers after it
 DEAD = 0.4  # share of a ReLU layer's units that are 0 for every image of a batch
-LARGE, SMALL = 10.0, 1e-3  # standard deviation of a layer's output before training, against its input's, or the images' if SMALL
+# standard deviation of a layer's output before training, against its input's, or the images' if SMALL
+LARGE, SMALL = 10.0, 1e-3
 GAP = 0.1  # training accuracy above held-out accuracy
 RISE = 1.1  # held-out loss against its lowest
 
@@ -47,12 +48,16 @@ class Diagnosis:
         return "\n".join(map(str, self.findings)) or "nothing wrong was found"
 
     def table(self) -> str:
-        """The layers' figures in columns: gradient norm of the weights, mean and deviation of the output, dead units."""
+        """The layers' figures in columns: gradient norm of the weights, mean and deviation of the output,
+        dead units.
+        """
         rows: list[tuple[str, ...]] = [("layer", "gradient norm", "mean", "deviation", "dead units")]
         rows += [(f"{row['layer']} ({row['kind']})", *("" if row.get(name) is None else f"{row[name]:.3g}"
-                                                       for name in ("gradient", "mean", "std", "dead"))) for row in self.layers]
+                                                       for name in ("gradient", "mean", "std", "dead")))
+                 for row in self.layers]
         widths = [max(map(len, column)) for column in zip(*rows)]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+                         for row in rows)
 
 
 def diagnose(probes: Sequence[Probe], history: History) -> Diagnosis:
@@ -74,22 +79,25 @@ def _initialisation(first: Probe) -> Finding | None:
         if row["alike"]:
             why = f"all filters of {what} begin with the same weights, so they learn the same"
         elif row["std"] > LARGE * max(row["input_std"], 1.0):
-            why = f"before training the output of {what} has a standard deviation of {row['std']:.3g}: its weights are too large"
+            why = (f"before training the output of {what} has a standard deviation of {row['std']:.3g}: "
+                   "its weights are too large")
         elif row["std"] < SMALL * row["input_std"]:
-            why = (f"before training the output of {what} has a standard deviation of {row['std']:.3g}, its input of "
-                   f"{row['input_std']:.3g}: its weights are too small")
+            why = (f"before training the output of {what} has a standard deviation of {row['std']:.3g}, "
+                   f"its input of {row['input_std']:.3g}: its weights are too small")
         elif row["std"] < SMALL * first["layers"][0]["input_std"]:
-            why = (f"before training the output of {what} has a standard deviation of {row['std']:.3g}, the images one of "
-                   f"{first['layers'][0]['input_std']:.3g}: the weights of the layers up to there are too small")
+            why = (f"before training the output of {what} has a standard deviation of {row['std']:.3g}, "
+                   f"the images one of {first['layers'][0]['input_std']:.3g}: "
+                   "the weights of the layers up to there are too small")
         if why:
-            return Finding("bad initialisation", why, "Begin with small random weights that fit the layer's inputs "
-                           "(nn.init.kaiming_uniform_), as the layers of cnnkit.nn do by themselves")
+            return Finding("bad initialisation", why, "Begin with small random weights that fit the layer's "
+                           "inputs (nn.init.kaiming_uniform_), as the layers of cnnkit.nn do by themselves")
     return None
 
 
 def _vanishing(probes: Sequence[Probe]) -> Finding | None:
     names = [row["layer"] for row in probes[-1]["layers"] if row["gradient"] is not None]
-    usual = [median(row["gradient"] for probe in probes for row in probe["layers"] if row["layer"] == name) for name in names]
+    usual = [median(row["gradient"] for probe in probes for row in probe["layers"] if row["layer"] == name)
+             for name in names]
     weak = [(name, norm, max(usual[n + 1:])) for n, (name, norm) in enumerate(zip(names[:-1], usual))
             if norm < VANISHING * max(usual[n + 1:])]
     if not weak:
@@ -97,11 +105,12 @@ def _vanishing(probes: Sequence[Probe]) -> Finding | None:
     name, norm, later = weak[0]
     saturating = sorted({row["kind"] for row in probes[-1]["layers"] if row["kind"] in ("Sigmoid", "Tanh")})
     causes = f"{' and '.join(saturating)} cause{'s' if len(saturating) == 1 else ''} them"
-    remedy = f"Use ReLU, the default for CNNs, which avoids vanishing gradients; {causes}" if saturating else (
-        "Use ReLU, the default for CNNs, which avoids vanishing gradients, and begin with nn.init.kaiming_uniform_")
+    remedy = (f"Use ReLU, the default for CNNs, which avoids vanishing gradients; {causes}"
+              if saturating else ("Use ReLU, the default for CNNs, which avoids vanishing gradients, "
+                                  "and begin with nn.init.kaiming_uniform_"))
     more = f", and {len(weak) - 1} more are as weak" if len(weak) > 1 else ""
-    return Finding("vanishing gradients", f"the gradient of {name} has a norm of {norm:.2g}, that of a layer after it one of "
-                   f"{later:.2g}{more}", remedy)
+    return Finding("vanishing gradients", f"the gradient of {name} has a norm of {norm:.2g}, "
+                   f"that of a layer after it one of {later:.2g}{more}", remedy)
 
 
 def _dead(last: Probe) -> Finding | None:
@@ -118,12 +127,15 @@ def _overfitting(history: History) -> Finding | None:
     if not rows:
         return None
     last, lowest = rows[-1], min(row.val_loss for row in rows if row.val_loss is not None)
-    remedy = "Use data augmentation (rotation, flipping, cropping), dropout and L2 regularisation (weight_decay), or more images"
-    if last.accuracy is not None and last.val_accuracy is not None and last.accuracy - last.val_accuracy > GAP:
-        return Finding("overfitting", f"accuracy is {last.accuracy:.4f} on the training images, {last.val_accuracy:.4f} on "
-                       "held-out ones", remedy)
+    remedy = ("Use data augmentation (rotation, flipping, cropping), "
+              "dropout and L2 regularisation (weight_decay), or more images")
+    if (last.accuracy is not None and last.val_accuracy is not None
+            and last.accuracy - last.val_accuracy > GAP):
+        return Finding("overfitting", f"accuracy is {last.accuracy:.4f} on the training images, "
+                       f"{last.val_accuracy:.4f} on held-out ones", remedy)
     assert last.val_loss is not None
-    if last.val_loss > RISE * lowest and last.loss < last.val_loss and last.loss <= min(row.loss for row in rows[:-1] or rows):
-        return Finding("overfitting", f"the held-out loss has risen from {lowest:.4f} to {last.val_loss:.4f} while the training "
-                       f"loss fell to {last.loss:.4f}", remedy)
+    if (last.val_loss > RISE * lowest and last.loss < last.val_loss
+            and last.loss <= min(row.loss for row in rows[:-1] or rows)):
+        return Finding("overfitting", f"the held-out loss has risen from {lowest:.4f} to "
+                       f"{last.val_loss:.4f} while the training loss fell to {last.loss:.4f}", remedy)
     return None

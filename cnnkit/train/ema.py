@@ -14,10 +14,11 @@ __all__ = ["EMA"]
 
 
 class EMA:
-    """The exponential moving average of a model's parameters: average = decay * average + (1 - decay) * parameter.
+    """The exponential moving average of a model's parameters: average = decay * average + (1 -
+    decay) * parameter.
 
-    It begins with the weights after the first update, as ``torch.optim.swa_utils.AveragedModel`` does; buffers such as
-    batch norm's statistics are not averaged.
+    It begins with the weights after the first update, as ``torch.optim.swa_utils.AveragedModel`` does;
+    buffers such as batch norm's statistics are not averaged.
 
     Parameters
     ----------
@@ -42,7 +43,8 @@ class EMA:
 
     def __init__(self, model: Module, decay: float):
         if not 0 <= decay < 1:
-            raise ValueError(f"ema, the part of the average that is kept, must be at least 0 and below 1; got {decay}")
+            raise ValueError("ema, the part of the average that is kept, "
+                             f"must be at least 0 and below 1; got {decay}")
         self.decay = decay
         self.parameters = dict(model.named_parameters())
         self.average: dict[str, Any] = {}

@@ -53,8 +53,8 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         (`contracts.Loader`) may give batches ``(x, y, weight)``, with a weight (N,) for each sample: the loss
         is called with all three, and the epoch's loss and accuracy are weighted.
     epochs : int
-        How often to go through the data; of a resumed run, those done before included. It may be more than the run began
-        with, but not under a schedule that was made for so many epochs.
+        How often to go through the data; of a resumed run, those done before included. It may be more than
+        the run began with, but not under a schedule that was made for so many epochs.
     batch_size : int
         Images a step, where `data` is no loader.
     optimizer : str or Optimizer
@@ -67,24 +67,26 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     validation : DataLoader, dataset, or (images, labels), optional
         Measured after each epoch, in evaluation mode.
     seed : int, optional
-        Where the order of the data and their augmentation come from; without it from `cnnkit.random`'s generator.
+        Where the order of the data and their augmentation come from; without it from
+        `cnnkit.random`'s generator.
     augment : str or callable, optional
-        Random transforms for the images that are learnt from, never for those that are measured: names and numbers such as
-        ``"flip,crop=4,rotate=10,mixup"`` (`cnnkit.data.transforms.named`), or transforms of `cnnkit.data.transforms`. A loader
-        has its own. Where labels become probabilities (mixup, cutmix), an answer is right that names the most probable class.
+        Random transforms for the images that are learnt from, never for those that are measured: names and
+        numbers such as ``"flip,crop=4,rotate=10,mixup"`` (`cnnkit.data.transforms.named`), or transforms of
+        `cnnkit.data.transforms`. A loader has its own. Where labels become probabilities (mixup, cutmix), an
+        answer is right that names the most probable class.
     progress : bool or Reporter
         Show a progress bar (in a terminal) or a line an epoch.
     metrics : names, or Metrics
         Measured on the held-out images too: ``["f1", "top_5"]``, see `cnnkit.evaluation.metrics`; in the
         history with ``val_``.
     class_weight : "balanced", mapping of int to float, or sequence of float, optional
-        Weight of each class in the cross-entropy that is trained on; held-out figures are unweighted. ``"balanced"``
-        makes every class count for as much.
+        Weight of each class in the cross-entropy that is trained on; held-out figures are unweighted.
+        ``"balanced"`` makes every class count for as much.
     scheduler : str, LRScheduler, or callable, optional
-        The learning rate's way: ``"cosine"``, ``"warmup-cosine"``, ``"one-cycle"``, ``"linear"``, ``"exponential"`` (to a
-        hundredth), ``"step"`` (a tenth, twice) or ``"plateau"``; a schedule of `optim.lr_scheduler` for the optimizer that
-        is given; or a function that makes one from the optimizer. `ReduceLROnPlateau` watches the held-out loss, or the
-        loss.
+        The learning rate's way: ``"cosine"``, ``"warmup-cosine"``, ``"one-cycle"``, ``"linear"``,
+        ``"exponential"`` (to a hundredth), ``"step"`` (a tenth, twice) or ``"plateau"``; a schedule of
+        `optim.lr_scheduler` for the optimizer that is given; or a function that makes one from the optimizer.
+        `ReduceLROnPlateau` watches the held-out loss, or the loss.
     scheduler_interval : {"epoch", "step"}
         When a schedule that is no name goes on: after each epoch, or each update of the weights.
     accumulate_grad_batches : int
@@ -92,22 +94,23 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     clip_norm, clip_value : float, optional
         Limit the norm of all gradients together, or each of their elements, before an update.
     ema : float, optional
-        Such as 0.999: keep a running average of the weights, measure it, and give it to the model at the end; see `EMA`.
+        Such as 0.999: keep a running average of the weights, measure it, and give it to the model at the
+        end; see `EMA`.
     callbacks : sequence of Callback
         Of `cnnkit.train.callbacks`; a `Checkpoint` is called last.
     resume : bool, path, or state
-        Go on from the newest checkpoint in a folder, to the same bits as a run that nothing interrupted; ``True`` means
-        the `Checkpoint` callback's folder, and begins at the beginning where that has none yet. Also the `state` of a
-        CheckpointError.
+        Go on from the newest checkpoint in a folder, to the same bits as a run that nothing interrupted;
+        ``True`` means the `Checkpoint` callback's folder, and begins at the beginning where that has none
+        yet. Also the `state` of a CheckpointError.
     diagnose : bool
         Look into the network as it learns, and say what is wrong and what helps: see ``history.diagnosis``.
 
     Returns
     -------
     History
-        Loss, accuracy and speed of each epoch. ``interrupted`` is true where Ctrl-C ended the run: the batch was
-        finished, the model keeps what it learnt, and the epoch that was cut short, in training or in validation, is the
-        last row. A second Ctrl-C raises KeyboardInterrupt at once.
+        Loss, accuracy and speed of each epoch. ``interrupted`` is true where Ctrl-C ended the run: the batch
+        was finished, the model keeps what it learnt, and the epoch that was cut short, in training or in
+        validation, is the last row. A second Ctrl-C raises KeyboardInterrupt at once.
 
     Raises
     ------
@@ -136,14 +139,17 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     held_out = None if validation is None else plain(batches(validation, VALIDATION_BATCH))
     measured = by_name(metrics)
     if measured and held_out is None:
-        raise ValueError(f"metrics ({', '.join(measured)}) are measured on held-out images; give validation= too")
+        raise ValueError(f"metrics ({', '.join(measured)}) are measured on held-out images; "
+                         "give validation= too")
     total = count(loader)
     updates = None if total is None else math.ceil(total / accumulate_grad_batches)
-    moving, per_batch = (None, False) if scheduler is None else schedule(scheduler, scheduler_interval, optimizer, epochs, updates)
+    moving, per_batch = (None, False) if scheduler is None else schedule(scheduler, scheduler_interval,
+                                                                         optimizer, epochs, updates)
     called = [*callbacks, *([Diagnose()] if diagnose else [])]
-    run = Run(model, optimizer, loader, _loss(loss, class_weight, loader), epochs=epochs, shown=reporter(progress),
-              validation=held_out, metrics=measured, scheduler=moving, per_batch=per_batch,
-              planned=epochs if isinstance(scheduler, str) and scheduler != "plateau" else None, accumulate=accumulate_grad_batches,
+    run = Run(model, optimizer, loader, _loss(loss, class_weight, loader), epochs=epochs,
+              shown=reporter(progress), validation=held_out, metrics=measured, scheduler=moving,
+              per_batch=per_batch, planned=epochs if isinstance(scheduler, str) and scheduler != "plateau"
+              else None, accumulate=accumulate_grad_batches,
               clip_norm=clip_norm, clip_value=clip_value, ema=None if ema is None else EMA(model, ema),
               callbacks=sorted(called, key=lambda callback: isinstance(callback, Checkpoint)))
     return run.go(_state(resume, run))
@@ -167,14 +173,16 @@ def _loss(loss: AnyLoss | None, class_weight: ClassWeight | None, loader: Loader
     if class_weight is None:
         return loss or cross_entropy
     if loss is not None:
-        raise ValueError("class_weight is for the loss that fit has, cross-entropy; give a loss of your own the weights yourself")
+        raise ValueError("class_weight is for the loss that fit has, cross-entropy; "
+                         "give a loss of your own the weights yourself")
     if isinstance(class_weight, str):
         if class_weight != "balanced":
-            raise ValueError(f"class_weight must be 'balanced', or a weight for each class; got {class_weight!r}")
+            raise ValueError("class_weight must be 'balanced', or a weight for each class; "
+                             f"got {class_weight!r}")
         targets = description.targets(description.dataset_of(loader))
         if targets is None:
-            raise ValueError("class_weight='balanced' counts the labels in the dataset's `targets`, and these data have none; give "
-                             "a weight for each class")
+            raise ValueError("class_weight='balanced' counts the labels in the dataset's `targets`, "
+                             "and these data have none; give a weight for each class")
         class_weight = balanced(targets)
     return WeightedCrossEntropy(class_weight)
 
@@ -187,14 +195,17 @@ def _state(resume: bool | str | os.PathLike | Mapping[str, Any], run: Run) -> Ma
     if resume is False:
         return None
     if resume is True:
-        folder = next((callback.folder for callback in run.callbacks if isinstance(callback, Checkpoint)), None)
+        folder = next((callback.folder for callback in run.callbacks if isinstance(callback, Checkpoint)),
+                      None)
         if folder is None:
-            raise ValueError("resume=True goes on from the folder of a Checkpoint callback, and there is none; give the folder")
+            raise ValueError("resume=True goes on from the folder of a Checkpoint callback, "
+                             "and there is none; give the folder")
     else:
         folder = Path(resume)
     found = checkpoints.newest(folder)
     if found is None and resume is not True:
-        raise FileNotFoundError(f"there is no checkpoint in {folder} to go on from; resume=True begins at the beginning then")
+        raise FileNotFoundError(f"there is no checkpoint in {folder} to go on from; "
+                                "resume=True begins at the beginning then")
     if found is None:
         return None
     run.resumed = str(folder)

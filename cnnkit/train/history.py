@@ -13,7 +13,8 @@ __all__ = ["Epoch", "History"]
 class Epoch:
     """One epoch's figures; accuracies are fractions of 1, ``None`` where the task has no classes.
 
-    `lr` is the learning rate of its last batch; `metrics` holds what ``fit(metrics=...)`` asked for, as ``"val_f1"``.
+    `lr` is the learning rate of its last batch; `metrics` holds what ``fit(metrics=...)`` asked for,
+    as ``"val_f1"``.
     """
 
     epoch: int
@@ -34,8 +35,8 @@ class Epoch:
             parts.append(f"held-out loss {self.val_loss:.4f}")
         if self.val_accuracy is not None:
             parts.append(f"held-out accuracy {self.val_accuracy:.4f}")
-        parts += [f"{name.replace('val_', 'held-out ', 1)} {value:.4f}" for name, value in self.metrics.items()
-                  if isinstance(value, float)]
+        parts += [f"{name.replace('val_', 'held-out ', 1)} {value:.4f}"
+                  for name, value in self.metrics.items() if isinstance(value, float)]
         return ", ".join([*parts, f"{self.images_per_second:,.0f} images/s"])
 
 

@@ -1,4 +1,6 @@
-"""Ctrl-C during training: the first one asks the loop to stop after the batch, a second one interrupts at once."""
+"""Ctrl-C during training: the first one asks the loop to stop after the batch, a second one
+interrupts at once.
+"""
 
 from __future__ import annotations
 

@@ -70,8 +70,8 @@ class Bar(Lines):
     def __init__(self, console: Console):
         super().__init__(console)
         self.progress = Progress(TextColumn("Epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
-                                 TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=console, transient=True,
-                                 auto_refresh=False)
+                                 TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=console,
+                                 transient=True, auto_refresh=False)
         self.progress.start()
         self.task: Any = None
 
@@ -109,7 +109,9 @@ class Bar(Lines):
 
 
 def reporter(progress: bool | Reporter, console: Console | None = None) -> Reporter:
-    """The reporter for ``fit(progress=...)``: one of your own, a bar or lines for ``True``, none for ``False``."""
+    """The reporter for ``fit(progress=...)``: one of your own, a bar or lines for ``True``, none
+    for ``False``.
+    """
     if not isinstance(progress, bool):
         return progress
     if not progress:

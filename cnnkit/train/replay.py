@@ -1,4 +1,6 @@
-"""Send an update's batches through the model once more, to look at what each layer makes of them, and leave no trace."""
+"""Send an update's batches through the model once more, to look at what each layer makes of them, and
+leave no trace.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,19 @@ __all__ = ["replay"]
 
 
 def replay(model: Module, images: Iterable[Tensor], look: Callable[[str, Module, tuple, Any], None]) -> None:
-    """Call ``look(name, layer, inputs, output)`` for every layer without children, in the order of the forward pass.
+    """Call ``look(name, layer, inputs, output)`` for every layer without children, in the order of
+    the forward pass.
 
-    Buffers, the random numbers' state and every module's mode are afterwards what they were before; nothing is recorded.
+    Buffers, the random numbers' state and every module's mode are afterwards what they were before;
+    nothing is recorded.
     """
     def hook(name: str) -> Callable:
         def after(layer: Module, inputs: tuple, output: Any) -> None:
             look(name, layer, inputs, output)
         return after
 
-    handles = [layer.register_forward_hook(hook(name)) for name, layer in model.named_modules() if not list(layer.children())]
+    handles = [layer.register_forward_hook(hook(name)) for name, layer in model.named_modules()
+               if not list(layer.children())]
     draws = random.get_state()
     buffers = [(buffer, buffer.array) for buffer in model.buffers()]
     try:

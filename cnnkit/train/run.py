@@ -1,4 +1,6 @@
-"""Run: a training run while it goes on: forward, loss, backward, update, epoch by epoch (guide, "Pseudo Code for CNN")."""
+"""Run: a training run while it goes on: forward, loss, backward, update, epoch by epoch (guide, "Pseudo
+Code for CNN").
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,8 @@ class Run:
     history : History
         The epochs' figures.
     inputs : list of tuple of Tensor
-        The batches (images, targets, and sample weights where there are any) of the update that is being made.
+        The batches (images, targets, and sample weights where there are any) of the update that
+        is being made.
     loss : Tensor
         Of the last batch; reading it waits for the device.
     losses : list of Tensor
@@ -64,13 +67,14 @@ class Run:
                  metrics: dict[str, Metric] | None = None, scheduler: Any = None, per_batch: bool = False,
                  planned: int | None = None, accumulate: int = 1, clip_norm: float | None = None,
                  clip_value: float | None = None, ema: EMA | None = None, callbacks: Sequence[Callback] = ()):
-        self.model, self.optimizer, self.loader, self.loss_function, self.epochs = model, optimizer, loader, loss, epochs
+        self.model, self.optimizer, self.loader, self.loss_function, self.epochs = (model, optimizer,
+                                                                                    loader, loss, epochs)
         self.shown, self.validation, self.metrics = shown, validation, metrics or {}
         self.scheduler, self.per_batch, self.planned, self.ema = scheduler, per_batch, planned, ema
         self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
         self.callbacks = list(callbacks)
-        self._hooks = {hook: [getattr(c, hook) for c in self.callbacks if getattr(type(c), hook) is not getattr(Callback, hook)]
-                       for hook in HOOKS}
+        self._hooks = {hook: [getattr(c, hook) for c in self.callbacks
+                              if getattr(type(c), hook) is not getattr(Callback, hook)] for hook in HOOKS}
         self.epoch = self.batch = self.step = 0
         self.seconds, self.tally, self.history = 0.0, Tally(), History()
         self.draws: dict[str, int] | None = None  # the random state of a checkpoint within an epoch
@@ -84,7 +88,7 @@ class Run:
         self.losses: list[Tensor] = []
         self._cut: Epoch | None = None
 
-    # -- what callbacks may do ------------------------------------------------------------------------------------
+    # -- what callbacks may do -------------------------------------------------------------------------------
 
     def stop(self, reason: str) -> None:
         """End the run after the batch or epoch that is being done: it is complete."""
@@ -107,7 +111,7 @@ class Run:
         with self._averaged():
             return self.model.state_dict()
 
-    # -- the loop -------------------------------------------------------------------------------------------------
+    # -- the loop --------------------------------------------------------------------------------------------
 
     def go(self, state: Mapping[str, Any] | None = None) -> History:
         """Train from the beginning or from `state` to the end, or until something stops it."""
@@ -117,13 +121,15 @@ class Run:
                     restore(self, state)
                     done = self.epoch >= self.epochs
                     self.shown.note(f"All {self.epochs} epochs were done before" if done else
-                                    f"Going on in epoch {self.epoch + 1} of {self.epochs}, after {self.step} updates")
+                                    f"Going on in epoch {self.epoch + 1} of {self.epochs}, "
+                                    f"after {self.step} updates")
                 self._call("on_train_start")
                 while self.epoch < self.epochs and not self.stopped and not self.paused:
                     self._one_epoch()
                 self._call("on_train_stop")
                 self.history.interrupted = self.paused
-                if self._cut is not None:  # after the state was kept: a resumed run does this epoch to its end
+                # after the state was kept: a resumed run does this epoch to its end
+                if self._cut is not None:
                     self.history.epochs.append(self._cut)
                     self.shown.end(self._cut)
                 if self.ema is not None:
@@ -155,9 +161,11 @@ class Run:
             raise ValueError("the data hold no batch: there is nothing to train on")
         loss, accuracy = self.tally.read()  # waits for the device, so the clock is read after it
         if not self.tally.total and not self.paused:
-            raise ValueError(f"every sample of epoch {self.epoch + 1} has weight 0: there is nothing to train on")
+            raise ValueError(f"every sample of epoch {self.epoch + 1} has weight 0: "
+                             "there is nothing to train on")
         self.seconds = time.perf_counter() - start
-        figures: dict[str, Any] = {"loss": loss, "accuracy": accuracy, "lr": self.epoch_lr, "seconds": self.seconds,
+        figures: dict[str, Any] = {"loss": loss, "accuracy": accuracy,
+                                   "lr": self.epoch_lr, "seconds": self.seconds,
                                    "images_per_second": self.tally.images / max(self.seconds, 1e-9)}
         whole = not self.paused and self._validate(figures)
         row = Epoch(self.epoch + 1, **figures)
@@ -167,8 +175,9 @@ class Run:
         self.history.epochs.append(row)
         self.shown.end(row)
         if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss} after epoch {row.epoch}: the model's numbers have overflowed. "
-                                     f"Lower the learning rate (it is {self.epoch_lr}) or clip the gradients (nn.clip_grad_norm_)")
+            raise FloatingPointError(f"the loss is {loss} after epoch {row.epoch}: the model's numbers "
+                                     f"have overflowed. Lower the learning rate (it is {self.epoch_lr}) "
+                                     "or clip the gradients (nn.clip_grad_norm_)")
         self.epoch, self.batch, self.seconds, self.tally = self.epoch + 1, 0, 0.0, Tally()
         if self.scheduler is not None and not self.per_batch:
             watched = row.loss if row.val_loss is None else row.val_loss
@@ -176,7 +185,9 @@ class Run:
         self._call("on_train_epoch_end")
 
     def _groups(self) -> Iterator[list]:
-        """The batches of this epoch that are still to come, in groups of those whose gradients are accumulated."""
+        """The batches of this epoch that are still to come, in groups of those whose gradients are
+        accumulated.
+        """
         passed_over = self.batch
         if isinstance(self.loader, ResumableLoader):
             self.loader_state, passed_over = self.loader.state_dict(), 0
@@ -216,7 +227,9 @@ class Run:
             self.scheduler.step()
 
     def _labels(self, target: Tensor) -> Tensor:
-        """Class indices, also where augmentation has made probabilities of them: the most probable class then."""
+        """Class indices, also where augmentation has made probabilities of them: the most probable
+        class then.
+        """
         mixed = target.ndim == 2 and isinstance(self.loader, AugmentingLoader) and self.loader.mixes_labels()
         return target.argmax(dim=1) if mixed else target
 
@@ -227,7 +240,9 @@ class Run:
         return target.shape[0] if weight is None else weight.sum().item()
 
     def _validate(self, figures: dict[str, Any]) -> bool:
-        """Add the held-out scores to the figures; whether the epoch is whole, Ctrl-C not having come before they were known."""
+        """Add the held-out scores to the figures; whether the epoch is whole, Ctrl-C not having come before
+        they were known.
+        """
         if self.validation is None:
             return True
         total = count(self.validation)
@@ -238,7 +253,8 @@ class Run:
 
         self.shown.validate(0, total)
         with self._averaged():
-            scores = measure(self.model, self.validation, self.validation_loss, stop, list(self.metrics.values()))
+            scores = measure(self.model, self.validation, self.validation_loss, stop,
+                             list(self.metrics.values()))
         if scores is None:
             return False
         figures.update(val_loss=scores.loss, val_accuracy=scores.accuracy)

@@ -1,4 +1,6 @@
-"""A run's whole state, from which it goes on to the same bits: taken as a tree of plain values and Tensors, and restored."""
+"""A run's whole state, from which it goes on to the same bits: taken as a tree of plain values and Tensors,
+and restored.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ def state_of(run: Run) -> dict[str, Any]:
         "epoch": run.epoch, "batch": run.batch, "step": run.step,
         "model": {name: Tensor(value.array) for name, value in _values(run)},
         "optimizer": {"name": type(run.optimizer).__name__, "state": run.optimizer.state_dict()},
-        "scheduler": None if run.scheduler is None else {"name": type(run.scheduler).__name__, "state": run.scheduler.state_dict(),
+        "scheduler": None if run.scheduler is None else {"name": type(run.scheduler).__name__,
+                                                         "state": run.scheduler.state_dict(),
                                                          "epochs": run.planned},
         "ema": None if run.ema is None else run.ema.state_dict(),
         "random": random.get_state(),
@@ -60,7 +63,8 @@ def restore(run: Run, state: Mapping[str, Any]) -> None:
             value.replace_(placed(state["model"][name], value))
     if run.ema is not None:
         run.ema.load_state_dict(state["ema"])
-    run.epoch, run.batch, run.step, run.seconds = (state[name] for name in ("epoch", "batch", "step", "seconds"))
+    run.epoch, run.batch, run.step, run.seconds = (state[name]
+                                                   for name in ("epoch", "batch", "step", "seconds"))
     run.epoch_lr = state["lr"]
     run.tally = Tally.of(state["tally"])
     run.history.epochs = [Epoch(**row) for row in state["history"]]
@@ -112,8 +116,8 @@ def _kind(resumable: bool) -> str:
 def _check(run: Run, state: Mapping[str, Any]) -> None:
     def need(what: str, saved: Any, now: Any) -> None:
         if saved != now:
-            raise ValueError(f"the checkpoint cannot be resumed: its {what} was {saved}, and now it is {now}; resume with the "
-                             "settings that the run began with")
+            raise ValueError(f"the checkpoint cannot be resumed: its {what} was {saved}, "
+                             f"and now it is {now}; resume with the settings that the run began with")
 
     need("kind of data", _kind(state["loader"] is not None), _kind(isinstance(run.loader, ResumableLoader)))
     for name, value in _described(run.loader).items():
@@ -121,12 +125,15 @@ def _check(run: Run, state: Mapping[str, Any]) -> None:
         need(f"number of {name}" if counted else name, state["data"].get(name), value)
     need("augmentation", state.get("augment"), _augmentation(run.loader))
     need("optimizer", state["optimizer"]["name"], type(run.optimizer).__name__)
-    need("scheduler", state["scheduler"] and state["scheduler"]["name"], run.scheduler and type(run.scheduler).__name__)
+    need("scheduler", state["scheduler"] and state["scheduler"]["name"],
+         run.scheduler and type(run.scheduler).__name__)
     if run.scheduler is not None:
         need("schedule's number of epochs", state["scheduler"].get("epochs"), run.planned)
     need("average of weights (ema)", state["ema"] is not None, run.ema is not None)
-    own, saved = ({name: tuple(value.shape) for name, value in values} for values in (_values(run), state["model"].items()))
+    own, saved = ({name: tuple(value.shape) for name, value in values}
+                  for values in (_values(run), state["model"].items()))
     differing = [f"{name} {saved.get(name, 'missing')} is {own.get(name, 'missing')} now"
                  for name in {**own, **saved} if own.get(name) != saved.get(name)]
     if differing:
-        raise ValueError(f"the checkpoint is of another model: {'; '.join(differing[:4])}{'; ...' if len(differing) > 4 else ''}")
+        raise ValueError("the checkpoint is of another model: "
+                         f"{'; '.join(differing[:4])}{'; ...' if len(differing) > 4 else ''}")

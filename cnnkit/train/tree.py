@@ -1,4 +1,6 @@
-"""A run's state as JSON and Tensors: nested dicts and lists of plain values in the one, their Tensors in the other."""
+"""A run's state as JSON and Tensors: nested dicts and lists of plain values in the one, their Tensors
+in the other.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
     Returns
     -------
     outline, tensors
-        What JSON can hold: dicts whose keys are no strings, tuples, infinities and Tensors are dicts with a name that
-        begins with ``$``. And the Tensors by their place in the tree, each with its axes in the order of its memory, so that a
-        file in C order keeps the layout.
+        What JSON can hold: dicts whose keys are no strings, tuples, infinities and Tensors are dicts with a
+        name that begins with ``$``. And the Tensors by their place in the tree, each with its axes in the
+        order of its memory, so that a file in C order keeps the layout.
 
     >>> from cnnkit import tensor
     >>> outline, tensors = split({"step": 3, "weight": tensor([[1.0], [2.0]])})
@@ -49,8 +51,8 @@ def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
         if isinstance(value, list):
             return [walk(v, f"{path}.{i}") for i, v in enumerate(value)]
         if not isinstance(value, Plain):
-            raise TypeError(f"{path} of a run's state is a {type(value).__name__}; a checkpoint holds numbers, text, Tensors, and "
-                            "lists and dicts of them")
+            raise TypeError(f"{path} of a run's state is a {type(value).__name__}; "
+                            "a checkpoint holds numbers, text, Tensors, and lists and dicts of them")
         return {"$float": repr(value)} if isinstance(value, float) and not math.isfinite(value) else value
 
     return walk(tree, ""), tensors
@@ -64,7 +66,8 @@ def join(outline: Any, tensors: Mapping[str, Tensor]) -> Any:
         return outline
     if "$tensor" in outline:
         array, order = tensors[outline["$tensor"]].array, outline["order"]
-        return Tensor(namespace_of(array).permute_dims(array, tuple(order.index(axis) for axis in range(len(order)))))
+        return Tensor(namespace_of(array).permute_dims(array, tuple(order.index(axis)
+                                                                    for axis in range(len(order)))))
     if "$float" in outline:
         return float(outline["$float"])
     if "$items" in outline:
@@ -75,7 +78,9 @@ def join(outline: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def placed(value: Tensor, like: Tensor) -> Any:
-    """A copy of the values with the backend, device and dtype of `like`, and with the memory layout of `value`."""
+    """A copy of the values with the backend, device and dtype of `like`, and with the memory layout
+    of `value`.
+    """
     source, backend = value.array, backend_of(like.array)
     order = backend_of(source).axis_order(source)
     packed = namespace_of(source).permute_dims(source, order)

@@ -1,4 +1,6 @@
-"""The advice follows what was put into the data, is the same each time, and has a verdict for each of the guide's bullets."""
+"""The advice follows what was put into the data, is the same each time, and has a verdict for each of the
+guide's bullets.
+"""
 
 import json
 
@@ -12,7 +14,8 @@ from cnnkit.data import ArrayDataset
 
 BULLETS = ["Your data has spatial hierarchies", "You need translation invariance",
            "The task requires feature extraction from raw data", "Your data is not spatially structured",
-           "You have limited training data", "The task is better suited for sequence models"]  # the guide's chapter 2, all
+           # the guide's chapter 2, all
+           "You have limited training data", "The task is better suited for sequence models"]
 
 
 def crosses(n=500, size=12, seed=0):
@@ -31,12 +34,14 @@ def table(n=500, seed=0):
     """Features without a place: each class has its own mean of each."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 5, n)
-    return ArrayDataset((rng.normal(0, 0.4, (5, 1, 10, 10))[y] + rng.normal(size=(n, 1, 10, 10))).astype(np.float32), y, 5)
+    return ArrayDataset(
+        (rng.normal(0, 0.4, (5, 1, 10, 10))[y] + rng.normal(size=(n, 1, 10, 10))).astype(np.float32), y, 5)
 
 
 @pytest.fixture(scope="module")
 def advice():
-    return {"crosses": advise(crosses(), updates=150, seeds=(0,)), "table": advise(table(), updates=120, seeds=(0,))}
+    return {"crosses": advise(crosses(), updates=150, seeds=(0,)),
+            "table": advise(table(), updates=120, seeds=(0,))}
 
 
 def verdicts(advice):
@@ -94,7 +99,8 @@ def test_images_of_any_size_are_taken(shape):
     advise(ArrayDataset(np.random.default_rng(0).random(shape), np.arange(40) % 2), updates=2, seeds=(0,))
 
 
-@pytest.mark.parametrize(("images", "labels", "match"), [(10, [0] * 10, "one class only"), (6, [0, 1] * 3, "at least 8")])
+@pytest.mark.parametrize(("images", "labels", "match"),
+                         [(10, [0] * 10, "one class only"), (6, [0, 1] * 3, "at least 8")])
 def test_data_that_nothing_can_be_told_from_are_refused(images, labels, match):
     with pytest.raises(ValueError, match=match):
         advise(ArrayDataset(np.zeros((images, 4, 4)), labels))
@@ -104,7 +110,8 @@ def test_a_difference_counts_only_beyond_chance_image_by_image():
     always, never, half = np.ones(100), np.zeros(100), np.arange(100) % 2.0
     one_more = always.copy()
     one_more[:2] = 0
-    trials = Trials(right={"always": always, "never": never, "half": half, "other half": 1 - half, "one more": one_more})
+    trials = Trials(right={"always": always, "never": never, "half": half,
+                           "other half": 1 - half, "one more": one_more})
     assert _compare(trials, "always", "half") == "yes"
     assert _compare(trials, "half", "other half") == "no"
     assert _compare(trials, "never", "always") == "no"

@@ -1,4 +1,6 @@
-"""The rules under which a call may be deferred, each on the loopback table (design: "Fusion is a table key")."""
+"""The rules under which a call may be deferred, each on the loopback table (design: "Fusion is a
+table key").
+"""
 
 import copy
 import gc
@@ -167,7 +169,8 @@ class Normed(Net):
         return F.relu(self.norm(self.conv(x)))
 
 
-@pytest.mark.parametrize("keys", [[("conv", "batch_norm", "relu")], [("conv", "batch_norm")], [("batch_norm", "relu")]])
+@pytest.mark.parametrize("keys", [[("conv", "batch_norm", "relu")], [("conv", "batch_norm")],
+                                  [("batch_norm", "relu")]])
 def test_batch_norms_state_is_committed_once(keys):
     net, x = Normed(), image()
     expected, other = plain(net, x)

@@ -17,7 +17,9 @@ def leaf(*shape, seed=0):
 
 
 def slope(function, *leaves, seed=9):
-    """Directional derivative of the summed function along a random direction, by central differences in float64."""
+    """Directional derivative of the summed function along a random direction, by central differences
+    in float64.
+    """
     rng = np.random.default_rng(seed)
     steps = [rng.standard_normal(x.shape) for x in leaves]
     h = 1e-6
@@ -78,7 +80,8 @@ def test_gradients_agree_with_central_differences(name):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_values_and_gradients_are_numpys_on_every_backend(name, backend):
     def run():
-        x, y = (tensor(leaf(3, 4, seed=s).detach(), requires_grad=True, backend=cnnkit.backends.current()) for s in (0, 1))
+        x, y = (tensor(leaf(3, 4, seed=s).detach(), requires_grad=True, backend=cnnkit.backends.current())
+                for s in (0, 1))
         z = FUNCTIONS[name](x, y)
         z.sum().backward()
         return [t.numpy() for t in (z, x.grad, y.grad) if t is not None]
@@ -219,7 +222,8 @@ def test_what_cannot_be_done_raises_one_clear_line(call, message):
 
 def test_arrays_of_two_backends_are_refused_with_both_names():
     pytest.importorskip("array_api_strict")
-    with pytest.raises(TypeError, match=r"mul got arrays of two backends, 'numpy' and 'array-api-strict'.*\.to\("):
+    with pytest.raises(TypeError,
+                       match=r"mul got arrays of two backends, 'numpy' and 'array-api-strict'.*\.to\("):
         tensor([1.0]) * tensor([1.0], backend="array-api-strict")
 
 
@@ -235,8 +239,9 @@ def test_numpy_scalars_make_arrays_and_not_scalars():
     assert y.shape == ()
 
 
-@pytest.mark.parametrize(("data", "dtype"), [([1.5], "float32"), ([1], "int64"), ([True], "bool"), ([[1], [2.5]], "float32"),
-                                             (np.array([1.0]), "float64"), (np.array([1], np.uint8), "uint8"), ([], "float32")])
+@pytest.mark.parametrize(("data", "dtype"),
+                         [([1.5], "float32"), ([1], "int64"), ([True], "bool"), ([[1], [2.5]], "float32"),
+                          (np.array([1.0]), "float64"), (np.array([1], np.uint8), "uint8"), ([], "float32")])
 def test_new_tensors_have_pytorchs_dtypes(data, dtype):
     assert tensor(data).dtype == dtype
 
@@ -330,18 +335,22 @@ def test_changes_in_place_keep_the_dtype():
     x = tensor([1.0, 2.0])
     x.mul_(tensor([0.5, 0.5], dtype="float64")).add_(np.float64(1))
     assert x.dtype == np.float32
-    with pytest.raises(TypeError, match=r"add_ in place makes float32 of a Tensor of int64.*\.to\(dtype='float32'\)"):
+    with pytest.raises(TypeError,
+                       match=r"add_ in place makes float32 of a Tensor of int64.*\.to\(dtype='float32'\)"):
         tensor([1]).add_(0.5)
 
 
 @pytest.mark.parametrize(("make", "dtype"), [
-    (lambda: tensor([1.0]) * np.float64(2), "float32"), (lambda: tensor(np.array([1], np.uint8)) / 255, "float32"),
+    (lambda: tensor([1.0]) * np.float64(2), "float32"),
+    (lambda: tensor(np.array([1], np.uint8)) / 255, "float32"),
     (lambda: tensor([1]) * tensor([1.0]), "float32"), (lambda: tensor([1.0]) - tensor([1]), "float32"),
     (lambda: tensor([1]) * 0.5, "float32"),
-    (lambda: tensor([2]) / tensor([1]), "float32"), (lambda: tensor([1]) + 1, "int64"), (lambda: 2.0 ** tensor([3]), "float32"),
+    (lambda: tensor([2]) / tensor([1]), "float32"), (lambda: tensor([1]) + 1, "int64"),
+    (lambda: 2.0 ** tensor([3]), "float32"),
     (lambda: tensor([1.0], dtype="float64") * tensor([1]), "float64")])
 def test_mixed_numbers_have_pytorchs_dtype(make, dtype, backend):
-    assert cnnkit.backends.dtype_name(make().dtype) in (dtype, {"int64": "int32", "float64": "float32"}.get(dtype))
+    assert cnnkit.backends.dtype_name(make().dtype) in (dtype,
+                                                        {"int64": "int32", "float64": "float32"}.get(dtype))
 
 
 def test_powers_have_gradients_where_0_is_involved():

@@ -1,4 +1,6 @@
-"""`use` and `tables`: for the process as a call, for the thread as a block, and never for arrays that exist."""
+"""`use` and `tables`: for the process as a call, for the thread as a block, and never for arrays
+that exist.
+"""
 
 import threading
 
@@ -79,7 +81,8 @@ def test_a_tables_name_means_its_backend_with_that_table_and_its_own():
 
 
 def test_unknown_tables_are_refused_with_those_there_are():
-    with pytest.raises(ValueError, match=r"no kernel table 'nvidia'; there are .*numpy"), backends.tables("nvidia"):
+    with (pytest.raises(ValueError, match=r"no kernel table 'nvidia'; there are .*numpy"),
+          backends.tables("nvidia")):
         pass
 
 
@@ -104,12 +107,15 @@ def test_other_libraries_arrays_stay_with_theirs_unless_a_backend_is_named():
 
 def test_a_device_is_named_behind_the_backend_and_an_unknown_one_lists_those_that_there_are():
     with cnnkit.use("array-api-strict:device1"):
-        made = [cnnkit.tensor([1.0]), nn.Linear(2, 2).weight, Tensor(random.uniform((0, 1), 3)), Tensor(random.normal((0, 1), 3))]
-    made += [cnnkit.tensor([1.0], backend="array-api-strict:device1"), cnnkit.tensor([1.0]).to("array-api-strict:device1")]
+        made = [cnnkit.tensor([1.0]), nn.Linear(2, 2).weight, Tensor(random.uniform((0, 1), 3)),
+                Tensor(random.normal((0, 1), 3))]
+    made += [cnnkit.tensor([1.0], backend="array-api-strict:device1"),
+             cnnkit.tensor([1.0]).to("array-api-strict:device1")]
     assert {str(t.array.device) for t in made} == {"array_api_strict.Device('device1')"}
     assert "CPU_DEVICE" in str(cnnkit.tensor([1.0], backend="array-api-strict").array.device)
     for wrong in (lambda: cnnkit.use("array-api-strict:gpu"), lambda: made[0].to("array-api-strict:gpu")):
-        with pytest.raises(ValueError, match="'array-api-strict' has no device 'gpu'; it has array-api-strict:CPU_DEV"):
+        with pytest.raises(ValueError,
+                           match="'array-api-strict' has no device 'gpu'; it has array-api-strict:CPU_DEV"):
             wrong()
     with pytest.raises(ValueError, match="'numpy' has no device '1'; it has numpy:cpu"):
         cnnkit.use("numpy:1")
@@ -120,10 +126,11 @@ def test_a_model_trains_on_a_device_that_is_not_the_librarys_default():
     losses = []
     for where in ("array-api-strict:device1", "numpy"):
         random.seed(0)
-        model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.5),
-                              nn.Linear(36, 3)).to(where)
+        model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                              nn.Dropout(0.5), nn.Linear(36, 3)).to(where)
         optimizer = optim.Adam(model.parameters(), lr=0.01)
-        x = cnnkit.tensor(np.random.default_rng(1).standard_normal((4, 1, 8, 8)).astype(np.float32), backend=where)
+        x = cnnkit.tensor(np.random.default_rng(1).standard_normal((4, 1, 8, 8)).astype(np.float32),
+                          backend=where)
         y = cnnkit.tensor(np.arange(4) % 3, backend=where)
         for _ in range(2):
             optimizer.zero_grad(set_to_none=False)

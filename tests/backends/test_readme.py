@@ -1,4 +1,6 @@
-"""The backend in 20 lines of backends/README.md, and its CUDA kernel: they work, and the mistakes that the text names are found."""
+"""The backend in 20 lines of backends/README.md, and its CUDA kernel: they work, and the mistakes that the
+text names are found.
+"""
 
 import re
 import subprocess
@@ -40,7 +42,8 @@ def test_the_backend_in_twenty_lines_trains_and_is_checked(tmp_path):
     lines = [line for line in code.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     assert len(lines) <= 20
     (tmp_path / "my_backend.py").write_text(code, encoding="utf-8")
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True,
+                          text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -74,7 +77,8 @@ def test_the_kernel_without_a_gpu_is_right_and_its_mistake_is_found(tmp_path):
 
     printed = run(tmp_path / "right", kernel, script).splitlines()
     assert len(printed) == 5
-    assert all(re.search(r"my-kernels: [1-9]\d* cases passed, 0 failed, .* [1-9]\d* native", line) for line in printed[:4]), printed
+    assert all(re.search(r"my-kernels: [1-9]\d* cases passed, 0 failed, .* [1-9]\d* native", line)
+               for line in printed[:4]), printed
     assert printed[4] == "1.0 1.0"
     guard = "    if (i >= count) return;\n"
     assert guard in kernel

@@ -47,7 +47,8 @@ def test_the_nearest_registered_base_class_decides(clean_registry):
 
 
 def test_of_two_backends_for_one_array_type_the_last_registered_counts(clean_registry):
-    mine = backends.register(backends.ArrayAPIBackend("mine", np, ("numpy:ndarray", "numpy:generic"), "numpy"))
+    mine = backends.register(backends.ArrayAPIBackend("mine", np,
+                                                      ("numpy:ndarray", "numpy:generic"), "numpy"))
     assert backends.backend_of(np.zeros(2)) is mine
     assert backends.list()[0].name == "mine"
 
@@ -100,13 +101,15 @@ def test_an_unavailable_backend_is_listed_with_the_reason_and_refused_with_it(cl
         cnnkit.use("cudda")
 
 
-@pytest.mark.parametrize("value", ["no_such_module:backend", "cnnkit.backends:no_such_name", "cnnkit:__version__"])
+@pytest.mark.parametrize("value",
+                         ["no_such_module:backend", "cnnkit.backends:no_such_name", "cnnkit:__version__"])
 @pytest.mark.parametrize("group", ["cnnkit.backends", "cnnkit.kernels"])
-def test_a_broken_plugin_warns_once_names_itself_and_breaks_nothing(clean_registry, monkeypatch, value, group):
+def test_a_broken_plugin_warns_once_names_itself_and_breaks_nothing(clean_registry,
+                                                                    monkeypatch, value, group):
     entry = importlib.metadata.EntryPoint("broken", value, group)
     real = importlib.metadata.entry_points
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [*real(group=group), entry] if group == entry.group
-                        else real(group=group))
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [*real(group=group), entry]
+                        if group == entry.group else real(group=group))
     plugins.discovered.clear()
     with pytest.warns(RuntimeWarning, match="'broken'") as caught:
         assert backends.get("numpy").name == "numpy"
@@ -126,7 +129,8 @@ def test_tables_are_asked_in_order_of_priority_and_may_pass(clean_registry):
             return answer
         return relu
 
-    for name, priority, answer in (("low", 1, (np.ones(1), None)), ("high", 2, NotImplemented), ("lowest", 0, "never")):
+    for name, priority, answer in (("low", 1, (np.ones(1), None)), ("high", 2, NotImplemented),
+                                   ("lowest", 0, "never")):
         backends.register_table(backends.KernelTable(name, "numpy", {"relu": kernel(name, answer)}, priority))
     with backends.tables("low", "high", "lowest"):
         outputs, _ = cnnkit.ops.OPS["relu"](np.zeros(1))

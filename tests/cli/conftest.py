@@ -21,6 +21,6 @@ def elsewhere(tmp_path, monkeypatch):
 def trained(tmp_path_factory):
     """A model that was trained from the command line, and what that printed."""
     folder = tmp_path_factory.mktemp("trained")
-    done = subprocess.run([sys.executable, "-m", "cnnkit", "train", "digits", "--epochs", "8", "--out", str(folder / "net")],
-                          capture_output=True, text=True, check=True, cwd=folder)
+    done = subprocess.run([sys.executable, "-m", "cnnkit", "train", "digits", "--epochs", "8", "--out",
+                           str(folder / "net")], capture_output=True, text=True, check=True, cwd=folder)
     return folder / "net.safetensors", done.stdout

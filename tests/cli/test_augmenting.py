@@ -1,4 +1,6 @@
-"""`cnnkit augment`: a sheet of images and their variants; `cnnkit train --augment` trains on such variants."""
+"""`cnnkit augment`: a sheet of images and their variants; `cnnkit train --augment` trains on such
+variants.
+"""
 
 import json
 from pathlib import Path
@@ -25,7 +27,8 @@ def picture(name, shape, seed=0):
 
 def test_the_sheet_has_the_image_and_its_variants(capsys):
     values = picture("a.png", (40, 100, 3))
-    assert run(["augment", "a.png", "--out", "sheet.png", "--variants", "3", "--seed", "7", "--augment", "vflip=1,crop=5"]) == 0
+    assert run(["augment", "a.png", "--out", "sheet.png", "--variants", "3", "--seed", "7",
+                "--augment", "vflip=1,crop=5"]) == 0
     assert "1 image with 3 variants saved to sheet.png: vflip=1,crop=5" in capsys.readouterr().out
     sheet = opened("sheet.png")
     assert sheet.shape == (40, 4 * 100 + 3 * 2, 3)
@@ -33,12 +36,14 @@ def test_the_sheet_has_the_image_and_its_variants(capsys):
     assert (sheet[:, 100:102] == 255).all()
     x = np.float32(values.transpose(2, 0, 1) / np.float32(255))
     expected = named("vflip=1,crop=5", (3, 40, 100))(x[None], key=random.fold_in(random.key(7), 1))[0]
-    np.testing.assert_array_equal(sheet[:, 204:304], np.rint(expected * 255).astype(np.uint8).transpose(1, 2, 0))
+    np.testing.assert_array_equal(sheet[:, 204:304],
+                                  np.rint(expected * 255).astype(np.uint8).transpose(1, 2, 0))
 
 
 def test_small_images_are_shown_larger_and_grey_ones_grey(capsys):
     first, _ = picture("a.png", (28, 28)), picture("b.png", (28, 28), 1)
-    assert run(["augment", "a.png", "b.png", "--out", "sheet.png", "--variants", "1", "--augment", "mixup"]) == 0
+    assert run(["augment", "a.png", "b.png", "--out", "sheet.png", "--variants", "1",
+                "--augment", "mixup"]) == 0
     sheet = opened("sheet.png")
     assert sheet.shape == (2 * 112 + 2, 2 * 112 + 2)
     np.testing.assert_array_equal(sheet[:112:4, :112:4], first)
@@ -54,10 +59,12 @@ def test_the_same_seed_gives_the_same_sheet(capsys):
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["a.png"], "--out"), (["gone.png", "--out", "s.png"], "no file gone.png"), ([".", "--out", "s.png"], "is a folder"),
+    (["a.png"], "--out"), (["gone.png", "--out", "s.png"], "no file gone.png"),
+    ([".", "--out", "s.png"], "is a folder"),
     (["a.png", "b.png", "--out", "s.png"], "differ in size (10 x 10, 20 x 20); give --size"),
     (["a.png", "--out", "s.txt"], "--out s.txt"), (["a.png", "--out", "no/s.png"], "no/s.png"),
-    (["a.png", "--out", "s.png", "--augment", "flop"], "--augment: there is no transform 'flop'; did you mean 'flip'"),
+    (["a.png", "--out", "s.png", "--augment", "flop"],
+     "--augment: there is no transform 'flop'; did you mean 'flip'"),
 ])
 def test_a_mistake_gets_one_line(capsys, arguments, words):
     picture("a.png", (20, 20, 3))
@@ -80,13 +87,15 @@ def test_train_changes_what_it_learns_from_and_notes_how(capsys):
     for name in ("plain", "flipped", "again"):
         more = [] if name == "plain" else ["--augment", "flip,crop=1"]
         assert run(["train", "digits", "--epochs", "1", "--out", name, *more]) == 0
-    plain, flipped, again = (Path(f"{name}.safetensors").read_bytes() for name in ("plain", "flipped", "again"))
+    plain, flipped, again = (Path(f"{name}.safetensors").read_bytes()
+                             for name in ("plain", "flipped", "again"))
     assert flipped == again != plain
     assert json.loads(Path("flipped.json").read_text())["training"]["augment"] == "flip,crop=1"
     assert "augment" not in json.loads(Path("plain.json").read_text())["training"]
 
 
-@pytest.mark.parametrize(("spec", "words"), [("flpi", "--augment: there is no transform"), ("flip=3", "--augment: 'flip=3'")])
+@pytest.mark.parametrize(("spec", "words"),
+                         [("flpi", "--augment: there is no transform"), ("flip=3", "--augment: 'flip=3'")])
 def test_train_refuses_a_mistake_before_it_loads_anything(capsys, spec, words):
     assert run(["train", "no such data", "--augment", spec]) == 2
     assert words in capsys.readouterr().err

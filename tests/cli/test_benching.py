@@ -9,10 +9,12 @@ from cnnkit.cli import benching, run
 
 
 def test_every_combination_is_measured_and_printed(capsys):
-    assert run(["bench", "--backend", "numpy", "--seconds", "0", "--batch-size", "2", "--batch-size", "3"]) == 0
+    assert run(["bench", "--backend", "numpy", "--seconds", "0", "--batch-size", "2",
+                "--batch-size", "3"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["network", "mode", "batch", "backend", "images/s", "quartiles", "rounds"]
-    assert [line[:4] for line in lines[1:]] == [[network, mode, batch, "numpy"] for network in ("common", "guide")
+    assert [line[:4] for line in lines[1:]] == [[network, mode, batch, "numpy"]
+                                                for network in ("common", "guide")
                                                 for mode in ("inference", "training") for batch in "23"]
 
 
@@ -27,7 +29,8 @@ def test_json_has_medians_and_spread(capsys):
 
 def test_the_rounds_go_in_turns(monkeypatch):
     order = []
-    monkeypatch.setattr(benching, "_steps", lambda network, batch: {"training": lambda: order.append((network, batch))})
+    monkeypatch.setattr(benching, "_steps",
+                        lambda network, batch: {"training": lambda: order.append((network, batch))})
     monkeypatch.setattr(benching, "TURN", 0)
     figures, failed = benching.measure(["numpy"], [1, 2], 0)
     assert failed == {}
@@ -37,7 +40,8 @@ def test_the_rounds_go_in_turns(monkeypatch):
 
 def test_those_that_are_not_for_speed_are_measured_only_where_they_are_named(monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(benching, "measure", lambda names, sizes, seconds: (asked.append((names, sizes, seconds)) or [], {}))
+    monkeypatch.setattr(benching, "measure",
+                        lambda names, sizes, seconds: (asked.append((names, sizes, seconds)) or [], {}))
     assert run(["bench", "--seconds", "5"]) == run(["bench", "--backend", "array-api-strict"]) == 0
     assert "numpy" in asked[0][0]
     assert {*benching.SLOW, "numpy-readonly"} & set(asked[0][0]) == set()
@@ -51,7 +55,8 @@ def test_a_backend_that_breaks_costs_only_its_own_figures(capsys):
 
     backends.register_table(backends.KernelTable("broken", "numpy", {"conv": broken}, priority=-1))
     try:
-        assert run(["bench", "--backend", "broken", "--backend", "numpy", "--seconds", "0", "--batch-size", "2"]) == 1
+        assert run(["bench", "--backend", "broken", "--backend", "numpy", "--seconds", "0",
+                    "--batch-size", "2"]) == 1
     finally:
         backends.register_table(remove="broken")
     out, err = capsys.readouterr()

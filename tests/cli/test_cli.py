@@ -48,7 +48,8 @@ def test_train_on_a_folder_of_class_folders(capsys, elsewhere):
     for name in ("cat", "dog"):
         (elsewhere / "pets" / name).mkdir(parents=True)
         for i in range(6):
-            Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).save(elsewhere / "pets" / name / f"{i}.png")
+            Image.fromarray(rng.integers(0, 256,
+                                         (12, 12, 3), np.uint8)).save(elsewhere / "pets" / name / f"{i}.png")
     assert run(["train", "pets", "--epochs", "1", "--out", "pets"]) == 0
     assert "2 classes" in capsys.readouterr().out
     assert run(["predict", "pets.safetensors", "pets/cat/0.png"]) == 0
@@ -112,7 +113,8 @@ def test_check_passes_for_numpy(capsys):
 
 
 def test_check_names_the_kernels_of_a_third_partys_table_that_it_has_no_case_of(capsys):
-    table = backends.KernelTable("third", "numpy", dict.fromkeys(("lion", "look_up", ("relu", "tanh")), declines))
+    table = backends.KernelTable("third", "numpy",
+                                 dict.fromkeys(("lion", "look_up", ("relu", "tanh")), declines))
     backends.register_table(table)
     try:
         assert run(["check", "third"]) == 0
@@ -172,7 +174,8 @@ def test_files_that_are_no_images_or_no_models_are_named(trained, capsys, elsewh
     (elsewhere / "broken.safetensors").write_bytes(trained[0].read_bytes()[:100])
     (elsewhere / "broken.json").write_text(trained[0].with_suffix(".json").read_text())
     good = str(trained[0])
-    for arguments, name in ((["predict", good, "notes.txt"], "notes.txt"), (["predict", good, "gone.png"], "gone.png"),
+    for arguments, name in ((["predict", good, "notes.txt"], "notes.txt"),
+                            (["predict", good, "gone.png"], "gone.png"),
                             (["predict", "broken.safetensors", "notes.txt"], "broken.safetensors")):
         assert run(arguments) == 2
         error = capsys.readouterr().err
@@ -181,7 +184,8 @@ def test_files_that_are_no_images_or_no_models_are_named(trained, capsys, elsewh
 
 
 def test_a_mistake_is_no_traceback_in_a_process_of_its_own():
-    done = subprocess.run([sys.executable, "-m", "cnnkit", "train", "nothing"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "cnnkit", "train", "nothing"], capture_output=True,
+                          text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("cnnkit: there is no data 'nothing'")
     assert len(done.stderr.splitlines()) == 1
@@ -194,7 +198,8 @@ def test_summary_of_a_saved_model_takes_no_shape_of_its_own(trained, capsys):
 
 
 @pytest.mark.parametrize(("error", "line"), [
-    (MemoryError("Unable to allocate 4 TiB"), "cnnkit: there is not enough memory for this (Unable to allocate 4 TiB)"),
+    (MemoryError("Unable to allocate 4 TiB"),
+     "cnnkit: there is not enough memory for this (Unable to allocate 4 TiB)"),
     (OverflowError("too large"), "cnnkit: too large"),
     (PermissionError(13, "Permission denied", "a.npz"), "cnnkit: a.npz: Permission denied"),
 ])

@@ -10,14 +10,17 @@ from cnnkit.train.schedules import SCHEDULES
 
 
 def test_what_is_exported_trains_the_same_model(capsys):
-    assert run(["train", "digits", "--epochs", "1", "--lr", "1e-05", "--schedule", "cosine", "--out", "a", "--export-config"]) == 0
+    assert run(["train", "digits", "--epochs", "1", "--lr", "1e-05", "--schedule", "cosine", "--out",
+                "a", "--export-config"]) == 0
     text = capsys.readouterr().out
-    assert tomllib.loads(text) == {"data": "digits", "model": "CommonCNN", "epochs": 1, "batch-size": 32, "lr": 1e-5,
-                                   "optimizer": "adam", "seed": 0, "schedule": "cosine", "out": "a", "download": False}
+    assert tomllib.loads(text) == {"data": "digits", "model": "CommonCNN", "epochs": 1, "batch-size": 32,
+                                   "lr": 1e-5, "optimizer": "adam", "seed": 0, "schedule": "cosine",
+                                   "out": "a", "download": False}
     assert not list(Path().iterdir())
     Path("run.toml").write_text(text)
     assert run(["train", "--config", "run.toml"]) == 0
-    assert run(["train", "digits", "--epochs", "1", "--lr", "1e-05", "--schedule", "cosine", "--out", "b"]) == 0
+    assert run(["train", "digits", "--epochs", "1", "--lr", "1e-05", "--schedule",
+                "cosine", "--out", "b"]) == 0
     assert Path("a.safetensors").read_bytes() == Path("b.safetensors").read_bytes()
 
 
@@ -29,7 +32,8 @@ def test_the_command_line_wins(capsys):
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("epoch = 3", ["--config: run.toml has 'epoch'", "did you mean 'epochs'?"]), ("colour = 3", ["'colour'", "there are data"]),
+    ("epoch = 3", ["--config: run.toml has 'epoch'", "did you mean 'epochs'?"]),
+    ("colour = 3", ["'colour'", "there are data"]),
     ("epochs = ", ["run.toml is no TOML file"]), ("epochs = [1]", ["epochs must be one value"]),
     ("epochs = 'many'", ["'--epochs'"]), ("resume = true", ["'resume', which is no setting"]),
 ])

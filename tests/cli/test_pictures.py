@@ -28,11 +28,13 @@ def huge(path):
 
 
 @pytest.mark.parametrize(("name", "make", "words"), [
-    ("deep.png", deep, "more than 8 bits"), ("float.tif", floating, "more than 8 bits"), ("cut.png", cut_off, "cut off or damaged"),
+    ("deep.png", deep, "more than 8 bits"), ("float.tif", floating, "more than 8 bits"),
+    ("cut.png", cut_off, "cut off or damaged"),
     ("huge.png", huge, "cannot be read as an image"), ("folder", os.mkdir, "folder is a folder"),
     ("gone.png", str, "no file gone.png"),
 ])
-def test_predict_refuses_what_training_refuses_and_names_the_file(trained, capsys, elsewhere, name, make, words):
+def test_predict_refuses_what_training_refuses_and_names_the_file(trained, capsys,
+                                                                  elsewhere, name, make, words):
     make(elsewhere / name)
     assert run(["predict", str(trained[0]), name]) == 2
     error = capsys.readouterr().err

@@ -77,7 +77,8 @@ def test_evaluate_reads_a_folder_as_the_model_takes_it(capsys, elsewhere):
     for name in ("cat", "dog", "emu"):
         (elsewhere / "pets" / name).mkdir(parents=True)
         for i in range(5):
-            Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).save(elsewhere / "pets" / name / f"{i}.png")
+            Image.fromarray(rng.integers(0, 256,
+                                         (12, 12, 3), np.uint8)).save(elsewhere / "pets" / name / f"{i}.png")
     assert run(["train", "pets", "--size", "8", "--epochs", "1", "--out", "net"]) == 0
     assert run(["evaluate", "net", "pets", "--json"]) == 0
     assert json.loads(capsys.readouterr().out[-3000:].split("net.json)\n")[1])["images"] == 15
@@ -85,7 +86,8 @@ def test_evaluate_reads_a_folder_as_the_model_takes_it(capsys, elsewhere):
     (elsewhere / "pets" / "fox").mkdir()
     Image.new("RGB", (8, 8)).save(elsewhere / "pets" / "fox" / "0.png")
     assert run(["evaluate", "net", "pets"]) == 2
-    assert "the classes of pets are cat, dog, emu, fox; those of net are cat, dog, emu" in capsys.readouterr().err
+    assert ("the classes of pets are cat, dog, emu, fox; those of net are cat, dog, emu"
+            in capsys.readouterr().err)
 
 
 def test_many_classes_get_their_most_frequent_mistakes(capsys):
@@ -103,7 +105,8 @@ def test_many_classes_get_their_most_frequent_mistakes(capsys):
     (["predict", "MODEL", "x.png", "--top-k", "11"], ["--top-k 11", "the model has 10 classes"]),
     (["evaluate", "MODEL", "digits", "--top-k", "11"], ["--top-k 11"]),
     (["evaluate", "MODEL", "other.npz"], ["the images of other.npz are 1 x 9 x 9", "takes 1 x 8 x 8"]),
-    (["evaluate", "MODEL", "nothing"], ["no data 'nothing'"]), (["evaluate", "gone", "digits"], ["no file gone.safetensors"]),
+    (["evaluate", "MODEL", "nothing"], ["no data 'nothing'"]),
+    (["evaluate", "gone", "digits"], ["no file gone.safetensors"]),
     (["evaluate", "MODEL", "digits", "--min-accuracy", "2"], ["--min-accuracy"]),
 ])
 def test_a_mistake_gets_one_readable_line_and_status_2(trained, capsys, arguments, words):

@@ -1,4 +1,6 @@
-"""`cnnkit train --resume`: stopped or killed, the same command goes on to the same model; other options are refused."""
+"""`cnnkit train --resume`: stopped or killed, the same command goes on to the same model; other options
+are refused.
+"""
 
 import errno
 import json
@@ -47,7 +49,8 @@ def test_ctrl_c_says_how_to_go_on_and_that_ends_with_the_same_model(whole, monke
 
 def test_a_killed_command_goes_on_to_the_same_model(whole):
     code = "import sys; from cnnkit.cli import resuming, run; resuming.EVERY = 0.0; run(sys.argv[1:])"
-    process = subprocess.Popen([sys.executable, "-c", code, *TRAIN, "--out", "net"], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-c", code, *TRAIN, "--out", "net"],
+                               stdout=subprocess.DEVNULL)
     while process.poll() is None and not Path("net.checkpoints/checkpoint-000050.json").exists():
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
@@ -70,7 +73,8 @@ def test_settings_that_cannot_be_read_are_named(damage, monkeypatch, capsys):
     damage(Path("net.checkpoints/run.toml"))
     assert run([*TRAIN, "--out", "net", "--resume"]) == 2
     message = " ".join(capsys.readouterr().err.split())
-    assert "--resume: net.checkpoints/run.toml, the settings that the run began with, cannot be read" in message
+    assert ("--resume: net.checkpoints/run.toml, the settings that the run began with, "
+            "cannot be read" in message)
     assert message.endswith("leave --resume out to begin anew")
 
 
@@ -81,7 +85,8 @@ def test_settings_that_cannot_be_written_are_named(monkeypatch, capsys):
     monkeypatch.setattr(Path, "write_text", full)
     assert run([*TRAIN, "--out", "net"]) == 2
     message = " ".join(capsys.readouterr().err.split())
-    assert "net.checkpoints/run.toml, could not be written (No space left on device): free some space, or name a file" in message
+    assert ("net.checkpoints/run.toml, could not be written (No space left on device): free some space, "
+            "or name a file" in message)
 
 
 def test_a_model_that_cannot_be_written_is_named_and_its_checkpoint_kept(whole, monkeypatch, capsys):
@@ -92,7 +97,8 @@ def test_a_model_that_cannot_be_written_is_named_and_its_checkpoint_kept(whole, 
         patch.setattr("cnnkit.models.save_model", full)
         assert run([*TRAIN, "--out", "net"]) == 2
     message = " ".join(capsys.readouterr().err.split())
-    assert "the model net.safetensors could not be written (No space left on device): free some space" in message
+    assert ("the model net.safetensors could not be written (No space left on device): "
+            "free some space" in message)
     assert run([*TRAIN, "--out", "net", "--resume"]) == 0
     assert "Going on from" in capsys.readouterr().out
     assert Path("net.safetensors").read_bytes() == whole[0]
@@ -145,11 +151,13 @@ def test_a_checkpoint_that_cannot_be_written_is_one_line_and_training_goes_on(mo
 
 
 def test_early_stopping_names_the_epoch_whose_weights_are_kept(capsys):
-    assert run(["train", "digits", "--epochs", "30", "--early-stopping", "1", "--lr", "0.05", "--out", "net"]) == 0
+    assert run(["train", "digits", "--epochs", "30", "--early-stopping", "1", "--lr",
+                "0.05", "--out", "net"]) == 0
     out = capsys.readouterr().out
     rows = history(Path("net.safetensors"))
     best = min(rows, key=lambda row: row["val_loss"])
-    assert f"Stopped early after epoch {len(rows)}: the model has the weights of epoch {best['epoch']}, its best." in out
+    assert (f"Stopped early after epoch {len(rows)}: "
+            f"the model has the weights of epoch {best['epoch']}, its best." in out)
     assert f"Held-out accuracy {best['val_accuracy']:.4f} after {len(rows)} epochs" in out
     assert run(["evaluate", "net", "digits"]) == 0
     assert f"accuracy {best['val_accuracy']:.4f}" in capsys.readouterr().out
@@ -163,7 +171,8 @@ def test_val_holds_out_a_share_or_takes_other_data(capsys):
     np.savez("wide.npz", x=np.zeros((6, 8, 9), np.uint8), y=np.arange(6) % 2)
     assert run(["train", "set.npz", "--epochs", "0", "--val", "held.npz", "--out", "net"]) == 0
     assert "20 images of 1 x 8 x 8, 6 held out" in capsys.readouterr().out
-    for val, message in (("2", "--val 2: a share"), ("wide.npz", "--val: the size of wide.npz and set.npz differ"),
-                         ("digits", "--val: the classes of digits and set.npz differ"), ("gone", "no data 'gone'")):
+    for val, message in (
+        ("2", "--val 2: a share"), ("wide.npz", "--val: the size of wide.npz and set.npz differ"),
+        ("digits", "--val: the classes of digits and set.npz differ"), ("gone", "no data 'gone'")):
         assert run(["train", "set.npz", "--epochs", "0", "--val", val, "--out", "net"]) == 2
         assert message in capsys.readouterr().err

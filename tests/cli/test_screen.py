@@ -20,7 +20,8 @@ def test_names_with_brackets_and_colons_are_printed_as_they_are(trained, capsys,
 def test_what_goes_to_a_pipe_is_not_cropped(trained, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     Image.new("L", (8, 8)).save("a-name-that-is-longer-than-the-line-of-a-narrow-terminal.png")
-    assert run(["predict", str(trained[0]), "a-name-that-is-longer-than-the-line-of-a-narrow-terminal.png"]) == 0
+    assert run(["predict", str(trained[0]),
+                "a-name-that-is-longer-than-the-line-of-a-narrow-terminal.png"]) == 0
     assert "narrow-terminal.png " in capsys.readouterr().out
     assert run(["backends"]) == 0
     printed = capsys.readouterr().out
@@ -32,7 +33,8 @@ def test_what_goes_to_a_pipe_is_not_cropped(trained, capsys, monkeypatch):
 
 
 def test_backends_names_are_whole_in_a_narrow_terminal(monkeypatch, capsys):
-    monkeypatch.setattr("cnnkit.cli.inspecting.screen", lambda: Console(width=80, force_terminal=True, color_system=None))
+    monkeypatch.setattr("cnnkit.cli.inspecting.screen",
+                        lambda: Console(width=80, force_terminal=True, color_system=None))
     assert run(["backends"]) == 0
     printed = capsys.readouterr().out
     for row in cnnkit.backends.list():

@@ -1,4 +1,6 @@
-"""`cnnkit train`: the model is saved whatever happens, and what cannot be trained on is refused before the training."""
+"""`cnnkit train`: the model is saved whatever happens, and what cannot be trained on is refused before
+the training.
+"""
 
 import importlib
 import json
@@ -60,14 +62,16 @@ def test_ctrl_c_says_in_which_epoch_it_stopped_and_measures_what_was_learnt(monk
     assert "after 1 whole epoch in" in out
     settings = settings_of("net.json")
     assert settings["accuracy"] > 0
-    assert (settings["training"]["epochs"], settings["training"]["interrupted"], len(settings["history"])) == (1, True, 2)
+    assert (settings["training"]["epochs"], settings["training"]["interrupted"],
+            len(settings["history"])) == (1, True, 2)
 
 
 def test_a_second_ctrl_c_saves_what_was_learnt_and_says_where(monkeypatch, capsys):
     at_batch(monkeypatch, 60, times=2)
     assert run(["train", "digits", "--epochs", "3", "--out", "net"]) == 130
     error = capsys.readouterr().err
-    assert error == "cnnkit: interrupted in epoch 2 of 3; the model as it was then is saved to net.safetensors\n"
+    assert (error
+            == "cnnkit: interrupted in epoch 2 of 3; the model as it was then is saved to net.safetensors\n")
     settings = settings_of("net.json")
     assert (settings["accuracy"], settings["training"]["epochs"], len(settings["history"])) == (None, 1, 1)
     assert models.load_model("net").classes == list("0123456789")
@@ -80,8 +84,8 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_the_training(monkeyp
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
     monkeypatch.setattr("cnnkit.train.fit", lambda *arguments, **keywords: pytest.fail("it trained"))
     assert run(["train", "digits", "--out", "shut/net"]) == 2
-    assert capsys.readouterr().err == ("cnnkit: --out: no file can be written to the folder shut (Permission denied); "
-                                       "name another with --out\n")
+    assert capsys.readouterr().err == ("cnnkit: --out: no file can be written to the folder shut (Permission "
+                                       "denied); name another with --out\n")
     (elsewhere / "net.json").mkdir()
     assert run(["train", "digits", "--out", "net"]) == 2
     assert "net.json is a folder" in capsys.readouterr().err
@@ -97,10 +101,12 @@ def test_too_few_images_to_hold_any_out_are_counted(capsys, elsewhere):
 def test_one_class_is_refused(capsys, elsewhere):
     class_folders(elsewhere / "pets", 6, ["cat"])
     assert run(["train", "pets"]) == 2
-    assert capsys.readouterr().err == "cnnkit: pets has one class only (cat): a classifier needs two or more\n"
+    assert (capsys.readouterr().err
+            == "cnnkit: pets has one class only (cat): a classifier needs two or more\n")
 
 
-def test_a_model_trained_inside_its_data_folder_is_named_after_it_and_is_no_class(capsys, elsewhere, monkeypatch):
+def test_a_model_trained_inside_its_data_folder_is_named_after_it_and_is_no_class(capsys,
+                                                                                  elsewhere, monkeypatch):
     monkeypatch.chdir(class_folders(elsewhere / "pets.v1", 6))
     for _ in range(2):
         assert run(["train", ".", "--epochs", "0"]) == 0

@@ -1,15 +1,19 @@
 """Every kernel that cnnkit ships has cases: in each table that pyproject.toml names, installed or not."""
 
 import importlib
+import inspect
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from cnnkit import conformance
+from cnnkit.backends.kernel import KERNEL_KINDS, OP, UPDATE
 from cnnkit.conformance.kernels import matches, without_case, written
+from cnnkit.ops.update import UPDATES
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+ARRAYS = {"conv": 3, "linear": 3, "norm": 5}  # that an op of this role takes at the front of a chain
 SHIPPED = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["entry-points"]["cnnkit.kernels"]
 
 
@@ -51,3 +55,23 @@ def test_a_kernel_without_a_case_is_found():
     for kernel in ("sgd", "random_bits", "look_up", ("batch_norm", "add"), "conv"):
         rest = [case for case in conformance.EVERY_CASE if case.kernel != kernel]
         assert without_case(table, rest) == [kernel, *strange]
+
+
+def test_every_shipped_kernel_has_the_signature_of_its_kind(table):
+    for key, found in table.load().items():
+        for kernel in found if isinstance(found, tuple) else (found,):
+            signature = inspect.signature(kernel, follow_wrapped=False)
+            if isinstance(key, tuple):
+                arrays = sum(ARRAYS.get(name, 0) for name in key) - ("norm" in key[1:])
+                signature.bind(*[None] * arrays, needs=(), calls=())
+                continue
+            kind = KERNEL_KINDS[key]
+            if kind is OP:
+                case = next(case for case in conformance.EVERY_CASE if case.kernel == key)
+                signature.bind(*case.inputs, needs=(), **case.attrs)
+            elif kind is UPDATE:
+                body = inspect.signature(UPDATES[key].generic)
+                signature.bind(*[None] * 3, **dict.fromkeys(p.name for p in body.parameters.values()
+                                                            if p.kind is p.KEYWORD_ONLY))
+            else:
+                signature.bind(*[None] * 3)

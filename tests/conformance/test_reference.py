@@ -1,4 +1,6 @@
-"""The ground truth against an independent one: the loops give PyTorch's outputs and gradients, case by case in float64."""
+"""The ground truth against an independent one: the loops give PyTorch's outputs and gradients, case by case
+in float64.
+"""
 
 import numpy as np
 import pytest
@@ -71,8 +73,8 @@ def avg_pool(x, *, kernel_size, stride, padding, ceil_mode, count_include_pad, d
     if not symmetric_enough(padding):
         pytest.skip("PyTorch has no asymmetric padding here")
     override = {} if divisor_override is None else {"divisor_override": divisor_override}
-    return of_rank("avg_pool", len(kernel_size))(x, kernel_size, stride, symmetric(padding), ceil_mode, count_include_pad,
-                                                 **override)
+    return of_rank("avg_pool", len(kernel_size))(x, kernel_size, stride, symmetric(padding), ceil_mode,
+                                                 count_include_pad, **override)
 
 
 def batch_norm(x, weight, bias, mean, var, *, training, momentum, eps):
@@ -104,7 +106,8 @@ def adaptive_max_pool(x, *, output_size, return_indices=False):
 
 CALLED_OTHERWISE = {  # PyTorch has the function, and the arguments have another form there
     "conv": conv, "conv_filters": conv_filters, "conv_input": conv_input,
-    "max_pool": max_pool, "max_pool_with_indices": with_indices, "avg_pool": avg_pool, "batch_norm": batch_norm,
+    "max_pool": max_pool, "max_pool_with_indices": with_indices,
+    "avg_pool": avg_pool, "batch_norm": batch_norm,
     "adaptive_avg_pool": adaptive_avg_pool, "adaptive_max_pool": adaptive_max_pool,
     "adaptive_max_pool_with_indices": lambda x, **size: adaptive_max_pool(x, **size, return_indices=True),
     "cast": lambda x, dtype: x.to(getattr(torch, dtype)),

@@ -68,6 +68,6 @@ def test_the_threads_end_when_the_consumer_stops_early():
 
 def test_what_use_chose_for_the_consumers_thread_holds_for_the_workers():
     with cnnkit.use("array-api-strict:device1"), backends.tables():
-        seen = list(ahead(lambda _: (backends.current().name, str(backends.current_device()), backends.current().resolve().single),
-                          range(2), 1, 1))
+        seen = list(ahead(lambda _: (backends.current().name, str(backends.current_device()),
+                                     backends.current().resolve().single), range(2), 1, 1))
     assert seen == [("array-api-strict", "array_api_strict.Device('device1')", {})] * 2

@@ -1,4 +1,6 @@
-"""A loader augments its batches with keys of the seed, the epoch and the batch's number: nothing else has a say in the draws."""
+"""A loader augments its batches with keys of the seed, the epoch and the batch's number: nothing else has a
+say in the draws.
+"""
 
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ def loader(**settings):
 
 
 def taken(batches):
-    return [tuple(part.numpy() if isinstance(part, cnnkit.Tensor) else part for part in batch) for batch in batches]
+    return [tuple(part.numpy() if isinstance(part, cnnkit.Tensor) else part for part in batch)
+            for batch in batches]
 
 
 def assert_same(a, b):

@@ -10,7 +10,8 @@ from cnnkit.data import ArrayDataset, Subset, class_balance
 
 @pytest.mark.parametrize("wrap", [
     list, np.array, lambda y: ArrayDataset(np.zeros((len(y), 2, 2)), y, 3),
-    lambda y: Subset(ArrayDataset(np.zeros((len(y), 2, 2)), y, 3), range(len(y))), lambda y: [(None, label) for label in y],
+    lambda y: Subset(ArrayDataset(np.zeros((len(y), 2, 2)), y, 3), range(len(y))),
+    lambda y: [(None, label) for label in y],
 ], ids=["list", "array", "dataset", "subset", "samples"])
 def test_labels_are_found_and_counted(wrap):
     report = class_balance(wrap([0, 2, 2, 2, 1, 2, 2, 2]))
@@ -24,7 +25,8 @@ def test_labels_are_found_and_counted(wrap):
 def test_classes_of_equal_size_count_in_full_and_an_empty_one_makes_the_ratio_infinite():
     assert class_balance([0, 1, 2, 3] * 5).effective_classes == pytest.approx(4)
     report = class_balance(ArrayDataset(np.zeros((2, 2, 2)), [0, 0], ["a", "b"]))
-    assert (report.imbalance_ratio, report.weights.tolist(), report.effective_classes) == (math.inf, [1, 0], 1)
+    assert ((report.imbalance_ratio, report.weights.tolist(), report.effective_classes)
+            == (math.inf, [1, 0], 1))
     assert report.as_dict()["imbalance_ratio"] is None
     assert "b" in str(report)
 

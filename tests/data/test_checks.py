@@ -24,7 +24,8 @@ def test_labels_in_range_and_targets_that_are_no_labels_pass(labels):
     check_labels(np.array(labels), range(3), TEN)
 
 
-@pytest.mark.parametrize(("value", "what"), [(np.nan, "NaN"), (np.inf, "an infinite value"), (-np.inf, "an infinite")])
+@pytest.mark.parametrize(("value", "what"),
+                         [(np.nan, "NaN"), (np.inf, "an infinite value"), (-np.inf, "an infinite")])
 def test_the_first_image_with_nan_or_infinity_is_named(value, what):
     images = np.zeros((4, 1, 3, 3), np.float32)
     images[2:, 0, 1, 1] = value
@@ -32,7 +33,7 @@ def test_the_first_image_with_nan_or_infinity_is_named(value, what):
         check_images(images, [10, 11, 12, 13])
 
 
-@pytest.mark.parametrize("images", [np.zeros((2, 3, 3), np.uint8), np.full((2, 3), np.finfo("f4").max, np.float32),
-                                    np.zeros((0, 3, 3))])
+@pytest.mark.parametrize("images", [np.zeros((2, 3, 3), np.uint8),
+                                    np.full((2, 3), np.finfo("f4").max, np.float32), np.zeros((0, 3, 3))])
 def test_finite_images_pass(images):
     check_images(images, range(2))

@@ -75,7 +75,8 @@ def test_bad_arrays_are_refused_at_once_with_the_reason(images, labels, classes,
 
 def test_a_memory_mapped_array_is_not_read_through_when_the_dataset_is_made(tmp_path):
     np.save(tmp_path / "x.npy", np.full((2, 3, 3), np.nan))
-    data = ArrayDataset(np.load(tmp_path / "x.npy", mmap_mode="r"), [0, 1])  # checked by the loader, batch by batch
+    # checked by the loader, batch by batch
+    data = ArrayDataset(np.load(tmp_path / "x.npy", mmap_mode="r"), [0, 1])
     assert isinstance(data.data, np.memmap)
 
 
@@ -84,7 +85,8 @@ def test_a_memory_mapped_array_is_not_read_through_when_the_dataset_is_made(tmp_
 def test_stored_images_are_gathered_as_numpy_indexes_them(tmp_path, order, indices):
     images = np.random.default_rng(0).integers(0, 256, (5, 2, 4, 3), np.uint8)
     np.save(tmp_path / "images.npy", images)
-    kept = {"C": images, "F": np.asfortranarray(images), "mapped": np.load(tmp_path / "images.npy", mmap_mode="r")}[order]
+    kept = {"C": images, "F": np.asfortranarray(images),
+            "mapped": np.load(tmp_path / "images.npy", mmap_mode="r")}[order]
     found, labels = ArrayDataset(kept, [3, 1, 0, 2, 4]).stored_batch(indices)
     assert type(found) is np.ndarray
     assert np.array_equal(found, images[np.asarray(indices)])
@@ -138,7 +140,8 @@ def test_floats_and_regression_targets_that_a_dataset_gives_stay_as_they_are():
 
 def test_images_of_different_shapes_cannot_be_one_batch_and_two_are_named():
     data = Pictures((np.zeros((1, 2, 2)), 0), (np.zeros((1, 2, 2)), 0), (np.zeros((1, 3, 2)), 0))
-    with pytest.raises(ValueError, match=r"image 1 of the dataset has shape \(1, 2, 2\), image 2 has \(1, 3, 2\)"):
+    with pytest.raises(ValueError,
+                       match=r"image 1 of the dataset has shape \(1, 2, 2\), image 2 has \(1, 3, 2\)"):
         data.batch([1, 2])
 
 

@@ -1,4 +1,6 @@
-"""The loader gives every sample once an epoch, in an order set by (seed, epoch), and lets nothing bad through."""
+"""The loader gives every sample once an epoch, in an order set by (seed, epoch), and lets nothing
+bad through.
+"""
 
 import itertools
 
@@ -24,7 +26,8 @@ def taken(loader):
     (3, 5, False, [3]), (3, 1, False, [1, 1, 1]),
 ])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_batches_have_the_wanted_sizes_and_image_and_label_stay_together(n, batch_size, drop_last, sizes, shuffle):
+def test_batches_have_the_wanted_sizes_and_image_and_label_stay_together(n, batch_size,
+                                                                         drop_last, sizes, shuffle):
     loader = DataLoader(numbered(n), batch_size, shuffle, drop_last, seed=0)
     batches = list(loader)
     assert len(loader) == len(batches)
@@ -57,7 +60,8 @@ def test_the_numbers_do_not_depend_on_the_path_that_made_them():
     fast = ArrayDataset(mnist_like, np.arange(20) % 10, transform=transform)
     pairs = [fast[i] for i in range(20)]
     for (x, y), (x_one, y_one) in zip(DataLoader(fast, 8, seed=3, shuffle=True).numpy_batches(),
-                                      DataLoader(pairs, 8, seed=3, shuffle=True).numpy_batches(), strict=True):
+                                      DataLoader(pairs, 8, seed=3, shuffle=True).numpy_batches(),
+                                      strict=True):
         np.testing.assert_array_equal(x, x_one)
         np.testing.assert_array_equal(y, y_one)
 
@@ -143,7 +147,8 @@ def test_pytorch_datasets_are_taken_as_they_are():
 
 
 def test_a_collate_fn_makes_the_batch_itself():
-    loader = DataLoader(numbered(4), 2, collate_fn=lambda samples: (np.zeros((1, 1)), np.array([s[1] for s in samples])))
+    loader = DataLoader(numbered(4), 2,
+                        collate_fn=lambda samples: (np.zeros((1, 1)), np.array([s[1] for s in samples])))
     assert [(x.shape, y.numpy().tolist()) for x, y in loader] == [((1, 1), [0, 1]), ((1, 1), [2, 3])]
 
 
@@ -160,7 +165,8 @@ def test_the_guides_loader_runs_as_it_is_written():
 @pytest.mark.parametrize(("make", "error", "match"), [
     (lambda: DataLoader([]), ValueError, "the dataset is empty"),
     (lambda: DataLoader(numbered(3), 0), ValueError, "batch_size must be at least 1, got 0"),
-    (lambda: DataLoader(numbered(3), 4, drop_last=True), ValueError, "leaves no batch of 3 samples with batch_size=4"),
+    (lambda: DataLoader(numbered(3), 4, drop_last=True), ValueError,
+     "leaves no batch of 3 samples with batch_size=4"),
     (lambda: DataLoader(5), TypeError, "a dataset with a length and an index, or an iterable; got a int"),
     (lambda: DataLoader(iter([]), buffer_size=0), ValueError, "buffer_size must be at least 1, got 0"),
     (lambda: DataLoader(numbered(3)).set_epoch(-1), ValueError, "epochs are counted from 0, got -1"),
@@ -184,7 +190,8 @@ class Broken(Dataset):
 
 @pytest.mark.parametrize("wrap", [lambda data: data, lambda data: Subset(data, range(6)), list],
                          ids=["itself", "subset", "list"])
-@pytest.mark.parametrize("collate_fn", [None, lambda s: (np.stack([x for x, _ in s]), np.array([y for _, y in s]))])
+@pytest.mark.parametrize("collate_fn",
+                         [None, lambda s: (np.stack([x for x, _ in s]), np.array([y for _, y in s]))])
 def test_nan_is_found_in_the_batch_and_its_sample_named(wrap, collate_fn):
     loader = DataLoader(wrap(Broken()), 2, collate_fn=collate_fn)
     with pytest.raises(ValueError, match="image 4 of the dataset holds NaN"):
@@ -207,13 +214,15 @@ def test_nan_in_a_memory_mapped_array_is_found_in_its_batch(tmp_path):
 
 @pytest.mark.parametrize("num_workers", [1, 3])
 def test_workers_change_neither_batches_nor_their_order_nor_the_epoch(num_workers):
-    plain, threaded = (DataLoader(numbered(23), 4, shuffle=True, seed=3, num_workers=n) for n in (0, num_workers))
+    plain, threaded = (DataLoader(numbered(23), 4, shuffle=True, seed=3, num_workers=n)
+                       for n in (0, num_workers))
     for _ in range(2):
         for (x, y), (x2, y2) in zip(plain, threaded, strict=True):
             assert x.numpy().tobytes() == x2.numpy().tobytes()
             assert y.tolist() == y2.tolist()
     assert taken(plain) == taken(threaded)
-    assert plain.state_dict() == threaded.state_dict() == {"epoch": 3, "key": list(plain._key), "shuffle": True}
+    assert plain.state_dict() == threaded.state_dict() == {"epoch": 3,
+                                                           "key": list(plain._key), "shuffle": True}
 
 
 def test_a_broken_sample_is_reported_by_workers_too():

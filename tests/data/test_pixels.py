@@ -1,4 +1,6 @@
-"""Batches that are looked up are what the transforms make, to the bit, and only where nothing else could come out."""
+"""Batches that are looked up are what the transforms make, to the bit, and only where nothing else
+could come out.
+"""
 
 import numpy as np
 import pytest
@@ -29,7 +31,8 @@ def test_a_batch_holds_the_value_of_each_pixel(name, transform):
     images = images[:, None] if images.ndim == 3 else images
     assert (values.shape, values.dtype) == ((images.shape[1], 256), np.float32)
     x, y = data.batch([7, 2])
-    np.testing.assert_array_equal(x, np.stack([values[c][images[:, c]] for c in range(images.shape[1])], axis=1))
+    np.testing.assert_array_equal(x,
+                                  np.stack([values[c][images[:, c]] for c in range(images.shape[1])], axis=1))
     np.testing.assert_array_equal(y, labels)
 
 
@@ -59,7 +62,8 @@ def test_each_channel_has_values_of_its_own(backend_here):
     transform = Compose([ToTensor(), Normalize((0.1, 0.5, 0.9), (1, 2, 3))])
     with cnnkit.use(backend_here):
         x, _ = next(iter(DataLoader(ArrayDataset(STORED["colour"], np.arange(11), transform=transform), 11)))
-    exact = (STORED["colour"] / 255 - np.array([0.1, 0.5, 0.9])[:, None, None]) / np.array([1.0, 2, 3])[:, None, None]
+    exact = ((STORED["colour"] / 255 - np.array([0.1, 0.5, 0.9])[:, None, None])
+             / np.array([1.0, 2, 3])[:, None, None])
     np.testing.assert_allclose(x.numpy(), exact, rtol=1e-5, atol=1e-6)
 
 
@@ -67,7 +71,8 @@ def test_a_table_without_such_a_kernel_or_that_declines_is_no_obstacle():
     values = np.zeros((1, 256), np.float32)
     with cnnkit.use("numpy"):
         assert pixels.look_up(STORED["gray"], values, backends.current()) is None
-    backends.register_table(backends.KernelTable("declines", "numpy", {"look_up": lambda *a: NotImplemented}, priority=100))
+    backends.register_table(backends.KernelTable("declines", "numpy",
+                                                 {"look_up": lambda *a: NotImplemented}, priority=100))
     try:
         with cnnkit.use("declines"):
             assert pixels.look_up(STORED["gray"], values, backends.current()) is None
@@ -82,8 +87,9 @@ class Flipped(ToTensor):
         return super().transform_batch(images)[..., ::-1]
 
 
-@pytest.mark.parametrize("transform", [Flipped(), Compose([ToTensor(), lambda x: x]), Compose([Flipped(), Normalize(0, 1)]),
-                                       Compose([ToTensor(), Normalize(0, 1e-45)])], ids=["own", "callable", "part", "infinite"])
+@pytest.mark.parametrize(
+    "transform", [Flipped(), Compose([ToTensor(), lambda x: x]), Compose([Flipped(), Normalize(0, 1)]),
+                  Compose([ToTensor(), Normalize(0, 1e-45)])], ids=["own", "callable", "part", "infinite"])
 def test_a_transform_that_says_more_than_a_value_for_each_pixel_is_not_looked_up(transform):
     data = ArrayDataset(STORED["gray"], np.arange(11), transform=transform)
     assert data.pixel_values() is None

@@ -1,4 +1,6 @@
-"""Weighted samplers: drawn as often as the weights say, from (key, epoch) alone, and resumed to the same bits."""
+"""Weighted samplers: drawn as often as the weights say, from (key, epoch) alone, and resumed to
+the same bits.
+"""
 
 import numpy as np
 import pytest
@@ -34,7 +36,8 @@ def test_without_replacement_no_sample_comes_twice_and_heavy_ones_come_first():
 
 def test_the_order_depends_on_the_seed_and_the_epoch_only():
     def loader(seed, **kwargs):
-        return DataLoader(numbered(40), 7, sampler=WeightedRandomSampler(np.arange(40), 60), seed=seed, **kwargs)
+        return DataLoader(numbered(40), 7, sampler=WeightedRandomSampler(np.arange(40), 60),
+                          seed=seed, **kwargs)
 
     first = loader(1)
     epochs = [taken(first) for _ in range(3)]
@@ -77,8 +80,10 @@ def test_a_run_with_a_sampler_is_resumed_to_the_same_bits(tmp_path):
     (lambda: WeightedRandomSampler([0, 0], 2), ValueError, "not all 0"),
     (lambda: WeightedRandomSampler([1, np.nan], 2), ValueError, "finite"),
     (lambda: WeightedRandomSampler([1, 1], 0), ValueError, "num_samples must be at least 1"),
-    (lambda: WeightedRandomSampler([1, 0, 1], 3, replacement=False), ValueError, "3 samples cannot be drawn .* from 2"),
-    (lambda: DataLoader(numbered(3), sampler=WeightedRandomSampler([1, 1], 2)), ValueError, "2 weights, but the dataset 3 samples"),
+    (lambda: WeightedRandomSampler([1, 0, 1], 3, replacement=False),
+     ValueError, "3 samples cannot be drawn .* from 2"),
+    (lambda: DataLoader(numbered(3), sampler=WeightedRandomSampler([1, 1], 2)), ValueError,
+     "2 weights, but the dataset 3 samples"),
     (lambda: DataLoader(numbered(3), shuffle=True, sampler=[0]), ValueError, "does not go with shuffle=True"),
     (lambda: DataLoader(iter([]), sampler=[0]), ValueError, "does not go with a stream"),
     (lambda: DataLoader(numbered(3), sampler=iter([0])), TypeError, "could not repeat"),

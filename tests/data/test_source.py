@@ -74,13 +74,15 @@ def test_an_archive_has_a_test_part_where_it_names_one(tmp_path, parted):
 def test_a_size_is_refused_where_nothing_is_resized(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((4, 8, 8), np.uint8), y=np.arange(4))
     for source in ("digits", tmp_path / "a.npz"):
-        with pytest.raises(ValueError, match=r"--size .*resizes the images of a folder; those of .*(digits|a.npz) keep"):
+        with pytest.raises(ValueError,
+                           match=r"--size .*resizes the images of a folder; those of .*(digits|a.npz) keep"):
             load(source, size=16)
 
 
 @pytest.mark.parametrize(("source", "match"), [
     ("", "there is no data ''"),
-    ("digit", r"there is no data 'digit': give a name \(digits, mnist, fashion-mnist, cifar10, cifar100\), .*you mean 'digits'\?"),
+    ("digit", r"there is no data 'digit': give a name \(digits, mnist, fashion-mnist, "
+     r"cifar10, cifar100\), .*you mean 'digits'\?"),
     ("fashion_mnist", "Did you mean 'fashion-mnist'"),
     ("zebras", r"there is no data 'zebras': .* or an .npz file\.$"),
     ("no/such.npz", "there is no data 'no/such.npz'"),

@@ -7,7 +7,8 @@ from cnnkit.data import datasets, random_split
 
 
 @pytest.mark.parametrize(("lengths", "sizes"), [
-    ([7, 3], [7, 3]), ([0.7, 0.3], [7, 3]), ([0.33, 0.33, 0.34], [4, 3, 3]), ([1.0], [10]), ([1.0, 0.0], [10, 0]),
+    ([7, 3], [7, 3]), ([0.7, 0.3], [7, 3]),
+    ([0.33, 0.33, 0.34], [4, 3, 3]), ([1.0], [10]), ([1.0, 0.0], [10, 0]),
     ([10, 0], [10, 0]), ([0.29, 0.71], [3, 7]),
 ])
 def test_parts_have_the_wanted_sizes_and_share_no_sample(lengths, sizes):
@@ -17,7 +18,8 @@ def test_parts_have_the_wanted_sizes_and_share_no_sample(lengths, sizes):
 
 
 def test_a_split_depends_on_its_seed_only():
-    first, again, other = (random_split(range(100), [0.8, 0.2], seed)[1].indices.tolist() for seed in (0, 0, 1))
+    first, again, other = (random_split(range(100), [0.8, 0.2], seed)[1].indices.tolist()
+                           for seed in (0, 0, 1))
     assert first == again
     assert first != other
     assert first != list(range(80, 100))
@@ -49,7 +51,8 @@ def test_stratified_parts_have_every_classs_share_to_within_one_sample(seed):
 
 def test_a_stratified_split_depends_on_its_seed_and_is_shuffled():
     labels = np.repeat([0, 1, 2], 40)
-    a, b, c = (random_split(range(120), [0.5, 0.5], seed, stratify=labels)[0].indices.tolist() for seed in (0, 0, 1))
+    a, b, c = (random_split(range(120), [0.5, 0.5], seed, stratify=labels)[0].indices.tolist()
+               for seed in (0, 0, 1))
     assert a == b != c
     assert labels[a].tolist() != sorted(labels[a].tolist())
     assert sorted(a) != sorted(random_split(range(120), [0.5, 0.5], 0)[0].indices.tolist())

@@ -1,4 +1,6 @@
-"""Streams: every sample once, in an order that the key and the epoch give, with and without threads, and resumed exactly."""
+"""Streams: every sample once, in an order that the key and the epoch give, with and without threads, and
+resumed exactly.
+"""
 
 import io
 import itertools
@@ -45,7 +47,8 @@ def test_batches_come_in_the_streams_order(drop_last, sizes):
 
 @pytest.mark.parametrize("buffer_size", [1, 7, 50, 1000])
 def test_shuffling_keeps_every_sample_and_depends_on_seed_and_epoch_only(buffer_size):
-    loaders = [DataLoader(Counted(100), 9, shuffle=True, seed=3, buffer_size=buffer_size, num_workers=n) for n in (0, 2)]
+    loaders = [DataLoader(Counted(100), 9, shuffle=True, seed=3, buffer_size=buffer_size, num_workers=n)
+               for n in (0, 2)]
     epochs = [firsts(loaders[0]) for _ in range(2)]
     assert [firsts(loaders[1]) for _ in range(2)] == epochs
     for epoch in epochs:
@@ -134,7 +137,8 @@ def test_pytorchs_iterable_datasets_are_taken_as_they_are():
             return 7
 
     assert firsts(DataLoader(Stream(), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
-    history = train.fit(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), Stream(), epochs=2, batch_size=4, seed=0, progress=False)
+    history = train.fit(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), Stream(), epochs=2,
+                        batch_size=4, seed=0, progress=False)
     assert len(history) == 2
     loader = torch.utils.data.DataLoader(Stream(), batch_size=3, collate_fn=lambda s: tuple(
         cnnkit.tensor(torch.stack(part).numpy()) for part in zip(*s)))
@@ -151,7 +155,8 @@ class Digits(IterableDataset):
 def learnt(data, callbacks=(), resume=False, epochs=2, **settings):
     random.seed(0)
     model = models.CommonCNN((1, 8, 8))
-    history = train.fit(model, data, epochs=epochs, seed=0, callbacks=callbacks, resume=resume, progress=False, **settings)
+    history = train.fit(model, data, epochs=epochs, seed=0, callbacks=callbacks, resume=resume,
+                        progress=False, **settings)
     return [p.numpy() for p in model.parameters()], history
 
 
@@ -169,7 +174,8 @@ def test_a_bar_and_schedules_do_without_the_number_of_batches():
 
     learnt(Digits(), epochs=1, scheduler="step", scheduler_interval="epoch")
     random.seed(0)
-    train.fit(models.CommonCNN((1, 8, 8)), Digits(), progress=Bar(Console(force_terminal=True, file=io.StringIO())))
+    train.fit(models.CommonCNN((1, 8, 8)), Digits(),
+              progress=Bar(Console(force_terminal=True, file=io.StringIO())))
     with pytest.raises(ValueError, match="needs to know how many batches"):
         learnt(Digits(), scheduler="one-cycle")
 
@@ -211,7 +217,8 @@ def test_augmentation_of_a_streams_batch_depends_on_seed_epoch_and_number_only()
     from cnnkit.data.transforms import RandomErasing
 
     def loader(workers):
-        return DataLoader(Digits(), 64, shuffle=True, seed=5, num_workers=workers, augment=RandomErasing(p=0.5))
+        return DataLoader(Digits(), 64, shuffle=True, seed=5, num_workers=workers,
+                          augment=RandomErasing(p=0.5))
 
     plain, threaded, rest = (loader(n) for n in (0, 2, 0))
     whole = [x.numpy() for x, _ in plain]

@@ -1,4 +1,6 @@
-"""docs/data.md: every example runs as it stands, and every command and name of the page is one that there is."""
+"""docs/data.md: every example runs as it stands, and every command and name of the page is one
+that there is.
+"""
 
 import doctest
 import re

@@ -10,7 +10,8 @@ import pytest
 
 import cnnkit
 
-scikit_learn = getattr(importlib.util.find_spec("sklearn"), "origin", None)  # the folder of tests of that name has none
+# the folder of tests of that name has none
+scikit_learn = getattr(importlib.util.find_spec("sklearn"), "origin", None)
 TESTS = Path(__file__).parent.parent
 PAGE = (TESTS.parent / "docs" / "guide.md").read_text(encoding="utf-8")
 LATER = ("ready-made networks",)
@@ -18,7 +19,8 @@ LATER = ("ready-made networks",)
 
 def rows(text):
     """The cells of every line of every table."""
-    lines = [line for line in text.splitlines() if line.startswith("| ") and line.split(" | ")[1:2] != ["cnnkit"]]
+    lines = [line for line in text.splitlines()
+             if line.startswith("| ") and line.split(" | ")[1:2] != ["cnnkit"]]
     return [tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in lines]
 
 
@@ -28,19 +30,22 @@ every_row = pytest.mark.parametrize("row", TABLE + CORRECTIONS, ids=lambda row: 
 
 def names(cell):
     """Backticked names that begin with one of cnnkit's; arguments such as (`stride`) do not."""
-    return [n for n in re.findall(r"(?<!\()`([A-Za-z_][\w.]*)`", cell) if n.split(".")[0] in (*cnnkit.__all__, "sklearn")]
+    return [n for n in re.findall(r"(?<!\()`([A-Za-z_][\w.]*)`", cell)
+            if n.split(".")[0] in (*cnnkit.__all__, "sklearn")]
 
 
 def resolve(name):
     found = cnnkit
     for part in name.split("."):
-        found = getattr(found, part) if hasattr(found, part) else importlib.import_module(f"{found.__name__}.{part}")
+        found = (getattr(found, part) if hasattr(found, part)
+                 else importlib.import_module(f"{found.__name__}.{part}"))
     return found
 
 
 @functools.cache
 def defined_in(path):
-    return {node.name for node in ast.parse((TESTS / path).read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)}
+    return {node.name for node in ast.parse((TESTS / path).read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef)}
 
 
 def parts_of_later(cell):

@@ -1,4 +1,6 @@
-"""The README's example runs as it stands, and gives the same losses on another backend with only `use(...)` changed."""
+"""The README's example runs as it stands, and gives the same losses on another backend with only
+`use(...)` changed.
+"""
 
 import re
 from pathlib import Path
@@ -34,4 +36,5 @@ def test_only_use_changes_between_backends(example, capsys, backend):
     except cnnkit.backends.Unavailable as reason:
         pytest.skip(str(reason))
     expected = losses(example, capsys)
-    assert losses(example.replace('use("numpy")', f'use("{backend}")'), capsys) == pytest.approx(expected, abs=2e-4)
+    assert (losses(example.replace('use("numpy")', f'use("{backend}")'), capsys)
+            == pytest.approx(expected, abs=2e-4))

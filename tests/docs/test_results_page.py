@@ -1,4 +1,6 @@
-"""docs/results.md has a place for the tables of every script, filled by the command that it names, or not yet run."""
+"""docs/results.md has a place for the tables of every script, filled by the command that it names, or
+not yet run.
+"""
 
 import re
 from pathlib import Path
@@ -16,7 +18,8 @@ HEADINGS = [line.lstrip("# ").lower().replace(" ", "-") for line in PAGE.splitli
 def test_the_page_has_a_place_for_the_scripts_tables(script):
     (text,) = re.findall(rf"<!-- {script} -->\n(.*?)\n<!-- /{script} -->", PAGE, re.DOTALL)
     last = text.splitlines()[-1]
-    ran = rf"`python examples/{script}\.py .*--write.*`, \d{{4}}-\d\d-\d\d, seeds 0, 1, 2, [\d,]+ s on \d+ threads?\."
+    ran = (rf"`python examples/{script}\.py .*--write.*`, \d{{4}}-\d\d-\d\d, seeds 0, 1, 2, "
+           r"[\d,]+ s on \d+ threads?\.")
     assert re.fullmatch(rf"Not yet run: `python examples/{script}\.py --write`|{ran}", last), last
 
 

@@ -1,4 +1,6 @@
-"""Metrics: equal to scikit-learn's on random predictions, and to hand-made counts; NaN and ties; the same on every backend."""
+"""Metrics: equal to scikit-learn's on random predictions, and to hand-made counts; NaN and ties; the same on
+every backend.
+"""
 
 import numpy as np
 import pytest
@@ -24,7 +26,8 @@ def test_accuracy_and_top_k_equal_scikit_learns():
     sk = pytest.importorskip("sklearn.metrics")
     assert measured(metrics.Accuracy()) == sk.accuracy_score(LABELS, TAKEN)
     for k in (1, 2, 5, 6):
-        assert measured(metrics.TopKAccuracy(k)) == pytest.approx(sk.top_k_accuracy_score(LABELS, SCORES, k=k, labels=range(7)))
+        assert (measured(metrics.TopKAccuracy(k))
+                == pytest.approx(sk.top_k_accuracy_score(LABELS, SCORES, k=k, labels=range(7))))
 
 
 def test_the_confusion_matrix_equals_scikit_learns():
@@ -79,13 +82,15 @@ def test_a_metric_can_be_reset():
 
 
 def test_fit_puts_the_metrics_into_the_history_and_its_lines():
-    history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), validation=datasets.digits(train=False),
+    history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True),
+                        validation=datasets.digits(train=False),
                         metrics=["f1", "top_3", "confusion_matrix", "f1_by_class"], progress=False)
     row = history[-1]
     assert np.sum(history["val_confusion_matrix"][0]) == 359
     assert np.trace(row.metrics["val_confusion_matrix"]) / 359 == row.val_accuracy
     assert np.mean(row.metrics["val_f1_by_class"]) == pytest.approx(row.metrics["val_f1"])
-    assert f"held-out f1 {row.metrics['val_f1']:.4f}, held-out top_3 {row.metrics['val_top_3']:.4f}" in str(row)
+    assert (f"held-out f1 {row.metrics['val_f1']:.4f}, held-out top_3 {row.metrics['val_top_3']:.4f}"
+            in str(row))
     assert row.val_accuracy < row.metrics["val_top_3"] <= 1
 
 
@@ -100,8 +105,10 @@ def test_evaluate_fills_metrics():
     (lambda: metrics.F1("mean"), "average must be None, 'macro'"),
     (lambda: metrics.by_name(["auc"]), "no metric 'auc'; there are accuracy, "),
     (lambda: metrics.confusion_matrix([3], [0], classes=2), "label 3, but classes=2"),
-    (lambda: metrics.Accuracy().update(cnnkit.tensor([[[1.0]]]), cnnkit.tensor([0])), "measures classifiers only"),
-    (lambda: train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(), metrics=["f1"]), "give validation= too"),
+    (lambda: metrics.Accuracy().update(cnnkit.tensor([[[1.0]]]), cnnkit.tensor([0])),
+     "measures classifiers only"),
+    (lambda: train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(), metrics=["f1"]),
+     "give validation= too"),
 ])
 def test_what_cannot_work_is_refused(make, message):
     with pytest.raises(ValueError, match=message):

@@ -15,7 +15,8 @@ def rows():
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         script.main(["--tiny", "--seeds", "0", "--epochs", "1"])
-    return [line.strip("| ").split(" | ") for line in printed.getvalue().splitlines() if line.startswith("| ")]
+    return [line.strip("| ").split(" | ") for line in printed.getvalue().splitlines()
+            if line.startswith("| ")]
 
 
 def test_it_prints_its_tables(rows):
@@ -23,7 +24,8 @@ def test_it_prints_its_tables(rows):
     assert norms["activation"][:-1] == [*(f"conv{n}" for n in range(1, 9)), "fc1", "fc2"]
     first, *_, last, ratio = map(float, norms["sigmoid, seed 0"])
     assert ratio == pytest.approx(first / last, rel=0.1)
-    assert [row[:2] for row in rows if len(row) in (4, 5) and row[0] == "relu"] == [["relu", "0.001"], ["relu", "0.03"]] * 2
+    assert ([row[:2] for row in rows if len(row) in (4, 5) and row[0] == "relu"]
+            == [["relu", "0.001"], ["relu", "0.03"]] * 2)
 
 
 def test_the_gradient_vanishes_through_sigmoids_but_not_through_tanhs_that_begin_well(rows):
@@ -43,7 +45,8 @@ def test_kaimings_weights_keep_the_signal_through_ten_layers_of_relu():
 
 
 def test_dead_is_the_mean_of_the_relu_layers_when_the_last_epoch_began():
-    layers = [{"dead": None, "gradient": 1.0}, {"dead": 0.5, "gradient": None}, {"dead": 0.0, "gradient": None}]
+    layers = [{"dead": None, "gradient": 1.0}, {"dead": 0.5, "gradient": None},
+              {"dead": 0.0, "gradient": None}]
     look = script.Diagnose()
     look.probes = [{"step": 0, "layers": [{"dead": 0.9, "gradient": 3.0}]}, {"step": 9, "layers": layers}]
     assert script.dead(look) == 0.25

@@ -20,11 +20,13 @@ def test_it_prints_its_tables(capsys):
         assert abs((first + second) / 2 - mean) < 1e-4
     unmoved = {row[0]: row[1] for row in rows if len(row) == 8 and row[0] != "net"}
     assert [unmoved[f"{row[0]}, seed 1"] for row in scores[-3:]] == [row[-2] for row in scores[-3:]]
-    assert ["features.conv1", "(1, 28, 28) to (8, 28, 28)", "(3 x 3 x 1) x 8 + 8 = 80", "4,923,520", "61,544"] in rows
+    assert ["features.conv1", "(1, 28, 28) to (8, 28, 28)", "(3 x 3 x 1) x 8 + 8 = 80",
+            "4,923,520", "61,544"] in rows
 
 
 def test_mlp_and_cnn_have_as_many_parameters_as_the_tables_say():
-    assert [summary(make(), (1, 28, 28)).parameters for make in script.NETS.values()] == [103360, 103018, 6218]
+    assert ([summary(make(), (1, 28, 28)).parameters for make in script.NETS.values()]
+            == [103360, 103018, 6218])
 
 
 def test_a_shift_moves_pixels_and_brings_in_black():
@@ -50,4 +52,5 @@ def test_a_shifts_accuracy_is_the_mean_of_four_directions():
     white[:, 2, 2] = 255
     test = ArrayDataset(white, [1, 1, 1, 1])
     assert list(script.accuracies_by_shift(OnePixel(2), test))[:2] == [1.0, 0.0]
-    assert list(script.accuracies_by_shift(OnePixel(3), test))[:2] == [0.0, 0.25]  # where it is moved to the right
+    # where it is moved to the right
+    assert list(script.accuracies_by_shift(OnePixel(3), test))[:2] == [0.0, 0.25]

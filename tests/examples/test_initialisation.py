@@ -9,7 +9,8 @@ from cnnkit import random
 
 def test_it_prints_its_tables(capsys):
     script.main(["--tiny", "--seeds", "0", "--epochs", "1"])
-    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()
+            if line.startswith("| ")]
     said = [(row[0], row[-1]) for row in rows if row[0] in script.INITIALISATIONS]
     assert len(said) == 2 * len(script.INITIALISATIONS)
     for name, diagnosis in said:
@@ -28,8 +29,8 @@ def test_weights_get_the_deviation_that_their_name_promises(name):
     weight, bias = model.classifier.fc1.weight.numpy(), model.classifier.fc1.bias.numpy()
     outputs, inputs = weight.shape
     expected = {"all 0.01": 0.0, "normal, deviation 0.001": 0.001, "normal, deviation 1": 1.0,
-                "PyTorch's default": (1 / 3 / inputs) ** 0.5, "Xavier, uniform": (2 / (inputs + outputs)) ** 0.5,
-                "Kaiming, uniform": (2 / inputs) ** 0.5}
+                "PyTorch's default": (1 / 3 / inputs) ** 0.5,
+                "Xavier, uniform": (2 / (inputs + outputs)) ** 0.5, "Kaiming, uniform": (2 / inputs) ** 0.5}
     assert weight.std() == pytest.approx(expected[name], rel=0.05, abs=1e-6)
     changed = [bool(np.any(old != p.numpy())) for old, p in zip(before, model.parameters())]
     assert changed == [script.INITIALISATIONS[name] is not None] * len(before)

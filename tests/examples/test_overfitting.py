@@ -8,7 +8,8 @@ from cnnkit.data import ArrayDataset
 
 def test_it_prints_its_table(capsys):
     script.main(["--tiny", "--seeds", "0", "1"])
-    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()
+            if line.startswith("| ")]
     assert rows[0] == ["remedy", "seed 0", "seed 1", "mean", "learnt from", "gap"]
     assert [row[0] for row in rows[1:]] == ["baseline", "augmentation", "dropout", "L2", "all three"]
     for row in rows[1:]:

@@ -1,4 +1,6 @@
-"""The scripts for published figures run on a few images; a run that is done is not done again; architectures keep the limits."""
+"""The scripts for published figures run on a few images; a run that is done is not done again; architectures
+keep the limits.
+"""
 
 import dataclasses
 import json
@@ -40,7 +42,8 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_figure(tmp_path, capsys):
     target = mnist_lenet5.TARGETS["lenet5"]
     recipe = dataclasses.replace(target.recipe, epochs=2, batch_size=32)
     parts = images.learn_and_test("MNIST", tiny=True)
-    _, history = published.trained(target, recipe, parts[0], 0, callbacks=[Checkpoint(tmp_path / "b"), TimeLimit(seconds=0.001)])
+    _, history = published.trained(target, recipe, parts[0], 0,
+                                   callbacks=[Checkpoint(tmp_path / "b"), TimeLimit(seconds=0.001)])
     assert history.interrupted
     capsys.readouterr()
     for folder in ("a", "b"):
@@ -77,7 +80,8 @@ def test_a_run_with_another_recipe_is_not_passed_off(tmp_path, capsys):
 def test_recipes_are_chosen_by_training_images(capsys, monkeypatch):
     seen = []
     monkeypatch.setattr(published, "trained", lambda target, recipe, learn, seed, validation, progress:
-                        (seen.append((learn, validation)), published.train.History([published.train.Epoch(1, 0, 0, 0, 0, 0, 0.5)])))
+                        (seen.append((learn, validation)),
+                         published.train.History([published.train.Epoch(1, 0, 0, 0, 0, 0, 0.5)])))
     mnist_lenet5.main(["--tiny", "--validate", "--seeds", "0"])
     ((learn, held_out),) = seen
     assert len(learn) + len(held_out) == 128

@@ -9,9 +9,10 @@ PAGE = "# Results\n\nbefore\n\n<!-- one -->\nold\n<!-- /one -->\n\nafter\n<!-- t
 
 
 def test_a_table_has_a_column_for_each_seed_and_the_mean():
-    text = tables.markdown(["net", "0", "1", "mean"], [["CNN", *tables.each_and_mean([0.5, 0.75])], ["MLP", 12345, 0.00002, 0.0]])
-    assert text.splitlines() == ["| net | 0 | 1 | mean |", "|---|---|---|---|", "| CNN | 0.5000 | 0.7500 | 0.6250 |",
-                                 "| MLP | 12,345 | 2.0e-05 | 0.0000 |"]
+    text = tables.markdown(["net", "0", "1", "mean"],
+                           [["CNN", *tables.each_and_mean([0.5, 0.75])], ["MLP", 12345, 0.00002, 0.0]])
+    assert text.splitlines() == ["| net | 0 | 1 | mean |", "|---|---|---|---|",
+                                 "| CNN | 0.5000 | 0.7500 | 0.6250 |", "| MLP | 12,345 | 2.0e-05 | 0.0000 |"]
 
 
 def test_what_was_not_run_is_said_and_has_no_mean():
@@ -22,7 +23,8 @@ def test_what_was_not_run_is_said_and_has_no_mean():
 def test_text_replaces_what_was_between_its_markers_and_nothing_else():
     page = tables.placed(PAGE, "one", "new")
     assert page == PAGE.replace("old", "new")
-    assert tables.placed(tables.placed(page, "two", "x"), "two", "y").endswith("<!-- two -->\ny\n<!-- /two -->\n")
+    assert tables.placed(tables.placed(page, "two", "x"), "two",
+                         "y").endswith("<!-- two -->\ny\n<!-- /two -->\n")
 
 
 @pytest.mark.parametrize("page", ["", "<!-- /one -->\n<!-- one -->", PAGE + PAGE])
@@ -34,13 +36,14 @@ def test_a_page_without_the_markers_is_refused(page):
 def test_a_report_writes_the_command_date_seeds_and_time_beside_the_table(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tables, "RESULTS", tmp_path / "results.md")
     tables.RESULTS.write_text(PAGE)
-    report = tables.Report("one", tables.options("Say.", epochs={"type": int, "default": 3}), ["--write", "--seeds", "0", "4"])
+    report = tables.Report("one", tables.options("Say.", epochs={"type": int, "default": 3}),
+                           ["--write", "--seeds", "0", "4"])
     report.table(["a"], [[1]])
     report.seconds = 1234.5
     report.close()
     written = tables.RESULTS.read_text()
-    assert re.search(r"<!-- one -->\n\| a \|\n\|---\|\n\| 1 \|\n\n`python examples/one\.py --write --seeds 0 4`, \d{4}-\d\d-\d\d, "
-                     r"seeds 0, 4, 1,234 s on \d+ threads?\.\n<!-- /one -->", written)
+    assert re.search(r"<!-- one -->\n\| a \|\n\|---\|\n\| 1 \|\n\n`python examples/one\.py --write --seeds 0 "
+                     r"4`, \d{4}-\d\d-\d\d, seeds 0, 4, 1,234 s on \d+ threads?\.\n<!-- /one -->", written)
     assert capsys.readouterr().out.strip() in written
 
 

@@ -44,7 +44,8 @@ def test_arguments_have_several_spellings(x, weight, spelling, canonical):
 
 def test_same_padding_puts_the_extra_pixel_at_the_bottom_and_right(rng, weight):
     x = cnnkit.tensor(rng.normal(size=(1, 4, 8, 8)))
-    equal(F.conv2d(x, weight, stride=2, padding="same"), F.conv2d(x, weight, stride=2, padding=((0, 1), (0, 1))))
+    equal(F.conv2d(x, weight, stride=2, padding="same"),
+          F.conv2d(x, weight, stride=2, padding=((0, 1), (0, 1))))
 
 
 def test_same_padding_follows_the_size_of_each_input(weight):

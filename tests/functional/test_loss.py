@@ -12,7 +12,8 @@ import cnnkit.functional as F
 def test_cross_entropy_is_nll_loss_of_log_softmax():
     x = cnnkit.tensor(np.random.default_rng(0).normal(size=(4, 3)))
     target = cnnkit.tensor([0, 2, 1, 1])
-    np.testing.assert_allclose(F.cross_entropy(x, target).item(), F.nll_loss(F.log_softmax(x, 1), target).item(), rtol=1e-12)
+    np.testing.assert_allclose(F.cross_entropy(x, target).item(),
+                               F.nll_loss(F.log_softmax(x, 1), target).item(), rtol=1e-12)
 
 
 def test_class_indices_and_their_one_hot_probabilities_agree_in_loss_and_gradient():
@@ -29,7 +30,8 @@ def test_class_indices_and_their_one_hot_probabilities_agree_in_loss_and_gradien
 
 def test_a_class_weight_that_requires_a_gradient_is_refused():
     with pytest.raises(ValueError, match=r"weight\.detach\(\)"):
-        F.cross_entropy(cnnkit.tensor([[0.0, 0.0]]), cnnkit.tensor([1]), cnnkit.tensor([1.0, 1.0], requires_grad=True))
+        F.cross_entropy(cnnkit.tensor([[0.0, 0.0]]), cnnkit.tensor([1]),
+                        cnnkit.tensor([1.0, 1.0], requires_grad=True))
 
 
 def test_loss_without_a_batch():

@@ -20,7 +20,8 @@ def equal(a, b):
 @pytest.mark.parametrize(("spelling", "canonical"), [
     ({"kernel_size": 2}, {"kernel_size": (2, 2), "stride": (2, 2)}),
     ({"kernel_size": [3, 2]}, {"kernel_size": (3, 2), "stride": (3, 2)}),
-    ({"kernel_size": 3, "stride": 1, "padding": 1}, {"kernel_size": (3, 3), "stride": (1, 1), "padding": ((1, 1), (1, 1))}),
+    ({"kernel_size": 3, "stride": 1, "padding": 1},
+     {"kernel_size": (3, 3), "stride": (1, 1), "padding": ((1, 1), (1, 1))}),
     ({"kernel_size": 3, "padding": [0, 1]}, {"kernel_size": 3, "padding": ((0, 0), (1, 1))}),
 ])
 def test_arguments_have_several_spellings(x, pool, spelling, canonical):
@@ -36,16 +37,19 @@ def test_an_output_size_has_several_spellings(x, pool):
 
 
 def test_the_maxima_can_be_found_in_the_image(x):
-    for y, indices in (F.max_pool2d(x, 2, return_indices=True), F.adaptive_max_pool2d(x, 3, return_indices=True)):
+    for y, indices in (F.max_pool2d(x, 2, return_indices=True),
+                       F.adaptive_max_pool2d(x, 3, return_indices=True)):
         flat = x.numpy().reshape(2, 3, -1)
         at = indices.numpy()
-        np.testing.assert_array_equal(np.take_along_axis(flat, at.reshape(2, 3, -1), 2).reshape(at.shape), y.numpy())
+        np.testing.assert_array_equal(np.take_along_axis(flat, at.reshape(2, 3, -1), 2).reshape(at.shape),
+                                      y.numpy())
         assert not indices.requires_grad
 
 
-@pytest.mark.parametrize("pool", [lambda x: F.max_pool2d(x, 2), lambda x: F.max_pool2d(x, 2, return_indices=True)[1],
-                                  lambda x: F.avg_pool2d(x, 3, 1, 1), lambda x: F.adaptive_avg_pool2d(x, 1),
-                                  lambda x: F.adaptive_max_pool2d(x, (2, 3))])
+@pytest.mark.parametrize("pool",
+                         [lambda x: F.max_pool2d(x, 2), lambda x: F.max_pool2d(x, 2, return_indices=True)[1],
+                          lambda x: F.avg_pool2d(x, 3, 1, 1), lambda x: F.adaptive_avg_pool2d(x, 1),
+                          lambda x: F.adaptive_max_pool2d(x, (2, 3))])
 def test_one_image_needs_no_batch_axis(x, pool):
     equal(pool(x[1]), pool(x)[1])
 

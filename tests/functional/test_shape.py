@@ -19,7 +19,8 @@ def rng():
 
 def compare(ours, theirs, arrays):
     import torch
-    xs, ts = [cnnkit.tensor(a, requires_grad=True) for a in arrays], [torch.tensor(a, requires_grad=True) for a in arrays]
+    xs, ts = ([cnnkit.tensor(a, requires_grad=True) for a in arrays],
+              [torch.tensor(a, requires_grad=True) for a in arrays])
     y, expected = ours(*xs), theirs(*ts)
     np.testing.assert_array_equal(y.numpy(), expected.detach().numpy())
     (y * y).sum().backward()
@@ -38,7 +39,8 @@ def test_cat_and_stack_equal_pytorch(torch, rng, dim):
 
 @pytest.mark.parametrize("pad", [(1, 2), (1, 2, 3, 4), (0, 1, 2, 0, 3, 1), (-1, 2, 1, -2), ()])
 def test_pad_takes_the_last_axis_first_as_pytorch(torch, rng, pad):
-    compare(lambda x: F.pad(x, pad, value=1.5), lambda t: torch.nn.functional.pad(t, pad, value=1.5), [rng.normal(size=(2, 3, 4))])
+    compare(lambda x: F.pad(x, pad, value=1.5), lambda t: torch.nn.functional.pad(t, pad, value=1.5),
+            [rng.normal(size=(2, 3, 4))])
 
 
 def test_flatten_starts_at_axis_0_as_pytorchs_function(torch, rng):
@@ -48,8 +50,8 @@ def test_flatten_starts_at_axis_0_as_pytorchs_function(torch, rng):
 
 def test_where_equals_pytorch(torch, rng):
     mask = rng.random((2, 3)) < 0.5
-    compare(lambda x, y: F.where(cnnkit.tensor(mask), x, y), lambda x, y: torch.where(torch.tensor(mask), x, y),
-            [rng.normal(size=(2, 3)), rng.normal(size=(1, 3))])
+    compare(lambda x, y: F.where(cnnkit.tensor(mask), x, y), lambda x,
+            y: torch.where(torch.tensor(mask), x, y), [rng.normal(size=(2, 3)), rng.normal(size=(1, 3))])
 
 
 def test_one_hot_is_ones_at_the_classes():

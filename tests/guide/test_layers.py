@@ -1,4 +1,6 @@
-"""What the guide says of convolution, activation, pooling and dense layers (sections 1, 4 and 3.1 to 3.4), checked."""
+"""What the guide says of convolution, activation, pooling and dense layers (sections 1, 4 and 3.1 to
+3.4), checked.
+"""
 
 import math
 
@@ -28,7 +30,7 @@ def pattern(size=12):
     return image
 
 
-# -- convolution: 3.1 ---------------------------------------------------------------------------------------------
+# -- convolution: 3.1 ----------------------------------------------------------------------------------------
 
 def test_each_output_is_the_dot_product_of_filter_and_region():
     x, weight = IMAGE, np.random.default_rng(1).standard_normal((2, 1, 3, 3))
@@ -63,7 +65,8 @@ def test_a_filter_of_stripes_shows_stripes_and_is_bright_on_striped_material_onl
 def test_a_second_convolution_finds_the_corner_where_two_edges_meet():
     model = nn.Sequential({"edges": nn.Conv2d(1, 2, 3), "relu": nn.ReLU(), "corner": nn.Conv2d(2, 1, 1)})
     down = np.array([[-1.0] * 3, [0.0] * 3, [1.0] * 3])
-    model.edges.weight, model.edges.bias = nn.Parameter(np.stack([down.T, down])[:, None]), nn.Parameter(np.zeros(2))
+    model.edges.weight, model.edges.bias = (nn.Parameter(np.stack([down.T, down])[:, None]),
+                                            nn.Parameter(np.zeros(2)))
     model.corner.weight, model.corner.bias = nn.Parameter(np.ones((1, 2, 1, 1))), nn.Parameter(np.zeros(1))
     image = np.zeros((10, 10))
     image[5:, 5:] = 1.0  # its upper edge and its left edge meet in one corner
@@ -82,12 +85,14 @@ def test_edges_are_detected_by_sobel_filters():
 
 
 def test_a_3x3_filter_on_a_5x5_image_gives_3x3():
-    assert F.conv2d(cnnkit.tensor(np.ones((1, 1, 5, 5))), cnnkit.tensor(np.ones((1, 1, 3, 3)))).shape == (1, 1, 3, 3)
+    assert F.conv2d(cnnkit.tensor(np.ones((1, 1, 5, 5))),
+                    cnnkit.tensor(np.ones((1, 1, 3, 3)))).shape == (1, 1, 3, 3)
 
 
 @pytest.mark.parametrize(("n", "k", "s", "p"), [(28, 3, 1, 1), (5, 3, 1, 0), (7, 3, 2, 0), (9, 5, 2, 1)])
 def test_output_size_follows_the_formula_where_it_divides(n, k, s, p):
-    y = F.conv2d(cnnkit.tensor(np.ones((1, 1, n, n))), cnnkit.tensor(np.ones((1, 1, k, k))), stride=s, padding=p)
+    y = F.conv2d(cnnkit.tensor(np.ones((1, 1, n, n))),
+                 cnnkit.tensor(np.ones((1, 1, k, k))), stride=s, padding=p)
     assert y.shape[2:] == ((n + 2 * p - k) / s + 1,) * 2 == shapes.output_size(n, k, s, p)
     assert y.shape[2] == shapes.output_length(n, k, s, p)
 
@@ -103,13 +108,15 @@ def test_stride_is_the_step_of_the_filter():
 def test_output_size_is_the_formula_rounded_down(n, k, s, p):
     exact = (n + 2 * p - k) / s + 1
     assert exact != int(exact)
-    y = F.conv2d(cnnkit.tensor(np.ones((1, 1, n, n))), cnnkit.tensor(np.ones((1, 1, k, k))), stride=s, padding=p)
+    y = F.conv2d(cnnkit.tensor(np.ones((1, 1, n, n))),
+                 cnnkit.tensor(np.ones((1, 1, k, k))), stride=s, padding=p)
     assert y.shape[2:] == (math.floor(exact),) * 2
     assert y.shape == shapes.conv_output_shape((1, 1, n, n), (1, 1, k, k), stride=s, padding=p)
 
 
 def test_1x1_convolution_is_one_linear_map_for_every_pixel():
-    x, weight = np.random.default_rng(2).standard_normal((2, 5, 4, 6)), np.random.default_rng(3).standard_normal((7, 5, 1, 1))
+    x, weight = (np.random.default_rng(2).standard_normal((2, 5, 4, 6)),
+                 np.random.default_rng(3).standard_normal((7, 5, 1, 1)))
     y = F.conv2d(cnnkit.tensor(x), cnnkit.tensor(weight), stride=1, padding=0).numpy()
     assert y.shape == (2, 7, 4, 6)  # n_h and n_w unchanged
     for h in range(4):
@@ -173,7 +180,7 @@ def test_more_filters_mean_more_feature_maps_and_more_parameters():
     assert sum(p.numel() for p in many.parameters()) == 4 * sum(p.numel() for p in few.parameters())
 
 
-# -- shared weights and position: sections 1 and 4 ----------------------------------------------------------------
+# -- shared weights and position: sections 1 and 4 -----------------------------------------------------------
 
 def test_shared_weights_need_far_fewer_parameters_than_a_dense_layer():
     convolution, dense = shapes.conv2d_parameters(1, 8, 3), shapes.linear_parameters(28 * 28, 8 * 28 * 28)
@@ -197,7 +204,8 @@ def test_parameters_of_a_dense_layer_grow_with_the_image_and_those_of_a_convolut
     assert dense == [393_344, 19_267_712]
     convolution = nn.Sequential(nn.Conv2d(3, 8, 3))
     tables = [cnnkit.summary(convolution, (3, n, n)) for n in (32, 224)]
-    assert [table.rows[0].output_shape for table in tables] == [(8, 30, 30), (8, 222, 222)]  # one layer takes both
+    # one layer takes both
+    assert [table.rows[0].output_shape for table in tables] == [(8, 30, 30), (8, 222, 222)]
     assert [table.parameters for table in tables] == [224, 224]
 
 
@@ -207,12 +215,14 @@ def test_a_dense_layer_does_not_know_where_pixels_are():
     mixed = nn.Linear(144, 10, dtype="float64")
     mixed.load_state_dict({"weight": layer.weight.numpy()[:, order], "bias": layer.bias})
     flat = IMAGE.reshape(1, 144)
-    np.testing.assert_allclose(layer(cnnkit.tensor(flat)).numpy(), mixed(cnnkit.tensor(flat[:, order])).numpy())
+    np.testing.assert_allclose(layer(cnnkit.tensor(flat)).numpy(),
+                               mixed(cnnkit.tensor(flat[:, order])).numpy())
 
 
 def test_a_shifted_image_gives_a_shifted_feature_map():
     layer = nn.Conv2d(1, 4, 3, padding=1, bias=False, dtype="float64")
-    here, there = layer(cnnkit.tensor(pattern())).numpy(), layer(cnnkit.tensor(shifted(pattern(), 2, 3))).numpy()
+    here, there = (layer(cnnkit.tensor(pattern())).numpy(),
+                   layer(cnnkit.tensor(shifted(pattern(), 2, 3))).numpy())
     np.testing.assert_allclose(there, shifted(here, 2, 3), atol=1e-15)
 
 
@@ -226,7 +236,7 @@ def test_global_pooling_recognises_a_pattern_wherever_it_is():
     assert not np.allclose(*(dense(x.flatten(1)).numpy() for x in maps))
 
 
-# -- initialization: section 3 ------------------------------------------------------------------------------------
+# -- initialization: section 3 -------------------------------------------------------------------------------
 
 def deviation_after_ten_layers(initialise):
     cnnkit.random.seed(0)
@@ -243,7 +253,7 @@ def test_kaiming_filters_keep_the_signal_through_ten_layers_and_tiny_ones_lose_i
     assert deviation_after_ten_layers(lambda w: nn.init.normal_(w, std=0.01)) < 1e-6
 
 
-# -- activations: 3.2 ---------------------------------------------------------------------------------------------
+# -- activations: 3.2 ----------------------------------------------------------------------------------------
 
 def test_relu_is_the_maximum_of_0_and_x():
     x = cnnkit.tensor([-2.0, 0.0, 3.0])
@@ -292,7 +302,7 @@ def test_gradients_do_not_vanish_through_ten_relus():
     assert x.grad.item() == 1
 
 
-# -- pooling: 3.3 -------------------------------------------------------------------------------------------------
+# -- pooling: 3.3 --------------------------------------------------------------------------------------------
 
 def test_max_pooling_takes_the_highest_value_of_each_region():
     x = cnnkit.tensor([[[[1.0, 2.0, 5.0, 6.0], [3.0, 4.0, 7.0, -8.0]]]])
@@ -309,7 +319,8 @@ def test_average_pooling_smooths():
     assert nn.AvgPool2d(2)(x).numpy().std() < 0.75 * x.numpy().std()
 
 
-@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.AvgPool2d(2), lambda x: F.max_pool2d(x, 2), lambda x: F.avg_pool2d(x, 2)])
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.AvgPool2d(2), lambda x: F.max_pool2d(x, 2),
+                                  lambda x: F.avg_pool2d(x, 2)])
 def test_2x2_pooling_removes_75_percent_of_even_images(pool):
     y = pool(cnnkit.tensor(IMAGE))
     assert y.shape == (1, 1, 12 / 2, 12 / 2) == shapes.pool_output_shape(IMAGE.shape, 2)
@@ -317,7 +328,8 @@ def test_2x2_pooling_removes_75_percent_of_even_images(pool):
 
 
 def test_2x2_pooling_of_7x7_removes_more_than_75_percent():
-    assert F.max_pool2d(cnnkit.tensor(np.ones((1, 1, 7, 7))), 2).shape == (1, 1, 3, 3)  # floor(7 / 2): 40 of 49 pixels go
+    # floor(7 / 2): 40 of 49 pixels go
+    assert F.max_pool2d(cnnkit.tensor(np.ones((1, 1, 7, 7))), 2).shape == (1, 1, 3, 3)
     assert shapes.pool_output_shape((1, 1, 7, 7), 2) == (1, 1, 3, 3)
     assert shapes.output_size(7, 2, 2, ceil_mode=True) == (4, 4)
 
@@ -329,12 +341,13 @@ def test_pooling_makes_the_layers_after_it_cheaper():
         assert costs[1] == 4 * costs[0]
 
 
-# -- dense layer and softmax: 3.4 ---------------------------------------------------------------------------------
+# -- dense layer and softmax: 3.4 ----------------------------------------------------------------------------
 
 def test_a_dense_layer_weighs_every_input_for_every_output():
     layer = nn.Linear(4, 3, dtype="float64")
     x = np.random.default_rng(6).standard_normal((2, 4))
-    np.testing.assert_allclose(layer(cnnkit.tensor(x)).numpy(), x @ layer.weight.numpy().T + layer.bias.numpy())
+    np.testing.assert_allclose(layer(cnnkit.tensor(x)).numpy(),
+                               x @ layer.weight.numpy().T + layer.bias.numpy())
 
 
 def test_softmax_is_each_exponential_over_their_sum():
@@ -351,8 +364,10 @@ def test_softmax_of_large_scores_does_not_overflow():
 def test_cross_entropy_of_scores_is_minus_the_log_of_the_softmax():
     z, y = np.random.default_rng(7).standard_normal((5, 10)), np.arange(5)
     p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
-    assert F.cross_entropy(cnnkit.tensor(z), cnnkit.tensor(y)).item() == pytest.approx(-np.log(p[np.arange(5), y]).mean())
-    assert nn.CrossEntropyLoss()(cnnkit.tensor(z), cnnkit.tensor(y)).item() == pytest.approx(-np.log(p[np.arange(5), y]).mean())
+    assert F.cross_entropy(cnnkit.tensor(z),
+                           cnnkit.tensor(y)).item() == pytest.approx(-np.log(p[np.arange(5), y]).mean())
+    assert nn.CrossEntropyLoss()(cnnkit.tensor(z),
+                                 cnnkit.tensor(y)).item() == pytest.approx(-np.log(p[np.arange(5), y]).mean())
 
 
 def test_log_softmax_before_cross_entropy_changes_nothing_and_is_not_needed():

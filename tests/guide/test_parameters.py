@@ -10,7 +10,8 @@ GUIDE = (3, 28, 56)  # the input that the guide's table needs; it does not say s
 
 def counts(model, input_shape):
     """Parameters of every layer that is no activation and no flattening, in order."""
-    return [row.parameters for row in cnnkit.summary(model, input_shape).rows if row.kind not in ("ReLU", "Flatten")]
+    return [row.parameters for row in cnnkit.summary(model, input_shape).rows
+            if row.kind not in ("ReLU", "Flatten")]
 
 
 def total(model):
@@ -66,14 +67,15 @@ def test_total_parameters_of_the_common_architecture(input_shape, padding, dense
 
 def test_summary_prints_the_guides_formulas_filled_in():
     text = str(cnnkit.summary(models.CommonCNN(GUIDE), GUIDE))
-    for formula in ("(3 x 3 x 3) x 8 + 8 = 224", "(3 x 3 x 8) x 16 + 16 = 1168", "(1568 x 128) + 128 = 200832",
-                    "(128 x 10) + 10 = 1290", "Total parameters: 203514"):
+    for formula in ("(3 x 3 x 3) x 8 + 8 = 224", "(3 x 3 x 8) x 16 + 16 = 1168",
+                    "(1568 x 128) + 128 = 200832", "(128 x 10) + 10 = 1290", "Total parameters: 203514"):
         assert formula in text
 
 
 def test_conv_parameters_depend_on_filter_size_depth_and_filters_and_not_on_the_image():
     base = shapes.conv2d_parameters(3, 8, 3)
-    assert min(shapes.conv2d_parameters(3, 8, 5), shapes.conv2d_parameters(6, 8, 3), shapes.conv2d_parameters(3, 16, 3)) > base
+    assert min(shapes.conv2d_parameters(3, 8, 5), shapes.conv2d_parameters(6, 8, 3),
+               shapes.conv2d_parameters(3, 16, 3)) > base
     tables = [cnnkit.summary(models.CommonCNN((3, n, n)), (3, n, n)) for n in (16, 32)]
     assert tables[0].rows[0].parameters == tables[1].rows[0].parameters == base
 

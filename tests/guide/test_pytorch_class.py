@@ -1,4 +1,6 @@
-"""The guide's PyTorch listing: its class, its loader and a training step run with only the imports changed."""
+"""The guide's PyTorch listing: its class, its loader and a training step run with only the
+imports changed.
+"""
 
 import os
 
@@ -10,7 +12,8 @@ import cnnkit.functional as F
 from cnnkit import nn, optim, train
 from cnnkit.data import ArrayDataset, DataLoader, datasets, transforms
 
-needs_mnist = pytest.mark.skipif(not os.environ.get("CNNKIT_DATA"), reason="MNIST: set CNNKIT_DATA to a folder that has it")
+needs_mnist = pytest.mark.skipif(not os.environ.get("CNNKIT_DATA"),
+                                 reason="MNIST: set CNNKIT_DATA to a folder that has it")
 
 
 # The guide's class, character by character.
@@ -66,8 +69,8 @@ def test_ten_epochs_of_fit_learn_the_images():
     images, labels = digits_of_28()
     cnnkit.random.seed(0)
     cnn = CNN()
-    history = train.fit(cnn, DataLoader(ArrayDataset(images, labels), batch_size=32), epochs=10, lr=0.01, loss=F.cross_entropy,
-                        progress=False)
+    history = train.fit(cnn, DataLoader(ArrayDataset(images, labels), batch_size=32), epochs=10, lr=0.01,
+                        loss=F.cross_entropy, progress=False)
     assert len(history) == 10
     assert train.evaluate(cnn, (images, labels)).accuracy == 1
 

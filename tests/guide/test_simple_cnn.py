@@ -1,4 +1,6 @@
-"""The guide's SimpleCNN listing: the same calls and attributes, and one test for each thing that the listing gets wrong."""
+"""The guide's SimpleCNN listing: the same calls and attributes, and one test for each thing that the listing
+gets wrong.
+"""
 
 import numpy as np
 import pytest
@@ -16,12 +18,13 @@ def made(image=IMAGE, **settings):
     return SimpleCNN(input_size=image.shape[-2:], dtype="float64", **settings)
 
 
-# -- the listing, method by method --------------------------------------------------------------------------------
+# -- the listing, method by method ---------------------------------------------------------------------------
 
 def test_constructor_takes_the_guides_arguments_in_its_order():
     net = SimpleCNN(4, 5, (20, 24), 3, 7, 0.1)
-    assert (net.num_filters, net.filter_size, net.input_size, net.pool_size, net.output_classes, net.learning_rate) == (
-        4, 5, (20, 24), 3, 7, 0.1)
+    assert (net.num_filters, net.filter_size, net.input_size, net.pool_size,
+            net.output_classes, net.learning_rate) == (
+                4, 5, (20, 24), 3, 7, 0.1)
     assert net.filters.shape == (4, 5, 5)
     assert net.fc_bias.shape == (7, 1)
 
@@ -32,7 +35,8 @@ def test_convolve_is_the_guides_loops_and_a_bias():
     out = net.convolve(IMAGE)
     assert out.shape == (26, 26, 8)
     for f, i, j in [(0, 0, 0), (3, 10, 20), (7, 25, 25)]:
-        assert out[i, j, f] == pytest.approx(np.sum(IMAGE[i:i + 3, j:j + 3] * net.filters[f]) + net.filter_bias[f])
+        assert out[i, j, f] == pytest.approx(np.sum(IMAGE[i:i + 3, j:j + 3] * net.filters[f])
+                                             + net.filter_bias[f])
 
 
 def test_relu_is_numpys_maximum_with_0():
@@ -111,7 +115,7 @@ def test_predict_returns_the_class_with_the_highest_probability():
     assert net.predict(np.stack([IMAGE, IMAGE])).tolist() == [net.predict(IMAGE)] * 2
 
 
-# -- what the listing gets wrong ----------------------------------------------------------------------------------
+# -- what the listing gets wrong -----------------------------------------------------------------------------
 
 def test_fc_weights_fit_what_the_valid_convolution_leaves():
     net = made()
@@ -120,18 +124,22 @@ def test_fc_weights_fit_what_the_valid_convolution_leaves():
     assert net.flattened.shape == (13 * 13 * 8, 1)
 
 
-@pytest.mark.parametrize("image", [IMAGE, WIDE, RNG.random((4, 12, 17)), RNG.random((3, 9, 9))], ids=lambda x: str(x.shape))
+@pytest.mark.parametrize("image", [IMAGE, WIDE, RNG.random((4, 12, 17)), RNG.random((3, 9, 9))],
+                         ids=lambda x: str(x.shape))
 def test_gradients_are_those_of_the_tape(image):
     net = made(image)
     labels = [3] if image.ndim == 2 else list(range(len(image)))
-    weights = {"filters": (-1, 1, 3, 3), "filter_bias": (-1,), "fc_weights": net.fc_weights.shape, "fc_bias": (-1,)}
-    leaves = {n: cnnkit.tensor(getattr(net, n).reshape(shape), requires_grad=True) for n, shape in weights.items()}
+    weights = {"filters": (-1, 1, 3, 3), "filter_bias": (-1,),
+               "fc_weights": net.fc_weights.shape, "fc_bias": (-1,)}
+    leaves = {n: cnnkit.tensor(getattr(net, n).reshape(shape), requires_grad=True)
+              for n, shape in weights.items()}
     x = cnnkit.tensor(image.reshape(-1, 1, *net.input_size))
     maps = F.max_pool2d(F.relu(F.conv2d(x, leaves["filters"], leaves["filter_bias"])), 2)
     scores = F.linear(maps.permute(0, 2, 3, 1).flatten(1), leaves["fc_weights"], leaves["fc_bias"])
     F.cross_entropy(scores, cnnkit.tensor(labels)).backward()
     for name, gradient in net.gradients(image, labels).items():
-        np.testing.assert_allclose(gradient, leaves[name].grad.numpy().reshape(getattr(net, name).shape), atol=1e-12)
+        np.testing.assert_allclose(gradient,
+                                   leaves[name].grad.numpy().reshape(getattr(net, name).shape), atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["filters", "filter_bias", "fc_weights", "fc_bias"])
@@ -176,7 +184,8 @@ def test_a_tie_gives_its_gradient_to_one_pixel():
     flat = np.ones((28, 28))  # every window of the feature map is a tie of four
     gradients = net.gradients(flat, 0)
     ddense = net.fc_weights.T @ (net.softmax_output - np.eye(10)[:, [0]])
-    np.testing.assert_allclose(gradients["filter_bias"], [ddense.sum()])  # the listing would give four times this
+    # the listing would give four times this
+    np.testing.assert_allclose(gradients["filter_bias"], [ddense.sum()])
 
 
 def test_filters_have_a_bias_as_the_guides_formula_counts():

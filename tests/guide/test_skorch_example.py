@@ -1,4 +1,6 @@
-"""The guide's skorch listing ("Alternative: Scikit-Learn Compatible CNN") with only its imports changed, run as it stands."""
+"""The guide's skorch listing ("Alternative: Scikit-Learn Compatible CNN") with only its imports changed, run
+as it stands.
+"""
 
 import gzip
 import os
@@ -58,7 +60,9 @@ def write_idx(path, array):
 
 
 def test_it_runs_with_only_its_imports_changed(tmp_path, monkeypatch, capsys):
-    """On files in MNIST's form, made of the digits that cnnkit ships: its ten epochs on all of MNIST would take minutes."""
+    """On files in MNIST's form, made of the digits that cnnkit ships: its ten epochs on all of MNIST would
+    take minutes.
+    """
     small = cnnkit_datasets.digits()
     count = 640
     images = np.zeros((count, 28, 28), "uint8")
@@ -81,11 +85,13 @@ def test_it_runs_with_only_its_imports_changed(tmp_path, monkeypatch, capsys):
     np.testing.assert_allclose(cnn.predict_proba(mnist).sum(axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.skipif(not os.environ.get("CNNKIT_DATA"), reason="MNIST: set CNNKIT_DATA to a folder that has it")
+@pytest.mark.skipif(not os.environ.get("CNNKIT_DATA"),
+                    reason="MNIST: set CNNKIT_DATA to a folder that has it")
 def test_on_mnist_itself_an_epoch_of_it_reads_nine_digits_of_ten(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     random.seed(0)
     names = {}
-    exec(compile(IMPORTS + LISTING.replace("max_epochs=10", "max_epochs=1, verbose=0"), "guide", "exec"), names)
+    exec(compile(IMPORTS + LISTING.replace("max_epochs=10", "max_epochs=1, verbose=0"), "guide", "exec"),
+         names)
     test = cnnkit_datasets.MNIST(root="./data", train=False, transform=names["transforms"].ToTensor())
     assert names["cnn"].score(test, test.targets) > 0.95

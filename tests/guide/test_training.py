@@ -1,4 +1,6 @@
-"""The guide's pseudo code (section 5): the training loop, what its gradients are, and the sentence on dense layers."""
+"""The guide's pseudo code (section 5): the training loop, what its gradients are, and the sentence on
+dense layers.
+"""
 
 import numpy as np
 import pytest
@@ -153,11 +155,12 @@ def test_l2_penalty_in_the_loss_shrinks_weights_as_weight_decay_does():
 
 
 def test_the_architecture_is_chosen_by_one_argument_for_each_question():
-    model = models.CNN((1, 28, 28), conv=[(4, 5), (8, 3, 2), (16, 3)], padding="valid", stride=1, pool=[2, 0, 2], hidden=[64, 32],
-                       classes=7)
+    model = models.CNN((1, 28, 28), conv=[(4, 5), (8, 3, 2), (16, 3)], padding="valid", stride=1,
+                       pool=[2, 0, 2], hidden=[64, 32], classes=7)
     table = cnnkit.summary(model, (1, 28, 28))
     shapes = [(row.kind, row.output_shape) for row in table.rows if row.kind not in ("ReLU", "Flatten")]
-    assert shapes == [("Conv2d", (4, 24, 24)), ("MaxPool2d", (4, 12, 12)), ("Conv2d", (8, 5, 5)), ("Conv2d", (16, 3, 3)),
+    assert shapes == [("Conv2d", (4, 24, 24)), ("MaxPool2d", (4, 12, 12)),
+                      ("Conv2d", (8, 5, 5)), ("Conv2d", (16, 3, 3)),
                       ("MaxPool2d", (16, 1, 1)), ("Linear", (64,)), ("Linear", (32,)), ("Linear", (7,))]
 
 
@@ -170,7 +173,8 @@ def test_the_common_architecture_has_the_guides_layers():
 
 
 def test_the_common_architecture_gives_probabilities_by_softmax():
-    model, images = models.CommonCNN(), cnnkit.tensor(np.random.default_rng(3).random((2, 3, 32, 32), "float32"))
+    model, images = (models.CommonCNN(),
+                     cnnkit.tensor(np.random.default_rng(3).random((2, 3, 32, 32), "float32")))
     with cnnkit.no_grad():
         z = model(images).numpy()
     for p in (model.predict_proba(images), train.predict_proba(model, images)):

@@ -21,7 +21,8 @@ def test_rows_have_shapes_with_the_batch_only_where_it_was_asked_for():
     one, four = cnnkit.summary(model, (3, 32, 32)), cnnkit.summary(model, (4, 3, 32, 32))
     assert row(one, "features.pool1").output_shape == (8, 16, 16)
     assert row(four, "features.pool1").output_shape == (4, 8, 16, 16)
-    assert (four.parameters, four.flops, four.activation_memory) == (one.parameters, 4 * one.flops, 4 * one.activation_memory)
+    assert (four.parameters, four.flops, four.activation_memory) == (one.parameters, 4 * one.flops,
+                                                                     4 * one.activation_memory)
 
 
 @pytest.mark.parametrize(("size", "window", "percent"), [(28, 2, "-75 %"), (7, 2, "-82 %"), (27, 3, "-89 %")])
@@ -149,7 +150,8 @@ def test_the_model_is_as_it_was():
     model = models.CNN((1, 8, 8), batch_norm=True, dropout=0.5)
     model.features.norm1.eval()
     before, modes = model.state_dict(), [m.training for m in model.modules()]
-    versions, state = [t._version[0] for t in (*model.parameters(), *model.buffers())], cnnkit.random.get_state()
+    versions, state = ([t._version[0] for t in (*model.parameters(), *model.buffers())],
+                       cnnkit.random.get_state())
     cnnkit.summary(model, (1, 8, 8))
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), before[name].numpy())
@@ -197,8 +199,8 @@ def test_a_terminal_shows_the_same_numbers():
 
 def test_in_80_columns_formulas_go_below_their_layers():
     text = printed(cnnkit.summary(models.CommonCNN((3, 28, 56)), (3, 28, 56)), width=80, force_terminal=True)
-    for whole in ("features.conv1", "classifier.flatten", "(16, 7, 14) -75 %", "677 k", "\n(3 x 3 x 8) x 16 + 16 ", " 1168 ",
-                  "\n(1568 x 128) + 128 ", " 200832 ", "203514"):
+    for whole in ("features.conv1", "classifier.flatten", "(16, 7, 14) -75 %", "677 k",
+                  "\n(3 x 3 x 8) x 16 + 16 ", " 1168 ", "\n(1568 x 128) + 128 ", " 200832 ", "203514"):
         assert whole in text
 
 

@@ -11,7 +11,8 @@ from cnnkit.inspection import conv_as_matrix
 RNG = np.random.default_rng(0)
 SETTINGS = [
     {}, {"stride": 2}, {"padding": 1}, {"dilation": 2}, {"padding": "same"}, {"padding": "same", "stride": 2},
-    {"padding": ((0, 2), (1, 0)), "stride": (1, 3)}, {"dilation": (1, 2), "padding": (2, 1), "stride": (2, 1)}]
+    {"padding": ((0, 2), (1, 0)), "stride": (1, 3)},
+    {"dilation": (1, 2), "padding": (2, 1), "stride": (2, 1)}]
 settings = pytest.mark.parametrize("setting", SETTINGS, ids=str)
 
 
@@ -82,7 +83,8 @@ def test_one_sgd_step_on_the_tied_dense_layer_is_the_convolutions(setting):
 
     stepped = weight.detach() - 0.1 * dense.tie(dense_gradient(dense, x, dy))
     np.testing.assert_allclose(conv_as_matrix(stepped, dense.input_shape, **setting).matrix.numpy(),
-                               conv_as_matrix(filters, dense.input_shape, **setting).matrix.numpy(), rtol=1e-12, atol=1e-12)
+                               conv_as_matrix(filters, dense.input_shape, **setting).matrix.numpy(),
+                               rtol=1e-12, atol=1e-12)
 
 
 def test_an_sgd_step_on_the_free_dense_layer_is_no_convolution():
@@ -104,7 +106,8 @@ def test_a_tap_that_only_meets_padding_is_not_counted():
 
 
 def test_every_library_gives_the_same_matrix(backend):
-    weight, image = RNG.standard_normal((3, 2, 3, 2)).astype("float32"), RNG.standard_normal((4, 2, 7, 6)).astype("float32")
+    weight, image = (RNG.standard_normal((3, 2, 3, 2)).astype("float32"),
+                     RNG.standard_normal((4, 2, 7, 6)).astype("float32"))
     with cnnkit.use("numpy"):
         expected = conv_as_matrix(weight, (2, 7, 6), padding=1)
         y = expected(image).numpy()
@@ -113,7 +116,8 @@ def test_every_library_gives_the_same_matrix(backend):
     np.testing.assert_array_equal(dense.matrix.numpy(), expected.matrix.numpy())
     np.testing.assert_array_equal(backend.to_numpy(dense.index), expected.index)
     np.testing.assert_allclose(dense(backend.asarray(image)).numpy(), y, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(dense.tie(dense.matrix).numpy(), expected.tie(expected.matrix).numpy(), rtol=1e-4)
+    np.testing.assert_allclose(dense.tie(dense.matrix).numpy(),
+                               expected.tie(expected.matrix).numpy(), rtol=1e-4)
 
 
 def test_images_of_another_size_say_which_size_the_matrix_takes():

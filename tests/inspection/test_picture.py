@@ -10,7 +10,8 @@ from cnnkit.inspection.picture import Gallery, Picture, Sheet
 
 
 def printed(thing, color="truecolor", width=80):
-    console = Console(file=io.StringIO(), force_terminal=color is not None, color_system=color, width=width, legacy_windows=False)
+    console = Console(file=io.StringIO(), force_terminal=color is not None, color_system=color,
+                      width=width, legacy_windows=False)
     console.print(thing)
     return console.file.getvalue()
 
@@ -42,13 +43,15 @@ def test_one_character_shows_two_pixels_in_their_greys():
 
 
 def test_without_colours_brighter_pixels_have_denser_characters():
-    assert printed(Picture(np.array([[0.0, 1.0], [1.0, 0.0]]), "two"), color=None).splitlines() == ["two", "  @@", "@@"]
+    assert printed(Picture(np.array([[0.0, 1.0], [1.0, 0.0]]), "two"),
+                   color=None).splitlines() == ["two", "  @@", "@@"]
 
 
 def test_print_shows_the_same_plain_text_as_a_pipe():
     gallery = Gallery([Picture(np.eye(3), "eye"), Picture(1 - np.eye(3))], "title", "note")
     assert str(gallery) == printed(gallery, color=None).rstrip("\n")
-    assert str(gallery).splitlines() == ["title", "", "eye       @@@@", "@@      @@  @@", "  @@    @@@@", "    @@", "", "note"]
+    assert str(gallery).splitlines() == ["title", "", "eye       @@@@", "@@      @@  @@",
+                                         "  @@    @@@@", "    @@", "", "note"]
 
 
 @pytest.mark.parametrize("color", ["truecolor", None])

@@ -42,8 +42,10 @@ def test_show_has_the_image_and_every_convolution():
     sheet = show(model, np.zeros((1, 1, 8, 8)))
     assert [g.title for g in sheet.galleries] == [
         "image, (1, 8, 8)",
-        "features.conv1: Conv2d, 8 filters of 3 x 3 on 1 channel", "features.conv1: Conv2d, 8 feature maps of 8 x 8",
-        "features.conv2: Conv2d, 16 filters of 3 x 3 on 8 channels", "features.conv2: Conv2d, 16 feature maps of 4 x 4"]
+        "features.conv1: Conv2d, 8 filters of 3 x 3 on 1 channel",
+        "features.conv1: Conv2d, 8 feature maps of 8 x 8",
+        "features.conv2: Conv2d, 16 filters of 3 x 3 on 8 channels",
+        "features.conv2: Conv2d, 16 feature maps of 4 x 4"]
 
 
 def test_show_of_one_layer_has_its_maps_alone():
@@ -53,7 +55,8 @@ def test_show_of_one_layer_has_its_maps_alone():
 
 def test_more_than_the_most_are_named_and_not_shown():
     layer = nn.Conv2d(1, 20, 3)
-    for gallery, what in ((show_filters(layer, most=6), "filters"), (show_feature_maps(layer, np.ones((8, 8)), most=6), "maps")):
+    for gallery, what in ((show_filters(layer, most=6), "filters"),
+                          (show_feature_maps(layer, np.ones((8, 8)), most=6), "maps")):
         assert len(gallery.pictures) == 6
         assert gallery.note == f"14 more {what} are not shown"
 
@@ -85,7 +88,8 @@ def test_sobel_finds_the_edge_and_its_direction():
 
 def test_sobel_averages_colours():
     image = np.stack([np.zeros((6, 6)), half_bright(), np.zeros((6, 6))])
-    assert [p.levels for p in sobel(image[None]).pictures] == [p.levels for p in sobel(half_bright()).pictures]
+    assert [p.levels for p in sobel(image[None]).pictures] == [p.levels
+                                                               for p in sobel(half_bright()).pictures]
 
 
 @pytest.mark.parametrize(("height", "width"), [(3, 3), (3, 50), (64, 64), (37, 211)])
@@ -93,7 +97,8 @@ def test_sobel_of_an_image_of_any_size_keeps_its_size_but_for_the_border(height,
     image = np.zeros((height, width))
     image[:, width // 2:] = 1.0
     gallery = sobel(image)
-    assert [(len(p.levels), p.width) for p in gallery.pictures] == [(height, width)] + [(height - 2, width - 2)] * 3
+    assert ([(len(p.levels), p.width) for p in gallery.pictures] == [(height, width)]
+            + [(height - 2, width - 2)] * 3)
     edge = [255 if column in (width // 2 - 2, width // 2 - 1) else 0 for column in range(width - 2)]
     assert gallery.pictures[1].levels == [edge] * (height - 2)
 
@@ -108,11 +113,15 @@ def test_every_library_shows_the_same_pictures(backend):
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda m: show(m, np.ones((8, 8)), layer="conv9"), "has no layer 'conv9'; it has features, features.conv1"),
-    (lambda m: show_filters(m, "features.relu1"), "is a ReLU, which has no filters; convolutions are features.conv1"),
+    (lambda m: show(m, np.ones((8, 8)), layer="conv9"),
+     "has no layer 'conv9'; it has features, features.conv1"),
+    (lambda m: show_filters(m, "features.relu1"),
+     "is a ReLU, which has no filters; convolutions are features.conv1"),
     (lambda m: show(nn.Linear(2, 2), np.ones((8, 8))), "Linear has no convolution to show"),
-    (lambda m: show_feature_maps(m, np.ones((8, 8)), "classifier.fc1"), r"classifier.fc1 makes \(1, 128\): there are no feature"),
-    (lambda m: show(m, np.ones((2, 1, 8, 8))), r"one image is \(H, W\), \(C, H, W\) or \(1, C, H, W\); got shape \(2, 1, 8, 8\)"),
+    (lambda m: show_feature_maps(m, np.ones((8, 8)), "classifier.fc1"),
+     r"classifier.fc1 makes \(1, 128\): there are no feature"),
+    (lambda m: show(m, np.ones((2, 1, 8, 8))),
+     r"one image is \(H, W\), \(C, H, W\) or \(1, C, H, W\); got shape \(2, 1, 8, 8\)"),
     (lambda m: show(m, np.ones((9, 9))), r"input_shape=\(1, 8, 8\)\) got an input of shape \(1, 1, 9, 9\)"),
     (lambda m: sobel(np.ones((2, 9))), r"at least 3 x 3 pixels; got \(2, 9\)")])
 def test_mistakes_say_what_there_is(call, message):

@@ -76,8 +76,10 @@ def settings(change):
     (settings(lambda s: s["config"].update(classes=7)), "names 3 classes for a model with 7"),
     (settings(lambda s: s["config"].update(classes=10**9)), "names 3 classes for a model with 1000000000"),
     (settings(lambda s: s["config"].update(hidden=[10**12])), "net.json describes a model that is too large"),
-    (settings(lambda s: s["config"].update(hidden=[5])), "does not fit .*net.json: the file has no classifier.fc2.bias"),
-    (settings(lambda s: s["config"].update(conv=[[5, 3]])), r"does not fit .*\(4, 1, 3, 3\), in the model float32 \(5, 1, 3, 3\)"),
+    (settings(lambda s: s["config"].update(hidden=[5])),
+     "does not fit .*net.json: the file has no classifier.fc2.bias"),
+    (settings(lambda s: s["config"].update(conv=[[5, 3]])),
+     r"does not fit .*\(4, 1, 3, 3\), in the model float32 \(5, 1, 3, 3\)"),
     (settings(lambda s: s["config"].update(conv=5)), "net.json describes no model"),
     (settings(lambda s: s["config"].pop("input_shape")), "net.json describes no model"),
     (settings(lambda s: s.update(config=None)), "holds no settings .*config must hold"),
@@ -85,7 +87,8 @@ def settings(change):
     (settings(lambda s: s.update(classes=[1, 2, 3])), "holds no settings .*classes must be a list of names"),
     (settings(lambda s: s.update(model=["CNN"])), "holds no settings .*model must be a name"),
     (lambda p: p.with_suffix(".json").write_text("[" * 100000), "holds no settings"),
-    (weights(lambda b: b[:-3] + bytes([b[-3] ^ 1]) + b[-2:]), r"net.safetensors is not the file that .*net.json was saved with"),
+    (weights(lambda b: b[:-3] + bytes([b[-3] ^ 1]) + b[-2:]),
+     r"net.safetensors is not the file that .*net.json was saved with"),
     (lambda p: retyped(p, np.int32), "is int32 .* in the model float32"),
     (lambda p: retyped(p, np.float16), "is float16 .* in the model float32"),
     (settings(lambda s: s.update(classes=["a"])), "names 1 classes"),
@@ -105,7 +108,8 @@ def test_weights_that_are_no_finite_numbers_are_refused_by_name(saved, bad):
     broken[1] = bad
     model.load_state_dict({**state, "classifier.fc1.bias": broken})
     models.save_model(model, path, ["a", "b", "c"])
-    with pytest.raises(ValueError, match=r"net.safetensors: the weights classifier.fc1.bias hold NaN or infinity"):
+    with pytest.raises(ValueError,
+                       match=r"net.safetensors: the weights classifier.fc1.bias hold NaN or infinity"):
         models.load_model(path)
 
 

@@ -36,7 +36,8 @@ def test_every_epoch_sees_the_images_in_another_order():
 
 
 def test_batch_size_averages_the_gradients_of_its_images():
-    net, start = SimpleCNN(input_size=(9, 11), dtype="float64"), SimpleCNN(input_size=(9, 11), dtype="float64")
+    net, start = (SimpleCNN(input_size=(9, 11), dtype="float64"),
+                  SimpleCNN(input_size=(9, 11), dtype="float64"))
     net.train(IMAGES, LABELS, epochs=1, batch_size=20, shuffle=False, verbose=False)
     mean = np.mean([start.gradients(x, y)["filters"] for x, y in zip(IMAGES, LABELS.tolist())], axis=0)
     np.testing.assert_allclose(net.filters, start.filters - 0.01 * mean)
@@ -111,15 +112,18 @@ WEIGHTS = ("filters", "filter_bias", "fc_weights", "fc_bias")
 
 
 @pytest.mark.parametrize("call", [
-    lambda net, X: net.train(X, LABELS, verbose=False), lambda net, X: net.backward(X, LABELS), lambda net, X: net.forward(X),
+    lambda net, X: net.train(X, LABELS, verbose=False),
+    lambda net, X: net.backward(X, LABELS), lambda net, X: net.forward(X),
     lambda net, X: net.predict(X), lambda net, X: net.gradients(X, LABELS)],
     ids=["train", "backward", "forward", "predict", "gradients"])
-@pytest.mark.parametrize(("pixel", "what"), [(np.nan, "NaN"), (np.inf, "an infinite value")], ids=["nan", "inf"])
+@pytest.mark.parametrize(("pixel", "what"),
+                         [(np.nan, "NaN"), (np.inf, "an infinite value")], ids=["nan", "inf"])
 def test_images_that_are_not_finite_are_refused_and_the_weights_untouched(call, pixel, what, backend):
     net, images = SimpleCNN(input_size=(9, 11)), IMAGES.copy()
     images[7, 2, 3] = pixel
     before = [getattr(net, name) for name in WEIGHTS]
-    with pytest.raises(ValueError, match=f"^SimpleCNN takes finite pixels, and image 7 holds {what}; repair or remove"):
+    with pytest.raises(ValueError,
+                       match=f"^SimpleCNN takes finite pixels, and image 7 holds {what}; repair or remove"):
         call(net, images)
     assert all(getattr(net, name) is weight for name, weight in zip(WEIGHTS, before))
     assert net.history == []
@@ -148,7 +152,8 @@ def test_numpy_integers_are_taken_as_settings():
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"epochs": -1}, "at least 0, as epochs, such as epochs=10; got -1"), ({"epochs": 1.5}, "as epochs, .*got 1.5"),
+    ({"epochs": -1}, "at least 0, as epochs, such as epochs=10; got -1"),
+    ({"epochs": 1.5}, "as epochs, .*got 1.5"),
     ({"batch_size": 0}, "at least 1, as batch_size, such as batch_size=32; got 0"),
     ({"batch_size": -4}, "as batch_size, .*got -4")], ids=str)
 def test_a_run_that_makes_no_sense_is_refused_and_the_weights_untouched(settings, message):
@@ -168,7 +173,8 @@ def test_a_run_whose_loss_overflows_stops_with_advice_and_the_weights_of_before(
     net.train(IMAGES, LABELS, epochs=1, verbose=False)
     before, history = [getattr(net, name) for name in WEIGHTS], list(net.history)
     net.learning_rate = 1e30
-    with pytest.raises(FloatingPointError, match=r"^SimpleCNN's loss is nan after epoch 1: .*learning_rate \(it is 1e\+30\)$"):
+    with pytest.raises(FloatingPointError,
+                       match=r"^SimpleCNN's loss is nan after epoch 1: .*learning_rate \(it is 1e\+30\)$"):
         net.train(IMAGES, LABELS)
     assert all(getattr(net, name) is weight for name, weight in zip(WEIGHTS, before))
     assert net.history == history

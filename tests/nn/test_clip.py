@@ -29,7 +29,8 @@ def test_clipping_by_norm_equals_pytorch(library, norm_type, scale):
     for t, p in zip(theirs, ours):
         t.grad = None if p.grad is None else torch.tensor(p.grad.numpy().copy())
     norm = nn.clip_grad_norm_(ours, 1.0, norm_type)
-    assert norm.item() == pytest.approx(torch.nn.utils.clip_grad_norm_(theirs, 1.0, norm_type).item(), rel=1e-12)
+    assert norm.item() == pytest.approx(torch.nn.utils.clip_grad_norm_(theirs, 1.0, norm_type).item(),
+                                        rel=1e-12)
     for t, p in zip(theirs, ours):
         if t.grad is None:
             assert p.grad is None

@@ -12,7 +12,8 @@ def image(*shape):
 
 
 @pytest.mark.parametrize("arguments", [
-    {}, {"padding": 1}, {"stride": 2, "padding": (1, 2), "dilation": (2, 1)}, {"groups": 2, "bias": False}, {"padding": "same"}])
+    {}, {"padding": 1}, {"stride": 2, "padding": (1, 2), "dilation": (2, 1)},
+    {"groups": 2, "bias": False}, {"padding": "same"}])
 def test_looks_like_pytorchs(arguments):
     torch = pytest.importorskip("torch")
     assert repr(nn.Conv2d(4, 8, 3, **arguments)) == repr(torch.nn.Conv2d(4, 8, 3, **arguments))
@@ -24,7 +25,8 @@ def test_takes_pytorchs_weights_and_gives_its_outputs():
     ours = nn.Conv2d(4, 6, (3, 2), stride=2, padding=1, groups=2)
     ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
     x = np.random.default_rng(0).normal(size=(2, 4, 7, 8)).astype(np.float32)
-    np.testing.assert_allclose(ours(cnnkit.tensor(x)).numpy(), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ours(cnnkit.tensor(x)).numpy(), theirs(torch.tensor(x)).detach().numpy(),
+                               rtol=1e-5, atol=1e-6)
 
 
 def test_parameters_are_uniform_up_to_one_over_the_root_of_fan_in():
@@ -69,8 +71,8 @@ def test_wrong_settings_are_refused_when_the_layer_is_made(arguments, error, mes
 
 
 @pytest.mark.parametrize(("channels", "shape", "message"), [
-    (3, (8, 1, 28, 28), r"Conv2d\(in_channels=3\) got an input of shape \(8, 1, 28, 28\): 1 channel\. Give it images of shape "
-                        r"\(N, 3, H, W\), or make the layer with in_channels=1"),
+    (3, (8, 1, 28, 28), r"Conv2d\(in_channels=3\) got an input of shape \(8, 1, 28, 28\): 1 channel\. "
+                        r"Give it images of shape \(N, 3, H, W\), or make the layer with in_channels=1"),
     (3, (8, 28, 28, 3), r"28 channels\. If the channels are last, use \.permute\(0, 3, 1, 2\)"),
     (3, (28, 28, 3), r"use \.permute\(2, 0, 1\)"),
     (1, (8, 28, 28), r"8 grey images, give them an axis for their channel with \.unsqueeze\(1\)"),

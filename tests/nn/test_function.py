@@ -73,6 +73,12 @@ def test_a_subclass_may_have_a_constructor_of_its_own():
     assert repr(Twice(0.25)) == "Twice(negative_slope=0.5)"
 
 
+def test_a_layer_without_a_function_raises_naming_the_fix():
+    with pytest.raises(TypeError, match=r"Layer names no function; write class Layer\(FunctionModule"):
+        class Layer(nn.FunctionModule):
+            pass
+
+
 def test_any_function_makes_a_layer():
     class Distance(nn.FunctionModule, function=F.mse_loss, inputs=2):
         pass

@@ -67,11 +67,13 @@ def test_a_parameter_keeps_its_place_and_its_requires_grad():
     assert weight.is_leaf
 
 
-@pytest.mark.parametrize("name", ["linear", "conv1d", "conv2d", "conv3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"])
+@pytest.mark.parametrize("name", ["linear", "conv1d", "conv2d", "conv3d", "sigmoid", "tanh",
+                                  "relu", "leaky_relu", "selu"])
 def test_gains_are_pytorchs(name):
     torch = pytest.importorskip("torch")
     assert init.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name))
-    assert init.calculate_gain("leaky_relu", 0.3) == pytest.approx(torch.nn.init.calculate_gain("leaky_relu", 0.3))
+    assert (init.calculate_gain("leaky_relu", 0.3)
+            == pytest.approx(torch.nn.init.calculate_gain("leaky_relu", 0.3)))
 
 
 def test_default_is_pytorchs_for_a_convolution_too():
@@ -83,8 +85,10 @@ def test_default_is_pytorchs_for_a_convolution_too():
 
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: init.calculate_gain("swish"), "there is no gain for 'swish'; there is one for linear"),
-    (lambda: init.kaiming_uniform_(init.empty((3,))), r"at least two axes, \(out, in, ...\); got shape \(3,\)"),
-    (lambda: init.kaiming_normal_(init.empty((3, 3)), mode="fan"), "mode must be 'fan_in' or 'fan_out'; got 'fan'"),
+    (lambda: init.kaiming_uniform_(init.empty((3,))),
+     r"at least two axes, \(out, in, ...\); got shape \(3,\)"),
+    (lambda: init.kaiming_normal_(init.empty((3, 3)), mode="fan"),
+     "mode must be 'fan_in' or 'fan_out'; got 'fan'"),
 ])
 def test_what_is_wrong_raises(call, message):
     with pytest.raises(ValueError, match=message):

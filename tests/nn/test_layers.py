@@ -16,7 +16,8 @@ def test_layer_equals_pytorchs_in_result_and_repr(name, settings):
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(0).normal(size=(4, 3, 2))
     ours, theirs = getattr(nn, name)(**settings), getattr(torch.nn, name)(**settings)
-    np.testing.assert_allclose(ours(cnnkit.tensor(x)).numpy(), theirs(torch.tensor(x)).numpy(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(ours(cnnkit.tensor(x)).numpy(), theirs(torch.tensor(x)).numpy(),
+                               rtol=1e-9, atol=1e-12)
     assert repr(ours) == repr(theirs)
 
 

@@ -1,4 +1,6 @@
-"""The dense layer: PyTorch's numbers from PyTorch's weights, its initial range, and errors that say what to do."""
+"""The dense layer: PyTorch's numbers from PyTorch's weights, its initial range, and errors that say
+what to do.
+"""
 
 import math
 
@@ -14,7 +16,8 @@ def test_equals_pytorch_with_its_weights():
     theirs, ours = torch.nn.Linear(5, 3), nn.Linear(5, 3)
     ours.load_state_dict(theirs.state_dict())
     x = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
-    np.testing.assert_allclose(ours(cnnkit.tensor(x)).numpy(), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ours(cnnkit.tensor(x)).numpy(), theirs(torch.tensor(x)).detach().numpy(),
+                               rtol=1e-5, atol=1e-6)
     assert repr(ours) == repr(theirs)
 
 

@@ -28,7 +28,8 @@ def net():
 
 
 def test_parameters_are_listed_in_pytorchs_order_own_ones_first():
-    assert [n for n, _ in net().named_parameters()] == ["0.scale", "0.linear.weight", "0.linear.bias", "2.weight"]
+    assert [n for n, _ in net().named_parameters()] == ["0.scale", "0.linear.weight",
+                                                        "0.linear.bias", "2.weight"]
 
 
 def test_state_dict_holds_parameters_and_persistent_buffers():
@@ -91,7 +92,8 @@ def test_a_state_dict_that_does_not_fit_is_refused_and_changes_nothing(change, m
 
 def test_without_strict_the_names_that_match_are_loaded():
     model = net()
-    missing, unexpected = model.load_state_dict({"0.scale": np.array([4.0], np.float32), "other": np.zeros(1)}, strict=False)
+    missing, unexpected = model.load_state_dict({"0.scale": np.array([4.0], np.float32),
+                                                 "other": np.zeros(1)}, strict=False)
     assert model[0].scale.item() == 4
     assert (len(missing), unexpected) == (4, ["other"])
 
@@ -188,7 +190,8 @@ def test_get_submodule_finds_by_dotted_name_and_says_what_there_is():
 
 def test_repr_is_pytorchs():
     assert repr(nn.Sequential(nn.Sequential(nn.ReLU()), nn.Linear(1, 2))) == (
-        "Sequential(\n  (0): Sequential(\n    (0): ReLU()\n  )\n  (1): Linear(in_features=1, out_features=2, bias=True)\n)")
+        "Sequential(\n  (0): Sequential(\n    (0): ReLU()\n  )\n  (1): Linear(in_features=1, "
+        "out_features=2, bias=True)\n)")
 
 
 def test_a_module_without_forward_says_so():
@@ -203,7 +206,8 @@ def test_a_buffer_must_be_a_tensor():
 
 def test_containers_count_index_slice_append_and_name_what_does_not_fit():
     layers = nn.Sequential(nn.ReLU(), nn.Flatten())
-    assert (len(layers), type(layers[-1]).__name__, len(layers[:1]), len(layers.append(nn.ReLU()))) == (2, "Flatten", 1, 3)
+    assert ((len(layers), type(layers[-1]).__name__, len(layers[:1]), len(layers.append(nn.ReLU())))
+            == (2, "Flatten", 1, 3))
     listed = nn.ModuleList([nn.Linear(1, 1)]).extend([nn.Linear(1, 1)])
     assert len(list(listed.parameters())) == 4
     with pytest.raises(TypeError, match=r"Sequential holds modules; got type.*with brackets"):
@@ -219,7 +223,8 @@ def test_sequential_takes_names():
 
 def test_a_parameter_is_not_replaced_by_what_would_not_be_trained():
     layer = nn.Linear(2, 2)
-    with pytest.raises(TypeError, match=r"Linear\.weight is a Parameter, and a Tensor in its place.*nn\.Parameter"):
+    with pytest.raises(TypeError,
+                       match=r"Linear\.weight is a Parameter, and a Tensor in its place.*nn\.Parameter"):
         layer.weight = cnnkit.tensor([[1.0, 2.0], [3.0, 4.0]])
     layer.weight = nn.Parameter(cnnkit.tensor([[1.0, 2.0], [3.0, 4.0]]))
     layer.bias = None

@@ -11,7 +11,8 @@ from cnnkit import nn
     ("MaxPool2d", {"kernel_size": 2}),
     ("MaxPool2d", {"kernel_size": (3, 2), "stride": 1, "padding": 1, "dilation": 2, "ceil_mode": True}),
     ("AvgPool2d", {"kernel_size": 2}),
-    ("AvgPool2d", {"kernel_size": 3, "stride": (2, 1), "padding": 1, "ceil_mode": True, "count_include_pad": False}),
+    ("AvgPool2d",
+     {"kernel_size": 3, "stride": (2, 1), "padding": 1, "ceil_mode": True, "count_include_pad": False}),
     ("AvgPool2d", {"kernel_size": 2, "divisor_override": 3}),
     ("AdaptiveAvgPool2d", {"output_size": 1}),
     ("AdaptiveAvgPool2d", {"output_size": (None, 3)}),
@@ -25,7 +26,8 @@ def test_looks_and_computes_like_pytorchs(layer, arguments):
     np.testing.assert_allclose(ours(cnnkit.tensor(x)).numpy(), theirs(torch.tensor(x)).numpy(), rtol=1e-9)
 
 
-@pytest.mark.parametrize("layer", [nn.MaxPool2d(2, return_indices=True), nn.AdaptiveMaxPool2d(1, return_indices=True)])
+@pytest.mark.parametrize("layer",
+                         [nn.MaxPool2d(2, return_indices=True), nn.AdaptiveMaxPool2d(1, return_indices=True)])
 def test_max_layers_can_return_indices(layer):
     _, indices = layer(cnnkit.tensor([[[[1.0, 3.0], [2.0, 0.0]]]]))
     assert indices.numpy().tolist() == [[[[1]]]]

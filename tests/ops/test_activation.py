@@ -32,7 +32,8 @@ def rng():
 
 @pytest.mark.parametrize("slope", [-0.5, 0.0, 1.0, 1.5])
 def test_leaky_relu_takes_any_slope(place, torch, rng, slope):
-    compare(place, ops.leaky_relu, lambda x: torch.where(x > 0, x, x * slope), [rng.normal(size=(4, 5))], {"negative_slope": slope})
+    compare(place, ops.leaky_relu, lambda x: torch.where(x > 0, x, x * slope), [rng.normal(size=(4, 5))],
+            {"negative_slope": slope})
 
 
 def test_relu_passes_no_infinite_gradient_where_it_is_flat(place):
@@ -40,11 +41,12 @@ def test_relu_passes_no_infinite_gradient_where_it_is_flat(place):
     assert dx.tolist() == [0.0, math.inf]
 
 
-@pytest.mark.parametrize(("shape", "axis"), [((5,), 0), ((3, 4), 1), ((3, 4), -2), ((2, 3, 4, 5), 1), ((2, 3, 4), -1), ((0, 3), 1),
-                                             ((3, 0), 1), ((2, 1), 1)])
+@pytest.mark.parametrize(("shape", "axis"), [((5,), 0), ((3, 4), 1), ((3, 4), -2), ((2, 3, 4, 5), 1),
+                                             ((2, 3, 4), -1), ((0, 3), 1), ((3, 0), 1), ((2, 1), 1)])
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 def test_softmax_equals_pytorch(place, torch, rng, name, shape, axis):
-    compare(place, getattr(ops, name), lambda x: getattr(torch, name)(x, axis), [rng.normal(0, 3, shape)], {"axis": axis})
+    compare(place, getattr(ops, name), lambda x: getattr(torch, name)(x, axis),
+            [rng.normal(0, 3, shape)], {"axis": axis})
 
 
 def test_softmax_is_its_definition(anywhere, rng):
@@ -59,7 +61,8 @@ def test_softmax_is_its_definition(anywhere, rng):
 @pytest.mark.parametrize("row", [[1e4, 0.0, -1e4], [-math.inf, 0.0, 1.0], [math.nan, 0.0, 1.0]])
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 def test_softmax_of_extremes_equals_pytorch_without_a_warning(place, torch, name, row):
-    compare(place, getattr(ops, name), lambda x: getattr(torch, name)(x, 1), [np.array([row])], {"axis": 1}, gradients=False)
+    compare(place, getattr(ops, name), lambda x: getattr(torch, name)(x, 1), [np.array([row])],
+            {"axis": 1}, gradients=False)
 
 
 @pytest.mark.parametrize("row", [[math.inf, 0.0], [-math.inf, -math.inf]])

@@ -61,14 +61,16 @@ def torch_conv2d(stride, padding, dilation, groups):
     functional = pytest.importorskip("torch").nn.functional
 
     def reference(x, weight, bias):
-        return functional.conv2d(functional.pad(x, (*padding[1], *padding[0])), weight, bias, stride, 0, dilation, groups)
+        return functional.conv2d(functional.pad(x, (*padding[1], *padding[0])), weight, bias,
+                                 stride, 0, dilation, groups)
     return reference
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_equals_pytorch(place, rng, case):
     x, weight, *attrs = CASES[case]
-    arrays = [rng.normal(size=x), rng.normal(size=weight), rng.normal(size=weight[0]) if case != "strided" else None]
+    arrays = [rng.normal(size=x), rng.normal(size=weight),
+              rng.normal(size=weight[0]) if case != "strided" else None]
     compare(place, conv, torch_conv2d(*attrs), arrays, attributes(*attrs))
 
 
@@ -77,7 +79,8 @@ def test_equals_pytorch_over_a_grid_of_windows(rng):
     for kernel, stride, padding, dilation, groups in itertools.product(
             [(1, 2), (3, 3)], [(1, 1), (2, 3)], [NONE, SAME, ASYMMETRIC], [(1, 1), (2, 1)], [1, 2]):
         attrs = stride, padding, dilation, groups
-        arrays = [rng.normal(size=(2, 4, 7, 13)), rng.normal(size=(2, 4 // groups, *kernel)), rng.normal(size=2)]
+        arrays = [rng.normal(size=(2, 4, 7, 13)),
+                  rng.normal(size=(2, 4 // groups, *kernel)), rng.normal(size=2)]
         compare(place, conv, torch_conv2d(*attrs), arrays, attributes(*attrs))
 
 
@@ -152,9 +155,12 @@ ZEROS = {"x": np.zeros((2, 3, 5, 5), "f"), "weight": np.zeros((4, 3, 3, 3), "f")
 @pytest.mark.parametrize(("changed", "error", "message"), [
     ({"x": np.zeros((2, 1, 5, 5), "f")}, ValueError, "the input has 1 channel, but the weight takes 3"),
     ({"x": np.zeros((2, 3, 2, 5), "f")}, ValueError, "kernel is larger than the padded input"),
-    ({"x": np.zeros((2, 3, 5, 5))}, TypeError, r"needs one dtype; input, weight and bias are float64, float32, float32\. Convert"),
-    ({"x": np.zeros((2, 3, 5, 5), "i")}, TypeError, r"conv2d needs floating-point numbers; got int32\. Convert with .*float32"),
-    ({"bias": np.zeros(3, "f")}, ValueError, r"bias of shape \(3,\).*one value for each output channel: \(4,\)"),
+    ({"x": np.zeros((2, 3, 5, 5))}, TypeError,
+     r"needs one dtype; input, weight and bias are float64, float32, float32\. Convert"),
+    ({"x": np.zeros((2, 3, 5, 5), "i")}, TypeError,
+     r"conv2d needs floating-point numbers; got int32\. Convert with .*float32"),
+    ({"bias": np.zeros(3, "f")}, ValueError,
+     r"bias of shape \(3,\).*one value for each output channel: \(4,\)"),
     ({"bias": np.zeros(4)}, TypeError, "needs one dtype"),
     ({"weight": np.zeros((4, 3, 3), "f")}, ValueError, r"weight of shape \(K, C/groups, R, S\)"),
     ({"groups": 2}, ValueError, "groups"),

@@ -19,8 +19,8 @@ def arrays(dtype=np.float64, bias=True, affine=True, images=4):
 
     def draw(*shape):
         return rng.standard_normal(shape).astype(dtype)
-    return [draw(images, 3, 6, 5), draw(4, 3, 3, 3), draw(4) if bias else None, *((draw(4), draw(4)) if affine else (None, None)),
-            draw(4), np.abs(draw(4)) + dtype(0.5)]
+    return [draw(images, 3, 6, 5), draw(4, 3, 3, 3), draw(4) if bias else None,
+            *((draw(4), draw(4)) if affine else (None, None)), draw(4), np.abs(draw(4)) + dtype(0.5)]
 
 
 def folded(inputs, norm=NORM, needs=(False,) * 7, names=("conv", "batch_norm", "relu")):
@@ -29,7 +29,8 @@ def folded(inputs, norm=NORM, needs=(False,) * 7, names=("conv", "batch_norm", "
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("affine", [True, False])
-@pytest.mark.parametrize("names", [("conv", "batch_norm"), ("conv", "batch_norm", "relu"), ("conv", "batch_norm", "silu")])
+@pytest.mark.parametrize("names", [("conv", "batch_norm"), ("conv", "batch_norm", "relu"),
+                                   ("conv", "batch_norm", "silu")])
 def test_equals_the_ops_one_by_one(bias, affine, names):
     inputs = arrays(bias=bias, affine=affine)
     (y, mean, var), backward = folded(inputs, names=names)
@@ -39,9 +40,10 @@ def test_equals_the_ops_one_by_one(bias, affine, names):
 
 
 @pytest.mark.parametrize(("changed", "reason"), [
-    ({"norm": {**NORM, "training": True}}, "in evaluation"), ({"needs": (False, True, *[False] * 5)}, "no gradient is wanted"),
-    ({"inputs": arrays(np.float16)}, "float16"), ({"inputs": [np.ones((1, 3, 6, 5)), np.ones((4, 3, 5, 5)), *arrays()[2:]]},
-                                                  "too few pixels")])
+    ({"norm": {**NORM, "training": True}}, "in evaluation"),
+    ({"needs": (False, True, *[False] * 5)}, "no gradient is wanted"),
+    ({"inputs": arrays(np.float16)}, "float16"),
+    ({"inputs": [np.ones((1, 3, 6, 5)), np.ones((4, 3, 5, 5)), *arrays()[2:]]}, "too few pixels")])
 def test_declines_and_says_why(changed, reason):
     changed = dict(changed)
     assert folded(changed.pop("inputs", arrays()), **changed) is NotImplemented
@@ -54,8 +56,8 @@ def test_strict_precision_folds_nothing():
 
 
 def test_a_model_in_evaluation_keeps_its_weights_and_statistics_and_gives_the_same_scores():
-    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-                          nn.Linear(64, 3))
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+                          nn.Flatten(), nn.Linear(64, 3))
     x = cnnkit.tensor(np.random.default_rng(1).standard_normal((16, 1, 8, 8)).astype(np.float32))
     model(x)
     model.eval()

@@ -38,7 +38,8 @@ def test_no_features_gives_the_bias(place, leading):
 
 
 def test_equals_loops(anywhere, rng):
-    x, w, b, dy = rng.normal(size=(4, 5)), rng.normal(size=(3, 5)), rng.normal(size=3), rng.normal(size=(4, 3))
+    x, w, b, dy = (rng.normal(size=(4, 5)), rng.normal(size=(3, 5)), rng.normal(size=3),
+                   rng.normal(size=(4, 3)))
     N, I, O = 4, 5, 3
     (y,), (dx, dw, db) = run(anywhere, linear, [x, w, b], dy=dy)
     expected = [[sum(x[n, i] * w[o, i] for i in range(I)) + b[o] for o in range(O)] for n in range(N)]
@@ -50,7 +51,8 @@ def test_equals_loops(anywhere, rng):
     np.testing.assert_allclose(db, [sum(dy[n, o] for n in range(N)) for o in range(O)], **anywhere.close)
 
 
-@pytest.mark.parametrize("needs", [(True, False, False), (False, True, False), (False, False, True), (False, False, False)])
+@pytest.mark.parametrize("needs", [(True, False, False), (False, True, False), (False, False, True),
+                                   (False, False, False)])
 def test_only_the_gradients_that_are_needed_are_made(place, rng, needs):
     arrays = [place.array(rng.normal(size=s)) for s in ((4, 5), (3, 5), (3,))]
     with place.tables():

@@ -90,7 +90,8 @@ def test_ignored_samples_count_for_nothing_as_in_pytorch(place, F, rng, shape, i
     arrays = [rng.normal(0, 2, shape), labels(rng, shape)]
     arrays[1][0] = ignore_index
     settings = {"ignore_index": ignore_index, "reduction": reduction}
-    for weight, smooth in itertools.product([rng.random(shape[1]), None], [{"label_smoothing": 0.0}, {"label_smoothing": 0.2}]):
+    for weight, smooth in itertools.product([rng.random(shape[1]), None],
+                                            [{"label_smoothing": 0.0}, {"label_smoothing": 0.2}]):
         compare(place, with_weight(cross_entropy, place, weight),
                 lambda x, t: F.cross_entropy(x, t, torch_weight(weight), **settings, **smooth), arrays, {**settings, **smooth})  # noqa: B023
         compare(place, with_weight(nll_loss, place, weight),
@@ -107,7 +108,8 @@ def test_nll_loss_equals_pytorch(place, F, rng, shape, reduction):
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 def test_the_mean_over_ignored_samples_only_is_nan_and_its_gradient_zero(place, label_smoothing):
-    arrays, attrs = [np.ones((2, 3)), np.array([-100, -100]), None], {**PLAIN, "label_smoothing": label_smoothing}
+    arrays, attrs = [np.ones((2, 3)), np.array([-100, -100]), None], {**PLAIN,
+                                                                      "label_smoothing": label_smoothing}
     (loss,), (dx, _, _) = run(place, cross_entropy, arrays, attrs)
     assert math.isnan(loss)
     assert not dx.any()
@@ -119,10 +121,13 @@ def test_the_mean_over_ignored_samples_only_is_nan_and_its_gradient_zero(place, 
 def test_cross_entropy_is_its_definition(anywhere, rng):
     x, target, weight = rng.normal(size=(4, 3)), [0, 2, 1, 2], [0.5, 1.0, 2.0]
     total = sum(weight[t] for t in target)
-    expected = -sum(weight[t] * math.log(math.exp(x[n, t]) / sum(math.exp(v) for v in x[n])) for n, t in enumerate(target)) / total
-    gradient = [[weight[t] * (math.exp(x[n, c]) / sum(math.exp(v) for v in x[n]) - (c == t)) / total for c in range(3)]
+    expected = -sum(weight[t] * math.log(math.exp(x[n, t]) / sum(math.exp(v) for v in x[n]))
+                    for n, t in enumerate(target)) / total
+    gradient = [[weight[t] * (math.exp(x[n, c]) / sum(math.exp(v) for v in x[n]) - (c == t)) / total
+                 for c in range(3)]
                 for n, t in enumerate(target)]
-    (loss,), (dx, _, _) = run(anywhere, cross_entropy, [x, np.array(target), np.array(weight)], PLAIN, needs=[True, False, False])
+    (loss,), (dx, _, _) = run(anywhere, cross_entropy, [x, np.array(target), np.array(weight)], PLAIN,
+                              needs=[True, False, False])
     np.testing.assert_allclose(loss, expected, **anywhere.close)
     np.testing.assert_allclose(dx, gradient, **anywhere.close)
 
@@ -152,7 +157,8 @@ def test_an_ignored_sample_may_have_infinite_scores(place):
 
 def test_nan_scores_give_a_nan_loss(place):
     x = np.array([[math.nan, 0.0], [0.0, 0.0]])
-    (loss,), (dx, _, _) = run(place, cross_entropy, [x, np.array([0, 1]), None], {**PLAIN, "reduction": "none"})
+    (loss,), (dx, _, _) = run(place, cross_entropy, [x, np.array([0, 1]), None],
+                              {**PLAIN, "reduction": "none"})
     assert np.isnan(loss).tolist() == [True, False]
     assert np.isnan(dx).any(1).tolist() == [True, False]
 
@@ -179,9 +185,11 @@ def test_a_label_that_does_not_exist_makes_loss_and_gradient_nan_on_the_device(b
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("bad", [-1, 3])
 def test_a_label_that_does_not_exist_raises_on_numpy_and_says_where(bad, label_smoothing):
-    message = rf"cross_entropy got the label {bad} at position 1 of the target, but the input has 3 classes: labels are 0 to 2"
+    message = (rf"cross_entropy got the label {bad} at position 1 of the target, "
+               "but the input has 3 classes: labels are 0 to 2")
     with pytest.raises(ValueError, match=message):
-        cross_entropy(np.zeros((3, 3)), np.array([0, bad, 7]), None, **{**PLAIN, "label_smoothing": label_smoothing})
+        cross_entropy(np.zeros((3, 3)), np.array([0, bad, 7]), None,
+                      **{**PLAIN, "label_smoothing": label_smoothing})
     with pytest.raises(ValueError, match=rf"nll_loss got the label {bad} at position \(1, 0\)"):
         nll_loss(np.zeros((2, 3, 1)), np.array([[0], [bad]]), None, ignore_index=-100, reduction="mean")
 
@@ -189,15 +197,16 @@ def test_a_label_that_does_not_exist_raises_on_numpy_and_says_where(bad, label_s
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4), (0, 3)])
 def test_mse_loss_equals_pytorch(place, F, rng, shape, reduction):
-    compare(place, mse_loss, lambda x, t: F.mse_loss(x, t, reduction=reduction), [rng.normal(size=shape), rng.normal(size=shape)],
-            {"reduction": reduction})
+    compare(place, mse_loss, lambda x, t: F.mse_loss(x, t, reduction=reduction),
+            [rng.normal(size=shape), rng.normal(size=shape)], {"reduction": reduction})
 
 
 def test_float16_is_accumulated_in_float32():
     x, target = np.zeros((4096, 2), np.float16), np.zeros(4096, np.int64)
     for tables in ("numpy",), ():
         with backends.tables(*tables):
-            (loss,), backward = cross_entropy(x, target, None, needs=[True, False, False], **{**PLAIN, "reduction": "sum"})
+            (loss,), backward = cross_entropy(x, target, None, needs=[True, False, False],
+                                              **{**PLAIN, "reduction": "sum"})
             assert loss.dtype == backward(np.ones((), np.float16))[0].dtype == np.float16
             assert loss == np.float16(4096 * math.log(2))
             (loss,), backward = mse_loss(x, x + 1, needs=[True, True], reduction="mean")
@@ -222,22 +231,26 @@ def test_backward_may_be_called_twice(place, rng):
 
 
 @pytest.mark.parametrize(("shapes", "attrs", "message"), [
-    (((4, 3), (5,), None), {}, r"input of shape \(4, 3\) and class indices of shape \(5,\); they need shape \(4,\)"),
+    (((4, 3), (5,), None), {},
+     r"input of shape \(4, 3\) and class indices of shape \(5,\); they need shape \(4,\)"),
     (((4, 3), (4, 3), None), {}, "convert one-hot targets to floating point"),
     (((4, 3), (4,), (2,)), {}, r"weight of shape \(2,\) for 3 classes"),
     (((), (), None), {}, "without axes"),
     (((4, 0), (4,), None), {}, "no classes"),
-    (((4, 3), (4,), None), {"reduction": "average"}, "reduction='average'; it is one of 'mean', 'sum', 'none'"),
+    (((4, 3), (4,), None), {"reduction": "average"},
+     "reduction='average'; it is one of 'mean', 'sum', 'none'"),
     (((4, 3), (4,), None), {"label_smoothing": 1.5}, "label_smoothing between 0 and 1"),
 ])
 def test_what_does_not_fit_raises(shapes, attrs, message):
     x, target, weight = shapes
     with pytest.raises(ValueError, match=message):
-        cross_entropy(np.zeros(x), np.zeros(target, int), None if weight is None else np.zeros(weight), **{**PLAIN, **attrs})
+        cross_entropy(np.zeros(x), np.zeros(target, int), None if weight is None else np.zeros(weight),
+                      **{**PLAIN, **attrs})
 
 
 def test_floating_point_labels_raise_with_the_fix():
-    with pytest.raises(ValueError, match=r"floating-point target of shape \(4,\); probabilities .* class indices must be integers"):
+    with pytest.raises(ValueError, match=r"floating-point target of shape \(4,\); "
+                       r"probabilities .* class indices must be integers"):
         cross_entropy(np.zeros((4, 3)), np.zeros(4), None, **PLAIN)
     with pytest.raises(TypeError, match="nll_loss needs integer class indices; the target is float64"):
         nll_loss(np.zeros((4, 3)), np.zeros(4), None, ignore_index=-100, reduction="mean")
@@ -249,7 +262,8 @@ def test_a_gradient_for_the_class_weights_is_refused():
     with pytest.raises(ValueError, match=r"no gradient with respect to weight; pass weight\.detach\(\)"):
         cross_entropy(np.zeros((4, 3)), np.zeros(4, int), np.ones(3), needs=[False, False, True], **PLAIN)
     with pytest.raises(ValueError, match="no gradient with respect to weight"):
-        nll_loss(np.zeros((4, 3)), np.zeros(4, int), np.ones(3), needs=[False, False, True], ignore_index=-100, reduction="mean")
+        nll_loss(np.zeros((4, 3)), np.zeros(4, int), np.ones(3), needs=[False, False, True],
+                 ignore_index=-100, reduction="mean")
 
 
 def test_mse_loss_broadcasts_nothing_silently():

@@ -49,9 +49,11 @@ def test_equals_pytorch_in_every_gradient(place, F, rng, shape, affine, training
         return F.batch_norm(x, new_mean, new_var, weight, bias, training, 0.3, 1e-3)
 
     def with_statistics(x, weight, bias, *, needs, **attrs):
-        outputs, backward = batch_norm(x, weight, bias, place.array(mean), place.array(var), needs=[*needs, False, False], **attrs)
+        outputs, backward = batch_norm(x, weight, bias, place.array(mean), place.array(var),
+                                       needs=[*needs, False, False], **attrs)
         return outputs, lambda dy: backward(dy)[:3]
-    outputs = compare(place, with_statistics, reference, [x, weight, bias], {"training": training, "momentum": 0.3, "eps": 1e-3})
+    outputs = compare(place, with_statistics, reference, [x, weight, bias],
+                      {"training": training, "momentum": 0.3, "eps": 1e-3})
     if training:
         np.testing.assert_allclose(outputs[1], new_mean.numpy(), **place.close)
         np.testing.assert_allclose(outputs[2], new_var.numpy(), **place.close)
@@ -64,7 +66,8 @@ def test_is_its_definition(anywhere, rng):
     arrays = arguments(rng, shape)
     x, weight, bias, mean, var = arrays
     dy = rng.normal(size=shape)
-    outputs, (dx, dweight, dbias, *_) = run(anywhere, batch_norm, arrays, TRAIN, dy, [True, True, True, False, False])
+    outputs, (dx, dweight, dbias, *_) = run(anywhere, batch_norm, arrays, TRAIN, dy,
+                                            [True, True, True, False, False])
     y, new_mean, new_var = (np.empty(s) for s in (shape, C, C))
     expected, expected_weight, expected_bias = (np.empty(s) for s in (shape, C, C))
     for c in range(C):
@@ -77,9 +80,11 @@ def test_is_its_definition(anywhere, rng):
         y[:, c] = np.reshape([weight[c] * u + bias[c] for u in normal], (N, H, W))
         d = [float(dy[n, c, h, w]) for n in range(N) for h in range(H) for w in range(W)]
         expected_bias[c], expected_weight[c] = sum(d), sum(a * b for a, b in zip(d, normal))
-        scale, along, total = weight[c] / (v + 1e-5) ** 0.5, expected_weight[c] / len(d), expected_bias[c] / len(d)
+        scale, along, total = (weight[c] / (v + 1e-5) ** 0.5, expected_weight[c] / len(d),
+                               expected_bias[c] / len(d))
         expected[:, c] = np.reshape([scale * (a - total - u * along) for a, u in zip(d, normal)], (N, H, W))
-    for found, wanted in zip([*outputs, dx, dweight, dbias], [y, new_mean, new_var, expected, expected_weight, expected_bias]):
+    for found, wanted in zip([*outputs, dx, dweight, dbias],
+                             [y, new_mean, new_var, expected, expected_weight, expected_bias]):
         np.testing.assert_allclose(found, wanted, **anywhere.close)
 
 
@@ -98,8 +103,8 @@ def test_the_result_is_the_same_in_every_memory_layout_and_keeps_it(rng, kernel,
         x_there = np.ascontiguousarray(x.transpose(np.argsort(layout))).transpose(layout)
         assert (x_there == x).all()
         with backends.tables(*["numpy"] * kernel):
-            (y, *statistics), backward = batch_norm(x_there, *rest, needs=[True] * 3 + [False] * 2, training=training, momentum=0.1,
-                                                    eps=1e-5)
+            (y, *statistics), backward = batch_norm(x_there, *rest, needs=[True] * 3 + [False] * 2,
+                                                    training=training, momentum=0.1, eps=1e-5)
             results.append([y, *[s for s in statistics if s is not None], *backward(dy)[:3]])
         if kernel and layout != (2, 1, 0, 3):
             assert y.strides == results[-1][-3].strides == x_there.strides
@@ -116,7 +121,8 @@ def test_a_mean_far_from_zero_does_not_spoil_the_variance(place, rng):
 
 def test_an_empty_batch_leaves_the_running_statistics_as_they_are(place):
     arrays = [np.zeros((0, 3, 2, 2)), np.ones(3), np.ones(3), np.arange(3.0), np.arange(3.0)]
-    (y, mean, var), (dx, dweight, dbias, *_) = run(place, batch_norm, arrays, TRAIN, needs=[True, True, True, False, False])
+    (y, mean, var), (dx, dweight, dbias, *_) = run(place, batch_norm, arrays, TRAIN,
+                                                   needs=[True, True, True, False, False])
     assert y.shape == dx.shape == (0, 3, 2, 2)
     assert mean.tolist() == var.tolist() == [0, 1, 2]
     assert not dweight.any()
@@ -128,14 +134,17 @@ def test_float16_is_accumulated_in_float32_and_keeps_float32_statistics(rng):
     parts = [np.ones(2, np.float32), np.zeros(2, np.float32), np.zeros(2, np.float32), np.ones(2, np.float32)]
     for tables in ("numpy",), ():
         with backends.tables(*tables):
-            (y, mean, var), backward = batch_norm(x, *parts, needs=[True] * 3 + [False] * 2, **{**TRAIN, "momentum": 1.0})
+            (y, mean, var), backward = batch_norm(x, *parts, needs=[True] * 3 + [False] * 2,
+                                                  **{**TRAIN, "momentum": 1.0})
             dx, dweight, _, _, _ = backward(np.ones_like(x))
-        assert (y.dtype, mean.dtype, dx.dtype, dweight.dtype) == (np.float16, np.float32, np.float16, np.float32)
+        assert (y.dtype, mean.dtype, dx.dtype, dweight.dtype) == (np.float16,
+                                                                  np.float32, np.float16, np.float32)
         np.testing.assert_allclose(mean, x.astype(float).mean((0, 2, 3)), rtol=1e-5)
         np.testing.assert_allclose(var, x.astype(float).var((0, 2, 3), ddof=1), rtol=1e-4)
 
 
-@pytest.mark.parametrize("needs", [(True, False, False), (False, True, False), (False, False, True), (False, False, False)])
+@pytest.mark.parametrize("needs", [(True, False, False), (False, True, False), (False, False, True),
+                                   (False, False, False)])
 @pytest.mark.parametrize("training", [True, False])
 def test_only_the_gradients_that_are_needed_are_made(place, rng, needs, training):
     arrays = [place.array(a) for a in arguments(rng, (4, 3))]
@@ -148,11 +157,14 @@ def test_only_the_gradients_that_are_needed_are_made(place, rng, needs, training
 
 @pytest.mark.parametrize(("shapes", "training", "message"), [
     (((4,), None, None, None, None), True, r"it needs \(N, C\) or \(N, C, H, W\)"),
-    (((4, 3), (4,), None, None, None), True, r"that is 3 channels, and weight of shape \(4,\); it needs \(3,\)"),
-    (((1, 3), None, None, None, None), True, "Expected more than 1 value per channel when training, got input size"),
+    (((4, 3), (4,), None, None, None), True,
+     r"that is 3 channels, and weight of shape \(4,\); it needs \(3,\)"),
+    (((1, 3), None, None, None, None), True,
+     "Expected more than 1 value per channel when training, got input size"),
     (((4, 3), None, None, (3,), None), True, "running_mean and running_var, or neither"),
     (((4, 3), None, None, None, None), False, "running_mean and running_var"),
 ])
 def test_what_does_not_fit_raises(shapes, training, message):
     with pytest.raises(ValueError, match=message):
-        batch_norm(*[None if s is None else np.ones(s) for s in shapes], training=training, momentum=0.1, eps=1e-5)
+        batch_norm(*[None if s is None else np.ones(s) for s in shapes], training=training,
+                   momentum=0.1, eps=1e-5)

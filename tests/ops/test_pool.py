@@ -35,7 +35,8 @@ ADAPTIVE = [((2, 3, 6, 8), (3, 2)), ((2, 3, 7, 10), (3, 4)), ((2, 3, 7, 10), (1,
 
 
 def window(kernel_size, stride, padding, dilation, ceil_mode):
-    return {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
+    return {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation,
+            "ceil_mode": ceil_mode}
 
 
 def average(kernel_size, stride, padding, dilation, ceil_mode, count_include_pad=True, divisor_override=None):
@@ -62,22 +63,24 @@ def rng():
     return np.random.default_rng(0)
 
 
-# -- maximum ------------------------------------------------------------------------------------------------------
+# -- maximum -------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("case", CASES)
 def test_max_equals_pytorch(place, rng, case):
     F, (x, kernel, stride, padding, dilation, ceil) = torch_functional(), CASES[case]
     pads = tuple(p[0] for p in padding)
-    outputs = compare(place, max_pool, lambda t: F.max_pool2d(t, kernel, stride, pads, dilation, ceil), [rng.normal(size=x)],
-                      window(*CASES[case][1:]))
+    outputs = compare(place, max_pool, lambda t: F.max_pool2d(t, kernel, stride, pads, dilation, ceil),
+                      [rng.normal(size=x)], window(*CASES[case][1:]))
     assert len(outputs) == 1
 
 
 def test_max_equals_pytorch_over_a_grid_of_windows(rng):
     F = torch_functional()
     for kernel, stride, pads, dilation, ceil in itertools.product(
-            [(1, 2), (2, 2), (4, 3)], [(1, 1), (2, 2), (3, 4)], [(0, 0), (0, 1)], [(1, 1), (1, 2)], [False, True]):
-        reference = partial(F.max_pool2d, kernel_size=kernel, stride=stride, padding=pads, dilation=dilation, ceil_mode=ceil)
+            [(1, 2), (2, 2), (4, 3)], [(1, 1), (2, 2), (3, 4)], [(0, 0), (0, 1)],
+            [(1, 1), (1, 2)], [False, True]):
+        reference = partial(F.max_pool2d, kernel_size=kernel, stride=stride, padding=pads,
+                            dilation=dilation, ceil_mode=ceil)
         attrs = window(kernel, stride, tuple((p, p) for p in pads), dilation, ceil)
         compare(Place("numpy"), max_pool, reference, [rng.normal(size=(2, 2, 9, 10))], attrs)
 
@@ -108,7 +111,8 @@ def test_max_equals_loops(anywhere, rng, attrs):
     np.testing.assert_array_equal(outputs[1], indices)
 
 
-@pytest.mark.parametrize("attrs", [((3, 3), (2, 2), ASYMMETRIC, (1, 1), False), ((2, 3), (1, 4), ((0, 1), (1, 1)), (1, 1), True)])
+@pytest.mark.parametrize("attrs", [((3, 3), (2, 2), ASYMMETRIC, (1, 1), False),
+                                   ((2, 3), (1, 4), ((0, 1), (1, 1)), (1, 1), True)])
 def test_max_with_asymmetric_padding_equals_loops(place, rng, attrs):
     x = rng.normal(size=(2, 2, 6, 7))
     dy = rng.normal(size=loops.max_pool2d(x, None, *attrs)[0].shape)
@@ -119,7 +123,8 @@ def test_max_with_asymmetric_padding_equals_loops(place, rng, attrs):
 
 
 def test_max_ties_go_to_the_first_element(place):
-    for attrs, size in ((window((2, 2), (2, 2), NONE, (1, 1), False), 2), (window((3, 3), (3, 3), NONE, (1, 1), False), 3)):
+    for attrs, size in ((window((2, 2), (2, 2), NONE, (1, 1), False), 2),
+                        (window((3, 3), (3, 3), NONE, (1, 1), False), 3)):
         for first, second in itertools.combinations(itertools.product(range(size), repeat=2), 2):
             x = np.zeros((1, 1, size, size))
             x[0, 0, *first] = x[0, 0, *second] = 1
@@ -132,7 +137,8 @@ def test_max_ties_go_to_the_first_element(place):
 def test_a_nan_wins_and_the_first_takes_the_gradient(place, values):
     x = np.stack([np.array(values, float), np.ones((2, 2))])[None]
     for attrs in (window((2, 2), (2, 2), NONE, (1, 1), False), window((2, 2), (2, 2), SAME, (1, 1), False)):
-        y, indices, dx = loops.max_pool2d(x, np.ones(loops.max_pool2d(x, None, *attrs.values())[0].shape), *attrs.values())
+        y, indices, dx = loops.max_pool2d(x, np.ones(loops.max_pool2d(x, None, *attrs.values())[0].shape),
+                                          *attrs.values())
         assert np.isnan(y[0, 0]).any()
         (found, at), (gradient,) = run(place, max_pool_with_indices, [x], attrs)
         np.testing.assert_array_equal(found, y)
@@ -172,24 +178,26 @@ def test_an_infinite_gradient_stays_where_it_belongs(place):
 
 def test_max_saves_nothing_where_no_gradient_is_wanted(place):
     with place.tables():
-        assert max_pool(place.array(np.zeros((1, 1, 2, 2))), **window((2, 2), (2, 2), NONE, (1, 1), False))[1] is None
+        assert max_pool(place.array(np.zeros((1, 1, 2, 2))),
+                        **window((2, 2), (2, 2), NONE, (1, 1), False))[1] is None
 
 
-# -- average ------------------------------------------------------------------------------------------------------
+# -- average -------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("count_include_pad", [True, False])
 @pytest.mark.parametrize("case", [c for c in CASES if "dilated" not in c])
 def test_avg_equals_pytorch(place, rng, case, count_include_pad):
     F, (x, kernel, stride, padding, _, ceil) = torch_functional(), CASES[case]
     pads = tuple(p[0] for p in padding)
-    compare(place, avg_pool, lambda t: F.avg_pool2d(t, kernel, stride, pads, ceil, count_include_pad), [rng.normal(size=x)],
-            average(*CASES[case][1:], count_include_pad))
+    compare(place, avg_pool, lambda t: F.avg_pool2d(t, kernel, stride, pads, ceil, count_include_pad),
+            [rng.normal(size=x)], average(*CASES[case][1:], count_include_pad))
 
 
 def test_avg_equals_pytorch_over_a_grid_of_windows(rng):
     F = torch_functional()
     for kernel, stride, pads, ceil, include, divisor in itertools.product(
-            [(1, 2), (2, 2), (4, 3)], [(1, 1), (2, 2), (3, 4)], [(0, 0), (0, 1)], [False, True], [False, True], [None, 5]):
+            [(1, 2), (2, 2), (4, 3)], [(1, 1), (2, 2), (3, 4)], [(0, 0), (0, 1)], [False, True],
+            [False, True], [None, 5]):
         reference = partial(F.avg_pool2d, kernel_size=kernel, stride=stride, padding=pads, ceil_mode=ceil,
                             count_include_pad=include, divisor_override=divisor)
         attrs = average(kernel, stride, tuple((p, p) for p in pads), (1, 1), ceil, include, divisor)
@@ -208,14 +216,15 @@ def test_avg_equals_loops(anywhere, rng, include, divisor):
     np.testing.assert_allclose(gradients[0], dx, **anywhere.close)
 
 
-# -- adaptive -----------------------------------------------------------------------------------------------------
+# -- adaptive ------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("shape", "size"), ADAPTIVE)
 def test_adaptive_equals_pytorch(place, rng, shape, size):
     F, x = torch_functional(), rng.normal(size=shape)
     compare(place, adaptive_avg_pool, lambda t: F.adaptive_avg_pool2d(t, size), [x], {"output_size": size})
     compare(place, adaptive_max_pool, lambda t: F.adaptive_max_pool2d(t, size), [x], {"output_size": size})
-    outputs = compare(place, adaptive_max_pool_with_indices, lambda t: F.adaptive_max_pool2d(t, size), [x], {"output_size": size})
+    outputs = compare(place, adaptive_max_pool_with_indices, lambda t: F.adaptive_max_pool2d(t, size),
+                      [x], {"output_size": size})
     _, at = F.adaptive_max_pool2d(pytest.importorskip("torch").tensor(x), size, return_indices=True)
     np.testing.assert_array_equal(outputs[1], at.numpy())
 
@@ -248,7 +257,7 @@ def test_adaptive_average_keeps_infinity_in_its_own_windows(place):
     assert not np.isnan(y).any()
 
 
-# -- all ----------------------------------------------------------------------------------------------------------
+# -- all -----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("op", "attrs"), [
     (max_pool, window((2, 2), (2, 2), NONE, (1, 1), False)),

@@ -1,4 +1,6 @@
-"""One spatial axis by the kernels of two, and the convolution family at any rank: values, gradients, and who serves them."""
+"""One spatial axis by the kernels of two, and the convolution family at any rank: values, gradients, and who
+serves them.
+"""
 
 import numpy as np
 import pytest
@@ -24,8 +26,8 @@ def test_three_axes_become_four_and_come_back():
         return x, lambda dy: (dy, weight, bias)
 
     y, backward = by_rank_2(kernel, [np.ones((2, 3, 5)), np.ones((4, 3, 3)), np.ones(4)], [True] * 3, WINDOW)
-    assert seen == [((2, 3, 1, 5), (4, 3, 1, 3), (4,), {"stride": (1, 2), "padding": ((0, 0), (1, 0)), "dilation": (1, 1),
-                                                        "groups": 1})]
+    assert seen == [((2, 3, 1, 5), (4, 3, 1, 3), (4,),
+                     {"stride": (1, 2), "padding": ((0, 0), (1, 0)), "dilation": (1, 1), "groups": 1})]
     assert [a.shape for a in (y, *backward(y))] == [(2, 3, 5), (2, 3, 5), (4, 3, 3), (4,)]
 
 
@@ -39,20 +41,23 @@ def test_three_spatial_axes_are_declined_before_the_kernel_is_called():
 
 @pytest.mark.parametrize("table", ["numpy", "cpu", "emulator"])
 def test_the_tables_kernels_serve_signals(table):
-    if table not in {row.name for row in backends.list() if row.available} | {t.name for t in backends.kernel_tables()
-                                                                             if t.available() is True}:
+    if (table not in {row.name for row in backends.list() if row.available}
+            | {t.name for t in backends.kernel_tables() if t.available() is True}):
         pytest.skip(f"{table} is not here")
     with cnnkit.use(table):
         backend = backends.current()
         tables = backend.resolve()
-        x, weight, y = (backend.asarray(rng().standard_normal(s), "float32") for s in ((2, 3, 9), (4, 3, 3), (2, 4, 4)))
+        x, weight, y = (backend.asarray(rng().standard_normal(s), "float32")
+                        for s in ((2, 3, 9), (4, 3, 3), (2, 4, 4)))
         pool = {"kernel_size": (2,), "stride": (2,), "padding": ((0, 0),)}
         for name, arrays, attrs in (
                 ("conv", (x, weight, None), WINDOW), ("conv_input", (y, weight), {**WINDOW, "size": (9,)}),
                 ("conv_filters", (x, y), {**WINDOW, "kernel_size": (3,)}),
                 ("max_pool", (x,), {**pool, "dilation": (1,), "ceil_mode": False}),
-                ("avg_pool", (x,), {**pool, "ceil_mode": False, "count_include_pad": True, "divisor_override": None})):
-            assert tables.ask(name, arrays, {"needs": (False,) * len(arrays), **attrs}) is not NotImplemented, name
+                ("avg_pool", (x,),
+                 {**pool, "ceil_mode": False, "count_include_pad": True, "divisor_override": None})):
+            assert tables.ask(name, arrays,
+                              {"needs": (False,) * len(arrays), **attrs}) is not NotImplemented, name
 
 
 def test_a_chain_of_signals_is_one_kernel():
@@ -69,7 +74,8 @@ def test_a_chain_of_signals_is_one_kernel():
             ran.append(y._link is not None)
             return F.relu(y)
 
-    if backends.kernel_tables("numpy")[0].name != "cpu" or backends.kernel_tables("numpy")[0].available() is not True:
+    if (backends.kernel_tables("numpy")[0].name != "cpu"
+            or backends.kernel_tables("numpy")[0].available() is not True):
         pytest.skip("there are no C++ kernels here")
     net, x = Net(), cnnkit.tensor(rng().standard_normal((3, 2, 8)).astype(np.float32), requires_grad=True)
     net.to(dtype="float32")
@@ -87,8 +93,10 @@ def test_a_chain_of_signals_is_one_kernel():
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_the_three_products_are_each_others_gradients(rank):
-    window = {"stride": (2, 1, 3)[:rank], "padding": ((1, 0),) * rank, "dilation": (1, 2, 1)[:rank], "groups": 2}
-    x, weight = rng().standard_normal((2, 4, *(7, 8, 6)[:rank])), rng().standard_normal((6, 2, *(3, 2, 2)[:rank]))
+    window = {"stride": (2, 1, 3)[:rank], "padding": ((1, 0),) * rank,
+              "dilation": (1, 2, 1)[:rank], "groups": 2}
+    x, weight = (rng().standard_normal((2, 4, *(7, 8, 6)[:rank])),
+                 rng().standard_normal((6, 2, *(3, 2, 2)[:rank])))
     (y,), backward = OPS["conv"](x, weight, None, needs=(True, True, False), **window)
     dy = rng().standard_normal(y.shape)
     dx, dweight, _ = backward(dy)
@@ -101,7 +109,8 @@ def test_the_three_products_are_each_others_gradients(rank):
     ddy, dw = back(x)
     np.testing.assert_allclose(ddy, y)
     np.testing.assert_allclose(dw, dweight)
-    (weight_again,), back = OPS["conv_filters"](x, dy, needs=(True, True), kernel_size=weight.shape[2:], **window)
+    (weight_again,), back = OPS["conv_filters"](x, dy, needs=(True, True),
+                                                kernel_size=weight.shape[2:], **window)
     np.testing.assert_allclose(weight_again, dweight)
     for got, right in zip(back(weight), (dx, y)):
         np.testing.assert_allclose(got, right)
@@ -121,7 +130,8 @@ def test_what_does_not_fit_is_said(op, arrays, attrs, words):
 def test_transposed_convolution_equals_pytorchs():
     torch = pytest.importorskip("torch")
     for rank, function in ((1, F.conv_transpose1d), (2, F.conv_transpose2d), (3, F.conv_transpose3d)):
-        x, w, b = (rng().standard_normal(s) for s in ((2, 4, *(4, 5, 3)[:rank]), (4, 3, *(3, 2, 3)[:rank]), (6,)))
+        x, w, b = (rng().standard_normal(s)
+                   for s in ((2, 4, *(4, 5, 3)[:rank]), (4, 3, *(3, 2, 3)[:rank]), (6,)))
         settings = {"stride": 2, "padding": 1, "output_padding": 1, "groups": 2, "dilation": 1}
         mine = [cnnkit.tensor(a, requires_grad=True) for a in (x, w, b)]
         theirs = [torch.tensor(a, requires_grad=True) for a in (x, w, b)]

@@ -1,4 +1,4 @@
-"""Unary elementwise ops: PyTorch's results, formulas, finite differences; what a declaration makes of them."""
+"""Unary elementwise ops: PyTorch's results, formulas, finite differences; what a declaration means."""
 
 import math
 
@@ -150,7 +150,8 @@ def test_nothing_is_saved_where_no_gradient_is_needed(declared):
 def test_integers_are_refused_unless_the_op_takes_them(declared):
     with pytest.raises(TypeError, match="power0 needs floating-point numbers; got int64"):
         declared(from_dy=lambda xp, dy, n: dy)(np.arange(3), n=2)
-    assert declared(from_dy=lambda xp, dy, n: dy, integers=True)(np.arange(3), n=2)[0][0].tolist() == [0, 1, 4]
+    square = declared(from_dy=lambda xp, dy, n: dy, integers=True)
+    assert square(np.arange(3), n=2)[0][0].tolist() == [0, 1, 4]
 
 
 def test_a_setting_with_choices_takes_no_other_value(declared):

@@ -9,13 +9,18 @@ from against_torch import PLACES, Place
 from cnnkit import backends
 from cnnkit.ops.update import UPDATES, adam, sgd, update
 
-SGD = {"lr": 0.1, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False, "maximize": False}
-ADAM = {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.0, "amsgrad": False, "decoupled": False, "maximize": False}
+SGD = {"lr": 0.1, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0,
+       "nesterov": False, "maximize": False}
+ADAM = {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.0, "amsgrad": False,
+        "decoupled": False, "maximize": False}
 CASES = [(sgd, {**SGD, **changes}) for changes in (
-    {}, {"weight_decay": 0.2, "maximize": True}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.4, "weight_decay": 0.2},
-    {"momentum": 0.9, "nesterov": True}, {"momentum": 0.5, "nesterov": True, "maximize": True, "weight_decay": 0.1})]
+    {}, {"weight_decay": 0.2, "maximize": True}, {"momentum": 0.9},
+    {"momentum": 0.9, "dampening": 0.4, "weight_decay": 0.2},
+    {"momentum": 0.9, "nesterov": True},
+    {"momentum": 0.5, "nesterov": True, "maximize": True, "weight_decay": 0.1})]
 CASES += [(adam, {**ADAM, **changes}) for changes in (
-    {}, {"weight_decay": 0.2}, {"weight_decay": 0.2, "decoupled": True, "maximize": True}, {"amsgrad": True, "weight_decay": 0.1})]
+    {}, {"weight_decay": 0.2}, {"weight_decay": 0.2, "decoupled": True, "maximize": True},
+    {"amsgrad": True, "weight_decay": 0.1})]
 SHAPES = [(3,), (2, 2), ()]
 
 
@@ -55,15 +60,18 @@ def test_four_steps_equal_the_formula_number_by_number(place, case):
     memories = [[{} for _ in range(p.size)] for p in expected]
     counts = [0] * len(SHAPES)
     for step in range(4):
-        grads = [None if (step + n) % 3 == 0 else rng.normal(size=s) for n, s in enumerate(SHAPES)]  # each is missing sometimes
+        # each is missing sometimes
+        grads = [None if (step + n) % 3 == 0 else rng.normal(size=s) for n, s in enumerate(SHAPES)]
         for n, g in enumerate(grads):
             if g is not None:
                 counts[n] += 1
                 flat = [by_hand(function.name, p, d, memory, hyper, counts[n])
-                        for p, d, memory in zip(expected[n].ravel().tolist(), g.ravel().tolist(), memories[n])]
+                        for p, d, memory in zip(expected[n].ravel().tolist(),
+                                                g.ravel().tolist(), memories[n])]
                 expected[n] = np.reshape(flat, SHAPES[n])
         with place.tables():
-            new, state = function(params, [place.array(g) for g in grads], state, workspace=workspace, **hyper)
+            new, state = function(params, [place.array(g) for g in grads], state,
+                                  workspace=workspace, **hyper)
         for before, after, g in zip(params, new, grads):
             assert (after is before) == (g is None)
         params = new
@@ -87,7 +95,8 @@ def test_no_array_of_the_caller_is_written_and_none_is_shared(case):
                 new, state = function(params, grads, state, workspace={}, **hyper)
             for a, b in zip(given, before):
                 np.testing.assert_array_equal(a, b)
-            assert not any(np.shares_memory(a, b) for a in [*new, *arrays_in(state)] for b in [*params, *grads])
+            assert not any(np.shares_memory(a, b) for a in [*new, *arrays_in(state)]
+                           for b in [*params, *grads])
 
 
 def arrays_in(state):

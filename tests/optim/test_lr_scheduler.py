@@ -20,14 +20,19 @@ CASES = {
     "PolynomialLR": [{}, {"total_iters": 50, "power": 2.0}],
     "CosineAnnealingLR": [{"T_max": 50}, {"T_max": 7, "eta_min": 1e-3}, {"T_max": 1}],
     "CosineAnnealingWarmRestarts": [{"T_0": 5}, {"T_0": 4, "T_mult": 2, "eta_min": 1e-4}],
-    "OneCycleLR": [{"max_lr": 0.5, "total_steps": 60}, {"max_lr": [0.5, 0.1], "epochs": 12, "steps_per_epoch": 6},
-                   {"max_lr": 0.5, "total_steps": 61, "anneal_strategy": "linear", "three_phase": True, "pct_start": 0.25},
-                   {"max_lr": 0.5, "total_steps": 70, "cycle_momentum": False, "div_factor": 10.0, "final_div_factor": 10.0}],
-    "LambdaLR": [{"lr_lambda": lambda step: 1 / (1 + step)}, {"lr_lambda": [lambda step: 0.9 ** step, lambda step: 1.0]}],
+    "OneCycleLR": [{"max_lr": 0.5, "total_steps": 60},
+                   {"max_lr": [0.5, 0.1], "epochs": 12, "steps_per_epoch": 6},
+                   {"max_lr": 0.5, "total_steps": 61, "anneal_strategy": "linear", "three_phase": True,
+                    "pct_start": 0.25}, {"max_lr": 0.5, "total_steps": 70, "cycle_momentum": False,
+                                         "div_factor": 10.0, "final_div_factor": 10.0}],
+    "LambdaLR": [{"lr_lambda": lambda step: 1 / (1 + step)},
+                 {"lr_lambda": [lambda step: 0.9 ** step, lambda step: 1.0]}],
     "MultiplicativeLR": [{"lr_lambda": lambda step: 0.95}],
 }
-every_case = pytest.mark.parametrize(("name", "settings"), [(n, s) for n, all_settings in CASES.items() for s in all_settings])
-FIGURES = [1.0, 0.8, 0.81, 0.8, 0.79995, 0.5, 0.6, 0.7, 0.6, 0.6, 0.6, 0.6, 0.49, 0.5, 0.5, float("nan"), 0.4] * 3
+every_case = pytest.mark.parametrize(("name", "settings"),
+                                     [(n, s) for n, all_settings in CASES.items() for s in all_settings])
+FIGURES = [1.0, 0.8, 0.81, 0.8, 0.79995, 0.5, 0.6, 0.7, 0.6, 0.6, 0.6, 0.6, 0.49, 0.5,
+           0.5, float("nan"), 0.4] * 3
 
 
 def ours(kind="SGD", **settings):
@@ -44,7 +49,8 @@ def rates(optimizer, scheduler, figures=None, steps=STEPS):
     """Each group's rate and momentum before every step, and the rate that the schedule says it set."""
     seen = []
     for step in range(steps if figures is None else len(figures)):
-        seen += [value for group in optimizer.param_groups for value in (group["lr"], group.get("momentum", 0.0))]
+        seen += [value for group in optimizer.param_groups
+                 for value in (group["lr"], group.get("momentum", 0.0))]
         seen += scheduler.get_last_lr()
         optimizer.step()
         scheduler.step(*() if figures is None else (figures[step],))
@@ -56,29 +62,34 @@ def test_every_rate_equals_pytorch(name, settings):
     torch = pytest.importorskip("torch")
     a, b = ours(momentum=0.9), theirs(torch, momentum=0.9)
     expected = rates(b, getattr(torch.optim.lr_scheduler, name)(b, **settings))
-    assert rates(a, getattr(lr_scheduler, name)(a, **settings)) == pytest.approx(expected, rel=1e-12, abs=1e-17)
+    assert rates(a, getattr(lr_scheduler, name)(a, **settings)) == pytest.approx(expected,
+                                                                                 rel=1e-12, abs=1e-17)
 
 
 @pytest.mark.parametrize("settings", [
     {"patience": 2}, {"patience": 0, "cooldown": 3, "factor": 0.5}, {"mode": "max", "patience": 1},
-    {"threshold": 0.1, "threshold_mode": "abs", "patience": 1}, {"mode": "max", "threshold": 0.1, "threshold_mode": "abs"},
+    {"threshold": 0.1, "threshold_mode": "abs", "patience": 1},
+    {"mode": "max", "threshold": 0.1, "threshold_mode": "abs"},
     {"patience": 0, "min_lr": [0.01, 0.005]}, {"patience": 0, "eps": 0.05},
 ])
 def test_plateau_equals_pytorch(settings):
     torch = pytest.importorskip("torch")
     a, b = ours(), theirs(torch)
     expected = rates(b, torch.optim.lr_scheduler.ReduceLROnPlateau(b, **settings), FIGURES)
-    assert rates(a, lr_scheduler.ReduceLROnPlateau(a, **settings), FIGURES) == pytest.approx(expected, rel=1e-12, abs=1e-17)
+    assert (rates(a, lr_scheduler.ReduceLROnPlateau(a, **settings), FIGURES)
+            == pytest.approx(expected, rel=1e-12, abs=1e-17))
 
 
 def sequence(module, optimizer):
-    parts = [module.LinearLR(optimizer, 0.1, total_iters=5), module.CosineAnnealingLR(optimizer, 20), module.StepLR(optimizer, 6),
-             module.CosineAnnealingWarmRestarts(optimizer, 4), module.LambdaLR(optimizer, lambda step: 1 / (step + 1))]
+    parts = [module.LinearLR(optimizer, 0.1, total_iters=5), module.CosineAnnealingLR(optimizer, 20),
+             module.StepLR(optimizer, 6), module.CosineAnnealingWarmRestarts(optimizer, 4),
+             module.LambdaLR(optimizer, lambda step: 1 / (step + 1))]
     return module.SequentialLR(optimizer, parts, milestones=[5, 25, 40, 50])
 
 
 def chain(module, optimizer):
-    return module.ChainedScheduler([module.ConstantLR(optimizer, 0.1, total_iters=4), module.ExponentialLR(optimizer, 0.9),
+    return module.ChainedScheduler([module.ConstantLR(optimizer, 0.1, total_iters=4),
+                                    module.ExponentialLR(optimizer, 0.9),
                                     module.CosineAnnealingLR(optimizer, 30)])
 
 
@@ -93,7 +104,8 @@ def test_schedules_of_schedules_equal_pytorch(make):
 def test_one_cycle_moves_the_first_beta_of_adam():
     torch = pytest.importorskip("torch")
     a, b = ours("Adam"), theirs(torch, "Adam")
-    mine, reference = (m.OneCycleLR(o, 0.1, 20) for m, o in ((lr_scheduler, a), (torch.optim.lr_scheduler, b)))
+    mine, reference = (m.OneCycleLR(o, 0.1, 20) for m, o in ((lr_scheduler, a),
+                                                             (torch.optim.lr_scheduler, b)))
     for _ in range(20):
         assert a.param_groups[1]["betas"] == pytest.approx(b.param_groups[1]["betas"], rel=1e-12)
         b.step()
@@ -157,20 +169,27 @@ def test_plateau_reads_a_tensor_and_nan_is_never_better():
     (lambda o: lr_scheduler.ConstantLR(o, 0), ValueError, "factor must be above 0"),
     (lambda o: lr_scheduler.LinearLR(o, 0), ValueError, "start_factor must be above 0"),
     (lambda o: lr_scheduler.LinearLR(o, 1, 2), ValueError, "end_factor must be from 0 to 1"),
-    (lambda o: lr_scheduler.LambdaLR(o, [abs]), ValueError, "lr_lambda has 1 values, but the optimizer has 2 parameter groups"),
+    (lambda o: lr_scheduler.LambdaLR(o, [abs]), ValueError,
+     "lr_lambda has 1 values, but the optimizer has 2 parameter groups"),
     (lambda o: lr_scheduler.OneCycleLR(o, 0.1), ValueError, "needs total_steps"),
     (lambda o: lr_scheduler.OneCycleLR(o, 0.1, 0), ValueError, "total_steps must be a whole number"),
     (lambda o: lr_scheduler.OneCycleLR(o, 0.1, 5, pct_start=2), ValueError, "pct_start must be from 0 to 1"),
-    (lambda o: lr_scheduler.OneCycleLR(o, 0.1, 5, anneal_strategy="tri"), ValueError, "'cos' or 'linear', got 'tri'"),
-    (lambda o: [s.step() for s in [lr_scheduler.OneCycleLR(o, 0.1, 5)] * 6], ValueError, "made for 5 steps, and this is step 6"),
+    (lambda o: lr_scheduler.OneCycleLR(o, 0.1, 5, anneal_strategy="tri"),
+     ValueError, "'cos' or 'linear', got 'tri'"),
+    (lambda o: [s.step() for s in [lr_scheduler.OneCycleLR(o, 0.1, 5)] * 6], ValueError,
+     "made for 5 steps, and this is step 6"),
     (lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=1.0), ValueError, "factor must be below 1"),
-    (lambda o: lr_scheduler.ReduceLROnPlateau(o, "least"), ValueError, "mode must be 'min' or 'max', got 'least'"),
+    (lambda o: lr_scheduler.ReduceLROnPlateau(o, "least"), ValueError,
+     "mode must be 'min' or 'max', got 'least'"),
     (lambda o: lr_scheduler.ReduceLROnPlateau(o).step(), TypeError, "needs the figure to watch"),
-    (lambda o: lr_scheduler.SequentialLR(o, [lr_scheduler.StepLR(o, 1)], [3]), ValueError, "1 schedules need 0 milestones, got 1"),
+    (lambda o: lr_scheduler.SequentialLR(o, [lr_scheduler.StepLR(o, 1)], [3]), ValueError,
+     "1 schedules need 0 milestones, got 1"),
     (lambda o: lr_scheduler.SequentialLR(o, [], []), ValueError, "need|milestones"),
     (lambda o: lr_scheduler.ChainedScheduler([]), ValueError, "needs at least one schedule"),
-    (lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.ReduceLROnPlateau(o)]), ValueError, "cannot hold ReduceLROnPlateau"),
-    (lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.StepLR(ours(), 1)], o), ValueError, "schedule 0 belongs to another"),
+    (lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.ReduceLROnPlateau(o)]),
+     ValueError, "cannot hold ReduceLROnPlateau"),
+    (lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.StepLR(ours(), 1)], o),
+     ValueError, "schedule 0 belongs to another"),
 ])
 def test_what_cannot_work_is_refused(make, error, message):
     with pytest.raises(error, match=message):

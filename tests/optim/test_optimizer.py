@@ -14,9 +14,12 @@ from cnnkit.autograd.tape import mode
 from cnnkit.functional import l2_penalty
 
 CASES = [
-    ("SGD", {"lr": 0.1}), ("SGD", {"lr": 0.1, "momentum": 0.9}), ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}), ("SGD", {"lr": 0.1, "maximize": True}),
-    ("Adam", {}), ("Adam", {"lr": 0.01, "betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.1}), ("Adam", {"amsgrad": True}),
+    ("SGD", {"lr": 0.1}), ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.1, "maximize": True}),
+    ("Adam", {}), ("Adam", {"lr": 0.01, "betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.1}),
+    ("Adam", {"amsgrad": True}),
     ("AdamW", {"lr": 0.1}), ("AdamW", {"weight_decay": 0.3, "amsgrad": True, "maximize": True}),
 ]
 SHAPES = [(3, 4), (4,), (2, 3, 2, 2)]
@@ -24,7 +27,8 @@ SHAPES = [(3, 4), (4,), (2, 3, 2, 2)]
 
 def parameters(dtype="float64", backend="numpy", seed=0):
     rng = np.random.default_rng(seed)
-    return [cnnkit.tensor(rng.normal(size=s), requires_grad=True, dtype=dtype, backend=backend) for s in SHAPES]
+    return [cnnkit.tensor(rng.normal(size=s), requires_grad=True, dtype=dtype, backend=backend)
+            for s in SHAPES]
 
 
 def set_gradients(params, step):
@@ -131,7 +135,8 @@ def test_the_state_dict_has_pytorchs_structure():
     train(ours, params, 2)
     train(reference, theirs, 2)
     a, b = ours.state_dict(), reference.state_dict()
-    assert [(g["params"], g["lr"]) for g in a["param_groups"]] == [(g["params"], g["lr"]) for g in b["param_groups"]]
+    assert [(g["params"], g["lr"]) for g in a["param_groups"]] == [(g["params"], g["lr"])
+                                                                   for g in b["param_groups"]]
     assert {n: set(s) for n, s in a["state"].items()} == {n: set(s) for n, s in b["state"].items()}
     assert {n: s["step"] for n, s in a["state"].items()} == {n: int(s["step"]) for n, s in b["state"].items()}
     assert ours.state[params[2]]["exp_avg"].tolist() == a["state"][2]["exp_avg"].tolist()
@@ -154,10 +159,12 @@ def test_a_state_that_does_not_fit_raises_and_changes_nothing():
     saved = optimizer.state_dict()
     with pytest.raises(ValueError, match="different number of parameter groups: 1; the optimizer has 2"):
         optim.SGD([{"params": params[:1]}, {"params": params[1:]}]).load_state_dict(saved)
-    with pytest.raises(ValueError, match="doesn't match the size of optimizer's group: 3 parameters; the optimizer's has 2"):
+    with pytest.raises(ValueError, match="doesn't match the size of optimizer's group: 3 parameters; "
+                       "the optimizer's has 2"):
         optim.SGD(params[:2]).load_state_dict(saved)
     other = optim.SGD([params[1], params[0], params[2]], lr=7.0, momentum=0.5)
-    with pytest.raises(ValueError, match=r"state 'momentum_buffer' of parameter 0 has shape \(3, 4\); the parameter has \(4,\)"):
+    with pytest.raises(ValueError, match=r"state 'momentum_buffer' of parameter 0 has shape \(3, 4\); "
+                       r"the parameter has \(4,\)"):
         other.load_state_dict(saved)
     assert other.param_groups[0]["lr"] == 7.0
     assert not other.state
@@ -165,7 +172,8 @@ def test_a_state_that_does_not_fit_raises_and_changes_nothing():
 
 def test_weight_decay_does_what_the_l2_penalty_in_the_loss_does():
     a, b = parameters(), parameters()
-    decayed, penalised = optim.SGD(a, lr=0.1, momentum=0.9, weight_decay=0.3), optim.SGD(b, lr=0.1, momentum=0.9)
+    decayed, penalised = (optim.SGD(a, lr=0.1, momentum=0.9, weight_decay=0.3),
+                          optim.SGD(b, lr=0.1, momentum=0.9))
     for _ in range(5):
         for params, strength, optimizer in (a, 0.0, decayed), (b, 0.3, penalised):
             loss = sum((p * p * p).sum() for p in params) + strength * l2_penalty(params)
@@ -250,7 +258,8 @@ def test_a_step_computes_what_waits_for_the_old_parameters(p):
     assert y.item() == 3.0
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))],
+                         ids=["deepcopy", "pickle"])
 @pytest.mark.parametrize(("name", "settings"), [("SGD", {"lr": 0.1, "momentum": 0.9}), ("Adam", {})])
 def test_a_copy_goes_on_by_itself_where_the_optimizer_was(copied, name, settings):
     params = parameters("float32")
@@ -317,12 +326,14 @@ def test_state_follows_parameters_that_move():
     (lambda p: optim.SGD([p * 2]), ValueError, "can't optimize a non-leaf Tensor"),
     (lambda p: optim.SGD([p, p]), ValueError, "appear more than once"),
     (lambda p: optim.SGD([{"params": [p]}, {"params": [p]}]), ValueError, "appear more than once"),
-    (lambda p: optim.SGD([{"params": [p], "rate": 1}]), ValueError, "SGD has no setting rate; it has lr, momentum"),
+    (lambda p: optim.SGD([{"params": [p], "rate": 1}]), ValueError,
+     "SGD has no setting rate; it has lr, momentum"),
     (lambda p: optim.SGD([p], lr=-1), ValueError, "Invalid learning rate: -1"),
     (lambda p: optim.SGD([{"params": [p], "lr": -1}]), ValueError, "Invalid learning rate: -1"),
     (lambda p: optim.SGD([p], momentum=-1), ValueError, "Invalid momentum value: -1"),
     (lambda p: optim.SGD([p], weight_decay=-1), ValueError, "Invalid weight_decay value: -1"),
-    (lambda p: optim.SGD([p], nesterov=True), ValueError, "Nesterov momentum requires a momentum and zero dampening"),
+    (lambda p: optim.SGD([p], nesterov=True), ValueError,
+     "Nesterov momentum requires a momentum and zero dampening"),
     (lambda p: optim.Adam([p], betas=(0.9, 1.0)), ValueError, "Invalid beta parameter at index 1: 1.0"),
     (lambda p: optim.Adam([p], eps=-1), ValueError, "Invalid epsilon value: -1"),
     (lambda p: optim.AdamW([p], weight_decay=-1), ValueError, "Invalid weight_decay value: -1"),
@@ -339,7 +350,8 @@ def test_a_gradient_unlike_its_parameter_raises(p):
 
 
 def test_repr_lists_the_settings_of_every_group(p):
-    assert repr(optim.SGD([p], lr=0.5)).startswith("SGD (\nParameter Group 0\n    dampening: 0\n    lr: 0.5\n")
+    assert repr(optim.SGD([p], lr=0.5)).startswith("SGD (\nParameter Group 0\n    "
+                                                   "dampening: 0\n    lr: 0.5\n")
 
 
 def flat_sgd(params, grads, state, *, lr, workspace, **settings):
@@ -369,7 +381,8 @@ def test_a_table_may_keep_one_flat_buffer_and_write_in_place():
                 optimizer.step()
             assert [p.tolist() for p in params] == [[0.0, 1.0], [[2.0]]]
             assert params[0].array.base is params[1].array.base, "both lie in the table's buffer"
-            assert first.tolist() == snapshot.tolist() == [1.0, 2.0], "the array that the user made is not written"
+            assert first.tolist() == snapshot.tolist() == [1.0,
+                                                           2.0], "the array that the user made is not written"
             loss = (params[0] * params[0]).sum()
             for p in params:
                 p.grad = cnnkit.Tensor(np.ones_like(p.array))

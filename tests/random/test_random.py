@@ -1,4 +1,6 @@
-"""The same draws everywhere: published vectors, equality between array libraries, and what the numbers look like."""
+"""The same draws everywhere: published vectors, equality between array libraries, and what the
+numbers look like.
+"""
 
 import json
 import math
@@ -50,7 +52,8 @@ def by_hand(key, count, first=0):
     schedule = [key[0], key[1], 0x1BD11BDA ^ key[0] ^ key[1]]
     for counter in range(first, first + (count + 1) // 2):
         a, b = counter % 2**32 + key[0], counter // 2**32 + key[1]
-        for d, rotation in enumerate([13, 15, 26, 6, 17, 29, 16, 24, 13, 15, 26, 6, 17, 29, 16, 24, 13, 15, 26, 6]):
+        for d, rotation in enumerate([13, 15, 26, 6, 17, 29, 16, 24, 13, 15, 26, 6, 17,
+                                      29, 16, 24, 13, 15, 26, 6]):
             a = (a + b) % 2**32
             b %= 2**32
             b = (b * 2**rotation % 2**32 + b // 2 ** (32 - rotation)) ^ a
@@ -330,8 +333,8 @@ def test_permutations_are_equally_likely():
     assert chi_square(counts, 200) < 23 + 5 * math.sqrt(46)
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (-3, 4), (0, 2**32), (2**63 - 10, 2**63), (-(2**63), 2**32 - 2**63),
-                                           (-(2**31), 2**31 - 1)])
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-3, 4), (0, 2**32), (2**63 - 10, 2**63),
+                                           (-(2**63), 2**32 - 2**63), (-(2**31), 2**31 - 1)])
 def test_randint_is_the_high_half_of_word_times_range(low, high):
     words = by_hand((6, 6), 2 * 300)
     expected = [low + ((w0 + (w1 << 32)) * (high - low) >> 64) for w0, w1 in zip(words[::2], words[1::2])]
@@ -382,7 +385,8 @@ def test_a_generators_state_survives_json():
 
 def test_a_program_that_never_seeds_starts_from_seed_0():
     code = "from cnnkit import random; print(random.get_state()); print(random.next_key())"
-    state, key = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    state, key = subprocess.run([sys.executable, "-c", code], capture_output=True,
+                                text=True, check=True).stdout.splitlines()
     assert state == str({"seed": 0, "count": 0})
     assert key == str(random.Generator(0).next_key())
 

@@ -9,11 +9,14 @@ from cnnkit import shapes
 
 def windows(n, before, after, k, s, d):
     """Where each window starts, found by trying every pixel of the padded axis."""
-    return [i for i in range(0, n + before + after, s) if all(i + d * tap < n + before + after for tap in range(k))]
+    return [i for i in range(0, n + before + after, s)
+            if all(i + d * tap < n + before + after for tap in range(k))]
 
 
 def windows_ceil(n, before, after, k, s, d):
-    """As `windows`, and one that hangs over the end if pixels are left and it starts in input or leading padding."""
+    """As `windows`, and one that hangs over the end if pixels are left and it starts in input or
+    leading padding.
+    """
     starts = windows(n, before, after, k, s, d)
     following = starts[-1] + s
     pixels_are_left = starts[-1] + d * (k - 1) + 1 < n + before + after
@@ -21,7 +24,8 @@ def windows_ceil(n, before, after, k, s, d):
 
 
 GRID = [(n, before, after, k, s, d)
-        for n, before, after, k, s, d in product(range(1, 9), range(3), range(3), range(1, 5), range(1, 5), (1, 2, 3))
+        for n, before, after, k, s, d in product(range(1, 9), range(3),
+                                                 range(3), range(1, 5), range(1, 5), (1, 2, 3))
         if n + before + after >= d * (k - 1) + 1]
 
 
@@ -40,7 +44,8 @@ def test_pair_takes_integers_of_any_kind_and_returns_plain_ones():
         assert [type(v) for v in result] == [int, int]
 
 
-@pytest.mark.parametrize("value", [0, -1, (1, 0), (1,), (1, 2, 3), 1.5, "ab", None, True, (True, 1), ((1, 1), 1)])
+@pytest.mark.parametrize("value",
+                         [0, -1, (1, 0), (1,), (1, 2, 3), 1.5, "ab", None, True, (True, 1), ((1, 1), 1)])
 def test_pair_names_the_argument_the_value_and_a_fix(value):
     with pytest.raises((TypeError, ValueError)) as caught:
         shapes.per_axis(value, "stride")
@@ -144,14 +149,15 @@ def test_output_size_by_hand(size, window, expected):
 def test_a_kernel_that_does_not_fit_is_told_with_all_values_and_what_would():
     with pytest.raises(ValueError, match="larger than the padded input") as caught:
         shapes.output_size((3, 10), 5)
-    for part in ("size=(3, 10)", "kernel_size=(5, 5)", "stride=(1, 1)", "padding=((0, 0), (0, 0))", "dilation=(1, 1)",
-                 "5 of 3 pixels of height", "padding=2 gives 3 from 3 with kernel_size=5, stride=1",
-                 "kernel_size=3 gives 1 from 3 with stride=1, padding=0"):
+    for part in ("size=(3, 10)", "kernel_size=(5, 5)", "stride=(1, 1)", "padding=((0, 0), (0, 0))",
+                 "dilation=(1, 1)", "5 of 3 pixels of height", "padding=2 gives 3 from 3 with "
+                 "kernel_size=5, stride=1", "kernel_size=3 gives 1 from 3 with stride=1, padding=0"):
         assert part in str(caught.value)
     assert "width" not in str(caught.value)
 
 
-@pytest.mark.parametrize("bad", [{"stride": 0}, {"dilation": 0}, {"kernel_size": 0}, {"padding": -1}, {"size": -1}])
+@pytest.mark.parametrize("bad",
+                         [{"stride": 0}, {"dilation": 0}, {"kernel_size": 0}, {"padding": -1}, {"size": -1}])
 def test_output_size_names_the_argument_that_makes_no_sense(bad):
     with pytest.raises(ValueError, match=f"{next(iter(bad))} must be"):
         shapes.output_size(**{"size": 5, "kernel_size": 3, **bad})
@@ -190,7 +196,8 @@ UNKNOWNS = [names for names in product([True, False], repeat=3) if any(names)]
 def test_every_answer_of_solve_is_right_and_none_is_listed_twice(unknown):
     names = [n for n, asked in zip(("kernel_size", "stride", "padding"), unknown) if asked]
     for n, o, d in product(range(1, 9), range(1, 9), (1, 2)):
-        given = {k: v for k, v in {"kernel_size": 3, "stride": 2, "padding": (1, 0)}.items() if k not in names}
+        given = {k: v
+                 for k, v in {"kernel_size": 3, "stride": 2, "padding": (1, 0)}.items() if k not in names}
         answers = shapes.solve(n, o, **given, dilation=d, limit=1000)
         assert len(set(answers)) == len(answers)
         for answer in answers:
@@ -333,12 +340,14 @@ def test_pool2d_shape_by_hand(arguments, expected):
 
 
 @pytest.mark.parametrize(("arguments", "parts"), [
-    (((8, 1, 28, 28), (16, 3, 3, 3)), ["(8, 1, 28, 28)", "(16, 3, 3, 3)", "1 channel,", "takes 3", "(16, 1, 3, 3)"]),
+    (((8, 1, 28, 28), (16, 3, 3, 3)),
+     ["(8, 1, 28, 28)", "(16, 3, 3, 3)", "1 channel,", "takes 3", "(16, 1, 3, 3)"]),
     (((8, 4, 9, 9), (6, 4, 3, 3), 1, 0, 1, 2), ["has 4 channels", "takes 8", "(6, 2, 3, 3)"]),
     (((8, 4, 9, 9), (15, 2, 3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), 2),
      ["groups=2 must divide", "15 channels of the output", "groups=1,"]),
     (((8, 4, 9, 9), (15, 2, 3, 3), 1, 0, 1, 0), ["groups=0 must divide"]),
-    (((8, 3, 28, 4), (16, 3, 5, 5)), ["(8, 3, 28, 4)", "(16, 3, 5, 5)", "5 of 4 pixels of width", "padding=2 gives 4"]),
+    (((8, 3, 28, 4), (16, 3, 5, 5)),
+     ["(8, 3, 28, 4)", "(16, 3, 5, 5)", "5 of 4 pixels of width", "padding=2 gives 4"]),
     (((28, 28), (16, 3, 5, 5)), ["(N, C, H, W)", "(28, 28)", "(1, C, H, W)"]),
     (((8, 3, 28, 28), (16, 3, 5)), ["(K, C/groups, R, S)", "(16, 3, 5)"]),
 ])
@@ -349,7 +358,8 @@ def test_conv2d_shapes_that_do_not_fit_name_the_op_the_shapes_and_the_fix(argume
 
 
 @pytest.mark.parametrize(("arguments", "parts"), [
-    (((8, 3, 1, 1), 2), ["(8, 3, 1, 1)", "kernel_size=(2, 2)", "2 of 1 pixels of height and width", "padding=1 gives"]),
+    (((8, 3, 1, 1), 2),
+     ["(8, 3, 1, 1)", "kernel_size=(2, 2)", "2 of 1 pixels of height and width", "padding=1 gives"]),
     (((8, 3, 9, 9), 2, 2, 2), ["padding=((2, 2), (2, 2))", "at most half", "padding=(1, 1) or less"]),
     (((8, 3, 3, 9), (4, 4), (1, 1)), ["4 of 3 pixels of height"]),
     (((8, 3, 9, 9), (2, 2), (2, 2), ((0, 0), (0, 2))), ["at most half"]),

@@ -2,7 +2,8 @@
 
 import pytest
 
-checks = pytest.importorskip("sklearn.utils.estimator_checks", reason="needs scikit-learn: pip install 'cnnkit[sklearn]'")
+checks = pytest.importorskip("sklearn.utils.estimator_checks",
+                             reason="needs scikit-learn: pip install 'cnnkit[sklearn]'")
 
 from cnnkit.sklearn import CNNClassifier, CNNRegressor  # noqa: E402
 
@@ -16,7 +17,8 @@ def named(value):
 
 # A list, and not parametrize_with_checks, whose generator pytest 9 warns of.
 @pytest.mark.parametrize(("estimator", "check"), [
-    pair for kind in (CNNClassifier, CNNRegressor) for pair in checks.estimator_checks_generator(kind())], ids=named)
+    pair for kind in (CNNClassifier, CNNRegressor) for pair in checks.estimator_checks_generator(kind())],
+                         ids=named)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 

@@ -56,7 +56,8 @@ def test_data_frames_have_their_names_checked():
     pandas = pytest.importorskip("pandas", reason="needs pandas")
     X, y = small()
     frame = pandas.DataFrame(X, columns=[f"pixel{i}" for i in range(16)])
-    clf = CNNClassifier(max_epochs=1, random_state=0).fit(frame, pandas.Series(y), sample_weight=pandas.Series(np.ones(len(y))))
+    clf = CNNClassifier(max_epochs=1, random_state=0).fit(frame, pandas.Series(y),
+                                                          sample_weight=pandas.Series(np.ones(len(y))))
     assert clf.feature_names_in_.tolist() == list(frame.columns)
     np.testing.assert_array_equal(clf.predict(frame), clf.predict(frame.copy()))
     with pytest.raises(ValueError, match="feature names should match"):
@@ -65,7 +66,8 @@ def test_data_frames_have_their_names_checked():
         np.testing.assert_array_equal(clf.predict_proba(X), clf.predict_proba(frame))
 
 
-@pytest.mark.parametrize("settings", [{"optimizer": "sgd", "lr": 0.1}, {"optimizer": "adamw"}, {"optimizer": optim.Adam}], ids=str)
+@pytest.mark.parametrize("settings", [{"optimizer": "sgd", "lr": 0.1}, {"optimizer": "adamw"},
+                                      {"optimizer": optim.Adam}], ids=str)
 def test_optimizers(settings):
     X, y = small()
     assert CNNClassifier(random_state=0, **settings).fit(X, y).score(X, y) > 0.9
@@ -73,7 +75,8 @@ def test_optimizers(settings):
 
 def test_an_architecture_is_a_dict_of_models_cnns_arguments():
     X, y = small()
-    clf = CNNClassifier({"conv": [(4, 3)], "hidden": [], "dtype": "float64"}, image_shape=(4, 4), max_epochs=2).fit(X, y)
+    clf = CNNClassifier({"conv": [(4, 3)], "hidden": [], "dtype": "float64"}, image_shape=(4, 4),
+                        max_epochs=2).fit(X, y)
     assert clf.module_.config["conv"] == [[4, 3]]
     assert clf.module_.config["ceil_mode"]
     assert str(clf.module_.classifier.fc1.weight.dtype) == "float64"
@@ -149,8 +152,9 @@ def test_what_an_image_gets_depends_on_no_image_beside_it(digits):
 def test_early_stopping_keeps_the_best_epochs_weights(digits):
     X, X_test, y, y_test = digits
     seen = {}
-    clf = CNNClassifier(early_stopping=True, max_epochs=200, lr=5e-3, n_iter_no_change=3, random_state=0,
-                        callbacks=[lambda clf, row: seen.update({row.val_loss: clf.module_.state_dict()})]).fit(X, y)
+    clf = CNNClassifier(
+        early_stopping=True, max_epochs=200, lr=5e-3, n_iter_no_change=3, random_state=0,
+        callbacks=[lambda clf, row: seen.update({row.val_loss: clf.module_.state_dict()})]).fit(X, y)
     losses = clf.history_["val_loss"]
     assert clf.n_iter_ == len(losses) < 200
     assert np.argmin(losses) < clf.n_iter_ - 1
@@ -177,7 +181,8 @@ def test_early_stopping_holds_out_a_part_of_every_class():
 
 
 def test_early_stopping_with_too_few_samples_says_so():
-    with pytest.raises(ValueError, match=r"early_stopping=True holds out validation_fraction=0\.1 of 2 distinct samples"):
+    with pytest.raises(ValueError,
+                       match=r"early_stopping=True holds out validation_fraction=0\.1 of 2 distinct samples"):
         CNNClassifier(early_stopping=True).fit(np.eye(2), [0, 1])
 
 
@@ -191,7 +196,8 @@ def test_class_weights_move_the_border():
 
 
 @pytest.mark.parametrize(("class_weight", "message"), [
-    ({7: 2.0}, "class_weight has a label 7 that is none of the classes"), ({0: -1.0}, "must hold positive numbers"),
+    ({7: 2.0}, "class_weight has a label 7 that is none of the classes"),
+    ({0: -1.0}, "must hold positive numbers"),
     ("even", "class_weight is a dict, 'balanced' or None; got 'even'")], ids=str)
 def test_class_weights_that_make_no_sense(class_weight, message):
     with pytest.raises(ValueError, match=message):
@@ -234,7 +240,8 @@ def test_warm_start_goes_on():
     X, y = small()
     clf = CNNClassifier(max_epochs=2, warm_start=True, random_state=0).fit(X, y).fit(X, y)
     assert [row.epoch for row in clf.history_] == [1, 2, 3, 4]
-    np.testing.assert_array_equal(clf.predict_proba(X), CNNClassifier(max_epochs=4, random_state=0).fit(X, y).predict_proba(X))
+    np.testing.assert_array_equal(clf.predict_proba(X),
+                                  CNNClassifier(max_epochs=4, random_state=0).fit(X, y).predict_proba(X))
     cold = clone(clf).set_params(warm_start=False).fit(X, y).fit(X, y)
     assert cold.n_iter_ == 2
 
@@ -249,8 +256,9 @@ def test_warm_start_takes_a_new_learning_rate():
 def test_callbacks_see_each_epoch_and_can_end_training():
     X, y = small()
     rows = []
-    clf = CNNClassifier(max_epochs=50, callbacks=[lambda clf, row: rows.append((clf.n_features_in_, row.epoch)),
-                                                  lambda clf, row: row.epoch == 3]).fit(X, y)
+    clf = CNNClassifier(max_epochs=50,
+                        callbacks=[lambda clf, row: rows.append((clf.n_features_in_, row.epoch)),
+                                   lambda clf, row: row.epoch == 3]).fit(X, y)
     assert rows == [(16, 1), (16, 2), (16, 3)]
     assert clf.n_iter_ == 3
 
@@ -297,7 +305,8 @@ def test_backends_train_the_same_network(name):
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"max_epochs": 0}, "max_epochs must be a whole number, at least 1; got 0"), ({"batch_size": 2.5}, "batch_size must be"),
+    ({"max_epochs": 0}, "max_epochs must be a whole number, at least 1; got 0"),
+    ({"batch_size": 2.5}, "batch_size must be"),
     ({"n_iter_no_change": 0}, "n_iter_no_change must be"),
     ({"lr": 0}, "lr must be a number between 0 and inf; got 0"), ({"lr": float("nan")}, "lr must be"),
     ({"validation_fraction": 1.0}, "validation_fraction must be a number between 0 and 1; got 1.0"),
@@ -310,7 +319,8 @@ def test_parameters_that_make_no_sense(settings, message):
 
 @pytest.mark.parametrize(("weights", "message"), [
     ([-1.0] + [1.0] * 59, "Negative values in data passed to `sample_weight`: -1.0 for sample 0"),
-    ([1.0] * 59, r"sample_weight has shape \(59,\), expected \(60,\)"), ([0.0] * 60, "every sample_weight is zero"),
+    ([1.0] * 59, r"sample_weight has shape \(59,\), expected \(60,\)"),
+    ([0.0] * 60, "every sample_weight is zero"),
     ([np.nan] + [1.0] * 59, "Input sample_weight contains NaN")], ids=lambda value: str(value)[:12])
 def test_weights_that_make_no_sense(weights, message):
     with pytest.raises(ValueError, match=message):

@@ -11,11 +11,13 @@ from cnnkit.sklearn.layout import Layout
 
 @pytest.mark.parametrize(("shape", "arguments", "expected"), [
     ((9, 7), {}, Layout((1, 1, 7))), ((9, 1), {}, Layout((1, 1, 1))),
-    ((9, 12), {"image_shape": (3, 4)}, Layout((1, 3, 4))), ((9, 24), {"image_shape": (2, 3, 4)}, Layout((2, 3, 4))),
+    ((9, 12), {"image_shape": (3, 4)}, Layout((1, 3, 4))),
+    ((9, 24), {"image_shape": (2, 3, 4)}, Layout((2, 3, 4))),
     ((9, 24), {"image_shape": (3, 4, 2), "data_format": "NHWC"}, Layout((2, 3, 4), True)),
     ((9, 5, 6), {}, Layout((1, 5, 6))), ((9, 5, 6), {"data_format": "NHWC"}, Layout((1, 5, 6))),
     ((9, 3, 8, 8), {}, Layout((3, 8, 8))), ((9, 8, 8, 3), {}, Layout((3, 8, 8), True)),
-    ((9, 8, 8, 8), {"data_format": "NCHW"}, Layout((8, 8, 8))), ((9, 3, 8, 3), {"data_format": "NHWC"}, Layout((3, 3, 8), True)),
+    ((9, 8, 8, 8), {"data_format": "NCHW"}, Layout((8, 8, 8))),
+    ((9, 3, 8, 3), {"data_format": "NHWC"}, Layout((3, 3, 8), True)),
     ((9, 1, 8, 8), {"image_shape": (8, 8)}, Layout((1, 8, 8)))], ids=str)
 def test_layouts(shape, arguments, expected):
     assert Layout.of(shape, **arguments) == expected
@@ -48,14 +50,16 @@ def test_every_layout_of_the_same_images_trains_the_same_network():
     np.testing.assert_array_equal(first.predict_proba(X), flat.predict_proba(X.reshape(40, -1)))
     last = CNNClassifier(**settings).fit(X.transpose(0, 2, 3, 1), y)
     assert last.layout_ == Layout((3, 6, 5), True)
-    flat_last = CNNClassifier(image_shape=(6, 5, 3), data_format="NHWC", **settings).fit(X.transpose(0, 2, 3, 1).reshape(40, -1), y)
+    flat_last = CNNClassifier(image_shape=(6, 5, 3),
+                              data_format="NHWC", **settings).fit(X.transpose(0, 2, 3, 1).reshape(40, -1), y)
     np.testing.assert_array_equal(last.predict_proba(X.transpose(0, 2, 3, 1)),
                                   flat_last.predict_proba(X.transpose(0, 2, 3, 1).reshape(40, -1)))
 
 
 def test_grey_images_with_and_without_their_axis_are_the_same():
     X, y = images(1)
-    a, b = CNNClassifier(max_epochs=1, random_state=0).fit(X, y), CNNClassifier(max_epochs=1, random_state=0).fit(X[:, 0], y)
+    a, b = (CNNClassifier(max_epochs=1, random_state=0).fit(X, y),
+            CNNClassifier(max_epochs=1, random_state=0).fit(X[:, 0], y))
     np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(X[:, 0]))
     np.testing.assert_array_equal(a.predict_proba(X), a.predict_proba(X[:, 0]))
     np.testing.assert_array_equal(a.predict_proba(X), a.predict_proba(X.reshape(40, -1)))
@@ -65,7 +69,8 @@ def test_grey_images_with_and_without_their_axis_are_the_same():
 def test_images_of_another_shape_are_refused_at_prediction():
     X, y = images()
     clf = CNNClassifier(max_epochs=1).fit(X, y)
-    with pytest.raises(ValueError, match=r"X has images of shape \(3, 5, 6\); this estimator takes \(3, 6, 5\)"):
+    with pytest.raises(ValueError,
+                       match=r"X has images of shape \(3, 5, 6\); this estimator takes \(3, 6, 5\)"):
         clf.predict(X.transpose(0, 1, 3, 2))
     with pytest.raises(ValueError, match="89 features, but CNNClassifier is expecting 90 features"):
         clf.predict(X.reshape(40, -1)[:, :89])

@@ -30,14 +30,15 @@ def digits():
 
 
 def net(module=Net, **settings):
-    return NeuralNetClassifier(module, **{"criterion": nn.CrossEntropyLoss, "optimizer": optim.Adam, "lr": 0.005, "verbose": 0,
-                                          "random_state": 0, **settings})
+    return NeuralNetClassifier(module, **{"criterion": nn.CrossEntropyLoss, "optimizer": optim.Adam,
+                                          "lr": 0.005, "verbose": 0, "random_state": 0, **settings})
 
 
 def test_arrays_a_dataset_and_a_loader_are_all_data(digits):
     X, y = digits
     dataset = ArrayDataset(X.reshape(-1, 8, 8), y)
-    for data in ((X, y), (dataset, None), (dataset, y), (DataLoader(dataset, batch_size=64), y), (DataLoader(dataset, 64), None)):
+    for data in ((X, y), (dataset, None), (dataset, y), (DataLoader(dataset, batch_size=64), y),
+                 (DataLoader(dataset, 64), None)):
         fitted = net().fit(*data)
         assert fitted.score(X, y) > 0.95
         assert fitted.predict_proba(X).shape == (1797, 10)
@@ -47,26 +48,31 @@ def test_arrays_a_dataset_and_a_loader_are_all_data(digits):
 
 def test_training_data_are_augmented_where_asked_for_and_predictions_never(digits):
     X, y = digits
-    dataset, augment = ArrayDataset(X.reshape(-1, 8, 8), y), transforms.Compose([transforms.RandomVerticalFlip(1)])
+    dataset, augment = (ArrayDataset(X.reshape(-1, 8, 8), y),
+                        transforms.Compose([transforms.RandomVerticalFlip(1)]))
     upside_down = ArrayDataset(X.reshape(-1, 8, 8)[:, ::-1], y)
-    flipped, expected = net(max_epochs=2, iterator_train__augment=augment).fit(dataset), net(max_epochs=2).fit(upside_down)
+    flipped, expected = (net(max_epochs=2, iterator_train__augment=augment).fit(dataset),
+                         net(max_epochs=2).fit(upside_down))
     np.testing.assert_array_equal(flipped.predict_proba(dataset), expected.predict_proba(dataset))
-    by_others = flipped.predict_proba(DataLoader(dataset, 50, augment=augment))  # sums of few images are made in another order
+    # sums of few images are made in another order
+    by_others = flipped.predict_proba(DataLoader(dataset, 50, augment=augment))
     np.testing.assert_allclose(by_others, flipped.predict_proba(X), rtol=1e-5)
 
 
 def test_uint8_inputs_are_divided_by_255(digits):
     X, y = digits
     fitted = net(max_epochs=2).fit((X * 255).astype("uint8"), y)
-    np.testing.assert_allclose(fitted.predict_proba((X * 255).astype("uint8")),
-                               fitted.predict_proba((X * 255).astype("uint8").astype("float32") / np.float32(255)), rtol=1e-6)
+    np.testing.assert_allclose(
+        fitted.predict_proba((X * 255).astype("uint8")),
+        fitted.predict_proba((X * 255).astype("uint8").astype("float32") / np.float32(255)), rtol=1e-6)
 
 
 def test_labels_beside_a_dataset_must_be_its_own(digits):
     X, y = digits
     dataset = ArrayDataset(X.reshape(-1, 8, 8), y)
     for data in (dataset, DataLoader(dataset, 64)):
-        with pytest.raises(ValueError, match="y is given beside a dataset that has labels, and they are not its targets"):
+        with pytest.raises(ValueError,
+                           match="y is given beside a dataset that has labels, and they are not its targets"):
             net().fit(data, y[::-1])
     with pytest.raises(ValueError, match="requires y to be passed"):
         net().fit(X)
@@ -97,7 +103,8 @@ def test_text_labels_come_back(digits):
 
 
 def test_settings_reach_their_parts():
-    made = net(module__hidden=5, module__dropout=0.25, optimizer__weight_decay=0.5, criterion__label_smoothing=0.125).initialize()
+    made = net(module__hidden=5, module__dropout=0.25, optimizer__weight_decay=0.5,
+               criterion__label_smoothing=0.125).initialize()
     assert made.module_.fc1.weight.shape == (5, 64)
     assert made.module_.dropout.p == 0.25
     assert made.optimizer_.param_groups[0]["weight_decay"] == 0.5
@@ -118,7 +125,8 @@ def test_settings_of_the_loader_reach_it(digits):
 
 
 def test_a_name_that_no_part_has_is_refused():
-    with pytest.raises(TypeError, match=r"NeuralNetClassifier has no parameter 'modul__hidden'; it has .*module__"):
+    with pytest.raises(TypeError,
+                       match=r"NeuralNetClassifier has no parameter 'modul__hidden'; it has .*module__"):
         net(modul__hidden=5)
     with pytest.raises(ValueError, match="modul"):
         net().set_params(modul__hidden=5)
@@ -137,7 +145,8 @@ def test_parameters_can_be_read_set_cloned_and_shown():
 
 def test_in_a_grid_search_with_two_processes(digits):
     X, y = digits
-    search = GridSearchCV(net(max_epochs=5), {"module__hidden": [1, 32], "optimizer__weight_decay": [0, 0.01]}, n_jobs=2, cv=2)
+    search = GridSearchCV(net(max_epochs=5),
+                          {"module__hidden": [1, 32], "optimizer__weight_decay": [0, 0.01]}, n_jobs=2, cv=2)
     assert search.fit(X, y).best_params_["module__hidden"] == 32
     assert cross_val_score(make_pipeline(StandardScaler(), net()), X, y, cv=2).min() > 0.85
 
@@ -165,7 +174,8 @@ def test_nll_loss_takes_probabilities_as_in_skorch(digits):
 def test_a_criterion_may_be_a_function(digits):
     X, y = digits
     fitted = net(criterion=F.cross_entropy, max_epochs=3).fit(X, y)
-    np.testing.assert_allclose(fitted.predict_proba(X), net(max_epochs=3).fit(X, y).predict_proba(X), rtol=1e-6)
+    np.testing.assert_allclose(fitted.predict_proba(X),
+                               net(max_epochs=3).fit(X, y).predict_proba(X), rtol=1e-6)
 
 
 def test_train_split_measures_each_epoch_on_a_part_held_out(digits):
@@ -234,14 +244,16 @@ def test_on_another_backend(digits, name):
     X, y = digits[0][:300], digits[1][:300]
     fitted = net(max_epochs=2, backend=name).fit(X, y)
     assert cnnkit.backends.backend_of(fitted.module_.fc1.weight.array).name == name
-    np.testing.assert_allclose(fitted.predict_proba(X), net(max_epochs=2).fit(X, y).predict_proba(X), atol=1e-4)
+    np.testing.assert_allclose(fitted.predict_proba(X),
+                               net(max_epochs=2).fit(X, y).predict_proba(X), atol=1e-4)
 
 
 @pytest.mark.parametrize("columns", [None, 1, 2])
 def test_a_regressor_gives_the_shape_that_its_targets_had(digits, columns):
     X, _ = digits
     targets = X.mean(1) if columns is None else np.stack([X.mean(1), X.std(1)][:columns], axis=1)
-    fitted = NeuralNetRegressor(Net, module__outputs=columns or 1, optimizer=optim.Adam, verbose=0, random_state=0).fit(X, targets)
+    fitted = NeuralNetRegressor(Net, module__outputs=columns or 1, optimizer=optim.Adam, verbose=0,
+                                random_state=0).fit(X, targets)
     assert fitted.predict(X).shape == targets.shape
     assert fitted.score(X, targets) > 0.5
 

@@ -15,7 +15,8 @@ def ink():
     """Images, and where the middle of their ink is, in rows and columns."""
     images = load_digits().images[:600]
     total = images.sum(axis=(1, 2))
-    return images, np.stack([(images.sum(axis=2) @ np.arange(8)) / total, (images.sum(axis=1) @ np.arange(8)) / total], axis=1)
+    return images, np.stack([(images.sum(axis=2) @ np.arange(8)) / total,
+                             (images.sum(axis=1) @ np.arange(8)) / total], axis=1)
 
 
 def test_two_outputs_are_learnt(ink):
@@ -42,7 +43,8 @@ def test_targets_are_learnt_on_any_scale(ink, scale, offset):
 
 def test_a_constant_target_is_predicted():
     X = np.random.default_rng(0).normal(size=(40, 6))
-    np.testing.assert_allclose(CNNRegressor(random_state=0).fit(X, np.full(40, 7.0)).predict(X), 7.0, atol=0.1)
+    np.testing.assert_allclose(CNNRegressor(random_state=0).fit(X, np.full(40, 7.0)).predict(X),
+                               7.0, atol=0.1)
 
 
 def test_partial_fit_keeps_the_first_calls_scale(ink):
@@ -56,4 +58,5 @@ def test_partial_fit_keeps_the_first_calls_scale(ink):
 
 def test_predictions_are_float64(ink):
     X, y = ink
-    assert CNNRegressor(max_epochs=1).fit(X.astype("float32"), y.astype("float32")).predict(X).dtype == np.float64
+    assert CNNRegressor(max_epochs=1).fit(X.astype("float32"),
+                                          y.astype("float32")).predict(X).dtype == np.float64

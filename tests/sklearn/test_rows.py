@@ -9,7 +9,8 @@ from cnnkit import random, tensor
 from cnnkit.sklearn import CNNClassifier, CNNRegressor
 from cnnkit.sklearn.rows import FAINTEST, Batches, Moments, distinct, moments
 
-EVERYTHING = {"conv": [(4, 3)], "hidden": [16], "dropout": 0.5, "batch_norm": True}  # what draws, and what mixes rows
+# what draws, and what mixes rows
+EVERYTHING = {"conv": [(4, 3)], "hidden": [16], "dropout": 0.5, "batch_norm": True}
 
 
 def drawn(n=150, classes=3, seed=0):
@@ -24,11 +25,14 @@ def outputs(estimator, X):
 
 @pytest.mark.parametrize("kind", [CNNClassifier, CNNRegressor])
 @pytest.mark.parametrize("settings", [
-    {}, {"batch_size": 7}, {"architecture": EVERYTHING, "batch_size": 40}, {"early_stopping": True}, {"optimizer": "sgd"}], ids=str)
+    {}, {"batch_size": 7}, {"architecture": EVERYTHING, "batch_size": 40}, {"early_stopping": True},
+    {"optimizer": "sgd"}], ids=str)
 def test_a_weight_is_as_many_rows_to_the_last_bit(kind, settings):
     X, y, weights = drawn()
-    fitted = kind(max_epochs=3, random_state=0, image_shape=(6, 6), **settings).fit(X, y, sample_weight=weights)
-    repeated = kind(max_epochs=3, random_state=0, image_shape=(6, 6), **settings).fit(X.repeat(weights, 0), y.repeat(weights))
+    fitted = kind(max_epochs=3, random_state=0,
+                  image_shape=(6, 6), **settings).fit(X, y, sample_weight=weights)
+    repeated = kind(max_epochs=3, random_state=0,
+                    image_shape=(6, 6), **settings).fit(X.repeat(weights, 0), y.repeat(weights))
     np.testing.assert_array_equal(outputs(fitted, X), outputs(repeated, X))
 
 
@@ -51,7 +55,8 @@ def test_the_order_of_the_rows_makes_no_difference(kind):
 
 def test_the_scale_of_all_weights_makes_no_difference():
     X, y, weights = drawn()
-    a, b = (CNNClassifier(max_epochs=2, random_state=0).fit(X, y, sample_weight=weights * scale) for scale in (1.0, 2.0 ** -80))
+    a, b = (CNNClassifier(max_epochs=2, random_state=0).fit(X, y, sample_weight=weights * scale)
+            for scale in (1.0, 2.0 ** -80))
     np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(X))
 
 
@@ -97,11 +102,13 @@ def test_moments_are_numpys_of_the_repeated_rows(shape):
 def test_the_deviation_of_a_constant_is_taken_for_1():
     assert moments(np.full((9, 1), 0.1), np.arange(1.0, 10)).scale == (1.0,)
     assert moments(np.full((9, 1), 0.1, "float32"), np.arange(1.0, 10)).scale == (1.0,)
-    assert moments(1 + np.arange(9.0)[:, None] * 1e-9, np.ones(9)).scale[0] == pytest.approx(np.arange(9).std() * 1e-9, rel=1e-5)
+    assert moments(1 + np.arange(9.0)[:, None] * 1e-9,
+                   np.ones(9)).scale[0] == pytest.approx(np.arange(9).std() * 1e-9, rel=1e-5)
     assert moments(np.zeros((9, 1)), np.ones(9)) == Moments((0.0,), (1.0,))
 
 
-@pytest.mark.parametrize(("n", "size", "sizes"), [(33, 32, [17, 16]), (32, 32, [32]), (1, 32, [1]), (100, 32, [25] * 4)])
+@pytest.mark.parametrize(("n", "size", "sizes"),
+                         [(33, 32, [17, 16]), (32, 32, [32]), (1, 32, [1]), (100, 32, [25] * 4)])
 def test_batches_are_of_equal_size_and_hold_each_row_once(n, size, sizes):
     images = np.arange(n, dtype="float32").reshape(n, 1, 1, 1)
     batches = Batches(images, np.arange(n), np.ones(n), Moments((0.0,), (1.0,)), size, tensor, random.key(0))
@@ -116,5 +123,6 @@ def test_batches_are_of_equal_size_and_hold_each_row_once(n, size, sizes):
 
 
 def test_no_weight_is_fainter_than_float32_can_add_up():
-    batches = Batches(np.zeros((2, 1, 1, 1)), np.zeros(2, "int64"), np.array([1e-200, 1.0]), Moments((0.0,), (1.0,)), 1, tensor)
+    batches = Batches(np.zeros((2, 1, 1, 1)), np.zeros(2, "int64"), np.array([1e-200, 1.0]),
+                      Moments((0.0,), (1.0,)), 1, tensor)
     assert [w.item() for _, _, w in batches] == pytest.approx([FAINTEST, 1.0])

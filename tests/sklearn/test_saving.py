@@ -16,7 +16,8 @@ X, Y = RNG.normal(size=(60, 3, 6, 5)), RNG.integers(3, size=60)
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize(("kind", "y"), [
-    (CNNClassifier, Y), (CNNClassifier, np.array(["ä", "bee", "c"])[Y]), (CNNClassifier, np.array(["a", "bee", "c"], object)[Y]),
+    (CNNClassifier, Y), (CNNClassifier, np.array(["ä", "bee", "c"])[Y]),
+    (CNNClassifier, np.array(["a", "bee", "c"], object)[Y]),
     (CNNClassifier, Y == 1), (CNNRegressor, Y * 1e9), (CNNRegressor, np.stack([Y, -Y], axis=1))],
     ids=["int", "str", "object", "bool", "float", "two"])
 def test_a_loaded_estimator_predicts_the_same_and_goes_on_the_same(kind, y, optimizer, tmp_path):
@@ -56,7 +57,8 @@ def test_code_cannot_be_saved(tmp_path):
     (lambda p: p.with_suffix(".json").unlink(), FileNotFoundError, "there is no file .*net.json"),
     (lambda p: p.unlink(), FileNotFoundError, "there is no file .*net.safetensors"),
     (lambda p: p.write_bytes(p.read_bytes()[:-4]), ValueError, "is no whole safetensors file"),
-    (lambda p: p.write_bytes(p.read_bytes()[:-4] + b"\0\0\0\0"), ValueError, "has changed since it was saved"),
+    (lambda p: p.write_bytes(p.read_bytes()[:-4] + b"\0\0\0\0"),
+     ValueError, "has changed since it was saved"),
     (lambda p: p.with_suffix(".json").write_text("{"), ValueError, "holds no CNNClassifier that can be used"),
     (lambda p: edit(p, lambda c: c.update(format=9)), ValueError, "it has format 9"),
     (lambda p: edit(p, lambda c: c["fitted"]["layout"].update(shape=[1, 2, 3])), ValueError, "can be used"),

@@ -1,4 +1,6 @@
-"""`fit(augment=...)`: only what is learnt from is changed; labels that became probabilities are counted and weighted right."""
+"""`fit(augment=...)`: only what is learnt from is changed; labels that became probabilities are counted and
+weighted right.
+"""
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from cnnkit.data import DataLoader, Subset, datasets, transforms
 from cnnkit.train.callbacks import Callback, Checkpoint
 from cnnkit.train.class_weight import WeightedCrossEntropy
 
-LEARN, HELD_OUT = Subset(datasets.digits(train=True), range(96)), Subset(datasets.digits(train=False), range(40))
+LEARN, HELD_OUT = (Subset(datasets.digits(train=True), range(96)),
+                   Subset(datasets.digits(train=False), range(40)))
 BLACK = transforms.RandomErasing(p=1, scale=(0.9, 0.9), ratio=(1, 1))
 
 
@@ -27,7 +30,8 @@ class Inputs(Callback):
 def fit(augment, epochs=1, data=LEARN, **settings):
     random.seed(0)
     model, seen = models.CommonCNN((1, 8, 8)), Inputs()
-    history = train.fit(model, data, epochs=epochs, augment=augment, seed=1, progress=False, callbacks=[seen], **settings)
+    history = train.fit(model, data, epochs=epochs, augment=augment, seed=1, progress=False,
+                        callbacks=[seen], **settings)
     return history, seen.batches, model
 
 
@@ -53,7 +57,8 @@ def test_what_is_measured_is_not_augmented():
     erased = DataLoader(HELD_OUT, 16, augment=BLACK)
     history, _, model = fit("erase=1", validation=erased)
     plain = train.evaluate(model, HELD_OUT)
-    assert (history[0].val_loss, history[0].val_accuracy) == pytest.approx((plain.loss, plain.accuracy), rel=1e-5)
+    assert ((history[0].val_loss, history[0].val_accuracy)
+            == pytest.approx((plain.loss, plain.accuracy), rel=1e-5))
     assert train.evaluate(model, erased) == pytest.approx(plain, rel=1e-5)
     assert erased.epoch == 0
 
@@ -69,7 +74,8 @@ def test_accuracy_counts_the_most_probable_class_of_mixed_labels():
 def test_targets_of_regression_have_no_accuracy():
     x = cnnkit.tensor(np.ones((8, 1, 2, 2), "float32"))
     net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
-    history = train.fit(net, iter([(x, cnnkit.tensor(np.ones((8, 3), "float32")))]), loss=F.mse_loss, progress=False)
+    history = train.fit(net, iter([(x, cnnkit.tensor(np.ones((8, 3), "float32")))]),
+                        loss=F.mse_loss, progress=False)
     assert history[0].accuracy is None
 
 
@@ -80,7 +86,8 @@ def test_class_weights_of_probabilities_0_and_1_are_those_of_class_indices(backe
     scores, labels = rng.normal(size=(12, 4)).astype("float32"), rng.integers(0, 4, 12)
     sample = cnnkit.Tensor(backend.asarray(rng.random(12).astype("float32"))) if weighted else None
     loss = WeightedCrossEntropy(weights)
-    x, hard, soft = (cnnkit.Tensor(backend.asarray(a)) for a in (scores, labels, np.eye(4, dtype="float32")[labels]))
+    x, hard, soft = (cnnkit.Tensor(backend.asarray(a))
+                     for a in (scores, labels, np.eye(4, dtype="float32")[labels]))
     assert loss(x, soft, sample).item() == pytest.approx(loss(x, hard, sample).item(), rel=1e-5)
     assert loss.batch_weight(soft, sample) == pytest.approx(loss.batch_weight(hard, sample), rel=1e-5)
 
@@ -95,7 +102,8 @@ def test_class_weights_of_mixed_labels_weigh_each_class_by_its_part():
 
 def test_groups_of_batches_count_as_one_with_mixed_labels_and_class_weights():
     weights = {1: 4.0, 7: 0.1}
-    history, batches, model = fit("mixup=1", lr=0.01, class_weight=weights, optimizer="sgd", accumulate_grad_batches=3)
+    history, batches, model = fit("mixup=1", lr=0.01, class_weight=weights, optimizer="sgd",
+                                  accumulate_grad_batches=3)
     random.seed(0)
     alone = models.CommonCNN((1, 8, 8))
     x, y = (cnnkit.tensor(np.concatenate(parts)) for parts in zip(*batches))
@@ -104,13 +112,16 @@ def test_groups_of_batches_count_as_one_with_mixed_labels_and_class_weights():
     cnnkit.optim.SGD(alone.parameters(), lr=0.01, momentum=0.9).step()
     assert len(history) == 1
     for name, value in model.state_dict().items():
-        np.testing.assert_allclose(value.numpy(), alone.state_dict()[name].numpy(), rtol=1e-4, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(value.numpy(), alone.state_dict()[name].numpy(), rtol=1e-4,
+                                   atol=1e-6, err_msg=name)
 
 
 def test_augmentation_is_for_data_that_are_in_no_batches_yet():
-    with pytest.raises(ValueError, match=r"augment= is for data that are not in batches yet.*give it to the DataLoader"):
+    with pytest.raises(ValueError,
+                       match=r"augment= is for data that are not in batches yet.*give it to the DataLoader"):
         fit("flip", data=DataLoader(LEARN))
-    with pytest.raises(ValueError, match="makes transforms for the dataset's image_shape, and a list has none"):
+    with pytest.raises(ValueError,
+                       match="makes transforms for the dataset's image_shape, and a list has none"):
         fit("flip", data=[LEARN[i] for i in range(4)])
     assert len(fit(transforms.RandomHorizontalFlip(), data=[LEARN[i] for i in range(4)])[1]) == 1
 
@@ -118,11 +129,12 @@ def test_augmentation_is_for_data_that_are_in_no_batches_yet():
 @pytest.mark.parametrize("now", [None, "flip=0.4", lambda x, y, key: (x, y)])
 def test_a_run_is_resumed_with_its_own_augmentation_only(now, tmp_path):
     def go(augment, **settings):
-        train.fit(models.CommonCNN((1, 8, 8)), LEARN, augment=augment, progress=False, seed=0, callbacks=[Checkpoint(tmp_path)],
-                  **settings)
+        train.fit(models.CommonCNN((1, 8, 8)), LEARN, augment=augment, progress=False, seed=0,
+                  callbacks=[Checkpoint(tmp_path)], **settings)
 
     go("flip")
-    with pytest.raises(ValueError, match=r"its augmentation was Compose\(\[RandomHorizontalFlip\(\)\]\), and now it is"):
+    with pytest.raises(ValueError,
+                       match=r"its augmentation was Compose\(\[RandomHorizontalFlip\(\)\]\), and now it is"):
         go(now, resume=True, epochs=2)
     go("flip", resume=True, epochs=2)
 

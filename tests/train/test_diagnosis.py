@@ -1,4 +1,6 @@
-"""`fit(diagnose=True)`: each fault of the guide is made, found, and named with its remedy; a good network has none."""
+"""`fit(diagnose=True)`: each fault of the guide is made, found, and named with its remedy; a good
+network has none.
+"""
 
 import numpy as np
 import pytest
@@ -29,7 +31,8 @@ def test_a_sigmoid_network_of_ten_layers_has_vanishing_gradients_and_relu_has_no
     found = diagnosed(deep(nn.Sigmoid))
     assert names(found) == ["vanishing gradients"]
     assert "the gradient of 1 has a norm of" in str(found)
-    assert "Use ReLU, the default for CNNs, which avoids vanishing gradients; Sigmoid causes them" in str(found)
+    assert ("Use ReLU, the default for CNNs, which avoids vanishing gradients; "
+            "Sigmoid causes them" in str(found))
     model = deep(nn.ReLU)
     for layer in model:
         if isinstance(layer, nn.Linear):
@@ -51,7 +54,8 @@ def test_relus_that_are_pushed_below_zero_are_dead():
 
 @pytest.mark.parametrize(("spoil", "evidence"), [
     (lambda w: w.fill_(0.01), "all filters of features.conv1 (Conv2d) begin with the same weights"),
-    (lambda w: w.mul_(1e4), "its weights are too large"), (lambda w: w.mul_(1e-5), "its weights are too small"),
+    (lambda w: w.mul_(1e4), "its weights are too large"),
+    (lambda w: w.mul_(1e-5), "its weights are too small"),
 ])
 def test_a_bad_initialisation_is_named(spoil, evidence):
     random.seed(0)
@@ -90,16 +94,18 @@ def test_overfitting_is_named_with_the_guides_remedies():
 
 
 def test_a_loss_that_rises_on_held_out_images_is_overfitting_too():
-    rows = [train.Epoch(n + 1, loss, None, 1.0, 1.0, held) for n, (loss, held) in enumerate([(1.0, 1.0), (0.5, 0.8), (0.2, 1.2)])]
+    rows = [train.Epoch(n + 1, loss, None, 1.0, 1.0, held)
+            for n, (loss, held) in enumerate([(1.0, 1.0), (0.5, 0.8), (0.2, 1.2)])]
     found = train.diagnosis.diagnose([{"step": 0, "layers": []}], train.History(rows))
-    assert "the held-out loss has risen from 0.8000 to 1.2000 while the training loss fell to 0.2000" in str(found)
+    assert ("the held-out loss has risen from 0.8000 to 1.2000 while the training loss fell to 0.2000"
+            in str(found))
 
 
 def test_a_network_that_learns_well_has_no_findings_and_is_not_changed_by_the_look(capsys):
     def weights(**settings):
         random.seed(0)
-        model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(),
-                              nn.Linear(512, 10))
+        model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2),
+                              nn.Flatten(), nn.Linear(512, 10))
         history = train.fit(model, LEARN, epochs=2, lr=5e-3, seed=0, validation=HELD_OUT, **settings)
         return history, {n: v.numpy() for n, v in model.state_dict().items()}
 
@@ -133,7 +139,8 @@ def test_the_figures_are_those_of_numpy():
 
     random.seed(0)
     look = Look()
-    train.fit(nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.ReLU()), Subset(LEARN, range(20)), callbacks=[look], progress=False)
+    train.fit(nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.ReLU()), Subset(LEARN, range(20)),
+              callbacks=[look], progress=False)
     out = seen["x"].reshape(20, 64) @ seen["weight"].T + seen["bias"]
     flat, linear, relu = look.probes[0]["layers"]
     assert linear["gradient"] == pytest.approx(np.linalg.norm(seen["grad"]), rel=1e-5)

@@ -39,8 +39,8 @@ class Recorder(Silent):
 
 
 def test_digits_are_learnt():
-    history = train.fit(small(), datasets.digits(train=True), epochs=6, lr=5e-3, validation=datasets.digits(train=False), seed=0,
-                        progress=False)
+    history = train.fit(small(), datasets.digits(train=True), epochs=6, lr=5e-3,
+                        validation=datasets.digits(train=False), seed=0, progress=False)
     assert history[-1].val_accuracy > 0.93
     assert history["loss"] == sorted(history["loss"], reverse=True)
     assert [row.epoch for row in history] == [1, 2, 3, 4, 5, 6]
@@ -82,7 +82,8 @@ def test_a_loader_a_dataset_and_a_pair_of_arrays_are_all_data():
 def test_regression_has_no_accuracy():
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1))
     batch = cnnkit.tensor(np.ones((5, 1, 2, 2), np.float32)), cnnkit.tensor(np.ones((5, 1), np.float32))
-    assert train.fit(model, iter([batch]), loss=F.mse_loss, optimizer="sgd", progress=False)[-1].accuracy is None
+    assert train.fit(model, iter([batch]), loss=F.mse_loss, optimizer="sgd",
+                     progress=False)[-1].accuracy is None
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
@@ -95,7 +96,8 @@ def test_optimizers_go_by_name(name):
 def test_an_optimizer_of_ones_own_is_used():
     model = small()
     before = model.state_dict()
-    train.fit(model, datasets.digits(train=False), optimizer=optim.SGD(model.parameters(), lr=0.0), progress=False)
+    train.fit(model, datasets.digits(train=False),
+              optimizer=optim.SGD(model.parameters(), lr=0.0), progress=False)
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), before[name].numpy())
 
@@ -137,7 +139,8 @@ def test_ctrl_c_during_validation_ends_it_after_the_batch():
                 os.kill(os.getpid(), signal.SIGINT)
 
     held_out = DataLoader(datasets.digits(train=False), batch_size=30)
-    history = train.fit(small(), datasets.digits(train=False), epochs=3, validation=held_out, progress=Pressing())
+    history = train.fit(small(), datasets.digits(train=False), epochs=3,
+                        validation=held_out, progress=Pressing())
     assert seen == [(0, 12), (1, 12), (2, 12)]
     assert history.interrupted
     assert (len(history), history[0].val_accuracy) == (1, None)
@@ -163,7 +166,8 @@ def test_the_bar_shows_the_validation():
     ({"data": (np.zeros((3, 1, 8, 8), np.float32), np.zeros(2, int))}, "3 images.*2 labels"),
     ({"data": (np.full((3, 1, 8, 8), np.nan, np.float32), np.zeros(3, int))}, "NaN"),
     ({"data": (np.zeros((3, 1, 8, 8), np.float32), np.array([0, 1, 10]))}, "10"),
-    ({"data": (np.zeros((3, 2, 8, 8), np.float32), np.zeros(3, int))}, r"\(3, 2, 8, 8\); it takes \(N, 1, 8, 8\)"),
+    ({"data": (np.zeros((3, 2, 8, 8), np.float32), np.zeros(3, int))},
+     r"\(3, 2, 8, 8\); it takes \(N, 1, 8, 8\)"),
     ({"data": []}, "empty"),
     ({"data": iter([])}, "no batch"),
 ])
@@ -182,7 +186,8 @@ def test_outside_a_terminal_progress_is_one_line_an_epoch():
     stream = io.StringIO()
     shown = reporter(True, Console(file=stream, width=200))
     assert isinstance(shown, Lines)
-    train.fit(small(), datasets.digits(train=False), epochs=2, validation=datasets.digits(train=False), progress=shown)
+    train.fit(small(), datasets.digits(train=False), epochs=2,
+              validation=datasets.digits(train=False), progress=shown)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2
     for word in ("Epoch 2", "loss", "accuracy", "held-out accuracy", "images/s"):
@@ -229,7 +234,8 @@ def test_a_sample_of_weight_3_counts_like_three_samples_and_one_of_weight_0_like
         return train.fit(model, loader, epochs=3, lr=5e-3, progress=False), train.evaluate(model, loader)
 
     (one, seen), (other, seen_too) = run(Weighted(images, labels, weights)), run(Weighted(
-        *(a.repeat(weights.astype(int), axis=0) for a in (images, labels, np.ones(32, "float32"))), size=1000))
+        *(a.repeat(weights.astype(int), axis=0) for a in (images, labels, np.ones(32, "float32"))),
+        size=1000))
     for name in ("loss", "accuracy"):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-4)
     np.testing.assert_allclose(seen, seen_too, rtol=1e-4)
@@ -253,9 +259,10 @@ def test_batches_of_weight_0_change_nothing(accumulate, class_weight):
         model, weights = small(), np.r_[np.full(first, 0), np.ones(64 - first)].astype("float32")
         loader = Weighted(images, labels, weights, size=16)
         loader.batches = [loader.batches[n] for n in batches]
-        history = train.fit(model, loader, optimizer="sgd", accumulate_grad_batches=accumulate, class_weight=class_weight,
-                            validation=loader, progress=False)
-        return [history[0].loss, history[0].accuracy, history[0].val_loss, history[0].val_accuracy], model.state_dict()
+        history = train.fit(model, loader, optimizer="sgd", accumulate_grad_batches=accumulate,
+                            class_weight=class_weight, validation=loader, progress=False)
+        return [history[0].loss, history[0].accuracy, history[0].val_loss,
+                history[0].val_accuracy], model.state_dict()
 
     (seen, one), (expected, other) = run(32, [0, 1, 2, 3]), run(32, [2, 3])
     np.testing.assert_allclose(seen, expected, rtol=1e-6)
@@ -266,7 +273,8 @@ def test_batches_of_weight_0_change_nothing(accumulate, class_weight):
 def test_an_epoch_of_weight_0_is_refused():
     images, labels = datasets.digits(train=True).batch(range(32))
     with pytest.raises(ValueError, match="every sample of epoch 1 has weight 0"):
-        train.fit(small(), Weighted(images, labels, np.zeros(32, "float32"), size=16), accumulate_grad_batches=2, progress=False)
+        train.fit(small(), Weighted(images, labels, np.zeros(32, "float32"), size=16),
+                  accumulate_grad_batches=2, progress=False)
 
 
 def test_a_batch_of_classes_of_weight_0_does_not_spoil_its_update():

@@ -1,4 +1,6 @@
-"""`fit`'s settings: accumulation, clipping, averaging, class weights, schedules; each against the same done by hand."""
+"""`fit`'s settings: accumulation, clipping, averaging, class weights, schedules; each against the same
+done by hand.
+"""
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from cnnkit.train.callbacks import Callback, LearningRateMonitor
 from cnnkit.train.class_weight import WeightedCrossEntropy, balanced
 from cnnkit.train.schedules import SCHEDULES
 
-LEARN, HELD_OUT = Subset(datasets.digits(train=True), range(80)), Subset(datasets.digits(train=False), range(40))
+LEARN, HELD_OUT = (Subset(datasets.digits(train=True), range(80)),
+                   Subset(datasets.digits(train=False), range(40)))
 
 
 def network():
@@ -41,7 +44,8 @@ def trained(model=None, data=LEARN, **settings):
 def test_accumulated_gradients_are_those_of_the_batch_they_make(class_weight):
     if class_weight == "balanced":
         class_weight = balanced(LEARN.targets)
-    small, _ = trained(batch_size=5, accumulate_grad_batches=7, class_weight=class_weight)  # 80 = 35 + 35 + 10
+    # 80 = 35 + 35 + 10
+    small, _ = trained(batch_size=5, accumulate_grad_batches=7, class_weight=class_weight)
     large, _ = trained(batch_size=35, class_weight=class_weight)
     np.testing.assert_allclose(small, large, rtol=1e-9, atol=1e-12)
 
@@ -78,7 +82,8 @@ def test_the_average_is_measured_and_given_to_the_model():
 def test_the_average_equals_pytorchs():
     torch = pytest.importorskip("torch")
     theirs = torch.nn.Linear(3, 2).double()
-    averaged = torch.optim.swa_utils.AveragedModel(theirs, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9))
+    averaged = torch.optim.swa_utils.AveragedModel(
+        theirs, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9))
     ours = nn.Linear(3, 2).double()
     ema, rng = train.ema.EMA(ours, 0.9), np.random.default_rng(0)
     for _ in range(5):
@@ -88,7 +93,8 @@ def test_the_average_equals_pytorchs():
             ours.weight.copy_(values)
         averaged.update_parameters(theirs)
         ema.update()
-    np.testing.assert_allclose(ema.state_dict()["weight"].numpy(), averaged.module.weight.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(ema.state_dict()["weight"].numpy(),
+                               averaged.module.weight.detach().numpy(), rtol=1e-12)
 
 
 def test_class_weights_are_scikit_learns_and_the_loss_is_pytorchs():
@@ -99,8 +105,10 @@ def test_class_weights_are_scikit_learns_and_the_loss_is_pytorchs():
     torch = pytest.importorskip("torch")
     scores, given = np.random.default_rng(0).normal(size=(6, 6)), [1.0, 0.0, 3.0, 1.0, 1.0, 0.5]
     loss = WeightedCrossEntropy({0: 1.0, 1: 0.0, 2: 3.0, 5: 0.5})
-    reference = torch.nn.functional.cross_entropy(torch.tensor(scores), torch.tensor(labels), torch.tensor(given).double())
-    assert loss(cnnkit.tensor(scores), cnnkit.tensor(labels)).item() == pytest.approx(reference.item(), rel=1e-12)
+    reference = torch.nn.functional.cross_entropy(torch.tensor(scores), torch.tensor(labels),
+                                                  torch.tensor(given).double())
+    assert loss(cnnkit.tensor(scores),
+                cnnkit.tensor(labels)).item() == pytest.approx(reference.item(), rel=1e-12)
     assert loss.batch_weight(cnnkit.tensor(labels)) == 9.5
 
 
@@ -127,9 +135,10 @@ def test_named_schedules_fit_the_length_of_the_run():
 
 
 def test_a_schedule_goes_on_after_each_epoch_or_each_update():
-    assert rates(scheduler=lambda o: lr_scheduler.ExponentialLR(o, 0.5)) == [0.1 * 0.5 ** (step // 5) for step in range(30)]
-    assert rates(scheduler=lambda o: lr_scheduler.ExponentialLR(o, 0.5), scheduler_interval="step") == pytest.approx(
-        [0.1 * 0.5 ** step for step in range(30)])
+    assert rates(scheduler=lambda o: lr_scheduler.ExponentialLR(o, 0.5)) == [0.1 * 0.5 ** (step // 5)
+                                                                             for step in range(30)]
+    assert (rates(scheduler=lambda o: lr_scheduler.ExponentialLR(o, 0.5), scheduler_interval="step")
+            == pytest.approx([0.1 * 0.5 ** step for step in range(30)]))
 
 
 def test_a_schedule_of_ones_own_optimizer():
@@ -152,8 +161,8 @@ def test_regression_is_trained_with_all_of_it():
     random.seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1))
     x, y = (np.random.default_rng(0).random(s, np.float32) for s in ((12, 1, 2, 2), (12, 1)))
-    history = train.fit(model, DataLoader(list(zip(x, y)), 5), loss=F.mse_loss, epochs=20, lr=0.05, ema=0.5, clip_norm=1.0,
-                        accumulate_grad_batches=2, scheduler="cosine", progress=False)
+    history = train.fit(model, DataLoader(list(zip(x, y)), 5), loss=F.mse_loss, epochs=20, lr=0.05, ema=0.5,
+                        clip_norm=1.0, accumulate_grad_batches=2, scheduler="cosine", progress=False)
     assert history[-1].accuracy is None
     assert history[-1].loss < history[0].loss
 
@@ -166,14 +175,19 @@ def test_regression_is_trained_with_all_of_it():
     ({"class_weight": "even"}, ValueError, "'balanced', or a weight for each class; got 'even'"),
     ({"class_weight": "balanced"}, ValueError, "these data have none"),
     ({"class_weight": {0: -1.0}}, ValueError, "weight of class 0 must be a finite number"),
-    ({"class_weight": [1.0, 2.0]}, ValueError, "2 weights, up to class 1, but the model has scores for 10 classes"),
+    ({"class_weight": [1.0, 2.0]}, ValueError,
+     "2 weights, up to class 1, but the model has scores for 10 classes"),
     ({"class_weight": {11: 2.0}}, ValueError, "up to class 11, but the model has scores for 10"),
-    ({"class_weight": {0: 1.0}, "loss": F.cross_entropy}, ValueError, "give a loss of your own the weights yourself"),
+    ({"class_weight": {0: 1.0}, "loss": F.cross_entropy}, ValueError,
+     "give a loss of your own the weights yourself"),
     ({"scheduler": "cyclic"}, ValueError, "no schedule 'cyclic'; there are cosine, "),
-    ({"scheduler": "cosine", "scheduler_interval": "batch"}, ValueError, "scheduler_interval must be 'epoch' or 'step'"),
+    ({"scheduler": "cosine", "scheduler_interval": "batch"}, ValueError,
+     "scheduler_interval must be 'epoch' or 'step'"),
     ({"scheduler": lambda o: 3}, TypeError, "it gave a int"),
-    ({"scheduler": lr_scheduler.StepLR(optim.SGD([cnnkit.tensor([1.0], requires_grad=True)]), 3)}, ValueError, "another optimizer"),
-    ({"scheduler": lr_scheduler.ReduceLROnPlateau, "scheduler_interval": "step"}, ValueError, "must be 'epoch'"),
+    ({"scheduler": lr_scheduler.StepLR(optim.SGD([cnnkit.tensor([1.0], requires_grad=True)]), 3)},
+     ValueError, "another optimizer"),
+    ({"scheduler": lr_scheduler.ReduceLROnPlateau, "scheduler_interval": "step"},
+     ValueError, "must be 'epoch'"),
 ])
 def test_what_cannot_work_is_refused(settings, error, message):
     with pytest.raises(error, match=message):

@@ -1,4 +1,6 @@
-"""A training process that is killed at a random moment and started again ends with the same bits: ``pytest --kills 20``."""
+"""A training process that is killed at a random moment and started again ends with the same bits:
+``pytest --kills 20``.
+"""
 
 import json
 import random
@@ -15,7 +17,8 @@ EPOCHS, CHECKPOINTS = "3", 30  # ten an epoch
 
 
 def start(folder, backend):
-    return subprocess.Popen([sys.executable, SCRIPT, folder, backend, EPOCHS], stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, SCRIPT, folder, backend, EPOCHS],
+                            stderr=subprocess.PIPE, text=True)
 
 
 def finish(process):
@@ -32,7 +35,9 @@ def uninterrupted(tmp_path_factory):
 
 
 def kill_once(folder, near_a_checkpoint, seconds):
-    """Start the run, kill it at a random moment of its life or as it writes a checkpoint, and say when that was."""
+    """Start the run, kill it at a random moment of its life or as it writes a checkpoint, and say
+    when that was.
+    """
     moments, begin = random.SystemRandom(), time.monotonic()
     process = start(folder, "numpy")
     if near_a_checkpoint:

@@ -1,4 +1,6 @@
-"""One training run, the same on every backend: weights, order and masks to the bit, losses as far as float32 goes."""
+"""One training run, the same on every backend: weights, order and masks to the bit, losses as far as
+float32 goes.
+"""
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from cnnkit.data import DataLoader, Subset, datasets
 
 
 def network():
-    return nn.Sequential(nn.Conv2d(1, 4, 3, padding="same"), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5),
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding="same"), nn.BatchNorm2d(4),
+                         nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5),
                          nn.Conv2d(4, 6, 3), nn.LeakyReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(6, 10))
 
 
@@ -19,8 +22,10 @@ def run(steps=6):
     random.seed(7)
     model = network()
     first = {n: v.numpy().copy() for n, v in model.state_dict().items()}
-    optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)  # Adam would make noise of zero gradients count
-    loader = DataLoader(Subset(datasets.digits(train=True), range(16 * steps)), batch_size=16, shuffle=True, seed=3)
+    # Adam would make noise of zero gradients count
+    optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    loader = DataLoader(Subset(datasets.digits(train=True), range(16 * steps)),
+                        batch_size=16, shuffle=True, seed=3)
     labels, losses = [], []
     for x, y in loader:
         optimizer.zero_grad()

@@ -1,4 +1,6 @@
-"""Resuming: stopped anywhere, a run goes on to the same bits; what does not fit, is damaged or cannot be written is named."""
+"""Resuming: stopped anywhere, a run goes on to the same bits; what does not fit, is damaged or cannot be
+written is named.
+"""
 
 import errno
 import json
@@ -17,7 +19,8 @@ from cnnkit.optim import lr_scheduler
 from cnnkit.train import CheckpointError, checkpoints
 from cnnkit.train.callbacks import Callback, Checkpoint, EarlyStopping, LearningRateMonitor
 
-LEARN, HELD_OUT = Subset(datasets.digits(train=True), range(160)), Subset(datasets.digits(train=False), range(40))
+LEARN, HELD_OUT = (Subset(datasets.digits(train=True), range(160)),
+                   Subset(datasets.digits(train=False), range(40)))
 
 
 class At(Callback):
@@ -32,8 +35,8 @@ class At(Callback):
 
 
 def network():
-    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5),
-                         nn.Flatten(), nn.Linear(64, 10))
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Dropout(0.5), nn.Flatten(), nn.Linear(64, 10))
 
 
 def run(callbacks=(), resume=False, epochs=3, seed=5, model=None, **settings):
@@ -42,7 +45,8 @@ def run(callbacks=(), resume=False, epochs=3, seed=5, model=None, **settings):
     model = network() if model is None else model
     settings = {"batch_size": 16, "lr": 0.01, "validation": HELD_OUT, "progress": False} | settings
     history = train.fit(model, LEARN, epochs=epochs, callbacks=callbacks, resume=resume, **settings)
-    rows = [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in history.as_dicts()]
+    rows = [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")}
+            for row in history.as_dicts()]
     return {n: v.numpy() for n, v in model.state_dict().items()}, rows, random.get_state()
 
 
@@ -53,10 +57,13 @@ def assert_same(a, b):
 
 
 SETTINGS = {
-    "plain": {}, "sgd": {"optimizer": "sgd", "ema": 0.5}, "warm-up": {"scheduler": "warmup-cosine", "class_weight": "balanced"},
-    "plateau": {"scheduler": lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=0, threshold=10), "metrics": ["f1"]},
+    "plain": {}, "sgd": {"optimizer": "sgd", "ema": 0.5},
+    "warm-up": {"scheduler": "warmup-cosine", "class_weight": "balanced"},
+    "plateau": {"scheduler": lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=0, threshold=10),
+                "metrics": ["f1"]},
     "groups": {"accumulate_grad_batches": 3, "clip_norm": 0.5, "scheduler": "one-cycle"},
-    "augmented": {"augment": "flip,crop=1,rotate,erase,mixup", "class_weight": "balanced", "accumulate_grad_batches": 2},
+    "augmented": {"augment": "flip,crop=1,rotate,erase,mixup",
+                  "class_weight": "balanced", "accumulate_grad_batches": 2},
     "amsgrad": {"optimizer": lambda m: optim.AdamW(m.parameters(), 0.01, amsgrad=True)},
 }
 
@@ -103,7 +110,8 @@ def test_weights_in_another_memory_layout_keep_it(tmp_path):
 def test_a_loader_of_ones_own_and_an_iterable_that_draws_go_on(tmp_path):
     def go(callbacks=(), resume=False):
         random.seed(1)
-        model, loader = network(), DataLoader(LEARN, 16, shuffle=True)  # its order is drawn from the generator
+        # its order is drawn from the generator
+        model, loader = network(), DataLoader(LEARN, 16, shuffle=True)
         history = train.fit(model, loader, epochs=2, callbacks=callbacks, resume=resume, progress=False)
         return {n: v.numpy() for n, v in model.state_dict().items()}, history["loss"], random.get_state()
 
@@ -114,7 +122,8 @@ def test_a_loader_of_ones_own_and_an_iterable_that_draws_go_on(tmp_path):
     def listed(callbacks=(), resume=False):
         random.seed(1)
         model, batches = network(), list(DataLoader(LEARN, 16))
-        history = train.fit(model, Unskippable(batches), epochs=2, callbacks=callbacks, resume=resume, progress=False)
+        history = train.fit(model, Unskippable(batches), epochs=2, callbacks=callbacks,
+                            resume=resume, progress=False)
         return {n: v.numpy() for n, v in model.state_dict().items()}, history["loss"], random.get_state()
 
     class Unskippable:
@@ -185,7 +194,8 @@ def test_a_run_that_goes_on_says_where(tmp_path, capsys):
 def test_a_pause_says_how_to_go_on(tmp_path, capsys):
     history = train.fit(network(), LEARN, epochs=2, callbacks=[Checkpoint(tmp_path), At(4)])
     printed = capsys.readouterr().out
-    assert f"Stopped for the test in epoch 1 of 2; fit(..., resume={str(tmp_path)!r}) goes on from there." in printed
+    assert (f"Stopped for the test in epoch 1 of 2; fit(..., resume={str(tmp_path)!r}) "
+            "goes on from there." in printed)
     assert history.interrupted
     assert history.checkpoint == str(tmp_path / "checkpoint-000001.json")
 
@@ -221,7 +231,8 @@ def test_where_all_are_damaged_each_is_named_and_none_is_used(tmp_path):
     run([Checkpoint(tmp_path)])
     for path in checkpoints.numbered(tmp_path):
         cut_off(path)
-    with pytest.raises(ValueError, match=r"no checkpoint in .* can be used: .*checkpoint-000003.*checkpoint-000002.*Remove them"):
+    with pytest.raises(ValueError, match=r"no checkpoint in .* can be used: "
+                       r".*checkpoint-000003.*checkpoint-000002.*Remove them"):
         run(resume=tmp_path)
 
 
@@ -236,9 +247,12 @@ def test_a_checkpoint_of_another_format_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"batch_size": 8}, "batch size was 16, and now it is 8"), ({"optimizer": "sgd"}, "optimizer was Adam, and now it is SGD"),
-    ({"scheduler": "cosine"}, "scheduler was None, and now it is CosineAnnealingLR"), ({"ema": 0.9}, "ema.* was False"),
-    ({"model": nn.Sequential(nn.Flatten(), nn.Linear(64, 10))}, r"another model: .*0\.bias \(4,\) is missing now"),
+    ({"batch_size": 8}, "batch size was 16, and now it is 8"),
+    ({"optimizer": "sgd"}, "optimizer was Adam, and now it is SGD"),
+    ({"scheduler": "cosine"}, "scheduler was None, and now it is CosineAnnealingLR"),
+    ({"ema": 0.9}, "ema.* was False"),
+    ({"model": nn.Sequential(nn.Flatten(), nn.Linear(64, 10))},
+     r"another model: .*0\.bias \(4,\) is missing now"),
 ])
 def test_a_run_with_other_settings_is_refused(tmp_path, settings, message):
     run([Checkpoint(tmp_path)], epochs=1)
@@ -265,10 +279,12 @@ def test_a_full_disk_is_one_clear_error_and_the_state_survives(tmp_path, monkeyp
         real(file)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CheckpointError, match=r"checkpoint-000002.json could not be written \(No space left on device\)") as caught:
+    with pytest.raises(CheckpointError, match=r"checkpoint-000002.json could not be written \(No space "
+                       r"left on device\)") as caught:
         run([Checkpoint(tmp_path / "a")])
     monkeypatch.undo()
-    assert [path.name for path in sorted((tmp_path / "a").iterdir())] == ["checkpoint-000001.json", "checkpoint-000001.safetensors"]
+    assert [path.name for path in sorted((tmp_path / "a").iterdir())] == ["checkpoint-000001.json",
+                                                                          "checkpoint-000001.safetensors"]
     assert_same(run(resume=caught.value.state), whole)
     caught.value.save(tmp_path / "b")
     assert_same(run(resume=tmp_path / "b"), whole)
@@ -287,15 +303,16 @@ def test_with_on_error_training_goes_on_without_the_checkpoint(tmp_path, monkeyp
 
 def test_a_folder_that_cannot_be_written_to_is_named_before_the_training(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match=r"no checkpoint can be written to the folder .*file/x \(Not a directory\)"):
+    with pytest.raises(CheckpointError,
+                       match=r"no checkpoint can be written to the folder .*file/x \(Not a directory\)"):
         run([Checkpoint(tmp_path / "file" / "x"), At(1, lambda run: pytest.fail("it trained"))])
 
 
 def test_a_real_limit_on_the_size_of_files(tmp_path):
     # python -B: the limit would cut the .pyc files that it writes
     code = ("import resource, signal, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192));"
-            f" sys.path.insert(0, {os.path.dirname(__file__)!r}); signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-            f"import test_resume as t\nt.run([t.Checkpoint({str(tmp_path)!r})])")
+            f" sys.path.insert(0, {os.path.dirname(__file__)!r}); signal.signal(signal.SIGXFSZ, "
+            f"signal.SIG_IGN)\nimport test_resume as t\nt.run([t.Checkpoint({str(tmp_path)!r})])")
     done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=False)
     assert "CheckpointError: the checkpoint" in done.stderr
     assert "(File too large)" in done.stderr
@@ -347,7 +364,8 @@ def test_half_written_files_of_a_killed_process_are_swept_away(tmp_path):
     for name in (".checkpoint-000003.json", "checkpoint-000004.safetensors"):
         (tmp_path / name).write_bytes(b"half")
     run([Checkpoint(tmp_path)], epochs=1)
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["checkpoint-000001.json", "checkpoint-000001.safetensors"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["checkpoint-000001.json",
+                                                                  "checkpoint-000001.safetensors"]
 
 
 def test_the_rates_of_a_resumed_run_are_those_of_a_whole_one(tmp_path):
@@ -367,5 +385,6 @@ def test_a_state_with_something_else_in_it_is_refused(tmp_path):
         def state_dict(self):
             return {"model": object()}
 
-    with pytest.raises(TypeError, match=r"callbacks.Odd.model of a run's state is a object; a checkpoint holds"):
+    with pytest.raises(TypeError,
+                       match=r"callbacks.Odd.model of a run's state is a object; a checkpoint holds"):
         run([Checkpoint(tmp_path), Odd()], epochs=1)

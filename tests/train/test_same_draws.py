@@ -1,4 +1,6 @@
-"""A run with the same seed gives the same bits again on each backend, and every draw is the same bits between them."""
+"""A run with the same seed gives the same bits again on each backend, and every draw is the same bits
+between them.
+"""
 
 import numpy as np
 import pytest
@@ -8,11 +10,14 @@ from cnnkit import nn, random, train
 from cnnkit.data import Subset, datasets
 from cnnkit.train.callbacks import Callback
 
-LEARN, HELD_OUT = Subset(datasets.digits(train=True), range(80)), Subset(datasets.digits(train=False), range(20))
+LEARN, HELD_OUT = (Subset(datasets.digits(train=True), range(80)),
+                   Subset(datasets.digits(train=False), range(20)))
 
 
 class Draws(Callback):
-    """Keeps what was drawn: initial weights; images, their order and labels as augmentation left them; dropout's masks."""
+    """Keeps what was drawn: initial weights; images, their order and labels as augmentation left them;
+    dropout's masks.
+    """
 
     def __init__(self):
         self.drawn = {}
@@ -39,10 +44,11 @@ def run(name):
     """All that was drawn, and all that came of it."""
     with cnnkit.use(name):
         random.seed(13)
-        model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3),
-                              nn.Dropout(0.5), nn.Flatten(), nn.Linear(24, 10))
+        model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+                              nn.Conv2d(4, 6, 3), nn.Dropout(0.5), nn.Flatten(), nn.Linear(24, 10))
         draws = Draws()
-        history = train.fit(model, LEARN, epochs=2, batch_size=16, lr=0.05, optimizer="sgd", validation=HELD_OUT,
+        history = train.fit(model, LEARN, epochs=2, batch_size=16,
+                            lr=0.05, optimizer="sgd", validation=HELD_OUT,
                             augment="flip,crop=1,erase,cutmix", callbacks=[draws], progress=False)
         weights = {name: [value.numpy().copy()] for name, value in model.state_dict().items()}
     return draws.drawn, weights, [history["loss"], history["val_loss"], history["accuracy"]]

@@ -1,4 +1,6 @@
-"""A state's tree goes through JSON and Tensors and comes back: keys, tuples, infinities, and each Tensor's memory layout."""
+"""A state's tree goes through JSON and Tensors and comes back: keys, tuples, infinities, and each Tensor's
+memory layout.
+"""
 
 import json
 import math
@@ -12,7 +14,8 @@ from cnnkit.train.tree import join, placed, split
 
 
 def test_a_tree_comes_back():
-    tree = {"a": [1, None, True, "x", 0.1], "b": {0: (0.9, 0.999), 2: {}}, "$c": 1, "d": [math.inf, -math.inf], "e": {}}
+    tree = {"a": [1, None, True, "x", 0.1], "b": {0: (0.9, 0.999), 2: {}}, "$c": 1,
+            "d": [math.inf, -math.inf], "e": {}}
     outline, tensors = split(tree)
     assert tensors == {}
     assert join(json.loads(json.dumps(outline, allow_nan=False)), {}) == tree
@@ -27,7 +30,8 @@ def test_tensors_keep_their_memory_layout(axes, backend):
     assert tensor.shape == (2, 3, 4)
     order = backend_of(tensor.array).axis_order(tensor.array)
     outline, tensors = split([tensor])
-    host = {name: cnnkit.Tensor(np.array(value.numpy(), order="C")) for name, value in tensors.items()}  # as a file gives it
+    # as a file gives it
+    host = {name: cnnkit.Tensor(np.array(value.numpy(), order="C")) for name, value in tensors.items()}
     again = join(outline, host)[0]
     np.testing.assert_array_equal(again.numpy(), tensor.numpy())
     new = placed(again, tensor)

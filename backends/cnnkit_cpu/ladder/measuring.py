@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.ops import OPS
+from cnnkit.ops.core import Call
+
 CONV: dict[str, Any] = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
 POOL: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)),
                         "dilation": (1, 1), "ceil_mode": False}
+CALLS = [Call(OPS["conv"], CONV, 3), Call(OPS["relu"], {}, 0), Call(OPS["max_pool"], POOL, 0)]
 TOLERANCE = 1e-5  # of the largest result: float32 sums of a few dozen products, added in other orders
 LEAST = 2e-2      # seconds of a turn in a round: many calls, so that the caches hold what the step uses
 

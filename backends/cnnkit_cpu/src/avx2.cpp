@@ -1,1 +1,1 @@
-#include "all.h"
+#include "kernels.h"

@@ -1,4 +1,6 @@
-"""``python -m cnnkit_cupy.benchmark``: time every kernel on the GPU at hand, and print the table; without a GPU, say so."""
+"""``python -m cnnkit_cupy.benchmark``: time every kernel on the GPU at hand, and print the table; without a
+GPU, say so.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,17 @@ from cnnkit_cupy.static.page import replaced
 def main(
     batch: Annotated[int, typer.Option(help="Images in a batch.")] = 32,
     dtypes: Annotated[str, typer.Option(help="For example float32,float16,bfloat16.")] = "float32,float16",
-    write: Annotated[Path | None, typer.Option(help="The page to bring up to date, for example docs/gpu.md.")] = None,
+    write: Annotated[Path | None,
+                     typer.Option(help="The page to bring up to date, for example docs/gpu.md.")] = None,
 ) -> None:
-    """Time the CUDA kernels beside the device's own rates of copying and multiplying, and beside PyTorch where it is installed."""
+    """Time the CUDA kernels beside the device's own rates of copying and multiplying, and beside PyTorch
+    where it is installed.
+    """
     try:
         backend = backends.get("cupy")
     except backends.Unavailable as reason:
-        typer.echo(f"python -m cnnkit_cupy.benchmark needs a GPU: {str(reason).split('. Available:')[0]}", err=True)
+        typer.echo("python -m cnnkit_cupy.benchmark needs a GPU: "
+                   f"{str(reason).split('. Available:')[0]}", err=True)
         raise typer.Exit(1) from None
     import cupy
 
@@ -31,7 +37,8 @@ def main(
         copy = measuring.copy_rate(backend, clock)
         gemm = {dtype: measuring.gemm_rate(backend, clock, dtype) for dtype in names}
         rows = list(measuring.measure(cases(batch), names, clock, torch, by_torch(torch) if torch else None))
-        where = f"{backend.device()} (CuPy {backend.version()}{f', PyTorch {torch.__version__}' if torch else ''}, batch {batch})"
+        where = (f"{backend.device()} (CuPy "
+                 f"{backend.version()}{f', PyTorch {torch.__version__}' if torch else ''}, batch {batch})")
     text = page.report(where, rows, copy, gemm)
     typer.echo(text)
     if write:
@@ -39,7 +46,9 @@ def main(
 
 
 def pytorch() -> Any:
-    """PyTorch with CUDA, set to compute float32 in float32 and to try cuDNN's algorithms; ``None`` where it is not here."""
+    """PyTorch with CUDA, set to compute float32 in float32 and to try cuDNN's algorithms; ``None`` where it
+    is not here.
+    """
     try:
         import torch
     except ImportError:
@@ -55,7 +64,8 @@ def by_torch(torch: Any) -> measuring.Clock:
     """The same clock for PyTorch's stream: CuPy's current stream is made the one that PyTorch uses."""
     import cupy
 
-    stream, clock = cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream), measuring.by_events(cupy)
+    stream, clock = (cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream),
+                     measuring.by_events(cupy))
 
     def timed(function: Any) -> float:
         with stream:

@@ -1,4 +1,6 @@
-"""What is timed: calls with the shapes of the guide's networks and of ResNet-50, the same for cnnkit and for PyTorch."""
+"""What is timed: calls with the shapes of the guide's networks and of ResNet-50, the same for cnnkit and
+for PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ class Case:
     name : str
         What it is, for the table.
     call : callable
-        ``call(F, *arrays)``, where F is `cnnkit.functional` or ``torch.nn.functional``: their names and arguments are the same.
+        ``call(F, *arrays)``, where F is `cnnkit.functional` or ``torch.nn.functional``: their names and
+        arguments are the same.
     shapes : tuple
         Of the arrays, which all get gradients.
     flops : int
@@ -61,8 +64,8 @@ def cases(batch: int = 32) -> list[Case]:
         return F.max_pool2d(F.relu(y), 2)
 
     def norm(*shape: int) -> Case:
-        return Case(f"batch_norm {shape[0]}, {shape[1]}x{shape[2]}", lambda F, x, w, b: F.batch_norm(x, None, None, w, b, True),
-                    (maps(*shape), shape[:1], shape[:1]))
+        return Case(f"batch_norm {shape[0]}, {shape[1]}x{shape[2]}", lambda F, x, w,
+                    b: F.batch_norm(x, None, None, w, b, True), (maps(*shape), shape[:1], shape[:1]))
 
     return [
         conv("guide: conv 3x3, 1 to 8, 28x28", maps(1, 28, 28), (8, 1, 3, 3), padding=1),
@@ -71,7 +74,8 @@ def cases(batch: int = 32) -> list[Case]:
         Case("guide: max pool 2x2, 8, 28x28", lambda F, x: F.max_pool2d(x, 2), (maps(8, 28, 28),)),
         conv("conv 7x7 / 2, 3 to 64, 224x224", maps(3, 224, 224), (64, 3, 7, 7), padding=3, stride=2),
         conv("conv 3x3, 64 to 64, 56x56", maps(64, 56, 56), (64, 64, 3, 3), padding=1),
-        conv("conv 3x3, 64 to 64, 56x56, + ReLU", maps(64, 56, 56), (64, 64, 3, 3), lambda F, y: F.relu(y), padding=1),
+        conv("conv 3x3, 64 to 64, 56x56, + ReLU", maps(64, 56, 56),
+             (64, 64, 3, 3), lambda F, y: F.relu(y), padding=1),
         conv("conv 1x1, 256 to 64, 56x56", maps(256, 56, 56), (64, 256, 1, 1)),
         conv("conv 3x3 / 2, 128 to 128, 56x56", maps(128, 56, 56), (128, 128, 3, 3), padding=1, stride=2),
         conv("conv 3x3, 256 to 256, 14x14", maps(256, 14, 14), (256, 256, 3, 3), padding=1),
@@ -83,5 +87,6 @@ def cases(batch: int = 32) -> list[Case]:
         norm(64, 112, 112),
         norm(512, 28, 28),
         Case("dropout, 4096", lambda F, x: F.dropout(x, 0.5, True), (maps(4096),)),
-        Case("cross-entropy, 1000 classes", lambda F, x, y: F.cross_entropy(x, y), (maps(1000),), labels=1000),
+        Case("cross-entropy, 1000 classes",
+             lambda F, x, y: F.cross_entropy(x, y), (maps(1000),), labels=1000),
     ]

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from cnnkit_cupy.benchmark.measuring import Row
 
-HEADINGS = ("call", "dtype", "direction", "us", "TFLOP/s", "of GEMM", "GB/s", "of copy", "PyTorch us", "PyTorch / ours")
+HEADINGS = ("call", "dtype", "direction", "us", "TFLOP/s", "of GEMM", "GB/s", "of copy",
+            "PyTorch us", "PyTorch / ours")
 
 
 def cells(row: Row, copy: float, gemm: Mapping[str, float]) -> list[str]:
@@ -23,7 +24,9 @@ def report(where: str, rows: Sequence[Row], copy: float, gemm: Mapping[str, floa
     rates = ", ".join(f"{rate / 1e12:.1f} TFLOP/s in {dtype}" for dtype, rate in gemm.items())
     table = [HEADINGS, ["---"] * len(HEADINGS), *(cells(row, copy, gemm) for row in rows)]
     return "\n".join([
-        f"Measured on one {where}: medians of times between CUDA events after warm-up, Python's part included.", "",
-        f"The device copies {copy / 1e9:.0f} GB/s (read and written) and its library multiplies 4096x4096 matrices at {rates}. "
-        "GB/s of a call counts its arguments and results once; TFLOP/s its convolution. PyTorch is used eagerly, without TF32.", "",
+        f"Measured on one {where}: "
+        "medians of times between CUDA events after warm-up, Python's part included.", "",
+        f"The device copies {copy / 1e9:.0f} GB/s (read and written) and its library "
+        f"multiplies 4096x4096 matrices at {rates}. GB/s of a call counts its arguments and results once; "
+        "TFLOP/s its convolution. PyTorch is used eagerly, without TF32.", "",
         *(f"| {' | '.join(line)} |" for line in table)])

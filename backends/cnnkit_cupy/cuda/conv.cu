@@ -1,7 +1,8 @@
-// Convolution as a tiled product of matrices that are never written down ("implicit GEMM"), in fp32 on CUDA cores.
-// Letters: input (N, C, H, W), filters (K, C, R, S), output (N, K, P, Q); C and K are the channels of one group. Arrays that
-// kernels write have their channels last in memory. Each block makes one tile of the product for one group; each of its sums
-// runs over the depth from the first to the last, whatever the tile, so that bits depend neither on it nor on N. No atomics.
+// Convolution as a tiled product of matrices that are never written down ("implicit GEMM"), in fp32 on CUDA
+// cores. Letters: input (N, C, H, W), filters (K, C, R, S), output (N, K, P, Q); C and K are the channels of
+// one group. Arrays that kernels write have their channels last in memory. Each block makes one tile of the
+// product for one group; each of its sums runs over the depth from the first to the last, whatever the tile,
+// so that bits depend neither on it nor on N. No atomics.
 //
 //                    row                          column       depth
 //   output           pixel (n, p, q)              filter k     (r, s, c)
@@ -9,7 +10,8 @@
 //   weight gradient  (r, s, c)                    filter k     pixel (n, p, q), in slices that a second kernel adds up
 
 struct Shape {
-    int N, H, W, C;      // what is read: images, size, channels of a group. An input gradient reads dy, and C are its filters,
+    // what is read: images, size, channels of a group. An input gradient reads dy, and C are its filters,
+    int N, H, W, C;
     int P, Q, K;         // what is written: size, channels of a group
     int R, S;            // taps
     int stride_h, stride_w, top, left, dilation_h, dilation_w, groups;
@@ -21,8 +23,8 @@ struct Shape {
     long long each;      // pixels of a slice
 };
 
-// How the input is read: element by element with any strides; or 16 bytes of neighbouring channels at once; and without
-// looking where the image ends, where the filters have one element and there is no padding.
+// How the input is read: element by element with any strides; or 16 bytes of neighbouring channels at once;
+// and without looking where the image ends, where the filters have one element and there is no padding.
 enum Reading { scalar, vector, pointwise };
 
 // How a block divides a tile: each thread makes rows_each x columns_each sums, in squares of 4 x 4.
@@ -32,20 +34,27 @@ template <int Rows, int Columns, int RowsEach, int ColumnsEach, int Taps> struct
     static const int blocks = 512 / threads;  // at once on a multiprocessor: 128 registers a thread
     static const int taps = Taps;             // vectors are read for filters of at most so many
 
-    // The square's rows lie together, the squares far apart: then 8 neighbouring threads read 128 neighbouring bytes.
-    __device__ static int row(int m) { return threadIdx.x / across * 4 + m / 4 * (rows / (rows_each / 4)) + m % 4; }
-    __device__ static int column(int n) { return threadIdx.x % across * 4 + n / 4 * (columns / (columns_each / 4)) + n % 4; }
+    // The square's rows lie together, the squares far apart: then 8 neighbouring threads read 128
+    // neighbouring bytes.
+    __device__ static int row(int m) {
+        return threadIdx.x / across * 4 + m / 4 * (rows / (rows_each / 4)) + m % 4;
+    }
+    __device__ static int column(int n) {
+        return threadIdx.x % across * 4 + n / 4 * (columns / (columns_each / 4)) + n % 4;
+    }
 };
 using Large = Tiling<128, 128, 8, 8, 61>;
 using Narrow = Tiling<128, 64, 8, 8, 61>;
-using Square = Tiling<64, 64, 8, 4, 61>;  // in the weight gradient, for which registers do not suffice to be Narrow
+// in the weight gradient, for which registers do not suffice to be Narrow
+using Square = Tiling<64, 64, 8, 4, 61>;
 using Small = Tiling<64, 32, 8, 4, 29>;
 
-// Two vectors are the depth of a tile: the 32 bytes of one sector. There is a second tile, to be filled while the first is
-// read, where the elements have 4 bytes; with 2 bytes, one tile takes as much memory.
+// Two vectors are the depth of a tile: the 32 bytes of one sector. There is a second tile, to be filled while
+// the first is read, where the elements have 4 bytes; with 2 bytes, one tile takes as much memory.
 template <class T, class Tile> struct Tiles {
     static const int width = per_access<T>, depth = 2 * width, buffers = sizeof(T) / 2;
-    // 4 more a row, and 16 where the two vectors would begin in the same bank: threads put a vector's elements below each other
+    // 4 more a row, and 16 where the two vectors would begin in the same bank: threads put a vector's
+    // elements below each other
     static const int below = Tile::rows + 4, half = width * below + (width == 8 ? 16 : 0);
     float a[buffers][2 * half];
     float b[buffers][depth * Tile::columns];
@@ -59,7 +68,7 @@ template <class T, class Tile> struct Tiles {
     }
 };
 
-// -- where things are -----------------------------------------------------------------------------------------------
+// -- where things are ---------------------------------------------------------------------------------------
 
 struct Pixel { int n, h, w; };
 
@@ -73,9 +82,11 @@ __device__ inline Pixel pixel_of(long long i, int height, int width) {
 
 // The same from a pixel that is known: by 32 bits alone.
 __device__ inline Pixel pixel_after(const Pixel& first, int i, int height, int width) {
-    const unsigned plane = static_cast<unsigned>(height) * width, all = static_cast<unsigned>(first.h) * width + first.w + i;
+    const unsigned plane = static_cast<unsigned>(height) * width,
+                   all = static_cast<unsigned>(first.h) * width + first.w + i;
     const unsigned rest = all % plane;
-    return {first.n + static_cast<int>(all / plane), static_cast<int>(rest / width), static_cast<int>(rest % width)};
+    return {first.n + static_cast<int>(all / plane), static_cast<int>(rest / width),
+            static_cast<int>(rest % width)};
 }
 
 __device__ inline void move_on(Pixel& at, int by, int height, int width) {
@@ -87,7 +98,8 @@ __device__ inline void move_on(Pixel& at, int by, int height, int width) {
     }
 }
 
-// One axis of one phase: its pixel i sees, through its tap t, the pixel first + i * scale + t * step of what is read.
+// One axis of one phase: its pixel i sees, through its tap t, the pixel first + i * scale + t * step
+// of what is read.
 struct Axis {
     int first, scale, step;
     int pixels, taps;                // how many the phase has;
@@ -95,23 +107,25 @@ struct Axis {
     int first_tap, every_tap;        // and which of the filters' taps
 };
 
-// Pixels of the input that are `stride` apart were seen through the same taps, some even distance from each other: so a phase
-// of the input gradient is a dense convolution of dy, with its steps backwards. A phase that no tap meets has taps = 0.
-__device__ inline Axis axis_of(int gradient, int phase, int pixels, int taps, int stride, int before, int dilation, int common) {
+// Pixels of the input that are `stride` apart were seen through the same taps, some even distance from each
+// other: so a phase of the input gradient is a dense convolution of dy, with its steps backwards. A phase
+// that no tap meets has taps = 0.
+__device__ inline Axis axis_of(int gradient, int phase, int pixels, int taps, int stride, int before,
+                               int dilation, int common) {
     if (!gradient) return {-before, stride, dilation, pixels, taps, 0, 1, 0, 1};
     const int every = stride / common;
     int tap = 0;
     while (tap < taps && (phase + before - tap * dilation) % stride) tap++;
-    return {(phase + before - tap * dilation) / stride, 1, -(dilation / common), (pixels - phase + stride - 1) / stride,
-            (taps - tap + every - 1) / every, phase, stride, tap, every};
+    return {(phase + before - tap * dilation) / stride, 1, -(dilation / common), (pixels - phase + stride - 1)
+            / stride, (taps - tap + every - 1) / every, phase, stride, tap, every};
 }
 __device__ inline Axis vertical_axis(const Shape& shape, int phase) {
-    return axis_of(shape.gradient, phase / shape.phases_w, shape.P, shape.R, shape.stride_h, shape.top, shape.dilation_h,
-                   shape.common_h);
+    return axis_of(shape.gradient, phase / shape.phases_w, shape.P, shape.R, shape.stride_h, shape.top,
+                   shape.dilation_h, shape.common_h);
 }
 __device__ inline Axis horizontal_axis(const Shape& shape, int phase) {
-    return axis_of(shape.gradient, phase % shape.phases_w, shape.Q, shape.S, shape.stride_w, shape.left, shape.dilation_w,
-                   shape.common_w);
+    return axis_of(shape.gradient, phase % shape.phases_w, shape.Q, shape.S, shape.stride_w, shape.left,
+                   shape.dilation_w, shape.common_w);
 }
 
 // Which part of the result a block makes: in shared memory, for registers are for the sums.
@@ -129,15 +143,19 @@ struct Place {
         rows = static_cast<long long>(shape.N) * vertical.pixels * horizontal.pixels - first_row;
         if (rows > 0) first = pixel_of(first_row, vertical.pixels, horizontal.pixels);
     }
-    __device__ Pixel pixel(int row) const { return pixel_after(first, row, vertical.pixels, horizontal.pixels); }
+    __device__ Pixel pixel(int row) const {
+        return pixel_after(first, row, vertical.pixels, horizontal.pixels);
+    }
     __device__ long long result(const Pixel& at, const Shape& shape) const {
         const int h = at.h * vertical.every_pixel + vertical.first_pixel;
         const int w = at.w * horizontal.every_pixel + horizontal.first_pixel;
-        return (((static_cast<long long>(at.n) * shape.P + h) * shape.Q + w) * shape.groups + group) * shape.K;
+        return (((static_cast<long long>(at.n) * shape.P + h) * shape.Q + w) * shape.groups + group)
+               * shape.K;
     }
 };
 
-// What a row of the product reads: where its pixel's tap (0, 0) lies in its image, and in memory (there, or the image's begin).
+// What a row of the product reads: where its pixel's tap (0, 0) lies in its image, and in memory (there, or
+// the image's begin).
 struct alignas(16) Row { long long at; int h, w; };
 
 // What a tap adds to that.
@@ -153,13 +171,16 @@ template <class T, class Tile> struct Memory {
     };
     Place place;
     Row rows[Tile::rows];
-    Tap taps[Tile::taps + 3];          // behind the last, three that are outside of every image: a step fetches behind the end
+    // behind the last, three that are outside of every image: a step fetches behind the end
+    Tap taps[Tile::taps + 3];
 };
 
-// -- what the product reads: `fetch` takes the next part of the depth into registers, `put` brings it into shared memory ------
+// -- what the product reads: `fetch` takes the next part of the depth into registers, `put` brings it
+// into shared memory
 
 __device__ inline bool inside(const Shape& shape, int h, int w) {
-    return static_cast<unsigned>(h) < static_cast<unsigned>(shape.H) && static_cast<unsigned>(w) < static_cast<unsigned>(shape.W);
+    return static_cast<unsigned>(h) < static_cast<unsigned>(shape.H)
+           && static_cast<unsigned>(w) < static_cast<unsigned>(shape.W);
 }
 
 template <class T, class Tile, Reading reading> struct WindowsAndFilters {
@@ -175,19 +196,24 @@ template <class T, class Tile, Reading reading> struct WindowsAndFilters {
     int left;     // how much of the depth
     Vector<T, width> seen[pixels], weights;
 
-    // Vectors: two threads read the 32 bytes of a sector. Single elements: neighbours read neighbouring pixels.
-    __device__ static int row(int j) { return j * half + (reading == scalar ? threadIdx.x % half : threadIdx.x / 2); }
+    // Vectors: two threads read the 32 bytes of a sector. Single elements: neighbours read
+    // neighbouring pixels.
+    __device__ static int row(int j) {
+        return j * half + (reading == scalar ? threadIdx.x % half : threadIdx.x / 2);
+    }
     __device__ static int part() { return reading == scalar ? threadIdx.x / half : threadIdx.x % 2; }
     __device__ static int filter_row() { return threadIdx.x / (Tile::columns / width); }
     __device__ static int filter_column() { return threadIdx.x % (Tile::columns / width) * width; }
 
-    __device__ WindowsAndFilters(const T* source, const T* filters, const Strides& by, const Shape& shape, Memory<T, Tile>& memory)
+    __device__ WindowsAndFilters(const T* source, const T* filters, const Strides& by,
+                                 const Shape& shape, Memory<T, Tile>& memory)
         : shape(shape), by(by), memory(memory), source(source), filters(filters), r(0), s(0), c(0) {
         const Place& place = memory.place;
         const Axis &vertical = place.vertical, &horizontal = place.horizontal;
         for (int i = threadIdx.x; i < Tile::rows; i += Tile::threads) {
             const Pixel at = place.pixel(i < place.rows ? i : 0);  // of a row too many nobody asks the sums
-            const int h = at.h * vertical.scale + vertical.first, w = at.w * horizontal.scale + horizontal.first;
+            const int h = at.h * vertical.scale + vertical.first,
+                      w = at.w * horizontal.scale + horizontal.first;
             const long long image = at.n * by.n + static_cast<long long>(place.group) * shape.C * by.c;
             memory.rows[i] = {reading == scalar ? image : image + h * by.h + w * by.w, h, w};
         }
@@ -195,7 +221,8 @@ template <class T, class Tile, Reading reading> struct WindowsAndFilters {
         if (reading == vector)
             for (int i = threadIdx.x; taps && i < taps + 3; i += Tile::threads) {
                 const int h = i / horizontal.taps * vertical.step, w = i % horizontal.taps * horizontal.step;
-                memory.taps[i] = {i < taps ? h : outside, w, 0, h * static_cast<int>(by.h) + w * static_cast<int>(by.w)};
+                memory.taps[i] = {i < taps ? h : outside, w, 0,
+                                  h * static_cast<int>(by.h) + w * static_cast<int>(by.w)};
             }
         __syncthreads();
         filter = filter_row() * shape.columns + filter_column();
@@ -207,7 +234,8 @@ template <class T, class Tile, Reading reading> struct WindowsAndFilters {
         c += channels;
         if (reading == vector) {
             if (c >= shape.C) { c -= shape.C; s++; }
-            if (c >= shape.C) { c -= shape.C; s++; }  // channels are at least half the depth: there is no third
+            // channels are at least half the depth: there is no third
+            if (c >= shape.C) { c -= shape.C; s++; }
         }
         if constexpr (reading == scalar)
             while (c >= shape.C) {
@@ -223,8 +251,8 @@ template <class T, class Tile, Reading reading> struct WindowsAndFilters {
                 for (int j = 0; j < pixels; j++) {
                     const Row at = memory.rows[row(j)];
                     const int h = at.h + r * vertical.step, w = at.w + s * horizontal.step;
-                    seen[j].of[e] = r < vertical.taps && inside(shape, h, w) ? source[at.at + h * by.h + w * by.w + c * by.c]
-                                                                             : narrow<T>(0);
+                    seen[j].of[e] = r < vertical.taps && inside(shape, h, w)
+                                    ? source[at.at + h * by.h + w * by.w + c * by.c] : narrow<T>(0);
                 }
                 skip(1);
             }
@@ -253,8 +281,10 @@ template <class T, class Tile, Reading reading> struct WindowsAndFilters {
 
 template <class T, class Tile, Reading reading> struct WindowsAndGradients {
     using Held = Tiles<T, Tile>;
-    static const int width = Held::width, lanes = Tile::threads / Held::depth;  // threads that read for one pixel
-    static const int runs = Tile::rows / width / lanes;                         // vectors of the input each of them reads
+    // threads that read for one pixel
+    static const int width = Held::width, lanes = Tile::threads / Held::depth;
+    // vectors of the input each of them reads
+    static const int runs = Tile::rows / width / lanes;
 
     const Shape& shape;
     const Strides &x_by, &dy_by;
@@ -276,13 +306,15 @@ template <class T, class Tile, Reading reading> struct WindowsAndGradients {
         return {h, w, c, h * static_cast<int>(by.h) + w * static_cast<int>(by.w) + group * shape.C + c};
     }
 
-    __device__ WindowsAndGradients(const T* x, const T* dy, const Strides& x_by, const Strides& dy_by, const Shape& shape,
+    __device__ WindowsAndGradients(const T* x, const T* dy, const Strides& x_by,
+                                   const Strides& dy_by, const Shape& shape,
                                    const Tap* taps, int group, int slice, int first_column)
         : shape(shape), x_by(x_by), dy_by(dy_by), taps(taps), x(x), dy(dy) {
         last = (group + 1) * shape.K - 1;
         k = group * shape.K + first_column + column();
         if (k > last) k = group * shape.K;  // of a column too many nobody asks the sums
-        const long long first = slice * shape.each, rest = static_cast<long long>(shape.N) * shape.P * shape.Q - first;
+        const long long first = slice * shape.each,
+                        rest = static_cast<long long>(shape.N) * shape.P * shape.Q - first;
         left = static_cast<int>(rest < shape.each ? rest : shape.each);
         at = pixel_of(pixel() < left ? first + pixel() : 0, shape.P, shape.Q);
     }
@@ -297,7 +329,8 @@ template <class T, class Tile, Reading reading> struct WindowsAndGradients {
             for (int j = 0; j < runs; j++) {
                 const Tap tap = taps[run(j)];
                 seen[j] = {};
-                if (there && inside(shape, top + tap.h, start + tap.w)) seen[j] = load<width>(image + (corner + tap.offset));
+                if (there && inside(shape, top + tap.h, start + tap.w))
+                    seen[j] = load<width>(image + (corner + tap.offset));
             }
             const int offset = at.h * static_cast<int>(dy_by.h) + at.w * static_cast<int>(dy_by.w) + k;
             if (there) gradients = load<width>(gradient + offset);
@@ -318,7 +351,8 @@ template <class T, class Tile, Reading reading> struct WindowsAndGradients {
                 }
             }
             for (int e = 0; e < width; e++)
-                if (there) gradients.of[e] = gradient[at.h * dy_by.h + at.w * dy_by.w + (k + e < last ? k + e : last) * dy_by.c];
+                if (there) gradients.of[e] = gradient[at.h * dy_by.h + at.w * dy_by.w
+                                                      + (k + e < last ? k + e : last) * dy_by.c];
         }
         left -= Held::depth;
         move_on(at, Held::depth, shape.P, shape.Q);
@@ -330,11 +364,13 @@ template <class T, class Tile, Reading reading> struct WindowsAndGradients {
     }
 };
 
-// -- the tiled product ----------------------------------------------------------------------------------------------
+// -- the tiled product --------------------------------------------------------------------------------------
 
-// While the sums of one part of the depth are made, the next one arrives in registers; behind the last, zeros that nobody reads.
+// While the sums of one part of the depth are made, the next one arrives in registers; behind the last, zeros
+// that nobody reads.
 template <class T, class Tile, class Reader>
-__device__ inline void multiply(Reader& reader, Tiles<T, Tile>& tiles, float (&sums)[Tile::rows_each][Tile::columns_each]) {
+__device__ inline void multiply(Reader& reader, Tiles<T, Tile>& tiles,
+                                float (&sums)[Tile::rows_each][Tile::columns_each]) {
     using Held = Tiles<T, Tile>;
     bool more = reader.left > 0;
     if (more) {
@@ -351,9 +387,11 @@ __device__ inline void multiply(Reader& reader, Tiles<T, Tile>& tiles, float (&s
         for (int i = 0; i < Held::depth; i++) {
             Vector<float, 4> left[Tile::rows_each / 4], right[Tile::columns_each / 4];
             for (int m = 0; m < Tile::rows_each; m += 4) left[m / 4] = load<4>(a + Held::at(i, Tile::row(m)));
-            for (int n = 0; n < Tile::columns_each; n += 4) right[n / 4] = load<4>(b + i * Tile::columns + Tile::column(n));
+            for (int n = 0; n < Tile::columns_each; n += 4)
+                right[n / 4] = load<4>(b + i * Tile::columns + Tile::column(n));
             for (int m = 0; m < Tile::rows_each; m++)
-                for (int n = 0; n < Tile::columns_each; n++) sums[m][n] += left[m / 4].of[m % 4] * right[n / 4].of[n % 4];
+                for (int n = 0; n < Tile::columns_each; n++)
+                    sums[m][n] += left[m / 4].of[m % 4] * right[n / 4].of[n % 4];
         }
         if (Held::buffers == 1) __syncthreads();  // everybody has read the only tile
         reader.put(tiles.a[next], tiles.b[next]);
@@ -361,19 +399,22 @@ __device__ inline void multiply(Reader& reader, Tiles<T, Tile>& tiles, float (&s
     }
 }
 
-// A product again where it is NaN, without what taps see outside of dy: nothing times an infinite weight is nothing there.
+// A product again where it is NaN, without what taps see outside of dy: nothing times an infinite weight is
+// nothing there.
 template <class T>
-__device__ float sum_inside(const T* image, const T* filters, const Strides& by, const Shape& shape, const Place& place,
-                            const Pixel& at) {
+__device__ float sum_inside(const T* image, const T* filters, const Strides& by, const Shape& shape,
+                            const Place& place, const Pixel& at) {
     float sum = 0;
     for (int r = 0; r < place.vertical.taps; r++)
         for (int s = 0; s < place.horizontal.taps; s++) {
             const int y = at.h + place.vertical.first + r * place.vertical.step;
             const int x = at.w + place.horizontal.first + s * place.horizontal.step;
             if (y < 0 || y >= shape.H || x < 0 || x >= shape.W) continue;
-            const T* row = filters + (static_cast<long long>(r) * place.horizontal.taps + s) * shape.C * shape.columns;
+            const T* row = filters + (static_cast<long long>(r) * place.horizontal.taps + s)
+                           * shape.C * shape.columns;
             for (int c = 0; c < shape.C; c++)
-                sum += wide(image[y * by.h + x * by.w + c * by.c]) * wide(row[static_cast<long long>(c) * shape.columns]);
+                sum += wide(image[y * by.h + x * by.w + c * by.c])
+                       * wide(row[static_cast<long long>(c) * shape.columns]);
         }
     return sum;
 }
@@ -385,7 +426,8 @@ conv2d(const T* source, const T* filters, const T* bias, T* result, Strides by, 
     using Shared = Memory<T, Tile>;
     SHARED(Shared, shared);
     const Place& place = shared.place;
-    if (threadIdx.x == 0) shared.place.find(shape, blockIdx.z, static_cast<long long>(blockIdx.x) * Tile::rows);
+    if (threadIdx.x == 0) shared.place.find(shape, blockIdx.z,
+                                            static_cast<long long>(blockIdx.x) * Tile::rows);
     __syncthreads();
     if (place.rows <= 0) return;  // a phase with fewer pixels than the first
     const int first_column = blockIdx.y * Tile::columns, K = shape.K;
@@ -420,8 +462,8 @@ conv2d(const T* source, const T* filters, const T* bias, T* result, Strides by, 
             const int k = first_column + Tile::column(n);
             if (K % 4 == 0) {  // else a pixel's channels do not begin at a multiple of four elements
                 if (k < K)
-                    store(pixel + k, Vector<T, 4>{narrow<T>(sums[m][n]), narrow<T>(sums[m][n + 1]), narrow<T>(sums[m][n + 2]),
-                                                  narrow<T>(sums[m][n + 3])});
+                    store(pixel + k, Vector<T, 4>{narrow<T>(sums[m][n]), narrow<T>(sums[m][n + 1]),
+                                                  narrow<T>(sums[m][n + 2]), narrow<T>(sums[m][n + 3])});
             } else {
                 for (int e = 0; e < 4; e++)
                     if (k + e < K) pixel[k + e] = narrow<T>(sums[m][n + e]);
@@ -431,7 +473,8 @@ conv2d(const T* source, const T* filters, const T* bias, T* result, Strides by, 
     if (!repair) return;
 #pragma unroll 1
     for (int i = 0; i < Tile::rows_each * Tile::columns_each; i++) {
-        const int row = Tile::row(i / Tile::columns_each), column = Tile::column(i % Tile::columns_each), k = first_column + column;
+        const int row = Tile::row(i / Tile::columns_each), column = Tile::column(i % Tile::columns_each),
+                  k = first_column + column;
         if (row >= place.rows || k >= K) continue;
         T& dx = result[shared.result[row] + k];
         if (wide(dx) == wide(dx)) continue;
@@ -457,7 +500,8 @@ conv2d_weight_gradient(const T* x, const T* dy, float* partial, Strides x_by, St
     const long long first_row = static_cast<long long>(blockIdx.x) * Tile::rows;
     const long long rows = static_cast<long long>(shape.R) * shape.S * shape.C;
     if (threadIdx.x < Tile::rows / Reader::width)
-        shared.taps[threadIdx.x] = Reader::tap_of(first_row + threadIdx.x * Reader::width, x_by, shape, group);
+        shared.taps[threadIdx.x] = Reader::tap_of(first_row + threadIdx.x * Reader::width,
+                                                  x_by, shape, group);
     __syncthreads();
 
     float sums[Tile::rows_each][Tile::columns_each] = {};
@@ -475,7 +519,8 @@ conv2d_weight_gradient(const T* x, const T* dy, float* partial, Strides x_by, St
         for (int n = 0; n < Tile::columns_each; n += 4) {
             const int k = first_column + Tile::column(n);
             if (K % 4 == 0) {
-                if (k < K) store(mine + row * K + k, Vector<float, 4>{sums[m][n], sums[m][n + 1], sums[m][n + 2], sums[m][n + 3]});
+                if (k < K) store(mine + row * K + k, Vector<float, 4>{sums[m][n], sums[m][n + 1],
+                                                                      sums[m][n + 2], sums[m][n + 3]});
             } else {
                 for (int e = 0; e < 4; e++)
                     if (k + e < K) mine[row * K + k + e] = sums[m][n + e];
@@ -484,11 +529,11 @@ conv2d_weight_gradient(const T* x, const T* dy, float* partial, Strides x_by, St
     }
 }
 
-// -- before and after -----------------------------------------------------------------------------------------------
+// -- before and after ---------------------------------------------------------------------------------------
 
-// The filters as the product reads them: for each phase and group a matrix of `depth` rows (r, s, channel that is summed over)
-// and `columns` columns (channel that results), filled up with zeros. A block of 32 columns and 8 channels: it writes whole
-// rows, and the sectors that it reads it uses up.
+// The filters as the product reads them: for each phase and group a matrix of `depth` rows (r, s, channel
+// that is summed over) and `columns` columns (channel that results), filled up with zeros. A block of 32
+// columns and 8 channels: it writes whole rows, and the sectors that it reads it uses up.
 template <class T>
 __global__ void __launch_bounds__(256) conv2d_pack(const T* weight, T* packed, Strides by, Shape shape) {
     const int group = blockIdx.z % shape.groups, phase = blockIdx.z / shape.groups;
@@ -513,7 +558,8 @@ __global__ void __launch_bounds__(256) conv2d_pack(const T* weight, T* packed, S
     }
 }
 
-// The slices' partial gradients (group, row (r, s, c), filter), added up from the first to the last, as (filter, c, r, s).
+// The slices' partial gradients (group, row (r, s, c), filter), added up from the first to the last, as
+// (filter, c, r, s).
 template <class T>
 __global__ void __launch_bounds__(256)
 conv2d_add_slices(const float* partial, T* gradient, long long count, int slices, int K, int C, int taps) {
@@ -521,18 +567,23 @@ conv2d_add_slices(const float* partial, T* gradient, long long count, int slices
     if (i >= count) return;
     float sum = 0;
     for (int slice = 0; slice < slices; slice++) sum += partial[slice * count + i];
-    const long long k = i % K, row = i / K % (static_cast<long long>(taps) * C), group = i / K / (static_cast<long long>(taps) * C);
+    const long long k = i % K, row = i / K % (static_cast<long long>(taps) * C),
+                    group = i / K / (static_cast<long long>(taps) * C);
     gradient[((group * K + k) * C + row % C) * taps + row / C] = narrow<T>(sum);
 }
 
 struct ByPixel { float of[8][32]; };
 
-// The bias's gradient: a block adds up a slice of the pixels for 32 neighbouring channels, every eighth pixel in each row.
+// The bias's gradient: a block adds up a slice of the pixels for 32 neighbouring channels, every eighth
+// pixel in each row.
 template <class T>
-__global__ void __launch_bounds__(256) conv2d_bias_gradient(const T* dy, float* partial, Strides by, Shape shape) {
+__global__ void __launch_bounds__(256) conv2d_bias_gradient(const T* dy, float* partial,
+                                                            Strides by, Shape shape) {
     SHARED(ByPixel, sums);
-    const int lane = threadIdx.x % 32, row = threadIdx.x / 32, K = shape.groups * shape.K, k = blockIdx.x * 32 + lane;
-    const long long first = blockIdx.y * shape.each, rest = static_cast<long long>(shape.N) * shape.P * shape.Q - first;
+    const int lane = threadIdx.x % 32, row = threadIdx.x / 32, K = shape.groups * shape.K,
+              k = blockIdx.x * 32 + lane;
+    const long long first = blockIdx.y * shape.each,
+                    rest = static_cast<long long>(shape.N) * shape.P * shape.Q - first;
     const long long count = rest < shape.each ? rest : shape.each;
     float sum = 0;
     if (k < K && row < count) {
@@ -549,7 +600,8 @@ __global__ void __launch_bounds__(256) conv2d_bias_gradient(const T* dy, float* 
     partial[static_cast<long long>(blockIdx.y) * K + k] = sum;
 }
 
-// What reaches a convolution through the ReLU behind it: dy where y is not 0. Once, for all three gradients read it.
+// What reaches a convolution through the ReLU behind it: dy where y is not 0. Once, for all three
+// gradients read it.
 template <class T>
 __global__ void __launch_bounds__(256)
 conv2d_relu_gradient(const T* dy, const T* y, T* masked, Strides by, int K, int P, int Q, long long count) {

@@ -1,25 +1,29 @@
-// Convolution with few channels in a group, ReLU and max pooling in one: the full-size activation is never written. `argmax` gets
-// the number of each window's first largest element, or STOPPED; from it the kernels of direct.cu make all gradients.
+// Convolution with few channels in a group, ReLU and max pooling in one: the full-size activation is never
+// written. `argmax` gets the number of each window's first largest element, or STOPPED; from it the kernels
+// of direct.cu make all gradients.
 
 #include "few_channels.cuh"
 #include "direct.cuh"
 
 // Each thread has four channels of one window. `size` 3 or 5: windows of 2 x 2; 0: any.
 template <class T, int size>
-__global__ void __launch_bounds__(256, 2) conv2d_relu_max_pool2d(const T* x, const T* weight, const T* bias, T* y, unsigned char* argmax,
-                                                                 Strides x_by, Strides weight_by, Convolution conv, Pooling pooling,
-                                                                 Tiling tiling) {
+__global__ void __launch_bounds__(256, 2) conv2d_relu_max_pool2d(
+    const T* x, const T* weight, const T* bias, T* y, unsigned char* argmax,
+    Strides x_by, Strides weight_by, Convolution conv, Pooling pooling, Tiling tiling) {
     SHARED(Room, room);
-    const int group = blockIdx.y, inputs = conv.C / conv.groups, outputs = conv.K / conv.groups, quad = threadIdx.x % tiling.quads;
+    const int group = blockIdx.y, inputs = conv.C / conv.groups, outputs = conv.K / conv.groups,
+              quad = threadIdx.x % tiling.quads;
     const int height = size > 0 ? 2 : pooling.height, width = size > 0 ? 2 : pooling.width;
     const Taps taps = {conv.R, conv.S, conv.stride_h, conv.stride_w, conv.dilation_h, conv.dilation_w};
     const TileAt tile = tile_at(blockIdx.x, tiling);
     const Spot spot = spot_of(threadIdx.x / tiling.quads, tiling);
     const Images<T> from = {x, x_by, conv};
     const Filters<T> filters = {weight + static_cast<long long>(group) * outputs * weight_by.n, weight_by};
-    const int n = tile.n + spot.image, i = tile.band + spot.band, j = tile.column + spot.column;  // the window
+    // the window
+    const int n = tile.n + spot.image, i = tile.band + spot.band, j = tile.column + spot.column;
     const bool inside = spot.image < tiling.images && n < conv.N && i < pooling.P && j < pooling.Q;
-    const int h = tile.band * height * conv.stride_h - conv.top, w = tile.column * width * conv.stride_w - conv.left;
+    const int h = tile.band * height * conv.stride_h - conv.top,
+              w = tile.column * width * conv.stride_w - conv.left;
 
     for (int first = 0; first < outputs; first += 4 * tiling.quads) {
         const int count = outputs - first - 4 * quad, k = group * outputs + first + 4 * quad;
@@ -29,9 +33,11 @@ __global__ void __launch_bounds__(256, 2) conv2d_relu_max_pool2d(const T* x, con
             for (int m = 0; m < 4; m++)
                 if (m < count) shift[m] = wide(bias[k + m]);
         auto consider = [&](const float (&sums)[4], int r, int s) {
-            if (i * height + r >= conv.P || j * width + s >= conv.Q) return;  // only where the pooling's sizes are rounded up
+            // only where the pooling's sizes are rounded up
+            if (i * height + r >= conv.P || j * width + s >= conv.Q) return;
             for (int m = 0; m < 4; m++) {
-                const float value = wide(narrow<T>(sums[m] + shift[m]));  // as it would be stored: that decides ties
+                // as it would be stored: that decides ties
+                const float value = wide(narrow<T>(sums[m] + shift[m]));
                 if (value > best[m] || (value != value && best[m] == best[m])) {
                     best[m] = value;
                     chosen.of[m] = static_cast<unsigned char>(r * width + s);
@@ -40,7 +46,8 @@ __global__ void __launch_bounds__(256, 2) conv2d_relu_max_pool2d(const T* x, con
         };
         if constexpr (size > 0) {
             float sums[4][4] = {};
-            correlate<size, 2, 2, false>(sums, room, from, filters, tiling, taps, tile.n, group * inputs, h, w, inputs, first, outputs,
+            correlate<size, 2, 2, false>(sums, room, from, filters, tiling, taps, tile.n,
+                                         group * inputs, h, w, inputs, first, outputs,
                                          spot.image, spot.band * 2, spot.column * 2);
             for (int e = 0; e < 4; e++) consider(sums[e], e / 2, e % 2);
         } else {  // all channels are in shared memory
@@ -52,8 +59,8 @@ __global__ void __launch_bounds__(256, 2) conv2d_relu_max_pool2d(const T* x, con
             for (int r = 0; inside && r < height; r++)
                 for (int s = 0; s < width; s++) {
                     float sums[1][4] = {};
-                    add_taps<0, 1, 1, false>(sums, room.weights, mine, tiling, taps, quad, inputs, spot.band * height + r,
-                                             spot.column * width + s);
+                    add_taps<0, 1, 1, false>(sums, room.weights, mine, tiling, taps, quad, inputs,
+                                             spot.band * height + r, spot.column * width + s);
                     consider(sums[0], r, s);
                 }
         }

@@ -1,7 +1,7 @@
-// Depthwise convolution: each filter sees one channel. Threads side by side have neighbouring channels, each reads what it needs
-// from memory (its neighbours' rows come from the cache), and slides down a column of `BAND` pixels. There are `multiplier` = K / C
-// filters a channel. `size` 3 or 5: square filters, stride and dilation 1, unrolled; 0: any other. `wide_of` channels a thread: 4
-// where they can be read at once, or 1.
+// Depthwise convolution: each filter sees one channel. Threads side by side have neighbouring channels, each
+// reads what it needs from memory (its neighbours' rows come from the cache), and slides down a column of
+// `BAND` pixels. There are `multiplier` = K / C filters a channel. `size` 3 or 5: square filters, stride and
+// dilation 1, unrolled; 0: any other. `wide_of` channels a thread: 4 where they can be read at once, or 1.
 
 #include "few_channels.cuh"
 
@@ -9,7 +9,8 @@ const int BAND = 4;
 
 struct Weights { float of[49 * 32]; };  // [tap][channel of the block]
 
-// What a filter's tap sees; false where it is the padding of an input gradient, which is not multiplied with anything.
+// What a filter's tap sees; false where it is the padding of an input gradient, which is not multiplied
+// with anything.
 template <class T, int wide_of> struct Seen {
     const T* x;
     Strides by;
@@ -44,10 +45,11 @@ template <class T, int wide_of, bool strided> struct Spread {
     }
 };
 
-// Adds what the column of pixels from (h, w) on gets from channel c of image n; a tap is dilation pixels after the one before.
+// Adds what the column of pixels from (h, w) on gets from channel c of image n; a tap is dilation pixels
+// after the one before.
 template <int size, int wide_of, class From>
-__device__ inline void slide(float (&sums)[BAND][wide_of], const From& from, const float* weights, int side, const Convolution& conv,
-                             int stride_h, int n, int c, int h, int w) {
+__device__ inline void slide(float (&sums)[BAND][wide_of], const From& from, const float* weights, int side,
+                             const Convolution& conv, int stride_h, int n, int c, int h, int w) {
     #pragma unroll 1
     for (int s = 0; s < (size > 0 ? size : conv.S); s++) {
         if constexpr (size > 0) {
@@ -65,7 +67,8 @@ __device__ inline void slide(float (&sums)[BAND][wide_of], const From& from, con
                 const Vector<float, wide_of> weight = load<wide_of>(weights + (r * conv.S + s) * side);
                 for (int i = 0; i < BAND; i++) {
                     float seen[wide_of];
-                    if (from.read(seen, n, c, h + i * stride_h + r * conv.dilation_h, w + s * conv.dilation_w))
+                    if (from.read(seen, n, c, h + i * stride_h + r * conv.dilation_h,
+                                  w + s * conv.dilation_w))
                         for (int m = 0; m < wide_of; m++) sums[i][m] += seen[m] * weight.of[m];
                 }
             }
@@ -75,11 +78,13 @@ __device__ inline void slide(float (&sums)[BAND][wide_of], const From& from, con
 
 // The weights of the filters first, first + apart, ...; `rotated` by half a turn for the input gradient.
 template <class T>
-__device__ inline void fill_weights(float* weights, const T* weight, const Strides& by, const Convolution& conv, int side, int first,
+__device__ inline void fill_weights(float* weights, const T* weight, const Strides& by,
+                                    const Convolution& conv, int side, int first,
                                     int apart, int end, bool rotated) {
     for (int e = threadIdx.x; e < conv.R * conv.S * side; e += 256) {
         const int k = first + e % side * apart, tap = e / side;
-        const int r = rotated ? conv.R - 1 - tap / conv.S : tap / conv.S, s = rotated ? conv.S - 1 - tap % conv.S : tap % conv.S;
+        const int r = rotated ? conv.R - 1 - tap / conv.S : tap / conv.S,
+                  s = rotated ? conv.S - 1 - tap % conv.S : tap % conv.S;
         weights[e] = k < end ? wide(weight[k * by.n + r * by.h + s * by.w]) : 0;
     }
 }
@@ -91,10 +96,12 @@ template <class T, int wide_of> __device__ inline void store_channels(T* to, con
 }
 
 template <class T, int size, int wide_of>
-__global__ void __launch_bounds__(256, 2) depthwise_conv2d(const T* x, const T* weight, const T* bias, T* y, Strides x_by,
-                                                           Strides weight_by, Convolution conv, Tiling tiling, int relu) {
+__global__ void __launch_bounds__(256, 2) depthwise_conv2d(const T* x, const T* weight, const T* bias, T* y,
+                                                           Strides x_by, Strides weight_by, Convolution conv,
+                                                           Tiling tiling, int relu) {
     SHARED(Weights, weights);
-    const int side = wide_of * tiling.quads, mine = threadIdx.x % tiling.quads * wide_of, k = blockIdx.y * side + mine;
+    const int side = wide_of * tiling.quads, mine = threadIdx.x % tiling.quads * wide_of,
+              k = blockIdx.y * side + mine;
     const TileAt tile = tile_at(blockIdx.x, tiling);
     const Spot spot = spot_of(threadIdx.x / tiling.quads, tiling);
     const int n = tile.n + spot.image, p = (tile.band + spot.band) * BAND, q = tile.column + spot.column;
@@ -102,7 +109,8 @@ __global__ void __launch_bounds__(256, 2) depthwise_conv2d(const T* x, const T* 
     __syncthreads();
     if (spot.image >= tiling.images || n >= conv.N || p >= conv.P || q >= conv.Q || k >= conv.K) return;
     float sums[BAND][wide_of] = {};
-    slide<size>(sums, Seen<T, wide_of>{x, x_by, conv}, weights.of + mine, side, conv, conv.stride_h, n, k / (conv.K / conv.C),
+    slide<size>(sums, Seen<T, wide_of>{x, x_by, conv}, weights.of + mine, side, conv,
+                conv.stride_h, n, k / (conv.K / conv.C),
                 p * conv.stride_h - conv.top, q * conv.stride_w - conv.left);
     for (int i = 0; i < BAND; i++) {
         if (p + i >= conv.P) return;
@@ -110,16 +118,19 @@ __global__ void __launch_bounds__(256, 2) depthwise_conv2d(const T* x, const T* 
             if (bias) sums[i][m] += wide(bias[k + m]);
             if (relu && sums[i][m] <= 0) sums[i][m] = 0;
         }
-        store_channels<T>(y + ((static_cast<long long>(n) * conv.P + p + i) * conv.Q + q) * conv.K + k, sums[i]);
+        store_channels<T>(y + ((static_cast<long long>(n) * conv.P + p + i) * conv.Q + q) * conv.K + k,
+                          sums[i]);
     }
 }
 
 template <class T, int size, int wide_of>
-__global__ void __launch_bounds__(256, 2) depthwise_input_gradient(const T* dy, const T* after, const T* weight, T* dx, Strides dy_by,
-                                                                   Strides weight_by, Convolution conv, Tiling tiling) {
+__global__ void __launch_bounds__(256, 2) depthwise_input_gradient(
+    const T* dy, const T* after, const T* weight, T* dx, Strides dy_by,
+    Strides weight_by, Convolution conv, Tiling tiling) {
     SHARED(Weights, weights);
     const int multiplier = conv.K / conv.C;
-    const int side = wide_of * tiling.quads, mine = threadIdx.x % tiling.quads * wide_of, c = blockIdx.y * side + mine;
+    const int side = wide_of * tiling.quads, mine = threadIdx.x % tiling.quads * wide_of,
+              c = blockIdx.y * side + mine;
     const TileAt tile = tile_at(blockIdx.x, tiling);
     const Spot spot = spot_of(threadIdx.x / tiling.quads, tiling);
     const int n = tile.n + spot.image, h = (tile.band + spot.band) * BAND, w = tile.column + spot.column;
@@ -128,17 +139,20 @@ __global__ void __launch_bounds__(256, 2) depthwise_input_gradient(const T* dy, 
     float sums[BAND][wide_of] = {};
     for (int j = 0; j < multiplier; j++) {
         if (j > 0) __syncthreads();  // everybody has read the weights before
-        fill_weights(weights.of, weight, weight_by, conv, side, blockIdx.y * side * multiplier + j, multiplier, conv.K, true);
+        fill_weights(weights.of, weight, weight_by, conv, side, blockIdx.y * side * multiplier + j,
+                     multiplier, conv.K, true);
         __syncthreads();
         if (inside)
             slide<size>(sums, from, weights.of + mine, side, conv, 1, n, c * multiplier + j,
-                        h + conv.top - (conv.R - 1) * conv.dilation_h, w + conv.left - (conv.S - 1) * conv.dilation_w);
+                        h + conv.top - (conv.R - 1) * conv.dilation_h,
+                        w + conv.left - (conv.S - 1) * conv.dilation_w);
     }
     for (int i = 0; inside && i < BAND && h + i < conv.H; i++)
-        store_channels<T>(dx + ((static_cast<long long>(n) * conv.H + h + i) * conv.W + w) * conv.C + c, sums[i]);
+        store_channels<T>(dx + ((static_cast<long long>(n) * conv.H + h + i) * conv.W + w) * conv.C + c,
+                          sums[i]);
 }
 
-// -- gradients of weight and bias: a thread has one filter and some columns of pixels ---------------------------------------------
+// -- gradients of weight and bias: a thread has one filter and some columns of pixels -----------------------
 
 const int ROWS = 8;
 
@@ -153,20 +167,24 @@ __device__ inline float walkers_sum(float mine, Sums& sums, int lanes) {
     return sums.of[threadIdx.x];  // the first `lanes` threads made theirs themselves
 }
 
-// partial[weight or bias][slice]. blockIdx.z is the slice: blocks that read the same at the same time are neighbours. Where `size`
-// is 3, a block has all taps; where it is 5, column blockIdx.x of them (more sums find no registers); where it is 0, one tap.
+// partial[weight or bias][slice]. blockIdx.z is the slice: blocks that read the same at the same time are
+// neighbours. Where `size` is 3, a block has all taps; where it is 5, column blockIdx.x of them (more sums
+// find no registers); where it is 0, one tap.
 template <class T, int size>
-__global__ void __launch_bounds__(256, 2) depthwise_weight_gradient(const T* x, const T* dy, const T* after, float* partial, Strides x_by,
-                                                                    Strides dy_by, Convolution conv, int lanes, int columns, int bias) {
+__global__ void __launch_bounds__(256, 2) depthwise_weight_gradient(
+    const T* x, const T* dy, const T* after, float* partial, Strides x_by,
+    Strides dy_by, Convolution conv, int lanes, int columns, int bias) {
     SHARED(Sums, room);
     constexpr int down = size > 0 ? size : 1, across = size == 3 ? 3 : 1;
     const int lane = threadIdx.x % lanes, walkers = 256 / lanes, slices = gridDim.z;
     const int k = blockIdx.y * lanes + lane, c = k / (conv.K / conv.C), bands = (conv.P + ROWS - 1) / ROWS;
-    const int first_r = size > 0 ? 0 : blockIdx.x / conv.S, first_s = size > 0 ? blockIdx.x : blockIdx.x % conv.S;
+    const int first_r = size > 0 ? 0 : blockIdx.x / conv.S,
+              first_s = size > 0 ? blockIdx.x : blockIdx.x % conv.S;
     const Seen<T, 1> seen = {x, x_by, conv};
     const Gradient<T> gradient = {dy, after, nullptr, dy_by, {}, conv, 0};
     float sums[down][across] = {}, total = 0;
-    for (int i = blockIdx.z * walkers + threadIdx.x / lanes; k < conv.K && i < columns; i += slices * walkers) {
+    for (int i = blockIdx.z * walkers + threadIdx.x / lanes; k < conv.K && i < columns;
+         i += slices * walkers) {
         const int q = i % conv.Q, p = i / conv.Q % bands * ROWS, n = i / conv.Q / bands, rows = conv.P - p;
         float d[ROWS];
         for (int row = 0; row < ROWS; row++) {

@@ -1,6 +1,7 @@
-// What the convolutions with few channels in a group share: their shape; how a block of threads divides images; an image's
-// part in shared memory; and the gradient of their output, as it is, or behind ReLU and max pooling.
-// Letters as in conv.cu: input (N, C, H, W), filters (K, C / groups, R, S), output (N, K, P, Q), memory (N, H, W, C).
+// What the convolutions with few channels in a group share: their shape; how a block of threads divides
+// images; an image's part in shared memory; and the gradient of their output, as it is, or behind ReLU and
+// max pooling. Letters as in conv.cu: input (N, C, H, W), filters (K, C / groups, R, S), output (N, K, P, Q),
+// memory (N, H, W, C).
 
 struct Convolution {
     int N, C, H, W, K, R, S, P, Q;
@@ -8,8 +9,8 @@ struct Convolution {
     int groups;
 };
 
-// The threads of a block, the first the fastest: quads of channels, columns, bands of rows, images. A part of the images lies
-// in shared memory: [image][channel][row][column]. The host chooses.
+// The threads of a block, the first the fastest: quads of channels, columns, bands of rows, images. A part of
+// the images lies in shared memory: [image][channel][row][column]. The host chooses.
 struct Tiling {
     int quads, columns, bands, images;
     int depth;               // channels that shared memory holds at a time
@@ -27,14 +28,18 @@ struct TileAt { int n, band, column; };  // where a tile begins: image, bands an
 
 __device__ inline TileAt tile_at(int number, const Tiling& tiling) {
     const int row = number / tiling.tiles_w;
-    return {row / tiling.tiles_h * tiling.images, row % tiling.tiles_h * tiling.bands, number % tiling.tiles_w * tiling.columns};
+    return {row / tiling.tiles_h * tiling.images, row % tiling.tiles_h * tiling.bands,
+            number % tiling.tiles_w * tiling.columns};
 }
 
-// Fills shared memory with `channels` channels of the images from (n, channel, h, w) on; a warp reads the elements of a row in
-// the order in which they lie in memory. What `from` has outside the images is its own matter.
+// Fills shared memory with `channels` channels of the images from (n, channel, h, w) on; a warp reads
+// the elements of a row in the order in which they lie in memory. What `from` has outside the images is
+// its own matter.
 template <class From>
-__device__ inline void fill(float* tile, const From& from, const Tiling& tiling, int n, int channel, int channels, int h, int w) {
-    const int fast = from.channels_last() ? channels : tiling.width, slow = from.channels_last() ? tiling.width : channels;
+__device__ inline void fill(float* tile, const From& from, const Tiling& tiling, int n, int channel,
+                            int channels, int h, int w) {
+    const int fast = from.channels_last() ? channels : tiling.width,
+              slow = from.channels_last() ? tiling.width : channels;
     const int lane = threadIdx.x % 32, steps = 32 / fast, rest = 32 % fast;
     for (int line = threadIdx.x / 32; line < tiling.images * tiling.rows; line += 8) {
         const int image = line / tiling.rows, row = line % tiling.rows;
@@ -63,17 +68,19 @@ template <class T> struct Images {
     }
 };
 
-// A max pooling's windows side by side, of height x width pixels, P x Q of them; n * by_height >> 32 is n / height.
+// A max pooling's windows side by side, of height x width pixels, P x Q of them; n * by_height >> 32
+// is n / height.
 struct Pooling {
     int height, width, P, Q;
     long long by_height, by_width;
 };
 
-const int STOPPED = 255;  // in an argmax: the window's largest element is not above 0, so ReLU lets no gradient through
+// in an argmax: the window's largest element is not above 0, so ReLU lets no gradient through
+const int STOPPED = 255;
 
-// What the convolution's output y gets: dy; or where `after`, ReLU's output, is not null, dy behind ReLU; or where `argmax` is
-// not null, dy behind ReLU and max pooling, of which `argmax` knows the element of each window that gets it. Both lie dense in
-// memory, channels last. `whole`: dy can be read by quads of channels.
+// What the convolution's output y gets: dy; or where `after`, ReLU's output, is not null, dy behind ReLU; or
+// where `argmax` is not null, dy behind ReLU and max pooling, of which `argmax` knows the element of each
+// window that gets it. Both lie dense in memory, channels last. `whole`: dy can be read by quads of channels.
 template <class T> struct Gradient {
     const T *dy, *after;
     const unsigned char* argmax;
@@ -88,7 +95,8 @@ template <class T> struct Gradient {
     }
     __device__ float at(int n, int k, int p, int q) const {
         if (argmax) {
-            const int i = static_cast<int>(p * pooling.by_height >> 32), j = static_cast<int>(q * pooling.by_width >> 32);
+            const int i = static_cast<int>(p * pooling.by_height >> 32),
+                      j = static_cast<int>(q * pooling.by_width >> 32);
             if (i >= pooling.P || j >= pooling.Q) return 0;
             const int element = (p - i * pooling.height) * pooling.width + q - j * pooling.width;
             if (argmax[dense(n, k, i, j, pooling.P, pooling.Q)] != element) return 0;
@@ -108,7 +116,8 @@ template <class T> struct Gradient {
         int element = 0;
         Vector<unsigned char, 4> chosen = {};
         if (argmax) {
-            const int i = static_cast<int>(p * pooling.by_height >> 32), j = static_cast<int>(q * pooling.by_width >> 32);
+            const int i = static_cast<int>(p * pooling.by_height >> 32),
+                      j = static_cast<int>(q * pooling.by_width >> 32);
             if (i >= pooling.P || j >= pooling.Q) return result;
             element = (p - i * pooling.height) * pooling.width + q - j * pooling.width;
             chosen = load<4>(argmax + dense(n, k, i, j, pooling.P, pooling.Q));

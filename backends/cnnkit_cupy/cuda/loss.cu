@@ -1,6 +1,7 @@
-// Softmax cross-entropy with class indices: loss and gradient from one pass over the logits, a warp for each sample, which is
-// one of N rows of C logits, or one pixel of maps (N, C, H, W). Gradients are (N, H, W, C) in memory: the channels last.
-// A label outside 0 ... C - 1 that is not ignored makes its sample's loss and gradient NaN.
+// Softmax cross-entropy with class indices: loss and gradient from one pass over the logits, a warp for
+// each sample, which is one of N rows of C logits, or one pixel of maps (N, C, H, W). Gradients are
+// (N, H, W, C) in memory: the channels last. A label outside 0 ... C - 1 that is not ignored makes its
+// sample's loss and gradient NaN.
 
 struct Loss {
     int samples, C, H, W;
@@ -13,10 +14,11 @@ __device__ inline long long place_of(int sample, const Loss& loss, const Strides
     return sample / loss.W / loss.H * by.n + sample / loss.W % loss.H * by.h + sample % loss.W * by.w;
 }
 
-// `losses` gets each sample's loss, `totals` the weight of its class (0 where it is ignored), and `gradient` (may be null)
-// the derivative of its loss: softmax * sum(desired) - desired.
+// `losses` gets each sample's loss, `totals` the weight of its class (0 where it is ignored), and `gradient`
+// (may be null) the derivative of its loss: softmax * sum(desired) - desired.
 template <class T, class Label>
-__global__ void __launch_bounds__(256) cross_entropy(const T* logits, const Label* target, const T* weight, float* losses,
+__global__ void __launch_bounds__(256) cross_entropy(const T* logits,
+                                                     const Label* target, const T* weight, float* losses,
                                                      float* totals, float* gradient, Strides by, Loss loss) {
     const int lane = threadIdx.x % 32, n = blockIdx.x * 8 + threadIdx.x / 32;
     if (n >= loss.samples) return;
@@ -33,7 +35,8 @@ __global__ void __launch_bounds__(256) cross_entropy(const T* logits, const Labe
     const float log_total = logf(warp_sum(total));
 
     float sum = 0, desired_sum = 0;
-    for (int pass = 0; pass < 2; pass++) {  // the second one writes the gradient, for which it needs the sum over all classes
+    // the second one writes the gradient, for which it needs the sum over all classes
+    for (int pass = 0; pass < 2; pass++) {
         for (int c = lane; c < loss.C; c += 32) {
             const float log_p = wide(scores[c * by.c]) - largest - log_total;
             float desired = (c == label ? 1 - loss.smoothing : 0.0f) + loss.smoothing / loss.C;
@@ -60,7 +63,8 @@ __global__ void __launch_bounds__(256) cross_entropy(const T* logits, const Labe
 
 // The sum or weighted mean of all samples' losses, by one block; `total` gets what the mean was divided by.
 template <class T>
-__global__ void __launch_bounds__(256) reduce_losses(const float* losses, const float* totals, T* result, float* total, Loss loss) {
+__global__ void __launch_bounds__(256) reduce_losses(const float* losses, const float* totals, T* result,
+                                                     float* total, Loss loss) {
     SHARED(Sums, sums);
     float sum = 0, weights = 0;
     for (int n = threadIdx.x; n < loss.samples; n += 256) {
@@ -75,9 +79,11 @@ __global__ void __launch_bounds__(256) reduce_losses(const float* losses, const 
     }
 }
 
-// dlogits = gradient * dy / total; dy has one element for each sample, of any strides: 0 where it is the same for all.
+// dlogits = gradient * dy / total; dy has one element for each sample, of any strides: 0 where it is
+// the same for all.
 template <class T>
-__global__ void __launch_bounds__(256) cross_entropy_backward(const float* gradient, const T* dy, const float* total, T* dlogits,
+__global__ void __launch_bounds__(256) cross_entropy_backward(const float* gradient,
+                                                              const T* dy, const float* total, T* dlogits,
                                                               Strides by, Loss loss) {
     const long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (i >= static_cast<long long>(loss.samples) * loss.C) return;

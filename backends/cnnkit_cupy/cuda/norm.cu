@@ -1,7 +1,7 @@
-// Batch normalisation. Channels lie side by side in a block: `side` threads a row, each with `lanes` channels, and 256 / side
-// rows, which share the pixels (all n, h, w). Sums over pixels are made in two steps, slices of pixels and then all slices,
-// in an order that depends on the shape only. `lanes` is 1, whatever the strides, or 16 bytes of an array whose memory has the
-// channels last without gaps.
+// Batch normalisation. Channels lie side by side in a block: `side` threads a row, each with `lanes`
+// channels, and 256 / side rows, which share the pixels (all n, h, w). Sums over pixels are made in two
+// steps, slices of pixels and then all slices, in an order that depends on the shape only. `lanes` is 1,
+// whatever the strides, or 16 bytes of an array whose memory has the channels last without gaps.
 
 struct Norm {
     int N, C, H, W;
@@ -11,26 +11,31 @@ struct Norm {
     float momentum, eps;
 };
 
-template <int lanes> struct Mine { int c, row, rows; };  // a thread's first channel, its row, and how many rows there are
+// a thread's first channel, its row, and how many rows there are
+template <int lanes> struct Mine { int c, row, rows; };
 template <int lanes> __device__ inline Mine<lanes> mine(const Norm& norm) {
     const int thread = threadIdx.x;
-    return {static_cast<int>(blockIdx.y * norm.side + thread % norm.side) * lanes, thread / norm.side, 256 / norm.side};
+    return {static_cast<int>(blockIdx.y * norm.side + thread % norm.side) * lanes,
+            thread / norm.side, 256 / norm.side};
 }
 
 // Where pixel i of channel c is, pixels being numbered in C order over (n, h, w).
-template <int lanes> __device__ inline long long offset_of(int i, int c, const Norm& norm, const Strides& by) {
+template <int lanes>
+__device__ inline long long offset_of(int i, int c, const Norm& norm, const Strides& by) {
     if (lanes > 1) return static_cast<long long>(i) * norm.C + c;
     return i / norm.W / norm.H * by.n + c * by.c + i / norm.W % norm.H * by.h + i % norm.W * by.w;
 }
 
 // `lanes` numbers of an array for the channels from c on; what stands for them where there is none.
-template <int lanes, class T> __device__ inline void of_channels(float (&values)[lanes], const T* array, int c, float otherwise) {
+template <int lanes, class T>
+__device__ inline void of_channels(float (&values)[lanes], const T* array, int c, float otherwise) {
     for (int k = 0; k < lanes; k++) values[k] = array ? wide(array[c + k]) : otherwise;
 }
 
 // The mean of each slice, and the sum of squares about it.
 template <class T, int lanes>
-__global__ void __launch_bounds__(256) batch_norm_slices(const T* x, float* means, float* squares, Strides by, Norm norm) {
+__global__ void __launch_bounds__(256) batch_norm_slices(const T* x, float* means, float* squares,
+                                                         Strides by, Norm norm) {
     SHARED(Columns<lanes>, columns);
     const Mine<lanes> at = mine<lanes>(norm);
     const int first = blockIdx.x * norm.pixels, end = min(first + norm.pixels, norm.N * norm.H * norm.W);
@@ -67,17 +72,19 @@ struct Moments { float count, mean, squares; };
 __device__ inline Moments merged(Moments a, Moments b) {
     const float count = a.count + b.count, apart = b.mean - a.mean;
     if (b.count == 0) return a;
-    return {count, a.mean + apart * (b.count / count), a.squares + b.squares + apart * apart * (a.count * (b.count / count))};
+    return {count, a.mean + apart * (b.count / count),
+            a.squares + b.squares + apart * apart * (a.count * (b.count / count))};
 }
 
 struct Channels { Moments of[256]; };
 
-// What each channel is normalised with: the moments of all slices, or the running ones; 32 channels a block. `new_mean` and
-// `new_var` (may be null) are the running statistics moved towards the batch's by `momentum`, the variance with divisor count - 1.
+// What each channel is normalised with: the moments of all slices, or the running ones; 32 channels a block.
+// `new_mean` and `new_var` (may be null) are the running statistics moved towards the batch's by `momentum`,
+// the variance with divisor count - 1.
 template <class T>
-__global__ void __launch_bounds__(256) batch_norm_moments(const float* means, const float* squares, const T* running_mean,
-                                                          const T* running_var, float* mean, float* rstd, T* new_mean, T* new_var,
-                                                          Norm norm) {
+__global__ void __launch_bounds__(256) batch_norm_moments(
+    const float* means, const float* squares, const T* running_mean,
+    const T* running_var, float* mean, float* rstd, T* new_mean, T* new_var, Norm norm) {
     SHARED(Channels, channels);
     const int thread = threadIdx.x, c = blockIdx.x * 32 + thread % 32, pixels = norm.N * norm.H * norm.W;
     Moments all = {0, 0, 0};
@@ -108,7 +115,8 @@ __global__ void __launch_bounds__(256) batch_norm_moments(const float* means, co
 
 // (x - mean) rstd weight + bias, and with `relu` the larger of that and 0.
 template <class T, int lanes>
-__global__ void __launch_bounds__(256) batch_norm(const T* x, const T* weight, const T* bias, const float* mean, const float* rstd, T* y,
+__global__ void __launch_bounds__(256) batch_norm(const T* x, const T* weight, const T* bias,
+                                                  const float* mean, const float* rstd, T* y,
                                                   Strides by, Norm norm) {
     const Mine<lanes> at = mine<lanes>(norm);
     if (at.c >= norm.C) return;
@@ -131,15 +139,18 @@ __global__ void __launch_bounds__(256) batch_norm(const T* x, const T* weight, c
 
 // How the gradient passes the ReLU: where the result (may be null: there is none) is larger than 0.
 template <class T, int lanes>
-__device__ inline float passed(const Vector<T, lanes>& d, const Vector<T, lanes>& y, int k, const Norm& norm) {
+__device__ inline float passed(const Vector<T, lanes>& d, const Vector<T, lanes>& y,
+                               int k, const Norm& norm) {
     return norm.relu && wide(y.of[k]) <= 0 ? 0.0f : wide(d.of[k]);
 }
 
-// The sums of dy, and of dy times the normalised x, over each slice. `y` is the result, and only looked at with `relu`.
+// The sums of dy, and of dy times the normalised x, over each slice. `y` is the result, and only looked
+// at with `relu`.
 template <class T, int lanes>
-__global__ void __launch_bounds__(256) batch_norm_backward_slices(const T* x, const T* dy, const T* y, const float* mean,
-                                                                  const float* rstd, float* totals, float* alongs, Strides x_by,
-                                                                  Strides dy_by, Norm norm) {
+__global__ void __launch_bounds__(256) batch_norm_backward_slices(
+    const T* x, const T* dy, const T* y, const float* mean,
+    const float* rstd, float* totals, float* alongs, Strides x_by,
+    Strides dy_by, Norm norm) {
     SHARED(Columns<lanes>, columns);
     const Mine<lanes> at = mine<lanes>(norm);
     const int first = blockIdx.x * norm.pixels, end = min(first + norm.pixels, norm.N * norm.H * norm.W);
@@ -169,10 +180,11 @@ __global__ void __launch_bounds__(256) batch_norm_backward_slices(const T* x, co
     }
 }
 
-// Both sums over all slices, 32 channels a block: for dx, and as the gradients of weight and bias (may be null).
+// Both sums over all slices, 32 channels a block: for dx, and as the gradients of weight and bias
+// (may be null).
 template <class T>
-__global__ void __launch_bounds__(256) batch_norm_sums(const float* totals, const float* alongs, float* total, float* along, T* dweight,
-                                                       T* dbias, Norm norm) {
+__global__ void __launch_bounds__(256) batch_norm_sums(const float* totals, const float* alongs, float* total,
+                                                       float* along, T* dweight, T* dbias, Norm norm) {
     SHARED(Columns<2>, columns);
     const int thread = threadIdx.x, c = blockIdx.x * 32 + thread % 32;
     float sums[2] = {};
@@ -191,13 +203,14 @@ __global__ void __launch_bounds__(256) batch_norm_sums(const float* totals, cons
 
 // dx = (dy - (total + normal * along) / count) rstd weight in training, else dy rstd weight.
 template <class T, int lanes>
-__global__ void __launch_bounds__(256) batch_norm_backward(const T* x, const T* dy, const T* y, const T* weight, const float* mean,
-                                                           const float* rstd, const float* total, const float* along, T* dx,
-                                                           Strides x_by, Strides dy_by, Norm norm) {
+__global__ void __launch_bounds__(256) batch_norm_backward(
+    const T* x, const T* dy, const T* y, const T* weight, const float* mean, const float* rstd,
+    const float* total, const float* along, T* dx, Strides x_by, Strides dy_by, Norm norm) {
     const Mine<lanes> at = mine<lanes>(norm);
     if (at.c >= norm.C) return;
     const int count = norm.N * norm.H * norm.W;
-    float scale[lanes], center[lanes], steady[lanes], slope[lanes];  // dx = (dy - steady - (x - center) slope) scale
+    // dx = (dy - steady - (x - center) slope) scale
+    float scale[lanes], center[lanes], steady[lanes], slope[lanes];
     of_channels<lanes>(scale, weight, at.c, 1);
     of_channels<lanes>(center, mean, at.c, 0);
     for (int k = 0; k < lanes; k++) {

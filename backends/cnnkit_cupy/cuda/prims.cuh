@@ -4,7 +4,8 @@
 
 #define SHARED(type, name) __shared__ type name  // the block's shared memory: one struct
 
-struct alignas(2) __half { unsigned short bits; };  // by its bits: no header has to be found on the user's machine
+// by its bits: no header has to be found on the user's machine
+struct alignas(2) __half { unsigned short bits; };
 struct alignas(2) __nv_bfloat16 { unsigned short bits; };  // the upper half of a float
 
 __device__ inline float __half2float(__half h) {
@@ -30,7 +31,8 @@ __device__ inline __nv_bfloat16 rounded_to_bfloat16(float x) {
     asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(b.bits) : "f"(x));
 #else
     const unsigned bits = __float_as_uint(x);
-    b.bits = static_cast<unsigned short>((bits & 0x7FFFFFFF) > 0x7F800000 ? 0x7FFF : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+    b.bits = static_cast<unsigned short>((bits & 0x7FFFFFFF) > 0x7F800000
+                                         ? 0x7FFF : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 #endif
     return b;
 }
@@ -52,7 +54,8 @@ template <int n, class T> __device__ inline Vector<T, n> load(const T* from) {
 template <int n, class T> __device__ inline void store(T* to, const Vector<T, n>& values) {
     store_at_once(reinterpret_cast<Vector<T, n>*>(to), values);
 }
-template <class T> constexpr int per_access = 16 / sizeof(T);  // the widest access: 4 floats, or 8 of the 16-bit types
+// the widest access: 4 floats, or 8 of the 16-bit types
+template <class T> constexpr int per_access = 16 / sizeof(T);
 
 // Where an element of a 4-d array lies: each input has strides of its own, in elements, and may be any view.
 struct Strides { long long n, c, h, w; };
@@ -74,8 +77,8 @@ __device__ inline float block_sum(float mine, Sums& sums) {
     return sums.of[0];
 }
 
-// The block as rows of `side` threads (a power of two), each thread with n sums: those of its column, for the first row and
-// in `columns` for everybody.
+// The block as rows of `side` threads (a power of two), each thread with n sums: those of its column, for the
+// first row and in `columns` for everybody.
 template <int n> struct Columns { float of[n][256]; };
 template <int n> __device__ inline void sum_rows(float (&mine)[n], int side, Columns<n>& columns) {
     const int thread = threadIdx.x;

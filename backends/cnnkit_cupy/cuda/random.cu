@@ -59,20 +59,23 @@ __global__ void __launch_bounds__(256) dropout(const T* x, T* y, long long count
         for (int k = 0; first + k < count; k++) y[first + k] = values.of[k];
 }
 
-// Images of any strides, into memory with the channels last: two pixels of a channel a thread, which are one counter's two
-// words where the channel begins at an even number.
+// Images of any strides, into memory with the channels last: two pixels of a channel a thread, which are one
+// counter's two words where the channel begins at an even number.
 template <class T, class Index>
-__global__ void __launch_bounds__(256) dropout_images(const T* x, T* y, Strides by, Sizes size, Key key, Kept kept) {
+__global__ void __launch_bounds__(256) dropout_images(const T* x, T* y, Strides by,
+                                                      Sizes size, Key key, Kept kept) {
     const long long number = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (number >= size.count) return;
-    const Index i = static_cast<Index>(number), pixels = static_cast<Index>(size.H) * size.W, pairs = (pixels + 1) / 2;
+    const Index i = static_cast<Index>(number), pixels = static_cast<Index>(size.H) * size.W,
+                pairs = (pixels + 1) / 2;
     const Index c = i % size.C, pixel = 2 * (i / size.C % pairs), n = i / size.C / pairs;
     const unsigned long long first = static_cast<unsigned long long>(n * size.C + c) * pixels + pixel;
     Words words = threefry(key, first / 2);
     unsigned word = first % 2 ? words.y : words.x;
     for (int k = 0; k < 2 && pixel + k < pixels; k++) {
         const Index h = (pixel + k) / size.W, w = (pixel + k) % size.W;
-        y[(n * pixels + pixel + k) * size.C + c] = dropped(x[n * by.n + c * by.c + h * by.h + w * by.w], word, kept);
+        y[(n * pixels + pixel + k) * size.C + c] = dropped(x[n * by.n + c * by.c + h * by.h + w * by.w],
+                                                           word, kept);
         word = first % 2 ? threefry(key, first / 2 + 1).x : words.y;
     }
 }

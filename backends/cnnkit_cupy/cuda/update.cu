@@ -1,5 +1,6 @@
-// Optimizer updates: parameter, gradient and state in one pass, `lanes` elements a thread. State is written in place, the
-// parameter into a new array. All arithmetic is in float; what is stored has the parameter's dtype.
+// Optimizer updates: parameter, gradient and state in one pass, `lanes` elements a thread. State is
+// written in place, the parameter into a new array. All arithmetic is in float; what is stored has the
+// parameter's dtype.
 
 struct Sgd {
     long long count;
@@ -9,8 +10,10 @@ struct Sgd {
 
 struct Adam {
     long long count;
-    float beta1, rest1, beta2, rest2;         // rest: 1 - beta, of which float's own difference would lose digits
-    float rate, correction, eps, decay;       // lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t), and what weight decay adds to g
+    // rest: 1 - beta, of which float's own difference would lose digits
+    float beta1, rest1, beta2, rest2;
+    // lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t), and what weight decay adds to g
+    float rate, correction, eps, decay;
     float shrink;                             // or, decoupled, multiplies the parameter by
     int maximize, first;
 };
@@ -45,7 +48,8 @@ __global__ void __launch_bounds__(256) sgd(const T* param, const T* grad, T* buf
 
 // `largest` (AMSGrad's) may be null.
 template <class T, int lanes>
-__global__ void __launch_bounds__(256) adam(const T* param, const T* grad, T* mean, T* square, T* largest, T* result, Adam by) {
+__global__ void __launch_bounds__(256) adam(const T* param, const T* grad, T* mean, T* square,
+                                            T* largest, T* result, Adam by) {
     long long i;
     if (!mine<lanes>(by.count, i)) return;
     const Vector<T, lanes> params = load<lanes>(param + i), grads = load<lanes>(grad + i);

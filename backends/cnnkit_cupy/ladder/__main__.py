@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cnnkit import backends
 from cnnkit_cupy.benchmark.measuring import by_events
+from cnnkit_cupy.contracts import device_of
 from cnnkit_cupy.ladder.measuring import Count, Shape, WrongNumbers, check, counts, least
 from cnnkit_cupy.ladder.steps import FILES, FOLDER, STEPS, declared
 
@@ -52,7 +53,7 @@ def table(columns: Sequence[str], title: str) -> Table:
 def times(backend: Any, shape: Shape, clock: Any) -> dict[str, float]:
     """Seconds of each step on the GPU."""
     arrays = [backend.asarray(array) for array in shape.arrays()]
-    return {name: clock(partial(step, backend.cuda, *arrays)) for name, step in STEPS.items()}
+    return {name: clock(partial(step, device_of(backend), *arrays)) for name, step in STEPS.items()}
 
 
 def main(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from cnnkit.backends import Backend
 from cnnkit.conformance.reference import REFERENCES
+from cnnkit_cupy.contracts import CountingDevice, device_of
 from cnnkit_cupy.ladder.steps import CONV, POOL, STEPS
 
 TOLERANCE = 1e-5  # of the largest result: float32 sums of a few dozen products
@@ -51,8 +52,8 @@ class Shape:
 
     def expected(self) -> np.ndarray:
         """The results of loops over every pixel, in float64."""
-        y = REFERENCES["conv2d"][0](*(array.astype(np.float64) for array in self.arrays()), **CONV)
-        return REFERENCES["max_pool2d"][0](np.maximum(y, 0), **POOL)
+        y = REFERENCES["conv"][0](*(array.astype(np.float64) for array in self.arrays()), **CONV)
+        return REFERENCES["max_pool"][0](np.maximum(y, 0), **POOL)
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def check(backend: Backend, shape: Shape) -> dict[str, float]:
         If a step's results are not theirs.
     """
     arrays, expected = [backend.asarray(array) for array in shape.arrays()], shape.expected()
-    return {name: compare(name, backend.to_numpy(step(backend.cuda, *arrays)), expected)
+    return {name: compare(name, backend.to_numpy(step(device_of(backend), *arrays)), expected)
             for name, step in STEPS.items()}
 
 
@@ -116,8 +117,8 @@ def counts(backend: Backend, shape: Shape) -> dict[str, Count]:
     """What each step moves; `backend` is the emulator's."""
     arrays, found = [backend.asarray(array) for array in shape.arrays()], {}
     for name, step in STEPS.items():
-        with backend.cuda.counted() as launches:
-            step(backend.cuda, *arrays)
+        with cast(CountingDevice, device_of(backend)).counted() as launches:
+            step(device_of(backend), *arrays)
         found[name] = total(launches)
     return found
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cnnkit.ops import OPS
+from cnnkit.ops.core import Call
 from cnnkit_cupy import conv_relu_pool
 from cnnkit_cupy.launcher import KERNELS, In, Kernel, Out, Struct, declare, launch
 
@@ -25,10 +27,11 @@ FLOATS, RESULTS = In("float32"), Out("float32")
 SIDE, FILTERS = 32, 4  # outputs of a block, as in 2_tiled.cu and 3_fused.cu
 ROOM = 4 * ((SIDE + 2) ** 2 + 9 * FILTERS)  # bytes of shared memory
 SHIPPED = "cnnkit_cupy"
-OPS = ("conv2d", "relu", "max_pool2d")
+LAUNCHED_BY = ("conv", "relu", "max_pool")
 CONV: dict[str, Any] = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
 POOL: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)),
                         "dilation": (1, 1), "ceil_mode": False}
+CALLS = [Call(OPS["conv"], CONV, 3), Call(OPS["relu"], {}, 0), Call(OPS["max_pool"], POOL, 0)]
 
 
 def kernels(folder: Path) -> list[Kernel]:
@@ -44,7 +47,7 @@ def kernels(folder: Path) -> list[Kernel]:
 def declared(folder: Path = FOLDER) -> Iterator[None]:
     """Inside the block, `launch` knows the ladder's kernels."""
     chosen = kernels(folder)
-    declare(*chosen, ops=OPS)
+    declare(*chosen, ops=LAUNCHED_BY)
     try:
         yield
     finally:
@@ -96,7 +99,7 @@ def fused(device: Any, x: Array, weight: Array, bias: Array) -> Array:
 
 def shipped(device: Any, x: Array, weight: Array, bias: Array) -> Array:
     """What the library itself launches for the three ops."""
-    y, _ = conv_relu_pool.conv2d_relu_max_pool2d(x, weight, bias, needs=(False,) * 3, attrs=(CONV, {}, POOL))
+    y, _ = conv_relu_pool.conv2d_relu_max_pool2d(x, weight, bias, needs=(False,) * 3, calls=CALLS)
     return y
 
 

@@ -1,4 +1,6 @@
-"""``python -m cnnkit_cupy.static``: compile every instance for every architecture, report, and fail on any warning or spill."""
+"""``python -m cnnkit_cupy.static``: compile every instance for every architecture, report, and fail on any
+warning or spill.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from cnnkit_cupy.static.occupancy import LIMITS
 
 def main(
     arch: Annotated[str, typer.Option(help="Compile for these only, for example sm_75,sm_90.")] = "",
-    write: Annotated[Path | None, typer.Option(help="The page to bring up to date, for example docs/gpu.md.")] = None,
+    write: Annotated[Path | None,
+                     typer.Option(help="The page to bring up to date, for example docs/gpu.md.")] = None,
 ) -> None:
     """Compile every CUDA kernel for every architecture, without a GPU, and report what each uses."""
     named = [name.strip().removeprefix("sm_") for name in arch.split(",") if name.strip()]
@@ -50,7 +53,8 @@ def main(
         console.print(fault, style="red", markup=False, highlight=False)
     if found:
         raise typer.Exit(1)
-    console.print(f"{len(used)} instances compiled for {', '.join(f'sm_{n}' for n in archs)}: no warning, no spill")
+    console.print(f"{len(used)} instances compiled for {', '.join(f'sm_{n}' for n in archs)}: "
+                  "no warning, no spill")
     if write:
         text = page.replaced(write.read_text(encoding="utf-8"), "kernels", page.listing(table()))
         text = page.replaced(text, "report", page.report(table(), used, archs, version()))

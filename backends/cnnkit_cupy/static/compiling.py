@@ -1,4 +1,6 @@
-"""Every instance of the table through NVRTC, with the options that CuPy gives it; neither a driver nor a GPU is needed."""
+"""Every instance of the table through NVRTC, with the options that CuPy gives it; neither a driver nor a
+GPU is needed.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ def version() -> str:
 
 
 def compile_module(module: str, arch: int, text: str | None = None) -> Compiled:
-    """Compile ``cuda/<module>.cu`` (or `text` in its place) with the instances that this architecture can have.
+    """Compile ``cuda/<module>.cu`` (or `text` in its place) with the instances that this
+    architecture can have.
 
     Raises
     ------
@@ -63,7 +66,8 @@ def compile_module(module: str, arch: int, text: str | None = None) -> Compiled:
     from cuda.bindings import nvrtc
 
     names = [k.name for k in table().values() if k.module == module and k.arch <= arch]
-    program = _call(nvrtc.nvrtcCreateProgram, (text or source(module)).encode(), f"{module}.cu".encode(), 0, [], [])
+    program = _call(nvrtc.nvrtcCreateProgram, (text or source(module)).encode(),
+                    f"{module}.cu".encode(), 0, [], [])
     try:
         for name in names:
             _call(nvrtc.nvrtcAddNameExpression, program, name.encode())
@@ -75,7 +79,8 @@ def compile_module(module: str, arch: int, text: str | None = None) -> Compiled:
         if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
             raise RuntimeError(f"{module}.cu does not compile for sm_{arch}: {status.name}\n{log}")
         found = resources(log)
-        usage = {name: found[_call(nvrtc.nvrtcGetLoweredName, program, name.encode()).decode()] for name in names}
+        usage = {name: found[_call(nvrtc.nvrtcGetLoweredName, program, name.encode()).decode()]
+                 for name in names}
         return Compiled(usage, remarks(log))
     finally:
         nvrtc.nvrtcDestroyProgram(program)
@@ -114,12 +119,15 @@ def faults(module: str, arch: int, compiled: Compiled) -> list[str]:
         if usage.spills:
             found.append(f"{what} spills {usage.spills} bytes of registers")
         if usage.shared != kernel.shared:
-            found.append(f"{what} has {usage.shared} bytes of shared memory, and its row in the table says {kernel.shared}")
+            found.append(f"{what} has {usage.shared} bytes of shared memory, "
+                         f"and its row in the table says {kernel.shared}")
         shared = usage.shared + kernel.dynamic
         if shared > LIMITS[arch].most_shared:
-            found.append(f"{what}: a block takes {shared} bytes of shared memory, and may have {LIMITS[arch].most_shared}")
+            found.append(f"{what}: a block takes {shared} bytes of shared memory, "
+                         f"and may have {LIMITS[arch].most_shared}")
             continue
         blocks = LIMITS[arch].blocks(kernel.block, usage.registers, shared)
         if blocks < (kernel.launch_bounds[1:] or (1,))[0]:
-            found.append(f"{what}: {blocks} blocks on a multiprocessor, and its launch bounds promise {kernel.launch_bounds[1:]}")
+            found.append(f"{what}: {blocks} blocks on a multiprocessor, "
+                         f"and its launch bounds promise {kernel.launch_bounds[1:]}")
     return found

@@ -1,7 +1,7 @@
 """How many blocks of a kernel a multiprocessor holds, by registers, shared memory and threads.
 
-Limits and roundings are those of NVIDIA's `cuda_occupancy.h` (CUDA 13) and of the table "Technical Specifications per Compute
-Capability" in the CUDA Programming Guide.
+Limits and roundings are those of NVIDIA's `cuda_occupancy.h` (CUDA 13) and of the table "Technical
+Specifications per Compute Capability" in the CUDA Programming Guide.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-REGISTERS, PARTITIONS, WARP = 65536, 4, 32  # of every architecture here: registers of a multiprocessor, its schedulers
+# of every architecture here: registers of a multiprocessor, its schedulers
+REGISTERS, PARTITIONS, WARP = 65536, 4, 32
 REGISTER_UNIT = 256                         # registers are handed to a warp in units of
 
 
 @dataclass(frozen=True)
 class Multiprocessor:
-    """The limits of one: threads, blocks, bytes of shared memory; bytes the system takes of each block, and their unit."""
+    """The limits of one: threads, blocks, bytes of shared memory; bytes the system takes of each block, and
+    their unit.
+    """
 
     threads: int
     most_blocks: int
@@ -24,7 +27,8 @@ class Multiprocessor:
     unit: int = 128
 
     def blocks(self, block: tuple[int, ...], registers: int, shared: int) -> int:
-        """How many blocks of so many threads, registers a thread, and bytes of shared memory are there at once.
+        """How many blocks of so many threads, registers a thread, and bytes of shared memory are
+        there at once.
 
         >>> LIMITS[90].blocks((256, 1, 1), registers=92, shared=8704)
         2

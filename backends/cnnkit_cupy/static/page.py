@@ -14,7 +14,8 @@ from cnnkit_cupy.static.occupancy import LIMITS
 
 def listing(kernels: Mapping[str, Kernel]) -> str:
     """Each RawKernel with the ops that launch it, its file, and its instances."""
-    lines = ["| op | kernel | file | threads | shared bytes | from | instances |", "|---|---|---|---|---|---|---|"]
+    lines = ["| op | kernel | file | threads | shared bytes | from | instances |",
+             "|---|---|---|---|---|---|---|"]
     grouped: dict[tuple[str, str], list[Kernel]] = {}
     for kernel in kernels.values():
         grouped.setdefault((kernel.module, kernel.name.split("<")[0]), []).append(kernel)
@@ -23,7 +24,8 @@ def listing(kernels: Mapping[str, Kernel]) -> str:
         types = sorted(k.name.removeprefix(name) for k in members)
         lines.append(f"| {', '.join(f'`{op}`' for op in first.ops)} | `{name}` | `{module}.cu` "
                      f"| {_one(['x'.join(str(n) for n in k.block if n > 1) for k in members])} "
-                     f"| {_one([k.shared + k.dynamic for k in members])} | {_one([f'sm_{k.arch}' for k in members])} "
+                     f"| {_one([k.shared + k.dynamic for k in members])} | "
+                     f"{_one([f'sm_{k.arch}' for k in members])} "
                      f"| {', '.join(f'`{t}`' for t in types) if types != [''] else 'one'} |")
     return "\n".join(lines)
 
@@ -35,7 +37,8 @@ def _one(values: list) -> str:
 
 def row(name: str, kernel: Kernel, usage: Mapping[int, Usage], archs: tuple[int, ...]) -> list[str]:
     """A row of the report: the most bytes on any architecture; for each, registers, blocks and occupancy."""
-    cells = [name, *(f"{max(getattr(u, what) for u in usage.values())}" for what in ("shared", "stack", "spills"))]
+    cells = [name,
+             *(f"{max(getattr(u, what) for u in usage.values())}" for what in ("shared", "stack", "spills"))]
     for arch in archs:
         if arch not in usage:
             cells.append("–")
@@ -50,7 +53,8 @@ def headings(archs: tuple[int, ...]) -> list[str]:
     return ["kernel", "shared", "stack", "spills", *(f"sm_{arch}" for arch in archs)]
 
 
-def report(kernels: Mapping[str, Kernel], used: Mapping[str, Mapping[int, Usage]], archs: tuple[int, ...], compiler: str) -> str:
+def report(kernels: Mapping[str, Kernel], used: Mapping[str, Mapping[int, Usage]],
+           archs: tuple[int, ...], compiler: str) -> str:
     """What was compiled, and how, as Markdown."""
     told = " ".join(options(archs[0])).replace(f"sm_{archs[0]}", "sm_XX")
     rows = [headings(archs), ["---"] * (len(archs) + 4)]
@@ -63,7 +67,8 @@ def report(kernels: Mapping[str, Kernel], used: Mapping[str, Mapping[int, Usage]
 def fingerprint(kernels: Mapping[str, Kernel]) -> str:
     """A hash of all that the report follows from: the sources, the rows of the table, the options."""
     parts = [source(module) for module in sorted({k.module for k in kernels.values()})]
-    parts += [repr((k.module, name, k.block, k.shared, k.dynamic, k.launch_bounds, k.arch)) for name, k in sorted(kernels.items())]
+    parts += [repr((k.module, name, k.block, k.shared, k.dynamic, k.launch_bounds, k.arch))
+              for name, k in sorted(kernels.items())]
     return hashlib.sha256("\0".join([*parts, *options(0)]).encode()).hexdigest()[:16]
 
 

@@ -1,5 +1,5 @@
-// One thread block at a time: a fiber for each CUDA thread, barriers, exchanges and shared memory, and a scheduler that
-// finds barriers that not every thread reaches.
+// One thread block at a time: a fiber for each CUDA thread, barriers, exchanges and shared memory, and a
+// scheduler that finds barriers that not every thread reaches.
 #pragma once
 #include <link.h>
 #include <sys/mman.h>
@@ -94,7 +94,7 @@ static void enter() {
     for (;;) wait(State::left, "", 0);
 }
 
-// -- what kernels call -----------------------------------------------------------------------------------------------
+// -- what kernels call --------------------------------------------------------------------------------------
 
 unsigned lane() { return number(*current) % 32; }
 
@@ -111,7 +111,8 @@ int block_sum(int value, const char* site) {
 static void meet(unsigned mask, const char* site, bool orders) {
     current->orders = orders;
     if (!(mask >> lane() & 1))
-        fail("thread " + name(current->index) + " calls a warp barrier at " + site + " whose mask leaves it out");
+        fail("thread " + name(current->index) + " calls a warp barrier at " + site
+             + " whose mask leaves it out");
     wait(State::at_warp_barrier, site, mask);
 }
 
@@ -122,7 +123,8 @@ uint64_t exchange(unsigned mask, uint64_t value, unsigned lane, const char* site
     meet(mask, site, false);
     unsigned mine = number(*current), source = mine / 32 * 32 + lane;
     if (source >= threads.size() || !(mask >> lane & 1))
-        fail("thread " + name(current->index) + " reads lane " + std::to_string(lane) + " at " + site + ", which takes no part");
+        fail("thread " + name(current->index) + " reads lane " + std::to_string(lane) + " at " + site
+             + ", which takes no part");
     return threads[source].shown;
 }
 
@@ -135,10 +137,11 @@ unsigned ballot(unsigned mask, bool vote, const char* site) {
     return votes;
 }
 
-// -- shared memory: NaN at the block's start, with guards between declarations that are checked at its end ---------------
+// -- shared memory: NaN at the block's start, with guards between declarations that are checked at its end
 
 static Shared& declare(size_t size, const char* site) {
-    if (shared_used + size + 3 * guard > shared_room) fail(std::string(site) + " declares more shared memory than there is");
+    if (shared_used + size + 3 * guard > shared_room)
+        fail(std::string(site) + " declares more shared memory than there is");
     shared_blocks.push_back({site, shared_memory + shared_used + guard, size, false});
     shared_used = (shared_used + guard + size + 255) & ~size_t(255);
     return shared_blocks.back();
@@ -158,8 +161,8 @@ void* shared(size_t size, const char* site) {
 
 void* dynamic_shared() { return shared(dynamic_size, "the launch"); }
 
-// Plain `__shared__` variables are thread_local to the compiler, so that they lie in one segment, templates' too: this one. Only
-// one host thread runs kernels at a time, and blocks run one after the other.
+// Plain `__shared__` variables are thread_local to the compiler, so that they lie in one segment, templates'
+// too: this one. Only one host thread runs kernels at a time, and blocks run one after the other.
 thread_local char anchor;
 static char* plain_memory = nullptr;
 static size_t plain_size = 0;
@@ -191,13 +194,14 @@ static void check_shared() {
         for (long i = -long(guard); i < long(s.size + guard); i++) {
             if (i == 0) i = long(s.size);
             if (static_cast<unsigned char>(s.start[i]) != poison)
-                throw Failure{"a thread of block " + name(blockIdx) + " wrote outside the shared memory declared at " + s.site
+                throw Failure{"a thread of block " + name(blockIdx)
+                              + " wrote outside the shared memory declared at " + s.site
                               + ": at byte " + std::to_string(i) + " of " + std::to_string(s.size)};
         }
     }
 }
 
-// -- the scheduler ---------------------------------------------------------------------------------------------------
+// -- the scheduler ------------------------------------------------------------------------------------------
 
 // After a thread has stopped: let a barrier's threads go on if it was the last to come.
 static void release(Thread& t) {
@@ -205,8 +209,8 @@ static void release(Thread& t) {
     if (t.state == State::at_block_barrier && ++waiting == threads.size()) {
         for (Thread& other : threads)
             if (!same(other.site, t.site))
-                throw Failure{"divergent barrier: thread " + name(other.index) + " of block " + name(blockIdx) + " waits at "
-                              + other.site + ", thread " + name(t.index) + " at " + t.site};
+                throw Failure{"divergent barrier: thread " + name(other.index) + " of block " + name(blockIdx)
+                              + " waits at " + other.site + ", thread " + name(t.index) + " at " + t.site};
         for (Thread& other : threads) {
             other.state = State::ready;
             other.shown = other.given;
@@ -218,9 +222,11 @@ static void release(Thread& t) {
         unsigned first = number(t) / 32 * 32;
         for (unsigned lane = 0; lane < 32; lane++) {
             if (!(t.mask >> lane & 1)) continue;
-            if (first + lane >= threads.size()) continue;  // a partial warp: lanes that do not exist have nothing to wait for
+            // a partial warp: lanes that do not exist have nothing to wait for
+            if (first + lane >= threads.size()) continue;
             Thread& other = threads[first + lane];
-            if (other.state != State::at_warp_barrier || other.mask != t.mask || !same(other.site, t.site)) return;
+            if (other.state != State::at_warp_barrier || other.mask != t.mask || !same(other.site, t.site))
+                return;
         }
         if (t.orders) warp_phases[first / 32]++;
         for (unsigned lane = 0; lane < 32 && first + lane < threads.size(); lane++)
@@ -235,15 +241,16 @@ static void release(Thread& t) {
 [[noreturn]] static void stuck() {
     for (Thread& t : threads)
         if (t.state == State::at_warp_barrier)
-            throw Failure{"divergent warp barrier: thread " + name(t.index) + " of block " + name(blockIdx) + " waits at " + t.site
-                          + " for lanes that do not come"};
+            throw Failure{"divergent warp barrier: thread " + name(t.index) + " of block " + name(blockIdx)
+                          + " waits at " + t.site + " for lanes that do not come"};
     std::string first, site;
     for (Thread& t : threads) {
         if (t.state == State::left && first.empty()) first = name(t.index);
         if (t.state == State::at_block_barrier) site = t.site;
     }
-    throw Failure{"early exit: " + std::to_string(gone) + " of " + std::to_string(threads.size()) + " threads of block "
-                  + name(blockIdx) + " (thread " + first + " first) left the kernel, and the others wait at " + site};
+    throw Failure{"early exit: " + std::to_string(gone) + " of " + std::to_string(threads.size())
+                  + " threads of block " + name(blockIdx) + " (thread " + first
+                  + " first) left the kernel, and the others wait at " + site};
 }
 
 static void resume(Thread& t) {
@@ -262,7 +269,8 @@ static char* stacks_for(unsigned count) {
     if (room < count) {
         if (memory) munmap(memory, room * stack_size);
         room = count;
-        memory = static_cast<char*>(mmap(nullptr, room * stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        memory = static_cast<char*>(mmap(nullptr, room * stack_size, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         for (unsigned i = 0; i < room; i++) mprotect(memory + i * stack_size, page, PROT_NONE);
     }
     return memory;
@@ -278,14 +286,16 @@ static void start_block() {
         Thread& t = threads[i];
         t.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
         t.state = State::ready;
-        t.fiber.prepare(stacks + i * stack_size, stack_size - i % 32 * 128, enter);  // not all in the same lines of the cache
+        // not all in the same lines of the cache
+        t.fiber.prepare(stacks + i * stack_size, stack_size - i % 32 * 128, enter);
     }
     waiting = gone = block_phase = 0;
     warp_phases.assign((count + 31) / 32, 0);
     fault.clear();
 }
 
-// Runs every thread of the block to its end. Skewed: a random warp runs until it blocks, before another one moves.
+// Runs every thread of the block to its end. Skewed: a random warp runs until it blocks, before
+// another one moves.
 static void run_block(Schedule schedule, Random& random) {
     start_block();
     unsigned count = unsigned(threads.size()), warps = (count + 31) / 32;

@@ -18,9 +18,9 @@
 #define EMU_TEXT(x) EMU_TEXT_(x)
 #define EMU_SITE __FILE__ ":" EMU_TEXT(__LINE__)
 
-// `SHARED(Tile, tile);` declares the block's shared memory, one struct: NaN at first, between guards, its bytes counted. A plain
-// `__shared__ float tile[32][32];` is served too (block.h says how), without guards and count. build.py makes EMU_DYNAMIC of
-// `extern __shared__ float tile[];`.
+// `SHARED(Tile, tile);` declares the block's shared memory, one struct: NaN at first, between guards, its
+// bytes counted. A plain `__shared__ float tile[32][32];` is served too (block.h says how), without guards
+// and count. build.py makes EMU_DYNAMIC of `extern __shared__ float tile[];`.
 #define SHARED(type, name) type& name = *static_cast<type*>(emu::shared(sizeof(type), EMU_SITE))
 #define __shared__ thread_local
 #define EMU_DYNAMIC(type, name) type* const name = static_cast<type*>(emu::dynamic_shared())
@@ -52,22 +52,29 @@ template <class T> static inline T shuffle(const char* site, unsigned mask, T va
     return value;
 }
 // Lanes are taken in groups of `width`; a lane whose source would be in another group gets its own value.
-template <class T> static inline T shuffle_to(const char* site, unsigned mask, T value, int from, int width = 32) {
-    return shuffle(site, mask, value, (lane() & ~unsigned(width - 1)) | (unsigned(from) & unsigned(width - 1)));
+template <class T> static inline T shuffle_to(const char* site, unsigned mask, T value,
+                                              int from, int width = 32) {
+    return shuffle(site, mask, value,
+                   (lane() & ~unsigned(width - 1)) | (unsigned(from) & unsigned(width - 1)));
 }
-template <class T> static inline T shuffle_xor(const char* site, unsigned mask, T value, int bits, int width = 32) {
+template <class T> static inline T shuffle_xor(const char* site, unsigned mask, T value,
+                                               int bits, int width = 32) {
     unsigned from = lane() ^ unsigned(bits), end = (lane() & ~unsigned(width - 1)) + unsigned(width);
     return shuffle(site, mask, value, from < end ? from : lane());
 }
-template <class T> static inline T shuffle_down(const char* site, unsigned mask, T value, unsigned by, int width = 32) {
-    return shuffle(site, mask, value, (lane() & unsigned(width - 1)) + by < unsigned(width) ? lane() + by : lane());
+template <class T> static inline T shuffle_down(const char* site, unsigned mask, T value,
+                                                unsigned by, int width = 32) {
+    return shuffle(site, mask, value,
+                   (lane() & unsigned(width - 1)) + by < unsigned(width) ? lane() + by : lane());
 }
-template <class T> static inline T shuffle_up(const char* site, unsigned mask, T value, unsigned by, int width = 32) {
+template <class T> static inline T shuffle_up(const char* site, unsigned mask, T value,
+                                              unsigned by, int width = 32) {
     return shuffle(site, mask, value, (lane() & unsigned(width - 1)) >= by ? lane() - by : lane());
 }
 
 // One fiber runs at a time, so every read-modify-write is atomic; the tracer is told that it is meant to be.
-template <class T, class Change> __attribute__((no_sanitize("thread"))) static inline T update(T* address, Change change) {
+template <class T, class Change>
+__attribute__((no_sanitize("thread"))) static inline T update(T* address, Change change) {
     atomic(address, sizeof(T), __builtin_return_address(0));
     T before = *address;
     *address = change(before);
@@ -80,7 +87,9 @@ template <class T, class Change> __attribute__((no_sanitize("thread"))) static i
     template <class T> static inline T name(T* address, T value) { \
         return emu::update(address, [=](T before) { return static_cast<T>(changed); }); \
     } \
-    template <class T, class U> static inline T name(T* address, U value) { return name(address, static_cast<T>(value)); }
+    template <class T, class U> static inline T name(T* address, U value) { \
+        return name(address, static_cast<T>(value)); \
+    }
 EMU_ATOMIC(atomicAdd, before + value)
 EMU_ATOMIC(atomicSub, before - value)
 EMU_ATOMIC(atomicExch, value)
@@ -98,7 +107,8 @@ static inline void __threadfence_block() {}
 
 template <class T> static inline T __ldg(const T* address) { return *address; }
 
-// One access, whatever the size of T: g++ would copy a structure piece by piece, and the tracer would see several.
+// One access, whatever the size of T: g++ would copy a structure piece by piece, and the tracer
+// would see several.
 template <size_t size> struct EmuWord;
 template <> struct EmuWord<1> { using Type = uint8_t; };
 template <> struct EmuWord<2> { using Type = uint16_t; };
@@ -189,11 +199,13 @@ static inline float __half2float(__half h) {
     unsigned sign = unsigned(h.bits & 0x8000) << 16, exponent = h.bits >> 10 & 31, mantissa = h.bits & 0x3FF;
     if (exponent == 31) return __uint_as_float(sign | 0x7F800000 | mantissa << 13);
     if (exponent) return __uint_as_float(sign | (exponent + 112) << 23 | mantissa << 13);
-    float small = float(int(mantissa)) * 5.9604644775390625e-8f;  // 2^-24: half's denormals are normal in float
+    // 2^-24: half's denormals are normal in float
+    float small = float(int(mantissa)) * 5.9604644775390625e-8f;
     return sign ? -small : small;
 }
 
-// Rounds to the nearest, ties to even; by integers, for denormals of half must not depend on the processor's mode.
+// Rounds to the nearest, ties to even; by integers, for denormals of half must not depend on the
+// processor's mode.
 static inline __half __float2half(float x) {
     unsigned bits = __float_as_uint(x), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7FFFFFFF;
     if (magnitude > 0x7F800000) return {static_cast<unsigned short>(0x7FFF)};

@@ -1,5 +1,5 @@
-// What a kernel's code calls, and runtime.cpp does: who the running thread is, barriers, exchanges, shared memory.
-// Light on purpose: every .cu file is compiled with it.
+// What a kernel's code calls, and runtime.cpp does: who the running thread is, barriers, exchanges, shared
+// memory. Light on purpose: every .cu file is compiled with it.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -6,7 +6,8 @@
 
 #if defined(__x86_64__) && defined(__linux__)
 
-// Saves what the calling convention says a function must keep, and the stack pointer; then goes on where `to` stopped.
+// Saves what the calling convention says a function must keep, and the stack pointer; then goes on
+// where `to` stopped.
 extern "C" void emu_switch(void** from, void* to);
 asm(R"(
 .text

@@ -1,4 +1,5 @@
-// The emulator's runtime, one for each library of kernels: what the host calls (device.py), and faults that the processor finds.
+// The emulator's runtime, one for each library of kernels: what the host calls (device.py), and faults that
+// the processor finds.
 #include <algorithm>
 #include <csignal>
 #if defined(__SSE__)
@@ -19,7 +20,8 @@ struct FlushDenormals {
 #endif
 };
 
-// A thread that reads where nothing is, or divides an integer by zero, becomes a fault; on another stack, for its own may be full.
+// A thread that reads where nothing is, or divides an integer by zero, becomes a fault; on another stack, for
+// its own may be full.
 struct Crashes {
 #if defined(__x86_64__) && defined(__linux__)
     static inline const int signals[] = {SIGSEGV, SIGBUS, SIGFPE};
@@ -30,8 +32,8 @@ struct Crashes {
     static inline void* address;
 
     static void crashed() {
-        fail(me() + (signal == SIGFPE ? " divides an integer by zero at " : " accesses memory that is not there at ")
-             + place_of(address));
+        fail(me() + (signal == SIGFPE ? " divides an integer by zero at "
+                     : " accesses memory that is not there at ") + place_of(address));
     }
     static void handle(int number, siginfo_t*, void* context) {
         auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
@@ -81,12 +83,15 @@ struct Launch {  // as device.py's class of this name
 EXPORT long emu_argument_size(int kernel, unsigned i) { return long(emu::table[kernel].size(i)); }
 
 // Where the next launch's arrays are, one by one; anything else between `start` and `end` is out of bounds.
-EXPORT void emu_arena(uintptr_t start, uintptr_t end) { emu::arena_start = start, emu::arena_end = end, emu::arrays.clear(); }
+EXPORT void emu_arena(uintptr_t start, uintptr_t end) {
+    emu::arena_start = start, emu::arena_end = end, emu::arrays.clear();
+}
 EXPORT void emu_array(uintptr_t start, uint64_t size, int argument, int written) {
     emu::watch(emu::arrays, emu::array_cells, start, size, argument, written != 0);
 }
 
-// One launch at a time: the caller holds a lock. Returns the bytes of shared memory of a block, or -1, and in `message` why.
+// One launch at a time: the caller holds a lock. Returns the bytes of shared memory of a block, or -1, and in
+// `message` why.
 EXPORT long emu_launch(const Launch* launch) {
     using namespace emu;
     FlushDenormals flush;
@@ -96,7 +101,8 @@ EXPORT long emu_launch(const Launch* launch) {
     blockDim = dim3(block[0], block[1], block[2]);
     Random random{launch->seed};
     if (!shared_memory)
-        shared_memory = static_cast<char*>(mmap(nullptr, shared_room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        shared_memory = static_cast<char*>(mmap(nullptr, shared_room, PROT_READ | PROT_WRITE,
+                                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     shared_blocks.clear();
     shares.clear();
     shared_used = 0;
@@ -117,7 +123,8 @@ EXPORT long emu_launch(const Launch* launch) {
     if (launch->schedule == skewed) random.shuffle(order);
     try {
         for (uint64_t i : order) {
-            blockIdx = {unsigned(i % grid[0]), unsigned(i / grid[0] % grid[1]), unsigned(i / grid[0] / grid[1])};
+            blockIdx = {unsigned(i % grid[0]), unsigned(i / grid[0] % grid[1]),
+                        unsigned(i / grid[0] / grid[1])};
             block_number = unsigned(i);
             watch_block();
             run_block(Schedule(launch->schedule), random);
@@ -142,7 +149,8 @@ EXPORT long emu_site_count() { return long(emu::sites.size()); }
 EXPORT void emu_site(long i, uint64_t* out) {
     auto found = std::next(emu::sites.begin(), i);
     const auto& [key, site] = *found;
-    const uint64_t row[] = {key.shared, key.writes, key.size, strtoull(emu::place_of(key.caller).c_str() + 1, nullptr, 16),
+    const uint64_t row[] = {key.shared, key.writes, key.size,
+                            strtoull(emu::place_of(key.caller).c_str() + 1, nullptr, 16),
                             site.requests, site.bytes, site.actual, site.least};
     std::copy(row, row + 8, out);
 }
@@ -150,7 +158,8 @@ EXPORT void emu_site(long i, uint64_t* out) {
 // The first byte of a stretch of memory that is not of this poison, two bytes from an even address on; or -1.
 EXPORT long emu_touched(const unsigned char* start, long size, unsigned poison) {
     const bool odd = reinterpret_cast<uintptr_t>(start) % 2;
-    const uint64_t pair = odd ? (poison & 255) << 8 | poison >> 8 : poison, wanted = pair * 0x0001000100010001u;
+    const uint64_t pair = odd ? (poison & 255) << 8 | poison >> 8 : poison,
+                   wanted = pair * 0x0001000100010001u;
     long i = 0;
     for (uint64_t eight; i + 8 <= size; i += 8) {
         memcpy(&eight, start + i, 8);

@@ -1,4 +1,5 @@
-// How runtime.cpp gets at a kernel's parameters; included after the .cu file, before the table of its kernels.
+// How runtime.cpp gets at a kernel's parameters; included after the .cu file, before the table of its
+// kernels.
 #pragma once
 #include <type_traits>
 #include <utility>
@@ -6,7 +7,8 @@
 namespace emu {
 
 template <class... A, size_t... I>
-__attribute__((no_sanitize("thread"))) void call(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
+__attribute__((no_sanitize("thread"))) void call(void (*kernel)(A...), void** arguments,
+                                                 std::index_sequence<I...>) {
     kernel(*static_cast<std::remove_reference_t<A>*>(arguments[I])...);
 }
 

@@ -1,7 +1,8 @@
-// What the compiler's sanitizers tell of every access, in the build that watches (build.py: WATCHED); no library of theirs is
-// linked, so nothing has to be loaded before Python, and fibers do not confuse them. -fsanitize=thread announces each access:
-// from that come races within and between blocks, reads of shared memory that nobody wrote, accesses beside an array, and the
-// counters. -fsanitize=alignment,bounds announces accesses that are misaligned and indices beyond an array's type.
+// What the compiler's sanitizers tell of every access, in the build that watches (build.py: WATCHED); no
+// library of theirs is linked, so nothing has to be loaded before Python, and fibers do not confuse them.
+// -fsanitize=thread announces each access: from that come races within and between blocks, reads of shared
+// memory that nobody wrote, accesses beside an array, and the counters. -fsanitize=alignment,bounds announces
+// accesses that are misaligned and indices beyond an array's type.
 #pragma once
 #include <dlfcn.h>
 #include <link.h>
@@ -17,9 +18,11 @@ namespace emu {
 enum { races = 1, alignment = 2, bounds = 4, counts = 8 };  // what a launch watches, as a sum
 static unsigned watching = 0;
 
-struct Access { unsigned epoch, thread, phase, warp_phase; };  // epoch: of the block; thread 0 means none: numbered from 1
+// epoch: of the block; thread 0 means none: numbered from 1
+struct Access { unsigned epoch, thread, phase, warp_phase; };
 constexpr unsigned atomically = 1u << 31;                      // in `thread`
-struct Cell { Access write, read, other_read; };               // two readers are enough: a writer differs from one of them
+// two readers are enough: a writer differs from one of them
+struct Cell { Access write, read, other_read; };
 
 struct Region {
     uintptr_t start, end;
@@ -57,7 +60,8 @@ static bool unordered(const Access& before, const Access& now) {
     return a / 32 != b / 32 || before.warp_phase == now.warp_phase;
 }
 
-static void look_for_races(Region& region, size_t offset, size_t size, bool writes, bool atomic, void* caller) {
+static void look_for_races(Region& region, size_t offset, size_t size, bool writes,
+                           bool atomic, void* caller) {
     const unsigned mine = number(*current);
     const Access now{epoch, (mine + 1) | (atomic ? atomically : 0), block_phase, warp_phases[mine / 32]};
     const bool shared = region.argument < 0;
@@ -71,8 +75,8 @@ static void look_for_races(Region& region, size_t offset, size_t size, bool writ
                               : writes && unordered(cell.other_read, now) ? &cell.other_read : nullptr;
         const bool unwritten = (!writes || atomic) && shared && !cell.write.thread;
         if (other || unwritten) {
-            std::string what = std::string(writes ? "writes" : "reads") + (shared ? " shared memory" : " an array") + " at "
-                               + place_of(caller);
+            std::string what = std::string(writes ? "writes" : "reads")
+                               + (shared ? " shared memory" : " an array") + " at " + place_of(caller);
             if (unwritten) fail(me() + " " + what + " that nobody has written");
             fail("race: " + me() + " " + what + ", byte " + std::to_string(byte) + ", which "
                  + who((other->thread & ~atomically) - 1, block_of_epoch[other->epoch - first_epoch])
@@ -83,7 +87,7 @@ static void look_for_races(Region& region, size_t offset, size_t size, bool writ
     }
 }
 
-// -- counters: the accesses of a warp's lanes by one instruction make a request --------------------------------------------
+// -- counters: the accesses of a warp's lanes by one instruction make a request -----------------------------
 
 struct Logged { void* caller; uintptr_t address; unsigned phase, size; bool writes, shared; };
 static std::vector<std::vector<Logged>> logs;  // of each thread of the block
@@ -114,14 +118,17 @@ static void count_sectors(Site& site, const uintptr_t* addresses, unsigned lanes
     site.least += (distinct(bytes) + 31) / 32;
 }
 
-// A bank gives one word a pass; lanes that want the same word share it. 8 bytes a lane are served by half warps, 16 by quarters.
-static void count_passes(Site& site, const uintptr_t* addresses, const unsigned* lane, unsigned lanes, unsigned size) {
+// A bank gives one word a pass; lanes that want the same word share it. 8 bytes a lane are served by half
+// warps, 16 by quarters.
+static void count_passes(Site& site, const uintptr_t* addresses, const unsigned* lane,
+                         unsigned lanes, unsigned size) {
     const unsigned served = size <= 4 ? 32 : size <= 8 ? 16 : 8;
     for (unsigned part = 0; part < 32; part += served) {
         std::vector<uintptr_t> words;
         for (unsigned i = 0; i < lanes; i++)
             if (lane[i] >= part && lane[i] < part + served)
-                for (unsigned b = 0; b < size; b += b + 4 <= size ? 4 : 1) words.push_back((addresses[i] + b) / 4);
+                for (unsigned b = 0; b < size; b += b + 4 <= size ? 4 : 1)
+                    words.push_back((addresses[i] + b) / 4);
         if (words.empty()) continue;
         words.resize(distinct(words));
         unsigned load[32] = {}, most = 0;
@@ -134,7 +141,8 @@ static void count_passes(Site& site, const uintptr_t* addresses, const unsigned*
 static void count_block() {
     struct Request { unsigned lanes = 0, lane[32]; uintptr_t address[32]; };
     for (size_t first = 0; first < logs.size(); first += 32) {
-        std::map<std::pair<Key, uint64_t>, Request> requests;  // by instruction, and by occurrence since the last barrier
+        // by instruction, and by occurrence since the last barrier
+        std::map<std::pair<Key, uint64_t>, Request> requests;
         for (size_t t = first; t < first + 32 && t < logs.size(); t++) {
             std::map<std::pair<Key, unsigned>, unsigned> occurrences;
             for (const Logged& a : logs[t]) {
@@ -157,7 +165,7 @@ static void count_block() {
     for (auto& log : logs) log.clear();
 }
 
-// -- every access ----------------------------------------------------------------------------------------------------------
+// -- every access -------------------------------------------------------------------------------------------
 
 static Region* find(uintptr_t at, bool shared) {
     for (Region& r : shared ? shares : arrays)
@@ -167,7 +175,9 @@ static Region* find(uintptr_t at, bool shared) {
 
 [[noreturn]] static void outside(uintptr_t at, bool shared, const char* does, void* caller) {
     const Region* nearest = nullptr;
-    auto distance = [at](const Region& r) { return at < r.start ? r.start - at : at < r.end ? 0 : at - r.end; };
+    auto distance = [at](const Region& r) {
+        return at < r.start ? r.start - at : at < r.end ? 0 : at - r.end;
+    };
     for (Region& r : shared ? shares : arrays)
         if (!nearest || distance(r) < distance(*nearest)) nearest = &r;
     std::string what = !nearest ? "" : ", byte " + std::to_string(long(at - nearest->start)) + " of "
@@ -176,8 +186,8 @@ static Region* find(uintptr_t at, bool shared) {
     fail(me() + " " + does + " out of bounds at " + place_of(caller) + what);
 }
 
-static void watch(std::vector<Region>& regions, std::deque<std::vector<Cell>>& cells, uintptr_t start, size_t size, int argument,
-                  bool written) {
+static void watch(std::vector<Region>& regions, std::deque<std::vector<Cell>>& cells, uintptr_t start,
+                  size_t size, int argument, bool written) {
     if (cells.size() <= regions.size()) cells.emplace_back();
     regions.push_back({start, start + size, argument, written, &cells[regions.size()]});
 }
@@ -187,7 +197,8 @@ static void access(const void* address, size_t size, bool writes, bool atomic, v
     const auto at = reinterpret_cast<uintptr_t>(address);
     const bool shared = at - reinterpret_cast<uintptr_t>(shared_memory) < shared_room
                         || at - reinterpret_cast<uintptr_t>(plain_memory) < plain_size;
-    if (!shared && (at < arena_start || at >= arena_end)) return;  // a register, as far as CUDA is concerned, or a constant
+    // a register, as far as CUDA is concerned, or a constant
+    if (!shared && (at < arena_start || at >= arena_end)) return;
     while (shares.size() < shared_blocks.size()) {
         const Shared& s = shared_blocks[shares.size()];
         watch(shares, share_cells, reinterpret_cast<uintptr_t>(s.start), s.size, -1, true);
@@ -198,9 +209,12 @@ static void access(const void* address, size_t size, bool writes, bool atomic, v
         return;
     }
     if (writes && !shared && !region->written && watching & races)
-        fail(me() + " writes into an input, argument " + std::to_string(region->argument) + ", at " + place_of(caller));
-    if (watching & races && region->written) look_for_races(*region, at - region->start, size, writes, atomic, caller);
-    if (watching & counts) logs[number(*current)].push_back({caller, at, block_phase, unsigned(size), writes, shared});
+        fail(me() + " writes into an input, argument " + std::to_string(region->argument)
+             + ", at " + place_of(caller));
+    if (watching & races && region->written) look_for_races(*region, at - region->start,
+                                                            size, writes, atomic, caller);
+    if (watching & counts)
+        logs[number(*current)].push_back({caller, at, block_phase, unsigned(size), writes, shared});
 }
 
 void atomic(const void* address, size_t size, void* caller) { access(address, size, true, true, caller); }
@@ -215,25 +229,38 @@ static void watch_block() {
 }  // namespace emu
 
 #define EMU_HOOKS(n) \
-    extern "C" void __tsan_read##n(void* p) { emu::access(p, n, false, false, __builtin_return_address(0)); } \
-    extern "C" void __tsan_write##n(void* p) { emu::access(p, n, true, false, __builtin_return_address(0)); } \
-    extern "C" void __tsan_unaligned_read##n(void* p) { emu::access(p, n, false, false, __builtin_return_address(0)); } \
-    extern "C" void __tsan_unaligned_write##n(void* p) { emu::access(p, n, true, false, __builtin_return_address(0)); }
+    extern "C" void __tsan_read##n(void* p) { \
+        emu::access(p, n, false, false, __builtin_return_address(0)); \
+    } \
+    extern "C" void __tsan_write##n(void* p) { \
+        emu::access(p, n, true, false, __builtin_return_address(0)); \
+    } \
+    extern "C" void __tsan_unaligned_read##n(void* p) { \
+        emu::access(p, n, false, false, __builtin_return_address(0)); \
+    } \
+    extern "C" void __tsan_unaligned_write##n(void* p) { \
+        emu::access(p, n, true, false, __builtin_return_address(0)); \
+    }
 EMU_HOOKS(1)
 EMU_HOOKS(2)
 EMU_HOOKS(4)
 EMU_HOOKS(8)
 EMU_HOOKS(16)
 #undef EMU_HOOKS
-extern "C" void __tsan_read_range(void* p, size_t n) { emu::access(p, n, false, false, __builtin_return_address(0)); }
-extern "C" void __tsan_write_range(void* p, size_t n) { emu::access(p, n, true, false, __builtin_return_address(0)); }
+extern "C" void __tsan_read_range(void* p, size_t n) {
+    emu::access(p, n, false, false, __builtin_return_address(0));
+}
+extern "C" void __tsan_write_range(void* p, size_t n) {
+    emu::access(p, n, true, false, __builtin_return_address(0));
+}
 extern "C" void __tsan_vptr_update(void**, void*) {}
 extern "C" void __tsan_vptr_read(void**) {}
 extern "C" void __tsan_func_entry(void*) {}
 extern "C" void __tsan_func_exit() {}
 extern "C" void __tsan_init() {}
 
-// What -fsanitize=alignment,bounds tells: places and types as GCC and Clang lay them out (compiler-rt/lib/ubsan).
+// What -fsanitize=alignment,bounds tells: places and types as GCC and Clang lay them out
+// (compiler-rt/lib/ubsan).
 namespace emu {
 struct Source { const char* file; unsigned line, column; };
 struct Type { unsigned short kind, info; char name[1]; };
@@ -244,14 +271,14 @@ struct Beyond { Source at; Type *array, *index; };
 extern "C" void __ubsan_handle_type_mismatch_v1(emu::Mismatch* found, uintptr_t address) {
     using namespace emu;
     if (!current || !(watching & alignment)) return;
-    fail("misaligned: " + me() + " accesses " + found->type->name + " at " + place_of(__builtin_return_address(0))
-         + ", which must lie at a multiple of "
-         + std::to_string(1u << found->log_alignment) + " bytes, and lies " + std::to_string(address & ((1u << found->log_alignment) - 1))
-         + " behind one");
+    fail("misaligned: " + me() + " accesses " + found->type->name + " at "
+         + place_of(__builtin_return_address(0)) + ", which must lie at a multiple of "
+         + std::to_string(1u << found->log_alignment) + " bytes, and lies "
+         + std::to_string(address & ((1u << found->log_alignment) - 1)) + " behind one");
 }
 extern "C" void __ubsan_handle_out_of_bounds(emu::Beyond* found, uintptr_t index) {
     using namespace emu;
     if (!current || !(watching & bounds)) return;
-    fail("out of bounds: " + me() + " takes element " + std::to_string(long(index)) + " of " + found->array->name + " at "
-         + place_of(__builtin_return_address(0)));
+    fail("out of bounds: " + me() + " takes element " + std::to_string(long(index)) + " of "
+         + found->array->name + " at " + place_of(__builtin_return_address(0)));
 }

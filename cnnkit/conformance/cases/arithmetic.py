@@ -39,7 +39,8 @@ CASES = (
     OpCase("cast", "to-float32", (TIES,), {"dtype": "float32"}, EXACT, smooth=False),
     OpCase("cast", "to-int32", (OTHER,), {"dtype": "int32"}, EXACT),
     *(OpCase("where", name, inputs, tolerance=EXACT, smooth=False) for name, inputs in (
-        ("arrays", (Draw((3, 4), "bools"), TIES, TIES)), ("broadcast", (Draw((3, 4), "bools"), Draw((4,), "eighths"), TIES)),
+        ("arrays", (Draw((3, 4), "bools"), TIES, TIES)),
+        ("broadcast", (Draw((3, 4), "bools"), Draw((4,), "eighths"), TIES)),
         ("number", (Draw((3, 4), "bools"), TIES, 0.0)))),
     *(OpCase(op, name, (OTHER, right), tolerance=EXACT)
       for op in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")

@@ -34,7 +34,8 @@ def conv_input(name: str, x: tuple, weight: tuple, **attrs: Any) -> OpCase:
     """The input's gradient of a convolution, from the shapes of its input and weight."""
     window = {**CONV, **attrs}
     dy = conv_output_shape(x, weight, **window)
-    return OpCase("conv_input", name, (Draw(dy), Draw(weight)), {"size": x[2:], **window}, SUMS, half=name == "plain")
+    return OpCase("conv_input", name, (Draw(dy), Draw(weight)), {"size": x[2:], **window},
+                  SUMS, half=name == "plain")
 
 
 def conv_filters(name: str, x: tuple, weight: tuple, **attrs: Any) -> OpCase:
@@ -46,20 +47,23 @@ def conv_filters(name: str, x: tuple, weight: tuple, **attrs: Any) -> OpCase:
 
 
 AXIS: dict[str, Any] = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
-PRODUCTS: tuple[tuple[str, tuple, tuple, dict[str, Any]], ...] = (  # name, shapes of input and weight, attributes
+# name, shapes of input and weight, attributes
+PRODUCTS: tuple[tuple[str, tuple, tuple, dict[str, Any]], ...] = (
     ("plain", (2, 3, 6, 5), (4, 3, 3, 3), {}),
     ("same", (1, 2, 5, 6), (3, 2, 3, 3), {"padding": SAME}),
     ("stride-2", (2, 3, 7, 8), (4, 3, 3, 3), {"stride": (2, 2), "padding": SAME}),
     ("stride-leaves-a-rest", (1, 2, 8, 9), (2, 2, 2, 3), {"stride": (3, 2)}),
     ("stride-larger-than-kernel", (1, 2, 8, 7), (2, 2, 2, 2), {"stride": (3, 4)}),
-    ("dilation-asymmetric-padding", (1, 2, 8, 7), (3, 2, 3, 2), {"dilation": (2, 3), "padding": ((1, 0), (0, 2))}),
+    ("dilation-asymmetric-padding", (1, 2, 8, 7), (3, 2, 3, 2),
+     {"dilation": (2, 3), "padding": ((1, 0), (0, 2))}),
     ("groups", (2, 4, 5, 5), (6, 2, 3, 3), {"groups": 2, "padding": SAME}),
     ("depthwise", (1, 5, 5, 6), (5, 1, 3, 3), {"groups": 5, "stride": (2, 1)}),
     ("1x1", (2, 4, 3, 5), (5, 4, 1, 1), {}),
     ("many-channels", (1, 17, 4, 3), (16, 17, 2, 2), {}),
     ("batch-0", (0, 3, 5, 5), (2, 3, 3, 3), {}),
     ("1d-stride-2", (2, 3, 9), (4, 3, 4), {"stride": (2,), "padding": ((1, 1),), "dilation": (1,)}),
-    ("3d", (1, 2, 4, 3, 4), (3, 2, 2, 2, 3), {"stride": (2, 1, 1), "padding": ((0, 0), (1, 0), (0, 0)), "dilation": (1, 1, 1)}),
+    ("3d", (1, 2, 4, 3, 4), (3, 2, 2, 2, 3),
+     {"stride": (2, 1, 1), "padding": ((0, 0), (1, 0), (0, 0)), "dilation": (1, 1, 1)}),
 )
 
 CASES = (
@@ -106,14 +110,15 @@ CASES = (
     # -- other ranks: stride and dilation have one number for each axis --
     conv("1d", (2, 3, 9), (4, 3, 3), half=True, **AXIS),
     conv("1d-exact-sums", (2, 2, 8), (3, 2, 3), kind="eighths", **AXIS | {"padding": ((1, 1),)}),
-    conv("1d-stride-dilation-groups", (2, 4, 11), (6, 2, 3), bias=False, stride=(2,), dilation=(2,), padding=((2, 1),),
-         groups=2),
+    conv("1d-stride-dilation-groups", (2, 4, 11), (6, 2, 3), bias=False, stride=(2,),
+         dilation=(2,), padding=((2, 1),), groups=2),
     conv("1d-many-channels", (2, 17, 5), (18, 17, 3), **AXIS | {"padding": ((1, 1),)}),
     conv("1d-pointwise", (1, 5, 7), (3, 5, 1), **AXIS),
     conv("1d-batch-0", (0, 3, 6), (2, 3, 3), **AXIS),
-    conv("3d", (2, 2, 4, 3, 5), (3, 2, 2, 3, 2), stride=(1, 1, 1), padding=((0, 0), (1, 1), (1, 0)), dilation=(1, 1, 1)),
-    conv("3d-stride-groups", (1, 4, 5, 4, 5), (2, 2, 2, 2, 3), stride=(2, 1, 2), padding=((0, 0),) * 3, dilation=(1, 2, 1),
-         groups=2),
+    conv("3d", (2, 2, 4, 3, 5), (3, 2, 2, 3, 2), stride=(1, 1, 1),
+         padding=((0, 0), (1, 1), (1, 0)), dilation=(1, 1, 1)),
+    conv("3d-stride-groups", (1, 4, 5, 4, 5), (2, 2, 2, 2, 3), stride=(2, 1, 2), padding=((0, 0),) * 3,
+         dilation=(1, 2, 1), groups=2),
 
     # -- the input's gradient: transposed convolution --
     *(conv_input(name, x, weight, **attrs) for name, x, weight, attrs in PRODUCTS),

@@ -108,12 +108,14 @@ CASES = (
     # -- other ranks --
     *(case for rank, x in ((1, (2, 3, 9)), (3, (1, 2, 4, 5, 4))) for case in (
         maximum(f"{rank}d", x, **across(rank)),
-        maximum(f"{rank}d-overlapping-padded", x, **across(rank, kernel_size=3, padding=(1, 1), ceil_mode=True)),
+        maximum(f"{rank}d-overlapping-padded", x,
+                **across(rank, kernel_size=3, padding=(1, 1), ceil_mode=True)),
         maximum(f"{rank}d", x, op="max_pool_with_indices", **across(rank, kernel_size=3, padding=(1, 1))),
         average(f"{rank}d", x, **averaged(rank)),
         average(f"{rank}d-padding-not-counted", x, **averaged(rank, kernel_size=3, padding=(1, 1)),
                 count_include_pad=False),
         OpCase("adaptive_avg_pool", f"{rank}d", (Draw(x),), {"output_size": (2, 3, 1)[:rank]}, ROUNDING),
         OpCase("adaptive_max_pool", f"{rank}d", (Draw(x),), {"output_size": (2, 3, 1)[:rank]}, EXACT),
-        OpCase("adaptive_max_pool_with_indices", f"{rank}d", (Draw(x),), {"output_size": (3, 2, 2)[:rank]}, EXACT))),
+        OpCase("adaptive_max_pool_with_indices", f"{rank}d", (Draw(x),),
+               {"output_size": (3, 2, 2)[:rank]}, EXACT))),
 )

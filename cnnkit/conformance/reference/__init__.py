@@ -1,8 +1,8 @@
 """The ground truth: every op by naive loops in float64, forward and gradients, from the textbook's formulas.
 
-Nothing here is fast or clever, and nothing here uses an op. A reference is a pair of functions on NumPy arrays:
-``forward(*arrays, **attrs)`` gives the outputs, ``gradients(dy, *arrays, **attrs)`` one gradient per array, or ``None``
-where there is none. An op without gradients has ``None`` in the second place.
+Nothing here is fast or clever, and nothing here uses an op. A reference is a pair of functions on NumPy
+arrays: ``forward(*arrays, **attrs)`` gives the outputs, ``gradients(dy, *arrays, **attrs)`` one gradient per
+array, or ``None`` where there is none. An op without gradients has ``None`` in the second place.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ REFERENCES: dict[str, Reference] = {
 }
 
 
-def evaluate(names: Sequence[str], attrs: Sequence[Mapping[str, Any]], counts: Sequence[int], arrays: Sequence[Any],
+def evaluate(names: Sequence[str], attrs: Sequence[Mapping[str, Any]],
+             counts: Sequence[int], arrays: Sequence[Any],
              make_dy: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[tuple, np.ndarray, tuple]:
     """Run ops one after the other, each on the first output of the one before, and go back through them.
 

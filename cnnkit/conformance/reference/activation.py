@@ -90,7 +90,7 @@ def log_softmax_gradients(dy: Array, x: Array, *, axis: int) -> tuple:
     return (dx,)
 
 
-# -- dropout ------------------------------------------------------------------------------------------------------
+# -- dropout -------------------------------------------------------------------------------------------------
 
 def threefry(key: tuple[int, int], counter: int) -> tuple[int, int]:
     """Threefry-2x32-20 of one 64-bit counter, on Python integers (Salmon et al. 2011, section 3.1)."""
@@ -109,7 +109,9 @@ def threefry(key: tuple[int, int], counter: int) -> tuple[int, int]:
 
 
 def kept(shape: tuple[int, ...], p: float, key: tuple[int, int]) -> Array:
-    """Which elements dropout keeps: element i takes word i % 2 of counter i // 2, and stays if its top 24 bits say so."""
+    """Which elements dropout keeps: element i takes word i % 2 of counter i // 2, and stays if its top 24
+    bits say so.
+    """
     mask = np.zeros(shape, dtype=bool)
     for i, at in enumerate(np.ndindex(shape)):
         mask[at] = threefry(key, i // 2)[i % 2] >> 8 < round((1 - p) * 2**24)

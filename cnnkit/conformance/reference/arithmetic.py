@@ -1,6 +1,7 @@
 """Elementwise arithmetic, reductions, matrix product and shape changes by loops: the ground truth.
 
-Every function here is a pair: the values, and the gradients; `elementwise` makes both from formulas on two numbers.
+Every function here is a pair: the values, and the gradients; `elementwise` makes both from formulas
+on two numbers.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ def source(at: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def elementwise(value: Callable[..., Any], *slopes: Callable[..., float] | None) -> Reference:
-    """A function of numbers, position by position, with broadcasting; `slopes` are its partial derivatives."""
+    """A function of numbers, position by position, with broadcasting; `slopes` are its partial
+    derivatives.
+    """
     def forward(*arrays: Any, **attrs: Any) -> Array:
         shapes = [np.shape(a) for a in arrays]
-        y = np.zeros(np.broadcast_shapes(*shapes), dtype=np.asarray(value(*(1.0 for _ in arrays), **attrs)).dtype)
+        y = np.zeros(np.broadcast_shapes(*shapes),
+                     dtype=np.asarray(value(*(1.0 for _ in arrays), **attrs)).dtype)
         for at in np.ndindex(y.shape):
             y[at] = value(*(np.asarray(a)[source(at, s)] for a, s in zip(arrays, shapes)), **attrs)
         return y
@@ -60,11 +64,12 @@ FORMULAS = {
 }
 
 
-# -- reductions ---------------------------------------------------------------------------------------------------
+# -- reductions ----------------------------------------------------------------------------------------------
 
 def collected(x: Array, axis: Any, keepdims: bool) -> tuple[tuple[int, ...], dict[tuple, list[tuple]]]:
     """The result's shape, and for each position in it the positions of x that are reduced to it."""
-    axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    axes = range(x.ndim) if axis is None else [a % x.ndim
+                                               for a in (axis if isinstance(axis, tuple) else (axis,))]
     shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes)
     groups: dict[tuple, list[tuple]] = {at: [] for at in np.ndindex(shape)}
     for at in np.ndindex(x.shape):
@@ -93,7 +98,7 @@ def top_shares(values: list) -> list:
     return [t / sum(tops) for t in tops]
 
 
-# -- matrix product -----------------------------------------------------------------------------------------------
+# -- matrix product ------------------------------------------------------------------------------------------
 
 def matmul_terms(x: Array, y: Array) -> list[tuple]:
     """(position in z, position in x, position in y) of every product."""
@@ -125,10 +130,12 @@ def matmul_gradients(dz: Array, x: Array, y: Array) -> tuple:
     return dx, dy
 
 
-# -- shape changes: where each element goes ----------------------------------------------------------------------------
+# -- shape changes: where each element goes ------------------------------------------------------------------
 
 def moved(place: Callable[..., Array], fill: Callable[..., float] = lambda **attrs: 0.0) -> Reference:
-    """An op that only moves elements: `place` does to the elements' numbers (-1: none) what the op does to them."""
+    """An op that only moves elements: `place` does to the elements' numbers (-1: none) what the op
+    does to them.
+    """
     def numbers(arrays: Sequence[Array]) -> list[Array]:
         starts = np.cumsum([0, *(a.size for a in arrays)])
         return [np.arange(s, s + a.size).reshape(a.shape) for s, a in zip(starts, arrays)]
@@ -188,7 +195,8 @@ ARITHMETIC: dict[str, Reference] = {
     "greater": elementwise(lambda x, y: bool(x > y)),
     "greater_equal": elementwise(lambda x, y: bool(x >= y)),
     "sum": reduction(lambda values: sum(values, 0.0), lambda values: [1] * len(values)),
-    "mean": reduction(lambda values: sum(values) / len(values), lambda values: [1 / len(values)] * len(values)),
+    "mean": reduction(lambda values: sum(values) / len(values),
+                      lambda values: [1 / len(values)] * len(values)),
     "max": reduction(max, top_shares),
     "argmax": reduction(lambda values: values.index(max(values)), None),
     "matmul": (matmul, matmul_gradients),

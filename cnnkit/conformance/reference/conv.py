@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["conv", "conv_filters", "conv_filters_gradients", "conv_gradients", "conv_input", "conv_input_gradients",
+__all__ = ["conv", "conv_filters", "conv_filters_gradients",
+           "conv_gradients", "conv_input", "conv_input_gradients",
            "linear", "linear_gradients"]
 
 Array = np.ndarray
@@ -21,10 +22,13 @@ def output_size(size: Sizes, kernel_size: Sizes, stride: Sizes, padding: Pads, d
                  for n, k, s, pads, d in zip(size, kernel_size, stride, padding, dilation))
 
 
-def products(x: Sizes, weight: Sizes, stride: Sizes, padding: Pads, dilation: Sizes, groups: int) -> Iterator[tuple]:
-    """Which element of x meets which weight in which output: all (output, input, weight) positions inside the image.
+def products(x: Sizes, weight: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
+             groups: int) -> Iterator[tuple]:
+    """Which element of x meets which weight in which output: all (output, input, weight) positions
+    inside the image.
 
-    `x` and `weight` are shapes, (N, C, H, W) and (K, C/groups, R, S), or with any other number of spatial axes.
+    `x` and `weight` are shapes, (N, C, H, W) and (K, C/groups, R, S), or with any other number of spatial
+    axes.
     """
     (N, _, *size), (K, C_group, *kernel_size) = x, weight
     places = output_size(tuple(size), tuple(kernel_size), stride, padding, dilation)
@@ -37,8 +41,11 @@ def products(x: Sizes, weight: Sizes, stride: Sizes, padding: Pads, dilation: Si
 
 
 def conv(x: Array, weight: Array, bias: Array | None, **window: Any) -> Array:
-    """Y[n, k, p, q] = b[k] + the sum over c, r, s of X[n, c, h, w] W[k, c, r, s]; guide, "The convolution"."""
-    places = output_size(x.shape[2:], weight.shape[2:], *(window[name] for name in ("stride", "padding", "dilation")))
+    """Y[n, k, p, q] = b[k] + the sum over c, r, s of X[n, c, h, w] W[k, c, r, s]; guide, "The
+    convolution".
+    """
+    places = output_size(x.shape[2:], weight.shape[2:],
+                         *(window[name] for name in ("stride", "padding", "dilation")))
     y = np.zeros((x.shape[0], weight.shape[0], *places))
     for at_y, at_x, at_w in products(x.shape, weight.shape, **window):
         y[at_y] += x[at_x] * weight[at_w]
@@ -61,7 +68,9 @@ def conv_gradients(dy: Array, x: Array, weight: Array, bias: Array | None, **win
 
 
 def conv_input(dy: Array, weight: Array, *, size: Sizes, **window: Any) -> Array:
-    """dX[n, c, h, w] = the sum of dY[n, k, p, q] W[k, c, r, s] over all products that X[n, c, h, w] has a part in."""
+    """dX[n, c, h, w] = the sum of dY[n, k, p, q] W[k, c, r, s] over all products that X[n, c, h, w]
+    has a part in.
+    """
     dx = np.zeros((dy.shape[0], weight.shape[1] * window["groups"], *size))
     for at_y, at_x, at_w in products(dx.shape, weight.shape, **window):
         dx[at_x] += dy[at_y] * weight[at_w]
@@ -78,7 +87,9 @@ def conv_input_gradients(d: Array, dy: Array, weight: Array, *, size: Sizes, **w
 
 
 def conv_filters(x: Array, dy: Array, *, kernel_size: Sizes, **window: Any) -> Array:
-    """dW[k, c, r, s] = the sum of dY[n, k, p, q] X[n, c, h, w] over all products that W[k, c, r, s] has a part in."""
+    """dW[k, c, r, s] = the sum of dY[n, k, p, q] X[n, c, h, w] over all products that W[k, c, r, s]
+    has a part in.
+    """
     dw = np.zeros((dy.shape[1], x.shape[1] // window["groups"], *kernel_size))
     for at_y, at_x, at_w in products(x.shape, dw.shape, **window):
         dw[at_w] += dy[at_y] * x[at_x]

@@ -8,7 +8,8 @@ import numpy as np
 
 from cnnkit.conformance.reference.activation import log_softmax, log_softmax_gradients
 
-__all__ = ["cross_entropy", "cross_entropy_gradients", "mse_loss", "mse_loss_gradients", "nll_loss", "nll_loss_gradients"]
+__all__ = ["cross_entropy", "cross_entropy_gradients", "mse_loss", "mse_loss_gradients",
+           "nll_loss", "nll_loss_gradients"]
 
 Array = np.ndarray
 
@@ -31,11 +32,13 @@ def share(dy: Array, at: tuple, total: float, reduction: str) -> float:
 
 def targets(shape: tuple[int, ...], target: Array, weight: Array | None, ignore_index: int,
             smoothing: float) -> Iterator[tuple]:
-    """Per sample: where it is, what the loss multiplies each class's -log p by, and what it adds to the mean's divisor.
+    """Per sample: where it is, what the loss multiplies each class's -log p by, and what it adds to the
+    mean's divisor.
 
-    With class labels the coefficients are ``(1 - smoothing)`` at the label and ``smoothing / C`` everywhere, times the
-    class's weight, and the divisor is the label's weight; an ignored label has neither. With probabilities the
-    coefficients are the smoothed probabilities times the weights, and the divisor counts samples.
+    With class labels the coefficients are ``(1 - smoothing)`` at the label and ``smoothing / C``
+    everywhere, times the class's weight, and the divisor is the label's weight; an ignored label has
+    neither. With probabilities the coefficients are the smoothed probabilities times the weights, and the
+    divisor counts samples.
     """
     C = shape[1]
     weights = [1.0] * C if weight is None else [float(w) for w in weight]
@@ -47,15 +50,16 @@ def targets(shape: tuple[int, ...], target: Array, weight: Array | None, ignore_
             yield at, [0.0] * C, 0.0
         else:
             label = int(target[at])
-            yield at, [w * ((1 - smoothing) * (c == label) + smoothing / C) for c, w in enumerate(weights)], weights[label]
+            yield at, [w * ((1 - smoothing) * (c == label) + smoothing / C)
+                       for c, w in enumerate(weights)], weights[label]
 
 
 def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, ignore_index: int, reduction: str,
              smoothing: float = 0.0) -> Array:
     """- log p of the label, times the label's weight; one sample without a batch axis is a batch of one."""
     if log_probs.ndim == 1:
-        losses = nll_loss(log_probs[None], target[None], weight, ignore_index=ignore_index, reduction=reduction,
-                          smoothing=smoothing)
+        losses = nll_loss(log_probs[None], target[None], weight, ignore_index=ignore_index,
+                          reduction=reduction, smoothing=smoothing)
         return losses[0] if reduction == "none" else losses
     losses, total = np.zeros((log_probs.shape[0], *log_probs.shape[2:])), 0.0
     for at, coefficients, divisor in targets(log_probs.shape, target, weight, ignore_index, smoothing):
@@ -68,10 +72,13 @@ def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, ignore_in
 
 def nll_loss_gradients(dy: Array, log_probs: Array, target: Array, weight: Array | None, *, ignore_index: int,
                        reduction: str, smoothing: float = 0.0) -> tuple:
-    """By the log-probabilities: minus the coefficient. By target probabilities: minus weight and log-probability."""
+    """By the log-probabilities: minus the coefficient. By target probabilities: minus weight and
+    log-probability.
+    """
     if log_probs.ndim == 1:
-        dx, dt, _ = nll_loss_gradients(dy[None] if reduction == "none" else dy, log_probs[None], target[None], weight,
-                                       ignore_index=ignore_index, reduction=reduction, smoothing=smoothing)
+        dx, dt, _ = nll_loss_gradients(dy[None] if reduction == "none" else dy,
+                                       log_probs[None], target[None], weight, ignore_index=ignore_index,
+                                       reduction=reduction, smoothing=smoothing)
         return dx[0], None if dt is None else dt[0], None
     samples = list(targets(log_probs.shape, target, weight, ignore_index, smoothing))
     total, dx = sum(divisor for _, _, divisor in samples), np.zeros(log_probs.shape)
@@ -90,16 +97,17 @@ def nll_loss_gradients(dy: Array, log_probs: Array, target: Array, weight: Array
 def cross_entropy(logits: Array, target: Array, weight: Array | None, *, ignore_index: int, reduction: str,
                   label_smoothing: float) -> Array:
     """The negative log-likelihood of the log-softmax over the classes."""
-    return nll_loss(log_softmax(logits, axis=min(1, logits.ndim - 1)), target, weight, ignore_index=ignore_index,
-                    reduction=reduction, smoothing=label_smoothing)
+    return nll_loss(log_softmax(logits, axis=min(1, logits.ndim - 1)), target, weight,
+                    ignore_index=ignore_index, reduction=reduction, smoothing=label_smoothing)
 
 
-def cross_entropy_gradients(dy: Array, logits: Array, target: Array, weight: Array | None, *, ignore_index: int,
+def cross_entropy_gradients(dy: Array, logits: Array, target: Array,
+                            weight: Array | None, *, ignore_index: int,
                             reduction: str, label_smoothing: float) -> tuple:
     """The chain rule through the log-softmax."""
     axis = min(1, logits.ndim - 1)
-    d, dt, _ = nll_loss_gradients(dy, log_softmax(logits, axis=axis), target, weight, ignore_index=ignore_index,
-                                  reduction=reduction, smoothing=label_smoothing)
+    d, dt, _ = nll_loss_gradients(dy, log_softmax(logits, axis=axis), target, weight,
+                                  ignore_index=ignore_index, reduction=reduction, smoothing=label_smoothing)
     return (*log_softmax_gradients(d, logits, axis=axis), dt, None)
 
 

@@ -22,13 +22,13 @@ def moments(values: list[float]) -> tuple[float, float]:
     return mean, sum((v - mean) ** 2 for v in values) / len(values)
 
 
-def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None, running_var: Array | None, *,
-               training: bool, momentum: float, eps: float) -> tuple:
+def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
+               running_var: Array | None, *, training: bool, momentum: float, eps: float) -> tuple:
     """(x - mean) / sqrt(var + eps) * weight + bias, and the running statistics after this batch.
 
-    In training, mean and variance are the batch's, and each running statistic moves by ``momentum`` of the way to the
-    batch's; the variance that it moves to is the unbiased one (Ioffe and Szegedy 2015, algorithm 2). Else mean and
-    variance are the running ones, and there are no new ones.
+    In training, mean and variance are the batch's, and each running statistic moves by ``momentum`` of the
+    way to the batch's; the variance that it moves to is the unbiased one (Ioffe and Szegedy 2015, algorithm
+    2). Else mean and variance are the running ones, and there are no new ones.
     """
     y = np.zeros(x.shape)
     new_mean = np.array(running_mean) if training and running_mean is not None else None
@@ -52,12 +52,15 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean:
     return y, new_mean, new_var
 
 
-def batch_norm_gradients(dy: Array, x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
+def batch_norm_gradients(dy: Array, x: Array, weight: Array | None,
+                         bias: Array | None, running_mean: Array | None,
                          running_var: Array | None, *, training: bool, momentum: float, eps: float) -> tuple:
-    """With z the normalised x: db = sum dy, dw = sum dy z, and dx from the chain rule through mean and variance.
+    """With z the normalised x: db = sum dy, dw = sum dy z, and dx from the chain rule through
+    mean and variance.
 
-    dx[i] = weight / sqrt(var + eps) * (dy[i] - mean(dy) - z[i] mean(dy z)) with the batch's statistics (Ioffe and Szegedy
-    2015, section 3), and weight / sqrt(var + eps) * dy[i] with the running ones, which do not depend on x.
+    dx[i] = weight / sqrt(var + eps) * (dy[i] - mean(dy) - z[i] mean(dy z)) with the batch's statistics
+    (Ioffe and Szegedy 2015, section 3), and weight / sqrt(var + eps) * dy[i] with the running ones, which do
+    not depend on x.
     """
     dx, C = np.zeros(x.shape), x.shape[1]
     dw, db = np.zeros(C), np.zeros(C)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["adaptive_avg_pool", "adaptive_avg_pool_gradients", "adaptive_max_pool", "adaptive_max_pool_gradients",
-           "adaptive_max_pool_with_indices", "avg_pool", "avg_pool_gradients", "max_pool", "max_pool_gradients",
-           "max_pool_with_indices"]
+__all__ = ["adaptive_avg_pool", "adaptive_avg_pool_gradients", "adaptive_max_pool",
+           "adaptive_max_pool_gradients", "adaptive_max_pool_with_indices", "avg_pool", "avg_pool_gradients",
+           "max_pool", "max_pool_gradients", "max_pool_with_indices"]
 
 Array = np.ndarray
 Pair = tuple[int, int]
@@ -23,8 +23,8 @@ Span = tuple[list[int], int]  # the positions of a window inside the image along
 def spans(n: int, kernel: int, stride: int, pads: Pair, dilation: int, ceil_mode: bool) -> list[Span]:
     """Each window's positions inside the image along one axis, and its length inside the padded image.
 
-    With ``ceil_mode`` a last window that hangs over the end counts too, if it starts inside the image or its padding
-    before the image; the part that hangs over the padded image belongs to nobody.
+    With ``ceil_mode`` a last window that hangs over the end counts too, if it starts inside the image or its
+    padding before the image; the part that hangs over the padded image belongs to nobody.
     """
     before, after = pads
     room = n + before + after - dilation * (kernel - 1) - 1
@@ -57,7 +57,8 @@ def windows(x: Array, axes: list[list[Span]]) -> Iterator[tuple]:
         for place in np.ndindex(*map(len, axes)):
             spanned = [spans_along[p] for spans_along, p in zip(axes, place)]
             inside = itertools.product(*(positions for positions, _ in spanned))
-            yield (n, c, *place), [(n, c, *position) for position in inside], math.prod(length for _, length in spanned)
+            yield (n, c, *place), [(n, c, *position)
+                                   for position in inside], math.prod(length for _, length in spanned)
 
 
 def maximum(x: Array, positions: list) -> tuple:
@@ -69,10 +70,12 @@ def maximum(x: Array, positions: list) -> tuple:
     return best
 
 
-# -- maximum ------------------------------------------------------------------------------------------------------
+# -- maximum -------------------------------------------------------------------------------------------------
 
 def pick(x: Array, axes: list[list[Span]]) -> tuple[Array, Array]:
-    """The maximum of every window, and where it is among the pixels of its image in C order: of two axes, h W + w."""
+    """The maximum of every window, and where it is among the pixels of its image in C order: of two
+    axes, h W + w.
+    """
     y = np.zeros((*x.shape[:2], *map(len, axes)))
     indices = np.zeros(y.shape, dtype=np.int64)
     for at_y, positions, _ in windows(x, axes):
@@ -89,9 +92,11 @@ def pick_gradient(dy: Array, x: Array, axes: list[list[Span]]) -> Array:
     return dx
 
 
-def along_axes(x: Array, kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes, ceil_mode: bool) -> list[list[Span]]:
+def along_axes(x: Array, kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
+               ceil_mode: bool) -> list[list[Span]]:
     """The windows along each spatial axis."""
-    return [spans(n, k, s, pads, d, ceil_mode) for n, k, s, pads, d in zip(x.shape[2:], kernel_size, stride, padding, dilation)]
+    return [spans(n, k, s, pads, d, ceil_mode)
+            for n, k, s, pads, d in zip(x.shape[2:], kernel_size, stride, padding, dilation)]
 
 
 def adaptive_axes(x: Array, output_size: Sizes) -> list[list[Span]]:
@@ -129,30 +134,34 @@ def adaptive_max_pool_gradients(dy: Array, x: Array, *, output_size: Sizes) -> t
     return (pick_gradient(dy, x, adaptive_axes(x, output_size)),)
 
 
-# -- average ------------------------------------------------------------------------------------------------------
+# -- average -------------------------------------------------------------------------------------------------
 
 def divisor(positions: list, area: int, count_include_pad: bool, divisor_override: int | None) -> int:
-    """What a window's sum is divided by: a given number, its area with the padding, or its elements in the image."""
+    """What a window's sum is divided by: a given number, its area with the padding, or its elements
+    in the image.
+    """
     if divisor_override is not None:
         return divisor_override
     return area if count_include_pad else len(positions)
 
 
-def avg_pool(x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Pads, ceil_mode: bool, count_include_pad: bool,
-             divisor_override: int | None) -> Array:
+def avg_pool(x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Pads, ceil_mode: bool,
+             count_include_pad: bool, divisor_override: int | None) -> Array:
     """The mean of every window."""
     axes = along_axes(x, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
     y = np.zeros((*x.shape[:2], *map(len, axes)))
     for at_y, positions, area in windows(x, axes):
-        y[at_y] = sum(x[at] for at in positions) / divisor(positions, area, count_include_pad, divisor_override)
+        y[at_y] = sum(x[at] for at in positions) / divisor(positions, area,
+                                                           count_include_pad, divisor_override)
     return y
 
 
-def avg_pool_gradients(dy: Array, x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Pads, ceil_mode: bool,
-                       count_include_pad: bool, divisor_override: int | None) -> tuple:
+def avg_pool_gradients(dy: Array, x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Pads,
+                       ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> tuple:
     """Each element of a window gets the window's dY over the divisor."""
     dx = np.zeros(x.shape)
-    for at_y, positions, area in windows(x, along_axes(x, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)):
+    for at_y, positions, area in windows(x, along_axes(x, kernel_size, stride, padding,
+                                                       (1,) * len(kernel_size), ceil_mode)):
         for at in positions:
             dx[at] += dy[at_y] / divisor(positions, area, count_include_pad, divisor_override)
     return (dx,)

@@ -10,9 +10,11 @@ __all__ = ["UPDATES"]
 Memory = dict[str, float]  # what the update remembers about one number; empty before its first step
 
 
-def sgd(p: float, g: float, memory: Memory, *, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool,
-        maximize: bool) -> tuple[float, Memory]:
-    """p - lr b, where b = momentum b + (1 - dampening) g (at first g); with Nesterov p - lr (g + momentum b)."""
+def sgd(p: float, g: float, memory: Memory, *, lr: float, momentum: float, dampening: float,
+        weight_decay: float, nesterov: bool, maximize: bool) -> tuple[float, Memory]:
+    """p - lr b, where b = momentum b + (1 - dampening) g (at first g); with Nesterov p - lr (g +
+    momentum b).
+    """
     g = (-g if maximize else g) + weight_decay * p
     if not momentum:
         return p - lr * g, {}
@@ -20,9 +22,11 @@ def sgd(p: float, g: float, memory: Memory, *, lr: float, momentum: float, dampe
     return p - lr * (g + momentum * b if nesterov else b), {"momentum_buffer": b}
 
 
-def adam(p: float, g: float, memory: Memory, *, lr: float, betas: tuple[float, float], eps: float, weight_decay: float,
-         amsgrad: bool, decoupled: bool, maximize: bool) -> tuple[float, Memory]:
-    """Kingma and Ba 2015, algorithm 1; weight decay in g, or with `decoupled` in p (Loshchilov and Hutter 2019)."""
+def adam(p: float, g: float, memory: Memory, *, lr: float, betas: tuple[float, float], eps: float,
+         weight_decay: float, amsgrad: bool, decoupled: bool, maximize: bool) -> tuple[float, Memory]:
+    """Kingma and Ba 2015, algorithm 1; weight decay in g, or with `decoupled` in p (Loshchilov and
+    Hutter 2019).
+    """
     memory = memory or {"step": 0, "exp_avg": 0.0, "exp_avg_sq": 0.0, "max_exp_avg_sq": 0.0}
     g = -g if maximize else g
     if decoupled:

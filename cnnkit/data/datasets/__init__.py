@@ -1,4 +1,6 @@
-"""Datasets that are known by name, and readers for the common ways to keep images: idx, .npz, .npy, folders of classes."""
+"""Datasets that are known by name, and readers for the common ways to keep images: idx, .npz, .npy, folders
+of classes.
+"""
 
 from cnnkit.data.datasets.archive import npy, npz
 from cnnkit.data.datasets.cifar import CIFAR10, CIFAR100, read_cifar
@@ -7,4 +9,5 @@ from cnnkit.data.datasets.idx import read_idx
 from cnnkit.data.datasets.mnist import MNIST, FashionMNIST
 from cnnkit.data.datasets.optical_digits import digits
 
-__all__ = ["CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "ImageFolder", "digits", "npy", "npz", "read_cifar", "read_idx"]
+__all__ = ["CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "ImageFolder", "digits", "npy", "npz",
+           "read_cifar", "read_idx"]

@@ -1,4 +1,6 @@
-"""Images in NumPy's files: .npz with the usual names for arrays, and pairs of .npy; mapped on request; never a pickle."""
+"""Images in NumPy's files: .npz with the usual names for arrays, and pairs of .npy; mapped on request;
+never a pickle.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ _CHANNELS = (1, 3, 4)  # gray, RGB, RGB and alpha
 
 
 def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None = None, *,
-        classes: int | Sequence[str] | None = None, data_format: str | None = None, mmap_mode: str | None = None) -> ArrayDataset:
+        classes: int | Sequence[str] | None = None, data_format: str | None = None,
+        mmap_mode: str | None = None) -> ArrayDataset:
     """Images and labels from an .npz file.
 
     Parameters
@@ -42,9 +45,10 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None
     data_format : {"NHWC", "NCHW"}, optional
         Where the channels of a four-dimensional array are; needed only where its shape leaves that open.
     mmap_mode : {"r"}, optional
-        Leave the images in the file, which may be larger than memory, and read what a batch takes. That needs images that
-        are stored uncompressed, by ``numpy.savez``; compressed ones (``numpy.savez_compressed``) are read into memory all
-        the same, with a warning. A mapped array's checksum is not checked, and NaN is looked for batch by batch.
+        Leave the images in the file, which may be larger than memory, and read what a batch takes. That needs
+        images that are stored uncompressed, by ``numpy.savez``; compressed ones (``numpy.savez_compressed``)
+        are read into memory all the same, with a warning. A mapped array's checksum is not checked, and NaN
+        is looked for batch by batch.
 
     Returns
     -------
@@ -56,8 +60,8 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is damaged, has none of these arrays (the message lists those it has), needs a pickle to be read, or does
-        not say where the channels are; and whatever `ArrayDataset` finds.
+        If it is damaged, has none of these arrays (the message lists those it has), needs a pickle to be
+        read, or does not say where the channels are; and whatever `ArrayDataset` finds.
 
     >>> import numpy, tempfile
     >>> with tempfile.NamedTemporaryFile(suffix=".npz") as file:
@@ -70,18 +74,20 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None
     wanted = (*_TRAIN, *_WHOLE) if train else _TEST
     pair = next((pair for pair in wanted if set(pair) <= set(names)), None)
     if pair is None:
-        raise ValueError(f"{path} holds no {'' if train else 'test '}images and labels under a known name: it has the "
-                         f"arrays {', '.join(names) or '(none)'}; save them as {' and '.join(wanted[0])}"
-                         + (" or x and y" if train else ""))
+        raise ValueError(f"{path} holds no {'' if train else 'test '}images and labels under a known name: "
+                         f"it has the arrays {', '.join(names) or '(none)'}; "
+                         f"save them as {' and '.join(wanted[0])}" + (" or x and y" if train else ""))
     images, labels = read_arrays(path, *pair) if mmap_mode is None else _mapped(path, *pair, mmap_mode)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if classes is None and labels.size and np.issubdtype(labels.dtype, np.integer):
-        every = [labels, *(read_arrays(path, y)[0] for _, y in (*_TRAIN, *_TEST) if y in names and y != pair[1])]
+        every = [labels,
+                 *(read_arrays(path, y)[0] for _, y in (*_TRAIN, *_TEST) if y in names and y != pair[1])]
         classes = int(max(y.max() for y in every if y.size)) + 1
         if classes > max(1000, len(labels)):
-            raise ValueError(f"{path}: the labels go up to {classes - 1} but there are {len(labels)} images; number "
-                             "the classes from 0 with numpy.unique(labels, return_inverse=True), or pass classes= in Python")
+            raise ValueError(f"{path}: the labels go up to {classes - 1} but there are {len(labels)} images; "
+                             "number the classes from 0 with numpy.unique(labels, return_inverse=True), "
+                             "or pass classes= in Python")
     try:
         return ArrayDataset(channels_first(images, data_format), labels, classes, transform)
     except (TypeError, ValueError) as error:
@@ -89,7 +95,8 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None
 
 
 def channels_first(images: np.ndarray, data_format: str | None = None) -> np.ndarray:
-    """View (N, H, W, C) images as (N, C, H, W); without `data_format` the axis with 1, 3 or 4 entries is the channels.
+    """View (N, H, W, C) images as (N, C, H, W); without `data_format` the axis with 1, 3 or 4 entries
+    is the channels.
 
     >>> channels_first(np.zeros((2, 8, 9, 3))).shape
     (2, 3, 8, 9)
@@ -98,21 +105,22 @@ def channels_first(images: np.ndarray, data_format: str | None = None) -> np.nda
         raise ValueError(f"data_format must be 'NHWC' or 'NCHW', got {data_format!r}")
     if images.ndim != 4:
         if images.ndim != 3:
-            raise ValueError(f"images must have shape (N, H, W), (N, H, W, C) or (N, C, H, W), got {images.shape}; "
-                             "reshape flat images to their height and width")
+            raise ValueError("images must have shape (N, H, W), (N, H, W, C) or (N, C, H, W), "
+                             f"got {images.shape}; reshape flat images to their height and width")
         return images
     first, last = images.shape[1] in _CHANNELS, images.shape[3] in _CHANNELS
     if data_format is None and first == last:
-        raise ValueError(f"images of shape {images.shape} may be (N, C, H, W) or (N, H, W, C): pass data_format='NCHW' "
-                         "or 'NHWC' in Python; the command line needs 1, 3 or 4 channels on one of these axes and another "
-                         "size on the other")
+        raise ValueError(f"images of shape {images.shape} may be (N, C, H, W) or (N, H, W, C): "
+                         "pass data_format='NCHW' or 'NHWC' in Python; the command line needs 1, "
+                         "3 or 4 channels on one of these axes and another size on the other")
     if data_format == "NHWC" or (data_format is None and last):
         return images.transpose(0, 3, 1, 2)
     return images
 
 
 def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transform | None = None, *,
-        classes: int | Sequence[str] | None = None, data_format: str | None = None, mmap_mode: str | None = "r") -> ArrayDataset:
+        classes: int | Sequence[str] | None = None, data_format: str | None = None,
+        mmap_mode: str | None = "r") -> ArrayDataset:
     """Images and labels from two .npy files, the images left in their file and read as batches need them.
 
     Parameters
@@ -146,8 +154,8 @@ def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transfo
         try:
             arrays.append(np.lib.format.open_memmap(path, mode="r"))  # never a pickle
         except (ValueError, OSError, EOFError) as error:
-            raise ValueError(f"{path} is no .npy file of numbers, or is cut off or damaged ({error}); get it again, or save it "
-                             "with numpy.save as an array of one number type") from None
+            raise ValueError(f"{path} is no .npy file of numbers, or is cut off or damaged ({error}); get it "
+                             "again, or save it with numpy.save as an array of one number type") from None
         if mode is None:
             arrays[-1] = np.array(arrays[-1])
     try:
@@ -161,19 +169,22 @@ def _check_mode(mmap_mode: str | None) -> None:
         raise ValueError(f"mmap_mode must be 'r' or None: images are only read; got {mmap_mode!r}")
 
 
-def _mapped(path: str | os.PathLike, images: str, labels: str, mmap_mode: str) -> tuple[np.ndarray, np.ndarray]:
+def _mapped(path: str | os.PathLike, images: str, labels: str,
+            mmap_mode: str) -> tuple[np.ndarray, np.ndarray]:
     """The images as a map of the file, where they are stored as they are, and the labels."""
     _check_mode(mmap_mode)
     with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
         member = next(info for info in archive.infolist() if info.filename in (images, f"{images}.npy"))
         if member.compress_type != zipfile.ZIP_STORED:
-            warnings.warn(f"{path}: {images} is compressed, so all of it is read into memory; numpy.savez stores it so that it "
-                          "can be mapped", stacklevel=3)
+            warnings.warn(f"{path}: {images} is compressed, so all of it is read into memory; "
+                          "numpy.savez stores it so that it can be mapped", stacklevel=3)
             return tuple(read_arrays(path, images, labels))  # type: ignore[return-value]
         file.seek(member.header_offset)
-        head = file.read(30)  # the local header, whose extra field may be longer than the directory's (APPNOTE.TXT, 4.3.7)
+        # the local header, whose extra field may be longer than the directory's (APPNOTE.TXT, 4.3.7)
+        head = file.read(30)
         if len(head) < 30 or head[:4] != b"PK\3\4":
-            raise ValueError(f"{path}: array {images!r} is damaged (no header where the directory has it); get the file again")
+            raise ValueError(f"{path}: array {images!r} is damaged (no header where the directory has it); "
+                             "get the file again")
         file.seek(member.header_offset + 30 + sum(struct.unpack("<HH", head[26:30])))
         start = file.tell()
         try:
@@ -207,9 +218,9 @@ def read_arrays(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
                 raise ValueError(f"{path} has no array {name!r}, only {', '.join(archive.files)}") from None
             except ValueError as error:
                 if "allow_pickle" in str(error):
-                    raise ValueError(f"{path}: array {name!r} holds Python objects, which only a pickle can store, and "
-                                     "cnnkit opens none, for a pickle can run code; save it as numbers of one dtype"
-                                     ) from None
+                    raise ValueError(f"{path}: array {name!r} holds Python objects, which only a "
+                                     "pickle can store, and cnnkit opens none, for a pickle can run code; "
+                                     "save it as numbers of one dtype") from None
                 raise ValueError(f"{path}: array {name!r} is damaged ({error}); get the file again") from None
             except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
                 raise ValueError(f"{path}: array {name!r} is damaged ({error}); get the file again") from None
@@ -226,7 +237,8 @@ def _open(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
         except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
             file.seek(0)
             start = file.read(2)
-            what = f"is cut off or damaged ({error})" if start == b"PK" else f"is no .npz file (it begins with {start!r})"
+            what = (f"is cut off or damaged ({error})" if start == b"PK"
+                    else f"is no .npz file (it begins with {start!r})")
             raise ValueError(f"{path} {what}; get the file again") from None
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError(f"{path} holds a single array; save images and labels together with "

@@ -14,15 +14,18 @@ from cnnkit.data.dataset import ArrayDataset
 __all__ = ["CIFAR10", "CIFAR100", "read_cifar"]
 
 SHAPE, PIXELS = (3, 32, 32), 3 * 32 * 32
-_FINE = """apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
-caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox
-girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain mouse
-mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray
-road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank
-telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm"""
-_COARSE = """aquatic_mammals fish flowers food_containers fruit_and_vegetables household_electrical_devices household_furniture
-insects large_carnivores large_man-made_outdoor_things large_natural_outdoor_scenes large_omnivores_and_herbivores medium_mammals
-non-insect_invertebrates people reptiles small_mammals trees vehicles_1 vehicles_2"""
+_FINE = """apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
+camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup
+dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard
+lion lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter
+palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket
+rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper
+table tank telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf
+woman worm"""
+_COARSE = """aquatic_mammals fish flowers food_containers fruit_and_vegetables household_electrical_devices
+household_furniture insects large_carnivores large_man-made_outdoor_things large_natural_outdoor_scenes
+large_omnivores_and_herbivores medium_mammals non-insect_invertebrates people reptiles small_mammals trees
+vehicles_1 vehicles_2"""
 
 
 def read_cifar(path: str | os.PathLike, labels: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -59,8 +62,9 @@ def read_cifar(path: str | os.PathLike, labels: int = 1) -> tuple[np.ndarray, np
         other = 3 - labels
         hint = (f"; it would be {size // (other + PIXELS):,} records of CIFAR-{100 if other == 2 else 10}"
                 if size and size % (other + PIXELS) == 0 else "; get it again")
-        raise ValueError(f"{path} is no whole file of CIFAR's binary version: records of {labels} + 3,072 bytes were expected, and "
-                         f"{size:,} bytes are {size // record:,} of them and {size % record:,} bytes more{hint}")
+        raise ValueError(f"{path} is no whole file of CIFAR's binary version: "
+                         f"records of {labels} + 3,072 bytes were expected, and {size:,} bytes are "
+                         f"{size // record:,} of them and {size % record:,} bytes more{hint}")
     records = np.fromfile(path, np.uint8).reshape(-1, record)
     return np.ascontiguousarray(records[:, labels:]).reshape(-1, *SHAPE), records[:, :labels].copy()
 
@@ -71,9 +75,9 @@ class CIFAR10(ArrayDataset):
     Parameters
     ----------
     root : path, optional
-        The folder with ``data_batch_1.bin`` to ``data_batch_5.bin`` and ``test_batch.bin`` ("binary version"), or one that
-        holds it as ``cifar-10-batches-bin``. If they are not there, the folder in the environment variable ``CNNKIT_DATA``
-        is searched too.
+        The folder with ``data_batch_1.bin`` to ``data_batch_5.bin`` and ``test_batch.bin`` ("binary
+        version"), or one that holds it as ``cifar-10-batches-bin``. If they are not there, the folder in the
+        environment variable ``CNNKIT_DATA`` is searched too.
     train : bool
         The training or the test images.
     transform : callable, optional
@@ -104,7 +108,8 @@ class CIFAR10(ArrayDataset):
     ('airplane', 'automobile')
     """
 
-    names: tuple[str, ...] = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    names: tuple[str, ...] = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog",
+                              "horse", "ship", "truck")
     folder, archive, labels_each = "cifar-10-batches-bin", "cifar-10-binary.tar.gz", 1
     files = {True: tuple(f"data_batch_{i}.bin" for i in range(1, 6)), False: ("test_batch.bin",)}
 
@@ -116,9 +121,11 @@ class CIFAR10(ArrayDataset):
         labels = [part[1][:, self._column()] for part in parts]
         for name, some in zip(self.files[train], labels):
             if some.max() >= len(self.names):
-                raise ValueError(f"{self.source / name}: label {some.max()} of image {some.argmax()} is outside "
-                                 f"0..{len(self.names) - 1}; the file is damaged, or of another data set: get it again")
-        super().__init__(np.concatenate([part[0] for part in parts]), np.concatenate(labels), self.names, transform)
+                raise ValueError(f"{self.source / name}: label {some.max()} of image "
+                                 f"{some.argmax()} is outside 0..{len(self.names) - 1}; the file is damaged, "
+                                 "or of another data set: get it again")
+        super().__init__(np.concatenate([part[0] for part in parts]),
+                         np.concatenate(labels), self.names, transform)
 
     def _column(self) -> int:
         return 0
@@ -131,21 +138,23 @@ class CIFAR10(ArrayDataset):
 
     def _locate(self) -> Path:
         places = list(self._places())
-        missing = {place: [name for name in self.files[self.train] if not (place / name).is_file()] for place in places}
+        missing = {place: [name for name in self.files[self.train] if not (place / name).is_file()]
+                   for place in places}
         for place, names in missing.items():
             if not names:
                 return place
         parts = "".join(f"; {place} lacks {', '.join(names)}" for place, names in missing.items()
                         if len(names) < len(self.files[self.train]))
         wanted = ", ".join(self.files[self.train])
-        raise FileNotFoundError(f"{type(self).__name__} was not found; looked in {', '.join(map(str, places)) or '(no folder)'} "
-                                f"for {wanted}{parts}. Get {self.archive} from "
-                                "https://www.cs.toronto.edu/~kriz/cifar.html, unpack it, and pass root= or set CNNKIT_DATA to the "
-                                f"folder that holds {self.folder}")
+        raise FileNotFoundError(
+            f"{type(self).__name__} was not found; looked in {', '.join(map(str, places)) or '(no folder)'} "
+            f"for {wanted}{parts}. Get {self.archive} from https://www.cs.toronto.edu/~kriz/cifar.html, "
+            f"unpack it, and pass root= or set CNNKIT_DATA to the folder that holds {self.folder}")
 
 
 class CIFAR100(CIFAR10):
-    """Colour photographs of 32 x 32 pixels in 100 classes, or 20 groups of them: 50,000 training and 10,000 test images.
+    """Colour photographs of 32 x 32 pixels in 100 classes, or 20 groups of them: 50,000 training and
+    10,000 test images.
 
     As `CIFAR10`, in ``cifar-100-binary`` (``train.bin`` and ``test.bin``).
 

@@ -16,8 +16,10 @@ from cnnkit.data.dataset import Dataset
 
 __all__ = ["ImageFolder", "read_picture"]
 
-_FORMATS = {  # what a file may be, whatever its name says: Pillow would also read formats that start other programs
-    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
+# what a file may be, whatever its name says: Pillow would also read formats that start other programs
+_FORMATS = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP",
+    ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
     ".webp": "WEBP", ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM",
 }
 GRAY = ("1", "L", "LA")
@@ -29,8 +31,9 @@ class ImageFolder(Dataset):
     Parameters
     ----------
     root : path
-        ``root/cat/1.png``, ``root/cat/2.jpg``, ``root/dog/1.png``, ... Hidden and other files are passed over, and so
-        are hidden folders and those that hold saved models and no images. What is transparent is seen on white.
+        ``root/cat/1.png``, ``root/cat/2.jpg``, ``root/dog/1.png``, ... Hidden and other files are passed
+        over, and so are hidden folders and those that hold saved models and no images. What is transparent is
+        seen on white.
     transform : callable, optional
         Applied to each picture (H, W) or (H, W, 3) of uint8.
     size : int or (int, int), optional
@@ -38,12 +41,12 @@ class ImageFolder(Dataset):
     mode : {"L", "RGB"}, optional
         Gray or colour; by default gray if all images are.
     classes : sequence of str, optional
-        The class folders' names in the order of their labels; by default all, sorted by name. A test set takes its
-        training set's.
+        The class folders' names in the order of their labels; by default all, sorted by name. A test set
+        takes its training set's.
     on_error : {"raise", "warn", "skip"}
-        What to do about files that are no images or are damaged. ``"raise"``: a ValueError, where the header shows it at
-        once, else when the image is asked for. With the others every image is decoded once, now, in threads, and damaged
-        ones are left out; ``"warn"`` names them.
+        What to do about files that are no images or are damaged. ``"raise"``: a ValueError, where the header
+        shows it at once, else when the image is asked for. With the others every image is decoded once, now,
+        in threads, and damaged ones are left out; ``"warn"`` names them.
 
     Attributes
     ----------
@@ -63,8 +66,8 @@ class ImageFolder(Dataset):
     FileNotFoundError
         If there is no such folder.
     ValueError
-        If it has no class folders, one of them no images, a file cannot be read as an image or has more than 8 bits per
-        channel, or the images differ in size and `size` is not given: the message names the files.
+        If it has no class folders, one of them no images, a file cannot be read as an image or has more than
+        8 bits per channel, or the images differ in size and `size` is not given: the message names the files.
 
     >>> import tempfile
     >>> from PIL import Image
@@ -90,17 +93,20 @@ class ImageFolder(Dataset):
         folders = sorted(f.name for f in self.root.iterdir() if f.is_dir() and not f.name.startswith(".")
                          and not _holds_models_only(f))
         if not folders:
-            raise ValueError(f"{self.root} has no class folders: images must lie in one sub-folder per class, as in "
-                             f"{self.root / 'cat' / '1.png'}")
+            raise ValueError(f"{self.root} has no class folders: images must lie in one sub-folder per "
+                             f"class, as in {self.root / 'cat' / '1.png'}")
         self.classes: tuple[str, ...] = tuple(folders if classes is None else classes)
         for name in folders:
             if name not in self.classes:
-                raise ValueError(f"{self.root / name} is no folder of a known class ({', '.join(self.classes)})")
-        self.samples = [(file, self.classes.index(name)) for name in folders for file in _images_in(self.root / name)]
+                raise ValueError(f"{self.root / name} is no folder of a known class "
+                                 f"({', '.join(self.classes)})")
+        self.samples = [(file, self.classes.index(name)) for name in folders
+                        for file in _images_in(self.root / name)]
         self.corrupt: list[tuple[Path, str]] = [] if on_error == "raise" else self._leave_out()
         if on_error == "warn" and self.corrupt:
             named = "; ".join(reason for _, reason in self.corrupt[:5])
-            warnings.warn(f"{len(self.corrupt)} damaged image{'s are' if len(self.corrupt) > 1 else ' is'} left out: {named}"
+            warnings.warn(f"{len(self.corrupt)} damaged "
+                          f"image{'s are' if len(self.corrupt) > 1 else ' is'} left out: {named}"
                           f"{'; ...' if len(self.corrupt) > 5 else ''}", stacklevel=2)
         self.targets = np.array([label for _, label in self.samples], np.int64)
         heads = [picture_head(file) for file, _ in self.samples]
@@ -111,9 +117,9 @@ class ImageFolder(Dataset):
         if size is None:
             for (file, _), (height, width) in zip(self.samples, sizes):
                 if (height, width) != sizes[0]:
-                    raise ValueError(f"images differ in size: {self.samples[0][0]} is {sizes[0][0]} x {sizes[0][1]} "
-                                     f"pixels (height x width) but {file} is {height} x {width}; give size= "
-                                     "(--size on the command line)")
+                    raise ValueError(f"images differ in size: {self.samples[0][0]} is {sizes[0][0]} x "
+                                     f"{sizes[0][1]} pixels (height x width) but {file} is {height} x "
+                                     f"{width}; give size= (--size on the command line)")
 
     def _leave_out(self) -> list[tuple[Path, str]]:
         """Decode every image in threads, and drop those that cannot be, with the reason."""
@@ -174,11 +180,13 @@ def picture_head(file: Path) -> tuple[str, tuple[int, int]]:
 
 def _check_depth(file: Path, image: Any) -> None:
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        raise ValueError(f"{file} has more than 8 bits per pixel (Pillow's mode {image.mode}); save it with 8")
+        raise ValueError(f"{file} has more than 8 bits per pixel (Pillow's mode {image.mode}); "
+                         "save it with 8")
 
 
 def read_picture(file: Path, mode: str, size: tuple[int, int] | None = None) -> Any:
-    """One image file as a Pillow image of a mode ("L" or "RGB") and (height, width); what is transparent is seen on white.
+    """One image file as a Pillow image of a mode ("L" or "RGB") and (height, width); what is transparent is
+    seen on white.
 
     Raises
     ------

@@ -1,4 +1,5 @@
-"""The idx format, which MNIST and its successors come in: arrays of bytes behind a short header, often gzipped.
+"""The idx format, which MNIST and its successors come in: arrays of bytes behind a short header,
+often gzipped.
 
 Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits", section "File formats".
 """
@@ -26,7 +27,8 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     Parameters
     ----------
     path : path
-        For example ``train-images-idx3-ubyte.gz``. What the file begins with, not its name, says whether it is gzipped.
+        For example ``train-images-idx3-ubyte.gz``. What the file begins with, not its name, says whether
+        it is gzipped.
 
     Returns
     -------
@@ -36,8 +38,8 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        If it is no idx file, is cut off, or does not hold what its header says: the message names the file, what was
-        expected, and what was found.
+        If it is no idx file, is cut off, or does not hold what its header says: the message names the file,
+        what was expected, and what was found.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -55,8 +57,8 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
                     return _read(cast(IO[bytes], file), path)
             return _read(raw, path)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise ValueError(f"{path} is cut off or damaged: its gzip stream cannot be read to the end ({error}); "
-                             f"{_AGAIN}") from None
+            raise ValueError(f"{path} is cut off or damaged: "
+                             f"its gzip stream cannot be read to the end ({error}); {_AGAIN}") from None
 
 
 def _read(file: IO[bytes], path: str | os.PathLike) -> np.ndarray:
@@ -67,7 +69,8 @@ def _read(file: IO[bytes], path: str | os.PathLike) -> np.ndarray:
     dtype, axes = np.dtype(_DTYPES[magic[2]]), magic[3]
     header = file.read(4 * axes)
     if len(header) < 4 * axes:
-        raise ValueError(f"{path} is cut off within its header: {4 + len(header)} of {4 + 4 * axes} bytes; {_AGAIN}")
+        raise ValueError(f"{path} is cut off within its header: "
+                         f"{4 + len(header)} of {4 + 4 * axes} bytes; {_AGAIN}")
     shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
     size = math.prod(shape) * dtype.itemsize
     body = bytearray()
@@ -75,8 +78,8 @@ def _read(file: IO[bytes], path: str | os.PathLike) -> np.ndarray:
         body += chunk
     if len(body) != size:
         found = "more" if len(body) > size else f"only {len(body):,}"
-        raise ValueError(f"{path} does not hold what its header says: expected {' x '.join(map(str, shape))} = "
-                         f"{size:,} bytes, found {found}; {_AGAIN}")
+        raise ValueError(f"{path} does not hold what its header says: "
+                         f"expected {' x '.join(map(str, shape))} = {size:,} bytes, found {found}; {_AGAIN}")
     return np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
@@ -94,6 +97,7 @@ def _of_kind(path: str | os.PathLike, axes: int, what: str) -> np.ndarray:
     array = read_idx(path)
     if array.ndim != axes or array.dtype != np.uint8:
         kind = {1: "labels", 3: "images"}.get(array.ndim, "something else")
-        raise ValueError(f"{path} does not hold {what} (idx{axes}, uint8) but {kind} (idx{array.ndim}, {array.dtype}, "
+        raise ValueError(f"{path} does not hold {what} (idx{axes}, uint8) "
+                         f"but {kind} (idx{array.ndim}, {array.dtype}, "
                          f"shape {array.shape}); were the files of images and labels exchanged?")
     return array

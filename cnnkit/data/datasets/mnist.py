@@ -20,16 +20,16 @@ class MNIST(ArrayDataset):
     Parameters
     ----------
     root : path, optional
-        A folder with the four idx files (gzipped or not, also in ``MNIST/raw`` as torchvision leaves them) or with
-        ``mnist.npz``, or that .npz file. If the images are not there, the folder in the environment variable
-        ``CNNKIT_DATA`` is searched too, then what an earlier download left.
+        A folder with the four idx files (gzipped or not, also in ``MNIST/raw`` as torchvision leaves them) or
+        with ``mnist.npz``, or that .npz file. If the images are not there, the folder in the environment
+        variable ``CNNKIT_DATA`` is searched too, then what an earlier download left.
     train : bool
         The training or the test images.
     transform : callable, optional
         Applied to each image, as in torchvision.
     download : bool
-        If the images are nowhere, get them from the internet, check them, and keep them in ``root/MNIST/raw`` (without
-        `root`, in the user's cache).
+        If the images are nowhere, get them from the internet, check them, and keep them in ``root/MNIST/raw``
+        (without `root`, in the user's cache).
 
     Attributes
     ----------
@@ -49,7 +49,8 @@ class MNIST(ArrayDataset):
 
     References
     ----------
-    Y. LeCun, L. Bottou, Y. Bengio and P. Haffner (1998), "Gradient-based learning applied to document recognition".
+    Y. LeCun, L. Bottou, Y. Bengio and P. Haffner (1998), "Gradient-based learning applied to
+    document recognition".
 
     Examples
     --------
@@ -65,7 +66,8 @@ class MNIST(ArrayDataset):
     system: str | None = None  # where a system package puts the files
     package = ""
     # Mirrors and checksums are those that torchvision publishes: torchvision/datasets/mnist.py, class MNIST.
-    mirrors: tuple[str, ...] = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
+    mirrors: tuple[str, ...] = ("https://ossci-datasets.s3.amazonaws.com/mnist/",
+                                "http://yann.lecun.com/exdb/mnist/")
     md5 = {
         "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
         "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
@@ -98,7 +100,8 @@ class MNIST(ArrayDataset):
         """Folders and archives that may hold the images, best first."""
         if self.root is not None:
             yield from self._within(self.root)
-            yield self.root  # only here may the files lie directly: their names do not tell the two sets apart
+            # only here may the files lie directly: their names do not tell the two sets apart
+            yield self.root
         if os.environ.get("CNNKIT_DATA"):
             yield from self._within(Path(os.environ["CNNKIT_DATA"]))
         if self.system:
@@ -113,7 +116,8 @@ class MNIST(ArrayDataset):
         """The files of images and of labels in a folder, gzipped or not."""
         part = "train" if self.train else "t10k"
         names = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
-        images, labels = (next((f for f in (place / n, place / f"{n}.gz") if f.is_file()), None) for n in names)
+        images, labels = (next((f for f in (place / n, place / f"{n}.gz") if f.is_file()), None)
+                          for n in names)
         return images, labels
 
     def _locate(self) -> tuple[Path, ...] | None:
@@ -142,8 +146,9 @@ class MNIST(ArrayDataset):
                 except (OSError, ValueError) as error:  # no connection or no space; another checksum
                     reasons.append(f"{mirror}{name}: {type(error).__name__}: {str(error).splitlines()[0]}")
             else:
-                raise OSError(f"{type(self).__name__} could not be downloaded ({'; '.join(reasons)}); get the files "
-                              "another way and pass root=, the folder that they are in (on the command line: set "
+                raise OSError(f"{type(self).__name__} could not be downloaded ({'; '.join(reasons)}); "
+                              "get the files another way and pass root=, "
+                              "the folder that they are in (on the command line: set "
                               f"CNNKIT_DATA to a folder that holds them in {self.folders[0]})")
 
     def _advice(self) -> str:
@@ -152,21 +157,22 @@ class MNIST(ArrayDataset):
         package = f"install Debian's package {self.package}; " if self.package else ""
         return (f"{name} was not found; looked in {', '.join(map(str, places))}"
                 + "".join(f" (which has {half.name} only)" for half in halves)
-                + f". Set CNNKIT_DATA to a folder that holds {self.folders[1]}/ (with {', '.join(self.md5)}) or {self.archive}; "
-                f"{package}download it (--download on the command line, {name}(download=True) in Python); or pass root=, "
-                "the files' folder, in Python")
+                + f". Set CNNKIT_DATA to a folder that holds {self.folders[1]}/ (with {', '.join(self.md5)}) "
+                f"or {self.archive}; {package}download it (--download on the command line, "
+                f"{name}(download=True) in Python); or pass root=, the files' folder, in Python")
 
 
 class FashionMNIST(MNIST):
-    """Pictures of clothing in MNIST's format: 60,000 training and 10,000 test images of 28 x 28 pixels, 10 classes.
+    """Pictures of clothing in MNIST's format: 60,000 training and 10,000 test images of 28 x 28
+    pixels, 10 classes.
 
-    Found and downloaded as `MNIST` is (in ``FashionMNIST/raw``, ``fashion-mnist`` or ``fashion-mnist.npz``), and also
-    where Debian's package ``dataset-fashion-mnist`` puts it.
+    Found and downloaded as `MNIST` is (in ``FashionMNIST/raw``, ``fashion-mnist`` or ``fashion-mnist.npz``),
+    and also where Debian's package ``dataset-fashion-mnist`` puts it.
 
     References
     ----------
-    H. Xiao, K. Rasul and R. Vollgraf (2017), "Fashion-MNIST: a novel image dataset for benchmarking machine learning
-    algorithms".
+    H. Xiao, K. Rasul and R. Vollgraf (2017), "Fashion-MNIST: a novel image dataset for benchmarking machine
+    learning algorithms".
 
     Examples
     --------
@@ -175,12 +181,14 @@ class FashionMNIST(MNIST):
     ('T-shirt/top', 'Trouser')
     """
 
-    names = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+    names = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
+             "Sneaker", "Bag", "Ankle boot")
     folders = ("FashionMNIST/raw", "fashion-mnist", "FashionMNIST")
     archive = "fashion-mnist.npz"
     system = "/usr/share/datasets/fashion-mnist"
     package = "dataset-fashion-mnist"
-    # Checksums as published by the data set's authors (README.md of zalandoresearch/fashion-mnist) and by torchvision.
+    # Checksums as published by the data set's authors (README.md of zalandoresearch/fashion-mnist) and
+    # by torchvision.
     mirrors = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
     md5 = {
         "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",

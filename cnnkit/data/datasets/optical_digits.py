@@ -24,8 +24,8 @@ def digits(train: bool | None = None, transform: Transform | None = None, *, tes
     Parameters
     ----------
     train : bool, optional
-        ``True`` for the training part, ``False`` for the held-out part, ``None`` for all 1,797 images in the order of
-        their source.
+        ``True`` for the training part, ``False`` for the held-out part, ``None`` for all 1,797 images in the
+        order of their source.
     transform : callable, optional
         Applied to each image.
     test_size : float
@@ -36,12 +36,13 @@ def digits(train: bool | None = None, transform: Transform | None = None, *, tes
     Returns
     -------
     ArrayDataset
-        `data` is float32 in [0, 1]: the source's 0 to 16 divided by 16, which is exact. `ToTensor` leaves it so.
+        `data` is float32 in [0, 1]: the source's 0 to 16 divided by 16, which is exact.
+        `ToTensor` leaves it so.
 
     References
     ----------
-    E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, CC BY
-    4.0; scikit-learn's copy (`digits.md` beside the file).
+    E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
+    Repository, CC BY 4.0; scikit-learn's copy (`digits.md` beside the file).
 
     >>> from cnnkit.data import datasets
     >>> datasets.digits()

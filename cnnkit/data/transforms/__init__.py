@@ -1,13 +1,15 @@
-"""What happens to an image between its dataset and the network: torchvision's transforms, on one image or on a batch.
+"""What happens to an image between its dataset and the network: torchvision's transforms, on one image
+or on a batch.
 
-A *picture* is a uint8 array (H, W) or (H, W, C) of values 0 to 255, or a Pillow image; `ToTensor` makes it a float32
-array (C, H, W), which is what the network and every other transform takes. A transform with a method
+A *picture* is a uint8 array (H, W) or (H, W, C) of values 0 to 255, or a Pillow image; `ToTensor` makes it a
+float32 array (C, H, W), which is what the network and every other transform takes. A transform with a method
 `transform_batch` also takes many images at once, and the law is
 ``t.transform_batch(images)[i] == t(images[i])``, bit for bit.
 
-The random ones change arrays of any library, on their device, with numbers that are the same everywhere; their law is that image i
-depends on the key, on i, and on itself (and, where images are mixed, on the one before it). ``DataLoader(augment=...)`` and
-``train.fit(augment=...)`` give them each batch, with a key of its own.
+The random ones change arrays of any library, on their device, with numbers that are the same everywhere;
+their law is that image i depends on the key, on i, and on itself (and, where images are mixed, on the
+one before it). ``DataLoader(augment=...)`` and ``train.fit(augment=...)`` give them each batch, with a
+key of its own.
 """
 
 from cnnkit.data.transforms.affine import RandomAffine, RandomRotation
@@ -22,6 +24,6 @@ from cnnkit.data.transforms.normalize import Normalize
 from cnnkit.data.transforms.picture import ToTensor
 from cnnkit.data.transforms.random_transform import RandomTransform
 
-__all__ = ["NAMES", "ColorJitter", "Compose", "CutMix", "MixUp", "Normalize", "RandomAffine", "RandomCrop", "RandomErasing",
-           "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "RandomTransform", "RandomVerticalFlip", "ToTensor",
-           "asked", "named"]
+__all__ = ["NAMES", "ColorJitter", "Compose", "CutMix", "MixUp", "Normalize", "RandomAffine", "RandomCrop",
+           "RandomErasing", "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "RandomTransform",
+           "RandomVerticalFlip", "ToTensor", "asked", "named"]

@@ -24,7 +24,8 @@ class RandomAffine(RandomTransform):
     Parameters
     ----------
     degrees : number or (low, high)
-        The angle is drawn between these, in degrees clockwise; a number means from ``-degrees`` to ``degrees``.
+        The angle is drawn between these, in degrees clockwise; a number means from ``-degrees``
+        to ``degrees``.
     translate : (a, b), optional
         The shift is at most these shares of width and height, and whole pixels.
     scale : (low, high), optional
@@ -40,8 +41,8 @@ class RandomAffine(RandomTransform):
 
     Notes
     -----
-    As torchvision's, but that outside the image lies a plane of `fill`: where bilinear interpolation reaches across the edge,
-    torchvision also darkens the image's own part of the mean.
+    As torchvision's, but that outside the image lies a plane of `fill`: where bilinear interpolation reaches
+    across the edge, torchvision also darkens the image's own part of the mean.
 
     >>> import numpy
     >>> image = numpy.asarray([[[1.0, 2.0], [3.0, 4.0]]])
@@ -53,10 +54,12 @@ class RandomAffine(RandomTransform):
 
     def __init__(self, degrees: float | Sequence[float], translate: Sequence[float] | None = None,
                  scale: Sequence[float] | None = None, shear: float | Sequence[float] | None = None,
-                 interpolation: str = "nearest", fill: float | Sequence[float] = 0, center: Sequence[float] | None = None):
+                 interpolation: str = "nearest", fill: float | Sequence[float] = 0,
+                 center: Sequence[float] | None = None):
         self.degrees = _range("RandomAffine", "degrees", degrees)
         if translate is not None and (len(translate) != 2 or not all(0 <= share <= 1 for share in translate)):
-            raise ValueError(f"RandomAffine(translate={translate}): give two shares, of width and height, from 0 to 1")
+            raise ValueError(f"RandomAffine(translate={translate}): give two shares, "
+                             "of width and height, from 0 to 1")
         if scale is not None and (len(scale) != 2 or not 0 < scale[0] <= scale[1]):
             raise ValueError(f"RandomAffine(scale={scale}): give two factors above 0, the smaller one first")
         self.translate = None if translate is None else (translate[0], translate[1])
@@ -69,7 +72,8 @@ class RandomAffine(RandomTransform):
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
         H, W = x.shape[2:]
-        return warped(self, x, [self._map(H, W, row) for row in draws], self.center, self.interpolation, self.fill)
+        return warped(self, x, [self._map(H, W, row) for row in draws], self.center,
+                      self.interpolation, self.fill)
 
     def _map(self, H: int, W: int, draw: list[float]) -> tuple[float, ...]:
         across, down = (round(between(-share * size, share * size, u))
@@ -86,7 +90,8 @@ class RandomRotation(RandomTransform):
     Parameters
     ----------
     degrees : number or (low, high)
-        The angle is drawn between these, in degrees counter-clockwise; a number means from ``-degrees`` to ``degrees``.
+        The angle is drawn between these, in degrees counter-clockwise; a number means from ``-degrees``
+        to ``degrees``.
     interpolation : {"nearest", "bilinear"}
         How values are read between pixels.
     expand : bool
@@ -109,8 +114,8 @@ class RandomRotation(RandomTransform):
     def __init__(self, degrees: float | Sequence[float], interpolation: str = "nearest", expand: bool = False,
                  center: Sequence[float] | None = None, fill: float | Sequence[float] = 0):
         if expand:
-            raise ValueError("RandomRotation(expand=True) would give images of different sizes, which make no batch; leave it out, "
-                             "or pad the images first")
+            raise ValueError("RandomRotation(expand=True) would give images of different sizes, "
+                             "which make no batch; leave it out, or pad the images first")
         self.degrees = _range("RandomRotation", "degrees", degrees)
         self.interpolation = checked_interpolation("RandomRotation", interpolation)
         self.expand, self.center, self.fill = expand, _center("RandomRotation", center), fill
@@ -124,7 +129,8 @@ def inverse(degrees: float, shift: Sequence[float] = (0, 0), scale: float = 1.0,
             shear: Sequence[float] = (0, 0)) -> tuple[float, ...]:
     """Where a pixel of the result comes from, about the centre: x' = a x + b y + c, y' = d x + e y + f.
 
-    The inverse of: shear, then rotate clockwise, then scale, then shift; torchvision's ``_get_inverse_affine_matrix``.
+    The inverse of: shear, then rotate clockwise, then scale, then shift; torchvision's
+    ``_get_inverse_affine_matrix``.
     """
     turn, across, down = (math.radians(angle) for angle in (degrees, *shear))
     a = math.cos(turn - down) / math.cos(down)
@@ -135,8 +141,8 @@ def inverse(degrees: float, shift: Sequence[float] = (0, 0), scale: float = 1.0,
     return a, b, -a * shift[0] - b * shift[1], d, e, -d * shift[0] - e * shift[1]
 
 
-def warped(owner: object, x: Array, maps: Sequence[Sequence[float]], center: Sequence[float] | None, interpolation: str,
-           fill: float | Sequence[float]) -> Array:
+def warped(owner: object, x: Array, maps: Sequence[Sequence[float]], center: Sequence[float] | None,
+           interpolation: str, fill: float | Sequence[float]) -> Array:
     """Each image read through a map of its own, from places in the result to places in the image."""
     xp = namespace_of(x)
     N, _, H, W = x.shape
@@ -154,7 +160,8 @@ def warped(owner: object, x: Array, maps: Sequence[Sequence[float]], center: Seq
 def _range(owner: str, name: str, value: float | Sequence[float]) -> Range:
     low, high = (-value, value) if isinstance(value, int | float) else value
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise ValueError(f"{owner}({name}={value}): give a number that is not negative, or two with the smaller one first")
+        raise ValueError(f"{owner}({name}={value}): give a number that is not negative, "
+                         "or two with the smaller one first")
     return low, high
 
 

@@ -1,4 +1,6 @@
-"""How transforms reach the arrays that they change: on one image or a batch, bare or in a Tensor, on the device where they are."""
+"""How transforms reach the arrays that they change: on one image or a batch, bare or in a Tensor, on the
+device where they are.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ __all__ = ["batched", "bounded", "chosen", "moved", "numbered", "of_channels"]
 
 
 def batched(owner: object, images: Any, change: Callable[[Array], Array]) -> Any:
-    """Give `change` the images as an array (N, C, H, W), on their device, and its result the form that they had.
+    """Give `change` the images as an array (N, C, H, W), on their device, and its result the form
+    that they had.
 
     Parameters
     ----------
@@ -37,11 +40,13 @@ def batched(owner: object, images: Any, change: Callable[[Array], Array]) -> Any
         what = f"a {type(array).__name__}"
         if is_array(array):
             what = f"{dtype_name(array.dtype)}, shape {tuple(array.shape)}"
-        raise TypeError(f"{owner!r} takes float images (C, H, W) or (N, C, H, W), got {what}; put ToTensor() before it")
+        raise TypeError(f"{owner!r} takes float images (C, H, W) or (N, C, H, W), got {what}; "
+                        "put ToTensor() before it")
     if array.ndim not in (3, 4):
         raise ValueError(f"{owner!r} takes images (C, H, W) or (N, C, H, W), got shape {tuple(array.shape)}")
     with on(array):
-        changed = change(array) if array.ndim == 4 else change(namespace_of(array).expand_dims(array, axis=0))[0, ...]
+        changed = (change(array) if array.ndim == 4
+                   else change(namespace_of(array).expand_dims(array, axis=0))[0, ...])
     return Tensor(changed) if isinstance(images, Tensor) else changed
 
 
@@ -51,12 +56,16 @@ def moved(values: Sequence[Any], like: Array, dtype: Any = None) -> Array:
 
 
 def numbered(count: int, like: Array, dtype: Any = None) -> Array:
-    """The numbers 0 ... count - 1 beside `like`; by default of the integer dtype that its library indexes with."""
+    """The numbers 0 ... count - 1 beside `like`; by default of the integer dtype that its library
+    indexes with.
+    """
     return namespace_of(like).arange(count, dtype=dtype, device=device_of(like))
 
 
 def bounded(x: Array, low: float, high: float) -> Array:
-    """`x` cut to [low, high]. The standard's `clip` is made of masked assignments on CuPy, which wait for the device."""
+    """`x` cut to [low, high]. The standard's `clip` is made of masked assignments on CuPy, which wait for
+    the device.
+    """
     xp = namespace_of(x)
     least, most = (xp.full((), bound, dtype=x.dtype, device=device_of(x)) for bound in (low, high))
     return xp.minimum(xp.maximum(x, least), most)
@@ -66,8 +75,8 @@ def of_channels(owner: object, value: float | Sequence[float], like: Array) -> A
     """A number for all channels, or one for each, as an array (1, 1 or C, 1, 1) of the images' dtype."""
     numbers = [float(value)] if isinstance(value, int | float) else [float(number) for number in value]
     if len(numbers) not in (1, like.shape[1]):
-        raise ValueError(f"{owner!r} is for {len(numbers)} channels, but an image of shape {tuple(like.shape[1:])} "
-                         f"has {like.shape[1]}")
+        raise ValueError(f"{owner!r} is for {len(numbers)} channels, "
+                         f"but an image of shape {tuple(like.shape[1:])} has {like.shape[1]}")
     return namespace_of(like).reshape(moved(numbers, like), (1, len(numbers), 1, 1))
 
 

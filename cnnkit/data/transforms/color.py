@@ -24,15 +24,16 @@ class ColorJitter(RandomTransform):
     Parameters
     ----------
     brightness, contrast, saturation : number or (low, high)
-        A factor is drawn between these; a number b means from ``max(0, 1 - b)`` to ``1 + b``. They mix an image with black, with
-        its mean grey, and with itself in grey.
+        A factor is drawn between these; a number b means from ``max(0, 1 - b)`` to ``1 + b``. They mix an
+        image with black, with its mean grey, and with itself in grey.
     hue : number or (low, high)
         A part of the colour circle, within [-0.5, 0.5], by which the hue turns; a number means both ways.
 
     Notes
     -----
-    As torchvision's: the four are done in a random order, and each result is cut to [0, 1]. Each image has factors of its own,
-    but the order is that of the batch. Images of one channel have no saturation and no hue.
+    As torchvision's: the four are done in a random order, and each result is cut to [0, 1]. Each image
+    has factors of its own, but the order is that of the batch. Images of one channel have no
+    saturation and no hue.
 
     Raises
     ------
@@ -53,15 +54,18 @@ class ColorJitter(RandomTransform):
         self.saturation = _factors("saturation", saturation)
         low, high = (-hue, hue) if isinstance(hue, int | float) else hue
         if not -0.5 <= low <= high <= 0.5:
-            raise ValueError(f"ColorJitter(hue={hue}): give a number from 0 to 0.5, or two from -0.5 to 0.5, the smaller one first")
+            raise ValueError(f"ColorJitter(hue={hue}): give a number from 0 to 0.5, or two from -0.5 to 0.5, "
+                             "the smaller one first")
         self.hue: Range | int = (low, high) if (low, high) != (0, 0) else 0
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
         xp, dtype = namespace_of(x), x.dtype
         if x.shape[1] not in (1, 3):
-            raise ValueError(f"{self!r} takes images of 1 or 3 channels, grey or red, green and blue; got {x.shape[1]}")
+            raise ValueError(f"{self!r} takes images of 1 or 3 channels, grey or red, "
+                             f"green and blue; got {x.shape[1]}")
         x = widen(x)
-        kinds = ((self.brightness, _brightness), (self.contrast, _contrast), (self.saturation, _saturation), (self.hue, _hue))
+        kinds = ((self.brightness, _brightness), (self.contrast, _contrast),
+                 (self.saturation, _saturation), (self.hue, _hue))
         for n in random.permutation(random.fold_in(key, 0), len(kinds)).tolist():
             given, adjust = kinds[n]
             if isinstance(given, tuple) and (x.shape[1] == 3 or n < 2):
@@ -75,7 +79,8 @@ def _factors(name: str, value: float | Sequence[float]) -> Range | int:
     low, high = (max(0.0, 1 - value), 1 + value) if isinstance(value, int | float) and value >= 0 else value \
         if isinstance(value, Sequence) and len(value) == 2 else (1, 0)
     if not 0 <= low <= high < math.inf:
-        raise ValueError(f"ColorJitter({name}={value}): give a number that is not negative, or two such with the smaller one first")
+        raise ValueError(f"ColorJitter({name}={value}): give a number that is not negative, "
+                         "or two such with the smaller one first")
     return (low, high) if (low, high) != (1, 1) else 0
 
 
@@ -104,7 +109,9 @@ def _grey(x: Array) -> Array:
 
 
 def _hue(x: Array, turn: Array) -> Array:
-    """Turn the hue: to hue, saturation and value and back (Smith, "Color gamut transform pairs", SIGGRAPH 1978)."""
+    """Turn the hue: to hue, saturation and value and back (Smith, "Color gamut transform pairs",
+    SIGGRAPH 1978).
+    """
     xp = namespace_of(x)
     red, green, blue = (x[:, n:n + 1, ...] for n in range(3))
     value, least = xp.max(x, axis=1, keepdims=True), xp.min(x, axis=1, keepdims=True)

@@ -20,9 +20,9 @@ class Compose:
     ----------
     transforms : sequence of callable
         Each takes one image and returns one. A batch is transformed at once if each of them can
-        (`contracts.BatchTransform`). Random transforms are also given the
-        labels, where there are any, and a key of their own, part n ``random.fold_in(key, n)``; so ``t(images, labels, key=key)``
-        augments a batch, if the other transforms take one too, as `Normalize` does.
+        (`contracts.BatchTransform`). Random transforms are also given the labels, where there are any, and a
+        key of their own, part n ``random.fold_in(key, n)``; so ``t(images, labels, key=key)`` augments a
+        batch, if the other transforms take one too, as `Normalize` does.
 
     >>> import numpy
     >>> from cnnkit.data.transforms import Normalize, RandomHorizontalFlip, ToTensor

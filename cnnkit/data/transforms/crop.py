@@ -1,4 +1,6 @@
-"""Random crops: a part of the image at a random place, from the image with a padded border or resized to one size."""
+"""Random crops: a part of the image at a random place, from the image with a padded border or resized
+to one size.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,21 @@ from collections.abc import Sequence
 from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import bounded, moved, numbered
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
-from cnnkit.data.transforms.sampling import bordered, checked_interpolation, resize_weights, sample, take_pixels
+from cnnkit.data.transforms.sampling import (
+    bordered,
+    checked_interpolation,
+    resize_weights,
+    sample,
+    take_pixels,
+)
 from cnnkit.ops.precision import widen
 from cnnkit.random import Key
 
 __all__ = ["RandomCrop", "RandomResizedCrop"]
 
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
-TRIES = 10  # for a part of the area and shape that were drawn to fit into the image, as many as torchvision makes
+# for a part of the area and shape that were drawn to fit into the image, as many as torchvision makes
+TRIES = 10
 
 
 class RandomCrop(RandomTransform):
@@ -50,14 +59,17 @@ class RandomCrop(RandomTransform):
 
     numbers = 2
 
-    def __init__(self, size: int | Sequence[int], padding: int | Sequence[int] | None = None, pad_if_needed: bool = False,
+    def __init__(self, size: int | Sequence[int],
+                 padding: int | Sequence[int] | None = None, pad_if_needed: bool = False,
                  fill: float | Sequence[float] = 0, padding_mode: str = "constant"):
         self.size = _size("RandomCrop", size)
         sides = [] if padding is None else [padding] if isinstance(padding, int) else list(padding)
         if len(sides) not in (0, 1, 2, 4) or any(operator.index(side) < 0 for side in sides):
-            raise ValueError(f"RandomCrop(padding={padding}): give 1, 2 or 4 numbers of pixels, none negative")
+            raise ValueError(f"RandomCrop(padding={padding}): "
+                             "give 1, 2 or 4 numbers of pixels, none negative")
         if padding_mode not in PADDING_MODES:
-            raise ValueError(f"RandomCrop(padding_mode={padding_mode!r}): there are {', '.join(PADDING_MODES)}")
+            raise ValueError(f"RandomCrop(padding_mode={padding_mode!r}): "
+                             f"there are {', '.join(PADDING_MODES)}")
         self.padding = padding if padding is None or isinstance(padding, int) else tuple(padding)
         self.pad_if_needed, self.fill, self.padding_mode = pad_if_needed, fill, padding_mode
 
@@ -66,11 +78,13 @@ class RandomCrop(RandomTransform):
         N, _, H, W = x.shape
         left, top, right, bottom = self._padding()
         places, outside = [], False
-        for axis, (n, before, after, out) in enumerate(((H, top, bottom, self.size[0]), (W, left, right, self.size[1]))):
+        for axis, (n, before, after, out) in enumerate(((H, top, bottom, self.size[0]),
+                                                        (W, left, right, self.size[1]))):
             lacking = out - (n + before + after)
             if lacking > 0 and not self.pad_if_needed:
-                raise ValueError(f"{self!r} got images of {H} x {W} pixels, {H + top + bottom} x {W + left + right} with "
-                                 "their padding; make size smaller or padding larger, or give pad_if_needed=True")
+                raise ValueError(f"{self!r} got images of {H} x {W} pixels, "
+                                 f"{H + top + bottom} x {W + left + right} with their padding; "
+                                 "make size smaller or padding larger, or give pad_if_needed=True")
             before, after = before + max(lacking, 0), after + max(lacking, 0)
             firsts = [math.floor(draw[axis] * (n + before + after - out + 1)) - before for draw in draws]
             outside = outside or before > 0 or after > 0
@@ -78,7 +92,8 @@ class RandomCrop(RandomTransform):
             places.append(self._inside(index, n, max(before, after)) if before or after else index)
         rows, columns = xp.expand_dims(places[0], axis=2), xp.expand_dims(places[1], axis=1)
         if outside and self.padding_mode == "constant":
-            return take_pixels(bordered(self, x, self.fill), bounded(rows, -1, H) + 1, bounded(columns, -1, W) + 1)
+            return take_pixels(bordered(self, x, self.fill), bounded(rows, -1, H) + 1,
+                               bounded(columns, -1, W) + 1)
         return take_pixels(x, rows, columns)
 
     def _padding(self) -> tuple[int, int, int, int]:
@@ -98,7 +113,8 @@ class RandomCrop(RandomTransform):
             return xp.minimum(places, 2 * n - 1 - places)
         if self.padding_mode == "reflect":
             if most >= n:
-                raise ValueError(f"{self!r} got {n} pixels to mirror, which is not more than the {most} to be added")
+                raise ValueError(f"{self!r} got {n} pixels to mirror, "
+                                 f"which is not more than the {most} to be added")
             places = xp.abs(places)
             return xp.minimum(places, 2 * (n - 1) - places)
         return places
@@ -118,11 +134,13 @@ class RandomResizedCrop(RandomTransform):
     interpolation : {"nearest", "bilinear"}
         How values are read between pixels.
     antialias : bool
-        Average over all pixels where the image gets smaller, instead of reading some; with ``"bilinear"`` only.
+        Average over all pixels where the image gets smaller, instead of reading some; with
+        ``"bilinear"`` only.
 
     Notes
     -----
-    As torchvision's: where ten parts that were drawn do not fit into the image, the largest one in the middle is taken.
+    As torchvision's: where ten parts that were drawn do not fit into the image, the largest one in the
+    middle is taken.
 
     >>> import numpy
     >>> whole = RandomResizedCrop(2, scale=(1, 1), ratio=(1, 1))
@@ -132,26 +150,33 @@ class RandomResizedCrop(RandomTransform):
 
     numbers = 2 * TRIES + 2
 
-    def __init__(self, size: int | Sequence[int], scale: Sequence[float] = (0.08, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3),
+    def __init__(self, size: int | Sequence[int], scale: Sequence[float] = (0.08, 1.0),
+                 ratio: Sequence[float] = (3 / 4, 4 / 3),
                  interpolation: str = "bilinear", antialias: bool = True):
         for name, pair in (("scale", scale), ("ratio", ratio)):
             if len(pair) != 2 or not 0 < pair[0] <= pair[1] < math.inf:
-                raise ValueError(f"RandomResizedCrop({name}={pair}): give two numbers above 0, the smaller one first")
-        self.size, self.scale, self.ratio = _size("RandomResizedCrop", size), (scale[0], scale[1]), (ratio[0], ratio[1])
-        self.interpolation, self.antialias = checked_interpolation("RandomResizedCrop", interpolation), antialias
+                raise ValueError(f"RandomResizedCrop({name}={pair}): give two numbers above 0, "
+                                 "the smaller one first")
+        self.size, self.scale, self.ratio = (_size("RandomResizedCrop", size),
+                                             (scale[0], scale[1]), (ratio[0], ratio[1]))
+        self.interpolation, self.antialias = checked_interpolation("RandomResizedCrop",
+                                                                   interpolation), antialias
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
         xp, dtype = namespace_of(x), x.dtype
         N, _, H, W = x.shape
         wide = widen(x)
         flat = [float(value) for row in draws for value in self.part(H, W, row)]
-        top, left, height, width = (xp.reshape(xp.reshape(moved(flat, wide), (N, 4))[:, n], (N, 1, 1)) for n in range(4))
+        top, left, height, width = (xp.reshape(xp.reshape(moved(flat, wide), (N, 4))[:, n], (N, 1, 1))
+                                    for n in range(4))
         (P, Q) = self.size
         if self.interpolation == "nearest":
             ys = top + xp.floor(xp.reshape(numbered(P, x, wide.dtype), (P, 1)) * (height / P))
             xs = left + xp.floor(numbered(Q, x, wide.dtype) * (width / Q))
-            return sample(self, x, xp.minimum(ys, top + height - 1), xp.minimum(xs, left + width - 1), "nearest", 0)
-        rows, columns = resize_weights(top, height, H, P, self.antialias), resize_weights(left, width, W, Q, self.antialias)
+            return sample(self, x, xp.minimum(ys, top + height - 1),
+                          xp.minimum(xs, left + width - 1), "nearest", 0)
+        rows, columns = (resize_weights(top, height, H, P, self.antialias),
+                         resize_weights(left, width, W, Q, self.antialias))
         columns = xp.permute_dims(columns, (0, 2, 1))
         resized = xp.matmul(xp.matmul(xp.expand_dims(rows, axis=1), wide), xp.expand_dims(columns, axis=1))
         return xp.astype(resized, dtype, copy=False)
@@ -165,7 +190,8 @@ class RandomResizedCrop(RandomTransform):
             ratio = math.exp(between(math.log(self.ratio[0]), math.log(self.ratio[1]), shape))
             height, width = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
             if 0 < height <= H and 0 < width <= W:
-                return math.floor(down * (H - height + 1)), math.floor(across * (W - width + 1)), height, width
+                return (math.floor(down * (H - height + 1)),
+                        math.floor(across * (W - width + 1)), height, width)
         height, width = H, W
         if self.ratio[0] > W / H:
             height = min(H, max(1, round(W / self.ratio[0])))
@@ -177,5 +203,6 @@ class RandomResizedCrop(RandomTransform):
 def _size(owner: str, size: int | Sequence[int]) -> tuple[int, int]:
     height, width = (size, size) if isinstance(size, int) else size if len(size) == 2 else (0, 0)
     if height < 1 or width < 1:
-        raise ValueError(f"{owner}(size={size}): give a number of pixels, or two, height and width; all 1 or more")
+        raise ValueError(f"{owner}(size={size}): give a number of pixels, or two, "
+                         "height and width; all 1 or more")
     return height, width

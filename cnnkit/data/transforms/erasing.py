@@ -1,4 +1,6 @@
-"""Random erasing: a rectangle of the image is covered (Zhong et al. 2017, "Random erasing data augmentation")."""
+"""Random erasing: a rectangle of the image is covered (Zhong et al. 2017, "Random erasing data
+augmentation").
+"""
 
 from __future__ import annotations
 
@@ -40,17 +42,21 @@ class RandomErasing(RandomTransform):
 
     numbers = 2 * TRIES + 3
 
-    def __init__(self, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3),
+    def __init__(self, p: float = 0.5,
+                 scale: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3),
                  value: float | Sequence[float] | str = 0, inplace: bool = False):
         if inplace:
             raise ValueError("RandomErasing(inplace=True): images are never written here; leave it out")
         if len(scale) != 2 or not 0 <= scale[0] <= scale[1] <= 1:
-            raise ValueError(f"RandomErasing(scale={scale}): give two shares of the area from 0 to 1, the smaller one first")
+            raise ValueError(f"RandomErasing(scale={scale}): give two shares of the area from 0 to 1, "
+                             "the smaller one first")
         if len(ratio) != 2 or not 0 < ratio[0] <= ratio[1] < math.inf:
             raise ValueError(f"RandomErasing(ratio={ratio}): give two numbers above 0, the smaller one first")
         if isinstance(value, str) and value != "random":
-            raise ValueError(f"RandomErasing(value={value!r}): give a number, one for each channel, or 'random'")
-        self.p, self.scale, self.ratio = probability("RandomErasing", p), (scale[0], scale[1]), (ratio[0], ratio[1])
+            raise ValueError(f"RandomErasing(value={value!r}): "
+                             "give a number, one for each channel, or 'random'")
+        self.p, self.scale, self.ratio = (probability("RandomErasing", p),
+                                          (scale[0], scale[1]), (ratio[0], ratio[1]))
         self.value = value if isinstance(value, str | int | float) else tuple(value)
         self.inplace, self.alone = inplace, value != "random"
 
@@ -63,7 +69,9 @@ class RandomErasing(RandomTransform):
         return xp.where(rectangles(x, [self.rectangle(H, W, row) for row in draws]), cover, x)
 
     def rectangle(self, H: int, W: int, draw: list[float]) -> tuple[int, int, int, int]:
-        """The rectangle that an image's numbers ask for, (top, left, bottom, right); empty where there is none."""
+        """The rectangle that an image's numbers ask for, (top, left, bottom, right); empty where
+        there is none.
+        """
         wanted, *tries, down, across = draw
         if wanted >= self.p:
             return 0, 0, 0, 0

@@ -1,4 +1,6 @@
-"""Random flips: images mirrored left to right, or turned upside down (guide: "rotation, flipping, cropping")."""
+"""Random flips: images mirrored left to right, or turned upside down (guide: "rotation, flipping,
+cropping").
+"""
 
 from __future__ import annotations
 

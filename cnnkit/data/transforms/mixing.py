@@ -1,4 +1,6 @@
-"""MixUp and CutMix: each image is mixed with the one before it, and its label becomes a probability of both classes."""
+"""MixUp and CutMix: each image is mixed with the one before it, and its label becomes a probability of
+both classes.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,11 @@ Edges = tuple[int, int, int, int]
 
 
 class MixUp(RandomTransform):
-    """Mix each image of a batch with the one before it, and the labels in the same proportion (Zhang et al. 2017).
+    """Mix each image of a batch with the one before it, and the labels in the same proportion
+    (Zhang et al. 2017).
 
-    ``t(images, labels)`` takes class indices (N,) or probabilities (N, classes) and gives probabilities, which `cross_entropy`
-    takes as targets. The image's own share is drawn from Beta(alpha, alpha).
+    ``t(images, labels)`` takes class indices (N,) or probabilities (N, classes) and gives probabilities,
+    which `cross_entropy` takes as targets. The image's own share is drawn from Beta(alpha, alpha).
 
     Parameters
     ----------
@@ -35,9 +38,9 @@ class MixUp(RandomTransform):
 
     Notes
     -----
-    As torchvision's, but each image has a share of its own; torchvision draws one for the batch. The first image's partner is the
-    last one; an image alone stays what it is. A class index outside 0 ... num_classes - 1 makes NaN of the image's probabilities,
-    because raising would wait for the device.
+    As torchvision's, but each image has a share of its own; torchvision draws one for the batch. The first
+    image's partner is the last one; an image alone stays what it is. A class index outside 0 ...
+    num_classes - 1 makes NaN of the image's probabilities, because raising would wait for the device.
 
     Raises
     ------
@@ -60,7 +63,8 @@ class MixUp(RandomTransform):
         if not 0 < alpha < math.inf:
             raise ValueError(f"{type(self).__name__}(alpha={alpha}): alpha must be a finite number above 0")
         if num_classes is not None and num_classes < 1:
-            raise ValueError(f"{type(self).__name__}(num_classes={num_classes}): there must be at least one class")
+            raise ValueError(f"{type(self).__name__}(num_classes={num_classes}): "
+                             "there must be at least one class")
         self.alpha, self.num_classes = alpha, num_classes
 
     def mixes_labels(self) -> bool:
@@ -72,7 +76,8 @@ class MixUp(RandomTransform):
     def __call__(self, images: Any, labels: Any = None, *, key: Key | None = None) -> Any:
         key = random.next_key() if key is None else key
         if is_array(images) and images.ndim != 4:
-            raise ValueError(f"{self!r} mixes the images of a batch (N, C, H, W), got shape {tuple(images.shape)}")
+            raise ValueError(f"{self!r} mixes the images of a batch (N, C, H, W), "
+                             f"got shape {tuple(images.shape)}")
         shares: list[float] = []
 
         def mix(x: Array) -> Array:
@@ -105,14 +110,16 @@ class MixUp(RandomTransform):
             xp = namespace_of(target)
             if is_integer(target.dtype) and target.ndim == 1:
                 if self.num_classes is None:
-                    raise ValueError(f"{self!r} makes probabilities of class indices and must know how many classes there are; "
-                                     "give num_classes=")
+                    raise ValueError(f"{self!r} makes probabilities of class indices and must know how many "
+                                     "classes there are; give num_classes=")
                 target = self._one_hot(target, pixels.dtype)
             elif not is_floating(target.dtype) or target.ndim != 2:
-                raise TypeError(f"{self!r} takes labels (N,) of class indices or (N, classes) of probabilities, got "
+                raise TypeError(f"{self!r} takes labels (N,) "
+                                "of class indices or (N, classes) of probabilities, got "
                                 f"{dtype_name(target.dtype)} of shape {tuple(target.shape)}")
             if target.shape[0] != len(shares):
-                raise ValueError(f"{self!r} got {len(shares)} images but labels of shape {tuple(target.shape)}")
+                raise ValueError(f"{self!r} got {len(shares)} images but labels of shape "
+                                 f"{tuple(target.shape)}")
             own = xp.reshape(moved(shares, target), (len(shares), 1))
             mixed = target * own + before(target) * (1 - own)
         return Tensor(mixed) if isinstance(labels, Tensor) else mixed
@@ -126,10 +133,12 @@ class MixUp(RandomTransform):
 
 
 class CutMix(MixUp):
-    """Cover a rectangle of each image by that of the image before it, and mix the labels by area (Yun et al. 2019).
+    """Cover a rectangle of each image by that of the image before it, and mix the labels by area
+    (Yun et al. 2019).
 
-    Parameters and labels are those of `MixUp`; the share is drawn from Beta(alpha, alpha), and is then what the image keeps of its
-    area. As torchvision's, but each image has a rectangle of its own; torchvision draws one for the batch.
+    Parameters and labels are those of `MixUp`; the share is drawn from Beta(alpha, alpha), and is then what
+    the image keeps of its area. As torchvision's, but each image has a rectangle of its own; torchvision
+    draws one for the batch.
 
     >>> import numpy
     >>> images = numpy.stack([numpy.zeros((1, 8, 8)), numpy.ones((1, 8, 8))])
@@ -151,8 +160,10 @@ class CutMix(MixUp):
         """The rectangle that an image's numbers ask for: top, left, bottom, right."""
         u, v, down, across = draw
         side = 0.5 * math.sqrt(1 - self.share(u, v))
-        y, x, half_height, half_width = math.floor(down * H), math.floor(across * W), int(side * H), int(side * W)
-        return max(y - half_height, 0), max(x - half_width, 0), min(y + half_height, H), min(x + half_width, W)
+        y, x, half_height, half_width = (math.floor(down * H), math.floor(across * W),
+                                         int(side * H), int(side * W))
+        return (max(y - half_height, 0), max(x - half_width, 0), min(y + half_height, H),
+                min(x + half_width, W))
 
 
 def before(x: Array) -> Array:

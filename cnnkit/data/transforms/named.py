@@ -1,4 +1,6 @@
-"""Random transforms by name, with one number each: what ``fit(augment="flip,crop=4")`` and ``cnnkit train --augment`` take."""
+"""Random transforms by name, with one number each: what ``fit(augment="flip,crop=4")`` and
+``cnnkit train --augment`` take.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ __all__ = ["NAMES", "asked", "named"]
 
 
 class Named(NamedTuple):
-    """A transform by name: what its number means, the number by default, and how to make it for images (C, H, W) of n classes."""
+    """A transform by name: what its number means, the number by default, and how to make it for images
+    (C, H, W) of n classes.
+    """
 
     number: str
     default: float | None
@@ -38,10 +42,12 @@ NAMES: dict[str, Named] = {
     "rotate": Named("degrees", 15.0, lambda degrees, shape, n: RandomRotation(degrees, "bilinear")),
     "crop": Named("padding in pixels, by default an eighth of the image", None,
                   lambda pixels, shape, n: RandomCrop(shape[1:], padding=_padding(pixels, shape))),
-    "resized-crop": Named("smallest share of the area", 0.5, lambda share, shape, n: RandomResizedCrop(shape[1:], (share, 1.0))),
+    "resized-crop": Named("smallest share of the area", 0.5,
+                          lambda share, shape, n: RandomResizedCrop(shape[1:], (share, 1.0))),
     "affine": Named("degrees; shifts and scales by a tenth too", 15.0, lambda degrees, shape, n: RandomAffine(
         degrees, (0.1, 0.1), (0.9, 1.1), interpolation="bilinear")),
-    "jitter": Named("brightness, contrast and saturation", 0.2, lambda share, shape, n: ColorJitter(share, share, share)),
+    "jitter": Named("brightness, contrast and saturation", 0.2,
+                    lambda share, shape, n: ColorJitter(share, share, share)),
     "erase": Named("probability", 0.5, lambda p, shape, n: RandomErasing(p)),
     "mixup": Named("alpha", 0.2, lambda alpha, shape, n: MixUp(alpha=alpha, num_classes=n)),
     "cutmix": Named("alpha", 1.0, lambda alpha, shape, n: CutMix(alpha=alpha, num_classes=n)),
@@ -54,7 +60,8 @@ def named(spec: str, image_shape: tuple[int, ...], num_classes: int | None = Non
     Parameters
     ----------
     spec : str
-        Names of `NAMES`, with commas between them, each with or without its number: ``"flip,crop=4,rotate=10"``.
+        Names of `NAMES`, with commas between them, each with or without its number:
+        ``"flip,crop=4,rotate=10"``.
     image_shape : tuple of int, (C, H, W)
         Of the images that they are for: crops give back their size.
     num_classes : int, optional
@@ -68,7 +75,8 @@ def named(spec: str, image_shape: tuple[int, ...], num_classes: int | None = Non
     >>> named("flip,crop=4", (3, 32, 32))
     Compose([RandomHorizontalFlip(), RandomCrop(size=(32, 32), padding=4)])
     """
-    return Compose([NAMES[name].make(number, tuple(image_shape), num_classes) for name, number in asked(spec)])
+    return Compose([NAMES[name].make(number, tuple(image_shape), num_classes)
+                    for name, number in asked(spec)])
 
 
 def asked(spec: str, name_of_setting: str = "augment") -> list[tuple[str, float]]:
@@ -82,8 +90,9 @@ def asked(spec: str, name_of_setting: str = "augment") -> list[tuple[str, float]
         name, given, text = (part.strip() for part in word.partition("="))
         if name not in NAMES:
             close = difflib.get_close_matches(name, NAMES, n=1)
-            raise ValueError(f"{name_of_setting}: there is no transform {name!r}; " + (f"did you mean {close[0]!r}?" if close else
-                             f"there are {', '.join(NAMES)}, with commas between them"))
+            raise ValueError(f"{name_of_setting}: there is no transform {name!r}; "
+                             + (f"did you mean {close[0]!r}?" if close else
+f"there are {', '.join(NAMES)}, with commas between them"))
         default = NAMES[name].default
         number = math.nan if default is None else default
         if given:
@@ -92,7 +101,8 @@ def asked(spec: str, name_of_setting: str = "augment") -> list[tuple[str, float]
             except ValueError:
                 number = math.inf
             if not math.isfinite(number) or (default is None and not number.is_integer()):
-                raise ValueError(f"{name_of_setting}: {word.strip()!r}: {name} takes a number ({NAMES[name].number})")
+                raise ValueError(f"{name_of_setting}: {word.strip()!r}: "
+                                 f"{name} takes a number ({NAMES[name].number})")
         try:
             NAMES[name].make(number, (1, 32, 32), 2)
         except ValueError as error:

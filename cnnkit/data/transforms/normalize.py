@@ -37,11 +37,13 @@ class Normalize:
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]):
         self.mean, self.std = _numbers(mean), _numbers(std)
         if not all(map(math.isfinite, self.mean)):
-            raise ValueError(f"Normalize() takes finite numbers, one or one per channel; got mean={mean}, std={std}")
+            raise ValueError("Normalize() takes finite numbers, one or one per channel; "
+                             f"got mean={mean}, std={std}")
         if not all(math.isfinite(number) and number > 0 for number in self.std):
             raise ValueError(f"Normalize(std={std}): images are divided by it, so it must be positive")
         if len({1, len(self.mean), len(self.std)}) > 2:
-            raise ValueError(f"Normalize() got {len(self.mean)} means but {len(self.std)} standard deviations")
+            raise ValueError(f"Normalize() got {len(self.mean)} means but "
+                             f"{len(self.std)} standard deviations")
 
     def __call__(self, image: Any) -> Any:
         return batched(self, image, self._change)
@@ -51,7 +53,9 @@ class Normalize:
         return self(images)
 
     def is_pointwise(self) -> bool:
-        """Whether each value comes from one pixel's value of one channel: not so where a subclass says what a batch becomes."""
+        """Whether each value comes from one pixel's value of one channel: not so where a subclass says what a
+        batch becomes.
+        """
         methods = ("__call__", "transform_batch", "_change")
         return all(getattr(type(self), name) is getattr(Normalize, name) for name in methods)
 

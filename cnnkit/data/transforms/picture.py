@@ -12,11 +12,13 @@ _BRIGHTEST = np.float32(255)
 
 
 class ToTensor:
-    """Make a picture a float32 array (C, H, W) with values in [0, 1], as torchvision's transform of this name does.
+    """Make a picture a float32 array (C, H, W) with values in [0, 1], as torchvision's transform of
+    this name does.
 
-    A uint8 picture (H, W) or (H, W, C), or a Pillow image, is divided by 255 and its channels move to the front. A
-    float array is a tensor already: (H, W) becomes (1, H, W), (C, H, W) stays, values stay, the dtype becomes float32.
-    (torchvision also moves the last axis of a float array; here float means channels first.)
+    A uint8 picture (H, W) or (H, W, C), or a Pillow image, is divided by 255 and its channels move to the
+    front. A float array is a tensor already: (H, W) becomes (1, H, W), (C, H, W) stays, values stay, the
+    dtype becomes float32. (torchvision also moves the last axis of a float array; here float means
+    channels first.)
 
     The result is a host array: `DataLoader` moves whole batches to the backend.
 
@@ -34,17 +36,22 @@ class ToTensor:
     """
 
     def is_pointwise(self) -> bool:
-        """Whether each value comes from one pixel's value of one channel: not so where a subclass says what a batch becomes."""
+        """Whether each value comes from one pixel's value of one channel: not so where a subclass says what a
+        batch becomes.
+        """
         return type(self).transform_batch is ToTensor.transform_batch
 
     def __call__(self, image: Any) -> np.ndarray:
         image = np.asarray(image)
         if image.ndim not in (2, 3):
-            raise ValueError(f"ToTensor() takes an image (H, W) or (H, W, C), got an array of shape {image.shape}")
+            raise ValueError("ToTensor() takes an image (H, W) or (H, W, C), "
+                             f"got an array of shape {image.shape}")
         return self.transform_batch(image[None])[0]
 
     def transform_batch(self, images: np.ndarray) -> np.ndarray:
-        """The same for uint8 (N, H, W) or (N, H, W, C), or float (N, H, W) or (N, C, H, W): float32 (N, C, H, W)."""
+        """The same for uint8 (N, H, W) or (N, H, W, C), or float (N, H, W) or (N, C, H, W): float32
+        (N, C, H, W).
+        """
         images = np.asarray(images)
         if images.ndim not in (3, 4):
             raise ValueError("ToTensor().transform_batch takes (N, H, W) or four axes, got an array of shape "
@@ -52,7 +59,8 @@ class ToTensor:
         if images.dtype == np.uint8:
             images = images.transpose(0, 3, 1, 2) if images.ndim == 4 else images
             scaled = np.empty(images.shape, np.float32)  # in C order, however the pictures lie in memory
-            np.divide(images, _BRIGHTEST, out=scaled)  # a product with 1/255 would round differently from torchvision
+            # a product with 1/255 would round differently from torchvision
+            np.divide(images, _BRIGHTEST, out=scaled)
             images = scaled
         elif np.issubdtype(images.dtype, np.floating) or images.dtype == bool:
             images = images.astype(np.float32)

@@ -20,13 +20,14 @@ BLOCK = 1 << 17  # elements
 class RandomTransform:
     """A transform that draws its parameters anew for each image.
 
-    ``t(images)`` changes one image (C, H, W) or each image of a batch (N, C, H, W), floating-point arrays of any library or
-    Tensors; ``t(images, labels)`` gives the labels back beside them, as torchvision's v2 transforms do. torchvision draws once a
-    call, so a batch shares its parameters there.
+    ``t(images)`` changes one image (C, H, W) or each image of a batch (N, C, H, W), floating-point arrays of
+    any library or Tensors; ``t(images, labels)`` gives the labels back beside them, as torchvision's v2
+    transforms do. torchvision draws once a call, so a batch shares its parameters there.
 
-    The numbers of image i are row i of one draw with the key: ``t(images, key=key)[:n]`` is ``t(images[:n], key=key)``. They are
-    plain Python numbers, so every library gets the same; only pixels are touched where the images are. Without a key
-    `cnnkit.random`'s generator gives one. No gradient flows through.
+    The numbers of image i are row i of one draw with the key: ``t(images, key=key)[:n]`` is
+    ``t(images[:n], key=key)``. They are plain Python numbers, so every library gets the same; only pixels
+    are touched where the images are. Without a key `cnnkit.random`'s generator gives one. No gradient
+    flows through.
 
     A subclass sets `numbers`, how many numbers an image needs, and defines `change`.
     """
@@ -57,15 +58,20 @@ class RandomTransform:
         return [[(word + 0.5) * 2.0**-32 for word in row] for row in words]
 
     def _blocks(self, x: Array, draws: Draws, key: Key) -> Array:
-        """`change`; in host memory block by block, so that what lies between its steps stays in the processor's caches."""
+        """`change`; in host memory block by block, so that what lies between its steps stays in the
+        processor's caches.
+        """
         count = -(-math.prod(x.shape) // BLOCK) if self.alone and backend_of(x).host else 1
         if count <= 1:
             return self.change(x, draws, key)
         step = -(-len(draws) // count)
-        return namespace_of(x).concat([self.change(x[n:n + step, ...], draws[n:n + step], key) for n in range(0, len(draws), step)])
+        return namespace_of(x).concat([self.change(x[n:n + step, ...], draws[n:n + step], key)
+                                       for n in range(0, len(draws), step)])
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
-        """The images (N, C, H, W) changed by their draws; `key` is for whatever needs more than a few numbers an image."""
+        """The images (N, C, H, W) changed by their draws; `key` is for whatever needs more than a few
+        numbers an image.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define change")
 
     def __repr__(self) -> str:

@@ -1,4 +1,6 @@
-"""Reading images at other places: gathers by index, nearest pixel and bilinear interpolation, and weights to resize by."""
+"""Reading images at other places: gathers by index, nearest pixel and bilinear interpolation, and weights
+to resize by.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def checked_interpolation(owner: str, interpolation: str) -> str:
 
 
 def take_pixels(x: Array, rows: Array, columns: Array) -> Array:
-    """The pixels at integer places: images (N, C, H, W), rows and columns that broadcast to (N, P, Q), result (N, C, P, Q)."""
+    """The pixels at integer places: images (N, C, H, W), rows and columns that broadcast to (N, P, Q), result
+    (N, C, P, Q).
+    """
     return _taken(x, _places(x, rows, columns))
 
 
@@ -49,7 +53,8 @@ def bordered(owner: object, x: Array, fill: float | Sequence[float]) -> Array:
     return xp.concat([row, xp.concat([column, x, column], axis=3), row], axis=2)
 
 
-def sample(owner: object, x: Array, ys: Array, xs: Array, interpolation: str, fill: float | Sequence[float]) -> Array:
+def sample(owner: object, x: Array, ys: Array, xs: Array, interpolation: str,
+           fill: float | Sequence[float]) -> Array:
     """The images' values at any places.
 
     Parameters
@@ -87,10 +92,12 @@ def _between(a: Array, b: Array, share: Array) -> Array:
 
 
 def resize_weights(first: Array, length: Array, size: int, out: int, antialias: bool) -> Array:
-    """What each of `size` pixels counts for in each of `out` that a part of them is resized to: (N, out, size).
+    """What each of `size` pixels counts for in each of `out` that a part of them is resized to:
+    (N, out, size).
 
-    Linear interpolation between pixel centres; where that makes images smaller and with `antialias`, a triangle as wide as
-    an output pixel, as Pillow and ``torch.nn.functional.interpolate`` have it. Pixels outside the part count for nothing.
+    Linear interpolation between pixel centres; where that makes images smaller and with `antialias`, a
+    triangle as wide as an output pixel, as Pillow and ``torch.nn.functional.interpolate`` have it. Pixels
+    outside the part count for nothing.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Learning-rate schedules, with PyTorch's names, settings and numbers: ``scheduler.step()`` after ``optimizer.step()``."""
+"""Learning-rate schedules, with PyTorch's names, settings and numbers: ``scheduler.step()`` after
+``optimizer.step()``.
+"""
 
 from cnnkit.optim.lr_scheduler.composite import ChainedScheduler, SequentialLR
 from cnnkit.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
@@ -10,6 +12,6 @@ from cnnkit.optim.lr_scheduler.scheduler import LRScheduler
 from cnnkit.optim.lr_scheduler.steps import MultiStepLR, StepLR
 from cnnkit.optim.lr_scheduler.warmup import ConstantLR, LinearLR
 
-__all__ = ["ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "LRScheduler",
-           "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau",
-           "SequentialLR", "StepLR"]
+__all__ = ["ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
+           "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR",
+           "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR"]

@@ -21,7 +21,8 @@ class _Composite(LRScheduler):
             raise ValueError(f"{type(self).__name__} needs at least one schedule")
         for n, scheduler in enumerate(schedulers):
             if isinstance(scheduler, ReduceLROnPlateau):
-                raise ValueError(f"{type(self).__name__} cannot hold ReduceLROnPlateau (schedule {n}): its step() needs a figure")
+                raise ValueError(f"{type(self).__name__} cannot hold ReduceLROnPlateau (schedule {n}): "
+                                 "its step() needs a figure")
             if scheduler.optimizer is not optimizer:
                 raise ValueError(f"{type(self).__name__}: schedule {n} belongs to another optimizer")
         self._schedulers = list(schedulers)
@@ -65,7 +66,8 @@ class SequentialLR(_Composite):
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]):
         if len(milestones) != len(schedulers) - 1:
-            raise ValueError(f"{len(schedulers)} schedules need {len(schedulers) - 1} milestones, got {len(milestones)}")
+            raise ValueError(f"{len(schedulers)} schedules need {len(schedulers) - 1} milestones, "
+                             f"got {len(milestones)}")
         self._milestones = list(milestones)
         super().__init__(optimizer, schedulers)
 

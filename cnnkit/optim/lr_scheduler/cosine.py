@@ -15,7 +15,8 @@ class CosineAnnealingLR(LRScheduler):
 
     References
     ----------
-    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017; without the restarts.
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017;
+    without the restarts.
 
     Examples
     --------
@@ -33,15 +34,18 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer)
 
     def get_lr(self) -> list[float]:
-        if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # from the lowest point there is no factor upwards
+        # from the lowest point there is no factor upwards
+        if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
             rise = (1 - math.cos(math.pi / self.T_max)) / 2
             return [lr + (base - self.eta_min) * rise for lr, base in zip(self._lrs(), self.base_lrs)]
-        now, before = (1 + math.cos(math.pi * step / self.T_max) for step in (self.last_epoch, self.last_epoch - 1))
+        now, before = (1 + math.cos(math.pi * step / self.T_max)
+                       for step in (self.last_epoch, self.last_epoch - 1))
         return [now / before * (lr - self.eta_min) + self.eta_min for lr in self._lrs()]
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """From the rate to `eta_min` along half a cosine, again and again; after each, the next takes `T_mult` times as long.
+    """From the rate to `eta_min` along half a cosine, again and again; after each, the next takes `T_mult`
+    times as long.
 
     Parameters
     ----------

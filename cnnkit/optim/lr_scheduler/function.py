@@ -19,8 +19,8 @@ class LambdaLR(LRScheduler):
     optimizer : Optimizer
         Whose rates are set.
     lr_lambda : callable, or list of callable
-        From the step, counted from 0, to a factor; a list has one for each parameter group. Functions are no part of
-        `state_dict`.
+        From the step, counted from 0, to a factor; a list has one for each parameter group. Functions are no
+        part of `state_dict`.
 
     >>> from cnnkit import optim, tensor
     >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=0.1)
@@ -32,7 +32,8 @@ class LambdaLR(LRScheduler):
     [0.025]
     """
 
-    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]]):
+    def __init__(self, optimizer: Optimizer,
+                 lr_lambda: Callable[[int], float] | list[Callable[[int], float]]):
         self.lr_lambdas = for_each_group(lr_lambda, optimizer, "lr_lambda")
         super().__init__(optimizer)
 
@@ -59,7 +60,8 @@ class MultiplicativeLR(LRScheduler):
     [0.25]
     """
 
-    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]]):
+    def __init__(self, optimizer: Optimizer,
+                 lr_lambda: Callable[[int], float] | list[Callable[[int], float]]):
         self.lr_lambdas = for_each_group(lr_lambda, optimizer, "lr_lambda")
         super().__init__(optimizer)
 

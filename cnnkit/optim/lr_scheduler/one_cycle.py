@@ -41,11 +41,13 @@ class OneCycleLR(LRScheduler):
     Raises
     ------
     ValueError
-        If a setting is out of range, there is no momentum to cycle, or `step` is called more than `total_steps` times.
+        If a setting is out of range, there is no momentum to cycle, or `step` is called more than
+        `total_steps` times.
 
     References
     ----------
-    Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2018.
+    Smith and Topin, "Super-convergence: very fast training of neural networks using large
+    learning rates", 2018.
 
     Examples
     --------
@@ -60,11 +62,12 @@ class OneCycleLR(LRScheduler):
     ([0.04, 0.52, 1.0], 0.855)
     """
 
-    def __init__(self, optimizer: Optimizer, max_lr: float | list[float], total_steps: int | None = None, epochs: int | None = None,
+    def __init__(self, optimizer: Optimizer, max_lr: float | list[float],
+                 total_steps: int | None = None, epochs: int | None = None,
                  steps_per_epoch: int | None = None, pct_start: float = 0.3, anneal_strategy: str = "cos",
                  cycle_momentum: bool = True, base_momentum: float | list[float] = 0.85,
-                 max_momentum: float | list[float] = 0.95, div_factor: float = 25.0, final_div_factor: float = 1e4,
-                 three_phase: bool = False):
+                 max_momentum: float | list[float] = 0.95, div_factor: float = 25.0,
+                 final_div_factor: float = 1e4, three_phase: bool = False):
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("OneCycleLR needs total_steps, or epochs and steps_per_epoch")
@@ -75,18 +78,21 @@ class OneCycleLR(LRScheduler):
             raise ValueError(f"pct_start must be from 0 to 1, got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be 'cos' or 'linear', got {anneal_strategy!r}")
-        self.total_steps, self.anneal_strategy, self.cycle_momentum = total_steps, anneal_strategy, cycle_momentum
+        self.total_steps, self.anneal_strategy, self.cycle_momentum = (total_steps,
+                                                                       anneal_strategy, cycle_momentum)
         rise, last = pct_start * total_steps, total_steps - 1
-        self.ends = [rise - 1, 2 * rise - 2, last] if three_phase else [rise - 1, last]  # the last step of each phase
+        # the last step of each phase
+        self.ends = [rise - 1, 2 * rise - 2, last] if three_phase else [rise - 1, last]
         highest = for_each_group(max_lr, optimizer, "max_lr")
         lowest = [lr / div_factor for lr in highest]
         final = [lr / final_div_factor for lr in lowest]
         self.lr_corners = [lowest, highest, lowest, final] if three_phase else [lowest, highest, final]
-        low, high = (for_each_group(value, optimizer, name) for value, name in ((base_momentum, "base_momentum"),
-                                                                                  (max_momentum, "max_momentum")))
+        low, high = (for_each_group(value, optimizer, name)
+                     for value, name in ((base_momentum, "base_momentum"), (max_momentum, "max_momentum")))
         self.momentum_corners = [high, low, high, high] if three_phase else [high, low, high]
         if cycle_momentum and not {"momentum", "betas"} & optimizer.defaults.keys():
-            raise ValueError(f"{type(optimizer).__name__} has neither momentum nor betas; pass cycle_momentum=False")
+            raise ValueError(f"{type(optimizer).__name__} has neither momentum nor betas; "
+                             "pass cycle_momentum=False")
         for group, lr in zip(optimizer.param_groups, lowest):
             group["initial_lr"] = lr
         super().__init__(optimizer)
@@ -96,15 +102,16 @@ class OneCycleLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         if self.last_epoch > self.total_steps:
-            raise ValueError(f"OneCycleLR was made for {self.total_steps} steps, and this is step {self.last_epoch}; give it the "
-                             "number of batches of the whole run")
+            raise ValueError(f"OneCycleLR was made for {self.total_steps} steps, and this is step "
+                             f"{self.last_epoch}; give it the number of batches of the whole run")
         phase = next((n for n, end in enumerate(self.ends) if self.last_epoch <= end), len(self.ends) - 1)
         start = self.ends[phase - 1] if phase else 0.0
         part = (self.last_epoch - start) / (self.ends[phase] - start) if self.ends[phase] > start else 1.0
         if self.cycle_momentum:
             for n, group in enumerate(self.optimizer.param_groups):
                 value = self._between(self.momentum_corners, phase, n, part)
-                group.update({"betas": (value, *group["betas"][1:])} if "betas" in group else {"momentum": value})
+                group.update({"betas": (value, *group["betas"][1:])} if "betas" in group
+                             else {"momentum": value})
         return [self._between(self.lr_corners, phase, n, part) for n in range(len(self.base_lrs))]
 
     def _between(self, corners: list[list[float]], phase: int, group: int, part: float) -> float:

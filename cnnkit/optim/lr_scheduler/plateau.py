@@ -12,7 +12,8 @@ __all__ = ["ReduceLROnPlateau"]
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """The rate times `factor` when the figure given to `step` has not improved for more than `patience` steps.
+    """The rate times `factor` when the figure given to `step` has not improved for more than
+    `patience` steps.
 
     Parameters
     ----------
@@ -25,7 +26,8 @@ class ReduceLROnPlateau(LRScheduler):
     patience : int
         Steps without improvement that are borne.
     threshold : float
-        How much counts as an improvement: a part of the best figure, or with ``threshold_mode="abs"`` a difference.
+        How much counts as an improvement: a part of the best figure, or with
+        ``threshold_mode="abs"`` a difference.
     threshold_mode : {"rel", "abs"}
         Which of the two.
     cooldown : int
@@ -43,11 +45,13 @@ class ReduceLROnPlateau(LRScheduler):
     [0.1]
     """
 
-    def __init__(self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10, threshold: float = 1e-4,
-                 threshold_mode: str = "rel", cooldown: int = 0, min_lr: float | list[float] = 0, eps: float = 1e-8):
+    def __init__(self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10,
+                 threshold: float = 1e-4, threshold_mode: str = "rel", cooldown: int = 0,
+                 min_lr: float | list[float] = 0, eps: float = 1e-8):
         if factor >= 1:
             raise ValueError(f"factor must be below 1, got {factor}")
-        for name, value, known in (("mode", mode, ("min", "max")), ("threshold_mode", threshold_mode, ("rel", "abs"))):
+        for name, value, known in (("mode", mode, ("min", "max")),
+                                   ("threshold_mode", threshold_mode, ("rel", "abs"))):
             if value not in known:
                 raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}, got {value!r}")
         self.mode, self.factor, self.patience = mode, factor, patience

@@ -35,7 +35,8 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """From `start_factor` to `end_factor` of the rate on a straight line over `total_iters` steps: linear warm-up.
+    """From `start_factor` to `end_factor` of the rate on a straight line over `total_iters` steps:
+    linear warm-up.
 
     >>> from cnnkit import optim, tensor
     >>> scheduler = LinearLR(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0), start_factor=0.5, total_iters=2)
@@ -47,7 +48,8 @@ class LinearLR(LRScheduler):
     [0.5, 0.75, 1.0, 1.0]
     """
 
-    def __init__(self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0, total_iters: int = 5):
+    def __init__(self, optimizer: Optimizer, start_factor: float = 1.0 / 3,
+                 end_factor: float = 1.0, total_iters: int = 5):
         if not 0 < start_factor <= 1:
             raise ValueError(f"start_factor must be above 0 and at most 1, got {start_factor}")
         if not 0 <= end_factor <= 1:

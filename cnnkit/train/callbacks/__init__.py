@@ -10,5 +10,5 @@ from cnnkit.train.callbacks.learning_rate_monitor import LearningRateMonitor
 from cnnkit.train.callbacks.stop_on_nan import StopOnNaN
 from cnnkit.train.callbacks.time_limit import TimeLimit
 
-__all__ = ["CSVLogger", "Callback", "Checkpoint", "Diagnose", "EarlyStopping", "JSONLinesLogger", "LearningRateMonitor",
-           "StopOnNaN", "TimeLimit"]
+__all__ = ["CSVLogger", "Callback", "Checkpoint", "Diagnose", "EarlyStopping", "JSONLinesLogger",
+           "LearningRateMonitor", "StopOnNaN", "TimeLimit"]

@@ -14,12 +14,13 @@ __all__ = ["Callback"]
 class Callback:
     """Base of all callbacks: override the hooks you need; each is given the `Run`.
 
-    What a run shows: ``run.model``, ``run.optimizer``, ``run.epoch`` (epochs done), ``run.batch`` (batches of this epoch
-    done), ``run.step`` (updates done), ``run.history``, ``run.loss`` (of the last batch, a Tensor). ``run.stop(reason)`` ends
-    the run after the batch or epoch, ``run.pause(reason)`` does what Ctrl-C does.
+    What a run shows: ``run.model``, ``run.optimizer``, ``run.epoch`` (epochs done), ``run.batch``
+    (batches of this epoch done), ``run.step`` (updates done), ``run.history``, ``run.loss`` (of the last
+    batch, a Tensor). ``run.stop(reason)`` ends the run after the batch or epoch, ``run.pause(reason)``
+    does what Ctrl-C does.
 
-    A callback whose `state_dict` is not empty is part of every checkpoint, so that a resumed run goes on as if it had
-    never been interrupted.
+    A callback whose `state_dict` is not empty is part of every checkpoint, so that a resumed run goes on as
+    if it had never been interrupted.
 
     >>> from cnnkit import models, train
     >>> from cnnkit.data import datasets
@@ -40,16 +41,22 @@ class Callback:
         """An epoch begins; not called where a run resumes within it."""
 
     def on_before_optimizer_step(self, run: Run) -> None:
-        """The gradients are there, clipped; the weights have not changed yet. ``run.inputs`` holds the batches."""
+        """The gradients are there, clipped; the weights have not changed yet. ``run.inputs`` holds
+        the batches.
+        """
 
     def on_train_batch_end(self, run: Run) -> None:
-        """The weights were updated: after each batch, or each group of batches whose gradients are accumulated."""
+        """The weights were updated: after each batch, or each group of batches whose gradients are
+        accumulated.
+        """
 
     def on_train_epoch_end(self, run: Run) -> None:
         """An epoch is done, its validation included: ``run.history[-1]``."""
 
     def on_train_stop(self, run: Run) -> None:
-        """No batch comes any more, because all are done or the run paused; the state is still as the next batch needs it."""
+        """No batch comes any more, because all are done or the run paused; the state is still as the next
+        batch needs it.
+        """
 
     def on_train_end(self, run: Run) -> None:
         """The model has the weights that it keeps."""

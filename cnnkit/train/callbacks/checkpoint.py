@@ -25,10 +25,12 @@ __all__ = ["Checkpoint"]
 
 
 class Checkpoint(Callback):
-    """Write checkpoints, from which ``fit(..., resume=True)`` goes on to the same bits as a run that nothing interrupted.
+    """Write checkpoints, from which ``fit(..., resume=True)`` goes on to the same bits as a run that
+    nothing interrupted.
 
-    It is called after all other callbacks, so that a checkpoint holds what they did. When the run ends or is paused, by
-    Ctrl-C or a time limit, the last state is written too. A state with a loss that is no finite number is not.
+    It is called after all other callbacks, so that a checkpoint holds what they did. When the run ends or is
+    paused, by Ctrl-C or a time limit, the last state is written too. A state with a loss that is no finite
+    number is not.
 
     Parameters
     ----------
@@ -41,17 +43,19 @@ class Checkpoint(Callback):
     every_n_seconds : float or None
         or so many seconds after the last.
     keep : int or None
-        How many of the newest are kept: 2 or more, so that a damaged one has one before it; ``None`` keeps all.
+        How many of the newest are kept: 2 or more, so that a damaged one has one before it;
+        ``None`` keeps all.
     monitor : str, optional
-        A figure such as ``"val_accuracy"``: the weights of the epoch with the best are kept as ``best.safetensors``, for
-        ``model.load_state_dict(cnnkit.safetensors.load_file(...))``, with the figure in ``best.json``.
+        A figure such as ``"val_accuracy"``: the weights of the epoch with the best are kept as
+        ``best.safetensors``, for ``model.load_state_dict(cnnkit.safetensors.load_file(...))``, with the
+        figure in ``best.json``.
     mode : {"auto", "min", "max"}
         Whether less is better, or more.
     overwrite : bool
         A run that is not resumed removes the checkpoints of an earlier one, instead of raising.
     on_error : callable, optional
-        Called with the CheckpointError where one cannot be written, and training goes on; without it the error ends
-        the run.
+        Called with the CheckpointError where one cannot be written, and training goes on; without it the
+        error ends the run.
 
     Raises
     ------
@@ -72,16 +76,19 @@ class Checkpoint(Callback):
     [1, 2]
     """
 
-    def __init__(self, folder: str | os.PathLike, *, every_n_epochs: int | None = 1, every_n_batches: int | None = None,
-                 every_n_seconds: float | None = None, keep: int | None = 2, monitor: str | None = None, mode: str = "auto",
+    def __init__(self, folder: str | os.PathLike, *, every_n_epochs: int | None = 1,
+                 every_n_batches: int | None = None, every_n_seconds: float | None = None,
+                 keep: int | None = 2, monitor: str | None = None, mode: str = "auto",
                  overwrite: bool = False, on_error: Callable[[CheckpointError], None] | None = None):
         if keep is not None and keep < 2:
-            raise ValueError(f"keep must be 2 or more, so that a damaged checkpoint has one before it; got {keep}")
+            raise ValueError("keep must be 2 or more, so that a damaged checkpoint has one "
+                             f"before it; got {keep}")
         for name, value in (("every_n_epochs", every_n_epochs), ("every_n_batches", every_n_batches)):
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
         self.folder = Path(folder)
-        self.every_n_epochs, self.every_n_batches, self.every_n_seconds = every_n_epochs, every_n_batches, every_n_seconds
+        self.every_n_epochs, self.every_n_batches, self.every_n_seconds = (every_n_epochs,
+                                                                           every_n_batches, every_n_seconds)
         self.keep, self.overwrite, self.on_error = keep, overwrite, on_error
         self.monitor = None if monitor is None else Monitor(monitor, mode)
         self.best: float | None = None
@@ -96,8 +103,8 @@ class Checkpoint(Callback):
         earlier = checkpoints.numbered(self.folder)
         if earlier and (run.resumed is None or Path(run.resumed).resolve() != self.folder.resolve()):
             if not self.overwrite:
-                raise FileExistsError(f"{self.folder} holds checkpoints of another run: go on with it (resume=True), choose "
-                                      "another folder, or pass overwrite=True")
+                raise FileExistsError(f"{self.folder} holds checkpoints of another run: go on with it "
+                                      "(resume=True), choose another folder, or pass overwrite=True")
             for path in reversed(earlier):
                 checkpoints.remove(path)
             earlier = []
@@ -111,13 +118,15 @@ class Checkpoint(Callback):
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
         except OSError as error:
-            self._failed(CheckpointError(f"no checkpoint can be written to the folder {self.folder} ({error.strerror or error}); "
+            self._failed(CheckpointError("no checkpoint can be written to the folder "
+                                         f"{self.folder} ({error.strerror or error}); "
                                          "name one that can be written to", state_of(run)))
 
     def on_train_batch_end(self, run: Run) -> None:
         self._batches += len(run.inputs)
         due = self.every_n_batches is not None and self._batches >= self.every_n_batches
-        if due or (self.every_n_seconds is not None and time.monotonic() - self._time >= self.every_n_seconds):
+        if due or (self.every_n_seconds is not None
+                   and time.monotonic() - self._time >= self.every_n_seconds):
             self.save(run)
 
     def on_train_epoch_end(self, run: Run) -> None:
@@ -133,7 +142,8 @@ class Checkpoint(Callback):
         if run.paused and (files := checkpoints.numbered(self.folder)):
             run.history.checkpoint = str(files[-1])
             epoch = min(run.epoch + 1, run.epochs)
-            run.shown.note(f"Stopped {run.reason or 'by Ctrl-C'} in epoch {epoch} of {run.epochs}; {self.hint}")
+            run.shown.note(f"Stopped {run.reason or 'by Ctrl-C'} in epoch {epoch} of "
+                           f"{run.epochs}; {self.hint}")
 
     def save(self, run: Run) -> None:
         """Write a checkpoint now, and remove those that are no longer kept."""
@@ -145,7 +155,8 @@ class Checkpoint(Callback):
             self._batches, self._time = 0, time.monotonic()
             self._failed(error)
             return
-        self._batches, self._saved, self._time, self._number = 0, (run.epoch, run.batch), time.monotonic(), self._number + 1
+        self._batches, self._saved, self._time, self._number = (0, (run.epoch, run.batch),
+                                                                time.monotonic(), self._number + 1)
         if self.keep is not None:
             for path in checkpoints.numbered(self.folder)[:-self.keep]:
                 checkpoints.remove(path)
@@ -157,8 +168,9 @@ class Checkpoint(Callback):
             checkpoints.write_durably(self.best_path, to_bytes(run.weights(), None))
             checkpoints.write_durably(self.best_path.with_suffix(".json"), text.encode())
         except OSError as error:
-            self._failed(CheckpointError(f"the best weights, {self.best_path}, could not be written ({error.strerror or error}): "
-                                         "free some space or name a folder that can be written to", state_of(run)))
+            self._failed(CheckpointError(f"the best weights, {self.best_path}, "
+                                         f"could not be written ({error.strerror or error}): free some space "
+                                         "or name a folder that can be written to", state_of(run)))
 
     def _failed(self, error: CheckpointError) -> None:
         if self.on_error is None:

@@ -20,10 +20,11 @@ __all__ = ["Diagnose"]
 
 
 class Diagnose(Callback):
-    """Measure each layer's gradient norm, the statistics of its output and its dead units; say at the end what is wrong.
+    """Measure each layer's gradient norm, the statistics of its output and its dead units; say at the end
+    what is wrong.
 
-    It changes nothing: the images of the update go through the model once more. ``fit(diagnose=True)`` adds one; the
-    result is ``history.diagnosis``.
+    It changes nothing: the images of the update go through the model once more. ``fit(diagnose=True)`` adds
+    one; the result is ``history.diagnosis``.
 
     Attributes
     ----------

@@ -16,7 +16,8 @@ __all__ = ["EarlyStopping"]
 
 
 class EarlyStopping(Callback):
-    """Stop when the figure has not improved for `patience` epochs, and give the model the weights of its best epoch.
+    """Stop when the figure has not improved for `patience` epochs, and give the model the weights of
+    its best epoch.
 
     Parameters
     ----------
@@ -29,7 +30,8 @@ class EarlyStopping(Callback):
     mode : {"auto", "min", "max"}
         Whether less is better, or more; ``"auto"`` knows by the name.
     restore_best_weights : bool
-        Whether the model ends with the weights of the best epoch, however the run ends, but not where it is paused.
+        Whether the model ends with the weights of the best epoch, however the run ends, but not
+        where it is paused.
 
     Attributes
     ----------
@@ -47,8 +49,8 @@ class EarlyStopping(Callback):
     (2, 1)
     """
 
-    def __init__(self, monitor: str = "val_loss", patience: int = 3, min_delta: float = 0.0, mode: str = "auto",
-                 restore_best_weights: bool = True):
+    def __init__(self, monitor: str = "val_loss", patience: int = 3, min_delta: float = 0.0,
+                 mode: str = "auto", restore_best_weights: bool = True):
         if patience < 0:
             raise ValueError(f"patience must be 0 or more, got {patience}")
         self.monitor, self.patience = Monitor(monitor, mode, min_delta), patience
@@ -84,8 +86,8 @@ class EarlyStopping(Callback):
             run.model.load_state_dict(self.weights)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited, "stopped_epoch": self.stopped_epoch,
-                "weights": self.weights}
+        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited,
+                "stopped_epoch": self.stopped_epoch, "weights": self.weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         for name, value in state.items():

@@ -1,4 +1,6 @@
-"""The base of the loggers: a text file with a line for each epoch, begun anew or, in a resumed run, with the epochs so far."""
+"""The base of the loggers: a text file with a line for each epoch, begun anew or, in a resumed run, with the
+epochs so far.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ class RowLogger(Callback):
 
     def on_train_start(self, run: Run) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text("".join(self.line(row.as_dict(), n == 0) for n, row in enumerate(run.history)), encoding="utf-8")
+        self.path.write_text("".join(self.line(row.as_dict(), n == 0) for n, row in enumerate(run.history)),
+                             encoding="utf-8")
 
     def on_train_epoch_end(self, run: Run) -> None:
         with self.path.open("a", encoding="utf-8", newline="") as file:

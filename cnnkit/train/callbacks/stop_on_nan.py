@@ -1,4 +1,6 @@
-"""StopOnNaN: ends a run at the first loss or gradient that is no finite number, and says which layer made it."""
+"""StopOnNaN: ends a run at the first loss or gradient that is no finite number, and says which
+layer made it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ __all__ = ["StopOnNaN"]
 
 
 class StopOnNaN(Callback):
-    """Raise FloatingPointError before the weights are spoilt, naming the layer whose output was the first without meaning.
+    """Raise FloatingPointError before the weights are spoilt, naming the layer whose output was the first
+    without meaning.
 
     Each batch waits for the device: it costs speed where the device runs ahead.
 
@@ -56,14 +59,15 @@ class StopOnNaN(Callback):
         loss, number = losses[-1 if bad is None else bad], len(losses) if bad is None else bad + 1
         where = f"in batch {run.batch + number} of epoch {run.epoch + 1}"
         if bad is not None:
-            raise FloatingPointError(f"the loss is {loss} {where}: {_culprit(run)}. Lower the learning rate (it is {run.lr():g}), "
-                                     "or clip the gradients (fit(clip_norm=1.0))")
+            raise FloatingPointError(f"the loss is {loss} {where}: {_culprit(run)}. Lower the learning rate "
+                                     f"(it is {run.lr():g}), or clip the gradients (fit(clip_norm=1.0))")
         grads = [(name, p.grad) for name, p in run.model.named_parameters() if p.grad is not None]
         if finite(*[grad for _, grad in grads]):
             return
         last = next(name for name, grad in reversed(grads) if not finite(grad))
-        raise FloatingPointError(f"the loss is {loss:g} {where}, but the gradient of {last} is no finite number, the first on the "
-                                 f"way back. Lower the learning rate (it is {run.lr():g}), or look at the layers after it")
+        raise FloatingPointError(f"the loss is {loss:g} {where}, but the gradient of {last} is no "
+                                 "finite number, the first on the way back. Lower the learning rate (it is "
+                                 f"{run.lr():g}), or look at the layers after it")
 
 
 def _culprit(run: Run) -> str:
@@ -76,11 +80,14 @@ def _culprit(run: Run) -> str:
         this = f"{name or 'the model'} ({type(layer).__name__})"
         spoilt = [name for name, p in layer.named_parameters(recurse=False) if not finite(p)]
         if not finite(*inputs):
-            found.append(f"the input of {this} already was no finite number, made by the images or by a function before it")
+            found.append(f"the input of {this} already was no finite number, "
+                         "made by the images or by a function before it")
         elif spoilt:
-            found.append(f"{this} was the first layer whose output is no finite number, because its {spoilt[0]} is none")
+            found.append(f"{this} was the first layer whose output is no finite number, "
+                         f"because its {spoilt[0]} is none")
         else:
-            found.append(f"{this} was the first layer whose output is no finite number; its inputs and weights are finite")
+            found.append(f"{this} was the first layer whose output is no finite number; "
+                         "its inputs and weights are finite")
 
     replay(run.model, [x for x, *_ in run.inputs], look)
     return found[0] if found else "every layer's output is finite, so the loss function made it"

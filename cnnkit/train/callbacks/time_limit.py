@@ -14,7 +14,8 @@ __all__ = ["TimeLimit"]
 
 
 class TimeLimit(Callback):
-    """Pause the run, as Ctrl-C does, when this call of `fit` has taken so long; with a `Checkpoint` it can go on later.
+    """Pause the run, as Ctrl-C does, when this call of `fit` has taken so long; with a `Checkpoint` it
+    can go on later.
 
     Parameters
     ----------

@@ -11,7 +11,8 @@ trap 'rm -rf "$work"' EXIT
 declare -A flags=([generic]="" [avx2]="-mavx2 -mfma" [avx512]="-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl")
 for isa in "${@:-avx2}"; do
     # shellcheck disable=SC2086
-    g++ -std=c++17 -O1 -g1 -pthread -fPIC -shared -fvisibility=hidden -fno-math-errno -fno-trapping-math -Wno-psabi \
-        -fsanitize=address,undefined -fno-sanitize-recover=undefined ${flags[$isa]} "$sources/$isa.cpp" -o "$work/libcnnkit_$isa.so"
+    g++ -std=c++17 -O1 -g1 -pthread -fPIC -shared -fvisibility=hidden -fno-math-errno -fno-trapping-math \
+        -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=undefined ${flags[$isa]} -I"$sources" \
+        "$sources/$isa.cpp" -o "$work/libcnnkit_$isa.so"
     LD_PRELOAD="$(g++ -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 "$python" "$here/sanitized.py" "$work" "$isa"
 done

@@ -1,4 +1,6 @@
-"""Run the conformance cases that have a C++ kernel on a library built elsewhere: ``sanitized.py FOLDER ISA``."""
+"""Run the conformance cases that have a C++ kernel on a library built elsewhere:
+``sanitized.py FOLDER ISA``.
+"""
 
 import sys
 from pathlib import Path
@@ -6,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from cnnkit_cpu import (
     activation,
+    channels_last,
     choice,
     conv,
     layout,
@@ -18,7 +21,6 @@ from cnnkit_cpu import (
     pool,
     random,
     update,
-    wide,
 )
 from cnnkit_cpu.kernels import table
 
@@ -34,7 +36,9 @@ def plain(shape, dtype=memory.FLOAT):
 
 
 def many_channels() -> None:
-    """Shapes whose channels are no multiple of a vector's lanes, what follows a convolution, and blocks of tiles with a rest."""
+    """Shapes whose channels are no multiple of a vector's lanes, what follows a convolution, and blocks of
+    tiles with a rest.
+    """
     rng = np.random.default_rng(0)
 
     def tensor(*shape: int) -> cnnkit.Tensor:
@@ -52,7 +56,8 @@ def dense_layers() -> None:
     """Few and many rows and columns, none a multiple of a vector's lanes, and more than fit a block."""
     rng = np.random.default_rng(0)
     for N, I, O in ((1, 33, 7), (23, 21, 130), (30, 131, 25), (150, 9, 270), (129, 277, 3)):
-        x, w, b = (cnnkit.tensor(rng.standard_normal(s, dtype=np.float32), requires_grad=True) for s in ((N, I), (O, I), (O,)))
+        x, w, b = (cnnkit.tensor(rng.standard_normal(s, dtype=np.float32), requires_grad=True)
+                   for s in ((N, I), (O, I), (O,)))
         (F.relu(F.linear(x, w, b)) + F.linear(x, w)).sum().backward()
 
 
@@ -62,7 +67,8 @@ def main(folder: str, isa: str) -> None:
     library.available = lambda: True
     table.available = library.available
     library.threads = 2
-    for module in (memory, activation, conv, layout, linear, loss, norm, pixels, pool, random, update, wide):
+    for module in (memory, activation, channels_last, conv, layout, linear, loss, norm, pixels, pool, random,
+                   update):
         module.empty = plain  # a block of its own for each array
     memory.pool.empty = plain
     failures, count = 0, 0
@@ -74,7 +80,7 @@ def main(folder: str, isa: str) -> None:
                 for case in cases if name is None else convolutions:
                     count += 1
                     for check, message in conformance.run_case(case, target).failures:
-                        if name != "winograd4":  # it rounds more; test_wide.py has its tolerance
+                        if name != "winograd4":  # it rounds more; test_channels_last.py has its tolerance
                             failures += 1
                             print(f"{case.id}, {name}: {check}: {message}")
     many_channels()

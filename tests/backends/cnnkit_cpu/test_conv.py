@@ -12,8 +12,8 @@ NEEDS = (False, False, False)
 
 def arrays():
     rng = np.random.default_rng(0)
-    return (rng.standard_normal((2, 3, 12, 12), dtype=np.float32), rng.standard_normal((4, 3, 3, 3), dtype=np.float32),
-            rng.standard_normal(4, dtype=np.float32))
+    return (rng.standard_normal((2, 3, 12, 12), dtype=np.float32),
+            rng.standard_normal((4, 3, 3, 3), dtype=np.float32), rng.standard_normal(4, dtype=np.float32))
 
 
 def test_a_plan_is_not_taken_for_that_of_other_arguments_with_the_same_values():
@@ -27,8 +27,10 @@ def test_a_plan_is_not_taken_for_that_of_other_arguments_with_the_same_values():
 
 def test_a_fused_plan_is_not_taken_for_that_of_other_arguments_with_the_same_values():
     conv = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
-    pool = {"kernel_size": (2, 2), "stride": (2, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "ceil_mode": False}
-    swapped = {"stride": (2, 2), "kernel_size": (2, 1), **{name: pool[name] for name in ("padding", "dilation", "ceil_mode")}}
+    pool = {"kernel_size": (2, 2), "stride": (2, 1), "padding": ((0, 0), (0, 0)),
+            "dilation": (1, 1), "ceil_mode": False}
+    swapped = {"stride": (2, 2), "kernel_size": (2, 1),
+               **{name: pool[name] for name in ("padding", "dilation", "ceil_mode")}}
     for attrs in pool, swapped:
         calls = chain(("conv", "max_pool"), (conv, attrs))
         (want,), _ = compose(calls, arrays(), NEEDS)

@@ -1,4 +1,6 @@
-"""The libraries: every instruction set passes the conformance suite, threads change no bit, forks and threads are safe."""
+"""The libraries: every instruction set passes the conformance suite, threads change no bit, forks and
+threads are safe.
+"""
 
 import subprocess
 import sys
@@ -56,11 +58,13 @@ def test_every_case_passes_on_each_instruction_set(forced):
 
 def test_each_library_was_built_for_its_own_vectors():
     widths = {"avx512": 64, "avx2": 32, "generic": 16}
-    assert {isa: built.cpu_width() for isa, built in library.libraries.items()} == {isa: widths[isa] for isa in cnnkit_cpu.isas()}
+    assert ({isa: built.cpu_width() for isa, built in library.libraries.items()}
+            == {isa: widths[isa] for isa in cnnkit_cpu.isas()})
 
 
 def test_an_instruction_set_that_is_not_here_is_refused():
-    with pytest.raises(ValueError, match=r"no kernels for the instruction set 'mmx' here; there are .*generic"):
+    with pytest.raises(ValueError,
+                       match=r"no kernels for the instruction set 'mmx' here; there are .*generic"):
         cnnkit_cpu.force("mmx")
 
 
@@ -73,12 +77,14 @@ def trained(threads):
         backends.set_num_threads(threads)
         try:
             net = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-                                nn.Conv2d(12, 5, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(5, 6, 3, padding=1),
-                                nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Dropout(0.3), nn.Flatten(),
+                                nn.Conv2d(12, 5, 5, padding=2), nn.ReLU(),
+                                nn.AvgPool2d(2), nn.Conv2d(5, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(),
+                                nn.MaxPool2d(3, 2, 1), nn.Dropout(0.3), nn.Flatten(),
                                 nn.Linear(54, 70), nn.ReLU(), nn.Linear(70, 9))
             optimizer = optim.Adam(net.parameters(), lr=1e-2)
             for _ in range(3):
-                x, y = cnnkit.tensor(rng.standard_normal((37, 3, 25, 26), dtype=np.float32)), cnnkit.tensor(rng.integers(0, 9, 37))
+                x, y = (cnnkit.tensor(rng.standard_normal((37, 3, 25, 26), dtype=np.float32)),
+                        cnnkit.tensor(rng.integers(0, 9, 37)))
                 optimizer.zero_grad()
                 F.cross_entropy(net(x), y).backward()
                 optimizer.step()
@@ -109,13 +115,15 @@ def test_number_of_threads_is_set_and_checked():
 
 def test_the_environment_says_how_many_threads():
     code = "import cnnkit; print(cnnkit.get_num_threads())"
-    run = subprocess.run([sys.executable, "-c", code], env={"OMP_NUM_THREADS": "3"}, capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code], env={"OMP_NUM_THREADS": "3"},
+                         capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "3"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
 def test_a_forked_child_computes():
-    done = subprocess.run([sys.executable, "-c", STEP], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", STEP], capture_output=True, text=True,
+                          timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -153,8 +161,8 @@ def test_the_list_of_backends_shows_instruction_set_compiler_and_threads():
 def test_without_a_library_numpy_serves_and_says_why(monkeypatch, tmp_path):
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     monkeypatch.setattr(library.shutil, "which", lambda name: None)
-    assert library._find() == ({}, "its C++ was not built: there is no C++ compiler. Install one (apt-get install g++), "
-                                   "then cnnkit again")
+    assert library._find() == ({}, "its C++ was not built: there is no C++ compiler. "
+                                   "Install one (apt-get install g++), then cnnkit again")
     (tmp_path / "libcnnkit_generic.so").write_bytes(b"no library")
     found, reason = library._find()
     assert found == {}

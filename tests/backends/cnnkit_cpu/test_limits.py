@@ -38,7 +38,8 @@ def test_dampening_near_1_keeps_its_digits():
     before = p.item()
     optimizer.step()
     assert before - p.item() == pytest.approx(0.001 + 1e-6, rel=2e-4)
-    assert optimizer.state_dict()["state"][0]["momentum_buffer"].item() == pytest.approx(0.001 + 1e-6, rel=1e-6)
+    assert (optimizer.state_dict()["state"][0]["momentum_buffer"].item()
+            == pytest.approx(0.001 + 1e-6, rel=1e-6))
 
 
 def test_amsgrad_may_be_chosen_later():
@@ -54,18 +55,20 @@ def test_amsgrad_may_be_chosen_later():
 
 @pytest.mark.parametrize("stride", [2**20, 2**31 - 1, 2**31, 2**32, 2**40])
 def test_absurd_strides(stride):
-    x, w = (cnnkit.tensor(np.random.default_rng(0).standard_normal(s, dtype=np.float32)) for s in ((2, 1, 5, 6), (3, 1, 2, 2)))
+    x, w = (cnnkit.tensor(np.random.default_rng(0).standard_normal(s, dtype=np.float32))
+            for s in ((2, 1, 5, 6), (3, 1, 2, 2)))
     with cnnkit.use("numpy"):
         once = F.conv2d(x, w).numpy()[:, :, :1, :1]
     np.testing.assert_allclose(F.conv2d(x, w, stride=stride).numpy(), once, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(F.max_pool2d(x, 2, stride).numpy(), x.numpy()[:, :, :2, :2].max((2, 3), keepdims=True))
+    np.testing.assert_array_equal(F.max_pool2d(x, 2, stride).numpy(),
+                                  x.numpy()[:, :, :2, :2].max((2, 3), keepdims=True))
     net = nn.Sequential(nn.Conv2d(1, 3, 2, stride=2**16), nn.ReLU(), nn.MaxPool2d(1, stride=2**16))
     assert net(x).shape == (2, 3, 1, 1)
 
 
 def test_a_plans_room_is_that_of_the_threads_asked_for():
-    plan = conv.Plan(library.active, (4, 3, 8, 8), (5, 3, 3, 3), (4, 5, 6, 6), (1, 1), ((0, 0), (0, 0)), (1, 1), 1, False,
-                     conv.NO_POOL, conv.ALONE)
+    plan = conv.Plan(library.active, (4, 3, 8, 8), (5, 3, 3, 3), (4, 5, 6, 6), (1, 1), ((0, 0), (0, 0)),
+                     (1, 1), 1, False, conv.NO_POOL, conv.ALONE)
     one, two = plan.rooms(1), plan.rooms(2)
     plan.rooms(1)
 

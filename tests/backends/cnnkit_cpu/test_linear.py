@@ -1,4 +1,6 @@
-"""The dense layer's products: few and many rows and columns, each instruction set, any number of threads, NaN and infinity."""
+"""The dense layer's products: few and many rows and columns, each instruction set, any number of threads, NaN
+and infinity.
+"""
 
 import cnnkit_cpu
 import numpy as np
@@ -6,8 +8,8 @@ import pytest
 from chains import chain
 from cnnkit_cpu import library, linear
 
-SHAPES = [(1, 1, 1), (1, 70, 300), (5, 33, 3), (23, 100, 50), (24, 17, 24), (33, 130, 27), (130, 1, 40), (64, 300, 129),
-          (140, 129, 10), (150, 20, 600), (300, 5, 31), (129, 257, 1)]
+SHAPES = [(1, 1, 1), (1, 70, 300), (5, 33, 3), (23, 100, 50), (24, 17, 24), (33, 130, 27), (130, 1, 40),
+          (64, 300, 129), (140, 129, 10), (150, 20, 600), (300, 5, 31), (129, 257, 1)]
 NAMES = ("y", "dx", "dweight", "dbias")
 
 
@@ -68,7 +70,8 @@ def test_nan_and_infinity_reach_what_they_should_and_nothing_else(forced, shape)
         with np.errstate(invalid="ignore"):
             x, weight, bias, dy = (a.astype(np.float64) for a in (x, weight, bias, dy))
             each = dy[:, :, None]
-            wanted = ((x[:, None] * weight).sum(2) + bias, (each * weight).sum(1), (each * x[:, None]).sum(0), dy.sum(0))
+            wanted = ((x[:, None] * weight).sum(2) + bias, (each * weight).sum(1),
+                      (each * x[:, None]).sum(0), dy.sum(0))
         for name, result, exact in zip(NAMES, got, wanted):
             odd = ~np.isfinite(exact)
             np.testing.assert_array_equal(~np.isfinite(result), odd, err_msg=name)
@@ -76,7 +79,8 @@ def test_nan_and_infinity_reach_what_they_should_and_nothing_else(forced, shape)
 
 
 @pytest.mark.parametrize("shape", [(5, 33, 3), (64, 300, 129)])
-@pytest.mark.parametrize("needs", [(True, False, False), (False, True, False), (False, False, True), (True, False, True)])
+@pytest.mark.parametrize("needs", [(True, False, False), (False, True, False),
+                                   (False, False, True), (True, False, True)])
 def test_a_gradient_alone_is_the_same(forced, shape, needs):
     every, some = (layer(*arrays(*shape), relu=True, needs=n) for n in ((True, True, True), needs))
     for one, other, needed in zip(every[1:], some[1:], needs):

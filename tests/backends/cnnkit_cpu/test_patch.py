@@ -7,9 +7,12 @@ import pytest
 import cnnkit
 from cnnkit import backends, nn
 
-# images, channels, height, width, filters, kernel, padding, groups: vectors end within rows, maps and runs, and maps within vectors
-SHAPES = [(1, 1, 4, 4, 1, 3, 0, 1), (3, 1, 28, 28, 8, 3, 1, 1), (5, 8, 16, 16, 16, 3, 1, 1), (2, 3, 9, 37, 5, 3, 2, 1),
-          (2, 6, 11, 6, 4, 5, 2, 2), (2, 5, 35, 7, 7, 5, 5, 1), (20, 2, 7, 8, 3, 3, 1, 1), (1, 4, 2, 2, 6, 3, 1, 2),
+# images, channels, height, width, filters, kernel, padding, groups: vectors end within rows, maps and runs,
+# and maps within vectors
+SHAPES = [(1, 1, 4, 4, 1, 3, 0, 1), (3, 1, 28, 28, 8, 3, 1, 1),
+          (5, 8, 16, 16, 16, 3, 1, 1), (2, 3, 9, 37, 5, 3, 2, 1),
+          (2, 6, 11, 6, 4, 5, 2, 2), (2, 5, 35, 7, 7, 5, 5, 1),
+          (20, 2, 7, 8, 3, 3, 1, 1), (1, 4, 2, 2, 6, 3, 1, 2),
           (2, 24, 9, 10, 33, 5, 2, 1), (3, 31, 8, 5, 6, 3, 0, 1), (1, 4, 3, 40, 2, 3, 2, 1)]
 
 

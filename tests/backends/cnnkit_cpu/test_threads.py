@@ -1,4 +1,6 @@
-"""Our own threads: every task once, however many there are, and a process that is busy beside us does not hold us up."""
+"""Our own threads: every task once, however many there are, and a process that is busy beside us does not
+hold us up.
+"""
 
 import json
 import os
@@ -41,7 +43,8 @@ print(counts)
 def test_threads_are_bound_where_the_environment_says_so(value, bound):
     environment = {"OMP_PROC_BIND": value, "OPENBLAS_NUM_THREADS": "1"}
     bound = bound or os.cpu_count() == 1
-    done = subprocess.run([sys.executable, "-c", BOUND, str(bound)], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", BOUND, str(bound)], env=environment,
+                          capture_output=True, text=True, check=True)
     counts = json.loads(done.stdout)
     assert len(counts) == 2
     assert (counts == [1, 1]) == bound

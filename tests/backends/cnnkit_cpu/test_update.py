@@ -1,4 +1,6 @@
-"""Updates keep tables of pointers from step to step: whatever is put in a parameter's or a state's place must be seen."""
+"""Updates keep tables of pointers from step to step: whatever is put in a parameter's or a state's place
+must be seen.
+"""
 
 import copy
 
@@ -20,7 +22,9 @@ def draws(step):
 
 
 def trained(make, settings, table, between):
-    """The parameters after six steps by the kernels of `table`; ``between(step, optimizer, parameters)`` comes before each."""
+    """The parameters after six steps by the kernels of `table`; ``between(step, optimizer, parameters)``
+    comes before each.
+    """
     dtype = np.float64 if table == "numpy" else np.float32
     with cnnkit.use(table):
         params = [cnnkit.tensor(p.astype(dtype), requires_grad=True) for p in draws(100)]
@@ -78,8 +82,9 @@ def amsgrad_begins(step, optimizer, params):
         optimizer.param_groups[0]["amsgrad"] = step >= 3
 
 
-@pytest.mark.parametrize("between", [nothing, values_are_replaced, arrays_are_put_back, one_is_frozen_for_a_while,
-                                     the_state_is_loaded, parameters_are_strided, momentum_pauses, amsgrad_begins])
+@pytest.mark.parametrize("between",
+                         [nothing, values_are_replaced, arrays_are_put_back, one_is_frozen_for_a_while,
+                          the_state_is_loaded, parameters_are_strided, momentum_pauses, amsgrad_begins])
 @pytest.mark.parametrize(("make", "settings"), OPTIMIZERS)
 def test_steps_are_numpys_whatever_happens_between_them(make, settings, between):
     for got, want in zip(trained(make, settings, "cpu", between), trained(make, settings, "numpy", between)):
@@ -123,7 +128,8 @@ def test_an_interrupted_step_has_changed_nothing(monkeypatch, make, settings, af
         for p, values in zip(params, before):
             np.testing.assert_array_equal(p.numpy(), values)
         params[0]._value = kept
-    for got, want in zip(trained(make, settings, "cpu", interrupt), trained(make, settings, "numpy", nothing)):
+    for got, want in zip(trained(make, settings, "cpu", interrupt),
+                         trained(make, settings, "numpy", nothing)):
         np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-5)
 
 

@@ -1,4 +1,6 @@
-"""`fake_cupy`: the CuPy backend on a CuPy made of NumPy, with two devices, on the emulator. `launched`: what a test launches."""
+"""`fake_cupy`: the CuPy backend on a CuPy made of NumPy, with two devices, on the emulator. `launched`: what
+a test launches.
+"""
 
 import sys
 
@@ -23,7 +25,8 @@ def fake_cupy(monkeypatch):
     """The fake's module; ``CALLS`` has what was asked of it."""
     if not HERE.available:
         pytest.skip(HERE.reason)
-    for name in [n for n in sys.modules if n.split(".")[0] == "cupy" or n.startswith("array_api_compat.cupy")]:
+    for name in [n for n in sys.modules
+                 if n.split(".")[0] == "cupy" or n.startswith("array_api_compat.cupy")]:
         monkeypatch.delitem(sys.modules, name)
     for name, module in fake.make().items():
         monkeypatch.setitem(sys.modules, name, module)

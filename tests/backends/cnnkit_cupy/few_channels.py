@@ -12,7 +12,8 @@ HERE = next(row for row in backends.list() if row.name == "emulator")
 needs_emulator = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
 CONV = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
 SAME = {**CONV, "padding": ((1, 1), (1, 1))}
-POOL = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "ceil_mode": False}
+POOL = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)),
+        "dilation": (1, 1), "ceil_mode": False}
 NAMES = ("y", "dx", "dweight", "dbias")
 
 
@@ -22,7 +23,9 @@ def eighths(rng, shape, dtype=np.float32):
 
 
 def on_emulator(key, arrays, attrs, dy=None, view=None, needs=(True, True, True)):
-    """Outputs and gradients of a table's kernel (None where it declines), as arrays of the emulator; dy is ones by default."""
+    """Outputs and gradients of a table's kernel (None where it declines), as arrays of the emulator; dy is
+    ones by default.
+    """
     emulator = backends.get("emulator")
     needs = (*needs[:2], needs[2] and arrays[2] is not None)
     here = [None if a is None else (view or emulator.asarray)(a) for a in arrays]
@@ -40,9 +43,12 @@ def on_emulator(key, arrays, attrs, dy=None, view=None, needs=(True, True, True)
 
 
 def in_float64(key, arrays, attrs, dy=None, needs=(True, True, True)):
-    """The same by the generic ops in float64; the convolution is rounded to the arrays' dtype, as it would be stored."""
+    """The same by the generic ops in float64; the convolution is rounded to the arrays' dtype, as it
+    would be stored.
+    """
     needs = (*needs[:2], needs[2] and arrays[2] is not None)
-    y, backward = OPS["conv"].generic(*(None if a is None else a.astype(np.float64) for a in arrays), needs=needs, **attrs[0])
+    y, backward = OPS["conv"].generic(*(None if a is None else a.astype(np.float64) for a in arrays),
+                                      needs=needs, **attrs[0])
     back = [backward]
     with np.errstate(over="ignore"):
         y = y.astype(arrays[0].dtype).astype(np.float64)
@@ -61,8 +67,10 @@ def compare(got, right, tolerance, what=""):
             assert mine is None, name
             continue
         mine = backends.get("emulator").to_numpy(mine).astype(np.float64)
-        size = 1 if name == "y" or not wanted.size else max(1, np.nanmax(np.abs(np.where(np.isfinite(wanted), wanted, 0))))
-        np.testing.assert_allclose(mine, wanted, rtol=tolerance, atol=tolerance * size, err_msg=f"{name} of {what}")
+        size = (1 if name == "y" or not wanted.size
+                else max(1, np.nanmax(np.abs(np.where(np.isfinite(wanted), wanted, 0)))))
+        np.testing.assert_allclose(mine, wanted, rtol=tolerance, atol=tolerance * size,
+                                   err_msg=f"{name} of {what}")
 
 
 def as_bytes(arrays):
@@ -74,10 +82,12 @@ def channels_last(array):
     emulator = backends.get("emulator")
     if array.ndim < 4:
         return emulator.asarray(array)
-    return emulator.namespace.permute_dims(emulator.asarray(np.ascontiguousarray(array.transpose(0, 2, 3, 1))), (0, 3, 1, 2))
+    return emulator.namespace.permute_dims(
+        emulator.asarray(np.ascontiguousarray(array.transpose(0, 2, 3, 1))), (0, 3, 1, 2))
 
 
 def backwards(array):
     """A view whose axes lie in reverse order."""
     emulator, axes = backends.get("emulator"), tuple(reversed(range(array.ndim)))
-    return emulator.namespace.permute_dims(emulator.asarray(np.ascontiguousarray(array.transpose(axes))), axes)
+    return emulator.namespace.permute_dims(emulator.asarray(np.ascontiguousarray(array.transpose(axes))),
+                                           axes)

@@ -1,4 +1,6 @@
-"""Augmentation on CuPy's arrays: on the device where a batch is, whichever is the current one, with NumPy's draws."""
+"""Augmentation on CuPy's arrays: on the device where a batch is, whichever is the current one, with
+NumPy's draws.
+"""
 
 import numpy as np
 import pytest
@@ -10,8 +12,10 @@ DIGITS = Subset(datasets.digits(), range(12))
 
 
 @pytest.mark.parametrize("transform", [
-    transforms.RandomHorizontalFlip(), transforms.RandomCrop(8, padding=2), transforms.RandomErasing(value=0.5),
-    transforms.RandomRotation(20, "bilinear"), transforms.RandomResizedCrop(8), transforms.ColorJitter(0.3, 0.3),
+    transforms.RandomHorizontalFlip(),
+    transforms.RandomCrop(8, padding=2), transforms.RandomErasing(value=0.5),
+    transforms.RandomRotation(20, "bilinear"),
+    transforms.RandomResizedCrop(8), transforms.ColorJitter(0.3, 0.3),
     transforms.MixUp(num_classes=10), transforms.CutMix(num_classes=10)], ids=repr)
 def test_a_batch_is_augmented_on_its_own_device(fake_cupy, transform):
     def batches(backend):

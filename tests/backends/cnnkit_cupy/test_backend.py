@@ -1,4 +1,6 @@
-"""The CuPy backend's host side with two devices, on a CuPy made of NumPy: nothing runs where its arrays are not."""
+"""The CuPy backend's host side with two devices, on a CuPy made of NumPy: nothing runs where its
+arrays are not.
+"""
 
 import subprocess
 import sys
@@ -20,8 +22,8 @@ def places(tensors):
 def test_names_of_devices_become_devices_and_an_unknown_one_names_those_that_there_are(fake_cupy):
     backend, device = backends.place("cupy:1")
     assert (backend.name, device) == ("cupy", fake_cupy.Device(1))
-    for wrong in (lambda: cnnkit.use("cupy:2"), lambda: tensor([1.0], backend="cupy:2"), lambda: tensor([1.0]).to("cupy:2"),
-                  lambda: random.bits((0, 0), 3, backend=backend, device="2")):
+    for wrong in (lambda: cnnkit.use("cupy:2"), lambda: tensor([1.0], backend="cupy:2"), lambda:
+                  tensor([1.0]).to("cupy:2"), lambda: random.bits((0, 0), 3, backend=backend, device="2")):
         with pytest.raises(ValueError, match="backend 'cupy' has no device '2'; it has cupy:0, cupy:1"):
             wrong()
     assert backends.current().name == "numpy"
@@ -30,7 +32,8 @@ def test_names_of_devices_become_devices_and_an_unknown_one_names_those_that_the
 def test_new_arrays_and_draws_are_made_on_the_device_that_use_names(fake_cupy):
     with cnnkit.use("cupy:1") as backend:
         made = [tensor([1.0, 2.0]), nn.Linear(2, 3).weight, nn.init.empty((2,))]
-        draws = [random.bits((1, 2), 5), random.uniform((1, 2), (2, 3)), random.bernoulli((1, 2), 0.5, 4), random.normal((1, 2), 3)]
+        draws = [random.bits((1, 2), 5), random.uniform((1, 2), (2, 3)), random.bernoulli((1, 2), 0.5, 4),
+                 random.normal((1, 2), 3)]
         assert backend.device() == "Fake 1"
         backend.synchronize()
         assert fake_cupy.CALLS[-1] == ("synchronize", 1)
@@ -56,8 +59,8 @@ def test_the_namespace_makes_arrays_where_it_is_told(fake_cupy, namespace_functi
 def trained(where, tables=None):
     random.seed(0)
     rng = np.random.default_rng(0)
-    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.AvgPool2d(2),
-                          nn.Flatten(), nn.Dropout(0.5), nn.Linear(16, 3)).to(where)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+                          nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.5), nn.Linear(16, 3)).to(where)
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     x = tensor(rng.standard_normal((5, 1, 8, 8)).astype(np.float32), backend=where)
     y = tensor(rng.integers(0, 3, 5), backend=where)
@@ -73,7 +76,8 @@ def trained(where, tables=None):
 def test_a_model_that_was_moved_to_the_second_device_trains_there(fake_cupy):
     model, loss, optimizer = trained("cupy:1")
     state = [t for own in optimizer.state.values() for t in own.values()]
-    assert places([loss, *model.parameters(), *model.buffers(), *(p.grad for p in model.parameters()), *state]) == {1}
+    assert places([loss, *model.parameters(), *model.buffers(),
+                   *(p.grad for p in model.parameters()), *state]) == {1}
     launched = [call for call in fake_cupy.CALLS if len(call) == 3 and call[0] != "compile"]
     assert {"batch_norm", "sgd", "dropout"} <= {name.split("<")[0] for name, *_ in launched}
     assert {device for _, device, _ in launched} == {1}
@@ -94,14 +98,16 @@ def test_an_instance_is_compiled_once_on_each_device_and_no_other_with_it(fake_c
     for where in ("cupy:0", "cupy:1", "cupy:1"):
         F.relu(F.max_pool2d(tensor(np.zeros((1, 1, 4, 4), np.float32), backend=where), 2))
     compiled = [call for call in fake_cupy.CALLS if call[0] == "compile"]
-    assert [(name.split("<")[0], device) for _, name, device in compiled] == [("max_pool2d", 0), ("max_pool2d", 1)]
+    assert [(name.split("<")[0], device) for _, name, device in compiled] == [("max_pool2d", 0),
+                                                                              ("max_pool2d", 1)]
 
 
 def test_moving_and_copying(fake_cupy):
     backend = backends.get("cupy")
     x = tensor(np.arange(3.0), backend="cupy:1")
     assert x.to("cupy:0").array.device.id == 0
-    assert [call for call in fake_cupy.CALLS if call[0] == "wait for"] == [("wait for", 0, 1), ("wait for", 0, 0)]
+    assert [call for call in fake_cupy.CALLS if call[0] == "wait for"] == [("wait for", 0, 1),
+                                                                           ("wait for", 0, 0)]
     assert x.to("numpy").tolist() == [0, 1, 2]
     assert x.to("cupy") is x
     assert x.clone().array.device.id == 1
@@ -131,16 +137,16 @@ def test_memory_is_told_in_words(fake_cupy):
     with cnnkit.use("cupy:1"):
         row = next(row for row in backends.list() if row.name == "cupy")
     assert row.device == "Fake 1"
-    assert row.memory == ("arrays use 5 MiB of 3.0 GiB that the pool holds, at most 4.0 GiB; 3.0 GiB of the device's 8.0 GiB are "
-                          "free")
+    assert row.memory == ("arrays use 5 MiB of 3.0 GiB that the pool holds, at most 4.0 GiB; "
+                          "3.0 GiB of the device's 8.0 GiB are free")
 
 
 def test_without_a_gpu_the_suite_refuses_to_run_on_one_and_says_why():
     here = next(row for row in backends.list() if row.name == "cupy")
     if here.available:
         pytest.skip("there is a GPU")
-    done = subprocess.run([sys.executable, "-m", "pytest", "--backend", "cupy", "tests/test_layering.py"], capture_output=True,
-                          text=True, check=False, cwd=Path(__file__).parents[3])
+    done = subprocess.run([sys.executable, "-m", "pytest", "--backend", "cupy", "tests/test_layering.py"],
+                          capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert f"--backend cupy: {here.reason}" in done.stderr
 
@@ -158,7 +164,8 @@ def test_bfloat16_is_a_dtype_where_ml_dtypes_is(fake_cupy, monkeypatch):
 
 def test_arrays_of_two_devices_do_not_meet_in_a_kernel(fake_cupy):
     x, weight = (tensor(np.zeros((1, 1, n, n), np.float32), backend=f"cupy:{n % 2}") for n in (4, 3))
-    with pytest.raises(ValueError, match=r"arrays of several devices, cupy:0, cupy:1; move them to one with Tensor\.to"):
+    with pytest.raises(ValueError,
+                       match=r"arrays of several devices, cupy:0, cupy:1; move them to one with Tensor\.to"):
         F.conv2d(x, weight)
 
 
@@ -175,7 +182,8 @@ def test_a_device_that_is_too_old_and_a_source_that_does_not_compile_are_named(f
         patch.setitem(launcher.KERNELS, name, replace(launcher.KERNELS[name], arch=90))
         with pytest.raises(ValueError, match=r"of compute capability 9\.0, and cupy:0 has 7\.5"):
             device.run("another source", (name,), name, (1, 1, 1), (1, 1, 1), [x.array], [True])
-    with pytest.raises(RuntimeError, match=r"pool\.cu does not compile for sm_75, instance max_pool2d.*\n.*\(7\): error.*\n.*#err"):
+    with pytest.raises(RuntimeError, match=r"pool\.cu does not compile for sm_75, "
+                       r"instance max_pool2d.*\n.*\(7\): error.*\n.*#err"):
         device.run("#error", (name,), name, (1, 1, 1), (1, 1, 1), [x.array], [True])
 
 
@@ -188,9 +196,11 @@ def test_shared_memory_beyond_48_kb_is_asked_for(fake_cupy, monkeypatch):
     F.max_pool2d(x, 2)
     name = fake_cupy.CALLS[-1][0]
     loaded = []
-    monkeypatch.setattr(fake_cupy.Kernel, "__call__", lambda self, *args, shared_mem: loaded.append((self, shared_mem)))
+    monkeypatch.setattr(fake_cupy.Kernel, "__call__",
+                        lambda self, *args, shared_mem: loaded.append((self, shared_mem)))
     for n, dynamic in enumerate((16 << 10, 64 << 10)):
         monkeypatch.setitem(launcher.KERNELS, name, replace(launcher.KERNELS[name], dynamic=dynamic))
-        backends.get("cupy").cuda.run(f"source {n}", (name,), name, (1, 1, 1), (1, 1, 1), [x.array], [True], dynamic)
-    assert [(shared, getattr(kernel, "max_dynamic_shared_size_bytes", None)) for kernel, shared in loaded] == [
-        (16 << 10, None), (64 << 10, 64 << 10)]
+        backends.get("cupy").cuda.run(f"source {n}", (name,), name, (1, 1, 1), (1, 1, 1),
+                                      [x.array], [True], dynamic)
+    assert ([(shared, getattr(kernel, "max_dynamic_shared_size_bytes", None)) for kernel, shared in loaded]
+            == [(16 << 10, None), (64 << 10, 64 << 10)])

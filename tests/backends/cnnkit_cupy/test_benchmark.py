@@ -1,4 +1,6 @@
-"""The benchmark's host side: the same calls for cnnkit and PyTorch, what they compute and move, and the table."""
+"""The benchmark's host side: the same calls for cnnkit and PyTorch, what they compute and move,
+and the table.
+"""
 
 import subprocess
 import sys
@@ -34,7 +36,8 @@ def test_flops_and_bytes_are_those_of_the_call():
     forward, backward = measure([case], ["float32"], clock)
     inputs, output = 4 * (2 * 3 * 64 + 4 * 27 + 4), 4 * 2 * 4 * 2 * 2
     assert (forward.direction, forward.flops, forward.moved) == ("forward", case.flops, inputs + output)
-    assert (backward.direction, backward.flops, backward.moved) == ("backward", 2 * case.flops, 2 * inputs + output)
+    assert (backward.direction, backward.flops, backward.moved) == ("backward",
+                                                                    2 * case.flops, 2 * inputs + output)
     assert clock.calls == 2
     assert conv("depthwise", (1, 6, 4, 4), (6, 1, 3, 3), groups=6).flops == 2 * 6 * 2 * 2 * 9
 
@@ -63,20 +66,23 @@ def test_a_case_runs_where_use_says_and_may_fuse(fake_cupy):
         rows = list(measure([conv("it", (1, 1, 6, 6), (2, 1, 3, 3))], ["float32", "float16"], Clock()))
         assert measuring.copy_rate(backends.get("cupy"), Clock(), 1 << 12) == 2 * 4096 / 1e-3
         assert measuring.gemm_rate(backends.get("cupy"), Clock(), "float32", 8) == 2 * 8**3 / 1e-3
-    assert [(row.dtype, row.direction) for row in rows] == [(d, w) for d in ("float32", "float16") for w in ("forward", "backward")]
+    assert [(row.dtype, row.direction) for row in rows] == [(d, w) for d in ("float32", "float16")
+                                                            for w in ("forward", "backward")]
     launched = [call[:2] for call in fake_cupy.CALLS if call[0] in KERNELS]
     assert {where for name, where in launched if "conv" in KERNELS[name].ops} == {1}
     seen = []
     with cnnkit.use("numpy"):
-        Block(Case("it", lambda F, x: seen.append(F.relu(x)) or F.relu(x), ((2, 2),)))(tensor(np.ones((2, 2))))
+        Block(Case("it",
+                   lambda F, x: seen.append(F.relu(x)) or F.relu(x), ((2, 2),)))(tensor(np.ones((2, 2))))
     assert len(seen) == 1
 
 
 def test_rates_are_set_against_the_devices_own():
     row = Row("conv", "float32", "forward", 2e-3, 4 * 10**9, 10**9, torch=1e-3)
-    assert page.cells(row, 1e12, {"float32": 1e13}) == ["conv", "float32", "forward", "2000.0", "2.00", "20%", "500", "50%",
-                                                        "1000.0", "0.50"]
-    assert page.cells(Row("pool", "float32", "forward", 2e-3, 0, 10**9), 1e12, {})[4:] == ["", "", "500", "50%", "", ""]
+    assert page.cells(row, 1e12, {"float32": 1e13}) == ["conv", "float32", "forward", "2000.0", "2.00", "20%",
+                                                        "500", "50%", "1000.0", "0.50"]
+    assert page.cells(Row("pool", "float32", "forward", 2e-3, 0, 10**9), 1e12,
+                      {})[4:] == ["", "", "500", "50%", "", ""]
     text = page.report("GPU", [row], 1e12, {"float32": 1e13})
     assert "1000 GB/s" in text
     assert "10.0 TFLOP/s in float32" in text
@@ -95,7 +101,8 @@ def test_events_time_rounds_of_many_calls():
         def synchronize(self):
             pass
 
-    fake = SimpleNamespace(cuda=SimpleNamespace(Event=Event, get_elapsed_time=lambda a, b: 1e3 * (b.at - a.at)))
+    fake = SimpleNamespace(cuda=SimpleNamespace(Event=Event,
+                                                get_elapsed_time=lambda a, b: 1e3 * (b.at - a.at)))
     calls = []
 
     def function():
@@ -109,8 +116,10 @@ def test_events_time_rounds_of_many_calls():
 def test_without_a_gpu_it_says_so_in_a_line_and_fails():
     if next(row for row in backends.list() if row.name == "cupy").available:
         pytest.skip("there is a GPU")
-    done = subprocess.run([sys.executable, "-m", "cnnkit_cupy.benchmark"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "cnnkit_cupy.benchmark"], capture_output=True,
+                          text=True, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("python -m cnnkit_cupy.benchmark needs a GPU: backend 'cupy' is not available: cupy")
+    assert done.stderr.startswith("python -m cnnkit_cupy.benchmark needs a GPU: "
+                                  "backend 'cupy' is not available: cupy")
     assert done.stderr.count("\n") == 1

@@ -1,4 +1,6 @@
-"""bfloat16 on CUDA kernels: rounding by the bit, the conformance cases, and a training step; NumPy's is ml_dtypes' bfloat16."""
+"""bfloat16 on CUDA kernels: rounding by the bit, the conformance cases, and a training step; NumPy's is
+ml_dtypes' bfloat16.
+"""
 
 import numpy as np
 import pytest
@@ -27,18 +29,20 @@ def test_rounding_is_that_of_ml_dtypes_to_the_bit():
     from cnnkit_cupy.sources import FOLDER
 
     device, emulator = backends.get("emulator").cuda, backends.get("emulator")
-    every = np.arange(2**16, dtype=np.uint32) << 16  # each bfloat16, and what lies just below, at, and just above its half way up
+    # each bfloat16, and what lies just below, at, and just above its half way up
+    every = np.arange(2**16, dtype=np.uint32) << 16
     bits = np.concatenate([every + low for low in (0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF)]).astype(np.uint32)
     x = bits.view(np.float32)
     y, back = device.empty(x.shape, ml_dtypes.bfloat16, None), device.empty(x.shape, "float32", None)
-    device.run((FOLDER / "prims.cuh").read_text() + ROUND, ("round_all",), "round_all", (x.size // 256, 1, 1), (256, 1, 1),
-               [emulator.asarray(x), y, back], [False, True, True])
+    device.run((FOLDER / "prims.cuh").read_text() + ROUND, ("round_all",), "round_all", (x.size // 256, 1, 1),
+               (256, 1, 1), [emulator.asarray(x), y, back], [False, True, True])
     with np.errstate(invalid="ignore"):
         right = x.astype(ml_dtypes.bfloat16)
     number = ~np.isnan(x)
     np.testing.assert_array_equal(y.host.view(np.uint16)[number], right.view(np.uint16)[number])
     assert np.isnan(back.host[~number]).all()
-    np.testing.assert_array_equal(back.host[number].view(np.uint32), right[number].astype(np.float32).view(np.uint32))
+    np.testing.assert_array_equal(back.host[number].view(np.uint32),
+                                  right[number].astype(np.float32).view(np.uint32))
 
 
 def test_pythons_floats_and_products_stay_in_bfloat16():
@@ -59,7 +63,8 @@ def test_the_cases_hold_in_bfloat16(case):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_a_training_step_stays_in_its_dtype_and_lowers_the_loss(dtype):
     with cnnkit.use("emulator"):
-        model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.1),
+        model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4),
+                              nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.1),
                               nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)).to(dtype=dtype)
         x = cnnkit.tensor(np.random.default_rng(0).standard_normal((6, 1, 8, 8)), dtype=dtype)
         y = cnnkit.tensor(np.arange(6) % 3)
@@ -71,5 +76,6 @@ def test_a_training_step_stays_in_its_dtype_and_lowers_the_loss(dtype):
             optimizer.step()
             losses.append(loss.item())
         assert backends.dtype_name(loss.dtype) == dtype
-        assert all(backends.dtype_name(p.dtype) == backends.dtype_name(p.grad.dtype) == dtype for p in model.parameters())
+        assert all(backends.dtype_name(p.dtype) == backends.dtype_name(p.grad.dtype) == dtype
+                   for p in model.parameters())
     assert losses[-1] < 0.7 * losses[0]

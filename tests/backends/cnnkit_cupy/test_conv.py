@@ -1,4 +1,6 @@
-"""Convolution on CUDA: which kernel runs for which shape, the same bits from all of them, layouts, phases, and large numbers."""
+"""Convolution on CUDA: which kernel runs for which shape, the same bits from all of them, layouts, phases,
+and large numbers.
+"""
 
 import re
 from types import SimpleNamespace
@@ -43,7 +45,8 @@ def as_nhwc(array):
     emulator = backends.get("emulator")
     if array.ndim != 4:
         return emulator.asarray(array)
-    return emulator.namespace.permute_dims(emulator.asarray(np.ascontiguousarray(array.transpose(0, 2, 3, 1))), (0, 3, 1, 2))
+    return emulator.namespace.permute_dims(
+        emulator.asarray(np.ascontiguousarray(array.transpose(0, 2, 3, 1))), (0, 3, 1, 2))
 
 
 def run(arrays, dy=None, make=as_nhwc, needs=EVERY, **attrs):
@@ -57,7 +60,8 @@ def run(arrays, dy=None, make=as_nhwc, needs=EVERY, **attrs):
 def generic(arrays, dy, **attrs):
     """The same from the generic op in float64."""
     with backends.tables():
-        y, backward = OPS["conv"].generic(*(a.astype(np.float64) for a in arrays), needs=EVERY, **{**PLAIN, **attrs})
+        y, backward = OPS["conv"].generic(*(a.astype(np.float64) for a in arrays),
+                                          needs=EVERY, **{**PLAIN, **attrs})
         return [y, *backward(dy.astype(np.float64))]
 
 
@@ -65,7 +69,8 @@ def assert_right(got, arrays, dy, **attrs):
     close = 1e-4 if arrays[0].dtype == np.float32 else 1e-2
     for name, mine, right in zip(("y", "dx", "dweight", "dbias"), got, generic(arrays, dy, **attrs)):
         mine = backends.get("emulator").to_numpy(mine).astype(np.float64)
-        np.testing.assert_allclose(mine, right, rtol=close, atol=close * max(1, np.abs(right).max(initial=0)), err_msg=name)
+        np.testing.assert_allclose(mine, right, rtol=close,
+                                   atol=close * max(1, np.abs(right).max(initial=0)), err_msg=name)
 
 
 def bits(arrays):
@@ -79,12 +84,13 @@ def test_the_tiled_product_passes_every_case_of_convolution(tiled):
     assert len(native) > 40
 
 
-# -- which kernel ---------------------------------------------------------------------------------------------------
+# -- which kernel --------------------------------------------------------------------------------------------
 
 def test_a_tile_is_what_the_source_says():
     for name, tile in {**conv.TILINGS, **conv.WEIGHT_TILINGS}.items():
         numbers = re.search(rf"using {name} = Tiling<([\d, ]+)>;", source("conv")).group(1)
-        assert tuple(map(int, numbers.split(","))) == (tile.rows, tile.columns, tile.rows_each, tile.columns_each, tile.taps)
+        assert tuple(map(int, numbers.split(","))) == (tile.rows, tile.columns, tile.rows_each,
+                                                       tile.columns_each, tile.taps)
     for name in instances("conv"):
         if tiled := re.search(r"<\w+, (\w+),", name):
             threads = {**conv.TILINGS, **conv.WEIGHT_TILINGS}[tiled.group(1)].threads
@@ -98,8 +104,10 @@ def test_a_place_is_as_large_as_the_host_says():
 
 
 def test_a_tile_grows_with_the_filters_and_shrinks_where_there_are_few_pixels():
-    assert [conv.tiling(10**6, K, 1) for K in (1, 32, 33, 64, 65, 1000)] == ["Small", "Small", "Narrow", "Narrow", "Large", "Large"]
-    assert [conv.tiling(rows, 128, 1) for rows in (1, 64 * 64, 64 * 128, 128 * 128)] == ["Small", "Small", "Narrow", "Large"]
+    assert [conv.tiling(10**6, K, 1) for K in (1, 32, 33, 64, 65, 1000)] == ["Small", "Small", "Narrow",
+                                                                             "Narrow", "Large", "Large"]
+    assert ([conv.tiling(rows, 128, 1) for rows in (1, 64 * 64, 64 * 128, 128 * 128)]
+            == ["Small", "Small", "Narrow", "Large"])
     assert conv.tiling(128, 128, 128) == "Large"
 
 
@@ -125,7 +133,8 @@ def described(shape, order, begin=0, size=4, step=1):
     for axis in order:
         strides[axis] = n
         n *= shape[axis]
-    return SimpleNamespace(shape=shape, strides=tuple(strides), dtype=SimpleNamespace(itemsize=size), begin=begin)
+    return SimpleNamespace(shape=shape, strides=tuple(strides),
+                           dtype=SimpleNamespace(itemsize=size), begin=begin)
 
 
 NCHW, NHWC = (3, 2, 1, 0), (1, 3, 2, 0)
@@ -143,7 +152,8 @@ NCHW, NHWC = (3, 2, 1, 0), (1, 3, 2, 0)
     (described((2, 4, 5, 5), NHWC, size=2), 4, "scalar"),
     (described((1, 4, 2**15, 2**14), NHWC), 4, "scalar"),  # 2^31 elements in an image
     (described((64, 4, 2**13, 2**13), NHWC), 4, "vector"),  # in the batch
-    (SimpleNamespace(shape=(1, 8, 1, 5), strides=(3, 4, 5, 32), dtype=SimpleNamespace(itemsize=4), begin=0), 8, "vector"),
+    (SimpleNamespace(shape=(1, 8, 1, 5), strides=(3, 4, 5, 32),
+                     dtype=SimpleNamespace(itemsize=4), begin=0), 8, "vector"),
 ], ids=str)
 def test_vectors_are_read_where_channels_are_neighbours_and_aligned(array, channels, how):
     assert conv.reading(Anywhere, array, channels, array.shape[2:]) == how
@@ -153,32 +163,40 @@ def test_vectors_are_read_where_channels_are_neighbours_and_aligned(array, chann
     ((2, 8, 5, 5), (8, 8, 3, 3), as_nhwc, {}, ("Small, vector", "Small, vector", "Small, vector")),
     ((2, 8, 5, 5), (8, 8, 3, 3), None, {}, ("Small, scalar", "Small, scalar", "Small, scalar")),
     ((2, 8, 5, 5), (8, 8, 1, 1), as_nhwc, {}, ("Small, pointwise", "Small, pointwise", "Small, vector")),
-    ((2, 8, 5, 5), (8, 8, 1, 1), as_nhwc, {"stride": (2, 2)}, ("Small, vector", "Small, vector", "Small, vector")),
-    ((2, 8, 5, 5), (8, 8, 1, 1), as_nhwc, {"padding": SAME}, ("Small, vector", "Small, vector", "Small, vector")),
+    ((2, 8, 5, 5), (8, 8, 1, 1), as_nhwc, {"stride": (2, 2)},
+     ("Small, vector", "Small, vector", "Small, vector")),
+    ((2, 8, 5, 5), (8, 8, 1, 1), as_nhwc, {"padding": SAME},
+     ("Small, vector", "Small, vector", "Small, vector")),
     ((2, 3, 5, 5), (8, 3, 3, 3), as_nhwc, {}, ("Small, scalar", "Small, vector", "Small, scalar")),
     ((2, 8, 5, 5), (7, 8, 3, 3), as_nhwc, {}, ("Small, vector", "Small, scalar", "Small, scalar")),
     ((2, 8, 5, 5), (8, 1, 3, 3), as_nhwc, {"groups": 8}, ("Small, scalar", "Small, scalar", "Small, scalar")),
     ((2, 8, 5, 5), (8, 4, 3, 3), as_nhwc, {"groups": 2}, ("Small, vector", "Small, vector", "Small, vector")),
-    ((2, 4, 7, 7), (4, 4, 6, 5), as_nhwc, {"padding": SAME}, ("Narrow, vector", "Narrow, vector", "Small, vector")),
-    ((2, 4, 8, 8), (4, 4, 8, 8), as_nhwc, {"padding": SAME}, ("Small, scalar", "Small, scalar", "Small, vector")),
-], ids=["vectors", "nchw", "1x1", "1x1-strided", "1x1-padded", "odd-in", "odd-out", "depthwise", "groups", "30-taps", "64-taps"])
+    ((2, 4, 7, 7), (4, 4, 6, 5), as_nhwc, {"padding": SAME},
+     ("Narrow, vector", "Narrow, vector", "Small, vector")),
+    ((2, 4, 8, 8), (4, 4, 8, 8), as_nhwc, {"padding": SAME},
+     ("Small, scalar", "Small, scalar", "Small, vector")),
+], ids=["vectors", "nchw", "1x1", "1x1-strided", "1x1-padded", "odd-in", "odd-out", "depthwise",
+        "groups", "30-taps", "64-taps"])
 def test_the_instance_that_a_shape_gets(launched, x, weight, make, attrs, names):
     arrays = drawn(x, weight)
     got, dy = run(arrays, make=make or backends.get("emulator").asarray, **attrs)
     assert_right(got, arrays, dy, **attrs)
     forward, input_gradient, weight_gradient = names
     assert [name for name, _ in launched] == [
-        "conv2d_pack<float>", f"conv2d<float, {forward}>", "conv2d_pack<float>", f"conv2d<float, {input_gradient}>",
-        f"conv2d_weight_gradient<float, {weight_gradient}>", "conv2d_add_slices<float>", "conv2d_bias_gradient<float>",
+        "conv2d_pack<float>", f"conv2d<float, {forward}>",
+        "conv2d_pack<float>", f"conv2d<float, {input_gradient}>",
+        f"conv2d_weight_gradient<float, {weight_gradient}>",
+        "conv2d_add_slices<float>", "conv2d_bias_gradient<float>",
         "conv2d_add_slices<float>"]
 
 
-# -- right, and the same bits from every tile -----------------------------------------------------------------------
+# -- right, and the same bits from every tile ----------------------------------------------------------------
 
 TILED = {  # more than a tile and a rest each way, for the largest tile
     "windows": ((1, 16, 12, 14), (136, 16, 3, 2), {"padding": ((1, 0), (2, 1))}),
     "pointwise": ((3, 136, 7, 7), (132, 136, 1, 1), {}),
-    "groups-strided": ((2, 32, 15, 13), (48, 16, 3, 3), {"groups": 2, "stride": (2, 1), "padding": SAME, "dilation": (1, 2)}),
+    "groups-strided": ((2, 32, 15, 13), (48, 16, 3, 3),
+                       {"groups": 2, "stride": (2, 1), "padding": SAME, "dilation": (1, 2)}),
 }
 
 
@@ -198,7 +216,8 @@ def test_every_tile_is_right_and_gives_the_same_bits(case, dtype, launched, monk
     assert all(result == bits(got)[:2] for result in results.values())
 
 
-@pytest.mark.parametrize(("weight", "name"), [((136, 16, 3, 3), "Large"), ((40, 16, 3, 3), "Square"), ((16, 16, 1, 3), "Small")])
+@pytest.mark.parametrize(("weight", "name"),
+                         [((136, 16, 3, 3), "Large"), ((40, 16, 3, 3), "Square"), ((16, 16, 1, 3), "Small")])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_weight_gradients_of_every_tile_are_right_in_slices_too(weight, name, dtype, launched, monkeypatch):
     monkeypatch.setattr(conv, "SHORTEST", 40)
@@ -244,7 +263,8 @@ def test_vectors_waste_neither_sectors_nor_banks(name, monkeypatch):
     for dtype in ("float32", "float16"):
         with counted() as launches:
             run(drawn((1, 32, 4, 8), (64, 32, 3, 3), dtype), padding=SAME)
-        forward, input_gradient, weight_gradient = (t for t in launches if f", {name}, " in t.kernel or "weight" in t.kernel)
+        forward, input_gradient, weight_gradient = (t for t in launches
+                                                    if f", {name}, " in t.kernel or "weight" in t.kernel)
         assert forward.loads < 1.1  # with the bias, of which every block reads little
         for traffic in (input_gradient, weight_gradient):
             assert (traffic.loads, traffic.stores, traffic.written) == (1, 1, 1)
@@ -282,7 +302,7 @@ def test_a_view_that_is_not_aligned_is_read_element_by_element(launched):
     assert launched[1][0] == "conv2d<float, Small, scalar>"
 
 
-# -- the input gradient with a stride -------------------------------------------------------------------------------
+# -- the input gradient with a stride ------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("x", "kernel", "attrs"), [
     ((2, 4, 9, 8), (3, 3), {"stride": (2, 2), "padding": SAME}),
@@ -291,7 +311,8 @@ def test_a_view_that_is_not_aligned_is_read_element_by_element(launched):
     ((1, 4, 9, 10), (1, 1), {"stride": (3, 2), "padding": ((1, 0), (0, 1))}),
     ((1, 4, 3, 2), (2, 2), {"stride": (7, 5), "padding": ((2, 1), (1, 3))}),
     ((1, 4, 10, 9), (4, 5), {"stride": (2, 3), "dilation": (1, 2), "groups": 2, "padding": ((5, 4), (6, 7))}),
-], ids=["same", "larger-than-kernel", "dilation-has-a-divisor", "1x1", "larger-than-image", "padding-larger-than-kernel"])
+], ids=["same", "larger-than-kernel", "dilation-has-a-divisor", "1x1", "larger-than-image",
+        "padding-larger-than-kernel"])
 def test_a_strided_input_gradient_is_one_launch_of_dense_phases(launched, x, kernel, attrs):
     arrays = drawn(x, (6, x[1] // attrs.get("groups", 1), *kernel))
     got, dy = run(arrays, **attrs)
@@ -309,19 +330,21 @@ def test_infinite_weights_reach_the_pixels_that_their_taps_touch():
             with np.errstate(invalid="ignore"):
                 right = generic(arrays, dy, **attrs)
             for mine, wanted in zip(got, right):
-                np.testing.assert_allclose(backends.get("emulator").to_numpy(mine), wanted, rtol=1e-4, atol=1e-4)
+                np.testing.assert_allclose(backends.get("emulator").to_numpy(mine),
+                                           wanted, rtol=1e-4, atol=1e-4)
         assert np.isnan(right[1]).any()
         assert not np.isnan(right[1]).all()
 
 
-# -- with ReLU ------------------------------------------------------------------------------------------------------
+# -- with ReLU -----------------------------------------------------------------------------------------------
 
 def test_with_relu_the_forward_is_the_same_two_launches_and_the_backward_one_more(launched):
     emulator, arrays = backends.get("emulator"), drawn((2, 8, 5, 5), (8, 8, 3, 3))
     arrays[0][0, 3, 2, 2] = np.nan
     right = generic(arrays, np.zeros((2, 8, 3, 3)))[0]
     with backends.use("emulator"):
-        y, backward = conv.conv2d_relu(*map(as_nhwc, arrays), needs=EVERY, calls=chain(("conv", "relu"), (PLAIN, {})))
+        y, backward = conv.conv2d_relu(*map(as_nhwc, arrays), needs=EVERY,
+                                       calls=chain(("conv", "relu"), (PLAIN, {})))
         assert len(launched) == 2
         dy = np.random.default_rng(2).standard_normal(y.shape).astype(np.float32)
         gradients = backward(emulator.asarray(dy))  # dy in another order than y
@@ -333,7 +356,7 @@ def test_with_relu_the_forward_is_the_same_two_launches_and_the_backward_one_mor
         np.testing.assert_allclose(emulator.to_numpy(mine), wanted, rtol=1e-4, atol=1e-4)
 
 
-# -- what is held and declined --------------------------------------------------------------------------------------
+# -- what is held and declined -------------------------------------------------------------------------------
 
 def test_gradients_that_nobody_needs_are_not_launched(launched):
     arrays = drawn((2, 8, 5, 5), (8, 8, 3, 3))
@@ -360,7 +383,7 @@ def test_what_a_kernel_cannot_number_is_declined(x, weight, attrs):
     assert conv.conv2d(*nowhere, None, needs=(False,) * 3, **{**PLAIN, **attrs}) is NotImplemented
 
 
-# -- numbers beyond 2^31 --------------------------------------------------------------------------------------------
+# -- numbers beyond 2^31 -------------------------------------------------------------------------------------
 
 PROBE = """
 __global__ void __launch_bounds__(1) probe(const long long* asked, long long* found, Shape shape) {
@@ -385,12 +408,15 @@ def test_rows_and_elements_beyond_2_to_the_31_are_found(size, gradient, phase, r
     N, K, P, Q = size
     stride = (2, 3) if gradient else (1, 1)
     shape = dict.fromkeys(structure("conv", "Shape").names, 1) | {
-        "N": N, "P": P, "Q": Q, "K": K, "R": 3, "S": 3, "stride_h": stride[0], "stride_w": stride[1], "gradient": gradient,
+        "N": N, "P": P, "Q": Q, "K": K, "R": 3, "S": 3, "stride_h": stride[0],
+        "stride_w": stride[1], "gradient": gradient,
         "phases_h": stride[0], "phases_w": stride[1]}
     found = emulator.cuda.empty((6,), "int64", None)
     for inside in (0, 100):
-        arguments = [emulator.asarray(np.array([phase, row, inside])), found, pack("shape", structure("conv", "Shape"), shape)]
-        emulator.cuda.run(source("conv") + PROBE, ("probe",), "probe", (1, 1, 1), (1, 1, 1), arguments, [False, True, False])
+        arguments = [emulator.asarray(np.array([phase, row, inside])), found,
+                     pack("shape", structure("conv", "Shape"), shape)]
+        emulator.cuda.run(source("conv") + PROBE, ("probe",), "probe", (1, 1, 1), (1, 1, 1),
+                          arguments, [False, True, False])
         a, b = divmod(phase, stride[1])
         height, width = -((a - P) // stride[0]), -((b - Q) // stride[1])
         n, rest = divmod(row + inside, height * width)

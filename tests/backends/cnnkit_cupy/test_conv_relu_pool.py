@@ -1,4 +1,6 @@
-"""Convolution, ReLU and max pooling in one kernel: what it serves equals the three ops, and the guide's networks use it."""
+"""Convolution, ReLU and max pooling in one kernel: what it serves equals the three ops, and the guide's
+networks use it.
+"""
 
 import numpy as np
 import pytest
@@ -30,12 +32,14 @@ SETTINGS = {
     "odd-sizes": ((2, 3, 9, 11), (8, 3, 3, 3), SAME, {}),
     "sizes-rounded-up": ((2, 3, 9, 11), (8, 3, 3, 3), SAME, {"ceil_mode": True}),
     "windows-3x2": ((2, 2, 10, 9), (5, 2, 3, 3), SAME, {"kernel_size": (3, 2), "stride": (3, 2)}),
-    "windows-3x3-rounded-up": ((1, 2, 10, 11), (5, 2, 3, 3), SAME, {"kernel_size": (3, 3), "stride": (3, 3), "ceil_mode": True}),
+    "windows-3x3-rounded-up": ((1, 2, 10, 11), (5, 2, 3, 3), SAME,
+                               {"kernel_size": (3, 3), "stride": (3, 3), "ceil_mode": True}),
     "strided-dilated": ((2, 3, 17, 16), (6, 3, 3, 2),
                         {**CONV, "stride": (2, 1), "dilation": (1, 3), "padding": ((0, 1), (2, 0))}, {}),
     "groups": ((2, 4, 8, 10), (20, 2, 3, 2), {**CONV, "groups": 2}, {}),
     "more-filters-than-a-block-has": ((1, 2, 6, 6), (37, 2, 3, 3), SAME, {}),
-    "more-filters-other-windows": ((1, 2, 6, 6), (37, 2, 3, 3), SAME, {"kernel_size": (1, 3), "stride": (1, 3)}),
+    "more-filters-other-windows": ((1, 2, 6, 6), (37, 2, 3, 3), SAME,
+                                   {"kernel_size": (1, 3), "stride": (1, 3)}),
     "batch-0": ((0, 1, 8, 8), (4, 1, 3, 3), SAME, {}),
 }
 
@@ -55,7 +59,8 @@ def test_ties_go_to_the_first_and_what_relu_stopped_gets_nothing():
     x = np.zeros((1, 1, 4, 4), np.float32)
     x[0, 0, 0, 1] = x[0, 0, 1, 0] = 3  # the first window ties, the others are 0 or below
     x[0, 0, 2:] = -1
-    arrays, dy = [x, np.ones((4, 1, 1, 1), np.float32), None], np.arange(1.0, 17, dtype=np.float32).reshape(1, 4, 2, 2)
+    arrays, dy = ([x, np.ones((4, 1, 1, 1), np.float32), None],
+                  np.arange(1.0, 17, dtype=np.float32).reshape(1, 4, 2, 2))
     _, dx, dweight, _ = on_emulator(KEY, arrays, [CONV, {}, POOL], dy)
     wanted = np.zeros((4, 4))
     wanted[0, 1] = dy[0, :, 0, 0].sum()
@@ -89,16 +94,19 @@ def test_the_first_nan_wins_and_infinities_stay(size):
 def test_random_settings_are_those_of_the_three_ops():
     rng = np.random.default_rng(9)
     for _ in range(60):
-        channels, filters, kernel = int(rng.integers(1, 5)), int(rng.choice([1, 4, 5, 8])), int(rng.choice([2, 3, 5]))
+        channels, filters, kernel = (int(rng.integers(1, 5)), int(rng.choice([1, 4, 5, 8])),
+                                     int(rng.choice([2, 3, 5])))
         conv = {**CONV, "padding": tuple(tuple(map(int, pads)) for pads in rng.integers(0, 3, (2, 2))),
                 "stride": (1, 1) if rng.random() < 0.6 else tuple(map(int, rng.integers(1, 3, 2)))}
         window = (2, 2) if rng.random() < 0.5 else tuple(map(int, rng.integers(1, 4, 2)))
         size = [int(n) for n in kernel + 6 + rng.integers(0, 9, 2)]
         shapes = (int(rng.integers(1, 4)), channels, *size), (filters, channels, kernel, kernel)
         arrays = [eighths(rng, shape) for shape in (*shapes, (filters,))]
-        attrs = [conv, {}, {**POOL, "kernel_size": window, "stride": window, "ceil_mode": bool(rng.random() < 0.4)}]
+        attrs = [conv, {},
+                 {**POOL, "kernel_size": window, "stride": window, "ceil_mode": bool(rng.random() < 0.4)}]
         view = (None, channels_last, backwards)[rng.integers(3)]
-        compare(on_emulator(KEY, arrays, attrs, view=view), in_float64(KEY, arrays, attrs), 1e-5, (shapes, attrs))
+        compare(on_emulator(KEY, arrays, attrs, view=view), in_float64(KEY, arrays, attrs),
+                1e-5, (shapes, attrs))
 
 
 @pytest.mark.parametrize("setting", ["guide-1-8", "windows-3x2"])
@@ -125,7 +133,8 @@ def test_bits_do_not_depend_on_the_schedule_and_no_access_races(setting):
 def test_declines_before_it_computes(x, weight, conv, pool, launched):
     arrays = [np.zeros(x, np.float32), np.zeros(weight, np.float32), None]
     assert on_emulator(KEY, arrays, [{**CONV, **conv}, {}, {**POOL, **pool}]) is None
-    assert on_emulator(KEY, [a if a is None else a.astype(np.float64) for a in arrays], [CONV, {}, POOL]) is None
+    assert on_emulator(KEY, [a if a is None else a.astype(np.float64) for a in arrays],
+                       [CONV, {}, POOL]) is None
     assert launched == []
 
 
@@ -148,10 +157,12 @@ def test_a_training_step_of_the_guides_simple_cnn_runs_through_the_fused_kernel(
     with cnnkit.use("emulator"):
         net = models.SimpleCNN(num_filters=8, input_size=(8, 8), output_classes=3, dtype="float32")
         net.backward(pictures, labels)
-        assert launched == ["conv2d_relu_max_pool2d<float, 3>", "direct_weight_gradient<float, 3>", "direct_add_slices<float>"]
+        assert launched == ["conv2d_relu_max_pool2d<float, 3>", "direct_weight_gradient<float, 3>",
+                            "direct_add_slices<float>"]
         pooled = net._backend.to_numpy(net.pooled_output)
         assert net.relu_output.shape == (3, 6, 6, 8)
     assert launched[3:] == ["direct_conv2d<float, 3>"]
-    right = models.SimpleCNN(num_filters=8, input_size=(8, 8), output_classes=3, dtype="float32", backend="numpy")
+    right = models.SimpleCNN(num_filters=8, input_size=(8, 8), output_classes=3,
+                             dtype="float32", backend="numpy")
     right.forward(pictures)
     np.testing.assert_allclose(pooled, right.pooled_output, rtol=1e-5, atol=1e-6)

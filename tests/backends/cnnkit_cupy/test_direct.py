@@ -1,4 +1,6 @@
-"""Convolution with few channels: which kernels serve it, and that they are float64's beyond a tile, at edges, with odd numbers."""
+"""Convolution with few channels: which kernels serve it, and that they are float64's beyond a tile, at edges,
+with odd numbers.
+"""
 
 import numpy as np
 import pytest
@@ -7,7 +9,18 @@ from cnnkit_cupy.direct import TILE, WEIGHTS, Direct, Unserved, sensible, tiling
 
 from cnnkit import backends
 
-from .few_channels import CONV, SAME, as_bytes, backwards, channels_last, compare, eighths, in_float64, needs_emulator, on_emulator
+from .few_channels import (
+    CONV,
+    SAME,
+    as_bytes,
+    backwards,
+    channels_last,
+    compare,
+    eighths,
+    in_float64,
+    needs_emulator,
+    on_emulator,
+)
 
 pytestmark = needs_emulator
 SETTINGS = {
@@ -18,8 +31,9 @@ SETTINGS = {
     "more-filters-than-a-block-has": ((1, 2, 6, 5), (37, 2, 3, 3), SAME),
     "many-small-images": ((9, 1, 4, 4), (5, 1, 3, 3), SAME),
     "one-pixel": ((5, 2, 1, 1), (4, 2, 3, 3), SAME),
-    "strided-dilated-asymmetric": ((2, 3, 20, 18), (6, 3, 2, 4), {**CONV, "stride": (2, 3), "dilation": (2, 1),
-                                                                  "padding": ((1, 0), (0, 3))}),
+    "strided-dilated-asymmetric": ((2, 3, 20, 18), (6, 3, 2, 4),
+                                   {**CONV, "stride": (2, 3), "dilation": (2, 1),
+                                    "padding": ((1, 0), (0, 3))}),
     "1x1": ((2, 4, 5, 7), (9, 4, 1, 1), CONV),
     "7x7-stride-2": ((1, 3, 15, 14), (6, 3, 7, 7), {**CONV, "stride": (2, 2), "padding": ((3, 3), (3, 3))}),
     "groups": ((2, 6, 9, 8), (10, 3, 3, 3), {**SAME, "groups": 2}),
@@ -39,15 +53,17 @@ def test_results_are_those_of_float64(setting, key, view, launched):
     dy = eighths(rng, right[0].shape)
     got, right = on_emulator(key, arrays, attrs, dy, view), in_float64(key, arrays, attrs, dy)
     compare(got, right, 1e-5)
-    assert [name.split("<")[0] for name in launched] == ["direct_conv2d", "direct_input_gradient", "direct_weight_gradient",
-                                                         "direct_add_slices"]
+    assert [name.split("<")[0] for name in launched] == ["direct_conv2d", "direct_input_gradient",
+                                                         "direct_weight_gradient", "direct_add_slices"]
 
 
-@pytest.mark.parametrize(("setting", "module", "first"), [("guide-1-8", direct, "direct"), ("depthwise", depthwise, "depthwise")])
+@pytest.mark.parametrize(("setting", "module", "first"),
+                         [("guide-1-8", direct, "direct"), ("depthwise", depthwise, "depthwise")])
 def test_a_slice_of_several_tiles_is_summed_in_their_order(setting, module, first, launched, monkeypatch):
     from cnnkit_emulator.device import schedule
 
-    shapes = {"guide-1-8": ((3, 1, 17, 37), (8, 1, 3, 3), SAME), "depthwise": ((2, 4, 17, 33), (4, 1, 3, 3), {**SAME, "groups": 4})}
+    shapes = {"guide-1-8": ((3, 1, 17, 37), (8, 1, 3, 3), SAME),
+              "depthwise": ((2, 4, 17, 33), (4, 1, 3, 3), {**SAME, "groups": 4})}
     (x, weight, conv), rng = shapes[setting], np.random.default_rng(0)
     arrays = [eighths(rng, shape) for shape in (x, weight, weight[:1])]
     monkeypatch.setattr(module, "BLOCKS", 1)
@@ -69,7 +85,8 @@ def test_float16_is_summed_in_float():
     compare(on_emulator(("conv",), arrays, [SAME], dy), in_float64(("conv",), arrays, [SAME], dy), 2e-3)
 
 
-@pytest.mark.parametrize("needs", [(False, True, True), (True, False, False), (False, True, False), (False, False, True)])
+@pytest.mark.parametrize("needs", [(False, True, True), (True, False, False),
+                                   (False, True, False), (False, False, True)])
 def test_only_what_is_needed_is_made(needs, launched):
     arrays = [eighths(np.random.default_rng(0), shape) for shape in ((1, 2, 5, 5), (4, 2, 3, 3), (4,))]
     y, *gradients = on_emulator(("conv",), arrays, [SAME], needs=needs)
@@ -82,7 +99,8 @@ def test_only_what_is_needed_is_made(needs, launched):
 def test_infinities_and_nan_reach_what_the_generic_op_lets_them_reach():
     rng, conv = np.random.default_rng(0), {**CONV, "padding": ((1, 0), (0, 1)), "stride": (2, 1)}
     arrays = [eighths(rng, shape) for shape in ((1, 2, 8, 7), (5, 2, 3, 2), (5,))]
-    for position, value in (((0, 0, 2, 3), np.inf), ((0, 1, 5, 5), np.nan), ((0, 0, 7, 6), -np.inf)):  # row 7: no output sees it
+    # row 7: no output sees it
+    for position, value in (((0, 0, 2, 3), np.inf), ((0, 1, 5, 5), np.nan), ((0, 0, 7, 6), -np.inf)):
         arrays[0][position] = value
     arrays[1][2, 1, 0, 0], arrays[1][3, 0, 2, 1] = np.inf, np.nan
     dy = eighths(rng, (1, 5, 4, 7)) + 2
@@ -110,7 +128,8 @@ def test_bits_depend_neither_on_the_schedule_nor_on_the_layout_of_the_inputs(set
     arrays = [rng.standard_normal(shape).astype(np.float32) for shape in (x, weight, weight[:1])]
     dy = rng.standard_normal(in_float64(("conv",), arrays, [conv])[0].shape).astype(np.float32)
     results = []
-    for order, view in (("in order", None), ("reversed", None), ("skewed", None), ("in order", channels_last)):
+    for order, view in (("in order", None), ("reversed", None), ("skewed", None),
+                        ("in order", channels_last)):
         with schedule(order, 1):
             results.append(as_bytes(on_emulator(("conv",), arrays, [conv], dy, view)))
     assert all(result == results[0] for result in results)
@@ -132,17 +151,20 @@ def test_random_settings_are_those_of_float64():
         groups, channels = int(rng.choice([1, 1, 2, 3])), int(rng.integers(1, 9))
         filters = int(rng.integers(1, 17)) if channels > 4 else int(rng.choice([1, 2, 4, 5, 8, 33]))
         kernel = (3, 3) if rng.random() < 0.3 else tuple(map(int, rng.integers(1, 6, 2)))
-        stride, dilation = (tuple(map(int, rng.integers(1, 4, 2))) if rng.random() < 0.5 else (1, 1) for _ in range(2))
+        stride, dilation = (tuple(map(int, rng.integers(1, 4, 2))) if rng.random() < 0.5
+                            else (1, 1) for _ in range(2))
         padding = tuple(tuple(map(int, pads)) for pads in rng.integers(0, 4, (2, 2)))
-        size = [max(1, (k - 1) * d + 1 - sum(pads)) + int(rng.integers(0, 12)) for k, d, pads in zip(kernel, dilation, padding)]
+        size = [max(1, (k - 1) * d + 1 - sum(pads)) + int(rng.integers(0, 12))
+                for k, d, pads in zip(kernel, dilation, padding)]
         conv = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         shapes = (int(rng.integers(0, 4)), groups * channels, *size), (groups * filters, channels, *kernel)
         if channels == 1 < groups:
             continue
-        arrays = [eighths(rng, shapes[0]), eighths(rng, shapes[1]), eighths(rng, shapes[1][:1]) if rng.random() < 0.7 else None]
+        arrays = [eighths(rng, shapes[0]), eighths(rng, shapes[1]),
+                  eighths(rng, shapes[1][:1]) if rng.random() < 0.7 else None]
         view = (None, channels_last, backwards)[rng.integers(3)]
-        compare(on_emulator(("conv", "relu"), arrays, [conv, {}], view=view), in_float64(("conv", "relu"), arrays, [conv, {}]),
-                1e-5, (shapes, conv))
+        compare(on_emulator(("conv", "relu"), arrays, [conv, {}], view=view),
+                in_float64(("conv", "relu"), arrays, [conv, {}]), 1e-5, (shapes, conv))
 
 
 def test_what_is_sensible_and_what_is_declined():

@@ -38,13 +38,13 @@ def pooled(x):
 
 def test_kernels_run_on_the_stream_that_is_current(cupy):
     x = cupy.arange(64, dtype=cupy.float32).reshape(1, 1, 8, 8)
-    (warm,), _ = cnnkit.ops.OPS["max_pool"](x, kernel_size=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)), dilation=(1, 1),
-                                              ceil_mode=False)
+    (warm,), _ = cnnkit.ops.OPS["max_pool"](x, kernel_size=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)),
+                                              dilation=(1, 1), ceil_mode=False)
     stream = cupy.cuda.Stream(non_blocking=True)
     with stream:
         stream.begin_capture()  # a launch on another stream is not in the graph, or is an error
-        (y,), _ = cnnkit.ops.OPS["max_pool"](x, kernel_size=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)), dilation=(1, 1),
-                                               ceil_mode=False)
+        (y,), _ = cnnkit.ops.OPS["max_pool"](x, kernel_size=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)),
+                                               dilation=(1, 1), ceil_mode=False)
         graph = stream.end_capture()
     x += 100
     cupy.cuda.Device().synchronize()
@@ -79,7 +79,8 @@ def test_an_error_of_the_compiler_has_the_line_of_the_source(cupy):
     x = cupy.zeros(1, cupy.float32)
     name = next(iter(launcher.KERNELS))
     with pytest.raises(RuntimeError, match=r"does not compile for sm_(.*\n)+.*mistake"):
-        backends.get("cupy").cuda.run('#line 1 "some.cu"\nint x = mistake;', (name,), name, (1, 1, 1), (1, 1, 1), [x], [False])
+        backends.get("cupy").cuda.run('#line 1 "some.cu"\nint x = mistake;', (name,), name, (1, 1, 1),
+                                      (1, 1, 1), [x], [False])
 
 
 @pytest.mark.parametrize("num_workers", [0, 1, 3])
@@ -118,8 +119,8 @@ def test_a_model_trains_on_the_second_device_while_the_first_is_current(cupy):
     if cupy.cuda.runtime.getDeviceCount() < 2:
         pytest.skip("there is one GPU")
     random.seed(0)
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.5),
-                          nn.Linear(36, 3)).to("cupy:1")
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                          nn.Dropout(0.5), nn.Linear(36, 3)).to("cupy:1")
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     x = tensor(np.ones((4, 1, 8, 8), np.float32), backend="cupy:1")
     y = tensor([0, 1, 2, 0], backend="cupy:1")

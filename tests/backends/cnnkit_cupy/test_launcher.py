@@ -30,7 +30,8 @@ class Recorder:
         self.calls.append(asked)
 
 
-KERNEL = Kernel("pool", "avg_pool2d<float, int, 1>", (In("float32", True), Out("float32"), Struct("Strides"), Scalar("int32")))
+KERNEL = Kernel("pool", "avg_pool2d<float, int, 1>",
+                (In("float32", True), Out("float32"), Struct("Strides"), Scalar("int32")))
 
 
 def as_argument(position, value, kernel=KERNEL):
@@ -98,7 +99,8 @@ def test_a_declared_alignment_holds_for_the_beginning_and_for_each_stride(view, 
     (Out("float32", aligned=16), lambda x: x[:54].reshape(2, 3, 3, 3), None),  # one row of 54
     (Out("float32", aligned=16), lambda x: x[1:55].reshape(2, 3, 3, 3), "the beginning 4 bytes off"),
     (Out("float32", False, True, 16), lambda x: x[:72].reshape(2, 3, 3, 4).transpose(0, 3, 1, 2), None),
-    (Out("float32", False, True, 16), lambda x: x[:54].reshape(2, 3, 3, 3).transpose(0, 3, 1, 2), r"strides \(108, 4, 36, 12\)"),
+    (Out("float32", False, True, 16),
+     lambda x: x[:54].reshape(2, 3, 3, 3).transpose(0, 3, 1, 2), r"strides \(108, 4, 36, 12\)"),
 ], ids=range(4))
 def test_an_array_without_gaps_is_one_row_unless_its_channels_are_last(parameter, view, message):
     kernel = Kernel("pool", "avg_pool2d<float, int>", (parameter,))
@@ -144,15 +146,17 @@ def test_a_launch_passes_source_instances_grid_and_block():
         launch(device, "avg_pool2d<float, int, 1>", (1, 65536, 1), x, x.copy(), strides(x), windows)
 
 
-@pytest.mark.parametrize("array", [np.zeros((2, 3)), np.zeros((0, 3)).T, np.zeros((3, 1)).T, np.zeros((2, 3)).T,
-                                   np.zeros((2, 4))[:, ::2], np.zeros((2, 3))[::-1]], ids=str)
+@pytest.mark.parametrize("array",
+                         [np.zeros((2, 3)), np.zeros((0, 3)).T, np.zeros((3, 1)).T, np.zeros((2, 3)).T,
+                          np.zeros((2, 4))[:, ::2], np.zeros((2, 3))[::-1]], ids=str)
 def test_contiguous_is_numpys(array):
     assert contiguous(array) == array.flags.c_contiguous
 
 
-@pytest.mark.parametrize("array", [np.zeros((2, 3, 4, 5)), np.zeros((2, 4, 5, 3)).transpose(0, 3, 1, 2), np.zeros((0, 3, 4, 5)),
-                                   np.zeros((2, 4, 5, 6)).transpose(0, 3, 1, 2)[:, ::2], np.zeros((2, 1, 4, 5))],
-                         ids=lambda array: f"{array.shape} {array.strides}")
+@pytest.mark.parametrize(
+    "array", [np.zeros((2, 3, 4, 5)), np.zeros((2, 4, 5, 3)).transpose(0, 3, 1, 2), np.zeros((0, 3, 4, 5)),
+              np.zeros((2, 4, 5, 6)).transpose(0, 3, 1, 2)[:, ::2], np.zeros((2, 1, 4, 5))],
+    ids=lambda array: f"{array.shape} {array.strides}")
 def test_contiguous_with_the_channels_last_is_numpys_for_the_memory(array):
     assert contiguous(array, channels_last=True) == array.transpose(0, 2, 3, 1).flags.c_contiguous
 
@@ -192,8 +196,10 @@ def test_the_table_says_what_the_source_says(kernel):
 
 
 def test_importing_the_plug_in_imports_no_cupy():
-    code = "import cnnkit_cupy.kernels, cnnkit_emulator, sys; print('cupy' in sys.modules, 'cnnkit_cupy.pool' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False False\n"
+    code = ("import cnnkit_cupy.kernels, cnnkit_emulator, sys; print('cupy' in sys.modules, "
+            "'cnnkit_cupy.pool' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True,
+                          text=True, check=True).stdout == "False False\n"
 
 
 def test_without_cupy_or_a_gpu_the_reason_is_given():

@@ -18,13 +18,15 @@ def test_random_settings_give_the_results_of_float64(seed):
     def pick(*choices):
         return choices[rng.integers(len(choices))]
     dtype, C = pick("float32", "float32", "float16"), pick(1, 2, 5, 32, 33, 70)
-    shape, layout = pick(((pick(0, 1, 3, 17), C), "plain"), ((pick(0, 1, 2), C, pick(1, 3), pick(1, 4, 5)), pick(*LAYOUTS)))
-    attrs = {"reduction": pick("mean", "sum", "none"), "ignore_index": pick(-100, 0, C - 1), "label_smoothing": pick(0.0, 0.1, 1.0)}
+    shape, layout = pick(((pick(0, 1, 3, 17), C), "plain"),
+                         ((pick(0, 1, 2), C, pick(1, 3), pick(1, 4, 5)), pick(*LAYOUTS)))
+    attrs = {"reduction": pick("mean", "sum", "none"), "ignore_index": pick(-100, 0, C - 1),
+             "label_smoothing": pick(0.0, 0.1, 1.0)}
     logits = (3 * rng.standard_normal(shape)).astype(dtype)
     target = rng.integers(0, C, (shape[0], *shape[2:])).astype(pick("int64", "int32"))
     weight = pick(None, (0.1 + rng.random(C)).astype(dtype))
-    _, (dlogits, *_) = compare("cross_entropy", [logits, target, weight], [layout, "plain", "plain"], attrs, dtype,
-                               needs=(True, False, False), scale=2)
+    _, (dlogits, *_) = compare("cross_entropy", [logits, target, weight], [layout, "plain", "plain"], attrs,
+                               dtype, needs=(True, False, False), scale=2)
     assert contiguous(dlogits, channels_last=len(shape) == 4)
 
 
@@ -37,7 +39,8 @@ def test_the_gradient_of_each_pixels_loss_may_have_any_strides():
     attrs = {"reduction": "none", "ignore_index": -100, "label_smoothing": 0.0}
     needs, dy = (True, False, False), rng.standard_normal((5, 4, 2)).astype(np.float32)
     with backends.use("emulator"):
-        _, backward = OPS["cross_entropy"](emulator.asarray(logits), emulator.asarray(target), None, needs=needs, **attrs)
+        _, backward = OPS["cross_entropy"](emulator.asarray(logits), emulator.asarray(target),
+                                           None, needs=needs, **attrs)
         mine, *_ = backward(emulator.asarray(dy).T)
     _, backward = OPS["cross_entropy"].generic(logits, target, None, needs=needs, **attrs)
     np.testing.assert_allclose(emulator.to_numpy(mine), backward(dy.T)[0], rtol=1e-5, atol=1e-6)

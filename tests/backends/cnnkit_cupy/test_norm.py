@@ -1,4 +1,6 @@
-"""Batch-norm kernels: random shapes beside float64, sums in slices, stability, and the ReLU that is fused to them."""
+"""Batch-norm kernels: random shapes beside float64, sums in slices, stability, and the ReLU that is
+fused to them.
+"""
 
 import numpy as np
 import pytest
@@ -33,14 +35,16 @@ def random_call(seed):
     training = pick(True, True, False)
     if training and pick(False, True):
         mean = var = None
-    return [x.astype(dtype), weight, bias, mean, var], {**TRAINING, "training": training}, dtype, pick(*LAYOUTS[:5]), pick(*LAYOUTS)
+    return ([x.astype(dtype), weight, bias, mean, var], {**TRAINING, "training": training}, dtype,
+            pick(*LAYOUTS[:5]), pick(*LAYOUTS))
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_random_settings_give_the_results_of_float64(seed, monkeypatch):
     arrays, attrs, dtype, layout, dy_layout = random_call(seed)
     monkeypatch.setattr(norm, "BLOCKS", (1024, 1)[seed % 2])
-    outputs, gradients = compare("batch_norm", arrays, [layout, *["plain"] * 4], attrs, dtype, dy_layout, scale=4)
+    outputs, gradients = compare("batch_norm", arrays, [layout, *["plain"] * 4], attrs,
+                                 dtype, dy_layout, scale=4)
     for made in (outputs[0], gradients[0]):
         assert contiguous(made, channels_last=True)
 
@@ -48,14 +52,16 @@ def test_random_settings_give_the_results_of_float64(seed, monkeypatch):
 @pytest.mark.parametrize("layout", ["plain", "channels last"])
 def test_many_slices_give_what_one_gives(layout):
     rng = np.random.default_rng(0)
-    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in ((3, 8, 31, 27), 8, 8, 8)] + [np.ones(8, np.float32)]
+    arrays = ([rng.standard_normal(shape).astype(np.float32) for shape in ((3, 8, 31, 27), 8, 8, 8)]
+              + [np.ones(8, np.float32)])
     at = norm.Layout(arrays[0].shape, 4 if layout == "channels last" else 1)
     assert at.slices > 1
     assert (at.slices - 1) * at.pixels < 3 * 31 * 27 <= at.slices * at.pixels
     compare("batch_norm", arrays, [layout, *["plain"] * 4], TRAINING, "float32", layout)
 
 
-@pytest.mark.parametrize(("shape", "lanes"), [((32, 64, 56, 56), 4), ((1, 1, 2, 1), 1), ((2, 2048, 1, 1), 8), ((9, 3, 32, 31), 1)])
+@pytest.mark.parametrize(("shape", "lanes"), [((32, 64, 56, 56), 4), ((1, 1, 2, 1), 1),
+                                              ((2, 2048, 1, 1), 8), ((9, 3, 32, 31), 1)])
 def test_blocks_cover_every_pixel_and_channel_once(shape, lanes):
     at, pixels = norm.Layout(shape, lanes), shape[0] * shape[2] * shape[3]
     assert (at.slices - 1) * at.pixels < pixels <= at.slices * at.pixels
@@ -67,7 +73,8 @@ def test_blocks_cover_every_pixel_and_channel_once(shape, lanes):
 def test_the_variance_of_large_numbers_that_hardly_differ_is_right():
     x = (1e4 + np.random.default_rng(0).standard_normal((4, 4, 12, 11))).astype(np.float32)
     for layout in ("plain", "channels last"):
-        compare("batch_norm", [x, None, None, np.zeros(4, np.float32), np.ones(4, np.float32)], [layout, *["plain"] * 4], TRAINING,
+        compare("batch_norm", [x, None, None, np.zeros(4, np.float32), np.ones(4, np.float32)],
+                [layout, *["plain"] * 4], TRAINING,
                 "float32", scale=200)  # the mean itself has a relative precision of 2e-7, that is 2e-3 here
 
 
@@ -77,11 +84,14 @@ def test_the_variance_of_large_numbers_that_hardly_differ_is_right():
 def test_the_fused_relu_gives_the_bits_of_the_two_kernels(training, layout, dtype):
     rng, emulator = np.random.default_rng(0), backends.get("emulator")
     arrays = [laid_out(rng.standard_normal((3, 8, 5, 4)).astype(dtype), layout),
-              *(emulator.asarray(rng.standard_normal(8).astype(dtype)) for _ in range(3)), emulator.asarray(np.ones(8, dtype))]
-    attrs, dy = {**TRAINING, "training": training}, laid_out(rng.standard_normal((3, 8, 5, 4)).astype(dtype), layout)
+              *(emulator.asarray(rng.standard_normal(8).astype(dtype)) for _ in range(3)),
+              emulator.asarray(np.ones(8, dtype))]
+    attrs, dy = {**TRAINING, "training": training}, laid_out(rng.standard_normal((3, 8, 5, 4)).astype(dtype),
+                                                             layout)
     needs = (True, True, True, False, False)
     with backends.use("emulator"):
-        (y, *_), backward = batch_norm_relu(*arrays, needs=needs, calls=chain(("batch_norm", "relu"), (attrs, {})))
+        (y, *_), backward = batch_norm_relu(*arrays, needs=needs,
+                                            calls=chain(("batch_norm", "relu"), (attrs, {})))
         (middle, *_), first = OPS["batch_norm"](*arrays, needs=needs, **attrs)
         (right,), second = OPS["relu"](middle, needs=(True,))
         mine, theirs = (y, *backward(dy)[:3]), (right, *first(second(dy)[0], None, None)[:3])
@@ -103,12 +113,14 @@ def test_a_model_whose_batch_norm_is_followed_by_a_relu_keeps_its_running_statis
             model = Model()
             for _ in range(2):
                 model(cnnkit.tensor(x)).sum().backward()
-            results[name] = [model.norm.running_mean.numpy(), model.norm.running_var.numpy(), model.norm.weight.grad.numpy()]
+            results[name] = [model.norm.running_mean.numpy(), model.norm.running_var.numpy(),
+                             model.norm.weight.grad.numpy()]
     for mine, right in zip(results["emulator"], results["numpy"]):
         np.testing.assert_allclose(mine, right, rtol=1e-4, atol=1e-4)
 
 
 def test_what_an_int_cannot_number_is_declined():
     xp = backends.get("emulator").namespace
-    x = xp.broadcast_to(backends.get("emulator").asarray(np.zeros((1, 1, 1, 1), np.float32)), (2**15, 1, 2**15, 1))
+    x = xp.broadcast_to(backends.get("emulator").asarray(np.zeros((1, 1, 1, 1), np.float32)),
+                        (2**15, 1, 2**15, 1))
     assert norm.batch_norm(x, None, None, None, None, needs=(False,) * 5, **TRAINING) is NotImplemented

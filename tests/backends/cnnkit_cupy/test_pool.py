@@ -1,4 +1,6 @@
-"""Pooling kernels: random settings beside float64, memory layouts of inputs and results, large images by arithmetic."""
+"""Pooling kernels: random settings beside float64, memory layouts of inputs and results, large images by
+arithmetic.
+"""
 
 import numpy as np
 import pytest
@@ -31,18 +33,19 @@ def random_call(seed):
             kernel, padding = (pick(1, 2, 3, 4), pick(1, 2, 3)), []
             for k in kernel:
                 padding.append((rng.integers(k // 2 + 1), rng.integers(k // 2 + 1)))
-            attrs = {"kernel_size": kernel, "stride": (pick(1, 2, 3), pick(1, 2, 4)), "ceil_mode": pick(False, True),
-                     "padding": tuple(tuple(map(int, p)) for p in padding)}
+            attrs = {"kernel_size": kernel, "stride": (pick(1, 2, 3), pick(1, 2, 4)),
+                     "ceil_mode": pick(False, True), "padding": tuple(tuple(map(int, p)) for p in padding)}
             if op == "avg_pool":
                 attrs.update(count_include_pad=pick(False, True), divisor_override=pick(None, None, 3, -2))
             else:
                 attrs.update(dilation=(pick(1, 1, 2), pick(1, 1, 3)))
             try:
-                pool_output_shape(shape, kernel, attrs["stride"], attrs["padding"], attrs.get("dilation", (1, 1)),
-                                    attrs["ceil_mode"])
+                pool_output_shape(shape, kernel, attrs["stride"], attrs["padding"],
+                                    attrs.get("dilation", (1, 1)), attrs["ceil_mode"])
             except ValueError:
                 continue
-        x = rng.permutation(np.prod(shape)).reshape(shape) / 8 if op[0] == "m" else rng.integers(-16, 17, shape) / 8
+        x = (rng.permutation(np.prod(shape)).reshape(shape) / 8
+             if op[0] == "m" else rng.integers(-16, 17, shape) / 8)
         if "max" in op and pick(False, True):
             x.reshape(-1)[rng.integers(x.size)] = np.nan
         return op, x.astype(dtype), attrs, dtype, pick(*LAYOUTS), pick(*LAYOUTS)
@@ -59,7 +62,8 @@ def test_random_settings_give_the_results_of_float64(seed):
 
 
 def test_a_window_of_padding_only_has_no_index():
-    attrs = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 3), "ceil_mode": True}
+    attrs = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)),
+             "dilation": (1, 3), "ceil_mode": True}
     x = np.arange(32, dtype=np.float32).reshape(1, 4, 2, 4)
     (_, indices), _ = compare("max_pool_with_indices", [x], ["channels last"], attrs, "float32")
     assert backends.get("emulator").to_numpy(indices).dtype == np.int64
@@ -68,7 +72,8 @@ def test_a_window_of_padding_only_has_no_index():
 @pytest.mark.parametrize(("kernel", "dtype"), [((15, 17), "uint8"), ((16, 16), "int32")])
 def test_an_argmax_takes_one_byte_up_to_255_elements(kernel, dtype):
     x = np.random.default_rng(0).permutation(8 * 20 * 21).reshape(1, 8, 20, 21).astype(np.float32)
-    attrs = {"kernel_size": kernel, "stride": (3, 2), "padding": ((0, 0), (1, 0)), "dilation": (1, 1), "ceil_mode": False}
+    attrs = {"kernel_size": kernel, "stride": (3, 2), "padding": ((0, 0), (1, 0)),
+             "dilation": (1, 1), "ceil_mode": False}
     made, before = [], pool.Windows.empty
 
     def empty(self, shape, kind, like):
@@ -89,7 +94,8 @@ def test_the_average_of_a_whole_image_is_a_sum_by_many_threads():
 
 
 @pytest.mark.parametrize(("layout", "channels", "dtype", "lanes"), [
-    ("channels last", 8, "float32", 4), ("channels last", 8, "float16", 8), ("channels last", 6, "float32", 1),
+    ("channels last", 8, "float32", 4),
+    ("channels last", 8, "float16", 8), ("channels last", 6, "float32", 1),
     ("channels last", 4, "float16", 1), ("plain", 8, "float32", 1), ("some channels", 8, "float32", 1),
     ("broadcast", 8, "float32", 1),
 ])
@@ -117,6 +123,7 @@ def test_no_images_give_no_results(op):
 
 def test_adaptive_windows_whose_bounds_an_int_cannot_number_are_declined():
     xp = backends.get("emulator").namespace
-    x = xp.broadcast_to(backends.get("emulator").asarray(np.zeros((1, 1, 1, 1), np.float32)), (1, 1, 2**20, 1))
+    x = xp.broadcast_to(backends.get("emulator").asarray(np.zeros((1, 1, 1, 1), np.float32)),
+                        (1, 1, 2**20, 1))
     for op in (pool.adaptive_avg_pool2d, pool.adaptive_max_pool2d, pool.adaptive_max_pool2d_with_indices):
         assert op(x, needs=(False,), output_size=(2**11, 1)) is NotImplemented

@@ -27,8 +27,10 @@ def both(x, made, dy, dy_made, **attrs):
 
 @pytest.mark.parametrize("limit", [pool.LIMIT, 1], ids=["int", "long long"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(2, 3, 5, 7), (2, 4, 3, 4), (1, 1, 1, 1), (3, 8, 1, 1), (2, 2, 1, 5), (0, 3, 2, 2)], ids=str)
-def test_images_lose_the_elements_that_numpy_drops_and_keep_the_channels_last(shape, layout, limit, monkeypatch):
+@pytest.mark.parametrize("shape", [(2, 3, 5, 7), (2, 4, 3, 4), (1, 1, 1, 1), (3, 8, 1, 1),
+                                   (2, 2, 1, 5), (0, 3, 2, 2)], ids=str)
+def test_images_lose_the_elements_that_numpy_drops_and_keep_the_channels_last(shape,
+                                                                              layout, limit, monkeypatch):
     monkeypatch.setattr(pool, "LIMIT", limit)
     rng = np.random.default_rng(0)
     x, dy = (rng.standard_normal(shape).astype(np.float32) for _ in range(2))
@@ -38,12 +40,14 @@ def test_images_lose_the_elements_that_numpy_drops_and_keep_the_channels_last(sh
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("shape", [(), (1,), (3,), (8,), (1027,), (5, 9), (2, 3, 5), (2, 3, 1, 2, 5)], ids=str)
+@pytest.mark.parametrize("shape",
+                         [(), (1,), (3,), (8,), (1027,), (5, 9), (2, 3, 5), (2, 3, 1, 2, 5)], ids=str)
 def test_other_shapes_lose_the_elements_that_numpy_drops(shape, dtype):
     rng, emulator = np.random.default_rng(0), backends.get("emulator")
     x, dy = (np.asarray(rng.standard_normal(shape)).astype(dtype) for _ in range(2))
     both(x, emulator.asarray(x), dy, emulator.asarray(dy), p=0.3, key=(7, 9))
-    turned = backends.get("emulator").asarray(np.ascontiguousarray(dy.T)).T  # the same values, in another order in memory
+    # the same values, in another order in memory
+    turned = backends.get("emulator").asarray(np.ascontiguousarray(dy.T)).T
     both(x, emulator.asarray(x), dy, turned, p=0.3, key=(7, 9))
 
 

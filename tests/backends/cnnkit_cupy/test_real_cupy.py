@@ -1,4 +1,5 @@
-"""CuPy itself, as far as it goes without a driver: modules, options, NVRTC, its cache on disk, and how it packs arguments.
+"""CuPy itself, as far as it goes without a driver: modules, options, NVRTC, its cache on disk, and how it
+packs arguments.
 
 What needs a driver is in test_gpu.py. `tox -e cupy` runs this where there is no GPU.
 """
@@ -23,7 +24,9 @@ SMALL = "random_bits"
 
 @pytest.fixture
 def compiler(monkeypatch, tmp_path):
-    """CuPy's compiler with an architecture given to it, which it would ask the driver for; ``compiler.told`` has the options."""
+    """CuPy's compiler with an architecture given to it, which it would ask the driver for; ``compiler.told``
+    has the options.
+    """
     from cupy.cuda import compiler
     from cupy.cuda._compiler_cache import DiskKernelCacheBackend
 
@@ -35,20 +38,24 @@ def compiler(monkeypatch, tmp_path):
             self.mapping = mapping
 
     told, compile_ = [], compiler._NVRTCProgram.compile
-    monkeypatch.setattr(compiler, "_get_arch_for_options_for_nvrtc", lambda arch=None: (f"-arch=sm_{arch}", "cubin"))
+    monkeypatch.setattr(compiler, "_get_arch_for_options_for_nvrtc",
+                        lambda arch=None: (f"-arch=sm_{arch}", "cubin"))
     monkeypatch.setattr(compiler.function, "Module", Loaded)
     monkeypatch.setattr(compiler, "_kernel_cache_backend", DiskKernelCacheBackend(str(tmp_path)))
     monkeypatch.setattr(compiler._NVRTCProgram, "compile",
-                        lambda self, options=(), log=None: told.append((self.name_expressions, options)) or compile_(self, options))
+                        lambda self, options=(), log=None: told.append((self.name_expressions, options))
+                        or compile_(self, options))
     try:
         assembled = cupy._core.core.assemble_cupy_compiler_options(OPTIONS)
         compiler._get_nvrtc_version()
     except Exception as error:
-        pytest.skip(f"NVRTC or CUDA's headers are not here (pip install nvidia-cuda-nvrtc nvidia-cuda-runtime): {error}")
+        pytest.skip("NVRTC or CUDA's headers are not here (pip install nvidia-cuda-nvrtc "
+                    f"nvidia-cuda-runtime): {error}")
     compiler.told = told
 
     def load(text, name, arch="75"):
-        return compiler._compile_module_with_cache(text, assembled, arch=arch, backend="nvrtc", name_expressions=(name,))
+        return compiler._compile_module_with_cache(text, assembled, arch=arch, backend="nvrtc",
+                                                   name_expressions=(name,))
     compiler.load_instance = load
     return compiler
 
@@ -74,7 +81,8 @@ def test_cupy_compiles_an_instance_with_the_options_of_the_static_checks_and_kee
 
 def test_an_error_of_the_compiler_has_the_line_of_the_source(compiler):
     name = next(name for name, kernel in KERNELS.items() if kernel.module == "norm")
-    with pytest.raises(compiler.CompileException, match=r"norm\.cu\(\d+\): error(.*\n)+.*int broken = mistake;"):
+    with pytest.raises(compiler.CompileException,
+                       match=r"norm\.cu\(\d+\): error(.*\n)+.*int broken = mistake;"):
         compiler.load_instance(source("norm") + "\nint broken = mistake;\n", name)
 
 
@@ -108,6 +116,7 @@ def test_the_namespace_has_every_dtype_and_creation_function():
     from cnnkit_cupy.namespace import CREATE, LIKE, Namespace
 
     namespace = Namespace()
-    assert all(callable(getattr(namespace, name)) for name in (*CREATE, *LIKE, "where", "matmul", "permute_dims"))
+    assert all(callable(getattr(namespace, name))
+               for name in (*CREATE, *LIKE, "where", "matmul", "permute_dims"))
     assert namespace.__name__ == "array_api_compat.cupy"
     assert backends.dtype_name(namespace.float16) == "float16"

@@ -1,4 +1,6 @@
-"""docs/gpu.md lists the kernels that there are; what the assembler says is read rightly; and, with NVRTC, kernels compile."""
+"""docs/gpu.md lists the kernels that there are; what the assembler says is read rightly; and, with NVRTC,
+kernels compile.
+"""
 
 import re
 from dataclasses import replace
@@ -13,7 +15,8 @@ from cnnkit_cupy.static.compiling import Compiled, Usage, compile_module, faults
 from cnnkit_cupy.static.occupancy import LIMITS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "gpu.md").read_text(encoding="utf-8")
-OPS = {key for key in kernels.kernels("cupy") if isinstance(key, str)} | {"relu"}  # ReLU is served in chains alone
+# ReLU is served in chains alone
+OPS = {key for key in kernels.kernels("cupy") if isinstance(key, str)} | {"relu"}
 # NVRTC 13.5 for sm_120; the stack frame and the spills of the second kernel are made up
 LOG = """\
 norm.cu(23): warning #177-D: variable "never_read" was declared but never referenced
@@ -45,7 +48,8 @@ def test_the_page_reports_every_instance_on_every_architecture():
 
 def test_the_page_was_made_from_these_sources_and_this_table():
     stated = re.search(r"Sources and table: `(\w+)`", page.section(PAGE, "report")).group(1)
-    assert stated == page.fingerprint(compiling.table()), "docs/gpu.md was made from others: run `tox -e cuda-static`"
+    assert stated == page.fingerprint(compiling.table()), ("docs/gpu.md was made from others: "
+                                                           "run `tox -e cuda-static`")
 
 
 def test_a_change_of_a_source_or_a_row_changes_the_fingerprint(monkeypatch):
@@ -57,7 +61,8 @@ def test_a_change_of_a_source_or_a_row_changes_the_fingerprint(monkeypatch):
 
 
 def test_the_page_says_which_figures_come_from_a_gpu():
-    assert re.match(r"\*\*No GPU has run any of this yet\.\*\*|Measured on one ", page.section(PAGE, "measured"))
+    assert re.match(r"\*\*No GPU has run any of this yet\.\*\*|Measured on one ",
+                    page.section(PAGE, "measured"))
 
 
 def test_every_kernel_serves_an_op_and_every_op_has_a_kernel():
@@ -78,17 +83,21 @@ def test_remarks_are_what_is_left_with_the_line_of_the_source():
 @pytest.mark.parametrize(("name", "usage", "remark", "message"), [
     ("random_bits", Usage(25, 0, 0, 0), "random.cu(3): warning", r"random\.cu\(3\): warning"),
     ("random_bits", Usage(25, 24, 28, 0), "", "random_bits for sm_90 spills 28 bytes"),
-    ("random_bits", Usage(25, 0, 0, 300 << 10), "", "a block takes 307200 bytes of shared memory, and may have 232448"),
+    ("random_bits", Usage(25, 0, 0, 300 << 10), "",
+     "a block takes 307200 bytes of shared memory, and may have 232448"),
     ("random_bits", Usage(25, 0, 0, 8), "", "8 bytes of shared memory, and its row in the table says 0"),
-    ("conv2d<float, Large, vector>", Usage(129, 0, 0, 19808), "", "1 blocks on a multiprocessor, and its launch bounds promise"),
+    ("conv2d<float, Large, vector>", Usage(129, 0, 0, 19808), "",
+     "1 blocks on a multiprocessor, and its launch bounds promise"),
 ])
 def test_faults_are_named(name, usage, remark, message):
     found = faults(KERNELS[name].module, 90, Compiled({name: usage}, remark))
     assert re.search(message, found[-1])
 
 
-@pytest.mark.parametrize(("arch", "threads", "registers", "shared", "blocks"), [  # as cuda_occupancy.h of CUDA 13 counts
-    (75, 256, 64, 0, 4), (75, 256, 89, 8704, 2), (80, 256, 32, 1024, 8), (86, 256, 40, 1024, 6), (89, 64, 16, 0, 24),
+# as cuda_occupancy.h of CUDA 13 counts
+@pytest.mark.parametrize(("arch", "threads", "registers", "shared", "blocks"), [
+    (75, 256, 64, 0, 4), (75, 256, 89, 8704, 2), (80, 256, 32, 1024, 8),
+    (86, 256, 40, 1024, 6), (89, 64, 16, 0, 24),
     (90, 256, 92, 8704, 2), (90, 224, 68, 0, 4), (100, 256, 16, 65536, 3), (120, 128, 24, 20000, 4),
 ])
 def test_occupancy_is_nvidias(arch, threads, registers, shared, blocks):

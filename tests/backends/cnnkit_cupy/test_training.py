@@ -14,16 +14,19 @@ pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
 
 
 def trained(name):
-    """The guide's common CNN with Dropout(0.5), one epoch: initial weights, labels in their order, masks, loss, accuracy."""
+    """The guide's common CNN with Dropout(0.5), one epoch: initial weights, labels in their order, masks,
+    loss, accuracy.
+    """
     with cnnkit.use(name):
         random.seed(0)
         common, labels = models.CommonCNN((1, 8, 8)), []
-        model = nn.Sequential(*common.features.children(), *list(common.classifier.children())[:-1], nn.Dropout(0.5),
-                              list(common.classifier.children())[-1])
+        model = nn.Sequential(*common.features.children(), *list(common.classifier.children())[:-1],
+                              nn.Dropout(0.5), list(common.classifier.children())[-1])
         weights = [np.asarray(p).tobytes() for p in model.parameters()]
         optimizer, masks = optim.Adam(model.parameters(), lr=5e-3), []
         dropout = next(layer for layer in model.children() if isinstance(layer, nn.Dropout))
-        dropout.register_forward_hook(lambda layer, inputs, y: masks.append((inputs[0].numpy() != 0, y.numpy() != 0)))
+        dropout.register_forward_hook(lambda layer, inputs,
+                                      y: masks.append((inputs[0].numpy() != 0, y.numpy() != 0)))
         total = 0.0
         for x, y in DataLoader(datasets.digits(train=True), batch_size=32, shuffle=True, seed=0):
             loss = F.cross_entropy(model(x), y)
@@ -43,7 +46,8 @@ def test_an_epoch_on_digits_gives_numpys_loss_and_accuracy_from_the_same_weights
     assert weights == right_weights
     assert labels == right_labels
     assert len(masks) == len(right_masks) == -(-len(labels) // 32)
-    for (alive, kept), (right_alive, right_kept) in zip(masks, right_masks):  # a mask shows where the ReLU lets something through
+    # a mask shows where the ReLU lets something through
+    for (alive, kept), (right_alive, right_kept) in zip(masks, right_masks):
         shown = alive & right_alive
         assert shown.mean() > 0.1
         np.testing.assert_array_equal(kept[shown], right_kept[shown])
@@ -64,7 +68,8 @@ def test_dropout_keeps_the_same_elements_as_numpy(shape):
 def test_elements_are_numbered_by_long_long_where_int_is_too_small(monkeypatch):
     from cnnkit_cupy import pool
 
-    emulator, x = backends.get("emulator"), np.random.default_rng(0).standard_normal((2, 3, 7, 5)).astype(np.float32)
+    emulator, x = (backends.get("emulator"),
+                   np.random.default_rng(0).standard_normal((2, 3, 7, 5)).astype(np.float32))
     attrs = {"kernel_size": (3, 2), "stride": (2, 2), "padding": ((1, 1), (0, 1)), "ceil_mode": False}
     results = []
     for limit in (pool.LIMIT, 1):

@@ -9,24 +9,30 @@ from cnnkit.ops.update import UPDATES
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
-SGD = {"lr": 0.1, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False, "maximize": False}
-ADAM = {"lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-6, "weight_decay": 0.0, "amsgrad": False, "decoupled": False, "maximize": False}
-SETTINGS = [("sgd", {**SGD, **more}) for more in ({}, {"momentum": 0.9, "dampening": 0.3}, {"momentum": 0.9, "nesterov": True},
-                                                  {"weight_decay": 0.2, "maximize": True, "momentum": 0.5})]
-SETTINGS += [("adam", {**ADAM, **more}) for more in ({}, {"amsgrad": True, "maximize": True}, {"weight_decay": 0.3},
-                                                     {"weight_decay": 0.3, "decoupled": True})]
+SGD = {"lr": 0.1, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0,
+       "nesterov": False, "maximize": False}
+ADAM = {"lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-6, "weight_decay": 0.0, "amsgrad": False,
+        "decoupled": False, "maximize": False}
+SETTINGS = [("sgd", {**SGD, **more})
+            for more in ({}, {"momentum": 0.9, "dampening": 0.3}, {"momentum": 0.9, "nesterov": True},
+                         {"weight_decay": 0.2, "maximize": True, "momentum": 0.5})]
+SETTINGS += [("adam", {**ADAM, **more})
+             for more in ({}, {"amsgrad": True, "maximize": True}, {"weight_decay": 0.3},
+                          {"weight_decay": 0.3, "decoupled": True})]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize(("update", "attrs"), SETTINGS, ids=[f"{n}-{u}" for n, (u, _) in enumerate(SETTINGS)])
 def test_four_steps_give_what_float64_gives(update, attrs, dtype):
     rng, emulator = np.random.default_rng(0), backends.get("emulator")
-    params = [rng.standard_normal(shape).astype(dtype) for shape in ((300, 8), (7, 3), (6, 2, 2), (8,), (0, 3))]
+    params = [rng.standard_normal(shape).astype(dtype)
+              for shape in ((300, 8), (7, 3), (6, 2, 2), (8,), (0, 3))]
     mine, right = [emulator.asarray(p) for p in params], [p.astype(np.float64) for p in params]
     state, right_state, workspace = {}, {}, {}
     for _ in range(4):
         grads = [rng.standard_normal(p.shape).astype(dtype) for p in params]
-        mine, state = UPDATES[update](mine, [emulator.asarray(g) for g in grads], state, workspace=workspace, **attrs)
+        mine, state = UPDATES[update](mine, [emulator.asarray(g) for g in grads], state,
+                                      workspace=workspace, **attrs)
         doubles = [g.astype(np.float64) for g in grads]
         right, right_state = UPDATES[update].generic(right, doubles, right_state, workspace={}, **attrs)
     tolerance = 1e-5 if dtype == "float32" else 5e-3

@@ -1,4 +1,5 @@
-"""Uploads: no buffer is written before its copy is done, the computation waits for the copy, and the copy for the computation.
+"""Uploads: no buffer is written before its copy is done, the computation waits for the copy, and the copy for
+the computation.
 
 Copies of the fake CuPy happen when somebody waits for them, so a wait that is missing gives wrong values.
 """

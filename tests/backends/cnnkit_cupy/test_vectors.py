@@ -1,4 +1,6 @@
-"""`load` and `store` of prims.cuh: several elements in one access of up to 16 bytes, for NVRTC and for the emulator."""
+"""`load` and `store` of prims.cuh: several elements in one access of up to 16 bytes, for NVRTC and for
+the emulator.
+"""
 
 import re
 
@@ -18,7 +20,8 @@ template <class T, int n> __global__ void turn_round(const T* x, T* y) {
 }
 """
 SIZES = [(*kind, n) for kind in (("float", "float32"), ("__half", "float16"), ("__nv_bfloat16", "uint16"),
-                                 ("unsigned char", "uint8")) for n in (1, 2, 4, 8) if n * np.dtype(kind[1]).itemsize <= 16]
+                                 ("unsigned char", "uint8"))
+         for n in (1, 2, 4, 8) if n * np.dtype(kind[1]).itemsize <= 16]
 NAMES = tuple(f"turn_round<{t}, {n}>" for t, _, n in SIZES)
 
 
@@ -34,7 +37,8 @@ def test_vectors_hold_their_elements_in_order(t, dtype, n, trace):
     x = np.arange(3 * n).astype(dtype)
     y = emulator.cuda.empty(x.shape, dtype, None)
     with traced() if trace else nullcontext():
-        emulator.cuda.run(SOURCE, NAMES, f"turn_round<{t}, {n}>", (1, 1, 1), (3, 1, 1), [emulator.asarray(x), y], [False, True])
+        emulator.cuda.run(SOURCE, NAMES, f"turn_round<{t}, {n}>", (1, 1, 1), (3, 1, 1),
+                          [emulator.asarray(x), y], [False, True])
     np.testing.assert_array_equal(emulator.to_numpy(y), x.reshape(3, n)[:, ::-1].reshape(-1))
 
 
@@ -47,12 +51,14 @@ def test_a_vector_is_one_access_on_the_emulator():
     with counted() as traffic:
         emulator.cuda.run(SOURCE, NAMES, "turn_round<float, 4>", (1, 1, 1), (3, 1, 1), [x, y], [False, True])
     (launched,) = traffic
-    assert sorted((site.writes, site.size, site.requests) for site in launched.sites) == [(False, 16, 1), (True, 16, 1)]
+    assert (sorted((site.writes, site.size, site.requests) for site in launched.sites)
+            == [(False, 16, 1), (True, 16, 1)])
 
 
 @pytest.mark.parametrize(("t", "dtype", "n"), SIZES)
 def test_nvrtc_makes_one_load_and_one_store_of_a_vector(t, dtype, n):
-    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC needs cuda-bindings", exc_type=ImportError)
+    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC needs cuda-bindings",
+                                exc_type=ImportError)
     name = f"turn_round<{t}, {n}>".encode()
     _, program = nvrtc.nvrtcCreateProgram(SOURCE.encode(), b"vectors.cu", 0, [], [])
     nvrtc.nvrtcAddNameExpression(program, name)
@@ -65,4 +71,5 @@ def test_nvrtc_makes_one_load_and_one_store_of_a_vector(t, dtype, n):
     width, kind = n * np.dtype(dtype).itemsize, r"(?:(v2|v4)\.)?[ubf](8|16|32)"
     for access in ("ld", "st"):
         found = re.findall(rf"{access}\.global\.{kind}", text.decode())
-        assert [int(v[1:] or 1) * int(size) // 8 if v else int(size) // 8 for v, size in found] == [width], found
+        assert [int(v[1:] or 1) * int(size) // 8 if v else int(size) // 8
+                for v, size in found] == [width], found

@@ -6,8 +6,9 @@ from cnnkit_emulator.array import NAMESPACE as xp
 from cnnkit_emulator.array import Array
 
 
-@pytest.mark.parametrize("convert", [np.asarray, np.array, np.sum, np.from_dlpack, lambda x: np.ones(2) + x,
-                                     lambda x: x * np.ones(2), lambda x: xp.add(x, np.ones(2)), lambda x: np.add(x, 1)],
+@pytest.mark.parametrize("convert",
+                         [np.asarray, np.array, np.sum, np.from_dlpack, lambda x: np.ones(2) + x,
+                          lambda x: x * np.ones(2), lambda x: xp.add(x, np.ones(2)), lambda x: np.add(x, 1)],
                          ids=["asarray", "array", "sum", "dlpack", "left", "right", "function", "ufunc"])
 def test_nothing_turns_into_numpy_by_accident(convert):
     with pytest.raises((TypeError, AttributeError)):

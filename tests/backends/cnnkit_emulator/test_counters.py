@@ -1,4 +1,6 @@
-"""The command that counts what each kernel moves: its table, the part of docs/gpu.md that it writes, a table of somebody else."""
+"""The command that counts what each kernel moves: its table, the part of docs/gpu.md that it writes, a table
+of somebody else.
+"""
 
 import re
 from pathlib import Path
@@ -44,13 +46,16 @@ def test_only_its_own_part_of_the_page_is_written(command, tmp_path, monkeypatch
     page.write_text("before\n\n<!-- generated: counters -->\n\nold\n\n<!-- end -->\n\n"
                     "<!-- generated: report -->\n\nkept\n\n<!-- end -->\n")
     assert command("--write", str(page)).exit_code == 0
-    before, table, after = re.fullmatch(r"(.*counters -->\n\n)(.*?)(\n\n<!-- end -->.*)", page.read_text(), re.DOTALL).groups()
+    before, table, after = re.fullmatch(r"(.*counters -->\n\n)(.*?)(\n\n<!-- end -->.*)",
+                                        page.read_text(), re.DOTALL).groups()
     assert (before, after) == ("before\n\n<!-- generated: counters -->\n\n",
                                "\n\n<!-- end -->\n\n<!-- generated: report -->\n\nkept\n\n<!-- end -->\n")
     assert [line.split(" | ")[0] for line in table.splitlines()[2:]] == [
-        "| `cross_entropy<float, long long>`", "| `reduce_losses<float>`", "| `cross_entropy_backward<float>`"]
+        "| `cross_entropy<float, long long>`", "| `reduce_losses<float>`",
+        "| `cross_entropy_backward<float>`"]
     page.write_text("nothing generated")
-    said = command("--write", str(page)).output  # in a box, whose lines are as long as the folder's name lets them be
+    # in a box, whose lines are as long as the folder's name lets them be
+    said = command("--write", str(page)).output
     assert "no part" in re.sub(r"[\s│]+", " ", said)
     assert command("--write", str(page), "--op", "conv").exit_code == 2
 
@@ -58,7 +63,8 @@ def test_only_its_own_part_of_the_page_is_written(command, tmp_path, monkeypatch
 def test_the_page_shows_kernels_that_there_are():
     kernels.kernels("emulator")
     shown = re.search(counters.MARKS, PAGE.read_text(encoding="utf-8"), re.DOTALL)[2].splitlines()[2:]
-    assert {re.match(r"\| `(\w+)", line)[1] for line in shown} <= {name.split("<")[0] for name in launcher.KERNELS}
+    assert {re.match(r"\| `(\w+)", line)[1] for line in shown} <= {name.split("<")[0]
+                                                                   for name in launcher.KERNELS}
     assert len(shown) > 10
 
 
@@ -66,8 +72,8 @@ def test_a_table_of_somebody_else_is_counted(command):
     def relu(x, *, needs):
         cuda = backends.get("emulator").cuda
         y = cuda.empty(x.shape, x.dtype)
-        cuda.run("__global__ void mine(const float* x, float* y) { y[threadIdx.x] = fmaxf(x[threadIdx.x], 0); }", ("mine",), "mine",
-                 (1, 1, 1), (min(x.size, 32), 1, 1), [x, y], [False, True])
+        cuda.run("__global__ void mine(const float* x, float* y) { y[threadIdx.x] = fmaxf(x[threadIdx.x], "
+                 "0); }", ("mine",), "mine", (1, 1, 1), (min(x.size, 32), 1, 1), [x, y], [False, True])
         return y, None
 
     backends.register_table(backends.KernelTable("mine", "emulator", {"relu": relu}))
@@ -78,7 +84,8 @@ def test_a_table_of_somebody_else_is_counted(command):
         backends.register_table(remove="mine")
 
 
-@pytest.mark.parametrize(("name", "message"), [("numpy", "does not run on the emulator"), ("nobody", "there is no backend")])
+@pytest.mark.parametrize(("name", "message"),
+                         [("numpy", "does not run on the emulator"), ("nobody", "there is no backend")])
 def test_a_backend_that_is_not_emulated_is_refused(command, name, message):
     done = command("--backend", name)
     assert done.exit_code == 2

@@ -1,4 +1,6 @@
-"""The counters, on kernels whose sectors and bank conflicts can be counted by hand: one block of 32 threads, unless it says so."""
+"""The counters, on kernels whose sectors and bank conflicts can be counted by hand: one block of 32 threads,
+unless it says so.
+"""
 
 import numpy as np
 import pytest
@@ -49,8 +51,8 @@ __global__ void local(const float* x, float* y, int, int) {
     y[threadIdx.x] = mine[threadIdx.x % 8];
 }
 """
-NAMES = ("copy", "spread", "copy4", "transpose<32>", "transpose<33>", "through_shared<float>", "through_shared<float2>",
-         "through_shared<float4>", "twice", "some_lanes", "local")
+NAMES = ("copy", "spread", "copy4", "transpose<32>", "transpose<33>", "through_shared<float>",
+         "through_shared<float2>", "through_shared<float4>", "twice", "some_lanes", "local")
 X = np.arange(4096, dtype=np.float32)
 
 
@@ -60,13 +62,15 @@ def count(name, step=1, offset=0, size=32, threads=32):
     backend = backends.get("emulator")
     y = backend.cuda.empty((size,), "float32")
     with counted() as launches:
-        backend.cuda.run(SOURCE, NAMES, name, (1, 1, 1), (threads, 1, 1), [backend.asarray(X), y, np.int32(step), np.int32(offset)],
+        backend.cuda.run(SOURCE, NAMES, name, (1, 1, 1), (threads, 1, 1),
+                         [backend.asarray(X), y, np.int32(step), np.int32(offset)],
                          [False, True, False, False])
     return launches[0]
 
 
 @pytest.mark.parametrize(("name", "step", "offset", "sectors", "least"), [
-    ("copy", 1, 0, 4, 4), ("copy", 2, 0, 8, 4), ("copy", 1, 1, 5, 4), ("copy", 0, 0, 1, 1), ("copy", 32, 0, 32, 4),
+    ("copy", 1, 0, 4, 4), ("copy", 2, 0, 8, 4), ("copy", 1, 1, 5, 4),
+    ("copy", 0, 0, 1, 1), ("copy", 32, 0, 32, 4),
     ("copy4", 1, 0, 16, 16), ("copy4", 2, 0, 32, 16), ("copy4", 1, 4, 17, 16)])
 def test_sectors_of_a_warps_load(name, step, offset, sectors, least):
     counts = count(name, step, offset, 128)

@@ -1,4 +1,6 @@
-"""What a kernel of somebody else may use: plain and dynamic shared memory, atomics, votes, shuffles of any type, vectors."""
+"""What a kernel of somebody else may use: plain and dynamic shared memory, atomics, votes, shuffles of any
+type, vectors.
+"""
 
 import numpy as np
 import pytest
@@ -65,21 +67,23 @@ __global__ void arithmetic(const float* x, float* y) {
     y[64 * blockIdx.x + threadIdx.x] = sum + __ldg(x) + __umulhi(1u << 31, 4) + max(2, 3);
 }
 """
-NAMES = ("plain<float>", "plain<double>", "plain_unwritten", "plain_race", "dynamic", "histogram", "half_atomic", "votes",
-         "shuffles", "arithmetic")
+NAMES = ("plain<float>", "plain<double>", "plain_unwritten", "plain_race", "dynamic", "histogram",
+         "half_atomic", "votes", "shuffles", "arithmetic")
 X, I = np.arange(64, dtype=np.float32), np.arange(64)
 
 
 def launch(name, dtype="float32", start=None, dynamic=0):
     backend = backends.get("emulator")
     y = backend.cuda.empty((128,), dtype) if start is None else backend.asarray(start)
-    backend.cuda.run(SOURCE, NAMES, name, (2, 1, 1), (64, 1, 1), [backend.asarray(X), y], [False, True], dynamic)
+    backend.cuda.run(SOURCE, NAMES, name, (2, 1, 1), (64, 1, 1), [backend.asarray(X), y],
+                     [False, True], dynamic)
     return backend.to_numpy(y)
 
 
 @pytest.mark.parametrize("watched", [False, True], ids=["plain", "watched"])
 @pytest.mark.parametrize(("name", "right", "options"), [
-    ("plain<float>", X[::-1], {}), ("plain<double>", X[::-1], {"dtype": "float64"}), ("dynamic", X[::-1], {"dynamic": 256}),
+    ("plain<float>", X[::-1], {}),
+    ("plain<double>", X[::-1], {"dtype": "float64"}), ("dynamic", X[::-1], {"dynamic": 256}),
     ("votes", 16 + 100 * (I >= 32) + 200 * (I >= 32) + 5000, {}),
     ("shuffles", np.where(I % 8 < 5, I + 3, I) + 100 * np.where(I % 16 >= 2, I - 2, I) + 10000 * (I ^ 1), {}),
     ("arithmetic", np.full(64, 5 + 0.5 + 1 + 5 + 31 + 255 + 0 + 2 + 3), {})])
@@ -120,5 +124,6 @@ def test_plain_shared_memory_is_nan_at_first_and_watched():
 def test_dynamic_shared_memory_has_the_size_that_the_launch_asks_for():
     from cnnkit_emulator.device import KernelFault
 
-    with pytest.raises(KernelFault, match=r"outside the shared memory declared at the launch: at byte 252 of 252"):
+    with pytest.raises(KernelFault,
+                       match=r"outside the shared memory declared at the launch: at byte 252 of 252"):
         launch("dynamic", dynamic=252)

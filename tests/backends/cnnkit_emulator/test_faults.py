@@ -1,4 +1,6 @@
-"""The emulator finds what a GPU would not tell: each kernel here is wrong in one way, beside the same kernel set right."""
+"""The emulator finds what a GPU would not tell: each kernel here is wrong in one way, beside the same
+kernel set right.
+"""
 
 import numpy as np
 import pytest
@@ -76,7 +78,8 @@ __global__ void neighbours(const float* x, float* y, int n) {
 __global__ void whole_block(const float* x, float* y, int n) { for (int i = threadIdx.x; i < 128; i += n) y[i] = x[i]; }
 __global__ void halves(const float* x, float* y, int n) { y[threadIdx.x] = __half2float(__float2half(x[threadIdx.x])); }
 """
-NAMES = tuple(line.split("void ")[1].split("(")[0] for line in SOURCE.splitlines() if line.startswith("__global__"))
+NAMES = tuple(line.split("void ")[1].split("(")[0] for line in SOURCE.splitlines()
+              if line.startswith("__global__"))
 X = np.arange(1, COUNT + 1, dtype=np.float32)
 
 
@@ -86,8 +89,8 @@ def launch(name, x=X, schedule=("in order", 0)):
     backend = backends.get("emulator")
     y = backend.cuda.empty(x.shape, "float32", None)
     with device.schedule(*schedule):
-        backend.cuda.run(SOURCE, NAMES, name, (1, 1, 1), (COUNT, 1, 1), [backend.asarray(x), y, np.int32(COUNT)],
-                         [False, True, False])
+        backend.cuda.run(SOURCE, NAMES, name, (1, 1, 1), (COUNT, 1, 1),
+                         [backend.asarray(x), y, np.int32(COUNT)], [False, True, False])
     return backend.to_numpy(y)
 
 
@@ -118,12 +121,14 @@ def test_a_read_beyond_an_array_is_nan():
 
 
 @pytest.mark.parametrize(("name", "message"), [
-    ("early_exit", r"early exit: 3 of 96 threads of block \(0, 0, 0\) \(thread \(93, 0, 0\) first\).*faults.cu:25"),
+    ("early_exit",
+     r"early exit: 3 of 96 threads of block \(0, 0, 0\) \(thread \(93, 0, 0\) first\).*faults.cu:25"),
     ("divergent", r"divergent barrier: thread \(\d+, 0, 0\).*faults.cu:3[02].*faults.cu:3[02]"),
     ("half_a_warp", r"divergent warp barrier: thread \(0, 0, 0\).*faults.cu:36"),
     ("beyond", "argument 1, an array of shape .96,.: the kernel wrote out of bounds, 0 bytes behind its end"),
     ("before", "argument 1.*out of bounds, 8 bytes before its start"),
-    ("whole_block", "argument 1.*out of bounds, 0 bytes behind its end"),  # the input's poison over that of the output
+    # the input's poison over that of the output
+    ("whole_block", "argument 1.*out of bounds, 0 bytes behind its end"),
     ("into_input", "argument 0.*wrote into an input"),
     ("beyond_shared", r"outside the shared memory declared at faults.cu:45: at byte 384 of 384"),
     ("absent_lane", r"reads lane 20 at faults.cu:49, which takes no part"),
@@ -138,7 +143,8 @@ def test_a_fault_is_named_with_its_place(name, message, schedule):
 
 def test_float16_rounds_as_numpy_does():
     bits = np.random.default_rng(0).integers(0, 2**32, 40 * COUNT, dtype=np.uint32)
-    bits[::2] = bits[::2] % 0x12000000 + 0x32000000 | bits[::2] & 0x80000000  # where halves are: normals, denormals, infinity
+    # where halves are: normals, denormals, infinity
+    bits[::2] = bits[::2] % 0x12000000 + 0x32000000 | bits[::2] & 0x80000000
     with np.errstate(all="ignore"):
         for x in bits.view(np.float32).reshape(40, COUNT):
             np.testing.assert_array_equal(launch("halves", x), x.astype(np.float16).astype(np.float32))
@@ -155,11 +161,13 @@ def test_an_argument_of_a_wrong_size_is_refused():
 
     cuda, x = backends.get("emulator").cuda, backends.get("emulator").asarray(X)
     with pytest.raises(KernelFault, match="argument 2 has 8 bytes, and the kernel takes 4"):
-        cuda.run(SOURCE, NAMES, "turn", (1, 1, 1), (COUNT, 1, 1), [x, x, np.int64(COUNT)], [False, True, False])
+        cuda.run(SOURCE, NAMES, "turn", (1, 1, 1), (COUNT, 1, 1),
+                 [x, x, np.int64(COUNT)], [False, True, False])
 
 
 def test_a_compile_error_shows_the_line_of_the_source():
     from cnnkit_emulator.build import CompileError, build
 
     with pytest.raises(CompileError, match=r"broken.cu:2.*no_such_name"):
-        build('#line 1 "broken.cu"\n__global__ void broken(float* y) {\n    y[0] = no_such_name; }\n', ("broken",))
+        build('#line 1 "broken.cu"\n__global__ void broken(float* y) {\n    '
+              'y[0] = no_such_name; }\n', ("broken",))

@@ -1,7 +1,9 @@
-"""Mistakes put into the shipped kernels, a few words each: the check that each names must find it, and none that comes before.
+"""Mistakes put into the shipped kernels, a few words each: the check that each names must find it, and none
+that comes before.
 
-``mutants/<module>.toml`` holds those of ``cuda/<module>.cu``: ``line`` is the source as it is (it occurs once), ``wrong`` as it
-must not be, ``killed_by`` the first of the checks below that finds it. Tests are called after all three: module, check, name.
+``mutants/<module>.toml`` holds those of ``cuda/<module>.cu``: ``line`` is the source as it is (it occurs
+once), ``wrong`` as it must not be, ``killed_by`` the first of the checks below that finds it. Tests are
+called after all three: module, check, name.
 """
 
 import tomllib
@@ -32,7 +34,9 @@ kernels.kernels("emulator")  # fills the table
 
 
 def cases_of(module, target):
-    """Every case that launches a kernel of the module: of its ops, and of the fused kernels that begin with one or hold one."""
+    """Every case that launches a kernel of the module: of its ops, and of the fused kernels that begin with
+    one or hold one.
+    """
     ops = {op for kernel in launcher.KERNELS.values() if kernel.module == module for op in kernel.ops}
     return [case for case in conformance.EVERY_CASE if written(case.kernel) in ops
             or (isinstance(case.kernel, tuple) and has_kernel(case, target) and ops & set(case.kernel))]
@@ -48,12 +52,13 @@ def results(case, target):
         return [check(case, target) for check in checks_of(case)]
     right, made = expected(case, "float32"), []
     for make in (target.asarray, target.channels_last):
-        outputs, backward = call(case, target, [None if a is None else make(a) for a in right.inputs], case.needs)
+        outputs, backward = call(case, target,
+                                 [None if a is None else make(a) for a in right.inputs], case.needs)
         made += bits(target, (*outputs, *(backward(make(right.dy)) if backward else ())))
     return made
 
 
-# -- the checks: each gives its name and what it says of the first case in which it finds something, or None ---------------
+# -- the checks: each gives its name and what it says of the first case in which it finds something, or None
 
 def in_order(cases, target):
     """Threads in order: values that are not those of the loops, or, if there are none, a fault."""
@@ -112,25 +117,29 @@ def counter(cases, target):
         launcher.source = wrong
         for (kernel, name, least), (_, _, moved) in zip(before, waste(case, target)):
             if moved > 1.01 * least:
-                return "counter", f"{case.id}: {kernel}: {name} {moved:.2f} times the minimum, and must be {least:.2f}"
+                return ("counter",
+                        f"{case.id}: {kernel}: {name} {moved:.2f} times the minimum, and must be {least:.2f}")
     return None
 
 
-CHECKS = (in_order, other_schedules, watching("tracer", "races"), watching("alignment", "alignment"), watching("bounds", "bounds"),
-          counter)
+CHECKS = (in_order, other_schedules, watching("tracer", "races"), watching("alignment", "alignment"),
+          watching("bounds", "bounds"), counter)
 
 
-@pytest.mark.parametrize(("module", "mutant"), MUTANTS, ids=[f"{module}-{m['killed_by']}-{m['name']}" for module, m in MUTANTS])
+@pytest.mark.parametrize(("module", "mutant"), MUTANTS,
+                         ids=[f"{module}-{m['killed_by']}-{m['name']}" for module, m in MUTANTS])
 def test_a_mutant_is_found(module, mutant, monkeypatch, asked, tiled):
     text = sources.source(module)
     assert text.count(mutant["line"]) == 1, "the mutant's line is not in the source, or more than once"
-    monkeypatch.setattr(build, "FLAGS", tuple("-O1" if flag == "-O2" else flag for flag in build.FLAGS))  # compiles faster
-    monkeypatch.setattr(launcher, "source", lambda asked: text.replace(mutant["line"], mutant["wrong"]) if asked == module
-                        else sources.source(asked))
+    # compiles faster
+    monkeypatch.setattr(build, "FLAGS", tuple("-O1" if flag == "-O2" else flag for flag in build.FLAGS))
+    monkeypatch.setattr(launcher, "source", lambda asked: text.replace(mutant["line"], mutant["wrong"])
+                        if asked == module else sources.source(asked))
     target = conformance.Target(tiled if module == "conv" else "emulator")
     with target.entered():
         cases = cases_of(module, target)
-        check, what = next(filter(None, (look(cases, target) for look in CHECKS)), (None, "nothing was found: it survives"))
+        check, what = next(filter(None, (look(cases, target) for look in CHECKS)),
+                           (None, "nothing was found: it survives"))
     print(f"{check}: {what}")
     assert check == mutant["killed_by"], what
 

@@ -1,4 +1,6 @@
-"""Some blocks of a grid, on arrays that no memory could hold: 64-bit numbers of elements are shown, not believed."""
+"""Some blocks of a grid, on arrays that no memory could hold: 64-bit numbers of elements are shown,
+not believed.
+"""
 
 import numpy as np
 import pytest
@@ -11,11 +13,14 @@ from cnnkit.ops import OPS
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
 
-WINDOWS = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "ceil_mode": False}
+WINDOWS = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)),
+           "dilation": (1, 1), "ceil_mode": False}
 
 
 def last_pixels(shape, values, dtype="float16"):
-    """A vast array of zeros, channels last in memory, whose last image ends with these values; the others cost nothing."""
+    """A vast array of zeros, channels last in memory, whose last image ends with these values; the others
+    cost nothing.
+    """
     with sampled(-1):
         array = backends.get("emulator").cuda.empty(shape, dtype, channels_last=True)
     array.host[-1, :, -values.shape[1]:, -values.shape[2]:] = values
@@ -24,7 +29,8 @@ def last_pixels(shape, values, dtype="float16"):
 
 @pytest.mark.parametrize("op", ["max_pool", "avg_pool"])
 def test_the_last_block_of_a_pooling_over_more_than_2_to_the_31_elements_is_right(op):
-    shape = (3, 1000, 2**10, 2**10 - 2)  # 3.1e9 elements; a block of 256 threads makes two pixels of all channels
+    # 3.1e9 elements; a block of 256 threads makes two pixels of all channels
+    shape = (3, 1000, 2**10, 2**10 - 2)
     assert np.prod(shape, dtype=np.int64) > 2**31
     values = np.random.default_rng(0).standard_normal((1000, 2, 4)).astype(np.float16)
     x = last_pixels(shape, values)
@@ -40,7 +46,8 @@ def test_the_last_block_of_a_pooling_over_more_than_2_to_the_31_elements_is_righ
     np.testing.assert_array_equal(y.host[-1, :, -1, -2:], right.astype(np.float16))
     gradient = gradient[:, 0].astype(np.float32)
     shares = windows.argmax(2)[..., None] == np.arange(4) if op == "max_pool" else np.full(4, 0.25)
-    right = (gradient[..., None] * shares)[:, 1, 2:]  # the last two pixels are the lower half of the last window
+    # the last two pixels are the lower half of the last window
+    right = (gradient[..., None] * shares)[:, 1, 2:]
     np.testing.assert_array_equal(dx.host[-1, :, -1, -2:], right.astype(np.float16))
     assert not y.host[0, :, 0, 0].any()
     assert not dx.host[0, :, 0, 0].any()
@@ -50,15 +57,18 @@ def test_the_last_block_of_a_pooling_over_more_than_2_to_the_31_elements_is_righ
 def test_the_last_block_of_a_convolution_over_more_than_2_to_the_31_elements_is_right(groups):
     shape, rng = (3, 4, 14000, 14000), np.random.default_rng(0)
     assert np.prod(shape, dtype=np.int64) > 2**31
-    values, gradient, weight = (rng.standard_normal(s).astype(np.float16) for s in ((4, 6, 6), (4, 4, 4), (4, 4 // groups, 3, 3)))
+    values, gradient, weight = (rng.standard_normal(s).astype(np.float16)
+                                for s in ((4, 6, 6), (4, 4, 4), (4, 4 // groups, 3, 3)))
     attrs = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": groups}
     x, needs = last_pixels(shape, values), (True, False, False)
     with sampled(-1):
         (y,), backward = OPS["conv"](x, backends.get("emulator").asarray(weight), None, needs=needs, **attrs)
         dx = backward(last_pixels(y.shape, gradient))[0]
-    right, backward = OPS["conv"].generic(values[None].astype(float), weight.astype(float), None, needs=needs, **attrs)
+    right, backward = OPS["conv"].generic(values[None].astype(float), weight.astype(float),
+                                          None, needs=needs, **attrs)
     for got, wanted in ((y, right), (dx, backward(gradient[None].astype(float))[0])):
-        np.testing.assert_allclose(got.host[-1, :, -2:, -2:].astype(float), wanted[0, :, -2:, -2:], rtol=2e-3, atol=4e-3)
+        np.testing.assert_allclose(got.host[-1, :, -2:, -2:].astype(float),
+                                   wanted[0, :, -2:, -2:], rtol=2e-3, atol=4e-3)
         assert not got.host[0, :, 0, 0].any()
 
 

@@ -1,4 +1,6 @@
-"""Misaligned accesses, indices beyond a type, accesses beside arrays: each kernel leaves the right values behind on a CPU."""
+"""Misaligned accesses, indices beyond a type, accesses beside arrays: each kernel leaves the right values
+behind on a CPU.
+"""
 
 import numpy as np
 import pytest
@@ -44,7 +46,8 @@ __global__ void deep(const float* x, float* y, int n) {
     y[threadIdx.x] = room[n];
 }
 """
-NAMES = tuple(line.split("void ")[1].split("(")[0] for line in SOURCE.splitlines() if line.startswith("__global__"))
+NAMES = tuple(line.split("void ")[1].split("(")[0] for line in SOURCE.splitlines()
+              if line.startswith("__global__"))
 X = np.arange(36, dtype=np.float32)
 
 
@@ -54,7 +57,8 @@ def launch(name, by, *what):
     backend = backends.get("emulator")
     y = backend.cuda.empty((33,), "float32")
     with traced(*what):
-        backend.cuda.run(SOURCE, NAMES, name, (1, 1, 1), (8, 1, 1), [backend.asarray(X), y, np.int32(by)], [False, True, False])
+        backend.cuda.run(SOURCE, NAMES, name, (1, 1, 1), (8, 1, 1), [backend.asarray(X), y, np.int32(by)],
+                         [False, True, False])
     return backend.to_numpy(y)
 
 
@@ -64,12 +68,18 @@ def test_a_careful_kernel_runs_as_it_does_unwatched(name, count):
 
 
 @pytest.mark.parametrize(("name", "by", "what", "message"), [
-    ("vectors", 1, "alignment", r"misaligned: thread 0 of block 0 .*float4.* careless.cu:4, .* of 16 bytes, and lies 4 behind one"),
-    ("pairs", 1, "alignment", r"misaligned: thread 0 of block 0 .*float2.* careless.cu:9, .* multiple of 8 bytes"),
-    ("tile", 0, "bounds", r"out of bounds: thread 0 of block 0 takes element 8 of 'float \[8\]' at careless.cu:13"),
-    ("trailing", 1, "bounds", r"out of bounds: thread 7 of block 0 takes element 8 of 'float \[8\]' at careless.cu:21"),
-    ("far", 1000, "bounds", r"thread 0 of block 0 reads out of bounds at careless.cu:25, byte 4000 of 144 of argument 0"),
-    ("far", -9, "bounds", r"thread 0 of block 0 reads out of bounds at careless.cu:25, byte -36 of 144 of argument 0"),
+    ("vectors", 1, "alignment",
+     r"misaligned: thread 0 of block 0 .*float4.* careless.cu:4, .* of 16 bytes, and lies 4 behind one"),
+    ("pairs", 1, "alignment",
+     r"misaligned: thread 0 of block 0 .*float2.* careless.cu:9, .* multiple of 8 bytes"),
+    ("tile", 0, "bounds",
+     r"out of bounds: thread 0 of block 0 takes element 8 of 'float \[8\]' at careless.cu:13"),
+    ("trailing", 1, "bounds",
+     r"out of bounds: thread 7 of block 0 takes element 8 of 'float \[8\]' at careless.cu:21"),
+    ("far", 1000, "bounds",
+     r"thread 0 of block 0 reads out of bounds at careless.cu:25, byte 4000 of 144 of argument 0"),
+    ("far", -9, "bounds",
+     r"thread 0 of block 0 reads out of bounds at careless.cu:25, byte -36 of 144 of argument 0"),
     ("input", 0, "races", r"thread 0 of block 0 writes into an input, argument 0, at careless.cu:26"),
     ("nowhere", 4096, "races", r"thread 0 of block 0 accesses memory that is not there at careless.cu:27"),
     ("by_zero", 0, "races", r"thread 0 of block 0 divides an integer by zero at careless.cu:28"),
@@ -86,9 +96,10 @@ def test_a_crash_of_a_build_without_lines_says_how_to_get_one():
     from cnnkit_emulator.device import KernelFault
 
     y, backend = backends.get("emulator").cuda.empty((33,), "float32"), backends.get("emulator")
-    with pytest.raises(KernelFault, match=r"memory that is not there at \+0x[0-9a-f]+ \(traced\(\) has the line\)"):
-        backend.cuda.run(SOURCE, NAMES, "nowhere", (1, 1, 1), (8, 1, 1), [backend.asarray(X), y, np.int32(4096)],
-                         [False, True, False])
+    with pytest.raises(KernelFault,
+                       match=r"memory that is not there at \+0x[0-9a-f]+ \(traced\(\) has the line\)"):
+        backend.cuda.run(SOURCE, NAMES, "nowhere", (1, 1, 1), (8, 1, 1),
+                         [backend.asarray(X), y, np.int32(4096)], [False, True, False])
 
 
 def test_each_kind_is_watched_only_when_asked():
@@ -106,7 +117,8 @@ def test_a_view_has_the_alignment_that_it_would_have_on_a_gpu():
     with traced("alignment"):
         for first in range(0, 8):
             def go(view=whole[first:]):
-                backend.cuda.run(SOURCE, NAMES, "vectors", (1, 1, 1), (8, 1, 1), [view, y, np.int32(0)], [False, True, False])
+                backend.cuda.run(SOURCE, NAMES, "vectors", (1, 1, 1), (8, 1, 1),
+                                 [view, y, np.int32(0)], [False, True, False])
             if first % 4:
                 with pytest.raises(KernelFault, match="misaligned"):
                     go()

@@ -1,4 +1,6 @@
-"""The access tracer: faults that leave the right values behind, and the shipped kernels, in which it finds none."""
+"""The access tracer: faults that leave the right values behind, and the shipped kernels, in which it
+finds none.
+"""
 
 import numpy as np
 import pytest
@@ -49,7 +51,8 @@ __global__ void unwritten(const float* x, float* y) {
     y[64 * blockIdx.x + threadIdx.x] = line.values[threadIdx.x] > 0 ? 1 : 2;
 }
 """
-NAMES = tuple(line.split("void ")[1].split("(")[0] for line in SOURCE.splitlines() if line.startswith("__global__"))
+NAMES = tuple(line.split("void ")[1].split("(")[0] for line in SOURCE.splitlines()
+              if line.startswith("__global__"))
 X = np.arange(64, dtype=np.float32)
 
 
@@ -69,9 +72,12 @@ def test_kernels_without_races_run_as_they_do_untraced():
 
 
 @pytest.mark.parametrize(("name", "message"), [
-    ("both_blocks_write", r"race: thread 0 of block 1 writes an array at races.cu:17, byte 0, which thread 0 of block 0 writes"),
-    ("every_thread_writes", r"race: thread 1 of block 0 writes an array at races.cu:20, byte 0, which thread 0 of block 0 writes"),
-    ("overwrites_early", r"race: thread \d+ of block 0 (reads|writes) shared memory at races.cu:2[78], .* with no barrier between"),
+    ("both_blocks_write",
+     r"race: thread 0 of block 1 writes an array at races.cu:17, byte 0, which thread 0 of block 0 writes"),
+    ("every_thread_writes",
+     r"race: thread 1 of block 0 writes an array at races.cu:20, byte 0, which thread 0 of block 0 writes"),
+    ("overwrites_early", r"race: thread \d+ of block 0 (reads|writes) "
+     r"shared memory at races.cu:2[78], .* with no barrier between"),
     ("reads_beyond", r"thread 63 of block 0 reads out of bounds at races.cu:30, byte 256 of 256"),
     ("unwritten", r"thread 0 of block 0 reads shared memory at races.cu:33 that nobody has written"),
 ])

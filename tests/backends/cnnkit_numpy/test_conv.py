@@ -1,4 +1,6 @@
-"""NumPy's convolution kernel: its blocks and layouts. That its numbers are right, tests/ops/test_conv.py shows."""
+"""NumPy's convolution kernel: its blocks and layouts. That its numbers are right,
+tests/ops/test_conv.py shows.
+"""
 
 import numpy as np
 import pytest
@@ -8,9 +10,9 @@ from cnnkit_numpy.conv import conv2d
 from cnnkit.ops.conv import conv as op
 
 SAME = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
-SHAPES = [((7, 5, 16, 18), (3, 5, 3, 3), SAME),                                                          # wide columns
+SHAPES = [((7, 5, 16, 18), (3, 5, 3, 3), SAME),  # wide columns
           ((7, 5, 16, 18), (3, 5, 3, 3), SAME | {"padding": ((0, 0), (0, 0))}),
-          ((7, 1, 9, 8), (8, 1, 3, 3), SAME),                                                            # not wide
+          ((7, 1, 9, 8), (8, 1, 3, 3), SAME),  # not wide
           ((7, 4, 9, 8), (6, 2, 2, 3), SAME | {"stride": (2, 1), "padding": ((1, 0), (2, 1)), "groups": 2}),
           ((7, 8, 6, 5), (4, 8, 1, 1), SAME | {"padding": ((0, 0), (0, 0))})]
 

@@ -1,4 +1,6 @@
-"""NumPy's fused convolution, ReLU and max pooling: equal to the three ops one after the other, or declined."""
+"""NumPy's fused convolution, ReLU and max pooling: equal to the three ops one after the other, or
+declined.
+"""
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from cnnkit import backends, nn
 from cnnkit.ops.core import compose
 
 CONV = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
-POOL = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "ceil_mode": False}
+POOL = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)),
+        "dilation": (1, 1), "ceil_mode": False}
 X, WEIGHT = (5, 1, 8, 10), (6, 1, 3, 3)
 SERVED = {
     "common": (X, WEIGHT, {}, {}),
@@ -135,9 +138,11 @@ def test_declines_images_with_nan():
 def test_a_network_gives_the_same_loss_and_gradients_with_and_without_it(monkeypatch):
     runs = []
     forward = conv_relu_pool.Phases.forward
-    monkeypatch.setattr(conv_relu_pool.Phases, "forward", lambda self, keep: runs.append(keep) or forward(self, keep))
+    monkeypatch.setattr(conv_relu_pool.Phases, "forward",
+                        lambda self, keep: runs.append(keep) or forward(self, keep))
     cnnkit.random.seed(0)
-    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 9, 3))
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+                          nn.Flatten(), nn.Linear(4 * 9, 3))
     x = cnnkit.tensor(np.random.default_rng(0).normal(size=(8, 1, 6, 6)).astype(np.float32))
     results = []
     for tables in (("numpy",), ()):

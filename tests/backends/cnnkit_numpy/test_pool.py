@@ -1,4 +1,6 @@
-"""NumPy's pooling kernels: layouts and what is kept. That their numbers are right, tests/ops/test_pool.py shows."""
+"""NumPy's pooling kernels: layouts and what is kept. That their numbers are right,
+tests/ops/test_pool.py shows.
+"""
 
 import numpy as np
 import pytest
@@ -6,8 +8,8 @@ from cnnkit_numpy.pool import avg_pool2d, max_pool2d
 
 NONE = ((0, 0), (0, 0))
 MAX = {"kernel_size": (2, 2), "stride": (2, 2), "padding": NONE, "dilation": (1, 1), "ceil_mode": False}
-AVG = {"kernel_size": (2, 2), "stride": (2, 2), "padding": NONE, "ceil_mode": False, "count_include_pad": True,
-       "divisor_override": None}
+AVG = {"kernel_size": (2, 2), "stride": (2, 2), "padding": NONE, "ceil_mode": False,
+       "count_include_pad": True, "divisor_override": None}
 OVERLAP = {"kernel_size": (3, 3), "padding": ((1, 1), (1, 1)), "ceil_mode": True}
 KERNELS = [(max_pool2d, MAX), (max_pool2d, MAX | OVERLAP), (avg_pool2d, AVG), (avg_pool2d, AVG | OVERLAP)]
 

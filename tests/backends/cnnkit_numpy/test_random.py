@@ -12,12 +12,14 @@ def generic(key, first, count):
         return random.draws.words(np, key, first, count, None)
 
 
-@pytest.mark.parametrize("count", [2 * kernel.BLOCK - 1, 2 * kernel.BLOCK, 2 * kernel.BLOCK + 1, 6 * kernel.BLOCK + 5])
+@pytest.mark.parametrize("count",
+                         [2 * kernel.BLOCK - 1, 2 * kernel.BLOCK, 2 * kernel.BLOCK + 1, 6 * kernel.BLOCK + 5])
 def test_blocks_join_without_a_seam(count):
     assert np.array_equal(kernel.random_bits((12, 34), (count,)), generic((12, 34), 0, count))
 
 
-@pytest.mark.parametrize("first", [2**32 - 7, 2**32 - kernel.BLOCK, 2**32 - kernel.BLOCK - 1, 5 * 2**32 - 1, 2**40 + 3])
+@pytest.mark.parametrize("first", [2**32 - 7, 2**32 - kernel.BLOCK, 2**32 - kernel.BLOCK - 1,
+                                   5 * 2**32 - 1, 2**40 + 3])
 def test_a_block_never_straddles_two_high_words(first):
     count = 4 * kernel.BLOCK
     words = np.empty(count, np.uint32)

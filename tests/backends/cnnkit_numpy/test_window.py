@@ -12,9 +12,10 @@ from cnnkit_numpy.pool import avg_pool2d, max_pool2d
 
 FLOAT = np.dtype(np.float32)
 CONV = {"stride": (1, 1), "padding": ((1, 0), (2, 1)), "dilation": (1, 1), "groups": 1}
-MAX = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "ceil_mode": False}
-AVG = {"kernel_size": (3, 3), "stride": (2, 2), "padding": ((1, 1), (1, 1)), "ceil_mode": False, "count_include_pad": True,
-       "divisor_override": None}
+MAX = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)),
+       "dilation": (1, 1), "ceil_mode": False}
+AVG = {"kernel_size": (3, 3), "stride": (2, 2), "padding": ((1, 1), (1, 1)), "ceil_mode": False,
+       "count_include_pad": True, "divisor_override": None}
 
 
 def test_room_is_used_again_for_the_same_purpose():

@@ -9,8 +9,9 @@ from cnnkit.data.datasets.archive import channels_first
 X, Y = np.arange(6 * 5 * 4, dtype=np.uint8).reshape(6, 5, 4), np.array([0, 1, 2, 0, 1, 2])
 
 
-@pytest.mark.parametrize(("x", "y"), [("x", "y"), ("X", "y"), ("images", "labels"), ("data", "targets"), ("data", "target"),
-                                      ("x_train", "y_train"), ("X_train", "y_train"), ("train_images", "train_labels")])
+@pytest.mark.parametrize(("x", "y"), [("x", "y"), ("X", "y"), ("images", "labels"), ("data", "targets"),
+                                      ("data", "target"), ("x_train", "y_train"), ("X_train", "y_train"),
+                                      ("train_images", "train_labels")])
 def test_the_usual_names_are_known(tmp_path, x, y):
     np.savez(tmp_path / "a.npz", **{x: X, y: Y, "more": X})
     data = npz(tmp_path / "a.npz")
@@ -27,7 +28,8 @@ def test_both_parts_of_a_file_count_the_same_classes(tmp_path):
 
 @pytest.mark.parametrize(("shape", "data_format", "expected"), [
     ((2, 8, 9), None, (2, 8, 9)), ((2, 8, 9, 3), None, (2, 3, 8, 9)), ((2, 3, 8, 9), None, (2, 3, 8, 9)),
-    ((2, 8, 9, 1), None, (2, 1, 8, 9)), ((2, 8, 9, 5), "NHWC", (2, 5, 8, 9)), ((2, 3, 9, 3), "NCHW", (2, 3, 9, 3)),
+    ((2, 8, 9, 1), None, (2, 1, 8, 9)),
+    ((2, 8, 9, 5), "NHWC", (2, 5, 8, 9)), ((2, 3, 9, 3), "NCHW", (2, 3, 9, 3)),
 ])
 def test_channels_move_to_the_front(shape, data_format, expected):
     images = np.zeros(shape)
@@ -47,7 +49,8 @@ def test_a_shape_that_leaves_the_channels_open_is_refused(shape, data_format, ma
 
 
 @pytest.mark.parametrize(("arrays", "kwargs", "match"), [
-    ({"a": X, "b": Y}, {}, r"under a known name: it has the arrays a, b; save them as x_train and y_train or x and y"),
+    ({"a": X, "b": Y}, {},
+     r"under a known name: it has the arrays a, b; save them as x_train and y_train or x and y"),
     ({"x": X, "y": Y}, {"train": False}, "holds no test images and labels .* the arrays x, y"),
     ({"x": X, "y": Y[:5]}, {}, "6 images but 5 labels"),
     ({"x": X, "y": Y}, {"classes": 2}, r"label 2 of sample 2 is outside 0\.\.1"),
@@ -94,7 +97,8 @@ def test_a_file_cut_off_anywhere_is_one_clear_error(tmp_path, keep):
 
 
 def test_damage_within_an_array_is_one_clear_error(tmp_path):
-    np.savez_compressed(tmp_path / "a.npz", x=np.random.default_rng(0).integers(0, 256, (50, 8, 8), dtype=np.uint8), y=[0] * 50)
+    np.savez_compressed(tmp_path / "a.npz",
+                        x=np.random.default_rng(0).integers(0, 256, (50, 8, 8), dtype=np.uint8), y=[0] * 50)
     content = bytearray((tmp_path / "a.npz").read_bytes())
     content[500:510] = bytes(10)
     (tmp_path / "a.npz").write_bytes(content)

@@ -1,4 +1,6 @@
-"""CIFAR's binary files: pixels and labels where the format has them, and files of a wrong size named with the reason."""
+"""CIFAR's binary files: pixels and labels where the format has them, and files of a wrong size named with
+the reason.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ def records(n, *highest):
     """Labels and pixels of n records, and the file's bytes."""
     labels = np.stack([RNG.integers(0, high, n, np.uint8) for high in highest], axis=1)
     pixels = RNG.integers(0, 256, (n, 3072), np.uint8)
-    return labels, pixels.reshape(n, 3, 32, 32), b"".join(bytes(row) + bytes(image) for row, image in zip(labels, pixels))
+    return labels, pixels.reshape(n, 3, 32, 32), b"".join(bytes(row) + bytes(image)
+                                                          for row, image in zip(labels, pixels))
 
 
 @pytest.fixture
@@ -68,7 +71,8 @@ def test_they_are_found_by_name(ten, hundred, monkeypatch):
 
 
 @pytest.mark.parametrize(("change", "match"), [
-    (lambda data: data[:-1], r"test_batch.bin is no whole .* 1 \+ 3,072 bytes .* 24,583 bytes are 7 of them and 3,072 bytes more"),
+    (lambda data: data[:-1],
+     r"test_batch.bin is no whole .* 1 \+ 3,072 bytes .* 24,583 bytes are 7 of them and 3,072 bytes more"),
     (lambda data: data + b"\0", "are 8 of them and 1 bytes more; get it again"),
     (lambda data: b"", "0 bytes are 0 of them"),
     (lambda data: bytes(2 * 3074), "it would be 2 records of CIFAR-100"),
@@ -85,7 +89,8 @@ def test_a_file_that_does_not_fit_is_named_with_the_reason(ten, change, match):
 def test_missing_files_are_named_and_where_to_get_them(ten, monkeypatch):
     monkeypatch.delenv("CNNKIT_DATA", raising=False)
     (ten[0] / "cifar-10-batches-bin" / "data_batch_4.bin").unlink()
-    with pytest.raises(FileNotFoundError, match=r"cifar-10-batches-bin lacks data_batch_4.bin\. Get cifar-10-binary.tar.gz"):
+    with pytest.raises(FileNotFoundError,
+                       match=r"cifar-10-batches-bin lacks data_batch_4.bin\. Get cifar-10-binary.tar.gz"):
         CIFAR10(ten[0])
     with pytest.raises(FileNotFoundError, match=r"CIFAR100 was not found; looked in \(no folder\)"):
         CIFAR100()

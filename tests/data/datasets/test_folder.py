@@ -23,9 +23,11 @@ def test_classes_are_sorted_and_each_image_has_its_folders_label(root):
     data = ImageFolder(root)
     assert data.classes == ("ant", "cat", "dog")
     assert data.targets.tolist() == [0, 0, 1, 1, 2, 2]
-    assert [(int(image[0, 0, 0]), label) for image, label in data] == [(100, 0), (101, 0), (0, 1), (1, 1), (50, 2), (51, 2)]
+    assert [(int(image[0, 0, 0]), label) for image, label in data] == [(100, 0), (101, 0), (0, 1),
+                                                                       (1, 1), (50, 2), (51, 2)]
     assert [file.name for file, _ in data.samples] == ["0.png", "1.png"] * 3
-    assert (data.image_size, data.mode, data[0][0].shape, data[0][0].dtype) == ((4, 6), "RGB", (4, 6, 3), np.uint8)
+    assert (data.image_size, data.mode, data[0][0].shape, data[0][0].dtype) == ((4, 6),
+                                                                                "RGB", (4, 6, 3), np.uint8)
 
 
 @pytest.mark.parametrize("transform", [None, ToTensor()])
@@ -36,7 +38,8 @@ def test_batches_are_float32_nchw_with_a_transform_and_without(root, transform):
 
 
 @pytest.mark.parametrize(("modes", "mode", "shape"), [
-    (["L", "L"], None, (4, 6)), (["L", "1"], None, (4, 6)), (["L", "RGB"], None, (4, 6, 3)), (["RGBA", "P"], None, (4, 6, 3)),
+    (["L", "L"], None, (4, 6)), (["L", "1"], None, (4, 6)),
+    (["L", "RGB"], None, (4, 6, 3)), (["RGBA", "P"], None, (4, 6, 3)),
     (["RGB", "RGB"], "L", (4, 6)), (["L", "L"], "RGB", (4, 6, 3)),
 ])
 def test_images_are_gray_only_if_all_are_unless_mode_says_otherwise(tmp_path, modes, mode, shape):
@@ -54,7 +57,8 @@ def test_size_resizes_to_height_and_width(root, size, shape):
 
 def test_images_of_different_sizes_are_refused_and_two_are_named(root):
     Image.new("RGB", (6, 5)).save(root / "dog" / "2.png")
-    with pytest.raises(ValueError, match=r"ant/0.png is 4 x 6 pixels .* but .*dog/2.png is 5 x 6; give size= \(--size"):
+    with pytest.raises(ValueError,
+                       match=r"ant/0.png is 4 x 6 pixels .* but .*dog/2.png is 5 x 6; give size= \(--size"):
         ImageFolder(root)
 
 
@@ -126,9 +130,12 @@ def test_a_folder_of_saved_models_is_no_class(root):
 
 @pytest.mark.parametrize(("make", "error", "match"), [
     (lambda root: ImageFolder(root / "nowhere"), FileNotFoundError, "there is no folder .*nowhere"),
-    (lambda root: ImageFolder(root / "cat"), ValueError, "cat has no class folders: .* one sub-folder per class"),
-    (lambda root: (root / "emu").mkdir() or ImageFolder(root), ValueError, "class folder .*emu holds no images"),
-    (lambda root: ImageFolder(root, mode="HSV"), ValueError, r"mode must be 'L' \(gray\) or 'RGB', got 'HSV'"),
+    (lambda root: ImageFolder(root / "cat"), ValueError,
+     "cat has no class folders: .* one sub-folder per class"),
+    (lambda root: (root / "emu").mkdir() or ImageFolder(root),
+     ValueError, "class folder .*emu holds no images"),
+    (lambda root: ImageFolder(root, mode="HSV"), ValueError,
+     r"mode must be 'L' \(gray\) or 'RGB', got 'HSV'"),
 ])
 def test_folders_that_do_not_fit_are_refused_with_the_reason(root, make, error, match):
     with pytest.raises(error, match=match):
@@ -154,7 +161,8 @@ def test_damaged_files_are_left_out_and_listed(root):
 
 def test_damaged_files_are_named_in_a_warning(root):
     damaged(root)
-    with pytest.warns(UserWarning, match=r"2 damaged images are left out: .*cat/2.png cannot be read .*; .*dog/1.png"):
+    with pytest.warns(UserWarning,
+                      match=r"2 damaged images are left out: .*cat/2.png cannot be read .*; .*dog/1.png"):
         data = ImageFolder(root, on_error="warn")
     assert len(data.corrupt) == 2
 

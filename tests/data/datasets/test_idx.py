@@ -17,7 +17,8 @@ def idx(array, code=8, shape=None):
     return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
 
 
-@pytest.mark.parametrize(("code", "dtype"), [(8, "u1"), (9, "i1"), (11, "i2"), (12, "i4"), (13, "f4"), (14, "f8")])
+@pytest.mark.parametrize(("code", "dtype"),
+                         [(8, "u1"), (9, "i1"), (11, "i2"), (12, "i4"), (13, "f4"), (14, "f8")])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_every_type_is_read_in_the_machines_byte_order(tmp_path, code, dtype, pack):
     array = IMAGES.astype(dtype) + 7
@@ -41,7 +42,8 @@ DAMAGED = {
     "an unknown type": (bytes([0, 0, 7, 1]) + WHOLE[4:], "no idx file"),
     "gzip cut off": (gzip.compress(WHOLE)[:-9], "cut off or damaged"),
     "gzip header only": (gzip.compress(WHOLE)[:10], "cut off or damaged"),
-    "gzip with a bit flipped": (bytes(b ^ (i == 20) for i, b in enumerate(gzip.compress(WHOLE))), "damaged|no idx|header"),
+    "gzip with a bit flipped": (bytes(b ^ (i == 20) for i, b in enumerate(gzip.compress(WHOLE))),
+                                "damaged|no idx|header"),
     "gzip with a body of rubbish": (gzip.compress(WHOLE)[:10] + b"\xff" * 40, "cut off or damaged"),
     "gzip with a wrong sum": (gzip.compress(WHOLE)[:-8] + bytes(8), "cut off or damaged"),
 }

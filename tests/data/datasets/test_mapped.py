@@ -17,7 +17,8 @@ X, Y = RNG.integers(0, 256, (9, 6, 7, 3), np.uint8), np.arange(9) % 3
 
 
 def same(data, reference):
-    for (x, y), (x2, y2) in zip(*(DataLoader(d, 4, shuffle=True, seed=0).numpy_batches() for d in (data, reference)), strict=True):
+    for (x, y), (x2, y2) in zip(*(DataLoader(d, 4, shuffle=True, seed=0).numpy_batches()
+                                  for d in (data, reference)), strict=True):
         np.testing.assert_array_equal(x, x2)
         np.testing.assert_array_equal(y, y2)
 
@@ -33,7 +34,8 @@ def test_an_archive_is_mapped_to_the_same_batches(tmp_path, order, dtype):
 
 def test_compressed_images_are_read_with_a_warning(tmp_path):
     np.savez_compressed(tmp_path / "a.npz", x=X, y=Y)
-    with pytest.warns(UserWarning, match=r"a.npz: x is compressed, so all of it is read into memory; numpy.savez"):
+    with pytest.warns(UserWarning,
+                      match=r"a.npz: x is compressed, so all of it is read into memory; numpy.savez"):
         data = npz(tmp_path / "a.npz", mmap_mode="r")
     assert not isinstance(data.data, np.memmap)
     same(data, npz(tmp_path / "a.npz"))
@@ -63,7 +65,8 @@ def stored(path, body):
         archive.write(path.with_suffix(".npy"), "y.npy")
 
 
-@pytest.mark.parametrize("body", [b"", b"nonsense", b"\x93NUMPY\x01\x00\x05\x00abcde", b"\x93NUMPY\x09\x00" + bytes(100)])
+@pytest.mark.parametrize("body", [b"", b"nonsense", b"\x93NUMPY\x01\x00\x05\x00abcde",
+                                  b"\x93NUMPY\x09\x00" + bytes(100)])
 def test_damage_is_one_clear_error(tmp_path, body):
     stored(tmp_path / "a.npz", body)
     with pytest.raises(ValueError, match=r"a.npz: array 'x' is damaged"):
@@ -115,7 +118,8 @@ def test_training_from_a_file_takes_less_than_a_tenth_of_it_in_memory(tmp_path):
                   callbacks=[peak])
         print(peak.images, peak.value - before)
         """)
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path,
+                          capture_output=True, text=True, check=True)
     images, grown = map(int, done.stdout.split())
     assert images == n
     assert grown < n * size * size / 10

@@ -33,7 +33,8 @@ def write_files(folder, value, packed=True, only=""):
     """Write the four files, filled with `value`: 3 training and 2 test images."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, n in (("train", 3), ("t10k", 2)):
-        for name, array in (("images-idx3", np.full((n, 28, 28), value, np.uint8)), ("labels-idx1", np.arange(n, dtype=np.uint8))):
+        for name, array in (("images-idx3", np.full((n, 28, 28), value, np.uint8)),
+                            ("labels-idx1", np.arange(n, dtype=np.uint8))):
             if only in name:
                 path = folder / f"{part}-{name}-ubyte{'.gz' if packed else ''}"
                 path.write_bytes(gzip.compress(idx(array)) if packed else idx(array))
@@ -63,7 +64,8 @@ def test_idx_files_are_found_in_the_folder_given(tmp_path, kind, packed, place):
 def test_an_archive_is_found_in_the_folder_or_given_itself(tmp_path, kind, direct):
     write_archive(tmp_path / kind.archive, 4)
     data = kind(tmp_path / kind.archive if direct else tmp_path, train=False)
-    assert (data.data.shape, data.targets.tolist(), data.source) == ((2, 28, 28), [0, 1], tmp_path / kind.archive)
+    assert (data.data.shape, data.targets.tolist(), data.source) == ((2, 28, 28),
+                                                                     [0, 1], tmp_path / kind.archive)
 
 
 def test_the_places_are_asked_in_order_root_environment_system_cache(tmp_path, monkeypatch):
@@ -85,13 +87,15 @@ def test_one_set_in_the_environments_folder_is_not_taken_for_the_other(tmp_path,
     assert FashionMNIST().data[0, 0, 0] == 2
 
 
-@pytest.mark.parametrize(("kind", "extra"), [(MNIST, "mnist.npz"), (FashionMNIST, "Debian's package dataset-fashion-mnist")])
+@pytest.mark.parametrize(("kind", "extra"),
+                         [(MNIST, "mnist.npz"), (FashionMNIST, "Debian's package dataset-fashion-mnist")])
 def test_without_a_copy_the_error_says_where_it_looked_and_what_to_do(tmp_path, monkeypatch, kind, extra):
     monkeypatch.setenv("CNNKIT_DATA", str(tmp_path / "env"))
     with pytest.raises(FileNotFoundError) as error:
         kind(root="./data")
     message = str(error.value)
-    for part in (f"{kind.__name__} was not found", str(Path("data", kind.__name__, "raw")), str(tmp_path / "env"),
+    for part in (f"{kind.__name__} was not found",
+                 str(Path("data", kind.__name__, "raw")), str(tmp_path / "env"),
                  "train-images-idx3-ubyte.gz", "CNNKIT_DATA", f"{kind.__name__}(download=True)", extra):
         assert part in message
     assert "\n" not in message
@@ -106,7 +110,8 @@ def test_images_without_their_labels_are_mentioned(tmp_path):
 def test_images_and_labels_of_different_counts_are_refused_and_named(tmp_path):
     write_files(tmp_path, 1)
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros(2, np.uint8))))
-    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz and .*train-labels.*: 3 images but 2 labels"):
+    with pytest.raises(ValueError,
+                       match=r"train-images-idx3-ubyte.gz and .*train-labels.*: 3 images but 2 labels"):
         MNIST(tmp_path)
 
 
@@ -138,7 +143,8 @@ def test_a_download_that_fails_everywhere_says_why_and_what_to_do(tmp_path, monk
     import pooch
 
     def retrieve(url, known_hash, fname, path):
-        raise (ConnectionError("no network\nmore") if "ossci" in url else ValueError("MD5 hash does not match"))
+        raise (ConnectionError("no network\nmore") if "ossci" in url
+               else ValueError("MD5 hash does not match"))
     monkeypatch.setattr(pooch, "retrieve", retrieve)
     with pytest.raises(OSError, match=r"ConnectionError: no network; .*ValueError: MD5 .*pass root="):
         MNIST(tmp_path, download=True)

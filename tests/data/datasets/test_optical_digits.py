@@ -14,7 +14,8 @@ def test_the_digits_are_scikit_learns_to_the_last_pixel():
     data = digits()
     np.testing.assert_array_equal(data.data[:, 0] * 16, source.images)
     np.testing.assert_array_equal(data.targets, source.target)
-    assert (data.data.shape, data.data.dtype, data.data.min(), data.data.max()) == ((1797, 1, 8, 8), np.float32, 0, 1)
+    assert ((data.data.shape, data.data.dtype, data.data.min(), data.data.max())
+            == ((1797, 1, 8, 8), np.float32, 0, 1))
 
 
 def test_the_file_is_small_and_its_licence_lies_beside_it():

@@ -1,4 +1,6 @@
-"""Rotations and affine maps read where torch's `grid_sample` reads; turns by right angles move pixels exactly."""
+"""Rotations and affine maps read where torch's `grid_sample` reads; turns by right angles move
+pixels exactly.
+"""
 
 import math
 
@@ -37,7 +39,9 @@ def naive(x, matrix, center, interpolation, fill):
 
 
 def forward(degrees, shift=(0, 0), scale=1.0, shear=(0, 0)):
-    """Shear, rotate clockwise (y points down), scale, shift: torchvision's order, as a product of matrices."""
+    """Shear, rotate clockwise (y points down), scale, shift: torchvision's order, as a product of
+    matrices.
+    """
     r, sx, sy = map(math.radians, (degrees, *shear))
     rotate = np.asarray([[math.cos(r), -math.sin(r), 0], [math.sin(r), math.cos(r), 0], [0, 0, 1]])
     across = np.asarray([[1, -math.tan(sx), 0], [0, 1, 0], [0, 0, 1]])
@@ -50,7 +54,8 @@ def forward(degrees, shift=(0, 0), scale=1.0, shear=(0, 0)):
                                       (5, (0, 1), 0.9, (-12, 25))])
 def test_the_inverse_map_is_the_inverse_of_the_product(settings):
     a, b, c, d, e, f = inverse(*settings)
-    np.testing.assert_allclose([[a, b, c], [d, e, f], [0, 0, 1]], np.linalg.inv(forward(*settings)), atol=1e-12)
+    np.testing.assert_allclose([[a, b, c], [d, e, f], [0, 0, 1]],
+                               np.linalg.inv(forward(*settings)), atol=1e-12)
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
@@ -61,7 +66,8 @@ def test_an_affine_map_is_the_naive_one(interpolation, center, fill):
     result = t(X, key=KEY)
     for image, changed, (angle, across, down, scale, x_shear, y_shear) in zip(X, result, t.draws(KEY, 5)):
         shift = round(-3 + 6 * across), round(-1.4 + 2.8 * down)
-        matrix = forward(-50 + 130 * angle, shift, 0.6 + 0.9 * scale, (-10 + 25 * x_shear, -20 + 25 * y_shear))
+        matrix = forward(-50 + 130 * angle, shift, 0.6 + 0.9 * scale,
+                         (-10 + 25 * x_shear, -20 + 25 * y_shear))
         np.testing.assert_allclose(changed, naive(image, matrix, center, interpolation, fill), atol=1e-9)
 
 
@@ -76,7 +82,8 @@ def test_of_two_pixels_that_are_as_near_the_even_one_is_read():
 def test_a_rotation_goes_counter_clockwise(interpolation):
     t = RandomRotation((20, 70), interpolation, fill=0.25)
     for image, changed, (angle,) in zip(X, t(X, key=KEY), t.draws(KEY, 5)):
-        np.testing.assert_allclose(changed, naive(image, forward(-20 - 50 * angle), None, interpolation, 0.25), atol=1e-9)
+        np.testing.assert_allclose(changed, naive(image, forward(-20 - 50 * angle), None,
+                                                  interpolation, 0.25), atol=1e-9)
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
@@ -89,7 +96,8 @@ def test_it_reads_where_torch_does(interpolation):
     maps[:, 0, 1] *= H / W
     maps[:, 1, 0] *= W / H
     grid = torch.nn.functional.affine_grid(torch.as_tensor(maps), X.shape, align_corners=False)
-    expected = torch.nn.functional.grid_sample(torch.as_tensor(X), grid, interpolation, "zeros", align_corners=False)
+    expected = torch.nn.functional.grid_sample(torch.as_tensor(X), grid, interpolation,
+                                               "zeros", align_corners=False)
     np.testing.assert_allclose(t(X, key=KEY), expected, atol=1e-9)
 
 
@@ -112,7 +120,8 @@ def test_a_rotation_by_nothing_changes_no_bit(interpolation):
 
 def test_fill_may_be_one_number_a_channel():
     moved = RandomAffine(0, translate=(1, 1), fill=(0.25, 0.75))(X, key=random.key(3))
-    corner = [image for image, row in zip(moved, RandomAffine(0, (1, 1)).draws(random.key(3), 5)) if row[1] > 0.6]
+    corner = [image
+              for image, row in zip(moved, RandomAffine(0, (1, 1)).draws(random.key(3), 5)) if row[1] > 0.6]
     assert corner
     assert all((image[0, :, 0] == 0.25).all() and (image[1, :, 0] == 0.75).all() for image in corner)
 
@@ -126,7 +135,8 @@ def test_fill_may_be_one_number_a_channel():
     (lambda: RandomAffine(5, translate=(2, 0)), "two shares, of width and height"),
     (lambda: RandomAffine(5, scale=(0, 1)), "two factors above 0"),
     (lambda: RandomAffine(5, shear=-3), r"RandomAffine\(shear=-3\)"),
-    (lambda: RandomAffine(5, fill=(1, 2, 3))(X), r"is for 3 channels, but an image of shape \(2, 7, 10\) has 2"),
+    (lambda: RandomAffine(5, fill=(1, 2, 3))(X),
+     r"is for 3 channels, but an image of shape \(2, 7, 10\) has 2"),
 ])
 def test_settings_that_make_no_sense_are_refused(make, match):
     with pytest.raises(ValueError, match=match):

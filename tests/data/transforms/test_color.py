@@ -1,4 +1,6 @@
-"""Colour jitter against the standard library's hue, saturation and value, and formulas in float64, pixel by pixel."""
+"""Colour jitter against the standard library's hue, saturation and value, and formulas in float64,
+pixel by pixel.
+"""
 
 import colorsys
 
@@ -20,7 +22,8 @@ def grey(image):
 
 def turned(image, turn):
     pixels = [colorsys.rgb_to_hsv(*pixel) for pixel in image.reshape(3, -1).T]
-    return np.asarray([colorsys.hsv_to_rgb((h + turn) % 1, s, v) for h, s, v in pixels]).T.reshape(image.shape)
+    return np.asarray([colorsys.hsv_to_rgb((h + turn) % 1, s, v)
+                       for h, s, v in pixels]).T.reshape(image.shape)
 
 
 STEPS = {
@@ -76,8 +79,10 @@ def test_nothing_asked_for_changes_nothing():
 
 @pytest.mark.parametrize(("call", "match"), [
     (lambda: ColorJitter(brightness=-1), r"brightness=-1\): give a number that is not negative"),
-    (lambda: ColorJitter(contrast=(2, 1)), "the smaller one first"), (lambda: ColorJitter(saturation=(1, 2, 3)), "saturation"),
-    (lambda: ColorJitter(hue=0.6), "from 0 to 0.5"), (lambda: ColorJitter(0.5)(np.zeros((2, 4, 5, 5))), "1 or 3 channels.*got 4"),
+    (lambda: ColorJitter(contrast=(2, 1)), "the smaller one first"),
+    (lambda: ColorJitter(saturation=(1, 2, 3)), "saturation"),
+    (lambda: ColorJitter(hue=0.6), "from 0 to 0.5"),
+    (lambda: ColorJitter(0.5)(np.zeros((2, 4, 5, 5))), "1 or 3 channels.*got 4"),
 ])
 def test_settings_that_make_no_sense_are_refused(call, match):
     with pytest.raises(ValueError, match=match):

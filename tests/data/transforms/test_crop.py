@@ -35,7 +35,8 @@ def test_a_crop_of_the_whole_image_is_the_image():
 def test_pad_if_needed_adds_what_is_missing_on_both_sides():
     result = RandomCrop((9, 8), pad_if_needed=True)(X, key=KEY)
     padded = np.pad(X, ((0, 0), (0, 0), (3, 3), (0, 0)))
-    tops = [[i for i in range(4) if (changed == image[:, i:i + 9]).all()] for image, changed in zip(padded, result)]
+    tops = [[i for i in range(4) if (changed == image[:, i:i + 9]).all()]
+            for image, changed in zip(padded, result)]
     assert {len(found) for found in tops} == {1}
     assert {i for (i,) in tops} == {0, 1, 2, 3}
 
@@ -54,7 +55,8 @@ def test_a_resized_crop_is_torchs_interpolation_of_a_slice(size, antialias):
     for image, changed, row in zip(x, t(x, key=KEY), t.draws(KEY, len(x))):
         i, j, h, w = t.part(6, 8, row)
         part = torch.as_tensor(image[None, :, i:i + h, j:j + w].copy())
-        expected = torch.nn.functional.interpolate(part, size, mode="bilinear", align_corners=False, antialias=antialias)[0]
+        expected = torch.nn.functional.interpolate(part, size, mode="bilinear", align_corners=False,
+                                                   antialias=antialias)[0]
         np.testing.assert_allclose(changed, expected, atol=1e-9)
 
 
@@ -95,12 +97,15 @@ def test_where_nothing_fits_the_largest_part_in_the_middle_is_taken():
 
 
 @pytest.mark.parametrize(("call", "match"), [
-    (lambda: RandomCrop((7, 8))(X), r"RandomCrop\(size=\(7, 8\)\) got images of 6 x 8 pixels, 6 x 8 with their padding"),
+    (lambda: RandomCrop((7, 8))(X),
+     r"RandomCrop\(size=\(7, 8\)\) got images of 6 x 8 pixels, 6 x 8 with their padding"),
     (lambda: RandomCrop(0), r"size=0\)"), (lambda: RandomCrop((1, 2, 3)), "height and width"),
-    (lambda: RandomCrop(2, padding=-1), "none negative"), (lambda: RandomCrop(2, padding=(1, 2, 3)), "1, 2 or 4"),
+    (lambda: RandomCrop(2, padding=-1), "none negative"),
+    (lambda: RandomCrop(2, padding=(1, 2, 3)), "1, 2 or 4"),
     (lambda: RandomCrop(2, padding_mode="wrap"), "there are constant, edge, reflect, symmetric"),
     (lambda: RandomCrop(2, padding=6, padding_mode="reflect")(X), "got 6 pixels to mirror"),
-    (lambda: RandomResizedCrop(4, scale=(0, 1)), "scale"), (lambda: RandomResizedCrop(4, ratio=(2, 1)), "ratio"),
+    (lambda: RandomResizedCrop(4, scale=(0, 1)), "scale"),
+    (lambda: RandomResizedCrop(4, ratio=(2, 1)), "ratio"),
 ])
 def test_settings_that_make_no_sense_are_refused(call, match):
     with pytest.raises(ValueError, match=match):

@@ -56,7 +56,8 @@ def test_random_values_are_normal_and_every_pixel_has_its_own():
 
 
 @pytest.mark.parametrize(("settings", "match"), [
-    ({"p": 2}, "probability"), ({"scale": (0.5, 0.1)}, "scale"), ({"ratio": (0, 1)}, "ratio"), ({"inplace": True}, "never written"),
+    ({"p": 2}, "probability"), ({"scale": (0.5, 0.1)}, "scale"),
+    ({"ratio": (0, 1)}, "ratio"), ({"inplace": True}, "never written"),
     ({"value": "noise"}, "or 'random'"),
 ])
 def test_settings_that_make_no_sense_are_refused(settings, match):

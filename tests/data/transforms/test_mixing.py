@@ -1,4 +1,6 @@
-"""MixUp and CutMix: images and labels are mixed in the same proportion, which is drawn from a beta distribution."""
+"""MixUp and CutMix: images and labels are mixed in the same proportion, which is drawn from a beta
+distribution.
+"""
 
 import numpy as np
 import pytest
@@ -25,7 +27,8 @@ def test_the_share_has_a_beta_distribution(alpha):
 @pytest.mark.parametrize("alpha", [1e-6, 1e-3, 1e6])
 def test_shares_stay_within_bounds_at_any_alpha(alpha):
     t = MixUp(alpha=alpha, num_classes=2)
-    shares = np.asarray([t.share(*row) for row in t.draws(KEY, 1000)] + [t.share(2.0**-33, 0.0), t.share(1 - 2.0**-33, 0.25)])
+    shares = np.asarray([t.share(*row) for row in t.draws(KEY, 1000)]
+                        + [t.share(2.0**-33, 0.0), t.share(1 - 2.0**-33, 0.25)])
     assert ((shares >= 0) & (shares <= 1)).all()
     assert shares[:1000].mean() == pytest.approx(0.5, abs=0.05)
 
@@ -59,8 +62,8 @@ def test_the_rectangle_is_that_of_the_paper():
     for row in t.draws(KEY, 200):
         half = 0.5 * (1 - t.share(*row[:2])) ** 0.5
         y, x = int(row[2] * 40), int(row[3] * 60)
-        assert t.rectangle(40, 60, row) == (max(y - int(half * 40), 0), max(x - int(half * 60), 0), min(y + int(half * 40), 40),
-                                            min(x + int(half * 60), 60))
+        assert t.rectangle(40, 60, row) == (max(y - int(half * 40), 0), max(x - int(half * 60), 0),
+                                            min(y + int(half * 40), 40), min(x + int(half * 60), 60))
 
 
 @pytest.mark.parametrize("kind", [MixUp, CutMix])
@@ -101,7 +104,8 @@ def test_a_label_that_there_is_not_makes_nan():
     (lambda: MixUp()(X, Y), ValueError, r"must know how many classes there are; give num_classes="),
     (lambda: MixUp(num_classes=4)(X[0]), ValueError, r"a batch \(N, C, H, W\), got shape \(2, 9, 12\)"),
     (lambda: MixUp(num_classes=4)(X, Y[:3]), ValueError, r"30 images but labels of shape \(3, 4\)"),
-    (lambda: MixUp(num_classes=4)(X, Y[:, None]), TypeError, r"class indices or \(N, classes\) of probabilities, got int64"),
+    (lambda: MixUp(num_classes=4)(X, Y[:, None]), TypeError,
+     r"class indices or \(N, classes\) of probabilities, got int64"),
     (lambda: MixUp(num_classes=4)(X, Y * 0.5), TypeError, "got float64"),
 ])
 def test_what_cannot_be_mixed_is_refused(call, error, match):

@@ -19,9 +19,11 @@ def test_names_and_numbers():
 
 
 @pytest.mark.parametrize(("spec", "match"), [
-    ("flpi", "augment: there is no transform 'flpi'; did you mean 'flip'"), ("", "there is no transform ''; there are flip, vflip"),
+    ("flpi", "augment: there is no transform 'flpi'; did you mean 'flip'"),
+    ("", "there is no transform ''; there are flip, vflip"),
     ("flip,,crop", "no transform ''"), ("flip=often", r"'flip=often': flip takes a number \(probability\)"),
-    ("crop=1.5", "crop takes a number"), ("rotate=nan", "rotate takes a number"), ("flip=", "flip takes a number"),
+    ("crop=1.5", "crop takes a number"),
+    ("rotate=nan", "rotate takes a number"), ("flip=", "flip takes a number"),
     ("flip=2", r"'flip=2': RandomHorizontalFlip\(p=2.0\): p is a probability"), ("crop=-1", "none negative"),
 ])
 def test_a_mistake_is_named(spec, match):

@@ -19,7 +19,8 @@ PIPELINES = {
 }
 
 
-IMAGES = {"gray": GRAY, "colour": COLOUR, "strided": COLOUR[:, ::2, ::-1], "float": FLOAT, "float_gray": FLOAT[:, 0]}
+IMAGES = {"gray": GRAY, "colour": COLOUR, "strided": COLOUR[:, ::2, ::-1], "float": FLOAT,
+          "float_gray": FLOAT[:, 0]}
 
 
 @pytest.mark.parametrize(("name", "kind"), [(name, kind) for name in PIPELINES for kind in IMAGES
@@ -77,12 +78,15 @@ def test_compose_takes_a_batch_at_once_only_where_every_part_does():
 
 
 @pytest.mark.parametrize(("call", "error", "match"), [
-    (lambda: ToTensor()(np.zeros((4, 4), np.int64)), TypeError, r"uint8 \(0 to 255\) or float images, got int64"),
-    (lambda: ToTensor()(np.zeros(4, np.uint8)), ValueError, r"\(H, W\) or \(H, W, C\), got an array of shape \(4,\)"),
+    (lambda: ToTensor()(np.zeros((4, 4), np.int64)), TypeError,
+     r"uint8 \(0 to 255\) or float images, got int64"),
+    (lambda: ToTensor()(np.zeros(4, np.uint8)), ValueError,
+     r"\(H, W\) or \(H, W, C\), got an array of shape \(4,\)"),
     (lambda: Normalize(0.5, 0.0), ValueError, "must be positive"),
     (lambda: Normalize((0.1, 0.2), (1, 1, 1)), ValueError, "2 means but 3 standard deviations"),
     (lambda: Normalize(float("nan"), 1), ValueError, "finite"),
-    (lambda: Normalize((0, 0), (1, 1))(FLOAT[0]), ValueError, r"for 2 channels, but an image of shape \(3, 6, 7\) has 3"),
+    (lambda: Normalize((0, 0), (1, 1))(FLOAT[0]), ValueError,
+     r"for 2 channels, but an image of shape \(3, 6, 7\) has 3"),
     (lambda: Normalize(0, 1)(GRAY[0]), TypeError, r"put ToTensor\(\) before it"),
     (lambda: Compose([ToTensor(), 3]), TypeError, "3 is none"),
 ])

@@ -1,4 +1,6 @@
-"""What all random transforms share: the same numbers everywhere, an image that depends on its own numbers only, no surprises."""
+"""What all random transforms share: the same numbers everywhere, an image that depends on its own numbers
+only, no surprises.
+"""
 
 import numpy as np
 import pytest
@@ -10,11 +12,13 @@ from cnnkit.data import transforms as T
 RNG = np.random.default_rng(0)
 KEY = random.key(5)
 GATHERS = [  # pixels are moved, none is computed
-    T.RandomHorizontalFlip(), T.RandomVerticalFlip(0.3), T.RandomCrop((5, 6)), T.RandomCrop(8, padding=(1, 2)),
+    T.RandomHorizontalFlip(), T.RandomVerticalFlip(0.3),
+    T.RandomCrop((5, 6)), T.RandomCrop(8, padding=(1, 2)),
     T.RandomCrop((7, 9), padding=2, padding_mode="reflect"), T.RandomErasing(0.9), T.CutMix(num_classes=4),
     T.RandomErasing(0.9, value="random"), T.RandomResizedCrop(6, interpolation="nearest")]
 COMPUTED = [
-    T.RandomRotation(40, "bilinear"), T.RandomAffine(20, (0.2, 0.1), (0.7, 1.4), (-5, 5, -8, 8), "bilinear", fill=(0.1, 0.5, 0.9)),
+    T.RandomRotation(40, "bilinear"),
+    T.RandomAffine(20, (0.2, 0.1), (0.7, 1.4), (-5, 5, -8, 8), "bilinear", fill=(0.1, 0.5, 0.9)),
     T.RandomResizedCrop((9, 5)), T.RandomResizedCrop(12, antialias=False), T.ColorJitter(0.4, 0.4, 0.4, 0.2),
     T.MixUp(num_classes=4), T.Normalize((0.1, 0.2, 0.3), 0.5)]
 every = pytest.mark.parametrize("transform", GATHERS + COMPUTED + [T.RandomRotation(40)], ids=repr)
@@ -32,7 +36,8 @@ def apply(transform, x, labels=None, key=KEY):
 def test_every_backend_draws_the_same_numbers_and_gives_the_same_pixels(backend, transform):
     x, y = images(), np.asarray([0, 3, 1, 2, 0, 1])
     with cnnkit.use("numpy"):
-        expected = apply(transform, x), None if isinstance(transform, T.Normalize) else apply(transform, x, y)[1]
+        expected = (apply(transform, x),
+                    None if isinstance(transform, T.Normalize) else apply(transform, x, y)[1])
     given = backend.asarray(x)
     result = apply(transform, given)
     assert type(result) is type(given)
@@ -105,7 +110,8 @@ def test_the_dtype_is_kept(transform, dtype):
     with cnnkit.use("numpy"):
         tolerance = 1e-5 if dtype == "float64" else 5e-3
         if not isinstance(transform, T.RandomRotation) and transform not in GATHERS:
-            np.testing.assert_allclose(result, apply(transform, x.astype("float32")), rtol=tolerance, atol=tolerance)
+            np.testing.assert_allclose(result, apply(transform, x.astype("float32")),
+                                       rtol=tolerance, atol=tolerance)
 
 
 @every
@@ -116,7 +122,8 @@ def test_any_memory_layout_is_taken_and_nothing_is_written(transform):
     np.testing.assert_allclose(apply(transform, strided), apply(transform, x), rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("transform", [t for t in GATHERS + COMPUTED if not isinstance(t, T.Normalize)], ids=repr)
+@pytest.mark.parametrize("transform",
+                         [t for t in GATHERS + COMPUTED if not isinstance(t, T.Normalize)], ids=repr)
 def test_without_a_key_the_generator_gives_a_new_one_each_time(transform):
     x = images(40)
     random.seed(3)
@@ -153,7 +160,8 @@ def test_a_dataset_may_have_random_transforms_too():
     from cnnkit.data import ArrayDataset
 
     pictures = RNG.integers(0, 256, (20, 8, 8), dtype=np.uint8)
-    data = ArrayDataset(pictures, np.arange(20) % 10, transform=T.Compose([T.ToTensor(), T.RandomHorizontalFlip()]))
+    data = ArrayDataset(pictures, np.arange(20) % 10,
+                        transform=T.Compose([T.ToTensor(), T.RandomHorizontalFlip()]))
     random.seed(0)
     batch = data.batch(range(20))[0]
     plain = T.ToTensor().transform_batch(pictures)
@@ -171,7 +179,8 @@ def test_a_transform_shows_the_settings_that_are_not_the_defaults():
 
 @pytest.mark.parametrize("x", [np.zeros((2, 3, 4, 4), np.uint8), np.zeros((2, 3, 4, 4), np.int64), [[1.0]]])
 def test_images_that_are_no_float_arrays_are_refused(x):
-    with pytest.raises(TypeError, match=r"RandomHorizontalFlip\(\) takes float images .* put ToTensor\(\) before it"):
+    with pytest.raises(TypeError,
+                       match=r"RandomHorizontalFlip\(\) takes float images .* put ToTensor\(\) before it"):
         T.RandomHorizontalFlip()(x)
 
 

@@ -1,4 +1,6 @@
-"""Callbacks: when their hooks are called, and what each of the small ones does; checkpoints are in test_resume.py."""
+"""Callbacks: when their hooks are called, and what each of the small ones does; checkpoints are in
+test_resume.py.
+"""
 
 import csv
 import json
@@ -23,7 +25,8 @@ from cnnkit.train.callbacks import (
 from cnnkit.train.callbacks.callback import HOOKS
 from cnnkit.train.callbacks.monitor import Monitor
 
-LEARN, HELD_OUT = Subset(datasets.digits(train=True), range(64)), Subset(datasets.digits(train=False), range(32))
+LEARN, HELD_OUT = (Subset(datasets.digits(train=True), range(64)),
+                   Subset(datasets.digits(train=False), range(32)))
 
 
 def small():
@@ -43,7 +46,8 @@ class Recorder(Callback):
 
 
 for hook in HOOKS:
-    setattr(Recorder, hook, lambda self, run, *more, hook=hook: self.calls.append((hook, run.epoch, run.batch, run.step)))
+    setattr(Recorder, hook,
+            lambda self, run, *more, hook=hook: self.calls.append((hook, run.epoch, run.batch, run.step)))
 
 
 def test_hooks_are_called_in_their_order():
@@ -51,10 +55,14 @@ def test_hooks_are_called_in_their_order():
     fit([recorder])
     assert recorder.calls == [
         ("on_train_start", 0, 0, 0),
-        ("on_train_epoch_start", 0, 0, 0), ("on_before_optimizer_step", 0, 0, 0), ("on_train_batch_end", 0, 1, 1),
-        ("on_before_optimizer_step", 0, 1, 1), ("on_train_batch_end", 0, 2, 2), ("on_train_epoch_end", 1, 0, 2),
-        ("on_train_epoch_start", 1, 0, 2), ("on_before_optimizer_step", 1, 0, 2), ("on_train_batch_end", 1, 1, 3),
-        ("on_before_optimizer_step", 1, 1, 3), ("on_train_batch_end", 1, 2, 4), ("on_train_epoch_end", 2, 0, 4),
+        ("on_train_epoch_start", 0, 0, 0),
+        ("on_before_optimizer_step", 0, 0, 0), ("on_train_batch_end", 0, 1, 1),
+        ("on_before_optimizer_step", 0, 1, 1),
+        ("on_train_batch_end", 0, 2, 2), ("on_train_epoch_end", 1, 0, 2),
+        ("on_train_epoch_start", 1, 0, 2),
+        ("on_before_optimizer_step", 1, 0, 2), ("on_train_batch_end", 1, 1, 3),
+        ("on_before_optimizer_step", 1, 1, 3),
+        ("on_train_batch_end", 1, 2, 4), ("on_train_epoch_end", 2, 0, 4),
         ("on_train_stop", 2, 0, 4), ("on_train_end", 2, 0, 4)]
 
 
@@ -96,7 +104,8 @@ def test_early_stopping_gives_back_the_best_weights():
 
 def test_early_stopping_can_leave_the_last_weights():
     model = small()
-    history = fit([EarlyStopping("val_loss", patience=2, restore_best_weights=False)], model, epochs=30, lr=0.2)
+    history = fit([EarlyStopping("val_loss", patience=2, restore_best_weights=False)],
+                  model, epochs=30, lr=0.2)
     assert train.evaluate(model, HELD_OUT).loss == pytest.approx(history[-1].val_loss)
     assert history[-1].val_loss > min(history["val_loss"])
 
@@ -119,20 +128,24 @@ def test_loggers_write_what_the_history_says(tmp_path):
         rows = list(csv.DictReader(file))
     assert [float(row["val_f1"]) for row in rows] == history["val_f1"]
     assert [int(row["epoch"]) for row in rows] == [1, 2]
-    assert [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()] == history.as_dicts()
+    assert ([json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+            == history.as_dicts())
 
 
 def test_a_resumed_runs_log_is_that_of_a_whole_run(tmp_path):
     for epochs in (1, 3):
-        history = fit([JSONLinesLogger(tmp_path / "a.jsonl"), Checkpoint(tmp_path / "c")], epochs=epochs, resume=True)
-    assert [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()] == history.as_dicts()
+        history = fit([JSONLinesLogger(tmp_path / "a.jsonl"), Checkpoint(tmp_path / "c")],
+                      epochs=epochs, resume=True)
+    assert ([json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+            == history.as_dicts())
     assert len(history) == 3
 
 
 def test_the_learning_rate_monitor_counts_updates_or_epochs():
     by_step, by_epoch = LearningRateMonitor(), LearningRateMonitor("epoch")
     fit([by_step, by_epoch], lr=0.04, scheduler="linear")
-    assert by_step.rates == [[0, [0.04]], [1, [pytest.approx(0.03)]], [2, [pytest.approx(0.02)]], [3, [pytest.approx(0.01)]]]
+    assert by_step.rates == [[0, [0.04]], [1, [pytest.approx(0.03)]], [2, [pytest.approx(0.02)]],
+                             [3, [pytest.approx(0.01)]]]
     assert [step for step, _ in by_epoch.rates] == [2, 4]
 
 
@@ -168,11 +181,15 @@ class NotANumber(nn.Module):
 
 
 @pytest.mark.parametrize(("model", "settings", "message"), [
-    (lambda: spoiling("0", float("nan")), {}, r"batch 1 of epoch 1: 0 \(Conv2d\) was the first layer .*because its weight is none"),
-    (lambda: spoiling("3", float("nan")), {}, r"3 \(Linear\) was the first layer .*because its weight is none"),
-    (lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), NotANumber(), nn.Dropout(0.5), nn.Linear(64, 10)), {},
-     r"2 \(NotANumber\) was the first layer .*its inputs and weights are finite. Lower the learning rate \(it is 0.001\)"),
-    (small, {"loss": lambda output, y: F.cross_entropy(output, y) * float("nan")}, "the loss function made it"),
+    (lambda: spoiling("0", float("nan")), {},
+     r"batch 1 of epoch 1: 0 \(Conv2d\) was the first layer .*because its weight is none"),
+    (lambda: spoiling("3", float("nan")), {},
+     r"3 \(Linear\) was the first layer .*because its weight is none"),
+    (lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), NotANumber(), nn.Dropout(0.5),
+                           nn.Linear(64, 10)), {}, r"2 \(NotANumber\) was the first layer .*its inputs and "
+     r"weights are finite. Lower the learning rate \(it is 0.001\)"),
+    (small,
+     {"loss": lambda output, y: F.cross_entropy(output, y) * float("nan")}, "the loss function made it"),
 ])
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_the_layer_that_made_nan_first_is_named_and_nothing_is_spoilt(model, settings, message):
@@ -202,7 +219,8 @@ def test_a_function_between_layers_is_found_by_the_layer_after_it():
 def test_a_gradient_that_is_no_number_is_found_before_it_reaches_the_weights():
     model = small()
     model.features.conv1.weight.register_hook(lambda grad: grad * float("nan"))
-    with pytest.raises(FloatingPointError, match=r"batch 1 of epoch 1, but the gradient of features.conv1.weight is no finite"):
+    with pytest.raises(FloatingPointError,
+                       match=r"batch 1 of epoch 1, but the gradient of features.conv1.weight is no finite"):
         fit([StopOnNaN()], model)
     assert np.isfinite(model.features.conv1.weight.numpy()).all()
 
@@ -210,8 +228,10 @@ def test_a_gradient_that_is_no_number_is_found_before_it_reaches_the_weights():
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_stop_on_nan_looks_at_each_batch_of_an_update():
     factors = iter([1.0, float("nan"), 1.0])
-    with pytest.raises(FloatingPointError, match=r"the loss is nan in batch 2 of epoch 1: .*so the loss function made it"):
-        fit([StopOnNaN()], batch_size=16, accumulate_grad_batches=3, loss=lambda out, y: F.cross_entropy(out, y) * next(factors))
+    with pytest.raises(FloatingPointError,
+                       match=r"the loss is nan in batch 2 of epoch 1: .*so the loss function made it"):
+        fit([StopOnNaN()], batch_size=16, accumulate_grad_batches=3,
+            loss=lambda out, y: F.cross_entropy(out, y) * next(factors))
 
 
 def test_stop_on_nan_lets_good_runs_be():
@@ -219,10 +239,14 @@ def test_stop_on_nan_lets_good_runs_be():
 
 
 @pytest.mark.parametrize(("make", "message"), [
-    (lambda: Monitor("loss", "least"), "mode must be 'auto', 'min' or 'max'"), (lambda: Monitor("loss", min_delta=-1), "min_delta"),
-    (lambda: EarlyStopping(patience=-1), "patience must be 0 or more"), (lambda: Checkpoint("x", keep=1), "keep must be 2 or more"),
-    (lambda: Checkpoint("x", every_n_batches=0), "every_n_batches must be a whole number"), (TimeLimit, "above 0 seconds"),
-    (lambda: LearningRateMonitor("batch"), "interval must be"), (lambda: StopOnNaN(0), "every_n_batches must be 1 or more"),
+    (lambda: Monitor("loss", "least"), "mode must be 'auto', 'min' or 'max'"),
+    (lambda: Monitor("loss", min_delta=-1), "min_delta"),
+    (lambda: EarlyStopping(patience=-1), "patience must be 0 or more"),
+    (lambda: Checkpoint("x", keep=1), "keep must be 2 or more"),
+    (lambda: Checkpoint("x", every_n_batches=0), "every_n_batches must be a whole number"),
+    (TimeLimit, "above 0 seconds"),
+    (lambda: LearningRateMonitor("batch"), "interval must be"),
+    (lambda: StopOnNaN(0), "every_n_batches must be 1 or more"),
     (lambda: fit([EarlyStopping("val_f1")]), "no figure 'val_f1' to monitor: an epoch has loss, accuracy"),
     (lambda: fit([EarlyStopping()], validation=None), "give validation= for held-out figures"),
 ])
@@ -232,6 +256,7 @@ def test_what_cannot_work_is_refused(make, message):
 
 
 def test_a_monitor_knows_which_way_is_better():
-    for name, highest in (("val_loss", False), ("val_accuracy", True), ("val_top_5", True), ("val_f1", True), ("loss", False)):
+    for name, highest in (("val_loss", False), ("val_accuracy", True), ("val_top_5", True),
+                          ("val_f1", True), ("loss", False)):
         assert Monitor(name).highest == highest
     assert not Monitor("loss").better(float("nan"), None)

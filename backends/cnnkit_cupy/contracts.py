@@ -1,0 +1,53 @@
+"""What host code needs of a device to launch kernels: CuPy's and the emulator's are such devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, cast
+
+from cnnkit.backends import Backend, backend_of
+
+__all__ = ["CountingDevice", "Device", "cuda_of", "device_of"]
+
+Array = Any
+
+
+class Device(Protocol):
+    """A device that kernels run on."""
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
+        """A new array with anything in it, on the device that `like` is on; in C order, or (N, C, H, W) over
+        (N, H, W, C).
+        """
+
+    def address(self, array: Array) -> int:
+        """Where the array begins."""
+
+    def run(self, source: str, kernels: tuple[str, ...], name: str,
+            grid: tuple[int, int, int], block: tuple[int, int, int],
+            arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> None:
+        """Launch the kernel called `name` of this source; `written` says which arguments it writes, `dynamic`
+        how many bytes of shared memory it asks for.
+        """
+
+
+class CountingDevice(Device, Protocol):
+    """A device that counts what its kernels move: the emulator's."""
+
+    def counted(self) -> AbstractContextManager[list]:
+        """A block whose launches are counted into a list."""
+
+
+class _CudaBackend(Protocol):
+    cuda: Device
+
+
+def device_of(backend: Backend) -> Device:
+    """The device on which a backend's kernels run."""
+    return cast(_CudaBackend, backend).cuda
+
+
+def cuda_of(array: Array) -> Device:
+    """The device on which kernels run that are given this array."""
+    return device_of(backend_of(array))

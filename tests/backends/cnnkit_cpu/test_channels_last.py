@@ -1,0 +1,349 @@
+"""Convolution of many channels by each algorithm, and what follows it while the channels lie last in
+memory.
+"""
+
+from dataclasses import replace
+
+import cnnkit_cpu
+import numpy as np
+import pytest
+from chains import chain
+from cnnkit_cpu import choice, layout, library
+
+import cnnkit
+from cnnkit import backends, conformance, nn, optim
+from cnnkit import functional as F
+from cnnkit.conformance import Tolerance
+from cnnkit.ops.core import OPS, compose
+
+CONVOLUTIONS = [case for case in conformance.CASES if case.ops[0] == "conv"]
+WINOGRAD = Tolerance(2e-4, 2e-4, "Winograd's transforms round more than sums of products do")
+
+
+@pytest.fixture(params=("avx512", "avx2", "generic"))
+def forced(request):
+    if request.param not in cnnkit_cpu.isas():
+        pytest.skip(f"this machine has no kernels for {request.param}")
+    cnnkit_cpu.force(request.param)
+    yield request.param
+    cnnkit_cpu.force(None)
+
+
+def failures(cases, name):
+    found = []
+    with conformance.Target("cpu").entered() as target, choice.algorithm(name):
+        for case in cases:
+            outcome = conformance.run_case(case, target)
+            found += [f"{case.id}: {check}: {message}" for check, message in outcome.failures]
+    return found
+
+
+@pytest.mark.parametrize("name", ["product", "winograd2"])
+def test_every_convolution_passes_by_each_algorithm(forced, name):
+    assert len(CONVOLUTIONS) > 30
+    assert failures(CONVOLUTIONS, name) == []
+
+
+def test_every_convolution_passes_by_winograd_4x4_within_its_own_tolerance(forced):
+    rounded = [replace(case, tolerance=WINOGRAD) for case in CONVOLUTIONS if case.tolerance.rtol]
+    assert len(rounded) > 15
+    assert failures(rounded, "winograd4") == []
+
+
+def images(shape, seed=0):
+    """Normal numbers whose channels lie last in memory."""
+    array = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+    return layout.to_channels_last(array)
+
+
+@pytest.mark.parametrize(("x", "weight", "padding"), [
+    ((2, 64, 17, 13), (48, 64, 3, 3), 1),
+    ((1, 300, 9, 8), (290, 300, 3, 3), 2), ((3, 33, 6, 5), (70, 33, 3, 3), 0),
+    ((70, 160, 4, 4), (512, 160, 3, 3), 1), ((1, 40, 1, 1), (32, 40, 3, 3), 1)])
+@pytest.mark.parametrize("name", ["product", "winograd2", "winograd4"])
+def test_many_channels_against_float64(forced, name, x, weight, padding):
+    check_many_channels(name, x, weight, 1, padding)
+
+
+# results of all images (and of the input gradient's phases) fewer than 128 and more: their filters are
+# packed in two ways
+@pytest.mark.parametrize(("x", "weight", "stride", "padding"), [
+    ((3, 40, 9, 11), (70, 40, 3, 3), 2, 1),
+    ((9, 40, 9, 11), (70, 40, 3, 3), 2, 1), ((2, 65, 7, 7), (33, 65, 1, 1), 2, 0),
+    ((1, 33, 16, 15), (41, 33, 5, 3), 3, 2), ((2, 64, 8, 8), (32, 64, 3, 3), 1, 1),
+    ((1, 34, 43, 3), (40, 34, 3, 3), 1, 1)])
+def test_many_channels_with_few_results_and_more(forced, x, weight, stride, padding):
+    check_many_channels("product", x, weight, stride, padding)
+
+
+def check_many_channels(name, x, weight, stride, padding):
+    rng = np.random.default_rng(3)
+    a, w, b = (rng.standard_normal(s) for s in (x, weight, weight[:1]))
+    conv = {"stride": (stride,) * 2, "padding": ((padding, padding),) * 2, "dilation": (1, 1), "groups": 1}
+    (wanted,), back = OPS["conv"](a, w, b, needs=(True,) * 3, **conv)
+    dy = rng.standard_normal(wanted.shape)
+    with choice.algorithm(name):
+        (got,), back32 = OPS["conv"](*(v.astype(np.float32) for v in (a, w, b)), needs=(True,) * 3, **conv)
+        gradients = back32(dy.astype(np.float32))
+    for result, exact in zip((got, *gradients), (wanted, *back(dy))):
+        error = np.sqrt(np.mean((result - exact) ** 2) / np.mean(exact ** 2))
+        assert error < (1e-5 if name == "winograd4" else 2e-6)
+    assert layout.is_channels_last(got) or got.flags.c_contiguous
+
+
+def steps(threads, strict=False):
+    """The bits of a residual network's parameters after two steps."""
+    cnnkit.random.seed(1)
+    rng, before = np.random.default_rng(2), backends.get_num_threads()
+
+    class Block(nn.Module):
+        def __init__(self, i, o, s):
+            super().__init__()
+            self.c1, self.b1 = nn.Conv2d(i, o, 3, s, 1, bias=False), nn.BatchNorm2d(o)
+            self.c2, self.b2 = nn.Conv2d(o, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o)
+            self.c3, self.b3 = nn.Conv2d(i, o, 1, s, bias=False), nn.BatchNorm2d(o)
+
+        def forward(self, x):
+            return F.relu(self.b2(self.c2(F.relu(self.b1(self.c1(x))))) + self.b3(self.c3(x)))
+
+    with cnnkit.use("cpu"), cnnkit.precision("strict" if strict else "fast"):
+        backends.set_num_threads(threads)
+        try:
+            net = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.BatchNorm2d(64),
+                                nn.ReLU(), Block(64, 72, 2), Block(72, 96, 1),
+                                nn.MaxPool2d(3, 2, 1), nn.Conv2d(96, 40, 5),
+                                nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(),
+                                nn.Linear(40, 5))
+            optimizer = optim.SGD(net.parameters(), lr=1e-2, momentum=0.9)
+            for _ in range(2):
+                x, y = (cnnkit.tensor(rng.standard_normal((19, 3, 25, 23), dtype=np.float32)),
+                        cnnkit.tensor(rng.integers(0, 5, 19)))
+                optimizer.zero_grad()
+                F.cross_entropy(net(x), y).backward()
+                optimizer.step()
+            return [p.numpy().copy() for p in net.parameters()]
+        finally:
+            backends.set_num_threads(before)
+
+
+def test_one_thread_and_more_give_the_same_bits(forced):
+    one = [p.tobytes() for p in steps(1)]
+    assert [p.tobytes() for p in steps(2)] == one
+    assert [p.tobytes() for p in steps(5)] == one
+
+
+def test_strict_precision_turns_winograd_off():
+    fast, strict = steps(2), steps(2, strict=True)
+    with choice.algorithm("product"):
+        product = steps(2)
+    assert [p.tobytes() for p in fast] != [p.tobytes() for p in strict]
+    assert [p.tobytes() for p in product] == [p.tobytes() for p in strict]
+    assert all(np.allclose(a, b, atol=1e-3) for a, b in zip(fast, strict))
+
+
+def test_infinity_reaches_what_it_must_and_nothing_else():
+    x = images((2, 32, 12, 12))
+    x[1, 5, 3, 4] = np.inf
+    w = np.random.default_rng(1).standard_normal((32, 32, 3, 3), dtype=np.float32)
+    conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
+    with np.errstate(invalid="ignore"), backends.tables():
+        (wanted,), _ = OPS["conv"](x, w, None, needs=(False,) * 3, **conv)
+    (got,), _ = OPS["conv"](x, w, None, needs=(False,) * 3, **conv)
+    assert np.array_equal(np.isfinite(got), np.isfinite(wanted))
+    assert np.isfinite(wanted).sum() == wanted.size - 32 * 9
+
+
+SHAPES = [(3, 64, 5, 7), (2, 17, 6, 4), (300, 5, 2, 2), (1, 80, 3, 1)]
+
+
+def both(op, arrays, needs, shape, **attrs):
+    """Outputs and gradients of an op's kernel, and of its generic body in float64."""
+    outputs, back = op(*arrays, needs=needs, **attrs)
+    with backends.tables():
+        exact, back64 = op(*(None if a is None else a.astype(np.float64) for a in arrays),
+                           needs=needs, **attrs)
+    dy = images(exact[0].shape, 9)
+    return (outputs[0], *back(dy)), (exact[0], *back64(dy.astype(np.float64)))
+
+
+def close(got, wanted, tolerance=2e-5):
+    for a, b in zip(got, wanted):
+        assert (a is None) == (b is None)
+        if a is not None:
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * np.abs(b).max())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_of_channels_that_lie_last(forced, shape, training):
+    x, rng, C = images(shape), np.random.default_rng(4), shape[1]
+    w, b = rng.standard_normal((2, C), np.float32)
+    mean, var = np.zeros(C, np.float32), np.ones(C, np.float32)
+    assert layout.is_channels_last(x)
+    got, wanted = both(OPS["batch_norm"], (x * 3 + 20, w, b, mean, var), (True, True, True, False, False),
+                       shape, training=training, momentum=0.1, eps=1e-5)
+    close(got[:2], wanted[:2], 1e-4)
+    close(got[2:4], wanted[2:4], 1e-4)
+    assert layout.is_channels_last(got[0])
+    assert layout.is_channels_last(got[1])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_end_of_a_residual_block_is_one_kernel(forced, shape):
+    rng, C = np.random.default_rng(4), shape[1]
+    parameters = [*rng.standard_normal((2, C), np.float32), np.zeros(C, np.float32), np.ones(C, np.float32)]
+    attrs = [{"training": True, "momentum": 0.1, "eps": 1e-5}, {}, {}]
+    needs = (True, True, True, False, False, True)
+    arrays = [images(shape), *parameters, images(shape, 7)]
+    calls = chain(("batch_norm", "add", "relu"), attrs)
+    kernel, = backends.get("numpy").resolve().of_chain([call.op for call in calls])
+    outputs, back = kernel(*arrays, needs=needs, calls=calls)
+    exact, back64 = compose(calls, [a.astype(np.float64) for a in arrays], needs)
+    dy = images(shape, 9)
+    close(outputs, exact, 1e-4)
+    close(back(dy), back64(dy.astype(np.float64)), 1e-4)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("size", "stride", "padding", "dilation", "ceil_mode"), [
+    (2, 2, 0, 1, False), (3, 2, 1, 1, False), (2, 3, 0, 1, False), (2, 1, 1, 1, False),
+    (2, 2, 0, 1, True), (1, 2, 0, 1, False)])
+def test_pooling_of_channels_that_lie_last(forced, shape, size, stride, padding, dilation, ceil_mode):
+    if min(shape[2:]) + 2 * padding < size:
+        pytest.skip("the window is larger than the image")
+    x = np.round(images(shape) * 4) / 4  # with equal numbers: the first wins
+    attrs = {"kernel_size": (size, size), "stride": (stride, stride), "padding": ((padding, padding),) * 2,
+             "ceil_mode": ceil_mode}
+    close(*both(OPS["max_pool"], (x,), (True,), shape, dilation=(dilation, dilation), **attrs),
+          tolerance=1e-6)
+    close(*both(OPS["avg_pool"], (x,), (True,), shape, count_include_pad=True,
+                divisor_override=None, **attrs))
+
+
+def test_max_pooling_of_channels_that_lie_last_keeps_nan_and_infinity(forced):
+    x = images((2, 20, 4, 4))
+    x[0, 3, 1, 1], x[1, 17, 0, 0], x[1, 2, 2:, 2:] = np.nan, np.inf, -np.inf
+    attrs = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0),) * 2, "ceil_mode": False}
+    got, wanted = both(OPS["max_pool"], (x,), (True,), x.shape, dilation=(1, 1), **attrs)
+    for a, b in zip(got, wanted):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_relu_and_add_keep_the_order_of_memory(forced):
+    x, y = (images((4, 24, 16, 16)),
+            np.random.default_rng(5).standard_normal((4, 24, 16, 16), dtype=np.float32))
+    got, wanted = both(OPS["relu"], (x,), (True,), x.shape)
+    close(got, wanted, 0)
+    (z,), back = OPS["add"](x, y, needs=(True, True))
+    assert np.array_equal(z, x + y)
+    assert back(x)[0] is x
+    assert all(map(layout.is_channels_last, (z, *got)))
+
+
+def test_plans_are_kept_for_each_precision_and_algorithm():
+    x, w = (cnnkit.tensor(np.ones(s, np.float32)) for s in ((2, 32, 8, 8), (32, 32, 3, 3)))
+    library.active.plans.clear()
+    F.conv2d(x, w, padding=1)
+    with cnnkit.precision("strict"):
+        F.conv2d(x, w, padding=1)
+    assert [plan.names[0] for plan in library.active.plans.values()] == ["winograd4", "product"]
+
+
+def test_copies_count_where_the_channels_do_not_lie_last():
+    x, w = (64, 8, 32, 32), (16, 8, 3, 3)
+    assert choice.algorithms(x, w, padding=1) == ("flat",) * 3
+    assert "flat" not in choice.algorithms(x, w, padding=1, channels_last=True)
+    a, w = np.ones(x, np.float32), np.ones(w, np.float32)
+    conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
+    for array, last in ((a, False), (layout.to_channels_last(a), True)):
+        (y,), _ = OPS["conv"](array, w, None, needs=(False,) * 3, **conv)
+        assert layout.is_channels_last(y) == last
+
+
+@pytest.mark.parametrize("shape", [(5, 24, 7, 6), (1, 3, 2, 1), (64, 16, 9, 20)])
+def test_flatten_copies_channels_that_lie_last_into_c_order(forced, shape):
+    x = images(shape)
+    (y,), back = OPS["reshape"](x, needs=(True,), shape=(shape[0], -1))
+    assert np.array_equal(y, np.asarray(x).reshape(shape[0], -1))
+    assert y.flags.c_contiguous
+    assert np.array_equal(back(y)[0], x)
+    assert back(y)[0].flags.c_contiguous
+
+
+def test_reshape_is_a_view_where_memory_allows_one():
+    x = images((4, 24, 7, 6))
+    for array, shape in ((x, (4, 24, 42)), (np.ascontiguousarray(x), (4, -1)), (x[:1], (24, 42))):
+        (y,), _ = OPS["reshape"](array, needs=(False,), shape=shape)
+        assert np.shares_memory(y, array)
+
+
+def test_an_unknown_algorithm_is_refused():
+    with (pytest.raises(ValueError, match=r"no algorithm 'fft'; there are flat, product"),
+          choice.algorithm("fft")):
+        pass
+
+
+def compared(x, weight, conv, needs=(True, True, False), name=None, spoil=None):
+    """Result and gradients of the kernel and of the generic op in float64."""
+    rng = np.random.default_rng(6)
+    a, w = (rng.standard_normal(s, dtype=np.float32) for s in (x, weight))
+    with choice.algorithm(name):
+        (y,), back = OPS["conv"](a, w, None, needs=needs, **conv)
+        dy = rng.standard_normal(y.shape, dtype=np.float32)
+        if spoil is not None:
+            dy[0, 0, 0, 0] = spoil
+        with np.errstate(invalid="ignore"):
+            got = y, *back(dy)
+    (z,), back64 = OPS["conv"](a.astype(np.float64), w.astype(np.float64), None, needs=needs, **conv)
+    with np.errstate(invalid="ignore"):
+        return got, (z, *back64(dy.astype(np.float64)))
+
+
+@pytest.mark.parametrize(("x", "weight", "stride", "padding"), [
+    ((2, 32, 1, 1), (32, 32, 1, 1), (2, 2), ((1, 1), (1, 1))),
+    ((2, 32, 1, 5), (32, 32, 1, 1), (2, 2), ((1, 1), (1, 1))),
+    ((2, 32, 3, 1), (32, 32, 1, 1), (1, 10), ((0, 0), (3, 3))),
+    ((2, 32, 3, 4), (32, 32, 1, 3), (1, 20), ((0, 0), (9, 9))),
+    ((4, 32, 20, 1), (32, 32, 1, 1), (1, 10), ((0, 0), (3, 0))),
+    ((2, 40, 7, 2), (48, 40, 2, 3), (4, 4), ((1, 3), (4, 0)))])
+def test_images_that_taps_do_not_reach(forced, x, weight, stride, padding):
+    close(*compared(x, weight, {"stride": stride, "padding": padding, "dilation": (1, 1), "groups": 1}))
+
+
+def test_nan_in_a_gradient_where_the_flat_loops_do_not_serve():
+    conv = {"stride": (32, 32), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+    got, wanted = compared((1, 3, 224, 224), (768, 3, 32, 32), conv, (False, True, False), spoil=np.nan)
+    assert np.array_equal(np.isnan(got[2]), np.isnan(wanted[2]))
+    assert np.isnan(got[2]).sum() == 3 * 32 * 32
+
+
+@pytest.mark.parametrize("needs", [(True, False, False), (False, True, False)])
+def test_infinity_in_a_gradient_of_one_input(needs):
+    conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
+    got, wanted = compared((2, 32, 6, 6), (40, 32, 3, 3), conv, needs, spoil=np.inf)
+    for a, b in zip(got[1:], wanted[1:]):
+        assert (a is None) == (b is None)
+        assert a is None or np.array_equal(np.isfinite(a), np.isfinite(b))
+
+
+@pytest.mark.parametrize("value", [3.3, 100.1, 10000.1])
+def test_constant_channels_are_normalised_to_nothing(forced, value):
+    x = layout.to_channels_last(np.full((64, 33, 8, 8), value, np.float32))
+    (y, *_), _ = OPS["batch_norm"](x, None, None, None, None, needs=(True,) + (False,) * 4,
+                                   training=True, momentum=0.1, eps=1e-5)
+    assert np.abs(y).max() == 0
+
+
+def test_room_is_kept_for_the_threads_that_it_was_made_for():
+    plan = library.active.plans
+    plan.clear()
+    x, w = np.ones((2, 32, 8, 8), np.float32), np.ones((32, 32, 3, 3), np.float32)
+    before = backends.get_num_threads()
+    conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
+    sizes = {}
+    for threads in (1, 8):
+        backends.set_num_threads(threads)
+        OPS["conv"](x, w, None, needs=(False,) * 3, **conv)
+        sizes[threads] = next(iter(plan.values()))._rooms["forward", threads]
+    backends.set_num_threads(before)
+    assert sizes[8] > sizes[1]
