@@ -38,9 +38,9 @@ class Backend(Plugin):
     host : bool
         Whether its arrays are the form in which data come from the host and go back: NumPy's only.
     switches : bool
-        Whether the library's functions run on a *current* device, not on their arrays' own, as CuPy's do. Ops,
-        the walk back over the tape, updates and draws then run inside ``on(device of the array)``; whatever
-        else touches arrays says ``with backends.on(array)``.
+        Whether the library's functions run on a *current* device, not on their arrays' own, as CuPy's do.
+        Ops, the walk back over the tape, updates and draws then run inside ``on(device of the array)``;
+        whatever else touches arrays says ``with backends.on(array)``.
     """
 
     name = ""

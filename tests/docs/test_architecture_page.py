@@ -1,4 +1,4 @@
-"""docs/architecture.md: short, in the order of the layering, true of the call that it draws, and of files that exist."""
+"""docs/architecture.md: short, in the order of the layering, and true of the call that it draws."""
 
 import re
 from pathlib import Path

@@ -18,8 +18,8 @@ from cnnkit import backends
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^\*\*`([^`]+)`\*\*, (a new file|at the end|before|after)(?: `([^\n]+)`)?:\n\n```\w+\n(.*?)^```",
-                   re.MULTILINE | re.DOTALL)
+PLACE = r"^\*\*`([^`]+)`\*\*, (a new file|at the end|before|after)(?: `([^\n]+)`)?:\n\n"
+BLOCK = re.compile(PLACE + r"```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMANDS = {"pytest": [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"],
             "cnnkit": [sys.executable, "-m", "cnnkit"]}
 CXX = ["-std=c++17", "-O1", "-pthread", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-math-errno",
@@ -117,7 +117,7 @@ def test_a_cpp_kernel_is_built_called_and_serves_every_case(with_op, tmp_path):
          "-o", str(kernels / "libcnnkit_generic.so")], folder)
     assert re.search(r"cpu: 8 cases passed, 0 failed, .* 8 native", run(check, folder))
     assert passed(run(tests, folder)) == 8
-    assert passed(run(coverage, folder)) == 2
+    assert passed(run(coverage, folder)) >= 2
 
 
 def test_a_cuda_kernel_runs_on_the_emulator_and_serves_every_case(with_op, tmp_path):
@@ -128,19 +128,20 @@ def test_a_cuda_kernel_runs_on_the_emulator_and_serves_every_case(with_op, tmp_p
     follow(recipe("a CUDA kernel"), folder)
     check, coverage, tests = commands(recipe("a CUDA kernel"))
     assert re.search(r"emulator: 9 cases passed, 0 failed, .* 9 native", run(check, folder))
-    assert passed(run(coverage, folder)) == 2
+    assert passed(run(coverage, folder)) >= 2
     assert passed(run(tests, folder)) == 9
 
 
 def test_a_backend_is_found_by_its_entry_point_and_passes_the_check(tmp_path):
     pytest.importorskip("array_api_strict")
     follow(recipe("a backend"), tmp_path)
-    project = tomllib.loads((tmp_path / "my_package" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    settings = tmp_path / "my_package" / "pyproject.toml"
+    groups = tomllib.loads(settings.read_text(encoding="utf-8"))["project"]["entry-points"]
     installed = tmp_path / "my_package-0.dist-info"  # what pip makes of it
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 0\n")
     lines = [f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
-             for group, entries in project["entry-points"].items()]
+             for group, entries in groups.items()]
     (installed / "entry_points.txt").write_text("".join(lines))
     listed, check = commands(recipe("a backend"))
     where = (ROOT, ROOT / "backends")
