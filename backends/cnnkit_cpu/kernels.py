@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cnnkit.backends import KernelTable
-from cnnkit.ops.folding import FOLDED, fold_norm
 from cnnkit_cpu import library
 from cnnkit_cpu.runtime import Runtime
 
@@ -24,7 +23,6 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
         "conv_filters": conv.conv2d_filters,
         "conv_input": conv.conv2d_input,
         ("conv", "activation?", "pool?"): conv.conv2d_chain,
-        FOLDED: fold_norm,
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,
         "leaky_relu": activation.leaky_relu,
