@@ -1,6 +1,4 @@
-"""cnnkit trains convolutional networks on any array library: layers written once, kernels plugged in
-per backend.
-"""
+"""cnnkit trains convolutional networks on any array library, with kernels plugged in per backend."""
 
 from __future__ import annotations
 
@@ -34,21 +32,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data",
-    "enable_grad", "evaluation", "explain", "functional", "get_num_threads",
-    "inspection", "models", "nn", "no_grad",
-    "ops", "optim", "pad", "precision", "random", "safetensors", "set_num_threads", "shapes", "stack",
-    "summary", "tensor", "train", "use",
+    "enable_grad", "evaluation", "explain", "functional", "get_num_threads", "inspection", "models", "nn",
+    "no_grad", "ops", "optim", "pad", "precision", "random", "safetensors", "set_num_threads", "shapes",
+    "stack", "summary", "tensor", "train", "use",
 ]
 _MODULES = frozenset({
     "advise", "autograd", "backends", "conformance", "data", "evaluation", "functional", "inspection",
     "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
-    "sklearn",  # not in __all__: it needs the extra
+    "sklearn",  # not in __all__: it needs scikit-learn
 })
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else
-_WHERE = {
-    "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd",
-    "enable_grad": "autograd", "use": "backends",
-    "get_num_threads": "backends", "precision": "backends", "set_num_threads": "backends",
+_DEFINED_IN = {
+    "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd",
+    "use": "backends", "get_num_threads": "backends", "precision": "backends", "set_num_threads": "backends",
     "cat": "functional", "pad": "functional", "stack": "functional",
     "explain": "inspection", "summary": "inspection", "conv_as_matrix": "inspection",
 }
@@ -57,8 +53,8 @@ _WHERE = {
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"cnnkit.{name}")
-    if name in _WHERE:
-        return getattr(importlib.import_module(f"cnnkit.{_WHERE[name]}"), name)
+    if name in _DEFINED_IN:
+        return getattr(importlib.import_module(f"cnnkit.{_DEFINED_IN[name]}"), name)
     raise AttributeError(f"module 'cnnkit' has no attribute {name!r}")
 
 

@@ -9,14 +9,14 @@ __all__ = ["write_atomically"]
 
 
 def write_atomically(path: Path, data: bytes) -> Path:
-    """Write a file beside its place, then rename it over what is there.
+    """Write to a temporary file in the same folder, then rename it to `path`.
 
     Parameters
     ----------
     path : Path
-        Where to; its folder exists.
+        The file to write; its folder exists.
     data : bytes
-        What the file holds afterwards.
+        The file's new contents.
 
     Returns
     -------
@@ -26,17 +26,17 @@ def write_atomically(path: Path, data: bytes) -> Path:
     Raises
     ------
     OSError
-        If it cannot be written; the file that was there is as it was, and nothing else is left.
+        If it cannot be written; an existing file is unchanged, and no temporary file is left.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_atomically(Path(folder) / "x.json", b"{}").read_text()
     '{}'
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(data)
-        beside.replace(path)
+        temporary.write_bytes(data)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return path

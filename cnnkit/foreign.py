@@ -1,7 +1,7 @@
-"""Values of libraries that cnnkit does not know: arrays are told from numbers and lists by a few attributes.
+"""Values of other libraries: a few attributes tell arrays from numbers and lists.
 
-All else that cnnkit asks of objects is a base class or a Protocol (`cnnkit.evaluation.contracts`,
-`cnnkit.data.contracts`). Array libraries share no class, so these few questions stay probes.
+Everything else that cnnkit requires of objects is a base class or a Protocol (`cnnkit.evaluation.contracts`,
+`cnnkit.data.contracts`). Array libraries share no class, so these few functions look for attributes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def is_array(value: Any) -> bool:
 
 
 def device_of(array: Any) -> Any:
-    """The device of an array, as its library has it; ``None`` where the library has none.
+    """The device of an array, as its library's object; ``None`` where the library has none.
 
     >>> import numpy
     >>> device_of(numpy.zeros(3)), device_of([0, 0, 0])

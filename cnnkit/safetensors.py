@@ -1,4 +1,4 @@
-"""Safetensors files: Tensors of any backend to such a file and back.
+"""Safetensors files: Tensors of any backend to a file and back.
 
 The format cannot hold code, so reading a file never runs any.
 """
@@ -29,7 +29,7 @@ def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike,
     tensors : mapping of str to Tensor
         A ``state_dict``.
     path : path
-        Where to; a file that exists is replaced.
+        The file to write; an existing one is replaced.
     metadata : mapping of str to str, optional
         Kept in the file's header.
     """
@@ -51,7 +51,7 @@ def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, 
 
 
 def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> bytes:
-    """What a file of these Tensors holds."""
+    """The bytes of a file of these Tensors."""
     arrays = {name: value.numpy().copy(order="C") for name, value in tensors.items()}
     return serialise(arrays, dict(metadata) if metadata else None)
 

@@ -1,4 +1,4 @@
-"""PyTorch's functions: which one an op equals, what it takes, and an op's results beside its results."""
+"""PyTorch's functions: the one that an op equals, its parameters, and a comparison of results."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Place:
             return None
         values = np.asarray(values)
         dtype = {"f": self.float, "i": self.int, "u": str(values.dtype)}[values.dtype.kind]
-        made = self.backend.asarray(values, dtype)
-        if isinstance(made, np.ndarray):
-            made.flags.writeable = False
-        return made
+        array = self.backend.asarray(values, dtype)
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+        return array
 
     def tables(self):
         """Only generic ops, where the place says so."""
@@ -71,46 +71,46 @@ def compare(place, op, reference, arrays, attrs=None, seed=0, gradients=True):
     """Assert that outputs and gradients agree; `reference` takes PyTorch tensors and returns one tensor."""
     torch = pytest.importorskip("torch")
     tensors = [None if a is None else torch.tensor(np.asarray(a)) for a in arrays]
-    wanted = [gradients and t is not None and t.is_floating_point() for t in tensors]
-    for t, w in zip(tensors, wanted):
-        if w:
+    needs = [gradients and t is not None and t.is_floating_point() for t in tensors]
+    for t, needed in zip(tensors, needs):
+        if needed:
             t.requires_grad_()
     expected = reference(*tensors)
     dy = np.random.default_rng(seed).normal(size=tuple(expected.shape))
-    outputs, found = run(place, op, arrays, attrs, dy, wanted)
+    outputs, actual = run(place, op, arrays, attrs, dy, needs)
     np.testing.assert_allclose(outputs[0], expected.detach().numpy(), **place.close)
     assert outputs[0].shape == tuple(expected.shape)
-    if any(wanted):
+    if any(needs):
         expected.backward(torch.tensor(dy))
-        for n, (t, w) in enumerate(zip(tensors, wanted)):
-            if w:
-                np.testing.assert_allclose(found[n], t.grad.numpy(), **place.close, err_msg=f"gradient {n}")
-                assert found[n].shape == tuple(t.shape)
+        for n, (t, needed) in enumerate(zip(tensors, needs)):
+            if needed:
+                np.testing.assert_allclose(actual[n], t.grad.numpy(), **place.close, err_msg=f"gradient {n}")
+                assert actual[n].shape == tuple(t.shape)
             else:
-                assert found[n] is None
+                assert actual[n] is None
     return outputs
 
 
 def equal_in_pytorch(op):
-    """The PyTorch function that the op says it equals, with the op's names of attributes."""
-    found = pytest.importorskip("torch")
+    """The PyTorch function that the op declares to equal, called with the op's names of attributes."""
+    pytorch = pytest.importorskip("torch")
     if not op.torch:
         pytest.skip(f"PyTorch has no {op.name}")
     for name in op.torch.split(".")[1:]:
-        found = getattr(found, name)
+        pytorch = getattr(pytorch, name)
 
     def function(*tensors, **attrs):
-        return found(*tensors, **{op.torch_names.get(name, name): value for name, value in attrs.items()})
+        return pytorch(*tensors, **{op.torch_names.get(name, name): value for name, value in attrs.items()})
     return function
 
 
 def parameters(function):
     """Name -> parameter of a PyTorch class or function; of a builtin, by its documentation's first line."""
     try:
-        found = inspect.signature(function).parameters
+        named = inspect.signature(function).parameters
     except ValueError:  # a builtin
-        found = {"args": None}
-    if inspect.isclass(function) or "args" not in found:
-        return found
+        named = {"args": None}
+    if inspect.isclass(function) or "args" not in named:
+        return named
     line = function.__doc__.strip().splitlines()[0]  # conv2d(input, weight, bias=None) -> Tensor
     return inspect.signature(eval(f"lambda {line[line.index('(') + 1:line.index(')')]}: None")).parameters

@@ -1,4 +1,4 @@
-"""The `backend` fixture: every test that asks for it runs on each backend; ``pytest --backend NAME`` picks.
+"""The `backend` fixture: every test that uses it runs on each backend; ``pytest --backend NAME`` selects.
 
 Bare ``pytest`` runs every backend that is available. The last lines of a run say which backends ran, and why
 others did not.
@@ -28,22 +28,23 @@ def pytest_configure(config):
     if config.getoption("schedule").partition(":")[0] not in ("", "in order", "reversed", "skewed"):
         raise pytest.UsageError(f"--schedule {config.getoption('schedule')}: there are 'in order', "
                                 "reversed and skewed:SEED")
-    known = conformance.names()
+    statuses = conformance.names()
+    available = [name for name, status in statuses.items() if status is True]
     for name in config.getoption("backend"):
-        if known.get(name) is not True:
-            raise pytest.UsageError(f"--backend {name}: {known.get(name, 'there is no such backend')}; "
-                                    f"there are {', '.join(n for n, here in known.items() if here is True)}")
+        if statuses.get(name) is not True:
+            raise pytest.UsageError(f"--backend {name}: {statuses.get(name, 'there is no such backend')}; "
+                                    f"there are {', '.join(available)}")
 
 
 def chosen(config) -> dict[str, bool | str]:
-    """Name -> True where its tests run, else the reason why they do not."""
-    asked = config.getoption("backend")
+    """Backend name -> True where its tests run, else the reason why they do not."""
+    requested = config.getoption("backend")
     reasons = {}
-    for name, here in conformance.names().items():
-        if asked:
-            reasons[name] = name in asked or "--backend asks for others"
+    for name, status in conformance.names().items():
+        if requested:
+            reasons[name] = name in requested or "--backend asks for others"
         else:
-            reasons[name] = here
+            reasons[name] = status
     return reasons
 
 
@@ -52,7 +53,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("kill", range(metafunc.config.getoption("kills")))
     if "backend_name" in metafunc.fixturenames:
         metafunc.parametrize("backend_name",
-                             [n for n, here in chosen(metafunc.config).items() if here is True])
+                             [n for n, status in chosen(metafunc.config).items() if status is True])
 
 
 @pytest.fixture(autouse=True)
@@ -80,9 +81,7 @@ def emulation(request):
 
 @pytest.fixture
 def backend(request, backend_name, emulation):
-    """A `conformance.Target` that is in use: its ``name``, ``backend``, ``asarray(numpy array)``,
-    ``to_numpy(array)``.
-    """
+    """An active `conformance.Target`: ``name``, ``backend``, ``asarray(host array)``, ``to_numpy(array)``."""
     request.node.user_properties.append(("backend", backend_name))
     target = conformance.Target(backend_name)
     with target.entered():
@@ -98,7 +97,7 @@ def pytest_terminal_summary(terminalreporter, config):
             for name in {value for key, value in getattr(report, "user_properties", ()) if key == "backend"}:
                 counts[name][status] += 1
     terminalreporter.section("backends")
-    for name, here in chosen(config).items():
+    for name, reason in chosen(config).items():
         ran = ", ".join(f"{n} {status}" for status, n in counts[name].items())
-        terminalreporter.line(f"{name}: "
-                              f"{ran or ('no test asked for it' if here is True else f'not run ({here})')}")
+        not_run = "no test asked for it" if reason is True else f"not run ({reason})"
+        terminalreporter.line(f"{name}: {ran or not_run}")

@@ -1,5 +1,4 @@
-"""A CuPy made of NumPy, with two devices: what runs the host side of the CuPy backend on machines without
-CUDA.
+"""A CuPy made of NumPy, with two devices: runs the host side of the CuPy backend without CUDA.
 
 It is as strict as CuPy where the backend must take care. Functions work on the current device and
 refuse arrays of another one; a device is no text; NumPy's arrays do not mix with its own. Kernels run
@@ -173,9 +172,9 @@ def _function(name):
 
 
 def empty(shape, dtype=float, order="C"):
-    made = np.empty(shape, dtype)
-    made.reshape(-1).view(np.uint8)[:] = 0xFF
-    return made.view(ndarray)
+    array = np.empty(shape, dtype)
+    array.reshape(-1).view(np.uint8)[:] = 0xFF
+    return array.view(ndarray)
 
 
 def array(data, dtype=None, copy=True):
@@ -185,9 +184,7 @@ def array(data, dtype=None, copy=True):
 
 
 class Kernel:
-    """A compiled kernel: runs on the emulator if its arguments are of the types that CuPy takes, and on
-    its device.
-    """
+    """A compiled kernel: runs on the emulator if device and argument types are those that CuPy takes."""
 
     def __init__(self, code, name):
         self.code, self.name, self.place = code, name, current()
@@ -200,17 +197,17 @@ class Kernel:
         assert isinstance(args, tuple)
         assert self.place == current(), "a kernel was loaded on another device"
         CALLS.append((self.name, current(), shared_mem))
-        given = []
+        arguments = []
         for a in args:
             if isinstance(a, ndarray):
                 _check(a)
                 a = Array(a.view(np.ndarray))
             elif not (a is None or isinstance(a, np.generic) or (isinstance(a, np.ndarray) and a.size == 1)):
                 raise TypeError(f"Unsupported type {type(a)}")
-            given.append(a)
+            arguments.append(a)
         kernel = KERNELS[self.name]
         EmulatedDevice().run(self.code, instances(kernel.module), self.name, grid,
-                             block, given, kernel.written)
+                             block, arguments, kernel.written)
 
 
 class CompileException(Exception):

@@ -13,13 +13,13 @@ CHOICES = {name: values[-1] for op in OPS.values() for name, values in op.choice
 
 
 def settings_of(name):
-    """Settings to make a layer with: what it needs; for a layer of one function, also each option changed."""
-    found = inspect.signature(getattr(nn, name)).parameters.values()
-    named = [p for p in found if p.kind is p.POSITIONAL_OR_KEYWORD]
-    needed = {p.name: NEEDED[p.name] for p in named if p.default is p.empty}
+    """Settings of a layer: the required ones; for a layer of one function, also each option changed."""
+    parameters = inspect.signature(getattr(nn, name)).parameters.values()
+    positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    needed = {p.name: NEEDED[p.name] for p in positional if p.default is p.empty}
     yield needed
     if issubclass(getattr(nn, name), nn.FunctionModule):
-        for p in named:
+        for p in positional:
             change = ANOTHER.get(type(p.default), lambda value: None)
             value = CHOICES.get(p.name, change(p.default))
             if value is not None:

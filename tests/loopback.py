@@ -1,6 +1,4 @@
-"""A kernel table that serves nothing itself: it notes what was asked for, and fuses by running the ops
-one by one.
-"""
+"""A kernel table without kernels of its own: it notes the calls, and fuses by running op by op."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ class Loopback:
 
     def __init__(self, keys, decline=()):
         self.calls, self.decline = [], decline
-        # they are conv's gradients
+        # conv_input and conv_filters serve as conv's gradients
         forward = [name for name in ops.OPS if name not in ("conv_input", "conv_filters")]
         kernels = {name: self._single(name) for name in forward}
         kernels |= {key: self._fused(key) for key in keys}
@@ -49,10 +47,10 @@ def compose(calls, arrays, needs):
 @contextmanager
 def loopback(keys=KEYS, decline=()):
     """Serve NumPy arrays from a loopback table only, until the block's end."""
-    made = Loopback(keys, decline)
-    backends.register_table(made.table)
+    recorder = Loopback(keys, decline)
+    backends.register_table(recorder.table)
     try:
         with backends.tables("loopback"):
-            yield made
+            yield recorder
     finally:
         backends.register_table(remove="loopback")

@@ -12,11 +12,11 @@ def at_batch(monkeypatch, number, times):
     """Press Ctrl-C after the training's batch `number`, so many times."""
     from cnnkit.train.progress import Lines
 
-    done = []
+    steps = []
 
     def step(self, tally):
-        done.append(1)
-        for _ in range(times if len(done) == number else 0):
+        steps.append(1)
+        for _ in range(times if len(steps) == number else 0):
             press()
 
     monkeypatch.setattr(Lines, "step", step)

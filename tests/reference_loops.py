@@ -1,6 +1,4 @@
-"""Convolution and pooling as the textbook has them: float64 loops over every pixel, written for reading,
-not for speed.
-"""
+"""Convolution and pooling by definition: slow float64 loops over every pixel, written to be read."""
 
 import itertools
 import math
@@ -9,9 +7,7 @@ import numpy as np
 
 
 def conv2d(x, weight, bias, dy, stride, padding, dilation, groups):
-    """Output and gradients (y, dx, dweight, dbias) of a convolution, one multiplication at a time; ``dy``
-    may be None.
-    """
+    """(y, dx, dweight, dbias) of a convolution, one multiplication at a time; ``dy`` may be None."""
     x, weight = np.asarray(x, np.float64), np.asarray(weight, np.float64)
     (N, _, H, W), (K, Cg, R, S) = x.shape, weight.shape
     ((top, bottom), (left, right)), (sh, sw), (dh, dw) = padding, stride, dilation
@@ -42,26 +38,24 @@ def length(n, k, s, before, after, d, ceil_mode):
 
 
 def max_pool2d(x, dy, kernel_size, stride, padding, dilation, ceil_mode):
-    """Output, flat indices and gradient (y, indices, dx); the first largest pixel of a window wins, or
-    its first NaN.
-    """
+    """(y, flat indices, dx); a window's maximum is its first largest pixel, or its first NaN."""
     N, C, H, W = x.shape
     ((top, bottom), (left, right)), (sh, sw), (dh, dw) = padding, stride, dilation
     P = length(H, kernel_size[0], sh, top, bottom, dh, ceil_mode)
     Q = length(W, kernel_size[1], sw, left, right, dw, ceil_mode)
     y, indices, dx = np.full((N, C, P, Q), -np.inf), np.full((N, C, P, Q), -1), np.zeros(x.shape)
     for n, c, p, q in np.ndindex(N, C, P, Q):
-        best = at = None
+        best = position = None
         for r, s in np.ndindex(*kernel_size):
             h, w = p * sh + r * dh - top, q * sw + s * dw - left
             if 0 <= h < H and 0 <= w < W:
                 value = float(x[n, c, h, w])
-                if at is None or (not math.isnan(best) and (value > best or math.isnan(value))):
-                    best, at = value, (h, w)
-        if at is not None:
-            y[n, c, p, q], indices[n, c, p, q] = best, at[0] * W + at[1]
+                if position is None or (not math.isnan(best) and (value > best or math.isnan(value))):
+                    best, position = value, (h, w)
+        if position is not None:
+            y[n, c, p, q], indices[n, c, p, q] = best, position[0] * W + position[1]
             if dy is not None:
-                dx[n, c, *at] += dy[n, c, p, q]
+                dx[n, c, *position] += dy[n, c, p, q]
     return y, indices, dx
 
 
@@ -98,7 +92,7 @@ def adaptive_pool2d(x, dy, output_size, kind):
             for h, w in window:
                 dx[n, c, h, w] += dy[n, c, p, q] / len(window)
         else:
-            at = max(window, key=lambda hw: float(x[n, c, *hw]))  # max() keeps the first of equals
-            y[n, c, p, q] = x[n, c, *at]
-            dx[n, c, *at] += dy[n, c, p, q]
+            position = max(window, key=lambda hw: float(x[n, c, *hw]))  # max() keeps the first of equals
+            y[n, c, p, q] = x[n, c, *position]
+            dx[n, c, *position] += dy[n, c, p, q]
     return y, dx

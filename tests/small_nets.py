@@ -1,6 +1,4 @@
-"""Networks in a module that worker processes can import: pytest's own modules cannot be, and estimators
-travel by name.
-"""
+"""Networks in an importable module: worker processes unpickle estimators by name."""
 
 import cnnkit.functional as F
 from cnnkit import nn
@@ -11,15 +9,15 @@ class Net(nn.Module):
 
     def __init__(self, hidden=32, dropout=0.0, outputs=10):
         super().__init__()
-        self.fc1, self.fc2, self.dropout = (nn.Linear(64, hidden),
-                                            nn.Linear(hidden, outputs), nn.Dropout(dropout))
+        self.fc1, self.fc2 = nn.Linear(64, hidden), nn.Linear(hidden, outputs)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x):
         return self.fc2(self.dropout(F.relu(self.fc1(x.reshape(x.shape[0], -1)))))
 
 
 class Probabilities(Net):
-    """The same, after softmax."""
+    """`Net` with a softmax at its end."""
 
     def forward(self, x):
         return F.softmax(super().forward(x), dim=1)

@@ -19,9 +19,9 @@ AGNOSTIC = ["ops", "autograd", "functional", "nn", "optim", "evaluation", "model
 TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"))
               if path.name != "picture.py"]  # on any device
 
-PROBES = {  # what may be asked of an object by the name of an attribute, and where
+PROBES = {  # file -> the attributes that it may look up by name
     "foreign.py": {"dtype", "device", "shape", "detach"},
-    "data/transforms/normalize.py": {"tolist"},  # of an array, too
+    "data/transforms/normalize.py": {"tolist"},  # arrays have it, numbers and lists do not
     "evaluation/tally.py": {"count_nonzero"},  # of an array's library
     "data/description.py": {"dataset", "classes", "targets", "image_shape"},
     "sklearn/saving.py": {"feature_names_in_"},  # scikit-learn's way
@@ -37,7 +37,7 @@ def files(level):
 
 
 def nodes(tree, typing):
-    """Every node of a syntax tree; without what stands under ``if TYPE_CHECKING`` unless `typing`."""
+    """Every node of a syntax tree; the body of ``if TYPE_CHECKING`` only with `typing`."""
     for node in ast.iter_child_nodes(tree):
         yield node
         if not typing and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
@@ -49,7 +49,7 @@ def nodes(tree, typing):
 def imports(path, typing=True):
     """What a file imports, in functions too, as pairs: a module, and a name in it or ``None``.
 
-    Of ``import cnnkit`` it is the names that the file uses; those are imported when they are used.
+    For ``import cnnkit`` these are the names that the file uses, because they are imported on use.
     """
     for node in nodes(ast.parse(path.read_text(encoding="utf-8")), typing):
         if isinstance(node, ast.Import):
@@ -62,38 +62,38 @@ def imports(path, typing=True):
 
 
 def packages(path, typing=True):
-    """First names of what a file imports; of cnnkit the package, which for ``cnnkit.Tensor`` is autograd."""
+    """The packages that a file imports: of cnnkit the subpackage (autograd for ``cnnkit.Tensor``)."""
     for module, name in imports(path, typing):
         first, *rest = module.split(".")
         if first == "cnnkit" and (rest or name):
             package = rest[0] if rest else name
-            yield f"cnnkit.{cnnkit._WHERE.get(package, package)}"
+            yield f"cnnkit.{cnnkit._DEFINED_IN.get(package, package)}"
         else:
             yield first
 
 
 def modules(*roots):
     """The files below these folders, by their dotted names."""
-    found = {}
+    files_by_name = {}
     for root in roots:
         for path in sorted(root.rglob("*.py")):
             parts = path.relative_to(root.parent).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+            files_by_name[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return files_by_name
 
 
-def imports_between(known):
-    """Which of these files a file imports, in functions too, and which ``__init__`` files run on the way."""
+def imports_between(modules):
+    """Module -> the modules that it imports, in functions too, with the ``__init__`` files that this runs."""
     graph = {}
-    for module, path in known.items():
+    for module, path in modules.items():
         graph[module] = set()
         for source, name in imports(path, typing=False):
-            if source == "cnnkit" and name in cnnkit._WHERE:
-                source, name = f"cnnkit.{cnnkit._WHERE[name]}", None
-            target = f"{source}.{name}" if f"{source}.{name}" in known else source
-            parents = [target[:at] for at, letter in enumerate(target) if letter == "."]
+            if source == "cnnkit" and name in cnnkit._DEFINED_IN:
+                source, name = f"cnnkit.{cnnkit._DEFINED_IN[name]}", None
+            target = f"{source}.{name}" if f"{source}.{name}" in modules else source
+            parents = [target[:index] for index, letter in enumerate(target) if letter == "."]
             entered = [parent for parent in parents if not f"{module}.".startswith(f"{parent}.")]
-            graph[module] |= known.keys() & {target, *entered}
+            graph[module] |= modules.keys() & {target, *entered}
     return graph
 
 
@@ -131,8 +131,9 @@ def test_no_backend_is_named_above_the_registry(path):
 
 
 def test_every_package_has_a_place_in_the_order():
-    there = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    assert there - {"__init__"} == set(ORDER)
+    existing = {path.stem for path in ROOT.iterdir()
+                if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert existing - {"__init__"} == set(ORDER)
 
 
 @pytest.mark.parametrize("level", ORDER)
@@ -160,30 +161,30 @@ def test_no_files_import_in_a_circle():
     assert circle(graph) == []
 
 
-@pytest.mark.parametrize(("line", "found"), [
+@pytest.mark.parametrize(("line", "expected"), [
     ("from pack.b import x", ["pack.a", "pack.b", "pack.a"]),
     ("from pack import b", ["pack.a", "pack.b", "pack.a"]),
     ("def f():\n    import pack.b", ["pack.a", "pack.b", "pack.a"]),
     ("from pack.inner.c import x", ["pack.a", "pack.inner", "pack.a"]),  # inner/__init__.py runs on the way
     ("from pack import x", []),
     ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pack.b import x", [])])
-def test_a_circle_is_seen_in_functions_too_and_not_among_imports_for_types(tmp_path, line, found):
+def test_a_circle_is_seen_in_functions_too_and_not_among_imports_for_types(tmp_path, line, expected):
     (tmp_path / "pack" / "inner").mkdir(parents=True)
     back = "import pack.a"
     sources = {"__init__": "", "a": line, "b": back, "inner/__init__": back, "inner/c": ""}
     for name, text in sources.items():
         (tmp_path / "pack" / f"{name}.py").write_text(text)
-    assert sorted(circle(imports_between(modules(tmp_path / "pack")))) == sorted(found)
+    assert sorted(circle(imports_between(modules(tmp_path / "pack")))) == sorted(expected)
 
 
 @pytest.mark.parametrize("path", sorted(PLUGINS.rglob("*.py")), ids=lambda p: str(p.relative_to(PLUGINS)))
 def test_plugins_import_no_other_plugin(path):
-    own = path.relative_to(PLUGINS).parts[0]
-    assert {name for name in packages(path) if name.startswith("cnnkit_")} - {own} == set()
+    plugin = path.relative_to(PLUGINS).parts[0]
+    assert {name for name in packages(path) if name.startswith("cnnkit_")} - {plugin} == set()
 
 
 def test_what_objects_can_do_is_a_contract_and_not_found_out_by_the_names_of_attributes():
-    found = {}
+    probes = {}
     for path in sorted(ROOT.rglob("*.py")):
         place = path.relative_to(ROOT)
         if place.parts[0] in ("conformance", "ops", "autograd", "backends"):
@@ -191,10 +192,10 @@ def test_what_objects_can_do_is_a_contract_and_not_found_out_by_the_names_of_att
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("getattr", "hasattr"):
                 continue
-            thing, name = node.args[:2]
-            if isinstance(name, ast.Constant) and ast.unparse(thing) != "self":
-                found.setdefault(place.as_posix(), set()).add(name.value)
-    assert found == PROBES
+            target, name = node.args[:2]
+            if isinstance(name, ast.Constant) and ast.unparse(target) != "self":
+                probes.setdefault(place.as_posix(), set()).add(name.value)
+    assert probes == PROBES
 
 
 @pytest.mark.parametrize("path", [p for p in sorted(ROOT.rglob("*.py")) if "autograd" not in p.parts],

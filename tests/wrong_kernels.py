@@ -31,8 +31,8 @@ def mutant(op, change=lambda *arrays: arrays, result=lambda y: y, gradients=lamb
 def last_tie(x_axes=(2, 3)):
     """Max-pooling that finds the last maximum: the generic op on the image turned round, and turned back."""
     def kernel(x, *, needs, **attrs):
-        rest = any(n % s for n, s in zip(x.shape[2:], attrs["stride"]))
-        tiled = attrs["kernel_size"] == attrs["stride"] and not rest
+        has_remainder = any(n % s for n, s in zip(x.shape[2:], attrs["stride"]))
+        tiled = attrs["kernel_size"] == attrs["stride"] and not has_remainder
         if attrs["ceil_mode"] or not tiled:
             return NotImplemented
         y, backward = generic("max_pool", [np.flip(x, x_axes)], needs, attrs)
@@ -43,10 +43,10 @@ def last_tie(x_axes=(2, 3)):
 
 def writes_into_its_input():
     def kernel(x, *, needs):
-        before = x.copy()
+        original = x.copy()
         if x.flags.writeable:
             np.maximum(x, 0, out=x)
-        return generic("relu", [before], needs, {})
+        return generic("relu", [original], needs, {})
     return {"relu": kernel}
 
 

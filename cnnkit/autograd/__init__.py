@@ -1,5 +1,4 @@
-"""Automatic differentiation: the Tensor, the tape behind it, and the deferral of calls that a
-kernel can fuse.
+"""Automatic differentiation: the Tensor, the tape, and the deferral of calls that a kernel can fuse.
 
 No module here is called ``tensor``: imported, it would hide the function `tensor`.
 """

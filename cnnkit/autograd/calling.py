@@ -1,6 +1,4 @@
-"""Running an op on Tensors: the arguments are collected once, then the call runs, or waits for a
-fused kernel.
-"""
+"""Running an op on Tensors: collect the arguments, then run the call or defer it for a fused kernel."""
 
 from __future__ import annotations
 
@@ -24,20 +22,20 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     """
     first, grad = inputs[0], mode.grad
     plan = deferral.plan(op, first, grad) if isinstance(first, Value) else deferral.NOW
-    # the other operand may be what a chain goes on with
+    # the second operand may be the pending result that continues a chain
     if op.commutative and plan[0] is None and mode.inside:
         second = inputs[1]
         if isinstance(second, Value) and second._link is not None:
-            turned = deferral.following(op, second, grad)
-            if turned is not None:
-                plan, inputs, first = turned, (second, first), second
-    follows, backend, tables, chain = plan
+            swapped = deferral.following(op, second, grad)
+            if swapped is not None:
+                plan, inputs, first = swapped, (second, first), second
+    previous, backend, tables, chain = plan
     kind: Any = None
     shapes: list = []
     dtypes: list = []
     others = inputs
-    if follows is not None:  # the chain's own result is not computed yet
-        kind, (shape, dtype) = follows.kind, follows.metas[0]  # type: ignore[misc]
+    if previous is not None:  # the first argument is pending: the result of the link before
+        kind, (shape, dtype) = previous.kind, previous.metas[0]  # type: ignore[misc]
         shapes, dtypes, others = [shape], [dtype], inputs[1:]
         if not others:
             metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
@@ -46,45 +44,45 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     needs: list[bool] = []
     edges: list = []
     versions: list = []
-    alike = True
-    for i in others:
-        if isinstance(i, Value):
-            array = i._value if i._link is None else i.array
+    same_type = True
+    for argument in others:
+        if isinstance(argument, Value):
+            array = argument._value if argument._link is None else argument.array
             shape, dtype = array.shape, array.dtype
             if type(array) is not kind:
-                alike = alike and kind is None
+                same_type = same_type and kind is None
                 kind = type(array)
-            wanted = grad and i.requires_grad
-            edges.append((i._source or i) if wanted else None)
-            version = i._version
+            needs_gradient = grad and argument.requires_grad
+            edges.append((argument._source or argument) if needs_gradient else None)
+            version = argument._version
             versions.append((version, version[0]))
-        elif i is None:
+        elif argument is None:
             array = shape = dtype = None
-            wanted = False
+            needs_gradient = False
             edges.append(None)
         else:
-            array, wanted = i, False
-            if type(i) not in PLAIN and isinstance(i, float | int):
+            array, needs_gradient = argument, False
+            if type(argument) not in PLAIN and isinstance(argument, float | int):
                 # NumPy's float64 is a float, and would widen float32
-                array = i = float(i) if isinstance(i, float) else int(i)
-            shape, dtype = getattr(i, "shape", ()), getattr(i, "dtype", None)
-            alike = False
+                array = argument = float(argument) if isinstance(argument, float) else int(argument)
+            shape, dtype = getattr(argument, "shape", ()), getattr(argument, "dtype", None)
+            same_type = False
             edges.append(None)
         arrays.append(array)
-        needs.append(wanted)
+        needs.append(needs_gradient)
         shapes.append(shape)
         dtypes.append(dtype)
-    if op.state:  # what the op itself replaces does not count as changed
-        replaced = [inputs[at]._version for at in op.state.values() if inputs[at] is not None]
+    if op.state:  # inputs that the op itself replaces do not count as changed in place
+        replaced = [inputs[index]._version for index in op.state.values() if inputs[index] is not None]
         versions = [v for v in versions if not any(v[0] is r for r in replaced)]
 
-    if chain is not None and alike:
+    if chain is not None and same_type:
         metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
         return deferral.postpone(op, attrs, plan, (arrays, needs, edges, versions), metas, kind, grad, inputs)
-    if follows is not None:
-        first.array  # noqa: B018 - the chain ends here, and the call begins anew
+    if previous is not None:
+        first.array  # noqa: B018 - computing it ends the chain; then the call starts again
         return apply(op, *inputs, **attrs)
-    if not alike or backend is None:
+    if not same_type or backend is None:
         backend = backend_of_inputs(op.name, arrays)
         tables = backend.resolve()
     if op.infer is not None:
@@ -94,8 +92,8 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
             if backward is not None and True in needs else None)
     if op.outputs == 1:
         return Value.result._of(outputs[0], node)
-    for position, at in op.state.items():
-        if outputs[position] is not None and inputs[at] is not None:
-            inputs[at].replace_(outputs[position])
+    for position, index in op.state.items():
+        if outputs[position] is not None and inputs[index] is not None:
+            inputs[index].replace_(outputs[position])
     results = [Value.result._of(outputs[p], node if p < op.differentiable else None, p) for p in op.shown]
     return results[0] if len(results) == 1 else tuple(results)

@@ -18,8 +18,8 @@ def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, backend
     Parameters
     ----------
     data : number, nested lists, array or Tensor
-        NumPy arrays and Python numbers go to `backend`; arrays of other libraries stay with theirs
-        unless it is given.
+        NumPy arrays and Python numbers go to `backend`; arrays of other libraries stay with their
+        own library unless `backend` is given.
     requires_grad : bool
         Record what is done with it.
     dtype : str or dtype, optional
@@ -33,16 +33,16 @@ def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, backend
     """
     if isinstance(data, Tensor):
         data = data.array
-    here, device = backends.place(backend)
+    target, device = backends.place(backend)
     if hasattr(data, "dtype"):
-        there = backends.backend_of(data)
-        if there is not here and not there.host and backend is None:
-            here, device = there, None
-        return Tensor(here.asarray(data, data.dtype if dtype is None else dtype, device), requires_grad)
+        source = backends.backend_of(data)
+        if source is not target and not source.host and backend is None:
+            target, device = source, None
+        return Tensor(target.asarray(data, data.dtype if dtype is None else dtype, device), requires_grad)
     if dtype is None:
         kind = _kind_of(data)
         dtype = {"float": "float32", "int": "int64", "bool": "bool"}[kind]
-    return Tensor(here.asarray(data, dtype, device), requires_grad)
+    return Tensor(target.asarray(data, dtype, device), requires_grad)
 
 
 def _kind_of(data: Any) -> str:

@@ -1,12 +1,11 @@
-"""Deferred calls: an op's result may wait until it is read, so that a fused kernel can take in the
-ops that follow.
+"""Deferred calls: a result may wait until it is read, so that a fused kernel can include later ops.
 
 Only inside the outermost `Module.__call__` of a thread, and only where a pattern of a kernel table begins
 with the op. A `Link` is one deferred call. It holds the arrays of its arguments as they were at the call
 (never the Tensors), so nothing that happens to a Tensor afterwards changes the result; all errors of shape,
 dtype, device and attributes have been raised by then. When one of its results is read, the chain of links
-back to the nearest computed one is run: by a kernel that takes in as many of them from the front as some
-kernel serves, then the rest, and at last op by op.
+back to the nearest computed one is run: the longest part from the front that one kernel serves, then
+the rest in the same way, and op by op where no fused kernel serves.
 
 Only an op that declares `infer` can wait. The calls that wait are a list of this thread: weak references to
 the Tensors, because a result that nobody holds need not be computed; calls that replace buffers are held
@@ -27,13 +26,13 @@ from cnnkit.ops.core import Meta, Op, run_chain
 
 __all__ = ["Link", "flush", "following", "link_of", "plan", "postpone"]
 
-# the link before, backend, tables, the `Chain` that the call makes
+# the link before, the backend, its tables, the `Chain` that the call extends to
 Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"
 Arguments: TypeAlias = "tuple[list, list[bool], list, list]"  # arrays, needs, edges, versions
 NOTHING: Arguments = ([], [], [], [])
-NOW: Plan = (None, None, None, None)  # the call cannot wait, and its first argument does not tell the backend
+NOW: Plan = (None, None, None, None)  # the call cannot wait, and its backend is not known yet
 
-WAITING, COMPUTED, PASSED = range(3)  # PASSED: a fused kernel went through it without making its first output
+WAITING, COMPUTED, PASSED = range(3)  # PASSED: computed inside a fused kernel, without its output 0
 
 
 class Link:
@@ -41,8 +40,8 @@ class Link:
 
     __slots__ = ("arguments", "attrs", "backend", "chain", "grad", "kind", "metas", "node", "op", "outputs",
                  "previous", "requires_grad", "results", "state", "status", "tables")
-    outputs: tuple     # once it is computed, and the node on the tape
-    node: Node | None
+    outputs: tuple     # set when it is computed
+    node: Node | None  # its node on the tape, set at the same time
 
     def __init__(self, op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments,
                  metas: tuple[Meta | None, ...], kind: type, grad: bool):
@@ -51,18 +50,19 @@ class Link:
         self.metas, self.kind, self.grad = metas, kind, grad
         self.requires_grad: bool = True in arguments[1] or (plan[0] is not None and plan[0].requires_grad)
         self.status = WAITING
-        self.results: list = []     # (output position, weak reference to the Tensor that shows it)
+        self.results: list = []     # (output position, weak reference to the Tensor of that output)
         self.state: list = []       # (output position, Tensor that it replaces), committed once
 
     @property
     def count(self) -> int:
-        """How many of a kernel's arrays are its: the result of the link before it is one only at the front
-        of a chain.
+        """How many of a fused kernel's arrays belong to this link.
+
+        The result of the link before it is among them only at the front of a chain.
         """
         return len(self.arguments[0]) + (self.previous is not None and self.previous.status == COMPUTED)
 
     def force(self) -> None:
-        """Compute this link's results, and those of the links before it that a kernel does not go around."""
+        """Compute this link's results, and those of earlier links that no fused kernel skips."""
         chain, link = [self], self.previous
         while link is not None and link.status != COMPUTED:
             chain.append(link)
@@ -82,7 +82,7 @@ class Link:
         self.finish(outputs, node, 0)
 
     def all_arguments(self) -> Arguments:
-        """Its arguments with the result of the link before it, which has been computed, if there is one."""
+        """This link's arguments, with the computed result of the link before it in front, if there is one."""
         if self.previous is None:
             return self.arguments
         arrays, needs, edges, versions = self.arguments
@@ -91,9 +91,7 @@ class Link:
                 [None if node is None else (node, 0), *edges], versions)
 
     def finish(self, outputs: Sequence, node: Node | None, first: int) -> None:
-        """Hand out `outputs`, which are this link's outputs from position `first` on (1: a fused kernel
-        passed by).
-        """
+        """Give this link's `outputs` from position `first` on to their Tensors (1 after a fused kernel)."""
         if self.state:
             for position, buffer in self.state:
                 if buffer._link is self and buffer._position == position:
@@ -102,8 +100,8 @@ class Link:
         for position, reference in self.results:
             tensor = reference()
             if position >= first and tensor is not None and tensor._link is self:
-                tensor._settle(outputs[position - first],
-                               node if position < self.op.differentiable else None, position)
+                source = node if position < self.op.differentiable else None
+                tensor._settle(outputs[position - first], source, position)
         if first == 0:
             self.outputs, self.node, self.status = tuple(outputs), node, COMPUTED
             self.previous = None
@@ -113,7 +111,7 @@ class Link:
 
 
 def _run_longest(links: list[Link]) -> int:
-    """Run as many links from the front as one kernel serves; return how many that were."""
+    """Run as many links from the front as one kernel serves; return how many links that was."""
     head = links[0]
     if len(links[-1].chain.names) == len(links):  # the whole chain waits
         chains = [link.chain for link in links]
@@ -126,9 +124,9 @@ def _run_longest(links: list[Link]) -> int:
             arrays, needs, edges, versions = head.all_arguments()
             for link in part[1:]:
                 if link.arguments is not NOTHING:
-                    more = link.arguments
-                    arrays, needs = [*arrays, *more[0]], [*needs, *more[1]]
-                    edges, versions = [*edges, *more[2]], [*versions, *more[3]]
+                    added = link.arguments
+                    arrays, needs = [*arrays, *added[0]], [*needs, *added[1]]
+                    edges, versions = [*edges, *added[2]], [*versions, *added[3]]
             result = run_chain(head.backend, chain.kernels, part, arrays, tuple(needs))
             if result is not NotImplemented:
                 outputs, backward = result
@@ -149,15 +147,16 @@ def _run_longest(links: list[Link]) -> int:
 
 
 def plan(op: Op, first: Any, grad: bool) -> Plan:
-    """How to call `op` on the Tensor `first`: after which link, on which backend, with which tables; and the
-    chain that it is then part of, or ``None`` where the call cannot wait, because no pattern takes it in.
+    """How to call `op` on the Tensor `first`: the link before, backend, tables, and the chain it extends.
+
+    The chain is ``None`` where the call cannot wait, because no pattern includes it.
     """
     if mode.inside:
         previous: Link | None = first._link
         if previous is not None:
-            longer = following(op, first, grad)
-            if longer is not None:
-                return longer
+            extended = following(op, first, grad)
+            if extended is not None:
+                return extended
             backend = previous.backend
         else:
             backend = backend_of(first._value)
@@ -168,7 +167,7 @@ def plan(op: Op, first: Any, grad: bool) -> Plan:
 
 
 def following(op: Op, pending: Any, grad: bool) -> Plan | None:
-    """`plan` where the call goes on with the chain of a pending Tensor; else ``None``."""
+    """`plan` where the call extends the chain of a pending Tensor; else ``None``."""
     previous = pending._link
     if previous.status == WAITING and previous.grad is grad and pending._position == 0:
         chain = previous.chain.longer[op]
@@ -179,39 +178,36 @@ def following(op: Op, pending: Any, grad: bool) -> Plan | None:
 
 def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments,
              metas: tuple[Meta | None, ...], kind: type, grad: bool, inputs: Sequence) -> Any:
-    """Enter a call among the deferred ones; a pending Tensor for each output that the caller gets,
-    one or a tuple.
+    """Defer a call; return a pending Tensor for each output that the caller gets, one or a tuple.
 
     Buffers among the `inputs` that the op replaces become pending themselves.
     """
-    link, pending, deferred, shown = (Link(op, attrs, plan, arguments, metas, kind, grad),
-                                      inputs[0]._pending, mode.deferred, [])
+    link, pending, deferred, results = (Link(op, attrs, plan, arguments, metas, kind, grad),
+                                        inputs[0]._pending, mode.deferred, [])
     if op.state:
-        for position, at in op.state.items():
-            if inputs[at] is not None and metas[position] is not None:
-                inputs[at]._await(link, position)
-                link.state.append((position, inputs[at]))
+        for position, index in op.state.items():
+            if inputs[index] is not None and metas[position] is not None:
+                inputs[index]._await(link, position)
+                link.state.append((position, inputs[index]))
         deferred.append(link)
     for position in op.shown:
-        tensor = pending(link, position, link.requires_grad and position < op.differentiable)
-        reference = weakref.ref(tensor)
+        result = pending(link, position, link.requires_grad and position < op.differentiable)
+        reference = weakref.ref(result)
         link.results.append((position, reference))
         deferred.append(reference)
-        shown.append(tensor)
+        results.append(result)
     if link.chain.ended:
         link.force()
-    return shown[0] if len(shown) == 1 else tuple(shown)
+    return results[0] if len(results) == 1 else tuple(results)
 
 
 def link_of(entry: Any) -> Link:
-    """The call behind an entry among the deferred ones: itself, or what makes a Tensor that is pending."""
+    """The link of an entry in the deferred list: the entry itself, or the link of a pending Tensor."""
     return entry if isinstance(entry, Link) else entry()._link
 
 
 def flush() -> None:
-    """Compute every pending Tensor of this thread that is still alive, the youngest first, so that chains
-    stay whole.
-    """
+    """Compute every live pending Tensor of this thread, the youngest first so that chains stay whole."""
     waiting = mode.deferred.copy()
     mode.deferred.clear()
     while waiting:

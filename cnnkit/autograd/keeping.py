@@ -1,4 +1,4 @@
-"""Looking without a trace: Tensors that are afterwards what they were before."""
+"""Restoring Tensors: a block after which they are what they were before it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ __all__ = ["kept"]
 
 @contextmanager
 def kept(tensors: Iterable[Value]) -> Iterator[None]:
-    """A block after which these leaf Tensors have the values, versions, gradients and hooks that they
-    had before it.
+    """A block after which these leaf Tensors have their old values, versions, gradients and hooks.
 
-    Inside it they have no hooks: those are for gradients that somebody asked for.
+    Inside it their hooks do not run: those are for the user's own backward passes.
 
     >>> import cnnkit
     >>> x = cnnkit.tensor([1.0])
@@ -25,12 +24,12 @@ def kept(tensors: Iterable[Value]) -> Iterator[None]:
     >>> x.item()
     1.0
     """
-    before = [(t, t.array, t._version[0], t.grad, t._hooks) for t in tensors]
-    for tensor, *_ in before:
+    saved = [(tensor, tensor.array, tensor._version[0], tensor.grad, tensor._hooks) for tensor in tensors]
+    for tensor, *_ in saved:
         tensor._hooks = None
     try:
         yield
     finally:
-        for tensor, array, version, grad, hooks in before:
+        for tensor, array, version, grad, hooks in saved:
             tensor._value, tensor._link, tensor._position = array, None, 0
             tensor._version[0], tensor.grad, tensor._hooks = version, grad, hooks

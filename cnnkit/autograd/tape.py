@@ -1,9 +1,8 @@
-"""The tape: what was done to get a Tensor, and the walk back over it that makes gradients
-(reverse-mode autodiff).
+"""The tape: the calls that made a Tensor, and reverse-mode differentiation over them.
 
 A node belongs to an op's call, not to a Tensor; it holds the op's own ``backward``, and an edge per
 input: ``None`` (no gradient wanted), a leaf Tensor, or ``(node, output position)``. Nodes are numbered in
-the order they were made, so the walk takes the highest number first and meets each node when all its
+the order they were made, so the walk takes the highest number first and reaches each node after all its
 gradients have arrived.
 """
 
@@ -22,9 +21,7 @@ _numbers = itertools.count()
 
 
 class _Mode(threading.local):
-    """Per thread: is the tape recording; are we inside a `Module.__call__`; which calls are
-    deferred there.
-    """
+    """Per thread: whether the tape records, whether a `Module.__call__` runs, and its deferred calls."""
 
     grad: bool = True
     inside: bool = False
@@ -111,7 +108,7 @@ class Node:
         self.versions, self.outputs, self.detour = versions, outputs, detour
         self.number = next(_numbers)
         self.hooks: dict[int, list[Callable]] | None = None
-        # output position -> weak reference to the Tensor that keeps its gradient
+        # output position -> weak reference to a Tensor that keeps its gradient (`retain_grad`)
         self.retain: dict[int, Any] | None = None
 
     @property
@@ -149,9 +146,7 @@ class Node:
 
 
 def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None:
-    """Walk the tape back from one output of `node`, and add the gradients to the leaves' ``grad`` when
-    all are there.
-    """
+    """Walk the tape back from one output of `node`; then add the whole gradients to the leaves' ``grad``."""
     arrived: dict[Node, list] = {node: [None] * node.outputs}
     arrived[node][position] = dy
     heap = [(-node.number, node)]
@@ -163,15 +158,15 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
             if edge is None or dx is None:
                 continue
             if type(edge) is tuple:
-                parent, at = edge
+                parent, parent_position = edge
                 dys = arrived.get(parent)
                 if dys is None:
                     dys = arrived[parent] = [None] * parent.outputs
                     heapq.heappush(heap, (-parent.number, parent))
-                dys[at] = dx if dys[at] is None else dys[at] + dx
+                dys[parent_position] = dx if dys[parent_position] is None else dys[parent_position] + dx
             else:
-                before = leaves.get(edge)
-                leaves[edge] = dx if before is None else before + dx
+                total = leaves.get(edge)
+                leaves[edge] = dx if total is None else total + dx
         if not retain_graph:
             node.edges = ()
     for leaf, dx in leaves.items():

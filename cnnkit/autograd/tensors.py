@@ -19,7 +19,7 @@ __all__ = ["Tensor"]
 class Tensor(Value):
     """An array with a gradient: what user code, layers and losses work on.
 
-    Wraps `array` as it is, without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
+    Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
 
     Parameters
     ----------
@@ -72,9 +72,9 @@ class Tensor(Value):
             if backend is not backends.backend_of(self.array) or device is not None:
                 new = Tensor(backend.asarray(self.array, device=device), self.requires_grad and self.is_leaf)
         if dtype is not None:
-            wanted = backends.backend_of(new.array).dtype(dtype)
-            if new.dtype != wanted:
-                new = apply(shaping.cast, new, dtype=wanted)
+            requested = backends.backend_of(new.array).dtype(dtype)
+            if new.dtype != requested:
+                new = apply(shaping.cast, new, dtype=requested)
         return new
 
     def float(self) -> Tensor:
@@ -88,9 +88,7 @@ class Tensor(Value):
     # -- changes in place ------------------------------------------------------------------------------------
 
     def copy_(self, values: Any) -> Tensor:
-        """Replace the values, in place, with broadcasting and conversion to this Tensor's dtype; on
-        a leaf only.
-        """
+        """Replace a leaf's values in place, with broadcasting and conversion to this Tensor's dtype."""
         backend, shape, dtype = self._backend(), self.shape, self.dtype
         if isinstance(values, Tensor):
             values = values.array if backends.backend_of(values.array) is backend else values.numpy()
@@ -135,10 +133,10 @@ class Tensor(Value):
             raise ValueError(f"{op.name}_ in place needs a value that fits shape {self.shape}; "
                              f"the result has {new.shape}")
         if new.dtype != self.dtype:
-            mine, made = backends.dtype_name(self.dtype), backends.dtype_name(new.dtype)
-            if "float" in made and "float" not in mine:
-                raise TypeError(f"{op.name}_ in place makes {made} of a Tensor of {mine}; "
-                                f"convert it first with .to(dtype={made!r})")
+            old_dtype, new_dtype = backends.dtype_name(self.dtype), backends.dtype_name(new.dtype)
+            if "float" in new_dtype and "float" not in old_dtype:
+                raise TypeError(f"{op.name}_ in place makes {new_dtype} of a Tensor of {old_dtype}; "
+                                f"convert it first with .to(dtype={new_dtype!r})")
             new = new.to(dtype=self.dtype)
         return self.replace_(new.array)
 
@@ -288,8 +286,8 @@ class Tensor(Value):
 
     def unsqueeze(self, axis: int) -> Tensor:
         """Put in an axis of size 1 at `axis`."""
-        at = _axis(axis, self.ndim + 1)
-        return self.reshape((*self.shape[:at], 1, *self.shape[at:]))
+        position = _axis(axis, self.ndim + 1)
+        return self.reshape((*self.shape[:position], 1, *self.shape[position:]))
 
     def sum(self, dim: Any = None, keepdim: bool = False) -> Tensor:
         """Sum over all axes, or over `dim` (an int or a tuple)."""

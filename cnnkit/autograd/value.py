@@ -1,6 +1,4 @@
-"""Value: an array, its place on the tape, and the gradient that comes back to it; Tensor adds
-PyTorch's methods.
-"""
+"""Value: an array, its node on the tape, and its gradient; Tensor adds PyTorch's methods."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ Number = bool | int | float
 
 
 class Value:
-    """What the tape and the dispatcher know of a Tensor.
+    """The part of a Tensor that the tape and the dispatcher use.
 
     Parameters
     ----------
@@ -31,7 +29,7 @@ class Value:
 
     __slots__ = ("__weakref__", "_hooks", "_link", "_position", "_source", "_value", "_version",
                  "grad", "requires_grad")
-    result: ClassVar[type[Value]]  # what ops return: Tensor, which is made from this class
+    result: ClassVar[type[Value]]  # the class of ops' results: Tensor, set where that subclass is defined
 
     def __init__(self, array: Array, requires_grad: bool = False):
         if isinstance(array, Value):
@@ -40,7 +38,7 @@ class Value:
         self._value = array
         self._link: deferral.Link | None = None
         self._position = 0
-        # the recorded call that made it, and which of its outputs it is
+        # the node of the call that made this Tensor, and the position among its outputs
         self._source: tuple[Node, int] | None = None
         self._version = [0]
         self._hooks: list[Callable] | None = None
@@ -78,7 +76,7 @@ class Value:
 
     def _await(self, link: deferral.Link, position: int) -> None:
         """Become the deferred output `position` of `link` (a buffer that an op with state replaces)."""
-        self.array  # noqa: B018 - an earlier pending value is settled first
+        self.array  # noqa: B018 - computes an earlier pending value first
         self._link, self._position = link, position
         self._version[0] += 1
 
@@ -138,7 +136,7 @@ class Value:
 
     def numpy(self) -> Any:
         """The values as a NumPy array, without tape; on the NumPy backend it shares memory."""
-        if mode.deferred:  # whoever holds the memory may write into what deferred calls have yet to read
+        if mode.deferred:  # the caller may write into memory that deferred calls have yet to read
             deferral.flush()
         array = self.array
         return backends.backend_of(array).to_numpy(array)
@@ -154,7 +152,7 @@ class Value:
         return self.numpy().tolist()
 
     def replace_(self, array: Array) -> Self:
-        """Take `array` as the new value, as it is: what every change in place of a leaf comes down to.
+        """Take `array` as the new value, without a copy: every in-place change of a leaf ends here.
 
         Raises
         ------
@@ -177,9 +175,7 @@ class Value:
         return self
 
     def rebind(self, array: Array) -> None:
-        """Put `array` in the place of the value without any check, and count a change: for optimizers, and to
-        move Tensors.
-        """
+        """Replace the array without any check, and count a change: for optimizers and for moving Tensors."""
         self._value = array
         self._version[0] += 1
 
@@ -225,30 +221,27 @@ class Value:
             dy = xp.asarray(1, dtype=array.dtype, device=getattr(array, "device", None))
             dy = xp.broadcast_to(dy, shape) if shape else dy
         else:
-            dy = self._like_me(gradient, "backward() got a gradient")
+            dy = self._checked_gradient(gradient, "backward() got a gradient")
         with backends.on(array):
             if self._source is None:
                 self._receive(dy)
             else:
                 run_backward(*self._source, dy, retain_graph)
 
-    def _like_me(self, gradient: Any, what: str) -> Array:
-        """A gradient for this Tensor that somebody gave: checked for shape and backend, in this
-        Tensor's dtype.
-        """
+    def _checked_gradient(self, gradient: Any, message: str) -> Array:
+        """A gradient given by the user: checked for shape and backend, in this Tensor's dtype."""
         backend = self._backend()
         dy = (gradient.array if isinstance(gradient, Value)
-              else backend.asarray(gradient, self.dtype,
-                                   getattr(self.array, "device", None)))
+              else backend.asarray(gradient, self.dtype, getattr(self.array, "device", None)))
         if tuple(dy.shape) != self.shape:
-            raise ValueError(f"{what} of shape {tuple(dy.shape)} for a Tensor of shape {self.shape}")
+            raise ValueError(f"{message} of shape {tuple(dy.shape)} for a Tensor of shape {self.shape}")
         if backends.backend_of(dy) is not backend:
-            raise TypeError(f"{what} of backend {backends.backend_of(dy).name!r} for a Tensor of "
+            raise TypeError(f"{message} of backend {backends.backend_of(dy).name!r} for a Tensor of "
                             f"{backend.name!r}; move it with Tensor.to({backend.name!r})")
         return dy if dy.dtype == self.dtype else backend.namespace.astype(dy, self.dtype)
 
     def _receive(self, dx: Array) -> None:
-        """Take the whole gradient that one walk over the tape brought to this leaf.
+        """Add the whole gradient of one backward pass to this leaf's ``grad``.
 
         Never in place: the array may be read-only, or be held as somebody else's gradient too.
         """
@@ -264,23 +257,21 @@ class Value:
             dx = self._backend().namespace.asarray(dx)
         self.grad = Value.result._of(dx)
 
-    def _own_source(self, what: str) -> tuple[Node, int]:
+    def _recorded_source(self, caller: str) -> tuple[Node, int]:
         if not self.requires_grad:
-            raise RuntimeError(f"{what} on a Tensor that requires no gradient")
+            raise RuntimeError(f"{caller} on a Tensor that requires no gradient")
         link = self._link
         passed = link is not None and link.status == deferral.PASSED
         self.array  # noqa: B018 - a hook breaks the chain here
         assert self._source is not None
         if passed or self._source[0].detour:
-            raise RuntimeError(f"{what} on a result in the middle of a chain that "
+            raise RuntimeError(f"{caller} on a result in the middle of a chain that "
                                "a fused kernel has already run: no gradient comes back through it. "
-                               f"Call {what} right after the op that makes it, before it is used")
+                               f"Call {caller} right after the op that makes it, before it is used")
         return self._source
 
     def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
-        """Call `hook` with this Tensor's gradient in every backward; what it returns, if anything,
-        takes its place.
-        """
+        """Call `hook` with this Tensor's gradient in every backward; a Tensor that it returns replaces it."""
         shape, dtype = self.shape, self.dtype
 
         def on_array(dy: Array) -> Array:
@@ -288,9 +279,9 @@ class Value:
             if changed is None:
                 return dy
             if not isinstance(changed, Value) or changed.shape != shape:
-                raise ValueError("a gradient hook must return a Tensor "
-                                 f"of shape {shape} or None; it returned "
-                                 f"{changed.shape if isinstance(changed, Value) else type(changed).__name__}")
+                returned = changed.shape if isinstance(changed, Value) else type(changed).__name__
+                raise ValueError(f"a gradient hook must return a Tensor of shape {shape} or None; "
+                                 f"it returned {returned}")
             array = changed.array
             return array if array.dtype == dtype else backends.namespace_of(array).astype(array, dtype)
         if self.is_leaf:
@@ -298,7 +289,7 @@ class Value:
                 raise RuntimeError("register_hook on a Tensor that requires no gradient")
             hooks = self._hooks = self._hooks or []
         else:
-            node, position = self._own_source("register_hook()")
+            node, position = self._recorded_source("register_hook()")
             node.hooks = node.hooks or {}
             hooks = node.hooks.setdefault(position, [])
         hooks.append(on_array)
@@ -307,6 +298,6 @@ class Value:
     def retain_grad(self) -> None:
         """Keep the gradient of this result of an op in ``grad``, as leaves do."""
         if not self.is_leaf:
-            node, position = self._own_source("retain_grad()")
+            node, position = self._recorded_source("retain_grad()")
             node.retain = node.retain or {}
             node.retain[position] = weakref.ref(self)

@@ -24,9 +24,8 @@ from cnnkit.backends.registry import (
 from cnnkit.backends.runtime import get_num_threads, release_memory, set_num_threads
 from cnnkit.backends.table import KernelTable, Runtime, Tables
 
-__all__ = ["DTYPES", "KINDS", "Array", "ArrayAPIBackend", "Backend",
-           "BackendInfo", "Call", "Kernel", "KernelTable",
-           "Kind", "Runtime", "Tables", "Unavailable", "backend_of", "current", "current_device", "decline",
-           "dtype_name", "get", "get_num_threads", "kernel_tables", "list", "namespace_of",
-           "on", "place", "precision", "precision_level", "register", "register_table", "release_memory",
-           "set_num_threads", "tables", "use"]
+__all__ = ["DTYPES", "KINDS", "Array", "ArrayAPIBackend", "Backend", "BackendInfo", "Call", "Kernel",
+           "KernelTable", "Kind", "Runtime", "Tables", "Unavailable", "backend_of", "current",
+           "current_device", "decline", "dtype_name", "get", "get_num_threads", "kernel_tables", "list",
+           "namespace_of", "on", "place", "precision", "precision_level", "register", "register_table",
+           "release_memory", "set_num_threads", "tables", "use"]

@@ -36,7 +36,7 @@ class Backend(Plugin):
     distribution : str
         The installed distribution whose version `list` shows.
     host : bool
-        Whether its arrays are the form in which data come from the host and go back: NumPy's only.
+        Whether data are exchanged with the host as this backend's arrays: only NumPy's are.
     switches : bool
         Whether the library's functions run on a *current* device, not on their arrays' own, as CuPy's do.
         Ops, the walk back over the tape, updates and draws then run inside ``on(device of the array)``;
@@ -59,10 +59,9 @@ class Backend(Plugin):
         raise NotImplementedError(f"backend {self.name!r} must define `namespace`")
 
     def asarray(self, data: Any, dtype: Any = None, device: Any = None) -> Array:
-        """Copy `data` (numbers, nested lists, any library's array) into a new array, on `device` as
-        `locate` gives it.
+        """Copy `data` (numbers, nested lists, any library's array) into a new array on `device`.
 
-        Without a device, an array of this backend stays on its own.
+        `device` is as `locate` takes it; without one, an array of this backend stays on its device.
         """
         if not self.owns(data):
             data = self.hosted(data)
@@ -71,28 +70,25 @@ class Backend(Plugin):
                                       copy=True, **kwargs)
 
     def upload(self, data: np.ndarray, dtype: Any = None, device: Any = None) -> Callable[[], Array]:
-        """Begin to copy a host array; what is returned gives the new array, in the thread that
-        computes with it.
+        """Begin to copy a host array; calling the result, in the computing thread, gives the new array.
 
-        A library that copies beside its computations begins here, in any thread, and lets what is computed
-        later wait for the copy in the second call. By default the whole copy is made at once.
+        A library that copies while it computes starts the copy here, in any thread; the second call makes
+        later computations wait for it. By default the whole copy is made at once.
         """
         array = self.asarray(data, dtype, device)
         return lambda: array
 
     def memory(self) -> str:
-        """What its arrays hold of the device's memory, in words; empty where the library does not say."""
+        """The device memory that its arrays use, in words; empty where the library does not say."""
         return ""
 
     def hosted(self, data: Any) -> np.ndarray:
-        """Numbers, nested lists, or another library's array as a NumPy array; it may share memory
-        with `data`.
-        """
+        """`data` (numbers, nested lists, any library's array) as a NumPy array; it may share memory."""
         if not hasattr(data, "dtype") or isinstance(data, np.ndarray | np.generic):
             return np.asarray(data)
-        there = backend_for(type(data))
-        if there is not None:
-            return there.to_numpy(data)
+        backend = backend_for(type(data))
+        if backend is not None:
+            return backend.to_numpy(data)
         return Backend.to_numpy(self, data) if hasattr(data, "__array_namespace__") else np.asarray(data)
 
     def to_numpy(self, array: Array) -> np.ndarray:
@@ -103,18 +99,14 @@ class Backend(Plugin):
             return np.from_dlpack(array)
 
     def axis_order(self, array: Array) -> tuple[int, ...]:
-        """The axes from the outermost in memory to the innermost: ``(0, 1, ...)`` for C order, which
-        sums depend on.
-        """
+        """The axes in order of memory, outermost first (C order: ``(0, 1, ...)``); sums depend on it."""
         strides = getattr(array, "strides", None)
         if not isinstance(strides, tuple):
             strides = self.to_numpy(array).strides
         return tuple(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis])))
 
     def text(self, array: Array, prefix: str = "") -> str:
-        """The values as `repr` shows them, shortened; `prefix` is what stands before them on the
-        first line.
-        """
+        """The values as `repr` shows them, shortened; `prefix` is the text before them on the first line."""
         return np.array2string(self.to_numpy(array), separator=", ", prefix=prefix, threshold=200)
 
     def synchronize(self) -> None:
@@ -125,33 +117,29 @@ class Backend(Plugin):
         return "cpu"
 
     def devices(self) -> dict[str, Any]:
-        """The library's devices, by the names that users write behind the backend's: ``cupy:1`` is
-        ``devices()["1"]``.
-        """
+        """The library's devices by the names that users write: ``cupy:1`` is ``devices()["1"]``."""
         info = getattr(self.namespace, "__array_namespace_info__", None)
-        return {} if info is None else {str(device): device
-                                        for device in info().devices() if device is not None}
+        devices = [] if info is None else info().devices()
+        return {str(device): device for device in devices if device is not None}
 
     def locate(self, device: Any) -> Any:
-        """The library's own device for a name; what is no text (``None``, a device) is given back.
+        """The library's device object for a name; what is no text (``None``, a device) is returned as it is.
 
         Raises
         ------
         ValueError
-            If there is no such device; the message names those that there are.
+            If there is no such device; the message names the existing ones.
         """
         if not isinstance(device, str):
             return device
-        here = self.devices()
-        if here and device not in here:
+        devices = self.devices()
+        if devices and device not in devices:
             raise ValueError(f"backend {self.name!r} has no device {device!r}; it has "
-                             f"{', '.join(f'{self.name}:{name}' for name in here)}")
-        return here.get(device, device)
+                             f"{', '.join(f'{self.name}:{name}' for name in devices)}")
+        return devices.get(device, device)
 
     def on(self, device: Any) -> AbstractContextManager:
-        """A block in which the library's functions run on `device`, for libraries with a current device (see
-        `switches`).
-        """
+        """A block in which functions run on `device`, for libraries that have a current one (`switches`)."""
         return nullcontext()
 
     @cached_property
@@ -190,12 +178,12 @@ class Backend(Plugin):
             return resolved[selection]
 
     def selected(self, names: Selection) -> list[KernelTable]:
-        """This backend's kernel tables of these names (``None``: all), the first to be asked first."""
-        found = kernel_tables(self.name)
+        """This backend's kernel tables with these names (``None``: all), in the order they are tried in."""
+        tables = kernel_tables(self.name)
         if names is None:
-            return found
-        # what is named first is asked first: use("mine") prefers "mine" to the backend's own
-        return sorted((t for t in found if t.name in names), key=lambda t: names.index(t.name))
+            return tables
+        # in the order of the names, because use("mine") prefers "mine" to the backend's own table
+        return sorted((t for t in tables if t.name in names), key=lambda t: names.index(t.name))
 
     def __repr__(self) -> str:
         return f"<backend {self.name}>"

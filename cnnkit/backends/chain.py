@@ -1,8 +1,8 @@
-"""Chains of ops, and the patterns by which kernel tables name the chains that their kernels take in.
+"""Chains of ops, and the patterns by which kernel tables name the chains that their kernels fuse.
 
 A pattern is a tuple of names of ops or of roles, such as ``("conv", "norm?", "add?", "activation?",
 "pool?")``; a question mark says that the op may be missing. The tree of all chains that a table's patterns
-allow is made as calls come in.
+allow grows as calls are made.
 """
 
 from __future__ import annotations
@@ -18,68 +18,65 @@ Pattern = tuple[str, ...]
 
 
 class _Longer(dict):
-    """The chains that one more op makes of a chain, by op; ``None`` where no pattern goes on with it."""
+    """A chain's extensions by one op, keyed by op; ``None`` where no pattern allows that op next."""
 
     def __init__(self, chain: Chain):
         self.chain = chain
 
     def __missing__(self, op: Any) -> Chain | None:
-        found = self[op] = self.chain.with_op(op)
-        return found
+        extended = self[op] = self.chain.with_op(op)
+        return extended
 
 
 class Chain:
-    """Ops called one after the other: which kernels serve them as a whole, and by which ops they can go on.
+    """Ops called one after the other: the kernels that fuse them, and the ops that may come next.
 
     Attributes
     ----------
     kernels : tuple of Kernel
-        Those whose pattern the chain matches, in the order in which they are asked; empty for a
-        mere beginning.
+        Those whose pattern the whole chain matches, in the order in which they are tried; empty where it
+        is only the beginning of one.
     longer : mapping of Op to Chain or None
-        What one more op makes of it.
+        The chain extended by that op.
     ended : bool
-        Whether no pattern goes on.
+        Whether no pattern continues.
     names : tuple of str
-        Of its ops.
+        The names of its ops.
     """
 
-    __slots__ = ("ended", "kernels", "longer", "names", "patterns", "places")
+    __slots__ = ("ended", "kernels", "longer", "names", "patterns", "progress")
 
-    def __init__(self, patterns: Sequence[tuple[Pattern, Kernel]], places: Iterable[tuple[int, int]],
+    def __init__(self, patterns: Sequence[tuple[Pattern, Kernel]], progress: Iterable[tuple[int, int]],
                  names: tuple[str, ...] = ()):
         self.names = names
-        # (pattern, how many of its names are behind us)
-        self.patterns, self.places = patterns, sorted(set(places))
+        # progress: (index of the pattern, how many of its names the chain has matched or skipped)
+        self.patterns, self.progress = patterns, sorted(set(progress))
         self.longer = _Longer(self)
-        serving = dict.fromkeys(i for i, at in self.places if at and all(map(_optional, patterns[i][0][at:])))
-        self.kernels = tuple(patterns[i][1] for i in serving)
-        self.ended = all(at == len(patterns[i][0]) for i, at in self.places)
+        complete = dict.fromkeys(index for index, matched in self.progress
+                                 if matched and all(map(_optional, patterns[index][0][matched:])))
+        self.kernels = tuple(patterns[index][1] for index in complete)
+        self.ended = all(matched == len(patterns[index][0]) for index, matched in self.progress)
 
     @classmethod
     def root(cls, patterns: Sequence[tuple[Pattern, Kernel]]) -> Chain:
-        """The beginning of all chains, without an op; the patterns stand in the order in which their
-        kernels are asked.
-        """
+        """The empty chain; the patterns are in the order in which their kernels are tried."""
         return cls(patterns, [(i, 0) for i in range(len(patterns))])
 
     def with_op(self, op: Any) -> Chain | None:
-        """The chain with one more op; ``None`` where no pattern goes on with it, or the op does not tell its
-        results' shapes.
-        """
+        """The chain with one more op; ``None`` where no pattern allows it, or the op has no `infer`."""
         if op.infer is None:
             return None
-        places = []
-        for i, at in self.places:
-            for place, name in enumerate(self.patterns[i][0][at:], at + 1):
+        progress = []
+        for index, matched in self.progress:
+            for position, name in enumerate(self.patterns[index][0][matched:], matched + 1):
                 if name.rstrip("?") in (op.name, op.role):
-                    places.append((i, place))
+                    progress.append((index, position))
                 if not _optional(name):
                     break
-        return Chain(self.patterns, places, (*self.names, op.name)) if places else None
+        return Chain(self.patterns, progress, (*self.names, op.name)) if progress else None
 
     def along(self, ops: Iterable[Any]) -> list[Chain]:
-        """The chains that these ops make one after the other from here, as far as patterns go.
+        """The chains of the first 1, 2, ... of these ops after this chain, as far as patterns allow.
 
         >>> from cnnkit.ops import OPS
         >>> conv, add, relu = (OPS[name] for name in ("conv", "add", "relu"))
@@ -89,14 +86,14 @@ class Chain:
         >>> root.along((relu,))
         []
         """
-        found, chain = [], self
+        chains, chain = [], self
         for op in ops:
-            longer = chain.longer[op]
-            if longer is None:
+            extended = chain.longer[op]
+            if extended is None:
                 break
-            found.append(longer)
-            chain = longer
-        return found
+            chains.append(extended)
+            chain = extended
+        return chains
 
 
 def _optional(name: str) -> bool:

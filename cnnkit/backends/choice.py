@@ -12,7 +12,7 @@ from cnnkit.backends.plugins import kernel_tables
 from cnnkit.backends.registry import backend_of, get
 from cnnkit.backends.state import default, local
 
-HERE = nullcontext()
+NO_SWITCH = nullcontext()
 
 
 def current() -> Backend:
@@ -21,15 +21,12 @@ def current() -> Backend:
 
 
 def current_device() -> Any:
-    """The device that new arrays are made on, the library's own object, or ``None`` for the
-    backend's default.
-    """
+    """The device object that new arrays are made on, or ``None`` for the backend's default."""
     return local.device if local.backend else default.device
 
 
 def place(name: str | Backend | ModuleType | None) -> tuple[Backend, Any]:
-    """The backend and the device that a name such as ``"cupy:1"`` means; ``None`` is where new
-    arrays are made now.
+    """The backend and device of a name such as ``"cupy:1"``; of ``None``, where new arrays are made now.
 
     Raises
     ------
@@ -46,14 +43,12 @@ def place(name: str | Backend | ModuleType | None) -> tuple[Backend, Any]:
 
 
 def on(array: Any) -> AbstractContextManager:
-    """A block in which the array's library works on the array's device, for what is done to arrays
-    outside ops.
-    """
+    """A block in which the array's library works on the array's device; for work on arrays outside ops."""
     backend = backend_of(array)
-    return backend.on(array.device) if backend.switches else HERE
+    return backend.on(array.device) if backend.switches else NO_SWITCH
 
 
-def _own_tables(name: str | Backend | ModuleType, backend: Backend) -> tuple[str, ...]:
+def _tables_of(name: str | Backend | ModuleType, backend: Backend) -> tuple[str, ...]:
     """``use("numpy")`` runs the backend's own table only, ``use("cpu")`` the table ``cpu`` above it."""
     named = name.split(":", 1)[0] if isinstance(name, str) else backend.name
     return tuple(dict.fromkeys((named, backend.name)))
@@ -63,7 +58,7 @@ class use:
     """Make new arrays with this backend from now on, or inside a ``with`` block only.
 
     As a call it holds for the whole process; as a context manager it holds for this thread, until the block's
-    end. Arrays that exist stay what they are: `Tensor.to` and `Module.to` move them.
+    end. Existing arrays stay where they are: `Tensor.to` and `Module.to` move them.
 
     Parameters
     ----------
@@ -89,7 +84,7 @@ class use:
             self._chosen: tuple = (None, None, None)
         else:
             backend, device = place(name)
-            self._chosen = (backend, device, _own_tables(name, backend))
+            self._chosen = (backend, device, _tables_of(name, backend))
         default.backend, default.device, default.tables = self._chosen
 
     def __enter__(self) -> Backend:
@@ -107,17 +102,15 @@ class use:
 
 @contextmanager
 def tables(*names: str) -> Iterator[None]:
-    """Serve ops from these kernel tables only, in this thread, until the block's end; none means
-    generic ops only.
-    """
-    known = [t.name for t in kernel_tables()]
-    unknown = [n for n in names if n not in known]
+    """Serve ops from these kernel tables only, in this thread, until the block's end; none: generic ops."""
+    installed = [t.name for t in kernel_tables()]
+    unknown = [n for n in names if n not in installed]
     if unknown:
         raise ValueError(f"there is no kernel table {unknown[0]!r}; "
-                         f"there are {', '.join(sorted(known)) or 'none'}")
-    # by priority
-    before, local.tables = local.tables, tuple(name for name in known if name in names) or ("",)
+                         f"there are {', '.join(sorted(installed)) or 'none'}")
+    # `installed` is sorted by priority
+    outer, local.tables = local.tables, tuple(name for name in installed if name in names) or ("",)
     try:
         yield
     finally:
-        local.tables = before
+        local.tables = outer

@@ -1,8 +1,8 @@
-"""Kernels: what a kernel table holds, the kinds that there are, and the one loop that asks them.
+"""Kernels: what a kernel table holds, the kinds of kernel, and the one loop that tries them.
 
 A kernel is a function that serves a call or declines it: ``kernel(*arguments, **settings)`` returns the
-result of its kind, or ``NotImplemented``. Five kinds have a declared signature (`KINDS`). Whoever needs a
-kernel, whatever its kind, goes through `ask`.
+result of its kind, or ``NotImplemented``. Five kinds have a declared signature (`KINDS`). Kernels of
+every kind are called through `ask`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,23 @@ __all__ = ["KERNEL_KINDS", "KINDS", "Call", "Kernel", "Kind", "ask", "declare_ke
 
 
 class Kernel(Protocol):
-    """A function that serves a call of its kind, or declines it by returning ``NotImplemented``;
-    see `decline`.
-    """
+    """A function that serves a call of its kind, or returns ``NotImplemented`` (see `decline`)."""
 
     def __call__(self, *arguments: Any, **settings: Any) -> Any: ...
 
 
 class Call(Protocol):
-    """One op of a chain, as the chain's kernel is given it.
+    """One op of a chain, as passed to the chain's kernel.
 
     Attributes
     ----------
     op : Op
-        With its ``name`` and its ``role``.
+        The op, with its ``name`` and ``role``.
     attrs : mapping
         The op's attributes.
     count : int
         How many of the kernel's arrays are this op's: all its arrays for the first op of a chain, all but the
-        first for the others, which take the result before them.
+        first for the others, whose first array is the result of the op before.
     """
 
     @property
@@ -64,12 +62,12 @@ DRAW = Kind("draw", "kernel(key, shape, device)", "array of int32")
 LOOK_UP = Kind("look-up", "kernel(images, values, device)", "array of float32")
 KINDS = {kind.name: kind for kind in (OP, CHAIN, UPDATE, DRAW, LOOK_UP)}
 
-# name of every kernel that somebody asks for -> its kind; chains are patterns, not names
+# name of every kernel that cnnkit looks up -> its kind; chains have patterns, not names
 KERNEL_KINDS: dict[str, Kind] = {}
 
 
 def declare_kernel(name: str, kind: Kind) -> None:
-    """Say that somebody asks for kernels called `name`, and of which kind they are.
+    """Declare that cnnkit looks up kernels called `name`, and of which kind they are.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The plug-ins that are known, backends and kernel tables: found by entry points once, or put in by hand."""
+"""The known plug-ins, backends and kernel tables: found by entry points once, or registered by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 lock = threading.RLock()
 backends: dict[str, Backend] = {}
 tables: dict[str, KernelTable] = {}
-broken: dict[str, str] = {}  # those that could not be imported, with the reason
+broken: dict[str, str] = {}  # name of a plug-in that could not be imported -> the reason
 by_type: dict[type, Backend | None] = {bool: None, int: None, float: None}
 discovered: set[str] = set()
 
@@ -25,23 +25,23 @@ class Plugin:
     name: str
 
 
-def discover(group: str, into: dict) -> None:
+def discover(group: str, registry: dict) -> None:
     """Load the entry points of `group` once; one that fails warns, names itself, and breaks nothing."""
     with lock:
         if group in discovered:
             return
         discovered.add(group)
         entries = importlib.metadata.entry_points(group=group)
-        own = [e for e in entries if e.dist is not None and e.dist.name == "cnnkit"]
-        others = [e for e in entries if e not in own]
-        for entry in (*others, *own):  # of two backends for one array type the first counts: a plug-in's
-            if entry.name in into:
+        shipped = [e for e in entries if e.dist is not None and e.dist.name == "cnnkit"]
+        others = [e for e in entries if e not in shipped]
+        for entry in (*others, *shipped):  # others first: of two backends for one array type the first counts
+            if entry.name in registry:
                 continue
             try:
                 plugin = entry.load()
                 if not isinstance(plugin, Plugin):
                     raise TypeError(f"it names a {type(plugin).__name__}, not a Backend or KernelTable")
-                into[entry.name] = plugin
+                registry[entry.name] = plugin
             except Exception as error:  # a plug-in may fail in any way, and must not take cnnkit with it
                 broken[entry.name] = f"{type(error).__name__}: {error}"
                 warnings.warn(f"cnnkit ignores the plug-in {entry.name!r} ({entry.value}), which could not "
@@ -64,9 +64,9 @@ def kernel_tables(backend: str | None = None) -> list[KernelTable]:
 
 def backend_for(kind: type) -> Backend | None:
     """The backend of an array type: the one that names it or the nearest of its base classes."""
-    known = by_type.get(kind)
-    if known is not None:
-        return known
+    cached = by_type.get(kind)
+    if cached is not None:
+        return cached
     for base in kind.__mro__:
         for backend in all_backends().values():
             if f"{base.__module__}:{base.__qualname__}" in backend.array_types:

@@ -1,6 +1,4 @@
-"""How closely kernels must compute: whether they may use algorithms that need fewer products and
-round more.
-"""
+"""Precision: whether kernels may use algorithms with fewer products and more rounding."""
 
 from __future__ import annotations
 
@@ -21,8 +19,7 @@ def precision_level() -> str:
 
 
 class precision:
-    """Compute convolutions as fast as possible (``"fast"``, the default), or by their definition
-    (``"strict"``).
+    """Compute convolutions as fast as possible ("fast", the default), or by their definition ("strict").
 
     As a call it holds for the whole process; as a context manager it holds for this thread, until the block's
     end. A backward pass keeps to the level of its forward pass. "strict" turns Winograd's algorithm off,

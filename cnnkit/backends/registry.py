@@ -26,9 +26,9 @@ def register(backend: Backend) -> Backend:
     before cnnkit's own.
     """
     with _lock:
-        others = {name: known for name, known in _all_backends().items() if name != backend.name}
+        remaining = {name: other for name, other in _all_backends().items() if name != backend.name}
         _backends.clear()
-        _backends.update({backend.name: backend, **others})
+        _backends.update({backend.name: backend, **remaining})
         for cached in [t for t, b in _by_type.items() if b is not None]:
             del _by_type[cached]
     return backend
@@ -63,9 +63,7 @@ def backend_of(array: Any) -> Backend:
 
 
 class Unlisted(ArrayAPIBackend):
-    """A backend that no plug-in names: made for an array type with a namespace of its own, and
-    without kernels.
-    """
+    """A backend that no plug-in names: made for an array type with its own namespace, without kernels."""
 
     def selected(self, names: Selection) -> builtins.list[KernelTable]:
         return []
@@ -92,8 +90,7 @@ def namespace_of(array: Any) -> Any:
 
 
 def get(name: str | Backend | ModuleType) -> Backend:
-    """The available backend called `name` (a kernel table's name gives its backend; a namespace, a
-    plain backend).
+    """The available backend with this name, or of this kernel table or array namespace.
 
     Raises
     ------
@@ -105,9 +102,9 @@ def get(name: str | Backend | ModuleType) -> Backend:
     if isinstance(name, Backend):
         return name
     if isinstance(name, ModuleType):
-        known = [b for b in _all_backends().values()
-                 if b.available() is True and b.namespace.__name__ == name.__name__]
-        return known[0] if known else ArrayAPIBackend(name.__name__, name)
+        matches = [b for b in _all_backends().values()
+                   if b.available() is True and b.namespace.__name__ == name.__name__]
+        return matches[0] if matches else ArrayAPIBackend(name.__name__, name)
     name = name.split(":", 1)[0]
     kernel_tables()
     if name in _broken:
@@ -128,16 +125,17 @@ def get(name: str | Backend | ModuleType) -> Backend:
 
 
 def _inventory() -> str:
-    here, absent = [], [f"{name} ({reason})" for name, reason in _broken.items()]
+    available, unavailable = [], [f"{name} ({reason})" for name, reason in _broken.items()]
     parts: builtins.list[Backend | KernelTable] = [*_all_backends().values()]
     parts += [t for t in _tables.values() if t.name not in _all_backends()]
     for part in parts:
         reason = part.available()
         if reason is True:
-            here.append(part.name)
+            available.append(part.name)
         else:
-            absent.append(f"{part.name} ({reason})")
-    return f"Available: {', '.join(here)}." + (f" Not available: {'; '.join(absent)}." if absent else "")
+            unavailable.append(f"{part.name} ({reason})")
+    rest = f" Not available: {'; '.join(unavailable)}." if unavailable else ""
+    return f"Available: {', '.join(available)}.{rest}"
 
 
 @dataclass(frozen=True)
@@ -155,13 +153,12 @@ class BackendInfo:
 
 
 def list() -> Any:  # the public name is cnnkit.backends.list()
-    """Every backend that is installed: name, array library and version, device, kernel tables in
-    order of priority.
+    """Every installed backend: name, library and version, device, kernel tables in order of priority.
 
     Returns
     -------
     list of BackendInfo
-        `reason` says why a backend is not available. A table is shown with what it says of itself in brackets
+        `reason` says why a backend is not available. A table is shown with its description in brackets
         (instruction set, compiler, threads), or why it is not available.
 
     >>> [row.available for row in list() if row.name == "numpy"]
@@ -169,15 +166,15 @@ def list() -> Any:  # the public name is cnnkit.backends.list()
     """
     rows = []
     for name, backend in _all_backends().items():
-        served = []
+        table_rows = []
         for table in kernel_tables(name):
             reason = table.available()
-            said = table.runtime.describe() if reason is True and table.runtime is not None else reason
-            served.append(table.name if said is True else f"{table.name} [{said}]")
+            description = table.runtime.describe() if reason is True and table.runtime is not None else reason
+            table_rows.append(table.name if description is True else f"{table.name} [{description}]")
         reason = backend.available()
-        here = reason is True
-        rows.append(BackendInfo(name, backend.distribution or name, backend.version() if here else "-",
-                                backend.device() if here else "-", tuple(served), here,
-                                "" if here else str(reason), backend.memory() if here else ""))
+        available = reason is True
+        rows.append(BackendInfo(name, backend.distribution or name, backend.version() if available else "-",
+                                backend.device() if available else "-", tuple(table_rows), available,
+                                "" if available else str(reason), backend.memory() if available else ""))
     rows += [BackendInfo(name, name, "-", "-", (), False, reason) for name, reason in _broken.items()]
     return rows

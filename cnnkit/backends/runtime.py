@@ -1,4 +1,4 @@
-"""Threads and memory of the kernel tables that have their own."""
+"""Threads and memory of the kernel tables that manage their own."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Let kernels use so many threads from now on, in the whole process. Results do not depend on
-    it, bit for bit.
+    """Let kernels use `count` threads, in the whole process; results stay the same, bit for bit.
 
     Raises
     ------

@@ -14,16 +14,14 @@ Selection = tuple[str, ...] | None  # names of the kernel tables that serve; Non
 
 
 class Watch:
-    """In the place of a selection, `names`: says which tables serve a backend, such as watched ones."""
+    """Takes the place of a selection: `tables` gives the tables that serve a backend (watched ones)."""
 
     def __init__(self, names: Selection, tables: Callable[[Backend], Tables]):
         self.names, self.tables = names, tables
 
 
 class _Local(threading.local):
-    """What they chose for this thread; ``None`` falls back to the process's choice. And why a kernel
-    declined last.
-    """
+    """This thread's choices (``None``: the process's), and the reason of the last kernel that declined."""
 
     declined: str = ""
     backend: Backend | None = None

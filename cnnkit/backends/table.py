@@ -1,6 +1,4 @@
-"""Kernel tables: faster functions, by the name of what they do or by the pattern of the chains of ops that
-they take in.
-"""
+"""Kernel tables: faster kernels, by the name of an op or by the pattern of the chains that they fuse."""
 
 from __future__ import annotations
 
@@ -17,16 +15,16 @@ Watched = Callable[[str, str | Pattern, Kernel], Kernel]
 
 
 class Runtime(Protocol):
-    """The machinery behind a table's kernels, where there is something to say of it or to set."""
+    """The threads and memory behind a table's kernels, where these can be described or set."""
 
     def describe(self) -> str:
-        """What `list` shows of it, on one line."""
+        """One line that `list` shows."""
 
     def get_num_threads(self) -> int:
         """How many threads a kernel uses at most."""
 
     def set_num_threads(self, count: int) -> None:
-        """Use so many from now on."""
+        """Use `count` threads from now on."""
 
     def release_memory(self) -> None:
         """Give back memory that is kept for the next call."""
@@ -34,8 +32,7 @@ class Runtime(Protocol):
 
 @dataclass
 class KernelTable(Plugin):
-    """Faster kernels for one backend's arrays, by name, or by a pattern of ops and roles for a kernel
-    that fuses them.
+    """Faster kernels for one backend's arrays, by name, or by pattern for a kernel that fuses ops.
 
     Parameters
     ----------
@@ -47,13 +44,13 @@ class KernelTable(Plugin):
         ``{"conv": function, ("conv", "activation?", "pool?"): function}``, or a callable that makes it on
         first use. A kernel has the signature of its kind (`cnnkit.backends.KINDS`); for an op, the op's
         own. It returns `decline`'s ``NotImplemented`` for what it does not serve. A tuple of kernels is
-        asked in its order.
+        tried in order.
     priority : float
-        The highest is asked first.
+        The highest is tried first.
     available : callable
         Returns ``True``, or the reason why the table cannot be used here.
     runtime : Runtime, optional
-        Threads and memory of its own.
+        The table's threads and memory, if it has its own.
     """
 
     name: str
@@ -74,29 +71,29 @@ class KernelTable(Plugin):
 class Tables:
     """One backend's kernels under one selection: what the dispatcher looks into at every call."""
 
-    # op, update, draw or look-up -> its kernels in the order in which they are asked
+    # name of an op, update, draw or look-up -> its kernels in the order in which they are tried
     single: dict[str, tuple[Kernel, ...]]
-    root: Chain                                # of all chains that patterns of the tables allow
+    root: Chain                                # the empty chain, from which all chains grow
     patterns: tuple[tuple[Pattern, Kernel], ...]
 
     @classmethod
     def of(cls, tables: Iterable[KernelTable]) -> Tables:
-        """Merge the tables that are available, asked in the order given."""
+        """Merge the available tables; they are tried in the order given."""
         return cls.merged([(table.name, table.load()) for table in tables if table.available() is True])
 
     @classmethod
     def merged(cls, tables: Iterable[tuple[str, Kernels]],
                watched: Watched = lambda table, key, kernel: kernel) -> Tables:
-        """Merge kernels, asked in the order given.
+        """Merge the tables' kernels; they are tried in the order given.
 
-        `watched` is given a table's name, one of its keys and a kernel that stands there, and returns the
-        kernel that is asked in its place.
+        `watched` gets a table's name, one of its keys and the kernel under that key, and returns the
+        kernel that replaces it.
         """
         single: dict[str, tuple[Kernel, ...]] = {}
         patterns: list[tuple[Pattern, Kernel]] = []
         for table, kernels in tables:
-            for key, found in kernels.items():
-                for kernel in found if isinstance(found, tuple) else (found,):
+            for key, value in kernels.items():
+                for kernel in value if isinstance(value, tuple) else (value,):
                     serving = watched(table, key, kernel)
                     if isinstance(key, str):
                         single[key] = (*single.get(key, ()), serving)
@@ -105,12 +102,10 @@ class Tables:
         return cls(single, Chain.root(patterns), tuple(patterns))
 
     def of_chain(self, ops: Sequence[Any]) -> tuple[Kernel, ...]:
-        """The kernels that take in a chain of ops as a whole, in the order in which they are asked."""
+        """The kernels that fuse exactly this chain of ops, in the order in which they are tried."""
         chains = self.root.along(ops)
         return chains[-1].kernels if len(chains) == len(ops) > 1 else ()
 
     def ask(self, name: str, arguments: Sequence, settings: Mapping[str, Any]) -> Any:
-        """Ask the kernels called `name` in order; ``NotImplemented`` where there is none or none
-        serves the call.
-        """
+        """Try the kernels called `name` in order; ``NotImplemented`` where none serves the call."""
         return ask(self.single.get(name, ()), arguments, settings)

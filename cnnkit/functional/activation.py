@@ -41,8 +41,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """x where x > 0, elsewhere ``negative_slope * x`` (Maas, Hannun and Ng, "Rectifier
-    nonlinearities", 2013).
+    """x where x > 0, elsewhere ``negative_slope * x`` (Maas, Hannun and Ng 2013).
 
     >>> import cnnkit
     >>> leaky_relu(cnnkit.tensor([-1.0, 2.0]), 0.5)
@@ -159,7 +158,7 @@ def softmax(input: Tensor, dim: int) -> Tensor:
     input : Tensor
         Scores, of any shape and a floating-point dtype.
     dim : int
-        The axis of the classes. PyTorch's deprecated guess for a missing `dim` is not made.
+        The axis of the classes. It must be given: PyTorch's deprecated default is not supported.
 
     Raises
     ------

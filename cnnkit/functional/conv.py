@@ -14,8 +14,7 @@ __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
 
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
            dilation: Any = 1, groups: int = 1) -> Tensor:
-    """Slide filters along signals (N, C, L), or one signal (C, L), with a weight (K, C/groups,
-    S); see `conv2d`.
+    """Slide filters (K, C/groups, S) along signals (N, C, L), or along one (C, L); see `conv2d`.
 
     >>> import cnnkit
     >>> conv1d(cnnkit.tensor([[[1.0, 2.0, 4.0, 8.0]]]), cnnkit.tensor([[[-1.0, 1.0]]]))
@@ -46,7 +45,7 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: An
         Zeros around the image: ``(height, width)`` or ``((top, bottom), (left, right))``. ``"same"`` makes
         the output ``ceil(n / stride)``, with the extra pixel at the bottom and right; ``"valid"`` adds none.
     groups : int
-        Split the channels in so many groups that do not mix; ``groups=C`` is a depthwise convolution.
+        The number of groups of channels that do not mix; ``groups=C`` is a depthwise convolution.
 
     Returns
     -------
@@ -71,7 +70,7 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: An
     try:
         sizes = (shape[2:], weight.shape[2:]) if padding == "same" else ()
         window = _window(2, stride, padding, dilation, groups, *sizes)
-    except TypeError:  # lists have no hash, and are welcome; what is wrong is said again
+    except TypeError:  # lists have no hash, but are accepted; other errors are raised again here
         window = _window.__wrapped__(2, stride, padding, dilation, groups, tuple(shape[2:]),
                                      tuple(weight.shape[2:]))
     return apply(ops.conv, input, weight, bias, **window)
@@ -79,8 +78,7 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: An
 
 def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
            dilation: Any = 1, groups: int = 1) -> Tensor:
-    """Slide filters through volumes (N, C, D, H, W), or one (C, D, H, W), with a weight (K, C/groups, T, R,
-    S); see `conv2d`.
+    """Slide filters (K, C/groups, T, R, S) through volumes (N, C, D, H, W) or (C, D, H, W); see `conv2d`.
 
     >>> import cnnkit
     >>> conv3d(cnnkit.tensor([[[[[1.0, 2.0]], [[3.0, 4.0]]]]]), cnnkit.tensor([[[[[1.0]], [[1.0]]]]]))
@@ -89,9 +87,8 @@ def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: An
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)
 
 
-def _conv(rank: int, input: Tensor, weight: Tensor, bias: Tensor | None,
-          stride: Any, padding: Any, dilation: Any,
-          groups: int) -> Tensor:
+def _conv(rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any,
+          dilation: Any, groups: int) -> Tensor:
     shape = input.shape
     if len(shape) == rank + 1:
         return _conv(rank, input.unsqueeze(0), weight, bias, stride, padding, dilation, groups).squeeze(0)
@@ -103,7 +100,7 @@ def _conv(rank: int, input: Tensor, weight: Tensor, bias: Tensor | None,
 @lru_cache(1024, typed=True)
 def _window(rank: int, stride: Any, padding: Any, dilation: Any, groups: Any, size: tuple = (),
             kernel_size: tuple = ()) -> dict:
-    """The arguments as the op wants them."""
+    """The arguments in the form that the op takes."""
     if type(groups) is not int:
         raise TypeError(f"groups must be an integer; got {groups!r}")
     stride, dilation = per_axis(stride, "stride", 1, rank), per_axis(dilation, "dilation", 1, rank)
@@ -117,8 +114,7 @@ def _window(rank: int, stride: Any, padding: Any, dilation: Any, groups: Any, si
 
 def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
                      padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
-    """Transposed convolution along signals (N, C, L), or one (C, L), with a weight (C, K/groups, S); see
-    `conv_transpose2d`.
+    """`conv_transpose2d` along signals (N, C, L), or one (C, L), with a weight (C, K/groups, S).
 
     >>> import cnnkit
     >>> conv_transpose1d(cnnkit.tensor([[[1.0, 2.0]]]), cnnkit.tensor([[[1.0, 1.0]]]), stride=2)
@@ -129,8 +125,7 @@ def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
 
 def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
                      padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
-    """Transposed convolution: each pixel is multiplied with the filter and added where `conv2d` would
-    have read it from.
+    """Transposed convolution: add pixel times filter to the pixels that `conv2d` would have read it from.
 
     It is the gradient of `conv2d` with respect to its input, and makes images larger: height and width
     become ``(n - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1`` (Dumoulin and Visin
@@ -145,13 +140,12 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
     bias : Tensor, (K,), optional
         Added to each output channel.
     stride, dilation : int or pair of int
-        Pixels of the result from one place of the filter to the next, and from one filter element to the
-        next.
+        Pixels of the result between neighbouring positions of the filter, and between filter elements.
     padding : int or pair of int
         Pixels of the result that are left out on both sides.
     output_padding : int or pair of int
-        Pixels more at the bottom and right; smaller than stride or dilation. Of the sizes of which a
-        convolution with this stride makes the input's size, it says which.
+        Extra pixels at the bottom and right; smaller than stride or dilation. Several image sizes give
+        the input's size under a convolution with this stride; this selects one of them.
     groups : int
         As in `conv2d`.
 
@@ -165,7 +159,8 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
         If shapes, dtypes or arguments do not fit; the message says what would.
 
     >>> import cnnkit
-    >>> conv_transpose2d(cnnkit.tensor([[[[1.0, 2.0]]]]), cnnkit.tensor([[[[1.0, 1.0], [0.0, 1.0]]]]), stride=2)
+    >>> weight = cnnkit.tensor([[[[1.0, 1.0], [0.0, 1.0]]]])
+    >>> conv_transpose2d(cnnkit.tensor([[[[1.0, 2.0]]]]), weight, stride=2)
     tensor([[[[1., 1., 2., 2.],
               [0., 1., 0., 2.]]]])
     """
@@ -174,8 +169,7 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
 
 def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
                      padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
-    """Transposed convolution of volumes (N, C, D, H, W), or one, with a weight (C, K/groups, T, R, S); see
-    `conv_transpose2d`.
+    """`conv_transpose2d` of volumes (N, C, D, H, W), or of one, with a weight (C, K/groups, T, R, S).
 
     >>> import cnnkit
     >>> conv_transpose3d(cnnkit.tensor([[[[[1.0, 2.0]]]]]), cnnkit.tensor([[[[[3.0]], [[4.0]]]]]))
@@ -190,21 +184,21 @@ def _transposed(rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, s
                 output_padding: Any, groups: int, dilation: Any) -> Tensor:
     shape, name = input.shape, f"conv_transpose{rank}d"
     if len(shape) == rank + 1:
-        one = input.unsqueeze(0)
-        return _transposed(rank, one, weight, bias, stride, padding, output_padding,
-                           groups, dilation).squeeze(0)
+        batch = input.unsqueeze(0)
+        return _transposed(rank, batch, weight, bias, stride, padding, output_padding, groups,
+                           dilation).squeeze(0)
     if len(shape) != rank + 2 or len(weight.shape) != rank + 2:
         raise ValueError(f"{name} got an input of shape {shape} and a weight of shape {weight.shape}; "
                          f"it needs {rank + 2} axes each, or {rank + 1} of one image")
     window = _window.__wrapped__(rank, stride, per_axis(padding, "padding", 0, rank), dilation, groups)
     extra, size = per_axis(output_padding, "output_padding", 0, rank), []
-    for n, k, s, d, (before, after), more in zip(shape[2:], weight.shape[2:], window["stride"],
-                                                 window["dilation"], window["padding"], extra):
-        if more >= max(s, d):
+    for n, k, s, d, (before, after), extra_pixels in zip(shape[2:], weight.shape[2:], window["stride"],
+                                                         window["dilation"], window["padding"], extra):
+        if extra_pixels >= max(s, d):
             raise ValueError(f"{name} got output_padding={output_padding}, "
                              f"stride={stride}, dilation={dilation}; "
                              "output_padding must be smaller than stride or dilation along each axis")
-        size.append((n - 1) * s - before - after + d * (k - 1) + more + 1)
+        size.append((n - 1) * s - before - after + d * (k - 1) + extra_pixels + 1)
     if min(size) < 1:
         raise ValueError(f"{name} makes no pixels of an input of shape {shape} with a weight of shape "
                          f"{weight.shape}, {stride=}, {padding=}: use less padding")

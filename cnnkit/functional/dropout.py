@@ -12,8 +12,8 @@ __all__ = ["dropout"]
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each element with probability `p`, and divide the others by 1 - p, so that the expectation stays.
 
-    The places come from ``cnnkit.random.next_key()``: the same after the same `cnnkit.random.seed`, on
-    every backend.
+    The positions come from ``cnnkit.random.next_key()``: they are the same after the same
+    `cnnkit.random.seed`, on every backend.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
         The same shape and floating-point dtype. PyTorch broadcasts different shapes, with a warning;
         here they raise.
     reduction : {"mean", "sum", "none"}
-        What is made of the squares.
+        The mean or the sum of the squares, or the squares.
 
     Raises
     ------
@@ -86,8 +86,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 
 
 def l2_penalty(parameters: Tensor | Iterable[Tensor]) -> Tensor:
-    """Half the sum of all squared elements, for L2 regularisation: add
-    ``strength * l2_penalty(...)`` to the loss.
+    """Half the sum of all squares, for L2 regularisation: add ``strength * l2_penalty(...)`` to the loss.
 
     Its gradient is the parameters themselves, so for `optim.SGD` it does what ``weight_decay=strength`` does.
 

@@ -41,7 +41,7 @@ def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
     ceil_mode : bool
         Keep a last window that hangs over the end.
     return_indices : bool
-        Return a pair: the result, and where in its H * W image each pixel is (int64).
+        Return a pair: the result, and each pixel's position in its H * W image (int64).
 
     Returns
     -------
@@ -89,7 +89,7 @@ def avg_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """The averages of as many windows as `output_size` says; ``1`` is global average pooling.
+    """The averages of `output_size` windows; ``1`` is global average pooling.
 
     Window p holds the rows from ``floor(p H / P)`` up to ``ceil((p + 1) H / P)``, and so along the width.
 
@@ -117,7 +117,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest pixels of as many windows as `output_size` says; ``1`` is global max pooling.
+    """The largest pixels of `output_size` windows; ``1`` is global max pooling.
 
     Parameters
     ----------
@@ -166,8 +166,7 @@ def avg_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
-    """The averages of as many windows of signals (N, C, L), or one (C, L) as `output_size`
-    says; see `adaptive_avg_pool2d`.
+    """The averages of `output_size` windows of signals (N, C, L), or one (C, L); see `adaptive_avg_pool2d`.
 
     >>> import cnnkit
     >>> adaptive_avg_pool1d(cnnkit.tensor([[[1.0, 3.0, 2.0, 5.0]]]), 1)
@@ -177,8 +176,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest elements of as many windows of signals (N, C, L), or one (C, L) as
-    `output_size` says; see `adaptive_max_pool2d`.
+    """The maxima of `output_size` windows of signals (N, C, L), or one (C, L); see `adaptive_max_pool2d`.
 
     >>> import cnnkit
     >>> adaptive_max_pool1d(cnnkit.tensor([[[1.0, 3.0, 2.0, 5.0]]]), 1)
@@ -199,8 +197,7 @@ def max_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
 
 
 def avg_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-               count_include_pad: bool = True,
-               divisor_override: int | None = None) -> Tensor:
+               count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
     """The average of each window of volumes (N, C, D, H, W), or one (C, D, H, W); see `avg_pool2d`.
 
     >>> import cnnkit
@@ -211,8 +208,7 @@ def avg_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
-    """The averages of as many windows of volumes (N, C, D, H, W), or one (C, D, H, W) as `output_size`
-    says; see `adaptive_avg_pool2d`.
+    """The averages of `output_size` windows of volumes (N, C, D, H, W); see `adaptive_avg_pool2d`.
 
     >>> import cnnkit
     >>> adaptive_avg_pool3d(cnnkit.tensor([[[[[1.0, 3.0], [2.0, 5.0]]]]]), 1)
@@ -222,8 +218,7 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest elements of as many windows of volumes (N, C, D, H, W), or one (C, D, H, W) as
-    `output_size` says; see `adaptive_max_pool2d`.
+    """The maxima of `output_size` windows of volumes (N, C, D, H, W); see `adaptive_max_pool2d`.
 
     >>> import cnnkit
     >>> adaptive_max_pool3d(cnnkit.tensor([[[[[1.0, 3.0], [2.0, 5.0]]]]]), 1)
@@ -232,7 +227,7 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
     return _adaptive_maximum(3, input, output_size, return_indices)
 
 
-# -- arguments as the ops want them --------------------------------------------------------------------------
+# -- arguments in the form that the ops take -----------------------------------------------------------------
 
 def _maximum(rank: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
              ceil_mode: bool, return_indices: bool) -> Any:
@@ -259,14 +254,14 @@ def _pool(rank: int, op: Op, input: Tensor, window: dict) -> Any:
 
 
 def _cached(canonical: Callable[..., dict]) -> Callable[..., dict]:
-    """Remember the answers, except for lists, which have no hash and are welcome."""
+    """Cache the result, except for lists, which have no hash but are accepted."""
     cached = lru_cache(256, typed=True)(canonical)
 
     @wraps(canonical)
     def arguments(*values: Any) -> dict:
         try:
             return cached(*values)
-        except TypeError:  # what else is wrong is said again
+        except TypeError:  # other errors are raised again here
             return canonical(*values)
     return arguments
 
@@ -289,19 +284,20 @@ def _adaptive(rank: int, output_size: Any) -> dict:
     size = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * rank
     size = tuple(int(n) if is_whole(n) else n for n in size)
     if len(size) != rank or not all(n is None or (type(n) is int and n > 0) for n in size):
-        many = {1: "one in a tuple", 2: "a pair of them"}.get(rank, f"{rank} of them")
-        raise ValueError(f"output_size must be a positive integer, or {many}, with None for a size to keep; "
-                         f"got {output_size!r}")
+        tuple_form = {1: "one in a tuple", 2: "a pair of them"}.get(rank, f"{rank} of them")
+        raise ValueError(f"output_size must be a positive integer, or {tuple_form}, "
+                         f"with None for a size to keep; got {output_size!r}")
     return {"output_size": size}
 
 
 def _sizes(rank: int, kernel_size: Any, stride: Any, padding: Any) -> dict:
     if isinstance(padding, str):
-        spelled = "a pair (height, width) or a pair of pairs ((top, bottom), (left, right))" if rank == 2 else f"one for each axis ({', '.join(AXES[rank])}) or a pair (before, after) for each"
-        raise TypeError(f"padding of a pooling must be an integer, {spelled}; got {padding!r}. "
+        forms = ("a pair (height, width) or a pair of pairs ((top, bottom), (left, right))" if rank == 2
+                 else f"one for each axis ({', '.join(AXES[rank])}) or a pair (before, after) for each")
+        raise TypeError(f"padding of a pooling must be an integer, {forms}; got {padding!r}. "
                         f"shapes.pads({padding!r}, size, kernel_size, stride) gives it in numbers")
     kernel_size = per_axis(kernel_size, "kernel_size", 1, rank)
-    whole = stride is None or (isinstance(stride, list) and not stride)
+    is_default = stride is None or (isinstance(stride, list) and not stride)
     return {"kernel_size": kernel_size,
-            "stride": kernel_size if whole else per_axis(stride, "stride", 1, rank),
+            "stride": kernel_size if is_default else per_axis(stride, "stride", 1, rank),
             "padding": pads(padding, (1,) * rank, kernel_size, rank=rank)}

@@ -66,7 +66,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Put `value` around a Tensor, or take elements away.
+    """Pad a Tensor with `value`, or take elements away.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     mode : str
         Only ``"constant"``.
     value : float, optional
-        What is put there; 0 by default.
+        The value of new elements; 0 by default.
 
     Raises
     ------

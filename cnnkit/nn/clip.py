@@ -22,7 +22,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     Parameters
     ----------
     parameters : Tensor or iterable of Tensor
-        Those without a gradient count for nothing.
+        The parameters; those without a gradient are ignored.
     max_norm : float
         The largest norm.
     norm_type : float
@@ -33,7 +33,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     Returns
     -------
     Tensor, ()
-        The norm before.
+        The norm before clipping.
 
     Raises
     ------
@@ -65,12 +65,12 @@ def _clip_norm(grads: list[Tensor], max_norm: float, norm_type: float, error_if_
     xp = namespace_of(grads[0].array)
     total: Any = None
     for grad in grads:
-        size = xp.abs(widen(grad.array))
+        magnitude = xp.abs(widen(grad.array))
         if norm_type == math.inf:
-            part = xp.max(size)
+            part = xp.max(magnitude)
             total = part if total is None else xp.maximum(total, part)
         else:
-            part = xp.sum(size * size if norm_type == 2 else size ** norm_type)
+            part = xp.sum(magnitude * magnitude if norm_type == 2 else magnitude ** norm_type)
             total = part if total is None else total + part
     total = xp.asarray(total)
     if norm_type == 2:

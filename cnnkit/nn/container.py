@@ -22,7 +22,7 @@ class _Indexed(Module):
     def __getitem__(self, index: int | slice) -> Any:
         layers = list(self.children())
         if isinstance(index, slice):
-            return self._like(list(self.named_children())[index])
+            return self._from_named(list(self.named_children())[index])
         if not -len(layers) <= index < len(layers):
             raise IndexError(f"{type(self).__name__} has {len(layers)} modules; there is no number {index}")
         return layers[index]
@@ -31,9 +31,9 @@ class _Indexed(Module):
         name = [n for n, _ in self.named_children()][index]
         setattr(self, name, _checked(self, module))
 
-    def _like(self, named: list[tuple[str, Module]]) -> Any:
+    def _from_named(self, named_modules: list[tuple[str, Module]]) -> Any:
         new = type(self)()
-        for name, module in named:
+        for name, module in named_modules:
             setattr(new, name, module)
         return new
 
@@ -87,7 +87,7 @@ class ModuleList(_Indexed):
     Parameters
     ----------
     modules : iterable of Module
-        What the list holds at first.
+        The first modules of the list.
     """
 
     def __init__(self, modules: Iterable[Module] = ()):

@@ -19,7 +19,7 @@ INPUTS = {1: ("signals", "signal", "L"), 2: ("images", "image", "H, W"), 3: ("vo
 
 
 class _Convolution(Module):
-    """What all convolution layers share: their settings, the parameters, and errors that name the layer."""
+    """Base of all convolution layers: their settings, the parameters, and errors that name the layer."""
 
     rank: ClassVar[int]
     weight: Parameter
@@ -31,9 +31,9 @@ class _Convolution(Module):
         super().__init__()
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         if padding_mode != "zeros":
-            raise ValueError(f"{type(self).__name__} pads with zeros only; "
-                             f"got padding_mode={padding_mode!r}. Use "
-                             "padding_mode='zeros', or pad the images before the layer")
+            raise ValueError(f"{type(self).__name__} pads with zeros only; got "
+                             f"padding_mode={padding_mode!r}. Use padding_mode='zeros', "
+                             "or pad the images before the layer")
         self.padding_mode = padding_mode
         self.kernel_size = per_axis(kernel_size, "kernel_size", 1, self.rank)
         self.stride, self.dilation = (per_axis(value, name, 1, self.rank)
@@ -50,41 +50,41 @@ class _Convolution(Module):
                 raise ValueError(f"{cls.__name__} needs {name} to be an integer of at least 1; "
                                  f"got {name}={value!r}")
         if in_channels % groups or out_channels % groups:
-            most = math.gcd(in_channels, out_channels)
-            fits = [str(g) for g in range(1, most + 1) if in_channels % g == out_channels % g == 0]
+            largest = math.gcd(in_channels, out_channels)
+            divisors = [str(g) for g in range(1, largest + 1) if in_channels % g == out_channels % g == 0]
             raise ValueError(f"{cls.__name__}(in_channels={in_channels}, out_channels={out_channels}, "
                              f"groups={groups}): groups must divide both numbers of channels. "
-                             f"Use one of groups={', '.join(fits)}")
+                             f"Use one of groups={', '.join(divisors)}")
 
     def reset_parameters(self) -> None:
         """Draw the parameters again."""
         init.default_(self.weight, self.bias)
 
     def _check_input(self, shape: tuple[int, ...]) -> None:
-        """Raise what is wrong with the input's axes and channels."""
+        """Raise the error of an input with wrong axes or channels."""
         rank = self.rank
         if len(shape) in (rank + 1, rank + 2) and shape[-rank - 1] == self.in_channels:
             return
-        wanted, (many, one, axes) = self.in_channels, INPUTS[rank]
-        message = f"{type(self).__name__}(in_channels={wanted}) got an input of shape {shape}: "
+        expected, (plural, singular, axes) = self.in_channels, INPUTS[rank]
+        message = f"{type(self).__name__}(in_channels={expected}) got an input of shape {shape}: "
         if len(shape) not in (rank + 1, rank + 2):
-            fix = (f". Give one {one} an axis for its channels with .unsqueeze(0)"
-                   if len(shape) == rank and wanted == 1 else "")
+            fix = (f". Give one {singular} an axis for its channels with .unsqueeze(0)"
+                   if len(shape) == rank and expected == 1 else "")
             count = f"{len(shape)} ax{'is' if len(shape) == 1 else 'es'}"
-            raise ValueError(f"{message}{count}. It takes {many} (N, C, {axes}), "
-                             f"or one {one} (C, {axes}){fix}")
+            raise ValueError(f"{message}{count}. It takes {plural} (N, C, {axes}), "
+                             f"or one {singular} (C, {axes}){fix}")
         channels = shape[-rank - 1]
         message += f"{channels} channel{'' if channels == 1 else 's'}. "
-        if shape[-1] == wanted:
+        if shape[-1] == expected:
             order = (*range(len(shape) - rank - 1), len(shape) - 1,
                      *range(len(shape) - rank - 1, len(shape) - 1))
             raise ValueError(f"{message}If the channels are last, use .permute({', '.join(map(str, order))})")
-        if len(shape) == rank + 1 and wanted == 1:
-            grey = "grey images" if rank == 2 else many
+        if len(shape) == rank + 1 and expected == 1:
+            grey = "grey images" if rank == 2 else plural
             raise ValueError(f"{message}If these are {shape[0]} {grey}, "
                              "give them an axis for their channel with .unsqueeze(1)")
-        raise ValueError(f"{message}Give it {many} of shape (N, {wanted}, {axes}), or make the layer with "
-                         f"in_channels={channels}")
+        raise ValueError(f"{message}Give it {plural} of shape (N, {expected}, {axes}), or make the layer "
+                         f"with in_channels={channels}")
 
     def extra_repr(self) -> str:
         text = (f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
@@ -103,13 +103,13 @@ class _Convolution(Module):
 class _Conv(_Convolution):
     function: ClassVar[Callable]
 
-    def __init__(self, in_channels: int, out_channels: int,
-                 kernel_size: Any, stride: Any = 1, padding: Any = 0,
-                 dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *,
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+                 padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
+                 padding_mode: str = "zeros", *,
                  dtype: Any = "float32", backend: Any = None):
         self._check_channels(in_channels, out_channels, groups)
         rank = self.rank
-        # raises what is wrong with it
+        # raises for padding that is not valid
         amounts = pads(padding, (1,) * rank, kernel_size, stride, dilation, rank)
         if not isinstance(padding, str):
             padding = tuple(before for before, _ in amounts) if all(a == b for a, b in amounts) else amounts
@@ -123,8 +123,7 @@ class _Conv(_Convolution):
 
 
 class Conv1d(_Conv):
-    """A convolution layer along one axis: signals (N, C, L) and filters (K, C/groups, S); arguments
-    as in `Conv2d`.
+    """A convolution layer for signals (N, C, L), with filters (K, C/groups, S); arguments as in `Conv2d`.
 
     >>> import cnnkit
     >>> layer = Conv1d(1, 8, 3, padding=1)
@@ -182,8 +181,9 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """A convolution layer along three axes: volumes (N, C, D, H, W) and filters (K, C/groups, T, R, S);
-    arguments as in `Conv2d`.
+    """A convolution layer for volumes (N, C, D, H, W), with filters (K, C/groups, T, R, S).
+
+    Arguments are as in `Conv2d`.
 
     >>> Conv3d(1, 8, (3, 3, 1), bias=False)
     Conv3d(1, 8, kernel_size=(3, 3, 1), stride=(1, 1, 1), bias=False)
@@ -195,10 +195,10 @@ class Conv3d(_Conv):
 class _ConvTranspose(_Convolution):
     function: ClassVar[Callable]
 
-    def __init__(self, in_channels: int, out_channels: int,
-                 kernel_size: Any, stride: Any = 1, padding: Any = 0,
-                 output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1,
-                 padding_mode: str = "zeros", *, dtype: Any = "float32", backend: Any = None):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+                 padding: Any = 0, output_padding: Any = 0, groups: int = 1, bias: bool = True,
+                 dilation: Any = 1, padding_mode: str = "zeros", *,
+                 dtype: Any = "float32", backend: Any = None):
         self._check_channels(in_channels, out_channels, groups)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, per_axis(padding, "padding", 0, self.rank),
@@ -207,14 +207,14 @@ class _ConvTranspose(_Convolution):
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input(input.shape)
-        return type(self).function(input, self.weight, self.bias,
-                                   self.stride, self.padding, self.output_padding,
-                                   self.groups, self.dilation)
+        return type(self).function(input, self.weight, self.bias, self.stride, self.padding,
+                                   self.output_padding, self.groups, self.dilation)
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """A transposed convolution layer along one axis: signals (N, C, L) and filters (C, K/groups, S);
-    arguments as in `ConvTranspose2d`.
+    """A transposed convolution layer for signals (N, C, L), with filters (C, K/groups, S).
+
+    Arguments are as in `ConvTranspose2d`.
 
     >>> ConvTranspose1d(8, 1, 4, stride=2, padding=1)
     ConvTranspose1d(8, 1, kernel_size=(4,), stride=(2,), padding=(1,))
@@ -224,13 +224,12 @@ class ConvTranspose1d(_ConvTranspose):
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """A transposed convolution layer: trained filters that make images larger; the input's gradient
-    of a `Conv2d`.
+    """A transposed convolution layer: trained filters that enlarge images; `Conv2d`'s input gradient.
 
     Parameters
     ----------
     in_channels, out_channels : int
-        Channels C of the images that come in, and K of those that go out.
+        Channels C of the input images, and K of the output images.
     kernel_size : int or pair of int
         Height R and width S of the filters.
     stride, padding, output_padding, groups, dilation
@@ -249,7 +248,7 @@ class ConvTranspose2d(_ConvTranspose):
     ------
     ValueError, TypeError
         If an argument is not valid, or `groups` does not divide the channels; at the call, if the input's
-        number of channels is wrong or nothing is left of the result.
+        number of channels is wrong or the result has no pixels.
 
     >>> import cnnkit
     >>> layer = ConvTranspose2d(8, 1, 4, stride=2, padding=1)
@@ -263,8 +262,9 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """A transposed convolution layer along three axes: volumes (N, C, D, H, W) and filters (C, K/groups, T,
-    R, S); arguments as in `ConvTranspose2d`.
+    """A transposed convolution layer for volumes (N, C, D, H, W), with filters (C, K/groups, T, R, S).
+
+    Arguments are as in `ConvTranspose2d`.
 
     >>> ConvTranspose3d(8, 1, 2, stride=2)
     ConvTranspose3d(8, 1, kernel_size=(2, 2, 2), stride=(2, 2, 2))

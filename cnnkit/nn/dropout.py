@@ -10,8 +10,7 @@ __all__ = ["Dropout"]
 
 
 class Dropout(Module):
-    """In training, zeros each element with probability `p` and divides the others by 1 - p; see
-    `functional.dropout`.
+    """Dropout: in training, zeros each element with probability `p` (see `functional.dropout`).
 
     Parameters
     ----------

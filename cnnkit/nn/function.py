@@ -15,20 +15,20 @@ __all__ = ["FunctionModule"]
 class FunctionModule(Module):
     """A layer that calls a function of `cnnkit.functional` with settings that are given once.
 
-    Subclasses say which: ``class ELU(FunctionModule, function=F.elu)``. The function's arguments are the
-    layer's inputs, as many as `inputs` says, and then its settings: arguments of the constructor, with the
+    Subclasses name the function: ``class ELU(FunctionModule, function=F.elu)``. The function's first
+    `inputs` arguments are the layer's inputs, the others its settings: arguments of the constructor, with the
     same names, order and defaults, and attributes of the layer.
 
     Parameters
     ----------
     function : callable
-        Of Tensors; see `cnnkit.functional`.
+        A function of Tensors; see `cnnkit.functional`.
     inputs : int
         How many of its arguments, counted from the first, are given at the call.
     buffers : tuple of str
         Settings that are Tensors, which move with the layer and belong to its state.
     shown : bool
-        Whether `repr` shows the settings; of `inplace` it shows only that it is set.
+        Whether `repr` shows the settings (`inplace` only where it is true).
 
     >>> import cnnkit
     >>> import cnnkit.functional as F
@@ -64,12 +64,12 @@ class FunctionModule(Module):
     def __init__(self, *settings: Any, **named: Any):
         super().__init__()
         try:
-            given = self._settings.bind(*settings, **named)
+            bound = self._settings.bind(*settings, **named)
         except TypeError as error:
-            known = ", ".join(self._settings.parameters) or "none"
-            raise TypeError(f"{type(self).__name__}: {error}; its settings are: {known}") from None
-        given.apply_defaults()
-        for name, value in given.arguments.items():
+            names = ", ".join(self._settings.parameters) or "none"
+            raise TypeError(f"{type(self).__name__}: {error}; its settings are: {names}") from None
+        bound.apply_defaults()
+        for name, value in bound.arguments.items():
             if name in self._tensors:
                 self.register_buffer(name, value)
             else:

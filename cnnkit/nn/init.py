@@ -1,5 +1,4 @@
-"""Initialisation of weights, drawn from `cnnkit.random`: the same numbers on every backend after
-the same seed.
+"""Initialisation of weights from `cnnkit.random`: the same on every backend after the same seed.
 
 Each function draws its own key from ``random.next_key()``, fills a Tensor in place without tape,
 and returns it.
@@ -26,9 +25,9 @@ def empty(shape: tuple[int, ...], dtype: Any = "float32", backend: Any = None) -
     >>> empty((2, 3)).shape
     (2, 3)
     """
-    here, device = backends.place(backend)
-    return Tensor(here.namespace.zeros(shape, dtype=here.dtype(dtype),
-                                       **({} if device is None else {"device": device})))
+    target, device = backends.place(backend)
+    return Tensor(target.namespace.zeros(shape, dtype=target.dtype(dtype),
+                                         **({} if device is None else {"device": device})))
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -152,7 +151,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
 
 
 def _fans(tensor: Tensor) -> tuple[int, int]:
-    """How many inputs an output sees, and how many outputs an input reaches."""
+    """fan_in and fan_out: the inputs that affect one output, and the outputs that one input affects."""
     shape = tensor.shape
     if len(shape) < 2:
         raise ValueError("fan_in and fan_out need a weight of at least two axes, (out, in, "

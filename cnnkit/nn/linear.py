@@ -89,8 +89,8 @@ class Linear(Module):
         message += f"{shape[-1]} features in the last axis. "
         for start in range(1, len(shape)):
             if math.prod(shape[start:]) == self.in_features:
-                where = "" if start == 1 else f"(start_dim={start})"
-                return f"{message}Flatten first: nn.Flatten{where or '()'} before it, or x.flatten({start})"
+                arg = "" if start == 1 else f"(start_dim={start})"
+                return f"{message}Flatten first: nn.Flatten{arg or '()'} before it, or x.flatten({start})"
         if len(shape) > 2:
             return (f"{message}Flatten first, and make the layer with in_features={math.prod(shape[1:])}, "
                     f"the product of {' * '.join(map(str, shape[1:]))}")

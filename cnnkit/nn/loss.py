@@ -10,8 +10,7 @@ __all__ = ["CrossEntropyLoss", "MSELoss", "NLLLoss"]
 
 
 class CrossEntropyLoss(FunctionModule, function=F.cross_entropy, inputs=2, buffers=("weight",), shown=False):
-    """Cross-entropy between scores and class indices or probabilities; arguments as of
-    `functional.cross_entropy`.
+    """Cross-entropy of scores and class indices or probabilities (see `functional.cross_entropy`).
 
     `weight` is a buffer, so it moves with the module.
 

@@ -1,4 +1,4 @@
-"""Module and Parameter: what holds a network's weights, and what every layer and model is made from."""
+"""Module, the base of every layer and model, and Parameter, a Tensor that is trained."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ class LoadResult(NamedTuple):
 
 
 class Module:
-    """Base of all layers and models: parameters and settings, nothing else; ``forward`` says what it
-    computes.
+    """Base of all layers and models: parameters and settings; ``forward`` defines the computation.
 
     Attributes that are a `Parameter` or a `Module` are its parameters and children; buffers (state that is
     not trained) are named with `register_buffer`. Names, order and meaning of everything are PyTorch's.
@@ -64,7 +63,7 @@ class Module:
     """
 
     training: bool = True
-    _buffers: Mapping[str, bool] = {}  # name -> is it part of the state_dict
+    _buffers: Mapping[str, bool] = {}  # name -> whether the state_dict includes it
     _hooks: tuple[Callable, ...] = ()
     _pre_hooks: tuple[Callable, ...] = ()
 
@@ -72,7 +71,7 @@ class Module:
         pass  # a subclass may call it or not: nothing depends on it
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes; every subclass says."""
+        """The module's computation; every subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} must define forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -81,8 +80,8 @@ class Module:
             return call(*args, **kwargs)
         mode.inside = True
         try:
-            given = [Tensor(a) if is_array(a) and not isinstance(a, Tensor) else a for a in args]
-            return call(*given, **kwargs)
+            inputs = [Tensor(a) if is_array(a) and not isinstance(a, Tensor) else a for a in args]
+            return call(*inputs, **kwargs)
         finally:
             mode.inside = False
             if mode.deferred:
@@ -90,34 +89,32 @@ class Module:
 
     def _hooked(self, *args: Any, **kwargs: Any) -> Any:
         """`forward`, with the hooks before and after it."""
-        for before in self._pre_hooks:
-            changed = before(self, args)
+        for pre_hook in self._pre_hooks:
+            changed = pre_hook(self, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         result = self.forward(*args, **kwargs)
-        for after in self._hooks:
+        for hook in self._hooks:
             for tensor in result if isinstance(result, tuple) else (result,):
                 if isinstance(tensor, Tensor):
-                    tensor.array  # noqa: B018 - a hook sees a computed Tensor, and breaks a fused chain here
-            changed = after(self, args, result)
+                    tensor.array  # noqa: B018 - hooks need computed values
+            changed = hook(self, args, result)
             if changed is not None:
                 result = changed
         return result
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(vars(self).get(name), Parameter) and not (value is None
-                                                                or isinstance(value, Parameter)):
+        if (isinstance(vars(self).get(name), Parameter)
+                and not (value is None or isinstance(value, Parameter))):
             raise TypeError(f"{type(self).__name__}.{name} is a Parameter, "
                             f"and a {type(value).__name__} in its place would be neither trained nor saved; "
                             "give a nn.Parameter, or change its values with copy_() under no_grad()")
         super().__setattr__(name, value)
 
-    # -- what it is made of ----------------------------------------------------------------------------------
+    # -- parameters, buffers and children --------------------------------------------------------------------
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Name an attribute that belongs to the module's state but is not trained (batch norm's
-        running mean).
-        """
+        """Register a Tensor that is state but is not trained (batch norm's running mean)."""
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(f"{type(self).__name__}.register_buffer({name!r}) needs a Tensor or None; "
                             f"got {type(tensor).__name__}")
@@ -156,8 +153,8 @@ class Module:
 
     def _own(self, kind: str) -> Iterator[tuple[str, Tensor]]:
         for name, value in list(vars(self).items()):
-            if (isinstance(value, Parameter) if kind == "parameters" else name in self._buffers
-                    and value is not None):
+            if (isinstance(value, Parameter) if kind == "parameters"
+                    else name in self._buffers and value is not None):
                 yield name, value
 
     def _named(self, kind: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Tensor]]:
@@ -188,15 +185,15 @@ class Module:
         """The module at a dotted name; the empty name is this module."""
         module = self
         for name in path.split(".") if path else ():
-            below = vars(module).get(name)
-            if not isinstance(below, Module):
+            child = vars(module).get(name)
+            if not isinstance(child, Module):
                 raise AttributeError(f"{type(module).__name__} has no submodule "
                                      f"{name!r} (looking for {path!r}); it has "
                                      f"{', '.join(n for n, _ in module.named_children()) or 'none'}")
-            module = below
+            module = child
         return module
 
-    # -- its state -------------------------------------------------------------------------------------------
+    # -- the state -------------------------------------------------------------------------------------------
 
     def _state(self) -> Iterator[tuple[str, Tensor]]:
         """Parameters and persistent buffers in PyTorch's order; shared ones under each of their names."""
@@ -212,7 +209,7 @@ class Module:
     def state_dict(self) -> dict[str, Tensor]:
         """A copy of every parameter and persistent buffer, by dotted name.
 
-        A snapshot: training on does not change it (PyTorch's shares memory).
+        A snapshot: further training does not change it (PyTorch's shares memory).
         """
         copies = {}
         for name, value in self._state():
@@ -236,31 +233,31 @@ class Module:
         ValueError
             If a shape does not match; the message lists all that do not. Nothing has been changed then.
         """
-        own = dict(self._state())
-        missing = [n for n in own if n not in state_dict]
-        unexpected = [n for n in state_dict if n not in own]
+        current = dict(self._state())
+        missing = [n for n in current if n not in state_dict]
+        unexpected = [n for n in state_dict if n not in current]
         if strict and (missing or unexpected):
             raise KeyError(f"{type(self).__name__}.load_state_dict: " + "; ".join(
-                f"{what} {len(names)}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
-                for what, names in (("missing", missing), ("unexpected", unexpected)) if names)
+                f"{problem} {len(names)}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+                for problem, names in (("missing", missing), ("unexpected", unexpected)) if names)
                 + ". Pass strict=False to load the names that match")
-        wrong = [f"{n} is {own[n].shape}, the value {tuple(v.shape)}" for n, v in state_dict.items()
-                 if n in own and own[n].shape != tuple(v.shape)]
-        if wrong:
-            raise ValueError(f"{type(self).__name__}.load_state_dict: shapes differ: {'; '.join(wrong[:8])}"
-                             f"{'; ...' if len(wrong) > 8 else ''}")
+        mismatches = [f"{n} is {current[n].shape}, the value {tuple(v.shape)}" for n, v in state_dict.items()
+                      if n in current and current[n].shape != tuple(v.shape)]
+        if mismatches:
+            raise ValueError(f"{type(self).__name__}.load_state_dict: shapes differ: "
+                             f"{'; '.join(mismatches[:8])}{'; ...' if len(mismatches) > 8 else ''}")
         recording, mode.grad = mode.grad, False
         try:
             for name, value in state_dict.items():
-                if name in own:
+                if name in current:
                     if not isinstance(value, Tensor):
                         value = Tensor(value)
-                    own[name].copy_(value)
+                    current[name].copy_(value)
         finally:
             mode.grad = recording
         return LoadResult(missing, unexpected)
 
-    # -- changes to all of it --------------------------------------------------------------------------------
+    # -- changes to all modules ------------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode for this module and all below it."""
@@ -290,8 +287,7 @@ class Module:
         return self
 
     def to(self, backend: Any = None, dtype: Any = None) -> Self:
-        """Move parameters, gradients and buffers to a backend, or convert the floating-point ones, or
-        both; in place.
+        """Move parameters, gradients and buffers to a backend, or convert the floating-point ones, in place.
 
         >>> from cnnkit import nn
         >>> nn.Linear(2, 1).to(dtype="float64").weight.dtype
@@ -300,10 +296,10 @@ class Module:
         if isinstance(backend, str) and dtype is None and backend in backends.DTYPES:
             backend, dtype = None, backend
         for tensor in (*self.parameters(), *self.buffers()):
-            for held in (tensor, tensor.grad):
-                if held is not None:
-                    wanted = dtype if "float" in backends.dtype_name(held.dtype) else None
-                    held.rebind(held.detach().to(backend, dtype=wanted).array)
+            for value in (tensor, tensor.grad):
+                if value is not None:
+                    new_dtype = dtype if "float" in backends.dtype_name(value.dtype) else None
+                    value.rebind(value.detach().to(backend, dtype=new_dtype).array)
         return self
 
     def float(self) -> Self:
@@ -315,20 +311,16 @@ class Module:
         return self.to(dtype="float64")
 
     def register_forward_hook(self, hook: Callable) -> Handle:
-        """Call ``hook(module, inputs, output)`` after every forward; what it returns, if anything, is
-        the output.
-        """
+        """Call ``hook(module, inputs, output)`` after every forward; what it returns replaces the output."""
         self._hooks = (*self._hooks, hook)
         return Handle(lambda: setattr(self, "_hooks", tuple(h for h in self._hooks if h is not hook)))
 
     def register_forward_pre_hook(self, hook: Callable) -> Handle:
-        """Call ``hook(module, inputs)`` before every forward; what it returns, if anything, are
-        the inputs.
-        """
+        """Call ``hook(module, inputs)`` before every forward; what it returns replaces the inputs."""
         self._pre_hooks = (*self._pre_hooks, hook)
         return Handle(lambda: setattr(self, "_pre_hooks", tuple(h for h in self._pre_hooks if h is not hook)))
 
-    # -- how it shows ----------------------------------------------------------------------------------------
+    # -- representation --------------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
         """The settings that `repr` shows between the brackets."""

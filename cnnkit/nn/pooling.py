@@ -10,8 +10,8 @@ from cnnkit.autograd import Tensor
 from cnnkit.nn.module import Module
 
 __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d",
-           "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
-           "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d"]
+           "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d",
+           "AvgPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d"]
 
 
 class _MaxPool(Module):
@@ -21,8 +21,8 @@ class _MaxPool(Module):
                  return_indices: bool = False, ceil_mode: bool = False):
         super().__init__()
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.dilation, self.return_indices, self.ceil_mode = (padding, dilation,
-                                                                            return_indices, ceil_mode)
+        self.padding, self.dilation = padding, dilation
+        self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
     def forward(self, input: Tensor) -> Any:
         return type(self).function(input, self.kernel_size, self.stride, self.padding, self.dilation,
@@ -34,8 +34,7 @@ class _MaxPool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    """The largest element of each window of signals (N, C, L); parameters as in
-    `cnnkit.functional.max_pool2d`.
+    """The largest element of each window of signals (N, C, L); parameters as in `functional.max_pool2d`.
 
     >>> import cnnkit
     >>> MaxPool1d(2)(cnnkit.tensor([[[1.0, 2.0, 4.0, 3.0]]]))
@@ -57,8 +56,7 @@ class MaxPool2d(_MaxPool):
 
 
 class MaxPool3d(_MaxPool):
-    """The largest element of each window of volumes (N, C, D, H, W); parameters as in
-    `cnnkit.functional.max_pool2d`.
+    """The largest element of each window of volumes; parameters as in `functional.max_pool2d`.
 
     >>> import cnnkit
     >>> MaxPool3d((1, 2, 2))(cnnkit.tensor([[[[[1.0, 2.0], [4.0, 3.0]]]]]))
@@ -147,7 +145,7 @@ class _AdaptiveAvgPool(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """The averages of as many windows of signals (N, C, L) as `output_size` says.
+    """The averages of `output_size` windows of signals (N, C, L).
 
     >>> import cnnkit
     >>> AdaptiveAvgPool1d(1)(cnnkit.tensor([[[1.0, 2.0, 3.0, 4.0]]]))
@@ -158,7 +156,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """The averages of as many windows as `output_size` says; ``1`` is global average pooling.
+    """The averages of `output_size` windows; ``1`` is global average pooling.
 
     >>> import cnnkit
     >>> AdaptiveAvgPool2d(1)(cnnkit.tensor([[[[1.0, 2.0], [4.0, 3.0]]]]))
@@ -169,7 +167,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """The averages of as many windows of volumes (N, C, D, H, W) as `output_size` says.
+    """The averages of `output_size` windows of volumes (N, C, D, H, W).
 
     >>> import cnnkit
     >>> AdaptiveAvgPool3d(1)(cnnkit.tensor([[[[[1.0, 2.0], [4.0, 3.0]]]]]))
@@ -194,7 +192,7 @@ class _AdaptiveMaxPool(Module):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """The largest elements of as many windows of signals (N, C, L) as `output_size` says.
+    """The largest elements of `output_size` windows of signals (N, C, L).
 
     >>> import cnnkit
     >>> AdaptiveMaxPool1d(1)(cnnkit.tensor([[[1.0, 2.0, 4.0, 3.0]]]))
@@ -205,7 +203,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """The largest pixels of as many windows as `output_size` says; ``1`` is global max pooling.
+    """The largest pixels of `output_size` windows; ``1`` is global max pooling.
 
     >>> import cnnkit
     >>> AdaptiveMaxPool2d(1)(cnnkit.tensor([[[[1.0, 2.0], [4.0, 3.0]]]]))
@@ -216,7 +214,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """The largest elements of as many windows of volumes (N, C, D, H, W) as `output_size` says.
+    """The largest elements of `output_size` windows of volumes (N, C, D, H, W).
 
     >>> import cnnkit
     >>> AdaptiveMaxPool3d(1)(cnnkit.tensor([[[[[1.0, 2.0], [4.0, 3.0]]]]]))

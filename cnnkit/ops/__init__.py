@@ -1,26 +1,24 @@
-"""Ops: one function on arrays each, written once against the Array API; see `cnnkit.ops.core` for
-the contract.
-"""
+"""Ops: functions on arrays, written once against the Array API; see `cnnkit.ops.core` for the contract."""
 
 from cnnkit.ops import (
-           activation,
-           adaptive_pool,
-           conv,
-           dropout,
-           elementwise,
-           indexing,
-           linear,
-           loss,
-           matmul,
-           norm,
-           pool,
-           reduction,
-           shaping,
-           unary,
-           update,
+    activation,
+    adaptive_pool,
+    conv,
+    dropout,
+    elementwise,
+    indexing,
+    linear,
+    loss,
+    matmul,
+    norm,
+    pool,
+    reduction,
+    shaping,
+    unary,
+    update,
 )
 from cnnkit.ops.core import OPS, Op, compose, op
 
-__all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv",
-           "dropout", "elementwise", "indexing", "linear",
-           "loss", "matmul", "norm", "op", "pool", "reduction", "shaping", "unary", "update"]
+__all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise",
+           "indexing", "linear", "loss", "matmul", "norm", "op", "pool", "reduction", "shaping",
+           "unary", "update"]

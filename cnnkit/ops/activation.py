@@ -12,7 +12,7 @@ from cnnkit.ops.precision import need_floating, widen
 from cnnkit.ops.unary import elementwise
 
 Array = Any
-SELU = (1.0507009873554805, 1.6732632423543772)  # its factor and its alpha
+SELU = (1.0507009873554805, 1.6732632423543772)  # factor, alpha
 
 
 def _infer_along(name: str) -> Callable:
@@ -45,12 +45,13 @@ def leaky_relu(xp: Any, x: Array, negative_slope: float) -> Array:
              torch="torch.nn.functional.elu")
 def elu(xp: Any, x: Array, alpha: float) -> tuple:
     """x where x > 0, elsewhere alpha * (exp(x) - 1) (Clevert, Unterthiner and Hochreiter 2016)."""
-    flat = x <= 0
-    below = alpha * xp.expm1(xp.where(flat, x, xp.zeros_like(x)))
-    return xp.where(flat, below, x), below
+    negative = x <= 0
+    below = alpha * xp.expm1(xp.where(negative, x, xp.zeros_like(x)))
+    return xp.where(negative, below, x), below
 
 
-@elementwise(from_x=lambda xp, dy, x, cdf, **how: dy * (cdf + x * special.normal_density(xp, x, cdf, **how)),
+@elementwise(from_x=lambda xp, dy, x, cdf, approximate:
+             dy * (cdf + x * special.normal_density(xp, x, cdf, approximate)),
              choices={"approximate": ("none", "tanh")}, role="activation", torch="torch.nn.functional.gelu")
 def gelu(xp: Any, x: Array, approximate: str) -> tuple:
     """x times the part of the normal distribution below x (Hendrycks and Gimpel 2016)."""
@@ -118,12 +119,12 @@ def mish(xp: Any, x: Array) -> tuple:
 
 @op(infer=_infer_along("softmax"), torch="torch.softmax", torch_names={"axis": "dim"})
 def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
-    """exp(x) / sum(exp(x)) along `axis`, after the maximum is taken away; float16 is summed in float32."""
+    """exp(x) / sum(exp(x)) along `axis`, the maximum subtracted first; float16 is summed in float32."""
     xp, dtype = namespace_of(x), x.dtype
     if 0 in x.shape:
         return xp.asarray(x, copy=True), (lambda dy: (dy,)) if needs[0] else None
-    wide = widen(x)
-    exp = xp.exp(wide - xp.max(wide, axis=axis, keepdims=True))
+    widened = widen(x)
+    exp = xp.exp(widened - xp.max(widened, axis=axis, keepdims=True))
     y = exp / xp.sum(exp, axis=axis, keepdims=True)
 
     def backward(dy: Array) -> tuple:
@@ -134,7 +135,7 @@ def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
 
 @op(infer=_infer_along("log_softmax"), torch="torch.log_softmax", torch_names={"axis": "dim"})
 def log_softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
-    """x - log(sum(exp(x))) along `axis`, after the maximum is taken away; float16 is summed in float32."""
+    """x - log(sum(exp(x))) along `axis`, the maximum subtracted first; float16 is summed in float32."""
     xp, dtype = namespace_of(x), x.dtype
     if 0 in x.shape:
         return xp.asarray(x, copy=True), (lambda dy: (dy,)) if needs[0] else None

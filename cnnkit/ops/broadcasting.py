@@ -16,11 +16,9 @@ class _Shaped(NamedTuple):
 
 
 def unbroadcast(dy: Array, like: Array) -> Array:
-    """Sum a gradient over the axes that broadcasting added or stretched, back to the shape and
-    dtype of `like`.
-    """
+    """Sum a gradient over the axes that broadcasting added or stretched: the shape and dtype of `like`."""
     shape = tuple(like.shape)
-    if dy.dtype != like.dtype:  # the other operand's was wider
+    if dy.dtype != like.dtype:  # the other operand has the wider dtype
         return namespace_of(dy).astype(unbroadcast(dy, _Shaped(shape, dy.dtype)), like.dtype)
     if tuple(dy.shape) == shape:
         return dy

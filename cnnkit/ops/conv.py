@@ -1,7 +1,6 @@
-"""The convolution family: cross-correlation of images with filters, and the two products that are
-its gradients.
+"""Convolution: cross-correlation of images with filters, and the two products that are its gradients.
 
-With any number of spatial axes: as many as `stride` has numbers. Each op's backward is made of calls of the
+There are as many spatial axes as `stride` has numbers. Each op's backward is made of calls of the
 other two, so a kernel of any of them serves wherever it is needed:
 
     y = conv(x, weight)             dx = conv_input(dy, weight)      dweight = conv_filters(x, dy)
@@ -28,7 +27,7 @@ __all__ = ["conv", "conv_filters", "conv_input"]
 Array = Any
 
 
-# -- what comes in -------------------------------------------------------------------------------------------
+# -- checks --------------------------------------------------------------------------------------------------
 
 def _infer_conv(shapes: Sequence, dtypes: Sequence, *, stride: Sizes, padding: Pads,
                 dilation: Sizes, groups: int) -> tuple:
@@ -42,15 +41,15 @@ def _infer_conv(shapes: Sequence, dtypes: Sequence, *, stride: Sizes, padding: P
 
 
 def _explain(name: str, shapes: Sequence, dtypes: Sequence) -> None:
-    """Raise what is wrong with dtypes or bias."""
+    """Raise the error of a dtype or of the bias that does not fit."""
     for dtype in dtypes:
         if dtype is not None:
             need_floating(name, dtype)
     names = [dtype_name(d) for d in dtypes if d is not None]
     if len(set(names)) > 1:
-        raise TypeError(f"{name} needs one dtype; "
-                        f"{'input, weight and bias' if len(names) == 3 else 'input and weight'} are "
-                        f"{', '.join(names)}. Convert the input with .to(dtype={names[1]!r}), "
+        arguments = "input, weight and bias" if len(names) == 3 else "input and weight"
+        raise TypeError(f"{name} needs one dtype; {arguments} are {', '.join(names)}. "
+                        f"Convert the input with .to(dtype={names[1]!r}), "
                         f"or the layer with Module.to(dtype={names[0]!r})")
     if tuple(shapes[2]) != tuple(shapes[1][:1]):
         raise ValueError(f"{name} got a bias of shape {tuple(shapes[2])} for a weight of shape "
@@ -65,28 +64,27 @@ def _infer_conv_input(shapes: Sequence, dtypes: Sequence, *, size: Sizes, stride
         raise ValueError(f"{name} got an input of shape {tuple(dy)} and a weight of shape {tuple(weight)}; "
                          "the input's channels (axis 1) must be as many as the weight's first axis")
     x = (dy[0], weight[1] * groups, *size)
-    made = conv_output_shape(x, weight, stride, padding, dilation, groups, name)
-    if made != tuple(dy):
+    result = conv_output_shape(x, weight, stride, padding, dilation, groups, name)
+    if result != tuple(dy):
         raise ValueError(f"{name} cannot make {tuple(size)} of {tuple(dy[2:])}: "
                          f"a convolution of {tuple(size)} with kernel_size={tuple(weight[2:])}, {stride=}, "
-                         f"{padding=}, {dilation=} gives {tuple(made[2:])}")
+                         f"{padding=}, {dilation=} gives {tuple(result[2:])}")
     _need_one_dtype(name, dtypes)
     return ((x, dtypes[0]),)
 
 
-def _infer_conv_filters(shapes: Sequence, dtypes: Sequence, *,
-                        kernel_size: Sizes, stride: Sizes, padding: Pads,
-                        dilation: Sizes, groups: int) -> tuple:
+def _infer_conv_filters(shapes: Sequence, dtypes: Sequence, *, kernel_size: Sizes, stride: Sizes,
+                        padding: Pads, dilation: Sizes, groups: int) -> tuple:
     x, dy = shapes
     if len(x) != len(stride) + 2 or len(dy) != len(x) or groups < 1 or x[1] % groups:
         raise ValueError(f"conv_filters got an input of shape {tuple(x)} and a "
                          f"gradient of shape {tuple(dy)} in {groups} "
                          f"groups; it needs {len(stride) + 2} axes each, and groups that divide the channels")
     weight = (dy[1], x[1] // groups, *kernel_size)
-    made = conv_output_shape(x, weight, stride, padding, dilation, groups, "conv_filters")
-    if made != tuple(dy):
+    result = conv_output_shape(x, weight, stride, padding, dilation, groups, "conv_filters")
+    if result != tuple(dy):
         raise ValueError(f"conv_filters got a gradient of shape {tuple(dy)}; "
-                         f"a convolution of {tuple(x)} with {weight} gives {made}")
+                         f"a convolution of {tuple(x)} with {weight} gives {result}")
     _need_one_dtype("conv_filters", dtypes)
     return ((weight, dtypes[0]),)
 
@@ -104,19 +102,18 @@ def _need_one_dtype(name: str, dtypes: Sequence) -> None:
 @op(infer=_infer_conv, role="conv")
 def conv(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], stride: Sizes, padding: Pads,
          dilation: Sizes, groups: int) -> tuple:
-    """Cross-correlation: x is (N, C, H, W), weight (K, C/groups, R, S), bias (K,) or None; the
-    result (N, K, P, Q).
+    """Cross-correlation of x (N, C, H, W) with weight (K, C/groups, R, S), plus bias (K,): (N, K, P, Q).
 
     ``y[n, k, p, q] = bias[k] + sum_crs weight[k, c, r, s] * x[n, c, p sh + r dh - top, q sw + s dw - left]``;
     with any other number of spatial axes likewise.
     """
-    xp, kind = namespace_of(x), x.dtype
+    xp, dtype = namespace_of(x), x.dtype
     N, K, *size = conv_output_shape(x.shape, weight.shape, stride, padding, dilation, groups)
     columns = _columns(x, weight.shape[2:], stride, padding, dilation, groups, size)
     y = xp.reshape(xp.matmul(_filters(weight, groups), columns), (N, K, *size))
     if bias is not None:
         y = y + xp.reshape(widen(bias), (1, K, *(1,) * len(size)))
-    y = xp.astype(y, kind, copy=False)
+    y = xp.astype(y, dtype, copy=False)
     if not any(needs):
         return y, None
     window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
@@ -124,11 +121,10 @@ def conv(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], 
 
 
 def conv_backward(x: Array, weight: Array, needs: Sequence[bool], window: dict[str, Any]) -> Callable:
-    """The backward of `conv`, by calls of `conv_input` and `conv_filters`; for kernels that have nothing
-    better as well.
-    """
+    """The backward of `conv` by calls of `conv_input` and `conv_filters`; kernels use it too."""
     shape, kernel_size = tuple(x.shape[2:]), tuple(weight.shape[2:])
-    kept_x = x if needs[1] else None  # held for the weight's gradient alone, and the weight for the input's
+    # only the weight's gradient needs x, and only the input's gradient needs the weight
+    kept_x = x if needs[1] else None
     kept_weight = weight if needs[0] else None
 
     def backward(dy: Array) -> tuple:
@@ -147,22 +143,21 @@ def conv_backward(x: Array, weight: Array, needs: Sequence[bool], window: dict[s
 @op(infer=_infer_conv_input)
 def conv_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: Sizes, stride: Sizes, padding: Pads,
                dilation: Sizes, groups: int) -> tuple:
-    """The input's gradient of `conv`, and transposed convolution: (N, K, P, Q) and (K, C/groups, R, S)
-    to (N, C, H, W).
+    """The input's gradient of `conv`, or transposed conv: (N, K, P, Q), (K, C/groups, R, S) -> (N, C, H, W).
 
     ``x[n, c, h, w] = sum of weight[k, c, r, s] * dy[n, k, p, q]`` over all k, p, q, r, s for which `conv`
     multiplies that weight with that pixel of an image of `size` (H, W), for its result at p, q.
     """
-    xp, kind = namespace_of(dy), dy.dtype
-    N, K, *places = dy.shape
+    xp, dtype = namespace_of(dy), dy.dtype
+    N, K, *output_size = dy.shape
     _, channels, *kernel_size = weight.shape
-    wide = xp.reshape(widen(dy), (N, groups, K // groups, prod(places)))
-    columns = xp.matmul(xp.matrix_transpose(_filters(weight, groups)), wide)
-    columns = xp.reshape(columns, (N, groups * channels, prod(kernel_size), *places))
+    widened = xp.reshape(widen(dy), (N, groups, K // groups, prod(output_size)))
+    columns = xp.matmul(xp.matrix_transpose(_filters(weight, groups)), widened)
+    columns = xp.reshape(columns, (N, groups * channels, prod(kernel_size), *output_size))
     padded = tuple(n + sum(amounts) for n, amounts in zip(size, padding))
     inside = tuple(slice(before, before + n) for n, (before, _) in zip(size, padding))
     x = fold(columns, padded, tuple(kernel_size), stride, dilation)[(slice(None), slice(None), *inside)]
-    x = xp.astype(x, kind, copy=False)
+    x = xp.astype(x, dtype, copy=False)
     if not any(needs):
         return x, None
     window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
@@ -181,19 +176,18 @@ def conv_input_backward(dy: Array, weight: Array, needs: Sequence[bool], window:
 
 
 @op(infer=_infer_conv_filters)
-def conv_filters(x: Array, dy: Array, *, needs: Sequence[bool],
-                 kernel_size: Sizes, stride: Sizes, padding: Pads,
-                 dilation: Sizes, groups: int) -> tuple:
-    """The filters' gradient of `conv`: (N, C, H, W) and (N, K, P, Q) to (K, C/groups, R, S).
+def conv_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes,
+                 padding: Pads, dilation: Sizes, groups: int) -> tuple:
+    """The filters' gradient of `conv`: (N, C, H, W), (N, K, P, Q) -> (K, C/groups, R, S).
 
     ``weight[k, c, r, s] = sum_npq dy[n, k, p, q] * x[n, c, p sh + r dh - top, q sw + s dw - left]``.
     """
-    xp, kind = namespace_of(x), x.dtype
-    N, K, *places = dy.shape
-    columns = _columns(x, kernel_size, stride, padding, dilation, groups, places)
-    wide = xp.reshape(widen(dy), (N, groups, K // groups, prod(places)))
-    weight = xp.sum(xp.matmul(wide, xp.matrix_transpose(columns)), axis=0)
-    weight = xp.astype(xp.reshape(weight, (K, x.shape[1] // groups, *kernel_size)), kind, copy=False)
+    xp, dtype = namespace_of(x), x.dtype
+    N, K, *output_size = dy.shape
+    columns = _columns(x, kernel_size, stride, padding, dilation, groups, output_size)
+    widened = xp.reshape(widen(dy), (N, groups, K // groups, prod(output_size)))
+    weight = xp.sum(xp.matmul(widened, xp.matrix_transpose(columns)), axis=0)
+    weight = xp.astype(xp.reshape(weight, (K, x.shape[1] // groups, *kernel_size)), dtype, copy=False)
     if not any(needs):
         return weight, None
     window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
@@ -212,14 +206,14 @@ def conv_filters_backward(x: Array, dy: Array, needs: Sequence[bool], window: di
 
 
 def _filters(weight: Array, groups: int) -> Array:
-    """The filters as one matrix a group: (groups, K/groups, C/groups R S)."""
+    """The filters as one matrix per group: (groups, K/groups, C/groups R S)."""
     K, *rest = weight.shape
     return namespace_of(weight).reshape(widen(weight), (groups, K // groups, prod(rest)))
 
 
 def _columns(x: Array, kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes, groups: int,
              size: Sequence[int]) -> Array:
-    """What the filters see ("im2col"): (N, groups, C/groups R S, P Q)."""
+    """The pixels that each filter position covers ("im2col"): (N, groups, C/groups R S, P Q)."""
     N, C = x.shape[:2]
     windows = unfold(pad(widen(x), padding), kernel_size, stride, dilation, size)
     return namespace_of(x).reshape(windows, (N, groups, C // groups * prod(kernel_size), prod(size)))

@@ -40,18 +40,18 @@ class Op:
         Output position -> input position, for outputs that replace an input (batch norm's running
         statistics). They are written back by the tape, once, and are not returned to the caller.
     role : str
-        What the op does in a network, by which patterns of kernel tables name it: ``"conv"``, ``"norm"``,
+        What the op does in a network, by which patterns of kernel tables refer to it: ``"conv"``, ``"norm"``,
         ``"add"``, ``"activation"``, ``"pool"``, ``"linear"``; by default its own name.
     commutative : bool
-        Whether ``op(x, y)`` and ``op(y, x)`` are the same to the bit, so that it may go on a chain
-        from either side.
+        Whether ``op(x, y)`` and ``op(y, x)`` are the same to the bit, so that either operand may be the
+        result of a chain.
     increasing : bool or callable
-        Of an activation: whether a larger input never gives a smaller result, so that it may as well come
-        after a maximum; a callable is asked with the attributes.
+        Of an activation: whether a larger input never gives a smaller result, so that it may be applied
+        after max pooling instead; a callable takes the attributes.
     kinks : tuple of float, or callable
-        The inputs at which an elementwise op has no derivative; a callable is asked with the attributes.
+        The inputs at which an elementwise op has no derivative; a callable takes the attributes.
     choices : mapping
-        Attribute -> the values that it may have, for attributes with few.
+        Attribute -> its allowed values, for attributes that have a fixed set of them.
     torch : str
         The PyTorch function that the op equals, such as ``"torch.add"``; tests compare the two. Empty where
         PyTorch has none that takes the same arrays and attributes.
@@ -69,7 +69,7 @@ class Op:
         self.__doc__ = generic.__doc__
         self.generic, self.infer = generic, infer
         self.outputs, self.differentiable, self.state = outputs, differentiable, dict(state)
-        # what the caller gets
+        # positions of the outputs that the caller gets
         self.shown = tuple(position for position in range(outputs) if position not in self.state)
         self.role, self.commutative, self._increasing = role or self.name, commutative, increasing
         self._kinks, self.choices = kinks, dict(choices or {})
@@ -92,9 +92,7 @@ class Op:
                         tuple(needs) if needs is not None else (False,) * len(arrays), attrs)
 
     def check(self, arrays: Sequence, attrs: Mapping[str, Any]) -> tuple[Meta | None, ...] | None:
-        """Raise what is wrong with the call; return shape and dtype of each output where the op
-        declares them.
-        """
+        """Raise the call's errors; return the outputs' shapes and dtypes where the op declares them."""
         if self.infer is None:
             return None
         return self.infer([getattr(a, "shape", None if a is None else ()) for a in arrays],
@@ -102,7 +100,7 @@ class Op:
 
     def run(self, backend: Backend, tables: Tables, arrays: Sequence, needs: tuple[bool, ...],
             attrs: Mapping[str, Any]) -> tuple[tuple, Callable | None]:
-        """Ask the kernels in order, and at last the generic body; the call has been checked."""
+        """Try the kernels in order, then the generic body; the call has been checked."""
         if backend.switches:
             with backend.on(device_of(arrays)):
                 return self._run(backend, tables, arrays, needs, attrs)
@@ -164,24 +162,24 @@ def backend_of_inputs(name: str, arrays: Sequence) -> Backend:
 
 
 def op(generic: Callable | None = None, *, infer: Callable | None = None, outputs: int = 1,
-       differentiable: int | None = None, state: Mapping[int, int] | None = None, **sheet: Any) -> Any:
-    """Declare an op: the decorated function is its generic implementation; `sheet` goes on to `Op`.
+       differentiable: int | None = None, state: Mapping[int, int] | None = None, **properties: Any) -> Any:
+    """Declare an op: the decorated function is its generic implementation; `properties` are passed to `Op`.
 
     The function takes arrays (``None`` for an absent optional one, Python numbers where it says so),
-    ``needs`` (one bool per array: is its gradient wanted) and attributes. It returns ``outputs`` (an array,
-    or a tuple where ``outputs`` > 1) and ``backward``, or ``None`` where nothing is needed; then nothing is
-    saved either. ``backward(*dys)`` takes one gradient per differentiable output, ``None`` where nobody used
-    it, and returns one per array input, ``None`` where it is not needed. A ``dy`` may be read-only and have
-    any strides: it is never written. Inputs are never written.
+    ``needs`` (one bool per array: whether its gradient is needed) and attributes. It returns ``outputs`` (an
+    array, or a tuple where ``outputs`` > 1) and ``backward``, or ``None`` where nothing is needed; then
+    nothing is saved either. ``backward(*dys)`` takes one gradient per differentiable output, ``None`` where
+    that output was not used, and returns one per array input, ``None`` where it is not needed. A ``dy`` may
+    be read-only and have any strides. Neither a ``dy`` nor an input is ever written.
     """
     def declare(function: Callable) -> Op:
-        count = outputs if differentiable is None else differentiable
-        made = Op(function, infer, outputs, count, state or {}, **sheet)
-        if made.name in OPS:
-            raise ValueError(f"an op called {made.name!r} exists already")
-        declare_kernel(made.name, OP)
-        OPS[made.name] = made
-        return made
+        with_gradients = outputs if differentiable is None else differentiable
+        declared = Op(function, infer, outputs, with_gradients, state or {}, **properties)
+        if declared.name in OPS:
+            raise ValueError(f"an op called {declared.name!r} exists already")
+        declare_kernel(declared.name, OP)
+        OPS[declared.name] = declared
+        return declared
     return declare if generic is None else declare(generic)
 
 
@@ -220,11 +218,11 @@ def run_chain(backend: Backend, kernels: Sequence, calls: Sequence, arrays: Sequ
 
 def run_calls(calls: Sequence[Call], arrays: Sequence,
               needs: tuple[bool, ...]) -> tuple[tuple, Callable | None]:
-    """Run a chain of ops by a kernel that takes in all of them, or else one after the other."""
+    """Run a chain of ops by one kernel that fuses them all, or else op by op."""
     backend = backend_of_inputs(calls[0].op.name, arrays)
     kernels = backend.resolve().of_chain([call.op for call in calls])
-    found = run_chain(backend, kernels, calls, arrays, needs)
-    return compose(calls, arrays, needs) if found is NotImplemented else found
+    result = run_chain(backend, kernels, calls, arrays, needs)
+    return compose(calls, arrays, needs) if result is NotImplemented else result
 
 
 def compose(calls: Sequence[Call], arrays: Sequence, needs: Sequence[bool]) -> tuple[tuple, Callable | None]:
@@ -234,27 +232,27 @@ def compose(calls: Sequence[Call], arrays: Sequence, needs: Sequence[bool]) -> t
     """
     extra: list = []
     backwards: list[Callable | None] = []
-    start, value, needed = 0, None, False
-    for n, call in enumerate(calls):
-        inputs, wanted = list(arrays[start:start + call.count]), list(needs[start:start + call.count])
+    start, value, value_needs = 0, None, False
+    for position, call in enumerate(calls):
+        inputs, input_needs = list(arrays[start:start + call.count]), list(needs[start:start + call.count])
         start += call.count
-        if n:
-            inputs, wanted = [value, *inputs], [needed, *wanted]
-        outputs, backward = call.op(*inputs, needs=wanted, **call.attrs)
-        value, needed = outputs[0], any(wanted)
+        if position:
+            inputs, input_needs = [value, *inputs], [value_needs, *input_needs]
+        outputs, backward = call.op(*inputs, needs=input_needs, **call.attrs)
+        value, value_needs = outputs[0], any(input_needs)
         extra += outputs[call.op.differentiable:]
         backwards.append(backward)
 
     def backward_through(dy: Array) -> tuple:
         gradients: list = []
-        for n in reversed(range(len(calls))):
-            step = backwards[n]
-            if step is None:
-                dxs: tuple = (None,) * (calls[n].count + (n > 0))
+        for position in reversed(range(len(calls))):
+            backward = backwards[position]
+            if backward is None:
+                dxs: tuple = (None,) * (calls[position].count + (position > 0))
             else:
-                dxs = step(dy, *[None] * (calls[n].op.differentiable - 1))
-            if n:
+                dxs = backward(dy, *[None] * (calls[position].op.differentiable - 1))
+            if position:
                 dy, dxs = dxs[0], dxs[1:]
             gradients[:0] = dxs
         return tuple(gradients)
-    return (value, *extra), backward_through if needed else None
+    return (value, *extra), backward_through if value_needs else None

@@ -24,7 +24,7 @@ def _infer(shapes: Sequence, dtypes: Sequence, *, p: float, key: Key) -> tuple:
 def dropout(x: Array, *, needs: Sequence[bool], p: float, key: Key) -> tuple:
     """Zero each element with probability `p` and multiply the others by 1 / (1 - p) (Srivastava et al. 2014).
 
-    `key` says which: element i, in C order, is kept where draw i of ``random.bernoulli(key, 1 - p)`` says so.
+    `key` decides which: element i, in C order, is kept if draw i of ``random.bernoulli(key, 1 - p)`` is True.
     """
     xp = namespace_of(x)
     kept = bernoulli(key, 1 - p, tuple(x.shape), like=x)

@@ -28,10 +28,9 @@ def _infer_binary(name: str) -> Callable:
 
 
 def _promote(x: Array, y: Array) -> tuple:
-    """Integers beside floating-point numbers in the latter's dtype (float32 beside a Python float),
-    as in PyTorch.
+    """Convert integers beside floats to the float's dtype (float32 beside a Python float), as PyTorch does.
 
-    The standard leaves mixed kinds open, and NumPy would widen float32 to float64.
+    The standard leaves the result of mixed kinds open, and NumPy would widen float32 to float64.
     """
     a, b = getattr(x, "dtype", None), getattr(y, "dtype", None)
     if a is None or b is None:
@@ -98,8 +97,8 @@ def pow(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
         if not hasattr(y, "dtype"):
             return d * y * x ** (y - 1) if y else d * 0
         xp = namespace_of(y)
-        flat = y == 0  # x ** 0 is 1, also at 0, where 0 ** -1 must not spoil it
-        return xp.where(flat, xp.zeros_like(z), d * y * x ** xp.where(flat, xp.ones_like(y), y - 1))
+        constant = y == 0  # x ** 0 is 1, also at 0, where 0 ** -1 must not spoil it
+        return xp.where(constant, xp.zeros_like(z), d * y * x ** xp.where(constant, xp.ones_like(y), y - 1))
 
     def by_exponent(d: Array) -> Array:
         xp = namespace_of(z)

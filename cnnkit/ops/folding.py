@@ -1,7 +1,6 @@
-"""Folding: a batch normalisation that is no longer trained becomes part of the filters before it (Jacob et
-al. 2018, 3.2).
+"""Batch normalisation that is no longer trained, folded into the filters before it (Jacob et al. 2018, 3.2).
 
-A kernel of chains, for any table: it makes the filters, and leaves the rest to the kernels that there are.
+A kernel of chains that any table may hold: it makes the new filters and calls other kernels with them.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from cnnkit.shapes import conv_output_shape
 __all__ = ["FOLDED", "fold_norm"]
 
 Array = Any
-FOLDED = ("conv", "norm", "add?", "activation?", "pool?")  # the pattern of its chains
-WORTH = 4  # results for each number of a filter, from which on making filters costs less than it saves
+FOLDED = ("conv", "norm", "add?", "activation?", "pool?")  # the pattern of the chains that `fold_norm` takes
+MIN_RESULTS = 4  # results per number of a filter from which on folding saves more time than it costs
 
 
 def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None,
@@ -29,7 +28,7 @@ def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None,
 
     ``(weight * x + bias - mean) / sqrt(var + eps) * scale + shift`` is a convolution with other filters and
     another bias. Nothing is folded where a gradient is wanted, in 16 bits, under
-    ``cnnkit.precision("strict")``, and where a batch has so few pixels that the filters take longer.
+    ``cnnkit.precision("strict")``, and where a batch has so few pixels that making the filters takes longer.
     """
     conv, norm, *after = calls
     if norm.attrs["training"] or True in needs:
@@ -42,17 +41,17 @@ def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None,
         return decline("precision is strict")
     shape = conv_output_shape(x.shape, weight.shape,
                               *(conv.attrs[n] for n in ("stride", "padding", "dilation", "groups")))
-    if shape[0] * prod(shape[2:]) < WORTH * prod(weight.shape[1:]):
+    if shape[0] * prod(shape[2:]) < MIN_RESULTS * prod(weight.shape[1:]):
         return decline("the batch has too few pixels for making filters to be worth it")
     xp = namespace_of(x)
     factor = 1 / xp.sqrt(var + norm.attrs["eps"])
     if scale is not None:
         factor = factor * scale
-    moved = -mean * factor if bias is None else (bias - mean) * factor
+    new_bias = -mean * factor if bias is None else (bias - mean) * factor
     if shift is not None:
-        moved = moved + shift
+        new_bias = new_bias + shift
     filters = weight * xp.reshape(factor, (-1, *(1,) * (weight.ndim - 1)))
-    arrays = x, *(xp.astype(made, x.dtype, copy=False) for made in (filters, moved))
-    rest = [Call(conv.op, conv.attrs, 3), *(Call(call.op, call.attrs, call.count) for call in after)]
-    (y, *_), _ = run_calls(rest, arrays, (False,) * 3)
+    arrays = x, *(xp.astype(array, x.dtype, copy=False) for array in (filters, new_bias))
+    folded = [Call(conv.op, conv.attrs, 3), *(Call(call.op, call.attrs, call.count) for call in after)]
+    (y, *_), _ = run_calls(folded, arrays, (False,) * 3)
     return (y, None, None), None

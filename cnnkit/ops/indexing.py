@@ -20,7 +20,7 @@ def getitem(x: Array, *, needs: Sequence[bool], index: Any) -> tuple:
     if all(e is None or e is Ellipsis or isinstance(e, slice | int) for e in entries):
         used = len([e for e in entries if e is not None and e is not Ellipsis])
         if Ellipsis not in entries and used < x.ndim:
-            entries = (*entries, Ellipsis)  # the standard wants every axis to be named
+            entries = (*entries, Ellipsis)  # the standard requires an index to cover every axis
         return _slice(x, entries), (lambda dy: (_unslice(dy, tuple(x.shape), entries),)) if needs[0] else None
     return _gather(x, index), (lambda dy: (_scatter_add(dy, x, index),)) if needs[0] else None
 
@@ -29,26 +29,26 @@ def _slice(x: Array, entries: tuple) -> Array:
     """A basic index, with negative steps made of a flip for the libraries that lack them (PyTorch)."""
     if not any(isinstance(e, slice) and e.step is not None and e.step < 0 for e in entries):
         return x[entries]
-    at = entries.index(Ellipsis) if Ellipsis in entries else len(entries)
-    plain, flipped, axis, shown = [], [], 0, 0
+    ellipsis = entries.index(Ellipsis) if Ellipsis in entries else len(entries)
+    positive, flipped, axis, result_axis = [], [], 0, 0
     for i, e in enumerate(entries):
-        if i == at:
+        if i == ellipsis:
             skipped = x.ndim - len([f for f in entries if f is not None and f is not Ellipsis])
-            axis, shown = axis + skipped, shown + skipped
+            axis, result_axis = axis + skipped, result_axis + skipped
         elif isinstance(e, slice) and e.step is not None and e.step < 0:
             chosen = range(*e.indices(x.shape[axis]))
-            plain.append(slice(chosen[-1], chosen[0] + 1, -e.step) if chosen else slice(0, 0))
-            flipped.append(shown)
-            axis, shown = axis + 1, shown + 1
+            positive.append(slice(chosen[-1], chosen[0] + 1, -e.step) if chosen else slice(0, 0))
+            flipped.append(result_axis)
+            axis, result_axis = axis + 1, result_axis + 1
             continue
         else:
-            axis, shown = axis + (e is not None), shown + (not isinstance(e, int))
-        plain.append(e)
-    return namespace_of(x).flip(x[tuple(plain)], axis=tuple(flipped))
+            axis, result_axis = axis + (e is not None), result_axis + (not isinstance(e, int))
+        positive.append(e)
+    return namespace_of(x).flip(x[tuple(positive)], axis=tuple(flipped))
 
 
 def _unslice(dy: Array, shape: tuple[int, ...], entries: tuple) -> Array:
-    """Put the gradient of a basic index back: zeros around and between."""
+    """The gradient of a basic index: dy with zeros around and between."""
     xp = namespace_of(dy)
     used = len([e for e in entries if e is not None and e is not Ellipsis])
     full: list = []
@@ -68,13 +68,11 @@ def _unslice(dy: Array, shape: tuple[int, ...], entries: tuple) -> Array:
 
 
 def _gather(x: Array, index: Any) -> Array:
-    """An index by arrays: one array of positions along the first axis, a mask, or what else the
-    library has.
-    """
+    """Index by arrays: positions along the first axis, a mask, or whatever else the library takes."""
     if hasattr(index, "dtype") and dtype_name(index.dtype) != "bool":
         xp = namespace_of(x)
-        taken = xp.take(x, xp.reshape(index, (-1,)), axis=0)
-        return xp.reshape(taken, (*index.shape, *x.shape[1:]))
+        rows = xp.take(x, xp.reshape(index, (-1,)), axis=0)
+        return xp.reshape(rows, (*index.shape, *x.shape[1:]))
     return x[index]
 
 
@@ -82,14 +80,14 @@ def _scatter_add(dy: Array, x: Array, index: Any) -> Array:
     """The gradient of an index by arrays: a matrix product with one-hot rows, in blocks of bounded size."""
     xp, device = namespace_of(x), getattr(x, "device", None)
     size = math.prod(x.shape)
-    places = xp.reshape(_gather(xp.reshape(xp.arange(size, device=device), tuple(x.shape)), index), (-1,))
-    values, everywhere = xp.reshape(dy, (1, -1)), xp.arange(size, device=device)
+    targets = xp.reshape(_gather(xp.reshape(xp.arange(size, device=device), tuple(x.shape)), index), (-1,))
+    values, positions = xp.reshape(dy, (1, -1)), xp.arange(size, device=device)
     total = xp.zeros((1, size), dtype=dy.dtype, device=device)
-    count = places.shape[0]
+    count = targets.shape[0]
     block = 1 + (1 << 22) // (size + 1)
-    for at in range(0, count, block):
-        end = min(at + block, count)
-        hot = xp.astype(xp.expand_dims(places[at:end], axis=1) == xp.expand_dims(everywhere, axis=0),
-                        dy.dtype)
-        total = total + xp.matmul(values[:, at:end], hot)
+    for start in range(0, count, block):
+        end = min(start + block, count)
+        one_hot = xp.astype(xp.expand_dims(targets[start:end], axis=1) == xp.expand_dims(positions, axis=0),
+                            dy.dtype)
+        total = total + xp.matmul(values[:, start:end], one_hot)
     return xp.reshape(total, tuple(x.shape))

@@ -22,9 +22,9 @@ def _infer(shapes: Sequence, dtypes: Sequence) -> tuple:
                          f"it needs ({weight[0]},)")
     if dtypes[0] != dtypes[1] or (bias is not None and dtypes[2] != dtypes[0]):
         names = [dtype_name(d) for d in dtypes if d is not None]
-        raise TypeError("linear needs one dtype; "
-                        f"input, weight and bias are {', '.join(names)}. Convert the input with "
-                        f".to(dtype={names[1]!r}), or the layer with Module.to(dtype={names[0]!r})")
+        raise TypeError(f"linear needs one dtype; input, weight and bias are {', '.join(names)}. "
+                        f"Convert the input with .to(dtype={names[1]!r}), "
+                        f"or the layer with Module.to(dtype={names[0]!r})")
     return (((*x[:-1], weight[0]), dtypes[0]),)
 
 

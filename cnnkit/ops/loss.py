@@ -1,6 +1,6 @@
 """Losses: cross-entropy, negative log-likelihood and mean squared error.
 
-Labels are turned into one-hot arrays by comparison with 0 ... C - 1: the Array API's gather is patchy,
+Labels are turned into one-hot arrays by comparison with 0 ... C - 1: the Array API's gather is incomplete,
 and a comparison needs no check of the labels' range, which on a device would cost a synchronisation. A
 label outside 0 ... C - 1 that is not `ignore_index` makes the loss and its gradient NaN; NumPy's kernel
 raises instead.
@@ -71,9 +71,8 @@ def _infer_nll_loss(shapes: Sequence, dtypes: Sequence, *, ignore_index: int, re
 
 
 @op(infer=_infer_cross_entropy, torch="torch.nn.functional.cross_entropy")
-def cross_entropy(logits: Array, target: Array, weight: Array | None, *,
-                  needs: Sequence[bool], ignore_index: int,
-                  reduction: str, label_smoothing: float) -> tuple:
+def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: Sequence[bool],
+                  ignore_index: int, reduction: str, label_smoothing: float) -> tuple:
     """-sum over classes of weight * target * log_softmax(logits), the target being one-hot or probabilities.
 
     Parameters
@@ -98,7 +97,7 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *,
     axis = 1 if logits.ndim > 1 else 0
     C = logits.shape[axis]
     log_p = log_probabilities(logits, axis)
-    weights = None if weight is None else _along(widen(weight), axis, logits.ndim)
+    weights = None if weight is None else _reshape_along(widen(weight), axis, logits.ndim)
     if is_floating(target.dtype):
         desired = widen(target)
         if label_smoothing:
@@ -112,7 +111,7 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *,
         if label_smoothing:
             spread = xp.astype(counted, log_p.dtype) * (label_smoothing / C)
             desired = desired * (1 - label_smoothing) + (spread if weights is None else spread * weights)
-    loss, share = _reduce(_against(desired, log_p, axis, invalid), total, reduction)
+    loss, share = _reduce(_losses(desired, log_p, axis, invalid), total, reduction)
     if not any(needs):
         return xp.astype(loss, dtype, copy=False), None
 
@@ -130,20 +129,17 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *,
 
 
 @op(infer=_infer_nll_loss, torch="torch.nn.functional.nll_loss")
-def nll_loss(log_probs: Array, target: Array, weight: Array | None, *,
-             needs: Sequence[bool], ignore_index: int,
-             reduction: str) -> tuple:
-    """-weight * log_probs at each target: what `cross_entropy` does with class indices, after the
-    log-softmax.
-    """
+def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, needs: Sequence[bool],
+             ignore_index: int, reduction: str) -> tuple:
+    """-weight * log_probs at each target: `cross_entropy` of class indices without its log-softmax."""
     if needs[2]:
         raise ValueError("nll_loss has no gradient with respect to weight; pass weight.detach()")
     xp, dtype = namespace_of(log_probs), log_probs.dtype
     axis = 1 if log_probs.ndim > 1 else 0
-    wide = widen(log_probs)
-    weights = None if weight is None else _along(widen(weight), axis, log_probs.ndim)
-    desired, total, _, invalid = _one_hot(target, weights, wide, axis, ignore_index)
-    loss, share = _reduce(_against(desired, wide, axis, invalid), total, reduction)
+    widened = widen(log_probs)
+    weights = None if weight is None else _reshape_along(widen(weight), axis, log_probs.ndim)
+    desired, total, _, invalid = _one_hot(target, weights, widened, axis, ignore_index)
+    loss, share = _reduce(_losses(desired, widened, axis, invalid), total, reduction)
 
     def backward(dy: Array) -> tuple:
         return xp.astype(-desired * share(dy, axis, invalid), dtype, copy=False), None, None
@@ -176,15 +172,15 @@ def mse_loss(x: Array, target: Array, *, needs: Sequence[bool], reduction: str) 
     return xp.astype(loss, dtype, copy=False), backward if any(needs) else None
 
 
-# -- the parts they share ------------------------------------------------------------------------------------
+# -- shared by the losses ------------------------------------------------------------------------------------
 
-def _along(values: Array, axis: int, ndim: int) -> Array:
+def _reshape_along(values: Array, axis: int, ndim: int) -> Array:
     """(C,) reshaped so that it broadcasts along `axis` of an array with `ndim` axes."""
     return namespace_of(values).reshape(values, (1,) * axis + (-1,) + (1,) * (ndim - axis - 1))
 
 
 def _one_hot(target: Array, weights: Array | None, like: Array, axis: int, ignore_index: int) -> tuple:
-    """What class indices ask for.
+    """Class indices as one-hot targets.
 
     Returns
     -------
@@ -201,22 +197,22 @@ def _one_hot(target: Array, weights: Array | None, like: Array, axis: int, ignor
     target = xp.expand_dims(target, axis=axis)
     counted = target != ignore_index
     invalid = counted & ((target < 0) | (target >= C))
-    classes = _along(xp.arange(C, dtype=target.dtype, device=getattr(target, "device", None)),
-                     axis, like.ndim)
+    classes = _reshape_along(xp.arange(C, dtype=target.dtype, device=getattr(target, "device", None)),
+                             axis, like.ndim)
     desired = xp.astype((target == classes) & counted, like.dtype)
     if weights is not None:
         desired = desired * weights
     return desired, xp.sum(desired), counted, invalid
 
 
-def _against(desired: Array, log_p: Array, axis: int, invalid: Array | None) -> Array:
+def _losses(desired: Array, log_p: Array, axis: int, invalid: Array | None) -> Array:
     """-sum of desired * log_p over the classes, with 0 * log(0) = 0, and NaN for invalid targets."""
     xp = namespace_of(log_p)
     losses = 0 - xp.sum(desired * xp.where(desired == 0, xp.zeros_like(log_p), log_p), axis=axis)
-    return losses if invalid is None else _spoil(losses, xp.squeeze(invalid, axis=axis))
+    return losses if invalid is None else _nan_where(losses, xp.squeeze(invalid, axis=axis))
 
 
-def _spoil(values: Array, where: Array) -> Array:
+def _nan_where(values: Array, where: Array) -> Array:
     """NaN where the condition holds."""
     xp = namespace_of(values)
     return xp.where(where, xp.full_like(values, math.nan), values)
@@ -237,9 +233,9 @@ def _reduce(losses: Array, total: Any, reduction: str) -> tuple:
     else:
         if isinstance(total, int):
             total = xp.asarray(total, dtype=losses.dtype, device=getattr(losses, "device", None))
-        nothing = total == 0
-        total = xp.where(nothing, xp.ones_like(total), total)
-        loss = _spoil(xp.sum(losses) / total, nothing)
+        empty = total == 0
+        total = xp.where(empty, xp.ones_like(total), total)
+        loss = _nan_where(xp.sum(losses) / total, empty)
 
     def share(dy: Array, axis: int | None, invalid: Array | None) -> Array:
         g = widen(dy)
@@ -250,6 +246,6 @@ def _reduce(losses: Array, total: Any, reduction: str) -> tuple:
         elif axis is not None:
             g = xp.reshape(g, (1,) * (losses.ndim + 1))
         if invalid is not None:
-            g = _spoil(xp.broadcast_to(g, invalid.shape), invalid)
+            g = _nan_where(xp.broadcast_to(g, invalid.shape), invalid)
         return g
     return loss, share

@@ -49,28 +49,28 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None,
     xp, dtype, C = namespace_of(x), x.dtype, x.shape[1]
     axes = (0, *range(2, x.ndim))
     count = math.prod(x.shape) // C if C else 0
-    column = (1, C) + (1,) * (x.ndim - 2)
+    per_channel = (1, C) + (1,) * (x.ndim - 2)
     new_mean, new_var = (running_mean, running_var) if training else (None, None)
-    wide = widen(x)
+    widened = widen(x)
     if training and count:
-        mean = xp.mean(wide, axis=axes, keepdims=True)
-        offset = wide - mean
+        mean = xp.mean(widened, axis=axes, keepdims=True)
+        offset = widened - mean
         var = xp.mean(offset * offset, axis=axes, keepdims=True)
         if running_mean is not None:
-            new_mean = _moved(running_mean, xp.reshape(mean, (C,)), momentum)
-            new_var = _moved(running_var, xp.reshape(var, (C,)) * (count / (count - 1)), momentum)
+            new_mean = _moving_average(running_mean, xp.reshape(mean, (C,)), momentum)
+            new_var = _moving_average(running_var, xp.reshape(var, (C,)) * (count / (count - 1)), momentum)
     elif training:
-        mean, var = (make(column, dtype=wide.dtype, device=getattr(x, "device", None))
+        mean, var = (make(per_channel, dtype=widened.dtype, device=getattr(x, "device", None))
                      for make in (xp.zeros, xp.ones))
-        offset = wide
+        offset = widened
     else:
-        mean, var = (xp.reshape(widen(running), column) for running in (running_mean, running_var))
-        offset = wide - mean
+        mean, var = (xp.reshape(widen(running), per_channel) for running in (running_mean, running_var))
+        offset = widened - mean
     rstd = 1 / xp.sqrt(var + eps)
-    scale = rstd if weight is None else rstd * xp.reshape(widen(weight), column)
+    scale = rstd if weight is None else rstd * xp.reshape(widen(weight), per_channel)
     y = offset * scale
     if bias is not None:
-        y = y + xp.reshape(widen(bias), column)
+        y = y + xp.reshape(widen(bias), per_channel)
     y = xp.astype(y, dtype, copy=False)
     if not any(needs):
         return (y, new_mean, new_var), None
@@ -79,24 +79,25 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None,
     def backward(dy: Array, *_: None) -> tuple:
         dy = widen(dy)
         dx = dweight = dbias = None
-        by_statistics = training and count
-        if by_statistics or needs[1]:
-            normal = (widen(x) - mean) * rstd
-            along = xp.sum(dy * normal, axis=axes, keepdims=True)
-        if by_statistics or needs[2]:
+        through_statistics = training and count
+        if through_statistics or needs[1]:
+            normalized = (widen(x) - mean) * rstd
+            weighted_total = xp.sum(dy * normalized, axis=axes, keepdims=True)
+        if through_statistics or needs[2]:
             total = xp.sum(dy, axis=axes, keepdims=True)
         if needs[0]:
-            dx = (dy - (total + normal * along) / count) * scale if by_statistics else dy * scale
-            dx = xp.astype(dx, dtype, copy=False)
+            centered = dy - (total + normalized * weighted_total) / count if through_statistics else dy
+            dx = xp.astype(centered * scale, dtype, copy=False)
         if needs[1]:
-            dweight = xp.astype(xp.reshape(along, (C,)), weight.dtype, copy=False)  # type: ignore[union-attr]
+            dweight = xp.reshape(weighted_total, (C,))
+            dweight = xp.astype(dweight, weight.dtype, copy=False)  # type: ignore[union-attr]
         if needs[2]:
             dbias = xp.astype(xp.reshape(total, (C,)), bias.dtype, copy=False)  # type: ignore[union-attr]
         return dx, dweight, dbias, None, None
     return (y, new_mean, new_var), backward
 
 
-def _moved(running: Array, batch: Array, momentum: float) -> Array:
+def _moving_average(running: Array, batch: Array, momentum: float) -> Array:
     """The running statistic, moved towards the batch's by `momentum`."""
     xp = namespace_of(running)
     return running * (1 - momentum) + xp.astype(batch, running.dtype, copy=False) * momentum

@@ -1,6 +1,6 @@
-"""Pooling ops: max and average, with any number of spatial axes: as many as `kernel_size` has numbers.
+"""Pooling ops: max and average, with as many spatial axes as `kernel_size` has numbers.
 
-A maximum or a sum over a window is one along the last axis, then one along the axis before, and so on.
+A maximum or a sum over a window is taken along its last axis first, then along the axis before, and so on.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def max_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Siz
     size = pool_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)[2:]
     axes = along_axes(x.shape, kernel_size, stride, padding, dilation, size)
     if needs[0]:
-        y, winners = _largest_and_first(x, axes)
-        return y, _back_to(winners)
+        y, argmaxima = _maximum_and_argmaxima(x, axes)
+        return y, _max_backward(argmaxima)
     for along in reversed(axes):
         x = _largest(x, along)
     return x, None
@@ -93,38 +93,36 @@ def max_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Siz
 @op(infer=_infer_max_with_indices, outputs=2, differentiable=1)
 def max_pool_with_indices(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes,
                           padding: Pads, dilation: Sizes, ceil_mode: bool) -> tuple:
-    """`max_pool`, and where in its image of H * W pixels each maximum is (int64; -1 where a window holds
-    only padding).
-    """
+    """`max_pool`, and each maximum's position in its image of H * W pixels (int64; -1 in padding alone)."""
     xp = namespace_of(x)
     size = pool_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)[2:]
     axes = along_axes(x.shape, kernel_size, stride, padding, dilation, size)
-    y, winners = _largest_and_first(x, axes)
-    places: list = []  # along each axis from the first that has been pooled to the last
-    for along, index in winners:
-        places = [_choose(along.taps(place, 0), index) for place in places]
-        places.insert(0, index * along.dilation + _starts(along, x))
-    inside, flat = True, 0
-    for along, place in zip(axes, places):
-        inside = inside & (place < along.length)
-        flat = flat * along.length + place
-    indices = as_indices(xp.where(inside, flat, xp.full_like(flat, -1)))
-    return (y, indices), _back_to(winners) if needs[0] else None
+    y, argmaxima = _maximum_and_argmaxima(x, axes)
+    positions: list = []  # positions along the axes pooled so far, the first axis of the image first
+    for along, index in argmaxima:
+        positions = [_choose(along.taps(position, 0), index) for position in positions]
+        positions.insert(0, index * along.dilation + _starts(along, x))
+    inside, flat_index = True, 0
+    for along, position in zip(axes, positions):
+        inside = inside & (position < along.length)
+        flat_index = flat_index * along.length + position
+    indices = as_indices(xp.where(inside, flat_index, xp.full_like(flat_index, -1)))
+    return (y, indices), _max_backward(argmaxima) if needs[0] else None
 
 
-def _largest_and_first(x: Array, axes: Sequence[Along]) -> tuple[Array, list[tuple[Along, Array]]]:
-    """Each window's maximum; and along each axis, the last first, which element it was."""
-    winners = []
+def _maximum_and_argmaxima(x: Array, axes: Sequence[Along]) -> tuple[Array, list[tuple[Along, Array]]]:
+    """Each window's maximum, and its index within the window along each axis, the last axis first."""
+    argmaxima = []
     for along in reversed(axes):
         x, index = _first_largest(x, along)
-        winners.append((along, index))
-    return x, winners
+        argmaxima.append((along, index))
+    return x, argmaxima
 
 
-def _back_to(winners: Sequence[tuple[Along, Array]]) -> Any:
-    """The backward of `_largest_and_first`."""
+def _max_backward(argmaxima: Sequence[tuple[Along, Array]]) -> Any:
+    """The backward of `_maximum_and_argmaxima`."""
     def backward(dy: Array, *_: None) -> tuple:
-        for along, index in reversed(winners):
+        for along, index in reversed(argmaxima):
             dy = _to_largest(dy, index, along)
         return (dy,)
     return backward
@@ -140,16 +138,14 @@ def _largest(x: Array, along: Along) -> Array:
 
 
 def _first_largest(x: Array, along: Along) -> tuple[Array, Array]:
-    """Each window's maximum, and which of its elements that is: the first of equals, never padding, and
-    the first NaN.
-    """
+    """Each window's maximum, and the index of its element: the first of equals or of NaNs, never padding."""
     xp = namespace_of(x)
     best, *rest = along.taps(x, -float("inf"))
     # -inf in the image is no larger than the padding before it, so counting starts at the first
     # element in the image
     first = [max(0, -(-(along.before - p * along.stride) // along.dilation)) for p in range(along.size)]
-    index = along.shaped(first, x, xp.int32) + xp.zeros(best.shape, dtype=xp.int32,
-                                                        device=getattr(x, "device", None))
+    zeros = xp.zeros(best.shape, dtype=xp.int32, device=getattr(x, "device", None))
+    index = along.shaped(first, x, xp.int32) + zeros
     for t, tap in enumerate(rest, 1):
         larger = (tap > best) | (xp.isnan(tap) & ~xp.isnan(best))
         best = xp.where(larger, tap, best)
@@ -194,8 +190,8 @@ def _infer_avg(shapes: Sequence, dtypes: Sequence, *, kernel_size: Sizes, stride
     if divisor_override == 0:
         raise ValueError(f"avg_pool{len(kernel_size)}d got divisor_override=0; "
                          "give another number to divide by, or None for the window's size")
-    close = (1,) * len(kernel_size)
-    return ((pool_output_shape(shapes[0], kernel_size, stride, padding, close, ceil_mode, "avg_pool"),
+    dilation = (1,) * len(kernel_size)
+    return ((pool_output_shape(shapes[0], kernel_size, stride, padding, dilation, ceil_mode, "avg_pool"),
              dtypes[0]),)
 
 
@@ -208,23 +204,23 @@ def avg_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Siz
     image, or with ``count_include_pad=False`` those of the image. Where `ceil_mode` lets a window hang over
     the padding, what is beyond is not counted.
     """
-    xp, kind, close = namespace_of(x), x.dtype, (1,) * len(kernel_size)
-    size = pool_output_shape(x.shape, kernel_size, stride, padding, close, ceil_mode)[2:]
-    axes = along_axes(x.shape, kernel_size, stride, padding, close, size)
+    xp, dtype, dilation = namespace_of(x), x.dtype, (1,) * len(kernel_size)
+    size = pool_output_shape(x.shape, kernel_size, stride, padding, dilation, ceil_mode)[2:]
+    axes = along_axes(x.shape, kernel_size, stride, padding, dilation, size)
     counts = divisors(axes, padding, count_include_pad, divisor_override)
 
     def divide(sums: Array) -> Array:
         if not isinstance(counts, tuple):
             return sums / counts
         first, *others = (along.shaped(count, sums, sums.dtype) for along, count in zip(axes, counts))
-        for other in others:
-            first = first * other
+        for factor in others:
+            first = first * factor
         return sums / first
 
     y = widen(x)
     for along in reversed(axes):
         y = _total(y, along)
-    y = xp.astype(divide(y), kind, copy=False)
+    y = xp.astype(divide(y), dtype, copy=False)
     if not needs[0]:
         return y, None
 
@@ -232,7 +228,7 @@ def avg_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Siz
         dx = divide(widen(dy))
         for along in axes:
             dx = along.untap([dx] * along.kernel)
-        return (xp.astype(dx, kind, copy=False),)
+        return (xp.astype(dx, dtype, copy=False),)
     return y, backward
 
 
@@ -244,9 +240,9 @@ def divisors(axes: Sequence[Along], padding: Pads, count_include_pad: bool,
         return divisor_override
     counts = []
     for along, (before, after) in zip(axes, padding):
-        least, most = (0, along.length) if not count_include_pad else (-before, along.length + after)
+        low, high = (0, along.length) if not count_include_pad else (-before, along.length + after)
         starts = [p * along.stride - along.before for p in range(along.size)]
-        counts.append(tuple(min(s + along.kernel, most) - max(s, least) for s in starts))
+        counts.append(tuple(min(start + along.kernel, high) - max(start, low) for start in starts))
     if all(len(set(c)) == 1 for c in counts):
         return prod(c[0] for c in counts)
     return tuple(counts)

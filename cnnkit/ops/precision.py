@@ -1,4 +1,4 @@
-"""Which dtypes an op takes, and float32 as the accumulator of the 16-bit ones."""
+"""Which dtypes an op takes, and the widening of 16-bit ones to float32 for accumulation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["is_floating", "is_integer", "need_floating", "widen"]
 Array = Any
 
 
-# typed: some libraries' dtypes have equal hashes and warn when they are compared
+# typed, because some libraries' dtypes have equal hashes and warn when they are compared
 @functools.lru_cache(typed=True)
 def is_floating(dtype: Any) -> bool:
-    """Whether a library's dtype is a real floating-point one (0.1 us: infer asks at every call)."""
+    """Whether a library's dtype is a real floating-point one (0.1 us: `infer` calls it at every op)."""
     return "float" in dtype_name(dtype)
 
 
@@ -38,9 +38,7 @@ def need_floating(name: str, dtype: Any) -> None:
 
 
 def widen(x: Array) -> Array:
-    """float16 and bfloat16 as float32, in which sums over them are accumulated; every other dtype as it
-    is.
-    """
+    """float16 and bfloat16 as float32, to accumulate sums in; every other dtype unchanged."""
     if not _is_narrow(x.dtype):
         return x
     xp = namespace_of(x)

@@ -11,18 +11,17 @@ from cnnkit.ops.core import Call
 __all__ = ["by_rank_2"]
 
 Array = Any
-# what stands in front of an attribute that has one value for each spatial axis, for an axis of one pixel
+# first value, for the axis of one pixel, of the attributes that have a value for each spatial axis
 ONE_PIXEL: dict[str, Any] = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": (0, 0),
                              "size": 1, "output_size": 1}
 
 
 def by_rank_2(kernel: Callable, arrays: Sequence[Array], needs: Sequence[bool],
               settings: Mapping[str, Any]) -> Any:
-    """Ask a kernel for images, given signals: arrays (N, C, n), filters (K, C/groups, s),
-    attributes of one axis.
+    """Call a kernel for images on signals: arrays (N, C, n), filters (K, C/groups, s), one-axis attributes.
 
     Arrays with three axes get one of a single pixel in front of the last, and results lose it; so no
-    reshape stands on the tape, and a kernel that takes in a chain takes it in here too. More spatial
+    reshape is recorded on the tape, and kernels of chains work too. More spatial
     axes are declined.
 
     Parameters
@@ -30,14 +29,14 @@ def by_rank_2(kernel: Callable, arrays: Sequence[Array], needs: Sequence[bool],
     kernel : callable
         ``kernel(*arrays, needs, **attrs)`` of an op, or ``kernel(*arrays, needs, calls)`` of a chain.
     arrays, needs
-        As the kernel was given them.
+        The call's arrays, and whether each needs a gradient.
     settings : mapping
         The op's attributes, or ``{"calls": calls}``.
 
     >>> import numpy as np
-    >>> def seen(x, *, needs, kernel_size):
+    >>> def identity(x, *, needs, kernel_size):
     ...     return x, lambda dy: (dy,)
-    >>> y, backward = by_rank_2(seen, [np.ones((2, 3, 5))], [True], {"kernel_size": (2,)})
+    >>> y, backward = by_rank_2(identity, [np.ones((2, 3, 5))], [True], {"kernel_size": (2,)})
     >>> y.shape, backward(y)[0].shape
     ((2, 3, 5), (2, 3, 5))
     """
@@ -47,17 +46,17 @@ def by_rank_2(kernel: Callable, arrays: Sequence[Array], needs: Sequence[bool],
         settings = {"calls": [Call(call.op, _lifted(call.attrs), call.count) for call in settings["calls"]]}
     else:
         settings = _lifted(settings)
-    found = kernel(*[_image(array) for array in arrays], needs=needs, **settings)
-    if found is NotImplemented:
-        return found
-    outputs, backward = found
-    flat = tuple(map(_signal, outputs)) if isinstance(outputs, tuple) else _signal(outputs)
+    result = kernel(*[_image(array) for array in arrays], needs=needs, **settings)
+    if result is NotImplemented:
+        return result
+    outputs, backward = result
+    signals = tuple(map(_signal, outputs)) if isinstance(outputs, tuple) else _signal(outputs)
     if backward is None:
-        return flat, None
+        return signals, None
 
     def lifted_backward(*dys: Array) -> tuple:
         return tuple(map(_signal, backward(*map(_image, dys))))
-    return flat, lifted_backward
+    return signals, lifted_backward
 
 
 def _lifted(attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cnnkit.ops.core import op
 
 Array = Any
 
-NAMES = {"axis": "dim", "keepdims": "keepdim"}  # in PyTorch
+TORCH_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 
 
 def _axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
@@ -21,10 +21,10 @@ def _axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     for a in axes:
         if not -ndim <= a < ndim:
             raise IndexError(f"{name} got axis {a} for an array with {ndim} axes")
-    found = tuple(a % ndim for a in axes)
-    if len(set(found)) < len(found):
+    normalized = tuple(a % ndim for a in axes)
+    if len(set(normalized)) < len(normalized):
         raise ValueError(f"{name} got axes {tuple(axes)}, and one of them twice")
-    return found
+    return normalized
 
 
 def _infer_reduction(name: str) -> Callable:
@@ -45,7 +45,7 @@ def _stretch(dy: Array, like: Array, axes: tuple[int, ...]) -> Array:
     return xp.broadcast_to(xp.reshape(dy, shape), tuple(like.shape))
 
 
-@op(infer=_infer_reduction("sum"), torch="torch.sum", torch_names=NAMES)
+@op(infer=_infer_reduction("sum"), torch="torch.sum", torch_names=TORCH_NAMES)
 def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Sum over `axis`."""
     xp, axes = namespace_of(x), _axes("sum", axis, x.ndim)
@@ -53,7 +53,7 @@ def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = F
             (lambda dy: (_stretch(dy, x, axes),)) if needs[0] else None)
 
 
-@op(infer=_infer_reduction("mean"), torch="torch.mean", torch_names=NAMES)
+@op(infer=_infer_reduction("mean"), torch="torch.mean", torch_names=TORCH_NAMES)
 def mean(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Mean over `axis`."""
     xp, axes = namespace_of(x), _axes("mean", axis, x.ndim)
@@ -81,9 +81,9 @@ def max(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = F
         return y, None
 
     def backward(dy: Array) -> tuple:
-        top = xp.astype(x == _stretch(y, x, axes), x.dtype)
-        count = xp.sum(top, axis=axes, keepdims=True)
-        return (_stretch(dy, x, axes) * top / count,)
+        is_maximum = xp.astype(x == _stretch(y, x, axes), x.dtype)
+        count = xp.sum(is_maximum, axis=axes, keepdims=True)
+        return (_stretch(dy, x, axes) * is_maximum / count,)
     return y, backward
 
 
@@ -94,7 +94,7 @@ def _infer_argmax(shapes: Sequence, dtypes: Sequence, *, axis: int | None, keepd
     return (None,)
 
 
-@op(infer=_infer_argmax, differentiable=0, torch="torch.argmax", torch_names=NAMES)
+@op(infer=_infer_argmax, differentiable=0, torch="torch.argmax", torch_names=TORCH_NAMES)
 def argmax(x: Array, *, needs: Sequence[bool], axis: int | None = None, keepdims: bool = False) -> tuple:
     """Position of the first maximum along `axis`, or in the flattened array."""
     return namespace_of(x).argmax(x, axis=axis, keepdims=keepdims), None

@@ -24,25 +24,25 @@ def clone(xp: Any, x: Array) -> Array:
 @op
 def cast(x: Array, *, needs: Sequence[bool], dtype: Any) -> tuple:
     """x converted to another dtype."""
-    xp, before = namespace_of(x), x.dtype
-    return xp.astype(x, dtype), (lambda dy: (xp.astype(dy, before),)) if needs[0] else None
+    xp, old_dtype = namespace_of(x), x.dtype
+    return xp.astype(x, dtype), (lambda dy: (xp.astype(dy, old_dtype),)) if needs[0] else None
 
 
 def _infer_reshape(shapes: Sequence, dtypes: Sequence, *, shape: tuple[int, ...]) -> tuple:
-    before, count, product = tuple(shapes[0]), math.prod(shapes[0]), math.prod(shape)
+    old_shape, count, product = tuple(shapes[0]), math.prod(shapes[0]), math.prod(shape)
     if product < 0 and count % product == 0 and shape.count(-1) == 1:  # the one -1 makes the product negative
         shape = tuple([count // -product if n == -1 else n for n in shape])
         product = count
     if product != count or (shape and min(shape) < 0):
-        raise ValueError(f"cannot reshape {before} ({count} elements) to {shape}")
+        raise ValueError(f"cannot reshape {old_shape} ({count} elements) to {shape}")
     return ((shape, dtypes[0]),)
 
 
 @op(infer=_infer_reshape, torch="torch.reshape")
 def reshape(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple:
     """The same elements, in C order, with another shape."""
-    xp, before = namespace_of(x), tuple(x.shape)
-    return xp.reshape(x, shape), (lambda dy: (xp.reshape(dy, before),)) if needs[0] else None
+    xp, old_shape = namespace_of(x), tuple(x.shape)
+    return xp.reshape(x, shape), (lambda dy: (xp.reshape(dy, old_shape),)) if needs[0] else None
 
 
 def _infer_permute(shapes: Sequence, dtypes: Sequence, *, axes: tuple[int, ...]) -> tuple:
@@ -58,17 +58,17 @@ def permute(x: Array, *, needs: Sequence[bool], axes: tuple[int, ...]) -> tuple:
     """The axes in another order."""
     xp = namespace_of(x)
     axes = tuple(a % x.ndim for a in axes)
-    back = tuple(axes.index(i) for i in range(len(axes)))
-    return xp.permute_dims(x, axes), (lambda dy: (xp.permute_dims(dy, back),)) if needs[0] else None
+    inverse = tuple(axes.index(i) for i in range(len(axes)))
+    return xp.permute_dims(x, axes), (lambda dy: (xp.permute_dims(dy, inverse),)) if needs[0] else None
 
 
 def _infer_expand(shapes: Sequence, dtypes: Sequence, *, shape: tuple[int, ...]) -> tuple:
-    before = tuple(shapes[0])
-    kept = (1,) * (len(shape) - len(before)) + before
-    if len(shape) < len(before) or any(n not in (-1, k) and k != 1 for n, k in zip(shape, kept)):
-        raise ValueError(f"expand cannot stretch {before} to {tuple(shape)}: only axes of size 1 stretch, "
+    old_shape = tuple(shapes[0])
+    aligned = (1,) * (len(shape) - len(old_shape)) + old_shape
+    if len(shape) < len(old_shape) or any(n not in (-1, old) and old != 1 for n, old in zip(shape, aligned)):
+        raise ValueError(f"expand cannot stretch {old_shape} to {tuple(shape)}: only axes of size 1 stretch, "
                          "and new ones come first")
-    return ((tuple(k if n == -1 else n for n, k in zip(shape, kept)), dtypes[0]),)
+    return ((tuple(old if n == -1 else n for n, old in zip(shape, aligned)), dtypes[0]),)
 
 
 @op(infer=_infer_expand)
@@ -90,11 +90,11 @@ def concat(*arrays: Array, needs: Sequence[bool], axis: int = 0) -> tuple:
         return joined, None
 
     def backward(dy: Array) -> tuple:
-        dxs, at = [], 0
-        for array, needed in zip(arrays, needs):
-            index = (slice(None),) * axis + (slice(at, at + array.shape[axis]),)
-            at += array.shape[axis]
-            dxs.append(dy[index + (slice(None),) * (dy.ndim - axis - 1)] if needed else None)
+        dxs, start = [], 0
+        for array, needs_gradient in zip(arrays, needs):
+            index = (slice(None),) * axis + (slice(start, start + array.shape[axis]),)
+            start += array.shape[axis]
+            dxs.append(dy[index + (slice(None),) * (dy.ndim - axis - 1)] if needs_gradient else None)
         return tuple(dxs)
     return joined, backward
 

@@ -13,17 +13,17 @@ Array = Any
 
 # Hart et al., "Computer approximations" (1968), 5666: exp(x * x / 2) times the normal distribution's tail
 # beyond x > 0 is a quotient of two polynomials, here from the highest power down.
-ABOVE = (3.52624965998911e-2, 0.700383064443688, 6.37396220353165, 33.912866078383, 112.079291497871,
-         221.213596169931, 220.206867912376)
-BELOW = (8.83883476483184e-2, 1.75566716318264, 16.064177579207, 86.7807322029461, 296.564248779674,
-         637.333633378831, 793.826512519948, 440.413735824752)
+NUMERATOR = (3.52624965998911e-2, 0.700383064443688, 6.37396220353165, 33.912866078383, 112.079291497871,
+             221.213596169931, 220.206867912376)
+DENOMINATOR = (8.83883476483184e-2, 1.75566716318264, 16.064177579207, 86.7807322029461, 296.564248779674,
+               637.333633378831, 793.826512519948, 440.413735824752)
 FAR = 40.0  # exp(-FAR * FAR / 2) is 0 in float64
 
 
 def sigmoid(xp: Any, x: Array) -> Array:
     """1 / (1 + exp(-x)) from exp(-|x|), which cannot overflow."""
-    small = xp.exp(-xp.abs(x))
-    return xp.where(x < 0, small, xp.ones_like(small)) / (1 + small)
+    exp = xp.exp(-xp.abs(x))
+    return xp.where(x < 0, exp, xp.ones_like(exp)) / (1 + exp)
 
 
 def normal_cumulative(xp: Any, x: Array, approximate: str) -> Array:
@@ -31,22 +31,23 @@ def normal_cumulative(xp: Any, x: Array, approximate: str) -> Array:
 
     ``"none"`` is exact to 3e-16 in float64. Far below 0 that is no relative accuracy, as in ``1 + erf``.
     """
-    near = xp.clip(widen(x), -FAR, FAR)
+    clipped = xp.clip(widen(x), -FAR, FAR)
     if approximate == "tanh":
-        steep = math.sqrt(8 / math.pi) * near * (1 + 0.044715 * near * near)
-        return xp.astype(sigmoid(xp, steep), x.dtype, copy=False)
-    size = xp.abs(near)
-    tail = xp.exp(-0.5 * near * near) * _polynomial(ABOVE, size) / _polynomial(BELOW, size)
-    return xp.astype(xp.where(near < 0, tail, 1 - tail), x.dtype, copy=False)
+        logit = math.sqrt(8 / math.pi) * clipped * (1 + 0.044715 * clipped * clipped)
+        return xp.astype(sigmoid(xp, logit), x.dtype, copy=False)
+    magnitude = xp.abs(clipped)
+    tail = xp.exp(-0.5 * clipped * clipped) * _polynomial(NUMERATOR, magnitude)
+    tail = tail / _polynomial(DENOMINATOR, magnitude)
+    return xp.astype(xp.where(clipped < 0, tail, 1 - tail), x.dtype, copy=False)
 
 
 def normal_density(xp: Any, x: Array, cumulative: Array, approximate: str) -> Array:
     """The derivative of `normal_cumulative`, whose result is given too."""
-    near = xp.clip(widen(x), -FAR, FAR)
+    clipped = xp.clip(widen(x), -FAR, FAR)
     if approximate == "tanh":
-        slope = math.sqrt(8 / math.pi) * (1 + 3 * 0.044715 * near * near)
+        slope = math.sqrt(8 / math.pi) * (1 + 3 * 0.044715 * clipped * clipped)
         return xp.astype(slope * widen(cumulative) * (1 - widen(cumulative)), x.dtype, copy=False)
-    return xp.astype(xp.exp(-0.5 * near * near) * (1 / math.sqrt(2 * math.pi)), x.dtype, copy=False)
+    return xp.astype(xp.exp(-0.5 * clipped * clipped) * (1 / math.sqrt(2 * math.pi)), x.dtype, copy=False)
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:

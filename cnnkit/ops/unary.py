@@ -18,7 +18,7 @@ UNARY: dict[str, Op] = {}  # every op that `elementwise` declared, by name
 
 def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[..., Array] | None = None,
                 from_dy: Callable[..., Array] | None = None, integers: bool = False,
-                **sheet: Any) -> Callable[[Callable[..., Any]], Op]:
+                **properties: Any) -> Callable[[Callable[..., Any]], Op]:
     """Declare an op of one array whose result has its shape and dtype.
 
     The decorated function is called as ``f(xp, x, **attrs)``, `xp` being the array's namespace, and uses the
@@ -29,18 +29,18 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
     from_x, from_y, from_dy : callable
         One of the three returns dy times the derivative, written from whatever is cheapest:
         ``from_x(xp, dy, x, *kept, **attrs)``, ``from_y(xp, dy, y, *kept, **attrs)``, or
-        ``from_dy(xp, dy, **attrs)``, for which nothing is saved. The product belongs to it, because where the
-        derivative is 0 an infinite dy must not make NaN.
+        ``from_dy(xp, dy, **attrs)``, for which nothing is saved. It multiplies by dy itself, because where
+        the derivative is 0 an infinite dy must not make NaN.
     integers : bool
         Whether integers are taken too; otherwise they raise TypeError.
-    sheet
-        What else there is to say of the op; see `Op`. A value that is not among its `choices` raises.
+    properties
+        Other properties of the op; see `Op`. A value that is not among its `choices` raises.
     """
-    given = [derivative for derivative in (from_x, from_y, from_dy) if derivative is not None]
-    if len(given) != 1:
+    derivatives = [derivative for derivative in (from_x, from_y, from_dy) if derivative is not None]
+    if len(derivatives) != 1:
         raise TypeError("an elementwise op has one derivative: from_x=..., from_y=... or from_dy=...; "
-                        f"got {len(given)}")
-    derivative = given[0]
+                        f"got {len(derivatives)}")
+    derivative = derivatives[0]
 
     def declare(function: Callable[..., Any]) -> Op:
         name = function.__name__
@@ -48,7 +48,7 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
         def infer(shapes: Sequence, dtypes: Sequence, **attrs: Any) -> tuple:
             if not integers:
                 need_floating(name, dtypes[0])
-            for setting, values in made.choices.items():
+            for setting, values in declared.choices.items():
                 if attrs[setting] not in values:
                     raise ValueError(f"{name} takes {setting}={' or '.join(map(repr, values))}; "
                                      f"got {attrs[setting]!r}")
@@ -56,16 +56,16 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
 
         def generic(x: Array, *, needs: Sequence[bool], **attrs: Any) -> tuple:
             xp = namespace_of(x)
-            made = function(xp, x, **attrs)
-            y, *kept = made if isinstance(made, tuple) else (made,)
+            results = function(xp, x, **attrs)
+            y, *kept = results if isinstance(results, tuple) else (results,)
             if not needs[0]:
                 return y, None
             saved = () if from_dy else (y if from_y else x, *kept)
-            if not x.ndim:  # where NumPy makes a scalar of it
+            if not x.ndim:  # NumPy makes scalars of 0-d results
                 return y, lambda dy: (xp.asarray(derivative(xp, dy, *saved, **attrs)),)
             return y, lambda dy: (derivative(xp, dy, *saved, **attrs),)
 
         generic.__name__, generic.__doc__ = name, function.__doc__
-        UNARY[name] = made = op(infer=infer, **sheet)(generic)
-        return made
+        UNARY[name] = declared = op(infer=infer, **properties)(generic)
+        return declared
     return declare

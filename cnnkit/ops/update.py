@@ -7,8 +7,8 @@ the first step. Hyper-parameters are Python numbers. The generic bodies here ret
 
 Kernel tables may hold an update under its name, with the same signature; ``NotImplemented`` passes the call
 on. `workspace` is a dict that the optimizer owns and keeps between calls: a kernel may keep scratch memory or
-one flat buffer there. State that an update returned is nobody else's (optimizers copy what they show and
-load), so a kernel that finds its own earlier result in `state` may write into it. It may also write into
+one flat buffer there. Nothing else refers to state that an update returned (optimizers copy what they show
+and load), so a kernel that finds its own earlier result in `state` may write into it. It may also write into
 parameters, if it is sure that it made them and that nobody else can hold them; the optimizer bumps their
 versions in any case.
 """
@@ -44,9 +44,9 @@ class Update:
         workspace = {} if workspace is None else workspace
         with on(params[0]):
             settings = {"workspace": workspace, **hyper}
-            found = backend_of_inputs(self.name, params).resolve().ask(self.name,
-                                                                       (params, grads, state), settings)
-            return self.generic(params, grads, state, **settings) if found is NotImplemented else found
+            tables = backend_of_inputs(self.name, params).resolve()
+            result = tables.ask(self.name, (params, grads, state), settings)
+            return self.generic(params, grads, state, **settings) if result is NotImplemented else result
 
     def __repr__(self) -> str:
         return f"<update {self.name}>"
@@ -54,23 +54,23 @@ class Update:
 
 def update(generic: Callable) -> Update:
     """Declare an update: the decorated function is its generic implementation."""
-    made = Update(generic)
-    if made.name in UPDATES:
-        raise ValueError(f"an update called {made.name!r} exists already")
-    declare_kernel(made.name, UPDATE)
-    UPDATES[made.name] = made
-    return made
+    declared = Update(generic)
+    if declared.name in UPDATES:
+        raise ValueError(f"an update called {declared.name!r} exists already")
+    declare_kernel(declared.name, UPDATE)
+    UPDATES[declared.name] = declared
+    return declared
 
 
 @update
 def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: State, *,
         lr: float, momentum: float, dampening: float,
         weight_decay: float, nesterov: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, State]:
-    """Stochastic gradient descent with momentum (Sutskever et al. 2013), in PyTorch's form: the rate is not
-    in the buffer.
+    """Gradient descent with momentum (Sutskever et al. 2013), as in PyTorch: the buffer excludes the rate.
 
     g = grad + weight_decay * p;  b = momentum * b + (1 - dampening) * g, at first b = g;
-    p = p - lr * b, or with `nesterov` p - lr * (g + momentum * b). State: ``momentum_buffer``, where momentum is not 0.
+    p = p - lr * b, or with `nesterov` p - lr * (g + momentum * b).
+    State: ``momentum_buffer``, where momentum is not 0.
     """
     new, buffers = list(params), list(state.get("momentum_buffer") or [None] * len(params))
     for i, (p, g) in enumerate(zip(params, grads)):
@@ -90,17 +90,17 @@ def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: State, *,
 
 
 @update
-def adam(params: Sequence[Array], grads: Sequence[Array | None],
-         state: State, *, lr: float, betas: tuple[float, float],
-         eps: float, weight_decay: float, amsgrad: bool, decoupled: bool, maximize: bool,
-         workspace: MutableMapping) -> tuple[list, State]:
-    """Adam (Kingma and Ba 2015), AMSGrad (Reddi, Kale and Kumar 2018), and with `decoupled` AdamW (Loshchilov
-    and Hutter 2019).
+def adam(params: Sequence[Array], grads: Sequence[Array | None], state: State, *, lr: float,
+         betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool, decoupled: bool,
+         maximize: bool, workspace: MutableMapping) -> tuple[list, State]:
+    """Adam (Kingma, Ba 2015), AMSGrad (Reddi et al. 2018), AdamW if `decoupled` (Loshchilov, Hutter 2019).
 
     m = beta1 * m + (1 - beta1) * g;  v = beta2 * v + (1 - beta2) * g * g;
-    p = p - lr / (1 - beta1 ** t) * m / (sqrt(v / (1 - beta2 ** t)) + eps), t being the parameter's own count of steps.
+    p = p - lr / (1 - beta1 ** t) * m / (sqrt(v / (1 - beta2 ** t)) + eps),
+    where t counts the parameter's steps.
     Weight decay is added to g, or with `decoupled` p is multiplied by 1 - lr * weight_decay first.
-    State: ``step``, ``exp_avg`` (m), ``exp_avg_sq`` (v), and with `amsgrad` ``max_exp_avg_sq`` (the largest v so far).
+    State: ``step``, ``exp_avg`` (m), ``exp_avg_sq`` (v),
+    and with `amsgrad` ``max_exp_avg_sq`` (the largest v so far).
     """
     beta1, beta2 = betas
     steps, means, squares, largest = (list(state.get(name) or [None] * len(params)) for name in

@@ -1,8 +1,7 @@
-"""Sliding windows with nothing but the Array API: padding, dilation, windows along an axis and over
-all spatial axes.
+"""Sliding windows in the Array API alone: padding, dilation, windows along one and along all spatial axes.
 
 A window of `kernel` elements takes `size` positions along an axis, `stride` apart; its elements are
-`dilation` apart. `taps` gives, for each of the `kernel` elements, what the windows see there, and `untap` is
+`dilation` apart. `taps` gives `kernel` arrays: array t holds element t of every window; `untap` is
 its gradient. Nothing is assigned into an array, so these run on libraries whose arrays cannot change (JAX).
 """
 
@@ -54,25 +53,23 @@ def dilate(x: Array, axis: int, step: int) -> Array:
         return x
     xp = namespace_of(x)
     shape = tuple(x.shape)
-    wide = xp.expand_dims(x, axis=axis + 1)
+    expanded = xp.expand_dims(x, axis=axis + 1)
     zeros = xp.zeros((*shape[:axis + 1], step - 1, *shape[axis + 1:]), dtype=x.dtype,
                      device=getattr(x, "device", None))
-    joined = xp.reshape(xp.concat([wide, zeros], axis=axis + 1), (*shape[:axis], n * step, *shape[axis + 1:]))
+    joined = xp.concat([expanded, zeros], axis=axis + 1)
+    joined = xp.reshape(joined, (*shape[:axis], n * step, *shape[axis + 1:]))
     return pad_axis(joined, axis, 0, 1 - step)
 
 
 def taps(x: Array, axis: int, kernel: int, stride: int, dilation: int, size: int) -> list[Array]:
-    """Element t of every window along an axis, for each t: `kernel` arrays with `size` elements along it,
-    views if possible.
-    """
+    """Element t of every window along an axis, for each t: `kernel` arrays of `size` elements (views)."""
     before = (slice(None),) * axis
     return [x[(*before, slice(t, t + (size - 1) * stride + 1, stride), ...)]
             for t in range(0, kernel * dilation, dilation)]
 
 
 def untap(parts: Sequence[Array], axis: int, stride: int, dilation: int, length: int) -> Array:
-    """Add every window's elements back to where they came from: the gradient of `taps`, with `length`
-    elements along `axis`.
+    """Add every window's elements back where they came from (`length` elements on `axis`): `taps`' gradient.
 
     Elements that no window covered get zero.
     """
@@ -93,8 +90,7 @@ def unfold(x: Array, kernel_size: Sizes, stride: Sizes, dilation: Sizes, size: S
 
 
 def fold(windows: Array, size: Sequence[int], kernel_size: Sizes, stride: Sizes, dilation: Sizes) -> Array:
-    """Add every window's elements back to where they came from: (N, C, R * S, P, Q) ->
-    (N, C, H, W) of `size`.
+    """Add every window's elements back where they came from: (N, C, R * S, P, Q) -> (N, C, *size).
 
     The gradient of `unfold`: elements that no window covered get zero.
     """
@@ -110,7 +106,7 @@ def adaptive_windows(x: Array, axis: int, size: int, fill: float = 0) -> Array:
 
     Window i holds the elements from ``floor(i n / size)`` up to ``ceil((i + 1) n / size)``, so neighbours may
     share an element (PyTorch's rule); shorter windows end with `fill`. Element h lies in the windows that the
-    same rule gives for `size` and n changed round, so this gathers a gradient as well.
+    same rule gives with `size` and n exchanged, so this function gathers gradients as well.
     """
     xp = namespace_of(x)
     n, shape = x.shape[axis], tuple(x.shape)

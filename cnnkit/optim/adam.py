@@ -21,11 +21,11 @@ class Adam(Optimizer):
     lr : float
         Learning rate.
     betas : pair of float
-        How much of the two averages is kept at each step, in [0, 1).
+        Part of each of the two averages that is kept at each step, in [0, 1).
     eps : float
         Added to the divisor.
     weight_decay : float
-        Times the parameter, added to its gradient. `AdamW` keeps it out of the averages.
+        This factor times the parameter is added to its gradient; `AdamW` keeps it out of the averages.
     amsgrad : bool
         Divide by the largest average of the square so far (Reddi, Kale and Kumar 2018).
     maximize : bool

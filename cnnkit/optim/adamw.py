@@ -11,8 +11,7 @@ __all__ = ["AdamW"]
 
 
 class AdamW(Adam):
-    """Adam with weight decay kept out of its averages: each step first multiplies parameters by 1 -
-    lr * weight_decay.
+    """Adam with decoupled weight decay: each step first multiplies parameters by 1 - lr * weight_decay.
 
     Parameters and errors are those of `Adam`.
 

@@ -1,6 +1,4 @@
-"""The optimizers' base: parameter groups, state, and the step that hands arrays to an update of
-`ops.update`.
-"""
+"""The optimizers' base: parameter groups, state, and the step that runs an update of `ops.update`."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ class Optimizer:
     Parameters
     ----------
     params : iterable of Tensor, or of dict
-        Leaf Tensors; or parameter groups, each a dict with ``"params"`` and the settings that are its own.
+        Leaf Tensors; or parameter groups, each a dict with ``"params"`` and its own settings.
     defaults : dict
         The settings of groups that do not give them.
 
@@ -47,8 +45,8 @@ class Optimizer:
         self.defaults = dict(defaults)
         self.check(self.defaults)
         self.param_groups: list[dict[str, Any]] = []
-        self._states: list[dict[str, list]] = []  # for each group, name -> list beside its parameters
-        self._kinds: list[type] = []  # the array type that each group's state is made of
+        self._states: list[dict[str, list]] = []  # for each group, name -> one value per parameter
+        self._kinds: list[type] = []  # the array type of each group's state
         self._workspaces: list[dict] = []
         groups = list(params)
         if not groups:
@@ -60,7 +58,7 @@ class Optimizer:
         """Raise ValueError for a setting that is out of range."""
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Add parameters, with settings of their own: ``{"params": [...], "lr": ...}``."""
+        """Add a group of parameters with its own settings: ``{"params": [...], "lr": ...}``."""
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         unknown = [name for name in param_group if name != "params" and name not in self.defaults]
@@ -85,9 +83,7 @@ class Optimizer:
         self._workspaces.append({})
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy is made of: the kernels' workspaces are this optimizer's own, and hold addresses of
-        its arrays.
-        """
+        """The attributes to copy, without the kernels' workspaces, which hold addresses of its arrays."""
         return {**self.__dict__, "_workspaces": [{} for _ in self._workspaces]}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -124,12 +120,12 @@ class Optimizer:
                 self._adopt(n, params)
             new, self._states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
                                                **{name: group[name] for name in self.hyper})
-            for p, g, array in zip(params, grads, new):
-                if g is not None:
+            for p, grad, array in zip(params, grads, new):
+                if grad is not None:
                     p.rebind(array)
         return loss
 
-    # -- its state -------------------------------------------------------------------------------------------
+    # -- the state -------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> dict[Tensor, dict[str, Any]]:
@@ -142,8 +138,7 @@ class Optimizer:
         return {name: v if isinstance(v, int) else _copy(v) for name, v in values.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of the state, by parameter number, and the settings: PyTorch's structure, to go
-        on from later.
+        """Copies of the state, by parameter number, and the settings, in PyTorch's structure.
 
         Returns
         -------
@@ -156,13 +151,12 @@ class Optimizer:
             count = len(group["params"])
             groups.append({**{k: v for k, v in group.items() if k != "params"},
                            "params": list(range(first, first + count))})
-            state.update({first + i: own for i in range(count) if (own := self._state_of(n, i))})
+            state.update({first + i: values for i in range(count) if (values := self._state_of(n, i))})
             first += count
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave, here or in PyTorch: copied, moved and converted to each
-        parameter's dtype.
+        """Load a state, from here or PyTorch: copied, moved and converted to each parameter's dtype.
 
         Raises
         ------
@@ -174,27 +168,27 @@ class Optimizer:
             raise ValueError(f"loaded state dict has a different number of parameter groups: {len(saved)}; "
                              f"the optimizer has {len(self.param_groups)}")
         states = []
-        for group, own in zip(saved, self.param_groups):
-            if len(group["params"]) != len(own["params"]):
+        for group, current in zip(saved, self.param_groups):
+            if len(group["params"]) != len(current["params"]):
                 raise ValueError("loaded state dict contains a parameter group that doesn't "
                                  f"match the size of optimizer's group: {len(group['params'])} parameters; "
-                                 f"the optimizer's has {len(own['params'])}")
-            self.check({**own, **group})
+                                 f"the optimizer's has {len(current['params'])}")
+            self.check({**current, **group})
             state: dict[str, list] = {}
-            for i, (number, p) in enumerate(zip(group["params"], own["params"])):
+            for i, (number, p) in enumerate(zip(group["params"], current["params"])):
                 for name, value in state_dict["state"].get(number, {}).items():
-                    column = state.setdefault(name, [None] * len(own["params"]))
+                    column = state.setdefault(name, [None] * len(current["params"]))
                     column[i] = (value if value is None else int(value) if name == "step"
-                                 else _like(value, p, name, number))
+                                 else _converted(value, p, name, number))
             states.append(state)
-        for n, (group, own) in enumerate(zip(saved, self.param_groups)):
-            own.update({k: v for k, v in group.items() if k in self.defaults})
-            self._kinds[n] = type(own["params"][0].array) if own["params"] else object
+        for n, (group, current) in enumerate(zip(saved, self.param_groups)):
+            current.update({k: v for k, v in group.items() if k in self.defaults})
+            self._kinds[n] = type(current["params"][0].array) if current["params"] else object
         self._states, self._workspaces = states, [{} for _ in states]
 
     def _adopt(self, n: int, params: list[Tensor]) -> None:
-        """Move a group's state to where its parameters are now, with nothing kept of the old place."""
-        self._states[n] = {name: [v if v is None or isinstance(v, int) else _like(v, p, name, i)
+        """Move a group's state to its parameters' present backend and device, and drop its workspace."""
+        self._states[n] = {name: [v if v is None or isinstance(v, int) else _converted(v, p, name, i)
                                   for i, (v, p) in enumerate(zip(column, params))]
                            for name, column in self._states[n].items()}
         self._kinds[n], self._workspaces[n] = type(params[0].array), {}
@@ -214,23 +208,23 @@ def need(condition: bool, name: str, value: Any) -> None:
 
 
 def _fit(arrays: list, grads: list) -> bool:
-    """Whether there is any gradient; those that there are must be like their parameters."""
-    found = False
+    """Whether there is any gradient; raise if one differs from its parameter in shape or dtype."""
+    any_gradient = False
     for i, (array, grad) in enumerate(zip(arrays, grads)):
         if grad is not None:
             if grad.shape != array.shape or grad.dtype != array.dtype:
-                like, unlike = (f"{tuple(a.shape)} {backends.dtype_name(a.dtype)}" for a in (array, grad))
-                raise ValueError(f"parameter {i} is {like}, but its grad {unlike}; "
+                expected, actual = (f"{tuple(a.shape)} {backends.dtype_name(a.dtype)}" for a in (array, grad))
+                raise ValueError(f"parameter {i} is {expected}, but its grad {actual}; "
                                  "they need one shape and dtype")
-            found = True
-    return found
+            any_gradient = True
+    return any_gradient
 
 
 def _copy(array: Any) -> Tensor:
     return Tensor(backends.backend_of(array).asarray(array))
 
 
-def _like(value: Any, parameter: Tensor, name: str, number: int) -> Any:
+def _converted(value: Any, parameter: Tensor, name: str, number: int) -> Any:
     """A state array as a new array of the parameter's backend, device and dtype."""
     tensor, array = value if isinstance(value, Tensor) else Tensor(value), parameter.array
     if tensor.shape != parameter.shape:

@@ -12,8 +12,7 @@ __all__ = ["SGD"]
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum (Sutskever et al., "On the importance of initialization and
-    momentum", 2013).
+    """Stochastic gradient descent with momentum (Sutskever et al. 2013).
 
     Parameters
     ----------
@@ -26,8 +25,8 @@ class SGD(Optimizer):
     dampening : float
         Part of the gradient that is left out of that direction.
     weight_decay : float
-        Times the parameter, added to its gradient: what ``weight_decay * functional.l2_penalty(params)`` in
-        the loss does.
+        This factor times the parameter is added to its gradient, which has the effect of
+        ``weight_decay * functional.l2_penalty(params)`` in the loss.
     nesterov : bool
         Nesterov's momentum; needs momentum and no dampening.
     maximize : bool

@@ -1,10 +1,10 @@
 """Random numbers that are the same on every array library: counter-based, drawn from explicit keys.
 
 The Array API has no random numbers. Threefry-2x32-20 needs only 32-bit addition, shifts and xor, so it gives
-the same bits wherever it runs. A *key* says which stream, the position in an array says which number of it;
-nothing else does. `bits`, `uniform` and `bernoulli` run on the backend and are exact. `normal`,
-`uniform_between`, `permutation` and `randint` are drawn by NumPy and moved, because a library's own float32
-``log`` differs from another's.
+the same bits wherever it runs. A draw depends on two things only: the *key* selects the stream, and
+the position in the array selects the number in it. `bits`, `uniform` and `bernoulli` run on the backend and
+are exact. `normal`, `uniform_between`, `permutation` and `randint` are drawn by NumPy and moved, because the
+float32 ``log`` of one library differs from another's.
 
 The generator behind `next_key` starts from seed 0, so that a program which never calls `seed`
 repeats its draws.
@@ -19,6 +19,6 @@ from cnnkit.random.draws import bernoulli, bits, uniform
 from cnnkit.random.host import normal, permutation, randint, uniform_between
 from cnnkit.random.keys import Generator, fold_in, get_state, key, next_key, seed, seeded, set_state, split
 
-__all__ = ["Generator", "Key", "bernoulli", "bits", "fold_in", "get_state",
-           "key", "next_key", "normal", "permutation",
-           "randint", "seed", "seeded", "set_state", "split", "threefry", "uniform", "uniform_between"]
+__all__ = ["Generator", "Key", "bernoulli", "bits", "fold_in", "get_state", "key", "next_key", "normal",
+           "permutation", "randint", "seed", "seeded", "set_state", "split", "threefry", "uniform",
+           "uniform_between"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnnkit.backends import Array
 
-Key = tuple[int, int]  # two words in [0, 2**32): which stream
+Key = tuple[int, int]  # two words in [0, 2**32) that select a stream
 
 WORD = 0xFFFFFFFF
 PARITY = 0x1BD11BDA

@@ -30,10 +30,9 @@ def bits(key: Key, shape: Shape, *, backend: Backend | None = None, device: Any 
     shape : int or tuple of int
         May be ``()`` and may hold zeros. A shorter draw is the beginning of a longer one.
     backend : Backend, optional
-        Whose array to make; by default the one that `cnnkit.use` chose.
+        The backend of the new array; by default the one that `cnnkit.use` chose.
     device : optional
-        Where to make it, by the backend's name for the device or as its own object; by default the
-        backend's choice.
+        The device of the new array, by name or as the library's object; by default the backend's choice.
     like : array, optional
         Make it with this array's backend, on this array's device, instead.
 
@@ -47,26 +46,26 @@ def bits(key: Key, shape: Shape, *, backend: Backend | None = None, device: Any 
     >>> [f"{int(word) % 2**32:08x}" for word in bits(key(0), 2)]
     ['6b200159', '99ba4efe']
     """
-    sizes, (chosen, device) = as_shape(shape), place(backend, device, like)
+    sizes, (target, device) = as_shape(shape), place(backend, device, like)
     key = checked_key(key)
-    found = chosen.resolve().ask("random_bits", (key, sizes, device), {})
-    if found is not NotImplemented:
-        return found
-    xp = chosen.namespace
-    with chosen.on(device):
+    result = target.resolve().ask("random_bits", (key, sizes, device), {})
+    if result is not NotImplemented:
+        return result
+    xp = target.namespace
+    with target.on(device):
         return xp.reshape(words(xp, key, 0, math.prod(sizes), device), sizes)
 
 
 def words(xp: Any, key: Key, first: int, count: int, device: Any) -> Array:
-    """The first `count` words of the 64-bit counters from `first` on: the generic version of the kernel."""
-    where = {} if device is None else {"device": device}
+    """The first `count` words of the 64-bit counters from `first` on: what a kernel must equal."""
+    placement = {} if device is None else {"device": device}
     if count == 0:
-        return xp.zeros((0,), dtype=xp.int32, **where)
+        return xp.zeros((0,), dtype=xp.int32, **placement)
     pieces, end = [], first + (count + 1) // 2
     while first < end:
-        size = min(end - first, (1 << 30) - first % (1 << 30))  # in a piece the low word does not wrap
-        low = xp.arange(size, dtype=xp.int32, **where) + signed(first)
-        high = xp.full((1,), signed(first >> 32), dtype=xp.int32, **where)
+        size = min(end - first, (1 << 30) - first % (1 << 30))  # within a piece the low word does not wrap
+        low = xp.arange(size, dtype=xp.int32, **placement) + signed(first)
+        high = xp.full((1,), signed(first >> 32), dtype=xp.int32, **placement)
         pieces.append(xp.reshape(xp.stack(threefry(key, low, high), axis=1), (-1,)))
         first += size
     words = pieces[0] if len(pieces) == 1 else xp.concat(pieces)
@@ -85,18 +84,17 @@ def uniform(key: Key, shape: Shape, dtype: Any = "float32", *, backend: Backend 
     array([0.41845709, 0.60049903])
     """
     name = float_name(dtype)
-    sizes, (chosen, device) = as_shape(shape), place(backend, device, like)
-    xp, kept = chosen.namespace, PRECISION[name]
-    with chosen.on(device):
-        top = top_bits(bits(key, math.prod(sizes), backend=chosen, device=device), kept)
-        wide = xp.astype(top, chosen.dtype("float64" if name == "float64" else "float32")) * 2.0**-kept
-        return xp.reshape(xp.astype(wide, chosen.dtype(name), copy=False), sizes)
+    sizes, (target, device) = as_shape(shape), place(backend, device, like)
+    xp, precision = target.namespace, PRECISION[name]
+    with target.on(device):
+        top = top_bits(bits(key, math.prod(sizes), backend=target, device=device), precision)
+        scaled = xp.astype(top, target.dtype("float64" if name == "float64" else "float32")) * 2.0**-precision
+        return xp.reshape(xp.astype(scaled, target.dtype(name), copy=False), sizes)
 
 
 def bernoulli(key: Key, p: float, shape: Shape, *, backend: Backend | None = None, device: Any = None,
               like: Array | None = None) -> Array:
-    """True with probability `p` in [0, 1]: where the top 24 bits of `bits` are below p * 2**24, rounded
-    to an integer.
+    """True with probability `p` in [0, 1]: where the top 24 bits of `bits` are below round(p * 2**24).
 
     >>> from cnnkit.random import key
     >>> bernoulli(key(0), 0.5, 6)
@@ -104,10 +102,10 @@ def bernoulli(key: Key, p: float, shape: Shape, *, backend: Backend | None = Non
     """
     if not 0 <= p <= 1:
         raise ValueError(f"p must be a probability in [0, 1], got {p!r}; write 20 % as 0.2")
-    sizes, (chosen, device) = as_shape(shape), place(backend, device, like)
-    with chosen.on(device):
-        drawn = bits(key, math.prod(sizes), backend=chosen, device=device)
-        return chosen.namespace.reshape(top_bits(drawn, 24) < round(float(p) * 2**24), sizes)
+    sizes, (target, device) = as_shape(shape), place(backend, device, like)
+    with target.on(device):
+        words = bits(key, math.prod(sizes), backend=target, device=device)
+        return target.namespace.reshape(top_bits(words, 24) < round(float(p) * 2**24), sizes)
 
 
 def top_bits(words: Array, count: int) -> Array:

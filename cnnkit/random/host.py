@@ -94,21 +94,19 @@ def randint(key: Key, shape: Shape, low: int, high: int) -> np.ndarray:
 
 
 def _host_uniform(key: Key, count: int) -> np.ndarray:
-    """float64 in (0, 1) from 32 bits each, symmetric about a half."""
+    """float64 numbers in (0, 1), each from 32 bits, symmetric about a half."""
     return (bits(key, count, backend=backends.get("numpy")).view(np.uint32) + 0.5) * 2.0**-32
 
 
 def _host_words64(key: Key, count: int) -> np.ndarray:
-    """uint64, each from one counter: word 0 is the low half."""
+    """uint64 numbers, each from one counter: word 0 is the low half."""
     halves = bits(key, 2 * count, backend=backends.get("numpy")).view(np.uint32).astype(np.uint64)
     return halves[0::2] | (halves[1::2] << 32)
 
 
 def _deliver(values: np.ndarray, dtype: Any, backend: Backend | None, device: Any,
              like: Array | None) -> Array:
-    """Round on the host, so that every backend gets the same rounding (to bfloat16 by way of
-    float32), and move.
-    """
+    """Round on the host, so that all backends round alike (to bfloat16 by way of float32), and move."""
     name = float_name(dtype)
-    chosen, device = place(backend, device, like)
-    return chosen.asarray(values.astype("float32" if name == "bfloat16" else name), name, device)
+    target, device = place(backend, device, like)
+    return target.asarray(values.astype("float32" if name == "bfloat16" else name), name, device)

@@ -1,4 +1,4 @@
-"""Keys, and the generators that hand them out: which stream of numbers a draw takes."""
+"""Keys, which select the stream of a draw, and the generators that hand them out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def key(seed: int) -> Key:
 def fold_in(key: Key, data: int) -> Key:
     """A new key made from `key` and a number in [0, 2**63), such as a step or a layer's index.
 
-    It is block ``2**63 + data`` of the key's stream; array draws use the blocks below, so one key may do
+    It is block ``2**63 + data`` of the key's stream; array draws use the blocks below, so one key may serve
     both.
 
     >>> fold_in(key(0), 1)
@@ -52,7 +52,7 @@ def split(key: Key, n: int = 2) -> list[Key]:
 
 
 class Generator:
-    """A seed and a count: gives a fresh key each time it is asked. Threads may share one.
+    """A seed and a count, which give a fresh key at each request. Threads may share one.
 
     Two threads never get the same key, but which of them gets which depends on timing: for runs that repeat,
     give each thread a generator of its own.
@@ -123,7 +123,7 @@ def checked_key(key: Any) -> Key:
     return integer("key[0]", key[0], 1 << 32), integer("key[1]", key[1], 1 << 32)
 
 
-# The program's own generator, and those that threads have put in its place.
+# The process's generator, and in `_local` the generators that `seeded` blocks use in their threads.
 _generator = Generator(0)
 _local = threading.local()
 
@@ -140,12 +140,12 @@ def seeded(n: int) -> Iterator[Generator]:
     >>> inside == random.Generator(3).next_key()
     True
     """
-    before, own = getattr(_local, "generator", None), Generator(n)
-    _local.generator = own
+    outer, generator = getattr(_local, "generator", None), Generator(n)
+    _local.generator = generator
     try:
-        yield own
+        yield generator
     finally:
-        _local.generator = before
+        _local.generator = outer
 
 
 def _current() -> Generator:

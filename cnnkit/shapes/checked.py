@@ -1,6 +1,4 @@
-"""Output shapes of whole (N, C, *spatial) arrays, with the errors that a wrong call gets; run at every
-call of an op.
-"""
+"""Output shapes of whole (N, C, *spatial) arrays, checked; run at every call of an op."""
 
 from __future__ import annotations
 
@@ -18,8 +16,9 @@ KERNELS = {1: "S", 2: "R, S", 3: "T, R, S"}   # and of a filter's
 def conv_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int], stride: Any = (1, 1),
                       padding: Any = ((0, 0), (0, 0)), dilation: Any = (1, 1), groups: int = 1,
                       op: str = "") -> tuple[int, ...]:
-    """The shape ``(N, K, P, Q)`` that a convolution makes, checked; quick where `pads` and `per_axis` were
-    already applied.
+    """The shape ``(N, K, P, Q)`` that a convolution makes, checked.
+
+    Fast where `pads` and `per_axis` were applied to the arguments before.
 
     Parameters
     ----------
@@ -29,7 +28,7 @@ def conv_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int], s
     stride, padding, dilation
         As in `output_size`.
     groups : int
-        Channels are convolved in so many separate groups.
+        The number of groups of channels that are convolved separately.
     op : str
         What the error calls the operation; by default ``conv2d``, for two spatial axes.
 
@@ -61,23 +60,24 @@ def conv_output_shape(input_shape: Sequence[int], weight_shape: Sequence[int], s
         raise ValueError(f"{op} takes a weight of shape (K, C/groups, {KERNELS[rank]}); "
                          f"got {tuple(weight_shape)}")
     k, c_group, *kernel_size = weight_shape
-    got = f"input shape {tuple(input_shape)}, weight shape {tuple(weight_shape)}"
+    call = f"input shape {tuple(input_shape)}, weight shape {tuple(weight_shape)}"
     if groups < 1 or c % groups or k % groups:
-        raise ValueError(f"{op} got {got}: {groups_advice(c, k, groups)}")
+        raise ValueError(f"{op} got {call}: {groups_advice(c, k, groups)}")
     if c != c_group * groups:
-        raise ValueError(f"{op} got {got}, {groups=}: the input has {_channels(c)}, but the weight takes "
+        raise ValueError(f"{op} got {call}, {groups=}: the input has {_channels(c)}, but the weight takes "
                          f"{c_group * groups}. Give an input of {_channels(c_group * groups)}, "
                          f"or a weight of shape {(k, c // groups, *kernel_size)}")
     kernel = per_axis(kernel_size, "kernel_size", 1, rank)
     window = canonical_window(padding, tuple(size), kernel, stride, dilation)
-    return n, k, *fitting_size(f"{op} got {got}", tuple(size), kernel, *window)
+    return n, k, *fitting_size(f"{op} got {call}", tuple(size), kernel, *window)
 
 
 def pool_output_shape(input_shape: Sequence[int], kernel_size: Any,
                       stride: Any = None, padding: Any = ((0, 0), (0, 0)),
                       dilation: Any = (1, 1), ceil_mode: bool = False, op: str = "pool") -> tuple[int, ...]:
-    """The shape ``(N, C, P, Q)`` that a pooling makes, checked; quick where `pads` and `per_axis` were
-    already applied.
+    """The shape ``(N, C, P, Q)`` that a pooling makes, checked.
+
+    Fast where `pads` and `per_axis` were applied to the arguments before.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ def pool_output_shape(input_shape: Sequence[int], kernel_size: Any,
     Raises
     ------
     ValueError
-        If the kernel is larger than the padded input, or the padding than half of what the kernel spans
-        (PyTorch's rule where nothing is dilated; there it leaves no room for ``"same"``). The message names
+        If the kernel is larger than the padded input, or the padding larger than half of what the kernel
+        spans (PyTorch's rule, but with the dilated span, which leaves room for ``"same"``). The message names
         what would fit.
 
     >>> pool_output_shape((32, 8, 28, 56), 2)
@@ -101,8 +101,8 @@ def pool_output_shape(input_shape: Sequence[int], kernel_size: Any,
     """
     try:
         n, c, h, w = input_shape
-        (k_h, k_w), (s_h, s_w), (d_h,
-                                 d_w), ((top, bottom), (left, right)) = kernel_size, stride, dilation, padding
+        (k_h, k_w), (s_h, s_w), (d_h, d_w) = kernel_size, stride, dilation
+        (top, bottom), (left, right) = padding
         p = window_count(h, k_h, s_h, top, bottom, d_h, ceil_mode)
         q = window_count(w, k_w, s_w, left, right, d_w, ceil_mode)
         half_h, half_w = (d_h * (k_h - 1) + 1) // 2, (d_w * (k_w - 1) + 1) // 2
@@ -118,17 +118,15 @@ def pool_output_shape(input_shape: Sequence[int], kernel_size: Any,
     stride, padding, dilation = canonical_window(padding, size, kernel,
                                                  kernel if stride is None else stride, dilation)
     half = tuple((d * (k - 1) + 1) // 2 for k, d in zip(kernel, dilation))
-    if any(max(amounts) > most for amounts, most in zip(padding, half)):
+    if any(max(amounts) > limit for amounts, limit in zip(padding, half)):
         raise ValueError(f"{op} got {padding=}, kernel_size={kernel}, {dilation=}: padding may be at most "
                          f"half of what the kernel spans. Use padding={half} or less, or a larger kernel")
-    got = f"{op} got input shape {tuple(input_shape)}, kernel_size={kernel}"
-    return n, c, *fitting_size(got, size, kernel, stride, padding, dilation, ceil_mode)
+    call = f"{op} got input shape {tuple(input_shape)}, kernel_size={kernel}"
+    return n, c, *fitting_size(call, size, kernel, stride, padding, dilation, ceil_mode)
 
 
 def _rank(input_shape: Sequence[int], *settings: Any) -> int:
-    """How many spatial axes a call means: as many as its first setting that has one value for each, or those
-    of the input.
-    """
+    """The number of spatial axes: that of the first setting with one value per axis, or of the input."""
     return next((len(value) for value in settings if isinstance(value, tuple)), max(len(input_shape) - 2, 1))
 
 
@@ -138,8 +136,8 @@ def _images(shape: Sequence[int], op: str, rank: int) -> tuple[int, ...]:
     axes = SPATIAL[rank]
     fix = (" Reshape the input: one image is (1, C, H, W), and grey images are (N, 1, H, W)"
            if rank == 2 else "")
-    what = "images" if rank == 2 else "inputs"
-    raise ValueError(f"{op} takes {what} of shape (N, C, {axes}); got {tuple(shape)}.{fix}")
+    inputs = "images" if rank == 2 else "inputs"
+    raise ValueError(f"{op} takes {inputs} of shape (N, C, {axes}); got {tuple(shape)}.{fix}")
 
 
 def _channels(count: int) -> str:

@@ -9,9 +9,7 @@ from cnnkit.shapes.windows import Pair, pads, per_axis
 
 
 class ReceptiveField(NamedTuple):
-    """What one output pixel sees: so many input pixels, every `jump` pixels, the first one from pixel
-    `start` on.
-    """
+    """The input pixels that an output pixel depends on: `size` pixels from `start` on, `jump` to the next."""
 
     size: Pair
     jump: Pair
@@ -28,7 +26,7 @@ def receptive_field(layers: Iterable[Sequence[Any]]) -> ReceptiveField:
     Parameters
     ----------
     layers : iterable of tuple
-        One ``(kernel_size, stride, dilation, padding)`` a layer, from the input on; what is left out at
+        One ``(kernel_size, stride, dilation, padding)`` a layer, from the input on; a value left out at
         the end is 1, padding 0. Each is an integer or a pair; padding as in `pads`, but ``"same"`` at
         stride 1 only.
 

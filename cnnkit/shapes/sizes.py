@@ -1,4 +1,4 @@
-"""Sizes along an image: how many windows fit, or what would (guide, "Output Shape Calculation")."""
+"""Sizes along an image: how many windows fit, or what would fit (guide, "Output Shape Calculation")."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def output_length(length: int, kernel_size: int, stride: int = 1, padding: Any =
     >>> output_length(5, 3), output_length(6, 3, stride=2), output_length(6, 3, stride=2, ceil_mode=True)
     (3, 2, 3)
     """
-    n, k, s, d = (per_axis(v, name, least, 1)[0] for v, name, least in (
+    n, k, s, d = (per_axis(value, name, minimum, 1)[0] for value, name, minimum in (
         (length, "length", 0), (kernel_size, "kernel_size", 1), (stride, "stride", 1),
         (dilation, "dilation", 1)))
     before, after = axis_pads(padding, n, k, s, d)
@@ -48,8 +48,9 @@ def output_length(length: int, kernel_size: int, stride: int = 1, padding: Any =
 
 def _fit(n: int, k: int, s: int, padding: Pair, d: int) -> str:
     """What would make at least one window fit along an axis, in words."""
-    found = solve_axis(n, max(-(-n // s), 1), k, s, None, d)[:1] + solve_axis(n, 1, None, s, padding, d)[:1]
-    return f"What fits: {'; '.join(map(str, found))}"
+    solutions = solve_axis(n, max(-(-n // s), 1), k, s, None, d)[:1]
+    solutions += solve_axis(n, 1, None, s, padding, d)[:1]
+    return f"What fits: {'; '.join(map(str, solutions))}"
 
 
 def output_size(size: Any, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
@@ -80,16 +81,16 @@ def output_size(size: Any, kernel_size: Any, stride: Any = 1, padding: Any = 0, 
     return fitting_size(f"{size=}, {kernel_size=}", size, kernel_size, *window, ceil_mode)
 
 
-def fitting_size(got: str, size: Sizes, kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
+def fitting_size(call: str, size: Sizes, kernel_size: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
                  ceil_mode: bool = False) -> Sizes:
-    """``(P, Q)``, or an error that begins with what the caller `got`."""
+    """``(P, Q)``, or an error that begins with `call`: the arguments that the caller got."""
     names = AXES.get(len(size), tuple(f"axis {axis}" for axis in range(len(size))))
     axes = [*zip(names, size, kernel_size, stride, padding, dilation)]
     counts = tuple(window_count(n, k, s, before, after, d, ceil_mode) for _, n, k, s, (before, after),
                    d in axes)
     if min(counts) > 0:
         return counts
-    text = f"{got}, {stride=}, {padding=}, {dilation=}: the kernel is larger than the padded input."
+    text = f"{call}, {stride=}, {padding=}, {dilation=}: the kernel is larger than the padded input."
     if len(axes) > 1 and all(axis[1:] == axes[0][1:] for axis in axes):
         axes = [(" and ".join((", ".join(names[:-1]), names[-1])), *axes[0][1:])]
     for name, n, k, s, pad, d in axes:

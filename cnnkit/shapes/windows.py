@@ -1,4 +1,4 @@
-"""Windows along an image: their arguments in any spelling, padding, and how many there are."""
+"""Windows along an image: arguments in any accepted form, padding, and the number of windows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 Sizes = tuple[int, ...]  # one number for each spatial axis
-Pair = tuple[int, int]   # what stands before and after one axis
+Pair = tuple[int, int]   # amounts before and after one axis
 Pads = tuple[Pair, ...]
 # names of the spatial axes, by rank
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -15,14 +15,14 @@ NUMBERS = {1: "one integer", 2: "a pair of integers", 3: "three integers"}
 
 
 def per_axis(value: Any, name: str, minimum: int = 1, rank: int = 2) -> Sizes:
-    """An argument that is one integer for all spatial axes, or one for each, as one for each.
+    """One integer for all spatial axes, or one for each, as a tuple of one for each.
 
     Parameters
     ----------
     value : int or tuple of int
-        What the user passed.
+        The argument as the user passed it.
     name : str
-        What the argument is called, for the error.
+        The argument's name, for the error.
     minimum : int
         The smallest value that makes sense.
     rank : int
@@ -56,10 +56,10 @@ def per_axis(value: Any, name: str, minimum: int = 1, rank: int = 2) -> Sizes:
 
 
 def _not_per_axis(value: Any, name: str, minimum: int, rank: int) -> str:
-    least = max(minimum, 1)
-    example = (least, *(max(minimum, 2),) * (rank - 1))
+    smallest = max(minimum, 1)
+    example = (smallest, *(max(minimum, 2),) * (rank - 1))
     return (f"{name} must be an integer or {NUMBERS.get(rank, f'{rank} integers')}, each at least {minimum}; "
-            f"got {value!r}. Use for example {name}={least} or {name}={example}")
+            f"got {value!r}. Use for example {name}={smallest} or {name}={example}")
 
 
 def pads(padding: Any, size: Any, kernel_size: Any, stride: Any = 1, dilation: Any = 1,
@@ -121,19 +121,19 @@ def axis_pads(padding: Any, n: int, k: int, s: int, d: int) -> Pair:
 
 def _no_padding(padding: Any, rank: int = 2) -> str:
     if rank == 2:
-        spelled = "a pair (height, width), a pair of pairs ((top, bottom), (left, right))"
+        forms = "a pair (height, width), a pair of pairs ((top, bottom), (left, right))"
     else:
-        spelled = (f"one for each axis ({', '.join(AXES.get(rank, ('...',)))}), a pair (before, "
-                   "after) for each axis")
-    return (f"padding must be an integer, {spelled}, all at least 0, or 'same' or 'valid'; got {padding!r}. "
+        forms = (f"one for each axis ({', '.join(AXES.get(rank, ('...',)))}), a pair (before, "
+                 "after) for each axis")
+    return (f"padding must be an integer, {forms}, all at least 0, or 'same' or 'valid'; got {padding!r}. "
             "Use for example padding=1 or padding='same'")
 
 
 def window_count(n: int, k: int, s: int, before: int, after: int, d: int, ceil_mode: bool) -> int:
-    rest = n + before + after - d * (k - 1) - 1
+    reach = n + before + after - d * (k - 1) - 1
     if not ceil_mode:
-        return rest // s + 1
-    count = -(-rest // s) + 1
+        return reach // s + 1
+    count = -(-reach // s) + 1
     return count - 1 if (count - 1) * s >= n + before else count
 
 

@@ -1,6 +1,4 @@
-"""The rules under which a call may be deferred, each on the loopback table (design: "Fusion is a
-table key").
-"""
+"""The rules of deferral on the loopback table (docs/architecture.md, "Fusion is a table key")."""
 
 import copy
 import gc
@@ -40,7 +38,7 @@ def image(seed=1):
 
 
 def plain(net, x):
-    """The same without any fusing, as the expected value."""
+    """The expected output, and a copy of the network that computed it without any kernel table."""
     with cnnkit.backends.tables():
         y = copy.deepcopy(net)
         out = y(cnnkit.tensor(x))
@@ -199,18 +197,18 @@ def test_batch_norms_state_is_committed_even_if_nobody_keeps_the_result():
 def test_batch_norms_state_is_right_when_it_is_read_while_pending():
     net = Normed()
     _, other = plain(net, image())
-    seen = []
+    means = []
 
     def forward(x):
         y = net.norm(net.conv(x))
-        seen.append(net.norm.running_mean.numpy().copy())
+        means.append(net.norm.running_mean.numpy().copy())
         return F.relu(y)
 
     net.forward = forward
     with loopback([("conv", "batch_norm", "relu")]):
         net(cnnkit.tensor(image()))
-    np.testing.assert_array_equal(seen[0], other.norm.running_mean.numpy())
-    np.testing.assert_array_equal(net.norm.running_mean.numpy(), seen[0])
+    np.testing.assert_array_equal(means[0], other.norm.running_mean.numpy())
+    np.testing.assert_array_equal(net.norm.running_mean.numpy(), means[0])
 
 
 def test_batch_norm_used_twice_in_one_forward_updates_its_state_twice():
@@ -252,40 +250,40 @@ def test_frozen_weights_get_no_gradient_and_thawing_them_later_changes_nothing()
 
 
 def test_retain_grad_breaks_the_chain_and_keeps_the_gradient():
-    kept = []
+    retained = []
 
     def forward(net, x):
         y = F.relu(net.conv(x))
         y.retain_grad()
-        kept.append(y)
+        retained.append(y)
         return F.max_pool2d(y, 2)
 
     with loopback() as table:
         Net(forward)(cnnkit.tensor(image())).sum().backward()
     assert table.calls == [("conv", "relu"), "max_pool", "sum"]
-    assert kept[0].grad.shape == (2, 2, 6, 6)
+    assert retained[0].grad.shape == (2, 2, 6, 6)
 
 
 def test_a_gradient_hook_breaks_the_chain_and_is_called():
-    seen = []
+    shapes = []
 
     def forward(net, x):
         y = net.conv(x)
-        y.register_hook(lambda dy: seen.append(dy.shape))
+        y.register_hook(lambda dy: shapes.append(dy.shape))
         return F.relu(y)
 
     with loopback() as table:
         Net(forward)(cnnkit.tensor(image())).sum().backward()
     assert table.calls == ["conv", "relu", "sum"]
-    assert seen == [(2, 2, 6, 6)]
+    assert shapes == [(2, 2, 6, 6)]
 
 
 def test_a_forward_hook_sees_a_computed_tensor():
-    net, seen = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), []
-    net[0].register_forward_hook(lambda module, inputs, output: seen.append(output._link))
+    net, links = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), []
+    net[0].register_forward_hook(lambda module, inputs, output: links.append(output._link))
     with loopback() as table:
         net(cnnkit.tensor(image(), dtype="float32"))
-    assert seen == [None]
+    assert links == [None]
     assert table.calls == ["conv", "relu"]
 
 
@@ -545,9 +543,9 @@ def trained(forward, keys=None):
 
 def assert_same_training(forward, keys, calls):
     """With these keys a forward makes these calls, and the result and the gradients of its ops one by one."""
-    out, net, made = trained(forward, keys)
+    out, net, made_calls = trained(forward, keys)
     expected, other, _ = trained(forward)
-    assert made == calls
+    assert made_calls == calls
     np.testing.assert_array_equal(out.numpy(), expected.numpy())
     for a, b in zip(net.parameters(), other.parameters()):
         np.testing.assert_array_equal(a.grad.numpy(), b.grad.numpy())
@@ -613,38 +611,38 @@ def test_the_same_pending_result_on_both_sides_of_a_commutative_op(name):
 
 @SIDES
 def test_a_gradient_hook_on_the_chain_ends_it_before_a_commutative_op(turned):
-    seen = []
+    gradients = []
 
     def forward(net, x):
         y, other = net.conv(x), other_image()
-        y.register_hook(lambda dy: seen.append(dy.numpy().copy()))
+        y.register_hook(lambda dy: gradients.append(dy.numpy().copy()))
         return other + y if turned else y + other
 
     assert_same_training(forward, [("conv", "add")], ["conv", "add"])
-    np.testing.assert_array_equal(*seen)
+    np.testing.assert_array_equal(*gradients)
 
 
 @SIDES
 def test_a_gradient_hook_on_the_other_operand_of_a_fused_op_is_called(turned):
-    seen = []
+    gradients = []
 
     def forward(net, x):
         y, other = net.conv(x), other_image()
-        other.register_hook(lambda dy: seen.append(dy.numpy().copy()))
+        other.register_hook(lambda dy: gradients.append(dy.numpy().copy()))
         return other + y if turned else y + other
 
     assert_same_training(forward, [("conv", "add")], [("conv", "add")])
-    np.testing.assert_array_equal(*seen)
+    np.testing.assert_array_equal(*gradients)
 
 
 @SIDES
 def test_a_broadcast_operand_of_a_commutative_op_gets_its_gradient_in_its_shape(turned):
-    made = []
+    biases = []
 
     def forward(net, x):
         y, bias = net.conv(x), cnnkit.tensor(np.ones((1, 2, 1, 1)), requires_grad=True)
-        made.append(bias)
+        biases.append(bias)
         return bias + y if turned else y + bias
 
     assert_same_training(forward, [("conv", "add")], [("conv", "add")])
-    np.testing.assert_array_equal(made[0].grad.numpy(), made[1].grad.numpy())
+    np.testing.assert_array_equal(biases[0].grad.numpy(), biases[1].grad.numpy())

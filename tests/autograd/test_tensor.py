@@ -17,9 +17,7 @@ def leaf(*shape, seed=0):
 
 
 def slope(function, *leaves, seed=9):
-    """Directional derivative of the summed function along a random direction, by central differences
-    in float64.
-    """
+    """Derivative of the function's sum in a random direction, by central differences in float64."""
     rng = np.random.default_rng(seed)
     steps = [rng.standard_normal(x.shape) for x in leaves]
     h = 1e-6

@@ -15,8 +15,8 @@ def named(*names):
 
 
 def kernels(patterns, *ops):
-    """The places of the patterns whose kernels serve a chain of these ops; ``None`` where it is no chain."""
-    root = Chain.root([(pattern, place) for place, pattern in enumerate(patterns)])
+    """Indices of the patterns whose kernels serve a chain of these ops; ``None`` where it is no chain."""
+    root = Chain.root([(pattern, index) for index, pattern in enumerate(patterns)])
     chains = root.along(named(*ops))
     return list(chains[-1].kernels) if len(chains) == len(ops) else None
 
@@ -131,14 +131,14 @@ def test_what_is_no_whole_chain_has_no_kernels():
 
 
 def test_who_watches_is_told_table_key_and_kernel_and_says_what_is_asked():
-    seen = []
+    watched_kernels = []
 
     def watched(table, key, kernel):
-        seen.append((table, key, kernel))
+        watched_kernels.append((table, key, kernel))
         return three
 
     pattern = ("conv", "activation")
     tables = Tables.merged([("a", {"relu": one, pattern: (one, two)})], watched)
-    assert seen == [("a", "relu", one), ("a", pattern, one), ("a", pattern, two)]
+    assert watched_kernels == [("a", "relu", one), ("a", pattern, one), ("a", pattern, two)]
     assert tables.single["relu"] == (three,)
     assert tables.of_chain(named("conv", "relu")) == (three, three)

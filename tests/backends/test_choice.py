@@ -1,6 +1,4 @@
-"""`use` and `tables`: for the process as a call, for the thread as a block, and never for arrays
-that exist.
-"""
+"""`use` and `tables`: a call is for the process, a block for the thread; existing arrays stay."""
 
 import threading
 
@@ -20,7 +18,7 @@ def back_to_default():
     cnnkit.use(None)
 
 
-def made():
+def backend_of_a_new_tensor():
     return cnnkit.tensor([1.0]).backend
 
 
@@ -33,29 +31,29 @@ def in_a_thread(function):
 
 
 def test_the_default_is_numpy():
-    assert made() == "numpy"
+    assert backend_of_a_new_tensor() == "numpy"
 
 
 def test_as_a_call_it_holds_for_the_whole_process():
     cnnkit.use("array-api-strict")
-    assert made() == "array-api-strict"
-    assert in_a_thread(made) == "array-api-strict"
+    assert backend_of_a_new_tensor() == "array-api-strict"
+    assert in_a_thread(backend_of_a_new_tensor) == "array-api-strict"
 
 
 def test_as_a_block_it_holds_for_this_thread_until_the_end():
     with cnnkit.use("array-api-strict"):
-        assert made() == "array-api-strict"
-        assert in_a_thread(made) == "numpy"
+        assert backend_of_a_new_tensor() == "array-api-strict"
+        assert in_a_thread(backend_of_a_new_tensor) == "numpy"
         with cnnkit.use("numpy"):
-            assert made() == "numpy"
-        assert made() == "array-api-strict"
-    assert made() == "numpy"
+            assert backend_of_a_new_tensor() == "numpy"
+        assert backend_of_a_new_tensor() == "array-api-strict"
+    assert backend_of_a_new_tensor() == "numpy"
 
 
 def test_a_block_ends_with_an_exception_too():
     with pytest.raises(KeyError), cnnkit.use("array-api-strict"):
         raise KeyError
-    assert made() == "numpy"
+    assert backend_of_a_new_tensor() == "numpy"
 
 
 def test_arrays_that_exist_stay_where_they_are():
@@ -69,11 +67,11 @@ def test_a_tables_name_means_its_backend_with_that_table_and_its_own():
     backends.register_table(backends.KernelTable("extra", "numpy", {"relu": lambda *a, **k: NotImplemented}))
     try:
         with cnnkit.use("numpy"):
-            own = len(backends.get("numpy").resolve().single.get("relu", ()))
+            count = len(backends.get("numpy").resolve().single.get("relu", ()))
         with cnnkit.use("extra"):
-            assert made() == "numpy"
-            assert len(backends.get("numpy").resolve().single["relu"]) == own + 1
-        assert len(backends.get("numpy").resolve().single["relu"]) >= own + 1
+            assert backend_of_a_new_tensor() == "numpy"
+            assert len(backends.get("numpy").resolve().single["relu"]) == count + 1
+        assert len(backends.get("numpy").resolve().single["relu"]) >= count + 1
         with backends.tables():
             assert backends.get("numpy").resolve().single == {}
     finally:
@@ -88,7 +86,7 @@ def test_unknown_tables_are_refused_with_those_there_are():
 
 def test_a_namespace_is_a_backend_too():
     with cnnkit.use(strict):
-        assert made() == "array-api-strict"
+        assert backend_of_a_new_tensor() == "array-api-strict"
 
 
 @pytest.mark.parametrize("data", [np.array([1.5], np.float32), [1.5], 1.5])
@@ -107,19 +105,19 @@ def test_other_libraries_arrays_stay_with_theirs_unless_a_backend_is_named():
 
 def test_a_device_is_named_behind_the_backend_and_an_unknown_one_lists_those_that_there_are():
     with cnnkit.use("array-api-strict:device1"):
-        made = [cnnkit.tensor([1.0]), nn.Linear(2, 2).weight, Tensor(random.uniform((0, 1), 3)),
-                Tensor(random.normal((0, 1), 3))]
-    made += [cnnkit.tensor([1.0], backend="array-api-strict:device1"),
-             cnnkit.tensor([1.0]).to("array-api-strict:device1")]
-    assert {str(t.array.device) for t in made} == {"array_api_strict.Device('device1')"}
+        tensors = [cnnkit.tensor([1.0]), nn.Linear(2, 2).weight, Tensor(random.uniform((0, 1), 3)),
+                   Tensor(random.normal((0, 1), 3))]
+    tensors += [cnnkit.tensor([1.0], backend="array-api-strict:device1"),
+                cnnkit.tensor([1.0]).to("array-api-strict:device1")]
+    assert {str(t.array.device) for t in tensors} == {"array_api_strict.Device('device1')"}
     assert "CPU_DEVICE" in str(cnnkit.tensor([1.0], backend="array-api-strict").array.device)
-    for wrong in (lambda: cnnkit.use("array-api-strict:gpu"), lambda: made[0].to("array-api-strict:gpu")):
+    for call in (lambda: cnnkit.use("array-api-strict:gpu"), lambda: tensors[0].to("array-api-strict:gpu")):
         with pytest.raises(ValueError,
                            match="'array-api-strict' has no device 'gpu'; it has array-api-strict:CPU_DEV"):
-            wrong()
+            call()
     with pytest.raises(ValueError, match="'numpy' has no device '1'; it has numpy:cpu"):
         cnnkit.use("numpy:1")
-    assert made[0].numpy().tolist() == [1.0]
+    assert tensors[0].numpy().tolist() == [1.0]
 
 
 def test_a_model_trains_on_a_device_that_is_not_the_librarys_default():

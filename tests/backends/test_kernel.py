@@ -14,17 +14,17 @@ from cnnkit.ops.update import UPDATES
 
 
 def test_the_first_kernel_that_serves_the_call_is_the_last_that_is_asked():
-    asked = []
+    calls = []
 
     def kernel(name, result):
         def called(*arguments, **settings):
-            asked.append((name, arguments, settings))
+            calls.append((name, arguments, settings))
             return result
         return called
 
     kernels = [kernel("a", NotImplemented), kernel("b", 0), kernel("c", 1)]
     assert ask(kernels, (1, 2), {"scale": 3}) == 0
-    assert asked == [("a", (1, 2), {"scale": 3}), ("b", (1, 2), {"scale": 3})]
+    assert calls == [("a", (1, 2), {"scale": 3}), ("b", (1, 2), {"scale": 3})]
 
 
 def test_what_no_kernel_serves_is_not_implemented():
@@ -52,11 +52,15 @@ def test_declining_leaves_the_reason_for_who_asks():
 
 def test_a_reason_stays_in_its_thread():
     decline("here")
-    seen = []
-    thread = threading.Thread(target=lambda: seen.extend([local.declined, decline("there"), local.declined]))
+    reasons = []
+
+    def decline_elsewhere():
+        reasons.extend([local.declined, decline("there"), local.declined])
+
+    thread = threading.Thread(target=decline_elsewhere)
     thread.start()
     thread.join()
-    assert seen == ["", NotImplemented, "there"]
+    assert reasons == ["", NotImplemented, "there"]
     assert local.declined == "here"
 
 

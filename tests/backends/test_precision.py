@@ -9,28 +9,28 @@ from cnnkit.backends import precision_level
 
 
 def test_a_block_holds_for_its_thread_and_ends():
-    seen = []
+    levels = []
     with cnnkit.precision("strict"):
-        thread = threading.Thread(target=lambda: seen.append(precision_level()))
+        thread = threading.Thread(target=lambda: levels.append(precision_level()))
         thread.start()
         thread.join()
         assert precision_level() == "strict"
         with cnnkit.precision("fast"):
             assert precision_level() == "fast"
         assert precision_level() == "strict"
-    assert (precision_level(), seen) == ("fast", ["fast"])
+    assert (precision_level(), levels) == ("fast", ["fast"])
 
 
 def test_a_call_holds_for_the_process():
-    seen = []
+    levels = []
     cnnkit.precision("strict")
     try:
-        thread = threading.Thread(target=lambda: seen.append(precision_level()))
+        thread = threading.Thread(target=lambda: levels.append(precision_level()))
         thread.start()
         thread.join()
     finally:
         cnnkit.precision("fast")
-    assert (seen, precision_level()) == (["strict"], "fast")
+    assert (levels, precision_level()) == (["strict"], "fast")
 
 
 def test_an_unknown_level_is_refused():

@@ -1,6 +1,4 @@
-"""The backend in 20 lines of backends/README.md, and its CUDA kernel: they work, and the mistakes that the
-text names are found.
-"""
+"""backends/README.md: its backend in 20 lines and its CUDA kernel work, and its mistakes are found."""
 
 import re
 import subprocess
@@ -42,9 +40,9 @@ def test_the_backend_in_twenty_lines_trains_and_is_checked(tmp_path):
     lines = [line for line in code.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     assert len(lines) <= 20
     (tmp_path / "my_backend.py").write_text(code, encoding="utf-8")
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True,
-                          text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True,
+                             text=True, check=False)
+    assert process.returncode == 0, process.stderr
 
 
 FAULTS = """
@@ -71,9 +69,9 @@ def test_the_kernel_without_a_gpu_is_right_and_its_mistake_is_found(tmp_path):
         (folder / "my_kernels.cu").write_text(source, encoding="utf-8")
         (folder / "my_kernels.py").write_text(module, encoding="utf-8")
         code = f"import sys; sys.path.insert(0, {str(folder)!r})\n{code}"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     printed = run(tmp_path / "right", kernel, script).splitlines()
     assert len(printed) == 5

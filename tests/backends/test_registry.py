@@ -24,14 +24,14 @@ class Unknown:
 @pytest.fixture
 def clean_registry():
     """Registrations made in a test end with it."""
-    known = (plugins.backends, plugins.tables, plugins.broken, plugins.by_type, plugins.discovered)
-    before = [held.copy() for held in known]
+    registries = (plugins.backends, plugins.tables, plugins.broken, plugins.by_type, plugins.discovered)
+    saved = [registry.copy() for registry in registries]
     yield
     for backend in plugins.backends.values():
         backend.__dict__.pop("_resolved", None)
-    for held, content in zip(known, before):
-        held.clear()
-        held.update(content)
+    for registry, content in zip(registries, saved):
+        registry.clear()
+        registry.update(content)
 
 
 @pytest.mark.parametrize("array", [np.zeros(3), np.float32(1), np.zeros(()), np.ma.masked_array([1.0])])
@@ -47,8 +47,8 @@ def test_the_nearest_registered_base_class_decides(clean_registry):
 
 
 def test_of_two_backends_for_one_array_type_the_last_registered_counts(clean_registry):
-    mine = backends.register(backends.ArrayAPIBackend("mine", np,
-                                                      ("numpy:ndarray", "numpy:generic"), "numpy"))
+    types = ("numpy:ndarray", "numpy:generic")
+    mine = backends.register(backends.ArrayAPIBackend("mine", np, types, "numpy"))
     assert backends.backend_of(np.zeros(2)) is mine
     assert backends.list()[0].name == "mine"
 
@@ -104,8 +104,8 @@ def test_an_unavailable_backend_is_listed_with_the_reason_and_refused_with_it(cl
 @pytest.mark.parametrize("value",
                          ["no_such_module:backend", "cnnkit.backends:no_such_name", "cnnkit:__version__"])
 @pytest.mark.parametrize("group", ["cnnkit.backends", "cnnkit.kernels"])
-def test_a_broken_plugin_warns_once_names_itself_and_breaks_nothing(clean_registry,
-                                                                    monkeypatch, value, group):
+def test_a_broken_plugin_warns_once_names_itself_and_breaks_nothing(
+        clean_registry, monkeypatch, value, group):
     entry = importlib.metadata.EntryPoint("broken", value, group)
     real = importlib.metadata.entry_points
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [*real(group=group), entry]
@@ -121,11 +121,11 @@ def test_a_broken_plugin_warns_once_names_itself_and_breaks_nothing(clean_regist
 
 
 def test_tables_are_asked_in_order_of_priority_and_may_pass(clean_registry):
-    asked = []
+    called = []
 
     def kernel(name, answer):
         def relu(x, *, needs):
-            asked.append(name)
+            called.append(name)
             return answer
         return relu
 
@@ -134,7 +134,7 @@ def test_tables_are_asked_in_order_of_priority_and_may_pass(clean_registry):
         backends.register_table(backends.KernelTable(name, "numpy", {"relu": kernel(name, answer)}, priority))
     with backends.tables("low", "high", "lowest"):
         outputs, _ = cnnkit.ops.OPS["relu"](np.zeros(1))
-    assert asked == ["high", "low"]
+    assert called == ["high", "low"]
     assert outputs[0] == 1
 
 
@@ -149,13 +149,13 @@ def test_an_unavailable_table_is_not_asked_and_listed_with_the_reason(clean_regi
 
 
 def test_kernels_may_be_made_on_first_use(clean_registry):
-    made = []
-    backends.register_table(backends.KernelTable("lazy", "numpy", lambda: made.append(1) or {}))
-    assert made == []
+    calls = []
+    backends.register_table(backends.KernelTable("lazy", "numpy", lambda: calls.append(1) or {}))
+    assert calls == []
     with backends.tables("lazy"):
         backends.get("numpy").resolve()
         backends.get("numpy").resolve()
-    assert made == [1]
+    assert calls == [1]
 
 
 @pytest.mark.parametrize("name", ["numpy", "array-api-strict", "torch", "jax"])

@@ -39,10 +39,10 @@ def test_an_output_size_has_several_spellings(x, pool):
 def test_the_maxima_can_be_found_in_the_image(x):
     for y, indices in (F.max_pool2d(x, 2, return_indices=True),
                        F.adaptive_max_pool2d(x, 3, return_indices=True)):
-        flat = x.numpy().reshape(2, 3, -1)
-        at = indices.numpy()
-        np.testing.assert_array_equal(np.take_along_axis(flat, at.reshape(2, 3, -1), 2).reshape(at.shape),
-                                      y.numpy())
+        images = x.numpy().reshape(2, 3, -1)
+        positions = indices.numpy()
+        maxima = np.take_along_axis(images, positions.reshape(2, 3, -1), 2)
+        np.testing.assert_array_equal(maxima.reshape(positions.shape), y.numpy())
         assert not indices.requires_grad
 
 

@@ -29,8 +29,8 @@ def test_signature_is_pytorchs(name):
     ours, theirs = inspect.signature(getattr(F, name)).parameters, parameters(theirs)
     assert list(ours) == [argument for argument in theirs if argument in ours or argument not in LEFT_OUT]
     for argument in ours:
-        same = ours[argument].default == theirs[argument].default
-        assert same != (f"{name}.{argument}" in OTHER_DEFAULT), argument
+        equal = ours[argument].default == theirs[argument].default
+        assert equal != (f"{name}.{argument}" in OTHER_DEFAULT), argument
 
 
 def test_every_exception_names_a_function():

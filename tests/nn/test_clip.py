@@ -11,12 +11,12 @@ from cnnkit import nn
 
 def parameters(scale=1.0, backend="numpy"):
     rng = np.random.default_rng(0)
-    made = []
+    params = []
     for shape in (3, 2), (4,), (2,):
         p = cnnkit.tensor(np.zeros(shape), requires_grad=True, backend=backend)
         p.grad = None if shape == (2,) else cnnkit.tensor(scale * rng.normal(size=shape), backend=backend)
-        made.append(p)
-    return made
+        params.append(p)
+    return params
 
 
 @pytest.mark.parametrize("library", ["numpy", "array-api-strict"])
@@ -48,12 +48,12 @@ def test_clipping_by_value_limits_every_element():
 
 def test_an_array_that_somebody_else_holds_as_gradient_is_not_written():
     params = parameters(10.0)
-    held = params[0].grad.array
-    before = held.copy()
-    held.flags.writeable = False
+    gradient = params[0].grad.array
+    original = gradient.copy()
+    gradient.flags.writeable = False
     nn.clip_grad_norm_(params, 1.0)
     nn.clip_grad_value_(params, 0.1)
-    np.testing.assert_array_equal(held, before)
+    np.testing.assert_array_equal(gradient, original)
 
 
 def test_a_norm_that_is_not_finite_raises_where_asked():

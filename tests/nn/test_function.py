@@ -21,8 +21,8 @@ def test_layer_equals_pytorchs(name, settings):
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(0).normal(0, 3, size=(4, 3, 2))
     ours, theirs = getattr(nn, name)(**settings), getattr(torch.nn, name)(**settings)
-    y, wanted = ours(cnnkit.tensor(x)).numpy(), theirs(torch.tensor(x)).numpy()
-    np.testing.assert_allclose(y, wanted, rtol=1e-9, atol=1e-12)
+    y, expected = ours(cnnkit.tensor(x)).numpy(), theirs(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -1,6 +1,4 @@
-"""The dense layer: PyTorch's numbers from PyTorch's weights, its initial range, and errors that say
-what to do.
-"""
+"""The dense layer: PyTorch's numbers from PyTorch's weights, its initial range, helpful errors."""
 
 import math
 

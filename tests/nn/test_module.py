@@ -28,8 +28,8 @@ def net():
 
 
 def test_parameters_are_listed_in_pytorchs_order_own_ones_first():
-    assert [n for n, _ in net().named_parameters()] == ["0.scale", "0.linear.weight",
-                                                        "0.linear.bias", "2.weight"]
+    assert [n for n, _ in net().named_parameters()] == [
+        "0.scale", "0.linear.weight", "0.linear.bias", "2.weight"]
 
 
 def test_state_dict_holds_parameters_and_persistent_buffers():
@@ -92,8 +92,8 @@ def test_a_state_dict_that_does_not_fit_is_refused_and_changes_nothing(change, m
 
 def test_without_strict_the_names_that_match_are_loaded():
     model = net()
-    missing, unexpected = model.load_state_dict({"0.scale": np.array([4.0], np.float32),
-                                                 "other": np.zeros(1)}, strict=False)
+    state = {"0.scale": np.array([4.0], np.float32), "other": np.zeros(1)}
+    missing, unexpected = model.load_state_dict(state, strict=False)
     assert model[0].scale.item() == 4
     assert (len(missing), unexpected) == (4, ["other"])
 
@@ -163,23 +163,23 @@ def test_a_plain_array_is_taken_as_input():
 
 
 def test_forward_hooks_see_and_may_replace_and_can_be_removed():
-    model, seen = net(), []
-    before = model.register_forward_pre_hook(lambda m, args: seen.append("before"))
-    after = model[1].register_forward_hook(lambda m, args, out: seen.append("after") or out * 0)
+    model, calls = net(), []
+    pre_handle = model.register_forward_pre_hook(lambda m, args: calls.append("before"))
+    handle = model[1].register_forward_hook(lambda m, args, out: calls.append("after") or out * 0)
     x = cnnkit.tensor(np.ones((1, 3), np.float32))
     assert model(x).abs().sum().item() == 0
-    before.remove()
-    after.remove()
+    pre_handle.remove()
+    handle.remove()
     model(x)
-    assert seen == ["before", "after"]
+    assert calls == ["before", "after"]
 
 
 def test_modules_copy_and_pickle():
     model = net()
     x = cnnkit.tensor(np.ones((1, 3), np.float32))
-    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        np.testing.assert_array_equal(other(x).numpy(), model(x).numpy())
-        assert other[0].scale is not model[0].scale
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(copied(x).numpy(), model(x).numpy())
+        assert copied[0].scale is not model[0].scale
 
 
 def test_get_submodule_finds_by_dotted_name_and_says_what_there_is():
@@ -206,8 +206,8 @@ def test_a_buffer_must_be_a_tensor():
 
 def test_containers_count_index_slice_append_and_name_what_does_not_fit():
     layers = nn.Sequential(nn.ReLU(), nn.Flatten())
-    assert ((len(layers), type(layers[-1]).__name__, len(layers[:1]), len(layers.append(nn.ReLU())))
-            == (2, "Flatten", 1, 3))
+    assert (len(layers), type(layers[-1]).__name__, len(layers[:1])) == (2, "Flatten", 1)
+    assert len(layers.append(nn.ReLU())) == 3
     listed = nn.ModuleList([nn.Linear(1, 1)]).extend([nn.Linear(1, 1)])
     assert len(list(listed.parameters())) == 4
     with pytest.raises(TypeError, match=r"Sequential holds modules; got type.*with brackets"):

@@ -43,10 +43,10 @@ LAYERS = [(name, settings) for name in CLASSES if name not in {**NOT_IN_PYTORCH,
 @pytest.mark.parametrize(("name", "settings"), LAYERS)
 def test_looks_like_pytorchs(name, settings):
     torch = pytest.importorskip("torch")
-    wanted = repr(getattr(torch.nn, name)(**settings))
+    expected = repr(getattr(torch.nn, name)(**settings))
     for theirs, ours in SHOWN.items():
-        wanted = wanted.replace(theirs, ours)
-    assert repr(getattr(nn, name)(**settings)) == wanted
+        expected = expected.replace(theirs, ours)
+    assert repr(getattr(nn, name)(**settings)) == expected
 
 
 def test_every_exception_names_a_class_that_pytorch_has_or_has_not():

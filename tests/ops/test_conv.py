@@ -91,8 +91,8 @@ def test_equals_loops(anywhere, rng, case):
     dy = rng.normal(size=loops.conv2d(x, weight, bias, None, *attrs)[0].shape)
     expected = loops.conv2d(x, weight, bias, dy, *attrs)
     outputs, gradients = run(anywhere, conv, [x, weight, bias], attributes(*attrs), dy)
-    for found, wanted in zip([*outputs, *gradients], expected):
-        np.testing.assert_allclose(found, wanted, **anywhere.close)
+    for actual, reference in zip([*outputs, *gradients], expected):
+        np.testing.assert_allclose(actual, reference, **anywhere.close)
 
 
 def test_a_gradient_that_is_one_number_spread_out_is_taken_as_it_is(place, rng):
@@ -128,7 +128,7 @@ def test_backward_holds_only_what_it_reads(rng, needs):
         _, backward = conv(x, weight, bias, needs=needs, **attributes((1, 1), SAME, (1, 1), 1))
     held = [cell.cell_contents for cell in backward.__closure__]
     held = [h for h in held if isinstance(h, np.ndarray)]
-    assert all(any(h is wanted for wanted, n in zip((weight, x), needs) if n) for h in held)
+    assert all(any(h is array for array, needed in zip((weight, x), needs) if needed) for h in held)
     assert len(held) == needs[0] + needs[1]
 
 

@@ -15,6 +15,6 @@ def test_a_gradient_has_its_inputs_dtype_beside_a_wider_operand(op):
     t = cnnkit.tensor(rng.standard_normal((5, 5) if op == "__matmul__" else (8, 5)))
     getattr(F.relu(w + x), op)(t).sum().backward()
     assert str(w.grad.dtype) == "float32"
-    wide = cnnkit.tensor(w.detach().numpy().astype(np.float64), requires_grad=True)
-    getattr(F.relu(wide + cnnkit.tensor(x.numpy().astype(np.float64))), op)(t).sum().backward()
-    np.testing.assert_allclose(w.grad.numpy(), wide.grad.numpy(), rtol=1e-5, atol=1e-6)
+    w64 = cnnkit.tensor(w.detach().numpy().astype(np.float64), requires_grad=True)
+    getattr(F.relu(w64 + cnnkit.tensor(x.numpy().astype(np.float64))), op)(t).sum().backward()
+    np.testing.assert_allclose(w.grad.numpy(), w64.grad.numpy(), rtol=1e-5, atol=1e-6)

@@ -57,8 +57,8 @@ def test_only_the_gradients_that_are_needed_are_made(place, rng, needs):
     arrays = [place.array(rng.normal(size=s)) for s in ((4, 5), (3, 5), (3,))]
     with place.tables():
         _, backward = linear(*arrays, needs=needs)
-        made = backward(place.array(np.ones((4, 3)))) if backward else (None,) * 3
-    assert tuple(g is not None for g in made) == needs
+        gradients = backward(place.array(np.ones((4, 3)))) if backward else (None,) * 3
+    assert tuple(g is not None for g in gradients) == needs
     assert (backward is None) == (not any(needs))
 
 

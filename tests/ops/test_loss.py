@@ -1,5 +1,6 @@
 """Losses: PyTorch's meaning of every argument, loops, and labels that do not exist."""
 
+import functools
 import itertools
 import math
 
@@ -69,7 +70,7 @@ def test_cross_entropy_of_class_indices_equals_pytorch(place, F, rng, shape, wei
     for reduction, label_smoothing in itertools.product(REDUCTIONS, [0.0, 0.2]):
         settings = {"ignore_index": -100, "reduction": reduction, "label_smoothing": label_smoothing}
         compare(place, with_weight(cross_entropy, place, weight),
-                lambda x, t: F.cross_entropy(x, t, torch_weight(weight), **settings), arrays, settings)  # noqa: B023
+                functools.partial(F.cross_entropy, weight=torch_weight(weight), **settings), arrays, settings)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -80,7 +81,7 @@ def test_cross_entropy_of_probabilities_equals_pytorch_in_both_gradients(place, 
     for reduction, label_smoothing in itertools.product(REDUCTIONS, [0.0, 0.2]):
         settings = {"ignore_index": -100, "reduction": reduction, "label_smoothing": label_smoothing}
         compare(place, with_weight(cross_entropy, place, weight),
-                lambda x, t: F.cross_entropy(x, t, torch_weight(weight), **settings), arrays, settings)  # noqa: B023
+                functools.partial(F.cross_entropy, weight=torch_weight(weight), **settings), arrays, settings)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -93,9 +94,10 @@ def test_ignored_samples_count_for_nothing_as_in_pytorch(place, F, rng, shape, i
     for weight, smooth in itertools.product([rng.random(shape[1]), None],
                                             [{"label_smoothing": 0.0}, {"label_smoothing": 0.2}]):
         compare(place, with_weight(cross_entropy, place, weight),
-                lambda x, t: F.cross_entropy(x, t, torch_weight(weight), **settings, **smooth), arrays, {**settings, **smooth})  # noqa: B023
+                functools.partial(F.cross_entropy, weight=torch_weight(weight), **settings, **smooth), arrays,
+                {**settings, **smooth})
         compare(place, with_weight(nll_loss, place, weight),
-                lambda x, t: F.nll_loss(x, t, torch_weight(weight), **settings), arrays, settings)  # noqa: B023
+                functools.partial(F.nll_loss, weight=torch_weight(weight), **settings), arrays, settings)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -108,8 +110,8 @@ def test_nll_loss_equals_pytorch(place, F, rng, shape, reduction):
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 def test_the_mean_over_ignored_samples_only_is_nan_and_its_gradient_zero(place, label_smoothing):
-    arrays, attrs = [np.ones((2, 3)), np.array([-100, -100]), None], {**PLAIN,
-                                                                      "label_smoothing": label_smoothing}
+    arrays = [np.ones((2, 3)), np.array([-100, -100]), None]
+    attrs = {**PLAIN, "label_smoothing": label_smoothing}
     (loss,), (dx, _, _) = run(place, cross_entropy, arrays, attrs)
     assert math.isnan(loss)
     assert not dx.any()

@@ -80,12 +80,13 @@ def test_is_its_definition(anywhere, rng):
         y[:, c] = np.reshape([weight[c] * u + bias[c] for u in normal], (N, H, W))
         d = [float(dy[n, c, h, w]) for n in range(N) for h in range(H) for w in range(W)]
         expected_bias[c], expected_weight[c] = sum(d), sum(a * b for a, b in zip(d, normal))
-        scale, along, total = (weight[c] / (v + 1e-5) ** 0.5, expected_weight[c] / len(d),
-                               expected_bias[c] / len(d))
-        expected[:, c] = np.reshape([scale * (a - total - u * along) for a, u in zip(d, normal)], (N, H, W))
-    for found, wanted in zip([*outputs, dx, dweight, dbias],
+        scale = weight[c] / (v + 1e-5) ** 0.5
+        projection, mean_dy = expected_weight[c] / len(d), expected_bias[c] / len(d)
+        dx_c = [scale * (a - mean_dy - u * projection) for a, u in zip(d, normal)]
+        expected[:, c] = np.reshape(dx_c, (N, H, W))
+    for actual, reference in zip([*outputs, dx, dweight, dbias],
                              [y, new_mean, new_var, expected, expected_weight, expected_bias]):
-        np.testing.assert_allclose(found, wanted, **anywhere.close)
+        np.testing.assert_allclose(actual, reference, **anywhere.close)
 
 
 def test_without_running_statistics_none_are_returned(place, rng):
@@ -96,18 +97,18 @@ def test_without_running_statistics_none_are_returned(place, rng):
 @pytest.mark.parametrize("kernel", [True, False])
 @pytest.mark.parametrize("training", [True, False])
 def test_the_result_is_the_same_in_every_memory_layout_and_keeps_it(rng, kernel, training):
-    x, *rest = arguments(rng, (4, 6, 5, 7))
+    x, *parameters = arguments(rng, (4, 6, 5, 7))
     dy = rng.normal(size=x.shape)
     results = []
     for layout in (0, 1, 2, 3), (0, 3, 1, 2), (2, 1, 0, 3):
-        x_there = np.ascontiguousarray(x.transpose(np.argsort(layout))).transpose(layout)
-        assert (x_there == x).all()
+        laid_out = np.ascontiguousarray(x.transpose(np.argsort(layout))).transpose(layout)
+        assert (laid_out == x).all()
         with backends.tables(*["numpy"] * kernel):
-            (y, *statistics), backward = batch_norm(x_there, *rest, needs=[True] * 3 + [False] * 2,
+            (y, *statistics), backward = batch_norm(laid_out, *parameters, needs=[True] * 3 + [False] * 2,
                                                     training=training, momentum=0.1, eps=1e-5)
             results.append([y, *[s for s in statistics if s is not None], *backward(dy)[:3]])
         if kernel and layout != (2, 1, 0, 3):
-            assert y.strides == results[-1][-3].strides == x_there.strides
+            assert y.strides == results[-1][-3].strides == laid_out.strides
     for other in results[1:]:
         for a, b in zip(results[0], other):
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
@@ -150,8 +151,8 @@ def test_only_the_gradients_that_are_needed_are_made(place, rng, needs, training
     arrays = [place.array(a) for a in arguments(rng, (4, 3))]
     with place.tables():
         _, backward = batch_norm(*arrays, needs=[*needs, False, False], **{**TRAIN, "training": training})
-        made = backward(place.array(np.ones((4, 3)))) if backward else (None,) * 5
-    assert tuple(g is not None for g in made) == (*needs, False, False)
+        gradients = backward(place.array(np.ones((4, 3)))) if backward else (None,) * 5
+    assert tuple(g is not None for g in gradients) == (*needs, False, False)
     assert (backward is None) == (not any(needs))
 
 

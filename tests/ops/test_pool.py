@@ -91,10 +91,11 @@ def test_max_indices_equal_pytorch(place, rng, case):
     pads, values = tuple(p[0] for p in padding), rng.integers(0, 4, size=x).astype(float)
     (y, indices), (dx,) = run(place, max_pool_with_indices, [values], window(*CASES[case][1:]))
     tensor = pytest.importorskip("torch").tensor(values, requires_grad=True)
-    expected, at = F.max_pool2d(tensor, kernel, stride, pads, dilation, ceil, return_indices=True)
+    expected, expected_indices = F.max_pool2d(tensor, kernel, stride, pads, dilation, ceil,
+                                              return_indices=True)
     expected.sum().backward()
     np.testing.assert_array_equal(y, expected.detach().numpy())
-    np.testing.assert_array_equal(indices, at.numpy())
+    np.testing.assert_array_equal(indices, expected_indices.numpy())
     np.testing.assert_array_equal(dx, tensor.grad.numpy())
     assert indices.dtype == np.int64
 
@@ -140,12 +141,12 @@ def test_a_nan_wins_and_the_first_takes_the_gradient(place, values):
         y, indices, dx = loops.max_pool2d(x, np.ones(loops.max_pool2d(x, None, *attrs.values())[0].shape),
                                           *attrs.values())
         assert np.isnan(y[0, 0]).any()
-        (found, at), (gradient,) = run(place, max_pool_with_indices, [x], attrs)
-        np.testing.assert_array_equal(found, y)
-        np.testing.assert_array_equal(at, indices)
+        (values, positions), (gradient,) = run(place, max_pool_with_indices, [x], attrs)
+        np.testing.assert_array_equal(values, y)
+        np.testing.assert_array_equal(positions, indices)
         np.testing.assert_array_equal(gradient, dx)
-        (found,), (gradient,) = run(place, max_pool, [x], attrs)
-        np.testing.assert_array_equal(found, y)
+        (values,), (gradient,) = run(place, max_pool, [x], attrs)
+        np.testing.assert_array_equal(values, y)
         np.testing.assert_array_equal(gradient, dx)
         np.testing.assert_array_equal(run(place, max_pool, [x], attrs, needs=[False])[0][0], y)
 
@@ -155,9 +156,9 @@ def test_padding_is_never_the_maximum(place):
     x[0, 1] = -7
     attrs = window((3, 3), (1, 1), SAME, (1, 1), False)
     y, indices, dx = loops.max_pool2d(x, np.ones(x.shape), *attrs.values())
-    (found, at), (gradient,) = run(place, max_pool_with_indices, [x], attrs)
-    np.testing.assert_array_equal(found, y)
-    np.testing.assert_array_equal(at, indices)
+    (values, positions), (gradient,) = run(place, max_pool_with_indices, [x], attrs)
+    np.testing.assert_array_equal(values, y)
+    np.testing.assert_array_equal(positions, indices)
     np.testing.assert_array_equal(gradient, dx)
     np.testing.assert_array_equal(run(place, max_pool, [x], attrs)[1][0], dx)
 
@@ -225,8 +226,9 @@ def test_adaptive_equals_pytorch(place, rng, shape, size):
     compare(place, adaptive_max_pool, lambda t: F.adaptive_max_pool2d(t, size), [x], {"output_size": size})
     outputs = compare(place, adaptive_max_pool_with_indices, lambda t: F.adaptive_max_pool2d(t, size),
                       [x], {"output_size": size})
-    _, at = F.adaptive_max_pool2d(pytest.importorskip("torch").tensor(x), size, return_indices=True)
-    np.testing.assert_array_equal(outputs[1], at.numpy())
+    images = pytest.importorskip("torch").tensor(x)
+    _, expected_indices = F.adaptive_max_pool2d(images, size, return_indices=True)
+    np.testing.assert_array_equal(outputs[1], expected_indices.numpy())
 
 
 @pytest.mark.parametrize(("op", "kind"), [(adaptive_avg_pool, "avg"), (adaptive_max_pool, "max")])

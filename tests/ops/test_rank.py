@@ -1,6 +1,4 @@
-"""One spatial axis by the kernels of two, and the convolution family at any rank: values, gradients, and who
-serves them.
-"""
+"""One spatial axis by kernels of two, and convolutions at any rank: values, gradients, kernels used."""
 
 import numpy as np
 import pytest
@@ -19,15 +17,15 @@ def rng():
 
 
 def test_three_axes_become_four_and_come_back():
-    seen = []
+    calls = []
 
     def kernel(x, weight, bias, *, needs, **attrs):
-        seen.append((x.shape, weight.shape, bias.shape, attrs))
+        calls.append((x.shape, weight.shape, bias.shape, attrs))
         return x, lambda dy: (dy, weight, bias)
 
     y, backward = by_rank_2(kernel, [np.ones((2, 3, 5)), np.ones((4, 3, 3)), np.ones(4)], [True] * 3, WINDOW)
-    assert seen == [((2, 3, 1, 5), (4, 3, 1, 3), (4,),
-                     {"stride": (1, 2), "padding": ((0, 0), (1, 0)), "dilation": (1, 1), "groups": 1})]
+    assert calls == [((2, 3, 1, 5), (4, 3, 1, 3), (4,),
+                      {"stride": (1, 2), "padding": ((0, 0), (1, 0)), "dilation": (1, 1), "groups": 1})]
     assert [a.shape for a in (y, *backward(y))] == [(2, 3, 5), (2, 3, 5), (4, 3, 3), (4,)]
 
 
@@ -101,9 +99,9 @@ def test_the_three_products_are_each_others_gradients(rank):
     dy = rng().standard_normal(y.shape)
     dx, dweight, _ = backward(dy)
     # <dy, conv(x, w)> is linear in each of the three, so all three products give the same number
-    wanted = np.sum(dy * y)
-    assert np.sum(dx * x) == pytest.approx(wanted)
-    assert np.sum(dweight * weight) == pytest.approx(wanted)
+    expected = np.sum(dy * y)
+    assert np.sum(dx * x) == pytest.approx(expected)
+    assert np.sum(dweight * weight) == pytest.approx(expected)
     (x_again,), back = OPS["conv_input"](dy, weight, needs=(True, True), size=x.shape[2:], **window)
     np.testing.assert_allclose(x_again, dx)
     ddy, dw = back(x)

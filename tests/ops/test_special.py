@@ -22,14 +22,14 @@ X = np.linspace(-12, 12, 4801)
 
 
 def test_the_exact_normal_distribution_is_pythons_within_three_roundings_of_1(place):
-    wanted = [math.erfc(-x / math.sqrt(2)) / 2 for x in X]
-    np.testing.assert_allclose(values(place, normal_cumulative, X, "none"), wanted, rtol=0, atol=3e-16)
+    expected = [math.erfc(-x / math.sqrt(2)) / 2 for x in X]
+    np.testing.assert_allclose(values(place, normal_cumulative, X, "none"), expected, rtol=0, atol=3e-16)
 
 
 def test_the_approximation_is_its_formula(place):
-    wanted = [(1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2 for x in X]
-    np.testing.assert_allclose(values(place, normal_cumulative, X, "tanh"), wanted, rtol=0, atol=1e-15)
-    assert 1e-4 < np.abs(np.array(wanted) - values(place, normal_cumulative, X, "none")).max() < 2e-4
+    expected = [(1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2 for x in X]
+    np.testing.assert_allclose(values(place, normal_cumulative, X, "tanh"), expected, rtol=0, atol=1e-15)
+    assert 1e-4 < np.abs(np.array(expected) - values(place, normal_cumulative, X, "none")).max() < 2e-4
 
 
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
@@ -52,8 +52,9 @@ def test_far_out_it_is_0_or_1_without_a_warning(dtype, approximate):
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_lower_precision_costs_a_few_roundings(dtype):
     x = X.astype(dtype)
-    wanted = [math.erfc(-v / math.sqrt(2)) / 2 for v in x.astype(float)]
-    np.testing.assert_allclose(normal_cumulative(np, x, "none"), wanted, rtol=0, atol=2 * np.finfo(dtype).eps)
+    expected = [math.erfc(-v / math.sqrt(2)) / 2 for v in x.astype(float)]
+    np.testing.assert_allclose(normal_cumulative(np, x, "none"), expected, rtol=0,
+                               atol=2 * np.finfo(dtype).eps)
 
 
 def test_sigmoid_does_not_overflow(place):

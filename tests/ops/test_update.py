@@ -60,20 +60,20 @@ def test_four_steps_equal_the_formula_number_by_number(place, case):
     memories = [[{} for _ in range(p.size)] for p in expected]
     counts = [0] * len(SHAPES)
     for step in range(4):
-        # each is missing sometimes
+        # every gradient is missing at some step
         grads = [None if (step + n) % 3 == 0 else rng.normal(size=s) for n, s in enumerate(SHAPES)]
         for n, g in enumerate(grads):
             if g is not None:
                 counts[n] += 1
-                flat = [by_hand(function.name, p, d, memory, hyper, counts[n])
-                        for p, d, memory in zip(expected[n].ravel().tolist(),
-                                                g.ravel().tolist(), memories[n])]
-                expected[n] = np.reshape(flat, SHAPES[n])
+                updated = [by_hand(function.name, p, d, memory, hyper, counts[n])
+                           for p, d, memory in zip(expected[n].ravel().tolist(),
+                                                   g.ravel().tolist(), memories[n])]
+                expected[n] = np.reshape(updated, SHAPES[n])
         with place.tables():
             new, state = function(params, [place.array(g) for g in grads], state,
                                   workspace=workspace, **hyper)
-        for before, after, g in zip(params, new, grads):
-            assert (after is before) == (g is None)
+        for old, after, g in zip(params, new, grads):
+            assert (after is old) == (g is None)
         params = new
         for n, array in enumerate(params):
             np.testing.assert_allclose(place.numpy(array), expected[n], **place.close)
@@ -87,13 +87,13 @@ def test_no_array_of_the_caller_is_written_and_none_is_shared(case):
     for tables in ("numpy",), ():
         state = {}
         for _ in range(2):
-            given = [*params, *grads, *arrays_in(state)]
-            before = [a.copy() for a in given]
-            for a in given:
+            inputs = [*params, *grads, *arrays_in(state)]
+            copies = [a.copy() for a in inputs]
+            for a in inputs:
                 a.flags.writeable = False
             with backends.tables(*tables):
                 new, state = function(params, grads, state, workspace={}, **hyper)
-            for a, b in zip(given, before):
+            for a, b in zip(inputs, copies):
                 np.testing.assert_array_equal(a, b)
             assert not any(np.shares_memory(a, b) for a in [*new, *arrays_in(state)]
                            for b in [*params, *grads])
@@ -122,11 +122,11 @@ def test_numpy_kernels_equal_the_generic_update_in_blocks_and_in_other_layouts(c
 
 
 def test_a_table_may_serve_an_update_and_decline():
-    asked = []
+    calls = []
 
     def kernel(params, grads, state, *, workspace, **hyper):
-        asked.append((workspace, hyper["lr"]))
-        return NotImplemented if len(asked) == 1 else (["served"], {})
+        calls.append((workspace, hyper["lr"]))
+        return NotImplemented if len(calls) == 1 else (["served"], {})
     backends.register_table(backends.KernelTable("updates", "numpy", {"sgd": kernel}))
     workspace = {}
     try:
@@ -136,8 +136,8 @@ def test_a_table_may_serve_an_update_and_decline():
             assert sgd([np.ones(2)], [np.ones(2)], {}, workspace=workspace, **SGD)[0] == ["served"]
     finally:
         backends.register_table(remove="updates")
-    assert asked[0][0] is workspace
-    assert asked[0][1] == 0.1
+    assert calls[0][0] is workspace
+    assert calls[0][1] == 0.1
 
 
 def test_two_updates_of_one_name_raise():

@@ -47,14 +47,14 @@ def theirs(torch, kind="SGD", **settings):
 
 def rates(optimizer, scheduler, figures=None, steps=STEPS):
     """Each group's rate and momentum before every step, and the rate that the schedule says it set."""
-    seen = []
+    rates_and_momenta = []
     for step in range(steps if figures is None else len(figures)):
-        seen += [value for group in optimizer.param_groups
-                 for value in (group["lr"], group.get("momentum", 0.0))]
-        seen += scheduler.get_last_lr()
+        rates_and_momenta += [value for group in optimizer.param_groups
+                              for value in (group["lr"], group.get("momentum", 0.0))]
+        rates_and_momenta += scheduler.get_last_lr()
         optimizer.step()
         scheduler.step(*() if figures is None else (figures[step],))
-    return seen
+    return rates_and_momenta
 
 
 @every_case
@@ -104,8 +104,7 @@ def test_schedules_of_schedules_equal_pytorch(make):
 def test_one_cycle_moves_the_first_beta_of_adam():
     torch = pytest.importorskip("torch")
     a, b = ours("Adam"), theirs(torch, "Adam")
-    mine, reference = (m.OneCycleLR(o, 0.1, 20) for m, o in ((lr_scheduler, a),
-                                                             (torch.optim.lr_scheduler, b)))
+    mine, reference = lr_scheduler.OneCycleLR(a, 0.1, 20), torch.optim.lr_scheduler.OneCycleLR(b, 0.1, 20)
     for _ in range(20):
         assert a.param_groups[1]["betas"] == pytest.approx(b.param_groups[1]["betas"], rel=1e-12)
         b.step()

@@ -220,12 +220,12 @@ def test_a_step_counts_as_a_change_in_place(p):
 
 
 def test_the_array_before_a_step_stays_what_it_was(p):
-    before, held = p.numpy(), p.detach()
+    array, detached = p.numpy(), p.detach()
     for optimizer in optim.SGD([p], lr=0.1, momentum=0.9), optim.Adam([p]):
         for _ in range(2):
             p.grad = cnnkit.tensor([1.0, 1.0])
             optimizer.step()
-    assert before.tolist() == held.tolist() == [1.0, 2.0]
+    assert array.tolist() == detached.tolist() == [1.0, 2.0]
 
 
 def test_closure_is_called_with_the_tape_recording(p):
@@ -265,18 +265,18 @@ def test_a_copy_goes_on_by_itself_where_the_optimizer_was(copied, name, settings
     params = parameters("float32")
     optimizer = getattr(optim, name)(params, **settings)
     train(optimizer, params, 3)
-    other, others = copied((optimizer, params))
-    train(other, others, 4, first=3)
+    copied_optimizer, copied_params = copied((optimizer, params))
+    train(copied_optimizer, copied_params, 4, first=3)
     train(optimizer, params, 4, first=3)
-    for mine, theirs in zip(params, others):
+    for mine, theirs in zip(params, copied_params):
         assert mine.numpy().tobytes() == theirs.numpy().tobytes()
 
 
 def test_nothing_is_kept_for_kernels_of_the_state_before_a_load(p):
-    seen = []
+    workspaces = []
 
     def kernel(params, grads, state, *, workspace, **hyper):
-        seen.append(dict(workspace))
+        workspaces.append(dict(workspace))
         workspace["flat"] = True
         return params, {}
     backends.register_table(backends.KernelTable("updates", "numpy", {"sgd": kernel}))
@@ -290,7 +290,7 @@ def test_nothing_is_kept_for_kernels_of_the_state_before_a_load(p):
             optimizer.step()
     finally:
         backends.register_table(remove="updates")
-    assert seen == [{}, {"flat": True}, {}]
+    assert workspaces == [{}, {"flat": True}, {}]
 
 
 def test_zero_grad_forgets_or_zeroes(p):

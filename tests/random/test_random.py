@@ -1,6 +1,4 @@
-"""The same draws everywhere: published vectors, equality between array libraries, and what the
-numbers look like.
-"""
+"""The same draws everywhere: published vectors, equality between array libraries, distributions."""
 
 import json
 import math
@@ -119,10 +117,10 @@ def test_the_numpy_kernel_gives_the_generic_bits(shape):
 
 
 def test_a_kernel_that_declines_falls_through_to_the_generic_version():
-    asked = []
+    calls = []
 
     def decline(key, shape, device):
-        asked.append((key, shape, device))
+        calls.append((key, shape, device))
         return NotImplemented
 
     backends.register_table(backends.KernelTable("declines", "numpy", {"random_bits": decline}))
@@ -131,7 +129,7 @@ def test_a_kernel_that_declines_falls_through_to_the_generic_version():
             array = random.bits((1, 2), 3)
     finally:
         backends.register_table(remove="declines")
-    assert asked == [((1, 2), (3,), None)]
+    assert calls == [((1, 2), (3,), None)]
     assert array.view(np.uint32).tolist() == by_hand((1, 2), 3)
 
 
@@ -177,14 +175,14 @@ def test_uniforms_are_the_top_24_bits_on_every_library(backend, shape, dtype):
     assert values.reshape(-1).tolist() == [(word >> 8) / 2**24 for word in by_hand(key, math.prod(shape))]
 
 
-@pytest.mark.parametrize(("dtype", "kept"), [("float16", 11), ("bfloat16", 8)])
-def test_half_precision_uniforms_are_rounded_down_and_never_one(backend, dtype, kept):
+@pytest.mark.parametrize(("dtype", "precision"), [("float16", 11), ("bfloat16", 8)])
+def test_half_precision_uniforms_are_rounded_down_and_never_one(backend, dtype, precision):
     if dtype not in backend.dtypes:
         pytest.skip(f"{backend.name} has no {dtype}")
     array = random.uniform((17, 4), 5000, dtype, backend=backend)
     assert array.dtype == backend.dtype(dtype)
     values = backend.to_numpy(backend.namespace.astype(array, backend.dtype("float32")))
-    assert values.tolist() == [(word >> 32 - kept) / 2**kept for word in by_hand((17, 4), 5000)]
+    assert values.tolist() == [(word >> 32 - precision) / 2**precision for word in by_hand((17, 4), 5000)]
     assert values.max() < 1
 
 
@@ -253,8 +251,8 @@ def test_normals_are_box_muller_on_every_library(backend, shape):
     z = np.sqrt(-2 * np.log((words[::2] + 0.5) / 2**32)) * np.exp(2j * np.pi * (words[1::2] + 0.5) / 2**32)
     expected = 3.0 + 0.5 * np.stack([z.real, z.imag], axis=1).reshape(-1)[:n]
     np.testing.assert_allclose(values.reshape(-1), expected, rtol=2e-7)
-    here = random.normal((21, 22), shape, 3.0, 0.5, backend=backends.get("numpy"))
-    assert values.tobytes() == here.tobytes()
+    on_numpy = random.normal((21, 22), shape, 3.0, 0.5, backend=backends.get("numpy"))
+    assert values.tobytes() == on_numpy.tobytes()
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
@@ -263,14 +261,14 @@ def test_normals_in_other_dtypes_are_the_rounded_float64(backend, dtype):
         pytest.skip(f"{backend.name} has no {dtype} here")
     array = random.normal((21, 22), 501, dtype=dtype, backend=backend)
     assert array.dtype == backend.dtype(dtype)
-    wide = random.normal((21, 22), 501, dtype="float64", backend=backends.get("numpy"))
+    float64_values = random.normal((21, 22), 501, dtype="float64", backend=backends.get("numpy"))
     if dtype == "bfloat16":
         values = backend.to_numpy(backend.namespace.astype(array, backend.dtype("float32")))
-        word = wide.astype(np.float32).view(np.uint32)
+        word = float64_values.astype(np.float32).view(np.uint32)
         nearest = (word + 0x7FFF + (word >> 16 & 1)) & 0xFFFF0000  # the upper half of a float32, ties to even
         assert values.view(np.uint32).tolist() == nearest.tolist()
     else:
-        assert backend.to_numpy(array).tolist() == wide.astype(dtype).tolist()
+        assert backend.to_numpy(array).tolist() == float64_values.astype(dtype).tolist()
 
 
 @pytest.mark.usefixtures("kernel")
@@ -377,10 +375,10 @@ def test_a_generators_state_survives_json():
     generator.next_key()
     state = json.loads(json.dumps(generator.get_state()))
     expected = [generator.next_key() for _ in range(3)]
-    other = random.Generator()
-    other.set_state(state)
-    assert [other.next_key() for _ in range(3)] == expected
-    assert other.get_state() == generator.get_state() == {"seed": 2**64 - 1, "count": 4}
+    restored = random.Generator()
+    restored.set_state(state)
+    assert [restored.next_key() for _ in range(3)] == expected
+    assert restored.get_state() == generator.get_state() == {"seed": 2**64 - 1, "count": 4}
 
 
 def test_a_program_that_never_seeds_starts_from_seed_0():
@@ -431,12 +429,12 @@ def test_a_seeded_block_draws_from_its_own_generator_and_leaves_the_programs_as_
 
 
 def test_a_seeded_block_is_one_threads_affair():
-    before, seen = random.get_state(), []
+    before, states = random.get_state(), []
     with random.seeded(5):
-        thread = threading.Thread(target=lambda: seen.append(random.get_state()))
+        thread = threading.Thread(target=lambda: states.append(random.get_state()))
         thread.start()
         thread.join()
-    assert seen == [before]
+    assert states == [before]
 
 
 def test_a_seeded_block_ends_with_an_error_too():

@@ -14,9 +14,7 @@ def windows(n, before, after, k, s, d):
 
 
 def windows_ceil(n, before, after, k, s, d):
-    """As `windows`, and one that hangs over the end if pixels are left and it starts in input or
-    leading padding.
-    """
+    """As `windows`, and a last one that hangs over the end, if it starts in input or leading padding."""
     starts = windows(n, before, after, k, s, d)
     following = starts[-1] + s
     pixels_are_left = starts[-1] + d * (k - 1) + 1 < n + before + after
@@ -194,35 +192,35 @@ UNKNOWNS = [names for names in product([True, False], repeat=3) if any(names)]
 
 @pytest.mark.parametrize("unknown", UNKNOWNS)
 def test_every_answer_of_solve_is_right_and_none_is_listed_twice(unknown):
-    names = [n for n, asked in zip(("kernel_size", "stride", "padding"), unknown) if asked]
+    names = [n for n, is_unknown in zip(("kernel_size", "stride", "padding"), unknown) if is_unknown]
     for n, o, d in product(range(1, 9), range(1, 9), (1, 2)):
-        given = {k: v
+        fixed = {k: v
                  for k, v in {"kernel_size": 3, "stride": 2, "padding": (1, 0)}.items() if k not in names}
-        answers = shapes.solve(n, o, **given, dilation=d, limit=1000)
+        answers = shapes.solve(n, o, **fixed, dilation=d, limit=1000)
         assert len(set(answers)) == len(answers)
         for answer in answers:
-            assert {k: getattr(answer, k) for k in given} == given
+            assert {k: getattr(answer, k) for k in fixed} == fixed
             ends = answer.padding if isinstance(answer.padding, tuple) else (answer.padding, answer.padding)
             assert len(windows(n, *ends, answer.kernel_size, answer.stride, d)) == o, answer
 
 
 @pytest.mark.parametrize("name", ["kernel_size", "stride", "padding"])
 def test_solve_finds_an_answer_wherever_trying_them_all_does(name):
-    tried = {"kernel_size": range(1, 12), "stride": range(1, 12), "padding": range(2)}
+    candidates = {"kernel_size": range(1, 12), "stride": range(1, 12), "padding": range(2)}
     for n, o, k, s, p in product(range(1, 8), range(1, 8), (2, 3), (1, 2, 3), (0, 1)):
         window = {"kernel_size": k, "stride": s, "padding": p}
-        right = [v for v in tried[name] for w in [{**window, name: v}]
-                 if len(windows(n, w["padding"], w["padding"], w["kernel_size"], w["stride"], 1)) == o]
+        expected = [v for v in candidates[name] for w in [{**window, name: v}]
+                    if len(windows(n, w["padding"], w["padding"], w["kernel_size"], w["stride"], 1)) == o]
         answers = [getattr(a, name) for a in shapes.solve(n, o, **{**window, name: None}, limit=1000)]
         if name == "padding":
-            assert not right or answers[0] == right[0]
+            assert not expected or answers[0] == expected[0]
         elif name == "stride" and o == 1:  # any larger stride would do as well
-            assert answers == right[:1], (n, window)
+            assert answers == expected[:1], (n, window)
         else:
-            assert sorted(answers) == right, (n, o, window)
+            assert sorted(answers) == expected, (n, o, window)
 
 
-def both(value):
+def as_pair(value):
     return (value, value) if isinstance(value, int) else value
 
 
@@ -233,8 +231,8 @@ def test_solve_lists_answers_for_both_axes_that_can_be_used_as_they_are(size, ou
     answers = shapes.solve(size, output, kernel_size)
     assert answers
     for a in answers:
-        axes = zip(size, both(a.padding), both(a.kernel_size), both(a.stride))
-        assert tuple(len(windows(n, *both(p), k, s, 1)) for n, p, k, s in axes) == output, a
+        axes = zip(size, as_pair(a.padding), as_pair(a.kernel_size), as_pair(a.stride))
+        assert tuple(len(windows(n, *as_pair(p), k, s, 1)) for n, p, k, s in axes) == output, a
 
 
 def test_solve_answers_with_an_empty_list_or_says_that_nothing_was_asked():
@@ -245,8 +243,8 @@ def test_solve_answers_with_an_empty_list_or_says_that_nothing_was_asked():
 
 # ---- receptive field
 
-def seen(layers, pixel):
-    """The input pixels that one output pixel depends on, followed back tap by tap."""
+def input_pixels(layers, pixel):
+    """The first and last input pixel that one output pixel depends on, followed back tap by tap."""
     pixels = {pixel}
     for k, s, d, before in reversed(layers):
         pixels = {i * s - before + d * tap for i in pixels for tap in range(k)}
@@ -261,8 +259,8 @@ def seen(layers, pixel):
     [(2, 3, 2, 1), (5, 1, 3, 0), (4, 2, 1, 2)],
 ])
 def test_receptive_field_is_what_an_output_pixel_depends_on(layers):
-    (first, last), (following, _) = seen(layers, 0), seen(layers, 1)
-    expected = last - first + 1, following - first, first
+    (first, last), (next_first, _) = input_pixels(layers, 0), input_pixels(layers, 1)
+    expected = last - first + 1, next_first - first, first
     field = shapes.receptive_field(layers)
     assert [field.size, field.jump, field.start] == [(v, v) for v in expected]
 

@@ -1,6 +1,4 @@
-"""Learning-rate schedules, with PyTorch's names, settings and numbers: ``scheduler.step()`` after
-``optimizer.step()``.
-"""
+"""Learning-rate schedules, as in PyTorch: call ``scheduler.step()`` after ``optimizer.step()``."""
 
 from cnnkit.optim.lr_scheduler.composite import ChainedScheduler, SequentialLR
 from cnnkit.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts

@@ -29,9 +29,9 @@ class _Composite(LRScheduler):
         super().__init__(optimizer)
 
     def state_dict(self) -> dict[str, Any]:
-        own = {name: list(value) if isinstance(value, list) else value for name, value in vars(self).items()
-               if name not in ("optimizer", "_schedulers")}
-        return {**own, "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
+        settings = {name: list(value) if isinstance(value, list) else value
+                    for name, value in vars(self).items() if name not in ("optimizer", "_schedulers")}
+        return {**settings, "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         super().load_state_dict({name: value for name, value in state_dict.items() if name != "_schedulers"})
@@ -45,16 +45,17 @@ class SequentialLR(_Composite):
     Parameters
     ----------
     optimizer : Optimizer
-        The optimizer of all of them.
+        The optimizer of all schedules.
     schedulers : list of LRScheduler
-        In their order.
+        The schedules in order.
     milestones : list of int
-        Where each but the first begins.
+        The step at which each schedule but the first begins.
 
     >>> from cnnkit import optim, tensor
     >>> from cnnkit.optim.lr_scheduler import ExponentialLR, LinearLR
     >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
-    >>> warm_up, decay = LinearLR(optimizer, start_factor=0.5, total_iters=2), ExponentialLR(optimizer, gamma=0.1)
+    >>> warm_up = LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> decay = ExponentialLR(optimizer, gamma=0.1)
     >>> scheduler = SequentialLR(optimizer, [warm_up, decay], milestones=[2])
     >>> rates = []
     >>> for epoch in range(4):
@@ -77,9 +78,9 @@ class SequentialLR(_Composite):
         return scheduler.get_last_lr()
 
     def get_lr(self) -> list[float]:
-        turn = bisect_right(self._milestones, self.last_epoch)
-        scheduler = self._schedulers[turn]
-        if turn > 0 and self._milestones[turn - 1] == self.last_epoch:
+        index = bisect_right(self._milestones, self.last_epoch)
+        scheduler = self._schedulers[index]
+        if index > 0 and self._milestones[index - 1] == self.last_epoch:
             scheduler.begin()
         else:
             scheduler.step()
@@ -92,7 +93,8 @@ class ChainedScheduler(_Composite):
     >>> from cnnkit import optim, tensor
     >>> from cnnkit.optim.lr_scheduler import ConstantLR, ExponentialLR
     >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
-    >>> scheduler = ChainedScheduler([ConstantLR(optimizer, 0.5, total_iters=2), ExponentialLR(optimizer, gamma=0.5)])
+    >>> halved = ConstantLR(optimizer, 0.5, total_iters=2)
+    >>> scheduler = ChainedScheduler([halved, ExponentialLR(optimizer, gamma=0.5)])
     >>> rates = []
     >>> for epoch in range(3):
     ...     rates += scheduler.get_last_lr()

@@ -11,7 +11,7 @@ __all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
 
 
 class CosineAnnealingLR(LRScheduler):
-    """From the rate to `eta_min` along half a cosine of `T_max` steps, and back in as many more.
+    """From the rate to `eta_min` along half a cosine of `T_max` steps, and back up in `T_max` more.
 
     References
     ----------
@@ -34,27 +34,26 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer)
 
     def get_lr(self) -> list[float]:
-        # from the lowest point there is no factor upwards
+        # at the lowest point the rate is eta_min, so no factor can raise it
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
             rise = (1 - math.cos(math.pi / self.T_max)) / 2
             return [lr + (base - self.eta_min) * rise for lr, base in zip(self._lrs(), self.base_lrs)]
-        now, before = (1 + math.cos(math.pi * step / self.T_max)
-                       for step in (self.last_epoch, self.last_epoch - 1))
-        return [now / before * (lr - self.eta_min) + self.eta_min for lr in self._lrs()]
+        factor, last_factor = (1 + math.cos(math.pi * step / self.T_max)
+                               for step in (self.last_epoch, self.last_epoch - 1))
+        return [factor / last_factor * (lr - self.eta_min) + self.eta_min for lr in self._lrs()]
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """From the rate to `eta_min` along half a cosine, again and again; after each, the next takes `T_mult`
-    times as long.
+    """From the rate to `eta_min` along half a cosine, then again, each time `T_mult` times as slowly.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rates are set.
+        The optimizer whose rates are set.
     T_0 : int
         Steps of the first cosine.
     T_mult : int
-        How much longer each is than the one before.
+        The factor by which each cosine is longer than the one before.
     eta_min : float
         The lowest rate.
 

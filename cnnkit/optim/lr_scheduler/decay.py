@@ -45,5 +45,6 @@ class PolynomialLR(LRScheduler):
     def get_lr(self) -> list[float]:
         if self.last_epoch > self.total_iters:
             return self._lrs()
-        left, before = (1 - step / self.total_iters for step in (self.last_epoch, self.last_epoch - 1))
-        return [lr * (left / before) ** self.power for lr in self._lrs()]
+        remaining, last_remaining = (1 - step / self.total_iters
+                                     for step in (self.last_epoch, self.last_epoch - 1))
+        return [lr * (remaining / last_remaining) ** self.power for lr in self._lrs()]

@@ -1,4 +1,4 @@
-"""Schedules that a function of one's own defines."""
+"""Schedules that a function of the user's defines."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class LambdaLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rates are set.
+        The optimizer whose rates are set.
     lr_lambda : callable, or list of callable
-        From the step, counted from 0, to a factor; a list has one for each parameter group. Functions are no
-        part of `state_dict`.
+        Function from the step, counted from 0, to a factor, or a list with one for each parameter group.
+        Functions are no part of `state_dict`.
 
     >>> from cnnkit import optim, tensor
     >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=0.1)
@@ -54,7 +54,8 @@ class MultiplicativeLR(LRScheduler):
     """At each step, the rate times ``lr_lambda(step)``; parameters are those of `LambdaLR`.
 
     >>> from cnnkit import optim, tensor
-    >>> scheduler = MultiplicativeLR(optim.SGD([tensor([1.0], requires_grad=True)], lr=0.5), lambda epoch: 0.5)
+    >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=0.5)
+    >>> scheduler = MultiplicativeLR(optimizer, lambda epoch: 0.5)
     >>> scheduler.step()
     >>> scheduler.get_last_lr()
     [0.25]

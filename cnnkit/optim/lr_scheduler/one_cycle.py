@@ -16,7 +16,7 @@ class OneCycleLR(LRScheduler):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rates, and momentum or first beta, are set.
+        The optimizer whose rates, and momentum or first beta, are set.
     max_lr : float, or list of float
         The highest rate, of each parameter group.
     total_steps : int
@@ -26,17 +26,17 @@ class OneCycleLR(LRScheduler):
     pct_start : float
         The part of the run in which the rate rises, from 0 to 1.
     anneal_strategy : {"cos", "linear"}
-        The shape of the way.
+        The shape of the rise and the fall.
     cycle_momentum : bool
         Whether momentum, or Adam's first beta, goes from `max_momentum` to `base_momentum` and back.
     base_momentum, max_momentum : float, or list of float
-        Its ends.
+        The lowest and the highest momentum.
     div_factor : float
-        The run begins with ``max_lr / div_factor``,
+        The first rate is ``max_lr / div_factor``.
     final_div_factor : float
-        and ends with that over `final_div_factor`.
+        The last rate is the first one divided by this.
     three_phase : bool
-        Go down as long as up, to the first rate, and then to the last.
+        Fall to the first rate in as many steps as the rise took, and then to the last rate.
 
     Raises
     ------
@@ -62,12 +62,11 @@ class OneCycleLR(LRScheduler):
     ([0.04, 0.52, 1.0], 0.855)
     """
 
-    def __init__(self, optimizer: Optimizer, max_lr: float | list[float],
-                 total_steps: int | None = None, epochs: int | None = None,
-                 steps_per_epoch: int | None = None, pct_start: float = 0.3, anneal_strategy: str = "cos",
-                 cycle_momentum: bool = True, base_momentum: float | list[float] = 0.85,
-                 max_momentum: float | list[float] = 0.95, div_factor: float = 25.0,
-                 final_div_factor: float = 1e4, three_phase: bool = False):
+    def __init__(self, optimizer: Optimizer, max_lr: float | list[float], total_steps: int | None = None,
+                 epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: float = 0.3,
+                 anneal_strategy: str = "cos", cycle_momentum: bool = True,
+                 base_momentum: float | list[float] = 0.85, max_momentum: float | list[float] = 0.95,
+                 div_factor: float = 25.0, final_div_factor: float = 1e4, three_phase: bool = False):
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("OneCycleLR needs total_steps, or epochs and steps_per_epoch")
@@ -78,8 +77,8 @@ class OneCycleLR(LRScheduler):
             raise ValueError(f"pct_start must be from 0 to 1, got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be 'cos' or 'linear', got {anneal_strategy!r}")
-        self.total_steps, self.anneal_strategy, self.cycle_momentum = (total_steps,
-                                                                       anneal_strategy, cycle_momentum)
+        self.total_steps, self.anneal_strategy = total_steps, anneal_strategy
+        self.cycle_momentum = cycle_momentum
         rise, last = pct_start * total_steps, total_steps - 1
         # the last step of each phase
         self.ends = [rise - 1, 2 * rise - 2, last] if three_phase else [rise - 1, last]

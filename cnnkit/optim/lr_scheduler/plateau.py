@@ -12,30 +12,28 @@ __all__ = ["ReduceLROnPlateau"]
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """The rate times `factor` when the figure given to `step` has not improved for more than
-    `patience` steps.
+    """Multiplies the rate by `factor` after more than `patience` steps without an improvement.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rates are set.
+        The optimizer whose rates are set.
     mode : {"min", "max"}
         Whether a smaller figure is better, or a larger one.
     factor : float
-        Below 1.
+        The factor of a reduction, below 1.
     patience : int
-        Steps without improvement that are borne.
+        Steps without improvement that cause no reduction.
     threshold : float
-        How much counts as an improvement: a part of the best figure, or with
-        ``threshold_mode="abs"`` a difference.
+        The smallest change that counts as an improvement.
     threshold_mode : {"rel", "abs"}
-        Which of the two.
+        Whether `threshold` is a part of the best figure, or a difference.
     cooldown : int
-        Steps after a reduction in which nothing is counted.
+        Steps after a reduction that are not counted.
     min_lr : float, or list of float
         The lowest rate, of each parameter group.
     eps : float
-        A reduction by less is not made.
+        A reduction by less than this is not made.
 
     >>> from cnnkit import optim, tensor
     >>> scheduler = ReduceLROnPlateau(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0), patience=0)
@@ -50,10 +48,10 @@ class ReduceLROnPlateau(LRScheduler):
                  min_lr: float | list[float] = 0, eps: float = 1e-8):
         if factor >= 1:
             raise ValueError(f"factor must be below 1, got {factor}")
-        for name, value, known in (("mode", mode, ("min", "max")),
-                                   ("threshold_mode", threshold_mode, ("rel", "abs"))):
-            if value not in known:
-                raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}, got {value!r}")
+        for name, value, allowed in (("mode", mode, ("min", "max")),
+                                     ("threshold_mode", threshold_mode, ("rel", "abs"))):
+            if value not in allowed:
+                raise ValueError(f"{name} must be {allowed[0]!r} or {allowed[1]!r}, got {value!r}")
         self.mode, self.factor, self.patience = mode, factor, patience
         self.threshold, self.threshold_mode, self.cooldown = threshold, threshold_mode, cooldown
         self.min_lrs, self.eps = for_each_group(min_lr, optimizer, "min_lr"), eps
@@ -62,20 +60,20 @@ class ReduceLROnPlateau(LRScheduler):
         super().__init__(optimizer)
 
     def step(self, metrics: Any = None) -> None:
-        """Take in a figure, a number or a Tensor with one element."""
+        """Take the step's figure: a number, or a Tensor with one element."""
         if metrics is None:
             raise TypeError("ReduceLROnPlateau.step() needs the figure to watch, such as the validation loss")
         self.last_epoch += 1
         figure = float(metrics)
-        better = self._is_better(figure)
-        if better:
+        improved = self._is_better(figure)
+        if improved:
             self.best = figure
-        self.num_bad_epochs = 0 if better else self.num_bad_epochs + 1
+        self.num_bad_epochs = 0 if improved else self.num_bad_epochs + 1
         if self.cooldown_counter > 0:
             self.cooldown_counter, self.num_bad_epochs = self.cooldown_counter - 1, 0
         lrs = self._lrs()
         if self.num_bad_epochs > self.patience:
-            lower = [max(lr * self.factor, least) for lr, least in zip(lrs, self.min_lrs)]
+            lower = [max(lr * self.factor, minimum) for lr, minimum in zip(lrs, self.min_lrs)]
             lrs = [new if old - new > self.eps else old for old, new in zip(lrs, lower)]
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         self._set(lrs)

@@ -19,7 +19,8 @@ class LRScheduler:
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rates are set. The first schedule notes each group's rate as the group's ``"initial_lr"``.
+        The optimizer whose rates are set. The first schedule notes each group's rate as the group's
+        ``"initial_lr"``.
 
     Attributes
     ----------
@@ -31,7 +32,7 @@ class LRScheduler:
     Raises
     ------
     TypeError
-        If `optimizer` is none.
+        If `optimizer` is no Optimizer.
     """
 
     def __init__(self, optimizer: Optimizer):
@@ -51,12 +52,12 @@ class LRScheduler:
         return lrs
 
     def begin(self) -> None:
-        """Start at step 0 from the initial rates: what `SequentialLR` does when a schedule's turn comes."""
+        """Start at step 0 from the initial rates; `SequentialLR` calls this at the schedule's milestone."""
         self.last_epoch = 0
         self._set(self.first(list(self.base_lrs)))
 
     def step(self) -> None:
-        """Go one step on; to be called after the optimizer's own ``step()``."""
+        """Advance one step; to be called after the optimizer's ``step()``."""
         self.last_epoch += 1
         self._set(self.get_lr())
 
@@ -69,7 +70,7 @@ class LRScheduler:
         return {name: copy.deepcopy(value) for name, value in vars(self).items() if name != "optimizer"}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave. The rates themselves are the optimizer's state: load that too."""
+        """Load what `state_dict` returned. The rates themselves are the optimizer's state: load that too."""
         vars(self).update(copy.deepcopy(dict(state_dict)))
 
     def _lrs(self) -> list[float]:
@@ -82,7 +83,7 @@ class LRScheduler:
 
 
 def for_each_group(value: Any, optimizer: Optimizer, name: str) -> list:
-    """`value` once for each parameter group; or as it is, where it is a list of as many."""
+    """`value` repeated for each parameter group; a list with one value for each is returned as a list."""
     count = len(optimizer.param_groups)
     if not isinstance(value, list | tuple):
         return [value] * count

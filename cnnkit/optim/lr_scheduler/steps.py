@@ -34,10 +34,11 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """The rate times `gamma` at each of the steps `milestones`; one that stands there twice counts twice.
+    """The rate times `gamma` at each of the steps `milestones`; a step listed twice counts twice.
 
     >>> from cnnkit import optim, tensor
-    >>> scheduler = MultiStepLR(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0), milestones=[1, 3], gamma=0.5)
+    >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = MultiStepLR(optimizer, milestones=[1, 3], gamma=0.5)
     >>> rates = []
     >>> for epoch in range(4):
     ...     rates += scheduler.get_last_lr()

@@ -12,7 +12,8 @@ class ConstantLR(LRScheduler):
     """The rate times `factor` until step `total_iters`, then the rate.
 
     >>> from cnnkit import optim, tensor
-    >>> scheduler = ConstantLR(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0), factor=0.5, total_iters=2)
+    >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = ConstantLR(optimizer, factor=0.5, total_iters=2)
     >>> rates = []
     >>> for epoch in range(3):
     ...     rates += scheduler.get_last_lr()
@@ -35,11 +36,11 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """From `start_factor` to `end_factor` of the rate on a straight line over `total_iters` steps:
-    linear warm-up.
+    """Linear warm-up: from `start_factor` to `end_factor` of the rate in `total_iters` steps.
 
     >>> from cnnkit import optim, tensor
-    >>> scheduler = LinearLR(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0), start_factor=0.5, total_iters=2)
+    >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = LinearLR(optimizer, start_factor=0.5, total_iters=2)
     >>> rates = []
     >>> for epoch in range(4):
     ...     rates += scheduler.get_last_lr()
