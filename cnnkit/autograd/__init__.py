@@ -1,4 +1,7 @@
-"""Automatic differentiation: the Tensor, the tape, and the deferral of calls that a kernel can fuse."""
+"""Automatic differentiation: the Tensor, the tape, and the deferral of calls that a kernel can fuse.
+
+No module here is called ``tensor``: imported, it would hide the function `tensor`.
+"""
 
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.creation import tensor

@@ -6,6 +6,12 @@ with the op. A `Link` is one deferred call. It holds the arrays of its arguments
 dtype, device and attributes have been raised by then. When one of its results is read, the chain of links
 back to the nearest computed one is run: the longest part from the front that one kernel serves, then
 the rest in the same way, and op by op where no fused kernel serves.
+
+Only an op that declares `infer` can wait. The calls that wait are a list of this thread: weak references to
+the Tensors, because a result that nobody holds need not be computed; calls that replace buffers are held
+strongly. A buffer that is replaced becomes pending too, so reading it gives the new value. A Tensor in the
+middle that is read after its chain has run is an independent node (`Node.detour`), through which no gradient
+of the chain goes: `retain_grad()` or a hook on it raises, and names the fix.
 """
 
 from __future__ import annotations

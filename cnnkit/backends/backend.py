@@ -38,8 +38,9 @@ class Backend(Plugin):
     host : bool
         Whether data are exchanged with the host as this backend's arrays: only NumPy's are.
     switches : bool
-        Whether the library's functions run on a *current* device, not on their arrays' own: ops then
-        run inside `on`.
+        Whether the library's functions run on a *current* device, not on their arrays' own, as CuPy's do.
+        Ops, the walk back over the tape, updates and draws then run inside ``on(device of the array)``;
+        whatever else touches arrays says ``with backends.on(array)``.
     """
 
     name = ""

@@ -3,7 +3,7 @@
 An op is a function on arrays: ``op(*arrays, needs, **attrs) -> (outputs, backward)``. Its decorated body uses
 nothing but the Array API: it is the generic implementation, the reference and the fallback, in one. Kernel
 tables hold faster functions with the same signature; one that returns ``NotImplemented`` passes the call on
-to the next, and at last to the generic body.
+to the next, and at last to the generic body. Generic bodies never assign into arrays: JAX's cannot be.
 """
 
 from __future__ import annotations

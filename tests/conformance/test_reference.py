@@ -119,7 +119,9 @@ CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in ano
     "expand": lambda x, shape: x.expand(shape), "getitem": getitem, "pad": pad,
     "max": lambda x, axis, keepdims: torch.amax(x, dim=() if axis is None else axis, keepdim=keepdims),
 }
-NOT_IN_PYTORCH = {"dropout": "what is dropped follows from a key here"}
+NOT_IN_PYTORCH = {
+    "dropout": "what is dropped follows from a key here",
+}
 
 
 def test_every_op_names_its_equal_in_pytorch_or_stands_on_a_list():

@@ -9,7 +9,9 @@ from against_torch import parameters
 
 import cnnkit.functional as F
 
-NOT_IN_PYTORCH = {"l2_penalty": "PyTorch's optimizers decay weights, and its losses do not"}
+NOT_IN_PYTORCH = {
+    "l2_penalty": "PyTorch's optimizers decay weights, and its losses do not",
+}
 LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
             "_stacklevel": "for a warning that is not given here", "out": "results are new arrays",
             "dtype": "x.to(dtype) says it", "weight": "only mse_loss leaves it out: multiply the squares"}

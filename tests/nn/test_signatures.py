@@ -11,7 +11,10 @@ from layer_settings import settings_of
 from cnnkit import nn
 
 CLASSES = [name for name in nn.__all__ if inspect.isclass(getattr(nn, name))]
-NOT_IN_PYTORCH = {"FunctionModule": "PyTorch writes each layer out", "LoadResult": "PyTorch keeps it private"}
+NOT_IN_PYTORCH = {
+    "FunctionModule": "PyTorch writes each layer out",
+    "LoadResult": "PyTorch keeps it private",
+}
 LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
             "device": "a backend's name says it", "args": "takes none", "kwargs": "takes none",
             "bias": "only batch norm leaves it out: PyTorch's can have a scale without a shift"}
