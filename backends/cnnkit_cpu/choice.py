@@ -129,14 +129,14 @@ def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], poole
         return tuple(forced if forced in table else PRODUCT for table in cost_tables)
     best = tuple(min((name for name in table if not (strict and name in SIDES)), key=table.__getitem__)
                  for table in cost_tables)
-    best_costs = [table[name] for table, name in zip(cost_tables, best)]
-    flat_total = flat_costs(x, weight, shape, conv)
+    best_by_direction = [table[name] for table, name in zip(cost_tables, best)]
+    flat_by_direction = flat_costs(x, weight, shape, conv)
     copies = 2  # of the images, and of their gradient
     if C <= MOST_COLOURS:
-        del best_costs[1], flat_total[1]
+        del best_by_direction[1], flat_by_direction[1]
         copies = 1
-    (flat_total if channels_last else best_costs).append(copies * REORDER_COST * math.prod(x))
-    faster = sum(best_costs) < sum(flat_total) * NEIGHBOURS_GAIN
+    (flat_by_direction if channels_last else best_by_direction).append(copies * REORDER_COST * math.prod(x))
+    faster = sum(best_by_direction) < sum(flat_by_direction) * NEIGHBOURS_GAIN
     return best if many_channels or faster else (FLAT, FLAT, FLAT)
 
 

@@ -162,10 +162,10 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: b
              needs: Sequence[bool]) -> tuple:
         plan = plan_of(x.shape, weight.shape, conv, relu, NO_POOL, ALONE)
         return decline("there is nothing to compute") if plan is None else run(plan, x, weight, bias, needs)
-    last_plan = channels_last_plan(x.shape, weight.shape, conv, "", x.flags.c_contiguous)
-    if last_plan is None:
+    nhwc_plan = channels_last_plan(x.shape, weight.shape, conv, "", x.flags.c_contiguous)
+    if nhwc_plan is None:
         return flat(x, weight, bias, relu, needs)
-    return channels_last.convolve(last_plan, x, weight, bias, relu, needs, flat)
+    return channels_last.convolve(nhwc_plan, x, weight, bias, relu, needs, flat)
 
 
 def channels_last_plan(x: tuple, weight: tuple, conv: Mapping[str, Any], pooled: str,
@@ -202,9 +202,9 @@ def conv2d_input(dy: np.ndarray, weight: np.ndarray, *, needs: Sequence[bool], s
     if dy.dtype != FLOAT:
         return decline(f"{dy.dtype}; it serves float32")
     x = (dy.shape[0], weight.shape[1] * conv["groups"], *size)
-    last_plan, dx = channels_last_plan(x, weight.shape, conv, "", dy.flags.c_contiguous), None
-    if last_plan is not None:
-        dx = last_plan.input_gradient(to_channels_last(dy), packed(weight))
+    nhwc_plan, dx = channels_last_plan(x, weight.shape, conv, "", dy.flags.c_contiguous), None
+    if nhwc_plan is not None:
+        dx = nhwc_plan.input_gradient(to_channels_last(dy), packed(weight))
     if dx is None:
         plan = plan_of(x, weight.shape, conv, False, NO_POOL, ALONE)
         if plan is None:
@@ -221,9 +221,9 @@ def conv2d_filters(x: np.ndarray, dy: np.ndarray, *, needs: Sequence[bool], kern
     if x.dtype != FLOAT:
         return decline(f"{x.dtype}; it serves float32")
     weight = (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size)
-    last_plan, dweight = channels_last_plan(x.shape, weight, conv, "", x.flags.c_contiguous), None
-    if last_plan is not None:
-        dweight = last_plan.filter_gradient(to_channels_last(x), to_channels_last(dy))
+    nhwc_plan, dweight = channels_last_plan(x.shape, weight, conv, "", x.flags.c_contiguous), None
+    if nhwc_plan is not None:
+        dweight = nhwc_plan.filter_gradient(to_channels_last(x), to_channels_last(dy))
     if dweight is None:
         plan = plan_of(x.shape, weight, conv, False, NO_POOL, ALONE)
         if plan is None:

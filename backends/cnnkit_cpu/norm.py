@@ -56,8 +56,8 @@ class Rows:
                 relu: bool) -> np.ndarray:
         y = empty_channels_last(self.x.shape)
         addend = None if addend is None else to_channels_last(addend)
-        library.active.norm_channels_last_forward(library.threads, *self.sizes,
-                                                  *map(_address, (self.x, mean, scale, bias, addend)), relu,
+        inputs = self.x, mean, scale, bias, addend
+        library.active.norm_channels_last_forward(library.threads, *self.sizes, *map(_address, inputs), relu,
                                                   address(y))
         return y
 
@@ -86,8 +86,7 @@ class Planes:
         self.sizes = *x.shape[:2], math.prod(x.shape[2:])
 
     def statistics(self, mean: np.ndarray, var: np.ndarray) -> None:
-        library.active.norm_statistics(library.threads, *self.sizes, address(self.x), address(mean),
-                                       address(var))
+        library.active.norm_statistics(library.threads, *self.sizes, *map(address, (self.x, mean, var)))
 
     def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: np.ndarray | None,
                 relu: bool) -> np.ndarray:

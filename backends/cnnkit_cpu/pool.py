@@ -106,8 +106,7 @@ def _pool_channels_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, pad
         if argmax is None:
             owner.avg_pool_channels_last_backward(threads, sizes, N, address(dy), divisor, address(dx))
         else:
-            owner.max_pool_channels_last_backward(threads, sizes, N, address(dy), address(argmax),
-                                                  address(dx))
+            owner.max_pool_channels_last_backward(threads, sizes, N, *map(address, (dy, argmax, dx)))
         return (dx,)
     return y, backward
 

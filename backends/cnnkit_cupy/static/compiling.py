@@ -53,8 +53,7 @@ def version() -> str:
 
 
 def compile_module(module: str, arch: int, text: str | None = None) -> Compiled:
-    """Compile ``cuda/<module>.cu`` (or `text` in its place) with the instances that this
-    architecture can have.
+    """Compile ``cuda/<module>.cu``, or `text` in its place, with the instances for this architecture.
 
     Raises
     ------
