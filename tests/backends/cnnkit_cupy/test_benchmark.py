@@ -68,11 +68,11 @@ def test_a_case_runs_where_use_says_and_may_fuse(fake_cupy):
                                                             for w in ("forward", "backward")]
     launched = [call[:2] for call in fake_cupy.CALLS if call[0] in KERNELS]
     assert {where for name, where in launched if "conv" in KERNELS[name].ops} == {1}
-    devices = []
+    outputs = []
     with cnnkit.use("numpy"):
         Block(Case("it",
-                   lambda F, x: devices.append(F.relu(x)) or F.relu(x), ((2, 2),)))(tensor(np.ones((2, 2))))
-    assert len(devices) == 1
+                   lambda F, x: outputs.append(F.relu(x)) or F.relu(x), ((2, 2),)))(tensor(np.ones((2, 2))))
+    assert len(outputs) == 1
 
 
 def test_rates_are_set_against_the_devices_own():
