@@ -43,14 +43,14 @@ def _leaky_gradient(y: np.ndarray, dy: np.ndarray, slope: float) -> np.ndarray:
     return dx
 
 
-def then(found: tuple, activation: Call) -> tuple:
-    """What a kernel has found, its result and its gradients' function, with an activation after it.
+def then(result: tuple, activation: Call) -> tuple:
+    """A kernel's result, (output, backward), with an activation after it.
 
-    Leaky ReLU overwrites the result, which nobody else has seen.
+    Leaky ReLU overwrites the output, to which nobody else refers yet.
     """
-    if found is NotImplemented:
-        return found
-    y, backward = found
+    if result is NotImplemented:
+        return result
+    y, backward = result
     slope = activation.attrs.get("negative_slope", 0)
     if activation.op.name == "leaky_relu" and slope > 0:
         library.active.leaky_relu_forward(library.threads, y.size, slope, address(y), address(y))

@@ -1,7 +1,7 @@
 """Convolution of many channels, which lie last in memory, by a matrix product or by Winograd's algorithm.
 
-The kernels are in ``src/conv/product`` and ``src/conv/winograd``. They say when a result is not finite; then
-those of `cnnkit_cpu.conv` are called, which know what NaN and infinity may touch.
+The kernels are in ``src/conv/product`` and ``src/conv/winograd``. They report a result that is not finite;
+then the kernels of `cnnkit_cpu.conv` compute it again, because they propagate NaN and infinity correctly.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Plan:
                                          *conv["dilation"], top, left)
         self._rooms: dict[tuple[str, int], int] = {}
 
-    def _room(self, what: str, threads: int, function: Any, *arguments: int) -> int:
-        key = (what, threads)  # not library.threads: another thread may set them meanwhile
+    def _room(self, purpose: str, threads: int, function: Any, *arguments: int) -> int:
+        key = (purpose, threads)  # not library.threads: another thread may set them meanwhile
         if key not in self._rooms:
             self._rooms[key] = function(self.sizes, *arguments)
         return self._rooms[key]
@@ -45,11 +45,13 @@ class Plan:
         owner, threads, n, y = self.owner, library.threads, self.x[0], empty_channels_last(self.shape)
         arrays = address(x), address(weight), None if bias is None else address(bias), relu, address(y)
         if side := SIDES.get(self.names[0]):
-            room, at = scratch(self._room("forward", threads, owner.winograd_forward_room, threads, side, n))
-            finite = owner.winograd_forward(threads, self.sizes, side, n, *arrays, at)
+            floats = self._room("forward", threads, owner.winograd_forward_room, threads, side, n)
+            room, room_address = scratch(floats)
+            finite = owner.winograd_forward(threads, self.sizes, side, n, *arrays, room_address)
         else:
-            room, at = scratch(self._room("forward", threads, owner.product_forward_room, threads, n))
-            finite = owner.product_forward(threads, self.sizes, n, *arrays, at)
+            floats = self._room("forward", threads, owner.product_forward_room, threads, n)
+            room, room_address = scratch(floats)
+            finite = owner.product_forward(threads, self.sizes, n, *arrays, room_address)
         del room
         return y if finite else None
 
@@ -59,11 +61,12 @@ class Plan:
         arrays = address(dy), address(weight), address(dx)
         if side := SIDES.get(self.names[1]):
             floats = self._room("input", threads, owner.winograd_input_gradient_room, threads, side, n)
-            room, at = scratch(floats)
-            finite = owner.winograd_input_gradient(threads, self.sizes, side, n, *arrays, at)
+            room, room_address = scratch(floats)
+            finite = owner.winograd_input_gradient(threads, self.sizes, side, n, *arrays, room_address)
         else:
-            room, at = scratch(self._room("input", threads, owner.product_input_gradient_room, threads, n))
-            finite = owner.product_input_gradient(threads, self.sizes, n, *arrays, at)
+            floats = self._room("input", threads, owner.product_input_gradient_room, threads, n)
+            room, room_address = scratch(floats)
+            finite = owner.product_input_gradient(threads, self.sizes, n, *arrays, room_address)
         del room
         return dx if finite else None
 
@@ -73,11 +76,12 @@ class Plan:
         arrays = address(x), address(dy), address(dweight)
         if side := SIDES.get(self.names[2]):
             floats = self._room("filters", threads, owner.winograd_filter_gradient_room, threads, side, n)
-            room, at = scratch(floats)
-            finite = owner.winograd_filter_gradient(threads, self.sizes, side, n, *arrays, at)
+            room, room_address = scratch(floats)
+            finite = owner.winograd_filter_gradient(threads, self.sizes, side, n, *arrays, room_address)
         else:
-            room, at = scratch(self._room("filters", threads, owner.product_filter_gradient_room, n))
-            finite = owner.product_filter_gradient(threads, self.sizes, n, *arrays, at)
+            floats = self._room("filters", threads, owner.product_filter_gradient_room, n)
+            room, room_address = scratch(floats)
+            finite = owner.product_filter_gradient(threads, self.sizes, n, *arrays, room_address)
         del room
         return dweight if finite else None
 
@@ -119,16 +123,16 @@ def convolve(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | N
         dx = plan.input_gradient(dz, weight) if needs_x else None
         dweight = plan.filter_gradient(x, dz) if needs_weight else None
         if (needs_x and dx is None) or (needs_weight and dweight is None):
-            return again(dz)
+            return recompute(dz)
         return dx, dweight, channel_sums(dz) if needs_bias else None
 
-    def again(dz: np.ndarray) -> tuple:
-        """By the flat loops, or as the op is defined; an array that was not kept has no part in it."""
+    def recompute(dz: np.ndarray) -> tuple:
+        """The gradients by the flat loops or the generic op; zeros stand in for arrays that were not kept."""
         arrays = (np.zeros(plan.x, FLOAT) if x is None else x,
                   np.zeros(plan.weight, FLOAT) if weight is None else weight, None)
-        wanted = needs_x, needs_weight, False
-        found = flat(*arrays, False, wanted)
-        if found is NotImplemented:
-            found = op.generic(*arrays, needs=wanted, **plan.conv)
-        return (*found[1](dz)[:2], channel_sums(dz) if needs_bias else None)
+        array_needs = needs_x, needs_weight, False
+        computed = flat(*arrays, False, array_needs)
+        if computed is NotImplemented:
+            computed = op.generic(*arrays, needs=array_needs, **plan.conv)
+        return (*computed[1](dz)[:2], channel_sums(dz) if needs_bias else None)
     return y, backward

@@ -44,16 +44,16 @@ FLAT_GRADIENT_PLACES = 50  # places of a map that either gradient spends on each
 REORDER_COST = 2  # units to put one number where it lies in the other order
 NEIGHBOURS_GAIN = 1.15  # a factor: channels last may cost so much more, for the layers around gain by them
 
-# Where no costs are compared. Channels and filters from which channels last are always faster, by what
-# follows: nothing, max or average pooling by two by two (src/conv/patch), or any other pooling. Measured by
-# `calibrate --only CHANNELS_LAST_FROM`.
+# Thresholds that replace a comparison of costs. From this many channels and filters on, channels last are
+# always faster, whether nothing follows, max or average pooling by two by two (src/conv/patch), or another
+# pooling. Measured by `calibrate --only CHANNELS_LAST_FROM`.
 CHANNELS_LAST_FROM = {"": 32, "max": 64, "avg": 32, "other": 32}
 # Weights of one filter from which a matrix product of fewer than 16 channels does not wait for the image.
 # Measured by `calibrate --only PRODUCT_WEIGHTS_FROM`.
 PRODUCT_WEIGHTS_FROM = 24
 MOST_COLOURS = 4  # channels of an image, at most: nobody wants the gradient of an image; a rule, not measured
 
-forced: str | None = None  # what `algorithm` says
+forced: str | None = None  # the name that `algorithm` has set
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -68,35 +68,36 @@ def product_cost(pixels: int, depth: int, columns: int) -> float:
 
 def winograd_cost(side: int, tiles: int, depth: int, columns: int, transform: float) -> float:
     """Units of Winograd's products, and of the transforms of images, results and filters."""
-    area, into, out = (side + 2) ** 2, ceil_div(depth, LANES), ceil_div(columns, LANES)
-    return area * (tiles * depth * out * TILE_PRODUCT_COST + tiles * (into + out) * transform
-                   + depth * out * FILTER_TRANSFORM_COST)
+    area, in_vectors, out_vectors = (side + 2) ** 2, ceil_div(depth, LANES), ceil_div(columns, LANES)
+    return area * (tiles * depth * out_vectors * TILE_PRODUCT_COST
+                   + tiles * (in_vectors + out_vectors) * transform
+                   + depth * out_vectors * FILTER_TRANSFORM_COST)
 
 
 def costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> tuple[dict[str, float], ...]:
-    """What each algorithm costs that can be used on channels that lie last, in units.
+    """Units that each algorithm costs where channels lie last and it can be used.
 
-    Forward, the input's gradient, the filters' gradient.
+    One dictionary each for forward, the input's gradient and the filters' gradient.
     """
     N, C, H, W = x
     K, _, R, S = weight
     P, Q = shape[2:]
     pixels, taps, ((top, _), (left, _)) = N * P * Q, R * S, conv["padding"]
     forward = {PRODUCT: product_cost(pixels, C * taps, K)}
-    back = {PRODUCT: product_cost(pixels, K * taps, C)}
+    backward = {PRODUCT: product_cost(pixels, K * taps, C)}
     filters = {PRODUCT: product_cost(pixels, C * taps, K)}
     dense = tuple(conv["stride"]) == tuple(conv["dilation"]) == (1, 1)
     if (R, S) == (3, 3) and dense and top <= 2 and left <= 2:
         for name, side in SIDES.items():
             tiles, tiles_back = (N * ceil_div(h, side) * ceil_div(w, side) for h, w in ((P, Q), (H, W)))
             forward[name] = winograd_cost(side, tiles, C, K, TILE_TRANSFORM_COST[side])
-            back[name] = winograd_cost(side, tiles_back, K, C, TILE_TRANSFORM_COST[side])
+            backward[name] = winograd_cost(side, tiles_back, K, C, TILE_TRANSFORM_COST[side])
             filters[name] = winograd_cost(side, tiles, C, K, GRADIENT_TRANSFORM_COST)
-    return forward, back, filters
+    return forward, backward, filters
 
 
 def flat_costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> list[float]:
-    """What the flat loops cost for the same three: between two rows they multiply by zeros."""
+    """What the flat loops cost for the directions of `costs`; between two rows they multiply by zeros."""
     _, _, P, Q = shape
     K, C, R, S = weight
     row = Q + (S - 1) * conv["dilation"][1] // conv["stride"][1]
@@ -111,36 +112,38 @@ def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], poole
     Parameters
     ----------
     pooled : str
-        Which pooling follows, that the flat loops take in: a key of `CHANNELS_LAST_FROM`.
+        The pooling that follows, which the flat loops would fuse: a key of `CHANNELS_LAST_FROM`.
     strict : bool
         Whether Winograd's algorithm, which rounds more, is left out.
     channels_last : bool
-        Whether the channels of the images lie last in memory; if not, they are copied for what wants them so.
+        Whether the channels of the images lie last in memory; if not, all but the flat loops copy them.
     """
     K, C, R, S = weight
-    many = min(C, K) >= CHANNELS_LAST_FROM[pooled]
-    few = C < LANES and (C * R * S < PRODUCT_WEIGHTS_FROM or K % LANES != 0)
-    too_few = not many and (pooled or K < LANES or few)
-    if conv["groups"] != 1 or forced == FLAT or (forced is None and too_few):
+    many_channels = min(C, K) >= CHANNELS_LAST_FROM[pooled]
+    few_channels = C < LANES and (C * R * S < PRODUCT_WEIGHTS_FROM or K % LANES != 0)
+    use_flat = not many_channels and (pooled or K < LANES or few_channels)
+    if conv["groups"] != 1 or forced == FLAT or (forced is None and use_flat):
         return FLAT, FLAT, FLAT
-    found = costs(x, weight, shape, conv)
+    cost_tables = costs(x, weight, shape, conv)
     if forced is not None:
-        return tuple(forced if forced in of else PRODUCT for of in found)
-    best = tuple(min((name for name in of if not (strict and name in SIDES)), key=of.__getitem__)
-                 for of in found)
-    wanted, flat = [of[name] for of, name in zip(found, best)], flat_costs(x, weight, shape, conv)
+        return tuple(forced if forced in table else PRODUCT for table in cost_tables)
+    best = tuple(min((name for name in table if not (strict and name in SIDES)), key=table.__getitem__)
+                 for table in cost_tables)
+    best_by_direction = [table[name] for table, name in zip(cost_tables, best)]
+    flat_by_direction = flat_costs(x, weight, shape, conv)
     copies = 2  # of the images, and of their gradient
     if C <= MOST_COLOURS:
-        del wanted[1], flat[1]
+        del best_by_direction[1], flat_by_direction[1]
         copies = 1
-    (flat if channels_last else wanted).append(copies * REORDER_COST * math.prod(x))
-    return best if many or sum(wanted) < sum(flat) * NEIGHBOURS_GAIN else (FLAT, FLAT, FLAT)
+    (flat_by_direction if channels_last else best_by_direction).append(copies * REORDER_COST * math.prod(x))
+    faster = sum(best_by_direction) < sum(flat_by_direction) * NEIGHBOURS_GAIN
+    return best if many_channels or faster else (FLAT, FLAT, FLAT)
 
 
 def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | tuple = 0,
                dilation: int | tuple = 1, groups: int = 1, pooled: str = "", strict: bool = False,
                channels_last: bool = False) -> tuple[str, ...]:
-    """By which algorithm a convolution goes: forward, the input's gradient, the filters' gradient.
+    """The algorithm that a convolution uses for forward, the input's gradient and the filters' gradient.
 
     Parameters
     ----------
@@ -170,7 +173,7 @@ def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | 
 
 @contextmanager
 def algorithm(name: str | None) -> Iterator[None]:
-    """Inside the block, let every convolution that can go by `name`, and the others by the matrix product.
+    """Inside the block, every convolution that can uses `name`, and all others the matrix product.
 
     `name` is ``"flat"``, ``"product"``, ``"winograd2"`` or ``"winograd4"``. It holds for the whole process.
 
@@ -186,8 +189,8 @@ def algorithm(name: str | None) -> Iterator[None]:
     global forced  # noqa: PLW0603
     if name is not None and name not in NAMES:
         raise ValueError(f"there is no algorithm {name!r}; there are {', '.join(NAMES)}")
-    before, forced = forced, name
+    previous, forced = forced, name
     try:
         yield
     finally:
-        forced = before
+        forced = previous

@@ -48,17 +48,17 @@ class Plan:
         self.bytes = (owner.conv_marks_size(self.handle) * x[0],)
         self.keeps_y = kind == NO_POOL and relu
         self._rooms = owner.conv_forward_room, owner.conv_backward_room
-        # threads, and what `rooms` says of them: one tuple, for another thread may set the number meanwhile
-        self._known = 0, (0, 0, 0)
+        # number of threads, and `rooms` of it: one tuple, because another thread may set it meanwhile
+        self._cached_rooms = 0, (0, 0, 0)
 
     def rooms(self, threads: int) -> tuple[int, int, int]:
         """Floats of scratch that forward needs, and backward without and with the input's gradient."""
-        known, floats = self._known
-        if threads != known:
+        cached_threads, floats = self._cached_rooms
+        if threads != cached_threads:
             forward, backward = self._rooms
             floats = (forward(self.handle, threads),
                       *(backward(self.handle, threads, self.batch, dx) for dx in (0, 1)))
-            self._known = threads, floats
+            self._cached_rooms = threads, floats
         return floats
 
     def __del__(self) -> None:
@@ -71,11 +71,13 @@ def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tup
     """The plan, or ``None`` where offsets are no 32-bit numbers: absurd strides, or images of gigabytes."""
     floats, largest = 1, 0
     for i in (0, 1):
-        window, every, apart = (p[i] for p in pool)
-        step, reach = stride[i] * every, (window - 1) * apart * stride[i] + (weight[2 + i] - 1) * dilation[i]
+        window, window_stride, window_dilation = (p[i] for p in pool)
+        step = stride[i] * window_stride
+        reach = (window - 1) * window_dilation * stride[i] + (weight[2 + i] - 1) * dilation[i]
         cells = shape[2 + i] + reach // step
         floats *= (cells + 64) * min(step, reach + 1)
-        largest = max(largest, step, reach, x[2 + i] + sum(padding[i]), stride[i], dilation[i], every, apart)
+        largest = max(largest, step, reach, x[2 + i] + sum(padding[i]), stride[i], dilation[i],
+                      window_stride, window_dilation)
     windows = pool[0][0] * pool[0][1]
     if max(largest, floats * max(x[1], weight[0] * windows), windows * math.prod(weight)) >= 2**31:
         return None
@@ -83,7 +85,7 @@ def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tup
 
 
 def remember(owner: Library, key: tuple, make: Callable[..., Any], *arguments: Any) -> Any:
-    """The plan that the library keeps under `key`, made now, of the arguments, if there is none."""
+    """The plan that the library keeps under `key`; if there is none, ``make(*arguments)`` makes it now."""
     plans = owner.plans
     try:
         return plans[key]
@@ -121,10 +123,10 @@ def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None,
     threads = library.threads
     y = empty(plan.shape)
     marks = empty(plan.bytes, BYTE) if keep and plan.bytes[0] else None
-    room, at = scratch(plan.rooms(threads)[0])
+    room, room_address = scratch(plan.rooms(threads)[0])
     plan.forward(threads, plan.handle, plan.batch, address(x), address(weight),
                  None if bias is None else address(bias), address(y),
-                 None if marks is None else address(marks), at)
+                 None if marks is None else address(marks), room_address)
     del room
     if not keep:
         return y, None
@@ -137,15 +139,15 @@ def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None,
 
 def gradients(plan: Plan, x: np.ndarray | None, weight: np.ndarray | None, result: np.ndarray | None,
               marks: np.ndarray | None, dy: np.ndarray, needs: Sequence[bool]) -> tuple:
-    """Those of input, filters and bias, as far as they are needed; input and filters packed."""
+    """The gradients of input, filters and bias that are needed; `x` and `weight` must be packed."""
     needs_x, needs_weight, needs_bias = needs
     threads, dy = library.threads, packed(dy)
     dx = empty(plan.x) if needs_x else None
     dweight = empty(plan.weight) if needs_weight else None
     dbias = empty(plan.weight[:1]) if needs_bias else None
-    room, at = scratch(plan.rooms(threads)[1 + needs_x])
+    room, room_address = scratch(plan.rooms(threads)[1 + needs_x])
     plan.backward(threads, plan.handle, plan.batch, *[a if a is None else address(a) for a in
-                  (x, weight, result, marks, dy, dx, dweight, dbias)], at)
+                  (x, weight, result, marks, dy, dx, dweight, dbias)], room_address)
     del room
     return dx, dweight, dbias
 
@@ -160,19 +162,17 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: b
              needs: Sequence[bool]) -> tuple:
         plan = plan_of(x.shape, weight.shape, conv, relu, NO_POOL, ALONE)
         return decline("there is nothing to compute") if plan is None else run(plan, x, weight, bias, needs)
-    many = channels_last_plan(x.shape, weight.shape, conv, "", x.flags.c_contiguous)
-    if many is None:
+    nhwc_plan = channels_last_plan(x.shape, weight.shape, conv, "", x.flags.c_contiguous)
+    if nhwc_plan is None:
         return flat(x, weight, bias, relu, needs)
-    return channels_last.convolve(many, x, weight, bias, relu, needs, flat)
+    return channels_last.convolve(nhwc_plan, x, weight, bias, relu, needs, flat)
 
 
 def channels_last_plan(x: tuple, weight: tuple, conv: Mapping[str, Any], pooled: str,
-                       first: bool) -> channels_last.Plan | None:
-    """The plan for channels that lie last in memory.
+                       channels_first: bool) -> channels_last.Plan | None:
+    """The plan for channels that lie last in memory; `channels_first`: those of `x` lie first now.
 
     ``None`` where the flat loops are better, or there is nothing to compute.
-
-    `first`: whether the channels of the images lie first in memory as they are given.
     """
     owner, strict = library.active, precision_level() == "strict"
 
@@ -181,8 +181,9 @@ def channels_last_plan(x: tuple, weight: tuple, conv: Mapping[str, Any], pooled:
                                   conv["groups"])
         if 0 in x or 0 in weight or min(shape) <= 0:
             return None
-        return channels_last.make_plan(owner, x, weight, shape, conv, pooled, strict, not first)
-    return remember(owner, (x, weight, *conv, *conv.values(), pooled, strict, choice.forced, first), make)
+        return channels_last.make_plan(owner, x, weight, shape, conv, pooled, strict, not channels_first)
+    key = (x, weight, *conv, *conv.values(), pooled, strict, choice.forced, channels_first)
+    return remember(owner, key, make)
 
 
 def conv2d(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
@@ -201,15 +202,15 @@ def conv2d_input(dy: np.ndarray, weight: np.ndarray, *, needs: Sequence[bool], s
     if dy.dtype != FLOAT:
         return decline(f"{dy.dtype}; it serves float32")
     x = (dy.shape[0], weight.shape[1] * conv["groups"], *size)
-    many, made = channels_last_plan(x, weight.shape, conv, "", dy.flags.c_contiguous), None
-    if many is not None:
-        made = many.input_gradient(to_channels_last(dy), packed(weight))
-    if made is None:
+    nhwc_plan, dx = channels_last_plan(x, weight.shape, conv, "", dy.flags.c_contiguous), None
+    if nhwc_plan is not None:
+        dx = nhwc_plan.input_gradient(to_channels_last(dy), packed(weight))
+    if dx is None:
         plan = plan_of(x, weight.shape, conv, False, NO_POOL, ALONE)
         if plan is None:
             return decline("there is nothing to compute")
-        made = gradients(plan, None, packed(weight), None, None, dy, (True, False, False))[0]
-    return made, conv_input_backward(dy, weight, needs, conv) if True in needs else None
+        dx = gradients(plan, None, packed(weight), None, None, dy, (True, False, False))[0]
+    return dx, conv_input_backward(dy, weight, needs, conv) if True in needs else None
 
 
 def conv2d_filters(x: np.ndarray, dy: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple,
@@ -220,31 +221,30 @@ def conv2d_filters(x: np.ndarray, dy: np.ndarray, *, needs: Sequence[bool], kern
     if x.dtype != FLOAT:
         return decline(f"{x.dtype}; it serves float32")
     weight = (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size)
-    many, made = channels_last_plan(x.shape, weight, conv, "", x.flags.c_contiguous), None
-    if many is not None:
-        made = many.filter_gradient(to_channels_last(x), to_channels_last(dy))
-    if made is None:
+    nhwc_plan, dweight = channels_last_plan(x.shape, weight, conv, "", x.flags.c_contiguous), None
+    if nhwc_plan is not None:
+        dweight = nhwc_plan.filter_gradient(to_channels_last(x), to_channels_last(dy))
+    if dweight is None:
         plan = plan_of(x.shape, weight, conv, False, NO_POOL, ALONE)
         if plan is None:
             return decline("there is nothing to compute")
-        made = gradients(plan, packed(x), None, None, None, dy, (False, True, False))[1]
-    return made, conv_filters_backward(x, dy, needs, conv) if True in needs else None
+        dweight = gradients(plan, packed(x), None, None, None, dy, (False, True, False))[1]
+    return dweight, conv_filters_backward(x, dy, needs, conv) if True in needs else None
 
 
 def conv2d_chain(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
                  calls: Sequence[Call]) -> tuple:
     """``conv``, then perhaps an activation, then perhaps a pooling.
 
-    ReLU is part of the loops. Any other activation that never falls comes after the maximum: there are fewer
-    numbers then.
+    ReLU is part of the loops. Other increasing activations are computed after the maximum: on fewer numbers.
     """
     if x.ndim != 4:
         return by_rank_2(conv2d_chain, (x, weight, bias), needs, {"calls": calls})
-    conv, *after = calls
+    conv, *following = calls
     if conv.op is not channels_last.op:
         return decline(f"{conv.op.name} is another convolution than it knows")
-    pool = after.pop() if after[-1].op.role == "pool" else None
-    activation = after[0] if after else None
+    pool = following.pop() if following[-1].op.role == "pool" else None
+    activation = following[0] if following else None
     if activation is None or activation.op.name == "relu":
         return _convolve_and_pool(x, weight, bias, needs, conv.attrs, activation is not None, pool)
     name = activation.op.name
@@ -275,9 +275,12 @@ def _convolve_and_pool(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | Non
 
 def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bool, kind: int,
                 pool: Mapping[str, Any]) -> Plan | None:
-    """The plan of both; ``None`` where one after the other is better, or there is nothing to compute."""
-    size, stride, apart = pool["kernel_size"], pool["stride"], pool.get("dilation", (1, 1))
-    patched = (size == stride == (2, 2) and apart == conv["stride"] == conv["dilation"] == (1, 1)
+    """The plan of convolution and pooling together.
+
+    ``None`` where one after the other is better, or there is nothing to compute.
+    """
+    size, stride, dilation = pool["kernel_size"], pool["stride"], pool.get("dilation", (1, 1))
+    patched = (size == stride == (2, 2) and dilation == conv["stride"] == conv["dilation"] == (1, 1)
                and weight.shape[2:] in PATCHES)
     if (pool["padding"] != ((0, 0), (0, 0)) or pool["ceil_mode"]
             or size[0] * size[1] > (254 if kind == MAX_POOL else 8)
@@ -286,4 +289,4 @@ def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu
             or channels_last_plan(x.shape, weight.shape, conv, POOLINGS[kind] if patched else "other",
                                   x.flags.c_contiguous) is not None):
         return None
-    return plan_of(x.shape, weight.shape, conv, relu, kind, (size, stride, apart))
+    return plan_of(x.shape, weight.shape, conv, relu, kind, (size, stride, dilation))

@@ -41,8 +41,8 @@ def _result(declared: str, function: str) -> Any:
 
 
 def _argument(declared: str, function: str) -> Any:
-    kind, _, _ = declared.strip().rpartition(" ")
-    return _type(kind, function)
+    declared_type, _, _ = declared.strip().rpartition(" ")
+    return _type(declared_type, function)
 
 
 def _type(declared: str, function: str) -> Any:

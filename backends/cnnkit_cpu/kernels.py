@@ -10,7 +10,7 @@ from cnnkit_cpu.runtime import Runtime
 
 
 def kernels() -> dict[str | tuple[str, ...], Callable]:
-    """Name, or pattern of a chain of ops, to function; made on first use."""
+    """The function of each op's name, or of each pattern of a chain of ops; imported on first use."""
     from cnnkit_cpu import activation, conv, linear, loss, norm, pixels, pool, random, shaping, update
 
     return {

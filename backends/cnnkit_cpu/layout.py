@@ -26,12 +26,12 @@ def empty_channels_last(shape: tuple[int, ...], dtype: np.dtype = FLOAT) -> np.n
     return empty((N, H, W, C), dtype).transpose(0, 3, 1, 2)
 
 
-def to_channels_last(array: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
+def to_channels_last(array: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """The float32 images with their channels last: themselves, or a copy.
 
-    With `where`, images with their channels last too, 0 where that is not above 0.
+    With `mask`, an array of the same shape and order of axes, they are 0 where `mask` is not above 0.
     """
-    if where is None and is_channels_last(array):
+    if mask is None and is_channels_last(array):
         return array
     result = empty_channels_last(array.shape)
     if any(s % 4 for s in array.strides) or not array.flags.aligned:
@@ -39,7 +39,7 @@ def to_channels_last(array: np.ndarray, where: np.ndarray | None = None) -> np.n
     strides = (ctypes.c_long * 4)(*(s // 4 for s in array.strides))
     N, C, H, W = array.shape
     library.active.to_channels_last(library.threads, N, C, H, W, address(array), strides,
-                                    None if where is None else address(where), address(result))
+                                    None if mask is None else address(mask), address(result))
     return result
 
 
@@ -59,11 +59,11 @@ def dense_like(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return packed(array), empty(array.shape, array.dtype)
 
 
-def in_order_of(other: np.ndarray, array: np.ndarray) -> np.ndarray:
-    """`array` in the memory order of `other`, which is in C order or has its channels last."""
-    return to_channels_last(array) if is_channels_last(other) else packed(array)
+def in_order_of(like: np.ndarray, array: np.ndarray) -> np.ndarray:
+    """`array` in the memory order of `like`, which is in C order or has its channels last."""
+    return to_channels_last(array) if is_channels_last(like) else packed(array)
 
 
 def pixels(array: np.ndarray) -> int:
-    """How many there are in all images."""
+    """How many pixels all images have."""
     return array.shape[0] * math.prod(array.shape[2:])

@@ -19,7 +19,7 @@ import numpy as np
 from cnnkit_cpu.interface import signatures
 
 FOLDER = Path(__file__).parent
-LEVELS = {"avx512": 2, "avx2": 1, "generic": 0}  # what `cpu_level` must say at least; the best comes first
+LEVELS = {"avx512": 2, "avx2": 1, "generic": 0}  # the lowest `cpu_level` of each; the best comes first
 
 FUNCTIONS = signatures((FOLDER / "src" / "interface.h").read_text())
 
@@ -49,7 +49,7 @@ class Library:
 
     def __init__(self, isa: str, path: Path):
         self.isa = isa
-        self.plans: dict = {}  # what kernels have worked out for shapes they have met
+        self.plans: dict = {}  # by shapes and attributes: see `cnnkit_cpu.conv.remember`
         built = ctypes.CDLL(str(path))
         for name, (result, arguments) in FUNCTIONS.items():
             function = getattr(built, name)
@@ -69,18 +69,18 @@ def _find() -> tuple[dict[str, Library], str]:
                         "Install one (apt-get install g++), then cnnkit again")
         return {}, ("its C++ was not built when cnnkit was installed; "
                     "`pip install -v` of cnnkit shows the compiler's errors")
-    found: dict[str, Library] = {}
+    loaded: dict[str, Library] = {}
     reason = ""
     try:
         level = Library("", paths[min(paths, key=LEVELS.__getitem__)]).cpu_level()
-        found = {isa: Library(isa, path) for isa, path in paths.items() if LEVELS[isa] <= level}
+        loaded = {isa: Library(isa, path) for isa, path in paths.items() if LEVELS[isa] <= level}
     except OSError as error:
         reason = f"its library cannot be loaded: {error}"
     except AttributeError as error:
         reason = f"its library was built from another version of its sources: {error}. Install cnnkit again"
-    if not found and not reason:
+    if not loaded and not reason:
         reason = f"this processor has none of the instruction sets {', '.join(paths)}"
-    return found, reason
+    return loaded, reason
 
 
 libraries, REASON = _find()
@@ -91,7 +91,7 @@ _lock = threading.Lock()
 
 
 def available() -> bool | str:
-    """``True``, or why NumPy's own kernels must do."""
+    """``True``, or why only NumPy's own kernels can serve."""
     return REASON or True
 
 
@@ -129,8 +129,8 @@ def force(name: str | None) -> None:
     elif name in libraries:
         active = libraries[name]
     else:
-        known = ", ".join(libraries) or "none"
-        raise ValueError(f"there are no kernels for the instruction set {name!r} here; there are {known}"
+        names = ", ".join(libraries) or "none"
+        raise ValueError(f"there are no kernels for the instruction set {name!r} here; there are {names}"
                          + (f": {REASON}" if REASON else ""))
 
 

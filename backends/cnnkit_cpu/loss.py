@@ -16,7 +16,7 @@ INT64 = np.dtype(np.int64)
 
 def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, needs: Sequence[bool],
                   ignore_index: int, reduction: str, label_smoothing: float) -> tuple:
-    """The op of the same name, for class indices of a matrix of scores; the rest is NumPy's, errors too."""
+    """The op of the same name, for a matrix of scores and class indices; NumPy's kernel serves the rest."""
     if (logits.dtype != FLOAT or logits.ndim != 2 or target.dtype.kind not in "iu" or weight is not None
             or label_smoothing or not logits.size):
         return decline(f"{logits.dtype} scores of shape {logits.shape}, {target.dtype} targets; it serves "
@@ -25,10 +25,10 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | N
     owner = library.active
     logits, target = packed(logits), packed(target if target.dtype == INT64 else target.astype(INT64))
     losses, gradient = empty((N,)), empty((N, C))
-    wrong = owner.cross_entropy(library.threads, N, C, address(logits), address(target), ignore_index,
-                                address(losses), address(gradient))
-    if wrong >= 0:
-        return decline(f"the label {target[wrong]} is ignored or no class from 0 to {C - 1}")
+    invalid = owner.cross_entropy(library.threads, N, C, address(logits), address(target), ignore_index,
+                                  address(losses), address(gradient))
+    if invalid >= 0:
+        return decline(f"the label {target[invalid]} is ignored or no class from 0 to {C - 1}")
     per_sample = reduction == "none"
     if per_sample:
         loss = losses
@@ -37,8 +37,8 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | N
         loss = np.array(total / N if reduction == "mean" else total, FLOAT)
 
     def backward(dy: np.ndarray) -> tuple:
-        by = packed(dy) if per_sample else np.array(float(dy) / N if reduction == "mean" else dy, FLOAT)
+        factors = packed(dy) if per_sample else np.array(float(dy) / N if reduction == "mean" else dy, FLOAT)
         dx = empty((N, C))
-        owner.scale_rows(library.threads, N, C, address(gradient), address(by), per_sample, address(dx))
+        owner.scale_rows(library.threads, N, C, address(gradient), address(factors), per_sample, address(dx))
         return dx, None, None
     return loss, backward if needs[0] else None

@@ -2,8 +2,7 @@
 
 Fresh memory costs a page fault for every 4 KiB, several times more than writing it. An array that
 `Pool.empty` hands out is a view of a larger one that the pool keeps; when the view and everything made from
-it are gone, nobody but the pool refers to that one, and it may be handed out again. There is nothing to give
-back, nothing to forget.
+it are gone, only the pool refers to the larger array, and may hand it out again. Nobody gives memory back.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ FLOAT = np.dtype(np.float32)
 Block = tuple[np.ndarray, int]  # bytes, and the first that begins a cache line
 
 
-def _unused(blocks: Sequence[Block], alone: int) -> Block | None:
+def _unused(blocks: Sequence[Block], unused_count: int) -> Block | None:
     """A block that nobody else refers to."""
     for block in blocks:
-        if getrefcount(block[0]) <= alone:
+        if getrefcount(block[0]) <= unused_count:
             return block
     return None
 
 
 def _references() -> int:
-    """What `getrefcount` says in `_unused` of a block that nobody holds: it depends on Python's version."""
+    """The count that `getrefcount` in `_unused` gives of an unused block: it depends on Python's version."""
     blocks, count = [(np.empty(1, np.uint8), 0)], 0
     while _unused(blocks, count) is None:
         count += 1
@@ -61,7 +60,7 @@ class Pool:
     def __init__(self, most: int = MOST):
         self.most, self.held = most, 0
         self._blocks: dict[int, list[Block]] = {}
-        self._alone = _references()
+        self._unused_count = _references()
         self._lock = threading.RLock()  # a signal or the garbage collector may come here while it is held
 
     def empty(self, shape: tuple[int, ...], dtype: Any = FLOAT) -> np.ndarray:
@@ -71,12 +70,12 @@ class Pool:
             return np.empty(shape, dtype)
         size = (nbytes + PAGE - 1) & -PAGE
         with self._lock:
-            block = _unused(self._blocks.get(size, ()), self._alone)
+            block = _unused(self._blocks.get(size, ()), self._unused_count)
             if block is None:
                 if self.held + size > self.most:
                     self._trim()
-                fresh = np.empty(size + LINE, np.uint8)
-                block = fresh, -address(fresh) & (LINE - 1)
+                memory = np.empty(size + LINE, np.uint8)
+                block = memory, -address(memory) & (LINE - 1)
                 if self.held + size <= self.most:
                     self._blocks.setdefault(size, []).append(block)
                     self.held += size
@@ -85,15 +84,15 @@ class Pool:
     def _trim(self) -> None:
         """Forget the blocks that nobody uses."""
         for size, blocks in list(self._blocks.items()):
-            kept = []
+            in_use = []
             while blocks:
-                if _unused(blocks[-1:], self._alone) is None:
-                    kept.append(blocks[-1])
+                if _unused(blocks[-1:], self._unused_count) is None:
+                    in_use.append(blocks[-1])
                 else:
                     self.held -= size
                 blocks.pop()
-            if kept:
-                self._blocks[size] = kept
+            if in_use:
+                self._blocks[size] = in_use
             else:
                 del self._blocks[size]
 

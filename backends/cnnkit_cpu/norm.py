@@ -24,15 +24,15 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
 
 def batch_norm_chain(x: np.ndarray, *arrays: Any, needs: Sequence[bool], calls: Sequence[Call]) -> tuple:
     """``batch_norm``, then perhaps ``add`` (the end of a residual block), then perhaps ReLU."""
-    norm, *after = calls
-    relu = after[-1].op.role == "activation"
-    if relu and after.pop().op.name != "relu":
+    norm, *following = calls
+    relu = following[-1].op.role == "activation"
+    if relu and following.pop().op.name != "relu":
         return decline(f"{calls[-1].op.name} is no part of its loops")
-    if norm.op.name != "batch_norm" or (after and after[0].op.name != "add"):
+    if norm.op.name != "batch_norm" or (following and following[0].op.name != "add"):
         return decline("it serves batch_norm with add and relu")
-    addend = arrays[4] if after else None
-    if after and not (is_channels_last(x) and type(addend) is np.ndarray and addend.shape == x.shape
-                      and addend.dtype == FLOAT):
+    addend = arrays[4] if following else None
+    if following and not (is_channels_last(x) and type(addend) is np.ndarray and addend.shape == x.shape
+                          and addend.dtype == FLOAT):
         return decline("an addend is taken in where the channels lie last in memory "
                        "and it is float32 of the same shape")
     weight, bias, running_mean, running_var = arrays[:4]
@@ -56,8 +56,8 @@ class Rows:
                 relu: bool) -> np.ndarray:
         y = empty_channels_last(self.x.shape)
         addend = None if addend is None else to_channels_last(addend)
-        library.active.norm_channels_last_forward(library.threads, *self.sizes,
-                                                  *map(_at, (self.x, mean, scale, bias, addend)), relu,
+        inputs = self.x, mean, scale, bias, addend
+        library.active.norm_channels_last_forward(library.threads, *self.sizes, *map(_address, inputs), relu,
                                                   address(y))
         return y
 
@@ -68,9 +68,9 @@ class Rows:
         dx = empty_channels_last(self.x.shape) if needs_x else None
         masked = empty_channels_last(self.x.shape) if needs_addend and y is not None else None
         room, space = self._room()
-        library.active.norm_channels_last_backward(library.threads, *self.sizes,
-                                                   *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
-                                                   *map(_at, (dx, masked, dweight, dbias)), space)
+        inputs, outputs = (self.x, mean, rstd, scale, y, dy), (dx, masked, dweight, dbias)
+        library.active.norm_channels_last_backward(library.threads, *self.sizes, *map(_address, inputs),
+                                                   training, *map(_address, outputs), space)
         del room
         return dx, dy if needs_addend and masked is None else masked
 
@@ -86,14 +86,13 @@ class Planes:
         self.sizes = *x.shape[:2], math.prod(x.shape[2:])
 
     def statistics(self, mean: np.ndarray, var: np.ndarray) -> None:
-        library.active.norm_statistics(library.threads, *self.sizes, address(self.x), address(mean),
-                                       address(var))
+        library.active.norm_statistics(library.threads, *self.sizes, *map(address, (self.x, mean, var)))
 
     def forward(self, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, addend: np.ndarray | None,
                 relu: bool) -> np.ndarray:
         y = empty(self.x.shape)
         library.active.norm_forward(library.threads, *self.sizes, address(self.x), address(mean),
-                                    address(scale), _at(bias), relu, address(y))
+                                    address(scale), _address(bias), relu, address(y))
         return y
 
     def backward(self, mean: np.ndarray, rstd: np.ndarray, scale: np.ndarray, y: np.ndarray | None,
@@ -102,19 +101,19 @@ class Planes:
         dy = packed(dy)
         dx = empty(self.x.shape) if needs_x else None
         library.active.norm_backward(library.threads, *self.sizes,
-                                     *map(_at, (self.x, mean, rstd, scale, y, dy)), training,
-                                     *map(_at, (dx, dweight, dbias)))
+                                     *map(_address, (self.x, mean, rstd, scale, y, dy)), training,
+                                     *map(_address, (dx, dweight, dbias)))
         return dx, None
 
 
-def _at(array: np.ndarray | None) -> int | None:
+def _address(array: np.ndarray | None) -> int | None:
     return None if array is None else address(array)
 
 
 def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var: Any, needs: Sequence[bool],
           relu: bool, training: bool, momentum: float, eps: float, addend: np.ndarray | None = None) -> tuple:
-    others = weight, bias, running_mean, running_var
-    if x.dtype != FLOAT or not x.size or any(a is not None and a.dtype != FLOAT for a in others):
+    parameters = weight, bias, running_mean, running_var
+    if x.dtype != FLOAT or not x.size or any(a is not None and a.dtype != FLOAT for a in parameters):
         return decline(f"{x.dtype} of shape {x.shape}; it serves float32 arrays that are not empty")
     kernels: Rows | Planes = Rows(x) if is_channels_last(x) else Planes(x)
     C, count = x.shape[1], x.size // x.shape[1]

@@ -1,4 +1,4 @@
-"""Pooling alone; see ``src/pool``. Windows that differ in their divisors, NaN and infinities are NumPy's."""
+"""Pooling alone; see ``src/pool``. NumPy's kernels serve windows of several divisors, NaN and infinities."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, c
     marks = None
     if needed and kind == MAX_POOL:
         marks = empty((N * C * owner.pool_marks_size(plan.handle),), BYTE)
-    room, at = scratch(owner.pool_room(plan.handle, threads))
-    wild = owner.pool_forward(threads, plan.handle, N * C, address(x), address(y),
-                              None if marks is None else address(marks), divisor, at)
+    room, room_address = scratch(owner.pool_room(plan.handle, threads))
+    not_finite = owner.pool_forward(threads, plan.handle, N * C, address(x), address(y),
+                                    None if marks is None else address(marks), divisor, room_address)
     del room
-    if wild:
+    if not_finite:
         return decline("the images hold NaN or infinities")
     return y, _backward(plan, (N, C, H, W), marks, divisor) if needed else None
 
@@ -106,8 +106,7 @@ def _pool_channels_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, pad
         if argmax is None:
             owner.avg_pool_channels_last_backward(threads, sizes, N, address(dy), divisor, address(dx))
         else:
-            owner.max_pool_channels_last_backward(threads, sizes, N, address(dy), address(argmax),
-                                                  address(dx))
+            owner.max_pool_channels_last_backward(threads, sizes, N, *map(address, (dy, argmax, dx)))
         return (dx,)
     return y, backward
 
@@ -118,9 +117,9 @@ def _backward(plan: Plan, shape: tuple, marks: np.ndarray | None, divisor: float
     def backward(dy: np.ndarray) -> tuple:
         threads = library.threads
         dy, dx = packed(dy), empty(shape)
-        room, at = scratch(owner.pool_room(plan.handle, threads))
+        room, room_address = scratch(owner.pool_room(plan.handle, threads))
         owner.pool_backward(threads, plan.handle, shape[0] * shape[1], address(dy),
-                            None if marks is None else address(marks), divisor, address(dx), at)
+                            None if marks is None else address(marks), divisor, address(dx), room_address)
         del room
         return (dx,)
     return backward

@@ -1,6 +1,6 @@
 """Optimizer updates: all parameters of a group in one call, which gets tables of pointers.
 
-State is written in place where the last call made it; parameters are new arrays.
+State that the previous call returned is written in place; parameters are new arrays.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from cnnkit_cpu.memory import FLOAT, empty, packed
 class Group:
     """The parameters of a group that have gradients now, as the C functions want them.
 
-    What one call made is what the next one changes, unless somebody has put other arrays in their place: so
-    the tables keep the pointers to parameters and state from call to call.
+    A call usually gets the arrays that the previous call returned, so the tables keep their pointers to
+    parameters and state from call to call.
     """
 
-    def __init__(self, params: Sequence[np.ndarray], at: tuple[int, ...]):
-        count = len(at)
-        self.at, self.count = at, count
-        self.shapes = [params[i].shape for i in at]
-        self.sizes = (ctypes.c_long * count)(*(params[i].size for i in at))
+    def __init__(self, params: Sequence[np.ndarray], indices: tuple[int, ...]):
+        count = len(indices)
+        self.indices, self.count = indices, count
+        self.shapes = [params[i].shape for i in indices]
+        self.sizes = (ctypes.c_long * count)(*(params[i].size for i in indices))
         self.params, self.grads, self.out = ((ctypes.c_void_p * count)() for _ in range(3))
         self.a, self.b, self.c = ((ctypes.c_void_p * count)() for _ in range(3))  # the state
         self.first = (ctypes.c_uint8 * count)()
@@ -37,50 +37,50 @@ class Group:
         # what the previous call returned, the table of it, and the other table
         self.previous: tuple = ([None] * count, self.params, self.out)
         self.state: dict[str, list] = {}  # what the previous call returned
-        self.entered = False  # whether `a`, `b` and `c` point to its arrays
+        self.entered = False  # whether `a`, `b` and `c` point to the arrays of `state`
 
 
 def _group(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None],
            workspace: MutableMapping) -> Group | None:
     """The previous call's group, if the same parameters have gradients; ``None`` if not all are float32."""
-    at = tuple([i for i, g in enumerate(grads) if g is not None])
+    indices = tuple([i for i, g in enumerate(grads) if g is not None])
     group = workspace.get("cpu")
-    if group is not None and group.at == at:
-        for i, made, shape in zip(at, group.previous[0], group.shapes):
+    if group is not None and group.indices == indices:
+        for i, returned, shape in zip(indices, group.previous[0], group.shapes):
             p = params[i]
-            if p is not made and (p.dtype != FLOAT or p.shape != shape):
+            if p is not returned and (p.dtype != FLOAT or p.shape != shape):
                 break
         else:
             return group
-    if any(params[i].dtype != FLOAT for i in at):
+    if any(params[i].dtype != FLOAT for i in indices):
         return None
     state = group.state if group is not None else {}
-    group = workspace["cpu"] = Group(params, at)
+    group = workspace["cpu"] = Group(params, indices)
     group.state = state
     return group
 
 
 def _fill(group: Group, params: Sequence[np.ndarray], grads: Sequence[Any]) -> tuple[list, list]:
-    """Enter all pointers but the state's; the new parameters, and what must live until the call."""
-    new, alive, fresh = list(params), [], []
-    made, group.params, group.out = group.previous
-    for n, i in enumerate(group.at):
+    """Enter all pointers but the state's; give the new parameters, and arrays to keep until the call."""
+    new, alive, results = list(params), [], []
+    returned, group.params, group.out = group.previous
+    for n, i in enumerate(group.indices):
         p, g = params[i], packed(grads[i])
-        if p is not made[n]:
-            made[n] = None
+        if p is not returned[n]:
+            returned[n] = None
             p = packed(p)
             group.params[n] = address(p)
             alive.append(p)
         alive.append(g)
         new[i] = y = empty(group.shapes[n])
-        fresh.append(y)
+        results.append(y)
         group.grads[n], group.out[n] = address(g), address(y)
-    group.previous = fresh, group.out, group.params  # at once: an interrupted call has changed nothing
+    group.previous = results, group.out, group.params  # at once: an interrupted call has changed nothing
     return new, alive
 
 
 def _writable(group: Group, state: dict[str, list], names: tuple[str, ...], count: int) -> dict[str, list]:
-    """The state as lists and arrays that may be written: what the previous call made, or a copy."""
+    """The state as lists and arrays that may be written: what the previous call returned, or a copy."""
     if group.state is not state or tuple(state) != names:
         state = {name: [np.array(v, order="C") if isinstance(v, np.ndarray) else v
                         for v in state.get(name) or [None] * count] for name in names}
@@ -101,7 +101,7 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
         state = _writable(group, state, ("momentum_buffer",), len(new))
         if not group.entered:
             buffers = state["momentum_buffer"]
-            for n, i in enumerate(group.at):
+            for n, i in enumerate(group.indices):
                 b = buffers[i]
                 group.first[n] = b is None
                 if b is None:
@@ -127,19 +127,19 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
     names = ("step", "exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
     state = _writable(group, state, names, len(params))
     new, alive = _fill(group, params, grads)
-    steps, rates, known = state["step"], group.rates, 0  # the step whose rate is known
+    steps, rates, rate_step = state["step"], group.rates, 0  # `rate_step`: the step that `rate` is of
     beta1, beta2 = betas
     if not group.entered:
-        for n, i in enumerate(group.at):
+        for n, i in enumerate(group.indices):
             for table, name in zip((group.a, group.b, group.c), names[1:]):
                 if state[name][i] is None:  # at first, and where AMSGrad is chosen later
                     state[name][i] = np.zeros(group.shapes[n], FLOAT)
                 table[n] = address(state[name][i])
         group.entered = True
-    for n, i in enumerate(group.at):
+    for n, i in enumerate(group.indices):
         steps[i] = t = 1 if steps[i] is None else steps[i] + 1
-        if t != known:
-            correction, known = math.sqrt(1 - beta2 ** t), t
+        if t != rate_step:
+            correction, rate_step = math.sqrt(1 - beta2 ** t), t
             rate = lr * correction / (1 - beta1 ** t), eps * correction
         rates[2 * n], rates[2 * n + 1] = rate
     shrink = 1 - lr * weight_decay if decoupled else 1.0

@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnkit.backends import Backend, current, current_device, dtype_name
 
-CUDA_MEMORY = (2, 13)  # DLPack's kinds of device that CuPy takes: CUDA's own memory, and managed memory
+CUDA_MEMORY = (2, 13)  # the DLPack device types that CuPy takes: CUDA's device memory and managed memory
 
 
 @functools.cache
@@ -84,14 +84,12 @@ class CupyBackend(Backend):
             data = self.hosted(data)
         with self.on(device):
             array = cupy.array(data, dtype=None if dtype is None else self.dtype(dtype))
-            if elsewhere:  # another stream than this one may write what was copied
+            if elsewhere:  # another stream may write to the source once this returns
                 cupy.cuda.get_current_stream().synchronize()
             return array
 
     def upload(self, data: np.ndarray, dtype: Any = None, device: Any = None) -> Callable[[], Any]:
-        """Begin to copy a host array by pinned memory and a stream of its own; the call lets the current
-        stream wait for it.
-        """
+        """Begin to copy a host array by pinned memory on a copy stream; see `cnnkit_cupy.upload`."""
         import cupy
 
         data = np.asarray(data, None if dtype is None else self.dtype(dtype))

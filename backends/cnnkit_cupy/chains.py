@@ -1,4 +1,4 @@
-"""Chains of ops whose kernels take in ReLU and nothing else."""
+"""Chains of ops: an op and the ReLU after it, which one kernel computes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cnnkit.ops.rank import by_rank_2
 
 
 def then_relu(op: Any, function: Callable) -> Callable:
-    """The kernel of `op` with ReLU, made of ``function(*arrays, needs, attrs, relu)``, which serves `op`."""
+    """The kernel of `op` with ReLU, from ``function(*arrays, needs, attrs, relu)``, the kernel of `op`."""
     reason = f"it serves {op.name} with ReLU"
 
     @wraps(function)
     def kernel(*arrays: Any, needs: Sequence[bool], calls: Sequence[Call]) -> Any:
         if arrays[0].ndim == 3:
             return by_rank_2(kernel, arrays, needs, {"calls": calls})
-        first, *after = calls
-        if first.op is not op or [call.op.name for call in after] != ["relu"]:
+        first, *following = calls
+        if first.op is not op or [call.op.name for call in following] != ["relu"]:
             return decline(reason)
         return function(*arrays, needs, first.attrs, relu=True)
     return kernel

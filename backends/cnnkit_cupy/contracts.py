@@ -1,4 +1,4 @@
-"""What host code needs of a device to launch kernels: CuPy's and the emulator's are such devices."""
+"""The device that host code needs to launch kernels: CuPy's and the emulator's satisfy the protocol."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ class Device(Protocol):
     """A device that kernels run on."""
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
-        """A new array with anything in it, on the device that `like` is on; in C order, or (N, C, H, W) over
-        (N, H, W, C).
-        """
+        """An uninitialised array on the device of `like`, in C order or with its channels last in memory."""
 
     def address(self, array: Array) -> int:
         """Where the array begins."""
@@ -27,8 +25,9 @@ class Device(Protocol):
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> None:
-        """Launch the kernel called `name` of this source; `written` says which arguments it writes, `dynamic`
-        how many bytes of shared memory it asks for.
+        """Launch the kernel called `name` of this source.
+
+        `written` says which arguments it writes, `dynamic` how many bytes of dynamic shared memory it needs.
         """
 
 
@@ -49,5 +48,5 @@ def device_of(backend: Backend) -> Device:
 
 
 def cuda_of(array: Array) -> Device:
-    """The device on which kernels run that are given this array."""
+    """The device on which kernels that take this array run."""
     return device_of(backend_of(array))

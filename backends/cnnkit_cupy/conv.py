@@ -1,6 +1,4 @@
-"""Convolution on a CUDA device: tiles, readings, phases, slices, and what is declined. See `cnnkit.ops.conv`
-and ``conv.cu``.
-"""
+"""Convolution on a CUDA device: tiles, readings, phases and slices. See `cnnkit.ops.conv` and ``conv.cu``."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launc
 from cnnkit_cupy.types import TYPES
 
 Array = Any
-LIMIT = 2**31 - 2**16  # what an int of a kernel numbers, with a tile that hangs over the edge
+LIMIT = 2**31 - 2**16  # an int of a kernel can number fewer than this, with tiles that hang over the edge
 MOST = 65535           # blocks along the second and third axis of a grid
 ENOUGH = 128           # blocks from which on a larger tile pays: fewer leave multiprocessors idle
 BLOCKS = 256           # as many blocks as the weight gradient is cut into: a few for each multiprocessor
@@ -32,10 +30,9 @@ PLACE = 96             # bytes of conv.cu's Place
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a block divides its part of the product, as in ``conv.cu``: each thread makes rows_each x
-    columns_each sums.
+    """How a block divides its part of the product: a thread makes rows_each x columns_each sums.
 
-    It reads vectors for filters of at most so many `taps`, for it has a table of them.
+    The kernel reads vectors for filters of at most `taps` elements: its table has no room for more.
     """
 
     rows: int
@@ -49,9 +46,7 @@ class Tiling:
         return self.rows * self.columns // (self.rows_each * self.columns_each)
 
     def shared(self, itemsize: int) -> int:
-        """Bytes of a block's tiles: two where elements have 4 bytes, one of twice the depth where
-        they have 2.
-        """
+        """Bytes of a block's tiles: two for elements of 4 bytes, one of twice the depth for 2 bytes."""
         width = 16 // itemsize
         half = width * (self.rows + 4) + (16 if width == 8 else 0)
         return 4 * (itemsize // 2) * (2 * half + 2 * width * self.columns)
@@ -59,17 +54,17 @@ class Tiling:
 
 TILINGS = {"Large": Tiling(128, 128, 8, 8, 61), "Narrow": Tiling(128, 64, 8, 8, 61),
            "Small": Tiling(64, 32, 8, 4, 29)}
-SQUARE = Tiling(64, 64, 8, 4, 61)  # in the weight gradient, for which registers do not suffice to be Narrow
+SQUARE = Tiling(64, 64, 8, 4, 61)  # for the weight gradient, which has too few registers for Narrow
 WEIGHT_TILINGS = {"Large": TILINGS["Large"], "Square": SQUARE, "Small": TILINGS["Small"]}
 
 BY, SHAPE, OPS = Struct("Strides"), Struct("Shape"), ("conv", "conv_filters", "conv_input", "relu")
 for _dtype, _t in TYPES.items():
     _size = 4 if _dtype == "float32" else 2
-    _any, _wide, _plain = In(_dtype, strided=True), In(_dtype,
-                                                       strided=True, aligned=16), In(_dtype, aligned=16)
+    _any, _wide = In(_dtype, strided=True), In(_dtype, strided=True, aligned=16)
+    _plain = In(_dtype, aligned=16)
     for _name, _tile in {**TILINGS, **WEIGHT_TILINGS}.items():
         for _reading in ("scalar", "vector", "pointwise") if _name == "Small" else ("vector", "pointwise"):
-            # single elements: reading them takes the time, and one tile does
+            # where single elements are read, reading takes most of the time: one tile is enough
             _view = _any if _reading == "scalar" else _wide
             _instance = partial(Kernel, "conv", block=(_tile.threads, 1, 1),
                                 launch_bounds=(_tile.threads, 512 // _tile.threads))
@@ -96,7 +91,7 @@ def _ceil(n: int, unit: int) -> int:
 
 
 def tiling(rows: int, columns: int, groups: int) -> str:
-    """The tile for a product: the largest that is not mostly empty and leaves enough blocks. By shapes only.
+    """The tile for a product, by shapes only: the largest that is not mostly empty and gives enough blocks.
 
     >>> tiling(32 * 56 * 56, 128, 1), tiling(32 * 56 * 56, 64, 1), tiling(32 * 7 * 7, 128, 1)
     ('Large', 'Narrow', 'Small')
@@ -110,8 +105,7 @@ def tiling(rows: int, columns: int, groups: int) -> str:
 
 
 def slices(blocks: int, pixels: int, groups: int) -> int:
-    """Into how many slices a sum over the pixels is cut that `blocks` blocks make: by shapes only, so
-    that bits repeat.
+    """How many slices a sum over pixels by `blocks` blocks is cut into: by shapes only, so that bits repeat.
 
     >>> slices(1, 32 * 28 * 28, 1), slices(144, 32 * 7 * 7, 1)
     (25, 1)
@@ -123,15 +117,15 @@ def slices(blocks: int, pixels: int, groups: int) -> int:
 def reading(device: Any, x: Array, channels: int, reach: Sequence[int]) -> str:
     """``"vector"`` where 16 bytes of neighbouring channels can be read at once, else ``"scalar"``.
 
-    `channels` are those of a group, `reach` how far along both axes the filters see, the padding included.
+    `channels` are those of a group; `reach` is how far the filters see along both axes, with the padding.
     """
     width = 16 // x.dtype.itemsize
     n, c, h, w = strides(x)
     aligned = all(step % width == 0
                   for size, step in ((x.shape[0], n), (x.shape[2], h), (x.shape[3], w)) if size > 1)
     spanned = reach[0] * abs(h) + reach[1] * abs(w) + x.shape[1]  # an int numbers the elements of an image
-    fits = c == 1 and channels % width == 0 and aligned and spanned < LIMIT and device.address(x) % 16 == 0
-    return "vector" if fits else "scalar"
+    aligned = aligned and device.address(x) % 16 == 0
+    return "vector" if c == 1 and channels % width == 0 and aligned and spanned < LIMIT else "scalar"
 
 
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
@@ -165,9 +159,7 @@ def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: t
 
 
 def _products(like: Array, x: tuple, weight: tuple, conv: Mapping[str, Any]) -> Products | None:
-    """The products of a convolution of arrays of these shapes, on the device and in the dtype of `like`; None
-    if not served.
-    """
+    """The products of a convolution, on the device and in the dtype of `like`; None if not served."""
     if dtype_name(like.dtype) not in TYPES:
         return None
     shape = conv_output_shape(x, weight,
@@ -200,16 +192,16 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     return y, backward
 
 
-conv2d_relu = then_relu(op, _convolve)  # the convolution writes what is left of its sums
+conv2d_relu = then_relu(op, _convolve)  # the convolution's kernel applies ReLU to the sums that it writes
 
 
 class Products:
-    """The products of one convolution: forward, and for each gradient one."""
+    """The matrix products of one convolution: one forward, and one for each gradient."""
 
     def __init__(self, like: Array, x: Sequence[int], weight: Sequence[int], y: Sequence[int], stride: tuple,
                  padding: tuple, dilation: tuple, groups: int):
         self.device, self.namespace, self.dtype = cuda_of(like), backend_of(like).namespace, like.dtype
-        self.kind, self.itemsize = TYPES[dtype_name(like.dtype)], like.dtype.itemsize
+        self.cuda_type, self.itemsize = TYPES[dtype_name(like.dtype)], like.dtype.itemsize
         self.x, self.weight, self.y = tuple(x), tuple(weight), tuple(y)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         (top, _), (left, _) = padding
@@ -218,28 +210,24 @@ class Products:
                            "dilation_w": dilation[1], "groups": groups,
                            "gradient": 0, "phases_h": 1, "phases_w": 1, "common_h": 1, "common_w": 1,
                            "depth": 0, "columns": 0, "relu": 0, "slices": 1, "each": 0}
-        self.reach = [n + before + after + size * step
-                      for n, (before, after), size,
-                      step in zip(self.x[2:], padding, self.weight[2:], dilation)]
-        # Pixels that are a stride apart make a phase of the input gradient; stride and dilation have a
-        # divisor in common.
+        self.reach = [n + sum(pads) + size * step
+                      for n, pads, size, step in zip(self.x[2:], padding, self.weight[2:], dilation)]
+        # pixels that are a stride apart make a phase of the input gradient
         self.phases = [min(step, n) for step, n in zip(stride, self.x[2:])]
-        self.common = [gcd(*steps) for steps in zip(stride, dilation)]
+        self.common = [gcd(*steps) for steps in zip(stride, dilation)]  # divisors of stride and dilation
 
     def too_large(self) -> bool:
-        """Whether kernels cannot number it, or there is nothing to sum over."""
+        """Whether the kernels' ints cannot number its elements, or there is nothing to sum over."""
         (_, C, H, W), (K, _, R, S), (_, _, P, Q) = self.x, self.weight, self.y
         inner, outer = C // self.groups, K // self.groups
-        # of one group, filled up
+        # packed filters of one group, padded to whole tiles
         packed = [(n * R * S + 64) * (m + 128) for n, m in ((inner, outer), (outer, inner))]
         numbered = (H * W, P * Q, C * R * S, K * R * S, *packed, *self.reach)
         return (0 in (C, K, H, W) or max(numbered) >= LIMIT or max(C, K) > 2**18
                 or self.groups * prod(self.phases) > MOST)
 
     def geometry(self, read: Sequence[int], written: Sequence[int], **other: int) -> dict[str, int]:
-        """The Shape of a product: the shapes that it reads and writes, and what differs from the forward's
-        attributes.
-        """
+        """The structure Shape of a product that reads and writes these shapes; `other` overrides fields."""
         return {**self.attributes, "H": read[2], "W": read[3], "C": read[1] // self.groups, "P": written[2],
                 "Q": written[3], "K": written[1] // self.groups, **other}
 
@@ -257,35 +245,33 @@ class Products:
                     for size, step, common in zip(self.weight[2:], self.stride, self.common))
         geometry = self.geometry(self.y, self.x, gradient=1, phases_h=self.phases[0], phases_w=self.phases[1],
                                  common_h=self.common[0], common_w=self.common[1])
-        each = (self.x[0], 0, *map(_ceil, self.x[2:], self.stride))
-        self._convolve(dy, weight, None, dx, geometry, each, taps * geometry["C"], self.phases)
+        phase_shape = (self.x[0], 0, *map(_ceil, self.x[2:], self.stride))
+        self._convolve(dy, weight, None, dx, geometry, phase_shape, taps * geometry["C"], self.phases)
         return dx
 
     def _convolve(self, read: Array, weight: Array, bias: Array | None, written: Array,
                   geometry: dict[str, int], pixels: Sequence[int], depth: int, phases: Sequence[int]) -> None:
-        """Pack the filters, and run the tiled product on them: for each phase of so many `pixels` and so
-        great a `depth`.
-        """
+        """Pack the filters, then run the tiled product on them; `pixels` and `depth` are those of a phase."""
         rows, z = pixels[0] * pixels[2] * pixels[3], self.groups * prod(phases)
-        how = reading(self.device, read, geometry["C"], self.reach)
+        access = reading(self.device, read, geometry["C"], self.reach)
         name = tiling(rows, geometry["K"], z)
         taps = prod(self.weight[2:])
-        if how == "vector" and taps > TILINGS[name].taps:
+        if access == "vector" and taps > TILINGS[name].taps:
             name = "Narrow"
-        if how == "scalar" or taps > TILINGS[name].taps:
-            how, name = "scalar", "Small"
-        if (how == "vector" and self.weight[2:] == (1, 1) and self.stride == (1, 1)
+        if access == "scalar" or taps > TILINGS[name].taps:
+            access, name = "scalar", "Small"
+        if (access == "vector" and self.weight[2:] == (1, 1) and self.stride == (1, 1)
                 and not any(map(any, self.padding))):
-            how = "pointwise"
+            access = "pointwise"
         tile, unit = TILINGS[name], 32 // self.itemsize
         geometry["depth"], geometry["columns"] = (_ceil(depth, unit) * unit,
                                                   _ceil(geometry["K"], tile.columns) * tile.columns)
-        # one part of the depth more than all matrices have: the last step fetches behind its end
+        # one unit of depth more than the matrices have: the last step prefetches beyond their end
         packed = self.device.empty(((z * geometry["depth"] + unit) * geometry["columns"],), self.dtype, read)
-        launch(self.device, f"conv2d_pack<{self.kind}>",
+        launch(self.device, f"conv2d_pack<{self.cuda_type}>",
                (geometry["columns"] // LANES, _ceil(geometry["C"] + unit - 1, 8), z),
                weight, packed, strides(weight), geometry)
-        launch(self.device, f"conv2d<{self.kind}, {name}, {how}>",
+        launch(self.device, f"conv2d<{self.cuda_type}, {name}, {access}>",
                (_ceil(rows, tile.rows), geometry["columns"] // tile.columns, z),
                read, packed, bias, written, strides(read), geometry)
 
@@ -293,17 +279,19 @@ class Products:
         """Partial sums over slices of the pixels, in float32, and their sum in the order of the slices."""
         geometry = self.geometry(self.x, self.y)
         K, C, taps = geometry["K"], geometry["C"], prod(self.weight[2:])
-        wide = {reading(self.device, x, C, self.reach), reading(self.device, dy, K, self.y[2:])} == {"vector"}
+        vectorized = (reading(self.device, x, C, self.reach) == "vector"
+                      and reading(self.device, dy, K, self.y[2:]) == "vector")
         fitting = (n for n, tile in WEIGHT_TILINGS.items()
                    if tile.columns < 2 * K and tile.rows < 2 * C * taps)
-        name = next(fitting, "Small") if wide else "Small"
+        name = next(fitting, "Small") if vectorized else "Small"
         tile = WEIGHT_TILINGS[name]
         grid = _ceil(C * taps, tile.rows), _ceil(K, tile.columns)
         count = slices(prod(grid) * self.groups, self.pixels, self.groups)
         geometry |= {"slices": count, "each": _ceil(self.pixels, count)}
         partial = self.device.empty((count, self.groups, taps * C, K), "float32", dy)
-        launch(self.device, f"conv2d_weight_gradient<{self.kind}, {name}, {'vector' if wide else 'scalar'}>",
-               (*grid, self.groups * count), x, dy, partial, strides(x), strides(dy), geometry)
+        instance = f"<{self.cuda_type}, {name}, {'vector' if vectorized else 'scalar'}>"
+        launch(self.device, f"conv2d_weight_gradient{instance}", (*grid, self.groups * count), x, dy, partial,
+               strides(x), strides(dy), geometry)
         return self._add(partial, self.weight, K, C, taps)
 
     def bias_gradient(self, dy: Array) -> Array:
@@ -311,26 +299,27 @@ class Products:
         K = self.y[1]
         count = slices(_ceil(K, LANES), self.pixels, 1)
         partial = self.device.empty((count, K), "float32", dy)
-        launch(self.device, f"conv2d_bias_gradient<{self.kind}>", (_ceil(K, LANES), count, 1), dy, partial,
-               strides(dy), self.geometry(self.x, self.y, slices=count, each=_ceil(self.pixels, count)))
+        geometry = self.geometry(self.x, self.y, slices=count, each=_ceil(self.pixels, count))
+        launch(self.device, f"conv2d_bias_gradient<{self.cuda_type}>", (_ceil(K, LANES), count, 1), dy,
+               partial, strides(dy), geometry)
         return self._add(partial, (K,), K, 1, 1)
 
     @property
     def pixels(self) -> int:
-        """How many the output has."""
+        """How many pixels the output has."""
         return self.y[0] * self.y[2] * self.y[3]
 
     def _add(self, partial: Array, shape: tuple[int, ...], K: int, C: int, taps: int) -> Array:
         total = self.device.empty(shape, self.dtype, partial)
         count = prod(shape)
-        launch(self.device, f"conv2d_add_slices<{self.kind}>", (_ceil(count, THREADS), 1, 1), partial, total,
-               count, partial.shape[0], K, C, taps)
+        launch(self.device, f"conv2d_add_slices<{self.cuda_type}>", (_ceil(count, THREADS), 1, 1), partial,
+               total, count, partial.shape[0], K, C, taps)
         return total
 
     def relu_gradient(self, dy: Array, y: Array) -> Array:
-        """What reaches the convolution through the ReLU behind it, with the channels last."""
+        """The gradient before the ReLU that follows the convolution, with the channels last."""
         N, K, P, Q = self.y
         masked = self.device.empty((N, P, Q, K), self.dtype, dy)
-        launch(self.device, f"conv2d_relu_gradient<{self.kind}>", (_ceil(prod(self.y), THREADS), 1, 1), dy,
-               self.namespace.permute_dims(y, (0, 2, 3, 1)), masked, strides(dy), K, P, Q, prod(self.y))
+        launch(self.device, f"conv2d_relu_gradient<{self.cuda_type}>", (_ceil(prod(self.y), THREADS), 1, 1),
+               dy, self.namespace.permute_dims(y, (0, 2, 3, 1)), masked, strides(dy), K, P, Q, prod(self.y))
         return self.namespace.permute_dims(masked, (0, 3, 1, 2))

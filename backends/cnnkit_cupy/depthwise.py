@@ -53,75 +53,74 @@ for _dtype, _t in TYPES.items():
                 ops=OPS)
 
 
-def tiling(N: int, size: tuple[int, int], channels: int, each: int) -> tuple[dict[str, int], int]:
-    """How a block divides images of `size` and their channels, `each` to a thread: the structure Tiling; and
-    parts of channels.
+def tiling(N: int, size: tuple[int, int], channels: int, per_thread: int) -> tuple[dict[str, int], int]:
+    """The structure Tiling, by which a block divides images of `size`, and how many parts the channels have.
+
+    A thread computes `per_thread` channels.
     """
-    lanes = next((n for n in (8, 16) if channels <= n * each), 32) if each == 1 else 8
-    slots, high = 256 // lanes, -(-size[0] // BAND)
+    lanes = next((n for n in (8, 16) if channels <= n * per_thread), 32) if per_thread == 1 else 8
+    slots, slots_h = 256 // lanes, -(-size[0] // BAND)
     columns = next((n for n in (8, 16) if size[1] <= n or n == slots), 32)
-    bands = max(1, min(slots // columns, high))
+    bands = max(1, min(slots // columns, slots_h))
     return {"quads": lanes, "columns": columns, "bands": bands,
-            "images": max(1, min(slots // columns // bands, N)), "depth": 0,
-            "rows": 0, "width": 0, "pitch": 0, "tiles_h": -(-high // bands), "tiles_w": -(-size[1] // columns)
-            }, -(-channels // (lanes * each))
+            "images": max(1, min(slots // columns // bands, N)), "depth": 0, "rows": 0, "width": 0,
+            "pitch": 0, "tiles_h": -(-slots_h // bands), "tiles_w": -(-size[1] // columns)
+            }, -(-channels // (lanes * per_thread))
 
 
 def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], conv: Mapping[str, Any],
               relu: bool) -> tuple[Array, Callable | None] | Any:
     stride, padding, dilation, groups = (conv[name] for name in ("stride", "padding", "dilation", "groups"))
-    kind, dtype, device = TYPES.get(dtype_name(x.dtype)), x.dtype, cuda_of(x)
+    cuda_type, dtype, device = TYPES.get(dtype_name(x.dtype)), x.dtype, cuda_of(x)
     x_shape, weight_shape = tuple(x.shape), tuple(weight.shape)
     (N, C, H, W), (K, Cg, R, S) = x_shape, weight_shape
     N, K, P, Q = shape = conv_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
-    if (kind is None or not Cg == 1 < groups or K == 0 or R * S > TAPS or K > 65535 * 8
+    if (cuda_type is None or not Cg == 1 < groups or K == 0 or R * S > TAPS or K > 65535 * 8
             or not numbered(x_shape, weight_shape, shape, padding, dilation, 1)):
         return decline("it serves filters of at most 49 elements that see one channel of several")
-    given = geometry(x_shape, weight_shape, shape, stride, padding, dilation, groups)
+    sizes = geometry(x_shape, weight_shape, shape, stride, padding, dilation, groups)
     size = R if R == S and R in SIZES and stride == (1, 1) and dilation == (1, 1) else 0
 
-    def each(array: Array) -> int:
+    def per_thread(array: Array) -> int:
         """How many channels of `array` a thread can read at once."""
         return 4 if K == C and quadruples(array, device, C) else 1
 
-    plan, parts = tiling(N, (P, Q), K, each(x))
+    plan, parts = tiling(N, (P, Q), K, per_thread(x))
     columns = N * -(-P // ROWS) * Q
     if max(columns, tiles(N, plan), tiles(N, tiling(N, (H, W), C, 1)[0])) >= LIMIT:
         return decline(f"images of shape {x_shape} have more tiles than a grid counts")
     y = device.empty(shape, dtype, x, channels_last=True)
-    launch(device, f"depthwise_conv2d<{kind}, {size}, {each(x)}>", (tiles(N, plan), parts, 1), x, weight,
-           side_by_side(bias), y, strides(x), strides(weight), given, plan, int(relu))
+    launch(device, f"depthwise_conv2d<{cuda_type}, {size}, {per_thread(x)}>", (tiles(N, plan), parts, 1), x,
+           weight, side_by_side(bias), y, strides(x), strides(weight), sizes, plan, int(relu))
     if not any(needs):
         return y, None
     x = x if needs[1] or needs[2] else None
     weight = weight if needs[0] else None
-    after = y if relu else None
+    relu_output = y if relu else None
 
     def backward(dy: Array) -> tuple:
         dx = dweight = dbias = None
         if weight is not None:
             dx = device.empty(x_shape, dtype, dy, channels_last=True)
-            plan, parts = tiling(N, (H, W), C, each(dy))
-            launch(device, f"depthwise_input_gradient<{kind}, {size}, {each(dy)}>",
-                   (tiles(N, plan), parts, 1), dy, after, weight,
-                   dx, strides(dy), strides(weight), given, plan)
+            plan, parts = tiling(N, (H, W), C, per_thread(dy))
+            launch(device, f"depthwise_input_gradient<{cuda_type}, {size}, {per_thread(dy)}>",
+                   (tiles(N, plan), parts, 1), dy, relu_output, weight,
+                   dx, strides(dy), strides(weight), sizes, plan)
         if x is not None:
             lanes = next((n for n in (8, 16) if n >= K), 32)
-            # taps: as many as the kernel has blocks for
+            # taps: blocks of the kernel along the elements of a filter
             parts, taps = -(-K // lanes), {0: R * S, 3: 1, 5: 5}[size]
             slices = min(-(-columns // (256 // lanes)), max(1, BLOCKS // (parts * taps)))
             partial = device.empty((K * R * S + K * needs[2], slices), "float32", dy)
-            launch(device, f"depthwise_weight_gradient<{kind}, {size}>", (taps, parts, slices), x, dy, after,
-                   partial, strides(x), strides(dy), given, lanes, columns, int(needs[2]))
+            launch(device, f"depthwise_weight_gradient<{cuda_type}, {size}>", (taps, parts, slices), x, dy,
+                   relu_output, partial, strides(x), strides(dy), sizes, lanes, columns, int(needs[2]))
             dweight, dbias = add_slices(device, partial, weight_shape, dtype)
         return dx, dweight if needs[1] else None, dbias
     return y, backward
 
 
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
-    """See `cnnkit.ops.conv.conv2d`; served are as many groups as channels, with filters of at most
-    49 elements.
-    """
+    """See `cnnkit.ops.conv.conv2d`; it serves groups of one channel and filters of at most 49 elements."""
     if x.ndim != 4:
         return by_rank_2(conv2d, (x, weight, bias), needs, conv)
     return _convolve(x, weight, bias, needs, conv, relu=False)

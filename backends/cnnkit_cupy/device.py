@@ -1,8 +1,7 @@
-"""The CUDA device through CuPy: memory from its pool, kernels from `cupy.RawModule`. No GPU has run
-this file yet.
+"""The CUDA device through CuPy: memory from its pool, kernels from `cupy.RawModule`.
 
-A device is what host code needs to launch kernels, and `cnnkit_emulator` has the same three members:
-``empty``, ``address``, ``run``.
+No GPU has run this file yet. `cnnkit_cupy.contracts.Device` says what host code needs of a device; the
+emulator's has the same members.
 """
 
 from __future__ import annotations
@@ -24,9 +23,7 @@ class CupyDevice:
         self._loaded: dict[tuple[str, str, int], Any] = {}  # by name, source and device
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
-        """A new array with anything in it, on the device that `like` is on; in C order, or (N, C, H, W) over
-        (N, H, W, C).
-        """
+        """An uninitialised array on the device of `like`, in C order or with its channels last in memory."""
         import cupy
 
         with like.device:
@@ -42,8 +39,7 @@ class CupyDevice:
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> None:
-        """Launch the kernel called `name` of this source, which is compiled when a device first launches it,
-        and nothing else.
+        """Launch the kernel called `name` of this source; a device compiles it at its first launch.
 
         Raises
         ------
@@ -69,8 +65,7 @@ class CupyDevice:
 def _load(source: str, name: str, device: Any) -> Any:
     """One instance, compiled for the current device or taken from CuPy's cache on disk.
 
-    An instance takes a third of a second at most, all those of a file several: so each is a
-    module of its own.
+    Each instance is a module: one compiles in a third of a second at most, all of a file in several seconds.
     """
     import cupy
 

@@ -1,6 +1,4 @@
-"""Convolution with few channels in a group on a CUDA device: the first layers of a network. See
-`cnnkit.ops.conv`.
-"""
+"""Convolution with few channels in a group on a CUDA device, as in a network's first layers."""
 
 from __future__ import annotations
 
@@ -25,11 +23,9 @@ TAPS = 49                 # elements of a filter at most: 7 x 7
 TILE, WEIGHTS = 5120, 1280                             # floats: as Room in direct.cuh
 ROOM, GRADIENT_ROOM = 4 * (TILE + WEIGHTS), 29328      # bytes: Room, GradientRoom
 BAND, ROWS = 4, 8                                      # rows of pixels of a thread, as in direct.cu
-# of a block's weight gradient, as 8 * Units::each in direct.cu
-UNITS = {0: 64, 3: 32, 5: 24}
-# of a weight gradient: a few for each multiprocessor of the largest GPUs
-BLOCKS = 512
-LIMIT = 2**31 - 2**16                                  # what an int numbers, and tiles hang over the edge
+UNITS = {0: 64, 3: 32, 5: 24}  # by size, of a block's weight gradient: 8 * Units::each in direct.cu
+BLOCKS = 512                   # of a weight gradient: a few for each multiprocessor of the largest GPUs
+LIMIT = 2**31 - 2**16          # an int can number fewer than this, with tiles that hang over the edge
 MANY = "it serves groups of few channels (see direct.sensible) and filters of at most 49 elements"
 NO_POOLING = {"height": 0, "width": 0, "P": 0, "Q": 0, "by_height": 0, "by_width": 0}
 
@@ -77,17 +73,15 @@ def geometry(x_shape: Sequence[int], weight_shape: Sequence[int], output_shape: 
 
 def numbered(x_shape: Sequence[int], weight_shape: Sequence[int], output_shape: Sequence[int], padding: tuple,
              dilation: tuple, groups: int) -> bool:
-    """Whether ints number the images, channels, rows and columns of this convolution; only their products
-    are 64-bit.
-    """
-    reach = [n + sum(pads) + 2 * k * d for n, pads, k, d in zip(x_shape[2:], padding,
-                                                                weight_shape[2:], dilation)]
+    """Whether ints can number a convolution's images, channels, rows and columns; products are 64-bit."""
+    axes = zip(x_shape[2:], padding, weight_shape[2:], dilation)
+    reach = [n + sum(pads) + 2 * k * d for n, pads, k, d in axes]
     return max(*reach, *x_shape, *output_shape) < LIMIT and groups <= 65535
 
 
-def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int, each: tuple[int, int],
+def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int, per_slot: tuple[int, int],
            taps: Sequence[int], room: tuple[int, int] = (TILE, WEIGHTS), least: int = 1) -> dict[str, int]:
-    """How a block divides images into `slots` places, each of `each` pixels: the structure Tiling.
+    """The structure Tiling, by which a block divides images into `slots` places of `per_slot` pixels.
 
     Parameters
     ----------
@@ -106,23 +100,23 @@ def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int,
     Unserved
         If even the smallest tile does not fit.
     """
-    (down, across), (R, S, stride_h, stride_w, dilation_h, dilation_w) = each, taps
-    high, wide = -(-size[0] // down), -(-size[1] // across)
-    columns = next((n for n in (8, 16) if wide <= n), 32)
-    bands = max(1, min(slots // columns, high))
+    (slot_h, slot_w), (R, S, stride_h, stride_w, dilation_h, dilation_w) = per_slot, taps
+    slots_h, slots_w = -(-size[0] // slot_h), -(-size[1] // slot_w)
+    columns = next((n for n in (8, 16) if slots_w <= n), 32)
+    bands = max(1, min(slots // columns, slots_h))
     images = max(1, min(slots // columns // bands, N))
     while True:
-        rows = (bands * down - 1) * stride_h + (R - 1) * dilation_h + 1
-        width = (columns * across - 1) * stride_w + (S - 1) * dilation_w + 1
-        # a warp that has several bands finds them in different banks
-        pitch = next((n for n in range(width, width + 9) if n % across == 0 and
-                      (columns * quads >= 32 or bands == 1 or down * stride_h * n % 32 == columns)),
-                     -(-width // across) * across)
+        rows = (bands * slot_h - 1) * stride_h + (R - 1) * dilation_h + 1
+        width = (columns * slot_w - 1) * stride_w + (S - 1) * dilation_w + 1
+        # a pitch by which the bands of a warp lie in different banks
+        pitch = next((n for n in range(width, width + 9) if n % slot_w == 0 and
+                      (columns * quads >= 32 or bands == 1 or slot_h * stride_h * n % 32 == columns)),
+                     -(-width // slot_w) * slot_w)
         depth = min(channels, room[0] // (images * rows * pitch), room[1] // (4 * quads * R * S))
         if depth >= least:
             return {"quads": quads, "columns": columns, "bands": bands, "images": images, "depth": depth,
-                    "rows": rows, "width": width, "pitch": pitch, "tiles_h": -(-high // bands),
-                    "tiles_w": -(-wide // columns)}
+                    "rows": rows, "width": width, "pitch": pitch, "tiles_h": -(-slots_h // bands),
+                    "tiles_w": -(-slots_w // columns)}
         if images > 1:
             images //= 2
         elif bands > 1:
@@ -134,9 +128,7 @@ def tiling(N: int, size: tuple[int, int], channels: int, quads: int, slots: int,
 
 
 def quads_of(outputs: int, taps: int) -> int:
-    """Into how many fours of output channels a block's threads are divided: 1, 2, 4 or 8, as many as
-    weights find room.
-    """
+    """How many fours of output channels a block computes: 1, 2, 4 or 8, as far as their weights have room."""
     quads = next((n for n in (1, 2, 4) if outputs <= 4 * n), 8)
     while quads > 1 and 4 * quads * taps > WEIGHTS:
         quads //= 2
@@ -149,17 +141,14 @@ def tiles(N: int, plan: Mapping[str, int]) -> int:
 
 
 def quadruples(array: Array, device: Any, channels: int) -> bool:
-    """Whether an array (N, C, H, W) can be read by fours of channels: they are neighbours, and every four
-    is aligned.
-    """
+    """Whether an array (N, C, H, W) can be read by fours of channels: neighbours in memory, and aligned."""
     n, c, h, w = strides(array)
     return c == 1 and channels % 4 == 0 and not (n % 4 or h % 4 or w % 4
                                                  or device.address(array) % (4 * array.dtype.itemsize))
 
 
 class Direct:
-    """A convolution that is computed directly: the tiles of its kernels, from shapes only. `planned`
-    makes and keeps it.
+    """A convolution that is computed directly: the tiles of its kernels, from shapes only. See `planned`.
 
     Attributes
     ----------
@@ -219,26 +208,27 @@ class Direct:
         return y
 
     def gradients(self, device: Any, x: Array | None, weight: Array | None, needs: Sequence[bool], dy: Array,
-                  after: Array | None = None, argmax: Array | None = None,
+                  relu_output: Array | None = None, argmax: Array | None = None,
                   pooling: Mapping[str, int] = NO_POOLING) -> tuple:
-        """Those of x, weight and bias, as far as needed; dy is behind a ReLU whose output is `after`, or
-        behind a pooling too.
+        """The gradients of x, weight and bias that are needed.
+
+        With `relu_output`, dy is the gradient of a ReLU's output; with `argmax`, of a pooling after a ReLU.
         """
         dx = dweight = dbias = None
-        instance, behind, dtype = (f"<{TYPES[dtype_name(dy.dtype)]}, {self.size}>",
-                                   (dy, after, argmax), dy.dtype)
+        instance, incoming, dtype = (f"<{TYPES[dtype_name(dy.dtype)]}, {self.size}>",
+                                     (dy, relu_output, argmax), dy.dtype)
         if weight is not None:
             dx = device.empty(self.x_shape, dtype, dy, channels_last=True)
             launch(device, f"direct_input_gradient{instance}",
-                   (tiles(len(dy), self.input_gradient), self.geometry["groups"], 1), *behind, weight, dx,
+                   (tiles(len(dy), self.input_gradient), self.geometry["groups"], 1), *incoming, weight, dx,
                    strides(dy), strides(weight), self.geometry, pooling, self.input_gradient)
         if x is not None:
             K = self.weight_shape[0]
             partial = device.empty((prod(self.weight_shape) + K * needs[2], self.slices), "float32", dy)
-            whole = quadruples(dy, device, K // self.geometry["groups"])
+            by_fours = quadruples(dy, device, K // self.geometry["groups"])
             launch(device, f"direct_weight_gradient{instance}", (self.slices, self.parts, 1),
-                   x, *behind, partial, strides(x), strides(dy), self.geometry, pooling, self.weight_gradient,
-                   tiles(len(dy), self.weight_gradient), int(whole), int(needs[2]))
+                   x, *incoming, partial, strides(x), strides(dy), self.geometry, pooling,
+                   self.weight_gradient, tiles(len(dy), self.weight_gradient), int(by_fours), int(needs[2]))
             dweight, dbias = add_slices(device, partial, self.weight_shape, dtype)
         return dx, dweight if needs[1] else None, dbias
 
@@ -263,9 +253,7 @@ def plan_of(x: Array, weight: Array, conv: Mapping[str, Any]) -> Direct | None:
 
 
 def add_slices(device: Any, partial: Array, shape: tuple[int, ...], dtype: Any) -> tuple[Array, Array | None]:
-    """Gradients of the weight, which has this shape, and of the bias, from partial sums (weights and perhaps
-    biases, slices).
-    """
+    """The gradients of the weight, of this shape, and of the bias, from partial sums (values, slices)."""
     (values, slices), count = partial.shape, prod(shape)
     dweight = device.empty(shape, dtype, partial)
     dbias = device.empty(shape[:1], dtype, partial) if values > count else None
@@ -290,11 +278,11 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     y = plan.run(device, x, weight, bias, relu)
     if not any(needs):
         return y, None
-    # held for the gradients of weight and bias, and the weight for the input's
+    # x is kept for the gradients of weight and bias, and the weight for that of the input
     x = x if needs[1] or needs[2] else None
     weight = weight if needs[0] else None
-    after = y if relu else None
-    return y, lambda dy: plan.gradients(device, x, weight, needs, dy, after)
+    relu_output = y if relu else None
+    return y, lambda dy: plan.gradients(device, x, weight, needs, dy, relu_output)
 
 
 def conv2d_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: tuple, **conv: Any) -> Any:
@@ -302,9 +290,8 @@ def conv2d_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: tuple
     if dy.ndim != 4:
         return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
     x = (dy.shape[0], weight.shape[1] * conv["groups"], *size)
-    plan = planned(dtype_name(dy.dtype), x, tuple(weight.shape),
-                   conv["stride"], conv["padding"], conv["dilation"],
-                   conv["groups"])
+    plan = planned(dtype_name(dy.dtype), x, tuple(weight.shape), conv["stride"], conv["padding"],
+                   conv["dilation"], conv["groups"])
     if plan is None:
         return decline("it serves few channels in a group")
     dx, _, _ = plan.gradients(cuda_of(dy), None, weight, (True, False, False), dy)
@@ -325,7 +312,7 @@ def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: t
 
 
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
-    """See `cnnkit.ops.conv.conv2d`; served are few channels in a group: see `sensible`."""
+    """See `cnnkit.ops.conv.conv2d`; it serves few channels in a group: see `sensible`."""
     if x.ndim != 4:
         return by_rank_2(conv2d, (x, weight, bias), needs, conv)
     return _convolve(x, weight, bias, needs, conv, relu=False)

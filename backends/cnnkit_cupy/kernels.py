@@ -11,7 +11,7 @@ from cnnkit_cupy import backend
 
 
 def kernels(name: str) -> Mapping:
-    """Every op that has a CUDA kernel, for the backend called `name`; imported when its first array asks."""
+    """The CUDA kernel of each op, for the backend called `name`; imported for its first array."""
     from cnnkit_cupy import conv, conv_relu_pool, depthwise, direct, loss, norm, pool, random, update
 
     return {

@@ -16,7 +16,7 @@ LARGEST_GRID = (2**31 - 1, 65535, 65535)
 
 @dataclass(frozen=True)
 class Kernel:
-    """One instance of a kernel: what the launcher, the emulator's build and the static checks know of it.
+    """One instance of a kernel, as the launcher, the emulator's build and the static checks need it.
 
     Attributes
     ----------
@@ -56,12 +56,12 @@ class Kernel:
 
     @cached_property
     def written(self) -> list[bool]:
-        """Which arguments are arrays that it writes."""
+        """For each parameter, whether it is an array that the kernel writes."""
         return [isinstance(p, Out) for p in self.parameters]
 
 
 KERNELS: dict[str, Kernel] = {}
-_instances: dict[str, tuple[str, ...]] = {}  # by module, as far as somebody asked
+_instances: dict[str, tuple[str, ...]] = {}  # by module, filled by `instances`
 
 
 def declare(*kernels: Kernel, ops: tuple[str, ...]) -> None:
@@ -92,11 +92,11 @@ def launch(device: Any, name: str, grid: tuple[int, int, int], *arguments: Any) 
     x, y, z = grid
     if x > LARGEST_GRID[0] or y > LARGEST_GRID[1] or z > LARGEST_GRID[2]:
         raise ValueError(f"{name}: a grid of {grid} blocks is larger than CUDA's {LARGEST_GRID}")
-    packed = [cast(what, kernel.module, device, a) for (cast, what), a in zip(kernel.casts, arguments)]
+    packed = [cast(label, kernel.module, device, a) for (cast, label), a in zip(kernel.casts, arguments)]
     if not (x and y and z):
         return
-    used = device.run(source(kernel.module), instances(kernel.module), name, grid, kernel.block, packed,
-                      kernel.written, kernel.dynamic)
-    if used is not None and used != kernel.shared + kernel.dynamic:
-        raise ValueError(f"{name} used {used} bytes of shared memory a block, and its row in the table says "
-                         f"{kernel.shared + kernel.dynamic}")
+    shared_bytes = device.run(source(kernel.module), instances(kernel.module), name, grid, kernel.block,
+                              packed, kernel.written, kernel.dynamic)
+    if shared_bytes is not None and shared_bytes != kernel.shared + kernel.dynamic:
+        raise ValueError(f"{name} used {shared_bytes} bytes of shared memory a block, "
+                         f"and its row in the table says {kernel.shared + kernel.dynamic}")

@@ -33,9 +33,9 @@ for (_dtype, _t), (_label, _l) in product(TYPES.items(), LABELS.items()):
 
 def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: Sequence[bool],
                   ignore_index: int, reduction: str, label_smoothing: float) -> Any:
-    """See `cnnkit.ops.loss.cross_entropy`; served are logits (N, C) and (N, C, H, W) with class indices."""
-    kind, label = TYPES.get(dtype_name(logits.dtype)), LABELS.get(dtype_name(target.dtype))
-    if (kind is None or label is None or logits.ndim not in (2, 4) or any(needs[1:])
+    """See `cnnkit.ops.loss.cross_entropy`; it serves logits (N, C) and (N, C, H, W) with class indices."""
+    cuda_type, label = TYPES.get(dtype_name(logits.dtype)), LABELS.get(dtype_name(target.dtype))
+    if (cuda_type is None or label is None or logits.ndim not in (2, 4) or any(needs[1:])
             or target.size >= 2**31 - THREADS):
         return decline(f"{dtype_name(logits.dtype)} scores of shape {tuple(logits.shape)}, "
                        f"{dtype_name(target.dtype)} targets; it serves {', '.join(TYPES)} scores (N, C) or "
@@ -50,19 +50,19 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
             "mean": int(reduction == "mean")}
     losses, totals = device.empty(shape, "float32", logits), device.empty(shape, "float32", logits)
     gradient = device.empty((samples, C), "float32", logits) if needs[0] else None
-    launch(device, f"cross_entropy<{kind}, {label}>", (-(-samples // SAMPLES), 1, 1), logits, target, weight,
-           losses, totals, gradient, (*strides(logits), 0, 0)[:4], loss)
+    launch(device, f"cross_entropy<{cuda_type}, {label}>", (-(-samples // SAMPLES), 1, 1), logits, target,
+           weight, losses, totals, gradient, (*strides(logits), 0, 0)[:4], loss)
     total = None
     if reduction == "none":
         result = backend.namespace.astype(losses, dtype, copy=False)
     else:
         result, total = device.empty((), dtype, logits), device.empty((), "float32", logits)
-        launch(device, f"reduce_losses<{kind}>", (1, 1, 1), losses, totals, result, total, loss)
+        launch(device, f"reduce_losses<{cuda_type}>", (1, 1, 1), losses, totals, result, total, loss)
 
     def backward(dy: Array) -> tuple:
         dlogits = device.empty((N, C, H, W), dtype, dy, channels_last=True)
         n, h, w = (*strides(dy), 0, 0, 0)[:3]
-        launch(device, f"cross_entropy_backward<{kind}>", (-(-samples * C // THREADS), 1, 1), gradient, dy,
-               total, dlogits, (n, 0, h, w), loss)
+        launch(device, f"cross_entropy_backward<{cuda_type}>", (-(-samples * C // THREADS), 1, 1), gradient,
+               dy, total, dlogits, (n, 0, h, w), loss)
         return dlogits if is_map else backend.namespace.reshape(dlogits, (N, C)), None, None
     return result, backward if needs[0] else None

@@ -1,6 +1,4 @@
-"""CuPy's Array API namespace with devices: array-api-compat's takes ``device=`` and goes by the current
-device all the same.
-"""
+"""CuPy's Array API namespace with devices: array-api-compat's creation functions ignore ``device=``."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 CREATE = ("arange", "empty", "eye", "full", "linspace", "ones", "zeros")
-# where the first argument is, if it is CuPy's
+# without ``device=`` these use the device of their first argument, if it is CuPy's
 LIKE = ("asarray", "empty_like", "full_like", "ones_like", "zeros_like")
 
 
@@ -25,7 +23,7 @@ class Namespace:
         if name == "_compat":
             raise AttributeError(name)
         value = getattr(self._compat, name)
-        setattr(self, name, value)  # it is not asked for this name again
+        setattr(self, name, value)  # so that Python finds it without __getattr__ next time
         return value
 
 

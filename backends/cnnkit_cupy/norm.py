@@ -1,6 +1,6 @@
 """Batch normalisation on a CUDA device, alone or with the ReLU behind it. See `cnnkit.ops.norm`.
 
-Sums over the pixels (all n, h, w) are made slice by slice, then over all slices; how many there are depends
+Sums over the pixels (all n, h, w) are made slice by slice, then over all slices; the number of slices depends
 on the shape only.
 """
 
@@ -62,21 +62,21 @@ class Layout:
         return self.slices, self.columns, 1
 
     def fields(self) -> dict[str, int]:
-        """Of the structure."""
+        """The fields of the structure Norm that the layout decides."""
         return {"side": self.side, "pixels": self.pixels, "slices": self.slices}
 
 
 def _lanes(device: Any, *arrays: Array) -> int:
-    """16 bytes of channels a thread, where all arrays have the channels last without gaps."""
+    """How many channels a thread takes: 16 bytes where all arrays have the channels last, without gaps."""
     return lanes_of(device, *arrays) if all(contiguous(a, channels_last=True) for a in arrays) else 1
 
 
 def batch_norm(x: Array, weight: Array | None, bias: Array | None,
                running_mean: Array | None, running_var: Array | None, *,
                needs: Sequence[bool], training: bool, momentum: float, eps: float, relu: bool = False) -> Any:
-    """See `cnnkit.ops.norm.batch_norm`; served are (N, C) and (N, C, H, W) with one dtype throughout."""
-    kind, dtype, shape = TYPES.get(dtype_name(x.dtype)), x.dtype, tuple(x.shape)
-    if (kind is None or x.ndim not in (2, 3, 4) or x.size == 0 or x.size // shape[1] >= 2**30
+    """See `cnnkit.ops.norm.batch_norm`; it serves arrays of 2 to 4 axes, all of one dtype."""
+    cuda_type, dtype, shape = TYPES.get(dtype_name(x.dtype)), x.dtype, tuple(x.shape)
+    if (cuda_type is None or x.ndim not in (2, 3, 4) or x.size == 0 or x.size // shape[1] >= 2**30
             or shape[1] >= 2**21):
         return decline(f"{dtype_name(x.dtype)} of shape {shape}")
     if any(a is not None and (a.dtype != dtype or not contiguous(a))
@@ -88,51 +88,51 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None,
     def image(array: Array) -> Array:
         return array if array.ndim == 4 else array[:, :, None] if array.ndim == 3 else array[:, :, None, None]
 
-    def plain(array: Array) -> Array:
+    def squeezed(array: Array) -> Array:
         return array[(slice(None), slice(None), 0, 0)[:6 - len(shape)]] if len(shape) < 4 else array
     norm = {"N": N, "C": C, "H": H, "W": W, "training": int(training), "relu": int(relu),
             "momentum": momentum, "eps": eps}
     x = image(x)
-    at = Layout(x.shape, _lanes(device, x))
-    fields = {**norm, **at.fields()}
+    layout = Layout(x.shape, _lanes(device, x))
+    fields = {**norm, **layout.fields()}
     mean, rstd = _floats(device, x, C), _floats(device, x, C)
-    means, squares = (_floats(device, x, at.slices, C) for _ in range(2)) if training else (mean, rstd)
+    means, squares = (_floats(device, x, layout.slices, C) for _ in range(2)) if training else (mean, rstd)
     if training:
-        launch(device, f"batch_norm_slices<{kind}, {at.lanes}>", at.grid, x, means,
+        launch(device, f"batch_norm_slices<{cuda_type}, {layout.lanes}>", layout.grid, x, means,
                squares, strides(x), fields)
     moved = training and running_mean is not None
     new_mean, new_var = (device.empty((C,), dtype, x) if moved else None for _ in range(2))
-    launch(device, f"batch_norm_moments<{kind}>", (-(-C // 32), 1, 1), means, squares, running_mean,
+    launch(device, f"batch_norm_moments<{cuda_type}>", (-(-C // 32), 1, 1), means, squares, running_mean,
            running_var, mean, rstd, new_mean, new_var, fields)
     y = device.empty((N, C, H, W), dtype, x, channels_last=True)
-    launch(device, f"batch_norm<{kind}, {at.lanes}>", at.grid, x, weight, bias, mean,
+    launch(device, f"batch_norm<{cuda_type}, {layout.lanes}>", layout.grid, x, weight, bias, mean,
            rstd, y, strides(x), fields)
-    kept = y if relu else None
+    relu_output = y if relu else None
 
     def backward(dy: Array, *_: None) -> tuple:
         dy = image(dy)
-        at = Layout(x.shape, _lanes(device, x, dy))
-        fields, arrays = {**norm, **at.fields()}, (x, dy, kept)
-        totals, alongs = (_floats(device, dy, at.slices, C) for _ in range(2))
-        total, along = (_floats(device, dy, C) for _ in range(2))
+        layout = Layout(x.shape, _lanes(device, x, dy))
+        fields, arrays = {**norm, **layout.fields()}, (x, dy, relu_output)
+        dy_slices, product_slices = (_floats(device, dy, layout.slices, C) for _ in range(2))
+        dy_sum, product_sum = (_floats(device, dy, C) for _ in range(2))
         dweight, dbias = (device.empty((C,), dtype, dy) if needed else None for needed in needs[1:3])
         if training or any(needs[1:3]):
-            launch(device, f"batch_norm_backward_slices<{kind}, {at.lanes}>", at.grid, *arrays, mean, rstd,
-                   totals, alongs, strides(x), strides(dy), fields)
-            launch(device, f"batch_norm_sums<{kind}>", (-(-C // 32), 1, 1), totals, alongs, total,
-                   along, dweight, dbias, fields)
+            launch(device, f"batch_norm_backward_slices<{cuda_type}, {layout.lanes}>", layout.grid, *arrays,
+                   mean, rstd, dy_slices, product_slices, strides(x), strides(dy), fields)
+            launch(device, f"batch_norm_sums<{cuda_type}>", (-(-C // 32), 1, 1), dy_slices, product_slices,
+                   dy_sum, product_sum, dweight, dbias, fields)
         dx = None
         if needs[0]:
             dx = device.empty((N, C, H, W), dtype, dy, channels_last=True)
-            launch(device, f"batch_norm_backward<{kind}, {at.lanes}>", at.grid, *arrays, weight, mean, rstd,
-                   total, along, dx, strides(x), strides(dy), fields)
-            dx = plain(dx)
+            launch(device, f"batch_norm_backward<{cuda_type}, {layout.lanes}>", layout.grid, *arrays, weight,
+                   mean, rstd, dy_sum, product_sum, dx, strides(x), strides(dy), fields)
+            dx = squeezed(dx)
         return dx, dweight, dbias, None, None
-    return (plain(y), new_mean, new_var), backward if any(needs) else None
+    return (squeezed(y), new_mean, new_var), backward if any(needs) else None
 
 
-def _batch_norm_relu(*given: Any, relu: bool) -> Any:
-    *arrays, needs, attrs = given
+def _batch_norm_relu(*arguments: Any, relu: bool) -> Any:
+    *arrays, needs, attrs = arguments
     return batch_norm(*arrays, needs=needs, **attrs, relu=relu)
 
 

@@ -1,8 +1,7 @@
-"""What kernels take: each argument is cast to the type that the kernel declares, and what does not
-fit is refused.
+"""Kernel parameters: each argument is cast to the type that the kernel declares, or refused.
 
-What has fitted once is remembered, arrays by layout and structures by their values, so that a training step,
-whose geometry repeats, pays for a look into a table.
+Checked layouts of arrays and packed values of structures are remembered, so that a training step, whose
+shapes repeat, costs one look into a table for each argument.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ __all__ = ["In", "Out", "Scalar", "Struct", "contiguous", "strides"]
 
 Array = Any
 REMEMBERED = 4096  # layouts or values of one parameter; more are checked anew
-ALIGNMENT = 256    # beyond this no kernel asks
+ALIGNMENT = 256    # bytes: no kernel needs more
 
 
 @dataclass(frozen=True)
@@ -36,38 +35,38 @@ class _Array:
     def _fitting(self) -> set:
         return set()
 
-    def cast(self, what: str, module: str, device: Any, argument: Any) -> Any:
+    def cast(self, label: str, module: str, device: Any, argument: Any) -> Any:
         """The array itself, if it is what the kernel declares."""
         if argument is None:
             if not self.optional:
-                raise TypeError(f"{what} must be an array of {self.dtype}; got None")
+                raise TypeError(f"{label} must be an array of {self.dtype}; got None")
             return None
         layout = (argument.dtype, argument.shape, argument.strides, device.address(argument) % ALIGNMENT)
         if layout not in self._fitting:
-            self.check(what, argument, layout[-1])
+            self.check(label, argument, layout[-1])
             if len(self._fitting) >= REMEMBERED:
                 self._fitting.clear()
             self._fitting.add(layout)
         return argument
 
-    def check(self, what: str, argument: Array, address: int) -> None:
-        """Raise what is wrong with the array."""
+    def check(self, label: str, argument: Array, address: int) -> None:
+        """Raise an error if the array is not what the kernel declares."""
         if dtype_name(argument.dtype) != self.dtype:
-            raise TypeError(f"{what} must be an array of {self.dtype}; got {dtype_name(argument.dtype)}")
+            raise TypeError(f"{label} must be an array of {self.dtype}; got {dtype_name(argument.dtype)}")
         if not self.strided and not contiguous(argument, self.channels_last):
             order = "contiguous with the channels last" if self.channels_last else "contiguous"
-            raise ValueError(f"{what} must be {order}; "
+            raise ValueError(f"{label} must be {order}; "
                              f"got shape {argument.shape} with strides {argument.strides}")
         size = argument.dtype.itemsize
         address = address if argument.size else 0
         if address % size or any(s % size for s in argument.strides):
-            raise ValueError(f"{what} is not aligned to its elements of {size} bytes")
-        apart = []  # a kernel that is told no strides takes the array as one row
+            raise ValueError(f"{label} is not aligned to its elements of {size} bytes")
+        outer_strides = []  # none where the kernel gets no strides: it takes the array as one row
         if self.strided or self.channels_last:
-            apart = [s for n, s in zip(argument.shape, argument.strides) if n > 1 and s != size]
+            outer_strides = [s for n, s in zip(argument.shape, argument.strides) if n > 1 and s != size]
         if self.aligned and argument.size and (address % self.aligned
-                                               or any(s % self.aligned for s in apart)):
-            raise ValueError(f"{what} must be aligned to {self.aligned} bytes, the beginning "
+                                               or any(s % self.aligned for s in outer_strides)):
+            raise ValueError(f"{label} must be aligned to {self.aligned} bytes, the beginning "
                              f"and each stride but that of neighbours; got strides {argument.strides}, "
                              f"and the beginning {address % self.aligned} bytes off")
 
@@ -76,9 +75,8 @@ class _Array:
 class In(_Array):
     """An array that the kernel reads.
 
-    `strided`: it may be any view, and the kernel is told its strides. `aligned`: the kernel reads so many
-    bytes at once, so the beginning is a multiple of it; where it is strided, each stride too, but that of
-    neighbouring elements.
+    `strided`: it may be any view, and the kernel gets its strides. `aligned`: the kernel reads so many bytes
+    at once, so the array begins at a multiple of it, and so is each stride but that of neighbouring elements.
     """
 
     strided: bool = False
@@ -88,10 +86,9 @@ class In(_Array):
 
 @dataclass(frozen=True)
 class Out(_Array):
-    """An array that the kernel writes, in full, in C order; `channels_last`: (N, C, H, W) whose memory
-    is (N, H, W, C).
+    """An array that the kernel writes, in full, in C order.
 
-    `aligned` as for `In`.
+    `channels_last`: (N, C, H, W) whose memory is (N, H, W, C). `aligned` as for `In`.
     """
 
     optional: bool = False
@@ -109,9 +106,9 @@ class Scalar:
     def _type(self) -> Any:
         return np.dtype(self.dtype).type
 
-    def cast(self, what: str, module: str, device: Any, argument: Any) -> Any:
+    def cast(self, label: str, module: str, device: Any, argument: Any) -> Any:
         """The number as a NumPy scalar of the declared type."""
-        return self._type(argument if self.dtype.startswith("float") else whole(what, argument))
+        return self._type(argument if self.dtype.startswith("float") else whole_number(label, argument))
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ class Struct:
     name: str
     _packed: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def cast(self, what: str, module: str, device: Any, argument: Any) -> np.ndarray:
+    def cast(self, label: str, module: str, device: Any, argument: Any) -> np.ndarray:
         """The structure as an array of one element, which nobody can change."""
         key = ((module, *argument, *argument.values()) if isinstance(argument, Mapping)
                else (module, *argument))
@@ -129,29 +126,30 @@ class Struct:
         if packed is None:
             if len(self._packed) >= REMEMBERED:
                 self._packed.clear()
-            packed = self._packed[key] = pack(what, structure(module, self.name), argument)
+            packed = self._packed[key] = pack(label, structure(module, self.name), argument)
         return packed
 
 
-def pack(what: str, dtype: np.dtype, values: Any) -> np.ndarray:
+def pack(label: str, dtype: np.dtype, values: Any) -> np.ndarray:
     """A structure by value, as an array of one element."""
     names = dtype.names or ()
-    given = values if isinstance(values, Mapping) else dict(zip(names, values, strict=True))
-    if given.keys() != set(names):
-        raise TypeError(f"{what} needs the fields {', '.join(names)}; got {', '.join(given)}")
+    fields = values if isinstance(values, Mapping) else dict(zip(names, values, strict=True))
+    if fields.keys() != set(names):
+        raise TypeError(f"{label} needs the fields {', '.join(names)}; got {', '.join(fields)}")
     packed = np.zeros(1, dtype)
     for name in names:
-        packed[name] = whole(f"{what}, {name}", given[name]) if dtype[name].kind in "iu" else given[name]
+        value = fields[name]
+        packed[name] = whole_number(f"{label}, {name}", value) if dtype[name].kind in "iu" else value
     packed.flags.writeable = False
     return packed
 
 
-def whole(what: str, number: Any) -> int:
+def whole_number(label: str, number: Any) -> int:
     """The number as an int; NumPy would cut off what follows the point, and let an int64 wrap in an int32."""
     try:
         return operator.index(number)
     except TypeError:
-        raise TypeError(f"{what} must be a whole number; got {number!r}") from None
+        raise TypeError(f"{label} must be a whole number; got {number!r}") from None
 
 
 def strides(array: Array) -> tuple[int, ...]:
@@ -165,7 +163,7 @@ def contiguous(array: Array, channels_last: bool = False) -> bool:
     if 0 in array.shape:
         return True
     expected = array.dtype.itemsize
-    # from the axis whose elements are neighbours
+    # axes, beginning with the one whose elements are neighbours in memory
     order = (1, 3, 2, 0) if channels_last else range(array.ndim - 1, -1, -1)
     for n, stride in ((array.shape[axis], array.strides[axis]) for axis in order):
         if n > 1 and stride != expected:

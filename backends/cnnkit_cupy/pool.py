@@ -1,5 +1,4 @@
-"""Pooling on a CUDA device: which kernel, with which windows. Ops and attributes are those of
-`cnnkit.ops.pool`.
+"""Pooling on a CUDA device: the kernel and the windows of each op of `cnnkit.ops.pool`.
 
 Outputs have the channels last in memory. A thread takes 16 bytes of channels where every array that it reads
 lets it, else one.
@@ -21,7 +20,7 @@ from cnnkit_cupy.parameters import In, Out, Struct, strides
 from cnnkit_cupy.types import TYPES, lanes_of, per_access
 
 Array = Any
-# an argmax: one byte where the window has at most 255 elements
+# dtype and CUDA type of an argmax: one byte where the window has at most 255 elements
 SMALL, LARGE = ("uint8", "unsigned char"), ("int32", "int")
 THREADS, MOST_ROWS = 256, 32
 BOUNDS = "the bounds of its windows are no 32-bit numbers"
@@ -52,11 +51,9 @@ def index_type(*shapes: Sequence[int]) -> str:
 
 
 def rows(area: int, width: int) -> int:
-    """How many threads share an averaged window of `area` elements; 256 / rows lie side by side, each with
-    `width` bytes.
-    """
-    most = MOST_ROWS if width == 16 else 8  # a warp's accesses should fill whole sectors
-    return max(n for n in (1, 2, 4, 8, 16, 32) if n <= most and (n == 1 or 4 * n <= area))
+    """How many threads share an averaged window of `area` elements; each thread takes `width` bytes."""
+    limit = MOST_ROWS if width == 16 else 8  # a warp's accesses should fill whole sectors
+    return max(n for n in (1, 2, 4, 8, 16, 32) if n <= limit and (n == 1 or 4 * n <= area))
 
 
 class Windows:
@@ -75,7 +72,7 @@ class Windows:
     """
 
     def __init__(self, x: Array, shape: Sequence[int], kernel_size: Sequence[int], **settings: int):
-        self.device, self.kind, self.dtype = cuda_of(x), TYPES[dtype_name(x.dtype)], x.dtype
+        self.device, self.cuda_type, self.dtype = cuda_of(x), TYPES[dtype_name(x.dtype)], x.dtype
         self.size, self.shape, self.area = tuple(x.shape), tuple(shape), prod(kernel_size)
         self.index = index_type(self.size, self.shape)
         self.fields = {**dict.fromkeys(("top", "bottom", "left", "right",
@@ -106,10 +103,10 @@ class Windows:
         """A new array with the channels last."""
         return self.device.empty(tuple(shape), dtype, like, channels_last=True)
 
-    def launch(self, kernel: str, lanes: int, source: Array, *arrays: Array | None, made: Sequence[int],
-               rows: int = 1) -> None:
-        """One thread, or `rows` of them, for each `lanes` elements of the shape that is made."""
-        count = prod(made) // lanes
+    def launch(self, kernel: str, lanes: int, source: Array, *arrays: Array | None,
+               output_shape: Sequence[int], rows: int = 1) -> None:
+        """Launch one thread, or `rows` of them, for each `lanes` elements of the output."""
+        count = prod(output_shape) // lanes
         launch(self.device, kernel, (-(-count * rows // THREADS), 1, 1), source, *arrays, strides(source),
                {**self.fields, "rows": rows, "count": count})
 
@@ -125,13 +122,13 @@ class Windows:
         def lanes(array: Array) -> int:
             return lanes_of(self.device, array) if arg == SMALL[1] else 1
         n = lanes(x)
-        self.launch(f"max_pool2d<{self.kind}, {arg}, {self.index}, {n}>", n, x, y, argmax,
-                    indices, made=self.shape)
+        self.launch(f"max_pool2d<{self.cuda_type}, {arg}, {self.index}, {n}>", n, x, y, argmax,
+                    indices, output_shape=self.shape)
 
         def backward(dy: Array) -> tuple:
             dx, n = self.empty(self.size, self.dtype, dy), lanes(dy)
-            self.launch(f"max_pool2d_backward<{self.kind}, {arg}, {self.index}, {n}>", n, dy,
-                        argmax, dx, made=self.size)
+            self.launch(f"max_pool2d_backward<{self.cuda_type}, {arg}, {self.index}, {n}>", n, dy,
+                        argmax, dx, output_shape=self.size)
             return (dx,)
         return (y, indices), backward if needs[0] else None
 
@@ -140,31 +137,33 @@ class Windows:
     def average(self, x: Array, needs: Sequence[bool]) -> tuple[Array, Callable | None]:
         """The result of an average-pooling op."""
         y, n = self.empty(self.shape, self.dtype, x), lanes_of(self.device, x)
-        self.launch(f"avg_pool2d<{self.kind}, {self.index}, {n}>", n, x, y, made=self.shape,
+        self.launch(f"avg_pool2d<{self.cuda_type}, {self.index}, {n}>", n, x, y, output_shape=self.shape,
                     rows=rows(self.area, n * x.dtype.itemsize))
 
         def backward(dy: Array) -> tuple:
             dx, n = self.empty(self.size, self.dtype, dy), lanes_of(self.device, dy)
-            self.launch(f"avg_pool2d_backward<{self.kind}, {self.index}, {n}>", n, dy, dx, made=self.size)
+            self.launch(f"avg_pool2d_backward<{self.cuda_type}, {self.index}, {n}>", n, dy, dx,
+                        output_shape=self.size)
             return (dx,)
         return y, backward if needs[0] else None
 
 
 def max_pool2d(x: Array, *, needs: Sequence[bool], **attrs: Any) -> Any:
     """See `cnnkit.ops.pool.max_pool`."""
-    return _first(max_pool2d_with_indices(x, needs=needs, indices=False, **attrs))
+    return _without_indices(max_pool2d_with_indices(x, needs=needs, indices=False, **attrs))
 
 
 def max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], indices: bool = True, **attrs: Any) -> Any:
     """See `cnnkit.ops.pool.max_pool_with_indices`."""
     if x.ndim != 4:
         return by_rank_2(max_pool2d_with_indices, (x,), needs, {"indices": indices, **attrs})
-    return Windows.placed(x, **attrs).max(x, needs, indices) if dtype_name(x.dtype) in TYPES else _other(x)
+    return Windows.placed(x, **attrs).max(x, needs, indices) if dtype_name(x.dtype) in TYPES else _decline(x)
 
 
 def adaptive_max_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) -> Any:
     """See `cnnkit.ops.adaptive_pool.adaptive_max_pool`."""
-    return _first(adaptive_max_pool2d_with_indices(x, needs=needs, output_size=output_size, indices=False))
+    return _without_indices(
+        adaptive_max_pool2d_with_indices(x, needs=needs, output_size=output_size, indices=False))
 
 
 def adaptive_max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], output_size: tuple,
@@ -174,11 +173,11 @@ def adaptive_max_pool2d_with_indices(x: Array, *, needs: Sequence[bool], output_
         return by_rank_2(adaptive_max_pool2d_with_indices, (x,), needs,
                          {"indices": indices, "output_size": output_size})
     windows = Windows.adaptive(x, output_size) if dtype_name(x.dtype) in TYPES else None
-    return _other(x) if windows is None else windows.max(x, needs, indices)
+    return _decline(x) if windows is None else windows.max(x, needs, indices)
 
 
-def _first(result: Any) -> Any:
-    """Without the indices."""
+def _without_indices(result: Any) -> Any:
+    """A kernel's result without the indices."""
     return result if result is NotImplemented else (result[0][0], result[1])
 
 
@@ -188,7 +187,7 @@ def avg_pool2d(x: Array, *, needs: Sequence[bool], **attrs: Any) -> Any:
         return by_rank_2(avg_pool2d, (x,), needs, attrs)
     divisor = attrs.pop("divisor_override") or 0
     if dtype_name(x.dtype) not in TYPES or abs(divisor) >= 1 << 24:  # beyond, an int is not exact as a float
-        return _other(x)
+        return _decline(x)
     return Windows.placed(x, include_pad=int(attrs.pop("count_include_pad")),
                           divisor=divisor, **attrs).average(x, needs)
 
@@ -198,9 +197,9 @@ def adaptive_avg_pool2d(x: Array, *, needs: Sequence[bool], output_size: tuple) 
     if x.ndim != 4:
         return by_rank_2(adaptive_avg_pool2d, (x,), needs, {"output_size": output_size})
     windows = Windows.adaptive(x, output_size) if dtype_name(x.dtype) in TYPES else None
-    return _other(x) if windows is None else windows.average(x, needs)
+    return _decline(x) if windows is None else windows.average(x, needs)
 
 
-def _other(x: Array) -> Any:
+def _decline(x: Array) -> Any:
     return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}; "
                    f"it serves {', '.join(TYPES)}, numbered by an int")

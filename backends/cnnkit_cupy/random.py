@@ -1,6 +1,4 @@
-"""Random bits and dropout on a CUDA device: the same draws as everywhere. See `cnnkit.ops.dropout`,
-`cnnkit.random`.
-"""
+"""Random bits and dropout on a CUDA device: the same draws as on every backend. See `cnnkit.random`."""
 
 from __future__ import annotations
 
@@ -30,9 +28,9 @@ for _dtype, _t in TYPES.items():
             ops=("dropout",))
 
 
-def _grid(count: int, each: int = 1) -> tuple[int, int, int]:
-    """A thread for `each` of `count` things."""
-    return -(-count // (each * THREADS)), 1, 1
+def _grid(count: int, per_thread: int = 1) -> tuple[int, int, int]:
+    """The grid for `count` elements, `per_thread` to a thread."""
+    return -(-count // (per_thread * THREADS)), 1, 1
 
 
 def random_bits(name: str) -> Callable:

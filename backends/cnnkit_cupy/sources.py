@@ -1,5 +1,4 @@
-"""The CUDA sources as text: each .cu file after prims.cuh and what it includes, and their structures
-as NumPy dtypes.
+"""The CUDA sources as text, each with prims.cuh and what it includes, and their structures as dtypes.
 
 They are joined here, not by the compiler, because CuPy's disk cache does not see what a file includes.
 """
@@ -20,14 +19,14 @@ TYPES = {"int": np.int32, "unsigned": np.uint32, "long long": np.int64,
 
 @functools.cache
 def source(module: str) -> str:
-    """What the compiler is given for ``cuda/<module>.cu``: prims.cuh, the files that it includes, and itself.
+    """The whole source of ``cuda/<module>.cu``: prims.cuh, the files that it includes, and itself.
 
     Errors name the file and the line.
     """
-    own = (FOLDER / f"{module}.cu").read_text(encoding="utf-8")
+    main_text = (FOLDER / f"{module}.cu").read_text(encoding="utf-8")
     parts = {name: (FOLDER / name).read_text(encoding="utf-8")
-             for name in ("prims.cuh", *INCLUDE.findall(own))}
-    parts[f"{module}.cu"] = INCLUDE.sub("", own)
+             for name in ("prims.cuh", *INCLUDE.findall(main_text))}
+    parts[f"{module}.cu"] = INCLUDE.sub("", main_text)
     return "\n".join(f'#line 1 "{name}"\n{text}' for name, text in parts.items())
 
 
@@ -39,11 +38,11 @@ def structure(module: str, name: str) -> np.dtype:
     ('n', 'c', 'h', 'w')
     """
     text = re.sub(r"//[^\n]*", "", source(module))
-    found = re.search(rf"struct {name} {{([^}}]*)}};", text)
-    if found is None:
+    match = re.search(rf"struct {name} {{([^}}]*)}};", text)
+    if match is None:
         raise KeyError(f"{module}.cu has no structure {name}")
     fields = []
-    for declaration in filter(None, map(str.strip, found.group(1).split(";"))):
-        kind, first, rest = re.fullmatch(r"((?:long )?\w+) (\w+)(.*)", declaration, re.DOTALL).groups()  # type: ignore[union-attr]
-        fields += [(field, TYPES[kind]) for field in (first, *re.findall(r"\w+", rest))]
+    for declaration in filter(None, map(str.strip, match.group(1).split(";"))):
+        type_name, first, rest = re.fullmatch(r"((?:long )?\w+) (\w+)(.*)", declaration, re.DOTALL).groups()  # type: ignore[union-attr]
+        fields += [(field, TYPES[type_name]) for field in (first, *re.findall(r"\w+", rest))]
     return np.dtype(fields, align=True)

@@ -1,4 +1,4 @@
-"""The dtypes that kernels store, and what each is called in CUDA. All of them are computed in float."""
+"""The dtypes that kernels store, and their names in CUDA. Kernels compute all of them in float."""
 
 from typing import Any
 
@@ -18,8 +18,9 @@ def per_access(dtype: str) -> int:
 
 
 def lanes_of(device: Any, *arrays: Any) -> int:
-    """How many channels a thread may take of these arrays (N, C, H, W): `per_access` if they lie side by side
-    and start at multiples of 16 bytes for every pixel, else 1.
+    """How many channels of these arrays (N, C, H, W) a thread may take.
+
+    `per_access` if they lie side by side and start at multiples of 16 bytes for every pixel, else 1.
     """
     lanes = 16 // arrays[0].dtype.itemsize
     for array in arrays:

@@ -1,8 +1,7 @@
-"""Optimizer updates on a CUDA device: one launch for each parameter, state written in place. See
-`cnnkit.ops.update`.
+"""Optimizer updates on a CUDA device: one launch for each parameter, state written in place.
 
-One launch for all would need their addresses in memory of the device, that is, a copy from the host
-at every step.
+One launch for all parameters would need a table of their addresses, copied to the device at every step. See
+`cnnkit.ops.update`.
 """
 
 from __future__ import annotations
@@ -29,19 +28,19 @@ for _dtype, _t in TYPES.items():
                 ops=("adam",))
 
 
-def _served(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list]) -> bool:
+def _updatable(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list]) -> bool:
     """Whether kernels can update all parameters that have a gradient."""
     arrays = [[p, g, *(column[i] for column in state.values())]
               for i, (p, g) in enumerate(zip(params, grads)) if g is not None]
     return all(dtype_name(p.dtype) in TYPES and p.size < 2**31 * THREADS
                and all(a is None or isinstance(a, int)
-                       or (a.dtype == p.dtype and contiguous(a)) for a in (p, *others))
-               for p, *others in arrays)
+                       or (a.dtype == p.dtype and contiguous(a)) for a in (p, *companions))
+               for p, *companions in arrays)
 
 
-def _own(state: dict[str, list], workspace: MutableMapping, names: Sequence[str],
-         count: int) -> dict[str, list]:
-    """The state as lists and arrays that may be written: as it is if the last call made it, else a copy."""
+def _writable(state: dict[str, list], workspace: MutableMapping, names: Sequence[str],
+              count: int) -> dict[str, list]:
+    """The state as lists and arrays that may be written: as it is if the last call returned it, or a copy."""
     if workspace.get("state") is not state or state.keys() != set(names):
         def copied(value: Any) -> Any:
             return (value if value is None or isinstance(value, int)
@@ -67,9 +66,9 @@ def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str,
         momentum: float, dampening: float, weight_decay: float, nesterov: bool, maximize: bool,
         workspace: MutableMapping) -> Any:
     """The update of the same name."""
-    if not _served(params, grads, state):
+    if not _updatable(params, grads, state):
         return decline(UNSERVED)
-    state = _own(state, workspace, ("momentum_buffer",), len(params)) if momentum else {}
+    state = _writable(state, workspace, ("momentum_buffer",), len(params)) if momentum else {}
     new, buffers = list(params), state.get("momentum_buffer", [None] * len(params))
     for i, (p, g) in enumerate(zip(params, grads)):
         if g is None:
@@ -87,10 +86,10 @@ def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str
          betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool, decoupled: bool,
          maximize: bool, workspace: MutableMapping) -> Any:
     """The update of the same name."""
-    if not _served(params, grads, state):
+    if not _updatable(params, grads, state):
         return decline(UNSERVED)
     moments = ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
-    state = _own(state, workspace, ("step", *moments), len(params))
+    state = _writable(state, workspace, ("step", *moments), len(params))
     new, (beta1, beta2) = list(params), betas
     for i, (p, g) in enumerate(zip(params, grads)):
         if g is None:
@@ -101,8 +100,8 @@ def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str
             if state[name][i] is None:  # not at the first step: AMSGrad was turned on later
                 state[name][i] = (cuda_of(p).empty(tuple(p.shape), p.dtype, p) if first
                                   else backend_of(p).namespace.zeros_like(p))
-        own = [*(state[name][i] for name in moments), None][:3]
-        new[i] = _launch("adam", p, g, own, {
+        moment_arrays = [*(state[name][i] for name in moments), None][:3]
+        new[i] = _launch("adam", p, g, moment_arrays, {
             "beta1": beta1, "rest1": 1 - beta1, "beta2": beta2,
             "rest2": 1 - beta2, "rate": lr / (1 - beta1**t),
             "correction": 1 / math.sqrt(1 - beta2**t), "eps": eps,

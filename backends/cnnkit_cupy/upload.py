@@ -1,5 +1,4 @@
-"""Uploads beside the computation: pinned memory, a stream of its own, and events for who has to
-wait for whom.
+"""Uploads beside the computation: pinned memory, a copy stream, and events by which streams wait.
 
 A batch is written into a buffer of pinned memory and copied from there on the copy stream. Three waits keep
 it right: a buffer is not written before its last copy is done; the computation waits for the copy; and a
@@ -40,8 +39,9 @@ class Ring:
         self._allocate, self._buffers, self._next = allocate, [Buffer() for _ in range(count)], 0
 
     def stage(self, data: np.ndarray) -> Buffer:
-        """Write `data`, in C order, into the next buffer, once its last copy is done; the caller sets
-        its new event.
+        """Write `data` in C order into the next buffer, once its last copy is done.
+
+        The caller sets `Buffer.copied` to the event of the new copy.
         """
         buffer = self._buffers[self._next]
         self._next = (self._next + 1) % len(self._buffers)
@@ -49,7 +49,7 @@ class Ring:
             buffer.copied.synchronize()
             buffer.copied = None
         if buffer.memory.nbytes < data.nbytes:
-            # batches differ in size, by a little
+            # a power of two, because the sizes of batches differ a little
             buffer.memory = self._allocate(1 << (data.nbytes - 1).bit_length())
         buffer.memory[:data.nbytes].view(data.dtype).reshape(data.shape)[...] = data
         return buffer
@@ -68,7 +68,7 @@ class Uploader:
             self._stream = cupy.cuda.Stream(non_blocking=True)
 
     def upload(self, data: np.ndarray) -> Callable[[], Array]:
-        """Begin the copy; what is returned lets the current stream wait for it, and gives the array."""
+        """Begin the copy; the function returned lets the current stream wait for it, and gives the array."""
         import cupy
 
         with self._lock, self.device:

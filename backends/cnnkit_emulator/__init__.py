@@ -1,6 +1,4 @@
-"""The emulator backend: CUDA kernels compiled for the CPU and checked as they run. It shows
-correctness, not speed.
-"""
+"""The emulator backend: CUDA kernels compiled for the CPU and checked as they run, for correctness alone."""
 
 from __future__ import annotations
 

@@ -75,15 +75,13 @@ def _unary(name: str) -> Any:
 
 
 def _weak(args: tuple) -> tuple:
-    """Python's floats as bfloat16 beside an array of it: NumPy makes float32 of both, as of no dtype
-    of its own.
-    """
+    """Python's floats as bfloat16 where an array is of that dtype: NumPy would compute in float32."""
     kind = next((a.dtype.type for a in args if isinstance(a, np.ndarray) and a.dtype.kind == "V"), None)
     return args if kind is None else tuple(kind(a) if type(a) is float else a for a in args)
 
 
 def _product(a: Any, b: Any) -> Any:
-    """NumPy's matmul makes float32 of bfloat16."""
+    """matmul with the dtype of its operands: NumPy's gives float32 for bfloat16."""
     return np.matmul(a, b).astype(np.result_type(a, b), copy=False)
 
 
@@ -93,8 +91,8 @@ def _binary(name: str, reflected: bool) -> Any:
     def method(self: Array, other: Any) -> Any:
         if not isinstance(other, Array | bool | int | float | complex | np.generic):
             return NotImplemented
-        mine, other = _weak((self.host, unwrap(other)))
-        return wrap(function(other, mine) if reflected else function(mine, other))
+        own_host, other = _weak((self.host, unwrap(other)))
+        return wrap(function(other, own_host) if reflected else function(own_host, other))
     return method
 
 
@@ -123,7 +121,7 @@ for _name in ("lt", "le", "eq", "ne", "gt", "ge"):
 
 
 def wrap(value: Any) -> Any:
-    """NumPy's results as arrays of the device: its scalars too, which a device does not have."""
+    """NumPy's results as arrays of the device; its scalars too, because a device has only arrays."""
     if isinstance(value, np.ndarray | np.generic):
         return Array(np.asarray(value))
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -132,7 +130,7 @@ def wrap(value: Any) -> Any:
 
 
 def unwrap(value: Any) -> Any:
-    """What NumPy is given; an array of NumPy's own would be a hidden transfer, and is refused."""
+    """The device's arrays as NumPy's; a NumPy array would be a hidden transfer, and is refused."""
     if isinstance(value, Array):
         return value.host
     if isinstance(value, np.ndarray):
@@ -165,11 +163,11 @@ def _function(name: str) -> Any:
 
 
 def _asarray(data: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Array:
-    """The one way in: numbers, nested lists, and NumPy arrays, which are always copied."""
+    """The one way to the device: numbers, nested lists, and NumPy arrays, which are always copied."""
     _check_device(device)
-    here = isinstance(data, Array)
-    return Array(np.asarray(data.host if here else data, dtype=dtype,
-                            copy=copy if here or copy is False else True))
+    on_device = isinstance(data, Array)
+    return Array(np.asarray(data.host if on_device else data, dtype=dtype,
+                            copy=copy if on_device or copy is False else True))
 
 
 FUNCTIONS = """

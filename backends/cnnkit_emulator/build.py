@@ -1,8 +1,7 @@
-"""Building a .cu file for the host: the source, a table of its kernels, and the emulator's runtime
-in one library.
+"""Building a .cu file for the host: its kernels, a table of them, and the emulator's runtime in one library.
 
 Libraries are kept in the user's cache under the hash of everything that goes into them, so each is built
-once, however many processes ask for it; those that nobody has used for long make room for others.
+once, however many processes need it; the cache drops those that have not been used for the longest time.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ SHIM = Path(__file__).parent / "shim"
 FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-ffp-contract=off",
          "-fno-strict-aliasing", "-w")
 
-# In the build that watches, the compiler calls a function of watch.h at every access; its sanitizers'
-# libraries are not linked. -O1 without these passes leaves accesses where and as they were written: a float4
-# is one of 16 bytes. (DWARF 4 is for addr2line.)
+# In the watching build the compiler calls a function of watch.h at every access; its sanitizers' libraries
+# are not linked. -O1 without these passes keeps accesses as they were written: that of a float4 has 16 bytes.
+# (DWARF 4 is for addr2line.)
 WATCHED = ("-O1", "-fno-tree-sra", "-fno-ipa-sra", "-fno-tree-sink", "-gdwarf-4", "-fsanitize=thread",
            "--param=tsan-instrument-func-entry-exit=0", "-fsanitize=alignment,bounds-strict")
 KEPT = 400  # libraries in the cache
@@ -38,8 +37,8 @@ class CompileError(RuntimeError):
 @functools.cache
 def compiler() -> str | None:
     """The host's C++ compiler: ``$CXX``, or the first of g++, clang++ and c++ on the path."""
-    asked = os.environ.get("CXX", "").split()
-    return next(filter(None, map(shutil.which, asked[:1] or ("g++", "clang++", "c++"))), None)
+    requested = os.environ.get("CXX", "").split()
+    return next(filter(None, map(shutil.which, requested[:1] or ("g++", "clang++", "c++"))), None)
 
 
 def available() -> bool | str:
@@ -52,7 +51,7 @@ def available() -> bool | str:
 
 @functools.cache
 def _identity(command: str) -> str:
-    """The compiler and its version: another one builds anew."""
+    """The compiler and its version: part of the cache's key, so that another compiler builds anew."""
     return subprocess.run([command, "--version"], capture_output=True,
                           text=True, check=False).stdout + command
 
@@ -88,13 +87,13 @@ def build(source: str, kernels: tuple[str, ...], watch: bool = False) -> ctypes.
     """
     rows = "\n".join(f'    {{"{name}", emu::Run<&{name}>::run, emu::Run<&{name}>::size}},'
                      for name in kernels)
-    source = re.sub(r"\bextern\s+__shared__\s+(?:alignas\(\w+\)\s*|__align__\(\w+\)\s*)?([\w:<> "
-                    r"]+?)\s*(\w+)\s*\[\s*\]\s*;", r"EMU_DYNAMIC(\1, \2);", source)
+    source = re.sub(r"\bextern\s+__shared__\s+(?:alignas\(\w+\)\s*|__align__\(\w+\)\s*)?"
+                    r"([\w:<> ]+?)\s*(\w+)\s*\[\s*\]\s*;", r"EMU_DYNAMIC(\1, \2);", source)
     text = (f'#include "cuda_shim.h"\n{source}\n#line 1 "kernel table"\n#include "table.h"\n'
             f"const emu::Entry emu::table[] = {{\n{rows}\n}};\n")
     flags = (*FLAGS, *WATCHED * watch)
-    runtime = _made('#include "runtime.cpp"\n', FLAGS)
-    return _declare(ctypes.CDLL(str(_made(text, flags, runtime))))
+    runtime = _compiled('#include "runtime.cpp"\n', FLAGS)
+    return _declare(ctypes.CDLL(str(_compiled(text, flags, runtime))))
 
 
 @functools.cache
@@ -103,32 +102,30 @@ def _shim() -> str:
                      for p in sorted(SHIM.iterdir()) if p.is_file())
 
 
-def _made(text: str, flags: Sequence[str], runtime: Path | None = None) -> Path:
-    """The object file of a C++ text, from the cache or new; or, with the runtime's object file, the
-    library of both.
-    """
+def _compiled(text: str, flags: Sequence[str], runtime: Path | None = None) -> Path:
+    """The object file of a C++ text, from the cache or new; with the runtime's object file, a library."""
     command = compiler()
     if command is None:
         raise CompileError(str(available()))
     key = "\0".join((text, _shim(), *flags, _identity(command)))
-    made = cache_folder() / (hashlib.sha256(key.encode()).hexdigest()[:32] + (".so" if runtime else ".o"))
-    if made.exists():
-        os.utime(made)
-        return made
-    _make_room(made.parent)
-    # moved at once: two processes may build the same one
-    with tempfile.TemporaryDirectory(dir=made.parent) as folder:
+    target = cache_folder() / (hashlib.sha256(key.encode()).hexdigest()[:32] + (".so" if runtime else ".o"))
+    if target.exists():
+        os.utime(target)
+        return target
+    _make_room(target.parent)
+    # built elsewhere and moved in one step: two processes may build the same file
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         source, compiled, linked = (Path(folder, name) for name in ("kernels.cpp", "kernels.o", "kernels.so"))
         source.write_text(text, encoding="utf-8")
         steps = [[*flags, "-I", str(SHIM), "-c", str(source), "-o", str(compiled)]]
         if runtime:
             steps.append(["-shared", str(compiled), str(runtime), "-o", str(linked)])
         for step in steps:
-            done = subprocess.run([command, *step], capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise CompileError("\n".join(_first_errors(done.stderr.splitlines())))
-        os.replace(linked if runtime else compiled, made)
-    return made
+            process = subprocess.run([command, *step], capture_output=True, text=True, check=False)
+            if process.returncode:
+                raise CompileError("\n".join(_first_errors(process.stderr.splitlines())))
+        os.replace(linked if runtime else compiled, target)
+    return target
 
 
 def _make_room(folder: Path) -> None:
@@ -144,7 +141,7 @@ def _first_errors(lines: Sequence[str]) -> Sequence[str]:
 
 
 class Launch(ctypes.Structure):
-    """What ``emu_launch`` takes: as in runtime.cpp."""
+    """The argument of ``emu_launch``, as in runtime.cpp."""
 
     _fields_ = (
         ("kernel", ctypes.c_int), ("grid", ctypes.c_uint * 3), ("block", ctypes.c_uint * 3),
@@ -170,29 +167,25 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
 
 
 def with_lines(library: ctypes.CDLL, message: str) -> str:
-    """A message with ``file:line`` for each ``+0x...`` in the library, where addr2line is at hand and the
-    build has lines.
-    """
-    known = "traced() has the line" if shutil.which("addr2line") else "addr2line, of binutils, finds the line"
+    """A message with ``file:line`` for each ``+0x...``, if addr2line is installed and the build has lines."""
+    hint = "traced() has the line" if shutil.which("addr2line") else "addr2line, of binutils, finds the line"
 
-    def named(found: re.Match) -> str:
-        return line_of(library, int(found.group(1), 16)) or f"{found.group(0)} ({known})"
-    return re.sub(r"\+(0x[0-9a-f]+)", named, message)
+    def location(offset: re.Match) -> str:
+        return line_of(library, int(offset.group(1), 16)) or f"{offset.group(0)} ({hint})"
+    return re.sub(r"\+(0x[0-9a-f]+)", location, message)
 
 
 @functools.cache
 def line_of(library: ctypes.CDLL, offset: int) -> str:
-    """``file:line`` of the code at an offset of the library, for inlined code with that of its
-    caller; or ``""``.
-    """
+    """``file:line`` of the code at an offset, for inlined code with that of its caller; or ``""``."""
     command = shutil.which("addr2line")
     if command is None:
         return ""
-    done = subprocess.run([command, "-i", "-e", library._name, hex(offset)], capture_output=True,
-                          text=True, check=False)
-    inside = [place.rsplit("/", 1)[-1].split(" ")[0] for place in done.stdout.splitlines()]
-    inside = [place for place in inside
+    process = subprocess.run([command, "-i", "-e", library._name, hex(offset)], capture_output=True,
+                             text=True, check=False)
+    places = [place.rsplit("/", 1)[-1].split(" ")[0] for place in process.stdout.splitlines()]
+    places = [place for place in places
               if not place.startswith(("?", ":", "cuda_shim.h", "table.h", "emulated.h"))]
-    # what every kernel uses tells little
-    callers = [place for place in inside if not place.startswith("prims.cuh")]
-    return f"{inside[0]} (from {callers[0]})" if callers and callers[0] != inside[0] else "".join(inside[:1])
+    # prims.cuh, which every kernel uses, says little about the place
+    callers = [place for place in places if not place.startswith("prims.cuh")]
+    return f"{places[0]} (from {callers[0]})" if callers and callers[0] != places[0] else "".join(places[:1])

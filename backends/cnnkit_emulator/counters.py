@@ -1,9 +1,7 @@
-"""``python -m cnnkit_emulator.counters``: what each CUDA kernel would move on a GPU, over the
-least that it must.
+"""``python -m cnnkit_emulator.counters``: what each CUDA kernel would move on a GPU, over the minimum.
 
-Every op that the emulator's kernel tables serve is run once, forward and back, on channels-last arrays of
-a small size; a table of somebody else too. ``--write docs/gpu.md`` puts the result on that page, between
-its own marks.
+Every op that the emulator's kernel tables serve, a plug-in's table included, is run once, forward and
+backward, on small channels-last arrays. ``--write docs/gpu.md`` puts the result on that page, between marks.
 """
 
 from __future__ import annotations
@@ -58,16 +56,14 @@ MARKS = r"(<!-- generated: counters -->\n\n)(.*?)(\n\n<!-- end -->)"
 
 
 def cases(target: Target) -> list[Any]:
-    """Those above, as far as a table has their kernel; for any other op of the tables, the kit's case with
-    the largest inputs.
-    """
-    served = keys(target.tables)
-    chosen: list[Any] = [case for case in CASES if any(matches(key, case.kernel) for key in served)]
-    for key in served:
-        known = [case for case in conformance.EVERY_CASE if matches(key, case.kernel)]
-        taken = any(matches(key, case.kernel) for case in chosen)
-        if known and not taken and key != "max_pool_with_indices":
-            chosen.append(max(known, key=_size))
+    """The `CASES` whose kernels a table has; for its other ops, the kit's case with the largest inputs."""
+    table_keys = keys(target.tables)
+    chosen: list[Any] = [case for case in CASES if any(matches(key, case.kernel) for key in table_keys)]
+    for key in table_keys:
+        candidates = [case for case in conformance.EVERY_CASE if matches(key, case.kernel)]
+        covered = any(matches(key, case.kernel) for case in chosen)
+        if candidates and not covered and key != "max_pool_with_indices":
+            chosen.append(max(candidates, key=_size))
     return chosen
 
 
@@ -101,13 +97,13 @@ def rows(target: Target, chosen: Iterable[Any]) -> Iterator[list[str]]:
         for kernel, several in by_kernel.items():
             t = Traffic(kernel, sum(t.output_bytes for t in several),
                         tuple(site for t in several for site in t.sites))
-            what = f"{written(case.kernel)}, {case.name.replace('-', ' ')}"
-            yield [f"`{kernel}`", what, _shown(t.sectors_per_request),
-                   *(_shown(ratio)
+            description = f"{written(case.kernel)}, {case.name.replace('-', ' ')}"
+            yield [f"`{kernel}`", description, _formatted(t.sectors_per_request),
+                   *(_formatted(ratio)
                      for ratio in (t.loads, t.stores, t.written, t.shared_loads, t.shared_stores))]
 
 
-def _shown(ratio: float | None) -> str:
+def _formatted(ratio: float | None) -> str:
     return "–" if ratio is None else f"{ratio:.2f}"
 
 
@@ -130,20 +126,22 @@ def main(
     with target.entered():
         chosen = [case for case in cases(target) if op in ("", *chain(case.kernel))]
         if not chosen:
-            known = ", ".join(dict.fromkeys(written(case.kernel) for case in cases(target)))
-            raise typer.BadParameter(f"--op {op}: {backend} has kernels for {known} (of all ops: {len(OPS)})")
-        found = list(rows(target, chosen))
-    printed = Table(*COLUMNS, title="over the minimum: sectors of 32 bytes; bytes written; "
-                    "passes over shared memory's banks")
-    for row in found:
-        printed.add_row(row[0].strip("`"), *row[1:])
+            available = ", ".join(dict.fromkeys(written(case.kernel) for case in cases(target)))
+            raise typer.BadParameter(f"--op {op}: {backend} has kernels for {available} "
+                                     f"(of all ops: {len(OPS)})")
+        report_rows = list(rows(target, chosen))
+    console_table = Table(*COLUMNS, title="over the minimum: sectors of 32 bytes; bytes written; "
+                          "passes over shared memory's banks")
+    for row in report_rows:
+        console_table.add_row(row[0].strip("`"), *row[1:])
     console = Console()
-    (console if console.is_terminal else Console(width=160)).print(printed)
+    (console if console.is_terminal else Console(width=160)).print(console_table)
     if write:
         page = write.read_text(encoding="utf-8")
         if re.search(MARKS, page, re.DOTALL) is None:
             raise typer.BadParameter(f"{write} has no part '<!-- generated: counters -->' ... '<!-- end -->'")
-        table = "\n".join(f"| {' | '.join(cells)} |" for cells in (COLUMNS, ("---",) * len(COLUMNS), *found))
+        lines = (COLUMNS, ("---",) * len(COLUMNS), *report_rows)
+        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
         write.write_text(re.sub(MARKS, lambda parts: parts[1] + table + parts[3], page, count=1,
                                 flags=re.DOTALL), encoding="utf-8")
 

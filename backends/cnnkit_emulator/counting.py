@@ -1,5 +1,4 @@
-"""What a launch would move on a GPU, as the emulator counts it: sectors of arrays, passes over the banks of
-shared memory.
+"""What a launch would move on a GPU: sectors of arrays, passes over the banks of shared memory.
 
 The 32 lanes of a warp that execute an instruction make one request. Accesses to an array are served in
 sectors of 32 bytes; the least that a request needs follows from the bytes it asks for. Shared memory has 32
@@ -24,7 +23,7 @@ class Site:
     Attributes
     ----------
     line : str
-        Where it is in the source, as ``"conv.cu:42"``.
+        Its place in the source, as ``"conv.cu:42"``.
     shared, writes : bool
         Shared memory, or an array; a store, or a load.
     size : int

@@ -1,8 +1,8 @@
 """The emulated device: memory, and kernels that run on the CPU one thread block after the other.
 
-It has the members that `cnnkit_cupy` asks of a device: ``empty``, ``address``, ``run``. Around every launch
-it looks for what a GPU forgives until it does not: writes outside the arrays, writes into inputs, arguments
-of a wrong size. `schedule`, `traced`, `counted` and `sampled` say how the launches of a ``with`` block run.
+It has the members of `cnnkit_cupy.contracts.Device`: ``empty``, ``address``, ``run``. Around every launch it
+looks for faults that a GPU may not report: writes outside the arrays, writes into inputs, arguments of a
+wrong size. `schedule`, `traced`, `counted` and `sampled` set how the launches of a ``with`` block run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COUNTS = 8
 
 
 class KernelFault(RuntimeError):
-    """A kernel did what no kernel may do; the message says which, what and where."""
+    """A kernel made an access or a barrier that is not allowed; the message names it and its place."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Mode:
 
 
 _local = threading.local()
-_one_launch = threading.Lock()
+_launch_lock = threading.Lock()
 
 
 def _mode() -> Mode:
@@ -54,20 +54,20 @@ def _mode() -> Mode:
 
 @contextmanager
 def _changed(**changes: Any) -> Iterator[None]:
-    before = _mode()
-    _local.mode = replace(before, **changes)
+    previous = _mode()
+    _local.mode = replace(previous, **changes)
     try:
         yield
     finally:
-        _local.mode = before
+        _local.mode = previous
 
 
 @contextmanager
 def schedule(name: str, seed: int = 0) -> Iterator[None]:
-    """Run threads ``"in order"``, ``"reversed"``, or ``"skewed"``: a random warp runs until it blocks before
-    another moves.
+    """Run threads ``"in order"``, ``"reversed"`` or ``"skewed"``.
 
-    A kernel whose result depends on the schedule lacks a barrier.
+    In a skewed schedule a random warp runs until it blocks before another one does. A kernel whose result
+    depends on the schedule lacks a barrier.
     """
     if name not in SCHEDULES:
         raise ValueError(f"there is no schedule {name!r}; there are {', '.join(SCHEDULES)}")
@@ -76,9 +76,8 @@ def schedule(name: str, seed: int = 0) -> Iterator[None]:
 
 
 @contextmanager
-def traced(*what: str) -> Iterator[None]:
-    """Watch every access of kernels in this thread; a kernel is built anew for it, and runs
-    several times slower.
+def traced(*checks: str) -> Iterator[None]:
+    """Watch every access of kernels in this thread, in a build of its own that runs several times slower.
 
     Parameters
     ----------
@@ -88,9 +87,9 @@ def traced(*what: str) -> Iterator[None]:
         accesses beside an array or beside shared memory, and indices beyond an array's type. All three if
         none is named.
     """
-    if unknown := set(what) - set(WATCHED):
+    if unknown := set(checks) - set(WATCHED):
         raise ValueError(f"{sorted(unknown)[0]!r} cannot be watched; there are {', '.join(WATCHED)}")
-    with _changed(watching=_mode().watching & COUNTS | sum(WATCHED[name] for name in set(what or WATCHED))):
+    with _changed(watching=_mode().watching & COUNTS | sum(WATCHED[name] for name in set(checks or WATCHED))):
         yield
 
 
@@ -104,11 +103,9 @@ def counted() -> Iterator[list[Traffic]]:
 
 @contextmanager
 def sampled(*blocks: int) -> Iterator[None]:
-    """Run only these blocks of every grid (-1 is the last one), on the arrays themselves: for arrays
-    larger than memory.
+    """Run only these blocks of every grid (-1 is the last), on the arrays themselves: some exceed memory.
 
-    Nothing is copied, poisoned or looked for. New arrays are zeros that take memory only where
-    they are touched.
+    Nothing is copied, poisoned or checked. New arrays are zeros that take memory only where they are touched.
     """
     if not blocks:
         raise ValueError("which blocks? sampled(0, -1) runs the first and the last one")
@@ -127,9 +124,7 @@ class EmulatedDevice:
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array | None = None,
               channels_last: bool = False) -> Array:
-        """A new array of NaN (or of integers whose bits are all 1) in C order, or (N, C, H, W) over
-        (N, H, W, C).
-        """
+        """A new array of NaN (or integers whose bits are all 1), in C order or with its channels last."""
         make = untouched if _mode().blocks else poisoned
         if channels_last:
             n, c, h, w = shape
@@ -137,14 +132,13 @@ class EmulatedDevice:
         return Array(make(tuple(shape), np.dtype(dtype)))
 
     def address(self, array: Array) -> int:
-        """The address that the kernel will see, as far as its alignment goes."""
+        """A number with the alignment of the address that the kernel will see."""
         return offset_of(array.host)
 
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> int | None:
-        """Launch the kernel called `name` of this source; `kernels` are all the instances that the source
-        is built with.
+        """Launch the kernel called `name` of this source, which is built with the instances `kernels`.
 
         Parameters
         ----------
@@ -170,7 +164,7 @@ class EmulatedDevice:
         """
         mode = _mode()
         library, index = build(source, kernels, bool(mode.watching)), kernels.index(name)
-        with _one_launch:
+        with _launch_lock:
             places = [None if not isinstance(a, Array) or mode.blocks else self._arena.place(a.host)
                       for a in arguments]
             try:
@@ -181,8 +175,8 @@ class EmulatedDevice:
                 for i, place in enumerate(places):
                     if place is not None:
                         library.emu_array(place.start, place.size, i, written[i])
-                used, message = _launch(library, index, grid, block, values, mode, dynamic)
-                if used < 0:
+                shared_bytes, message = _launch(library, index, grid, block, values, mode, dynamic)
+                if shared_bytes < 0:
                     raise KernelFault(f"{name}: {with_lines(library, message)}")
                 if not mode.blocks:
                     self._check(library, name, arguments, places, written)
@@ -195,29 +189,30 @@ class EmulatedDevice:
                 output = sum(a.nbytes for a, writes in zip(arguments, written)
                              if writes and isinstance(a, Array))
                 mode.traffic.append(Traffic(name, output, _sites(library)))
-        return None if library.emu_plain_shared() else used
+        return None if library.emu_plain_shared() else shared_bytes
 
     def _check(self, library: ctypes.CDLL, name: str, arguments: Sequence, places: Sequence[Place | None],
                written: Sequence[bool]) -> None:
-        """Raise where the kernel wrote what it must not."""
-        if beside := self._arena.written_outside(library.emu_touched):
-            place, at = beside
-            where = f"{-at} bytes before its start" if at < 0 else f"{at - place.size} bytes behind its end"
-            raise KernelFault(f"{_called(name, arguments, places, place)}: "
-                              f"the kernel wrote out of bounds, {where}")
-        for given, writes in zip(places, written):
-            if given is not None and not writes and given.changed():
-                raise KernelFault(f"{_called(name, arguments, places, given)}: "
+        """Raise a fault if the kernel wrote outside its arrays or into an input."""
+        if outside := self._arena.written_outside(library.emu_touched):
+            place, offset = outside
+            distance = (f"{-offset} bytes before its start" if offset < 0
+                        else f"{offset - place.size} bytes behind its end")
+            raise KernelFault(f"{_described(name, arguments, places, place)}: "
+                              f"the kernel wrote out of bounds, {distance}")
+        for copy, writes in zip(places, written):
+            if copy is not None and not writes and copy.changed():
+                raise KernelFault(f"{_described(name, arguments, places, copy)}: "
                                   "the kernel wrote into an input")
 
 
-def _called(name: str, arguments: Sequence, places: Sequence[Place | None], place: Place) -> str:
+def _described(name: str, arguments: Sequence, places: Sequence[Place | None], place: Place) -> str:
     i = next(i for i, p in enumerate(places) if p is place)
     return f"{name}: argument {i}, an array of shape {arguments[i].shape}"
 
 
 def _by_value(argument: Any, place: Place | None) -> Any:
-    """What the kernel is given: an address, or the value itself."""
+    """A kernel's argument: an array's address, or the value itself."""
     if isinstance(argument, Array):
         return np.uintp(place.address if place else argument.host.ctypes.data)
     return np.uintp(0) if argument is None else argument
@@ -225,32 +220,32 @@ def _by_value(argument: Any, place: Place | None) -> Any:
 
 def _check_sizes(library: ctypes.CDLL, index: int, name: str, values: Sequence) -> None:
     for i in range(len(values) + 1):
-        wanted, given = library.emu_argument_size(index, i), values[i].nbytes if i < len(values) else 0
-        if wanted != given:
-            raise KernelFault(f"{name}: argument {i} has {given} bytes, and the kernel takes {wanted}")
+        expected, actual = library.emu_argument_size(index, i), values[i].nbytes if i < len(values) else 0
+        if expected != actual:
+            raise KernelFault(f"{name}: argument {i} has {actual} bytes, and the kernel takes {expected}")
 
 
 def _launch(library: ctypes.CDLL, index: int, grid: tuple, block: tuple, values: Sequence, mode: Mode,
             dynamic: int) -> tuple[int, str]:
-    """Bytes of shared memory, and nothing; or -1, and what went wrong."""
+    """The bytes of shared memory and no message; or -1 and the message of a fault."""
     cells = [np.array(v) for v in values]
     pointers = (ctypes.c_void_p * len(cells))(*(c.ctypes.data for c in cells))
     count = grid[0] * grid[1] * grid[2]
     chosen = [b for b in dict.fromkeys(b if b >= 0 else count + b for b in mode.blocks) if 0 <= b < count]
     message = ctypes.create_string_buffer(1000)
-    used = library.emu_launch(ctypes.byref(Launch(
+    shared_bytes = library.emu_launch(ctypes.byref(Launch(
         index, grid, block, pointers, mode.schedule, mode.seed, dynamic, mode.watching,
         (ctypes.c_uint64 * len(chosen))(*chosen) if mode.blocks else None, len(chosen),
         ctypes.cast(message, ctypes.c_char_p), len(message))))
-    return used, message.value.decode()
+    return shared_bytes, message.value.decode()
 
 
 def _sites(library: ctypes.CDLL) -> tuple[Site, ...]:
     """What the launch counted, instruction by instruction."""
-    row, found = (ctypes.c_uint64 * 8)(), []
+    row, sites = (ctypes.c_uint64 * 8)(), []
     for i in range(library.emu_site_count()):
         library.emu_site(i, row)
-        shared, writes, size, offset, requests, asked, actual, least = row
-        found.append(Site(line_of(library, offset), bool(shared), bool(writes), size,
-                          requests, asked, actual, least))
-    return tuple(found)
+        shared, writes, size, offset, requests, requested, actual, least = row
+        sites.append(Site(line_of(library, offset), bool(shared), bool(writes), size,
+                          requests, requested, actual, least))
+    return tuple(sites)

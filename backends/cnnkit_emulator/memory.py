@@ -1,7 +1,6 @@
-"""Where a launch's arrays lie: copies in an arena of their own, poison between them, with the alignment that
-a GPU would give.
+"""The memory of a launch: copies of its arrays in an arena, aligned as on a GPU, with poison between them.
 
-A kernel that writes beside its array writes poison away, and is found; one that reads there reads NaN.
+A kernel that writes beside its array overwrites poison, which is detected; one that reads there reads NaN.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ class Place:
     start: int    # address of its lowest byte
     size: int     # bytes from there to its highest one
     address: int  # of its first element
-    origin: int   # where the lowest byte lies in the array itself
+    origin: int   # address of the lowest byte of the array itself
 
     def copy_back(self) -> None:
-        """Put what the kernel wrote into the array (without gaps: the launcher sees to it)."""
+        """Copy the kernel's results into the array, which has no gaps: the launcher checks that."""
         ctypes.memmove(self.origin, self.start, self.size)
 
     def changed(self) -> bool:
@@ -42,7 +41,7 @@ class Place:
 
 
 class Arena:
-    """Memory for one launch after the other."""
+    """Memory that every launch uses in turn."""
 
     def __init__(self) -> None:
         self._memory = _pages(RESERVED)
@@ -56,10 +55,10 @@ class Arena:
 
     def place(self, array: np.ndarray) -> Place:
         """Copy an array's memory to the arena's end."""
-        before, size = extent(array)
-        origin = array.ctypes.data - before
-        first = self.end + GAP
-        start = first + (offset_of(array) - before - first) % ALIGNMENT
+        bytes_before, size = extent(array)
+        origin = array.ctypes.data - bytes_before
+        lowest = self.end + GAP
+        start = lowest + (offset_of(array) - bytes_before - lowest) % ALIGNMENT
         if start + size + GAP > self.start + RESERVED:
             raise MemoryError(f"the arrays of one launch need more than {RESERVED >> 30} GiB; "
                               "cnnkit_emulator.device.sampled runs some blocks without copies")
@@ -67,49 +66,46 @@ class Arena:
         ctypes.memmove(start, origin, size)
         self._fill(start + size, start + size + GAP, len(self.places) + 1)
         self.end = start + size
-        self.places.append(Place(start, size, start + before, origin))
+        self.places.append(Place(start, size, start + bytes_before, origin))
         return self.places[-1]
 
     @staticmethod
     def _fill(start: int, end: int, number: int) -> None:
-        """Poison for the gap of this number: each has its own, or copying one's poison to another would
-        leave no trace.
-        """
+        """Fill a gap with the poison of its number: copying one gap to another must leave a trace."""
         odd = start % 2
         ctypes.memmove(start, POISONS[number % len(POISONS)][odd:], end - start)
 
     def written_outside(self, touched: Callable[[int, int, int], int]) -> tuple[Place, int] | None:
-        """The array beside which a byte was written, and which one, counted from the array's start; or None.
+        """The array beside which a byte was written, and the byte's offset from its start; or None.
 
-        `touched` finds the first byte that is not of a gap's poison in a stretch of memory, as
-        ``emu_touched`` does.
+        `touched` gives the offset of the first byte of a gap that is not poison, as ``emu_touched`` does.
         """
-        at = self.start
+        position = self.start
         for i, place in enumerate([*self.places, None]):
             end = place.start if place else self.end + GAP
-            found = touched(at, end - at, 0xFFFF - i % len(POISONS))
-            if found >= 0:
-                left, where = self.places[i - 1] if i else None, at + found
-                near = (place if left is None
-                        or (place and place.start - where < where - left.start - left.size) else left)
-                return (near, where - near.start) if near else None
-            at = place.start + place.size if place else end
+            offset = touched(position, end - position, 0xFFFF - i % len(POISONS))
+            if offset >= 0:
+                previous, address = self.places[i - 1] if i else None, position + offset
+                nearest = previous
+                if previous is None or (place and place.start - address
+                                        < address - previous.start - previous.size):
+                    nearest = place
+                return (nearest, address - nearest.start) if nearest else None
+            position = place.start + place.size if place else end
         return None
 
 
 def extent(array: np.ndarray) -> tuple[int, int]:
-    """How many bytes the array reaches before its first element, and how many its memory has from
-    end to end.
-    """
+    """How many bytes of the array lie before its first element, and how many from end to end."""
     if not array.size:
         return 0, 0
     steps = [(n - 1) * s for n, s in zip(array.shape, array.strides)]
-    before = -sum(s for s in steps if s < 0)
-    return before, before + sum(s for s in steps if s > 0) + array.itemsize
+    bytes_before = -sum(s for s in steps if s < 0)
+    return bytes_before, bytes_before + sum(s for s in steps if s > 0) + array.itemsize
 
 
 def offset_of(array: np.ndarray) -> int:
-    """Where in its own allocation the array starts, which on a GPU begins at a multiple of 256."""
+    """The array's offset in its allocation, plus a multiple of 256, at which allocations begin on a GPU."""
     owner = array
     while isinstance(owner.base, np.ndarray):
         owner = owner.base

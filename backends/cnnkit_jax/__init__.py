@@ -1,6 +1,4 @@
-"""The JAX backend, without a single kernel: JAX arrays cannot be assigned into, so they prove that no
-generic op does.
-"""
+"""The JAX backend, without kernels. JAX arrays are immutable, so they prove that no generic op assigns."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ NARROWED = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex
 
 
 class JaxBackend(ArrayAPIBackend):
-    """JAX arrays. Without its setting ``jax_enable_x64`` JAX has no 64-bit types, and narrower ones take
-    their place.
-    """
+    """JAX arrays. Without the setting ``jax_enable_x64`` 32-bit types take the place of 64-bit ones."""
 
     @property
     def dtypes(self) -> tuple[str, ...]:  # type: ignore[override]

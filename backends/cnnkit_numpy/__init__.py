@@ -1,6 +1,4 @@
-"""The NumPy backend: arrays are ``numpy.ndarray``; `cnnkit_numpy.kernels` makes its ops as fast as
-NumPy can be.
-"""
+"""The NumPy backend: arrays are ``numpy.ndarray``, and `cnnkit_numpy.kernels` are its fast ops."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ from cnnkit.backends import ArrayAPIBackend
 
 
 class NumPy20:
-    """NumPy 2.0's namespace with what it lacks of the standard; its ``astype`` refuses the scalars of
-    its own sums.
-    """
+    """NumPy 2.0's namespace with the standard's functions that it lacks, and an ``astype`` for scalars."""
 
     def __getattr__(self, name: str) -> Any:
         import array_api_compat.numpy as compat
@@ -28,7 +24,7 @@ class NumPy20:
 
 
 class NumPyBackend(ArrayAPIBackend):
-    """NumPy arrays: also the form in which data come from the host and go back."""
+    """NumPy arrays: also the form in which data of other backends come from the host and go back."""
 
     host = True
 

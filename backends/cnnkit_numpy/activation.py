@@ -1,4 +1,4 @@
-"""NumPy's activations: few passes over memory, in place where the array is the kernel's own.
+"""NumPy's activations: few passes over memory, and in place in arrays that the kernel has made.
 
 `np.where` mispredicts a branch for every other element of a random mask (40 ms for 4 M elements, a product
 with the mask 9 ms), so masks are multiplied.
@@ -16,9 +16,7 @@ BITS: dict[int, np.dtype] = {2: np.dtype("int16"), 4: np.dtype("int32"), 8: np.d
 
 
 def masked(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """`values` where the mask holds and 0 elsewhere, infinities and NaN too: the bits are
-    multiplied by 0 or 1.
-    """
+    """`values` where the mask holds, else 0, even for infinities and NaN: bits are multiplied by 0 or 1."""
     bits = mask.view(np.int8).astype(BITS[values.itemsize])
     np.multiply(bits, values.view(bits.dtype), out=bits)
     return bits.view(values.dtype)

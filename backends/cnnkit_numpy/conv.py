@@ -1,10 +1,9 @@
-"""Convolution in NumPy: windows copied to columns a few images at a time, then one matrix product
-for each image.
+"""Convolution in NumPy: windows copied to columns (im2col), then one matrix product for each image.
 
 Images stay in C order (N, C, H, W) throughout. A product for each image writes just that; it was measured to
 be as fast as one large product in (N, H, W, C) order at 64 channels and faster at few, and what follows
-(bias, pooling, flattening) is faster by far. Depthwise filters take the same road: adding up shifted images
-was measured to be slower.
+(bias, pooling, flattening) is faster by far. Depthwise convolution works the same way: adding up shifted
+images was measured to be slower.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def conv2d_filters(x, dy, *, needs, kernel_size, **conv):
 
 
 def windows_of(x, dtype, weight, stride, padding, dilation, groups):
-    """What the filters see of images of a shape."""
+    """The windows of images of shape `x` for filters of shape `weight`."""
     (_, _, H, W), (K, Cg, R, S), (dh, dw) = x, weight, dilation
     (top, bottom), (left, right) = padding
     size = ((H + top + bottom - dh * (R - 1) - 1) // stride[0] + 1,
@@ -77,17 +76,16 @@ def windows_of(x, dtype, weight, stride, padding, dilation, groups):
 
 
 def both_gradients(x, weight, dy, windows, groups, shape):
-    """The input's gradient where `weight` is given, and the weight's, of `shape`, where `x` is; `dy`
-    in C order.
-    """
+    """The input's gradient where `weight` is given, and the weight's where `x` is; `dy` is in C order."""
     K, Cg, R, S = shape
     (dh, dw), (rows, columns) = windows.dilation, windows.padding
     if (weight is not None and windows.stride == (1, 1) and R * S > 1 and 2 * groups * Cg >= K
             and max(rows) <= dh * (R - 1) and max(columns) <= dw * (S - 1)):
         dx = correlate_turned(dy, weight, windows, groups)
         return dx, None if x is None else gradients(x, None, dy, windows, groups, shape)[1]
-    return (gradients(x, weight, dy, windows, groups, shape) if x is not None
-            or weight is not None else (None, None))
+    if x is None and weight is None:
+        return None, None
+    return gradients(x, weight, dy, windows, groups, shape)
 
 
 def correlate(x, weight, bias, windows, groups):
@@ -98,10 +96,10 @@ def correlate(x, weight, bias, windows, groups):
     columns = windows.columns()
     products = room("products", (windows.step, K, windows.length), x.dtype) if wide else y.reshape(N, K, -1)
     for part in windows.blocks():
-        seen = columns(x[part])
-        n = len(seen)
+        matrix = columns(x[part])
+        n = len(matrix)
         product = products[:n] if wide else products[part]
-        np.matmul(filters, seen.reshape(n, groups, -1, windows.length),
+        np.matmul(filters, matrix.reshape(n, groups, -1, windows.length),
                   out=product.reshape(n, groups, -1, windows.length))
         if bias is not None:
             np.add(windows.valid(product), bias.reshape(-1, 1, 1), out=y[part])
@@ -118,13 +116,13 @@ def correlate_turned(dy, weight, windows, groups):
     """
     K, Cg, R, S = weight.shape
     (P, Q), (dh, dw), (_, _, H, W) = windows.size, windows.dilation, windows.shape
-    turned = weight.reshape(groups, K // groups, Cg, R,
-                            S)[..., ::-1, ::-1].swapaxes(1, 2).reshape(groups * Cg, -1, R, S)
+    by_group = weight.reshape(groups, K // groups, Cg, R, S)
+    turned = by_group[..., ::-1, ::-1].swapaxes(1, 2).reshape(groups * Cg, -1, R, S)
     top, left = dh * (R - 1) - windows.inside[2].start, dw * (S - 1) - windows.inside[3].start
     padding = (top, H + dh * (R - 1) - P - top), (left, W + dw * (S - 1) - Q - left)
-    back = Windows(dy.shape, dy.dtype, (R, S), (1, 1), padding, windows.dilation,
-                   (H, W), K // groups * R * S, Cg)
-    return correlate(dy, turned, None, back, groups)
+    backward_windows = Windows(dy.shape, dy.dtype, (R, S), (1, 1), padding, windows.dilation,
+                               (H, W), K // groups * R * S, Cg)
+    return correlate(dy, turned, None, backward_windows, groups)
 
 
 def gradients(x, weight, dy, windows, groups, shape):
@@ -146,8 +144,8 @@ def gradients(x, weight, dy, windows, groups, shape):
         n = len(d)
         d = d.reshape(n, groups, K // groups, length)
         if x is not None:
-            seen = columns(x[part]).reshape(n, groups, rows, length)
-            dweight += np.matmul(d, seen.swapaxes(2, 3)).sum(axis=0)
+            matrix = columns(x[part]).reshape(n, groups, rows, length)
+            dweight += np.matmul(d, matrix.swapaxes(2, 3)).sum(axis=0)
         if weight is not None and dx is not None:
             fold(np.matmul(filters, d, out=dcolumns[:n]).reshape(n, C, -1, length), dx[part])
     return dx, None if dweight is None else dweight.reshape(shape)

@@ -2,8 +2,8 @@
 
 The columns are ordered by *phase*: the place of an output in its pooling window. After the matrix product
 each phase is one contiguous array, and the maximum over windows is a maximum of whole arrays. ReLU of the
-maximum is the maximum of ReLU, so it comes last. One byte for each window keeps the phase that won, or that
-ReLU stopped it. A row of ones among the columns adds the bias, and makes its gradient.
+maximum is the maximum of ReLU, so it comes last. One byte for each window keeps the phase of its maximum, or
+that ReLU made it 0. A row of ones among the columns adds the bias, and gives its gradient.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ STOPPED = 0x80  # added to the byte of a window that ReLU stopped: no phase has 
 
 
 def conv2d_relu_max_pool2d(x, weight, bias, *, needs, calls):
-    """`cnnkit.ops.conv.conv2d`, then ``relu``, then `cnnkit.ops.pool.max_pool2d` with windows
-    side by side.
-    """
+    """``conv``, then ``relu``, then ``max_pool`` with windows side by side."""
     if [call.op for call in calls] != CHAIN:
         return decline("it serves conv with ReLU and max pooling")
     if x.ndim != 4:
@@ -59,9 +57,7 @@ def conv2d_relu_max_pool2d(x, weight, bias, *, needs, calls):
 
 
 class Phases:
-    """A convolution whose outputs are ordered by their place in the pooling windows, some images at a
-    time.
-    """
+    """A convolution with outputs ordered by their place in the pooling windows, some images at a time."""
 
     def __init__(self, x, weight, bias, conv, kernel, size):
         self.x, self.shape, self.kernel, self.size = x, weight.shape, kernel, size
@@ -78,30 +74,31 @@ class Phases:
         self.step = max(1, min(len(x), BLOCK // nbytes))
 
     def blocks(self):
-        """The runs of images to work on at a time, and a function from a run to its columns (n, groups, rows,
-        phases * windows).
+        """The runs of images to work on at a time, and a function from a run to its columns.
+
+        Columns have the shape (n, groups, rows, phases * windows).
         """
         (N, C, H, W), ((top, bottom), (left, right)) = self.x.shape, self.padding
         (_, Cg, R, S), (kh, kw), (P, Q), G = self.shape, self.kernel, self.size, self.groups
         padded = room("padded images", (self.step, C, H + top + bottom, W + left + right), self.x.dtype)
         padded.fill(0)
-        every = room("columns", (self.step, G, self.rows + self.ones, kh, kw, P, Q), self.x.dtype)
-        every[:, :, self.rows:].fill(1)
-        main = every[:, :, :self.rows].reshape(self.step, G, Cg, R, S, kh, kw, P, Q)
+        buffer = room("columns", (self.step, G, self.rows + self.ones, kh, kw, P, Q), self.x.dtype)
+        buffer[:, :, self.rows:].fill(1)
+        main = buffer[:, :, :self.rows].reshape(self.step, G, Cg, R, S, kh, kw, P, Q)
         n, c, h, w = padded.strides
         (sh, sw), (dh, dw) = self.stride, self.dilation
-        seen = as_strided(padded, main.shape,
-                          (n, c * Cg, c, h * dh, w * dw, h * sh, w * sw, h * sh * kh, w * sw * kw))
+        patches = as_strided(padded, main.shape,
+                             (n, c * Cg, c, h * dh, w * dw, h * sh, w * sw, h * sh * kh, w * sw * kw))
 
         def columns(part):
             x = self.x[part]
             padded[:len(x), :, top:top + H, left:left + W] = x
-            main[:len(x)] = seen[:len(x)]
-            return every[:len(x)].reshape(len(x), G, self.rows + self.ones, -1)
+            main[:len(x)] = patches[:len(x)]
+            return buffer[:len(x)].reshape(len(x), G, self.rows + self.ones, -1)
         return (slice(start, start + self.step) for start in range(0, N, self.step)), columns
 
     def forward(self, keep):
-        """The output, and which phase won each window where it is to be kept."""
+        """The output; and with `keep` the phase of each window's maximum, else None."""
         N, K = len(self.x), self.shape[0]
         y = np.empty((N, K, self.windows), self.x.dtype)
         winner = np.zeros(y.shape, np.uint8) if keep else None
@@ -116,7 +113,7 @@ class Phases:
             for phase in range(1, self.count):
                 if winner is not None:
                     larger = (z[:, :, phase] > best).view(np.uint8)
-                    # phases come in order: the last counts
+                    # phases come in ascending order: the maximum is the last phase that was larger
                     np.maximum(winner[part], larger * np.uint8(phase), out=winner[part])
                 np.maximum(best, z[:, :, phase], out=best)
             np.maximum(best, 0, out=best)
@@ -129,15 +126,15 @@ class Phases:
         N, K, G = len(dy), self.shape[0], self.groups
         mask_type = MASKS[dy.dtype]
         bits = dy.reshape(N, K, self.windows).view(mask_type)
-        every = room("gradients", (self.step, K, self.count, self.windows), dy.dtype)
+        buffer = room("gradients", (self.step, K, self.count, self.windows), dy.dtype)
         total = np.zeros((G, K // G, self.rows + self.ones), dy.dtype)
         blocks, columns = self.blocks()
         for part in blocks:
-            seen = columns(part)
-            dz = every[:len(seen)]
+            matrix = columns(part)
+            dz = buffer[:len(matrix)]
             for phase in range(self.count):
                 mask = np.negative((winner[part] == phase).view(np.int8), dtype=mask_type)
                 np.bitwise_and(bits[part], mask, out=dz[:, :, phase].view(mask_type))
-            total += np.matmul(dz.reshape(len(seen), G, K // G, -1), seen.swapaxes(2, 3)).sum(axis=0)
+            total += np.matmul(dz.reshape(len(matrix), G, K // G, -1), matrix.swapaxes(2, 3)).sum(axis=0)
         dweight, dbias = (np.ascontiguousarray(part) for part in (total[:, :, :self.rows], total[:, :, -1]))
         return dweight.reshape(self.shape), dbias.reshape(K) if self.ones else None

@@ -1,4 +1,4 @@
-"""NumPy's losses over class indices: scores are picked by fancy indexing, and labels out of range raise."""
+"""NumPy's losses over class indices: fancy indexing picks the scores; labels out of range raise errors."""
 
 from __future__ import annotations
 
@@ -14,53 +14,54 @@ from cnnkit.backends import decline
 
 def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, needs: Sequence[bool],
                   ignore_index: int, reduction: str, label_smoothing: float) -> tuple:
-    """Softmax, logarithm and choice in one; the gradient is the softmax with 1 taken away at each target."""
+    """Softmax, logarithm and choice of a class in one; the gradient is softmax minus 1 at each target."""
     if target.dtype.kind == "f":
         return decline("the targets are probabilities; it serves class indices")
     axis = 1 if logits.ndim > 1 else 0
-    labels, kept = _labels("cross_entropy", target, logits.shape[axis], ignore_index)
+    labels, valid = _valid_labels("cross_entropy", target, logits.shape[axis], ignore_index)
     if label_smoothing or logits.itemsize == 2 or logits.size == 0 or needs[2]:
         return decline(f"{logits.dtype} scores of shape {logits.shape}, label smoothing of "
                        f"{label_smoothing}; it serves 4 or 8 bytes an element, no smoothing, "
                        "no gradient of class weights")
     with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is NaN, as in PyTorch, without a warning
         shifted = logits - np.maximum.reduce(logits, axis, keepdims=True)
-        at = _at(labels, axis)
-        losses = shifted[at]
+        index = _index(labels, axis)
+        losses = shifted[index]
         exp = np.exp(shifted, out=shifted)
         total = np.add.reduce(exp, axis, keepdims=True)
         losses = np.log(total).reshape(losses.shape) - losses
-    loss, share = _reduce(losses, _weights(weight, labels, kept, losses.dtype), reduction)
+    loss, share = _reduce(losses, _weights(weight, labels, valid, losses.dtype), reduction)
     if not needs[0]:
         return loss, None
 
     def backward(dy: np.ndarray) -> tuple:
         g = share(dy)
         dx = exp * ((g if g.ndim == 0 else np.expand_dims(g, axis)) / total)
-        dx[at] -= g
+        dx[index] -= g
         return dx, None, None
     return loss, backward
 
 
 def nll_loss(log_probs: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, needs: Sequence[bool],
              ignore_index: int, reduction: str) -> tuple:
-    """The choice alone."""
+    """The negative score of each sample's class, reduced."""
     axis = 1 if log_probs.ndim > 1 else 0
-    labels, kept = _labels("nll_loss", target, log_probs.shape[axis], ignore_index)
+    labels, valid = _valid_labels("nll_loss", target, log_probs.shape[axis], ignore_index)
     if log_probs.itemsize == 2 or log_probs.size == 0 or needs[2]:
         return decline(f"{log_probs.dtype} of shape {log_probs.shape}; it serves 4 or 8 bytes an element, "
                        "and no gradient of class weights")
-    at = _at(labels, axis)
-    loss, share = _reduce(-log_probs[at], _weights(weight, labels, kept, log_probs.dtype), reduction)
+    index = _index(labels, axis)
+    loss, share = _reduce(-log_probs[index], _weights(weight, labels, valid, log_probs.dtype), reduction)
 
     def backward(dy: np.ndarray) -> tuple:
         dx = np.zeros_like(log_probs)
-        dx[at] = -share(dy)
+        dx[index] = -share(dy)
         return dx, None, None
     return loss, backward if needs[0] else None
 
 
-def _labels(name: str, target: np.ndarray, C: int, ignore_index: int) -> tuple[np.ndarray, np.ndarray | None]:
+def _valid_labels(name: str, target: np.ndarray, C: int,
+                  ignore_index: int) -> tuple[np.ndarray, np.ndarray | None]:
     """Labels that can be used as indices, and which samples count (None: all of them).
 
     Raises
@@ -70,17 +71,17 @@ def _labels(name: str, target: np.ndarray, C: int, ignore_index: int) -> tuple[n
     """
     if target.size == 0:
         return target, None
-    low, high = np.minimum.reduce(target, None), np.maximum.reduce(target, None)
-    if low >= 0 and high < C and not 0 <= ignore_index < C:
+    lowest, highest = np.minimum.reduce(target, None), np.maximum.reduce(target, None)
+    if lowest >= 0 and highest < C and not 0 <= ignore_index < C:
         return target, None
-    kept = target != ignore_index
-    wrong = kept & ((target < 0) | (target >= C))
-    if wrong.any():
-        at = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise ValueError(f"{name} got the label {target[at]} at position "
-                         f"{at[0] if len(at) == 1 else at} of the target, but the "
+    valid = target != ignore_index
+    invalid = valid & ((target < 0) | (target >= C))
+    if invalid.any():
+        position = tuple(int(i) for i in np.argwhere(invalid)[0])
+        raise ValueError(f"{name} got the label {target[position]} at position "
+                         f"{position[0] if len(position) == 1 else position} of the target, but the "
                          f"input has {C} classes: labels are 0 to {C - 1}, or ignore_index={ignore_index}")
-    return np.where(kept, target, 0), kept
+    return np.where(valid, target, 0), valid
 
 
 @functools.lru_cache(64)
@@ -90,24 +91,22 @@ def _grid(shape: tuple[int, ...], axis: int) -> tuple[Any, ...]:
     return tuple(grid[:axis]), tuple(grid[axis:])
 
 
-def _at(labels: np.ndarray, axis: int) -> tuple:
+def _index(labels: np.ndarray, axis: int) -> tuple:
     before, after = _grid(labels.shape, axis)
     return (*before, labels, *after)
 
 
-def _weights(weight: np.ndarray | None, labels: np.ndarray, kept: np.ndarray | None,
+def _weights(weight: np.ndarray | None, labels: np.ndarray, valid: np.ndarray | None,
              dtype: np.dtype) -> np.ndarray | None:
     """Each sample's weight, 0 where it is ignored; None where all are 1."""
     if weight is None:
-        return None if kept is None else kept.astype(dtype)
-    own = weight.astype(dtype, copy=False)[labels]
-    return own if kept is None else own * kept
+        return None if valid is None else valid.astype(dtype)
+    per_sample = weight.astype(dtype, copy=False)[labels]
+    return per_sample if valid is None else per_sample * valid
 
 
 def _reduce(losses: np.ndarray, weights: np.ndarray | None, reduction: str) -> tuple[Any, Callable]:
-    """The reduced loss, and the function that makes each sample's gradient of its gradient (0-d where all
-    are equal).
-    """
+    """The reduced loss, and a function from its gradient to each sample's (0-d where all are equal)."""
     total: Any = losses.size
     if weights is not None:
         losses = np.multiply(losses, weights, where=weights != 0, out=np.zeros_like(losses))

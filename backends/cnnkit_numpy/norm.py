@@ -20,12 +20,12 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
     """The op of the same name; mean and variance in two passes."""
     if x.size == 0 or x.itemsize == 2:
         return decline(f"{x.dtype} of shape {x.shape}; it serves 4 or 8 bytes an element, and no empty array")
-    see, column, total, dot = _rows(x) if np.moveaxis(x, 1, -1).flags.c_contiguous else _planes(x)
-    seen, count = see(x), x.size // x.shape[1]
+    flatten, column, total, dot = _rows(x) if np.moveaxis(x, 1, -1).flags.c_contiguous else _planes(x)
+    flat, count = flatten(x), x.size // x.shape[1]
     new_mean = new_var = None
     if training:
-        mean = total(seen) / count
-        y = seen - mean.reshape(column)
+        mean = total(flat) / count
+        y = flat - mean.reshape(column)
         var = dot(y, y) / count
         if running_mean is not None and running_var is not None:
             new_mean = (running_mean * (1 - momentum)
@@ -34,7 +34,7 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
                 running_var.dtype, copy=False)
     else:
         mean, var = running_mean.astype(x.dtype, copy=False), running_var.astype(x.dtype, copy=False)  # type: ignore[union-attr]
-        y = seen - mean.reshape(column)
+        y = flat - mean.reshape(column)
     rstd = 1 / np.sqrt(var + eps)
     scale = rstd if weight is None else rstd * weight.astype(x.dtype, copy=False)
     y *= scale.reshape(column)
@@ -45,12 +45,12 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
         return outputs, None
 
     def backward(dy: np.ndarray, *_: None) -> tuple:
-        dy = see(dy)
+        dy = flatten(dy)
         dx = dweight = dbias = None
         if needs[2] or training:
             dbias = total(dy)
         if needs[1] or training:
-            offset = seen - mean.reshape(column)
+            offset = flat - mean.reshape(column)
             dweight = dot(dy, offset) * rstd
         if needs[0]:
             dx = dy * scale.reshape(column)
@@ -64,16 +64,18 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
     return outputs, backward
 
 
-def _shaped(seen: np.ndarray, like: np.ndarray) -> np.ndarray:
+def _shaped(flat: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Rows or planes back in the shape of `like`."""
-    if seen.ndim == 2:
-        return np.moveaxis(seen.reshape(like.shape[0], *like.shape[2:], like.shape[1]), -1, 1)
-    return seen.reshape(like.shape)
+    if flat.ndim == 2:
+        return np.moveaxis(flat.reshape(like.shape[0], *like.shape[2:], like.shape[1]), -1, 1)
+    return flat.reshape(like.shape)
 
 
 def _rows(x: np.ndarray) -> tuple[Callable, tuple[int, ...], Callable, Callable]:
-    """How to see an array, the shape of a channel's column, and sums over all but the channels: of one,
-    of a product.
+    """How to treat an array as rows.
+
+    A function to rows, the shape of a value for each channel, and sums over all but the channels: a function
+    of one array, and one of the product of two.
     """
     count, C = x.size // x.shape[1], x.shape[1]
     ones = np.ones(count, x.dtype)

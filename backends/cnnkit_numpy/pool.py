@@ -1,5 +1,4 @@
-"""Pooling in NumPy: along the width, then along the height, one whole-array operation for each
-element of a window.
+"""Pooling in NumPy, first along the width, then the height: an array operation for each element of a window.
 
 A few images at a time, so that what the first pass writes is in the cache when the second reads it. Which
 element is the largest is kept as one byte, and only where a gradient is wanted.
@@ -86,44 +85,40 @@ def avg_pool2d(x, *, needs, kernel_size, stride, padding, ceil_mode, count_inclu
 
 
 def blocks(x: np.ndarray, shape: tuple) -> Iterator[tuple[slice, np.ndarray]]:
-    """The runs of images to work on at a time, and for each run room that is pooled along the width only:
-    (n, C, H, Q).
-    """
+    """The runs of images to work on at a time, each with room (n, C, H, Q) to pool along the width into."""
     N, C, H, _ = x.shape
     step = max(1, min(N, BLOCK * N // x.nbytes))
-    every = room("pooled along the width", (step, C, H, shape[3]), x.dtype)
+    buffer = room("pooled along the width", (step, C, H, shape[3]), x.dtype)
     for start in range(0, N, step):
-        yield slice(start, start + step), every[:N - start]
+        yield slice(start, start + step), buffer[:N - start]
 
 
 @lru_cache(512)
 def taps(along: Along) -> tuple:
-    """For each element t of a window: (t, index of the windows in which it is in the image, index of
-    these pixels).
-    """
-    found, before = [], (slice(None),) * along.axis
+    """For each element of a window: its number, and slices of windows and pixels where it is in the image."""
+    elements, leading = [], (slice(None),) * along.axis
     for t in range(along.kernel):
         offset = t * along.dilation - along.before  # window p has its element t at pixel p * stride + offset
         first = max(0, -(offset // along.stride))
         last = min(along.size - 1, (along.length - 1 - offset) // along.stride)
         if first <= last:
             pixels = slice(first * along.stride + offset, last * along.stride + offset + 1, along.stride)
-            found.append((t, (*before, slice(first, last + 1)), (*before, pixels)))
-    return tuple(found)
+            elements.append((t, (*leading, slice(first, last + 1)), (*leading, pixels)))
+    return tuple(elements)
 
 
 def combine(x, along, ufunc, start, out):
     """`ufunc` over the elements of every window, from the first to the last."""
     parts = taps(along)
-    every = (*(slice(None),) * along.axis, slice(0, along.size))
-    if len(parts) > 1 and parts[0][1] == parts[1][1] == every:
+    all_windows = (*(slice(None),) * along.axis, slice(0, along.size))
+    if len(parts) > 1 and parts[0][1] == parts[1][1] == all_windows:
         ufunc(x[parts[0][2]], x[parts[1][2]], out=out)
         parts = parts[2:]
     else:
         out.fill(start)
     for _, windows, pixels in parts:
-        inside = out[windows]
-        ufunc(inside, x[pixels], out=inside)
+        partial = out[windows]
+        ufunc(partial, x[pixels], out=partial)
     return out
 
 
@@ -138,12 +133,10 @@ def total(x, along, out):
 
 
 def first_largest(x, along, best, index, nan=False):
-    """Each window's maximum, and which of its elements that is: the first of equals, and with `nan`
-    the first NaN.
-    """
+    """Each window's maximum and its index: the first of equal elements, and with `nan` the first NaN."""
     parts = taps(along)
-    every = (*(slice(None),) * along.axis, slice(0, along.size))
-    if [p[0] for p in parts[:2]] == [0, 1] and parts[0][1] == parts[1][1] == every and not nan:
+    all_windows = (*(slice(None),) * along.axis, slice(0, along.size))
+    if [p[0] for p in parts[:2]] == [0, 1] and parts[0][1] == parts[1][1] == all_windows and not nan:
         a, b = x[parts[0][2]], x[parts[1][2]]
         np.maximum(a, b, out=best)
         np.greater(b, a, out=index.view(bool))
@@ -154,19 +147,17 @@ def first_largest(x, along, best, index, nan=False):
         for t, windows, _ in reversed(parts):
             index[windows] = t
     for t, windows, pixels in parts:
-        tap, so_far, place = x[pixels], best[windows], index[windows]
+        tap, so_far, argmax = x[pixels], best[windows], index[windows]
         larger = tap > so_far
         if nan:
             larger |= np.isnan(tap) & ~np.isnan(so_far)
-        # elements come in order: the last one counts
-        np.maximum(place, larger.view(np.uint8) * np.uint8(t), out=place)
+        # elements come in ascending order: the maximum is the last one that was larger
+        np.maximum(argmax, larger.view(np.uint8) * np.uint8(t), out=argmax)
         np.maximum(so_far, tap, out=so_far)
 
 
 def to_largest(dy, index, along, dx):
-    """The gradient of `first_largest`. Bits are masked, for a product would make NaN of an
-    infinite gradient.
-    """
+    """The gradient of `first_largest`. It masks bits: a product would make NaN of an infinite gradient."""
     mask_type = MASKS[dy.dtype]
     overlap = along.stride <= (along.kernel - 1) * along.dilation
     dx.fill(0)

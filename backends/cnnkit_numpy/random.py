@@ -59,15 +59,15 @@ def fill(bits: np.ndarray, key: tuple[int, int], first: int = 0) -> None:
     start = first
     while start < end:
         size = min(block, end - start, (1 << 32) - (start & WORD))  # so that one block has one high word
-        x0, x1, left = buffers[:, :size]
+        x0, x1, shifted = buffers[:, :size]
         np.add(counter[:size], _word(start + key[0]), x0)
         x1.fill(((start >> 32) + key[1]) & WORD)
         for rotations, key0, key1 in groups:
             for up, down in rotations:
                 np.add(x0, x1, x0)
-                np.left_shift(x1, up, left)
+                np.left_shift(x1, up, shifted)
                 np.right_shift(x1, down, x1)
-                np.bitwise_or(x1, left, x1)
+                np.bitwise_or(x1, shifted, x1)
                 np.bitwise_xor(x1, x0, x1)
             np.add(x0, key0, x0)
             np.add(x1, key1, x1)

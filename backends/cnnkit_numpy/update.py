@@ -1,8 +1,6 @@
-"""NumPy's optimizer updates: state is updated in place, in blocks that stay in the cache; parameters
-are new arrays.
+"""NumPy's optimizer updates: state in place, in blocks that stay in the cache; parameters are new arrays.
 
-A state that this kernel returned is kept in the workspace, and only that one is written: any other
-is copied first.
+A state that this kernel returned is kept in the workspace, and only that one is written: others are copied.
 """
 
 from __future__ import annotations
@@ -18,9 +16,9 @@ from cnnkit.backends import decline
 BLOCK = 1 << 14
 
 
-def _own(state: dict[str, list], workspace: MutableMapping, names: Sequence[str],
-         count: int) -> dict[str, list]:
-    """The state as lists and arrays that may be written: as it is if the last call made it, else a copy."""
+def _writable(state: dict[str, list], workspace: MutableMapping, names: Sequence[str],
+              count: int) -> dict[str, list]:
+    """The state as lists and arrays that may be written: as it is if the last call returned it, or a copy."""
     if workspace.get("state") is not state or state.keys() != set(names):
         state = {name: [v.copy() if isinstance(v, np.ndarray) else v
                         for v in state.get(name) or [None] * count] for name in names}
@@ -48,7 +46,7 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
                     step -= (lr * weight_decay) * p
                 step += p
         return new, {}
-    state = _own(state, workspace, ("momentum_buffer",), len(new))
+    state = _writable(state, workspace, ("momentum_buffer",), len(new))
     buffers = state["momentum_buffer"]
     for i, (p, g) in enumerate(zip(params, grads)):
         if g is None:
@@ -75,14 +73,12 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
 def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
          lr: float, betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool,
          decoupled: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, dict]:
-    """The update of the same name; p - rate * m / (sqrt(v) + eps'), with both bias corrections in
-    rate and eps'.
-    """
+    """The update of the same name: p - rate * m / (sqrt(v) + eps'), with bias correction in rate and eps'."""
     if any(p.itemsize == 2 or (not p.ndim and g is not None) for p, g in zip(params, grads)):
         return decline("a parameter has 2 bytes an element, or no axes")
     names = (("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
              if amsgrad else ("step", "exp_avg", "exp_avg_sq"))
-    state = _own(state, workspace, names, len(params))
+    state = _writable(state, workspace, names, len(params))
     beta1, beta2 = betas
     new = list(params)
     for i, (p, g) in enumerate(zip(params, grads)):
@@ -98,9 +94,9 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
         correction = math.sqrt(1 - beta2 ** t)
         rate, floor = -lr * correction / (1 - beta1 ** t), eps * correction
         new[i] = out = np.empty_like(p)
-        for at in _blocks(p) if p.size > BLOCK else (slice(None),):
-            _adam_block(p[at], g[at], m[at], v[at], None if largest is None else largest[at], out[at], beta1,
-                        beta2, rate, floor, lr, weight_decay, decoupled, maximize)
+        for block in _blocks(p) if p.size > BLOCK else (slice(None),):
+            _adam_block(p[block], g[block], m[block], v[block], None if largest is None else largest[block],
+                        out[block], beta1, beta2, rate, floor, lr, weight_decay, decoupled, maximize)
     return new, state
 
 

@@ -1,5 +1,4 @@
-"""Windows of NumPy images as strided views: padding, columns for a matrix product ("im2col"), and
-their gradient.
+"""Windows of NumPy images as strided views: padding, columns for a matrix product (im2col), their gradient.
 
 Everything works on a few images at a time, so that what is written is still in the cache when it is read, in
 memory that the next images and the next calls use again: fresh memory costs a page fault for every 4 KiB,
@@ -20,7 +19,7 @@ BLOCK = 1 << 20
 # how many times more columns a wide layout may have; beyond, products cost more than copies save
 WASTE = 1.2
 
-KEPT = 1 << 23   # bytes: larger rooms are not kept, but given back
+KEPT = 1 << 23   # bytes: larger rooms are freed after use
 _rooms = threading.local()
 
 
@@ -29,10 +28,10 @@ def room(purpose: str, shape: tuple, dtype: np.dtype) -> np.ndarray:
     nbytes = prod(shape) * np.dtype(dtype).itemsize
     if nbytes > KEPT:
         return np.empty(shape, dtype)
-    held = _rooms.__dict__.get(purpose)
-    if held is None or held.nbytes < nbytes:
-        held = _rooms.__dict__[purpose] = np.empty(nbytes, np.uint8)
-    return held[:nbytes].view(dtype).reshape(shape)
+    buffer = _rooms.__dict__.get(purpose)
+    if buffer is None or buffer.nbytes < nbytes:
+        buffer = _rooms.__dict__[purpose] = np.empty(nbytes, np.uint8)
+    return buffer[:nbytes].view(dtype).reshape(shape)
 
 
 class Windows:
@@ -51,8 +50,7 @@ class Windows:
     size : pair of int
         ``(P, Q)``: how many windows there are.
     inputs, outputs : int
-        How many numbers of a column make how many outputs: the void ones are dear where there are many
-        outputs.
+        The length of a column and how many outputs it gives: void windows are costly with many outputs.
 
     Attributes
     ----------
@@ -69,8 +67,8 @@ class Windows:
         N, C, H, W = shape
         ((top, bottom), (left, right)), (R, S), (P, Q) = padding, kernel_size, size
         self.shape, self.dtype = shape, dtype
-        self.kernel_size, self.stride, self.dilation, self.size, self.padding = (kernel_size, stride,
-                                                                                 dilation, size, padding)
+        self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
+        self.size, self.padding = size, padding
         self.padded = (H + top + bottom, W + left + right)
         self.inside = (slice(None), slice(None), slice(top, top + H), slice(left, left + W))
         self.pads = self.padded != (H, W)
@@ -105,10 +103,10 @@ class Windows:
             return lambda x: pad(x).reshape(len(x), self.rows, self.length)
         C, (dh, dw), (sh, sw) = self.shape[1], self.dilation, self.stride
         shape = (C, *self.kernel_size, *((self.length,) if self.wide else self.size))
-        every = room("columns", (self.step, *shape), self.dtype)
+        buffer = room("columns", (self.step, *shape), self.dtype)
 
         def columns(x: np.ndarray) -> np.ndarray:
-            x, part = pad(x), every[:len(x)]
+            x, part = pad(x), buffer[:len(x)]
             n, c, h, w = x.strides
             ends = (w,) if self.wide else (h * sh, w * sw)
             part[...] = as_strided(x, part.shape, (n, c, h * dh, w * dw, *ends))
@@ -123,24 +121,20 @@ class Windows:
         return as_strided(a, (*a.shape[:2], *self.size), (n, k, self.padded[1] * item, item))
 
     def spreader(self, channels: int) -> Callable[[np.ndarray], np.ndarray]:
-        """A function from gradients (n, K, P, Q) of some images to (n, K, length), with zeros where
-        windows are void.
-        """
+        """A function from gradients (n, K, P, Q) of some images to (n, K, length), 0 for void windows."""
         if not self.wide:
             return lambda dy: dy.reshape(*dy.shape[:2], self.length)
-        every = room("gradients", (self.step, channels, self.length), self.dtype)
-        every.fill(0)
+        buffer = room("gradients", (self.step, channels, self.length), self.dtype)
+        buffer.fill(0)
 
         def spread(dy: np.ndarray) -> np.ndarray:
-            part = every[:len(dy)]
+            part = buffer[:len(dy)]
             self.valid(part)[...] = dy
             return part
         return spread
 
     def folder(self) -> Callable[[np.ndarray, np.ndarray], None]:
-        """A function that adds windows (n, C, R S, length) back to images (n, C, H, W): the gradient
-        of `columns`.
-        """
+        """A function that adds windows (n, C, R S, length) to images (n, C, H, W): `columns`'s gradient."""
         images = (room("folded images", (self.step, self.shape[1], *self.padded), self.dtype)
                   if self.pads else None)
         (R, S), (dh, dw), (sh, sw), (P, Q) = self.kernel_size, self.dilation, self.stride, self.size

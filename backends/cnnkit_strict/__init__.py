@@ -1,6 +1,4 @@
-"""The array-api-strict backend: refuses whatever the Array API standard does not promise, so it proves the
-generic ops.
-"""
+"""The array-api-strict backend: arrays that refuse whatever the Array API standard does not promise."""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ class TorchBackend(ArrayAPIBackend):
         import torch
 
         try:
-            # it knows accelerators that are not listed here
+            # PyTorch knows accelerators that `devices` does not list
             return torch.device(device) if isinstance(device, str) else device
         except RuntimeError:
             return super().locate(device)

@@ -12,7 +12,7 @@ import typer
 import cnnkit
 from cnnkit_cpu import library
 from cnnkit_cpu.calibrate import page
-from cnnkit_cpu.calibrate.constants import MEASUREMENTS, Found, Measurer, shipped
+from cnnkit_cpu.calibrate.constants import MEASUREMENTS, Constants, Measurer, shipped
 from cnnkit_cpu.calibrate.rounds import DisturbedError, Rounds
 
 
@@ -35,8 +35,8 @@ def main(
             cnnkit.set_num_threads(threads)
         timing = Rounds(min(rounds, 3), 1e-4) if quick else Rounds(rounds)
         measurer = Measurer(timing, quick)
-        where = "; ".join([processor(), str(library.isa()), f"threads: {library.threads}",
-                           f"rounds: {timing.count}", *["quick, so the figures mean nothing"] * quick])
+        machine = "; ".join([processor(), str(library.isa()), f"threads: {library.threads}",
+                             f"rounds: {timing.count}", *["quick, so the figures mean nothing"] * quick])
         with cnnkit.use("cpu"):
             rows, reasons = measured(measurer, only or list(MEASUREMENTS))
     except ValueError as error:
@@ -44,7 +44,7 @@ def main(
     finally:
         library.force(None)
         cnnkit.set_num_threads(count)
-    typer.echo(page.table(where, rows))
+    typer.echo(page.table(machine, rows))
     for reason in reasons:
         typer.echo(f"thrown away: {reason}. Measure again when nothing else runs.", err=True)
     if reasons:
@@ -53,19 +53,19 @@ def main(
 
 def measured(measurer: Measurer, names: Sequence[str]) -> tuple[list[page.Row], list[str]]:
     """A row for each value of the named constants, and what was thrown away."""
-    known: dict[Callable, Found | str] = {}
+    by_measurement: dict[Callable, Constants | str] = {}
     rows, reasons = [], []
     for name in names:
         measure = MEASUREMENTS[name]
-        if measure not in known:
+        if measure not in by_measurement:
             try:
-                known[measure] = measure(measurer)
+                by_measurement[measure] = measure(measurer)
             except DisturbedError as error:
-                known[measure] = page.DISTURBED
+                by_measurement[measure] = page.DISTURBED
                 reasons.append(f"{name}: {error}")
-        found = known[measure]
+        constants = by_measurement[measure]
         for key, value in shipped(name).items():
-            figure = found if isinstance(found, str) else found[key]
+            figure = constants if isinstance(constants, str) else constants[key]
             rows.append(page.Row(key, value, page.NONE if figure is None else figure))
     return rows, reasons
 

@@ -29,7 +29,7 @@ from cnnkit_cpu.calibrate.workloads import (
 
 UNIT, QUICK_UNIT = Conv(8, 64, 64, 16), Conv(1, 16, 16, 6)  # the control: a product that stays in the cache
 
-Found = dict[str, float | None]  # by the constant's name; None: what was looked for does not come about
+Constants = dict[str, float | None]  # values by name; None: the measurements give no such value
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,10 @@ def product_units(conv: Conv) -> float:
 def winograd_terms(conv: Conv, side: int) -> tuple[float, float, float]:
     """How many products, transforms of tiles and transforms of filters `choice.winograd_cost` counts."""
     tiles = conv.batch * choice.ceil_div(conv.size, side)**2
-    into, out = (choice.ceil_div(n, choice.LANES) for n in (conv.channels, conv.filters))
+    in_vectors, out_vectors = (choice.ceil_div(n, choice.LANES) for n in (conv.channels, conv.filters))
     area = (side + 2)**2
-    return area * tiles * conv.channels * out, area * tiles * (into + out), area * conv.channels * out
+    products = conv.channels * out_vectors
+    return area * tiles * products, area * tiles * (in_vectors + out_vectors), area * products
 
 
 # with more transforms of tiles, more products, or more transforms of filters beside the others
@@ -82,7 +83,7 @@ WINOGRAD = [Conv(32, 16, 16, 32), Conv(16, 32, 32, 32), Conv(16, 16, 64, 16), Co
 QUICK_WINOGRAD = [Conv(1, 16, 16, 6), Conv(1, 32, 16, 4), Conv(1, 16, 32, 8)]
 
 
-def winograd(measurer: Measurer) -> Found:
+def winograd(measurer: Measurer) -> Constants:
     """What products and transforms cost forward, fitted together to shapes with more of one or another."""
     shapes = measurer.pick(WINOGRAD, QUICK_WINOGRAD)
     jobs = {f"{name} {conv}": (conv, name) for conv in shapes for name in choice.SIDES}
@@ -93,26 +94,27 @@ def winograd(measurer: Measurer) -> Found:
         products, transforms, filters = winograd_terms(conv, choice.SIDES[name])
         by_side = [transforms if side == choice.SIDES[name] else 0.0 for side in (2, 4)]
         rows.append([count / units[job] for count in (products, *by_side, filters)])
-    product, two, four, filters = np.linalg.lstsq(np.array(rows), np.ones(len(rows)), rcond=None)[0].tolist()
-    return {"TILE_PRODUCT_COST": product, "TILE_TRANSFORM_COST[2]": two, "TILE_TRANSFORM_COST[4]": four,
+    fitted = np.linalg.lstsq(np.array(rows), np.ones(len(rows)), rcond=None)[0]
+    product, side2, side4, filters = fitted.tolist()
+    return {"TILE_PRODUCT_COST": product, "TILE_TRANSFORM_COST[2]": side2, "TILE_TRANSFORM_COST[4]": side4,
             "FILTER_TRANSFORM_COST": filters}
 
 
-def gradient_transform(measurer: Measurer) -> Found:
+def gradient_transform(measurer: Measurer) -> Constants:
     """What the filters' gradient by Winograd's algorithm costs, less its products and filters' transforms."""
     shapes = measurer.pick(WINOGRAD[:4], QUICK_WINOGRAD)
     jobs = {f"{name} {conv}": (conv, name) for conv in shapes for name in choice.SIDES}
     units = measurer.units({job: convolution(conv, name, FILTERS, True)
                             for job, (conv, name) in jobs.items()})
-    left = []
+    per_transform = []
     for job, (conv, name) in jobs.items():
         products, transforms, filters = winograd_terms(conv, choice.SIDES[name])
-        rest = units[job] - products * choice.TILE_PRODUCT_COST - filters * choice.FILTER_TRANSFORM_COST
-        left.append(rest / transforms)
-    return {"GRADIENT_TRANSFORM_COST": statistics.median(left)}
+        remainder = units[job] - products * choice.TILE_PRODUCT_COST - filters * choice.FILTER_TRANSFORM_COST
+        per_transform.append(remainder / transforms)
+    return {"GRADIENT_TRANSFORM_COST": statistics.median(per_transform)}
 
 
-def flat_gradients(measurer: Measurer) -> Found:
+def flat_gradients(measurer: Measurer) -> Constants:
     """What a gradient by the flat loops costs beside forward's multiply-adds, on small and large maps."""
     shapes = measurer.pick([Conv(n, 8, 16, size) for n, size in ((64, 4), (32, 8), (16, 16), (8, 32))],
                            [Conv(1, 2, 4, size) for size in (4, 6, 8)])
@@ -127,7 +129,7 @@ def flat_gradients(measurer: Measurer) -> Found:
     return {"FLAT_GRADIENT_COST": multiply_add, "FLAT_GRADIENT_PLACES": places}
 
 
-def reorder(measurer: Measurer) -> Found:
+def reorder(measurer: Measurer) -> Constants:
     """Copies of images from C order to channels last, by their numbers."""
     shapes = measurer.pick([Conv(16, 8, 16, 32), Conv(16, 16, 16, 32), Conv(32, 32, 32, 16)],
                            [Conv(1, 4, 4, 6)])
@@ -135,13 +137,14 @@ def reorder(measurer: Measurer) -> Found:
     return {"REORDER_COST": statistics.median(units[str(conv)] / np.prod(conv.x) for conv in shapes)}
 
 
-def neighbours_gain(measurer: Measurer) -> Found:
+def neighbours_gain(measurer: Measurer) -> Constants:
     """What batch norm, ReLU and pooling save with channels last, beside the flat loops before them."""
     shapes = measurer.pick([Conv(32, 8, 16, 32), Conv(32, 16, 16, 16), Conv(16, 16, 32, 32)],
                            [Conv(1, 4, 16, 6)])
     calls: dict = {}
     for conv in shapes:
-        calls |= {f"{last} {conv}": neighbours(conv, last) for last in (False, True)}
+        calls |= {f"{channels_last} {conv}": neighbours(conv, channels_last)
+                  for channels_last in (False, True)}
         calls |= {f"{direction} {conv}": convolution(conv, choice.FLAT, direction, False)
                   for direction in (FORWARD, INPUT, FILTERS)}
     units = measurer.units(calls)
@@ -152,10 +155,10 @@ def neighbours_gain(measurer: Measurer) -> Found:
     return {"NEIGHBOURS_GAIN": statistics.median(gains)}
 
 
-def channels_last_from(measurer: Measurer) -> Found:
+def channels_last_from(measurer: Measurer) -> Constants:
     """From how many channels and filters on a layer with channels last is faster, whatever follows."""
     counts = measurer.pick((8, 16, 32, 64, 128), (8, 16))
-    found: Found = {}
+    thresholds: Constants = {}
     for pooled in choice.CHANNELS_LAST_FROM:
         calls: dict = {}
         for n in counts:
@@ -164,11 +167,11 @@ def channels_last_from(measurer: Measurer) -> Found:
         units = measurer.units(calls)
         faster = {n: min(units[f"{n} {name}"] for name in choice.NAMES[1:]) < units[f"{n} {choice.FLAT}"]
                   for n in counts}
-        found[f'CHANNELS_LAST_FROM["{pooled}"]'] = first_of_all(faster)
-    return found
+        thresholds[f'CHANNELS_LAST_FROM["{pooled}"]'] = first_of_all(faster)
+    return thresholds
 
 
-def product_weights_from(measurer: Measurer) -> Found:
+def product_weights_from(measurer: Measurer) -> Constants:
     """From how many weights of a filter on a product of few channels is faster than the flat loops."""
     shapes = measurer.pick([Conv(32, channels, 16, 32, kernel) for channels, kernel in
                             ((1, 3), (2, 3), (1, 5), (3, 3), (4, 3), (2, 5), (6, 3))],
@@ -190,15 +193,15 @@ def first_of_all(faster: Mapping[int, bool]) -> float | None:
     >>> first_of_all({8: True, 16: False, 32: True, 64: True})
     32
     """
-    first = None
+    threshold = None
     for number in sorted(faster, reverse=True):
         if not faster[number]:
             break
-        first = number
-    return first
+        threshold = number
+    return threshold
 
 
-MEASUREMENTS: dict[str, Callable[[Measurer], Found]] = {
+MEASUREMENTS: dict[str, Callable[[Measurer], Constants]] = {
     "TILE_PRODUCT_COST": winograd, "TILE_TRANSFORM_COST": winograd, "FILTER_TRANSFORM_COST": winograd,
     "GRADIENT_TRANSFORM_COST": gradient_transform, "FLAT_GRADIENT_COST": flat_gradients,
     "FLAT_GRADIENT_PLACES": flat_gradients, "REORDER_COST": reorder, "NEIGHBOURS_GAIN": neighbours_gain,

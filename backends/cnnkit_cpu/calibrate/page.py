@@ -17,8 +17,8 @@ class Row:
     measured: float | str
 
 
-def table(where: str, rows: Sequence[Row]) -> str:
-    """A heading that says where, and a line for each constant.
+def table(machine: str, rows: Sequence[Row]) -> str:
+    """A heading that names the machine, and a line for each constant.
 
     >>> print(table("a processor, avx2, 2 threads", [Row("REORDER_COST", 2, 2.34)]))
     a processor, avx2, 2 threads
@@ -27,11 +27,12 @@ def table(where: str, rows: Sequence[Row]) -> str:
     |---|---|---|
     | REORDER_COST | 2 | 2.3 |
     """
-    lines = [where, "", "| constant of cnnkit_cpu.choice | shipped | measured |", "|---|---|---|"]
-    return "\n".join([*lines, *(f"| {row.name} | {row.shipped} | {_shown(row.measured)} |" for row in rows)])
+    lines = [machine, "", "| constant of cnnkit_cpu.choice | shipped | measured |", "|---|---|---|"]
+    lines += [f"| {row.name} | {row.shipped} | {_formatted(row.measured)} |" for row in rows]
+    return "\n".join(lines)
 
 
-def _shown(value: float | str) -> str:
+def _formatted(value: float | str) -> str:
     if isinstance(value, str | int):
         return str(value)
     return f"{value:.2f}" if abs(value) < 2 else f"{value:.1f}" if abs(value) < 10 else f"{value:.0f}"

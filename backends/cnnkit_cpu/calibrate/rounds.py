@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 SLACK = 1.1
-TRIES = 3  # times as many rounds as are wanted, at most
+TRIES = 3  # at most this many times the rounds that are needed are timed
 
 Call = Callable[[], object]
 
@@ -53,20 +53,20 @@ class Rounds:
         """
         if not calls:
             return {}
-        often = self._repeats(control)
+        control_repeats = self._repeats(control)
         repeats = {name: self._repeats(call) for name, call in calls.items()}
         controls: list[float] = []
-        found: list[dict[str, float]] = []
+        timings: list[dict[str, float]] = []
         for _ in range(TRIES * self.count):
-            before = self._timed(control, often)
-            found.append({name: self._timed(call, repeats[name]) for name, call in calls.items()})
-            controls.append(max(before, self._timed(control, often)))
+            first_control = self._timed(control, control_repeats)
+            timings.append({name: self._timed(call, repeats[name]) for name, call in calls.items()})
+            controls.append(max(first_control, self._timed(control, control_repeats)))
             limit = min(controls) * SLACK
-            good = [times for times, slower in zip(found, controls) if slower <= limit]
-            if len(good) == self.count:
-                return {name: statistics.median(times[name] for times in good) for name in calls}
-        raise DisturbedError(f"{len(found) - len(good)} of {len(found)} rounds were disturbed: the same work "
-                             f"took up to {max(controls) / min(controls):.1f} times as long")
+            undisturbed = [times for times, slower in zip(timings, controls) if slower <= limit]
+            if len(undisturbed) == self.count:
+                return {name: statistics.median(times[name] for times in undisturbed) for name in calls}
+        raise DisturbedError(f"{len(timings) - len(undisturbed)} of {len(timings)} rounds were disturbed: "
+                             f"the same work took up to {max(controls) / min(controls):.1f} times as long")
 
     def _repeats(self, call: Call) -> int:
         """How often to call within one timing; after two calls, which make plans and memory."""

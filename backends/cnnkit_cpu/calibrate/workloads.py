@@ -53,15 +53,15 @@ class Conv:
         return "x".join(map(str, (*self.x, *self.weight)))
 
 
-def normal(shape: tuple[int, ...], last: bool = False) -> np.ndarray:
+def normal(shape: tuple[int, ...], channels_last: bool = False) -> np.ndarray:
     """Normal numbers; with `last`, images whose channels lie last in memory."""
     array = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    return layout.to_channels_last(array) if last else array
+    return layout.to_channels_last(array) if channels_last else array
 
 
-def convolution(conv: Conv, algorithm: str, direction: str, last: bool) -> Callable[[], Any]:
+def convolution(conv: Conv, algorithm: str, direction: str, channels_last: bool) -> Callable[[], Any]:
     """One direction of a convolution by one algorithm, on images with their channels last or in C order."""
-    x, weight = normal(conv.x, last), normal(conv.weight)
+    x, weight = normal(conv.x, channels_last), normal(conv.weight)
     needs = (direction == INPUT, direction == FILTERS, False)
 
     def forward() -> tuple:
@@ -69,9 +69,9 @@ def convolution(conv: Conv, algorithm: str, direction: str, last: bool) -> Calla
             return OPS["conv"](x, weight, None, needs=needs, **conv.attrs)
     if direction == FORWARD:
         return forward
-    (y,), back = forward()
+    (y,), backward = forward()
     dy = layout.in_order_of(y, normal(y.shape))
-    return lambda: back(dy)
+    return lambda: backward(dy)
 
 
 def reordering(conv: Conv) -> Callable[[], Any]:
@@ -80,16 +80,16 @@ def reordering(conv: Conv) -> Callable[[], Any]:
     return lambda: layout.to_channels_last(x)
 
 
-def neighbours(conv: Conv, last: bool) -> Callable[[], Any]:
+def neighbours(conv: Conv, channels_last: bool) -> Callable[[], Any]:
     """Batch norm, ReLU and pooling, forward and backward, on what a convolution makes."""
-    x = cnnkit.Tensor(normal(conv.y, last))
+    x = cnnkit.Tensor(normal(conv.y, channels_last))
     norm, pool = nn.BatchNorm2d(conv.filters), nn.MaxPool2d(3, 2, 1)
     return _step(lambda x: pool(F.relu(norm(x))), x)
 
 
-def layer(conv: Conv, algorithm: str, last: bool, pooled: str) -> Callable[[], Any]:
+def layer(conv: Conv, algorithm: str, channels_last: bool, pooled: str) -> Callable[[], Any]:
     """Convolution, ReLU and a pooling of a kind of `choice.CHANNELS_LAST_FROM`, forward and backward."""
-    x, weight = cnnkit.Tensor(normal(conv.x, last)), cnnkit.Tensor(normal(conv.weight))
+    x, weight = cnnkit.Tensor(normal(conv.x, channels_last)), cnnkit.Tensor(normal(conv.weight))
     pool = {"": lambda z: z, "max": lambda z: F.max_pool2d(z, 2), "avg": lambda z: F.avg_pool2d(z, 2),
             "other": lambda z: F.max_pool2d(z, 3, 2)}[pooled]
     step = _step(lambda x, w: pool(F.relu(F.conv2d(x, w, padding=conv.kernel // 2))), x, weight)

@@ -33,17 +33,17 @@ def shipped(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def served(isa: str) -> Iterator[None]:
+def serving(isa: str) -> Iterator[None]:
     """Inside the block the shipped kernels are those of one instruction set, on one thread."""
-    before = library.isa(), library.threads
-    if before[0]:
+    previous = library.isa(), library.threads
+    if previous[0]:
         library.force(isa)
     library.threads = 1
     try:
         yield
     finally:
-        library.force(before[0])
-        library.threads = before[1]
+        library.force(previous[0])
+        library.threads = previous[1]
 
 
 def rows(steps: dict[str, building.Step], shape: Shape, rounds: int) -> list[tuple[str, float, float]]:
@@ -70,14 +70,15 @@ def rows(steps: dict[str, building.Step], shape: Shape, rounds: int) -> list[tup
     return [(name, seconds, differences[name]) for name, seconds in medians(calls, rounds).items()]
 
 
-def table(title: str, found: list[tuple[str, float, float]]) -> Table:
+def table(title: str, measured: list[tuple[str, float, float]]) -> Table:
     """What was measured for one shape."""
-    printed, first, before = Table(*COLUMNS, title=title, title_justify="left"), found[0][1], found[0][1]
-    for name, seconds, difference in found:
-        printed.add_row(name, f"{seconds * 1e6:.0f}", f"{before / seconds:.2f}", f"{first / seconds:.1f}",
-                        f"{difference:.1e}")
-        before = seconds
-    return printed
+    result = Table(*COLUMNS, title=title, title_justify="left")
+    first = previous = measured[0][1]
+    for name, seconds, difference in measured:
+        result.add_row(name, f"{seconds * 1e6:.0f}", f"{previous / seconds:.2f}", f"{first / seconds:.1f}",
+                       f"{difference:.1e}")
+        previous = seconds
+    return result
 
 
 def main(
@@ -91,9 +92,9 @@ def main(
         typer.echo(NO_COMPILER, err=True)
         raise typer.Exit(2)
     isa = isa or library.isa() or "generic"
-    there = library.isas() or ("generic",)
-    if isa not in there:
-        raise typer.BadParameter(f"--isa {isa}: there are {', '.join(there)}")
+    available = library.isas() or ("generic",)
+    if isa not in available:
+        raise typer.BadParameter(f"--isa {isa}: there are {', '.join(available)}")
     sources = sorted(folder.glob("[0-9]*.cpp"))
     if not sources:
         raise typer.BadParameter(f"--folder {folder}: there is no step such as 1_naive.cpp in it")
@@ -102,7 +103,7 @@ def main(
     console.print(f"{building.processor()}, {isa}, one thread; {building.version(command)}; "
                   f"medians of {rounds} rounds")
     try:
-        with tempfile.TemporaryDirectory() as built, served(isa):
+        with tempfile.TemporaryDirectory() as built, serving(isa):
             steps = {source.name: building.build(command, source, isa, Path(built)) for source in sources}
             for shape in SHAPES:
                 console.print(table(str(shape), rows(steps, shape, rounds)))

@@ -35,8 +35,8 @@ def compiler() -> str | None:
 
 def version(command: str) -> str:
     """The first line of what the compiler says of itself."""
-    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
-    return (done.stdout.splitlines() or [command])[0]
+    process = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
+    return (process.stdout.splitlines() or [command])[0]
 
 
 def build(command: str, source: Path, isa: str, folder: Path) -> Step:
@@ -66,10 +66,10 @@ def build(command: str, source: Path, isa: str, folder: Path) -> Step:
         If the compiler refuses the file, or the file has no such function.
     """
     library = folder / f"{source.stem}-{isa}.so"
-    done = subprocess.run([command, *FLAGS, *ISAS[isa], str(source), "-o", str(library)], capture_output=True,
-                          text=True, check=False)
-    if done.returncode:
-        raise BuildError(f"{source.name} does not compile with {command}:\n{done.stderr.strip()}")
+    process = subprocess.run([command, *FLAGS, *ISAS[isa], str(source), "-o", str(library)],
+                             capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise BuildError(f"{source.name} does not compile with {command}:\n{process.stderr.strip()}")
     try:
         function = ctypes.CDLL(str(library)).step
     except AttributeError:

@@ -71,10 +71,11 @@ def compare(name: str, y: np.ndarray, expected: np.ndarray) -> float:
     cnnkit_cpu.ladder.measuring.WrongNumbers: 4_mine.cpp gives 2.0 at (1,), and the naive loop 2.5
     """
     differences = np.abs(y - expected) / np.abs(expected).max()
-    wrong = ~(differences <= TOLERANCE)
-    if wrong.any():
-        at = tuple(map(int, np.argwhere(wrong)[0]))
-        raise WrongNumbers(f"{name} gives {y[at]} at {at}, and the naive loop {expected[at]}")
+    mismatch = ~(differences <= TOLERANCE)
+    if mismatch.any():
+        position = tuple(map(int, np.argwhere(mismatch)[0]))
+        raise WrongNumbers(f"{name} gives {y[position]} at {position}, "
+                           f"and the naive loop {expected[position]}")
     return float(differences.max())
 
 

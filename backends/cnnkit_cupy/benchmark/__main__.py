@@ -1,6 +1,4 @@
-"""``python -m cnnkit_cupy.benchmark``: time every kernel on the GPU at hand, and print the table; without a
-GPU, say so.
-"""
+"""``python -m cnnkit_cupy.benchmark``: time every kernel on the GPU at hand, and print the table."""
 
 from __future__ import annotations
 
@@ -37,18 +35,16 @@ def main(
         copy = measuring.copy_rate(backend, clock)
         gemm = {dtype: measuring.gemm_rate(backend, clock, dtype) for dtype in names}
         rows = list(measuring.measure(cases(batch), names, clock, torch, by_torch(torch) if torch else None))
-        where = (f"{backend.device()} (CuPy "
-                 f"{backend.version()}{f', PyTorch {torch.__version__}' if torch else ''}, batch {batch})")
-    text = page.report(where, rows, copy, gemm)
+        machine = (f"{backend.device()} (CuPy "
+                   f"{backend.version()}{f', PyTorch {torch.__version__}' if torch else ''}, batch {batch})")
+    text = page.report(machine, rows, copy, gemm)
     typer.echo(text)
     if write:
         write.write_text(replaced(write.read_text(encoding="utf-8"), "measured", text), encoding="utf-8")
 
 
 def pytorch() -> Any:
-    """PyTorch with CUDA, set to compute float32 in float32 and to try cuDNN's algorithms; ``None`` where it
-    is not here.
-    """
+    """PyTorch with CUDA, without TF32 and set to try cuDNN's algorithms; ``None`` where it is missing."""
     try:
         import torch
     except ImportError:

@@ -1,6 +1,4 @@
-"""What is timed: calls with the shapes of the guide's networks and of ResNet-50, the same for cnnkit and
-for PyTorch.
-"""
+"""The calls that are timed in cnnkit and in PyTorch: shapes of the guide's networks and of ResNet-50."""
 
 from __future__ import annotations
 
@@ -44,8 +42,8 @@ class Case:
     def arrays(self, dtype: str) -> list[np.ndarray]:
         """The arguments: the same numbers every time."""
         rng = np.random.default_rng(0)
-        made = [rng.standard_normal(shape, dtype=np.float32).astype(dtype) for shape in self.shapes]
-        return [*made, rng.integers(0, self.labels, self.shapes[0][0])] if self.labels else made
+        arguments = [rng.standard_normal(shape, dtype=np.float32).astype(dtype) for shape in self.shapes]
+        return [*arguments, rng.integers(0, self.labels, self.shapes[0][0])] if self.labels else arguments
 
 
 def conv(name: str, x: Shape, weight: Shape, then: Callable = lambda F, y: y, **settings: Any) -> Case:
@@ -64,8 +62,9 @@ def cases(batch: int = 32) -> list[Case]:
         return F.max_pool2d(F.relu(y), 2)
 
     def norm(*shape: int) -> Case:
-        return Case(f"batch_norm {shape[0]}, {shape[1]}x{shape[2]}", lambda F, x, w,
-                    b: F.batch_norm(x, None, None, w, b, True), (maps(*shape), shape[:1], shape[:1]))
+        return Case(f"batch_norm {shape[0]}, {shape[1]}x{shape[2]}",
+                    lambda F, x, w, b: F.batch_norm(x, None, None, w, b, True),
+                    (maps(*shape), shape[:1], shape[:1]))
 
     return [
         conv("guide: conv 3x3, 1 to 8, 28x28", maps(1, 28, 28), (8, 1, 3, 3), padding=1),

@@ -1,6 +1,4 @@
-"""Timing calls on a device, and the rates that they are held against: how fast it copies, how fast its
-library multiplies.
-"""
+"""Timing calls on a device, and the device's rates to compare them with: of copies and of matrix products."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ Clock = Callable[[Callable[[], Any]], float]  # seconds that one call of a funct
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: seconds of a call; what it computes and what it must move; PyTorch's seconds, where
-    it is there.
-    """
+    """One measurement: a call's seconds, its operations, the bytes it must move, and PyTorch's seconds."""
 
     name: str
     dtype: str
@@ -36,9 +32,7 @@ class Row:
 
 
 def by_events(cupy: Any, warm_up: int = 5, rounds: int = 20, least: float = 1e-3) -> Clock:
-    """The median of many rounds between two CUDA events, each of so many calls that it takes a
-    millisecond.
-    """
+    """The median of many rounds between two CUDA events; a round's calls take a millisecond together."""
     def elapsed(function: Callable[[], Any], calls: int) -> float:
         start, end = cupy.cuda.Event(), cupy.cuda.Event()
         start.record()
@@ -85,8 +79,8 @@ def measure(cases: Iterable[Case], dtypes: Iterable[str], clock: Clock, torch: A
     for dtype in dtypes:
         for case in cases:
             host = case.arrays(dtype)
-            theirs: list = (torch_seconds(case, host, torch, torch_clock)
-                            if torch and torch_clock else [None, None])
+            torch_times: list = (torch_seconds(case, host, torch, torch_clock)
+                                 if torch and torch_clock else [None, None])
             arrays = [tensor(a, requires_grad=a.dtype.kind != "i") for a in host]
             block = Block(case)
 
@@ -102,18 +96,19 @@ def measure(cases: Iterable[Case], dtypes: Iterable[str], clock: Clock, torch: A
                     array.grad = None
                 y.backward(dy, retain_graph=True)
 
-            read, written = sum(a.nbytes for a in host), prod(y.shape) * host[0].itemsize
+            bytes_read, bytes_written = sum(a.nbytes for a in host), prod(y.shape) * host[0].itemsize
             gradients = sum(a.nbytes for a in host if a.dtype.kind != "i")
-            yield Row(case.name, dtype, "forward", clock(forward), case.flops, read + written, theirs[0])
-            yield Row(case.name, dtype, "backward", clock(backward), 2 * case.flops,
-                      read + written + gradients, theirs[1])
+            moved = bytes_read + bytes_written
+            yield Row(case.name, dtype, "forward", clock(forward), case.flops, moved, torch_times[0])
+            yield Row(case.name, dtype, "backward", clock(backward), 2 * case.flops, moved + gradients,
+                      torch_times[1])
 
 
 def torch_seconds(case: Case, host: list[np.ndarray], torch: Any, clock: Clock,
                   device: str = "cuda") -> list[float]:
     """What PyTorch takes for the same call, forward and backward."""
     arrays = [torch.tensor(a, device=device, requires_grad=a.dtype.kind != "i") for a in host]
-    wanted = [a for a in arrays if a.requires_grad]
+    differentiable = [a for a in arrays if a.requires_grad]
     y = case.call(torch.nn.functional, *arrays)
     dy = torch.ones_like(y)
 
@@ -121,4 +116,4 @@ def torch_seconds(case: Case, host: list[np.ndarray], torch: Any, clock: Clock,
         with torch.no_grad():
             case.call(torch.nn.functional, *arrays)
 
-    return [clock(forward), clock(lambda: torch.autograd.grad(y, wanted, dy, retain_graph=True))]
+    return [clock(forward), clock(lambda: torch.autograd.grad(y, differentiable, dy, retain_graph=True))]

@@ -19,12 +19,12 @@ def cells(row: Row, copy: float, gemm: Mapping[str, float]) -> list[str]:
             *([f"{row.torch * 1e6:.1f}", f"{row.torch / row.seconds:.2f}"] if row.torch else ["", ""])]
 
 
-def report(where: str, rows: Sequence[Row], copy: float, gemm: Mapping[str, float]) -> str:
+def report(machine: str, rows: Sequence[Row], copy: float, gemm: Mapping[str, float]) -> str:
     """What was measured, where, and how."""
     rates = ", ".join(f"{rate / 1e12:.1f} TFLOP/s in {dtype}" for dtype, rate in gemm.items())
     table = [HEADINGS, ["---"] * len(HEADINGS), *(cells(row, copy, gemm) for row in rows)]
     return "\n".join([
-        f"Measured on one {where}: "
+        f"Measured on one {machine}: "
         "medians of times between CUDA events after warm-up, Python's part included.", "",
         f"The device copies {copy / 1e9:.0f} GB/s (read and written) and its library "
         f"multiplies 4096x4096 matrices at {rates}. GB/s of a call counts its arguments and results once; "

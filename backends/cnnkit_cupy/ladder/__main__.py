@@ -23,26 +23,26 @@ COUNTED = ("step", "launches", "sectors read", "sectors written", "bank conflict
 TIMED = ("step", "microseconds", "speed-up over the step before", "over step 1", "largest difference")
 
 
-def counted(shape: Shape, found: Mapping[str, Count], differences: Mapping[str, float]) -> Table:
+def counted(shape: Shape, by_step: Mapping[str, Count], differences: Mapping[str, float]) -> Table:
     """What the steps move for one shape."""
     read, written = least(shape)
-    printed = table(COUNTED, f"{shape}; at least {read} sectors read and {written} written")
-    for name, count in found.items():
+    result = table(COUNTED, f"{shape}; at least {read} sectors read and {written} written")
+    for name, count in by_step.items():
         conflicts = "–" if count.conflicts is None else f"{count.conflicts:.2f}"
-        printed.add_row(name, str(count.launches), str(count.read), str(count.written), conflicts,
-                        f"{shape.products / 32 / count.loads:.2f}", f"{differences[name]:.1e}")
-    return printed
+        result.add_row(name, str(count.launches), str(count.read), str(count.written), conflicts,
+                       f"{shape.products / 32 / count.loads:.2f}", f"{differences[name]:.1e}")
+    return result
 
 
 def timed(shape: Shape, seconds: Mapping[str, float], differences: Mapping[str, float]) -> Table:
     """How long the steps take for one shape."""
-    printed, first = table(TIMED, str(shape)), next(iter(seconds.values()))
-    before = first
+    result, first = table(TIMED, str(shape)), next(iter(seconds.values()))
+    previous = first
     for name, time in seconds.items():
-        printed.add_row(name, f"{time * 1e6:.1f}", f"{before / time:.2f}", f"{first / time:.1f}",
-                        f"{differences[name]:.1e}")
-        before = time
-    return printed
+        result.add_row(name, f"{time * 1e6:.1f}", f"{previous / time:.2f}", f"{first / time:.1f}",
+                       f"{differences[name]:.1e}")
+        previous = time
+    return result
 
 
 def table(columns: Sequence[str], title: str) -> Table:

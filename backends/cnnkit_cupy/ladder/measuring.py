@@ -93,10 +93,11 @@ def compare(name: str, y: np.ndarray, expected: np.ndarray) -> float:
     cnnkit_cupy.ladder.measuring.WrongNumbers: 3_fused.cu gives 2.0 at (1,), and the float64 loops 2.5
     """
     differences = np.abs(y - expected) / np.abs(expected).max()
-    wrong = ~(differences <= TOLERANCE)
-    if wrong.any():
-        at = tuple(map(int, np.argwhere(wrong)[0]))
-        raise WrongNumbers(f"{name} gives {y[at]} at {at}, and the float64 loops {expected[at]}")
+    mismatch = ~(differences <= TOLERANCE)
+    if mismatch.any():
+        position = tuple(map(int, np.argwhere(mismatch)[0]))
+        raise WrongNumbers(f"{name} gives {y[position]} at {position}, "
+                           f"and the float64 loops {expected[position]}")
     return float(differences.max())
 
 
@@ -115,12 +116,12 @@ def check(backend: Backend, shape: Shape) -> dict[str, float]:
 
 def counts(backend: Backend, shape: Shape) -> dict[str, Count]:
     """What each step moves; `backend` is the emulator's."""
-    arrays, found = [backend.asarray(array) for array in shape.arrays()], {}
+    arrays, by_step = [backend.asarray(array) for array in shape.arrays()], {}
     for name, step in STEPS.items():
         with cast(CountingDevice, device_of(backend)).counted() as launches:
             step(device_of(backend), *arrays)
-        found[name] = total(launches)
-    return found
+        by_step[name] = total(launches)
+    return by_step
 
 
 def total(launches: Iterable[Any]) -> Count:

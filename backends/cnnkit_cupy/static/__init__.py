@@ -1,5 +1,4 @@
-"""What can be known of the kernels without a GPU: whether each compiles, and what it takes of a
-multiprocessor.
+"""Checks of the kernels without a GPU: whether each compiles, and the resources that it uses.
 
 ``python -m cnnkit_cupy.static`` prints it; ``--write docs/gpu.md`` puts it on that page.
 """

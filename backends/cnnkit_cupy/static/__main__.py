@@ -1,6 +1,4 @@
-"""``python -m cnnkit_cupy.static``: compile every instance for every architecture, report, and fail on any
-warning or spill.
-"""
+"""``python -m cnnkit_cupy.static``: compile every kernel for every architecture; fail on warnings, spills."""
 
 from __future__ import annotations
 
@@ -25,39 +23,40 @@ def main(
                      typer.Option(help="The page to bring up to date, for example docs/gpu.md.")] = None,
 ) -> None:
     """Compile every CUDA kernel for every architecture, without a GPU, and report what each uses."""
-    named = [name.strip().removeprefix("sm_") for name in arch.split(",") if name.strip()]
-    archs = tuple(sorted(map(int, named))) if all(map(str.isdecimal, named)) else (0,)
+    requested = [name.strip().removeprefix("sm_") for name in arch.split(",") if name.strip()]
+    archs = tuple(sorted(map(int, requested))) if all(map(str.isdecimal, requested)) else (0,)
     archs = archs or tuple(LIMITS)
     if not set(archs) <= set(LIMITS):
         raise typer.BadParameter(f"--arch {arch}: there are {', '.join(f'sm_{n}' for n in LIMITS)}")
     if write and archs != tuple(LIMITS):
         raise typer.BadParameter("--write needs every architecture: leave --arch out")
-    used: dict[str, dict[int, Usage]] = {}
-    found: list[str] = []
+    usage_by_name: dict[str, dict[int, Usage]] = {}
+    all_faults: list[str] = []
     tasks = list(product(sorted({kernel.module for kernel in table().values()}), archs))
     with ProcessPoolExecutor(os.cpu_count()) as processes:
-        for (_, n), (usages, wrong) in zip(tasks, processes.map(_compiled, *zip(*tasks))):
-            found += wrong
+        for (_, n), (usages, module_faults) in zip(tasks, processes.map(_compiled, *zip(*tasks))):
+            all_faults += module_faults
             for name, usage in usages.items():
-                used.setdefault(name, {})[n] = usage
+                usage_by_name.setdefault(name, {})[n] = usage
 
     columns = page.headings(archs)
-    printed = Table(*columns, title=f"NVRTC {version()}; for each architecture: registers, blocks, occupancy")
-    for name, by_arch in used.items():
-        printed.add_row(*page.row(name, table()[name], by_arch, archs))
+    console_table = Table(
+        *columns, title=f"NVRTC {version()}; for each architecture: registers, blocks, occupancy")
+    for name, by_arch in usage_by_name.items():
+        console_table.add_row(*page.row(name, table()[name], by_arch, archs))
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
-    console.print(printed)
-    for fault in found:
+    console.print(console_table)
+    for fault in all_faults:
         console.print(fault, style="red", markup=False, highlight=False)
-    if found:
+    if all_faults:
         raise typer.Exit(1)
-    console.print(f"{len(used)} instances compiled for {', '.join(f'sm_{n}' for n in archs)}: "
+    console.print(f"{len(usage_by_name)} instances compiled for {', '.join(f'sm_{n}' for n in archs)}: "
                   "no warning, no spill")
     if write:
         text = page.replaced(write.read_text(encoding="utf-8"), "kernels", page.listing(table()))
-        text = page.replaced(text, "report", page.report(table(), used, archs, version()))
+        text = page.replaced(text, "report", page.report(table(), usage_by_name, archs, version()))
         write.write_text(text, encoding="utf-8")
 
 

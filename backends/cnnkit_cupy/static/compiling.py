@@ -1,6 +1,4 @@
-"""Every instance of the table through NVRTC, with the options that CuPy gives it; neither a driver nor a
-GPU is needed.
-"""
+"""Compile every instance of the table by NVRTC, with CuPy's options; it needs neither a driver nor a GPU."""
 
 from __future__ import annotations
 
@@ -14,13 +12,13 @@ from cnnkit_cupy.launcher import KERNELS, Kernel
 from cnnkit_cupy.sources import source
 from cnnkit_cupy.static.occupancy import LIMITS
 
-# What CuPy 14 adds to a RawModule's own options, but for the folders of headers: our sources include none.
+# The options that CuPy 14 adds to a RawModule's, without the folders of headers: our sources include none.
 CUPYS = ("-ftz=true", "--device-as-default-execution-space")
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What the assembler says of one kernel: registers of a thread, and bytes."""
+    """One kernel's resources as the assembler reports them: registers of a thread; the others in bytes."""
 
     registers: int
     stack: int
@@ -30,7 +28,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Compiled:
-    """One source for one architecture: what each instance uses, and whatever the compiler had to remark."""
+    """One source for one architecture: the usage of each instance, and the compiler's remarks."""
 
     usage: dict[str, Usage]
     remarks: str
@@ -38,25 +36,24 @@ class Compiled:
 
 def table() -> dict[str, Kernel]:
     """All instances, those of every op."""
-    kernels.kernels("cupy")  # each op's host code declares its own
+    kernels.kernels("cupy")  # the host code of each op, imported here, declares its instances
     return KERNELS
 
 
 def options(arch: int) -> tuple[str, ...]:
-    """What NVRTC is told, as CuPy tells it."""
+    """The options that CuPy would give to NVRTC."""
     return (*OPTIONS, *CUPYS, f"-arch=sm_{arch}")
 
 
 def version() -> str:
-    """NVRTC's."""
+    """The version of NVRTC."""
     from cuda.bindings import nvrtc
 
     return ".".join(map(str, _call(nvrtc.nvrtcVersion)))
 
 
 def compile_module(module: str, arch: int, text: str | None = None) -> Compiled:
-    """Compile ``cuda/<module>.cu`` (or `text` in its place) with the instances that this
-    architecture can have.
+    """Compile ``cuda/<module>.cu``, or `text` in its place, with the instances for this architecture.
 
     Raises
     ------
@@ -71,15 +68,15 @@ def compile_module(module: str, arch: int, text: str | None = None) -> Compiled:
     try:
         for name in names:
             _call(nvrtc.nvrtcAddNameExpression, program, name.encode())
-        told = [option.encode() for option in (*options(arch), "--ptxas-options=-v")]
-        status, = nvrtc.nvrtcCompileProgram(program, len(told), told)
+        flags = [option.encode() for option in (*options(arch), "--ptxas-options=-v")]
+        status, = nvrtc.nvrtcCompileProgram(program, len(flags), flags)
         buffer = b" " * _call(nvrtc.nvrtcGetProgramLogSize, program)
         _call(nvrtc.nvrtcGetProgramLog, program, buffer)
         log = buffer.rstrip(b"\0 ").decode(errors="replace")
         if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
             raise RuntimeError(f"{module}.cu does not compile for sm_{arch}: {status.name}\n{log}")
-        found = resources(log)
-        usage = {name: found[_call(nvrtc.nvrtcGetLoweredName, program, name.encode()).decode()]
+        by_mangled_name = resources(log)
+        usage = {name: by_mangled_name[_call(nvrtc.nvrtcGetLoweredName, program, name.encode()).decode()]
                  for name in names}
         return Compiled(usage, remarks(log))
     finally:
@@ -95,14 +92,14 @@ def _call(function: Any, *arguments: Any) -> Any:
 
 def resources(log: str) -> dict[str, Usage]:
     """What ``ptxas -v`` says of each kernel, by its mangled name."""
-    found = {}
+    usages = {}
     for part in re.split(r"Compiling entry function '", log)[1:]:
         stack, stores, loads = map(int, re.search(
             r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", part).groups())  # type: ignore[union-attr]
         shared = re.search(r"(\d+) bytes smem", part)
-        found[part[:part.index("'")]] = Usage(int(re.search(r"Used (\d+) registers", part).group(1)),  # type: ignore[union-attr]
-                                              stack, stores + loads, int(shared.group(1)) if shared else 0)
-    return found
+        usages[part[:part.index("'")]] = Usage(int(re.search(r"Used (\d+) registers", part).group(1)),  # type: ignore[union-attr]
+                                               stack, stores + loads, int(shared.group(1)) if shared else 0)
+    return usages
 
 
 def remarks(log: str) -> str:
@@ -112,22 +109,22 @@ def remarks(log: str) -> str:
 
 def faults(module: str, arch: int, compiled: Compiled) -> list[str]:
     """Why the build should fail: a remark, a spill, or a row of the table that the compiler contradicts."""
-    found = [f"{module}.cu for sm_{arch}:\n{compiled.remarks}"] if compiled.remarks else []
+    reasons = [f"{module}.cu for sm_{arch}:\n{compiled.remarks}"] if compiled.remarks else []
     for name, usage in compiled.usage.items():
         kernel = KERNELS[name]
-        what = f"{name} for sm_{arch}"
+        label = f"{name} for sm_{arch}"
         if usage.spills:
-            found.append(f"{what} spills {usage.spills} bytes of registers")
+            reasons.append(f"{label} spills {usage.spills} bytes of registers")
         if usage.shared != kernel.shared:
-            found.append(f"{what} has {usage.shared} bytes of shared memory, "
-                         f"and its row in the table says {kernel.shared}")
+            reasons.append(f"{label} has {usage.shared} bytes of shared memory, "
+                           f"and its row in the table says {kernel.shared}")
         shared = usage.shared + kernel.dynamic
         if shared > LIMITS[arch].most_shared:
-            found.append(f"{what}: a block takes {shared} bytes of shared memory, "
-                         f"and may have {LIMITS[arch].most_shared}")
+            reasons.append(f"{label}: a block takes {shared} bytes of shared memory, "
+                           f"and may have {LIMITS[arch].most_shared}")
             continue
         blocks = LIMITS[arch].blocks(kernel.block, usage.registers, shared)
         if blocks < (kernel.launch_bounds[1:] or (1,))[0]:
-            found.append(f"{what}: {blocks} blocks on a multiprocessor, "
-                         f"and its launch bounds promise {kernel.launch_bounds[1:]}")
-    return found
+            reasons.append(f"{label}: {blocks} blocks on a multiprocessor, "
+                           f"and its launch bounds promise {kernel.launch_bounds[1:]}")
+    return reasons

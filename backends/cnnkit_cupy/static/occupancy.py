@@ -16,9 +16,7 @@ REGISTER_UNIT = 256                         # registers are handed to a warp in 
 
 @dataclass(frozen=True)
 class Multiprocessor:
-    """The limits of one: threads, blocks, bytes of shared memory; bytes the system takes of each block, and
-    their unit.
-    """
+    """A multiprocessor's limits; `reserved`: bytes of a block for the system; `unit`: their granularity."""
 
     threads: int
     most_blocks: int
@@ -27,18 +25,18 @@ class Multiprocessor:
     unit: int = 128
 
     def blocks(self, block: tuple[int, ...], registers: int, shared: int) -> int:
-        """How many blocks of so many threads, registers a thread, and bytes of shared memory are
-        there at once.
+        """How many blocks of so many threads, registers a thread and shared bytes are resident at once.
 
         >>> LIMITS[90].blocks((256, 1, 1), registers=92, shared=8704)
         2
         """
         warps = -(-prod(block) // WARP)
-        of_a_warp = _up(registers * WARP, REGISTER_UNIT)
-        held = REGISTERS // PARTITIONS // of_a_warp * PARTITIONS if of_a_warp else self.threads // WARP
-        taken = _up(shared + self.reserved, self.unit)
-        return min(self.most_blocks, self.threads // WARP // warps, held // warps,
-                   self.shared // taken if taken else self.most_blocks)
+        warp_registers = _up(registers * WARP, REGISTER_UNIT)
+        resident_warps = (REGISTERS // PARTITIONS // warp_registers * PARTITIONS if warp_registers
+                          else self.threads // WARP)
+        block_bytes = _up(shared + self.reserved, self.unit)
+        return min(self.most_blocks, self.threads // WARP // warps, resident_warps // warps,
+                   self.shared // block_bytes if block_bytes else self.most_blocks)
 
     @property
     def most_shared(self) -> int:
@@ -46,7 +44,7 @@ class Multiprocessor:
         return self.shared - self.reserved
 
     def occupancy(self, block: tuple[int, ...], registers: int, shared: int) -> float:
-        """Which part of the threads that it could hold are there."""
+        """The part of its threads that the resident blocks fill."""
         return self.blocks(block, registers, shared) * _up(prod(block), WARP) / self.threads
 
 

@@ -1,5 +1,4 @@
-"""Run the conformance cases that have a C++ kernel on a library built elsewhere:
-``sanitized.py FOLDER ISA``.
+"""Run the conformance cases with a C++ kernel on a library built elsewhere: ``sanitized.py FOLDER ISA``.
 """
 
 import sys
@@ -36,9 +35,7 @@ def plain(shape, dtype=memory.FLOAT):
 
 
 def many_channels() -> None:
-    """Shapes whose channels are no multiple of a vector's lanes, what follows a convolution, and blocks of
-    tiles with a rest.
-    """
+    """Channels that are no multiple of a vector's lanes, what follows a convolution, incomplete blocks."""
     rng = np.random.default_rng(0)
 
     def tensor(*shape: int) -> cnnkit.Tensor:

@@ -1,6 +1,4 @@
-"""Convolution of many channels by each algorithm, and what follows it while the channels lie last in
-memory.
-"""
+"""Convolution of many channels by each algorithm, and what follows it on channels last in memory."""
 
 from dataclasses import replace
 
@@ -30,12 +28,12 @@ def forced(request):
 
 
 def failures(cases, name):
-    found = []
+    messages = []
     with conformance.Target("cpu").entered() as target, choice.algorithm(name):
         for case in cases:
             outcome = conformance.run_case(case, target)
-            found += [f"{case.id}: {check}: {message}" for check, message in outcome.failures]
-    return found
+            messages += [f"{case.id}: {check}: {message}" for check, message in outcome.failures]
+    return messages
 
 
 @pytest.mark.parametrize("name", ["product", "winograd2"])
@@ -80,12 +78,13 @@ def check_many_channels(name, x, weight, stride, padding):
     rng = np.random.default_rng(3)
     a, w, b = (rng.standard_normal(s) for s in (x, weight, weight[:1]))
     conv = {"stride": (stride,) * 2, "padding": ((padding, padding),) * 2, "dilation": (1, 1), "groups": 1}
-    (wanted,), back = OPS["conv"](a, w, b, needs=(True,) * 3, **conv)
-    dy = rng.standard_normal(wanted.shape)
+    (expected,), backward = OPS["conv"](a, w, b, needs=(True,) * 3, **conv)
+    dy = rng.standard_normal(expected.shape)
     with choice.algorithm(name):
-        (got,), back32 = OPS["conv"](*(v.astype(np.float32) for v in (a, w, b)), needs=(True,) * 3, **conv)
-        gradients = back32(dy.astype(np.float32))
-    for result, exact in zip((got, *gradients), (wanted, *back(dy))):
+        arrays = (v.astype(np.float32) for v in (a, w, b))
+        (got,), backward32 = OPS["conv"](*arrays, needs=(True,) * 3, **conv)
+        gradients = backward32(dy.astype(np.float32))
+    for result, exact in zip((got, *gradients), (expected, *backward(dy))):
         error = np.sqrt(np.mean((result - exact) ** 2) / np.mean(exact ** 2))
         assert error < (1e-5 if name == "winograd4" else 2e-6)
     assert layout.is_channels_last(got) or got.flags.c_contiguous
@@ -94,7 +93,7 @@ def check_many_channels(name, x, weight, stride, padding):
 def steps(threads, strict=False):
     """The bits of a residual network's parameters after two steps."""
     cnnkit.random.seed(1)
-    rng, before = np.random.default_rng(2), backends.get_num_threads()
+    rng, thread_count = np.random.default_rng(2), backends.get_num_threads()
 
     class Block(nn.Module):
         def __init__(self, i, o, s):
@@ -123,13 +122,13 @@ def steps(threads, strict=False):
                 optimizer.step()
             return [p.numpy().copy() for p in net.parameters()]
         finally:
-            backends.set_num_threads(before)
+            backends.set_num_threads(thread_count)
 
 
 def test_one_thread_and_more_give_the_same_bits(forced):
-    one = [p.tobytes() for p in steps(1)]
-    assert [p.tobytes() for p in steps(2)] == one
-    assert [p.tobytes() for p in steps(5)] == one
+    expected = [p.tobytes() for p in steps(1)]
+    assert [p.tobytes() for p in steps(2)] == expected
+    assert [p.tobytes() for p in steps(5)] == expected
 
 
 def test_strict_precision_turns_winograd_off():
@@ -147,10 +146,10 @@ def test_infinity_reaches_what_it_must_and_nothing_else():
     w = np.random.default_rng(1).standard_normal((32, 32, 3, 3), dtype=np.float32)
     conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
     with np.errstate(invalid="ignore"), backends.tables():
-        (wanted,), _ = OPS["conv"](x, w, None, needs=(False,) * 3, **conv)
+        (expected,), _ = OPS["conv"](x, w, None, needs=(False,) * 3, **conv)
     (got,), _ = OPS["conv"](x, w, None, needs=(False,) * 3, **conv)
-    assert np.array_equal(np.isfinite(got), np.isfinite(wanted))
-    assert np.isfinite(wanted).sum() == wanted.size - 32 * 9
+    assert np.array_equal(np.isfinite(got), np.isfinite(expected))
+    assert np.isfinite(expected).sum() == expected.size - 32 * 9
 
 
 SHAPES = [(3, 64, 5, 7), (2, 17, 6, 4), (300, 5, 2, 2), (1, 80, 3, 1)]
@@ -158,16 +157,16 @@ SHAPES = [(3, 64, 5, 7), (2, 17, 6, 4), (300, 5, 2, 2), (1, 80, 3, 1)]
 
 def both(op, arrays, needs, shape, **attrs):
     """Outputs and gradients of an op's kernel, and of its generic body in float64."""
-    outputs, back = op(*arrays, needs=needs, **attrs)
+    outputs, backward = op(*arrays, needs=needs, **attrs)
     with backends.tables():
-        exact, back64 = op(*(None if a is None else a.astype(np.float64) for a in arrays),
-                           needs=needs, **attrs)
+        exact, backward64 = op(*(None if a is None else a.astype(np.float64) for a in arrays),
+                               needs=needs, **attrs)
     dy = images(exact[0].shape, 9)
-    return (outputs[0], *back(dy)), (exact[0], *back64(dy.astype(np.float64)))
+    return (outputs[0], *backward(dy)), (exact[0], *backward64(dy.astype(np.float64)))
 
 
-def close(got, wanted, tolerance=2e-5):
-    for a, b in zip(got, wanted):
+def close(got, expected, tolerance=2e-5):
+    for a, b in zip(got, expected):
         assert (a is None) == (b is None)
         if a is not None:
             np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * np.abs(b).max())
@@ -180,10 +179,10 @@ def test_batch_norm_of_channels_that_lie_last(forced, shape, training):
     w, b = rng.standard_normal((2, C), np.float32)
     mean, var = np.zeros(C, np.float32), np.ones(C, np.float32)
     assert layout.is_channels_last(x)
-    got, wanted = both(OPS["batch_norm"], (x * 3 + 20, w, b, mean, var), (True, True, True, False, False),
-                       shape, training=training, momentum=0.1, eps=1e-5)
-    close(got[:2], wanted[:2], 1e-4)
-    close(got[2:4], wanted[2:4], 1e-4)
+    got, expected = both(OPS["batch_norm"], (x * 3 + 20, w, b, mean, var), (True, True, True, False, False),
+                         shape, training=training, momentum=0.1, eps=1e-5)
+    close(got[:2], expected[:2], 1e-4)
+    close(got[2:4], expected[2:4], 1e-4)
     assert layout.is_channels_last(got[0])
     assert layout.is_channels_last(got[1])
 
@@ -197,11 +196,11 @@ def test_the_end_of_a_residual_block_is_one_kernel(forced, shape):
     arrays = [images(shape), *parameters, images(shape, 7)]
     calls = chain(("batch_norm", "add", "relu"), attrs)
     kernel, = backends.get("numpy").resolve().of_chain([call.op for call in calls])
-    outputs, back = kernel(*arrays, needs=needs, calls=calls)
-    exact, back64 = compose(calls, [a.astype(np.float64) for a in arrays], needs)
+    outputs, backward = kernel(*arrays, needs=needs, calls=calls)
+    exact, backward64 = compose(calls, [a.astype(np.float64) for a in arrays], needs)
     dy = images(shape, 9)
     close(outputs, exact, 1e-4)
-    close(back(dy), back64(dy.astype(np.float64)), 1e-4)
+    close(backward(dy), backward64(dy.astype(np.float64)), 1e-4)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -224,19 +223,19 @@ def test_max_pooling_of_channels_that_lie_last_keeps_nan_and_infinity(forced):
     x = images((2, 20, 4, 4))
     x[0, 3, 1, 1], x[1, 17, 0, 0], x[1, 2, 2:, 2:] = np.nan, np.inf, -np.inf
     attrs = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0),) * 2, "ceil_mode": False}
-    got, wanted = both(OPS["max_pool"], (x,), (True,), x.shape, dilation=(1, 1), **attrs)
-    for a, b in zip(got, wanted):
+    got, expected = both(OPS["max_pool"], (x,), (True,), x.shape, dilation=(1, 1), **attrs)
+    for a, b in zip(got, expected):
         np.testing.assert_array_equal(a, b)
 
 
 def test_relu_and_add_keep_the_order_of_memory(forced):
     x, y = (images((4, 24, 16, 16)),
             np.random.default_rng(5).standard_normal((4, 24, 16, 16), dtype=np.float32))
-    got, wanted = both(OPS["relu"], (x,), (True,), x.shape)
-    close(got, wanted, 0)
-    (z,), back = OPS["add"](x, y, needs=(True, True))
+    got, expected = both(OPS["relu"], (x,), (True,), x.shape)
+    close(got, expected, 0)
+    (z,), backward = OPS["add"](x, y, needs=(True, True))
     assert np.array_equal(z, x + y)
-    assert back(x)[0] is x
+    assert backward(x)[0] is x
     assert all(map(layout.is_channels_last, (z, *got)))
 
 
@@ -255,19 +254,19 @@ def test_copies_count_where_the_channels_do_not_lie_last():
     assert "flat" not in choice.algorithms(x, w, padding=1, channels_last=True)
     a, w = np.ones(x, np.float32), np.ones(w, np.float32)
     conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
-    for array, last in ((a, False), (layout.to_channels_last(a), True)):
+    for array, channels_last in ((a, False), (layout.to_channels_last(a), True)):
         (y,), _ = OPS["conv"](array, w, None, needs=(False,) * 3, **conv)
-        assert layout.is_channels_last(y) == last
+        assert layout.is_channels_last(y) == channels_last
 
 
 @pytest.mark.parametrize("shape", [(5, 24, 7, 6), (1, 3, 2, 1), (64, 16, 9, 20)])
 def test_flatten_copies_channels_that_lie_last_into_c_order(forced, shape):
     x = images(shape)
-    (y,), back = OPS["reshape"](x, needs=(True,), shape=(shape[0], -1))
+    (y,), backward = OPS["reshape"](x, needs=(True,), shape=(shape[0], -1))
     assert np.array_equal(y, np.asarray(x).reshape(shape[0], -1))
     assert y.flags.c_contiguous
-    assert np.array_equal(back(y)[0], x)
-    assert back(y)[0].flags.c_contiguous
+    assert np.array_equal(backward(y)[0], x)
+    assert backward(y)[0].flags.c_contiguous
 
 
 def test_reshape_is_a_view_where_memory_allows_one():
@@ -288,12 +287,12 @@ def compared(x, weight, conv, needs=(True, True, False), name=None, spoil=None):
     rng = np.random.default_rng(6)
     a, w = (rng.standard_normal(s, dtype=np.float32) for s in (x, weight))
     with choice.algorithm(name):
-        (y,), back = OPS["conv"](a, w, None, needs=needs, **conv)
+        (y,), backward = OPS["conv"](a, w, None, needs=needs, **conv)
         dy = rng.standard_normal(y.shape, dtype=np.float32)
         if spoil is not None:
             dy[0, 0, 0, 0] = spoil
         with np.errstate(invalid="ignore"):
-            got = y, *back(dy)
+            got = y, *backward(dy)
     (z,), back64 = OPS["conv"](a.astype(np.float64), w.astype(np.float64), None, needs=needs, **conv)
     with np.errstate(invalid="ignore"):
         return got, (z, *back64(dy.astype(np.float64)))
@@ -312,16 +311,16 @@ def test_images_that_taps_do_not_reach(forced, x, weight, stride, padding):
 
 def test_nan_in_a_gradient_where_the_flat_loops_do_not_serve():
     conv = {"stride": (32, 32), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
-    got, wanted = compared((1, 3, 224, 224), (768, 3, 32, 32), conv, (False, True, False), spoil=np.nan)
-    assert np.array_equal(np.isnan(got[2]), np.isnan(wanted[2]))
+    got, expected = compared((1, 3, 224, 224), (768, 3, 32, 32), conv, (False, True, False), spoil=np.nan)
+    assert np.array_equal(np.isnan(got[2]), np.isnan(expected[2]))
     assert np.isnan(got[2]).sum() == 3 * 32 * 32
 
 
 @pytest.mark.parametrize("needs", [(True, False, False), (False, True, False)])
 def test_infinity_in_a_gradient_of_one_input(needs):
     conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
-    got, wanted = compared((2, 32, 6, 6), (40, 32, 3, 3), conv, needs, spoil=np.inf)
-    for a, b in zip(got[1:], wanted[1:]):
+    got, expected = compared((2, 32, 6, 6), (40, 32, 3, 3), conv, needs, spoil=np.inf)
+    for a, b in zip(got[1:], expected[1:]):
         assert (a is None) == (b is None)
         assert a is None or np.array_equal(np.isfinite(a), np.isfinite(b))
 
@@ -338,12 +337,12 @@ def test_room_is_kept_for_the_threads_that_it_was_made_for():
     plan = library.active.plans
     plan.clear()
     x, w = np.ones((2, 32, 8, 8), np.float32), np.ones((32, 32, 3, 3), np.float32)
-    before = backends.get_num_threads()
+    thread_count = backends.get_num_threads()
     conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
     sizes = {}
     for threads in (1, 8):
         backends.set_num_threads(threads)
         OPS["conv"](x, w, None, needs=(False,) * 3, **conv)
         sizes[threads] = next(iter(plan.values()))._rooms["forward", threads]
-    backends.set_num_threads(before)
+    backends.set_num_threads(thread_count)
     assert sizes[8] > sizes[1]

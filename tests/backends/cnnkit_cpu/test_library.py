@@ -1,6 +1,4 @@
-"""The libraries: every instruction set passes the conformance suite, threads change no bit, forks and
-threads are safe.
-"""
+"""The libraries: every instruction set passes the conformance suite; threads and forks are safe."""
 
 import subprocess
 import sys
@@ -25,7 +23,8 @@ import cnnkit
 from cnnkit import functional as F
 from cnnkit.conformance.kernels import matches
 
-x, w = (cnnkit.tensor(np.random.default_rng(0).standard_normal(s, dtype=np.float32)) for s in ((64, 3, 16, 16), (8, 3, 3, 3)))
+rng = np.random.default_rng(0)
+x, w = (cnnkit.tensor(rng.standard_normal(s, dtype=np.float32)) for s in ((64, 3, 16, 16), (8, 3, 3, 3)))
 cnnkit.set_num_threads(2)
 before = F.conv2d(x, w).numpy().tobytes()
 child = os.fork()
@@ -122,9 +121,9 @@ def test_the_environment_says_how_many_threads():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
 def test_a_forked_child_computes():
-    done = subprocess.run([sys.executable, "-c", STEP], capture_output=True, text=True,
-                          timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "-c", STEP], capture_output=True, text=True,
+                             timeout=60, check=False)
+    assert process.returncode == 0, process.stderr
 
 
 def test_several_python_threads_compute_at_once(two_threads):
@@ -137,25 +136,25 @@ def test_several_python_threads_compute_at_once(two_threads):
         weight = cnnkit.tensor(w.numpy(), requires_grad=True)
         F.conv2d(x, weight).sum().backward()
         return y.numpy().tobytes() + weight.grad.numpy().tobytes()
-    wanted, wrong = bits(), []
+    expected, failures = bits(), []
 
     def work():
         for _ in range(10):
-            if bits() != wanted:
-                wrong.append(threading.get_ident())
+            if bits() != expected:
+                failures.append(threading.get_ident())
     workers = [threading.Thread(target=work) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert wrong == []
+    assert failures == []
 
 
 def test_the_list_of_backends_shows_instruction_set_compiler_and_threads():
     numpy, = (row for row in backends.list() if row.name == "numpy")
-    shown = next(t for t in numpy.tables if t.startswith("cpu"))
-    assert cnnkit_cpu.isa() in shown
-    assert "thread" in shown
+    description = next(t for t in numpy.tables if t.startswith("cpu"))
+    assert cnnkit_cpu.isa() in description
+    assert "thread" in description
 
 
 def test_without_a_library_numpy_serves_and_says_why(monkeypatch, tmp_path):

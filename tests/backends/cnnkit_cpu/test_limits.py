@@ -69,13 +69,13 @@ def test_absurd_strides(stride):
 def test_a_plans_room_is_that_of_the_threads_asked_for():
     plan = conv.Plan(library.active, (4, 3, 8, 8), (5, 3, 3, 3), (4, 5, 6, 6), (1, 1), ((0, 0), (0, 0)),
                      (1, 1), 1, False, conv.NO_POOL, conv.ALONE)
-    one, two = plan.rooms(1), plan.rooms(2)
+    for_one, for_two = plan.rooms(1), plan.rooms(2)
     plan.rooms(1)
 
     def between(frame, event, argument):  # another thread asks for another number between any two lines
         if frame.f_code is conv.Plan.rooms.__code__ and event == "line":
             sys.settrace(None)
-            assert plan.rooms(1) == one
+            assert plan.rooms(1) == for_one
             sys.settrace(between)
         return between
     before = sys.gettrace()
@@ -84,5 +84,5 @@ def test_a_plans_room_is_that_of_the_threads_asked_for():
         got = plan.rooms(2)
     finally:
         sys.settrace(before)
-    assert (got, plan.rooms(2), plan.rooms(1)) == (two, two, one)
-    assert all(b > a for a, b in zip(one, two))
+    assert (got, plan.rooms(2), plan.rooms(1)) == (for_two, for_two, for_one)
+    assert all(b > a for a, b in zip(for_one, for_two))

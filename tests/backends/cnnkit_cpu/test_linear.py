@@ -1,6 +1,4 @@
-"""The dense layer's products: few and many rows and columns, each instruction set, any number of threads, NaN
-and infinity.
-"""
+"""The dense layer: few and many rows and columns, instruction sets, threads, NaN and infinity."""
 
 import cnnkit_cpu
 import numpy as np
@@ -29,10 +27,10 @@ def arrays(N, I, O):
 
 def layer(x, weight, bias, dy, *, relu=False, needs=(True, True, True)):
     if relu:
-        made = linear.linear_chain(x, weight, bias, needs=needs, calls=chain(("linear", "relu"), ({}, {})))
+        outputs = linear.linear_chain(x, weight, bias, needs=needs, calls=chain(("linear", "relu"), ({}, {})))
     else:
-        made = linear.linear(x, weight, bias, needs=needs)
-    y, backward = made
+        outputs = linear.linear(x, weight, bias, needs=needs)
+    y, backward = outputs
     return (y, *backward(dy))
 
 
@@ -53,36 +51,37 @@ def test_equals_float64(forced, shape, relu):
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_bits_do_not_depend_on_the_number_of_threads(forced, shape, relu, monkeypatch):
-    found = []
+    results = []
     for threads in (1, 2, 5, 16):
         monkeypatch.setattr(library, "threads", threads)
-        found.append([a.tobytes() for a in layer(*arrays(*shape), relu=relu)])
-    assert found[1:] == found[:1] * 3
+        results.append([a.tobytes() for a in layer(*arrays(*shape), relu=relu)])
+    assert results[1:] == results[:1] * 3
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_nan_and_infinity_reach_what_they_should_and_nothing_else(forced, shape):
     for place in range(3):
         x, weight, bias, dy = arrays(*shape)
-        for value, at in ((np.nan, 0.0), (np.inf, 0.6), (-np.inf, 0.999)):
-            (x, weight, dy)[place].flat[int(at * (x, weight, dy)[place].size)] = value
+        for value, fraction in ((np.nan, 0.0), (np.inf, 0.6), (-np.inf, 0.999)):
+            (x, weight, dy)[place].flat[int(fraction * (x, weight, dy)[place].size)] = value
         got = layer(x, weight, bias, dy)
         with np.errstate(invalid="ignore"):
             x, weight, bias, dy = (a.astype(np.float64) for a in (x, weight, bias, dy))
-            each = dy[:, :, None]
-            wanted = ((x[:, None] * weight).sum(2) + bias, (each * weight).sum(1),
-                      (each * x[:, None]).sum(0), dy.sum(0))
-        for name, result, exact in zip(NAMES, got, wanted):
-            odd = ~np.isfinite(exact)
-            np.testing.assert_array_equal(~np.isfinite(result), odd, err_msg=name)
-            np.testing.assert_array_equal(result[odd], exact[odd], err_msg=name)
+            by_output = dy[:, :, None]
+            expected = ((x[:, None] * weight).sum(2) + bias, (by_output * weight).sum(1),
+                        (by_output * x[:, None]).sum(0), dy.sum(0))
+        for name, result, exact in zip(NAMES, got, expected):
+            not_finite = ~np.isfinite(exact)
+            np.testing.assert_array_equal(~np.isfinite(result), not_finite, err_msg=name)
+            np.testing.assert_array_equal(result[not_finite], exact[not_finite], err_msg=name)
 
 
 @pytest.mark.parametrize("shape", [(5, 33, 3), (64, 300, 129)])
 @pytest.mark.parametrize("needs", [(True, False, False), (False, True, False),
                                    (False, False, True), (True, False, True)])
 def test_a_gradient_alone_is_the_same(forced, shape, needs):
-    every, some = (layer(*arrays(*shape), relu=True, needs=n) for n in ((True, True, True), needs))
-    for one, other, needed in zip(every[1:], some[1:], needs):
-        assert (other is None) == (not needed)
-        assert other is None or one.tobytes() == other.tobytes()
+    all_gradients, requested = (layer(*arrays(*shape), relu=True, needs=n)
+                                for n in ((True, True, True), needs))
+    for expected, gradient, needed in zip(all_gradients[1:], requested[1:], needs):
+        assert (gradient is None) == (not needed)
+        assert gradient is None or expected.tobytes() == gradient.tobytes()

@@ -13,36 +13,36 @@ from cnnkit_cpu.memory import PAGE, Pool, packed
 SHAPE = (PAGE, 2)
 
 
-def where(array):
+def begin_of(array):
     return array.ctypes.data
 
 
 def test_memory_is_used_again_once_its_array_is_gone():
     pool = Pool()
     a = pool.empty(SHAPE)
-    first = where(a)
-    assert where(pool.empty(SHAPE)) != first
+    first = begin_of(a)
+    assert begin_of(pool.empty(SHAPE)) != first
     del a
-    assert where(pool.empty(SHAPE)) == first
+    assert begin_of(pool.empty(SHAPE)) == first
 
 
 def test_a_view_keeps_the_memory():
     pool = Pool()
     a = pool.empty(SHAPE)
-    first, view = where(a), a.T[1:, 5:]
+    first, view = begin_of(a), a.T[1:, 5:]
     del a
-    assert where(pool.empty(SHAPE)) != first
+    assert begin_of(pool.empty(SHAPE)) != first
     again = memoryview(view)
     del view
-    assert where(pool.empty(SHAPE)) != first
+    assert begin_of(pool.empty(SHAPE)) != first
     del again
     gc.collect()
-    assert where(pool.empty(SHAPE)) == first
+    assert begin_of(pool.empty(SHAPE)) == first
 
 
 def test_arrays_begin_with_a_cache_line():
     pool = Pool()
-    assert [where(pool.empty((n,))) % 64 for n in (PAGE, 3 * PAGE + 1, 10 * PAGE)] == [0, 0, 0]
+    assert [begin_of(pool.empty((n,))) % 64 for n in (PAGE, 3 * PAGE + 1, 10 * PAGE)] == [0, 0, 0]
 
 
 def test_the_pool_keeps_no_more_than_it_may():
@@ -71,20 +71,20 @@ def test_release_gives_everything_back_and_arrays_live_on():
 
 def test_two_threads_never_get_the_same_memory():
     pool = Pool()
-    wrong = []
+    failures = []
 
     def work(number):
         for _ in range(300):
             a = pool.empty((PAGE // 4,), np.dtype(np.int32))
             a[:] = number
             if not (a == number).all():
-                wrong.append(number)
+                failures.append(number)
     workers = [threading.Thread(target=work, args=(n,)) for n in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert wrong == []
+    assert failures == []
 
 
 FORKS = """
@@ -118,9 +118,9 @@ assert not any(codes), codes
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_child_forked_while_other_threads_take_memory_can_take_some_too():
-    done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True,
-                          timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True,
+                             timeout=60, check=False)
+    assert process.returncode == 0, process.stderr
 
 
 def test_memory_can_be_taken_by_what_interrupts_the_taking():

@@ -58,11 +58,11 @@ def draws(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_patches_compute_what_numpy_does_in_float64(shape, pool, relu):
     x, dy = draws(shape)
-    want = results("numpy", shape, pool, relu, x, dy)
-    one, two = (results("cpu", shape, pool, relu, x, dy, threads) for threads in (1, 2))
-    for right, got, again in zip(want, one, two):
-        np.testing.assert_allclose(got, right, rtol=1e-4, atol=1e-5 * max(1, np.abs(right).max()))
-        np.testing.assert_array_equal(got, again)
+    expected = results("numpy", shape, pool, relu, x, dy)
+    by_one_thread, by_two_threads = (results("cpu", shape, pool, relu, x, dy, threads) for threads in (1, 2))
+    for exact, got, repeated in zip(expected, by_one_thread, by_two_threads):
+        np.testing.assert_allclose(got, exact, rtol=1e-4, atol=1e-5 * max(1, np.abs(exact).max()))
+        np.testing.assert_array_equal(got, repeated)
 
 
 @pytest.mark.parametrize("pool", [nn.MaxPool2d, nn.AvgPool2d])
@@ -74,8 +74,8 @@ def test_a_wild_number_spoils_no_more_than_it_must(value, pool):
     x[1, 2, 5, 7] = value
     wild = results("cpu", shape, pool, True, x, dy)
     with np.errstate(all="ignore"):
-        want = results("numpy", shape, pool, True, x, dy)
-    np.testing.assert_array_equal(np.isfinite(wild[0]), np.isfinite(want[0]))
+        expected = results("numpy", shape, pool, True, x, dy)
+    np.testing.assert_array_equal(np.isfinite(wild[0]), np.isfinite(expected[0]))
     for n in (0, 2, 3, 4):  # the other images
         np.testing.assert_array_equal(wild[0][n], calm[0][n])
         np.testing.assert_array_equal(wild[1][n], calm[1][n])

@@ -1,6 +1,4 @@
-"""backends/cnnkit_cpu/README.md: its examples run, its excerpts and files are there, its
-walk-through works.
-"""
+"""backends/cnnkit_cpu/README.md: its examples and walk-through work, its excerpts and files exist."""
 
 import doctest
 import os
@@ -35,10 +33,10 @@ def test_the_python_examples_give_what_the_page_says():
 
 def test_every_excerpt_is_in_the_file_of_its_step():
     sections = re.split(r"^### ", PAGE, flags=re.MULTILINE)
-    shown = {section[:6]: re.findall(r"```cpp\n(.*?)```", section, re.DOTALL) for section in sections}
+    excerpts = {section[:6]: re.findall(r"```cpp\n(.*?)```", section, re.DOTALL) for section in sections}
     assert len(blocks("cpp")) == 3
     for number, step in enumerate(STEPS, 1):
-        excerpt, = shown[f"Step {number}"]
+        excerpt, = excerpts[f"Step {number}"]
         assert excerpt in step.read_text(encoding="utf-8")
 
 
@@ -50,9 +48,9 @@ def test_the_tables_have_the_rows_of_the_command():
 
 
 def test_every_file_that_the_page_names_exists():
-    named = set(re.findall(r"`([\w/]+\.(?:h|cpp|py))`", PAGE)) - {"4_mine.cpp", "cnnkit/data/pixels.py"}
-    assert len(named) > 20
-    for name in named:
+    paths = set(re.findall(r"`([\w/]+\.(?:h|cpp|py))`", PAGE)) - {"4_mine.cpp", "cnnkit/data/pixels.py"}
+    assert len(paths) > 20
+    for name in paths:
         assert (FOLDER / name).exists() or (FOLDER / "ladder" / name).exists(), name
     for link in re.findall(r"\]\(([^)#]+)\)", PAGE):
         assert (FOLDER / link).exists()
@@ -62,9 +60,9 @@ def test_every_file_that_the_page_names_exists():
 def test_the_walk_through_finds_the_mistake_and_times_the_new_step(tmp_path):
     script, = blocks("bash")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True,
-                          text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "found\n" in done.stdout
-    assert done.stderr.startswith("2_flat.cpp gives ")
-    assert done.stdout.count("4_mine.cpp") == len(ladder.SHAPES)
+    result = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True,
+                            text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "found\n" in result.stdout
+    assert result.stderr.startswith("2_flat.cpp gives ")
+    assert result.stdout.count("4_mine.cpp") == len(ladder.SHAPES)

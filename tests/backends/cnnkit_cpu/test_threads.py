@@ -1,6 +1,4 @@
-"""Our own threads: every task once, however many there are, and a process that is busy beside us does not
-hold us up.
-"""
+"""The library's threads: every task is done once, and another busy process does not delay them."""
 
 import json
 import os
@@ -43,8 +41,8 @@ print(counts)
 def test_threads_are_bound_where_the_environment_says_so(value, bound):
     environment = {"OMP_PROC_BIND": value, "OPENBLAS_NUM_THREADS": "1"}
     bound = bound or os.cpu_count() == 1
-    done = subprocess.run([sys.executable, "-c", BOUND, str(bound)], env=environment,
-                          capture_output=True, text=True, check=True)
-    counts = json.loads(done.stdout)
+    process = subprocess.run([sys.executable, "-c", BOUND, str(bound)], env=environment,
+                             capture_output=True, text=True, check=True)
+    counts = json.loads(process.stdout)
     assert len(counts) == 2
     assert (counts == [1, 1]) == bound

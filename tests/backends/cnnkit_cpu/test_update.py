@@ -1,6 +1,4 @@
-"""Updates keep tables of pointers from step to step: whatever is put in a parameter's or a state's place
-must be seen.
-"""
+"""Updates keep tables of pointers from step to step, and must notice replaced parameters and state."""
 
 import copy
 
@@ -22,9 +20,7 @@ def draws(step):
 
 
 def trained(make, settings, table, between):
-    """The parameters after six steps by the kernels of `table`; ``between(step, optimizer, parameters)``
-    comes before each.
-    """
+    """The parameters after six steps by the kernels of `table`, each after a call of `between`."""
     dtype = np.float64 if table == "numpy" else np.float32
     with cnnkit.use(table):
         params = [cnnkit.tensor(p.astype(dtype), requires_grad=True) for p in draws(100)]
@@ -87,18 +83,19 @@ def amsgrad_begins(step, optimizer, params):
                           the_state_is_loaded, parameters_are_strided, momentum_pauses, amsgrad_begins])
 @pytest.mark.parametrize(("make", "settings"), OPTIMIZERS)
 def test_steps_are_numpys_whatever_happens_between_them(make, settings, between):
-    for got, want in zip(trained(make, settings, "cpu", between), trained(make, settings, "numpy", between)):
-        np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-5)
+    for got, expected in zip(trained(make, settings, "cpu", between),
+                             trained(make, settings, "numpy", between)):
+        np.testing.assert_allclose(got, expected, rtol=2e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize(("make", "settings"), OPTIMIZERS)
 def test_old_parameters_that_somebody_holds_are_not_written(make, settings):
-    held = []
+    snapshots = []
 
     def hold(step, optimizer, params):
-        held.append([(p.array, p.numpy().copy()) for p in params])
+        snapshots.append([(p.array, p.numpy().copy()) for p in params])
     trained(make, settings, "cpu", hold)
-    for step in held:
+    for step in snapshots:
         for array, values in step:
             np.testing.assert_array_equal(array, values)
 
@@ -109,10 +106,10 @@ def test_an_interrupted_step_has_changed_nothing(monkeypatch, make, settings, af
     def interrupt(step, optimizer, params):
         if step not in (2, 3):
             return
-        kept = params[0].array
-        other = kept + 9
+        original = params[0].array
+        replacement = original + 9
         if step == 3:  # its pointer is entered before the interruption
-            params[0]._value = other
+            params[0]._value = replacement
         count = iter(range(after + 1))
         empty = update.empty
 
@@ -120,17 +117,17 @@ def test_an_interrupted_step_has_changed_nothing(monkeypatch, make, settings, af
             if next(count) == after:
                 raise KeyboardInterrupt
             return empty(shape)
-        before = [p.numpy().copy() for p in params]
+        values_before = [p.numpy().copy() for p in params]
         monkeypatch.setattr(update, "empty", interrupted)
         with pytest.raises(KeyboardInterrupt):
             optimizer.step()
         monkeypatch.setattr(update, "empty", empty)
-        for p, values in zip(params, before):
+        for p, values in zip(params, values_before):
             np.testing.assert_array_equal(p.numpy(), values)
-        params[0]._value = kept
-    for got, want in zip(trained(make, settings, "cpu", interrupt),
-                         trained(make, settings, "numpy", nothing)):
-        np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-5)
+        params[0]._value = original
+    for got, expected in zip(trained(make, settings, "cpu", interrupt),
+                             trained(make, settings, "numpy", nothing)):
+        np.testing.assert_allclose(got, expected, rtol=2e-4, atol=2e-5)
 
 
 def test_a_copied_optimizer_does_not_write_to_the_originals_state():
@@ -140,8 +137,8 @@ def test_a_copied_optimizer_does_not_write_to_the_originals_state():
         optimizer = optim.SGD([p], lr=0.1, momentum=0.9)
         for _ in range(3):
             optimizer.step()
-        other = copy.deepcopy(optimizer)
+        copied = copy.deepcopy(optimizer)
         state = optimizer.state_dict()["state"][0]["momentum_buffer"].numpy()
         for _ in range(3):
-            other.step()
+            copied.step()
         np.testing.assert_array_equal(optimizer.state_dict()["state"][0]["momentum_buffer"].numpy(), state)

@@ -1,6 +1,4 @@
-"""`fake_cupy`: the CuPy backend on a CuPy made of NumPy, with two devices, on the emulator. `launched`: what
-a test launches.
-"""
+"""`fake_cupy`: CuPy made of NumPy and the emulator, with two devices; `launched`: the kernels of a test."""
 
 import sys
 
@@ -44,9 +42,9 @@ def launched(monkeypatch):
     """The names of the kernels that the modules of convolutions with few channels launch, in order."""
     names = []
 
-    def launch(device, name, *rest):
+    def launch(device, name, *arguments):
         names.append(name)
-        return launcher.launch(device, name, *rest)
+        return launcher.launch(device, name, *arguments)
     for module in (direct, depthwise, conv_relu_pool):
         monkeypatch.setattr(module, "launch", launch)
     return names

@@ -23,18 +23,17 @@ def eighths(rng, shape, dtype=np.float32):
 
 
 def on_emulator(key, arrays, attrs, dy=None, view=None, needs=(True, True, True)):
-    """Outputs and gradients of a table's kernel (None where it declines), as arrays of the emulator; dy is
-    ones by default.
-    """
+    """Outputs and gradients of a table's kernel, on the emulator, or None where it declines; dy: or ones."""
     emulator = backends.get("emulator")
     needs = (*needs[:2], needs[2] and arrays[2] is not None)
-    here = [None if a is None else (view or emulator.asarray)(a) for a in arrays]
+    on_device = [None if a is None else (view or emulator.asarray)(a) for a in arrays]
     with backends.use("emulator"):
         tables, calls = emulator.resolve(), chain(key, attrs)
         if len(key) == 1:
-            result = tables.ask(key[0], here, {"needs": needs, **attrs[0]})
+            result = tables.ask(key[0], on_device, {"needs": needs, **attrs[0]})
         else:
-            result = ask(tables.of_chain([call.op for call in calls]), here, {"needs": needs, "calls": calls})
+            kernels = tables.of_chain([call.op for call in calls])
+            result = ask(kernels, on_device, {"needs": needs, "calls": calls})
         if result is NotImplemented:
             return None
         y, backward = result
@@ -43,34 +42,32 @@ def on_emulator(key, arrays, attrs, dy=None, view=None, needs=(True, True, True)
 
 
 def in_float64(key, arrays, attrs, dy=None, needs=(True, True, True)):
-    """The same by the generic ops in float64; the convolution is rounded to the arrays' dtype, as it
-    would be stored.
-    """
+    """The same by the generic ops in float64, with the convolution rounded to the arrays' dtype."""
     needs = (*needs[:2], needs[2] and arrays[2] is not None)
     y, backward = OPS["conv"].generic(*(None if a is None else a.astype(np.float64) for a in arrays),
                                       needs=needs, **attrs[0])
-    back = [backward]
+    backward_functions = [backward]
     with np.errstate(over="ignore"):
         y = y.astype(arrays[0].dtype).astype(np.float64)
-    for op, more in zip(key[1:], attrs[1:]):
-        y, backward = OPS[op].generic(y, needs=(True,), **more)
-        back.append(backward)
+    for op, attributes in zip(key[1:], attrs[1:]):
+        y, backward = OPS[op].generic(y, needs=(True,), **attributes)
+        backward_functions.append(backward)
     gradient = np.ones(y.shape) if dy is None else dy.astype(np.float64)
-    for backward in reversed(back[1:]):
+    for backward in reversed(backward_functions[1:]):
         gradient, = backward(gradient)
-    return [y, *back[0](gradient)]
+    return [y, *backward_functions[0](gradient)]
 
 
-def compare(got, right, tolerance, what=""):
-    for name, mine, wanted in zip(NAMES, got, right, strict=True):
-        if wanted is None:
-            assert mine is None, name
+def compare(got, expected, tolerance, label=""):
+    for name, actual, exact in zip(NAMES, got, expected, strict=True):
+        if exact is None:
+            assert actual is None, name
             continue
-        mine = backends.get("emulator").to_numpy(mine).astype(np.float64)
-        size = (1 if name == "y" or not wanted.size
-                else max(1, np.nanmax(np.abs(np.where(np.isfinite(wanted), wanted, 0)))))
-        np.testing.assert_allclose(mine, wanted, rtol=tolerance, atol=tolerance * size,
-                                   err_msg=f"{name} of {what}")
+        actual = backends.get("emulator").to_numpy(actual).astype(np.float64)
+        size = (1 if name == "y" or not exact.size
+                else max(1, np.nanmax(np.abs(np.where(np.isfinite(exact), exact, 0)))))
+        np.testing.assert_allclose(actual, exact, rtol=tolerance, atol=tolerance * size,
+                                   err_msg=f"{name} of {label}")
 
 
 def as_bytes(arrays):
@@ -89,5 +86,5 @@ def channels_last(array):
 def backwards(array):
     """A view whose axes lie in reverse order."""
     emulator, axes = backends.get("emulator"), tuple(reversed(range(array.ndim)))
-    return emulator.namespace.permute_dims(emulator.asarray(np.ascontiguousarray(array.transpose(axes))),
-                                           axes)
+    reversed_copy = np.ascontiguousarray(array.transpose(axes))
+    return emulator.namespace.permute_dims(emulator.asarray(reversed_copy), axes)

@@ -1,6 +1,4 @@
-"""Augmentation on CuPy's arrays: on the device where a batch is, whichever is the current one, with
-NumPy's draws.
-"""
+"""Augmentation of CuPy's arrays, on the batch's device and not the current one, with NumPy's draws."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,4 @@
-"""The CuPy backend's host side with two devices, on a CuPy made of NumPy: nothing runs where its
-arrays are not.
-"""
+"""The CuPy backend's host side with two devices, on a CuPy made of NumPy: all runs where its arrays are."""
 
 import subprocess
 import sys
@@ -31,13 +29,13 @@ def test_names_of_devices_become_devices_and_an_unknown_one_names_those_that_the
 
 def test_new_arrays_and_draws_are_made_on_the_device_that_use_names(fake_cupy):
     with cnnkit.use("cupy:1") as backend:
-        made = [tensor([1.0, 2.0]), nn.Linear(2, 3).weight, nn.init.empty((2,))]
+        created = [tensor([1.0, 2.0]), nn.Linear(2, 3).weight, nn.init.empty((2,))]
         draws = [random.bits((1, 2), 5), random.uniform((1, 2), (2, 3)), random.bernoulli((1, 2), 0.5, 4),
                  random.normal((1, 2), 3)]
         assert backend.device() == "Fake 1"
         backend.synchronize()
         assert fake_cupy.CALLS[-1] == ("synchronize", 1)
-    assert places(made) == {1}
+    assert places(created) == {1}
     assert {d.device.id for d in draws} == {1}
     with backends.tables():
         generic = random.uniform((1, 2), (2, 3), backend=backend, device="1")
@@ -49,21 +47,21 @@ def test_new_arrays_and_draws_are_made_on_the_device_that_use_names(fake_cupy):
 @pytest.mark.parametrize("namespace_function", ["arange", "empty", "eye", "ones", "zeros"])
 def test_the_namespace_makes_arrays_where_it_is_told(fake_cupy, namespace_function):
     xp = backends.get("cupy").namespace
-    made = getattr(xp, namespace_function)(3, device=fake_cupy.Device(1))
-    assert made.device.id == 1
-    assert xp.zeros_like(made).device.id == 1
-    assert xp.asarray(made, copy=True).device.id == 1
+    created = getattr(xp, namespace_function)(3, device=fake_cupy.Device(1))
+    assert created.device.id == 1
+    assert xp.zeros_like(created).device.id == 1
+    assert xp.asarray(created, copy=True).device.id == 1
     assert getattr(xp, namespace_function)(3).device.id == 0
 
 
-def trained(where, tables=None):
+def trained(device, tables=None):
     random.seed(0)
     rng = np.random.default_rng(0)
     model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
-                          nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.5), nn.Linear(16, 3)).to(where)
+                          nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.5), nn.Linear(16, 3)).to(device)
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    x = tensor(rng.standard_normal((5, 1, 8, 8)).astype(np.float32), backend=where)
-    y = tensor(rng.integers(0, 3, 5), backend=where)
+    x = tensor(rng.standard_normal((5, 1, 8, 8)).astype(np.float32), backend=device)
+    y = tensor(rng.integers(0, 3, 5), backend=device)
     for _ in range(3):
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x), y)
@@ -75,16 +73,16 @@ def trained(where, tables=None):
 
 def test_a_model_that_was_moved_to_the_second_device_trains_there(fake_cupy):
     model, loss, optimizer = trained("cupy:1")
-    state = [t for own in optimizer.state.values() for t in own.values()]
+    state = [t for slots in optimizer.state.values() for t in slots.values()]
     assert places([loss, *model.parameters(), *model.buffers(),
                    *(p.grad for p in model.parameters()), *state]) == {1}
     launched = [call for call in fake_cupy.CALLS if len(call) == 3 and call[0] != "compile"]
     assert {"batch_norm", "sgd", "dropout"} <= {name.split("<")[0] for name, *_ in launched}
     assert {device for _, device, _ in launched} == {1}
-    right, right_loss, _ = trained("numpy")
-    np.testing.assert_allclose(loss.numpy(), right_loss.numpy(), rtol=1e-5)
-    for mine, theirs in zip(model.parameters(), right.parameters()):
-        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-4, atol=1e-6)
+    expected, expected_loss, _ = trained("numpy")
+    np.testing.assert_allclose(loss.numpy(), expected_loss.numpy(), rtol=1e-5)
+    for actual, exact in zip(model.parameters(), expected.parameters()):
+        np.testing.assert_allclose(actual.numpy(), exact.numpy(), rtol=1e-4, atol=1e-6)
 
 
 def test_generic_ops_run_on_the_second_device_too(fake_cupy):
@@ -145,10 +143,10 @@ def test_without_a_gpu_the_suite_refuses_to_run_on_one_and_says_why():
     here = next(row for row in backends.list() if row.name == "cupy")
     if here.available:
         pytest.skip("there is a GPU")
-    done = subprocess.run([sys.executable, "-m", "pytest", "--backend", "cupy", "tests/test_layering.py"],
-                          capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert f"--backend cupy: {here.reason}" in done.stderr
+    process = subprocess.run([sys.executable, "-m", "pytest", "--backend", "cupy", "tests/test_layering.py"],
+                             capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
+    assert process.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"--backend cupy: {here.reason}" in process.stderr
 
 
 def test_bfloat16_is_a_dtype_where_ml_dtypes_is(fake_cupy, monkeypatch):

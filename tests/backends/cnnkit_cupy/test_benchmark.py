@@ -1,6 +1,4 @@
-"""The benchmark's host side: the same calls for cnnkit and PyTorch, what they compute and move,
-and the table.
-"""
+"""The benchmark's host side: calls for cnnkit and PyTorch, their operations and bytes, and the table."""
 
 import subprocess
 import sys
@@ -70,11 +68,11 @@ def test_a_case_runs_where_use_says_and_may_fuse(fake_cupy):
                                                             for w in ("forward", "backward")]
     launched = [call[:2] for call in fake_cupy.CALLS if call[0] in KERNELS]
     assert {where for name, where in launched if "conv" in KERNELS[name].ops} == {1}
-    seen = []
+    outputs = []
     with cnnkit.use("numpy"):
         Block(Case("it",
-                   lambda F, x: seen.append(F.relu(x)) or F.relu(x), ((2, 2),)))(tensor(np.ones((2, 2))))
-    assert len(seen) == 1
+                   lambda F, x: outputs.append(F.relu(x)) or F.relu(x), ((2, 2),)))(tensor(np.ones((2, 2))))
+    assert len(outputs) == 1
 
 
 def test_rates_are_set_against_the_devices_own():
@@ -116,10 +114,10 @@ def test_events_time_rounds_of_many_calls():
 def test_without_a_gpu_it_says_so_in_a_line_and_fails():
     if next(row for row in backends.list() if row.name == "cupy").available:
         pytest.skip("there is a GPU")
-    done = subprocess.run([sys.executable, "-m", "cnnkit_cupy.benchmark"], capture_output=True,
-                          text=True, check=False)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("python -m cnnkit_cupy.benchmark needs a GPU: "
-                                  "backend 'cupy' is not available: cupy")
-    assert done.stderr.count("\n") == 1
+    process = subprocess.run([sys.executable, "-m", "cnnkit_cupy.benchmark"], capture_output=True,
+                             text=True, check=False)
+    assert process.returncode == 1
+    assert process.stdout == ""
+    assert process.stderr.startswith("python -m cnnkit_cupy.benchmark needs a GPU: "
+                                     "backend 'cupy' is not available: cupy")
+    assert process.stderr.count("\n") == 1

@@ -1,6 +1,4 @@
-"""bfloat16 on CUDA kernels: rounding by the bit, the conformance cases, and a training step; NumPy's is
-ml_dtypes' bfloat16.
-"""
+"""bfloat16 in CUDA kernels beside that of ml_dtypes: rounding, conformance cases, and a training step."""
 
 import numpy as np
 import pytest
@@ -30,19 +28,20 @@ def test_rounding_is_that_of_ml_dtypes_to_the_bit():
 
     device, emulator = backends.get("emulator").cuda, backends.get("emulator")
     # each bfloat16, and what lies just below, at, and just above its half way up
-    every = np.arange(2**16, dtype=np.uint32) << 16
-    bits = np.concatenate([every + low for low in (0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF)]).astype(np.uint32)
+    patterns = np.arange(2**16, dtype=np.uint32) << 16
+    low_bits = (0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF)
+    bits = np.concatenate([patterns + low for low in low_bits]).astype(np.uint32)
     x = bits.view(np.float32)
     y, back = device.empty(x.shape, ml_dtypes.bfloat16, None), device.empty(x.shape, "float32", None)
     device.run((FOLDER / "prims.cuh").read_text() + ROUND, ("round_all",), "round_all", (x.size // 256, 1, 1),
                (256, 1, 1), [emulator.asarray(x), y, back], [False, True, True])
     with np.errstate(invalid="ignore"):
-        right = x.astype(ml_dtypes.bfloat16)
+        expected = x.astype(ml_dtypes.bfloat16)
     number = ~np.isnan(x)
-    np.testing.assert_array_equal(y.host.view(np.uint16)[number], right.view(np.uint16)[number])
+    np.testing.assert_array_equal(y.host.view(np.uint16)[number], expected.view(np.uint16)[number])
     assert np.isnan(back.host[~number]).all()
     np.testing.assert_array_equal(back.host[number].view(np.uint32),
-                                  right[number].astype(np.float32).view(np.uint32))
+                                  expected[number].astype(np.float32).view(np.uint32))
 
 
 def test_pythons_floats_and_products_stay_in_bfloat16():

@@ -1,6 +1,4 @@
-"""Convolution on CUDA: which kernel runs for which shape, the same bits from all of them, layouts, phases,
-and large numbers.
-"""
+"""Convolution on CUDA: each shape's kernel, the same bits from every tile, layouts, phases, numbering."""
 
 import re
 from types import SimpleNamespace
@@ -35,7 +33,7 @@ def launched(monkeypatch):
     return calls
 
 
-def drawn(x, weight, dtype="float32", seed=0):
+def random_arrays(x, weight, dtype="float32", seed=0):
     rng = np.random.default_rng(seed)
     return [rng.standard_normal(shape).astype(dtype) for shape in (x, weight, weight[:1])]
 
@@ -67,10 +65,10 @@ def generic(arrays, dy, **attrs):
 
 def assert_right(got, arrays, dy, **attrs):
     close = 1e-4 if arrays[0].dtype == np.float32 else 1e-2
-    for name, mine, right in zip(("y", "dx", "dweight", "dbias"), got, generic(arrays, dy, **attrs)):
-        mine = backends.get("emulator").to_numpy(mine).astype(np.float64)
-        np.testing.assert_allclose(mine, right, rtol=close,
-                                   atol=close * max(1, np.abs(right).max(initial=0)), err_msg=name)
+    for name, actual, expected in zip(("y", "dx", "dweight", "dbias"), got, generic(arrays, dy, **attrs)):
+        actual = backends.get("emulator").to_numpy(actual).astype(np.float64)
+        np.testing.assert_allclose(actual, expected, rtol=close,
+                                   atol=close * max(1, np.abs(expected).max(initial=0)), err_msg=name)
 
 
 def bits(arrays):
@@ -178,7 +176,7 @@ def test_vectors_are_read_where_channels_are_neighbours_and_aligned(array, chann
 ], ids=["vectors", "nchw", "1x1", "1x1-strided", "1x1-padded", "odd-in", "odd-out", "depthwise",
         "groups", "30-taps", "64-taps"])
 def test_the_instance_that_a_shape_gets(launched, x, weight, make, attrs, names):
-    arrays = drawn(x, weight)
+    arrays = random_arrays(x, weight)
     got, dy = run(arrays, make=make or backends.get("emulator").asarray, **attrs)
     assert_right(got, arrays, dy, **attrs)
     forward, input_gradient, weight_gradient = names
@@ -204,7 +202,7 @@ TILED = {  # more than a tile and a rest each way, for the largest tile
 @pytest.mark.parametrize("case", TILED)
 def test_every_tile_is_right_and_gives_the_same_bits(case, dtype, launched, monkeypatch):
     x, weight, attrs = TILED[case]
-    arrays, results = drawn(x, weight, dtype), {}
+    arrays, results = random_arrays(x, weight, dtype), {}
     for name in conv.TILINGS:
         monkeypatch.setattr(conv, "tiling", lambda rows, columns, groups, name=name: name)
         got, dy = run(arrays, **attrs)
@@ -221,7 +219,7 @@ def test_every_tile_is_right_and_gives_the_same_bits(case, dtype, launched, monk
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_weight_gradients_of_every_tile_are_right_in_slices_too(weight, name, dtype, launched, monkeypatch):
     monkeypatch.setattr(conv, "SHORTEST", 40)
-    arrays, attrs = drawn((2, 16, 9, 8), weight, dtype), {"padding": SAME, "stride": (1, 2)}
+    arrays, attrs = random_arrays((2, 16, 9, 8), weight, dtype), {"padding": SAME, "stride": (1, 2)}
     got, dy = run(arrays, **attrs)
     assert_right(got, arrays, dy, **attrs)
     name_and_grid = next(c for c in launched if "weight_gradient" in c[0])
@@ -232,7 +230,7 @@ def test_weight_gradients_of_every_tile_are_right_in_slices_too(weight, name, dt
 
 
 def test_an_images_bits_do_not_depend_on_the_batch():
-    arrays = drawn((5, 8, 9, 7), (12, 8, 3, 3))
+    arrays = random_arrays((5, 8, 9, 7), (12, 8, 3, 3))
     got, dy = run(arrays, padding=SAME, stride=(2, 1))
     alone, _ = run([arrays[0][3:4], *arrays[1:]], dy[3:4], padding=SAME, stride=(2, 1))
     to_numpy = backends.get("emulator").to_numpy
@@ -246,7 +244,7 @@ def test_no_tile_depends_on_the_schedule_or_has_a_race(name, monkeypatch):
 
     monkeypatch.setattr(conv, "tiling", lambda *_: name)
     for dtype in ("float32", "float16"):  # two tiles in turn, and one
-        arrays, attrs = drawn((1, 16, 5, 6), (40, 16, 2, 2), dtype), {"stride": (2, 1)}
+        arrays, attrs = random_arrays((1, 16, 5, 6), (40, 16, 2, 2), dtype), {"stride": (2, 1)}
         before, dy = run(arrays, **attrs)
         for order, seed in (("reversed", 0), ("skewed", 1), ("skewed", 2)):
             with schedule(order, seed):
@@ -262,7 +260,7 @@ def test_vectors_waste_neither_sectors_nor_banks(name, monkeypatch):
     monkeypatch.setattr(conv, "tiling", lambda *_: name)
     for dtype in ("float32", "float16"):
         with counted() as launches:
-            run(drawn((1, 32, 4, 8), (64, 32, 3, 3), dtype), padding=SAME)
+            run(random_arrays((1, 32, 4, 8), (64, 32, 3, 3), dtype), padding=SAME)
         forward, input_gradient, weight_gradient = (t for t in launches
                                                     if f", {name}, " in t.kernel or "weight" in t.kernel)
         assert forward.loads < 1.1  # with the bias, of which every block reads little
@@ -275,7 +273,7 @@ def test_vectors_waste_neither_sectors_nor_banks(name, monkeypatch):
 def test_outputs_have_their_channels_last_whatever_the_inputs_layout():
     emulator = backends.get("emulator")
     for make in (as_nhwc, emulator.asarray):
-        (y, dx, dweight, dbias), _ = run(drawn((2, 8, 5, 4), (6, 8, 3, 3)), make=make)
+        (y, dx, dweight, dbias), _ = run(random_arrays((2, 8, 5, 4), (6, 8, 3, 3)), make=make)
         assert contiguous(y, channels_last=True)
         assert contiguous(dx, channels_last=True)
         assert contiguous(dweight)
@@ -284,13 +282,13 @@ def test_outputs_have_their_channels_last_whatever_the_inputs_layout():
 
 @pytest.mark.parametrize("x", [(0, 8, 5, 5), (2, 8, 1, 1), (1, 4, 1, 6)])
 def test_nothing_and_single_pixels(x):
-    arrays = drawn(x, (4, x[1], 3, 3))
+    arrays = random_arrays(x, (4, x[1], 3, 3))
     got, dy = run(arrays, padding=SAME)
     assert_right(got, arrays, dy, padding=SAME)
 
 
 def test_a_view_that_is_not_aligned_is_read_element_by_element(launched):
-    emulator, arrays = backends.get("emulator"), drawn((2, 8, 5, 5), (4, 8, 3, 3))
+    emulator, arrays = backends.get("emulator"), random_arrays((2, 8, 5, 5), (4, 8, 3, 3))
 
     def make(array):
         if array.ndim != 4:
@@ -314,7 +312,7 @@ def test_a_view_that_is_not_aligned_is_read_element_by_element(launched):
 ], ids=["same", "larger-than-kernel", "dilation-has-a-divisor", "1x1", "larger-than-image",
         "padding-larger-than-kernel"])
 def test_a_strided_input_gradient_is_one_launch_of_dense_phases(launched, x, kernel, attrs):
-    arrays = drawn(x, (6, x[1] // attrs.get("groups", 1), *kernel))
+    arrays = random_arrays(x, (6, x[1] // attrs.get("groups", 1), *kernel))
     got, dy = run(arrays, **attrs)
     assert_right(got, arrays, dy, **attrs)
     _, (_, _, z) = launched[3]
@@ -322,44 +320,45 @@ def test_a_strided_input_gradient_is_one_launch_of_dense_phases(launched, x, ker
 
 
 def test_infinite_weights_reach_the_pixels_that_their_taps_touch():
-    arrays = drawn((1, 4, 6, 5), (4, 4, 3, 3))
+    arrays = random_arrays((1, 4, 6, 5), (4, 4, 3, 3))
     arrays[1][0, :, 0, 2], arrays[1][1, 2, 2, 0], arrays[1][2, 0, 1, 1] = np.inf, -np.inf, np.nan
     for attrs in ({}, {"padding": SAME}, {"padding": SAME, "stride": (2, 2)}):
         for make in (as_nhwc, backends.get("emulator").asarray):
             got, dy = run(arrays, make=make, **attrs)
             with np.errstate(invalid="ignore"):
-                right = generic(arrays, dy, **attrs)
-            for mine, wanted in zip(got, right):
-                np.testing.assert_allclose(backends.get("emulator").to_numpy(mine),
-                                           wanted, rtol=1e-4, atol=1e-4)
-        assert np.isnan(right[1]).any()
-        assert not np.isnan(right[1]).all()
+                expected = generic(arrays, dy, **attrs)
+            for actual, exact in zip(got, expected):
+                np.testing.assert_allclose(backends.get("emulator").to_numpy(actual),
+                                           exact, rtol=1e-4, atol=1e-4)
+        assert np.isnan(expected[1]).any()
+        assert not np.isnan(expected[1]).all()
 
 
 # -- with ReLU -----------------------------------------------------------------------------------------------
 
 def test_with_relu_the_forward_is_the_same_two_launches_and_the_backward_one_more(launched):
-    emulator, arrays = backends.get("emulator"), drawn((2, 8, 5, 5), (8, 8, 3, 3))
+    emulator, arrays = backends.get("emulator"), random_arrays((2, 8, 5, 5), (8, 8, 3, 3))
     arrays[0][0, 3, 2, 2] = np.nan
-    right = generic(arrays, np.zeros((2, 8, 3, 3)))[0]
+    expected = generic(arrays, np.zeros((2, 8, 3, 3)))[0]
     with backends.use("emulator"):
         y, backward = conv.conv2d_relu(*map(as_nhwc, arrays), needs=EVERY,
                                        calls=chain(("conv", "relu"), (PLAIN, {})))
         assert len(launched) == 2
         dy = np.random.default_rng(2).standard_normal(y.shape).astype(np.float32)
         gradients = backward(emulator.asarray(dy))  # dy in another order than y
-    np.testing.assert_allclose(emulator.to_numpy(y), np.where(right <= 0, 0, right), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(emulator.to_numpy(y), np.where(expected <= 0, 0, expected),
+                               rtol=1e-4, atol=1e-4)
     assert launched[2][0] == "conv2d_relu_gradient<float>"
     assert len(launched) == 9
     masked = np.where(emulator.to_numpy(y) <= 0, 0, dy)
-    for mine, wanted in zip(gradients, generic(arrays, masked)[1:]):
-        np.testing.assert_allclose(emulator.to_numpy(mine), wanted, rtol=1e-4, atol=1e-4)
+    for actual, exact in zip(gradients, generic(arrays, masked)[1:]):
+        np.testing.assert_allclose(emulator.to_numpy(actual), exact, rtol=1e-4, atol=1e-4)
 
 
 # -- what is held and declined -------------------------------------------------------------------------------
 
 def test_gradients_that_nobody_needs_are_not_launched(launched):
-    arrays = drawn((2, 8, 5, 5), (8, 8, 3, 3))
+    arrays = random_arrays((2, 8, 5, 5), (8, 8, 3, 3))
     for needs in ((False, False, False), (True, False, False), (False, True, False), (False, False, True)):
         launched.clear()
         got, _ = run(arrays, needs=needs)
@@ -378,21 +377,22 @@ def test_gradients_that_nobody_needs_are_not_launched(launched):
 def test_what_a_kernel_cannot_number_is_declined(x, weight, attrs):
     attrs = dict(attrs)
     dtype = np.dtype(attrs.pop("dtype", "float32"))
-    asked = backends.get("emulator").namespace.asarray([0.0])
-    nowhere = [type(asked)(np.broadcast_to(np.zeros((), dtype), shape)) for shape in (x, weight)]
+    array = backends.get("emulator").namespace.asarray([0.0])
+    nowhere = [type(array)(np.broadcast_to(np.zeros((), dtype), shape)) for shape in (x, weight)]
     assert conv.conv2d(*nowhere, None, needs=(False,) * 3, **{**PLAIN, **attrs}) is NotImplemented
 
 
 # -- numbers beyond 2^31 -------------------------------------------------------------------------------------
 
 PROBE = """
-__global__ void __launch_bounds__(1) probe(const long long* asked, long long* found, Shape shape) {
+__global__ void __launch_bounds__(1) probe(const long long* request, long long* results, Shape shape) {
     Place place;
-    place.find(shape, static_cast<int>(asked[0]), asked[1]);
-    const Pixel at = place.pixel(static_cast<int>(asked[2]));
-    found[0] = at.n, found[1] = at.h, found[2] = at.w, found[3] = place.rows, found[4] = place.result(at, shape);
-    const Pixel direct = pixel_of(asked[1] + asked[2], place.vertical.pixels, place.horizontal.pixels);
-    found[5] = direct.n == at.n && direct.h == at.h && direct.w == at.w;
+    place.find(shape, static_cast<int>(request[0]), request[1]);
+    const Pixel pixel = place.pixel(static_cast<int>(request[2]));
+    results[0] = pixel.n, results[1] = pixel.h, results[2] = pixel.w;
+    results[3] = place.rows, results[4] = place.result(pixel, shape);
+    const Pixel direct = pixel_of(request[1] + request[2], place.vertical.pixels, place.horizontal.pixels);
+    results[5] = direct.n == pixel.n && direct.h == pixel.h && direct.w == pixel.w;
 }
 """
 
@@ -411,16 +411,16 @@ def test_rows_and_elements_beyond_2_to_the_31_are_found(size, gradient, phase, r
         "N": N, "P": P, "Q": Q, "K": K, "R": 3, "S": 3, "stride_h": stride[0],
         "stride_w": stride[1], "gradient": gradient,
         "phases_h": stride[0], "phases_w": stride[1]}
-    found = emulator.cuda.empty((6,), "int64", None)
-    for inside in (0, 100):
-        arguments = [emulator.asarray(np.array([phase, row, inside])), found,
+    results = emulator.cuda.empty((6,), "int64", None)
+    for offset in (0, 100):
+        arguments = [emulator.asarray(np.array([phase, row, offset])), results,
                      pack("shape", structure("conv", "Shape"), shape)]
         emulator.cuda.run(source("conv") + PROBE, ("probe",), "probe", (1, 1, 1), (1, 1, 1),
                           arguments, [False, True, False])
         a, b = divmod(phase, stride[1])
         height, width = -((a - P) // stride[0]), -((b - Q) // stride[1])
-        n, rest = divmod(row + inside, height * width)
-        h, w = divmod(rest, width)
+        n, remainder = divmod(row + offset, height * width)
+        h, w = divmod(remainder, width)
         place = ((n * P + h * stride[0] + a) * Q + w * stride[1] + b) * K
-        assert emulator.to_numpy(found).tolist() == [n, h, w, N * height * width - row, place, 1]
+        assert emulator.to_numpy(results).tolist() == [n, h, w, N * height * width - row, place, 1]
         assert max(row, place) > 2**31

@@ -1,6 +1,4 @@
-"""Convolution, ReLU and max pooling in one kernel: what it serves equals the three ops, and the guide's
-networks use it.
-"""
+"""Convolution, ReLU and max pooling in one kernel: equal to the three ops; the guide's networks use it."""
 
 import numpy as np
 import pytest
@@ -62,9 +60,9 @@ def test_ties_go_to_the_first_and_what_relu_stopped_gets_nothing():
     arrays, dy = ([x, np.ones((4, 1, 1, 1), np.float32), None],
                   np.arange(1.0, 17, dtype=np.float32).reshape(1, 4, 2, 2))
     _, dx, dweight, _ = on_emulator(KEY, arrays, [CONV, {}, POOL], dy)
-    wanted = np.zeros((4, 4))
-    wanted[0, 1] = dy[0, :, 0, 0].sum()
-    np.testing.assert_array_equal(backends.get("emulator").to_numpy(dx)[0, 0], wanted)
+    expected = np.zeros((4, 4))
+    expected[0, 1] = dy[0, :, 0, 0].sum()
+    np.testing.assert_array_equal(backends.get("emulator").to_numpy(dx)[0, 0], expected)
     np.testing.assert_array_equal(backends.get("emulator").to_numpy(dweight).ravel(), 3 * dy[0, :, 0, 0])
 
 
@@ -84,10 +82,10 @@ def test_the_first_nan_wins_and_infinities_stay(size):
     arrays[1] = np.abs(arrays[1]) + 1
     attrs = [SAME, {}, POOL]
     with np.errstate(invalid="ignore"):
-        right = in_float64(KEY, arrays, attrs)
+        expected = in_float64(KEY, arrays, attrs)
         got = [backends.get("emulator").to_numpy(a) for a in on_emulator(KEY, arrays, attrs)]
-    for name, mine, wanted in zip(("y", "dx", "dweight", "dbias"), got, right):
-        np.testing.assert_allclose(mine, wanted, rtol=1e-5, err_msg=name)
+    for name, actual, exact in zip(("y", "dx", "dweight", "dbias"), got, expected):
+        np.testing.assert_allclose(actual, exact, rtol=1e-5, err_msg=name)
     assert np.isnan(got[0]).any()
 
 
@@ -162,7 +160,7 @@ def test_a_training_step_of_the_guides_simple_cnn_runs_through_the_fused_kernel(
         pooled = net._backend.to_numpy(net.pooled_output)
         assert net.relu_output.shape == (3, 6, 6, 8)
     assert launched[3:] == ["direct_conv2d<float, 3>"]
-    right = models.SimpleCNN(num_filters=8, input_size=(8, 8), output_classes=3,
-                             dtype="float32", backend="numpy")
-    right.forward(pictures)
-    np.testing.assert_allclose(pooled, right.pooled_output, rtol=1e-5, atol=1e-6)
+    reference = models.SimpleCNN(num_filters=8, input_size=(8, 8), output_classes=3,
+                                 dtype="float32", backend="numpy")
+    reference.forward(pictures)
+    np.testing.assert_allclose(pooled, reference.pooled_output, rtol=1e-5, atol=1e-6)

@@ -76,11 +76,11 @@ def test_infinities_and_nan_reach_what_the_generic_op_lets_them_reach():
     dy = eighths(rng, (1, 4, 4, 7)) + 2
     dy[0, 3, 1, 1] = np.inf
     with np.errstate(invalid="ignore"):
-        right = in_float64(("conv",), arrays, [conv], dy)
+        expected = in_float64(("conv",), arrays, [conv], dy)
     for view in (None, channels_last):
         got = [backends.get("emulator").to_numpy(a) for a in on_emulator(("conv",), arrays, [conv], dy, view)]
-        for name, mine, wanted in zip(("y", "dx", "dweight", "dbias"), got, right):
-            np.testing.assert_array_equal(mine, wanted.astype(np.float32), err_msg=name)
+        for name, actual, exact in zip(("y", "dx", "dweight", "dbias"), got, expected):
+            np.testing.assert_array_equal(actual, exact.astype(np.float32), err_msg=name)
 
 
 @pytest.mark.parametrize("setting", ["3x3", "multiplier-2-strided"])

@@ -1,6 +1,4 @@
-"""Convolution with few channels: which kernels serve it, and that they are float64's beyond a tile, at edges,
-with odd numbers.
-"""
+"""Convolution with few channels: its kernels, with float64's results beyond a tile, at edges, with NaN."""
 
 import numpy as np
 import pytest
@@ -49,10 +47,10 @@ SETTINGS = {
 def test_results_are_those_of_float64(setting, key, view, launched):
     (x, weight, conv), rng = SETTINGS[setting], np.random.default_rng(0)
     arrays, attrs = [eighths(rng, shape) for shape in (x, weight, weight[:1])], [conv, {}][:len(key)]
-    right = in_float64(key, arrays, attrs)
-    dy = eighths(rng, right[0].shape)
-    got, right = on_emulator(key, arrays, attrs, dy, view), in_float64(key, arrays, attrs, dy)
-    compare(got, right, 1e-5)
+    expected = in_float64(key, arrays, attrs)
+    dy = eighths(rng, expected[0].shape)
+    got, expected = on_emulator(key, arrays, attrs, dy, view), in_float64(key, arrays, attrs, dy)
+    compare(got, expected, 1e-5)
     assert [name.split("<")[0] for name in launched] == ["direct_conv2d", "direct_input_gradient",
                                                          "direct_weight_gradient", "direct_add_slices"]
 
@@ -106,10 +104,10 @@ def test_infinities_and_nan_reach_what_the_generic_op_lets_them_reach():
     dy = eighths(rng, (1, 5, 4, 7)) + 2
     dy[0, 4, 1, 1] = np.inf
     with np.errstate(invalid="ignore"):
-        right = in_float64(("conv",), arrays, [conv], dy)
+        expected = in_float64(("conv",), arrays, [conv], dy)
     got = [backends.get("emulator").to_numpy(a) for a in on_emulator(("conv",), arrays, [conv], dy)]
-    for name, mine, wanted in zip(("y", "dx", "dweight", "dbias"), got, right):
-        np.testing.assert_array_equal(mine, wanted.astype(np.float32), err_msg=name)
+    for name, actual, exact in zip(("y", "dx", "dweight", "dbias"), got, expected):
+        np.testing.assert_array_equal(actual, exact.astype(np.float32), err_msg=name)
 
 
 def test_a_nan_with_the_bits_of_an_absent_element_is_a_nan():

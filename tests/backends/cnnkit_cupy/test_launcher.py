@@ -26,8 +26,8 @@ class Recorder:
     def address(self, array):
         return array.ctypes.data
 
-    def run(self, *asked):
-        self.calls.append(asked)
+    def run(self, *arguments):
+        self.calls.append(arguments)
 
 
 KERNEL = Kernel("pool", "avg_pool2d<float, int, 1>",
@@ -35,8 +35,8 @@ KERNEL = Kernel("pool", "avg_pool2d<float, int, 1>",
 
 
 def as_argument(position, value, kernel=KERNEL):
-    cast, what = kernel.casts[position]
-    return cast(what, kernel.module, Recorder(), value)
+    cast, label = kernel.casts[position]
+    return cast(label, kernel.module, Recorder(), value)
 
 
 @pytest.mark.parametrize(("position", "value", "error", "message"), [
@@ -56,12 +56,13 @@ def test_what_does_not_fit_is_refused(position, value, error, message):
 
 
 def test_what_fitted_once_is_not_taken_for_what_does_not():
-    good = np.zeros(12, np.float32)
+    fitting = np.zeros(12, np.float32)
     for _ in range(2):
-        assert as_argument(1, good) is good
-        for bad in (good[::2], good.astype(np.float64), np.zeros(49, np.uint8)[1:].view(np.float32)):
+        assert as_argument(1, fitting) is fitting
+        for unfitting in (fitting[::2], fitting.astype(np.float64),
+                          np.zeros(49, np.uint8)[1:].view(np.float32)):
             with pytest.raises((TypeError, ValueError), match="argument 1"):
-                as_argument(1, bad)
+                as_argument(1, unfitting)
     assert as_argument(2, (1, 2, 3, 4))[0]["w"] == 4
     assert as_argument(2, {"w": 1, "h": 2, "c": 3, "n": 4})[0]["w"] == 1
     with pytest.raises(ValueError, match="read-only"):
@@ -173,12 +174,12 @@ def test_the_emulator_keeps_what_a_kernel_writes_with_the_channels_last():
     emulator = backends.get("emulator")
     if emulator.available() is not True:
         pytest.skip(emulator.available())
-    made = emulator.cuda.empty((2, 3, 4, 5), "float32", None, channels_last=True)
-    assert made.shape == (2, 3, 4, 5)
-    assert contiguous(made, channels_last=True)
+    array = emulator.cuda.empty((2, 3, 4, 5), "float32", None, channels_last=True)
+    assert array.shape == (2, 3, 4, 5)
+    assert contiguous(array, channels_last=True)
     number = "__global__ void number(float* y) { y[threadIdx.x] = threadIdx.x; }"
-    emulator.cuda.run(number, ("number",), "number", (1, 1, 1), (120, 1, 1), [made], [True])
-    np.testing.assert_array_equal(made.host, np.arange(120).reshape(2, 4, 5, 3).transpose(0, 3, 1, 2))
+    emulator.cuda.run(number, ("number",), "number", (1, 1, 1), (120, 1, 1), [array], [True])
+    np.testing.assert_array_equal(array.host, np.arange(120).reshape(2, 4, 5, 3).transpose(0, 3, 1, 2))
 
 
 def test_elements_beyond_2_to_the_31_are_numbered_by_long_long():

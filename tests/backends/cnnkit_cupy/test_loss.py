@@ -41,6 +41,6 @@ def test_the_gradient_of_each_pixels_loss_may_have_any_strides():
     with backends.use("emulator"):
         _, backward = OPS["cross_entropy"](emulator.asarray(logits), emulator.asarray(target),
                                            None, needs=needs, **attrs)
-        mine, *_ = backward(emulator.asarray(dy).T)
+        actual, *_ = backward(emulator.asarray(dy).T)
     _, backward = OPS["cross_entropy"].generic(logits, target, None, needs=needs, **attrs)
-    np.testing.assert_allclose(emulator.to_numpy(mine), backward(dy.T)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(emulator.to_numpy(actual), backward(dy.T)[0], rtol=1e-5, atol=1e-6)

@@ -1,6 +1,4 @@
-"""Batch-norm kernels: random shapes beside float64, sums in slices, stability, and the ReLU that is
-fused to them.
-"""
+"""Batch-norm kernels: random shapes beside float64, sums in slices, stability, and a fused ReLU."""
 
 import numpy as np
 import pytest
@@ -45,8 +43,8 @@ def test_random_settings_give_the_results_of_float64(seed, monkeypatch):
     monkeypatch.setattr(norm, "BLOCKS", (1024, 1)[seed % 2])
     outputs, gradients = compare("batch_norm", arrays, [layout, *["plain"] * 4], attrs,
                                  dtype, dy_layout, scale=4)
-    for made in (outputs[0], gradients[0]):
-        assert contiguous(made, channels_last=True)
+    for array in (outputs[0], gradients[0]):
+        assert contiguous(array, channels_last=True)
 
 
 @pytest.mark.parametrize("layout", ["plain", "channels last"])
@@ -54,20 +52,20 @@ def test_many_slices_give_what_one_gives(layout):
     rng = np.random.default_rng(0)
     arrays = ([rng.standard_normal(shape).astype(np.float32) for shape in ((3, 8, 31, 27), 8, 8, 8)]
               + [np.ones(8, np.float32)])
-    at = norm.Layout(arrays[0].shape, 4 if layout == "channels last" else 1)
-    assert at.slices > 1
-    assert (at.slices - 1) * at.pixels < 3 * 31 * 27 <= at.slices * at.pixels
+    blocks = norm.Layout(arrays[0].shape, 4 if layout == "channels last" else 1)
+    assert blocks.slices > 1
+    assert (blocks.slices - 1) * blocks.pixels < 3 * 31 * 27 <= blocks.slices * blocks.pixels
     compare("batch_norm", arrays, [layout, *["plain"] * 4], TRAINING, "float32", layout)
 
 
 @pytest.mark.parametrize(("shape", "lanes"), [((32, 64, 56, 56), 4), ((1, 1, 2, 1), 1),
                                               ((2, 2048, 1, 1), 8), ((9, 3, 32, 31), 1)])
 def test_blocks_cover_every_pixel_and_channel_once(shape, lanes):
-    at, pixels = norm.Layout(shape, lanes), shape[0] * shape[2] * shape[3]
-    assert (at.slices - 1) * at.pixels < pixels <= at.slices * at.pixels
-    assert (at.columns - 1) * at.side * lanes < shape[1] <= at.columns * at.side * lanes
-    assert 256 % at.side == 0
-    assert at.slices * at.columns <= max(norm.BLOCKS, at.columns)
+    layout, pixels = norm.Layout(shape, lanes), shape[0] * shape[2] * shape[3]
+    assert (layout.slices - 1) * layout.pixels < pixels <= layout.slices * layout.pixels
+    assert (layout.columns - 1) * layout.side * lanes < shape[1] <= layout.columns * layout.side * lanes
+    assert 256 % layout.side == 0
+    assert layout.slices * layout.columns <= max(norm.BLOCKS, layout.columns)
 
 
 def test_the_variance_of_large_numbers_that_hardly_differ_is_right():
@@ -86,16 +84,16 @@ def test_the_fused_relu_gives_the_bits_of_the_two_kernels(training, layout, dtyp
     arrays = [laid_out(rng.standard_normal((3, 8, 5, 4)).astype(dtype), layout),
               *(emulator.asarray(rng.standard_normal(8).astype(dtype)) for _ in range(3)),
               emulator.asarray(np.ones(8, dtype))]
-    attrs, dy = {**TRAINING, "training": training}, laid_out(rng.standard_normal((3, 8, 5, 4)).astype(dtype),
-                                                             layout)
+    attrs = {**TRAINING, "training": training}
+    dy = laid_out(rng.standard_normal((3, 8, 5, 4)).astype(dtype), layout)
     needs = (True, True, True, False, False)
     with backends.use("emulator"):
         (y, *_), backward = batch_norm_relu(*arrays, needs=needs,
                                             calls=chain(("batch_norm", "relu"), (attrs, {})))
         (middle, *_), first = OPS["batch_norm"](*arrays, needs=needs, **attrs)
-        (right,), second = OPS["relu"](middle, needs=(True,))
-        mine, theirs = (y, *backward(dy)[:3]), (right, *first(second(dy)[0], None, None)[:3])
-    for a, b in zip(mine, theirs):
+        (activation,), second = OPS["relu"](middle, needs=(True,))
+        fused, separate = (y, *backward(dy)[:3]), (activation, *first(second(dy)[0], None, None)[:3])
+    for a, b in zip(fused, separate):
         np.testing.assert_array_equal(emulator.to_numpy(a), emulator.to_numpy(b))
 
 
@@ -115,8 +113,8 @@ def test_a_model_whose_batch_norm_is_followed_by_a_relu_keeps_its_running_statis
                 model(cnnkit.tensor(x)).sum().backward()
             results[name] = [model.norm.running_mean.numpy(), model.norm.running_var.numpy(),
                              model.norm.weight.grad.numpy()]
-    for mine, right in zip(results["emulator"], results["numpy"]):
-        np.testing.assert_allclose(mine, right, rtol=1e-4, atol=1e-4)
+    for actual, expected in zip(results["emulator"], results["numpy"]):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_what_an_int_cannot_number_is_declined():

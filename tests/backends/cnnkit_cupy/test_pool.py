@@ -1,6 +1,4 @@
-"""Pooling kernels: random settings beside float64, memory layouts of inputs and results, large images by
-arithmetic.
-"""
+"""Pooling kernels: random settings beside float64, memory layouts, and arithmetic for large images."""
 
 import numpy as np
 import pytest
@@ -41,7 +39,7 @@ def random_call(seed):
                 attrs.update(dilation=(pick(1, 1, 2), pick(1, 1, 3)))
             try:
                 pool_output_shape(shape, kernel, attrs["stride"], attrs["padding"],
-                                    attrs.get("dilation", (1, 1)), attrs["ceil_mode"])
+                                  attrs.get("dilation", (1, 1)), attrs["ceil_mode"])
             except ValueError:
                 continue
         x = (rng.permutation(np.prod(shape)).reshape(shape) / 8
@@ -57,8 +55,8 @@ def test_random_settings_give_the_results_of_float64(seed):
     if "max" in op and np.unique(x[~np.isnan(x)]).size < x.size - 1:
         x = (np.round(x * 2) / 2).astype(dtype)  # many ties
     outputs, (dx,) = compare(op, [x], [layout], attrs, dtype, dy_layout)
-    for made in (*outputs, dx):
-        assert contiguous(made, channels_last=True)
+    for array in (*outputs, dx):
+        assert contiguous(array, channels_last=True)
 
 
 def test_a_window_of_padding_only_has_no_index():

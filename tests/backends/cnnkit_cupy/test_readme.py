@@ -33,10 +33,10 @@ def test_the_python_examples_give_what_the_page_says():
 
 def test_every_excerpt_is_in_the_file_of_its_step():
     sections = re.split(r"^### ", PAGE, flags=re.MULTILINE)
-    shown = {section[:6]: re.findall(r"```cuda\n(.*?)```", section, re.DOTALL) for section in sections}
+    excerpts = {section[:6]: re.findall(r"```cuda\n(.*?)```", section, re.DOTALL) for section in sections}
     assert len(blocks("cuda")) == 3
     for number in (1, 2, 3):
-        excerpt, = shown[f"Step {number}"]
+        excerpt, = excerpts[f"Step {number}"]
         assert excerpt in (steps.FOLDER / steps.FILES[number - 1]).read_text(encoding="utf-8")
 
 
@@ -50,17 +50,17 @@ def test_the_tables_have_the_counts_of_the_command():
         printed = ladder.counted(shape, counts, dict.fromkeys(steps.STEPS, 0.0))
         rows = re.findall(r"^\| `(.+?)` \| (.+) \|$", PAGE.partition(f"| {title} |")[2], re.MULTILINE)
         counted = list(zip(*(column.cells for column in printed.columns)))
-        for (name, *cells, _), (shown, figures) in zip(counted, rows):
-            assert shown == name
+        for (name, *cells, _), (excerpts, figures) in zip(counted, rows):
+            assert excerpts == name
             for cell, figure in zip(cells, figures.split(" | "), strict=True):  # compilers differ a little
                 assert figure == cell or float(figure) == pytest.approx(float(cell), rel=0.1)
 
 
 def test_every_file_that_the_page_names_exists():
-    named = set(re.findall(r"`(\w+\.(?:cu|cuh|py))`", PAGE))
-    there = {path.name for path in FOLDER.rglob("*")}
-    assert len(named) > 15
-    assert named <= there
+    paths = set(re.findall(r"`(\w+\.(?:cu|cuh|py))`", PAGE))
+    exists = {path.name for path in FOLDER.rglob("*")}
+    assert len(paths) > 15
+    assert paths <= exists
     for link in re.findall(r"\]\(([^)#]+)\)", PAGE):
         assert (FOLDER / link).exists()
 
@@ -68,10 +68,10 @@ def test_every_file_that_the_page_names_exists():
 def test_the_walk_through_finds_the_missing_barrier_and_shows_what_the_order_of_threads_costs(tmp_path):
     script, = blocks("bash")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True,
-                          text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "found\n" in done.stdout
-    assert done.stderr.startswith("2_tiled.cu gives ")
-    conflicts = re.findall(r"2_tiled\.cu +│ \d+ +│ \d+ +│ \d+ +│ (\d\.\d+)", done.stdout)
+    result = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True,
+                            text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "found\n" in result.stdout
+    assert result.stderr.startswith("2_tiled.cu gives ")
+    conflicts = re.findall(r"2_tiled\.cu +│ \d+ +│ \d+ +│ \d+ +│ (\d\.\d+)", result.stdout)
     assert [float(factor) > 1.2 for factor in conflicts] == [True, True]

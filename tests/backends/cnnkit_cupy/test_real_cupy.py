@@ -1,5 +1,4 @@
-"""CuPy itself, as far as it goes without a driver: modules, options, NVRTC, its cache on disk, and how it
-packs arguments.
+"""CuPy itself without a driver: modules, options, NVRTC, its cache on disk, and how it packs arguments.
 
 What needs a driver is in test_gpu.py. `tox -e cupy` runs this where there is no GPU.
 """
@@ -24,9 +23,7 @@ SMALL = "random_bits"
 
 @pytest.fixture
 def compiler(monkeypatch, tmp_path):
-    """CuPy's compiler with an architecture given to it, which it would ask the driver for; ``compiler.told``
-    has the options.
-    """
+    """CuPy's compiler for an architecture that needs no driver; ``compiler.recorded`` has the options."""
     from cupy.cuda import compiler
     from cupy.cuda._compiler_cache import DiskKernelCacheBackend
 
@@ -37,13 +34,13 @@ def compiler(monkeypatch, tmp_path):
         def _set_mapping(self, mapping):
             self.mapping = mapping
 
-    told, compile_ = [], compiler._NVRTCProgram.compile
+    recorded, compile_ = [], compiler._NVRTCProgram.compile
     monkeypatch.setattr(compiler, "_get_arch_for_options_for_nvrtc",
                         lambda arch=None: (f"-arch=sm_{arch}", "cubin"))
     monkeypatch.setattr(compiler.function, "Module", Loaded)
     monkeypatch.setattr(compiler, "_kernel_cache_backend", DiskKernelCacheBackend(str(tmp_path)))
     monkeypatch.setattr(compiler._NVRTCProgram, "compile",
-                        lambda self, options=(), log=None: told.append((self.name_expressions, options))
+                        lambda self, options=(), log=None: recorded.append((self.name_expressions, options))
                         or compile_(self, options))
     try:
         assembled = cupy._core.core.assemble_cupy_compiler_options(OPTIONS)
@@ -51,7 +48,7 @@ def compiler(monkeypatch, tmp_path):
     except Exception as error:
         pytest.skip("NVRTC or CUDA's headers are not here (pip install nvidia-cuda-nvrtc "
                     f"nvidia-cuda-runtime): {error}")
-    compiler.told = told
+    compiler.recorded = recorded
 
     def load(text, name, arch="75"):
         return compiler._compile_module_with_cache(text, assembled, arch=arch, backend="nvrtc",
@@ -63,20 +60,20 @@ def compiler(monkeypatch, tmp_path):
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_takes_our_source_options_and_names(module):
     names = tuple(name for name, kernel in KERNELS.items() if kernel.module == module)
-    made = cupy.RawModule(code=source(module), options=OPTIONS, name_expressions=names)
-    assert (made.code, made.options, tuple(made.name_expressions)) == (source(module), OPTIONS, names)
+    loaded = cupy.RawModule(code=source(module), options=OPTIONS, name_expressions=names)
+    assert (loaded.code, loaded.options, tuple(loaded.name_expressions)) == (source(module), OPTIONS, names)
 
 
 def test_cupy_compiles_an_instance_with_the_options_of_the_static_checks_and_keeps_it_on_disk(compiler):
     loaded = compiler.load_instance(source(KERNELS[SMALL].module), SMALL)
     assert loaded.cubin[:4] == b"\x7fELF"
     assert loaded.mapping[SMALL].encode() in loaded.cubin
-    (names, options), = [told for told in compiler.told if told[0]]
+    (names, options), = [call for call in compiler.recorded if call[0]]
     assert names == (SMALL,)
     assert sorted(o for o in options if not o.startswith("-I")) == sorted(compiling.options(75))
-    again = compiler.load_instance(source(KERNELS[SMALL].module), SMALL)
-    assert (again.cubin, again.mapping) == (loaded.cubin, loaded.mapping)
-    assert len([told for told in compiler.told if told[0]]) == 1
+    reloaded = compiler.load_instance(source(KERNELS[SMALL].module), SMALL)
+    assert (reloaded.cubin, reloaded.mapping) == (loaded.cubin, loaded.mapping)
+    assert len([call for call in compiler.recorded if call[0]]) == 1
 
 
 def test_an_error_of_the_compiler_has_the_line_of_the_source(compiler):

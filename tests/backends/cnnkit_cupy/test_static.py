@@ -1,6 +1,4 @@
-"""docs/gpu.md lists the kernels that there are; what the assembler says is read rightly; and, with NVRTC,
-kernels compile.
-"""
+"""docs/gpu.md lists all kernels; the assembler's report is parsed; and, with NVRTC, kernels compile."""
 
 import re
 from dataclasses import replace
@@ -90,8 +88,8 @@ def test_remarks_are_what_is_left_with_the_line_of_the_source():
      "1 blocks on a multiprocessor, and its launch bounds promise"),
 ])
 def test_faults_are_named(name, usage, remark, message):
-    found = faults(KERNELS[name].module, 90, Compiled({name: usage}, remark))
-    assert re.search(message, found[-1])
+    reasons = faults(KERNELS[name].module, 90, Compiled({name: usage}, remark))
+    assert re.search(message, reasons[-1])
 
 
 # as cuda_occupancy.h of CUDA 13 counts

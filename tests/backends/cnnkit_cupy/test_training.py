@@ -14,9 +14,7 @@ pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
 
 
 def trained(name):
-    """The guide's common CNN with Dropout(0.5), one epoch: initial weights, labels in their order, masks,
-    loss, accuracy.
-    """
+    """One epoch of the guide's common CNN with dropout: initial weights, labels, masks, loss, accuracy."""
     with cnnkit.use(name):
         random.seed(0)
         common, labels = models.CommonCNN((1, 8, 8)), []

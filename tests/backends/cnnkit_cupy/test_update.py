@@ -27,16 +27,17 @@ def test_four_steps_give_what_float64_gives(update, attrs, dtype):
     rng, emulator = np.random.default_rng(0), backends.get("emulator")
     params = [rng.standard_normal(shape).astype(dtype)
               for shape in ((300, 8), (7, 3), (6, 2, 2), (8,), (0, 3))]
-    mine, right = [emulator.asarray(p) for p in params], [p.astype(np.float64) for p in params]
-    state, right_state, workspace = {}, {}, {}
+    actual, expected = [emulator.asarray(p) for p in params], [p.astype(np.float64) for p in params]
+    state, expected_state, workspace = {}, {}, {}
     for _ in range(4):
         grads = [rng.standard_normal(p.shape).astype(dtype) for p in params]
-        mine, state = UPDATES[update](mine, [emulator.asarray(g) for g in grads], state,
-                                      workspace=workspace, **attrs)
+        actual, state = UPDATES[update](actual, [emulator.asarray(g) for g in grads], state,
+                                        workspace=workspace, **attrs)
         doubles = [g.astype(np.float64) for g in grads]
-        right, right_state = UPDATES[update].generic(right, doubles, right_state, workspace={}, **attrs)
+        expected, expected_state = UPDATES[update].generic(expected, doubles, expected_state,
+                                                           workspace={}, **attrs)
     tolerance = 1e-5 if dtype == "float32" else 5e-3
-    for a, b in zip(mine, right):
+    for a, b in zip(actual, expected):
         np.testing.assert_allclose(emulator.to_numpy(a).astype(np.float64), b, rtol=tolerance, atol=tolerance)
 
 

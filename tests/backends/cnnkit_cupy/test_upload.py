@@ -1,5 +1,4 @@
-"""Uploads: no buffer is written before its copy is done, the computation waits for the copy, and the copy for
-the computation.
+"""Uploads: no buffer is written before its copy is done; computation and copy wait for one another.
 
 Copies of the fake CuPy happen when somebody waits for them, so a wait that is missing gives wrong values.
 """
@@ -50,8 +49,8 @@ def test_a_buffer_grows_and_takes_any_strides_and_dtype():
 def test_many_uploads_that_are_not_waited_for_arrive_with_their_own_values(fake_cupy):
     backend = backends.get("cupy")
     arrays = [np.full((2, 3), n, np.float32) for n in range(3 * BUFFERS)]
-    begun = [backend.upload(a, "float32", "1") for a in arrays]
-    for a, arrive in zip(arrays, begun):
+    uploads = [backend.upload(a, "float32", "1") for a in arrays]
+    for a, arrive in zip(arrays, uploads):
         arrived = arrive()
         assert arrived.device.id == 1
         np.testing.assert_array_equal(backend.to_numpy(arrived), a)
@@ -86,6 +85,6 @@ def test_a_loader_gives_numpys_batches_on_the_second_device(fake_cupy, num_worke
     with cnnkit.use("cupy:1"):
         got = list(DataLoader(dataset, 4, shuffle=True, seed=0, num_workers=num_workers))
     assert {t.array.device.id for batch in got for t in batch} == {1}
-    for mine, right in zip(got, expected, strict=True):
-        for a, b in zip(mine, right):
+    for batch, expected_batch in zip(got, expected, strict=True):
+        for a, b in zip(batch, expected_batch):
             np.testing.assert_array_equal(a.numpy(), b)

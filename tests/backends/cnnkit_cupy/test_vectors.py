@@ -1,6 +1,4 @@
-"""`load` and `store` of prims.cuh: several elements in one access of up to 16 bytes, for NVRTC and for
-the emulator.
-"""
+"""`load` and `store` of prims.cuh: one access of up to 16 bytes for several elements."""
 
 import re
 
@@ -62,14 +60,14 @@ def test_nvrtc_makes_one_load_and_one_store_of_a_vector(t, dtype, n):
     name = f"turn_round<{t}, {n}>".encode()
     _, program = nvrtc.nvrtcCreateProgram(SOURCE.encode(), b"vectors.cu", 0, [], [])
     nvrtc.nvrtcAddNameExpression(program, name)
-    told = [option.encode() for option in options(75)]
-    status, = nvrtc.nvrtcCompileProgram(program, len(told), told)
+    flags = [option.encode() for option in options(75)]
+    status, = nvrtc.nvrtcCompileProgram(program, len(flags), flags)
     assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS
     text = b" " * nvrtc.nvrtcGetPTXSize(program)[1]
     nvrtc.nvrtcGetPTX(program, text)
     nvrtc.nvrtcDestroyProgram(program)
     width, kind = n * np.dtype(dtype).itemsize, r"(?:(v2|v4)\.)?[ubf](8|16|32)"
     for access in ("ld", "st"):
-        found = re.findall(rf"{access}\.global\.{kind}", text.decode())
+        accesses = re.findall(rf"{access}\.global\.{kind}", text.decode())
         assert [int(v[1:] or 1) * int(size) // 8 if v else int(size) // 8
-                for v, size in found] == [width], found
+                for v, size in accesses] == [width], accesses

@@ -1,9 +1,9 @@
-"""Tests that build many variants of the kernels run only when asked, as `tox -e emulator` does."""
+"""Tests that build many variants of the kernels run only on request: ``--backend emulator``, as tox's."""
 
 import pytest
 
 
 @pytest.fixture
-def asked(request):
+def only_on_request(request):
     if "emulator" not in request.config.getoption("backend"):
-        pytest.skip("it builds kernels for minutes: only when asked, --backend emulator")
+        pytest.skip("it builds kernels for minutes: only with --backend emulator")

@@ -1,6 +1,4 @@
-"""The command that counts what each kernel moves: its table, the part of docs/gpu.md that it writes, a table
-of somebody else.
-"""
+"""The command that counts what each kernel moves: its table, its part of docs/gpu.md, a plug-in's table."""
 
 import re
 from pathlib import Path
@@ -25,18 +23,18 @@ def command():
 
 
 def test_the_table_has_a_row_for_each_kernel_that_an_op_launches(command):
-    done = command("--op", "cross_entropy")
-    assert done.exit_code == 0, done.output
+    result = command("--op", "cross_entropy")
+    assert result.exit_code == 0, result.output
     for name in ("cross_entropy<float, long long>", "reduce_losses<float>", "cross_entropy_backward<float>"):
-        assert name in done.output
+        assert name in result.output
 
 
 def test_every_op_that_the_tables_serve_is_counted():
     target = conformance.Target("emulator")
     with target.entered():
-        asked = {case.kernel for case in counters.cases(target)}
-        served = backends.get("emulator").resolve()
-    assert asked >= {*served.single} - {"max_pool_with_indices"}
+        counted = {case.kernel for case in counters.cases(target)}
+        tables = backends.get("emulator").resolve()
+    assert counted >= {*tables.single} - {"max_pool_with_indices"}
 
 
 def test_only_its_own_part_of_the_page_is_written(command, tmp_path, monkeypatch):
@@ -55,17 +53,17 @@ def test_only_its_own_part_of_the_page_is_written(command, tmp_path, monkeypatch
         "| `cross_entropy_backward<float>`"]
     page.write_text("nothing generated")
     # in a box, whose lines are as long as the folder's name lets them be
-    said = command("--write", str(page)).output
-    assert "no part" in re.sub(r"[\s│]+", " ", said)
+    message = command("--write", str(page)).output
+    assert "no part" in re.sub(r"[\s│]+", " ", message)
     assert command("--write", str(page), "--op", "conv").exit_code == 2
 
 
 def test_the_page_shows_kernels_that_there_are():
     kernels.kernels("emulator")
-    shown = re.search(counters.MARKS, PAGE.read_text(encoding="utf-8"), re.DOTALL)[2].splitlines()[2:]
-    assert {re.match(r"\| `(\w+)", line)[1] for line in shown} <= {name.split("<")[0]
-                                                                   for name in launcher.KERNELS}
-    assert len(shown) > 10
+    rows = re.search(counters.MARKS, PAGE.read_text(encoding="utf-8"), re.DOTALL)[2].splitlines()[2:]
+    assert {re.match(r"\| `(\w+)", line)[1] for line in rows} <= {name.split("<")[0]
+                                                                  for name in launcher.KERNELS}
+    assert len(rows) > 10
 
 
 def test_a_table_of_somebody_else_is_counted(command):
@@ -78,8 +76,8 @@ def test_a_table_of_somebody_else_is_counted(command):
 
     backends.register_table(backends.KernelTable("mine", "emulator", {"relu": relu}))
     try:
-        done = command("--backend", "mine")
-        assert re.search(r"mine .*relu", done.output), done.output
+        result = command("--backend", "mine")
+        assert re.search(r"mine .*relu", result.output), result.output
     finally:
         backends.register_table(remove="mine")
 
@@ -87,6 +85,6 @@ def test_a_table_of_somebody_else_is_counted(command):
 @pytest.mark.parametrize(("name", "message"),
                          [("numpy", "does not run on the emulator"), ("nobody", "there is no backend")])
 def test_a_backend_that_is_not_emulated_is_refused(command, name, message):
-    done = command("--backend", name)
-    assert done.exit_code == 2
-    assert message in " ".join(done.output.replace("\u2502", " ").split())
+    result = command("--backend", name)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.replace("\u2502", " ").split())

@@ -1,6 +1,4 @@
-"""The counters, on kernels whose sectors and bank conflicts can be counted by hand: one block of 32 threads,
-unless it says so.
-"""
+"""The counters, on kernels of mostly 32 threads whose sectors and bank conflicts can be counted by hand."""
 
 import numpy as np
 import pytest
@@ -14,10 +12,15 @@ SOURCE = """
 #line 1 "counted.cu"
 template <int columns> struct Tile { float of[32][columns]; };
 
-__global__ void copy(const float* x, float* y, int step, int offset) { y[threadIdx.x] = x[threadIdx.x * step + offset]; }
-__global__ void spread(const float* x, float* y, int step, int offset) { y[threadIdx.x * step + offset] = x[threadIdx.x]; }
+__global__ void copy(const float* x, float* y, int step, int offset) {
+    y[threadIdx.x] = x[threadIdx.x * step + offset];
+}
+__global__ void spread(const float* x, float* y, int step, int offset) {
+    y[threadIdx.x * step + offset] = x[threadIdx.x];
+}
 __global__ void copy4(const float* x, float* y, int step, int offset) {
-    *reinterpret_cast<float4*>(y + 4 * threadIdx.x) = *reinterpret_cast<const float4*>(x + (4 * threadIdx.x) * step + offset);
+    const float4* source = reinterpret_cast<const float4*>(x + (4 * threadIdx.x) * step + offset);
+    *reinterpret_cast<float4*>(y + 4 * threadIdx.x) = *source;
 }
 template <int columns> __global__ void transpose(const float* x, float* y, int, int) {
     SHARED(Tile<columns>, tile);
@@ -38,7 +41,8 @@ __global__ void twice(const float* x, float* y, int, int) {
     __syncthreads();
     y[threadIdx.x] = 2 * x[threadIdx.x];
 }
-__global__ void some_lanes(const float* x, float* y, int step, int) {  // lanes skip turns, and meet again behind the barrier
+// lanes skip turns, and meet again behind the barrier
+__global__ void some_lanes(const float* x, float* y, int step, int) {
     for (int i = 0; i < 4; i++) {
         if (threadIdx.x >= 8 * i) y[32 * i + threadIdx.x] = x[32 * i + threadIdx.x];
         __syncwarp();
@@ -79,7 +83,7 @@ def test_sectors_of_a_warps_load(name, step, offset, sectors, least):
         (1, 16 if name == "copy4" else 4, 512 if name == "copy4" else 128, sectors, least)]
     assert counts.loads == sectors / least
     assert counts.sectors_per_request == sectors
-    assert load[0].line == ("counted.cu:6" if name == "copy4" else "counted.cu:3")
+    assert load[0].line == ("counted.cu:11" if name == "copy4" else "counted.cu:4")
 
 
 def test_sectors_of_a_store_and_bytes_written():
@@ -91,10 +95,10 @@ def test_sectors_of_a_store_and_bytes_written():
 
 
 def test_a_column_of_a_tile_without_padding_is_a_conflict_of_32():
-    bad, good = count("transpose<32>", size=1024), count("transpose<33>", size=1024)
-    assert (bad.shared_stores, bad.shared_loads) == (1, 32)
-    assert (good.shared_stores, good.shared_loads) == (1, 1)
-    assert good.loads == good.stores == good.written == 1
+    unpadded, padded = count("transpose<32>", size=1024), count("transpose<33>", size=1024)
+    assert (unpadded.shared_stores, unpadded.shared_loads) == (1, 32)
+    assert (padded.shared_stores, padded.shared_loads) == (1, 1)
+    assert padded.loads == padded.stores == padded.written == 1
 
 
 @pytest.mark.parametrize(("kind", "step", "passes", "least"), [

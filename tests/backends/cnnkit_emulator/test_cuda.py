@@ -1,6 +1,4 @@
-"""What a kernel of somebody else may use: plain and dynamic shared memory, atomics, votes, shuffles of any
-type, vectors.
-"""
+"""CUDA features for plug-ins' kernels: plain and dynamic shared memory, atomics, votes, shuffles, vectors."""
 
 import numpy as np
 import pytest
@@ -81,13 +79,13 @@ def launch(name, dtype="float32", start=None, dynamic=0):
 
 
 @pytest.mark.parametrize("watched", [False, True], ids=["plain", "watched"])
-@pytest.mark.parametrize(("name", "right", "options"), [
+@pytest.mark.parametrize(("name", "expected", "options"), [
     ("plain<float>", X[::-1], {}),
     ("plain<double>", X[::-1], {"dtype": "float64"}), ("dynamic", X[::-1], {"dynamic": 256}),
     ("votes", 16 + 100 * (I >= 32) + 200 * (I >= 32) + 5000, {}),
     ("shuffles", np.where(I % 8 < 5, I + 3, I) + 100 * np.where(I % 16 >= 2, I - 2, I) + 10000 * (I ^ 1), {}),
     ("arithmetic", np.full(64, 5 + 0.5 + 1 + 5 + 31 + 255 + 0 + 2 + 3), {})])
-def test_it_computes_what_cuda_says(name, right, options, watched):
+def test_it_computes_what_cuda_says(name, expected, options, watched):
     from cnnkit_emulator.device import traced
 
     if watched:
@@ -95,7 +93,7 @@ def test_it_computes_what_cuda_says(name, right, options, watched):
             result = launch(name, **options)
     else:
         result = launch(name, **options)
-    np.testing.assert_array_equal(result, np.tile(right, 2))
+    np.testing.assert_array_equal(result, np.tile(expected, 2))
 
 
 def test_atomics_take_part_in_no_race_among_themselves():

@@ -1,6 +1,4 @@
-"""The emulator finds what a GPU would not tell: each kernel here is wrong in one way, beside the same
-kernel set right.
-"""
+"""The emulator finds faults that a GPU would not report: each kernel here has one, beside a correct one."""
 
 import numpy as np
 import pytest
@@ -57,7 +55,9 @@ __global__ void beyond(const float* x, float* y, int n) { y[threadIdx.x + 1] = x
 __global__ void before(const float* x, float* y, int n) { y[int(threadIdx.x) - 2] = x[threadIdx.x]; }
 __global__ void into_input(const float* x, float* y, int n) { const_cast<float*>(x)[threadIdx.x] = 0; }
 __global__ void reads_beyond(const float* x, float* y, int n) { y[threadIdx.x] = x[threadIdx.x + 1]; }
-__global__ void forgets_one(const float* x, float* y, int n) { if (threadIdx.x) y[threadIdx.x] = x[threadIdx.x]; }
+__global__ void forgets_one(const float* x, float* y, int n) {
+    if (threadIdx.x) y[threadIdx.x] = x[threadIdx.x];
+}
 __global__ void beyond_shared(const float* x, float* y, int n) {
     SHARED(Line, line);
     line.values[threadIdx.x + 1] = x[threadIdx.x];
@@ -75,8 +75,12 @@ __global__ void neighbours(const float* x, float* y, int n) {
     __syncwarp();
     y[threadIdx.x] = right - __shfl_up_sync(0xFFFFFFFFu, x[threadIdx.x], 1);
 }
-__global__ void whole_block(const float* x, float* y, int n) { for (int i = threadIdx.x; i < 128; i += n) y[i] = x[i]; }
-__global__ void halves(const float* x, float* y, int n) { y[threadIdx.x] = __half2float(__float2half(x[threadIdx.x])); }
+__global__ void whole_block(const float* x, float* y, int n) {
+    for (int i = threadIdx.x; i < 128; i += n) y[i] = x[i];
+}
+__global__ void halves(const float* x, float* y, int n) {
+    y[threadIdx.x] = __half2float(__float2half(x[threadIdx.x]));
+}
 """
 NAMES = tuple(line.split("void ")[1].split("(")[0] for line in SOURCE.splitlines()
               if line.startswith("__global__"))
@@ -130,8 +134,8 @@ def test_a_read_beyond_an_array_is_nan():
     # the input's poison over that of the output
     ("whole_block", "argument 1.*out of bounds, 0 bytes behind its end"),
     ("into_input", "argument 0.*wrote into an input"),
-    ("beyond_shared", r"outside the shared memory declared at faults.cu:45: at byte 384 of 384"),
-    ("absent_lane", r"reads lane 20 at faults.cu:49, which takes no part"),
+    ("beyond_shared", r"outside the shared memory declared at faults.cu:47: at byte 384 of 384"),
+    ("absent_lane", r"reads lane 20 at faults.cu:51, which takes no part"),
 ])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_fault_is_named_with_its_place(name, message, schedule):

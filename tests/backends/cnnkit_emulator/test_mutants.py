@@ -1,9 +1,8 @@
-"""Mistakes put into the shipped kernels, a few words each: the check that each names must find it, and none
-that comes before.
+"""Mutants of the shipped kernels: the check that a mutant names must be the first to find it.
 
-``mutants/<module>.toml`` holds those of ``cuda/<module>.cu``: ``line`` is the source as it is (it occurs
-once), ``wrong`` as it must not be, ``killed_by`` the first of the checks below that finds it. Tests are
-called after all three: module, check, name.
+``mutants/<module>.toml`` holds those of ``cuda/<module>.cu``: ``line`` is the correct source (it occurs
+once), ``wrong`` its replacement, ``killed_by`` the first of the checks below that finds it. A test's id has
+the module, the check and the mutant's name.
 """
 
 import tomllib
@@ -34,9 +33,7 @@ kernels.kernels("emulator")  # fills the table
 
 
 def cases_of(module, target):
-    """Every case that launches a kernel of the module: of its ops, and of the fused kernels that begin with
-    one or hold one.
-    """
+    """Every case that launches a kernel of the module: of its ops, and of chains with one of its ops."""
     ops = {op for kernel in launcher.KERNELS.values() if kernel.module == module for op in kernel.ops}
     return [case for case in conformance.EVERY_CASE if written(case.kernel) in ops
             or (isinstance(case.kernel, tuple) and has_kernel(case, target) and ops & set(case.kernel))]
@@ -50,19 +47,19 @@ def results(case, target):
     """The bits of everything that the case computes, from images in C order and with the channels last."""
     if not isinstance(case, OpCase):
         return [check(case, target) for check in checks_of(case)]
-    right, made = expected(case, "float32"), []
+    exact, contents = expected(case, "float32"), []
     for make in (target.asarray, target.channels_last):
         outputs, backward = call(case, target,
-                                 [None if a is None else make(a) for a in right.inputs], case.needs)
-        made += bits(target, (*outputs, *(backward(make(right.dy)) if backward else ())))
-    return made
+                                 [None if a is None else make(a) for a in exact.inputs], case.needs)
+        contents += bits(target, (*outputs, *(backward(make(exact.dy)) if backward else ())))
+    return contents
 
 
 # -- the checks: each gives its name and what it says of the first case in which it finds something, or None
 
 def in_order(cases, target):
     """Threads in order: values that are not those of the loops, or, if there are none, a fault."""
-    found = None
+    first_fault = None
     for case in cases:
         for check in checks_of(case):
             try:
@@ -70,34 +67,34 @@ def in_order(cases, target):
             except AssertionError as error:
                 return "values", f"{case.id}: {error}"
             except (KernelFault, ValueError) as fault:  # ValueError: the launcher's
-                found = found or ("fault", f"{case.id}: {fault}")
-    return found
+                first_fault = first_fault or ("fault", f"{case.id}: {fault}")
+    return first_fault
 
 
 def other_schedules(cases, target):
     """Threads in another order: other bits, or a fault."""
     for case in cases:
-        before = results(case, target)
+        in_order_bits = results(case, target)
         for order in OTHER_SCHEDULES:
             try:
                 with schedule(*order):
-                    if results(case, target) != before:
+                    if results(case, target) != in_order_bits:
                         return "schedule", f"{case.id}, {order[0]}: other bits than in order"
             except (AssertionError, KernelFault) as fault:
                 return "schedule", f"{case.id}, {order[0]}: {fault}"
     return None
 
 
-def watching(name, what):
-    def look(cases, target):
+def watching(name, faults):
+    def check(cases, target):
         for case in cases:
             try:
-                with traced(what):
+                with traced(faults):
                     results(case, target)
             except KernelFault as fault:
                 return name, f"{case.id}: {fault}"
         return None
-    return look
+    return check
 
 
 def waste(case, target):
@@ -110,15 +107,16 @@ def waste(case, target):
 
 def counter(cases, target):
     """More sectors, passes over the banks, or bytes written than the kernel as it is."""
-    wrong = launcher.source
+    mutated = launcher.source
     for case in cases:
         launcher.source = sources.source
-        before = waste(case, target)
-        launcher.source = wrong
-        for (kernel, name, least), (_, _, moved) in zip(before, waste(case, target)):
-            if moved > 1.01 * least:
+        minimum = waste(case, target)
+        launcher.source = mutated
+        for (kernel, name, allowed), (_, _, moved) in zip(minimum, waste(case, target)):
+            if moved > 1.01 * allowed:
                 return ("counter",
-                        f"{case.id}: {kernel}: {name} {moved:.2f} times the minimum, and must be {least:.2f}")
+                        f"{case.id}: {kernel}: {name} {moved:.2f} times the minimum, "
+                        f"and must be {allowed:.2f}")
     return None
 
 
@@ -128,24 +126,24 @@ CHECKS = (in_order, other_schedules, watching("tracer", "races"), watching("alig
 
 @pytest.mark.parametrize(("module", "mutant"), MUTANTS,
                          ids=[f"{module}-{m['killed_by']}-{m['name']}" for module, m in MUTANTS])
-def test_a_mutant_is_found(module, mutant, monkeypatch, asked, tiled):
+def test_a_mutant_is_found(module, mutant, monkeypatch, only_on_request, tiled):
     text = sources.source(module)
     assert text.count(mutant["line"]) == 1, "the mutant's line is not in the source, or more than once"
     # compiles faster
     monkeypatch.setattr(build, "FLAGS", tuple("-O1" if flag == "-O2" else flag for flag in build.FLAGS))
-    monkeypatch.setattr(launcher, "source", lambda asked: text.replace(mutant["line"], mutant["wrong"])
-                        if asked == module else sources.source(asked))
+    monkeypatch.setattr(launcher, "source", lambda name: text.replace(mutant["line"], mutant["wrong"])
+                        if name == module else sources.source(name))
     target = conformance.Target(tiled if module == "conv" else "emulator")
     with target.entered():
         cases = cases_of(module, target)
-        check, what = next(filter(None, (look(cases, target) for look in CHECKS)),
-                           (None, "nothing was found: it survives"))
-    print(f"{check}: {what}")
-    assert check == mutant["killed_by"], what
+        check, message = next(filter(None, (look(cases, target) for look in CHECKS)),
+                              (None, "nothing was found: it survives"))
+    print(f"{check}: {message}")
+    assert check == mutant["killed_by"], message
 
 
 @pytest.mark.parametrize("module", sorted({module for module, _ in MUTANTS}))
-def test_the_checks_find_nothing_in_the_kernels_as_they_are(module, asked, tiled):
+def test_the_checks_find_nothing_in_the_kernels_as_they_are(module, only_on_request, tiled):
     target = conformance.Target(tiled if module == "conv" else "emulator")
     with target.entered():
         cases = cases_of(module, target)

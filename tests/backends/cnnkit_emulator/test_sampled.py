@@ -1,6 +1,4 @@
-"""Some blocks of a grid, on arrays that no memory could hold: 64-bit numbers of elements are shown,
-not believed.
-"""
+"""Some blocks of a grid, on arrays larger than memory: a test that 64-bit numbers of elements work."""
 
 import numpy as np
 import pytest
@@ -18,9 +16,7 @@ WINDOWS = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)),
 
 
 def last_pixels(shape, values, dtype="float16"):
-    """A vast array of zeros, channels last in memory, whose last image ends with these values; the others
-    cost nothing.
-    """
+    """A vast array of zeros, channels last in memory, whose last image ends with these values."""
     with sampled(-1):
         array = backends.get("emulator").cuda.empty(shape, dtype, channels_last=True)
     array.host[-1, :, -values.shape[1]:, -values.shape[2]:] = values
@@ -42,13 +38,13 @@ def test_the_last_block_of_a_pooling_over_more_than_2_to_the_31_elements_is_righ
         (y,), backward = OPS[op](x, needs=(True,), **attrs)
         dx, = backward(last_pixels(y.shape, gradient))
     windows = values.astype(np.float32).reshape(1000, 2, 2, 2).transpose(0, 2, 1, 3).reshape(1000, 2, 4)
-    right = windows.max(2) if op == "max_pool" else windows.mean(2)
-    np.testing.assert_array_equal(y.host[-1, :, -1, -2:], right.astype(np.float16))
+    expected = windows.max(2) if op == "max_pool" else windows.mean(2)
+    np.testing.assert_array_equal(y.host[-1, :, -1, -2:], expected.astype(np.float16))
     gradient = gradient[:, 0].astype(np.float32)
     shares = windows.argmax(2)[..., None] == np.arange(4) if op == "max_pool" else np.full(4, 0.25)
     # the last two pixels are the lower half of the last window
-    right = (gradient[..., None] * shares)[:, 1, 2:]
-    np.testing.assert_array_equal(dx.host[-1, :, -1, -2:], right.astype(np.float16))
+    expected = (gradient[..., None] * shares)[:, 1, 2:]
+    np.testing.assert_array_equal(dx.host[-1, :, -1, -2:], expected.astype(np.float16))
     assert not y.host[0, :, 0, 0].any()
     assert not dx.host[0, :, 0, 0].any()
 
@@ -64,11 +60,11 @@ def test_the_last_block_of_a_convolution_over_more_than_2_to_the_31_elements_is_
     with sampled(-1):
         (y,), backward = OPS["conv"](x, backends.get("emulator").asarray(weight), None, needs=needs, **attrs)
         dx = backward(last_pixels(y.shape, gradient))[0]
-    right, backward = OPS["conv"].generic(values[None].astype(float), weight.astype(float),
-                                          None, needs=needs, **attrs)
-    for got, wanted in ((y, right), (dx, backward(gradient[None].astype(float))[0])):
+    expected, backward = OPS["conv"].generic(values[None].astype(float), weight.astype(float),
+                                             None, needs=needs, **attrs)
+    for got, exact in ((y, expected), (dx, backward(gradient[None].astype(float))[0])):
         np.testing.assert_allclose(got.host[-1, :, -2:, -2:].astype(float),
-                                   wanted[0, :, -2:, -2:], rtol=2e-3, atol=4e-3)
+                                   exact[0, :, -2:, -2:], rtol=2e-3, atol=4e-3)
         assert not got.host[0, :, 0, 0].any()
 
 

@@ -1,6 +1,4 @@
-"""Misaligned accesses, indices beyond a type, accesses beside arrays: each kernel leaves the right values
-behind on a CPU.
-"""
+"""Misaligned accesses, indices beyond a type, accesses beside arrays, by kernels with correct results."""
 
 import numpy as np
 import pytest
@@ -36,9 +34,15 @@ __global__ void trailing(const float* x, float* y, int beyond) {
     __syncthreads();
     y[threadIdx.x] = tile.last[threadIdx.x + beyond];
 }
-__global__ void far(const float* x, float* y, int by) { y[threadIdx.x] = x[int(threadIdx.x) + by] == -1 ? 7 : x[threadIdx.x]; }
-__global__ void input(const float* x, float* y, int by) { const_cast<float*>(x)[threadIdx.x] = y[threadIdx.x] = x[threadIdx.x]; }
-__global__ void nowhere(const float* x, float* y, int by) { y[threadIdx.x] = *reinterpret_cast<const float*>(size_t(by)); }
+__global__ void far(const float* x, float* y, int by) {
+    y[threadIdx.x] = x[int(threadIdx.x) + by] == -1 ? 7 : x[threadIdx.x];
+}
+__global__ void input(const float* x, float* y, int by) {
+    const_cast<float*>(x)[threadIdx.x] = y[threadIdx.x] = x[threadIdx.x];
+}
+__global__ void nowhere(const float* x, float* y, int by) {
+    y[threadIdx.x] = *reinterpret_cast<const float*>(size_t(by));
+}
 __global__ void by_zero(const float* x, float* y, int by) { y[threadIdx.x] = 8 / by; }
 __global__ void deep(const float* x, float* y, int n) {
     volatile float room[40000];
@@ -51,12 +55,12 @@ NAMES = tuple(line.split("void ")[1].split("(")[0] for line in SOURCE.splitlines
 X = np.arange(36, dtype=np.float32)
 
 
-def launch(name, by, *what):
+def launch(name, by, *checks):
     from cnnkit_emulator.device import traced
 
     backend = backends.get("emulator")
     y = backend.cuda.empty((33,), "float32")
-    with traced(*what):
+    with traced(*checks):
         backend.cuda.run(SOURCE, NAMES, name, (1, 1, 1), (8, 1, 1), [backend.asarray(X), y, np.int32(by)],
                          [False, True, False])
     return backend.to_numpy(y)
@@ -77,12 +81,12 @@ def test_a_careful_kernel_runs_as_it_does_unwatched(name, count):
     ("trailing", 1, "bounds",
      r"out of bounds: thread 7 of block 0 takes element 8 of 'float \[8\]' at careless.cu:21"),
     ("far", 1000, "bounds",
-     r"thread 0 of block 0 reads out of bounds at careless.cu:25, byte 4000 of 144 of argument 0"),
+     r"thread 0 of block 0 reads out of bounds at careless.cu:26, byte 4000 of 144 of argument 0"),
     ("far", -9, "bounds",
-     r"thread 0 of block 0 reads out of bounds at careless.cu:25, byte -36 of 144 of argument 0"),
-    ("input", 0, "races", r"thread 0 of block 0 writes into an input, argument 0, at careless.cu:26"),
-    ("nowhere", 4096, "races", r"thread 0 of block 0 accesses memory that is not there at careless.cu:27"),
-    ("by_zero", 0, "races", r"thread 0 of block 0 divides an integer by zero at careless.cu:28"),
+     r"thread 0 of block 0 reads out of bounds at careless.cu:26, byte -36 of 144 of argument 0"),
+    ("input", 0, "races", r"thread 0 of block 0 writes into an input, argument 0, at careless.cu:29"),
+    ("nowhere", 4096, "races", r"thread 0 of block 0 accesses memory that is not there at careless.cu:32"),
+    ("by_zero", 0, "races", r"thread 0 of block 0 divides an integer by zero at careless.cu:34"),
     ("deep", 7, "races", r"thread 0 of block 0 accesses memory that is not there"),
 ])
 def test_a_fault_is_named_with_its_line(name, by, what, message):
@@ -113,14 +117,14 @@ def test_a_view_has_the_alignment_that_it_would_have_on_a_gpu():
     from cnnkit_emulator.device import KernelFault, traced
 
     backend = backends.get("emulator")
-    whole, y = backend.asarray(np.arange(64, dtype=np.float32)), backend.cuda.empty((32,), "float32")
+    array, y = backend.asarray(np.arange(64, dtype=np.float32)), backend.cuda.empty((32,), "float32")
     with traced("alignment"):
         for first in range(0, 8):
-            def go(view=whole[first:]):
+            def run(view=array[first:]):
                 backend.cuda.run(SOURCE, NAMES, "vectors", (1, 1, 1), (8, 1, 1),
                                  [view, y, np.int32(0)], [False, True, False])
             if first % 4:
                 with pytest.raises(KernelFault, match="misaligned"):
-                    go()
+                    run()
             else:
-                go()
+                run()

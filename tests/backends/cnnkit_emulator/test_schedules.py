@@ -22,9 +22,9 @@ def target():
 
 
 def results(case, target):
-    right = expected(case, "float32")
-    outputs, backward = call(case, target, target.arrays(right.inputs), case.needs)
-    return bits(target, (*outputs, *(backward(target.asarray(right.dy)) if backward else ())))
+    exact = expected(case, "float32")
+    outputs, backward = call(case, target, target.arrays(exact.inputs), case.needs)
+    return bits(target, (*outputs, *(backward(target.asarray(exact.dy)) if backward else ())))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

@@ -1,6 +1,4 @@
-"""NumPy's convolution kernel: its blocks and layouts. That its numbers are right,
-tests/ops/test_conv.py shows.
-"""
+"""NumPy's convolution kernel: its blocks and layouts; tests/ops/test_conv.py checks its numbers."""
 
 import numpy as np
 import pytest
@@ -33,24 +31,24 @@ def everything(function, inputs, attrs, dy=None):
 def test_blocks_join_without_a_seam(monkeypatch, x, weight, attrs, images):
     inputs = arrays(x, weight)
     expected = everything(op.generic, inputs, attrs)
-    made = window.Windows.__init__
+    original_init = window.Windows.__init__
 
-    def make(self, *args):
-        made(self, *args)
+    def init(self, *args):
+        original_init(self, *args)
         self.step = images
 
-    monkeypatch.setattr(window.Windows, "__init__", make)
-    found = everything(conv2d, inputs, attrs)
-    for a, b in zip(found, expected):
+    monkeypatch.setattr(window.Windows, "__init__", init)
+    results = everything(conv2d, inputs, attrs)
+    for a, b in zip(results, expected):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("x", "weight", "attrs"), SHAPES)
 def test_serves_both_float_types_and_keeps_them(x, weight, attrs):
     for dtype in (np.float32, np.float64):
-        found = everything(conv2d, arrays(x, weight, dtype), attrs)
+        results = everything(conv2d, arrays(x, weight, dtype), attrs)
         expected = everything(op.generic, arrays(x, weight), attrs)
-        for a, b in zip(found, expected):
+        for a, b in zip(results, expected):
             assert a.dtype == dtype
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 

@@ -1,6 +1,4 @@
-"""NumPy's fused convolution, ReLU and max pooling: equal to the three ops one after the other, or
-declined.
-"""
+"""NumPy's fused convolution, ReLU and max pooling: equal to the three ops in sequence, or declined."""
 
 import numpy as np
 import pytest
@@ -59,11 +57,11 @@ def test_equals_the_three_ops(case, bias):
     assert np.any(y == 0)
     np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-12)
     dy = np.random.default_rng(1).normal(size=y.shape)
-    for found, wanted in zip(backward(dy), expected_backward(dy)):
-        if wanted is None:
-            assert found is None
+    for actual, exact in zip(backward(dy), expected_backward(dy)):
+        if exact is None:
+            assert actual is None
         else:
-            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(actual, exact, rtol=1e-9, atol=1e-12)
 
 
 def test_blocks_join_without_a_seam(monkeypatch):
@@ -87,8 +85,8 @@ def test_ties_go_to_the_first_and_what_relu_stopped_gets_nothing():
     expected, expected_backward = separate([x, weight, bias], conv, {})
     np.testing.assert_array_equal(y, expected)
     dy = np.arange(1.0, 17).reshape(1, 4, 2, 2)
-    for found, wanted in zip(backward(dy)[1:], expected_backward(dy)[1:]):
-        np.testing.assert_array_equal(found, wanted)
+    for actual, exact in zip(backward(dy)[1:], expected_backward(dy)[1:]):
+        np.testing.assert_array_equal(actual, exact)
 
 
 @pytest.mark.parametrize("case", ["common", "several-channels"])
@@ -111,9 +109,9 @@ def test_keeps_one_byte_for_each_window_and_nothing_where_no_gradient_is_wanted(
     y, backward = fused(arrays(X, WEIGHT), {}, {})
     kept, = [c.cell_contents for c in backward.__closure__ if isinstance(c.cell_contents, np.ndarray)]
     assert (kept.shape, kept.dtype) == ((*y.shape[:2], y.shape[2] * y.shape[3]), np.uint8)
-    again, nothing = fused(arrays(X, WEIGHT), {}, {}, (False, False, False))
+    repeated, nothing = fused(arrays(X, WEIGHT), {}, {}, (False, False, False))
     assert nothing is None
-    assert again.tobytes() == y.tobytes()
+    assert repeated.tobytes() == y.tobytes()
 
 
 @pytest.mark.parametrize(("x", "weight", "conv", "pool", "needs"), [

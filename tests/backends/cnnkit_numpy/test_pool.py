@@ -1,6 +1,4 @@
-"""NumPy's pooling kernels: layouts and what is kept. That their numbers are right,
-tests/ops/test_pool.py shows.
-"""
+"""NumPy's pooling kernels: layouts and what is kept; tests/ops/test_pool.py checks their numbers."""
 
 import numpy as np
 import pytest
@@ -29,10 +27,10 @@ def test_results_are_contiguous_and_the_same_bits_whatever_the_layout_of_the_inp
     expected = everything(kernel, x, attrs)
     dy = np.random.default_rng(1).normal(size=expected[0].shape).astype(dtype)
     for axes in ((0, 2, 3, 1), (1, 0, 2, 3), (3, 2, 1, 0)):
-        back = np.argsort(axes)
-        other, d = (np.ascontiguousarray(a.transpose(axes)).transpose(back) for a in (x, dy))
-        other.flags.writeable = d.flags.writeable = False
-        for a, b in zip(everything(kernel, other, attrs, d), expected):
+        inverse = np.argsort(axes)
+        view, d = (np.ascontiguousarray(a.transpose(axes)).transpose(inverse) for a in (x, dy))
+        view.flags.writeable = d.flags.writeable = False
+        for a, b in zip(everything(kernel, view, attrs, d), expected):
             assert a.dtype == dtype
             assert a.flags.c_contiguous
             assert a.tobytes() == b.tobytes()
@@ -42,8 +40,8 @@ def test_results_are_contiguous_and_the_same_bits_whatever_the_layout_of_the_inp
 def test_a_gradient_may_be_one_number_spread_out(kernel, attrs):
     x = np.random.default_rng(0).normal(size=(3, 4, 8, 9))
     y, backward = kernel(x, needs=(True,), **attrs)
-    spread = np.broadcast_to(np.float64(2), y.shape)
-    np.testing.assert_array_equal(backward(spread)[0], backward(spread.copy())[0])
+    broadcast = np.broadcast_to(np.float64(2), y.shape)
+    np.testing.assert_array_equal(backward(broadcast)[0], backward(broadcast.copy())[0])
 
 
 def test_max_keeps_one_byte_for_each_choice():

@@ -69,5 +69,5 @@ def test_what_was_left_in_it_is_never_seen(kernel, shapes, attrs):
 
 def spoil():
     """Write NaN into all the room there is."""
-    for held in vars(window._rooms).values():
-        held.fill(0xFF)
+    for room in vars(window._rooms).values():
+        room.fill(0xFF)

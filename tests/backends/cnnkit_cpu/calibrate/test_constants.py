@@ -27,16 +27,16 @@ def measurer(monkeypatch):
 @pytest.mark.parametrize("name", ["TILE_PRODUCT_COST", "TILE_TRANSFORM_COST", "FILTER_TRANSFORM_COST",
                                   "GRADIENT_TRANSFORM_COST", "FLAT_GRADIENT_COST", "FLAT_GRADIENT_PLACES"])
 def test_a_machine_of_the_shipped_constants_measures_them(measurer, name):
-    found = constants.MEASUREMENTS[name](measurer)
+    measured = constants.MEASUREMENTS[name](measurer)
     for key, value in constants.shipped(name).items():
-        assert found[key] == pytest.approx(value, rel=1e-6)
+        assert measured[key] == pytest.approx(value, rel=1e-6)
 
 
 def test_another_machine_measures_its_own_constants(measurer, monkeypatch):
     monkeypatch.setattr(choice, "TILE_TRANSFORM_COST", {2: 7, 4: 31})
-    found = constants.MEASUREMENTS["TILE_TRANSFORM_COST"](measurer)
-    assert found["TILE_TRANSFORM_COST[2]"] == pytest.approx(7)
-    assert found["TILE_TRANSFORM_COST[4]"] == pytest.approx(31)
+    measured = constants.MEASUREMENTS["TILE_TRANSFORM_COST"](measurer)
+    assert measured["TILE_TRANSFORM_COST[2]"] == pytest.approx(7)
+    assert measured["TILE_TRANSFORM_COST[4]"] == pytest.approx(31)
 
 
 def test_a_unit_is_what_the_control_takes_by_its_multiply_adds():
@@ -44,9 +44,9 @@ def test_a_unit_is_what_the_control_takes_by_its_multiply_adds():
         def medians(self, control, calls):
             return {"": 2.0, **dict.fromkeys(list(calls)[1:], 3.0)}
     measurer = constants.Measurer(Timing())
-    made = constants.product_units(measurer.control)
-    assert made == 8 * 16**2 * 64 * 9 * 64 / 16
-    assert measurer.units({"a": None}) == {"a": pytest.approx(3.0 / 2.0 * made)}
+    products = constants.product_units(measurer.control)
+    assert products == 8 * 16**2 * 64 * 9 * 64 / 16
+    assert measurer.units({"a": None}) == {"a": pytest.approx(3.0 / 2.0 * products)}
 
 
 def test_faster_from_a_number_on_means_at_all_larger_ones():

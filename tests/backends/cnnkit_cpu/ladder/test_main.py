@@ -43,13 +43,13 @@ def numbers(output):
 
 @compiled
 def test_the_table_has_every_step_and_the_shipped_kernel_for_every_shape(command):
-    done = command()
-    assert done.exit_code == 0, done.output
-    assert f", {library.isa()}, one thread; " in done.output.splitlines()[0]
-    assert "1x8x8 -> 3 filters, batch 2" in done.output
-    assert "3x6x6 -> 5 filters, batch 1" in done.output
-    assert [row[0] for row in numbers(done.output)] == STEPS * 2
-    for _, _, ratio, total, difference in numbers(done.output):
+    result = command()
+    assert result.exit_code == 0, result.output
+    assert f", {library.isa()}, one thread; " in result.output.splitlines()[0]
+    assert "1x8x8 -> 3 filters, batch 2" in result.output
+    assert "3x6x6 -> 5 filters, batch 1" in result.output
+    assert [row[0] for row in numbers(result.output)] == STEPS * 2
+    for _, _, ratio, total, difference in numbers(result.output):
         assert float(ratio) > 0
         assert float(total) > 0
         assert float(difference) <= 1e-5
@@ -70,18 +70,18 @@ def test_a_changed_sign_in_a_step_is_found(command, copied, name, line):
     text = (copied / name).read_text(encoding="utf-8")
     assert text.count(line) == 1
     (copied / name).write_text(text.replace(line, line.replace("+", "-")), encoding="utf-8")
-    done = command("--folder", str(copied))
-    assert done.exit_code == 1
+    result = command("--folder", str(copied))
+    assert result.exit_code == 1
     message = rf"{name} gives \S+ at \(\d+, \d+, \d+, \d+\), and the naive loop "
-    assert re.search(message, done.output), done.output
+    assert re.search(message, result.output), result.output
 
 
 @compiled
 def test_a_step_that_somebody_adds_is_built_checked_and_timed(command, copied):
     shutil.copy(copied / "3_patch.cpp", copied / "4_mine.cpp")
-    done = command("--folder", str(copied), "--isa", "generic")
-    assert done.exit_code == 0, done.output
-    assert [row[0] for row in numbers(done.output)][:4] == [*STEPS[:3], "4_mine.cpp"]
+    result = command("--folder", str(copied), "--isa", "generic")
+    assert result.exit_code == 0, result.output
+    assert [row[0] for row in numbers(result.output)][:4] == [*STEPS[:3], "4_mine.cpp"]
 
 
 @compiled
@@ -95,16 +95,16 @@ def test_the_library_serves_as_before_afterwards(command, two_threads):
 def test_folders_without_steps_and_unknown_instruction_sets_are_refused(command, tmp_path):
     for words, message in ((("--folder", str(tmp_path)), "there is no step"),
                            (("--isa", "mmx"), "--isa mmx: there are")):
-        done = command(*words)
-        assert done.exit_code == 2
-        assert message in " ".join(done.output.replace("│", " ").split())
+        result = command(*words)
+        assert result.exit_code == 2
+        assert message in " ".join(result.output.replace("│", " ").split())
 
 
 def test_without_a_compiler_it_says_how_to_get_one():
     environment = {**os.environ, "CXX": "no-such-compiler"}
-    done = subprocess.run([sys.executable, "-m", "cnnkit_cpu.ladder"], env=environment, capture_output=True,
-                          text=True, check=False)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.strip() == ladder.NO_COMPILER
-    assert "apt-get install g++" in done.stderr
+    result = subprocess.run([sys.executable, "-m", "cnnkit_cpu.ladder"], env=environment, capture_output=True,
+                            text=True, check=False)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.strip() == ladder.NO_COMPILER
+    assert "apt-get install g++" in result.stderr

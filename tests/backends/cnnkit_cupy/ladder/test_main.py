@@ -32,11 +32,11 @@ def numbers(output):
 
 @pytest.mark.usefixtures("emulator")
 def test_the_emulators_table_counts_every_step(command):
-    done = command()
-    assert done.exit_code == 0, done.output
-    assert "1x8x8 -> 4 filters, batch 1; at least 14 sectors read and 8 written" in done.output
-    assert "emulated on the CPU" in done.output
-    rows = numbers(done.output)
+    result = command()
+    assert result.exit_code == 0, result.output
+    assert "1x8x8 -> 4 filters, batch 1; at least 14 sectors read and 8 written" in result.output
+    assert "emulated on the CPU" in result.output
+    rows = numbers(result.output)
     assert [row[0] for row in rows] == STEPS
     assert [row[1] for row in rows] == ["2", "2", "1", "1"]
     assert rows[0][4] == "–"
@@ -51,10 +51,10 @@ def test_on_cupy_every_step_is_timed_at_the_batch_that_is_named(command, fake_cu
         function()
         return next(ticks)
     monkeypatch.setattr(ladder, "by_events", lambda cupy: clock)
-    done = command("--backend", "cupy", "--batch", "3")
-    assert done.exit_code == 0, done.output
-    assert "1x8x8 -> 4 filters, batch 3" in done.output
-    assert [row[:4] for row in numbers(done.output)] == [
+    result = command("--backend", "cupy", "--batch", "3")
+    assert result.exit_code == 0, result.output
+    assert "1x8x8 -> 4 filters, batch 3" in result.output
+    assert [row[:4] for row in numbers(result.output)] == [
         ["1_naive.cu", "8.0", "1.00", "1.0"], ["2_tiled.cu", "4.0", "2.00", "2.0"],
         ["3_fused.cu", "1.0", "4.00", "8.0"], ["cnnkit_cupy", "1.0", "1.00", "8.0"]]
     launched = [name for name, *rest in fake_cupy.CALLS if "conv" in name or "pool2d" in name]
@@ -65,18 +65,18 @@ def test_on_cupy_every_step_is_timed_at_the_batch_that_is_named(command, fake_cu
 
 @pytest.mark.usefixtures("emulator")
 def test_a_wrong_step_ends_it(command, copied):
-    done = command("--folder", str(copied("3_fused.cu", "sums[k][a][b] += ", "sums[k][a][b] -= ")))
-    assert done.exit_code == 1
-    assert done.output.splitlines()[-1].startswith("3_fused.cu gives ")
+    result = command("--folder", str(copied("3_fused.cu", "sums[k][a][b] += ", "sums[k][a][b] -= ")))
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].startswith("3_fused.cu gives ")
     assert "fused_conv2d_relu_max_pool2d" not in KERNELS
 
 
 @pytest.mark.usefixtures("emulator")
 def test_what_the_emulator_finds_ends_it(command, copied):
-    done = command("--folder", str(copied("relu_pool.cu", "    if (i >= of.maps * P * Q) return;\n", "")))
-    assert done.exit_code == 1
+    result = command("--folder", str(copied("relu_pool.cu", "    if (i >= of.maps * P * Q) return;\n", "")))
+    assert result.exit_code == 1
     fault = "relu_max_pool2d: argument 1, an array of shape (1, 4, 4, 4): the kernel wrote out of bounds"
-    assert fault in done.output
+    assert fault in result.output
 
 
 @pytest.mark.usefixtures("emulator")
@@ -90,9 +90,9 @@ def test_a_folder_may_be_named_relative_to_where_one_is(command, copied, monkeyp
 def test_other_backends_and_folders_without_the_steps_are_refused(command, tmp_path):
     for words, message in ((("--backend", "numpy"), "--backend numpy: there are emulator and cupy"),
                            (("--folder", str(tmp_path)), "there is no 1_naive.cu, 2_tiled.cu, ")):
-        done = command(*words)
-        assert done.exit_code == 2
-        assert message in " ".join(done.output.replace("│", " ").split())
+        result = command(*words)
+        assert result.exit_code == 2
+        assert message in " ".join(result.output.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(("backend", "reason"), [("emulator", "there is no C++ compiler"), ("cupy", "cupy")])
@@ -101,9 +101,9 @@ def test_where_a_backend_is_missing_it_says_why(backend, reason):
     if backend == "cupy" and row.available:
         pytest.skip("there is a GPU")
     environment = {**os.environ, "CXX": "no-such-compiler"}
-    done = subprocess.run([sys.executable, "-m", "cnnkit_cupy.ladder", "--backend", backend], env=environment,
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert f"backend {backend!r} is not available: " in done.stderr
-    assert reason in done.stderr
+    result = subprocess.run([sys.executable, "-m", "cnnkit_cupy.ladder", "--backend", backend],
+                            env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert f"backend {backend!r} is not available: " in result.stderr
+    assert reason in result.stderr
