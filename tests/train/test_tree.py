@@ -10,7 +10,7 @@ import pytest
 
 import cnnkit
 from cnnkit.backends import backend_of
-from cnnkit.train.tree import join, placed, split
+from cnnkit.train.tree import copied_like, join, split
 
 
 def test_a_tree_comes_back():
@@ -34,7 +34,7 @@ def test_tensors_keep_their_memory_layout(axes, backend):
     host = {name: cnnkit.Tensor(np.array(value.numpy(), order="C")) for name, value in tensors.items()}
     again = join(outline, host)[0]
     np.testing.assert_array_equal(again.numpy(), tensor.numpy())
-    new = placed(again, tensor)
+    new = copied_like(again, tensor)
     assert type(new) is type(tensor.array)
     assert backend_of(new).axis_order(new) == order
     np.testing.assert_array_equal(backend.to_numpy(new), tensor.numpy())
@@ -42,7 +42,7 @@ def test_tensors_keep_their_memory_layout(axes, backend):
 
 def test_a_copy_is_placed_and_shares_no_memory(backend):
     tensor = cnnkit.tensor([[1.0, 2.0]])
-    new = placed(tensor, tensor)
+    new = copied_like(tensor, tensor)
     assert not np.shares_memory(backend.to_numpy(new), tensor.numpy()) or backend.name == "jax"
 
 
