@@ -1,5 +1,4 @@
-"""A CNN against an MLP of as many parameters, at equal epochs: accuracy, what a shift of the image costs, and
-what weights cost.
+"""A CNN against an MLP of as many parameters, at equal epochs: accuracy, also on shifted images, and costs.
 
     python examples/cnn_vs_mlp.py [--write]
 
@@ -48,67 +47,65 @@ NETS = {"MLP 784-130-10": mlp, "common CNN": common_cnn, "CNN, global average po
 
 
 def shifted(pictures: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Pictures (N, H, W) moved by so many pixels; what comes in is black."""
+    """Pictures (N, H, W) moved by so many pixels, filled with black."""
     (_, H, W), edge = pictures.shape, max(abs(down), abs(right))
-    wide = np.pad(pictures, ((0, 0), (edge, edge), (edge, edge)))
-    return wide[:, edge - down:edge - down + H, edge - right:edge - right + W]
+    padded = np.pad(pictures, ((0, 0), (edge, edge), (edge, edge)))
+    return padded[:, edge - down:edge - down + H, edge - right:edge - right + W]
 
 
 def accuracies_by_shift(model: nn.Module, test: ArrayDataset) -> Iterator[float]:
-    """For each of `SHIFTS`: the mean over the four directions."""
+    """The accuracy for each of `SHIFTS`: the mean over the four directions."""
     for pixels in SHIFTS:
-        moved = {(pixels * down, pixels * right) for down, right in DIRECTIONS}  # one where nothing moves
-        parts = [train.evaluate(model, (shifted(test.data, *move), test.targets)).accuracy
-                 for move in sorted(moved)]
-        yield sum(parts) / len(parts)
+        shifts = {(pixels * down, pixels * right) for down, right in DIRECTIONS}  # a set: 0 pixels once only
+        accuracies = [train.evaluate(model, (shifted(test.data, *shift), test.targets)).accuracy
+                      for shift in sorted(shifts)]
+        yield sum(accuracies) / len(accuracies)
 
 
 def compare(report: tables.Report, name: str) -> None:
     """Train every net on a set of images, and add its two tables."""
-    learn, test = images.learn_and_test(name, report.asked.tiny)
-    seeds = report.asked.seeds
+    training, test = images.training_and_test(name, report.options.tiny)
+    seeds = report.options.seeds
     columns = [f"seed {seed}" for seed in seeds]
-    scores, moved = [], []
+    scores, scores_by_shift = [], []
     for net, make in NETS.items():
         by_shift, speeds = [], []
         for seed in seeds:
             random.seed(seed)
             model = make()
-            history = train.fit(model, learn, epochs=report.asked.epochs, batch_size=64, lr=1e-3,
+            history = train.fit(model, training, epochs=report.options.epochs, batch_size=64, lr=1e-3,
                                 seed=seed, progress=False)
             speeds += history["images_per_second"]
             by_shift.append(list(accuracies_by_shift(model, test)))
         cost = cnnkit.summary(model, (1, 28, 28))
         scores.append([net, cost.parameters, cost.flops, round(median(speeds)),
-                       *tables.each_and_mean([row[0] for row in by_shift])])
-        moved += [[f"{net}, {which}", *row] for which, row in zip(
+                       *tables.with_mean([row[0] for row in by_shift])])
+        scores_by_shift += [[f"{net}, {column}", *row] for column, row in zip(
             [*columns, "mean"], [*by_shift, list(map(mean, zip(*by_shift)))])]
-    report.say(f"{name}, Adam 1e-3, batch 64, {report.asked.epochs} epochs; accuracy on the test images:")
+    report.say(f"{name}, Adam 1e-3, batch 64, {report.options.epochs} epochs; accuracy on the test images:")
     report.table(["net", "parameters", "FLOPs an image", "images/s in training", *columns, "mean"], scores)
     report.say(f"{name}, the test images moved by so many pixels, mean of left, right, up and down:")
-    report.table(["net", *map(str, SHIFTS)], moved)
+    report.table(["net", *map(str, SHIFTS)], scores_by_shift)
 
 
 def dense_equivalents() -> list[list]:
-    """For each convolution of the common CNN: its parameters, and those of the dense layer between
-    the same maps.
-    """
-    rows, given = [], (1, 28, 28)
-    for row in cnnkit.summary(common_cnn(), given).rows:
+    """The parameters of each convolution of the common CNN, and of a dense layer between the same maps."""
+    rows, shape = [], (1, 28, 28)
+    for row in cnnkit.summary(common_cnn(), shape).rows:
         if row.kind == "Conv2d":
-            dense = shapes.linear_parameters(math.prod(given), math.prod(row.output_shape))
-            rows.append([row.name, f"{given} to {row.output_shape}", f"{row.formula} = {row.parameters:,}",
+            dense = shapes.linear_parameters(math.prod(shape), math.prod(row.output_shape))
+            rows.append([row.name, f"{shape} to {row.output_shape}", f"{row.formula} = {row.parameters:,}",
                          dense, f"{dense / row.parameters:,.0f}"])
-        given = row.output_shape
+        shape = row.output_shape
     return rows
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train, print the tables, and write them if that is asked for."""
+    """Train, print the tables, and with ``--write`` put them into the page."""
     parser = tables.options(__doc__, epochs={"type": int, "default": 5, "help": "of every network"})
     report = tables.Report("cnn_vs_mlp", parser, arguments)
-    if report.asked.tiny:
-        report.asked.epochs = 1
+    if report.options.tiny:
+        report.options.epochs = 1
     for name in ("FashionMNIST", "MNIST"):
         compare(report, name)
     report.say("Parameters of the common CNN's 3x3 convolutions, "

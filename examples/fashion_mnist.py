@@ -1,8 +1,7 @@
-"""Fashion-MNIST's published figures for networks of two convolutions, from the benchmark table of
-its own README.
+"""Fashion-MNIST's published figures for networks of two convolutions, from its README's benchmark table.
 
     python examples/fashion_mnist.py [--nets pooling small batch_norm] [--seeds 0 1 2] [--write]
-    python examples/fashion_mnist.py --validate     how a recipe was chosen: accuracy on held-out training images
+    python examples/fashion_mnist.py --validate     how a recipe was chosen: accuracy on held-out images
 
 A run that is stopped goes on with the same command.
 """
@@ -29,7 +28,7 @@ TARGETS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train, print the table, and write it if that is asked for."""
+    """Train, print the table, and with ``--write`` put it into the page."""
     published("fashion_mnist", __doc__, "FashionMNIST", TARGETS, arguments)
 
 

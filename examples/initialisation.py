@@ -1,5 +1,4 @@
-"""Bad initial weights against Kaiming's and Xavier's: what the diagnosis says of them, and accuracy
-at equal epochs.
+"""Bad initial weights against Kaiming's and Xavier's: the diagnosis of them, and accuracy at equal epochs.
 
     python examples/initialisation.py [--write]
 
@@ -33,33 +32,33 @@ NETS: dict[str, Callable[[], nn.Module]] = {"Common CNN": lambda: models.CommonC
 
 
 def initialise(model: nn.Module, weights: Callable[[Tensor], object] | None) -> None:
-    """Give all weights new values, and the biases 0; ``None`` leaves what the layers gave themselves."""
+    """Give all weights new values, and the biases 0; ``None`` leaves the layers' default values."""
     for parameter in model.parameters() if weights is not None else ():
         (weights if parameter.ndim > 1 else init.zeros_)(parameter)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train, print the tables, and write them if that is asked for."""
+    """Train, print the tables, and with ``--write`` put them into the page."""
     parser = tables.options(__doc__, epochs={"type": int, "default": 3, "help": "of every network"})
     report = tables.Report("initialisation", parser, arguments)
-    seeds, epochs = report.asked.seeds, report.asked.epochs
-    learn, test = images.learn_and_test("FashionMNIST", report.asked.tiny)
-    few = Subset(learn, range(min(len(learn), 10_000)))
+    seeds, epochs = report.options.seeds, report.options.epochs
+    all_training, test = images.training_and_test("FashionMNIST", report.options.tiny)
+    training = Subset(all_training, range(min(len(all_training), 10_000)))
     for net, make in NETS.items():
         rows = []
         for name, weights in INITIALISATIONS.items():
-            accuracies, said = [], []
+            accuracies, names = [], []
             for seed in seeds:
                 random.seed(seed)
                 model = make()
                 initialise(model, weights)
-                history = train.fit(model, few, epochs=epochs, batch_size=64, lr=1e-3, seed=seed,
+                history = train.fit(model, training, epochs=epochs, batch_size=64, lr=1e-3, seed=seed,
                                     diagnose=True, progress=False)
                 accuracies.append(train.evaluate(model, test).accuracy)
-                said += [finding.name for finding in history.diagnosis.findings]
-            findings = (", ".join(f"{finding} ({said.count(finding)})" for finding in dict.fromkeys(said))
+                names += [finding.name for finding in history.diagnosis.findings]
+            findings = (", ".join(f"{finding} ({names.count(finding)})" for finding in dict.fromkeys(names))
                         or "nothing")
-            rows.append([name, *tables.each_and_mean(accuracies), findings])
+            rows.append([name, *tables.with_mean(accuracies), findings])
         report.say(f"{net}: accuracy on Fashion-MNIST's test images after {epochs} epochs of 10,000 images "
                    "(Adam 1e-3, batch 64), and what `fit(diagnose=True)` named (in how many of the runs):")
         report.table(["weights", *(f"seed {seed}" for seed in seeds), "mean", "diagnosis"], rows)

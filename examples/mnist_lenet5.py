@@ -1,8 +1,7 @@
-"""LeNet-5 on MNIST: at most 0.95 % error on the test images, as published without distorted images
-(LeCun et al. 1998).
+"""LeNet-5 on MNIST: at most 0.95 % test error, as published without distortions (LeCun et al. 1998).
 
     python examples/mnist_lenet5.py [--write]
-    python examples/mnist_lenet5.py --validate      how the recipe was chosen: accuracy on held-out training images
+    python examples/mnist_lenet5.py --validate      how the recipe was chosen: accuracy on held-out images
 """
 
 from __future__ import annotations
@@ -14,9 +13,7 @@ from cnnkit import nn
 
 
 def lenet5() -> nn.Module:
-    """LeNet-5's sizes, with ReLU and max pooling; its second convolution sees all maps, and its last layer is
-    dense: 61,706.
-    """
+    """LeNet-5's sizes, with ReLU, max pooling, a full second convolution and a dense end; 61,706 weights."""
     return nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5),
                          nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU(),
                          nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
@@ -26,7 +23,7 @@ TARGETS = {"lenet5": Target("LeNet-5, no distortions", 0.9905, lenet5, Recipe(ep
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train, print the table, and write it if that is asked for."""
+    """Train, print the table, and with ``--write`` put it into the page."""
     published("mnist_lenet5", __doc__, "MNIST", TARGETS, arguments)
 
 

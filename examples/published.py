@@ -1,9 +1,8 @@
-"""Training to a figure that others have published: what a network is trained with, runs that can go on, and
-the table of them.
+"""Training to a figure that others have published: recipes, runs that can be resumed, and their table.
 
 A recipe is chosen by `--validate`, which trains on five sixths of the training images and prints the
-accuracy on the sixth. A run for the table trains on all of them, and the test images are looked at once,
-after the last epoch.
+accuracy on the sixth. A run for the table trains on all of them, and the test images are used once, after
+the last epoch.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ FOLDER = Path("models") / "published"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: AdamW under the one-cycle schedule, and what varies."""
+    """How a network is trained, by AdamW with the one-cycle schedule: the settings that vary."""
 
     epochs: int
     lr: float
@@ -39,7 +38,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Target:
-    """A published figure: who has it, the accuracy, our network for it, and how that is trained."""
+    """A published figure: its description, the accuracy, our network for it, and how that is trained."""
 
     claim: str
     accuracy: float
@@ -47,27 +46,25 @@ class Target:
     recipe: Recipe
 
 
-def trained(target: Target, recipe: Recipe, learn: Dataset, seed: int,
-            **more: Any) -> tuple[nn.Module, train.History]:
-    """A network and its history; `more` are arguments of `fit`."""
+def trained(target: Target, recipe: Recipe, training: Dataset, seed: int,
+            **fit_arguments: Any) -> tuple[nn.Module, train.History]:
+    """A trained network and its history."""
     random.seed(seed)
     model = target.net()
     optimizer = optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    return model, train.fit(model, learn, epochs=recipe.epochs,
-                            batch_size=recipe.batch_size, optimizer=optimizer, loss=loss,
-                            augment=recipe.augment, scheduler="one-cycle", seed=seed, **more)
+    return model, train.fit(model, training, epochs=recipe.epochs, batch_size=recipe.batch_size,
+                            optimizer=optimizer, loss=loss, augment=recipe.augment, scheduler="one-cycle",
+                            seed=seed, **fit_arguments)
 
 
 def result(target: Target, recipe: Recipe, parts: tuple[Dataset, Dataset], seed: int, folder: Path) -> None:
-    """Train a network, or go on with what a run that was stopped has left in `folder`, and note the test
-    accuracy there.
-    """
+    """Train a network, or resume a stopped run in `folder`, and record the test accuracy there."""
     if recorded(recipe, folder) is not None:
         return
-    learn, test = parts
+    training, test = parts
     print(f"{target.claim}, seed {seed}, into {folder}:")
-    model, history = trained(target, recipe, learn, seed, callbacks=[Checkpoint(folder)], resume=True)
+    model, history = trained(target, recipe, training, seed, callbacks=[Checkpoint(folder)], resume=True)
     if history.interrupted:
         raise SystemExit("stopped; the same command goes on")
     figures = {"accuracy": train.evaluate(model, test).accuracy, "seconds": sum(history["seconds"])}
@@ -75,31 +72,31 @@ def result(target: Target, recipe: Recipe, parts: tuple[Dataset, Dataset], seed:
 
 
 def recorded(recipe: Recipe, folder: Path) -> dict[str, Any] | None:
-    """What `result` noted in a folder, or ``None``; an error if that was of another recipe."""
+    """What `result` recorded in a folder, or ``None``; an error if that was with another recipe."""
     file = folder / "result.json"
     if not file.exists():
         return None
-    found = json.loads(file.read_text(encoding="utf-8"))
-    if (other := Recipe(**found["recipe"])) != recipe:
+    record = json.loads(file.read_text(encoding="utf-8"))
+    if (other := Recipe(**record["recipe"])) != recipe:
         raise SystemExit(f"{folder} holds a run with {other}, not with {recipe}; "
                          "remove it, or give another --folder")
-    return found
+    return record
 
 
 def main(name: str, document: str, data: str, targets: Mapping[str, Target],
          arguments: list[str] | None = None) -> None:
-    """Do what a script's command line asks for.
+    """Run a script's command line.
 
     Parameters
     ----------
     name, document : str
-        Of the script.
+        The script's name, and its docstring.
     data : {"FashionMNIST", "MNIST"}
         The images.
     targets : mapping of str to Target
-        By the names that ``--nets`` takes.
+        The targets by the names that ``--nets`` takes.
     arguments : list of str, optional
-        Of the command line.
+        The command line's arguments.
     """
     parser = tables.options(
         document,
@@ -110,37 +107,37 @@ def main(name: str, document: str, data: str, targets: Mapping[str, Target],
     parser.add_argument("--no-training", action="store_true",
                         help="only make the table of the runs that are done")
     report = tables.Report(name, parser, arguments)
-    asked = report.asked
-    parts = images.learn_and_test(data, asked.tiny)
-    recipes = {net: Recipe(**{**asdict(target.recipe), "epochs": 1}) if asked.tiny else target.recipe
+    options = report.options
+    parts = images.training_and_test(data, options.tiny)
+    recipes = {net: Recipe(**{**asdict(target.recipe), "epochs": 1}) if options.tiny else target.recipe
                for net, target in targets.items()}
-    if asked.validate:
-        learn, held_out = images.learn_and_validate(parts[0])
-        for net in asked.nets:
-            for seed in asked.seeds:
-                _, history = trained(targets[net], recipes[net], learn, seed,
+    if options.validate:
+        training, held_out = images.training_and_validation(parts[0])
+        for net in options.nets:
+            for seed in options.seeds:
+                _, history = trained(targets[net], recipes[net], training, seed,
                                      validation=held_out, progress=False)
                 print(f"{net}, seed {seed}: {history[-1].val_accuracy:.4f} of the held-out images after "
                       f"{recipes[net]}", flush=True)
         return
 
     def folder(net: str, seed: int) -> Path:
-        return asked.folder / f"{name}-{net}-{seed}{'-tiny' * asked.tiny}"
+        return options.folder / f"{name}-{net}-{seed}{'-tiny' * options.tiny}"
 
-    for net in [] if asked.no_training else asked.nets:
-        for seed in asked.seeds:
+    for net in [] if options.no_training else options.nets:
+        for seed in options.seeds:
             result(targets[net], recipes[net], parts, seed, folder(net, seed))
     rows, seconds = [], 0.0
     for net, target in targets.items():
-        runs = [recorded(recipes[net], folder(net, seed)) for seed in asked.seeds]
-        figures = tables.each_and_mean([run and run["accuracy"] for run in runs])
+        runs = [recorded(recipes[net], folder(net, seed)) for seed in options.seeds]
+        figures = tables.with_mean([run and run["accuracy"] for run in runs])
         seconds += sum(run["seconds"] for run in runs if run)
         verdict = None if figures[-1] is None else "reached" if figures[-1] >= target.accuracy else "missed"
         cost = cnnkit.summary(target.net(), (1, 28, 28))
         rows.append([net, target.claim, cost.parameters, *figures, target.accuracy, verdict, _minutes(runs)])
     report.say(f"Accuracy on {data}'s test images after the last epoch; "
                "the published figure is reached where the mean is as high:")
-    report.table(["net", "published", "parameters", *(f"seed {seed}" for seed in asked.seeds), "mean",
+    report.table(["net", "published", "parameters", *(f"seed {seed}" for seed in options.seeds), "mean",
                   "to reach", "verdict", "minutes a run"], rows)
     if missing := [net for net, row in zip(targets, rows) if None in row]:
         report.say(f"What is not yet run: `python examples/{name}.py --nets {' '.join(missing)} --write`.")

@@ -1,5 +1,4 @@
-"""How good the estimators' defaults are: test accuracy on two sets of 8x8 digits, seeds 0, 1 and 2, beside
-scikit-learn's own.
+"""How good the estimators' defaults are, beside scikit-learn's: test accuracy on two sets of 8x8 digits.
 
     python examples/sklearn_digits.py
 """
@@ -27,7 +26,8 @@ def main(**settings: int) -> None:
     """Print a row for each set of digits and classifier; `settings` are parameters of `CNNClassifier`."""
     digits = load_digits()
     quarter = train_test_split(digits.data, digits.target, stratify=digits.target, random_state=0)
-    halves = {"load_digits, a quarter held out": quarter, "cnnkit's digits, its own test part": own_digits()}
+    splits = {"load_digits, a quarter held out": quarter,
+              "cnnkit's digits, its own test part": cnnkit_digits()}
     classifiers = {
         "CNNClassifier": lambda seed: CNNClassifier(image_shape=(8, 8), random_state=seed, **settings),
         "CNNClassifier, rows as they are": lambda seed: CNNClassifier(random_state=seed, **settings),
@@ -35,7 +35,7 @@ def main(**settings: int) -> None:
             StandardScaler(), MLPClassifier(max_iter=500, random_state=seed)),
         "StandardScaler, LogisticRegression(max_iter=500)": lambda seed: make_pipeline(
             StandardScaler(), LogisticRegression(max_iter=500))}
-    for name, (X, X_test, y, y_test) in halves.items():
+    for name, (X, X_test, y, y_test) in splits.items():
         print(f"{name}: {len(X)} images to learn, {len(X_test)} to test")
         for kind, make in classifiers.items():
             start = time.process_time()
@@ -44,8 +44,8 @@ def main(**settings: int) -> None:
                   f"({(time.process_time() - start) / len(SEEDS):.1f} s of CPU time a fit)")
 
 
-def own_digits() -> list[np.ndarray]:
-    """The digits that cnnkit ships, split as it splits them."""
+def cnnkit_digits() -> list[np.ndarray]:
+    """The digits that come with cnnkit, in its split: images and labels, each for training and test."""
     parts = [datasets.digits(train=True), datasets.digits(train=False)]
     images = [np.asarray(part.batch(range(len(part)))[0]).reshape(len(part), -1) for part in parts]
     return [*images, *(np.asarray(part.targets) for part in parts)]

@@ -1,5 +1,4 @@
-"""What the scripts beside it share: their options, tables in Markdown, and the tables' places in
-docs/results.md.
+"""What the scripts share: options, tables in Markdown, and the tables' places in docs/results.md.
 
 A script makes a `Report`, trains, adds tables to it, and closes it: that prints them, and with ``--write``
 puts them between the page's markers ``<!-- NAME -->`` and ``<!-- /NAME -->``, with the command, the date, the
@@ -25,9 +24,7 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
 
 
 def options(document: str, **more: dict[str, Any]) -> argparse.ArgumentParser:
-    """The parser of a script: ``--tiny``, ``--write``, ``--seeds``, and the options in `more`, name to
-    argparse's settings.
-    """
+    """A script's parser: ``--tiny``, ``--write``, ``--seeds``, and `more`, with settings of argparse."""
     parser = argparse.ArgumentParser(description=document.splitlines()[0])
     parser.add_argument("--tiny", action="store_true",
                         help="a few images and epochs, in seconds: shows that the script runs")
@@ -45,24 +42,24 @@ class Report:
     Parameters
     ----------
     name : str
-        Of the script, without ``.py``, and of the markers in docs/results.md.
+        The name of the script, without ``.py``, and of the markers in docs/results.md.
     parser : ArgumentParser
         From `options`.
     arguments : sequence of str, optional
-        The command line's, without the script's name; by default those that Python was given.
+        The command line's arguments, without the script's name; by default those of Python.
 
     Attributes
     ----------
-    asked : Namespace
-        What the command line asks for.
+    options : Namespace
+        The values of the command line's options.
     seconds : float or None
         The time taken; set it where it is not the time from making the report to closing it.
     """
 
     def __init__(self, name: str, parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None):
         self.name, self.parts = name, []
-        self.asked = parser.parse_args(arguments)
-        if self.asked.tiny and self.asked.write:
+        self.options = parser.parse_args(arguments)
+        if self.options.tiny and self.options.write:
             parser.error("--write is for real runs: leave --tiny out")
         words = sys.argv[1:] if arguments is None else arguments
         self.command = shlex.join(["python", f"examples/{name}.py", *words])
@@ -78,14 +75,16 @@ class Report:
         self.parts.append(markdown(head, rows))
 
     def close(self) -> None:
-        """Print everything, and put it into the page if that is asked for."""
+        """Print everything, and with ``--write`` put it into the page."""
         seconds = time.perf_counter() - self._start if self.seconds is None else self.seconds
-        self.say(f"`{self.command}`, {datetime.date.today()}, seeds {', '.join(map(str, self.asked.seeds))}, "
+        seeds = ", ".join(map(str, self.options.seeds))
+        self.say(f"`{self.command}`, {datetime.date.today()}, seeds {seeds}, "
                  f"{seconds:,.0f} s on {_threads()}.")
         text = "\n\n".join(self.parts)
         print(text)
-        if self.asked.write:
-            RESULTS.write_text(placed(RESULTS.read_text(encoding="utf-8"), self.name, text), encoding="utf-8")
+        if self.options.write:
+            page = updated_page(RESULTS.read_text(encoding="utf-8"), self.name, text)
+            RESULTS.write_text(page, encoding="utf-8")
 
 
 def _threads() -> str:
@@ -93,8 +92,8 @@ def _threads() -> str:
     return f"{count} thread{'s' * (count > 1)}"
 
 
-def each_and_mean(figures: Sequence[float | None]) -> list[Any]:
-    """The figures of the seeds and their mean, which there is only if every one has been measured."""
+def with_mean(figures: Sequence[float | None]) -> list[Any]:
+    """The figures of the seeds and their mean; ``None`` for the mean if a figure is missing."""
     return [*figures, None if None in figures else mean(figures)]  # type: ignore[type-var]
 
 
@@ -113,8 +112,8 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def placed(page: str, name: str, text: str) -> str:
-    """The page with `text` between the markers of `name`, in place of what was there."""
+def updated_page(page: str, name: str, text: str) -> str:
+    """The page with `text` between the markers of `name`, in place of the old text."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if page.count(begin) != 1 or page.count(end) != 1:
         raise ValueError(f"the page must have the markers {begin} and {end}, each once, "

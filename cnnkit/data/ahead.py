@@ -13,37 +13,36 @@ __all__ = ["ahead"]
 
 
 def ahead(function: Callable[[Any], Any], arguments: Iterable, workers: int, depth: int) -> Iterator:
-    """``map(function, arguments)`` in the same order, with up to `depth` results made beforehand by
-    `workers` threads.
+    """``map(function, arguments)`` in order, computed by `workers` threads up to `depth` results ahead.
 
-    What the function or the arguments raise is raised where that result was asked for, with its own
-    traceback. When the consumer stops, no more is begun, and the threads have ended before the
+    An exception of the function or of the arguments is raised where its result is requested, with the
+    original traceback. When the consumer stops, no further call begins, and the threads end before the
     generator is closed.
 
     >>> list(ahead(lambda n: n * n, range(4), workers=2, depth=3))
     [0, 1, 4, 9]
     """
-    # `use` and `tables` hold for a thread: for these too
-    chosen = (local.backend, local.device, local.tables)
+    # `use` and `tables` set thread-local values: the workers take over the caller's
+    settings = (local.backend, local.device, local.tables)
 
     def inherit() -> None:
-        local.backend, local.device, local.tables = chosen
+        local.backend, local.device, local.tables = settings
 
     threads = ThreadPoolExecutor(workers, thread_name_prefix="cnnkit-data", initializer=inherit)
-    waiting: deque[Future] = deque()
+    pending: deque[Future] = deque()
     try:
         source, failed = iter(arguments), None
         while failed is None:
             try:
-                waiting.append(threads.submit(function, next(source)))
+                pending.append(threads.submit(function, next(source)))
             except StopIteration:
                 break
-            except Exception as error:  # of the arguments: it comes after the results of those before
+            except Exception as error:  # raised by the arguments: delivered after the earlier results
                 failed = error
-            if len(waiting) > depth:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            if len(pending) > depth:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
         if failed is not None:
             raise failed
     finally:

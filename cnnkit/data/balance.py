@@ -20,9 +20,9 @@ class ClassBalance:
     Attributes
     ----------
     classes : tuple of str
-        Their names.
+        The names of the classes.
     counts : ndarray of int64, shape (K,)
-        Samples of each.
+        The number of samples of each class.
     """
 
     classes: tuple[str, ...]
@@ -35,20 +35,18 @@ class ClassBalance:
 
     @property
     def imbalance_ratio(self) -> float:
-        """The largest class's samples for each of the smallest's; infinite where a class has none."""
+        """Samples of the largest class divided by those of the smallest; infinite where a class has none."""
         return float(self.counts.max() / self.counts.min()) if self.counts.min() else float("inf")
 
     @property
     def effective_classes(self) -> float:
-        """So many classes of equal size would be as hard to foretell: exp of the shares' entropy."""
+        """The number of equal-sized classes that are as hard to predict: exp of the shares' entropy."""
         shares = self.shares[self.counts > 0]
         return float(np.exp(-(shares * np.log(shares)).sum()))
 
     @property
     def weights(self) -> np.ndarray:
-        """N / (K count): what ``class_weight="balanced"`` uses; 0 for a class without samples.
-        float64 (K,).
-        """
+        """N / (K count), as ``class_weight="balanced"`` uses; 0 for an empty class. float64 (K,)."""
         present = self.counts > 0
         return np.divide(self.counts.sum() / np.count_nonzero(present), self.counts,
                          out=np.zeros(len(self.counts)), where=present)
@@ -75,7 +73,7 @@ def class_balance(dataset: IndexedDataset) -> ClassBalance:
     Parameters
     ----------
     dataset : dataset, or sequence of int
-        With `targets`; without them its samples are gone through. Or the labels themselves.
+        A dataset without `targets` is read sample by sample. Or the labels themselves.
 
     Raises
     ------
@@ -91,10 +89,10 @@ def class_balance(dataset: IndexedDataset) -> ClassBalance:
     """
     labels = labels_of(dataset)
     names = description.class_names(dataset)
-    known = len(names or ())
-    if labels.max() >= known > 0:
-        raise ValueError(f"label {labels.max()} is outside 0..{known - 1}, the range of {known} classes")
-    counts = np.bincount(labels, minlength=known)
+    classes = len(names or ())
+    if labels.max() >= classes > 0:
+        raise ValueError(f"label {labels.max()} is outside 0..{classes - 1}, the range of {classes} classes")
+    counts = np.bincount(labels, minlength=classes)
     return ClassBalance(names if names else tuple(map(str, range(len(counts)))), counts)
 
 

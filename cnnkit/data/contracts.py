@@ -1,8 +1,8 @@
 """What `DataLoader` asks of a dataset, a sampler, a transform and an augmentation: the methods that it calls.
 
-A class of yours meets a contract by having its methods; it need not derive from anything. What is optional is
-a contract apart, and its methods have names that stand for nothing else, so that all attributes are yours.
-Only the three attributes by which torchvision's datasets describe themselves are read: see
+A class of yours meets a contract by having its methods; it need not derive from anything. Optional methods
+are separate contracts, and their names mean nothing else, so that all attributes are free for your use. Only
+the three attributes by which torchvision's datasets describe themselves are read: see
 `cnnkit.data.description`.
 """
 
@@ -52,19 +52,19 @@ class IndexedDataset(Protocol):
 
 
 class StreamDataset(Protocol):
-    """A dataset that can only be gone through, without length and index: `IterableDataset` is a base."""
+    """A dataset that can only be iterated, without length and index: `IterableDataset` is a base."""
 
     def __iter__(self) -> Iterator[Any]:
         """The samples from the beginning, pairs (image, label); called once an epoch.
 
-        An iterator, which cannot begin anew, serves for one epoch. A run is resumed by going through all
-        samples that were taken, so they must be the same again.
+        An iterator, which cannot begin anew, serves for one epoch. A resumed run skips the samples that were
+        used before by iterating past them, so they must be the same again.
         """
 
 
 @runtime_checkable
 class StreamWithEpochs(Protocol):
-    """Optional for a stream: it is told which epoch comes, by PyTorch's name for that.
+    """Optional for a stream: ``set_epoch``, as in PyTorch, tells it which epoch comes next.
 
     A stream without it gives the same samples in every epoch.
     """
@@ -77,17 +77,17 @@ class StreamWithEpochs(Protocol):
 class PixelTable(Protocol):
     """Optional for a subclass of `Dataset`: batches may be made by looking pixel values up, in a kernel.
 
-    Of a dataset without it, ``batch`` makes the batches. `ArrayDataset` and `Subset` have it.
+    Batches of a dataset without it come from ``batch``. `ArrayDataset` and `Subset` have it.
     """
 
     def pixel_values(self) -> numpy.ndarray | None:
-        """What a batch makes of each uint8 value of each channel, float32 (C, 256).
+        """What each uint8 value of each channel becomes in a batch, float32 (C, 256).
 
         ``None`` where that depends on more than the value.
         """
 
     def batch(self, indices: Any, /) -> tuple[numpy.ndarray, numpy.ndarray]:
-        """The batch as `Dataset.batch` makes it: what is called where no kernel takes the images."""
+        """The batch as `Dataset.batch` makes it; called where no kernel takes the images."""
 
     def stored_batch(self, indices: Any, /) -> tuple[numpy.ndarray, numpy.ndarray]:
         """The uint8 images (N, H, W) or (N, C, H, W) of `indices` as they are kept, and their labels (N,).
@@ -104,7 +104,7 @@ class Sampler(Protocol):
     """Which samples an epoch takes, drawn anew for every epoch; `WeightedRandomSampler` is one.
 
     It keeps no state: what it draws depends on the key alone, so that a resumed run goes on with the same
-    samples. Indices that are the same in every epoch are no Sampler but a sequence of int.
+    samples. To take the same indices in every epoch, give a sequence of int instead.
 
     >>> from cnnkit import random
     >>> class Half:
@@ -164,11 +164,11 @@ class BatchTransform(Protocol):
 class PointwiseTransform(Protocol):
     """Optional for a `BatchTransform`: each value comes from one pixel's value of one channel.
 
-    What it does to images in memory is looked up in a table then. A transform without it is not looked up.
+    Images in memory are then transformed by looking their values up in a table.
     """
 
     def is_pointwise(self) -> bool:
-        """Whether that is so."""
+        """Whether each value comes from one pixel's value of one channel."""
 
 
 class Augmentation(Protocol):
@@ -192,14 +192,14 @@ class Augmentation(Protocol):
 
 @runtime_checkable
 class LabelMixing(Protocol):
-    """Optional for an augmentation: it may make probabilities (N, classes) of class indices (N,).
+    """Optional for an augmentation: it may turn class indices (N,) into probabilities (N, classes).
 
-    `transforms.MixUp` does. An answer is right then that names the most probable class. Of an augmentation
-    without it, targets (N, K) are numbers, and have no right answers.
+    `transforms.MixUp` does. A prediction is then right if it is the most probable class. Targets (N, K) of an
+    augmentation without this contract are numbers, for which no accuracy is measured.
     """
 
     def mixes_labels(self) -> bool:
-        """Whether it does."""
+        """Whether it turns class indices into probabilities."""
 
     def label_classes(self) -> int | None:
-        """For how many classes; ``None`` where it was not told, and class indices are refused."""
+        """The number of classes; ``None`` where none was given, and class indices are refused."""

@@ -50,13 +50,11 @@ class Dataset:
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__")
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        # Python's own way goes on until __getitem__ raises IndexError
+        # Python's default would go on until __getitem__ raises IndexError
         return (self[i] for i in range(len(self)))
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The images and labels of `indices` as two host arrays; override it where that is faster than
-        one by one.
-        """
+        """The images and labels of `indices` as two host arrays; override it to gather them faster."""
         return stack([self[int(i)] for i in indices], indices)
 
     @property
@@ -83,12 +81,12 @@ def stack(samples: Sequence[tuple[Any, Any]],
         images, labels = zip(*samples, strict=True)
     except (TypeError, ValueError):
         sample = samples[0]
-        what = f"a tuple of {len(sample)}" if isinstance(sample, tuple) else f"a {type(sample).__name__}"
+        kind = f"a tuple of {len(sample)}" if isinstance(sample, tuple) else f"a {type(sample).__name__}"
         raise TypeError("a dataset must give (image, label) pairs, "
-                        f"but sample {indices[0]} is {what}") from None
+                        f"but sample {indices[0]} is {kind}") from None
     arrays = [np.asarray(image) for image in images]
     if arrays[0].dtype == np.uint8 and arrays[0].ndim == 3 and is_tensor(images[0]):
-        # PyTorch's tensors have the channels first, also of bytes
+        # PyTorch's tensors have the channels first, uint8 ones too
         arrays = [array.transpose(1, 2, 0) for array in arrays]
     for i, array in zip(indices, arrays):
         if array.shape != arrays[0].shape:
@@ -111,11 +109,11 @@ class ArrayDataset(Dataset):
     labels : array of shape (N,)
         Integers from 0; kept as int64.
     classes : int or sequence of str, optional
-        How many classes there are, or their names: every label must be below that.
+        The number of classes, or their names; every label must be below that number.
     transform : callable, optional
-        Applied to each image. As in torchvision it is given a uint8 image as a picture (H, W) or (H, W, C); a
-        float image it is given as (H, W) or (C, H, W). Without one, samples are the images as they are
-        stored, and batches are what `ToTensor` makes of them.
+        Applied to each image: as in torchvision, a uint8 image is passed as a picture (H, W) or (H, W, C), a
+        float image as (H, W) or (C, H, W). Without one, samples are the images as they are stored, and
+        batches are what `ToTensor` makes of them.
 
     Attributes
     ----------
@@ -192,18 +190,17 @@ class ArrayDataset(Dataset):
     def stored_batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A copy of the images of `indices` as they are kept, and their labels."""
         indices = np.asarray(indices)
-        images = np.asarray(self.data)  # of a file mapped into memory too
-        # else `take` copies all images, or reads masks as numbers
+        images = np.asarray(self.data)  # a plain view, also of a memory map
+        # otherwise `take` would copy all images, or read a mask as indices
         if images.flags.c_contiguous and indices.dtype.kind in "iu":
             return images.take(indices, axis=0), self.targets[indices]
         return images[indices], self.targets[indices]
 
     def pixel_values(self) -> np.ndarray | None:
-        """What a batch makes of each pixel value: float32 (C, 256); ``None`` where that depends on more
-        than the pixel.
+        """What each pixel value becomes in a batch: float32 (C, 256), or ``None``.
 
-        It is there for uint8 images without a transform, or with `ToTensor` and `Normalize`, if all of it
-        is finite. Then
+        There is such a table for uint8 images without a transform, or with `ToTensor` and `Normalize`, if all
+        its values are finite. Then
 
             batch(indices)[0] == pixel_values()[channel, stored_batch(indices)[0]]
 
@@ -217,9 +214,9 @@ class ArrayDataset(Dataset):
         if form is None:
             return None
         channels = 1 if self.data.ndim == 3 else self.data.shape[1]
-        every = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (1, 1, 256, channels))
+        all_values = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (1, 1, 256, channels))
         with np.errstate(over="ignore"):
-            values = form(every)[0, :, 0]
+            values = form(all_values)[0, :, 0]
         return values if np.isfinite(values).all() else None
 
     def __repr__(self) -> str:
@@ -246,7 +243,7 @@ class Subset(Dataset):
 
     @property
     def classes(self) -> tuple[str, ...] | None:  # type: ignore[override]
-        """The classes of the dataset that this is a part of."""
+        """The classes of the whole dataset."""
         return description.class_names(self.dataset)
 
     @property
@@ -281,5 +278,5 @@ class Subset(Dataset):
         return cast(PixelTable, self.dataset).stored_batch(self.indices[np.asarray(indices)])
 
     def pixel_values(self) -> np.ndarray | None:
-        """What a batch makes of each pixel value: see `ArrayDataset.pixel_values`."""
+        """What each pixel value becomes in a batch: see `ArrayDataset.pixel_values`."""
         return self.dataset.pixel_values() if isinstance(self.dataset, PixelTable) else None

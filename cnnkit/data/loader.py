@@ -1,6 +1,4 @@
-"""The loader: takes samples from a dataset, batch by batch, in an order that depends on the seed and the
-epoch only.
-"""
+"""The loader: a dataset's samples batch by batch, in an order that depends on the seed and the epoch only."""
 
 from __future__ import annotations
 
@@ -34,9 +32,9 @@ from cnnkit.data.stream import Chunk, chunks, is_stream, mixed
 
 __all__ = ["DataLoader"]
 
-# of an epoch's key, that a stream is shuffled with: far above the batches' numbers, which augmentation takes
-_MIXED = 1 << 62
-_ORDER = 1  # the stream of the seed's key that orders are drawn from; `random_split` takes another
+# folded into an epoch's key to shuffle a streamed dataset; augmentation folds in batch numbers, far below it
+_SHUFFLE = 1 << 62
+_ORDER = 1  # folded into the seed's key to draw orders; `random_split` folds in another number
 
 
 class DataLoader:
@@ -61,14 +59,14 @@ class DataLoader:
         they come from `cnnkit.random`'s generator, which `cnnkit.random.seed` sets.
     num_workers : int
         Threads that make batches, and begin to copy them to the device, while you compute; 0 makes each
-        when it is asked for. The batches are the same and in the same order. With several, samples are
-        taken from the dataset at the same time, so its ``[]`` must allow that. What a dataset draws
-        from `cnnkit.random`'s own generator would depend on how far ahead a thread is: let it draw from
-        a key of its own.
+        batch when it is requested. The batches are the same and in the same order. Several threads call the
+        dataset's ``[]`` at the same time, so it must be thread-safe. What a dataset draws from
+        `cnnkit.random`'s generator would depend on how far ahead a thread is: let it draw from a key of its
+        own.
     prefetch_factor : int, optional
-        How many batches each of them may be ahead; 2 by default.
+        How many batches each thread may be ahead; 2 by default.
     backend : str, optional
-        Where the Tensors are made; by default where `cnnkit.use` says at that moment. There is no
+        Where the Tensors are made; by default the backend that `cnnkit.use` has chosen by then. There is no
         ``pin_memory``: a backend that copies from pinned memory does so by itself.
     collate_fn : callable, optional
         Makes ``(x, y)`` from a list of samples, instead of stacking them.
@@ -79,9 +77,9 @@ class DataLoader:
         Samples of a stream that are held to shuffle them.
     augment : callable, optional
         Random transforms of `cnnkit.data.transforms`, or whatever is called as ``augment(x, y, key=key)`` and
-        gives ``(x, y)`` (`contracts.Augmentation`): changes each batch where the Tensors are made, when they
-        have arrived. The key is one of the seed, the epoch and the batch's number, so it does not matter who
-        loads the batch, or which were left out. Evaluation takes `plain` batches.
+        gives ``(x, y)`` (`contracts.Augmentation`): changes each batch on the device, once it is there. The
+        key is made of the seed, the epoch and the batch's number, so it does not matter which thread loads
+        the batch, or which batches were skipped. Evaluation takes `plain` batches.
 
     Attributes
     ----------
@@ -130,8 +128,8 @@ class DataLoader:
         if augment is not None and not callable(augment):
             raise TypeError(f"augment={augment!r} cannot be called; transforms.named({augment!r}, "
                             "image_shape, num_classes) makes transforms of names, as train.fit does")
-        self.num_workers, self.prefetch_factor = (num_workers, 2 if prefetch_factor is None
-                                                  and num_workers else prefetch_factor)
+        self.num_workers = num_workers
+        self.prefetch_factor = 2 if prefetch_factor is None and num_workers else prefetch_factor
         self.batch_size, self.buffer_size = operator.index(batch_size), operator.index(buffer_size)
         self.shuffle, self.drop_last = shuffle, drop_last
         self.backend, self.collate_fn, self.augment = backend, collate_fn, augment
@@ -139,7 +137,7 @@ class DataLoader:
         self._check_classes()
         self.epoch = 0
         self._skipped = 0
-        self._begun = False  # of a stream
+        self._stream_started = False
         draws = shuffle or isinstance(sampler, Sampler) or augment is not None
         self._key = (random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER)
                      if draws else None)
@@ -147,23 +145,25 @@ class DataLoader:
     def _check_classes(self) -> None:
         if not isinstance(self.augment, LabelMixing):
             return
-        classes, mixed = self._classes, self.augment.label_classes()
-        if mixed is not None and classes is not None and len(classes) != mixed:
-            raise ValueError(f"augment={self.augment!r} is for {mixed} classes, "
+        classes, label_classes = self._classes, self.augment.label_classes()
+        if label_classes is not None and classes is not None and len(classes) != label_classes:
+            raise ValueError(f"augment={self.augment!r} is for {label_classes} classes, "
                              f"but the dataset has {len(classes)}")
-        targets = description.targets(self.dataset) if mixed is None and self.augment.mixes_labels() else None
+        if label_classes is not None or not self.augment.mixes_labels():
+            return
+        targets = description.targets(self.dataset)
         if targets is not None and targets.ndim == 1:
-            raise ValueError(f"augment={self.augment!r} makes probabilities of the dataset's "
-                             "labels and must know how many classes "
-                             f"there are; give num_classes={'...' if classes is None else len(classes)}")
+            raise ValueError(f"augment={self.augment!r} makes probabilities of the dataset's labels and must "
+                             "know how many classes there are; "
+                             f"give num_classes={'...' if classes is None else len(classes)}")
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
         if self.streaming:
             raise TypeError("nobody knows how many batches a stream has: "
                             f"{type(self.dataset).__name__} can only be gone through")
-        whole, rest = divmod(self._count(), self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
+        full_batches, remainder = divmod(self._count(), self.batch_size)
+        return full_batches + (remainder > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         # here, not in the generator: an epoch is counted when iteration begins
@@ -172,19 +172,19 @@ class DataLoader:
     def _tensors(self, batches: Iterator[tuple]) -> Iterator[tuple[Tensor, Tensor]]:
         table = self._table()
 
-        def begun(batch: tuple) -> tuple:
+        def start_batch(batch: tuple) -> tuple:
             indices, key = batch
             if table is not None:
-                return (*self._looked_up(indices, *table), key)
-            return (*map(self._begin, self._batch(indices)), key)
+                return (*self._look_up_batch(indices, *table), key)
+            return (*map(self._start_upload, self._batch(indices)), key)
 
-        for x, y, key in self._made(begun, batches):
-            yield self._augmented(self._arrived(x), self._arrived(y), key)
+        for x, y, key in self._map(start_batch, batches):
+            yield self._augmented(self._finish_upload(x), self._finish_upload(y), key)
 
     def _augmented(self, x: Any, y: Any, key: random.Key | None) -> tuple[Any, Any]:
         if self.augment is None:
             return x, y
-        return self.augment(x, y, key=cast(random.Key, key))  # a loader that augments has one
+        return self.augment(x, y, key=cast(random.Key, key))  # a loader with augment= has a key
 
     def _table(self) -> tuple[PixelTable, np.ndarray] | None:
         """The dataset and its table of pixel values, where it has one; such images need no checks."""
@@ -196,53 +196,51 @@ class DataLoader:
         values = dataset.pixel_values()
         return None if values is None else (dataset, values)
 
-    def _looked_up(self, indices: np.ndarray, dataset: PixelTable, values: np.ndarray) -> tuple:
+    def _look_up_batch(self, indices: np.ndarray, dataset: PixelTable, values: np.ndarray) -> tuple:
         backend, device = backends.place(self.backend)
         images, labels = dataset.stored_batch(indices)
         x = look_up(images, values, backend, device)
         if x is None:
             host, labels = dataset.batch(indices)
             if not (backend.owns(host) and device is None):
-                return self._begin(host), self._begin(labels)
-            x = host  # it is new, and nobody else has it
-        return Tensor(x), self._begin(labels)
+                return self._start_upload(host), self._start_upload(labels)
+            x = host  # a new array that nobody else holds
+        return Tensor(x), self._start_upload(labels)
 
-    def _begin(self, array: Any) -> Any:
-        """A host array as a copy that is under way to where it belongs."""
+    def _start_upload(self, array: Any) -> Any:
+        """Start to copy a host array to the backend's device: what `_finish_upload` takes."""
         if not isinstance(array, np.ndarray):
             return array
         backend, device = backends.place(self.backend)
         return backend.upload(array, array.dtype, device)
 
-    def _arrived(self, begun: Any) -> Tensor:
-        if isinstance(begun, Tensor):
-            return begun
-        return Tensor(begun()) if callable(begun) else tensor(begun, backend=self.backend)
+    def _finish_upload(self, upload: Any) -> Tensor:
+        if isinstance(upload, Tensor):
+            return upload
+        return Tensor(upload()) if callable(upload) else tensor(upload, backend=self.backend)
 
-    def _made(self, make: Callable, batches: Iterator[tuple]) -> Iterator:
+    def _map(self, make: Callable, batches: Iterator[tuple]) -> Iterator:
+        """``map(make, batches)``, by the workers where there are any."""
         workers = self.num_workers
         return (ahead(make, batches, workers, workers * (self.prefetch_factor or 1))
                 if workers else map(make, batches))
 
     def numpy_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The same batches in the same order as host arrays, not moved to a backend; it counts as an
-        iteration.
+        """The same batches in the same order as host arrays, not moved to a backend; counts as an iteration.
 
         >>> from cnnkit.data import DataLoader, datasets
         >>> images, labels = next(DataLoader(datasets.digits(), batch_size=5).numpy_batches())
         >>> type(images).__name__, labels.tolist()
         ('ndarray', [0, 1, 2, 3, 4])
         """
-        return self._made(lambda batch: self._augmented(*self._batch(batch[0]), batch[1]), self._next_epoch())
+        return self._map(lambda batch: self._augmented(*self._batch(batch[0]), batch[1]), self._next_epoch())
 
     def _next_epoch(self) -> Iterator[tuple[Any, random.Key | None]]:
-        """Indices (or a stream's samples) and key of each batch of the next epoch that is not skipped; it
-        begins with this call.
-        """
+        """Begin the next epoch: indices (or a stream's samples) and key of each batch not skipped."""
         epoch, skipped, size = self.epoch, self._skipped, self.batch_size
         key = None if self._key is None else random.fold_in(self._key, epoch)
         if self.streaming:
-            parts: Iterator[Any] = self._read(chunks(self._stream(key), size, skipped, self.drop_last))
+            parts: Iterator[Any] = self._read_ahead(chunks(self._stream(key), size, skipped, self.drop_last))
         else:
             order = self.order(epoch)
             parts = (order[n * size:(n + 1) * size] for n in range(skipped, len(self)))
@@ -257,8 +255,8 @@ class DataLoader:
             raise TypeError(f"a stream has no order: {type(self.dataset).__name__} can only be gone through")
         if isinstance(self.sampler, np.ndarray):
             return self.sampler
-        drawn = self.shuffle or self.sampler is not None
-        if not drawn or self._key is None:
+        random_order = self.shuffle or self.sampler is not None
+        if not random_order or self._key is None:
             return np.arange(self._count())
         key = random.fold_in(self._key, epoch)
         if self.sampler is not None:
@@ -270,12 +268,12 @@ class DataLoader:
         return len(self._indexed() if self.sampler is None else self.sampler)
 
     def _indexed(self) -> IndexedDataset:
-        """The dataset, where it does not stream."""
+        """The dataset, where it is no stream."""
         return cast(IndexedDataset, self.dataset)
 
     def _checked_sampler(self, sampler: Sampler | Sequence[int] | np.ndarray | None,
                          shuffle: bool) -> Sampler | np.ndarray | None:
-        """The sampler; indices as an array."""
+        """The sampler, if it fits the dataset; indices as an array."""
         if sampler is None:
             return None
         if shuffle or self.streaming:
@@ -300,21 +298,21 @@ class DataLoader:
         if isinstance(self.dataset, StreamWithEpochs):
             self.dataset.set_epoch(self.epoch)
         stream = iter(self.dataset)
-        if stream is self.dataset and self._begun:
+        if stream is self.dataset and self._stream_started:
             raise ValueError(f"a {type(stream).__name__} can be gone through once, "
                              "and that was done: for several epochs give an "
                              "object whose __iter__ begins anew (an IterableDataset), or a list")
-        self._begun = True
-        return (mixed(stream, self.buffer_size, random.fold_in(key, _MIXED))
+        self._stream_started = True
+        return (mixed(stream, self.buffer_size, random.fold_in(key, _SHUFFLE))
                 if self.shuffle and key is not None else stream)
 
-    def _read(self, read: Iterator[Chunk]) -> Iterator[Chunk]:
-        """A stream's samples; with workers, one thread of its own reads ahead of those that make batches."""
+    def _read_ahead(self, stream: Iterator[Chunk]) -> Iterator[Chunk]:
+        """A stream's samples; with workers, read in advance by one more thread."""
         if not self.num_workers:
-            return read
+            return stream
         depth = self.num_workers * (self.prefetch_factor or 1)
         return takewhile(lambda chunk: chunk is not None,
-                         ahead(lambda _: next(read, None), repeat(None), 1, depth))
+                         ahead(lambda _: next(stream, None), repeat(None), 1, depth))
 
     def _batch(self, indices: Any) -> tuple[Any, Any]:
         dataset = self.dataset
@@ -335,15 +333,13 @@ class DataLoader:
         return stack(samples, indices) if self.collate_fn is None else self.collate_fn(samples)
 
     def plain(self) -> DataLoader:
-        """A loader of the same batches without augmentation, as they are measured; this one's epochs go
-        on uncounted.
-        """
+        """A loader of the same batches without augmentation, for evaluation; it counts its epochs itself."""
         loader = copy.copy(self)
         loader.augment = None
         return loader
 
     def describe_augmentation(self) -> str | None:
-        """The augmentation in words that are the same in another process; ``None`` without one."""
+        """A text on the augmentation that is the same in every process; ``None`` without augmentation."""
         return None if self.augment is None else re.sub(r" at 0x\w+", "", repr(self.augment))
 
     def mixes_labels(self) -> bool:
@@ -351,7 +347,7 @@ class DataLoader:
         return isinstance(self.augment, LabelMixing) and self.augment.mixes_labels()
 
     def describe_batches(self) -> dict[str, int | str | None]:
-        """What a resumed run must find as before: the samples, where they are counted, and the batch size."""
+        """What must not differ in a resumed run: the number of samples, where known, and the batch size."""
         try:
             samples: int | None = len(self._indexed())
         except TypeError:  # a stream
@@ -365,10 +361,9 @@ class DataLoader:
         self.epoch = operator.index(epoch)
 
     def skip_batches(self, batches: int) -> None:
-        """Leave out the first `batches` of the next iteration, without loading them: to go on in the
-        middle of an epoch.
+        """Skip the first `batches` of the next iteration without loading them, to go on within an epoch.
 
-        A stream is gone through up to there: what it gives must be the same again.
+        A stream is read up to there: it must give the same samples again.
 
         >>> from cnnkit.data import DataLoader, datasets
         >>> loader = DataLoader(datasets.digits(), batch_size=5)
@@ -381,14 +376,12 @@ class DataLoader:
         self._skipped = operator.index(batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on with the same batches: the next epoch and the key, as plain numbers, and
-        whether it shuffles.
-        """
+        """What the coming batches depend on: the next epoch, the key as plain numbers, and `shuffle`."""
         return {"epoch": self.epoch, "key": None if self._key is None else list(self._key),
                 "shuffle": self.shuffle}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken.
+        """Continue from what `state_dict` returned.
 
         Raises
         ------

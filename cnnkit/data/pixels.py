@@ -1,6 +1,4 @@
-"""Batches of uint8 images by looking values up: one pass over the pixels, where a kernel table has a
-kernel for it.
-"""
+"""Batches of uint8 images by looking values up: one pass over the pixels, where there is a kernel for it."""
 
 from __future__ import annotations
 
@@ -17,8 +15,7 @@ declare_kernel("look_up", LOOK_UP)
 
 
 def look_up(images: np.ndarray, values: np.ndarray, backend: Backend, device: Any = None) -> Array | None:
-    """``values[channel, pixel]`` of uint8 images (N, C, H, W) or (N, H, W): a backend's array
-    (N, C, H, W), float32.
+    """``values[channel, pixel]`` of uint8 images (N, C, H, W) or (N, H, W), as float32 (N, C, H, W).
 
     Parameters
     ----------
@@ -35,11 +32,12 @@ def look_up(images: np.ndarray, values: np.ndarray, backend: Backend, device: An
         ``None`` where no kernel ``look_up(images, values, device)`` of the backend's tables takes them.
 
     >>> from cnnkit import backends
-    >>> found = look_up(np.array([[[3, 1]]], np.uint8), np.arange(256, dtype=np.float32)[None] / 2, backends.get("numpy"))
-    >>> found is None or found.tolist() == [[[[1.5, 0.5]]]]
+    >>> images, halves = np.array([[[3, 1]]], np.uint8), np.arange(256, dtype=np.float32)[None] / 2
+    >>> result = look_up(images, halves, backends.get("numpy"))
+    >>> result is None or result.tolist() == [[[[1.5, 0.5]]]]
     True
     """
     if images.ndim == 3:
         images = images[:, None]
-    found = backend.resolve().ask("look_up", (images, values, device), {})
-    return None if found is NotImplemented else found
+    result = backend.resolve().ask("look_up", (images, values, device), {})
+    return None if result is NotImplemented else result

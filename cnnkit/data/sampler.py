@@ -1,4 +1,4 @@
-"""Samplers: which samples an epoch takes, where that is neither all of them nor once each."""
+"""Samplers: which samples an epoch takes, where it does not take each exactly once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WeightedRandomSampler:
     weights : sequence of float
         One for each sample of the dataset; they need not sum to 1.
     num_samples : int
-        How many an epoch has.
+        How many samples an epoch has.
     replacement : bool
         Whether a sample may come several times in an epoch. Without it, samples are drawn one after the other
         from those that are left (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
@@ -33,8 +33,8 @@ class WeightedRandomSampler:
     Raises
     ------
     ValueError
-        If a weight is negative or no finite number, all are 0, or more samples are wanted than have a
-        weight above 0.
+        If a weight is negative or no finite number, all are 0, or more samples are requested without
+        replacement than have a weight above 0.
 
     >>> from cnnkit import data
     >>> digits = data.datasets.digits()
@@ -55,10 +55,10 @@ class WeightedRandomSampler:
                 f"{self.weights if self.weights.size < 10 else f'an array of shape {self.weights.shape}'}")
         if self.num_samples < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}")
-        possible = np.count_nonzero(self.weights)
-        if not replacement and self.num_samples > possible:
+        nonzero = np.count_nonzero(self.weights)
+        if not replacement and self.num_samples > nonzero:
             raise ValueError(f"{num_samples} samples cannot be drawn without replacement from "
-                             f"{possible} with a weight above 0")
+                             f"{nonzero} with a weight above 0")
 
     def __len__(self) -> int:
         return self.num_samples
@@ -66,17 +66,19 @@ class WeightedRandomSampler:
     def draw_indices(self, key: Key) -> np.ndarray:
         """The indices of an epoch's samples, (num_samples,) int64."""
         if self.replacement:
-            upto = np.cumsum(self.weights)
-            draws = random.uniform_between(key, self.num_samples, 0, 1, "float64", backend=_host()) * upto[-1]
-            # rounding may reach the end, where a weight of 0 may stand
+            cumulative = np.cumsum(self.weights)
+            draws = random.uniform_between(key, self.num_samples, 0, 1, "float64", backend=_numpy())
+            draws = draws * cumulative[-1]
+            # rounding may lead past the last sample whose weight is not 0
             last = np.flatnonzero(self.weights)[-1]
-            return np.minimum(np.searchsorted(upto, draws, side="right"), last)
-        chosen = np.flatnonzero(self.weights)
-        draws = random.uniform_between(key, len(self.weights), 0, 1, "float64", backend=_host())[chosen]
-        return chosen[np.argsort(-np.log(draws) / self.weights[chosen], kind="stable")[:self.num_samples]]
+            return np.minimum(np.searchsorted(cumulative, draws, side="right"), last)
+        candidates = np.flatnonzero(self.weights)
+        draws = random.uniform_between(key, len(self.weights), 0, 1, "float64", backend=_numpy())[candidates]
+        order = np.argsort(-np.log(draws) / self.weights[candidates], kind="stable")
+        return candidates[order[:self.num_samples]]
 
 
-def _host() -> Any:
+def _numpy() -> Any:
     from cnnkit import backends
 
     return backends.get("numpy")

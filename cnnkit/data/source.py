@@ -16,13 +16,13 @@ from cnnkit.data.transforms import ToTensor
 __all__ = ["SOURCES", "load"]
 
 SOURCES = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100")
-MAPPED = 1 << 28  # bytes: from there on an .npz file that is not compressed is mapped, not read
+MAPPED = 1 << 28  # bytes: an uncompressed .npz file of this size or more is mapped, not read
 _TRAIN, _TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
 
 
 def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
-         transform: Transform | None = None,
-         size: int | tuple[int, int] | None = None, mode: str | None = None, data_format: str | None = None,
+         transform: Transform | None = None, size: int | tuple[int, int] | None = None,
+         mode: str | None = None, data_format: str | None = None,
          download: bool = False) -> tuple[Dataset, Dataset | None]:
     """Training and test data from a name or a path.
 
@@ -31,8 +31,8 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
     source : str or path
         ``"digits"``, ``"mnist"``, ``"fashion-mnist"``, ``"cifar10"``, ``"cifar100"``; a folder of
         class folders (or one that holds such a folder ``train`` and perhaps ``test`` or ``val``); or
-        an .npz file, which is mapped where it is large and not compressed. A folder that is called
-        like a name: ``./digits``.
+        an .npz file, which is mapped where it is large and not compressed. Write ``./digits`` for a folder
+        that has one of these names.
     root, download
         Where MNIST, Fashion-MNIST and CIFAR are, and whether to fetch the first two: see `datasets.MNIST`.
     transform : callable, optional
@@ -74,14 +74,14 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
     if path.is_dir() and os.fspath(source):  # an empty name is not the current folder
         return _folders(path, transform, size, mode)
     if path.suffix == ".npz" and path.is_file():
-        parted = {"x_test", "X_test", "test_images"} & set(array_names(path))
+        test_arrays = {"x_test", "X_test", "test_images"} & set(array_names(path))
         mode = "r" if path.stat().st_size >= MAPPED and not _compressed(path) else None
         return (npz(path, True, transform, data_format=data_format, mmap_mode=mode),
-                npz(path, False, transform, data_format=data_format, mmap_mode=mode) if parted else None)
-    close = difflib.get_close_matches(path.name.lower(), SOURCES, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    what = f"{path} is no .npz file" if path.is_file() else f"there is no data {os.fspath(source)!r}"
-    raise ValueError(f"{what}: give a name ({', '.join(SOURCES)}), a folder of class folders, "
+                npz(path, False, transform, data_format=data_format, mmap_mode=mode) if test_arrays else None)
+    matches = difflib.get_close_matches(path.name.lower(), SOURCES, n=1)
+    hint = f" Did you mean {matches[0]!r}?" if matches else ""
+    problem = f"{path} is no .npz file" if path.is_file() else f"there is no data {os.fspath(source)!r}"
+    raise ValueError(f"{problem}: give a name ({', '.join(SOURCES)}), a folder of class folders, "
                      f"or an .npz file.{hint}")
 
 

@@ -1,6 +1,4 @@
-"""Splitting a dataset into parts at random, by a seed; stratified, where every part is to have its share of
-each class.
-"""
+"""Splitting a dataset at random, by a seed; a stratified split gives every part its share of each class."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from cnnkit.data.dataset import Subset
 
 __all__ = ["random_split"]
 
-_SPLIT = 2  # the stream of the seed's key that splits are drawn from; the loader's order takes another
+_SPLIT = 2  # folded into the seed's key to draw splits; the loader's order folds in another number
 
 
 def random_split(dataset: IndexedDataset, lengths: Sequence[int] | Sequence[float], seed: int = 0, *,
@@ -79,11 +77,10 @@ def random_split(dataset: IndexedDataset, lengths: Sequence[int] | Sequence[floa
 
 
 def _shares(rows: np.ndarray, columns: Sequence[int]) -> np.ndarray:
-    """Whole numbers with these sums, each within one of rows x columns / n: rounded down, then
-    ones are added.
+    """Whole numbers with these row and column sums, each within 1 of rows x columns / n.
 
-    Which get one is a flow from rows to columns, found by augmenting paths. There always is one: the
-    fractions are a flow too.
+    The quotients are rounded down, and some get 1 back: which ones is a flow from rows to columns, found by
+    augmenting paths. Such a flow always exists, for the fractions are one.
 
     >>> _shares(np.array([3, 1, 1]), [2, 2, 1]).tolist()
     [[1, 1, 1], [0, 1, 0], [1, 0, 0]]
@@ -92,17 +89,17 @@ def _shares(rows: np.ndarray, columns: Sequence[int]) -> np.ndarray:
     # Python's integers: no rounding, no overflow
     exact = np.outer(rows.astype(object), np.array(columns, object))
     shares, rounded = (exact // n).astype(np.int64), (exact % n > 0).astype(bool)
-    free = np.array(columns) - shares.sum(axis=0)
+    capacity = np.array(columns) - shares.sum(axis=0)
     holders: list[set[int]] = [set() for _ in columns]
 
-    def place(row: int, seen: set[int]) -> bool:
+    def assign(row: int, visited: set[int]) -> bool:
         """Give a row one more column, by moving others where the column is full."""
         for column in map(int, np.flatnonzero(rounded[row])):
-            if column in seen or row in holders[column]:
+            if column in visited or row in holders[column]:
                 continue
-            seen.add(column)
-            for other in [None] if len(holders[column]) < free[column] else sorted(holders[column]):
-                if other is None or place(other, seen):
+            visited.add(column)
+            for other in [None] if len(holders[column]) < capacity[column] else sorted(holders[column]):
+                if other is None or assign(other, visited):
                     holders[column] -= {other}
                     holders[column].add(row)
                     return True
@@ -110,7 +107,7 @@ def _shares(rows: np.ndarray, columns: Sequence[int]) -> np.ndarray:
 
     for row, missing in enumerate(rows - shares.sum(axis=1)):
         for _ in range(int(missing)):
-            assert place(row, set())
-    for column, chosen in enumerate(holders):
-        shares[sorted(chosen), column] += 1
+            assert assign(row, set())
+    for column, rounded_up in enumerate(holders):
+        shares[sorted(rounded_up), column] += 1
     return shares

@@ -1,4 +1,4 @@
-"""Streams: data that can only be gone through, without a length or an index, shuffled as they pass."""
+"""Streams: data that can only be iterated, without a length or an index, shuffled as they pass."""
 
 from __future__ import annotations
 
@@ -42,15 +42,14 @@ class IterableDataset:
 
 
 class Chunk(NamedTuple):
-    """The samples of one batch of a stream, and their places in the epoch."""
+    """The samples of one batch of a stream, and their positions in the epoch."""
 
     samples: list
-    places: range
+    positions: range
 
 
 def is_stream(dataset: Any) -> bool:
-    """Whether a dataset can only be gone through: an `IterableDataset`, PyTorch's too, or what has no
-    length or no index.
+    """Whether a dataset is an `IterableDataset`, PyTorch's too, or an iterable without a length or an index.
 
     >>> is_stream(iter([])), is_stream([])
     (True, False)
@@ -61,27 +60,26 @@ def is_stream(dataset: Any) -> bool:
 
 
 def mixed(samples: Iterable, size: int, key: Key) -> Iterator:
-    """The samples in another order, with up to `size` of them held: each place of the buffer is given out in
-    turn at random.
+    """The samples in random order, by way of a buffer of `size` samples: each step takes one out at random.
 
-    The order depends on the key and the samples' number only. A sample comes out at most ``size - 1`` places
-    too early, and may come out any number too late.
+    The order depends on the key and the number of samples only. A sample comes out at most ``size - 1``
+    positions too early, and may come out any number of positions too late.
 
     >>> sorted(mixed(range(7), 3, random.key(0))), list(mixed(range(7), 1, random.key(0)))
     ([0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5, 6])
     """
     stream = iter(samples)
-    held = list(islice(stream, size))
-    draws = (int(place) for block in count()
-             for place in random.randint(random.fold_in(key, 1 + block), 1024, 0, size))
-    for sample, place in zip(stream, draws):  # the stream first: at its end no draw is lost
-        held[place], given = sample, held[place]
-        yield given
-    yield from (held[int(place)] for place in random.permutation(random.fold_in(key, 0), len(held)))
+    buffer = list(islice(stream, size))
+    slots = (int(slot) for block in count()
+             for slot in random.randint(random.fold_in(key, 1 + block), 1024, 0, size))
+    for sample, slot in zip(stream, slots):  # the stream first: at its end no draw is lost
+        drawn, buffer[slot] = buffer[slot], sample
+        yield drawn
+    yield from (buffer[int(slot)] for slot in random.permutation(random.fold_in(key, 0), len(buffer)))
 
 
 def chunks(samples: Iterable, size: int, skipped: int, drop_last: bool) -> Iterator[Chunk]:
-    """Batches of `size` samples, after `skipped` batches that are gone through and dropped."""
+    """Batches of `size` samples, after `skipped` batches that are read and dropped."""
     stream = iter(samples)
     for _ in islice(stream, skipped * size):
         pass

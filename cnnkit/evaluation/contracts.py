@@ -1,9 +1,9 @@
 """What the training loop asks of a loss and of a loader: the methods that it calls.
 
-A class of yours meets a contract by having its methods; it need not derive from anything. What is optional is
-a contract apart, and its methods have names that stand for nothing else: attributes such as ``size``,
-``reduction``, ``batch_size``, ``dataset`` or ``epoch`` are yours. What the loader asks of datasets, samplers
-and augmentations is in `cnnkit.data.contracts`.
+A class of yours meets a contract by having its methods; it need not derive from anything. Optional methods
+are separate contracts, and their names mean nothing else: attributes such as ``size``, ``reduction``,
+``batch_size``, ``dataset`` or ``epoch`` are free for your use. `cnnkit.data.contracts` has what the loader
+asks of datasets, samplers and augmentations.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Loss(Protocol):
     def __call__(self, output: Tensor, target: Tensor, /) -> Tensor:
         """The mean loss of a batch, a Tensor of shape ``()``.
 
-        `output` is what the model made of the images, `target` what the loader gave beside them. The means of
-        the batches that make one update (``accumulate_grad_batches``), and of those of an epoch, are averaged
-        by their numbers of images.
+        `output` is the model's output for the images, `target` what the loader gave beside them. The means of
+        the batches of one update (``accumulate_grad_batches``), and of those of an epoch, are averaged with
+        their numbers of images as weights.
         """
 
 
@@ -53,7 +53,7 @@ class SampleWeightedLoss(Protocol):
     def __call__(self, output: Tensor, target: Tensor, weight: Tensor, /) -> Tensor:
         """The mean loss, weighted by `weight` (N,): sum(weight * loss) / sum(weight).
 
-        The means of several batches are averaged by their sums of weights.
+        The means of several batches are averaged with their sums of weights as weights.
         """
 
 
@@ -62,20 +62,19 @@ AnyLoss = Loss | SampleWeightedLoss
 
 @runtime_checkable
 class WeightedLoss(Protocol):
-    """Optional for a loss: its mean has weights that it knows itself, such as one for each class.
+    """Optional for a loss: its mean has weights of its own, such as one for each class.
 
-    What a loss without it averages over are images, or the loader's weights, and it measures held-out images
-    too.
+    A loss without it is averaged over images, or with the loader's weights, and measures held-out images too.
     """
 
     def __call__(self, output: Tensor, target: Tensor, weight: Tensor | None = None, /) -> Tensor:
         """The weighted mean of a batch: a sum divided by ``batch_weight(target, weight)``."""
 
     def batch_weight(self, target: Tensor, weight: Tensor | None = None, /) -> float:
-        """What a batch counts for among those that make one update: the sum of its samples' weights."""
+        """The weight of a batch among those of one update: the sum of its samples' weights."""
 
     def held_out_loss(self) -> AnyLoss:
-        """The loss that held-out images are measured with: this one itself, if there is no other."""
+        """The loss that measures held-out images; this one itself, if there is no other."""
 
 
 def batch_loss(loss: AnyLoss, output: Tensor, target: Tensor, *weight: Tensor) -> Tensor:
@@ -147,14 +146,14 @@ class SizedLoader(Protocol):
 
 @runtime_checkable
 class ResumableLoader(Protocol):
-    """Optional for a loader: it says which batches come, and goes on within an epoch without loading.
+    """Optional for a loader: it keeps which batches come next, and skips batches without loading them.
 
-    Of a loader without it, a resumed run takes the batches that were done once more without training on them,
-    and they must be the same again.
+    A resumed run iterates over the finished batches of a loader without it once more, without training on
+    them, and they must be the same again.
     """
 
     def skip_batches(self, batches: int, /) -> None:
-        """Leave out so many batches of the next iteration; called before every iteration, mostly with 0."""
+        """Skip so many batches of the next iteration; called before every iteration, mostly with 0."""
 
     def state_dict(self) -> dict[str, Any]:
         """What the next iteration depends on; called before an iteration, for checkpoints.
@@ -163,26 +162,26 @@ class ResumableLoader(Protocol):
         """
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Let the next iteration be the one before which `state` was taken."""
+        """Make the next iteration the one that `state` was taken before."""
 
     def describe_batches(self) -> Mapping[str, int | str | None]:
-        """What a run must find as before to be resumed, by name: ``{"batch size": 32}``, or ``{}``."""
+        """What must not differ in a resumed run, by name: ``{"batch size": 32}``, or ``{}``."""
 
 
 @runtime_checkable
 class AugmentingLoader(Protocol):
-    """Optional for a loader: it changes its images at random, and can do without.
+    """Optional for a loader: it changes its images at random, and also gives them unchanged.
 
-    Of a loader without it, batches are measured as they come.
+    Batches of a loader without it are measured as they come.
     """
 
     def plain(self) -> Loader:
-        """A loader of the same batches without augmentation, to measure with."""
+        """A loader of the same batches without augmentation, for evaluation."""
 
     def describe_augmentation(self) -> str | None:
-        """The augmentation in words that are the same in every process; ``None`` where there is none.
+        """A text on the augmentation that is the same in every process; ``None`` where there is none.
 
-        A run is not resumed with another.
+        A run is not resumed with another augmentation.
         """
 
     def mixes_labels(self) -> bool:

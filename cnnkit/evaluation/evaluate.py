@@ -37,14 +37,14 @@ class Scores(NamedTuple):
 
 @contextmanager
 def evaluating(model: Module) -> Iterator[None]:
-    """Evaluation mode without tape until the block's end; every module's own mode comes back then."""
-    before = [(module, module.training) for module in model.modules()]
+    """Evaluation mode without a tape until the block's end, which restores every module's mode."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with no_grad():
             yield
     finally:
-        for module, training in before:
+        for module, training in modes:
             module.training = training
 
 
@@ -61,7 +61,7 @@ def evaluate(model: Module, data: Data, loss: AnyLoss | None = None, *, batch_si
     loss : callable
         ``loss(output, target)``, a mean over the batch; cross-entropy by default.
     batch_size : int
-        Where `data` is not in batches yet.
+        Images per batch, where `data` is not in batches yet.
     metrics : sequence of Metric
         Of `cnnkit.evaluation.metrics`; their ``compute()`` gives their figures afterwards.
 
@@ -73,15 +73,13 @@ def evaluate(model: Module, data: Data, loss: AnyLoss | None = None, *, batch_si
     """
     scores = measure(model, plain(batches(data, batch_size)), loss or cross_entropy,
                      lambda done: False, metrics)
-    assert scores is not None  # nothing asks it to stop
+    assert scores is not None  # `stop` is never true
     return scores
 
 
 def measure(model: Module, loader: Loader, loss: AnyLoss, stop: Callable[[int], bool],
             metrics: Sequence[Metric] = ()) -> Scores | None:
-    """The scores of a model, or ``None`` where ``stop(batches done)``, asked after each batch, said
-    to give up.
-    """
+    """The scores of a model, or ``None`` if ``stop(batches done)``, called after each batch, was true."""
     tally = Tally()
     for metric in metrics:
         metric.reset()
@@ -111,7 +109,8 @@ def _outputs(model: Module, images: Any, batch_size: int) -> Tensor:
     if x.shape[0] == 0:
         raise ValueError(f"there are no images to predict: got shape {x.shape}")
     with evaluating(model):
-        parts = [model(x[at:min(at + batch_size, x.shape[0])]) for at in range(0, x.shape[0], batch_size)]
+        count = x.shape[0]
+        parts = [model(x[start:min(start + batch_size, count)]) for start in range(0, count, batch_size)]
         return F.cat(parts) if len(parts) > 1 else parts[0]
 
 
@@ -148,7 +147,7 @@ def _transforms(augment: str | Augmentation | None, dataset: Any) -> Augmentatio
 
 
 def plain(loader: Loader) -> Loader:
-    """The loader without augmentation, where it has any: what is measured are the images themselves."""
+    """The loader without augmentation, where it has any, to measure the images themselves."""
     if isinstance(loader, AugmentingLoader) and loader.describe_augmentation() is not None:
         return loader.plain()
     return loader

@@ -1,8 +1,6 @@
-"""Metrics of a classifier: accuracy, top-k accuracy, the confusion matrix, and precision, recall
-and F1 by class.
+"""Metrics of a classifier: accuracy, top-k accuracy, confusion matrix; precision, recall and F1 by class.
 
-They are those of scikit-learn. `update` waits for nothing: predictions stay where the model runs
-until `compute`.
+They are those of scikit-learn. `update` does not wait for the device: predictions stay there until `compute`.
 """
 
 from __future__ import annotations
@@ -23,24 +21,23 @@ Matrix = list[list[int]]
 
 
 class Metric:
-    """A figure that is gathered batch by batch; a subclass defines `update`, `compute` and `reset`."""
+    """A figure that is accumulated over batches; a subclass defines `update`, `compute` and `reset`."""
 
     def update(self, output: Tensor, target: Tensor) -> None:
-        """Take in a batch: scores (N, classes) and labels (N,)."""
+        """Add a batch: scores (N, classes) and labels (N,)."""
         raise NotImplementedError
 
     def compute(self) -> Any:
-        """The figure of everything taken in since `reset`."""
+        """The figure of all batches since `reset`."""
         raise NotImplementedError
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget all batches."""
         raise NotImplementedError
 
 
 class TopKAccuracy(Metric):
-    """The share of images whose class is among the `k` with the highest scores; of equal scores the
-    first is higher.
+    """The share of images whose class has one of the `k` highest scores; ties go to the lower class index.
 
     >>> from cnnkit import tensor
     >>> metric = TopKAccuracy(2)
@@ -56,15 +53,16 @@ class TopKAccuracy(Metric):
         self.reset()
 
     def update(self, output: Tensor, target: Tensor) -> None:
-        _check(output, target)
+        _check_shapes(output, target)
         scores, labels = output.array, target.array
         xp = backend_of(scores).namespace
         classes = xp.arange(scores.shape[1], dtype=labels.dtype, device=device_of(scores))
-        right = classes[None, :] == labels[:, None]
-        own = xp.sum(xp.where(right, scores, xp.zeros_like(scores)), axis=1, keepdims=True)
-        # NaN stands above everything
-        above = ~(scores <= own) | ((scores == own) & (classes[None, :] < labels[:, None]))
-        rank = xp.sum(xp.astype(above, xp.int32), axis=1)
+        is_label = classes[None, :] == labels[:, None]
+        label_scores = xp.sum(xp.where(is_label, scores, xp.zeros_like(scores)), axis=1, keepdims=True)
+        # NaN ranks above everything
+        higher = (~(scores <= label_scores)
+                  | ((scores == label_scores) & (classes[None, :] < labels[:, None])))
+        rank = xp.sum(xp.astype(higher, xp.int32), axis=1)
         self._right.append(xp.sum(xp.astype(rank < self.k, xp.int32)))
         self._images += scores.shape[0]
 
@@ -91,7 +89,7 @@ class Accuracy(TopKAccuracy):
 
 
 class ConfusionMatrix(Metric):
-    """How many images of class i were taken for class j: row i, column j.
+    """How many images of class i were predicted as class j: row i, column j.
 
     >>> from cnnkit import tensor
     >>> metric = ConfusionMatrix()
@@ -104,7 +102,7 @@ class ConfusionMatrix(Metric):
         self.reset()
 
     def update(self, output: Tensor, target: Tensor) -> None:
-        _check(output, target)
+        _check_shapes(output, target)
         scores = output.array
         self._classes = scores.shape[1]
         self._unread.append((target.array, backend_of(scores).namespace.argmax(scores, axis=1)))
@@ -128,7 +126,7 @@ class ConfusionMatrix(Metric):
 class _Averaged(ConfusionMatrix):
     """A figure of each class, or its mean over the classes."""
 
-    at = 0  # which of `precision_recall_f1`
+    figure_index = 0  # into the results of `precision_recall_f1`
 
     def __init__(self, average: str | None = "macro"):
         _check_average(average)
@@ -136,38 +134,36 @@ class _Averaged(ConfusionMatrix):
         super().__init__()
 
     def compute(self) -> Any:
-        return precision_recall_f1(self.matrix(), self.average)[self.at]
+        return precision_recall_f1(self.matrix(), self.average)[self.figure_index]
 
 
 class Precision(_Averaged):
-    """Of the images taken for a class, the share that are of it; ``average=None`` gives a list, one
-    figure a class.
-    """
+    """The share of true members among the images predicted as a class; ``average=None`` gives a list."""
 
 
 class Recall(_Averaged):
-    """Of the images of a class, the share taken for it; ``average=None`` gives a list, one figure a class."""
+    """The share of a class's images that are predicted as it; ``average=None`` gives a list, one a class."""
 
-    at = 1
+    figure_index = 1
 
 
 class F1(_Averaged):
     """The harmonic mean of precision and recall; ``average=None`` gives a list, one figure a class."""
 
-    at = 2
+    figure_index = 2
 
 
 def confusion_matrix(target: Iterable[int], predicted: Iterable[int], classes: int | None = None) -> Matrix:
-    """How many images of class i were taken for class j.
+    """How many images of class i were predicted as class j.
 
     >>> confusion_matrix([0, 0, 1], [0, 1, 1])
     [[1, 1], [0, 1]]
     """
     pairs = [(int(i), int(j)) for i, j in zip(target, predicted, strict=True)]
-    count, most = Counter(pairs), max((max(pair) for pair in pairs), default=-1) + 1
-    n = most if classes is None else classes
-    if most > n:
-        raise ValueError(f"there is a label {most - 1}, but classes={classes}; "
+    count, largest = Counter(pairs), max((max(pair) for pair in pairs), default=-1)
+    n = largest + 1 if classes is None else classes
+    if largest >= n:
+        raise ValueError(f"there is a label {largest}, but classes={classes}; "
                          "labels go from 0 to one less than their number")
     return [[count[i, j] for j in range(n)] for i in range(n)]
 
@@ -181,23 +177,23 @@ def precision_recall_f1(matrix: Sequence[Sequence[int]], average: str | None = N
         Rows are the true classes.
     average : {None, "macro", "micro", "weighted"}
         ``None`` gives three lists with a figure a class; ``"macro"`` the means over the classes that occur;
-        ``"weighted"`` those weighted by the images of each; ``"micro"`` counts all images alike. Where
-        nothing was to be found, or nothing was taken for a class, the figure is 0.
+        ``"weighted"`` those weighted by the images of each; ``"micro"`` counts all images alike. The figure
+        of a class without images, or without predictions, is 0.
 
     >>> precision_recall_f1([[1, 1], [0, 2]])[0]
     [1.0, 0.6666666666666666]
     """
     _check_average(average)
     right = [row[i] for i, row in enumerate(matrix)]
-    true, taken = [sum(row) for row in matrix], [sum(column) for column in zip(*matrix)]
+    true, predicted = [sum(row) for row in matrix], [sum(column) for column in zip(*matrix)]
     if average == "micro":
         accuracy = _share(sum(right), sum(true))
         return accuracy, accuracy, accuracy
-    figures = ([_share(r, n) for r, n in zip(right, taken)], [_share(r, n) for r, n in zip(right, true)],
-               [_share(2 * r, t + n) for r, t, n in zip(right, true, taken)])
+    figures = ([_share(r, n) for r, n in zip(right, predicted)], [_share(r, n) for r, n in zip(right, true)],
+               [_share(2 * r, t + n) for r, t, n in zip(right, true, predicted)])
     if average is None:
         return figures
-    weights = true if average == "weighted" else [int(t + n > 0) for t, n in zip(true, taken)]
+    weights = true if average == "weighted" else [int(t + n > 0) for t, n in zip(true, predicted)]
     precision, recall, f1 = (_share(sum(w * v for w, v in zip(weights, values)), sum(weights))
                              for values in figures)
     return precision, recall, f1
@@ -209,33 +205,32 @@ NAMES = {"accuracy": Accuracy, "confusion_matrix": ConfusionMatrix, "precision":
 
 
 def by_name(metrics: Iterable[str | Metric] | dict[str, Metric]) -> dict[str, Metric]:
-    """The metrics of ``fit(metrics=...)``: names of this module's, ``"top_5"`` with any number, or
-    metrics of one's own.
+    """The metrics of ``fit(metrics=...)``: names of `NAMES`, ``"top_5"`` with any number, or metrics.
 
     >>> list(by_name(["f1", "top_3", Precision("micro")]))
     ['f1', 'top_3', 'precision']
     """
     if isinstance(metrics, dict):
         return dict(metrics)
-    found: dict[str, Metric] = {}
+    selected: dict[str, Metric] = {}
     for metric in [metrics] if isinstance(metrics, str) else metrics:
         if isinstance(metric, Metric):
-            found[type(metric).__name__.lower()] = metric
+            selected[type(metric).__name__.lower()] = metric
         elif match := re.fullmatch(r"top_(\d+)", metric):
-            found[metric] = TopKAccuracy(int(match[1]))
+            selected[metric] = TopKAccuracy(int(match[1]))
         elif metric in NAMES:
-            found[metric] = NAMES[metric]()
+            selected[metric] = NAMES[metric]()
         else:
             raise ValueError(f"there is no metric {metric!r}; there are {', '.join(NAMES)}, "
                              "and top_5 with any number")
-    return found
+    return selected
 
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def _check(output: Tensor, target: Tensor) -> None:
+def _check_shapes(output: Tensor, target: Tensor) -> None:
     if output.ndim != 2 or target.ndim != 1:
         raise ValueError("this metric is for scores (N, classes) and labels (N,), "
                          f"got {output.shape} and {target.shape}; it measures classifiers only")

@@ -1,6 +1,4 @@
-"""Tally: loss and accuracy added up where the model runs, and read from there only when somebody wants
-to see them.
-"""
+"""Tally: loss and accuracy added up on the model's device, and read from there only when they are shown."""
 
 from __future__ import annotations
 
@@ -13,21 +11,19 @@ __all__ = ["Tally"]
 
 
 class Tally:
-    """Sums over the batches of an epoch. `add` waits for nothing; `read` waits for the device once."""
+    """Sums over the batches of an epoch. `add` does not wait for the device; `read` waits for it once."""
 
     def __init__(self) -> None:
         self.images = 0
         self._loss = 0.0
-        self.total = 0.0  # of the weights that were read, each 1 where there are none
+        self.total = 0.0  # the weights of all samples that were read; 1 each where there are no weights
         self._right = 0.0
         self._classified = 0.0
-        self._unread: list[tuple[Any, Any]] = []  # mean loss of a batch, the sum of its weights
-        self._hits: list[tuple[Any, Any]] = []  # the weights of its right answers, the sum of its weights
+        self._unread: list[tuple[Any, Any]] = []  # a batch's mean loss and its weight
+        self._hits: list[tuple[Any, Any]] = []  # the weight of a batch's right answers and its weight
 
     def add(self, loss: Tensor, output: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
-        """Count one batch: its (weighted) mean loss and, where the output is a row of scores an image, its
-        right answers.
-        """
+        """Count a batch: its (weighted) mean loss and, where outputs are class scores, its right answers."""
         with on(output.array):
             self._add(loss, output, target, weight)
 
@@ -53,15 +49,13 @@ class Tally:
 
     @classmethod
     def of(cls, state: list) -> Tally:
-        """A tally that goes on from `state`."""
+        """A tally that continues from `state`."""
         tally = cls()
         tally.images, tally._loss, tally.total, tally._right, tally._classified = state
         return tally
 
     def read(self) -> tuple[float, float | None]:
-        """Mean loss and accuracy of everything counted so far; NaN and ``None`` where nothing was, or only
-        weights of 0.
-        """
+        """Mean loss and accuracy of all batches so far; NaN and ``None`` if their weights sum to 0."""
         for loss, total in self._unread:
             weight = _number(total)
             self._loss += _number(loss) * weight
@@ -76,7 +70,7 @@ class Tally:
 
 
 def _count_true(xp: Any, flags: Any) -> Any:
-    """How many are true: the Array API has had a function for it since 2024.12 only."""
+    """The number of true values: `count_nonzero` is in the Array API only since 2024.12."""
     return xp.count_nonzero(flags) if hasattr(xp, "count_nonzero") else xp.sum(xp.astype(flags, xp.int64))
 
 

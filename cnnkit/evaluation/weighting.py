@@ -1,4 +1,4 @@
-"""Weighted means: what sample weights make of a loss."""
+"""Weighted means: losses with a weight for each sample."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ __all__ = ["cross_entropy", "weighted_mean"]
 
 
 def weighted_mean(losses: Tensor, weight: Tensor | None = None) -> Tensor:
-    """sum(weight * losses) / sum(weight), for losses (N,) and weights (N,); 0 where all weights are 0;
-    without any the mean.
+    """sum(weight * losses) / sum(weight), for losses and weights (N,); 0 if all are 0. The mean without any.
 
     >>> import cnnkit
     >>> weighted_mean(cnnkit.tensor([1.0, 5.0]), cnnkit.tensor([3.0, 1.0])).item()
@@ -23,8 +22,6 @@ def weighted_mean(losses: Tensor, weight: Tensor | None = None) -> Tensor:
 
 
 def cross_entropy(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Cross-entropy, averaged with a weight for each sample: `fit`'s and `evaluate`'s loss where
-    none is given.
-    """
+    """Cross-entropy, averaged with a weight for each sample: the default loss of `fit` and `evaluate`."""
     return (F.cross_entropy(output, target) if weight is None
             else weighted_mean(F.cross_entropy(output, target, reduction="none"), weight))

@@ -19,7 +19,7 @@ Array = Any
 
 
 def whole(name: str, value: Any, least: int, example: int) -> int:
-    """A whole number of at least `least`, as Python's."""
+    """A whole number of at least `least`, as a Python int."""
     if not is_whole(value) or operator.index(value) < least:
         raise ValueError(f"SimpleCNN takes a whole number, at least {least}, as {name}, "
                          f"such as {name}={example}; got {value!r}")
@@ -29,17 +29,17 @@ def whole(name: str, value: Any, least: int, example: int) -> int:
 def step_size(value: Any) -> float:
     """A learning rate: finite, and not negative."""
     try:
-        good = math.isfinite(value) and value >= 0
+        valid = math.isfinite(value) and value >= 0
     except TypeError:
-        good = False
-    if not good:
+        valid = False
+    if not valid:
         raise ValueError("SimpleCNN takes a finite number, at least 0, as learning_rate, "
                          f"such as learning_rate=0.01; got {value!r}")
     return value
 
 
 def image_size(value: Any) -> tuple[int, int]:
-    """(height, width)."""
+    """The height and width, as Python ints."""
     pair = tuple(value) if isinstance(value, tuple | list) else ()
     if len(pair) != 2 or any(not is_whole(n) or operator.index(n) < 1 for n in pair):
         square = operator.index(value) if is_whole(value) and value > 0 else 28
@@ -49,18 +49,18 @@ def image_size(value: Any) -> tuple[int, int]:
 
 
 def array(net: SimpleCNN, x: Any) -> Array:
-    """Any library's array or numbers, as this network's."""
+    """Any library's array or numbers as an array of the network's backend and dtype; uint8 divided by 255."""
     x = x.array if isinstance(x, Tensor) else x
-    here = net._backend
-    if not here.owns(x):
-        x = here.asarray(backends.backend_of(x).to_numpy(x) if is_array(x) else x)
+    backend = net._backend
+    if not backend.owns(x):
+        x = backend.asarray(backends.backend_of(x).to_numpy(x) if is_array(x) else x)
     pixels = backends.dtype_name(x.dtype) == "uint8"
-    x = here.namespace.astype(x, here.dtype(net.dtype), copy=False)
+    x = backend.namespace.astype(x, backend.dtype(net.dtype), copy=False)
     return x / 255 if pixels else x
 
 
 def images(net: SimpleCNN, X: Any) -> tuple[Array, bool]:
-    """(N, 1, H, W) of finite numbers, and whether it was one image."""
+    """Images as (N, 1, H, W) of finite numbers, and whether `X` was one image."""
     x = array(net, X)
     shape = tuple(x.shape)
     if (shape[-2:] != net.input_size
@@ -72,15 +72,15 @@ def images(net: SimpleCNN, X: Any) -> tuple[Array, bool]:
     x = xp.reshape(x, (-1, 1, *net.input_size))
     finite = xp.isfinite(x)
     if not bool(xp.all(finite)):
-        bad = net._backend.to_numpy(xp.all(finite, axis=(1, 2, 3))).tolist().index(False)
-        what = "NaN" if bool(xp.any(xp.isnan(x[bad, ...]))) else "an infinite value"
-        raise ValueError(f"SimpleCNN takes finite pixels, and image {bad} holds {what}; repair or remove it "
-                         "(numpy.nan_to_num(X) replaces such pixels)")
+        index = net._backend.to_numpy(xp.all(finite, axis=(1, 2, 3))).tolist().index(False)
+        pixel = "NaN" if bool(xp.any(xp.isnan(x[index, ...]))) else "an infinite value"
+        raise ValueError(f"SimpleCNN takes finite pixels, and image {index} holds {pixel}; "
+                         "repair or remove it (numpy.nan_to_num(X) replaces such pixels)")
     return x, len(shape) == 2
 
 
 def labels(net: SimpleCNN, y: Any, count: int) -> Array:
-    """(N,) int64, checked on the host."""
+    """Labels as (N,) int64, checked on the host."""
     y = y.array if isinstance(y, Tensor) else y
     values = backends.backend_of(y).to_numpy(y).reshape(-1).tolist() if is_array(y) else y
     values = list(values) if isinstance(values, list | tuple) else [values]

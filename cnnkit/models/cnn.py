@@ -29,42 +29,42 @@ class CNN(nn.Module):
     Parameters
     ----------
     input_shape : (C, H, W)
-        Of one image.
+        Shape of one image.
     conv : sequence of (filters, kernel_size) or (filters, kernel_size, stride)
         One entry a convolution, in order.
     padding : int, pair, "same" or "valid"
-        Of all convolutions, as in `nn.Conv2d`; ``"same"`` keeps the size where the stride is 1.
+        Padding of all convolutions, as in `nn.Conv2d`; ``"same"`` keeps the size where the stride is 1.
     stride : int or pair
-        Of the convolutions that do not name their own.
+        Stride of the convolutions whose entry in `conv` has none.
     pool : int, or list with one entry a convolution
         Window and stride of the pooling after each convolution; 0 for none.
     hidden : sequence of int
         Neurons of the dense layers before the last.
     classes : int
-        Scores that come out.
+        The number of scores.
     activation : {"relu", "leaky_relu", "elu", "silu", "sigmoid", "tanh"}
-        After every convolution and every hidden layer.
+        The activation after every convolution and every hidden layer.
     pooling : {"max", "avg"}
-        What pooling takes of each window.
+        Whether pooling takes the maximum or the mean of each window.
     dropout : float
         Probability of a zero after each hidden layer.
     batch_norm : bool
         Normalise after every convolution, which then has no bias of its own.
     ceil_mode : bool
-        Pool what is left at the bottom and right edge too, so that 7 pixels become 4 and 1 stays 1: fits
-        images of any size.
+        Pool incomplete windows at the bottom and right edge too, so that 7 pixels become 4 and 1 stays 1:
+        fits images of any size.
     dtype : str
-        Of the parameters.
+        The dtype of the parameters.
     backend : str, optional
-        Where the parameters are made; by default where `cnnkit.use` says. It is not part of `config`.
+        Where the parameters are made; by default the backend in use. It is not part of `config`.
 
     Attributes
     ----------
     features, classifier : Sequential
         The convolutional and the dense part.
     config : dict
-        The arguments, as JSON can hold them: ``models.build(type(model).__name__, model.config)`` makes
-        the model again.
+        The arguments, as JSON can hold them: ``models.build(type(model).__name__, model.config)`` makes the
+        same layers.
 
     Raises
     ------
@@ -91,57 +91,57 @@ class CNN(nn.Module):
         super().__init__()
         channels, height, width = self.input_shape = _input_shape(type(self).__name__, input_shape)
         self.config: dict[str, Any] = _plain({
-            "input_shape": self.input_shape, "conv": conv, "padding": padding,
-            "stride": stride, "pool": pool, "hidden": hidden,
-            "classes": classes, "activation": activation, "pooling": pooling,
-            "dropout": dropout, "batch_norm": batch_norm,
-            "ceil_mode": ceil_mode, "dtype": dtype_name(dtype)})
-        made = {"dtype": dtype, "backend": backend}
-        active, pooled = _choice("activation", activation, ACTIVATIONS), _choice("pooling", pooling, POOLINGS)
+            "input_shape": self.input_shape, "conv": conv, "padding": padding, "stride": stride, "pool": pool,
+            "hidden": hidden, "classes": classes, "activation": activation, "pooling": pooling,
+            "dropout": dropout, "batch_norm": batch_norm, "ceil_mode": ceil_mode,
+            "dtype": dtype_name(dtype)})
+        placement = {"dtype": dtype, "backend": backend}
+        activation_class = _choice("activation", activation, ACTIVATIONS)
+        pooling_class = _choice("pooling", pooling, POOLINGS)
         convolutions, pools = _convolutions(conv, stride), _pools(pool, len(conv))
         hidden, (classes,) = _counts("hidden", hidden), _counts("classes", [classes])
 
         features: dict[str, nn.Module] = {}
         size = height, width
         for number, ((filters, kernel_size, step), window) in enumerate(zip(convolutions, pools), 1):
-            size = self._after(size, f"conv {number}", kernel_size, step, padding)
+            size = self._size_after(size, f"conv {number}", kernel_size, step, padding)
             features[f"conv{number}"] = nn.Conv2d(channels, filters, kernel_size, step, padding,
-                                                  bias=not batch_norm, **made)
+                                                  bias=not batch_norm, **placement)
             if batch_norm:
-                features[f"norm{number}"] = nn.BatchNorm2d(filters, **made)
-            features[f"{activation}{number}"] = active()
+                features[f"norm{number}"] = nn.BatchNorm2d(filters, **placement)
+            features[f"{activation}{number}"] = activation_class()
             if window:
-                size = self._after(size, f"pool {number}", window, window, 0, ceil_mode)
-                features[f"pool{number}"] = pooled(window, ceil_mode=ceil_mode)
+                size = self._size_after(size, f"pool {number}", window, window, 0, ceil_mode)
+                features[f"pool{number}"] = pooling_class(window, ceil_mode=ceil_mode)
             channels = filters
         classifier: dict[str, nn.Module] = {"flatten": nn.Flatten()}
         inputs = channels * size[0] * size[1]
         for number, neurons in enumerate(hidden, 1):
-            classifier[f"fc{number}"] = nn.Linear(inputs, neurons, **made)
-            classifier[f"{activation}{number}"] = active()
+            classifier[f"fc{number}"] = nn.Linear(inputs, neurons, **placement)
+            classifier[f"{activation}{number}"] = activation_class()
             if dropout:
                 classifier[f"dropout{number}"] = nn.Dropout(dropout)
             inputs = neurons
-        classifier[f"fc{len(hidden) + 1}"] = nn.Linear(inputs, classes, **made)
+        classifier[f"fc{len(hidden) + 1}"] = nn.Linear(inputs, classes, **placement)
         self.features, self.classifier = nn.Sequential(features), nn.Sequential(classifier)
 
-    def _after(self, size: tuple[int, int], layer: str, kernel_size: Any, stride: Any, padding: Any,
-               ceil_mode: bool = False) -> tuple[int, int]:
+    def _size_after(self, size: tuple[int, int], layer: str, kernel_size: Any, stride: Any, padding: Any,
+                    ceil_mode: bool = False) -> tuple[int, int]:
         """The image's size after a layer, or an error that names the layer and what would fit."""
         try:
             height, width = shapes.output_size(size, kernel_size, stride, padding, ceil_mode=ceil_mode)
             return height, width
         except ValueError:
-            (r, s), (before, after) = (shapes.per_axis(kernel_size, "kernel_size"),
-                                       shapes.pads(padding, size, kernel_size, stride))
-            if r <= size[0] + sum(before) and s <= size[1] + sum(after):
-                raise  # something else is wrong, and the message says what
+            r, s = shapes.per_axis(kernel_size, "kernel_size")
+            row_pads, column_pads = shapes.pads(padding, size, kernel_size, stride)
+            if r <= size[0] + sum(row_pads) and s <= size[1] + sum(column_pads):
+                raise  # another error than that of the size, and its message names it
             where = (f"{type(self).__name__}(input_shape={self.input_shape}): "
                      f"the image is {size[0]}x{size[1]} before {layer}, whose window is {r}x{s}")
             if layer.startswith("pool"):
-                same = "" if self.config["padding"] == "same" else "padding='same', "
+                padding_hint = "" if self.config["padding"] == "same" else "padding='same', "
                 raise ValueError(f"{where}; use fewer poolings (pool=[2, 0, ...], one entry a convolution), "
-                                 f"{same}ceil_mode=True, or a larger image") from None
+                                 f"{padding_hint}ceil_mode=True, or a larger image") from None
             fits = shapes.solve(size, size, kernel_size=kernel_size, stride=1, limit=1)
             raise ValueError(f"{where}; use padding='same'{f' (here {fits[0]})' if fits else ''}, "
                              f"kernel_size={min(size)} or less, fewer poolings, or a larger image") from None
@@ -155,9 +155,7 @@ class CNN(nn.Module):
         return self.classifier(self.features(x))
 
     def predict_proba(self, images: Any) -> Tensor:
-        """Probability of each class, (N, classes): softmax of the scores, in evaluation mode and
-        without tape.
-        """
+        """Probability of each class, (N, classes): softmax of the scores, in evaluation mode, no tape."""
         return evaluation.predict_proba(self, images)
 
     def predict(self, images: Any) -> Tensor:
@@ -167,17 +165,17 @@ class CNN(nn.Module):
 
 @register
 class CommonCNN(CNN):
-    """The guide's "common CNN architecture": 8 and 16 filters of 3x3, each with ReLU and 2x2 max pooling,
-    then 128 neurons.
+    """The guide's "common CNN architecture": two convolutions with pooling, and 128 neurons.
 
-    Padding is "same", which the guide's sizes imply; 133,882 parameters at the default input.
+    8 and 16 filters of 3x3, each with ReLU and 2x2 max pooling. Padding is "same", which the guide's sizes
+    imply; 133,882 parameters at the default input.
 
     Parameters
     ----------
     input_shape : (C, H, W)
-        Of one image.
+        Shape of one image.
     classes : int
-        Scores that come out.
+        The number of scores.
     dtype, backend
         As in `CNN`.
 
@@ -249,11 +247,11 @@ def _plain(value: Any) -> Any:
     return operator.index(value) if is_whole(value) else value
 
 
-def _hint(got: tuple[int, ...], wanted: tuple[int, int, int]) -> str:
-    if got == wanted:
+def _hint(shape: tuple[int, ...], expected: tuple[int, int, int]) -> str:
+    if shape == expected:
         return "; a batch of this one image is x.unsqueeze(0)"
-    if got[1:] == (*wanted[1:], wanted[0]):
+    if shape[1:] == (*expected[1:], expected[0]):
         return "; move the channels to the front with x.permute(0, 3, 1, 2)"
-    if wanted[0] == 1 and got[1:] == wanted[1:]:
+    if expected[0] == 1 and shape[1:] == expected[1:]:
         return "; grey images need an axis of channels: x.unsqueeze(1)"
     return ""

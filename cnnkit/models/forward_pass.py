@@ -1,4 +1,4 @@
-"""The network of `SimpleCNN` on arrays: one forward pass, what each layer made in it, and the way back."""
+"""The network of `SimpleCNN` on arrays: one forward pass, each layer's output, and the backward pass."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ LOSS: dict[str, Any] = {"ignore_index": -100, "reduction": "mean", "label_smooth
 
 
 class ForwardPass:
-    """One forward pass: what each layer made, with the batch in front and PyTorch's axes, and the way back.
+    """One forward pass: each layer's output, in PyTorch's order of axes, and the backward pass.
 
     Attributes
     ----------
     x : array, (N, 1, H, W)
     conv, relu : array, (N, F, h, w)
-        Made when they are asked for: a fused kernel goes from the image to `pooled` without them.
+        Computed on access: a fused kernel goes from the image to `pooled` without them.
     pooled : array, (N, F, h, w)
     flat : array, (N, features)
         In the guide's order: rows, columns, filters.
     scores : array, (N, classes)
     weights : dict of arrays
-        What the network had at this pass.
+        The network's weights at this pass.
     """
 
     def __init__(self, net: SimpleCNN, x: Array, single: bool):
@@ -48,11 +48,11 @@ class ForwardPass:
         calls = [Call(conv, CONV, 3), Call(relu, {}, 0),
                  Call(max_pool, {"kernel_size": pool, "stride": pool, **POOL}, 0)]
         arrays, needs = (x, self._filters(), net.filter_bias), (False, True, True)
-        (self.pooled,), features_back = run_calls(calls, arrays, needs)
+        (self.pooled,), features_backward = run_calls(calls, arrays, needs)
         self.flat = xp.reshape(xp.permute_dims(self.pooled, (0, 2, 3, 1)), (x.shape[0], -1))
         bias = xp.reshape(net.fc_bias, (-1,))
-        (self.scores,), dense_back = linear(self.flat, net.fc_weights, bias, needs=(True, True, True))
-        self.back: tuple[Any, Any] = dense_back, features_back
+        (self.scores,), dense_backward = linear(self.flat, net.fc_weights, bias, needs=(True, True, True))
+        self.backward_functions: tuple[Any, Any] = dense_backward, features_backward
 
     def _filters(self) -> Array:
         """The filters with an axis for the images' one channel."""
@@ -70,12 +70,12 @@ class ForwardPass:
 
     def gradients(self, labels: Array) -> tuple[Array, dict[str, Array]]:
         """The mean loss over the batch, and its gradient with respect to each weight."""
-        xp, (dense_back, features_back) = self.xp, self.back
-        (loss,), loss_back = cross_entropy(self.scores, labels, None, needs=(True, False, False), **LOSS)
-        dflat, dweights, dbias = dense_back(loss_back(xp.ones_like(loss))[0])
+        xp, (dense_backward, features_backward) = self.xp, self.backward_functions
+        (loss,), loss_backward = cross_entropy(self.scores, labels, None, needs=(True, False, False), **LOSS)
+        dflat, dweights, dbias = dense_backward(loss_backward(xp.ones_like(loss))[0])
         _, F, h, w = self.pooled.shape
         dpooled = xp.permute_dims(xp.reshape(dflat, (-1, h, w, F)), (0, 3, 1, 2))
-        _, dfilters, dfilter_bias = features_back(dpooled)
+        _, dfilters, dfilter_bias = features_backward(dpooled)
         return loss, {"filters": xp.reshape(dfilters, self.weights["filters"].shape),
                       "filter_bias": dfilter_bias, "fc_weights": dweights,
                       "fc_bias": xp.reshape(dbias, (-1, 1))}

@@ -15,7 +15,7 @@ from cnnkit import backends, nn
 
 __all__ = ["ModelInfo", "arguments_of", "build", "get", "list", "name_of", "register"]
 
-GROUP = "cnnkit.models"  # of entry points: the model's name, and the class
+GROUP = "cnnkit.models"  # of entry points, which map a model's name to its class
 Kind = TypeVar("Kind", bound=type[nn.Module])
 
 _lock = threading.RLock()
@@ -34,14 +34,14 @@ def register(kind: Any = None, *, name: str | None = None) -> Any:
     """Give a class of models a name, by which it is saved, loaded, listed and built; a call, or a decorator.
 
     A package that ships models names them in the entry-point group ``cnnkit.models`` instead, as
-    ``Name = "package:Class"``; it is imported when a model of that name is first wanted.
+    ``Name = "package:Class"``; it is imported when a model of that name is first requested.
 
     Parameters
     ----------
     kind : class derived from Module
         Its models are `Configurable`.
     name : str, optional
-        By default the class's. A class that is defined anew, as in a notebook, takes the old one's place.
+        By default the class's name. A class that is defined again, as in a notebook, replaces the old one.
 
     Returns
     -------
@@ -66,13 +66,13 @@ def register(kind: Any = None, *, name: str | None = None) -> Any:
     """
     if kind is None:
         return lambda decorated: register(decorated, name=name)
-    _check(kind, "models.register takes")
+    _check_class(kind, "models.register takes")
     name = kind.__name__ if name is None else name
     with _lock:
-        holder = _kinds.get(name)
-        if holder is not None and _path(holder) != _path(kind):
-            raise ValueError(f"the model name {name!r} is taken by {_path(holder)}; register {_path(kind)} "
-                             f"by another: models.register({kind.__name__}, name=...)")
+        registered = _kinds.get(name)
+        if registered is not None and _path(registered) != _path(kind):
+            raise ValueError(f"the model name {name!r} is taken by {_path(registered)}; "
+                             f"register {_path(kind)} by another: models.register({kind.__name__}, name=...)")
         _kinds[name] = kind
     return kind
 
@@ -92,13 +92,13 @@ def get(name: str) -> type[nn.Module]:
         return _kinds[name]
     entries = _entry_points()
     if name not in entries:
-        known = ", ".join({**_kinds, **entries})
-        raise ValueError(f"there is no model {name!r}; there are {known}. A class of your own is one of them "
+        names = ", ".join({**_kinds, **entries})
+        raise ValueError(f"there is no model {name!r}; there are {names}. A class of your own is one of them "
                          "once it is registered: models.register(MyNet)")
     entry = entries[name]
     try:
         kind = entry.load()
-        _check(kind, "it must name")
+        _check_class(kind, "it must name")
     except Exception as error:  # a package may fail in any way
         raise ValueError(f"the model {name!r} ({entry.value}) could not be imported: {type(error).__name__}: "
                          f"{error}") from error
@@ -106,7 +106,7 @@ def get(name: str) -> type[nn.Module]:
 
 
 def name_of(kind: type) -> str | None:
-    """The name that a class, or one it has been defined anew from, is registered by; ``None`` if it is not.
+    """The name that a class, or an older definition of it, is registered by; ``None`` if there is none.
 
     >>> from cnnkit import models, nn
     >>> name_of(models.CommonCNN), name_of(nn.Linear)
@@ -114,9 +114,9 @@ def name_of(kind: type) -> str | None:
     """
     package = kind.__module__.split(".")[0]
     for name, entry in _entry_points().items():
-        if name not in _kinds and entry.module.split(".")[0] == package:  # which is imported already
+        if name not in _kinds and entry.module.split(".")[0] == package:  # `kind`'s, imported already
             get(name)
-    return next((name for name, known in _kinds.items() if _path(known) == _path(kind)), None)
+    return next((name for name, registered in _kinds.items() if _path(registered) == _path(kind)), None)
 
 
 def build(name: str, config: Mapping[str, Any], *, backend: Any = None) -> nn.Module:
@@ -125,11 +125,11 @@ def build(name: str, config: Mapping[str, Any], *, backend: Any = None) -> nn.Mo
     Parameters
     ----------
     name : str
-        What the class is registered by; `list` shows the names.
+        The name that the class is registered by; `list` shows the names.
     config : mapping
-        The constructor's arguments, as the ``config`` of a model has them; JSON keeps it.
+        The constructor's arguments, as in the ``config`` of a model.
     backend : str, optional
-        Where the parameters are made; by default where `cnnkit.use` says.
+        Where the parameters are made; by default the backend in use.
 
     Raises
     ------
@@ -147,8 +147,8 @@ def build(name: str, config: Mapping[str, Any], *, backend: Any = None) -> nn.Mo
     kind = get(name)
     unknown = unknown_arguments(kind, config) if isinstance(config, Mapping) else [type(config).__name__]
     if unknown:
-        known = ", ".join(arguments_of(kind))
-        raise ValueError(f"{name} has no argument {unknown[0]!r}; its config has {known}")
+        arguments = ", ".join(arguments_of(kind))
+        raise ValueError(f"{name} has no argument {unknown[0]!r}; its config has {arguments}")
     try:
         with nullcontext() if backend is None else backends.use(backend):
             return kind(**config)
@@ -157,7 +157,7 @@ def build(name: str, config: Mapping[str, Any], *, backend: Any = None) -> nn.Mo
 
 
 def arguments_of(kind: type) -> tuple[str, ...]:
-    """The constructor's arguments that a config may have: all but `backend`, where parameters are made.
+    """The constructor's arguments that a config may have: all but `backend`.
 
     >>> from cnnkit import models
     >>> arguments_of(models.CommonCNN)
@@ -187,11 +187,11 @@ class ModelInfo:
     kind : str
         ``"module:class"``.
     arguments : tuple of str
-        What its config may have.
+        The keys that its config may have.
     available : bool
         Whether it could be imported.
     reason : str
-        Why not.
+        Why it could not be imported.
     """
 
     name: str
@@ -207,7 +207,7 @@ def list() -> Any:  # the public name is cnnkit.models.list()
     Returns
     -------
     list of ModelInfo
-        One whose package cannot be imported is in it too, with the reason.
+        Classes whose package cannot be imported included, with the reason.
 
     >>> [row.name for row in list()][:2]
     ['CNN', 'CommonCNN']
@@ -225,16 +225,17 @@ def list() -> Any:  # the public name is cnnkit.models.list()
 
 
 def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
-    """What installed packages name; of two with one name the first counts."""
-    found: dict[str, importlib.metadata.EntryPoint] = {}
+    """The entry points of installed packages by name; the first of those with the same name."""
+    entries: dict[str, importlib.metadata.EntryPoint] = {}
     for entry in importlib.metadata.entry_points(group=GROUP):
-        found.setdefault(entry.name, entry)
-    return found
+        entries.setdefault(entry.name, entry)
+    return entries
 
 
-def _check(kind: Any, what: str) -> None:
+def _check_class(kind: Any, prefix: str) -> None:
+    """Raise TypeError if `kind` is no class of modules; the message begins with `prefix`."""
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
-        raise TypeError(f"{what} a class derived from cnnkit.nn.Module; got {kind!r}")
+        raise TypeError(f"{prefix} a class derived from cnnkit.nn.Module; got {kind!r}")
 
 
 def _path(kind: type) -> str:

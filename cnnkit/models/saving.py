@@ -1,7 +1,7 @@
-"""Saved models: weights as a safetensors file, and beside it as JSON what makes the model again.
+"""Saved models: weights in a safetensors file, and beside it, in JSON, the settings that make the model.
 
-Neither file can hold code. The settings name a class, and only one that is registered here is made; so
-reading them runs none.
+Neither file can hold code. The settings name a class, which must be registered in this process, so reading
+them runs no code from the files.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class SavedModel:
         Raises
         ------
         ValueError
-            If the settings do not say.
+            If the settings have no input shape.
         """
         shape = self.settings.get("input_shape", self.settings["config"].get("input_shape"))
         if not isinstance(shape, list) or [type(n) for n in shape] != [int] * 3:
@@ -61,7 +61,7 @@ class SavedModel:
         Raises
         ------
         ValueError
-            If the settings do not say.
+            If the settings have no classes.
         """
         if self.settings["classes"] is None:
             raise ValueError(f"the settings of this {self._name} do not name its classes; save it again with "
@@ -76,7 +76,7 @@ class SavedModel:
 
 def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | None = None, *,
                input_shape: Sequence[int] | None = None, **settings: Any) -> Path:
-    """Write a model's weights to ``PATH.safetensors`` and what makes it again to ``PATH.json``.
+    """Write a model's weights to ``PATH.safetensors`` and its settings to ``PATH.json``.
 
     Parameters
     ----------
@@ -84,13 +84,13 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
         `Configurable`, of a class that is registered (`models.register`; those of `cnnkit.models` are). For
         others, ``safetensors.save_file(model.state_dict(), path)``.
     path : path
-        With or without the ending ``.safetensors``; its folder is made.
+        With or without the ending ``.safetensors``; its folder is created.
     classes : sequence of str, optional
-        Names of the classes; by default ``"0"``, ``"1"`` and so on, where the model's config says how many.
+        Names of the classes; by default ``"0"``, ``"1"``, ..., where the model's config has their number.
     input_shape : (C, H, W), optional
-        Of the images that it takes, where its config does not say.
+        Shape of the images that the model takes, where its config does not have it.
     **settings
-        Kept in the JSON file: how the model was trained, its accuracy.
+        More settings for the JSON file: how the model was trained, its accuracy.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
     TypeError
         If the class is not registered, the model has no config, or JSON cannot hold it.
     ValueError
-        If the config has what the constructor does not take, or says another number of classes.
+        If the config has a key that the constructor does not take, or another number of classes.
 
     >>> import tempfile
     >>> from cnnkit import models
@@ -130,7 +130,7 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
 
 
 def _name_and_config(model: Module) -> tuple[str, dict[str, Any]]:
-    """What the model is registered by, and its config as JSON gives it back."""
+    """The name that the model's class is registered by, and its config as JSON gives it back."""
     kind = type(model)
     name = registry.name_of(kind)
     if name is None:
@@ -143,14 +143,14 @@ def _name_and_config(model: Module) -> tuple[str, dict[str, Any]]:
                         f"again; write in its __init__: self.config = {{{example}}}")
     unknown = registry.unknown_arguments(kind, model.config)
     if unknown:
-        taken = ", ".join(registry.arguments_of(kind)) or "nothing"
+        arguments = ", ".join(registry.arguments_of(kind)) or "nothing"
         raise ValueError(f"{kind.__name__}.config has {unknown[0]!r}, which the constructor of "
-                         f"{kind.__name__} does not take; it takes {taken}")
+                         f"{kind.__name__} does not take; it takes {arguments}")
     return name, _plain(model.config, f"{kind.__name__}.config")
 
 
 def _plain(value: Any, where: str) -> Any:
-    """A value as JSON gives it back, or an error that says `where` one is that it cannot hold."""
+    """A value as JSON gives it back; the error for one that JSON cannot hold names its path, `where`."""
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: _plain(part, f"{where}[{key!r}]") for key, part in value.items()}
     if isinstance(value, tuple | list):
@@ -164,7 +164,7 @@ def _plain(value: Any, where: str) -> Any:
 
 
 def load_model(path: str | os.PathLike) -> SavedModel:
-    """Read back what `save_model` wrote: in evaluation mode, on the backend that `cnnkit.use` says.
+    """Read back what `save_model` wrote: in evaluation mode, on the backend in use.
 
     Raises
     ------
@@ -175,40 +175,40 @@ def load_model(path: str | os.PathLike) -> SavedModel:
         weights file), the model's class is not registered, or a weight is NaN or infinite.
     """
     weights = with_ending(path)
-    beside = weights.with_suffix(".json")
-    for file, what in ((weights, "weights"), (beside, "settings")):
+    settings_file = weights.with_suffix(".json")
+    for file, content in ((weights, "weights"), (settings_file, "settings")):
         if not file.is_file():
-            raise FileNotFoundError(f"there is no file {file} (the {what} of a saved model); `cnnkit train` "
-                                    "writes one")
+            raise FileNotFoundError(f"there is no file {file} (the {content} of a saved model); "
+                                    "`cnnkit train` writes one")
     try:
-        settings = json.loads(beside.read_text(encoding="utf-8"))
+        settings = json.loads(settings_file.read_text(encoding="utf-8"))
         name, config, classes = settings["model"], settings["config"], settings["classes"]
         _check_types(name, config, classes)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{beside} holds no settings of a saved model ({type(error).__name__}: {error}); "
-                         "save it again") from error
+        raise ValueError(f"{settings_file} holds no settings of a saved model "
+                         f"({type(error).__name__}: {error}); save it again") from error
     if settings.get("format") != FORMAT:
-        raise ValueError(f"{beside} has format {settings.get('format')!r}; this version of cnnkit reads "
-                         f"format {FORMAT}")
+        raise ValueError(f"{settings_file} has format {settings.get('format')!r}; "
+                         f"this version of cnnkit reads format {FORMAT}")
     count = _class_count(config)
     if classes is not None and count not in (None, len(classes)):
-        raise ValueError(f"{beside} names {len(classes)} classes for a model with {count}")
+        raise ValueError(f"{settings_file} names {len(classes)} classes for a model with {count}")
     data = weights.read_bytes()
     arrays = from_bytes(data, weights)
     if settings.get("sha256", hashlib.sha256(data).hexdigest()) != hashlib.sha256(data).hexdigest():
-        raise ValueError(f"{weights} is not the file that {beside} was saved with (their SHA-256 checksums "
-                         "differ): it has changed or is another model's; save the model again, or copy both "
-                         "files again")
+        raise ValueError(f"{weights} is not the file that {settings_file} was saved with (their SHA-256 "
+                         "checksums differ): it has changed or is another model's; save the model again, or "
+                         "copy both files again")
     try:
         model = registry.build(name, config)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f"{beside} describes no model that can be made: {error}") from error
+        raise ValueError(f"{settings_file} describes no model that can be made: {error}") from error
     except MemoryError as error:
-        raise ValueError(f"{beside} describes a model that is too large for this machine's memory "
+        raise ValueError(f"{settings_file} describes a model that is too large for this machine's memory "
                          f"({error})") from error
     reason = _misfit(model.state_dict(), arrays)
     if reason:
-        raise ValueError(f"{weights} does not fit {beside}: {reason}")
+        raise ValueError(f"{weights} does not fit {settings_file}: {reason}")
     for array_name, array in arrays.items():
         if array.size and not math.isfinite(float(abs(array).max())):
             raise ValueError(f"{weights}: the weights {array_name} hold NaN or infinity, which makes every "
@@ -229,18 +229,18 @@ def _check_types(name: Any, config: Any, classes: Any) -> None:
 
 
 def _class_count(config: Mapping[str, Any]) -> int | None:
-    """How many classes the config says that there are, if it does."""
+    """The number of classes, if the config has it."""
     count = config.get("classes")
     return count if isinstance(count, int) and not isinstance(count, bool) else None
 
 
-def _misfit(held: Mapping[str, Tensor], arrays: Mapping[str, Any]) -> str:
-    """What keeps a model with the state `held` from taking these weights; empty if nothing does."""
-    for names, what in ((held.keys() - arrays.keys(), "has no"),
-                        (arrays.keys() - held.keys(), "has, but the model does not,")):
+def _misfit(state: Mapping[str, Tensor], arrays: Mapping[str, Any]) -> str:
+    """Why a model with this state dict cannot take these weights; empty if it can."""
+    for names, verb in ((state.keys() - arrays.keys(), "has no"),
+                        (arrays.keys() - state.keys(), "has, but the model does not,")):
         if names:
-            return f"the file {what} {', '.join(sorted(names)[:8])}{', ...' if len(names) > 8 else ''}"
-    for name, value in held.items():
+            return f"the file {verb} {', '.join(sorted(names)[:8])}{', ...' if len(names) > 8 else ''}"
+    for name, value in state.items():
         model_has, file_has = (f"{dtype} {tuple(shape)}" for dtype, shape in (
             (dtype_name(value.dtype), value.shape), (arrays[name].dtype.name, arrays[name].shape)))
         if model_has != file_has:

@@ -7,6 +7,5 @@ from cnnkit.train.fit import fit
 from cnnkit.train.history import Epoch, History
 from cnnkit.train.run import Run
 
-__all__ = ["CheckpointError", "Epoch", "History", "Run", "Scores",
-           "callbacks", "contracts", "evaluate", "fit",
-           "metrics", "predict", "predict_proba"]
+__all__ = ["CheckpointError", "Epoch", "History", "Run", "Scores", "callbacks", "contracts", "evaluate",
+           "fit", "metrics", "predict", "predict_proba"]

@@ -1,9 +1,8 @@
-"""Checkpoint files: a run's whole state, written so that a crash at any moment leaves the one
-before it in order.
+"""Checkpoint files: a run's whole state, written so that a crash never damages an earlier checkpoint.
 
 A checkpoint is ``checkpoint-000042.safetensors`` (every Tensor) and ``checkpoint-000042.json`` (all else,
-with the SHA-256 checksums of both). Each is written beside its place, flushed to the disk and renamed; the
-JSON file comes last, so a checkpoint without it was never finished.
+with the SHA-256 checksums of both). Each file is written under a temporary name, flushed to the disk and
+renamed; the JSON file comes last, so a checkpoint without it was never finished.
 """
 
 from __future__ import annotations
@@ -22,21 +21,20 @@ from cnnkit.autograd import Tensor
 from cnnkit.safetensors import from_bytes, to_bytes
 from cnnkit.train.tree import join, split
 
-__all__ = ["CheckpointError", "CheckpointWarning", "Found", "newest", "numbered", "read", "remove", "write"]
+__all__ = ["CheckpointError", "CheckpointWarning", "LoadedCheckpoint", "newest", "numbered", "read", "remove",
+           "write"]
 
 FORMAT = 1
 NAME = "checkpoint-"
 
 
 class CheckpointError(OSError):
-    """A checkpoint could not be written. Nothing is lost: the run's state is in `state`, and earlier
-    checkpoints are whole.
+    """A checkpoint could not be written. Nothing is lost: `state` has the run; older checkpoints are whole.
 
     Attributes
     ----------
     state : dict
-        What was to be written: ``fit(..., resume=error.state)`` goes on from it, `save` writes it to
-        another folder.
+        The run's state: ``fit(..., resume=error.state)`` goes on from it, `save` writes it to another folder.
     """
 
     def __init__(self, message: str, state: dict[str, Any]):
@@ -49,10 +47,10 @@ class CheckpointError(OSError):
 
 
 class CheckpointWarning(RuntimeWarning):
-    """A damaged checkpoint was passed over."""
+    """A damaged checkpoint was ignored."""
 
 
-class Found(NamedTuple):
+class LoadedCheckpoint(NamedTuple):
     """A checkpoint that was read."""
 
     path: Path
@@ -65,8 +63,7 @@ def write(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     Raises
     ------
     CheckpointError
-        If it cannot be written: the disk is full, the folder cannot be written to. What was written of
-        it is removed.
+        If it cannot be written: the disk is full, or the folder is read-only. Its parts are removed.
     """
     outline, tensors = split(state)
     data = to_bytes(tensors, None)
@@ -89,7 +86,7 @@ def write(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     return settings
 
 
-def read(path: Path) -> Found:
+def read(path: Path) -> LoadedCheckpoint:
     """Read a checkpoint by its JSON file.
 
     Raises
@@ -99,14 +96,14 @@ def read(path: Path) -> Found:
     """
     try:
         content = json.loads(path.read_bytes())
-        digest, form, tensors = content.pop("sha256"), content["format"], content["tensors"]
+        digest, file_format, tensors = content.pop("sha256"), content["format"], content["tensors"]
         altered = digest != _digest(content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is no whole checkpoint ({type(error).__name__}: {error})") from error
     if altered:
         raise ValueError(f"{path} has been altered since it was written: its SHA-256 checksum differs")
-    if form != FORMAT:
-        raise ValueError(f"{path} has format {form!r}; this version of cnnkit reads format {FORMAT}")
+    if file_format != FORMAT:
+        raise ValueError(f"{path} has format {file_format!r}; this version of cnnkit reads format {FORMAT}")
     weights = path.with_suffix(".safetensors")
     if not weights.is_file():
         raise ValueError(f"{path} lacks its Tensors, {weights.name}")
@@ -114,10 +111,10 @@ def read(path: Path) -> Found:
     if hashlib.sha256(data).hexdigest() != tensors:
         raise ValueError(f"{weights} has been cut off or altered since it was written: "
                          "its SHA-256 checksum differs")
-    return Found(path, join(content["state"], _tensors(data, weights)))
+    return LoadedCheckpoint(path, join(content["state"], _tensors(data, weights)))
 
 
-def newest(folder: Path) -> Found | None:
+def newest(folder: Path) -> LoadedCheckpoint | None:
     """The newest whole checkpoint in a folder, or ``None`` where there is none at all.
 
     A newer one that is damaged is named in a CheckpointWarning.
@@ -127,19 +124,19 @@ def newest(folder: Path) -> Found | None:
     ValueError
         If there are checkpoints and every one is damaged.
     """
-    refused = []
+    errors = []
     for path in reversed(numbered(folder)):
         try:
-            found = read(path)
+            checkpoint = read(path)
         except ValueError as error:
-            refused.append(str(error))
+            errors.append(str(error))
             continue
-        if refused:
-            warnings.warn(f"{'; '.join(refused)}. Going on from the one before it, {path}",
+        if errors:
+            warnings.warn(f"{'; '.join(errors)}. Going on from the one before it, {path}",
                           CheckpointWarning, stacklevel=2)
-        return found
-    if refused:
-        raise ValueError(f"no checkpoint in {folder} can be used: {'; '.join(refused)}. "
+        return checkpoint
+    if errors:
+        raise ValueError(f"no checkpoint in {folder} can be used: {'; '.join(errors)}. "
                          "Remove them to start from the beginning")
     return None
 
@@ -150,13 +147,13 @@ def numbered(folder: Path) -> list[Path]:
 
 
 def remove(path: Path) -> None:
-    """Remove a checkpoint: first the JSON file, without which it is none."""
+    """Remove a checkpoint; the JSON file first, so that no checkpoint is ever incomplete."""
     path.unlink(missing_ok=True)
     path.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed process left half written."""
+    """Remove the incomplete checkpoints of killed processes."""
     for path in (*folder.glob(f".{NAME}*"), *folder.glob(f"{NAME}*.safetensors")):
         if path.name.startswith(".") or not path.with_suffix(".json").exists():
             path.unlink(missing_ok=True)
@@ -172,16 +169,16 @@ def _tensors(data: bytes, path: Path) -> dict[str, Tensor]:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, and on the disk when this returns."""
-    beside = path.with_name(f".{path.name}")
+    temporary = path.with_name(f".{path.name}")
     try:
-        with open(beside, "wb") as file:
+        with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(temporary, path)
     except OSError:
         with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         raise
     if os.name != "nt":  # Windows cannot flush a folder
         folder = os.open(path.parent, os.O_RDONLY)

@@ -13,17 +13,17 @@ __all__ = ["Diagnosis", "Finding", "Probe", "diagnose"]
 
 Probe = dict[str, Any]  # what `callbacks.Diagnose` measured at the beginning of an epoch
 
-VANISHING = 1e-3  # gradients of a layer this much smaller than the largest of the layers after it
+VANISHING = 1e-3  # a layer's gradient norm, as a part of the largest of the layers after it
 DEAD = 0.4  # share of a ReLU layer's units that are 0 for every image of a batch
-# standard deviation of a layer's output before training, against its input's, or the images' if SMALL
+# standard deviation of a layer's output before training, over its input's; SMALL also over the images'
 LARGE, SMALL = 10.0, 1e-3
-GAP = 0.1  # training accuracy above held-out accuracy
-RISE = 1.1  # held-out loss against its lowest
+GAP = 0.1  # training accuracy minus held-out accuracy
+RISE = 1.1  # held-out loss over its lowest
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong."""
+    """A problem, what shows it, and what helps."""
 
     name: str
     evidence: str
@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass
 class Diagnosis:
-    """What `fit(diagnose=True)` saw: `layers`, a row of figures a layer at the last look; and `findings`.
+    """The result of `fit(diagnose=True)`: `layers`, a row of figures for each at the end; and `findings`.
 
     >>> print(Diagnosis())
     nothing wrong was found
@@ -48,9 +48,7 @@ class Diagnosis:
         return "\n".join(map(str, self.findings)) or "nothing wrong was found"
 
     def table(self) -> str:
-        """The layers' figures in columns: gradient norm of the weights, mean and deviation of the output,
-        dead units.
-        """
+        """The layers' figures in columns: gradient norm, mean and deviation of the output, dead units."""
         rows: list[tuple[str, ...]] = [("layer", "gradient norm", "mean", "deviation", "dead units")]
         rows += [(f"{row['layer']} ({row['kind']})", *("" if row.get(name) is None else f"{row[name]:.3g}"
                                                        for name in ("gradient", "mean", "std", "dead")))
@@ -61,45 +59,44 @@ class Diagnosis:
 
 
 def diagnose(probes: Sequence[Probe], history: History) -> Diagnosis:
-    """Judge what was measured."""
+    """Find the problems that the measurements show."""
     if not probes:
         return Diagnosis()
-    found = [_initialisation(probes[0]), _vanishing(probes), _dead(probes[-1]), _overfitting(history)]
-    return Diagnosis(probes[-1]["layers"], [finding for finding in found if finding is not None])
+    findings = [_initialisation(probes[0]), _vanishing(probes), _dead(probes[-1]), _overfitting(history)]
+    return Diagnosis(probes[-1]["layers"], [finding for finding in findings if finding is not None])
 
 
 def _initialisation(first: Probe) -> Finding | None:
     if first["step"] != 0:
         return None
-    why = ""
     for row in first["layers"]:
         if row["gradient"] is None:
             continue
-        what = f"{row['layer']} ({row['kind']})"
+        layer, images_std = f"{row['layer']} ({row['kind']})", first["layers"][0]["input_std"]
+        output = f"before training the output of {layer} has a standard deviation of {row['std']:.3g}"
         if row["alike"]:
-            why = f"all filters of {what} begin with the same weights, so they learn the same"
+            evidence = f"all filters of {layer} begin with the same weights, so they learn the same"
         elif row["std"] > LARGE * max(row["input_std"], 1.0):
-            why = (f"before training the output of {what} has a standard deviation of {row['std']:.3g}: "
-                   "its weights are too large")
+            evidence = f"{output}: its weights are too large"
         elif row["std"] < SMALL * row["input_std"]:
-            why = (f"before training the output of {what} has a standard deviation of {row['std']:.3g}, "
-                   f"its input of {row['input_std']:.3g}: its weights are too small")
-        elif row["std"] < SMALL * first["layers"][0]["input_std"]:
-            why = (f"before training the output of {what} has a standard deviation of {row['std']:.3g}, "
-                   f"the images one of {first['layers'][0]['input_std']:.3g}: "
-                   "the weights of the layers up to there are too small")
-        if why:
-            return Finding("bad initialisation", why, "Begin with small random weights that fit the layer's "
-                           "inputs (nn.init.kaiming_uniform_), as the layers of cnnkit.nn do by themselves")
+            evidence = f"{output}, its input of {row['input_std']:.3g}: its weights are too small"
+        elif row["std"] < SMALL * images_std:
+            evidence = (f"{output}, the images one of {images_std:.3g}: "
+                        "the weights of the layers up to there are too small")
+        else:
+            continue
+        return Finding("bad initialisation", evidence,
+                       "Begin with small random weights that fit the layer's inputs "
+                       "(nn.init.kaiming_uniform_), as the layers of cnnkit.nn do by themselves")
     return None
 
 
 def _vanishing(probes: Sequence[Probe]) -> Finding | None:
     names = [row["layer"] for row in probes[-1]["layers"] if row["gradient"] is not None]
-    usual = [median(row["gradient"] for probe in probes for row in probe["layers"] if row["layer"] == name)
+    norms = [median(row["gradient"] for probe in probes for row in probe["layers"] if row["layer"] == name)
              for name in names]
-    weak = [(name, norm, max(usual[n + 1:])) for n, (name, norm) in enumerate(zip(names[:-1], usual))
-            if norm < VANISHING * max(usual[n + 1:])]
+    weak = [(name, norm, max(norms[n + 1:])) for n, (name, norm) in enumerate(zip(names[:-1], norms))
+            if norm < VANISHING * max(norms[n + 1:])]
     if not weak:
         return None
     name, norm, later = weak[0]

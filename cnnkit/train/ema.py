@@ -8,22 +8,22 @@ from typing import Any
 
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.nn import Module
-from cnnkit.train.tree import placed
+from cnnkit.train.tree import copied_like
 
 __all__ = ["EMA"]
 
 
 class EMA:
-    """The exponential moving average of a model's parameters: average = decay * average + (1 -
-    decay) * parameter.
+    """The exponential moving average of a model's parameters.
 
-    It begins with the weights after the first update, as ``torch.optim.swa_utils.AveragedModel`` does;
-    buffers such as batch norm's statistics are not averaged.
+    At each update, average = decay * average + (1 - decay) * parameter. It begins with the weights after the
+    first update, as ``torch.optim.swa_utils.AveragedModel`` does; buffers such as batch norm's statistics are
+    not averaged.
 
     Parameters
     ----------
     model : Module
-        Whose parameters are averaged.
+        The model whose parameters are averaged.
     decay : float
         Between 0 and 1: how much of the average is kept at each update.
 
@@ -50,11 +50,11 @@ class EMA:
         self.average: dict[str, Any] = {}
 
     def update(self) -> None:
-        """Take in the parameters as they are now."""
+        """Add the parameters as they are now to the averages."""
         for name, parameter in self.parameters.items():
             average = self.average.get(name)
             if average is None:  # a copy: an optimizer's kernel may write into the parameter
-                self.average[name] = placed(parameter, parameter)
+                self.average[name] = copied_like(parameter, parameter)
             else:
                 self.average[name] = average + (parameter.array - average) * (1 - self.decay)
 
@@ -67,13 +67,13 @@ class EMA:
     @contextmanager
     def swapped(self) -> Iterator[None]:
         """The model has the averages until the block's end."""
-        own = {name: parameter.array for name, parameter in self.parameters.items()}
+        current = {name: parameter.array for name, parameter in self.parameters.items()}
         self.write()
         try:
             yield
         finally:
             with no_grad():
-                for name, array in own.items():
+                for name, array in current.items():
                     self.parameters[name].replace_(array)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -81,5 +81,5 @@ class EMA:
         return {name: Tensor(array) for name, array in self.average.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on with these averages."""
-        self.average = {name: placed(value, self.parameters[name]) for name, value in state.items()}
+        """Continue from these averages."""
+        self.average = {name: copied_like(value, self.parameters[name]) for name, value in state.items()}

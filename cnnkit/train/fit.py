@@ -1,4 +1,4 @@
-"""`fit`: the one entry to training; it checks what it is asked for and makes the `Run` that does it."""
+"""`fit`: the one entry to training; it checks its arguments and makes the `Run` that trains."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from cnnkit.train.schedules import schedule
 
 __all__ = ["fit"]
 
-VALIDATION_BATCH = 256  # images a step where nothing is kept for a backward pass
+VALIDATION_BATCH = 256  # images a batch in validation, which keeps nothing for a backward pass
 OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 
 
@@ -53,8 +53,8 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         (`contracts.Loader`) may give batches ``(x, y, weight)``, with a weight (N,) for each sample: the loss
         is called with all three, and the epoch's loss and accuracy are weighted.
     epochs : int
-        How often to go through the data; of a resumed run, those done before included. It may be more than
-        the run began with, but not under a schedule that was made for so many epochs.
+        How often to go through the data, the epochs before a resumption included. A resumed run may have more
+        epochs than it began with, but not under a schedule that was made for that number of epochs.
     batch_size : int
         Images a step, where `data` is no loader.
     optimizer : str or Optimizer
@@ -70,25 +70,25 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         Where the order of the data and their augmentation come from; without it from
         `cnnkit.random`'s generator.
     augment : str or callable, optional
-        Random transforms for the images that are learnt from, never for those that are measured: names and
-        numbers such as ``"flip,crop=4,rotate=10,mixup"`` (`cnnkit.data.transforms.named`), or transforms of
-        `cnnkit.data.transforms`. A loader has its own. Where labels become probabilities (mixup, cutmix), an
-        answer is right that names the most probable class.
+        Random transforms of the training images, never of held-out ones: names and numbers such as
+        ``"flip,crop=4,rotate=10,mixup"`` (`cnnkit.data.transforms.named`), or transforms of
+        `cnnkit.data.transforms`. A loader has its own. Where labels become probabilities (mixup, cutmix), a
+        prediction is right if it is the most probable class.
     progress : bool or Reporter
         Show a progress bar (in a terminal) or a line an epoch.
     metrics : names, or Metrics
-        Measured on the held-out images too: ``["f1", "top_5"]``, see `cnnkit.evaluation.metrics`; in the
-        history with ``val_``.
+        Measured on the held-out images too: ``["f1", "top_5"]``, see `cnnkit.evaluation.metrics`. Their names
+        begin with ``val_`` in the history.
     class_weight : "balanced", mapping of int to float, or sequence of float, optional
-        Weight of each class in the cross-entropy that is trained on; held-out figures are unweighted.
-        ``"balanced"`` makes every class count for as much.
+        Weight of each class in the training loss, cross-entropy; held-out figures are unweighted.
+        ``"balanced"`` makes all classes equally important.
     scheduler : str, LRScheduler, or callable, optional
-        The learning rate's way: ``"cosine"``, ``"warmup-cosine"``, ``"one-cycle"``, ``"linear"``,
+        The learning rate's schedule: ``"cosine"``, ``"warmup-cosine"``, ``"one-cycle"``, ``"linear"``,
         ``"exponential"`` (to a hundredth), ``"step"`` (a tenth, twice) or ``"plateau"``; a schedule of
         `optim.lr_scheduler` for the optimizer that is given; or a function that makes one from the optimizer.
         `ReduceLROnPlateau` watches the held-out loss, or the loss.
     scheduler_interval : {"epoch", "step"}
-        When a schedule that is no name goes on: after each epoch, or each update of the weights.
+        When to step a schedule that is not given by name: after each epoch, or each update of the weights.
     accumulate_grad_batches : int
         Update the weights once for so many batches, as if they were one.
     clip_norm, clip_value : float, optional
@@ -99,11 +99,11 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     callbacks : sequence of Callback
         Of `cnnkit.train.callbacks`; a `Checkpoint` is called last.
     resume : bool, path, or state
-        Go on from the newest checkpoint in a folder, to the same bits as a run that nothing interrupted;
-        ``True`` means the `Checkpoint` callback's folder, and begins at the beginning where that has none
-        yet. Also the `state` of a CheckpointError.
+        Go on from the newest checkpoint in a folder, to the same bits as a run that nothing interrupted.
+        ``True`` means the `Checkpoint` callback's folder, and starts a new run if it has no checkpoints yet.
+        Or the `state` of a CheckpointError.
     diagnose : bool
-        Look into the network as it learns, and say what is wrong and what helps: see ``history.diagnosis``.
+        Measure the network as it learns, and say what is wrong and what helps: see ``history.diagnosis``.
 
     Returns
     -------
@@ -124,12 +124,13 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     >>> from cnnkit import models, random, train
     >>> from cnnkit.data import datasets
     >>> random.seed(0)
-    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=4, seed=0, progress=False)
+    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=4, seed=0,
+    ...                     progress=False)
     >>> history[-1].accuracy > 0.8
     True
     """
-    _need_whole("epochs", epochs, 0)
-    _need_whole("accumulate_grad_batches", accumulate_grad_batches, 1)
+    _check_whole("epochs", epochs, 0)
+    _check_whole("accumulate_grad_batches", accumulate_grad_batches, 1)
     for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
         if limit is not None and not 0 < limit < math.inf:
             raise ValueError(f"{name} must be a finite number above 0, got {limit}")
@@ -137,25 +138,26 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         optimizer = _optimizer(optimizer, model, lr)
     loader = batches(data, batch_size, shuffle=True, seed=seed, augment=augment)
     held_out = None if validation is None else plain(batches(validation, VALIDATION_BATCH))
-    measured = by_name(metrics)
-    if measured and held_out is None:
-        raise ValueError(f"metrics ({', '.join(measured)}) are measured on held-out images; "
+    named_metrics = by_name(metrics)
+    if named_metrics and held_out is None:
+        raise ValueError(f"metrics ({', '.join(named_metrics)}) are measured on held-out images; "
                          "give validation= too")
     total = count(loader)
     updates = None if total is None else math.ceil(total / accumulate_grad_batches)
-    moving, per_batch = (None, False) if scheduler is None else schedule(scheduler, scheduler_interval,
-                                                                         optimizer, epochs, updates)
-    called = [*callbacks, *([Diagnose()] if diagnose else [])]
+    lr_schedule, per_batch, planned = None, False, None
+    if scheduler is not None:
+        lr_schedule, per_batch = schedule(scheduler, scheduler_interval, optimizer, epochs, updates)
+        planned = epochs if isinstance(scheduler, str) and scheduler != "plateau" else None
+    all_callbacks = [*callbacks, *([Diagnose()] if diagnose else [])]
     run = Run(model, optimizer, loader, _loss(loss, class_weight, loader), epochs=epochs,
-              shown=reporter(progress), validation=held_out, metrics=measured, scheduler=moving,
-              per_batch=per_batch, planned=epochs if isinstance(scheduler, str) and scheduler != "plateau"
-              else None, accumulate=accumulate_grad_batches,
+              reporter=reporter(progress), validation=held_out, metrics=named_metrics, scheduler=lr_schedule,
+              per_batch=per_batch, planned=planned, accumulate=accumulate_grad_batches,
               clip_norm=clip_norm, clip_value=clip_value, ema=None if ema is None else EMA(model, ema),
-              callbacks=sorted(called, key=lambda callback: isinstance(callback, Checkpoint)))
+              callbacks=sorted(all_callbacks, key=lambda callback: isinstance(callback, Checkpoint)))
     return run.go(_state(resume, run))
 
 
-def _need_whole(name: str, value: Any, least: int) -> None:
+def _check_whole(name: str, value: Any, least: int) -> None:
     if not isinstance(value, int) or value < least:
         raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
 
@@ -188,9 +190,9 @@ def _loss(loss: AnyLoss | None, class_weight: ClassWeight | None, loader: Loader
 
 
 def _state(resume: bool | str | os.PathLike | Mapping[str, Any], run: Run) -> Mapping[str, Any] | None:
-    """The state that a run goes on from, and a note on the run of where it came from."""
+    """The state that a run resumes from; sets ``run.resumed_from``."""
     if isinstance(resume, Mapping):
-        run.resumed = ""
+        run.resumed_from = ""
         return resume
     if resume is False:
         return None
@@ -202,11 +204,11 @@ def _state(resume: bool | str | os.PathLike | Mapping[str, Any], run: Run) -> Ma
                              "and there is none; give the folder")
     else:
         folder = Path(resume)
-    found = checkpoints.newest(folder)
-    if found is None and resume is not True:
+    checkpoint = checkpoints.newest(folder)
+    if checkpoint is None and resume is not True:
         raise FileNotFoundError(f"there is no checkpoint in {folder} to go on from; "
                                 "resume=True begins at the beginning then")
-    if found is None:
+    if checkpoint is None:
         return None
-    run.resumed = str(folder)
-    return found.state
+    run.resumed_from = str(folder)
+    return checkpoint.state

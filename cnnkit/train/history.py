@@ -13,8 +13,7 @@ __all__ = ["Epoch", "History"]
 class Epoch:
     """One epoch's figures; accuracies are fractions of 1, ``None`` where the task has no classes.
 
-    `lr` is the learning rate of its last batch; `metrics` holds what ``fit(metrics=...)`` asked for,
-    as ``"val_f1"``.
+    `lr` is the learning rate of its last batch; `metrics` has those of ``fit(metrics=...)`` as ``"val_f1"``.
     """
 
     epoch: int

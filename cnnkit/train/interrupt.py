@@ -1,6 +1,4 @@
-"""Ctrl-C during training: the first one asks the loop to stop after the batch, a second one
-interrupts at once.
-"""
+"""Ctrl-C during training: the first asks the loop to stop after the batch, a second interrupts at once."""
 
 from __future__ import annotations
 
@@ -21,17 +19,17 @@ class Interrupt:
     stopped = False
 
     def __enter__(self) -> Interrupt:
-        self._mine = threading.current_thread() is threading.main_thread()
-        if self._mine:
-            self._before: Any = signal.getsignal(signal.SIGINT)
-            signal.signal(signal.SIGINT, self._pressed)
+        self._main_thread = threading.current_thread() is threading.main_thread()
+        if self._main_thread:
+            self._previous_handler: Any = signal.getsignal(signal.SIGINT)
+            signal.signal(signal.SIGINT, self._on_signal)
         return self
 
-    def _pressed(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.stopped:
             raise KeyboardInterrupt
         self.stopped = True
 
     def __exit__(self, *exc: object) -> None:
-        if self._mine:
-            signal.signal(signal.SIGINT, self._before)
+        if self._main_thread:
+            signal.signal(signal.SIGINT, self._previous_handler)

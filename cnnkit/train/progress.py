@@ -15,7 +15,7 @@ __all__ = ["Bar", "Lines", "Reporter", "Silent", "reporter"]
 
 
 class Reporter(Protocol):
-    """What the loop tells of its progress."""
+    """What the training loop calls to report its progress."""
 
     def begin(self, epoch: int, epochs: int, batches: int | None) -> None:
         """An epoch starts."""
@@ -24,13 +24,13 @@ class Reporter(Protocol):
         """A batch is done; `tally` is read only when there is something to show."""
 
     def validate(self, done: int, batches: int | None) -> None:
-        """The epoch's training is over, and `done` of the `batches` of its validation."""
+        """The epoch's training is over, and `done` of the `batches` of its validation are done."""
 
     def end(self, row: Epoch) -> None:
         """An epoch is done."""
 
     def note(self, text: str) -> None:
-        """Something to tell the user, in whole sentences."""
+        """A message to the user, in whole sentences."""
 
     def close(self) -> None:
         """The run is over, also after an error."""
@@ -65,7 +65,7 @@ class Lines(Silent):
 class Bar(Lines):
     """A live bar with loss, accuracy and images per second, and one line when an epoch is done."""
 
-    TICK = 0.2  # seconds between two looks at the tally: each one waits for the device
+    TICK = 0.2  # seconds between two reads of the tally, which wait for the device
 
     def __init__(self, console: Console):
         super().__init__(console)
@@ -104,14 +104,12 @@ class Bar(Lines):
             self.progress.refresh()
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self.progress.stop()
 
 
 def reporter(progress: bool | Reporter, console: Console | None = None) -> Reporter:
-    """The reporter for ``fit(progress=...)``: one of your own, a bar or lines for ``True``, none
-    for ``False``.
-    """
+    """The reporter for ``fit(progress=...)``: a bar or lines for ``True``, `Silent` for ``False``."""
     if not isinstance(progress, bool):
         return progress
     if not progress:

@@ -1,6 +1,4 @@
-"""Send an update's batches through the model once more, to look at what each layer makes of them, and
-leave no trace.
-"""
+"""Send an update's batches through the model once more, to inspect each layer, without side effects."""
 
 from __future__ import annotations
 
@@ -14,28 +12,28 @@ from cnnkit.nn import Module
 __all__ = ["replay"]
 
 
-def replay(model: Module, images: Iterable[Tensor], look: Callable[[str, Module, tuple, Any], None]) -> None:
-    """Call ``look(name, layer, inputs, output)`` for every layer without children, in the order of
-    the forward pass.
+def replay(model: Module, images: Iterable[Tensor],
+           inspect: Callable[[str, Module, tuple, Any], None]) -> None:
+    """Call ``inspect(name, layer, inputs, output)`` for layers without children, in the forward pass's order.
 
     Buffers, the random numbers' state and every module's mode are afterwards what they were before;
     nothing is recorded.
     """
     def hook(name: str) -> Callable:
-        def after(layer: Module, inputs: tuple, output: Any) -> None:
-            look(name, layer, inputs, output)
-        return after
+        def call_inspect(layer: Module, inputs: tuple, output: Any) -> None:
+            inspect(name, layer, inputs, output)
+        return call_inspect
 
     handles = [layer.register_forward_hook(hook(name)) for name, layer in model.named_modules()
                if not list(layer.children())]
-    draws = random.get_state()
+    random_state = random.get_state()
     buffers = [(buffer, buffer.array) for buffer in model.buffers()]
     try:
         with no_grad():
             for x in images:
                 model(x)
     finally:
-        random.set_state(draws)
+        random.set_state(random_state)
         for handle in handles:
             handle.remove()
         with no_grad():
@@ -45,11 +43,11 @@ def replay(model: Module, images: Iterable[Tensor], look: Callable[[str, Module,
 
 def finite(*values: Any) -> bool:
     """Whether every element of all Tensors among `values` is a finite number; waits for the device once."""
-    bad: Any = None
+    any_nonfinite: Any = None
     for value in values:
         if isinstance(value, Tensor) and "float" in str(value.dtype):
             array = value.array
             xp = backends.namespace_of(array)
-            here = xp.any(~xp.isfinite(array))
-            bad = here if bad is None else xp.logical_or(bad, here)
-    return bad is None or not bool(Tensor(bad).item())
+            nonfinite = xp.any(~xp.isfinite(array))
+            any_nonfinite = nonfinite if any_nonfinite is None else xp.logical_or(any_nonfinite, nonfinite)
+    return any_nonfinite is None or not bool(Tensor(any_nonfinite).item())

@@ -1,6 +1,4 @@
-"""Run: a training run while it goes on: forward, loss, backward, update, epoch by epoch (guide, "Pseudo
-Code for CNN").
-"""
+"""Run: a training run in progress: forward, loss, backward, update (guide, "Pseudo Code for CNN")."""
 
 from __future__ import annotations
 
@@ -37,39 +35,38 @@ __all__ = ["Run"]
 
 
 class Run:
-    """What a training run is made of and how far it has come; `fit` makes it, callbacks are given it.
+    """The parts of a training run and its progress; `fit` makes it, callbacks get it as an argument.
 
     Attributes
     ----------
     model, optimizer, scheduler, loader, validation, loss_function, ema, callbacks
-        What it is made of.
+        The parts of the run.
     epochs, epoch : int
-        How many are to be done, and how many are.
+        The number of epochs to do, and of epochs done.
     planned : int or None
-        How many the schedule was made for, where it spans the whole run.
+        The number of epochs that the schedule was made for, where it spans the whole run.
     batch, step : int
-        Batches of this epoch, and updates of the whole run, that are done.
+        The number of batches of this epoch, and of updates of the whole run, that are done.
     history : History
         The epochs' figures.
     inputs : list of tuple of Tensor
-        The batches (images, targets, and sample weights where there are any) of the update that
-        is being made.
+        The batches (images, targets, and sample weights where there are any) of the current update.
     loss : Tensor
-        Of the last batch; reading it waits for the device.
+        The loss of the last batch; reading it waits for the device.
     losses : list of Tensor
-        Of each of `inputs`.
+        The losses of `inputs`.
     paused : bool
         Whether Ctrl-C or `pause` ends the run for now.
     """
 
     def __init__(self, model: Module, optimizer: optim.Optimizer, loader: Loader, loss: AnyLoss, *,
-                 epochs: int, shown: Reporter, validation: Loader | None = None,
+                 epochs: int, reporter: Reporter, validation: Loader | None = None,
                  metrics: dict[str, Metric] | None = None, scheduler: Any = None, per_batch: bool = False,
                  planned: int | None = None, accumulate: int = 1, clip_norm: float | None = None,
                  clip_value: float | None = None, ema: EMA | None = None, callbacks: Sequence[Callback] = ()):
-        self.model, self.optimizer, self.loader, self.loss_function, self.epochs = (model, optimizer,
-                                                                                    loader, loss, epochs)
-        self.shown, self.validation, self.metrics = shown, validation, metrics or {}
+        self.model, self.optimizer, self.loader = model, optimizer, loader
+        self.loss_function, self.epochs = loss, epochs
+        self.reporter, self.validation, self.metrics = reporter, validation, metrics or {}
         self.scheduler, self.per_batch, self.planned, self.ema = scheduler, per_batch, planned, ema
         self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
         self.callbacks = list(callbacks)
@@ -77,25 +74,25 @@ class Run:
                               if getattr(type(c), hook) is not getattr(Callback, hook)] for hook in HOOKS}
         self.epoch = self.batch = self.step = 0
         self.seconds, self.tally, self.history = 0.0, Tally(), History()
-        self.draws: dict[str, int] | None = None  # the random state of a checkpoint within an epoch
+        self.random_state: dict[str, int] | None = None  # of a checkpoint within an epoch
         self.loader_state: dict[str, Any] | None = None  # of a resumable loader, before this epoch
         self.interrupt = Interrupt()
         self.stopped, self.reason, self._paused = False, "", False
-        self.resumed: str | None = None  # where the state came from: the folder, or "" for one in memory
+        self.resumed_from: str | None = None  # the folder of the checkpoint, "" for a state in memory
         self.epoch_lr = self.lr()
         self.inputs: list = []
         self.loss: Any = None
         self.losses: list[Tensor] = []
-        self._cut: Epoch | None = None
+        self._partial_epoch: Epoch | None = None
 
     # -- what callbacks may do -------------------------------------------------------------------------------
 
     def stop(self, reason: str) -> None:
-        """End the run after the batch or epoch that is being done: it is complete."""
+        """End the run, as complete, after the batch or epoch that is under way."""
         self.stopped, self.reason = True, reason
 
     def pause(self, reason: str) -> None:
-        """End the run after the batch for now, as Ctrl-C does: a checkpoint keeps where it was."""
+        """Interrupt the run after the batch that is under way, as Ctrl-C does; a checkpoint can resume it."""
         self._paused, self.reason = True, reason
 
     @property
@@ -120,7 +117,7 @@ class Run:
                 if state is not None:
                     restore(self, state)
                     done = self.epoch >= self.epochs
-                    self.shown.note(f"All {self.epochs} epochs were done before" if done else
+                    self.reporter.note(f"All {self.epochs} epochs were done before" if done else
                                     f"Going on in epoch {self.epoch + 1} of {self.epochs}, "
                                     f"after {self.step} updates")
                 self._call("on_train_start")
@@ -128,10 +125,10 @@ class Run:
                     self._one_epoch()
                 self._call("on_train_stop")
                 self.history.interrupted = self.paused
-                # after the state was kept: a resumed run does this epoch to its end
-                if self._cut is not None:
-                    self.history.epochs.append(self._cut)
-                    self.shown.end(self._cut)
+                # after the checkpoint was written: a resumed run finishes this epoch
+                if self._partial_epoch is not None:
+                    self.history.epochs.append(self._partial_epoch)
+                    self.reporter.end(self._partial_epoch)
                 if self.ema is not None:
                     self.ema.write()
                 self._call("on_train_end")
@@ -139,13 +136,13 @@ class Run:
             self._call("on_exception", error)
             raise
         finally:
-            self.shown.close()
+            self.reporter.close()
         return self.history
 
     def _one_epoch(self) -> None:
         self.model.train()
         total = count(self.loader)
-        self.shown.begin(self.epoch + 1, self.epochs, None if total is None else total - self.batch)
+        self.reporter.begin(self.epoch + 1, self.epochs, None if total is None else total - self.batch)
         if not self.batch:
             self._call("on_train_epoch_start")
         start = time.perf_counter() - self.seconds
@@ -167,44 +164,42 @@ class Run:
         figures: dict[str, Any] = {"loss": loss, "accuracy": accuracy,
                                    "lr": self.epoch_lr, "seconds": self.seconds,
                                    "images_per_second": self.tally.images / max(self.seconds, 1e-9)}
-        whole = not self.paused and self._validate(figures)
+        complete = not self.paused and self._validate(figures)
         row = Epoch(self.epoch + 1, **figures)
-        if not whole:
-            self._cut = row
+        if not complete:
+            self._partial_epoch = row
             return
         self.history.epochs.append(row)
-        self.shown.end(row)
+        self.reporter.end(row)
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} after epoch {row.epoch}: the model's numbers "
                                      f"have overflowed. Lower the learning rate (it is {self.epoch_lr}) "
                                      "or clip the gradients (nn.clip_grad_norm_)")
         self.epoch, self.batch, self.seconds, self.tally = self.epoch + 1, 0, 0.0, Tally()
         if self.scheduler is not None and not self.per_batch:
-            watched = row.loss if row.val_loss is None else row.val_loss
-            self.scheduler.step(*[watched] if isinstance(self.scheduler, ReduceLROnPlateau) else [])
+            loss = row.loss if row.val_loss is None else row.val_loss
+            self.scheduler.step(*[loss] if isinstance(self.scheduler, ReduceLROnPlateau) else [])
         self._call("on_train_epoch_end")
 
     def _groups(self) -> Iterator[list]:
-        """The batches of this epoch that are still to come, in groups of those whose gradients are
-        accumulated.
-        """
-        passed_over = self.batch
+        """The remaining batches of this epoch, in groups whose gradients are accumulated."""
+        skipped = self.batch
         if isinstance(self.loader, ResumableLoader):
-            self.loader_state, passed_over = self.loader.state_dict(), 0
+            self.loader_state, skipped = self.loader.state_dict(), 0
             self.loader.skip_batches(self.batch)
         batches = iter(self.loader)
-        for _ in islice(batches, passed_over):
+        for _ in islice(batches, skipped):
             pass
-        if self.batch and self.draws is not None:  # what was left out may have drawn
-            random.set_state(self.draws)
-        self.draws = None
+        if self.batch and self.random_state is not None:  # the skipped batches may have drawn numbers
+            random.set_state(self.random_state)
+        self.random_state = None
         while group := list(islice(batches, self.accumulate)):
             yield group
 
     def _update(self) -> None:
         """Forward and backward through a group of batches, and one step of the optimizer."""
         sizes = [self._size(*targets) for _, *targets in self.inputs] if len(self.inputs) > 1 else []
-        total = sum(sizes) or 1  # 0 where every weight is
+        total = sum(sizes) or 1  # the sum is 0 where all weights are 0
         self.losses = []
         self.optimizer.zero_grad()
         for n, (x, y, *weight) in enumerate(self.inputs):
@@ -213,7 +208,7 @@ class Run:
             (self.loss * (sizes[n] / total) if sizes else self.loss).backward()
             self.losses.append(self.loss.detach())
             self.tally.add(self.loss, output, self._labels(y), *weight)
-            self.shown.step(self.tally)
+            self.reporter.step(self.tally)
         if self.clip_norm is not None:
             nn.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         if self.clip_value is not None:
@@ -227,31 +222,27 @@ class Run:
             self.scheduler.step()
 
     def _labels(self, target: Tensor) -> Tensor:
-        """Class indices, also where augmentation has made probabilities of them: the most probable
-        class then.
-        """
+        """The targets; of probabilities that augmentation made of class indices, the most probable class."""
         mixed = target.ndim == 2 and isinstance(self.loader, AugmentingLoader) and self.loader.mixes_labels()
         return target.argmax(dim=1) if mixed else target
 
     def _size(self, target: Tensor, weight: Tensor | None = None) -> float:
-        """What a batch's mean loss counts for: its images, or the sum of their weights."""
+        """The weight of a batch's mean loss: its number of images, or the sum of their weights."""
         if isinstance(self.loss_function, WeightedLoss):
             return self.loss_function.batch_weight(target, weight)
         return target.shape[0] if weight is None else weight.sum().item()
 
     def _validate(self, figures: dict[str, Any]) -> bool:
-        """Add the held-out scores to the figures; whether the epoch is whole, Ctrl-C not having come before
-        they were known.
-        """
+        """Add the held-out scores to the figures; ``False`` if Ctrl-C came before they were complete."""
         if self.validation is None:
             return True
         total = count(self.validation)
 
         def stop(done: int) -> bool:
-            self.shown.validate(done, total)
+            self.reporter.validate(done, total)
             return self.paused and done != total
 
-        self.shown.validate(0, total)
+        self.reporter.validate(0, total)
         with self._averaged():
             scores = measure(self.model, self.validation, self.validation_loss, stop,
                              list(self.metrics.values()))

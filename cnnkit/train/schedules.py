@@ -10,53 +10,51 @@ from cnnkit.optim import Optimizer, lr_scheduler
 
 __all__ = ["SCHEDULES", "schedule"]
 
-WARM_UP = 0.05  # of the run's batches
-# name -> (from optimizer, epochs, updates), per batch?
+WARM_UP = 0.05  # the share of the run's updates in which the rate rises
+# name: a function of (optimizer, epochs, updates), and whether the schedule steps after each update
 SCHEDULES: dict[str, tuple[Callable[[Optimizer, int, int], Any], bool]] = {
     "cosine": (lambda o, epochs, updates: lr_scheduler.CosineAnnealingLR(o, updates), True),
     "warmup-cosine": (lambda o, epochs, updates: _warmed_up(o, updates), True),
-    "one-cycle": (lambda o, epochs,
-                  updates: lr_scheduler.OneCycleLR(o, [g["lr"] for g in o.param_groups], updates), True),
+    "one-cycle": (lambda o, epochs, updates: lr_scheduler.OneCycleLR(
+        o, [g["lr"] for g in o.param_groups], updates), True),
     "linear": (lambda o, epochs, updates: lr_scheduler.LinearLR(o, 1.0, 0.0, updates), True),
-    "exponential": (lambda o, epochs, updates: lr_scheduler.ExponentialLR(o, 0.01 ** (1 / max(epochs, 1))),
-                    False),
+    "exponential": (lambda o, epochs, updates: lr_scheduler.ExponentialLR(
+        o, 0.01 ** (1 / max(epochs, 1))), False),
     "step": (lambda o, epochs, updates: lr_scheduler.StepLR(o, max(1, math.ceil(epochs / 3))), False),
     "plateau": (lambda o, epochs, updates: lr_scheduler.ReduceLROnPlateau(o, patience=3), False),
 }
 
 
-def schedule(asked: Any, interval: str, optimizer: Optimizer, epochs: int,
+def schedule(scheduler: Any, interval: str, optimizer: Optimizer, epochs: int,
              batches: int | None) -> tuple[Any, bool]:
-    """The schedule that ``fit(scheduler=...)`` asks for, and whether it goes on after each update, not
-    each epoch.
-    """
+    """The schedule of ``fit(scheduler=...)``, and whether it steps after each update, not each epoch."""
     if interval not in ("epoch", "step"):
         raise ValueError(f"scheduler_interval must be 'epoch' or 'step', got {interval!r}")
-    if isinstance(asked, str):
-        if asked not in SCHEDULES:
-            raise ValueError(f"there is no schedule {asked!r}; there are {', '.join(SCHEDULES)}, "
+    if isinstance(scheduler, str):
+        if scheduler not in SCHEDULES:
+            raise ValueError(f"there is no schedule {scheduler!r}; there are {', '.join(SCHEDULES)}, "
                              "and those of optim.lr_scheduler")
-        make, per_batch = SCHEDULES[asked]
+        make, per_batch = SCHEDULES[scheduler]
         if per_batch and batches is None:
-            raise ValueError(f"the schedule {asked!r} needs to know how many batches there are; "
+            raise ValueError(f"the schedule {scheduler!r} needs to know how many batches there are; "
                              "give data with a length, or a schedule of optim.lr_scheduler")
         return make(optimizer, epochs, max(1, epochs * (batches or 0))), per_batch
-    made = asked if isinstance(asked, lr_scheduler.LRScheduler) else asked(optimizer)
-    if not isinstance(made, lr_scheduler.LRScheduler):
+    result = scheduler if isinstance(scheduler, lr_scheduler.LRScheduler) else scheduler(optimizer)
+    if not isinstance(result, lr_scheduler.LRScheduler):
         raise TypeError("scheduler must be a name, a schedule of optim.lr_scheduler, "
-                        f"or a function from an optimizer to one; it gave a {type(made).__name__}")
-    if made.optimizer is not optimizer:
+                        f"or a function from an optimizer to one; it gave a {type(result).__name__}")
+    if result.optimizer is not optimizer:
         raise ValueError("the schedule belongs to another optimizer; "
                          "give that optimizer to fit too, or a function that makes the "
                          "schedule: scheduler=lambda optimizer: StepLR(optimizer, 10)")
-    if interval == "step" and isinstance(made, lr_scheduler.ReduceLROnPlateau):
+    if interval == "step" and isinstance(result, lr_scheduler.ReduceLROnPlateau):
         raise ValueError("ReduceLROnPlateau watches a figure of each epoch; "
                          "scheduler_interval must be 'epoch'")
-    return made, interval == "step"
+    return result, interval == "step"
 
 
 def _warmed_up(optimizer: Optimizer, updates: int) -> lr_scheduler.SequentialLR:
-    first = max(1, round(WARM_UP * updates))
-    parts = [lr_scheduler.LinearLR(optimizer, 0.01, total_iters=first),
-             lr_scheduler.CosineAnnealingLR(optimizer, max(1, updates - first))]
-    return lr_scheduler.SequentialLR(optimizer, parts, [first])
+    warm_up = max(1, round(WARM_UP * updates))
+    parts = [lr_scheduler.LinearLR(optimizer, 0.01, total_iters=warm_up),
+             lr_scheduler.CosineAnnealingLR(optimizer, max(1, updates - warm_up))]
+    return lr_scheduler.SequentialLR(optimizer, parts, [warm_up])

@@ -1,6 +1,4 @@
-"""A run's whole state, from which it goes on to the same bits: taken as a tree of plain values and Tensors,
-and restored.
-"""
+"""A run's whole state, from which it goes on to the same bits, as a tree of plain values and Tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from cnnkit.evaluation.contracts import AugmentingLoader, Loader, ResumableLoade
 from cnnkit.evaluation.evaluate import count
 from cnnkit.evaluation.tally import Tally
 from cnnkit.train.history import Epoch
-from cnnkit.train.tree import placed
+from cnnkit.train.tree import copied_like
 
 if TYPE_CHECKING:
     from cnnkit.train.run import Run
@@ -24,27 +22,27 @@ __all__ = ["restore", "state_of"]
 
 
 def state_of(run: Run) -> dict[str, Any]:
-    """Everything that the batches to come depend on, and what the run has measured so far."""
+    """Everything that the coming batches depend on, and what the run has measured so far."""
     loader = run.loader
     return {
         "epoch": run.epoch, "batch": run.batch, "step": run.step,
-        "model": {name: Tensor(value.array) for name, value in _values(run)},
+        "model": {name: Tensor(value.array) for name, value in _parameters_and_buffers(run)},
         "optimizer": {"name": type(run.optimizer).__name__, "state": run.optimizer.state_dict()},
-        "scheduler": None if run.scheduler is None else {"name": type(run.scheduler).__name__,
-                                                         "state": run.scheduler.state_dict(),
-                                                         "epochs": run.planned},
+        "scheduler": None if run.scheduler is None else {
+            "name": type(run.scheduler).__name__, "state": run.scheduler.state_dict(),
+            "epochs": run.planned},
         "ema": None if run.ema is None else run.ema.state_dict(),
         "random": random.get_state(),
-        "data": _described(loader), "augment": _augmentation(loader),
+        "data": _data_description(loader), "augment": _augmentation(loader),
         "loader": _loader_state(run),
         "tally": run.tally.state(), "seconds": run.seconds, "lr": run.epoch_lr,
         "history": [asdict(row) for row in run.history],
-        "callbacks": {name: callback.state_dict() for name, callback in _named(run)},
+        "callbacks": {name: callback.state_dict() for name, callback in _named_callbacks(run)},
     }
 
 
 def restore(run: Run, state: Mapping[str, Any]) -> None:
-    """Put a run where `state_of` was taken.
+    """Return a run to the state that `state_of` took.
 
     Raises
     ------
@@ -59,46 +57,45 @@ def restore(run: Run, state: Mapping[str, Any]) -> None:
     if run.scheduler is not None:
         run.scheduler.load_state_dict(state["scheduler"]["state"])
     with no_grad():
-        for name, value in _values(run):
-            value.replace_(placed(state["model"][name], value))
+        for name, value in _parameters_and_buffers(run):
+            value.replace_(copied_like(state["model"][name], value))
     if run.ema is not None:
         run.ema.load_state_dict(state["ema"])
-    run.epoch, run.batch, run.step, run.seconds = (state[name]
-                                                   for name in ("epoch", "batch", "step", "seconds"))
-    run.epoch_lr = state["lr"]
+    run.epoch, run.batch, run.step = state["epoch"], state["batch"], state["step"]
+    run.seconds, run.epoch_lr = state["seconds"], state["lr"]
     run.tally = Tally.of(state["tally"])
     run.history.epochs = [Epoch(**row) for row in state["history"]]
-    for name, callback in _named(run):
+    for name, callback in _named_callbacks(run):
         if name in state["callbacks"]:
             callback.load_state_dict(state["callbacks"][name])
-    run.draws = state["random"]
-    random.set_state(run.draws)
+    run.random_state = state["random"]
+    random.set_state(run.random_state)
 
 
-def _values(run: Run) -> list[tuple[str, Tensor]]:
+def _parameters_and_buffers(run: Run) -> list[tuple[str, Tensor]]:
     """Parameters and buffers, those that a ``state_dict`` leaves out included."""
     return [*run.model.named_parameters(), *run.model.named_buffers()]
 
 
 def _loader_state(run: Run) -> dict[str, Any] | None:
-    """The state of a resumable loader before the epoch that is going on, or before the next one."""
+    """The state of a resumable loader before the current epoch, or between epochs before the next one."""
     if not isinstance(run.loader, ResumableLoader):
         return None
     return run.loader_state if run.batch else run.loader.state_dict()
 
 
-def _described(loader: Loader) -> dict[str, int | str | None]:
-    """What a resumed run must find again in its data."""
-    described = dict(loader.describe_batches()) if isinstance(loader, ResumableLoader) else {}
-    return {**described, "batches an epoch": count(loader)}
+def _data_description(loader: Loader) -> dict[str, int | str | None]:
+    """What must not differ in the data of a resumed run."""
+    description = dict(loader.describe_batches()) if isinstance(loader, ResumableLoader) else {}
+    return {**description, "batches an epoch": count(loader)}
 
 
 def _augmentation(loader: Loader) -> str | None:
-    """A loader's augmentation in words that are the same in another process."""
+    """A text on a loader's augmentation that is the same in every process."""
     return loader.describe_augmentation() if isinstance(loader, AugmentingLoader) else None
 
 
-def _named(run: Run) -> list[tuple[str, Any]]:
+def _named_callbacks(run: Run) -> list[tuple[str, Any]]:
     """Callbacks by the name of their class, numbered where there are several."""
     count: Counter = Counter()
     named = []
@@ -109,31 +106,32 @@ def _named(run: Run) -> list[tuple[str, Any]]:
     return named
 
 
-def _kind(resumable: bool) -> str:
+def _loader_kind(resumable: bool) -> str:
     return "a loader that can be resumed" if resumable else "a loader that cannot"
 
 
 def _check(run: Run, state: Mapping[str, Any]) -> None:
-    def need(what: str, saved: Any, now: Any) -> None:
-        if saved != now:
-            raise ValueError(f"the checkpoint cannot be resumed: its {what} was {saved}, "
-                             f"and now it is {now}; resume with the settings that the run began with")
+    def require_same(setting: str, saved: Any, current: Any) -> None:
+        if saved != current:
+            raise ValueError(f"the checkpoint cannot be resumed: its {setting} was {saved}, "
+                             f"and now it is {current}; resume with the settings that the run began with")
 
-    need("kind of data", _kind(state["loader"] is not None), _kind(isinstance(run.loader, ResumableLoader)))
-    for name, value in _described(run.loader).items():
-        counted = name in ("samples", "batches an epoch")
-        need(f"number of {name}" if counted else name, state["data"].get(name), value)
-    need("augmentation", state.get("augment"), _augmentation(run.loader))
-    need("optimizer", state["optimizer"]["name"], type(run.optimizer).__name__)
-    need("scheduler", state["scheduler"] and state["scheduler"]["name"],
-         run.scheduler and type(run.scheduler).__name__)
+    require_same("kind of data", _loader_kind(state["loader"] is not None),
+                 _loader_kind(isinstance(run.loader, ResumableLoader)))
+    for name, value in _data_description(run.loader).items():
+        is_count = name in ("samples", "batches an epoch")
+        require_same(f"number of {name}" if is_count else name, state["data"].get(name), value)
+    require_same("augmentation", state.get("augment"), _augmentation(run.loader))
+    require_same("optimizer", state["optimizer"]["name"], type(run.optimizer).__name__)
+    require_same("scheduler", state["scheduler"] and state["scheduler"]["name"],
+                 run.scheduler and type(run.scheduler).__name__)
     if run.scheduler is not None:
-        need("schedule's number of epochs", state["scheduler"].get("epochs"), run.planned)
-    need("average of weights (ema)", state["ema"] is not None, run.ema is not None)
-    own, saved = ({name: tuple(value.shape) for name, value in values}
-                  for values in (_values(run), state["model"].items()))
-    differing = [f"{name} {saved.get(name, 'missing')} is {own.get(name, 'missing')} now"
-                 for name in {**own, **saved} if own.get(name) != saved.get(name)]
+        require_same("schedule's number of epochs", state["scheduler"].get("epochs"), run.planned)
+    require_same("average of weights (ema)", state["ema"] is not None, run.ema is not None)
+    current, saved = ({name: tuple(value.shape) for name, value in values}
+                      for values in (_parameters_and_buffers(run), state["model"].items()))
+    differing = [f"{name} {saved.get(name, 'missing')} is {current.get(name, 'missing')} now"
+                 for name in {**current, **saved} if current.get(name) != saved.get(name)]
     if differing:
         raise ValueError("the checkpoint is of another model: "
                          f"{'; '.join(differing[:4])}{'; ...' if len(differing) > 4 else ''}")

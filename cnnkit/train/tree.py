@@ -1,6 +1,4 @@
-"""A run's state as JSON and Tensors: nested dicts and lists of plain values in the one, their Tensors
-in the other.
-"""
+"""A run's state as two parts: nested dicts and lists of plain values, which JSON holds, and Tensors."""
 
 from __future__ import annotations
 
@@ -12,19 +10,19 @@ from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of, namespace_of
 from cnnkit.foreign import device_of
 
-__all__ = ["join", "placed", "split"]
+__all__ = ["copied_like", "join", "split"]
 
 Plain = None | bool | int | float | str
 
 
 def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
-    """Take the Tensors out of a tree.
+    """Split a tree into what JSON can hold and Tensors.
 
     Returns
     -------
     outline, tensors
-        What JSON can hold: dicts whose keys are no strings, tuples, infinities and Tensors are dicts with a
-        name that begins with ``$``. And the Tensors by their place in the tree, each with its axes in the
+        What JSON can hold: dicts whose keys are no strings, tuples, infinities and Tensors become dicts with
+        a key that begins with ``$``. And the Tensors by their path in the tree, each with its axes in the
         order of its memory, so that a file in C order keeps the layout.
 
     >>> from cnnkit import tensor
@@ -59,15 +57,15 @@ def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
 
 
 def join(outline: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """The tree that `split` took apart, each Tensor with its old axes over its old memory."""
+    """The tree that `split` took apart, each Tensor with its original axes and memory layout."""
     if isinstance(outline, list):
         return [join(value, tensors) for value in outline]
     if not isinstance(outline, dict):
         return outline
     if "$tensor" in outline:
         array, order = tensors[outline["$tensor"]].array, outline["order"]
-        return Tensor(namespace_of(array).permute_dims(array, tuple(order.index(axis)
-                                                                    for axis in range(len(order)))))
+        axes = tuple(order.index(axis) for axis in range(len(order)))
+        return Tensor(namespace_of(array).permute_dims(array, axes))
     if "$float" in outline:
         return float(outline["$float"])
     if "$items" in outline:
@@ -77,10 +75,8 @@ def join(outline: Any, tensors: Mapping[str, Tensor]) -> Any:
     return {key: join(value, tensors) for key, value in outline.items()}
 
 
-def placed(value: Tensor, like: Tensor) -> Any:
-    """A copy of the values with the backend, device and dtype of `like`, and with the memory layout
-    of `value`.
-    """
+def copied_like(value: Tensor, like: Tensor) -> Any:
+    """A copy of `value` with its memory layout, but the backend, device and dtype of `like`."""
     source, backend = value.array, backend_of(like.array)
     order = backend_of(source).axis_order(source)
     packed = namespace_of(source).permute_dims(source, order)

@@ -1,6 +1,4 @@
-"""A loader augments its batches with keys of the seed, the epoch and the batch's number: nothing else has a
-say in the draws.
-"""
+"""A loader's random draws depend on the seed, the epoch and the batch's number, and on nothing else."""
 
 import numpy as np
 import pytest
@@ -18,68 +16,67 @@ def loader(**settings):
     return DataLoader(DIGITS, 16, **({"shuffle": True, "seed": 4, "augment": AUGMENT} | settings))
 
 
-def taken(batches):
+def as_numpy(batches):
     return [tuple(part.numpy() if isinstance(part, cnnkit.Tensor) else part for part in batch)
             for batch in batches]
 
 
 def assert_same(a, b):
     assert len(a) == len(b)
-    for (x, y), (x_too, y_too) in zip(a, b):
-        np.testing.assert_array_equal(x, x_too)
-        np.testing.assert_array_equal(y, y_too)
+    for (x, y), (x_other, y_other) in zip(a, b):
+        np.testing.assert_array_equal(x, x_other)
+        np.testing.assert_array_equal(y, y_other)
 
 
 def test_each_batch_is_augmented_with_a_key_of_seed_epoch_and_number():
     keys = []
 
-    def note(x, y, *, key):
+    def record(x, y, *, key):
         keys.append(key)
         return x, y
 
-    recorded = loader(augment=note)
+    recording = loader(augment=record)
     for _ in range(2):
-        list(recorded)
+        list(recording)
     assert len(set(keys)) == 8
     again = loader(augment=AUGMENT)
     plain = loader(augment=None)
-    batches, unchanged = taken(again) + taken(again), taken(plain) + taken(plain)
+    batches, unchanged = as_numpy(again) + as_numpy(again), as_numpy(plain) + as_numpy(plain)
     assert_same(batches, [AUGMENT(x, y, key=key) for (x, y), key in zip(unchanged, keys)])
     assert any((x != u).any() for (x, _), (u, _) in zip(batches, unchanged))
     np.testing.assert_array_equal([y.argmax(1).shape for _, y in batches], [y.shape for _, y in unchanged])
 
 
-def test_batches_left_out_do_not_change_the_others():
+def test_skipped_batches_do_not_change_the_others():
     whole, rest = loader(), loader()
     rest.skip_batches(2)
-    assert_same(taken(rest), taken(whole)[2:])
+    assert_same(as_numpy(rest), as_numpy(whole)[2:])
     rest.set_epoch(1)
-    assert_same(taken(rest), taken(whole))
+    assert_same(as_numpy(rest), as_numpy(whole))
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_workers_change_no_draw(workers):
     whole, threaded = loader(), loader(num_workers=workers)
     for _ in range(2):
-        assert_same(taken(threaded), taken(whole))
-    assert_same(taken(loader(num_workers=workers).numpy_batches()), taken(loader()))
+        assert_same(as_numpy(threaded), as_numpy(whole))
+    assert_same(as_numpy(loader(num_workers=workers).numpy_batches()), as_numpy(loader()))
 
 
 def test_other_draws_do_not_change_the_batches():
-    first = taken(loader())
+    first = as_numpy(loader())
     again = loader()
     batches = []
     for batch in again:
         random.next_key()
         batches.append(batch)
-    assert_same(taken(batches), first)
+    assert_same(as_numpy(batches), first)
 
 
 def test_batches_are_those_of_numpy_on_every_backend(backend):
     with cnnkit.use("numpy"):
-        expected = taken(loader(num_workers=1))
-    made = list(loader())
-    assert_same(taken(made), expected)
+        expected = as_numpy(loader(num_workers=1))
+    assert_same(as_numpy(list(loader())), expected)
 
 
 def test_without_shuffling_the_order_is_the_datasets():
@@ -88,7 +85,7 @@ def test_without_shuffling_the_order_is_the_datasets():
     random.seed(1)
     unseeded = loader(shuffle=False, seed=None)
     random.seed(1)
-    assert_same(taken(unseeded), taken(loader(shuffle=False, seed=None)))
+    assert_same(as_numpy(unseeded), as_numpy(loader(shuffle=False, seed=None)))
     random.seed(1)
     before = random.get_state()
     DataLoader(DIGITS)
@@ -102,7 +99,7 @@ def test_plain_batches_are_those_without_augmentation():
     assert measured.augment is None
     expected = loader(augment=None)
     expected.set_epoch(1)
-    assert_same(taken(measured), taken(expected))
+    assert_same(as_numpy(measured), as_numpy(expected))
     assert augmented.epoch == 1
 
 
@@ -111,7 +108,7 @@ def test_a_state_goes_on_with_the_same_draws_and_says_what_does_not_fit():
     list(first)
     other = loader(seed=77)
     other.load_state_dict(first.state_dict())
-    assert_same(taken(other), taken(first))
+    assert_same(as_numpy(other), as_numpy(first))
     with pytest.raises(ValueError, match="a loader with shuffle=True, but this one has shuffle=False"):
         loader(shuffle=False).load_state_dict(first.state_dict())
     with pytest.raises(ValueError, match="a loader without augment=, and this one has augment=Compose"):

@@ -1,4 +1,4 @@
-"""Labels out of range and images with NaN are named, whoever asks."""
+"""Labels out of range and images with NaN are refused, and the sample is named."""
 
 import numpy as np
 import pytest
@@ -24,12 +24,12 @@ def test_labels_in_range_and_targets_that_are_no_labels_pass(labels):
     check_labels(np.array(labels), range(3), TEN)
 
 
-@pytest.mark.parametrize(("value", "what"),
-                         [(np.nan, "NaN"), (np.inf, "an infinite value"), (-np.inf, "an infinite")])
-def test_the_first_image_with_nan_or_infinity_is_named(value, what):
+@pytest.mark.parametrize(("value", "name"),
+                         [(np.nan, "NaN"), (np.inf, "an infinite value"), (-np.inf, "an infinite value")])
+def test_the_first_image_with_nan_or_infinity_is_named(value, name):
     images = np.zeros((4, 1, 3, 3), np.float32)
     images[2:, 0, 1, 1] = value
-    with pytest.raises(ValueError, match=f"image 12 of the dataset holds {what}.*remove or repair"):
+    with pytest.raises(ValueError, match=f"image 12 of the dataset holds {name}.*remove or repair"):
         check_images(images, [10, 11, 12, 13])
 
 

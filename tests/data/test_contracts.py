@@ -20,9 +20,9 @@ from cnnkit.data.transforms import Compose, MixUp, ToTensor
 DIGITS = Subset(datasets.digits(), range(24))
 MEANINGLESS = {"size": 10, "batch_size": object(), "epoch": "first", "state": None, "key": "k",
                "device": "mine", "name": "n", "values": [1, 2], "stored": "on disk", "order": "shuffled",
-               "weights": [0.5, 0.5],
-               "targets": "labels", "classes": 10, "image_shape": "8x8", "epochs": 3, "mixes": True,
-               "num_classes": 3, "batch": 32, "pointwise": True, "dataset": "digits", "data": b""}
+               "weights": [0.5, 0.5], "targets": "labels", "classes": 10, "image_shape": "8x8", "epochs": 3,
+               "mixes": True, "num_classes": 3, "batch": 32, "pointwise": True, "dataset": "digits",
+               "data": b""}
 FREE_IN_DATASET = sorted(MEANINGLESS.keys() - {"batch", "image_shape"})  # the others are methods of Dataset
 
 
@@ -96,7 +96,7 @@ def test_methods_called_values_and_stored_are_the_users_own():
 
 
 @pytest.mark.parametrize("targets", ["labels", None, [3, 1], 5])
-def test_samples_are_gone_through_where_targets_are_no_labels(targets):
+def test_samples_are_read_where_targets_are_no_labels(targets):
     odd = with_attributes(Pairs(), targets=targets)
     assert class_balance(odd).counts.tolist() == class_balance(DIGITS).counts.tolist()
 
@@ -114,13 +114,13 @@ def test_a_subset_of_a_dataset_without_labels_has_none():
 
 
 def test_a_stream_is_told_the_epoch_only_by_a_method_of_that_name():
-    class Told(Stream):
+    class Recording(Stream):
         epochs = ()
 
         def set_epoch(self, epoch):
             self.epochs = (*self.epochs, epoch)
 
-    stream = Told()
+    stream = Recording()
     loader = DataLoader(stream, 7)
     assert batches(loader) == batches(loader)
     assert stream.epochs == (0, 1)
@@ -187,7 +187,7 @@ def test_no_attribute_of_an_augmentation_changes_batches(name):
     assert batches(odd) == batches(plain)
 
 
-# What is optional, where it is there
+# Optional methods
 
 
 def test_a_transform_with_transform_batch_is_given_whole_batches():
@@ -202,8 +202,8 @@ def test_a_transform_with_transform_batch_is_given_whole_batches():
     transform = Counting()
     data = ArrayDataset(pictures, range(6), transform=transform)
     assert data.pixel_values() is None  # it does not say that it is pointwise
-    counted = batches(DataLoader(data, 4))
-    assert counted == batches(DataLoader(ArrayDataset(pictures, range(6), transform=Double()), 4))
+    transformed = batches(DataLoader(data, 4))
+    assert transformed == batches(DataLoader(ArrayDataset(pictures, range(6), transform=Double()), 4))
     assert transform.calls == 2
 
 

@@ -39,9 +39,9 @@ def test_images_without_a_transform_are_stored_ones_one_by_one_and_float32_nchw_
 
 
 def test_a_transform_sees_a_colour_picture_with_its_channels_last():
-    seen = []
-    ArrayDataset(STORED["colour"], LABELS, transform=lambda image: seen.append(image.shape))[0]
-    assert seen == [(6, 7, 3)]
+    shapes = []
+    ArrayDataset(STORED["colour"], LABELS, transform=lambda image: shapes.append(image.shape))[0]
+    assert shapes == [(6, 7, 3)]
 
 
 def test_a_transform_without_a_batch_is_applied_image_by_image():
@@ -87,9 +87,9 @@ def test_stored_images_are_gathered_as_numpy_indexes_them(tmp_path, order, indic
     np.save(tmp_path / "images.npy", images)
     kept = {"C": images, "F": np.asfortranarray(images),
             "mapped": np.load(tmp_path / "images.npy", mmap_mode="r")}[order]
-    found, labels = ArrayDataset(kept, [3, 1, 0, 2, 4]).stored_batch(indices)
-    assert type(found) is np.ndarray
-    assert np.array_equal(found, images[np.asarray(indices)])
+    batch, labels = ArrayDataset(kept, [3, 1, 0, 2, 4]).stored_batch(indices)
+    assert type(batch) is np.ndarray
+    assert np.array_equal(batch, images[np.asarray(indices)])
     assert np.array_equal(labels, np.asarray([3, 1, 0, 2, 4])[np.asarray(indices)])
 
 
@@ -145,9 +145,9 @@ def test_images_of_different_shapes_cannot_be_one_batch_and_two_are_named():
         data.batch([1, 2])
 
 
-@pytest.mark.parametrize(("sample", "what"), [((1, 2, 3), "a tuple of 3"), (5, "a int")])
-def test_a_sample_that_is_no_pair_is_refused(sample, what):
-    with pytest.raises(TypeError, match=rf"\(image, label\) pairs, but sample 0 is {what}"):
+@pytest.mark.parametrize(("sample", "kind"), [((1, 2, 3), "a tuple of 3"), (5, "a int")])
+def test_a_sample_that_is_no_pair_is_refused(sample, kind):
+    with pytest.raises(TypeError, match=rf"\(image, label\) pairs, but sample 0 is {kind}"):
         Pictures(sample).batch([0])
 
 

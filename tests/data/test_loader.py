@@ -1,6 +1,4 @@
-"""The loader gives every sample once an epoch, in an order set by (seed, epoch), and lets nothing
-bad through.
-"""
+"""The loader gives every sample once an epoch, in an order set by (seed, epoch), and refuses bad samples."""
 
 import itertools
 
@@ -17,7 +15,7 @@ def numbered(n, **kwargs):
     return ArrayDataset(images, np.arange(n), **kwargs)
 
 
-def taken(loader):
+def labels_of(loader):
     return [label for _, labels in loader.numpy_batches() for label in labels.tolist()]
 
 
@@ -26,16 +24,15 @@ def taken(loader):
     (3, 5, False, [3]), (3, 1, False, [1, 1, 1]),
 ])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_batches_have_the_wanted_sizes_and_image_and_label_stay_together(n, batch_size,
-                                                                         drop_last, sizes, shuffle):
+def test_batches_have_their_sizes_and_keep_labels_with_images(n, batch_size, drop_last, sizes, shuffle):
     loader = DataLoader(numbered(n), batch_size, shuffle, drop_last, seed=0)
     batches = list(loader)
     assert len(loader) == len(batches)
     assert [x.shape for x, _ in batches] == [(size, 1, 2, 2) for size in sizes]
     assert all(x[:, 0, 0, 0].numpy().tolist() == y.numpy().tolist() for x, y in batches)
-    seen = [i for _, y in batches for i in y.numpy().tolist()]
-    assert len(set(seen)) == len(seen) == sum(sizes)
-    assert shuffle or seen == list(range(sum(sizes)))
+    labels = [i for _, y in batches for i in y.numpy().tolist()]
+    assert len(set(labels)) == len(labels) == sum(sizes)
+    assert shuffle or labels == list(range(sum(sizes)))
 
 
 def test_batches_are_tensors_with_float32_images_and_int64_labels():
@@ -59,33 +56,33 @@ def test_the_numbers_do_not_depend_on_the_path_that_made_them():
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.1307, 0.3081)])
     fast = ArrayDataset(mnist_like, np.arange(20) % 10, transform=transform)
     pairs = [fast[i] for i in range(20)]
-    for (x, y), (x_one, y_one) in zip(DataLoader(fast, 8, seed=3, shuffle=True).numpy_batches(),
-                                      DataLoader(pairs, 8, seed=3, shuffle=True).numpy_batches(),
-                                      strict=True):
-        np.testing.assert_array_equal(x, x_one)
-        np.testing.assert_array_equal(y, y_one)
+    batched, single = (DataLoader(dataset, 8, seed=3, shuffle=True).numpy_batches()
+                       for dataset in (fast, pairs))
+    for (x, y), (x_single, y_single) in zip(batched, single, strict=True):
+        np.testing.assert_array_equal(x, x_single)
+        np.testing.assert_array_equal(y, y_single)
 
 
 # The order
 
 
 def test_the_order_depends_on_the_seed_and_the_epoch_only():
-    epochs = [taken(loader) for loader in [DataLoader(numbered(50), 7, True, seed=1)] for _ in range(3)]
+    epochs = [labels_of(loader) for loader in [DataLoader(numbered(50), 7, True, seed=1)] for _ in range(3)]
     again = DataLoader(numbered(50), 50, True, seed=1, backend="numpy")
-    assert [taken(again) for _ in range(3)] == epochs
+    assert [labels_of(again) for _ in range(3)] == epochs
     assert len({tuple(epoch) for epoch in epochs}) == 3
-    assert taken(DataLoader(numbered(50), 7, True, seed=2)) != epochs[0]
+    assert labels_of(DataLoader(numbered(50), 7, True, seed=2)) != epochs[0]
 
 
 def test_the_order_of_epoch_0_is_fixed_for_good():
-    assert taken(DataLoader(numbered(10), 10, True, seed=0)) == [8, 3, 2, 1, 7, 0, 5, 4, 9, 6]
+    assert labels_of(DataLoader(numbered(10), 10, True, seed=0)) == [8, 3, 2, 1, 7, 0, 5, 4, 9, 6]
 
 
 def test_set_epoch_goes_to_any_epoch_and_counting_goes_on_from_there():
     loader = DataLoader(numbered(30), 4, True, seed=0)
-    epochs = [taken(loader) for _ in range(4)]
+    epochs = [labels_of(loader) for _ in range(4)]
     loader.set_epoch(2)
-    assert [taken(loader), taken(loader)] == epochs[2:]
+    assert [labels_of(loader), labels_of(loader)] == epochs[2:]
     assert loader.epoch == 4
 
 
@@ -95,12 +92,12 @@ def test_an_epoch_is_counted_when_iteration_begins_even_if_it_is_left():
     iterator = iter(loader)
     assert loader.epoch == 1
     next(iterator)
-    assert taken(loader) == second
+    assert labels_of(loader) == second
 
 
 def test_two_iterations_at_once_do_not_disturb_each_other():
     loader = DataLoader(numbered(12), 4, True, seed=0)
-    alone = [taken(loader), taken(loader)]
+    alone = [labels_of(loader), labels_of(loader)]
     loader.set_epoch(0)
     pairs = list(itertools.zip_longest(loader.numpy_batches(), loader.numpy_batches()))
     assert [[i for pair in pairs for i in pair[k][1].tolist()] for k in (0, 1)] == alone
@@ -110,19 +107,19 @@ def test_a_loader_without_a_seed_follows_the_global_one():
     orders = []
     for seed in (5, 5, 6):
         cnnkit.random.seed(seed)
-        orders.append(taken(DataLoader(numbered(30), 4, True)))
+        orders.append(labels_of(DataLoader(numbered(30), 4, True)))
     assert orders[0] == orders[1] != orders[2]
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_a_state_dict_carries_the_orders_over(shuffle):
     first = DataLoader(numbered(30), 4, shuffle, seed=7)
-    taken(first)
+    labels_of(first)
     state = first.state_dict()
     second = DataLoader(numbered(30), 4, shuffle, seed=8)
     second.load_state_dict(state)
     assert second.epoch == 1
-    assert taken(second) == taken(first)
+    assert labels_of(second) == labels_of(first)
 
 
 def test_a_state_dict_of_a_shuffling_loader_does_not_fit_one_that_does_not():
@@ -130,12 +127,12 @@ def test_a_state_dict_of_a_shuffling_loader_does_not_fit_one_that_does_not():
         DataLoader(numbered(3)).load_state_dict(DataLoader(numbered(3), shuffle=True, seed=0).state_dict())
 
 
-# What it takes
+# Datasets that it takes
 
 
 def test_any_sequence_of_pairs_will_do():
     loader = DataLoader([(np.full((1, 2, 2), i, np.float32), i) for i in range(5)], 2)
-    assert taken(loader) == list(range(5))
+    assert labels_of(loader) == list(range(5))
 
 
 def test_pytorch_datasets_are_taken_as_they_are():
@@ -220,9 +217,9 @@ def test_workers_change_neither_batches_nor_their_order_nor_the_epoch(num_worker
         for (x, y), (x2, y2) in zip(plain, threaded, strict=True):
             assert x.numpy().tobytes() == x2.numpy().tobytes()
             assert y.tolist() == y2.tolist()
-    assert taken(plain) == taken(threaded)
-    assert plain.state_dict() == threaded.state_dict() == {"epoch": 3,
-                                                           "key": list(plain._key), "shuffle": True}
+    assert labels_of(plain) == labels_of(threaded)
+    expected = {"epoch": 3, "key": list(plain._key), "shuffle": True}
+    assert plain.state_dict() == threaded.state_dict() == expected
 
 
 def test_a_broken_sample_is_reported_by_workers_too():
@@ -247,7 +244,7 @@ def test_settings_of_workers_are_checked(arguments, message):
 def test_batches_that_are_skipped_are_not_loaded_and_only_in_the_next_iteration():
     loaded = []
 
-    class Noting(Dataset):
+    class Recording(Dataset):
         def __len__(self):
             return 10
 
@@ -258,8 +255,8 @@ def test_batches_that_are_skipped_are_not_loaded_and_only_in_the_next_iteration(
     def labels(loader):
         return [y.tolist() for _, y in loader]
 
-    whole = labels(DataLoader(Noting(), 3, shuffle=True, seed=1))
-    loader = DataLoader(Noting(), 3, shuffle=True, seed=1)
+    whole = labels(DataLoader(Recording(), 3, shuffle=True, seed=1))
+    loader = DataLoader(Recording(), 3, shuffle=True, seed=1)
     loaded.clear()
     loader.skip_batches(2)
     assert labels(loader) == whole[2:]

@@ -1,6 +1,4 @@
-"""Batches that are looked up are what the transforms make, to the bit, and only where nothing else
-could come out.
-"""
+"""Batches by table lookup equal the transforms' results to the bit, and are used only where that holds."""
 
 import numpy as np
 import pytest
@@ -31,24 +29,24 @@ def test_a_batch_holds_the_value_of_each_pixel(name, transform):
     images = images[:, None] if images.ndim == 3 else images
     assert (values.shape, values.dtype) == ((images.shape[1], 256), np.float32)
     x, y = data.batch([7, 2])
-    np.testing.assert_array_equal(x,
-                                  np.stack([values[c][images[:, c]] for c in range(images.shape[1])], axis=1))
+    expected = np.stack([values[c][images[:, c]] for c in range(images.shape[1])], axis=1)
+    np.testing.assert_array_equal(x, expected)
     np.testing.assert_array_equal(y, labels)
 
 
 @pytest.mark.parametrize("name", STORED)
-@pytest.mark.parametrize("backend_here", ["numpy", "cpu", "array-api-strict"])
-def test_the_loader_gives_the_same_bits_as_one_image_after_the_other(name, backend_here):
+@pytest.mark.parametrize("used_backend", ["numpy", "cpu", "array-api-strict"])
+def test_the_loader_gives_the_same_bits_as_one_image_after_the_other(name, used_backend):
     data = Subset(ArrayDataset(STORED[name], np.arange(11), transform=NORMALIZED), [9, 1, 4, 6, 0])
-    with cnnkit.use(backend_here):
-        got = [(x.numpy(), y.tolist()) for x, y in DataLoader(data, 2, shuffle=True, seed=1)]
+    with cnnkit.use(used_backend):
+        batches = [(x.numpy(), y.tolist()) for x, y in DataLoader(data, 2, shuffle=True, seed=1)]
     one_by_one = DataLoader([data[i] for i in range(5)], 2, shuffle=True, seed=1)
-    for (x, y), (x_one, y_one) in zip(got, one_by_one.numpy_batches(), strict=True):
-        np.testing.assert_array_equal(x, x_one)
-        assert (x.dtype, y) == (np.float32, y_one.tolist())
+    for (x, y), (x_single, y_single) in zip(batches, one_by_one.numpy_batches(), strict=True):
+        np.testing.assert_array_equal(x, x_single)
+        assert (x.dtype, y) == (np.float32, y_single.tolist())
 
 
-def test_the_kernel_of_the_cpu_table_is_what_makes_them(monkeypatch):
+def test_the_kernel_of_the_cpu_table_makes_the_batches(monkeypatch):
     if "cpu" not in [table.name for table in backends.kernel_tables("numpy") if table.available() is True]:
         pytest.skip("the C++ kernels are not built")
     data = ArrayDataset(STORED["colour"], np.arange(11), transform=NORMALIZED)
@@ -57,10 +55,10 @@ def test_the_kernel_of_the_cpu_table_is_what_makes_them(monkeypatch):
         assert next(iter(DataLoader(data, 4)))[0].shape == (4, 3, 6, 7)
 
 
-@pytest.mark.parametrize("backend_here", ["numpy", "cpu"])
-def test_each_channel_has_values_of_its_own(backend_here):
+@pytest.mark.parametrize("used_backend", ["numpy", "cpu"])
+def test_each_channel_has_values_of_its_own(used_backend):
     transform = Compose([ToTensor(), Normalize((0.1, 0.5, 0.9), (1, 2, 3))])
-    with cnnkit.use(backend_here):
+    with cnnkit.use(used_backend):
         x, _ = next(iter(DataLoader(ArrayDataset(STORED["colour"], np.arange(11), transform=transform), 11)))
     exact = ((STORED["colour"] / 255 - np.array([0.1, 0.5, 0.9])[:, None, None])
              / np.array([1.0, 2, 3])[:, None, None])

@@ -1,6 +1,4 @@
-"""Weighted samplers: drawn as often as the weights say, from (key, epoch) alone, and resumed to
-the same bits.
-"""
+"""Weighted samplers: draws as frequent as the weights say, set by (key, epoch), resumed to the same bits."""
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ def numbered(n):
     return ArrayDataset(np.zeros((n, 1, 2, 2), np.float32), np.arange(n))
 
 
-def taken(loader):
+def labels_of(loader):
     return [label for _, labels in loader.numpy_batches() for label in labels.tolist()]
 
 
@@ -40,21 +38,21 @@ def test_the_order_depends_on_the_seed_and_the_epoch_only():
                           seed=seed, **kwargs)
 
     first = loader(1)
-    epochs = [taken(first) for _ in range(3)]
+    epochs = [labels_of(first) for _ in range(3)]
     assert len(first) == 9
     assert [len(epoch) for epoch in epochs] == [60] * 3
     again = loader(1, num_workers=2)
     again.set_epoch(1)
-    assert [taken(again), taken(again)] == epochs[1:]
-    assert len({tuple(epoch) for epoch in [*epochs, taken(loader(2))]}) == 4
+    assert [labels_of(again), labels_of(again)] == epochs[1:]
+    assert len({tuple(epoch) for epoch in [*epochs, labels_of(loader(2))]}) == 4
     restored = loader(9)
     restored.load_state_dict(again.state_dict())
-    assert taken(restored) == taken(again)
+    assert labels_of(restored) == labels_of(again)
 
 
 def test_indices_are_a_sampler_too_the_same_in_each_epoch():
     loader = DataLoader(numbered(5), 2, sampler=[4, 4, 0])
-    assert [taken(loader), taken(loader)] == [[4, 4, 0]] * 2
+    assert [labels_of(loader), labels_of(loader)] == [[4, 4, 0]] * 2
     assert len(loader) == 2
 
 

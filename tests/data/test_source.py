@@ -1,4 +1,4 @@
-"""One word names training data; a word that names nothing is answered with what is possible."""
+"""One word names training data; the error for a word that names nothing lists what is possible."""
 
 import numpy as np
 import pytest
@@ -61,13 +61,13 @@ def test_test_images_of_another_size_are_refused(tmp_path):
     assert load(tmp_path, size=4)[1].image_shape == (1, 4, 4)
 
 
-@pytest.mark.parametrize("parted", [True, False])
-def test_an_archive_has_a_test_part_where_it_names_one(tmp_path, parted):
+@pytest.mark.parametrize("has_test", [True, False])
+def test_an_archive_has_a_test_part_where_it_names_one(tmp_path, has_test):
     x, y = np.zeros((4, 8, 8, 3), np.uint8), np.arange(4)
-    parts = {"x_train": x, "y_train": y, "x_test": x[:2], "y_test": y[:2]} if parted else {"x": x, "y": y}
+    parts = {"x_train": x, "y_train": y, "x_test": x[:2], "y_test": y[:2]} if has_test else {"x": x, "y": y}
     np.savez(tmp_path / "a.npz", **parts)
     train, test = load(tmp_path / "a.npz")
-    assert (len(train), None if test is None else len(test)) == (4, 2 if parted else None)
+    assert (len(train), None if test is None else len(test)) == (4, 2 if has_test else None)
     assert_feeds_float32(train, (3, 8, 8))
 
 
@@ -88,6 +88,6 @@ def test_a_size_is_refused_where_nothing_is_resized(tmp_path):
     ("no/such.npz", "there is no data 'no/such.npz'"),
     (__file__, "test_source.py is no .npz file: give a name"),
 ])
-def test_a_word_that_names_nothing_is_answered_with_what_is_possible(source, match):
+def test_the_error_for_a_word_that_names_nothing_lists_what_is_possible(source, match):
     with pytest.raises(ValueError, match=match):
         load(source)

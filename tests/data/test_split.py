@@ -11,7 +11,7 @@ from cnnkit.data import datasets, random_split
     ([0.33, 0.33, 0.34], [4, 3, 3]), ([1.0], [10]), ([1.0, 0.0], [10, 0]),
     ([10, 0], [10, 0]), ([0.29, 0.71], [3, 7]),
 ])
-def test_parts_have_the_wanted_sizes_and_share_no_sample(lengths, sizes):
+def test_parts_have_the_requested_sizes_and_share_no_sample(lengths, sizes):
     parts = random_split(list(range(10)), lengths)
     assert [len(part) for part in parts] == sizes
     assert sorted(i for part in parts for i in part.indices) == list(range(10))
@@ -61,7 +61,7 @@ def test_a_stratified_split_depends_on_its_seed_and_is_shuffled():
 def test_stratify_takes_names_of_classes_and_true_takes_the_datasets():
     digits = datasets.digits()
     names = np.array(digits.classes)[digits.targets]
-    by_name, by_label = (random_split(digits, [0.3, 0.7], 4, stratify=by) for by in (names, True))
+    by_name, by_label = (random_split(digits, [0.3, 0.7], 4, stratify=labels) for labels in (names, True))
     assert [part.indices.tolist() for part in by_name] == [part.indices.tolist() for part in by_label]
     with pytest.raises(ValueError, match="one class for each of the 1797 samples"):
         random_split(digits, [0.3, 0.7], stratify=[1, 2])

@@ -1,6 +1,4 @@
-"""Streams: every sample once, in an order that the key and the epoch give, with and without threads, and
-resumed exactly.
-"""
+"""Streams: every sample once, in an order set by the key and the epoch, also in threads, resumed exactly."""
 
 import io
 import itertools
@@ -17,28 +15,29 @@ from cnnkit.train.callbacks import Callback, Checkpoint
 
 
 class Counted(IterableDataset):
-    """Samples 0 ... n - 1, and how many were taken in all."""
+    """Samples 0 ... n - 1, and how many were read in all."""
 
     classes = tuple("abcdefghij")
 
     def __init__(self, n):
-        self.n, self.taken = n, 0
+        self.n, self.read = n, 0
 
     def __iter__(self):
         for i in range(self.n):
-            self.taken += 1
+            self.read += 1
             yield np.full((1, 2, 2), i, np.float32), i % 10
 
 
-def firsts(loader):
+def pixels(loader):
+    """The upper left pixel of each image of each batch."""
     return [x[:, 0, 0, 0].astype(int).tolist() for x, _ in loader.numpy_batches()]
 
 
 @pytest.mark.parametrize(("drop_last", "sizes"), [(False, [4, 4, 2]), (True, [4, 4])])
 def test_batches_come_in_the_streams_order(drop_last, sizes):
     loader = DataLoader(Counted(10), 4, drop_last=drop_last)
-    assert [len(batch) for batch in firsts(loader)] == sizes
-    assert list(itertools.chain(*firsts(loader))) == list(range(sum(sizes)))
+    assert [len(batch) for batch in pixels(loader)] == sizes
+    assert list(itertools.chain(*pixels(loader))) == list(range(sum(sizes)))
     with pytest.raises(TypeError, match="nobody knows how many batches"):
         len(loader)
     with pytest.raises(TypeError, match="has no order"):
@@ -49,8 +48,8 @@ def test_batches_come_in_the_streams_order(drop_last, sizes):
 def test_shuffling_keeps_every_sample_and_depends_on_seed_and_epoch_only(buffer_size):
     loaders = [DataLoader(Counted(100), 9, shuffle=True, seed=3, buffer_size=buffer_size, num_workers=n)
                for n in (0, 2)]
-    epochs = [firsts(loaders[0]) for _ in range(2)]
-    assert [firsts(loaders[1]) for _ in range(2)] == epochs
+    epochs = [pixels(loaders[0]) for _ in range(2)]
+    assert [pixels(loaders[1]) for _ in range(2)] == epochs
     for epoch in epochs:
         assert sorted(itertools.chain(*epoch)) == list(range(100))
     assert (epochs[0] == epochs[1]) is (buffer_size == 1)
@@ -60,7 +59,7 @@ def test_a_buffer_holds_no_more_than_its_size_and_mixes_as_far_as_it_reaches():
     stream = Counted(5000)
     out = mixed((int(x[0, 0, 0]) for x, _ in stream), 100, random.key(0))
     first = next(out)
-    assert stream.taken == 101
+    assert stream.read == 101
     order = [first, *out]
     early = np.arange(5000) - np.array(order)
     assert early.min() == -99
@@ -70,14 +69,14 @@ def test_a_buffer_holds_no_more_than_its_size_and_mixes_as_far_as_it_reaches():
 
 def test_the_draws_of_a_long_stream_do_not_repeat():
     order = list(mixed(range(3 * 1024 + 10), 10, random.key(1)))
-    held, places = list(range(10)), []
-    for n, given in enumerate(order[:-10]):
-        places.append(held.index(given))
-        held[places[-1]] = 10 + n
-    assert len({tuple(places[at:at + 1024]) for at in (0, 1024, 2048)}) == 3
+    buffer, slots = list(range(10)), []
+    for n, sample in enumerate(order[:-10]):
+        slots.append(buffer.index(sample))
+        buffer[slots[-1]] = 10 + n
+    assert len({tuple(slots[start:start + 1024]) for start in (0, 1024, 2048)}) == 3
 
 
-def test_an_iterator_can_be_gone_through_once():
+def test_an_iterator_can_be_iterated_once():
     loader = DataLoader(iter([(np.zeros((1, 2, 2), np.float32), 0)] * 5), 2)
     assert [len(y) for _, y in loader.numpy_batches()] == [2, 2, 1]
     with pytest.raises(ValueError, match=r"a list_iterator can be gone through once.*IterableDataset"):
@@ -105,7 +104,7 @@ def test_an_error_of_the_stream_is_raised_in_its_place():
             next(batches)
 
 
-def test_bad_samples_are_named_by_their_place_in_the_epoch():
+def test_bad_samples_are_named_by_their_position_in_the_epoch():
     def samples():
         for i in range(6):
             yield np.full((1, 2, 2), np.nan if i == 4 else 0, np.float32), 0
@@ -136,7 +135,7 @@ def test_pytorchs_iterable_datasets_are_taken_as_they_are():
         def __len__(self):
             return 7
 
-    assert firsts(DataLoader(Stream(), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert pixels(DataLoader(Stream(), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
     history = train.fit(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), Stream(), epochs=2,
                         batch_size=4, seed=0, progress=False)
     assert len(history) == 2
@@ -152,7 +151,7 @@ class Digits(IterableDataset):
         return iter(digits(train=True))
 
 
-def learnt(data, callbacks=(), resume=False, epochs=2, **settings):
+def trained(data, callbacks=(), resume=False, epochs=2, **settings):
     random.seed(0)
     model = models.CommonCNN((1, 8, 8))
     history = train.fit(model, data, epochs=epochs, seed=0, callbacks=callbacks, resume=resume,
@@ -161,9 +160,9 @@ def learnt(data, callbacks=(), resume=False, epochs=2, **settings):
 
 
 def test_fit_takes_a_stream_and_counts_its_images():
-    weights, history = learnt(Digits(), validation=DataLoader(Digits(), 256))
+    weights, history = trained(Digits(), validation=DataLoader(Digits(), 256))
     assert history[-1].val_accuracy > 0.7
-    batched, _ = learnt(DataLoader(Digits(), 32, shuffle=True, seed=0))
+    batched, _ = trained(DataLoader(Digits(), 32, shuffle=True, seed=0))
     assert all((a == b).all() for a, b in zip(weights, batched))
 
 
@@ -172,12 +171,12 @@ def test_a_bar_and_schedules_do_without_the_number_of_batches():
 
     from cnnkit.train.progress import Bar
 
-    learnt(Digits(), epochs=1, scheduler="step", scheduler_interval="epoch")
+    trained(Digits(), epochs=1, scheduler="step", scheduler_interval="epoch")
     random.seed(0)
     train.fit(models.CommonCNN((1, 8, 8)), Digits(),
               progress=Bar(Console(force_terminal=True, file=io.StringIO())))
     with pytest.raises(ValueError, match="needs to know how many batches"):
-        learnt(Digits(), scheduler="one-cycle")
+        trained(Digits(), scheduler="one-cycle")
 
 
 class StopAt(Callback):
@@ -193,17 +192,17 @@ class StopAt(Callback):
 
 @pytest.mark.parametrize("stop", [7, 45, 60])
 def test_a_stream_is_resumed_to_the_same_bits(tmp_path, stop):
-    whole, _ = learnt(Digits())
-    _, history = learnt(Digits(), [Checkpoint(tmp_path), StopAt(stop)])
+    whole, _ = trained(Digits())
+    _, history = trained(Digits(), [Checkpoint(tmp_path), StopAt(stop)])
     assert history.interrupted
-    resumed, history = learnt(Digits(), [Checkpoint(tmp_path)], resume=True)
+    resumed, history = trained(Digits(), [Checkpoint(tmp_path)], resume=True)
     assert len(history) == 2
     assert all((a == b).all() for a, b in zip(whole, resumed))
 
 
 def test_an_empty_stream_is_refused():
     with pytest.raises(ValueError, match="the data hold no batch"):
-        learnt(Counted(0))
+        trained(Counted(0))
 
 
 def test_uint8_tensors_of_pytorch_have_their_channels_first():

@@ -1,4 +1,4 @@
-"""`evaluate` and `predict`: they leave the model as it was, and batches do not change what they say."""
+"""`evaluate` and `predict` leave the model as it was, and do not depend on the batch size."""
 
 import numpy as np
 

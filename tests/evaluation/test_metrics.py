@@ -1,6 +1,4 @@
-"""Metrics: equal to scikit-learn's on random predictions, and to hand-made counts; NaN and ties; the same on
-every backend.
-"""
+"""Metrics equal scikit-learn's and counts by hand, with NaN and ties, and are the same on every backend."""
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from cnnkit.evaluation import metrics
 RNG = np.random.default_rng(0)
 SCORES = RNG.random((200, 7), np.float32)
 LABELS = RNG.integers(0, 6, 200)  # class 6 never occurs, but is predicted
-TAKEN = SCORES.argmax(1)
+PREDICTED = SCORES.argmax(1)
 
 
 def measured(metric, parts=3):
@@ -24,7 +22,7 @@ def measured(metric, parts=3):
 
 def test_accuracy_and_top_k_equal_scikit_learns():
     sk = pytest.importorskip("sklearn.metrics")
-    assert measured(metrics.Accuracy()) == sk.accuracy_score(LABELS, TAKEN)
+    assert measured(metrics.Accuracy()) == sk.accuracy_score(LABELS, PREDICTED)
     for k in (1, 2, 5, 6):
         assert (measured(metrics.TopKAccuracy(k))
                 == pytest.approx(sk.top_k_accuracy_score(LABELS, SCORES, k=k, labels=range(7))))
@@ -32,15 +30,15 @@ def test_accuracy_and_top_k_equal_scikit_learns():
 
 def test_the_confusion_matrix_equals_scikit_learns():
     sk = pytest.importorskip("sklearn.metrics")
-    expected = sk.confusion_matrix(LABELS, TAKEN, labels=range(7)).tolist()
+    expected = sk.confusion_matrix(LABELS, PREDICTED, labels=range(7)).tolist()
     assert measured(metrics.ConfusionMatrix()) == expected
-    assert metrics.confusion_matrix(LABELS, TAKEN) == expected
+    assert metrics.confusion_matrix(LABELS, PREDICTED) == expected
 
 
 @pytest.mark.parametrize("average", [None, "macro", "micro", "weighted"])
 def test_precision_recall_and_f1_equal_scikit_learns(average):
     sk = pytest.importorskip("sklearn.metrics")
-    expected = sk.precision_recall_fscore_support(LABELS, TAKEN, average=average, zero_division=0)
+    expected = sk.precision_recall_fscore_support(LABELS, PREDICTED, average=average, zero_division=0)
     for kind, figure in zip((metrics.Precision, metrics.Recall, metrics.F1), expected):
         assert measured(kind(average)) == pytest.approx(figure if average else figure.tolist())
 

@@ -1,4 +1,4 @@
-"""The script runs, on a few images; what it reads off a diagnosis is what that measured."""
+"""The script runs, on a few images; its figures are those that the diagnosis measured."""
 
 import contextlib
 import io
@@ -47,8 +47,8 @@ def test_kaimings_weights_keep_the_signal_through_ten_layers_of_relu():
 def test_dead_is_the_mean_of_the_relu_layers_when_the_last_epoch_began():
     layers = [{"dead": None, "gradient": 1.0}, {"dead": 0.5, "gradient": None},
               {"dead": 0.0, "gradient": None}]
-    look = script.Diagnose()
-    look.probes = [{"step": 0, "layers": [{"dead": 0.9, "gradient": 3.0}]}, {"step": 9, "layers": layers}]
-    assert script.dead(look) == 0.25
-    assert script.gradients(look) == [3.0]
+    diagnose = script.Diagnose()
+    diagnose.probes = [{"step": 0, "layers": [{"dead": 0.9, "gradient": 3.0}]}, {"step": 9, "layers": layers}]
+    assert script.dead_share(diagnose) == 0.25
+    assert script.gradient_norms(diagnose) == [3.0]
     assert isinstance(script.ten_layers("tanh").features.tanh1, nn.Tanh)

@@ -52,5 +52,5 @@ def test_a_shifts_accuracy_is_the_mean_of_four_directions():
     white[:, 2, 2] = 255
     test = ArrayDataset(white, [1, 1, 1, 1])
     assert list(script.accuracies_by_shift(OnePixel(2), test))[:2] == [1.0, 0.0]
-    # where it is moved to the right
+    # of the four directions only a shift to the right moves the white pixel into column 3
     assert list(script.accuracies_by_shift(OnePixel(3), test))[:2] == [0.0, 0.25]

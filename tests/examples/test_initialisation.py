@@ -11,11 +11,11 @@ def test_it_prints_its_tables(capsys):
     script.main(["--tiny", "--seeds", "0", "--epochs", "1"])
     rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()
             if line.startswith("| ")]
-    said = [(row[0], row[-1]) for row in rows if row[0] in script.INITIALISATIONS]
-    assert len(said) == 2 * len(script.INITIALISATIONS)
-    for name, diagnosis in said:
+    diagnoses = [(row[0], row[-1]) for row in rows if row[0] in script.INITIALISATIONS]
+    assert len(diagnoses) == 2 * len(script.INITIALISATIONS)
+    for name, diagnosis in diagnoses:
         assert ("bad initialisation" in diagnosis) == (name in list(script.INITIALISATIONS)[:3]), name
-    deep = dict(said[len(script.INITIALISATIONS):])
+    deep = dict(diagnoses[len(script.INITIALISATIONS):])
     assert "vanishing gradients" in deep["PyTorch's default"]
     assert deep["Kaiming, uniform"] == "nothing"
 

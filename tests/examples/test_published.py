@@ -1,6 +1,4 @@
-"""The scripts for published figures run on a few images; a run that is done is not done again; architectures
-keep the limits.
-"""
+"""The scripts for published figures run on a few images, do no run twice, and keep the published limits."""
 
 import dataclasses
 import json
@@ -41,7 +39,7 @@ def test_it_prints_its_table_and_keeps_what_is_done(script, tmp_path, capsys, mo
 def test_a_run_that_was_stopped_goes_on_to_the_same_figure(tmp_path, capsys):
     target = mnist_lenet5.TARGETS["lenet5"]
     recipe = dataclasses.replace(target.recipe, epochs=2, batch_size=32)
-    parts = images.learn_and_test("MNIST", tiny=True)
+    parts = images.training_and_test("MNIST", tiny=True)
     _, history = published.trained(target, recipe, parts[0], 0,
                                    callbacks=[Checkpoint(tmp_path / "b"), TimeLimit(seconds=0.001)])
     assert history.interrupted
@@ -70,23 +68,26 @@ def test_a_run_with_another_recipe_is_not_passed_off(tmp_path, capsys):
     command = ["--tiny", "--seeds", "0", "--folder", str(tmp_path)]
     mnist_lenet5.main(command)
     file = next(tmp_path.glob("*/result.json"))
-    noted = json.loads(file.read_text())
-    noted["recipe"]["lr"] = 1.0
-    file.write_text(json.dumps(noted))
+    record = json.loads(file.read_text())
+    record["recipe"]["lr"] = 1.0
+    file.write_text(json.dumps(record))
     with pytest.raises(SystemExit, match="another --folder"):
         mnist_lenet5.main(command)
 
 
 def test_recipes_are_chosen_by_training_images(capsys, monkeypatch):
-    seen = []
-    monkeypatch.setattr(published, "trained", lambda target, recipe, learn, seed, validation, progress:
-                        (seen.append((learn, validation)),
-                         published.train.History([published.train.Epoch(1, 0, 0, 0, 0, 0, 0.5)])))
+    calls = []
+
+    def trained(target, recipe, training, seed, validation, progress):
+        calls.append((training, validation))
+        return None, published.train.History([published.train.Epoch(1, 0, 0, 0, 0, 0, 0.5)])
+
+    monkeypatch.setattr(published, "trained", trained)
     mnist_lenet5.main(["--tiny", "--validate", "--seeds", "0"])
-    ((learn, held_out),) = seen
-    assert len(learn) + len(held_out) == 128
-    assert not set(learn.indices) & set(held_out.indices)
-    assert learn.dataset is held_out.dataset
+    ((training, held_out),) = calls
+    assert len(training) + len(held_out) == 128
+    assert not set(training.indices) & set(held_out.indices)
+    assert training.dataset is held_out.dataset
     assert "0.5000 of the held-out images" in capsys.readouterr().out
 
 

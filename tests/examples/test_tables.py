@@ -10,27 +10,27 @@ PAGE = "# Results\n\nbefore\n\n<!-- one -->\nold\n<!-- /one -->\n\nafter\n<!-- t
 
 def test_a_table_has_a_column_for_each_seed_and_the_mean():
     text = tables.markdown(["net", "0", "1", "mean"],
-                           [["CNN", *tables.each_and_mean([0.5, 0.75])], ["MLP", 12345, 0.00002, 0.0]])
+                           [["CNN", *tables.with_mean([0.5, 0.75])], ["MLP", 12345, 0.00002, 0.0]])
     assert text.splitlines() == ["| net | 0 | 1 | mean |", "|---|---|---|---|",
                                  "| CNN | 0.5000 | 0.7500 | 0.6250 |", "| MLP | 12,345 | 2.0e-05 | 0.0000 |"]
 
 
 def test_what_was_not_run_is_said_and_has_no_mean():
-    text = tables.markdown(["0", "1", "mean"], [tables.each_and_mean([0.5, None])])
+    text = tables.markdown(["0", "1", "mean"], [tables.with_mean([0.5, None])])
     assert text.endswith("\n| 0.5000 | not yet run | not yet run |")
 
 
 def test_text_replaces_what_was_between_its_markers_and_nothing_else():
-    page = tables.placed(PAGE, "one", "new")
+    page = tables.updated_page(PAGE, "one", "new")
     assert page == PAGE.replace("old", "new")
-    assert tables.placed(tables.placed(page, "two", "x"), "two",
-                         "y").endswith("<!-- two -->\ny\n<!-- /two -->\n")
+    page = tables.updated_page(tables.updated_page(page, "two", "x"), "two", "y")
+    assert page.endswith("<!-- two -->\ny\n<!-- /two -->\n")
 
 
 @pytest.mark.parametrize("page", ["", "<!-- /one -->\n<!-- one -->", PAGE + PAGE])
 def test_a_page_without_the_markers_is_refused(page):
     with pytest.raises(ValueError, match="<!-- /one -->"):
-        tables.placed(page, "one", "new")
+        tables.updated_page(page, "one", "new")
 
 
 def test_a_report_writes_the_command_date_seeds_and_time_beside_the_table(tmp_path, monkeypatch, capsys):

@@ -36,14 +36,14 @@ def test_its_parts_are_readable():
         "CommonCNN(", "  (features): Sequential(",
         "    (conv1): Conv2d(1, 8, kernel_size=(3, 3), stride=(1, 1), padding=same)",
         "    (relu1): ReLU()"]
+    layers = ("features.conv1", "features.conv2", "classifier.fc1", "classifier.fc2")
     assert [name for name, _ in model.named_parameters()] == [
-        f"{layer}.{kind}" for layer in ("features.conv1", "features.conv2", "classifier.fc1",
-                                        "classifier.fc2") for kind in ("weight", "bias")]
+        f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
 
 
 def test_common_cnn_is_cnn_with_its_defaults():
-    assert repr(models.CommonCNN((3, 32, 32))).split("\n",
-                                                     1)[1] == repr(models.CNN((3, 32, 32))).split("\n", 1)[1]
+    common, cnn = (repr(kind((3, 32, 32))).split("\n", 1)[1] for kind in (models.CommonCNN, models.CNN))
+    assert common == cnn
 
 
 def test_every_option_puts_its_layer_in_place():
@@ -57,11 +57,9 @@ def test_every_option_puts_its_layer_in_place():
 
 
 @pytest.mark.parametrize("settings", [
-    {"hidden": []}, {"conv": []}, {"pool": 0}, {"pool": None},
-    {"padding": 2}, {"conv": [(4, (3, 5))]}, {"stride": 2},
-    {"ceil_mode": True},
-    {"conv": [(4, 3, (1, 2))], "padding": ((1, 0), (0, 1))}, {"dtype": "float64"}, {"activation": "tanh"}],
-                         ids=str)
+    {"hidden": []}, {"conv": []}, {"pool": 0}, {"pool": None}, {"padding": 2}, {"conv": [(4, (3, 5))]},
+    {"stride": 2}, {"ceil_mode": True}, {"conv": [(4, 3, (1, 2))], "padding": ((1, 0), (0, 1))},
+    {"dtype": "float64"}, {"activation": "tanh"}], ids=str)
 def test_any_choice_fits_together_and_is_made_again_from_its_config(settings):
     model = models.CNN((2, 20, 14), **settings)
     x = cnnkit.tensor(np.random.default_rng(1).random((2, 2, 20, 14)), dtype=settings.get("dtype", "float32"))
@@ -84,11 +82,11 @@ def test_the_image_that_gets_too_small_is_named_with_what_would_fit():
 
 
 def test_a_pooling_that_does_not_fit_is_named():
-    with pytest.raises(ValueError, match="the image is 1x1 before pool 4, whose window is 2x2; "
-                       r"use fewer poolings \(.*\), ceil"):
+    with pytest.raises(ValueError, match=r"the image is 1x1 before pool 4, whose window is 2x2; "
+                                         r"use fewer poolings \(.*\), ceil"):
         models.CNN((1, 8, 8), conv=[(4, 3)] * 4)
     with pytest.raises(ValueError, match=r"the image is 1x1 before pool 2, .*convolution\), "
-                       "padding='same', ceil_mode=True, or"):
+                                         r"padding='same', ceil_mode=True, or"):
         models.CNN((1, 8, 8), padding="valid")
 
 

@@ -51,7 +51,7 @@ def test_register_is_a_decorator_with_and_without_a_name():
         models.get("Other")
 
 
-def test_a_class_defined_anew_takes_the_old_ones_place_and_another_class_does_not():
+def test_a_class_defined_again_replaces_the_old_one_and_another_class_does_not():
     def define():
         class Again(Net):
             pass
@@ -60,8 +60,8 @@ def test_a_class_defined_anew_takes_the_old_ones_place_and_another_class_does_no
     first, second = define(), define()
     assert models.get("Again") is second is not first
     assert registry.name_of(first) == "Again"  # a model of the old class can still be saved
-    taken = rf"'CNN' is taken by cnnkit\.models\.cnn:CNN; register {__name__}:Net by another"
-    with pytest.raises(ValueError, match=taken):
+    message = rf"'CNN' is taken by cnnkit\.models\.cnn:CNN; register {__name__}:Net by another"
+    with pytest.raises(ValueError, match=message):
         models.register(Net, name="CNN")
     assert models.get("CNN") is models.CNN
 
@@ -111,7 +111,7 @@ class Shipped(nn.Module):
     sys.modules.pop("shipped_nets", None)
 
 
-def test_an_installed_packages_class_is_imported_when_its_name_is_wanted(installed):
+def test_an_installed_packages_class_is_imported_when_its_name_is_requested(installed):
     installed("shipped", "shipped_nets:Shipped")
     models.build("CommonCNN", {"input_shape": [1, 8, 8]})
     assert "shipped_nets" not in sys.modules
@@ -119,7 +119,7 @@ def test_an_installed_packages_class_is_imported_when_its_name_is_wanted(install
     assert row("shipped").kind == "shipped_nets:Shipped"
 
 
-def test_an_installed_packages_model_can_be_saved_before_its_name_was_ever_wanted(installed, tmp_path):
+def test_an_installed_packages_model_can_be_saved_before_its_name_was_ever_requested(installed, tmp_path):
     installed("shipped", "shipped_nets:Shipped")
     from shipped_nets import Shipped
 

@@ -47,19 +47,19 @@ def weights(change):
     return lambda path: path.write_bytes(change(path.read_bytes()))
 
 
-def retyped(path, dtype):
+def change_dtype(path, dtype):
     """Write the weights in another dtype, as a file of an older cnnkit, whose settings have no checksum."""
     settings(lambda s: s.pop("sha256", None))(path)
-    held = {name: value.numpy() for name, value in safetensors.load_file(path).items()}
-    safetensors.save_file({name: cnnkit.Tensor(array.astype(dtype)) for name, array in held.items()}, path)
+    arrays = {name: value.numpy() for name, value in safetensors.load_file(path).items()}
+    safetensors.save_file({name: cnnkit.Tensor(array.astype(dtype)) for name, array in arrays.items()}, path)
 
 
 def settings(change):
     def edit(path):
-        beside = path.with_suffix(".json")
-        content = json.loads(beside.read_text())
+        settings_file = path.with_suffix(".json")
+        content = json.loads(settings_file.read_text())
         change(content)
-        beside.write_text(json.dumps(content))
+        settings_file.write_text(json.dumps(content))
     return edit
 
 
@@ -89,8 +89,8 @@ def settings(change):
     (lambda p: p.with_suffix(".json").write_text("[" * 100000), "holds no settings"),
     (weights(lambda b: b[:-3] + bytes([b[-3] ^ 1]) + b[-2:]),
      r"net.safetensors is not the file that .*net.json was saved with"),
-    (lambda p: retyped(p, np.int32), "is int32 .* in the model float32"),
-    (lambda p: retyped(p, np.float16), "is float16 .* in the model float32"),
+    (lambda p: change_dtype(p, np.int32), "is int32 .* in the model float32"),
+    (lambda p: change_dtype(p, np.float16), "is float16 .* in the model float32"),
     (settings(lambda s: s.update(classes=["a"])), "names 1 classes"),
     (settings(lambda s: s["config"].update(colour="red")), "colour"),
 ])
@@ -156,7 +156,7 @@ class Net(nn.Module):
 
 
 class Classifier(Net):
-    """One whose config says both."""
+    """A class whose config has both."""
 
     def __init__(self, input_shape, classes):
         super().__init__(classes)
@@ -176,25 +176,25 @@ def test_a_model_of_ones_own_class_comes_back_as_it_was(tmp_path):
 def test_settings_say_what_is_known_of_images_and_classes(tmp_path):
     models.register(Net)
     models.register(Classifier)
-    known = models.load_model(models.save_model(Classifier((1, 8, 8), 2), tmp_path / "known"))
-    assert (known.input_shape, known.classes) == ((1, 8, 8), ["0", "1"])
-    path = models.save_model(Net(2), tmp_path / "told", ["cat", "dog"], input_shape=(1, 8, 8))
-    told = models.load_model(path)
-    assert (told.input_shape, told.classes) == ((1, 8, 8), ["cat", "dog"])
-    silent = models.load_model(models.save_model(Net(2), tmp_path / "silent"))
+    from_config = models.load_model(models.save_model(Classifier((1, 8, 8), 2), tmp_path / "config"))
+    assert (from_config.input_shape, from_config.classes) == ((1, 8, 8), ["0", "1"])
+    path = models.save_model(Net(2), tmp_path / "arguments", ["cat", "dog"], input_shape=(1, 8, 8))
+    from_arguments = models.load_model(path)
+    assert (from_arguments.input_shape, from_arguments.classes) == ((1, 8, 8), ["cat", "dog"])
+    without = models.load_model(models.save_model(Net(2), tmp_path / "without"))
     for name, fix in (("input_shape", r"input_shape=\(C, H, W\)"), ("classes", r"classes=\[\.\.\.\]")):
         with pytest.raises(ValueError, match=rf"this Net .* {fix}.*Net\.config"):
-            getattr(silent, name)
+            getattr(without, name)
 
 
 def test_a_class_that_is_not_registered_is_named_with_both_ways_out(tmp_path):
-    both = r"Linear is not: decorate it with @cnnkit\.models\.register, .*save_file"
-    with pytest.raises(TypeError, match=both):
+    message = r"Linear is not: decorate it with @cnnkit\.models\.register, .*save_file"
+    with pytest.raises(TypeError, match=message):
         models.save_model(nn.Linear(1, 1), tmp_path / "x")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_class_of_ones_own_is_not_taken_for_cnnkits_by_its_name(tmp_path):
+def test_a_class_of_ones_own_is_not_mistaken_for_cnnkits_by_its_name(tmp_path):
     class CNN(nn.Sequential):
         config = {"input_shape": (1, 8, 8), "classes": 3}
 

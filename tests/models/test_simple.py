@@ -36,8 +36,7 @@ def test_every_epoch_sees_the_images_in_another_order():
 
 
 def test_batch_size_averages_the_gradients_of_its_images():
-    net, start = (SimpleCNN(input_size=(9, 11), dtype="float64"),
-                  SimpleCNN(input_size=(9, 11), dtype="float64"))
+    net, start = (SimpleCNN(input_size=(9, 11), dtype="float64") for _ in range(2))
     net.train(IMAGES, LABELS, epochs=1, batch_size=20, shuffle=False, verbose=False)
     mean = np.mean([start.gradients(x, y)["filters"] for x, y in zip(IMAGES, LABELS.tolist())], axis=0)
     np.testing.assert_allclose(net.filters, start.filters - 0.01 * mean)
@@ -45,8 +44,8 @@ def test_batch_size_averages_the_gradients_of_its_images():
 
 def test_every_library_trains_the_same_network(backend):
     net, expected = SimpleCNN(input_size=(9, 11)), SimpleCNN(input_size=(9, 11), backend="numpy")
-    for each in (net, expected):
-        each.train(IMAGES, LABELS, epochs=1, batch_size=4, verbose=False)
+    for network in (net, expected):
+        network.train(IMAGES, LABELS, epochs=1, batch_size=4, verbose=False)
     np.testing.assert_allclose(backend.to_numpy(net.fc_weights), expected.fc_weights, rtol=1e-4, atol=1e-6)
     assert backend.to_numpy(net.predict(IMAGES)).tolist() == expected.predict(IMAGES).tolist()
     assert net.conv_output.shape == (20, 7, 9, 8)
@@ -88,11 +87,11 @@ def test_gradients_of_another_image_than_forwards_run_it_first():
     np.testing.assert_array_equal(net.gradients(IMAGES[1], 2)["filters"], expected)
 
 
-def test_predict_of_many_images_is_that_of_each():
-    net, many = SimpleCNN(input_size=(9, 11)), RNG.random((600, 9, 11))
-    classes = net.predict(many)
+def test_predict_of_many_images_is_that_of_each_image():
+    net, images = SimpleCNN(input_size=(9, 11)), RNG.random((600, 9, 11))
+    classes = net.predict(images)
     assert classes.shape == (600,)
-    assert [net.predict(many[i]) for i in (0, 255, 256, 599)] == classes[[0, 255, 256, 599]].tolist()
+    assert [net.predict(images[i]) for i in (0, 255, 256, 599)] == classes[[0, 255, 256, 599]].tolist()
 
 
 @pytest.mark.parametrize(("images", "labels", "message"), [
@@ -116,14 +115,14 @@ WEIGHTS = ("filters", "filter_bias", "fc_weights", "fc_bias")
     lambda net, X: net.backward(X, LABELS), lambda net, X: net.forward(X),
     lambda net, X: net.predict(X), lambda net, X: net.gradients(X, LABELS)],
     ids=["train", "backward", "forward", "predict", "gradients"])
-@pytest.mark.parametrize(("pixel", "what"),
+@pytest.mark.parametrize(("pixel", "name"),
                          [(np.nan, "NaN"), (np.inf, "an infinite value")], ids=["nan", "inf"])
-def test_images_that_are_not_finite_are_refused_and_the_weights_untouched(call, pixel, what, backend):
+def test_images_that_are_not_finite_are_refused_and_the_weights_untouched(call, pixel, name, backend):
     net, images = SimpleCNN(input_size=(9, 11)), IMAGES.copy()
     images[7, 2, 3] = pixel
     before = [getattr(net, name) for name in WEIGHTS]
     with pytest.raises(ValueError,
-                       match=f"^SimpleCNN takes finite pixels, and image 7 holds {what}; repair or remove"):
+                       match=f"^SimpleCNN takes finite pixels, and image 7 holds {name}; repair or remove"):
         call(net, images)
     assert all(getattr(net, name) is weight for name, weight in zip(WEIGHTS, before))
     assert net.history == []

@@ -1,8 +1,7 @@
-"""A training run with everything that a checkpoint keeps, for `test_killed.py` to kill:
-``python killed_run.py FOLDER``.
+"""A training run with everything that a checkpoint keeps, for `test_killed.py` to kill.
 
-When it is done it writes ``FOLDER/done.json``: the checksum of the final weights, and the history
-without its times.
+``python killed_run.py FOLDER BACKEND EPOCHS``. When it is done it writes ``FOLDER/done.json``: the checksum
+of the final weights, and the history without its times.
 """
 
 from __future__ import annotations

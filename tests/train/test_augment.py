@@ -1,6 +1,4 @@
-"""`fit(augment=...)`: only what is learnt from is changed; labels that became probabilities are counted and
-weighted right.
-"""
+"""`fit(augment=...)` changes training images only; labels that are probabilities are counted and weighted."""
 
 import numpy as np
 import pytest
@@ -12,8 +10,8 @@ from cnnkit.data import DataLoader, Subset, datasets, transforms
 from cnnkit.train.callbacks import Callback, Checkpoint
 from cnnkit.train.class_weight import WeightedCrossEntropy
 
-LEARN, HELD_OUT = (Subset(datasets.digits(train=True), range(96)),
-                   Subset(datasets.digits(train=False), range(40)))
+LEARN = Subset(datasets.digits(train=True), range(96))
+HELD_OUT = Subset(datasets.digits(train=False), range(40))
 BLACK = transforms.RandomErasing(p=1, scale=(0.9, 0.9), ratio=(1, 1))
 
 
@@ -29,20 +27,19 @@ class Inputs(Callback):
 
 def fit(augment, epochs=1, data=LEARN, **settings):
     random.seed(0)
-    model, seen = models.CommonCNN((1, 8, 8)), Inputs()
+    model, inputs = models.CommonCNN((1, 8, 8)), Inputs()
     history = train.fit(model, data, epochs=epochs, augment=augment, seed=1, progress=False,
-                        callbacks=[seen], **settings)
-    return history, seen.batches, model
+                        callbacks=[inputs], **settings)
+    return history, inputs.batches, model
 
 
 def test_names_make_transforms_for_the_datasets_images_and_classes():
     by_name, batches, _ = fit("flip,crop=1,cutmix")
-    kinds = transforms.named("flip,crop=1,cutmix", (1, 8, 8), 10)
-    again, same, _ = fit(kinds)
-    assert again["loss"] == by_name["loss"]
-    for (x, y), (x_too, y_too) in zip(batches, same, strict=True):
-        np.testing.assert_array_equal(x, x_too)
-        np.testing.assert_array_equal(y, y_too)
+    by_object, other_batches, _ = fit(transforms.named("flip,crop=1,cutmix", (1, 8, 8), 10))
+    assert by_object["loss"] == by_name["loss"]
+    for (x, y), (x_other, y_other) in zip(batches, other_batches, strict=True):
+        np.testing.assert_array_equal(x, x_other)
+        np.testing.assert_array_equal(y, y_other)
     assert batches[0][1].shape == (32, 10)
     assert fit(None)[0]["loss"] != by_name["loss"]
 
@@ -53,7 +50,7 @@ def test_the_order_of_the_images_is_that_without_augmentation():
         np.testing.assert_array_equal(y, y_plain)
 
 
-def test_what_is_measured_is_not_augmented():
+def test_held_out_images_are_not_augmented():
     erased = DataLoader(HELD_OUT, 16, augment=BLACK)
     history, _, model = fit("erase=1", validation=erased)
     plain = train.evaluate(model, HELD_OUT)
@@ -116,7 +113,7 @@ def test_groups_of_batches_count_as_one_with_mixed_labels_and_class_weights():
                                    atol=1e-6, err_msg=name)
 
 
-def test_augmentation_is_for_data_that_are_in_no_batches_yet():
+def test_augmentation_is_for_data_that_are_not_in_batches_yet():
     with pytest.raises(ValueError,
                        match=r"augment= is for data that are not in batches yet.*give it to the DataLoader"):
         fit("flip", data=DataLoader(LEARN))

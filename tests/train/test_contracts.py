@@ -16,9 +16,9 @@ LEARN = Subset(datasets.digits(train=True), range(80))
 HELD_OUT = Subset(datasets.digits(train=False), range(40))
 MEANINGLESS = {"size": 10, "reduction": "mean", "batch_size": object(), "epoch": "first", "state": None,
                "key": "k", "device": "mine", "name": "n", "weight": 3, "unweighted": True, "skip": True,
-               "plain": "p",
-               "augment": "none", "dataset": "digits", "targets": "labels", "classes": 10, "shuffle": "no",
-               "mixes": True, "num_classes": 3, "skip_batches": 2, "state_dict": {}, "batch_weight": 0.5}
+               "plain": "p", "augment": "none", "dataset": "digits", "targets": "labels", "classes": 10,
+               "shuffle": "no", "mixes": True, "num_classes": 3, "skip_batches": 2, "state_dict": {},
+               "batch_weight": 0.5}
 
 
 def network():
@@ -116,7 +116,7 @@ class Pause(Callback):
             run.pause("to see whether it goes on")
 
 
-def test_a_loader_whose_skip_means_something_else_is_resumed_by_going_through_it(tmp_path):
+def test_a_loader_whose_skip_means_something_else_is_resumed_by_iteration(tmp_path):
     whole, _ = trained(Batches(LEARN), epochs=2)
     trained(Batches(LEARN, skip=True, epoch="e"), epochs=2, callbacks=[Checkpoint(tmp_path), Pause(7)])
     resumed, _ = trained(Batches(LEARN, skip=True, epoch="e"), epochs=2, resume=tmp_path)
@@ -192,7 +192,7 @@ def test_a_random_transform_may_keep_its_arguments_under_any_names(tmp_path):
         trained(augment=Brighter(60), epochs=2, resume=tmp_path)
 
 
-# What is optional, where it is there
+# Optional methods
 
 
 def test_a_weighted_loss_says_what_a_batch_counts_for_and_how_held_out_images_are_measured():
@@ -220,17 +220,17 @@ def test_a_weighted_loss_says_what_a_batch_counts_for_and_how_held_out_images_ar
 
 
 class Resumable(Batches):
-    """A user's loader that notes what it gave, and whose order depends on how often it was gone through."""
+    """A user's loader that counts its batches, in an order that depends on how often it was iterated."""
 
     def __init__(self, data):
         super().__init__(data)
-        self.turn, self.skipped, self.given = 0, 0, 0
+        self.turn, self.skipped, self.loaded = 0, 0, 0
 
     def __iter__(self):
         rest = (self.batches[self.turn:] + self.batches[:self.turn])[self.skipped:]
         self.turn, self.skipped = self.turn + 1, 0
         for batch in rest:
-            self.given += 1
+            self.loaded += 1
             yield batch
 
     def skip_batches(self, batches):
@@ -255,7 +255,7 @@ def test_a_users_resumable_loader_goes_on_without_loading_what_was_done(step, tm
     loader = Resumable(LEARN)
     resumed, _ = trained(loader, epochs=3, resume=tmp_path)
     np.testing.assert_array_equal(whole, resumed)
-    assert loader.given == 15 - step
+    assert loader.loaded == 15 - step
 
 
 def test_a_run_that_fails_before_it_goes_on_keeps_where_it_was(tmp_path):

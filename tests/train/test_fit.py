@@ -130,28 +130,28 @@ def test_a_second_ctrl_c_interrupts_at_once():
 
 
 def test_ctrl_c_during_validation_ends_it_after_the_batch():
-    seen = []
+    calls = []
 
     class Pressing(Recorder):
         def validate(self, done, batches):
-            seen.append((done, batches))
+            calls.append((done, batches))
             if done == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
     held_out = DataLoader(datasets.digits(train=False), batch_size=30)
     history = train.fit(small(), datasets.digits(train=False), epochs=3,
                         validation=held_out, progress=Pressing())
-    assert seen == [(0, 12), (1, 12), (2, 12)]
+    assert calls == [(0, 12), (1, 12), (2, 12)]
     assert history.interrupted
     assert (len(history), history[0].val_accuracy) == (1, None)
 
 
 def test_the_bar_shows_the_validation():
     stream = io.StringIO()
-    shown = reporter(True, Console(file=stream, force_terminal=True, width=120))
-    shown.TICK = 0.0
+    progress = reporter(True, Console(file=stream, force_terminal=True, width=120))
+    progress.TICK = 0.0
     held_out = DataLoader(datasets.digits(train=False), batch_size=30)
-    train.fit(small(), datasets.digits(train=False), epochs=1, validation=held_out, progress=shown)
+    train.fit(small(), datasets.digits(train=False), epochs=1, validation=held_out, progress=progress)
     text = stream.getvalue()
     assert "held-out images" in text
     assert " 7/12" in text[text.index("held-out images"):]
@@ -184,10 +184,10 @@ def test_a_loss_that_is_no_number_stops_the_run_with_advice():
 
 def test_outside_a_terminal_progress_is_one_line_an_epoch():
     stream = io.StringIO()
-    shown = reporter(True, Console(file=stream, width=200))
-    assert isinstance(shown, Lines)
+    progress = reporter(True, Console(file=stream, width=200))
+    assert isinstance(progress, Lines)
     train.fit(small(), datasets.digits(train=False), epochs=2,
-              validation=datasets.digits(train=False), progress=shown)
+              validation=datasets.digits(train=False), progress=progress)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2
     for word in ("Epoch 2", "loss", "accuracy", "held-out accuracy", "images/s"):
@@ -196,10 +196,10 @@ def test_outside_a_terminal_progress_is_one_line_an_epoch():
 
 def test_in_a_terminal_progress_is_a_bar_with_loss_accuracy_and_speed():
     stream = io.StringIO()
-    shown = reporter(True, Console(file=stream, force_terminal=True, width=120))
-    assert isinstance(shown, Bar)
-    shown.TICK = 0.0
-    train.fit(small(), datasets.digits(train=False), epochs=1, progress=shown)
+    progress = reporter(True, Console(file=stream, force_terminal=True, width=120))
+    assert isinstance(progress, Bar)
+    progress.TICK = 0.0
+    train.fit(small(), datasets.digits(train=False), epochs=1, progress=progress)
     text = stream.getvalue()
     for word in ("1/1", "loss", "accuracy", "images/s", "12/12"):
         assert word in text
@@ -216,8 +216,8 @@ class Weighted:
     """A loader of one's own, with a weight for each sample."""
 
     def __init__(self, images, labels, weights, size=32):
-        self.batches = [tuple(cnnkit.tensor(a[at:at + size]) for a in (images, labels, weights))
-                        for at in range(0, len(images), size)]
+        self.batches = [tuple(cnnkit.tensor(a[start:start + size]) for a in (images, labels, weights))
+                        for start in range(0, len(images), size)]
 
     def __iter__(self):
         return iter(self.batches)
@@ -233,20 +233,20 @@ def test_a_sample_of_weight_3_counts_like_three_samples_and_one_of_weight_0_like
         model = small()
         return train.fit(model, loader, epochs=3, lr=5e-3, progress=False), train.evaluate(model, loader)
 
-    (one, seen), (other, seen_too) = run(Weighted(images, labels, weights)), run(Weighted(
-        *(a.repeat(weights.astype(int), axis=0) for a in (images, labels, np.ones(32, "float32"))),
-        size=1000))
+    repeated = [a.repeat(weights.astype(int), axis=0) for a in (images, labels, np.ones(32, "float32"))]
+    weighted_history, weighted_scores = run(Weighted(images, labels, weights))
+    repeated_history, repeated_scores = run(Weighted(*repeated, size=1000))
     for name in ("loss", "accuracy"):
-        np.testing.assert_allclose(one[name], other[name], rtol=1e-4)
-    np.testing.assert_allclose(seen, seen_too, rtol=1e-4)
+        np.testing.assert_allclose(weighted_history[name], repeated_history[name], rtol=1e-4)
+    np.testing.assert_allclose(weighted_scores, repeated_scores, rtol=1e-4)
 
 
 def test_the_epochs_loss_weighs_a_batch_by_the_sum_of_its_weights():
     images, labels = np.zeros((2, 1, 8, 8), "float32"), np.array([0, 1])
     model = models.CNN((1, 8, 8), conv=[], hidden=[], classes=2)
     scores = train.evaluate(model, Weighted(images, labels, np.array([3.0, 1.0], "float32"), size=1))
-    each = [train.evaluate(model, (images[i:i + 1], labels[i:i + 1])) for i in (0, 1)]
-    np.testing.assert_allclose(scores, np.average(each, axis=0, weights=[3, 1]), rtol=1e-6)
+    single_scores = [train.evaluate(model, (images[i:i + 1], labels[i:i + 1])) for i in (0, 1)]
+    np.testing.assert_allclose(scores, np.average(single_scores, axis=0, weights=[3, 1]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
@@ -261,13 +261,13 @@ def test_batches_of_weight_0_change_nothing(accumulate, class_weight):
         loader.batches = [loader.batches[n] for n in batches]
         history = train.fit(model, loader, optimizer="sgd", accumulate_grad_batches=accumulate,
                             class_weight=class_weight, validation=loader, progress=False)
-        return [history[0].loss, history[0].accuracy, history[0].val_loss,
-                history[0].val_accuracy], model.state_dict()
+        row = history[0]
+        return [row.loss, row.accuracy, row.val_loss, row.val_accuracy], model.state_dict()
 
-    (seen, one), (expected, other) = run(32, [0, 1, 2, 3]), run(32, [2, 3])
-    np.testing.assert_allclose(seen, expected, rtol=1e-6)
-    for name, value in one.items():
-        np.testing.assert_array_equal(value.numpy(), other[name].numpy(), err_msg=name)
+    (figures, state), (expected, expected_state) = run(32, [0, 1, 2, 3]), run(32, [2, 3])
+    np.testing.assert_allclose(figures, expected, rtol=1e-6)
+    for name, value in state.items():
+        np.testing.assert_array_equal(value.numpy(), expected_state[name].numpy(), err_msg=name)
 
 
 def test_an_epoch_of_weight_0_is_refused():

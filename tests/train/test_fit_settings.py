@@ -1,6 +1,4 @@
-"""`fit`'s settings: accumulation, clipping, averaging, class weights, schedules; each against the same
-done by hand.
-"""
+"""`fit`'s settings: accumulation, clipping, averaging, class weights, schedules; each as computed by hand."""
 
 import numpy as np
 import pytest
@@ -14,8 +12,8 @@ from cnnkit.train.callbacks import Callback, LearningRateMonitor
 from cnnkit.train.class_weight import WeightedCrossEntropy, balanced
 from cnnkit.train.schedules import SCHEDULES
 
-LEARN, HELD_OUT = (Subset(datasets.digits(train=True), range(80)),
-                   Subset(datasets.digits(train=False), range(40)))
+LEARN = Subset(datasets.digits(train=True), range(80))
+HELD_OUT = Subset(datasets.digits(train=False), range(40))
 
 
 def network():
@@ -27,7 +25,7 @@ def weights(model):
     return np.concatenate([value.numpy().ravel() for value in model.parameters()])
 
 
-def doubled(data):
+def float64_pairs(data):
     """Pairs of a float64 image and its label."""
     images, labels = data.batch(range(len(data)))
     return list(zip(images.astype("float64"), labels))
@@ -35,8 +33,8 @@ def doubled(data):
 
 def trained(model=None, data=LEARN, **settings):
     model = network() if model is None else model
-    history = train.fit(model, DataLoader(doubled(data), settings.pop("batch_size", 16)), progress=False,
-                        **{"optimizer": "sgd", "lr": 0.1} | settings)
+    loader = DataLoader(float64_pairs(data), settings.pop("batch_size", 16))
+    history = train.fit(model, loader, progress=False, **{"optimizer": "sgd", "lr": 0.1} | settings)
     return weights(model), history
 
 
@@ -52,15 +50,15 @@ def test_accumulated_gradients_are_those_of_the_batch_they_make(class_weight):
 
 @pytest.mark.parametrize("clip", ["clip_norm", "clip_value"])
 def test_gradients_are_clipped_before_the_update(clip):
-    seen = []
+    sizes = []
 
-    class Look(Callback):
+    class Measure(Callback):
         def on_before_optimizer_step(self, run):
             grads = np.concatenate([p.grad.numpy().ravel() for p in run.model.parameters()])
-            seen.append(np.linalg.norm(grads) if clip == "clip_norm" else abs(grads).max())
+            sizes.append(np.linalg.norm(grads) if clip == "clip_norm" else abs(grads).max())
 
-    trained(callbacks=[Look()], **{clip: 1e-3})
-    assert seen == pytest.approx([1e-3] * 5, rel=1e-2)
+    trained(callbacks=[Measure()], **{clip: 1e-3})
+    assert sizes == pytest.approx([1e-3] * 5, rel=1e-2)
 
 
 def test_the_average_is_measured_and_given_to_the_model():
@@ -71,12 +69,12 @@ def test_the_average_is_measured_and_given_to_the_model():
             steps.append(weights(run.model))
 
     model = network()
-    final, history = trained(model, ema=0.8, validation=doubled(HELD_OUT), callbacks=[Collect()])
+    final, history = trained(model, ema=0.8, validation=float64_pairs(HELD_OUT), callbacks=[Collect()])
     average = steps[0]
     for step in steps[1:]:
         average = 0.8 * average + 0.2 * step
     np.testing.assert_allclose(final, average, rtol=1e-12)
-    assert train.evaluate(model, doubled(HELD_OUT)).loss == history[-1].val_loss
+    assert train.evaluate(model, float64_pairs(HELD_OUT)).loss == history[-1].val_loss
 
 
 def test_the_average_equals_pytorchs():
@@ -103,19 +101,20 @@ def test_class_weights_are_scikit_learns_and_the_loss_is_pytorchs():
         expected = sk.compute_class_weight("balanced", classes=np.array([0, 2, 5]), y=labels)
         assert list(balanced(labels).values()) == pytest.approx(expected)
     torch = pytest.importorskip("torch")
-    scores, given = np.random.default_rng(0).normal(size=(6, 6)), [1.0, 0.0, 3.0, 1.0, 1.0, 0.5]
+    scores, class_weights = np.random.default_rng(0).normal(size=(6, 6)), [1.0, 0.0, 3.0, 1.0, 1.0, 0.5]
     loss = WeightedCrossEntropy({0: 1.0, 1: 0.0, 2: 3.0, 5: 0.5})
     reference = torch.nn.functional.cross_entropy(torch.tensor(scores), torch.tensor(labels),
-                                                  torch.tensor(given).double())
-    assert loss(cnnkit.tensor(scores),
-                cnnkit.tensor(labels)).item() == pytest.approx(reference.item(), rel=1e-12)
+                                                  torch.tensor(class_weights).double())
+    computed = loss(cnnkit.tensor(scores), cnnkit.tensor(labels)).item()
+    assert computed == pytest.approx(reference.item(), rel=1e-12)
     assert loss.batch_weight(cnnkit.tensor(labels)) == 9.5
 
 
 def test_held_out_figures_have_no_class_weights():
     model = network()
-    _, history = trained(model, class_weight={0: 50.0}, validation=doubled(HELD_OUT))
-    assert history[-1].val_loss == pytest.approx(train.evaluate(model, doubled(HELD_OUT)).loss, rel=1e-12)
+    _, history = trained(model, class_weight={0: 50.0}, validation=float64_pairs(HELD_OUT))
+    expected = train.evaluate(model, float64_pairs(HELD_OUT)).loss
+    assert history[-1].val_loss == pytest.approx(expected, rel=1e-12)
 
 
 def rates(**settings):
@@ -126,19 +125,21 @@ def rates(**settings):
 
 def test_named_schedules_fit_the_length_of_the_run():
     for name in SCHEDULES:
-        seen = rates(scheduler=name)
-        assert len(seen) == 30
-        assert max(seen) == pytest.approx(0.1, rel=0.02)
+        steps = rates(scheduler=name)
+        assert len(steps) == 30
+        assert max(steps) == pytest.approx(0.1, rel=0.02)
         if name != "plateau":
-            assert seen[-1] < 0.1 * max(seen)
-        assert (len(set(seen)) > 6) == SCHEDULES[name][1]
+            assert steps[-1] < 0.1 * max(steps)
+        assert (len(set(steps)) > 6) == SCHEDULES[name][1]
 
 
 def test_a_schedule_goes_on_after_each_epoch_or_each_update():
-    assert rates(scheduler=lambda o: lr_scheduler.ExponentialLR(o, 0.5)) == [0.1 * 0.5 ** (step // 5)
-                                                                             for step in range(30)]
-    assert (rates(scheduler=lambda o: lr_scheduler.ExponentialLR(o, 0.5), scheduler_interval="step")
-            == pytest.approx([0.1 * 0.5 ** step for step in range(30)]))
+    def halving(optimizer):
+        return lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+    assert rates(scheduler=halving) == [0.1 * 0.5 ** (step // 5) for step in range(30)]
+    by_step = rates(scheduler=halving, scheduler_interval="step")
+    assert by_step == pytest.approx([0.1 * 0.5 ** step for step in range(30)])
 
 
 def test_a_schedule_of_ones_own_optimizer():
@@ -149,7 +150,7 @@ def test_a_schedule_of_ones_own_optimizer():
 
 
 def test_plateau_watches_the_held_out_loss_or_the_loss():
-    for validation, figure in ((doubled(HELD_OUT), "val_loss"), (None, "loss")):
+    for validation, figure in ((float64_pairs(HELD_OUT), "val_loss"), (None, "loss")):
         model = network()
         optimizer = optim.SGD(model.parameters(), 0.1)
         plateau = lr_scheduler.ReduceLROnPlateau(optimizer)
@@ -157,7 +158,7 @@ def test_plateau_watches_the_held_out_loss_or_the_loss():
         assert plateau.best == history[-1].as_dict()[figure]
 
 
-def test_regression_is_trained_with_all_of_it():
+def test_regression_is_trained_with_all_settings_together():
     random.seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1))
     x, y = (np.random.default_rng(0).random(s, np.float32) for s in ((12, 1, 2, 2), (12, 1)))

@@ -1,6 +1,4 @@
-"""A training process that is killed at a random moment and started again ends with the same bits:
-``pytest --kills 20``.
-"""
+"""A training process that is killed and started again ends with the same bits: ``pytest --kills 20``."""
 
 import json
 import random
@@ -28,16 +26,14 @@ def finish(process):
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """What the run gives that nobody kills, and how long it takes."""
+    """The result of a run that is not killed, and how long it takes."""
     folder, begin = tmp_path_factory.mktemp("whole"), time.monotonic()
     finish(start(folder, "numpy"))
     return (folder / "done.json").read_text(), time.monotonic() - begin
 
 
 def kill_once(folder, near_a_checkpoint, seconds):
-    """Start the run, kill it at a random moment of its life or as it writes a checkpoint, and say
-    when that was.
-    """
+    """Start the run, kill it at a random moment or as it writes a checkpoint, and print when that was."""
     moments, begin = random.SystemRandom(), time.monotonic()
     process = start(folder, "numpy")
     if near_a_checkpoint:

@@ -1,6 +1,4 @@
-"""One training run, the same on every backend: weights, order and masks to the bit, losses as far as
-float32 goes.
-"""
+"""A training run is the same on every backend: weights, order and masks to the bit, losses in float32."""
 
 import numpy as np
 import pytest
@@ -13,8 +11,8 @@ from cnnkit.data import DataLoader, Subset, datasets
 
 def network():
     return nn.Sequential(nn.Conv2d(1, 4, 3, padding="same"), nn.BatchNorm2d(4),
-                         nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5),
-                         nn.Conv2d(4, 6, 3), nn.LeakyReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(6, 10))
+                         nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5), nn.Conv2d(4, 6, 3), nn.LeakyReLU(),
+                         nn.AvgPool2d(2), nn.Flatten(), nn.Linear(6, 10))
 
 
 def run(steps=6):
@@ -22,7 +20,7 @@ def run(steps=6):
     random.seed(7)
     model = network()
     first = {n: v.numpy().copy() for n, v in model.state_dict().items()}
-    # Adam would make noise of zero gradients count
+    # not Adam, which would amplify the noise of zero gradients
     optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     loader = DataLoader(Subset(datasets.digits(train=True), range(16 * steps)),
                         batch_size=16, shuffle=True, seed=3)

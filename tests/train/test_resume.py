@@ -1,6 +1,4 @@
-"""Resuming: stopped anywhere, a run goes on to the same bits; what does not fit, is damaged or cannot be
-written is named.
-"""
+"""A run that is stopped anywhere goes on to the same bits; the errors name what keeps it from that."""
 
 import errno
 import json
@@ -19,11 +17,11 @@ from cnnkit.optim import lr_scheduler
 from cnnkit.train import CheckpointError, checkpoints
 from cnnkit.train.callbacks import Callback, Checkpoint, EarlyStopping, LearningRateMonitor
 
-LEARN, HELD_OUT = (Subset(datasets.digits(train=True), range(160)),
-                   Subset(datasets.digits(train=False), range(40)))
+LEARN = Subset(datasets.digits(train=True), range(160))
+HELD_OUT = Subset(datasets.digits(train=False), range(40))
 
 
-class At(Callback):
+class AtStep(Callback):
     """Pause the run, or do something else, after update `step`."""
 
     def __init__(self, step, action=lambda run: run.pause("for the test")):
@@ -79,13 +77,13 @@ def test_a_run_that_was_paused_anywhere_goes_on_to_the_same_bits(name, step, tmp
         return run(callbacks, resume, model=model, **settings)
 
     whole = go([EarlyStopping(patience=9)])
-    go([EarlyStopping(patience=9), Checkpoint(tmp_path), At(step)])
+    go([EarlyStopping(patience=9), Checkpoint(tmp_path), AtStep(step)])
     assert_same(go([EarlyStopping(patience=9), Checkpoint(tmp_path)], resume=True), whole)
 
 
 def test_on_every_backend(backend, tmp_path):
     whole = run(epochs=1)
-    run([Checkpoint(tmp_path), At(3)], epochs=1)
+    run([Checkpoint(tmp_path), AtStep(3)], epochs=1)
     assert_same(run(resume=tmp_path, epochs=1), whole)
 
 
@@ -101,7 +99,7 @@ def test_weights_in_another_memory_layout_keep_it(tmp_path):
     with cnnkit.use("numpy"):  # other tables may have updates that write in C order
         strides, whole = go()
         assert strides == (4, 16, 16, 48)
-        go([Checkpoint(tmp_path), At(13)])
+        go([Checkpoint(tmp_path), AtStep(13)])
         again, resumed = go(resume=tmp_path)
     assert again == strides
     assert_same(resumed, whole)
@@ -116,7 +114,7 @@ def test_a_loader_of_ones_own_and_an_iterable_that_draws_go_on(tmp_path):
         return {n: v.numpy() for n, v in model.state_dict().items()}, history["loss"], random.get_state()
 
     whole = go()
-    go([Checkpoint(tmp_path), At(13)])
+    go([Checkpoint(tmp_path), AtStep(13)])
     assert_same(go(resume=tmp_path), whole)
 
     def listed(callbacks=(), resume=False):
@@ -132,11 +130,11 @@ def test_a_loader_of_ones_own_and_an_iterable_that_draws_go_on(tmp_path):
 
         def __iter__(self):
             for batch in self.batches:
-                random.next_key()  # as an augmentation draws, also for the batches that are passed over
+                random.next_key()  # as an augmentation draws, also for skipped batches
                 yield batch
 
     whole = listed()
-    listed([Checkpoint(tmp_path / "list"), At(13)])
+    listed([Checkpoint(tmp_path / "list"), AtStep(13)])
     assert_same(listed(resume=tmp_path / "list"), whole)
 
 
@@ -182,7 +180,7 @@ def test_ctrl_c_in_the_validation_keeps_the_epochs_training(tmp_path):
 
 
 def test_a_run_that_goes_on_says_where(tmp_path, capsys):
-    run([Checkpoint(tmp_path), At(13)])
+    run([Checkpoint(tmp_path), AtStep(13)])
     run([Checkpoint(tmp_path)], resume=True, progress=True)
     first, *rows = capsys.readouterr().out.splitlines()
     assert first == "Going on in epoch 2 of 3, after 13 updates"
@@ -192,7 +190,7 @@ def test_a_run_that_goes_on_says_where(tmp_path, capsys):
 
 
 def test_a_pause_says_how_to_go_on(tmp_path, capsys):
-    history = train.fit(network(), LEARN, epochs=2, callbacks=[Checkpoint(tmp_path), At(4)])
+    history = train.fit(network(), LEARN, epochs=2, callbacks=[Checkpoint(tmp_path), AtStep(4)])
     printed = capsys.readouterr().out
     assert (f"Stopped for the test in epoch 1 of 2; fit(..., resume={str(tmp_path)!r}) "
             "goes on from there." in printed)
@@ -214,15 +212,15 @@ def altered(path):
 @pytest.mark.parametrize("damage", [cut_off, altered, os.remove, lambda path: path.write_bytes(b"")])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path, ending, damage):
     whole = run()
-    run([Checkpoint(tmp_path), At(23)])
+    run([Checkpoint(tmp_path), AtStep(23)])
     files = checkpoints.numbered(tmp_path)
     assert len(files) == 2
     damage(files[1].with_suffix(ending))
-    if ending == ".json" and damage is os.remove:  # it was never finished then
+    if ending == ".json" and damage is os.remove:  # as if it had never been finished
         assert_same(run([Checkpoint(tmp_path)], resume=True), whole)
     else:
-        named = f"{files[1].stem}.*Going on from the one before it, .*{files[0].name}"
-        with pytest.warns(checkpoints.CheckpointWarning, match=named):
+        message = f"{files[1].stem}.*Going on from the one before it, .*{files[0].name}"
+        with pytest.warns(checkpoints.CheckpointWarning, match=message):
             resumed = run([Checkpoint(tmp_path)], resume=True)
         assert_same(resumed, whole)
 
@@ -260,7 +258,7 @@ def test_a_run_with_other_settings_is_refused(tmp_path, settings, message):
         run(resume=tmp_path, **settings)
 
 
-def test_where_there_is_nothing_to_go_on_from(tmp_path):
+def test_resuming_without_a_checkpoint_is_an_error_or_a_new_run(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no checkpoint in .*nowhere"):
         run(resume=tmp_path / "nowhere")
     with pytest.raises(ValueError, match="resume=True goes on from the folder of a Checkpoint callback"):
@@ -283,8 +281,8 @@ def test_a_full_disk_is_one_clear_error_and_the_state_survives(tmp_path, monkeyp
                        r"left on device\)") as caught:
         run([Checkpoint(tmp_path / "a")])
     monkeypatch.undo()
-    assert [path.name for path in sorted((tmp_path / "a").iterdir())] == ["checkpoint-000001.json",
-                                                                          "checkpoint-000001.safetensors"]
+    names = [path.name for path in sorted((tmp_path / "a").iterdir())]
+    assert names == ["checkpoint-000001.json", "checkpoint-000001.safetensors"]
     assert_same(run(resume=caught.value.state), whole)
     caught.value.save(tmp_path / "b")
     assert_same(run(resume=tmp_path / "b"), whole)
@@ -305,7 +303,7 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_the_training(tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError,
                        match=r"no checkpoint can be written to the folder .*file/x \(Not a directory\)"):
-        run([Checkpoint(tmp_path / "file" / "x"), At(1, lambda run: pytest.fail("it trained"))])
+        run([Checkpoint(tmp_path / "file" / "x"), AtStep(1, lambda run: pytest.fail("it trained"))])
 
 
 def test_a_real_limit_on_the_size_of_files(tmp_path):
@@ -313,9 +311,9 @@ def test_a_real_limit_on_the_size_of_files(tmp_path):
     code = ("import resource, signal, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192));"
             f" sys.path.insert(0, {os.path.dirname(__file__)!r}); signal.signal(signal.SIGXFSZ, "
             f"signal.SIG_IGN)\nimport test_resume as t\nt.run([t.Checkpoint({str(tmp_path)!r})])")
-    done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=False)
-    assert "CheckpointError: the checkpoint" in done.stderr
-    assert "(File too large)" in done.stderr
+    process = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=False)
+    assert "CheckpointError: the checkpoint" in process.stderr
+    assert "(File too large)" in process.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -325,12 +323,12 @@ def test_a_loss_that_is_no_number_replaces_no_good_checkpoint(tmp_path):
             run.model[0].weight.fill_(float("nan"))
 
     with pytest.raises(FloatingPointError):
-        run([At(15, spoil), Checkpoint(tmp_path, every_n_batches=1)], validation=None)
+        run([AtStep(15, spoil), Checkpoint(tmp_path, every_n_batches=1)], validation=None)
     state = checkpoints.newest(tmp_path).state
     assert (state["epoch"], state["batch"]) == (1, 5)
 
 
-def test_checkpoints_of_another_run_are_not_replaced_unless_asked(tmp_path):
+def test_checkpoints_of_another_run_are_replaced_with_overwrite_only(tmp_path):
     run([Checkpoint(tmp_path)], epochs=2)
     with pytest.raises(FileExistsError, match="holds checkpoints of another run: go on with it"):
         run([Checkpoint(tmp_path)], epochs=1)
@@ -338,7 +336,7 @@ def test_checkpoints_of_another_run_are_not_replaced_unless_asked(tmp_path):
     assert checkpoints.newest(tmp_path).state["epoch"] == 1
 
 
-def test_what_is_kept(tmp_path):
+def test_the_settings_decide_which_checkpoints_are_kept(tmp_path):
     def names(folder):
         return [path.stem[-2:] for path in checkpoints.numbered(tmp_path / folder)]
 
@@ -364,8 +362,8 @@ def test_half_written_files_of_a_killed_process_are_swept_away(tmp_path):
     for name in (".checkpoint-000003.json", "checkpoint-000004.safetensors"):
         (tmp_path / name).write_bytes(b"half")
     run([Checkpoint(tmp_path)], epochs=1)
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["checkpoint-000001.json",
-                                                                  "checkpoint-000001.safetensors"]
+    names = [path.name for path in sorted(tmp_path.iterdir())]
+    assert names == ["checkpoint-000001.json", "checkpoint-000001.safetensors"]
 
 
 def test_the_rates_of_a_resumed_run_are_those_of_a_whole_one(tmp_path):
@@ -376,7 +374,7 @@ def test_the_rates_of_a_resumed_run_are_those_of_a_whole_one(tmp_path):
 
     whole = rates([])
     assert len(whole) == 30
-    rates([Checkpoint(tmp_path), At(17)])
+    rates([Checkpoint(tmp_path), AtStep(17)])
     assert rates([Checkpoint(tmp_path)], resume=True) == whole
 
 

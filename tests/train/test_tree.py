@@ -1,6 +1,4 @@
-"""A state's tree goes through JSON and Tensors and comes back: keys, tuples, infinities, and each Tensor's
-memory layout.
-"""
+"""A tree comes back from JSON and Tensors: its keys, tuples, infinities, and each Tensor's memory layout."""
 
 import json
 import math
@@ -10,7 +8,7 @@ import pytest
 
 import cnnkit
 from cnnkit.backends import backend_of
-from cnnkit.train.tree import join, placed, split
+from cnnkit.train.tree import copied_like, join, split
 
 
 def test_a_tree_comes_back():
@@ -34,19 +32,19 @@ def test_tensors_keep_their_memory_layout(axes, backend):
     host = {name: cnnkit.Tensor(np.array(value.numpy(), order="C")) for name, value in tensors.items()}
     again = join(outline, host)[0]
     np.testing.assert_array_equal(again.numpy(), tensor.numpy())
-    new = placed(again, tensor)
+    new = copied_like(again, tensor)
     assert type(new) is type(tensor.array)
     assert backend_of(new).axis_order(new) == order
     np.testing.assert_array_equal(backend.to_numpy(new), tensor.numpy())
 
 
-def test_a_copy_is_placed_and_shares_no_memory(backend):
+def test_a_copy_shares_no_memory(backend):
     tensor = cnnkit.tensor([[1.0, 2.0]])
-    new = placed(tensor, tensor)
+    new = copied_like(tensor, tensor)
     assert not np.shares_memory(backend.to_numpy(new), tensor.numpy()) or backend.name == "jax"
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, 1j, np.int64(3)])
-def test_what_is_no_plain_value_is_refused_by_its_place(value):
+def test_a_value_that_is_not_plain_is_refused_and_its_path_named(value):
     with pytest.raises(TypeError, match=r"a\.b\.0 of a run's state is a "):
         split({"a": {"b": [value]}})

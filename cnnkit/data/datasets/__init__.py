@@ -1,6 +1,4 @@
-"""Datasets that are known by name, and readers for the common ways to keep images: idx, .npz, .npy, folders
-of classes.
-"""
+"""Datasets known by name, and readers of the common formats of images: idx, .npz, .npy, class folders."""
 
 from cnnkit.data.datasets.archive import npy, npz
 from cnnkit.data.datasets.cifar import CIFAR10, CIFAR100, read_cifar

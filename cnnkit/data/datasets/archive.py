@@ -1,6 +1,4 @@
-"""Images in NumPy's files: .npz with the usual names for arrays, and pairs of .npy; mapped on request;
-never a pickle.
-"""
+"""Images in NumPy's files: .npz with the usual names, and pairs of .npy; mapped on request, no pickle."""
 
 from __future__ import annotations
 
@@ -71,19 +69,19 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None
     ArrayDataset(6 images of shape (3, 32, 32), uint8, 3 classes)
     """
     names = array_names(path)
-    wanted = (*_TRAIN, *_WHOLE) if train else _TEST
-    pair = next((pair for pair in wanted if set(pair) <= set(names)), None)
+    candidates = (*_TRAIN, *_WHOLE) if train else _TEST
+    pair = next((pair for pair in candidates if set(pair) <= set(names)), None)
     if pair is None:
         raise ValueError(f"{path} holds no {'' if train else 'test '}images and labels under a known name: "
                          f"it has the arrays {', '.join(names) or '(none)'}; "
-                         f"save them as {' and '.join(wanted[0])}" + (" or x and y" if train else ""))
+                         f"save them as {' and '.join(candidates[0])}" + (" or x and y" if train else ""))
     images, labels = read_arrays(path, *pair) if mmap_mode is None else _mapped(path, *pair, mmap_mode)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if classes is None and labels.size and np.issubdtype(labels.dtype, np.integer):
-        every = [labels,
-                 *(read_arrays(path, y)[0] for _, y in (*_TRAIN, *_TEST) if y in names and y != pair[1])]
-        classes = int(max(y.max() for y in every if y.size)) + 1
+        other_parts = [y for _, y in (*_TRAIN, *_TEST) if y in names and y != pair[1]]
+        all_labels = [labels, *(read_arrays(path, y)[0] for y in other_parts)]
+        classes = int(max(y.max() for y in all_labels if y.size)) + 1
         if classes > max(1000, len(labels)):
             raise ValueError(f"{path}: the labels go up to {classes - 1} but there are {len(labels)} images; "
                              "number the classes from 0 with numpy.unique(labels, return_inverse=True), "
@@ -95,8 +93,7 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None
 
 
 def channels_first(images: np.ndarray, data_format: str | None = None) -> np.ndarray:
-    """View (N, H, W, C) images as (N, C, H, W); without `data_format` the axis with 1, 3 or 4 entries
-    is the channels.
+    """View (N, H, W, C) images as (N, C, H, W); by default the axis of length 1, 3 or 4 is the channels.
 
     >>> channels_first(np.zeros((2, 8, 9, 3))).shape
     (2, 3, 8, 9)
@@ -171,7 +168,7 @@ def _check_mode(mmap_mode: str | None) -> None:
 
 def _mapped(path: str | os.PathLike, images: str, labels: str,
             mmap_mode: str) -> tuple[np.ndarray, np.ndarray]:
-    """The images as a map of the file, where they are stored as they are, and the labels."""
+    """The images as a memory map of the file, where they are stored uncompressed, and the labels."""
     _check_mode(mmap_mode)
     with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
         member = next(info for info in archive.infolist() if info.filename in (images, f"{images}.npy"))
@@ -181,18 +178,19 @@ def _mapped(path: str | os.PathLike, images: str, labels: str,
             return tuple(read_arrays(path, images, labels))  # type: ignore[return-value]
         file.seek(member.header_offset)
         # the local header, whose extra field may be longer than the directory's (APPNOTE.TXT, 4.3.7)
-        head = file.read(30)
-        if len(head) < 30 or head[:4] != b"PK\3\4":
+        header = file.read(30)
+        if len(header) < 30 or header[:4] != b"PK\3\4":
             raise ValueError(f"{path}: array {images!r} is damaged (no header where the directory has it); "
                              "get the file again")
-        file.seek(member.header_offset + 30 + sum(struct.unpack("<HH", head[26:30])))
+        file.seek(member.header_offset + 30 + sum(struct.unpack("<HH", header[26:30])))
         start = file.tell()
         try:
             version = np.lib.format.read_magic(file)
-            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, fortran, dtype = read[version](file)
-            if dtype.hasobject:
-                return tuple(read_arrays(path, images, labels))  # type: ignore[return-value]  # which says why not
+            readers = {(1, 0): np.lib.format.read_array_header_1_0,
+                       (2, 0): np.lib.format.read_array_header_2_0}
+            shape, fortran, dtype = readers[version](file)
+            if dtype.hasobject:  # read_arrays raises the error that explains it
+                return tuple(read_arrays(path, images, labels))  # type: ignore[return-value]
             if dtype.itemsize * int(np.prod(shape, dtype=object)) != member.file_size - (file.tell() - start):
                 raise ValueError(f"its size does not fit its shape {shape}")
             mapped = np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
@@ -237,9 +235,9 @@ def _open(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
         except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
             file.seek(0)
             start = file.read(2)
-            what = (f"is cut off or damaged ({error})" if start == b"PK"
-                    else f"is no .npz file (it begins with {start!r})")
-            raise ValueError(f"{path} {what}; get the file again") from None
+            problem = (f"is cut off or damaged ({error})" if start == b"PK"
+                       else f"is no .npz file (it begins with {start!r})")
+            raise ValueError(f"{path} {problem}; get the file again") from None
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError(f"{path} holds a single array; save images and labels together with "
                              "numpy.savez(path, x=, y=)")

@@ -110,20 +110,20 @@ class CIFAR10(ArrayDataset):
 
     names: tuple[str, ...] = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog",
                               "horse", "ship", "truck")
-    folder, archive, labels_each = "cifar-10-batches-bin", "cifar-10-binary.tar.gz", 1
+    folder, archive, labels_per_image = "cifar-10-batches-bin", "cifar-10-binary.tar.gz", 1
     files = {True: tuple(f"data_batch_{i}.bin" for i in range(1, 6)), False: ("test_batch.bin",)}
 
     def __init__(self, root: str | os.PathLike | None = None, train: bool = True,
                  transform: Transform | None = None):
         self.root, self.train = None if root is None else Path(root), train
         self.source = self._locate()
-        parts = [read_cifar(self.source / name, self.labels_each) for name in self.files[train]]
+        parts = [read_cifar(self.source / name, self.labels_per_image) for name in self.files[train]]
         labels = [part[1][:, self._column()] for part in parts]
-        for name, some in zip(self.files[train], labels):
-            if some.max() >= len(self.names):
-                raise ValueError(f"{self.source / name}: label {some.max()} of image "
-                                 f"{some.argmax()} is outside 0..{len(self.names) - 1}; the file is damaged, "
-                                 "or of another data set: get it again")
+        for name, part_labels in zip(self.files[train], labels):
+            if part_labels.max() >= len(self.names):
+                raise ValueError(f"{self.source / name}: label {part_labels.max()} of image "
+                                 f"{part_labels.argmax()} is outside 0..{len(self.names) - 1}; "
+                                 "the file is damaged, or of another data set: get it again")
         super().__init__(np.concatenate([part[0] for part in parts]),
                          np.concatenate(labels), self.names, transform)
 
@@ -131,32 +131,32 @@ class CIFAR10(ArrayDataset):
         return 0
 
     def _places(self) -> Iterator[Path]:
+        """Folders that may hold the files, best first."""
         for base in (self.root, Path(os.environ["CNNKIT_DATA"]) if os.environ.get("CNNKIT_DATA") else None):
             if base is not None:
                 yield base
                 yield base / self.folder
 
     def _locate(self) -> Path:
-        places = list(self._places())
-        missing = {place: [name for name in self.files[self.train] if not (place / name).is_file()]
-                   for place in places}
-        for place, names in missing.items():
+        folders, files = list(self._places()), self.files[self.train]
+        missing = {folder: [name for name in files if not (folder / name).is_file()] for folder in folders}
+        for folder, names in missing.items():
             if not names:
-                return place
-        parts = "".join(f"; {place} lacks {', '.join(names)}" for place, names in missing.items()
-                        if len(names) < len(self.files[self.train]))
-        wanted = ", ".join(self.files[self.train])
+                return folder
+        incomplete = "".join(f"; {folder} lacks {', '.join(names)}" for folder, names in missing.items()
+                             if len(names) < len(files))
         raise FileNotFoundError(
-            f"{type(self).__name__} was not found; looked in {', '.join(map(str, places)) or '(no folder)'} "
-            f"for {wanted}{parts}. Get {self.archive} from https://www.cs.toronto.edu/~kriz/cifar.html, "
-            f"unpack it, and pass root= or set CNNKIT_DATA to the folder that holds {self.folder}")
+            f"{type(self).__name__} was not found; looked in "
+            f"{', '.join(map(str, folders)) or '(no folder)'} for {', '.join(files)}{incomplete}. "
+            f"Get {self.archive} from https://www.cs.toronto.edu/~kriz/cifar.html, unpack it, "
+            f"and pass root= or set CNNKIT_DATA to the folder that holds {self.folder}")
 
 
 class CIFAR100(CIFAR10):
-    """Colour photographs of 32 x 32 pixels in 100 classes, or 20 groups of them: 50,000 training and
-    10,000 test images.
+    """Colour photographs of 32 x 32 pixels in 100 classes, or 20 groups of them.
 
-    As `CIFAR10`, in ``cifar-100-binary`` (``train.bin`` and ``test.bin``).
+    50,000 training and 10,000 test images, found as those of `CIFAR10` are, in ``cifar-100-binary``
+    (``train.bin`` and ``test.bin``).
 
     Parameters
     ----------
@@ -173,12 +173,11 @@ class CIFAR100(CIFAR10):
     """
 
     names = tuple(_FINE.split())
-    folder, archive, labels_each = "cifar-100-binary", "cifar-100-binary.tar.gz", 2
+    folder, archive, labels_per_image = "cifar-100-binary", "cifar-100-binary.tar.gz", 2
     files = {True: ("train.bin",), False: ("test.bin",)}
 
     def __init__(self, root: str | os.PathLike | None = None, train: bool = True,
-                 transform: Transform | None = None, *,
-                 coarse: bool = False):
+                 transform: Transform | None = None, *, coarse: bool = False):
         self.coarse = coarse
         if coarse:
             self.names = tuple(_COARSE.split())

@@ -16,7 +16,7 @@ from cnnkit.data.dataset import Dataset
 
 __all__ = ["ImageFolder", "read_picture"]
 
-# what a file may be, whatever its name says: Pillow would also read formats that start other programs
+# the only formats that Pillow may open, whatever a file's name says: it can read some by starting programs
 _FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP",
     ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
@@ -26,14 +26,14 @@ GRAY = ("1", "L", "LA")
 
 
 class ImageFolder(Dataset):
-    """Images in a folder that has one sub-folder per class; decoded when they are asked for.
+    """Images in a folder that has one sub-folder per class; decoded when they are accessed.
 
     Parameters
     ----------
     root : path
-        ``root/cat/1.png``, ``root/cat/2.jpg``, ``root/dog/1.png``, ... Hidden and other files are passed
-        over, and so are hidden folders and those that hold saved models and no images. What is transparent is
-        seen on white.
+        ``root/cat/1.png``, ``root/cat/2.jpg``, ``root/dog/1.png``, ... Hidden and other files are ignored,
+        and so are hidden folders and those that hold saved models and no images. Transparent images are put
+        on white.
     transform : callable, optional
         Applied to each picture (H, W) or (H, W, 3) of uint8.
     size : int or (int, int), optional
@@ -41,12 +41,12 @@ class ImageFolder(Dataset):
     mode : {"L", "RGB"}, optional
         Gray or colour; by default gray if all images are.
     classes : sequence of str, optional
-        The class folders' names in the order of their labels; by default all, sorted by name. A test set
-        takes its training set's.
+        The class folders' names in the order of their labels; by default all, sorted by name. Give a test set
+        the classes of its training set.
     on_error : {"raise", "warn", "skip"}
-        What to do about files that are no images or are damaged. ``"raise"``: a ValueError, where the header
-        shows it at once, else when the image is asked for. With the others every image is decoded once, now,
-        in threads, and damaged ones are left out; ``"warn"`` names them.
+        What to do about files that are no images or are damaged. ``"raise"`` raises ValueError: at once where
+        the header shows it, otherwise when the image is accessed. The other two decode every image once, now,
+        in threads, and leave damaged ones out; ``"warn"`` names them.
 
     Attributes
     ----------
@@ -102,16 +102,16 @@ class ImageFolder(Dataset):
                                  f"({', '.join(self.classes)})")
         self.samples = [(file, self.classes.index(name)) for name in folders
                         for file in _images_in(self.root / name)]
-        self.corrupt: list[tuple[Path, str]] = [] if on_error == "raise" else self._leave_out()
+        self.corrupt: list[tuple[Path, str]] = [] if on_error == "raise" else self._drop_damaged()
         if on_error == "warn" and self.corrupt:
-            named = "; ".join(reason for _, reason in self.corrupt[:5])
+            reasons = "; ".join(reason for _, reason in self.corrupt[:5])
             warnings.warn(f"{len(self.corrupt)} damaged "
-                          f"image{'s are' if len(self.corrupt) > 1 else ' is'} left out: {named}"
+                          f"image{'s are' if len(self.corrupt) > 1 else ' is'} left out: {reasons}"
                           f"{'; ...' if len(self.corrupt) > 5 else ''}", stacklevel=2)
         self.targets = np.array([label for _, label in self.samples], np.int64)
-        heads = [picture_head(file) for file, _ in self.samples]
-        self.mode = mode or ("L" if all(kind in GRAY for kind, _ in heads) else "RGB")
-        sizes = [height_width for _, height_width in heads]
+        headers = [picture_head(file) for file, _ in self.samples]
+        self.mode = mode or ("L" if all(color_mode in GRAY for color_mode, _ in headers) else "RGB")
+        sizes = [height_width for _, height_width in headers]
         self._resize = size is not None
         self.image_size: tuple[int, int] = (size, size) if isinstance(size, int) else size or sizes[0]
         if size is None:
@@ -121,9 +121,9 @@ class ImageFolder(Dataset):
                                      f"{sizes[0][1]} pixels (height x width) but {file} is {height} x "
                                      f"{width}; give size= (--size on the command line)")
 
-    def _leave_out(self) -> list[tuple[Path, str]]:
-        """Decode every image in threads, and drop those that cannot be, with the reason."""
-        def reason(sample: tuple[Path, int]) -> str:
+    def _drop_damaged(self) -> list[tuple[Path, str]]:
+        """Decode every image in threads; remove the files that fail from `samples`, and return why."""
+        def damage(sample: tuple[Path, int]) -> str:
             try:
                 read_picture(sample[0], "RGB")
             except ValueError as error:
@@ -131,9 +131,9 @@ class ImageFolder(Dataset):
             return ""
 
         with ThreadPoolExecutor(thread_name_prefix="cnnkit-data") as threads:
-            reasons = list(threads.map(reason, self.samples))
-        corrupt = [(file, why) for (file, _), why in zip(self.samples, reasons) if why]
-        self.samples = [sample for sample, why in zip(self.samples, reasons) if not why]
+            reasons = list(threads.map(damage, self.samples))
+        corrupt = [(file, reason) for (file, _), reason in zip(self.samples, reasons) if reason]
+        self.samples = [sample for sample, reason in zip(self.samples, reasons) if not reason]
         if not self.samples:
             raise ValueError(f"{self.root} has no image that can be read: {corrupt[0][1]}")
         return corrupt
@@ -154,16 +154,16 @@ class ImageFolder(Dataset):
 
 def _holds_models_only(folder: Path) -> bool:
     """Whether a folder is where `cnnkit train`, run beside the class folders, puts its models."""
-    return any(folder.glob("*.safetensors")) and not _found(folder)
+    return any(folder.glob("*.safetensors")) and not _image_files(folder)
 
 
-def _found(folder: Path) -> list[Path]:
+def _image_files(folder: Path) -> list[Path]:
     return sorted(f for f in folder.rglob("*") if f.suffix.lower() in _FORMATS and not f.name.startswith("."))
 
 
 def _images_in(folder: Path) -> list[Path]:
     """The images in a folder and below it, sorted by name."""
-    files = _found(folder)
+    files = _image_files(folder)
     if not files:
         raise ValueError(f"class folder {folder} holds no images ({' '.join(_FORMATS)})")
     return files
@@ -171,7 +171,7 @@ def _images_in(folder: Path) -> list[Path]:
 
 def picture_head(file: Path) -> tuple[str, tuple[int, int]]:
     """The colour mode and (height, width) that an image's header gives."""
-    with _opened(file) as image:
+    with _open_image(file) as image:
         _check_depth(file, image)
         if image.mode == "P" and image.palette.mode == "L":
             return "L", (image.height, image.width)
@@ -185,8 +185,7 @@ def _check_depth(file: Path, image: Any) -> None:
 
 
 def read_picture(file: Path, mode: str, size: tuple[int, int] | None = None) -> Any:
-    """One image file as a Pillow image of a mode ("L" or "RGB") and (height, width); what is transparent is
-    seen on white.
+    """One image file as a Pillow image of a mode ("L" or "RGB") and (height, width), put on white.
 
     Raises
     ------
@@ -194,12 +193,12 @@ def read_picture(file: Path, mode: str, size: tuple[int, int] | None = None) -> 
         If it is no image, is damaged, or has more than 8 bits per channel; the message names the file.
     """
     from PIL import Image
-    with _opened(file) as image:
+    with _open_image(file) as image:
         _check_depth(file, image)
         try:
             if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-                above = image.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above).convert(mode)
+                layer = image.convert("RGBA")
+                picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert(mode)
             else:
                 picture = image.convert(mode)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -207,7 +206,7 @@ def read_picture(file: Path, mode: str, size: tuple[int, int] | None = None) -> 
         return picture if size is None else picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
 
 
-def _opened(file: Path) -> Any:
+def _open_image(file: Path) -> Any:
     from PIL import Image
     try:
         return Image.open(file, formats=sorted(set(_FORMATS.values())))

@@ -1,5 +1,4 @@
-"""The idx format, which MNIST and its successors come in: arrays of bytes behind a short header,
-often gzipped.
+"""The idx format of MNIST and its successors: arrays of bytes behind a short header, often gzipped.
 
 Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits", section "File formats".
 """
@@ -17,8 +16,8 @@ import numpy as np
 __all__ = ["read_idx", "read_images", "read_labels"]
 
 _DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-_AGAIN = "download it again"
-_CHUNK = 1 << 24  # a header may promise any size: memory grows with what is really there
+_FIX = "download it again"
+_CHUNK = 1 << 24  # a header may claim any size: memory grows only with what the file holds
 
 
 def read_idx(path: str | os.PathLike) -> np.ndarray:
@@ -27,8 +26,8 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     Parameters
     ----------
     path : path
-        For example ``train-images-idx3-ubyte.gz``. What the file begins with, not its name, says whether
-        it is gzipped.
+        For example ``train-images-idx3-ubyte.gz``. The file's first bytes, not its name, say whether it is
+        gzipped.
 
     Returns
     -------
@@ -58,46 +57,46 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
             return _read(raw, path)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{path} is cut off or damaged: "
-                             f"its gzip stream cannot be read to the end ({error}); {_AGAIN}") from None
+                             f"its gzip stream cannot be read to the end ({error}); {_FIX}") from None
 
 
 def _read(file: IO[bytes], path: str | os.PathLike) -> np.ndarray:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES or not 1 <= magic[3] <= 8:
         raise ValueError(f"{path} is no idx file: it begins with {magic!r}, where two zero bytes, a type "
-                         f"({', '.join(map(str, _DTYPES))}) and a number of axes were expected; {_AGAIN}")
+                         f"({', '.join(map(str, _DTYPES))}) and a number of axes were expected; {_FIX}")
     dtype, axes = np.dtype(_DTYPES[magic[2]]), magic[3]
     header = file.read(4 * axes)
     if len(header) < 4 * axes:
         raise ValueError(f"{path} is cut off within its header: "
-                         f"{4 + len(header)} of {4 + 4 * axes} bytes; {_AGAIN}")
+                         f"{4 + len(header)} of {4 + 4 * axes} bytes; {_FIX}")
     shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
     size = math.prod(shape) * dtype.itemsize
     body = bytearray()
     while len(body) <= size and (chunk := file.read(min(_CHUNK, size + 1 - len(body)))):
         body += chunk
     if len(body) != size:
-        found = "more" if len(body) > size else f"only {len(body):,}"
+        actual = "more" if len(body) > size else f"only {len(body):,}"
         raise ValueError(f"{path} does not hold what its header says: "
-                         f"expected {' x '.join(map(str, shape))} = {size:,} bytes, found {found}; {_AGAIN}")
+                         f"expected {' x '.join(map(str, shape))} = {size:,} bytes, found {actual}; {_FIX}")
     return np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
 def read_images(path: str | os.PathLike) -> np.ndarray:
     """Read an idx file of images: uint8, shape (N, H, W)."""
-    return _of_kind(path, 3, "images")
+    return _read_uint8(path, 3, "images")
 
 
 def read_labels(path: str | os.PathLike) -> np.ndarray:
     """Read an idx file of labels: uint8, shape (N,)."""
-    return _of_kind(path, 1, "labels")
+    return _read_uint8(path, 1, "labels")
 
 
-def _of_kind(path: str | os.PathLike, axes: int, what: str) -> np.ndarray:
+def _read_uint8(path: str | os.PathLike, axes: int, content: str) -> np.ndarray:
     array = read_idx(path)
     if array.ndim != axes or array.dtype != np.uint8:
-        kind = {1: "labels", 3: "images"}.get(array.ndim, "something else")
-        raise ValueError(f"{path} does not hold {what} (idx{axes}, uint8) "
-                         f"but {kind} (idx{array.ndim}, {array.dtype}, "
-                         f"shape {array.shape}); were the files of images and labels exchanged?")
+        actual = {1: "labels", 3: "images"}.get(array.ndim, "something else")
+        raise ValueError(f"{path} does not hold {content} (idx{axes}, uint8) "
+                         f"but {actual} (idx{array.ndim}, {array.dtype}, shape {array.shape}); "
+                         "were the files of images and labels exchanged?")
     return array

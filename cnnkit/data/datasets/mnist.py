@@ -76,8 +76,7 @@ class MNIST(ArrayDataset):
     }
 
     def __init__(self, root: str | os.PathLike | None = None, train: bool = True,
-                 transform: Transform | None = None,
-                 download: bool = False):
+                 transform: Transform | None = None, download: bool = False):
         self.root, self.train = None if root is None else Path(root), train
         files = self._locate()
         if files is None and download:
@@ -100,7 +99,7 @@ class MNIST(ArrayDataset):
         """Folders and archives that may hold the images, best first."""
         if self.root is not None:
             yield from self._within(self.root)
-            # only here may the files lie directly: their names do not tell the two sets apart
+            # only `root` may hold the files itself: MNIST and Fashion-MNIST name them alike
             yield self.root
         if os.environ.get("CNNKIT_DATA"):
             yield from self._within(Path(os.environ["CNNKIT_DATA"]))
@@ -136,20 +135,20 @@ class MNIST(ArrayDataset):
 
     def _download(self) -> None:
         import pooch
-        place = (self.root or self._cache()) / self.folders[0]
+        folder = (self.root or self._cache()) / self.folders[0]
         for name, md5 in self.md5.items():
             reasons = []
             for mirror in self.mirrors:
                 try:
-                    pooch.retrieve(mirror + name, f"md5:{md5}", fname=name, path=place)
+                    pooch.retrieve(mirror + name, f"md5:{md5}", fname=name, path=folder)
                     break
-                except (OSError, ValueError) as error:  # no connection or no space; another checksum
+                except (OSError, ValueError) as error:  # ValueError is pooch's for a wrong checksum
                     reasons.append(f"{mirror}{name}: {type(error).__name__}: {str(error).splitlines()[0]}")
             else:
                 raise OSError(f"{type(self).__name__} could not be downloaded ({'; '.join(reasons)}); "
-                              "get the files another way and pass root=, "
-                              "the folder that they are in (on the command line: set "
-                              f"CNNKIT_DATA to a folder that holds them in {self.folders[0]})")
+                              "get the files another way and pass root=, the folder that they are in (on the "
+                              "command line: set CNNKIT_DATA to a folder that holds them in "
+                              f"{self.folders[0]})")
 
     def _advice(self) -> str:
         name, places = type(self).__name__, list(self._places())
@@ -163,8 +162,7 @@ class MNIST(ArrayDataset):
 
 
 class FashionMNIST(MNIST):
-    """Pictures of clothing in MNIST's format: 60,000 training and 10,000 test images of 28 x 28
-    pixels, 10 classes.
+    """Pictures of clothing in MNIST's format, in 10 classes: 60,000 training and 10,000 test images.
 
     Found and downloaded as `MNIST` is (in ``FashionMNIST/raw``, ``fashion-mnist`` or ``fashion-mnist.npz``),
     and also where Debian's package ``dataset-fashion-mnist`` puts it.

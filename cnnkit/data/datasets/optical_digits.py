@@ -1,4 +1,4 @@
-"""The digits that come with cnnkit: 1,797 real images of 8 x 8 pixels, there without a download."""
+"""The digits that come with cnnkit: 1,797 real images of 8 x 8 pixels, without a download."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnnkit.data.split import random_split
 __all__ = ["digits"]
 
 _FILE = Path(__file__).parents[1] / "digits.npz"
-_INK = 16  # the file's brightest value: the pixels of a 4 x 4 block
+_BRIGHTEST = 16  # each pixel counts the inked pixels of a 4 x 4 block of the original
 
 
 def digits(train: bool | None = None, transform: Transform | None = None, *, test_size: float = 0.2,
@@ -51,7 +51,7 @@ def digits(train: bool | None = None, transform: Transform | None = None, *, tes
     (1438, 359)
     """
     pixels, labels = read_arrays(_FILE, "x", "y")
-    images = pixels[:, None].astype(np.float32) / np.float32(_INK)
+    images = pixels[:, None].astype(np.float32) / np.float32(_BRIGHTEST)
     if train is not None:
         if not 0 < test_size < 1:
             raise ValueError(f"test_size must be a share between 0 and 1, got {test_size}")

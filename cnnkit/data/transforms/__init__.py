@@ -1,5 +1,4 @@
-"""What happens to an image between its dataset and the network: torchvision's transforms, on one image
-or on a batch.
+"""Transforms of images between the dataset and the network, as torchvision's: of one image or of a batch.
 
 A *picture* is a uint8 array (H, W) or (H, W, C) of values 0 to 255, or a Pillow image; `ToTensor` makes it a
 float32 array (C, H, W), which is what the network and every other transform takes. A transform with a method

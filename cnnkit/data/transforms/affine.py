@@ -35,14 +35,14 @@ class RandomAffine(RandomTransform):
     interpolation : {"nearest", "bilinear"}
         How values are read between pixels. torchvision's ``"bicubic"`` is not here.
     fill : number, or sequence of C numbers
-        What comes in from outside.
+        The value outside the image.
     center : (x, y), optional
-        What stays in its place, in pixels from the upper left corner; by default the image's centre.
+        The fixed point, in pixels from the upper left corner; by default the image's centre.
 
     Notes
     -----
-    As torchvision's, but that outside the image lies a plane of `fill`: where bilinear interpolation reaches
-    across the edge, torchvision also darkens the image's own part of the mean.
+    As torchvision's, except at the edge: bilinear interpolation here averages the image with `fill` around
+    it, where torchvision also darkens the image's part of the mean.
 
     >>> import numpy
     >>> image = numpy.asarray([[[1.0, 2.0], [3.0, 4.0]]])
@@ -64,9 +64,12 @@ class RandomAffine(RandomTransform):
             raise ValueError(f"RandomAffine(scale={scale}): give two factors above 0, the smaller one first")
         self.translate = None if translate is None else (translate[0], translate[1])
         self.scale: Range | None = None if scale is None else (scale[0], scale[1])
-        several = isinstance(shear, Sequence) and len(shear) == 4
-        self.shear: Any = None if shear is None else _range("RandomAffine", "shear", shear) if not several else (
-            *_range("RandomAffine", "shear", shear[:2]), *_range("RandomAffine", "shear", shear[2:]))  # type: ignore[index]
+        self.shear: Any = None
+        if isinstance(shear, Sequence) and len(shear) == 4:
+            self.shear = (*_range("RandomAffine", "shear", shear[:2]),
+                          *_range("RandomAffine", "shear", shear[2:]))
+        elif shear is not None:
+            self.shear = _range("RandomAffine", "shear", shear)
         self.interpolation = checked_interpolation("RandomAffine", interpolation)
         self.fill, self.center = fill, _center("RandomAffine", center)
 
@@ -97,9 +100,9 @@ class RandomRotation(RandomTransform):
     expand : bool
         Only ``False``: the images of a batch must keep one size.
     center : (x, y), optional
-        What stays in its place, in pixels from the upper left corner; by default the image's centre.
+        The fixed point, in pixels from the upper left corner; by default the image's centre.
     fill : number, or sequence of C numbers
-        What comes in at the corners.
+        The value outside the image.
 
     Notes
     -----
@@ -143,7 +146,7 @@ def inverse(degrees: float, shift: Sequence[float] = (0, 0), scale: float = 1.0,
 
 def warped(owner: object, x: Array, maps: Sequence[Sequence[float]], center: Sequence[float] | None,
            interpolation: str, fill: float | Sequence[float]) -> Array:
-    """Each image read through a map of its own, from places in the result to places in the image."""
+    """Each image read through its own map, from positions in the result to positions in the image."""
     xp = namespace_of(x)
     N, _, H, W = x.shape
     cx, cy = (W / 2, H / 2) if center is None else center

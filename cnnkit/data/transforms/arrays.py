@@ -1,6 +1,4 @@
-"""How transforms reach the arrays that they change: on one image or a batch, bare or in a Tensor, on the
-device where they are.
-"""
+"""How transforms reach the arrays they change: one image or a batch, bare or in a Tensor, on its device."""
 
 from __future__ import annotations
 
@@ -16,8 +14,7 @@ __all__ = ["batched", "bounded", "chosen", "moved", "numbered", "of_channels"]
 
 
 def batched(owner: object, images: Any, change: Callable[[Array], Array]) -> Any:
-    """Give `change` the images as an array (N, C, H, W), on their device, and its result the form
-    that they had.
+    """Apply `change` to images of any of the accepted forms, on their device; the result has the same form.
 
     Parameters
     ----------
@@ -37,10 +34,10 @@ def batched(owner: object, images: Any, change: Callable[[Array], Array]) -> Any
     """
     array = images.array if isinstance(images, Tensor) else images
     if not is_array(array) or not is_floating(array.dtype):
-        what = f"a {type(array).__name__}"
+        actual = f"a {type(array).__name__}"
         if is_array(array):
-            what = f"{dtype_name(array.dtype)}, shape {tuple(array.shape)}"
-        raise TypeError(f"{owner!r} takes float images (C, H, W) or (N, C, H, W), got {what}; "
+            actual = f"{dtype_name(array.dtype)}, shape {tuple(array.shape)}"
+        raise TypeError(f"{owner!r} takes float images (C, H, W) or (N, C, H, W), got {actual}; "
                         "put ToTensor() before it")
     if array.ndim not in (3, 4):
         raise ValueError(f"{owner!r} takes images (C, H, W) or (N, C, H, W), got shape {tuple(array.shape)}")
@@ -56,16 +53,12 @@ def moved(values: Sequence[Any], like: Array, dtype: Any = None) -> Array:
 
 
 def numbered(count: int, like: Array, dtype: Any = None) -> Array:
-    """The numbers 0 ... count - 1 beside `like`; by default of the integer dtype that its library
-    indexes with.
-    """
+    """The numbers 0 ... count - 1 beside `like`; by default of its library's default integer dtype."""
     return namespace_of(like).arange(count, dtype=dtype, device=device_of(like))
 
 
 def bounded(x: Array, low: float, high: float) -> Array:
-    """`x` cut to [low, high]. The standard's `clip` is made of masked assignments on CuPy, which wait for
-    the device.
-    """
+    """`x` clipped to [low, high], without `clip`, whose masked assignments wait for the device on CuPy."""
     xp = namespace_of(x)
     least, most = (xp.full((), bound, dtype=x.dtype, device=device_of(x)) for bound in (low, high))
     return xp.minimum(xp.maximum(x, least), most)
@@ -80,7 +73,7 @@ def of_channels(owner: object, value: float | Sequence[float], like: Array) -> A
     return namespace_of(like).reshape(moved(numbers, like), (1, len(numbers), 1, 1))
 
 
-def chosen(x: Array, which: Sequence[bool], changed: Array) -> Array:
-    """Image by image: from `changed` where `which` says so, else from `x`."""
+def chosen(x: Array, mask: Sequence[bool], changed: Array) -> Array:
+    """Image by image: from `changed` where `mask` is true, else from `x`."""
     xp = namespace_of(x)
-    return xp.where(xp.reshape(moved(which, x, "bool"), (len(which), 1, 1, 1)), changed, x)
+    return xp.where(xp.reshape(moved(mask, x, "bool"), (len(mask), 1, 1, 1)), changed, x)

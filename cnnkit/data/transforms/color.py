@@ -15,7 +15,7 @@ from cnnkit.random import Key
 __all__ = ["ColorJitter"]
 
 Range = tuple[float, float]
-LUMA = (0.2989, 0.587, 0.114)  # what red, green and blue count for in grey, as in torchvision and MATLAB
+LUMA = (0.2989, 0.587, 0.114)  # weights of red, green and blue in grey, as in torchvision and MATLAB
 
 
 class ColorJitter(RandomTransform):
@@ -31,8 +31,8 @@ class ColorJitter(RandomTransform):
 
     Notes
     -----
-    As torchvision's: the four are done in a random order, and each result is cut to [0, 1]. Each image
-    has factors of its own, but the order is that of the batch. Images of one channel have no
+    As torchvision's: the four changes come in a random order, and each result is clipped to [0, 1]. Each
+    image has factors of its own, but all images of a batch share the order. Images of one channel have no
     saturation and no hue.
 
     Raises
@@ -67,17 +67,20 @@ class ColorJitter(RandomTransform):
         kinds = ((self.brightness, _brightness), (self.contrast, _contrast),
                  (self.saturation, _saturation), (self.hue, _hue))
         for n in random.permutation(random.fold_in(key, 0), len(kinds)).tolist():
-            given, adjust = kinds[n]
-            if isinstance(given, tuple) and (x.shape[1] == 3 or n < 2):
-                factors = moved([between(*given, draw[n]) for draw in draws], x)
+            bounds, adjust = kinds[n]
+            if isinstance(bounds, tuple) and (x.shape[1] == 3 or n < 2):
+                factors = moved([between(*bounds, draw[n]) for draw in draws], x)
                 x = adjust(x, xp.reshape(factors, (len(draws), 1, 1, 1)))
         return xp.astype(x, dtype, copy=False)
 
 
 def _factors(name: str, value: float | Sequence[float]) -> Range | int:
-    """The bounds of a factor; 0 where nothing is to be done."""
-    low, high = (max(0.0, 1 - value), 1 + value) if isinstance(value, int | float) and value >= 0 else value \
-        if isinstance(value, Sequence) and len(value) == 2 else (1, 0)
+    """The bounds of a factor; 0 where the factor is always 1."""
+    low, high = 1.0, 0.0  # refused below
+    if isinstance(value, Sequence):
+        low, high = value if len(value) == 2 else (low, high)
+    elif isinstance(value, int | float) and value >= 0:
+        low, high = max(0.0, 1 - value), 1 + value
     if not 0 <= low <= high < math.inf:
         raise ValueError(f"ColorJitter({name}={value}): give a number that is not negative, "
                          "or two such with the smaller one first")
@@ -101,7 +104,7 @@ def _blend(x: Array, other: Array, factor: Array) -> Array:
 
 
 def _grey(x: Array) -> Array:
-    """(N, 1, H, W)."""
+    """The images in grey, (N, 1, H, W)."""
     if x.shape[1] == 1:
         return x
     red, green, blue = (x[:, n:n + 1, ...] for n in range(3))
@@ -109,9 +112,7 @@ def _grey(x: Array) -> Array:
 
 
 def _hue(x: Array, turn: Array) -> Array:
-    """Turn the hue: to hue, saturation and value and back (Smith, "Color gamut transform pairs",
-    SIGGRAPH 1978).
-    """
+    """Turn the hue, by way of HSV (Smith, "Color gamut transform pairs", SIGGRAPH 1978)."""
     xp = namespace_of(x)
     red, green, blue = (x[:, n:n + 1, ...] for n in range(3))
     value, least = xp.max(x, axis=1, keepdims=True), xp.min(x, axis=1, keepdims=True)
@@ -122,7 +123,7 @@ def _hue(x: Array, turn: Array) -> Array:
     sixth = sixth + 6 * turn
 
     def channel(start: float) -> Array:
-        place = (sixth + start) % 6
-        return value - chroma * bounded(xp.minimum(place, 4 - place), 0, 1)
+        angle = (sixth + start) % 6
+        return value - chroma * bounded(xp.minimum(angle, 4 - angle), 0, 1)
 
     return xp.concat([channel(5.0), channel(3.0), channel(1.0)], axis=1)

@@ -19,17 +19,18 @@ class Compose:
     Parameters
     ----------
     transforms : sequence of callable
-        Each takes one image and returns one. A batch is transformed at once if each of them can
-        (`contracts.BatchTransform`). Random transforms are also given the labels, where there are any, and a
-        key of their own, part n ``random.fold_in(key, n)``; so ``t(images, labels, key=key)`` augments a
-        batch, if the other transforms take one too, as `Normalize` does.
+        Each takes one image and returns one. A batch is transformed at once if all of them can
+        (`contracts.BatchTransform`). A random transform at index n also gets the labels, where there are any,
+        and the key ``random.fold_in(key, n)``; so ``t(images, labels, key=key)`` augments a batch, if the
+        other transforms take a batch too, as `Normalize` does.
 
     >>> import numpy
     >>> from cnnkit.data.transforms import Normalize, RandomHorizontalFlip, ToTensor
     >>> t = Compose([ToTensor(), Normalize(mean=0.5, std=0.5)])
     >>> t(numpy.full((2, 2), 255, "uint8")).tolist()
     [[[1.0, 1.0], [1.0, 1.0]]]
-    >>> images, labels = Compose([RandomHorizontalFlip(), Normalize(0.5, 0.5)])(numpy.ones((2, 3, 8, 8)), [4, 1])
+    >>> t = Compose([RandomHorizontalFlip(), Normalize(0.5, 0.5)])
+    >>> images, labels = t(numpy.ones((2, 3, 8, 8)), [4, 1])
     >>> images.shape, labels
     ((2, 3, 8, 8), [4, 1])
     """
@@ -45,15 +46,15 @@ class Compose:
             if not isinstance(transform, RandomTransform | Compose):
                 image = transform(image)
                 continue
-            own = None if key is None else random.fold_in(key, n)
+            part_key = None if key is None else random.fold_in(key, n)
             if labels is None:
-                image = transform(image, key=own)
+                image = transform(image, key=part_key)
             else:
-                image, labels = transform(image, labels, key=own)
+                image, labels = transform(image, labels, key=part_key)
         return image if labels is None else (image, labels)
 
     def is_pointwise(self) -> bool:
-        """Whether every part is: each value comes from one pixel's value of one channel."""
+        """Whether every part is pointwise: each value comes from one pixel's value of one channel."""
         return all(isinstance(part, PointwiseTransform) and part.is_pointwise() for part in self.transforms)
 
     def mixes_labels(self) -> bool:
@@ -61,7 +62,7 @@ class Compose:
         return any(transform.mixes_labels() for transform in self._mixing())
 
     def label_classes(self) -> int | None:
-        """The number of classes that the parts which mix labels were told."""
+        """The number of classes that a part which mixes labels was given."""
         return next((n for transform in self._mixing() if (n := transform.label_classes()) is not None), None)
 
     def _mixing(self) -> list[LabelMixing]:

@@ -1,6 +1,4 @@
-"""Random crops: a part of the image at a random place, from the image with a padded border or resized
-to one size.
-"""
+"""Random crops: a part of the image at a random place, of the padded image or resized to one size."""
 
 from __future__ import annotations
 
@@ -24,8 +22,7 @@ from cnnkit.random import Key
 __all__ = ["RandomCrop", "RandomResizedCrop"]
 
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
-# for a part of the area and shape that were drawn to fit into the image, as many as torchvision makes
-TRIES = 10
+TRIES = 10  # to draw an area and shape that fit into the image, as many as torchvision makes
 
 
 class RandomCrop(RandomTransform):
@@ -34,15 +31,15 @@ class RandomCrop(RandomTransform):
     Parameters
     ----------
     size : int or (height, width)
-        Of the result.
+        Size of the result.
     padding : int, (left/right, top/bottom) or (left, top, right, bottom), optional
         Pixels added on the sides first.
     pad_if_needed : bool
         Add as many pixels more as an image smaller than `size` lacks, on both sides of that axis.
     fill : number, or sequence of C numbers
-        What is added, in mode ``"constant"``.
+        The value of the padding, in mode ``"constant"``.
     padding_mode : {"constant", "edge", "reflect", "symmetric"}
-        Add `fill`, the last pixel, or the image mirrored without or with its last pixel.
+        Pad with `fill`, the last pixel, or the image mirrored without or with its last pixel.
 
     Raises
     ------
@@ -59,9 +56,9 @@ class RandomCrop(RandomTransform):
 
     numbers = 2
 
-    def __init__(self, size: int | Sequence[int],
-                 padding: int | Sequence[int] | None = None, pad_if_needed: bool = False,
-                 fill: float | Sequence[float] = 0, padding_mode: str = "constant"):
+    def __init__(self, size: int | Sequence[int], padding: int | Sequence[int] | None = None,
+                 pad_if_needed: bool = False, fill: float | Sequence[float] = 0,
+                 padding_mode: str = "constant"):
         self.size = _size("RandomCrop", size)
         sides = [] if padding is None else [padding] if isinstance(padding, int) else list(padding)
         if len(sides) not in (0, 1, 2, 4) or any(operator.index(side) < 0 for side in sides):
@@ -77,7 +74,7 @@ class RandomCrop(RandomTransform):
         xp = namespace_of(x)
         N, _, H, W = x.shape
         left, top, right, bottom = self._padding()
-        places, outside = [], False
+        pixels, padded = [], False
         for axis, (n, before, after, out) in enumerate(((H, top, bottom, self.size[0]),
                                                         (W, left, right, self.size[1]))):
             lacking = out - (n + before + after)
@@ -86,38 +83,38 @@ class RandomCrop(RandomTransform):
                                  f"{H + top + bottom} x {W + left + right} with their padding; "
                                  "make size smaller or padding larger, or give pad_if_needed=True")
             before, after = before + max(lacking, 0), after + max(lacking, 0)
-            firsts = [math.floor(draw[axis] * (n + before + after - out + 1)) - before for draw in draws]
-            outside = outside or before > 0 or after > 0
-            index = xp.reshape(moved(firsts, x, numbered(1, x).dtype), (N, 1)) + numbered(out, x)
-            places.append(self._inside(index, n, max(before, after)) if before or after else index)
-        rows, columns = xp.expand_dims(places[0], axis=2), xp.expand_dims(places[1], axis=1)
-        if outside and self.padding_mode == "constant":
+            starts = [math.floor(draw[axis] * (n + before + after - out + 1)) - before for draw in draws]
+            padded = padded or before > 0 or after > 0
+            indices = xp.reshape(moved(starts, x, numbered(1, x).dtype), (N, 1)) + numbered(out, x)
+            pixels.append(self._inside(indices, n, max(before, after)) if before or after else indices)
+        rows, columns = xp.expand_dims(pixels[0], axis=2), xp.expand_dims(pixels[1], axis=1)
+        if padded and self.padding_mode == "constant":
             return take_pixels(bordered(self, x, self.fill), bounded(rows, -1, H) + 1,
                                bounded(columns, -1, W) + 1)
         return take_pixels(x, rows, columns)
 
     def _padding(self) -> tuple[int, int, int, int]:
         """Pixels added left, top, right, bottom."""
-        given = self.padding or 0
-        sides = (given,) if isinstance(given, int) else tuple(given)
+        padding = self.padding or 0
+        sides = (padding,) if isinstance(padding, int) else tuple(padding)
         across, down, *others = sides * 4 if len(sides) == 1 else sides * 2
         return across, down, others[0], others[1]
 
-    def _inside(self, places: Array, n: int, most: int) -> Array:
-        """The pixel that stands for each place outside 0 ... n - 1."""
-        xp = namespace_of(places)
+    def _inside(self, indices: Array, n: int, padding: int) -> Array:
+        """The pixel in 0 ... n - 1 that each index into the padding stands for."""
+        xp = namespace_of(indices)
         if self.padding_mode == "edge":
-            return bounded(places, 0, n - 1)
+            return bounded(indices, 0, n - 1)
         if self.padding_mode == "symmetric":
-            places = places % (2 * n)
-            return xp.minimum(places, 2 * n - 1 - places)
+            indices = indices % (2 * n)
+            return xp.minimum(indices, 2 * n - 1 - indices)
         if self.padding_mode == "reflect":
-            if most >= n:
+            if padding >= n:
                 raise ValueError(f"{self!r} got {n} pixels to mirror, "
-                                 f"which is not more than the {most} to be added")
-            places = xp.abs(places)
-            return xp.minimum(places, 2 * (n - 1) - places)
-        return places
+                                 f"which is not more than the {padding} to be added")
+            indices = xp.abs(indices)
+            return xp.minimum(indices, 2 * (n - 1) - indices)
+        return indices
 
 
 class RandomResizedCrop(RandomTransform):
@@ -126,7 +123,7 @@ class RandomResizedCrop(RandomTransform):
     Parameters
     ----------
     size : int or (height, width)
-        Of the result.
+        Size of the result.
     scale : (low, high)
         The part's share of the image's area.
     ratio : (low, high)
@@ -139,8 +136,8 @@ class RandomResizedCrop(RandomTransform):
 
     Notes
     -----
-    As torchvision's: where ten parts that were drawn do not fit into the image, the largest one in the
-    middle is taken.
+    As torchvision's: where none of ten drawn parts fits into the image, the largest one in the middle is
+    taken.
 
     >>> import numpy
     >>> whole = RandomResizedCrop(2, scale=(1, 1), ratio=(1, 1))
@@ -151,16 +148,16 @@ class RandomResizedCrop(RandomTransform):
     numbers = 2 * TRIES + 2
 
     def __init__(self, size: int | Sequence[int], scale: Sequence[float] = (0.08, 1.0),
-                 ratio: Sequence[float] = (3 / 4, 4 / 3),
-                 interpolation: str = "bilinear", antialias: bool = True):
+                 ratio: Sequence[float] = (3 / 4, 4 / 3), interpolation: str = "bilinear",
+                 antialias: bool = True):
         for name, pair in (("scale", scale), ("ratio", ratio)):
             if len(pair) != 2 or not 0 < pair[0] <= pair[1] < math.inf:
                 raise ValueError(f"RandomResizedCrop({name}={pair}): give two numbers above 0, "
                                  "the smaller one first")
-        self.size, self.scale, self.ratio = (_size("RandomResizedCrop", size),
-                                             (scale[0], scale[1]), (ratio[0], ratio[1]))
-        self.interpolation, self.antialias = checked_interpolation("RandomResizedCrop",
-                                                                   interpolation), antialias
+        self.size = _size("RandomResizedCrop", size)
+        self.scale, self.ratio = (scale[0], scale[1]), (ratio[0], ratio[1])
+        self.interpolation = checked_interpolation("RandomResizedCrop", interpolation)
+        self.antialias = antialias
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
         xp, dtype = namespace_of(x), x.dtype
@@ -182,7 +179,7 @@ class RandomResizedCrop(RandomTransform):
         return xp.astype(resized, dtype, copy=False)
 
     def part(self, H: int, W: int, draw: list[float]) -> tuple[int, int, int, int]:
-        """The part of an image that its numbers ask for: top, left, height, width."""
+        """The part of an image that its random numbers choose: top, left, height, width."""
         *tries, down, across = draw
         height = width = 0
         for share, shape in zip(tries[::2], tries[1::2]):

@@ -1,6 +1,4 @@
-"""Random erasing: a rectangle of the image is covered (Zhong et al. 2017, "Random erasing data
-augmentation").
-"""
+"""Random erasing: covers a rectangle of the image (Zhong et al. 2017, "Random erasing data augmentation")."""
 
 from __future__ import annotations
 
@@ -24,13 +22,13 @@ class RandomErasing(RandomTransform):
     Parameters
     ----------
     p : float
-        How likely an image loses a rectangle.
+        The probability that an image loses a rectangle.
     scale : (low, high)
         The rectangle's share of the image's area.
     ratio : (low, high)
         Its height over its width, drawn evenly in its logarithm.
     value : number, sequence of C numbers, or "random"
-        What covers it; ``"random"`` means normal noise, which is drawn on the host and moved.
+        The values that cover it; ``"random"`` means normal noise, which is drawn on the host and moved.
     inplace : bool
         Only ``False``: images are never written.
 
@@ -42,9 +40,9 @@ class RandomErasing(RandomTransform):
 
     numbers = 2 * TRIES + 3
 
-    def __init__(self, p: float = 0.5,
-                 scale: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3),
-                 value: float | Sequence[float] | str = 0, inplace: bool = False):
+    def __init__(self, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33),
+                 ratio: Sequence[float] = (0.3, 3.3), value: float | Sequence[float] | str = 0,
+                 inplace: bool = False):
         if inplace:
             raise ValueError("RandomErasing(inplace=True): images are never written here; leave it out")
         if len(scale) != 2 or not 0 <= scale[0] <= scale[1] <= 1:
@@ -55,8 +53,8 @@ class RandomErasing(RandomTransform):
         if isinstance(value, str) and value != "random":
             raise ValueError(f"RandomErasing(value={value!r}): "
                              "give a number, one for each channel, or 'random'")
-        self.p, self.scale, self.ratio = (probability("RandomErasing", p),
-                                          (scale[0], scale[1]), (ratio[0], ratio[1]))
+        self.p = probability("RandomErasing", p)
+        self.scale, self.ratio = (scale[0], scale[1]), (ratio[0], ratio[1])
         self.value = value if isinstance(value, str | int | float) else tuple(value)
         self.inplace, self.alone = inplace, value != "random"
 
@@ -69,11 +67,9 @@ class RandomErasing(RandomTransform):
         return xp.where(rectangles(x, [self.rectangle(H, W, row) for row in draws]), cover, x)
 
     def rectangle(self, H: int, W: int, draw: list[float]) -> tuple[int, int, int, int]:
-        """The rectangle that an image's numbers ask for, (top, left, bottom, right); empty where
-        there is none.
-        """
-        wanted, *tries, down, across = draw
-        if wanted >= self.p:
+        """The rectangle that an image's random numbers choose: top, left, bottom, right; empty for none."""
+        chance, *tries, down, across = draw
+        if chance >= self.p:
             return 0, 0, 0, 0
         for share, shape in zip(tries[::2], tries[1::2]):
             area = H * W * between(*self.scale, share)

@@ -1,6 +1,4 @@
-"""Random flips: images mirrored left to right, or turned upside down (guide: "rotation, flipping,
-cropping").
-"""
+"""Random flips: images mirrored left to right or top to bottom (guide: "rotation, flipping, cropping")."""
 
 from __future__ import annotations
 

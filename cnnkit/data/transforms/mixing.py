@@ -1,6 +1,4 @@
-"""MixUp and CutMix: each image is mixed with the one before it, and its label becomes a probability of
-both classes.
-"""
+"""MixUp and CutMix: each image is mixed with the one before it, and its label with that one's label."""
 
 from __future__ import annotations
 
@@ -23,8 +21,7 @@ Edges = tuple[int, int, int, int]
 
 
 class MixUp(RandomTransform):
-    """Mix each image of a batch with the one before it, and the labels in the same proportion
-    (Zhang et al. 2017).
+    """Mix each image of a batch with the one before it, and the labels alike (Zhang et al. 2017).
 
     ``t(images, labels)`` takes class indices (N,) or probabilities (N, classes) and gives probabilities,
     which `cross_entropy` takes as targets. The image's own share is drawn from Beta(alpha, alpha).
@@ -32,15 +29,15 @@ class MixUp(RandomTransform):
     Parameters
     ----------
     alpha : float
-        1 draws every share alike; towards 0 one of the two images is nearly alone.
+        1 draws every share with the same probability; towards 0 one of the two images dominates.
     num_classes : int, optional
         How many classes there are; needed for class indices.
 
     Notes
     -----
     As torchvision's, but each image has a share of its own; torchvision draws one for the batch. The first
-    image's partner is the last one; an image alone stays what it is. A class index outside 0 ...
-    num_classes - 1 makes NaN of the image's probabilities, because raising would wait for the device.
+    image's partner is the last one; a batch of one image stays what it is. A class index outside 0 ...
+    num_classes - 1 makes the image's probabilities NaN, because raising would wait for the device.
 
     Raises
     ------
@@ -52,7 +49,8 @@ class MixUp(RandomTransform):
     The share: Devroye, "Random variate generation in one line of code", Winter Simulation Conference 1996.
 
     >>> import numpy
-    >>> images, labels = MixUp(num_classes=2)(numpy.asarray([0.0, 1.0]).reshape(2, 1, 1, 1), numpy.asarray([0, 1]), key=(0, 0))
+    >>> images = numpy.asarray([0.0, 1.0]).reshape(2, 1, 1, 1)
+    >>> images, labels = MixUp(num_classes=2)(images, numpy.asarray([0, 1]), key=(0, 0))
     >>> bool((images[:, 0, 0, 0] == labels[:, 1]).all())
     True
     """
@@ -81,8 +79,8 @@ class MixUp(RandomTransform):
         shares: list[float] = []
 
         def mix(x: Array) -> Array:
-            mixed, own = self.mixed(x, self.draws(key, x.shape[0]))
-            shares.extend(own)
+            mixed, kept = self.mixed(x, self.draws(key, x.shape[0]))
+            shares.extend(kept)
             return mixed
 
         mixed = batched(self, images, mix)
@@ -93,15 +91,15 @@ class MixUp(RandomTransform):
         xp, dtype = namespace_of(x), x.dtype
         shares = [self.share(*row) for row in draws]
         x = widen(x)
-        own = xp.reshape(moved(shares, x), (len(shares), 1, 1, 1))
-        return xp.astype(x * own + before(x) * (1 - own), dtype, copy=False), shares
+        kept = xp.reshape(moved(shares, x), (len(shares), 1, 1, 1))
+        return xp.astype(x * kept + previous(x) * (1 - kept), dtype, copy=False), shares
 
     def share(self, u: float, v: float) -> float:
         """A number from Beta(alpha, alpha), made of two uniform ones."""
         power = min(-math.log(u) / self.alpha, 700.0)
         odds = math.expm1(power) * math.cos(2 * math.pi * v) ** 2
-        away = 0.5 / math.sqrt(1 + 1 / odds) if odds > 0 else 0.0
-        return 0.5 + math.copysign(away, math.cos(2 * math.pi * v))
+        deviation = 0.5 / math.sqrt(1 + 1 / odds) if odds > 0 else 0.0
+        return 0.5 + math.copysign(deviation, math.cos(2 * math.pi * v))
 
     def _probabilities(self, labels: Any, shares: list[float], images: Any) -> Any:
         target = labels.array if isinstance(labels, Tensor) else labels
@@ -114,27 +112,26 @@ class MixUp(RandomTransform):
                                      "classes there are; give num_classes=")
                 target = self._one_hot(target, pixels.dtype)
             elif not is_floating(target.dtype) or target.ndim != 2:
-                raise TypeError(f"{self!r} takes labels (N,) "
-                                "of class indices or (N, classes) of probabilities, got "
-                                f"{dtype_name(target.dtype)} of shape {tuple(target.shape)}")
+                raise TypeError(f"{self!r} takes labels (N,) of class indices or (N, classes) of "
+                                f"probabilities, got {dtype_name(target.dtype)} "
+                                f"of shape {tuple(target.shape)}")
             if target.shape[0] != len(shares):
                 raise ValueError(f"{self!r} got {len(shares)} images but labels of shape "
                                  f"{tuple(target.shape)}")
-            own = xp.reshape(moved(shares, target), (len(shares), 1))
-            mixed = target * own + before(target) * (1 - own)
+            kept = xp.reshape(moved(shares, target), (len(shares), 1))
+            mixed = target * kept + previous(target) * (1 - kept)
         return Tensor(mixed) if isinstance(labels, Tensor) else mixed
 
     def _one_hot(self, labels: Array, dtype: Any) -> Array:
         xp = namespace_of(labels)
         column = xp.expand_dims(xp.astype(labels, numbered(1, labels).dtype), axis=1)
-        known = (column >= 0) & (column < self.num_classes)
-        hot = xp.astype(column == numbered(self.num_classes or 0, labels), dtype)
-        return xp.where(known, hot, xp.full_like(hot, math.nan))
+        valid = (column >= 0) & (column < self.num_classes)
+        one_hot = xp.astype(column == numbered(self.num_classes or 0, labels), dtype)
+        return xp.where(valid, one_hot, xp.full_like(one_hot, math.nan))
 
 
 class CutMix(MixUp):
-    """Cover a rectangle of each image by that of the image before it, and mix the labels by area
-    (Yun et al. 2019).
+    """Cover a rectangle of each image by the previous one's, and mix the labels by area (Yun et al. 2019).
 
     Parameters and labels are those of `MixUp`; the share is drawn from Beta(alpha, alpha), and is then what
     the image keeps of its area. As torchvision's, but each image has a rectangle of its own; torchvision
@@ -154,18 +151,18 @@ class CutMix(MixUp):
         H, W = x.shape[2:]
         edges = [self.rectangle(H, W, row) for row in draws]
         kept = [1 - (bottom - top) * (right - left) / (H * W) for top, left, bottom, right in edges]
-        return xp.where(rectangles(x, edges), before(x), x), kept
+        return xp.where(rectangles(x, edges), previous(x), x), kept
 
     def rectangle(self, H: int, W: int, draw: list[float]) -> Edges:
-        """The rectangle that an image's numbers ask for: top, left, bottom, right."""
+        """The rectangle that an image's random numbers choose: top, left, bottom, right."""
         u, v, down, across = draw
-        side = 0.5 * math.sqrt(1 - self.share(u, v))
-        y, x, half_height, half_width = (math.floor(down * H), math.floor(across * W),
-                                         int(side * H), int(side * W))
-        return (max(y - half_height, 0), max(x - half_width, 0), min(y + half_height, H),
-                min(x + half_width, W))
+        half_side = 0.5 * math.sqrt(1 - self.share(u, v))
+        y, x = math.floor(down * H), math.floor(across * W)
+        half_height, half_width = int(half_side * H), int(half_side * W)
+        return (max(y - half_height, 0), max(x - half_width, 0),
+                min(y + half_height, H), min(x + half_width, W))
 
 
-def before(x: Array) -> Array:
+def previous(x: Array) -> Array:
     """Each element of the first axis replaced by the one before it; the first by the last."""
     return namespace_of(x).roll(x, 1, axis=0)

@@ -1,6 +1,4 @@
-"""Random transforms by name, with one number each: what ``fit(augment="flip,crop=4")`` and
-``cnnkit train --augment`` take.
-"""
+"""Random transforms by name, as ``fit(augment="flip,crop=4")`` and ``cnnkit train --augment`` take them."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ __all__ = ["NAMES", "asked", "named"]
 
 
 class Named(NamedTuple):
-    """A transform by name: what its number means, the number by default, and how to make it for images
-    (C, H, W) of n classes.
-    """
+    """A transform by name: what its number means, the default, and a maker (number, (C, H, W), classes)."""
 
     number: str
     default: float | None
@@ -32,7 +28,7 @@ class Named(NamedTuple):
 
 
 def _padding(pixels: float, shape: tuple[int, ...]) -> int:
-    """So many pixels; by default an eighth of the image's shorter side, as 4 of 32 are."""
+    """The number of pixels; by default (NaN) an eighth of the image's shorter side, 4 of 32."""
     return math.ceil(min(shape[1:]) / 8) if math.isnan(pixels) else int(pixels)
 
 
@@ -63,14 +59,14 @@ def named(spec: str, image_shape: tuple[int, ...], num_classes: int | None = Non
         Names of `NAMES`, with commas between them, each with or without its number:
         ``"flip,crop=4,rotate=10"``.
     image_shape : tuple of int, (C, H, W)
-        Of the images that they are for: crops give back their size.
+        The shape of the images, which crops keep.
     num_classes : int, optional
-        What ``mixup`` and ``cutmix`` need.
+        The number of classes, for ``mixup`` and ``cutmix``.
 
     Raises
     ------
     ValueError
-        If there is no such name, or a number is none or out of range.
+        If there is no such name, or a value is no number or out of range.
 
     >>> named("flip,crop=4", (3, 32, 32))
     Compose([RandomHorizontalFlip(), RandomCrop(size=(32, 32), padding=4)])
@@ -85,17 +81,17 @@ def asked(spec: str, name_of_setting: str = "augment") -> list[tuple[str, float]
     >>> asked("flip, rotate=10")
     [('flip', 0.5), ('rotate', 10.0)]
     """
-    found = []
+    transforms = []
     for word in spec.split(","):
-        name, given, text = (part.strip() for part in word.partition("="))
+        name, equals, text = (part.strip() for part in word.partition("="))
         if name not in NAMES:
-            close = difflib.get_close_matches(name, NAMES, n=1)
-            raise ValueError(f"{name_of_setting}: there is no transform {name!r}; "
-                             + (f"did you mean {close[0]!r}?" if close else
-f"there are {', '.join(NAMES)}, with commas between them"))
+            matches = difflib.get_close_matches(name, NAMES, n=1)
+            hint = (f"did you mean {matches[0]!r}?" if matches
+                    else f"there are {', '.join(NAMES)}, with commas between them")
+            raise ValueError(f"{name_of_setting}: there is no transform {name!r}; {hint}")
         default = NAMES[name].default
         number = math.nan if default is None else default
-        if given:
+        if equals:
             try:
                 number = float(text)
             except ValueError:
@@ -107,5 +103,5 @@ f"there are {', '.join(NAMES)}, with commas between them"))
             NAMES[name].make(number, (1, 32, 32), 2)
         except ValueError as error:
             raise ValueError(f"{name_of_setting}: {word.strip()!r}: {error}") from None
-        found.append((name, number))
-    return found
+        transforms.append((name, number))
+    return transforms

@@ -53,9 +53,7 @@ class Normalize:
         return self(images)
 
     def is_pointwise(self) -> bool:
-        """Whether each value comes from one pixel's value of one channel: not so where a subclass says what a
-        batch becomes.
-        """
+        """Whether each value comes from one pixel's value of one channel; false for a subclass's methods."""
         methods = ("__call__", "transform_batch", "_change")
         return all(getattr(type(self), name) is getattr(Normalize, name) for name in methods)
 

@@ -1,4 +1,4 @@
-"""ToTensor: from a picture as files and cameras have it to the array that networks take."""
+"""ToTensor: turns a picture, as files and cameras store it, into the array that networks take."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ _BRIGHTEST = np.float32(255)
 
 
 class ToTensor:
-    """Make a picture a float32 array (C, H, W) with values in [0, 1], as torchvision's transform of
-    this name does.
+    """Make a picture a float32 array (C, H, W) with values in [0, 1], as torchvision's transform does.
 
     A uint8 picture (H, W) or (H, W, C), or a Pillow image, is divided by 255 and its channels move to the
     front. A float array is a tensor already: (H, W) becomes (1, H, W), (C, H, W) stays, values stay, the
@@ -36,9 +35,7 @@ class ToTensor:
     """
 
     def is_pointwise(self) -> bool:
-        """Whether each value comes from one pixel's value of one channel: not so where a subclass says what a
-        batch becomes.
-        """
+        """Whether each value comes from one pixel's value of one channel; false for a subclass's method."""
         return type(self).transform_batch is ToTensor.transform_batch
 
     def __call__(self, image: Any) -> np.ndarray:
@@ -49,16 +46,14 @@ class ToTensor:
         return self.transform_batch(image[None])[0]
 
     def transform_batch(self, images: np.ndarray) -> np.ndarray:
-        """The same for uint8 (N, H, W) or (N, H, W, C), or float (N, H, W) or (N, C, H, W): float32
-        (N, C, H, W).
-        """
+        """Float32 (N, C, H, W) of many: uint8 (N, H, W) or (N, H, W, C), float (N, H, W) or (N, C, H, W)."""
         images = np.asarray(images)
         if images.ndim not in (3, 4):
             raise ValueError("ToTensor().transform_batch takes (N, H, W) or four axes, got an array of shape "
                              f"{images.shape}")
         if images.dtype == np.uint8:
             images = images.transpose(0, 3, 1, 2) if images.ndim == 4 else images
-            scaled = np.empty(images.shape, np.float32)  # in C order, however the pictures lie in memory
+            scaled = np.empty(images.shape, np.float32)  # in C order, whatever the pictures' strides
             # a product with 1/255 would round differently from torchvision
             np.divide(images, _BRIGHTEST, out=scaled)
             images = scaled

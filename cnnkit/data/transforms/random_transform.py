@@ -1,4 +1,4 @@
-"""RandomTransform: what all random transforms share: where their numbers come from, and on what they work."""
+"""RandomTransform: what all random transforms share: how numbers are drawn, and which images are taken."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnnkit.random import Key
 __all__ = ["Draws", "RandomTransform", "between", "probability"]
 
 Draws = list[list[float]]
-BLOCK = 1 << 17  # elements
+BLOCK = 1 << 17  # elements that are changed at once in host memory
 
 
 class RandomTransform:
@@ -25,8 +25,8 @@ class RandomTransform:
     transforms do. torchvision draws once a call, so a batch shares its parameters there.
 
     The numbers of image i are row i of one draw with the key: ``t(images, key=key)[:n]`` is
-    ``t(images[:n], key=key)``. They are plain Python numbers, so every library gets the same; only pixels
-    are touched where the images are. Without a key `cnnkit.random`'s generator gives one. No gradient
+    ``t(images[:n], key=key)``. They are plain Python numbers, so every library gets the same; only the pixels
+    are computed on the images' device. Without a key `cnnkit.random`'s generator gives one. No gradient
     flows through.
 
     A subclass sets `numbers`, how many numbers an image needs, and defines `change`.
@@ -49,7 +49,7 @@ class RandomTransform:
         return False
 
     def label_classes(self) -> int | None:
-        """For how many classes, where it does and was told."""
+        """The number of classes, where it makes probabilities and was given one."""
         return None
 
     def draws(self, key: Key, count: int) -> Draws:
@@ -58,9 +58,7 @@ class RandomTransform:
         return [[(word + 0.5) * 2.0**-32 for word in row] for row in words]
 
     def _blocks(self, x: Array, draws: Draws, key: Key) -> Array:
-        """`change`; in host memory block by block, so that what lies between its steps stays in the
-        processor's caches.
-        """
+        """`change`, in host memory block by block: intermediate results stay in the processor's caches."""
         count = -(-math.prod(x.shape) // BLOCK) if self.alone and backend_of(x).host else 1
         if count <= 1:
             return self.change(x, draws, key)
@@ -69,15 +67,13 @@ class RandomTransform:
                                        for n in range(0, len(draws), step)])
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
-        """The images (N, C, H, W) changed by their draws; `key` is for whatever needs more than a few
-        numbers an image.
-        """
+        """The images (N, C, H, W) changed by their draws; `key` is for drawing more, such as noise."""
         raise NotImplementedError(f"{type(self).__name__} must define change")
 
     def __repr__(self) -> str:
         shown, attributes = {}, {**vars(type(self)), **vars(self)}
         for p in inspect.signature(type(self)).parameters.values():
-            if p.name not in attributes:  # kept under other names, so show all that it keeps
+            if p.name not in attributes:  # stored under another name, so show all attributes
                 shown = vars(self)
                 break
             if p.default is p.empty or attributes[p.name] != p.default:
@@ -86,7 +82,7 @@ class RandomTransform:
 
 
 def probability(name: str, p: float) -> float:
-    """`p`, checked."""
+    """`p`, if it is between 0 and 1."""
     if not 0 <= p <= 1:
         raise ValueError(f"{name}(p={p}): p is a probability from 0 to 1; write 20 % as 0.2")
     return p

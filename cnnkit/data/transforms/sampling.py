@@ -1,6 +1,4 @@
-"""Reading images at other places: gathers by index, nearest pixel and bilinear interpolation, and weights
-to resize by.
-"""
+"""Reading images at other positions: by index, nearest pixel or bilinear interpolation; resizing weights."""
 
 from __future__ import annotations
 
@@ -25,27 +23,25 @@ def checked_interpolation(owner: str, interpolation: str) -> str:
 
 
 def take_pixels(x: Array, rows: Array, columns: Array) -> Array:
-    """The pixels at integer places: images (N, C, H, W), rows and columns that broadcast to (N, P, Q), result
-    (N, C, P, Q).
-    """
-    return _taken(x, _places(x, rows, columns))
+    """The pixels (N, C, P, Q) of images (N, C, H, W) at `rows` and `columns` that broadcast to (N, P, Q)."""
+    return _take(x, _flat_indices(x, rows, columns))
 
 
-def _places(x: Array, rows: Array, columns: Array) -> Array:
-    """Where the pixels are in the flattened images: (N, C, P, Q)."""
+def _flat_indices(x: Array, rows: Array, columns: Array) -> Array:
+    """The pixels' indices in the flattened images: (N, C, P, Q)."""
     xp = namespace_of(x)
     N, C, H, W = x.shape
     maps = xp.reshape(numbered(N * C, x) * (H * W), (N, C, 1, 1))
     return maps + xp.expand_dims(rows * W + columns, axis=1)
 
 
-def _taken(x: Array, places: Array) -> Array:
+def _take(x: Array, indices: Array) -> Array:
     xp = namespace_of(x)
-    return xp.reshape(xp.take(xp.reshape(x, (-1,)), xp.reshape(places, (-1,))), places.shape)
+    return xp.reshape(xp.take(xp.reshape(x, (-1,)), xp.reshape(indices, (-1,))), indices.shape)
 
 
 def bordered(owner: object, x: Array, fill: float | Sequence[float]) -> Array:
-    """Images with one more pixel of `fill` on each side: whatever lies outside an image is read there."""
+    """Images with a border of one pixel of `fill`, from which all positions outside an image are read."""
     xp = namespace_of(x)
     N, C, H, W = x.shape
     value = of_channels(owner, fill, x)
@@ -55,7 +51,7 @@ def bordered(owner: object, x: Array, fill: float | Sequence[float]) -> Array:
 
 def sample(owner: object, x: Array, ys: Array, xs: Array, interpolation: str,
            fill: float | Sequence[float]) -> Array:
-    """The images' values at any places.
+    """The images' values at any positions.
 
     Parameters
     ----------
@@ -64,7 +60,7 @@ def sample(owner: object, x: Array, ys: Array, xs: Array, interpolation: str,
     x : array, (N, C, H, W)
         The images; outside them everything is `fill`.
     ys, xs : arrays of float, that broadcast to (N, P, Q)
-        Places in pixels: (0, 0) is the centre of the first pixel.
+        Positions in pixels: (0, 0) is the centre of the first pixel.
     interpolation : {"nearest", "bilinear"}
         The nearest pixel (of two the even one, as PyTorch rounds), or the weighted mean of the four around.
     fill : number, or sequence of C numbers
@@ -72,32 +68,31 @@ def sample(owner: object, x: Array, ys: Array, xs: Array, interpolation: str,
     """
     xp, dtype = namespace_of(x), x.dtype
     H, W = x.shape[2:]
-    whole = numbered(1, x).dtype
-    wide = bordered(owner, x, fill)
+    integer = numbered(1, x).dtype
+    images = bordered(owner, x, fill)
     ys, xs = bounded(ys, -1, H), bounded(xs, -1, W)
     if interpolation == "nearest":
-        return take_pixels(wide, xp.astype(xp.round(ys), whole) + 1, xp.astype(xp.round(xs), whole) + 1)
-    wide, ys, xs = widen(wide), ys + 1, xs + 1  # places in the bordered image
+        return take_pixels(images, xp.astype(xp.round(ys), integer) + 1, xp.astype(xp.round(xs), integer) + 1)
+    images, ys, xs = widen(images), ys + 1, xs + 1  # positions in the bordered image
     top, left = bounded(xp.floor(ys), 0, H), bounded(xp.floor(xs), 0, W)
-    down, right = (xp.expand_dims(xp.astype(part, wide.dtype), axis=1) for part in (ys - top, xs - left))
-    places, row = _places(wide, xp.astype(top, whole), xp.astype(left, whole)), wide.shape[3]
-    upper = _between(_taken(wide, places), _taken(wide, places + 1), right)
-    lower = _between(_taken(wide, places + row), _taken(wide, places + (row + 1)), right)
-    return xp.astype(_between(upper, lower, down), dtype, copy=False)
+    down, right = (xp.expand_dims(xp.astype(part, images.dtype), axis=1) for part in (ys - top, xs - left))
+    indices, row = _flat_indices(images, xp.astype(top, integer), xp.astype(left, integer)), images.shape[3]
+    upper = _interpolate(_take(images, indices), _take(images, indices + 1), right)
+    lower = _interpolate(_take(images, indices + row), _take(images, indices + (row + 1)), right)
+    return xp.astype(_interpolate(upper, lower, down), dtype, copy=False)
 
 
-def _between(a: Array, b: Array, share: Array) -> Array:
+def _interpolate(a: Array, b: Array, share: Array) -> Array:
     """`a` where the share is 0, `b` where it is 1; exactly, where a and b are equal."""
     return a + (b - a) * share
 
 
 def resize_weights(first: Array, length: Array, size: int, out: int, antialias: bool) -> Array:
-    """What each of `size` pixels counts for in each of `out` that a part of them is resized to:
-    (N, out, size).
+    """The weights of `size` pixels in each of the `out` pixels that a part is resized to: (N, out, size).
 
     Linear interpolation between pixel centres; where that makes images smaller and with `antialias`, a
     triangle as wide as an output pixel, as Pillow and ``torch.nn.functional.interpolate`` have it. Pixels
-    outside the part count for nothing.
+    outside the part have weight 0.
 
     Parameters
     ----------
@@ -106,10 +101,10 @@ def resize_weights(first: Array, length: Array, size: int, out: int, antialias: 
     """
     xp = namespace_of(first)
     scale = length / out
-    wide = bounded(scale, 1, size) if antialias else xp.ones_like(scale)
+    half_width = bounded(scale, 1, size) if antialias else xp.ones_like(scale)
     centres = (xp.reshape(numbered(out, first, first.dtype), (1, out, 1)) + 0.5) * scale - 0.5
     centres = centres if antialias else xp.minimum(bounded(centres, 0, size), length - 1)
     pixels = xp.reshape(numbered(size, first, first.dtype), (1, 1, size)) - first
-    weights = bounded(1 - xp.abs(pixels - centres) / wide, 0, 1)
+    weights = bounded(1 - xp.abs(pixels - centres) / half_width, 0, 1)
     weights = xp.where((pixels >= 0) & (pixels < length), weights, xp.zeros_like(weights))
     return weights / xp.sum(weights, axis=2, keepdims=True)

@@ -1,4 +1,4 @@
-"""Callbacks: what happens while a run goes on, each a small class of its own."""
+"""Callbacks: small classes whose methods are called while a run goes on."""
 
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.callbacks.checkpoint import Checkpoint

@@ -1,4 +1,4 @@
-"""Callback: what is called while a run goes on."""
+"""Callback: the base class of objects whose methods are called while a run goes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Callback"]
 class Callback:
     """Base of all callbacks: override the hooks you need; each is given the `Run`.
 
-    What a run shows: ``run.model``, ``run.optimizer``, ``run.epoch`` (epochs done), ``run.batch``
+    Attributes to read: ``run.model``, ``run.optimizer``, ``run.epoch`` (epochs done), ``run.batch``
     (batches of this epoch done), ``run.step`` (updates done), ``run.history``, ``run.loss`` (of the last
     batch, a Tensor). ``run.stop(reason)`` ends the run after the batch or epoch, ``run.pause(reason)``
     does what Ctrl-C does.
@@ -29,7 +29,8 @@ class Callback:
     ...     def on_train_batch_end(self, run):
     ...         self.batches += 1
     >>> count = Count()
-    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), callbacks=[count], progress=False)
+    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), callbacks=[count],
+    ...                     progress=False)
     >>> count.batches
     45
     """
@@ -38,28 +39,22 @@ class Callback:
         """Training begins, or goes on after a resume; the state is loaded."""
 
     def on_train_epoch_start(self, run: Run) -> None:
-        """An epoch begins; not called where a run resumes within it."""
+        """An epoch begins; not called where a run resumes within an epoch."""
 
     def on_before_optimizer_step(self, run: Run) -> None:
-        """The gradients are there, clipped; the weights have not changed yet. ``run.inputs`` holds
-        the batches.
-        """
+        """The gradients are computed and clipped, the weights unchanged; ``run.inputs`` holds the batches."""
 
     def on_train_batch_end(self, run: Run) -> None:
-        """The weights were updated: after each batch, or each group of batches whose gradients are
-        accumulated.
-        """
+        """The weights were updated: after each batch, or each group of accumulated batches."""
 
     def on_train_epoch_end(self, run: Run) -> None:
-        """An epoch is done, its validation included: ``run.history[-1]``."""
+        """An epoch is done, its validation included; ``run.history[-1]`` has its figures."""
 
     def on_train_stop(self, run: Run) -> None:
-        """No batch comes any more, because all are done or the run paused; the state is still as the next
-        batch needs it.
-        """
+        """No more batches come: all are done, or the run paused; a next batch could still go on from here."""
 
     def on_train_end(self, run: Run) -> None:
-        """The model has the weights that it keeps."""
+        """The run has ended, and the model has its final weights."""
 
     def on_exception(self, run: Run, error: BaseException) -> None:
         """An error ends the run."""
@@ -69,7 +64,7 @@ class Callback:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken."""
+        """Continue from what `state_dict` returned."""
 
 
 HOOKS = [name for name in vars(Callback) if name.startswith("on_")]

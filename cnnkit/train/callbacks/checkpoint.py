@@ -25,44 +25,43 @@ __all__ = ["Checkpoint"]
 
 
 class Checkpoint(Callback):
-    """Write checkpoints, from which ``fit(..., resume=True)`` goes on to the same bits as a run that
-    nothing interrupted.
+    """Write checkpoints, from which ``fit(..., resume=True)`` goes on as if nothing had interrupted the run.
 
-    It is called after all other callbacks, so that a checkpoint holds what they did. When the run ends or is
-    paused, by Ctrl-C or a time limit, the last state is written too. A state with a loss that is no finite
-    number is not.
+    A resumed run ends with the same bits. Checkpoints are written after all other callbacks were called, so
+    that they hold what those did. When the run ends or is paused, by Ctrl-C or a time limit, the last state
+    is written too. A state whose loss is no finite number is never written.
 
     Parameters
     ----------
     folder : path
-        Where to; it is made. It belongs to one run.
+        Where checkpoints are written; it is created, and belongs to one run.
     every_n_epochs : int or None
         Write after every so many epochs,
     every_n_batches : int or None
         and within epochs, after so many batches (rounded up to a whole update),
     every_n_seconds : float or None
-        or so many seconds after the last.
+        or so many seconds after the last checkpoint.
     keep : int or None
-        How many of the newest are kept: 2 or more, so that a damaged one has one before it;
-        ``None`` keeps all.
+        How many of the newest are kept: 2 or more, so that there is one before a damaged one; ``None`` keeps
+        all.
     monitor : str, optional
-        A figure such as ``"val_accuracy"``: the weights of the epoch with the best are kept as
+        A figure such as ``"val_accuracy"``: the weights of the epoch with its best value are kept as
         ``best.safetensors``, for ``model.load_state_dict(cnnkit.safetensors.load_file(...))``, with the
-        figure in ``best.json``.
+        value in ``best.json``.
     mode : {"auto", "min", "max"}
-        Whether less is better, or more.
+        Whether lower or higher values are better; ``"auto"`` decides by the name.
     overwrite : bool
-        A run that is not resumed removes the checkpoints of an earlier one, instead of raising.
+        Let a run that is not resumed remove the checkpoints of an earlier one, instead of raising.
     on_error : callable, optional
-        Called with the CheckpointError where one cannot be written, and training goes on; without it the
-        error ends the run.
+        Called with the CheckpointError where a checkpoint cannot be written, and training goes on; without
+        it the error ends the run.
 
     Raises
     ------
     FileExistsError
-        When a run that is not resumed begins, if the folder has checkpoints of another.
+        When a run that is not resumed begins, if the folder has checkpoints of another run.
     CheckpointError
-        If a checkpoint cannot be written. Its ``state`` holds the run's: ``fit(..., resume=error.state)``.
+        If a checkpoint cannot be written. Its ``state`` is the run's: ``fit(..., resume=error.state)``.
 
     >>> import tempfile
     >>> from cnnkit import models, train
@@ -70,8 +69,8 @@ class Checkpoint(Callback):
     >>> from cnnkit.train.callbacks import Checkpoint
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for epochs in (1, 2):  # the second run goes on where the first one ended
-    ...         history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=False), epochs=epochs, seed=0,
-    ...                             callbacks=[Checkpoint(folder)], resume=True, progress=False)
+    ...         history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=False), epochs=epochs,
+    ...                             seed=0, callbacks=[Checkpoint(folder)], resume=True, progress=False)
     >>> [row.epoch for row in history]
     [1, 2]
     """
@@ -87,8 +86,8 @@ class Checkpoint(Callback):
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
         self.folder = Path(folder)
-        self.every_n_epochs, self.every_n_batches, self.every_n_seconds = (every_n_epochs,
-                                                                           every_n_batches, every_n_seconds)
+        self.every_n_epochs, self.every_n_batches = every_n_epochs, every_n_batches
+        self.every_n_seconds = every_n_seconds
         self.keep, self.overwrite, self.on_error = keep, overwrite, on_error
         self.monitor = None if monitor is None else Monitor(monitor, mode)
         self.best: float | None = None
@@ -101,14 +100,16 @@ class Checkpoint(Callback):
 
     def on_train_start(self, run: Run) -> None:
         earlier = checkpoints.numbered(self.folder)
-        if earlier and (run.resumed is None or Path(run.resumed).resolve() != self.folder.resolve()):
+        resumes_earlier = (run.resumed_from is not None
+                           and Path(run.resumed_from).resolve() == self.folder.resolve())
+        if earlier and not resumes_earlier:
             if not self.overwrite:
                 raise FileExistsError(f"{self.folder} holds checkpoints of another run: go on with it "
                                       "(resume=True), choose another folder, or pass overwrite=True")
             for path in reversed(earlier):
                 checkpoints.remove(path)
             earlier = []
-        if run.resumed is None:
+        if run.resumed_from is None:
             self.best = None
         self._number = int(earlier[-1].stem.rsplit("-", 1)[1]) + 1 if earlier else 1
         self._batches, self._saved, self._time = 0, (run.epoch, run.batch), time.monotonic()
@@ -118,9 +119,9 @@ class Checkpoint(Callback):
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
         except OSError as error:
-            self._failed(CheckpointError("no checkpoint can be written to the folder "
-                                         f"{self.folder} ({error.strerror or error}); "
-                                         "name one that can be written to", state_of(run)))
+            self._report_failure(CheckpointError(
+                f"no checkpoint can be written to the folder {self.folder} ({error.strerror or error}); "
+                "name one that can be written to", state_of(run)))
 
     def on_train_batch_end(self, run: Run) -> None:
         self._batches += len(run.inputs)
@@ -142,21 +143,21 @@ class Checkpoint(Callback):
         if run.paused and (files := checkpoints.numbered(self.folder)):
             run.history.checkpoint = str(files[-1])
             epoch = min(run.epoch + 1, run.epochs)
-            run.shown.note(f"Stopped {run.reason or 'by Ctrl-C'} in epoch {epoch} of "
+            run.reporter.note(f"Stopped {run.reason or 'by Ctrl-C'} in epoch {epoch} of "
                            f"{run.epochs}; {self.hint}")
 
     def save(self, run: Run) -> None:
         """Write a checkpoint now, and remove those that are no longer kept."""
         if run.tally.images and not math.isfinite(run.tally.read()[0]):
-            return  # earlier ones are worth more
+            return  # checkpoints of finite weights are worth more
         try:
             checkpoints.write(self.folder, self._number, state_of(run))
         except CheckpointError as error:
             self._batches, self._time = 0, time.monotonic()
-            self._failed(error)
+            self._report_failure(error)
             return
-        self._batches, self._saved, self._time, self._number = (0, (run.epoch, run.batch),
-                                                                time.monotonic(), self._number + 1)
+        self._batches, self._saved, self._time = 0, (run.epoch, run.batch), time.monotonic()
+        self._number += 1
         if self.keep is not None:
             for path in checkpoints.numbered(self.folder)[:-self.keep]:
                 checkpoints.remove(path)
@@ -168,11 +169,11 @@ class Checkpoint(Callback):
             checkpoints.write_durably(self.best_path, to_bytes(run.weights(), None))
             checkpoints.write_durably(self.best_path.with_suffix(".json"), text.encode())
         except OSError as error:
-            self._failed(CheckpointError(f"the best weights, {self.best_path}, "
-                                         f"could not be written ({error.strerror or error}): free some space "
-                                         "or name a folder that can be written to", state_of(run)))
+            self._report_failure(CheckpointError(
+                f"the best weights, {self.best_path}, could not be written ({error.strerror or error}): "
+                "free some space or name a folder that can be written to", state_of(run)))
 
-    def _failed(self, error: CheckpointError) -> None:
+    def _report_failure(self, error: CheckpointError) -> None:
         if self.on_error is None:
             raise error
         self.on_error(error)

@@ -17,15 +17,15 @@ class CSVLogger(RowLogger):
     Parameters
     ----------
     path : path
-        The file. It is begun anew; in a resumed run, with the epochs done so far.
+        The file. It is written anew; in a resumed run, it begins with the epochs done so far.
 
     >>> import tempfile
     >>> from pathlib import Path
     >>> from cnnkit import models, train
     >>> from cnnkit.data import datasets
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=2, progress=False,
-    ...                         callbacks=[CSVLogger(f"{folder}/log.csv")])
+    ...     history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=2,
+    ...                         callbacks=[CSVLogger(f"{folder}/log.csv")], progress=False)
     ...     lines = Path(folder, "log.csv").read_text().splitlines()
     >>> len(lines), lines[0]
     (3, 'epoch,loss,accuracy,images_per_second,seconds,val_loss,val_accuracy,lr')

@@ -20,11 +20,10 @@ __all__ = ["Diagnose"]
 
 
 class Diagnose(Callback):
-    """Measure each layer's gradient norm, the statistics of its output and its dead units; say at the end
-    what is wrong.
+    """Measure each layer's gradient norm, output statistics and dead units; say at the end what is wrong.
 
     It changes nothing: the images of the update go through the model once more. ``fit(diagnose=True)`` adds
-    one; the result is ``history.diagnosis``.
+    this callback; the result is ``history.diagnosis``.
 
     Attributes
     ----------
@@ -33,7 +32,8 @@ class Diagnose(Callback):
 
     >>> from cnnkit import models, train
     >>> from cnnkit.data import datasets
-    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=2, progress=False, diagnose=True)
+    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=2,
+    ...                     progress=False, diagnose=True)
     >>> print(history.diagnosis)
     nothing wrong was found
     """
@@ -42,7 +42,7 @@ class Diagnose(Callback):
         self.probes: list[Probe] = []
 
     def on_train_start(self, run: Run) -> None:
-        if run.resumed is None:
+        if run.resumed_from is None:
             self.probes = []
 
     def on_before_optimizer_step(self, run: Run) -> None:
@@ -51,7 +51,7 @@ class Diagnose(Callback):
 
     def on_train_end(self, run: Run) -> None:
         run.history.diagnosis = diagnose(self.probes, run.history)
-        run.shown.note(f"Diagnosis: {run.history.diagnosis}")
+        run.reporter.note(f"Diagnosis: {run.history.diagnosis}")
 
     def state_dict(self) -> dict[str, Any]:
         return {"probes": self.probes}
@@ -64,18 +64,20 @@ def _layers(run: Run) -> list[dict[str, Any]]:
     """A row of figures for each layer, in the order of the forward pass."""
     rows: dict[str, dict[str, Any]] = {}
 
-    def look(name: str, layer: Module, inputs: tuple, output: Any) -> None:
+    def measure(name: str, layer: Module, inputs: tuple, output: Any) -> None:
         if name in rows or not isinstance(output, Tensor) or "float" not in str(output.dtype):
             return
-        weight = dict(layer.named_parameters(recurse=False)).get("weight")
-        several = weight is not None and weight.ndim > 1
-        rows[name] = {"layer": name, "kind": type(layer).__name__, "mean": _mean(output.array), "std": _std(output.array),
-                      "input_std": _std(inputs[0].array) if inputs and isinstance(inputs[0], Tensor) else 1.0,
-                      "gradient": _norm(weight.grad.array) if several and weight.grad is not None else None,  # type: ignore[union-attr]
-                      "alike": several and weight.shape[0] > 1 and _alike(weight.array),  # type: ignore[union-attr]
-                      "dead": _dead(output.array) if type(layer).__name__ == "ReLU" and output.ndim > 1 else None}
+        kind, weight = type(layer).__name__, dict(layer.named_parameters(recurse=False)).get("weight")
+        if weight is not None and weight.ndim <= 1:
+            weight = None  # of a normalisation
+        rows[name] = {
+            "layer": name, "kind": kind, "mean": _mean(output.array), "std": _std(output.array),
+            "input_std": _std(inputs[0].array) if inputs and isinstance(inputs[0], Tensor) else 1.0,
+            "gradient": None if weight is None or weight.grad is None else _norm(weight.grad.array),
+            "alike": weight is not None and weight.shape[0] > 1 and _alike(weight.array),
+            "dead": _dead(output.array) if kind == "ReLU" and output.ndim > 1 else None}
 
-    replay(run.model, [run.inputs[0][0]], look)
+    replay(run.model, [run.inputs[0][0]], measure)
     return list(rows.values())
 
 

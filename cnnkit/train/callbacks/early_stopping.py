@@ -16,22 +16,20 @@ __all__ = ["EarlyStopping"]
 
 
 class EarlyStopping(Callback):
-    """Stop when the figure has not improved for `patience` epochs, and give the model the weights of
-    its best epoch.
+    """Stop after `patience` epochs without improvement, and give the model the weights of its best epoch.
 
     Parameters
     ----------
     monitor : str
-        The figure: ``"val_loss"``, ``"val_accuracy"``, ``"loss"``, or a metric's name with ``val_``.
+        The figure to watch: ``"val_loss"``, ``"val_accuracy"``, ``"loss"``, or a metric's name with ``val_``.
     patience : int
         Epochs without improvement after which the run stops.
     min_delta : float
         How much better counts as an improvement.
     mode : {"auto", "min", "max"}
-        Whether less is better, or more; ``"auto"`` knows by the name.
+        Whether lower or higher values are better; ``"auto"`` decides by the name.
     restore_best_weights : bool
-        Whether the model ends with the weights of the best epoch, however the run ends, but not
-        where it is paused.
+        Whether the model ends with the weights of the best epoch, however the run ends, unless it is paused.
 
     Attributes
     ----------
@@ -43,8 +41,8 @@ class EarlyStopping(Callback):
     >>> from cnnkit import models, train
     >>> from cnnkit.data import datasets
     >>> stopping = EarlyStopping("loss", patience=1, min_delta=100)
-    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=9, callbacks=[stopping],
-    ...                     progress=False)
+    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=9,
+    ...                     callbacks=[stopping], progress=False)
     >>> len(history), stopping.best_epoch
     (2, 1)
     """
@@ -55,17 +53,17 @@ class EarlyStopping(Callback):
             raise ValueError(f"patience must be 0 or more, got {patience}")
         self.monitor, self.patience = Monitor(monitor, mode, min_delta), patience
         self.restore_best_weights = restore_best_weights
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self.best: float | None = None
         self.best_epoch = self.waited = 0
         self.stopped_epoch: int | None = None
         self.weights: dict[str, Tensor] | None = None
 
     def on_train_start(self, run: Run) -> None:
-        if run.resumed is None:
-            self._begin()
+        if run.resumed_from is None:
+            self._reset()
         elif self.stopped_epoch is not None:
             run.stop("by early stopping")
 

@@ -16,15 +16,15 @@ class JSONLinesLogger(RowLogger):
     Parameters
     ----------
     path : path
-        The file. It is begun anew; in a resumed run, with the epochs done so far.
+        The file. It is written anew; in a resumed run, it begins with the epochs done so far.
 
     >>> import json, tempfile
     >>> from pathlib import Path
     >>> from cnnkit import models, train
     >>> from cnnkit.data import datasets
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=2, progress=False,
-    ...                         callbacks=[JSONLinesLogger(f"{folder}/log.jsonl")])
+    ...     history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=2,
+    ...                         callbacks=[JSONLinesLogger(f"{folder}/log.jsonl")], progress=False)
     ...     lines = Path(folder, "log.jsonl").read_text().splitlines()
     >>> len(lines), json.loads(lines[1])["epoch"]
     (2, 2)

@@ -1,4 +1,4 @@
-"""LearningRateMonitor: notes the learning rate of every update or epoch."""
+"""LearningRateMonitor: records the learning rate of every update or epoch."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["LearningRateMonitor"]
 
 
 class LearningRateMonitor(Callback):
-    """Note each parameter group's learning rate.
+    """Record each parameter group's learning rate.
 
     Parameters
     ----------
     interval : {"step", "epoch"}
-        After each update of the weights, or after each epoch.
+        Whether to record before each update of the weights, or after each epoch.
 
     Attributes
     ----------
@@ -29,8 +29,8 @@ class LearningRateMonitor(Callback):
     >>> from cnnkit import models, train
     >>> from cnnkit.data import datasets
     >>> monitor = LearningRateMonitor()
-    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), lr=0.01, scheduler="linear",
-    ...                     callbacks=[monitor], progress=False)
+    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), lr=0.01,
+    ...                     scheduler="linear", callbacks=[monitor], progress=False)
     >>> len(monitor.rates), monitor.rates[0]
     (45, [0, [0.01]])
     """
@@ -42,18 +42,18 @@ class LearningRateMonitor(Callback):
         self.rates: list[list] = []
 
     def on_train_start(self, run: Run) -> None:
-        if run.resumed is None:
+        if run.resumed_from is None:
             self.rates = []
 
     def on_before_optimizer_step(self, run: Run) -> None:
         if self.interval == "step":
-            self._note(run)
+            self._record(run)
 
     def on_train_epoch_end(self, run: Run) -> None:
         if self.interval == "epoch":
-            self._note(run)
+            self._record(run)
 
-    def _note(self, run: Run) -> None:
+    def _record(self, run: Run) -> None:
         self.rates.append([run.step, [group["lr"] for group in run.optimizer.param_groups]])
 
     def state_dict(self) -> dict[str, Any]:

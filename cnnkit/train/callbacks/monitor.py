@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Monitor"]
 
-HIGHER = ("accuracy", "top_", "precision", "recall", "f1")  # figures of which more is better
+# parts of the names of figures whose higher values are better
+HIGHER = ("accuracy", "top_", "precision", "recall", "f1")
 
 
 class Monitor:
@@ -21,9 +22,9 @@ class Monitor:
     name : str
         Such as ``"val_loss"`` or ``"val_accuracy"``.
     mode : {"auto", "min", "max"}
-        Whether less is better, or more; ``"auto"`` knows by the name.
+        Whether lower or higher values are better; ``"auto"`` decides by the name.
     min_delta : float
-        How much better a value must be to count.
+        How much better a value must be to count as better.
 
     >>> Monitor("val_accuracy").better(0.9, 0.8), Monitor("val_loss", min_delta=0.5).better(0.9, 1.0)
     (True, False)

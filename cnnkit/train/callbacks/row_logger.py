@@ -1,6 +1,4 @@
-"""The base of the loggers: a text file with a line for each epoch, begun anew or, in a resumed run, with the
-epochs so far.
-"""
+"""The base of the loggers: a text file with a line for each epoch, those before a resumed run included."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ __all__ = ["RowLogger"]
 
 
 class RowLogger(Callback):
-    """Write a line when an epoch is done; a subclass defines `line`. The file's folder is made."""
+    """Write a line when an epoch is done; a subclass defines `line`. The file's folder is created."""
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)

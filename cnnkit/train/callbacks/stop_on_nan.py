@@ -1,6 +1,4 @@
-"""StopOnNaN: ends a run at the first loss or gradient that is no finite number, and says which
-layer made it.
-"""
+"""StopOnNaN: ends a run at the first loss or gradient that is no finite number, and names its layer."""
 
 from __future__ import annotations
 
@@ -18,20 +16,19 @@ __all__ = ["StopOnNaN"]
 
 
 class StopOnNaN(Callback):
-    """Raise FloatingPointError before the weights are spoilt, naming the layer whose output was the first
-    without meaning.
+    """Raise FloatingPointError before NaN reaches the weights, naming the first layer that put it out.
 
-    Each batch waits for the device: it costs speed where the device runs ahead.
+    It waits for the device at each update, which costs speed where the device works asynchronously.
 
     Parameters
     ----------
     every_n_batches : int
-        Look at every so many updates only.
+        Check every so many updates only.
 
     Raises
     ------
     FloatingPointError
-        The model has the weights from before the update that would have spoilt them.
+        The model then has the weights from before the update.
 
     >>> from cnnkit import models, no_grad, train
     >>> from cnnkit.data import datasets
@@ -55,10 +52,10 @@ class StopOnNaN(Callback):
         if run.step % self.every_n_batches:
             return
         losses = [loss.item() for loss in run.losses]
-        bad = next((n for n, loss in enumerate(losses) if not math.isfinite(loss)), None)
-        loss, number = losses[-1 if bad is None else bad], len(losses) if bad is None else bad + 1
-        where = f"in batch {run.batch + number} of epoch {run.epoch + 1}"
-        if bad is not None:
+        nonfinite = next((n for n, loss in enumerate(losses) if not math.isfinite(loss)), None)
+        index = len(losses) - 1 if nonfinite is None else nonfinite
+        loss, where = losses[index], f"in batch {run.batch + index + 1} of epoch {run.epoch + 1}"
+        if nonfinite is not None:
             raise FloatingPointError(f"the loss is {loss} {where}: {_culprit(run)}. Lower the learning rate "
                                      f"(it is {run.lr():g}), or clip the gradients (fit(clip_norm=1.0))")
         grads = [(name, p.grad) for name, p in run.model.named_parameters() if p.grad is not None]
@@ -71,23 +68,23 @@ class StopOnNaN(Callback):
 
 
 def _culprit(run: Run) -> str:
-    """What was the first to be no finite number when the update's batches go through the model again."""
-    found: list[str] = []
+    """Where the first value that is no finite number comes from, when the update's batches are replayed."""
+    causes: list[str] = []
 
-    def look(name: str, layer: Module, inputs: tuple, output: Any) -> None:
-        if found or finite(*(output if isinstance(output, tuple) else (output,))):
+    def check(name: str, layer: Module, inputs: tuple, output: Any) -> None:
+        if causes or finite(*(output if isinstance(output, tuple) else (output,))):
             return
-        this = f"{name or 'the model'} ({type(layer).__name__})"
-        spoilt = [name for name, p in layer.named_parameters(recurse=False) if not finite(p)]
+        title = f"{name or 'the model'} ({type(layer).__name__})"
+        nonfinite = [name for name, p in layer.named_parameters(recurse=False) if not finite(p)]
         if not finite(*inputs):
-            found.append(f"the input of {this} already was no finite number, "
-                         "made by the images or by a function before it")
-        elif spoilt:
-            found.append(f"{this} was the first layer whose output is no finite number, "
-                         f"because its {spoilt[0]} is none")
+            causes.append(f"the input of {title} already was no finite number, "
+                          "made by the images or by a function before it")
+        elif nonfinite:
+            causes.append(f"{title} was the first layer whose output is no finite number, "
+                          f"because its {nonfinite[0]} is none")
         else:
-            found.append(f"{this} was the first layer whose output is no finite number; "
-                         "its inputs and weights are finite")
+            causes.append(f"{title} was the first layer whose output is no finite number; "
+                          "its inputs and weights are finite")
 
-    replay(run.model, [x for x, *_ in run.inputs], look)
-    return found[0] if found else "every layer's output is finite, so the loss function made it"
+    replay(run.model, [x for x, *_ in run.inputs], check)
+    return causes[0] if causes else "every layer's output is finite, so the loss function made it"

@@ -14,18 +14,19 @@ __all__ = ["TimeLimit"]
 
 
 class TimeLimit(Callback):
-    """Pause the run, as Ctrl-C does, when this call of `fit` has taken so long; with a `Checkpoint` it
-    can go on later.
+    """Pause the run, as Ctrl-C does, when this call of `fit` has taken so long.
+
+    With a `Checkpoint` the run can go on later.
 
     Parameters
     ----------
     hours, minutes, seconds : float
-        Their sum; the batch that is being done is finished.
+        Their sum is the limit; the batch under way is finished.
 
     >>> from cnnkit import models, train
     >>> from cnnkit.data import datasets
-    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=9, progress=False,
-    ...                     callbacks=[TimeLimit(seconds=1e-9)])
+    >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=9,
+    ...                     callbacks=[TimeLimit(seconds=1e-9)], progress=False)
     >>> history.interrupted, len(history)
     (True, 1)
     """

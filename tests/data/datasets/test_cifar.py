@@ -1,6 +1,4 @@
-"""CIFAR's binary files: pixels and labels where the format has them, and files of a wrong size named with
-the reason.
-"""
+"""CIFAR's binary files: pixels and labels are read, and files of a wrong size are named with the reason."""
 
 import numpy as np
 import pytest
@@ -45,8 +43,8 @@ def hundred(tmp_path):
 def test_all_parts_are_read_in_order(ten, train):
     root, parts = ten
     chosen = [part for name, part in parts.items() if name.startswith("data") == train]
-    for place in (root, root / "cifar-10-batches-bin"):
-        data = CIFAR10(place, train=train)
+    for folder in (root, root / "cifar-10-batches-bin"):
+        data = CIFAR10(folder, train=train)
         np.testing.assert_array_equal(data.data, np.concatenate([images for _, images in chosen]))
         np.testing.assert_array_equal(data.targets, np.concatenate([labels[:, 0] for labels, _ in chosen]))
     assert (data.image_shape, data.classes[3]) == ((3, 32, 32), "cat")
@@ -56,7 +54,7 @@ def test_all_parts_are_read_in_order(ten, train):
 
 
 @pytest.mark.parametrize("coarse", [False, True])
-def test_cifar_100_has_two_labels_each(hundred, coarse):
+def test_each_image_of_cifar_100_has_two_labels(hundred, coarse):
     root, parts = hundred
     for train, name in ((True, "train.bin"), (False, "test.bin")):
         data = CIFAR100(root, train, coarse=coarse)

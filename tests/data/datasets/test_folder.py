@@ -23,11 +23,11 @@ def test_classes_are_sorted_and_each_image_has_its_folders_label(root):
     data = ImageFolder(root)
     assert data.classes == ("ant", "cat", "dog")
     assert data.targets.tolist() == [0, 0, 1, 1, 2, 2]
-    assert [(int(image[0, 0, 0]), label) for image, label in data] == [(100, 0), (101, 0), (0, 1),
-                                                                       (1, 1), (50, 2), (51, 2)]
+    expected = [(100, 0), (101, 0), (0, 1), (1, 1), (50, 2), (51, 2)]
+    assert [(int(image[0, 0, 0]), label) for image, label in data] == expected
     assert [file.name for file, _ in data.samples] == ["0.png", "1.png"] * 3
-    assert (data.image_size, data.mode, data[0][0].shape, data[0][0].dtype) == ((4, 6),
-                                                                                "RGB", (4, 6, 3), np.uint8)
+    assert (data.image_size, data.mode) == ((4, 6), "RGB")
+    assert (data[0][0].shape, data[0][0].dtype) == ((4, 6, 3), np.uint8)
 
 
 @pytest.mark.parametrize("transform", [None, ToTensor()])
@@ -44,8 +44,8 @@ def test_batches_are_float32_nchw_with_a_transform_and_without(root, transform):
 ])
 def test_images_are_gray_only_if_all_are_unless_mode_says_otherwise(tmp_path, modes, mode, shape):
     (tmp_path / "a").mkdir()
-    for i, each in enumerate(modes):
-        Image.new(each, (6, 4)).save(tmp_path / "a" / f"{i}.png")
+    for i, image_mode in enumerate(modes):
+        Image.new(image_mode, (6, 4)).save(tmp_path / "a" / f"{i}.png")
     assert {image.shape for image, _ in ImageFolder(tmp_path, mode=mode)} == {shape}
 
 
@@ -62,7 +62,7 @@ def test_images_of_different_sizes_are_refused_and_two_are_named(root):
         ImageFolder(root)
 
 
-def test_hidden_and_other_files_are_passed_over_and_folders_below_are_not(root):
+def test_hidden_and_other_files_are_ignored_and_folders_below_are_not(root):
     (root / ".git").mkdir()
     (root / "cat" / ".0.png").write_bytes(b"")
     (root / "cat" / "notes.txt").write_text("x")
@@ -77,7 +77,6 @@ def test_given_classes_set_the_labels_and_an_unknown_folder_is_refused(root):
     assert ImageFolder(root, classes=["dog", "cat", "bee", "ant"]).targets.tolist() == [3, 3, 1, 1, 0, 0]
     with pytest.raises(ValueError, match=r"dog is no folder of a known class \(ant, cat\)"):
         ImageFolder(root, classes=["ant", "cat"])
-
 
 
 @pytest.mark.parametrize(("content", "match"), [
@@ -108,7 +107,7 @@ def test_an_image_of_16_bits_is_refused_rather_than_clipped(root):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_what_is_transparent_is_seen_on_white(root, mode):
+def test_transparent_pixels_are_put_on_white(root, mode):
     pixels = np.zeros((4, 6, len(mode)), np.uint8)  # black, and transparent
     pixels[0, :, -1] = 255  # but for its first row
     Image.fromarray(pixels).save(root / "ant" / "0.png")
@@ -117,7 +116,7 @@ def test_what_is_transparent_is_seen_on_white(root, mode):
     assert (image[1:] == 255).all()
 
 
-def test_a_palette_with_a_transparent_colour_is_seen_on_white(root):
+def test_the_transparent_colour_of_a_palette_is_put_on_white(root):
     Image.new("P", (6, 4), 0).save(root / "ant" / "0.png", transparency=0)
     assert (ImageFolder(root)[0][0] == 255).all()
 
@@ -145,8 +144,8 @@ def test_folders_that_do_not_fit_are_refused_with_the_reason(root, make, error, 
 def damaged(root):
     """A file that is no image, and one that is cut off behind its header."""
     (root / "cat" / "2.png").write_bytes(b"no image")
-    whole = (root / "dog" / "1.png").read_bytes()
-    (root / "dog" / "1.png").write_bytes(whole[:-26])
+    content = (root / "dog" / "1.png").read_bytes()
+    (root / "dog" / "1.png").write_bytes(content[:-26])
     return [root / "cat" / "2.png", root / "dog" / "1.png"]
 
 
@@ -167,7 +166,7 @@ def test_damaged_files_are_named_in_a_warning(root):
     assert len(data.corrupt) == 2
 
 
-def test_damaged_files_are_an_error_unless_asked_otherwise(root):
+def test_damaged_files_are_an_error_by_default(root):
     files = damaged(root)
     with pytest.raises(ValueError, match=r"cat/2.png cannot be read as an image"):
         ImageFolder(root)

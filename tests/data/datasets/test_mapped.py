@@ -1,4 +1,4 @@
-"""Images that stay in their file: mapped where they are stored as they are, read with a warning where not."""
+"""Images that stay in their file: mapped where they are stored uncompressed, else read with a warning."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 X, Y = RNG.integers(0, 256, (9, 6, 7, 3), np.uint8), np.arange(9) % 3
 
 
-def same(data, reference):
+def assert_same_batches(data, reference):
     for (x, y), (x2, y2) in zip(*(DataLoader(d, 4, shuffle=True, seed=0).numpy_batches()
                                   for d in (data, reference)), strict=True):
         np.testing.assert_array_equal(x, x2)
@@ -29,7 +29,7 @@ def test_an_archive_is_mapped_to_the_same_batches(tmp_path, order, dtype):
     np.savez(tmp_path / "a.npz", more=np.zeros(5), x=np.array(X.astype(dtype), order=order), y=Y)
     data = npz(tmp_path / "a.npz", mmap_mode="r")
     assert isinstance(data.data, np.memmap)
-    same(data, npz(tmp_path / "a.npz"))
+    assert_same_batches(data, npz(tmp_path / "a.npz"))
 
 
 def test_compressed_images_are_read_with_a_warning(tmp_path):
@@ -38,15 +38,15 @@ def test_compressed_images_are_read_with_a_warning(tmp_path):
                       match=r"a.npz: x is compressed, so all of it is read into memory; numpy.savez"):
         data = npz(tmp_path / "a.npz", mmap_mode="r")
     assert not isinstance(data.data, np.memmap)
-    same(data, npz(tmp_path / "a.npz"))
+    assert_same_batches(data, npz(tmp_path / "a.npz"))
 
 
 def test_pairs_of_npy_files_are_mapped(tmp_path):
     np.save(tmp_path / "x.npy", X)
     np.save(tmp_path / "y.npy", Y)
-    data, read = (npy(tmp_path / "x.npy", tmp_path / "y.npy", mmap_mode=mode) for mode in ("r", None))
-    assert (isinstance(data.data, np.memmap), isinstance(read.data, np.memmap)) == (True, False)
-    same(data, read)
+    mapped, read = (npy(tmp_path / "x.npy", tmp_path / "y.npy", mmap_mode=mode) for mode in ("r", None))
+    assert (isinstance(mapped.data, np.memmap), isinstance(read.data, np.memmap)) == (True, False)
+    assert_same_batches(mapped, read)
 
 
 def test_large_archives_are_mapped_when_they_are_named_on_the_command_line(tmp_path, monkeypatch):
@@ -58,7 +58,8 @@ def test_large_archives_are_mapped_when_they_are_named_on_the_command_line(tmp_p
     assert not isinstance(load(tmp_path / "b.npz")[0].data, np.memmap)
 
 
-def stored(path, body):
+def write_archive(path, body):
+    """An .npz file of labels and of images with this content."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", body)
         np.save(path.with_suffix(".npy"), Y)
@@ -68,14 +69,14 @@ def stored(path, body):
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"\x93NUMPY\x01\x00\x05\x00abcde",
                                   b"\x93NUMPY\x09\x00" + bytes(100)])
 def test_damage_is_one_clear_error(tmp_path, body):
-    stored(tmp_path / "a.npz", body)
+    write_archive(tmp_path / "a.npz", body)
     with pytest.raises(ValueError, match=r"a.npz: array 'x' is damaged"):
         npz(tmp_path / "a.npz", mmap_mode="r")
 
 
 def test_an_array_that_is_cut_off_and_one_of_objects_are_refused(tmp_path):
     np.save(tmp_path / "x.npy", X)
-    stored(tmp_path / "a.npz", (tmp_path / "x.npy").read_bytes()[:-1])
+    write_archive(tmp_path / "a.npz", (tmp_path / "x.npy").read_bytes()[:-1])
     with pytest.raises(ValueError, match="its size does not fit its shape"):
         npz(tmp_path / "a.npz", mmap_mode="r")
     np.savez(tmp_path / "b.npz", x=np.array([{}, None], object), y=Y)
@@ -114,12 +115,12 @@ def test_training_from_a_file_takes_less_than_a_tenth_of_it_in_memory(tmp_path):
 
         model = nn.Sequential(nn.Conv2d(1, 2, 8, stride=8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10))
         peak, before = Peak(), anonymous()
-        train.fit(model, DataLoader(datasets.npy("x.npy", "y.npy", classes=10), 64, shuffle=True, seed=0), progress=False,
-                  callbacks=[peak])
+        loader = DataLoader(datasets.npy("x.npy", "y.npy", classes=10), 64, shuffle=True, seed=0)
+        train.fit(model, loader, progress=False, callbacks=[peak])
         print(peak.images, peak.value - before)
         """)
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path,
-                          capture_output=True, text=True, check=True)
-    images, grown = map(int, done.stdout.split())
+    process = subprocess.run([sys.executable, "-c", program], cwd=tmp_path,
+                             capture_output=True, text=True, check=True)
+    images, growth = map(int, process.stdout.split())
     assert images == n
-    assert grown < n * size * size / 10
+    assert growth < n * size * size / 10

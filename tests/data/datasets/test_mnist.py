@@ -48,10 +48,10 @@ def write_archive(path, value):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("packed", [True, False])
-@pytest.mark.parametrize("place", ["", "{name}/raw", "{lower}"])
-def test_idx_files_are_found_in_the_folder_given(tmp_path, kind, packed, place):
+@pytest.mark.parametrize("folder", ["", "{name}/raw", "{lower}"])
+def test_idx_files_are_found_in_the_folder_given(tmp_path, kind, packed, folder):
     lower = kind.archive.removesuffix(".npz")
-    write_files(tmp_path / "data" / place.format(name=kind.__name__, lower=lower), 9, packed)
+    write_files(tmp_path / "data" / folder.format(name=kind.__name__, lower=lower), 9, packed)
     train, test = kind("./data", train=True), kind(root=tmp_path / "data", train=False)
     assert (train.data.shape, test.data.shape) == ((3, 28, 28), (2, 28, 28))
     assert (train.data.dtype, train.targets.dtype, train.targets.tolist()) == (np.uint8, np.int64, [0, 1, 2])
@@ -64,16 +64,16 @@ def test_idx_files_are_found_in_the_folder_given(tmp_path, kind, packed, place):
 def test_an_archive_is_found_in_the_folder_or_given_itself(tmp_path, kind, direct):
     write_archive(tmp_path / kind.archive, 4)
     data = kind(tmp_path / kind.archive if direct else tmp_path, train=False)
-    assert (data.data.shape, data.targets.tolist(), data.source) == ((2, 28, 28),
-                                                                     [0, 1], tmp_path / kind.archive)
+    assert (data.data.shape, data.targets.tolist()) == ((2, 28, 28), [0, 1])
+    assert data.source == tmp_path / kind.archive
 
 
-def test_the_places_are_asked_in_order_root_environment_system_cache(tmp_path, monkeypatch):
+def test_folders_are_searched_in_order_root_environment_system_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CNNKIT_DATA", str(tmp_path / "env"))
-    places = {"cache": tmp_path / "no-cache/FashionMNIST/raw", "system": tmp_path / "no-system",
-              "environment": tmp_path / "env/fashion-mnist", "root": tmp_path / "root"}
-    for value, place in enumerate(places.values()):
-        write_files(place, value)
+    folders = {"cache": tmp_path / "no-cache/FashionMNIST/raw", "system": tmp_path / "no-system",
+               "environment": tmp_path / "env/fashion-mnist", "root": tmp_path / "root"}
+    for value, folder in enumerate(folders.values()):
+        write_files(folder, value)
         assert FashionMNIST(tmp_path / "root").data[0, 0, 0] == value
     assert FashionMNIST().data[0, 0, 0] == 2
 
@@ -126,16 +126,16 @@ def test_exchanged_files_are_refused(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_download_is_checked_against_the_published_sums_and_kept(tmp_path, monkeypatch, kind):
     import pooch
-    asked = []
+    downloads = []
 
     def retrieve(url, known_hash, fname, path):
-        asked.append((url, known_hash))
+        downloads.append((url, known_hash))
         write_files(path, 5)
     monkeypatch.setattr(pooch, "retrieve", retrieve)
     assert (kind(tmp_path, download=True).data == 5).all()
-    assert [known for _, known in asked] == [f"md5:{md5}" for md5 in kind.md5.values()]
+    assert [known_hash for _, known_hash in downloads] == [f"md5:{md5}" for md5 in kind.md5.values()]
     kind(tmp_path, train=False, download=True)
-    assert len(asked) == 4  # the second call found the files
+    assert len(downloads) == 4  # the second call found the files
     assert (tmp_path / kind.__name__ / "raw" / "t10k-labels-idx1-ubyte.gz").is_file()
 
 
@@ -158,7 +158,7 @@ def test_the_guides_call_finds_the_real_mnist():
     x, y = next(iter(DataLoader(mnist, batch_size=32)))
     assert (x.shape, y.numpy()[:5].tolist()) == ((32, 1, 28, 28), [5, 0, 4, 1, 9])
     mean = float(transforms.ToTensor().transform_batch(mnist.data).mean())
-    assert round(mean, 4) == 0.1307  # the one that is quoted everywhere
+    assert round(mean, 4) == 0.1307  # the mean that is quoted everywhere
 
 
 @needs_data

@@ -1,6 +1,4 @@
-"""Rotations and affine maps read where torch's `grid_sample` reads; turns by right angles move
-pixels exactly.
-"""
+"""Rotations and affine maps read where torch's `grid_sample` reads; right angles move pixels exactly."""
 
 import math
 
@@ -16,7 +14,7 @@ X = np.random.default_rng(0).random((5, 2, 7, 10))
 
 
 def naive(x, matrix, center, interpolation, fill):
-    """One image through the inverse of a 3 x 3 map of places about `center`, pixel by pixel."""
+    """One image through the inverse of a 3 x 3 map of positions about `center`, pixel by pixel."""
     C, H, W = x.shape
     back = np.linalg.inv(matrix)
     cx, cy = (W / 2, H / 2) if center is None else center
@@ -39,9 +37,7 @@ def naive(x, matrix, center, interpolation, fill):
 
 
 def forward(degrees, shift=(0, 0), scale=1.0, shear=(0, 0)):
-    """Shear, rotate clockwise (y points down), scale, shift: torchvision's order, as a product of
-    matrices.
-    """
+    """Shear, rotate clockwise (y points down), scale, shift, as torchvision: a product of matrices."""
     r, sx, sy = map(math.radians, (degrees, *shear))
     rotate = np.asarray([[math.cos(r), -math.sin(r), 0], [math.sin(r), math.cos(r), 0], [0, 0, 1]])
     across = np.asarray([[1, -math.tan(sx), 0], [0, 1, 0], [0, 0, 1]])
@@ -71,7 +67,7 @@ def test_an_affine_map_is_the_naive_one(interpolation, center, fill):
         np.testing.assert_allclose(changed, naive(image, matrix, center, interpolation, fill), atol=1e-9)
 
 
-def test_of_two_pixels_that_are_as_near_the_even_one_is_read():
+def test_between_two_equally_near_pixels_the_even_one_is_read():
     result = RandomAffine(0, scale=(2, 2))(X)
     for image, changed in zip(X, result):
         np.testing.assert_array_equal(changed, naive(image, forward(0, scale=2), None, "nearest", 0))
@@ -87,12 +83,12 @@ def test_a_rotation_goes_counter_clockwise(interpolation):
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
-def test_it_reads_where_torch_does(interpolation):
+def test_an_affine_map_reads_where_torch_does(interpolation):
     torch = pytest.importorskip("torch")
     t = RandomAffine(60, (0.2, 0.2), (0.7, 1.3), 10, interpolation)
     N, _, H, W = X.shape
     maps = np.asarray([t._map(H, W, row) for row in t.draws(KEY, N)]).reshape(N, 2, 3)
-    maps[:, :, 2] *= 2 / np.asarray([W, H])  # torch's places go from -1 to 1
+    maps[:, :, 2] *= 2 / np.asarray([W, H])  # torch's positions go from -1 to 1
     maps[:, 0, 1] *= H / W
     maps[:, 1, 0] *= W / H
     grid = torch.nn.functional.affine_grid(torch.as_tensor(maps), X.shape, align_corners=False)
@@ -119,11 +115,10 @@ def test_a_rotation_by_nothing_changes_no_bit(interpolation):
 
 
 def test_fill_may_be_one_number_a_channel():
-    moved = RandomAffine(0, translate=(1, 1), fill=(0.25, 0.75))(X, key=random.key(3))
-    corner = [image
-              for image, row in zip(moved, RandomAffine(0, (1, 1)).draws(random.key(3), 5)) if row[1] > 0.6]
-    assert corner
-    assert all((image[0, :, 0] == 0.25).all() and (image[1, :, 0] == 0.75).all() for image in corner)
+    t, key = RandomAffine(0, translate=(1, 1), fill=(0.25, 0.75)), random.key(3)
+    moved_right = [image for image, row in zip(t(X, key=key), t.draws(key, 5)) if row[1] > 0.6]
+    assert moved_right
+    assert all((image[0, :, 0] == 0.25).all() and (image[1, :, 0] == 0.75).all() for image in moved_right)
 
 
 @pytest.mark.parametrize(("make", "match"), [

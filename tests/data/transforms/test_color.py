@@ -1,6 +1,4 @@
-"""Colour jitter against the standard library's hue, saturation and value, and formulas in float64,
-pixel by pixel.
-"""
+"""Colour jitter against the standard library's `colorsys` and formulas in float64, pixel by pixel."""
 
 import colorsys
 
@@ -20,10 +18,10 @@ def grey(image):
     return np.tensordot((0.2989, 0.587, 0.114), image, 1)[None]
 
 
-def turned(image, turn):
-    pixels = [colorsys.rgb_to_hsv(*pixel) for pixel in image.reshape(3, -1).T]
-    return np.asarray([colorsys.hsv_to_rgb((h + turn) % 1, s, v)
-                       for h, s, v in pixels]).T.reshape(image.shape)
+def with_hue_turned(image, turn):
+    hsv = [colorsys.rgb_to_hsv(*pixel) for pixel in image.reshape(3, -1).T]
+    rgb = [colorsys.hsv_to_rgb((h + turn) % 1, s, v) for h, s, v in hsv]
+    return np.asarray(rgb).T.reshape(image.shape)
 
 
 STEPS = {
@@ -44,7 +42,7 @@ def test_a_factor_mixes_the_image_with_black_grey_or_itself_in_grey(name, value,
 def test_the_hue_turns_as_the_standard_library_turns_it():
     t = ColorJitter(hue=0.5)
     for image, changed, row in zip(X, t(X, key=KEY), t.draws(KEY, len(X))):
-        np.testing.assert_allclose(changed, turned(image, row[3] - 0.5), atol=1e-12)
+        np.testing.assert_allclose(changed, with_hue_turned(image, row[3] - 0.5), atol=1e-12)
 
 
 def test_a_whole_turn_changes_nothing():
@@ -54,7 +52,7 @@ def test_a_whole_turn_changes_nothing():
 
 def test_all_four_are_done_in_an_order_that_the_key_gives():
     t, orders = ColorJitter((0.5, 0.5), (0.5, 0.5), (0.5, 0.5), (0.2, 0.2)), set()
-    steps = {**STEPS, "hue": turned}
+    steps = {**STEPS, "hue": with_hue_turned}
     for seed in range(12):
         key = random.key(seed)
         image, order = X[3], tuple(random.permutation(random.fold_in(key, 0), 4).tolist())
@@ -73,7 +71,7 @@ def test_grey_images_have_no_saturation_and_no_hue():
     np.testing.assert_allclose(t(x), x * 0.5 + x.mean(axis=(1, 2, 3), keepdims=True) * 0.5, atol=1e-12)
 
 
-def test_nothing_asked_for_changes_nothing():
+def test_the_default_settings_change_nothing():
     np.testing.assert_array_equal(ColorJitter()(X), X)
 
 

@@ -17,15 +17,15 @@ def test_a_crop_is_a_slice_of_the_padded_image(mode, padding, size):
     t = RandomCrop(size, padding, fill=0.5, padding_mode=mode)
     left, top, right, bottom = {int: lambda p: (p,) * 4, tuple: lambda p: p * (4 // len(p)),
                                 type(None): lambda p: (0,) * 4}[type(padding)](padding)
-    more = {"constant_values": 0.5} if mode == "constant" else {}
-    padded = np.pad(X, ((0, 0), (0, 0), (top, bottom), (left, right)), mode, **more)
+    settings = {"constant_values": 0.5} if mode == "constant" else {}
+    padded = np.pad(X, ((0, 0), (0, 0), (top, bottom), (left, right)), mode, **settings)
     (h, w), (H, W) = t.size, padded.shape[2:]
-    seen = set()
+    corners = set()
     for image, changed, (down, across) in zip(padded, t(X, key=KEY), t.draws(KEY, len(X))):
         i, j = int(down * (H - h + 1)), int(across * (W - w + 1))
-        seen.add((i, j))
+        corners.add((i, j))
         np.testing.assert_array_equal(changed, image[:, i:i + h, j:j + w])
-    assert len(seen) > min(10, (H - h + 1) * (W - w + 1) / 2)
+    assert len(corners) > min(10, (H - h + 1) * (W - w + 1) / 2)
 
 
 def test_a_crop_of_the_whole_image_is_the_image():
@@ -37,11 +37,11 @@ def test_pad_if_needed_adds_what_is_missing_on_both_sides():
     padded = np.pad(X, ((0, 0), (0, 0), (3, 3), (0, 0)))
     tops = [[i for i in range(4) if (changed == image[:, i:i + 9]).all()]
             for image, changed in zip(padded, result)]
-    assert {len(found) for found in tops} == {1}
+    assert {len(matches) for matches in tops} == {1}
     assert {i for (i,) in tops} == {0, 1, 2, 3}
 
 
-def test_every_place_is_as_likely():
+def test_every_position_is_equally_likely():
     tops = np.asarray(RandomCrop((3, 8)).draws(KEY, 8000))[:, 0] * 4 // 1
     assert np.bincount(tops.astype(int)) == pytest.approx([2000] * 4, abs=150)
 
@@ -77,7 +77,7 @@ def test_the_whole_image_at_its_own_size_is_the_image():
         np.testing.assert_array_equal(t(X), X)
 
 
-def test_parts_have_the_areas_and_shapes_that_were_asked_for():
+def test_parts_have_the_requested_areas_and_shapes():
     t = RandomResizedCrop(8, scale=(0.2, 0.5), ratio=(0.5, 2))
     parts = np.asarray([t.part(100, 120, row) for row in t.draws(KEY, 2000)], float)
     area, ratio = parts[:, 2] * parts[:, 3] / 12000, parts[:, 3] / parts[:, 2]

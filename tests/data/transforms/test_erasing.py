@@ -27,7 +27,7 @@ def test_one_rectangle_of_each_chosen_image_is_covered():
     assert erased / 300 == pytest.approx(0.7, abs=0.08)
 
 
-def test_areas_and_shapes_are_those_asked_for():
+def test_rectangles_have_the_requested_areas_and_shapes():
     t = RandomErasing(1, scale=(0.1, 0.3), ratio=(0.5, 2))
     boxes = np.asarray([t.rectangle(200, 200, row) for row in t.draws(KEY, 2000)])
     height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]

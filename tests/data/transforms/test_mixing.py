@@ -1,6 +1,4 @@
-"""MixUp and CutMix: images and labels are mixed in the same proportion, which is drawn from a beta
-distribution.
-"""
+"""MixUp and CutMix: images and labels are mixed in one proportion, drawn from a beta distribution."""
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from cnnkit.data.transforms import CutMix, MixUp
 KEY = random.key(3)
 X = np.random.default_rng(0).random((30, 2, 9, 12))
 Y = np.arange(30) % 4
-HOT = np.eye(4)[Y]
+ONE_HOT = np.eye(4)[Y]
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.3, 1.0, 4.0])
@@ -39,22 +37,22 @@ def test_mixup_is_the_weighted_mean_with_the_image_before():
     for n, row in enumerate(t.draws(KEY, 30)):
         share = t.share(*row)
         np.testing.assert_allclose(mixed[n], share * X[n] + (1 - share) * X[n - 1], atol=1e-12)
-        np.testing.assert_allclose(labels[n], share * HOT[n] + (1 - share) * HOT[n - 1], atol=1e-12)
+        np.testing.assert_allclose(labels[n], share * ONE_HOT[n] + (1 - share) * ONE_HOT[n - 1], atol=1e-12)
 
 
 def test_cutmix_covers_a_rectangle_by_the_image_before():
     t = CutMix(num_classes=4)
     mixed, labels = t(X, Y, key=KEY)
-    some = 0
+    partly_covered = 0
     for n, row in enumerate(t.draws(KEY, 30)):
         top, left, bottom, right = t.rectangle(9, 12, row)
         expected = X[n].copy()
         expected[:, top:bottom, left:right] = X[n - 1][:, top:bottom, left:right]
         np.testing.assert_array_equal(mixed[n], expected)
         kept = 1 - (bottom - top) * (right - left) / (9 * 12)
-        some += 0 < kept < 1
-        np.testing.assert_allclose(labels[n], kept * HOT[n] + (1 - kept) * HOT[n - 1], atol=1e-12)
-    assert some > 15
+        partly_covered += 0 < kept < 1
+        np.testing.assert_allclose(labels[n], kept * ONE_HOT[n] + (1 - kept) * ONE_HOT[n - 1], atol=1e-12)
+    assert partly_covered > 15
 
 
 def test_the_rectangle_is_that_of_the_paper():
@@ -69,17 +67,17 @@ def test_the_rectangle_is_that_of_the_paper():
 @pytest.mark.parametrize("kind", [MixUp, CutMix])
 def test_probabilities_are_mixed_too_and_stay_probabilities(kind):
     first, labels = kind(num_classes=4)(X, Y, key=KEY)
-    again, from_hot = kind()(X, HOT, key=KEY)
+    again, from_one_hot = kind()(X, ONE_HOT, key=KEY)
     np.testing.assert_array_equal(first, again)
-    np.testing.assert_allclose(labels, from_hot, atol=1e-12)
+    np.testing.assert_allclose(labels, from_one_hot, atol=1e-12)
     np.testing.assert_allclose(kind()(X, labels)[1].sum(axis=1), 1, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", [MixUp, CutMix])
-def test_an_image_alone_stays_what_it_is(kind):
+def test_a_batch_of_one_image_stays_what_it_is(kind):
     image, label = kind(num_classes=4)(X[:1], Y[:1])
     np.testing.assert_allclose(image, X[:1], atol=1e-12)
-    np.testing.assert_allclose(label, HOT[:1], atol=1e-12)
+    np.testing.assert_allclose(label, ONE_HOT[:1], atol=1e-12)
     assert [part.shape for part in kind(num_classes=4)(X[:0], Y[:0])] == [(0, 2, 9, 12), (0, 4)]
 
 
@@ -93,7 +91,7 @@ def test_cross_entropy_takes_the_labels(backend):
     assert loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_label_that_there_is_not_makes_nan():
+def test_a_label_out_of_range_makes_nan():
     labels = MixUp(num_classes=3)(X, Y, key=KEY)[1]
     assert np.isnan(labels).any(axis=1).sum() == 14  # seven images of class 3, and the seven after them
 

@@ -14,17 +14,15 @@ FLOAT = RNG.random((5, 3, 6, 7))
 
 PIPELINES = {
     "to_tensor": ToTensor(),
-    "normalize_all": Compose([ToTensor(), Normalize(0.1307, 0.3081)]),
-    "normalize_each": Compose([ToTensor(), Normalize((0.4, 0.5, 0.6), (0.2, 0.3, 0.7))]),
+    "normalize": Compose([ToTensor(), Normalize(0.1307, 0.3081)]),
+    "normalize_channels": Compose([ToTensor(), Normalize((0.4, 0.5, 0.6), (0.2, 0.3, 0.7))]),
 }
-
-
 IMAGES = {"gray": GRAY, "colour": COLOUR, "strided": COLOUR[:, ::2, ::-1], "float": FLOAT,
           "float_gray": FLOAT[:, 0]}
 
 
 @pytest.mark.parametrize(("name", "kind"), [(name, kind) for name in PIPELINES for kind in IMAGES
-                                            if name != "normalize_each" or "gray" not in kind])
+                                            if name != "normalize_channels" or "gray" not in kind])
 def test_a_batch_is_bit_equal_to_its_images_one_by_one(name, kind):
     transform, images = PIPELINES[name], IMAGES[kind]
     batch = batched_form(transform)(images)

@@ -1,6 +1,4 @@
-"""What all random transforms share: the same numbers everywhere, an image that depends on its own numbers
-only, no surprises.
-"""
+"""What all random transforms share: the same numbers everywhere, and images that do not affect each other."""
 
 import numpy as np
 import pytest
@@ -21,7 +19,7 @@ COMPUTED = [
     T.RandomAffine(20, (0.2, 0.1), (0.7, 1.4), (-5, 5, -8, 8), "bilinear", fill=(0.1, 0.5, 0.9)),
     T.RandomResizedCrop((9, 5)), T.RandomResizedCrop(12, antialias=False), T.ColorJitter(0.4, 0.4, 0.4, 0.2),
     T.MixUp(num_classes=4), T.Normalize((0.1, 0.2, 0.3), 0.5)]
-every = pytest.mark.parametrize("transform", GATHERS + COMPUTED + [T.RandomRotation(40)], ids=repr)
+every_transform = pytest.mark.parametrize("transform", GATHERS + COMPUTED + [T.RandomRotation(40)], ids=repr)
 
 
 def images(n=6, shape=(3, 8, 9), dtype="float32"):
@@ -32,15 +30,15 @@ def apply(transform, x, labels=None, key=KEY):
     return transform(x) if isinstance(transform, T.Normalize) else transform(x, labels, key=key)
 
 
-@every
+@every_transform
 def test_every_backend_draws_the_same_numbers_and_gives_the_same_pixels(backend, transform):
     x, y = images(), np.asarray([0, 3, 1, 2, 0, 1])
     with cnnkit.use("numpy"):
         expected = (apply(transform, x),
                     None if isinstance(transform, T.Normalize) else apply(transform, x, y)[1])
-    given = backend.asarray(x)
-    result = apply(transform, given)
-    assert type(result) is type(given)
+    array = backend.asarray(x)
+    result = apply(transform, array)
+    assert type(result) is type(array)
     assert str(result.dtype).endswith("float32")
     if transform in GATHERS:
         np.testing.assert_array_equal(backend.to_numpy(result), expected[0])
@@ -48,24 +46,24 @@ def test_every_backend_draws_the_same_numbers_and_gives_the_same_pixels(backend,
         assert (backend.to_numpy(result) != expected[0]).mean() < 0.01
     else:
         np.testing.assert_allclose(backend.to_numpy(result), expected[0], rtol=1e-5, atol=2e-6)
-    np.testing.assert_array_equal(backend.to_numpy(given), x)
+    np.testing.assert_array_equal(backend.to_numpy(array), x)
     if expected[1] is not None:
-        labels = backend.to_numpy(apply(transform, given, backend.asarray(y))[1])
+        labels = backend.to_numpy(apply(transform, array, backend.asarray(y))[1])
         np.testing.assert_allclose(labels, expected[1], rtol=1e-6)
 
 
-@every
-def test_the_numbers_of_an_image_do_not_depend_on_how_many_there_are(transform):
+@every_transform
+def test_the_numbers_of_an_image_do_not_depend_on_the_batch_size(transform):
     x = images(7)
-    many = apply(transform, x)
+    whole = apply(transform, x)
     if not isinstance(transform, T.MixUp):
-        np.testing.assert_array_equal(apply(transform, x[:3]), many[:3])
-        np.testing.assert_array_equal(apply(transform, x[0]), many[0])
-    assert apply(transform, x[:0]).shape == (0, *many.shape[1:])
-    np.testing.assert_array_equal(apply(transform, x), many)
+        np.testing.assert_array_equal(apply(transform, x[:3]), whole[:3])
+        np.testing.assert_array_equal(apply(transform, x[0]), whole[0])
+    assert apply(transform, x[:0]).shape == (0, *whole.shape[1:])
+    np.testing.assert_array_equal(apply(transform, x), whole)
 
 
-@every
+@every_transform
 def test_large_batches_in_host_memory_are_changed_in_blocks_to_the_same_bits(transform, monkeypatch):
     x = images(7)
     whole = apply(transform, x)
@@ -73,7 +71,7 @@ def test_large_batches_in_host_memory_are_changed_in_blocks_to_the_same_bits(tra
     np.testing.assert_array_equal(apply(transform, x), whole)
 
 
-@every
+@every_transform
 def test_a_tensor_comes_back_as_a_tensor_without_a_tape(transform):
     x = cnnkit.tensor(images(), requires_grad=True)
     result = apply(transform, x)
@@ -82,7 +80,7 @@ def test_a_tensor_comes_back_as_a_tensor_without_a_tape(transform):
     np.testing.assert_array_equal(result.numpy(), apply(transform, x.numpy()))
 
 
-@every
+@every_transform
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 13), (3, 1, 4), (1, 28, 28)])
 def test_every_shape_of_image_is_taken(transform, shape):
     if isinstance(transform, T.RandomCrop) and transform.padding is None:
@@ -101,7 +99,7 @@ def test_every_shape_of_image_is_taken(transform, shape):
     assert np.isfinite(result).all()
 
 
-@every
+@every_transform
 @pytest.mark.parametrize("dtype", ["float64", "float16"])
 def test_the_dtype_is_kept(transform, dtype):
     x = images(dtype=dtype)
@@ -114,7 +112,7 @@ def test_the_dtype_is_kept(transform, dtype):
                                        rtol=tolerance, atol=tolerance)
 
 
-@every
+@every_transform
 def test_any_memory_layout_is_taken_and_nothing_is_written(transform):
     x = images()
     strided = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)

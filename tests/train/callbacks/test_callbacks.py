@@ -1,6 +1,4 @@
-"""Callbacks: when their hooks are called, and what each of the small ones does; checkpoints are in
-test_resume.py.
-"""
+"""Callbacks: when their hooks are called, and what each one does; checkpoints are in test_resume.py."""
 
 import csv
 import json
@@ -25,8 +23,8 @@ from cnnkit.train.callbacks import (
 from cnnkit.train.callbacks.callback import HOOKS
 from cnnkit.train.callbacks.monitor import Monitor
 
-LEARN, HELD_OUT = (Subset(datasets.digits(train=True), range(64)),
-                   Subset(datasets.digits(train=False), range(32)))
+LEARN = Subset(datasets.digits(train=True), range(64))
+HELD_OUT = Subset(datasets.digits(train=False), range(32))
 
 
 def small():
@@ -39,7 +37,7 @@ def fit(callbacks, model=None, data=LEARN, **settings):
 
 
 class Recorder(Callback):
-    """Notes the hooks as they are called."""
+    """Records the hooks as they are called."""
 
     def __init__(self):
         self.calls = []
@@ -152,12 +150,13 @@ def test_the_learning_rate_monitor_counts_updates_or_epochs():
 def test_a_time_limit_pauses_the_run(monkeypatch):
     clock = iter(range(100))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    history = fit([TimeLimit(seconds=3)], epochs=9)  # looked at before the run, and after each of its batches
+    history = fit([TimeLimit(seconds=3)], epochs=9)  # the clock is read at the start and after each batch
     assert history.interrupted
     assert (len(history), history[-1].val_loss) == (2, None)
 
 
-def spoiling(name, value):
+def with_weight(name, value):
+    """A network whose layer `name` has this value in all its weights."""
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10))
     with no_grad():
         model.get_submodule(name).weight.fill_(value)
@@ -181,31 +180,31 @@ class NotANumber(nn.Module):
 
 
 @pytest.mark.parametrize(("model", "settings", "message"), [
-    (lambda: spoiling("0", float("nan")), {},
+    (lambda: with_weight("0", float("nan")), {},
      r"batch 1 of epoch 1: 0 \(Conv2d\) was the first layer .*because its weight is none"),
-    (lambda: spoiling("3", float("nan")), {},
+    (lambda: with_weight("3", float("nan")), {},
      r"3 \(Linear\) was the first layer .*because its weight is none"),
     (lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), NotANumber(), nn.Dropout(0.5),
                            nn.Linear(64, 10)), {}, r"2 \(NotANumber\) was the first layer .*its inputs and "
      r"weights are finite. Lower the learning rate \(it is 0.001\)"),
-    (small,
-     {"loss": lambda output, y: F.cross_entropy(output, y) * float("nan")}, "the loss function made it"),
+    (small, {"loss": lambda output, y: F.cross_entropy(output, y) * float("nan")},
+     "the loss function made it"),
 ])
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_the_layer_that_made_nan_first_is_named_and_nothing_is_spoilt(model, settings, message):
     model = model()
-    before, draws = model.state_dict(), []
+    before, random_states = model.state_dict(), []
 
-    class Draws(Callback):
+    class RandomStates(Callback):
         def on_before_optimizer_step(self, run):
-            draws.append(random.get_state())
+            random_states.append(random.get_state())
 
         def on_exception(self, run, error):
-            draws.append(random.get_state())
+            random_states.append(random.get_state())
 
     with pytest.raises(FloatingPointError, match=message):
-        fit([Draws(), StopOnNaN()], model, **settings)
-    assert draws[0] == draws[1]
+        fit([RandomStates(), StopOnNaN()], model, **settings)
+    assert random_states[0] == random_states[1]
     for name, value in model.named_parameters():
         np.testing.assert_array_equal(value.numpy(), before[name].numpy())
 
