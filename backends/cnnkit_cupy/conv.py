@@ -141,8 +141,8 @@ def conv2d_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: tuple
         return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
     product = _products(dy, (dy.shape[0], weight.shape[1] * conv["groups"], *size), tuple(weight.shape), conv)
     if product is None:
-        return decline(f"{dtype_name(dy.dtype)} of shape {tuple(dy.shape)}: no dtype of its, empty, "
-                       "or more than it numbers")
+        return decline(f"{dtype_name(dy.dtype)} of shape {tuple(dy.shape)}: another dtype, empty, "
+                       "or more elements than its indices reach")
     return (product.input_gradient(dy, weight),
             conv_input_backward(dy, weight, needs, conv) if any(needs) else None)
 
@@ -153,8 +153,8 @@ def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: t
         return by_rank_2(conv2d_filters, (x, dy), needs, {"kernel_size": kernel_size, **conv})
     product = _products(x, tuple(x.shape), (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size), conv)
     if product is None:
-        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: no dtype of its, empty, "
-                       "or more than it numbers")
+        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: another dtype, empty, "
+                       "or more elements than its indices reach")
     return product.weight_gradient(x, dy), conv_filters_backward(x, dy, needs, conv) if any(needs) else None
 
 
@@ -172,8 +172,8 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
               conv: Mapping[str, Any], relu: bool) -> Any:
     product = _products(x, tuple(x.shape), tuple(weight.shape), conv)
     if product is None:
-        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: no dtype of its, empty, "
-                       "or more than it numbers")
+        return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: another dtype, empty, "
+                       "or more elements than its indices reach")
     if bias is not None and bias.strides != (bias.dtype.itemsize,):
         bias = backend_of(x).namespace.asarray(bias, copy=True)
     y = product.forward(x, weight, bias, relu)

@@ -11,7 +11,8 @@ import numpy as np
 
 __all__ = ["adaptive_avg_pool", "adaptive_avg_pool_gradients", "adaptive_max_pool",
            "adaptive_max_pool_gradients", "adaptive_max_pool_with_indices", "avg_pool", "avg_pool_gradients",
-           "avg_pool_input", "avg_pool_input_gradients", "max_pool", "max_pool_gradients", "max_pool_with_indices"]
+           "avg_pool_input", "avg_pool_input_gradients", "max_pool", "max_pool_gradients",
+           "max_pool_with_indices"]
 
 Array = np.ndarray
 Pair = tuple[int, int]
