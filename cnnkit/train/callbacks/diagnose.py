@@ -30,8 +30,9 @@ class Diagnose(Callback):
     probes : list of dict
         For each epoch, the number of updates before it and a row of figures for each layer.
 
-    >>> from cnnkit import models, train
+    >>> from cnnkit import models, random, train
     >>> from cnnkit.data import datasets
+    >>> random.seed(0)
     >>> history = train.fit(models.CommonCNN((1, 8, 8)), datasets.digits(train=True), epochs=2,
     ...                     progress=False, diagnose=True)
     >>> print(history.diagnosis)
