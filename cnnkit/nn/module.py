@@ -80,7 +80,7 @@ class Module:
             return call(*args, **kwargs)
         mode.inside = True
         try:
-            inputs = [Tensor(a) if is_array(a) and not isinstance(a, Tensor) else a for a in args]
+            inputs = [Tensor(a) if not isinstance(a, Tensor) and is_array(a) else a for a in args]
             return call(*inputs, **kwargs)
         finally:
             mode.inside = False

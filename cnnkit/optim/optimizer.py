@@ -8,6 +8,7 @@ from typing import Any
 from cnnkit import backends
 from cnnkit.autograd import Tensor, deferral, enable_grad
 from cnnkit.autograd.tape import mode
+from cnnkit.autograd.updating import arrays_of, gradients_of, rebind_all
 from cnnkit.foreign import device_of
 from cnnkit.ops.update import Update
 
@@ -112,17 +113,14 @@ class Optimizer:
             deferral.flush()
         for n, group in enumerate(self.param_groups):
             params = group["params"]
-            arrays = [p.array for p in params]
-            grads = [None if p.grad is None else p.grad.array for p in params]
+            arrays, grads = arrays_of(params), gradients_of(params)
             if not _fit(arrays, grads):
                 continue
             if self._kinds[n] is not type(arrays[0]):
                 self._adopt(n, params)
             new, self._states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
                                                **{name: group[name] for name in self.hyper})
-            for p, grad, array in zip(params, grads, new):
-                if grad is not None:
-                    p.rebind(array)
+            rebind_all(params, grads, new)
         return loss
 
     # -- the state -------------------------------------------------------------------------------------------
