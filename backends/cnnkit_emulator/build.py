@@ -158,6 +158,7 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
             ("emu_array", None, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_int, ctypes.c_int),
             ("emu_launch", ctypes.c_long, ctypes.POINTER(Launch)),
             ("emu_plain_shared", ctypes.c_long),
+            ("emu_release_stacks", None),
             ("emu_site_count", ctypes.c_long),
             ("emu_site", None, ctypes.c_long, ctypes.POINTER(ctypes.c_uint64)),
             ("emu_touched", ctypes.c_long, ctypes.c_size_t, ctypes.c_long, ctypes.c_uint)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -46,6 +47,8 @@ class Mode:
 
 _local = threading.local()
 _launch_lock = threading.Lock()
+MOST_WITH_STACKS = 32
+_with_stacks: OrderedDict[ctypes.CDLL, None] = OrderedDict()  # the library of the latest launch last
 
 
 def _mode() -> Mode:
@@ -225,6 +228,14 @@ def _check_sizes(library: ctypes.CDLL, index: int, name: str, values: Sequence) 
             raise KernelFault(f"{name}: argument {i} has {actual} bytes, and the kernel takes {expected}")
 
 
+def _keep_stacks(library: ctypes.CDLL) -> None:
+    """Let the last few libraries keep their threads' stacks: some 500 mappings each, and a process has 65,000."""
+    _with_stacks[library] = None
+    _with_stacks.move_to_end(library)
+    if len(_with_stacks) > MOST_WITH_STACKS:
+        _with_stacks.popitem(last=False)[0].emu_release_stacks()
+
+
 def _launch(library: ctypes.CDLL, index: int, grid: tuple, block: tuple, values: Sequence, mode: Mode,
             dynamic: int) -> tuple[int, str]:
     """The bytes of shared memory and no message; or -1 and the message of a fault."""
@@ -233,6 +244,7 @@ def _launch(library: ctypes.CDLL, index: int, grid: tuple, block: tuple, values:
     count = grid[0] * grid[1] * grid[2]
     chosen = [b for b in dict.fromkeys(b if b >= 0 else count + b for b in mode.blocks) if 0 <= b < count]
     message = ctypes.create_string_buffer(1000)
+    _keep_stacks(library)
     shared_bytes = library.emu_launch(ctypes.byref(Launch(
         index, grid, block, pointers, mode.schedule, mode.seed, dynamic, mode.watching,
         (ctypes.c_uint64 * len(chosen))(*chosen) if mode.blocks else None, len(chosen),

@@ -262,18 +262,26 @@ static void resume(Thread& t) {
     release(t);
 }
 
+static char* stack_memory = nullptr;
+static unsigned stack_count = 0;
+
+// Gives the stacks back: each is two mappings, of which a process may have some 65,000.
+static void release_stacks() {
+    if (stack_memory) munmap(stack_memory, stack_count * stack_size);
+    stack_memory = nullptr;
+    stack_count = 0;
+}
+
 // Stacks for so many threads, each with a page below it that cannot be touched.
 static char* stacks_for(unsigned count) {
-    static char* memory = nullptr;
-    static unsigned room = 0;
-    if (room < count) {
-        if (memory) munmap(memory, room * stack_size);
-        room = count;
-        memory = static_cast<char*>(mmap(nullptr, room * stack_size, PROT_READ | PROT_WRITE,
-                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-        for (unsigned i = 0; i < room; i++) mprotect(memory + i * stack_size, page, PROT_NONE);
+    if (stack_count < count) {
+        release_stacks();
+        stack_count = count;
+        stack_memory = static_cast<char*>(mmap(nullptr, count * stack_size, PROT_READ | PROT_WRITE,
+                                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        for (unsigned i = 0; i < count; i++) mprotect(stack_memory + i * stack_size, page, PROT_NONE);
     }
-    return memory;
+    return stack_memory;
 }
 
 static void start_block() {

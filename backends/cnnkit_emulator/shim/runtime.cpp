@@ -144,6 +144,9 @@ EXPORT long emu_launch(const Launch* launch) {
 // Bytes of all plain `__shared__` variables of the library: it does not know which kernel has which.
 EXPORT long emu_plain_shared() { return long(emu::plain_size); }
 
+// Gives the threads' stacks back; the next launch makes new ones.
+EXPORT void emu_release_stacks() { emu::release_stacks(); }
+
 // What the last launch counted, instruction by instruction: how many there are, and the i-th.
 EXPORT long emu_site_count() { return long(emu::sites.size()); }
 EXPORT void emu_site(long i, uint64_t* out) {
