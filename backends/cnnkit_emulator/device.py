@@ -229,7 +229,7 @@ def _check_sizes(library: ctypes.CDLL, index: int, name: str, values: Sequence) 
 
 
 def _keep_stacks(library: ctypes.CDLL) -> None:
-    """Let the last few libraries keep their threads' stacks: some 500 mappings each, and a process has 65,000."""
+    """Let the latest libraries keep their stacks: some 500 mappings each, of a process's 65,000."""
     _with_stacks[library] = None
     _with_stacks.move_to_end(library)
     if len(_with_stacks) > MOST_WITH_STACKS:
