@@ -232,7 +232,7 @@ def _keep_stacks(library: ctypes.CDLL) -> None:
     """Let the latest libraries keep their stacks: some 500 mappings each, of a process's 65,000."""
     _with_stacks[library] = None
     _with_stacks.move_to_end(library)
-    if len(_with_stacks) > MOST_WITH_STACKS:
+    while len(_with_stacks) > MOST_WITH_STACKS:
         _with_stacks.popitem(last=False)[0].emu_release_stacks()
 
 

@@ -61,7 +61,10 @@ def test_is_its_formula_and_its_gradient_that_of_finite_differences(anywhere, op
     value, step = FORMULAS[op.name].forward, 1e-6
     np.testing.assert_allclose(y, value(x, **attrs), **anywhere.close)
     slope = (value(x + step, **attrs) - value(x - step, **attrs)) / (2 * step)
-    np.testing.assert_allclose(dx, slope, rtol=1e-5, atol=1e-8)
+    if anywhere.float == "float32":  # a slope near 0 is a difference of numbers near 1
+        np.testing.assert_allclose(dx, slope, **anywhere.close)
+    else:
+        np.testing.assert_allclose(dx, slope, rtol=1e-5, atol=1e-8)
 
 
 @every_op
