@@ -16,11 +16,19 @@ LOSSES = [(name, settings) for name in ALL if name.endswith("Loss") for settings
 LAYERS = [(name, settings) for name in ALL if not name.endswith("Loss") for settings in settings_of(name)]
 
 
+def pytorchs(name):
+    """PyTorch's package and its layer of the name; where it has none, the test that asks is skipped."""
+    torch = pytest.importorskip("torch")
+    if not hasattr(torch.nn, name):
+        pytest.skip(f"PyTorch has no {name}")
+    return torch, getattr(torch.nn, name)
+
+
 @pytest.mark.parametrize(("name", "settings"), LAYERS)
 def test_layer_equals_pytorchs(name, settings):
-    torch = pytest.importorskip("torch")
+    torch, layer = pytorchs(name)
     x = np.random.default_rng(0).normal(0, 3, size=(4, 3, 2))
-    ours, theirs = getattr(nn, name)(**settings), getattr(torch.nn, name)(**settings)
+    ours, theirs = getattr(nn, name)(**settings), layer(**settings)
     y, expected = ours(cnnkit.tensor(x)).numpy(), theirs(torch.tensor(x)).numpy()
     np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-12)
 
@@ -28,14 +36,14 @@ def test_layer_equals_pytorchs(name, settings):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("name", "settings"), LOSSES)
 def test_loss_equals_pytorchs(name, settings, weighted):
-    torch = pytest.importorskip("torch")
+    torch, loss = pytorchs(name)
     rng = np.random.default_rng(0)
     x, weight = rng.normal(size=(4, 3)), rng.random(3)
     target = rng.normal(size=(4, 3)) if name == "MSELoss" else rng.integers(0, 3, 4)
     if weighted and "weight" not in inspect.signature(getattr(nn, name)).parameters:
         pytest.skip(f"{name} has no weights of classes")
     ours = getattr(nn, name)(**settings, **({"weight": cnnkit.tensor(weight)} if weighted else {}))
-    theirs = getattr(torch.nn, name)(**settings, **({"weight": torch.tensor(weight)} if weighted else {}))
+    theirs = loss(**settings, **({"weight": torch.tensor(weight)} if weighted else {}))
     np.testing.assert_allclose(ours(cnnkit.tensor(x), cnnkit.tensor(target)).numpy(),
                                theirs(torch.tensor(x), torch.tensor(target)).numpy(), rtol=1e-9, atol=1e-12)
     assert list(ours.state_dict()) == list(theirs.state_dict())
