@@ -128,6 +128,12 @@ def _check(run: Run, state: Mapping[str, Any]) -> None:
     if run.scheduler is not None:
         require_same("schedule's number of epochs", state["scheduler"].get("epochs"), run.planned)
     require_same("average of weights (ema)", state["ema"] is not None, run.ema is not None)
+    done, begun = state["epoch"], state["epoch"] + (state["batch"] > 0)
+    if run.epochs < begun:
+        under_way = f" and {state['batch']} batches of the next one" if state["batch"] else ""
+        raise ValueError(f"epochs={run.epochs} is less than the checkpoint has done, {done} "
+                         f"epoch{'' if done == 1 else 's'}{under_way}; to go on, ask for {begun} or more "
+                         "(the checkpoint stays as it is)")
     current, saved = ({name: tuple(value.shape) for name, value in values}
                       for values in (_parameters_and_buffers(run), state["model"].items()))
     differing = [f"{name} {saved.get(name, 'missing')} is {current.get(name, 'missing')} now"

@@ -117,6 +117,19 @@ def test_other_options_than_the_stopped_runs_are_refused(monkeypatch, capsys, wh
     assert Path("net.safetensors").read_bytes() == whole[0]
 
 
+def test_fewer_epochs_than_are_done_are_refused_and_the_checkpoint_stays(monkeypatch, capsys):
+    plain = ["train", "digits", "--out", "net"]
+    with monkeypatch.context() as patch:
+        at_batch(patch, 60, times=1)
+        assert run([*plain, "--epochs", "3"]) == 0
+    kept = {file: file.read_bytes() for file in Path("net.checkpoints").iterdir()}
+    capsys.readouterr()
+    assert run([*plain, "--epochs", "1", "--resume"]) == 2
+    assert "epochs=1 is less than the checkpoint has done, 1 epoch and 15 batches" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in Path("net.checkpoints").iterdir()} == kept
+    assert run([*plain, "--epochs", "2", "--resume"]) == 0
+
+
 def test_a_damaged_checkpoint_is_named_in_one_line(monkeypatch, capsys, whole):
     monkeypatch.setattr(resuming, "EVERY", 0.0)
     with monkeypatch.context() as patch:

@@ -189,6 +189,15 @@ def test_a_run_that_goes_on_says_where(tmp_path, capsys):
     assert capsys.readouterr().out == "All 3 epochs were done before\n"
 
 
+@pytest.mark.parametrize(("stop_at", "done"), [(13, "1 epoch and 3 batches of the next one"), (99, "3 epochs")])
+def test_fewer_epochs_than_are_done_are_refused_and_nothing_is_lost(tmp_path, stop_at, done):
+    run([Checkpoint(tmp_path), AtStep(stop_at)])
+    before = sorted((file.name, file.read_bytes()) for file in tmp_path.iterdir())
+    with pytest.raises(ValueError, match=f"epochs=1 is less than the checkpoint has done, {done}"):
+        run([Checkpoint(tmp_path)], resume=True, epochs=1)
+    assert sorted((file.name, file.read_bytes()) for file in tmp_path.iterdir()) == before
+
+
 def test_a_pause_says_how_to_go_on(tmp_path, capsys):
     history = train.fit(network(), LEARN, epochs=2, callbacks=[Checkpoint(tmp_path), AtStep(4)])
     printed = capsys.readouterr().out
