@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from cnnkit.backends.backend import Backend
+from cnnkit.backends.naming import canonical
 from cnnkit.backends.plugins import kernel_tables
 from cnnkit.backends.registry import backend_of, get
 from cnnkit.backends.state import default, local
@@ -38,6 +39,7 @@ def place(name: str | Backend | ModuleType | None) -> tuple[Backend, Any]:
     """
     if name is None:
         return current(), current_device()
+    name = canonical(name) if isinstance(name, str) else name
     backend = get(name)
     return backend, backend.locate(name.split(":", 1)[1]) if isinstance(name, str) and ":" in name else None
 
@@ -50,7 +52,7 @@ def on(array: Any) -> AbstractContextManager:
 
 def _tables_of(name: str | Backend | ModuleType, backend: Backend) -> tuple[str, ...]:
     """``use("numpy")`` runs the backend's own table only, ``use("cpu")`` the table ``cpu`` above it."""
-    named = name.split(":", 1)[0] if isinstance(name, str) else backend.name
+    named = canonical(name).split(":", 1)[0] if isinstance(name, str) else backend.name
     return tuple(dict.fromkeys((named, backend.name)))
 
 
@@ -64,8 +66,9 @@ class use:
     ----------
     name : str
         A backend (``"numpy"``, ``"cupy"``, ``"cupy:1"``), or a kernel table (``"cpu"``: NumPy arrays with
-        that table). A backend's own name leaves out the tables that others add to it. ``None`` goes back to
-        the default: NumPy with every table that is available.
+        that table). A backend's own name leaves out the tables that others add to it. ``"cuda"`` and
+        ``"gpu"`` mean ``"cupy"``; ``"auto"`` is CuPy where it is available, else ``"cpu"``, else ``"numpy"``.
+        ``None`` goes back to the default: NumPy with every table that is available.
 
     Raises
     ------

@@ -17,6 +17,7 @@ tables: dict[str, KernelTable] = {}
 broken: dict[str, str] = {}  # name of a plug-in that could not be imported -> the reason
 by_type: dict[type, Backend | None] = {bool: None, int: None, float: None}
 discovered: set[str] = set()
+own: set[str] = set()  # names of the tables and backends that cnnkit itself ships
 
 
 class Plugin:
@@ -34,6 +35,7 @@ def discover(group: str, registry: dict) -> None:
         entries = importlib.metadata.entry_points(group=group)
         shipped = [e for e in entries if e.dist is not None and e.dist.name == "cnnkit"]
         others = [e for e in entries if e not in shipped]
+        own.update(e.name for e in shipped)
         for entry in (*others, *shipped):  # others first: of two backends for one array type the first counts
             if entry.name in registry:
                 continue

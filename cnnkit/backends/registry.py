@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from cnnkit.backends.backend import ArrayAPIBackend, Backend, Unavailable
+from cnnkit.backends.naming import canonical
 from cnnkit.backends.plugins import all_backends as _all_backends
 from cnnkit.backends.plugins import backend_for, kernel_tables
 from cnnkit.backends.plugins import backends as _backends
 from cnnkit.backends.plugins import broken as _broken
 from cnnkit.backends.plugins import by_type as _by_type
 from cnnkit.backends.plugins import lock as _lock
+from cnnkit.backends.plugins import own as _own
 from cnnkit.backends.plugins import tables as _tables
 from cnnkit.backends.state import Selection
 from cnnkit.backends.table import KernelTable
@@ -92,6 +95,8 @@ def namespace_of(array: Any) -> Any:
 def get(name: str | Backend | ModuleType) -> Backend:
     """The available backend with this name, or of this kernel table or array namespace.
 
+    ``"cuda"`` and ``"gpu"`` are other words for ``"cupy"``; ``"auto"`` is the fastest that is available.
+
     Raises
     ------
     ValueError
@@ -105,7 +110,7 @@ def get(name: str | Backend | ModuleType) -> Backend:
         matches = [b for b in _all_backends().values()
                    if b.available() is True and b.namespace.__name__ == name.__name__]
         return matches[0] if matches else ArrayAPIBackend(name.__name__, name)
-    name = name.split(":", 1)[0]
+    name = canonical(name).split(":", 1)[0]
     kernel_tables()
     if name in _broken:
         raise Unavailable(f"backend {name!r} could not be imported: {_broken[name]}")
@@ -138,6 +143,20 @@ def _inventory() -> str:
     return f"Available: {', '.join(available)}.{rest}"
 
 
+def _hidden(table: KernelTable, before: Sequence[KernelTable]) -> builtins.list[str]:
+    """For a table that cnnkit does not ship: the tables that are asked before it, and for which keys."""
+    if table.name in _own or table.available() is not True:
+        return []
+    notes = []
+    for other in before:
+        shared = [key if isinstance(key, str) else "+".join(key)
+                  for key in table.load() if key in other.load()]
+        if shared:
+            notes.append(f"{other.name} is asked first for {', '.join(shared)}, because its priority is "
+                         f"{other.priority:g}, not {table.priority:g}; use({table.name!r}) changes that")
+    return notes
+
+
 @dataclass(frozen=True)
 class BackendInfo:
     """One row of `list`: a backend as it stands on this machine."""
@@ -159,7 +178,8 @@ def list() -> Any:  # the public name is cnnkit.backends.list()
     -------
     list of BackendInfo
         `reason` says why a backend is not available. A table is shown with its description in brackets
-        (instruction set, compiler, threads), or why it is not available.
+        (instruction set, compiler, threads), or why it is not available; one that somebody added also with
+        the keys for which another table, of a higher priority, is asked before it.
 
     >>> [row.available for row in list() if row.name == "numpy"]
     [True]
@@ -167,10 +187,13 @@ def list() -> Any:  # the public name is cnnkit.backends.list()
     rows = []
     for name, backend in _all_backends().items():
         table_rows = []
+        before: builtins.list[KernelTable] = []
         for table in kernel_tables(name):
             reason = table.available()
             description = table.runtime.describe() if reason is True and table.runtime is not None else reason
-            table_rows.append(table.name if description is True else f"{table.name} [{description}]")
+            notes = ([] if description is True else [str(description)]) + _hidden(table, before)
+            table_rows.append(f"{table.name} [{'; '.join(notes)}]" if notes else table.name)
+            before += [table] if reason is True else []
         reason = backend.available()
         available = reason is True
         rows.append(BackendInfo(name, backend.distribution or name, backend.version() if available else "-",

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.padding import Padding
+from rich.table import Column, Table
+from rich.text import Text
 
 from cnnkit.cli.predicting import use
 from cnnkit.cli.screen import screen
 from cnnkit.foreign import device_of
 
 __all__ = ["backends", "check", "explain", "show", "summary"]
+
+INDENT = 4  # columns before what is said of a backend
 
 
 def summary(
@@ -85,14 +89,28 @@ def backends() -> None:
     """List the array libraries and kernel tables that are here, and why others are not."""
     from cnnkit import backends as registry
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("backend", no_wrap=True)  # what --backend takes, to the letter
-    for heading in ("library", "version", "device", "kernel tables", "available"):
-        table.add_column(heading)
-    for row in registry.list():
-        table.add_row(row.name, row.library, row.version, row.device, ", ".join(row.tables) or "-",
-                      (f"yes: {row.memory}" if row.memory else "yes") if row.available else row.reason)
-    screen().print(table)
+    console, rows = screen(), registry.list()
+    columns = [Column(no_wrap=True) for _ in range(5)]  # what --backend takes, to the letter
+    table = Table.grid(*columns, padding=(0, 2))
+    table.add_row("backend", "library", "version", "device", "available")
+    for row in rows:
+        table.add_row(row.name, row.library, row.version, row.device, "yes" if row.available else "no")
+    with console.capture() as capture:
+        console.print(table)
+    heading, *lines = capture.get().splitlines()
+    console.print(heading.rstrip(), soft_wrap=True)
+    for line, row in zip(lines, rows):
+        console.print(line.rstrip(), soft_wrap=True)
+        for detail in _details(row):
+            console.print(Padding(Text(detail), (0, 0, 0, INDENT), expand=False))
+
+
+def _details(row: Any) -> list[str]:
+    """What is to be said of a backend below its line: why it is not here, or its memory; its tables."""
+    if not row.available:
+        return [row.reason]
+    return [*([row.memory] if row.memory else []),
+            *([f"kernel tables: {', '.join(row.tables)}"] if row.tables else [])]
 
 
 def check(

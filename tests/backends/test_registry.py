@@ -138,6 +138,16 @@ def test_tables_are_asked_in_order_of_priority_and_may_pass(clean_registry):
     assert outputs[0] == 1
 
 
+def test_a_table_that_another_hides_is_listed_with_what_is_asked_first(clean_registry):
+    kernels = {"relu": lambda x, *, needs: NotImplemented, ("conv", "pool"): lambda *a, **k: NotImplemented}
+    for name, priority in (("fast", 99), ("mine", 0)):
+        backends.register_table(backends.KernelTable(name, "numpy", kernels, priority))
+    tables = next(row.tables for row in backends.list() if row.name == "numpy")
+    assert tables[0] == "fast"
+    assert next(table for table in tables if table.startswith("mine")).startswith(
+        "mine [fast is asked first for relu, conv+pool, because its priority is 99, not 0; use('mine')")
+
+
 def test_an_unavailable_table_is_not_asked_and_listed_with_the_reason(clean_registry):
     table = backends.KernelTable("slow", "numpy", {"relu": lambda *a, **k: 1 / 0}, 9, lambda: "no compiler")
     backends.register_table(table)

@@ -32,10 +32,14 @@ def test_what_goes_to_a_pipe_is_not_cropped(trained, capsys, monkeypatch):
     assert "features.conv1: Conv2d, 8 filters of 3 x 3 on 1 channel" in capsys.readouterr().out
 
 
-def test_backends_names_are_whole_in_a_narrow_terminal(monkeypatch, capsys):
+def test_backends_are_whole_in_a_narrow_terminal(monkeypatch, capsys):
     monkeypatch.setattr("cnnkit.cli.inspecting.screen",
                         lambda: Console(width=80, force_terminal=True, color_system=None))
     assert run(["backends"]) == 0
     printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    words = " ".join(printed.split())
     for row in cnnkit.backends.list():
         assert f"{row.name} " in printed
+        for detail in (row.reason, row.available and ", ".join(row.tables)):
+            assert not detail or " ".join(detail.split()) in words

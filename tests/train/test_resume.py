@@ -189,7 +189,8 @@ def test_a_run_that_goes_on_says_where(tmp_path, capsys):
     assert capsys.readouterr().out == "All 3 epochs were done before\n"
 
 
-@pytest.mark.parametrize(("stop_at", "done"), [(13, "1 epoch and 3 batches of the next one"), (99, "3 epochs")])
+@pytest.mark.parametrize(("stop_at", "done"),
+                         [(13, "1 epoch and 3 batches of the next one"), (99, "3 epochs")])
 def test_fewer_epochs_than_are_done_are_refused_and_nothing_is_lost(tmp_path, stop_at, done):
     run([Checkpoint(tmp_path), AtStep(stop_at)])
     before = sorted((file.name, file.read_bytes()) for file in tmp_path.iterdir())

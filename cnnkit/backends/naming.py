@@ -1,0 +1,25 @@
+"""Other words for a backend: ``"cuda"`` and ``"gpu"`` mean CuPy, ``"auto"`` the fastest one that is here."""
+
+from __future__ import annotations
+
+from cnnkit.backends.plugins import Plugin, all_backends, kernel_tables
+
+__all__ = ["WORDS", "canonical"]
+
+WORDS = {"cuda": "cupy", "gpu": "cupy"}
+FASTEST = ("cupy", "cpu", "numpy")  # what "auto" tries, in order
+
+
+def canonical(name: str) -> str:
+    """The name of the backend or table that a user's word means, a device after a colon kept.
+
+    >>> canonical("cuda:1"), canonical("numpy"), canonical("auto") in FASTEST
+    ('cupy:1', 'numpy', True)
+    """
+    word, colon, device = name.partition(":")
+    if word in all_backends():
+        return name
+    if word == "auto" and not colon:
+        known: dict[str, Plugin] = {**{table.name: table for table in kernel_tables()}, **all_backends()}
+        return next(each for each in FASTEST if each in known and known[each].available() is True)
+    return f"{WORDS[word]}{colon}{device}" if word in WORDS else name
