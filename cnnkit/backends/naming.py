@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from cnnkit.backends.plugins import Plugin, all_backends, kernel_tables
+from typing import TYPE_CHECKING
+
+from cnnkit.backends.plugins import all_backends, kernel_tables
+
+if TYPE_CHECKING:
+    from cnnkit.backends.backend import Backend
+    from cnnkit.backends.table import KernelTable
 
 __all__ = ["WORDS", "canonical"]
 
@@ -20,6 +26,7 @@ def canonical(name: str) -> str:
     if word in all_backends():
         return name
     if word == "auto" and not colon:
-        known: dict[str, Plugin] = {**{table.name: table for table in kernel_tables()}, **all_backends()}
+        known: dict[str, Backend | KernelTable] = {table.name: table for table in kernel_tables()}
+        known.update(all_backends())
         return next(each for each in FASTEST if each in known and known[each].available() is True)
     return f"{WORDS[word]}{colon}{device}" if word in WORDS else name

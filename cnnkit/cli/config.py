@@ -30,8 +30,8 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"--config: {path} is no TOML file ({error})") from None
-    names = [name for p in context.command.params if (name := p.name or "") not in NO_SETTINGS]
-    defaults = {}
+    parameters = _parameters(context)
+    names, defaults = list(parameters), {}
     for name, value in settings.items():
         key = name.replace("-", "_")
         if key not in names:
@@ -39,9 +39,13 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
             raise ValueError(f"--config: {path} has {name!r}, which is no setting of {context.command_path}"
                              + (f"; did you mean {close[0].replace('_', '-')!r}?"
                                 if close else f"; there are {', '.join(names)}"))
-        if isinstance(value, dict | list):
-            raise ValueError(f"--config: {path}: {name} must be one value, not {value!r}")
-        defaults[key] = value
+        parameter = parameters[key]
+        if parameter.multiple and isinstance(value, dict):  # [set] dropout = 0.5
+            value = [f"{argument}={json.dumps(of_it)}" for argument, of_it in value.items()]
+        if isinstance(value, list) != parameter.multiple:
+            kind = "a list of texts, or a table," if parameter.multiple else "one value,"
+            raise ValueError(f"--config: {path}: {name} must be {kind} not {value!r}")
+        defaults[parameter.name] = value
     context.default_map = {**(context.default_map or {}), **defaults}
     return path
 
@@ -56,14 +60,13 @@ def export(settings: dict[str, Any]) -> str:
     download = false
     """
     return "\n".join(f"{name.replace('_', '-')} = {_toml(value)}"
-                     for name, value in settings.items() if value is not None)
+                     for name, value in settings.items() if value not in (None, [], ()))
 
 
 def settings_of(context: typer.Context) -> dict[str, Any]:
-    """Every setting of the command that is being run."""
-    values = {name: context.params.get(name) for p in context.command.params
-              if (name := p.name or "") not in NO_SETTINGS}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    """Every setting of the command that is being run, by the name of its option."""
+    values = {key: context.params.get(parameter.name) for key, parameter in _parameters(context).items()}
+    return {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
 
 
 def command_line(context: typer.Context, *options: str) -> str:
@@ -79,12 +82,22 @@ def command_line(context: typer.Context, *options: str) -> str:
             words.append(str(value))
         elif isinstance(value, bool):
             words += [parameter.opts[0]] * value
+        elif isinstance(value, list | tuple):
+            words += [word for each in value for word in (parameter.opts[0], str(each))]
         else:
             words += [parameter.opts[0], str(value)]
     return shlex.join([*words, *options])
 
 
+def _parameters(context: typer.Context) -> dict[str, Any]:
+    """The command's settings: name of an option, with underscores, or of an argument -> its parameter."""
+    return {p.opts[0].lstrip("-").replace("-", "_") if p.param_type_name == "option" else p.name or "": p
+            for p in context.command.params if p.name not in NO_SETTINGS}
+
+
 def _toml(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
     return repr(value) if isinstance(value, int | float) else json.dumps(str(value), ensure_ascii=False)

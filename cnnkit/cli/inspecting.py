@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
+from cnnkit.cli.architectures import Import, imported
 from cnnkit.cli.predicting import use
 from cnnkit.cli.screen import screen
 from cnnkit.foreign import device_of
@@ -26,11 +27,12 @@ def summary(
                                                     show_default="3,32,32")] = None,
     classes: Annotated[int | None, typer.Option(min=1, help="Number of classes, for a name.",
                                                 show_default="10")] = None,
+    import_: Import = None,
 ) -> None:
     """Show each layer's output shape, parameters with their formula, FLOPs and memory."""
     import cnnkit
 
-    network, shape = _model(model, input_shape, classes)
+    network, shape = _model(model, input_shape, classes, import_)
     screen().print(cnnkit.summary(network, shape), soft_wrap=True)
 
 
@@ -45,13 +47,14 @@ def explain(
                                                 show_default="numpy")] = None,
     training: Annotated[bool, typer.Option("--training", help="As a training step, back too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    import_: Import = None,
 ) -> None:
     """Show which kernel serves each call of a forward pass, what is fused, and why other kernels declined."""
     import cnnkit
     from cnnkit import backends as registry
 
     use(backend)
-    network, shape = _model(model, input_shape, classes)
+    network, shape = _model(model, input_shape, classes, import_)
     like = next(network.parameters()).array
     xp, device = registry.namespace_of(like), device_of(like)
     with registry.on(like):
@@ -69,6 +72,7 @@ def show(
     image: Annotated[Path, typer.Argument(help="An image file.")],
     layer: Annotated[str | None, typer.Option(help="Name of one layer, as `cnnkit summary` shows it.",
                                               show_default="all")] = None,
+    import_: Import = None,
 ) -> None:
     """Show a model's filters and what they see in an image: bright pixels are strong activations."""
     from cnnkit import inspection
@@ -81,7 +85,7 @@ def show(
                              "leave the option out")
         console.print(inspection.sobel(read_images([image], (1, None, None))), crop=False)
         return
-    network, shape = _model(model)
+    network, shape = _model(model, spec=import_)
     console.print(inspection.show(network, read_images([image], shape), layer=layer), crop=False)
 
 
@@ -127,11 +131,13 @@ def check(
     raise typer.Exit(status)
 
 
-def _model(model: str, input_shape: str | None = None,
-           classes: int | None = None) -> tuple[Any, tuple[int, int, int]]:
+def _model(model: str, input_shape: str | None = None, classes: int | None = None,
+           spec: str | None = None) -> tuple[Any, tuple[int, int, int]]:
     """A saved model, or a fresh one by name, with the shape of its images."""
     from cnnkit import models
 
+    if spec is not None:
+        imported(spec)
     names = [row.name for row in models.list() if {"input_shape", "classes"} <= {*row.arguments}]
     if model in names:
         shape = _shape(input_shape or "3,32,32")

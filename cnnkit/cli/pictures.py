@@ -7,10 +7,24 @@ from pathlib import Path
 
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, tensor
-from cnnkit.data.datasets.folder import read_picture
+from cnnkit.data.datasets.folder import images_in, read_picture
 from cnnkit.data.transforms import ToTensor
 
-__all__ = ["read_images"]
+__all__ = ["files_of", "read_images"]
+
+
+def files_of(paths: Sequence[Path]) -> list[Path]:
+    """The image files among `paths` and, sorted by name, in the folders among them and below.
+
+    Raises
+    ------
+    ValueError
+        If there are no image files in a folder.
+    """
+    files: list[Path] = []
+    for path in paths:
+        files += images_in(path) if path.is_dir() else [path]
+    return files
 
 
 def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int | None],

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cnnkit.cli.screen import counted, screen
+from cnnkit.cli.architectures import Import, load_saved
+from cnnkit.cli.holding_out import Unseen, damaged, unseen
+from cnnkit.cli.screen import counted, error_screen, screen
 
 __all__ = ["evaluate", "predict", "use"]
 
@@ -19,7 +21,7 @@ MISTAKES = 10  # how many of the most frequent mistakes are listed instead of a 
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A model that `cnnkit train` saved.")],
-    images: Annotated[list[Path], typer.Argument(help="Image files, of any size.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, of any size, or folders of them.")],
     top_k: Annotated[int, typer.Option(min=1, help="Show the K most probable classes of each image.")] = 1,
     probabilities: Annotated[bool, typer.Option("--probabilities",
                                                 help="Show the probability of every class.")] = False,
@@ -30,14 +32,15 @@ def predict(
     invert: Annotated[bool, typer.Option("--invert", help="For dark strokes on light "
                                                           "paper, where the model has learnt light on "
                                                           "dark (digits, mnist, fashion-mnist).")] = False,
+    import_: Import = None,
 ) -> None:
     """Say which class each image is, and how sure the model is."""
     from cnnkit import train as training
-    from cnnkit.cli.pictures import read_images
-    from cnnkit.models import load_model
+    from cnnkit.cli.pictures import files_of, read_images
 
     use(backend)
-    saved = load_model(model)
+    saved = load_saved(model, import_)
+    images = files_of(images)
     names = saved.classes
     if top_k > len(names):
         raise ValueError(f"--top-k {top_k}: the model has {len(names)} classes")
@@ -63,7 +66,8 @@ def predict(
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model that `cnnkit train` saved.")],
     data: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, a folder of class folders, "
-                                             "or an .npz file: its test part, or all where it has none.")],
+                                             "or an .npz file: its test part, or what was held out of it, or "
+                                             "all.")],
     top_k: Annotated[int | None, typer.Option(min=1, help="Also the share of images whose class is among the "
                                               "K most probable.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -74,18 +78,23 @@ def evaluate(
                                                 show_default="numpy")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch MNIST or Fashion-MNIST if they "
                                            "are not here.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Measure all images of data without a test part, also "
+                                        "those that the model has learned from.")] = False,
+    import_: Import = None,
 ) -> None:
     """Measure a saved model on data: accuracy; precision, recall and F1 by class; the confusion matrix."""
     from cnnkit import train as training
     from cnnkit.evaluation.metrics import ConfusionMatrix, TopKAccuracy, precision_recall_f1
-    from cnnkit.models import load_model
 
     use(backend)
-    saved = load_model(model)
+    saved = load_saved(model, import_)
     names = saved.classes
     if top_k is not None and top_k > len(names):
         raise ValueError(f"--top-k {top_k}: the model has {len(names)} classes")
-    images = _matching(data, saved, model, download)
+    measured = _matching(data, saved, model, download, every)
+    images = measured.images
+    if measured.warning:
+        error_screen().print(f"cnnkit: {measured.warning}")
     confusion, top = ConfusionMatrix(), TopKAccuracy(top_k or 1)
     scores = training.evaluate(saved.model, images, batch_size=batch_size, metrics=[confusion, top])
     matrix = confusion.compute()
@@ -94,13 +103,15 @@ def evaluate(
     if as_json:
         classes = [{"class": name, "precision": p, "recall": r, "f1": f, "images": sum(row)}
                    for name, p, r, f, row in zip(names, *by_class, matrix)]
-        print(json.dumps({"model": str(model), "data": data, "images": len(images), "loss": scores.loss,
+        print(json.dumps({"model": str(model), "data": data, "part": measured.part,
+                          "images": len(images), "loss": scores.loss,
                           "accuracy": accuracy, **({f"top_{top_k}": top.compute()} if top_k else {}),
                           **dict(zip(("precision", "recall", "f1"), means)),
                           "classes": classes, "confusion_matrix": matrix}, indent=2))
     else:
         console = screen()
-        console.print(f"{counted(len(images), 'image')} of {data}: accuracy {accuracy:.4f}"
+        part = " held out of the training" if measured.part == "held-out part" else ""
+        console.print(f"{counted(len(images), 'image')} of {data}{part}: accuracy {accuracy:.4f}"
                       + (f", top-{top_k} accuracy {top.compute():.4f}" if top_k else "")
                       + f", loss {scores.loss:.4f}")
         table = Table("class", *("precision", "recall", "F1", "images"), box=None, pad_edge=False)
@@ -121,22 +132,26 @@ def use(backend: str | None) -> None:
         cnnkit.use(backend)
 
 
-def _matching(source: str, saved: Any, model: Path, download: bool) -> Any:
-    """The test part of the data, or all, as the model takes it."""
+def _matching(source: str, saved: Any, model: Path, download: bool, every: bool) -> Unseen:
+    """The test part of the data, or what was held out, or all, as the model takes it."""
     from cnnkit import data as datasets
 
     channels, height, width = saved.input_shape
     folder = source not in datasets.SOURCES and Path(source).is_dir()
     learn, test = datasets.load(source, size=(height, width) if folder else None, download=download,
-                                mode={1: "L", 3: "RGB"}.get(channels) if folder else None)
-    images = learn if test is None else test
+                                mode={1: "L", 3: "RGB"}.get(channels) if folder else None,
+                                on_error="skip")
+    for line in damaged(learn if test is None else test):
+        error_screen().print(f"cnnkit: {line}")
+    measured = unseen(saved, model, source, learn, test, every)
+    images = measured.images
     if tuple(images.image_shape) != tuple(saved.input_shape):
         raise ValueError(f"the images of {source} are {' x '.join(map(str, images.image_shape))}; "
                          f"{model} takes {' x '.join(map(str, saved.input_shape))}")
     if images.classes is not None and list(images.classes) != saved.classes:
         raise ValueError(f"the classes of {source} are {', '.join(images.classes)}; those of {model} are "
                          f"{', '.join(saved.classes)}")
-    return images
+    return measured
 
 
 def _confusion(names: list[str], matrix: list[list[int]]) -> Table:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["checkpointing", "clear"]
 
 EVERY = 30.0  # seconds between two checkpoints
-MAY_CHANGE = ("epochs", "out", "download")  # settings that may differ when a run is resumed
+MAY_CHANGE = ("epochs", "out", "download", "workers")  # settings that may differ when a run is resumed
 
 
 def checkpointing(console: Console, target: Path, settings: dict[str, Any], resume: bool,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-__all__ = ["counted", "error_screen", "screen"]
+__all__ = ["counted", "error_screen", "say", "screen"]
 
 WIDE = 1000  # columns of a file or a pipe
 
@@ -26,6 +26,11 @@ def screen(wide: bool = True) -> Console:
 def error_screen() -> Console:
     """The console for standard error, whose lines are never broken."""
     return Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
+
+
+def say(console: Console, text: str) -> None:
+    """Print a sentence: in a terminal its lines break between words, elsewhere it is one line."""
+    console.print(text, soft_wrap=not console.is_terminal)
 
 
 def counted(number: int, noun: str) -> str:

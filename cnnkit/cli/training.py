@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
 import time
 import warnings
@@ -11,35 +13,52 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from cnnkit.cli.architectures import built, settings
 from cnnkit.cli.config import command_line, export, read_config, settings_of
+from cnnkit.cli.holding_out import SHARE, Parts, damaged, parts
 from cnnkit.cli.predicting import use
 from cnnkit.cli.resuming import checkpointing, clear
-from cnnkit.cli.screen import counted, error_screen, screen
+from cnnkit.cli.screen import counted, error_screen, say, screen
 
 if TYPE_CHECKING:
-    from cnnkit.data import Dataset
     from cnnkit.train.callbacks import Checkpoint, EarlyStopping
 
 __all__ = ["train"]
 
-EPOCHS = {"digits": 30}  # small images are quick; all other data get OTHER_EPOCHS
-OTHER_EPOCHS = 3
+UPDATES = 1350  # how many updates of the weights a run without --epochs makes at least
+FEWEST, MOST = 3, 100  # epochs of a run without --epochs
 LARGEST_LR = 1000.0  # far above any that trains: a larger one is a typing error
-SHARE = 0.2  # the share of images that is held out where the data have no test part
 
 
 def train(
     context: typer.Context,
     data: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, cifar10, cifar100, "
                                         "a folder of class folders, or an .npz file.")],
-    model: Annotated[str, typer.Option(help="CommonCNN, or another name of cnnkit.models.")] = "CommonCNN",
-    epochs: Annotated[int | None, typer.Option(min=0, help="Times to go through the data; 30 for digits, "
-                                               f"else {OTHER_EPOCHS}.", show_default=False)] = None,
+    model: Annotated[str, typer.Option(help="CommonCNN, another name of cnnkit.models, or a class of yours "
+                                            "as MODULE:CLASS.")] = "CommonCNN",
+    set_: Annotated[list[str] | None, typer.Option(
+        "--set", metavar="NAME=VALUE", show_default=False,
+        help="An argument of the model, such as dropout=0.5 or conv=[[8,3],[16,3]]; may be given several "
+             "times.")] = None,
+    epochs: Annotated[int | None, typer.Option(
+        min=0, help="Times to go through the data.",
+        show_default=f"{FEWEST}; more for few images: about {UPDATES:,} updates, {MOST} at most")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 32,
     lr: Annotated[float, typer.Option(help="Learning rate.")] = 1e-3,
     optimizer: Annotated[str, typer.Option(help="adam, adamw or sgd (momentum 0.9).")] = "adam",
+    weight_decay: Annotated[float | None, typer.Option(
+        min=0.0, help="Weight decay of the optimizer.", show_default="the optimizer's own")] = None,
+    class_weight: Annotated[str | None, typer.Option(
+        metavar="balanced", show_default="none", help="`balanced`: images of rare classes count for more in "
+        "the training loss.")] = None,
     backend: Annotated[str | None, typer.Option(help="Array library or kernel table; `cnnkit "
                                                      "backends` lists them.", show_default="numpy")] = None,
+    workers: Annotated[int | None, typer.Option(
+        min=0, help="Threads that prepare batches ahead.",
+        show_default="one for each processor, 4 at most, for a folder; else 0")] = None,
+    on_error: Annotated[str, typer.Option(
+        metavar="skip|raise", help="Leave the damaged images of a folder out, and list them; "
+        "or stop.")] = "skip",
     seed: Annotated[int, typer.Option(min=0, help="Initial weights, order of the data, held-out part.")] = 0,
     size: Annotated[int | None, typer.Option(min=1, help="Resize the images of a folder to SIZE x SIZE.",
                                              show_default=False)] = None,
@@ -69,7 +88,6 @@ def train(
 ) -> None:
     """Train a model on images, show progress, and save it."""
     from cnnkit import backends, random
-    from cnnkit import data as datasets
     from cnnkit.data.transforms import asked
     from cnnkit.train.callbacks import EarlyStopping
     from cnnkit.train.schedules import SCHEDULES
@@ -78,47 +96,52 @@ def train(
         raise ValueError(f"--lr {lr:g}: a learning rate is a number from 0 to {LARGEST_LR:g}, such as 0.001")
     if schedule is not None and schedule not in SCHEDULES:
         raise ValueError(f"--schedule: there is no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
+    for option, value, values in (("--class-weight", class_weight, ("balanced",)),
+                                  ("--on-error", on_error, ("skip", "raise"))):
+        if value is not None and value not in values:
+            raise ValueError(f"{option} {value}: it takes {' or '.join(values)}")
     if augment is not None:
         asked(augment, "--augment")
+    given = settings(set_ or [])
     if export_config:
         print(export(settings_of(context)))
         return
     console = screen()
     use(backend)
     random.seed(seed)
-    learn, held_out = datasets.load(data, size=size, download=download)
-    if val is not None:
-        learn, held_out = _held_out(val, data, learn, seed, size, download)
-    elif held_out is None:
-        learn, held_out = _split(data, learn, seed, SHARE)
+    split = parts(data, val, seed, size=size, download=download, on_error=on_error)
+    learn, held_out = split.learn, split.held_out
+    for line in damaged(split.source):
+        error_screen().print(f"cnnkit: {line}")
     classes = list(learn.classes or [])
     if len(classes) < 2:
         raise ValueError(f"{data} has one class only{f' ({classes[0]})' if classes else ''}: "
                          "a classifier needs two or more")
-    kind = _model_kind(model)
-    network = kind(input_shape=tuple(learn.image_shape), classes=len(classes))
+    network = built(model, learn.image_shape, len(classes), given)
     target = _target(out, data, model)
-    epochs = EPOCHS.get(data, OTHER_EPOCHS) if epochs is None else epochs
+    epochs = _epochs(len(learn), batch_size) if epochs is None else epochs
+    workers = _workers(data) if workers is None else workers
     current = backends.current()
     parameters = sum(p.numel() for p in network.parameters())
-    console.print(f"Training {model} ({parameters:,} parameters) on {data}: "
-                  f"{counted(len(learn), 'image')} of {' x '.join(map(str, learn.image_shape))}, "
-                  f"{len(held_out):,} held out, {len(classes)} classes; "
-                  f"backend {current.name}{_tables(current)}", soft_wrap=True)
-    settings = settings_of(context) | {"epochs": epochs, "out": str(target)}
-    checkpoint, resuming = checkpointing(console, target, settings, resume, command_line(context, "--resume"))
+    say(console, f"Training {model} ({parameters:,} parameters) on {data}: "
+                 f"{counted(len(learn), 'image')} of {' x '.join(map(str, learn.image_shape))}, "
+                 f"{len(held_out):,} held out, {len(classes)} classes; "
+                 f"backend {current.name}{_tables(current)}")
+    everything = settings_of(context) | {"epochs": epochs, "out": str(target), "workers": workers}
+    checkpoint, resuming = checkpointing(console, target, everything, resume,
+                                         command_line(context, "--resume"))
     facts = {"data": data, "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "seed": seed,
              "backend": current.name,
-             **{name: value for name, value in (("augment", augment), ("schedule", schedule),
-                                                ("early_stopping", early_stopping)) if value}}
+             **{name: value for name, value in (
+                 ("augment", augment), ("schedule", schedule), ("early_stopping", early_stopping),
+                 ("weight_decay", weight_decay), ("class_weight", class_weight)) if value}}
     stopping = None if early_stopping is None else EarlyStopping("val_loss", patience=early_stopping)
-    _fit_and_save(console, network, learn, held_out, target, classes, epochs, facts,
-                  checkpoint, stopping, resuming)
+    _fit_and_save(console, network, split, target, epochs, facts, checkpoint, stopping, resuming, workers)
 
 
-def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, target: Path, classes: list[str],
-                  epochs: int, facts: dict[str, Any], checkpoint: Checkpoint, stopping: EarlyStopping | None,
-                  resume: bool) -> None:
+def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, epochs: int,
+                  facts: dict[str, Any], checkpoint: Checkpoint, stopping: EarlyStopping | None,
+                  resume: bool, workers: int) -> None:
     """Train and save; Ctrl-C never loses what was learnt.
 
     During `fit` the first Ctrl-C stops after the batch, a second one at once. After `fit` it takes effect
@@ -126,6 +149,7 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
     """
     from cnnkit import functional
     from cnnkit import train as training
+    from cnnkit.data import DataLoader
     from cnnkit.evaluation.evaluate import batches, measure
     from cnnkit.models import save_model
     from cnnkit.train.checkpoints import CheckpointWarning, numbered
@@ -138,6 +162,11 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
         def on_train_start(self, run: training.Run) -> None:
             self.history = run.history
 
+    learn: Any = split.learn
+    classes, images = list(learn.classes or []), tuple(learn.image_shape)
+    if workers:
+        learn = DataLoader(learn, batch_size=facts["batch_size"], shuffle=True, seed=facts["seed"],
+                           num_workers=workers, augment=facts.get("augment"))
     progress, rows = (Bar if console.is_terminal else Lines)(console), Rows()
     start = time.perf_counter()
     with Interrupt() as interrupt, warnings.catch_warnings():
@@ -146,8 +175,10 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
             error_screen().print(f"cnnkit: {message}"))
         try:
             history = training.fit(network, learn, epochs=epochs, batch_size=facts["batch_size"],
-                                   optimizer=facts["optimizer"], lr=facts["lr"], validation=held_out,
-                                   seed=facts["seed"], augment=facts.get("augment"),
+                                   optimizer=facts["optimizer"], lr=facts["lr"],
+                                   weight_decay=facts.get("weight_decay"), validation=split.held_out,
+                                   seed=facts["seed"], augment=None if workers else facts.get("augment"),
+                                   class_weight=facts.get("class_weight"),
                                    progress=progress, scheduler=facts.get("schedule"), resume=resume,
                                    callbacks=[rows, checkpoint, *([] if stopping is None else [stopping])])
             at_once = False
@@ -163,7 +194,8 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
             try:
                 training_facts = {**facts, "epochs": whole_epochs, "interrupted": history.interrupted}
                 return save_model(network, target, classes, accuracy=accuracy, history=history.as_dicts(),
-                                  training=training_facts)
+                                  training=training_facts, held_out=split.record,
+                                  input_shape=None if "input_shape" in network.config else images)
             except OSError as error:
                 raise ValueError(f"the model {target} could not be written ({error.strerror or error}): "
                                  "free some space and give the same command with --resume, "
@@ -180,13 +212,13 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
                                  f"the model as it was then is saved to {saved}")
             raise typer.Exit(130)
         if history.interrupted and history.checkpoint is None:
-            console.print(f"Stopped by Ctrl-C in epoch {epoch} of {epochs}; what was learnt is kept.")
+            say(console, f"Stopped by Ctrl-C in epoch {epoch} of {epochs}; what was learnt is kept.")
         if best and stopping is not None and (stopping.stopped_epoch or stopping.best_epoch < whole_epochs):
             ended = "Stopped early after" if stopping.stopped_epoch else "Done with"
-            console.print(f"{ended} epoch {whole_epochs}: "
-                          f"the model has the weights of epoch {stopping.best_epoch}, its best.")
+            say(console, f"{ended} epoch {whole_epochs}: "
+                         f"the model has the weights of epoch {stopping.best_epoch}, its best.")
         if accuracy is None and not interrupt.stopped:
-            loader = batches(held_out, 256)
+            loader = batches(split.held_out, 256)
             scores = measure(network, loader, functional.cross_entropy, lambda done: interrupt.stopped)
             accuracy = None if scores is None else scores.accuracy
             saved = save(accuracy)
@@ -194,20 +226,22 @@ def _fit_and_save(console: Console, network: Any, learn: Any, held_out: Any, tar
             clear(checkpoint.folder)
     figure = "not measured" if accuracy is None else f"{accuracy:.4f}"
     done = counted(whole_epochs, "whole epoch" if history.interrupted else "epoch")
-    console.print(f"Held-out accuracy {figure} after {done} in {seconds:.1f} s")
+    say(console, f"Held-out accuracy {figure} after {done} in {seconds:.1f} s")
     console.print(f"Model saved to {saved} (settings beside it: {saved.with_suffix('.json').name})",
                   soft_wrap=True)
 
 
-def _model_kind(name: str) -> Any:
-    from cnnkit import models
+def _epochs(images: int, batch_size: int) -> int:
+    """Few images need many epochs: as many as give about `UPDATES` updates, within `FEWEST` and `MOST`."""
+    return min(MOST, max(FEWEST, round(UPDATES / math.ceil(images / batch_size))))
 
-    kind = models.get(name)
-    fitting = [row.name for row in models.list() if {"input_shape", "classes"} <= {*row.arguments}]
-    if name not in fitting:
-        raise ValueError(f"--model {name}: it cannot be made for these images, because its constructor does "
-                         f"not take both input_shape and classes; those of {', '.join(fitting)} do")
-    return kind
+
+def _workers(data: str) -> int:
+    """Decoding image files keeps threads busy; arrays are read faster without."""
+    from cnnkit.data import SOURCES
+
+    folder = data not in SOURCES and Path(data).is_dir()
+    return min(4, os.cpu_count() or 1) if folder else 0
 
 
 def _tables(backend: Any) -> str:
@@ -215,39 +249,6 @@ def _tables(backend: Any) -> str:
 
     served = [t.name for t in backends.kernel_tables(backend.name) if t.available() is True]
     return f" ({', '.join(served)} kernels)" if served else ""
-
-
-def _split(data: str, images: Dataset, seed: int, share: float) -> tuple[Dataset, Dataset]:
-    """The images to learn from and those held out."""
-    from cnnkit.data import random_split
-
-    learn, held_out = random_split(images, [1 - share, share], seed)
-    if not len(held_out) or not len(learn):
-        raise ValueError(f"{data} has {counted(len(images), 'image')}: at least {round(1 / share)} are "
-                         f"needed, because one in {round(1 / share)} is held out to measure the model")
-    return learn, held_out
-
-
-def _held_out(val: str, data: str, images: Dataset, seed: int, size: int | None,
-              download: bool) -> tuple[Dataset, Dataset]:
-    """What ``--val`` asks for: a share of the images, or other data of the same classes."""
-    from cnnkit import data as datasets
-
-    try:
-        share = float(val)
-    except ValueError:
-        first, test = datasets.load(val, size=size if Path(val).is_dir() else None, download=download)
-        held_out = first if test is None else test
-        for aspect, a, b in (("classes", held_out.classes, images.classes),
-                           ("size", held_out.image_shape, images.image_shape)):
-            if tuple(a or ()) != tuple(b or ()):
-                raise ValueError(f"--val: the {aspect} of {val} and "
-                                 f"{data} differ: {', '.join(map(str, a or ()))}, and "
-                                 f"{', '.join(map(str, b or ()))}") from None
-        return images, held_out
-    if not 0 < share < 1:
-        raise ValueError(f"--val {val}: a share of the images is a number between 0 and 1")
-    return _split(data, images, seed, share)
 
 
 def _target(out: Path | None, data: str, model: str) -> Path:

@@ -22,7 +22,7 @@ _TRAIN, _TEST = ("train", "training"), ("test", "testing", "val", "valid", "vali
 
 def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
          transform: Transform | None = None, size: int | tuple[int, int] | None = None,
-         mode: str | None = None, data_format: str | None = None,
+         mode: str | None = None, data_format: str | None = None, on_error: str = "raise",
          download: bool = False) -> tuple[Dataset, Dataset | None]:
     """Training and test data from a name or a path.
 
@@ -37,7 +37,7 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
         Where MNIST, Fashion-MNIST and CIFAR are, and whether to fetch the first two: see `datasets.MNIST`.
     transform : callable, optional
         Applied to each image; by default `transforms.ToTensor`.
-    size, mode
+    size, mode, on_error
         For folders: see `datasets.ImageFolder`.
     data_format
         For .npz files: see `datasets.npz`.
@@ -72,7 +72,7 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
         photographs = CIFAR10 if source == "cifar10" else CIFAR100
         return photographs(root, True, transform), photographs(root, False, transform)
     if path.is_dir() and os.fspath(source):  # an empty name is not the current folder
-        return _folders(path, transform, size, mode)
+        return _folders(path, transform, size, mode, on_error)
     if path.suffix == ".npz" and path.is_file():
         test_arrays = {"x_test", "X_test", "test_images"} & set(array_names(path))
         mode = "r" if path.stat().st_size >= MAPPED and not _compressed(path) else None
@@ -91,15 +91,15 @@ def _compressed(path: Path) -> bool:
 
 
 def _folders(path: Path, transform: Transform, size: int | tuple[int, int] | None,
-             mode: str | None) -> tuple[Dataset, Dataset | None]:
+             mode: str | None, on_error: str) -> tuple[Dataset, Dataset | None]:
     train, test = (next((path / name for name in names if (path / name).is_dir()), None)
                    for names in (_TRAIN, _TEST))
     if train is None or not any(f.is_dir() for f in train.iterdir()):
-        return ImageFolder(path, transform, size, mode), None
-    data = ImageFolder(train, transform, size, mode)
+        return ImageFolder(path, transform, size, mode, on_error=on_error), None
+    data = ImageFolder(train, transform, size, mode, on_error=on_error)
     if test is None:
         return data, None
-    held_out = ImageFolder(test, transform, size, data.mode, classes=data.classes)
+    held_out = ImageFolder(test, transform, size, data.mode, classes=data.classes, on_error=on_error)
     if held_out.image_size != data.image_size:
         raise ValueError(
             f"images differ in size: {train} has {' x '.join(map(str, data.image_size))} pixels, {test} "

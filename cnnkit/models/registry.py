@@ -94,7 +94,8 @@ def get(name: str) -> type[nn.Module]:
     if name not in entries:
         names = ", ".join({**_kinds, **entries})
         raise ValueError(f"there is no model {name!r}; there are {names}. A class of your own is one of them "
-                         "once it is registered: models.register(MyNet)")
+                         "once it is registered: models.register(MyNet), or on the command line --import "
+                         "MODULE:CLASS")
     entry = entries[name]
     try:
         kind = entry.load()

@@ -34,8 +34,9 @@ OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 
 
 def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
-        optimizer: str | optim.Optimizer = "adam", lr: float = 1e-3, loss: AnyLoss | None = None,
-        validation: Data | None = None, seed: int | None = None, augment: str | Augmentation | None = None,
+        optimizer: str | optim.Optimizer = "adam", lr: float = 1e-3, weight_decay: float | None = None,
+        loss: AnyLoss | None = None, validation: Data | None = None, seed: int | None = None,
+        augment: str | Augmentation | None = None,
         progress: bool | Reporter = True,
         metrics: Iterable[str | Metric] | dict[str, Metric] = (), class_weight: ClassWeight | None = None,
         scheduler: Any = None, scheduler_interval: str = "epoch", accumulate_grad_batches: int = 1,
@@ -61,6 +62,8 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         ``"sgd"`` (momentum 0.9), ``"adam"``, ``"adamw"``, or one made for the model's parameters.
     lr : float
         Learning rate, where `optimizer` is a name.
+    weight_decay : float, optional
+        Weight decay, where `optimizer` is a name; by default that optimizer's own: 0.01 for adamw, else 0.
     loss : callable
         ``loss(output, target)``, a mean over the batch (weighted, where there are weights): see
         `contracts.Loss`; cross-entropy of scores by default.
@@ -135,7 +138,10 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         if limit is not None and not 0 < limit < math.inf:
             raise ValueError(f"{name} must be a finite number above 0, got {limit}")
     if isinstance(optimizer, str):
-        optimizer = _optimizer(optimizer, model, lr)
+        optimizer = _optimizer(optimizer, model, lr, weight_decay)
+    elif weight_decay is not None:
+        raise ValueError(f"weight_decay={weight_decay} is for an optimizer by name; give it to the "
+                         f"{type(optimizer).__name__} that you made")
     loader = batches(data, batch_size, shuffle=True, seed=seed, augment=augment)
     held_out = None if validation is None else plain(batches(validation, VALIDATION_BATCH))
     named_metrics = by_name(metrics)
@@ -162,12 +168,14 @@ def _check_whole(name: str, value: Any, least: int) -> None:
         raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
 
 
-def _optimizer(name: str, model: Module, lr: float) -> optim.Optimizer:
+def _optimizer(name: str, model: Module, lr: float, weight_decay: float | None) -> optim.Optimizer:
     if name not in OPTIMIZERS:
         raise ValueError(f"there is no optimizer {name!r}; there are {', '.join(OPTIMIZERS)}")
     if not math.isfinite(lr):
         raise ValueError(f"lr, the learning rate, must be a finite number such as 0.001; got {lr}")
     settings = {"momentum": 0.9} if name == "sgd" else {}
+    if weight_decay is not None:
+        settings["weight_decay"] = weight_decay
     return OPTIMIZERS[name](model.parameters(), lr=lr, **settings)
 
 

@@ -58,8 +58,8 @@ class Lines(Silent):
         self.note(str(row))
 
     def note(self, text: str) -> None:
-        """Print a line."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        """Print a text: in a terminal its lines break between words, elsewhere it is one line."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=not self.console.is_terminal)
 
 
 class Bar(Lines):

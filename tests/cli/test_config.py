@@ -15,7 +15,7 @@ def test_what_is_exported_trains_the_same_model(capsys):
     text = capsys.readouterr().out
     assert tomllib.loads(text) == {"data": "digits", "model": "CommonCNN", "epochs": 1, "batch-size": 32,
                                    "lr": 1e-5, "optimizer": "adam", "seed": 0, "schedule": "cosine",
-                                   "out": "a", "download": False}
+                                   "on-error": "skip", "out": "a", "download": False}
     assert not list(Path().iterdir())
     Path("run.toml").write_text(text)
     assert run(["train", "--config", "run.toml"]) == 0
@@ -56,3 +56,19 @@ def test_help_names_every_schedule(capsys):
     text = capsys.readouterr().out
     for name in SCHEDULES:
         assert name in text
+
+
+@pytest.mark.parametrize("text", ['set = ["conv=[[4, 3]]", "dropout=0.5"]',
+                                  "[set]\nconv = [[4, 3]]\ndropout = 0.5"])
+def test_arguments_of_the_model_are_a_list_or_a_table(text, capsys):
+    Path("run.toml").write_text(f'model = "CNN"\n{text}')
+    assert run(["train", "digits", "--config", "run.toml", "--export-config"]) == 0
+    assert tomllib.loads(capsys.readouterr().out)["set"] == ["conv=[[4, 3]]", "dropout=0.5"]
+
+
+@pytest.mark.parametrize(("text", "words"), [("set = 3", "set must be a list of texts, or a table, not 3"),
+                                             ("lr = [1, 2]", "lr must be one value, not [1, 2]")])
+def test_a_list_where_there_is_one_value_is_refused_and_the_reverse(text, words, capsys):
+    Path("run.toml").write_text(text)
+    assert run(["train", "digits", "--config", "run.toml"]) == 2
+    assert words in capsys.readouterr().err

@@ -30,7 +30,7 @@ def huge(path):
 @pytest.mark.parametrize(("name", "make", "words"), [
     ("deep.png", deep, "more than 8 bits"), ("float.tif", floating, "more than 8 bits"),
     ("cut.png", cut_off, "cut off or damaged"),
-    ("huge.png", huge, "cannot be read as an image"), ("folder", os.mkdir, "folder is a folder"),
+    ("huge.png", huge, "cannot be read as an image"), ("folder", os.mkdir, "folder holds no images"),
     ("gone.png", str, "no file gone.png"),
 ])
 def test_predict_refuses_what_training_refuses_and_names_the_file(trained, capsys, elsewhere, name, make,

@@ -81,7 +81,8 @@ def test_evaluate_reads_a_folder_as_the_model_takes_it(capsys, elsewhere):
             image.save(elsewhere / "pets" / name / f"{i}.png")
     assert run(["train", "pets", "--size", "8", "--epochs", "1", "--out", "net"]) == 0
     assert run(["evaluate", "net", "pets", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out[-3000:].split("net.json)\n")[1])["images"] == 15
+    found = json.loads(capsys.readouterr().out[-3000:].split("net.json)\n")[1])
+    assert (found["images"], found["part"]) == (3, "held-out part")
     Image.new("RGB", (8, 8)).save(elsewhere / "pets" / "x.png")
     (elsewhere / "pets" / "fox").mkdir()
     Image.new("RGB", (8, 8)).save(elsewhere / "pets" / "fox" / "0.png")

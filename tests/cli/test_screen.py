@@ -1,5 +1,7 @@
 """What commands print: names as they are, and whole."""
 
+import re
+
 from PIL import Image
 from rich.console import Console
 
@@ -43,3 +45,16 @@ def test_backends_are_whole_in_a_narrow_terminal(monkeypatch, capsys):
         assert f"{row.name} " in printed
         for detail in (row.reason, row.available and ", ".join(row.tables)):
             assert not detail or " ".join(detail.split()) in words
+
+
+def test_a_narrow_terminal_breaks_lines_between_words(monkeypatch, capsys):
+    monkeypatch.setattr("cnnkit.cli.training.screen",
+                        lambda: Console(width=80, force_terminal=True, color_system=None))
+    assert run(["train", "digits", "--epochs", "1", "--out", "net"]) == 0
+    printed = capsys.readouterr().out
+    lines = [line for line in printed.splitlines() if "\x1b" not in line]
+    assert max(map(len, lines)) <= 80
+    assert "1,438 images of 1 x 8 x 8, 359 held out, 10 classes" in " ".join(" ".join(lines).split())
+    row = printed[printed.index("Epoch 1, "):]
+    assert re.match(r"Epoch 1, loss \d\.\d{4}, accuracy 0\.\d{4}, held-out loss \d\.\d{4}, "
+                        r"held-out accuracy 0\.\d{4}, [\d,]+ images/s", " ".join(row.split()))

@@ -10,7 +10,7 @@ from PIL import Image
 from pressing import at_batch, press
 
 from cnnkit import models, nn
-from cnnkit.cli import run
+from cnnkit.cli import run, training
 from cnnkit.models import registry
 
 
@@ -157,3 +157,23 @@ def test_a_model_that_cannot_be_made_for_the_images_is_refused_with_those_that_c
     assert "--model Fixed: it cannot be made for these images" in capsys.readouterr().err
     assert run(["train", "digits", "--model", "Nothing"]) == 2
     assert "there is no model 'Nothing'; there are CNN, CommonCNN, Fixed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("images", "batch", "epochs"), [(1438, 32, 30), (850, 32, 50), (60000, 32, 3),
+                                                         (12, 32, 100), (1438, 128, 100)])
+def test_few_images_get_many_epochs(images, batch, epochs):
+    assert training._epochs(images, batch) == epochs
+
+
+def test_class_weight_weight_decay_and_workers_are_used_and_saved(capsys):
+    common = ["train", "digits", "--epochs", "1", "--optimizer", "adamw"]
+    for name, options in (("plain", []), ("workers", ["--workers", "2"]),
+                          ("decay", ["--weight-decay", "0.5"]), ("weights", ["--class-weight", "balanced"])):
+        assert run([*common, *options, "--out", name]) == 0
+    saved = {name: models.load_model(name) for name in ("plain", "workers", "decay", "weights")}
+    weights = {name: model.model.classifier[1].weight.numpy() for name, model in saved.items()}
+    assert (weights["plain"] == weights["workers"]).all()
+    assert np.abs(weights["decay"]).sum() < np.abs(weights["plain"]).sum()
+    assert (weights["weights"] != weights["plain"]).any()
+    assert saved["decay"].settings["training"]["weight_decay"] == 0.5
+    assert saved["weights"].settings["training"]["class_weight"] == "balanced"

@@ -198,3 +198,19 @@ def test_what_cannot_work_is_refused(settings, error, message):
 def test_a_schedule_by_batches_needs_to_know_how_many_there_are():
     with pytest.raises(ValueError, match="'cosine' needs to know how many batches there are"):
         train.fit(network(), iter([]), scheduler="cosine")
+
+
+@pytest.mark.parametrize(("name", "usual"), [("adamw", 0.01), ("sgd", 0.0)])
+def test_weight_decay_is_that_of_an_optimizer_by_name(name, usual):
+    seen = []
+
+    class Look(Callback):
+        def on_train_start(self, run):
+            seen.append(run.optimizer.param_groups[0]["weight_decay"])
+
+    for decay in (None, 0.25):
+        trained(optimizer=name, weight_decay=decay, callbacks=[Look()])
+    assert seen == [usual, 0.25]
+    model = network()
+    with pytest.raises(ValueError, match="weight_decay=0.1 is for an optimizer by name; give it to the SGD"):
+        trained(model, optimizer=optim.SGD(model.parameters(), lr=0.1), weight_decay=0.1)

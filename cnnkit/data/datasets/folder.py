@@ -101,7 +101,7 @@ class ImageFolder(Dataset):
                 raise ValueError(f"{self.root / name} is no folder of a known class "
                                  f"({', '.join(self.classes)})")
         self.samples = [(file, self.classes.index(name)) for name in folders
-                        for file in _images_in(self.root / name)]
+                        for file in images_in(self.root / name)]
         self.corrupt: list[tuple[Path, str]] = [] if on_error == "raise" else self._drop_damaged()
         if on_error == "warn" and self.corrupt:
             reasons = "; ".join(reason for _, reason in self.corrupt[:5])
@@ -161,11 +161,11 @@ def _image_files(folder: Path) -> list[Path]:
     return sorted(f for f in folder.rglob("*") if f.suffix.lower() in _FORMATS and not f.name.startswith("."))
 
 
-def _images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
     """The images in a folder and below it, sorted by name."""
     files = _image_files(folder)
     if not files:
-        raise ValueError(f"class folder {folder} holds no images ({' '.join(_FORMATS)})")
+        raise ValueError(f"the folder {folder} holds no images ({' '.join(_FORMATS)})")
     return files
 
 
