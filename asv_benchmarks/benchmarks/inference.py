@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import cnnkit
+from cnnkit import nn
 
 from .here import BACKENDS, use
 from .networks import network
@@ -19,7 +20,7 @@ class Latency:
 
     def setup(self, backend, name):
         self.backend = use(backend)
-        self.model, shape = network(name)
+        self.model, shape = network(name, nn)
         self.model.eval()
         self.x = cnnkit.tensor(np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32))
 

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import cnnkit
-from cnnkit import nn
+from typing import Any
+
+__all__ = ["network"]
 
 
-def conv(i: int, o: int, k: int = 3, s: int = 1, bias: bool = True) -> nn.Conv2d:
-    """A convolution that keeps the size at stride 1."""
-    return nn.Conv2d(i, o, k, s, k // 2, bias=bias)
+def network(name: str, nn: Any) -> tuple[Any, tuple[int, int, int]]:
+    """The network called W1, W2, lenet5, mobilenet, vgg11 or resnet18, and the shape of its images.
 
+    `nn` is ``cnnkit.nn``, or a package with the same layers, such as ``torch.nn``.
+    """
+    def conv(i: int, o: int, k: int = 3, s: int = 1, bias: bool = True) -> Any:
+        return nn.Conv2d(i, o, k, s, k // 2, bias=bias)  # keeps the size at stride 1
 
-class Block(nn.Module):
-    """ResNet's basic block (He et al. 2016)."""
-
-    def __init__(self, i: int, o: int, s: int):
-        super().__init__()
-        self.c1, self.b1 = conv(i, o, 3, s, False), nn.BatchNorm2d(o)
-        self.c2, self.b2 = conv(o, o, 3, 1, False), nn.BatchNorm2d(o)
-        self.sc = (nn.Sequential(conv(i, o, 1, s, False), nn.BatchNorm2d(o))
-                   if s != 1 or i != o else nn.Identity())
-        self.r1, self.r2 = nn.ReLU(), nn.ReLU()
-
-    def forward(self, x: cnnkit.Tensor) -> cnnkit.Tensor:
-        return self.r2(self.b2(self.c2(self.r1(self.b1(self.c1(x))))) + self.sc(x))
-
-
-def network(name: str) -> tuple[nn.Module, tuple[int, int, int]]:
-    """The network called W1, W2, lenet5, mobilenet, vgg11 or resnet18, and the shape of its images."""
     if name == "W1":
         return nn.Sequential(conv(1, 8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
                              nn.Linear(1568, 10)), (1, 28, 28)
@@ -45,7 +32,7 @@ def network(name: str) -> tuple[nn.Module, tuple[int, int, int]]:
                              nn.BatchNorm2d(32), nn.ReLU(),
                              conv(32, 64, 1, 1, False), nn.BatchNorm2d(64), nn.ReLU(),
                              nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)), (3, 64, 64)
-    layers: list[nn.Module] = []
+    layers: list[Any] = []
     c = 3
     if name == "vgg11":
         for v in (64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"):
@@ -57,6 +44,21 @@ def network(name: str) -> tuple[nn.Module, tuple[int, int, int]]:
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(2048, 10)), (3, 64, 64)
     if name != "resnet18":
         raise ValueError(f"there is no network {name!r}")
+
+    class Block(nn.Module):
+        """ResNet's basic block (He et al. 2016)."""
+
+        def __init__(self, i: int, o: int, s: int):
+            super().__init__()
+            self.c1, self.b1 = conv(i, o, 3, s, False), nn.BatchNorm2d(o)
+            self.c2, self.b2 = conv(o, o, 3, 1, False), nn.BatchNorm2d(o)
+            self.sc = (nn.Sequential(conv(i, o, 1, s, False), nn.BatchNorm2d(o))
+                       if s != 1 or i != o else nn.Identity())
+            self.r1, self.r2 = nn.ReLU(), nn.ReLU()
+
+        def forward(self, x: Any) -> Any:
+            return self.r2(self.b2(self.c2(self.r1(self.b1(self.c1(x))))) + self.sc(x))
+
     layers, c = [conv(3, 64, 3, 1, False), nn.BatchNorm2d(64), nn.ReLU()], 64
     for o, s in ((64, 1), (128, 2), (256, 2), (512, 2)):
         layers += [Block(c, o, s), Block(o, o, 1)]

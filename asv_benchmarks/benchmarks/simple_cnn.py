@@ -1,20 +1,18 @@
 """SimpleCNN, one image a step: images per second, and how many times as fast as the guide's own listing.
 
-``python asv_benchmarks/benchmarks/simple_cnn.py LISTING`` prints both, in turns in one process; LISTING is a
-Python file with the guide's class ``SimpleCNN`` (``forward(X)`` and ``backward(X, y)``), repaired just
-enough to run.
+``python -m benchmarks.simple_cnn``, in the folder asv_benchmarks, prints both, in turns in one process.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import statistics
-import sys
 import time
 
 import numpy as np
 
 from cnnkit import models
+
+from . import guide_listing
 
 
 class SimpleCNNStep:
@@ -29,14 +27,9 @@ class SimpleCNNStep:
         self.net.train(self.images, self.labels, epochs=1, verbose=False)
 
 
-def main(listing: str) -> None:
+def main() -> None:
     """Print the medians of nine turns each, and the median of the ratios."""
-    spec = importlib.util.spec_from_file_location("listing", listing)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    theirs, ours = module.SimpleCNN(), SimpleCNNStep()
+    theirs, ours = guide_listing.SimpleCNN(), SimpleCNNStep()
     ours.setup()
     ours.time_train_200_images()
     rates = []
@@ -54,4 +47,4 @@ def main(listing: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

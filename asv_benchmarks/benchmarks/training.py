@@ -8,7 +8,7 @@ import numpy as np
 
 import cnnkit
 from cnnkit import functional as F
-from cnnkit import optim
+from cnnkit import nn, optim
 
 from .here import BACKENDS, use
 from .networks import network
@@ -26,7 +26,7 @@ class Step:
     def setup(self, backend, name, batch=None):
         self.backend = use(backend)
         rng = np.random.default_rng(0)
-        self.model, shape = network(name)
+        self.model, shape = network(name, nn)
         self.optimizer = optim.SGD(self.model.parameters(), lr=1e-3, momentum=0.9)
         batch = batch or BATCHES[name]
         self.x = cnnkit.tensor(rng.standard_normal((batch, *shape), dtype=np.float32))

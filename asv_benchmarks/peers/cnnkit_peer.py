@@ -1,11 +1,4 @@
-"""cnnkit as a contender of a peer benchmark: ``make(case)`` makes one training step or one op.
-
-It uses the public API alone.
-
-`case` is a dict. ``kind="train"`` comes with ``net`` (W1, W2, resnet18, vgg11), ``batch`` and ``opt``
-(sgd, adam); ``kind="conv"`` and ``"maxpool"`` with ``dir`` and the sizes ``N C H W K k s p``. The callable
-that comes back does one step, or one op on arrays made beforehand, and has finished when it returns.
-"""
+"""cnnkit as a contender, by its public API alone."""
 
 from __future__ import annotations
 
@@ -17,7 +10,7 @@ from benchmarks.networks import network
 
 import cnnkit
 from cnnkit import functional as F
-from cnnkit import optim
+from cnnkit import nn, optim
 
 CACHE_LINE = 64  # bytes
 
@@ -25,7 +18,7 @@ CACHE_LINE = 64  # bytes
 def train(case: dict[str, Any]) -> Callable[[], None]:
     """Forward, loss, backward and the optimizer's step on one batch."""
     rng = np.random.default_rng(0)
-    net, shape = network(case["net"])
+    net, shape = network(case["net"], nn)
     x = cnnkit.tensor(rng.standard_normal((case["batch"], *shape), dtype=np.float32))
     y = cnnkit.tensor(rng.integers(0, 10, case["batch"]))
     if case["opt"] == "sgd":

@@ -1,8 +1,9 @@
-"""The table of docs/benchmarks.md, from the files that `peers.py --json` wrote, one for each run.
+"""The table of docs/benchmarks.md, from the files that ``python -m peers --json`` wrote, one for each run.
 
-    python asv_benchmarks/peers_table.py run1.json run2.json run3.json
+    python -m peers.table run1.json run2.json run3.json
 
-A ratio is the peer's time over cnnkit's: the median over a run's rounds, then the median over the runs.
+A ratio is the peer's time over cnnkit's: the median over a run's rounds, then the median over the runs. Below
+the table stand the machine and how many turns were disturbed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-OURS, BASE, TENSORFLOW = "peers_cnnkit", "torch_cl", "tf_peer"
+from peers.turns import DISTURBED
+
+OURS, BASE, TENSORFLOW = "cnnkit", "torch_cl", "tensorflow"
 # layouts and optimizers that PyTorch's users can choose
 FORMS = (BASE, "torch", "torch_fused", "torch_cl_fused")
 
@@ -42,7 +45,9 @@ def over_runs(runs: list[Turns], measure: Callable[[Turns], float | None]) -> st
 
 def main(files: list[str]) -> None:
     """Print the table, in Markdown."""
-    raw: list[dict[str, Turns]] = [json.loads(Path(file).read_text(encoding="utf-8")) for file in files]
+    read = [json.loads(Path(file).read_text(encoding="utf-8")) for file in files]
+    raw: list[dict[str, Turns]] = [{case: {name: turns["seconds"] for name, turns in contenders.items()}
+                                    for case, contenders in run["cases"].items()} for run in read]
     print("| case | PyTorch, channels last | cnnkit | ratio | to PyTorch's fastest form | to TensorFlow |")
     print("|---|---|---|---|---|---|")
     for case in raw[0]:
@@ -54,6 +59,12 @@ def main(files: list[str]) -> None:
             speeds.append(f"{int(batch[1]) / seconds:,.0f} images/s" if batch else f"{seconds * 1e6:,.0f} us")
         print(f"| {case} | {speeds[0]} | {speeds[1]} | {over_runs(runs, lambda turns: ratio(turns, BASE))} | "
               f"{over_runs(runs, fastest)} | {over_runs(runs, lambda turns: ratio(turns, TENSORFLOW))} |")
+    shares = [share for run in read for contenders in run["cases"].values() for turns in contenders.values()
+              for share in turns["others"]]
+    machines = {f"{run['machine']['processor']}, {run['machine']['instruction set']}, "
+                f"{run['machine']['threads']} threads" for run in read}
+    print(f"\n{'; '.join(sorted(machines))}; {sum(share >= DISTURBED for share in shares)} of {len(shares)} "
+          "turns were disturbed by others")
 
 
 if __name__ == "__main__":
