@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnkit.backends import dtype_name
 from cnnkit.conformance.checks.comparing import bits, compare
+from cnnkit.conformance.checks.resuming import check_resumed
 from cnnkit.conformance.reference.update import UPDATES as REFERENCES
 from cnnkit.ops.update import UPDATES
 
@@ -121,4 +122,4 @@ def check_sixteen_bit_steps(case: UpdateCase, target: Target) -> None:
 
 
 UPDATE_CHECKS = (check_steps, check_sixteen_bit_steps, check_update_unchanged, check_update_read_only,
-                 check_update_repeatable)
+                 check_update_repeatable, check_resumed)
