@@ -45,8 +45,9 @@ CASES = (
     many("avg_pool", "window", (1, 1, 64, 64), **{**AVG, "kernel_size": (64, 64)}),
     many("adaptive_avg_pool", "window", (1, 1, 64, 64), output_size=(1, 1)),
     *(many(op, "classes", (2, N), axis=1) for op in ("softmax", "log_softmax")),
-    *(many("cross_entropy", reduction, BATCH, LABELS, None, ignore_index=-100, reduction=reduction,
-           label_smoothing=0.0) for reduction in ("mean", "sum")),
+    # fewer samples of more classes: their losses sum up to as much, and an emulator is slow
+    many("cross_entropy", "sum", (N // 4, 32), Draw((N // 4,), "labels", classes=32), None, ignore_index=-100,
+         reduction="sum", label_smoothing=0.0),
     many("nll_loss", "sum", BATCH, LABELS, None, ignore_index=-100, reduction="sum"),
     *(many("mse_loss", reduction, BATCH, BATCH, reduction=reduction) for reduction in ("mean", "sum")),
 )
