@@ -38,6 +38,7 @@ def predict(
 
     use(backend)
     saved = load_model(model)
+    saved.model.float()  # as the images are; a file may hold 16 bits
     names = saved.classes
     if top_k > len(names):
         raise ValueError(f"--top-k {top_k}: the model has {len(names)} classes")
@@ -82,6 +83,7 @@ def evaluate(
 
     use(backend)
     saved = load_model(model)
+    saved.model.float()  # as the images are; a file may hold 16 bits
     names = saved.classes
     if top_k is not None and top_k > len(names):
         raise ValueError(f"--top-k {top_k}: the model has {len(names)} classes")
