@@ -5,24 +5,34 @@ The format cannot hold code, so reading a file never runs any.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.numpy import load as parse
-from safetensors.numpy import save as serialise
+import numpy as np
+from safetensors import SafetensorError, deserialize
 
+from cnnkit import backends
 from cnnkit.atomic import write_atomically
 from cnnkit.autograd import Tensor, tensor
+from cnnkit.ops.precision import is_narrow
 
-__all__ = ["from_bytes", "load_file", "save_file", "to_bytes", "with_ending"]
+__all__ = ["from_bytes", "load_file", "save_file", "tensors_from_bytes", "to_bytes", "with_ending"]
+
+# the format's name of each dtype, and the numbers that NumPy reads: bits, where it has no such dtype
+CODES = {"bool": ("BOOL", "?"), "uint8": ("U8", "u1"), "int8": ("I8", "i1"), "uint16": ("U16", "<u2"),
+         "int16": ("I16", "<i2"), "uint32": ("U32", "<u4"), "int32": ("I32", "<i4"), "uint64": ("U64", "<u8"),
+         "int64": ("I64", "<i8"), "float16": ("F16", "<f2"), "float32": ("F32", "<f4"),
+         "float64": ("F64", "<f8"), "complex64": ("C64", "<c8"), "bfloat16": ("BF16", "<u2"),
+         "float8_e4m3fn": ("F8_E4M3", "u1"), "float8_e5m2": ("F8_E5M2", "u1")}
+DTYPES = {code: name for name, (code, _) in CODES.items()}
 
 
 def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike,
               metadata: Mapping[str, str] | None = None) -> Path:
-    """Write Tensors of any backend to a safetensors file, whole or not at all.
+    """Write Tensors of any backend to a safetensors file, whole or not at all; each keeps its dtype.
 
     Parameters
     ----------
@@ -32,6 +42,11 @@ def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike,
         The file to write; an existing one is replaced.
     metadata : mapping of str to str, optional
         Kept in the file's header.
+
+    Raises
+    ------
+    TypeError
+        If a Tensor has a dtype that the format does not hold (complex128), or metadata are no text.
     """
     return write_atomically(Path(path), to_bytes(tensors, metadata))
 
@@ -39,29 +54,111 @@ def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike,
 def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, Tensor]:
     """Read a safetensors file.
 
+    Every Tensor has the dtype that it has in the file, with these exceptions, which are exact: bfloat16 and
+    float16 are read as float32 where the backend has no such dtype (bfloat16: NumPy, array-api-strict), and
+    8-bit floating point (F8_E4M3, F8_E5M2) is read as float32 on every backend.
+
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is damaged or is no safetensors file.
+        If the file is damaged, is no safetensors file, or holds a dtype that is unknown here.
     """
-    arrays = from_bytes(Path(path).read_bytes(), path)
-    return {name: tensor(value, backend=backend) for name, value in arrays.items()}
+    return tensors_from_bytes(Path(path).read_bytes(), path, backend)
 
 
 def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> bytes:
     """The bytes of a file of these Tensors."""
-    arrays = {name: value.numpy().copy(order="C") for name, value in tensors.items()}
-    return serialise(arrays, dict(metadata) if metadata else None)
+    header: dict[str, Any] = {} if not metadata else {"__metadata__": dict(metadata)}
+    if not all(isinstance(word, str) for pair in (metadata or {}).items() for word in pair):
+        raise TypeError(f"a safetensors file's metadata are text by text; got {metadata!r}")
+    encoded = {name: _encode(name, value) for name, value in tensors.items()}
+    start = 0
+    # the widest numbers first, so that each lies at a multiple of its size
+    names = sorted(encoded, key=lambda name: (-encoded[name].itemsize, name))
+    for name in names:
+        end = start + encoded[name].nbytes
+        header[name] = {"dtype": CODES[backends.dtype_name(tensors[name].dtype)][0],
+                        "shape": list(tensors[name].shape), "data_offsets": [start, end]}
+        start = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *(encoded[name].tobytes() for name in names)])
 
 
-def from_bytes(data: bytes, path: str | os.PathLike) -> dict[str, Any]:
-    """The NumPy arrays in a file's bytes; errors name the `path` that they came from."""
+def from_bytes(data: bytes, path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The NumPy arrays in a file's bytes; errors name the `path` that they came from.
+
+    bfloat16 and 8-bit floating point, which NumPy does not have, become float32; that is exact.
+    """
+    return {name: _decode(dtype, bits) for name, (dtype, bits) in _parsed(data, path).items()}
+
+
+def tensors_from_bytes(data: bytes, path: str | os.PathLike, backend: str | None = None) -> dict[str, Tensor]:
+    """The Tensors in a file's bytes, as `load_file` gives them."""
+    has = backends.place(backend)[0].dtypes
+    return {name: tensor(_decode(dtype, bits), backend=backend,
+                         dtype=dtype if dtype in has else "float32" if is_narrow(dtype) else None)
+            for name, (dtype, bits) in _parsed(data, path).items()}
+
+
+def _parsed(data: bytes, path: str | os.PathLike) -> dict[str, tuple[str, np.ndarray]]:
+    """Each Tensor's dtype, and its numbers as `CODES` says."""
     try:
-        return parse(data)
+        entries = deserialize(data)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no whole safetensors file ({error}); save the model again") from error
+    parsed = {}
+    for name, entry in entries:
+        dtype = DTYPES.get(entry["dtype"])
+        if dtype is None:
+            raise ValueError(f"{path} holds {name!r} in {entry['dtype']}, which cnnkit does not read; "
+                             f"it reads {', '.join(DTYPES)}. Convert it where the file was made")
+        parsed[name] = dtype, np.frombuffer(entry["data"], CODES[dtype][1]).reshape(entry["shape"])
+    return parsed
+
+
+def _encode(name: str, value: Tensor) -> np.ndarray:
+    """A Tensor's numbers as `CODES` says."""
+    dtype = backends.dtype_name(value.dtype)
+    if dtype not in CODES:
+        raise TypeError(f"a safetensors file cannot hold {name!r}, which is {dtype}; it holds "
+                        f"{', '.join(CODES)}. Convert it with .to(dtype=...)")
+    array = value.numpy()
+    if dtype == "bfloat16":
+        return (np.asarray(array, np.float32).view(np.uint32) >> 16).astype("<u2")
+    if dtype == "float8_e5m2":
+        return (np.asarray(array, np.float16).view(np.uint16) >> 8).astype("u1")
+    if dtype == "float8_e4m3fn":
+        array = np.asarray(array, np.float32)
+        magnitude = np.searchsorted(_e4m3()[:127], np.abs(array)).astype("u1")  # NaN: behind the last
+        return magnitude | (np.signbit(array).astype("u1") << 7)
+    return np.asarray(array, CODES[dtype][1])
+
+
+def _decode(dtype: str, bits: np.ndarray) -> np.ndarray:
+    """The numbers of a file; float32 where NumPy has no such dtype."""
+    if dtype == "bfloat16":  # the upper half of a float32
+        return (bits.astype(np.uint32) << 16).view(np.float32)
+    if dtype == "float8_e5m2":  # the upper half of a float16
+        return (bits.astype(np.uint16) << 8).view(np.float16).astype(np.float32)
+    if dtype == "float8_e4m3fn":
+        return _e4m3()[bits]
+    return bits.astype(bits.dtype.newbyteorder("="), copy=False)
+
+
+def _e4m3() -> np.ndarray:
+    """The number of each of the 256 codes of 1 bit of sign, 4 of exponent, 3 of mantissa.
+
+    There are no infinities, and one NaN of each sign (Micikevicius et al., "FP8 formats for deep learning",
+    2022).
+    """
+    code = np.arange(128)
+    exponent, mantissa = code >> 3, code & 7
+    numbers = np.where(exponent > 0, np.ldexp(8.0 + mantissa, exponent - 10), np.ldexp(1.0 * mantissa, -9))
+    numbers[-1] = np.nan
+    return np.concatenate([numbers, -numbers]).astype(np.float32)
 
 
 def with_ending(path: str | os.PathLike) -> Path:

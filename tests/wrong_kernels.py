@@ -199,6 +199,28 @@ def sgd_in_place():
     return {"sgd": kernel}
 
 
+def sums_its_bias_gradient_in_half():
+    def in_half(dxs, dy):
+        return dxs[0], dxs[1], None if dxs[2] is None else np.add.reduce(dy, 0)
+    return mutant("linear", gradients=in_half)
+
+
+def sgd_with_a_buffer_in_half():
+    def kernel(params, grads, state, *, workspace, **hyper):
+        new, state = UPDATES["sgd"].generic(params, grads, state, workspace=workspace, **hyper)
+        return new, {name: [None if a is None else a.astype(p.dtype) for a, p in zip(column, params)]
+                     for name, column in state.items()}
+    return {"sgd": kernel}
+
+
+def sgd_with_a_buffer_in_its_workspace():
+    def kernel(params, grads, state, *, workspace, **hyper):
+        new, state = UPDATES["sgd"].generic(params, grads, workspace.get("state", {}), workspace={}, **hyper)
+        workspace["state"] = state
+        return new, {}
+    return {"sgd": kernel}
+
+
 def bias_doubled(dxs, dy):
     return dxs[0], dxs[1], dxs[2] * 2 if dxs[2] is not None else None
 
@@ -252,5 +274,8 @@ MUTANTS = {
     "look-up returns a shared array": (looks_up(result=shared_batch), "check_looked_up_independent"),
     "random bits begin at the next counter": (draws_from_the_next_counter(), "check_bits"),
     "sgd halves its momentum": (sgd_with_the_rate_in_the_buffer(), "check_steps"),
+    "linear sums its bias gradient in half": (sums_its_bias_gradient_in_half(), "check_sixteen_bit_sums"),
+    "sgd keeps its buffer in half": (sgd_with_a_buffer_in_half(), "check_sixteen_bit_steps"),
+    "sgd keeps its buffer to itself": (sgd_with_a_buffer_in_its_workspace(), "check_resumed"),
     "sgd writes into foreign parameters": (sgd_in_place(), "check_update_unchanged"),
 }

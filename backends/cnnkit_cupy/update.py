@@ -18,24 +18,28 @@ from cnnkit_cupy.types import TYPES, per_access
 
 Array = Any
 THREADS = 256
-UNSERVED = f"it serves parameters, gradients and state of one dtype of {', '.join(TYPES)}, without gaps"
+UNSERVED = (f"it serves parameters and gradients of one dtype of {', '.join(TYPES)}, and state of float32, "
+            "all without gaps")
 
 for _dtype, _t in TYPES.items():
     for _n in (1, per_access(_dtype)):
-        _in, _out, _maybe = In(_dtype), Out(_dtype), Out(_dtype, optional=True)
+        _in, _out, _state, _maybe = In(_dtype), Out(_dtype), Out("float32"), Out("float32", optional=True)
         declare(Kernel("update", f"sgd<{_t}, {_n}>", (_in, _in, _maybe, _out, Struct("Sgd"))), ops=("sgd",))
-        declare(Kernel("update", f"adam<{_t}, {_n}>", (_in, _in, _out, _out, _maybe, _out, Struct("Adam"))),
-                ops=("adam",))
+        declare(Kernel("update", f"adam<{_t}, {_n}>",
+                       (_in, _in, _state, _state, _maybe, _out, Struct("Adam"))), ops=("adam",))
 
 
 def _updatable(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list]) -> bool:
     """Whether kernels can update all parameters that have a gradient."""
-    arrays = [[p, g, *(column[i] for column in state.values())]
-              for i, (p, g) in enumerate(zip(params, grads)) if g is not None]
-    return all(dtype_name(p.dtype) in TYPES and p.size < 2**31 * THREADS
-               and all(a is None or isinstance(a, int)
-                       or (a.dtype == p.dtype and contiguous(a)) for a in (p, *companions))
-               for p, *companions in arrays)
+    for i, (p, g) in enumerate(zip(params, grads)):
+        if g is None:
+            continue
+        if dtype_name(p.dtype) not in TYPES or p.size >= 2**31 * THREADS or g.dtype != p.dtype:
+            return False
+        kept = [v for column in state.values() if (v := column[i]) is not None and not isinstance(v, int)]
+        if not all(map(contiguous, (p, g, *kept))) or any(dtype_name(v.dtype) != "float32" for v in kept):
+            return False
+    return True
 
 
 def _writable(state: dict[str, list], workspace: MutableMapping, names: Sequence[str],
@@ -75,7 +79,7 @@ def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str,
             continue
         first = buffers[i] is None
         if momentum and first:
-            buffers[i] = cuda_of(p).empty(tuple(p.shape), p.dtype, p)
+            buffers[i] = cuda_of(p).empty(tuple(p.shape), "float32", p)
         new[i] = _launch("sgd", p, g, buffers[i:i + 1],
                          {"lr": lr, "momentum": momentum, "kept": 1 - dampening, "weight_decay": weight_decay,
                           "nesterov": int(nesterov), "maximize": int(maximize), "first": int(first)})
@@ -98,8 +102,9 @@ def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str
         state["step"][i] = t = 1 if first else state["step"][i] + 1
         for name in moments:
             if state[name][i] is None:  # not at the first step: AMSGrad was turned on later
-                state[name][i] = (cuda_of(p).empty(tuple(p.shape), p.dtype, p) if first
-                                  else backend_of(p).namespace.zeros_like(p))
+                xp = backend_of(p).namespace
+                state[name][i] = (cuda_of(p).empty(tuple(p.shape), "float32", p) if first
+                                  else xp.zeros_like(p, dtype=xp.float32))
         moment_arrays = [*(state[name][i] for name in moments), None][:3]
         new[i] = _launch("adam", p, g, moment_arrays, {
             "beta1": beta1, "rest1": 1 - beta1, "beta2": beta2,

@@ -36,6 +36,8 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
         lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool, maximize: bool,
         workspace: MutableMapping) -> tuple[list, dict]:
     """The update of the same name."""
+    if any(p.itemsize == 2 for p in params):
+        return decline("a parameter has 2 bytes an element")
     new = list(params)
     sign = -1.0 if maximize else 1.0
     if not momentum:

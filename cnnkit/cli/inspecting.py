@@ -150,7 +150,7 @@ def _model(model: str, input_shape: str | None = None, classes: int | None = Non
             raise ValueError(f"{option} {value}: {model} is a saved model, which has its own; "
                              "leave the option out")
     saved = models.load_model(model)
-    return saved.model, saved.input_shape
+    return saved.model.float(), saved.input_shape  # as the images are; a file may hold 16 bits
 
 
 def _shape(text: str) -> tuple[int, int, int]:

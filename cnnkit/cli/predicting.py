@@ -40,6 +40,7 @@ def predict(
 
     use(backend)
     saved = load_saved(model, import_)
+    saved.model.float()  # as the images are; a file may hold 16 bits
     images = files_of(images)
     names = saved.classes
     if top_k > len(names):
@@ -88,6 +89,7 @@ def evaluate(
 
     use(backend)
     saved = load_saved(model, import_)
+    saved.model.float()  # as the images are; a file may hold 16 bits
     names = saved.classes
     if top_k is not None and top_k > len(names):
         raise ValueError(f"--top-k {top_k}: the model has {len(names)} classes")

@@ -15,10 +15,10 @@ class Draw:
     """One array of a case: its shape, how its values are drawn, and whether its gradient is checked.
 
     Kinds: ``normal``; ``positive`` (at least 0.5); ``eighths`` (multiples of 1/8 from -1 to 1: sums and
-    products are exact, and ties are everywhere); ``nan`` (eighths, and one NaN in each plane); ``inf``
-    (normal, with both infinities); ``lowest`` (all -inf); ``large`` (up to 1000, where e^x overflows);
-    ``probabilities`` (sum to 1 along axis 1); ``labels`` (integers below `classes`); ``ignored`` (labels,
-    every other one -100); ``bools``.
+    products are exact, and ties are everywhere); ``halves`` (0.5, 1 or 1.5, exact in every dtype); ``nan``
+    (eighths, and one NaN in each plane); ``inf`` (normal, with both infinities); ``lowest`` (all -inf);
+    ``large`` (up to 1000, where e^x overflows); ``probabilities`` (sum to 1 along axis 1); ``labels``
+    (integers below `classes`); ``ignored`` (labels, every other one -100); ``bools``.
     """
 
     shape: tuple[int, ...]
@@ -35,7 +35,9 @@ class Draw:
             return labels
         if self.kind == "bools":
             return random.randint(0, 2, self.shape).astype(bool)
-        if self.kind in ("eighths", "nan"):
+        if self.kind == "halves":
+            values = np.asarray(random.randint(1, 4, self.shape) / 2)
+        elif self.kind in ("eighths", "nan"):
             values = np.asarray(random.randint(-8, 9, self.shape) / 8)
         else:
             values = np.asarray(random.standard_normal(self.shape))

@@ -95,13 +95,23 @@ class Target:
             warnings.simplefilter("ignore")
             return dtype_name(self.backend.asarray(np.zeros(1), dtype).dtype) == dtype
 
+    @property
+    def narrow(self) -> list[str]:
+        """Which dtypes of 16 bits there are."""
+        return [d for d in ("float16", "bfloat16") if self.has(d)]
+
     def dtypes(self, case: OpCase) -> list[str]:
         """The dtypes to run a case in."""
         return [d for d in ("float32", "float64", *(("float16",) if case.half else ())) if self.has(d)]
 
-    def asarray(self, values: Any) -> Array:
-        """A new array of this backend with these values and their dtype (int32 where there is no int64)."""
+    def asarray(self, values: Any, dtype: str | None = None) -> Array:
+        """A new array of this backend with these values and their dtype (int32 where there is no int64).
+
+        Floating-point values are made `dtype` where it is given: ``"bfloat16"`` is none of NumPy's.
+        """
         values = np.asarray(values)
+        if dtype is not None and is_floating(values.dtype):
+            return self.backend.asarray(values.astype(np.float32), dtype)
         name = dtype_name(values.dtype)
         return self.backend.asarray(values, name if name != "int64" or self.has("int64") else "int32")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of, on
+from cnnkit.ops.precision import wide_sum
 
 __all__ = ["Tally"]
 
@@ -32,12 +33,12 @@ class Tally:
         self.images += count
         scores = output.array
         xp = backend_of(scores).namespace
-        total = count if weight is None else xp.sum(weight.array)
+        total = count if weight is None else wide_sum(weight.array)
         self._unread.append((loss.array, total))
         if output.ndim == 2 and target.ndim == 1:
             right = xp.argmax(scores, axis=1) == target.array
             if weight is not None:
-                hits = xp.sum(xp.where(right, weight.array, xp.zeros_like(weight.array)))
+                hits = wide_sum(xp.where(right, weight.array, xp.zeros_like(weight.array)))
             else:
                 hits = _count_true(xp, right)
             self._hits.append((hits, total))

@@ -7,6 +7,7 @@ from typing import Any
 
 import cnnkit.ops.loss as ops
 from cnnkit.autograd import Tensor, apply
+from cnnkit.ops.precision import is_narrow
 
 __all__ = ["cross_entropy", "l2_penalty", "mse_loss", "nll_loss"]
 
@@ -89,6 +90,7 @@ def l2_penalty(parameters: Tensor | Iterable[Tensor]) -> Tensor:
     """Half the sum of all squares, for L2 regularisation: add ``strength * l2_penalty(...)`` to the loss.
 
     Its gradient is the parameters themselves, so for `optim.SGD` it does what ``weight_decay=strength`` does.
+    Of float16 and bfloat16 parameters it is float32, because it may well be larger than float16's numbers.
 
     Raises
     ------
@@ -101,6 +103,8 @@ def l2_penalty(parameters: Tensor | Iterable[Tensor]) -> Tensor:
     """
     total: Any = None
     for parameter in (parameters,) if isinstance(parameters, Tensor) else parameters:
+        if is_narrow(parameter.dtype):
+            parameter = parameter.to(dtype="float32")
         squares = (parameter * parameter).sum()
         total = squares if total is None else total + squares
     if total is None:

@@ -18,13 +18,14 @@ from typing import Any
 
 import cnnkit
 from cnnkit.atomic import write_atomically
-from cnnkit.autograd import Tensor, tensor
+from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
 from cnnkit.foreign import is_whole
 from cnnkit.models import registry
 from cnnkit.models.configurable import Configurable
 from cnnkit.nn import Module
-from cnnkit.safetensors import from_bytes, to_bytes, with_ending
+from cnnkit.ops.precision import is_floating
+from cnnkit.safetensors import tensors_from_bytes, to_bytes, with_ending
 
 __all__ = ["SavedModel", "load_model", "save_model"]
 
@@ -166,6 +167,9 @@ def _plain(value: Any, where: str) -> Any:
 def load_model(path: str | os.PathLike) -> SavedModel:
     """Read back what `save_model` wrote: in evaluation mode, on the backend in use.
 
+    Floating-point parameters and buffers have the dtype that they have in the file: bfloat16 and float16 too,
+    where the backend has them; elsewhere they are read as float32, which is exact.
+
     Raises
     ------
     FileNotFoundError
@@ -194,7 +198,7 @@ def load_model(path: str | os.PathLike) -> SavedModel:
     if classes is not None and count not in (None, len(classes)):
         raise ValueError(f"{settings_file} names {len(classes)} classes for a model with {count}")
     data = weights.read_bytes()
-    arrays = from_bytes(data, weights)
+    tensors = tensors_from_bytes(data, weights)
     if settings.get("sha256", hashlib.sha256(data).hexdigest()) != hashlib.sha256(data).hexdigest():
         raise ValueError(f"{weights} is not the file that {settings_file} was saved with (their SHA-256 "
                          "checksums differ): it has changed or is another model's; save the model again, or "
@@ -206,14 +210,18 @@ def load_model(path: str | os.PathLike) -> SavedModel:
     except MemoryError as error:
         raise ValueError(f"{settings_file} describes a model that is too large for this machine's memory "
                          f"({error})") from error
-    reason = _misfit(model.state_dict(), arrays)
+    reason = _misfit(model.state_dict(), tensors)
     if reason:
         raise ValueError(f"{weights} does not fit {settings_file}: {reason}")
-    for array_name, array in arrays.items():
+    for tensor_name, tensor in tensors.items():
+        array = tensor.numpy()
         if array.size and not math.isfinite(float(abs(array).max())):
-            raise ValueError(f"{weights}: the weights {array_name} hold NaN or infinity, which makes every "
+            raise ValueError(f"{weights}: the weights {tensor_name} hold NaN or infinity, which makes every "
                              "score nonsense; train it again, with a lower learning rate")
-    model.load_state_dict({n: tensor(array) for n, array in arrays.items()})
+    for tensor_name, value in (*model.named_parameters(), *model.named_buffers()):
+        if tensor_name in tensors:
+            value.rebind(value.detach().to(dtype=tensors[tensor_name].dtype).array)
+    model.load_state_dict(tensors)
     return SavedModel(model.eval(), settings)
 
 
@@ -234,15 +242,16 @@ def _class_count(config: Mapping[str, Any]) -> int | None:
     return count if isinstance(count, int) and not isinstance(count, bool) else None
 
 
-def _misfit(state: Mapping[str, Tensor], arrays: Mapping[str, Any]) -> str:
+def _misfit(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> str:
     """Why a model with this state dict cannot take these weights; empty if it can."""
-    for names, verb in ((state.keys() - arrays.keys(), "has no"),
-                        (arrays.keys() - state.keys(), "has, but the model does not,")):
+    for names, verb in ((state.keys() - tensors.keys(), "has no"),
+                        (tensors.keys() - state.keys(), "has, but the model does not,")):
         if names:
             return f"the file {verb} {', '.join(sorted(names)[:8])}{', ...' if len(names) > 8 else ''}"
     for name, value in state.items():
-        model_has, file_has = (f"{dtype} {tuple(shape)}" for dtype, shape in (
-            (dtype_name(value.dtype), value.shape), (arrays[name].dtype.name, arrays[name].shape)))
-        if model_has != file_has:
+        saved = tensors[name]
+        one_kind = saved.dtype == value.dtype or (is_floating(saved.dtype) and is_floating(value.dtype))
+        if saved.shape != value.shape or not one_kind:
+            model_has, file_has = (f"{dtype_name(t.dtype)} {tuple(t.shape)}" for t in (value, saved))
             return f"{name} is {file_has}, in the model {model_has}"
     return ""

@@ -12,7 +12,7 @@ from typing import Any
 from cnnkit.backends import namespace_of
 from cnnkit.ops.core import op
 from cnnkit.ops.pool import as_indices
-from cnnkit.ops.precision import is_floating, need_floating, widen
+from cnnkit.ops.precision import is_floating, narrow, need_floating, widen
 from cnnkit.ops.window import Sizes, adaptive_lengths, adaptive_windows
 from cnnkit.shapes.checked import SPATIAL
 
@@ -106,9 +106,10 @@ def _adaptive_max(x: Array, needs: Sequence[bool], output_size: tuple, indices: 
         flat = as_indices(flat)
 
     def backward(dy: Array, *_: None) -> tuple:
+        dx = widen(dy)  # windows that overlap add up
         for axis, n, index in reversed(argmaxima):
-            dy = _to_largest(dy, index, axis, n)
-        return (dy,)
+            dx = _to_largest(dx, index, axis, n)
+        return (narrow(dx, dy.dtype),)
     return (y, flat), backward if needs[0] else None
 
 

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnnkit.backends import namespace_of
+from cnnkit.ops.precision import narrow, wide_sum
 
 Array = Any
-
-
-class _Shaped(NamedTuple):
-    shape: tuple[int, ...]
-    dtype: Any
 
 
 def unbroadcast(dy: Array, like: Array) -> Array:
     """Sum a gradient over the axes that broadcasting added or stretched: the shape and dtype of `like`."""
     shape = tuple(like.shape)
-    if dy.dtype != like.dtype:  # the other operand has the wider dtype
-        return namespace_of(dy).astype(unbroadcast(dy, _Shaped(shape, dy.dtype)), like.dtype)
-    if tuple(dy.shape) == shape:
-        return dy
-    xp = namespace_of(dy)
-    extra = dy.ndim - len(shape)
-    axes = (*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 and dy.shape[i + extra] != 1))
-    total = xp.sum(dy, axis=axes)
-    # NumPy sums to a scalar, which is no array
-    return xp.reshape(total, shape) if shape else xp.asarray(total)
+    if tuple(dy.shape) != shape:
+        xp, extra = namespace_of(dy), dy.ndim - len(shape)
+        stretched = (i + extra for i, n in enumerate(shape) if n == 1 and dy.shape[i + extra] != 1)
+        axes = (*range(extra), *stretched)
+        total = wide_sum(dy, axes)
+        # NumPy sums to a scalar, which is no array
+        dy = xp.reshape(total, shape) if shape else xp.asarray(total)
+    return narrow(dy, like.dtype)  # the other operand may have the wider dtype
 
 
 def broadcast_shape(name: str, shapes: Sequence) -> tuple[int, ...]:

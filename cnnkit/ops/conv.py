@@ -18,7 +18,7 @@ from typing import Any
 
 from cnnkit.backends import dtype_name, namespace_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import is_floating, need_floating, widen
+from cnnkit.ops.precision import is_floating, narrow, need_floating, wide_sum, widen
 from cnnkit.ops.window import Pads, Sizes, fold, pad, unfold
 from cnnkit.shapes import conv_output_shape
 
@@ -134,8 +134,8 @@ def conv_backward(x: Array, weight: Array, needs: Sequence[bool], window: dict[s
         if needs[1]:
             (dweight,), _ = conv_filters(kept_x, dy, kernel_size=kernel_size, **window)
         if needs[2]:
-            xp, axes = namespace_of(dy), (0, *range(2, dy.ndim))
-            dbias = xp.astype(xp.sum(widen(dy), axis=axes), dy.dtype, copy=False)
+            axes = (0, *range(2, dy.ndim))
+            dbias = narrow(wide_sum(dy, axes), dy.dtype)
         return dx, dweight, dbias
     return backward
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnkit.backends import dtype_name, namespace_of
 from cnnkit.ops.core import op
+from cnnkit.ops.precision import narrow, wide_sum
 
 Array = Any
 
@@ -47,6 +48,6 @@ def linear(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool]
             if needs[1]:
                 dweight = xp.matmul(xp.matrix_transpose(dy), xp.reshape(x, (rows, weight.shape[1])))
             if needs[2]:
-                dbias = xp.sum(dy, axis=0)
+                dbias = narrow(wide_sum(dy, 0), dy.dtype)
         return dx, dweight, dbias
     return y, backward

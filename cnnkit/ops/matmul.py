@@ -8,6 +8,7 @@ from typing import Any
 from cnnkit.backends import namespace_of
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
 from cnnkit.ops.core import op
+from cnnkit.ops.precision import widen
 
 Array = Any
 
@@ -40,8 +41,15 @@ def matmul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
             dz = xp.expand_dims(dz, axis=-1)
         dx = dy = None
         if needs[0]:
-            dx = xp.reshape(unbroadcast(xp.matmul(dz, xp.matrix_transpose(b)), a), tuple(x.shape))
+            dx = xp.reshape(_product_like(a, dz, xp.matrix_transpose(b)), tuple(x.shape))
         if needs[1]:
-            dy = xp.reshape(unbroadcast(xp.matmul(xp.matrix_transpose(a), dz), b), tuple(y.shape))
+            dy = xp.reshape(_product_like(b, xp.matrix_transpose(a), dz), tuple(y.shape))
         return dx, dy
     return z, backward
+
+
+def _product_like(like: Array, a: Array, b: Array) -> Array:
+    """The product of two batches, summed over the axes of the batch along which `like` was broadcast."""
+    if a.shape[:-2] != like.shape[:-2] or b.shape[:-2] != like.shape[:-2]:
+        a, b = widen(a), widen(b)  # the products are summed too: nothing is rounded before
+    return unbroadcast(namespace_of(a).matmul(a, b), like)

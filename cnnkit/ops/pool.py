@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from cnnkit.backends import namespace_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import is_floating, need_floating, widen
+from cnnkit.ops.precision import is_floating, narrow, need_floating, widen
 from cnnkit.ops.window import Pads, Sizes, pad_axis, taps, untap
 from cnnkit.shapes import pool_output_shape
 
@@ -122,9 +122,10 @@ def _maximum_and_argmaxima(x: Array, axes: Sequence[Along]) -> tuple[Array, list
 def _max_backward(argmaxima: Sequence[tuple[Along, Array]]) -> Any:
     """The backward of `_maximum_and_argmaxima`."""
     def backward(dy: Array, *_: None) -> tuple:
+        dx = widen(dy)  # windows that overlap add up
         for along, index in reversed(argmaxima):
-            dy = _to_largest(dy, index, along)
-        return (dy,)
+            dx = _to_largest(dx, index, along)
+        return (narrow(dx, dy.dtype),)
     return backward
 
 

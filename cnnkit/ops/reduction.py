@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnkit.backends import dtype_name, namespace_of
 from cnnkit.ops.core import op
+from cnnkit.ops.precision import is_narrow, narrow, wide_mean, wide_sum, widen
 
 Array = Any
 
@@ -47,22 +48,26 @@ def _stretch(dy: Array, like: Array, axes: tuple[int, ...]) -> Array:
 
 @op(infer=_infer_reduction("sum"), torch="torch.sum", torch_names=TORCH_NAMES)
 def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
-    """Sum over `axis`."""
-    xp, axes = namespace_of(x), _axes("sum", axis, x.ndim)
-    return (xp.sum(x, axis=axes, keepdims=keepdims),
+    """Sum over `axis`, of float16 and bfloat16 added up in float32."""
+    axes = _axes("sum", axis, x.ndim)
+    y = wide_sum(x, axes, keepdims)
+    return (narrow(y, x.dtype) if is_narrow(x.dtype) else y,  # small integers become large ones
             (lambda dy: (_stretch(dy, x, axes),)) if needs[0] else None)
 
 
 @op(infer=_infer_reduction("mean"), torch="torch.mean", torch_names=TORCH_NAMES)
 def mean(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
-    """Mean over `axis`."""
-    xp, axes = namespace_of(x), _axes("mean", axis, x.ndim)
+    """Mean over `axis`, of float16 and bfloat16 added up in float32."""
+    axes = _axes("mean", axis, x.ndim)
     if "float" not in dtype_name(x.dtype):
         raise TypeError(f"mean needs floating-point numbers; got {dtype_name(x.dtype)}. "
                         "Convert with .to(dtype='float32')")
     count = math.prod(x.shape[a] for a in axes)
-    y = xp.mean(x, axis=axes, keepdims=keepdims)
-    return y, (lambda dy: (_stretch(dy / count if count else dy, x, axes),)) if needs[0] else None
+
+    def backward(dy: Array) -> tuple:  # the count may be larger than float16's largest number
+        share = narrow(widen(dy) / count, dy.dtype) if count else dy
+        return (_stretch(share, x, axes),)
+    return narrow(wide_mean(x, axes, keepdims), x.dtype), backward if needs[0] else None
 
 
 def _infer_extremum(shapes: Sequence, dtypes: Sequence, *, axis: Any, keepdims: bool) -> tuple:
@@ -82,8 +87,8 @@ def max(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = F
 
     def backward(dy: Array) -> tuple:
         is_maximum = xp.astype(x == _stretch(y, x, axes), x.dtype)
-        count = xp.sum(is_maximum, axis=axes, keepdims=True)
-        return (_stretch(dy, x, axes) * is_maximum / count,)
+        count = wide_sum(is_maximum, axes, keepdims=True)
+        return (narrow(_stretch(dy, x, axes) * is_maximum / count, x.dtype),)
     return y, backward
 
 

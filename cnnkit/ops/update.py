@@ -5,6 +5,10 @@ An update is called as ``update(params, grads, state, *, workspace, **hyper) -> 
 state stay as they are. `state` maps names to lists beside `params`: arrays, Python ints, or ``None`` before
 the first step. Hyper-parameters are Python numbers. The generic bodies here return new arrays and write none.
 
+Parameters of float16 and bfloat16 have state in float32, on every backend: an average of squares of 1e-4 is 0
+in float16, and so is an `eps` of 1e-8. All arithmetic is in float32, and the new parameter alone is rounded.
+Generic bodies are given such parameters and gradients in float32; kernels see to it themselves, or decline.
+
 Kernel tables may hold an update under its name, with the same signature; ``NotImplemented`` passes the call
 on. `workspace` is a dict that the optimizer owns and keeps between calls: a kernel may keep scratch memory or
 one flat buffer there. Nothing else refers to state that an update returned (optimizers copy what they show
@@ -22,8 +26,9 @@ from typing import Any
 from cnnkit.backends import namespace_of, on
 from cnnkit.backends.kernel import UPDATE, declare_kernel
 from cnnkit.ops.core import backend_of_inputs
+from cnnkit.ops.precision import is_narrow, narrow, widen
 
-__all__ = ["UPDATES", "Update", "adam", "sgd", "update"]
+__all__ = ["UPDATES", "Update", "adam", "sgd", "state_dtype", "update"]
 
 Array = Any
 State = dict[str, list]
@@ -46,10 +51,30 @@ class Update:
             settings = {"workspace": workspace, **hyper}
             tables = backend_of_inputs(self.name, params).resolve()
             result = tables.ask(self.name, (params, grads, state), settings)
-            return self.generic(params, grads, state, **settings) if result is NotImplemented else result
+            return self._widened(params, grads, state, settings) if result is NotImplemented else result
+
+    def _widened(self, params: Sequence[Array], grads: Sequence[Array | None], state: State,
+                 settings: dict[str, Any]) -> tuple[list, State]:
+        """The generic body, in float32 for parameters of 16 bits."""
+        if not any(is_narrow(p.dtype) for p in params):
+            return self.generic(params, grads, state, **settings)
+        wide_grads = [None if g is None else widen(g) for g in grads]
+        state = {name: [v if v is None or isinstance(v, int) else widen(v) for v in column]
+                 for name, column in state.items()}
+        new, state = self.generic([widen(p) for p in params], wide_grads, state, **settings)
+        return [p if g is None else narrow(y, p.dtype) for p, g, y in zip(params, grads, new)], state
 
     def __repr__(self) -> str:
         return f"<update {self.name}>"
+
+
+def state_dtype(dtype: Any) -> Any:
+    """The dtype of an optimizer's state for parameters of `dtype`.
+
+    >>> state_dtype("bfloat16"), state_dtype("float64")
+    ('float32', 'float64')
+    """
+    return "float32" if is_narrow(dtype) else dtype
 
 
 def update(generic: Callable) -> Update:

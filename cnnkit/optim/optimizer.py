@@ -10,7 +10,7 @@ from cnnkit.autograd import Tensor, deferral, enable_grad
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.updating import arrays_of, gradients_of, rebind_all
 from cnnkit.foreign import device_of
-from cnnkit.ops.update import Update
+from cnnkit.ops.update import Update, state_dtype
 
 __all__ = ["Optimizer"]
 
@@ -156,6 +156,8 @@ class Optimizer:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Load a state, from here or PyTorch: copied, moved and converted to each parameter's dtype.
 
+        The state of float16 and bfloat16 parameters is float32, as the optimizer keeps it.
+
         Raises
         ------
         ValueError
@@ -223,11 +225,11 @@ def _copy(array: Any) -> Tensor:
 
 
 def _converted(value: Any, parameter: Tensor, name: str, number: int) -> Any:
-    """A state array as a new array of the parameter's backend, device and dtype."""
+    """A state array as a new array of the parameter's backend and device, in the dtype that its state has."""
     tensor, array = value if isinstance(value, Tensor) else Tensor(value), parameter.array
     if tensor.shape != parameter.shape:
         raise ValueError(f"state {name!r} of parameter {number} has shape {tensor.shape}; "
                          f"the parameter has {parameter.shape}")
     backend = backends.backend_of(array)
     values = tensor.array if backends.backend_of(tensor.array) is backend else tensor.numpy()
-    return backend.asarray(values, array.dtype, device_of(array))
+    return backend.asarray(values, state_dtype(array.dtype), device_of(array))

@@ -8,6 +8,8 @@ from typing import Any
 
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.nn import Module
+from cnnkit.ops.precision import narrow, widen
+from cnnkit.ops.update import state_dtype
 from cnnkit.train.tree import copied_like
 
 __all__ = ["EMA"]
@@ -18,7 +20,8 @@ class EMA:
 
     At each update, average = decay * average + (1 - decay) * parameter. It begins with the weights after the
     first update, as ``torch.optim.swa_utils.AveragedModel`` does; buffers such as batch norm's statistics are
-    not averaged.
+    not averaged. The averages of float16 and bfloat16 parameters are float32, and rounded where the model
+    gets them.
 
     Parameters
     ----------
@@ -54,15 +57,16 @@ class EMA:
         for name, parameter in self.parameters.items():
             average = self.average.get(name)
             if average is None:  # a copy: an optimizer's kernel may write into the parameter
-                self.average[name] = copied_like(parameter, parameter)
+                self.average[name] = widen(copied_like(parameter, parameter))
             else:
-                self.average[name] = average + (parameter.array - average) * (1 - self.decay)
+                self.average[name] = average + (widen(parameter.array) - average) * (1 - self.decay)
 
     def write(self) -> None:
         """Give the model the averages for good."""
         with no_grad():
             for name, average in self.average.items():
-                self.parameters[name].replace_(average)
+                parameter = self.parameters[name]
+                parameter.replace_(narrow(average, parameter.dtype))
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
@@ -82,4 +86,7 @@ class EMA:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue from these averages."""
-        self.average = {name: copied_like(value, self.parameters[name]) for name, value in state.items()}
+        self.average = {}
+        for name, value in state.items():
+            parameter = self.parameters[name]
+            self.average[name] = copied_like(value, parameter, state_dtype(parameter.dtype))

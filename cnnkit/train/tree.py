@@ -75,12 +75,12 @@ def join(outline: Any, tensors: Mapping[str, Tensor]) -> Any:
     return {key: join(value, tensors) for key, value in outline.items()}
 
 
-def copied_like(value: Tensor, like: Tensor) -> Any:
-    """A copy of `value` with its memory layout, but the backend, device and dtype of `like`."""
+def copied_like(value: Tensor, like: Tensor, dtype: Any = None) -> Any:
+    """A copy of `value` with its memory layout, but the backend, device and dtype of `like`, or `dtype`."""
     source, backend = value.array, backend_of(like.array)
     order = backend_of(source).axis_order(source)
     packed = namespace_of(source).permute_dims(source, order)
     if backend_of(source) is not backend:
         packed = backend_of(source).to_numpy(packed)
-    array = backend.asarray(packed, like.dtype, device_of(like.array))
+    array = backend.asarray(packed, like.dtype if dtype is None else dtype, device_of(like.array))
     return backend.namespace.permute_dims(array, tuple(order.index(axis) for axis in range(len(order))))

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import cnnkit
+from cnnkit import models
 from cnnkit.cli import run
 from cnnkit.data import datasets
 
@@ -118,3 +119,12 @@ def test_a_mistake_gets_one_readable_line_and_status_2(trained, capsys, argument
     for word in words:
         assert word in error
     assert cnnkit.backends.current().name == "numpy"
+
+
+def test_a_model_of_sixteen_bits_is_run_in_float32(trained, capsys, pictures):
+    saved = models.load_model(trained[0])
+    models.save_model(saved.model.to(dtype="float16"), "half", saved.classes, input_shape=saved.input_shape)
+    assert run(["predict", "half", *pictures]) == 0
+    assert run(["evaluate", "half", "digits", "--json"]) == 0
+    assert run(["explain", "half"]) == 0
+    assert "float32" in capsys.readouterr().out

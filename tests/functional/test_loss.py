@@ -47,3 +47,11 @@ def test_the_gradient_of_the_l2_penalty_is_the_parameters_themselves():
 def test_the_l2_penalty_of_nothing_raises():
     with pytest.raises(ValueError, match="no parameters"):
         F.l2_penalty([])
+
+
+def test_the_l2_penalty_of_float16_is_summed_in_float32():
+    p = cnnkit.tensor(np.full((8, 9), 200.0), requires_grad=True, dtype="float16")
+    F.l2_penalty([p, p]).backward()
+    assert F.l2_penalty([p, p]).item() == 72 * 200.0 ** 2
+    assert p.grad.tolist() == [[400.0] * 9] * 8
+    assert p.grad.dtype == np.float16

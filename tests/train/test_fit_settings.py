@@ -95,6 +95,21 @@ def test_the_average_equals_pytorchs():
                                averaged.module.weight.detach().numpy(), rtol=1e-12)
 
 
+def test_the_average_of_sixteen_bit_weights_is_float32_and_keeps_moving():
+    model = nn.Linear(1, 1, bias=False).to(dtype="float16")
+    ema = train.ema.EMA(model, 0.999)
+    for value in (0.0, *[1.0] * 500):
+        with no_grad():
+            model.weight.fill_(value)
+        ema.update()
+    resumed = train.ema.EMA(model, 0.999)
+    resumed.load_state_dict(ema.state_dict())
+    assert resumed.state_dict()["weight"].item() == pytest.approx(1 - 0.999 ** 500, rel=1e-5)
+    resumed.write()
+    assert model.weight.dtype == np.float16
+    assert model.weight.item() == pytest.approx(1 - 0.999 ** 500, rel=1e-3)
+
+
 def test_class_weights_are_scikit_learns_and_the_loss_is_pytorchs():
     labels = np.array([0, 0, 0, 2, 2, 5])
     if sk := pytest.importorskip("sklearn.utils.class_weight"):

@@ -87,6 +87,33 @@ def test_on_every_backend(backend, tmp_path):
     assert_same(run(resume=tmp_path, epochs=1), whole)
 
 
+def test_sixteen_bit_runs_go_on_to_the_same_bits(backend, tmp_path):
+    class Batches:
+        def __init__(self, dtype):
+            self.dtype = dtype
+
+        def __len__(self):
+            return 8
+
+        def __iter__(self):
+            for x in np.random.default_rng(0).random((8, 16, 3), np.float32):
+                yield cnnkit.tensor(x).to(dtype=self.dtype), cnnkit.tensor(np.arange(16) % 2)
+
+    def go(dtype, callbacks=(), resume=False):
+        random.seed(1)
+        model = nn.Linear(3, 2).to(dtype=dtype)
+        train.fit(model, Batches(dtype), epochs=1, optimizer=optim.Adam(model.parameters(), 0.01), ema=0.9,
+                  callbacks=callbacks, resume=resume, progress=False)
+        assert str(model.weight.dtype).endswith(dtype)
+        return backend.to_numpy(model.weight.array).astype(np.float32)
+
+    for dtype in backend.narrow:
+        folder = tmp_path / dtype
+        whole = go(dtype)
+        go(dtype, [Checkpoint(folder), AtStep(3)])
+        np.testing.assert_array_equal(go(dtype, resume=folder), whole)
+
+
 def test_weights_in_another_memory_layout_keep_it(tmp_path):
     def go(callbacks=(), resume=False):
         random.seed(0)

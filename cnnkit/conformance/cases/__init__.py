@@ -13,6 +13,7 @@ from cnnkit.conformance.cases import (
     fused,
     look_up,
     loss,
+    many,
     norm,
     pool,
     residual,
@@ -20,11 +21,11 @@ from cnnkit.conformance.cases import (
 )
 from cnnkit.conformance.kinds.op import OpCase
 
-__all__ = ["CASES", "DRAWS", "EVERY_CASE", "FUSED", "LOOK_UPS", "SINGLE", "UPDATES"]
+__all__ = ["CASES", "DRAWS", "EVERY_CASE", "FUSED", "LOOK_UPS", "MANY", "SINGLE", "UPDATES"]
 
 SINGLE: tuple[OpCase, ...] = (*conv.CASES, *pool.CASES, *activation.CASES, *norm.CASES, *loss.CASES,
                               *arithmetic.CASES)
 FUSED: tuple[OpCase, ...] = (*fused.CASES, *residual.CASES)
 CASES = (*SINGLE, *FUSED)  # of ops, alone and in chains
-UPDATES, DRAWS, LOOK_UPS = update.CASES, draw.CASES, look_up.CASES
-EVERY_CASE: tuple[Case, ...] = (*CASES, *UPDATES, *DRAWS, *LOOK_UPS)
+MANY, UPDATES, DRAWS, LOOK_UPS = many.CASES, update.CASES, draw.CASES, look_up.CASES
+EVERY_CASE: tuple[Case, ...] = (*CASES, *MANY, *UPDATES, *DRAWS, *LOOK_UPS)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnkit.backends import dtype_name
 from cnnkit.conformance.checks.comparing import bits, compare
+from cnnkit.conformance.checks.resuming import check_resumed
 from cnnkit.conformance.reference.update import UPDATES as REFERENCES
 from cnnkit.ops.update import UPDATES
 
@@ -90,4 +92,34 @@ def check_update_repeatable(case: UpdateCase, target: Target) -> None:
     assert runs[0] == runs[1], "two runs on the same numbers gave different bits"
 
 
-UPDATE_CHECKS = (check_steps, check_update_unchanged, check_update_read_only, check_update_repeatable)
+def check_sixteen_bit_steps(case: UpdateCase, target: Target) -> None:
+    """Ten steps in 16 bits are those of float64, each from the parameters before it; the state is float32.
+
+    A gradient of 1e-4 has a square that float16 does not hold.
+    """
+    for dtype in target.narrow:
+        values, steps_drawn = case.drawn("float32")
+        params, grads = ([target.asarray(a * scale, dtype) for a in arrays]
+                         for arrays, scale in ((values, 1), (steps_drawn[1], 1e-4)))
+        numbers = [target.to_numpy(g).astype(np.float64) for g in grads]
+        state: dict = {}
+        workspace: dict = {}
+        memory: dict = {}
+        for n in range(1, 11):
+            before = [target.to_numpy(p).astype(np.float64) for p in params]
+            params, state = UPDATES[case.kernel](params, grads, state, workspace=workspace, **case.attrs)
+            for i, (got, p, g) in enumerate(zip(params, before, numbers)):
+                for index in np.ndindex(p.shape):
+                    p[index], memory[i, index] = REFERENCES[case.kernel](
+                        float(p[index]), float(g[index]), memory.get((i, index), {}), **case.attrs)
+                compare(f"parameter {i} after step {n}", case, target, got, p, dtype)
+                assert dtype_name(got.dtype) == dtype, f"parameter {i} is {got.dtype} and was {dtype}"
+        for name, column in state.items():
+            for i, value in enumerate(column):
+                kept = "float32" if isinstance(value, int) else dtype_name(value.dtype)
+                assert kept == "float32", \
+                    f"state {name!r} of parameter {i} is {kept}; that of {dtype} must be float32"
+
+
+UPDATE_CHECKS = (check_steps, check_sixteen_bit_steps, check_update_unchanged, check_update_read_only,
+                 check_update_repeatable, check_resumed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import namespace_of
-from cnnkit.ops.precision import widen
+from cnnkit.ops.precision import wide_mean, widen
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.diagnosis import Probe, diagnose
 from cnnkit.train.replay import replay
@@ -87,7 +87,7 @@ def _number(value: Any) -> float:
 
 
 def _mean(array: Any) -> float:
-    return _number(namespace_of(array).mean(widen(array)))
+    return _number(wide_mean(array))
 
 
 def _std(array: Any) -> float:
