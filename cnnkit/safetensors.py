@@ -5,6 +5,7 @@ The format cannot hold code, so reading a file never runs any.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +15,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse
 from safetensors.numpy import save as serialise
 
-from cnnkit.atomic import write_atomically
+from cnnkit import storage
 from cnnkit.autograd import Tensor, tensor
 
-__all__ = ["from_bytes", "load_file", "save_file", "to_bytes", "with_ending"]
+__all__ = ["from_bytes", "header_metadata", "load_file", "read_metadata", "save_file", "to_bytes",
+           "with_ending"]
 
 
 def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike,
@@ -33,7 +35,7 @@ def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike,
     metadata : mapping of str to str, optional
         Kept in the file's header.
     """
-    return write_atomically(Path(path), to_bytes(tensors, metadata))
+    return storage.write(Path(path), to_bytes(tensors, metadata))
 
 
 def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, Tensor]:
@@ -46,8 +48,41 @@ def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, 
     ValueError
         If the file is damaged or is no safetensors file.
     """
-    arrays = from_bytes(Path(path).read_bytes(), path)
+    arrays = from_bytes(storage.read_bytes(path), path)
     return {name: tensor(value, backend=backend) for name, value in arrays.items()}
+
+
+def read_metadata(path: str | os.PathLike) -> dict[str, str]:
+    """The texts in a safetensors file's header, by name; nothing else of the file is read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the header is damaged.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_file({}, f"{folder}/none.safetensors", {"made by": "cnnkit"})
+    ...     read_metadata(path)
+    {'made by': 'cnnkit'}
+    """
+    return header_metadata(storage.read_bytes(path), path)
+
+
+def header_metadata(data: bytes, path: str | os.PathLike) -> dict[str, str]:
+    """The texts in the header of a file's bytes; errors name the `path` that they came from."""
+    length = int.from_bytes(data[:8], "little")
+    try:
+        if not 2 <= length <= len(data) - 8:
+            raise ValueError(f"its header would have {length:,} bytes")
+        metadata = json.loads(data[8:8 + length]).get("__metadata__", {})
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise TypeError("its metadata must be texts")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is no whole safetensors file ({error}); save the model again") from error
+    return metadata
 
 
 def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> bytes:
