@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
-from cnnkit import backends
-from cnnkit.atomic import write_atomically
+from cnnkit import backends, storage
 from cnnkit.autograd import Tensor, tensor
 from cnnkit.ops.precision import is_narrow
 
-__all__ = ["from_bytes", "load_file", "save_file", "tensors_from_bytes", "to_bytes", "with_ending"]
+__all__ = ["from_bytes", "header_metadata", "load_file", "read_metadata", "save_file", "tensors_from_bytes",
+           "to_bytes", "with_ending"]
 
 # the format's name of each dtype, and the numbers that NumPy reads: bits, where it has no such dtype
 CODES = {"bool": ("BOOL", "?"), "uint8": ("U8", "u1"), "int8": ("I8", "i1"), "uint16": ("U16", "<u2"),
@@ -48,7 +48,7 @@ def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike,
     TypeError
         If a Tensor has a dtype that the format does not hold (complex128), or metadata are no text.
     """
-    return write_atomically(Path(path), to_bytes(tensors, metadata))
+    return storage.write(Path(path), to_bytes(tensors, metadata))
 
 
 def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, Tensor]:
@@ -65,7 +65,40 @@ def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, 
     ValueError
         If the file is damaged, is no safetensors file, or holds a dtype that is unknown here.
     """
-    return tensors_from_bytes(Path(path).read_bytes(), path, backend)
+    return tensors_from_bytes(storage.read_bytes(path), path, backend)
+
+
+def read_metadata(path: str | os.PathLike) -> dict[str, str]:
+    """The texts in a safetensors file's header, by name; nothing else of the file is read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the header is damaged.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_file({}, f"{folder}/none.safetensors", {"made by": "cnnkit"})
+    ...     read_metadata(path)
+    {'made by': 'cnnkit'}
+    """
+    return header_metadata(storage.read_bytes(path), path)
+
+
+def header_metadata(data: bytes, path: str | os.PathLike) -> dict[str, str]:
+    """The texts in the header of a file's bytes; errors name the `path` that they came from."""
+    length = int.from_bytes(data[:8], "little")
+    try:
+        if not 2 <= length <= len(data) - 8:
+            raise ValueError(f"its header would have {length:,} bytes")
+        metadata = json.loads(data[8:8 + length]).get("__metadata__", {})
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise TypeError("its metadata must be texts")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is no whole safetensors file ({error}); save the model again") from error
+    return metadata
 
 
 def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> bytes:

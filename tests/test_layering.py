@@ -12,7 +12,7 @@ ROOT = Path(cnnkit.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "backends"
 LIBRARIES = {"numpy", "cupy", "torch", "jax", "array_api_strict", "array_api_compat"}
 NAMES = {"cupy", "torch", "jax", "array-api-strict", "emulator"}  # and "numpy", which names host arrays too
-ORDER = ["atomic", "foreign", "shapes", "backends", "random", "ops", "autograd", "functional", "nn", "optim",
+ORDER = ["storage", "foreign", "shapes", "backends", "random", "ops", "autograd", "functional", "nn", "optim",
          "safetensors", "data", "evaluation", "models", "inspection", "train", "advise", "conformance",
          "sklearn", "cli", "__main__"]
 AGNOSTIC = ["ops", "autograd", "functional", "nn", "optim", "evaluation", "models", "train"]
@@ -28,6 +28,7 @@ PROBES = {  # file -> the attributes that it may look up by name
     "functional/__init__.py": {"__module__"},  # of whatever its modules export
     "nn/__init__.py": {"__module__"},
     "nn/function.py": {"_function"},  # of a class that is being made
+    "storage/flags.py": {"O_BINARY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"},  # of an operating system
     "random/keys.py": {"generator"}}  # of a thread
 
 

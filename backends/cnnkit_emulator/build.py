@@ -18,6 +18,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from cnnkit import storage
+
 SHIM = Path(__file__).parent / "shim"
 FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-ffp-contract=off",
          "-fno-strict-aliasing", "-w")
@@ -60,18 +62,7 @@ def cache_folder() -> Path:
     """Where libraries are kept: the user's cache, or a temporary folder where that cannot be written."""
     import pooch
 
-    folder = Path(pooch.os_cache("cnnkit")) / "emulator"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except OSError:
-        pass
-    folder = Path(tempfile.gettempdir()) / f"cnnkit-emulator-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to somebody else; libraries are not loaded from it")
-    return folder
+    return storage.private_folder(Path(pooch.os_cache("cnnkit")) / "emulator", name="cnnkit-emulator")
 
 
 @functools.lru_cache(128)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from cnnkit import storage
 from cnnkit.cli.config import export
 from cnnkit.cli.screen import error_screen
 
@@ -49,7 +50,7 @@ def checkpointing(console: Console, target: Path, settings: dict[str, Any], resu
             clear(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            settings_file.write_text(export(fixed) + "\n", encoding="utf-8")
+            storage.write(settings_file, f"{export(fixed)}\n".encode())
         except OSError as error:
             raise ValueError(f"the settings that --resume compares, {settings_file}, "
                              f"could not be written ({error.strerror or error}): "
@@ -63,7 +64,7 @@ def checkpointing(console: Console, target: Path, settings: dict[str, Any], resu
 def _read(settings_file: Path) -> dict[str, Any]:
     """The settings that the run began with."""
     try:
-        return tomllib.loads(settings_file.read_text(encoding="utf-8"))
+        return tomllib.loads(storage.read_text(settings_file))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"--resume: {settings_file}, the settings that the run began with, cannot be read "
                          f"({error}); put it back, or leave --resume out to begin anew") from None

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import cnnkit
-from cnnkit.atomic import write_atomically
+from cnnkit import storage
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
 from cnnkit.foreign import is_whole
@@ -125,8 +125,8 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
                "classes": None if classes is None else list(classes),
                **({} if input_shape is None else {"input_shape": [operator.index(n) for n in input_shape]}),
                "sha256": hashlib.sha256(data).hexdigest(), **settings}
-    write_atomically(weights, data)
-    write_atomically(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
+    storage.write(weights, data)
+    storage.write(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
     return weights
 
 
@@ -185,7 +185,7 @@ def load_model(path: str | os.PathLike) -> SavedModel:
             raise FileNotFoundError(f"there is no file {file} (the {content} of a saved model); "
                                     "`cnnkit train` writes one")
     try:
-        settings = json.loads(settings_file.read_text(encoding="utf-8"))
+        settings = json.loads(storage.read_text(settings_file))
         name, config, classes = settings["model"], settings["config"], settings["classes"]
         _check_types(name, config, classes)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -197,7 +197,7 @@ def load_model(path: str | os.PathLike) -> SavedModel:
     count = _class_count(config)
     if classes is not None and count not in (None, len(classes)):
         raise ValueError(f"{settings_file} names {len(classes)} classes for a model with {count}")
-    data = weights.read_bytes()
+    data = storage.read_bytes(weights)
     tensors = tensors_from_bytes(data, weights)
     if settings.get("sha256", hashlib.sha256(data).hexdigest()) != hashlib.sha256(data).hexdigest():
         raise ValueError(f"{weights} is not the file that {settings_file} was saved with (their SHA-256 "

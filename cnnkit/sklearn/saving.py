@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 import cnnkit
-from cnnkit.atomic import write_atomically
+from cnnkit import storage
 from cnnkit.autograd import Tensor
 from cnnkit.safetensors import load_file, save_file, with_ending
 from cnnkit.sklearn.layout import Layout
@@ -52,7 +52,7 @@ def write(estimator: Any, path: str | os.PathLike) -> Path:
     save_file(tensors, weights, {"format": "cnnkit"})
     content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "estimator": type(estimator).__name__,
                "params": params, "fitted": fitted, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
-    write_atomically(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
+    storage.write(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
     return weights
 
 

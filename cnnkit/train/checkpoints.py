@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cnnkit
+from cnnkit import storage
 from cnnkit.autograd import Tensor
 from cnnkit.safetensors import from_bytes, to_bytes
 from cnnkit.train.tree import join, split
@@ -74,8 +75,8 @@ def write(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     weights = settings.with_suffix(".safetensors")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_durably(weights, data)
-        write_durably(settings, text.encode())
+        storage.write(weights, data)
+        storage.write(settings, text.encode())
     except OSError as error:
         with contextlib.suppress(OSError):
             remove(settings)
@@ -165,24 +166,3 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 def _tensors(data: bytes, path: Path) -> dict[str, Tensor]:
     return {name: Tensor(array) for name, array in from_bytes(data, path).items()}
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, and on the disk when this returns."""
-    temporary = path.with_name(f".{path.name}")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    if os.name != "nt":  # Windows cannot flush a folder
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pressing import at_batch
 
+from cnnkit import storage
 from cnnkit.cli import resuming, run
 
 TRAIN = ["train", "digits", "--epochs", "3", "--schedule", "one-cycle", "--early-stopping", "2"]
@@ -24,6 +25,18 @@ def whole(tmp_path_factory):
     assert run([*TRAIN, "--out", str(path)]) == 0
     assert sorted(file.name for file in path.parent.iterdir()) == ["net.json", "net.safetensors"]
     return path.read_bytes(), history(path)
+
+
+def full_for(monkeypatch, beginning):
+    """A disk that has no space for files whose names begin so."""
+    real = storage.write
+
+    def write(path, data):
+        if path.name.startswith(beginning):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, data)
+
+    monkeypatch.setattr(storage, "write", write)
 
 
 def history(path):
@@ -77,10 +90,7 @@ def test_settings_that_cannot_be_read_are_named(damage, monkeypatch, capsys):
 
 
 def test_settings_that_cannot_be_written_are_named(monkeypatch, capsys):
-    def full(path, text, **more):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
+    full_for(monkeypatch, "run.toml")
     assert run([*TRAIN, "--out", "net"]) == 2
     message = " ".join(capsys.readouterr().err.split())
     assert ("net.checkpoints/run.toml, could not be written (No space left on device): free some space, "
@@ -147,10 +157,7 @@ def test_a_damaged_checkpoint_is_named_in_one_line(monkeypatch, capsys, whole):
 
 
 def test_a_checkpoint_that_cannot_be_written_is_one_line_and_training_goes_on(monkeypatch, capsys, whole):
-    def full(*arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
+    full_for(monkeypatch, "checkpoint-")
     at_batch(monkeypatch, 20, times=1)
     assert run([*TRAIN, "--out", "net"]) == 0
     printed = capsys.readouterr()

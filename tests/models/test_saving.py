@@ -157,7 +157,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_litter(saved, monkeypat
     def fail(*arguments):
         raise OSError("disk full")
 
-    monkeypatch.setattr("pathlib.Path.replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         models.save_model(saved[0], saved[1])
     assert saved[1].read_bytes() == before

@@ -388,11 +388,12 @@ def test_the_settings_decide_which_checkpoints_are_kept(tmp_path):
 def test_the_best_weights_are_kept(tmp_path):
     best = Checkpoint(tmp_path, monitor="val_accuracy")
     _, rows, _ = run([best], epochs=5)
-    kept = json.loads((tmp_path / "best.json").read_text())
-    assert kept["val_accuracy"] == max(row["val_accuracy"] for row in rows) == best.best
+    kept = cnnkit.safetensors.read_metadata(best.best_path)
+    assert kept["epoch"] == str(1 + [row["val_accuracy"] for row in rows].index(best.best))
+    assert float(kept["val_accuracy"]) == max(row["val_accuracy"] for row in rows) == best.best
     model = network()
     model.load_state_dict(cnnkit.safetensors.load_file(best.best_path))
-    assert train.evaluate(model, HELD_OUT).accuracy == kept["val_accuracy"]
+    assert train.evaluate(model, HELD_OUT).accuracy == best.best
 
 
 def test_half_written_files_of_a_killed_process_are_swept_away(tmp_path):

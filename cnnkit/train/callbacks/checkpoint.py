@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import tempfile
@@ -11,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnkit import storage
 from cnnkit.safetensors import to_bytes
 from cnnkit.train import checkpoints
 from cnnkit.train.callbacks.callback import Callback
@@ -47,7 +47,7 @@ class Checkpoint(Callback):
     monitor : str, optional
         A figure such as ``"val_accuracy"``: the weights of the epoch with its best value are kept as
         ``best.safetensors``, for ``model.load_state_dict(cnnkit.safetensors.load_file(...))``, with the
-        value in ``best.json``.
+        epoch and the value in its header (`safetensors.read_metadata`).
     mode : {"auto", "min", "max"}
         Whether lower or higher values are better; ``"auto"`` decides by the name.
     overwrite : bool
@@ -164,10 +164,9 @@ class Checkpoint(Callback):
 
     def _save_best(self, run: Run, value: float) -> None:
         assert self.monitor is not None
-        text = json.dumps({"epoch": run.epoch, self.monitor.name: value}, indent=1)
+        facts = {"epoch": str(run.epoch), self.monitor.name: repr(value)}
         try:
-            checkpoints.write_durably(self.best_path, to_bytes(run.weights(), None))
-            checkpoints.write_durably(self.best_path.with_suffix(".json"), text.encode())
+            storage.write(self.best_path, to_bytes(run.weights(), facts))
         except OSError as error:
             self._report_failure(CheckpointError(
                 f"the best weights, {self.best_path}, could not be written ({error.strerror or error}): "

@@ -1,0 +1,12 @@
+"""Everything that cnnkit keeps on a disk is written, read and locked here.
+
+A file is written whole or not at all, is on the disk when `write` returns, and its temporary name cannot be
+foreseen. Only regular files are read. A `Lock` keeps a second process away from what a first one writes.
+"""
+
+from cnnkit.storage.locking import Lock, Locked
+from cnnkit.storage.private import private_folder
+from cnnkit.storage.reading import read_bytes, read_text
+from cnnkit.storage.writing import remove, sweep, write
+
+__all__ = ["Lock", "Locked", "private_folder", "read_bytes", "read_text", "remove", "sweep", "write"]
