@@ -18,8 +18,8 @@ from cnnkit import backends, storage
 from cnnkit.autograd import Tensor, tensor
 from cnnkit.ops.precision import is_narrow
 
-__all__ = ["from_bytes", "header_metadata", "load_file", "read_metadata", "save_file", "tensors_from_bytes",
-           "to_bytes", "with_ending"]
+__all__ = ["from_bytes", "header_metadata", "load_file", "read_metadata", "save_file", "split",
+           "tensors_from_bytes", "to_bytes", "with_ending"]
 
 # the format's name of each dtype, and the numbers that NumPy reads: bits, where it has no such dtype
 CODES = {"bool": ("BOOL", "?"), "uint8": ("U8", "u1"), "int8": ("I8", "i1"), "uint16": ("U16", "<u2"),
@@ -84,21 +84,33 @@ def read_metadata(path: str | os.PathLike) -> dict[str, str]:
     ...     read_metadata(path)
     {'made by': 'cnnkit'}
     """
-    return header_metadata(storage.read_bytes(path), path)
+    start = storage.read_bytes(path, first=8)
+    return header_metadata(storage.read_bytes(path, first=8 + int.from_bytes(start, "little")), path)
 
 
 def header_metadata(data: bytes, path: str | os.PathLike) -> dict[str, str]:
     """The texts in the header of a file's bytes; errors name the `path` that they came from."""
-    length = int.from_bytes(data[:8], "little")
     try:
-        if not 2 <= length <= len(data) - 8:
-            raise ValueError(f"its header would have {length:,} bytes")
-        metadata = json.loads(data[8:8 + length]).get("__metadata__", {})
+        metadata = json.loads(split(data)[0]).get("__metadata__", {})
         if not all(isinstance(value, str) for value in metadata.values()):
             raise TypeError("its metadata must be texts")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is no whole safetensors file ({error}); save the model again") from error
     return metadata
+
+
+def split(data: bytes) -> tuple[bytes, memoryview]:
+    """A file's header, as JSON, and the bytes of its Tensors.
+
+    Raises
+    ------
+    ValueError
+        If the header does not fit into `data`.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if not 2 <= length <= len(data) - 8:
+        raise ValueError(f"its header would have {length:,} bytes, and {max(0, len(data) - 8):,} are there")
+    return data[8:8 + length], memoryview(data)[8 + length:]
 
 
 def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> bytes:

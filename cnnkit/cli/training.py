@@ -227,8 +227,7 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
     figure = "not measured" if accuracy is None else f"{accuracy:.4f}"
     done = counted(whole_epochs, "whole epoch" if history.interrupted else "epoch")
     say(console, f"Held-out accuracy {figure} after {done} in {seconds:.1f} s")
-    console.print(f"Model saved to {saved} (settings beside it: {saved.with_suffix('.json').name})",
-                  soft_wrap=True)
+    console.print(f"Model saved to {saved}", soft_wrap=True)
 
 
 def _epochs(images: int, batch_size: int) -> int:
@@ -257,9 +256,8 @@ def _target(out: Path | None, data: str, model: str) -> Path:
         raise ValueError(f"--out {str(out)!r} names no file; give one such as models/net")
     target = out or Path("models") / f"{_name(data)}-{model}"
     target = target if target.suffix == ".safetensors" else target.with_name(f"{target.name}.safetensors")
-    for file in (target, target.with_suffix(".json")):
-        if file.is_dir():
-            raise ValueError(f"--out: {file} is a folder; name a file in it")
+    if target.is_dir():
+        raise ValueError(f"--out: {target} is a folder; name a file in it")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=target.parent):

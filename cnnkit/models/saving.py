@@ -1,13 +1,11 @@
-"""Saved models: weights in a safetensors file, and beside it, in JSON, the settings that make the model.
+"""Saved models: the weights, and the settings that make the model again, in one safetensors file.
 
-Neither file can hold code. The settings name a class, which must be registered in this process, so reading
+It cannot hold code. The settings name a class, which must be registered in this process, so reading
 them runs no code from the files.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import operator
 import os
@@ -17,24 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import cnnkit
-from cnnkit import storage
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
 from cnnkit.foreign import is_whole
 from cnnkit.models import registry
+from cnnkit.models.bundle import read_bundle, write_bundle
 from cnnkit.models.configurable import Configurable
 from cnnkit.nn import Module
 from cnnkit.ops.precision import is_floating
-from cnnkit.safetensors import tensors_from_bytes, to_bytes, with_ending
+from cnnkit.safetensors import with_ending
 
 __all__ = ["SavedModel", "load_model", "save_model"]
 
-FORMAT = 1  # of the settings file
+FORMAT = 2  # of the settings
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A model read back, with the settings that were saved beside it."""
+    """A model read back, with the settings that were saved with it."""
 
     model: Module
     settings: dict[str, Any]
@@ -77,7 +75,7 @@ class SavedModel:
 
 def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | None = None, *,
                input_shape: Sequence[int] | None = None, **settings: Any) -> Path:
-    """Write a model's weights to ``PATH.safetensors`` and its settings to ``PATH.json``.
+    """Write a model's weights and its settings to ``PATH.safetensors``.
 
     Parameters
     ----------
@@ -91,12 +89,12 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
     input_shape : (C, H, W), optional
         Shape of the images that the model takes, where its config does not have it.
     **settings
-        More settings for the JSON file: how the model was trained, its accuracy.
+        More settings, which JSON can hold: how the model was trained, its accuracy.
 
     Returns
     -------
     Path
-        The weights file.
+        The file.
 
     Raises
     ------
@@ -118,16 +116,11 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
         classes = [str(i) for i in range(count)]
     if classes is not None and count not in (None, len(classes)):
         raise ValueError(f"save_model() got the names of {len(classes)} classes for a {name} with {count}")
-    weights = with_ending(path)
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    data = to_bytes(model.state_dict(), {"format": "cnnkit"})
     content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "model": name, "config": config,
                "classes": None if classes is None else list(classes),
                **({} if input_shape is None else {"input_shape": [operator.index(n) for n in input_shape]}),
-               "sha256": hashlib.sha256(data).hexdigest(), **settings}
-    storage.write(weights, data)
-    storage.write(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
-    return weights
+               **settings}
+    return write_bundle(with_ending(path), model.state_dict(), content)
 
 
 def _name_and_config(model: Module) -> tuple[str, dict[str, Any]]:
@@ -173,50 +166,41 @@ def load_model(path: str | os.PathLike) -> SavedModel:
     Raises
     ------
     FileNotFoundError
-        If the weights or the settings are not there.
+        If there is no such file.
     ValueError
-        If either is damaged, they do not belong together (the settings hold the SHA-256 checksum of the
-        weights file), the model's class is not registered, or a weight is NaN or infinite.
+        If it is damaged or was altered (its settings hold the SHA-256 checksum of its weights), the model's
+        class is not registered, or a weight is NaN or infinite.
     """
-    weights = with_ending(path)
-    settings_file = weights.with_suffix(".json")
-    for file, content in ((weights, "weights"), (settings_file, "settings")):
-        if not file.is_file():
-            raise FileNotFoundError(f"there is no file {file} (the {content} of a saved model); "
-                                    "`cnnkit train` writes one")
+    file = with_ending(path)
+    if not file.exists():
+        raise FileNotFoundError(f"there is no file {file} (a saved model); `cnnkit train` writes one")
+    tensors, settings = read_bundle(file)
     try:
-        settings = json.loads(storage.read_text(settings_file))
         name, config, classes = settings["model"], settings["config"], settings["classes"]
         _check_types(name, config, classes)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{settings_file} holds no settings of a saved model "
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{file} holds no settings of a saved model "
                          f"({type(error).__name__}: {error}); save it again") from error
     if settings.get("format") != FORMAT:
-        raise ValueError(f"{settings_file} has format {settings.get('format')!r}; "
+        raise ValueError(f"{file} has format {settings.get('format')!r}; "
                          f"this version of cnnkit reads format {FORMAT}")
     count = _class_count(config)
     if classes is not None and count not in (None, len(classes)):
-        raise ValueError(f"{settings_file} names {len(classes)} classes for a model with {count}")
-    data = storage.read_bytes(weights)
-    tensors = tensors_from_bytes(data, weights)
-    if settings.get("sha256", hashlib.sha256(data).hexdigest()) != hashlib.sha256(data).hexdigest():
-        raise ValueError(f"{weights} is not the file that {settings_file} was saved with (their SHA-256 "
-                         "checksums differ): it has changed or is another model's; save the model again, or "
-                         "copy both files again")
+        raise ValueError(f"{file} names {len(classes)} classes for a model with {count}")
     try:
         model = registry.build(name, config)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f"{settings_file} describes no model that can be made: {error}") from error
+        raise ValueError(f"{file} describes no model that can be made: {error}") from error
     except MemoryError as error:
-        raise ValueError(f"{settings_file} describes a model that is too large for this machine's memory "
+        raise ValueError(f"{file} describes a model that is too large for this machine's memory "
                          f"({error})") from error
     reason = _misfit(model.state_dict(), tensors)
     if reason:
-        raise ValueError(f"{weights} does not fit {settings_file}: {reason}")
+        raise ValueError(f"the weights in {file} do not fit its settings: {reason}")
     for tensor_name, tensor in tensors.items():
         array = tensor.numpy()
         if array.size and not math.isfinite(float(abs(array).max())):
-            raise ValueError(f"{weights}: the weights {tensor_name} hold NaN or infinity, which makes every "
+            raise ValueError(f"{file}: the weights {tensor_name} hold NaN or infinity, which makes every "
                              "score nonsense; train it again, with a lower learning rate")
     for tensor_name, value in (*model.named_parameters(), *model.named_buffers()):
         if tensor_name in tensors:

@@ -11,7 +11,7 @@ from cnnkit.storage.flags import BINARY, NO_WAIT
 __all__ = ["read_bytes", "read_text"]
 
 
-def read_bytes(path: str | os.PathLike, most: int | None = None) -> bytes:
+def read_bytes(path: str | os.PathLike, most: int | None = None, first: int | None = None) -> bytes:
     """The contents of a regular file.
 
     Parameters
@@ -20,6 +20,8 @@ def read_bytes(path: str | os.PathLike, most: int | None = None) -> bytes:
         Symbolic links are followed.
     most : int, optional
         The largest size in bytes that is read.
+    first : int, optional
+        Read only so many bytes from the file's start, or as many as there are.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def read_bytes(path: str | os.PathLike, most: int | None = None) -> bytes:
                              "copy what it holds into one")
         if most is not None and status.st_size > most:
             raise ValueError(f"{os.fspath(path)} has {status.st_size:,} bytes; at most {most:,} are read")
-        return file.read()
+        return file.read() if first is None else file.read(min(first, status.st_size))
 
 
 def read_text(path: str | os.PathLike, most: int | None = None) -> str:
