@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 __all__ = ["write_atomically"]
@@ -33,7 +34,8 @@ def write_atomically(path: Path, data: bytes) -> Path:
     ...     write_atomically(Path(folder) / "x.json", b"{}").read_text()
     '{}'
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # threads that write the same file at the same time must not share a temporary one
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         temporary.write_bytes(data)
         temporary.replace(path)
