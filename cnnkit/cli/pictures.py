@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, tensor
-from cnnkit.data.datasets.folder import read_picture
+from cnnkit.data.image_file import read_image
 from cnnkit.data.transforms import ToTensor
 
 __all__ = ["read_images"]
@@ -39,6 +39,6 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int |
         if not path.exists():
             raise FileNotFoundError(f"there is no file {path}")
         size = None if height is None or width is None else (height, width)
-        image = tensor(convert(read_picture(path, modes[channels], size)))
+        image = tensor(convert(read_image(path, modes[channels], size)))
         images.append(1 - image if invert else image)
     return F.stack(images)

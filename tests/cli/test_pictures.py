@@ -11,7 +11,7 @@ from cnnkit.cli import run
 
 
 def deep(path):
-    Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(path)
+    Image.fromarray(np.full((8, 8), 70000, np.int32)).save(path)
 
 
 def floating(path):
@@ -28,7 +28,7 @@ def huge(path):
 
 
 @pytest.mark.parametrize(("name", "make", "words"), [
-    ("deep.png", deep, "more than 8 bits"), ("float.tif", floating, "more than 8 bits"),
+    ("deep.tif", deep, "values from 70000 to 70000"), ("float.tif", floating, "more than 8 bits"),
     ("cut.png", cut_off, "cut off or damaged"),
     ("huge.png", huge, "cannot be read as an image"), ("folder", os.mkdir, "folder is a folder"),
     ("gone.png", str, "no file gone.png"),
