@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnkit.data.filenames import printable
+from cnnkit.data.filenames import printable, visible_files
 
-__all__ = ["FORMATS", "ImageError", "ImageHead", "image_head", "opened", "peculiarities", "read_image",
-           "upright"]
+__all__ = ["FORMATS", "ImageError", "ImageHead", "image_files", "image_head", "opened", "peculiarities",
+           "read_image", "shortened", "upright"]
 
 # the only formats that Pillow may open, whatever a file's name says: it can read some by starting programs
 FORMATS = {
@@ -130,6 +130,11 @@ def read_image(file: Path, mode: str, size: tuple[int, int] | None = None) -> np
         pixels = np.asarray(picture)
     pixels.flags.writeable = False
     return pixels
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The visible files in a folder and below it whose names end as images' do, in whatever case, sorted."""
+    return [file for file in visible_files(folder) if file.suffix.lower() in FORMATS]
 
 
 @contextmanager

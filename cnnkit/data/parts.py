@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from cnnkit.data.datasets.folder import image_files
 from cnnkit.data.filenames import printable, subfolders
+from cnnkit.data.image_file import image_files
 
 __all__ = ["FolderParts", "folder_parts", "part_of_name"]
 

@@ -91,6 +91,30 @@ def test_images_that_stand_and_lie_need_a_size(tmp_path):
     assert load(tmp_path, size=4)[0].image_shape == (1, 4, 4)
 
 
+def table(root, *rows, header="filename,label,split"):
+    for name in ("a", "b", "c", "d"):
+        (root / "images").mkdir(exist_ok=True)
+        Image.new("L", (6, 4)).save(root / "images" / f"{name}.png")
+    (root / "labels.csv").write_text("\n".join([header, *rows]))
+    return root
+
+
+def test_a_csv_file_of_labels_is_found_beside_its_images(tmp_path):
+    table(tmp_path, "a.png,cat", "b,dog", "c,cat", header="id,class")
+    for source in (tmp_path, tmp_path / "labels.csv", str(tmp_path / "labels.csv")):
+        train, test = load(source, size=2)
+        assert (train.classes, train.targets.tolist(), test) == (("cat", "dog"), [0, 1, 0], None)
+        assert_feeds_float32(train, (1, 2, 2))
+
+
+@pytest.mark.parametrize("held_out", ["Test", "valid"])
+def test_a_column_says_which_part_a_row_belongs_to(tmp_path, held_out):
+    table(tmp_path, "a,cat,TRAIN", "b,dog,Training", f"c,dog,{held_out}")
+    with pytest.warns(UserWarning, match=r"the .* part has no images of cat, which the training part of"):
+        train, test = load(tmp_path)
+    assert (train.targets.tolist(), test.targets.tolist(), test.classes) == ([0, 1], [1], ("cat", "dog"))
+
+
 def test_test_images_of_another_size_are_refused(tmp_path):
     class_folders(tmp_path / "train")
     class_folders(tmp_path / "test", size=(9, 9))
@@ -122,7 +146,7 @@ def test_a_size_is_refused_where_nothing_is_resized(tmp_path):
     ("digit", r"there is no data 'digit': give a name \(digits, mnist, fashion-mnist, "
      r"cifar10, cifar100\), .*you mean 'digits'\?"),
     ("fashion_mnist", "Did you mean 'fashion-mnist'"),
-    ("zebras", r"there is no data 'zebras': .* or an .npz file\.$"),
+    ("zebras", r"there is no data 'zebras': .*, or an .npz file\.$"),
     ("no/such.npz", "there is no data 'no/such.npz'"),
     (__file__, "test_source.py is no .npz file: give a name"),
 ])

@@ -14,9 +14,9 @@ from cnnkit.data.contracts import Transform
 from cnnkit.data.datasets.image_files import ImageFiles, checked_on_error
 from cnnkit.data.filenames import printable, subfolders, visible_files
 from cnnkit.data.image_cache import ImageCache
-from cnnkit.data.image_file import FORMATS
+from cnnkit.data.image_file import FORMATS, image_files
 
-__all__ = ["ImageFolder", "class_folders", "image_files"]
+__all__ = ["ImageFolder", "class_folders"]
 
 # images by their names' endings, but of formats that Pillow does not read or that may run programs
 _UNREAD = {".heic", ".heif", ".avif", ".jxl", ".svg", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw",
@@ -120,11 +120,6 @@ def class_folders(root: Path) -> list[Path]:
     """The class folders in a folder: visible sub-folders, but for those with saved models and no images."""
     return [folder for folder in subfolders(root)
             if not any(folder.glob("*.safetensors")) or image_files(folder)]
-
-
-def image_files(folder: Path) -> list[Path]:
-    """The visible files in a folder and below it whose names end as images' do, in whatever case, sorted."""
-    return [file for file in visible_files(folder) if file.suffix.lower() in FORMATS]
 
 
 def _images_of_class(folder: Path, unread: Counter[str]) -> list[Path]:
