@@ -8,6 +8,7 @@ import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from cnnkit.data.image_file import read_image
 
 __all__ = ["DiskCache", "ImageCache", "MemoryCache", "as_cache"]
 
-_RULES = 1  # counted up when `read_image` makes other pixels of the same file
+Reader = Callable[[Path, str, tuple[int, int] | None], np.ndarray]
+_RULES = 1  # counted up when a reader makes other pixels of the same file
 _HEADER = struct.Struct("<4I")  # CRC-32 of what follows; height, width, channels (0: no such axis)
 
 
@@ -29,16 +31,17 @@ class ImageCache:
     with, so a file that is changed is read again. Several threads may ask at the same time.
     """
 
-    def image(self, file: Path, mode: str, size: tuple[int, int] | None) -> np.ndarray:
-        """What ``read_image(file, mode, size)`` gives."""
+    def image(self, file: Path, mode: str, size: tuple[int, int] | None,
+              read: Reader = read_image) -> np.ndarray:
+        """What ``read(file, mode, size)`` gives, uint8 (H, W) or (H, W, 3); each reader has its own modes."""
         try:
             status = file.stat()
         except OSError:
-            return read_image(file, mode, size)  # whose error says what is wrong
+            return read(file, mode, size)  # whose error says what is wrong
         key = repr((os.path.abspath(file), status.st_size, status.st_mtime_ns, mode, size, _RULES))
         pixels = self.load(key)
         if pixels is None:
-            pixels = read_image(file, mode, size)
+            pixels = read(file, mode, size)
             self.store(key, pixels)
         return pixels
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
-from cnnkit.data import image_cache
+from cnnkit.data import image_cache, image_file
 from cnnkit.data.image_cache import DiskCache, MemoryCache, as_cache
 
 
@@ -23,8 +23,14 @@ def write(path, value):
 @pytest.fixture
 def reads(monkeypatch):
     """The files that are decoded."""
-    read, decoded = image_cache.read_image, []
-    monkeypatch.setattr(image_cache, "read_image", lambda *args: (decoded.append(args), read(*args))[1])
+    decoded = []
+
+    def counting(file):
+        decoded.append(file)
+        return original(file)
+
+    original = image_file.opened
+    monkeypatch.setattr(image_file, "opened", counting)
     return decoded
 
 

@@ -7,6 +7,7 @@ from cnnkit.data.datasets.idx import read_idx
 from cnnkit.data.datasets.image_table import ImageTable
 from cnnkit.data.datasets.mnist import MNIST, FashionMNIST
 from cnnkit.data.datasets.optical_digits import digits
+from cnnkit.data.datasets.segmentation import SegmentationFolder
 
-__all__ = ["CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "ImageFolder", "ImageTable", "digits", "npy",
-           "npz", "read_cifar", "read_idx"]
+__all__ = ["CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "ImageFolder", "ImageTable",
+           "SegmentationFolder", "digits", "npy", "npz", "read_cifar", "read_idx"]

@@ -56,10 +56,14 @@ class ImageFiles(Dataset):
         self.root, self.transform, self.cache = root, transform, as_cache(cache)
         self.samples, self.corrupt = list(samples), list(corrupt)
         self._size = None if size is None else _height_and_width(size)
-        heads = self._checked(lambda n: image_head(self.samples[n][0]), on_error)
+        heads = self._checked(self._head, on_error)
         self._set_mode(mode, heads)
         if on_error != "raise":
-            kept = self._checked(lambda n: (self._decoded(n), heads[n])[1], on_error, threads=True)
+            def decode(index: int) -> ImageHead:
+                self._try(index)
+                return heads[index]
+
+            kept = self._checked(decode, on_error, threads=True)
             if len(kept) < len(heads):
                 heads = kept
                 self._set_mode(mode, heads)
@@ -133,6 +137,14 @@ class ImageFiles(Dataset):
         if self.cache is None:
             return read_image(file, self.mode, self._size)
         return self.cache.image(file, self.mode, self._size)
+
+    def _head(self, index: int) -> ImageHead:
+        """The header of a sample; raise `ImageError` if it shows that the sample is damaged."""
+        return image_head(self.samples[index][0])
+
+    def _try(self, index: int) -> None:
+        """Decode a sample; raise `ImageError` if it is damaged."""
+        self._decoded(index)
 
     def _target(self, index: int) -> Any:
         """What is to be learnt of a sample."""
