@@ -106,7 +106,7 @@ def test_image_and_mask_are_changed_together(root):
 @pytest.mark.parametrize(("make", "error", "match"), [
     (lambda root: SegmentationFolder(root / "no"), FileNotFoundError, "there is no folder"),
     (lambda root: SegmentationFolder(root, masks="no"), FileNotFoundError, "masks='no': there is no folder"),
-    (lambda root: SegmentationFolder(root / "images"), ValueError, "no folder 'images', but no folders at all"),
+    (lambda root: SegmentationFolder(root / "images"), ValueError, "no folder 'images', but no folders"),
     (lambda root: SegmentationFolder(root, values={300: 1}), ValueError, r"values=\{300: 1\}: values in"),
     (lambda root: SegmentationFolder(root, ignore=300), ValueError, "ignore=300: values in files go"),
     (lambda root: write(root, "masks/0_mask.png", [[1]]) or write(root, "masks/0.gif", [[1]])
