@@ -247,7 +247,8 @@ def peculiarities(files: Sequence[Path], heads: Sequence[ImageHead]) -> list[str
     """What should be said of images that were not taken as they are: one sentence for each kind."""
     sentences = []
     for what, chosen in (
-            ("16 bits per pixel, which are scaled to 8", [h.deep for h in heads]),
+            ("16 bits per pixel, which are scaled to 8 (0..65535 become 0..255)",
+             [h.deep for h in heads]),
             ("several frames or pages, of which the first is taken", [h.several for h in heads])):
         found = [printable(file) for file, taken in zip(files, chosen) if taken]
         if found:

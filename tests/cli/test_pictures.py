@@ -50,3 +50,25 @@ def test_predict_sees_what_is_transparent_on_white(trained, capsys):
     assert run(["predict", str(trained[0]), "--invert", "dark.png", "ink.png"]) == 0
     dark, ink = (line.split()[1:] for line in capsys.readouterr().out.splitlines()[1:])
     assert dark == ink
+
+
+def test_predict_says_which_images_it_did_not_take_as_they_are(trained, capsys):
+    digit = (cnnkit.data.datasets.digits(train=False).data[0, 0] * 255).astype(np.uint8)
+    Image.fromarray(digit).save("plain.png")
+    Image.fromarray(digit.astype(np.uint16) * 257).save("deep.png")
+    Image.fromarray(digit).save("pages.tif", save_all=True, append_images=[Image.new("L", (8, 8))])
+    with (pytest.warns(UserWarning, match=r"1 of 3 images has 16 bits per pixel, .*: deep.png"),
+          pytest.warns(UserWarning, match=r"1 of 3 images has several frames or pages, .*: pages.tif")):
+        assert run(["predict", str(trained[0]), "plain.png", "deep.png", "pages.tif"]) == 0
+    assert len({tuple(line.split()[1:]) for line in capsys.readouterr().out.splitlines()[1:]}) == 1
+
+
+def test_predict_sees_a_turned_image_upright(trained, capsys):
+    digit = (cnnkit.data.datasets.digits(train=False).data[0, 0] * 255).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(digit).save("plain.png")
+    Image.fromarray(np.rot90(digit)).save("turned.png", exif=exif)
+    assert run(["predict", str(trained[0]), "plain.png", "turned.png"]) == 0
+    plain, turned = (line.split()[1:] for line in capsys.readouterr().out.splitlines()[1:])
+    assert plain == turned

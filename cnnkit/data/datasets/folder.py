@@ -16,7 +16,7 @@ from cnnkit.data.filenames import printable, subfolders, visible_files
 from cnnkit.data.image_cache import ImageCache
 from cnnkit.data.image_file import FORMATS, image_files
 
-__all__ = ["ImageFolder", "class_folders"]
+__all__ = ["ImageFolder", "class_folders", "images_in"]
 
 # images by their names' endings, but of formats that Pillow does not read or that may run programs
 _UNREAD = {".heic", ".heif", ".avif", ".jxl", ".svg", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw",
@@ -106,9 +106,10 @@ class ImageFolder(ImageFiles):
                              f"per class, as in {printable(folder / 'cat' / '1.png')}")
         self.classes: tuple[str, ...] = tuple(folders if classes is None else classes)
         _check_known(folder, list(folders), self.classes)
-        unread: Counter[str] = Counter()
         samples = [(file, self.classes.index(name)) for name, found in folders.items()
-                   for file in _images_of_class(found, unread)]
+                   for file in images_in(found)]
+        endings = (file.suffix.lower() for found in folders.values() for file in visible_files(found))
+        unread = Counter(ending for ending in endings if ending in _UNREAD)
         if unread:
             warnings.warn(f"{printable(folder)}: {unread.total():,} files of formats that are not read are "
                           f"passed over: {_endings(unread)}; save them as .png or .jpg", stacklevel=2)
@@ -122,16 +123,20 @@ def class_folders(root: Path) -> list[Path]:
             if not any(folder.glob("*.safetensors")) or image_files(folder)]
 
 
-def _images_of_class(folder: Path, unread: Counter[str]) -> list[Path]:
-    """The images of a class; files of formats that are not read are counted."""
-    files = visible_files(folder)
-    images = [file for file in files if file.suffix.lower() in FORMATS]
-    unread.update(file.suffix.lower() for file in files if file.suffix.lower() in _UNREAD)
-    if not images:
-        others = Counter(file.suffix.lower() or "no ending" for file in files)
+def images_in(folder: Path) -> list[Path]:
+    """The images in a folder and below it, sorted by name.
+
+    Raises
+    ------
+    ValueError
+        If there are none; the message says what there is.
+    """
+    files = image_files(folder)
+    if not files:
+        others = Counter(file.suffix.lower() or "no ending" for file in visible_files(folder))
         holds = f"; it holds {_endings(others)}" if others else ""
-        raise ValueError(f"class folder {printable(folder)} holds no images ({' '.join(FORMATS)}){holds}")
-    return images
+        raise ValueError(f"the folder {printable(folder)} holds no images ({' '.join(FORMATS)}){holds}")
+    return files
 
 
 def _endings(counts: Counter[str]) -> str:

@@ -193,7 +193,7 @@ def test_a_folder_of_saved_models_is_no_class(root):
     (lambda root: ImageFolder(root / "cat"), ValueError,
      "cat has no class folders: .* one sub-folder per class"),
     (lambda root: (root / "emu").mkdir() or ImageFolder(root),
-     ValueError, "class folder .*emu holds no images"),
+     ValueError, "the folder .*emu holds no images"),
     (lambda root: ImageFolder(root, mode="HSV"), ValueError,
      r"mode must be 'L' \(gray\) or 'RGB', got 'HSV'"),
     (lambda root: ImageFolder(root, size=(3, 0)), ValueError, r"size=\(3, 0\): give a number of pixels"),
