@@ -231,12 +231,12 @@ def _eight_bits(image: Any, file: Path) -> Any:
     """Gray of 16 bits as gray of 8: 0 to 65535 becomes 0 to 255, rounded, and the transparent value white."""
     from PIL import Image
 
-    values = np.asarray(image).astype(np.int64)
+    values = np.asarray(image)
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
         raise ImageError(f"{printable(file)} has 32 bits per pixel, with values from {low} to {high}, whose "
                          "range nobody knows; save it with 8 or 16 bits")
-    pixels = ((values + 128) // 257).astype(np.uint8)
+    pixels = ((np.arange(65536) + 128) // 257).astype(np.uint8)[values]
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         pixels[values == transparent] = 255
