@@ -8,12 +8,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
 
 from cnnkit.data.contracts import Transform
-from cnnkit.data.dataset import Dataset
+from cnnkit.data.dataset import Dataset, stack
 from cnnkit.data.filenames import printable
 from cnnkit.data.image_cache import ImageCache, as_cache
 from cnnkit.data.image_file import ImageError, ImageHead, image_head, peculiarities, read_image, shortened
@@ -128,8 +129,29 @@ class ImageFiles(Dataset):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image = self._decoded(index)
-        return (image if self.transform is None else self.transform(image)), self._target(index)
+        return self._sample(*self._read(index))
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The images and labels of `indices`; the main thread has the files decoded in threads.
+
+        A loader's workers decode by themselves. Transforms are called one after the other, in the order of
+        the indices, because they may draw random numbers.
+        """
+        numbers, threads = [int(i) for i in indices], os.cpu_count() or 1
+        own_samples = type(self).__getitem__ is not ImageFiles.__getitem__
+        if own_samples or min(threads, len(numbers)) == 1 or current_thread() is not main_thread():
+            return super().batch(indices)
+        with ThreadPoolExecutor(threads, thread_name_prefix="cnnkit-data") as pool:
+            read = list(pool.map(self._read, numbers))
+        return stack([self._sample(*parts) for parts in read], indices)
+
+    def _read(self, index: int) -> tuple[np.ndarray, Any]:
+        """A sample as its files have it, its pixels and target; several threads may call it."""
+        return self._decoded(index), self._target(index)
+
+    def _sample(self, image: np.ndarray, target: Any) -> tuple[Any, Any]:
+        """A sample as the loader gets it."""
+        return (image if self.transform is None else self.transform(image)), target
 
     def _decoded(self, index: int) -> np.ndarray:
         """The pixels of a sample: uint8 (H, W) or (H, W, 3)."""

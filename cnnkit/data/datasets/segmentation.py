@@ -171,8 +171,8 @@ class SegmentationFolder(ImageFiles):
                              "or give its class in values=")
         return target
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image, mask = super().__getitem__(index)
+    def _sample(self, image: np.ndarray, target: Any) -> tuple[Any, Any]:
+        image, mask = super()._sample(image, target)
         return (image, mask) if self.transforms is None else self.transforms(image, mask)
 
 
