@@ -8,6 +8,7 @@ from cnnkit.data.datasets.image_table import ImageTable
 from cnnkit.data.datasets.mnist import MNIST, FashionMNIST
 from cnnkit.data.datasets.optical_digits import digits
 from cnnkit.data.datasets.segmentation import SegmentationFolder
+from cnnkit.data.image_file import read_image
 
 __all__ = ["CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "ImageFolder", "ImageTable",
-           "SegmentationFolder", "digits", "npy", "npz", "read_cifar", "read_idx"]
+           "SegmentationFolder", "digits", "npy", "npz", "read_cifar", "read_idx", "read_image"]
