@@ -7,6 +7,8 @@ A mistake gets one readable line and exit status 2, never a traceback; a check t
 from __future__ import annotations
 
 import sys
+import warnings
+from io import TextIOWrapper
 
 import typer
 
@@ -50,7 +52,16 @@ def root(context: typer.Context,
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit."""
+    """Run the command line and exit.
+
+    What the output cannot express, such as bytes of a file's name that are no UTF-8, is escaped. A warning is
+    one line, as a mistake is.
+    """
+    warnings.showwarning = lambda message, *_, **__: (  # type: ignore[assignment]
+        error_screen().print(f"cnnkit: {' '.join(str(message).split())}"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(arguments))
 
 

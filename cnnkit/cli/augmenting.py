@@ -35,7 +35,7 @@ def augment(
 
     from cnnkit import random
     from cnnkit.cli.pictures import read_images
-    from cnnkit.data.datasets.folder import GRAY, picture_head
+    from cnnkit.data.image_file import image_head
     from cnnkit.data.transforms import asked, named
 
     asked(augment, "--augment")
@@ -46,11 +46,12 @@ def augment(
             raise ValueError(f"{path} is a folder; name the image files in it")
         if not path.exists():
             raise FileNotFoundError(f"there is no file {path}")
-    kinds, sizes = zip(*map(picture_head, images))
+    heads = [image_head(path) for path in images]
+    sizes = [head.size for head in heads]
     if size is None and len(set(sizes)) > 1:
         raise ValueError("the images differ in size "
                          f"({', '.join(f'{h} x {w}' for h, w in sorted(set(sizes)))}); give --size")
-    x = read_images(images, (1 if all(kind in GRAY for kind in kinds) else 3, size, size))
+    x = read_images(images, (1 if all(head.mode == "L" for head in heads) else 3, size, size))
     transform, key = named(augment, tuple(x.shape[1:]), len(images)), random.key(seed)
     columns = [x, *(transform(x, key=random.fold_in(key, n)) for n in range(variants))]
     Image.fromarray(_sheet([column.numpy() for column in columns])).save(out)

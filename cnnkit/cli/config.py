@@ -100,4 +100,7 @@ def _toml(value: Any) -> str:
         return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
-    return repr(value) if isinstance(value, int | float) else json.dumps(str(value), ensure_ascii=False)
+    if isinstance(value, int | float):
+        return repr(value)
+    text = str(value).encode("utf-8", "backslashreplace").decode()  # names of files may not be UTF-8
+    return json.dumps(text, ensure_ascii=False)

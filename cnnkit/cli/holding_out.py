@@ -109,9 +109,9 @@ def unseen(saved: Any, model: Path, source: str, learn: Dataset, test: Dataset |
 
 def damaged(images: Dataset) -> list[str]:
     """What to say of a folder's files that could not be read and were left out."""
-    from cnnkit.data.datasets import ImageFolder
+    from cnnkit.data.datasets.image_files import ImageFiles
 
-    files = images.corrupt if isinstance(images, ImageFolder) else []
+    files = images.corrupt if isinstance(images, ImageFiles) else []
     if not files:
         return []
     total = len(files) + len(images)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, tensor
-from cnnkit.data.datasets.folder import images_in, read_picture
+from cnnkit.data.datasets.folder import images_in
+from cnnkit.data.image_file import image_head, peculiarities, read_image
 from cnnkit.data.transforms import ToTensor
 
 __all__ = ["files_of", "read_images"]
@@ -39,6 +41,11 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int |
         If there is no such file.
     ValueError
         If a file is no image that `ImageFolder` would take, or the model takes neither 1 nor 3 channels.
+
+    Warns
+    -----
+    UserWarning
+        If images have 16 bits, or several frames or pages.
     """
     channels, height, width = input_shape
     modes = {1: "L", 3: "RGB"}
@@ -46,13 +53,16 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int |
         raise ValueError(f"the model takes images of {channels} channels; "
                          "image files have 1 (grey) or 3 (colour)")
     convert = ToTensor()
-    images = []
+    images, heads = [], []
     for path in paths:
         if path.is_dir():
             raise ValueError(f"{path} is a folder; name the image files in it")
         if not path.exists():
             raise FileNotFoundError(f"there is no file {path}")
+        heads.append(image_head(path))
         size = None if height is None or width is None else (height, width)
-        image = tensor(convert(read_picture(path, modes[channels], size)))
+        image = tensor(convert(read_image(path, modes[channels], size)))
         images.append(1 - image if invert else image)
+    for sentence in peculiarities(paths, heads):
+        warnings.warn(sentence, stacklevel=2)
     return F.stack(images)

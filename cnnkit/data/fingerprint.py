@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnkit.data.dataset import ArrayDataset
-from cnnkit.data.datasets.folder import ImageFolder
+from cnnkit.data.datasets.image_files import ImageFiles
 
 __all__ = ["fingerprint"]
 
@@ -23,7 +25,7 @@ def fingerprint(dataset: Any) -> str | None:
 
     Parameters
     ----------
-    dataset : ImageFolder or ArrayDataset
+    dataset : Dataset of image files, or ArrayDataset
         Its transform makes no difference.
 
     Returns
@@ -36,10 +38,10 @@ def fingerprint(dataset: Any) -> str | None:
     >>> fingerprint(a) == fingerprint(b), fingerprint(a) == fingerprint(ArrayDataset(a.data.copy(), [0, 1]))
     (False, True)
     """
-    if isinstance(dataset, ImageFolder):
+    if isinstance(dataset, ImageFiles):
         digest = hashlib.sha256()
         for file, label in dataset.samples:
-            name = file.relative_to(dataset.root).as_posix()
+            name = Path(os.path.relpath(file, dataset.root)).as_posix()
             digest.update(f"{name}\0{file.stat().st_size}\0{label}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
     if isinstance(dataset, ArrayDataset):

@@ -20,7 +20,7 @@ NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | BINARY
 FOREIGN = 24 * 3600.0  # seconds after which another machine's temporary file counts as left over
 
 
-def write(path: Path, data: bytes) -> Path:
+def write(path: Path, data: bytes, *, durable: bool = True) -> Path:
     """Replace a file's contents: who reads it, even after a power cut, finds the old ones or the new ones.
 
     Parameters
@@ -28,7 +28,10 @@ def write(path: Path, data: bytes) -> Path:
     path : Path
         The file; its folder exists. A symbolic link is replaced, not followed.
     data : bytes
-        Its new contents. They are on the disk when this returns.
+        Its new contents.
+    durable : bool
+        Whether they are on the disk when this returns. ``False`` is for what can be made again, such as the
+        many files of a cache: after a power cut such a file may be empty or cut off.
 
     Returns
     -------
@@ -45,7 +48,8 @@ def write(path: Path, data: bytes) -> Path:
     ...     write(Path(folder) / "x.json", b"{}").read_text()
     '{}'
     """
-    sweep(path)
+    if durable:
+        sweep(path)
     temporary = path.with_name(f"{_prefix(path)}{_machine()}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
         file = os.open(temporary, NEW, 0o666)
@@ -53,14 +57,16 @@ def write(path: Path, data: bytes) -> Path:
             view = memoryview(data)
             while view:
                 view = view[os.write(file, view):]
-            os.fsync(file)
+            if durable:
+                os.fsync(file)
         finally:
             os.close(file)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    flush_folder(path.parent)
+    if durable:
+        flush_folder(path.parent)
     return path
 
 

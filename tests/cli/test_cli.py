@@ -210,3 +210,12 @@ def test_what_the_machine_refuses_is_one_readable_line_too(monkeypatch, capsys, 
     monkeypatch.setattr("cnnkit.data.load", refuse)
     assert run(["train", "digits"]) == 2
     assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_a_warning_is_one_line_in_a_process_of_its_own(trained):
+    Image.fromarray(np.zeros((8, 8), np.uint16)).save("deep.png")
+    done = subprocess.run([sys.executable, "-m", "cnnkit", "predict", str(trained[0]), "deep.png"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ("cnnkit: 1 of 1 images has 16 bits per pixel, which are scaled to 8 (0..65535 "
+                           "become 0..255): deep.png\n")

@@ -11,7 +11,7 @@ from cnnkit.cli import run
 
 
 def deep(path):
-    Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(path)
+    Image.fromarray(np.full((8, 8), 70000, np.int32)).save(path)
 
 
 def floating(path):
@@ -28,7 +28,7 @@ def huge(path):
 
 
 @pytest.mark.parametrize(("name", "make", "words"), [
-    ("deep.png", deep, "more than 8 bits"), ("float.tif", floating, "more than 8 bits"),
+    ("deep.tif", deep, "values from 70000 to 70000"), ("float.tif", floating, "more than 8 bits"),
     ("cut.png", cut_off, "cut off or damaged"),
     ("huge.png", huge, "cannot be read as an image"), ("folder", os.mkdir, "folder holds no images"),
     ("gone.png", str, "no file gone.png"),
@@ -50,3 +50,25 @@ def test_predict_sees_what_is_transparent_on_white(trained, capsys):
     assert run(["predict", str(trained[0]), "--invert", "dark.png", "ink.png"]) == 0
     dark, ink = (line.split()[1:] for line in capsys.readouterr().out.splitlines()[1:])
     assert dark == ink
+
+
+def test_predict_says_which_images_it_did_not_take_as_they_are(trained, capsys):
+    digit = (cnnkit.data.datasets.digits(train=False).data[0, 0] * 255).astype(np.uint8)
+    Image.fromarray(digit).save("plain.png")
+    Image.fromarray(digit.astype(np.uint16) * 257).save("deep.png")
+    Image.fromarray(digit).save("pages.tif", save_all=True, append_images=[Image.new("L", (8, 8))])
+    with (pytest.warns(UserWarning, match=r"1 of 3 images has 16 bits per pixel, .*: deep.png"),
+          pytest.warns(UserWarning, match=r"1 of 3 images has several frames or pages, .*: pages.tif")):
+        assert run(["predict", str(trained[0]), "plain.png", "deep.png", "pages.tif"]) == 0
+    assert len({tuple(line.split()[1:]) for line in capsys.readouterr().out.splitlines()[1:]}) == 1
+
+
+def test_predict_sees_a_turned_image_upright(trained, capsys):
+    digit = (cnnkit.data.datasets.digits(train=False).data[0, 0] * 255).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(digit).save("plain.png")
+    Image.fromarray(np.rot90(digit)).save("turned.png", exif=exif)
+    assert run(["predict", str(trained[0]), "plain.png", "turned.png"]) == 0
+    plain, turned = (line.split()[1:] for line in capsys.readouterr().out.splitlines()[1:])
+    assert plain == turned

@@ -110,3 +110,9 @@ def test_permissions_follow_the_umask(tmp_path):
         assert storage.write(tmp_path / "net", NEW).stat().st_mode & 0o777 == 0o640
     finally:
         os.umask(before)
+
+
+def test_what_can_be_made_again_is_not_flushed(disk, tmp_path):
+    storage.write(tmp_path / "cached", NEW, durable=False)
+    assert {call[0] for call in disk.calls} == {"create", "write", "rename"}
+    assert (tmp_path / "cached").read_bytes() == NEW

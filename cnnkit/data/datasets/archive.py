@@ -154,7 +154,7 @@ def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transfo
             raise ValueError(f"{path} is no .npy file of numbers, or is cut off or damaged ({error}); get it "
                              "again, or save it with numpy.save as an array of one number type") from None
         if mode is None:
-            arrays[-1] = np.array(arrays[-1])
+            arrays[-1] = _native(np.array(arrays[-1]))
     try:
         return ArrayDataset(channels_first(arrays[0], data_format), arrays[1], classes, transform)
     except (TypeError, ValueError) as error:
@@ -206,12 +206,12 @@ def array_names(path: str | os.PathLike) -> list[str]:
 
 
 def read_arrays(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
-    """The arrays called `names` of an .npz file; the others are not decompressed."""
+    """The arrays called `names` of an .npz file, in the machine's byte order; others are not decompressed."""
     with _open(path) as archive:
         arrays = []
         for name in names:
             try:
-                arrays.append(archive[name])
+                arrays.append(_native(archive[name]))
             except KeyError:
                 raise ValueError(f"{path} has no array {name!r}, only {', '.join(archive.files)}") from None
             except ValueError as error:
@@ -223,6 +223,11 @@ def read_arrays(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
             except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
                 raise ValueError(f"{path}: array {name!r} is damaged ({error}); get the file again") from None
         return arrays
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """An array in the machine's byte order, which array libraries and kernels need."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 @contextmanager

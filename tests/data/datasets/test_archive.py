@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnkit.data.datasets import npz
+from cnnkit.data.datasets import npy, npz
 from cnnkit.data.datasets.archive import channels_first
 
 X, Y = np.arange(6 * 5 * 4, dtype=np.uint8).reshape(6, 5, 4), np.array([0, 1, 2, 0, 1, 2])
@@ -112,3 +112,15 @@ def test_a_single_array_and_a_missing_file_are_told_apart(tmp_path):
         npz(tmp_path / "a.npy")
     with pytest.raises(FileNotFoundError, match=r"there is no file .*b\.npz"):
         npz(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize("dtype", [">f4", "<f4", ">f8"])
+def test_arrays_come_in_the_machines_byte_order(tmp_path, dtype):
+    x, y = np.arange(2 * 3 * 4, dtype=dtype).reshape(2, 3, 4), np.arange(2, dtype=">i4")
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    for data in (npz(tmp_path / "a.npz"), npy(tmp_path / "x.npy", tmp_path / "y.npy", mmap_mode=None)):
+        assert data.data.dtype.isnative
+        assert data.targets.dtype == np.int64
+        np.testing.assert_array_equal(data.data, x)

@@ -1,11 +1,15 @@
 """A folder of class folders: classes by name, pictures as they are, problems named by file."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from cnnkit.data import DataLoader
 from cnnkit.data.datasets import ImageFolder
+from cnnkit.data.image_cache import MemoryCache
 from cnnkit.data.transforms import ToTensor
 
 
@@ -62,25 +66,88 @@ def test_images_of_different_sizes_are_refused_and_two_are_named(root):
         ImageFolder(root)
 
 
-def test_hidden_and_other_files_are_ignored_and_folders_below_are_not(root):
-    (root / ".git").mkdir()
-    (root / "cat" / ".0.png").write_bytes(b"")
-    (root / "cat" / "notes.txt").write_text("x")
-    (root / "cat" / "more").mkdir()
-    Image.new("RGB", (6, 4)).save(root / "cat" / "more" / "a.JPG")
+@pytest.mark.parametrize("hidden", [".git/a.png", "__MACOSX/cat/._0.png", "@eaDir/a.png", ".x/cat/a.png",
+                                    "cat/.0.png", "cat/.ipynb_checkpoints/0-checkpoint.png",
+                                    "cat/.thumbnails/large/0.png", "cat/a/__MACOSX/a.png", "cat/notes.txt"])
+def test_hidden_files_are_passed_over_at_any_depth(root, hidden):
+    (root / hidden).parent.mkdir(parents=True, exist_ok=True)
+    (root / hidden).write_bytes(b"no image")
+    data = ImageFolder(root)
+    assert (data.classes, len(data)) == (("ant", "cat", "dog"), 6)
+
+
+def test_a_folder_below_a_hidden_one_is_read_when_it_is_asked_for(root, tmp_path):
+    hidden = tmp_path / ".cache"
+    hidden.mkdir()
+    (root / "cat").rename(hidden / "cat")
+    assert ImageFolder(hidden).classes == ("cat",)
+
+
+def test_images_are_found_at_any_depth_and_in_any_spelling(root):
+    for name in ("more/a.JPG", "clip.gif/b.png", "more/c.Jfif"):
+        (root / "cat" / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (6, 4)).save(root / "cat" / name, format="PNG")  # the contents count, not the name
     data = ImageFolder(root)
     assert data.classes == ("ant", "cat", "dog")
-    assert len(data) == 7
+    assert [file.name for file, label in data.samples if label == 1] == ["0.png", "1.png", "b.png", "a.JPG",
+                                                                         "c.Jfif"]
+
+
+def test_formats_that_are_not_read_are_counted(root):
+    for n in range(2):
+        (root / "cat" / f"{n}.HEIC").write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"2 files of formats that are not read .*: .heic \(2\)"):
+        assert len(ImageFolder(root)) == 6
+    for n in range(2):
+        (root / "cat" / f"{n}.png").unlink()
+    with pytest.raises(ValueError, match=r"cat holds no images .*; it holds .heic \(2\)"):
+        ImageFolder(root)
+
+
+def test_an_undecodable_name_can_be_printed_and_saved(root):
+    folder = Path(os.fsdecode(b"caf\xe9"))
+    (root / folder).mkdir()
+    Image.new("RGB", (6, 4)).save(root / folder / os.fsdecode(b"\xff.png"))
+    data = ImageFolder(root)
+    assert data.classes == ("ant", "caf\\udce9", "cat", "dog")
+    assert data[2][1] == 1
+    (root / folder / os.fsdecode(b"\xff.png")).write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=r"udcff.png cannot be read") as error:
+        ImageFolder(root)
+    f"{data} {data.classes} {error.value}".encode()
+
+
+def test_a_turned_image_is_upright_and_a_folder_of_both_says_so(root):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (6, 4)).save(root / "cat" / "2.jpg", exif=exif)
+    with pytest.warns(UserWarning, match="0.png is 4 x 6 .* 1 of 7 images are turned .*2.jpg; .* size="):
+        data = ImageFolder(root)
+    assert (data[4][0].shape, data.all_one_size) == ((6, 4, 3), False)
+    assert ImageFolder(root, size=4).all_one_size
+
+
+def test_cached_images_are_the_same(root, tmp_path):
+    plain = ImageFolder(root, size=(3, 5), mode="L")
+    for cache in (1 << 20, tmp_path / ".cache", MemoryCache(40)):
+        data = ImageFolder(root, size=(3, 5), mode="L", cache=cache)
+        for _ in range(2):
+            for (image, label), (expected, expected_label) in zip(data, plain):
+                np.testing.assert_array_equal(image, expected)
+                assert label == expected_label
 
 
 def test_given_classes_set_the_labels_and_an_unknown_folder_is_refused(root):
     assert ImageFolder(root, classes=["dog", "cat", "bee", "ant"]).targets.tolist() == [3, 3, 1, 1, 0, 0]
     with pytest.raises(ValueError, match=r"dog is no folder of a known class \(ant, cat\)"):
         ImageFolder(root, classes=["ant", "cat"])
+    with pytest.raises(ValueError, match=r"the folders ant, dog in .* are of no known class \(Ant, cat\); "
+                                         "ant and Ant differ only in capital letters"):
+        ImageFolder(root, classes=["Ant", "cat"])
 
 
 @pytest.mark.parametrize(("content", "match"), [
-    (lambda png: b"", "bad.png cannot be read as an image .*replace or remove it"),
+    (lambda png: b"", "bad.png cannot be read as an image: it is empty; replace or remove it"),
     (lambda png: b"<html>", "bad.png cannot be read as an image"),
     (lambda png: png[:20], "bad.png cannot be read as an image"),
     (lambda png: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n", "bad.png cannot be read as an image"),
@@ -100,25 +167,19 @@ def test_an_image_cut_off_is_named_when_it_is_decoded(root):
         list(DataLoader(data, 2))
 
 
-def test_an_image_of_16_bits_is_refused_rather_than_clipped(root):
+def test_images_of_16_bits_are_taken_and_said(root):
     Image.fromarray(np.full((4, 6), 40000, np.uint16)).save(root / "cat" / "2.png")
-    with pytest.raises(ValueError, match=r"cat/2.png has more than 8 bits per pixel"):
-        ImageFolder(root)
+    with pytest.warns(UserWarning, match="1 of 7 images has 16 bits per pixel, which are scaled .*2.png"):
+        assert (ImageFolder(root)[4][0] == 156).all()
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparent_pixels_are_put_on_white(root, mode):
-    pixels = np.zeros((4, 6, len(mode)), np.uint8)  # black, and transparent
-    pixels[0, :, -1] = 255  # but for its first row
-    Image.fromarray(pixels).save(root / "ant" / "0.png")
-    image = ImageFolder(root)[0][0]
-    assert (image[0] == 0).all()
-    assert (image[1:] == 255).all()
-
-
-def test_the_transparent_colour_of_a_palette_is_put_on_white(root):
-    Image.new("P", (6, 4), 0).save(root / "ant" / "0.png", transparency=0)
-    assert (ImageFolder(root)[0][0] == 255).all()
+def test_images_of_several_frames_are_taken_and_said(root):
+    frames = [Image.new("L", (6, 4), value) for value in (10, 20)]
+    for name in ("a.gif", "b.tif"):
+        frames[0].save(root / "cat" / name, save_all=True, append_images=frames[1:])
+    with pytest.warns(UserWarning, match="2 of 8 images have several frames or pages, of which the first"):
+        data = ImageFolder(root)
+    assert [int(data[n][0].max()) for n in (4, 5)] == [10, 10]
 
 
 def test_a_folder_of_saved_models_is_no_class(root):
@@ -132,9 +193,11 @@ def test_a_folder_of_saved_models_is_no_class(root):
     (lambda root: ImageFolder(root / "cat"), ValueError,
      "cat has no class folders: .* one sub-folder per class"),
     (lambda root: (root / "emu").mkdir() or ImageFolder(root),
-     ValueError, "folder .*emu holds no images"),
+     ValueError, "the folder .*emu holds no images"),
     (lambda root: ImageFolder(root, mode="HSV"), ValueError,
      r"mode must be 'L' \(gray\) or 'RGB', got 'HSV'"),
+    (lambda root: ImageFolder(root, size=(3, 0)), ValueError, r"size=\(3, 0\): give a number of pixels"),
+    (lambda root: ImageFolder(root, cache=True), TypeError, "cache=True: give a number of bytes"),
 ])
 def test_folders_that_do_not_fit_are_refused_with_the_reason(root, make, error, match):
     with pytest.raises(error, match=match):
