@@ -27,6 +27,7 @@ __all__ = ["train"]
 
 UPDATES = 1350  # how many updates of the weights a run without --epochs makes at least
 FEWEST, MOST = 3, 100  # epochs of a run without --epochs
+TIMES = ("seconds", "images_per_second")  # figures of an epoch that differ from run to run
 LARGEST_LR = 1000.0  # far above any that trains: a larger one is a typing error
 
 
@@ -193,7 +194,10 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
         def save(accuracy: float | None) -> Path:
             try:
                 training_facts = {**facts, "epochs": whole_epochs, "interrupted": history.interrupted}
-                return save_model(network, target, classes, accuracy=accuracy, history=history.as_dicts(),
+                # no times: the same command gives the same file, to the bit
+                epochs_done = [{name: value for name, value in row.items() if name not in TIMES}
+                               for row in history.as_dicts()]
+                return save_model(network, target, classes, accuracy=accuracy, history=epochs_done,
                                   training=training_facts, held_out=split.record,
                                   input_shape=None if "input_shape" in network.config else images)
             except OSError as error:

@@ -226,7 +226,7 @@ class CNNEstimator(BaseEstimator):
     # -- files -----------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the fitted estimator to ``PATH.safetensors`` (weights) and ``PATH.json`` (the rest).
+        """Write the fitted estimator to ``PATH.safetensors``.
 
         `callbacks` and a RandomState are not kept. `partial_fit` goes on from a loaded estimator as
         from this one.
@@ -239,7 +239,7 @@ class CNNEstimator(BaseEstimator):
         Returns
         -------
         Path
-            The weights file.
+            The file.
         """
         return write(self, path)
 

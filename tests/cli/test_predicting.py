@@ -51,7 +51,7 @@ def test_predict_prints_json(trained, capsys, pictures):
 def test_evaluate_prints_figures_by_class_and_the_confusion_matrix(trained, capsys):
     assert run(["evaluate", str(trained[0]), "digits", "--top-k", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    accuracy = json.loads(trained[0].with_suffix(".json").read_text())["accuracy"]
+    accuracy = cnnkit.models.read_settings(trained[0])["accuracy"]
     assert lines[0].startswith(f"359 images of digits: accuracy {accuracy:.4f}, top-2 accuracy 0.9")
     assert lines[1].split() == ["class", "precision", "recall", "F1", "images"]
     assert len(lines) == 1 + 1 + 11 + 1 + 10
@@ -82,7 +82,7 @@ def test_evaluate_reads_a_folder_as_the_model_takes_it(capsys, elsewhere):
             image.save(elsewhere / "pets" / name / f"{i}.png")
     assert run(["train", "pets", "--size", "8", "--epochs", "1", "--out", "net"]) == 0
     assert run(["evaluate", "net", "pets", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out[-3000:].split("net.json)\n")[1])
+    found = json.loads(capsys.readouterr().out[-3000:].split("net.safetensors\n")[1])
     assert (found["images"], found["part"]) == (3, "held-out part")
     Image.new("RGB", (8, 8)).save(elsewhere / "pets" / "x.png")
     (elsewhere / "pets" / "fox").mkdir()
