@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-__all__ = ["device_of", "has_shape", "is_array", "is_tensor", "is_whole"]
+__all__ = ["device_of", "has_shape", "in_host_memory", "is_array", "is_tensor", "is_whole"]
 
 
 def is_array(value: Any) -> bool:
@@ -29,6 +29,17 @@ def device_of(array: Any) -> Any:
     ('cpu', None)
     """
     return getattr(array, "device", None)
+
+
+def in_host_memory(array: Any) -> bool:
+    """Whether an array's values can be read without waiting for a device; also true of numbers.
+
+    >>> import numpy
+    >>> in_host_memory(numpy.zeros(3)), in_host_memory(1.0)
+    (True, True)
+    """
+    device = device_of(array)
+    return device is None or "cpu" in str(device).lower()
 
 
 def has_shape(value: Any) -> bool:

@@ -20,6 +20,7 @@ from cnnkit.evaluation.contracts import (
     batch_loss,
     is_loader,
 )
+from cnnkit.evaluation.counting import Counting, is_empty
 from cnnkit.evaluation.metrics import Metric
 from cnnkit.evaluation.tally import Tally
 from cnnkit.evaluation.weighting import cross_entropy
@@ -80,18 +81,25 @@ def evaluate(model: Module, data: Data, loss: AnyLoss | None = None, *, batch_si
 def measure(model: Module, loader: Loader, loss: AnyLoss, stop: Callable[[int], bool],
             metrics: Sequence[Metric] = ()) -> Scores | None:
     """The scores of a model, or ``None`` if ``stop(batches done)``, called after each batch, was true."""
-    tally = Tally()
+    tally, counting = Tally(), Counting(loss)
     for metric in metrics:
         metric.reset()
     with evaluating(model):
         for done, (x, y, *weight) in enumerate(loader, 1):
-            output = model(x)
-            tally.add(batch_loss(loss, output, y, *weight), output, y, *weight)
+            output, labels, counted = model(x), counting.labels(y), counting(y, *weight)
+            value = None if is_empty(counted.loss) else batch_loss(loss, output, y, *weight)
+            tally.add(value, output, labels, counted, *weight, summed=counting.summed)
             for metric in metrics:
-                metric.update(output, y)
+                metric.update(output, labels)
             if stop(done):
                 return None
-    return Scores(*tally.read())
+    scores = Scores(*tally.read())
+    if not tally.images:
+        raise ValueError("the data hold no batch, so there is nothing to measure; an iterator, such as a "
+                         "generator, can be gone through only once")
+    if not tally.total:
+        raise ValueError("every sample has weight 0, or a label that is ignored: there is nothing to measure")
+    return scores
 
 
 def predict_proba(model: Module, images: Any, *, batch_size: int = 256) -> Tensor:

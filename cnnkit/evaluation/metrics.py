@@ -39,6 +39,8 @@ class Metric:
 class TopKAccuracy(Metric):
     """The share of images whose class has one of the `k` highest scores; ties go to the lower class index.
 
+    Images whose label is no class, such as -100, do not count.
+
     >>> from cnnkit import tensor
     >>> metric = TopKAccuracy(2)
     >>> metric.update(tensor([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), tensor([1, 2]))
@@ -62,16 +64,17 @@ class TopKAccuracy(Metric):
         # NaN ranks above everything
         higher = (~(scores <= label_scores)
                   | ((scores == label_scores) & (classes[None, :] < labels[:, None])))
-        rank = xp.sum(xp.astype(higher, xp.int32), axis=1)
-        self._right.append(xp.sum(xp.astype(rank < self.k, xp.int32)))
-        self._images += scores.shape[0]
+        rank, counted = xp.sum(xp.astype(higher, xp.int32), axis=1), xp.any(is_label, axis=1)
+        right = counted & (rank < self.k)
+        self._counts.append([xp.sum(xp.astype(rows, xp.int32)) for rows in (right, counted)])
 
     def compute(self) -> float:
-        return sum(int(backend_of(n).to_numpy(n)) for n in self._right) / max(self._images, 1)
+        right, counted = (sum(int(backend_of(n).to_numpy(n)) for n in column)
+                          for column in zip(*self._counts, strict=True)) if self._counts else (0, 0)
+        return right / max(counted, 1)
 
     def reset(self) -> None:
-        self._right: list[Any] = []
-        self._images = 0
+        self._counts: list[Any] = []  # of each batch, the right answers and the images
 
 
 class Accuracy(TopKAccuracy):

@@ -42,7 +42,7 @@ def test_every_callback_is_on_the_page():
 
 def test_every_contract_of_losses_and_loaders_is_on_the_page():
     protocols = [name for name in contracts.__all__ if isinstance(getattr(contracts, name), type)]
-    assert len(protocols) == 7
+    assert len(protocols) == 8
     for name in protocols:
         assert f"`{name}`" in PAGE, name
 

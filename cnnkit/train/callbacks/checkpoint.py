@@ -148,7 +148,8 @@ class Checkpoint(Callback):
 
     def save(self, run: Run) -> None:
         """Write a checkpoint now, and remove those that are no longer kept."""
-        if run.tally.images and not math.isfinite(run.tally.read()[0]):
+        loss = run.tally.read()[0]
+        if run.tally.total and not math.isfinite(loss):
             return  # checkpoints of finite weights are worth more
         try:
             checkpoints.write(self.folder, self._number, state_of(run))
