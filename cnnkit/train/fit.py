@@ -23,6 +23,7 @@ from cnnkit.train.callbacks.diagnose import Diagnose
 from cnnkit.train.class_weight import ClassWeight, WeightedCrossEntropy, balanced
 from cnnkit.train.ema import EMA
 from cnnkit.train.history import History
+from cnnkit.train.parameters import named, parameters
 from cnnkit.train.progress import Reporter, reporter
 from cnnkit.train.run import Run
 from cnnkit.train.schedules import schedule
@@ -47,7 +48,10 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     Parameters
     ----------
     model : Module
-        From images (N, C, H, W) to scores (N, classes), or to whatever `loss` takes.
+        From images (N, C, H, W) to scores (N, classes), or to whatever `loss` takes. Modules that are in
+        evaluation mode (``body.eval()``) stay in it during training; a model that is in evaluation mode as a
+        whole is trained as a whole, but for modules whose parameters are all frozen. Afterwards all modes are
+        what they were before.
     data : DataLoader, dataset, or (images, labels)
         What to learn from; anything but a loader is shuffled anew each epoch. A loader of your own
         (`contracts.Loader`) may give batches ``(x, y, weight)``, with a weight (N,) for each sample: the loss
@@ -58,7 +62,9 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     batch_size : int
         Images a step, where `data` is no loader.
     optimizer : str or Optimizer
-        ``"sgd"`` (momentum 0.9), ``"adam"``, ``"adamw"``, or one made for the model's parameters.
+        ``"sgd"`` (momentum 0.9), ``"adam"``, ``"adamw"``, or one made for the model's parameters, or for a
+        part of them, and perhaps for others, such as a weight of the loss. Its parameters are what is
+        trained, clipped and averaged; frozen ones (``requires_grad_(False)``) are not.
     lr : float
         Learning rate, where `optimizer` is a name.
     loss : callable
@@ -136,6 +142,9 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
             raise ValueError(f"{name} must be a finite number above 0, got {limit}")
     if isinstance(optimizer, str):
         optimizer = _optimizer(optimizer, model, lr)
+    if not any(parameter.requires_grad for parameter in parameters(optimizer)):
+        raise ValueError("none of the optimizer's parameters requires a gradient, so there is nothing to "
+                         "train; unfreeze a part of the model: module.requires_grad_(True)")
     loader = batches(data, batch_size, shuffle=True, seed=seed, augment=augment)
     held_out = None if validation is None else plain(batches(validation, VALIDATION_BATCH))
     named_metrics = by_name(metrics)
@@ -152,7 +161,8 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     run = Run(model, optimizer, loader, _loss(loss, class_weight, loader), epochs=epochs,
               reporter=reporter(progress), validation=held_out, metrics=named_metrics, scheduler=lr_schedule,
               per_batch=per_batch, planned=planned, accumulate=accumulate_grad_batches,
-              clip_norm=clip_norm, clip_value=clip_value, ema=None if ema is None else EMA(model, ema),
+              clip_norm=clip_norm, clip_value=clip_value,
+              ema=None if ema is None else EMA(model, ema, named(optimizer, model)),
               callbacks=sorted(all_callbacks, key=lambda callback: isinstance(callback, Checkpoint)))
     return run.go(_state(resume, run))
 

@@ -29,6 +29,8 @@ from cnnkit.train.callbacks.callback import HOOKS, Callback
 from cnnkit.train.ema import EMA
 from cnnkit.train.history import Epoch, History
 from cnnkit.train.interrupt import Interrupt
+from cnnkit.train.modes import Modes
+from cnnkit.train.parameters import named, parameters
 from cnnkit.train.progress import Reporter
 from cnnkit.train.state import restore
 
@@ -90,14 +92,8 @@ class Run:
         self._partial_epoch: Epoch | None = None
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
-        """The optimizer's parameters, which are trained, clipped and averaged; by their names in the model.
-
-        Those that are not the model's, such as a weight of the loss, are named by group and position.
-        """
-        names = {id(parameter): name for name, parameter in self.model.named_parameters()}
-        return [(names.get(id(parameter), f"optimizer.{n}.{i}"), parameter)
-                for n, group in enumerate(self.optimizer.param_groups)
-                for i, parameter in enumerate(group["params"])]
+        """The optimizer's parameters, which are trained, clipped and averaged: see `named`."""
+        return named(self.optimizer, self.model)
 
     # -- what callbacks may do -------------------------------------------------------------------------------
 
@@ -126,8 +122,10 @@ class Run:
 
     def go(self, state: Mapping[str, Any] | None = None) -> History:
         """Train from the beginning or from `state` to the end, or until something stops it."""
+        modes = Modes(self.model)
         try:
             with self.interrupt:
+                modes.set()
                 if state is not None:
                     restore(self, state)
                     done = self.epoch >= self.epochs
@@ -136,6 +134,7 @@ class Run:
                                     f"after {self.step} updates")
                 self._call("on_train_start")
                 while self.epoch < self.epochs and not self.stopped and not self.paused:
+                    modes.keep()
                     self._one_epoch()
                 self._call("on_train_stop")
                 self.history.interrupted = self.paused
@@ -150,11 +149,11 @@ class Run:
             self._call("on_exception", error)
             raise
         finally:
+            modes.restore()
             self.reporter.close()
         return self.history
 
     def _one_epoch(self) -> None:
-        self.model.train()
         total = count(self.loader)
         self.reporter.begin(self.epoch + 1, self.epochs, None if total is None else total - self.batch)
         if not self.batch:
@@ -241,17 +240,14 @@ class Run:
             self.tally.add(self.loss, output, self._labels(y), counted, *weight, summed=self.counting.summed)
             self.reporter.step(self.tally)
         if self.clip_norm is not None:
-            nn.clip_grad_norm_(self._parameters(), self.clip_norm)
+            nn.clip_grad_norm_(parameters(self.optimizer), self.clip_norm)
         if self.clip_value is not None:
-            nn.clip_grad_value_(self._parameters(), self.clip_value)
+            nn.clip_grad_value_(parameters(self.optimizer), self.clip_value)
         self._call("on_before_optimizer_step")
         self.optimizer.step()
         self.step += 1
         if self.ema is not None:
             self.ema.update()
-
-    def _parameters(self) -> list[Tensor]:
-        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     def _shares(self) -> Sequence[Any]:
         """The factor of each batch's loss, so that the group's gradient is that of one batch of them all."""
