@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of
@@ -21,7 +21,15 @@ Matrix = list[list[int]]
 
 
 class Metric:
-    """A figure that is accumulated over batches; a subclass defines `update`, `compute` and `reset`."""
+    """A figure that is accumulated over batches; a subclass defines `update`, `compute` and `reset`.
+
+    Attributes
+    ----------
+    higher_is_better : bool or None
+        Which way is better, for `EarlyStopping` and others that watch the figure; ``None``: neither.
+    """
+
+    higher_is_better: ClassVar[bool | None] = None
 
     def update(self, output: Tensor, target: Tensor) -> None:
         """Add a batch: scores (N, classes) and labels (N,)."""
@@ -47,6 +55,8 @@ class TopKAccuracy(Metric):
     >>> metric.compute()
     0.5
     """
+
+    higher_is_better = True
 
     def __init__(self, k: int = 5):
         if k < 1:
@@ -129,6 +139,7 @@ class ConfusionMatrix(Metric):
 class _Averaged(ConfusionMatrix):
     """A figure of each class, or its mean over the classes."""
 
+    higher_is_better = True
     figure_index = 0  # into the results of `precision_recall_f1`
 
     def __init__(self, average: str | None = "macro"):
@@ -219,14 +230,29 @@ def by_name(metrics: Iterable[str | Metric] | dict[str, Metric]) -> dict[str, Me
     for metric in [metrics] if isinstance(metrics, str) else metrics:
         if isinstance(metric, Metric):
             selected[type(metric).__name__.lower()] = metric
-        elif match := re.fullmatch(r"top_(\d+)", metric):
-            selected[metric] = TopKAccuracy(int(match[1]))
-        elif metric in NAMES:
-            selected[metric] = NAMES[metric]()
+        elif (made := _made(metric)) is not None:
+            selected[metric] = made
         else:
             raise ValueError(f"there is no metric {metric!r}; there are {', '.join(NAMES)}, "
                              "and top_5 with any number")
     return selected
+
+
+def declared(name: str) -> bool | None:
+    """Whether higher values of a metric with this name are better; ``None`` where that is not declared.
+
+    >>> declared("f1"), declared("confusion_matrix"), declared("mine")
+    (True, None, None)
+    """
+    metric = _made(name)
+    return None if metric is None else metric.higher_is_better
+
+
+def _made(name: str) -> Metric | None:
+    match = re.fullmatch(r"top_(\d+)", name)
+    if match is not None:
+        return TopKAccuracy(int(match[1]))
+    return NAMES[name]() if name in NAMES else None
 
 
 def _share(part: float, whole: float) -> float:

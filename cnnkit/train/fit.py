@@ -26,7 +26,7 @@ from cnnkit.train.history import History
 from cnnkit.train.parameters import named, parameters
 from cnnkit.train.progress import Reporter, reporter
 from cnnkit.train.run import Run
-from cnnkit.train.schedules import schedule
+from cnnkit.train.schedules import schedule, watched
 
 __all__ = ["fit"]
 
@@ -39,7 +39,8 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         validation: Data | None = None, seed: int | None = None, augment: str | Augmentation | None = None,
         progress: bool | Reporter = True,
         metrics: Iterable[str | Metric] | dict[str, Metric] = (), class_weight: ClassWeight | None = None,
-        scheduler: Any = None, scheduler_interval: str = "epoch", accumulate_grad_batches: int = 1,
+        scheduler: Any = None, scheduler_interval: str = "epoch", scheduler_monitor: str | None = None,
+        accumulate_grad_batches: int = 1,
         clip_norm: float | None = None, clip_value: float | None = None, ema: float | None = None,
         callbacks: Sequence[Callback] = (), resume: bool | str | os.PathLike | Mapping[str, Any] = False,
         diagnose: bool = False) -> History:
@@ -92,9 +93,11 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         The learning rate's schedule: ``"cosine"``, ``"warmup-cosine"``, ``"one-cycle"``, ``"linear"``,
         ``"exponential"`` (to a hundredth), ``"step"`` (a tenth, twice) or ``"plateau"``; a schedule of
         `optim.lr_scheduler` for the optimizer that is given; or a function that makes one from the optimizer.
-        `ReduceLROnPlateau` watches the held-out loss, or the loss.
+        `ReduceLROnPlateau` watches the held-out loss, or the loss where there is none.
     scheduler_interval : {"epoch", "step"}
         When to step a schedule that is not given by name: after each epoch, or each update of the weights.
+    scheduler_monitor : str, optional
+        What `ReduceLROnPlateau` watches instead, such as ``"val_accuracy"``.
     accumulate_grad_batches : int
         Update the weights once for so many batches, as if they were one.
     clip_norm, clip_value : float, optional
@@ -164,6 +167,7 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
               clip_norm=clip_norm, clip_value=clip_value,
               ema=None if ema is None else EMA(model, ema, named(optimizer, model)),
               callbacks=sorted(all_callbacks, key=lambda callback: isinstance(callback, Checkpoint)))
+    run.watched = watched(run, scheduler_monitor, by_name=isinstance(scheduler, str))
     return run.go(_state(resume, run))
 
 

@@ -24,8 +24,8 @@ from cnnkit.evaluation.evaluate import count, measure
 from cnnkit.evaluation.metrics import Metric
 from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
-from cnnkit.optim.lr_scheduler import ReduceLROnPlateau
 from cnnkit.train.callbacks.callback import HOOKS, Callback
+from cnnkit.train.callbacks.monitor import Monitor
 from cnnkit.train.ema import EMA
 from cnnkit.train.history import Epoch, History
 from cnnkit.train.interrupt import Interrupt
@@ -85,6 +85,7 @@ class Run:
         self.stopped, self.reason, self._paused = False, "", False
         self.resumed_from: str | None = None  # the folder of the checkpoint, "" for a state in memory
         self.epoch_lr = self.lr()
+        self.watched: Monitor | None = None  # by the schedule, a ReduceLROnPlateau
         self.inputs: list = []
         self.loss: Any = None
         self.losses: list[Tensor | None] = []
@@ -193,8 +194,7 @@ class Run:
                                      "or clip the gradients (nn.clip_grad_norm_)")
         self.epoch, self.batch, self.seconds, self.tally = self.epoch + 1, 0, 0.0, Tally()
         if self.scheduler is not None and not self.per_batch:
-            loss = row.loss if row.val_loss is None else row.val_loss
-            self.scheduler.step(*[loss] if isinstance(self.scheduler, ReduceLROnPlateau) else [])
+            self.scheduler.step(*[] if self.watched is None else [self.watched.value(self)])
         self._call("on_train_epoch_end")
 
     def _groups(self) -> Iterator[list]:

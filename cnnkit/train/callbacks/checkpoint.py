@@ -49,7 +49,8 @@ class Checkpoint(Callback):
         ``best.safetensors``, for ``model.load_state_dict(cnnkit.safetensors.load_file(...))``, with the
         value in ``best.json``.
     mode : {"auto", "min", "max"}
-        Whether lower or higher values are better; ``"auto"`` decides by the name.
+        Whether lower or higher values are better. ``"auto"``: lower losses, higher accuracies, and what a
+        metric declares; another figure needs ``"min"`` or ``"max"``.
     overwrite : bool
         Let a run that is not resumed remove the checkpoints of an earlier one, instead of raising.
     on_error : callable, optional
@@ -99,6 +100,8 @@ class Checkpoint(Callback):
         return self.folder / "best.safetensors"
 
     def on_train_start(self, run: Run) -> None:
+        if self.monitor is not None:
+            self.monitor.settle(run)
         earlier = checkpoints.numbered(self.folder)
         resumes_earlier = (run.resumed_from is not None
                            and Path(run.resumed_from).resolve() == self.folder.resolve())

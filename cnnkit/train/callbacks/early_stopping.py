@@ -27,7 +27,8 @@ class EarlyStopping(Callback):
     min_delta : float
         How much better counts as an improvement.
     mode : {"auto", "min", "max"}
-        Whether lower or higher values are better; ``"auto"`` decides by the name.
+        Whether lower or higher values are better. ``"auto"``: lower losses, higher accuracies, and what a
+        metric declares; another figure needs ``"min"`` or ``"max"``.
     restore_best_weights : bool
         Whether the model ends with the weights of the best epoch, however the run ends, unless it is paused.
 
@@ -62,6 +63,7 @@ class EarlyStopping(Callback):
         self.weights: dict[str, Tensor] | None = None
 
     def on_train_start(self, run: Run) -> None:
+        self.monitor.settle(run)
         if run.resumed_from is None:
             self._reset()
         elif self.stopped_epoch is not None:
