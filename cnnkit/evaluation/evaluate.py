@@ -10,6 +10,7 @@ from cnnkit import functional as F
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.data import ArrayDataset, DataLoader, description
 from cnnkit.data.contracts import Augmentation, IndexedDataset, StreamDataset
+from cnnkit.data.stream import is_used_up, serves_once
 from cnnkit.data.transforms import named
 from cnnkit.evaluation.contracts import (
     AnyLoss,
@@ -140,6 +141,24 @@ def batches(data: Data, batch_size: int, shuffle: bool = False, seed: int | None
         return data
     dataset = cast(IndexedDataset | StreamDataset, data)
     return DataLoader(dataset, batch_size, shuffle=shuffle, seed=seed, augment=_transforms(augment, dataset))
+
+
+def check_epochs(name: str, loader: Loader, epochs: int) -> None:
+    """Raise ValueError for batches that are known not to last for so many epochs; `name` is the argument's.
+
+    >>> check_epochs("data", iter([1, 2]), 1)
+    """
+    source = description.dataset_of(loader)
+    for batches in (loader,) if source is None else (loader, source):
+        if epochs > 1 and (serves_once(batches) or (batches is source and isinstance(source, Iterator))):
+            raise ValueError(f"{name} is a {type(batches).__name__}, which can be gone through only once, "
+                             f"and there are {epochs} epochs: give a DataLoader, or an object whose __iter__ "
+                             "begins anew")
+        if epochs and is_used_up(batches):
+            raise ValueError(f"{name} holds no batch: the {type(batches).__name__} is used up; "
+                             "make a new one for each call")
+    if count(loader) == 0:
+        raise ValueError(f"{name} holds no batch: its length is 0")
 
 
 def _transforms(augment: str | Augmentation | None, dataset: Any) -> Augmentation | None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of
-from cnnkit.foreign import device_of
+from cnnkit.foreign import device_of, whole
 
 __all__ = ["F1", "Accuracy", "ConfusionMatrix", "Metric", "Precision", "Recall", "TopKAccuracy", "by_name",
            "confusion_matrix", "precision_recall_f1"]
@@ -59,9 +59,7 @@ class TopKAccuracy(Metric):
     higher_is_better = True
 
     def __init__(self, k: int = 5):
-        if k < 1:
-            raise ValueError(f"k must be 1 or more, got {k}")
-        self.k = k
+        self.k = whole("k", k)
         self.reset()
 
     def update(self, output: Tensor, target: Tensor) -> None:

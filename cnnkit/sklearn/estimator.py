@@ -20,7 +20,7 @@ from cnnkit import models, optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
 from cnnkit.evaluation.evaluate import evaluating
-from cnnkit.foreign import has_shape
+from cnnkit.foreign import has_shape, whole
 from cnnkit.nn import Module
 from cnnkit.sklearn.epochs import Patience, run
 from cnnkit.sklearn.layout import Layout
@@ -290,9 +290,7 @@ class CNNEstimator(BaseEstimator):
 
     def _check_parameters(self) -> None:
         for name, minimum in (("max_epochs", 1), ("batch_size", 1), ("n_iter_no_change", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < minimum:
-                raise ValueError(f"{name} must be a whole number, at least {minimum}; got {value!r}")
+            whole(name, getattr(self, name), minimum)
         for name, low, high in (("lr", 0, math.inf), ("validation_fraction", 0, 1),
                                 ("tol", -math.inf, math.inf)):
             value = getattr(self, name)

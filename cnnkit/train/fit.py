@@ -15,6 +15,7 @@ from cnnkit.evaluation.contracts import AnyLoss, Data, Loader
 from cnnkit.evaluation.evaluate import batches, count, plain
 from cnnkit.evaluation.metrics import Metric, by_name
 from cnnkit.evaluation.weighting import cross_entropy
+from cnnkit.foreign import whole
 from cnnkit.nn import Module
 from cnnkit.train import checkpoints
 from cnnkit.train.callbacks.callback import Callback
@@ -23,6 +24,7 @@ from cnnkit.train.callbacks.diagnose import Diagnose
 from cnnkit.train.class_weight import ClassWeight, WeightedCrossEntropy, balanced
 from cnnkit.train.ema import EMA
 from cnnkit.train.history import History
+from cnnkit.train.lasting import LastingData
 from cnnkit.train.parameters import named, parameters
 from cnnkit.train.progress import Reporter, reporter
 from cnnkit.train.run import Run
@@ -138,8 +140,8 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     >>> history[-1].accuracy > 0.8
     True
     """
-    _check_whole("epochs", epochs, 0)
-    _check_whole("accumulate_grad_batches", accumulate_grad_batches, 1)
+    epochs, batch_size = whole("epochs", epochs, 0), whole("batch_size", batch_size)
+    accumulate_grad_batches = whole("accumulate_grad_batches", accumulate_grad_batches)
     for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
         if limit is not None and not 0 < limit < math.inf:
             raise ValueError(f"{name} must be a finite number above 0, got {limit}")
@@ -160,7 +162,7 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     if scheduler is not None:
         lr_schedule, per_batch = schedule(scheduler, scheduler_interval, optimizer, epochs, updates)
         planned = epochs if isinstance(scheduler, str) and scheduler != "plateau" else None
-    all_callbacks = [*callbacks, *([Diagnose()] if diagnose else [])]
+    all_callbacks = [*callbacks, *([Diagnose()] if diagnose else []), LastingData()]
     run = Run(model, optimizer, loader, _loss(loss, class_weight, loader), epochs=epochs,
               reporter=reporter(progress), validation=held_out, metrics=named_metrics, scheduler=lr_schedule,
               per_batch=per_batch, planned=planned, accumulate=accumulate_grad_batches,
@@ -169,11 +171,6 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
               callbacks=sorted(all_callbacks, key=lambda callback: isinstance(callback, Checkpoint)))
     run.watched = watched(run, scheduler_monitor, by_name=isinstance(scheduler, str))
     return run.go(_state(resume, run))
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
 
 
 def _optimizer(name: str, model: Module, lr: float) -> optim.Optimizer:

@@ -203,7 +203,7 @@ class Run:
         if isinstance(self.loader, ResumableLoader):
             self.loader_state, skipped = self.loader.state_dict(), 0
             self.loader.skip_batches(self.batch)
-        batches = iter(self.loader)
+        batches = (batch for batch in self.loader)  # so that __iter__, which may begin anew, is called once
         for _ in islice(batches, skipped):
             pass
         if self.batch and self.random_state is not None:  # the skipped batches may have drawn numbers

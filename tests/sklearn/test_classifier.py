@@ -308,7 +308,7 @@ def test_backends_train_the_same_network(name):
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"max_epochs": 0}, "max_epochs must be a whole number, at least 1; got 0"),
+    ({"max_epochs": 0}, "max_epochs must be a whole number, 1 or more; got 0"),
     ({"batch_size": 2.5}, "batch_size must be"),
     ({"n_iter_no_change": 0}, "n_iter_no_change must be"),
     ({"lr": 0}, "lr must be a number between 0 and inf; got 0"), ({"lr": float("nan")}, "lr must be"),

@@ -13,6 +13,7 @@ import numpy as np
 
 from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import Dataset
+from cnnkit.foreign import plain
 
 __all__ = ["ImageFolder", "read_picture"]
 
@@ -112,7 +113,7 @@ class ImageFolder(Dataset):
         headers = [picture_head(file) for file, _ in self.samples]
         self.mode = mode or ("L" if all(color_mode in GRAY for color_mode, _ in headers) else "RGB")
         sizes = [height_width for _, height_width in headers]
-        self._resize = size is not None
+        self._resize, size = size is not None, plain(size)
         self.image_size: tuple[int, int] = (size, size) if isinstance(size, int) else size or sizes[0]
         if size is None:
             for (file, _), (height, width) in zip(self.samples, sizes):

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from cnnkit.foreign import plain
 from cnnkit.optim.optimizer import Optimizer
 
 __all__ = ["LRScheduler"]
@@ -77,9 +78,10 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def _set(self, lrs: list[float]) -> None:
+        lrs = [plain(lr) for lr in lrs]
         for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
             group["lr"] = lr
-        self._last_lr = list(lrs)
+        self._last_lr = lrs
 
 
 def for_each_group(value: Any, optimizer: Optimizer, name: str) -> list:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnkit.foreign import whole
 from cnnkit.safetensors import to_bytes
 from cnnkit.train import checkpoints
 from cnnkit.train.callbacks.callback import Callback
@@ -83,9 +84,10 @@ class Checkpoint(Callback):
         if keep is not None and keep < 2:
             raise ValueError("keep must be 2 or more, so that a damaged checkpoint has one "
                              f"before it; got {keep}")
-        for name, value in (("every_n_epochs", every_n_epochs), ("every_n_batches", every_n_batches)):
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
+        every_n_epochs, every_n_batches, keep = (
+            None if value is None else whole(name, value)
+            for name, value in (("every_n_epochs", every_n_epochs), ("every_n_batches", every_n_batches),
+                                ("keep", keep)))
         self.folder = Path(folder)
         self.every_n_epochs, self.every_n_batches = every_n_epochs, every_n_batches
         self.every_n_seconds = every_n_seconds

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd import Tensor
+from cnnkit.foreign import whole
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.callbacks.monitor import Monitor
 
@@ -52,7 +53,7 @@ class EarlyStopping(Callback):
                  mode: str = "auto", restore_best_weights: bool = True):
         if patience < 0:
             raise ValueError(f"patience must be 0 or more, got {patience}")
-        self.monitor, self.patience = Monitor(monitor, mode, min_delta), patience
+        self.monitor, self.patience = Monitor(monitor, mode, min_delta), whole("patience", patience, 0)
         self.restore_best_weights = restore_best_weights
         self._reset()
 

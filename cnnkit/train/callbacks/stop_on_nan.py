@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.evaluation.counting import number
+from cnnkit.foreign import whole
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.replay import finite, replay
 
@@ -47,7 +48,7 @@ class StopOnNaN(Callback):
     def __init__(self, every_n_batches: int = 1):
         if every_n_batches < 1:
             raise ValueError(f"every_n_batches must be 1 or more, got {every_n_batches}")
-        self.every_n_batches = every_n_batches
+        self.every_n_batches = whole("every_n_batches", every_n_batches)
 
     def on_before_optimizer_step(self, run: Run) -> None:
         if run.step % self.every_n_batches:
