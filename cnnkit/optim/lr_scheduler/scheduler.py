@@ -54,8 +54,12 @@ class LRScheduler:
 
     def begin(self) -> None:
         """Start at step 0 from the initial rates; `SequentialLR` calls this at the schedule's milestone."""
+        self.restart(list(self.base_lrs))
+
+    def restart(self, lrs: list[float]) -> None:
+        """Start at step 0 from the rates `lrs`, as a part of another schedule."""
         self.last_epoch = 0
-        self._set(self.first(list(self.base_lrs)))
+        self._set(self.first(lrs))
 
     def step(self) -> None:
         """Advance one step; to be called after the optimizer's ``step()``."""
