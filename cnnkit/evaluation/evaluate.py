@@ -87,11 +87,15 @@ def measure(model: Module, loader: Loader, loss: AnyLoss, stop: Callable[[int], 
         metric.reset()
     with evaluating(model):
         for done, (x, y, *weight) in enumerate(loader, 1):
-            output, labels, counted = model(x), counting.labels(y), counting(y, *weight)
-            value = None if is_empty(counted.loss) else batch_loss(loss, output, y, *weight)
-            tally.add(value, output, labels, counted, *weight, summed=counting.summed)
-            for metric in metrics:
-                metric.update(output, labels)
+            counted = counting(y, *weight)
+            if is_empty(counted.loss) and is_empty(counted.labels):
+                tally.pass_over(x.shape[0])
+            else:
+                output, labels = model(x), counting.labels(y)
+                value = None if is_empty(counted.loss) else batch_loss(loss, output, y, *weight)
+                tally.add(value, output, labels, counted, *weight, summed=counting.summed)
+                for metric in metrics:
+                    metric.update(output, labels)
             if stop(done):
                 return None
     scores = Scores(*tally.read())

@@ -113,6 +113,13 @@ def test_a_count_of_a_device_is_not_waited_for():
     assert Counting(F.cross_entropy)(cnnkit.tensor([0, -100])).loss == 1
 
 
+def test_a_batch_without_a_row_is_passed_over():
+    whole = (cnnkit.tensor(SCORES), cnnkit.tensor(LABELS))
+    empty = tuple(cnnkit.tensor(values[:0]) for values in (SCORES, LABELS))
+    assert (evaluation.evaluate(nn.Identity(), iter([whole, empty]))
+            == evaluation.evaluate(nn.Identity(), iter([whole])))
+
+
 @pytest.mark.parametrize(("batches", "message"), [
     ([], "hold no batch"), ([(cnnkit.tensor(SCORES), cnnkit.tensor(np.full((6, 2), -100)))], "is ignored")])
 def test_data_without_a_label_that_counts_are_not_measured(batches, message):

@@ -80,7 +80,7 @@ def test_a_multiplicative_schedule_goes_on_from_the_rate_that_it_finds():
     assert found == pytest.approx([0.3 * 0.9 ** step for step in range(5)])
 
 
-@pytest.mark.parametrize("name", [*NESTED, *(set(PARTS) - {"multiplicative", "one cycle"})])
+@pytest.mark.parametrize("name", [*NESTED, *list(PARTS)[:-2]])  # not those that go on from what they find
 @pytest.mark.parametrize("milestone", [0, 5])
 def test_a_part_that_begins_at_a_milestone_has_the_rates_that_it_has_alone(name, milestone):
     make = (NESTED | PARTS)[name]

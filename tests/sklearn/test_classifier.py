@@ -249,6 +249,22 @@ def test_warm_start_goes_on():
     assert cold.n_iter_ == 2
 
 
+def test_warm_start_takes_another_optimizer_and_makes_another_architecture_anew():
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:60], y[:60]
+    clf = CNNClassifier(max_epochs=1, warm_start=True, random_state=0).fit(X, y)
+    module, optimizer = clf.module_, clf.optimizer_
+    assert clf.set_params(batch_size=30, verbose=0).fit(X, y).optimizer_ is optimizer
+    assert isinstance(clf.set_params(optimizer="sgd").fit(X, y).optimizer_, optim.SGD)
+    assert isinstance(clf.set_params(optimizer=optim.AdamW).partial_fit(X, y).optimizer_, optim.AdamW)
+    assert clf.module_ is module
+    clf.set_params(architecture={"conv": [(4, 3)]})
+    with pytest.raises(ValueError, match="architecture, image_shape or data_format has changed"):
+        clf.partial_fit(X, y)
+    assert clf.fit(X, y).module_ is not module
+    assert clf.partial_fit(X, y).n_iter_ == 2
+
+
 def test_warm_start_takes_a_new_learning_rate():
     X, y = small()
     clf = CNNClassifier(max_epochs=1, warm_start=True, random_state=0).fit(X, y)
