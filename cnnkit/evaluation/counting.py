@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from typing import Any, NamedTuple, cast
 
 from cnnkit import functional as F
@@ -94,7 +95,9 @@ class Counting:
         if weight is None and self._plain and _has_ignored(array.dtype):  # what most batches are, at once
             backend = backend_of(array)
             if not backend.switches:
-                labels = _read(count_true(backend.namespace, array != self._ignored))
+                labels = count_true(backend.namespace, array != self._ignored)
+                if in_host_memory(labels):
+                    labels = operator.index(labels)
                 return Count(labels, labels)
         with on(array):
             return self._count(array, target, weight)

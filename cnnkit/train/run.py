@@ -213,20 +213,23 @@ class Run:
             yield group
 
     def _update(self) -> None:
-        """Forward and backward through a group of batches, and one step of the optimizer."""
+        """Learn from a group of batches, unless it is known that they count for nothing."""
         self.counts = [self.counting(*targets) for _, *targets in self.inputs]
         self.losses = []
-        if all(is_empty(counted.loss) for counted in self.counts):
+        for counted in self.counts:
+            if not is_empty(counted.loss):
+                self._step()
+                break
+        else:
             for x, *_ in self.inputs:
                 self.tally.pass_over(x.shape[0])
-        else:
-            self._step()
         self.batch += len(self.inputs)
         if self.scheduler is not None and self.per_batch:
             self.scheduler.step()
 
     def _step(self) -> None:
-        shares = self._shares()
+        """One step of the optimizer, by the gradients of the batches that count for something."""
+        shares = [None] if len(self.counts) == 1 else self._shares()
         self.optimizer.zero_grad()
         for (x, y, *weight), counted, share in zip(self.inputs, self.counts, shares):
             if is_empty(counted.loss):
@@ -251,7 +254,7 @@ class Run:
 
     def _shares(self) -> Sequence[Any]:
         """The factor of each batch's loss, so that the group's gradient is that of one batch of them all."""
-        if len(self.counts) == 1 or self.counting.summed:
+        if self.counting.summed:
             return [None] * len(self.counts)
         counts = [counted.loss for counted in self.counts]
         with backends.on(self.inputs[0][0].array):
