@@ -6,9 +6,12 @@ Everything else that cnnkit requires of objects is a base class or a Protocol (`
 
 from __future__ import annotations
 
+import numbers
+import operator
 from typing import Any, SupportsIndex
 
-__all__ = ["device_of", "has_shape", "is_array", "is_tensor", "is_whole"]
+__all__ = ["device_of", "has_shape", "in_host_memory", "is_array", "is_tensor", "is_whole", "plain",
+           "whole"]
 
 
 def is_array(value: Any) -> bool:
@@ -29,6 +32,17 @@ def device_of(array: Any) -> Any:
     ('cpu', None)
     """
     return getattr(array, "device", None)
+
+
+def in_host_memory(array: Any) -> bool:
+    """Whether an array's values can be read without waiting for a device; also true of numbers.
+
+    >>> import numpy
+    >>> in_host_memory(numpy.zeros(3)), in_host_memory(1.0)
+    (True, True)
+    """
+    device = device_of(array)
+    return device is None or "cpu" in str(device).lower()
 
 
 def has_shape(value: Any) -> bool:
@@ -59,3 +73,44 @@ def is_whole(value: Any) -> bool:
     (True, True, False, False)
     """
     return isinstance(value, SupportsIndex) and not isinstance(value, bool)
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """A whole number, Python's or any library's, as Python's.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no whole number, or less than `least`; the message has the argument's `name`.
+
+    >>> import numpy
+    >>> whole("epochs", numpy.int64(3))
+    3
+    >>> whole("epochs", 2.5)
+    Traceback (most recent call last):
+    ...
+    ValueError: epochs must be a whole number, 1 or more; got 2.5
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
+    return number
+
+
+def plain(value: Any) -> Any:
+    """A library's number as Python's, also in tuples and lists; all else as it is.
+
+    >>> import numpy
+    >>> plain(numpy.float32(0.5)), plain((numpy.int64(3), 0.5)), plain(numpy.array(2.0)), plain("cosine")
+    (0.5, (3, 0.5), 2.0, 'cosine')
+    """
+    if type(value) in (bool, int, float, str):
+        return value
+    if type(value) in (tuple, list):
+        return type(value)(map(plain, value))
+    if isinstance(value, numbers.Real):
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
+    return value.item() if has_shape(value) and value.shape == () else value

@@ -22,7 +22,7 @@ TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"
 PROBES = {  # file -> the attributes that it may look up by name
     "foreign.py": {"dtype", "device", "shape", "detach"},
     "data/transforms/normalize.py": {"tolist"},  # arrays have it, numbers and lists do not
-    "evaluation/tally.py": {"count_nonzero"},  # of an array's library
+    "evaluation/counting.py": {"count_nonzero"},  # of an array's library
     "data/description.py": {"dataset", "classes", "targets", "image_shape"},
     "sklearn/saving.py": {"feature_names_in_"},  # scikit-learn's way
     "functional/__init__.py": {"__module__"},  # of whatever its modules export

@@ -12,7 +12,7 @@ from cnnkit.data.checks import check_images, check_labels
 from cnnkit.data.contracts import IndexedDataset, PixelTable, PointwiseTransform, Transform
 from cnnkit.data.transforms import ToTensor
 from cnnkit.data.transforms.compose import batched_form
-from cnnkit.foreign import is_tensor
+from cnnkit.foreign import is_tensor, plain
 
 __all__ = ["ArrayDataset", "Dataset", "Subset"]
 
@@ -142,6 +142,7 @@ class ArrayDataset(Dataset):
                  transform: Transform | None = None):
         self.data = np.asarray(images) if not isinstance(images, np.ndarray) else images
         labels = np.asarray(labels)
+        classes = plain(classes)
         if isinstance(classes, int):
             classes = [str(i) for i in range(classes)]
         self.classes = None if classes is None else tuple(classes)

@@ -10,6 +10,7 @@ from cnnkit import functional as F
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.data import ArrayDataset, DataLoader, description
 from cnnkit.data.contracts import Augmentation, IndexedDataset, StreamDataset
+from cnnkit.data.stream import is_used_up, serves_once
 from cnnkit.data.transforms import named
 from cnnkit.evaluation.contracts import (
     AnyLoss,
@@ -20,6 +21,7 @@ from cnnkit.evaluation.contracts import (
     batch_loss,
     is_loader,
 )
+from cnnkit.evaluation.counting import Counting, is_empty
 from cnnkit.evaluation.metrics import Metric
 from cnnkit.evaluation.tally import Tally
 from cnnkit.evaluation.weighting import cross_entropy
@@ -80,18 +82,29 @@ def evaluate(model: Module, data: Data, loss: AnyLoss | None = None, *, batch_si
 def measure(model: Module, loader: Loader, loss: AnyLoss, stop: Callable[[int], bool],
             metrics: Sequence[Metric] = ()) -> Scores | None:
     """The scores of a model, or ``None`` if ``stop(batches done)``, called after each batch, was true."""
-    tally = Tally()
+    tally, counting = Tally(), Counting(loss)
     for metric in metrics:
         metric.reset()
     with evaluating(model):
         for done, (x, y, *weight) in enumerate(loader, 1):
-            output = model(x)
-            tally.add(batch_loss(loss, output, y, *weight), output, y, *weight)
-            for metric in metrics:
-                metric.update(output, y)
+            counted = counting(y, *weight)
+            if is_empty(counted.loss) and is_empty(counted.labels):
+                tally.pass_over(x.shape[0])
+            else:
+                output, labels = model(x), counting.labels(y)
+                value = None if is_empty(counted.loss) else batch_loss(loss, output, y, *weight)
+                tally.add(value, output, labels, counted, *weight, summed=counting.summed)
+                for metric in metrics:
+                    metric.update(output, labels)
             if stop(done):
                 return None
-    return Scores(*tally.read())
+    scores = Scores(*tally.read())
+    if not tally.images:
+        raise ValueError("the data hold no batch, so there is nothing to measure; an iterator, such as a "
+                         "generator, can be gone through only once")
+    if not tally.total:
+        raise ValueError("every sample has weight 0, or a label that is ignored: there is nothing to measure")
+    return scores
 
 
 def predict_proba(model: Module, images: Any, *, batch_size: int = 256) -> Tensor:
@@ -132,6 +145,24 @@ def batches(data: Data, batch_size: int, shuffle: bool = False, seed: int | None
         return data
     dataset = cast(IndexedDataset | StreamDataset, data)
     return DataLoader(dataset, batch_size, shuffle=shuffle, seed=seed, augment=_transforms(augment, dataset))
+
+
+def check_epochs(name: str, loader: Loader, epochs: int) -> None:
+    """Raise ValueError for batches that are known not to last for so many epochs; `name` is the argument's.
+
+    >>> check_epochs("data", iter([1, 2]), 1)
+    """
+    source = description.dataset_of(loader)
+    for batches in (loader,) if source is None else (loader, source):
+        if epochs > 1 and (serves_once(batches) or (batches is source and isinstance(source, Iterator))):
+            raise ValueError(f"{name} is a {type(batches).__name__}, which can be gone through only once, "
+                             f"and there are {epochs} epochs: give a DataLoader, or an object whose __iter__ "
+                             "begins anew")
+        if epochs and is_used_up(batches):
+            raise ValueError(f"{name} holds no batch: the {type(batches).__name__} is used up; "
+                             "make a new one for each call")
+    if count(loader) == 0:
+        raise ValueError(f"{name} holds no batch: its length is 0")
 
 
 def _transforms(augment: str | Augmentation | None, dataset: Any) -> Augmentation | None:

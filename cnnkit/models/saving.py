@@ -17,7 +17,7 @@ from typing import Any
 import cnnkit
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
-from cnnkit.foreign import is_whole
+from cnnkit.foreign import plain
 from cnnkit.models import registry
 from cnnkit.models.bundle import read_bundle, write_bundle
 from cnnkit.models.configurable import Configurable
@@ -149,10 +149,9 @@ def _plain(value: Any, where: str) -> Any:
         return {key: _plain(part, f"{where}[{key!r}]") for key, part in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(part, f"{where}[{index}]") for index, part in enumerate(value)]
-    if value is None or isinstance(value, str | bool | float):
+    value = plain(value)
+    if value is None or isinstance(value, str | bool | float | int):
         return value
-    if is_whole(value):
-        return operator.index(value)
     raise TypeError(f"{where} is {value!r}, which the settings of a saved model cannot hold; they take "
                     "numbers, text, None, and lists and mappings (by text) of them")
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import cnnkit.functional.conv as F
 from cnnkit.autograd import Tensor
-from cnnkit.foreign import is_whole
+from cnnkit.foreign import is_whole, plain
 from cnnkit.nn import init
 from cnnkit.nn.module import Module, Parameter
 from cnnkit.shapes import pads, per_axis
@@ -29,7 +29,7 @@ class _Convolution(Module):
                  dilation: Any, groups: int, bias: bool, padding_mode: str, weight: tuple[int, int],
                  dtype: Any, backend: Any):
         super().__init__()
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.in_channels, self.out_channels, self.groups = map(plain, (in_channels, out_channels, groups))
         if padding_mode != "zeros":
             raise ValueError(f"{type(self).__name__} pads with zeros only; got "
                              f"padding_mode={padding_mode!r}. Use padding_mode='zeros', "

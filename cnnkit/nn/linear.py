@@ -7,6 +7,7 @@ from typing import Any
 
 import cnnkit.functional as F
 from cnnkit.autograd import Tensor
+from cnnkit.foreign import plain
 from cnnkit.nn import init
 from cnnkit.nn.module import Module, Parameter
 
@@ -64,10 +65,10 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *,
                  dtype: Any = "float32", backend: Any = None):
         super().__init__()
+        self.in_features, self.out_features = plain(in_features), plain(out_features)
         if in_features < 0 or out_features < 0:
             raise ValueError(f"Linear needs sizes that are not negative; got in_features={in_features}, "
                              f"out_features={out_features}")
-        self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(init.empty((out_features, in_features), dtype, backend))
         self.bias = Parameter(init.empty((out_features,), dtype, backend)) if bias else None
         self.reset_parameters()

@@ -6,6 +6,7 @@ from typing import Any
 
 import cnnkit.functional as F
 from cnnkit.autograd import Tensor
+from cnnkit.foreign import plain
 from cnnkit.nn import init
 from cnnkit.nn.module import Module, Parameter
 
@@ -58,7 +59,7 @@ class _BatchNorm(Module):
                  momentum: float | None = 0.1, affine: bool = True,
                  track_running_stats: bool = True, *, dtype: Any = "float32", backend: Any = None):
         super().__init__()
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.num_features, self.eps, self.momentum = map(plain, (num_features, eps, momentum))
         self.affine, self.track_running_stats = affine, track_running_stats
 
         def new(shape: tuple = (num_features,), dtype: Any = dtype) -> Tensor:

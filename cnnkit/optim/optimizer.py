@@ -9,10 +9,12 @@ from cnnkit import backends
 from cnnkit.autograd import Tensor, deferral, enable_grad
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.updating import arrays_of, gradients_of, rebind_all
-from cnnkit.foreign import device_of
+from cnnkit.foreign import device_of, plain
 from cnnkit.ops.update import Update, state_dtype
 
 __all__ = ["Optimizer"]
+
+NUMBERS = {bool, int, float, tuple}  # the types of settings that an update takes as they are
 
 
 class Optimizer:
@@ -43,7 +45,7 @@ class Optimizer:
         if isinstance(params, Tensor):
             raise TypeError("params should be an iterable of Tensors or dicts; "
                             "got one Tensor: put it in a list")
-        self.defaults = dict(defaults)
+        self.defaults = {name: plain(value) for name, value in defaults.items()}
         self.check(self.defaults)
         self.param_groups: list[dict[str, Any]] = []
         self._states: list[dict[str, list]] = []  # for each group, name -> one value per parameter
@@ -66,7 +68,8 @@ class Optimizer:
         if unknown:
             raise ValueError(f"{type(self).__name__} has no setting {', '.join(unknown)}; "
                              f"it has {', '.join(self.defaults)}")
-        group = {"params": params, **self.defaults, **{k: v for k, v in param_group.items() if k != "params"}}
+        settings = {name: plain(value) for name, value in param_group.items() if name != "params"}
+        group = {"params": params, **self.defaults, **settings}
         self.check(group)
         seen = {id(p) for g in self.param_groups for p in g["params"]}
         for p in params:
@@ -118,8 +121,11 @@ class Optimizer:
                 continue
             if self._kinds[n] is not type(arrays[0]):
                 self._adopt(n, params)
+            settings = {name: group[name] for name in self.hyper}
+            if not NUMBERS.issuperset(map(type, settings.values())):  # a library's could widen the result
+                settings = {name: plain(value) for name, value in settings.items()}
             new, self._states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
-                                               **{name: group[name] for name in self.hyper})
+                                               **settings)
             rebind_all(params, grads, new)
         return loss
 

@@ -10,6 +10,7 @@ from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import moved, numbered
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
 from cnnkit.data.transforms.sampling import checked_interpolation, sample
+from cnnkit.foreign import plain
 from cnnkit.ops.precision import widen
 from cnnkit.random import Key
 
@@ -161,6 +162,7 @@ def warped(owner: object, x: Array, maps: Sequence[Sequence[float]], center: Seq
 
 
 def _range(owner: str, name: str, value: float | Sequence[float]) -> Range:
+    value = plain(value)
     low, high = (-value, value) if isinstance(value, int | float) else value
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"{owner}({name}={value}): give a number that is not negative, "
