@@ -20,6 +20,7 @@ class CrossEntropyLoss(FunctionModule, function=F.cross_entropy, inputs=2, buffe
     """
 
     weight: Tensor | None
+    ignore_index: int
 
 
 class NLLLoss(FunctionModule, function=F.nll_loss, inputs=2, buffers=("weight",), shown=False):
@@ -31,6 +32,7 @@ class NLLLoss(FunctionModule, function=F.nll_loss, inputs=2, buffers=("weight",)
     """
 
     weight: Tensor | None
+    ignore_index: int
 
 
 class MSELoss(FunctionModule, function=F.mse_loss, inputs=2, shown=False):

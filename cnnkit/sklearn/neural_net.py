@@ -18,10 +18,12 @@ from cnnkit import functional as F
 from cnnkit import nn, optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.data import DataLoader, Dataset, description, random_split
+from cnnkit.data.arrays import Samples
 from cnnkit.data.contracts import IndexedDataset
+from cnnkit.data.host import host_array
 from cnnkit.evaluation.contracts import is_loader
 from cnnkit.evaluation.evaluate import evaluating, plain
-from cnnkit.foreign import has_shape
+from cnnkit.foreign import is_array_like, is_sparse, is_tensor
 from cnnkit.safetensors import load_file, save_file
 from cnnkit.sklearn.epochs import run
 from cnnkit.sklearn.place import beside, use_for
@@ -187,6 +189,7 @@ class NeuralNet(BaseEstimator):
         if not _has_targets(X):
             if y is None:
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+            X = host_array(X, "X")
             X, y = Samples(X, self._learn_targets(y, classes)), None
         else:
             dataset = description.dataset_of(X) if is_loader(X) else X
@@ -236,9 +239,11 @@ class NeuralNet(BaseEstimator):
         elif is_loader(X):
             batches = (_host(x) for x, *_ in plain(X))
         else:
-            data = X if _has_targets(X) else Samples(X, np.zeros(len(X), np.int64))
+            if not _has_targets(X):
+                X = host_array(X, "X")
+                X = Samples(X, np.zeros(len(X), np.int64))
             options = {"batch_size": self.batch_size, **self._settings("iterator_valid"), "shuffle": False}
-            batches = (x for x, _ in DataLoader(data, **options).numpy_batches())
+            batches = (x for x, _ in DataLoader(X, **options).numpy_batches())
         with evaluating(self.module_):
             return np.concatenate([self.module_(place(x)).numpy() for x in batches])
 
@@ -370,33 +375,13 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
         return values[:, 0] if self._flat and values.shape[1:] == (1,) else values
 
 
-class Samples(Dataset):
-    """Arrays (N, ...) and their targets, shapes unchanged; uint8 is divided by 255, all else made float32."""
-
-    def __init__(self, inputs: Any, targets: np.ndarray):
-        self.inputs, self.targets = _host(inputs), targets
-        if len(self.inputs) != len(targets):
-            raise ValueError("Found input variables with inconsistent numbers of samples: "
-                             f"[{len(self.inputs)}, {len(targets)}]")
-        if not np.issubdtype(self.inputs.dtype, np.number) and self.inputs.dtype != bool:
-            raise ValueError(f"X must hold numbers, got dtype {self.inputs.dtype}")
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def batch(self, indices: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The inputs and targets of `indices`."""
-        x = self.inputs[np.asarray(indices)]
-        x = x / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
-        return x, self.targets[np.asarray(indices)]
-
-
 def _has_targets(X: Any) -> bool:
     """Whether X is a loader or a dataset, which give pairs, rather than an array."""
     if isinstance(X, Dataset) or is_loader(X):
         return True
-    return isinstance(X, IndexedDataset) and not has_shape(X) and not isinstance(X, list | tuple)
+    return isinstance(X, IndexedDataset) and not is_array_like(X) and not isinstance(X, list | tuple)
 
 
 def _host(values: Any) -> np.ndarray:
-    return values.detach().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    """Targets or labels, which may be text, as an array."""
+    return host_array(values, "y") if is_tensor(values) or is_sparse(values) else np.asarray(values)

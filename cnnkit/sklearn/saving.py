@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 import cnnkit
 from cnnkit.atomic import write_atomically
 from cnnkit.autograd import Tensor
+from cnnkit.data import InputFormat
 from cnnkit.safetensors import load_file, save_file, with_ending
 from cnnkit.sklearn.layout import Layout
 from cnnkit.sklearn.rows import Moments
@@ -43,7 +44,9 @@ def write(estimator: Any, path: str | os.PathLike) -> Path:
                 tensors[f"optimizer.{number}.{name}"] = value
             else:
                 steps.setdefault(str(number), {})[name] = value
+    learnt = estimator.module_.input_format
     fitted = {"layout": asdict(estimator.layout_), "pixels": asdict(estimator.pixels_),
+              "input_format": None if learnt is None else learnt.as_dict(),
               "seed": estimator._seed, "home": estimator._home, "features": estimator.n_features_in_,
               "history": estimator.history_.as_dicts(), "interrupted": estimator.history_.interrupted,
               "steps": steps, "names": None if not hasattr(estimator, "feature_names_in_")
@@ -90,6 +93,8 @@ def _restored(estimator: Any, fitted: Mapping[str, Any], tensors: Mapping[str, T
     estimator._take_target_facts(fitted)
     estimator._start(None)
     estimator._home = fitted["home"]
+    if fitted.get("input_format") is not None:
+        estimator.module_.input_format = InputFormat.from_dict(fitted["input_format"])
     estimator.history_ = History([Epoch(**row) for row in fitted["history"]], bool(fitted["interrupted"]))
     estimator.n_iter_ = len(estimator.history_)
     parts: dict[str, dict[str, Tensor]] = {"module": {}, "optimizer": {}}

@@ -20,6 +20,7 @@ from cnnkit.evaluation.contracts import (
     batch_loss,
 )
 from cnnkit.evaluation.evaluate import count, measure
+from cnnkit.evaluation.intake import Intake
 from cnnkit.evaluation.metrics import Metric
 from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
@@ -70,6 +71,7 @@ class Run:
         self.scheduler, self.per_batch, self.planned, self.ema = scheduler, per_batch, planned, ema
         self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
         self.callbacks = list(callbacks)
+        self.intake = Intake(model, loss, [loader, validation], learn=True)
         self._hooks = {hook: [getattr(c, hook) for c in self.callbacks
                               if getattr(type(c), hook) is not getattr(Callback, hook)] for hook in HOOKS}
         self.epoch = self.batch = self.step = 0
@@ -187,7 +189,7 @@ class Run:
         if isinstance(self.loader, ResumableLoader):
             self.loader_state, skipped = self.loader.state_dict(), 0
             self.loader.skip_batches(self.batch)
-        batches = iter(self.loader)
+        batches = map(self.intake.read, self.loader)
         for _ in islice(batches, skipped):
             pass
         if self.batch and self.random_state is not None:  # the skipped batches may have drawn numbers
@@ -204,6 +206,7 @@ class Run:
         self.optimizer.zero_grad()
         for n, (x, y, *weight) in enumerate(self.inputs):
             output = self.model(x)
+            y = self.intake.target(output, y)
             self.loss = batch_loss(self.loss_function, output, y, *weight)
             (self.loss * (sizes[n] / total) if sizes else self.loss).backward()
             self.losses.append(self.loss.detach())
