@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, tensor
+from cnnkit.data.contracts import Transform
 from cnnkit.data.datasets.folder import read_picture
 from cnnkit.data.transforms import ToTensor
 
@@ -14,10 +17,11 @@ __all__ = ["read_images"]
 
 
 def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int | None],
-                invert: bool = False) -> Tensor:
-    """Image files as one Tensor (N, C, H, W), float32 in [0, 1], of the size and channels that a model takes.
+                invert: bool = False, transform: Transform | None = None) -> Tensor:
+    """Image files as one Tensor (N, C, H, W), float32, of the size and channels that a model takes.
 
-    A height and width of ``None`` leave the images' own.
+    A height and width of ``None`` leave the images' own. Pictures go through `transform`, a saved model's;
+    by default they are scaled to [0, 1].
 
     Raises
     ------
@@ -31,7 +35,7 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int |
     if channels not in modes:
         raise ValueError(f"the model takes images of {channels} channels; "
                          "image files have 1 (grey) or 3 (colour)")
-    convert = ToTensor()
+    convert = ToTensor() if transform is None else transform
     images = []
     for path in paths:
         if path.is_dir():
@@ -39,6 +43,6 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int |
         if not path.exists():
             raise FileNotFoundError(f"there is no file {path}")
         size = None if height is None or width is None else (height, width)
-        image = tensor(convert(read_picture(path, modes[channels], size)))
-        images.append(1 - image if invert else image)
+        picture = np.asarray(read_picture(path, modes[channels], size))
+        images.append(tensor(convert(255 - picture if invert else picture)))
     return F.stack(images)

@@ -26,6 +26,8 @@ __all__ = ["InputFormat", "InputWarning", "say_unscaled"]
 
 BRIGHT = 16  # floats that go further, and none below 0, are pixels that nobody has scaled to 0..1
 APART = 50  # how many times wider or narrower a range is no longer the same kind of numbers
+PREVIEW = 256  # stored images whose range is looked at
+DEPTH = 4095  # the brightest of 12 bits
 FEW = 64  # so few numbers do not show the range of their images
 
 
@@ -64,10 +66,27 @@ class InputFormat:
 
     @classmethod
     def of(cls, batch: np.ndarray, dataset: Any = None) -> Self:
-        """The format of a batch (N, ...) of training, and of the dataset that it comes from."""
-        low, high = _range(batch)
+        """The format of a batch (N, ...) of training, and of the dataset that it comes from.
+
+        Of a dataset whose images are known without drawing or decoding any, the range does not depend on the
+        batch, so that a resumed run finds the same.
+        """
+        stored = _stored(dataset)
+        low, high = _range(batch if stored is None else stored)
         mean, std = _normalisation(dataset, low, high)
         return cls(tuple(batch.shape[1:]), low, high, mean, std, description.class_names(dataset))
+
+    @classmethod
+    def of_dataset(cls, dataset: Any) -> Self | None:
+        """The format of what a dataset will give, where that is known without drawing or decoding images."""
+        stored, whole = _stored(dataset), _whole(dataset)
+        if stored is None:
+            return None
+        if isinstance(whole, ArrayDataset):
+            shape = whole.data.shape[1:] if whole.data.ndim == 4 else (1, *whole.data.shape[1:])
+        else:
+            shape = (1 if whole.mode == "L" else 3, *whole.image_size)
+        return cls.of(np.empty((1, *shape), np.float32), dataset)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; `from_dict` reads them."""
@@ -159,8 +178,15 @@ class InputFormat:
                   f"numbers from {self.low:.4g} to {self.high:.4g}; {problem}")
 
 
-def say_unscaled(learnt: InputFormat) -> None:
-    """Warn of training images whose pixels are floats like 0..255."""
+def say_unscaled(learnt: InputFormat, dataset: Any = None) -> None:
+    """Warn of training images whose pixels are floats like 0..255, or of 8 to 12 bits in uint16."""
+    dataset = _whole(dataset)
+    if isinstance(dataset, ArrayDataset) and dataset.data.dtype == np.uint16:
+        brightest = int(dataset.data.max())
+        if brightest <= DEPTH:
+            white = 255 if brightest <= 255 else DEPTH
+            _warn(f"the uint16 images go up to {brightest}, and are divided by 65535, which leaves them "
+                  f"dark: divide them by their own white, as in images / numpy.float32({white})")
     if len(learnt.shape) == 3 and learnt.low >= 0 and learnt.high > BRIGHT:
         top = 255 if learnt.high <= 255 else 65535 if learnt.high <= 65535 else f"{learnt.high:.4g}"
         instead = ", or give them as uint8, which is scaled" if top == 255 else ""
@@ -189,10 +215,34 @@ def _range(batch: np.ndarray) -> tuple[float, float]:
     return (low, high) if math.isfinite(low) and math.isfinite(high) else (0.0, 0.0)
 
 
-def _normalisation(dataset: Any, low: float, high: float) -> tuple[Any, Any]:
-    """What makes of pictures scaled to [0, 1] what a dataset gives: mean and deviation, or ``None`` twice."""
+def _whole(dataset: Any) -> Any:
+    """The dataset that a `Subset` takes its samples from."""
     while isinstance(dataset, Subset):
         dataset = dataset.dataset
+    return dataset
+
+
+def _stored(dataset: Any) -> np.ndarray | None:
+    """Numbers with the range of what a dataset gives, where its class and transform are cnnkit's."""
+    dataset = _whole(dataset)
+    if not isinstance(dataset, ArrayDataset | ImageFolder):
+        return None
+    mean, std = _of_transform(dataset.transform)
+    if mean is None:
+        return None
+    if isinstance(dataset, ImageFolder):
+        unit = np.array([0.0, 1.0])
+    elif dataset.data.dtype.kind == "u":
+        unit = dataset.data[:PREVIEW] / np.float64(np.iinfo(dataset.data.dtype).max)
+    else:
+        unit = np.asarray(dataset.data[:PREVIEW], np.float64)
+    ends = unit.min(), unit.max()
+    return np.stack([(end - np.asarray(mean)) / np.asarray(std) for end in ends])
+
+
+def _normalisation(dataset: Any, low: float, high: float) -> tuple[Any, Any]:
+    """What makes of pictures scaled to [0, 1] what a dataset gives: mean and deviation, or ``None`` twice."""
+    dataset = _whole(dataset)
     if isinstance(dataset, ImageFolder):
         return _of_transform(dataset.transform)
     if isinstance(dataset, ArrayDataset) and dataset.data.dtype.kind == "u":

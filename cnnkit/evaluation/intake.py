@@ -25,7 +25,6 @@ from cnnkit.ops.precision import is_floating
 __all__ = ["Intake"]
 
 CONVOLUTIONS = (nn.Conv1d, nn.ConvTranspose1d, nn.Conv2d, nn.ConvTranspose2d, nn.Conv3d, nn.ConvTranspose3d)
-PREVIEW = 32  # images that show what training data are like
 PICTURES = ("uint8", "uint16")
 
 
@@ -88,10 +87,7 @@ class Intake:
 
     def _training(self) -> InputFormat | None:
         """The format of the training data, which is the first loader's, before the first batch."""
-        dataset = description.dataset_of(self.loaders[0]) if self.loaders else None
-        if not isinstance(dataset, Dataset):
-            return None
-        return InputFormat.of(dataset.batch(range(min(PREVIEW, len(dataset))))[0], dataset)
+        return InputFormat.of_dataset(description.dataset_of(self.loaders[0])) if self.loaders else None
 
     @property
     def learnt(self) -> InputFormat | None:
@@ -140,8 +136,10 @@ class Intake:
         values = backend_of(x.array).to_numpy(x.array)
         if self.learn:
             dataset = description.dataset_of(self.loaders[0]) if self.loaders else None
-            self.model.input_format = learnt = InputFormat.of(values, dataset)
-            say_unscaled(learnt)
+            learnt = InputFormat.of(values, dataset)
+            if self.model.input_format is None or self.learnt is not None:  # no attribute of the user's
+                self.model.input_format = learnt
+            say_unscaled(learnt, dataset)
         elif self.learnt is not None:
             self.learnt.check_shape(x.shape)
             self.learnt.check_range(values)
@@ -162,7 +160,7 @@ class Intake:
         return self._place(host_array(values, name))
 
     def _place(self, array: Any) -> Tensor:
-        if self.backend is None:
+        if self.backend is None or self.backend.host:
             return Tensor(array)
         return Tensor(self.backend.asarray(array, array.dtype, self.device))
 

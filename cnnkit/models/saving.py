@@ -21,6 +21,8 @@ from cnnkit.atomic import write_atomically
 from cnnkit.autograd import Tensor, tensor
 from cnnkit.backends import dtype_name
 from cnnkit.data import InputFormat
+from cnnkit.data.contracts import Transform
+from cnnkit.data.transforms import ToTensor
 from cnnkit.foreign import is_whole
 from cnnkit.models import registry
 from cnnkit.models.configurable import Configurable
@@ -56,6 +58,12 @@ class SavedModel:
                              "again with models.save_model(model, path, input_shape=(C, H, W)), or put "
                              f"input_shape into {self._name}.config")
         return tuple(shape)
+
+    @property
+    def transform(self) -> Transform:
+        """What pictures go through before the model: `transforms.ToTensor`, and what training normalised."""
+        learnt = self.model.input_format
+        return (learnt.transform() if isinstance(learnt, InputFormat) else None) or ToTensor()
 
     @property
     def classes(self) -> list[str]:

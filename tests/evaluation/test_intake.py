@@ -137,6 +137,27 @@ def test_predict_repeats_the_normalisation_of_training_and_so_do_validation_and_
     assert model.input_format.classes == ("a", "b", "c")
 
 
+def test_what_is_learnt_does_not_depend_on_the_first_batch():
+    first, second = net(), net()
+    images = ArrayDataset(U, Y)
+    fit(first, DataLoader(images, 2, shuffle=True, seed=0))
+    fit(second, DataLoader(images, 3, shuffle=True, seed=1))
+    assert first.input_format == second.input_format
+
+
+def test_an_attribute_of_the_users_with_this_name_stays():
+    model = net()
+    model.input_format = "NCHW"
+    fit(model, (X, Y))
+    assert model.input_format == "NCHW"
+    assert train.predict(model, X * 255).shape == (N,)
+
+
+def test_dark_pictures_of_sixteen_bits_are_said_to_be_so():
+    with pytest.warns(InputWarning, match=r"go up to 255, .*images / numpy.float32\(255\)"):
+        fit(net(), (U.astype("u2"), Y))
+
+
 def test_bytes_for_a_network_that_learnt_unscaled_floats_are_unscaled_too():
     model = net()
     with pytest.warns(InputWarning, match="floats from 0 to 255"):

@@ -271,3 +271,16 @@ class Halves(Dataset):
 def test_a_dataset_that_does_not_say_its_labels_is_predicted_by_number():
     fitted = net(max_epochs=100).fit(Halves())
     assert fitted.predict(Halves()).tolist() == [0, 1] * 5
+
+
+def test_sparse_inputs_are_refused_with_the_fix_and_lists_and_frames_taken():
+    sparse = pytest.importorskip("scipy.sparse")
+    X, y = np.random.default_rng(0).normal(size=(8, 4)).astype("f4"), np.arange(8) % 2
+    net = NeuralNetClassifier(nn.Linear, criterion=nn.CrossEntropyLoss, module__in_features=4,
+                              module__out_features=2, max_epochs=1, verbose=0, random_state=0)
+    expected = net.fit(X, y).predict_proba(X)
+    for form in (X.tolist(), X.astype(">f8"), memoryview(X)):
+        np.testing.assert_allclose(net.fit(form, y.tolist()).predict_proba(form), expected, rtol=1e-5)
+    for call in (lambda form: net.fit(form, y), net.predict):
+        with pytest.raises(TypeError, match=r"X are a sparse .*, and networks take dense.*toarray\(\)"):
+            call(sparse.csr_matrix(X))

@@ -198,3 +198,10 @@ def test_what_cannot_work_is_refused(settings, error, message):
 def test_a_schedule_by_batches_needs_to_know_how_many_there_are():
     with pytest.raises(ValueError, match="'cosine' needs to know how many batches there are"):
         train.fit(network(), iter([]), scheduler="cosine")
+
+
+def test_balanced_weights_leave_out_what_counts_for_nothing_and_refuse_what_is_no_label():
+    assert balanced(np.array([0, 0, 0, 1, -100, -100])) == balanced([0, 0, 0, 1])
+    for targets in (np.arange(3.0), np.zeros((3, 2, 2), int)):
+        with pytest.raises(TypeError, match="'balanced' counts class labels"):
+            balanced(targets)
