@@ -10,7 +10,7 @@ from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of, dtype_name
 from cnnkit.data import DataLoader, description
 from cnnkit.data.arrays import Samples, dataset_of_arrays
-from cnnkit.data.dataset import Dataset
+from cnnkit.data.dataset import ArrayDataset, Dataset
 from cnnkit.data.host import host_array
 from cnnkit.data.input_format import InputFormat, say_unscaled
 from cnnkit.data.layout import channels_last
@@ -64,6 +64,9 @@ class Intake:
         self.rank = 2 if first is None else first.rank
         self.channels = None if first is None else first.in_channels
         self._seen = self._settled = self._weighted = False
+        # dtypes, and of targets dtypes and axes, that stay as they are: found by their ids in little time
+        self._kept: dict[int, Any] = {}
+        self._kept_targets: dict[tuple[int, int], Any] = {}
         for loader in self.loaders:
             if isinstance(loader, DataLoader) and self.kind is not None:
                 loader.expect_labels(None, self.kind.ignore_index)
@@ -102,6 +105,8 @@ class Intake:
         TypeError
             If the batch has another form, or the targets another kind than the loss takes.
         """
+        if type(batch) is tuple and len(batch) in (2, 3) and all(map(self._keeps, batch)):
+            return batch
         if isinstance(batch, Mapping):
             x, y = pair_of(batch, "a batch")
             weight: tuple[Any, ...] = ()
@@ -112,11 +117,17 @@ class Intake:
             kind = f"a tuple of {len(batch)}" if isinstance(batch, tuple) else f"a {type(batch).__name__}"
             raise TypeError(f"a loader must give batches (x, y), or (x, y, weight), and gave {kind}; "
                             "put images and labels together, or give a dataset")
-        first = not self._seen
+        first, given = not self._seen, (x, y)
         x, y = self.input(x), self._float(self._placed(y, "labels"))
+        for before, after in zip(given, (x, y)):
+            if before is after and isinstance(after, Tensor) and self._seen:
+                self._kept[id(after.dtype)] = after.dtype
         if first and isinstance(y, Tensor):
             check_kind(self.kind, y)
         return (x, y, *(self._float(self._placed(values, "weights")) for values in weight))
+
+    def _keeps(self, part: Any) -> bool:
+        return isinstance(part, Tensor) and id(part.dtype) in self._kept
 
     def input(self, x: Any) -> Any:
         """Inputs as a Tensor of the model's dtype; pictures in other libraries' arrays are scaled to [0, 1].
@@ -180,6 +191,8 @@ class Intake:
         ValueError
             The first time, if the targets of this batch, or labels of the datasets, do not fit the output.
         """
+        if isinstance(target, Tensor) and (id(target.dtype), target.ndim) in self._kept_targets:
+            return target
         if not self._settled:
             self._settled = True
             for loader in self.loaders:
@@ -190,7 +203,10 @@ class Intake:
                     loader.expect_labels(output.shape[1], self.kind.ignore_index)
             if isinstance(target, Tensor):
                 settle(self.kind, output, target, None if self._weighted else self.loss)
-        return fitted(self.kind, output, target)
+        new = fitted(self.kind, output, target)
+        if new is target and isinstance(target, Tensor):
+            self._kept_targets[id(target.dtype), target.ndim] = target.dtype
+        return new
 
     # -- prediction ------------------------------------------------------------------------------------------
 
@@ -210,6 +226,11 @@ class Intake:
             return False
         return images.ndim == 4 and is_floating(images.dtype) and (
             channels_last(images.shape, channels=self.channels) is False)
+
+    def _ready_on_host(self, dataset: ArrayDataset) -> bool:
+        """Whether checked arrays are what the model takes, so that its batches need no copies."""
+        data, host = dataset.data, self.backend is None or self.backend.host
+        return host and data.ndim == 4 and data.dtype.name == self.dtype and data.flags.c_contiguous
 
     def _parts(self, images: Any, batch_size: int) -> Iterator[Any]:
         if is_array(images) and not isinstance(images, Tensor) and self._ready(images):
@@ -233,7 +254,11 @@ class Intake:
         elif is_stream(images) and not is_array_like(images):
             loader = DataLoader(images, batch_size, collate_fn=_unlabelled)
         else:
-            loader = DataLoader(self.dataset(images), batch_size)
+            dataset = self.dataset(images)
+            if isinstance(dataset, ArrayDataset) and self._ready_on_host(dataset):
+                yield from self._parts(Tensor(dataset.data), batch_size)
+                return
+            loader = DataLoader(dataset, batch_size)
         yield from (self._place(x) for x, _ in loader.numpy_batches())
 
 
