@@ -318,9 +318,23 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
             self.classes_ = np.arange(len(names))
 
     def _loss(self, output: Tensor, target: Tensor) -> Tensor:
+        self._check_outputs(output)
         if isinstance(self.criterion_, nn.NLLLoss):
             output = (output + float(np.finfo(np.float32).eps)).log()
         return self.criterion_(output, target)
+
+    def _check_outputs(self, output: Tensor) -> None:
+        """Raise ValueError if an integer label is the number of none of the module's outputs."""
+        classes: np.ndarray | None = getattr(self, "classes_", None)
+        if classes is None or classes.dtype.kind not in "iu" or output.ndim < 2:
+            return
+        if not isinstance(self.criterion_, nn.NLLLoss | nn.CrossEntropyLoss):
+            return
+        counted = classes[classes != self.criterion_.ignore_index]
+        if counted.size and not 0 <= counted.min() <= counted.max() < output.shape[1]:
+            raise ValueError(f"y has labels from {counted.min()} to {counted.max()}, and the module gives "
+                             f"{output.shape[1]} outputs, whose numbers integer labels are: number the "
+                             "classes from 0, as numpy.unique(y, return_inverse=True) does")
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, (N, classes)."""

@@ -284,3 +284,12 @@ def test_sparse_inputs_are_refused_with_the_fix_and_lists_and_frames_taken():
     for call in (lambda form: net.fit(form, y), net.predict):
         with pytest.raises(TypeError, match=r"X are a sparse .*, and networks take dense.*toarray\(\)"):
             call(sparse.csr_matrix(X))
+
+
+def test_labels_that_number_no_output_are_refused_with_their_range():
+    X, y = np.random.default_rng(0).normal(size=(8, 4)).astype("f4"), np.arange(8) % 2
+    net = NeuralNetClassifier(nn.Linear, criterion=nn.CrossEntropyLoss, module__in_features=4,
+                              module__out_features=2, max_epochs=1, verbose=0, random_state=0)
+    with pytest.raises(ValueError, match=r"labels from 1 to 2, and the module gives 2 outputs.*numpy.unique"):
+        net.fit(X, y + 1)
+    net.fit(X, np.where(y == 0, -100, y))
