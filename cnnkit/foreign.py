@@ -10,8 +10,8 @@ import numbers
 import operator
 from typing import Any, SupportsIndex
 
-__all__ = ["device_of", "has_shape", "in_host_memory", "is_array", "is_tensor", "is_whole", "plain",
-           "whole"]
+__all__ = ["device_of", "has_shape", "in_host_memory", "is_array", "is_array_like", "is_pillow", "is_sparse",
+           "is_tensor", "is_whole", "plain", "whole"]
 
 
 def is_array(value: Any) -> bool:
@@ -22,6 +22,18 @@ def is_array(value: Any) -> bool:
     (True, False, False)
     """
     return hasattr(value, "dtype")
+
+
+def is_array_like(value: Any) -> bool:
+    """Whether a value holds numbers as an array does: an array, a data frame, a sparse matrix, a memoryview.
+
+    >>> import numpy
+    >>> is_array_like(numpy.zeros(3)), is_array_like(memoryview(b"1")), is_array_like([0, 0, 0])
+    (True, True, False)
+    """
+    if is_sparse(value) or isinstance(value, memoryview) or hasattr(value, "__array__"):
+        return True
+    return is_array(value) and has_shape(value)
 
 
 def device_of(array: Any) -> Any:
@@ -63,6 +75,26 @@ def is_tensor(value: Any) -> bool:
     (True, False)
     """
     return hasattr(value, "detach")
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether a value is a sparse matrix or array, such as SciPy's: it can be made dense by ``toarray()``.
+
+    >>> import numpy
+    >>> is_sparse(numpy.zeros(3)), is_sparse([0, 0, 0])
+    (False, False)
+    """
+    return hasattr(value, "toarray")
+
+
+def is_pillow(value: Any) -> bool:
+    """Whether a value is a Pillow image; Pillow is not imported to find out.
+
+    >>> from PIL import Image
+    >>> is_pillow(Image.new("L", (2, 2))), is_pillow("L")
+    (True, False)
+    """
+    return any((kind.__module__, kind.__name__) == ("PIL.Image", "Image") for kind in type(value).__mro__)
 
 
 def is_whole(value: Any) -> bool:

@@ -20,7 +20,7 @@ TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"
               if path.name != "picture.py"]  # on any device
 
 PROBES = {  # file -> the attributes that it may look up by name
-    "foreign.py": {"dtype", "device", "shape", "detach"},
+    "foreign.py": {"dtype", "device", "shape", "detach", "toarray", "__array__"},
     "data/transforms/normalize.py": {"tolist"},  # arrays have it, numbers and lists do not
     "evaluation/counting.py": {"count_nonzero"},  # of an array's library
     "data/description.py": {"dataset", "classes", "targets", "image_shape"},

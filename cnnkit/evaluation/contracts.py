@@ -16,7 +16,7 @@ from cnnkit.data import DataLoader, IterableDataset
 from cnnkit.data.contracts import IndexedDataset, StreamDataset
 
 __all__ = ["AnyLoss", "AugmentingLoader", "Data", "HeldOutLoss", "Loader", "Loss", "ResumableLoader",
-           "SampleWeightedLoss", "SizedLoader", "WeightedLoss", "batch_loss", "is_loader"]
+           "SampleWeightedLoss", "SizedLoader", "WeightedLoss", "batch_loss", "is_loader", "plain"]
 
 
 # -- losses ------------------------------------------------------------------------------------------------
@@ -207,6 +207,13 @@ class AugmentingLoader(Protocol):
 
     def mixes_labels(self) -> bool:
         """Whether targets (N, K) are probabilities of class indices: see `data.contracts.LabelMixing`."""
+
+
+def plain(loader: Loader) -> Loader:
+    """The loader without augmentation, where it has any, to measure the images themselves."""
+    if isinstance(loader, AugmentingLoader) and loader.describe_augmentation() is not None:
+        return loader.plain()
+    return loader
 
 
 Data = Loader | IndexedDataset | StreamDataset | tuple[Any, Any]  # the last: arrays of images and of labels

@@ -17,6 +17,9 @@ from typing import Any
 import cnnkit
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
+from cnnkit.data import InputFormat
+from cnnkit.data.contracts import Transform
+from cnnkit.data.transforms import ToTensor
 from cnnkit.foreign import plain
 from cnnkit.models import registry
 from cnnkit.models.bundle import read_bundle, write_bundle
@@ -47,11 +50,19 @@ class SavedModel:
             If the settings have no input shape.
         """
         shape = self.settings.get("input_shape", self.settings["config"].get("input_shape"))
+        if shape is None and self.model.input_format is not None:
+            shape = list(self.model.input_format.shape)
         if not isinstance(shape, list) or [type(n) for n in shape] != [int] * 3:
             raise ValueError(f"the settings of this {self._name} do not say which images it takes; save it "
                              "again with models.save_model(model, path, input_shape=(C, H, W)), or put "
                              f"input_shape into {self._name}.config")
         return tuple(shape)
+
+    @property
+    def transform(self) -> Transform:
+        """What pictures go through before the model: `transforms.ToTensor`, and what training normalised."""
+        learnt = self.model.input_format
+        return (learnt.transform() if isinstance(learnt, InputFormat) else None) or ToTensor()
 
     @property
     def classes(self) -> list[str]:
@@ -85,9 +96,11 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
     path : path
         With or without the ending ``.safetensors``; its folder is created.
     classes : sequence of str, optional
-        Names of the classes; by default ``"0"``, ``"1"``, ..., where the model's config has their number.
+        Names of the classes; by default those of the data that `train.fit` trained it on, else ``"0"``,
+        ``"1"``, ..., where the model's config has their number.
     input_shape : (C, H, W), optional
-        Shape of the images that the model takes, where its config does not have it.
+        Shape of the images that the model takes, where neither its config nor its ``input_format``, which
+        is saved too, has it.
     **settings
         More settings, which JSON can hold: how the model was trained, its accuracy.
 
@@ -112,6 +125,9 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
     """
     name, config = _name_and_config(model)
     count = _class_count(config)
+    learnt = model.input_format if isinstance(model.input_format, InputFormat) else None
+    if classes is None and learnt is not None and count in (None, len(learnt.classes or ())):
+        classes = learnt.classes
     if classes is None and count is not None:
         classes = [str(i) for i in range(count)]
     if classes is not None and count not in (None, len(classes)):
@@ -119,6 +135,7 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
     content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "model": name, "config": config,
                "classes": None if classes is None else list(classes),
                **({} if input_shape is None else {"input_shape": [operator.index(n) for n in input_shape]}),
+               **({} if learnt is None else {"input_format": learnt.as_dict()}),
                **settings}
     return write_bundle(with_ending(path), model.state_dict(), content)
 
@@ -201,6 +218,11 @@ def load_model(path: str | os.PathLike) -> SavedModel:
         if array.size and not math.isfinite(float(abs(array).max())):
             raise ValueError(f"{file}: the weights {tensor_name} hold NaN or infinity, which makes every "
                              "score nonsense; train it again, with a lower learning rate")
+    if settings.get("input_format") is not None:
+        try:
+            model.input_format = InputFormat.from_dict(settings["input_format"])
+        except ValueError as error:
+            raise ValueError(f"{file}: its input_format is {error}; save the model again") from None
     for tensor_name, value in (*model.named_parameters(), *model.named_buffers()):
         if tensor_name in tensors:
             value.rebind(value.detach().to(dtype=tensors[tensor_name].dtype).array)

@@ -50,6 +50,8 @@ class Module:
     ----------
     training : bool
         Whether dropout drops and batch norm uses its batch's statistics; `train` and `eval` set it.
+    input_format : InputFormat or None
+        What the module has learnt from, which `cnnkit.train.fit` sets: see `cnnkit.data.InputFormat`.
 
     >>> from cnnkit import nn
     >>> class Net(nn.Module):
@@ -63,6 +65,7 @@ class Module:
     """
 
     training: bool = True
+    input_format: Any = None
     _buffers: Mapping[str, bool] = {}  # name -> whether the state_dict includes it
     _hooks: tuple[Callable, ...] = ()
     _pre_hooks: tuple[Callable, ...] = ()

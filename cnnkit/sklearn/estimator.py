@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_array, validate_data
 from cnnkit import models, optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
+from cnnkit.data import InputFormat
 from cnnkit.evaluation.evaluate import evaluating
 from cnnkit.foreign import has_shape, whole
 from cnnkit.nn import Module
@@ -37,6 +38,7 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
 # the guide's common CNN with twice its filters, for images of any size
 COMMON = {"conv": ((16, 3), (32, 3)), "ceil_mode": True}
 NO_TARGETS = object()
+PREVIEW = 256  # images whose range is compared with that of training
 AT_ONCE = 32  # images that are predicted in one go
 _INIT, _ORDER, _SPLIT, _DRAWS = range(4)  # streams of the seed's key
 
@@ -228,6 +230,9 @@ class CNNEstimator(BaseEstimator):
                              f"They are {home}, those passed to fit() were {self._home}")
         rows, _ = self._validated(X, NO_TARGETS, False)
         images, place = self.layout_.images(rows), beside(self.module_)
+        if isinstance(self.module_.input_format, InputFormat):
+            # of standardised pixels, which a network learns from
+            self.module_.input_format.check_range(self.pixels_.standardised(images[:PREVIEW], self._dtype))
         scores = np.empty((len(images), self._outputs))
         with evaluating(self.module_):
             for start in range(0, len(images), AT_ONCE):

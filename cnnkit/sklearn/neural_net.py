@@ -18,13 +18,15 @@ from cnnkit import functional as F
 from cnnkit import nn, optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.data import DataLoader, description, random_split
+from cnnkit.data.arrays import Samples
+from cnnkit.data.host import host_array
 from cnnkit.evaluation.contracts import is_loader
 from cnnkit.evaluation.evaluate import evaluating, plain
 from cnnkit.safetensors import load_file, save_file
 from cnnkit.sklearn.criterion import Criterion
 from cnnkit.sklearn.epochs import run
 from cnnkit.sklearn.place import beside, use_for
-from cnnkit.sklearn.samples import Samples, has_targets, host
+from cnnkit.sklearn.samples import has_targets, host
 from cnnkit.sklearn.warm import changed, renew
 from cnnkit.train import History
 
@@ -208,6 +210,7 @@ class NeuralNet(BaseEstimator):
         if not has_targets(X):
             if y is None:
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+            X = host_array(X, "X")
             X, y = Samples(X, self._learn_targets(y, classes)), None
         else:
             dataset = description.dataset_of(X) if is_loader(X) else X
@@ -257,9 +260,11 @@ class NeuralNet(BaseEstimator):
         elif is_loader(X):
             batches = (host(x) for x, *_ in plain(X))
         else:
-            data = X if has_targets(X) else Samples(X, np.zeros(len(X), np.int64))
+            if not has_targets(X):
+                X = host_array(X, "X")
+                X = Samples(X, np.zeros(len(X), np.int64))
             options = {"batch_size": self.batch_size, **self._settings("iterator_valid"), "shuffle": False}
-            batches = (x for x, _ in DataLoader(data, **options).numpy_batches())
+            batches = (x for x, _ in DataLoader(X, **options).numpy_batches())
         with evaluating(self.module_):
             return np.concatenate([self.module_(place(x)).numpy() for x in batches])
 
@@ -334,9 +339,23 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
             self.classes_ = np.arange(len(names))
 
     def _loss(self, output: Tensor, target: Tensor) -> Tensor:
+        self._check_outputs(output)
         if isinstance(self.criterion_, nn.NLLLoss):
             output = (output + float(np.finfo(np.float32).eps)).log()
         return self.criterion_(output, target)
+
+    def _check_outputs(self, output: Tensor) -> None:
+        """Raise ValueError if an integer label is the number of none of the module's outputs."""
+        classes: np.ndarray | None = getattr(self, "classes_", None)
+        if classes is None or classes.dtype.kind not in "iu" or output.ndim < 2:
+            return
+        if not isinstance(self.criterion_, nn.NLLLoss | nn.CrossEntropyLoss):
+            return
+        counted = classes[classes != self.criterion_.ignore_index]
+        if counted.size and not 0 <= counted.min() <= counted.max() < output.shape[1]:
+            raise ValueError(f"y has labels from {counted.min()} to {counted.max()}, and the module gives "
+                             f"{output.shape[1]} outputs, whose numbers integer labels are: number the "
+                             "classes from 0, as numpy.unique(y, return_inverse=True) does")
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, (N, classes)."""

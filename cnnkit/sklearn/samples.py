@@ -1,4 +1,4 @@
-"""Samples: arrays of inputs and targets as a dataset, for the estimators in skorch's form."""
+"""What the estimators in skorch's form are given: arrays, or what has its targets already."""
 
 from __future__ import annotations
 
@@ -6,43 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.autograd import Tensor
 from cnnkit.data import Dataset
 from cnnkit.data.contracts import IndexedDataset
+from cnnkit.data.host import host_array
 from cnnkit.evaluation.contracts import is_loader
-from cnnkit.foreign import has_shape
+from cnnkit.foreign import is_array_like, is_sparse, is_tensor
 
-__all__ = ["Samples", "has_targets", "host"]
-
-
-class Samples(Dataset):
-    """Arrays (N, ...) and their targets, shapes unchanged; uint8 is divided by 255, all else made float32."""
-
-    def __init__(self, inputs: Any, targets: np.ndarray):
-        self.inputs, self.targets = host(inputs), targets
-        if len(self.inputs) != len(targets):
-            raise ValueError("Found input variables with inconsistent numbers of samples: "
-                             f"[{len(self.inputs)}, {len(targets)}]")
-        if not np.issubdtype(self.inputs.dtype, np.number) and self.inputs.dtype != bool:
-            raise ValueError(f"X must hold numbers, got dtype {self.inputs.dtype}")
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def batch(self, indices: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The inputs and targets of `indices`."""
-        x = self.inputs[np.asarray(indices)]
-        x = x / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
-        return x, self.targets[np.asarray(indices)]
+__all__ = ["has_targets", "host"]
 
 
 def has_targets(X: Any) -> bool:
     """Whether X is a loader or a dataset, which give pairs, rather than an array."""
     if isinstance(X, Dataset) or is_loader(X):
         return True
-    return isinstance(X, IndexedDataset) and not has_shape(X) and not isinstance(X, list | tuple)
+    return isinstance(X, IndexedDataset) and not is_array_like(X) and not isinstance(X, list | tuple)
 
 
 def host(values: Any) -> np.ndarray:
-    """A Tensor or anything else as a NumPy array."""
-    return values.detach().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    """Targets or labels, which may be text, as an array."""
+    return host_array(values, "y") if is_tensor(values) or is_sparse(values) else np.asarray(values)

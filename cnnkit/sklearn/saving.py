@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import cnnkit
 from cnnkit.autograd import Tensor
+from cnnkit.data import InputFormat
 from cnnkit.models.bundle import read_bundle, write_bundle
 from cnnkit.safetensors import with_ending
 from cnnkit.sklearn.layout import Layout
@@ -40,7 +41,9 @@ def write(estimator: Any, path: str | os.PathLike) -> Path:
                 tensors[f"optimizer.{number}.{name}"] = value
             else:
                 steps.setdefault(str(number), {})[name] = value
+    learnt = estimator.module_.input_format
     fitted = {"layout": asdict(estimator.layout_), "pixels": asdict(estimator.pixels_),
+              "input_format": None if learnt is None else learnt.as_dict(),
               "seed": estimator._seed, "home": estimator._home, "features": estimator.n_features_in_,
               "history": estimator.history_.as_dicts(), "interrupted": estimator.history_.interrupted,
               "steps": steps, "names": None if not hasattr(estimator, "feature_names_in_")
@@ -78,6 +81,8 @@ def _restored(estimator: Any, fitted: Mapping[str, Any], tensors: Mapping[str, T
     estimator._take_target_facts(fitted)
     estimator._start(None)
     estimator._home = fitted["home"]
+    if fitted.get("input_format") is not None:
+        estimator.module_.input_format = InputFormat.from_dict(fitted["input_format"])
     estimator.history_ = History([Epoch(**row) for row in fitted["history"]], bool(fitted["interrupted"]))
     estimator.n_iter_ = len(estimator.history_)
     parts: dict[str, dict[str, Tensor]] = {"module": {}, "optimizer": {}}

@@ -12,6 +12,7 @@ from cnnkit.backends import backend_of, dtype_name, namespace_of
 from cnnkit.evaluation.contracts import Loss
 from cnnkit.evaluation.counting import label_sum
 from cnnkit.evaluation.weighting import IGNORED, cross_entropy, per_label, weighted_mean
+from cnnkit.foreign import is_array, is_whole
 
 __all__ = ["WeightedCrossEntropy", "balanced"]
 
@@ -101,8 +102,20 @@ class WeightedCrossEntropy:
 def balanced(targets: Any) -> dict[int, float]:
     """Weights that make all classes equally important, as in scikit-learn: images / (classes * images of it).
 
+    Labels of -100 count for nothing.
+
+    Raises
+    ------
+    TypeError
+        If the targets are no class labels (N,).
+
     >>> balanced([0, 0, 0, 1])
     {0: 0.6666666666666666, 1: 2.0}
     """
-    counts = Counter(int(label) for label in targets)
+    labels = list(targets)
+    for label in labels:
+        if not is_whole(label) or (is_array(label) and label.shape):
+            raise TypeError("class_weight='balanced' counts class labels, integers (N,), and these targets "
+                            f"hold {label!r}; leave it out, or give a weight for each class")
+    counts = Counter(int(label) for label in labels if label != IGNORED)
     return {label: counts.total() / (len(counts) * n) for label, n in sorted(counts.items())}

@@ -13,6 +13,7 @@ from cnnkit.data import description
 from cnnkit.data.contracts import Augmentation
 from cnnkit.evaluation.contracts import AnyLoss, Data, Loader
 from cnnkit.evaluation.evaluate import batches, count, plain
+from cnnkit.evaluation.intake import Intake
 from cnnkit.evaluation.metrics import Metric, by_name
 from cnnkit.evaluation.weighting import cross_entropy
 from cnnkit.foreign import whole
@@ -57,9 +58,11 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         whole is trained as a whole, but for modules whose parameters are all frozen. Afterwards all modes are
         what they were before.
     data : DataLoader, dataset, or (images, labels)
-        What to learn from; anything but a loader is shuffled anew each epoch. A loader of your own
-        (`contracts.Loader`) may give batches ``(x, y, weight)``, with a weight (N,) for each sample: the loss
-        is called with all three, and the epoch's loss and accuracy are weighted.
+        What to learn from; docs/data.md says how arrays are taken, and what becomes the model's
+        ``input_format``, which `evaluate` and `predict` repeat. Anything but a loader is shuffled anew each
+        epoch. A loader of your own (`contracts.Loader`) may give batches ``(x, y, weight)``, with a weight
+        (N,) for each sample: the loss is called with all three, and the epoch's loss and accuracy are
+        weighted.
     epochs : int
         How often to go through the data, the epochs before a resumption included. A resumed run may have more
         epochs than it began with, but not under a schedule that was made for that number of epochs.
@@ -129,7 +132,10 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     Raises
     ------
     ValueError
-        If the data are empty or damaged, an argument is out of range, or a checkpoint does not fit the run.
+        If the data are empty or damaged, labels or targets do not fit the model's output, an argument is out
+        of range, or a checkpoint does not fit the run.
+    TypeError
+        If images or labels are of a kind that the model or the loss does not take.
     FloatingPointError
         If the loss is no longer a finite number at the end of an epoch.
     FileNotFoundError
@@ -156,8 +162,10 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     if not any(parameter.requires_grad for parameter in parameters(optimizer)):
         raise ValueError("none of the optimizer's parameters requires a gradient, so there is nothing to "
                          "train; unfreeze a part of the model: module.requires_grad_(True)")
-    loader = batches(data, batch_size, shuffle=True, seed=seed, augment=augment)
-    held_out = None if validation is None else plain(batches(validation, VALIDATION_BATCH))
+    loader = batches(data, batch_size, shuffle=True, seed=seed, augment=augment,
+                     intake=Intake(model, loss, learn=True))
+    intake = Intake(model, loss, [loader], learn=True)  # held-out arrays are prepared as those of training
+    held_out = None if validation is None else plain(batches(validation, VALIDATION_BATCH, intake=intake))
     named_metrics = by_name(metrics)
     if named_metrics and held_out is None:
         raise ValueError(f"metrics ({', '.join(named_metrics)}) are measured on held-out images; "

@@ -21,6 +21,7 @@ from cnnkit.evaluation.contracts import (
 )
 from cnnkit.evaluation.counting import Count, Counting, is_empty
 from cnnkit.evaluation.evaluate import count, measure
+from cnnkit.evaluation.intake import Intake
 from cnnkit.evaluation.metrics import Metric
 from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
@@ -75,6 +76,7 @@ class Run:
         self.scheduler, self.per_batch, self.planned, self.ema = scheduler, per_batch, planned, ema
         self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
         self.callbacks = list(callbacks)
+        self.intake = Intake(model, loss, [loader, validation], learn=True)
         self._hooks = {hook: [getattr(c, hook) for c in self.callbacks
                               if getattr(type(c), hook) is not getattr(Callback, hook)] for hook in HOOKS}
         self.epoch = self.batch = self.step = 0
@@ -203,7 +205,7 @@ class Run:
         if isinstance(self.loader, ResumableLoader):
             self.loader_state, skipped = self.loader.state_dict(), 0
             self.loader.skip_batches(self.batch)
-        batches = (batch for batch in self.loader)  # so that __iter__, which may begin anew, is called once
+        batches = map(self.intake.read, self.loader)
         for _ in islice(batches, skipped):
             pass
         if self.batch and self.random_state is not None:  # the skipped batches may have drawn numbers
@@ -237,6 +239,7 @@ class Run:
                 self.losses.append(None)
                 continue
             output = self.model(x)
+            y = self.intake.target(output, y)
             self.loss = batch_loss(self.loss_function, output, y, *weight)
             (self.loss if share is None else self.loss * share).backward()
             self.losses.append(self.loss.detach())

@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 import cnnkit
-from cnnkit import models
+from cnnkit import models, train
 from cnnkit.cli import run
-from cnnkit.data import datasets
+from cnnkit.data import ArrayDataset, datasets, transforms
+
+SCALE = transforms.Normalize(0.3, 0.2)
 
 
 @pytest.fixture
@@ -34,6 +36,21 @@ def test_predict_shows_every_probability(trained, capsys, pictures):
     lines = capsys.readouterr().out.splitlines()[1:]
     assert sorted(line.split()[-2] for line in lines) == list("0123456789")
     assert sum(float(line.split()[-1]) for line in lines) == pytest.approx(1, abs=1e-3)
+
+
+def test_pictures_are_normalised_as_in_training(tmp_path, capsys, pictures):
+    digits = datasets.digits(train=False, transform=transforms.Compose([transforms.ToTensor(), SCALE]))
+    rows = (digits.data * 255).astype(np.uint8)
+    model = models.CommonCNN((1, 8, 8))
+    train.fit(model, ArrayDataset(rows, digits.targets, 10, digits.transform), progress=False)
+    path = models.save_model(model, tmp_path / "net")
+    assert run(["predict", str(path), *pictures, "--json", "--probabilities"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    probabilities = [list(row["probabilities"].values()) for row in found]
+    expected = train.predict_proba(model, rows[:2]).numpy()
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-4, atol=1e-6)
+    assert run(["evaluate", str(path), "digits", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loss"] == pytest.approx(train.evaluate(model, digits).loss)
 
 
 def test_predict_prints_json(trained, capsys, pictures):

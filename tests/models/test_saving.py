@@ -6,8 +6,9 @@ import pytest
 from power_cut import Disk, states
 
 import cnnkit
-from cnnkit import conformance, models, nn, safetensors, storage
+from cnnkit import conformance, models, nn, safetensors, storage, train
 from cnnkit.backends import dtype_name
+from cnnkit.data import ArrayDataset, transforms
 from cnnkit.models import bundle, registry
 
 
@@ -50,6 +51,39 @@ def test_a_bfloat16_model_is_float32_where_there_is_no_bfloat16(tmp_path):
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(back[name].numpy(), value.numpy().astype(np.float32))
         assert back[name].dtype == np.float32
+
+
+def test_what_a_model_has_learnt_from_is_saved_and_repeated(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), np.uint8)
+    normalise = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5, 0.4, 0.3), 0.2)])
+    model = models.CNN((3, 8, 8), conv=[(4, 3)], hidden=[], classes=3)
+    train.fit(model, ArrayDataset(images, [0, 1, 2] * 3, ["a", "b", "c"], normalise), progress=False)
+    back = models.load_model(models.save_model(model, tmp_path / "net"))
+    assert back.model.input_format == model.input_format
+    assert back.classes == ["a", "b", "c"]  # the dataset's
+    np.testing.assert_array_equal(train.predict_outputs(back.model, images).numpy(),
+                                  train.predict_outputs(model, images).numpy())
+    with pytest.raises(ValueError, match=r"from images of 3 channels, RGB.*convert\('RGB'\)"):
+        train.predict(back.model, images[..., 0])
+
+
+def test_a_model_that_does_not_say_its_input_shape_has_that_of_its_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_kinds", registry._kinds.copy())
+
+    @models.register
+    class Pooled(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+            self.config = {}
+    model = Pooled()
+    train.fit(model, (np.zeros((4, 5, 6), np.uint8), [0, 1, 0, 1]), progress=False)
+    assert models.load_model(models.save_model(model, tmp_path / "net")).input_shape == (1, 5, 6)
+
+
+def test_a_damaged_input_format_is_refused_by_name(saved):
+    settings(lambda content: content.update(input_format={"shape": [1]}))(saved[1])
+    with pytest.raises(ValueError, match=r"net.safe.*: its input_format is no format of a network's inputs"):
+        models.load_model(saved[1])
 
 
 def test_the_ending_may_be_left_out(saved):

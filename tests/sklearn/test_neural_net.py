@@ -352,3 +352,25 @@ def test_a_generator_serves_for_one_epoch(digits):
     assert len(net(max_epochs=1).fit(iter(batches)).history) == 1
     with pytest.raises(ValueError, match="X is a list_iterator, which can be gone through only once"):
         net(max_epochs=2).fit(iter(batches))
+
+
+def test_sparse_inputs_are_refused_with_the_fix_and_lists_and_frames_taken():
+    sparse = pytest.importorskip("scipy.sparse")
+    X, y = np.random.default_rng(0).normal(size=(8, 4)).astype("f4"), np.arange(8) % 2
+    net = NeuralNetClassifier(nn.Linear, criterion=nn.CrossEntropyLoss, module__in_features=4,
+                              module__out_features=2, max_epochs=1, verbose=0, random_state=0)
+    expected = net.fit(X, y).predict_proba(X)
+    for form in (X.tolist(), X.astype(">f8"), memoryview(X)):
+        np.testing.assert_allclose(net.fit(form, y.tolist()).predict_proba(form), expected, rtol=1e-5)
+    for call in (lambda form: net.fit(form, y), net.predict):
+        with pytest.raises(TypeError, match=r"X are a sparse .*, and networks take dense.*toarray\(\)"):
+            call(sparse.csr_matrix(X))
+
+
+def test_labels_that_number_no_output_are_refused_with_their_range():
+    X, y = np.random.default_rng(0).normal(size=(8, 4)).astype("f4"), np.arange(8) % 2
+    net = NeuralNetClassifier(nn.Linear, criterion=nn.CrossEntropyLoss, module__in_features=4,
+                              module__out_features=2, max_epochs=1, verbose=0, random_state=0)
+    with pytest.raises(ValueError, match=r"labels from 1 to 2, and the module gives 2 outputs.*numpy.unique"):
+        net.fit(X, y + 1)
+    net.fit(X, np.where(y == 0, -100, y))

@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("sklearn.base", reason="needs scikit-learn: pip install 'cnnkit[sklearn]'")
 
 from cnnkit import optim, safetensors
+from cnnkit.data import InputWarning
 from cnnkit.models.bundle import read_bundle, write_bundle
 from cnnkit.sklearn import CNNClassifier, CNNRegressor
 
@@ -80,3 +81,12 @@ def test_another_estimators_file_is_refused(tmp_path):
     CNNRegressor(max_epochs=1).fit(X, Y).save(tmp_path / "net")
     with pytest.raises(ValueError, match="it holds a CNNRegressor, not a CNNClassifier"):
         CNNClassifier.load(tmp_path / "net")
+
+
+def test_pixels_of_another_range_than_in_training_are_said_to_be_so_after_loading_too(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (20, 6, 6), np.uint8)
+    clf = CNNClassifier(max_epochs=1, random_state=0).fit(X, np.arange(20) % 2)
+    for estimator in (clf, CNNClassifier.load(clf.save(tmp_path / "clf"))):
+        estimator.predict(X)
+        with pytest.warns(InputWarning, match="as for training, and only once"):
+            estimator.predict(X / 255)

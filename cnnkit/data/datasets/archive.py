@@ -15,13 +15,13 @@ import numpy as np
 
 from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import ArrayDataset
+from cnnkit.data.layout import channels_last
 
 __all__ = ["npy", "npz", "read_arrays"]
 
 _TRAIN = (("x_train", "y_train"), ("X_train", "y_train"), ("train_images", "train_labels"))
 _TEST = (("x_test", "y_test"), ("X_test", "y_test"), ("test_images", "test_labels"))
 _WHOLE = (("x", "y"), ("X", "y"), ("images", "labels"), ("data", "targets"), ("data", "target"))
-_CHANNELS = (1, 3, 4)  # gray, RGB, RGB and alpha
 
 
 def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None = None, *,
@@ -87,7 +87,8 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None
                              "number the classes from 0 with numpy.unique(labels, return_inverse=True), "
                              "or pass classes= in Python")
     try:
-        return ArrayDataset(channels_first(images, data_format), labels, classes, transform)
+        return ArrayDataset(channels_first(images, data_format), labels, classes, transform,
+                            data_format="NCHW")
     except (TypeError, ValueError) as error:
         raise type(error)(f"{path}: {error}") from None
 
@@ -105,14 +106,12 @@ def channels_first(images: np.ndarray, data_format: str | None = None) -> np.nda
             raise ValueError("images must have shape (N, H, W), (N, H, W, C) or (N, C, H, W), "
                              f"got {images.shape}; reshape flat images to their height and width")
         return images
-    first, last = images.shape[1] in _CHANNELS, images.shape[3] in _CHANNELS
-    if data_format is None and first == last:
+    last = channels_last(images.shape, data_format)
+    if last is None:
         raise ValueError(f"images of shape {images.shape} may be (N, C, H, W) or (N, H, W, C): "
                          "pass data_format='NCHW' or 'NHWC' in Python; the command line needs 1, "
                          "3 or 4 channels on one of these axes and another size on the other")
-    if data_format == "NHWC" or (data_format is None and last):
-        return images.transpose(0, 3, 1, 2)
-    return images
+    return images.transpose(0, 3, 1, 2) if last else images
 
 
 def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transform | None = None, *,
@@ -156,7 +155,8 @@ def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transfo
         if mode is None:
             arrays[-1] = _native(np.array(arrays[-1]))
     try:
-        return ArrayDataset(channels_first(arrays[0], data_format), arrays[1], classes, transform)
+        return ArrayDataset(channels_first(arrays[0], data_format), arrays[1], classes, transform,
+                            data_format="NCHW")
     except (TypeError, ValueError) as error:
         raise type(error)(f"{images} and {labels}: {error}") from None
 

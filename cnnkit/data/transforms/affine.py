@@ -52,6 +52,7 @@ class RandomAffine(RandomTransform):
     """
 
     numbers = 6
+    moves_pixels = True
 
     def __init__(self, degrees: float | Sequence[float], translate: Sequence[float] | None = None,
                  scale: Sequence[float] | None = None, shear: float | Sequence[float] | None = None,
@@ -114,6 +115,8 @@ class RandomRotation(RandomTransform):
     >>> RandomRotation((90, 90))(image).tolist()
     [[[2.0, 4.0], [1.0, 3.0]]]
     """
+
+    moves_pixels = True
 
     def __init__(self, degrees: float | Sequence[float], interpolation: str = "nearest", expand: bool = False,
                  center: Sequence[float] | None = None, fill: float | Sequence[float] = 0):

@@ -47,6 +47,7 @@ class ColorJitter(RandomTransform):
     """
 
     numbers = 4
+    moves_pixels = False
 
     def __init__(self, brightness: float | Sequence[float] = 0, contrast: float | Sequence[float] = 0,
                  saturation: float | Sequence[float] = 0, hue: float | Sequence[float] = 0):

@@ -56,6 +56,7 @@ class RandomCrop(RandomTransform):
     """
 
     numbers = 2
+    moves_pixels = True
 
     def __init__(self, size: int | Sequence[int], padding: int | Sequence[int] | None = None,
                  pad_if_needed: bool = False, fill: float | Sequence[float] = 0,
@@ -147,6 +148,7 @@ class RandomResizedCrop(RandomTransform):
     """
 
     numbers = 2 * TRIES + 2
+    moves_pixels = True
 
     def __init__(self, size: int | Sequence[int], scale: Sequence[float] = (0.08, 1.0),
                  ratio: Sequence[float] = (3 / 4, 4 / 3), interpolation: str = "bilinear",

@@ -40,6 +40,7 @@ class RandomErasing(RandomTransform):
     """
 
     numbers = 2 * TRIES + 3
+    moves_pixels = False
 
     def __init__(self, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33),
                  ratio: Sequence[float] = (0.3, 3.3), value: float | Sequence[float] | str = 0,
