@@ -6,9 +6,10 @@ Everything else that cnnkit requires of objects is a base class or a Protocol (`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
-__all__ = ["device_of", "has_shape", "is_array", "is_tensor", "is_whole"]
+__all__ = ["detached", "device_of", "has_shape", "is_array", "is_tensor", "is_whole", "metadata_of"]
 
 
 def is_array(value: Any) -> bool:
@@ -59,3 +60,27 @@ def is_whole(value: Any) -> bool:
     (True, True, False, False)
     """
     return isinstance(value, SupportsIndex) and not isinstance(value, bool)
+
+
+def detached(value: Any) -> Any:
+    """The value; of a Tensor that requires a gradient, of any library, the part without the gradient.
+
+    >>> import cnnkit
+    >>> detached(cnnkit.tensor([1.0], requires_grad=True))
+    tensor([1.])
+    >>> detached([1.0])
+    [1.0]
+    """
+    return value.detach() if getattr(value, "requires_grad", False) is True else value
+
+
+def metadata_of(state_dict: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:
+    """The versions of the modules whose state this is, as PyTorch's dicts and ours carry them; else nothing.
+
+    >>> from cnnkit import nn
+    >>> metadata_of(nn.BatchNorm1d(2).state_dict())[""]
+    {'version': 2}
+    >>> metadata_of({})
+    {}
+    """
+    return getattr(state_dict, "_metadata", {})

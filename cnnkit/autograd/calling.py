@@ -7,6 +7,7 @@ from typing import Any
 from cnnkit.autograd import deferral
 from cnnkit.autograd.tape import Node, mode
 from cnnkit.autograd.value import Value
+from cnnkit.foreign import detached
 from cnnkit.ops.core import Op, backend_of_inputs
 
 __all__ = ["apply"]
@@ -52,7 +53,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
             if type(array) is not kind:
                 same_type = same_type and kind is None
                 kind = type(array)
-            needs_gradient = grad and argument.requires_grad
+            needs_gradient = grad and argument._requires_grad
             edges.append((argument._source or argument) if needs_gradient else None)
             version = argument._version
             versions.append((version, version[0]))
@@ -65,6 +66,8 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
             if type(argument) not in PLAIN and isinstance(argument, float | int):
                 # NumPy's float64 is a float, and would widen float32
                 array = argument = float(argument) if isinstance(argument, float) else int(argument)
+            elif type(argument) not in PLAIN:
+                array = argument = detached(argument)
             shape, dtype = getattr(argument, "shape", ()), getattr(argument, "dtype", None)
             same_type = False
             edges.append(None)
