@@ -8,7 +8,8 @@ from typing import Any
 import cnnkit.functional as F
 from cnnkit.autograd import Tensor
 from cnnkit.nn import init
-from cnnkit.nn.module import Module, Parameter
+from cnnkit.nn.module import Module
+from cnnkit.nn.parameter import Parameter
 
 __all__ = ["Identity", "Linear"]
 
@@ -61,6 +62,8 @@ class Linear(Module):
     (1, 2)
     """
 
+    bias: Parameter | None
+
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *,
                  dtype: Any = "float32", backend: Any = None):
         super().__init__()
@@ -69,7 +72,8 @@ class Linear(Module):
                              f"out_features={out_features}")
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(init.empty((out_features, in_features), dtype, backend))
-        self.bias = Parameter(init.empty((out_features,), dtype, backend)) if bias else None
+        self.register_parameter("bias",
+                                Parameter(init.empty((out_features,), dtype, backend)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
