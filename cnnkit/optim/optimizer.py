@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -15,13 +17,18 @@ from cnnkit.ops.update import Update
 __all__ = ["Optimizer"]
 
 
+# settings of PyTorch's groups that say how it computes, and nothing of what
+_OF_PYTORCH = frozenset({"capturable", "decoupled_weight_decay", "differentiable", "foreach", "fused"})
+
+
 class Optimizer:
     """Base of all optimizers; a subclass names its `update`, its `hyper`-parameters and their defaults.
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Leaf Tensors; or parameter groups, each a dict with ``"params"`` and its own settings.
+    params : iterable of Tensor, of (str, Tensor), or of dict
+        Leaf Tensors; or pairs of a name and a Tensor, as ``model.named_parameters()`` gives them; or
+        parameter groups, each a dict with ``"params"`` and its own settings.
     defaults : dict
         The settings of groups that do not give them.
 
@@ -40,9 +47,11 @@ class Optimizer:
     hyper: tuple[str, ...] = ()
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]):
-        if isinstance(params, Tensor):
-            raise TypeError("params should be an iterable of Tensors or dicts; "
-                            "got one Tensor: put it in a list")
+        if isinstance(params, Tensor | Mapping) or not isinstance(params, Iterable):
+            raise TypeError("params should be an iterable of Tensors or dicts; " + (
+                "got one Tensor: put it in a list" if isinstance(params, Tensor) else
+                "got one dict: put it in a list" if isinstance(params, Mapping) else
+                f"got {type(params).__name__}: of a model, give model.parameters()"))
         self.defaults = dict(defaults)
         self.check(self.defaults)
         self.param_groups: list[dict[str, Any]] = []
@@ -51,7 +60,8 @@ class Optimizer:
         self._workspaces: list[dict] = []
         groups = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            raise ValueError("optimizer got an empty parameter list. A generator, like model.parameters(), "
+                             "gives its values once: make a list of it to use it again")
         for group in groups if isinstance(groups[0], Mapping) else [{"params": groups}]:
             self.add_param_group(group)
 
@@ -59,14 +69,27 @@ class Optimizer:
         """Raise ValueError for a setting that is out of range."""
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Add a group of parameters with its own settings: ``{"params": [...], "lr": ...}``."""
+        """Add a group of parameters with its own settings: ``{"params": [...], "lr": ...}``.
+
+        Parameters may be pairs of a name and a Tensor, as ``named_parameters()`` gives them; the names are
+        kept under ``"param_names"``. So is whatever else is in the group, ``"name"`` or ``"lr_scale"``, for
+        whoever asks `param_groups` for it.
+        """
+        if not isinstance(param_group, Mapping):
+            raise TypeError(f"a parameter group must be a dict; got {type(param_group).__name__}")
+        if "params" not in param_group:
+            raise KeyError('a parameter group needs its parameters under "params"; '
+                           f"it has {', '.join(map(repr, param_group))}")
         params = param_group["params"]
-        params = [params] if isinstance(params, Tensor) else list(params)
-        unknown = [name for name in param_group if name != "params" and name not in self.defaults]
-        if unknown:
-            raise ValueError(f"{type(self).__name__} has no setting {', '.join(unknown)}; "
-                             f"it has {', '.join(self.defaults)}")
-        group = {"params": params, **self.defaults, **{k: v for k, v in param_group.items() if k != "params"}}
+        if isinstance(params, set):
+            raise TypeError("the parameters of a group need an order, and a set has none: give a list")
+        names, params = _named([params] if isinstance(params, Tensor) else list(params))
+        if self.param_groups and (names is None) != ("param_names" not in self.param_groups[0]):
+            raise ValueError("all groups of an optimizer need names of their parameters, or none: give "
+                             "named_parameters() to each, or parameters()")
+        group = {"params": params, **({} if names is None else {"param_names": names}), **self.defaults,
+                 **{k: v for k, v in param_group.items() if k != "params"}}
+        self._warn_of_misspelled(group)
         self.check(group)
         seen = {id(p) for g in self.param_groups for p in g["params"]}
         for p in params:
@@ -82,6 +105,13 @@ class Optimizer:
         self._states.append({})
         self._kinds.append(object)
         self._workspaces.append({})
+
+    def _warn_of_misspelled(self, group: Mapping[str, Any]) -> None:
+        for name in group:
+            close = difflib.get_close_matches(name, self.defaults, n=1, cutoff=0.85)
+            if close and name not in self.defaults:
+                warnings.warn(f"{type(self).__name__} does not read {name!r} of a parameter group; "
+                              f"did you mean {close[0]!r}?", stacklevel=4)
 
     def __getstate__(self) -> dict[str, Any]:
         """The attributes to copy, without the kernels' workspaces, which hold addresses of its arrays."""
@@ -156,6 +186,8 @@ class Optimizer:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Load a state, from here or PyTorch: copied, moved and converted to each parameter's dtype.
 
+        Keys of a group that the state lacks stay as they are.
+
         Raises
         ------
         ValueError
@@ -180,7 +212,7 @@ class Optimizer:
                                  else _converted(value, p, name, number))
             states.append(state)
         for n, (group, current) in enumerate(zip(saved, self.param_groups)):
-            current.update({k: v for k, v in group.items() if k in self.defaults})
+            current.update({k: v for k, v in group.items() if k != "params" and k not in _OF_PYTORCH})
             self._kinds[n] = type(current["params"][0].array) if current["params"] else object
         self._states, self._workspaces = states, [{} for _ in states]
 
@@ -195,8 +227,18 @@ class Optimizer:
         lines = []
         for n, group in enumerate(self.param_groups):
             lines += [f"Parameter Group {n}",
-                      *(f"    {name}: {group[name]}" for name in sorted(self.defaults))]
+                      *(f"    {name}: {group[name]}" for name in sorted(group) if name != "params")]
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+def _named(params: list) -> tuple[list[str] | None, list]:
+    """Names and parameters of pairs; ``None`` and the parameters where they have no names."""
+    pairs = [isinstance(p, tuple) for p in params]
+    if not any(pairs):
+        return None, params
+    if not all(pairs):
+        raise ValueError("all parameters need a name, or none: give named_parameters(), or parameters()")
+    return [name for name, _ in params], [p for _, p in params]
 
 
 def need(condition: bool, name: str, value: Any) -> None:
