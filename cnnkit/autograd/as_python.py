@@ -50,11 +50,11 @@ class AsPython(Value):
         return int(self._number("int"))
 
     def __index__(self) -> int:
-        number = self._number("index")
-        if not isinstance(number, int):
-            raise TypeError("only an integer Tensor can be an index; this one is "
-                            f"{backends.dtype_name(self.dtype)}")
-        return int(number)
+        name = backends.dtype_name(self.dtype)
+        if "int" not in name or self.numel() != 1:
+            raise TypeError("only an integer Tensor with one element can be an index; "
+                            f"this one is {name} of shape {self.shape}")
+        return int(self.item())
 
     def _number(self, kind: str) -> Number:
         if self.numel() != 1:

@@ -26,13 +26,12 @@ class _GradMode:
 
     def __new__(cls, function: Callable | None = None) -> Any:
         """A context manager; with a function, as of a decorator without brackets, that function decorated."""
-        new = super().__new__(cls)
         if function is None:
-            return new
+            return super().__new__(cls)
         if not callable(function):
             raise TypeError(f"{cls.__name__} takes no setting; got {function!r:.60}. Use it as "
                             f"`with {cls.__name__}():`, or as a decorator of a function")
-        return new(function)
+        return cls()(function)
 
     def __enter__(self) -> None:
         self._outer = (mode.grad, self._outer)

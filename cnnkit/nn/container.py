@@ -76,25 +76,25 @@ class _Indexed(Module):
         del values[index if isinstance(index, slice) else self._index_of(index)]
         self._refill(values)
 
-    def append(self, value: Any) -> Self:
+    def append(self, module: Any) -> Self:
         """Add an item at the end."""
-        self._add(self._checked(value))
+        self._add(self._checked(module))
         return self
 
-    def extend(self, values: Iterable[Any]) -> Self:
+    def extend(self, modules: Iterable[Any]) -> Self:
         """Add items at the end."""
-        if isinstance(values, Tensor) or not isinstance(values, Iterable):
+        if isinstance(modules, Tensor) or not isinstance(modules, Iterable):
             raise TypeError(f"{type(self).__name__} takes an iterable of items; "
-                            f"got {type(values).__name__}: put it in a list")
-        for value in [self._checked(value) for value in values]:
-            self._add(value)
+                            f"got {type(modules).__name__}: put it in a list")
+        for module in [self._checked(module) for module in modules]:
+            self._add(module)
         return self
 
-    def insert(self, index: int, value: Any) -> Self:
+    def insert(self, index: int, module: Any) -> Self:
         """Put an item before the one at `index`; the items are numbered anew."""
-        values, value = list(self), self._checked(value)
-        values.insert(self._index_of(index, last=1), value)
-        self._refill(values)
+        items = list(self)
+        items.insert(self._index_of(index, last=1), self._checked(module))
+        self._refill(items)
         return self
 
     def pop(self, index: Any = -1) -> Any:

@@ -278,7 +278,7 @@ class Module(Attributes):
         >>> nn.Linear(2, 1).to(dtype="float64").weight.dtype
         dtype('float64')
         """
-        if isinstance(backend, str) and dtype is None and backend in backends.DTYPES:
+        if backend is not None and dtype is None and backends.dtype_name(backend) in backends.DTYPES:
             backend, dtype = None, backend
         if dtype is not None and "float" not in backends.dtype_name(dtype):
             raise TypeError(f"{type(self).__name__}.to() converts to floating-point dtypes only; "
