@@ -39,12 +39,15 @@ TENSOR: Mapping[str, str] = {
     "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
     "std": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
     "view_as": "use reshape(other.shape)", "expand_as": "use expand(other.shape)",
-    "masked_fill": "use cnnkit.functional.where",
+    **_each("any all", "use numpy() and the array's {}"), "stride": "any layout in memory is taken",
+    "repeat": "use cnnkit.functional.cat", "masked_fill": "use cnnkit.functional.where",
     "gather": "use x[indices]", "index_select": "use x[indices]",
     "new_tensor": "use cnnkit.tensor(data, dtype=x.dtype, backend=x.backend)",
     "uniform_": "use cnnkit.nn.init.uniform_(x)", "normal_": "use cnnkit.nn.init.normal_(x)",
 }
 MODULE: Mapping[str, str] = {
+    "_modules": "use named_children(), and setattr() or add_module() to change one",
+    "_parameters": "use named_parameters(recurse=False), and setattr() to change one",
     "cuda": 'use .to("cupy")', "cpu": 'use .to("numpy")', "bfloat16": 'use .to(dtype="bfloat16")',
     "type": 'use .to(dtype="float64")', "device": "use next(model.parameters()).backend",
     "compile": "leave it out: kernels are fused as they run",
@@ -120,10 +123,10 @@ def attribute_error(owner: str, name: str, names: Iterable[str],
     AttributeError("'Linear' object has no attribute 'weigth'; did you mean 'weight'?")
     """
     message = f"{owner} has no attribute {name!r}"
-    if name.startswith("_"):  # asked by Python and by libraries, to find out what an object can do
-        return AttributeError(message, name=name)
     if elsewhere and name in elsewhere:
         return AttributeError(f"{message}; {elsewhere[name]}", name=name)
+    if name.startswith("_"):  # asked by Python and by libraries, to find out what an object can do
+        return AttributeError(message, name=name)
     public = sorted(n for n in names if not n.startswith("_"))
     close = difflib.get_close_matches(name, public, n=1)
     if not close:

@@ -17,7 +17,7 @@ class AsPython(Value):
     __slots__ = ()
 
     def __getitem__(self, index: Any) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define what an index gives")
 
     def __len__(self) -> int:
         if not self.shape:

@@ -243,14 +243,14 @@ class Tensor(AsPython):
         return apply(shaping.reshape, self,
                      shape=(*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
 
-    def permute(self, *axes: Any) -> Tensor:
+    def permute(self, *dims: Any) -> Tensor:
         """The axes in another order."""
-        return apply(shaping.permute, self, axes=_unpack(axes))
+        return apply(shaping.permute, self, axes=_unpack(dims))
 
-    def transpose(self, axis0: int, axis1: int) -> Tensor:
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
         """Swap two axes."""
         order = list(range(self.ndim))
-        i, j = _axis(axis0, self.ndim), _axis(axis1, self.ndim)
+        i, j = _axis(dim0, self.ndim), _axis(dim1, self.ndim)
         order[i], order[j] = j, i
         return apply(shaping.permute, self, axes=tuple(order))
 
@@ -276,17 +276,17 @@ class Tensor(AsPython):
         """Broadcast to `shape`."""
         return apply(shaping.expand, self, shape=_unpack(shape))
 
-    def squeeze(self, axis: int | None = None) -> Tensor:
+    def squeeze(self, dim: int | None = None) -> Tensor:
         """Leave out axes of size 1: all of them, or one."""
         shape = self.shape
-        if axis is not None:
-            axis = _axis(axis, len(shape))
+        if dim is not None:
+            dim = _axis(dim, len(shape))
         return self.reshape(tuple(n for i, n in enumerate(shape)
-                                  if n != 1 or (axis is not None and i != axis)))
+                                  if n != 1 or (dim is not None and i != dim)))
 
-    def unsqueeze(self, axis: int) -> Tensor:
-        """Put in an axis of size 1 at `axis`."""
-        position = _axis(axis, self.ndim + 1)
+    def unsqueeze(self, dim: int) -> Tensor:
+        """Put in an axis of size 1 at `dim`."""
+        position = _axis(dim, self.ndim + 1)
         return self.reshape((*self.shape[:position], 1, *self.shape[position:]))
 
     def sum(self, dim: Any = None, keepdim: bool = False) -> Tensor:

@@ -125,9 +125,9 @@ class Value:
         """Number of elements."""
         return self.numel()
 
-    def size(self, axis: int | None = None) -> Any:
+    def size(self, dim: int | None = None) -> Any:
         """The shape, or the size along one axis."""
-        return self.shape if axis is None else self.shape[axis]
+        return self.shape if dim is None else self.shape[dim]
 
     def numel(self) -> int:
         """Number of elements."""

@@ -163,6 +163,11 @@ class Module(Attributes):
             module = child
         return module
 
+    def set_submodule(self, target: str, module: Module) -> None:
+        """Put a module at a dotted name, whose last part may be new."""
+        path, _, name = target.rpartition(".")
+        self.get_submodule(path).add_module(name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a dotted name."""
         return _at(self, "parameter", target)  # type: ignore[return-value]

@@ -48,13 +48,16 @@ def load(module: Any, state_dict: Mapping[str, Any], strict: bool) -> LoadResult
     strange = [f"{n} is {type(v).__name__}" for n, v in values.items() if not is_array(v)]
     if strange:
         raise RuntimeError(f"{owner} takes Tensors and arrays; {_listed(strange)}")
-    mismatches = [f"{n} is {current[n].shape}, the value {tuple(v.shape)}" for n, v in values.items()
-                  if current[n].shape != tuple(v.shape)]
+    shapes = {n: tuple(v.shape) for n, v in values.items()}
+    mismatches = [f"{n} is {current[n].shape}, the value {shape}" for n, shape in shapes.items()
+                  if current[n].shape != shape and (current[n].shape, shape) != ((), (1,))]
     if mismatches:
         raise RuntimeError(f"{owner}: shapes differ: {_listed(mismatches)}")
     with no_grad():
         for name, value in values.items():
-            current[name].copy_(value if isinstance(value, Tensor) else Tensor(value))
+            tensor = value if isinstance(value, Tensor) else Tensor(value)
+            # old files of PyTorch have one axis where there is none now
+            current[name].copy_(tensor if current[name].shape else tensor.reshape(()))
     return LoadResult(missing, unexpected)
 
 

@@ -53,7 +53,7 @@ class Optimizer:
                 "got one dict: put it in a list" if isinstance(params, Mapping) else
                 f"got {type(params).__name__}: of a model, give model.parameters()"))
         self.defaults = dict(defaults)
-        self.check(self.defaults)
+        self._check(self.defaults)
         self.param_groups: list[dict[str, Any]] = []
         self._states: list[dict[str, list]] = []  # for each group, name -> one value per parameter
         self._kinds: list[type] = []  # the array type of each group's state
@@ -67,6 +67,9 @@ class Optimizer:
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError for a setting that is out of range."""
+
+    def _check(self, settings: Mapping[str, Any]) -> None:
+        self.check({name: _number(value) for name, value in settings.items() if name in self.defaults})
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Add a group of parameters with its own settings: ``{"params": [...], "lr": ...}``.
@@ -90,7 +93,7 @@ class Optimizer:
         group = {"params": params, **({} if names is None else {"param_names": names}), **self.defaults,
                  **{k: v for k, v in param_group.items() if k != "params"}}
         self._warn_of_misspelled(group)
-        self.check(group)
+        self._check(group)
         seen = {id(p) for g in self.param_groups for p in g["params"]}
         for p in params:
             if not isinstance(p, Tensor):
@@ -149,7 +152,7 @@ class Optimizer:
             if self._kinds[n] is not type(arrays[0]):
                 self._adopt(n, params)
             new, self._states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
-                                               **{name: group[name] for name in self.hyper})
+                                               **{name: _number(group[name]) for name in self.hyper})
             rebind_all(params, grads, new)
         return loss
 
@@ -203,7 +206,7 @@ class Optimizer:
                 raise ValueError("loaded state dict contains a parameter group that doesn't "
                                  f"match the size of optimizer's group: {len(group['params'])} parameters; "
                                  f"the optimizer's has {len(current['params'])}")
-            self.check({**current, **group})
+            self._check({**current, **group})
             state: dict[str, list] = {}
             for i, (number, p) in enumerate(zip(group["params"], current["params"])):
                 for name, value in state_dict["state"].get(number, {}).items():
@@ -239,6 +242,15 @@ def _named(params: list) -> tuple[list[str] | None, list]:
     if not all(pairs):
         raise ValueError("all parameters need a name, or none: give named_parameters(), or parameters()")
     return [name for name, _ in params], [p for _, p in params]
+
+
+def _number(value: Any) -> Any:
+    """A setting's value: of a Tensor with one element, the number in it."""
+    if not isinstance(value, Tensor):
+        return value
+    if value.numel() != 1:
+        raise ValueError(f"a Tensor as a setting must have one element; got shape {value.shape}")
+    return value.item()
 
 
 def need(condition: bool, name: str, value: Any) -> None:

@@ -22,5 +22,6 @@ def test_a_pytorch_tensor_that_needs_a_gradient_is_taken_without_it():
     assert not y.array.requires_grad
     layer = cnnkit.nn.Linear(2, 1).to("torch")
     assert not layer(theirs[None]).array.requires_grad
-    assert layer.load_state_dict({"weight": torch.nn.Parameter(theirs[None]), "bias": computed[:1]}) == ([], [])
+    state = {"weight": torch.nn.Parameter(theirs[None]), "bias": computed[:1]}
+    assert layer.load_state_dict(state) == ([], [])
     assert layer.weight.tolist() == [[1, 2]]

@@ -12,7 +12,7 @@ def test_a_gradient_must_fit_its_tensor(backend):
     assert x.grad.tolist() == [3, 6]
     with pytest.raises(RuntimeError, match=r"grad must have .*\(2,\) float32 \S+; got \(1,\) float32"):
         x.grad = cnnkit.tensor([1.0])
-    with pytest.raises(RuntimeError, match="got .* int"):
+    with pytest.raises(RuntimeError, match=r"got .* int"):
         x.grad = cnnkit.tensor([1, 2])
     with pytest.raises(TypeError, match="grad must be a Tensor or None; got list"):
         x.grad = [1.0, 2.0]

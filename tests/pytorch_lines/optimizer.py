@@ -37,7 +37,10 @@ KINDS = {  # of all optimizers alike
     "O([w], momentun=.1)": TypeError, "O([w], .25).param_groups[0]['lr']": 0.25,
     "len(O(m.parameters()).param_groups[0]['params'])": 2,
     "len(O(p for p in [w, b]).param_groups[0]['params'])": 2, "O([tensor([1.])]).step()": None,
-    "len(O(iter([w, b])).param_groups)": 1,
+    "len(O(iter([w, b])).param_groups)": 1, "O([w], lr=tensor(.5)).param_groups[0]['lr']": 0.5,
+    "O([w], lr=tensor([.1, .2]))": ValueError,
+    "lr = tensor(.5); o = O([extra], lr=lr); lr.fill_(0); (extra * 2).sum().backward(); o.step(); extra":
+        [1.0],
     # a step
     "O([w]).step()": None, "O([w]).step(lambda: 3)": 3,
     "o = O([w, b], lr=.1); loss().backward(); o.zero_grad(); (w.grad, b.grad)": [None, None],
@@ -65,7 +68,7 @@ KINDS = {  # of all optimizers alike
 }
 LINES = {
     **{f"O = {kind}; {line}": value for kind in ("SGD", "Adam", "optim.AdamW")
-       for line, value in KINDS.items() if kind != "optim.AdamW" or "round" not in line},  # it decays weights
+       for line, value in KINDS.items() if kind != "optim.AdamW" or "round" not in line},
     "o = SGD([extra], lr=.5, momentum=.9)\nfor _ in range(2): o.zero_grad(); (extra * 1).sum().backward(); "
     "o.step()\nround(extra.item(), 4)": -0.45,
     "o = Adam([extra], lr=.5); (extra * 1).sum().backward(); o.step(); sorted(o.state_dict()['state'][0])":

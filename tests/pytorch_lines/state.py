@@ -47,6 +47,7 @@ LINES = {
     "net.load_state_dict({**sd, '0.bias': nn.Parameter(tensor([3., 4.]))}); net[0].bias.requires_grad": True,
     "net.load_state_dict(net.state_dict(keep_vars=True)).missing_keys": [],
     "tied.load_state_dict(tied.state_dict()).missing_keys": [],
+    "net.load_state_dict({**sd, '1.num_batches_tracked': tensor([5])}); tracked()": 5,
     # num_batches_tracked is younger than many files
     "net.load_state_dict(weights).missing_keys": [], "trained().load_state_dict(weights); tracked()": 1,
     "nn.Sequential(net).load_state_dict({f'0.{k}': v for k, v in weights.items()}).missing_keys": [],

@@ -28,9 +28,8 @@ LINES = {
     "float(d)": ValueError, "int(d)": ValueError, "float(s.requires_grad_())": 1.5, "[4, 5, 6][tensor(1)]": 5,
     "list(range(tensor(2)))": [0, 1], "[4, 5][tensor(1.)]": TypeError, "'ab' * tensor(2)": "abab",
     "math.sqrt(tensor(4.))": 2.0, "len(d)": 2, "len(s)": TypeError, "list(s)": TypeError,
-    "[x.item() for x in d]": [1.0, 2.0], "a, b = t; (a * b).item()": 2.0,
-    "list(reversed(d))": [2.0, 1.0], "sum([s, s])": 3.0,
-    "max(d), sorted(tensor([3., 1.]))": [2.0, [1.0, 3.0]], "sum(t).requires_grad": True,
+    "[x.item() for x in d]": [1.0, 2.0], "a, b = t; (a * b).item()": 2.0, "list(reversed(d))": [2.0, 1.0],
+    "sum([s, s])": 3.0, "max(d), sorted(tensor([3., 1.]))": [2.0, [1.0, 3.0]], "sum(t).requires_grad": True,
     "abs(tensor([-1.]))": [1.0], "f'{s:.3f}'": "1.500", "f'{s}'": "1.5", "f'{tensor(3):d}'": "3",
     "'%.1f' % s": "1.5", "f'{s.requires_grad_():.1f}'": "1.5", "'{:>6.2f}'.format(tensor(1.25))": "  1.25",
     "f'{d:.2f}'": TypeError, "f'{d}' == str(d) == repr(d)": True, "d.tolist(), s.tolist()": [[1.0, 2.0], 1.5],
@@ -49,6 +48,8 @@ LINES = {
     "tensor([[[1.]]]).t()": RuntimeError, "d.T": [1.0, 2.0],
     "d.dim(), d.ndim, d.nelement(), d.numel()": [1, 1, 2, 2],
     "d.size(), d.size(-1), d.size(0), tuple(d.shape)": [[2], 2, 2, [2]], "d.size(3)": IndexError,
+    "d.size(dim=0)": 2, "d.unsqueeze(dim=1)": [[1.0], [2.0]],
+    "d[None].squeeze(dim=0), d[None].transpose(dim0=0, dim1=1)": [[1.0, 2.0], [[1.0], [2.0]]],
     # requires_grad and leaves
     "i.requires_grad = True": RuntimeError, "tensor([True]).requires_grad = True": RuntimeError,
     "i.requires_grad_()": RuntimeError, "tensor([1], requires_grad=True)": RuntimeError,
@@ -109,6 +110,9 @@ DIFFERENT = {
     "t.numpy()": ([1.0, 2.0], RuntimeError), "np.asarray(t)": ([1.0, 2.0], RuntimeError),
     # any value of one element has a format
     "f'{tensor([1.5]):.2f}'": ("1.50", TypeError), "np.ones(2, 'f') * d": ([1.0, 2.0], TypeError),
+    # shapes and dtypes that do not fit
+    "d.reshape(3)": (ValueError, RuntimeError), "t.backward(tensor([1.]))": (ValueError, RuntimeError),
+    "i.mean()": (TypeError, RuntimeError), "y = t * 2; y.add_(1)": (RuntimeError, [3.0, 5.0]),
     "copy.copy(t * 2)": (RuntimeError, [2.0, 4.0]), "pickle.dumps(t * 2) and 1": (RuntimeError, 1),
     "i.add_(0.5)": (TypeError, RuntimeError), "d.note = 3": (AttributeError, None),
     "d.max(0)": (2.0, [2.0, 1]), "d[0] = 3.": (TypeError, None),
