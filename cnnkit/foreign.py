@@ -6,10 +6,12 @@ Everything else that cnnkit requires of objects is a base class or a Protocol (`
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
-__all__ = ["detached", "device_of", "has_shape", "is_array", "is_tensor", "is_whole", "metadata_of"]
+__all__ = ["detached", "device_of", "has_shape", "is_array", "is_tensor", "is_whole", "metadata_of",
+           "plain_number"]
 
 
 def is_array(value: Any) -> bool:
@@ -72,6 +74,18 @@ def detached(value: Any) -> Any:
     [1.0]
     """
     return value.detach() if getattr(value, "requires_grad", False) is True else value
+
+
+def plain_number(value: Any) -> Any:
+    """A NumPy scalar as Python's number, which fits arrays of every library; else the value as it is.
+
+    >>> import numpy
+    >>> plain_number(numpy.float64(2)), plain_number(numpy.int32(3)), plain_number("text")
+    (2.0, 3, 'text')
+    """
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else value
 
 
 def metadata_of(state_dict: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:

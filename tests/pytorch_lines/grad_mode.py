@@ -63,6 +63,7 @@ LINES = {
     "with no_grad(): x = torch.tensor([1.], requires_grad=True)\nx.requires_grad": True,
     "x = torch.tensor([1.], requires_grad=True)\nwith no_grad(): x += 1\nx": [2.0],
 }
+ON_NUMPY_ONLY: set = set()
 # line -> what cnnkit gives, what PyTorch gives
 DIFFERENT = {
     # PyTorch runs the body of a coroutine with the mode of whoever awaits it

@@ -105,6 +105,10 @@ LINES = {
     "d.shpe": AttributeError, "hasattr(d, 'shpe'), hasattr(d, 'shape')": [False, True],
     "torch.tensr": AttributeError, "F.Relu": AttributeError, "getattr(d, 'nothing', 7)": 7,
 }
+ON_NUMPY_ONLY = {  # two libraries' arrays; memory that is shared; a dtype that JAX lacks; a strict library
+    "i == np.array([1, 3])", "a = d.numpy(); a[0] = 9; d", "np.array(d).dtype.name, np.asarray(i).dtype.name",
+    "i == True",
+}
 DIFFERENT = {
     # a Tensor that requires a gradient gives its values without detach()
     "t.numpy()": ([1.0, 2.0], RuntimeError), "np.asarray(t)": ([1.0, 2.0], RuntimeError),
