@@ -71,6 +71,9 @@ class AsPython(Value):
         return format(self.item(), spec)
 
 
+_OPERANDS = (Value, float, int)
+
+
 def is_operand(value: Any) -> bool:
     """Whether arithmetic with a Tensor takes a value: a Tensor, an array or a number, but no list or text."""
-    return isinstance(value, Value | float | int) or is_array(value)
+    return isinstance(value, _OPERANDS) or is_array(value)
