@@ -63,8 +63,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"cnnkit.{name}")
     if name in _DEFINED_IN:
-        value = globals()[name] = getattr(importlib.import_module(f"cnnkit.{_DEFINED_IN[name]}"), name)
-        return value
+        return getattr(importlib.import_module(f"cnnkit.{_DEFINED_IN[name]}"), name)
     if importlib.util.find_spec(f"cnnkit.{name}"):  # `from cnnkit import cli` asks here first
         raise AttributeError(f"module 'cnnkit' has not imported {name!r} yet", name=name)
     suggestions = importlib.import_module("cnnkit.suggestions")
