@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numbers
 import operator
+from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
-__all__ = ["device_of", "has_shape", "in_host_memory", "is_array", "is_array_like", "is_pillow", "is_sparse",
-           "is_tensor", "is_whole", "plain", "whole"]
+__all__ = ["detached", "device_of", "has_shape", "in_host_memory", "is_array", "is_array_like", "is_pillow",
+           "is_sparse", "is_tensor", "is_whole", "metadata_of", "plain", "plain_number", "whole"]
 
 
 def is_array(value: Any) -> bool:
@@ -144,5 +145,41 @@ def plain(value: Any) -> Any:
     if type(value) in (tuple, list):
         return type(value)(map(plain, value))
     if isinstance(value, numbers.Real):
-        return int(value) if isinstance(value, numbers.Integral) else float(value)
+        return plain_number(value)
     return value.item() if has_shape(value) and value.shape == () else value
+
+
+def detached(value: Any) -> Any:
+    """The value; of a Tensor that requires a gradient, of any library, the part without the gradient.
+
+    >>> import cnnkit
+    >>> detached(cnnkit.tensor([1.0], requires_grad=True))
+    tensor([1.])
+    >>> detached([1.0])
+    [1.0]
+    """
+    return value.detach() if getattr(value, "requires_grad", False) is True else value
+
+
+def plain_number(value: Any) -> Any:
+    """A NumPy scalar as Python's number, which fits arrays of every library; else the value as it is.
+
+    >>> import numpy
+    >>> plain_number(numpy.float64(2)), plain_number(numpy.int32(3)), plain_number("text")
+    (2.0, 3, 'text')
+    """
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else value
+
+
+def metadata_of(state_dict: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:
+    """The versions of the modules whose state this is, as PyTorch's dicts and ours carry them; else nothing.
+
+    >>> from cnnkit import nn
+    >>> metadata_of(nn.BatchNorm1d(2).state_dict())[""]
+    {'version': 2}
+    >>> metadata_of({})
+    {}
+    """
+    return getattr(state_dict, "_metadata", {})

@@ -8,7 +8,8 @@ import cnnkit.functional as F
 from cnnkit.autograd import Tensor
 from cnnkit.foreign import plain
 from cnnkit.nn import init
-from cnnkit.nn.module import Module, Parameter
+from cnnkit.nn.module import Module
+from cnnkit.nn.parameter import Parameter
 
 __all__ = ["BatchNorm1d", "BatchNorm2d"]
 
@@ -49,6 +50,8 @@ class _BatchNorm(Module):
     """
 
     axes: tuple[int, ...] = ()
+    _state_version = 2
+    _state_since = {"num_batches_tracked": 2}
     weight: Parameter | None
     bias: Parameter | None
     running_mean: Tensor | None
@@ -64,7 +67,8 @@ class _BatchNorm(Module):
 
         def new(shape: tuple = (num_features,), dtype: Any = dtype) -> Tensor:
             return init.empty(shape, dtype, backend)
-        self.weight, self.bias = (Parameter(new()), Parameter(new())) if affine else (None, None)
+        self.register_parameter("weight", Parameter(new()) if affine else None)
+        self.register_parameter("bias", Parameter(new()) if affine else None)
         self.register_buffer("running_mean", new() if track_running_stats else None)
         self.register_buffer("running_var", new() if track_running_stats else None)
         self.register_buffer("num_batches_tracked", new((), "int64") if track_running_stats else None)

@@ -124,6 +124,7 @@ class Dense(nn.Module):
     """A class of one's own that the command line can make."""
 
     def __init__(self, input_shape, classes=10):
+        super().__init__()
         self.config = {"input_shape": input_shape, "classes": classes}
         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(input_shape)), classes))
 

@@ -237,6 +237,7 @@ class Net(nn.Module):
     """A class of one's own; its constructor takes neither the shape of images nor classes."""
 
     def __init__(self, width, sides=(8, 8)):
+        super().__init__()
         self.config = {"width": width, "sides": sides}
         self.fc = nn.Linear(sides[0] * sides[1], width)
 
@@ -302,6 +303,7 @@ def test_a_saved_class_that_is_not_registered_is_named_when_it_is_read(tmp_path)
 
 class Odd(nn.Module):
     def __init__(self, width=1):
+        super().__init__()
         self.width = width
 
 
