@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Draw", "seeded"]
+__all__ = ["INTEGERS", "Draw", "seeded"]
+
+INTEGERS = ("labels", "positions", "ignored")  # kinds of draws
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,8 @@ class Draw:
     Kinds: ``normal``; ``positive`` (at least 0.5); ``eighths`` (multiples of 1/8 from -1 to 1: sums and
     products are exact, and ties are everywhere); ``nan`` (eighths, and one NaN in each plane); ``inf``
     (normal, with both infinities); ``lowest`` (all -inf); ``large`` (up to 1000, where e^x overflows);
-    ``probabilities`` (sum to 1 along axis 1); ``labels`` (integers below `classes`); ``ignored`` (labels,
-    every other one -100); ``bools``.
+    ``probabilities`` (sum to 1 along axis 1); ``labels`` (integers below `classes`); ``positions`` (integers
+    from ``-classes`` up); ``ignored`` (labels, every other one -100); ``bools``.
     """
 
     shape: tuple[int, ...]
@@ -28,8 +30,9 @@ class Draw:
 
     def values(self, random: np.random.RandomState, dtype: str) -> np.ndarray:
         """The values, in `dtype` where they are floating-point."""
-        if self.kind in ("labels", "ignored"):
-            labels = np.asarray(random.randint(0, self.classes, self.shape), dtype=np.int64)
+        if self.kind in INTEGERS:
+            lowest = -self.classes if self.kind == "positions" else 0
+            labels = np.asarray(random.randint(lowest, self.classes, self.shape), dtype=np.int64)
             if self.kind == "ignored":
                 labels.reshape(-1)[::2] = -100
             return labels

@@ -11,6 +11,7 @@ from cnnkit.conformance.cases import (
     conv,
     draw,
     fused,
+    gathering,
     look_up,
     loss,
     norm,
@@ -23,7 +24,7 @@ from cnnkit.conformance.kinds.op import OpCase
 __all__ = ["CASES", "DRAWS", "EVERY_CASE", "FUSED", "LOOK_UPS", "SINGLE", "UPDATES"]
 
 SINGLE: tuple[OpCase, ...] = (*conv.CASES, *pool.CASES, *activation.CASES, *norm.CASES, *loss.CASES,
-                              *arithmetic.CASES)
+                              *arithmetic.CASES, *gathering.CASES)
 FUSED: tuple[OpCase, ...] = (*fused.CASES, *residual.CASES)
 CASES = (*SINGLE, *FUSED)  # of ops, alone and in chains
 UPDATES, DRAWS, LOOK_UPS = update.CASES, draw.CASES, look_up.CASES
