@@ -46,7 +46,8 @@ def test_the_gradient_of_each_pixels_loss_may_have_any_strides():
 
 
 def test_an_ignored_pixel_has_no_gradient_where_that_of_its_loss_is_infinite():
-    emulator, attrs = backends.get("emulator"), {"reduction": "none", "ignore_index": 1, "label_smoothing": 0.0}
+    attrs = {"reduction": "none", "ignore_index": 1, "label_smoothing": 0.0}
+    emulator = backends.get("emulator")
     arrays = [emulator.asarray(a) for a in (np.zeros((1, 2, 1, 2), np.float32), np.array([[[1, 0]]]))]
     with backends.use("emulator"):
         _, backward = OPS["cross_entropy"](*arrays, None, needs=(True, False, False), **attrs)

@@ -53,7 +53,9 @@ EXPORT long scatter_add_rows(int threads, long before, long size, long count, lo
         for (long start = first; start < end;) {
             const long b = start / size, low = start % size;
             const long high = (b + 1) * size < end ? size : end - b * size;
-            for (long i = 0; i < count; i++) {
+            for (long i = 0; i < count && row == 1; i++)  // no inner loop to begin and end
+                if (index[i] >= low && index[i] < high) dx[b * size + index[i]] += dy[b * count + i];
+            for (long i = 0; i < count && row > 1; i++) {
                 if (index[i] < low || index[i] >= high) continue;
                 const float* __restrict from = dy + (b * count + i) * row;
                 float* __restrict to = dx + (b * size + index[i]) * row;
