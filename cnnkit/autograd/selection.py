@@ -16,10 +16,10 @@ __all__ = ["gather", "index_select", "plain_index", "take_along_dim"]
 def plain_index(index: Any) -> Any:
     """An index with Tensors replaced by their arrays, and by numbers in lists and as the ends of slices."""
     if isinstance(index, tuple):
-        return tuple(plain_index(i) for i in index)
+        return tuple([plain_index(i) for i in index])
     if isinstance(index, slice):
-        return slice(*(end.item() if isinstance(end, Value) else end
-                       for end in (index.start, index.stop, index.step)))
+        return slice(*[end.item() if isinstance(end, Value) else end
+                       for end in (index.start, index.stop, index.step)])
     if isinstance(index, list):
         return [i.tolist() if isinstance(i, Value) else i for i in index]
     return index.array if isinstance(index, Value) else index

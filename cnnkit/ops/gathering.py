@@ -6,6 +6,7 @@ look at their values costs a device a synchronisation: once for a look-up and it
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +21,7 @@ __all__ = ["is_signed", "positions", "scatter_add", "take", "take_along_axis"]
 Array = Any
 
 
+@functools.lru_cache(typed=True)
 def is_signed(dtype: Any) -> bool:
     """Whether a dtype is a signed integer: what positions may be.
 

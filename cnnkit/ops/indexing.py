@@ -29,18 +29,18 @@ def getitem(x: Array, *, needs: Sequence[bool], index: Any) -> tuple:
     As in PyTorch, an int selects before arrays do, and the axes of arrays that are not neighbours come first.
     """
     slices, arrays = _plan(x, index)
-    trivial = all(e == slice(None) for e in slices)
-    y, shape = x if trivial else _slice(x, slices), tuple(x.shape)
-
-    def unslice(dy: Array) -> tuple:
-        return (dy if trivial else _unslice(dy, shape, slices),)
+    y, shape = _slice(x, slices), tuple(x.shape)
     if not arrays:
-        return y, unslice if needs[0] else None
+        return y, (lambda dy: (_unslice(dy, shape, slices),)) if needs[0] else None
     y, back = _look_up(y, arrays, needs[0])
-    return y, (lambda dy: unslice(back(dy))) if needs[0] else None
+    return y, (lambda dy: (_unslice(back(dy), shape, slices),)) if needs[0] else None
 
 
 # -- what an index means -------------------------------------------------------------------------------------
+
+INT, SLICE, NEW, DOTS, POSITIONS, MASK = range(6)  # kinds of entries
+WHOLE = slice(None)
+
 
 def _plan(x: Array, index: Any) -> tuple[list, list]:
     """The slice that an index takes first, one entry for each axis of x and each new one, and its arrays.
@@ -49,80 +49,77 @@ def _plan(x: Array, index: Any) -> tuple[list, list]:
     """
     shape, xp = tuple(x.shape), namespace_of(x)
     entries = [_entry(x, e) for e in (index if isinstance(index, tuple) else (index,))]
-    used = sum(_axes(e) for e in entries)
+    used = sum(axes for _, _, axes in entries)
     if used > len(shape):
         raise IndexError(f"got an index for {used} axes; the array of shape {shape} has {len(shape)}")
-    dots = [i for i, e in enumerate(entries) if e is Ellipsis]
+    dots = [i for i, (kind, _, _) in enumerate(entries) if kind == DOTS]
     if len(dots) > 1:
         raise IndexError("an index can have one ellipsis (...) only")
-    i = dots[0] if dots else len(entries)
-    entries[i:i + 1] = [slice(None)] * (len(shape) - used)
+    if used < len(shape) or dots:
+        i = dots[0] if dots else len(entries)
+        entries[i:i + 1] = [(SLICE, WHOLE, 1)] * (len(shape) - used)
     slices: list = []
     arrays: list[tuple[int, Array]] = []
     axis = made = 0  # axes of x, and of the slice
-    for e in entries:
-        after = axis + _axes(e)
-        if isinstance(e, int) and not -shape[axis] <= e < shape[axis]:
-            raise IndexError(f"index {e} is out of range for axis {axis} with size {shape[axis]}")
-        if not is_array(e):
+    for kind, e, axes in entries:
+        if kind == INT:
+            if not -shape[axis] <= e < shape[axis]:
+                raise IndexError(f"index {e} is out of range for axis {axis} with size {shape[axis]}")
             slices.append(e)
-            made += not isinstance(e, int)
-        elif dtype_name(e.dtype) != "bool":
-            slices.append(slice(None))
+        elif kind == POSITIONS:
             arrays.append((made, positions(e, shape[axis], axis)))
-            made += 1
-        else:
-            if tuple(e.shape) != shape[axis:after]:
+            slices.append(WHOLE)
+        elif kind == MASK:
+            if tuple(e.shape) != shape[axis:axis + axes]:
                 raise IndexError(f"a mask of shape {tuple(e.shape)} does not fit an array of shape {shape}; "
-                                 f"from axis {axis} on it needs {shape[axis:axis + max(e.ndim, 1)]}")
-            slices += [slice(None)] * e.ndim if e.ndim else [None]
-            for found in xp.nonzero(e if e.ndim else xp.reshape(e, (1,))):
-                arrays.append((made, found))
-                made += 1
-        axis = after
+                                 f"from axis {axis} on it needs {shape[axis:axis + axes]}")
+            found = xp.nonzero(e if axes else xp.reshape(e, (1,)))
+            arrays += [(made + i, where) for i, where in enumerate(found)]
+            slices += [WHOLE] * axes if axes else [None]
+        else:
+            slices.append(e)
+        made += max(axes, 1) if kind != INT else 0
+        axis += axes
     return slices, arrays
 
 
-def _axes(entry: Any) -> int:
-    """How many axes of x an entry is about."""
-    if entry is None or entry is Ellipsis:
-        return 0
-    return entry.ndim if is_array(entry) and dtype_name(entry.dtype) == "bool" else 1
-
-
-def _entry(x: Array, entry: Any) -> Any:
-    """One entry as an int, a slice, ``None``, an ellipsis, or an array: of bool, or of signed integers."""
-    if entry is None or entry is Ellipsis:
-        return entry
+def _entry(x: Array, entry: Any) -> tuple[int, Any, int]:
+    """One entry: its kind, its value, and of how many axes of x it is."""
+    if entry is None:
+        return NEW, entry, 0
+    if entry is Ellipsis:
+        return DOTS, entry, 0
     if isinstance(entry, slice):
-        return slice(*(None if end is None else operator.index(end)
-                       for end in (entry.start, entry.stop, entry.step)))
-    backend, device = backend_of(x), device_of(x)
+        ends = entry.start, entry.stop, entry.step
+        return SLICE, slice(*[end if end is None else operator.index(end) for end in ends]), 1
     if isinstance(entry, bool):
-        return backend.asarray(entry, "bool", device)
+        return MASK, backend_of(x).asarray(entry, "bool", device_of(x)), 0
     if isinstance(entry, Integral):
-        return operator.index(entry)
+        return INT, operator.index(entry), 1
+    backend = backend_of(x)
     if isinstance(entry, list | tuple | range):
         entry = backend.hosted(entry)
         if not entry.size:
-            return backend.asarray(entry, "int64", device)
+            return POSITIONS, backend.asarray(entry, "int64", device_of(x)), 1
     if not is_array(entry):
         raise IndexError("an index is made of ints, slices, ..., None, and integer or bool arrays; "
                          f"got {type(entry).__name__} {entry!r:.40}")
-    name = dtype_name(entry.dtype)
-    if name not in ("bool", "uint8") and not is_signed(entry.dtype):
+    signed, name = is_signed(entry.dtype), ""
+    if not signed and (name := dtype_name(entry.dtype)) not in ("bool", "uint8"):
         raise IndexError("an index array is of int64 (or smaller signed integers), or a mask of bool; "
                          f"got {name}. Convert it with .to(dtype='int64')")
     if (owner := backend_of(entry)) is not backend:
         if not owner.host:
             raise TypeError(f"getitem got an array of backend {backend.name!r} and an index of "
                             f"{owner.name!r}; move one with Tensor.to({backend.name!r})")
-        entry = backend.asarray(entry, None, device)
+        entry = backend.asarray(entry, None, device_of(x))
+    if signed:
+        return (POSITIONS, entry, 1) if entry.ndim else (INT, int(entry), 1)
     if name == "uint8":
         warnings.warn("an index of uint8 is a mask, as in PyTorch; make it bool, or int64 for positions, "
                       "with .to(dtype=...)", stacklevel=2)
-        return namespace_of(x).astype(entry, backend.dtype("bool"))
-    return entry if entry.ndim or name == "bool" else int(entry)
+        entry = namespace_of(x).astype(entry, backend.dtype("bool"))
+    return MASK, entry, entry.ndim
 
 
 # -- slices --------------------------------------------------------------------------------------------------
@@ -143,6 +140,8 @@ def _slice(x: Array, entries: list) -> Array:
 
 def _unslice(dy: Array, shape: tuple[int, ...], entries: list) -> Array:
     """The gradient of a slice: dy with zeros around and between."""
+    if all(e == WHOLE for e in entries):
+        return dy
     xp, entries = namespace_of(dy), [e for e in entries if e is not None]
     dy = xp.reshape(dy, tuple(1 if isinstance(e, int) else len(range(*e.indices(n)))
                               for e, n in zip(entries, shape)))
