@@ -82,15 +82,13 @@ def test_an_index_of_uint8_is_a_mask_and_warns_as_in_pytorch(backend):
     (np.array([True, False]), r"a mask of shape \(2,\) does not fit .* from axis 0 on it needs \(3,\)"),
     ((0, np.ones((4, 4), bool)), r"from axis 1 on it needs \(4, 5\)"),
     ((np.array([0, 1]), np.array([0, 1, 2])), r"shapes \(2,\) and \(3,\), which do not broadcast"),
-    (np.array([0.0, 1.0]), r"int64 .* got float64\. Convert it with \.to\(dtype='int64'\)"),
-    ([0.5], "int64 .* got float64"), (np.array(1.0), "int64 .* got float64"),
-    (np.array([1], np.uint16), "got uint16"), (np.array([1], np.uint64), "got uint64"),
+    (np.array([0.0, 1.0]), r"int64 .* got float\d\d\. Convert it with \.to\(dtype='int64'\)"),
+    ([0.5], "int64 .* got float64"), (np.array(1.0), "int64 .* got float"),
+    (np.array([1], np.uint16), "got uint16"), (np.array([1], np.uint64), "got uint"),
     (1.5, "got float 1.5"), ("a", "got str 'a'"),
 ], ids=str)
 def test_a_wrong_index_is_named(backend, index, message):
     index = as_tensors(index)
-    if backend.name == "jax":
-        message = message.replace("float64", "float32").replace("uint64", "uint32")
     with pytest.raises(IndexError, match=message):
         tensor(X)[index]
 
