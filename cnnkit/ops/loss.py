@@ -116,7 +116,9 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
         return xp.astype(loss, dtype, copy=False), None
 
     def backward(dy: Array) -> tuple:
-        g = share(dy, axis, counted, invalid)
+        g = share(dy, axis, invalid)
+        if counted is not None:  # an ignored sample has no gradient, even where dy is infinite
+            g = xp.where(counted, g, xp.zeros_like(g))
         dlogits = dtarget = None
         if needs[0]:
             dlogits = (xp.exp(log_p) * xp.sum(desired, axis=axis, keepdims=True) - desired) * g
@@ -138,12 +140,12 @@ def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, needs: Se
     axis = 1 if log_probs.ndim > 1 else 0
     widened = widen(log_probs)
     weights = None if weight is None else _reshape_along(widen(weight), axis, log_probs.ndim)
-    desired, total, counted, invalid = _one_hot(target, weights, widened, axis, ignore_index)
+    desired, total, _, invalid = _one_hot(target, weights, widened, axis, ignore_index)
     loss, share = _reduce(_losses(desired, widened, axis, invalid), total, reduction)
 
     def backward(dy: Array) -> tuple:
         # an infinite dy does not reach the other classes
-        g = xp.where((desired == 0) & ~invalid, xp.zeros_like(desired), share(dy, axis, counted, invalid))
+        g = xp.where((desired == 0) & ~invalid, xp.zeros_like(desired), share(dy, axis, invalid))
         return xp.astype(-desired * g, dtype, copy=False), None, None
     return xp.astype(loss, dtype, copy=False), backward if needs[0] else None
 
@@ -169,7 +171,7 @@ def mse_loss(x: Array, target: Array, *, needs: Sequence[bool], reduction: str) 
     loss, share = _reduce(difference * difference, math.prod(x.shape), reduction)
 
     def backward(dy: Array) -> tuple:
-        dx = xp.astype(difference * (2 * share(dy, None)), dtype, copy=False)
+        dx = xp.astype(difference * (2 * share(dy, None, None)), dtype, copy=False)
         return dx if needs[0] else None, -dx if needs[1] else None
     return xp.astype(loss, dtype, copy=False), backward if any(needs) else None
 
@@ -222,9 +224,9 @@ def _nan_where(values: Array, where: Array) -> Array:
 def _reduce(losses: Array, total: Any, reduction: str) -> tuple:
     """The reduced loss, and the function that makes each sample's share of its gradient.
 
-    ``share(dy, axis, counted, invalid)`` broadcasts against the input; `axis` is where the class axis was
-    taken out. It is 0 for samples that are not counted, whatever dy is, and NaN for invalid ones. The mean
-    divides by `total`, a number or a 0-d array; it is NaN where that is 0, and the gradient 0, as PyTorch's.
+    ``share(dy, axis, invalid)`` broadcasts against the input; `axis` is where the class axis was taken
+    out. The mean divides by `total`, a number or a 0-d array; it is NaN where that is 0, and the gradient
+    0, as PyTorch's.
     """
     xp = namespace_of(losses)
     if reduction == "none":
@@ -238,8 +240,7 @@ def _reduce(losses: Array, total: Any, reduction: str) -> tuple:
         total = xp.where(empty, xp.ones_like(total), total)
         loss = _nan_where(xp.sum(losses) / total, empty)
 
-    def share(dy: Array, axis: int | None, counted: Array | None = None,
-              invalid: Array | None = None) -> Array:
+    def share(dy: Array, axis: int | None, invalid: Array | None) -> Array:
         g = widen(dy)
         if reduction == "mean":
             g = g / total
@@ -247,8 +248,7 @@ def _reduce(losses: Array, total: Any, reduction: str) -> tuple:
             g = xp.expand_dims(g, axis=axis)
         elif axis is not None:
             g = xp.reshape(g, (1,) * (losses.ndim + 1))
-        if counted is not None:
-            g = xp.broadcast_to(g, counted.shape)
-            g = _nan_where(xp.where(counted, g, xp.zeros_like(g)), invalid)
+        if invalid is not None:
+            g = _nan_where(xp.broadcast_to(g, invalid.shape), invalid)
         return g
     return loss, share
