@@ -40,13 +40,14 @@ EXPORT long take_rows(int threads, long before, long size, long count, long byte
 }
 
 // dx is the sums of the rows of dy that share a position, each in the order of the rows. A task has a part of
-// dx, and looks at all positions for those that are in it: so no two threads add to one row. Returns as
-// take_rows does.
+// dx, and looks at all positions for those that are in it: so no two threads add to one row. Short rows are
+// one task: to guess wrong whether a position is in a part costs more than to add. Returns as take_rows does.
 EXPORT long scatter_add_rows(int threads, long before, long size, long count, long row, const float* dy,
                              const int64_t* index, float* dx) {
     const long outside = first_outside(count, index, size);
     if (outside >= 0) return outside;
-    const long rows = before * size, tasks = threads_for(threads, before * (size + count) * row);
+    const long rows = before * size;
+    const long tasks = row < 8 ? 1 : threads_for(threads, before * (size + count) * row);
     parallel(static_cast<int>(tasks), tasks, [=](long task, int) {
         const long first = rows * task / tasks, end = rows * (task + 1) / tasks;
         std::memset(dx + first * row, 0, static_cast<size_t>(end - first) * row * sizeof(float));
