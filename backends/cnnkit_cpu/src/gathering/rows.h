@@ -24,8 +24,8 @@ static void take_short(long count, const uint8_t* x, const int64_t* index, uint8
 EXPORT long take_rows(int threads, long before, long size, long count, long bytes, const uint8_t* x,
                       const int64_t* index, uint8_t* y) {
     const long outside = first_outside(count, index, size);
-    if (outside >= 0) return outside;
-    const long together = bytes < 4 * BLOCK ? 4 * BLOCK / (bytes ? bytes : 1) : 1;  // rows of a task
+    if (outside >= 0 || !bytes) return outside;
+    const long together = bytes < 4 * BLOCK ? 4 * BLOCK / bytes : 1;  // rows of a task
     const long tasks = (count + together - 1) / together;
     parallel(threads_for(threads, before * count * bytes / 4), before * tasks, [=](long task, int) {
         const long b = task / tasks, first = task % tasks * together;
@@ -45,11 +45,12 @@ EXPORT long take_rows(int threads, long before, long size, long count, long byte
 EXPORT long scatter_add_rows(int threads, long before, long size, long count, long row, const float* dy,
                              const int64_t* index, float* dx) {
     const long outside = first_outside(count, index, size);
-    if (outside >= 0) return outside;
+    if (outside >= 0 || !row) return outside;
     const long rows = before * size;
     const long tasks = row < 8 ? 1 : threads_for(threads, before * (size + count) * row);
     parallel(static_cast<int>(tasks), tasks, [=](long task, int) {
         const long first = rows * task / tasks, end = rows * (task + 1) / tasks;
+        if (first == end) return;
         std::memset(dx + first * row, 0, static_cast<size_t>(end - first) * row * sizeof(float));
         for (long start = first; start < end;) {
             const long b = start / size, low = start % size;
