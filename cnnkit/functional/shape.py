@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnkit.autograd import Tensor, apply
-from cnnkit.backends import backend_of, dtype_name
+from cnnkit.backends import backend_of, dtype_name, on
 from cnnkit.foreign import device_of, is_array
 from cnnkit.ops import elementwise, shaping
 
@@ -154,7 +154,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     backend = backend_of(tensor.array)
     indices = tensor.to(dtype=backend.dtype("int64"))
     if tensor.numel():
-        lowest, highest = (int(end(indices.array)) for end in (backend.namespace.min, backend.namespace.max))
+        with on(indices.array):
+            lowest, highest = (int(f(indices.array)) for f in (backend.namespace.min, backend.namespace.max))
         num_classes = highest + 1 if num_classes == -1 else num_classes
         if lowest < 0 or highest >= num_classes:
             raise IndexError(f"one_hot got the class index {lowest if lowest < 0 else highest}; "

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from cnnkit_cupy import gathering
 
-from cnnkit import backends
+import cnnkit.functional as F
+from cnnkit import backends, tensor
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
@@ -47,3 +48,20 @@ def test_other_dtypes_and_gaps_are_declined(emulator):
     for a, i in ((emulator.asarray(np.ones(4)), index), (x.T, index), (x, index[::-1]),
                  (x, emulator.asarray(np.array([0], np.int32)))):
         assert gathering.take(a, i, needs=NEEDS, axis=0) is NotImplemented
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_look_ups_run_on_the_second_device_too(fake_cupy, dtype):
+    values = np.arange(12.0).reshape(3, 4)
+    with backends.use("cupy:1"):
+        x = tensor(values, requires_grad=True, dtype=dtype)
+        index, mask = tensor([2, 0, 2]), tensor(values[0] > 1)
+        parts = [x[index], x[[1], np.array([3])], x[:, mask], x.gather(1, index.unsqueeze(1))]
+    for part, expected in zip(parts, (values[[2, 0, 2]], [7], values[:, 2:], [[2], [4], [10]])):
+        assert part.tolist() == np.asarray(expected).tolist()
+        assert part.array.device == fake_cupy.Device(1)
+        part.sum().backward()
+    assert x.grad.tolist() == [[1, 1, 3, 2], [1, 0, 1, 2], [2, 2, 4, 3]]
+    assert F.one_hot(index, 3).tolist() == [[0, 0, 1], [1, 0, 0], [0, 0, 1]]
+    with pytest.raises(IndexError, match="index 3 is out of range for axis 0 with size 3"):
+        x[tensor([3], backend="cupy:1")]
