@@ -9,8 +9,11 @@
 
 // The first position that is not in 0 ... size - 1; -1 if all are.
 static long first_outside(long count, const int64_t* index, long size) {
-    for (long i = 0; i < count; i++)
-        if (index[i] < 0 || index[i] >= size) return i;
+    const uint64_t limit = static_cast<uint64_t>(size);  // what is below 0 is above it
+    uint64_t found = 0;                                  // without a way out, which vectors cannot take
+    for (long i = 0; i < count; i++) found |= static_cast<uint64_t>(index[i]) >= limit;
+    for (long i = 0; found; i++)
+        if (static_cast<uint64_t>(index[i]) >= limit) return i;
     return -1;
 }
 
