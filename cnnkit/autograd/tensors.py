@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from cnnkit import backends, suggestions
+from cnnkit.autograd import selection
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.grad_mode import no_grad
@@ -215,7 +216,7 @@ class Tensor(AsPython):
         return suggestions.missing(self, name, suggestions.TENSOR)
 
     def __getitem__(self, index: Any) -> Tensor:
-        return apply(indexing.getitem, self, index=_plain_index(index))
+        return apply(indexing.getitem, self, index=selection.plain_index(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("a Tensor's elements cannot be assigned: not every array library can. "
@@ -305,6 +306,18 @@ class Tensor(AsPython):
         """Position of the (first) maximum along `dim`, or in the flattened Tensor."""
         return apply(reduction.argmax, self, axis=dim, keepdims=keepdim)
 
+    def index_select(self, dim: int, index: Any) -> Tensor:
+        """The slices at the positions `index` (n,) along `dim`; see `functional.index_select`."""
+        return selection.index_select(self, dim, index)
+
+    def gather(self, dim: int, index: Any) -> Tensor:
+        """The element at each position of `index` along `dim`; see `functional.gather`."""
+        return selection.gather(self, dim, index)
+
+    def take_along_dim(self, indices: Any, dim: int | None = None) -> Tensor:
+        """`gather` with shapes that broadcast; see `functional.take_along_dim`."""
+        return selection.take_along_dim(self, indices, dim)
+
     def exp(self) -> Tensor:
         """Exponential of each element."""
         return apply(elementwise.exp, self)
@@ -356,10 +369,3 @@ def _axis(axis: int, ndim: int) -> int:
 def _unpack(sizes: tuple) -> tuple[int, ...]:
     """``(2, 3)`` from ``f(2, 3)`` as from ``f((2, 3))``."""
     return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
-
-
-def _plain_index(index: Any) -> Any:
-    """An index with Tensors replaced by their arrays."""
-    if isinstance(index, tuple):
-        return tuple(i.array if isinstance(i, Tensor) else i for i in index)
-    return index.array if isinstance(index, Tensor) else index

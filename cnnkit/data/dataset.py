@@ -229,8 +229,11 @@ class Subset(Dataset):
     """
 
     def __init__(self, dataset: IndexedDataset, indices: Sequence[int] | np.ndarray):
-        self.dataset = dataset
-        self.indices = np.asarray(indices, np.int64)
+        given = np.asarray(indices)
+        if given.size and given.dtype.kind not in "iu":
+            hint = "; of a mask take numpy.flatnonzero(mask)" if given.dtype == bool else ""
+            raise TypeError(f"Subset needs whole numbers as indices; got {given.dtype}{hint}")
+        self.dataset, self.indices = dataset, given.astype(np.int64)
         n = len(dataset)
         for i in self.indices[(self.indices < 0) | (self.indices >= n)][:1]:
             raise ValueError(f"index {i} is outside the dataset, which has {n} samples (0 to {n - 1})")

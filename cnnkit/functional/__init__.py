@@ -6,6 +6,7 @@ from cnnkit import suggestions
 from cnnkit.functional.activation import *
 from cnnkit.functional.conv import *
 from cnnkit.functional.dropout import *
+from cnnkit.functional.indexing import *
 from cnnkit.functional.linear import *
 from cnnkit.functional.loss import *
 from cnnkit.functional.norm import *

@@ -164,3 +164,17 @@ def test_iterating_over_a_dataset_ends_with_its_length():
 def test_a_dataset_without_its_two_methods_says_which_is_missing(call):
     with pytest.raises(NotImplementedError, match="Dataset must define __"):
         call(Dataset())
+
+
+@pytest.mark.parametrize(("indices", "message"), [
+    ([0.5], "needs whole numbers as indices; got float64"),
+    (np.array([True, False, True, False]), r"got bool; of a mask take numpy\.flatnonzero\(mask\)")])
+def test_a_subset_by_what_is_no_index_is_refused(indices, message):
+    with pytest.raises(TypeError, match=message):
+        Subset(ArrayDataset(np.zeros((4, 2, 2)), [0, 1, 2, 3]), indices)
+
+
+def test_a_subset_takes_any_integers_and_none():
+    data = ArrayDataset(np.zeros((4, 2, 2)), [0, 1, 2, 3])
+    assert Subset(data, np.array([3, 0], np.uint8)).indices.dtype == np.int64
+    assert len(Subset(data, [])) == 0
