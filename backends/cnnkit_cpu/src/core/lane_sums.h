@@ -17,10 +17,8 @@ INLINE float total(Floats v) {
 // or from b by turns.
 template <int Half, size_t... I>
 INLINE Floats halved(Floats a, Floats b, std::index_sequence<I...>) {
-    return __builtin_shufflevector(
-               a, b, (int(I) / Half % 2 * W + int(I) / (2 * Half) * 2 * Half + int(I) % Half)...) +
-           __builtin_shufflevector(
-               a, b, (int(I) / Half % 2 * W + int(I) / (2 * Half) * 2 * Half + int(I) % Half + Half)...);
+    return lanes_of<(int(I) / Half % 2 * W + int(I) / (2 * Half) * 2 * Half + int(I) % Half)...>(a, b) +
+           lanes_of<(int(I) / Half % 2 * W + int(I) / (2 * Half) * 2 * Half + int(I) % Half + Half)...>(a, b);
 }
 
 // The sums of all lanes of up to W vectors at once, in the same tree as `total`; lane i is the sum of vector

@@ -48,6 +48,17 @@ INLINE Floats load(const float* p) { return *reinterpret_cast<const AnyFloats*>(
 INLINE void store(float* p, Floats v) { *reinterpret_cast<AnyFloats*>(p) = v; }
 INLINE Floats choose(Ints mask, Floats a, Floats b) { return mask ? a : b; }
 
+// The lanes of a, then of b, are numbered from 0 on: a vector of those that Lanes names, one for each of its
+// own.
+template <int... Lanes>
+INLINE Floats lanes_of(Floats a, Floats b) {
+#if defined(__clang__) || __GNUC__ >= 12
+    return __builtin_shufflevector(a, b, Lanes...);
+#else
+    return __builtin_shuffle(a, b, Ints{Lanes...});
+#endif
+}
+
 // The first n < W floats, and zeros; memory beyond them is not touched.
 INLINE Floats load_part(const float* p, int n) {
 #if defined(__AVX512F__)

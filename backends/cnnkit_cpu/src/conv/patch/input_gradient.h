@@ -42,8 +42,10 @@ static void pack_tables(const Geometry& g, const Patches& p, const float* weight
 
 // For each lane one of the four numbers of channel c, by the lane's two lowest bits.
 INLINE Floats pick(const float* table, int c, Ints which) {
-#if defined(__AVX2__)
-    return __builtin_shuffle(load(table), which + splat_int(4 * c));
+#if defined(__AVX512F__)
+    return _mm512_permutexvar_ps(reinterpret_cast<__m512i>(which + splat_int(4 * c)), load(table));
+#elif defined(__AVX2__)
+    return _mm256_permutevar8x32_ps(load(table), reinterpret_cast<__m256i>(which + splat_int(4 * c)));
 #else
     const float* four = table + 4 * c;
     const Ints odd = (which & splat_int(1)) != Ints{}, upper = (which & splat_int(2)) != Ints{};
