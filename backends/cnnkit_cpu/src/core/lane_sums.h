@@ -37,6 +37,14 @@ INLINE Floats totals(const Floats* v) {
     }
 }
 
+// Add to numbers the sums of up to W vectors' lanes.
+NOINLINE void add_totals(int count, const Floats* vectors, float* numbers) {
+    Floats all[W]{};
+    for (int i = 0; i < count; i++) all[i] = vectors[i];
+    const Floats sums = totals<W>(all);
+    for (int i = 0; i < count; i++) numbers[i] += sums[i];
+}
+
 // One number for each vector: the sum of its lanes.
 static void add_lanes(long count, const float* vectors, float* sums) {
     for (long i = 0; i < count; i += W) {

@@ -40,7 +40,12 @@ typedef float AnyFloats __attribute__((vector_size(BYTES), aligned(4), may_alias
 typedef int32_t AnyInts __attribute__((vector_size(BYTES), aligned(4), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
+// one copy of a function, however many callers and arguments there are
+#if defined(__clang__)
 #define NOINLINE static __attribute__((noinline))
+#else
+#define NOINLINE static __attribute__((noinline, noclone))
+#endif
 
 INLINE Floats splat(float a) { return a - Floats{}; }  // a - 0, not a + 0: -0 stays -0
 INLINE Ints splat_int(int32_t a) { return a - Ints{}; }
