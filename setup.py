@@ -109,8 +109,8 @@ class Libraries(build_ext):
     def build_extension(self, ext):
         try:
             if self.compiler.compiler_type == "msvc":
-                raise CompileError("Microsoft's compiler has neither vector extensions nor POSIX threads, which "
-                                   "the kernels need: WSL has them")
+                raise CompileError("Microsoft's compiler has neither vector extensions nor POSIX threads; "
+                                   "WSL has a compiler with both")
             super().build_extension(ext)
         except CompileError as error:
             self.failures[isa_of(ext)] = str(error)
