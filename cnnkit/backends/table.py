@@ -54,7 +54,7 @@ class KernelTable(Plugin):
         The table's threads and memory, if it has its own.
     missing : callable
         Returns what is slow because a part of the table could not be built, and why; or nothing. It is a
-        `RuntimeWarning` when the table is first looked at for an op.
+        `UserWarning` when the table is first looked at for an op.
     """
 
     name: str
@@ -71,7 +71,7 @@ class KernelTable(Plugin):
         if not self._warned:
             self._warned = True
             if missing := self.missing():
-                warnings.warn(f"kernel table {self.name!r}: {missing}", RuntimeWarning, stacklevel=2)
+                warnings.warn(f"kernel table {self.name!r}: {missing}", UserWarning, stacklevel=2)
 
     def load(self) -> Kernels:
         """The kernels, made now if they were not made yet."""

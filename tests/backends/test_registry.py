@@ -183,6 +183,6 @@ def test_a_dtype_that_the_library_lacks_is_refused_with_those_it_has():
 def test_what_is_missing_of_a_table_is_warned_of_once_and_at_its_first_use():
     table = backends.KernelTable("slow", "numpy", {}, available=lambda: "it was not built",
                                  missing=lambda: "four times slower: it was not built")
-    with pytest.warns(RuntimeWarning, match="kernel table 'slow': four times slower: it was not built"):
+    with pytest.warns(UserWarning, match="kernel table 'slow': four times slower: it was not built"):
         backends.Tables.of([table])
     backends.Tables.of([table])
