@@ -106,7 +106,7 @@ NOINLINE void rows_times_panel(const Left& left, const float* panel, const Resul
 
 // All rows times a panel, whole vectors, and nothing else; rows of results are PANEL floats apart.
 NOINLINE void rows_times_panel(const float* a, const int* row, int count, int depth, const float* panel,
-                             int vectors, float* y) {
+                               int vectors, float* y) {
     const int tap = 0;
     constant<COLUMNS>(vectors, [&](auto some_vectors) {
         constexpr int NV = decltype(some_vectors)::value;
