@@ -71,9 +71,9 @@ NOINLINE void transform_image(const float* x, const float* zeros, const Tiles& t
 
 // The same of the results' gradient.
 template <int M>
-NOINLINE void transform_result_back(const float* dy, const float* zeros, const Tiles& tiles, long first, long
-                                    end, int height, int width, int channels, int row, long apart, float* to)
-                                    {
+NOINLINE void transform_result_back(const float* dy, const float* zeros, const Tiles& tiles, long first,
+                                    long end, int height, int width, int channels, int row, long apart,
+                                    float* to) {
     constexpr int A = M + 2;
     const float* at[M * M];
     for (long t = first; t < end; t++, to += row) {
