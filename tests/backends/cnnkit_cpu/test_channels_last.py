@@ -21,7 +21,7 @@ WINOGRAD = Tolerance(2e-4, 2e-4, "Winograd's transforms round more than sums of 
 @pytest.fixture(params=("avx512", "avx2", "generic"))
 def forced(request):
     if request.param not in cnnkit_cpu.isas():
-        pytest.skip(f"this machine has no kernels for {request.param}")
+        pytest.skip(f"no kernels for {request.param}: not built (CNNKIT_ISAS=all), or no such processor")
     cnnkit_cpu.force(request.param)
     yield request.param
     cnnkit_cpu.force(None)
