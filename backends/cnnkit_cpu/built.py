@@ -11,7 +11,7 @@ __all__ = ["reason_for"]
 
 REPORT = "build.json"  # written by setup.py
 COMPILERS = "c++", "g++", "clang++"
-CURE = ("Install g++ 10 or Clang 14, or a newer one (apt-get install g++), then cnnkit again: "
+CURE = ("Install g++ 11 or Clang 14, or a newer one (apt-get install g++), then cnnkit again: "
         "pip install --force-reinstall --no-deps --no-cache-dir")
 
 
