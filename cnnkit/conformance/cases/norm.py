@@ -14,13 +14,13 @@ BATCH_NORM: dict[str, Any] = {"training": True, "momentum": 0.1, "eps": 1e-5}
 
 
 def batch_norm(name: str, x: tuple, *, kind: str = "normal", affine: bool = True, running: bool = True,
-               half: bool = False, **attrs: Any) -> OpCase:
+               half: bool = False, smooth: bool = True, **attrs: Any) -> OpCase:
     """A batch normalisation, from the shape of its input."""
     C = x[1:2]
     scale = (Draw(C), Draw(C)) if affine else (None, None)
     state = (Draw(C, grad=False), Draw(C, "positive", grad=False)) if running else (None, None)
     return OpCase("batch_norm", name, (Draw(x, kind), *scale, *state), {**BATCH_NORM, **attrs}, SUMS,
-                  half=half)
+                  half=half, smooth=smooth)
 
 
 CASES = (
@@ -31,6 +31,11 @@ CASES = (
     batch_norm("training-momentum-1", (2, 3, 2, 2), momentum=1.0),
     batch_norm("training-large-eps", (2, 3, 2, 2), eps=0.5),
     batch_norm("training-offset-mean", (4, 2, 3, 3), kind="positive"),
+    # a step of finite differences is not small beside these deviations
+    *(batch_norm(f"training-{kind}-{size}", shape, kind=kind, half=True, smooth=False)
+      for kind in ("steady", "constant")
+      for size, shape in (("few", (4, 3, 3, 5)), ("many-channels", (3, 32, 7, 8)), ("matrix", (37, 5)),
+                          ("many-pixels", (2, 2, 24, 23)))),
     batch_norm("training-matrix", (6, 5)),
     batch_norm("training-batch-1", (1, 3, 3, 3)),
     batch_norm("training-one-pixel-map", (5, 3, 1, 1)),
