@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(256) cross_entropy(const T* logits,
         for (int c = lane; c < loss.C; c += 32) {
             const float log_p = wide(scores[c * by.c]) - largest - log_total;
             float desired = (c == label ? 1 - loss.smoothing : 0.0f) + loss.smoothing / loss.C;
-            if (weight) desired *= wide(weight[c]);
+            if (weight && desired != 0) desired *= wide(weight[c]);
             if (!counted) desired = 0;
             if (pass == 0) {
                 desired_sum += desired;
