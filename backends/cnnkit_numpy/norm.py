@@ -18,6 +18,7 @@ from cnnkit.backends import decline
 from cnnkit_numpy.finite import finite
 
 SAMPLES = 64  # of each channel, for a number near its mean
+SAMPLED_FROM = 1024  # numbers in a channel; in smaller ones the first number stands for all
 
 
 def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None,
@@ -50,10 +51,12 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
     rstd = 1 / np.sqrt(var + eps)
     scale = rstd if weight is None else rstd * weight.astype(x.dtype, copy=False)
     shift = None if bias is None else bias.astype(x.dtype, copy=False)
-    if rest is not None and finite(scale):
-        shift = -rest * scale if shift is None else shift - rest * scale
-    elif rest is not None:
-        y -= rest.reshape(column)
+    if rest is not None:
+        less = rest * scale
+        if finite(less):
+            shift = -less if shift is None else shift - less
+        else:
+            y -= rest.reshape(column)
     y *= scale.reshape(column)
     if shift is not None:
         y += shift.reshape(column)
@@ -96,10 +99,12 @@ def _center(some: np.ndarray) -> np.ndarray:
 
     It is 0 where nothing may be taken from large numbers, because that might overflow.
     """
-    first = some[0]
-    center = first + np.add.reduce(some - first, 0) / len(some)
-    largest = np.finfo(center.dtype).max / 2**32
-    return center if np.abs(center).max() <= largest else np.where(np.abs(center) <= largest, center, 0)
+    center = some[0]
+    if len(some) > 1:
+        center = center + np.add.reduce(some - center, 0) / len(some)
+    if finite(center):
+        return center
+    return np.where(np.abs(center) <= np.finfo(center.dtype).max / 2**32, center, 0)
 
 
 def _shaped(flat: np.ndarray, like: np.ndarray) -> np.ndarray:
@@ -116,9 +121,10 @@ def _rows(x: np.ndarray) -> tuple[Callable, tuple[int, ...], Callable, Callable,
     one array, and one of the product of two), and a function that takes some values of each channel.
     """
     count, C = x.size // x.shape[1], x.shape[1]
+    step = -(-count // SAMPLES) if count >= SAMPLED_FROM else count
     ones = np.ones(count, x.dtype)
     return (lambda a: np.moveaxis(a, 1, -1).reshape(count, C), (C,), lambda a: ones @ a,
-            lambda a, b: ones @ (a * b), lambda a: a[::-(-count // SAMPLES)])
+            lambda a, b: ones @ (a * b), lambda a: a[::step])
 
 
 def _planes(x: np.ndarray) -> tuple[Callable, tuple[int, ...], Callable, Callable, Callable]:
@@ -131,6 +137,8 @@ def _planes(x: np.ndarray) -> tuple[Callable, tuple[int, ...], Callable, Callabl
         return np.einsum("ncl,ncl->c", a, b)
 
     def some(a: np.ndarray) -> np.ndarray:
+        if N * size < SAMPLED_FROM:
+            return a[:1, :, 0]
         values = a[::-(-N // 8), :, ::-(-size // 8)]
         return values.transpose(0, 2, 1).reshape(-1, C)
     return (lambda a: a.reshape(N, C, size), (C, 1),
