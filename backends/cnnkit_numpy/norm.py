@@ -3,8 +3,8 @@
 Arrays are seen as `rows`, (N H W, C), where the channels lie last in memory, and as `planes`, (N, C, H W),
 otherwise; the result is laid out as the input.
 
-Sums are those of differences to a center near each channel's mean; what the mean is beyond it, `rest`, is
-taken from the sums. Where that gives infinity or NaN, the differences are made anew, to the mean itself.
+Sums are those of differences to a center near each channel's mean. What the mean is beyond it, `rest`, is
+taken from the differences, or where these are many, and nothing is infinite or NaN, from their sums.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cnnkit.backends import decline
 from cnnkit_numpy.finite import finite
 
 SAMPLES = 64  # of each channel, for a number near its mean
-SAMPLED_FROM = 1024  # numbers in a channel; in smaller ones the first number stands for all
+LARGE = 1 << 15  # numbers from which on what is saved by reading them once less is more than it costs
 
 
 def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None,
@@ -30,16 +30,17 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
     flatten, column, total, dot, some = (_rows if np.moveaxis(x, 1, -1).flags.c_contiguous else _planes)(x)
     flat, count = flatten(x), x.size // x.shape[1]
     new_mean = new_var = rest = None
+    large = x.size >= LARGE
     if training:
         center = _center(some(flat))
         y = flat - center.reshape(column)
         rest = total(y) / count
-        var = dot(y, y) / count - rest * rest
-        if not finite(var):
-            center, rest = center + rest, np.zeros_like(rest)
-            y = flat - center.reshape(column)
+        if large:
+            var = np.maximum(dot(y, y) / count - rest * rest, 0)
+            large = finite(var)
+        if not large:
+            y -= rest.reshape(column)
             var = dot(y, y) / count
-        var = np.maximum(var, 0)
         if running_mean is not None and running_var is not None:
             new_mean = (running_mean * (1 - momentum)
                         + (center + rest) * momentum).astype(running_mean.dtype, copy=False)
@@ -51,7 +52,7 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
     rstd = 1 / np.sqrt(var + eps)
     scale = rstd if weight is None else rstd * weight.astype(x.dtype, copy=False)
     shift = None if bias is None else bias.astype(x.dtype, copy=False)
-    if rest is not None:
+    if rest is not None and large:
         less = rest * scale
         if finite(less):
             shift = -less if shift is None else shift - less
@@ -65,12 +66,14 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
         return outputs, None
 
     def backward(dy: np.ndarray, *_: None) -> tuple:
-        dy, beyond = flatten(dy), rest
+        dy, beyond = flatten(dy), rest if large else None
         dx = dweight = dbias = None
         if needs[2] or training:
             dbias = total(dy)
         if needs[1] or training:
             offset = flat - center.reshape(column)
+            if rest is not None and not large:
+                offset -= rest.reshape(column)
             along = dot(dy, offset)
             if beyond is not None:
                 along -= beyond * dbias
@@ -121,7 +124,7 @@ def _rows(x: np.ndarray) -> tuple[Callable, tuple[int, ...], Callable, Callable,
     one array, and one of the product of two), and a function that takes some values of each channel.
     """
     count, C = x.size // x.shape[1], x.shape[1]
-    step = -(-count // SAMPLES) if count >= SAMPLED_FROM else count
+    step = -(-count // SAMPLES) if x.size >= LARGE else count
     ones = np.ones(count, x.dtype)
     return (lambda a: np.moveaxis(a, 1, -1).reshape(count, C), (C,), lambda a: ones @ a,
             lambda a, b: ones @ (a * b), lambda a: a[::step])
@@ -137,7 +140,7 @@ def _planes(x: np.ndarray) -> tuple[Callable, tuple[int, ...], Callable, Callabl
         return np.einsum("ncl,ncl->c", a, b)
 
     def some(a: np.ndarray) -> np.ndarray:
-        if N * size < SAMPLED_FROM:
+        if x.size < LARGE:
             return a[:1, :, 0]
         values = a[::-(-N // 8), :, ::-(-size // 8)]
         return values.transpose(0, 2, 1).reshape(-1, C)
