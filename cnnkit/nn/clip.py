@@ -70,8 +70,9 @@ def _clip_norm(grads: list[Tensor], max_norm: float, norm_type: float, error_if_
         raise RuntimeError(f"the gradients' norm is {norm.item()}, so they cannot be clipped; "
                            "error_if_nonfinite=False scales them all the same")
     # the norm of finite gradients may be beyond the largest number
-    factor = xp.where(xp.isfinite(norm.array), max_norm / (norm.array + 1e-6),
-                      max_norm / (scaled.relative + 1e-30) / scaled.scale)
+    finite = xp.isfinite(norm.array)
+    divisor = xp.where(finite, norm.array + 1e-6, scaled.relative)
+    factor = max_norm / divisor / xp.where(finite, xp.ones_like(divisor), scaled.scale)
     factor = xp.where(factor > 1, xp.ones_like(factor), factor)
     for grad in grads:
         array = grad.array

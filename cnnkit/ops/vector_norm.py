@@ -21,7 +21,7 @@ class ScaledNorm(NamedTuple):
     Attributes
     ----------
     scale : array, ()
-        The largest absolute value of all elements, or 1 where nothing has to be scaled.
+        About the largest absolute value of all elements, or 1 where nothing has to be scaled.
     relative : array, ()
         The norm of the elements divided by `scale`.
     """
@@ -65,7 +65,8 @@ def scaled_norm(arrays: Sequence[Array], norm_type: float = 2.0) -> ScaledNorm:
     as_they_are = norm_type <= 2 and backend_of(arrays[0]).host and 1e-12 <= largest <= 1e12
     scale = xp.ones_like(largest)
     if not as_they_are:
-        scale = xp.where((largest > 0) & xp.isfinite(largest), largest, scale)
+        limits = xp.finfo(largest.dtype)  # of numbers whose reciprocal is none that libraries take for 0
+        scale = xp.clip(largest, 8 * float(limits.smallest_normal), float(limits.max) / 8)
     if norm_type == math.inf:
         return ScaledNorm(scale, largest / scale)
     total = xp.zeros_like(largest)
