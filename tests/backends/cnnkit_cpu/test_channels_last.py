@@ -239,6 +239,16 @@ def test_relu_and_add_keep_the_order_of_memory(forced):
     assert all(map(layout.is_channels_last, (z, *got)))
 
 
+def test_a_gradient_that_meets_nothing_but_padding_makes_nan_of_the_filters():
+    conv = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+    x, dy = images((2, 32, 5, 4)), images((2, 32, 7, 6))
+    dy[0, 3, 0, 0] = np.nan
+    with choice.algorithm("product"):
+        (dweight,), _ = OPS["conv_filters"](x, dy, kernel_size=(1, 1), **conv)
+    assert np.isnan(dweight[3]).all()
+    assert np.isfinite(np.delete(dweight, 3, 0)).all()
+
+
 def test_plans_are_kept_for_each_precision_and_algorithm():
     x, w = (cnnkit.tensor(np.ones(s, np.float32)) for s in ((2, 32, 8, 8), (32, 32, 3, 3)))
     library.active.plans.clear()
