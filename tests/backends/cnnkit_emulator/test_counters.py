@@ -25,7 +25,8 @@ def command():
 def test_the_table_has_a_row_for_each_kernel_that_an_op_launches(command):
     result = command("--op", "cross_entropy")
     assert result.exit_code == 0, result.output
-    for name in ("cross_entropy<float, long long>", "reduce_losses<float>", "cross_entropy_backward<float, long long>"):
+    for name in ("cross_entropy<float, long long>", "reduce_losses<float>",
+                 "cross_entropy_backward<float, long long>"):
         assert name in result.output
 
 
