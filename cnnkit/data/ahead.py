@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from cnnkit.backends.state import local
+from cnnkit.backends.state import choice
 
 __all__ = ["ahead"]
 
@@ -23,10 +23,10 @@ def ahead(function: Callable[[Any], Any], arguments: Iterable, workers: int, dep
     [0, 1, 4, 9]
     """
     # `use` and `tables` set thread-local values: the workers take over the caller's
-    settings = (local.backend, local.device, local.tables)
+    chosen = choice.here()
 
     def inherit() -> None:
-        local.backend, local.device, local.tables = settings
+        choice.thread.value = chosen
 
     threads = ThreadPoolExecutor(workers, thread_name_prefix="cnnkit-data", initializer=inherit)
     pending: deque[Future] = deque()
