@@ -50,7 +50,10 @@ class Setting(Generic[T]):
 
     def get(self) -> T:
         """The value that holds in this thread now."""
-        return self.here() or self.process
+        value = self.thread.value
+        if value is None:
+            return self.process
+        return (self.here() or self.process) if type(value) is Claim else value
 
     def publish(self, claim: Claim[T]) -> None:
         """Make the claim's value the process's, unless it was decided before."""
