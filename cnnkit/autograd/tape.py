@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import heapq
 import itertools
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,6 +32,11 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
+
+# held while a gradient is added to a leaf's, and during a fork, so that the child finds it free
+adding = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=adding.acquire, after_in_parent=adding.release, after_in_child=adding.release)
 
 
 class _GradMode:
