@@ -33,10 +33,17 @@ class _Mode(threading.local):
 
 mode = _Mode()
 
-# held while a gradient is added to a leaf's, and during a fork, so that the child finds it free
-adding = threading.RLock()
+adding = threading.RLock()  # held while a gradient is added to a leaf's
+
+
+def _after_fork() -> None:
+    """Give the child a lock that is free: the thread that holds the other one may have stayed behind."""
+    global adding  # noqa: PLW0603
+    adding = threading.RLock()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=adding.acquire, after_in_parent=adding.release, after_in_child=adding.release)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class _GradMode:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from cnnkit import backends
-from cnnkit.autograd import deferral
-from cnnkit.autograd.tape import Handle, Node, adding, mode, run_backward
+from cnnkit.autograd import deferral, tape
+from cnnkit.autograd.tape import Handle, Node, mode, run_backward
 
 __all__ = ["Number", "Value"]
 
@@ -254,7 +254,7 @@ class Value:
         self._add_grad(dx)
 
     def _add_grad(self, dx: Array) -> None:
-        with adding:
+        with tape.adding:
             if self.grad is not None:
                 dx = self.grad.array + dx
             if type(dx) is not type(self._value):  # some libraries make scalars of 0-d arrays
