@@ -24,34 +24,7 @@ def ahead(function: Callable[[Any], Any], arguments: Iterable, workers: int, dep
     >>> list(ahead(lambda n: n * n, range(4), workers=2, depth=3))
     [0, 1, 4, 9]
     """
-    # `use` and `tables` set thread-local values: the workers take over the caller's
-    chosen = choice.here()
-
-    def inherit() -> None:
-        choice.thread.value = chosen
-
-    def begin() -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(workers, thread_name_prefix="cnnkit-data", initializer=inherit)
-
-    def work(task: _Task) -> None:
-        task.done.append(function(task.argument))
-
-    def go_on_in_child() -> None:
-        nonlocal threads, process
-        if process != os.getpid():
-            threads, process = begin(), os.getpid()
-            for task in pending:
-                if not task.done:
-                    task.future = threads.submit(work, task)
-
-    def result() -> Any:
-        go_on_in_child()
-        task = pending.popleft()
-        if not task.done:
-            task.future.result()
-        return task.done[0]
-
-    threads, process = begin(), os.getpid()
+    threads = _Threads(function, workers)
     pending: deque[_Task] = deque()
     try:
         source, failed = iter(arguments), None
@@ -63,18 +36,16 @@ def ahead(function: Callable[[Any], Any], arguments: Iterable, workers: int, dep
             except Exception as error:  # raised by the arguments: delivered after the earlier results
                 failed = error
             else:
-                go_on_in_child()
+                threads.begin(task, pending)
                 pending.append(task)
-                task.future = threads.submit(work, task)
             if len(pending) > depth:
-                yield result()
+                yield threads.result(pending)
         while pending:
-            yield result()
+            yield threads.result(pending)
         if failed is not None:
             raise failed
     finally:
-        if process == os.getpid():
-            threads.shutdown(cancel_futures=True)
+        threads.end()
 
 
 class _Task:
@@ -85,3 +56,49 @@ class _Task:
     def __init__(self, argument: Any):
         self.argument = argument
         self.done: list = []
+
+
+class _Threads:
+    """Threads that call the function; a forked child, which has none of its parent's, begins its own."""
+
+    def __init__(self, function: Callable[[Any], Any], count: int):
+        self.function, self.count = function, count
+        self.chosen = choice.here()  # what `use` and `tables` say in this thread holds for the workers too
+        self._hire()
+
+    def _hire(self) -> None:
+        self.process = os.getpid()
+        self.pool = ThreadPoolExecutor(self.count, thread_name_prefix="cnnkit-data",
+                                       initializer=self._inherit)
+
+    def _inherit(self) -> None:
+        choice.thread.value = self.chosen
+
+    def _work(self, task: _Task) -> None:
+        task.done.append(self.function(task.argument))
+
+    def _in_child(self, pending: Iterable[_Task]) -> None:
+        """In a forked child, begin anew what the parent's threads had not finished."""
+        if self.process != os.getpid():
+            self._hire()
+            for task in pending:
+                if not task.done:
+                    task.future = self.pool.submit(self._work, task)
+
+    def begin(self, task: _Task, pending: Iterable[_Task]) -> None:
+        """Work on one more task, after those that are pending."""
+        self._in_child(pending)
+        task.future = self.pool.submit(self._work, task)
+
+    def result(self, pending: deque[_Task]) -> Any:
+        """Wait for the first of the pending tasks, take it away, and return or raise what it gave."""
+        self._in_child(pending)
+        task = pending.popleft()
+        if not task.done:
+            task.future.result()
+        return task.done[0]
+
+    def end(self) -> None:
+        """Begin no further call, and wait for those that run; a child does not wait for its parent's."""
+        if self.process == os.getpid():
+            self.pool.shutdown(cancel_futures=True)
