@@ -91,7 +91,8 @@ class Pool:
                 if getrefcount(inside[0]) > self._inside_count:
                     continue
                 memory = inside.pop()
-            except IndexError:  # somebody else is looking at it
+            except IndexError:  # somebody else is looking at it, or an exception has lost it
+                self._forget(size, block)
                 continue
             if getrefcount(memory) <= self._unused_count:
                 array = np.ndarray(shape, dtype, memory, block.begin)
@@ -115,6 +116,13 @@ class Pool:
         except MemoryError:
             self.trim()
             return np.empty(size + LINE, np.uint8)
+
+    def _forget(self, size: int, block: Block) -> None:
+        """Keep a block no longer; its memory is given back with the arrays that use it."""
+        try:
+            self._blocks[size].remove(block)
+        except (KeyError, ValueError):  # it was forgotten already
+            return
 
     def trim(self, before: float | None = None) -> None:
         """Give back the blocks that nobody uses; with `before`, if they were handed out before that time."""

@@ -1,6 +1,7 @@
 """Optimizer updates: all parameters of a group in one call, which gets tables of pointers.
 
-State that the previous call returned is written in place; parameters are new arrays.
+Parameters are new arrays. The C functions change state in place, so they get a copy, in the arrays of the
+last state but one: an interrupted update has changed nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends import decline
+from cnnkit.ops.update import in_turn
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed
@@ -21,13 +23,13 @@ from cnnkit_cpu.memory import FLOAT, empty, packed
 class Group:
     """The parameters of a group that have gradients now, as the C functions want them.
 
-    A call usually gets the arrays that the previous call returned, so the tables keep their pointers to
-    parameters and state from call to call.
+    A call usually gets the parameters that the previous call returned, so the table keeps its pointers to
+    them from call to call.
     """
 
     def __init__(self, params: Sequence[np.ndarray], indices: tuple[int, ...]):
         count = len(indices)
-        self.indices, self.count = indices, count
+        self.indices, self.members, self.count = indices, frozenset(indices), count
         self.shapes = [params[i].shape for i in indices]
         self.sizes = (ctypes.c_long * count)(*(params[i].size for i in indices))
         self.params, self.grads, self.out = ((ctypes.c_void_p * count)() for _ in range(3))
@@ -36,8 +38,6 @@ class Group:
         self.rates = (ctypes.c_float * (2 * count))()
         # what the previous call returned, the table of it, and the other table
         self.previous: tuple = ([None] * count, self.params, self.out)
-        self.state: dict[str, list] = {}  # what the previous call returned
-        self.entered = False  # whether `a`, `b` and `c` point to the arrays of `state`
 
 
 def _group(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None],
@@ -54,9 +54,7 @@ def _group(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None],
             return group
     if any(params[i].dtype != FLOAT for i in indices):
         return None
-    state = group.state if group is not None else {}
     group = workspace["cpu"] = Group(params, indices)
-    group.state = state
     return group
 
 
@@ -79,13 +77,15 @@ def _fill(group: Group, params: Sequence[np.ndarray], grads: Sequence[Any]) -> t
     return new, alive
 
 
-def _writable(group: Group, state: dict[str, list], names: tuple[str, ...], count: int) -> dict[str, list]:
-    """The state as lists and arrays that may be written: what the previous call returned, or a copy."""
-    if group.state is not state or tuple(state) != names:
-        state = {name: [np.array(v, order="C") if isinstance(v, np.ndarray) else v
-                        for v in state.get(name) or [None] * count] for name in names}
-        group.entered, group.state = False, state
-    return state
+def _enter(group: Group, table: Any, before: list, after: list) -> None:
+    """Copy one kind of state, zeros at first, to the arrays that the call will change, and enter these."""
+    after[:] = [new if n in group.members else old for n, (old, new) in enumerate(zip(before, after))]
+    for n, i in enumerate(group.indices):
+        new = after[i]
+        if new is None or new.shape != group.shapes[n]:
+            after[i] = new = np.empty(group.shapes[n], FLOAT)
+        new[...] = 0 if before[i] is None else before[i]
+        table[n] = address(new)
 
 
 def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
@@ -98,16 +98,10 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
     new, alive = _fill(group, params, grads)
     tables: tuple = (None, None)
     if momentum:
-        state = _writable(group, state, ("momentum_buffer",), len(new))
-        if not group.entered:
-            buffers = state["momentum_buffer"]
-            for n, i in enumerate(group.indices):
-                b = buffers[i]
-                group.first[n] = b is None
-                if b is None:
-                    buffers[i] = b = np.empty(group.shapes[n], FLOAT)
-                group.a[n] = address(b)
-            group.entered = not any(group.first)
+        before, state = in_turn(state, workspace, ("momentum_buffer",), len(new))
+        _enter(group, group.a, before["momentum_buffer"], state["momentum_buffer"])
+        for n, i in enumerate(group.indices):
+            group.first[n] = before["momentum_buffer"][i] is None
         tables = (group.a, group.first)
     else:
         state = {}
@@ -125,17 +119,13 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
     if group is None:
         return decline("not all parameters are float32")
     names = ("step", "exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
-    state = _writable(group, state, names, len(params))
+    before, state = in_turn(state, workspace, names, len(params))
     new, alive = _fill(group, params, grads)
-    steps, rates, rate_step = state["step"], group.rates, 0  # `rate_step`: the step that `rate` is of
+    for table, name in zip((group.a, group.b, group.c), names[1:]):
+        _enter(group, table, before[name], state[name])
+    state["step"] = steps = list(before["step"])
+    rates, rate_step = group.rates, 0  # `rate_step`: the step that `rate` is of
     beta1, beta2 = betas
-    if not group.entered:
-        for n, i in enumerate(group.indices):
-            for table, name in zip((group.a, group.b, group.c), names[1:]):
-                if state[name][i] is None:  # at first, and where AMSGrad is chosen later
-                    state[name][i] = np.zeros(group.shapes[n], FLOAT)
-                table[n] = address(state[name][i])
-        group.entered = True
     for n, i in enumerate(group.indices):
         steps[i] = t = 1 if steps[i] is None else steps[i] + 1
         if t != rate_step:

@@ -97,7 +97,7 @@ class Optimizer:
                     p.grad.zero_()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient.
+        """Update every parameter that has a gradient: all of them, or none if an exception ends it.
 
         Parameters
         ----------
@@ -111,6 +111,7 @@ class Optimizer:
                 loss = closure()
         if mode.deferred:
             deferral.flush()
+        updates, states = [], {}
         for n, group in enumerate(self.param_groups):
             params = group["params"]
             arrays, grads = arrays_of(params), gradients_of(params)
@@ -118,9 +119,10 @@ class Optimizer:
                 continue
             if self._kinds[n] is not type(arrays[0]):
                 self._adopt(n, params)
-            new, self._states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
-                                               **{name: group[name] for name in self.hyper})
-            rebind_all(params, grads, new)
+            new, states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
+                                         **{name: group[name] for name in self.hyper})
+            updates.append((params, grads, new))
+        rebind_all(updates, self._states, states)
         return loss
 
     # -- the state -------------------------------------------------------------------------------------------
