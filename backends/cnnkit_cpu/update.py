@@ -1,7 +1,6 @@
 """Optimizer updates: all parameters of a group in one call, which gets tables of pointers.
 
-Parameters are new arrays. The C functions change state in place, so they get a copy, in the arrays of the
-last state but one: an interrupted update has changed nothing.
+Parameters are new arrays, and two sets of state take turns: an interrupted update has changed nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Group:
         self.shapes = [params[i].shape for i in indices]
         self.sizes = (ctypes.c_long * count)(*(params[i].size for i in indices))
         self.params, self.grads, self.out = ((ctypes.c_void_p * count)() for _ in range(3))
-        self.a, self.b, self.c = ((ctypes.c_void_p * count)() for _ in range(3))  # the state
+        self.sides: tuple[Side, ...] = ()  # the two sets of state, as far as they are known
         self.first = (ctypes.c_uint8 * count)()
         self.rates = (ctypes.c_float * (2 * count))()
         # what the previous call returned, the table of it, and the other table
@@ -77,15 +76,45 @@ def _fill(group: Group, params: Sequence[np.ndarray], grads: Sequence[Any]) -> t
     return new, alive
 
 
-def _enter(group: Group, table: Any, before: list, after: list) -> None:
-    """Copy one kind of state, zeros at first, to the arrays that the call will change, and enter these."""
-    after[:] = [new if n in group.members else old for n, (old, new) in enumerate(zip(before, after))]
-    for n, i in enumerate(group.indices):
-        new = after[i]
-        if new is None or new.shape != group.shapes[n]:
-            after[i] = new = np.empty(group.shapes[n], FLOAT)
-        new[...] = 0 if before[i] is None else before[i]
-        table[n] = address(new)
+class Side:
+    """One of the two sets of state, with the table of its addresses under each name."""
+
+    def __init__(self, group: Group, state: dict[str, list], names: tuple[str, ...]):
+        self.state, self.names = state, names
+        self.tables = [(ctypes.c_void_p * group.count)(*[address(state[name][i]) for i in group.indices])
+                       for name in names]
+
+
+def _sides(group: Group, state: dict[str, list], names: tuple[str, ...], count: int,
+           workspace: MutableMapping) -> tuple[Side, Side]:
+    """The state to read, with zeros where there is none, and the one to write and return."""
+    if len(group.sides) == 2:
+        old, new = group.sides
+        if new.state is state:
+            old, new = new, old
+        if old.state is state and old.names == names:
+            workspace["states"] = state, new.state
+            return old, new
+    before, after = in_turn(state, workspace, names, count)
+    ours = len(workspace["states"]) == 2
+    for name in names:
+        read, written = list(before[name]), after[name]
+        for i, value in enumerate(read):
+            if i not in group.members:
+                written[i] = value
+                continue
+            shape = group.shapes[group.indices.index(i)]
+            array = np.zeros(shape, FLOAT) if value is None else packed(np.asarray(value, FLOAT))
+            ours = ours and array is value
+            read[i] = array
+            if written[i] is None or written[i].shape != shape or packed(written[i]) is not written[i]:
+                written[i] = np.empty(shape, FLOAT)
+        before[name] = read
+    old, new = Side(group, before, names), Side(group, after, names)
+    if ours:
+        old.state = state
+    group.sides = (old, new) if ours else (new,)
+    return old, new
 
 
 def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
@@ -96,13 +125,14 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
     if group is None:
         return decline("not all parameters are float32")
     new, alive = _fill(group, params, grads)
-    tables: tuple = (None, None)
+    tables: tuple = (None, None, None)
     if momentum:
-        before, state = in_turn(state, workspace, ("momentum_buffer",), len(new))
-        _enter(group, group.a, before["momentum_buffer"], state["momentum_buffer"])
-        for n, i in enumerate(group.indices):
-            group.first[n] = before["momentum_buffer"][i] is None
-        tables = (group.a, group.first)
+        name, first = "momentum_buffer", group.first
+        old, side = _sides(group, state, (name,), len(new), workspace)
+        if old.state is not state or any(first):
+            buffers = state.get(name) or [None] * len(new)
+            first[:] = [buffers[i] is None for i in group.indices]
+        tables, state = (*old.tables, first, *side.tables), side.state
     else:
         state = {}
     library.active.sgd(library.threads, group.count, group.sizes, group.params, group.grads, *tables,
@@ -119,11 +149,9 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
     if group is None:
         return decline("not all parameters are float32")
     names = ("step", "exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
-    before, state = in_turn(state, workspace, names, len(params))
+    old, side = _sides(group, state, names[1:], len(params), workspace)
     new, alive = _fill(group, params, grads)
-    for table, name in zip((group.a, group.b, group.c), names[1:]):
-        _enter(group, table, before[name], state[name])
-    state["step"] = steps = list(before["step"])
+    side.state["step"] = steps = list(state.get("step") or [None] * len(params))
     rates, rate_step = group.rates, 0  # `rate_step`: the step that `rate` is of
     beta1, beta2 = betas
     for n, i in enumerate(group.indices):
@@ -133,8 +161,9 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
             rate = lr * correction / (1 - beta1 ** t), eps * correction
         rates[2 * n], rates[2 * n + 1] = rate
     shrink = 1 - lr * weight_decay if decoupled else 1.0
-    library.active.adam(library.threads, group.count, group.sizes, group.params, group.grads, group.a,
-                        group.b, group.c if amsgrad else None, group.out, rates, beta1, beta2, 1 - beta1,
+    largest = () if amsgrad else (None,)
+    library.active.adam(library.threads, group.count, group.sizes, group.params, group.grads, *old.tables,
+                        *largest, *side.tables, *largest, group.out, rates, beta1, beta2, 1 - beta1,
                         1 - beta2, 0.0 if decoupled else weight_decay, shrink, maximize)
     del alive
-    return new, state
+    return new, side.state

@@ -32,9 +32,12 @@ def rebind_all(updates: Iterable[tuple[Sequence[Value], Sequence[Array | None], 
     Python code of a signal handler runs between two instructions, and all this is one: an interrupt finds
     everything old or everything new.
     """
-    changes = [(parameter, array) for parameters, gradients, arrays in updates
-               for parameter, gradient, array in zip(parameters, gradients, arrays) if gradient is not None]
-    parameters, arrays = [change[0] for change in changes], [change[1] for change in changes]
+    parameters, arrays = [], []
+    for changed, gradients, new in updates:
+        for parameter, gradient, array in zip(changed, gradients, new):
+            if gradient is not None:
+                parameters.append(parameter)
+                arrays.append(array)
     versions = [parameter._version for parameter in parameters]
     deque(chain(map(setattr, parameters, repeat("_value"), arrays),
                 map(setitem, versions, repeat(0), [version[0] + 1 for version in versions]),
