@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +84,6 @@ libraries, REASON = _find()
 active: Library = next(iter(libraries.values()), None)  # type: ignore[assignment]
 MOST_THREADS = 1024
 threads = min(active.cpu_threads(), MOST_THREADS) if active else 1
-_lock = threading.Lock()
 
 
 def available() -> bool | str:

@@ -3,15 +3,17 @@
 Fresh memory costs a page fault for every 4 KiB, several times more than writing it. An array that
 `Pool.empty` hands out is a view of a larger one that the pool keeps; when the view and everything made from
 it are gone, only the pool refers to the larger array, and may hand it out again. Nobody gives memory back.
+
+There is no lock. Whoever wants a block first takes it out of the pool, in one step, and then looks whether
+anybody uses it; so two threads never get the same one, nor do a call and the signal handler or finalizer that
+runs in the middle of it. A block that an exception finds outside of the pool is freed with its arrays.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Sequence
 from math import prod
 from sys import getrefcount
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -21,31 +23,37 @@ from cnnkit_cpu.library import address
 
 PAGE = 1 << 16    # bytes: blocks are multiples of it; what is smaller is cheap to allocate
 LINE = 64         # bytes of a cache line: vectors that begin with one are loaded at once
-MOST = 1 << 30    # bytes that the pool keeps at most, in use or not
+MOST = 1 << 30    # bytes that the pool keeps, in use or not
+AGE = 30.0        # seconds: what was not handed out for so long is given back when the pool is used next
 FLOAT = np.dtype(np.float32)
 
 
-Block = tuple[np.ndarray, int]  # bytes, and the first that begins a cache line
+class Block:
+    """One piece of memory: a list that holds it, or is empty while somebody decides whether it is free."""
+
+    __slots__ = ("begin", "inside", "used")
+
+    def __init__(self, memory: np.ndarray, used: float):
+        self.begin = -address(memory) & (LINE - 1)  # of its first cache line
+        self.inside = [memory]
+        self.used = used  # when it was handed out for the last time
 
 
-def _unused(blocks: Sequence[Block], unused_count: int) -> Block | None:
-    """A block that nobody else refers to."""
-    for block in blocks:
-        if getrefcount(block[0]) <= unused_count:
-            return block
-    return None
-
-
-def _references() -> int:
-    """The count that `getrefcount` in `_unused` gives of an unused block: it depends on Python's version."""
-    blocks, count = [(np.empty(1, np.uint8), 0)], 0
-    while _unused(blocks, count) is None:
-        count += 1
-    return count
+def _references() -> tuple[int, int]:
+    """What `getrefcount` gives of unused memory, in its list and taken out; Python versions differ."""
+    inside = [np.empty(1, np.uint8)]
+    inside_count = getrefcount(inside[0])
+    memory = inside.pop()
+    count = getrefcount(memory)
+    inside.append(memory)
+    return inside_count, count
 
 
 class Pool:
-    """Blocks of memory by size, at most `most` bytes of them.
+    """Blocks of memory by size, some `most` bytes of them.
+
+    When there are more, when the system has no more memory, or when one was not handed out for `age` seconds,
+    those that nobody uses are given back. Nobody waits for that time: it is looked at when an array is made.
 
     >>> pool = Pool(1 << 20)
     >>> a = pool.empty((300, 100))
@@ -57,64 +65,90 @@ class Pool:
     True
     """
 
-    def __init__(self, most: int = MOST):
-        self.most, self.held = most, 0
+    def __init__(self, most: int = MOST, age: float = AGE):
+        self.most, self.age = most, age
         self._blocks: dict[int, list[Block]] = {}
-        self._unused_count = _references()
-        self._lock = threading.RLock()  # a signal or the garbage collector may come here while it is held
+        self._inside_count, self._unused_count = _references()
+        self._next_look = monotonic() + age
+
+    @property
+    def held(self) -> int:
+        """How many bytes the pool keeps."""
+        return sum(size * len(blocks) for size, blocks in list(self._blocks.items()))
 
     def empty(self, shape: tuple[int, ...], dtype: Any = FLOAT) -> np.ndarray:
         """An array with anything in it."""
         nbytes = prod(shape) * dtype.itemsize
         if nbytes < PAGE:
             return np.empty(shape, dtype)
-        size = (nbytes + PAGE - 1) & -PAGE
-        with self._lock:
-            block = _unused(self._blocks.get(size, ()), self._unused_count)
-            if block is None:
-                if self.held + size > self.most:
-                    self._trim()
-                memory = np.empty(size + LINE, np.uint8)
-                block = memory, -address(memory) & (LINE - 1)
-                if self.held + size <= self.most:
-                    self._blocks.setdefault(size, []).append(block)
-                    self.held += size
-            return np.ndarray(shape, dtype, block[0], block[1])
+        size, now = (nbytes + PAGE - 1) & -PAGE, monotonic()
+        if now >= self._next_look:
+            self._next_look = now + self.age
+            self.trim(now - self.age)
+        for block in self._blocks.get(size, ()):
+            inside = block.inside
+            try:
+                if getrefcount(inside[0]) > self._inside_count:
+                    continue
+                memory = inside.pop()
+            except IndexError:  # somebody else is looking at it, or an exception has lost it
+                self._forget(size, block)
+                continue
+            if getrefcount(memory) <= self._unused_count:
+                array = np.ndarray(shape, dtype, memory, block.begin)
+                block.used = now
+                inside.append(memory)
+                return array
+            inside.append(memory)  # somebody has just got it
+        memory = self._allocate(size)
+        block = Block(memory, now)
+        array = np.ndarray(shape, dtype, memory, block.begin)
+        if self.held + size <= self.most:
+            self._blocks.setdefault(size, []).append(block)
+        return array
 
-    def _trim(self) -> None:
-        """Forget the blocks that nobody uses."""
+    def _allocate(self, size: int) -> np.ndarray:
+        """New memory for a block; what the pool keeps for nothing makes room for it."""
+        if self.held + size > self.most:
+            self.trim()
+        try:
+            return np.empty(size + LINE, np.uint8)
+        except MemoryError:
+            self.trim()
+            return np.empty(size + LINE, np.uint8)
+
+    def _forget(self, size: int, block: Block) -> None:
+        """Keep a block no longer; its memory is given back with the arrays that use it."""
+        try:
+            self._blocks[size].remove(block)
+        except (KeyError, ValueError):  # it was forgotten already
+            return
+
+    def trim(self, before: float | None = None) -> None:
+        """Give back the blocks that nobody uses; with `before`, if they were handed out before that time."""
         for size, blocks in list(self._blocks.items()):
-            in_use = []
-            while blocks:
-                if _unused(blocks[-1:], self._unused_count) is None:
-                    in_use.append(blocks[-1])
-                else:
-                    self.held -= size
-                blocks.pop()
-            if in_use:
-                self._blocks[size] = in_use
+            kept = []
+            for block in blocks[:]:
+                try:
+                    memory = block.inside.pop()
+                except IndexError:  # somebody else is looking at it, or an exception has lost it
+                    continue
+                if getrefcount(memory) > self._unused_count or (before is not None and block.used >= before):
+                    block.inside.append(memory)
+                    kept.append(block)
+                del memory
+            if kept:
+                self._blocks[size] = kept
             else:
-                del self._blocks[size]
+                self._blocks.pop(size, None)
 
     def release(self) -> None:
         """Give back all blocks; those in use live on as long as their arrays do."""
-        with self._lock:
-            self._blocks.clear()
-            self.held = 0
-
-    def hold(self) -> None:
-        """Keep other threads out until `let`: a child forked while one is inside would wait for ever."""
-        self._lock.acquire()
-
-    def let(self) -> None:
-        """Let them in again."""
-        self._lock.release()
+        self._blocks = {}
 
 
 pool = Pool()
 empty = pool.empty
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=pool.hold, after_in_parent=pool.let, after_in_child=pool.let)
 
 
 def scratch(floats: int) -> tuple[np.ndarray, int]:

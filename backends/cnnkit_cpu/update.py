@@ -1,6 +1,6 @@
 """Optimizer updates: all parameters of a group in one call, which gets tables of pointers.
 
-State that the previous call returned is written in place; parameters are new arrays.
+Parameters are new arrays, and two sets of state take turns: an interrupted update has changed nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends import decline
+from cnnkit.ops.update import in_turn
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed
@@ -21,23 +22,21 @@ from cnnkit_cpu.memory import FLOAT, empty, packed
 class Group:
     """The parameters of a group that have gradients now, as the C functions want them.
 
-    A call usually gets the arrays that the previous call returned, so the tables keep their pointers to
-    parameters and state from call to call.
+    A call usually gets the parameters that the previous call returned, so the table keeps its pointers to
+    them from call to call.
     """
 
     def __init__(self, params: Sequence[np.ndarray], indices: tuple[int, ...]):
         count = len(indices)
-        self.indices, self.count = indices, count
+        self.indices, self.members, self.count = indices, frozenset(indices), count
         self.shapes = [params[i].shape for i in indices]
         self.sizes = (ctypes.c_long * count)(*(params[i].size for i in indices))
         self.params, self.grads, self.out = ((ctypes.c_void_p * count)() for _ in range(3))
-        self.a, self.b, self.c = ((ctypes.c_void_p * count)() for _ in range(3))  # the state
+        self.sides: tuple[Side, ...] = ()  # the two sets of state, as far as they are known
         self.first = (ctypes.c_uint8 * count)()
         self.rates = (ctypes.c_float * (2 * count))()
         # what the previous call returned, the table of it, and the other table
         self.previous: tuple = ([None] * count, self.params, self.out)
-        self.state: dict[str, list] = {}  # what the previous call returned
-        self.entered = False  # whether `a`, `b` and `c` point to the arrays of `state`
 
 
 def _group(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None],
@@ -54,9 +53,7 @@ def _group(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None],
             return group
     if any(params[i].dtype != FLOAT for i in indices):
         return None
-    state = group.state if group is not None else {}
     group = workspace["cpu"] = Group(params, indices)
-    group.state = state
     return group
 
 
@@ -79,13 +76,45 @@ def _fill(group: Group, params: Sequence[np.ndarray], grads: Sequence[Any]) -> t
     return new, alive
 
 
-def _writable(group: Group, state: dict[str, list], names: tuple[str, ...], count: int) -> dict[str, list]:
-    """The state as lists and arrays that may be written: what the previous call returned, or a copy."""
-    if group.state is not state or tuple(state) != names:
-        state = {name: [np.array(v, order="C") if isinstance(v, np.ndarray) else v
-                        for v in state.get(name) or [None] * count] for name in names}
-        group.entered, group.state = False, state
-    return state
+class Side:
+    """One of the two sets of state, with the table of its addresses under each name."""
+
+    def __init__(self, group: Group, state: dict[str, list], names: tuple[str, ...]):
+        self.state, self.names = state, names
+        self.tables = [(ctypes.c_void_p * group.count)(*[address(state[name][i]) for i in group.indices])
+                       for name in names]
+
+
+def _sides(group: Group, state: dict[str, list], names: tuple[str, ...], count: int,
+           workspace: MutableMapping) -> tuple[Side, Side]:
+    """The state to read, with zeros where there is none, and the one to write and return."""
+    if len(group.sides) == 2:
+        old, new = group.sides
+        if new.state is state:
+            old, new = new, old
+        if old.state is state and old.names == names:
+            workspace["states"] = state, new.state
+            return old, new
+    before, after = in_turn(state, workspace, names, count)
+    ours = len(workspace["states"]) == 2
+    for name in names:
+        read, written = list(before[name]), after[name]
+        for i, value in enumerate(read):
+            if i not in group.members:
+                written[i] = value
+                continue
+            shape = group.shapes[group.indices.index(i)]
+            array = np.zeros(shape, FLOAT) if value is None else packed(np.asarray(value, FLOAT))
+            ours = ours and array is value
+            read[i] = array
+            if written[i] is None or written[i].shape != shape or packed(written[i]) is not written[i]:
+                written[i] = np.empty(shape, FLOAT)
+        before[name] = read
+    old, new = Side(group, before, names), Side(group, after, names)
+    if ours:
+        old.state = state
+    group.sides = (old, new) if ours else (new,)
+    return old, new
 
 
 def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
@@ -96,19 +125,14 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
     if group is None:
         return decline("not all parameters are float32")
     new, alive = _fill(group, params, grads)
-    tables: tuple = (None, None)
+    tables: tuple = (None, None, None)
     if momentum:
-        state = _writable(group, state, ("momentum_buffer",), len(new))
-        if not group.entered:
-            buffers = state["momentum_buffer"]
-            for n, i in enumerate(group.indices):
-                b = buffers[i]
-                group.first[n] = b is None
-                if b is None:
-                    buffers[i] = b = np.empty(group.shapes[n], FLOAT)
-                group.a[n] = address(b)
-            group.entered = not any(group.first)
-        tables = (group.a, group.first)
+        name, first = "momentum_buffer", group.first
+        old, side = _sides(group, state, (name,), len(new), workspace)
+        if old.state is not state or any(first):
+            buffers = state.get(name) or [None] * len(new)
+            first[:] = [buffers[i] is None for i in group.indices]
+        tables, state = (*old.tables, first, *side.tables), side.state
     else:
         state = {}
     library.active.sgd(library.threads, group.count, group.sizes, group.params, group.grads, *tables,
@@ -125,17 +149,11 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
     if group is None:
         return decline("not all parameters are float32")
     names = ("step", "exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
-    state = _writable(group, state, names, len(params))
+    old, side = _sides(group, state, names[1:], len(params), workspace)
     new, alive = _fill(group, params, grads)
-    steps, rates, rate_step = state["step"], group.rates, 0  # `rate_step`: the step that `rate` is of
+    side.state["step"] = steps = list(state.get("step") or [None] * len(params))
+    rates, rate_step = group.rates, 0  # `rate_step`: the step that `rate` is of
     beta1, beta2 = betas
-    if not group.entered:
-        for n, i in enumerate(group.indices):
-            for table, name in zip((group.a, group.b, group.c), names[1:]):
-                if state[name][i] is None:  # at first, and where AMSGrad is chosen later
-                    state[name][i] = np.zeros(group.shapes[n], FLOAT)
-                table[n] = address(state[name][i])
-        group.entered = True
     for n, i in enumerate(group.indices):
         steps[i] = t = 1 if steps[i] is None else steps[i] + 1
         if t != rate_step:
@@ -143,8 +161,9 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
             rate = lr * correction / (1 - beta1 ** t), eps * correction
         rates[2 * n], rates[2 * n + 1] = rate
     shrink = 1 - lr * weight_decay if decoupled else 1.0
-    library.active.adam(library.threads, group.count, group.sizes, group.params, group.grads, group.a,
-                        group.b, group.c if amsgrad else None, group.out, rates, beta1, beta2, 1 - beta1,
+    largest = () if amsgrad else (None,)
+    library.active.adam(library.threads, group.count, group.sizes, group.params, group.grads, *old.tables,
+                        *largest, *side.tables, *largest, group.out, rates, beta1, beta2, 1 - beta1,
                         1 - beta2, 0.0 if decoupled else weight_decay, shrink, maximize)
     del alive
-    return new, state
+    return new, side.state

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.backends import Backend, current, current_device, dtype_name
+from cnnkit.backends import Backend, dtype_name, place
 
 CUDA_MEMORY = (2, 13)  # the DLPack device types that CuPy takes: CUDA's device memory and managed memory
 
@@ -134,7 +134,8 @@ class CupyBackend(Backend):
         """The device that `use` chose, or CuPy's current one."""
         import cupy
 
-        return cupy.cuda.Device(current_device() if current() is self else None)
+        backend, device = place(None)
+        return cupy.cuda.Device(device if backend is self else None)
 
     def synchronize(self) -> None:
         self._chosen().synchronize()

@@ -8,6 +8,7 @@ wrong size. `schedule`, `traced`, `counted` and `sampled` set how the launches o
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -46,9 +47,12 @@ class Mode:
 
 
 _local = threading.local()
-_launch_lock = threading.Lock()
+_launches = threading.Lock()  # one launch at a time
 MOST_WITH_STACKS = 32
 _with_stacks: OrderedDict[ctypes.CDLL, None] = OrderedDict()  # the library of the latest launch last
+if hasattr(os, "register_at_fork"):  # no fork in the middle of a launch, whose state the child would find
+    os.register_at_fork(before=_launches.acquire, after_in_parent=_launches.release,
+                        after_in_child=_launches.release)
 
 
 def _mode() -> Mode:
@@ -167,7 +171,7 @@ class EmulatedDevice:
         """
         mode = _mode()
         library, index = build(source, kernels, bool(mode.watching)), kernels.index(name)
-        with _launch_lock:
+        with _launches:
             places = [None if not isinstance(a, Array) or mode.blocks else self._arena.place(a.host)
                       for a in arguments]
             try:

@@ -1,6 +1,7 @@
-"""NumPy's optimizer updates: state in place, in blocks that stay in the cache; parameters are new arrays.
+"""NumPy's optimizer updates, in blocks that stay in the cache.
 
-A state that this kernel returned is kept in the workspace, and only that one is written: others are copied.
+Parameters are new arrays, and two sets of state take turns (`cnnkit.ops.update.in_turn`), so that an
+interrupted update has changed nothing.
 """
 
 from __future__ import annotations
@@ -11,19 +12,16 @@ from collections.abc import Iterator, MutableMapping, Sequence
 import numpy as np
 
 from cnnkit.backends import decline
+from cnnkit.ops.update import in_turn
 
 # elements: a block of parameter, gradient, two averages and scratch in float32 takes 320 KiB of L2
 BLOCK = 1 << 14
 
 
-def _writable(state: dict[str, list], workspace: MutableMapping, names: Sequence[str],
-              count: int) -> dict[str, list]:
-    """The state as lists and arrays that may be written: as it is if the last call returned it, or a copy."""
-    if workspace.get("state") is not state or state.keys() != set(names):
-        state = {name: [v.copy() if isinstance(v, np.ndarray) else v
-                        for v in state.get(name) or [None] * count] for name in names}
-        workspace["state"] = state
-    return state
+def _like(p: np.ndarray, spare: np.ndarray | None) -> np.ndarray:
+    """An array of the parameter's shape to write state to: the spare one, if it fits."""
+    fits = spare is not None and spare.shape == p.shape and spare.dtype == p.dtype
+    return spare if fits else np.empty_like(p)  # type: ignore[return-value]
 
 
 def _blocks(p: np.ndarray) -> Iterator[slice]:
@@ -48,19 +46,20 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
                     step -= (lr * weight_decay) * p
                 step += p
         return new, {}
-    state = _writable(state, workspace, ("momentum_buffer",), len(new))
-    buffers = state["momentum_buffer"]
+    before, after = in_turn(state, workspace, ("momentum_buffer",), len(new))
+    buffers, new_buffers = before["momentum_buffer"], after["momentum_buffer"]
     for i, (p, g) in enumerate(zip(params, grads)):
         if g is None:
+            new_buffers[i] = buffers[i]
             continue
         step = np.multiply(g, sign, out=np.empty_like(p)) if weight_decay or maximize or nesterov else g
         if weight_decay:
             step += weight_decay * p
-        b = buffers[i]
-        if b is None:
-            buffers[i] = b = np.array(step)
+        new_buffers[i] = b = _like(p, new_buffers[i])
+        if buffers[i] is None:
+            b[...] = step
         else:
-            b *= momentum
+            np.multiply(buffers[i], momentum, out=b)
             b += step if dampening == 0 else step * (1 - dampening)
         if nesterov:
             step += momentum * b
@@ -69,7 +68,7 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
             step = np.multiply(b, -lr, out=step if step is not g else np.empty_like(p))
         step += p
         new[i] = step
-    return new, state
+    return new, after
 
 
 def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
@@ -80,45 +79,46 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
         return decline("a parameter has 2 bytes an element, or no axes")
     names = (("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
              if amsgrad else ("step", "exp_avg", "exp_avg_sq"))
-    state = _writable(state, workspace, names, len(params))
+    before, after = in_turn(state, workspace, names, len(params))
     beta1, beta2 = betas
     new = list(params)
     for i, (p, g) in enumerate(zip(params, grads)):
         if g is None:
+            for name in names:
+                after[name][i] = before[name][i]
             continue
-        if state["step"][i] is None:
-            state["step"][i] = 0
-            for name in names[1:]:
-                state[name][i] = np.zeros_like(p)
-        state["step"][i] = t = state["step"][i] + 1
-        m, v = state["exp_avg"][i], state["exp_avg_sq"][i]
-        largest = state["max_exp_avg_sq"][i] if amsgrad else None
+        after["step"][i] = t = (before["step"][i] or 0) + 1
+        old = [np.zeros_like(p) if before[name][i] is None else before[name][i] for name in names[1:]]
+        moments = [_like(p, after[name][i]) for name in names[1:]]
+        for name, moment in zip(names[1:], moments):
+            after[name][i] = moment
         correction = math.sqrt(1 - beta2 ** t)
         rate, floor = -lr * correction / (1 - beta1 ** t), eps * correction
         new[i] = out = np.empty_like(p)
         for block in _blocks(p) if p.size > BLOCK else (slice(None),):
-            _adam_block(p[block], g[block], m[block], v[block], None if largest is None else largest[block],
+            _adam_block(p[block], g[block], [m[block] for m in old], [m[block] for m in moments],
                         out[block], beta1, beta2, rate, floor, lr, weight_decay, decoupled, maximize)
-    return new, state
+    return new, after
 
 
-def _adam_block(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, largest: np.ndarray | None,
+def _adam_block(p: np.ndarray, g: np.ndarray, old: list[np.ndarray], new: list[np.ndarray],
                 out: np.ndarray, beta1: float, beta2: float, rate: float, floor: float, lr: float,
                 weight_decay: float, decoupled: bool, maximize: bool) -> None:
-    """Write m, v, the largest v and the new parameters; `out` is scratch until the end."""
+    """Write the new m, v and perhaps largest v, and the parameters; `out` is scratch until the end."""
+    m, v = new[:2]
     if maximize:
         g = -g
     if weight_decay and not decoupled:
         g = g + weight_decay * p
     np.multiply(g, 1 - beta1, out=out)
-    m *= beta1
+    np.multiply(old[0], beta1, out=m)
     m += out
     np.multiply(g, g, out=out)
     out *= 1 - beta2
-    v *= beta2
+    np.multiply(old[1], beta2, out=v)
     v += out
-    if largest is not None:
-        v = np.maximum(largest, v, out=largest)
+    if len(new) > 2:
+        v = np.maximum(old[2], v, out=new[2])
     np.sqrt(v, out=out)
     out += floor
     np.divide(m, out, out=out)

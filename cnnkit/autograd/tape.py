@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,6 +34,18 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
+
+adding = threading.RLock()  # held while a gradient is added to a leaf's
+
+
+def _after_fork() -> None:
+    """Give the child a lock that is free: the thread that holds the other one may have stayed behind."""
+    global adding  # noqa: PLW0603
+    adding = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def is_grad_enabled() -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
+from operator import setitem
 from typing import Any
 
 from cnnkit.autograd.value import Value
@@ -22,10 +25,20 @@ def gradients_of(parameters: Sequence[Value]) -> list[Array | None]:
     return [None if parameter._grad is None else parameter._grad._value for parameter in parameters]
 
 
-def rebind_all(parameters: Sequence[Value], gradients: Sequence[Array | None],
-               arrays: Sequence[Array]) -> None:
-    """`Value.rebind` of every parameter that has a gradient."""
-    for parameter, gradient, array in zip(parameters, gradients, arrays):
-        if gradient is not None:
-            parameter._value = array
-            parameter._version[0] += 1
+def rebind_all(updates: Iterable[tuple[Sequence[Value], Sequence[Array | None], Sequence[Array]]],
+               states: list, new_states: dict[int, Any]) -> None:
+    """`Value.rebind` of every parameter that has a gradient, and ``states[n] = new_states[n]``, at once.
+
+    Python code of a signal handler runs between two instructions, and all this is one: an interrupt finds
+    everything old or everything new.
+    """
+    parameters, arrays = [], []
+    for changed, gradients, new in updates:
+        for parameter, gradient, array in zip(changed, gradients, new):
+            if gradient is not None:
+                parameters.append(parameter)
+                arrays.append(array)
+    versions = [parameter._version for parameter in parameters]
+    deque(chain(map(setattr, parameters, repeat("_value"), arrays),
+                map(setitem, versions, repeat(0), [version[0] + 1 for version in versions]),
+                map(setitem, repeat(states), new_states.keys(), new_states.values())), maxlen=0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from cnnkit import backends
-from cnnkit.autograd import deferral
+from cnnkit.autograd import deferral, tape
 from cnnkit.autograd.tape import Handle, Node, mode, run_backward
 from cnnkit.foreign import detached
 
@@ -251,6 +251,9 @@ class Value:
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add the gradient of this Tensor with respect to every leaf to that leaf's ``grad``.
 
+        Several threads may do so for shared leaves, each from a result of its own, as in PyTorch: no gradient
+        is lost, and the order in which they are added, so the last bits, depends on timing.
+
         Parameters
         ----------
         gradient : Tensor or array, optional
@@ -308,11 +311,12 @@ class Value:
         self._add_grad(dx)
 
     def _add_grad(self, dx: Array) -> None:
-        if self._grad is not None:
-            dx = self._grad.array + dx
-        if type(dx) is not type(self._value):  # some libraries make scalars of 0-d arrays
-            dx = self._backend().namespace.asarray(dx)
-        self._grad = Value.result._of(dx)
+        with tape.adding:
+            if self._grad is not None:
+                dx = self._grad.array + dx
+            if type(dx) is not type(self._value):  # some libraries make scalars of 0-d arrays
+                dx = self._backend().namespace.asarray(dx)
+            self._grad = Value.result._of(dx)
 
     def _recorded_source(self, caller: str) -> tuple[Node, int]:
         if not self.requires_grad:

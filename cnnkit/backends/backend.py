@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends.dtypes import DTYPES, dtype_name
-from cnnkit.backends.plugins import Plugin, backend_for, kernel_tables
-from cnnkit.backends.state import Selection, Watch, default, local
+from cnnkit.backends.plugins import Plugin, backend_for, kernel_tables, lock
+from cnnkit.backends.state import Selection, Watch, choice
 from cnnkit.backends.table import KernelTable, Tables
 
 Array = Any
@@ -167,14 +167,19 @@ class Backend(Plugin):
 
     def resolve(self) -> Tables:
         """The kernels that serve this backend now, in order, under the selection of `use` and `tables`."""
-        selection = local.tables or default.tables
         try:
-            return self.__dict__["_resolved"][selection]
+            return self.__dict__["_resolved"][(choice.thread.value or choice.process).tables]
         except KeyError:
-            if isinstance(selection, Watch):
-                return selection.tables(self)
+            return self._resolve(choice.get().tables)
+
+    def _resolve(self, selection: Selection | Watch) -> Tables:
+        """What `resolve` remembers, made by one thread while the others wait."""
+        if isinstance(selection, Watch):
+            return selection.tables(self)
+        with lock:
             resolved = self.__dict__.setdefault("_resolved", {})
-            resolved[selection] = Tables.of(self.selected(selection))
+            if selection not in resolved:
+                resolved[selection] = Tables.of(self.selected(selection))
             return resolved[selection]
 
     def selected(self, names: Selection) -> list[KernelTable]:

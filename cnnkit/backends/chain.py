@@ -24,8 +24,7 @@ class _Longer(dict):
         self.chain = chain
 
     def __missing__(self, op: Any) -> Chain | None:
-        extended = self[op] = self.chain.with_op(op)
-        return extended
+        return self.setdefault(op, self.chain.with_op(op))  # of two threads' chains both keep the first
 
 
 class Chain:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -11,19 +12,27 @@ from cnnkit.backends.backend import Backend
 from cnnkit.backends.naming import canonical
 from cnnkit.backends.plugins import kernel_tables
 from cnnkit.backends.registry import backend_of, get
-from cnnkit.backends.state import default, local
+from cnnkit.backends.setting import Switch
+from cnnkit.backends.state import Choice, choice
 
 NO_SWITCH = nullcontext()
 
 
 def current() -> Backend:
     """The backend that new arrays are made with in this thread (NumPy unless `use` said otherwise)."""
-    return local.backend or default.backend or get("numpy")
+    return _chosen_place()[0]
 
 
 def current_device() -> Any:
     """The device object that new arrays are made on, or ``None`` for the backend's default."""
-    return local.device if local.backend else default.device
+    return _chosen_place()[1]
+
+
+def _chosen_place() -> tuple[Backend, Any]:
+    chosen = choice.get()
+    if not chosen.places:
+        chosen = choice.process
+    return chosen.backend or get("numpy"), chosen.device
 
 
 def place(name: str | Backend | ModuleType | None) -> tuple[Backend, Any]:
@@ -38,7 +47,7 @@ def place(name: str | Backend | ModuleType | None) -> tuple[Backend, Any]:
     (<backend numpy>, None)
     """
     if name is None:
-        return current(), current_device()
+        return _chosen_place()
     name = canonical(name) if isinstance(name, str) else name
     backend = get(name)
     return backend, backend.locate(name.split(":", 1)[1]) if isinstance(name, str) and ":" in name else None
@@ -56,11 +65,14 @@ def _tables_of(name: str | Backend | ModuleType, backend: Backend) -> tuple[str,
     return tuple(dict.fromkeys((named, backend.name)))
 
 
-class use:
+class use(Switch[Choice]):
     """Make new arrays with this backend from now on, or inside a ``with`` block only.
 
     As a call it holds for the whole process; as a context manager it holds for this thread, until the block's
-    end. Existing arrays stay where they are: `Tensor.to` and `Module.to` move them.
+    end, and no other thread notices it. (An object that is kept, ``chosen = use(...)``, is a call as soon as
+    this thread makes an array; if it is entered first, it is a block.) A block holds for what its thread runs
+    until its end: in a coroutine or a generator, leave it before ``await`` or ``yield``. Existing arrays stay
+    where they are: `Tensor.to` and `Module.to` move them.
 
     Parameters
     ----------
@@ -81,26 +93,22 @@ class use:
     'numpy'
     """
 
+    setting = choice
+
     def __init__(self, name: str | Backend | ModuleType | None):
-        self._before = (default.backend, default.device, default.tables)
         if name is None:
-            self._chosen: tuple = (None, None, None)
+            super().__init__(Choice())
         else:
             backend, device = place(name)
-            self._chosen = (backend, device, _tables_of(name, backend))
-        default.backend, default.device, default.tables = self._chosen
+            super().__init__(Choice(backend, device, _tables_of(name, backend)))
 
     def __enter__(self) -> Backend:
-        default.backend, default.device, default.tables = self._before
-        self._outer = (local.backend, local.device, local.tables)
-        local.backend, local.device, local.tables = self._chosen
-        return current()
-
-    def __exit__(self, *exc: object) -> None:
-        local.backend, local.device, local.tables = self._outer
+        backend = self._chosen.backend or get("numpy")
+        super().__enter__()
+        return backend
 
     def __repr__(self) -> str:
-        return f"use({self._chosen[0].name if self._chosen[0] else None!r})"
+        return f"use({self._chosen.backend.name if self._chosen.backend else None!r})"
 
 
 @contextmanager
@@ -112,8 +120,10 @@ def tables(*names: str) -> Iterator[None]:
         raise ValueError(f"there is no kernel table {unknown[0]!r}; "
                          f"there are {', '.join(sorted(installed)) or 'none'}")
     # `installed` is sorted by priority
-    outer, local.tables = local.tables, tuple(name for name in installed if name in names) or ("",)
+    outer = choice.here()
+    choice.thread.value = replace(outer or Choice(places=False),
+                                  tables=tuple(name for name in installed if name in names) or ("",))
     try:
         yield
     finally:
-        local.tables = outer
+        choice.thread.value = outer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cnnkit.backends.state import default, local
+from cnnkit.backends.setting import Switch
+from cnnkit.backends.state import precision as _setting
 
 __all__ = ["LEVELS", "precision", "precision_level"]
 
@@ -15,18 +16,18 @@ def precision_level() -> str:
     >>> precision_level()
     'fast'
     """
-    return local.precision or default.precision or "fast"
+    return _setting.get()
 
 
-class precision:
+class precision(Switch[str]):
     """Compute convolutions as fast as possible ("fast", the default), or by their definition ("strict").
 
     As a call it holds for the whole process; as a context manager it holds for this thread, until the block's
-    end. A backward pass keeps to the level of its forward pass. "strict" turns Winograd's algorithm off,
-    which the C++ kernels take for 3x3 convolutions with many channels: measured against float64, its results
-    are off by 1e-6 to 6e-6 of their root mean square, and by 1e-7 to 1e-6 without it (``python
-    asv_benchmarks/benchmarks/precision.py``). Both are float32. A number that is very large beside its
-    neighbours costs them more digits there: the error is relative to the tile's largest.
+    end, as `use` does. A backward pass keeps to the level of its forward pass. "strict" turns Winograd's
+    algorithm off, which the C++ kernels take for 3x3 convolutions with many channels: measured against
+    float64, its results are off by 1e-6 to 6e-6 of their root mean square, and by 1e-7 to 1e-6 without it
+    (``python asv_benchmarks/benchmarks/precision.py``). Both are float32. A number that is very large beside
+    its neighbours costs them more digits there: the error is relative to the tile's largest.
 
     Parameters
     ----------
@@ -44,18 +45,12 @@ class precision:
     'strict'
     """
 
+    setting = _setting
+
     def __init__(self, level: str):
         if level not in LEVELS:
             raise ValueError(f"there is no precision {level!r}; there are {', '.join(LEVELS)}")
-        self._before, self._chosen = default.precision, level
-        default.precision = level
-
-    def __enter__(self) -> None:
-        default.precision = self._before
-        self._outer, local.precision = local.precision, self._chosen
-
-    def __exit__(self, *exc: object) -> None:
-        local.precision = self._outer
+        super().__init__(level)
 
     def __repr__(self) -> str:
         return f"precision({self._chosen!r})"

@@ -32,7 +32,7 @@ def register(backend: Backend) -> Backend:
         remaining = {name: other for name, other in _all_backends().items() if name != backend.name}
         _backends.clear()
         _backends.update({backend.name: backend, **remaining})
-        for cached in [t for t, b in _by_type.items() if b is not None]:
+        for cached in [t for t, b in [*_by_type.items()] if b is not None]:
             del _by_type[cached]
     return backend
 
@@ -74,14 +74,15 @@ class Unlisted(ArrayAPIBackend):
 
 def _resolve_type(array: Any) -> Backend:
     kind = type(array)
-    backend = backend_for(kind)
-    if backend is not None:
-        return backend
-    if kind not in _by_type and hasattr(array, "__array_namespace__"):
-        namespace = array.__array_namespace__()
-        backend = Unlisted(namespace.__name__, namespace, (f"{kind.__module__}:{kind.__qualname__}",))
-        _by_type[kind] = backend
-        return backend
+    with _lock:
+        backend = backend_for(kind)
+        if backend is not None:
+            return backend
+        if kind not in _by_type and hasattr(array, "__array_namespace__"):
+            namespace = array.__array_namespace__()
+            backend = Unlisted(namespace.__name__, namespace, (f"{kind.__module__}:{kind.__qualname__}",))
+            _by_type[kind] = backend
+            return backend
     raise TypeError(f"cnnkit got a value of type {kind.__module__}.{kind.__qualname__}, which is no array "
                     f"of a known backend ({', '.join(_all_backends())}) and has no Array API namespace; "
                     "make a Tensor with cnnkit.tensor(...)")
@@ -115,9 +116,8 @@ def get(name: str | Backend | ModuleType) -> Backend:
     if name in _broken:
         raise Unavailable(f"backend {name!r} could not be imported: {_broken[name]}")
     backends = _all_backends()
-    table = None
-    if name not in backends and name in _tables:
-        table = _tables[name]
+    table: KernelTable | None = None
+    if name not in backends and (table := _tables.get(name)) is not None:
         name = table.backend
     if name not in backends:
         raise ValueError(f"there is no backend {name!r}. {_inventory()}")
@@ -130,9 +130,9 @@ def get(name: str | Backend | ModuleType) -> Backend:
 
 
 def _inventory() -> str:
-    available, unavailable = [], [f"{name} ({reason})" for name, reason in _broken.items()]
+    available, unavailable = [], [f"{name} ({reason})" for name, reason in [*_broken.items()]]
     parts: builtins.list[Backend | KernelTable] = [*_all_backends().values()]
-    parts += [t for t in _tables.values() if t.name not in _all_backends()]
+    parts += [t for t in kernel_tables() if t.name not in _all_backends()]
     for part in parts:
         reason = part.available()
         if reason is True:
@@ -199,5 +199,5 @@ def list() -> Any:  # the public name is cnnkit.backends.list()
         rows.append(BackendInfo(name, backend.distribution or name, backend.version() if available else "-",
                                 backend.device() if available else "-", tuple(table_rows), available,
                                 "" if available else str(reason), backend.memory() if available else ""))
-    rows += [BackendInfo(name, name, "-", "-", (), False, reason) for name, reason in _broken.items()]
+    rows += [BackendInfo(name, name, "-", "-", (), False, reason) for name, reason in [*_broken.items()]]
     return rows

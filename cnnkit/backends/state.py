@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from cnnkit.backends.setting import Setting
 
 if TYPE_CHECKING:
     from cnnkit.backends.backend import Backend
@@ -20,22 +23,43 @@ class Watch:
         self.names, self.tables = names, tables
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Choice:
+    """Where new arrays are made, and which tables serve: one object, so that nobody sees a mix of two."""
+
+    backend: Backend | None = None     # None: NumPy
+    device: Any = None                 # None: the backend's default
+    tables: Selection | Watch = None
+    places: bool = True                # False in a block of `tables`: new arrays go where the process says
+
+
 class _Local(threading.local):
-    """This thread's choices (``None``: the process's), and the reason of the last kernel that declined."""
+    """The reason of the last kernel that declined in this thread."""
 
     declined: str = ""
-    backend: Backend | None = None
-    device: Any = None
-    tables: Selection | Watch = None
-    precision: str | None = None
 
 
 class _Default:
-    backend: Backend | None = None
-    device: Any = None
-    tables: Selection = None
-    precision: str | None = None
+    """What holds in the whole process, outside of blocks."""
+
+    @property
+    def backend(self) -> Backend | None:
+        return choice.process.backend
+
+    @property
+    def device(self) -> Any:
+        return choice.process.device
+
+    @property
+    def tables(self) -> Selection | Watch:
+        return choice.process.tables
+
+    @property
+    def precision(self) -> str:
+        return precision.process
 
 
+choice = Setting(Choice())
+precision = Setting("fast")
 local = _Local()
 default = _Default()

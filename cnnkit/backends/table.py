@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from cnnkit.backends.chain import Chain, Pattern
 from cnnkit.backends.kernel import Kernel, ask
-from cnnkit.backends.plugins import Plugin
+from cnnkit.backends.plugins import Plugin, lock
 
 Kernels = Mapping[str | Pattern, Kernel | tuple[Kernel, ...]]
 Watched = Callable[[str, str | Pattern, Kernel], Kernel]
@@ -75,9 +75,13 @@ class KernelTable(Plugin):
 
     def load(self) -> Kernels:
         """The kernels, made now if they were not made yet."""
-        if callable(self.kernels):
-            self.kernels = self.kernels()
-        return self.kernels
+        kernels = self.kernels
+        if callable(kernels):
+            with lock:
+                kernels = self.kernels
+                if callable(kernels):
+                    self.kernels = kernels = kernels()
+        return kernels
 
 
 @dataclass(frozen=True)

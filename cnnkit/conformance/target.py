@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnkit import backends
 from cnnkit.backends import Backend, dtype_name
-from cnnkit.backends.state import Watch, local
+from cnnkit.backends.state import Watch, choice
 from cnnkit.backends.table import KernelTable, Tables
 from cnnkit.conformance.readonly import ReadOnlyNumPy
 from cnnkit.ops.precision import is_floating
@@ -83,7 +83,8 @@ class Target:
     @property
     def kernel_tables(self) -> list[KernelTable]:
         """The kernel tables that serve its arrays now; the target must be entered."""
-        names = local.tables.names if isinstance(local.tables, Watch) else local.tables
+        tables = choice.get().tables
+        names = tables.names if isinstance(tables, Watch) else tables
         return [table for table in self.backend.selected(names) if table.available() is True]
 
     @functools.cache  # noqa: B019 - targets are few and live as long as the run

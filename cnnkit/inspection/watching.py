@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, wraps
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
@@ -15,7 +15,7 @@ from cnnkit.autograd.tape import mode
 from cnnkit.backends import Backend, Tables, dtype_name
 from cnnkit.backends.chain import Pattern
 from cnnkit.backends.kernel import Kernel
-from cnnkit.backends.state import Selection, Watch, default, local
+from cnnkit.backends.state import Choice, Selection, Watch, choice, local
 from cnnkit.foreign import has_shape, is_array
 from cnnkit.inspection.explanation import GENERIC, Declined, KernelCall
 from cnnkit.ops import OPS
@@ -65,7 +65,7 @@ class Recorder:
         self.layer = ""
         self.model = model
         self._containers = {"", *(name for name, module in model.named_modules() if [*module.children()])}
-        selected = local.tables or default.tables
+        selected = choice.get().tables
         self._selection: Selection = selected.names if isinstance(selected, Watch) else selected
         self._declined: list[Declined] = []
         self._tables: dict[tuple[Backend, str], LayerTables] = {}
@@ -78,15 +78,20 @@ class Recorder:
         """
         if mode.deferred:  # pending calls of a forward that calls `explain`: the model may write their inputs
             deferral.flush()
-        before = local.tables, mode.deferred, mode.inside
+        before = choice.here(), mode.deferred, mode.inside
         for name, module in self.model.named_modules():
             vars(module)["forward"] = self._recording(name, module.forward)
-        local.tables = Watch(self._selection, self.tables)
+        self._serve(Watch(self._selection, self.tables))
         mode.deferred, mode.inside = RecordedCalls(self), False
         try:
             yield
         finally:
-            local.tables, mode.deferred, mode.inside = before
+            choice.thread.value, mode.deferred, mode.inside = before
+
+    @staticmethod
+    def _serve(tables: Selection | Watch) -> None:
+        """Let these tables serve this thread, and leave alone where its new arrays are made."""
+        choice.thread.value = replace(choice.here() or Choice(places=False), tables=tables)
 
     def _recording(self, layer: str, forward: Callable) -> Callable:
         @wraps(forward)
@@ -142,7 +147,8 @@ class Recorder:
 
     def _call(self, kernel: Kernel, table: str, ops: tuple[str, ...], layer: str, arrays: Sequence,
              settings: dict) -> Any:
-        before, local.tables = local.tables, self._selection  # ops that a kernel calls are not watched
+        before = choice.here()
+        self._serve(self._selection)  # ops that a kernel calls are not watched
         local.declined = ""
         try:
             result = kernel(*arrays, **settings)
@@ -150,7 +156,7 @@ class Recorder:
             self._declined.clear()
             raise
         finally:
-            local.tables = before
+            choice.thread.value = before
         kernel_name = _qualified(kernel)
         if result is NotImplemented:
             self._declined.append(Declined(table, kernel_name, ops, local.declined))

@@ -11,10 +11,10 @@ Generic bodies are given such parameters and gradients in float32; kernels see t
 
 Kernel tables may hold an update under its name, with the same signature; ``NotImplemented`` passes the call
 on. `workspace` is a dict that the optimizer owns and keeps between calls: a kernel may keep scratch memory or
-one flat buffer there. Nothing else refers to state that an update returned (optimizers copy what they show
-and load), so a kernel that finds its own earlier result in `state` may write into it. It may also write into
-parameters, if it is sure that it made them and that nobody else can hold them; the optimizer bumps their
-versions in any case.
+one flat buffer there. An interrupt may end a step anywhere, and the step is then taken again with the same
+state; so a kernel leaves `state` as it is, and writes into the one before, which nobody needs any more
+(`in_turn`). It may also write into parameters, if it is sure that it made them and that nobody else can hold
+them; the optimizer bumps their versions in any case.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cnnkit.backends.kernel import UPDATE, declare_kernel
 from cnnkit.ops.core import backend_of_inputs
 from cnnkit.ops.precision import is_narrow, narrow, widen
 
-__all__ = ["UPDATES", "Update", "adam", "sgd", "state_dtype", "update"]
+__all__ = ["UPDATES", "Update", "adam", "in_turn", "sgd", "state_dtype", "update"]
 
 Array = Any
 State = dict[str, list]
@@ -66,6 +66,40 @@ class Update:
 
     def __repr__(self) -> str:
         return f"<update {self.name}>"
+
+
+def in_turn(state: State, workspace: MutableMapping, names: Sequence[str], count: int) -> tuple[State, State]:
+    """The state as it is, and the one to write and return: two sets of arrays that take turns.
+
+    Parameters
+    ----------
+    state : mapping
+        What the update was called with.
+    names : sequence of str
+        The state that it has; each of `count` values, one for each parameter.
+
+    Returns
+    -------
+    before, after : mapping
+        Name -> list. What `before` holds is only read; ``None`` where nothing is known. `after` holds arrays
+        that may be written, those of the last state but one, or ``None`` where there are none.
+
+    >>> workspace = {}
+    >>> before, after = in_turn({}, workspace, ["sum"], 1)
+    >>> before, after
+    ({'sum': [None]}, {'sum': [None]})
+    """
+    before = {name: state.get(name) or [None] * count for name in names}
+    made = workspace.get("states", ())  # by this function: what others made is never written
+    known = any(s is state for s in made)
+    spare = next((s for s in made if s is not state and s.keys() == before.keys()), None)
+    if spare is None or not known:
+        after: State = {name: [None] * count for name in names}
+    else:
+        after = {name: [None if new is old else new for new, old in zip(spare[name], before[name])]
+                 for name in names}
+    workspace["states"] = (state, after) if known else (after,)
+    return before, after
 
 
 def state_dtype(dtype: Any) -> Any:

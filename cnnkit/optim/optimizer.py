@@ -130,7 +130,7 @@ class Optimizer:
                     p.grad.zero_()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient.
+        """Update every parameter that has a gradient: all of them, or none if an exception ends it.
 
         Parameters
         ----------
@@ -144,6 +144,7 @@ class Optimizer:
                 loss = closure()
         if mode.deferred:
             deferral.flush()
+        updates, states = [], {}
         for n, group in enumerate(self.param_groups):
             params = group["params"]
             arrays, grads = arrays_of(params), gradients_of(params)
@@ -154,9 +155,10 @@ class Optimizer:
             settings = {name: group[name] for name in self.hyper}
             if not NUMBERS.issuperset(map(type, settings.values())):  # a library's could widen the result
                 settings = {name: plain(_number(value)) for name, value in settings.items()}
-            new, self._states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
-                                               **settings)
-            rebind_all(params, grads, new)
+            new, states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
+                                         **settings)
+            updates.append((params, grads, new))
+        rebind_all(updates, self._states, states)
         return loss
 
     # -- the state -------------------------------------------------------------------------------------------

@@ -119,7 +119,8 @@ def place(backend: Backend | None, device: Any, like: Array | None) -> tuple[Bac
             raise TypeError("give either like= or backend= and device=, not both: like= already says where")
         return backends.backend_of(like), device_of(like)
     if backend is None:
-        backend, device = backends.current(), backends.current_device() if device is None else device
+        backend, chosen = backends.place(None)
+        device = chosen if device is None else device
     return backend, backend.locate(device)
 
 

@@ -13,6 +13,7 @@ from cnnkit.random.cipher import WORD, Key, threefry_int
 
 # `fold_in` uses the counters from here on, array draws those below: they never share a block
 KEY_COUNTERS = 1 << 63
+MOST_KEYS = KEY_COUNTERS - 1  # of one seed: what a range counts in C
 
 
 def key(seed: int) -> Key:
@@ -54,8 +55,9 @@ def split(key: Key, n: int = 2) -> list[Key]:
 class Generator:
     """A seed and a count, which give a fresh key at each request. Threads may share one.
 
-    Two threads never get the same key, but which of them gets which depends on timing: for runs that repeat,
-    give each thread a generator of its own.
+    Two threads never get the same key, nor do a thread and the signal handler that interrupts it; but which
+    of them gets which depends on timing: for runs that repeat, give each thread a generator of its own. A
+    forked child goes on from the same count as its parent, and so draws the same numbers.
 
     Parameters
     ----------
@@ -73,26 +75,33 @@ class Generator:
     """
 
     def __init__(self, seed: int = 0):
-        self._lock = threading.Lock()
         self.seed(seed)
 
     def seed(self, n: int) -> None:
         """Start again from seed `n`."""
         base = key(n)
-        with self._lock:
-            self._seed, self._key, self._count = operator.index(n), base, 0
+        self._start(operator.index(n), base, 0)
+
+    def _start(self, seed: int, base: Key, count: int) -> None:
+        # a range's iterator counts: taking its next number is one step that nothing interrupts, so neither
+        # threads nor signal handlers need a lock, which a forked child might find held
+        self._stream = seed, base, iter(range(count, MOST_KEYS))
 
     def next_key(self) -> Key:
         """A key that this generator has not given since it was seeded."""
-        with self._lock:
-            base, count = self._key, self._count
-            self._count = count + 1
-        return fold_in(base, count)
+        _, base, counts = self._stream
+        return fold_in(base, next(counts))
 
     def get_state(self) -> dict[str, int]:
         """What `set_state` needs to go on from here: plain ints, so JSON keeps it."""
-        with self._lock:
-            return {"seed": self._seed, "count": self._count}
+        seed, _, counts = self._stream
+        return {"seed": seed, "count": MOST_KEYS - operator.length_hint(counts)}
+
+    def __getstate__(self) -> dict[str, int]:
+        return self.get_state()
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        self.set_state(state)
 
     def set_state(self, state: dict[str, int]) -> None:
         """Go on from where `get_state` was called."""
@@ -100,8 +109,7 @@ class Generator:
             raise ValueError(f"a generator's state is {{'seed': int, 'count': int}}, got {state!r}; "
                              "pass what get_state() returned")
         base, count = key(state["seed"]), integer("count", state["count"], KEY_COUNTERS)
-        with self._lock:
-            self._seed, self._key, self._count = operator.index(state["seed"]), base, count
+        self._start(operator.index(state["seed"]), base, count)
 
 
 def integer(name: str, value: Any, end: int) -> int:

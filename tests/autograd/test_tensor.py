@@ -3,13 +3,16 @@
 import copy
 import gc
 import pickle
+import sys
+import threading
+import time
 import weakref
 
 import numpy as np
 import pytest
 
 import cnnkit
-from cnnkit import tensor
+from cnnkit import Tensor, tensor
 
 
 def leaf(*shape, seed=0):
@@ -402,3 +405,25 @@ def test_a_hook_that_returns_no_gradient_is_refused(wrong):
 def test_wrong_shapes_and_axes_are_named(call, message):
     with pytest.raises((ValueError, TypeError, IndexError), match=message):
         call(tensor([1.0, 2.0]))
+
+
+def test_threads_that_go_back_to_shared_leaves_lose_no_gradient():
+    weight, rounds = tensor([1.0, 2.0], requires_grad=True), 3
+
+    def yields(frame, event, arg):  # every line of the addition lets the other threads run
+        if frame.f_code is not Tensor._add_grad.__code__:
+            return None
+        if event == "line":
+            time.sleep(0.001)
+        return yields
+
+    def work():
+        sys.settrace(yields)
+        for _ in range(rounds):
+            (weight * 2).sum().backward()
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert weight.grad.tolist() == [2.0 * 4 * rounds] * 2

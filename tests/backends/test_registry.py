@@ -1,6 +1,8 @@
 """The registry: how backends and kernel tables are found, and what happens when they cannot be."""
 
 import importlib.metadata
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -196,3 +198,64 @@ def test_what_is_missing_of_a_table_is_warned_of_once_and_at_its_first_use():
     with pytest.warns(UserWarning, match="kernel table 'slow': four times slower: it was not built"):
         backends.Tables.of([table])
     backends.Tables.of([table])
+
+
+def at_once(count, function):
+    """What `count` threads get from `function`, which all call at the same time."""
+    start, results = threading.Barrier(count), []
+
+    def work():
+        start.wait()
+        results.append(function())
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_who_comes_while_plugins_are_loaded_waits_for_them(clean_registry, monkeypatch):
+    class Slow(importlib.metadata.EntryPoint):
+        dist = None
+
+        def load(self):
+            time.sleep(0.02)
+            return backends.ArrayAPIBackend(self.name, np, (), "numpy")
+
+    entries = [Slow(name, f"slow:{name}", "cnnkit.backends") for name in ("first", "second")]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: entries)
+    plugins.backends.clear()
+    plugins.discovered.clear()
+    assert at_once(4, lambda: [*plugins.all_backends()]) == [["first", "second"]] * 4
+
+
+def test_a_plugin_may_ask_for_backends_while_it_is_loaded(clean_registry, monkeypatch):
+    class Asks(importlib.metadata.EntryPoint):
+        dist = None
+
+        def load(self):
+            return backends.ArrayAPIBackend(" ".join(("after", *plugins.all_backends())), np, (), "numpy")
+
+    entries = [Asks("a", "asks:a", "cnnkit.backends"), Asks("b", "asks:b", "cnnkit.backends")]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: entries)
+    plugins.backends.clear()
+    plugins.discovered.clear()
+    assert [b.name for b in plugins.all_backends().values()] == ["after", "after a"]
+
+
+def test_kernels_are_made_once_however_many_threads_begin(clean_registry):
+    made = []
+
+    def kernels():
+        time.sleep(0.02)
+        made.append({"relu": print})
+        return made[-1]
+    table = backends.KernelTable("late", "numpy", kernels)
+    backends.register_table(table)
+    try:
+        tables = at_once(4, lambda: (table.load(), backends.get("numpy").resolve()))
+    finally:
+        backends.register_table(remove="late")
+    assert len(made) == 1
+    assert all(a is made[0] and b is tables[0][1] for a, b in tables)

@@ -1,5 +1,8 @@
 """Working ahead changes when a result is made, and nothing else."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -72,3 +75,30 @@ def test_what_use_chose_for_the_consumers_thread_holds_for_the_workers():
         settings = list(ahead(lambda _: (backends.current().name, str(backends.current_device()),
                                          backends.current().resolve().single), range(2), 1, 1))
     assert settings == [("array-api-strict", "array_api_strict.Device('device1')", {})] * 2
+
+
+FORKED = """
+import os, time, threading
+from cnnkit.data.ahead import ahead
+
+def slow(n):
+    time.sleep(0.02)
+    return n
+
+results = ahead(slow, range(6), 2, 3)
+first = next(results)
+child = os.fork()
+rest = [first, *results]
+assert rest == [0, 1, 2, 3, 4, 5], rest
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+else:
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_goes_on_with_threads_of_its_own():
+    process = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True,
+                             timeout=30, check=False)
+    assert process.returncode == 0, process.stderr

@@ -11,7 +11,7 @@ from cnnkit import backends, nn, ops, random
 from cnnkit import functional as F
 from cnnkit.autograd.tape import mode
 from cnnkit.backends import KernelTable, decline
-from cnnkit.backends.state import local
+from cnnkit.backends.state import choice
 from cnnkit.inspection import Declined
 from cnnkit.ops import OPS
 
@@ -276,7 +276,7 @@ def test_a_model_that_fails_is_as_it_was():
         cnnkit.explain(model, images(4))
     assert model.bn.num_batches_tracked.item() == 0
     assert "forward" not in vars(model.bn)
-    assert (mode.inside, type(mode.deferred), local.tables) == (False, list, None)
+    assert (mode.inside, type(mode.deferred), choice.thread.value) == (False, list, None)
 
 
 def test_a_forward_that_stands_on_the_module_itself_is_kept():

@@ -1,5 +1,6 @@
 """The same draws everywhere: published vectors, equality between array libraries, distributions."""
 
+import copy
 import json
 import math
 import subprocess
@@ -414,6 +415,39 @@ def test_threads_never_get_the_same_key():
     for thread in threads:
         thread.join()
     assert len(set(keys)) == 8000
+
+
+def test_a_signal_handler_never_gets_the_key_of_the_draw_that_it_interrupts():
+    at, interrupted = 0, True
+    while interrupted:
+        at += 1
+        generator, keys, count = random.Generator(1), [], 0
+
+        def trace(frame, event, arg, at=at, generator=generator, keys=keys):
+            nonlocal count
+            frame.f_trace_opcodes = True
+            if event == "opcode" and frame.f_code is random.Generator.next_key.__code__:
+                count += 1
+                if count == at:
+                    sys.settrace(None)
+                    keys.append(generator.next_key())
+            return trace
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            keys.append(generator.next_key())
+        finally:
+            sys.settrace(before)
+        interrupted = len(keys) == 2
+        assert len({*keys, generator.next_key()}) == len(keys) + 1
+    assert at > 5
+
+
+def test_a_copy_of_a_generator_goes_on_by_itself():
+    generator = random.Generator(3)
+    generator.next_key()
+    copied = copy.deepcopy(generator)
+    assert copied.next_key() == generator.next_key()
 
 
 def test_a_seeded_block_draws_from_its_own_generator_and_leaves_the_programs_as_it_was():

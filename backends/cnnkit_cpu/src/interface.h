@@ -147,12 +147,14 @@ EXPORT void scale_rows(int threads, long N, long C, const float* gradient, const
 
 // optim/update.h
 EXPORT void sgd(int threads, long arrays, const long* sizes, const float* const* params,
-                const float* const* grads, float* const* buffers, const uint8_t* first, float* const* out,
-                float lr, float momentum, float take, float weight_decay, int nesterov, int maximize);
+                const float* const* grads, const float* const* buffers, const uint8_t* first,
+                float* const* new_buffers, float* const* out, float lr, float momentum, float take,
+                float weight_decay, int nesterov, int maximize);
 EXPORT void adam(int threads, long arrays, const long* sizes, const float* const* params,
-                 const float* const* grads, float* const* means, float* const* squares, float* const* largest,
-                 float* const* out, const float* rates, float beta1, float beta2, float left1, float left2,
-                 float weight_decay, float shrink, int maximize);
+                 const float* const* grads, const float* const* means, const float* const* squares,
+                 const float* const* largest, float* const* new_means, float* const* new_squares,
+                 float* const* new_largest, float* const* out, const float* rates, float beta1, float beta2,
+                 float left1, float left2, float weight_decay, float shrink, int maximize);
 
 // random/threefry.h
 EXPORT void random_bits(int threads, uint32_t k0, uint32_t k1, long count, uint32_t* bits);

@@ -1,6 +1,7 @@
 """The pool hands memory out again when, and only when, nobody holds it."""
 
 import gc
+import itertools
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from cnnkit_cpu import memory
 from cnnkit_cpu.memory import PAGE, Pool, packed
 
 SHAPE = (PAGE, 2)
@@ -102,7 +104,7 @@ def work():
 for _ in range(3):
     threading.Thread(target=work, daemon=True).start()
 codes = []
-for _ in range(20):
+for _ in range(6):
     child = os.fork()
     if child == 0:
         signal.alarm(5)  # ends a child that waits for ever
@@ -123,20 +125,114 @@ def test_a_child_forked_while_other_threads_take_memory_can_take_some_too():
     assert process.returncode == 0, process.stderr
 
 
-def test_memory_can_be_taken_by_what_interrupts_the_taking():
-    pool = Pool()
-    pool.hold()  # as a signal handler or a finalizer finds it
+def interrupted(function, at, code, what):
+    """Call `what()` at the `at`-th instruction of `code` in ``function()``; whether it came so far."""
+    count = 0
+
+    def trace(frame, event, arg):
+        nonlocal count
+        if frame.f_code is not code:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            count += 1
+            if count == at:
+                sys.settrace(None)
+                what()
+        return trace
+    before = sys.gettrace()
+    sys.settrace(trace)
     try:
-        taken = []
-        worker = threading.Thread(target=lambda: taken.append(pool._lock.acquire(blocking=False)))
-        worker.start()
-        worker.join()
-        assert taken == [False]
-        assert pool._lock.acquire(blocking=False)
-        assert pool.empty(SHAPE).shape == SHAPE
-        pool._lock.release()
+        function()
     finally:
-        pool.let()
+        sys.settrace(before)
+    return count >= at
+
+
+def overlapping(arrays):
+    spans = sorted((begin_of(a), begin_of(a) + a.nbytes) for a in arrays)
+    return any(end > start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 2])
+@pytest.mark.parametrize("code", [Pool.empty, Pool.trim], ids=lambda f: f.__name__)
+def test_a_handler_or_finalizer_that_takes_memory_meanwhile_gets_other_memory(blocks, code):
+    at, went_on = 0, True
+    while went_on:
+        at += 1
+        pool, arrays = Pool(), []
+        free = [pool.empty(SHAPE) for _ in range(blocks)]
+        del free
+
+        def take(pool=pool, arrays=arrays):
+            if code is Pool.trim:
+                pool.trim()
+            arrays.append(pool.empty(SHAPE))
+        went_on = interrupted(take, at, code.__code__, lambda p=pool, a=arrays: a.append(p.empty(SHAPE)))
+        assert len(arrays) == 1 + went_on
+        arrays.append(pool.empty(SHAPE))
+        assert not overlapping(arrays)
+    assert at > 10
+
+
+@pytest.mark.parametrize("free", [0, 1])
+def test_an_interrupt_at_any_moment_loses_no_memory_and_gives_none_out_twice(free):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    size, at, went_on = SHAPE[0] * SHAPE[1] * 4, 0, True
+    while went_on:
+        at += 1
+        pool = Pool()
+        kept = pool.empty(SHAPE)
+        a = pool.empty(SHAPE) if free else None
+        del a
+        went_on = False
+        try:
+            interrupted(lambda p=pool: p.empty(SHAPE), at, Pool.empty.__code__, interrupt)
+        except KeyboardInterrupt:
+            went_on = True
+        again = [pool.empty(SHAPE) for _ in range(3)]
+        assert not overlapping([kept, *again])
+        del kept, again
+        pool.trim()
+        assert (pool.held, size > 0) == (0, True)
+    assert at > 10
+
+
+def test_when_the_system_has_no_more_what_is_kept_for_nothing_is_given_back(monkeypatch):
+    pool, calls, allocate = Pool(), [], np.empty
+    a = pool.empty(SHAPE)
+    pool.empty((PAGE, 3))
+
+    def tight(*args):
+        calls.append(pool.held)
+        if pool.held > SHAPE[0] * SHAPE[1] * 4:
+            raise MemoryError
+        return allocate(*args)
+    monkeypatch.setattr(np, "empty", tight)
+    b = pool.empty((PAGE, 4))
+    assert (calls, b.shape) == ([5 * PAGE * 4, 2 * PAGE * 4], (PAGE, 4))
+    pool.release()
+    monkeypatch.setattr(np, "empty", lambda *args: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(MemoryError):
+        pool.empty(SHAPE)
+    a[...] = 1
+
+
+def test_memory_that_was_not_used_for_some_time_is_given_back(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(memory, "monotonic", lambda: now)
+    pool = Pool(age=30.0)
+    kept = pool.empty((PAGE, 1))
+    pool.empty((PAGE, 2))
+    now += 29
+    pool.empty((PAGE, 3))
+    assert pool.held == 6 * PAGE * 4
+    now += 2
+    pool.empty((PAGE, 3))
+    assert pool.held == 4 * PAGE * 4  # of the two that are free, the one that was used lately stays
+    kept[...] = 1
 
 
 def test_arrays_that_lie_between_the_words_are_copied():

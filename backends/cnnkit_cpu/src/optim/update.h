@@ -37,14 +37,16 @@ INLINE void over_vectors(long at, long end, Step step) {
     if (at < end) step(at, static_cast<int>(end - at));
 }
 
-// Stochastic gradient descent: new[i] from params[i] and grads[i]; buffers[i], written, or null without
-// momentum; `first` says of each buffer that it is not filled yet. take = 1 - dampening, rounded once.
+// Stochastic gradient descent: out[i] from params[i] and grads[i]; new_buffers[i] from buffers[i], both null
+// without momentum; `first` says of each buffer that it is not filled yet. take = 1 - dampening, rounded
+// once.
 EXPORT void sgd(int threads, long arrays, const long* sizes, const float* const* params,
-                const float* const* grads, float* const* buffers, const uint8_t* first, float* const* out,
-                float lr, float momentum, float take, float weight_decay, int nesterov, int maximize) {
+                const float* const* grads, const float* const* buffers, const uint8_t* first,
+                float* const* new_buffers, float* const* out, float lr, float momentum, float take,
+                float weight_decay, int nesterov, int maximize) {
     over_arrays(threads, arrays, sizes, [&](long i, long at, long end) {
-        const float *p = params[i], *g = grads[i];
-        float *b = buffers ? buffers[i] : nullptr, *to = out[i];
+        const float *p = params[i], *g = grads[i], *b = buffers ? buffers[i] : nullptr;
+        float *new_b = buffers ? new_buffers[i] : nullptr, *to = out[i];
         const bool filled = b && !first[i], decays = weight_decay != 0;
         const Floats sign = splat(maximize ? -1.0f : 1.0f), decay = splat(weight_decay), rate = splat(lr),
                      keep = splat(momentum), part = splat(take);
@@ -54,7 +56,7 @@ EXPORT void sgd(int threads, long arrays, const long* sizes, const float* const*
             if (decays) step = d = d + decay * now;
             if (b) {
                 step = filled ? keep * load_up_to(b + at, n) + part * d : d;
-                store_up_to(b + at, step, n);
+                store_up_to(new_b + at, step, n);
                 if (nesterov) step = d + keep * step;
             }
             store_up_to(to + at, now - rate * step, n);
@@ -62,16 +64,18 @@ EXPORT void sgd(int threads, long arrays, const long* sizes, const float* const*
     });
 }
 
-// Adam, AMSGrad and AdamW: m, v and the largest v (or null) are written. `rates` holds for each array the
-// step's rate and epsilon, with both bias corrections in them. left = 1 - beta, rounded once: 1 - 0.999f is
-// 1e-5 off.
+// Adam, AMSGrad and AdamW: new m, v and largest v (or null) from the old ones. `rates` holds for each array
+// the step's rate and epsilon, with both bias corrections in them. left = 1 - beta, rounded once: 1 - 0.999f
+// is 1e-5 off.
 EXPORT void adam(int threads, long arrays, const long* sizes, const float* const* params,
-                 const float* const* grads, float* const* means, float* const* squares, float* const* largest,
-                 float* const* out, const float* rates, float beta1, float beta2, float left1, float left2,
-                 float weight_decay, float shrink, int maximize) {
+                 const float* const* grads, const float* const* means, const float* const* squares,
+                 const float* const* largest, float* const* new_means, float* const* new_squares,
+                 float* const* new_largest, float* const* out, const float* rates, float beta1, float beta2,
+                 float left1, float left2, float weight_decay, float shrink, int maximize) {
     over_arrays(threads, arrays, sizes, [&](long i, long at, long end) {
-        const float *p = params[i], *g = grads[i];
-        float *m = means[i], *v = squares[i], *most = largest ? largest[i] : nullptr, *to = out[i];
+        const float *p = params[i], *g = grads[i], *m = means[i], *v = squares[i];
+        const float* most = largest ? largest[i] : nullptr;
+        float *new_m = new_means[i], *new_v = new_squares[i], *to = out[i];
         const bool decays = weight_decay != 0;
         const Floats sign = splat(maximize ? -1.0f : 1.0f), decay = splat(weight_decay),
                      rate = splat(rates[2 * i]), eps = splat(rates[2 * i + 1]), keep1 = splat(beta1),
@@ -82,11 +86,11 @@ EXPORT void adam(int threads, long arrays, const long* sizes, const float* const
             if (decays) d += decay * now;
             const Floats mean = keep1 * load_up_to(m + at, n) + take1 * d;
             Floats square = keep2 * load_up_to(v + at, n) + take2 * (d * d);
-            store_up_to(m + at, mean, n), store_up_to(v + at, square, n);
+            store_up_to(new_m + at, mean, n), store_up_to(new_v + at, square, n);
             if (most) {
                 const Floats before = load_up_to(most + at, n);
                 square = choose((before > square) | (before != before), before, square);
-                store_up_to(most + at, square, n);
+                store_up_to(new_largest[i] + at, square, n);
             }
             store_up_to(to + at, now * less - rate * (mean / (root(square) + eps)), n);
         });
