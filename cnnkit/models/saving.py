@@ -26,6 +26,7 @@ from cnnkit.models.configurable import Configurable
 from cnnkit.nn import Module
 from cnnkit.ops.precision import is_floating
 from cnnkit.safetensors import tensors_from_bytes, to_bytes, with_ending
+from cnnkit.storage.budget import budget_of
 
 __all__ = ["SavedModel", "load_model", "save_model"]
 
@@ -204,7 +205,8 @@ def load_model(path: str | os.PathLike) -> SavedModel:
                          "checksums differ): it has changed or is another model's; save the model again, or "
                          "copy both files again")
     try:
-        model = registry.build(name, config)
+        with budget_of(tensors):
+            model = registry.build(name, config)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"{settings_file} describes no model that can be made: {error}") from error
     except MemoryError as error:

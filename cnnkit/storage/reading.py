@@ -5,13 +5,49 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import BinaryIO
 
-from cnnkit.storage.flags import BINARY, NO_WAIT
+from cnnkit.storage.errors import FormatError
+from cnnkit.storage.flags import BINARY, INHERIT_NOT, NO_WAIT
 
-__all__ = ["read_bytes", "read_text"]
+__all__ = ["open_regular", "read_bytes", "read_text"]
 
 
-def read_bytes(path: str | os.PathLike, most: int | None = None) -> bytes:
+def open_regular(path: str | os.PathLike) -> BinaryIO:
+    """Open a regular file for reading; whatever else has that name is refused, and not waited for.
+
+    Parameters
+    ----------
+    path : path
+        Symbolic links are followed.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, OSError
+        As `open` does.
+    FormatError
+        A ValueError: if it is no regular file (a pipe, a device).
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file, open_regular(file.name) as again:
+    ...     again.read()
+    b''
+    """
+    handle = os.open(path, os.O_RDONLY | NO_WAIT | BINARY | INHERIT_NOT)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(mode):
+            raise FormatError(f"{os.fspath(path)} is no regular file (a pipe, a socket or a device); "
+                              "copy what it holds into one")
+    except BaseException:
+        os.close(handle)
+        raise
+    return open(handle, "rb")
+
+
+def read_bytes(path: str | os.PathLike, most: int | None = None, first: int | None = None) -> bytes:
     """The contents of a regular file.
 
     Parameters
@@ -20,13 +56,16 @@ def read_bytes(path: str | os.PathLike, most: int | None = None) -> bytes:
         Symbolic links are followed.
     most : int, optional
         The largest size in bytes that is read.
+    first : int, optional
+        Read only so many bytes from the file's start, or as many as there are.
 
     Raises
     ------
     FileNotFoundError, PermissionError, OSError
         As `open` does.
-    ValueError
-        If it is no regular file (a pipe, a device), or larger than `most`; nothing of it is read.
+    FormatError
+        A ValueError: if it is no regular file (a pipe, a device), or larger than `most`; nothing of it is
+        read.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -35,17 +74,11 @@ def read_bytes(path: str | os.PathLike, most: int | None = None) -> bytes:
     ...     read_bytes(Path(folder) / "x"), read_bytes(Path(folder) / "x", most=5)
     (b'12345', b'12345')
     """
-    handle = os.open(path, os.O_RDONLY | NO_WAIT | BINARY)
-    with open(handle, "rb") as file:
-        status = os.fstat(handle)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"{os.fspath(path)} is no regular file (a pipe, a socket or a device); "
-                             "copy what it holds into one")
-        if most is not None and status.st_size > most:
-            raise ValueError(f"{os.fspath(path)} has {status.st_size:,} bytes; at most {most:,} are read")
-        return file.read()
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if most is not None and size > most:
+            raise FormatError(f"{os.fspath(path)} has {size:,} bytes; at most {most:,} are read")
+        return file.read() if first is None else file.read(min(first, size))
 
 
 def read_text(path: str | os.PathLike, most: int | None = None) -> str:

@@ -102,7 +102,7 @@ def settings(change):
     (settings(lambda s: s.update(model="os.system")), "os.system"),
     (settings(lambda s: s["config"].update(classes=7)), "names 3 classes for a model with 7"),
     (settings(lambda s: s["config"].update(classes=10**9)), "names 3 classes for a model with 1000000000"),
-    (settings(lambda s: s["config"].update(hidden=[10**12])), "net.json describes a model that is too large"),
+    (settings(lambda s: s["config"].update(hidden=[10**12])), "a larger model than the file holds"),
     (settings(lambda s: s["config"].update(hidden=[5])),
      "does not fit .*net.json: the file has no classifier.fc2.bias"),
     (settings(lambda s: s["config"].update(conv=[[5, 3]])),
