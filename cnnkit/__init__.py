@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,7 +24,15 @@ if TYPE_CHECKING:
         shapes,
         train,
     )
-    from cnnkit.autograd import Tensor, enable_grad, no_grad, tensor
+    from cnnkit.autograd import (
+        Tensor,
+        enable_grad,
+        inference_mode,
+        is_grad_enabled,
+        no_grad,
+        set_grad_enabled,
+        tensor,
+    )
     from cnnkit.backends import get_num_threads, precision, set_num_threads, use
     from cnnkit.functional import cat, pad, stack
     from cnnkit.inspection import conv_as_matrix, explain, summary
@@ -32,9 +40,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data",
-    "enable_grad", "evaluation", "explain", "functional", "get_num_threads", "inspection", "models", "nn",
-    "no_grad", "ops", "optim", "pad", "precision", "random", "safetensors", "set_num_threads", "shapes",
-    "stack", "summary", "tensor", "train", "use",
+    "enable_grad", "evaluation", "explain", "functional", "get_num_threads", "inference_mode", "inspection",
+    "is_grad_enabled", "models", "nn", "no_grad", "ops", "optim", "pad", "precision", "random", "safetensors",
+    "set_grad_enabled", "set_num_threads", "shapes", "stack", "summary", "tensor", "train", "use",
 ]
 _MODULES = frozenset({
     "advise", "autograd", "backends", "conformance", "data", "evaluation", "functional", "inspection",
@@ -44,6 +52,7 @@ _MODULES = frozenset({
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else
 _DEFINED_IN = {
     "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd",
+    "set_grad_enabled": "autograd", "inference_mode": "autograd", "is_grad_enabled": "autograd",
     "use": "backends", "get_num_threads": "backends", "precision": "backends", "set_num_threads": "backends",
     "cat": "functional", "pad": "functional", "stack": "functional",
     "explain": "inspection", "summary": "inspection", "conv_as_matrix": "inspection",
@@ -55,7 +64,15 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"cnnkit.{name}")
     if name in _DEFINED_IN:
         return getattr(importlib.import_module(f"cnnkit.{_DEFINED_IN[name]}"), name)
-    raise AttributeError(f"module 'cnnkit' has no attribute {name!r}")
+    if importlib.util.find_spec(f"cnnkit.{name}"):  # `from cnnkit import cli` asks here first
+        raise AttributeError(f"module 'cnnkit' has not imported {name!r} yet", name=name)
+    suggestions = importlib.import_module("cnnkit.suggestions")
+    elsewhere = suggestions.NAMESPACE
+    if not name.startswith("_") and name not in elsewhere:  # a layer, a function or an optimizer, perhaps
+        packages = [importlib.import_module(f"cnnkit.{package}")
+                    for package in ("data", "optim", "nn", "functional")]
+        elsewhere = {n: f"use {package.__name__}.{n}" for package in packages for n in package.__all__}
+    raise suggestions.attribute_error("module 'cnnkit'", name, __all__, elsewhere)
 
 
 def __dir__() -> list[str]:

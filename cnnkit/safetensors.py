@@ -19,7 +19,7 @@ from cnnkit.autograd import Tensor, tensor
 from cnnkit.ops.precision import is_narrow
 from cnnkit.storage import FormatError, limits
 
-__all__ = ["file_bytes", "from_bytes", "header_metadata", "load_file", "read_metadata", "save_file",
+__all__ = ["file_bytes", "from_bytes", "header_metadata", "load_file", "read_metadata", "save_file", "split",
            "tensors_from_bytes", "to_bytes", "with_ending"]
 
 # the format's name of each dtype, and the numbers that NumPy reads: bits, where it has no such dtype
@@ -71,10 +71,10 @@ def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, 
 
 
 def file_bytes(path: str | os.PathLike, header_only: bool = False) -> bytes:
-    """A safetensors file's bytes, or its header's with the 8 bytes before it.
+    """A safetensors file's bytes, or only its header's with the 8 bytes before it.
 
-    They are read after it is known that the file is as long as its header says, and within the limits
-    ``header_bytes`` and ``model_bytes``.
+    They are read when it is known that the file is as long as its header says, and within the limits
+    ``header_bytes`` and ``model_bytes``. The header alone may be that of a file that is cut off.
 
     Raises
     ------
@@ -96,6 +96,8 @@ def file_bytes(path: str | os.PathLike, header_only: bool = False) -> bytes:
                 raise ValueError(f"its header would have {length:,} bytes, and {max(0, size - 8):,} follow")
             limits.check("header_bytes", length, f"{os.fspath(path)}: its header")
             header = file.read(length)
+            if header_only:
+                return start + header
             ends = [entry["data_offsets"][1] for name, entry in json.loads(header).items()
                     if name != "__metadata__"]
             promised = 8 + length + max(ends, default=0)
@@ -106,8 +108,6 @@ def file_bytes(path: str | os.PathLike, header_only: bool = False) -> bytes:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise FormatError(f"{path} is no whole safetensors file ({error}); save the model "
                               "again") from error
-        if header_only:
-            return start + header
         limits.check("model_bytes", size, os.fspath(path))
         return start + header + file.read()
 
@@ -133,16 +133,27 @@ def read_metadata(path: str | os.PathLike) -> dict[str, str]:
 
 def header_metadata(data: bytes, path: str | os.PathLike) -> dict[str, str]:
     """The texts in the header of a file's bytes; errors name the `path` that they came from."""
-    length = int.from_bytes(data[:8], "little")
     try:
-        if not 2 <= length <= len(data) - 8:
-            raise ValueError(f"its header would have {length:,} bytes")
-        metadata = json.loads(data[8:8 + length]).get("__metadata__", {})
+        metadata = json.loads(split(data)[0]).get("__metadata__", {})
         if not all(isinstance(value, str) for value in metadata.values()):
             raise TypeError("its metadata must be texts")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(f"{path} is no whole safetensors file ({error}); save the model again") from error
     return metadata
+
+
+def split(data: bytes) -> tuple[bytes, memoryview]:
+    """A file's header, as JSON, and the bytes of its Tensors.
+
+    Raises
+    ------
+    ValueError
+        If the header does not fit into `data`.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if not 2 <= length <= len(data) - 8:
+        raise ValueError(f"its header would have {length:,} bytes, and {max(0, len(data) - 8):,} are there")
+    return data[8:8 + length], memoryview(data)[8 + length:]
 
 
 def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> bytes:

@@ -232,6 +232,15 @@ def all_of_them(op):
     return {op: kernel}
 
 
+def keeps_the_last_of_what_it_adds():
+    def kernel(dy, index, *, needs, axis, size):
+        _, backward = generic("scatter_add", [dy, index], needs, {"axis": axis, "size": size})
+        y = np.zeros((*dy.shape[:axis], size, *dy.shape[axis + 1:]), dy.dtype)
+        y[(slice(None),) * axis + (index,)] = dy
+        return y, backward
+    return {"scatter_add": kernel}
+
+
 MUTANTS = {
     "conv takes stride 1": (mutant("conv", stride=(1, 1)), "check_outputs"),
     "conv ignores dilation": (mutant("conv", dilation=(1, 1)), "check_outputs"),
@@ -263,6 +272,11 @@ MUTANTS = {
     "norm + add forgets the addend's gradient": (forgets_the_gradient_of_the_addend(), "check_gradients"),
     "norm + add adds before it normalises": (adds_before_it_normalises(), "check_outputs"),
     "norm + add + ReLU adds after the ReLU": (adds_after_the_relu(), "check_outputs"),
+    "scatter-add keeps the last of equal positions": (keeps_the_last_of_what_it_adds(), "check_outputs"),
+    "scatter-add by a product makes NaN of other rows": (
+        mutant("scatter_add", lambda dy, index: (dy + 0 * np.sum(dy), index)), "check_outputs"),
+    "take loses its gradient's repetitions": (
+        mutant("take", gradients=lambda dxs, dy: (np.sign(dxs[0]), None)), "check_gradients"),
     "look-up takes the first channel's values for all": (
         looks_up(values=lambda v: np.broadcast_to(v[:1], v.shape)), "check_looked_up"),
     "look-up rounds to half": (

@@ -11,7 +11,19 @@ from cnnkit_cpu.runtime import Runtime
 
 def kernels() -> dict[str | tuple[str, ...], Callable]:
     """The function of each op's name, or of each pattern of a chain of ops; imported on first use."""
-    from cnnkit_cpu import activation, conv, linear, loss, norm, pixels, pool, random, shaping, update
+    from cnnkit_cpu import (
+        activation,
+        conv,
+        gathering,
+        linear,
+        loss,
+        norm,
+        pixels,
+        pool,
+        random,
+        shaping,
+        update,
+    )
 
     return {
         "adam": update.adam,
@@ -33,7 +45,9 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
         "random_bits": random.random_bits,
         "relu": activation.relu,
         "reshape": shaping.reshape,
+        "scatter_add": gathering.scatter_add,
         "sgd": update.sgd,
+        "take": gathering.take,
     }
 
 

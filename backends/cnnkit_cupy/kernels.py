@@ -12,7 +12,18 @@ from cnnkit_cupy import backend
 
 def kernels(name: str) -> Mapping:
     """The CUDA kernel of each op, for the backend called `name`; imported for its first array."""
-    from cnnkit_cupy import conv, conv_relu_pool, depthwise, direct, loss, norm, pool, random, update
+    from cnnkit_cupy import (
+        conv,
+        conv_relu_pool,
+        depthwise,
+        direct,
+        gathering,
+        loss,
+        norm,
+        pool,
+        random,
+        update,
+    )
 
     return {
         "adam": update.adam,
@@ -33,7 +44,9 @@ def kernels(name: str) -> Mapping:
         "max_pool": pool.max_pool2d,
         "max_pool_with_indices": pool.max_pool2d_with_indices,
         "random_bits": random.random_bits(name),
+        "scatter_add": gathering.scatter_add,
         "sgd": update.sgd,
+        "take": gathering.take,
     }
 
 

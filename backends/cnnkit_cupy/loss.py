@@ -61,6 +61,9 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
 
     def backward(dy: Array) -> tuple:
         dlogits = device.empty((N, C, H, W), dtype, dy, channels_last=True)
+        if reduction == "none":  # an ignored sample has no gradient, even where dy is infinite
+            xp = backend.namespace
+            dy = xp.where(target == ignore_index, xp.zeros_like(dy), dy)
         n, h, w = (*strides(dy), 0, 0, 0)[:3]
         launch(device, f"cross_entropy_backward<{cuda_type}>", (-(-samples * C // THREADS), 1, 1), gradient,
                dy, total, dlogits, (n, 0, h, w), loss)

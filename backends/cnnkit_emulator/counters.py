@@ -49,6 +49,9 @@ CASES = (
            (X, CHANNELS, CHANNELS, Draw((16,), grad=False), Draw((16,), "positive", grad=False)),
            {"training": True, "momentum": 0.1, "eps": 1e-5}),
     OpCase("cross_entropy", "mean", (Draw((256, 10)), Draw((256,), "labels", classes=10), None), LOSS),
+    OpCase("take", "rows of 64", (Draw((100, 64)), Draw((256,), "labels", classes=100)), {"axis": 0}),
+    OpCase("scatter_add", "many to a place", (Draw((256, 4)), Draw((256,), "labels", classes=4)),
+           {"axis": 0, "size": 4}),
 )
 COLUMNS = ("kernel", "call", "sectors per load", "loads", "stores", "written",
            "shared loads", "shared stores")

@@ -2,7 +2,19 @@
 
 from cnnkit.backends import KernelTable
 from cnnkit.ops.folding import FOLDED, fold_norm
-from cnnkit_numpy import activation, conv, conv_relu_pool, linear, loss, norm, pool, random, shaping, update
+from cnnkit_numpy import (
+    activation,
+    conv,
+    conv_relu_pool,
+    gathering,
+    linear,
+    loss,
+    norm,
+    pool,
+    random,
+    shaping,
+    update,
+)
 
 table = KernelTable("numpy", "numpy", {
     "adam": update.adam,
@@ -22,6 +34,7 @@ table = KernelTable("numpy", "numpy", {
     "random_bits": random.random_bits,
     "relu": activation.relu,
     "reshape": shaping.reshape,
+    "scatter_add": gathering.scatter_add,
     "sgd": update.sgd,
     "sigmoid": activation.sigmoid,
     "softmax": activation.softmax,

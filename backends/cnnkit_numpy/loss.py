@@ -36,8 +36,9 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | N
 
     def backward(dy: np.ndarray) -> tuple:
         g = share(dy)
-        dx = exp * ((g if g.ndim == 0 else np.expand_dims(g, axis)) / total)
-        dx[index] -= g
+        dx = exp / total
+        dx[index] -= 1
+        dx *= g if g.ndim == 0 else np.expand_dims(g, axis)
         return dx, None, None
     return loss, backward
 
@@ -120,5 +121,7 @@ def _reduce(losses: np.ndarray, weights: np.ndarray | None, reduction: str) -> t
 
     def share(dy: np.ndarray) -> np.ndarray:
         g = dy / (total or 1) if reduction == "mean" else dy
-        return np.asarray(g if weights is None else weights * g, losses.dtype)
+        if weights is not None:  # an ignored sample has no gradient, even where dy is infinite
+            g = np.multiply(weights, g, where=weights != 0, out=np.zeros_like(weights))
+        return np.asarray(g, losses.dtype)
     return loss, share

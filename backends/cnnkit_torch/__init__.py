@@ -29,7 +29,8 @@ class TorchBackend(ArrayAPIBackend):
         import torch
 
         device = self.locate(device)
-        data = data if isinstance(data, torch.Tensor) else torch.from_numpy(np.array(self.hosted(data)))
+        data = (data.detach() if isinstance(data, torch.Tensor)
+                else torch.from_numpy(np.array(self.hosted(data))))
         return torch.asarray(data, dtype=self.dtype(dtype) if dtype is not None else data.dtype,
                              device=device).clone()
 

@@ -69,8 +69,8 @@ def run(learn: tuple[np.ndarray, np.ndarray], held_out: tuple[np.ndarray, np.nda
             model = make(shape, classes)
             epochs = max(1, round(updates * BATCH / len(images)))
             start = time.perf_counter()
-            train.fit(model, ArrayDataset(images, labels, classes), epochs=epochs, batch_size=BATCH, lr=LR,
-                      seed=seed, progress=False)
+            dataset = ArrayDataset(images, labels, classes, data_format="NCHW")
+            train.fit(model, dataset, epochs=epochs, batch_size=BATCH, lr=LR, seed=seed, progress=False)
             seconds = time.perf_counter() - start
             scores.setdefault(name, []).append(_correct(model, test, y2))
             trials.parameters[name] = sum(p.numel() for p in model.parameters())

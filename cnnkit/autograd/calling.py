@@ -7,6 +7,7 @@ from typing import Any
 from cnnkit.autograd import deferral
 from cnnkit.autograd.tape import Node, mode
 from cnnkit.autograd.value import Value
+from cnnkit.foreign import detached, plain_number
 from cnnkit.ops.core import Op, backend_of_inputs
 
 __all__ = ["apply"]
@@ -52,7 +53,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
             if type(array) is not kind:
                 same_type = same_type and kind is None
                 kind = type(array)
-            needs_gradient = grad and argument.requires_grad
+            needs_gradient = grad and argument._requires_grad
             edges.append((argument._source or argument) if needs_gradient else None)
             version = argument._version
             versions.append((version, version[0]))
@@ -62,9 +63,8 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
             edges.append(None)
         else:
             array, needs_gradient = argument, False
-            if type(argument) not in PLAIN and isinstance(argument, float | int):
-                # NumPy's float64 is a float, and would widen float32
-                array = argument = float(argument) if isinstance(argument, float) else int(argument)
+            if type(argument) not in PLAIN:
+                array = argument = plain_number(detached(argument))
             shape, dtype = getattr(argument, "shape", ()), getattr(argument, "dtype", None)
             same_type = False
             edges.append(None)

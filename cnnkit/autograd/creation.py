@@ -8,6 +8,7 @@ from typing import Any
 from cnnkit import backends
 from cnnkit.autograd.tensors import Tensor
 from cnnkit.autograd.value import Number
+from cnnkit.foreign import detached
 
 __all__ = ["tensor"]
 
@@ -19,7 +20,7 @@ def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, backend
     ----------
     data : number, nested lists, array or Tensor
         NumPy arrays and Python numbers go to `backend`; arrays of other libraries stay with their
-        own library unless `backend` is given.
+        own library unless `backend` is given. Tensors, PyTorch's too, come without their history.
     requires_grad : bool
         Record what is done with it.
     dtype : str or dtype, optional
@@ -39,10 +40,18 @@ def tensor(data: Any, requires_grad: bool = False, *, dtype: Any = None, backend
         if source is not target and not source.host and backend is None:
             target, device = source, None
         return Tensor(target.asarray(data, data.dtype if dtype is None else dtype, device), requires_grad)
+    data = _without_gradients(data)
     if dtype is None:
         kind = _kind_of(data)
         dtype = {"float": "float32", "int": "int64", "bool": "bool"}[kind]
     return Tensor(target.asarray(data, dtype, device), requires_grad)
+
+
+def _without_gradients(data: Any) -> Any:
+    """Nested lists with the values of Tensors, of any library, that require a gradient."""
+    if not isinstance(data, list | tuple) or not data or isinstance(data[0], Number):
+        return data  # all are numbers, or what `_kind_of` refuses
+    return [_without_gradients(d) if isinstance(d, list | tuple) else detached(d) for d in data]
 
 
 def _kind_of(data: Any) -> str:

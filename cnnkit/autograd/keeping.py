@@ -24,7 +24,7 @@ def kept(tensors: Iterable[Value]) -> Iterator[None]:
     >>> x.item()
     1.0
     """
-    saved = [(tensor, tensor.array, tensor._version[0], tensor.grad, tensor._hooks) for tensor in tensors]
+    saved = [(tensor, tensor.array, tensor._version[0], tensor._grad, tensor._hooks) for tensor in tensors]
     for tensor, *_ in saved:
         tensor._hooks = None
     try:
@@ -32,4 +32,4 @@ def kept(tensors: Iterable[Value]) -> Iterator[None]:
     finally:
         for tensor, array, version, grad, hooks in saved:
             tensor._value, tensor._link, tensor._position = array, None, 0
-            tensor._version[0], tensor.grad, tensor._hooks = version, grad, hooks
+            tensor._version[0], tensor._grad, tensor._hooks = version, grad, hooks

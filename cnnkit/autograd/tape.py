@@ -8,14 +8,13 @@ gradients have arrived.
 
 from __future__ import annotations
 
-import functools
 import heapq
 import itertools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Handle", "Node", "enable_grad", "is_grad_enabled", "no_grad", "run_backward"]
+__all__ = ["Handle", "Node", "is_grad_enabled", "mode", "run_backward"]
 
 _numbers = itertools.count()
 
@@ -33,57 +32,28 @@ class _Mode(threading.local):
 mode = _Mode()
 
 
-class _GradMode:
-    """A context manager and decorator that sets whether the tape records, in this thread."""
-
-    recording = True
-
-    def __enter__(self) -> None:
-        self._before = mode.grad
-        mode.grad = self.recording
-
-    def __exit__(self, *exc: object) -> None:
-        mode.grad = self._before
-
-    def __call__(self, function: Callable) -> Callable:
-        @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with type(self)():
-                return function(*args, **kwargs)
-        return wrapped
-
-
-class no_grad(_GradMode):
-    """Record nothing on the tape inside the block: results need no gradient, and ops save nothing.
-
-    >>> import cnnkit
-    >>> x = cnnkit.tensor([1.0], requires_grad=True)
-    >>> with no_grad():
-    ...     (x * 2).requires_grad
-    False
-    """
-
-    recording = False
-
-
-class enable_grad(_GradMode):
-    """Record again inside a `no_grad` block."""
-
-
 def is_grad_enabled() -> bool:
     """Whether the tape records in this thread."""
     return mode.grad
 
 
 class Handle:
-    """What registering a hook returns: ``remove()`` takes the hook away."""
+    """What registering a hook returns: ``remove()``, or leaving a ``with`` block, takes the hook away."""
 
     def __init__(self, remove: Callable[[], Any]):
-        self._remove = remove
+        self._remove: Callable[[], Any] | None = remove
 
     def remove(self) -> None:
-        """Take the hook away."""
-        self._remove()
+        """Take the hook away; a second time does nothing."""
+        remove, self._remove = self._remove, None
+        if remove is not None:
+            remove()
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
 
 
 class Node:

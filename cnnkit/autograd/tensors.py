@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cnnkit import backends
+from cnnkit import backends, suggestions
+from cnnkit.autograd import selection
+from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
-from cnnkit.autograd.tape import mode, no_grad
+from cnnkit.autograd.grad_mode import no_grad
+from cnnkit.autograd.tape import mode
 from cnnkit.autograd.value import Number, Value
 from cnnkit.ops import elementwise, indexing, matmul, reduction, shaping
 from cnnkit.ops.broadcasting import broadcast_shape
@@ -16,7 +19,7 @@ from cnnkit.ops.core import Op
 __all__ = ["Tensor"]
 
 
-class Tensor(Value):
+class Tensor(AsPython):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -140,9 +143,11 @@ class Tensor(Value):
             new = new.to(dtype=self.dtype)
         return self.replace_(new.array)
 
-    def _augmented(self, op: Op, other: Any) -> Tensor:
+    def _augmented(self, op: Op, other: Any) -> Any:
         """``x += y``: in place on a leaf, as in PyTorch; a new Tensor where the tape must record it."""
-        recorded = mode.grad and isinstance(other, Value) and other.requires_grad
+        if not is_operand(other):
+            return NotImplemented
+        recorded = mode.grad and isinstance(other, Value) and other._requires_grad
         return (self._in_place(op, other) if self.is_leaf and not (recorded and not self.requires_grad)
                 else apply(op, self, other))
 
@@ -154,9 +159,9 @@ class Tensor(Value):
                                "this one is the result of a recorded op: use detach() first")
         array = self.array
         new = type(self)._of(backends.backend_of(array).asarray(array))
-        new.requires_grad = self.requires_grad
-        if self.grad is not None:
-            new.grad = self.grad.__deepcopy__(memo)
+        new._requires_grad = self._requires_grad
+        if self._grad is not None:
+            new._grad = self._grad.__deepcopy__(memo)
         memo[id(self)] = new
         return new
 
@@ -181,58 +186,41 @@ class Tensor(Value):
 
     # -- operators -------------------------------------------------------------------------------------------
 
-    def __add__(self, other: Any) -> Tensor: return apply(elementwise.add, self, other)
-    def __radd__(self, other: Any) -> Tensor: return apply(elementwise.add, other, self)
-    def __sub__(self, other: Any) -> Tensor: return apply(elementwise.sub, self, other)
-    def __rsub__(self, other: Any) -> Tensor: return apply(elementwise.sub, other, self)
-    def __mul__(self, other: Any) -> Tensor: return apply(elementwise.mul, self, other)
-    def __rmul__(self, other: Any) -> Tensor: return apply(elementwise.mul, other, self)
-    def __truediv__(self, other: Any) -> Tensor: return apply(elementwise.div, self, other)
-    def __rtruediv__(self, other: Any) -> Tensor: return apply(elementwise.div, other, self)
-    def __pow__(self, other: Any) -> Tensor: return apply(elementwise.pow, self, other)
-    def __rpow__(self, other: Any) -> Tensor: return apply(elementwise.pow, other, self)
-    def __iadd__(self, other: Any) -> Tensor: return self._augmented(elementwise.add, other)
-    def __isub__(self, other: Any) -> Tensor: return self._augmented(elementwise.sub, other)
-    def __imul__(self, other: Any) -> Tensor: return self._augmented(elementwise.mul, other)
-    def __itruediv__(self, other: Any) -> Tensor: return self._augmented(elementwise.div, other)
+    def __add__(self, other: Any) -> Any: return _binary(elementwise.add, self, other)
+    def __radd__(self, other: Any) -> Any: return _reflected(elementwise.add, self, other)
+    def __sub__(self, other: Any) -> Any: return _binary(elementwise.sub, self, other)
+    def __rsub__(self, other: Any) -> Any: return _reflected(elementwise.sub, self, other)
+    def __mul__(self, other: Any) -> Any: return _binary(elementwise.mul, self, other)
+    def __rmul__(self, other: Any) -> Any: return _reflected(elementwise.mul, self, other)
+    def __truediv__(self, other: Any) -> Any: return _binary(elementwise.div, self, other)
+    def __rtruediv__(self, other: Any) -> Any: return _reflected(elementwise.div, self, other)
+    def __pow__(self, other: Any) -> Any: return _binary(elementwise.pow, self, other)
+    def __rpow__(self, other: Any) -> Any: return _reflected(elementwise.pow, self, other)
+    def __iadd__(self, other: Any) -> Any: return self._augmented(elementwise.add, other)
+    def __isub__(self, other: Any) -> Any: return self._augmented(elementwise.sub, other)
+    def __imul__(self, other: Any) -> Any: return self._augmented(elementwise.mul, other)
+    def __itruediv__(self, other: Any) -> Any: return self._augmented(elementwise.div, other)
     def __neg__(self) -> Tensor: return apply(elementwise.neg, self)
-    def __matmul__(self, other: Any) -> Tensor: return apply(matmul.matmul, self, other)
-    def __rmatmul__(self, other: Any) -> Tensor: return apply(matmul.matmul, other, self)
-    def __eq__(self, other: Any) -> Any: return apply(elementwise.equal, self, other)
-    def __ne__(self, other: Any) -> Any: return apply(elementwise.not_equal, self, other)
-    def __lt__(self, other: Any) -> Tensor: return apply(elementwise.less, self, other)
-    def __le__(self, other: Any) -> Tensor: return apply(elementwise.less_equal, self, other)
-    def __gt__(self, other: Any) -> Tensor: return apply(elementwise.greater, self, other)
-    def __ge__(self, other: Any) -> Tensor: return apply(elementwise.greater_equal, self, other)
+    def __abs__(self) -> Tensor: return apply(elementwise.abs, self)
+    def __matmul__(self, other: Any) -> Any: return _binary(matmul.matmul, self, other)
+    def __rmatmul__(self, other: Any) -> Any: return _reflected(matmul.matmul, self, other)
+    def __eq__(self, other: Any) -> Any: return _binary(elementwise.equal, self, other)
+    def __ne__(self, other: Any) -> Any: return _binary(elementwise.not_equal, self, other)
+    def __lt__(self, other: Any) -> Any: return _binary(elementwise.less, self, other)
+    def __le__(self, other: Any) -> Any: return _binary(elementwise.less_equal, self, other)
+    def __gt__(self, other: Any) -> Any: return _binary(elementwise.greater, self, other)
+    def __ge__(self, other: Any) -> Any: return _binary(elementwise.greater_equal, self, other)
     __hash__ = object.__hash__
 
+    def __getattr__(self, name: str) -> Any:
+        return suggestions.missing(self, name, suggestions.TENSOR)
+
     def __getitem__(self, index: Any) -> Tensor:
-        return apply(indexing.getitem, self, index=_plain_index(index))
+        return apply(indexing.getitem, self, index=selection.plain_index(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("a Tensor's elements cannot be assigned: not every array library can. "
                         "Use cnnkit.functional.where, or copy_() for the whole Tensor")
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of a Tensor without axes")
-        return self.shape[0]
-
-    def __iter__(self) -> Any:
-        return (self[i] for i in range(len(self)))
-
-    def __bool__(self) -> bool:
-        return bool(self.item())
-
-    def __float__(self) -> float:  # type: ignore[valid-type]
-        import builtins
-        return builtins.float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
 
     # -- methods that are ops --------------------------------------------------------------------------------
 
@@ -256,14 +244,14 @@ class Tensor(Value):
         return apply(shaping.reshape, self,
                      shape=(*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
 
-    def permute(self, *axes: Any) -> Tensor:
+    def permute(self, *dims: Any) -> Tensor:
         """The axes in another order."""
-        return apply(shaping.permute, self, axes=_unpack(axes))
+        return apply(shaping.permute, self, axes=_unpack(dims))
 
-    def transpose(self, axis0: int, axis1: int) -> Tensor:
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
         """Swap two axes."""
         order = list(range(self.ndim))
-        i, j = _axis(axis0, self.ndim), _axis(axis1, self.ndim)
+        i, j = _axis(dim0, self.ndim), _axis(dim1, self.ndim)
         order[i], order[j] = j, i
         return apply(shaping.permute, self, axes=tuple(order))
 
@@ -272,21 +260,34 @@ class Tensor(Value):
         """The axes in reverse order."""
         return apply(shaping.permute, self, axes=tuple(reversed(range(self.ndim))))
 
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes swapped: each matrix of a stack transposed."""
+        if self.ndim < 2:
+            raise RuntimeError(f"mT transposes matrices; this Tensor has shape {self.shape}")
+        return self.transpose(-2, -1)
+
+    def t(self) -> Tensor:
+        """A matrix transposed; a vector as it is."""
+        if self.ndim > 2:
+            raise RuntimeError(f"t() is for at most two axes; this Tensor has shape {self.shape}: use mT")
+        return self.T
+
     def expand(self, *shape: Any) -> Tensor:
         """Broadcast to `shape`."""
         return apply(shaping.expand, self, shape=_unpack(shape))
 
-    def squeeze(self, axis: int | None = None) -> Tensor:
+    def squeeze(self, dim: int | None = None) -> Tensor:
         """Leave out axes of size 1: all of them, or one."""
         shape = self.shape
-        if axis is not None:
-            axis = _axis(axis, len(shape))
+        if dim is not None:
+            dim = _axis(dim, len(shape))
         return self.reshape(tuple(n for i, n in enumerate(shape)
-                                  if n != 1 or (axis is not None and i != axis)))
+                                  if n != 1 or (dim is not None and i != dim)))
 
-    def unsqueeze(self, axis: int) -> Tensor:
-        """Put in an axis of size 1 at `axis`."""
-        position = _axis(axis, self.ndim + 1)
+    def unsqueeze(self, dim: int) -> Tensor:
+        """Put in an axis of size 1 at `dim`."""
+        position = _axis(dim, self.ndim + 1)
         return self.reshape((*self.shape[:position], 1, *self.shape[position:]))
 
     def sum(self, dim: Any = None, keepdim: bool = False) -> Tensor:
@@ -304,6 +305,18 @@ class Tensor(Value):
     def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
         """Position of the (first) maximum along `dim`, or in the flattened Tensor."""
         return apply(reduction.argmax, self, axis=dim, keepdims=keepdim)
+
+    def index_select(self, dim: int, index: Any) -> Tensor:
+        """The slices at the positions `index` (n,) along `dim`; see `functional.index_select`."""
+        return selection.index_select(self, dim, index)
+
+    def gather(self, dim: int, index: Any) -> Tensor:
+        """The element at each position of `index` along `dim`; see `functional.gather`."""
+        return selection.gather(self, dim, index)
+
+    def take_along_dim(self, indices: Any, dim: int | None = None) -> Tensor:
+        """`gather` with shapes that broadcast; see `functional.take_along_dim`."""
+        return selection.take_along_dim(self, indices, dim)
 
     def exp(self) -> Tensor:
         """Exponential of each element."""
@@ -333,9 +346,17 @@ class Tensor(Value):
 Value.result = Tensor
 
 
+def _binary(op: Op, tensor: Tensor, other: Any) -> Any:
+    return apply(op, tensor, other) if is_operand(other) else NotImplemented
+
+
+def _reflected(op: Op, tensor: Tensor, other: Any) -> Any:
+    return apply(op, other, tensor) if is_operand(other) else NotImplemented
+
+
 def _rebuild(kind: type[Tensor], backend: str, values: Any, requires_grad: bool) -> Tensor:
     new = kind._of(backends.get(backend).asarray(values))
-    new.requires_grad = requires_grad
+    new._requires_grad = requires_grad
     return new
 
 
@@ -348,10 +369,3 @@ def _axis(axis: int, ndim: int) -> int:
 def _unpack(sizes: tuple) -> tuple[int, ...]:
     """``(2, 3)`` from ``f(2, 3)`` as from ``f((2, 3))``."""
     return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
-
-
-def _plain_index(index: Any) -> Any:
-    """An index with Tensors replaced by their arrays."""
-    if isinstance(index, tuple):
-        return tuple(i.array if isinstance(i, Tensor) else i for i in index)
-    return index.array if isinstance(index, Tensor) else index

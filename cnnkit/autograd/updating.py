@@ -19,7 +19,7 @@ def arrays_of(parameters: Sequence[Value]) -> list[Array]:
 
 def gradients_of(parameters: Sequence[Value]) -> list[Array | None]:
     """The arrays of their gradients; ``None`` where a parameter has none."""
-    return [None if parameter.grad is None else parameter.grad._value for parameter in parameters]
+    return [None if parameter._grad is None else parameter._grad._value for parameter in parameters]
 
 
 def rebind_all(parameters: Sequence[Value], gradients: Sequence[Array | None],

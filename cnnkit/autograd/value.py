@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from cnnkit import backends
 from cnnkit.autograd import deferral
 from cnnkit.autograd.tape import Handle, Node, mode, run_backward
+from cnnkit.foreign import detached
 
 __all__ = ["Number", "Value"]
 
@@ -22,18 +23,17 @@ class Value:
     Parameters
     ----------
     array : array
-        Any known backend's array, taken over without a copy.
+        Any known backend's array, taken over without a copy; a PyTorch tensor without its history.
     requires_grad : bool
         Record what is done with it.
     """
 
-    __slots__ = ("__weakref__", "_hooks", "_link", "_position", "_source", "_value", "_version",
-                 "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_grad", "_hooks", "_link", "_position", "_requires_grad", "_source",
+                 "_value", "_version")
     result: ClassVar[type[Value]]  # the class of ops' results: Tensor, set where that subclass is defined
 
     def __init__(self, array: Array, requires_grad: bool = False):
-        if isinstance(array, Value):
-            array = array.array
+        array = array.array if isinstance(array, Value) else detached(array)
         backends.backend_of(array)
         self._value = array
         self._link: deferral.Link | None = None
@@ -42,8 +42,8 @@ class Value:
         self._source: tuple[Node, int] | None = None
         self._version = [0]
         self._hooks: list[Callable] | None = None
-        self.grad: Any = None
-        self.requires_grad = False
+        self._grad: Any = None
+        self._requires_grad = False
         if requires_grad:
             self.requires_grad_()
 
@@ -63,15 +63,15 @@ class Value:
         new._position = 0
         new._source = None if node is None else (node, index)
         new._version = [0]
-        new._hooks = new.grad = None
-        new.requires_grad = node is not None
+        new._hooks = new._grad = None
+        new._requires_grad = node is not None
         return new
 
     @staticmethod
     def _pending(link: deferral.Link, position: int, requires_grad: bool) -> Value:
         """A Tensor whose array a deferred call will make."""
         new = Value.result._of(None)
-        new._link, new._position, new.requires_grad = link, position, requires_grad
+        new._link, new._position, new._requires_grad = link, position, requires_grad
         return new
 
     def _await(self, link: deferral.Link, position: int) -> None:
@@ -115,11 +115,19 @@ class Value:
     @property
     def is_leaf(self) -> bool:
         """Whether this Tensor is no recorded op's result."""
-        return self._source is None and not (self._link is not None and self.requires_grad)
+        return self._source is None and not (self._link is not None and self._requires_grad)
 
-    def size(self, axis: int | None = None) -> Any:
+    def dim(self) -> int:
+        """Number of axes."""
+        return self.ndim
+
+    def nelement(self) -> int:
+        """Number of elements."""
+        return self.numel()
+
+    def size(self, dim: int | None = None) -> Any:
         """The shape, or the size along one axis."""
-        return self.shape if axis is None else self.shape[axis]
+        return self.shape if dim is None else self.shape[dim]
 
     def numel(self) -> int:
         """Number of elements."""
@@ -131,11 +139,14 @@ class Value:
     def item(self) -> Number:
         """The one element's value as a Python number; waits for the device."""
         if self.numel() != 1:
-            raise ValueError(f"item() needs a Tensor with one element; this one has shape {self.shape}")
+            raise RuntimeError(f"item() needs a Tensor with one element; this one has shape {self.shape}")
         return self.numpy().reshape(()).item()
 
-    def numpy(self) -> Any:
-        """The values as a NumPy array, without tape; on the NumPy backend it shares memory."""
+    def numpy(self, *, force: bool = True) -> Any:
+        """The values as a NumPy array, without tape; on the NumPy backend it shares memory.
+
+        A Tensor that requires a gradient need not be detached, so `force` changes nothing.
+        """
         if mode.deferred:  # the caller may write into memory that deferred calls have yet to read
             deferral.flush()
         array = self.array
@@ -164,7 +175,7 @@ class Value:
         >>> x.replace_(np.array([3.0], np.float32))
         tensor([3.])
         """
-        if mode.grad and self.requires_grad:
+        if mode.grad and self._requires_grad:
             raise RuntimeError("a Tensor that requires a gradient cannot be changed in place while the tape "
                                "records; do it inside `with cnnkit.no_grad():`")
         if not self.is_leaf:
@@ -181,15 +192,61 @@ class Value:
 
     # -- gradients -------------------------------------------------------------------------------------------
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether what is done with this Tensor is recorded; it can be set on a leaf of floats."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, requires_grad: bool) -> None:
+        if not isinstance(requires_grad, bool):
+            raise RuntimeError("requires_grad must be True or False; "
+                               f"got {type(requires_grad).__name__}: {requires_grad!r:.60}")
+        if not self.is_leaf:
+            raise RuntimeError("requires_grad can be set on a leaf only, and this Tensor is the result of a "
+                               "recorded op; for its values without tape use detach()")
+        self.requires_grad_(requires_grad)
+
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Record (or no longer record) what is done with this leaf from now on."""
+        """Record (or no longer record) what is done with this leaf from now on.
+
+        Raises
+        ------
+        RuntimeError
+            If this Tensor is not of floats, or is to be switched off although it is no leaf.
+        """
+        if not isinstance(requires_grad, bool):
+            raise TypeError("requires_grad_() needs True or False; "
+                            f"got {type(requires_grad).__name__}: {requires_grad!r:.60}")
         if requires_grad and "float" not in backends.dtype_name(self.dtype):
-            raise TypeError("only floating-point Tensors can require a gradient; "
-                            f"this one is {backends.dtype_name(self.dtype)}")
+            raise RuntimeError("only floating-point Tensors can require a gradient; "
+                               f"this one is {backends.dtype_name(self.dtype)}")
         if not self.is_leaf and not requires_grad:
             raise RuntimeError("requires_grad can be switched off on a leaf only; use detach()")
-        self.requires_grad = requires_grad
+        self._requires_grad = requires_grad
         return self
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that ``backward()`` added up, or ``None``; one that is set must fit this Tensor."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Any) -> None:
+        if grad is not None:
+            if not isinstance(grad, Value):
+                raise TypeError(f"grad must be a Tensor or None; got {type(grad).__name__}")
+            if grad is self:
+                raise RuntimeError("a Tensor cannot be its own grad; give a copy, clone().detach()")
+            expected, given = ((v.shape, backends.dtype_name(v.dtype), v.backend) for v in (self, grad))
+            if expected != given:
+                raise RuntimeError("grad must have its Tensor's shape, dtype and backend, "
+                                   f"{' '.join(map(str, expected))}; got {' '.join(map(str, given))}")
+        self._grad = grad
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
 
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add the gradient of this Tensor with respect to every leaf to that leaf's ``grad``.
@@ -251,11 +308,11 @@ class Value:
         self._add_grad(dx)
 
     def _add_grad(self, dx: Array) -> None:
-        if self.grad is not None:
-            dx = self.grad.array + dx
+        if self._grad is not None:
+            dx = self._grad.array + dx
         if type(dx) is not type(self._value):  # some libraries make scalars of 0-d arrays
             dx = self._backend().namespace.asarray(dx)
-        self.grad = Value.result._of(dx)
+        self._grad = Value.result._of(dx)
 
     def _recorded_source(self, caller: str) -> tuple[Node, int]:
         if not self.requires_grad:
@@ -297,6 +354,8 @@ class Value:
 
     def retain_grad(self) -> None:
         """Keep the gradient of this result of an op in ``grad``, as leaves do."""
+        if not self._requires_grad:
+            raise RuntimeError("retain_grad() on a Tensor that requires no gradient")
         if not self.is_leaf:
             node, position = self._recorded_source("retain_grad()")
             node.retain = node.retain or {}

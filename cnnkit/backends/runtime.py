@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 
 from cnnkit.backends.plugins import kernel_tables
 from cnnkit.backends.table import Runtime
+from cnnkit.foreign import is_whole
 
 __all__ = ["get_num_threads", "release_memory", "set_num_threads"]
 
@@ -42,8 +44,9 @@ def set_num_threads(count: int) -> None:
     1
     >>> set_num_threads(before)
     """
-    if not isinstance(count, int) or isinstance(count, bool):
+    if not is_whole(count):
         raise TypeError(f"set_num_threads needs a whole number; got {count!r}")
+    count = operator.index(count)
     if count < 1:
         raise ValueError(f"set_num_threads needs at least 1 thread; got {count}")
     for runtime in _runtimes():

@@ -88,7 +88,9 @@ def show(
         console.print(inspection.sobel(read_images([image], (1, None, None))), crop=False)
         return
     network, shape = _model(model, spec=import_)
-    console.print(inspection.show(network, read_images([image], shape), layer=layer), crop=False)
+    learnt = network.input_format
+    pictures = read_images([image], shape, transform=None if learnt is None else learnt.transform())
+    console.print(inspection.show(network, pictures, layer=layer), crop=False)
 
 
 def backends() -> None:

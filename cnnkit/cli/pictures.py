@@ -6,8 +6,11 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, tensor
+from cnnkit.data.contracts import Transform
 from cnnkit.data.datasets.folder import images_in
 from cnnkit.data.image_file import image_head, peculiarities, read_image
 from cnnkit.data.transforms import ToTensor
@@ -30,10 +33,11 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int | None],
-                invert: bool = False) -> Tensor:
-    """Image files as one Tensor (N, C, H, W), float32 in [0, 1], of the size and channels that a model takes.
+                invert: bool = False, transform: Transform | None = None) -> Tensor:
+    """Image files as one Tensor (N, C, H, W), float32, of the size and channels that a model takes.
 
-    A height and width of ``None`` leave the images' own.
+    A height and width of ``None`` leave the images' own. Pictures go through `transform`, a saved model's;
+    by default they are scaled to [0, 1].
 
     Raises
     ------
@@ -52,7 +56,7 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int |
     if channels not in modes:
         raise ValueError(f"the model takes images of {channels} channels; "
                          "image files have 1 (grey) or 3 (colour)")
-    convert = ToTensor()
+    convert = ToTensor() if transform is None else transform
     images, heads = [], []
     for path in paths:
         if path.is_dir():
@@ -61,8 +65,8 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int |
             raise FileNotFoundError(f"there is no file {path}")
         heads.append(image_head(path))
         size = None if height is None or width is None else (height, width)
-        image = tensor(convert(read_image(path, modes[channels], size)))
-        images.append(1 - image if invert else image)
+        picture = np.asarray(read_image(path, modes[channels], size))
+        images.append(tensor(convert(255 - picture if invert else picture)))
     for sentence in peculiarities(paths, heads):
         warnings.warn(sentence, stacklevel=2)
     return F.stack(images)

@@ -45,7 +45,8 @@ def predict(
     names = saved.classes
     if top_k > len(names):
         raise ValueError(f"--top-k {top_k}: the model has {len(names)} classes")
-    rows = training.predict_proba(saved.model, read_images(images, saved.input_shape, invert)).tolist()
+    pictures = read_images(images, saved.input_shape, invert, saved.transform)
+    rows = training.predict_proba(saved.model, pictures).tolist()
     ranked = [sorted(range(len(names)), key=lambda i: -row[i])[:len(names) if probabilities else top_k]
               for row in rows]
     if as_json:
@@ -141,6 +142,7 @@ def _matching(source: str, saved: Any, model: Path, download: bool, every: bool)
     channels, height, width = saved.input_shape
     folder = source not in datasets.SOURCES and Path(source).is_dir()
     learn, test = datasets.load(source, size=(height, width) if folder else None, download=download,
+                                transform=saved.transform,
                                 mode={1: "L", 3: "RGB"}.get(channels) if folder else None,
                                 on_error="skip")
     for line in damaged(learn if test is None else test):

@@ -27,6 +27,7 @@ __all__ = ["train"]
 
 UPDATES = 1350  # how many updates of the weights a run without --epochs makes at least
 FEWEST, MOST = 3, 100  # epochs of a run without --epochs
+TIMES = ("seconds", "images_per_second")  # figures of an epoch that differ from run to run
 LARGEST_LR = 1000.0  # far above any that trains: a larger one is a typing error
 
 
@@ -193,7 +194,10 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
         def save(accuracy: float | None) -> Path:
             try:
                 training_facts = {**facts, "epochs": whole_epochs, "interrupted": history.interrupted}
-                return save_model(network, target, classes, accuracy=accuracy, history=history.as_dicts(),
+                # no times: the same command gives the same file, to the bit
+                epochs_done = [{name: value for name, value in row.items() if name not in TIMES}
+                               for row in history.as_dicts()]
+                return save_model(network, target, classes, accuracy=accuracy, history=epochs_done,
                                   training=training_facts, held_out=split.record,
                                   input_shape=None if "input_shape" in network.config else images)
             except OSError as error:
@@ -227,8 +231,7 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
     figure = "not measured" if accuracy is None else f"{accuracy:.4f}"
     done = counted(whole_epochs, "whole epoch" if history.interrupted else "epoch")
     say(console, f"Held-out accuracy {figure} after {done} in {seconds:.1f} s")
-    console.print(f"Model saved to {saved} (settings beside it: {saved.with_suffix('.json').name})",
-                  soft_wrap=True)
+    console.print(f"Model saved to {saved}", soft_wrap=True)
 
 
 def _epochs(images: int, batch_size: int) -> int:
@@ -257,9 +260,8 @@ def _target(out: Path | None, data: str, model: str) -> Path:
         raise ValueError(f"--out {str(out)!r} names no file; give one such as models/net")
     target = out or Path("models") / f"{_name(data)}-{model}"
     target = target if target.suffix == ".safetensors" else target.with_name(f"{target.name}.safetensors")
-    for file in (target, target.with_suffix(".json")):
-        if file.is_dir():
-            raise ValueError(f"--out: {file} is a folder; name a file in it")
+    if target.is_dir():
+        raise ValueError(f"--out: {target} is a folder; name a file in it")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=target.parent):

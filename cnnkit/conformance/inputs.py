@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Draw", "seeded"]
+__all__ = ["INTEGERS", "Draw", "seeded"]
+
+INTEGERS = ("labels", "positions", "ignored")  # kinds of draws
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Draw:
     products are exact, and ties are everywhere); ``halves`` (0.5, 1 or 1.5, exact in every dtype); ``nan``
     (eighths, and one NaN in each plane); ``inf`` (normal, with both infinities); ``lowest`` (all -inf);
     ``large`` (up to 1000, where e^x overflows); ``probabilities`` (sum to 1 along axis 1); ``labels``
-    (integers below `classes`); ``ignored`` (labels, every other one -100); ``bools``.
+    (integers below `classes`); ``positions`` (integers from ``-classes`` up); ``ignored`` (labels, every
+    other one -100); ``bools``.
     """
 
     shape: tuple[int, ...]
@@ -28,8 +31,9 @@ class Draw:
 
     def values(self, random: np.random.RandomState, dtype: str) -> np.ndarray:
         """The values, in `dtype` where they are floating-point."""
-        if self.kind in ("labels", "ignored"):
-            labels = np.asarray(random.randint(0, self.classes, self.shape), dtype=np.int64)
+        if self.kind in INTEGERS:
+            lowest = -self.classes if self.kind == "positions" else 0
+            labels = np.asarray(random.randint(lowest, self.classes, self.shape), dtype=np.int64)
             if self.kind == "ignored":
                 labels.reshape(-1)[::2] = -100
             return labels

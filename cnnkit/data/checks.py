@@ -10,32 +10,39 @@ __all__ = ["check_images", "check_labels"]
 
 
 def check_labels(labels: np.ndarray, indices: Sequence[int] | np.ndarray,
-                 classes: Sequence[str] | None) -> None:
+                 classes: Sequence[str] | int | None, ignore_index: int = -100) -> None:
     """Raise ValueError if an integer label is negative or, where `classes` are known, not below their number.
 
     Parameters
     ----------
-    labels : ndarray of shape (N,)
+    labels : ndarray of shape (N,), or masks (N, H, W)
         The labels of one batch or of a whole dataset; other dtypes and shapes (regression targets) pass.
     indices : sequence of int
         The samples' positions in the dataset, for the message.
-    classes : sequence of str or None
-        The classes that the labels number.
+    classes : sequence of str, int or None
+        The classes that the labels number, or how many there are.
+    ignore_index : int
+        A label that stands for none, and passes.
     """
-    if labels.ndim != 1 or labels.size == 0 or not np.issubdtype(labels.dtype, np.integer):
+    if labels.ndim in (0, 2) or labels.size == 0 or not np.issubdtype(labels.dtype, np.integer):
         return
-    largest = None if classes is None else len(classes) - 1
-    if labels.min() >= 0 and (largest is None or labels.max() <= largest):
+    count = classes if isinstance(classes, int) or classes is None else len(classes)
+    if labels.min() >= 0 and (count is None or labels.max() < count):
         return
-    invalid = np.flatnonzero((labels < 0) | (False if largest is None else labels > largest))[0]
-    if largest is None:
-        raise ValueError(f"label {labels[invalid]} of sample {indices[invalid]} is negative; "
-                         "labels must be integers from 0")
-    hint = ("; labels that start at 1 need 1 subtracted"
-            if labels.min() >= 1 and labels.max() == largest + 1 else "")
-    raise ValueError(f"label {labels[invalid]} of sample {indices[invalid]} is outside 0..{largest}, "
-                     f"the range of {largest + 1} classes"
-                     f"{hint or '; correct the label or the number of classes'}")
+    counted = labels != ignore_index
+    outside = counted & ((labels < 0) | (False if count is None else labels >= count))
+    if not outside.any():
+        return
+    position = np.argwhere(outside)[0]
+    where = f"{labels[tuple(position)]} of sample {indices[position[0]]}"
+    least, most = labels[counted].min(), labels[counted].max()
+    if count is None:
+        raise ValueError(f"label {where} is negative; labels must be integers from 0, or "
+                         f"ignore_index={ignore_index} where a sample shall not count")
+    hint = ("; labels that start at 1 need 1 subtracted" if least >= 1 and most == count else
+            "; correct the label or the number of classes, or give ignore_index= if it stands for none")
+    raise ValueError(f"label {where} is outside 0..{count - 1}, the range of {count} classes"
+                     f"{hint} (these labels go from {least} to {most})")
 
 
 def check_images(images: np.ndarray, indices: Sequence[int] | np.ndarray) -> None:

@@ -10,13 +10,17 @@ import numpy as np
 from cnnkit.data import description
 from cnnkit.data.checks import check_images, check_labels
 from cnnkit.data.contracts import IndexedDataset, PixelTable, PointwiseTransform, Transform
+from cnnkit.data.host import fitting_dtype, host_array
+from cnnkit.data.layout import CHANNELS, channels_last
+from cnnkit.data.samples import stack
 from cnnkit.data.transforms import ToTensor
 from cnnkit.data.transforms.compose import batched_form
-from cnnkit.foreign import is_tensor
+from cnnkit.foreign import plain
 
 __all__ = ["ArrayDataset", "Dataset", "Subset"]
 
 _AS_TENSOR = ToTensor()
+_PICTURES = (np.dtype(np.uint8), np.dtype(np.uint16))
 
 
 class Dataset:
@@ -29,6 +33,8 @@ class Dataset:
     ----------
     classes : tuple of str or None
         The names of the labels 0, 1, ..., where they are known.
+    ignore_index : int
+        The label of samples, or of a mask's pixels, that count for nothing: see `functional.cross_entropy`.
 
     >>> class Squares(Dataset):
     ...     def __len__(self):
@@ -42,6 +48,7 @@ class Dataset:
     """
 
     classes: tuple[str, ...] | None = None
+    ignore_index: int = -100
 
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} must define __len__")
@@ -63,72 +70,43 @@ class Dataset:
         return self.batch([0])[0].shape[1:]
 
 
-def stack(samples: Sequence[tuple[Any, Any]],
-          indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Join (image, label) pairs to a batch: what `DataLoader` does with the samples of any sequence.
-
-    uint8 pictures become float32 (N, C, H, W) in [0, 1] as `ToTensor` makes them; other images stay as they
-    are. Integer labels become int64.
-
-    Raises
-    ------
-    TypeError
-        If a sample is no pair.
-    ValueError
-        If the images differ in shape; the message names two of them.
-    """
-    try:
-        images, labels = zip(*samples, strict=True)
-    except (TypeError, ValueError):
-        sample = samples[0]
-        kind = f"a tuple of {len(sample)}" if isinstance(sample, tuple) else f"a {type(sample).__name__}"
-        raise TypeError("a dataset must give (image, label) pairs, "
-                        f"but sample {indices[0]} is {kind}") from None
-    arrays = [np.asarray(image) for image in images]
-    if arrays[0].dtype == np.uint8 and arrays[0].ndim == 3 and is_tensor(images[0]):
-        # PyTorch's tensors have the channels first, uint8 ones too
-        arrays = [array.transpose(1, 2, 0) for array in arrays]
-    for i, array in zip(indices, arrays):
-        if array.shape != arrays[0].shape:
-            raise ValueError("images of one batch must have one shape: "
-                             f"image {indices[0]} of the dataset has shape {arrays[0].shape}, "
-                             f"image {i} has {array.shape}; resize or crop them in the transform")
-    batch, targets = np.stack(arrays), np.asarray(labels)
-    if batch.dtype == np.uint8:
-        batch = _AS_TENSOR.transform_batch(batch)
-    return batch, targets.astype(np.int64) if np.issubdtype(targets.dtype, np.integer) else targets
-
-
 class ArrayDataset(Dataset):
     """Images and labels in two arrays, checked once, batched without a loop.
 
     Parameters
     ----------
-    images : array of shape (N, H, W) or (N, C, H, W)
-        uint8 with values 0 to 255, or float. It is kept, not copied.
-    labels : array of shape (N,)
-        Integers from 0; kept as int64.
+    images : array of shape (N, H, W), (N, C, H, W) or (N, H, W, C)
+        Pictures, uint8 from 0 to 255 or uint16 from 0 to 65535, or floats; whatever `host_array` takes. An
+        array is kept, not copied.
+    labels : array of shape (N,) or (N, ...)
+        Class labels, integers from 0, kept as int64; or masks (N, H, W) of them; or what else a loss takes:
+        numbers (N,) or (N, K), kept as float32.
     classes : int or sequence of str, optional
         The number of classes, or their names; every label must be below that number.
     transform : callable, optional
-        Applied to each image: as in torchvision, a uint8 image is passed as a picture (H, W) or (H, W, C), a
-        float image as (H, W) or (C, H, W). Without one, samples are the images as they are stored, and
-        batches are what `ToTensor` makes of them.
+        Applied to each image: as in torchvision, a picture is passed as (H, W) or (H, W, C), a float image as
+        (H, W) or (C, H, W). Without one, samples are the images as they are stored, and batches are what
+        `ToTensor` makes of them.
+    data_format : {"NCHW", "NHWC"}, optional
+        Where the channels of four axes are; without it see `layout.channels_last`.
+    ignore_index : int
+        The label that stands for none: such samples or pixels count for nothing in the loss.
 
     Attributes
     ----------
-    data : ndarray
-        The images as given.
-    targets : ndarray of int64, shape (N,)
+    data : ndarray, (N, H, W) or (N, C, H, W)
+        The images as given, or a view with the channels first.
+    targets : ndarray of int64 or float32
         The labels.
 
     Raises
     ------
     TypeError
-        If the images are neither uint8 nor float, or the labels are no integers.
+        If the images are neither pictures nor floats, or the labels are no numbers.
     ValueError
-        If there are no images, the counts differ, a label is out of range, or an image holds NaN or infinity
-        (arrays mapped from a file are checked batch by batch instead, in the loader).
+        If there are no images, the counts differ, a label is out of range, an image holds NaN or infinity
+        (arrays mapped from a file are checked batch by batch instead, in the loader), or the shape leaves
+        open where the channels are.
 
     >>> import numpy
     >>> data = ArrayDataset(numpy.zeros((5, 28, 28), "uint8"), [0, 1, 2, 0, 1], classes=3)
@@ -136,44 +114,40 @@ class ArrayDataset(Dataset):
     (5, (1, 28, 28), ('0', '1', '2'))
     >>> data.batch([4, 2])[1].tolist()
     [1, 2]
+    >>> ArrayDataset(numpy.zeros((2, 28, 28, 3)), [0.5, 1.5])
+    ArrayDataset(2 images of shape (3, 28, 28), float64)
     """
 
     def __init__(self, images: Any, labels: Any, classes: int | Sequence[str] | None = None,
-                 transform: Transform | None = None):
-        self.data = np.asarray(images) if not isinstance(images, np.ndarray) else images
-        labels = np.asarray(labels)
+                 transform: Transform | None = None, *, data_format: str | None = None,
+                 ignore_index: int = -100):
+        self.data, labels = _channels_first(host_array(images), data_format), host_array(labels, "labels")
+        classes = plain(classes)
         if isinstance(classes, int):
             classes = [str(i) for i in range(classes)]
         self.classes = None if classes is None else tuple(classes)
-        self.transform = transform
-        if self.data.ndim not in (3, 4):
-            raise ValueError(f"images must have shape (N, H, W) or (N, C, H, W), got {self.data.shape}")
-        if self.data.dtype != np.uint8 and not np.issubdtype(self.data.dtype, np.floating):
-            raise TypeError(f"images must be uint8 (0 to 255) or float, got {self.data.dtype}; "
-                            "scale them to 0..255 and use .astype('uint8')")
-        if labels.ndim != 1:
-            raise ValueError(f"labels must have shape (N,), got {labels.shape}; "
-                             "one-hot labels become indices with .argmax(axis=1)")
-        if len(self.data) != len(labels):
-            raise ValueError(f"{len(self.data)} images but {len(labels)} labels: "
+        self.transform, self.ignore_index = transform, ignore_index
+        if self.data.dtype not in _PICTURES and self.data.dtype.kind not in "fb":
+            raise TypeError("images must be uint8 (0 to 255), uint16 (0 to 65535) or float, got "
+                            f"{self.data.dtype}{fitting_dtype(self.data)}")
+        if labels.ndim == 0 or len(self.data) != len(labels):
+            raise ValueError(f"{len(self.data)} images but {len(labels) if labels.ndim else 'no'} labels: "
                              "there must be one label per image")
         if len(labels) == 0 or 0 in self.data.shape:
             raise ValueError(f"the dataset is empty: images of shape {self.data.shape}")
-        if not np.issubdtype(labels.dtype, np.integer):
-            raise TypeError(f"class labels must be integers from 0, got {labels.dtype}; number them with "
-                            "numpy.unique(labels, return_inverse=True)")
-        self.targets = labels.astype(np.int64)
-        check_labels(self.targets, range(len(labels)), self.classes)
+        self.targets = labels.astype(np.int64 if labels.dtype.kind in "iub" else np.float32)
+        check_labels(self.targets, range(len(labels)), self.classes, ignore_index)
         if not isinstance(self.data, np.memmap):
             check_images(self.data, range(len(labels)))
 
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: int) -> tuple[Any, int]:
-        image, label = self.data[index], int(self.targets[index])
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image, label = self.data[index], self.targets[index]
+        label = label.item() if label.ndim == 0 else label
         if self.transform is not None:
-            picture = image.ndim == 3 and image.dtype == np.uint8
+            picture = image.ndim == 3 and image.dtype in _PICTURES
             image = self.transform(image.transpose(1, 2, 0) if picture else image)
         return image, label
 
@@ -183,7 +157,7 @@ class ArrayDataset(Dataset):
         if transform is None:
             return super().batch(indices)
         images, labels = self.stored_batch(indices)
-        if images.ndim == 4 and images.dtype == np.uint8:
+        if images.ndim == 4 and images.dtype in _PICTURES:
             images = images.transpose(0, 2, 3, 1)
         return transform(images), labels
 
@@ -225,6 +199,26 @@ class ArrayDataset(Dataset):
                 f"{self.data.dtype}{classes})")
 
 
+def _channels_first(images: np.ndarray, data_format: str | None) -> np.ndarray:
+    """The images, or a view of them, with the channels before height and width."""
+    if images.ndim not in (3, 4):
+        raise ValueError("images must have shape (N, H, W, C), (N, H, W) or (N, C, H, W), got "
+                         f"{images.shape}")
+    last = channels_last(images.shape, data_format) if images.ndim == 4 else False
+    if last is None and _is_open(images.shape):
+        raise ValueError(f"images of shape {images.shape} may be (N, C, H, W) or (N, H, W, C): say which, "
+                         "as in ArrayDataset(images, labels, data_format='NCHW') or 'NHWC'; "
+                         "images.transpose(0, 3, 1, 2) moves the channels from the last axis to axis 1")
+    return images.transpose(0, 3, 1, 2) if last else images
+
+
+def _is_open(shape: tuple[int, ...]) -> bool:
+    """Whether a shape that `channels_last` leaves open is likely enough to be meant either way."""
+    _, first, middle, last = shape
+    both = first in CHANNELS and last in CHANNELS and shape[1:] != (1, 1, 1)
+    return both or (first == middle and last < first)
+
+
 class Subset(Dataset):
     """Some samples of a dataset, in the order of `indices`; batched as fast as the dataset itself.
 
@@ -235,8 +229,11 @@ class Subset(Dataset):
     """
 
     def __init__(self, dataset: IndexedDataset, indices: Sequence[int] | np.ndarray):
-        self.dataset = dataset
-        self.indices = np.asarray(indices, np.int64)
+        given = np.asarray(indices)
+        if given.size and given.dtype.kind not in "iu":
+            hint = "; of a mask take numpy.flatnonzero(mask)" if given.dtype == bool else ""
+            raise TypeError(f"Subset needs whole numbers as indices; got {given.dtype}{hint}")
+        self.dataset, self.indices = dataset, given.astype(np.int64)
         n = len(dataset)
         for i in self.indices[(self.indices < 0) | (self.indices >= n)][:1]:
             raise ValueError(f"index {i} is outside the dataset, which has {n} samples (0 to {n - 1})")
@@ -245,6 +242,11 @@ class Subset(Dataset):
     def classes(self) -> tuple[str, ...] | None:  # type: ignore[override]
         """The classes of the whole dataset."""
         return description.class_names(self.dataset)
+
+    @property
+    def ignore_index(self) -> int:  # type: ignore[override]
+        """The label that stands for none, of the whole dataset."""
+        return self.dataset.ignore_index if isinstance(self.dataset, Dataset) else Dataset.ignore_index
 
     @property
     def data(self) -> np.ndarray:

@@ -25,9 +25,10 @@ from cnnkit.data.contracts import (
     StreamDataset,
     StreamWithEpochs,
 )
-from cnnkit.data.dataset import Dataset, stack
+from cnnkit.data.dataset import Dataset
 from cnnkit.data.pixels import look_up
 from cnnkit.data.sampler import WeightedRandomSampler
+from cnnkit.data.samples import stack
 from cnnkit.data.stream import Chunk, chunks, is_stream, mixed
 
 __all__ = ["DataLoader"]
@@ -43,8 +44,10 @@ class DataLoader:
     Parameters
     ----------
     dataset : Dataset or any sequence of (image, label) pairs
-        Whatever has ``len`` and an index, PyTorch's datasets included. uint8 pictures that no transform has
-        converted become float32 in [0, 1], as `transforms.ToTensor` makes them. Or a stream: an
+        Whatever has ``len`` and an index, PyTorch's datasets included; instead of pairs, mappings with the
+        names of `samples.IMAGE_NAMES` and `samples.LABEL_NAMES`, such as ``{"image": x, "label": y}``.
+        Pictures that no transform has converted (uint8, uint16, Pillow's) become float32 in [0, 1], as
+        `transforms.ToTensor` makes them. Or a stream: an
         `IterableDataset`, PyTorch's too, or any iterable of such pairs without a length or an index; then
         ``len`` of the loader raises TypeError.
     batch_size : int
@@ -134,6 +137,8 @@ class DataLoader:
         self.shuffle, self.drop_last = shuffle, drop_last
         self.backend, self.collate_fn, self.augment = backend, collate_fn, augment
         self._classes = description.class_names(dataset)
+        self._class_count: int | None = None
+        self._ignore_index = (dataset if isinstance(dataset, Dataset) else Dataset).ignore_index
         self._check_classes()
         self.epoch = 0
         self._skipped = 0
@@ -326,11 +331,21 @@ class DataLoader:
         if isinstance(x, np.ndarray):
             check_images(x, indices)
         if isinstance(y, np.ndarray):
-            check_labels(y, indices, self._classes)
+            check_labels(y, indices, self._classes or self._class_count, self._ignore_index)
         return x, y
 
     def _collate(self, samples: list, indices: np.ndarray) -> tuple[Any, Any]:
         return stack(samples, indices) if self.collate_fn is None else self.collate_fn(samples)
+
+    def expect_labels(self, classes: int | None, ignore_index: int) -> None:
+        """From now on, check labels against the number of a model's scores and the loss's `ignore_index`.
+
+        Class names that the dataset has come before that number; `ignore_index` of a dataset comes before
+        -100, the losses' default. `train.fit` calls it.
+        """
+        self._class_count = classes
+        if ignore_index != Dataset.ignore_index:
+            self._ignore_index = ignore_index
 
     def plain(self) -> DataLoader:
         """A loader of the same batches without augmentation, for evaluation; it counts its epochs itself."""

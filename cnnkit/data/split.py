@@ -12,6 +12,7 @@ from cnnkit import random
 from cnnkit.data.balance import labels_of
 from cnnkit.data.contracts import IndexedDataset
 from cnnkit.data.dataset import Subset
+from cnnkit.foreign import plain
 
 __all__ = ["random_split"]
 
@@ -50,12 +51,13 @@ def random_split(dataset: IndexedDataset, lengths: Sequence[int] | Sequence[floa
     [18, 19, 18, 19, 18, 18, 18, 17, 17, 17]
     """
     n = len(dataset)
+    lengths = [plain(length) for length in lengths]
     if any(length < 0 for length in lengths):
-        raise ValueError(f"lengths={list(lengths)}: no part can be smaller than nothing")
+        raise ValueError(f"lengths={lengths}: no part can be smaller than nothing")
     counts = [int(length) for length in lengths]
     if any(isinstance(length, float) for length in lengths):
         if not math.isclose(sum(lengths), 1, abs_tol=1e-6):
-            raise ValueError(f"fractions must sum to 1, but {list(lengths)} sum to {sum(lengths):g}")
+            raise ValueError(f"fractions must sum to 1, but {lengths} sum to {sum(lengths):g}")
         counts = [math.floor(n * fraction) for fraction in lengths]
         for i in range(n - sum(counts)):
             counts[i % len(counts)] += 1

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
+from operator import length_hint
+from types import FunctionType, GeneratorType
 from typing import Any, NamedTuple
 
 from cnnkit import random
 from cnnkit.data.contracts import IndexedDataset
 from cnnkit.random import Key
 
-__all__ = ["Chunk", "IterableDataset", "chunks", "is_stream", "mixed"]
+__all__ = ["Chunk", "IterableDataset", "chunks", "is_stream", "is_used_up", "mixed", "serves_once"]
 
 
 class IterableDataset:
@@ -59,6 +61,29 @@ def is_stream(dataset: Any) -> bool:
     return isinstance(dataset, Iterable) and not isinstance(dataset, IndexedDataset)
 
 
+def serves_once(data: Any) -> bool:
+    """Whether data can be gone through only once: a generator, or another iterator that Python itself has.
+
+    An iterator of a class of one's own may begin anew in its ``__iter__``.
+
+    >>> serves_once(iter([1])), serves_once(n for n in range(3)), serves_once([1])
+    (True, True, False)
+    """
+    return isinstance(data, Iterator) and not isinstance(type(data).__iter__, FunctionType)
+
+
+def is_used_up(data: Any) -> bool:
+    """Whether an iterator is known to give nothing more.
+
+    >>> numbers = (n for n in range(3))
+    >>> is_used_up(numbers), list(numbers), is_used_up(numbers)
+    (False, [0, 1, 2], True)
+    """
+    if isinstance(data, GeneratorType):
+        return data.gi_frame is None
+    return serves_once(data) and length_hint(data, 1) == 0
+
+
 def mixed(samples: Iterable, size: int, key: Key) -> Iterator:
     """The samples in random order, by way of a buffer of `size` samples: each step takes one out at random.
 
@@ -68,7 +93,7 @@ def mixed(samples: Iterable, size: int, key: Key) -> Iterator:
     >>> sorted(mixed(range(7), 3, random.key(0))), list(mixed(range(7), 1, random.key(0)))
     ([0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5, 6])
     """
-    stream = iter(samples)
+    stream = (sample for sample in samples)  # __iter__, which may begin anew, is called once
     buffer = list(islice(stream, size))
     slots = (int(slot) for block in count()
              for slot in random.randint(random.fold_in(key, 1 + block), 1024, 0, size))
@@ -80,7 +105,7 @@ def mixed(samples: Iterable, size: int, key: Key) -> Iterator:
 
 def chunks(samples: Iterable, size: int, skipped: int, drop_last: bool) -> Iterator[Chunk]:
     """Batches of `size` samples, after `skipped` batches that are read and dropped."""
-    stream = iter(samples)
+    stream = (sample for sample in samples)
     for _ in islice(stream, skipped * size):
         pass
     for first in count(skipped * size, size):

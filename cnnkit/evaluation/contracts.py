@@ -15,8 +15,8 @@ from cnnkit.autograd import Tensor
 from cnnkit.data import DataLoader, IterableDataset
 from cnnkit.data.contracts import IndexedDataset, StreamDataset
 
-__all__ = ["AnyLoss", "AugmentingLoader", "Data", "Loader", "Loss", "ResumableLoader", "SampleWeightedLoss",
-           "SizedLoader", "WeightedLoss", "batch_loss", "is_loader"]
+__all__ = ["AnyLoss", "AugmentingLoader", "Data", "HeldOutLoss", "Loader", "Loss", "ResumableLoader",
+           "SampleWeightedLoss", "SizedLoader", "WeightedLoss", "batch_loss", "is_loader", "plain"]
 
 
 # -- losses ------------------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ class Loss(Protocol):
 
         `output` is the model's output for the images, `target` what the loader gave beside them. The means of
         the batches of one update (``accumulate_grad_batches``), and of those of an epoch, are averaged with
-        their numbers of images as weights.
+        their numbers of images as weights; for a mean over anything else, see `WeightedLoss`.
         """
 
 
@@ -62,19 +62,40 @@ AnyLoss = Loss | SampleWeightedLoss
 
 @runtime_checkable
 class WeightedLoss(Protocol):
-    """Optional for a loss: its mean has weights of its own, such as one for each class.
+    """Optional for a loss: it says what a batch's mean stands for, such as the labels that are not ignored.
 
-    A loss without it is averaged over images, or with the loader's weights, and measures held-out images too.
+    The means of the batches of one update, and of those of an epoch, are averaged with these counts, so that
+    they are the mean over all batches in one. A batch with count 0 changes nothing. Without this method a
+    batch counts for its rows, or for the sum of the loader's weights. The losses of `nn` and `functional` are
+    known, and need none.
+
+    >>> import cnnkit
+    >>> from cnnkit import evaluation, functional as F, nn
+    >>> class Visible:
+    ...     "The squared error of the numbers that are not negative."
+    ...     def __call__(self, output, target):
+    ...         return (((output - target) ** 2) * (target >= 0)).sum() / (target >= 0).sum()
+    ...     def batch_weight(self, target, weight=None):
+    ...         return (target >= 0).sum()
+    >>> batches = [(cnnkit.tensor([[1.0], [2.0]]), cnnkit.tensor([[1.0], [5.0]])),
+    ...            (cnnkit.tensor([[3.0], [4.0]]), cnnkit.tensor([[6.0], [-1.0]]))]
+    >>> evaluation.evaluate(nn.Identity(), iter(batches), Visible()).loss
+    6.0
     """
 
     def __call__(self, output: Tensor, target: Tensor, weight: Tensor | None = None, /) -> Tensor:
         """The weighted mean of a batch: a sum divided by ``batch_weight(target, weight)``."""
 
-    def batch_weight(self, target: Tensor, weight: Tensor | None = None, /) -> float:
-        """The weight of a batch among those of one update: the sum of its samples' weights."""
+    def batch_weight(self, target: Tensor, weight: Tensor | None = None, /) -> float | Tensor:
+        """What the sum was divided by: a number, or a Tensor (), which a device need not be waited for."""
+
+
+@runtime_checkable
+class HeldOutLoss(Protocol):
+    """Optional for a loss: another one measures held-out images, such as one without class weights."""
 
     def held_out_loss(self) -> AnyLoss:
-        """The loss that measures held-out images; this one itself, if there is no other."""
+        """The loss that measures held-out images."""
 
 
 def batch_loss(loss: AnyLoss, output: Tensor, target: Tensor, *weight: Tensor) -> Tensor:
@@ -186,6 +207,13 @@ class AugmentingLoader(Protocol):
 
     def mixes_labels(self) -> bool:
         """Whether targets (N, K) are probabilities of class indices: see `data.contracts.LabelMixing`."""
+
+
+def plain(loader: Loader) -> Loader:
+    """The loader without augmentation, where it has any, to measure the images themselves."""
+    if isinstance(loader, AugmentingLoader) and loader.describe_augmentation() is not None:
+        return loader.plain()
+    return loader
 
 
 Data = Loader | IndexedDataset | StreamDataset | tuple[Any, Any]  # the last: arrays of images and of labels

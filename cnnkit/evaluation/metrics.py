@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of
-from cnnkit.foreign import device_of
+from cnnkit.foreign import device_of, whole
 
 __all__ = ["F1", "Accuracy", "ConfusionMatrix", "Metric", "Precision", "Recall", "TopKAccuracy", "by_name",
            "confusion_matrix", "precision_recall_f1"]
@@ -21,7 +21,15 @@ Matrix = list[list[int]]
 
 
 class Metric:
-    """A figure that is accumulated over batches; a subclass defines `update`, `compute` and `reset`."""
+    """A figure that is accumulated over batches; a subclass defines `update`, `compute` and `reset`.
+
+    Attributes
+    ----------
+    higher_is_better : bool or None
+        Which way is better, for `EarlyStopping` and others that watch the figure; ``None``: neither.
+    """
+
+    higher_is_better: ClassVar[bool | None] = None
 
     def update(self, output: Tensor, target: Tensor) -> None:
         """Add a batch: scores (N, classes) and labels (N,)."""
@@ -39,6 +47,8 @@ class Metric:
 class TopKAccuracy(Metric):
     """The share of images whose class has one of the `k` highest scores; ties go to the lower class index.
 
+    Images whose label is no class, such as -100, do not count.
+
     >>> from cnnkit import tensor
     >>> metric = TopKAccuracy(2)
     >>> metric.update(tensor([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), tensor([1, 2]))
@@ -46,10 +56,10 @@ class TopKAccuracy(Metric):
     0.5
     """
 
+    higher_is_better = True
+
     def __init__(self, k: int = 5):
-        if k < 1:
-            raise ValueError(f"k must be 1 or more, got {k}")
-        self.k = k
+        self.k = whole("k", k)
         self.reset()
 
     def update(self, output: Tensor, target: Tensor) -> None:
@@ -62,16 +72,17 @@ class TopKAccuracy(Metric):
         # NaN ranks above everything
         higher = (~(scores <= label_scores)
                   | ((scores == label_scores) & (classes[None, :] < labels[:, None])))
-        rank = xp.sum(xp.astype(higher, xp.int32), axis=1)
-        self._right.append(xp.sum(xp.astype(rank < self.k, xp.int32)))
-        self._images += scores.shape[0]
+        rank, counted = xp.sum(xp.astype(higher, xp.int32), axis=1), xp.any(is_label, axis=1)
+        right = counted & (rank < self.k)
+        self._counts.append([xp.sum(xp.astype(rows, xp.int32)) for rows in (right, counted)])
 
     def compute(self) -> float:
-        return sum(int(backend_of(n).to_numpy(n)) for n in self._right) / max(self._images, 1)
+        right, counted = (sum(int(backend_of(n).to_numpy(n)) for n in column)
+                          for column in zip(*self._counts, strict=True)) if self._counts else (0, 0)
+        return right / max(counted, 1)
 
     def reset(self) -> None:
-        self._right: list[Any] = []
-        self._images = 0
+        self._counts: list[Any] = []  # of each batch, the right answers and the images
 
 
 class Accuracy(TopKAccuracy):
@@ -126,6 +137,7 @@ class ConfusionMatrix(Metric):
 class _Averaged(ConfusionMatrix):
     """A figure of each class, or its mean over the classes."""
 
+    higher_is_better = True
     figure_index = 0  # into the results of `precision_recall_f1`
 
     def __init__(self, average: str | None = "macro"):
@@ -216,14 +228,29 @@ def by_name(metrics: Iterable[str | Metric] | dict[str, Metric]) -> dict[str, Me
     for metric in [metrics] if isinstance(metrics, str) else metrics:
         if isinstance(metric, Metric):
             selected[type(metric).__name__.lower()] = metric
-        elif match := re.fullmatch(r"top_(\d+)", metric):
-            selected[metric] = TopKAccuracy(int(match[1]))
-        elif metric in NAMES:
-            selected[metric] = NAMES[metric]()
+        elif (made := _made(metric)) is not None:
+            selected[metric] = made
         else:
             raise ValueError(f"there is no metric {metric!r}; there are {', '.join(NAMES)}, "
                              "and top_5 with any number")
     return selected
+
+
+def declared(name: str) -> bool | None:
+    """Whether higher values of a metric with this name are better; ``None`` where that is not declared.
+
+    >>> declared("f1"), declared("confusion_matrix"), declared("mine")
+    (True, None, None)
+    """
+    metric = _made(name)
+    return None if metric is None else metric.higher_is_better
+
+
+def _made(name: str) -> Metric | None:
+    match = re.fullmatch(r"top_(\d+)", name)
+    if match is not None:
+        return TopKAccuracy(int(match[1]))
+    return NAMES[name]() if name in NAMES else None
 
 
 def _share(part: float, whole: float) -> float:

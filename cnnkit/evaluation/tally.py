@@ -6,7 +6,7 @@ from typing import Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of, on
-from cnnkit.ops.precision import wide_sum
+from cnnkit.evaluation.counting import Count, label_sum, number
 
 __all__ = ["Tally"]
 
@@ -17,31 +17,31 @@ class Tally:
     def __init__(self) -> None:
         self.images = 0
         self._loss = 0.0
-        self.total = 0.0  # the weights of all samples that were read; 1 each where there are no weights
+        self.total = 0.0  # what all batches that were read count for: see `Count`
         self._right = 0.0
         self._classified = 0.0
-        self._unread: list[tuple[Any, Any]] = []  # a batch's mean loss and its weight
-        self._hits: list[tuple[Any, Any]] = []  # the weight of a batch's right answers and its weight
+        self._unread: list[tuple[Any, Any, bool]] = []  # a batch's loss, its count, and whether it is a sum
+        self._hits: list[tuple[Any, Any]] = []  # the weight of a batch's right answers and of its labels
 
-    def add(self, loss: Tensor, output: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
-        """Count a batch: its (weighted) mean loss and, where outputs are class scores, its right answers."""
-        with on(output.array):
-            self._add(loss, output, target, weight)
+    def add(self, loss: Tensor | None, output: Tensor, target: Tensor, count: Count, *weight: Tensor,
+            summed: bool = False) -> None:
+        """Count a batch: its right answers, where outputs are class scores, and its loss, a mean or `summed`.
 
-    def _add(self, loss: Tensor, output: Tensor, target: Tensor, weight: Tensor | None) -> None:
-        count = output.shape[0]
-        self.images += count
+        There need be no loss where it counts for nothing.
+        """
         scores = output.array
-        xp = backend_of(scores).namespace
-        total = count if weight is None else wide_sum(weight.array)
-        self._unread.append((loss.array, total))
-        if output.ndim == 2 and target.ndim == 1:
-            right = xp.argmax(scores, axis=1) == target.array
-            if weight is not None:
-                hits = wide_sum(xp.where(right, weight.array, xp.zeros_like(weight.array)))
-            else:
-                hits = _count_true(xp, right)
-            self._hits.append((hits, total))
+        with on(scores):
+            self.images += scores.shape[0]
+            if loss is not None:
+                self._unread.append((loss.array, count.loss, summed))
+            if scores.ndim == 2 and target.ndim == 1:
+                xp = backend_of(scores).namespace
+                right = xp.argmax(scores, axis=1) == target.array
+                self._hits.append((label_sum(right, *weight), count.labels))
+
+    def pass_over(self, images: int) -> None:
+        """Count the images of a batch that is not learnt from."""
+        self.images += images
 
     def state(self) -> list[int | float]:
         """The sums so far, as plain numbers; waits for the device."""
@@ -56,24 +56,16 @@ class Tally:
         return tally
 
     def read(self) -> tuple[float, float | None]:
-        """Mean loss and accuracy of all batches so far; NaN and ``None`` if their weights sum to 0."""
-        for loss, total in self._unread:
-            weight = _number(total)
-            self._loss += _number(loss) * weight
-            self.total += weight
-        for hits, total in self._hits:
-            self._right += _number(hits)
-            self._classified += _number(total)
+        """Mean loss and accuracy of all batches so far; NaN and ``None`` if they count for nothing."""
+        for loss, count, summed in self._unread:
+            weight = number(count)
+            if weight:  # the mean over no label may be NaN
+                self._loss += number(loss) * (1 if summed else weight)
+                self.total += weight
+        for hits, labels in self._hits:
+            self._right += number(hits)
+            self._classified += number(labels)
         self._unread, self._hits = [], []
         if not self.total:
             return float("nan"), None
         return self._loss / self.total, self._right / self._classified if self._classified else None
-
-
-def _count_true(xp: Any, flags: Any) -> Any:
-    """The number of true values: `count_nonzero` is in the Array API only since 2024.12."""
-    return xp.count_nonzero(flags) if hasattr(xp, "count_nonzero") else xp.sum(xp.astype(flags, xp.int64))
-
-
-def _number(value: Any) -> float:
-    return float(value if isinstance(value, int | float) else backend_of(value).to_numpy(value))

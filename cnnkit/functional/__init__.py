@@ -1,8 +1,12 @@
 """PyTorch's functions on Tensors: names, signatures and defaults as in ``torch.nn.functional``."""
 
+from typing import Any
+
+from cnnkit import suggestions
 from cnnkit.functional.activation import *
 from cnnkit.functional.conv import *
 from cnnkit.functional.dropout import *
+from cnnkit.functional.indexing import *
 from cnnkit.functional.linear import *
 from cnnkit.functional.loss import *
 from cnnkit.functional.norm import *
@@ -11,3 +15,7 @@ from cnnkit.functional.shape import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
            if getattr(value, "__module__", "").startswith(f"{__name__}.")]
+
+
+def __getattr__(name: str) -> Any:
+    raise suggestions.attribute_error(f"module {__name__!r}", name, __all__, suggestions.FUNCTIONAL)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from functools import lru_cache
 from typing import Any
 
 import cnnkit.ops.conv as ops
 from cnnkit.autograd import Tensor, apply
+from cnnkit.foreign import is_whole
 from cnnkit.shapes import pads, per_axis
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
@@ -101,13 +103,14 @@ def _conv(rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride:
 def _window(rank: int, stride: Any, padding: Any, dilation: Any, groups: Any, size: tuple = (),
             kernel_size: tuple = ()) -> dict:
     """The arguments in the form that the op takes."""
-    if type(groups) is not int:
+    if not is_whole(groups):
         raise TypeError(f"groups must be an integer; got {groups!r}")
     stride, dilation = per_axis(stride, "stride", 1, rank), per_axis(dilation, "dilation", 1, rank)
     if len(size) != rank or len(kernel_size) != rank:
         size = kernel_size = (1,) * rank  # the op says what is wrong with the shapes
     amounts = pads(padding, size, kernel_size, stride, dilation, rank)
-    return {"stride": stride, "padding": amounts, "dilation": dilation, "groups": groups}
+    return {"stride": stride, "padding": amounts, "dilation": dilation,
+            "groups": operator.index(groups)}
 
 
 # -- transposed ----------------------------------------------------------------------------------------------

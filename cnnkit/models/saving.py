@@ -1,13 +1,11 @@
-"""Saved models: weights in a safetensors file, and beside it, in JSON, the settings that make the model.
+"""Saved models: the weights, and the settings that make the model again, in one safetensors file.
 
-Neither file can hold code. The settings name a class, which must be registered in this process, so reading
+It cannot hold code. The settings name a class, which must be registered in this process, so reading
 them runs no code from the files.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import operator
 import os
@@ -17,25 +15,29 @@ from pathlib import Path
 from typing import Any
 
 import cnnkit
-from cnnkit import storage
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
-from cnnkit.foreign import is_whole
+from cnnkit.data import InputFormat
+from cnnkit.data.contracts import Transform
+from cnnkit.data.transforms import ToTensor
+from cnnkit.foreign import plain
 from cnnkit.models import registry
+from cnnkit.models.bundle import read_bundle, write_bundle
 from cnnkit.models.configurable import Configurable
 from cnnkit.nn import Module
 from cnnkit.ops.precision import is_floating
-from cnnkit.safetensors import tensors_from_bytes, to_bytes, with_ending
+from cnnkit.safetensors import with_ending
+from cnnkit.storage import FormatError
 from cnnkit.storage.budget import budget_of
 
 __all__ = ["SavedModel", "load_model", "save_model"]
 
-FORMAT = 1  # of the settings file
+FORMAT = 2  # of the settings
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A model read back, with the settings that were saved beside it."""
+    """A model read back, with the settings that were saved with it."""
 
     model: Module
     settings: dict[str, Any]
@@ -50,11 +52,19 @@ class SavedModel:
             If the settings have no input shape.
         """
         shape = self.settings.get("input_shape", self.settings["config"].get("input_shape"))
+        if shape is None and self.model.input_format is not None:
+            shape = list(self.model.input_format.shape)
         if not isinstance(shape, list) or [type(n) for n in shape] != [int] * 3:
             raise ValueError(f"the settings of this {self._name} do not say which images it takes; save it "
                              "again with models.save_model(model, path, input_shape=(C, H, W)), or put "
                              f"input_shape into {self._name}.config")
         return tuple(shape)
+
+    @property
+    def transform(self) -> Transform:
+        """What pictures go through before the model: `transforms.ToTensor`, and what training normalised."""
+        learnt = self.model.input_format
+        return (learnt.transform() if isinstance(learnt, InputFormat) else None) or ToTensor()
 
     @property
     def classes(self) -> list[str]:
@@ -78,7 +88,7 @@ class SavedModel:
 
 def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | None = None, *,
                input_shape: Sequence[int] | None = None, **settings: Any) -> Path:
-    """Write a model's weights to ``PATH.safetensors`` and its settings to ``PATH.json``.
+    """Write a model's weights and its settings to ``PATH.safetensors``.
 
     Parameters
     ----------
@@ -88,16 +98,18 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
     path : path
         With or without the ending ``.safetensors``; its folder is created.
     classes : sequence of str, optional
-        Names of the classes; by default ``"0"``, ``"1"``, ..., where the model's config has their number.
+        Names of the classes; by default those of the data that `train.fit` trained it on, else ``"0"``,
+        ``"1"``, ..., where the model's config has their number.
     input_shape : (C, H, W), optional
-        Shape of the images that the model takes, where its config does not have it.
+        Shape of the images that the model takes, where neither its config nor its ``input_format``, which
+        is saved too, has it.
     **settings
-        More settings for the JSON file: how the model was trained, its accuracy.
+        More settings, which JSON can hold: how the model was trained, its accuracy.
 
     Returns
     -------
     Path
-        The weights file.
+        The file.
 
     Raises
     ------
@@ -115,20 +127,19 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
     """
     name, config = _name_and_config(model)
     count = _class_count(config)
+    learnt = model.input_format if isinstance(model.input_format, InputFormat) else None
+    if classes is None and learnt is not None and count in (None, len(learnt.classes or ())):
+        classes = learnt.classes
     if classes is None and count is not None:
         classes = [str(i) for i in range(count)]
     if classes is not None and count not in (None, len(classes)):
         raise ValueError(f"save_model() got the names of {len(classes)} classes for a {name} with {count}")
-    weights = with_ending(path)
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    data = to_bytes(model.state_dict(), {"format": "cnnkit"})
     content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "model": name, "config": config,
                "classes": None if classes is None else list(classes),
                **({} if input_shape is None else {"input_shape": [operator.index(n) for n in input_shape]}),
-               "sha256": hashlib.sha256(data).hexdigest(), **settings}
-    storage.write(weights, data)
-    storage.write(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
-    return weights
+               **({} if learnt is None else {"input_format": learnt.as_dict()}),
+               **settings}
+    return write_bundle(with_ending(path), model.state_dict(), content)
 
 
 def _name_and_config(model: Module) -> tuple[str, dict[str, Any]]:
@@ -157,10 +168,9 @@ def _plain(value: Any, where: str) -> Any:
         return {key: _plain(part, f"{where}[{key!r}]") for key, part in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(part, f"{where}[{index}]") for index, part in enumerate(value)]
-    if value is None or isinstance(value, str | bool | float):
+    value = plain(value)
+    if value is None or isinstance(value, str | bool | float | int):
         return value
-    if is_whole(value):
-        return operator.index(value)
     raise TypeError(f"{where} is {value!r}, which the settings of a saved model cannot hold; they take "
                     "numbers, text, None, and lists and mappings (by text) of them")
 
@@ -174,52 +184,50 @@ def load_model(path: str | os.PathLike) -> SavedModel:
     Raises
     ------
     FileNotFoundError
-        If the weights or the settings are not there.
-    ValueError
-        If either is damaged, they do not belong together (the settings hold the SHA-256 checksum of the
-        weights file), the model's class is not registered, or a weight is NaN or infinite.
+        If there is no such file.
+    FormatError
+        A ValueError: if it is damaged or was altered (its settings hold the SHA-256 checksum of its weights),
+        describes a larger model than its weights make, the model's class is not registered, or a weight is
+        NaN or infinite.
     """
-    weights = with_ending(path)
-    settings_file = weights.with_suffix(".json")
-    for file, content in ((weights, "weights"), (settings_file, "settings")):
-        if not file.is_file():
-            raise FileNotFoundError(f"there is no file {file} (the {content} of a saved model); "
-                                    "`cnnkit train` writes one")
+    file = with_ending(path)
+    if not file.exists():
+        raise FileNotFoundError(f"there is no file {file} (a saved model); `cnnkit train` writes one")
+    tensors, settings = read_bundle(file)
     try:
-        settings = json.loads(storage.read_text(settings_file))
         name, config, classes = settings["model"], settings["config"], settings["classes"]
         _check_types(name, config, classes)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{settings_file} holds no settings of a saved model "
-                         f"({type(error).__name__}: {error}); save it again") from error
+    except (KeyError, TypeError) as error:
+        raise FormatError(f"{file} holds no settings of a saved model "
+                          f"({type(error).__name__}: {error}); save it again") from error
     if settings.get("format") != FORMAT:
-        raise ValueError(f"{settings_file} has format {settings.get('format')!r}; "
-                         f"this version of cnnkit reads format {FORMAT}")
+        raise FormatError(f"{file} has format {settings.get('format')!r}; "
+                          f"this version of cnnkit reads format {FORMAT}")
     count = _class_count(config)
     if classes is not None and count not in (None, len(classes)):
-        raise ValueError(f"{settings_file} names {len(classes)} classes for a model with {count}")
-    data = storage.read_bytes(weights)
-    tensors = tensors_from_bytes(data, weights)
-    if settings.get("sha256", hashlib.sha256(data).hexdigest()) != hashlib.sha256(data).hexdigest():
-        raise ValueError(f"{weights} is not the file that {settings_file} was saved with (their SHA-256 "
-                         "checksums differ): it has changed or is another model's; save the model again, or "
-                         "copy both files again")
+        raise FormatError(f"{file} names {len(classes)} classes for a model with {count}")
     try:
         with budget_of(tensors):
             model = registry.build(name, config)
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f"{settings_file} describes no model that can be made: {error}") from error
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+            RecursionError) as error:
+        raise FormatError(f"{file} describes no model that can be made: {error}") from error
     except MemoryError as error:
-        raise ValueError(f"{settings_file} describes a model that is too large for this machine's memory "
-                         f"({error})") from error
+        raise FormatError(f"{file} describes a model that is too large for this machine's memory "
+                          f"({error})") from error
     reason = _misfit(model.state_dict(), tensors)
     if reason:
-        raise ValueError(f"{weights} does not fit {settings_file}: {reason}")
+        raise FormatError(f"the weights in {file} do not fit its settings: {reason}")
     for tensor_name, tensor in tensors.items():
         array = tensor.numpy()
         if array.size and not math.isfinite(float(abs(array).max())):
-            raise ValueError(f"{weights}: the weights {tensor_name} hold NaN or infinity, which makes every "
-                             "score nonsense; train it again, with a lower learning rate")
+            raise FormatError(f"{file}: the weights {tensor_name} hold NaN or infinity, which makes every "
+                              "score nonsense; train it again, with a lower learning rate")
+    if settings.get("input_format") is not None:
+        try:
+            model.input_format = InputFormat.from_dict(settings["input_format"])
+        except ValueError as error:
+            raise FormatError(f"{file}: its input_format is {error}; save the model again") from None
     for tensor_name, value in (*model.named_parameters(), *model.named_buffers()):
         if tensor_name in tensors:
             value.rebind(value.detach().to(dtype=tensors[tensor_name].dtype).array)

@@ -1,5 +1,8 @@
 """Layers: parameters and settings around `cnnkit.functional`, under PyTorch's names."""
 
+from typing import Any
+
+from cnnkit import suggestions
 from cnnkit.nn import init as init
 from cnnkit.nn.activation import *
 from cnnkit.nn.clip import *
@@ -11,8 +14,15 @@ from cnnkit.nn.function import *
 from cnnkit.nn.linear import *
 from cnnkit.nn.loss import *
 from cnnkit.nn.module import *
+from cnnkit.nn.module_dict import *
 from cnnkit.nn.norm import *
+from cnnkit.nn.parameter import *
 from cnnkit.nn.pooling import *
+from cnnkit.nn.state import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
            if value is init or getattr(value, "__module__", "").startswith(f"{__name__}.")]
+
+
+def __getattr__(name: str) -> Any:
+    raise suggestions.attribute_error(f"module {__name__!r}", name, __all__, suggestions.NN)

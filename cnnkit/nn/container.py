@@ -1,56 +1,114 @@
-"""Containers of layers: Sequential runs them one after the other, ModuleList only holds them."""
+"""Containers in order: Sequential runs layers one after the other, ModuleList and ParameterList only hold."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
+from cnnkit.autograd import Tensor
+from cnnkit.nn.attributes import children_of, hint_of
 from cnnkit.nn.module import Module
+from cnnkit.nn.parameter import Parameter
 
-__all__ = ["ModuleList", "Sequential"]
+__all__ = ["ModuleList", "ParameterList", "Sequential"]
 
 
 class _Indexed(Module):
-    """Children that can be counted, indexed, sliced and appended to."""
+    """What a list can do: its items are attributes, whose names are their numbers where nobody named them."""
+
+    def _items(self) -> list[tuple[str, Any]]:
+        return children_of(self)
+
+    def _checked(self, value: Any) -> Any:
+        """The value as it is held; raise TypeError where it does not belong here."""
+        if not isinstance(value, Module):
+            raise TypeError(f"{type(self).__name__} holds modules; "
+                            f"got {type(value).__name__}: {value!r:.60}{hint_of(value)}")
+        return value
+
+    def _index_of(self, index: Any, last: int = 0) -> int:
+        """A whole number from -len to len - 1 (or `last` more), from 0 on."""
+        n, count = operator.index(index), len(self)
+        if not -count <= n < count + last:
+            raise IndexError(f"{type(self).__name__} has {count} items; there is no number {n}")
+        return n + count if n < 0 else n
+
+    def _refill(self, values: Iterable[Any]) -> None:
+        """Hold these values in place of those that are held, under their numbers."""
+        values = list(values)
+        for name, _ in self._items():
+            delattr(self, name)
+        for value in values:
+            self._add(value)
+
+    def _add(self, value: Any) -> None:
+        number = len(self)
+        while str(number) in vars(self):  # somebody named an item by a number
+            number += 1
+        setattr(self, str(number), value)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.children())
+        return len(self._items())
 
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
+    def __iter__(self) -> Iterator[Any]:
+        return iter([value for _, value in self._items()])
 
-    def __getitem__(self, index: int | slice) -> Any:
-        layers = list(self.children())
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return self._from_named(list(self.named_children())[index])
-        if not -len(layers) <= index < len(layers):
-            raise IndexError(f"{type(self).__name__} has {len(layers)} modules; there is no number {index}")
-        return layers[index]
+            return self._part(self._items()[index])
+        return self._items()[self._index_of(index)][1]
 
-    def __setitem__(self, index: int, module: Module) -> None:
-        name = [n for n, _ in self.named_children()][index]
-        setattr(self, name, _checked(self, module))
+    def _part(self, items: list[tuple[str, Any]]) -> Any:
+        """A container of the same class with these items, without a call of the class's own constructor."""
+        part = type(self).__new__(type(self))
+        Module.__init__(part)
+        for _, value in items:
+            part._add(value)
+        return part
 
-    def _from_named(self, named_modules: list[tuple[str, Module]]) -> Any:
-        new = type(self)()
-        for name, module in named_modules:
-            setattr(new, name, module)
-        return new
+    def __setitem__(self, index: Any, value: Any) -> None:
+        name, _ = self._items()[self._index_of(index)]
+        setattr(self, name, self._checked(value))
 
-    def append(self, module: Module) -> Self:
-        """Add a module at the end."""
-        setattr(self, str(len(self)), _checked(self, module))
+    def __delitem__(self, index: Any) -> None:
+        values = list(self)
+        del values[index if isinstance(index, slice) else self._index_of(index)]
+        self._refill(values)
+
+    def append(self, module: Any) -> Self:
+        """Add an item at the end."""
+        self._add(self._checked(module))
         return self
 
-    def extend(self, modules: Iterable[Module]) -> Self:
-        """Add modules at the end."""
-        for module in modules:
-            self.append(module)
+    def extend(self, modules: Iterable[Any]) -> Self:
+        """Add items at the end."""
+        if isinstance(modules, Tensor) or not isinstance(modules, Iterable):
+            raise TypeError(f"{type(self).__name__} takes an iterable of items; "
+                            f"got {type(modules).__name__}: put it in a list")
+        for module in [self._checked(module) for module in modules]:
+            self._add(module)
         return self
+
+    def insert(self, index: int, module: Any) -> Self:
+        """Put an item before the one at `index`; the items are numbered anew."""
+        items = list(self)
+        items.insert(self._index_of(index, last=1), self._checked(module))
+        self._refill(items)
+        return self
+
+    def pop(self, index: Any = -1) -> Any:
+        """Take an item out and return it; the others are numbered anew."""
+        value = self[index]
+        del self[index]
+        return value
 
 
 class Sequential(_Indexed):
     """Layers that run one after the other.
+
+    It is edited like a list: ``s[1] = layer``, ``del s[0]``, `insert`, `pop`, `append`, `extend`, ``s + t``,
+    ``s * 2``. Where that moves layers, all are named by their numbers anew.
 
     Parameters
     ----------
@@ -69,7 +127,7 @@ class Sequential(_Indexed):
         super().__init__()
         if len(layers) == 1 and isinstance(layers[0], Mapping):
             for name, module in layers[0].items():
-                setattr(self, name, _checked(self, module))
+                self.add_module(name, self._checked(module))
         else:
             self.extend(layers)
 
@@ -80,19 +138,58 @@ class Sequential(_Indexed):
                 x = layer(x)
         return x
 
+    def _part(self, items: list[tuple[str, Any]]) -> Any:
+        part = super()._part([])
+        for name, module in items:
+            setattr(part, name, module)
+        return part
+
+    def __add__(self, other: Any) -> Sequential:
+        return Sequential(*self, *self._layers_of(other))
+
+    def __iadd__(self, other: Any) -> Self:
+        return self.extend(self._layers_of(other))
+
+    def _layers_of(self, other: Any) -> list[Module]:
+        if not isinstance(other, Sequential):
+            raise ValueError(f"a Sequential can be added to a Sequential only; got {type(other).__name__}: "
+                             "use extend()")
+        return list(other)
+
+    def __mul__(self, times: Any) -> Sequential:
+        return Sequential(*list(self) * self._times(times))
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: Any) -> Self:
+        return self.extend(list(self) * (self._times(times) - 1))
+
+    def _times(self, times: Any) -> int:
+        if not isinstance(times, int):
+            raise TypeError(f"a Sequential is repeated a whole number of times; got {times!r:.60}")
+        if times < 1:
+            raise ValueError(f"a Sequential is repeated at least once; got {times}")
+        return times
+
 
 class ModuleList(_Indexed):
     """A list of modules whose parameters count as the owner's.
 
     Parameters
     ----------
-    modules : iterable of Module
+    modules : iterable of Module, optional
         The first modules of the list.
     """
 
-    def __init__(self, modules: Iterable[Module] = ()):
+    def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
-        self.extend(modules)
+        self.extend(() if modules is None else modules)
+
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
+        return ModuleList(self).extend(other)
+
+    def __iadd__(self, other: Iterable[Module]) -> Self:
+        return self.extend(other)
 
     def __repr__(self) -> str:
         runs: list[list] = []  # first number, last number, repr: equal neighbours share a line
@@ -108,8 +205,38 @@ class ModuleList(_Indexed):
                 if lines else "ModuleList()")
 
 
-def _checked(owner: Module, module: Any) -> Module:
-    if not isinstance(module, Module):
-        raise TypeError(f"{type(owner).__name__} holds modules; got {type(module).__name__}: {module!r:.60}"
-                        + (" (did you mean an instance, with brackets?)" if isinstance(module, type) else ""))
-    return module
+class ParameterList(_Indexed):
+    """A list of parameters that count as the owner's; a Tensor that is put in becomes a `Parameter`.
+
+    Parameters
+    ----------
+    values : iterable of Tensor, optional
+        The first parameters of the list.
+
+    >>> import cnnkit
+    >>> from cnnkit import nn
+    >>> scales = nn.ParameterList([cnnkit.tensor([1.0]), cnnkit.tensor([2.0, 3.0])])
+    >>> [name for name, _ in scales.named_parameters()]
+    ['0', '1']
+    """
+
+    def __init__(self, values: Iterable[Tensor] | None = None):
+        super().__init__()
+        self.extend(() if values is None else values)
+
+    def _items(self) -> list[tuple[str, Any]]:
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, Parameter)]
+
+    def _checked(self, value: Any) -> Parameter:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"ParameterList holds Tensors; got {type(value).__name__}: {value!r:.60}")
+        return value if isinstance(value, Parameter) else Parameter(value)
+
+    def __add__(self, other: Iterable[Tensor]) -> ParameterList:
+        return ParameterList(self).extend(other)
+
+    def __iadd__(self, other: Iterable[Tensor]) -> Self:
+        return self.extend(other)
+
+    def extra_repr(self) -> str:
+        return "\n".join(f"({name}): Parameter of shape {value.shape}" for name, value in self._items())

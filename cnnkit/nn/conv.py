@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import cnnkit.functional.conv as F
 from cnnkit.autograd import Tensor
-from cnnkit.foreign import is_whole
+from cnnkit.foreign import is_whole, plain
 from cnnkit.nn import init
-from cnnkit.nn.module import Module, Parameter
+from cnnkit.nn.module import Module
+from cnnkit.nn.parameter import Parameter
 from cnnkit.shapes import pads, per_axis
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
@@ -29,7 +30,7 @@ class _Convolution(Module):
                  dilation: Any, groups: int, bias: bool, padding_mode: str, weight: tuple[int, int],
                  dtype: Any, backend: Any):
         super().__init__()
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.in_channels, self.out_channels, self.groups = map(plain, (in_channels, out_channels, groups))
         if padding_mode != "zeros":
             raise ValueError(f"{type(self).__name__} pads with zeros only; got "
                              f"padding_mode={padding_mode!r}. Use padding_mode='zeros', "
@@ -40,7 +41,8 @@ class _Convolution(Module):
                                       for name, value in (("stride", stride), ("dilation", dilation)))
         self.padding, self.output_padding = padding, (0,) * self.rank
         self.weight = Parameter(init.empty((*weight, *self.kernel_size), dtype, backend))
-        self.bias = Parameter(init.empty((out_channels,), dtype, backend)) if bias else None
+        self.register_parameter("bias",
+                                Parameter(init.empty((out_channels,), dtype, backend)) if bias else None)
         self.reset_parameters()
 
     @classmethod

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from cnnkit.autograd import Tensor
+from cnnkit.foreign import plain
 from cnnkit.nn.module import Module
 
 __all__ = ["FunctionModule"]
@@ -73,7 +74,7 @@ class FunctionModule(Module):
             if name in self._tensors:
                 self.register_buffer(name, value)
             else:
-                setattr(self, name, value)
+                setattr(self, name, plain(value))
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return self._function(*inputs, *[getattr(self, name) for name in self._settings.parameters])

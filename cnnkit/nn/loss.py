@@ -20,6 +20,8 @@ class CrossEntropyLoss(FunctionModule, function=F.cross_entropy, inputs=2, buffe
     """
 
     weight: Tensor | None
+    ignore_index: int
+    reduction: str
 
 
 class NLLLoss(FunctionModule, function=F.nll_loss, inputs=2, buffers=("weight",), shown=False):
@@ -31,6 +33,8 @@ class NLLLoss(FunctionModule, function=F.nll_loss, inputs=2, buffers=("weight",)
     """
 
     weight: Tensor | None
+    ignore_index: int
+    reduction: str
 
 
 class MSELoss(FunctionModule, function=F.mse_loss, inputs=2, shown=False):
@@ -40,3 +44,5 @@ class MSELoss(FunctionModule, function=F.mse_loss, inputs=2, shown=False):
     >>> MSELoss()(cnnkit.tensor([1.0, 2.0]), cnnkit.tensor([1.0, 4.0])).item()
     2.0
     """
+
+    reduction: str

@@ -1,46 +1,24 @@
-"""Module, the base of every layer and model, and Parameter, a Tensor that is trained."""
+"""Module, the base of every layer and model."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from cnnkit import backends
 from cnnkit.autograd import Tensor, deferral
 from cnnkit.autograd.tape import Handle, mode
-from cnnkit.foreign import is_array
+from cnnkit.foreign import is_array, metadata_of
+from cnnkit.nn import state
+from cnnkit.nn.attributes import Attributes, children_of, role_of
+from cnnkit.nn.parameter import Parameter
+from cnnkit.nn.state import LoadResult
 
-__all__ = ["LoadResult", "Module", "Parameter"]
-
-
-class Parameter(Tensor):
-    """A Tensor that is trained: a `Module` that has it as an attribute lists it among its parameters.
-
-    Parameters
-    ----------
-    data : Tensor or array
-        The initial value, taken over without a copy.
-    requires_grad : bool
-        ``False`` freezes it.
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data: Any, requires_grad: bool = True):
-        super().__init__(data.detach() if isinstance(data, Tensor) else data, requires_grad)
-
-    def __repr__(self) -> str:
-        return f"Parameter containing:\n{super().__repr__()}"
+__all__ = ["Module"]
 
 
-class LoadResult(NamedTuple):
-    """What `Module.load_state_dict` could not match."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-
-class Module:
+class Module(Attributes):
     """Base of all layers and models: parameters and settings; ``forward`` defines the computation.
 
     Attributes that are a `Parameter` or a `Module` are its parameters and children; buffers (state that is
@@ -50,6 +28,8 @@ class Module:
     ----------
     training : bool
         Whether dropout drops and batch norm uses its batch's statistics; `train` and `eval` set it.
+    input_format : InputFormat or None
+        What the module has learnt from, which `cnnkit.train.fit` sets: see `cnnkit.data.InputFormat`.
 
     >>> from cnnkit import nn
     >>> class Net(nn.Module):
@@ -63,12 +43,15 @@ class Module:
     """
 
     training: bool = True
-    _buffers: Mapping[str, bool] = {}  # name -> whether the state_dict includes it
-    _hooks: tuple[Callable, ...] = ()
-    _pre_hooks: tuple[Callable, ...] = ()
+    input_format: Any = None
+    _hooks: tuple[tuple[Callable], ...] = ()
+    _pre_hooks: tuple[tuple[Callable], ...] = ()
+    # the version of what the state_dict holds, and name -> the version from which on it holds it
+    _state_version: int = 1
+    _state_since: Mapping[str, int] = {}
 
     def __init__(self) -> None:
-        pass  # a subclass may call it or not: nothing depends on it
+        self.training = True
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The module's computation; every subclass defines it."""
@@ -89,12 +72,12 @@ class Module:
 
     def _hooked(self, *args: Any, **kwargs: Any) -> Any:
         """`forward`, with the hooks before and after it."""
-        for pre_hook in self._pre_hooks:
+        for pre_hook, in self._pre_hooks:
             changed = pre_hook(self, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         result = self.forward(*args, **kwargs)
-        for hook in self._hooks:
+        for hook, in self._hooks:
             for tensor in result if isinstance(result, tuple) else (result,):
                 if isinstance(tensor, Tensor):
                     tensor.array  # noqa: B018 - hooks need computed values
@@ -103,49 +86,34 @@ class Module:
                 result = changed
         return result
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if (isinstance(vars(self).get(name), Parameter)
-                and not (value is None or isinstance(value, Parameter))):
-            raise TypeError(f"{type(self).__name__}.{name} is a Parameter, "
-                            f"and a {type(value).__name__} in its place would be neither trained nor saved; "
-                            "give a nn.Parameter, or change its values with copy_() under no_grad()")
-        super().__setattr__(name, value)
-
     # -- parameters, buffers and children --------------------------------------------------------------------
 
-    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Register a Tensor that is state but is not trained (batch norm's running mean)."""
-        if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"{type(self).__name__}.register_buffer({name!r}) needs a Tensor or None; "
-                            f"got {type(tensor).__name__}")
-        self._buffers = {**self._buffers, name: persistent}
-        setattr(self, name, tensor)
-
-    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
-        """Set a parameter as an attribute; ``None`` says that there is none."""
-        setattr(self, name, parameter)
-
-    def add_module(self, name: str, module: Module | None) -> None:
-        """Set a child module as an attribute."""
-        setattr(self, name, module)
-
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Direct children with their names."""
-        return ((n, m) for n, m in list(vars(self).items()) if isinstance(m, Module))
+        """Direct children with their names, each once."""
+        seen: set[int] = set()
+        for name, child in children_of(self):
+            if id(child) not in seen:
+                seen.add(id(child))
+                yield name, child
 
     def children(self) -> Iterator[Module]:
-        """Direct children."""
+        """Direct children, each once."""
         return (m for _, m in self.named_children())
 
-    def named_modules(self, prefix: str = "", _seen: set | None = None) -> Iterator[tuple[str, Module]]:
-        """This module and all below it, each once, with dotted names."""
-        seen = set() if _seen is None else _seen
-        if id(self) in seen:
+    def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+        """This module and all below it, with dotted names; each once, or (`remove_duplicate`) by every name.
+
+        Modules in `memo` are left out, and those that come are added to it.
+        """
+        memo = set() if memo is None else memo
+        if self in memo:
             return
-        seen.add(id(self))
+        if remove_duplicate:
+            memo.add(self)
         yield prefix, self
-        for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
+        for name, child in children_of(self):
+            yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it, each once."""
@@ -157,67 +125,111 @@ class Module:
                     else name in self._buffers and value is not None):
                 yield name, value
 
-    def _named(self, kind: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Tensor]]:
+    def _named(self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool,
+               ) -> Iterator[tuple[str, Tensor]]:
         seen: set[int] = set()
-        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+        for path, module in (self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse
+                             else [(prefix, self)]):
             for name, value in module._own(kind):
                 if id(value) not in seen:
-                    seen.add(id(value))
+                    if remove_duplicate:
+                        seen.add(id(value))
                     yield (f"{path}.{name}" if path else name), value
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """All parameters, each once, with dotted names."""
-        return self._named("parameters", prefix, recurse)  # type: ignore[return-value]
+    def named_parameters(self, prefix: str = "", recurse: bool = True,
+                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """All parameters with dotted names; each once, or (`remove_duplicate`) by every name."""
+        return self._named("parameters", prefix, recurse, remove_duplicate)  # type: ignore[return-value]
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, each once."""
         return (p for _, p in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """All buffers, each once, with dotted names."""
-        return self._named("buffers", prefix, recurse)
+    def named_buffers(self, prefix: str = "", recurse: bool = True,
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """All buffers with dotted names; each once, or (`remove_duplicate`) by every name."""
+        return self._named("buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """All buffers, each once."""
         return (b for _, b in self.named_buffers(recurse=recurse))
 
-    def get_submodule(self, path: str) -> Module:
+    def get_submodule(self, target: str) -> Module:
         """The module at a dotted name; the empty name is this module."""
         module = self
-        for name in path.split(".") if path else ():
+        for name in target.split(".") if target else ():
             child = vars(module).get(name)
             if not isinstance(child, Module):
                 raise AttributeError(f"{type(module).__name__} has no submodule "
-                                     f"{name!r} (looking for {path!r}); it has "
-                                     f"{', '.join(n for n, _ in module.named_children()) or 'none'}")
+                                     f"{name!r} (looking for {target!r}); it has "
+                                     f"{', '.join(n for n, _ in children_of(module)) or 'none'}", name=name)
             module = child
         return module
 
+    def set_submodule(self, target: str, module: Module) -> None:
+        """Put a module at a dotted name, whose last part may be new."""
+        path, _, name = target.rpartition(".")
+        self.get_submodule(path).add_module(name, module)
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a dotted name."""
+        return _at(self, "parameter", target)  # type: ignore[return-value]
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a dotted name."""
+        return _at(self, "buffer", target)
+
     # -- the state -------------------------------------------------------------------------------------------
 
-    def _state(self) -> Iterator[tuple[str, Tensor]]:
+    def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
         """Parameters and persistent buffers in PyTorch's order; shared ones under each of their names."""
-        def walk(module: Module, prefix: str) -> Iterator[tuple[str, Tensor]]:
-            for kind in ("parameters", "buffers"):
-                for name, value in module._own(kind):
-                    if kind == "parameters" or module._buffers[name]:
-                        yield prefix + name, value
-            for name, child in module.named_children():
-                yield from walk(child, f"{prefix}{name}.")
-        return walk(self, "")
+        yield from self._own_state(prefix)
+        for name, child in children_of(self):
+            yield from child._state(f"{prefix}{name}.")
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def _own_state(self, prefix: str) -> Iterator[tuple[str, Tensor]]:
+        for kind in ("parameters", "buffers"):
+            for name, value in self._own(kind):
+                if kind == "parameters" or self._buffers[name]:
+                    yield prefix + name, value
+
+    def state_dict(self, *, destination: dict[str, Any] | None = None, prefix: str = "",
+                   keep_vars: bool = False) -> dict[str, Tensor]:
         """A copy of every parameter and persistent buffer, by dotted name.
 
         A snapshot: further training does not change it (PyTorch's shares memory).
+
+        Parameters
+        ----------
+        destination : dict, optional
+            Where the values are added.
+        prefix : str
+            Put before every name, with its dot: ``"body."``.
+        keep_vars : bool
+            The parameters and buffers themselves, and no copies.
+
+        Returns
+        -------
+        OrderedDict
+            Its attribute ``_metadata`` holds the version of each module's state, as PyTorch's does.
         """
-        copies = {}
-        for name, value in self._state():
-            copies[name] = Tensor(backends.backend_of(value.array).asarray(value.array))
-        return copies
+        if destination is None:
+            destination = OrderedDict()
+            destination._metadata = OrderedDict()  # type: ignore[attr-defined]
+        versions = metadata_of(destination)
+        if isinstance(versions, OrderedDict):
+            versions[prefix[:-1]] = {"version": self._state_version}
+        for name, value in self._own_state(prefix):
+            destination[name] = value if keep_vars else state.copy_of(value)
+        for name, child in children_of(self):
+            child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        return destination
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
         """Copy values into the parameters and buffers of the same names.
+
+        Batch norm's ``num_batches_tracked`` may be missing, as it is in old files of PyTorch's and in those
+        that hold the weights alone: it stays as it is.
 
         Parameters
         ----------
@@ -228,41 +240,22 @@ class Module:
 
         Raises
         ------
-        KeyError
-            With ``strict``, if names do not match; the message lists them. Nothing has been changed then.
-        ValueError
-            If a shape does not match; the message lists all that do not. Nothing has been changed then.
+        RuntimeError
+            With ``strict``, if names do not match; or if a shape does not, or a value is no array. The
+            message lists them, and nothing has been changed.
         """
-        current = dict(self._state())
-        missing = [n for n in current if n not in state_dict]
-        unexpected = [n for n in state_dict if n not in current]
-        if strict and (missing or unexpected):
-            raise KeyError(f"{type(self).__name__}.load_state_dict: " + "; ".join(
-                f"{problem} {len(names)}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
-                for problem, names in (("missing", missing), ("unexpected", unexpected)) if names)
-                + ". Pass strict=False to load the names that match")
-        mismatches = [f"{n} is {current[n].shape}, the value {tuple(v.shape)}" for n, v in state_dict.items()
-                      if n in current and current[n].shape != tuple(v.shape)]
-        if mismatches:
-            raise ValueError(f"{type(self).__name__}.load_state_dict: shapes differ: "
-                             f"{'; '.join(mismatches[:8])}{'; ...' if len(mismatches) > 8 else ''}")
-        recording, mode.grad = mode.grad, False
-        try:
-            for name, value in state_dict.items():
-                if name in current:
-                    if not isinstance(value, Tensor):
-                        value = Tensor(value)
-                    current[name].copy_(value)
-        finally:
-            mode.grad = recording
-        return LoadResult(missing, unexpected)
+        return state.load(self, state_dict, strict)
 
     # -- changes to all modules ------------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode for this module and all below it."""
-        for module in self.modules():
-            module.training = mode
+        """Set training mode for this module and all below it, by each child's own `train`."""
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean; "
+                             f"got {type(mode).__name__}: {mode!r:.60}")
+        self.training = mode
+        for child in self.children():
+            child.train(mode)
         return self
 
     def eval(self) -> Self:
@@ -293,8 +286,11 @@ class Module:
         >>> nn.Linear(2, 1).to(dtype="float64").weight.dtype
         dtype('float64')
         """
-        if isinstance(backend, str) and dtype is None and backend in backends.DTYPES:
+        if backend is not None and dtype is None and backends.dtype_name(backend) in backends.DTYPES:
             backend, dtype = None, backend
+        if dtype is not None and "float" not in backends.dtype_name(dtype):
+            raise TypeError(f"{type(self).__name__}.to() converts to floating-point dtypes only; "
+                            f"got {backends.dtype_name(dtype)}")
         for tensor in (*self.parameters(), *self.buffers()):
             for value in (tensor, tensor.grad):
                 if value is not None:
@@ -310,15 +306,22 @@ class Module:
         """Convert to float64, in place."""
         return self.to(dtype="float64")
 
+    def half(self) -> Self:
+        """Convert to float16, in place."""
+        return self.to(dtype="float16")
+
     def register_forward_hook(self, hook: Callable) -> Handle:
         """Call ``hook(module, inputs, output)`` after every forward; what it returns replaces the output."""
-        self._hooks = (*self._hooks, hook)
-        return Handle(lambda: setattr(self, "_hooks", tuple(h for h in self._hooks if h is not hook)))
+        entry = (hook,)
+        self._hooks = (*self._hooks, entry)
+        return Handle(lambda: setattr(self, "_hooks", tuple(h for h in self._hooks if h is not entry)))
 
     def register_forward_pre_hook(self, hook: Callable) -> Handle:
         """Call ``hook(module, inputs)`` before every forward; what it returns replaces the inputs."""
-        self._pre_hooks = (*self._pre_hooks, hook)
-        return Handle(lambda: setattr(self, "_pre_hooks", tuple(h for h in self._pre_hooks if h is not hook)))
+        entry = (hook,)
+        self._pre_hooks = (*self._pre_hooks, entry)
+        return Handle(lambda: setattr(self, "_pre_hooks",
+                                      tuple(h for h in self._pre_hooks if h is not entry)))
 
     # -- representation --------------------------------------------------------------------------------------
 
@@ -327,10 +330,13 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        lines = [f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
-        if not lines:
-            return f"{type(self).__name__}({self.extra_repr()})"
-        return "\n".join([f"{type(self).__name__}({self.extra_repr()}", *lines, ")"])
+        settings = self.extra_repr()
+        children = [(n, m) for n, m in vars(self).items() if role_of(self, n) == "child module"]
+        if not children and "\n" not in settings:
+            return f"{type(self).__name__}({settings})"
+        lines = [*([settings] if settings else ()), *(f"({n}): {m!r}" for n, m in children)]
+        body = "\n".join(lines).replace("\n", "\n  ")
+        return f"{type(self).__name__}(\n  {body}\n)"
 
 
 def _zero_grad(parameters: Iterable[Tensor], set_to_none: bool) -> None:
@@ -339,3 +345,14 @@ def _zero_grad(parameters: Iterable[Tensor], set_to_none: bool) -> None:
             parameter.grad = None
         else:
             parameter.grad.zero_()
+
+
+def _at(module: Module, role: str, target: str) -> Any:
+    """The parameter or buffer at a dotted name."""
+    path, _, name = target.rpartition(".")
+    owner = module.get_submodule(path)
+    if role_of(owner, name) != role or vars(owner)[name] is None:
+        names = [n for n, value in vars(owner).items() if role_of(owner, n) == role and value is not None]
+        raise AttributeError(f"{type(owner).__name__} has no {role} {name!r} (looking for {target!r}); "
+                             f"it has {', '.join(names) or 'none'}", name=name)
+    return vars(owner)[name]

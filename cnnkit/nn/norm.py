@@ -6,8 +6,10 @@ from typing import Any
 
 import cnnkit.functional as F
 from cnnkit.autograd import Tensor
+from cnnkit.foreign import plain
 from cnnkit.nn import init
-from cnnkit.nn.module import Module, Parameter
+from cnnkit.nn.module import Module
+from cnnkit.nn.parameter import Parameter
 
 __all__ = ["BatchNorm1d", "BatchNorm2d"]
 
@@ -48,6 +50,8 @@ class _BatchNorm(Module):
     """
 
     axes: tuple[int, ...] = ()
+    _state_version = 2
+    _state_since = {"num_batches_tracked": 2}
     weight: Parameter | None
     bias: Parameter | None
     running_mean: Tensor | None
@@ -58,12 +62,13 @@ class _BatchNorm(Module):
                  momentum: float | None = 0.1, affine: bool = True,
                  track_running_stats: bool = True, *, dtype: Any = "float32", backend: Any = None):
         super().__init__()
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.num_features, self.eps, self.momentum = map(plain, (num_features, eps, momentum))
         self.affine, self.track_running_stats = affine, track_running_stats
 
         def new(shape: tuple = (num_features,), dtype: Any = dtype) -> Tensor:
             return init.empty(shape, dtype, backend)
-        self.weight, self.bias = (Parameter(new()), Parameter(new())) if affine else (None, None)
+        self.register_parameter("weight", Parameter(new()) if affine else None)
+        self.register_parameter("bias", Parameter(new()) if affine else None)
         self.register_buffer("running_mean", new() if track_running_stats else None)
         self.register_buffer("running_var", new() if track_running_stats else None)
         self.register_buffer("num_batches_tracked", new((), "int64") if track_running_stats else None)

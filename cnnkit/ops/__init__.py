@@ -6,6 +6,7 @@ from cnnkit.ops import (
     conv,
     dropout,
     elementwise,
+    gathering,
     indexing,
     linear,
     loss,
@@ -20,5 +21,5 @@ from cnnkit.ops import (
 from cnnkit.ops.core import OPS, Op, compose, op
 
 __all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise",
-           "indexing", "linear", "loss", "matmul", "norm", "op", "pool", "reduction", "shaping",
+           "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "pool", "reduction", "shaping",
            "unary", "update"]

@@ -102,8 +102,7 @@ def _adaptive_max(x: Array, needs: Sequence[bool], output_size: tuple, indices: 
     if indices:
         flat = 0
         for position, n in zip(positions, lengths):
-            flat = flat * n + position
-        flat = as_indices(flat)
+            flat = flat * n + as_indices(position)
 
     def backward(dy: Array, *_: None) -> tuple:
         dx = widen(dy)  # windows that overlap add up

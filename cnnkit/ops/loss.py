@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.backends import dtype_name, namespace_of
+from cnnkit.backends import backend_of, dtype_name, namespace_of
 from cnnkit.ops.activation import log_probabilities
 from cnnkit.ops.core import op
 from cnnkit.ops.precision import is_floating, is_integer, need_floating, widen
@@ -105,7 +105,7 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
         if weights is not None:
             desired = desired * weights
         total: Any = math.prod(logits.shape) // C
-        invalid = None
+        counted = invalid = None
     else:
         desired, total, counted, invalid = _one_hot(target, weights, log_p, axis, ignore_index)
         if label_smoothing:
@@ -117,6 +117,8 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
 
     def backward(dy: Array) -> tuple:
         g = share(dy, axis, invalid)
+        if counted is not None:  # an ignored sample has no gradient, even where dy is infinite
+            g = xp.where(counted, g, xp.zeros_like(g))
         dlogits = dtarget = None
         if needs[0]:
             dlogits = (xp.exp(log_p) * xp.sum(desired, axis=axis, keepdims=True) - desired) * g
@@ -142,7 +144,9 @@ def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, needs: Se
     loss, share = _reduce(_losses(desired, widened, axis, invalid), total, reduction)
 
     def backward(dy: Array) -> tuple:
-        return xp.astype(-desired * share(dy, axis, invalid), dtype, copy=False), None, None
+        # an infinite dy does not reach the other classes
+        g = xp.where((desired == 0) & ~invalid, xp.zeros_like(desired), share(dy, axis, invalid))
+        return xp.astype(-desired * g, dtype, copy=False), None, None
     return xp.astype(loss, dtype, copy=False), backward if needs[0] else None
 
 
@@ -192,8 +196,7 @@ def _one_hot(target: Array, weights: Array | None, like: Array, axis: int, ignor
         Samples that are not ignored, and those of them whose class does not exist.
     """
     xp, C = namespace_of(like), like.shape[axis]
-    if dtype_name(target.dtype) not in ("int32", "int64"):  # so that -100 and C can be compared with it
-        target = xp.astype(target, xp.int32)
+    target = xp.astype(target, backend_of(like).dtype("int64"), copy=False)  # to compare -100 and C with it
     target = xp.expand_dims(target, axis=axis)
     counted = target != ignore_index
     invalid = counted & ((target < 0) | (target >= C))

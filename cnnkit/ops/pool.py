@@ -102,11 +102,12 @@ def max_pool_with_indices(x: Array, *, needs: Sequence[bool], kernel_size: Sizes
     for along, index in argmaxima:
         positions = [_choose(along.taps(position, 0), index) for position in positions]
         positions.insert(0, index * along.dilation + _starts(along, x))
-    inside, flat_index = True, 0
+    inside: Any = True
+    flat_index: Any = 0
     for along, position in zip(axes, positions):
         inside = inside & (position < along.length)
-        flat_index = flat_index * along.length + position
-    indices = as_indices(xp.where(inside, flat_index, xp.full_like(flat_index, -1)))
+        flat_index = flat_index * along.length + as_indices(position)
+    indices = xp.where(inside, flat_index, xp.full_like(flat_index, -1))
     return (y, indices), _max_backward(argmaxima) if needs[0] else None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -9,10 +11,14 @@ from cnnkit import backends
 from cnnkit.autograd import Tensor, deferral, enable_grad
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.updating import arrays_of, gradients_of, rebind_all
-from cnnkit.foreign import device_of
+from cnnkit.foreign import device_of, plain
 from cnnkit.ops.update import Update, state_dtype
 
 __all__ = ["Optimizer"]
+
+NUMBERS = {bool, int, float, tuple}  # the types of settings that an update takes as they are
+# settings of PyTorch's groups that say how it computes, and nothing of what
+_OF_PYTORCH = frozenset({"capturable", "decoupled_weight_decay", "differentiable", "foreach", "fused"})
 
 
 class Optimizer:
@@ -20,8 +26,9 @@ class Optimizer:
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Leaf Tensors; or parameter groups, each a dict with ``"params"`` and its own settings.
+    params : iterable of Tensor, of (str, Tensor), or of dict
+        Leaf Tensors; or pairs of a name and a Tensor, as ``model.named_parameters()`` gives them; or
+        parameter groups, each a dict with ``"params"`` and its own settings.
     defaults : dict
         The settings of groups that do not give them.
 
@@ -40,34 +47,53 @@ class Optimizer:
     hyper: tuple[str, ...] = ()
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]):
-        if isinstance(params, Tensor):
-            raise TypeError("params should be an iterable of Tensors or dicts; "
-                            "got one Tensor: put it in a list")
-        self.defaults = dict(defaults)
-        self.check(self.defaults)
+        if isinstance(params, Tensor | Mapping) or not isinstance(params, Iterable):
+            raise TypeError("params should be an iterable of Tensors or dicts; " + (
+                "got one Tensor: put it in a list" if isinstance(params, Tensor) else
+                "got one dict: put it in a list" if isinstance(params, Mapping) else
+                f"got {type(params).__name__}: of a model, give model.parameters()"))
+        self.defaults = {name: _plain(value) for name, value in defaults.items()}
+        self._check(self.defaults)
         self.param_groups: list[dict[str, Any]] = []
         self._states: list[dict[str, list]] = []  # for each group, name -> one value per parameter
         self._kinds: list[type] = []  # the array type of each group's state
         self._workspaces: list[dict] = []
         groups = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            raise ValueError("optimizer got an empty parameter list. A generator, like model.parameters(), "
+                             "gives its values once: make a list of it to use it again")
         for group in groups if isinstance(groups[0], Mapping) else [{"params": groups}]:
             self.add_param_group(group)
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError for a setting that is out of range."""
 
+    def _check(self, settings: Mapping[str, Any]) -> None:
+        self.check({name: _number(value) for name, value in settings.items() if name in self.defaults})
+
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Add a group of parameters with its own settings: ``{"params": [...], "lr": ...}``."""
+        """Add a group of parameters with its own settings: ``{"params": [...], "lr": ...}``.
+
+        Parameters may be pairs of a name and a Tensor, as ``named_parameters()`` gives them; the names are
+        kept under ``"param_names"``. So is whatever else is in the group, ``"name"`` or ``"lr_scale"``, for
+        whoever asks `param_groups` for it.
+        """
+        if not isinstance(param_group, Mapping):
+            raise TypeError(f"a parameter group must be a dict; got {type(param_group).__name__}")
+        if "params" not in param_group:
+            raise KeyError('a parameter group needs its parameters under "params"; '
+                           f"it has {', '.join(map(repr, param_group))}")
         params = param_group["params"]
-        params = [params] if isinstance(params, Tensor) else list(params)
-        unknown = [name for name in param_group if name != "params" and name not in self.defaults]
-        if unknown:
-            raise ValueError(f"{type(self).__name__} has no setting {', '.join(unknown)}; "
-                             f"it has {', '.join(self.defaults)}")
-        group = {"params": params, **self.defaults, **{k: v for k, v in param_group.items() if k != "params"}}
-        self.check(group)
+        if isinstance(params, set):
+            raise TypeError("the parameters of a group need an order, and a set has none: give a list")
+        names, params = _named([params] if isinstance(params, Tensor) else list(params))
+        if self.param_groups and (names is None) != ("param_names" not in self.param_groups[0]):
+            raise ValueError("all groups of an optimizer need names of their parameters, or none: give "
+                             "named_parameters() to each, or parameters()")
+        group = {"params": params, **({} if names is None else {"param_names": names}), **self.defaults,
+                 **{name: _plain(value) for name, value in param_group.items() if name != "params"}}
+        self._warn_of_misspelled(group)
+        self._check(group)
         seen = {id(p) for g in self.param_groups for p in g["params"]}
         for p in params:
             if not isinstance(p, Tensor):
@@ -82,6 +108,13 @@ class Optimizer:
         self._states.append({})
         self._kinds.append(object)
         self._workspaces.append({})
+
+    def _warn_of_misspelled(self, group: Mapping[str, Any]) -> None:
+        for name in group:
+            close = difflib.get_close_matches(name, self.defaults, n=1, cutoff=0.85)
+            if close and name not in self.defaults:
+                warnings.warn(f"{type(self).__name__} does not read {name!r} of a parameter group; "
+                              f"did you mean {close[0]!r}?", stacklevel=4)
 
     def __getstate__(self) -> dict[str, Any]:
         """The attributes to copy, without the kernels' workspaces, which hold addresses of its arrays."""
@@ -118,8 +151,11 @@ class Optimizer:
                 continue
             if self._kinds[n] is not type(arrays[0]):
                 self._adopt(n, params)
+            settings = {name: group[name] for name in self.hyper}
+            if not NUMBERS.issuperset(map(type, settings.values())):  # a library's could widen the result
+                settings = {name: plain(_number(value)) for name, value in settings.items()}
             new, self._states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
-                                               **{name: group[name] for name in self.hyper})
+                                               **settings)
             rebind_all(params, grads, new)
         return loss
 
@@ -157,6 +193,7 @@ class Optimizer:
         """Load a state, from here or PyTorch: copied, moved and converted to each parameter's dtype.
 
         The state of float16 and bfloat16 parameters is float32, as the optimizer keeps it.
+        Keys of a group that the state lacks stay as they are.
 
         Raises
         ------
@@ -173,7 +210,7 @@ class Optimizer:
                 raise ValueError("loaded state dict contains a parameter group that doesn't "
                                  f"match the size of optimizer's group: {len(group['params'])} parameters; "
                                  f"the optimizer's has {len(current['params'])}")
-            self.check({**current, **group})
+            self._check({**current, **group})
             state: dict[str, list] = {}
             for i, (number, p) in enumerate(zip(group["params"], current["params"])):
                 for name, value in state_dict["state"].get(number, {}).items():
@@ -182,7 +219,7 @@ class Optimizer:
                                  else _converted(value, p, name, number))
             states.append(state)
         for n, (group, current) in enumerate(zip(saved, self.param_groups)):
-            current.update({k: v for k, v in group.items() if k in self.defaults})
+            current.update({k: v for k, v in group.items() if k != "params" and k not in _OF_PYTORCH})
             self._kinds[n] = type(current["params"][0].array) if current["params"] else object
         self._states, self._workspaces = states, [{} for _ in states]
 
@@ -197,8 +234,32 @@ class Optimizer:
         lines = []
         for n, group in enumerate(self.param_groups):
             lines += [f"Parameter Group {n}",
-                      *(f"    {name}: {group[name]}" for name in sorted(self.defaults))]
+                      *(f"    {name}: {group[name]}" for name in sorted(group) if name != "params")]
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+def _named(params: list) -> tuple[list[str] | None, list]:
+    """Names and parameters of pairs; ``None`` and the parameters where they have no names."""
+    pairs = [isinstance(p, tuple) for p in params]
+    if not any(pairs):
+        return None, params
+    if not all(pairs):
+        raise ValueError("all parameters need a name, or none: give named_parameters(), or parameters()")
+    return [name for name, _ in params], [p for _, p in params]
+
+
+def _plain(value: Any) -> Any:
+    """A setting as Python's number; a Tensor stays, so that who holds it can change it."""
+    return value if isinstance(value, Tensor) else plain(value)
+
+
+def _number(value: Any) -> Any:
+    """A setting's value: of a Tensor with one element, the number in it."""
+    if not isinstance(value, Tensor):
+        return value
+    if value.numel() != 1:
+        raise ValueError(f"a Tensor as a setting must have one element; got shape {value.shape}")
+    return value.item()
 
 
 def need(condition: bool, name: str, value: Any) -> None:

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from cnnkit import train
 from cnnkit.evaluation.contracts import AnyLoss, Loader
+from cnnkit.evaluation.evaluate import check_epochs
 from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
 from cnnkit.optim import Optimizer
@@ -71,6 +72,7 @@ def run(model: Module, batches: Loader, history: History, epochs: int, *, optimi
         validation: Loader | None = None, verbose: int | bool = 0,
         after: Iterable[Callable[[Epoch], Any]] = ()) -> None:
     """Train for some epochs, and add them to `history`; a callback in `after` ends it with a true result."""
+    check_epochs("X", batches, epochs)
     last = len(history) + epochs
     progress = reporter(bool(verbose))
     try:

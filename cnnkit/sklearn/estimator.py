@@ -19,14 +19,16 @@ from sklearn.utils.validation import check_array, validate_data
 from cnnkit import models, optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
+from cnnkit.data import InputFormat
 from cnnkit.evaluation.evaluate import evaluating
-from cnnkit.foreign import has_shape
+from cnnkit.foreign import has_shape, whole
 from cnnkit.nn import Module
 from cnnkit.sklearn.epochs import Patience, run
 from cnnkit.sklearn.layout import Layout
 from cnnkit.sklearn.place import Home, beside, host, use_for
 from cnnkit.sklearn.rows import Batches, Moments, distinct, moments
 from cnnkit.sklearn.saving import read, write
+from cnnkit.sklearn.warm import set_settings
 from cnnkit.train import History
 
 __all__ = ["CNNEstimator"]
@@ -36,6 +38,7 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
 # the guide's common CNN with twice its filters, for images of any size
 COMMON = {"conv": ((16, 3), (32, 3)), "ceil_mode": True}
 NO_TARGETS = object()
+PREVIEW = 256  # images whose range is compared with that of training
 AT_ONCE = 32  # images that are predicted in one go
 _INIT, _ORDER, _SPLIT, _DRAWS = range(4)  # streams of the seed's key
 
@@ -121,12 +124,15 @@ class CNNEstimator(BaseEstimator):
             How often each row counts: weight 0 leaves it out, weight 3 is the same as three such rows,
             to the last bit.
         """
-        new = not (self.warm_start and hasattr(self, "module_"))
+        new = not (self.warm_start and hasattr(self, "module_")) or self._network != self._made_network
         return self._train(X, y, sample_weight, new, self.max_epochs)
 
     def _train(self, X: Any, y: Any, sample_weight: Any, new: bool, epochs: int,
                classes: np.ndarray | None = None) -> Self:
         self._check_parameters()
+        if not new and self._network != self._made_network:
+            raise ValueError("architecture, image_shape or data_format has changed, and partial_fit goes on "
+                             "with the present network; fit makes a new one")
         home = Home.of(X)
         rows, y = self._validated(X, y, new)
         weights = _weights(host(sample_weight), len(rows))
@@ -145,14 +151,24 @@ class CNNEstimator(BaseEstimator):
         self._run(images, targets, self._reweighted(weights, targets), epochs)
         return self
 
+    @property
+    def _network(self) -> tuple:
+        """The parameters that a network is made from."""
+        image_shape = None if self.image_shape is None else tuple(self.image_shape)
+        return self.architecture, image_shape, self.data_format
+
     def _start(self, home: Home | None) -> None:
         """A new network and its optimizer."""
-        self._home = str(home)
+        self._home, self._made_network = str(home), self._network
         with random.seeded(self._stream_seed(_INIT)), use_for(self.backend, home):
             self.module_ = self._build(self.layout_.shape, self._outputs)
+        self._make_optimizer()
+        self.history_ = History()
+
+    def _make_optimizer(self) -> None:
         make = OPTIMIZERS[self.optimizer] if isinstance(self.optimizer, str) else self.optimizer
         self.optimizer_ = make(list(self.module_.parameters()), lr=self.lr)
-        self.history_ = History()
+        self._made_optimizer = self.optimizer
 
     def _build(self, shape: tuple[int, int, int], outputs: int) -> Module:
         if callable(self.architecture):
@@ -168,8 +184,9 @@ class CNNEstimator(BaseEstimator):
 
     def _run(self, images: np.ndarray, targets: np.ndarray, weights: np.ndarray, epochs: int) -> None:
         key, before = random.key(self._seed), len(self.history_)
-        for group in self.optimizer_.param_groups:
-            group["lr"] = self.lr
+        if self.optimizer != self._made_optimizer:
+            self._make_optimizer()
+        set_settings(self.optimizer_, {"lr": self.lr})
         place = beside(self.module_)
 
         def batches(mask: np.ndarray, size: int, order: Any = None) -> Batches:
@@ -213,6 +230,9 @@ class CNNEstimator(BaseEstimator):
                              f"They are {home}, those passed to fit() were {self._home}")
         rows, _ = self._validated(X, NO_TARGETS, False)
         images, place = self.layout_.images(rows), beside(self.module_)
+        if isinstance(self.module_.input_format, InputFormat):
+            # of standardised pixels, which a network learns from
+            self.module_.input_format.check_range(self.pixels_.standardised(images[:PREVIEW], self._dtype))
         scores = np.empty((len(images), self._outputs))
         with evaluating(self.module_):
             for start in range(0, len(images), AT_ONCE):
@@ -226,7 +246,7 @@ class CNNEstimator(BaseEstimator):
     # -- files -----------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the fitted estimator to ``PATH.safetensors`` (weights) and ``PATH.json`` (the rest).
+        """Write the fitted estimator to ``PATH.safetensors``.
 
         `callbacks` and a RandomState are not kept. `partial_fit` goes on from a loaded estimator as
         from this one.
@@ -239,7 +259,7 @@ class CNNEstimator(BaseEstimator):
         Returns
         -------
         Path
-            The weights file.
+            The file.
         """
         return write(self, path)
 
@@ -290,9 +310,7 @@ class CNNEstimator(BaseEstimator):
 
     def _check_parameters(self) -> None:
         for name, minimum in (("max_epochs", 1), ("batch_size", 1), ("n_iter_no_change", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < minimum:
-                raise ValueError(f"{name} must be a whole number, at least {minimum}; got {value!r}")
+            whole(name, getattr(self, name), minimum)
         for name, low, high in (("lr", 0, math.inf), ("validation_fraction", 0, 1),
                                 ("tol", -math.inf, math.inf)):
             value = getattr(self, name)

@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.data.layout import DATA_FORMATS, channels_last
 from cnnkit.foreign import is_array
 
 __all__ = ["Layout"]
-
-CHANNELS = (1, 3, 4)  # gray, RGB, RGB and alpha
-FORMATS = (None, "NCHW", "NHWC")
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Layout:
         ValueError
             If the shape leaves open where the channels are, or `image_shape` is not the images' shape.
         """
-        if data_format not in FORMATS:
+        if data_format not in DATA_FORMATS:
             raise ValueError(f"data_format is 'NCHW', 'NHWC' or None; got {data_format!r}")
         last = data_format == "NHWC"
         requested = None if image_shape is None else _image_shape(image_shape, last)
@@ -61,11 +59,11 @@ class Layout:
         elif len(shape) == 3:
             actual, last = (1, int(shape[1]), int(shape[2])), False
         elif len(shape) == 4:
-            first, end = shape[1] in CHANNELS, shape[3] in CHANNELS
-            if data_format is None and first == end:
+            found = channels_last(shape, data_format)
+            if found is None:
                 raise ValueError(f"X of shape {tuple(shape)} may be (N, C, H, W) or (N, H, W, C): "
                                  "pass data_format='NCHW' or 'NHWC'")
-            last = last or (data_format is None and end)
+            last = found
             a, b, c = (int(n) for n in shape[1:])
             actual = (c, a, b) if last else (a, b, c)
         else:

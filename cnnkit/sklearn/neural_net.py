@@ -17,14 +17,17 @@ from sklearn.utils.validation import check_is_fitted
 from cnnkit import functional as F
 from cnnkit import nn, optim, random
 from cnnkit.autograd import Tensor
-from cnnkit.data import DataLoader, Dataset, description, random_split
-from cnnkit.data.contracts import IndexedDataset
+from cnnkit.data import DataLoader, description, random_split
+from cnnkit.data.arrays import Samples
+from cnnkit.data.host import host_array
 from cnnkit.evaluation.contracts import is_loader
 from cnnkit.evaluation.evaluate import evaluating, plain
-from cnnkit.foreign import has_shape
 from cnnkit.safetensors import load_file, save_file
+from cnnkit.sklearn.criterion import Criterion
 from cnnkit.sklearn.epochs import run
 from cnnkit.sklearn.place import beside, use_for
+from cnnkit.sklearn.samples import has_targets, host
+from cnnkit.sklearn.warm import changed, renew
 from cnnkit.train import History
 
 __all__ = ["NeuralNet", "NeuralNetClassifier", "NeuralNetRegressor"]
@@ -95,6 +98,8 @@ class NeuralNet(BaseEstimator):
         self.backend = backend
         self._set(settings)
 
+    _changed: frozenset[str] = frozenset()  # the parameters that were set since the last `fit`
+
     # -- parameters ------------------------------------------------------------------------------------------
 
     def _set(self, settings: dict[str, Any]) -> None:
@@ -112,11 +117,18 @@ class NeuralNet(BaseEstimator):
                 **{n: v for n, v in vars(self).items() if "__" in n and n.partition("__")[0] in PARTS}}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by name; they take effect at the next `fit` or `initialize`."""
+        """Set parameters by name; they count from the next `fit` or `partial_fit`, warm ones included.
+
+        Settings of the optimizer are then set in the present one. A module, criterion or optimizer whose
+        class or arguments have changed is made anew: a module without its weights.
+        """
+        before, given = dict(vars(self)), dict(params)
         names = [n for n in params if "__" in n and n.partition("__")[0] in PARTS]
         part_settings = {n: params.pop(n) for n in names}
         super().set_params(**params)
         self._set(part_settings)
+        if hasattr(self, "module_"):
+            self._changed = self._changed | changed(before, given)
         return self
 
     def _settings(self, part: str) -> dict[str, Any]:
@@ -136,15 +148,23 @@ class NeuralNet(BaseEstimator):
 
     def initialize(self) -> Self:
         """Make module, criterion and optimizer anew, and forget the history."""
-        if self.random_state is not None:
-            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        self._draw_seed()
         with self._draws(0), use_for(self.backend, None):
             self.module_ = self._instance("module")
             self.criterion_ = self._instance("criterion")
-        self.optimizer_ = self.optimizer(self.module_.parameters(),
-                                         **{"lr": self.lr, **self._settings("optimizer")})
-        self.history_ = History()
+        self.optimizer_ = self._made_optimizer()
+        self.history_, self._changed = History(), frozenset()
         return self
+
+    def _draw_seed(self) -> None:
+        if self.random_state is not None:
+            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _optimizer_settings(self) -> dict[str, Any]:
+        return {"lr": self.lr, **self._settings("optimizer")}
+
+    def _made_optimizer(self) -> optim.Optimizer:
+        return self.optimizer(self.module_.parameters(), **self._optimizer_settings())
 
     def _draws(self, stream: int) -> AbstractContextManager:
         if self.random_state is None:
@@ -175,23 +195,27 @@ class NeuralNet(BaseEstimator):
         """Train the present module for `max_epochs` more; `classes` are all labels, also of later calls."""
         if not hasattr(self, "module_"):
             self.initialize()
+        if self._changed:
+            renew(self, self._changed)
+            self._changed = frozenset()
         with self._draws(1 + len(self.history_)):
             loader, validation = self._loaders(X, y, classes)
             run(self.module_, loader, self.history_, self.max_epochs,
-                optimizer=self.optimizer_, loss=self._loss, validation=validation, verbose=self.verbose,
-                after=[partial(call, self) for call in self.callbacks or ()])
+                optimizer=self.optimizer_, loss=Criterion(self.criterion_, self._loss), validation=validation,
+                verbose=self.verbose, after=[partial(call, self) for call in self.callbacks or ()])
         self.optimizer_.zero_grad()
         return self
 
     def _loaders(self, X: Any, y: Any, classes: Any) -> tuple[Any, Any]:
-        if not _has_targets(X):
+        if not has_targets(X):
             if y is None:
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+            X = host_array(X, "X")
             X, y = Samples(X, self._learn_targets(y, classes)), None
         else:
             dataset = description.dataset_of(X) if is_loader(X) else X
             targets = description.targets(dataset)
-            if y is not None and (targets is None or not np.array_equal(_host(y), _host(targets))):
+            if y is not None and (targets is None or not np.array_equal(host(y), host(targets))):
                 raise ValueError("y is given beside a dataset that has labels, "
                                  "and they are not its targets; leave y out")
             if targets is not None or classes is not None:
@@ -234,11 +258,13 @@ class NeuralNet(BaseEstimator):
         if isinstance(X, DataLoader):
             batches: Iterator[np.ndarray] = (x for x, _ in X.plain().numpy_batches())
         elif is_loader(X):
-            batches = (_host(x) for x, *_ in plain(X))
+            batches = (host(x) for x, *_ in plain(X))
         else:
-            data = X if _has_targets(X) else Samples(X, np.zeros(len(X), np.int64))
+            if not has_targets(X):
+                X = host_array(X, "X")
+                X = Samples(X, np.zeros(len(X), np.int64))
             options = {"batch_size": self.batch_size, **self._settings("iterator_valid"), "shuffle": False}
-            batches = (x for x, _ in DataLoader(data, **options).numpy_batches())
+            batches = (x for x, _ in DataLoader(X, **options).numpy_batches())
         with evaluating(self.module_):
             return np.concatenate([self.module_(place(x)).numpy() for x in batches])
 
@@ -295,11 +321,11 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
                          warm_start, verbose, random_state, backend, **settings)
 
     def _learn_targets(self, y: Any, classes: Any) -> np.ndarray:
-        y = _host(y)
+        y = host(y)
         if y.ndim != 1:
             raise ValueError(f"y must have shape (N,), one label a sample; got {y.shape}")
         if classes is not None or not hasattr(self, "classes_") or not len(self.history_):
-            self.classes_ = np.unique(_host(y if classes is None else classes))
+            self.classes_ = np.unique(host(y if classes is None else classes))
         if np.issubdtype(y.dtype, np.integer) or y.dtype == bool:
             return y.astype(np.int64)
         codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
@@ -313,9 +339,23 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
             self.classes_ = np.arange(len(names))
 
     def _loss(self, output: Tensor, target: Tensor) -> Tensor:
+        self._check_outputs(output)
         if isinstance(self.criterion_, nn.NLLLoss):
             output = (output + float(np.finfo(np.float32).eps)).log()
         return self.criterion_(output, target)
+
+    def _check_outputs(self, output: Tensor) -> None:
+        """Raise ValueError if an integer label is the number of none of the module's outputs."""
+        classes: np.ndarray | None = getattr(self, "classes_", None)
+        if classes is None or classes.dtype.kind not in "iu" or output.ndim < 2:
+            return
+        if not isinstance(self.criterion_, nn.NLLLoss | nn.CrossEntropyLoss):
+            return
+        counted = classes[classes != self.criterion_.ignore_index]
+        if counted.size and not 0 <= counted.min() <= counted.max() < output.shape[1]:
+            raise ValueError(f"y has labels from {counted.min()} to {counted.max()}, and the module gives "
+                             f"{output.shape[1]} outputs, whose numbers integer labels are: number the "
+                             "classes from 0, as numpy.unique(y, return_inverse=True) does")
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, (N, classes)."""
@@ -356,7 +396,7 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
                          warm_start, verbose, random_state, backend, **settings)
 
     def _learn_targets(self, y: Any, classes: Any) -> np.ndarray:
-        y = _host(y).astype(np.float32)
+        y = host(y).astype(np.float32)
         self._flat = y.ndim == 1
         return y
 
@@ -368,35 +408,3 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
         """The module's output for each input, (N,) or (N, outputs) as `fit` got the targets."""
         values = self.forward(X)
         return values[:, 0] if self._flat and values.shape[1:] == (1,) else values
-
-
-class Samples(Dataset):
-    """Arrays (N, ...) and their targets, shapes unchanged; uint8 is divided by 255, all else made float32."""
-
-    def __init__(self, inputs: Any, targets: np.ndarray):
-        self.inputs, self.targets = _host(inputs), targets
-        if len(self.inputs) != len(targets):
-            raise ValueError("Found input variables with inconsistent numbers of samples: "
-                             f"[{len(self.inputs)}, {len(targets)}]")
-        if not np.issubdtype(self.inputs.dtype, np.number) and self.inputs.dtype != bool:
-            raise ValueError(f"X must hold numbers, got dtype {self.inputs.dtype}")
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def batch(self, indices: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The inputs and targets of `indices`."""
-        x = self.inputs[np.asarray(indices)]
-        x = x / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
-        return x, self.targets[np.asarray(indices)]
-
-
-def _has_targets(X: Any) -> bool:
-    """Whether X is a loader or a dataset, which give pairs, rather than an array."""
-    if isinstance(X, Dataset) or is_loader(X):
-        return True
-    return isinstance(X, IndexedDataset) and not has_shape(X) and not isinstance(X, list | tuple)
-
-
-def _host(values: Any) -> np.ndarray:
-    return values.detach().numpy() if isinstance(values, Tensor) else np.asarray(values)

@@ -1,9 +1,7 @@
-"""Fitted estimators as two files, safetensors and JSON, which are read without running code from them."""
+"""Fitted estimators as one safetensors file, which is read without running code from it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,16 +12,19 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 import cnnkit
-from cnnkit import storage
 from cnnkit.autograd import Tensor
-from cnnkit.safetensors import load_file, save_file, with_ending
+from cnnkit.data import InputFormat
+from cnnkit.models.bundle import read_bundle, write_bundle
+from cnnkit.safetensors import with_ending
 from cnnkit.sklearn.layout import Layout
 from cnnkit.sklearn.rows import Moments
+from cnnkit.storage import FormatError
+from cnnkit.storage.budget import budget_of
 from cnnkit.train import Epoch, History
 
 __all__ = ["read", "write"]
 
-FORMAT = 1  # version of the JSON file's format
+FORMAT = 2  # of the settings in the file
 FORGOTTEN = ("callbacks",)  # parameters that are code, and are not saved
 PLAIN = (str, int, float, bool, type(None))
 
@@ -31,7 +32,6 @@ PLAIN = (str, int, float, bool, type(None))
 def write(estimator: Any, path: str | os.PathLike) -> Path:
     """Write a fitted `CNNClassifier` or `CNNRegressor`; see `CNNEstimator.save`."""
     check_is_fitted(estimator)
-    weights = with_ending(path)
     params = {name: _plain_parameter(name, value) for name, value in estimator.get_params(deep=False).items()
               if name not in FORGOTTEN}
     state = estimator.optimizer_.state_dict()["state"]
@@ -43,42 +43,36 @@ def write(estimator: Any, path: str | os.PathLike) -> Path:
                 tensors[f"optimizer.{number}.{name}"] = value
             else:
                 steps.setdefault(str(number), {})[name] = value
+    learnt = estimator.module_.input_format
     fitted = {"layout": asdict(estimator.layout_), "pixels": asdict(estimator.pixels_),
+              "input_format": None if learnt is None else learnt.as_dict(),
               "seed": estimator._seed, "home": estimator._home, "features": estimator.n_features_in_,
               "history": estimator.history_.as_dicts(), "interrupted": estimator.history_.interrupted,
               "steps": steps, "names": None if not hasattr(estimator, "feature_names_in_")
               else estimator.feature_names_in_.tolist(), **estimator._target_facts()}
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, weights, {"format": "cnnkit"})
-    content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "estimator": type(estimator).__name__,
-               "params": params, "fitted": fitted, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
-    storage.write(weights.with_suffix(".json"), (json.dumps(content, indent=2) + "\n").encode())
-    return weights
+    return write_bundle(with_ending(path), tensors, {
+        "format": FORMAT, "cnnkit": cnnkit.__version__, "estimator": type(estimator).__name__,
+        "params": params, "fitted": fitted})
 
 
 def read(kind: type, path: str | os.PathLike) -> Any:
     """Read what `write` wrote; see `CNNEstimator.load`."""
-    weights = with_ending(path)
-    settings_file = weights.with_suffix(".json")
-    for file in (weights, settings_file):
-        if not file.is_file():
-            raise FileNotFoundError(f"there is no file {file}; {kind.__name__}.save writes it")
-    tensors = load_file(weights)
+    file = with_ending(path)
+    if not file.exists():
+        raise FileNotFoundError(f"there is no file {file}; {kind.__name__}.save writes it")
+    tensors, content = read_bundle(file)
     try:
-        content = json.loads(settings_file.read_text(encoding="utf-8"))
         if content["estimator"] != kind.__name__:
             raise ValueError(f"it holds a {content['estimator']}, not a {kind.__name__}")
         if content["format"] != FORMAT:
             raise ValueError(f"it has format {content['format']!r}; "
                              f"this version of cnnkit reads format {FORMAT}")
-        if content["sha256"] != hashlib.sha256(weights.read_bytes()).hexdigest():
-            raise ValueError(f"its weights file {weights.name} has changed since it was saved (the "
-                             "SHA-256 checksums differ)")
         params = {name: _parameter(value) for name, value in content["params"].items()}
-        return _restored(kind(**params), content["fitted"], tensors)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise ValueError(f"{settings_file} holds no {kind.__name__} that can be used: {error}; "
-                         "save it again") from error
+        with budget_of(tensors):
+            return _restored(kind(**params), content["fitted"], tensors)
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise FormatError(f"{file} holds no {kind.__name__} that can be used: {error}; "
+                          "save it again") from error
 
 
 def _restored(estimator: Any, fitted: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:
@@ -90,6 +84,8 @@ def _restored(estimator: Any, fitted: Mapping[str, Any], tensors: Mapping[str, T
     estimator._take_target_facts(fitted)
     estimator._start(None)
     estimator._home = fitted["home"]
+    if fitted.get("input_format") is not None:
+        estimator.module_.input_format = InputFormat.from_dict(fitted["input_format"])
     estimator.history_ = History([Epoch(**row) for row in fitted["history"]], bool(fitted["interrupted"]))
     estimator.n_iter_ = len(estimator.history_)
     parts: dict[str, dict[str, Tensor]] = {"module": {}, "optimizer": {}}

@@ -8,9 +8,11 @@ from typing import Any
 
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor, tensor
-from cnnkit.backends import backend_of
+from cnnkit.backends import backend_of, dtype_name, namespace_of
 from cnnkit.evaluation.contracts import Loss
-from cnnkit.evaluation.weighting import cross_entropy, weighted_mean
+from cnnkit.evaluation.counting import label_sum
+from cnnkit.evaluation.weighting import IGNORED, cross_entropy, per_label, weighted_mean
+from cnnkit.foreign import is_array, is_whole
 
 __all__ = ["WeightedCrossEntropy", "balanced"]
 
@@ -58,25 +60,29 @@ class WeightedCrossEntropy:
         if weight is None and all(self.weights.values()):
             return F.cross_entropy(output, target, weight=classes)
         # not by F.cross_entropy, whose mean is NaN for a batch of classes of weight 0
-        weights = classes[target]
+        ignored = target == IGNORED
+        weights = F.where(ignored, 0.0, classes[F.where(ignored, 0, target)])
         return weighted_mean(F.cross_entropy(output, target, reduction="none"),
-                             weights if weight is None else weights * weight)
+                             weights if weight is None else weights * per_label(weight, target.ndim))
 
     def held_out_loss(self) -> Loss:
         """Cross-entropy without class weights."""
         return cross_entropy
 
-    def batch_weight(self, target: Tensor, weight: Tensor | None = None) -> float:
-        """The weight of a batch: the sum of its images' weights."""
-        if target.ndim == 2:
+    def batch_weight(self, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The weight of a batch: the sum of its labels' weights."""
+        if "float" in dtype_name(target.dtype):
             classes = tensor(self._values(target.shape[1]), backend=target.backend, dtype=target.dtype)
-            weights = (target * classes).sum(dim=1)
-            return (weights if weight is None else weights * weight).sum().item()
-        labels = backend_of(target.array).to_numpy(target.array).tolist()
-        sample_weights = ([1.0] * len(labels) if weight is None
-                          else backend_of(weight.array).to_numpy(weight.array).tolist())
-        return sum(self.weights.get(label, 1.0) * sample_weight
-                   for label, sample_weight in zip(labels, sample_weights))
+            weights = (target * classes.reshape(-1, *(1,) * (target.ndim - 2))).sum(dim=1)
+            return (weights if weight is None else weights * weight).sum()
+        # classes without a weight of their own, whose number is not known here, share the last entry
+        dtype = "float64" if "float64" in backend_of(target.array).dtypes else "float32"
+        table = tensor([*self._values(max(self.weights, default=-1) + 1), 1.0], backend=target.backend,
+                       dtype=dtype)
+        labels, xp = target.array, namespace_of(target.array)
+        counted = labels != IGNORED
+        return Tensor(xp.asarray(label_sum(counted, weight, xp.clip(labels, 0, table.shape[0] - 1),
+                                           table.array)))
 
     def _weight(self, output: Tensor) -> Tensor:
         classes = output.shape[1]
@@ -96,8 +102,20 @@ class WeightedCrossEntropy:
 def balanced(targets: Any) -> dict[int, float]:
     """Weights that make all classes equally important, as in scikit-learn: images / (classes * images of it).
 
+    Labels of -100 count for nothing.
+
+    Raises
+    ------
+    TypeError
+        If the targets are no class labels (N,).
+
     >>> balanced([0, 0, 0, 1])
     {0: 0.6666666666666666, 1: 2.0}
     """
-    counts = Counter(int(label) for label in targets)
+    labels = list(targets)
+    for label in labels:
+        if not is_whole(label) or (is_array(label) and label.shape):
+            raise TypeError("class_weight='balanced' counts class labels, integers (N,), and these targets "
+                            f"hold {label!r}; leave it out, or give a weight for each class")
+    counts = Counter(int(label) for label in labels if label != IGNORED)
     return {label: counts.total() / (len(counts) * n) for label, n in sorted(counts.items())}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ __all__ = ["EMA"]
 
 
 class EMA:
-    """The exponential moving average of a model's parameters.
+    """The exponential moving average of the parameters that are trained.
 
     At each update, average = decay * average + (1 - decay) * parameter. It begins with the weights after the
     first update, as ``torch.optim.swa_utils.AveragedModel`` does; buffers such as batch norm's statistics are
@@ -29,6 +29,8 @@ class EMA:
         The model whose parameters are averaged.
     decay : float
         Between 0 and 1: how much of the average is kept at each update.
+    parameters : iterable of (str, Tensor), optional
+        What is averaged in place of all of the model's parameters. Frozen ones are left out.
 
     >>> from cnnkit import no_grad, nn
     >>> model = nn.Linear(1, 1, bias=False)
@@ -44,17 +46,19 @@ class EMA:
     2.0
     """
 
-    def __init__(self, model: Module, decay: float):
+    def __init__(self, model: Module, decay: float, parameters: Iterable[tuple[str, Tensor]] | None = None):
         if not 0 <= decay < 1:
             raise ValueError("ema, the part of the average that is kept, "
                              f"must be at least 0 and below 1; got {decay}")
         self.decay = decay
-        self.parameters = dict(model.named_parameters())
+        self.parameters = dict(model.named_parameters() if parameters is None else parameters)
         self.average: dict[str, Any] = {}
 
     def update(self) -> None:
         """Add the parameters as they are now to the averages."""
         for name, parameter in self.parameters.items():
+            if not parameter.requires_grad:
+                continue
             average = self.average.get(name)
             if average is None:  # a copy: an optimizer's kernel may write into the parameter
                 self.average[name] = widen(copied_like(parameter, parameter))
@@ -71,7 +75,7 @@ class EMA:
     @contextmanager
     def swapped(self) -> Iterator[None]:
         """The model has the averages until the block's end."""
-        current = {name: parameter.array for name, parameter in self.parameters.items()}
+        current = {name: self.parameters[name].array for name in self.average}
         self.write()
         try:
             yield

@@ -13,8 +13,10 @@ from cnnkit.data import description
 from cnnkit.data.contracts import Augmentation
 from cnnkit.evaluation.contracts import AnyLoss, Data, Loader
 from cnnkit.evaluation.evaluate import batches, count, plain
+from cnnkit.evaluation.intake import Intake
 from cnnkit.evaluation.metrics import Metric, by_name
 from cnnkit.evaluation.weighting import cross_entropy
+from cnnkit.foreign import whole
 from cnnkit.nn import Module
 from cnnkit.train import checkpoints
 from cnnkit.train.callbacks.callback import Callback
@@ -23,9 +25,11 @@ from cnnkit.train.callbacks.diagnose import Diagnose
 from cnnkit.train.class_weight import ClassWeight, WeightedCrossEntropy, balanced
 from cnnkit.train.ema import EMA
 from cnnkit.train.history import History
+from cnnkit.train.lasting import LastingData
+from cnnkit.train.parameters import named, parameters
 from cnnkit.train.progress import Reporter, reporter
 from cnnkit.train.run import Run
-from cnnkit.train.schedules import schedule
+from cnnkit.train.schedules import schedule, watched
 
 __all__ = ["fit"]
 
@@ -39,7 +43,8 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         augment: str | Augmentation | None = None,
         progress: bool | Reporter = True,
         metrics: Iterable[str | Metric] | dict[str, Metric] = (), class_weight: ClassWeight | None = None,
-        scheduler: Any = None, scheduler_interval: str = "epoch", accumulate_grad_batches: int = 1,
+        scheduler: Any = None, scheduler_interval: str = "epoch", scheduler_monitor: str | None = None,
+        accumulate_grad_batches: int = 1,
         clip_norm: float | None = None, clip_value: float | None = None, ema: float | None = None,
         callbacks: Sequence[Callback] = (), resume: bool | str | os.PathLike | Mapping[str, Any] = False,
         diagnose: bool = False) -> History:
@@ -48,18 +53,25 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     Parameters
     ----------
     model : Module
-        From images (N, C, H, W) to scores (N, classes), or to whatever `loss` takes.
+        From images (N, C, H, W) to scores (N, classes), or to whatever `loss` takes. Modules that are in
+        evaluation mode (``body.eval()``) stay in it during training; a model that is in evaluation mode as a
+        whole is trained as a whole, but for modules whose parameters are all frozen. Afterwards all modes are
+        what they were before.
     data : DataLoader, dataset, or (images, labels)
-        What to learn from; anything but a loader is shuffled anew each epoch. A loader of your own
-        (`contracts.Loader`) may give batches ``(x, y, weight)``, with a weight (N,) for each sample: the loss
-        is called with all three, and the epoch's loss and accuracy are weighted.
+        What to learn from; docs/data.md says how arrays are taken, and what becomes the model's
+        ``input_format``, which `evaluate` and `predict` repeat. Anything but a loader is shuffled anew each
+        epoch. A loader of your own (`contracts.Loader`) may give batches ``(x, y, weight)``, with a weight
+        (N,) for each sample: the loss is called with all three, and the epoch's loss and accuracy are
+        weighted.
     epochs : int
         How often to go through the data, the epochs before a resumption included. A resumed run may have more
         epochs than it began with, but not under a schedule that was made for that number of epochs.
     batch_size : int
         Images a step, where `data` is no loader.
     optimizer : str or Optimizer
-        ``"sgd"`` (momentum 0.9), ``"adam"``, ``"adamw"``, or one made for the model's parameters.
+        ``"sgd"`` (momentum 0.9), ``"adam"``, ``"adamw"``, or one made for the model's parameters, or for a
+        part of them, and perhaps for others, such as a weight of the loss. Its parameters are what is
+        trained, clipped and averaged; frozen ones (``requires_grad_(False)``) are not.
     lr : float
         Learning rate, where `optimizer` is a name.
     weight_decay : float, optional
@@ -89,9 +101,11 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         The learning rate's schedule: ``"cosine"``, ``"warmup-cosine"``, ``"one-cycle"``, ``"linear"``,
         ``"exponential"`` (to a hundredth), ``"step"`` (a tenth, twice) or ``"plateau"``; a schedule of
         `optim.lr_scheduler` for the optimizer that is given; or a function that makes one from the optimizer.
-        `ReduceLROnPlateau` watches the held-out loss, or the loss.
+        `ReduceLROnPlateau` watches the held-out loss, or the loss where there is none.
     scheduler_interval : {"epoch", "step"}
         When to step a schedule that is not given by name: after each epoch, or each update of the weights.
+    scheduler_monitor : str, optional
+        What `ReduceLROnPlateau` watches instead, such as ``"val_accuracy"``.
     accumulate_grad_batches : int
         Update the weights once for so many batches, as if they were one.
     clip_norm, clip_value : float, optional
@@ -118,7 +132,10 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     Raises
     ------
     ValueError
-        If the data are empty or damaged, an argument is out of range, or a checkpoint does not fit the run.
+        If the data are empty or damaged, labels or targets do not fit the model's output, an argument is out
+        of range, or a checkpoint does not fit the run.
+    TypeError
+        If images or labels are of a kind that the model or the loss does not take.
     FloatingPointError
         If the loss is no longer a finite number at the end of an epoch.
     FileNotFoundError
@@ -132,8 +149,8 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     >>> history[-1].accuracy > 0.8
     True
     """
-    _check_whole("epochs", epochs, 0)
-    _check_whole("accumulate_grad_batches", accumulate_grad_batches, 1)
+    epochs, batch_size = whole("epochs", epochs, 0), whole("batch_size", batch_size)
+    accumulate_grad_batches = whole("accumulate_grad_batches", accumulate_grad_batches)
     for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
         if limit is not None and not 0 < limit < math.inf:
             raise ValueError(f"{name} must be a finite number above 0, got {limit}")
@@ -142,8 +159,13 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     elif weight_decay is not None:
         raise ValueError(f"weight_decay={weight_decay} is for an optimizer by name; give it to the "
                          f"{type(optimizer).__name__} that you made")
-    loader = batches(data, batch_size, shuffle=True, seed=seed, augment=augment)
-    held_out = None if validation is None else plain(batches(validation, VALIDATION_BATCH))
+    if not any(parameter.requires_grad for parameter in parameters(optimizer)):
+        raise ValueError("none of the optimizer's parameters requires a gradient, so there is nothing to "
+                         "train; unfreeze a part of the model: module.requires_grad_(True)")
+    loader = batches(data, batch_size, shuffle=True, seed=seed, augment=augment,
+                     intake=Intake(model, loss, learn=True))
+    intake = Intake(model, loss, [loader], learn=True)  # held-out arrays are prepared as those of training
+    held_out = None if validation is None else plain(batches(validation, VALIDATION_BATCH, intake=intake))
     named_metrics = by_name(metrics)
     if named_metrics and held_out is None:
         raise ValueError(f"metrics ({', '.join(named_metrics)}) are measured on held-out images; "
@@ -154,18 +176,15 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     if scheduler is not None:
         lr_schedule, per_batch = schedule(scheduler, scheduler_interval, optimizer, epochs, updates)
         planned = epochs if isinstance(scheduler, str) and scheduler != "plateau" else None
-    all_callbacks = [*callbacks, *([Diagnose()] if diagnose else [])]
+    all_callbacks = [*callbacks, *([Diagnose()] if diagnose else []), LastingData()]
     run = Run(model, optimizer, loader, _loss(loss, class_weight, loader), epochs=epochs,
               reporter=reporter(progress), validation=held_out, metrics=named_metrics, scheduler=lr_schedule,
               per_batch=per_batch, planned=planned, accumulate=accumulate_grad_batches,
-              clip_norm=clip_norm, clip_value=clip_value, ema=None if ema is None else EMA(model, ema),
+              clip_norm=clip_norm, clip_value=clip_value,
+              ema=None if ema is None else EMA(model, ema, named(optimizer, model)),
               callbacks=sorted(all_callbacks, key=lambda callback: isinstance(callback, Checkpoint)))
+    run.watched = watched(run, scheduler_monitor, by_name=isinstance(scheduler, str))
     return run.go(_state(resume, run))
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
 
 
 def _optimizer(name: str, model: Module, lr: float, weight_decay: float | None) -> optim.Optimizer:

@@ -9,25 +9,29 @@ from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
-from cnnkit import nn, optim, random
+from cnnkit import backends, nn, optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.evaluation.contracts import (
     AnyLoss,
     AugmentingLoader,
+    HeldOutLoss,
     Loader,
     ResumableLoader,
-    WeightedLoss,
     batch_loss,
 )
+from cnnkit.evaluation.counting import Count, Counting, is_empty
 from cnnkit.evaluation.evaluate import count, measure
+from cnnkit.evaluation.intake import Intake
 from cnnkit.evaluation.metrics import Metric
 from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
-from cnnkit.optim.lr_scheduler import ReduceLROnPlateau
 from cnnkit.train.callbacks.callback import HOOKS, Callback
+from cnnkit.train.callbacks.monitor import Monitor
 from cnnkit.train.ema import EMA
 from cnnkit.train.history import Epoch, History
 from cnnkit.train.interrupt import Interrupt
+from cnnkit.train.modes import Modes
+from cnnkit.train.parameters import named, parameters
 from cnnkit.train.progress import Reporter
 from cnnkit.train.state import restore
 
@@ -51,10 +55,12 @@ class Run:
         The epochs' figures.
     inputs : list of tuple of Tensor
         The batches (images, targets, and sample weights where there are any) of the current update.
+    counts : list of Count
+        What each of `inputs` counts for in the loss; a batch that is known to count for nothing is left out.
     loss : Tensor
         The loss of the last batch; reading it waits for the device.
-    losses : list of Tensor
-        The losses of `inputs`.
+    losses : list of Tensor or None
+        The losses of `inputs`; ``None`` for a batch that is left out.
     paused : bool
         Whether Ctrl-C or `pause` ends the run for now.
     """
@@ -70,6 +76,7 @@ class Run:
         self.scheduler, self.per_batch, self.planned, self.ema = scheduler, per_batch, planned, ema
         self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
         self.callbacks = list(callbacks)
+        self.intake = Intake(model, loss, [loader, validation], learn=True)
         self._hooks = {hook: [getattr(c, hook) for c in self.callbacks
                               if getattr(type(c), hook) is not getattr(Callback, hook)] for hook in HOOKS}
         self.epoch = self.batch = self.step = 0
@@ -80,10 +87,16 @@ class Run:
         self.stopped, self.reason, self._paused = False, "", False
         self.resumed_from: str | None = None  # the folder of the checkpoint, "" for a state in memory
         self.epoch_lr = self.lr()
+        self.watched: Monitor | None = None  # by the schedule, a ReduceLROnPlateau
         self.inputs: list = []
         self.loss: Any = None
-        self.losses: list[Tensor] = []
+        self.losses: list[Tensor | None] = []
+        self.counting, self.counts = Counting(loss), list[Count]()
         self._partial_epoch: Epoch | None = None
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]:
+        """The optimizer's parameters, which are trained, clipped and averaged: see `named`."""
+        return named(self.optimizer, self.model)
 
     # -- what callbacks may do -------------------------------------------------------------------------------
 
@@ -112,8 +125,10 @@ class Run:
 
     def go(self, state: Mapping[str, Any] | None = None) -> History:
         """Train from the beginning or from `state` to the end, or until something stops it."""
+        modes = Modes(self.model)
         try:
             with self.interrupt:
+                modes.set()
                 if state is not None:
                     restore(self, state)
                     done = self.epoch >= self.epochs
@@ -122,6 +137,7 @@ class Run:
                                     f"after {self.step} updates")
                 self._call("on_train_start")
                 while self.epoch < self.epochs and not self.stopped and not self.paused:
+                    modes.keep()
                     self._one_epoch()
                 self._call("on_train_stop")
                 self.history.interrupted = self.paused
@@ -136,11 +152,11 @@ class Run:
             self._call("on_exception", error)
             raise
         finally:
+            modes.restore()
             self.reporter.close()
         return self.history
 
     def _one_epoch(self) -> None:
-        self.model.train()
         total = count(self.loader)
         self.reporter.begin(self.epoch + 1, self.epochs, None if total is None else total - self.batch)
         if not self.batch:
@@ -155,11 +171,14 @@ class Run:
                 break
         self.inputs = []
         if not self.tally.images:
-            raise ValueError("the data hold no batch: there is nothing to train on")
+            raise ValueError("the data hold no batch" + (
+                ": there is nothing to train on" if not self.epoch else
+                f" in epoch {self.epoch + 1}: an iterator can be gone through only once; give data that can "
+                "be gone through once an epoch"))
         loss, accuracy = self.tally.read()  # waits for the device, so the clock is read after it
         if not self.tally.total and not self.paused:
-            raise ValueError(f"every sample of epoch {self.epoch + 1} has weight 0: "
-                             "there is nothing to train on")
+            raise ValueError(f"every sample of epoch {self.epoch + 1} has weight 0, or a label that is "
+                             "ignored: there is nothing to train on")
         self.seconds = time.perf_counter() - start
         figures: dict[str, Any] = {"loss": loss, "accuracy": accuracy,
                                    "lr": self.epoch_lr, "seconds": self.seconds,
@@ -177,8 +196,7 @@ class Run:
                                      "or clip the gradients (nn.clip_grad_norm_)")
         self.epoch, self.batch, self.seconds, self.tally = self.epoch + 1, 0, 0.0, Tally()
         if self.scheduler is not None and not self.per_batch:
-            loss = row.loss if row.val_loss is None else row.val_loss
-            self.scheduler.step(*[loss] if isinstance(self.scheduler, ReduceLROnPlateau) else [])
+            self.scheduler.step(*[] if self.watched is None else [self.watched.value(self)])
         self._call("on_train_epoch_end")
 
     def _groups(self) -> Iterator[list]:
@@ -187,7 +205,7 @@ class Run:
         if isinstance(self.loader, ResumableLoader):
             self.loader_state, skipped = self.loader.state_dict(), 0
             self.loader.skip_batches(self.batch)
-        batches = iter(self.loader)
+        batches = map(self.intake.read, self.loader)
         for _ in islice(batches, skipped):
             pass
         if self.batch and self.random_state is not None:  # the skipped batches may have drawn numbers
@@ -197,40 +215,63 @@ class Run:
             yield group
 
     def _update(self) -> None:
-        """Forward and backward through a group of batches, and one step of the optimizer."""
-        sizes = [self._size(*targets) for _, *targets in self.inputs] if len(self.inputs) > 1 else []
-        total = sum(sizes) or 1  # the sum is 0 where all weights are 0
+        """Learn from a group of batches, unless it is known that they count for nothing."""
+        self.counts = [self.counting(*targets) for _, *targets in self.inputs]
         self.losses = []
-        self.optimizer.zero_grad()
-        for n, (x, y, *weight) in enumerate(self.inputs):
-            output = self.model(x)
-            self.loss = batch_loss(self.loss_function, output, y, *weight)
-            (self.loss * (sizes[n] / total) if sizes else self.loss).backward()
-            self.losses.append(self.loss.detach())
-            self.tally.add(self.loss, output, self._labels(y), *weight)
-            self.reporter.step(self.tally)
-        if self.clip_norm is not None:
-            nn.clip_grad_norm_(self.model.parameters(), self.clip_norm)
-        if self.clip_value is not None:
-            nn.clip_grad_value_(self.model.parameters(), self.clip_value)
-        self._call("on_before_optimizer_step")
-        self.optimizer.step()
-        self.batch, self.step = self.batch + len(self.inputs), self.step + 1
-        if self.ema is not None:
-            self.ema.update()
+        for counted in self.counts:
+            if not is_empty(counted.loss):
+                self._step()
+                break
+        else:
+            for x, *_ in self.inputs:
+                self.tally.pass_over(x.shape[0])
+        self.batch += len(self.inputs)
         if self.scheduler is not None and self.per_batch:
             self.scheduler.step()
+
+    def _step(self) -> None:
+        """One step of the optimizer, by the gradients of the batches that count for something."""
+        shares = [None] if len(self.counts) == 1 else self._shares()
+        self.optimizer.zero_grad()
+        for (x, y, *weight), counted, share in zip(self.inputs, self.counts, shares):
+            if is_empty(counted.loss):
+                self.tally.pass_over(x.shape[0])
+                self.losses.append(None)
+                continue
+            output = self.model(x)
+            y = self.intake.target(output, y)
+            self.loss = batch_loss(self.loss_function, output, y, *weight)
+            (self.loss if share is None else self.loss * share).backward()
+            self.losses.append(self.loss.detach())
+            self.tally.add(self.loss, output, self._labels(y), counted, *weight, summed=self.counting.summed)
+            self.reporter.step(self.tally)
+        if self.clip_norm is not None:
+            nn.clip_grad_norm_(parameters(self.optimizer), self.clip_norm)
+        if self.clip_value is not None:
+            nn.clip_grad_value_(parameters(self.optimizer), self.clip_value)
+        self._call("on_before_optimizer_step")
+        self.optimizer.step()
+        self.step += 1
+        if self.ema is not None:
+            self.ema.update()
+
+    def _shares(self) -> Sequence[Any]:
+        """The factor of each batch's loss, so that the group's gradient is that of one batch of them all."""
+        if self.counting.summed:
+            return [None] * len(self.counts)
+        counts = [counted.loss for counted in self.counts]
+        with backends.on(self.inputs[0][0].array):
+            total = sum(counts)
+            if isinstance(total, int | float):
+                return [count / total for count in counts]
+            xp = backends.namespace_of(total)  # on a device, so whether it is 0 is not asked
+            total = xp.where(total == 0, xp.ones_like(total), total)
+            return [Tensor(xp.asarray(count / total)) for count in counts]
 
     def _labels(self, target: Tensor) -> Tensor:
         """The targets; of probabilities that augmentation made of class indices, the most probable class."""
         mixed = target.ndim == 2 and isinstance(self.loader, AugmentingLoader) and self.loader.mixes_labels()
-        return target.argmax(dim=1) if mixed else target
-
-    def _size(self, target: Tensor, weight: Tensor | None = None) -> float:
-        """The weight of a batch's mean loss: its number of images, or the sum of their weights."""
-        if isinstance(self.loss_function, WeightedLoss):
-            return self.loss_function.batch_weight(target, weight)
-        return target.shape[0] if weight is None else weight.sum().item()
+        return target.argmax(dim=1) if mixed else self.counting.labels(target)
 
     def _validate(self, figures: dict[str, Any]) -> bool:
         """Add the held-out scores to the figures; ``False`` if Ctrl-C came before they were complete."""
@@ -256,7 +297,7 @@ class Run:
     def validation_loss(self) -> AnyLoss:
         """The loss of held-out images: without class weights."""
         loss = self.loss_function
-        return loss.held_out_loss() if isinstance(loss, WeightedLoss) else loss
+        return loss.held_out_loss() if isinstance(loss, HeldOutLoss) else loss
 
     def _averaged(self) -> Any:
         return nullcontext() if self.ema is None else self.ema.swapped()

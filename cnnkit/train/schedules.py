@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnkit.optim import Optimizer, lr_scheduler
+from cnnkit.train.callbacks.monitor import Monitor
 
-__all__ = ["SCHEDULES", "schedule"]
+if TYPE_CHECKING:
+    from cnnkit.train.run import Run
+
+__all__ = ["SCHEDULES", "schedule", "watched"]
 
 WARM_UP = 0.05  # the share of the run's updates in which the rate rises
 # name: a function of (optimizer, epochs, updates), and whether the schedule steps after each update
@@ -58,3 +62,32 @@ def _warmed_up(optimizer: Optimizer, updates: int) -> lr_scheduler.SequentialLR:
     parts = [lr_scheduler.LinearLR(optimizer, 0.01, total_iters=warm_up),
              lr_scheduler.CosineAnnealingLR(optimizer, max(1, updates - warm_up))]
     return lr_scheduler.SequentialLR(optimizer, parts, [warm_up])
+
+
+def watched(run: Run, name: str | None, by_name: bool) -> Monitor | None:
+    """What the run's schedule watches: `name`, or the (held-out) loss; ``None`` if it watches nothing.
+
+    Raises
+    ------
+    ValueError
+        If `name` is given to a schedule that watches nothing; there is no such figure; or the schedule takes
+        lower figures for better ones, and they are worse, or the other way round.
+    """
+    plateau = run.scheduler
+    if not isinstance(plateau, lr_scheduler.ReduceLROnPlateau):
+        if name is not None:
+            raise ValueError(f"scheduler_monitor={name!r} is what ReduceLROnPlateau watches, and there "
+                             "is none; give scheduler='plateau', or one of your own")
+        return None
+    name = name or ("loss" if run.validation is None else "val_loss")
+    declared = Monitor(name).direction(run)
+    monitor = Monitor(name, "auto" if by_name or declared is not None else plateau.mode)
+    monitor.settle(run)
+    mode = "max" if monitor.highest else "min"
+    if by_name:
+        plateau.watch(mode)
+    elif plateau.mode != mode:
+        raise ValueError(f"ReduceLROnPlateau has mode={plateau.mode!r}, but of {name!r}, which it watches, "
+                         f"{'higher' if monitor.highest else 'lower'} values are better; give mode={mode!r}, "
+                         "or another figure as scheduler_monitor")
+    return monitor

@@ -73,8 +73,9 @@ def restore(run: Run, state: Mapping[str, Any]) -> None:
 
 
 def _parameters_and_buffers(run: Run) -> list[tuple[str, Tensor]]:
-    """Parameters and buffers, those that a ``state_dict`` leaves out included."""
-    return [*run.model.named_parameters(), *run.model.named_buffers()]
+    """Parameters and buffers, those that a ``state_dict`` leaves out and the optimizer's own included."""
+    values = dict([*run.model.named_parameters(), *run.model.named_buffers()])
+    return list((values | dict(run.named_parameters())).items())
 
 
 def _loader_state(run: Run) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of, namespace_of
-from cnnkit.foreign import device_of
+from cnnkit.foreign import device_of, plain
 
 __all__ = ["copied_like", "join", "split"]
 
@@ -48,6 +48,7 @@ def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
             return {"$tuple": [walk(v, f"{path}.{i}") for i, v in enumerate(value)]}
         if isinstance(value, list):
             return [walk(v, f"{path}.{i}") for i, v in enumerate(value)]
+        value = plain(value)
         if not isinstance(value, Plain):
             raise TypeError(f"{path} of a run's state is a {type(value).__name__}; "
                             "a checkpoint holds numbers, text, Tensors, and lists and dicts of them")

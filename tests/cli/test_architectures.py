@@ -1,13 +1,12 @@
 """Models of the user's own on the command line, their arguments, and the files that name them."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from cnnkit.cli import run
 from cnnkit.cli.architectures import built, settings
-from cnnkit.models import registry
+from cnnkit.models import read_settings, registry
 
 NET = """
 from cnnkit import functional as F, nn
@@ -38,7 +37,7 @@ def test_a_class_of_ones_own_is_trained_saved_and_used(own, capsys):
     spec = own("trained_net")
     assert run(["train", "digits", "--model", spec, "--set", "width=4", "--epochs", "1", "--out", "net"]) == 0
     assert "Training trained_net:Trained_Net (2,610 parameters)" in capsys.readouterr().out
-    saved = json.loads(Path("net.json").read_text())
+    saved = read_settings("net.safetensors")
     assert (saved["model"], saved["config"]) == ("Trained_Net", {"num_classes": 10, "width": 4})
     assert saved["input_shape"] == [1, 8, 8]
     assert run(["evaluate", "net", "digits", "--import", spec]) == 0

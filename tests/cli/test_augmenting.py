@@ -1,6 +1,5 @@
 """`cnnkit augment`: a sheet of images and their variants; `cnnkit train --augment` trains on variants."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from PIL import Image
 from cnnkit import random
 from cnnkit.cli import run
 from cnnkit.data.transforms import named
+from cnnkit.models import read_settings
 
 
 def opened(name):
@@ -88,8 +88,8 @@ def test_train_changes_what_it_learns_from_and_notes_how(capsys):
     plain, flipped, repeated = (Path(f"{name}.safetensors").read_bytes()
                                 for name in ("plain", "flipped", "again"))
     assert flipped == repeated != plain
-    assert json.loads(Path("flipped.json").read_text())["training"]["augment"] == "flip,crop=1"
-    assert "augment" not in json.loads(Path("plain.json").read_text())["training"]
+    assert read_settings("flipped.safetensors")["training"]["augment"] == "flip,crop=1"
+    assert "augment" not in read_settings("plain.safetensors")["training"]
 
 
 @pytest.mark.parametrize(("spec", "words"),

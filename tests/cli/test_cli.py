@@ -1,6 +1,5 @@
 """The command line, as a person uses it: what it prints, where the model goes, and one line for a mistake."""
 
-import json
 import subprocess
 import sys
 
@@ -25,7 +24,7 @@ def test_train_shows_progress_accuracy_and_where_the_model_went(trained):
 
 
 def test_train_keeps_the_settings_beside_the_weights(trained):
-    settings = json.loads(trained[0].with_suffix(".json").read_text())
+    settings = cnnkit.models.read_settings(trained[0])
     assert settings["model"] == "CommonCNN"
     assert settings["training"]["seed"] == 0
     assert len(settings["history"]) == 8
@@ -172,7 +171,6 @@ def test_a_mistake_gets_one_readable_line_and_status_2(arguments, words, capsys)
 def test_files_that_are_no_images_or_no_models_are_named(trained, capsys, elsewhere):
     (elsewhere / "notes.txt").write_text("no image")
     (elsewhere / "broken.safetensors").write_bytes(trained[0].read_bytes()[:100])
-    (elsewhere / "broken.json").write_text(trained[0].with_suffix(".json").read_text())
     good = str(trained[0])
     for arguments, name in ((["predict", good, "notes.txt"], "notes.txt"),
                             (["predict", good, "gone.png"], "gone.png"),

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from cnnkit.cli import run
+from cnnkit.models import read_settings
 
 
 @pytest.fixture
@@ -31,8 +32,7 @@ def evaluated(capsys, *arguments):
 
 def test_a_folder_is_measured_on_the_images_that_were_held_out(pets, capsys):
     assert run(["train", "pets", "--epochs", "2", "--seed", "3", "--val", "0.3", "--out", "net"]) == 0
-    with open("net.json") as file:
-        settings = json.load(file)
+    settings = read_settings("net.safetensors")
     shutil.copytree("pets", "copied")
     for folder in ("pets", "copied"):
         found, warning = evaluated(capsys, folder)

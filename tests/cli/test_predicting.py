@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 import cnnkit
-from cnnkit import models
+from cnnkit import models, train
 from cnnkit.cli import run
-from cnnkit.data import datasets
+from cnnkit.data import ArrayDataset, datasets, transforms
+
+SCALE = transforms.Normalize(0.3, 0.2)
 
 
 @pytest.fixture
@@ -36,6 +38,21 @@ def test_predict_shows_every_probability(trained, capsys, pictures):
     assert sum(float(line.split()[-1]) for line in lines) == pytest.approx(1, abs=1e-3)
 
 
+def test_pictures_are_normalised_as_in_training(tmp_path, capsys, pictures):
+    digits = datasets.digits(train=False, transform=transforms.Compose([transforms.ToTensor(), SCALE]))
+    rows = (digits.data * 255).astype(np.uint8)
+    model = models.CommonCNN((1, 8, 8))
+    train.fit(model, ArrayDataset(rows, digits.targets, 10, digits.transform), progress=False)
+    path = models.save_model(model, tmp_path / "net")
+    assert run(["predict", str(path), *pictures, "--json", "--probabilities"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    probabilities = [list(row["probabilities"].values()) for row in found]
+    expected = train.predict_proba(model, rows[:2]).numpy()
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-4, atol=1e-6)
+    assert run(["evaluate", str(path), "digits", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loss"] == pytest.approx(train.evaluate(model, digits).loss)
+
+
 def test_predict_prints_json(trained, capsys, pictures):
     assert run(["predict", str(trained[0]), *pictures, "--json", "--top-k", "2", "--probabilities"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -51,7 +68,7 @@ def test_predict_prints_json(trained, capsys, pictures):
 def test_evaluate_prints_figures_by_class_and_the_confusion_matrix(trained, capsys):
     assert run(["evaluate", str(trained[0]), "digits", "--top-k", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    accuracy = json.loads(trained[0].with_suffix(".json").read_text())["accuracy"]
+    accuracy = cnnkit.models.read_settings(trained[0])["accuracy"]
     assert lines[0].startswith(f"359 images of digits: accuracy {accuracy:.4f}, top-2 accuracy 0.9")
     assert lines[1].split() == ["class", "precision", "recall", "F1", "images"]
     assert len(lines) == 1 + 1 + 11 + 1 + 10
@@ -82,7 +99,7 @@ def test_evaluate_reads_a_folder_as_the_model_takes_it(capsys, elsewhere):
             image.save(elsewhere / "pets" / name / f"{i}.png")
     assert run(["train", "pets", "--size", "8", "--epochs", "1", "--out", "net"]) == 0
     assert run(["evaluate", "net", "pets", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out[-3000:].split("net.json)\n")[1])
+    found = json.loads(capsys.readouterr().out[-3000:].split("net.safetensors\n")[1])
     assert (found["images"], found["part"]) == (3, "held-out part")
     Image.new("RGB", (8, 8)).save(elsewhere / "pets" / "x.png")
     (elsewhere / "pets" / "fox").mkdir()

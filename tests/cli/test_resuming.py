@@ -1,7 +1,6 @@
 """`cnnkit train --resume`: the same command goes on to the same model; other options are refused."""
 
 import errno
-import json
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pressing import at_batch
 
 from cnnkit import storage
 from cnnkit.cli import resuming, run
+from cnnkit.models import read_settings
 
 TRAIN = ["train", "digits", "--epochs", "3", "--schedule", "one-cycle", "--early-stopping", "2"]
 
@@ -23,7 +23,7 @@ def whole(tmp_path_factory):
     """The weights and the history of the run that nothing stops."""
     path = tmp_path_factory.mktemp("whole") / "net.safetensors"
     assert run([*TRAIN, "--out", str(path)]) == 0
-    assert sorted(file.name for file in path.parent.iterdir()) == ["net.json", "net.safetensors"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["net.safetensors"]
     return path.read_bytes(), history(path)
 
 
@@ -40,7 +40,7 @@ def full_for(monkeypatch, beginning):
 
 
 def history(path):
-    rows = json.loads(path.with_suffix(".json").read_text())["history"]
+    rows = read_settings(path)["history"]
     return [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in rows]
 
 

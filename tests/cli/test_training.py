@@ -1,7 +1,6 @@
 """`cnnkit train`: the model is saved whatever happens; unsuitable data are refused before the training."""
 
 import importlib
-import json
 import tempfile
 
 import numpy as np
@@ -23,11 +22,6 @@ def class_folders(root, per_class, names=("cat", "dog"), side=8):
     return root
 
 
-def settings_of(path):
-    with open(path) as file:
-        return json.load(file)
-
-
 def test_the_accuracy_is_the_last_epochs_and_not_measured_again(monkeypatch, capsys):
     def again(*arguments, **keywords):
         raise KeyboardInterrupt
@@ -35,7 +29,7 @@ def test_the_accuracy_is_the_last_epochs_and_not_measured_again(monkeypatch, cap
     importlib.import_module("cnnkit.train")  # fit measures each epoch with the function as it is
     monkeypatch.setattr(importlib.import_module("cnnkit.evaluation.evaluate"), "measure", again)
     assert run(["train", "digits", "--epochs", "1", "--out", "net"]) == 0
-    settings = settings_of("net.json")
+    settings = models.read_settings("net.safetensors")
     assert settings["accuracy"] == settings["history"][-1]["val_accuracy"]
     assert "after 1 epoch in" in capsys.readouterr().out
 
@@ -58,7 +52,7 @@ def test_ctrl_c_says_in_which_epoch_it_stopped_and_measures_what_was_learnt(monk
     out = capsys.readouterr().out
     assert "Stopped by Ctrl-C in epoch 2 of 3" in out
     assert "after 1 whole epoch in" in out
-    settings = settings_of("net.json")
+    settings = models.read_settings("net.safetensors")
     assert settings["accuracy"] > 0
     assert (settings["training"]["epochs"], settings["training"]["interrupted"],
             len(settings["history"])) == (1, True, 2)
@@ -69,7 +63,7 @@ def test_a_second_ctrl_c_saves_what_was_learnt_and_says_where(monkeypatch, capsy
     assert run(["train", "digits", "--epochs", "3", "--out", "net"]) == 130
     assert capsys.readouterr().err == (
         "cnnkit: interrupted in epoch 2 of 3; the model as it was then is saved to net.safetensors\n")
-    settings = settings_of("net.json")
+    settings = models.read_settings("net.safetensors")
     assert (settings["accuracy"], settings["training"]["epochs"], len(settings["history"])) == (None, 1, 1)
     assert models.load_model("net").classes == list("0123456789")
 
@@ -83,9 +77,9 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_the_training(monkeyp
     assert run(["train", "digits", "--out", "shut/net"]) == 2
     assert capsys.readouterr().err == ("cnnkit: --out: no file can be written to the folder shut (Permission "
                                        "denied); name another with --out\n")
-    (elsewhere / "net.json").mkdir()
+    (elsewhere / "net.safetensors").mkdir()
     assert run(["train", "digits", "--out", "net"]) == 2
-    assert "net.json is a folder" in capsys.readouterr().err
+    assert "net.safetensors is a folder" in capsys.readouterr().err
 
 
 def test_too_few_images_to_hold_any_out_are_counted(capsys, elsewhere):
@@ -130,6 +124,7 @@ class Dense(nn.Module):
     """A class of one's own that the command line can make."""
 
     def __init__(self, input_shape, classes=10):
+        super().__init__()
         self.config = {"input_shape": input_shape, "classes": classes}
         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(input_shape)), classes))
 

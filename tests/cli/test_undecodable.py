@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cnnkit import models
 from cnnkit.cli import main
 from cnnkit.cli.config import export
 
@@ -38,7 +39,7 @@ def test_a_folder_is_trained_on_and_its_images_predicted(command, elsewhere):
         for n in range(4):
             Image.new("L", (8, 8), 60 * n).save(Path(FOLDER) / name / (IMAGE if n == 0 else f"{n}.png"))
     assert r"on caf\udce9: " in command("train", FOLDER, "--epochs", "1", "--out", "net")
-    assert json.loads(Path("net.json").read_text())["classes"] == [r"caf\udce9", "dog"]
+    assert models.read_settings("net.safetensors")["classes"] == [r"caf\udce9", "dog"]
     image = str(Path(FOLDER) / "dog" / IMAGE)
     assert r"caf\udce9/dog/\udcff.png" in command("predict", "net", image)
     assert json.loads(command("predict", "net", image, "--json"))[0]["image"] == image

@@ -94,6 +94,12 @@ def getitem(x, index):
     return x[index]
 
 
+def scatter_add(dy, index, *, axis, size):
+    shape = list(dy.shape)
+    shape[axis] = size
+    return torch.zeros(shape, dtype=dy.dtype).index_add(axis, index, dy)
+
+
 def avg_pool_input(dy, *, size, **window):
     not_empty(dy)
     x = torch.zeros(*dy.shape[:2], *size, dtype=dy.dtype, requires_grad=True)
@@ -117,6 +123,7 @@ CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in ano
     "cast": lambda x, dtype: x.to(getattr(torch, dtype)),
     "concat": lambda *tensors, axis: torch.cat(tensors, axis),
     "expand": lambda x, shape: x.expand(shape), "getitem": getitem, "pad": pad,
+    "scatter_add": scatter_add, "take": lambda x, index, axis: torch.index_select(x, axis, index),
     "max": lambda x, axis, keepdims: torch.amax(x, dim=() if axis is None else axis, keepdim=keepdims),
 }
 NOT_IN_PYTORCH = {

@@ -27,7 +27,7 @@ def elsewhere(tmp_path, monkeypatch):
 def test_the_examples_give_what_the_page_says():
     parser, runner, names = doctest.DocTestParser(), doctest.DocTestRunner(), {}
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 15
+    assert len(blocks) == 16
     for n, block in enumerate(blocks):
         example = parser.get_doctest(block, names, f"training.md, example {n + 1}", "docs/training.md", 0)
         runner.run(example, clear_globs=False)
@@ -42,7 +42,7 @@ def test_every_callback_is_on_the_page():
 
 def test_every_contract_of_losses_and_loaders_is_on_the_page():
     protocols = [name for name in contracts.__all__ if isinstance(getattr(contracts, name), type)]
-    assert len(protocols) == 7
+    assert len(protocols) == 8
     for name in protocols:
         assert f"`{name}`" in PAGE, name
 

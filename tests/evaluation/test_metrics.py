@@ -99,7 +99,7 @@ def test_evaluate_fills_metrics():
 
 
 @pytest.mark.parametrize(("make", "message"), [
-    (lambda: metrics.TopKAccuracy(0), "k must be 1 or more"),
+    (lambda: metrics.TopKAccuracy(0), "k must be a whole number, 1 or more; got 0"),
     (lambda: metrics.F1("mean"), "average must be None, 'macro'"),
     (lambda: metrics.by_name(["auc"]), "no metric 'auc'; there are accuracy, "),
     (lambda: metrics.confusion_matrix([3], [0], classes=2), "label 3, but classes=2"),

@@ -40,6 +40,7 @@ class OnePixel(nn.Module):
     """Says class 1 where the pixel in row 2 is white in this column."""
 
     def __init__(self, column):
+        super().__init__()
         self.column = column
 
     def forward(self, x):

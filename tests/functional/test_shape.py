@@ -57,6 +57,7 @@ def test_where_equals_pytorch(torch, rng):
 def test_one_hot_is_ones_at_the_classes():
     assert F.one_hot(cnnkit.tensor([[1], [0]]), 3).tolist() == [[[0, 1, 0]], [[1, 0, 0]]]
     assert F.one_hot(cnnkit.tensor([1, 3])).shape == (2, 4)
+    assert F.one_hot(cnnkit.tensor(np.array([200], np.uint8))).dtype == np.int64
     assert F.one_hot(cnnkit.tensor([], dtype="int64"), 3).shape == (0, 3)
 
 
@@ -73,6 +74,8 @@ def test_one_hot_is_ones_at_the_classes():
     (lambda x: F.pad(x, (1, 1), mode="reflect"), NotImplementedError, "mode='constant' only; got 'reflect'"),
     (F.one_hot, TypeError, "one_hot needs integer class indices; got float32"),
     (lambda x: F.one_hot(cnnkit.tensor([], dtype="int64")), ValueError, "needs num_classes"),
+    (lambda x: F.one_hot(cnnkit.tensor([0, 3]), 3), IndexError, "class index 3; of 3 classes .* 0 to 2"),
+    (lambda x: F.one_hot(cnnkit.tensor([-1, 3])), IndexError, "the class index -1; of 4 classes"),
 ])
 def test_what_is_wrong_raises(call, error, message):
     with pytest.raises(error, match=message):

@@ -14,6 +14,7 @@ NOT_IN_PYTORCH = {
 }
 LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
             "_stacklevel": "for a warning that is not given here", "out": "results are new arrays",
+            "sparse_grad": "gradients are whole arrays",
             "dtype": "x.to(dtype) says it", "weight": "only mse_loss leaves it out: multiply the squares"}
 OTHER_DEFAULT = {"softmax.dim": "PyTorch guesses an axis, and warns that it does",
                  "log_softmax.dim": "PyTorch guesses an axis, and warns that it does"}

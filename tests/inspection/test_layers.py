@@ -62,6 +62,7 @@ def test_memory_is_that_of_the_outputs_in_the_models_dtype():
 def test_a_layer_called_twice_has_two_rows_and_its_parameters_count_once():
     class Twice(nn.Module):
         def __init__(self):
+            super().__init__()
             self.fc = nn.Linear(6, 6)
 
         def forward(self, x):
@@ -83,6 +84,7 @@ def test_layers_that_share_a_weight_count_it_once():
 def test_parameters_of_a_module_with_modules_inside_are_counted():
     class Scaled(nn.Module):
         def __init__(self):
+            super().__init__()
             self.scale = nn.Parameter(cnnkit.tensor([2.0]))
             self.fc = nn.Linear(3, 2)
 
@@ -95,6 +97,7 @@ def test_parameters_of_a_module_with_modules_inside_are_counted():
 def test_a_layer_that_is_never_called_is_listed_as_such():
     class Idle(nn.Module):
         def __init__(self):
+            super().__init__()
             self.used, self.idle = nn.Linear(3, 2), nn.Linear(5, 5)
 
         def forward(self, x):

@@ -20,6 +20,7 @@ class Net(nn.Module):
     """A class of one's own."""
 
     def __init__(self, width=2):
+        super().__init__()
         self.config = {"width": width}
         self.fc = nn.Linear(4, width)
 
@@ -99,6 +100,7 @@ def installed(monkeypatch, tmp_path):
 from cnnkit import nn
 class Shipped(nn.Module):
     def __init__(self, width=2):
+        super().__init__()
         self.config = {"width": width}
         self.fc = nn.Linear(4, width)
 """)

@@ -1,14 +1,15 @@
 """Saved models: they come back as they were, whatever their class, and a damaged file is refused by name."""
 
-import json
 
 import numpy as np
 import pytest
+from power_cut import Disk, states
 
 import cnnkit
-from cnnkit import conformance, models, nn, safetensors
+from cnnkit import conformance, models, nn, safetensors, storage, train
 from cnnkit.backends import dtype_name
-from cnnkit.models import registry
+from cnnkit.data import ArrayDataset, transforms
+from cnnkit.models import bundle, registry
 
 
 @pytest.fixture
@@ -52,6 +53,39 @@ def test_a_bfloat16_model_is_float32_where_there_is_no_bfloat16(tmp_path):
         assert back[name].dtype == np.float32
 
 
+def test_what_a_model_has_learnt_from_is_saved_and_repeated(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), np.uint8)
+    normalise = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5, 0.4, 0.3), 0.2)])
+    model = models.CNN((3, 8, 8), conv=[(4, 3)], hidden=[], classes=3)
+    train.fit(model, ArrayDataset(images, [0, 1, 2] * 3, ["a", "b", "c"], normalise), progress=False)
+    back = models.load_model(models.save_model(model, tmp_path / "net"))
+    assert back.model.input_format == model.input_format
+    assert back.classes == ["a", "b", "c"]  # the dataset's
+    np.testing.assert_array_equal(train.predict_outputs(back.model, images).numpy(),
+                                  train.predict_outputs(model, images).numpy())
+    with pytest.raises(ValueError, match=r"from images of 3 channels, RGB.*convert\('RGB'\)"):
+        train.predict(back.model, images[..., 0])
+
+
+def test_a_model_that_does_not_say_its_input_shape_has_that_of_its_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_kinds", registry._kinds.copy())
+
+    @models.register
+    class Pooled(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+            self.config = {}
+    model = Pooled()
+    train.fit(model, (np.zeros((4, 5, 6), np.uint8), [0, 1, 0, 1]), progress=False)
+    assert models.load_model(models.save_model(model, tmp_path / "net")).input_shape == (1, 5, 6)
+
+
+def test_a_damaged_input_format_is_refused_by_name(saved):
+    settings(lambda content: content.update(input_format={"shape": [1]}))(saved[1])
+    with pytest.raises(ValueError, match=r"net.safe.*: its input_format is no format of a network's inputs"):
+        models.load_model(saved[1])
+
+
 def test_the_ending_may_be_left_out(saved):
     assert models.load_model(saved[1].with_suffix("")).classes == ["a", "b", "c"]
 
@@ -75,19 +109,24 @@ def weights(change):
 
 
 def change_dtype(path, dtype):
-    """Write the weights in another dtype, as a file of an older cnnkit, whose settings have no checksum."""
-    settings(lambda s: s.pop("sha256", None))(path)
-    arrays = {name: value.numpy() for name, value in safetensors.load_file(path).items()}
-    safetensors.save_file({name: cnnkit.Tensor(array.astype(dtype)) for name, array in arrays.items()}, path)
+    """Write the weights in another dtype, with a checksum that fits."""
+    tensors = {name: cnnkit.Tensor(value.numpy().astype(dtype))
+               for name, value in safetensors.load_file(path).items()}
+    bundle.write_bundle(path, tensors, models.read_settings(path))
 
 
 def settings(change):
+    """Change the settings in the file's header."""
     def edit(path):
-        settings_file = path.with_suffix(".json")
-        content = json.loads(settings_file.read_text())
+        tensors, content = bundle.read_bundle(path)
         change(content)
-        settings_file.write_text(json.dumps(content))
+        bundle.write_bundle(path, tensors, content)
     return edit
+
+
+def settings_text(text):
+    """Put any text where the settings stand."""
+    return lambda path: safetensors.save_file(safetensors.load_file(path), path, {"settings": text})
 
 
 @pytest.mark.parametrize(("damage", "message"), [
@@ -95,8 +134,8 @@ def settings(change):
     (weights(lambda b: b""), "no whole safetensors file"),
     (weights(lambda b: b"PK\x03\x04" + b[4:]), "no whole safetensors file"),
     (weights(lambda b: b"\xff" * 100), "no whole safetensors file"),
-    (lambda p: p.with_suffix(".json").write_text("{"), "holds no settings"),
-    (lambda p: p.with_suffix(".json").write_text("[1]"), "holds no settings"),
+    (settings_text("{"), "holds no settings"),
+    (settings_text("[1]"), "holds no settings"),
     (settings(lambda s: s.pop("config")), "holds no settings"),
     (settings(lambda s: s.update(format=99)), "format 99"),
     (settings(lambda s: s.update(model="os.system")), "os.system"),
@@ -104,18 +143,18 @@ def settings(change):
     (settings(lambda s: s["config"].update(classes=10**9)), "names 3 classes for a model with 1000000000"),
     (settings(lambda s: s["config"].update(hidden=[10**12])), "a larger model than the file holds"),
     (settings(lambda s: s["config"].update(hidden=[5])),
-     "does not fit .*net.json: the file has no classifier.fc2.bias"),
+     "net.safetensors do not fit its settings: the file has no classifier.fc2.bias"),
     (settings(lambda s: s["config"].update(conv=[[5, 3]])),
-     r"does not fit .*\(4, 1, 3, 3\), in the model float32 \(5, 1, 3, 3\)"),
-    (settings(lambda s: s["config"].update(conv=5)), "net.json describes no model"),
-    (settings(lambda s: s["config"].pop("input_shape")), "net.json describes no model"),
+     r"do not fit .*\(4, 1, 3, 3\), in the model float32 \(5, 1, 3, 3\)"),
+    (settings(lambda s: s["config"].update(conv=5)), "net.safetensors describes no model"),
+    (settings(lambda s: s["config"].pop("input_shape")), "net.safetensors describes no model"),
     (settings(lambda s: s.update(config=None)), "holds no settings .*config must hold"),
     (settings(lambda s: s.update(classes=None)), "holds no settings .*classes must be a list of names"),
     (settings(lambda s: s.update(classes=[1, 2, 3])), "holds no settings .*classes must be a list of names"),
     (settings(lambda s: s.update(model=["CNN"])), "holds no settings .*model must be a name"),
-    (lambda p: p.with_suffix(".json").write_text("[" * 100000), "holds no settings"),
+    (settings_text("[" * 100000), "holds no settings"),
     (weights(lambda b: b[:-3] + bytes([b[-3] ^ 1]) + b[-2:]),
-     r"net.safetensors is not the file that .*net.json was saved with"),
+     "net.safetensors has been altered since it was saved"),
     (lambda p: change_dtype(p, np.int32), "is int32 .* in the model float32"),
     (settings(lambda s: s.update(classes=["a"])), "names 1 classes"),
     (settings(lambda s: s["config"].update(colour="red")), "colour"),
@@ -139,16 +178,40 @@ def test_weights_that_are_no_finite_numbers_are_refused_by_name(saved, bad):
         models.load_model(path)
 
 
-def test_settings_of_before_the_checksum_are_read(saved):
-    settings(lambda s: s.pop("sha256"))(saved[1])
-    assert models.load_model(saved[1]).classes == ["a", "b", "c"]
-
-
-@pytest.mark.parametrize("missing", [".safetensors", ".json"])
-def test_a_missing_file_is_named(saved, missing):
-    saved[1].with_suffix(missing).unlink()
-    with pytest.raises(FileNotFoundError, match=rf"net\{missing}"):
+def test_a_missing_file_is_named(saved):
+    saved[1].unlink()
+    with pytest.raises(FileNotFoundError, match=r"net\.safetensors \(a saved model\)"):
         models.load_model(saved[1])
+
+
+def test_weights_alone_are_no_model_and_the_way_to_read_them_is_said(saved):
+    safetensors.save_file(saved[0].state_dict(), saved[1])
+    with pytest.raises(ValueError, match=r"holds weights alone, and no settings .*safetensors\.load_file"):
+        models.load_model(saved[1])
+
+
+def test_settings_are_read_without_the_weights(saved):
+    content = saved[1].read_bytes()
+    saved[1].write_bytes(content[:-100])
+    assert models.read_settings(saved[1])["accuracy"] == 0.5
+    saved[1].write_bytes(content[:100])
+    with pytest.raises(ValueError, match=r"net.safetensors is no whole safetensors file"):
+        models.read_settings(saved[1])
+
+
+def test_a_power_cut_leaves_the_old_model_or_the_new_one(tmp_path, monkeypatch):
+    models.save_model(models.CommonCNN((1, 8, 8), classes=2), tmp_path / "net", ["a", "b"])
+    before = {"net.safetensors": (tmp_path / "net.safetensors").read_bytes()}
+    disk = Disk()
+    monkeypatch.setattr(storage.writing, "os", disk)
+    models.save_model(models.CommonCNN((1, 8, 8), classes=3), tmp_path / "net", ["c", "d", "e"])
+    found = set()
+    for number, state in enumerate(states(disk.calls, before)):
+        path = tmp_path / str(number) / "net.safetensors"
+        path.parent.mkdir()
+        path.write_bytes(state["net.safetensors"])
+        found.add(tuple(models.load_model(path).classes))
+    assert found == {("a", "b"), ("c", "d", "e")}
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_no_litter(saved, monkeypatch):
@@ -161,7 +224,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_litter(saved, monkeypat
     with pytest.raises(OSError, match="disk full"):
         models.save_model(saved[0], saved[1])
     assert saved[1].read_bytes() == before
-    assert sorted(p.name for p in saved[1].parent.iterdir()) == ["net.json", "net.safetensors"]
+    assert sorted(p.name for p in saved[1].parent.iterdir()) == ["net.safetensors"]
 
 
 @pytest.fixture
@@ -174,6 +237,7 @@ class Net(nn.Module):
     """A class of one's own; its constructor takes neither the shape of images nor classes."""
 
     def __init__(self, width, sides=(8, 8)):
+        super().__init__()
         self.config = {"width": width, "sides": sides}
         self.fc = nn.Linear(sides[0] * sides[1], width)
 
@@ -233,12 +297,13 @@ def test_a_saved_class_that_is_not_registered_is_named_when_it_is_read(tmp_path)
     models.register(Net)
     path = models.save_model(Net(2), tmp_path / "net")
     del registry._kinds["Net"]
-    with pytest.raises(ValueError, match=r"net.json .*there is no model 'Net'; .*models.register\(MyNet\)"):
+    with pytest.raises(ValueError, match=r"net.safe.* there is no model 'Net'; .*models.register\(MyNet\)"):
         models.load_model(path)
 
 
 class Odd(nn.Module):
     def __init__(self, width=1):
+        super().__init__()
         self.width = width
 
 

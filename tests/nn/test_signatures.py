@@ -22,7 +22,7 @@ ONLY_HERE = {"backend": "where the parameters are made"}
 OTHER_DEFAULT = {"Softmax.dim": "PyTorch guesses an axis, and warns that it does",
                  "LogSoftmax.dim": "PyTorch guesses an axis, and warns that it does",
                  "Parameter.data": "PyTorch makes an empty one"}
-OTHER_SETTINGS = {"Sequential": "layers are not passed by name", "ModuleList": "() is None there"}
+OTHER_SETTINGS = {"Sequential": "layers are not passed by name"}
 NO_LAYER = {"Module": "abstract", "Parameter": "a Tensor"}
 SHOWN = {"affine=True, bias=True": "affine=True"}  # batch norm's scale without a shift, as above
 

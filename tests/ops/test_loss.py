@@ -157,6 +157,16 @@ def test_an_ignored_sample_may_have_infinite_scores(place):
         assert not dx[0].any()
 
 
+@pytest.mark.parametrize("bad", [math.inf, math.nan])
+def test_the_gradient_of_one_loss_touches_its_own_sample_and_class_alone(place, bad):
+    x, dy = np.zeros((3, 2)), np.array([bad, bad, 2.0])
+    attrs = {"ignore_index": -100, "reduction": "none"}
+    _, (dx, _, _) = run(place, nll_loss, [x, np.array([-100, 1, 0]), None], attrs, dy)
+    np.testing.assert_array_equal(dx, [[0, 0], [0, -bad], [-2, 0]])
+    _, (dx, _, _) = run(place, cross_entropy, [x, np.array([-100, 1, 0]), None], {**PLAIN, **attrs}, dy)
+    np.testing.assert_array_equal(dx, [[0, 0], [bad, -bad], [-1, 1]])
+
+
 def test_nan_scores_give_a_nan_loss(place):
     x = np.array([[math.nan, 0.0], [0.0, 0.0]])
     (loss,), (dx, _, _) = run(place, cross_entropy, [x, np.array([0, 1]), None],
@@ -165,7 +175,7 @@ def test_nan_scores_give_a_nan_loss(place):
     assert np.isnan(dx).any(1).tolist() == [True, False]
 
 
-@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
+@pytest.mark.parametrize("dtype", ["int16", "int32", "int64", "uint8", "uint32", "uint64"])
 def test_labels_of_any_integer_dtype(place, dtype, rng):
     x, target = rng.normal(size=(4, 300)), np.array([0, 255, 3, 1])
     (expected,), _ = run(place, cross_entropy, [x, target, None], PLAIN)
@@ -182,6 +192,12 @@ def test_a_label_that_does_not_exist_makes_loss_and_gradient_nan_on_the_device(b
             (loss,), (dx, _, _) = run(place, op, [rng.normal(size=(2, 3)), np.array([0, bad]), None], attrs)
             assert math.isnan(loss)
             assert np.isnan(dx).any(1).tolist() == [False, True]
+
+
+def test_a_large_label_does_not_become_a_small_one():
+    with backends.tables():
+        (loss,), _ = cross_entropy(np.zeros((1, 3)), np.array([2**32 + 1], np.uint64), None, **PLAIN)
+    assert math.isnan(loss)
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])

@@ -249,6 +249,22 @@ def test_warm_start_goes_on():
     assert cold.n_iter_ == 2
 
 
+def test_warm_start_takes_another_optimizer_and_makes_another_architecture_anew():
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:60], y[:60]
+    clf = CNNClassifier(max_epochs=1, warm_start=True, random_state=0).fit(X, y)
+    module, optimizer = clf.module_, clf.optimizer_
+    assert clf.set_params(batch_size=30, verbose=0).fit(X, y).optimizer_ is optimizer
+    assert isinstance(clf.set_params(optimizer="sgd").fit(X, y).optimizer_, optim.SGD)
+    assert isinstance(clf.set_params(optimizer=optim.AdamW).partial_fit(X, y).optimizer_, optim.AdamW)
+    assert clf.module_ is module
+    clf.set_params(architecture={"conv": [(4, 3)]})
+    with pytest.raises(ValueError, match="architecture, image_shape or data_format has changed"):
+        clf.partial_fit(X, y)
+    assert clf.fit(X, y).module_ is not module
+    assert clf.partial_fit(X, y).n_iter_ == 2
+
+
 def test_warm_start_takes_a_new_learning_rate():
     X, y = small()
     clf = CNNClassifier(max_epochs=1, warm_start=True, random_state=0).fit(X, y)
@@ -308,7 +324,7 @@ def test_backends_train_the_same_network(name):
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"max_epochs": 0}, "max_epochs must be a whole number, at least 1; got 0"),
+    ({"max_epochs": 0}, "max_epochs must be a whole number, 1 or more; got 0"),
     ({"batch_size": 2.5}, "batch_size must be"),
     ({"n_iter_no_change": 0}, "n_iter_no_change must be"),
     ({"lr": 0}, "lr must be a number between 0 and inf; got 0"), ({"lr": float("nan")}, "lr must be"),

@@ -271,3 +271,106 @@ class Halves(Dataset):
 def test_a_dataset_that_does_not_say_its_labels_is_predicted_by_number():
     fitted = net(max_epochs=100).fit(Halves())
     assert fitted.predict(Halves()).tolist() == [0, 1] * 5
+
+
+def weights(fitted):
+    return np.concatenate([value.numpy().ravel() for value in fitted.module_.parameters()])
+
+
+@pytest.fixture(params=["fit", "partial_fit"])
+def go_on(request, digits):
+    """A function that trains a warm estimator, which is fitted first if it is not, and returns it."""
+    X, y = digits[0][:200], digits[1][:200]
+    return lambda estimator: getattr(estimator, request.param)(X, y)
+
+
+def warm(go_on, **settings):
+    return go_on(net(**{"optimizer": optim.SGD, "max_epochs": 1, "warm_start": True} | settings))
+
+
+def test_settings_of_the_optimizer_that_are_set_on_a_warm_estimator_count(go_on):
+    fitted = warm(go_on, optimizer__momentum=0.9)
+    optimizer, module, before = fitted.optimizer_, fitted.module_, weights(fitted)
+    np.testing.assert_array_equal(weights(go_on(fitted.set_params(lr=0.0))), before)
+    go_on(fitted.set_params(optimizer__weight_decay=0.5, optimizer__nesterov=True, lr=np.float32(0.25)))
+    group = optimizer.param_groups[0]
+    assert [group[name] for name in ("lr", "momentum", "weight_decay")] == [0.25, 0.9, 0.5]
+    assert group["nesterov"]
+    assert abs(weights(fitted) - before).max() > 0
+    assert (fitted.optimizer_, fitted.module_) == (optimizer, module)
+    assert optimizer.state  # its averages stay
+    assert go_on(fitted.set_params(optimizer__lr=0.125)).optimizer_.param_groups[0]["lr"] == 0.125
+
+
+def test_what_a_warm_estimator_is_made_of_is_made_anew(go_on):
+    fitted = warm(go_on)
+    assert isinstance(go_on(fitted.set_params(optimizer=optim.Adam)).optimizer_, optim.Adam)
+    assert go_on(fitted.set_params(criterion__label_smoothing=0.5)).criterion_.label_smoothing == 0.5
+    module = fitted.module_
+    assert go_on(fitted.set_params(module__hidden=7)).module_ is not module
+    assert fitted.optimizer_.param_groups[0]["params"][0] is next(fitted.module_.parameters())
+    module = fitted.module_
+    assert go_on(fitted.set_params(module__hidden=7)).module_ is module  # set to what it is
+    assert len(fitted.history_) == 5
+
+
+def test_the_loops_parameters_that_are_set_on_a_warm_estimator_count(go_on):
+    calls, fitted = [], warm(go_on, batch_size=10)
+    fitted.set_params(max_epochs=3, callbacks=[lambda net, row: calls.append(row)], batch_size=200,
+                      random_state=3, train_split=0.5)
+    assert len(go_on(fitted).history) == 4
+    assert len(calls) == 3
+    assert fitted.history_[-1].val_loss is not None
+
+
+def test_what_the_optimizer_has_not_is_refused_and_counts_no_more_once_it_is_corrected(digits):
+    X, y = digits[0][:100], digits[1][:100]
+    fitted = net(max_epochs=1).fit(X, y).set_params(optimizer__momentum=0.5)
+    with pytest.raises(TypeError, match="Adam has no setting momentum; it has lr, betas"):
+        fitted.partial_fit(X, y)
+    fitted.set_params(optimizer=optim.SGD)
+    assert fitted.partial_fit(X, y).optimizer_.param_groups[0]["momentum"] == 0.5
+
+
+def test_a_seed_may_be_set_on_a_warm_estimator(digits):
+    X, y = digits[0][:100], digits[1][:100]
+    fitted = net(max_epochs=1, random_state=None).fit(X, y).set_params(random_state=3)
+    assert len(fitted.partial_fit(X, y).history) == 2
+
+
+def test_the_loss_of_an_epoch_weighs_batches_as_the_criterion_does(digits):
+    X, y = digits[0][:100], digits[1][:100]
+    weight = cnnkit.tensor([1.0, 50.0] + [1.0] * 8)
+    small, large = (net(batch_size=size, criterion__weight=weight, optimizer=optim.SGD, lr=0.0, max_epochs=1)
+                    .fit(X, y).history[0].loss for size in (7, 100))
+    assert small == pytest.approx(large, rel=1e-5)
+
+
+def test_a_generator_serves_for_one_epoch(digits):
+    X, y = digits[0][:40], digits[1][:40]
+    batches = [(cnnkit.tensor(X), cnnkit.tensor(y))]
+    assert len(net(max_epochs=1).fit(iter(batches)).history) == 1
+    with pytest.raises(ValueError, match="X is a list_iterator, which can be gone through only once"):
+        net(max_epochs=2).fit(iter(batches))
+
+
+def test_sparse_inputs_are_refused_with_the_fix_and_lists_and_frames_taken():
+    sparse = pytest.importorskip("scipy.sparse")
+    X, y = np.random.default_rng(0).normal(size=(8, 4)).astype("f4"), np.arange(8) % 2
+    net = NeuralNetClassifier(nn.Linear, criterion=nn.CrossEntropyLoss, module__in_features=4,
+                              module__out_features=2, max_epochs=1, verbose=0, random_state=0)
+    expected = net.fit(X, y).predict_proba(X)
+    for form in (X.tolist(), X.astype(">f8"), memoryview(X)):
+        np.testing.assert_allclose(net.fit(form, y.tolist()).predict_proba(form), expected, rtol=1e-5)
+    for call in (lambda form: net.fit(form, y), net.predict):
+        with pytest.raises(TypeError, match=r"X are a sparse .*, and networks take dense.*toarray\(\)"):
+            call(sparse.csr_matrix(X))
+
+
+def test_labels_that_number_no_output_are_refused_with_their_range():
+    X, y = np.random.default_rng(0).normal(size=(8, 4)).astype("f4"), np.arange(8) % 2
+    net = NeuralNetClassifier(nn.Linear, criterion=nn.CrossEntropyLoss, module__in_features=4,
+                              module__out_features=2, max_epochs=1, verbose=0, random_state=0)
+    with pytest.raises(ValueError, match=r"labels from 1 to 2, and the module gives 2 outputs.*numpy.unique"):
+        net.fit(X, y + 1)
+    net.fit(X, np.where(y == 0, -100, y))

@@ -229,3 +229,10 @@ def test_weight_decay_is_that_of_an_optimizer_by_name(name, usual):
     model = network()
     with pytest.raises(ValueError, match=r"weight_decay=0\.1 is for an optimizer by name; .* the SGD"):
         trained(model, optimizer=optim.SGD(model.parameters(), lr=0.1), weight_decay=0.1)
+
+
+def test_balanced_weights_leave_out_what_counts_for_nothing_and_refuse_what_is_no_label():
+    assert balanced(np.array([0, 0, 0, 1, -100, -100])) == balanced([0, 0, 0, 1])
+    for targets in (np.arange(3.0), np.zeros((3, 2, 2), int)):
+        with pytest.raises(TypeError, match="'balanced' counts class labels"):
+            balanced(targets)

@@ -38,13 +38,20 @@ def test_tensors_keep_their_memory_layout(axes, backend):
     np.testing.assert_array_equal(backend.to_numpy(new), tensor.numpy())
 
 
+def test_numbers_of_numpy_become_pythons():
+    outline, tensors = split({"a": [np.int64(3), (np.float32(0.5), np.bool_(True))]})
+    assert outline == {"a": [3, {"$tuple": [0.5, True]}]}
+    assert [type(outline["a"][0]), *map(type, outline["a"][1]["$tuple"])] == [int, float, bool]
+    assert not tensors
+
+
 def test_a_copy_shares_no_memory(backend):
     tensor = cnnkit.tensor([[1.0, 2.0]])
     new = copied_like(tensor, tensor)
     assert not np.shares_memory(backend.to_numpy(new), tensor.numpy()) or backend.name == "jax"
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, 1j, np.int64(3)])
+@pytest.mark.parametrize("value", [object(), {1, 2}, 1j])
 def test_a_value_that_is_not_plain_is_refused_and_its_path_named(value):
     with pytest.raises(TypeError, match=r"a\.b\.0 of a run's state is a "):
         split({"a": {"b": [value]}})

@@ -120,6 +120,12 @@ EXPORT void add_arrays(int threads, long count, const float* a, const float* b, 
 EXPORT void look_up(int threads, long maps, long channels, long size, const uint8_t* x, const float* values,
                     float* y);
 
+// gathering/rows.h
+EXPORT long take_rows(int threads, long before, long size, long count, long bytes, const uint8_t* x,
+                      const int64_t* index, uint8_t* y);
+EXPORT long scatter_add_rows(int threads, long before, long size, long count, long row, const float* dy,
+                             const int64_t* index, float* dx);
+
 // layout/channels_last.h
 EXPORT void to_channels_last(int threads, int N, int C, int H, int width, const float* x, const long* strides,
                              const float* y, float* to);

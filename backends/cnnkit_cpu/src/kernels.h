@@ -12,6 +12,7 @@
 #include "elementwise/activation.h"
 #include "elementwise/add.h"
 #include "elementwise/look_up.h"
+#include "gathering/rows.h"
 #include "layout/channels_last.h"
 #include "linear/linear.h"
 #include "loss/cross_entropy.h"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from cnnkit.conformance.cases.elementwise import elementwise
 from cnnkit.conformance.inputs import Draw
 from cnnkit.conformance.kinds.op import OpCase
@@ -82,6 +80,4 @@ CASES = (
         ("steps", (slice(None, None, 2), slice(1, 6, 3))),
         ("backwards", (slice(None, None, -1), slice(4, 0, -2))),
         ("new-axis", (slice(None), None, 2)), ("ellipsis", (..., 0)), ("empty", (slice(2, 2),)))),
-    moved("getitem", "integers-repeat", Draw((6,), "eighths"), index=np.array([3, 0, 3, 5])),
-    moved("getitem", "mask", Draw((3, 4), "eighths"), index=np.arange(12).reshape(3, 4) % 3 == 0),
 )

@@ -13,7 +13,7 @@ from typing import Any
 from cnnkit.conformance.case import Check, Key, Served
 from cnnkit.conformance.checks import OP_CHECKS
 from cnnkit.conformance.checks.calling import call_kernel
-from cnnkit.conformance.inputs import Draw
+from cnnkit.conformance.inputs import INTEGERS, Draw
 from cnnkit.conformance.kernels import who_serves, written
 from cnnkit.conformance.target import Target
 from cnnkit.conformance.tolerance import ROUNDING, Tolerance
@@ -86,7 +86,7 @@ class OpCase:
     @property
     def needs(self) -> tuple[bool, ...]:
         """Which inputs have gradients to check."""
-        return tuple(isinstance(i, Draw) and i.grad and i.kind not in ("labels", "ignored", "bools")
+        return tuple(isinstance(i, Draw) and i.grad and i.kind not in (*INTEGERS, "bools")
                      for i in self.inputs)
 
     @property

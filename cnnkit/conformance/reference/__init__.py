@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.conformance.reference import activation, arithmetic, conv, loss, norm, pool
+from cnnkit.conformance.reference import activation, arithmetic, conv, gathering, loss, norm, pool
 from cnnkit.conformance.reference.arithmetic import ARITHMETIC
 from cnnkit.conformance.reference.formula import Formula
 
@@ -31,6 +31,7 @@ REFERENCES: dict[str, Reference] = {
     **{name: (formula.forward, formula.gradients) for name, formula in FORMULAS.items()},
     **_pairs(activation, "dropout", "log_softmax", "softmax"),
     **_pairs(conv, "conv", "conv_filters", "conv_input", "linear"),
+    **_pairs(gathering, "scatter_add", "take", "take_along_axis"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
     **_pairs(norm, "batch_norm"),
     **_pairs(pool, "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "avg_pool_input", "max_pool"),

@@ -176,6 +176,16 @@ def cast(x: Array, *, dtype: str) -> Array:
     return np.array(list(x.reshape(-1))).astype(dtype).reshape(x.shape)
 
 
+def indexed(x: Array, index: Any) -> Array:
+    """PyTorch's x[index]: ints and slices first, where NumPy counts an int beside an array as an array."""
+    entries = index if isinstance(index, tuple) else (index,)
+    slices = [[slice(None)] * (e.ndim if e.dtype == bool else 1) if isinstance(e, np.ndarray) else [e]
+              for e in entries]
+    x = np.asarray(x[tuple(e for part in slices for e in part)])
+    return np.asarray(x[tuple(e if isinstance(e, np.ndarray) or e is Ellipsis else slice(None)
+                              for e in entries if not isinstance(e, int))])
+
+
 ARITHMETIC: dict[str, Reference] = {
     "add": elementwise(lambda x, y: x + y, lambda x, y: 1, lambda x, y: 1),
     "sub": elementwise(lambda x, y: x - y, lambda x, y: 1, lambda x, y: -1),
@@ -202,5 +212,5 @@ ARITHMETIC: dict[str, Reference] = {
     "expand": moved(expanded),
     "concat": moved(lambda *arrays, axis: np.concatenate(arrays, axis=axis)),
     "pad": moved(padded, lambda pads, value: value),
-    "getitem": moved(lambda x, index: np.asarray(x[index])),
+    "getitem": moved(indexed),
 }

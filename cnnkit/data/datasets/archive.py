@@ -12,6 +12,7 @@ from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import ArrayDataset
 from cnnkit.data.datasets.array_file import ArrayHead, array_head, open_archive, read_body, regular_file
 from cnnkit.data.filenames import printable
+from cnnkit.data.layout import channels_last
 from cnnkit.storage import FormatError
 
 __all__ = ["npy", "npz", "read_arrays"]
@@ -19,7 +20,6 @@ __all__ = ["npy", "npz", "read_arrays"]
 _TRAIN = (("x_train", "y_train"), ("X_train", "y_train"), ("train_images", "train_labels"))
 _TEST = (("x_test", "y_test"), ("X_test", "y_test"), ("test_images", "test_labels"))
 _WHOLE = (("x", "y"), ("X", "y"), ("images", "labels"), ("data", "targets"), ("data", "target"))
-_CHANNELS = (1, 3, 4)  # gray, RGB, RGB and alpha
 
 
 def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None = None, *,
@@ -86,7 +86,8 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None
                               f"{len(labels)} images; number the classes from 0 with "
                               "numpy.unique(labels, return_inverse=True), or pass classes= in Python")
     try:
-        return ArrayDataset(channels_first(images, data_format), labels, classes, transform)
+        return ArrayDataset(channels_first(images, data_format), labels, classes, transform,
+                            data_format="NCHW")
     except (TypeError, ValueError) as error:
         raise FormatError(f"{printable(path)}: {error}") from None
 
@@ -104,14 +105,12 @@ def channels_first(images: np.ndarray, data_format: str | None = None) -> np.nda
             raise ValueError("images must have shape (N, H, W), (N, H, W, C) or (N, C, H, W), "
                              f"got {images.shape}; reshape flat images to their height and width")
         return images
-    first, last = images.shape[1] in _CHANNELS, images.shape[3] in _CHANNELS
-    if data_format is None and first == last:
+    last = channels_last(images.shape, data_format)
+    if last is None:
         raise ValueError(f"images of shape {images.shape} may be (N, C, H, W) or (N, H, W, C): "
                          "pass data_format='NCHW' or 'NHWC' in Python; the command line needs 1, "
                          "3 or 4 channels on one of these axes and another size on the other")
-    if data_format == "NHWC" or (data_format is None and last):
-        return images.transpose(0, 3, 1, 2)
-    return images
+    return images.transpose(0, 3, 1, 2) if last else images
 
 
 def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transform | None = None, *,
@@ -146,7 +145,8 @@ def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transfo
     _check_mode(mmap_mode)
     arrays = [_read_npy(path, mode) for path, mode in ((images, mmap_mode), (labels, None))]
     try:
-        return ArrayDataset(channels_first(arrays[0], data_format), arrays[1], classes, transform)
+        return ArrayDataset(channels_first(arrays[0], data_format), arrays[1], classes, transform,
+                            data_format="NCHW")
     except (TypeError, ValueError) as error:
         raise FormatError(f"{printable(images)} and {printable(labels)}: {error}") from None
 

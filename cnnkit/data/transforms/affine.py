@@ -10,6 +10,7 @@ from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import moved, numbered
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
 from cnnkit.data.transforms.sampling import checked_interpolation, sample
+from cnnkit.foreign import plain
 from cnnkit.ops.precision import widen
 from cnnkit.random import Key
 
@@ -51,6 +52,7 @@ class RandomAffine(RandomTransform):
     """
 
     numbers = 6
+    moves_pixels = True
 
     def __init__(self, degrees: float | Sequence[float], translate: Sequence[float] | None = None,
                  scale: Sequence[float] | None = None, shear: float | Sequence[float] | None = None,
@@ -114,6 +116,8 @@ class RandomRotation(RandomTransform):
     [[[2.0, 4.0], [1.0, 3.0]]]
     """
 
+    moves_pixels = True
+
     def __init__(self, degrees: float | Sequence[float], interpolation: str = "nearest", expand: bool = False,
                  center: Sequence[float] | None = None, fill: float | Sequence[float] = 0):
         if expand:
@@ -161,6 +165,7 @@ def warped(owner: object, x: Array, maps: Sequence[Sequence[float]], center: Seq
 
 
 def _range(owner: str, name: str, value: float | Sequence[float]) -> Range:
+    value = plain(value)
     low, high = (-value, value) if isinstance(value, int | float) else value
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"{owner}({name}={value}): give a number that is not negative, "

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import Array, backend_of, dtype_name, namespace_of, on
-from cnnkit.foreign import device_of, is_array
+from cnnkit.foreign import device_of, is_array, plain
 from cnnkit.ops.precision import is_floating
 
 __all__ = ["batched", "bounded", "chosen", "moved", "numbered", "of_channels"]
@@ -66,6 +66,7 @@ def bounded(x: Array, low: float, high: float) -> Array:
 
 def of_channels(owner: object, value: float | Sequence[float], like: Array) -> Array:
     """A number for all channels, or one for each, as an array (1, 1 or C, 1, 1) of the images' dtype."""
+    value = plain(value)
     numbers = [float(value)] if isinstance(value, int | float) else [float(number) for number in value]
     if len(numbers) not in (1, like.shape[1]):
         raise ValueError(f"{owner!r} is for {len(numbers)} channels, "

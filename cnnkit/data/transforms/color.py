@@ -9,6 +9,7 @@ from cnnkit import random
 from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import bounded, moved
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
+from cnnkit.foreign import plain
 from cnnkit.ops.precision import widen
 from cnnkit.random import Key
 
@@ -46,12 +47,14 @@ class ColorJitter(RandomTransform):
     """
 
     numbers = 4
+    moves_pixels = False
 
     def __init__(self, brightness: float | Sequence[float] = 0, contrast: float | Sequence[float] = 0,
                  saturation: float | Sequence[float] = 0, hue: float | Sequence[float] = 0):
         self.brightness = _factors("brightness", brightness)
         self.contrast = _factors("contrast", contrast)
         self.saturation = _factors("saturation", saturation)
+        hue = plain(hue)
         low, high = (-hue, hue) if isinstance(hue, int | float) else hue
         if not -0.5 <= low <= high <= 0.5:
             raise ValueError(f"ColorJitter(hue={hue}): give a number from 0 to 0.5, or two from -0.5 to 0.5, "
@@ -77,6 +80,7 @@ class ColorJitter(RandomTransform):
 def _factors(name: str, value: float | Sequence[float]) -> Range | int:
     """The bounds of a factor; 0 where the factor is always 1."""
     low, high = 1.0, 0.0  # refused below
+    value = plain(value)
     if isinstance(value, Sequence):
         low, high = value if len(value) == 2 else (low, high)
     elif isinstance(value, int | float) and value >= 0:

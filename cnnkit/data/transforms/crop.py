@@ -16,6 +16,7 @@ from cnnkit.data.transforms.sampling import (
     sample,
     take_pixels,
 )
+from cnnkit.foreign import plain
 from cnnkit.ops.precision import widen
 from cnnkit.random import Key
 
@@ -55,11 +56,12 @@ class RandomCrop(RandomTransform):
     """
 
     numbers = 2
+    moves_pixels = True
 
     def __init__(self, size: int | Sequence[int], padding: int | Sequence[int] | None = None,
                  pad_if_needed: bool = False, fill: float | Sequence[float] = 0,
                  padding_mode: str = "constant"):
-        self.size = _size("RandomCrop", size)
+        self.size, padding, fill = _size("RandomCrop", size), plain(padding), plain(fill)
         sides = [] if padding is None else [padding] if isinstance(padding, int) else list(padding)
         if len(sides) not in (0, 1, 2, 4) or any(operator.index(side) < 0 for side in sides):
             raise ValueError(f"RandomCrop(padding={padding}): "
@@ -146,6 +148,7 @@ class RandomResizedCrop(RandomTransform):
     """
 
     numbers = 2 * TRIES + 2
+    moves_pixels = True
 
     def __init__(self, size: int | Sequence[int], scale: Sequence[float] = (0.08, 1.0),
                  ratio: Sequence[float] = (3 / 4, 4 / 3), interpolation: str = "bilinear",
@@ -198,6 +201,7 @@ class RandomResizedCrop(RandomTransform):
 
 
 def _size(owner: str, size: int | Sequence[int]) -> tuple[int, int]:
+    size = plain(size)
     height, width = (size, size) if isinstance(size, int) else size if len(size) == 2 else (0, 0)
     if height < 1 or width < 1:
         raise ValueError(f"{owner}(size={size}): give a number of pixels, or two, "

@@ -9,6 +9,7 @@ from cnnkit import random
 from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import moved, numbered, of_channels
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between, probability
+from cnnkit.foreign import plain
 from cnnkit.random import Key
 
 __all__ = ["RandomErasing"]
@@ -39,6 +40,7 @@ class RandomErasing(RandomTransform):
     """
 
     numbers = 2 * TRIES + 3
+    moves_pixels = False
 
     def __init__(self, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33),
                  ratio: Sequence[float] = (0.3, 3.3), value: float | Sequence[float] | str = 0,
@@ -53,7 +55,7 @@ class RandomErasing(RandomTransform):
         if isinstance(value, str) and value != "random":
             raise ValueError(f"RandomErasing(value={value!r}): "
                              "give a number, one for each channel, or 'random'")
-        self.p = probability("RandomErasing", p)
+        self.p, value = probability("RandomErasing", p), plain(value)
         self.scale, self.ratio = (scale[0], scale[1]), (ratio[0], ratio[1])
         self.value = value if isinstance(value, str | int | float) else tuple(value)
         self.inplace, self.alone = inplace, value != "random"

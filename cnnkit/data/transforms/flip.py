@@ -19,6 +19,7 @@ class RandomHorizontalFlip(RandomTransform):
     [[2.0, 1.0], [4.0, 3.0]]
     """
 
+    moves_pixels = True
     axis = 3
 
     def __init__(self, p: float = 0.5):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from typing import Any
 
 from cnnkit import random
-from cnnkit.backends import Array, backend_of, namespace_of
+from cnnkit.autograd import Tensor
+from cnnkit.backends import Array, backend_of, namespace_of, on
 from cnnkit.data.transforms.arrays import batched
+from cnnkit.foreign import is_array
+from cnnkit.ops.precision import is_floating
 from cnnkit.random import Key
 
 __all__ = ["Draws", "RandomTransform", "between", "probability"]
@@ -29,16 +33,30 @@ class RandomTransform:
     are computed on the images' device. Without a key `cnnkit.random`'s generator gives one. No gradient
     flows through.
 
-    A subclass sets `numbers`, how many numbers an image needs, and defines `change`.
+    Labels that are masks, (N, H, W) or (N, K, H, W) of the images' height and width, are moved with the
+    pixels: read at the nearest pixel, and `mask_fill` outside the image (0 in masks of floats).
+
+    A subclass sets `numbers`, how many numbers an image needs, and `moves_pixels`, and defines `change`.
+
+    Attributes
+    ----------
+    moves_pixels : bool or None
+        Whether pixels change their place, so that masks must follow; masks are refused where it is ``None``.
+    mask_fill : int
+        The class outside the image, -100 as the ``ignore_index`` of the losses.
     """
 
     numbers = 1
+    moves_pixels: bool | None = None
+    mask_fill: int = -100
     alone = True  # whether an image depends on its own numbers only
 
     def __call__(self, images: Any, labels: Any = None, *, key: Key | None = None) -> Any:
         key = random.next_key() if key is None else key
         changed = batched(self, images, lambda x: self._blocks(x, self.draws(key, x.shape[0]), key))
-        return changed if labels is None else (changed, labels)
+        if labels is None:
+            return changed
+        return changed, masked(self, images, labels, key) if is_array(labels) and labels.ndim > 1 else labels
 
     def transform_batch(self, images: Any) -> Any:
         """The same: a batch is taken as it is."""
@@ -79,6 +97,45 @@ class RandomTransform:
             if p.default is p.empty or attributes[p.name] != p.default:
                 shown[p.name] = attributes[p.name]
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def masked(transform: RandomTransform, images: Any, labels: Any, key: Key) -> Any:
+    """Masks moved as `transform` moves the images' pixels with this key; other labels as they are.
+
+    Raises
+    ------
+    TypeError
+        If nobody knows whether the transform moves pixels.
+    ValueError
+        If the labels have a height and width, but not the images'.
+    """
+    axes = tuple(labels.shape)[1:] if images.ndim == 4 else tuple(labels.shape)
+    if len(axes) < 2 or transform.moves_pixels is False:
+        return labels
+    if axes[-2:] != tuple(images.shape[-2:]) or len(axes) > 3:
+        raise ValueError(f"{transform!r} got images of shape {tuple(images.shape)} and labels of shape "
+                         f"{tuple(labels.shape)}: masks need the images' height and width, to be moved alike")
+    if transform.moves_pixels is None:
+        raise TypeError(f"{transform!r} got masks of shape {tuple(labels.shape)} and does not say whether it "
+                        f"moves pixels: set moves_pixels = True or False in class {type(transform).__name__}")
+    array = labels.array if isinstance(labels, Tensor) else labels
+    with on(array):
+        xp = namespace_of(array)
+        floats = is_floating(array.dtype)
+        x = array if floats else xp.astype(array, xp.float32)  # holds class indices exactly
+        x = xp.reshape(x, (-1 if images.ndim == 4 else 1, axes[0] if len(axes) == 3 else 1, *axes[-2:]))
+        moved = _for_masks(transform, floats).change(x, transform.draws(key, x.shape[0]), key)
+        moved = xp.reshape(moved, (*labels.shape[:-2], *moved.shape[-2:]))
+        moved = moved if floats else xp.astype(moved, array.dtype)
+    return Tensor(moved) if isinstance(labels, Tensor) else moved
+
+
+def _for_masks(transform: RandomTransform, floats: bool) -> RandomTransform:
+    """The transform with settings that make no new classes: nearest pixels, and `mask_fill` outside."""
+    nearest = copy.copy(transform)
+    settings = {"interpolation": "nearest", "antialias": False, "fill": 0 if floats else transform.mask_fill}
+    vars(nearest).update({name: value for name, value in settings.items() if name in vars(transform)})
+    return nearest
 
 
 def probability(name: str, p: float) -> float:

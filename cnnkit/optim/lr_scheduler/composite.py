@@ -73,9 +73,13 @@ class SequentialLR(_Composite):
         super().__init__(optimizer, schedulers)
 
     def first(self, lrs: list[float]) -> list[float]:
+        self.restart(list(self.base_lrs))
+        return self.get_last_lr()
+
+    def restart(self, lrs: list[float]) -> None:
         scheduler = self._schedulers[bisect_right(self._milestones, 0)]
-        scheduler.begin()
-        return scheduler.get_last_lr()
+        scheduler.restart(lrs)
+        self.last_epoch, self._last_lr = 0, scheduler.get_last_lr()
 
     def get_lr(self) -> list[float]:
         index = bisect_right(self._milestones, self.last_epoch)
@@ -107,6 +111,12 @@ class ChainedScheduler(_Composite):
         if not schedulers:
             raise ValueError("ChainedScheduler needs at least one schedule")
         super().__init__(optimizer or schedulers[0].optimizer, schedulers)
+
+    def restart(self, lrs: list[float]) -> None:
+        for scheduler in self._schedulers:
+            scheduler.restart(lrs)
+            lrs = scheduler.get_last_lr()
+        self.last_epoch, self._last_lr = 0, lrs
 
     def get_lr(self) -> list[float]:
         for scheduler in self._schedulers:

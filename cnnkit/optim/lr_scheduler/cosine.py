@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from cnnkit.foreign import whole
 from cnnkit.optim.lr_scheduler.scheduler import LRScheduler
 from cnnkit.optim.optimizer import Optimizer
 
@@ -74,11 +75,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0):
-        for name, value in (("T_0", T_0), ("T_mult", T_mult)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
-        self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
-        self.T_cur, self.T_i = 0, T_0
+        self.T_0, self.T_mult, self.eta_min = whole("T_0", T_0), whole("T_mult", T_mult), eta_min
+        self.T_cur, self.T_i = 0, self.T_0
         super().__init__(optimizer)
 
     def first(self, lrs: list[float]) -> list[float]:

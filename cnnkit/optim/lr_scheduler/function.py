@@ -53,6 +53,8 @@ class LambdaLR(LRScheduler):
 class MultiplicativeLR(LRScheduler):
     """At each step, the rate times ``lr_lambda(step)``; parameters are those of `LambdaLR`.
 
+    At its milestone in a `SequentialLR` it goes on from the rate that it finds, times ``lr_lambda(0)``.
+
     >>> from cnnkit import optim, tensor
     >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=0.5)
     >>> scheduler = MultiplicativeLR(optimizer, lambda epoch: 0.5)
@@ -65,6 +67,10 @@ class MultiplicativeLR(LRScheduler):
                  lr_lambda: Callable[[int], float] | list[Callable[[int], float]]):
         self.lr_lambdas = for_each_group(lr_lambda, optimizer, "lr_lambda")
         super().__init__(optimizer)
+
+    def begin(self) -> None:
+        self.last_epoch = 0
+        self._set(self.get_lr())
 
     def get_lr(self) -> list[float]:
         return [lr * factor(self.last_epoch) for lr, factor in zip(self._lrs(), self.lr_lambdas)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from cnnkit.foreign import whole
 from cnnkit.optim.lr_scheduler.scheduler import LRScheduler, for_each_group
 from cnnkit.optim.optimizer import Optimizer
 
@@ -71,8 +72,7 @@ class OneCycleLR(LRScheduler):
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("OneCycleLR needs total_steps, or epochs and steps_per_epoch")
             total_steps = epochs * steps_per_epoch
-        if not isinstance(total_steps, int) or total_steps < 1:
-            raise ValueError(f"total_steps must be a whole number, 1 or more; got {total_steps!r}")
+        total_steps = whole("total_steps", total_steps)
         if not 0 <= pct_start <= 1:
             raise ValueError(f"pct_start must be from 0 to 1, got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):

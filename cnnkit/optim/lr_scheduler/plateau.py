@@ -52,12 +52,16 @@ class ReduceLROnPlateau(LRScheduler):
                                      ("threshold_mode", threshold_mode, ("rel", "abs"))):
             if value not in allowed:
                 raise ValueError(f"{name} must be {allowed[0]!r} or {allowed[1]!r}, got {value!r}")
-        self.mode, self.factor, self.patience = mode, factor, patience
+        self.factor, self.patience = factor, patience
         self.threshold, self.threshold_mode, self.cooldown = threshold, threshold_mode, cooldown
         self.min_lrs, self.eps = for_each_group(min_lr, optimizer, "min_lr"), eps
-        self.best = math.inf if mode == "min" else -math.inf
+        self.watch(mode)
         self.num_bad_epochs = self.cooldown_counter = 0
         super().__init__(optimizer)
+
+    def watch(self, mode: str) -> None:
+        """Begin anew to watch a figure of which lower (``"min"``) or higher (``"max"``) values are better."""
+        self.mode, self.best = mode, math.inf if mode == "min" else -math.inf
 
     def step(self, metrics: Any = None) -> None:
         """Take the step's figure: a number, or a Tensor with one element."""

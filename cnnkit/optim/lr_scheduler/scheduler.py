@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from cnnkit.foreign import plain
 from cnnkit.optim.optimizer import Optimizer
 
 __all__ = ["LRScheduler"]
@@ -53,8 +54,12 @@ class LRScheduler:
 
     def begin(self) -> None:
         """Start at step 0 from the initial rates; `SequentialLR` calls this at the schedule's milestone."""
+        self.restart(list(self.base_lrs))
+
+    def restart(self, lrs: list[float]) -> None:
+        """Start at step 0 from the rates `lrs`, as a part of another schedule."""
         self.last_epoch = 0
-        self._set(self.first(list(self.base_lrs)))
+        self._set(self.first(lrs))
 
     def step(self) -> None:
         """Advance one step; to be called after the optimizer's ``step()``."""
@@ -77,9 +82,10 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def _set(self, lrs: list[float]) -> None:
+        lrs = [plain(lr) for lr in lrs]
         for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
             group["lr"] = lr
-        self._last_lr = list(lrs)
+        self._last_lr = lrs
 
 
 def for_each_group(value: Any, optimizer: Optimizer, name: str) -> list:

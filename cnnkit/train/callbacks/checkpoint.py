@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnkit import storage
+from cnnkit.foreign import whole
 from cnnkit.safetensors import to_bytes
 from cnnkit.train import checkpoints
 from cnnkit.train.callbacks.callback import Callback
@@ -49,7 +50,8 @@ class Checkpoint(Callback):
         ``best.safetensors``, for ``model.load_state_dict(cnnkit.safetensors.load_file(...))``, with the
         epoch and the value in its header (`safetensors.read_metadata`).
     mode : {"auto", "min", "max"}
-        Whether lower or higher values are better; ``"auto"`` decides by the name.
+        Whether lower or higher values are better. ``"auto"``: lower losses, higher accuracies, and what a
+        metric declares; another figure needs ``"min"`` or ``"max"``.
     overwrite : bool
         Let a run that is not resumed remove the checkpoints of an earlier one, instead of raising.
     on_error : callable, optional
@@ -82,9 +84,10 @@ class Checkpoint(Callback):
         if keep is not None and keep < 2:
             raise ValueError("keep must be 2 or more, so that a damaged checkpoint has one "
                              f"before it; got {keep}")
-        for name, value in (("every_n_epochs", every_n_epochs), ("every_n_batches", every_n_batches)):
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
+        every_n_epochs, every_n_batches, keep = (
+            None if value is None else whole(name, value)
+            for name, value in (("every_n_epochs", every_n_epochs), ("every_n_batches", every_n_batches),
+                                ("keep", keep)))
         self.folder = Path(folder)
         self.every_n_epochs, self.every_n_batches = every_n_epochs, every_n_batches
         self.every_n_seconds = every_n_seconds
@@ -99,6 +102,8 @@ class Checkpoint(Callback):
         return self.folder / "best.safetensors"
 
     def on_train_start(self, run: Run) -> None:
+        if self.monitor is not None:
+            self.monitor.settle(run)
         earlier = checkpoints.numbered(self.folder)
         resumes_earlier = (run.resumed_from is not None
                            and Path(run.resumed_from).resolve() == self.folder.resolve())
@@ -148,7 +153,8 @@ class Checkpoint(Callback):
 
     def save(self, run: Run) -> None:
         """Write a checkpoint now, and remove those that are no longer kept."""
-        if run.tally.images and not math.isfinite(run.tally.read()[0]):
+        loss = run.tally.read()[0]
+        if run.tally.total and not math.isfinite(loss):
             return  # checkpoints of finite weights are worth more
         try:
             checkpoints.write(self.folder, self._number, state_of(run))

@@ -10,6 +10,7 @@ from cnnkit.backends import namespace_of
 from cnnkit.ops.precision import wide_mean, widen
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.diagnosis import Probe, diagnose
+from cnnkit.train.parameters import parameters
 from cnnkit.train.replay import replay
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Diagnose(Callback):
 def _layers(run: Run) -> list[dict[str, Any]]:
     """A row of figures for each layer, in the order of the forward pass."""
     rows: dict[str, dict[str, Any]] = {}
+    trained = {id(parameter) for parameter in parameters(run.optimizer)}  # others keep gradients of all steps
 
     def measure(name: str, layer: Module, inputs: tuple, output: Any) -> None:
         if name in rows or not isinstance(output, Tensor) or "float" not in str(output.dtype):
@@ -74,7 +76,8 @@ def _layers(run: Run) -> list[dict[str, Any]]:
         rows[name] = {
             "layer": name, "kind": kind, "mean": _mean(output.array), "std": _std(output.array),
             "input_std": _std(inputs[0].array) if inputs and isinstance(inputs[0], Tensor) else 1.0,
-            "gradient": None if weight is None or weight.grad is None else _norm(weight.grad.array),
+            "gradient": (None if weight is None or weight.grad is None or id(weight) not in trained
+                         else _norm(weight.grad.array)),
             "alike": weight is not None and weight.shape[0] > 1 and _alike(weight.array),
             "dead": _dead(output.array) if kind == "ReLU" and output.ndim > 1 else None}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd import Tensor
+from cnnkit.foreign import whole
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.callbacks.monitor import Monitor
 
@@ -27,7 +28,8 @@ class EarlyStopping(Callback):
     min_delta : float
         How much better counts as an improvement.
     mode : {"auto", "min", "max"}
-        Whether lower or higher values are better; ``"auto"`` decides by the name.
+        Whether lower or higher values are better. ``"auto"``: lower losses, higher accuracies, and what a
+        metric declares; another figure needs ``"min"`` or ``"max"``.
     restore_best_weights : bool
         Whether the model ends with the weights of the best epoch, however the run ends, unless it is paused.
 
@@ -51,7 +53,7 @@ class EarlyStopping(Callback):
                  mode: str = "auto", restore_best_weights: bool = True):
         if patience < 0:
             raise ValueError(f"patience must be 0 or more, got {patience}")
-        self.monitor, self.patience = Monitor(monitor, mode, min_delta), patience
+        self.monitor, self.patience = Monitor(monitor, mode, min_delta), whole("patience", patience, 0)
         self.restore_best_weights = restore_best_weights
         self._reset()
 
@@ -62,6 +64,7 @@ class EarlyStopping(Callback):
         self.weights: dict[str, Tensor] | None = None
 
     def on_train_start(self, run: Run) -> None:
+        self.monitor.settle(run)
         if run.resumed_from is None:
             self._reset()
         elif self.stopped_epoch is not None:

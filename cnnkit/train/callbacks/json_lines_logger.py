@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
+from cnnkit.foreign import plain
 from cnnkit.train.callbacks.row_logger import RowLogger
 
 __all__ = ["JSONLinesLogger"]
 
 
 class JSONLinesLogger(RowLogger):
-    """Write each epoch's figures to a file, as a line of JSON.
+    """Write each epoch's figures to a file, as a line of JSON; NaN and infinities are ``null``.
 
     Parameters
     ----------
@@ -31,4 +33,14 @@ class JSONLinesLogger(RowLogger):
     """
 
     def line(self, figures: dict[str, Any], first: bool) -> str:
-        return json.dumps(figures) + "\n"
+        return json.dumps(_finite(figures), allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """The figures with ``None`` for NaN and infinities, which JSON has not."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    value = plain(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from cnnkit.evaluation.counting import number
+from cnnkit.foreign import whole
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.replay import finite, replay
 
@@ -46,19 +48,20 @@ class StopOnNaN(Callback):
     def __init__(self, every_n_batches: int = 1):
         if every_n_batches < 1:
             raise ValueError(f"every_n_batches must be 1 or more, got {every_n_batches}")
-        self.every_n_batches = every_n_batches
+        self.every_n_batches = whole("every_n_batches", every_n_batches)
 
     def on_before_optimizer_step(self, run: Run) -> None:
         if run.step % self.every_n_batches:
             return
-        losses = [loss.item() for loss in run.losses]
+        losses = [0.0 if loss is None or not number(count.loss) else loss.item()
+                  for loss, count in zip(run.losses, run.counts)]
         nonfinite = next((n for n, loss in enumerate(losses) if not math.isfinite(loss)), None)
         index = len(losses) - 1 if nonfinite is None else nonfinite
         loss, where = losses[index], f"in batch {run.batch + index + 1} of epoch {run.epoch + 1}"
         if nonfinite is not None:
             raise FloatingPointError(f"the loss is {loss} {where}: {_culprit(run)}. Lower the learning rate "
                                      f"(it is {run.lr():g}), or clip the gradients (fit(clip_norm=1.0))")
-        grads = [(name, p.grad) for name, p in run.model.named_parameters() if p.grad is not None]
+        grads = [(name, p.grad) for name, p in run.named_parameters() if p.grad is not None]
         if finite(*[grad for _, grad in grads]):
             return
         last = next(name for name, grad in reversed(grads) if not finite(grad))

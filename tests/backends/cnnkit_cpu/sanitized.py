@@ -10,6 +10,7 @@ from cnnkit_cpu import (
     channels_last,
     choice,
     conv,
+    gathering,
     layout,
     library,
     linear,
@@ -64,8 +65,8 @@ def main(folder: str, isa: str) -> None:
     library.available = lambda: True
     table.available = library.available
     library.threads = 2
-    for module in (memory, activation, channels_last, conv, layout, linear, loss, norm, pixels, pool, random,
-                   update):
+    for module in (memory, activation, channels_last, conv, gathering, layout, linear, loss, norm, pixels,
+                   pool, random, update):
         module.empty = plain  # a block of its own for each array
     memory.pool.empty = plain
     failures, count = 0, 0

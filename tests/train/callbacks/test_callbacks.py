@@ -252,10 +252,3 @@ def test_stop_on_nan_lets_good_runs_be():
 def test_what_cannot_work_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_a_monitor_knows_which_way_is_better():
-    for name, highest in (("val_loss", False), ("val_accuracy", True), ("val_top_5", True),
-                          ("val_f1", True), ("loss", False)):
-        assert Monitor(name).highest == highest
-    assert not Monitor("loss").better(float("nan"), None)

@@ -1,0 +1,74 @@
+"""The state of a module: its parameters and persistent buffers by dotted name, saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from cnnkit import backends
+from cnnkit.autograd import Tensor, no_grad
+from cnnkit.foreign import is_array, metadata_of
+
+__all__ = ["LoadResult"]
+
+
+class LoadResult(NamedTuple):
+    """What `Module.load_state_dict` could not match."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return f"LoadResult(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+def copy_of(tensor: Tensor) -> Tensor:
+    """A Tensor with a copy of the values, without tape."""
+    return Tensor(backends.backend_of(tensor.array).asarray(tensor.array))
+
+
+def load(module: Any, state_dict: Mapping[str, Any], strict: bool) -> LoadResult:
+    """`Module.load_state_dict`: check everything, then copy."""
+    owner = f"{type(module).__name__}.load_state_dict"
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"{owner} needs a mapping from names to Tensors, as state_dict() gives it; "
+                        f"got {type(state_dict).__name__}")
+    current = dict(module._state())
+    optional = _left_out_by_older_versions(module, state_dict)
+    missing = [n for n in current if n not in state_dict and n not in optional]
+    unexpected = [n for n in state_dict if n not in current]
+    if strict and (missing or unexpected):
+        raise RuntimeError(f"{owner}: " + "; ".join(
+            f"{problem} {len(names)}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+            for problem, names in (("missing", missing), ("unexpected", unexpected)) if names)
+            + ". Pass strict=False to load the names that match")
+    values = {n: v for n, v in state_dict.items() if n in current}
+    strange = [f"{n} is {type(v).__name__}" for n, v in values.items() if not is_array(v)]
+    if strange:
+        raise RuntimeError(f"{owner} takes Tensors and arrays; {_listed(strange)}")
+    shapes = {n: tuple(v.shape) for n, v in values.items()}
+    mismatches = [f"{n} is {current[n].shape}, the value {shape}" for n, shape in shapes.items()
+                  if current[n].shape != shape and (current[n].shape, shape) != ((), (1,))]
+    if mismatches:
+        raise RuntimeError(f"{owner}: shapes differ: {_listed(mismatches)}")
+    with no_grad():
+        for name, value in values.items():
+            tensor = value if isinstance(value, Tensor) else Tensor(value)
+            # old files of PyTorch have one axis where there is none now
+            current[name].copy_(tensor if current[name].shape else tensor.reshape(()))
+    return LoadResult(missing, unexpected)
+
+
+def _listed(problems: list[str]) -> str:
+    return f"{'; '.join(problems[:8])}{'; ...' if len(problems) > 8 else ''}"
+
+
+def _left_out_by_older_versions(module: Any, state_dict: Mapping[str, Any]) -> set[str]:
+    """Names that may be missing, because a module's state had none when its version was what is saved."""
+    versions = metadata_of(state_dict)
+    return {f"{path}.{name}" if path else name
+            for path, part in module.named_modules(remove_duplicate=False)
+            for name, first in part._state_since.items()
+            if versions.get(path, {}).get("version", 0) < first}

@@ -1,0 +1,148 @@
+"""What an AttributeError says beside the name that is missing: the nearest one, or our way of PyTorch's.
+
+Only names that are not found come here, so those that exist cost nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["FUNCTIONAL", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR", "attribute_error", "is_defined",
+           "missing"]
+
+
+def _each(names: str, advice: str) -> dict[str, str]:
+    """The same advice for several names; ``{}`` in it is the name."""
+    return {name: advice.format(name) for name in names.split()}
+
+
+_LAYERS = "cnnkit has the layers of convolutional networks"
+_NORMS = "there are BatchNorm1d and BatchNorm2d"
+
+# PyTorch's name -> what to use here
+TENSOR: Mapping[str, str] = {
+    **_each("relu sigmoid tanh softmax log_softmax", "use cnnkit.functional.{}"),
+    **_each("half bfloat16", "use .to(dtype=...) with the dtype's name"),
+    "cuda": 'use .to("cupy")', "cpu": 'use .to("numpy")', "device": "use .backend", "is_cuda": "use .backend",
+    "long": 'use .to(dtype="int64")', "int": 'use .to(dtype="int32")', "bool": 'use .to(dtype="bool")',
+    "type": 'use .to(dtype="float64")', "type_as": "use .to(dtype=other.dtype)",
+    "data": "use detach() to read the values, copy_() under no_grad() to change them",
+    "detach_": "use detach()", "grad_fn": "is_leaf says whether a recorded op made this Tensor",
+    "contiguous": "leave it out: any layout in memory is taken",
+    "amax": "use max(dim)", "min": "use -(-x).max(dim)", "argmin": "use (-x).argmax(dim)",
+    "add": "use +", "sub": "use -", "mul": "use *", "div": "use /", "neg": "use -x", "pow": "use **",
+    "mm": "use @", "bmm": "use @", "dot": "use @", "square": "use x * x", "div_": "use mul_(1 / number)",
+    "eq": "use ==", "ne": "use !=", "lt": "use <", "le": "use <=", "gt": "use >", "ge": "use >=",
+    "clip": "use clamp(min, max)", "norm": "use (x * x).sum().sqrt()",
+    "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
+    "std": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
+    "view_as": "use reshape(other.shape)", "expand_as": "use expand(other.shape)",
+    **_each("any all", "use numpy() and the array's {}"), "stride": "any layout in memory is taken",
+    "repeat": "use cnnkit.functional.cat", "masked_fill": "use cnnkit.functional.where",
+    "gather": "use x[indices]", "index_select": "use x[indices]",
+    "new_tensor": "use cnnkit.tensor(data, dtype=x.dtype, backend=x.backend)",
+    "uniform_": "use cnnkit.nn.init.uniform_(x)", "normal_": "use cnnkit.nn.init.normal_(x)",
+}
+MODULE: Mapping[str, str] = {
+    "_modules": "use named_children(), and setattr() or add_module() to change one",
+    "_parameters": "use named_parameters(recurse=False), and setattr() to change one",
+    "cuda": 'use .to("cupy")', "cpu": 'use .to("numpy")', "bfloat16": 'use .to(dtype="bfloat16")',
+    "type": 'use .to(dtype="float64")', "device": "use next(model.parameters()).backend",
+    "compile": "leave it out: kernels are fused as they run",
+    "fit": "use cnnkit.train.fit(model, ...)", "predict": "use cnnkit.train.predict(model, ...)",
+    "evaluate": "use cnnkit.train.evaluate(model, ...)", "summary": "use cnnkit.summary(model, ...)",
+    "save": "use cnnkit.models.save_model(model, ...)",
+    **_each("register_backward_hook register_full_backward_hook",
+            "use Tensor.register_hook on what forward() returns"),
+}
+NAMESPACE: Mapping[str, str] = {
+    **_each("zeros ones full empty eye arange linspace zeros_like ones_like",
+            "give a NumPy array to cnnkit.tensor: cnnkit.tensor(numpy.{}(...))"),
+    **_each("rand randn randint randperm", "give a NumPy array to cnnkit.tensor; cnnkit.random draws"),
+    **_each("sum mean max argmax exp log sqrt abs clamp matmul reshape permute transpose squeeze unsqueeze",
+            "use the Tensor's method, x.{}(...)"),
+    **_each("float16 bfloat16 float32 float64 int32 int64 uint8 float half double long int",
+            'a dtype is a name here: dtype="float32"'),
+    "from_numpy": "use cnnkit.tensor(array), or cnnkit.Tensor(array) to share memory",
+    "as_tensor": "use cnnkit.tensor(data)", "asarray": "use cnnkit.tensor(data)",
+    "FloatTensor": "use cnnkit.tensor(data)", "LongTensor": 'use cnnkit.tensor(data, dtype="int64")',
+    "manual_seed": "use cnnkit.random.seed", "allclose": "use numpy.allclose(a.numpy(), b.numpy())",
+    "save": "use cnnkit.models.save_model, or cnnkit.safetensors.save_file for a state_dict",
+    "load": "use cnnkit.models.load_model, or cnnkit.safetensors.load_file for a state_dict",
+    "device": 'a place is a name here: cnnkit.use("cupy"), x.to("cupy:1")',
+    "set_default_device": "use cnnkit.use", "cuda": "cnnkit.backends.list() says what is here",
+    "utils": "cnnkit.data has the loaders, cnnkit.nn the clipping of gradients",
+    "compile": "leave it out: kernels are fused as they run",
+}
+NN: Mapping[str, str] = {
+    **_each("GroupNorm LayerNorm InstanceNorm2d SyncBatchNorm RMSNorm BatchNorm3d", _NORMS),
+    **_each("LSTM GRU RNN Embedding Transformer TransformerEncoder MultiheadAttention", _LAYERS),
+    "functional": "use cnnkit.functional", "utils": "use cnnkit.nn.clip_grad_norm_ or clip_grad_value_",
+    "Buffer": "use Module.register_buffer", "ParameterDict": "use Module.register_parameter",
+    "Upsample": "use nn.ConvTranspose2d", "LazyLinear": "use nn.Linear", "LazyConv2d": "use nn.Conv2d",
+    "DataParallel": "one process trains on one device",
+}
+FUNCTIONAL: Mapping[str, str] = {
+    **_each("group_norm layer_norm instance_norm rms_norm", "there is batch_norm"),
+    **_each("embedding scaled_dot_product_attention", _LAYERS),
+    **_each("interpolate upsample", "use conv_transpose2d"),
+    "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
+}
+OPTIM: Mapping[str, str] = _each(
+    "ASGD Adadelta Adagrad Adamax LBFGS Muon NAdam RAdam RMSprop Rprop SparseAdam",
+    "there are SGD, Adam and AdamW")
+
+
+def is_defined(kind: type, name: str) -> bool:
+    """Whether a class or one of its bases defines an attribute.
+
+    >>> is_defined(bool, "real"), is_defined(bool, "imaginary")
+    (True, False)
+    """
+    return any(name in vars(base) for base in kind.__mro__)
+
+
+def attribute_error(owner: str, name: str, names: Iterable[str],
+                    elsewhere: Mapping[str, str] | None = None) -> AttributeError:
+    """An AttributeError that says what there is instead.
+
+    Parameters
+    ----------
+    owner : str
+        What has no such attribute, as Python names it: ``"module 'cnnkit'"``.
+    name : str
+        The attribute that is missing.
+    names : iterable of str
+        The attributes that there are.
+    elsewhere : mapping of str to str, optional
+        PyTorch's name -> what to use here.
+
+    >>> attribute_error("'Linear' object", "weigth", ["weight", "bias"])
+    AttributeError("'Linear' object has no attribute 'weigth'; did you mean 'weight'?")
+    """
+    message = f"{owner} has no attribute {name!r}"
+    if elsewhere and name in elsewhere:
+        return AttributeError(f"{message}; {elsewhere[name]}", name=name)
+    if name.startswith("_"):  # asked by Python and by libraries, to find out what an object can do
+        return AttributeError(message, name=name)
+    public = sorted(n for n in names if not n.startswith("_"))
+    close = difflib.get_close_matches(name, public, n=1)
+    if not close:
+        lowered = {n.lower(): n for n in public}
+        close = [lowered[n] for n in difflib.get_close_matches(name.lower(), lowered, n=1)]
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return AttributeError(message + hint, name=name)
+
+
+def missing(owner: Any, name: str, elsewhere: Mapping[str, str], names: Iterable[str] = ()) -> Any:
+    """What a class's ``__getattr__`` does: raise, with a suggestion from the class's names and from `names`.
+
+    An attribute that the class does define comes here because a property of it raised an AttributeError. It
+    is asked once more, so that it is its own error that is seen.
+    """
+    kind = type(owner)
+    if is_defined(kind, name):
+        return object.__getattribute__(owner, name)
+    raise attribute_error(f"{kind.__name__!r} object", name, [*dir(kind), *names], elsewhere)
