@@ -142,7 +142,7 @@ def _grow(path):
     _grow, lambda path: path.write_bytes((1 << 39).to_bytes(8, "little")) and _grow(path),
     lambda path: path.write_bytes(path.read_bytes() + b"\0"), lambda path: path.write_bytes(b""),
     lambda path: path.write_bytes((60000).to_bytes(8, "little") + b"[" * 60000)])
-def test_a_file_is_not_read_before_its_header_says_how_long_it_is(tmp_path, damage, read):
+def test_a_file_is_not_read_before_its_header_says_how_long_it_is(tmp_path, damage):
     path = safetensors.save_file({"x": cnnkit.tensor([1.0])}, tmp_path / "a.safetensors", {"a": "b"})
     damage(path)
     with pytest.raises(FormatError, match=r"a\.safetensors"):

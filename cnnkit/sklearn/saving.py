@@ -70,7 +70,7 @@ def read(kind: type, path: str | os.PathLike) -> Any:
         params = {name: _parameter(value) for name, value in content["params"].items()}
         with budget_of(tensors):
             return _restored(kind(**params), content["fitted"], tensors)
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise FormatError(f"{file} holds no {kind.__name__} that can be used: {error}; "
                           "save it again") from error
 
