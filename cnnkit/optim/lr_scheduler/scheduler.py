@@ -75,7 +75,22 @@ class LRScheduler:
         return {name: copy.deepcopy(value) for name, value in vars(self).items() if name != "optimizer"}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Load what `state_dict` returned. The rates themselves are the optimizer's state: load that too."""
+        """Load what `state_dict` returned. The rates themselves are the optimizer's state: load that too.
+
+        Raises
+        ------
+        ValueError
+            If it holds a name of a method, or other numbers of rates than the optimizer has groups.
+        """
+        groups = len(self.optimizer.param_groups)
+        for name, value in state_dict.items():
+            if name == "optimizer" or name in dir(type(self)):
+                raise ValueError(f"the state of a {type(self).__name__} cannot have {name!r}")
+            if name in ("base_lrs", "_last_lr") and (
+                    not isinstance(value, list) or len(value) != groups
+                    or not all(isinstance(lr, int | float) for lr in value)):
+                raise ValueError(f"{name} must have a rate for each of {groups} parameter groups, not "
+                                 f"{value!r}")
         vars(self).update(copy.deepcopy(dict(state_dict)))
 
     def _lrs(self) -> list[float]:
