@@ -17,9 +17,9 @@ __all__ = ["LIMITS", "check", "limit", "variable"]
 LIMITS = {
     "image_pixels": 50_000_000,  # height times width of one image
     "array_bytes": 1 << 28,  # of one array in a compressed file, where that is more than EXPANSION allows
-    "model_bytes": 1 << 32,  # of one safetensors file
-    "header_bytes": 1 << 25,  # of a safetensors file's header, with all settings in it
-    "text_bytes": 1 << 28,  # of one JSON, TOML or CSV file
+    "model_bytes": 1 << 32,  # of one safetensors file, or a checkpoint's JSON file
+    "header_bytes": 1 << 24,  # of a safetensors file's header, with all settings in it
+    "text_bytes": 1 << 26,  # of one TOML or CSV file
 }
 EXPANSION = 16  # an array may take so many times its file's size in any case
 

@@ -97,7 +97,7 @@ def read(path: Path) -> LoadedCheckpoint:
         A ValueError: if it is truncated, altered, incomplete, or of another format; the message names it.
     """
     try:
-        content = json.loads(storage.read_bytes(path, limits.limit("text_bytes")))
+        content = json.loads(storage.read_bytes(path, limits.limit("model_bytes")))
         digest, file_format, tensors = content.pop("sha256"), content["format"], content["tensors"]
         altered = digest != _digest(content)
     except FormatError:
