@@ -27,7 +27,7 @@ from cnnkit.models.configurable import Configurable
 from cnnkit.nn import Module
 from cnnkit.ops.precision import is_floating
 from cnnkit.safetensors import with_ending
-from cnnkit.storage import FormatError
+from cnnkit.storage import FormatError, limits
 from cnnkit.storage.budget import budget_of
 
 __all__ = ["SavedModel", "load_model", "save_model"]
@@ -54,10 +54,11 @@ class SavedModel:
         shape = self.settings.get("input_shape", self.settings["config"].get("input_shape"))
         if shape is None and self.model.input_format is not None:
             shape = list(self.model.input_format.shape)
-        if not isinstance(shape, list) or [type(n) for n in shape] != [int] * 3:
+        if not isinstance(shape, list) or [type(n) for n in shape] != [int] * 3 or min(shape) < 1:
             raise ValueError(f"the settings of this {self._name} do not say which images it takes; save it "
                              "again with models.save_model(model, path, input_shape=(C, H, W)), or put "
                              f"input_shape into {self._name}.config")
+        limits.check("image_pixels", shape[1] * shape[2], f"an image as this {self._name} takes it")
         return tuple(shape)
 
     @property

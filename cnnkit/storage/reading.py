@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
-from typing import BinaryIO
 
 from cnnkit.storage.errors import FormatError
 from cnnkit.storage.flags import BINARY, INHERIT_NOT, NO_WAIT
 
 __all__ = ["open_regular", "read_bytes", "read_text"]
 
+_LARGE = 1 << 16  # bytes
 
-def open_regular(path: str | os.PathLike) -> BinaryIO:
+
+def open_regular(path: str | os.PathLike) -> io.BufferedReader:
     """Open a regular file for reading; whatever else has that name is refused, and not waited for.
 
     Parameters
@@ -44,7 +46,16 @@ def open_regular(path: str | os.PathLike) -> BinaryIO:
     except BaseException:
         os.close(handle)
         raise
-    return open(handle, "rb")
+    return _Regular(io.FileIO(handle, "rb"))
+
+
+class _Regular(io.BufferedReader):
+    """A regular file, of which no more is asked than it has: Python takes the memory for it beforehand."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _LARGE:
+            size = min(size, max(0, os.fstat(self.fileno()).st_size - self.tell()))
+        return super().read(size)
 
 
 def read_bytes(path: str | os.PathLike, most: int | None = None, first: int | None = None) -> bytes:
