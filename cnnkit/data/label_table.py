@@ -115,6 +115,6 @@ def class_numbers(labels: Sequence[str]) -> tuple[str, ...]:
     (('cat', 'dog'), ('1', '2', '10'))
     """
     distinct = sorted(set(labels))
-    if all(label.removeprefix("-").isdecimal() for label in distinct):
+    if all(label.removeprefix("-").isdecimal() and len(label) < 1000 for label in distinct):
         distinct.sort(key=int)
     return tuple(distinct)
