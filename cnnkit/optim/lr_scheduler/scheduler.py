@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import operator
 from collections.abc import Mapping
 from typing import Any
 
-from cnnkit.foreign import plain
+from cnnkit.foreign import is_whole, plain
 from cnnkit.optim.optimizer import Optimizer
 
 __all__ = ["LRScheduler"]
@@ -80,9 +82,15 @@ class LRScheduler:
         Raises
         ------
         ValueError
-            If it holds a name of a method, or other numbers of rates than the optimizer has groups.
+            If it holds a name of a method, other numbers of rates than the optimizer has groups, or less than
+            1 for a setting that counts steps, such as ``step_size``.
         """
         groups = len(self.optimizer.param_groups)
+        for name in inspect.signature(type(self)).parameters:
+            here, saved = vars(self).get(name), state_dict.get(name, 1)
+            counts_steps = isinstance(here, int) and not isinstance(here, bool) and here >= 1
+            if counts_steps and not (is_whole(saved) and operator.index(saved) >= 1):
+                raise ValueError(f"{name} must be a whole number, 1 or more (it is {here} here); got {saved!r}")
         for name, value in state_dict.items():
             if name == "optimizer" or name in dir(type(self)):
                 raise ValueError(f"the state of a {type(self).__name__} cannot have {name!r}")
