@@ -90,7 +90,7 @@ class LRScheduler:
             here, saved = vars(self).get(name), state_dict.get(name, 1)
             counts_steps = isinstance(here, int) and not isinstance(here, bool) and here >= 1
             if counts_steps and not (is_whole(saved) and operator.index(saved) >= 1):
-                raise ValueError(f"{name} must be a whole number, 1 or more (it is {here} here); got {saved!r}")
+                raise ValueError(f"{name} must be a whole number, 1 or more (here {here}); got {saved!r}")
         for name, value in state_dict.items():
             if name == "optimizer" or name in dir(type(self)):
                 raise ValueError(f"the state of a {type(self).__name__} cannot have {name!r}")
