@@ -20,6 +20,8 @@ def pytest_addoption(parser):
     parser.addoption("--schedule", metavar="NAME[:SEED]", default="",
                      help="run the emulator's threads 'reversed' or 'skewed:1' instead of in order")
     parser.addoption("--traced", action="store_true", help="watch every access of the emulator's kernels")
+    parser.addoption("--nonfinite", action="store_true",
+                     help="put every NaN, infinity and large number into every array of the kit's cases")
     parser.addoption("--kills", type=int, default=3, metavar="N",
                      help="how many training runs tests/train/test_killed.py kills")
 
@@ -51,6 +53,10 @@ def chosen(config) -> dict[str, bool | str]:
 def pytest_generate_tests(metafunc):
     if "kill" in metafunc.fixturenames:
         metafunc.parametrize("kill", range(metafunc.config.getoption("kills")))
+    if "placed_case" in metafunc.fixturenames:
+        cases = [case for case in conformance.EVERY_CASE if isinstance(case, conformance.OpCase)]
+        metafunc.parametrize("placed_case", cases if metafunc.config.getoption("nonfinite") else [],
+                             ids=lambda case: case.id)
     if "backend_name" in metafunc.fixturenames:
         metafunc.parametrize("backend_name",
                              [n for n, status in chosen(metafunc.config).items() if status is True])

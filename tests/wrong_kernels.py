@@ -268,6 +268,8 @@ MUTANTS = {
                                   "check_repeatable"),
     "batch norm keeps the biased variance": (keeps_running_variance_biased(), "check_outputs"),
     "cross-entropy sums instead of averaging": (mutant("cross_entropy", reduction="sum"), "check_outputs"),
+    "convolution leaves products by infinity out": (mutant("conv", lambda x, w, b: (x, np.nan_to_num(w), b)),
+                                                    "check_nonfinite"),
     "fused ReLU lets all gradients pass": (fused_without_the_mask(), "check_fused"),
     "norm + add forgets the addend's gradient": (forgets_the_gradient_of_the_addend(), "check_gradients"),
     "norm + add adds before it normalises": (adds_before_it_normalises(), "check_outputs"),

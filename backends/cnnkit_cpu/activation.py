@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnkit.backends import Call, decline
 from cnnkit_cpu import library
+from cnnkit_cpu.finite import tame
 from cnnkit_cpu.layout import dense_like, in_order_of
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT
@@ -55,6 +56,8 @@ def then(result: tuple, activation: Call) -> tuple:
     if activation.op.name == "leaky_relu" and slope > 0:
         library.active.leaky_relu_forward(library.threads, y.size, slope, address(y), address(y))
         return y, None if backward is None else lambda dy: backward(_leaky_gradient(y, dy, slope))
+    if backward is not None and not tame(y):
+        return decline("NaN, whose derivative also those get that are not the largest of their window")
     (z,), through = activation.op(y, needs=(backward is not None,), **activation.attrs)
     return z, None if backward is None else lambda dy: backward(through(dy)[0])
 

@@ -16,6 +16,7 @@ import numpy as np
 from cnnkit.ops.conv import conv as op
 from cnnkit_cpu import library
 from cnnkit_cpu.choice import FLAT, SIDES, choose
+from cnnkit_cpu.finite import tame
 from cnnkit_cpu.layout import channel_sums, empty_channels_last, to_channels_last
 from cnnkit_cpu.library import Library, address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
@@ -29,6 +30,9 @@ class Plan:
         self.owner, self.names, self.conv = owner, names, conv
         self.x, self.weight, self.shape = x, weight, shape
         (top, _), (left, _) = conv["padding"]
+        # whether some windows hold nothing but padding, which the filters' gradient leaves out
+        self.in_padding = any(max(pads) > d * (k - 1) for pads, d, k in
+                              zip(conv["padding"], conv["dilation"], weight[2:]))
         self.sizes = (ctypes.c_int * 14)(x[1], weight[0], *weight[2:], *x[2:], *shape[2:], *conv["stride"],
                                          *conv["dilation"], top, left)
         self._rooms: dict[tuple[str, int], int] = {}
@@ -72,6 +76,8 @@ class Plan:
 
     def filter_gradient(self, x: np.ndarray, dy: np.ndarray) -> np.ndarray | None:
         """The filters' gradient, or ``None`` if it is not finite everywhere."""
+        if self.in_padding and not tame(dy):
+            return None
         owner, threads, n, dweight = self.owner, library.threads, self.x[0], empty(self.weight)
         arrays = address(x), address(dy), address(dweight)
         if side := SIDES.get(self.names[2]):

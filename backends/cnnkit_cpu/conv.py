@@ -18,6 +18,7 @@ from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cpu import channels_last, choice, library
 from cnnkit_cpu.activation import then
+from cnnkit_cpu.finite import tame
 from cnnkit_cpu.layout import to_channels_last
 from cnnkit_cpu.library import Library, address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
@@ -47,6 +48,11 @@ class Plan:
         self.forward, self.backward = owner.conv_forward, owner.conv_backward
         self.bytes = (owner.conv_marks_size(self.handle) * x[0],)
         self.keeps_y = kind == NO_POOL and relu
+        results = [(x[2 + i] + sum(padding[i]) - dilation[i] * (weight[2 + i] - 1) - 1) // stride[i] + 1
+                   for i in (0, 1)]
+        # whether a result of the convolution is in no pooling window
+        self.leaves_some = kind != NO_POOL and any(
+            _leaves_some(results[i], *(p[i] for p in pool), shape[2 + i]) for i in (0, 1))
         self._rooms = owner.conv_forward_room, owner.conv_backward_room
         # number of threads, and `rooms` of it: one tuple, because another thread may set it meanwhile
         self._cached_rooms = 0, (0, 0, 0)
@@ -64,6 +70,12 @@ class Plan:
     def __del__(self) -> None:
         if getattr(self, "handle", None):
             self._free(self.handle)
+
+
+def _leaves_some(results: int, *pool: int) -> bool:
+    """Whether some results of a convolution, along one axis, are in none of the pooling windows behind it."""
+    window, stride, dilation, windows = pool
+    return len({p * stride + t * dilation for p in range(windows) for t in range(window)}) < results
 
 
 def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tuple, padding: tuple,
@@ -114,12 +126,14 @@ def plan_of(x: tuple, weight: tuple, conv: Mapping[str, Any], relu: bool, kind: 
 
 
 def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None,
-        needs: Sequence[bool]) -> tuple:
+        needs: Sequence[bool]) -> Any:
     """The result, and the function that makes the gradients."""
     needs_x, needs_weight, needs_bias = needs
     keep = needs_x or needs_weight or needs_bias
     x, weight = packed(x), packed(weight)
     bias = None if bias is None else packed(bias)
+    if keep and plan.leaves_some and not (tame(x) and tame(weight)):
+        return decline("results in no pooling window, whose gradient 0 is multiplied by infinity or NaN")
     threads = library.threads
     y = empty(plan.shape)
     marks = empty(plan.bytes, BYTE) if keep and plan.bytes[0] else None

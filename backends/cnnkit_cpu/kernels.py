@@ -51,4 +51,5 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
     }
 
 
-table = KernelTable("cpu", "numpy", kernels, priority=10, available=library.available, runtime=Runtime())
+table = KernelTable("cpu", "numpy", kernels, priority=10, available=library.available, runtime=Runtime(),
+                    missing=library.missing)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit_cpu.built import reason_for
 from cnnkit_cpu.interface import signatures
 
 FOLDER = Path(__file__).parent
@@ -64,11 +64,7 @@ def _find() -> tuple[dict[str, Library], str]:
     """The libraries that run here, the best first; or none, and why."""
     paths = {isa: path for isa in LEVELS if (path := FOLDER / f"libcnnkit_{isa}.so").exists()}
     if not paths:
-        if not any(map(shutil.which, ("c++", "g++", "clang++"))):
-            return {}, ("its C++ was not built: there is no C++ compiler. "
-                        "Install one (apt-get install g++), then cnnkit again")
-        return {}, ("its C++ was not built when cnnkit was installed; "
-                    "`pip install -v` of cnnkit shows the compiler's errors")
+        return {}, f"its C++ was not built: {reason_for(FOLDER, 'generic')}"
     loaded: dict[str, Library] = {}
     reason = ""
     try:
@@ -93,6 +89,21 @@ _lock = threading.Lock()
 def available() -> bool | str:
     """``True``, or why only NumPy's own kernels can serve."""
     return REASON or True
+
+
+def missing() -> str:
+    """What is slower than it need be because the best C++ library is missing, and why; or nothing.
+
+    >>> missing().startswith("avx") or not missing() or not isas()
+    True
+    """
+    if REASON:
+        return f"NumPy's kernels run alone, about four times slower: {REASON}"
+    level = active.cpu_level()
+    best = next(isa for isa in LEVELS if LEVELS[isa] <= level)
+    if isas() == ("generic",) and best != "generic":
+        return f"{best}, several times as fast, was not built: {reason_for(FOLDER, best)}"
+    return ""
 
 
 def isas() -> tuple[str, ...]:

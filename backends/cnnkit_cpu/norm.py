@@ -119,13 +119,13 @@ def _norm(x: np.ndarray, weight: Any, bias: Any, running_mean: Any, running_var:
     C, count = x.shape[1], x.size // x.shape[1]
     new_mean = new_var = None
     if training:
-        mean, var = np.empty(C, FLOAT), np.empty(C, FLOAT)
+        mean, var = np.empty((2, C), FLOAT), np.empty(C, FLOAT)
         kernels.statistics(mean, var)
         if running_mean is not None:
-            new_mean = running_mean * (1 - momentum) + mean * momentum
+            new_mean = running_mean * (1 - momentum) + (mean[0] + mean[1]) * momentum
             new_var = running_var * (1 - momentum) + var * (momentum * count / (count - 1))
     else:
-        mean, var = packed(running_mean), running_var
+        mean, var = np.stack([running_mean, np.zeros(C, FLOAT)]), running_var
     rstd = 1 / np.sqrt(var + FLOAT.type(eps))
     scale = rstd if weight is None else rstd * weight
     bias = None if bias is None else packed(bias)

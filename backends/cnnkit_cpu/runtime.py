@@ -11,9 +11,10 @@ class Runtime:
     """The `cnnkit.backends.Runtime` of the table ``cpu``."""
 
     def describe(self) -> str:
-        """Instruction set, compiler and threads."""
+        """Instruction set, compiler and threads; and the best instruction set, where it was not built."""
         isa, compiler, threads = library.active.isa, library.active.cpu_compiler().decode(), library.threads
-        return f"{isa}, {compiler}, {threads} thread{'s' if threads > 1 else ''}"
+        missing = f"; {library.missing()}" if library.missing() else ""
+        return f"{isa}, {compiler}, {threads} thread{'s' if threads > 1 else ''}{missing}"
 
     def get_num_threads(self) -> int:
         """How many threads a kernel uses at most."""

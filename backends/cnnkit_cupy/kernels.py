@@ -38,7 +38,7 @@ def kernels(name: str) -> Mapping:
         "conv_input": (direct.conv2d_input, conv.conv2d_input),
         ("conv", "activation?", "pool?"): (conv_relu_pool.conv2d_relu_max_pool2d,
                                            depthwise.conv2d_relu, direct.conv2d_relu, conv.conv2d_relu),
-        FOLDED: fold_norm,
+        FOLDED: partial(fold_norm, read=False),
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,
         "max_pool": pool.max_pool2d,

@@ -20,14 +20,14 @@ BY, LOSS = Struct("Strides"), Struct("Loss")
 for _dtype, _t in TYPES.items():
     declare(Kernel("loss", f"reduce_losses<{_t}>",
                    (In("float32"), In("float32"), Out(_dtype), Out("float32"), LOSS), shared=4 * THREADS),
-            Kernel("loss", f"cross_entropy_backward<{_t}>",
-                   (In("float32"), In(_dtype, strided=True), In("float32", optional=True),
-                    Out(_dtype, channels_last=True), BY, LOSS)),
             ops=("cross_entropy",))
 for (_dtype, _t), (_label, _l) in product(TYPES.items(), LABELS.items()):
     declare(Kernel("loss", f"cross_entropy<{_t}, {_l}>",
                    (In(_dtype, strided=True), In(_label), In(_dtype, optional=True),
                     Out("float32"), Out("float32"), Out("float32", optional=True), BY, LOSS)),
+            Kernel("loss", f"cross_entropy_backward<{_t}, {_l}>",
+                   (In("float32"), In(_label), In(_dtype, strided=True), In("float32", optional=True),
+                    Out(_dtype, channels_last=True), BY, LOSS)),
             ops=("cross_entropy",))
 
 
@@ -61,11 +61,8 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
 
     def backward(dy: Array) -> tuple:
         dlogits = device.empty((N, C, H, W), dtype, dy, channels_last=True)
-        if reduction == "none":  # an ignored sample has no gradient, even where dy is infinite
-            xp = backend.namespace
-            dy = xp.where(target == ignore_index, xp.zeros_like(dy), dy)
         n, h, w = (*strides(dy), 0, 0, 0)[:3]
-        launch(device, f"cross_entropy_backward<{cuda_type}>", (-(-samples * C // THREADS), 1, 1), gradient,
-               dy, total, dlogits, (n, 0, h, w), loss)
+        launch(device, f"cross_entropy_backward<{cuda_type}, {label}>", (-(-samples * C // THREADS), 1, 1),
+               gradient, target, dy, total, dlogits, (n, 0, h, w), loss)
         return dlogits if is_map else backend.namespace.reshape(dlogits, (N, C)), None, None
     return result, backward if needs[0] else None

@@ -25,7 +25,7 @@ for _dtype, _t in TYPES.items():
     _read, _sums, _maybe, _out = (In("float32"), Out("float32"), In(_dtype, optional=True),
                                   Out(_dtype, optional=True))
     declare(Kernel("norm", f"batch_norm_moments<{_t}>",
-                   (_read, _read, _maybe, _maybe, _sums, _sums, _out, _out, NORM), shared=12 * THREADS),
+                   (_read, _read, _maybe, _maybe, _sums, _sums, _out, _out, NORM), shared=4 * THREADS),
             Kernel("norm", f"batch_norm_sums<{_t}>",
                    (_read, _read, _sums, _sums, _out, _out, NORM), shared=8 * THREADS),
             ops=("batch_norm", "relu"))
@@ -35,7 +35,7 @@ for _dtype, _t in TYPES.items():
                                 In(_dtype, strided=True, optional=True, aligned=_bytes),
                                 Out(_dtype, channels_last=True))
         declare(Kernel("norm", f"batch_norm_slices<{_t}, {_n}>",
-                       (_view, _sums, _sums, BY, NORM), shared=1024 * _n),
+                       (_view, _sums, _sums, _sums, BY, NORM), shared=1024 * _n),
                 Kernel("norm", f"batch_norm<{_t}, {_n}>",
                        (_view, _maybe, _maybe, _read, _read, _made, BY, NORM)),
                 Kernel("norm", f"batch_norm_backward_slices<{_t}, {_n}>",
@@ -95,11 +95,11 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None,
     x = image(x)
     layout = Layout(x.shape, _lanes(device, x))
     fields = {**norm, **layout.fields()}
-    mean, rstd = _floats(device, x, C), _floats(device, x, C)
+    mean, rstd = _floats(device, x, 2, C), _floats(device, x, C)  # of the mean: centers, and what is beyond
     means, squares = (_floats(device, x, layout.slices, C) for _ in range(2)) if training else (mean, rstd)
     if training:
-        launch(device, f"batch_norm_slices<{cuda_type}, {layout.lanes}>", layout.grid, x, means,
-               squares, strides(x), fields)
+        launch(device, f"batch_norm_slices<{cuda_type}, {layout.lanes}>", layout.grid, x, mean,
+               means, squares, strides(x), fields)
     moved = training and running_mean is not None
     new_mean, new_var = (device.empty((C,), dtype, x) if moved else None for _ in range(2))
     launch(device, f"batch_norm_moments<{cuda_type}>", (-(-C // 32), 1, 1), means, squares, running_mean,

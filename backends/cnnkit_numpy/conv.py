@@ -13,6 +13,7 @@ import numpy as np
 from cnnkit.backends import decline
 from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
+from cnnkit_numpy.finite import finite
 from cnnkit_numpy.window import Windows, room
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -80,7 +81,8 @@ def both_gradients(x, weight, dy, windows, groups, shape):
     K, Cg, R, S = shape
     (dh, dw), (rows, columns) = windows.dilation, windows.padding
     if (weight is not None and windows.stride == (1, 1) and R * S > 1 and 2 * groups * Cg >= K
-            and max(rows) <= dh * (R - 1) and max(columns) <= dw * (S - 1)):
+            and max(rows) <= dh * (R - 1) and max(columns) <= dw * (S - 1)
+            and finite(weight)):  # the zeros around dy, times infinity, would be NaN
         dx = correlate_turned(dy, weight, windows, groups)
         return dx, None if x is None else gradients(x, None, dy, windows, groups, shape)[1]
     if x is None and weight is None:

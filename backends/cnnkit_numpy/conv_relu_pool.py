@@ -15,6 +15,7 @@ from cnnkit.backends import decline
 from cnnkit.ops import OPS
 from cnnkit.ops.rank import by_rank_2
 from cnnkit_numpy.conv import FLOATS
+from cnnkit_numpy.finite import finite
 from cnnkit_numpy.pool import MASKS
 from cnnkit_numpy.window import BLOCK, room
 
@@ -43,6 +44,8 @@ def conv2d_relu_max_pool2d(x, weight, bias, *, needs, calls):
     size = outputs[0] // kernel[0], outputs[1] // kernel[1]
     if 0 in size or (pool["ceil_mode"] and outputs != [size[0] * kernel[0], size[1] * kernel[1]]):
         return decline(f"pooling windows of {kernel} do not fit a convolution's output of {tuple(outputs)}")
+    if (True in needs and outputs != [size[0] * kernel[0], size[1] * kernel[1]] and not finite(x)):
+        return decline("outputs in no pooling window, whose gradient 0 is multiplied by infinity or NaN")
     phases = Phases(x, weight, bias, conv, kernel, size)
     y, winner = phases.forward(needs[1] or needs[2])
     if winner is None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends import decline
+from cnnkit.ops.loss import cross_entropy as op
+from cnnkit_numpy.finite import finite
 
 
 def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, needs: Sequence[bool],
@@ -36,9 +38,12 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | N
 
     def backward(dy: np.ndarray) -> tuple:
         g = share(dy)
-        dx = exp / total
-        dx[index] -= 1
-        dx *= g if g.ndim == 0 else np.expand_dims(g, axis)
+        if not finite(g):  # infinity less infinity is NaN
+            _, generic = op.generic(logits, target, weight, needs=needs, ignore_index=ignore_index,
+                                    reduction=reduction, label_smoothing=label_smoothing)
+            return generic(dy)
+        dx = exp * ((g if g.ndim == 0 else np.expand_dims(g, axis)) / total)
+        dx[index] -= g
         return dx, None, None
     return loss, backward
 
@@ -56,7 +61,8 @@ def nll_loss(log_probs: np.ndarray, target: np.ndarray, weight: np.ndarray | Non
 
     def backward(dy: np.ndarray) -> tuple:
         dx = np.zeros_like(log_probs)
-        dx[index] = -share(dy)
+        slope = -share(dy)
+        dx[index] = slope if valid is None else np.where(valid, slope, 0)
         return dx, None, None
     return loss, backward if needs[0] else None
 
@@ -103,7 +109,7 @@ def _weights(weight: np.ndarray | None, labels: np.ndarray, valid: np.ndarray | 
     if weight is None:
         return None if valid is None else valid.astype(dtype)
     per_sample = weight.astype(dtype, copy=False)[labels]
-    return per_sample if valid is None else per_sample * valid
+    return per_sample if valid is None else np.where(valid, per_sample, 0)
 
 
 def _reduce(losses: np.ndarray, weights: np.ndarray | None, reduction: str) -> tuple[Any, Callable]:

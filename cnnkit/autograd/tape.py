@@ -20,10 +20,13 @@ _numbers = itertools.count()
 
 
 class _Mode(threading.local):
-    """Per thread: whether the tape records, whether a `Module.__call__` runs, and its deferred calls."""
+    """Per thread: whether the tape records, whether a `Module.__call__` runs, its deferred calls, and the
+    modules (by ``id``) that are evaluated, whatever their own mode is.
+    """
 
     grad: bool = True
     inside: bool = False
+    evaluated: frozenset[int] = frozenset()
 
     def __init__(self) -> None:
         self.deferred: list = []

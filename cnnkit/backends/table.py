@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cnnkit.backends.chain import Chain, Pattern
@@ -51,6 +52,9 @@ class KernelTable(Plugin):
         Returns ``True``, or the reason why the table cannot be used here.
     runtime : Runtime, optional
         The table's threads and memory, if it has its own.
+    missing : callable
+        Returns what is slow because a part of the table could not be built, and why; or nothing. It is a
+        `UserWarning` when the table is first looked at for an op.
     """
 
     name: str
@@ -59,6 +63,15 @@ class KernelTable(Plugin):
     priority: float = 0.0
     available: Callable[[], bool | str] = lambda: True
     runtime: Runtime | None = None
+    missing: Callable[[], str] = lambda: ""
+    _warned: bool = field(default=False, repr=False)
+
+    def warn_once(self) -> None:
+        """Warn of what is missing, unless that has been done."""
+        if not self._warned:
+            self._warned = True
+            if missing := self.missing():
+                warnings.warn(f"kernel table {self.name!r}: {missing}", UserWarning, stacklevel=2)
 
     def load(self) -> Kernels:
         """The kernels, made now if they were not made yet."""
@@ -79,6 +92,9 @@ class Tables:
     @classmethod
     def of(cls, tables: Iterable[KernelTable]) -> Tables:
         """Merge the available tables; they are tried in the order given."""
+        tables = [*tables]
+        for table in tables:
+            table.warn_once()
         return cls.merged([(table.name, table.load()) for table in tables if table.available() is True])
 
     @classmethod

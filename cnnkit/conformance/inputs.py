@@ -19,9 +19,10 @@ class Draw:
     Kinds: ``normal``; ``positive`` (at least 0.5); ``eighths`` (multiples of 1/8 from -1 to 1: sums and
     products are exact, and ties are everywhere); ``halves`` (0.5, 1 or 1.5, exact in every dtype); ``nan``
     (eighths, and one NaN in each plane); ``inf`` (normal, with both infinities); ``lowest`` (all -inf);
-    ``large`` (up to 1000, where e^x overflows); ``probabilities`` (sum to 1 along axis 1); ``labels``
-    (integers below `classes`); ``positions`` (integers from ``-classes`` up); ``ignored`` (labels, every
-    other one -100); ``bools``.
+    ``large`` (up to 1000, where e^x overflows); ``steady`` (10,000 and deviations of 0.01; in 16 bits 300
+    and 0.1); ``constant`` (one number for each channel, about 10,000, in 16 bits 300); ``probabilities`` (sum
+    to 1 along axis 1); ``labels`` (integers below `classes`); ``positions`` (integers from ``-classes`` up);
+    ``ignored`` (labels, every other one -100); ``bools``.
     """
 
     shape: tuple[int, ...]
@@ -57,6 +58,13 @@ class Draw:
             flat[:] = -np.inf
         elif self.kind == "large":
             values = values * 500
+        elif self.kind in ("steady", "constant"):
+            size, deviation = (300, 0.1) if dtype in ("float16", "bfloat16") else (1e4, 1e-2)
+            if self.kind == "constant":
+                deviation = size / 10
+                first = values[(slice(1), slice(None), *[slice(1)] * (values.ndim - 2))]
+                values = np.broadcast_to(first, self.shape)
+            values = size + deviation * values
         elif self.kind == "probabilities":
             values = np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
         return values.astype(dtype)

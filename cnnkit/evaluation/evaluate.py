@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 from cnnkit import functional as F
+from cnnkit import nn
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.data import ArrayDataset, DataLoader, description
 from cnnkit.data.contracts import Augmentation, IndexedDataset, StreamDataset
@@ -42,15 +43,9 @@ class Scores(NamedTuple):
 
 @contextmanager
 def evaluating(model: Module) -> Iterator[None]:
-    """Evaluation mode without a tape until the block's end, which restores every module's mode."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
+    """Evaluation without a tape in this thread, until the block's end; the model's own modes stay."""
+    with nn.evaluating(model), no_grad():
+        yield
 
 
 def evaluate(model: Module, data: Data, loss: AnyLoss | None = None, *, batch_size: int = 256,

@@ -23,13 +23,9 @@ def unchanged(model: nn.Module) -> Iterator[None]:
     >>> layer.training
     True
     """
-    modes = [(module, module.training) for module in model.modules()]
     state = random.get_state()
-    model.eval()
     try:
-        with no_grad():
+        with nn.evaluating(model), no_grad():
             yield
     finally:
         random.set_state(state)
-        for module, training in modes:
-            module.training = training

@@ -19,7 +19,6 @@ class Attributes:
     names of buffers, and of parameters and children that are ``None`` now.
     """
 
-    training: bool
     _buffers: Mapping[str, bool] = {}  # name -> whether the state_dict includes it
     _vacant: Mapping[str, str] = {}  # name -> what belongs there, where that is None now
 

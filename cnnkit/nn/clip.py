@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 from cnnkit.autograd import Tensor, tensor
 from cnnkit.backends import namespace_of, on
 from cnnkit.ops.precision import widen
+from cnnkit.ops.vector_norm import scaled_norm
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 
@@ -17,7 +17,9 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
                     error_if_nonfinite: bool = False) -> Tensor:
     """Scale all gradients by one factor, so that their norm, taken over all elements, is at most `max_norm`.
 
-    The factor is ``min(1, max_norm / (norm + 1e-6))``, as PyTorch's; it stays on the device.
+    The factor is ``min(1, max_norm / (norm + 1e-6))``, as PyTorch's; it stays on the device. The norm is made
+    of gradients divided by the largest, so that no square overflows or vanishes. If a gradient is infinite,
+    the factor is 0, which makes it NaN and the others 0; if one is NaN, so are all.
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     Returns
     -------
     Tensor, ()
-        The norm before clipping.
+        The norm before clipping; in float32 for float16 and bfloat16.
 
     Raises
     ------
@@ -62,30 +64,19 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
 
 
 def _clip_norm(grads: list[Tensor], max_norm: float, norm_type: float, error_if_nonfinite: bool) -> Tensor:
-    xp = namespace_of(grads[0].array)
-    total: Any = None
-    for grad in grads:
-        magnitude = xp.abs(widen(grad.array))
-        if norm_type == math.inf:
-            part = xp.max(magnitude)
-            total = part if total is None else xp.maximum(total, part)
-        else:
-            part = xp.sum(magnitude * magnitude if norm_type == 2 else magnitude ** norm_type)
-            total = part if total is None else total + part
-    total = xp.asarray(total)
-    if norm_type == 2:
-        total = xp.sqrt(total)
-    elif norm_type != math.inf:
-        total = total ** (1 / norm_type)
-    norm = Tensor(xp.asarray(total))
+    xp, scaled = namespace_of(grads[0].array), scaled_norm([grad.array for grad in grads], norm_type)
+    norm = Tensor(xp.asarray(scaled.value))
     if error_if_nonfinite and not math.isfinite(norm.item()):
         raise RuntimeError(f"the gradients' norm is {norm.item()}, so they cannot be clipped; "
                            "error_if_nonfinite=False scales them all the same")
-    factor = max_norm / (norm.array + 1e-6)
+    # the norm of finite gradients may be beyond the largest number
+    finite = xp.isfinite(norm.array)
+    divisor = xp.where(finite, norm.array + 1e-6, scaled.relative)
+    factor = max_norm / divisor / xp.where(finite, xp.ones_like(divisor), scaled.scale)
     factor = xp.where(factor > 1, xp.ones_like(factor), factor)
     for grad in grads:
         array = grad.array
-        grad.replace_(array * xp.astype(factor, array.dtype, copy=False))
+        grad.replace_(xp.astype(widen(array) * factor, array.dtype, copy=False))
     return norm
 
 

@@ -42,7 +42,6 @@ class Module(Attributes):
     ['fc.weight', 'fc.bias']
     """
 
-    training: bool = True
     input_format: Any = None
     _hooks: tuple[tuple[Callable], ...] = ()
     _pre_hooks: tuple[tuple[Callable], ...] = ()
@@ -52,6 +51,15 @@ class Module(Attributes):
 
     def __init__(self) -> None:
         self.training = True
+
+    @property
+    def training(self) -> bool:
+        """Whether the module trains; not while it is evaluated in this thread (`nn.evaluating`)."""
+        return vars(self).get("training", True) and id(self) not in mode.evaluated
+
+    @training.setter
+    def training(self, training: bool) -> None:
+        vars(self)["training"] = training
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The module's computation; every subclass defines it."""

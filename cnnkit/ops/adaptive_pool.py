@@ -38,7 +38,7 @@ def filled(shape: Sequence[int], output_size: tuple[int | None, ...]) -> Sizes:
     return tuple(n if requested is None else requested for n, requested in zip(shape[2:], output_size))
 
 
-@op(infer=_infer("adaptive_avg_pool"))
+@op(infer=_infer("adaptive_avg_pool"), sums=True)
 def adaptive_avg_pool(x: Array, *, needs: Sequence[bool], output_size: tuple[int | None, ...]) -> tuple:
     """The averages of `output_size` windows: (N, C, H, W) -> (N, C, P, Q); ``None`` keeps a size."""
     xp, dtype, lengths = namespace_of(x), x.dtype, tuple(x.shape[2:])
@@ -69,14 +69,14 @@ def adaptive_avg_pool(x: Array, *, needs: Sequence[bool], output_size: tuple[int
     return xp.astype(y, dtype, copy=False), backward
 
 
-@op(infer=_infer("adaptive_max_pool"))
+@op(infer=_infer("adaptive_max_pool"), sums=True)
 def adaptive_max_pool(x: Array, *, needs: Sequence[bool], output_size: tuple[int | None, ...]) -> tuple:
     """The maxima of `output_size` windows; ties as in `max_pool`."""
     (y, _), backward = _adaptive_max(x, needs, output_size, False)
     return y, backward
 
 
-@op(infer=_infer("adaptive_max_pool", indices=True), outputs=2, differentiable=1)
+@op(infer=_infer("adaptive_max_pool", indices=True), outputs=2, differentiable=1, sums=True)
 def adaptive_max_pool_with_indices(x: Array, *, needs: Sequence[bool],
                                    output_size: tuple[int | None, ...]) -> tuple:
     """`adaptive_max_pool`, and the position of each maximum in its image of H * W pixels (int64)."""

@@ -99,7 +99,7 @@ def _need_one_dtype(name: str, dtypes: Sequence) -> None:
 
 # -- the ops -------------------------------------------------------------------------------------------------
 
-@op(infer=_infer_conv, role="conv")
+@op(infer=_infer_conv, role="conv", sums=True)
 def conv(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], stride: Sizes, padding: Pads,
          dilation: Sizes, groups: int) -> tuple:
     """Cross-correlation of x (N, C, H, W) with weight (K, C/groups, R, S), plus bias (K,): (N, K, P, Q).
@@ -140,7 +140,7 @@ def conv_backward(x: Array, weight: Array, needs: Sequence[bool], window: dict[s
     return backward
 
 
-@op(infer=_infer_conv_input)
+@op(infer=_infer_conv_input, sums=True)
 def conv_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: Sizes, stride: Sizes, padding: Pads,
                dilation: Sizes, groups: int) -> tuple:
     """The input's gradient of `conv`, or transposed conv: (N, K, P, Q), (K, C/groups, R, S) -> (N, C, H, W).
@@ -175,7 +175,7 @@ def conv_input_backward(dy: Array, weight: Array, needs: Sequence[bool], window:
     return backward
 
 
-@op(infer=_infer_conv_filters)
+@op(infer=_infer_conv_filters, sums=True)
 def conv_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes,
                  padding: Pads, dilation: Sizes, groups: int) -> tuple:
     """The filters' gradient of `conv`: (N, C, H, W), (N, K, P, Q) -> (K, C/groups, R, S).

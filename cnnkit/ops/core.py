@@ -50,6 +50,9 @@ class Op:
         after max pooling instead; a callable takes the attributes.
     kinks : tuple of float, or callable
         The inputs at which an elementwise op has no derivative; a callable takes the attributes.
+    sums : bool
+        Whether results or gradients are sums of many numbers, whose order is a kernel's own: finite numbers
+        whose sum is beyond the dtype's largest may overflow in one order and not in another.
     choices : mapping
         Attribute -> its allowed values, for attributes that have a fixed set of them.
     torch : str
@@ -63,7 +66,7 @@ class Op:
                  differentiable: int, state: Mapping[int, int], *,
                  role: str = "", commutative: bool = False, increasing: bool | Callable[..., bool] = False,
                  kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = (),
-                 choices: Mapping[str, Sequence] | None = None, torch: str = "",
+                 sums: bool = False, choices: Mapping[str, Sequence] | None = None, torch: str = "",
                  torch_names: Mapping[str, str] | None = None):
         self.name = self.__name__ = generic.__name__
         self.__doc__ = generic.__doc__
@@ -72,7 +75,7 @@ class Op:
         # positions of the outputs that the caller gets
         self.shown = tuple(position for position in range(outputs) if position not in self.state)
         self.role, self.commutative, self._increasing = role or self.name, commutative, increasing
-        self._kinks, self.choices = kinks, dict(choices or {})
+        self._kinks, self.sums, self.choices = kinks, sums, dict(choices or {})
         self.torch, self.torch_names = torch, dict(torch_names or {})
 
     def increasing(self, attrs: Mapping[str, Any]) -> bool:

@@ -23,12 +23,16 @@ MIN_RESULTS = 4  # results per number of a filter from which on folding saves mo
 
 def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None,
               shift: Array | None, mean: Array, var: Array,
-              *others: Array, needs: Sequence[bool], calls: Sequence[AnyCall]) -> Any:
+              *others: Array, needs: Sequence[bool], calls: Sequence[AnyCall], read: bool = True) -> Any:
     """``conv``, then ``batch_norm`` by its running statistics, then perhaps an activation and a pooling.
 
     ``(weight * x + bias - mean) / sqrt(var + eps) * scale + shift`` is a convolution with other filters and
     another bias. Nothing is folded where a gradient is wanted, in 16 bits, under
     ``cnnkit.precision("strict")``, and where a batch has so few pixels that making the filters takes longer.
+
+    Filters that are not finite would make NaN where the ops one by one make infinity, so such channels are
+    not folded. To know it, their numbers are read; with ``read=False``, for devices that would be waited for,
+    they are folded all the same.
     """
     conv, norm, *after = calls
     if norm.attrs["training"] or True in needs:
@@ -50,6 +54,8 @@ def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None,
     new_bias = -mean * factor if bias is None else (bias - mean) * factor
     if shift is not None:
         new_bias = new_bias + shift
+    if read and not bool(xp.all(xp.isfinite(factor * new_bias))):
+        return decline("weight, bias or statistics of batch normalisation are not finite")
     filters = weight * xp.reshape(factor, (-1, *(1,) * (weight.ndim - 1)))
     arrays = x, *(xp.astype(array, x.dtype, copy=False) for array in (filters, new_bias))
     folded = [Call(conv.op, conv.attrs, 3), *(Call(call.op, call.attrs, call.count) for call in after)]

@@ -70,7 +70,7 @@ def _infer_nll_loss(shapes: Sequence, dtypes: Sequence, *, ignore_index: int, re
     return _infer_classes("nll_loss", shapes, dtypes, reduction, False)
 
 
-@op(infer=_infer_cross_entropy, torch="torch.nn.functional.cross_entropy")
+@op(infer=_infer_cross_entropy, sums=True, torch="torch.nn.functional.cross_entropy")
 def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: Sequence[bool],
                   ignore_index: int, reduction: str, label_smoothing: float) -> tuple:
     """-sum over classes of weight * target * log_softmax(logits), the target being one-hot or probabilities.
@@ -107,10 +107,12 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
         total: Any = math.prod(logits.shape) // C
         counted = invalid = None
     else:
-        desired, total, counted, invalid = _one_hot(target, weights, log_p, axis, ignore_index)
+        chosen, counted, invalid = _chosen(target, log_p, axis, ignore_index)
+        desired = total = _weighted(xp.astype(chosen, log_p.dtype), weights)
         if label_smoothing:
-            spread = xp.astype(counted, log_p.dtype) * (label_smoothing / C)
-            desired = desired * (1 - label_smoothing) + (spread if weights is None else spread * weights)
+            smoothed = xp.astype(chosen, log_p.dtype) * (1 - label_smoothing) + label_smoothing / C
+            desired = _weighted(xp.where(counted, smoothed, xp.zeros_like(smoothed)), weights)
+        total = xp.sum(total)
     loss, share = _reduce(_losses(desired, log_p, axis, invalid), total, reduction)
     if not any(needs):
         return xp.astype(loss, dtype, copy=False), None
@@ -130,7 +132,7 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
     return xp.astype(loss, dtype, copy=False), backward
 
 
-@op(infer=_infer_nll_loss, torch="torch.nn.functional.nll_loss")
+@op(infer=_infer_nll_loss, sums=True, torch="torch.nn.functional.nll_loss")
 def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, needs: Sequence[bool],
              ignore_index: int, reduction: str) -> tuple:
     """-weight * log_probs at each target: `cross_entropy` of class indices without its log-softmax."""
@@ -140,12 +142,13 @@ def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, needs: Se
     axis = 1 if log_probs.ndim > 1 else 0
     widened = widen(log_probs)
     weights = None if weight is None else _reshape_along(widen(weight), axis, log_probs.ndim)
-    desired, total, _, invalid = _one_hot(target, weights, widened, axis, ignore_index)
-    loss, share = _reduce(_losses(desired, widened, axis, invalid), total, reduction)
+    chosen, _, invalid = _chosen(target, widened, axis, ignore_index)
+    desired = _weighted(xp.astype(chosen, widened.dtype), weights)
+    loss, share = _reduce(_losses(desired, widened, axis, invalid), xp.sum(desired), reduction)
 
     def backward(dy: Array) -> tuple:
         # an infinite dy does not reach the other classes
-        g = xp.where((desired == 0) & ~invalid, xp.zeros_like(desired), share(dy, axis, invalid))
+        g = xp.where(chosen | invalid, share(dy, axis, invalid), xp.zeros_like(desired))
         return xp.astype(-desired * g, dtype, copy=False), None, None
     return xp.astype(loss, dtype, copy=False), backward if needs[0] else None
 
@@ -163,7 +166,7 @@ def _infer_mse_loss(shapes: Sequence, dtypes: Sequence, *, reduction: str) -> tu
     return ((shapes[0] if reduction == "none" else (), dtypes[0]),)
 
 
-@op(infer=_infer_mse_loss, torch="torch.nn.functional.mse_loss")
+@op(infer=_infer_mse_loss, sums=True, torch="torch.nn.functional.mse_loss")
 def mse_loss(x: Array, target: Array, *, needs: Sequence[bool], reduction: str) -> tuple:
     """(x - target) ** 2, and its mean or sum."""
     xp, dtype = namespace_of(x), x.dtype
@@ -183,15 +186,13 @@ def _reshape_along(values: Array, axis: int, ndim: int) -> Array:
     return namespace_of(values).reshape(values, (1,) * axis + (-1,) + (1,) * (ndim - axis - 1))
 
 
-def _one_hot(target: Array, weights: Array | None, like: Array, axis: int, ignore_index: int) -> tuple:
-    """Class indices as one-hot targets.
+def _chosen(target: Array, like: Array, axis: int, ignore_index: int) -> tuple[Array, Array, Array]:
+    """Where the classes are that the targets name.
 
     Returns
     -------
-    desired : array of the shape of `like`
-        The class's weight at each target, elsewhere 0; 0 for ignored samples.
-    total : array, ()
-        The sum of `desired`.
+    chosen : array of bool, of the shape of `like`
+        Each sample's class; none for an ignored sample.
     counted, invalid : array of bool, with size 1 along `axis`
         Samples that are not ignored, and those of them whose class does not exist.
     """
@@ -202,10 +203,15 @@ def _one_hot(target: Array, weights: Array | None, like: Array, axis: int, ignor
     invalid = counted & ((target < 0) | (target >= C))
     classes = _reshape_along(xp.arange(C, dtype=target.dtype, device=getattr(target, "device", None)),
                              axis, like.ndim)
-    desired = xp.astype((target == classes) & counted, like.dtype)
-    if weights is not None:
-        desired = desired * weights
-    return desired, xp.sum(desired), counted, invalid
+    return (target == classes) & counted, counted, invalid
+
+
+def _weighted(desired: Array, weights: Array | None) -> Array:
+    """Times the classes' weights; an infinite weight changes nothing for classes that are not desired."""
+    if weights is None:
+        return desired
+    xp = namespace_of(desired)
+    return xp.where(desired == 0, desired, desired * weights)
 
 
 def _losses(desired: Array, log_p: Array, axis: int, invalid: Array | None) -> Array:

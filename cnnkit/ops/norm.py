@@ -35,16 +35,20 @@ def _infer(shapes: Sequence, dtypes: Sequence, *, training: bool, momentum: floa
     return (x, dtypes[0]), None, None
 
 
-@op(infer=_infer, outputs=3, differentiable=1, state={1: 3, 2: 4}, role="norm")
+@op(infer=_infer, outputs=3, differentiable=1, state={1: 3, 2: 4}, role="norm", sums=True)
 def batch_norm(x: Array, weight: Array | None, bias: Array | None,
                running_mean: Array | None, running_var: Array | None, *,
                needs: Sequence[bool], training: bool, momentum: float, eps: float) -> tuple:
     """(x - mean) / sqrt(var + eps) * weight + bias for each channel (axis 1) (Ioffe and Szegedy 2015).
 
-    With `training`, mean and variance are those of the batch (of divisor n, in two passes), and outputs 1 and
-    2 are the running statistics moved towards them by `momentum` (with divisor n - 1, as PyTorch); without,
-    they are the running ones, and outputs 1 and 2 are ``None``. An empty batch leaves the running statistics
-    as they are. float16 is accumulated in float32.
+    With `training`, mean and variance are those of the batch (of divisor n), and outputs 1 and 2 are the
+    running statistics moved towards them by `momentum` (with divisor n - 1, as PyTorch); without, they are
+    the running ones, and outputs 1 and 2 are ``None``. An empty batch leaves the running statistics as they
+    are. float16 is accumulated in float32.
+
+    Sums are those of differences to a channel's first value, and the batch's mean is kept as that value and
+    the rest: numbers that hardly differ beside their size lose no digits, and those of a constant channel
+    have variance 0.
     """
     xp, dtype, C = namespace_of(x), x.dtype, x.shape[1]
     axes = (0, *range(2, x.ndim))
@@ -53,19 +57,24 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None,
     new_mean, new_var = (running_mean, running_var) if training else (None, None)
     widened = widen(x)
     if training and count:
-        mean = xp.mean(widened, axis=axes, keepdims=True)
-        offset = widened - mean
-        var = xp.mean(offset * offset, axis=axes, keepdims=True)
+        first = widened[(slice(1), slice(None), *(slice(1),) * (x.ndim - 2))]
+        # nothing is taken from 0 where that might overflow
+        small = xp.abs(first) <= float(xp.finfo(widened.dtype).max) / 2**32
+        center = xp.where(small, first, xp.zeros_like(first))
+        offset = widened - center
+        rest = xp.mean(offset, axis=axes, keepdims=True)
+        offset = offset - rest
+        mean, var = center + rest, xp.mean(offset * offset, axis=axes, keepdims=True)
         if running_mean is not None:
             new_mean = _moving_average(running_mean, xp.reshape(mean, (C,)), momentum)
             new_var = _moving_average(running_var, xp.reshape(var, (C,)) * (count / (count - 1)), momentum)
     elif training:
         mean, var = (make(per_channel, dtype=widened.dtype, device=getattr(x, "device", None))
                      for make in (xp.zeros, xp.ones))
-        offset = widened
+        center, offset = mean, widened
     else:
         mean, var = (xp.reshape(widen(running), per_channel) for running in (running_mean, running_var))
-        offset = widened - mean
+        center, offset = mean, widened - mean
     rstd = 1 / xp.sqrt(var + eps)
     scale = rstd if weight is None else rstd * xp.reshape(widen(weight), per_channel)
     y = offset * scale
@@ -81,12 +90,15 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None,
         dx = dweight = dbias = None
         through_statistics = training and count
         if through_statistics or needs[1]:
-            normalized = (widen(x) - mean) * rstd
+            offset = widen(x) - center
+            normalized = (offset - rest if through_statistics else offset) * rstd
             weighted_total = xp.sum(dy * normalized, axis=axes, keepdims=True)
         if through_statistics or needs[2]:
             total = xp.sum(dy, axis=axes, keepdims=True)
         if needs[0]:
-            centered = dy - (total + normalized * weighted_total) / count if through_statistics else dy
+            centered = dy
+            if through_statistics:
+                centered = dy - total / count - normalized * (weighted_total / count)
             dx = xp.astype(centered * scale, dtype, copy=False)
         if needs[1]:
             dweight = xp.reshape(weighted_total, (C,))

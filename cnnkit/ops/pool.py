@@ -73,7 +73,7 @@ def _infer_max_with_indices(shapes: Sequence, dtypes: Sequence, **attrs: Any) ->
     return result, (result[0], None)
 
 
-@op(infer=_infer_max, role="pool")
+@op(infer=_infer_max, role="pool", sums=True)
 def max_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes, padding: Pads,
              dilation: Sizes, ceil_mode: bool) -> tuple:
     """The largest element of each window: (N, C, H, W) -> (N, C, P, Q).
@@ -90,7 +90,7 @@ def max_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Siz
     return x, None
 
 
-@op(infer=_infer_max_with_indices, outputs=2, differentiable=1)
+@op(infer=_infer_max_with_indices, outputs=2, differentiable=1, sums=True)
 def max_pool_with_indices(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes,
                           padding: Pads, dilation: Sizes, ceil_mode: bool) -> tuple:
     """`max_pool`, and each maximum's position in its image of H * W pixels (int64; -1 in padding alone)."""
@@ -206,7 +206,7 @@ def _infer_avg_input(shapes: Sequence, dtypes: Sequence, *, size: Sizes, **windo
     return ((x, dtypes[0]),)
 
 
-@op(infer=_infer_avg, role="pool")
+@op(infer=_infer_avg, role="pool", sums=True)
 def avg_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes, padding: Pads,
              ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> tuple:
     """The average of each window: (N, C, H, W) -> (N, C, P, Q).
@@ -229,7 +229,7 @@ def avg_pool(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Siz
     return y, lambda dy: (avg_pool_input(dy, size=size, **window)[0][0],)
 
 
-@op(infer=_infer_avg_input)
+@op(infer=_infer_avg_input, sums=True)
 def avg_pool_input(dy: Array, *, needs: Sequence[bool], size: Sizes, kernel_size: Sizes, stride: Sizes,
                    padding: Pads, ceil_mode: bool, count_include_pad: bool,
                    divisor_override: int | None) -> tuple:

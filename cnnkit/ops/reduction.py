@@ -46,7 +46,7 @@ def _stretch(dy: Array, like: Array, axes: tuple[int, ...]) -> Array:
     return xp.broadcast_to(xp.reshape(dy, shape), tuple(like.shape))
 
 
-@op(infer=_infer_reduction("sum"), torch="torch.sum", torch_names=TORCH_NAMES)
+@op(infer=_infer_reduction("sum"), sums=True, torch="torch.sum", torch_names=TORCH_NAMES)
 def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Sum over `axis`, of float16 and bfloat16 added up in float32."""
     axes = _axes("sum", axis, x.ndim)
@@ -55,7 +55,7 @@ def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = F
             (lambda dy: (_stretch(dy, x, axes),)) if needs[0] else None)
 
 
-@op(infer=_infer_reduction("mean"), torch="torch.mean", torch_names=TORCH_NAMES)
+@op(infer=_infer_reduction("mean"), sums=True, torch="torch.mean", torch_names=TORCH_NAMES)
 def mean(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Mean over `axis`, of float16 and bfloat16 added up in float32."""
     axes = _axes("mean", axis, x.ndim)

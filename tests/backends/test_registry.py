@@ -188,3 +188,11 @@ def test_every_listed_backend_makes_arrays_of_its_own_and_gives_the_values_back(
 def test_a_dtype_that_the_library_lacks_is_refused_with_those_it_has():
     with pytest.raises(TypeError, match=r"no dtype 'bfloat16'; it has .*float32"):
         backends.get("numpy").asarray([1.0], "bfloat16")
+
+
+def test_what_is_missing_of_a_table_is_warned_of_once_and_at_its_first_use():
+    table = backends.KernelTable("slow", "numpy", {}, available=lambda: "it was not built",
+                                 missing=lambda: "four times slower: it was not built")
+    with pytest.warns(UserWarning, match="kernel table 'slow': four times slower: it was not built"):
+        backends.Tables.of([table])
+    backends.Tables.of([table])

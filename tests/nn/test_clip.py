@@ -65,3 +65,45 @@ def test_a_norm_that_is_not_finite_raises_where_asked():
 
 def test_without_any_gradient_the_norm_is_zero():
     assert nn.clip_grad_norm_([cnnkit.tensor([1.0], requires_grad=True)], 1.0).item() == 0
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # of the norm that is beyond float32
+@pytest.mark.parametrize("gradient", [[1e25], [3e25, 4e25], [1e20] * 100,
+                                      [3e8, 4e8], [3e38] * 4, [3e-30, 4e-30]])
+def test_squares_of_gradients_neither_overflow_nor_vanish(backend, gradient):
+    p = cnnkit.tensor(np.zeros(len(gradient), np.float32), requires_grad=True)
+    p.grad = cnnkit.tensor(np.array(gradient, np.float32))
+    exact = np.linalg.norm(p.grad.numpy().astype(float))
+    norm = nn.clip_grad_norm_(p, 1.0).item()
+    assert norm == pytest.approx(exact if exact < 3.4e38 else math.inf, rel=1e-6)
+    if backend.name == "jax" and exact > 3.4e38:
+        pytest.skip("XLA takes a factor below 1e-38 for 0")
+    clipped = np.linalg.norm(p.grad.numpy().astype(float))
+    assert clipped == pytest.approx(min(1.0, exact), rel=1e-5)
+
+
+def test_a_norm_of_float16_gradients_beyond_its_range_is_float32(backend):
+    if not backend.has("float16"):
+        pytest.skip(f"{backend.name} has no float16")
+    p = cnnkit.tensor(np.zeros(1000), dtype="float16", requires_grad=True)
+    p.grad = cnnkit.tensor(np.full(1000, 60000.0), dtype="float16")
+    assert nn.clip_grad_norm_(p, 1.0).item() == pytest.approx(60000 * 1000 ** 0.5, rel=1e-3)
+    assert p.grad.dtype == p.dtype
+    np.testing.assert_allclose(p.grad.numpy(), 1000 ** -0.5, rtol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # of 0 times infinity
+@pytest.mark.parametrize("norm_type", [2.0, 3.0, math.inf])
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_norm_that_is_not_finite_scales_as_pytorch(backend, norm_type, value):
+    p = cnnkit.tensor(np.zeros(2, np.float32), requires_grad=True)
+    p.grad = cnnkit.tensor(np.array([value, 1.0], np.float32))
+    assert repr(nn.clip_grad_norm_(p, 1.0, norm_type).item()) == repr(abs(value))
+    np.testing.assert_array_equal(p.grad.numpy(), [math.nan, 0.0 if value == math.inf else math.nan])
+
+
+def test_zeros_stay_zeros():
+    p = cnnkit.tensor(np.zeros(2, np.float32), requires_grad=True)
+    p.grad = cnnkit.tensor(np.zeros(2, np.float32))
+    assert nn.clip_grad_norm_(p, 1.0).item() == 0
+    np.testing.assert_array_equal(p.grad.numpy(), [0.0, 0.0])

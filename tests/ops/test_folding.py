@@ -50,6 +50,20 @@ def test_declines_and_says_why(changed, reason):
     assert reason in local.declined
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("parameter", [3, 4, 5])
+def test_channels_that_are_not_finite_are_folded_only_where_nobody_looks(parameter):
+    inputs = arrays()
+    inputs[parameter][1] = np.inf
+    assert folded(inputs) is NotImplemented
+    assert "not finite" in local.declined
+    calls = chain(("conv", "batch_norm"), (CONV, NORM))
+    (y, *_), _ = fold_norm(*inputs, needs=(False,) * 7, calls=calls, read=False)
+    right, _ = compose(calls, inputs, (False,) * 7)
+    np.testing.assert_allclose(y[:, [0, 2, 3]], right[0][:, [0, 2, 3]], rtol=1e-12, atol=1e-13)
+    assert not np.isfinite(y[:, 1]).any()
+
+
 def test_strict_precision_folds_nothing():
     with cnnkit.precision("strict"):
         assert folded(arrays()) is NotImplemented

@@ -120,6 +120,30 @@ def test_a_mean_far_from_zero_does_not_spoil_the_variance(place, rng):
     np.testing.assert_allclose(y.std((0, 2, 3)), 1, rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e38])
+def test_a_first_number_that_is_too_large_for_a_center_is_none(backend, rng, value):
+    x = rng.normal(size=(3, 4, 5, 5)).astype(np.float32)
+    x[0, 1, 0, 0] = value
+    statistics = [backend.asarray(a) for a in (np.zeros(4, np.float32), np.ones(4, np.float32))]
+    with np.errstate(over="ignore"):
+        (y, mean, _), _ = batch_norm(backend.asarray(x), None, None, *statistics, **TRAIN)
+        exact = x[:, 1].mean(dtype=float) * TRAIN["momentum"]
+    y, mean = backend.to_numpy(y), backend.to_numpy(mean)
+    assert mean[1] == pytest.approx(exact, rel=1e-6)
+    assert np.isnan(y[:, 1]).all() if np.isinf(value) else (y[:, 1] == 0).all()
+    assert np.isfinite(y[:, [0, 2, 3]]).all()
+
+
+def test_the_variance_of_a_constant_channel_is_exactly_0(backend):
+    constants = np.array([0.1, 100.1, 10000.1], np.float32)[:, None, None]
+    x = backend.asarray(np.broadcast_to(constants, (7, 3, 11, 13)))
+    statistics = [backend.asarray(a) for a in (np.zeros(3, np.float32), np.ones(3, np.float32))]
+    (y, _, var), _ = batch_norm(x, None, None, *statistics, **{**TRAIN, "momentum": 1.0})
+    assert backend.to_numpy(var).tolist() == [0, 0, 0]
+    assert not backend.to_numpy(y).any()
+
+
 def test_an_empty_batch_leaves_the_running_statistics_as_they_are(place):
     arrays = [np.zeros((0, 3, 2, 2)), np.ones(3), np.ones(3), np.arange(3.0), np.arange(3.0)]
     (y, mean, var), (dx, dweight, dbias, *_) = run(place, batch_norm, arrays, TRAIN,

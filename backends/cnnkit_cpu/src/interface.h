@@ -23,6 +23,7 @@ EXPORT int cpu_width();
 EXPORT int cpu_threads();
 EXPORT int cpu_level();
 EXPORT void cpu_forked();
+EXPORT int cpu_tame(long count, const float* x);
 
 // conv/flat/geometry.h
 EXPORT Geometry* conv_geometry_new(int C, int K, int groups, int relu, int pool, const int* h, const int* w);

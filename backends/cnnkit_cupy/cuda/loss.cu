@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(256) cross_entropy(const T* logits,
         for (int c = lane; c < loss.C; c += 32) {
             const float log_p = wide(scores[c * by.c]) - largest - log_total;
             float desired = (c == label ? 1 - loss.smoothing : 0.0f) + loss.smoothing / loss.C;
-            if (weight) desired *= wide(weight[c]);
+            if (weight && desired != 0) desired *= wide(weight[c]);
             if (!counted) desired = 0;
             if (pass == 0) {
                 desired_sum += desired;
@@ -80,14 +80,16 @@ __global__ void __launch_bounds__(256) reduce_losses(const float* losses, const 
 }
 
 // dlogits = gradient * dy / total; dy has one element for each sample, of any strides: 0 where it is
-// the same for all.
-template <class T>
-__global__ void __launch_bounds__(256) cross_entropy_backward(const float* gradient,
+// the same for all. An ignored sample has no gradient, even where dy is infinite.
+template <class T, class Label>
+__global__ void __launch_bounds__(256) cross_entropy_backward(const float* gradient, const Label* target,
                                                               const T* dy, const float* total, T* dlogits,
                                                               Strides by, Loss loss) {
     const long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (i >= static_cast<long long>(loss.samples) * loss.C) return;
-    float share = wide(dy[place_of(static_cast<int>(i / loss.C), loss, by)]);
+    const int sample = static_cast<int>(i / loss.C);
+    float share = wide(dy[place_of(sample, loss, by)]);
     if (loss.mean) share /= *total;
+    if (target[sample] == loss.ignored) share = 0;
     dlogits[i] = narrow<T>(gradient[i] * share);
 }

@@ -2,6 +2,10 @@
 // channels, and 256 / side rows, which share the pixels (all n, h, w). Sums over pixels are made in two
 // steps, slices of pixels and then all slices, in an order that depends on the shape only. `lanes` is 1,
 // whatever the strides, or 16 bytes of an array whose memory has the channels last without gaps.
+//
+// Numbers are summed up as differences to a center near them, so that those which hardly differ beside their
+// size lose no digits: in training a channel's first number, in evaluation its running mean. `mean` has all
+// centers, then what the means are beyond them.
 
 struct Norm {
     int N, C, H, W;
@@ -32,51 +36,46 @@ __device__ inline void of_channels(float (&values)[lanes], const T* array, int c
     for (int k = 0; k < lanes; k++) values[k] = array ? wide(array[c + k]) : otherwise;
 }
 
-// The mean of each slice, and the sum of squares about it.
+// A center, or 0 where nothing may be taken from large numbers, because that might overflow.
+__device__ inline float center_or_zero(float x) { return fabsf(x) <= 7.9e28f ? x : 0; }
+
+// Each channel's center; the mean of each slice beyond it, and the sum of squares about that.
 template <class T, int lanes>
-__global__ void __launch_bounds__(256) batch_norm_slices(const T* x, float* means, float* squares,
-                                                         Strides by, Norm norm) {
+__global__ void __launch_bounds__(256) batch_norm_slices(const T* x, float* mean, float* means,
+                                                         float* squares, Strides by, Norm norm) {
     SHARED(Columns<lanes>, columns);
     const Mine<lanes> at = mine<lanes>(norm);
     const int first = blockIdx.x * norm.pixels, end = min(first + norm.pixels, norm.N * norm.H * norm.W);
-    float sums[lanes] = {}, center[lanes];
-    if (at.c < norm.C)
+    float sums[lanes] = {}, center[lanes] = {}, beyond[lanes];
+    if (at.c < norm.C) {
+        const Vector<T, lanes> start = load<lanes>(x + offset_of<lanes>(0, at.c, norm, by));
+        for (int k = 0; k < lanes; k++) center[k] = center_or_zero(wide(start.of[k]));
         for (int i = first + at.row; i < end; i += at.rows) {
             const Vector<T, lanes> values = load<lanes>(x + offset_of<lanes>(i, at.c, norm, by));
-            for (int k = 0; k < lanes; k++) sums[k] += wide(values.of[k]);
+            for (int k = 0; k < lanes; k++) sums[k] += wide(values.of[k]) - center[k];
         }
+    }
     sum_rows(sums, norm.side, columns);
     for (int k = 0; k < lanes; k++) {
-        center[k] = sums[k] / (end - first);
+        beyond[k] = sums[k] / (end - first);
         sums[k] = 0;
     }
     if (at.c < norm.C)
         for (int i = first + at.row; i < end; i += at.rows) {
             const Vector<T, lanes> values = load<lanes>(x + offset_of<lanes>(i, at.c, norm, by));
             for (int k = 0; k < lanes; k++) {
-                const float off = wide(values.of[k]) - center[k];
+                const float off = wide(values.of[k]) - center[k] - beyond[k];
                 sums[k] += off * off;
             }
         }
     sum_rows(sums, norm.side, columns);
     if (at.row || at.c >= norm.C) return;
     for (int k = 0; k < lanes; k++) {
-        means[static_cast<long long>(blockIdx.x) * norm.C + at.c + k] = center[k];
+        if (blockIdx.x == 0) mean[at.c + k] = center[k];
+        means[static_cast<long long>(blockIdx.x) * norm.C + at.c + k] = beyond[k];
         squares[static_cast<long long>(blockIdx.x) * norm.C + at.c + k] = sums[k];
     }
 }
-
-struct Moments { float count, mean, squares; };
-
-// The moments of two sets together (Chan, Golub and LeVeque 1979).
-__device__ inline Moments merged(Moments a, Moments b) {
-    const float count = a.count + b.count, apart = b.mean - a.mean;
-    if (b.count == 0) return a;
-    return {count, a.mean + apart * (b.count / count),
-            a.squares + b.squares + apart * apart * (a.count * (b.count / count))};
-}
-
-struct Channels { Moments of[256]; };
 
 // What each channel is normalised with: the moments of all slices, or the running ones; 32 channels a block.
 // `new_mean` and `new_var` (may be null) are the running statistics moved towards the batch's by `momentum`,
@@ -85,30 +84,31 @@ template <class T>
 __global__ void __launch_bounds__(256) batch_norm_moments(
     const float* means, const float* squares, const T* running_mean,
     const T* running_var, float* mean, float* rstd, T* new_mean, T* new_var, Norm norm) {
-    SHARED(Channels, channels);
+    SHARED(Columns<1>, columns);
     const int thread = threadIdx.x, c = blockIdx.x * 32 + thread % 32, pixels = norm.N * norm.H * norm.W;
-    Moments all = {0, 0, 0};
-    if (norm.training && c < norm.C)
-        for (int slice = thread / 32; slice < norm.slices; slice += 8) {
-            const long long i = static_cast<long long>(slice) * norm.C + c;
-            const int count = min(norm.pixels, pixels - slice * norm.pixels);
-            const Moments one = {static_cast<float>(count), means[i], squares[i]};
-            all = all.count == 0 ? one : merged(all, one);
-        }
-    channels.of[thread] = all;
-    for (int half = 128; half >= 32; half /= 2) {
-        __syncthreads();
-        if (thread < half) channels.of[thread] = merged(channels.of[thread], channels.of[thread + half]);
+    const int slices = norm.training && c < norm.C ? norm.slices : 0;
+    float sum[1] = {};
+    for (int slice = thread / 32; slice < slices; slice += 8)
+        sum[0] += means[static_cast<long long>(slice) * norm.C + c]
+                  * min(norm.pixels, pixels - slice * norm.pixels);
+    sum_rows(sum, 32, columns);
+    const float beyond = sum[0] / pixels;
+    sum[0] = 0;
+    for (int slice = thread / 32; slice < slices; slice += 8) {
+        const long long i = static_cast<long long>(slice) * norm.C + c;
+        const float apart = means[i] - beyond;
+        sum[0] += squares[i] + apart * apart * min(norm.pixels, pixels - slice * norm.pixels);
     }
+    sum_rows(sum, 32, columns);
     if (thread >= 32 || c >= norm.C) return;
-    all = channels.of[thread];
-    const float center = norm.training ? all.mean : wide(running_mean[c]);
-    const float variance = norm.training ? all.squares / pixels : wide(running_var[c]);
-    mean[c] = center;
+    const float variance = norm.training ? sum[0] / pixels : wide(running_var[c]);
+    if (!norm.training) mean[c] = wide(running_mean[c]);
+    mean[norm.C + c] = norm.training ? beyond : 0;
     rstd[c] = 1 / sqrtf(variance + norm.eps);
     if (new_mean) {
         const float unbiased = variance * (static_cast<float>(pixels) / (pixels - 1));
-        new_mean[c] = narrow<T>(wide(running_mean[c]) * (1 - norm.momentum) + center * norm.momentum);
+        new_mean[c] = narrow<T>(wide(running_mean[c]) * (1 - norm.momentum)
+                                  + (mean[c] + beyond) * norm.momentum);
         new_var[c] = narrow<T>(wide(running_var[c]) * (1 - norm.momentum) + unbiased * norm.momentum);
     }
 }
@@ -120,8 +120,9 @@ __global__ void __launch_bounds__(256) batch_norm(const T* x, const T* weight, c
                                                   Strides by, Norm norm) {
     const Mine<lanes> at = mine<lanes>(norm);
     if (at.c >= norm.C) return;
-    float center[lanes], scale[lanes], shift[lanes];
+    float center[lanes], beyond[lanes], scale[lanes], shift[lanes];
     of_channels<lanes>(center, mean, at.c, 0);
+    of_channels<lanes>(beyond, mean, norm.C + at.c, 0);
     of_channels<lanes>(scale, weight, at.c, 1);
     of_channels<lanes>(shift, bias, at.c, 0);
     for (int k = 0; k < lanes; k++) scale[k] *= rstd[at.c + k];
@@ -130,7 +131,7 @@ __global__ void __launch_bounds__(256) batch_norm(const T* x, const T* weight, c
         const Vector<T, lanes> values = load<lanes>(x + offset_of<lanes>(i, at.c, norm, by));
         Vector<T, lanes> result;
         for (int k = 0; k < lanes; k++) {
-            const float value = (wide(values.of[k]) - center[k]) * scale[k] + shift[k];
+            const float value = (wide(values.of[k]) - center[k] - beyond[k]) * scale[k] + shift[k];
             result.of[k] = narrow<T>(norm.relu && value <= 0 ? 0.0f : value);
         }
         store(y + static_cast<long long>(i) * norm.C + at.c, result);
@@ -156,8 +157,9 @@ __global__ void __launch_bounds__(256) batch_norm_backward_slices(
     const int first = blockIdx.x * norm.pixels, end = min(first + norm.pixels, norm.N * norm.H * norm.W);
     float total[lanes] = {}, along[lanes] = {};
     if (at.c < norm.C) {
-        float center[lanes], reciprocal[lanes];
+        float center[lanes], beyond[lanes], reciprocal[lanes];
         of_channels<lanes>(center, mean, at.c, 0);
+        of_channels<lanes>(beyond, mean, norm.C + at.c, 0);
         of_channels<lanes>(reciprocal, rstd, at.c, 0);
         for (int i = first + at.row; i < end; i += at.rows) {
             const Vector<T, lanes> values = load<lanes>(x + offset_of<lanes>(i, at.c, norm, x_by));
@@ -167,7 +169,7 @@ __global__ void __launch_bounds__(256) batch_norm_backward_slices(
             for (int k = 0; k < lanes; k++) {
                 const float d = passed<T, lanes>(ds, ys, k, norm);
                 total[k] += d;
-                along[k] += d * ((wide(values.of[k]) - center[k]) * reciprocal[k]);
+                along[k] += d * ((wide(values.of[k]) - center[k] - beyond[k]) * reciprocal[k]);
             }
         }
     }
@@ -209,10 +211,11 @@ __global__ void __launch_bounds__(256) batch_norm_backward(
     const Mine<lanes> at = mine<lanes>(norm);
     if (at.c >= norm.C) return;
     const int count = norm.N * norm.H * norm.W;
-    // dx = (dy - steady - (x - center) slope) scale
-    float scale[lanes], center[lanes], steady[lanes], slope[lanes];
+    // dx = (dy - steady - (x - center - beyond) slope) scale
+    float scale[lanes], center[lanes], beyond[lanes], steady[lanes], slope[lanes];
     of_channels<lanes>(scale, weight, at.c, 1);
     of_channels<lanes>(center, mean, at.c, 0);
+    of_channels<lanes>(beyond, mean, norm.C + at.c, 0);
     for (int k = 0; k < lanes; k++) {
         scale[k] *= rstd[at.c + k];
         steady[k] = norm.training ? total[at.c + k] / count : 0;
@@ -226,7 +229,7 @@ __global__ void __launch_bounds__(256) batch_norm_backward(
         const Vector<T, lanes> ds = load<lanes>(dy + offset_of<lanes>(i, at.c, norm, dy_by));
         for (int k = 0; k < lanes; k++) {
             float d = passed<T, lanes>(ds, ys, k, norm);
-            if (norm.training) d -= steady[k] + (wide(values.of[k]) - center[k]) * slope[k];
+            if (norm.training) d -= steady[k] + (wide(values.of[k]) - center[k] - beyond[k]) * slope[k];
             result.of[k] = narrow<T>(d * scale[k]);
         }
         store(dx + static_cast<long long>(i) * norm.C + at.c, result);

@@ -7,6 +7,7 @@ to understand; those of updates, random draws and pixels stand at the end of the
 
 from cnnkit.conformance.checks.agreement import check_directional, check_fused, check_generic
 from cnnkit.conformance.checks.memory import check_broadcast_dy, check_read_only, check_unchanged, check_views
+from cnnkit.conformance.checks.nonfinite import check_nonfinite
 from cnnkit.conformance.checks.repetition import check_independent, check_repeatable
 from cnnkit.conformance.checks.values import check_gradients, check_kind, check_needs, check_outputs
 
@@ -14,4 +15,4 @@ __all__ = ["OP_CHECKS"]
 
 OP_CHECKS = (check_outputs, check_gradients, check_kind, check_needs, check_views, check_broadcast_dy,
              check_read_only, check_unchanged, check_repeatable, check_independent, check_generic,
-             check_fused, check_directional)
+             check_fused, check_nonfinite, check_directional)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -11,15 +12,25 @@ __all__ = ["batch_norm", "batch_norm_gradients"]
 Array = np.ndarray
 
 
+def places(x: Array, c: int) -> list[tuple]:
+    """The indices of one channel: over the batch and every axis after the channel's."""
+    return [index for index in np.ndindex(x.shape) if index[1] == c]
+
+
 def channel(x: Array, c: int) -> list[float]:
-    """All values of one channel: over the batch and every axis after the channel's."""
-    return [float(x[index]) for index in np.ndindex(x.shape) if index[1] == c]
+    """All values of one channel."""
+    return [float(x[index]) for index in places(x, c)]
 
 
-def moments(values: list[float]) -> tuple[float, float]:
-    """Mean, and variance as the mean of squared deviations."""
-    mean = sum(values) / len(values)
-    return mean, sum((v - mean) ** 2 for v in values) / len(values)
+def deviations(values: list[float]) -> tuple[float, list[float]]:
+    """The mean, and each value less the mean, without a rounding before the last: by fractions."""
+    mean = sum(map(Fraction, values)) / len(values)
+    return float(mean), [float(Fraction(v) - mean) for v in values]
+
+
+def variance(offsets: list[float]) -> float:
+    """The mean of squared deviations."""
+    return math.fsum(o * o for o in offsets) / len(offsets)
 
 
 def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
@@ -38,17 +49,18 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean:
         if not values:
             continue  # an empty batch has nothing to normalise, and leaves the running statistics as they are
         if training:
-            mean, var = moments(values)
+            mean, offsets = deviations(values)
+            var = variance(offsets)
             if new_mean is not None:
                 new_mean[c] += momentum * (mean - new_mean[c])
             if new_var is not None:
                 new_var[c] += momentum * (var * len(values) / (len(values) - 1) - new_var[c])
         else:
-            mean, var = running_mean[c], running_var[c]  # type: ignore[index]
-        for index in np.ndindex(x.shape):
-            if index[1] == c:
-                normal = (x[index] - mean) / math.sqrt(var + eps)
-                y[index] = normal * (1 if weight is None else weight[c]) + (0 if bias is None else bias[c])
+            var = running_var[c]  # type: ignore[index]
+            offsets = [v - running_mean[c] for v in values]  # type: ignore[index]
+        for index, offset in zip(places(x, c), offsets):
+            normal = offset / math.sqrt(var + eps)
+            y[index] = normal * (1 if weight is None else weight[c]) + (0 if bias is None else bias[c])
     return y, new_mean, new_var
 
 
@@ -67,12 +79,17 @@ def batch_norm_gradients(dy: Array, x: Array, weight: Array | None, bias: Array 
         values, dys = channel(x, c), channel(dy, c)
         if not values:
             continue
-        mean, var = moments(values) if training else (running_mean[c], running_var[c])  # type: ignore[index]
+        if training:
+            _, offsets = deviations(values)
+            var = variance(offsets)
+        else:
+            var = running_var[c]  # type: ignore[index]
+            offsets = [v - running_mean[c] for v in values]  # type: ignore[index]
         scale = 1 / math.sqrt(var + eps)
-        zs = [(v - mean) * scale for v in values]
+        zs = [offset * scale for offset in offsets]
         db[c] = sum(dys)
         dw[c] = sum(d * z for d, z in zip(dys, zs))
-        for n, index in enumerate([index for index in np.ndindex(x.shape) if index[1] == c]):
+        for n, index in enumerate(places(x, c)):
             slope = dys[n]
             if training:
                 slope -= db[c] / len(values) + zs[n] * dw[c] / len(values)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnkit.autograd import Tensor
 from cnnkit.backends import namespace_of
 from cnnkit.ops.precision import wide_mean, widen
+from cnnkit.ops.vector_norm import scaled_norm
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.diagnosis import Probe, diagnose
 from cnnkit.train.parameters import parameters
@@ -103,8 +104,7 @@ def _std(array: Any) -> float:
 
 
 def _norm(array: Any) -> float:
-    xp, wide = namespace_of(array), widen(array)
-    return _number(xp.sqrt(xp.sum(wide * wide)))
+    return _number(scaled_norm([array]).value)
 
 
 def _alike(weight: Any) -> bool:

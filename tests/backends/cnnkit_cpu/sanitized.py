@@ -1,4 +1,6 @@
-"""Run the conformance cases with a C++ kernel on a library built elsewhere: ``sanitized.py FOLDER ISA``.
+"""Run the conformance cases with a C++ kernel on a library built elsewhere: ``sanitized.py FOLDER [ISA]``.
+
+Without an instruction set: on each library of the folder that this processor can run.
 """
 
 import sys
@@ -59,11 +61,19 @@ def dense_layers() -> None:
         (F.relu(F.linear(x, w, b)) + F.linear(x, w)).sum().backward()
 
 
-def main(folder: str, isa: str) -> None:
-    """Exit with the number of failures; the sanitizer ends the process at the first bad access."""
+def main(folder: str, *isas: str) -> None:
+    """Exit with 1 after a failure; the sanitizer ends the process at the first bad access."""
+    if not isas:
+        level = library.Library("generic", Path(folder) / "libcnnkit_generic.so").cpu_level()
+        isas = tuple(isa for isa in library.LEVELS if library.LEVELS[isa] <= level)
+    sys.exit(max([check_library(folder, isa) for isa in isas]))
+
+
+def check_library(folder: str, isa: str) -> int:
+    """1 if a case fails on the library of an instruction set, else 0."""
     library.active = library.Library(isa, Path(folder) / f"libcnnkit_{isa}.so")
     library.available = lambda: True
-    table.available = library.available
+    table.available, table.missing = library.available, lambda: ""
     library.threads = 2
     for module in (memory, activation, channels_last, conv, gathering, layout, linear, loss, norm, pixels,
                    pool, random, update):
@@ -83,8 +93,8 @@ def main(folder: str, isa: str) -> None:
                             print(f"{case.id}, {name}: {check}: {message}")
     many_channels()
     dense_layers()
-    print(f"{isa}: {count} cases under the sanitizers, {failures} failures")
-    sys.exit(min(failures, 1))
+    print(f"{isa}, {library.active.cpu_compiler().decode()}: {count} cases, {failures} failures")
+    return min(failures, 1)
 
 
 if __name__ == "__main__":

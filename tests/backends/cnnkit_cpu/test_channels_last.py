@@ -21,7 +21,7 @@ WINOGRAD = Tolerance(2e-4, 2e-4, "Winograd's transforms round more than sums of 
 @pytest.fixture(params=("avx512", "avx2", "generic"))
 def forced(request):
     if request.param not in cnnkit_cpu.isas():
-        pytest.skip(f"this machine has no kernels for {request.param}")
+        pytest.skip(f"no kernels for {request.param}: not built (CNNKIT_ISAS=all), or no such processor")
     cnnkit_cpu.force(request.param)
     yield request.param
     cnnkit_cpu.force(None)
@@ -237,6 +237,16 @@ def test_relu_and_add_keep_the_order_of_memory(forced):
     assert np.array_equal(z, x + y)
     assert backward(x)[0] is x
     assert all(map(layout.is_channels_last, (z, *got)))
+
+
+def test_a_gradient_that_meets_nothing_but_padding_makes_nan_of_the_filters():
+    conv = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+    x, dy = images((2, 32, 5, 4)), images((2, 32, 7, 6))
+    dy[0, 3, 0, 0] = np.nan
+    with choice.algorithm("product"):
+        (dweight,), _ = OPS["conv_filters"](x, dy, kernel_size=(1, 1), **conv)
+    assert np.isnan(dweight[3]).all()
+    assert np.isfinite(np.delete(dweight, 3, 0)).all()
 
 
 def test_plans_are_kept_for_each_precision_and_algorithm():

@@ -1,5 +1,7 @@
 """The libraries: every instruction set passes the conformance suite; threads and forks are safe."""
 
+import json
+import re
 import subprocess
 import sys
 import threading
@@ -7,8 +9,9 @@ import threading
 import cnnkit_cpu
 import numpy as np
 import pytest
-from cnnkit_cpu import library
+from cnnkit_cpu import built, library
 from cnnkit_cpu.kernels import table
+from cnnkit_cpu.runtime import Runtime
 
 import cnnkit
 from cnnkit import backends, conformance, nn, optim
@@ -38,7 +41,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.fixture(params=("avx512", "avx2", "generic"))
 def forced(request):
     if request.param not in cnnkit_cpu.isas():
-        pytest.skip(f"this machine has no kernels for {request.param}")
+        pytest.skip(f"no kernels for {request.param}: not built (CNNKIT_ISAS=all), or no such processor")
     cnnkit_cpu.force(request.param)
     yield request.param
     cnnkit_cpu.force(None)
@@ -159,10 +162,31 @@ def test_the_list_of_backends_shows_instruction_set_compiler_and_threads():
 
 def test_without_a_library_numpy_serves_and_says_why(monkeypatch, tmp_path):
     monkeypatch.setattr(library, "FOLDER", tmp_path)
-    monkeypatch.setattr(library.shutil, "which", lambda name: None)
-    assert library._find() == ({}, "its C++ was not built: there is no C++ compiler. "
-                                   "Install one (apt-get install g++), then cnnkit again")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert library._find() == ({}, f"its C++ was not built: there is no C++ compiler. {built.CURE}")
     (tmp_path / "libcnnkit_generic.so").write_bytes(b"no library")
     found, reason = library._find()
     assert found == {}
     assert reason.startswith("its library cannot be loaded: ")
+
+
+def test_numpy_alone_is_said_to_be_slow_and_why(monkeypatch):
+    monkeypatch.setattr(library, "REASON", "its C++ was not built: no compiler")
+    assert library.missing() == ("NumPy's kernels run alone, about four times slower: "
+                                 "its C++ was not built: no compiler")
+
+
+def test_the_baseline_alone_is_said_to_be_slow_where_the_processor_has_more(monkeypatch, tmp_path):
+    baseline = library.libraries["generic"]
+    if baseline.cpu_level() == 0:
+        pytest.skip("this processor has no more than the baseline")
+    report = {"wanted": "native", "flags": {}, "failures": {"avx512": "g++ failed: x.h:1: error: y",
+                                                           "avx2": "g++ failed: x.h:1: error: y"}}
+    (tmp_path / "build.json").write_text(json.dumps(report))
+    monkeypatch.setattr(library, "FOLDER", tmp_path)
+    assert library.missing() == ""
+    monkeypatch.setattr(library, "libraries", {"generic": baseline})
+    monkeypatch.setattr(library, "active", baseline)
+    assert re.match(r"avx\w+, several times as fast, was not built: g\+\+ failed: x.h:1: error: y. Install",
+                    library.missing())
+    assert library.missing() in Runtime().describe()

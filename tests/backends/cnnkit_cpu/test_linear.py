@@ -14,7 +14,7 @@ NAMES = ("y", "dx", "dweight", "dbias")
 @pytest.fixture(params=("avx512", "avx2", "generic"))
 def forced(request):
     if request.param not in cnnkit_cpu.isas():
-        pytest.skip(f"this machine has no kernels for {request.param}")
+        pytest.skip(f"no kernels for {request.param}: not built (CNNKIT_ISAS=all), or no such processor")
     cnnkit_cpu.force(request.param)
     yield request.param
     cnnkit_cpu.force(None)

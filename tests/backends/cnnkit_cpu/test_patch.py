@@ -19,7 +19,7 @@ SHAPES = [(1, 1, 4, 4, 1, 3, 0, 1), (3, 1, 28, 28, 8, 3, 1, 1),
 @pytest.fixture(params=("avx512", "avx2", "generic"), autouse=True)
 def forced(request):
     if request.param not in cnnkit_cpu.isas():
-        pytest.skip(f"this machine has no kernels for {request.param}")
+        pytest.skip(f"no kernels for {request.param}: not built (CNNKIT_ISAS=all), or no such processor")
     cnnkit_cpu.force(request.param)
     yield
     cnnkit_cpu.force(None)

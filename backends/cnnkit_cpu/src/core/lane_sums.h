@@ -17,10 +17,8 @@ INLINE float total(Floats v) {
 // or from b by turns.
 template <int Half, size_t... I>
 INLINE Floats halved(Floats a, Floats b, std::index_sequence<I...>) {
-    return __builtin_shufflevector(
-               a, b, (int(I) / Half % 2 * W + int(I) / (2 * Half) * 2 * Half + int(I) % Half)...) +
-           __builtin_shufflevector(
-               a, b, (int(I) / Half % 2 * W + int(I) / (2 * Half) * 2 * Half + int(I) % Half + Half)...);
+    return lanes_of<(int(I) / Half % 2 * W + int(I) / (2 * Half) * 2 * Half + int(I) % Half)...>(a, b) +
+           lanes_of<(int(I) / Half % 2 * W + int(I) / (2 * Half) * 2 * Half + int(I) % Half + Half)...>(a, b);
 }
 
 // The sums of all lanes of up to W vectors at once, in the same tree as `total`; lane i is the sum of vector
@@ -37,6 +35,14 @@ INLINE Floats totals(const Floats* v) {
                              : Floats{};
         return totals<(N < Half ? N : Half), Half / 2>(level);
     }
+}
+
+// Add to numbers the sums of up to W vectors' lanes.
+NOINLINE void add_totals(int count, const Floats* vectors, float* numbers) {
+    Floats all[W]{};
+    for (int i = 0; i < count; i++) all[i] = vectors[i];
+    const Floats sums = totals<W>(all);
+    for (int i = 0; i < count; i++) numbers[i] += sums[i];
 }
 
 // One number for each vector: the sum of its lanes.

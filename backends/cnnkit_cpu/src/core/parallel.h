@@ -14,16 +14,21 @@ static Team& the_team() {
     return *team.load();
 }
 
+// A function by itself: inlined into `parallel`, each task would be compiled twice.
+template <class Task>
+NOINLINE void run_task(void* task, long i, int thread) {
+    (*static_cast<Task*>(task))(i, thread);
+}
+
 // Run task(i, thread) for i = 0 ... count - 1, in any order and on any thread: a result must not depend on
 // either.
 template <class Task>
 static void parallel(int threads, long count, Task task) {
     if (count <= 1 || threads <= 1) {
-        for (long i = 0; i < count; i++) task(i, 0);
+        for (long i = 0; i < count; i++) run_task<Task>(&task, i, 0);
         return;
     }
-    the_team().run(
-        threads, count, [](void* it, long i, int thread) { (*static_cast<Task*>(it))(i, thread); }, &task);
+    the_team().run(threads, count, run_task<Task>, &task);
 }
 
 // Says once for each thread that it takes its first task: then it clears its scratch itself, into its own

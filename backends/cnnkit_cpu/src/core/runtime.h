@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/parallel.h"
+#include "core/tame.h"
 #include "interface.h"
 
 #ifdef __clang__
@@ -41,3 +42,6 @@ EXPORT int cpu_level() {
 
 // After a fork: the child has none of the threads.
 EXPORT void cpu_forked() { team = nullptr; }
+
+// Whether all numbers are finite, and so small that no sum of their products overflows.
+EXPORT int cpu_tame(long count, const float* x) { return tame(x, count); }

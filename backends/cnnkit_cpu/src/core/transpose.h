@@ -10,8 +10,8 @@ INLINE void swap_blocks(Floats (&v)[W], std::index_sequence<I...>) {
     for (int i = 0; i < W; i++) {
         if (i & Half) continue;
         const Floats a = v[i], b = v[i + Half];
-        v[i] = __builtin_shufflevector(a, b, (int(I) & Half ? W + int(I) - Half : int(I))...);
-        v[i + Half] = __builtin_shufflevector(a, b, (int(I) & Half ? W + int(I) : int(I) + Half)...);
+        v[i] = lanes_of<(int(I) & Half ? W + int(I) - Half : int(I))...>(a, b);
+        v[i + Half] = lanes_of<(int(I) & Half ? W + int(I) : int(I) + Half)...>(a, b);
     }
 }
 

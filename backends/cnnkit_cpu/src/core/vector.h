@@ -40,13 +40,29 @@ typedef float AnyFloats __attribute__((vector_size(BYTES), aligned(4), may_alias
 typedef int32_t AnyInts __attribute__((vector_size(BYTES), aligned(4), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
+// one copy of a function, however many callers and arguments there are
+#if defined(__clang__)
 #define NOINLINE static __attribute__((noinline))
+#else
+#define NOINLINE static __attribute__((noinline, noclone))
+#endif
 
 INLINE Floats splat(float a) { return a - Floats{}; }  // a - 0, not a + 0: -0 stays -0
 INLINE Ints splat_int(int32_t a) { return a - Ints{}; }
 INLINE Floats load(const float* p) { return *reinterpret_cast<const AnyFloats*>(p); }
 INLINE void store(float* p, Floats v) { *reinterpret_cast<AnyFloats*>(p) = v; }
 INLINE Floats choose(Ints mask, Floats a, Floats b) { return mask ? a : b; }
+
+// The lanes of a, then of b, are numbered from 0 on: a vector of those that Lanes names, one for each of its
+// own.
+template <int... Lanes>
+INLINE Floats lanes_of(Floats a, Floats b) {
+#if defined(__clang__) || __GNUC__ >= 12
+    return __builtin_shufflevector(a, b, Lanes...);
+#else
+    return __builtin_shuffle(a, b, Ints{Lanes...});
+#endif
+}
 
 // The first n < W floats, and zeros; memory beyond them is not touched.
 INLINE Floats load_part(const float* p, int n) {

@@ -41,8 +41,8 @@ struct Grid {  // element (i, j) is at[i * down + j * along]
 // MB rows and V vectors of: out[m][j] = before[m][j] + sum over t of a[m][t] * b[t][j]; one vector may be
 // filled in part only.
 template <int MB, int V>
-static void combine_block(Grid a, const float* b, long b_down, long T, const float* before, long before_down,
-                          float* out, long out_down, int filled, bool relu) {
+NOINLINE void combine_block(Grid a, const float* b, long b_down, long T, const float* before,
+                            long before_down, float* out, long out_down, int filled, bool relu) {
     Floats sum[MB][V]{};
     for (long t = 0; t < T; t++) {
         Floats right[V];

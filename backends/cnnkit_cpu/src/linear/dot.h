@@ -8,9 +8,20 @@
 constexpr int DOT_ROWS = 4, DOT_COLUMNS = REGISTERS == 32 ? 6 : 3;
 constexpr int FEW = 24;  // rows or columns, for which turning the weights over does not pay
 
+// What dot_block makes of rows shorter than a vector.
+NOINLINE void dot_short_rows(int rows, int columns, const float* a, const float* b, long I, Floats* sums) {
+    for (int n = 0; n < rows; n++)
+        for (int o = 0; o < columns; o++) {
+            float products[W]{};
+            for (long i = 0; i < I; i++) products[i] = a[n * I + i] * b[o * I + i];
+            sums[n * columns + o] = load(products);
+        }
+}
+
 // sums[n][o] = the products of row n of a and row o of b, as a vector that is still to be summed.
 template <int NB, int OB>
-static void dot_block(const float* a, const float* b, long I, Floats* sums) {
+NOINLINE void dot_block(const float* a, const float* b, long I, Floats* sums) {
+    if (I < W) return dot_short_rows(NB, OB, a, b, I, sums);
     Floats sum[NB][OB]{};
     const auto add = [&](long i, auto read) {
         Floats left[NB];
@@ -26,10 +37,8 @@ static void dot_block(const float* a, const float* b, long I, Floats* sums) {
         const int rest = static_cast<int>(I - i);
         Ints fresh;
         for (int l = 0; l < W; l++) fresh[l] = l < W - rest ? 0 : -1;
-        if (i)  // the last whole vector, without what has been added
-            add(I - W, [&](const float* at) { return choose(fresh, load(at), Floats{}); });
-        else
-            add(0, [&](const float* at) { return load_part(at, rest); });
+        // the last whole vector, without what has been added
+        add(I - W, [&](const float* at) { return choose(fresh, load(at), Floats{}); });
     }
     for (int n = 0; n < NB; n++)
         for (int o = 0; o < OB; o++) sums[n * OB + o] = sum[n][o];

@@ -1,14 +1,15 @@
 // Batch normalisation with the channels last in memory, with an addend and ReLU or without: vectors of
 // channels run down the pixels. Chosen where images come so from a convolution.
 //
-// Pixels are cut into spans of a fixed length. Each span's sums are floats about its own mean; spans meet in
-// double precision.
+// Pixels are cut into spans of a fixed length. Each span's sums are floats; spans meet in double precision.
+// Means are two numbers as in planes.h.
 #pragma once
 
 #include <vector>
 
 #include "core/parallel.h"
 #include "interface.h"
+#include "norm/planes.h"
 
 constexpr long SPAN_ROWS = 256;
 constexpr int CHANNEL_VECTORS = 4;  // vectors of channels at a time
@@ -25,58 +26,77 @@ INLINE void over_channels(long C, Body body, Single single) {
     long c = 0;
     for (; c + CHANNEL_VECTORS * W <= C; c += CHANNEL_VECTORS * W)
         body(c, std::integral_constant<int, CHANNEL_VECTORS>{});
+    for (; c + 2 * W <= C; c += 2 * W) body(c, std::integral_constant<int, 2>{});
     for (; c + W <= C; c += W) body(c, std::integral_constant<int, 1>{});
     for (; c < C; c++) single(c);
+}
+
+// Each channel's sums of the differences to center + beyond, and of their squares.
+static void differences(int threads, long pixels, long C, const float* x, const float* center,
+                        const float* beyond, double* sums, double* squares, float* room) {
+    const long spans = spans_of(pixels);
+    parallel(threads_for(threads, pixels * C), spans, [&](long span, int) {
+        const long first = span * SPAN_ROWS, rows = pixels - first < SPAN_ROWS ? pixels - first : SPAN_ROWS;
+        const float* from = x + first * C;
+        float *sum = room + span * C, *square = room + (spans + span) * C;
+        over_channels(
+            C,
+            [&](long c, auto vectors) {
+                constexpr int V = decltype(vectors)::value;
+                Floats a[V]{}, b[V]{}, m[V], more[V];
+                for (int v = 0; v < V; v++)
+                    m[v] = load(center + c + v * W), more[v] = load(beyond + c + v * W);
+                for (long i = 0; i < rows; i++)
+                    for (int v = 0; v < V; v++) {
+                        const Floats d = load(from + i * C + c + v * W) - m[v] - more[v];
+                        a[v] += d;
+                        b[v] += d * d;
+                    }
+                for (int v = 0; v < V; v++) store(sum + c + v * W, a[v]), store(square + c + v * W, b[v]);
+            },
+            [&](long c) {
+                float a = 0, b = 0;
+                for (long i = 0; i < rows; i++) {
+                    const float d = from[i * C + c] - center[c] - beyond[c];
+                    a += d, b += d * d;
+                }
+                sum[c] = a, square[c] = b;
+            });
+    });
+    for (long c = 0; c < C; c++) sums[c] = squares[c] = 0;
+    for (long span = 0; span < spans; span++)
+        for (long c = 0; c < C; c++) {
+            sums[c] += room[span * C + c];
+            squares[c] += room[(spans + span) * C + c];
+        }
 }
 
 // Each channel's mean and variance (divisor n).
 EXPORT void norm_channels_last_statistics(int threads, long pixels, long C, const float* x, float* mean,
                                           float* var, double* room) {
-    const long spans = spans_of(pixels);
-    float *sums = reinterpret_cast<float*>(room), *squares = sums + spans * C;
-    parallel(threads_for(threads, pixels * C), spans, [&](long span, int) {
-        const long first = span * SPAN_ROWS, rows = pixels - first < SPAN_ROWS ? pixels - first : SPAN_ROWS;
-        const float* from = x + first * C;
-        float *sum = sums + span * C, *square = squares + span * C;
-        over_channels(
-            C,
-            [&](long c, auto vectors) {
-                constexpr int V = decltype(vectors)::value;
-                Floats a[V]{}, b[V]{}, m[V];  // about the first row: the mean of a constant is exact
-                for (long i = 0; i < rows; i++)
-                    for (int v = 0; v < V; v++)
-                        a[v] += load(from + i * C + c + v * W) - load(from + c + v * W);
-                for (int v = 0; v < V; v++) m[v] = load(from + c + v * W) + a[v] * splat(1.0f / rows);
-                for (long i = 0; i < rows; i++)
-                    for (int v = 0; v < V; v++) {
-                        const Floats d = load(from + i * C + c + v * W) - m[v];
-                        b[v] += d * d;
-                    }
-                for (int v = 0; v < V; v++) store(sum + c + v * W, m[v]), store(square + c + v * W, b[v]);
-            },
-            [&](long c) {
-                float a = 0, b = 0;
-                for (long i = 0; i < rows; i++) a += from[i * C + c] - from[c];
-                a = from[c] + a * (1.0f / rows);
-                for (long i = 0; i < rows; i++) b += (from[i * C + c] - a) * (from[i * C + c] - a);
-                sum[c] = a, square[c] = b;
-            });
-    });
-    std::vector<double> middle(C), spread(C);
-    const auto rows_of = [&](long span) {
-        return static_cast<double>(pixels - span * SPAN_ROWS < SPAN_ROWS ? pixels - span * SPAN_ROWS
-                                                                         : SPAN_ROWS);
-    };
-    for (long span = 0; span < spans; span++)
-        for (long c = 0; c < C; c++) middle[c] += sums[span * C + c] * rows_of(span);
-    for (long c = 0; c < C; c++) middle[c] /= pixels;
-    for (long span = 0; span < spans; span++)
-        for (long c = 0; c < C; c++) {
-            const double d = sums[span * C + c] - middle[c];
-            spread[c] += squares[span * C + c] + d * d * rows_of(span);
-        }
+    float* partial = reinterpret_cast<float*>(room);
+    std::vector<double> sums(C), squares(C);
+    const long step = (pixels + SAMPLES * SAMPLES - 1) / (SAMPLES * SAMPLES);
+    long count = 0;
+    for (long i = 0; i < pixels; i += step, count++)
+        for (long c = 0; c < C; c++) sums[c] += x[i * C + c] - x[c];
+    for (long c = 0; c < C; c++) {
+        mean[c] = center_or_zero(x[c] + static_cast<float>(sums[c] / count));  // a number near the mean
+        mean[C + c] = 0;
+    }
+    differences(threads, pixels, C, x, mean, mean + C, sums.data(), squares.data(), partial);
+    bool finite = true;
+    for (long c = 0; c < C; c++) {
+        const double more = sums[c] / pixels, spread = squares[c] / pixels - more * more;
+        mean[C + c] = static_cast<float>(more);
+        var[c] = spread < 0 ? 0.0f : static_cast<float>(spread);
+        finite &= std::isfinite(spread);
+    }
+    if (finite) return;
+    // infinity less infinity is NaN: about the mean itself a large number leaves infinity
+    differences(threads, pixels, C, x, mean, mean + C, sums.data(), squares.data(), partial);
     for (long c = 0; c < C; c++)
-        mean[c] = static_cast<float>(middle[c]), var[c] = static_cast<float>(spread[c] / pixels);
+        if (!std::isfinite(var[c])) var[c] = static_cast<float>(squares[c] / pixels);
 }
 
 // y = (x - mean) * scale + bias, plus `addend` where there is one; then ReLU.
@@ -84,17 +104,31 @@ EXPORT void norm_channels_last_forward(int threads, long pixels, long C, const f
                                        const float* scale, const float* bias, const float* addend, int relu,
                                        float* y) {
     parallel(threads_for(threads, pixels * C), spans_of(pixels), [&](long span, int) {
-        const long end = (span + 1) * SPAN_ROWS < pixels ? (span + 1) * SPAN_ROWS : pixels;
-        for (long i = span * SPAN_ROWS; i < end; i++) {
-            const float* __restrict from = x + i * C;
-            const float* __restrict other = addend ? addend + i * C : nullptr;
-            float* __restrict to = y + i * C;
-            for (long c = 0; c < C; c++) {
-                float v = (from[c] - mean[c]) * scale[c] + (bias ? bias[c] : 0.0f);
-                if (other) v += other[c];
-                to[c] = relu && v <= 0 ? 0.0f : v;
-            }
-        }
+        const long start = span * SPAN_ROWS * C;
+        const long rows = pixels - span * SPAN_ROWS < SPAN_ROWS ? pixels - span * SPAN_ROWS : SPAN_ROWS;
+        over_channels(
+            C,
+            [&](long c, auto vectors) {
+                constexpr int V = decltype(vectors)::value;
+                Floats m[V], more[V], by[V], plus[V];
+                for (int v = 0; v < V; v++) {
+                    m[v] = load(mean + c + v * W), more[v] = load(mean + C + c + v * W);
+                    by[v] = load(scale + c + v * W), plus[v] = bias ? load(bias + c + v * W) : Floats{};
+                }
+                for (long at = start + c; at < start + rows * C; at += C)
+                    for (int v = 0; v < V; v++) {
+                        Floats d = (load(x + at + v * W) - m[v] - more[v]) * by[v] + plus[v];
+                        if (addend) d += load(addend + at + v * W);
+                        store(y + at + v * W, relu ? choose(d <= Floats{}, Floats{}, d) : d);
+                    }
+            },
+            [&](long c) {
+                for (long at = start + c; at < start + rows * C; at += C) {
+                    float d = (x[at] - mean[c] - mean[C + c]) * scale[c] + (bias ? bias[c] : 0.0f);
+                    if (addend) d += addend[at];
+                    y[at] = relu && d <= 0 ? 0.0f : d;
+                }
+            });
     });
 }
 
@@ -112,8 +146,11 @@ EXPORT void norm_channels_last_backward(int threads, long pixels, long C, const 
             C,
             [&](long c, auto vectors) {
                 constexpr int V = decltype(vectors)::value;
-                Floats a[V]{}, b[V]{}, m[V];
-                for (int v = 0; v < V; v++) m[v] = load(mean + c + v * W);
+                Floats a[V]{}, b[V]{}, m[V], more[V], r[V];
+                for (int v = 0; v < V; v++) {
+                    m[v] = load(mean + c + v * W), more[v] = load(mean + C + c + v * W);
+                    r[v] = load(rstd + c + v * W);
+                }
                 for (long i = 0; i < rows; i++)
                     for (int v = 0; v < V; v++) {
                         const long at = start + i * C + c + v * W;
@@ -121,7 +158,7 @@ EXPORT void norm_channels_last_backward(int threads, long pixels, long C, const 
                         if (y) g = choose(load(y + at) <= Floats{}, Floats{}, g);
                         if (masked) store(masked + at, g);
                         a[v] += g;
-                        b[v] += g * (load(x + at) - m[v]);
+                        b[v] += g * ((load(x + at) - m[v] - more[v]) * r[v]);
                     }
                 for (int v = 0; v < V; v++)
                     store(plain + span * C + c + v * W, a[v]), store(along + span * C + c + v * W, b[v]);
@@ -133,7 +170,7 @@ EXPORT void norm_channels_last_backward(int threads, long pixels, long C, const 
                     if (y && y[at] <= 0) g = 0;
                     if (masked) masked[at] = g;
                     a += g;
-                    b += g * (x[at] - mean[c]);
+                    b += g * ((x[at] - mean[c] - mean[C + c]) * rstd[c]);
                 }
                 plain[span * C + c] = a, along[span * C + c] = b;
             });
@@ -144,9 +181,9 @@ EXPORT void norm_channels_last_backward(int threads, long pixels, long C, const 
     std::vector<float> less(C), by(C);
     for (long c = 0; c < C; c++) {
         dbias[c] = static_cast<float>(total[c]);
-        dweight[c] = static_cast<float>(moment[c] * rstd[c]);
+        dweight[c] = static_cast<float>(moment[c]);
         less[c] = static_cast<float>(total[c] / pixels);
-        by[c] = static_cast<float>(moment[c] * rstd[c] * rstd[c] / pixels);
+        by[c] = static_cast<float>(moment[c] * rstd[c] / pixels);
     }
     if (!dx) return;
     if (masked) dy = masked, y = nullptr;
@@ -162,7 +199,8 @@ EXPORT void norm_channels_last_backward(int threads, long pixels, long C, const 
             for (long c = 0; c < C; c++) {
                 float g = above[c];
                 if (result) g = result[c] <= 0 ? 0.0f : g;
-                to[c] = training ? (g - a[c] - (from[c] - mean[c]) * b[c]) * scale[c] : g * scale[c];
+                to[c] = training ? (g - a[c] - (from[c] - mean[c] - mean[C + c]) * b[c]) * scale[c]
+                                 : g * scale[c];
             }
         }
     });

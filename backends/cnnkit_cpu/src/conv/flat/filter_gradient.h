@@ -34,14 +34,9 @@ static void filter_gradients(const Geometry& g, const float* in, const float* sp
                     return;
                 }
                 for (int k = 0; k < KB; k++)
-                    for (int i = 0; i < TB; i += W) {
-                        constexpr int rest = TB % W ? TB % W : W;
-                        float* to = sums + static_cast<long>(k) * g.taps + t + i;
-                        const bool whole_lines = TB - i >= W;
-                        const Floats one = whole_lines ? totals<W>(sum[k] + i) : totals<rest>(sum[k] + i);
-                        const int lanes = whole_lines ? W : rest;
-                        for (int l = 0; l < lanes; l++) to[l] += one[l];
-                    }
+                    for (int i = 0; i < TB; i += W)
+                        add_totals(TB - i < W ? TB - i : W, sum[k] + i,
+                                   sums + static_cast<long>(k) * g.taps + t + i);
             });
         });
     }

@@ -61,23 +61,28 @@ struct Plain {
     }
 };
 
-template <bool ManyTaps, bool Careful>  // Careful: the first NaN is the largest
+template <bool ManyTaps, bool Careful>  // Careful: the first NaN is the largest; rare, so of few instances
 struct Largest {
     static constexpr int block = ManyTaps ? FILTERS : POOLED_FILTERS,
-                         vectors = ManyTaps ? VECTORS : POOLED_VECTORS;
+                         vectors = Careful    ? 1
+                                   : ManyTaps ? VECTORS
+                                              : POOLED_VECTORS;
 
     template <int KB, int V>
     INLINE void compute(const Geometry& g, const float* in, const float* weights, const float* bias,
                         Out out) {
-        Floats best[KB][V];
+        Floats best[KB][V]{};
         Ints which[KB][V]{};
-        conv_sums<KB, V>(g, 0, in, weights, bias, best);
-        for (int window = 1; window < g.windows; window++) {
+        // of many taps the loop is compiled once, of few the first element costs no comparison
+        if constexpr (!ManyTaps) conv_sums<KB, V>(g, 0, in, weights, bias, best);
+        for (int window = ManyTaps ? 0 : 1; window < g.windows; window++) {
+            const Ints first = splat_int(window ? 0 : -1);
             Floats sum[KB][V];
             conv_sums<KB, V>(g, window, in, weights, bias, sum);
             for (int k = 0; k < KB; k++)
                 for (int v = 0; v < V; v++) {
                     Ints larger = sum[k][v] > best[k][v];
+                    if constexpr (ManyTaps) larger |= first;
                     if (Careful) larger |= (sum[k][v] != sum[k][v]) & (best[k][v] == best[k][v]);
                     best[k][v] = larger ? sum[k][v] : best[k][v];
                     which[k][v] = larger ? splat_int(window) : which[k][v];
@@ -96,8 +101,7 @@ struct Largest {
 
 template <bool ManyTaps>
 struct Average {
-    static constexpr int block = ManyTaps ? FILTERS : POOLED_FILTERS,
-                         vectors = ManyTaps ? VECTORS : POOLED_VECTORS;
+    static constexpr int block = ManyTaps ? FILTERS : POOLED_FILTERS, vectors = POOLED_VECTORS;
 
     template <int KB, int V>
     INLINE void compute(const Geometry& g, const float* in, const float* weights, const float* bias,

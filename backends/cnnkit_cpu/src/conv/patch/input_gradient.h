@@ -42,8 +42,10 @@ static void pack_tables(const Geometry& g, const Patches& p, const float* weight
 
 // For each lane one of the four numbers of channel c, by the lane's two lowest bits.
 INLINE Floats pick(const float* table, int c, Ints which) {
-#if defined(__AVX2__)
-    return __builtin_shuffle(load(table), which + splat_int(4 * c));
+#if defined(__AVX512F__)
+    return _mm512_permutexvar_ps(reinterpret_cast<__m512i>(which + splat_int(4 * c)), load(table));
+#elif defined(__AVX2__)
+    return _mm256_permutevar8x32_ps(load(table), reinterpret_cast<__m256i>(which + splat_int(4 * c)));
 #else
     const float* four = table + 4 * c;
     const Ints odd = (which & splat_int(1)) != Ints{}, upper = (which & splat_int(2)) != Ints{};
@@ -101,25 +103,30 @@ static void patch_input_gradient(const Geometry& g, const Patches& p, const floa
                     const float* table = tables_of_block;
                     for (int k = group * g.Kg; k < (group + 1) * g.Kg; k++) {
                         const long start = static_cast<long>(k) * p.shifts * p.spread + cell;
-                        // row i of the patch, its tables, and by what bits they are read
-                        const auto add = [&](int i, const float* from, int bit) {
+                        // row i of the patch, whether it is odd, its tables, and by what bits they are read
+                        const auto add = [&](int i, auto odd, const float* from, int bit) {
 #pragma GCC unroll 6
                             for (int j = 0; j <= S; j++) {
                                 const long at = start + (p.right[j % 2] - j / 2 - p.low) * p.spread +
-                                                (p.top + p.down[i % 2] - i / 2) * p.half_columns;
+                                                (p.top + p.down[odd] - i / 2) * p.half_columns;
                                 const Floats gradient = load(d + at);
                                 Ints number = load_ints(which + at);
                                 if constexpr (!Max) number = (number >> bit) & splat_int(3);
                                 for (int c = 0; c < CB; c++)
-                                    sum[c][i % 2][j % 2] += pick(from + j * TABLE, c, number) * gradient;
+                                    sum[c][odd][j % 2] += pick(from + j * TABLE, c, number) * gradient;
                             }
                         };
-#pragma GCC unroll 6
-                        for (int i = 0; i < ROWS; i++, table += (S + 1) * TABLE) {
-                            if constexpr (Max)
-                                add(i, table, 0);
-                            else
-                                add(i, table, 0), add(i + 1, table, 2);
+                        constexpr std::false_type even;
+                        constexpr std::true_type odd;
+#pragma GCC unroll 1  // two rows are enough instructions
+                        for (int i = 0; i < ROWS; i += 2) {
+                            add(i, even, table, 0);
+                            if constexpr (!Max) add(i + 1, odd, table, 2);
+                            table += (S + 1) * TABLE;
+                            if (i + 1 == ROWS) break;
+                            add(i + 1, odd, table, 0);
+                            if constexpr (!Max) add(i + 2, even, table, 2);
+                            table += (S + 1) * TABLE;
                         }
                     }
                     for (int c = 0; c < CB; c++)

@@ -89,7 +89,7 @@ NOINLINE Floats block_times_panel(const Left& left, const int* row, const int* n
 }
 
 // All rows times a panel. Adds 0 * result to `finite`: it stays 0 if all are.
-static void rows_times_panel(const Left& left, const float* panel, const Result& to, Floats& finite) {
+NOINLINE void rows_times_panel(const Left& left, const float* panel, const Result& to, Floats& finite) {
     constant<COLUMNS>(vectors_of(to.columns), [&](auto vectors) {
         for (int i = 0; i < left.count;) {
             const int take = even_share(left.count - i, ROWS);
@@ -105,8 +105,8 @@ static void rows_times_panel(const Left& left, const float* panel, const Result&
 }
 
 // All rows times a panel, whole vectors, and nothing else; rows of results are PANEL floats apart.
-static void rows_times_panel(const float* a, const int* row, int count, int depth, const float* panel,
-                             int vectors, float* y) {
+NOINLINE void rows_times_panel(const float* a, const int* row, int count, int depth, const float* panel,
+                               int vectors, float* y) {
     const int tap = 0;
     constant<COLUMNS>(vectors, [&](auto some_vectors) {
         constexpr int NV = decltype(some_vectors)::value;
@@ -139,4 +139,24 @@ INLINE void outer(const float* a, long a_step, const float* b, long b_step, int 
         a += a_step;
         b += b_step;
     }
+}
+
+// All sums over `count` pixels of a[pixel][i] * b[pixel][j], i < rows, j < `vectors` vectors, to rows of as
+// many.
+NOINLINE void outer_products(const float* a, long a_step, const float* b, long b_step, int count, int rows,
+                             int vectors, float* to) {
+    constant<COLUMNS>(vectors, [&](auto some_vectors) {
+        constexpr int NV = decltype(some_vectors)::value;
+        for (int i = 0; i < rows;) {
+            const int take = even_share(rows - i, ROWS);
+            constant<ROWS>(take, [&](auto some) {
+                constexpr int MR = decltype(some)::value;
+                Floats sum[MR][NV]{};
+                outer<MR, NV>(a + i, a_step, b, b_step, count, sum);
+                for (int r = 0; r < MR; r++)
+                    for (int v = 0; v < NV; v++) store(to + (i + r) * NV * W + v * W, sum[r][v]);
+            });
+            i += take;
+        }
+    });
 }

@@ -76,23 +76,9 @@ static bool winograd_filters(int threads, const ConvShape& g, int N, const float
             float* products = rest + thread * span.thread_floats;
             float* sum_block = sums + task * 9 * SPAN_BLOCK;
             for (int element = 0; element < A * A; element++)
-                constant<COLUMNS>(width / W, [&](auto vectors) {
-                    for (int c = 0; c < channels;) {
-                        const int take = even_share(channels - c, ROWS);
-                        constant<ROWS>(take, [&](auto some) {
-                            constexpr int MR = decltype(some)::value, NV = decltype(vectors)::value;
-                            Floats sum[MR][NV]{};
-                            outer<MR, NV>(images + element * span.image_apart + c0 + c, span.image_row,
-                                          results + element * span.result_apart + k0, Kp,
-                                          static_cast<int>(end - first), sum);
-                            for (int i = 0; i < MR; i++)
-                                for (int v = 0; v < NV; v++)
-                                    store(products + element * SPAN_BLOCK + (c + i) * width + v * W,
-                                          sum[i][v]);
-                        });
-                        c += take;
-                    }
-                });
+                outer_products(images + element * span.image_apart + c0, span.image_row,
+                               results + element * span.result_apart + k0, Kp, static_cast<int>(end - first),
+                               channels, width / W, products + element * SPAN_BLOCK);
             for (int c = 0; c < channels; c++)
                 for (int v = 0; v < width; v += W) {
                     Floats u[A * A], half[3 * A], o[9];

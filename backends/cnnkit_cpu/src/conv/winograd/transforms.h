@@ -44,9 +44,9 @@ INLINE void over_channel_vectors(int channels, Call call) {
 
 // The images' tiles, transformed: [element][tile][channel], elements `apart`.
 template <int M>
-static void transform_image(const float* x, const float* zeros, const Tiles& tiles, long first, long end,
-                            int top, int left, int height, int width, int channels, int row, long apart,
-                            float* to) {
+NOINLINE void transform_image(const float* x, const float* zeros, const Tiles& tiles, long first, long end,
+                              int top, int left, int height, int width, int channels, int row, long apart,
+                              float* to) {
     constexpr int A = M + 2;
     const float* at[A * A];
     for (long t = first; t < end; t++, to += row) {
@@ -71,9 +71,9 @@ static void transform_image(const float* x, const float* zeros, const Tiles& til
 
 // The same of the results' gradient.
 template <int M>
-static void transform_result_back(const float* dy, const float* zeros, const Tiles& tiles, long first,
-                                  long end, int height, int width, int channels, int row, long apart,
-                                  float* to) {
+NOINLINE void transform_result_back(const float* dy, const float* zeros, const Tiles& tiles, long first,
+                                    long end, int height, int width, int channels, int row, long apart,
+                                    float* to) {
     constexpr int A = M + 2;
     const float* at[M * M];
     for (long t = first; t < end; t++, to += row) {
@@ -99,7 +99,7 @@ static void transform_result_back(const float* dy, const float* zeros, const Til
 // Filters of a panel, packed as [depth][tap][column], transformed: [element][depth][column], elements
 // `apart`.
 template <int M>
-static void transform_filters(const float* packed, int depth, int width, long apart, float* to) {
+NOINLINE void transform_filters(const float* packed, int depth, int width, long apart, float* to) {
     constexpr int A = M + 2;
     for (int d = 0; d < depth; d++)
         for (int v = 0; v < width; v += W) {
@@ -121,9 +121,9 @@ static void transform_filters(const float* packed, int depth, int width, long ap
 
 // Results of a panel's filters from their products [element][tile][filter].
 template <int M>
-static void transform_result(const float* products, const Tiles& tiles, long first, long end, int height,
-                             int width, int filters, int k0, int columns, long apart, const float* bias,
-                             bool relu, float* y, Floats& finite) {
+NOINLINE void transform_result(const float* products, const Tiles& tiles, long first, long end, int height,
+                               int width, int filters, int k0, int columns, long apart, const float* bias,
+                               bool relu, float* y, Floats& finite) {
     constexpr int A = M + 2;
     Floats seen = finite;
     for (long t = first; t < end; t++, products += PANEL) {
