@@ -17,8 +17,9 @@ from safetensors import SafetensorError, deserialize
 from cnnkit import backends, storage
 from cnnkit.autograd import Tensor, tensor
 from cnnkit.ops.precision import is_narrow
+from cnnkit.storage import FormatError, limits
 
-__all__ = ["from_bytes", "header_metadata", "load_file", "read_metadata", "save_file", "split",
+__all__ = ["file_bytes", "from_bytes", "header_metadata", "load_file", "read_metadata", "save_file", "split",
            "tensors_from_bytes", "to_bytes", "with_ending"]
 
 # the format's name of each dtype, and the numbers that NumPy reads: bits, where it has no such dtype
@@ -62,10 +63,53 @@ def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, 
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If the file is damaged, is no safetensors file, or holds a dtype that is unknown here.
+    FormatError
+        A ValueError: if the file is damaged, is no safetensors file, holds a dtype that is unknown here, or
+        is larger than the limits say (`cnnkit.storage.limits`: ``model_bytes``).
     """
-    return tensors_from_bytes(storage.read_bytes(path), path, backend)
+    return tensors_from_bytes(file_bytes(path), path, backend)
+
+
+def file_bytes(path: str | os.PathLike, header_only: bool = False) -> bytes:
+    """A safetensors file's bytes, or only its header's with the 8 bytes before it.
+
+    They are read when it is known that the file is as long as its header says, and within the limits
+    ``header_bytes`` and ``model_bytes``. The header alone may be that of a file that is cut off.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        A ValueError: if it is damaged or too large; the message names it.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     len(file_bytes(save_file({"x": tensor([1.0])}, f"{folder}/x.safetensors"))) % 8
+    4
+    """
+    with storage.open_regular(path) as file:
+        size, start = os.fstat(file.fileno()).st_size, file.read(8)
+        length = int.from_bytes(start, "little")
+        try:
+            if not 2 <= length <= size - 8:
+                raise ValueError(f"its header would have {length:,} bytes, and {max(0, size - 8):,} follow")
+            limits.check("header_bytes", length, f"{os.fspath(path)}: its header")
+            header = file.read(length)
+            if header_only:
+                return start + header
+            ends = [entry["data_offsets"][1] for name, entry in json.loads(header).items()
+                    if name != "__metadata__"]
+            promised = 8 + length + max(ends, default=0)
+            if promised != size:
+                raise ValueError(f"its header asks for {promised:,} bytes, and it has {size:,}")
+        except FormatError:
+            raise
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise FormatError(f"{path} is no whole safetensors file ({error}); save the model "
+                              "again") from error
+        limits.check("model_bytes", size, os.fspath(path))
+        return start + header + file.read()
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, str]:
@@ -75,8 +119,8 @@ def read_metadata(path: str | os.PathLike) -> dict[str, str]:
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If the header is damaged.
+    FormatError
+        A ValueError: if the header is damaged.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -84,8 +128,7 @@ def read_metadata(path: str | os.PathLike) -> dict[str, str]:
     ...     read_metadata(path)
     {'made by': 'cnnkit'}
     """
-    start = storage.read_bytes(path, first=8)
-    return header_metadata(storage.read_bytes(path, first=8 + int.from_bytes(start, "little")), path)
+    return header_metadata(file_bytes(path, header_only=True), path)
 
 
 def header_metadata(data: bytes, path: str | os.PathLike) -> dict[str, str]:
@@ -95,7 +138,7 @@ def header_metadata(data: bytes, path: str | os.PathLike) -> dict[str, str]:
         if not all(isinstance(value, str) for value in metadata.values()):
             raise TypeError("its metadata must be texts")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is no whole safetensors file ({error}); save the model again") from error
+        raise FormatError(f"{path} is no whole safetensors file ({error}); save the model again") from error
     return metadata
 
 
@@ -153,12 +196,12 @@ def _parsed(data: bytes, path: str | os.PathLike) -> dict[str, tuple[str, np.nda
     try:
         entries = deserialize(data)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no whole safetensors file ({error}); save the model again") from error
+        raise FormatError(f"{path} is no whole safetensors file ({error}); save the model again") from error
     parsed = {}
     for name, entry in entries:
         dtype = DTYPES.get(entry["dtype"])
         if dtype is None:
-            raise ValueError(f"{path} holds {name!r} in {entry['dtype']}, which cnnkit does not read; "
+            raise FormatError(f"{path} holds {name!r} in {entry['dtype']}, which cnnkit does not read; "
                              f"it reads {', '.join(DTYPES)}. Convert it where the file was made")
         parsed[name] = dtype, np.frombuffer(entry["data"], CODES[dtype][1]).reshape(entry["shape"])
     return parsed

@@ -8,6 +8,7 @@ import pytest
 import cnnkit
 from cnnkit import safetensors
 from cnnkit.backends import dtype_name
+from cnnkit.storage import FormatError
 
 
 def written(header, data):
@@ -130,3 +131,38 @@ def test_metadata_are_text():
 def test_a_header_that_contradicts_itself_is_refused(header):
     with pytest.raises(ValueError, match="x is no whole safetensors file"):
         safetensors.from_bytes(written(header, b"\x00" * 4), "x")
+
+
+def _grow(path):
+    with open(path, "r+b") as file:
+        file.truncate(1 << 40)  # takes no space on the disk
+
+
+@pytest.mark.parametrize("damage", [
+    _grow, lambda path: path.write_bytes((1 << 39).to_bytes(8, "little")) and _grow(path),
+    lambda path: path.write_bytes(path.read_bytes() + b"\0"), lambda path: path.write_bytes(b""),
+    lambda path: path.write_bytes((60000).to_bytes(8, "little") + b"[" * 60000)])
+def test_a_file_is_not_read_before_its_header_says_how_long_it_is(tmp_path, damage):
+    path = safetensors.save_file({"x": cnnkit.tensor([1.0])}, tmp_path / "a.safetensors", {"a": "b"})
+    damage(path)
+    with pytest.raises(FormatError, match=r"a\.safetensors"):
+        safetensors.load_file(path)
+
+
+@pytest.mark.parametrize("length", [1 << 39, 1 << 62, 60000, 1])
+def test_a_header_that_is_too_long_is_not_read(tmp_path, length):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + b"[" * 60000)
+    _grow(path)
+    with pytest.raises(FormatError, match=r"a\.safetensors"):
+        safetensors.read_metadata(path)
+
+
+def test_a_model_larger_than_the_limit_is_refused(tmp_path, monkeypatch):
+    path = safetensors.save_file({"x": cnnkit.tensor([1.0, 2.0])}, tmp_path / "a.safetensors")
+    size = path.stat().st_size
+    monkeypatch.setenv("CNNKIT_LIMIT_MODEL_BYTES", str(size - 1))
+    with pytest.raises(FormatError, match=f"CNNKIT_LIMIT_MODEL_BYTES={size}"):
+        safetensors.load_file(path)
+    monkeypatch.setenv("CNNKIT_LIMIT_MODEL_BYTES", str(size))
+    assert list(safetensors.load_file(path)) == ["x"]

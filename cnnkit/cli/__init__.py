@@ -1,12 +1,15 @@
 """The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``advise``, ``summary``,
 ``explain``, ``show``, ``backends``, ``check``, ``bench``.
 
-A mistake gets one readable line and exit status 2, never a traceback; a check that fails gives status 1.
+A mistake gets one readable line and exit status 2; a check that fails gives status 1. There is
+a traceback only where the environment variable CNNKIT_TRACEBACK asks for it.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 import warnings
 from io import TextIOWrapper
 
@@ -17,6 +20,8 @@ from cnnkit.cli import advising, augmenting, benching, inspecting, predicting, t
 from cnnkit.cli.screen import error_screen
 
 __all__ = ["app", "main", "run"]
+
+TRACEBACK = "CNNKIT_TRACEBACK"  # in the environment: 1 shows where an error comes from
 
 # Typer builds on Click, newer versions on a copy of it inside Typer; these are the exceptions of either.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -88,10 +93,15 @@ def run(arguments: list[str] | None = None) -> int:
                      if error.filename and error.strerror else str(error))
     except (ValueError, TypeError, Unavailable, ArithmeticError, ImportError) as error:
         return _fail(str(error) or type(error).__name__)
+    except Exception as error:  # the last resort: whatever happens, one line
+        return _fail(f"this should not have happened, {type(error).__name__}: {error or 'no message'} "
+                     f"({TRACEBACK}=1 shows where; please report it)")
     return status if isinstance(status, int) else 0
 
 
 def _fail(message: str, status: int = 2) -> int:
+    if os.environ.get(TRACEBACK, "0") not in ("", "0"):
+        error_screen().print(traceback.format_exc())
     line = " ".join(message.split())
     error_screen().print(line if line.startswith("cnnkit") else f"cnnkit: {line}")
     return status

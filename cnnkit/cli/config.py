@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import shlex
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import typer
+
+from cnnkit.cli.toml_file import read_toml
+from cnnkit.storage import FormatError
 
 __all__ = ["command_line", "export", "read_config", "settings_of"]
 
@@ -21,22 +24,22 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
 
     Raises
     ------
-    ValueError
-        If the file is no TOML, or has a name that is no option of the command.
+    FormatError
+        A ValueError: if the file is no TOML, or has a name that is no option of the command.
     """
     if path is None:
         return None
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"--config: {path} is no TOML file ({error})") from None
+        settings = read_toml(path)
+    except ValueError as error:
+        raise FormatError(f"--config: {error}") from None
     parameters = _parameters(context)
     names, defaults = list(parameters), {}
     for name, value in settings.items():
         key = name.replace("-", "_")
         if key not in names:
             close = difflib.get_close_matches(key, names, n=1)
-            raise ValueError(f"--config: {path} has {name!r}, which is no setting of {context.command_path}"
+            raise FormatError(f"--config: {path} has {name!r}, which is no setting of {context.command_path}"
                              + (f"; did you mean {close[0].replace('_', '-')!r}?"
                                 if close else f"; there are {', '.join(names)}"))
         parameter = parameters[key]
@@ -44,7 +47,7 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
             value = [f"{argument}={json.dumps(of_it)}" for argument, of_it in value.items()]
         if isinstance(value, list) != parameter.multiple:
             kind = "a list of texts, or a table," if parameter.multiple else "one value,"
-            raise ValueError(f"--config: {path}: {name} must be {kind} not {value!r}")
+            raise FormatError(f"--config: {path}: {name} must be {kind} not {value!r}")
         defaults[parameter.name] = value
     context.default_map = {**(context.default_map or {}), **defaults}
     return path
@@ -103,4 +106,6 @@ def _toml(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     text = str(value).encode("utf-8", "backslashreplace").decode()  # names of files may not be UTF-8
-    return json.dumps(text, ensure_ascii=False)
+    quoted = json.dumps(text, ensure_ascii=False)
+    # control characters that JSON leaves as they are
+    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", quoted)

@@ -15,6 +15,7 @@ from cnnkit.cli.architectures import Import, imported
 from cnnkit.cli.predicting import use
 from cnnkit.cli.screen import screen
 from cnnkit.foreign import device_of
+from cnnkit.storage.printing import printable
 
 __all__ = ["backends", "check", "explain", "show", "summary"]
 
@@ -64,7 +65,8 @@ def explain(
     else:
         with cnnkit.no_grad():
             explanation = cnnkit.explain(network.eval(), images)
-    print(json.dumps({"model": model, **explanation.as_dict()}, indent=2) if as_json else explanation)
+    print(json.dumps({"model": model, **explanation.as_dict()}, indent=2) if as_json else
+          printable(str(explanation), keep="\n"))
 
 
 def show(

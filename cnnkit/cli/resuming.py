@@ -12,6 +12,7 @@ from rich.console import Console
 from cnnkit import storage
 from cnnkit.cli.config import export
 from cnnkit.cli.screen import error_screen
+from cnnkit.cli.toml_file import read_toml
 
 if TYPE_CHECKING:
     from cnnkit.train.callbacks import Checkpoint
@@ -64,10 +65,11 @@ def checkpointing(console: Console, target: Path, settings: dict[str, Any], resu
 def _read(settings_file: Path) -> dict[str, Any]:
     """The settings that the run began with."""
     try:
-        return tomllib.loads(storage.read_text(settings_file))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"--resume: {settings_file}, the settings that the run began with, cannot be read "
-                         f"({error}); put it back, or leave --resume out to begin anew") from None
+        return read_toml(settings_file)
+    except (OSError, storage.FormatError) as error:
+        raise storage.FormatError(f"--resume: {settings_file}, the settings that the run began with, "
+                                  f"cannot be read ({error}); put it back, or leave --resume out to begin "
+                                  "anew") from None
 
 
 def clear(folder: Path) -> None:

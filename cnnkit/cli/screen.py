@@ -1,12 +1,34 @@
-"""The consoles that commands print on: no markup in text, and no line cropped that goes to a file."""
+"""The consoles that commands print on: no markup in text, and no line cropped that goes to a file.
+
+Names of files and classes come from whoever made the files; none may command the terminal.
+"""
 
 from __future__ import annotations
 
-from rich.console import Console
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from cnnkit.storage.printing import printable
 
 __all__ = ["counted", "error_screen", "say", "screen"]
 
 WIDE = 1000  # columns of a file or a pipe
+
+
+class _PlainConsole(Console):
+    """A console that shows control characters in whatever it is given as escapes."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+        return super().render_str(printable(text, keep="\n\t"), **options)
+
+    def render(self, renderable: RenderableType,
+               options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text, keep="\n\t"))
 
 
 def screen(wide: bool = True) -> Console:
@@ -17,7 +39,7 @@ def screen(wide: bool = True) -> Console:
     wide : bool
         ``False`` for pictures, which are arranged to fit rich's default width where there is no terminal.
     """
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = _PlainConsole(markup=False, emoji=False, highlight=False)
     if wide and not console.is_terminal:
         console.width = max(console.width, WIDE)
     return console
@@ -25,7 +47,7 @@ def screen(wide: bool = True) -> Console:
 
 def error_screen() -> Console:
     """The console for standard error, whose lines are never broken."""
-    return Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
+    return _PlainConsole(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
 
 
 def say(console: Console, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from cnnkit.data.checks import check_images, check_labels
 from cnnkit.data.contracts import IndexedDataset, PixelTable, PointwiseTransform, Transform
 from cnnkit.data.host import fitting_dtype, host_array
 from cnnkit.data.layout import CHANNELS, channels_last
+from cnnkit.data.mapped import MappedRows
 from cnnkit.data.samples import stack
 from cnnkit.data.transforms import ToTensor
 from cnnkit.data.transforms.compose import batched_form
@@ -118,6 +120,8 @@ class ArrayDataset(Dataset):
     ArrayDataset(2 images of shape (3, 28, 28), float64)
     """
 
+    _rows: MappedRows | None = None
+
     def __init__(self, images: Any, labels: Any, classes: int | Sequence[str] | None = None,
                  transform: Transform | None = None, *, data_format: str | None = None,
                  ignore_index: int = -100):
@@ -137,14 +141,16 @@ class ArrayDataset(Dataset):
             raise ValueError(f"the dataset is empty: images of shape {self.data.shape}")
         self.targets = labels.astype(np.int64 if labels.dtype.kind in "iub" else np.float32)
         check_labels(self.targets, range(len(labels)), self.classes, ignore_index)
-        if not isinstance(self.data, np.memmap):
+        if self._mapped() is None:
             check_images(self.data, range(len(labels)))
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image, label = self.data[index], self.targets[index]
+        mapped = self._mapped()
+        image = self.data[index] if mapped is None else mapped.take([operator.index(index)])[0]
+        label = self.targets[index]
         label = label.item() if label.ndim == 0 else label
         if self.transform is not None:
             picture = image.ndim == 3 and image.dtype in _PICTURES
@@ -164,11 +170,22 @@ class ArrayDataset(Dataset):
     def stored_batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A copy of the images of `indices` as they are kept, and their labels."""
         indices = np.asarray(indices)
-        images = np.asarray(self.data)  # a plain view, also of a memory map
+        mapped = self._mapped()
+        if mapped is not None:
+            return mapped.take(indices), self.targets[indices]
+        images = self.data
         # otherwise `take` would copy all images, or read a mask as indices
         if images.flags.c_contiguous and indices.dtype.kind in "iu":
             return images.take(indices, axis=0), self.targets[indices]
         return images[indices], self.targets[indices]
+
+    def _mapped(self) -> MappedRows | None:
+        """The images' rows in their file, where they are mapped from one."""
+        if not isinstance(self.data, np.memmap):
+            return None
+        if self._rows is None or self._rows.array is not self.data:
+            self._rows = MappedRows(self.data)
+        return self._rows
 
     def pixel_values(self) -> np.ndarray | None:
         """What each pixel value becomes in a batch: float32 (C, 256), or ``None``.

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cnnkit.storage import printing
+
 __all__ = ["is_hidden", "printable", "subfolders", "visible_files"]
 
 # what systems and programs leave beside a user's files; compared in lower case
@@ -31,9 +33,7 @@ def printable(path: str | os.PathLike) -> str:
     >>> print(printable(os.fsdecode(b"caf\xe9.png")), printable("a\nb"), printable("café"))
     caf\udce9.png a\nb café
     """
-    return "".join(letter.encode("unicode_escape").decode("ascii")
-                   if letter < " " or letter == "\x7f" or "\ud800" <= letter <= "\udfff" else letter
-                   for letter in os.fspath(path))
+    return printing.printable(os.fspath(path))
 
 
 def subfolders(folder: Path) -> list[Path]:

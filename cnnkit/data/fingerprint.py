@@ -45,10 +45,10 @@ def fingerprint(dataset: Any) -> str | None:
             digest.update(f"{name}\0{file.stat().st_size}\0{label}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
     if isinstance(dataset, ArrayDataset):
-        images = np.asarray(dataset.data)  # a plain view, also of a memory map
+        images = dataset.data
         step = -(-images.nbytes // LARGEST)
         digest = hashlib.sha256(f"{images.shape} {images.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(images[::step]).data)
+        digest.update(np.ascontiguousarray(dataset.stored_batch(range(0, len(images), step))[0]).data)
         digest.update(np.ascontiguousarray(dataset.targets).data)
         return digest.hexdigest()
     return None

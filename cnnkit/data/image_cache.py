@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import struct
 import threading
@@ -103,13 +104,14 @@ class DiskCache(ImageCache):
     def load(self, key: str) -> np.ndarray | None:
         try:
             content = storage.read_bytes(self._file(key))
-        except FileNotFoundError:
+        except (FileNotFoundError, storage.FormatError):
             return None
         if len(content) < _HEADER.size:
             return None
         checksum, height, width, channels = _HEADER.unpack_from(content)
         shape = (height, width, channels) if channels else (height, width)
-        if zlib.crc32(memoryview(content)[4:]) != checksum:
+        if (zlib.crc32(memoryview(content)[4:]) != checksum
+                or len(content) - _HEADER.size != math.prod(shape)):
             return None
         return np.frombuffer(content, np.uint8, offset=_HEADER.size).reshape(shape)
 

@@ -3,7 +3,8 @@
 The rules:
 
 - The camera's orientation (EXIF, or XMP) is applied, so an image is upright as in a viewer.
-- Gray of 16 bits is divided by 257, so 0..65535 becomes 0..255; Pillow gives colour of 16 bits its upper 8.
+- Gray of 16 bits is divided by 257, so 0..65535 becomes 0..255; colour of 16 bits is refused.
+- Images of more pixels than the limit (`cnnkit.storage.limits`) are refused before they are decoded.
 - Transparent pixels are put on white, whether by an alpha channel or by a transparent colour.
 - Palettes, CMYK and 1 bit become gray or RGB by Pillow's ``convert``: 1 bit becomes 0 and 255.
 - Of an animation, or a file of several pages, the first image is taken.
@@ -13,37 +14,26 @@ The rules:
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnkit.data.filenames import printable, visible_files
+from cnnkit.data.image_opening import DEEP, FORMATS, ImageError, opened
+from cnnkit.storage import open_regular
 
 __all__ = ["FORMATS", "ImageError", "ImageHead", "image_files", "image_head", "opened", "peculiarities",
            "read_image", "shortened", "upright"]
 
-# the only formats that Pillow may open, whatever a file's name says: it can read some by starting programs
-FORMATS = {
-    ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG",
-    ".bmp": "BMP", ".dib": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
-    ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM", ".pnm": "PPM",
-}
 _GRAY = ("1", "L", "LA")
-_DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes of more than 8 bits of gray
 _MAY_MOVE = ("GIF", "PNG", "TIFF", "WEBP")  # formats whose files may hold several images
 _ORIENTATION = 0x0112  # of EXIF and TIFF
 _OVERSAMPLED = 2  # a JPEG is decoded at so many times the final size, or larger
-_OUT_OF_HANDLES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # says nothing of the file
-
-
-class ImageError(ValueError):
-    """A file that cannot be read as an image; the message names it and says what to do."""
+_STRIP = 1 << 22  # pixels that are converted at a time, so that a large image is not in memory many times
 
 
 class ImageHead(NamedTuple):
@@ -68,14 +58,14 @@ def image_head(file: Path) -> ImageHead:
         A ValueError: if the file is no image, or cannot be opened; the message names it.
     """
     with opened(file) as image:
-        gray = image.mode in (*_GRAY, *_DEEP) or (image.mode == "P" and image.palette.mode == "L")
+        gray = image.mode in (*_GRAY, *DEEP) or (image.mode == "P" and image.palette.mode == "L")
         width, height = image.size
         if image.format == "TIFF":  # Pillow's versions differ in whether `size` is upright before decoding
             width, height = image.tag_v2[256], image.tag_v2[257]
         if _orientation(image, file) >= 5:
             width, height = height, width
         several = image.format in _MAY_MOVE and image.is_animated
-        return ImageHead("L" if gray else "RGB", (height, width), image.mode in _DEEP, several)
+        return ImageHead("L" if gray else "RGB", (height, width), image.mode in DEEP, several)
 
 
 def read_image(file: Path, mode: str, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -98,8 +88,9 @@ def read_image(file: Path, mode: str, size: tuple[int, int] | None = None) -> np
     Raises
     ------
     ImageError
-        A ValueError: if the file is no image, is cut off or damaged, or has a range of values that nobody
-        knows, as floating-point pixels have; the message names it.
+        A ValueError: if the file is no image, is cut off or damaged, has more pixels than the limit or more
+        than 8 bits for each channel of its colours, or a range of values that nobody knows, as
+        floating-point pixels have; the message names it.
 
     >>> import tempfile
     >>> from PIL import Image
@@ -114,57 +105,48 @@ def read_image(file: Path, mode: str, size: tuple[int, int] | None = None) -> np
         if size is not None and image.format in ("JPEG", "MPO"):
             _decode_smaller(image, mode, size)
         picture = upright(image)
-        if picture.mode == "F":
-            raise ImageError(f"{printable(file)} has more than 8 bits per pixel, as floating-point numbers, "
-                             "whose range nobody knows; save it with 8 or 16 bits")
-        if picture.mode in _DEEP:
-            picture = _eight_bits(picture, file)
-        transparent = "transparency" in picture.info or (picture.mode == "P"
-                                                         and picture.palette.mode == "RGBA")
-        if transparent or picture.mode in ("LA", "PA", "RGBA", "RGBa"):
-            layer = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        picture = picture.convert(mode)
-        if size is not None:
-            picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-        pixels = np.asarray(picture)
+        if size is None:
+            pixels = np.empty((picture.height, picture.width, 3)[:2 if mode == "L" else 3], np.uint8)
+            for top, strip in _strips(picture):
+                pixels[top:top + strip.height] = np.asarray(_flat(strip, file, mode))
+        else:
+            flat = Image.new(mode, picture.size)
+            for top, strip in _strips(picture):
+                flat.paste(_flat(strip, file, mode), (0, top))
+            pixels = np.asarray(flat.resize((size[1], size[0]), Image.Resampling.BILINEAR))
     pixels.flags.writeable = False
     return pixels
+
+
+def _strips(picture: Any) -> Iterator[tuple[int, Any]]:
+    """A picture from top to bottom in pieces of whole rows, each with the number of its first row."""
+    rows = max(1, _STRIP // max(1, picture.width))
+    if rows >= picture.height:
+        yield 0, picture
+        return
+    for top in range(0, picture.height, rows):
+        yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def _flat(picture: Any, file: Path, mode: str) -> Any:
+    """A picture in mode "L" or "RGB", without transparency."""
+    from PIL import Image
+
+    if picture.mode == "F":
+        raise ImageError(f"{printable(file)} has more than 8 bits per pixel, as floating-point numbers, "
+                         "whose range nobody knows; save it with 8 or 16 bits")
+    if picture.mode in DEEP:
+        picture = _eight_bits(picture, file)
+    transparent = "transparency" in picture.info or (picture.mode == "P" and picture.palette.mode == "RGBA")
+    if transparent or picture.mode in ("LA", "PA", "RGBA", "RGBa"):
+        layer = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return picture.convert(mode)
 
 
 def image_files(folder: Path) -> list[Path]:
     """The visible files in a folder and below it whose names end as images' do, in whatever case, sorted."""
     return [file for file in visible_files(folder) if file.suffix.lower() in FORMATS]
-
-
-@contextmanager
-def opened(file: Path) -> Iterator[Any]:
-    """An image file as Pillow opens it; what it finds wrong with the file becomes an `ImageError`."""
-    from PIL import Image
-
-    name, problem = printable(file), "cannot be read as an image"
-    try:
-        with Image.open(file, formats=sorted(set(FORMATS.values()))) as image:
-            problem = "is cut off or damaged"
-            yield image
-    except (ImageError, MemoryError):
-        raise
-    except Exception as error:  # on damaged files Pillow raises errors of many kinds
-        if isinstance(error, OSError) and error.errno in _OUT_OF_HANDLES:
-            raise
-        raise ImageError(f"{name} {problem}: {_reason(file, error)}; replace or remove it") from None
-
-
-def _reason(file: Path, error: Exception) -> str:
-    """Why a file could not be read, in a few words."""
-    from PIL import UnidentifiedImageError
-
-    if not os.path.exists(file):
-        return "it is a link to nothing" if os.path.islink(file) else "there is no such file"
-    if isinstance(error, UnidentifiedImageError):
-        formats = ", ".join(sorted(set(FORMATS.values())))
-        return f"its contents are not {formats}" if os.path.getsize(file) else "it is empty"
-    return printable(str(error.strerror if isinstance(error, OSError) and error.strerror else error))
 
 
 def upright(image: Any) -> Any:
@@ -209,12 +191,12 @@ def _one_to_eight(value: Any) -> int:
 
 def _png_chunk(file: Path, kind: bytes) -> bytes:
     """The contents of a PNG file's first chunk of a kind, found without reading the others; or nothing."""
-    with open(file, "rb") as stream:
+    with open_regular(file) as stream:
         stream.seek(8)  # the signature
         while len(header := stream.read(8)) == 8:
             length = int.from_bytes(header[:4], "big")
             if header[4:] == kind:
-                return stream.read(length)
+                return stream.read(min(length, 1 << 16))  # EXIF has no more
             stream.seek(length + 4, os.SEEK_CUR)  # and its checksum
     return b""
 

@@ -222,6 +222,10 @@ def _whole(dataset: Any) -> Any:
     return dataset
 
 
+def _first(dataset: ArrayDataset) -> np.ndarray:
+    return dataset.stored_batch(range(min(PREVIEW, len(dataset))))[0]
+
+
 def _stored(dataset: Any) -> np.ndarray | None:
     """Numbers with the range of what a dataset gives, where its class and transform are cnnkit's."""
     dataset = _whole(dataset)
@@ -233,9 +237,9 @@ def _stored(dataset: Any) -> np.ndarray | None:
     if isinstance(dataset, ImageFolder):
         unit = np.array([0.0, 1.0])
     elif dataset.data.dtype.kind == "u":
-        unit = dataset.data[:PREVIEW] / np.float64(np.iinfo(dataset.data.dtype).max)
+        unit = _first(dataset) / np.float64(np.iinfo(dataset.data.dtype).max)
     else:
-        unit = np.asarray(dataset.data[:PREVIEW], np.float64)
+        unit = np.asarray(_first(dataset), np.float64)
     ends = unit.min(), unit.max()
     return np.stack([(end - np.asarray(mean)) / np.asarray(std) for end in ends])
 

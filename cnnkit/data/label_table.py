@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from cnnkit.data.filenames import printable
 from cnnkit.data.image_file import FORMATS
+from cnnkit.storage import FormatError, limits, read_bytes
 
 __all__ = ["LabelRow", "class_numbers", "read_label_table"]
 
@@ -47,8 +48,9 @@ def read_label_table(path: Path, file_column: str | None = None, label_column: s
 
     Raises
     ------
-    ValueError
-        If the columns cannot be told, an entry is missing, or there are no rows; the message names the line.
+    FormatError
+        A ValueError: if the columns cannot be told, an entry is missing, or there are no rows; the message
+        names the line.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -56,9 +58,9 @@ def read_label_table(path: Path, file_column: str | None = None, label_column: s
     ...     read_label_table(Path(folder) / "a.csv")
     [LabelRow(line=2, name='17.png', label='cat', split=None)]
     """
-    content = path.read_bytes()
+    content = read_bytes(path, limits.limit("text_bytes"))
     if b"\0" in content:
-        raise ValueError(f"{printable(path)} is no CSV file in UTF-8: it holds zero bytes; save it as UTF-8")
+        raise FormatError(f"{printable(path)} is no CSV file in UTF-8: it holds zero bytes; save it as UTF-8")
     text = content.decode("utf-8-sig", "surrogateescape")
     first = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
@@ -66,10 +68,10 @@ def read_label_table(path: Path, file_column: str | None = None, label_column: s
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
-        raise ValueError(f"{printable(path)}, line {reader.line_num}: {error}") from None
+        raise FormatError(f"{printable(path)}, line {reader.line_num}: {error}") from None
     rows = [(line, row) for line, row in rows if any(row)]
     if not rows:
-        raise ValueError(f"{printable(path)} is empty")
+        raise FormatError(f"{printable(path)} is empty")
     heading = rows[0][1]
     file = _column(path, heading, "file_column", file_column, _FILE)
     label = _column(path, heading, "label_column", label_column, _LABEL)
@@ -80,16 +82,16 @@ def read_label_table(path: Path, file_column: str | None = None, label_column: s
         rows = rows[1:]
     if file is None or label is None:
         missing = "file_column=" if file is None else "label_column="
-        raise ValueError(f"{printable(path)} has the columns {', '.join(map(printable, heading))}; say with "
+        raise FormatError(f"{printable(path)} has the columns {', '.join(map(printable, heading))}; say with "
                          f"{missing} which one has the {'file names' if file is None else 'labels'}")
     if not rows:
-        raise ValueError(f"{printable(path)} has no rows below its headings")
+        raise FormatError(f"{printable(path)} has no rows below its headings")
     table = []
     for line, row in rows:
         cells = [row[n] if n is not None and n < len(row) else "" for n in (file, label, split)]
         for what, cell in zip(("file name", "label", "part"), cells if split is not None else cells[:2]):
             if not cell:
-                raise ValueError(f"{printable(path)}, line {line} has no {what}; complete or remove it")
+                raise FormatError(f"{printable(path)}, line {line} has no {what}; complete or remove it")
         table.append(LabelRow(line, cells[0], cells[1], cells[2] if split is not None else None))
     return table
 
@@ -99,7 +101,7 @@ def _column(path: Path, heading: Sequence[str], argument: str, wanted: str | Non
     """Which column has a heading, the one wanted or a usual one."""
     if wanted is not None:
         if wanted not in heading:
-            raise ValueError(f"{argument}={wanted!r}: {printable(path)} has the columns "
+            raise FormatError(f"{argument}={wanted!r}: {printable(path)} has the columns "
                              f"{', '.join(map(printable, heading))}")
         return heading.index(wanted)
     names = ["".join(letter for letter in name.lower() if letter.isalnum()) for name in heading]
@@ -113,6 +115,6 @@ def class_numbers(labels: Sequence[str]) -> tuple[str, ...]:
     (('cat', 'dog'), ('1', '2', '10'))
     """
     distinct = sorted(set(labels))
-    if all(label.removeprefix("-").isdecimal() for label in distinct):
+    if all(label.removeprefix("-").isdecimal() and len(label) < 1000 for label in distinct):
         distinct.sort(key=int)
     return tuple(distinct)

@@ -30,6 +30,7 @@ from cnnkit.data.pixels import look_up
 from cnnkit.data.sampler import WeightedRandomSampler
 from cnnkit.data.samples import stack
 from cnnkit.data.stream import Chunk, chunks, is_stream, mixed
+from cnnkit.random.keys import checked_key
 
 __all__ = ["DataLoader"]
 
@@ -413,4 +414,4 @@ class DataLoader:
                              f"augment={self.augment!r}")
         self.set_epoch(state["epoch"])
         if state["key"] is not None:
-            self._key = (int(state["key"][0]), int(state["key"][1]))
+            self._key = checked_key(state["key"])

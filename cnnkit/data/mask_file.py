@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from cnnkit.data.filenames import printable
-from cnnkit.data.image_file import ImageError, opened, upright
+from cnnkit.data.image_file import upright
+from cnnkit.data.image_opening import ImageError, opened
 
 __all__ = ["read_mask"]
 

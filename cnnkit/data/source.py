@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import warnings
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import Dataset
 from cnnkit.data.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST, ImageFolder, ImageTable, digits, npz
-from cnnkit.data.datasets.archive import array_names
+from cnnkit.data.datasets.array_file import open_archive
 from cnnkit.data.datasets.folder import class_folders
 from cnnkit.data.datasets.image_files import ImageFiles
 from cnnkit.data.filenames import is_hidden, printable
@@ -94,8 +93,9 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
         photographs = CIFAR10 if source == "cifar10" else CIFAR100
         return photographs(root, True, transform), photographs(root, False, transform)
     if path.suffix == ".npz" and path.is_file():
-        test_arrays = {"x_test", "X_test", "test_images"} & set(array_names(path))
-        mode = "r" if path.stat().st_size >= MAPPED and not _compressed(path) else None
+        with open_archive(path) as archive:
+            test_arrays = {"x_test", "X_test", "test_images"} & set(archive.names)
+            mode = "r" if path.stat().st_size >= MAPPED and not archive.compressed() else None
         return (npz(path, True, transform, data_format=data_format, mmap_mode=mode),
                 npz(path, False, transform, data_format=data_format, mmap_mode=mode) if test_arrays else None)
     matches = difflib.get_close_matches(path.name.lower(), SOURCES, n=1)
@@ -103,11 +103,6 @@ def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
     problem = f"{path} is no .npz file" if path.is_file() else f"there is no data {os.fspath(source)!r}"
     raise ValueError(f"{problem}: give a name ({', '.join(SOURCES)}), a folder of class folders, "
                      f"a .csv file of labels, or an .npz file.{hint}")
-
-
-def _compressed(path: Path) -> bool:
-    with zipfile.ZipFile(path) as archive:
-        return any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
 
 
 @dataclass

@@ -15,7 +15,8 @@ from typing import Any
 
 from cnnkit import storage
 from cnnkit.autograd import Tensor
-from cnnkit.safetensors import header_metadata, read_metadata, split, tensors_from_bytes, to_bytes
+from cnnkit.safetensors import file_bytes, header_metadata, read_metadata, split, tensors_from_bytes, to_bytes
+from cnnkit.storage import FormatError
 
 __all__ = ["read_bundle", "read_settings", "write_bundle"]
 
@@ -40,15 +41,15 @@ def read_bundle(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If it is damaged, or holds no settings.
+    FormatError
+        A ValueError: if it is damaged, or holds no settings.
     """
-    data = storage.read_bytes(path)
+    data = file_bytes(path)
     settings = _settings(header_metadata(data, path), path)
     tensors = tensors_from_bytes(data, path)
     if settings.get("sha256") != hashlib.sha256(split(data)[1]).hexdigest():
-        raise ValueError(f"{path} has been altered since it was saved: the SHA-256 checksum of its Tensors "
-                         "differs from the one in its settings; save it again, or copy it again")
+        raise FormatError(f"{path} has been altered since it was saved: the SHA-256 checksum of its "
+                          "Tensors differs from the one in its settings; save it again, or copy it again")
     return tensors, settings
 
 
@@ -59,8 +60,8 @@ def read_settings(path: str | os.PathLike) -> dict[str, Any]:
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If its header is damaged, or holds no settings.
+    FormatError
+        A ValueError: if its header is damaged, or holds no settings.
 
     >>> import tempfile
     >>> from cnnkit import models
@@ -78,9 +79,9 @@ def _settings(metadata: Mapping[str, str], path: str | os.PathLike) -> dict[str,
         if not isinstance(settings, dict):
             raise TypeError(f"they must be an object, not a {type(settings).__name__}")
     except KeyError:
-        raise ValueError(f"{path} holds weights alone, and no settings that make a model of them: read them "
-                         "with cnnkit.safetensors.load_file(path), and load_state_dict") from None
+        raise FormatError(f"{path} holds weights alone, and no settings that make a model of them: read "
+                          "them with cnnkit.safetensors.load_file(path), and load_state_dict") from None
     except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path} holds no settings that can be read ({type(error).__name__}: {error}); "
-                         "save it again") from error
+        raise FormatError(f"{path} holds no settings that can be read ({type(error).__name__}: {error}); "
+                          "save it again") from error
     return settings

@@ -27,6 +27,8 @@ from cnnkit.models.configurable import Configurable
 from cnnkit.nn import Module
 from cnnkit.ops.precision import is_floating
 from cnnkit.safetensors import with_ending
+from cnnkit.storage import FormatError, limits
+from cnnkit.storage.budget import budget_of
 
 __all__ = ["SavedModel", "load_model", "save_model"]
 
@@ -52,10 +54,11 @@ class SavedModel:
         shape = self.settings.get("input_shape", self.settings["config"].get("input_shape"))
         if shape is None and self.model.input_format is not None:
             shape = list(self.model.input_format.shape)
-        if not isinstance(shape, list) or [type(n) for n in shape] != [int] * 3:
+        if not isinstance(shape, list) or [type(n) for n in shape] != [int] * 3 or min(shape) < 1:
             raise ValueError(f"the settings of this {self._name} do not say which images it takes; save it "
                              "again with models.save_model(model, path, input_shape=(C, H, W)), or put "
                              f"input_shape into {self._name}.config")
+        limits.check("image_pixels", shape[1] * shape[2], f"an image as this {self._name} takes it")
         return tuple(shape)
 
     @property
@@ -183,9 +186,10 @@ def load_model(path: str | os.PathLike) -> SavedModel:
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If it is damaged or was altered (its settings hold the SHA-256 checksum of its weights), the model's
-        class is not registered, or a weight is NaN or infinite.
+    FormatError
+        A ValueError: if it is damaged or was altered (its settings hold the SHA-256 checksum of its weights),
+        describes a larger model than its weights make, the model's class is not registered, or a weight is
+        NaN or infinite.
     """
     file = with_ending(path)
     if not file.exists():
@@ -195,34 +199,36 @@ def load_model(path: str | os.PathLike) -> SavedModel:
         name, config, classes = settings["model"], settings["config"], settings["classes"]
         _check_types(name, config, classes)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{file} holds no settings of a saved model "
-                         f"({type(error).__name__}: {error}); save it again") from error
+        raise FormatError(f"{file} holds no settings of a saved model "
+                          f"({type(error).__name__}: {error}); save it again") from error
     if settings.get("format") != FORMAT:
-        raise ValueError(f"{file} has format {settings.get('format')!r}; "
-                         f"this version of cnnkit reads format {FORMAT}")
+        raise FormatError(f"{file} has format {settings.get('format')!r}; "
+                          f"this version of cnnkit reads format {FORMAT}")
     count = _class_count(config)
     if classes is not None and count not in (None, len(classes)):
-        raise ValueError(f"{file} names {len(classes)} classes for a model with {count}")
+        raise FormatError(f"{file} names {len(classes)} classes for a model with {count}")
     try:
-        model = registry.build(name, config)
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f"{file} describes no model that can be made: {error}") from error
+        with budget_of(tensors):
+            model = registry.build(name, config)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+            RecursionError) as error:
+        raise FormatError(f"{file} describes no model that can be made: {error}") from error
     except MemoryError as error:
-        raise ValueError(f"{file} describes a model that is too large for this machine's memory "
-                         f"({error})") from error
+        raise FormatError(f"{file} describes a model that is too large for this machine's memory "
+                          f"({error})") from error
     reason = _misfit(model.state_dict(), tensors)
     if reason:
-        raise ValueError(f"the weights in {file} do not fit its settings: {reason}")
+        raise FormatError(f"the weights in {file} do not fit its settings: {reason}")
     for tensor_name, tensor in tensors.items():
         array = tensor.numpy()
         if array.size and not math.isfinite(float(abs(array).max())):
-            raise ValueError(f"{file}: the weights {tensor_name} hold NaN or infinity, which makes every "
-                             "score nonsense; train it again, with a lower learning rate")
+            raise FormatError(f"{file}: the weights {tensor_name} hold NaN or infinity, which makes every "
+                              "score nonsense; train it again, with a lower learning rate")
     if settings.get("input_format") is not None:
         try:
             model.input_format = InputFormat.from_dict(settings["input_format"])
         except ValueError as error:
-            raise ValueError(f"{file}: its input_format is {error}; save the model again") from None
+            raise FormatError(f"{file}: its input_format is {error}; save the model again") from None
     for tensor_name, value in (*model.named_parameters(), *model.named_buffers()):
         if tensor_name in tensors:
             value.rebind(value.detach().to(dtype=tensors[tensor_name].dtype).array)

@@ -11,6 +11,7 @@ from typing import Any
 
 from cnnkit import backends, random
 from cnnkit.autograd import Tensor, no_grad
+from cnnkit.storage.budget import spend
 
 __all__ = ["calculate_gain", "constant_", "default_", "empty", "kaiming_normal_", "kaiming_uniform_",
            "normal_", "ones_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_"]
@@ -25,6 +26,7 @@ def empty(shape: tuple[int, ...], dtype: Any = "float32", backend: Any = None) -
     >>> empty((2, 3)).shape
     (2, 3)
     """
+    spend(shape)
     target, device = backends.place(backend)
     return Tensor(target.namespace.zeros(shape, dtype=target.dtype(dtype),
                                          **({} if device is None else {"device": device})))

@@ -53,6 +53,7 @@ class Adam(Optimizer):
 
     update = update.adam
     decoupled = False
+    together = ("step", "exp_avg", "exp_avg_sq")
     hyper = ("lr", "betas", "eps", "weight_decay", "amsgrad", "decoupled", "maximize")
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3,

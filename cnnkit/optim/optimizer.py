@@ -45,6 +45,7 @@ class Optimizer:
 
     update: Update
     hyper: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()  # names of the state: a parameter that was updated has all of them
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]):
         if isinstance(params, Tensor | Mapping) or not isinstance(params, Iterable):
@@ -215,7 +216,12 @@ class Optimizer:
             self._check({**current, **group})
             state: dict[str, list] = {}
             for i, (number, p) in enumerate(zip(group["params"], current["params"])):
-                for name, value in state_dict["state"].get(number, {}).items():
+                entries = state_dict["state"].get(number, {})
+                lacking = [name for name in self.together if entries and entries.get(name) is None]
+                if lacking or ("step" in entries and not int(entries["step"] or 0) >= 0):
+                    raise ValueError(f"state of parameter {number} has "
+                                     f"{f'no {lacking[0]!r}' if lacking else 'a step below 0'}")
+                for name, value in entries.items():
                     column = state.setdefault(name, [None] * len(current["params"]))
                     column[i] = (value if value is None else int(value) if name == "step"
                                  else _converted(value, p, name, number))

@@ -12,6 +12,7 @@ from cnnkit.backends.kernel import DRAW, declare_kernel
 from cnnkit.foreign import device_of
 from cnnkit.random.cipher import Key, signed, threefry
 from cnnkit.random.keys import checked_key
+from cnnkit.storage.budget import check_draw
 
 Shape = int | tuple[int, ...]
 declare_kernel("random_bits", DRAW)
@@ -128,6 +129,7 @@ def as_shape(shape: Any) -> tuple[int, ...]:
     sizes = tuple(map(operator.index, shape if isinstance(shape, tuple | list) else (shape,)))
     if any(size < 0 for size in sizes):
         raise ValueError(f"shape {sizes} has a negative size; give every size, a draw infers none")
+    check_draw(math.prod(sizes))
     return sizes
 
 

@@ -18,6 +18,8 @@ from cnnkit.models.bundle import read_bundle, write_bundle
 from cnnkit.safetensors import with_ending
 from cnnkit.sklearn.layout import Layout
 from cnnkit.sklearn.rows import Moments
+from cnnkit.storage import FormatError
+from cnnkit.storage.budget import budget_of
 from cnnkit.train import Epoch, History
 
 __all__ = ["read", "write"]
@@ -66,10 +68,11 @@ def read(kind: type, path: str | os.PathLike) -> Any:
             raise ValueError(f"it has format {content['format']!r}; "
                              f"this version of cnnkit reads format {FORMAT}")
         params = {name: _parameter(value) for name, value in content["params"].items()}
-        return _restored(kind(**params), content["fitted"], tensors)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise ValueError(f"{file} holds no {kind.__name__} that can be used: {error}; "
-                         "save it again") from error
+        with budget_of(tensors):
+            return _restored(kind(**params), content["fitted"], tensors)
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+        raise FormatError(f"{file} holds no {kind.__name__} that can be used: {error}; "
+                          "save it again") from error
 
 
 def _restored(estimator: Any, fitted: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:

@@ -20,6 +20,7 @@ import cnnkit
 from cnnkit import storage
 from cnnkit.autograd import Tensor
 from cnnkit.safetensors import from_bytes, to_bytes
+from cnnkit.storage import FormatError, limits
 from cnnkit.train.tree import join, split
 
 __all__ = ["CheckpointError", "CheckpointWarning", "LoadedCheckpoint", "newest", "numbered", "read", "remove",
@@ -92,27 +93,37 @@ def read(path: Path) -> LoadedCheckpoint:
 
     Raises
     ------
-    ValueError
-        If it is truncated, altered, incomplete, or of another format; the message names the file.
+    FormatError
+        A ValueError: if it is truncated, altered, incomplete, or of another format; the message names it.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(storage.read_bytes(path, limits.limit("model_bytes")))
         digest, file_format, tensors = content.pop("sha256"), content["format"], content["tensors"]
         altered = digest != _digest(content)
+    except FormatError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is no whole checkpoint ({type(error).__name__}: {error})") from error
+        raise FormatError(f"{path} is no whole checkpoint ({type(error).__name__}: {error})") from error
     if altered:
-        raise ValueError(f"{path} has been altered since it was written: its SHA-256 checksum differs")
+        raise FormatError(f"{path} has been altered since it was written: its SHA-256 checksum differs")
     if file_format != FORMAT:
-        raise ValueError(f"{path} has format {file_format!r}; this version of cnnkit reads format {FORMAT}")
+        raise FormatError(f"{path} has format {file_format!r}; this version of cnnkit reads format {FORMAT}")
     weights = path.with_suffix(".safetensors")
     if not weights.is_file():
-        raise ValueError(f"{path} lacks its Tensors, {weights.name}")
-    data = weights.read_bytes()
+        raise FormatError(f"{path} lacks its Tensors, {weights.name}")
+    data = storage.read_bytes(weights, limits.limit("model_bytes"))
     if hashlib.sha256(data).hexdigest() != tensors:
-        raise ValueError(f"{weights} has been cut off or altered since it was written: "
-                         "its SHA-256 checksum differs")
-    return LoadedCheckpoint(path, join(content["state"], _tensors(data, weights)))
+        raise FormatError(f"{weights} has been cut off or altered since it was written: "
+                          "its SHA-256 checksum differs")
+    try:
+        state = join(content["state"], _tensors(data, weights))
+        if not isinstance(state, dict):
+            raise TypeError(f"it is a {type(state).__name__}")
+    except FormatError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(f"{path} holds no state of a run ({type(error).__name__}: {error})") from error
+    return LoadedCheckpoint(path, state)
 
 
 def newest(folder: Path) -> LoadedCheckpoint | None:
@@ -122,8 +133,8 @@ def newest(folder: Path) -> LoadedCheckpoint | None:
 
     Raises
     ------
-    ValueError
-        If there are checkpoints and every one is damaged.
+    FormatError
+        A ValueError: if there are checkpoints and every one is damaged.
     """
     errors = []
     for path in reversed(numbered(folder)):
@@ -137,8 +148,8 @@ def newest(folder: Path) -> LoadedCheckpoint | None:
                           CheckpointWarning, stacklevel=2)
         return checkpoint
     if errors:
-        raise ValueError(f"no checkpoint in {folder} can be used: {'; '.join(errors)}. "
-                         "Remove them to start from the beginning")
+        raise FormatError(f"no checkpoint in {folder} can be used: {'; '.join(errors)}. "
+                          "Remove them to start from the beginning")
     return None
 
 

@@ -12,13 +12,43 @@ from cnnkit.autograd import Tensor, no_grad
 from cnnkit.evaluation.contracts import AugmentingLoader, Loader, ResumableLoader
 from cnnkit.evaluation.evaluate import count
 from cnnkit.evaluation.tally import Tally
+from cnnkit.storage import FormatError
 from cnnkit.train.history import Epoch
+from cnnkit.train.schema import (
+    MAPPING,
+    NUMBER,
+    TENSOR,
+    TEXT,
+    WHOLE,
+    check,
+    either,
+    like,
+    list_of,
+    mapping_of,
+    optional,
+    part,
+    record,
+)
 from cnnkit.train.tree import copied_like
 
 if TYPE_CHECKING:
     from cnnkit.train.run import Run
 
-__all__ = ["restore", "state_of"]
+__all__ = ["STATE", "restore", "state_of"]
+
+_ROW = record(closed=True, epoch=WHOLE, loss=NUMBER, accuracy=optional(NUMBER), images_per_second=NUMBER,
+              seconds=NUMBER, val_loss=optional(NUMBER), val_accuracy=optional(NUMBER), lr=optional(NUMBER),
+              metrics=MAPPING, missing=("val_loss", "val_accuracy", "lr", "metrics"))
+_OPTIMIZER = record(
+    state=mapping_of(mapping_of(optional(either(TENSOR, NUMBER, name="a Tensor or a number"))), WHOLE),
+    param_groups=list_of(record(params=list_of(WHOLE))))
+STATE = record(  # what `state_of` returns
+    epoch=WHOLE, batch=WHOLE, step=WHOLE, model=mapping_of(TENSOR),
+    optimizer=record(name=TEXT, state=_OPTIMIZER),
+    scheduler=optional(record(name=TEXT, state=MAPPING, epochs=optional(WHOLE), missing=("epochs",))),
+    ema=optional(mapping_of(TENSOR)), random=record(seed=WHOLE, count=WHOLE),
+    data=MAPPING, augment=optional(TEXT), loader=optional(MAPPING), tally=list_of(NUMBER, 5),
+    seconds=NUMBER, lr=NUMBER, history=list_of(_ROW), callbacks=mapping_of(MAPPING), missing=("augment",))
 
 
 def state_of(run: Run) -> dict[str, Any]:
@@ -48,28 +78,42 @@ def restore(run: Run, state: Mapping[str, Any]) -> None:
     ------
     ValueError
         If the state is of another model, optimizer, schedule or data; the message names what differs.
+    FormatError
+        A ValueError: if the state is none, or a part of it is not what it should be; the message names it.
     """
+    check(state, STATE, "the checkpoint's state")
     _check(run, state)
     if isinstance(run.loader, ResumableLoader):
-        run.loader.load_state_dict(state["loader"])
+        with part("the checkpoint's loader"):
+            run.loader.load_state_dict(state["loader"])
         run.loader_state = state["loader"]
-    run.optimizer.load_state_dict(state["optimizer"]["state"])
+    with part("the checkpoint's optimizer"):
+        for n, (group, saved) in enumerate(zip(run.optimizer.param_groups,
+                                               state["optimizer"]["state"]["param_groups"])):
+            settings = {name: value for name, value in group.items() if name != "params"}
+            check(saved, like(settings), f"param_groups[{n}]")
+        run.optimizer.load_state_dict(state["optimizer"]["state"])
     if run.scheduler is not None:
-        run.scheduler.load_state_dict(state["scheduler"]["state"])
+        with part("the checkpoint's scheduler"):
+            check(state["scheduler"]["state"], like(run.scheduler.state_dict()), "its state")
+            run.scheduler.load_state_dict(state["scheduler"]["state"])
     with no_grad():
         for name, value in _parameters_and_buffers(run):
             value.replace_(copied_like(state["model"][name], value))
     if run.ema is not None:
-        run.ema.load_state_dict(state["ema"])
+        with part("the checkpoint's average of weights (ema)"):
+            run.ema.load_state_dict(state["ema"])
     run.epoch, run.batch, run.step = state["epoch"], state["batch"], state["step"]
     run.seconds, run.epoch_lr = state["seconds"], state["lr"]
     run.tally = Tally.of(state["tally"])
     run.history.epochs = [Epoch(**row) for row in state["history"]]
     for name, callback in _named_callbacks(run):
         if name in state["callbacks"]:
-            callback.load_state_dict(state["callbacks"][name])
+            with part(f"the checkpoint's callback {name}"):
+                callback.load_state_dict(state["callbacks"][name])
     run.random_state = state["random"]
-    random.set_state(run.random_state)
+    with part("the checkpoint's random state"):
+        random.set_state(run.random_state)
 
 
 def _parameters_and_buffers(run: Run) -> list[tuple[str, Tensor]]:
@@ -129,6 +173,10 @@ def _check(run: Run, state: Mapping[str, Any]) -> None:
     if run.scheduler is not None:
         require_same("schedule's number of epochs", state["scheduler"].get("epochs"), run.planned)
     require_same("average of weights (ema)", state["ema"] is not None, run.ema is not None)
+    batches = count(run.loader)
+    if batches is not None and state["batch"] > batches:
+        raise FormatError(f"the checkpoint's state has done {state['batch']} batches of an epoch that has "
+                          f"{batches}")
     done, begun = state["epoch"], state["epoch"] + (state["batch"] > 0)
     if run.epochs < begun:
         under_way = f" and {state['batch']} batches of the next one" if state["batch"] else ""

@@ -30,7 +30,7 @@ def huge(path):
 @pytest.mark.parametrize(("name", "make", "words"), [
     ("deep.tif", deep, "values from 70000 to 70000"), ("float.tif", floating, "more than 8 bits"),
     ("cut.png", cut_off, "cut off or damaged"),
-    ("huge.png", huge, "cannot be read as an image"), ("folder", os.mkdir, "folder holds no images"),
+    ("huge.png", huge, "has too many pixels"), ("folder", os.mkdir, "folder holds no images"),
     ("gone.png", str, "no file gone.png"),
 ])
 def test_predict_refuses_what_training_refuses_and_names_the_file(trained, capsys, elsewhere, name, make,

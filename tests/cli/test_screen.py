@@ -1,60 +1,57 @@
-"""What commands print: names as they are, and whole."""
+"""No text can command the terminal: control characters come out as escapes, whatever they are printed in."""
 
-import re
+import io
 
-from PIL import Image
-from rich.console import Console
+import pytest
+from rich.table import Table
+from rich.text import Text
 
-import cnnkit
-from cnnkit.cli import run
+from cnnkit.cli import run, screen
 
-
-def test_names_with_brackets_and_colons_are_printed_as_they_are(trained, capsys, elsewhere):
-    names = ["x[red]y.png", "[bold].png", ":smile:.png"]
-    for name in names:
-        Image.new("L", (8, 8)).save(name)
-    assert run(["predict", str(trained[0]), *names]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == names
-    assert run(["train", "digits", "--epochs", "0", "--out", "out/[/q]"]) == 0
-    assert "Model saved to out/[/q].safetensors" in capsys.readouterr().out
+EVIL, SHOWN = "a\x1b[2J\x9b1m\u202e[bold]", r"a\x1b[2J\x9b1m\u202e[bold]"
 
 
-def test_what_goes_to_a_pipe_is_not_cropped(trained, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
-    Image.new("L", (8, 8)).save("a-name-that-is-longer-than-the-line-of-a-narrow-terminal.png")
-    assert run(["predict", str(trained[0]),
-                "a-name-that-is-longer-than-the-line-of-a-narrow-terminal.png"]) == 0
-    assert "narrow-terminal.png " in capsys.readouterr().out
-    assert run(["backends"]) == 0
-    printed = capsys.readouterr().out
-    assert "…" not in printed
-    for row in cnnkit.backends.list():
-        assert f"{row.name} " in printed
-    assert run(["show", str(trained[0]), "a-name-that-is-longer-than-the-line-of-a-narrow-terminal.png"]) == 0
-    assert "features.conv1: Conv2d, 8 filters of 3 x 3 on 1 channel" in capsys.readouterr().out
+def table(text):
+    result = Table(text, title=text)
+    result.add_row(text)
+    return result
 
 
-def test_backends_are_whole_in_a_narrow_terminal(monkeypatch, capsys):
-    monkeypatch.setattr("cnnkit.cli.inspecting.screen",
-                        lambda: Console(width=80, force_terminal=True, color_system=None))
-    assert run(["backends"]) == 0
-    printed = capsys.readouterr().out
-    assert max(map(len, printed.splitlines())) <= 80
-    words = " ".join(printed.split())
-    for row in cnnkit.backends.list():
-        assert f"{row.name} " in printed
-        for detail in (row.reason, row.available and ", ".join(row.tables)):
-            assert not detail or " ".join(detail.split()) in words
+@pytest.mark.parametrize("wrap", [str, Text, table])
+@pytest.mark.parametrize("make", [screen.screen, screen.error_screen])
+def test_control_characters_are_shown_as_escapes(wrap, make):
+    console = make()
+    console.file = io.StringIO()
+    console.print(wrap(EVIL), soft_wrap=True)
+    shown = console.file.getvalue()
+    assert SHOWN in shown
+    assert all(letter == "\n" or letter.isprintable() for letter in shown)
 
 
-def test_a_narrow_terminal_breaks_lines_between_words(monkeypatch, capsys):
-    monkeypatch.setattr("cnnkit.cli.training.screen",
-                        lambda: Console(width=80, force_terminal=True, color_system=None))
-    assert run(["train", "digits", "--epochs", "1", "--out", "net"]) == 0
-    printed = capsys.readouterr().out
-    lines = [line for line in printed.splitlines() if "\x1b" not in line]
-    assert max(map(len, lines)) <= 80
-    assert "1,438 images of 1 x 8 x 8, 359 held out, 10 classes" in " ".join(" ".join(lines).split())
-    row = printed[printed.index("Epoch 1, "):]
-    assert re.match(r"Epoch 1, loss \d\.\d{4}, accuracy 0\.\d{4}, held-out loss \d\.\d{4}, "
-                        r"held-out accuracy 0\.\d{4}, [\d,]+ images/s", " ".join(row.split()))
+@pytest.mark.parametrize("arguments", [["summary", EVIL], ["predict", EVIL, EVIL], ["train", EVIL], [EVIL],
+                                       ["train", "digits", "--model", EVIL], ["train", "--config", EVIL],
+                                       ["evaluate", EVIL, EVIL], ["train", "digits", "--set", EVIL],
+                                       ["train", EVIL, "--export-config"]])
+def test_no_command_prints_them(capsys, arguments):
+    run(arguments)
+    captured = capsys.readouterr()
+    assert "\x1b" not in captured.out + captured.err
+    assert "\x9b" not in captured.out + captured.err
+
+
+def test_an_error_that_nobody_foresaw_is_one_line(capsys, monkeypatch):
+    def fail(*_, **__):
+        raise KeyError("z\x1b[2J\nsecond line")
+
+    monkeypatch.setattr("cnnkit.cli.app", fail)
+    assert run(["backends"]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "this should not have happened, KeyError: " in line
+    assert "(CNNKIT_TRACEBACK=1 shows where" in line
+
+
+def test_a_traceback_is_shown_on_request(capsys, monkeypatch):
+    monkeypatch.setenv("CNNKIT_TRACEBACK", "1")
+    assert run(["summary", "nothing"]) == 2
+    assert "Traceback (most recent call last)" in capsys.readouterr().err

@@ -1,12 +1,17 @@
 """The rules by which an image file becomes pixels, the same for everybody who reads one."""
 
 import errno
+import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
+import cnnkit.data.image_file
 from cnnkit.data.image_file import ImageError, image_head, read_image
+from cnnkit.data.mask_file import read_mask
 
 NOISE = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
 
@@ -191,3 +196,71 @@ def test_a_lack_of_file_handles_is_not_the_files_fault(saved, monkeypatch):
 
 def test_pixels_cannot_be_written_to(saved):
     assert not read_image(saved(NOISE), "RGB").flags.writeable
+
+
+def _chunk(kind, body):
+    return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+
+
+def png(width, height, bits, colour):
+    """A PNG file of zeros."""
+    row = bytes(1 + width * {0: 1, 2: 3, 4: 2, 6: 4}[colour] * bits // 8)
+    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    return (b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(row * height))
+            + _chunk(b"IEND", b""))
+
+
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, saved, monkeypatch):
+    monkeypatch.setenv("CNNKIT_LIMIT_IMAGE_PIXELS", "100")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("decoded"))
+    for name in ("a.png", "a.jpg", "a.gif", "a.bmp", "a.tif", "a.webp", "a.ppm"):
+        file = saved(NOISE, name)
+        for read in (lambda file=file: image_head(file), lambda file=file: read_image(file, "RGB"),
+                     lambda file=file: read_image(file, "RGB", (2, 2)), lambda file=file: read_mask(file)):
+            with pytest.raises(ImageError, match=f"{name} has 192 pixels; .*CNNKIT_LIMIT_IMAGE_PIXELS=192"):
+                read()
+
+
+def test_an_image_that_pillow_refuses_to_open_is_refused_in_the_same_way(tmp_path):
+    (tmp_path / "a.png").write_bytes(png(20000, 1, 8, 0).replace(
+        struct.pack(">II", 20000, 1), struct.pack(">II", 20000, 20000)))
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ImageError, match=r"a\.png has too many pixels .*CNNKIT_LIMIT_IMAGE_PIXELS"):
+        image_head(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("name", ["RGB.png", "RGBA.png", "LA.png", "RGB.ppm", "RGB.tif"])
+def test_colours_of_16_bits_are_refused(tmp_path, saved, name):
+    if name.endswith("png"):
+        (tmp_path / name).write_bytes(png(4, 4, 16, {"RGB": 2, "RGBA": 6, "LA": 4}[name[:-4]]))
+    elif name.endswith("ppm"):
+        (tmp_path / name).write_bytes(b"P6 # made by hand\n4 4\n65535\n" + bytes(96))
+    else:
+        content = saved(Image.new("RGB", (4, 4)), "a.tif").read_bytes()
+        deeper = content.replace(struct.pack("<3H", 8, 8, 8), struct.pack("<3H", 16, 16, 16))
+        (tmp_path / name).write_bytes(deeper)
+    for read in (image_head, lambda file: read_image(file, "RGB")):
+        with pytest.raises(ImageError, match=f"{name} has more than 8 bits for each channel"):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "P", "I;16", "L", "1", "LA"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_an_image_in_strips_has_the_same_pixels(saved, monkeypatch, kind, mode):
+    noise = np.random.default_rng(1).integers(0, 256, (12, 16, 4), dtype=np.uint8)
+    picture = (Image.fromarray(noise[..., 0].astype(np.uint16) * 200) if kind == "I;16" else
+               Image.fromarray(noise).convert(kind))
+    file = saved(picture, **({"transparency": 3} if kind in ("P", "L") else {}))
+    whole = [read_image(file, mode, size) for size in (None, (5, 7))]
+    monkeypatch.setattr(cnnkit.data.image_file, "_STRIP", 40)
+    for size, expected in zip((None, (5, 7)), whole):
+        np.testing.assert_array_equal(read_image(file, mode, size), expected)
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    for read in (image_head, lambda file: read_image(file, "L"), read_mask):
+        with pytest.raises(ImageError, match=r"a\.png is no regular file"):
+            read(tmp_path / "a.png")

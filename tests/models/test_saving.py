@@ -141,7 +141,7 @@ def settings_text(text):
     (settings(lambda s: s.update(model="os.system")), "os.system"),
     (settings(lambda s: s["config"].update(classes=7)), "names 3 classes for a model with 7"),
     (settings(lambda s: s["config"].update(classes=10**9)), "names 3 classes for a model with 1000000000"),
-    (settings(lambda s: s["config"].update(hidden=[10**12])), "describes a model that is too large"),
+    (settings(lambda s: s["config"].update(hidden=[10**12])), "a larger model than the file holds"),
     (settings(lambda s: s["config"].update(hidden=[5])),
      "net.safetensors do not fit its settings: the file has no classifier.fc2.bias"),
     (settings(lambda s: s["config"].update(conv=[[5, 3]])),
@@ -335,3 +335,10 @@ def test_a_file_that_names_a_function_does_not_run_it(saved, tmp_path):
     with pytest.raises(ValueError, match="there is no model 'os:mkdir'"):
         models.load_model(saved[1])
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("shape", [[3, 10**6, 10**6], [3, 0, 8], [3, -8, 8]])
+def test_images_of_a_size_that_nobody_has_are_not_asked_for(shape):
+    model = models.SavedModel(nn.Linear(1, 1), {"config": {}, "classes": None, "input_shape": shape})
+    with pytest.raises(ValueError, match=r"CNNKIT_LIMIT_IMAGE_PIXELS|do not say which images"):
+        _ = model.input_shape

@@ -34,3 +34,11 @@ def test_what_is_no_file_is_named(tmp_path, make, error):
     make(tmp_path / "a")
     with pytest.raises(error, match="a"):
         storage.read_bytes(tmp_path / "a")
+
+
+def test_more_than_there_is_takes_no_memory(tmp_path):
+    (tmp_path / "a").write_bytes(b"12345")
+    with storage.open_regular(tmp_path / "a") as file:
+        assert file.read(2) == b"12"
+        assert file.read(1 << 60) == b"345"
+        assert file.read(1 << 60) == b""

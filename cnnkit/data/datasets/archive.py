@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import struct
 import warnings
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
 from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import ArrayDataset
+from cnnkit.data.datasets.array_file import ArrayHead, array_head, open_archive, read_body, regular_file
+from cnnkit.data.filenames import printable
 from cnnkit.data.layout import channels_last
+from cnnkit.storage import FormatError
 
 __all__ = ["npy", "npz", "read_arrays"]
 
@@ -57,9 +55,10 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If it is damaged, has none of these arrays (the message lists those it has), needs a pickle to be
-        read, or does not say where the channels are; and whatever `ArrayDataset` finds.
+    FormatError
+        A ValueError: if it is damaged, has none of these arrays (the message lists those it has), needs a
+        pickle to be read, asks for more memory than the limits allow (`cnnkit.storage.limits`), or does not
+        say where the channels are; and whatever `ArrayDataset` finds.
 
     >>> import numpy, tempfile
     >>> with tempfile.NamedTemporaryFile(suffix=".npz") as file:
@@ -72,9 +71,9 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None
     candidates = (*_TRAIN, *_WHOLE) if train else _TEST
     pair = next((pair for pair in candidates if set(pair) <= set(names)), None)
     if pair is None:
-        raise ValueError(f"{path} holds no {'' if train else 'test '}images and labels under a known name: "
-                         f"it has the arrays {', '.join(names) or '(none)'}; "
-                         f"save them as {' and '.join(candidates[0])}" + (" or x and y" if train else ""))
+        raise FormatError(f"{printable(path)} holds no {'' if train else 'test '}images and labels under a "
+                          f"known name: it has the arrays {', '.join(map(printable, names)) or '(none)'}; "
+                          f"save them as {' and '.join(candidates[0])}" + (" or x and y" if train else ""))
     images, labels = read_arrays(path, *pair) if mmap_mode is None else _mapped(path, *pair, mmap_mode)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
@@ -83,14 +82,14 @@ def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None
         all_labels = [labels, *(read_arrays(path, y)[0] for y in other_parts)]
         classes = int(max(y.max() for y in all_labels if y.size)) + 1
         if classes > max(1000, len(labels)):
-            raise ValueError(f"{path}: the labels go up to {classes - 1} but there are {len(labels)} images; "
-                             "number the classes from 0 with numpy.unique(labels, return_inverse=True), "
-                             "or pass classes= in Python")
+            raise FormatError(f"{printable(path)}: the labels go up to {classes - 1} but there are "
+                              f"{len(labels)} images; number the classes from 0 with "
+                              "numpy.unique(labels, return_inverse=True), or pass classes= in Python")
     try:
         return ArrayDataset(channels_first(images, data_format), labels, classes, transform,
                             data_format="NCHW")
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{path}: {error}") from None
+        raise FormatError(f"{printable(path)}: {error}") from None
 
 
 def channels_first(images: np.ndarray, data_format: str | None = None) -> np.ndarray:
@@ -132,8 +131,9 @@ def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transfo
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If a file is damaged or needs a pickle to be read; and whatever `ArrayDataset` finds.
+    FormatError
+        A ValueError: if a file is damaged, needs a pickle to be read, or asks for more memory than the limits
+        allow (`cnnkit.storage.limits`); and whatever `ArrayDataset` finds.
 
     >>> import numpy, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -143,22 +143,25 @@ def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transfo
     ArrayDataset(6 images of shape (3, 32, 32), uint8, 3 classes)
     """
     _check_mode(mmap_mode)
-    arrays: list[np.ndarray] = []
-    for path, mode in ((images, mmap_mode), (labels, None)):
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"there is no file {path}")
-        try:
-            arrays.append(np.lib.format.open_memmap(path, mode="r"))  # never a pickle
-        except (ValueError, OSError, EOFError) as error:
-            raise ValueError(f"{path} is no .npy file of numbers, or is cut off or damaged ({error}); get it "
-                             "again, or save it with numpy.save as an array of one number type") from None
-        if mode is None:
-            arrays[-1] = _native(np.array(arrays[-1]))
+    arrays = [_read_npy(path, mode) for path, mode in ((images, mmap_mode), (labels, None))]
     try:
         return ArrayDataset(channels_first(arrays[0], data_format), arrays[1], classes, transform,
                             data_format="NCHW")
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{images} and {labels}: {error}") from None
+        raise FormatError(f"{printable(images)} and {printable(labels)}: {error}") from None
+
+
+def _read_npy(path: str | os.PathLike, mmap_mode: str | None) -> np.ndarray:
+    """A .npy file's array: mapped, or in memory."""
+    what = f"{printable(path)} is no .npy file of numbers, or is cut off or damaged: it"
+    with regular_file(path) as file:
+        head, size = array_head(file, what), os.fstat(file.fileno()).st_size
+        if mmap_mode is None:
+            return read_body(file, head, size - head.length, size, what)
+    if head.nbytes > size - head.length:
+        raise FormatError(f"{what} has {size:,} bytes, and its shape {head.shape} needs "
+                          f"{head.length + head.nbytes:,}; get the file again")
+    return _map(path, head, head.length)
 
 
 def _check_mode(mmap_mode: str | None) -> None:
@@ -170,81 +173,28 @@ def _mapped(path: str | os.PathLike, images: str, labels: str,
             mmap_mode: str) -> tuple[np.ndarray, np.ndarray]:
     """The images as a memory map of the file, where they are stored uncompressed, and the labels."""
     _check_mode(mmap_mode)
-    with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
-        member = next(info for info in archive.infolist() if info.filename in (images, f"{images}.npy"))
-        if member.compress_type != zipfile.ZIP_STORED:
-            warnings.warn(f"{path}: {images} is compressed, so all of it is read into memory; "
+    with open_archive(path) as archive:
+        place = archive.stored(images)
+        if place is None:
+            warnings.warn(f"{printable(path)}: {images} is compressed, so all of it is read into memory; "
                           "numpy.savez stores it so that it can be mapped", stacklevel=3)
-            return tuple(read_arrays(path, images, labels))  # type: ignore[return-value]
-        file.seek(member.header_offset)
-        # the local header, whose extra field may be longer than the directory's (APPNOTE.TXT, 4.3.7)
-        header = file.read(30)
-        if len(header) < 30 or header[:4] != b"PK\3\4":
-            raise ValueError(f"{path}: array {images!r} is damaged (no header where the directory has it); "
-                             "get the file again")
-        file.seek(member.header_offset + 30 + sum(struct.unpack("<HH", header[26:30])))
-        start = file.tell()
-        try:
-            version = np.lib.format.read_magic(file)
-            readers = {(1, 0): np.lib.format.read_array_header_1_0,
-                       (2, 0): np.lib.format.read_array_header_2_0}
-            shape, fortran, dtype = readers[version](file)
-            if dtype.hasobject:  # read_arrays raises the error that explains it
-                return tuple(read_arrays(path, images, labels))  # type: ignore[return-value]
-            if dtype.itemsize * int(np.prod(shape, dtype=object)) != member.file_size - (file.tell() - start):
-                raise ValueError(f"its size does not fit its shape {shape}")
-            mapped = np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
-        except (ValueError, KeyError, EOFError, OSError) as error:
-            raise ValueError(f"{path}: array {images!r} is damaged ({error}); get the file again") from None
-    return mapped, read_arrays(path, labels)[0]
+            return archive.read(images), archive.read(labels)
+        return _map(path, *place), archive.read(labels)
+
+
+def _map(path: str | os.PathLike, head: ArrayHead, start: int) -> np.ndarray:
+    if head.nbytes == 0:
+        return np.empty(head.shape, head.dtype)  # there is nothing to map
+    return np.memmap(path, head.dtype, "r", start, head.shape, "F" if head.fortran else "C")
 
 
 def array_names(path: str | os.PathLike) -> list[str]:
     """The names of the arrays in an .npz file."""
-    with _open(path) as archive:
-        return list(archive.files)
+    with open_archive(path) as archive:
+        return archive.names
 
 
 def read_arrays(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
     """The arrays called `names` of an .npz file, in the machine's byte order; others are not decompressed."""
-    with _open(path) as archive:
-        arrays = []
-        for name in names:
-            try:
-                arrays.append(_native(archive[name]))
-            except KeyError:
-                raise ValueError(f"{path} has no array {name!r}, only {', '.join(archive.files)}") from None
-            except ValueError as error:
-                if "allow_pickle" in str(error):
-                    raise ValueError(f"{path}: array {name!r} holds Python objects, which only a "
-                                     "pickle can store, and cnnkit opens none, for a pickle can run code; "
-                                     "save it as numbers of one dtype") from None
-                raise ValueError(f"{path}: array {name!r} is damaged ({error}); get the file again") from None
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-                raise ValueError(f"{path}: array {name!r} is damaged ({error}); get the file again") from None
-        return arrays
-
-
-def _native(array: np.ndarray) -> np.ndarray:
-    """An array in the machine's byte order, which array libraries and kernels need."""
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-@contextmanager
-def _open(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    with open(path, "rb") as file:  # given a path, np.load leaves a damaged file open
-        try:
-            archive = np.load(file, allow_pickle=False)
-        except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
-            file.seek(0)
-            start = file.read(2)
-            problem = (f"is cut off or damaged ({error})" if start == b"PK"
-                       else f"is no .npz file (it begins with {start!r})")
-            raise ValueError(f"{path} {problem}; get the file again") from None
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError(f"{path} holds a single array; save images and labels together with "
-                             "numpy.savez(path, x=, y=)")
-        with archive:
-            yield archive
+    with open_archive(path) as archive:
+        return [archive.read(name) for name in names]

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import ArrayDataset
+from cnnkit.storage import FormatError, read_bytes
 
 __all__ = ["CIFAR10", "CIFAR100", "read_cifar"]
 
@@ -46,8 +47,8 @@ def read_cifar(path: str | os.PathLike, labels: int = 1) -> tuple[np.ndarray, np
 
     Raises
     ------
-    ValueError
-        If the file is empty or holds no whole number of such records.
+    FormatError
+        A ValueError: if the file is empty or holds no whole number of such records.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -57,15 +58,16 @@ def read_cifar(path: str | os.PathLike, labels: int = 1) -> tuple[np.ndarray, np
     >>> images.shape, labels.tolist()
     ((1, 3, 32, 32), [[7]])
     """
-    size, record = os.path.getsize(path), labels + PIXELS
+    content, record = np.frombuffer(read_bytes(path), np.uint8), labels + PIXELS
+    size = content.size
     if size == 0 or size % record:
         other = 3 - labels
         hint = (f"; it would be {size // (other + PIXELS):,} records of CIFAR-{100 if other == 2 else 10}"
                 if size and size % (other + PIXELS) == 0 else "; get it again")
-        raise ValueError(f"{path} is no whole file of CIFAR's binary version: "
+        raise FormatError(f"{path} is no whole file of CIFAR's binary version: "
                          f"records of {labels} + 3,072 bytes were expected, and {size:,} bytes are "
                          f"{size // record:,} of them and {size % record:,} bytes more{hint}")
-    records = np.fromfile(path, np.uint8).reshape(-1, record)
+    records = content.reshape(-1, record)
     return np.ascontiguousarray(records[:, labels:]).reshape(-1, *SHAPE), records[:, :labels].copy()
 
 
@@ -94,8 +96,8 @@ class CIFAR10(ArrayDataset):
     ------
     FileNotFoundError
         If the files are not there; the message says which, where it looked, and where they are to be had.
-    ValueError
-        If a file has a wrong size or a label that does not exist.
+    FormatError
+        A ValueError: if a file has a wrong size or a label that does not exist.
 
     References
     ----------
@@ -121,7 +123,7 @@ class CIFAR10(ArrayDataset):
         labels = [part[1][:, self._column()] for part in parts]
         for name, part_labels in zip(self.files[train], labels):
             if part_labels.max() >= len(self.names):
-                raise ValueError(f"{self.source / name}: label {part_labels.max()} of image "
+                raise FormatError(f"{self.source / name}: label {part_labels.max()} of image "
                                  f"{part_labels.argmax()} is outside 0..{len(self.names) - 1}; "
                                  "the file is damaged, or of another data set: get it again")
         super().__init__(np.concatenate([part[0] for part in parts]),

@@ -18,6 +18,7 @@ from cnnkit.data.dataset import Dataset, stack
 from cnnkit.data.filenames import printable
 from cnnkit.data.image_cache import ImageCache, as_cache
 from cnnkit.data.image_file import ImageError, ImageHead, image_head, peculiarities, read_image, shortened
+from cnnkit.storage import FormatError
 
 __all__ = ["ImageFiles", "checked_on_error"]
 
@@ -98,8 +99,8 @@ class ImageFiles(Dataset):
         self.samples = [sample for sample, result in zip(self.samples, found)
                         if not isinstance(result, ImageError)]
         if not self.samples:
-            raise ValueError(f"{printable(self.root)} has no image that can be read"
-                             + (f": {self.corrupt[0][1]}" if self.corrupt else ""))
+            raise FormatError(f"{printable(self.root)} has no image that can be read"
+                              + (f": {self.corrupt[0][1]}" if self.corrupt else ""))
         return [result for result in found if not isinstance(result, ImageError)]
 
     def _set_mode(self, mode: str | None, heads: Sequence[ImageHead]) -> None:

@@ -16,6 +16,7 @@ from cnnkit.data.image_cache import ImageCache
 from cnnkit.data.image_file import image_files, shortened
 from cnnkit.data.label_table import LabelRow, class_numbers, read_label_table
 from cnnkit.data.parts import part_of_name
+from cnnkit.storage import FormatError
 
 __all__ = ["ImageTable"]
 
@@ -95,9 +96,9 @@ class ImageTable(ImageFiles):
         samples, missing = _located(path, folder, rows if part is None else _rows_of(path, rows, part))
         if missing and on_error == "raise":
             lines = [f"line {row.line}: {printable(row.name)}" for row in missing]
-            raise ValueError(f"{printable(path)} names images that are not in {printable(folder)}: "
-                             f"{shortened(lines)}; correct the names, give root=, or leave them out with "
-                             'on_error="skip"')
+            raise FormatError(f"{printable(path)} names images that are not in {printable(folder)}: "
+                              f"{shortened(lines)}; correct the names, give root=, or leave them out with "
+                              'on_error="skip"')
         number = {name: n for n, name in enumerate(self.classes)}
         absent = [(folder / row.name, f"{printable(folder / row.name)} is not there") for row in missing]
         super().__init__(folder, [(file, number[printable(label)]) for file, label in samples], transform,
@@ -114,8 +115,8 @@ def _rows_of(path: Path, rows: Sequence[LabelRow], part: str) -> list[LabelRow]:
     for row in rows:
         found = part_of_name(row.split or "")
         if found is None:
-            raise ValueError(f"{printable(path)}, line {row.line}: {printable(row.split or '')} is neither "
-                             "train, test nor validation")
+            raise FormatError(f"{printable(path)}, line {row.line}: {printable(row.split or '')} is neither "
+                              "train, test nor validation")
         if found == part:
             chosen.append(row)
     if not chosen:
@@ -133,8 +134,9 @@ def _located(path: Path, folder: Path,
         if file is None:
             missing.append(row)
         elif file in found and found[file].label != row.label:
-            raise ValueError(f"{printable(path)}, lines {found[file].line} and {row.line}: {printable(file)} "
-                             f"has two labels, {printable(found[file].label)} and {printable(row.label)}")
+            raise FormatError(f"{printable(path)}, lines {found[file].line} and {row.line}: "
+                              f"{printable(file)} has two labels, {printable(found[file].label)} and "
+                              f"{printable(row.label)}")
         else:
             found[file] = row
     return [(file, row.label) for file, row in found.items()], missing
@@ -149,7 +151,7 @@ def _finder(path: Path, folder: Path) -> Callable[[LabelRow], Path | None]:
 
     def find(row: LabelRow) -> Path | None:
         name = row.name.replace("\\", "/")
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):  # also of a name that is too long
             return folder / name
         if not exact[0]:
             for file in image_files(folder):
@@ -162,8 +164,8 @@ def _finder(path: Path, folder: Path) -> Callable[[LabelRow], Path | None]:
                               *zip(caseless, (name.lower(), name.lower(), last.lower(), last.lower()))]:
             files = index.get(wanted, ())
             if len(files) > 1:
-                raise ValueError(f"{printable(path)}, line {row.line}: {printable(row.name)} may be "
-                                 f"{printable(files[0])} or {printable(files[1])}; name its path")
+                raise FormatError(f"{printable(path)}, line {row.line}: {printable(row.name)} may be "
+                                  f"{printable(files[0])} or {printable(files[1])}; name its path")
             if files:
                 return files[0]
         return None

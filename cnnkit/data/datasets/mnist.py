@@ -10,6 +10,7 @@ from cnnkit.data.contracts import Transform
 from cnnkit.data.dataset import ArrayDataset
 from cnnkit.data.datasets.archive import read_arrays
 from cnnkit.data.datasets.idx import read_images, read_labels
+from cnnkit.storage import FormatError
 
 __all__ = ["MNIST", "FashionMNIST"]
 
@@ -44,8 +45,8 @@ class MNIST(ArrayDataset):
     ------
     FileNotFoundError
         If there is no copy and `download` is false; the message says where it looked.
-    ValueError
-        If a file is cut off, damaged or of the wrong kind.
+    FormatError
+        A ValueError: if a file is cut off, damaged or of the wrong kind.
 
     References
     ----------
@@ -65,14 +66,15 @@ class MNIST(ArrayDataset):
     archive = "mnist.npz"
     system: str | None = None  # where a system package puts the files
     package = ""
-    # Mirrors and checksums are those that torchvision publishes: torchvision/datasets/mnist.py, class MNIST.
+    # torchvision's mirror and TensorFlow's, over https alone; the checksums are those of torchvision and
+    # tensorflow-datasets
     mirrors: tuple[str, ...] = ("https://ossci-datasets.s3.amazonaws.com/mnist/",
-                                "http://yann.lecun.com/exdb/mnist/")
-    md5 = {
-        "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-        "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-        "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-        "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+                                "https://storage.googleapis.com/cvdf-datasets/mnist/")
+    sha256 = {
+        "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     }
 
     def __init__(self, root: str | os.PathLike | None = None, train: bool = True,
@@ -93,7 +95,7 @@ class MNIST(ArrayDataset):
         try:
             super().__init__(images, labels, self.names, transform)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{' and '.join(map(str, files))}: {error}") from None
+            raise FormatError(f"{' and '.join(map(str, files))}: {error}") from None
 
     def _places(self) -> Iterator[Path]:
         """Folders and archives that may hold the images, best first."""
@@ -136,11 +138,11 @@ class MNIST(ArrayDataset):
     def _download(self) -> None:
         import pooch
         folder = (self.root or self._cache()) / self.folders[0]
-        for name, md5 in self.md5.items():
+        for name, sha256 in self.sha256.items():
             reasons = []
             for mirror in self.mirrors:
                 try:
-                    pooch.retrieve(mirror + name, f"md5:{md5}", fname=name, path=folder)
+                    pooch.retrieve(mirror + name, f"sha256:{sha256}", fname=name, path=folder)
                     break
                 except (OSError, ValueError) as error:  # ValueError is pooch's for a wrong checksum
                     reasons.append(f"{mirror}{name}: {type(error).__name__}: {str(error).splitlines()[0]}")
@@ -156,9 +158,10 @@ class MNIST(ArrayDataset):
         package = f"install Debian's package {self.package}; " if self.package else ""
         return (f"{name} was not found; looked in {', '.join(map(str, places))}"
                 + "".join(f" (which has {half.name} only)" for half in halves)
-                + f". Set CNNKIT_DATA to a folder that holds {self.folders[1]}/ (with {', '.join(self.md5)}) "
-                f"or {self.archive}; {package}download it (--download on the command line, "
-                f"{name}(download=True) in Python); or pass root=, the files' folder, in Python")
+                + f". Set CNNKIT_DATA to a folder that holds {self.folders[1]}/ "
+                f"(with {', '.join(self.sha256)}) or {self.archive}; {package}download it "
+                f"(--download on the command line, {name}(download=True) in Python); "
+                "or pass root=, the files' folder, in Python")
 
 
 class FashionMNIST(MNIST):
@@ -185,12 +188,13 @@ class FashionMNIST(MNIST):
     archive = "fashion-mnist.npz"
     system = "/usr/share/datasets/fashion-mnist"
     package = "dataset-fashion-mnist"
-    # Checksums as published by the data set's authors (README.md of zalandoresearch/fashion-mnist) and
-    # by torchvision.
-    mirrors = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
-    md5 = {
-        "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-        "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
-        "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
-        "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+    # The authors' bucket by its https address (the one in their README is http), and their repository; the
+    # checksums are those of torchvision and tensorflow-datasets.
+    mirrors = ("https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+               "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/")
+    sha256 = {
+        "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     }

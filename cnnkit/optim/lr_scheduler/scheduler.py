@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import operator
 from collections.abc import Mapping
 from typing import Any
 
-from cnnkit.foreign import plain
+from cnnkit.foreign import is_whole, plain
 from cnnkit.optim.optimizer import Optimizer
 
 __all__ = ["LRScheduler"]
@@ -75,7 +77,28 @@ class LRScheduler:
         return {name: copy.deepcopy(value) for name, value in vars(self).items() if name != "optimizer"}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Load what `state_dict` returned. The rates themselves are the optimizer's state: load that too."""
+        """Load what `state_dict` returned. The rates themselves are the optimizer's state: load that too.
+
+        Raises
+        ------
+        ValueError
+            If it holds a name of a method, other numbers of rates than the optimizer has groups, or less than
+            1 for a setting that counts steps, such as ``step_size``.
+        """
+        groups = len(self.optimizer.param_groups)
+        for name in inspect.signature(type(self)).parameters:
+            here, saved = vars(self).get(name), state_dict.get(name, 1)
+            counts_steps = isinstance(here, int) and not isinstance(here, bool) and here >= 1
+            if counts_steps and not (is_whole(saved) and operator.index(saved) >= 1):
+                raise ValueError(f"{name} must be a whole number, 1 or more (here {here}); got {saved!r}")
+        for name, value in state_dict.items():
+            if name == "optimizer" or name in dir(type(self)):
+                raise ValueError(f"the state of a {type(self).__name__} cannot have {name!r}")
+            if name in ("base_lrs", "_last_lr") and (
+                    not isinstance(value, list) or len(value) != groups
+                    or not all(isinstance(lr, int | float) for lr in value)):
+                raise ValueError(f"{name} must have a rate for each of {groups} parameter groups, not "
+                                 f"{value!r}")
         vars(self).update(copy.deepcopy(dict(state_dict)))
 
     def _lrs(self) -> list[float]:

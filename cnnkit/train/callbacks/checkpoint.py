@@ -17,6 +17,7 @@ from cnnkit.train import checkpoints
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.callbacks.monitor import Monitor
 from cnnkit.train.checkpoints import CheckpointError
+from cnnkit.train.schema import NUMBER, check, optional, record
 from cnnkit.train.state import state_of
 
 if TYPE_CHECKING:
@@ -187,4 +188,5 @@ class Checkpoint(Callback):
         return {} if self.best is None else {"best": self.best}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        check(state, record(best=optional(NUMBER), missing=("best",)), "state")
         self.best = state.get("best")

@@ -13,12 +13,16 @@ from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.diagnosis import Probe, diagnose
 from cnnkit.train.parameters import parameters
 from cnnkit.train.replay import replay
+from cnnkit.train.schema import FLAG, NUMBER, TEXT, WHOLE, check, list_of, optional, record
 
 if TYPE_CHECKING:
     from cnnkit.nn import Module
     from cnnkit.train.run import Run
 
 __all__ = ["Diagnose"]
+
+LAYER = record(layer=TEXT, kind=TEXT, mean=NUMBER, std=NUMBER, input_std=NUMBER, gradient=optional(NUMBER),
+               alike=FLAG, dead=optional(NUMBER))
 
 
 class Diagnose(Callback):
@@ -60,6 +64,7 @@ class Diagnose(Callback):
         return {"probes": self.probes}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        check(state, record(probes=list_of(record(step=WHOLE, layers=list_of(LAYER)))), "state")
         self.probes = list(state["probes"])
 
 

@@ -9,11 +9,15 @@ from cnnkit.autograd import Tensor
 from cnnkit.foreign import whole
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.callbacks.monitor import Monitor
+from cnnkit.train.schema import NUMBER, TENSOR, WHOLE, check, mapping_of, optional, record
 
 if TYPE_CHECKING:
     from cnnkit.train.run import Run
 
 __all__ = ["EarlyStopping"]
+
+STATE = record(closed=True, best=optional(NUMBER), best_epoch=WHOLE, waited=WHOLE,
+               stopped_epoch=optional(WHOLE), weights=optional(mapping_of(TENSOR)))
 
 
 class EarlyStopping(Callback):
@@ -91,5 +95,6 @@ class EarlyStopping(Callback):
                 "stopped_epoch": self.stopped_epoch, "weights": self.weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        check(state, STATE, "state")
         for name, value in state.items():
             setattr(self, name, value)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.train.callbacks.callback import Callback
+from cnnkit.train.schema import ANY, check, list_of, record
 
 if TYPE_CHECKING:
     from cnnkit.train.run import Run
@@ -60,4 +61,5 @@ class LearningRateMonitor(Callback):
         return {"rates": self.rates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        check(state, record(rates=list_of(list_of(ANY, 2))), "state")
         self.rates = list(state["rates"])

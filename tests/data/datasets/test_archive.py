@@ -1,10 +1,13 @@
 """.npz files are read by the usual names, and nothing in them can run."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
 from cnnkit.data.datasets import npy, npz
 from cnnkit.data.datasets.archive import channels_first
+from cnnkit.storage import FormatError
 
 X, Y = np.arange(6 * 5 * 4, dtype=np.uint8).reshape(6, 5, 4), np.array([0, 1, 2, 0, 1, 2])
 
@@ -124,3 +127,38 @@ def test_arrays_come_in_the_machines_byte_order(tmp_path, dtype):
         assert data.data.dtype.isnative
         assert data.targets.dtype == np.int64
         np.testing.assert_array_equal(data.data, x)
+
+
+def test_an_array_that_unpacks_to_more_than_the_limit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNKIT_LIMIT_ARRAY_BYTES", "10000")
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros((100, 40, 40), np.uint8), y=np.zeros(100, int))
+    with pytest.raises(FormatError, match=r"array 'x' has 160,000 bytes; .*_ARRAY_BYTES=160000$"):
+        npz(tmp_path / "a.npz")
+    monkeypatch.setenv("CNNKIT_LIMIT_ARRAY_BYTES", "160000")
+    assert len(npz(tmp_path / "a.npz")) == 100
+
+
+@pytest.mark.parametrize("shape", ["(1000000000000, 9, 9)", "(-1, 9, 9)", "(6, 5, 5)", "(6, 5, 4.0)", "6, 5",
+                                   "[" * 90 + "]" * 90, "(6, 5, 4"])
+def test_a_shape_that_the_file_does_not_hold_takes_no_memory(tmp_path, shape):
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(245) + "\n"
+    body = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + X.tobytes()
+    (tmp_path / "x.npy").write_bytes(body)
+    np.save(tmp_path / "y.npy", Y)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", body)
+        archive.write(tmp_path / "y.npy", "y.npy")
+    for read in (lambda: npz(tmp_path / "a.npz"),
+                 *(lambda mode=mode: npy(tmp_path / "x.npy", tmp_path / "y.npy", mmap_mode=mode)
+                   for mode in (None, "r"))):
+        with pytest.raises(FormatError, match="damaged"):
+            read()
+
+
+@pytest.mark.parametrize("dtype", ["S3", "M8[s]", "c8", "U2", [("a", "u1")]])
+def test_other_kinds_of_arrays_are_refused_by_one_error(tmp_path, dtype):
+    np.savez(tmp_path / "a.npz", x=np.zeros((6, 5, 4), dtype), y=Y)
+    np.savez(tmp_path / "b.npz", x=X, y=np.zeros(6, dtype))
+    for name in ("a.npz", "b.npz"):
+        with pytest.raises(FormatError, match=name):
+            npz(tmp_path / name)

@@ -1,12 +1,14 @@
 """idx files are read whole or refused with what was expected and found."""
 
 import gzip
+import os
 import struct
 
 import numpy as np
 import pytest
 
 from cnnkit.data.datasets.idx import read_idx, read_images, read_labels
+from cnnkit.storage import FormatError
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 
@@ -70,3 +72,19 @@ def test_a_file_of_another_kind_is_refused(tmp_path, read, array, match):
     (tmp_path / "file").write_bytes(idx(array))
     with pytest.raises(ValueError, match=match):
         read(tmp_path / "file")
+
+
+def test_a_small_file_that_unpacks_to_a_large_array_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNKIT_LIMIT_ARRAY_BYTES", "1000")
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(bytes([0, 0, 8, 1]) + (100_000).to_bytes(4, "big") + bytes(100_000)))
+    with pytest.raises(FormatError, match=r"a\.gz has 100,000 bytes; .* CNNKIT_LIMIT_ARRAY_BYTES=100000$"):
+        read_idx(path)
+    monkeypatch.setenv("CNNKIT_LIMIT_ARRAY_BYTES", "100000")
+    assert read_idx(path).shape == (100_000,)
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FormatError, match="no regular file"):
+        read_idx(tmp_path / "pipe")

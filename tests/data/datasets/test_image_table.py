@@ -8,6 +8,7 @@ from PIL import Image
 
 from cnnkit.data import DataLoader
 from cnnkit.data.datasets import ImageTable
+from cnnkit.storage import FormatError
 
 
 @pytest.fixture
@@ -99,3 +100,18 @@ def test_mistakes_are_named(root, make, error, match):
 
 def test_a_row_that_is_there_twice_counts_once(root):
     assert len(ImageTable(labels(root, "a,x", "a.png,x", "b,x"))) == 2
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".png", "a/" * 3000 + "b.png", "/", "/dev/zero"])
+def test_names_that_no_file_can_have_are_one_error(tmp_path, name):
+    Image.new("L", (8, 8)).save(tmp_path / "0.png")
+    (tmp_path / "t.csv").write_text(f"file,label\n0.png,a\n{name},b\n")
+    with pytest.raises(FormatError, match=r"t\.csv names images that are not in"):
+        ImageTable(tmp_path / "t.csv")
+
+
+def test_a_label_of_many_digits_is_a_text(tmp_path):
+    for n in range(2):
+        Image.new("L", (8, 8)).save(tmp_path / f"{n}.png")
+    (tmp_path / "t.csv").write_text(f"file,label\n0.png,2\n1.png,{'9' * 5000}\n")
+    assert len(ImageTable(tmp_path / "t.csv").classes) == 2

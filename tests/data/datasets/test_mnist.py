@@ -133,7 +133,8 @@ def test_a_download_is_checked_against_the_published_sums_and_kept(tmp_path, mon
         write_files(path, 5)
     monkeypatch.setattr(pooch, "retrieve", retrieve)
     assert (kind(tmp_path, download=True).data == 5).all()
-    assert [known_hash for _, known_hash in downloads] == [f"md5:{md5}" for md5 in kind.md5.values()]
+    assert [known_hash for _, known_hash in downloads] == [f"sha256:{sum_}" for sum_ in kind.sha256.values()]
+    assert all(url.startswith("https://") for url in (*kind.mirrors, *(url for url, _ in downloads)))
     kind(tmp_path, train=False, download=True)
     assert len(downloads) == 4  # the second call found the files
     assert (tmp_path / kind.__name__ / "raw" / "t10k-labels-idx1-ubyte.gz").is_file()
@@ -144,9 +145,9 @@ def test_a_download_that_fails_everywhere_says_why_and_what_to_do(tmp_path, monk
 
     def retrieve(url, known_hash, fname, path):
         raise (ConnectionError("no network\nmore") if "ossci" in url
-               else ValueError("MD5 hash does not match"))
+               else ValueError("SHA256 hash does not match"))
     monkeypatch.setattr(pooch, "retrieve", retrieve)
-    with pytest.raises(OSError, match=r"ConnectionError: no network; .*ValueError: MD5 .*pass root="):
+    with pytest.raises(OSError, match=r"ConnectionError: no network; .*ValueError: SHA256 .*pass root="):
         MNIST(tmp_path, download=True)
 
 
