@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
