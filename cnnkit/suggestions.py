@@ -41,7 +41,6 @@ TENSOR: Mapping[str, str] = {
     "view_as": "use reshape(other.shape)", "expand_as": "use expand(other.shape)",
     **_each("any all", "use numpy() and the array's {}"), "stride": "any layout in memory is taken",
     "repeat": "use cnnkit.functional.cat", "masked_fill": "use cnnkit.functional.where",
-    "gather": "use x[indices]", "index_select": "use x[indices]",
     "new_tensor": "use cnnkit.tensor(data, dtype=x.dtype, backend=x.backend)",
     "uniform_": "use cnnkit.nn.init.uniform_(x)", "normal_": "use cnnkit.nn.init.normal_(x)",
 }

@@ -19,6 +19,7 @@ class Configurable(Protocol):
     >>> from cnnkit import nn
     >>> class Net(nn.Module):
     ...     def __init__(self, width):
+    ...         super().__init__()
     ...         self.config = {"width": width}
     ...         self.fc = nn.Linear(64, width)
     >>> isinstance(Net(8), Configurable), isinstance(nn.Linear(1, 1), Configurable)

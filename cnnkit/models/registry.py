@@ -59,6 +59,7 @@ def register(kind: Any = None, *, name: str | None = None) -> Any:
     >>> @models.register(name="widths")
     ... class Net(nn.Module):
     ...     def __init__(self, width):
+    ...         super().__init__()
     ...         self.config = {"width": width}
     ...         self.fc = nn.Linear(64, width)
     >>> models.build("widths", {"width": 3}).fc

@@ -135,6 +135,8 @@ class Run:
                     self.reporter.note(f"All {self.epochs} epochs were done before" if done else
                                     f"Going on in epoch {self.epoch + 1} of {self.epochs}, "
                                     f"after {self.step} updates")
+                    if done:  # no batch is read, but the model says what it has learned from
+                        next(map(self.intake.read, self.loader), None)
                 self._call("on_train_start")
                 while self.epoch < self.epochs and not self.stopped and not self.paused:
                     modes.keep()
