@@ -22,6 +22,7 @@ def pytest_addoption(parser):
     parser.addoption("--traced", action="store_true", help="watch every access of the emulator's kernels")
     parser.addoption("--nonfinite", action="store_true",
                      help="put every NaN, infinity and large number into every array of the kit's cases")
+    parser.addoption("--heavy", action="store_true", help="run the tests marked heavy, and only them")
     parser.addoption("--kills", type=int, default=3, metavar="N",
                      help="how many training runs tests/train/test_killed.py kills")
 
@@ -48,6 +49,16 @@ def chosen(config) -> dict[str, bool | str]:
         else:
             reasons[name] = status
     return reasons
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests marked ``heavy`` take long, and run in CI only, with ``--heavy``."""
+    heavy = config.getoption("heavy")
+    left_out = [item for item in items if (item.get_closest_marker("heavy") is not None) != heavy]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
 
 
 def pytest_generate_tests(metafunc):

@@ -104,6 +104,7 @@ def test_an_op_and_its_layer_are_four_entries_and_pass_the_tests_that_there_are(
     assert run([sys.executable, "-c", layer], with_op) == "SquaredReLU()\n"
 
 
+@pytest.mark.heavy
 def test_a_cpp_kernel_is_built_called_and_serves_every_case(with_op, tmp_path):
     found = compiler()
     if found is None:

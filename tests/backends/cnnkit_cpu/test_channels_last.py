@@ -36,12 +36,14 @@ def failures(cases, name):
     return messages
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["product", "winograd2"])
 def test_every_convolution_passes_by_each_algorithm(forced, name):
     assert len(CONVOLUTIONS) > 30
     assert failures(CONVOLUTIONS, name) == []
 
 
+@pytest.mark.heavy
 def test_every_convolution_passes_by_winograd_4x4_within_its_own_tolerance(forced):
     rounded = [replace(case, tolerance=WINOGRAD) for case in CONVOLUTIONS if case.tolerance.rtol]
     assert len(rounded) > 15

@@ -47,6 +47,7 @@ def forced(request):
     cnnkit_cpu.force(None)
 
 
+@pytest.mark.heavy
 def test_every_case_passes_on_each_instruction_set(forced):
     assert cnnkit_cpu.isa() == forced
     failures = []

@@ -75,6 +75,7 @@ def bits(arrays):
     return [backends.get("emulator").to_numpy(a).tobytes() for a in arrays]
 
 
+@pytest.mark.heavy
 def test_the_tiled_product_passes_every_case_of_convolution(tiled):
     report = conformance.run(tiled, ["conv", "conv+relu"])
     assert report.ok, "\n".join(report.lines())

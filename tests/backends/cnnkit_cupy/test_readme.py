@@ -65,6 +65,7 @@ def test_every_file_that_the_page_names_exists():
         assert (FOLDER / link).exists()
 
 
+@pytest.mark.heavy
 def test_the_walk_through_finds_the_missing_barrier_and_shows_what_the_order_of_threads_costs(tmp_path):
     script, = blocks("bash")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
