@@ -35,6 +35,8 @@ class Callback:
     45
     """
 
+    keeps_state: bool = False  # whether the callback keeps the run's state, and so needs its identity
+
     def on_train_start(self, run: Run) -> None:
         """Training begins, or goes on after a resume; the state is loaded."""
 
