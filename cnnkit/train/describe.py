@@ -10,7 +10,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
 from cnnkit.autograd import Tensor
-from cnnkit.backends import backend_of
+from cnnkit.backends import DTYPES, backend_of, dtype_name
 from cnnkit.foreign import is_array, plain
 from cnnkit.nn import Module, Parameter
 from cnnkit.optim import Optimizer
@@ -18,6 +18,7 @@ from cnnkit.optim import Optimizer
 __all__ = ["checksum", "code_of", "describe", "settings_of"]
 
 LONGEST = 160  # characters; of a longer text, its beginning and a checksum
+MOST = 1000  # of a longer list, so many items, evenly spaced
 DEEPEST = 4  # objects inside objects whose settings are described
 OF_RUNS = frozenset({"training", "input_format"})  # a module's attributes that a run sets
 
@@ -42,7 +43,9 @@ def describe(value: Any, depth: int = 0) -> str:
     if isinstance(value, Tensor):
         return f"{value.dtype} {tuple(value.shape)} {checksum([value])}"
     if is_array(value):
-        return describe(Tensor(value))
+        if dtype_name(value.dtype) in DTYPES:
+            return describe(Tensor(value))
+        return f"{_name(type(value))} {tuple(value.shape)}"
     if isinstance(value, type | BuiltinFunctionType | Optimizer):
         return _name(value)
     if depth > DEEPEST:
@@ -51,7 +54,9 @@ def describe(value: Any, depth: int = 0) -> str:
         held = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values(), *_closure(value)]
         return _shortened(f"{_name(value)}{describe(held, depth + 1) if held and not _ours(value) else ''}")
     if isinstance(value, list | tuple):
-        return _shortened(f"[{', '.join(describe(item, depth + 1) for item in value)}]")
+        some = value[::max(1, len(value) // MOST)]
+        more = "" if len(some) == len(value) else f" of {len(value)}"
+        return _shortened(f"[{', '.join(describe(item, depth + 1) for item in some)}]{more}")
     if isinstance(value, set | frozenset):
         return _shortened(f"{{{', '.join(sorted(describe(item, depth + 1) for item in value))}}}")
     if isinstance(value, Mapping):

@@ -20,7 +20,7 @@ from cnnkit.data import DataLoader, Subset, description
 from cnnkit.data.dataset import ArrayDataset
 from cnnkit.data.datasets.image_files import ImageFiles
 from cnnkit.data.fingerprint import fingerprint
-from cnnkit.evaluation.contracts import AugmentingLoader, Loader, ResumableLoader
+from cnnkit.evaluation.contracts import AugmentingLoader, Loader
 from cnnkit.foreign import device_of
 from cnnkit.nn import Module
 from cnnkit.train.describe import checksum, code_of, describe, settings_of
@@ -84,6 +84,8 @@ def of(run: Run, seed: int | None) -> Identity:
                  "ema": "None" if run.ema is None else describe(run.ema.decay),
                  "trained parameters": describe([name for name, value in run.named_parameters()
                                                  if value.requires_grad])}
+    settings |= {f"{type(callback).__name__}'s {name}": describe(value) for callback in run.callbacks
+                 for name, value in callback.identity().items()}
     return {"settings": settings, "circumstances": _circumstances(run)}
 
 
@@ -233,7 +235,7 @@ def _samples(dataset: Any) -> str:
     if known is not None:
         return known[:16]
     targets = description.targets(dataset)
-    return f"{describe(type(dataset))}{'' if targets is None else f' with labels {describe(targets)}'}"
+    return f"{describe(dataset)}{'' if targets is None else f' with labels {describe(targets)}'}"
 
 
 def _circumstances(run: Run) -> dict[str, str]:
@@ -252,7 +254,8 @@ def _circumstances(run: Run) -> dict[str, str]:
         "precision": backends.precision_level(),
         "random seed": str(random.get_state()["seed"]), DRAWN: str(random.get_state()["count"]),
         "checksum of the initial weights": checksum(values[name] for name in sorted(values)),
-        "code of the model, the loss and the augmentation": code_of(_own_code(run))}
+        "code of model, loss, schedule and augmentation": code_of(_own_code(run)),
+        "hooks": describe([hook for module in run.model.modules() for hook in _hooks(module)])}
     for table in tables:
         if table.runtime is not None:  # how many threads: its results are the same with any number
             circumstances[f"kernels of {table.name}"] = ", ".join(
@@ -260,16 +263,27 @@ def _circumstances(run: Run) -> dict[str, str]:
     if not tables or any(str(value.dtype).endswith("float64") for value in values.values()):
         circumstances["threads of matrix products"] = next(
             (os.environ[name] for name in BLAS_THREADS if os.environ.get(name)), str(os.cpu_count()))
-    if isinstance(run.loader, ResumableLoader):
-        circumstances["key of the data's order"] = describe(run.loader.state_dict())
+    if isinstance(run.loader, DataLoader):
+        circumstances["key of the data's order"] = describe(run.loader.state_dict()["key"])
     return circumstances
+
+
+def _hooks(module: Module) -> list[Any]:
+    return [hook for name in ("_pre_hooks", "_hooks") for hook, in vars(module).get(name, ())]
+
+
+def _lambdas(schedule: Any) -> list[Any]:
+    """The functions of a schedule, and of those that it is made of."""
+    settings = {} if schedule is None else vars(schedule)
+    parts = settings.get("_schedulers", [])
+    return [*settings.get("lr_lambdas", []), *(function for part in parts for function in _lambdas(part))]
 
 
 def _own_code(run: Run) -> Iterator[Any]:
     """Classes and functions that are not cnnkit's."""
     loader = run.loader
     used: list[Any] = [*(type(module) for module in run.model.modules()), run.loss_function,
-                       type(run.loss_function)]
+                       type(run.loss_function), *_lambdas(run.scheduler)]
     if isinstance(loader, DataLoader):
         used += [loader.augment, type(loader.augment), loader.collate_fn]
     for value in used:

@@ -11,7 +11,7 @@ from cnnkit import nn, optim, random, train
 from cnnkit.data import DataLoader, Subset, datasets
 from cnnkit.optim import lr_scheduler
 from cnnkit.train import checkpoints, identity
-from cnnkit.train.callbacks import Callback, Checkpoint, LearningRateMonitor
+from cnnkit.train.callbacks import Callback, Checkpoint, EarlyStopping, LearningRateMonitor
 from cnnkit.train.checkpoints import CheckpointWarning
 from cnnkit.train.identity import Change, ResumeError
 
@@ -120,6 +120,15 @@ def test_epochs_and_callbacks_that_watch_may_change(paused, tmp_path):
     go(tmp_path, resume=paused, epochs=3, callbacks=[LearningRateMonitor()], metrics=["f1"])
 
 
+def test_other_settings_of_a_callback_that_ends_the_run_are_refused(tmp_path):
+    go(tmp_path, pause=True, callbacks=[EarlyStopping(patience=5)])
+    with pytest.raises(ResumeError, match="its EarlyStopping's patience was 5, and now it is 9; resume"):
+        go(tmp_path, callbacks=[EarlyStopping(patience=9)])
+    with pytest.raises(ResumeError, match="its EarlyStopping's min_delta was 0, and now it is missing"):
+        go(tmp_path)
+    go(tmp_path, callbacks=[EarlyStopping(patience=5)])
+
+
 @pytest.mark.parametrize("accepted", ["warn", ["clip_norm", "ema"]])
 def test_changes_that_are_accepted_are_told_and_become_the_runs_own(accepted, paused, tmp_path):
     with pytest.warns(CheckpointWarning, match="although its clip_norm was 1, and now it is 2; its ema"):
@@ -188,8 +197,54 @@ def test_a_loss_whose_code_has_changed_is_told(tmp_path):
         return loss
 
     go(tmp_path, pause=True, loss=made(1))
-    with pytest.warns(CheckpointWarning, match="its code of the model, the loss and the augmentation was"):
+    with pytest.warns(CheckpointWarning, match="its code of model, loss, schedule and augmentation was"):
         go(tmp_path, loss=made(-1))
+
+
+def test_a_schedule_whose_function_has_changed_is_told(tmp_path):
+    go(tmp_path, pause=True, scheduler=lambda o: lr_scheduler.LambdaLR(o, lambda n: 0.9 ** n))
+    with pytest.warns(CheckpointWarning, match="its code of model, loss, schedule and augmentation was"):
+        go(tmp_path, scheduler=lambda o: lr_scheduler.LambdaLR(o, lambda n: 0.5 ** n))
+
+
+def test_hooks_are_told(paused, tmp_path):
+    def hooked():
+        model = network()
+        model.register_forward_hook(lambda module, inputs, output: output * 2)
+        return model
+
+    with pytest.warns(CheckpointWarning, match=r"its hooks was \[\], and now it is"):
+        go(tmp_path, resume=paused, model=hooked)
+
+
+def test_a_dataset_of_ones_own_is_known_by_its_settings(tmp_path):
+    class Scaled:
+        def __init__(self, factor):
+            self.factor = factor
+
+        def __len__(self):
+            return 48
+
+        def __getitem__(self, i):
+            return LEARN[i][0] * self.factor, int(LEARN[i][1])
+
+    go(tmp_path, pause=True, data=Scaled(1))
+    with pytest.raises(ResumeError, match=r"its data was .*Scaled\(factor=1\), and now it is .*factor=2"):
+        go(tmp_path, data=Scaled(2))
+
+
+def test_a_list_of_pairs_is_known_by_its_numbers(tmp_path):
+    pairs = [LEARN[i] for i in range(48)]
+    go(tmp_path, pause=True, data=pairs)
+    with pytest.raises(ResumeError, match="its data was"):
+        go(tmp_path, data=[(1 - x, y) for x, y in pairs])
+    go(tmp_path, data=[(x.copy(), y) for x, y in pairs])
+
+
+def test_a_loader_that_is_used_again_is_the_same(tmp_path):
+    loader = DataLoader(LEARN, 16, shuffle=True, seed=0)
+    go(tmp_path, pause=True, data=loader)
+    go(tmp_path, data=loader)
 
 
 def test_a_checkpoint_of_an_older_version_is_resumed_with_a_warning(paused, tmp_path):

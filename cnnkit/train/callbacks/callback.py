@@ -61,6 +61,13 @@ class Callback:
     def on_exception(self, run: Run, error: BaseException) -> None:
         """An error ends the run."""
 
+    def identity(self) -> dict[str, Any]:
+        """Settings on which the weights depend, by name; none of a callback that only watches.
+
+        A run is not resumed with other ones, unless ``fit(resume_changes=...)`` accepts them.
+        """
+        return {}
+
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of this callback: numbers, text, Tensors, and lists and dicts of them."""
         return {}
