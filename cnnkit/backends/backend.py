@@ -182,6 +182,12 @@ class Backend(Plugin):
                 resolved[selection] = Tables.of(self.selected(selection))
             return resolved[selection]
 
+    def serving(self) -> list[KernelTable]:
+        """The available kernel tables of `resolve`, in the order they are tried in."""
+        selection = choice.get().tables
+        names = selection.names if isinstance(selection, Watch) else selection
+        return [table for table in self.selected(names) if table.available() is True]
+
     def selected(self, names: Selection) -> list[KernelTable]:
         """This backend's kernel tables with these names (``None``: all), in the order they are tried in."""
         tables = kernel_tables(self.name)

@@ -16,7 +16,7 @@ from cnnkit.storage import FormatError
 
 __all__ = ["command_line", "export", "read_config", "settings_of"]
 
-NO_SETTINGS = ("config", "export_config", "resume", "help")
+NO_SETTINGS = ("config", "export_config", "resume", "accept_changes", "help")
 
 
 def read_config(context: typer.Context, path: Path | None) -> Path | None:

@@ -17,11 +17,11 @@ from cnnkit.cli.architectures import built, settings
 from cnnkit.cli.config import command_line, export, read_config, settings_of
 from cnnkit.cli.holding_out import SHARE, Parts, damaged, parts
 from cnnkit.cli.predicting import use
-from cnnkit.cli.resuming import checkpointing, clear
+from cnnkit.cli.resuming import Saving, checkpointing, clear
 from cnnkit.cli.screen import counted, error_screen, say, screen
 
 if TYPE_CHECKING:
-    from cnnkit.train.callbacks import Checkpoint, EarlyStopping
+    from cnnkit.train.callbacks import EarlyStopping
 
 __all__ = ["train"]
 
@@ -81,6 +81,9 @@ def train(
                                            "are not here.")] = False,
     resume: Annotated[bool, typer.Option("--resume",
                                          help="Go on where the same command was stopped or killed.")] = False,
+    accept_changes: Annotated[bool, typer.Option("--accept-changes", help="With --resume: go on although "
+                                                 "options or data are others; all of them are "
+                                                 "named.")] = False,
     config: Annotated[Path | None, typer.Option(is_eager=True, callback=read_config, exists=True,
                                                 dir_okay=False, show_default=False, metavar="FILE.toml",
                                                 help="Settings; options given here win.")] = None,
@@ -129,20 +132,20 @@ def train(
                  f"{len(held_out):,} held out, {len(classes)} classes; "
                  f"backend {current.name}{_tables(current)}")
     everything = settings_of(context) | {"epochs": epochs, "out": str(target), "workers": workers}
-    checkpoint, resuming = checkpointing(console, target, everything, resume,
-                                         command_line(context, "--resume"))
     facts = {"data": data, "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "seed": seed,
              "backend": current.name,
              **{name: value for name, value in (
                  ("augment", augment), ("schedule", schedule), ("early_stopping", early_stopping),
                  ("weight_decay", weight_decay), ("class_weight", class_weight)) if value}}
     stopping = None if early_stopping is None else EarlyStopping("val_loss", patience=early_stopping)
-    _fit_and_save(console, network, split, target, epochs, facts, checkpoint, stopping, resuming, workers)
+    with checkpointing(console, target, everything, resume, accept_changes,
+                       command_line(context, "--resume")) as saving:
+        _fit_and_save(console, network, split, target, epochs, facts, saving, stopping, workers)
 
 
 def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, epochs: int,
-                  facts: dict[str, Any], checkpoint: Checkpoint, stopping: EarlyStopping | None,
-                  resume: bool, workers: int) -> None:
+                  facts: dict[str, Any], saving: Saving, stopping: EarlyStopping | None,
+                  workers: int) -> None:
     """Train and save; Ctrl-C never loses what was learnt.
 
     During `fit` the first Ctrl-C stops after the batch, a second one at once. After `fit` it takes effect
@@ -151,9 +154,11 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
     from cnnkit import functional
     from cnnkit import train as training
     from cnnkit.data import DataLoader
+    from cnnkit.data.transforms import named
     from cnnkit.evaluation.evaluate import batches, measure
     from cnnkit.models import save_model
     from cnnkit.train.checkpoints import CheckpointWarning, numbered
+    from cnnkit.train.identity import ResumeError
     from cnnkit.train.interrupt import Interrupt
     from cnnkit.train.progress import Bar, Lines
 
@@ -162,12 +167,15 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
 
         def on_train_start(self, run: training.Run) -> None:
             self.history = run.history
+            saving.begin()
 
+    checkpoint = saving.checkpoint
     learn: Any = split.learn
     classes, images = list(learn.classes or []), tuple(learn.image_shape)
     if workers:
+        changes = facts.get("augment") and named(facts["augment"], images, len(classes))
         learn = DataLoader(learn, batch_size=facts["batch_size"], shuffle=True, seed=facts["seed"],
-                           num_workers=workers, augment=facts.get("augment"))
+                           num_workers=workers, augment=changes)
     progress, rows = (Bar if console.is_terminal else Lines)(console), Rows()
     start = time.perf_counter()
     with Interrupt() as interrupt, warnings.catch_warnings():
@@ -180,9 +188,14 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
                                    weight_decay=facts.get("weight_decay"), validation=split.held_out,
                                    seed=facts["seed"], augment=None if workers else facts.get("augment"),
                                    class_weight=facts.get("class_weight"),
-                                   progress=progress, scheduler=facts.get("schedule"), resume=resume,
+                                   progress=progress, scheduler=facts.get("schedule"), resume=saving.resume,
+                                   resume_changes="warn" if saving.accept_changes else "refuse",
                                    callbacks=[rows, checkpoint, *([] if stopping is None else [stopping])])
             at_once = False
+        except ResumeError as error:
+            accept = ", add --accept-changes to go on with these" if error.acceptable else ""
+            raise ValueError(f"--resume: {error.problem}; give the options and the data that the run began "
+                             f"with{accept}, or leave --resume out to begin anew") from None
         except KeyboardInterrupt:
             history, at_once = training.History(rows.history.epochs, interrupted=True), True
         finally:

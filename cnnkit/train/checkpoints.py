@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from cnnkit.storage import FormatError, limits
 from cnnkit.train.tree import join, split
 
 __all__ = ["CheckpointError", "CheckpointWarning", "LoadedCheckpoint", "newest", "numbered", "read", "remove",
-           "write"]
+           "unreadable", "write"]
 
 FORMAT = 1
 NAME = "checkpoint-"
@@ -49,7 +49,7 @@ class CheckpointError(OSError):
 
 
 class CheckpointWarning(RuntimeWarning):
-    """A damaged checkpoint was ignored."""
+    """A damaged checkpoint was ignored, or a run goes on from one whose settings or circumstances differ."""
 
 
 class LoadedCheckpoint(NamedTuple):
@@ -129,18 +129,18 @@ def read(path: Path) -> LoadedCheckpoint:
 def newest(folder: Path) -> LoadedCheckpoint | None:
     """The newest whole checkpoint in a folder, or ``None`` where there is none at all.
 
-    A newer one that is damaged is named in a CheckpointWarning.
+    A newer one that is damaged, or cannot be read, is named in a CheckpointWarning.
 
     Raises
     ------
     FormatError
-        A ValueError: if there are checkpoints and every one is damaged.
+        A ValueError: if there are checkpoints and every one is damaged or unreadable.
     """
     errors = []
     for path in reversed(numbered(folder)):
         try:
             checkpoint = read(path)
-        except ValueError as error:
+        except (OSError, ValueError) as error:  # a bad sector, a folder, a link to nothing; or damaged
             errors.append(str(error))
             continue
         if errors:
@@ -151,6 +151,19 @@ def newest(folder: Path) -> LoadedCheckpoint | None:
         raise FormatError(f"no checkpoint in {folder} can be used: {'; '.join(errors)}. "
                           "Remove them to start from the beginning")
     return None
+
+
+def unreadable(paths: Sequence[Path], keep: int) -> set[Path]:
+    """Which checkpoints, the oldest first, cannot be used; looks back to the newest `keep` whole ones."""
+    damaged: set[Path] = set()
+    for number, path in enumerate(reversed(paths), 1):
+        try:
+            read(path)
+        except (OSError, ValueError):
+            damaged.add(path)
+        if number - len(damaged) == keep:
+            break
+    return damaged
 
 
 def numbered(folder: Path) -> list[Path]:

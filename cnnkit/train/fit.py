@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from cnnkit.train.callbacks.diagnose import Diagnose
 from cnnkit.train.class_weight import ClassWeight, WeightedCrossEntropy, balanced
 from cnnkit.train.ema import EMA
 from cnnkit.train.history import History
+from cnnkit.train.identity import Changes, check_changes
 from cnnkit.train.lasting import LastingData
 from cnnkit.train.parameters import named, parameters
 from cnnkit.train.progress import Reporter, reporter
@@ -47,7 +49,7 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         accumulate_grad_batches: int = 1,
         clip_norm: float | None = None, clip_value: float | None = None, ema: float | None = None,
         callbacks: Sequence[Callback] = (), resume: bool | str | os.PathLike | Mapping[str, Any] = False,
-        diagnose: bool = False) -> History:
+        resume_changes: Changes = "refuse", diagnose: bool = False) -> History:
     """Train `model` in place.
 
     Parameters
@@ -119,6 +121,10 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         Go on from the newest checkpoint in a folder, to the same bits as a run that nothing interrupted.
         ``True`` means the `Checkpoint` callback's folder, and starts a new run if it has no checkpoints yet.
         Or the `state` of a CheckpointError.
+    resume_changes : "refuse", "warn", or sequence of str
+        What happens where settings or data differ from those that the run began with: an error that names
+        all of them; a `CheckpointWarning`, and the run goes on; or these may differ, by the names that the
+        error gives, and all else is refused.
     diagnose : bool
         Measure the network as it learns, and say what is wrong and what helps: see ``history.diagnosis``.
 
@@ -132,14 +138,16 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     Raises
     ------
     ValueError
-        If the data are empty or damaged, labels or targets do not fit the model's output, an argument is out
-        of range, or a checkpoint does not fit the run.
+        If the data are empty or damaged, labels or targets do not fit the model's output, or an argument is
+        out of range. A `ResumeError` if a checkpoint is of a run with other settings or data.
     TypeError
         If images or labels are of a kind that the model or the loss does not take.
     FloatingPointError
         If the loss is no longer a finite number at the end of an epoch.
     FileNotFoundError
         If there is no checkpoint in a folder given as `resume`.
+    storage.Locked
+        If another run writes to the `Checkpoint` callback's folder now.
 
     >>> from cnnkit import models, random, train
     >>> from cnnkit.data import datasets
@@ -182,9 +190,14 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
               per_batch=per_batch, planned=planned, accumulate=accumulate_grad_batches,
               clip_norm=clip_norm, clip_value=clip_value,
               ema=None if ema is None else EMA(model, ema, named(optimizer, model)),
-              callbacks=sorted(all_callbacks, key=lambda callback: isinstance(callback, Checkpoint)))
+              callbacks=sorted(all_callbacks, key=lambda callback: isinstance(callback, Checkpoint)),
+              seed=seed, resume_changes=check_changes(resume_changes))
     run.watched = watched(run, scheduler_monitor, by_name=isinstance(scheduler, str))
-    return run.go(_state(resume, run))
+    with ExitStack() as locks:
+        for callback in run.callbacks:
+            if isinstance(callback, Checkpoint):
+                locks.enter_context(callback.locked_for_run())
+        return run.go(_state(resume, run))
 
 
 def _optimizer(name: str, model: Module, lr: float, weight_decay: float | None) -> optim.Optimizer:

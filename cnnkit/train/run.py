@@ -25,10 +25,12 @@ from cnnkit.evaluation.intake import Intake
 from cnnkit.evaluation.metrics import Metric
 from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
+from cnnkit.train import identity
 from cnnkit.train.callbacks.callback import HOOKS, Callback
 from cnnkit.train.callbacks.monitor import Monitor
 from cnnkit.train.ema import EMA
 from cnnkit.train.history import Epoch, History
+from cnnkit.train.identity import Changes
 from cnnkit.train.interrupt import Interrupt
 from cnnkit.train.modes import Modes
 from cnnkit.train.parameters import named, parameters
@@ -69,13 +71,15 @@ class Run:
                  epochs: int, reporter: Reporter, validation: Loader | None = None,
                  metrics: dict[str, Metric] | None = None, scheduler: Any = None, per_batch: bool = False,
                  planned: int | None = None, accumulate: int = 1, clip_norm: float | None = None,
-                 clip_value: float | None = None, ema: EMA | None = None, callbacks: Sequence[Callback] = ()):
+                 clip_value: float | None = None, ema: EMA | None = None, callbacks: Sequence[Callback] = (),
+                 seed: int | None = None, resume_changes: Changes = "refuse"):
         self.model, self.optimizer, self.loader = model, optimizer, loader
         self.loss_function, self.epochs = loss, epochs
         self.reporter, self.validation, self.metrics = reporter, validation, metrics or {}
         self.scheduler, self.per_batch, self.planned, self.ema = scheduler, per_batch, planned, ema
         self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
-        self.callbacks = list(callbacks)
+        self.callbacks, self.seed, self.resume_changes = list(callbacks), seed, resume_changes
+        self.identity: identity.Identity | None = None  # where checkpoints are written or read
         self.intake = Intake(model, loss, [loader, validation], learn=True)
         self._hooks = {hook: [getattr(c, hook) for c in self.callbacks
                               if getattr(type(c), hook) is not getattr(Callback, hook)] for hook in HOOKS}
@@ -129,6 +133,8 @@ class Run:
         try:
             with self.interrupt:
                 modes.set()
+                if state is not None or any(callback.keeps_state for callback in self.callbacks):
+                    self.identity = identity.of(self, self.seed)
                 if state is not None:
                     restore(self, state)
                     done = self.epoch >= self.epochs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,7 +14,17 @@ from cnnkit.evaluation.contracts import AugmentingLoader, Loader, ResumableLoade
 from cnnkit.evaluation.evaluate import count
 from cnnkit.evaluation.tally import Tally
 from cnnkit.storage import FormatError
+from cnnkit.train.checkpoints import CheckpointWarning
 from cnnkit.train.history import Epoch
+from cnnkit.train.identity import (
+    Change,
+    ResumeError,
+    accepts,
+    differences,
+    other_beginning,
+    other_numerics,
+    saved_in,
+)
 from cnnkit.train.schema import (
     MAPPING,
     NUMBER,
@@ -55,7 +66,7 @@ def state_of(run: Run) -> dict[str, Any]:
     """Everything that the coming batches depend on, and what the run has measured so far."""
     loader = run.loader
     return {
-        "epoch": run.epoch, "batch": run.batch, "step": run.step,
+        "epoch": run.epoch, "batch": run.batch, "step": run.step, "identity": run.identity,
         "model": {name: Tensor(value.array) for name, value in _parameters_and_buffers(run)},
         "optimizer": {"name": type(run.optimizer).__name__, "state": run.optimizer.state_dict()},
         "scheduler": None if run.scheduler is None else {
@@ -77,22 +88,26 @@ def restore(run: Run, state: Mapping[str, Any]) -> None:
     Raises
     ------
     ValueError
-        If the state is of another model, optimizer, schedule or data; the message names what differs.
+        If the state is of another model, optimizer, schedule or data, or of a run with other settings that
+        ``run.resume_changes`` does not accept; the message names everything that differs.
     FormatError
         A ValueError: if the state is none, or a part of it is not what it should be; the message names it.
     """
     check(state, STATE, "the checkpoint's state")
-    _check(run, state)
+    accepted = _check(run, state)
     if isinstance(run.loader, ResumableLoader):
         with part("the checkpoint's loader"):
             run.loader.load_state_dict(state["loader"])
         run.loader_state = state["loader"]
+    given = [dict(group) for group in run.optimizer.param_groups]
     with part("the checkpoint's optimizer"):
         for n, (group, saved) in enumerate(zip(run.optimizer.param_groups,
                                                state["optimizer"]["state"]["param_groups"])):
             settings = {name: value for name, value in group.items() if name != "params"}
             check(saved, like(settings), f"param_groups[{n}]")
         run.optimizer.load_state_dict(state["optimizer"]["state"])
+    if accepted:
+        _keep_settings(run, given)
     if run.scheduler is not None:
         with part("the checkpoint's scheduler"):
             check(state["scheduler"]["state"], like(run.scheduler.state_dict()), "its state")
@@ -155,24 +170,79 @@ def _loader_kind(resumable: bool) -> str:
     return "a loader that can be resumed" if resumable else "a loader that cannot"
 
 
-def _check(run: Run, state: Mapping[str, Any]) -> None:
-    def require_same(setting: str, saved: Any, current: Any) -> None:
-        if saved != current:
-            raise ValueError(f"the checkpoint cannot be resumed: its {setting} was {saved}, "
-                             f"and now it is {current}; resume with the settings that the run began with")
+def _keep_settings(run: Run, given: list[dict[str, Any]]) -> None:
+    """Let the optimizer have the settings that it was given; a schedule's rates stay the checkpoint's."""
+    for group, settings in zip(run.optimizer.param_groups, given):
+        for name, value in settings.items():
+            if name != "params" and (run.scheduler is None or name not in ("lr", "initial_lr")):
+                group[name] = value
 
-    require_same("kind of data", _loader_kind(state["loader"] is not None),
-                 _loader_kind(isinstance(run.loader, ResumableLoader)))
+
+def _check(run: Run, state: Mapping[str, Any]) -> list[Change]:
+    """Refuse a state that does not fit the run; what differs otherwise and is accepted."""
+    saved, shapes = saved_in(state), _other_shapes(run, state)
+    changes = _misfits(run, state)
+    fits = not changes and not shapes
+    changes += _other_settings(run, state, changes)
+    if not fits or not all(accepts(run.resume_changes, change) for change in changes):
+        raise ResumeError(changes, shapes, fits)
+    _check_epochs(run, state)
+    if saved is None:
+        _warn("the checkpoint says nothing of its run's settings and data (an older version of cnnkit wrote "
+              "it), so they were not compared")
+    if changes:
+        _warn(f"the run goes on although {_listed(changes)}")
+    if saved is not None and run.identity is not None:
+        if beginning := other_beginning(saved, run.identity):
+            _warn("the run goes on from the checkpoint, not from what this program begins with: "
+                  + _listed(beginning))
+        if numerics := other_numerics(saved, run.identity):
+            _warn(f"the run goes on, but its bits may differ from now on: {_listed(numerics)}")
+    return changes
+
+
+def _listed(changes: list[Change]) -> str:
+    return "; ".join(map(str, changes))
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, CheckpointWarning, stacklevel=6)  # where `fit` was called
+
+
+def _other_settings(run: Run, state: Mapping[str, Any], misfits: list[Change]) -> list[Change]:
+    """Settings and data that differ, but for those that follow from `misfits`."""
+    saved, names = saved_in(state), {change.name for change in misfits}
+    if saved is None or run.identity is None:
+        before, now = state.get("augment"), _augmentation(run.loader)
+        return [] if before == now else [Change("augmentation", str(before), str(now))]
+    other_schedule = bool(names & {"scheduler", "schedule's number of epochs"})
+    return [change for change in differences(saved["settings"], run.identity["settings"])
+            if not (other_schedule and change.name.startswith("scheduler"))]
+
+
+def _misfits(run: Run, state: Mapping[str, Any]) -> list[Change]:
+    """What differs and cannot be gone on with, because the state has no place in the run."""
+    changes: list[Change] = []
+
+    def compare(setting: str, saved: Any, current: Any) -> None:
+        if saved != current:
+            changes.append(Change(setting, str(saved), str(current)))
+
+    compare("kind of data", _loader_kind(state["loader"] is not None),
+            _loader_kind(isinstance(run.loader, ResumableLoader)))
     for name, value in _data_description(run.loader).items():
         is_count = name in ("samples", "batches an epoch")
-        require_same(f"number of {name}" if is_count else name, state["data"].get(name), value)
-    require_same("augmentation", state.get("augment"), _augmentation(run.loader))
-    require_same("optimizer", state["optimizer"]["name"], type(run.optimizer).__name__)
-    require_same("scheduler", state["scheduler"] and state["scheduler"]["name"],
-                 run.scheduler and type(run.scheduler).__name__)
-    if run.scheduler is not None:
-        require_same("schedule's number of epochs", state["scheduler"].get("epochs"), run.planned)
-    require_same("average of weights (ema)", state["ema"] is not None, run.ema is not None)
+        compare(f"number of {name}" if is_count else name, state["data"].get(name), value)
+    compare("optimizer", state["optimizer"]["name"], type(run.optimizer).__name__)
+    compare("scheduler", state["scheduler"] and state["scheduler"]["name"],
+            run.scheduler and type(run.scheduler).__name__)
+    if run.scheduler is not None and state["scheduler"] is not None:
+        compare("schedule's number of epochs", state["scheduler"].get("epochs"), run.planned)
+    compare("average of weights (ema)", state["ema"] is not None, run.ema is not None)
+    return changes
+
+
+def _check_epochs(run: Run, state: Mapping[str, Any]) -> None:
     batches = count(run.loader)
     if batches is not None and state["batch"] > batches:
         raise FormatError(f"the checkpoint's state has done {state['batch']} batches of an epoch that has "
@@ -183,10 +253,13 @@ def _check(run: Run, state: Mapping[str, Any]) -> None:
         raise ValueError(f"epochs={run.epochs} is less than the checkpoint has done, {done} "
                          f"epoch{'' if done == 1 else 's'}{under_way}; to go on, ask for {begun} or more "
                          "(the checkpoint stays as it is)")
+
+
+def _other_shapes(run: Run, state: Mapping[str, Any]) -> list[str]:
+    """A sentence on parameters and buffers that the state does not fit, if there are any."""
     current, saved = ({name: tuple(value.shape) for name, value in values}
                       for values in (_parameters_and_buffers(run), state["model"].items()))
     differing = [f"{name} {saved.get(name, 'missing')} is {current.get(name, 'missing')} now"
                  for name in {**current, **saved} if current.get(name) != saved.get(name)]
-    if differing:
-        raise ValueError("the checkpoint is of another model: "
-                         f"{'; '.join(differing[:4])}{'; ...' if len(differing) > 4 else ''}")
+    return [f"it is of another model: {'; '.join(differing[:4])}{'; ...' if len(differing) > 4 else ''}"
+            ] if differing else []

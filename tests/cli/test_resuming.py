@@ -127,6 +127,63 @@ def test_other_options_than_the_stopped_runs_are_refused(monkeypatch, capsys, wh
     assert Path("net.safetensors").read_bytes() == whole[0]
 
 
+def test_other_options_are_all_named_and_can_be_accepted(monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        at_batch(patch, 20, times=1)
+        assert run(["train", "digits", "--epochs", "2", "--out", "net"]) == 0
+    other = ["train", "digits", "--epochs", "2", "--out", "net", "--resume", "--lr", "0.01", "--class-weight",
+             "balanced"]
+    capsys.readouterr()
+    assert run(other) == 2
+    error = capsys.readouterr().err
+    assert ("--resume: the run in net.checkpoints has lr = 0.001, and this command 0.01; class-weight = "
+            "its default, and this command balanced; give the same options, add --accept-changes" in error)
+    with monkeypatch.context() as patch:
+        at_batch(patch, 20, times=1)
+        assert run([*other, "--accept-changes"]) == 0
+    printed = capsys.readouterr()
+    assert "cnnkit: --accept-changes: the run in net.checkpoints has lr = 0.001" in printed.err
+    assert "the run goes on although its lr was 0.001, and now it is 0.01; its loss was" in printed.err
+    assert "--accept-changes" not in printed.out
+    assert run(other) == 0  # the run's options are now these
+    assert capsys.readouterr().err == ""
+
+
+def test_data_that_were_replaced_are_refused_or_accepted(monkeypatch, capsys):
+    def write(seed):
+        np.savez("set.npz", x=np.random.default_rng(seed).integers(0, 255, (600, 8, 8), np.uint8),
+                 y=np.arange(600) % 10)
+
+    write(1)
+    train = ["train", "set.npz", "--epochs", "3", "--out", "net"]
+    with monkeypatch.context() as patch:
+        at_batch(patch, 20, times=1)
+        assert run(train) == 0
+    write(2)
+    capsys.readouterr()
+    assert run([*train, "--resume"]) == 2
+    error = capsys.readouterr().err
+    assert "cnnkit: --resume: the checkpoint cannot be resumed: its data was" in error
+    assert "its validation data was" in error
+    assert "add --accept-changes to go on with these, or leave --resume out to begin anew" in error
+    assert run([*train, "--resume", "--accept-changes"]) == 0
+    assert "cnnkit: the run goes on although its data was" in capsys.readouterr().err
+
+
+def test_a_second_command_with_the_same_out_is_refused_and_drops_nothing(monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        at_batch(patch, 20, times=1)
+        assert run([*TRAIN, "--out", "net"]) == 0
+    kept = {file: file.read_bytes() for file in Path("net.checkpoints").iterdir()}
+    capsys.readouterr()
+    with storage.Lock(Path("net.checkpoints/lock"), "the folder"):
+        for options in ([], ["--resume"]):
+            assert run([*TRAIN, "--out", "net", *options]) == 2
+            assert ("cnnkit: the folder of checkpoints net.checkpoints is being written by process"
+                    in capsys.readouterr().err)
+    assert {file: file.read_bytes() for file in Path("net.checkpoints").iterdir()} == kept
+
+
 def test_fewer_epochs_than_are_done_are_refused_and_the_checkpoint_stays(monkeypatch, capsys):
     plain = ["train", "digits", "--out", "net"]
     with monkeypatch.context() as patch:

@@ -162,12 +162,17 @@ def test_few_images_get_many_epochs(images, batch, epochs):
 
 def test_class_weight_weight_decay_and_workers_are_used_and_saved(capsys):
     common = ["train", "digits", "--epochs", "1", "--optimizer", "adamw"]
-    for name, options in (("plain", []), ("workers", ["--workers", "2"]),
-                          ("decay", ["--weight-decay", "0.5"]), ("weights", ["--class-weight", "balanced"])):
+    for name, options in (("plain", []), ("workers", ["--workers", "2"]), ("flip", ["--augment", "flip"]),
+                          ("flip2", ["--augment", "flip", "--workers", "2"]),
+                          ("decay", ["--weight-decay", "0.5"]),
+                          ("weights", ["--class-weight", "balanced"])):
         assert run([*common, *options, "--out", name]) == 0
-    saved = {name: models.load_model(name) for name in ("plain", "workers", "decay", "weights")}
+    names = ("plain", "workers", "decay", "weights", "flip", "flip2")
+    saved = {name: models.load_model(name) for name in names}
     weights = {name: model.model.classifier[1].weight.numpy() for name, model in saved.items()}
     assert (weights["plain"] == weights["workers"]).all()
+    assert (weights["flip"] == weights["flip2"]).all()
+    assert (weights["flip"] != weights["plain"]).any()
     assert np.abs(weights["decay"]).sum() < np.abs(weights["plain"]).sum()
     assert (weights["weights"] != weights["plain"]).any()
     assert saved["decay"].settings["training"]["weight_decay"] == 0.5

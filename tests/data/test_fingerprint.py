@@ -5,7 +5,8 @@ import shutil
 import numpy as np
 from PIL import Image
 
-from cnnkit.data import ArrayDataset, datasets, fingerprint
+from cnnkit.data import ArrayDataset, Subset, datasets, fingerprint
+from cnnkit.data.arrays import Samples
 from cnnkit.data.fingerprint import fingerprint as of
 
 
@@ -41,3 +42,18 @@ def test_folders_differ_by_names_sizes_and_classes(tmp_path):
 
 def test_other_datasets_have_none():
     assert of([(0, 1)]) is None
+
+
+def test_of_a_subset_it_is_that_of_the_whole_and_the_indices():
+    whole = ArrayDataset(np.arange(32, dtype=np.uint8).reshape(2, 4, 4), [0, 1])
+    assert of(Subset(whole, [0])) == of(Subset(whole, np.array([0])))
+    others = [Subset(whole, [0]), Subset(whole, [1]), Subset(whole, [0, 1])]
+    assert len({of(data) for data in (whole, *others)}) == 4
+    assert of(Subset([(1, 2)], [0])) is None
+
+
+def test_of_rows_it_is_that_of_numbers_and_targets():
+    rows = np.arange(6.0).reshape(2, 3)
+    assert of(Samples(rows, [0, 1])) == of(Samples(rows.copy(), [0, 1]))
+    others = [Samples(rows, [1, 0]), Samples(-rows, [0, 1])]
+    assert len({of(data) for data in (Samples(rows, [0, 1]), *others)}) == 3

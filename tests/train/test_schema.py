@@ -54,6 +54,7 @@ WRONG = [None, -1, 10**9, "x", [], [1], {}, {"x": 1}, True, float("nan"),
          cnnkit.tensor(np.zeros((3, 3), np.float32))]
 
 
+@pytest.mark.filterwarnings("ignore::cnnkit.train.checkpoints.CheckpointWarning")  # of the run's identity
 def test_whatever_is_changed_is_accepted_or_one_error(state):
     accepted = refused = 0
     for n, path in enumerate(places(state)):

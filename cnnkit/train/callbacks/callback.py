@@ -35,6 +35,8 @@ class Callback:
     45
     """
 
+    keeps_state: bool = False  # whether the callback keeps the run's state, and so needs its identity
+
     def on_train_start(self, run: Run) -> None:
         """Training begins, or goes on after a resume; the state is loaded."""
 
@@ -58,6 +60,13 @@ class Callback:
 
     def on_exception(self, run: Run, error: BaseException) -> None:
         """An error ends the run."""
+
+    def identity(self) -> dict[str, Any]:
+        """Settings on which the weights depend, by name; none of a callback that only watches.
+
+        A run is not resumed with other ones, unless ``fit(resume_changes=...)`` accepts them.
+        """
+        return {}
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of this callback: numbers, text, Tensors, and lists and dicts of them."""

@@ -6,7 +6,8 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ class Checkpoint(Callback):
     Parameters
     ----------
     folder : path
-        Where checkpoints are written; it is created, and belongs to one run.
+        Where checkpoints are written; it is created, and belongs to one run, which locks it.
     every_n_epochs : int or None
         Write after every so many epochs,
     every_n_batches : int or None
@@ -45,7 +46,7 @@ class Checkpoint(Callback):
         or so many seconds after the last checkpoint.
     keep : int or None
         How many of the newest are kept: 2 or more, so that there is one before a damaged one; ``None`` keeps
-        all.
+        all. One that cannot be read does not count.
     monitor : str, optional
         A figure such as ``"val_accuracy"``: the weights of the epoch with its best value are kept as
         ``best.safetensors``, for ``model.load_state_dict(cnnkit.safetensors.load_file(...))``, with the
@@ -63,6 +64,8 @@ class Checkpoint(Callback):
     ------
     FileExistsError
         When a run that is not resumed begins, if the folder has checkpoints of another run.
+    storage.Locked
+        When a run begins while another one, in this process or elsewhere, writes to the folder.
     CheckpointError
         If a checkpoint cannot be written. Its ``state`` is the run's: ``fit(..., resume=error.state)``.
 
@@ -77,6 +80,8 @@ class Checkpoint(Callback):
     >>> [row.epoch for row in history]
     [1, 2]
     """
+
+    keeps_state = True
 
     def __init__(self, folder: str | os.PathLike, *, every_n_epochs: int | None = 1,
                  every_n_batches: int | None = None, every_n_seconds: float | None = None,
@@ -95,12 +100,62 @@ class Checkpoint(Callback):
         self.keep, self.overwrite, self.on_error = keep, overwrite, on_error
         self.monitor = None if monitor is None else Monitor(monitor, mode)
         self.best: float | None = None
+        self._lock: storage.Lock | None = None
+        self._unreadable: set[Path] = set()
         self.hint = f"fit(..., resume={str(self.folder)!r}) goes on from there."
 
     @property
     def best_path(self) -> Path:
         """Where the best weights are."""
         return self.folder / "best.safetensors"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs away from the folder until the block's end; a run by itself does so while it lasts.
+
+        Raises
+        ------
+        storage.Locked
+            If another run writes to the folder: the message names its process, its machine and since when.
+        OSError
+            If nothing can be written to the folder.
+        """
+        self._take()
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    @contextmanager
+    def locked_for_run(self) -> Iterator[None]:
+        """`locked`, if it is not already. That nothing can be written is reported when the run starts."""
+        if self._lock is not None:
+            yield
+            return
+        made = not self.folder.exists()
+        try:
+            self._take()
+        except storage.Locked:
+            raise
+        except OSError:
+            pass
+        try:
+            yield
+        finally:
+            self._give_back()
+            if made:
+                with suppress(OSError):  # it holds something, and stays
+                    self.folder.rmdir()
+
+    def _take(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = storage.Lock(self.folder / "lock", f"the folder of checkpoints {self.folder}")
+        self._lock = lock.__enter__()
+
+    def _give_back(self) -> None:
+        if self._lock is not None:
+            self._lock.__exit__(None, None, None)
+        self._lock = None
 
     def on_train_start(self, run: Run) -> None:
         if self.monitor is not None:
@@ -117,6 +172,7 @@ class Checkpoint(Callback):
             earlier = []
         if run.resumed_from is None:
             self.best = None
+        self._unreadable = set() if self.keep is None else checkpoints.unreadable(earlier, self.keep)
         self._number = int(earlier[-1].stem.rsplit("-", 1)[1]) + 1 if earlier else 1
         self._batches, self._saved, self._time = 0, (run.epoch, run.batch), time.monotonic()
         try:
@@ -166,7 +222,8 @@ class Checkpoint(Callback):
         self._batches, self._saved, self._time = 0, (run.epoch, run.batch), time.monotonic()
         self._number += 1
         if self.keep is not None:
-            for path in checkpoints.numbered(self.folder)[:-self.keep]:
+            whole = [path for path in checkpoints.numbered(self.folder) if path not in self._unreadable]
+            for path in whole[:-self.keep]:
                 checkpoints.remove(path)
 
     def _save_best(self, run: Run, value: float) -> None:

@@ -90,6 +90,10 @@ class EarlyStopping(Callback):
         if self.weights is not None and not run.paused:
             run.model.load_state_dict(self.weights)
 
+    def identity(self) -> dict[str, Any]:
+        return {"monitor": self.monitor.name, "patience": self.patience, "min_delta": self.monitor.min_delta,
+                "mode": self.monitor.mode, "restore_best_weights": self.restore_best_weights}
+
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited,
                 "stopped_epoch": self.stopped_epoch, "weights": self.weights}
