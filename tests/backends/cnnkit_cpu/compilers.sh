@@ -17,6 +17,7 @@ for compiler in "$@"; do
     for isa in avx512 avx2 generic; do  # side by side
         # shellcheck disable=SC2086
         "$compiler" -std=c++17 -O1 -g0 -pthread -fPIC -shared -fvisibility=hidden -fno-math-errno -fno-trapping-math -Wno-psabi \
+            -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -Wl,-z,relro,-z,now,-z,noexecstack \
             ${flags[$isa]} -I"$sources" "$sources/$isa.cpp" -o "$work/$compiler/libcnnkit_$isa.so" &
         pids+=($!)
     done
