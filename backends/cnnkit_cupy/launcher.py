@@ -82,7 +82,7 @@ def launch(device: Any, name: str, grid: tuple[int, int, int], *arguments: Any) 
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, OverflowError
         If an argument is not what the kernel declares: the number of arguments, dtype, contiguity,
         alignment, or range.
     """
@@ -90,8 +90,8 @@ def launch(device: Any, name: str, grid: tuple[int, int, int], *arguments: Any) 
     if len(arguments) != len(kernel.casts):
         raise TypeError(f"{name} takes {len(kernel.parameters)} arguments; got {len(arguments)}")
     x, y, z = grid
-    if x > LARGEST_GRID[0] or y > LARGEST_GRID[1] or z > LARGEST_GRID[2]:
-        raise ValueError(f"{name}: a grid of {grid} blocks is larger than CUDA's {LARGEST_GRID}")
+    if not (0 <= x <= LARGEST_GRID[0] and 0 <= y <= LARGEST_GRID[1] and 0 <= z <= LARGEST_GRID[2]):
+        raise ValueError(f"{name}: a grid has from 0 to {LARGEST_GRID} blocks; got {grid}")
     packed = [cast(label, kernel.module, device, a) for (cast, label), a in zip(kernel.casts, arguments)]
     if not (x and y and z):
         return

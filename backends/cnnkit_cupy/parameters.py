@@ -108,7 +108,7 @@ class Scalar:
 
     def cast(self, label: str, module: str, device: Any, argument: Any) -> Any:
         """The number as a NumPy scalar of the declared type."""
-        return self._type(argument if self.dtype.startswith("float") else whole_number(label, argument))
+        return self._type(fitting_number(label, self._type, argument))
 
 
 @dataclass(frozen=True)
@@ -138,18 +138,28 @@ def pack(label: str, dtype: np.dtype, values: Any) -> np.ndarray:
         raise TypeError(f"{label} needs the fields {', '.join(names)}; got {', '.join(fields)}")
     packed = np.zeros(1, dtype)
     for name in names:
-        value = fields[name]
-        packed[name] = whole_number(f"{label}, {name}", value) if dtype[name].kind in "iu" else value
+        packed[name] = fitting_number(f"{label}, {name}", dtype[name].type, fields[name])
     packed.flags.writeable = False
     return packed
 
 
-def whole_number(label: str, number: Any) -> int:
-    """The number as an int; NumPy would cut off what follows the point, and let an int64 wrap in an int32."""
+def fitting_number(label: str, kind: type[np.generic], number: Any) -> int | float:
+    """The number, as a value that fits its type; of floats, one too large becomes infinite as NumPy's do.
+
+    NumPy alone would cut off what follows the point, read text, take None for NaN, and not name the argument.
+    """
+    if issubclass(kind, np.floating):
+        if not isinstance(number, (int, float, np.number)):
+            raise TypeError(f"{label} must be a number; got {number!r}")
+        return float(number)
     try:
-        return operator.index(number)
+        whole = operator.index(number)
     except TypeError:
         raise TypeError(f"{label} must be a whole number; got {number!r}") from None
+    limits = np.iinfo(kind)  # type: ignore[type-var]
+    if not limits.min <= whole <= limits.max:
+        raise OverflowError(f"{label} must be from {limits.min} to {limits.max}; got {whole}")
+    return whole
 
 
 def strides(array: Array) -> tuple[int, ...]:

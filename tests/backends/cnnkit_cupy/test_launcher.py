@@ -44,7 +44,10 @@ def as_argument(position, value, kernel=KERNEL):
     (0, None, TypeError, "argument 0 must be an array of float32; got None"),
     (1, np.zeros((2, 3), np.float32).T, ValueError, r"argument 1 must be contiguous; got shape \(3, 2\)"),
     (0, np.zeros(9, np.uint8)[1:].view(np.float32), ValueError, "not aligned to its elements of 4 bytes"),
-    (3, 2**31, OverflowError, "2147483648"),
+    (3, 2**31, OverflowError, "argument 3 must be from -2147483648 to 2147483647; got 2147483648"),
+    (3, np.int64(-2**31 - 1), OverflowError, "argument 3 must be from -2147483648 to"),
+    (3, None, TypeError, "argument 3 must be a whole number; got None"),
+    (2, (1, 2, 3, 2**63), OverflowError, "argument 2, w must be from -9223372036854775808 to"),
     (3, 1.5, TypeError, r"argument 3 must be a whole number; got 1\.5"),
     (2, (1, 2, 3, 4.5), TypeError, r"argument 2, w must be a whole number; got 4\.5"),
     (2, (1, 2, 3), ValueError, "shorter"),
@@ -126,8 +129,23 @@ def test_structures_are_laid_out_as_c_lays_them_out():
     windows = structure("pool", "Windows")
     assert windows.fields["count"][1] % 8 == 0
     assert windows.itemsize == 20 * 4 + 8
-    with pytest.raises(OverflowError):
+    with pytest.raises(OverflowError, match=r"it, \w+ must be from -2147483648 to 2147483647; got"):
         pack("it", windows, dict.fromkeys(windows.names, 2**31))
+
+
+@pytest.mark.parametrize("number", ["1", None, [1.0], 1j])
+def test_a_float_is_no_text_and_not_missing(number):
+    sgd = structure("update", "Sgd")
+    name = next(n for n in sgd.names if sgd[n].kind == "f")
+    with pytest.raises(TypeError, match=rf"it, {name} must be a number; got"):
+        pack("it", sgd, {**dict.fromkeys(sgd.names, 1), name: number})
+
+
+@pytest.mark.parametrize("grid", [(-1, 1, 1), (1, 65536, 1), (2**31, 1, 1), (1, 1, -2**31)])
+def test_a_grid_that_cuda_does_not_take_is_refused(grid):
+    name = "avg_pool2d<float, int, 1>"
+    with pytest.raises(ValueError, match="a grid has from 0 to"):
+        launch(Recorder(), name, grid, *[None] * len(KERNELS[name].parameters))
 
 
 def test_a_launch_passes_source_instances_grid_and_block():
@@ -143,7 +161,7 @@ def test_a_launch_passes_source_instances_grid_and_block():
     assert len(device.calls) == 1
     with pytest.raises(TypeError, match="takes 4 arguments; got 1"):
         launch(device, "avg_pool2d<float, int, 1>", (1, 1, 1), x)
-    with pytest.raises(ValueError, match="larger than CUDA's"):
+    with pytest.raises(ValueError, match="a grid has from 0 to"):
         launch(device, "avg_pool2d<float, int, 1>", (1, 65536, 1), x, x.copy(), strides(x), windows)
 
 
