@@ -225,7 +225,7 @@ def _misfits(run: Run, state: Mapping[str, Any]) -> list[Change]:
     changes: list[Change] = []
 
     def compare(setting: str, saved: Any, current: Any) -> None:
-        if saved != current:
+        if str(saved) != str(current):  # as texts: a damaged state may hold anything
             changes.append(Change(setting, str(saved), str(current)))
 
     compare("kind of data", _loader_kind(state["loader"] is not None),
