@@ -218,12 +218,12 @@ class Optimizer:
             for i, (number, p) in enumerate(zip(group["params"], current["params"])):
                 entries = state_dict["state"].get(number, {})
                 lacking = [name for name in self.together if entries and entries.get(name) is None]
-                if lacking or ("step" in entries and not int(entries["step"] or 0) >= 0):
+                if lacking or ("step" in entries and not int(_number(entries["step"]) or 0) >= 0):
                     raise ValueError(f"state of parameter {number} has "
                                      f"{f'no {lacking[0]!r}' if lacking else 'a step below 0'}")
                 for name, value in entries.items():
                     column = state.setdefault(name, [None] * len(current["params"]))
-                    column[i] = (value if value is None else int(value) if name == "step"
+                    column[i] = (value if value is None else int(_number(value)) if name == "step"
                                  else _converted(value, p, name, number))
             states.append(state)
         for n, (group, current) in enumerate(zip(saved, self.param_groups)):
