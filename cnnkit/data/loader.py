@@ -405,7 +405,7 @@ class DataLoader:
             If one of the two loaders shuffles or augments and the other does not.
         """
         shuffled = state.get("shuffle", state["key"] is not None)
-        if shuffled != self.shuffle:
+        if not isinstance(shuffled, bool) or shuffled != self.shuffle:
             raise ValueError(f"the state is of a loader with shuffle={shuffled}, "
                              f"but this one has shuffle={self.shuffle}")
         if (state["key"] is None) != (self._key is None):

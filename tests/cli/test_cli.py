@@ -111,6 +111,7 @@ def test_check_passes_for_numpy(capsys):
     assert "relu" in capsys.readouterr().out
 
 
+@pytest.mark.heavy
 def test_check_names_the_kernels_of_a_third_partys_table_that_it_has_no_case_of(capsys):
     table = backends.KernelTable("third", "numpy",
                                  dict.fromkeys(("lion", "look_up", ("relu", "tanh")), declines))

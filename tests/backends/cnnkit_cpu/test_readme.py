@@ -57,6 +57,7 @@ def test_every_file_that_the_page_names_exists():
 
 
 @pytest.mark.skipif(building.compiler() is None, reason="there is no C++ compiler")
+@pytest.mark.heavy
 def test_the_walk_through_finds_the_mistake_and_times_the_new_step(tmp_path):
     script, = blocks("bash")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

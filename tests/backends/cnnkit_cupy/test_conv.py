@@ -254,6 +254,7 @@ def test_no_tile_depends_on_the_schedule_or_has_a_race(name, monkeypatch):
             assert bits(run(arrays, dy, **attrs)[0]) == bits(before)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", conv.TILINGS)
 def test_vectors_waste_neither_sectors_nor_banks(name, monkeypatch):
     from cnnkit_emulator.device import counted

@@ -67,6 +67,7 @@ def test_the_page_shows_kernels_that_there_are():
     assert len(rows) > 10
 
 
+@pytest.mark.heavy
 def test_a_table_of_somebody_else_is_counted(command):
     def relu(x, *, needs):
         cuda = backends.get("emulator").cuda

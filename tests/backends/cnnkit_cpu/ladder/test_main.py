@@ -50,8 +50,8 @@ def test_the_table_has_every_step_and_the_shipped_kernel_for_every_shape(command
     assert "3x6x6 -> 5 filters, batch 1" in result.output
     assert [row[0] for row in numbers(result.output)] == STEPS * 2
     for _, _, ratio, total, difference in numbers(result.output):
-        assert float(ratio) > 0
-        assert float(total) > 0
+        assert float(ratio) >= 0  # 0.0 where a busy machine made a step very slow
+        assert float(total) >= 0
         assert float(difference) <= 1e-5
 
 

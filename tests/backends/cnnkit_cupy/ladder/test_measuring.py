@@ -43,6 +43,7 @@ def test_each_step_moves_less_than_the_one_before(emulator):
     assert (naive.conflicts, tiled.conflicts, fused.conflicts) == (None, 1.0, 1.0)
 
 
+@pytest.mark.heavy
 def test_single_floats_would_meet_in_every_second_bank(emulator, copied):
     folder = copied("2_tiled.cu", """j += 2) {  // two at once: half a warp reads each of the 32 banks once
                 const Vector<float, 2> pair = load<2>(room.tile + (row + i) * PITCH + column + j);
