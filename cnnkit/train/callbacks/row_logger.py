@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnkit import storage
 from cnnkit.train.callbacks.callback import Callback
 
 if TYPE_CHECKING:
@@ -13,9 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["RowLogger"]
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # what a run may find at its start and need not end for
+
 
 class RowLogger(Callback):
-    """Write a line when an epoch is done; a subclass defines `line`. The file's folder is created."""
+    """Write a line when an epoch is done; a subclass defines `line`. The file's folder is created.
+
+    An error in writing is a RuntimeWarning, once, and training goes on: lines that are missing are written
+    with the next one, after what has been written of them in part is cut off.
+
+    Raises
+    ------
+    OSError
+        When the run starts, if the file cannot be there: its folder is read-only, or it is a folder itself.
+    """
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
@@ -25,10 +40,59 @@ class RowLogger(Callback):
         raise NotImplementedError
 
     def on_train_start(self, run: Run) -> None:
+        self._rows = self._size = 0  # lines, and their bytes, that are whole in the file
+        self._warned = self._cut_off = False
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text("".join(self.line(row.as_dict(), n == 0) for n, row in enumerate(run.history)),
-                             encoding="utf-8")
+        data = self._text(run)
+        try:
+            if self.path.is_file() and not self.path.is_symlink():
+                storage.write(self.path, data)  # an earlier run's lines stay if this fails
+            else:
+                self.path.write_bytes(data)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._cut_off = True
+            self._warn(error)
+        else:
+            self._rows, self._size = run.epoch, len(data)
 
     def on_train_epoch_end(self, run: Run) -> None:
-        with self.path.open("a", encoding="utf-8", newline="") as file:
-            file.write(self.line(run.history[-1].as_dict(), len(run.history) == 1))
+        self._append(run)
+
+    def on_train_end(self, run: Run) -> None:
+        if self._rows < run.epoch:
+            self._append(run)
+
+    def _text(self, run: Run) -> bytes:
+        """The lines that are not in the file yet."""
+        rows = list(enumerate(run.history))[self._rows:run.epoch]
+        return "".join(self.line(row.as_dict(), n == 0) for n, row in rows).encode()
+
+    def _append(self, run: Run) -> None:
+        data = self._text(run)
+        try:
+            if self._cut_off:
+                self._repair()
+            with self.path.open("ab") as file:
+                file.write(data)
+        except OSError as error:
+            self._cut_off = True
+            with contextlib.suppress(OSError):  # else before the next line
+                self._repair()
+            self._warn(error)
+        else:
+            self._rows, self._size = run.epoch, self._size + len(data)
+
+    def _repair(self) -> None:
+        """Cut off what an error left of a line."""
+        if self.path.is_file() and self.path.stat().st_size > self._size:
+            os.truncate(self.path, self._size)
+        self._cut_off = False
+
+    def _warn(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"the log {self.path} could not be written ({error.strerror or error}); training "
+                          "goes on, and what is missing is written when that is possible", RuntimeWarning,
+                          stacklevel=3)
