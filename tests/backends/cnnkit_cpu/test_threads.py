@@ -10,6 +10,10 @@ import pytest
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
 
+import cnnkit
+from cnnkit import functional as F
+from cnnkit import nn
+
 
 @pytest.mark.parametrize("threads", [2, 3, 7, 40])
 def test_every_task_is_done_once(threads):
@@ -18,6 +22,24 @@ def test_every_task_is_done_once(threads):
         after = np.full_like(before, np.nan)
         library.active.relu_forward(threads, before.size, address(before), address(after))
         np.testing.assert_array_equal(after, np.maximum(before, 0))
+
+
+def gradients(threads, monkeypatch):
+    """All gradients of a small network, by so many threads."""
+    monkeypatch.setattr(library, "threads", threads)
+    cnnkit.random.seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 24, 3, padding=1), nn.BatchNorm2d(24), nn.ReLU(), nn.MaxPool2d(2),
+                        nn.Conv2d(24, 40, 3), nn.ReLU(), nn.Flatten(), nn.Linear(40 * 36, 50))
+    x = np.random.default_rng(0).standard_normal((33, 3, 16, 16), dtype=np.float32)
+    F.cross_entropy(net(cnnkit.tensor(x)), cnnkit.tensor(np.arange(33))).backward()
+    return [p.grad.numpy() for p in net.parameters()]
+
+
+def test_bits_do_not_depend_on_the_number_of_threads(monkeypatch):
+    by_one = gradients(1, monkeypatch)
+    for threads in (2, 3, 8):
+        for a, b in zip(by_one, gradients(threads, monkeypatch)):
+            np.testing.assert_array_equal(a, b)
 
 
 BOUND = """
