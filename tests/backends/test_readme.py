@@ -55,6 +55,7 @@ with traced():
 """
 
 
+@pytest.mark.heavy
 def test_the_kernel_without_a_gpu_is_right_and_its_mistake_is_found(tmp_path):
     emulator = backends.get("emulator")
     if emulator.available() is not True:

@@ -133,6 +133,7 @@ def test_a_cuda_kernel_runs_on_the_emulator_and_serves_every_case(with_op, tmp_p
     assert passed(run(tests, folder)) == 9
 
 
+@pytest.mark.heavy
 def test_a_backend_is_found_by_its_entry_point_and_passes_the_check(tmp_path):
     pytest.importorskip("array_api_strict")
     follow(recipe("a backend"), tmp_path)

@@ -38,6 +38,7 @@ def trained(name):
         return weights, labels, masks[:steps], total / len(labels), accuracy
 
 
+@pytest.mark.heavy
 def test_an_epoch_on_digits_gives_numpys_loss_and_accuracy_from_the_same_weights_order_and_masks():
     weights, labels, masks, loss, accuracy = trained("emulator")
     right_weights, right_labels, right_masks, right_loss, right_accuracy = trained("numpy")
