@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 from damaged_files import outcomes
 
-import cnnkit
-
 COUNT = int(os.environ.get("CNNKIT_DAMAGED", "0"))
 
 
@@ -25,7 +23,7 @@ def test_damaged_files_are_accepted_or_refused(tmp_path):
 
 @pytest.mark.skipif(not COUNT, reason="CNNKIT_DAMAGED says how many; .ci/run reads 2000")
 def test_many_damaged_files_take_little_memory():
-    root = Path(cnnkit.__file__).parents[1]
+    root = Path(__file__).parents[1]
     result = subprocess.run([sys.executable, root / "tests" / "damaged_files.py", str(COUNT), "1"],
                             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True,
                             text=True, check=False)

@@ -12,7 +12,7 @@ from cnnkit import functional as F
 from cnnkit.autograd import Tensor, tensor
 from cnnkit.data.contracts import Transform
 from cnnkit.data.datasets.folder import images_in
-from cnnkit.data.image_file import image_head, peculiarities, read_image
+from cnnkit.data.image_file import ImageError, image_head, peculiarities, read_image
 from cnnkit.data.transforms import ToTensor
 
 __all__ = ["files_of", "read_images"]
@@ -33,11 +33,13 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int | None],
-                invert: bool = False, transform: Transform | None = None) -> Tensor:
+                invert: bool = False, transform: Transform | None = None,
+                damaged: dict[Path, str] | None = None) -> Tensor:
     """Image files as one Tensor (N, C, H, W), float32, of the size and channels that a model takes.
 
     A height and width of ``None`` leave the images' own. Pictures go through `transform`, a saved model's;
-    by default they are scaled to [0, 1].
+    by default they are scaled to [0, 1]. Files that cannot be read are left out where `damaged` is given,
+    which then has the reason for each.
 
     Raises
     ------
@@ -63,10 +65,18 @@ def read_images(paths: Sequence[Path], input_shape: tuple[int, int | None, int |
             raise ValueError(f"{path} is a folder; name the image files in it")
         if not path.exists():
             raise FileNotFoundError(f"there is no file {path}")
-        heads.append(image_head(path))
         size = None if height is None or width is None else (height, width)
-        picture = np.asarray(read_image(path, modes[channels], size))
+        try:
+            heads.append(image_head(path))
+            picture = np.asarray(read_image(path, modes[channels], size))
+        except ImageError as error:
+            if damaged is None:
+                raise
+            damaged[path] = str(error)
+            continue
         images.append(tensor(convert(255 - picture if invert else picture)))
-    for sentence in peculiarities(paths, heads):
+    if not images and damaged:
+        raise ValueError(f"none of the images can be read: {next(iter(damaged.values()))}")
+    for sentence in peculiarities([path for path in paths if path not in (damaged or ())], heads):
         warnings.warn(sentence, stacklevel=2)
     return F.stack(images)

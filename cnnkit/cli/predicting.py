@@ -41,11 +41,19 @@ def predict(
     use(backend)
     saved = load_saved(model, import_)
     saved.model.float()  # as the images are; a file may hold 16 bits
+    unread: dict[Path, str] | None = {} if any(path.is_dir() for path in images) else None
     images = files_of(images)
     names = saved.classes
     if top_k > len(names):
         raise ValueError(f"--top-k {top_k}: the model has {len(names)} classes")
-    pictures = read_images(images, saved.input_shape, invert, saved.transform)
+    pictures = read_images(images, saved.input_shape, invert, saved.transform, unread)
+    if unread:
+        left_out = f"{'is' if len(unread) == 1 else 'are'} left out"
+        error_screen().print(f"cnnkit: {len(unread):,} of {counted(len(images), 'image')} cannot be read and "
+                             f"{left_out}:")
+        for reason in unread.values():
+            error_screen().print(f"cnnkit:     {reason}")
+        images = [path for path in images if path not in unread]
     rows = training.predict_proba(saved.model, pictures).tolist()
     ranked = [sorted(range(len(names)), key=lambda i: -row[i])[:len(names) if probabilities else top_k]
               for row in rows]

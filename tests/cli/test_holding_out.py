@@ -90,3 +90,20 @@ def test_predict_takes_a_folder(pets, capsys):
     assert run(["predict", "net", "pets/dog", "pets/cat/1.png", "--json"]) == 0
     names = [row["image"] for row in json.loads(capsys.readouterr().out)]
     assert names == [*(f"pets/dog/{i}.png" for i in range(10)), "pets/cat/1.png"]
+
+
+def test_predict_leaves_out_what_cannot_be_read_in_a_folder_and_lists_it(pets, capsys):
+    assert run(["train", "pets", "--epochs", "0", "--out", "net"]) == 0
+    (pets / "dog" / "bad.png").write_bytes(b"no image")
+    capsys.readouterr()
+    assert run(["predict", "net", "pets/dog", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert [row["image"] for row in json.loads(printed.out)] == [f"pets/dog/{i}.png" for i in range(10)]
+    first, second = printed.err.splitlines()
+    assert first == "cnnkit: 1 of 11 images cannot be read and is left out:"
+    assert "bad.png cannot be read as an image" in second
+    assert run(["predict", "net", "pets/dog/bad.png"]) == 2
+    for file in (pets / "cat").iterdir():
+        file.write_bytes(b"no image")
+    assert run(["predict", "net", "pets/cat"]) == 2
+    assert "none of the images can be read" in capsys.readouterr().err

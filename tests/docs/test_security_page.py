@@ -3,10 +3,9 @@
 import re
 from pathlib import Path
 
-import cnnkit
 from cnnkit.storage import FormatError, limits
 
-PAGE = (Path(cnnkit.__file__).parents[1] / "SECURITY.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
 
 
 def test_every_limit_is_in_the_table_with_its_default():
