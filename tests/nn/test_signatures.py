@@ -14,7 +14,6 @@ CLASSES = [name for name in nn.__all__ if inspect.isclass(getattr(nn, name))]
 NOT_IN_PYTORCH = {
     "FunctionModule": "PyTorch writes each layer out",
     "LoadResult": "PyTorch keeps it private",
-    "evaluating": "PyTorch has eval(), for all threads",
 }
 LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
             "device": "a backend's name says it", "args": "takes none", "kwargs": "takes none",
