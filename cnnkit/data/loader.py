@@ -34,6 +34,8 @@ from cnnkit.random.keys import checked_key
 
 __all__ = ["DataLoader"]
 
+MOST_EPOCHS = 1 << 63  # that a key of random numbers can be made for
+
 # folded into an epoch's key to shuffle a streamed dataset; augmentation folds in batch numbers, far below it
 _SHUFFLE = 1 << 62
 _ORDER = 1  # folded into the seed's key to draw orders; `random_split` folds in another number
@@ -372,8 +374,8 @@ class DataLoader:
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`, counted from 0."""
-        if operator.index(epoch) < 0:
-            raise ValueError(f"epochs are counted from 0, got {epoch}")
+        if not 0 <= operator.index(epoch) < MOST_EPOCHS:
+            raise ValueError(f"epochs are counted from 0 to less than 2**63, got {epoch}")
         self.epoch = operator.index(epoch)
 
     def skip_batches(self, batches: int) -> None:

@@ -65,6 +65,8 @@ class Adam(Optimizer):
     def check(self, settings: Mapping[str, Any]) -> None:
         need(settings["lr"] >= 0, "learning rate", settings["lr"])
         need(settings["eps"] >= 0, "epsilon value", settings["eps"])
-        for n, beta in enumerate(settings["betas"]):
+        betas = settings["betas"]
+        need(isinstance(betas, tuple | list) and len(betas) == 2, "betas, a pair of numbers", betas)
+        for n, beta in enumerate(betas):
             need(0 <= beta < 1, f"beta parameter at index {n}", beta)
         need(settings["weight_decay"] >= 0, "weight_decay value", settings["weight_decay"])

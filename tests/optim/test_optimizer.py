@@ -332,6 +332,7 @@ def test_state_follows_parameters_that_move():
     (lambda p: optim.SGD([p], weight_decay=-1), ValueError, "Invalid weight_decay value: -1"),
     (lambda p: optim.SGD([p], nesterov=True), ValueError,
      "Nesterov momentum requires a momentum and zero dampening"),
+    (lambda p: optim.Adam([p], betas=(0.9,)), ValueError, r"Invalid betas, a pair of numbers: \(0\.9,\)"),
     (lambda p: optim.Adam([p], betas=(0.9, 1.0)), ValueError, "Invalid beta parameter at index 1: 1.0"),
     (lambda p: optim.Adam([p], eps=-1), ValueError, "Invalid epsilon value: -1"),
     (lambda p: optim.AdamW([p], weight_decay=-1), ValueError, "Invalid weight_decay value: -1"),
