@@ -166,7 +166,7 @@ def test_the_guides_loader_runs_as_it_is_written():
      "leaves no batch of 3 samples with batch_size=4"),
     (lambda: DataLoader(5), TypeError, "a dataset with a length and an index, or an iterable; got a int"),
     (lambda: DataLoader(iter([]), buffer_size=0), ValueError, "buffer_size must be at least 1, got 0"),
-    (lambda: DataLoader(numbered(3)).set_epoch(-1), ValueError, r"epochs are counted from 0 to less than 2\*\*63, got -1"),
+    (lambda: DataLoader(numbered(3)).set_epoch(-1), ValueError, r"from 0 to less than 2\*\*63, got -1"),
 ])
 def test_settings_that_make_no_sense_are_refused(make, error, match):
     with pytest.raises(error, match=match):
