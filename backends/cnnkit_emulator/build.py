@@ -6,6 +6,7 @@ once, however many processes need it; the cache drops those that have not been u
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -100,7 +101,7 @@ def _compiled(text: str, flags: Sequence[str], runtime: Path | None = None) -> P
         raise CompileError(str(available()))
     key = "\0".join((text, _shim(), *flags, _identity(command)))
     target = cache_folder() / (hashlib.sha256(key.encode()).hexdigest()[:32] + (".so" if runtime else ".o"))
-    if target.exists():
+    with contextlib.suppress(FileNotFoundError):  # not there, or another process has just removed it
         os.utime(target)
         return target
     _make_room(target.parent)
@@ -121,8 +122,11 @@ def _compiled(text: str, flags: Sequence[str], runtime: Path | None = None) -> P
 
 def _make_room(folder: Path) -> None:
     """Delete the libraries that have not been used for the longest time, beyond `KEPT`."""
-    by_age = sorted((p.stat().st_mtime, p) for p in folder.glob("*.so"))
-    for _, path in by_age[:max(0, len(by_age) - KEPT)]:
+    by_age = []
+    for path in folder.glob("*.so"):
+        with contextlib.suppress(FileNotFoundError):  # another process has removed it
+            by_age.append((path.stat().st_mtime, path))
+    for _, path in sorted(by_age)[:max(0, len(by_age) - KEPT)]:
         path.unlink(missing_ok=True)
 
 
