@@ -121,6 +121,7 @@ def test_a_cpp_kernel_is_built_called_and_serves_every_case(with_op, tmp_path):
     assert passed(run(coverage, folder)) >= 2
 
 
+@pytest.mark.heavy
 def test_a_cuda_kernel_runs_on_the_emulator_and_serves_every_case(with_op, tmp_path):
     emulator = backends.get("emulator")
     if emulator.available() is not True:

@@ -27,6 +27,7 @@ __all__ = ["Placement", "check_nonfinite", "check_placement", "placements"]
 
 LARGE = {"float16": 6e4, "float32": 1e38, "float64": 1e308}  # three of them have a finite sum, four have not
 DY = -1  # as a slot
+READONLY = "numpy-readonly"  # has the same kernels as numpy
 
 
 class Placement(NamedTuple):
@@ -69,7 +70,7 @@ def placements(case: OpCase, target: Target) -> Iterator[Placement]:
 
 def check_nonfinite(case: OpCase, target: Target) -> None:
     """NaN and infinity stand where they do in the generic op's results, for one number in each array."""
-    if not has_kernel(case, target):
+    if not has_kernel(case, target) or target.name == READONLY:
         return
     by_slot: dict[int, list[Placement]] = {}
     for placement in placements(case, target):

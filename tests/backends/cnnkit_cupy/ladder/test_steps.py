@@ -29,6 +29,7 @@ def test_no_step_races_or_reads_what_it_must_not(emulator):
         measuring.check(emulator, SHAPES[0])
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("name", "old", "new"), [
     ("1_naive.cu", "sum += x", "sum -= x"),
     ("2_tiled.cu", "sums[k][a][b] += ", "sums[k][a][b] -= "),
