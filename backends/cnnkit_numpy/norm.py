@@ -47,7 +47,8 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
             new_var = (running_var * (1 - momentum) + var * (momentum * count / (count - 1))).astype(
                 running_var.dtype, copy=False)
     else:
-        center, var = running_mean.astype(x.dtype, copy=False), running_var.astype(x.dtype, copy=False)  # type: ignore[union-attr]
+        center = running_mean.astype(x.dtype, copy=False)  # type: ignore[union-attr]
+        var = running_var.astype(x.dtype, copy=False)  # type: ignore[union-attr]
         y = flat - center.reshape(column)
     rstd = 1 / np.sqrt(var + eps)
     scale = rstd if weight is None else rstd * weight.astype(x.dtype, copy=False)

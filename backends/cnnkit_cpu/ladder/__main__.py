@@ -75,7 +75,7 @@ def table(title: str, measured: list[tuple[str, float, float]]) -> Table:
     result = Table(*COLUMNS, title=title, title_justify="left")
     first = previous = measured[0][1]
     for name, seconds, difference in measured:
-        result.add_row(name, f"{seconds * 1e6:.0f}", f"{previous / seconds:.2f}", f"{first / seconds:.1f}",
+        result.add_row(name, f"{seconds * 1e6:.0f}", f"{previous / seconds:.2f}", f"{first / seconds:.2f}",
                        f"{difference:.1e}")
         previous = seconds
     return result

@@ -50,8 +50,8 @@ def test_the_table_has_every_step_and_the_shipped_kernel_for_every_shape(command
     assert "3x6x6 -> 5 filters, batch 1" in result.output
     assert [row[0] for row in numbers(result.output)] == STEPS * 2
     for _, _, ratio, total, difference in numbers(result.output):
-        assert float(ratio) >= 0  # 0.0 where a busy machine made a step very slow
-        assert float(total) >= 0
+        assert float(ratio) > 0
+        assert float(total) > 0
         assert float(difference) <= 1e-5
 
 
@@ -59,7 +59,7 @@ def test_the_table_has_every_step_and_the_shipped_kernel_for_every_shape(command
 def test_the_ratio_is_that_to_the_step_before():
     printed = ladder.table("title", [("a", 8e-6, 0.0), ("b", 4e-6, 0.0), ("c", 1e-6, 1e-7)])
     cells = [list(column.cells) for column in printed.columns]
-    assert cells == [["a", "b", "c"], ["8", "4", "1"], ["1.00", "2.00", "4.00"], ["1.0", "2.0", "8.0"],
+    assert cells == [["a", "b", "c"], ["8", "4", "1"], ["1.00", "2.00", "4.00"], ["1.00", "2.00", "8.00"],
                      ["0.0e+00", "0.0e+00", "1.0e-07"]]
 
 
