@@ -33,12 +33,13 @@ if TYPE_CHECKING:
         set_grad_enabled,
         tensor,
     )
+    from cnnkit.autograd.functions import *
     from cnnkit.backends import get_num_threads, precision, set_num_threads, use
     from cnnkit.functional import cat, pad, stack
     from cnnkit.inspection import conv_as_matrix, explain, summary
 
 __version__ = "0.1.0"
-__all__ = [
+_NAMES = [
     "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data",
     "enable_grad", "evaluation", "explain", "functional", "get_num_threads", "inference_mode", "inspection",
     "is_grad_enabled", "models", "nn", "no_grad", "ops", "optim", "pad", "precision", "random", "safetensors",
@@ -49,7 +50,8 @@ _MODULES = frozenset({
     "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
     "sklearn",  # not in __all__: it needs scikit-learn
 })
-# name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else
+# name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.
+# Whatever is not here may be one of `autograd.functions`
 _DEFINED_IN = {
     "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd",
     "set_grad_enabled": "autograd", "inference_mode": "autograd", "is_grad_enabled": "autograd",
@@ -64,6 +66,11 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"cnnkit.{name}")
     if name in _DEFINED_IN:
         return getattr(importlib.import_module(f"cnnkit.{_DEFINED_IN[name]}"), name)
+    functions = importlib.import_module("cnnkit.autograd.functions")
+    if name in functions.__all__:
+        return getattr(functions, name)
+    if name == "__all__":
+        return __dir__()
     if importlib.util.find_spec(f"cnnkit.{name}"):  # `from cnnkit import cli` asks here first
         raise AttributeError(f"module 'cnnkit' has not imported {name!r} yet", name=name)
     suggestions = importlib.import_module("cnnkit.suggestions")
@@ -72,8 +79,9 @@ def __getattr__(name: str) -> Any:
         packages = [importlib.import_module(f"cnnkit.{package}")
                     for package in ("data", "optim", "nn", "functional")]
         elsewhere = {n: f"use {package.__name__}.{n}" for package in packages for n in package.__all__}
-    raise suggestions.attribute_error("module 'cnnkit'", name, __all__, elsewhere)
+    raise suggestions.attribute_error("module 'cnnkit'", name, __dir__(), elsewhere)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    functions = importlib.import_module("cnnkit.autograd.functions")
+    return sorted({*_NAMES, *functions.__all__})

@@ -60,7 +60,7 @@ NAMESPACE: Mapping[str, str] = {
     **_each("zeros ones full empty eye arange linspace zeros_like ones_like",
             "give a NumPy array to cnnkit.tensor: cnnkit.tensor(numpy.{}(...))"),
     **_each("rand randn randint randperm", "give a NumPy array to cnnkit.tensor; cnnkit.random draws"),
-    **_each("sum mean max argmax exp log sqrt abs clamp matmul reshape permute transpose squeeze unsqueeze",
+    **_each("matmul reshape permute transpose squeeze unsqueeze",
             "use the Tensor's method, x.{}(...)"),
     **_each("float16 bfloat16 float32 float64 int32 int64 uint8 float half double long int",
             'a dtype is a name here: dtype="float32"'),

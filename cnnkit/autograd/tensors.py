@@ -9,17 +9,19 @@ from cnnkit import backends, suggestions
 from cnnkit.autograd import selection
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.functions.pointwise import PointwiseMethods
+from cnnkit.autograd.functions.reduction import ReductionMethods
 from cnnkit.autograd.grad_mode import no_grad
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.value import Number, Value
-from cnnkit.ops import elementwise, indexing, matmul, reduction, shaping
+from cnnkit.ops import elementwise, indexing, matmul, shaping
 from cnnkit.ops.broadcasting import broadcast_shape
 from cnnkit.ops.core import Op
 
 __all__ = ["Tensor"]
 
 
-class Tensor(AsPython):
+class Tensor(AsPython, PointwiseMethods, ReductionMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -290,22 +292,6 @@ class Tensor(AsPython):
         position = _axis(dim, self.ndim + 1)
         return self.reshape((*self.shape[:position], 1, *self.shape[position:]))
 
-    def sum(self, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """Sum over all axes, or over `dim` (an int or a tuple)."""
-        return apply(reduction.sum, self, axis=dim, keepdims=keepdim)
-
-    def mean(self, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """Mean over all axes, or over `dim` (an int or a tuple)."""
-        return apply(reduction.mean, self, axis=dim, keepdims=keepdim)
-
-    def max(self, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """Maximum over all axes, or over `dim`; ties share the gradient equally, as in PyTorch's ``amax``."""
-        return apply(reduction.max, self, axis=dim, keepdims=keepdim)
-
-    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        """Position of the (first) maximum along `dim`, or in the flattened Tensor."""
-        return apply(reduction.argmax, self, axis=dim, keepdims=keepdim)
-
     def index_select(self, dim: int, index: Any) -> Tensor:
         """The slices at the positions `index` (n,) along `dim`; see `functional.index_select`."""
         return selection.index_select(self, dim, index)
@@ -317,26 +303,6 @@ class Tensor(AsPython):
     def take_along_dim(self, indices: Any, dim: int | None = None) -> Tensor:
         """`gather` with shapes that broadcast; see `functional.take_along_dim`."""
         return selection.take_along_dim(self, indices, dim)
-
-    def exp(self) -> Tensor:
-        """Exponential of each element."""
-        return apply(elementwise.exp, self)
-
-    def log(self) -> Tensor:
-        """Natural logarithm of each element."""
-        return apply(elementwise.log, self)
-
-    def sqrt(self) -> Tensor:
-        """Square root of each element."""
-        return apply(elementwise.sqrt, self)
-
-    def abs(self) -> Tensor:
-        """Absolute value of each element; the gradient at 0 is 0."""
-        return apply(elementwise.abs, self)
-
-    def clamp(self, min: float | None = None, max: float | None = None) -> Tensor:  # type: ignore[valid-type]
-        """Elements limited to [`min`, `max`]."""
-        return apply(elementwise.clip, self, min=min, max=max)
 
     def matmul(self, other: Any) -> Tensor:
         """Matrix product over the last two axes."""

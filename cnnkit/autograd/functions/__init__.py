@@ -1,0 +1,11 @@
+"""Functions of Tensors, PyTorch's ``torch.*`` and the Array API's: one implementation, two spellings.
+
+A module here holds one kind of functions, whose first argument is the Tensor, and a class that has those
+functions as methods. `Tensor` inherits those classes; ``cnnkit.NAME`` is the function.
+"""
+
+from cnnkit.autograd.functions.pointwise import *
+from cnnkit.autograd.functions.reduction import *
+
+__all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
+           if getattr(value, "__module__", "").startswith(f"{__name__}.")]
