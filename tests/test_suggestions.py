@@ -31,7 +31,6 @@ TABLES = {"TENSOR": cnnkit.tensor([1.0]), "MODULE": nn.Linear(1, 1), "NAMESPACE"
     (cnnkit, "relu", "module 'cnnkit' has no attribute 'relu'; use cnnkit.functional.relu"),
     (cnnkit, "manual_seed", "module 'cnnkit' has no attribute 'manual_seed'; use cnnkit.random.seed"),
     (nn, "Conv2D", "module 'cnnkit.nn' has no attribute 'Conv2D'; did you mean 'Conv2d'?"),
-    (nn, "functional", "module 'cnnkit.nn' has no attribute 'functional'; use cnnkit.functional"),
     (nn, "LSTM", "module 'cnnkit.nn' has no attribute 'LSTM'; "
                  "cnnkit has the layers of convolutional networks"),
     (F, "crossentropy", "module 'cnnkit.functional' has no attribute 'crossentropy'; "
