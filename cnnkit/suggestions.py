@@ -24,10 +24,6 @@ _NORMS = "there are BatchNorm1d and BatchNorm2d"
 # PyTorch's name -> what to use here
 TENSOR: Mapping[str, str] = {
     **_each("relu sigmoid tanh softmax log_softmax", "use cnnkit.functional.{}"),
-    **_each("half bfloat16", "use .to(dtype=...) with the dtype's name"),
-    "cuda": 'use .to("cupy")', "cpu": 'use .to("numpy")', "device": "use .backend", "is_cuda": "use .backend",
-    "long": 'use .to(dtype="int64")', "int": 'use .to(dtype="int32")', "bool": 'use .to(dtype="bool")',
-    "type": 'use .to(dtype="float64")', "type_as": "use .to(dtype=other.dtype)",
     "data": "use detach() to read the values, copy_() under no_grad() to change them",
     "detach_": "use detach()", "grad_fn": "is_leaf says whether a recorded op made this Tensor",
     "contiguous": "leave it out: any layout in memory is taken",
@@ -41,14 +37,12 @@ TENSOR: Mapping[str, str] = {
     "view_as": "use reshape(other.shape)", "expand_as": "use expand(other.shape)",
     **_each("any all", "use numpy() and the array's {}"), "stride": "any layout in memory is taken",
     "repeat": "use cnnkit.functional.cat", "masked_fill": "use cnnkit.functional.where",
-    "new_tensor": "use cnnkit.tensor(data, dtype=x.dtype, backend=x.backend)",
     "uniform_": "use cnnkit.nn.init.uniform_(x)", "normal_": "use cnnkit.nn.init.normal_(x)",
 }
 MODULE: Mapping[str, str] = {
     "_modules": "use named_children(), and setattr() or add_module() to change one",
     "_parameters": "use named_parameters(recurse=False), and setattr() to change one",
-    "cuda": 'use .to("cupy")', "cpu": 'use .to("numpy")', "bfloat16": 'use .to(dtype="bfloat16")',
-    "type": 'use .to(dtype="float64")', "device": "use next(model.parameters()).backend",
+    "device": "use next(model.parameters()).backend",
     "compile": "leave it out: kernels are fused as they run",
     "fit": "use cnnkit.train.fit(model, ...)", "predict": "use cnnkit.train.predict(model, ...)",
     "evaluate": "use cnnkit.train.evaluate(model, ...)", "summary": "use cnnkit.summary(model, ...)",
@@ -57,21 +51,12 @@ MODULE: Mapping[str, str] = {
             "use Tensor.register_hook on what forward() returns"),
 }
 NAMESPACE: Mapping[str, str] = {
-    **_each("zeros ones full empty eye arange linspace zeros_like ones_like",
-            "give a NumPy array to cnnkit.tensor: cnnkit.tensor(numpy.{}(...))"),
-    **_each("rand randn randint randperm", "give a NumPy array to cnnkit.tensor; cnnkit.random draws"),
     **_each("matmul reshape permute transpose squeeze unsqueeze",
             "use the Tensor's method, x.{}(...)"),
-    **_each("float16 bfloat16 float32 float64 int32 int64 uint8 float half double long int",
-            'a dtype is a name here: dtype="float32"'),
-    "from_numpy": "use cnnkit.tensor(array), or cnnkit.Tensor(array) to share memory",
-    "as_tensor": "use cnnkit.tensor(data)", "asarray": "use cnnkit.tensor(data)",
-    "FloatTensor": "use cnnkit.tensor(data)", "LongTensor": 'use cnnkit.tensor(data, dtype="int64")',
-    "manual_seed": "use cnnkit.random.seed", "allclose": "use numpy.allclose(a.numpy(), b.numpy())",
+    "allclose": "use numpy.allclose(a.numpy(), b.numpy())",
     "save": "use cnnkit.models.save_model, or cnnkit.safetensors.save_file for a state_dict",
     "load": "use cnnkit.models.load_model, or cnnkit.safetensors.load_file for a state_dict",
-    "device": 'a place is a name here: cnnkit.use("cupy"), x.to("cupy:1")',
-    "set_default_device": "use cnnkit.use", "cuda": "cnnkit.backends.list() says what is here",
+    "set_default_device": "use cnnkit.use",
     "utils": "cnnkit.data has the loaders, cnnkit.nn the clipping of gradients",
     "compile": "leave it out: kernels are fused as they run",
 }

@@ -9,6 +9,10 @@ from cnnkit import backends, suggestions
 from cnnkit.autograd import selection
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.creation import CreationMethods
+from cnnkit.autograd.functions.conversion import ConversionMethods
+from cnnkit.autograd.functions.drawn import DrawnMethods
+from cnnkit.autograd.functions.filled import FilledMethods
 from cnnkit.autograd.functions.pointwise import PointwiseMethods
 from cnnkit.autograd.functions.reduction import ReductionMethods
 from cnnkit.autograd.grad_mode import no_grad
@@ -21,7 +25,8 @@ from cnnkit.ops.core import Op
 __all__ = ["Tensor"]
 
 
-class Tensor(AsPython, PointwiseMethods, ReductionMethods):
+class Tensor(AsPython, ConversionMethods, CreationMethods, DrawnMethods, FilledMethods, PointwiseMethods,
+             ReductionMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -63,32 +68,6 @@ class Tensor(AsPython, PointwiseMethods, ReductionMethods):
     def clone(self) -> Tensor:
         """A copy, with tape."""
         return apply(shaping.clone, self)
-
-    def to(self, target: Any = None, dtype: Any = None) -> Tensor:
-        """Move to a backend (``"cupy"``, ``"cupy:1"``), or convert to a dtype (``"float64"``), or both.
-
-        Moving to another backend starts a new tape: the result is a leaf. Converting is recorded.
-        """
-        new = self
-        if target is not None and dtype is None and backends.dtype_name(target) in backends.DTYPES:
-            target, dtype = None, target
-        if target is not None:
-            backend, device = backends.place(target)
-            if backend is not backends.backend_of(self.array) or device is not None:
-                new = Tensor(backend.asarray(self.array, device=device), self.requires_grad and self.is_leaf)
-        if dtype is not None:
-            requested = backends.backend_of(new.array).dtype(dtype)
-            if new.dtype != requested:
-                new = apply(shaping.cast, new, dtype=requested)
-        return new
-
-    def float(self) -> Tensor:
-        """Convert to float32."""
-        return self.to(dtype="float32")
-
-    def double(self) -> Tensor:
-        """Convert to float64."""
-        return self.to(dtype="float64")
 
     # -- changes in place ------------------------------------------------------------------------------------
 
