@@ -47,12 +47,13 @@ if TYPE_CHECKING:
         iinfo,
         precision,
         promote_types,
+        result_type,
         set_default_dtype,
         set_num_threads,
         use,
     )
     from cnnkit.backends.named_dtypes import *
-    from cnnkit.functional import cat, dropout, log_softmax, pad, relu, selu, softmax, stack
+    from cnnkit.functional import cat, dropout, pad, stack
     from cnnkit.inspection import conv_as_matrix, explain, summary
     from cnnkit.random import Generator, initial_seed, manual_seed
 
@@ -71,10 +72,10 @@ _DEFINED_IN = {name: module for module, names in {
     "autograd.constants": """Size channels_last channels_last_3d contiguous_format e inf nan newaxis pi
         preserve_format strided""",
     "backends": """can_cast device dtype finfo get_default_dtype get_num_threads iinfo precision promote_types
-        set_default_dtype set_num_threads use""",
+        result_type set_default_dtype set_num_threads use""",
     "backends.named_dtypes": """bfloat16 bool cdouble cfloat complex128 complex64 double float float16 float32
         float64 half int int16 int32 int64 int8 long short uint16 uint32 uint64 uint8""",
-    "functional": "cat dropout log_softmax pad relu selu softmax stack",
+    "functional": "cat dropout pad stack",
     "inspection": "explain summary conv_as_matrix",
     "random": "Generator initial_seed manual_seed",
 }.items() for name in names.split()}

@@ -23,15 +23,12 @@ _NORMS = "there are BatchNorm1d and BatchNorm2d"
 
 # PyTorch's name -> what to use here
 TENSOR: Mapping[str, str] = {
-    **_each("relu sigmoid tanh softmax log_softmax", "use cnnkit.functional.{}"),
     "data": "use detach() to read the values, copy_() under no_grad() to change them",
     "detach_": "use detach()", "grad_fn": "is_leaf says whether a recorded op made this Tensor",
     "contiguous": "leave it out: any layout in memory is taken",
     "amax": "use max(dim)", "min": "use -(-x).max(dim)", "argmin": "use (-x).argmax(dim)",
-    "add": "use +", "sub": "use -", "mul": "use *", "div": "use /", "neg": "use -x", "pow": "use **",
-    "mm": "use @", "bmm": "use @", "dot": "use @", "square": "use x * x", "div_": "use mul_(1 / number)",
-    "eq": "use ==", "ne": "use !=", "lt": "use <", "le": "use <=", "gt": "use >", "ge": "use >=",
-    "clip": "use clamp(min, max)", "norm": "use (x * x).sum().sqrt()",
+    "mm": "use @", "bmm": "use @", "dot": "use @", "div_": "use mul_(1 / number)",
+    "norm": "use (x * x).sum().sqrt()",
     "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
     "std": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
     "view_as": "use reshape(other.shape)", "expand_as": "use expand(other.shape)",
@@ -53,7 +50,6 @@ MODULE: Mapping[str, str] = {
 NAMESPACE: Mapping[str, str] = {
     **_each("matmul reshape permute transpose squeeze unsqueeze",
             "use the Tensor's method, x.{}(...)"),
-    "allclose": "use numpy.allclose(a.numpy(), b.numpy())",
     "save": "use cnnkit.models.save_model, or cnnkit.safetensors.save_file for a state_dict",
     "load": "use cnnkit.models.load_model, or cnnkit.safetensors.load_file for a state_dict",
     "set_default_device": "use cnnkit.use",

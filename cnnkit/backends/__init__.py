@@ -20,7 +20,9 @@ from cnnkit.backends.dtypes import (
     finfo,
     get_default_dtype,
     iinfo,
+    number_dtype,
     promote_types,
+    result_type,
     set_default_dtype,
 )
 from cnnkit.backends.kernel import KINDS, Call, Kernel, Kind, decline
@@ -42,6 +44,6 @@ __all__ = ["ALIASES", "DTYPES", "KINDS", "Array", "ArrayAPIBackend", "Backend", 
            "Kernel", "KernelTable", "Kind", "Runtime", "Tables", "Unavailable", "backend_of", "can_cast",
            "cudnn", "current", "current_device", "decline", "device", "device_of_array", "dtype",
            "dtype_name", "dtype_of", "finfo", "get", "get_default_dtype", "get_num_threads", "iinfo",
-           "kernel_tables", "list", "namespace_of", "on", "place", "precision", "precision_level",
-           "promote_types", "register", "register_table", "release_memory", "set_default_dtype",
-           "set_num_threads", "tables", "use"]
+           "kernel_tables", "list", "namespace_of", "number_dtype", "on", "place", "precision",
+           "precision_level", "promote_types", "register", "register_table", "release_memory", "result_type",
+           "set_default_dtype", "set_num_threads", "tables", "use"]

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 __all__ = ["ALIASES", "DTYPES", "can_cast", "dtype", "dtype_name", "dtype_of", "finfo", "get_default_dtype",
-           "iinfo", "promote_types", "set_default_dtype"]
+           "iinfo", "number_dtype", "promote_types", "result_type", "set_default_dtype"]
 
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
           "float16", "bfloat16", "float32", "float64", "complex64", "complex128")
@@ -190,6 +190,47 @@ def can_cast(from_: Any, to: Any) -> bool:
     (True, False)
     """
     return KINDS.index(dtype(from_).kind) <= KINDS.index(dtype(to).kind)
+
+
+def result_type(*tensors: Any) -> dtype:
+    """The dtype of arithmetic with these: a float wins over an integer, and within a kind what has axes.
+
+    Parameters
+    ----------
+    *tensors : Tensor, array or number
+        One without axes counts for its kind alone (float64 without axes beside float32 with some gives
+        float32), and a Python number less still.
+
+    >>> import cnnkit
+    >>> cnnkit.result_type(cnnkit.tensor([1]), 2.5), cnnkit.result_type(cnnkit.tensor([1], dtype="int8"), 300)
+    (cnnkit.float32, cnnkit.int8)
+    """
+    groups: list[dtype | None] = [None, None, None]  # of what has axes, of what has none, of numbers
+    for value in tensors:
+        if hasattr(value, "dtype"):
+            level, given = (0 if len(value.shape) else 1), dtype_of(value.dtype)
+        else:
+            level, given = 2, number_dtype(value)
+        known = groups[level]
+        groups[level] = given if known is None else promote_types(known, given)
+    result: dtype | None = None
+    for group in groups:
+        if group is not None and (result is None or KINDS.index(group.kind) > KINDS.index(result.kind)):
+            result = group
+    if result is None:
+        raise ValueError("result_type needs at least one Tensor or number")
+    return result
+
+
+def number_dtype(number: Any) -> dtype:
+    """The dtype of a Python number: bool, int64 or the default dtype.
+
+    >>> number_dtype(True), number_dtype(1), number_dtype(1.0)
+    (cnnkit.bool, cnnkit.int64, cnnkit.float32)
+    """
+    if isinstance(number, complex):
+        return dtype("complex128" if _default == "float64" else "complex64")
+    return dtype("bool" if isinstance(number, bool) else "int64") if isinstance(number, int) else _default
 
 
 class finfo:

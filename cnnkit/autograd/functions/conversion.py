@@ -12,7 +12,7 @@ from cnnkit.ops import shaping
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
 
-__all__ = ["is_complex", "is_floating_point", "is_tensor", "numel", "result_type"]
+__all__ = ["is_complex", "is_floating_point", "is_tensor", "numel"]
 
 TYPES = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16",
          "BFloat16Tensor": "bfloat16", "LongTensor": "int64", "IntTensor": "int32", "ShortTensor": "int16",
@@ -57,42 +57,6 @@ def numel(input: Value) -> int:
     6
     """
     return input.numel()
-
-
-def result_type(*tensors: Any) -> backends.dtype:
-    """The dtype of arithmetic with these: a float wins over an integer, and within a kind those with axes.
-
-    Parameters
-    ----------
-    *tensors : Tensor or number
-        A Tensor without axes counts for its kind alone (float32 beside a float64 one without axes stays), and
-        a Python number less still.
-
-    >>> import cnnkit
-    >>> cnnkit.result_type(cnnkit.tensor([1]), 2.5), cnnkit.result_type(cnnkit.tensor([1], dtype="int8"), 300)
-    (cnnkit.float32, cnnkit.int8)
-    """
-    groups: list[backends.dtype | None] = [None, None, None]  # with axes, without, numbers
-    for value in tensors:
-        if hasattr(value, "dtype"):
-            level, given = (0 if len(value.shape) else 1), backends.dtype_of(value.dtype)
-        else:
-            level = 2
-            given = (backends.dtype("bool") if isinstance(value, bool) else backends.dtype("int64")
-                     if isinstance(value, int) else backends.get_default_dtype())
-        known = groups[level]
-        groups[level] = given if known is None else backends.promote_types(known, given)
-    result: backends.dtype | None = None
-    for group in groups:
-        if group is not None and (result is None or _rank(group) > _rank(result)):
-            result = group
-    if result is None:
-        raise ValueError("result_type needs at least one Tensor or number")
-    return result
-
-
-def _rank(dtype: backends.dtype) -> int:
-    return ("bool", "int", "float", "complex").index(dtype.kind)
 
 
 def to(input: Value, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False,
