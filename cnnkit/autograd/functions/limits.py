@@ -69,7 +69,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     low, high = wrapped(min), wrapped(max)
     if low is None and high is None:
-        raise ValueError("clamp needs min, max, or both")
+        raise RuntimeError("clamp needs min, max, or both")
     if isinstance(low, Value) or isinstance(high, Value):
         return _clamp_by_tensors(input, low, high)
     dtype = backends.result_type(input, *(limit for limit in (low, high) if limit is not None))

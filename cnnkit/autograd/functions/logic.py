@@ -118,19 +118,16 @@ def bitwise_not(input: Tensor) -> Tensor:
     >>> cnnkit.bitwise_not(cnnkit.tensor([0, 5])), ~cnnkit.tensor([True])
     (tensor([-1, -6]), tensor([False]))
     """
-    _need_bits("bitwise_not", input)
+    if input.dtype.is_floating_point:
+        raise TypeError(f"bitwise_not is for integers and truth values; got {input.dtype}")
     return apply(pairs.bitwise_not, input)
 
 
 def _bits(op: Op, input: Any, other: Any) -> Tensor:
     x, y = pair(input, other)
-    _need_bits(op.name, x)
-    return apply(op, x, y)
-
-
-def _need_bits(name: str, x: Value) -> None:
     if x.dtype.is_floating_point:
-        raise RuntimeError(f"{name} is for integers and truth values; got {x.dtype}")
+        raise NotImplementedError(f"{op.name} is for integers and truth values; got {x.dtype}")
+    return apply(op, x, y)
 
 
 bitwise_invert = bitwise_not
