@@ -9,8 +9,20 @@ from cnnkit import backends, suggestions
 from cnnkit.autograd import selection
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
-from cnnkit.autograd.functions.pointwise import PointwiseMethods
+from cnnkit.autograd.creation import CreationMethods
+from cnnkit.autograd.functions import arithmetic, logic
+from cnnkit.autograd.functions.activations import ActivationMethods
+from cnnkit.autograd.functions.arithmetic import ArithmeticMethods
+from cnnkit.autograd.functions.comparison import ComparisonMethods
+from cnnkit.autograd.functions.conversion import ConversionMethods
+from cnnkit.autograd.functions.drawn import DrawnMethods
+from cnnkit.autograd.functions.exponential import ExponentialMethods
+from cnnkit.autograd.functions.filled import FilledMethods
+from cnnkit.autograd.functions.limits import LimitMethods
+from cnnkit.autograd.functions.logic import LogicMethods
 from cnnkit.autograd.functions.reduction import ReductionMethods
+from cnnkit.autograd.functions.rounding import RoundingMethods
+from cnnkit.autograd.functions.trigonometry import TrigonometryMethods
 from cnnkit.autograd.grad_mode import no_grad
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.value import Number, Value
@@ -21,7 +33,9 @@ from cnnkit.ops.core import Op
 __all__ = ["Tensor"]
 
 
-class Tensor(AsPython, PointwiseMethods, ReductionMethods):
+class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, ConversionMethods,
+             CreationMethods, DrawnMethods, ExponentialMethods, FilledMethods, LimitMethods,
+             LogicMethods, ReductionMethods, RoundingMethods, TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -63,32 +77,6 @@ class Tensor(AsPython, PointwiseMethods, ReductionMethods):
     def clone(self) -> Tensor:
         """A copy, with tape."""
         return apply(shaping.clone, self)
-
-    def to(self, target: Any = None, dtype: Any = None) -> Tensor:
-        """Move to a backend (``"cupy"``, ``"cupy:1"``), or convert to a dtype (``"float64"``), or both.
-
-        Moving to another backend starts a new tape: the result is a leaf. Converting is recorded.
-        """
-        new = self
-        if target is not None and dtype is None and backends.dtype_name(target) in backends.DTYPES:
-            target, dtype = None, target
-        if target is not None:
-            backend, device = backends.place(target)
-            if backend is not backends.backend_of(self.array) or device is not None:
-                new = Tensor(backend.asarray(self.array, device=device), self.requires_grad and self.is_leaf)
-        if dtype is not None:
-            requested = backends.backend_of(new.array).dtype(dtype)
-            if new.dtype != requested:
-                new = apply(shaping.cast, new, dtype=requested)
-        return new
-
-    def float(self) -> Tensor:
-        """Convert to float32."""
-        return self.to(dtype="float32")
-
-    def double(self) -> Tensor:
-        """Convert to float64."""
-        return self.to(dtype="float64")
 
     # -- changes in place ------------------------------------------------------------------------------------
 
@@ -198,10 +186,26 @@ class Tensor(AsPython, PointwiseMethods, ReductionMethods):
     def __rtruediv__(self, other: Any) -> Any: return _reflected(elementwise.div, self, other)
     def __pow__(self, other: Any) -> Any: return _binary(elementwise.pow, self, other)
     def __rpow__(self, other: Any) -> Any: return _reflected(elementwise.pow, self, other)
+    def __floordiv__(self, other: Any) -> Any: return _called(arithmetic.floor_divide, self, other)
+    def __rfloordiv__(self, other: Any) -> Any: return _called(arithmetic.floor_divide, other, self)
+    def __mod__(self, other: Any) -> Any: return _called(arithmetic.remainder, self, other)
+    def __rmod__(self, other: Any) -> Any: return _called(arithmetic.remainder, other, self)
+    def __and__(self, other: Any) -> Any: return _called(logic.bitwise_and, self, other)
+    def __rand__(self, other: Any) -> Any: return _called(logic.bitwise_and, other, self)
+    def __or__(self, other: Any) -> Any: return _called(logic.bitwise_or, self, other)
+    def __ror__(self, other: Any) -> Any: return _called(logic.bitwise_or, other, self)
+    def __xor__(self, other: Any) -> Any: return _called(logic.bitwise_xor, self, other)
+    def __rxor__(self, other: Any) -> Any: return _called(logic.bitwise_xor, other, self)
+    def __lshift__(self, other: Any) -> Any: return _called(logic.bitwise_left_shift, self, other)
+    def __rlshift__(self, other: Any) -> Any: return _called(logic.bitwise_left_shift, other, self)
+    def __rshift__(self, other: Any) -> Any: return _called(logic.bitwise_right_shift, self, other)
+    def __rrshift__(self, other: Any) -> Any: return _called(logic.bitwise_right_shift, other, self)
     def __iadd__(self, other: Any) -> Any: return self._augmented(elementwise.add, other)
     def __isub__(self, other: Any) -> Any: return self._augmented(elementwise.sub, other)
     def __imul__(self, other: Any) -> Any: return self._augmented(elementwise.mul, other)
     def __itruediv__(self, other: Any) -> Any: return self._augmented(elementwise.div, other)
+    def __invert__(self) -> Tensor: return logic.bitwise_not(self)
+    def __pos__(self) -> Tensor: return self
     def __neg__(self) -> Tensor: return apply(elementwise.neg, self)
     def __abs__(self) -> Tensor: return apply(elementwise.abs, self)
     def __matmul__(self, other: Any) -> Any: return _binary(matmul.matmul, self, other)
@@ -318,6 +322,10 @@ def _binary(op: Op, tensor: Tensor, other: Any) -> Any:
 
 def _reflected(op: Op, tensor: Tensor, other: Any) -> Any:
     return apply(op, other, tensor) if is_operand(other) else NotImplemented
+
+
+def _called(function: Any, left: Any, right: Any) -> Any:
+    return function(left, right) if is_operand(left) and is_operand(right) else NotImplemented
 
 
 def _rebuild(kind: type[Tensor], backend: str, values: Any, requires_grad: bool) -> Tensor:

@@ -6,20 +6,24 @@ from cnnkit.ops import (
     conv,
     dropout,
     elementwise,
+    exponential,
     gathering,
     indexing,
     linear,
     loss,
     matmul,
     norm,
+    pairs,
     pool,
     reduction,
+    rounding,
     shaping,
+    trigonometry,
     unary,
     update,
 )
 from cnnkit.ops.core import OPS, Op, compose, op
 
 __all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise",
-           "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "pool", "reduction", "shaping",
-           "unary", "update"]
+           "exponential", "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "pairs", "pool",
+           "reduction", "rounding", "shaping", "trigonometry", "unary", "update"]

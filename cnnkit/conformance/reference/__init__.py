@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.conformance.reference import activation, arithmetic, conv, gathering, loss, norm, pool
+from cnnkit.conformance.reference import activation, arithmetic, conv, gathering, loss, norm, pointwise, pool
 from cnnkit.conformance.reference.arithmetic import ARITHMETIC
 from cnnkit.conformance.reference.formula import Formula
 
 __all__ = ["FORMULAS", "REFERENCES", "evaluate"]
 
 Reference = tuple[Callable, Callable | None]
-FORMULAS: dict[str, Formula] = {**activation.FORMULAS, **arithmetic.FORMULAS}  # of unary elementwise ops
+FORMULAS: dict[str, Formula] = {  # of unary elementwise ops
+    **activation.FORMULAS, **arithmetic.FORMULAS, **pointwise.FORMULAS}
 
 
 def _pairs(module: Any, *names: str) -> dict[str, Reference]:
@@ -28,6 +29,7 @@ def _pairs(module: Any, *names: str) -> dict[str, Reference]:
 
 REFERENCES: dict[str, Reference] = {
     **ARITHMETIC,
+    **pointwise.POINTWISE,
     **{name: (formula.forward, formula.gradients) for name, formula in FORMULAS.items()},
     **_pairs(activation, "dropout", "log_softmax", "softmax"),
     **_pairs(conv, "conv", "conv_filters", "conv_input", "linear"),
