@@ -6,21 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnkit.autograd import Tensor, apply
+from cnnkit.autograd.functions import flatten
 from cnnkit.backends import backend_of, dtype_name, on
 from cnnkit.foreign import device_of, is_array
 from cnnkit.ops import elementwise, shaping
 
 __all__ = ["cat", "flatten", "one_hot", "pad", "stack", "where"]
-
-
-def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Join the axes from `start_dim` to `end_dim` into one.
-
-    >>> import cnnkit
-    >>> flatten(cnnkit.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 1).shape
-    (1, 4)
-    """
-    return input.flatten(start_dim, end_dim)
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

@@ -4,7 +4,11 @@ A module here holds one kind of functions, whose first argument is the Tensor, a
 functions as methods. `Tensor` inherits those classes; ``cnnkit.NAME`` is the function.
 """
 
+from cnnkit.autograd.functions.diagonals import *
+from cnnkit.autograd.functions.moving import *
+from cnnkit.autograd.functions.parts import *
 from cnnkit.autograd.functions.pointwise import *
+from cnnkit.autograd.functions.rearranging import *
 from cnnkit.autograd.functions.reduction import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
