@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     )
     from cnnkit.autograd.functions import *
     from cnnkit.backends import get_num_threads, precision, set_num_threads, use
-    from cnnkit.functional import cat, pad, stack
+    from cnnkit.functional import pad
     from cnnkit.inspection import conv_as_matrix, explain, summary
 
 __version__ = "0.1.0"
 _NAMES = [
-    "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data",
+    "Tensor", "__version__", "advise", "autograd", "backends", "conformance", "conv_as_matrix", "data",
     "enable_grad", "evaluation", "explain", "functional", "get_num_threads", "inference_mode", "inspection",
     "is_grad_enabled", "models", "nn", "no_grad", "ops", "optim", "pad", "precision", "random", "safetensors",
-    "set_grad_enabled", "set_num_threads", "shapes", "stack", "summary", "tensor", "train", "use",
+    "set_grad_enabled", "set_num_threads", "shapes", "summary", "tensor", "train", "use",
 ]
 _MODULES = frozenset({
     "advise", "autograd", "backends", "conformance", "data", "evaluation", "functional", "inspection",
@@ -56,7 +56,7 @@ _DEFINED_IN = {
     "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd",
     "set_grad_enabled": "autograd", "inference_mode": "autograd", "is_grad_enabled": "autograd",
     "use": "backends", "get_num_threads": "backends", "precision": "backends", "set_num_threads": "backends",
-    "cat": "functional", "pad": "functional", "stack": "functional",
+    "pad": "functional",
     "explain": "inspection", "summary": "inspection", "conv_as_matrix": "inspection",
 }
 

@@ -14,6 +14,7 @@ from cnnkit.autograd.functions.parts import PartsMethods
 from cnnkit.autograd.functions.pointwise import PointwiseMethods
 from cnnkit.autograd.functions.rearranging import RearrangingMethods
 from cnnkit.autograd.functions.reduction import ReductionMethods
+from cnnkit.autograd.functions.splitting import SplittingMethods
 from cnnkit.autograd.grad_mode import no_grad
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.value import Number, Value
@@ -24,8 +25,8 @@ from cnnkit.ops.core import Op
 __all__ = ["Tensor"]
 
 
-class Tensor(AsPython, MovingMethods, RearrangingMethods, PartsMethods, DiagonalMethods, PointwiseMethods,
-             ReductionMethods):
+class Tensor(AsPython, MovingMethods, RearrangingMethods, PartsMethods, DiagonalMethods, SplittingMethods,
+             PointwiseMethods, ReductionMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.

@@ -5,11 +5,13 @@ functions as methods. `Tensor` inherits those classes; ``cnnkit.NAME`` is the fu
 """
 
 from cnnkit.autograd.functions.diagonals import *
+from cnnkit.autograd.functions.joining import *
 from cnnkit.autograd.functions.moving import *
 from cnnkit.autograd.functions.parts import *
 from cnnkit.autograd.functions.pointwise import *
 from cnnkit.autograd.functions.rearranging import *
 from cnnkit.autograd.functions.reduction import *
+from cnnkit.autograd.functions.splitting import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
            if getattr(value, "__module__", "").startswith(f"{__name__}.")]

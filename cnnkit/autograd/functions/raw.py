@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnnkit import backends
 from cnnkit.autograd.value import Value
 from cnnkit.foreign import device_of
 from cnnkit.ops.core import backend_of_inputs
+from cnnkit.ops.precision import is_floating, is_integer
 
 __all__: list[str] = []  # for this package alone
 
@@ -41,3 +43,36 @@ def positions_like(input: Any, *ends: int) -> Any:
     with backends.on(array):
         return Value.result._of(backend.namespace.arange(*ends, dtype=backend.dtype("int64"),
                                                          device=device_of(array)))
+
+
+def of_one_dtype(name: str, tensors: Any) -> list:
+    """Tensors converted to the dtype that PyTorch's promotion gives: of floats before integers before bools.
+
+    >>> import cnnkit
+    >>> [x.dtype.name for x in of_one_dtype("cat", [cnnkit.tensor([1]), cnnkit.tensor([0.5])])]
+    ['float32', 'float32']
+    """
+    if isinstance(tensors, Value):
+        raise TypeError(f"{name} takes a list of Tensors; got one of shape {tensors.shape}")
+    tensors = list(tensors)
+    if not tensors:
+        raise ValueError(f"{name} needs at least one Tensor")
+    for x in tensors:
+        if not isinstance(x, Value):
+            raise TypeError(f"{name} takes Tensors; got {type(x).__name__}: {x!r:.60}")
+    dtype = promoted(tensors)
+    return [x if x.dtype == dtype else x.to(dtype=dtype) for x in tensors]  # type: ignore[attr-defined]
+
+
+def promoted(tensors: Sequence[Value]) -> Any:
+    """The dtype that Tensors have together: only those of the highest kind count.
+
+    >>> import cnnkit
+    >>> promoted([cnnkit.tensor([1]), cnnkit.tensor([True])]).name
+    'int64'
+    """
+    dtypes = [x.dtype for x in tensors]
+    if all(d == dtypes[0] for d in dtypes):
+        return dtypes[0]
+    highest = next(kind for kind in (is_floating, is_integer, lambda d: True) if any(map(kind, dtypes)))
+    return functools.reduce(tensors[0]._backend().namespace.result_type, filter(highest, dtypes))
