@@ -39,7 +39,6 @@ TENSOR: Mapping[str, str] = {
     "std": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
     **_each("any all", "use numpy() and the array's {}"),
     "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
-    "masked_fill": "use cnnkit.functional.where",
     "new_tensor": "use cnnkit.tensor(data, dtype=x.dtype, backend=x.backend)",
     "uniform_": "use cnnkit.nn.init.uniform_(x)", "normal_": "use cnnkit.nn.init.normal_(x)",
 }

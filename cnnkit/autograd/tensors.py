@@ -12,8 +12,11 @@ from cnnkit.autograd.functions.diagonals import DiagonalMethods
 from cnnkit.autograd.functions.moving import MovingMethods
 from cnnkit.autograd.functions.parts import PartsMethods
 from cnnkit.autograd.functions.pointwise import PointwiseMethods
+from cnnkit.autograd.functions.putting import PuttingMethods
 from cnnkit.autograd.functions.rearranging import RearrangingMethods
 from cnnkit.autograd.functions.reduction import ReductionMethods
+from cnnkit.autograd.functions.scattering import ScatteringMethods
+from cnnkit.autograd.functions.selecting import SelectingMethods
 from cnnkit.autograd.functions.splitting import SplittingMethods
 from cnnkit.autograd.grad_mode import no_grad
 from cnnkit.autograd.tape import mode
@@ -26,7 +29,7 @@ __all__ = ["Tensor"]
 
 
 class Tensor(AsPython, MovingMethods, RearrangingMethods, PartsMethods, DiagonalMethods, SplittingMethods,
-             PointwiseMethods, ReductionMethods):
+             SelectingMethods, ScatteringMethods, PuttingMethods, PointwiseMethods, ReductionMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -230,18 +233,6 @@ class Tensor(AsPython, MovingMethods, RearrangingMethods, PartsMethods, Diagonal
                         "Use cnnkit.functional.where, or copy_() for the whole Tensor")
 
     # -- methods that are ops --------------------------------------------------------------------------------
-
-    def index_select(self, dim: int, index: Any) -> Tensor:
-        """The slices at the positions `index` (n,) along `dim`; see `functional.index_select`."""
-        return selection.index_select(self, dim, index)
-
-    def gather(self, dim: int, index: Any) -> Tensor:
-        """The element at each position of `index` along `dim`; see `functional.gather`."""
-        return selection.gather(self, dim, index)
-
-    def take_along_dim(self, indices: Any, dim: int | None = None) -> Tensor:
-        """`gather` with shapes that broadcast; see `functional.take_along_dim`."""
-        return selection.take_along_dim(self, indices, dim)
 
     def matmul(self, other: Any) -> Tensor:
         """Matrix product over the last two axes."""

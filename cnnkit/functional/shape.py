@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from cnnkit.autograd import Tensor, apply
-from cnnkit.autograd.functions import cat, flatten, stack
+from cnnkit.autograd.functions import cat, flatten, stack, where
 from cnnkit.backends import backend_of, dtype_name, on
-from cnnkit.foreign import device_of, is_array
-from cnnkit.ops import elementwise, shaping
+from cnnkit.foreign import device_of
+from cnnkit.ops import shaping
 
 __all__ = ["cat", "flatten", "one_hot", "pad", "stack", "where"]
 
@@ -54,22 +53,6 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
             raise ValueError(f"pad by {(before, after)} takes more than axis "
                              f"{len(shape) - 1 - i} of shape {shape} has")
     return apply(shaping.pad, input, pads=tuple(pairs), value=0 if value is None else value)
-
-
-def where(condition: Tensor, input: Any, other: Any) -> Tensor:
-    """Elements of `input` where the condition holds, elsewhere of `other`; with broadcasting.
-
-    One of the two may be a number.
-
-    >>> import cnnkit
-    >>> x = cnnkit.tensor([-1.0, 2.0])
-    >>> where(x > 0, x, 0.0)
-    tensor([0., 2.])
-    """
-    if not is_array(input) and not is_array(other):
-        raise TypeError("where() needs a Tensor among its two sources, for the dtype; "
-                        f"got {input!r} and {other!r}")
-    return apply(elementwise.where, condition, input, other)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

@@ -9,8 +9,11 @@ from cnnkit.autograd.functions.joining import *
 from cnnkit.autograd.functions.moving import *
 from cnnkit.autograd.functions.parts import *
 from cnnkit.autograd.functions.pointwise import *
+from cnnkit.autograd.functions.putting import *
 from cnnkit.autograd.functions.rearranging import *
 from cnnkit.autograd.functions.reduction import *
+from cnnkit.autograd.functions.scattering import *
+from cnnkit.autograd.functions.selecting import *
 from cnnkit.autograd.functions.splitting import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
