@@ -25,15 +25,13 @@ _NORMS = "there are BatchNorm1d and BatchNorm2d"
 TENSOR: Mapping[str, str] = {
     "data": "use detach() to read the values, copy_() under no_grad() to change them",
     "detach_": "use detach()", "grad_fn": "is_leaf says whether a recorded op made this Tensor",
-    "contiguous": "leave it out: any layout in memory is taken",
     "amax": "use max(dim)", "min": "use -(-x).max(dim)", "argmin": "use (-x).argmax(dim)",
     "mm": "use @", "bmm": "use @", "dot": "use @", "div_": "use mul_(1 / number)",
     "norm": "use (x * x).sum().sqrt()",
     "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
     "std": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
-    "view_as": "use reshape(other.shape)", "expand_as": "use expand(other.shape)",
-    **_each("any all", "use numpy() and the array's {}"), "stride": "any layout in memory is taken",
-    "repeat": "use cnnkit.functional.cat", "masked_fill": "use cnnkit.functional.where",
+    "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
+    **_each("any all", "use numpy() and the array's {}"),
     "uniform_": "use cnnkit.nn.init.uniform_(x)", "normal_": "use cnnkit.nn.init.normal_(x)",
 }
 MODULE: Mapping[str, str] = {
@@ -48,8 +46,8 @@ MODULE: Mapping[str, str] = {
             "use Tensor.register_hook on what forward() returns"),
 }
 NAMESPACE: Mapping[str, str] = {
-    **_each("matmul reshape permute transpose squeeze unsqueeze",
-            "use the Tensor's method, x.{}(...)"),
+    "matmul": "use the Tensor's method, x.matmul(...)",
+    "as_strided": "use the Tensor's unfold(dimension, size, step), cnnkit.narrow or an index",
     "save": "use cnnkit.models.save_model, or cnnkit.safetensors.save_file for a state_dict",
     "load": "use cnnkit.models.load_model, or cnnkit.safetensors.load_file for a state_dict",
     "set_default_device": "use cnnkit.use",

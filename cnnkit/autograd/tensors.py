@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from cnnkit import backends, suggestions
@@ -15,13 +14,21 @@ from cnnkit.autograd.functions.activations import ActivationMethods
 from cnnkit.autograd.functions.arithmetic import ArithmeticMethods
 from cnnkit.autograd.functions.comparison import ComparisonMethods
 from cnnkit.autograd.functions.conversion import ConversionMethods
+from cnnkit.autograd.functions.diagonals import DiagonalMethods
 from cnnkit.autograd.functions.drawn import DrawnMethods
 from cnnkit.autograd.functions.exponential import ExponentialMethods
 from cnnkit.autograd.functions.filled import FilledMethods
 from cnnkit.autograd.functions.limits import LimitMethods
 from cnnkit.autograd.functions.logic import LogicMethods
+from cnnkit.autograd.functions.moving import MovingMethods
+from cnnkit.autograd.functions.parts import PartsMethods
+from cnnkit.autograd.functions.putting import PuttingMethods
+from cnnkit.autograd.functions.rearranging import RearrangingMethods
 from cnnkit.autograd.functions.reduction import ReductionMethods
 from cnnkit.autograd.functions.rounding import RoundingMethods
+from cnnkit.autograd.functions.scattering import ScatteringMethods
+from cnnkit.autograd.functions.selecting import SelectingMethods
+from cnnkit.autograd.functions.splitting import SplittingMethods
 from cnnkit.autograd.functions.trigonometry import TrigonometryMethods
 from cnnkit.autograd.grad_mode import no_grad
 from cnnkit.autograd.tape import mode
@@ -34,8 +41,9 @@ __all__ = ["Tensor"]
 
 
 class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, ConversionMethods,
-             CreationMethods, DrawnMethods, ExponentialMethods, FilledMethods, LimitMethods,
-             LogicMethods, ReductionMethods, RoundingMethods, TrigonometryMethods):
+             CreationMethods, DiagonalMethods, DrawnMethods, ExponentialMethods, FilledMethods, LimitMethods,
+             LogicMethods, MovingMethods, PartsMethods, PuttingMethods, RearrangingMethods, ReductionMethods,
+             RoundingMethods, ScatteringMethods, SelectingMethods, SplittingMethods, TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -230,84 +238,6 @@ class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, 
 
     # -- methods that are ops --------------------------------------------------------------------------------
 
-    def reshape(self, *shape: Any) -> Tensor:
-        """The same elements in C order with another shape; one size may be -1."""
-        return apply(shaping.reshape, self, shape=_unpack(shape))
-
-    def view(self, *shape: Any) -> Tensor:
-        """`reshape`: copies where memory allows no view."""
-        return self.reshape(*shape)
-
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-        """Join the axes from `start_dim` to `end_dim` into one."""
-        shape = self.shape
-        if not shape:
-            return self.reshape(1)
-        start, end = _axis(start_dim, len(shape)), _axis(end_dim, len(shape))
-        if start > end:
-            raise ValueError("flatten needs start_dim <= end_dim; "
-                             f"got {start_dim} and {end_dim} for shape {shape}")
-        return apply(shaping.reshape, self,
-                     shape=(*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
-
-    def permute(self, *dims: Any) -> Tensor:
-        """The axes in another order."""
-        return apply(shaping.permute, self, axes=_unpack(dims))
-
-    def transpose(self, dim0: int, dim1: int) -> Tensor:
-        """Swap two axes."""
-        order = list(range(self.ndim))
-        i, j = _axis(dim0, self.ndim), _axis(dim1, self.ndim)
-        order[i], order[j] = j, i
-        return apply(shaping.permute, self, axes=tuple(order))
-
-    @property
-    def T(self) -> Tensor:
-        """The axes in reverse order."""
-        return apply(shaping.permute, self, axes=tuple(reversed(range(self.ndim))))
-
-    @property
-    def mT(self) -> Tensor:
-        """The last two axes swapped: each matrix of a stack transposed."""
-        if self.ndim < 2:
-            raise RuntimeError(f"mT transposes matrices; this Tensor has shape {self.shape}")
-        return self.transpose(-2, -1)
-
-    def t(self) -> Tensor:
-        """A matrix transposed; a vector as it is."""
-        if self.ndim > 2:
-            raise RuntimeError(f"t() is for at most two axes; this Tensor has shape {self.shape}: use mT")
-        return self.T
-
-    def expand(self, *shape: Any) -> Tensor:
-        """Broadcast to `shape`."""
-        return apply(shaping.expand, self, shape=_unpack(shape))
-
-    def squeeze(self, dim: int | None = None) -> Tensor:
-        """Leave out axes of size 1: all of them, or one."""
-        shape = self.shape
-        if dim is not None:
-            dim = _axis(dim, len(shape))
-        return self.reshape(tuple(n for i, n in enumerate(shape)
-                                  if n != 1 or (dim is not None and i != dim)))
-
-    def unsqueeze(self, dim: int) -> Tensor:
-        """Put in an axis of size 1 at `dim`."""
-        position = _axis(dim, self.ndim + 1)
-        return self.reshape((*self.shape[:position], 1, *self.shape[position:]))
-
-    def index_select(self, dim: int, index: Any) -> Tensor:
-        """The slices at the positions `index` (n,) along `dim`; see `functional.index_select`."""
-        return selection.index_select(self, dim, index)
-
-    def gather(self, dim: int, index: Any) -> Tensor:
-        """The element at each position of `index` along `dim`; see `functional.gather`."""
-        return selection.gather(self, dim, index)
-
-    def take_along_dim(self, indices: Any, dim: int | None = None) -> Tensor:
-        """`gather` with shapes that broadcast; see `functional.take_along_dim`."""
-        return selection.take_along_dim(self, indices, dim)
-
     def matmul(self, other: Any) -> Tensor:
         """Matrix product over the last two axes."""
         return apply(matmul.matmul, self, other)
@@ -332,14 +262,3 @@ def _rebuild(kind: type[Tensor], backend: str, values: Any, requires_grad: bool)
     new = kind._of(backends.get(backend).asarray(values))
     new._requires_grad = requires_grad
     return new
-
-
-def _axis(axis: int, ndim: int) -> int:
-    if not -ndim <= axis < ndim:
-        raise IndexError(f"axis {axis} is out of range for a Tensor with {ndim} axes")
-    return axis % ndim
-
-
-def _unpack(sizes: tuple) -> tuple[int, ...]:
-    """``(2, 3)`` from ``f(2, 3)`` as from ``f((2, 3))``."""
-    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
