@@ -10,6 +10,7 @@ from cnnkit.functional.indexing import *
 from cnnkit.functional.linear import *
 from cnnkit.functional.loss import *
 from cnnkit.functional.norm import *
+from cnnkit.functional.padding import *
 from cnnkit.functional.pooling import *
 from cnnkit.functional.shape import *
 

@@ -17,6 +17,7 @@ from cnnkit.nn.loss import *
 from cnnkit.nn.module import *
 from cnnkit.nn.module_dict import *
 from cnnkit.nn.norm import *
+from cnnkit.nn.padding import *
 from cnnkit.nn.parameter import *
 from cnnkit.nn.pooling import *
 from cnnkit.nn.state import *

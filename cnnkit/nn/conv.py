@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import cnnkit.functional.conv as F
 from cnnkit.autograd import Tensor
 from cnnkit.foreign import is_whole, plain
+from cnnkit.functional.padding import pad
 from cnnkit.nn import init
 from cnnkit.nn.module import Module
 from cnnkit.nn.parameter import Parameter
@@ -23,6 +24,7 @@ class _Convolution(Module):
     """Base of all convolution layers: their settings, the parameters, and errors that name the layer."""
 
     rank: ClassVar[int]
+    padding_modes: ClassVar[tuple[str, ...]] = ("zeros",)
     weight: Parameter
     bias: Parameter | None
 
@@ -31,10 +33,9 @@ class _Convolution(Module):
                  dtype: Any, backend: Any):
         super().__init__()
         self.in_channels, self.out_channels, self.groups = map(plain, (in_channels, out_channels, groups))
-        if padding_mode != "zeros":
-            raise ValueError(f"{type(self).__name__} pads with zeros only; got "
-                             f"padding_mode={padding_mode!r}. Use padding_mode='zeros', "
-                             "or pad the images before the layer")
+        if padding_mode not in self.padding_modes:
+            raise ValueError(f"{type(self).__name__} has padding_mode "
+                             f"{', '.join(map(repr, self.padding_modes))}; got {padding_mode!r}")
         self.padding_mode = padding_mode
         self.kernel_size = per_axis(kernel_size, "kernel_size", 1, self.rank)
         self.stride, self.dilation = (per_axis(value, name, 1, self.rank)
@@ -99,11 +100,14 @@ class _Convolution(Module):
             text += f", output_padding={self.output_padding}"
         if self.groups != 1:
             text += f", groups={self.groups}"
-        return text if self.bias is not None else f"{text}, bias=False"
+        if self.bias is None:
+            text += ", bias=False"
+        return text if self.padding_mode == "zeros" else f"{text}, padding_mode={self.padding_mode}"
 
 
 class _Conv(_Convolution):
     function: ClassVar[Callable]
+    padding_modes = ("zeros", "reflect", "replicate", "circular")
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
                  padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
@@ -120,7 +124,13 @@ class _Conv(_Convolution):
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input(input.shape)
-        return type(self).function(input, self.weight, self.bias, self.stride, self.padding,
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            amounts = pads(padding, input.shape[-self.rank:], self.kernel_size, self.stride, self.dilation,
+                           self.rank)
+            input = pad(input, [amount for axis in reversed(amounts) for amount in axis], self.padding_mode)
+            padding = 0
+        return type(self).function(input, self.weight, self.bias, self.stride, padding,
                                    self.dilation, self.groups)
 
 
@@ -151,8 +161,8 @@ class Conv2d(_Conv):
         As in `cnnkit.functional.conv2d`.
     bias : bool
         Add a trained number to each output channel.
-    padding_mode : str
-        Only ``"zeros"``.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+        What the padding is made of; see `cnnkit.functional.pad`.
     dtype : str
         Of the parameters.
     backend : str, optional
@@ -236,8 +246,10 @@ class ConvTranspose2d(_ConvTranspose):
         Height R and width S of the filters.
     stride, padding, output_padding, groups, dilation
         As in `cnnkit.functional.conv_transpose2d`.
-    bias, padding_mode, dtype, backend
+    bias, dtype, backend
         As in `Conv2d`.
+    padding_mode : str
+        Only ``"zeros"``: padding is what is left out here.
 
     Attributes
     ----------

@@ -12,6 +12,7 @@ from cnnkit.ops import (
     loss,
     matmul,
     norm,
+    padding,
     pool,
     reduction,
     shaping,
@@ -21,5 +22,5 @@ from cnnkit.ops import (
 from cnnkit.ops.core import OPS, Op, compose, op
 
 __all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise",
-           "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "pool", "reduction", "shaping",
-           "unary", "update"]
+           "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "padding", "pool", "reduction",
+           "shaping", "unary", "update"]

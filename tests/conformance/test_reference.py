@@ -87,6 +87,18 @@ def pad(x, pads, value):
     return F.pad(x, [amount for axis in reversed(pads) for amount in axis], value=value)
 
 
+def pad_edges(x, pads, mode):
+    if x.ndim == 2 or pads[0] != (0, 0):
+        pytest.skip("PyTorch pads the last axes of three and more in this mode")
+    return F.pad(x, [amount for axis in reversed(pads[1:]) for amount in axis], mode=mode)
+
+
+def pad_edges_input(dy, pads, mode):
+    not_empty(dy)
+    x = torch.zeros([n - sum(p) for n, p in zip(dy.shape, pads)], dtype=dy.dtype, requires_grad=True)
+    return torch.autograd.grad(pad_edges(x, pads, mode), x, dy, create_graph=True)[0]
+
+
 def getitem(x, index):
     parts = index if isinstance(index, tuple) else (index,)
     if any(isinstance(part, slice) and (part.step or 1) < 0 for part in parts):
@@ -123,6 +135,7 @@ CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in ano
     "cast": lambda x, dtype: x.to(getattr(torch, dtype)),
     "concat": lambda *tensors, axis: torch.cat(tensors, axis),
     "expand": lambda x, shape: x.expand(shape), "getitem": getitem, "pad": pad,
+    "pad_edges": pad_edges, "pad_edges_input": pad_edges_input,
     "scatter_add": scatter_add, "take": lambda x, index, axis: torch.index_select(x, axis, index),
     "max": lambda x, axis, keepdims: torch.amax(x, dim=() if axis is None else axis, keepdim=keepdims),
 }
