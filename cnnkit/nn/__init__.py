@@ -12,6 +12,7 @@ from cnnkit.nn.dropout import *
 from cnnkit.nn.eval_mode import *
 from cnnkit.nn.flatten import *
 from cnnkit.nn.function import *
+from cnnkit.nn.group_norm import *
 from cnnkit.nn.linear import *
 from cnnkit.nn.loss import *
 from cnnkit.nn.module import *

@@ -16,6 +16,7 @@ from cnnkit.ops import (
     pool,
     reduction,
     shaping,
+    standardize,
     unary,
     update,
 )
@@ -23,4 +24,4 @@ from cnnkit.ops.core import OPS, Op, compose, op
 
 __all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise",
            "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "padding", "pool", "reduction",
-           "shaping", "unary", "update"]
+           "shaping", "standardize", "unary", "update"]

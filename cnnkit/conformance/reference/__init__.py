@@ -33,7 +33,7 @@ REFERENCES: dict[str, Reference] = {
     **_pairs(conv, "conv", "conv_filters", "conv_input", "linear"),
     **_pairs(gathering, "scatter_add", "take", "take_along_axis"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
-    **_pairs(norm, "batch_norm"),
+    **_pairs(norm, "batch_norm", "standardize"),
     **_pairs(pool, "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "avg_pool_input", "max_pool"),
     "adaptive_max_pool_with_indices": (pool.adaptive_max_pool_with_indices, pool.adaptive_max_pool_gradients),
     "max_pool_with_indices": (pool.max_pool_with_indices, pool.max_pool_gradients),
