@@ -11,6 +11,7 @@ from cnnkit.nn.conv import *
 from cnnkit.nn.dropout import *
 from cnnkit.nn.eval_mode import *
 from cnnkit.nn.flatten import *
+from cnnkit.nn.fractional_pooling import *
 from cnnkit.nn.function import *
 from cnnkit.nn.group_norm import *
 from cnnkit.nn.linear import *
@@ -21,7 +22,9 @@ from cnnkit.nn.norm import *
 from cnnkit.nn.padding import *
 from cnnkit.nn.parameter import *
 from cnnkit.nn.pooling import *
+from cnnkit.nn.power_pooling import *
 from cnnkit.nn.state import *
+from cnnkit.nn.unpooling import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
            if value is init or getattr(value, "__module__", "").startswith(f"{__name__}.")]

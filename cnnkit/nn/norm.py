@@ -159,8 +159,8 @@ class SyncBatchNorm(_BatchNorm):
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
-                 affine: bool = True, track_running_stats: bool = True, process_group: Any = None, *, dtype: Any = "float32",
-                 bias: bool = True, backend: Any = None):
+                 affine: bool = True, track_running_stats: bool = True, process_group: Any = None, *,
+                 dtype: Any = "float32", bias: bool = True, backend: Any = None):
         if process_group is not None:
             raise ValueError(f"SyncBatchNorm runs in one process; leave out process_group={process_group!r}")
         super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype, bias=bias,

@@ -18,10 +18,11 @@ from cnnkit.ops import (
     shaping,
     standardize,
     unary,
+    unpool,
     update,
 )
 from cnnkit.ops.core import OPS, Op, compose, op
 
 __all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise",
            "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "padding", "pool", "reduction",
-           "shaping", "standardize", "unary", "update"]
+           "shaping", "standardize", "unary", "unpool", "update"]

@@ -92,6 +92,14 @@ def standardize(x, weight, bias, *, axes, eps, center):
     return y if bias is None else y + bias
 
 
+def max_unpool(x, index, size):
+    if len(size) == 1:
+        return max_unpool(x.unsqueeze(2), index.unsqueeze(2), (1, *size)).squeeze(2)
+    if len(size) == 2:
+        return torch._C._nn.max_unpool2d(x, index, size)
+    return torch._C._nn.max_unpool3d(x, index, size, (1, 1, 1), (0, 0, 0))
+
+
 def pad(x, pads, value):
     return F.pad(x, [amount for axis in reversed(pads) for amount in axis], value=value)
 
@@ -137,7 +145,7 @@ def adaptive_max_pool(x, *, output_size, return_indices=False):
 
 CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in another form
     "conv": conv, "conv_filters": conv_filters, "conv_input": conv_input,
-    "max_pool": max_pool, "max_pool_with_indices": with_indices,
+    "max_pool": max_pool, "max_unpool": max_unpool, "max_pool_with_indices": with_indices,
     "avg_pool": avg_pool, "avg_pool_input": avg_pool_input, "batch_norm": batch_norm,
     "adaptive_avg_pool": adaptive_avg_pool, "adaptive_max_pool": adaptive_max_pool,
     "adaptive_max_pool_with_indices": lambda x, **size: adaptive_max_pool(x, **size, return_indices=True),

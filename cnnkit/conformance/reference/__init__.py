@@ -34,7 +34,8 @@ REFERENCES: dict[str, Reference] = {
     **_pairs(gathering, "scatter_add", "take", "take_along_axis"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
     **_pairs(norm, "batch_norm", "standardize"),
-    **_pairs(pool, "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "avg_pool_input", "max_pool"),
+    **_pairs(pool, "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "avg_pool_input", "max_pool",
+             "max_unpool"),
     "adaptive_max_pool_with_indices": (pool.adaptive_max_pool_with_indices, pool.adaptive_max_pool_gradients),
     "max_pool_with_indices": (pool.max_pool_with_indices, pool.max_pool_gradients),
 }
