@@ -78,7 +78,7 @@ NN: Mapping[str, str] = {
     **_each("LSTM GRU RNN Embedding Transformer TransformerEncoder MultiheadAttention", _LAYERS),
     "functional": "use cnnkit.functional", "utils": "use cnnkit.nn.clip_grad_norm_ or clip_grad_value_",
     "Buffer": "use Module.register_buffer", "ParameterDict": "use Module.register_parameter",
-    "Upsample": "use nn.ConvTranspose2d", "LazyLinear": "use nn.Linear", "LazyConv2d": "use nn.Conv2d",
+    "Upsample": "use nn.ConvTranspose2d",
     "DataParallel": "one process trains on one device",
 }
 FUNCTIONAL: Mapping[str, str] = {

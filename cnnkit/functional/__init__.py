@@ -15,6 +15,7 @@ from cnnkit.functional.padding import *
 from cnnkit.functional.pooling import *
 from cnnkit.functional.power_pooling import *
 from cnnkit.functional.shape import *
+from cnnkit.functional.unfolding import *
 from cnnkit.functional.unpooling import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs

@@ -14,6 +14,7 @@ from cnnkit.nn.flatten import *
 from cnnkit.nn.fractional_pooling import *
 from cnnkit.nn.function import *
 from cnnkit.nn.group_norm import *
+from cnnkit.nn.lazy import *
 from cnnkit.nn.linear import *
 from cnnkit.nn.loss import *
 from cnnkit.nn.module import *
@@ -24,6 +25,8 @@ from cnnkit.nn.parameter import *
 from cnnkit.nn.pooling import *
 from cnnkit.nn.power_pooling import *
 from cnnkit.nn.state import *
+from cnnkit.nn.unfolding import *
+from cnnkit.nn.uninitialized import *
 from cnnkit.nn.unpooling import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import cnnkit.functional.conv as F
@@ -41,9 +41,13 @@ class _Convolution(Module):
         self.stride, self.dilation = (per_axis(value, name, 1, self.rank)
                                       for name, value in (("stride", stride), ("dilation", dilation)))
         self.padding, self.output_padding = padding, (0,) * self.rank
-        self.weight = Parameter(init.empty((*weight, *self.kernel_size), dtype, backend))
-        self.register_parameter("bias",
-                                Parameter(init.empty((out_channels,), dtype, backend)) if bias else None)
+        self._make((*weight, *self.kernel_size), bias, dtype, backend)
+
+    def _make(self, weight: tuple[int, ...], bias: bool, dtype: Any, backend: Any) -> None:
+        """Make the parameters and draw them."""
+        self.weight = Parameter(init.empty(weight, dtype, backend))
+        self.register_parameter("bias", Parameter(init.empty((self.out_channels,), dtype, backend)) if bias
+                                else None)
         self.reset_parameters()
 
     @classmethod
@@ -217,10 +221,27 @@ class _ConvTranspose(_Convolution):
             dilation, groups, bias, padding_mode, (in_channels, out_channels // groups), dtype, backend)
         self.output_padding = per_axis(output_padding, "output_padding", 0, self.rank)
 
-    def forward(self, input: Tensor) -> Tensor:
-        self._check_input(input.shape)
-        return type(self).function(input, self.weight, self.bias, self.stride, self.padding,
-                                   self.output_padding, self.groups, self.dilation)
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        shape = input.shape
+        self._check_input(shape)
+        extra = self.output_padding if output_size is None else self._extra(shape, tuple(output_size))
+        return type(self).function(input, self.weight, self.bias, self.stride, self.padding, extra,
+                                   self.groups, self.dilation)
+
+    def _extra(self, shape: tuple[int, ...], output_size: tuple[int, ...]) -> tuple[int, ...]:
+        """The `output_padding` that makes images of `output_size`."""
+        size, rank = shape[-self.rank:], self.rank
+        if len(output_size) not in (rank, len(shape)):
+            raise ValueError(f"{type(self).__name__} got output_size={output_size} for an input of shape "
+                             f"{shape}; it needs {rank} or {len(shape)} numbers")
+        smallest = [(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, k, s, p, d in
+                    zip(size, self.kernel_size, self.stride, self.padding, self.dilation)]
+        extra = tuple(n - least for n, least in zip(output_size[-rank:], smallest))
+        if not all(0 <= more < s for more, s in zip(extra, self.stride)):
+            largest = [least + s - 1 for least, s in zip(smallest, self.stride)]
+            raise ValueError(f"requested an output size of {output_size}, but valid sizes range from "
+                             f"{smallest} to {largest} (for an input of {size})")
+        return extra
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -262,14 +283,18 @@ class ConvTranspose2d(_ConvTranspose):
     ------
     ValueError, TypeError
         If an argument is not valid, or `groups` does not divide the channels; at the call, if the input's
-        number of channels is wrong or the result has no pixels.
+        number of channels is wrong, the result has no pixels, or it cannot have the size that is asked for.
+
+    Several sizes of an image are made smaller to the same by a convolution with a stride. A call with
+    ``output_size=(H, W)`` selects one of them, in place of `output_padding`.
 
     >>> import cnnkit
     >>> layer = ConvTranspose2d(8, 1, 4, stride=2, padding=1)
     >>> layer
     ConvTranspose2d(8, 1, kernel_size=(4, 4), stride=(2, 2), padding=(1, 1))
-    >>> layer(cnnkit.tensor([[[[0.0] * 14] * 14] * 8])).shape
-    (1, 1, 28, 28)
+    >>> x = cnnkit.tensor([[[[0.0] * 14] * 14] * 8])
+    >>> layer(x).shape, layer(x, output_size=(29, 28)).shape
+    ((1, 1, 28, 28), (1, 1, 29, 28))
     """
 
     rank, function = 2, staticmethod(F.conv_transpose2d)

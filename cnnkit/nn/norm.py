@@ -70,13 +70,18 @@ class _Norm(Module):
         self.num_features, self.eps, self.momentum = map(plain, (num_features, eps, momentum))
         self.affine, self.track_running_stats = affine, track_running_stats
 
-        def new(shape: tuple = (num_features,), dtype: Any = dtype) -> Tensor:
+        self._make(Parameter, Tensor, affine, bias, track_running_stats, dtype, backend)
+
+    def _make(self, parameter: type[Parameter], buffer: type[Tensor], affine: bool, bias: bool, track: bool,
+              dtype: Any, backend: Any) -> None:
+        """Make parameters and buffers of some classes, and set them to their initial values."""
+        def new(shape: tuple = (self.num_features,), dtype: Any = dtype) -> Tensor:
             return init.empty(shape, dtype, backend)
-        self.register_parameter("weight", Parameter(new()) if affine else None)
-        self.register_parameter("bias", Parameter(new()) if affine and bias else None)
-        self.register_buffer("running_mean", new() if track_running_stats else None)
-        self.register_buffer("running_var", new() if track_running_stats else None)
-        self.register_buffer("num_batches_tracked", new((), "int64") if track_running_stats else None)
+        self.register_parameter("weight", parameter(new()) if affine else None)
+        self.register_parameter("bias", parameter(new()) if affine and bias else None)
+        self.register_buffer("running_mean", buffer(new()) if track else None)
+        self.register_buffer("running_var", buffer(new()) if track else None)
+        self.register_buffer("num_batches_tracked", new((), "int64") if track else None)
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:

@@ -18,6 +18,7 @@ from cnnkit.ops import (
     shaping,
     standardize,
     unary,
+    unfolding,
     unpool,
     update,
 )
@@ -25,4 +26,4 @@ from cnnkit.ops.core import OPS, Op, compose, op
 
 __all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise",
            "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "padding", "pool", "reduction",
-           "shaping", "standardize", "unary", "unpool", "update"]
+           "shaping", "standardize", "unary", "unfolding", "unpool", "update"]

@@ -92,6 +92,20 @@ def standardize(x, weight, bias, *, axes, eps, center):
     return y if bias is None else y + bias
 
 
+def unfold(x, *, padding, **window):
+    if len(padding) != 2:
+        pytest.skip("PyTorch unfolds images only")
+    return F.unfold(padded(x, padding), **window)
+
+
+def fold(columns, *, size, padding, **window):
+    if len(padding) != 2:
+        pytest.skip("PyTorch folds images only")
+    (top, bottom), (left, right) = padding
+    y = F.fold(columns, (size[0] + top + bottom, size[1] + left + right), **window)
+    return y[..., top:top + size[0], left:left + size[1]]
+
+
 def max_unpool(x, index, size):
     if len(size) == 1:
         return max_unpool(x.unsqueeze(2), index.unsqueeze(2), (1, *size)).squeeze(2)
@@ -145,6 +159,7 @@ def adaptive_max_pool(x, *, output_size, return_indices=False):
 
 CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in another form
     "conv": conv, "conv_filters": conv_filters, "conv_input": conv_input,
+    "fold": fold, "unfold": unfold,
     "max_pool": max_pool, "max_unpool": max_unpool, "max_pool_with_indices": with_indices,
     "avg_pool": avg_pool, "avg_pool_input": avg_pool_input, "batch_norm": batch_norm,
     "adaptive_avg_pool": adaptive_avg_pool, "adaptive_max_pool": adaptive_max_pool,

@@ -116,3 +116,24 @@ def test_same_padding_is_mirrored_too():
 def test_a_transposed_convolution_has_no_padding_modes():
     with pytest.raises(ValueError, match="ConvTranspose2d has padding_mode 'zeros'; got 'reflect'"):
         nn.ConvTranspose2d(1, 1, 3, padding_mode="reflect")
+
+
+@pytest.mark.parametrize(("settings", "size"), [
+    ({"stride": 2}, (9, 10)), ({"stride": 3, "padding": 1, "dilation": 2}, (14, 13)), ({}, (1, 2, 6, 6))])
+def test_a_transposed_convolution_makes_the_size_that_is_asked_for(settings, size):
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.ConvTranspose2d(2, 2, 3, **settings)
+    ours = nn.ConvTranspose2d(2, 2, 3, **settings)
+    ours.load_state_dict(theirs.state_dict())
+    x = np.random.default_rng(0).normal(size=(1, 2, 4, 4)).astype(np.float32)
+    expected = theirs(torch.tensor(x), output_size=size).detach().numpy()
+    np.testing.assert_allclose(ours(cnnkit.tensor(x), output_size=size).numpy(), expected, rtol=1e-5,
+                               atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "message"), [
+    ((7, 9), r"requested an output size of \(7, 9\), but valid sizes range from \[9, 9\] to \[10, 10\]"),
+    ((11, 9), "valid sizes"), ((9,), r"it needs 2 or 4 numbers")])
+def test_a_size_that_cannot_be_is_refused(size, message):
+    with pytest.raises(ValueError, match=message):
+        nn.ConvTranspose2d(1, 1, 3, stride=2)(image(1, 1, 4, 4), output_size=size)

@@ -16,13 +16,15 @@ NOT_IN_PYTORCH = {
     "LoadResult": "PyTorch keeps it private",
 }
 LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
-            "device": "a backend's name says it", "args": "takes none", "kwargs": "takes none"}
+            "device": "a backend's name says it", "args": "takes none", "kwargs": "takes none",
+            "persistent": "register_buffer says it"}
 ONLY_HERE = {"backend": "where the parameters are made"}
 OTHER_DEFAULT = {"Softmax.dim": "PyTorch guesses an axis, and warns that it does",
                  "LogSoftmax.dim": "PyTorch guesses an axis, and warns that it does",
                  "Parameter.data": "PyTorch makes an empty one"}
 OTHER_SETTINGS = {"Sequential": "layers are not passed by name"}
-NO_LAYER = {"Module": "abstract", "Parameter": "a Tensor"}
+NO_LAYER = {"Module": "abstract", "Parameter": "a Tensor", "UninitializedBuffer": "a Tensor",
+            "UninitializedParameter": "a Tensor"}
 
 
 @pytest.mark.parametrize("name", [n for n in CLASSES if n not in {**NOT_IN_PYTORCH, **OTHER_SETTINGS}])

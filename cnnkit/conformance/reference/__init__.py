@@ -30,7 +30,7 @@ REFERENCES: dict[str, Reference] = {
     **ARITHMETIC,
     **{name: (formula.forward, formula.gradients) for name, formula in FORMULAS.items()},
     **_pairs(activation, "dropout", "log_softmax", "softmax"),
-    **_pairs(conv, "conv", "conv_filters", "conv_input", "linear"),
+    **_pairs(conv, "conv", "conv_filters", "conv_input", "fold", "linear", "unfold"),
     **_pairs(gathering, "scatter_add", "take", "take_along_axis"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
     **_pairs(norm, "batch_norm", "standardize"),
