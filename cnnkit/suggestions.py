@@ -78,12 +78,10 @@ NN: Mapping[str, str] = {
     **_each("LSTM GRU RNN Embedding Transformer TransformerEncoder MultiheadAttention", _LAYERS),
     "functional": "use cnnkit.functional", "utils": "use cnnkit.nn.clip_grad_norm_ or clip_grad_value_",
     "Buffer": "use Module.register_buffer", "ParameterDict": "use Module.register_parameter",
-    "Upsample": "use nn.ConvTranspose2d",
     "DataParallel": "one process trains on one device",
 }
 FUNCTIONAL: Mapping[str, str] = {
     **_each("embedding scaled_dot_product_attention", _LAYERS),
-    **_each("interpolate upsample", "use conv_transpose2d"),
     "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
 }
 OPTIM: Mapping[str, str] = _each(

@@ -14,7 +14,9 @@ from cnnkit.functional.norm import *
 from cnnkit.functional.padding import *
 from cnnkit.functional.pooling import *
 from cnnkit.functional.power_pooling import *
+from cnnkit.functional.resizing import *
 from cnnkit.functional.shape import *
+from cnnkit.functional.shuffling import *
 from cnnkit.functional.unfolding import *
 from cnnkit.functional.unpooling import *
 

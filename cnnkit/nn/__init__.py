@@ -24,6 +24,8 @@ from cnnkit.nn.padding import *
 from cnnkit.nn.parameter import *
 from cnnkit.nn.pooling import *
 from cnnkit.nn.power_pooling import *
+from cnnkit.nn.resizing import *
+from cnnkit.nn.shuffling import *
 from cnnkit.nn.state import *
 from cnnkit.nn.unfolding import *
 from cnnkit.nn.uninitialized import *

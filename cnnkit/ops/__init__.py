@@ -15,6 +15,7 @@ from cnnkit.ops import (
     padding,
     pool,
     reduction,
+    resampling,
     shaping,
     standardize,
     unary,
@@ -26,4 +27,4 @@ from cnnkit.ops.core import OPS, Op, compose, op
 
 __all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise",
            "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "padding", "pool", "reduction",
-           "shaping", "standardize", "unary", "unfolding", "unpool", "update"]
+           "resampling", "shaping", "standardize", "unary", "unfolding", "unpool", "update"]

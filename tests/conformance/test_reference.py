@@ -106,6 +106,29 @@ def fold(columns, *, size, padding, **window):
     return y[..., top:top + size[0], left:left + size[1]]
 
 
+TWO_AXES = {"nearest": "nearest", "nearest-exact": "nearest-exact", "linear": "bilinear", "cubic": "bicubic",
+            "lanczos": "lanczos"}
+
+
+def resample(x, *, axis, size, mode, align_corners, scale, antialias):
+    if not x.numel():
+        pytest.skip("PyTorch resizes no empty batch")
+    y = x.movedim(axis, 0).flatten(1).T.unsqueeze(1).unsqueeze(2)  # (others, 1, 1, length)
+    corners = {} if mode.startswith("nearest") else {"align_corners": align_corners}
+    sizes = {"size": (1, size)} if scale is None else {"scale_factor": (1.0, scale)}
+    y = F.interpolate(y, **sizes, mode=TWO_AXES[mode], antialias=antialias, **corners)
+    rest = x.movedim(axis, 0).shape[1:]
+    return y.reshape(-1, size).T.reshape(size, *rest).movedim(0, axis)
+
+
+def resample_input(dy, *, axis, length, **settings):
+    shape = list(dy.shape)
+    shape[axis] = length
+    x = torch.zeros(shape, dtype=dy.dtype, requires_grad=True)
+    y = resample(x, axis=axis, size=dy.shape[axis], **settings)
+    return torch.autograd.grad(y, x, dy, create_graph=True)[0]
+
+
 def max_unpool(x, index, size):
     if len(size) == 1:
         return max_unpool(x.unsqueeze(2), index.unsqueeze(2), (1, *size)).squeeze(2)
@@ -159,7 +182,7 @@ def adaptive_max_pool(x, *, output_size, return_indices=False):
 
 CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in another form
     "conv": conv, "conv_filters": conv_filters, "conv_input": conv_input,
-    "fold": fold, "unfold": unfold,
+    "resample": resample, "resample_input": resample_input, "fold": fold, "unfold": unfold,
     "max_pool": max_pool, "max_unpool": max_unpool, "max_pool_with_indices": with_indices,
     "avg_pool": avg_pool, "avg_pool_input": avg_pool_input, "batch_norm": batch_norm,
     "adaptive_avg_pool": adaptive_avg_pool, "adaptive_max_pool": adaptive_max_pool,

@@ -6,7 +6,8 @@ import pytest
 import cnnkit
 import cnnkit.functional as F
 
-WINDOWS = [{"kernel_size": 2}, {"kernel_size": (3, 2), "dilation": (1, 2), "padding": (1, 0), "stride": (2, 1)}]
+WINDOWS = [{"kernel_size": 2},
+           {"kernel_size": (3, 2), "dilation": (1, 2), "padding": (1, 0), "stride": (2, 1)}]
 
 
 @pytest.mark.parametrize("window", WINDOWS)

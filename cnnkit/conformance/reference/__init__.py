@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.conformance.reference import activation, arithmetic, conv, gathering, loss, norm, pool
+from cnnkit.conformance.reference import activation, arithmetic, conv, gathering, loss, norm, pool, resampling
 from cnnkit.conformance.reference.arithmetic import ARITHMETIC
 from cnnkit.conformance.reference.formula import Formula
 
@@ -34,6 +34,7 @@ REFERENCES: dict[str, Reference] = {
     **_pairs(gathering, "scatter_add", "take", "take_along_axis"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
     **_pairs(norm, "batch_norm", "standardize"),
+    **_pairs(resampling, "resample", "resample_input"),
     **_pairs(pool, "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "avg_pool_input", "max_pool",
              "max_unpool"),
     "adaptive_max_pool_with_indices": (pool.adaptive_max_pool_with_indices, pool.adaptive_max_pool_gradients),
