@@ -19,7 +19,6 @@ def _each(names: str, advice: str) -> dict[str, str]:
 
 
 _LAYERS = "cnnkit has the layers of convolutional networks"
-_NORMS = "there are BatchNorm1d and BatchNorm2d"
 
 # PyTorch's name -> what to use here
 TENSOR: Mapping[str, str] = {
@@ -55,17 +54,13 @@ NAMESPACE: Mapping[str, str] = {
     "compile": "leave it out: kernels are fused as they run",
 }
 NN: Mapping[str, str] = {
-    **_each("GroupNorm LayerNorm InstanceNorm2d SyncBatchNorm RMSNorm BatchNorm3d", _NORMS),
     **_each("LSTM GRU RNN Embedding Transformer TransformerEncoder MultiheadAttention", _LAYERS),
     "utils": "use cnnkit.nn.clip_grad_norm_ or clip_grad_value_",
     "Buffer": "use Module.register_buffer", "ParameterDict": "use Module.register_parameter",
-    "Upsample": "use nn.ConvTranspose2d", "LazyLinear": "use nn.Linear", "LazyConv2d": "use nn.Conv2d",
     "DataParallel": "one process trains on one device",
 }
 FUNCTIONAL: Mapping[str, str] = {
-    **_each("group_norm layer_norm instance_norm rms_norm", "there is batch_norm"),
     **_each("embedding scaled_dot_product_attention", _LAYERS),
-    **_each("interpolate upsample", "use conv_transpose2d"),
     "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
 }
 OPTIM: Mapping[str, str] = _each(
