@@ -28,12 +28,11 @@ TENSOR: Mapping[str, str] = {
     "cuda": 'use .to("cupy")', "cpu": 'use .to("numpy")', "device": "use .backend", "is_cuda": "use .backend",
     "long": 'use .to(dtype="int64")', "int": 'use .to(dtype="int32")', "bool": 'use .to(dtype="bool")',
     "type": 'use .to(dtype="float64")', "type_as": "use .to(dtype=other.dtype)",
-    "data": "use detach() to read the values, copy_() under no_grad() to change them",
-    "detach_": "use detach()", "grad_fn": "is_leaf says whether a recorded op made this Tensor",
+    "grad_fn": "is_leaf says whether a recorded op made this Tensor",
     "contiguous": "leave it out: any layout in memory is taken",
     "amax": "use max(dim)", "min": "use -(-x).max(dim)", "argmin": "use (-x).argmax(dim)",
     "add": "use +", "sub": "use -", "mul": "use *", "div": "use /", "neg": "use -x", "pow": "use **",
-    "mm": "use @", "bmm": "use @", "dot": "use @", "square": "use x * x", "div_": "use mul_(1 / number)",
+    "mm": "use @", "bmm": "use @", "dot": "use @", "square": "use x * x",
     "eq": "use ==", "ne": "use !=", "lt": "use <", "le": "use <=", "gt": "use >", "ge": "use >=",
     "clip": "use clamp(min, max)", "norm": "use (x * x).sum().sqrt()",
     "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
@@ -42,7 +41,6 @@ TENSOR: Mapping[str, str] = {
     **_each("any all", "use numpy() and the array's {}"), "stride": "any layout in memory is taken",
     "repeat": "use cnnkit.functional.cat", "masked_fill": "use cnnkit.functional.where",
     "new_tensor": "use cnnkit.tensor(data, dtype=x.dtype, backend=x.backend)",
-    "uniform_": "use cnnkit.nn.init.uniform_(x)", "normal_": "use cnnkit.nn.init.normal_(x)",
 }
 MODULE: Mapping[str, str] = {
     "_modules": "use named_children(), and setattr() or add_module() to change one",

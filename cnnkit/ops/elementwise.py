@@ -55,28 +55,28 @@ def _backward_pair(x: Array, y: Array, needs: Sequence[bool], dx: Callable, dy: 
     return backward
 
 
-@op(infer=_infer_binary("add"), torch="torch.add", commutative=True)
+@op(infer=_infer_binary("add"), torch="torch.add", commutative=True, saves={})
 def add(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x + y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
     return x + y, _backward_pair(x, y, needs, lambda d: d, lambda d: d)
 
 
-@op(infer=_infer_binary("sub"), torch="torch.sub")
+@op(infer=_infer_binary("sub"), torch="torch.sub", saves={})
 def sub(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x - y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
     return x - y, _backward_pair(x, y, needs, lambda d: d, lambda d: -d)
 
 
-@op(infer=_infer_binary("mul"), torch="torch.mul", commutative=True)
+@op(infer=_infer_binary("mul"), torch="torch.mul", commutative=True, saves={0: (1,), 1: (0,)})
 def mul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x * y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
     return x * y, _backward_pair(x, y, needs, lambda d: d * y, lambda d: d * x)
 
 
-@op(infer=_infer_binary("div"), torch="torch.div")
+@op(infer=_infer_binary("div"), torch="torch.div", saves={0: (1,), 1: (0, 1)})
 def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x / y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
@@ -87,7 +87,7 @@ def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x / y, _backward_pair(x, y, needs, lambda d: d / y, lambda d: -d * x / (y * y))
 
 
-@op(infer=_infer_binary("pow"), torch="torch.pow")
+@op(infer=_infer_binary("pow"), torch="torch.pow", saves={0: (0, 1), 1: (0, 1, "output")})
 def pow(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x ** y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
@@ -153,7 +153,7 @@ def clip(xp: Any, x: Array, min: float | None, max: float | None) -> Array:
     return xp.clip(x, min, max)
 
 
-@op(torch="torch.where")
+@op(torch="torch.where", saves={1: (0,), 2: (0,)})
 def where(condition: Array, x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """Elements of x where the condition holds, elsewhere of y; with broadcasting."""
     xp = namespace_of(condition)
