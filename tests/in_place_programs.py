@@ -37,7 +37,8 @@ class _Writer:
         self.lines.append(f"total({self.loss()}).backward()")
 
     def loss(self) -> str:
-        return ", ".join(self.rng.sample(sorted(self.shapes), min(len(self.shapes), self.rng.randrange(1, 4))))
+        names = sorted(self.shapes)
+        return ", ".join(self.rng.sample(names, min(len(names), self.rng.randrange(1, 4))))
 
     def new(self, expression: str, shape: tuple[int, ...]) -> str:
         name = f"t{len(self.lines)}"
@@ -58,8 +59,9 @@ class _Writer:
         zeros = np.empty(shape)
         options = [f"{name}.reshape(-1)", f"{name}[None]", f"{name}.detach()", f"{name}.unsqueeze(-1)"]
         if shape:
+            order = ", ".join(map(str, rng.sample(range(len(shape)), len(shape))))
             options += [f"{name}[{rng.randrange(shape[0]) if shape[0] else 0}]", f"{name}[1:]",
-                        f"{name}[::2]", f"{name}[..., :1]", f"{name}.permute({', '.join(map(str, rng.sample(range(len(shape)), len(shape))))})"]
+                        f"{name}[::2]", f"{name}[..., :1]", f"{name}.permute({order})"]
         if len(shape) > 1:
             options += [f"{name}.transpose(0, 1)", f"{name}.flatten()", f"{name}[:, 0]"]
         if rng.random() < 0.1:
@@ -74,7 +76,8 @@ class _Writer:
         if kind == 0:
             self.lines.append(f"{name}.{rng.choice(UNARY_IN_PLACE)}()")
         elif kind == 1:
-            self.lines.append(f"{name}.{rng.choice(('add_', 'mul_', 'sub_', 'div_'))}({rng.choice((2, 0.5, 3))})")
+            method = rng.choice(("add_", "mul_", "sub_", "div_"))
+            self.lines.append(f"{name}.{method}({rng.choice((2, 0.5, 3))})")
         elif kind == 2:
             other = self.fitting(shape)
             self.lines.append(f"{name} {rng.choice('+-*/')}= {other}")
@@ -101,8 +104,8 @@ class _Writer:
         shape = self.shapes[name]
         if not shape or not shape[0]:
             return
-        index = rng.choice(("0", "-1", "1:", "::2", "...", "[0, -1]", "None", f"mask({shape}, {rng.randrange(99)})",
-                            "..., 0"))
+        index = rng.choice(("0", "-1", "1:", "::2", "...", "[0, -1]", "None",
+                            f"mask({shape}, {rng.randrange(99)})", "..., 0"))
         try:
             region = eval(f"x[{index}]", {"mask": mask, "x": np.empty(shape)}).shape
         except IndexError:
@@ -178,16 +181,13 @@ class Outcome:
         self.error, self.line = "", ""
         if library == "torch":
             import torch as t
-            import torch.nn.functional as functional
-
-            self.names.update(leaf=lambda shape, seed, grad: t.tensor(values(shape, seed), requires_grad=grad),
-                              mask=lambda shape, seed: t.tensor(mask(shape, seed)), no_grad=t.no_grad)
+            from torch.nn import functional
         else:
             import cnnkit as t
-            import cnnkit.functional as functional
-
-            self.names.update(leaf=lambda shape, seed, grad: t.tensor(values(shape, seed), requires_grad=grad),
-                              mask=lambda shape, seed: t.tensor(mask(shape, seed)), no_grad=t.no_grad)
+            from cnnkit import functional
+        self.names.update(
+            leaf=lambda shape, seed, grad: t.tensor(values(shape, seed), requires_grad=grad),
+            mask=lambda shape, seed: t.tensor(mask(shape, seed)), no_grad=t.no_grad)
         self.kind = t.Tensor
         self.names.update(exp=t.exp, sqrt=t.sqrt, abs=t.abs, relu=functional.relu, tanh=functional.tanh,
                           sigmoid=functional.sigmoid)
@@ -214,10 +214,10 @@ def difference(seed: int) -> str:
     lines = program(seed)
     ours, theirs = (Outcome(lines, library) for library in ("cnnkit", "torch"))
     if "a second time" in ours.error or (ours.error and ours.line == theirs.line):
-        return ""  # PyTorch walks again through what saves nothing, and adds up some gradients before an error
+        return ""  # PyTorch goes again through what saves nothing, and an error comes after some gradients
     if bool(ours.error) != bool(theirs.error) or ours.line != theirs.line:
-        return (f"cnnkit: {ours.line or 'done'} {ours.error}\ntorch: {theirs.line or 'done'} {theirs.error}\n"
-                + "\n".join(lines))
+        return "\n".join([f"cnnkit: {ours.line or 'done'} {ours.error}",
+                          f"torch: {theirs.line or 'done'} {theirs.error}", *lines])
     a, b = ours.results(), theirs.results()
     for name, expected in b.items():
         got = a.get(name)

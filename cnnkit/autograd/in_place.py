@@ -16,7 +16,7 @@ from cnnkit.autograd.calling import apply
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.value import Value
 from cnnkit.ops import assigning, indexing, shaping
-from cnnkit.ops.core import Op
+from cnnkit.ops.core import OPS, Op
 
 __all__ = ["apply_to", "assign", "change", "detach_", "fill", "overwrite"]
 
@@ -44,7 +44,7 @@ def change(function: Callable[..., Any], target: Any, *args: Any, **kwargs: Any)
     >>> x = cnnkit.tensor([1.0, 2.0])
     >>> row = x[:1]
     >>> change(cnnkit.exp, row), x
-    (tensor([2.7183]), tensor([2.7183, 2.    ]))
+    (tensor([2.718282]), tensor([2.718282, 2.      ]))
     """
     name = getattr(function, "__name__", "this").strip("_")
     _check(name, target, args)
@@ -235,8 +235,8 @@ def _record(target: Any, new: Any, alias: sharing.Alias) -> None:
     for other in others:
         if other._alias.family is family:
             seen = base
-            for op, attrs in other._alias.steps:
-                seen = apply(op, seen, **attrs)
+            for name, attrs in other._alias.steps:
+                seen = apply(OPS[name], seen, **attrs)
             other._source, other._requires_grad = seen._source, seen._requires_grad
     family.update()
 

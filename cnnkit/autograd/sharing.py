@@ -22,7 +22,7 @@ __all__ = ["Alias", "Family", "Memory", "follow", "forget", "is_same_view", "joi
            "mark_several", "overlap", "share"]
 
 Array = Any
-Path = tuple[tuple[Op, Mapping[str, Any]], ...]  # the ops, with their attributes, that make a view of a base
+Path = tuple[tuple[str, Mapping[str, Any]], ...]  # names of ops, with attributes, that make a view of a base
 
 
 class Memory:
@@ -122,7 +122,7 @@ def share(op: Op, attrs: Mapping[str, Any], tensor: Any, result: Any, recording:
             return
         strides, unsure = contiguous(result.shape), True
     creation = alias.creation if recording or alias.creation else "no_grad"
-    result._alias = Alias(alias.family, (*alias.path, (op, attrs)), strides, creation, unsure)
+    result._alias = Alias(alias.family, (*alias.path, (op.name, attrs)), strides, creation, unsure)
     result._version = tensor._version
     alias.family.memory.add(result)
 
@@ -158,8 +158,8 @@ def is_same_view(tensor: Any, index: Any, values: Any) -> bool:
     a, b = tensor._alias, values._alias
     if a is None or b is None or a.family is not b.family or len(b.path) != len(a.path) + 1:
         return False
-    op, attrs = b.path[-1]
-    if op.name != "getitem" or any(mine is not its for mine, its in zip(a.path, b.path)):
+    name, attrs = b.path[-1]
+    if name != "getitem" or any(mine is not its for mine, its in zip(a.path, b.path)):
         return False
     entries, others = (i if isinstance(i, tuple) else (i,) for i in (index, attrs["index"]))
     return len(entries) == len(others) and all(

@@ -12,26 +12,25 @@ from typing import Any
 from cnnkit.backends import backend_of, namespace_of
 from cnnkit.foreign import device_of
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
-from cnnkit.ops.core import Op, op
+from cnnkit.ops.core import OPS, op
 from cnnkit.ops.indexing import getitem
-from cnnkit.ops.shaping import expand
 from cnnkit.ops.strides import contiguous, indexed
 
 __all__ = ["index_put", "read", "replace_view", "write"]
 
 Array = Any
-Path = Sequence[tuple[Op, Mapping[str, Any]]]
+Path = Sequence[tuple[str, Mapping[str, Any]]]  # names of ops, with attributes, that make a view of an array
 
 
 def read(array: Array, path: Path) -> Array:
     """The view of an array that some ops make, one after the other.
 
     >>> import numpy
-    >>> read(numpy.arange(6), [(getitem, {"index": slice(1, 3)})])
+    >>> read(numpy.arange(6), [("getitem", {"index": slice(1, 3)})])
     array([1, 2])
     """
-    for step, attrs in path:
-        array, _ = step.generic(array, needs=(False,), **attrs)
+    for name, attrs in path:
+        array, _ = OPS[name].generic(array, needs=(False,), **attrs)
     return array
 
 
@@ -39,12 +38,14 @@ def write(array: Array, values: Array, path: Path) -> Array:
     """A copy of an array with the view replaced that some ops make of it.
 
     >>> import numpy
-    >>> write(numpy.arange(4), numpy.asarray([7, 8]), [(getitem, {"index": slice(1, 3)})])
+    >>> write(numpy.arange(4), numpy.asarray([7, 8]), [("getitem", {"index": slice(1, 3)})])
     array([0, 7, 8, 3])
     """
-    if any(step is expand for step, _ in path):  # NumPy's are read-only
+    names, backend = {name for name, _ in path}, backend_of(array)
+    # NumPy's expanded arrays are read-only, and a reshape of an array in another order is a copy
+    if "expand" in names or ("reshape" in names and backend.axis_order(array) != tuple(range(array.ndim))):
         return _put_at(array, lambda whole: read(whole, path), values)
-    return backend_of(array).assign(array, lambda whole: read(whole, path), values)
+    return backend.assign(array, lambda whole: read(whole, path), values)
 
 
 @op(saves={})
@@ -62,7 +63,7 @@ def replace_view(x: Array, values: Array, *, needs: Sequence[bool], path: Path) 
 
 
 def _select(index: Any) -> Callable[[Array], Array]:
-    return lambda whole: read(whole, [(getitem, {"index": index})])
+    return lambda whole: read(whole, [("getitem", {"index": index})])
 
 
 def _put(x: Array, index: Any, values: Array) -> Array:

@@ -12,7 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.conformance.reference import activation, arithmetic, conv, gathering, loss, norm, pool
+from cnnkit.conformance.reference import (
+    activation,
+    arithmetic,
+    assigning,
+    conv,
+    gathering,
+    loss,
+    norm,
+    pool,
+)
 from cnnkit.conformance.reference.arithmetic import ARITHMETIC
 from cnnkit.conformance.reference.formula import Formula
 
@@ -30,6 +39,7 @@ REFERENCES: dict[str, Reference] = {
     **ARITHMETIC,
     **{name: (formula.forward, formula.gradients) for name, formula in FORMULAS.items()},
     **_pairs(activation, "dropout", "log_softmax", "softmax"),
+    **_pairs(assigning, "index_put", "replace_view"),
     **_pairs(conv, "conv", "conv_filters", "conv_input", "linear"),
     **_pairs(gathering, "scatter_add", "take", "take_along_axis"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
