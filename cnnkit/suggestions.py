@@ -22,16 +22,14 @@ _LAYERS = "cnnkit has the layers of convolutional networks"
 
 # PyTorch's name -> what to use here
 TENSOR: Mapping[str, str] = {
-    "data": "use detach() to read the values, copy_() under no_grad() to change them",
-    "detach_": "use detach()", "grad_fn": "is_leaf says whether a recorded op made this Tensor",
+    "grad_fn": "is_leaf says whether a recorded op made this Tensor",
     "amax": "use max(dim)", "min": "use -(-x).max(dim)", "argmin": "use (-x).argmax(dim)",
-    "mm": "use @", "bmm": "use @", "dot": "use @", "div_": "use mul_(1 / number)",
+    "mm": "use @", "bmm": "use @", "dot": "use @",
     "norm": "use (x * x).sum().sqrt()",
     "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
     "std": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
     "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
     **_each("any all", "use numpy() and the array's {}"),
-    "uniform_": "use cnnkit.nn.init.uniform_(x)", "normal_": "use cnnkit.nn.init.normal_(x)",
 }
 MODULE: Mapping[str, str] = {
     "_modules": "use named_children(), and setattr() or add_module() to change one",

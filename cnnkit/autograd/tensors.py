@@ -30,20 +30,20 @@ from cnnkit.autograd.functions.scattering import ScatteringMethods
 from cnnkit.autograd.functions.selecting import SelectingMethods
 from cnnkit.autograd.functions.splitting import SplittingMethods
 from cnnkit.autograd.functions.trigonometry import TrigonometryMethods
-from cnnkit.autograd.grad_mode import no_grad
-from cnnkit.autograd.tape import mode
-from cnnkit.autograd.value import Number, Value
+from cnnkit.autograd.in_place_methods import InPlaceMethods
+from cnnkit.autograd.sharing import join
+from cnnkit.autograd.value import Value
 from cnnkit.ops import elementwise, indexing, matmul, shaping
-from cnnkit.ops.broadcasting import broadcast_shape
 from cnnkit.ops.core import Op
 
 __all__ = ["Tensor"]
 
 
 class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, ConversionMethods,
-             CreationMethods, DiagonalMethods, DrawnMethods, ExponentialMethods, FilledMethods, LimitMethods,
-             LogicMethods, MovingMethods, PartsMethods, PuttingMethods, RearrangingMethods, ReductionMethods,
-             RoundingMethods, ScatteringMethods, SelectingMethods, SplittingMethods, TrigonometryMethods):
+             CreationMethods, DiagonalMethods, DrawnMethods, ExponentialMethods, FilledMethods,
+             InPlaceMethods, LimitMethods, LogicMethods, MovingMethods, PartsMethods, PuttingMethods,
+             RearrangingMethods, ReductionMethods, RoundingMethods, ScatteringMethods, SelectingMethods,
+             SplittingMethods, TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -73,81 +73,16 @@ class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, 
     # -- the value -------------------------------------------------------------------------------------------
 
     def detach(self) -> Tensor:
-        """The same array without tape.
-
-        A change in place gives a Tensor a new array, so the other keeps the old values; but it counts for
-        both, because an optimizer's kernel may write into the array that they share.
-        """
+        """The same values without tape, in the same memory: a change of one in place is seen in the other."""
         new = Tensor._of(self.array)
         new._version = self._version
+        join(new, self)
         return new
 
     def clone(self) -> Tensor:
         """A copy, with tape."""
         return apply(shaping.clone, self)
 
-    # -- changes in place ------------------------------------------------------------------------------------
-
-    def copy_(self, values: Any) -> Tensor:
-        """Replace a leaf's values in place, with broadcasting and conversion to this Tensor's dtype."""
-        backend, shape, dtype = self._backend(), self.shape, self.dtype
-        if isinstance(values, Tensor):
-            values = values.array if backends.backend_of(values.array) is backend else values.numpy()
-        if values is None:
-            raise TypeError("copy_() needs values; got None")
-        # reading a pending result would break its chain
-        place = self.array if backend.switches or self._link is None else None
-        new = backend.asarray(values, dtype, getattr(place, "device", None))
-        if tuple(new.shape) != shape:
-            xp = backend.namespace
-            if broadcast_shape("copy_", (new.shape, shape)) != shape:
-                raise ValueError(f"copy_() cannot fill a Tensor of shape {shape} with values of "
-                                 f"shape {tuple(new.shape)}")
-            with backends.on(new):
-                new = xp.asarray(xp.broadcast_to(new, shape), copy=True)
-        return self.replace_(new)
-
-    def fill_(self, value: Number) -> Tensor:
-        """Set every element to `value`, in place."""
-        return self.copy_(value)
-
-    def zero_(self) -> Tensor:
-        """Set every element to zero, in place."""
-        return self.copy_(0)
-
-    def add_(self, other: Any) -> Tensor:
-        """Add `other`, in place."""
-        return self._in_place(elementwise.add, other)
-
-    def sub_(self, other: Any) -> Tensor:
-        """Subtract `other`, in place."""
-        return self._in_place(elementwise.sub, other)
-
-    def mul_(self, other: Any) -> Tensor:
-        """Multiply by `other`, in place."""
-        return self._in_place(elementwise.mul, other)
-
-    def _in_place(self, op: Op, other: Any) -> Tensor:
-        with no_grad():
-            new = apply(op, self, other)
-        if new.shape != self.shape:
-            raise ValueError(f"{op.name}_ in place needs a value that fits shape {self.shape}; "
-                             f"the result has {new.shape}")
-        if new.dtype != self.dtype:
-            old_dtype, new_dtype = backends.dtype_name(self.dtype), backends.dtype_name(new.dtype)
-            if "float" in new_dtype and "float" not in old_dtype:
-                raise TypeError(f"{op.name}_ in place makes {new_dtype} of a Tensor of {old_dtype}; "
-                                f"convert it first with .to(dtype={new_dtype!r})")
-            new = new.to(dtype=self.dtype)
-        return self.replace_(new.array)
-
-    def _augmented(self, op: Op, other: Any) -> Any:
-        """``x += y``: in place on a leaf, as in PyTorch; a new Tensor where the tape must record it."""
-        if not is_operand(other):
-            return NotImplemented
-        recorded = mode.grad and isinstance(other, Value) and other._requires_grad
-        return (self._in_place(op, other) if self.is_leaf and not (recorded and not self.requires_grad)
-                else apply(op, self, other))
 
     # -- copying ---------------------------------------------------------------------------------------------
 
@@ -208,10 +143,6 @@ class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, 
     def __rlshift__(self, other: Any) -> Any: return _called(logic.bitwise_left_shift, other, self)
     def __rshift__(self, other: Any) -> Any: return _called(logic.bitwise_right_shift, self, other)
     def __rrshift__(self, other: Any) -> Any: return _called(logic.bitwise_right_shift, other, self)
-    def __iadd__(self, other: Any) -> Any: return self._augmented(elementwise.add, other)
-    def __isub__(self, other: Any) -> Any: return self._augmented(elementwise.sub, other)
-    def __imul__(self, other: Any) -> Any: return self._augmented(elementwise.mul, other)
-    def __itruediv__(self, other: Any) -> Any: return self._augmented(elementwise.div, other)
     def __invert__(self) -> Tensor: return logic.bitwise_not(self)
     def __pos__(self) -> Tensor: return self
     def __neg__(self) -> Tensor: return apply(elementwise.neg, self)
@@ -231,10 +162,6 @@ class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, 
 
     def __getitem__(self, index: Any) -> Tensor:
         return apply(indexing.getitem, self, index=selection.plain_index(index))
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError("a Tensor's elements cannot be assigned: not every array library can. "
-                        "Use cnnkit.functional.where, or copy_() for the whole Tensor")
 
     # -- methods that are ops --------------------------------------------------------------------------------
 

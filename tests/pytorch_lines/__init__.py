@@ -8,6 +8,7 @@ values, or the class of the exception that it raises. Each table has a preamble 
 from pytorch_lines import (
     containers,
     grad_mode,
+    in_place,
     joining,
     making,
     module,
@@ -23,6 +24,6 @@ from pytorch_lines.running import outcome
 
 __all__ = ["TABLES", "outcome"]
 
-PARTS = (containers, grad_mode, joining, making, module, moving, optimizer, pointwise, scattering, selecting,
-         state, tensor)
+PARTS = (containers, grad_mode, in_place, joining, making, module, moving, optimizer, pointwise, scattering,
+         selecting, state, tensor)
 TABLES = {part.__name__.rpartition(".")[2]: part for part in PARTS}

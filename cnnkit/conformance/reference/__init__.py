@@ -15,6 +15,7 @@ import numpy as np
 from cnnkit.conformance.reference import (
     activation,
     arithmetic,
+    assigning,
     conv,
     gathering,
     loss,
@@ -42,6 +43,7 @@ REFERENCES: dict[str, Reference] = {
     **pointwise.POINTWISE,
     **{name: (formula.forward, formula.gradients) for name, formula in FORMULAS.items()},
     **_pairs(activation, "dropout", "log_softmax", "softmax"),
+    **_pairs(assigning, "index_put", "replace_view"),
     **_pairs(conv, "conv", "conv_filters", "conv_input", "fold", "linear", "unfold"),
     **_pairs(gathering, "scatter_add", "take", "take_along_axis"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
