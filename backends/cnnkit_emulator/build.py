@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cnnkit import storage
+from cnnkit.backends.c_integers import Argument, Structure
 
 SHIM = Path(__file__).parent / "shim"
 FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-ffp-contract=off",
@@ -135,7 +136,7 @@ def _first_errors(lines: Sequence[str]) -> Sequence[str]:
     return lines[first:first + 12]
 
 
-class Launch(ctypes.Structure):
+class Launch(Structure):
     """The argument of ``emu_launch``, as in runtime.cpp."""
 
     _fields_ = (
@@ -158,7 +159,9 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
             ("emu_site", None, ctypes.c_long, ctypes.POINTER(ctypes.c_uint64)),
             ("emu_touched", ctypes.c_long, ctypes.c_size_t, ctypes.c_long, ctypes.c_uint)):
         function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
+        function.restype = result
+        function.argtypes = [a if hasattr(a, "contents") else Argument(a, f"{name}, argument {i}")
+                             for i, a in enumerate(arguments)]
     return library
 
 
