@@ -219,8 +219,19 @@ class Run:
         if self.batch and self.random_state is not None:  # the skipped batches may have drawn numbers
             random.set_state(self.random_state)
         self.random_state = None
+        none_left = True
         while group := list(islice(batches, self.accumulate)):
+            none_left = False
             yield group
+        if none_left and isinstance(self.loader, ResumableLoader):
+            self._read_one(self.loader)
+
+    def _read_one(self, loader: ResumableLoader) -> None:
+        """Let the model say what it has learnt from, in a run that resumes behind an epoch's last batch."""
+        state, drawn = loader.state_dict(), random.get_state()
+        next(map(self.intake.read, self.loader), None)
+        loader.load_state_dict(state)
+        random.set_state(drawn)
 
     def _update(self) -> None:
         """Learn from a group of batches, unless it is known that they count for nothing."""
