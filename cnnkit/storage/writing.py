@@ -63,8 +63,10 @@ def write(path: Path, data: bytes, *, durable: bool = True) -> Path:
         finally:
             os.close(file)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno not in (None, errno.EEXIST):
+            error.filename, error.filename2 = os.fspath(path), None  # the temporary name tells nobody anything
         raise
     if durable:
         flush_folder(path.parent)

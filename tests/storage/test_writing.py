@@ -54,8 +54,9 @@ def test_an_error_leaves_the_old_contents_and_no_temporary_file(monkeypatch, tmp
     disk = Disk(tmp_path)
     monkeypatch.setattr(disk, fails, full, raising=False)
     monkeypatch.setattr(writing, "os", disk)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as caught:
         storage.write(tmp_path / "net", NEW)
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "net"), None)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"net": OLD}
 
 
