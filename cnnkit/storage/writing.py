@@ -66,7 +66,7 @@ def write(path: Path, data: bytes, *, durable: bool = True) -> Path:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno not in (None, errno.EEXIST):
-            error.filename, error.filename2 = os.fspath(path), None  # the temporary name tells nobody anything
+            error.filename, error.filename2 = os.fspath(path), None  # not a name of ours
         raise
     if durable:
         flush_folder(path.parent)
