@@ -68,13 +68,12 @@ class Argument:
     label : str
         What errors call it: the function and the parameter.
 
-    >>> pid = ctypes.CDLL(None).getpid
-    >>> pid.argtypes = [Argument(ctypes.c_int, "getpid: nothing")]
-    >>> pid(2**31)
+    >>> Argument(ctypes.c_int32, "room: threads").from_param(2)
+    c_int(2)
+    >>> Argument(ctypes.c_int32, "room: threads").from_param(2**31)
     Traceback (most recent call last):
         ...
-    ctypes.ArgumentError: argument 1: OverflowError: getpid: nothing must be from -2147483648 to 2147483647; \
-got 2147483648
+    OverflowError: room: threads must be from -2147483648 to 2147483647; got 2147483648
     """
 
     __slots__ = ("c_type", "from_param", "label")
