@@ -44,6 +44,14 @@ def test_the_emulated_power_cut_finds_a_write_that_forgets_to_flush(disk, tmp_pa
                        if cut == len(calls)}
 
 
+def test_the_emulated_power_cut_finds_a_write_that_it_has_not_seen(disk, tmp_path):
+    storage.write(tmp_path / "net", NEW)
+    disk.check({})
+    (tmp_path / "log").write_bytes(NEW)
+    with pytest.raises(AssertionError, match=r"not recorded: \['log'\]"):
+        disk.check({})
+
+
 @pytest.mark.parametrize("fails", ["open", "write", "fsync", "replace"])
 def test_an_error_leaves_the_old_contents_and_no_temporary_file(monkeypatch, tmp_path, fails):
     (tmp_path / "net").write_bytes(OLD)
