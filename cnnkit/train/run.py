@@ -97,6 +97,7 @@ class Run:
         self.losses: list[Tensor | None] = []
         self.counting, self.counts = Counting(loss), list[Count]()
         self._partial_epoch: Epoch | None = None
+        self._has_read = False  # a batch, since the run began or resumed
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """The optimizer's parameters, which are trained, clipped and averaged: see `named`."""
@@ -141,8 +142,6 @@ class Run:
                     self.reporter.note(f"All {self.epochs} epochs were done before" if done else
                                     f"Going on in epoch {self.epoch + 1} of {self.epochs}, "
                                     f"after {self.step} updates")
-                    if done:  # no batch is read, but the model says what it has learned from
-                        next(map(self.intake.read, self.loader), None)
                 self._call("on_train_start")
                 while self.epoch < self.epochs and not self.stopped and not self.paused:
                     modes.keep()
@@ -155,6 +154,8 @@ class Run:
                     self.reporter.end(self._partial_epoch)
                 if self.ema is not None:
                     self.ema.write()
+                if state is not None and not self._has_read:
+                    self._read_one()
                 self._call("on_train_end")
         except BaseException as error:
             self._call("on_exception", error)
@@ -219,18 +220,14 @@ class Run:
         if self.batch and self.random_state is not None:  # the skipped batches may have drawn numbers
             random.set_state(self.random_state)
         self.random_state = None
-        none_left = True
         while group := list(islice(batches, self.accumulate)):
-            none_left = False
+            self._has_read = True
             yield group
-        if none_left and isinstance(self.loader, ResumableLoader):
-            self._read_one(self.loader)
 
-    def _read_one(self, loader: ResumableLoader) -> None:
-        """Let the model say what it has learnt from, in a run that resumes behind an epoch's last batch."""
-        state, drawn = loader.state_dict(), random.get_state()
+    def _read_one(self) -> None:
+        """Let the model say what it has learnt from, where all batches were done before the run resumed."""
+        drawn = random.get_state()
         next(map(self.intake.read, self.loader), None)
-        loader.load_state_dict(state)
         random.set_state(drawn)
 
     def _update(self) -> None:
