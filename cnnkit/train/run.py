@@ -152,10 +152,10 @@ class Run:
                 if self._partial_epoch is not None:
                     self.history.epochs.append(self._partial_epoch)
                     self.reporter.end(self._partial_epoch)
-                if self.ema is not None:
-                    self.ema.write()
                 if state is not None and not self._has_read:
                     self._read_one()
+                if self.ema is not None:
+                    self.ema.write()
                 self._call("on_train_end")
         except BaseException as error:
             self._call("on_exception", error)
@@ -223,12 +223,6 @@ class Run:
         while group := list(islice(batches, self.accumulate)):
             self._has_read = True
             yield group
-
-    def _read_one(self) -> None:
-        """Let the model say what it has learnt from, where all batches were done before the run resumed."""
-        drawn = random.get_state()
-        next(map(self.intake.read, self.loader), None)
-        random.set_state(drawn)
 
     def _update(self) -> None:
         """Learn from a group of batches, unless it is known that they count for nothing."""
@@ -314,6 +308,12 @@ class Run:
         """The loss of held-out images: without class weights."""
         loss = self.loss_function
         return loss.held_out_loss() if isinstance(loss, HeldOutLoss) else loss
+
+    def _read_one(self) -> None:
+        """Let the model say what it has learnt from, where all batches were done before the run resumed."""
+        drawn = random.get_state()
+        next(map(self.intake.read, self.loader), None)
+        random.set_state(drawn)
 
     def _averaged(self) -> Any:
         return nullcontext() if self.ema is None else self.ema.swapped()
