@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         evaluation,
         functional,
         inspection,
+        jit,
         models,
         nn,
         ops,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         safetensors,
         shapes,
         train,
+        utils,
     )
     from cnnkit.autograd import (
         Tensor,
@@ -55,12 +57,13 @@ if TYPE_CHECKING:
     from cnnkit.backends.named_dtypes import *
     from cnnkit.functional import dropout, pad
     from cnnkit.inspection import conv_as_matrix, explain, summary
+    from cnnkit.jit import compile
     from cnnkit.random import Generator, initial_seed, manual_seed
 
 __version__ = "0.1.0"
 _MODULES = frozenset({
     "advise", "autograd", "backends", "conformance", "cuda", "data", "evaluation", "functional", "inspection",
-    "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
+    "jit", "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train", "utils",
     "sklearn",  # not in __all__: it needs scikit-learn
 })
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.
@@ -77,6 +80,7 @@ _DEFINED_IN = {name: module for module, names in {
         float64 half int int16 int32 int64 int8 long short uint16 uint32 uint64 uint8""",
     "functional": "dropout pad",
     "inspection": "explain summary conv_as_matrix",
+    "jit": "compile",
     "random": "Generator initial_seed manual_seed",
 }.items() for name in names.split()}
 # `from cnnkit import *` leaves Python's own types as they are

@@ -19,6 +19,7 @@ def _each(names: str, advice: str) -> dict[str, str]:
 
 
 _LAYERS = "cnnkit has the layers of convolutional networks"
+_OUT_OF_SCOPE = "it is out of scope: cnnkit trains convolutional networks in one process"
 
 # PyTorch's name -> what to use here
 TENSOR: Mapping[str, str] = {
@@ -32,15 +33,10 @@ TENSOR: Mapping[str, str] = {
     **_each("any all", "use numpy() and the array's {}"),
 }
 MODULE: Mapping[str, str] = {
-    "_modules": "use named_children(), and setattr() or add_module() to change one",
-    "_parameters": "use named_parameters(recurse=False), and setattr() to change one",
     "device": "use next(model.parameters()).backend",
-    "compile": "leave it out: kernels are fused as they run",
     "fit": "use cnnkit.train.fit(model, ...)", "predict": "use cnnkit.train.predict(model, ...)",
     "evaluate": "use cnnkit.train.evaluate(model, ...)", "summary": "use cnnkit.summary(model, ...)",
     "save": "use cnnkit.models.save_model(model, ...)",
-    **_each("register_backward_hook register_full_backward_hook",
-            "use Tensor.register_hook on what forward() returns"),
 }
 NAMESPACE: Mapping[str, str] = {
     "matmul": "use the Tensor's method, x.matmul(...)",
@@ -48,17 +44,18 @@ NAMESPACE: Mapping[str, str] = {
     "save": "use cnnkit.models.save_model, or cnnkit.safetensors.save_file for a state_dict",
     "load": "use cnnkit.models.load_model, or cnnkit.safetensors.load_file for a state_dict",
     "set_default_device": "use cnnkit.use",
-    "utils": "cnnkit.data has the loaders, cnnkit.nn the clipping of gradients",
-    "compile": "leave it out: kernels are fused as they run",
+    **_each("""distributions distributed multiprocessing sparse quantization ao fx onnx futures export
+            sparse_coo_tensor quantize_per_tensor""", _OUT_OF_SCOPE),
 }
 NN: Mapping[str, str] = {
-    **_each("LSTM GRU RNN Embedding Transformer TransformerEncoder MultiheadAttention", _LAYERS),
-    "utils": "use cnnkit.nn.clip_grad_norm_ or clip_grad_value_",
-    "Buffer": "use Module.register_buffer", "ParameterDict": "use Module.register_parameter",
-    "DataParallel": "one process trains on one device",
+    **_each("""LSTM LSTMCell GRU GRUCell RNN RNNCell RNNBase Transformer TransformerEncoder TransformerDecoder
+            TransformerEncoderLayer TransformerDecoderLayer MultiheadAttention AdaptiveLogSoftmaxWithLoss""",
+            _LAYERS),
+    **_each("quantized quantizable qat", _OUT_OF_SCOPE),
+    "DistributedDataParallel": "one process trains on one device",
 }
 FUNCTIONAL: Mapping[str, str] = {
-    **_each("embedding scaled_dot_product_attention", _LAYERS),
+    **_each("scaled_dot_product_attention multi_head_attention_forward", _LAYERS),
     "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
 }
 OPTIM: Mapping[str, str] = _each(

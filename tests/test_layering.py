@@ -12,9 +12,9 @@ ROOT = Path(cnnkit.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "backends"
 LIBRARIES = {"numpy", "cupy", "torch", "jax", "array_api_strict", "array_api_compat"}
 NAMES = {"cupy", "torch", "jax", "array-api-strict", "emulator"}  # and "numpy", which names host arrays too
-ORDER = ["storage", "foreign", "suggestions", "shapes", "backends", "random", "cuda", "ops", "autograd",
-         "functional", "nn", "optim", "safetensors", "data", "evaluation", "models", "inspection", "train",
-         "advise", "conformance", "sklearn", "cli", "__main__"]
+ORDER = ["storage", "foreign", "suggestions", "jit", "shapes", "backends", "random", "cuda", "ops",
+         "autograd", "functional", "nn", "optim", "safetensors", "data", "utils", "evaluation", "models",
+         "inspection", "train", "advise", "conformance", "sklearn", "cli", "__main__"]
 AGNOSTIC = ["ops", "autograd", "functional", "nn", "optim", "evaluation", "models", "train"]
 TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"))
               if path.name != "picture.py"]  # on any device
@@ -29,6 +29,7 @@ PROBES = {  # file -> the attributes that it may look up by name
     "functional/__init__.py": {"__module__"},  # of whatever its modules export
     "nn/__init__.py": {"__module__"},
     "nn/function.py": {"_function"},  # of a class that is being made
+    "nn/utils/parametrize.py": {"right_inverse"},  # a parametrisation may have it
     "storage/flags.py": {"O_BINARY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"},  # of an operating system
     "random/keys.py": {"generator"}}  # of a thread
 

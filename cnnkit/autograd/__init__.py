@@ -9,6 +9,7 @@ from cnnkit.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_
 from cnnkit.autograd.in_place import apply_to
 from cnnkit.autograd.tape import is_grad_enabled
 from cnnkit.autograd.tensors import Tensor
+from cnnkit.autograd.variable import Variable
 
-__all__ = ["Tensor", "apply", "apply_to", "enable_grad", "inference_mode", "is_grad_enabled", "no_grad",
-           "set_grad_enabled", "tensor"]
+__all__ = ["Tensor", "Variable", "apply", "apply_to", "enable_grad", "inference_mode", "is_grad_enabled",
+           "no_grad", "set_grad_enabled", "tensor"]

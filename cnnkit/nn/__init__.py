@@ -22,6 +22,7 @@ from cnnkit.nn.module import *
 from cnnkit.nn.module_dict import *
 from cnnkit.nn.norm import *
 from cnnkit.nn.padding import *
+from cnnkit.nn.parallel import *
 from cnnkit.nn.parameter import *
 from cnnkit.nn.pooling import *
 from cnnkit.nn.power_pooling import *
@@ -31,6 +32,9 @@ from cnnkit.nn.state import *
 from cnnkit.nn.unfolding import *
 from cnnkit.nn.uninitialized import *
 from cnnkit.nn.unpooling import *
+
+from cnnkit.nn import modules as modules  # isort: skip
+from cnnkit.nn import utils as utils  # isort: skip
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
            if name in ("functional", "init")

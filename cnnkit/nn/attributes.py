@@ -7,7 +7,8 @@ from typing import Any
 
 from cnnkit import suggestions
 from cnnkit.autograd import Tensor
-from cnnkit.nn.parameter import Parameter
+from cnnkit.nn.parameter import Buffer, Parameter
+from cnnkit.nn.registries import Registry
 
 __all__: list[str] = []
 
@@ -19,7 +20,7 @@ class Attributes:
     names of buffers, and of parameters and children that are ``None`` now.
     """
 
-    _buffers: Mapping[str, bool] = {}  # name -> whether the state_dict includes it
+    _persistent: Mapping[str, bool] = {}  # name -> whether the state_dict includes it
     _vacant: Mapping[str, str] = {}  # name -> what belongs there, where that is None now
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -29,6 +30,9 @@ class Attributes:
             if role == "parameter" and isinstance(value, Attributes):
                 raise _misfit(self, name, role, value)
             _forget(self, name)
+        elif isinstance(value, Buffer):
+            self.register_buffer(name, value, value.persistent)
+            return
         elif role is not None:
             if role == "buffer":
                 if not (value is None or isinstance(value, Tensor)):
@@ -44,7 +48,28 @@ class Attributes:
         _forget(self, name)
 
     def __getattr__(self, name: str) -> Any:
+        if name in vars(self):  # called by its name, as code for PyTorch does
+            return vars(self)[name]
         return suggestions.missing(self, name, suggestions.MODULE, vars(self))
+
+    @property
+    def _parameters(self) -> Registry:
+        return Registry(self, "parameter")
+
+    @property
+    def _buffers(self) -> Registry:
+        return Registry(self, "buffer")
+
+    @property
+    def _modules(self) -> Registry:
+        return Registry(self, "child module")
+
+    @property
+    def _non_persistent_buffers_set(self) -> set[str]:
+        return {name for name, persistent in self._persistent.items() if not persistent}
+
+    def _role_of(self, name: str) -> str | None:
+        return role_of(self, name)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Register a Tensor that is state but is not trained (batch norm's running mean)."""
@@ -52,7 +77,7 @@ class Attributes:
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(f"{type(self).__name__}.register_buffer({name!r}) needs a Tensor or None; "
                             f"got {type(tensor).__name__}")
-        vars(self)["_buffers"] = {**self._buffers, name: persistent}
+        vars(self)["_persistent"] = {**self._persistent, name: persistent}
         super().__setattr__(name, tensor)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
@@ -87,7 +112,7 @@ def role_of(module: Attributes, name: str) -> str | None:
         return "parameter"
     if isinstance(held, Attributes):
         return "child module"
-    return "buffer" if name in module._buffers else module._vacant.get(name)
+    return "buffer" if name in module._persistent else module._vacant.get(name)
 
 
 def _misfit(module: Attributes, name: str, role: str, value: Any) -> TypeError:
@@ -99,7 +124,7 @@ def _misfit(module: Attributes, name: str, role: str, value: Any) -> TypeError:
 
 
 def _forget(module: Attributes, name: str) -> None:
-    for registry in ("_buffers", "_vacant"):
+    for registry in ("_persistent", "_vacant"):
         names = vars(module).get(registry, {})
         if name in names:
             vars(module)[registry] = {n: v for n, v in names.items() if n != name}

@@ -1,6 +1,7 @@
 """`cnnkit.functional` at PyTorch's place, for ``import cnnkit.nn.functional as F``.
 
 >>> import cnnkit.nn.functional as F
+>>> import cnnkit
 >>> F.relu is cnnkit.functional.relu
 True
 """

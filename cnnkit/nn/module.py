@@ -7,19 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from cnnkit import backends
-from cnnkit.autograd import Tensor, deferral
+from cnnkit.autograd import Tensor
 from cnnkit.autograd.functions.conversion import place_and_dtype
-from cnnkit.autograd.tape import Handle, mode
-from cnnkit.foreign import is_array, metadata_of
+from cnnkit.autograd.tape import mode
+from cnnkit.foreign import metadata_of
 from cnnkit.nn import state
-from cnnkit.nn.attributes import Attributes, children_of, role_of
+from cnnkit.nn.attributes import children_of, role_of
+from cnnkit.nn.hooks import Hooked
 from cnnkit.nn.parameter import Parameter
 from cnnkit.nn.state import LoadResult
 
 __all__ = ["Module"]
 
 
-class Module(Attributes):
+class Module(Hooked):
     """Base of all layers and models: parameters and settings; ``forward`` defines the computation.
 
     Attributes that are a `Parameter` or a `Module` are its parameters and children; buffers (state that is
@@ -44,8 +45,6 @@ class Module(Attributes):
     """
 
     input_format: Any = None
-    _hooks: tuple[tuple[Callable], ...] = ()
-    _pre_hooks: tuple[tuple[Callable], ...] = ()
     # the version of what the state_dict holds, and name -> the version from which on it holds it
     _state_version: int = 1
     _state_since: Mapping[str, int] = {}
@@ -65,35 +64,6 @@ class Module(Attributes):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The module's computation; every subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} must define forward()")
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        call = self._hooked if self._hooks or self._pre_hooks else self.forward
-        if mode.inside:
-            return call(*args, **kwargs)
-        mode.inside = True
-        try:
-            inputs = [Tensor(a) if not isinstance(a, Tensor) and is_array(a) else a for a in args]
-            return call(*inputs, **kwargs)
-        finally:
-            mode.inside = False
-            if mode.deferred:
-                deferral.flush()
-
-    def _hooked(self, *args: Any, **kwargs: Any) -> Any:
-        """`forward`, with the hooks before and after it."""
-        for pre_hook, in self._pre_hooks:
-            changed = pre_hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        result = self.forward(*args, **kwargs)
-        for hook, in self._hooks:
-            for tensor in result if isinstance(result, tuple) else (result,):
-                if isinstance(tensor, Tensor):
-                    tensor.array  # noqa: B018 - hooks need computed values
-            changed = hook(self, args, result)
-            if changed is not None:
-                result = changed
-        return result
 
     # -- parameters, buffers and children --------------------------------------------------------------------
 
@@ -131,7 +101,7 @@ class Module(Attributes):
     def _own(self, kind: str) -> Iterator[tuple[str, Tensor]]:
         for name, value in list(vars(self).items()):
             if (isinstance(value, Parameter) if kind == "parameters"
-                    else name in self._buffers and value is not None):
+                    else name in self._persistent and value is not None):
                 yield name, value
 
     def _named(self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool,
@@ -199,7 +169,7 @@ class Module(Attributes):
     def _own_state(self, prefix: str) -> Iterator[tuple[str, Tensor]]:
         for kind in ("parameters", "buffers"):
             for name, value in self._own(kind):
-                if kind == "parameters" or self._buffers[name]:
+                if kind == "parameters" or self._persistent[name]:
                     yield prefix + name, value
 
     def state_dict(self, *, destination: dict[str, Any] | None = None, prefix: str = "",
@@ -222,6 +192,9 @@ class Module(Attributes):
         OrderedDict
             Its attribute ``_metadata`` holds the version of each module's state, as PyTorch's does.
         """
+        for hook in self._state_hooks:
+            if hook.when == "before saving":
+                hook.call(self, prefix, keep_vars)
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()  # type: ignore[attr-defined]
@@ -232,9 +205,13 @@ class Module(Attributes):
             destination[name] = value if keep_vars else state.copy_of(value)
         for name, child in children_of(self):
             child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        for hook in self._state_hooks:
+            if hook.when == "after saving":
+                hook.call(self, destination, prefix, {"version": self._state_version})
         return destination
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True,
+                        assign: bool = False) -> LoadResult:
         """Copy values into the parameters and buffers of the same names.
 
         Batch norm's ``num_batches_tracked`` may be missing, as it is in old files of PyTorch's and in those
@@ -246,6 +223,9 @@ class Module(Attributes):
             Any library's arrays (a PyTorch ``state_dict`` as it is).
         strict : bool
             Raise if a name is missing or unknown.
+        assign : bool
+            Put the values themselves in place of the old ones, with their dtypes and devices; optimizers that
+            hold the old parameters know nothing of the new.
 
         Raises
         ------
@@ -253,7 +233,7 @@ class Module(Attributes):
             With ``strict``, if names do not match; or if a shape does not, or a value is no array. The
             message lists them, and nothing has been changed.
         """
-        return state.load(self, state_dict, strict)
+        return state.load(self, state_dict, strict, assign)
 
     # -- changes to all modules ------------------------------------------------------------------------------
 
@@ -337,20 +317,17 @@ class Module(Attributes):
         """Convert to bfloat16, in place."""
         return self.to(dtype="bfloat16")
 
-    def register_forward_hook(self, hook: Callable) -> Handle:
-        """Call ``hook(module, inputs, output)`` after every forward; what it returns replaces the output."""
-        entry = (hook,)
-        self._hooks = (*self._hooks, entry)
-        return Handle(lambda: setattr(self, "_hooks", tuple(h for h in self._hooks if h is not entry)))
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Move to a device; PyTorch's leaves the values undefined, here they stay."""
+        return self.to(device)
 
-    def register_forward_pre_hook(self, hook: Callable) -> Handle:
-        """Call ``hook(module, inputs)`` before every forward; what it returns replaces the inputs."""
-        entry = (hook,)
-        self._pre_hooks = (*self._pre_hooks, entry)
-        return Handle(lambda: setattr(self, "_pre_hooks",
-                                      tuple(h for h in self._pre_hooks if h is not entry)))
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: kernels are fused as they run."""
 
     # -- representation --------------------------------------------------------------------------------------
+
+    def _get_name(self) -> str:
+        return type(self).__name__
 
     def extra_repr(self) -> str:
         """The settings that `repr` shows between the brackets."""

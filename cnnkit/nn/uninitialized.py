@@ -87,7 +87,7 @@ class UninitializedBuffer(Uninitialized):
     """A buffer of a lazy layer that has not been called yet; parameters as in `UninitializedParameter`.
 
     >>> UninitializedBuffer(dtype="float64").dtype
-    dtype('float64')
+    cnnkit.float64
     """
 
     __slots__ = ()

@@ -30,7 +30,8 @@ from cnnkit.random.keys import (
     set_state,
     split,
 )
+from cnnkit.random.weights import orthogonal, truncated_normal
 
 __all__ = ["Generator", "Key", "bernoulli", "bits", "fold_in", "get_state", "initial_seed", "key",
-           "manual_seed", "next_key", "normal", "permutation", "randint", "seed", "seeded", "set_state",
-           "split", "threefry", "uniform", "uniform_between"]
+           "manual_seed", "next_key", "normal", "orthogonal", "permutation", "randint", "seed", "seeded",
+           "set_state", "split", "threefry", "truncated_normal", "uniform", "uniform_between"]

@@ -269,7 +269,7 @@ def _circumstances(run: Run) -> dict[str, str]:
 
 
 def _hooks(module: Module) -> list[Any]:
-    return [hook for name in ("_pre_hooks", "_hooks") for hook, in vars(module).get(name, ())]
+    return [hook.call for hook in vars(module).get("_hooks", ())]
 
 
 def _lambdas(schedule: Any) -> list[Any]:

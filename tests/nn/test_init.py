@@ -93,3 +93,37 @@ def test_default_is_pytorchs_for_a_convolution_too():
 def test_what_is_wrong_raises(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_truncated_normal_stays_within_its_bounds():
+    drawn = init.trunc_normal_(init.empty((50000,), "float64"), 1.0, 2.0, -1.0, 5.0).numpy()
+    assert drawn.min() >= -1 and drawn.max() <= 5  # noqa: PT018
+    assert drawn.mean() == pytest.approx(1.453, abs=0.03)  # of the formula
+    far = init.trunc_normal_(init.empty((100,), "float64"), a=8.0, b=9.0).numpy()
+    assert far.min() >= 8 and far.max() < 9  # noqa: PT018
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4, 2, 2), (2, 2, 2, 2)])
+def test_orthogonal_rows_or_columns(shape):
+    matrix = init.orthogonal_(init.empty(shape, "float64"), gain=2.0).numpy().reshape(shape[0], -1)
+    small = matrix @ matrix.T if shape[0] <= matrix.shape[1] else matrix.T @ matrix
+    np.testing.assert_allclose(small, 4 * np.eye(len(small)), atol=1e-12)
+
+
+@pytest.mark.parametrize(("shape", "groups"), [((4, 2, 3), 1), ((2, 4, 2, 3), 1), ((4, 2, 3, 3, 3), 2)])
+def test_dirac_is_pytorchs(shape, groups):
+    torch = pytest.importorskip("torch")
+    ours = init.dirac_(init.empty(shape), groups)
+    assert ours.tolist() == torch.nn.init.dirac_(torch.empty(shape), groups).tolist()
+
+
+def test_sparse_columns_have_their_zeros():
+    drawn = init.sparse_(init.empty((10, 4)), 0.25).numpy()
+    assert (drawn == 0).sum(axis=0).tolist() == [3] * 4
+
+
+def test_old_names_work_and_warn():
+    tensor = init.empty((2, 2))
+    with pytest.warns(FutureWarning, match="`nn.init.constant` is now deprecated in favor of"):
+        assert init.constant(tensor, 3.0) is tensor
+    assert tensor.tolist() == [[3.0, 3.0]] * 2

@@ -22,8 +22,10 @@ ONLY_HERE = {"backend": "where the parameters are made"}
 OTHER_DEFAULT = {"Softmax.dim": "PyTorch guesses an axis, and warns that it does",
                  "LogSoftmax.dim": "PyTorch guesses an axis, and warns that it does",
                  "Parameter.data": "PyTorch makes an empty one"}
-OTHER_SETTINGS = {"Sequential": "layers are not passed by name"}
-NO_LAYER = {"Module": "abstract", "Parameter": "a Tensor", "UninitializedBuffer": "a Tensor",
+OTHER_SETTINGS = {"Sequential": "layers are not passed by name",
+                  "Buffer": "PyTorch makes an empty one"}
+NO_LAYER = {"Module": "abstract", "Parameter": "a Tensor", "Buffer": "a Tensor",
+            "DataParallel": "PyTorch's takes its own modules only", "UninitializedBuffer": "a Tensor",
             "UninitializedParameter": "a Tensor"}
 
 
@@ -54,7 +56,8 @@ def test_every_exception_names_a_class_that_pytorch_has_or_has_not():
 
 
 def test_the_namespace_is_complete_and_sorted():
-    names = {module.name for module in pkgutil.iter_modules(nn.__path__)} - {"functional", "init"}
+    names = {module.name for module in pkgutil.iter_modules(nn.__path__) if not module.ispkg}
+    names -= {"functional", "init"}
     modules = [importlib.import_module(f"{nn.__name__}.{name}") for name in names]
     names = [name for module in modules for name in module.__all__]
     assert nn.__all__ == sorted(["functional", "init", *names])

@@ -1,0 +1,46 @@
+"""PyTorch's compilers by their names: everything stays Python here, and kernels are fused as they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["compile", "export", "ignore", "script", "unused"]
+
+
+def script(obj: Any, *args: Any, **kwargs: Any) -> Any:
+    """The function, class or module as it is: there is nothing to compile.
+
+    >>> script(abs) is abs
+    True
+    """
+    return obj
+
+
+def export(fn: Callable) -> Callable:
+    """The function as it is."""
+    return fn
+
+
+def unused(fn: Callable) -> Callable:
+    """The function as it is."""
+    return fn
+
+
+def ignore(drop: Any = False, **kwargs: Any) -> Any:
+    """The function as it is; with or without brackets."""
+    return drop if callable(drop) else lambda fn: fn
+
+
+def compile(model: Any = None, **settings: Any) -> Any:
+    """The model as it is, with any of ``torch.compile``'s settings: kernels are fused as they run.
+
+    Without a model it is a decorator.
+
+    >>> @compile(mode="max-autotune")
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(2)
+    4
+    """
+    return (lambda function: function) if model is None else model

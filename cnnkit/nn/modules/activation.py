@@ -1,0 +1,3 @@
+"""Activations at PyTorch's place."""
+
+from cnnkit.nn.activation import *

@@ -1,0 +1,3 @@
+"""Dropout at PyTorch's place."""
+
+from cnnkit.nn.dropout import *

@@ -1,0 +1,3 @@
+"""Dense layers at PyTorch's place."""
+
+from cnnkit.nn.linear import *

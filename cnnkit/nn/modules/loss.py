@@ -1,0 +1,3 @@
+"""Losses at PyTorch's place."""
+
+from cnnkit.nn.loss import *

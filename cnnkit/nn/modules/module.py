@@ -1,0 +1,3 @@
+"""Module at PyTorch's place."""
+
+from cnnkit.nn.module import *

@@ -1,0 +1,3 @@
+"""Padding at PyTorch's place."""
+
+from cnnkit.nn.padding import *

@@ -1,0 +1,3 @@
+"""Pooling at PyTorch's place."""
+
+from cnnkit.nn.pooling import *

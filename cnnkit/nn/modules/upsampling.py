@@ -1,0 +1,3 @@
+"""Resizing at PyTorch's place."""
+
+from cnnkit.nn.resizing import *
