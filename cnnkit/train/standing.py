@@ -1,0 +1,57 @@
+"""Standing: what a run is between two updates, so that one that an error ends midway leaves no trace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cnnkit import random
+from cnnkit.autograd.updating import arrays_of
+
+if TYPE_CHECKING:
+    from cnnkit.train.run import Run
+
+__all__ = ["Standing"]
+
+
+class Standing:
+    """The values that an update changes before the optimizer's step, as they were between two updates.
+
+    These are references, no copies: whatever changes a parameter or a buffer gives it a new array.
+    """
+
+    def __init__(self, run: Run):
+        self._parameters = [value for _, value in run.named_parameters()]
+        self._modules = [(vars(module), tuple(module._buffers)) for module in run.model.modules()
+                         if module._buffers]
+        self.take(run)
+
+    def take(self, run: Run) -> None:
+        """Note where the run stands now."""
+        self._arrays: list[Any] | None = arrays_of(self._parameters)
+        self._buffers = [(module, name, value, None if value is None else value.array)
+                         for module, names in self._modules for name in names for value in (module.get(name),)]
+        self._random, self._tally = random.get_state(), run.tally.mark()
+        self._open = True
+
+    def leave(self) -> None:
+        """Let go of the parameters' arrays: the optimizer's step, all or nothing, comes now."""
+        self._arrays = None
+
+    def close(self) -> None:
+        """The update is done: until the next `take` there is nothing to put back."""
+        self._open = False
+
+    def go_back(self, run: Run) -> None:
+        """Put back what was changed since `take`."""
+        if not self._open:
+            return
+        if self._arrays is not None:
+            for parameter, array in zip(self._parameters, self._arrays):
+                if parameter.array is not array:
+                    parameter.rebind(array)
+        for module, name, buffer, array in self._buffers:
+            module[name] = buffer
+            if buffer is not None and buffer.array is not array:
+                buffer.rebind(array)
+        random.set_state(self._random)
+        run.tally.return_to(self._tally)
