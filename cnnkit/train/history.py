@@ -63,8 +63,8 @@ class History:
     diagnosis : Diagnosis or None
         What ``fit(diagnose=True)`` found.
     signal : signal.Signals or None
-        The signal that asked the run to stop: ``signal.SIGINT`` for Ctrl-C, ``SIGTERM``, ``SIGHUP``. A program
-        that ends then has the status ``128 + history.signal``.
+        The signal that asked the run to stop: ``signal.SIGINT`` for Ctrl-C, ``SIGTERM``, ``SIGHUP``. The
+        status of a program that ends then is ``128 + history.signal``.
 
     >>> history = History([Epoch(1, 0.5, 0.8, 1000.0, 1.0), Epoch(2, 0.25, 0.9, 1000.0, 1.0)])
     >>> history["loss"], len(history), history[-1].accuracy

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from types import FrameType
-from typing import Any
+from types import FrameType, MethodType
+from typing import Any, NoReturn
 
 __all__ = ["Interrupt"]
 
 # Ctrl-C; what systems and schedulers send before they kill; a terminal that is closed (not on Windows)
-SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+SIGNALS = [number for number in signal.Signals if number.name in ("SIGINT", "SIGTERM", "SIGHUP")]
 
 
 class Interrupt:
@@ -37,10 +37,10 @@ class Interrupt:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 handler = signal.getsignal(number)
-                outer = getattr(handler, "__self__", None)
+                ours = isinstance(handler, MethodType) and isinstance(handler.__self__, Interrupt)
                 if handler in (None, signal.SIG_IGN):
                     continue
-                if number == signal.SIGINT or handler == signal.SIG_DFL or isinstance(outer, Interrupt):
+                if number == signal.SIGINT or handler == signal.SIG_DFL or ours:
                     self._previous[number] = handler
                     signal.signal(number, self._on_signal)
         return self
@@ -59,6 +59,11 @@ class Interrupt:
         """What asked to stop, as the end of a sentence."""
         return "by Ctrl-C" if self.signal in (None, signal.SIGINT) else f"by {self.signal.name}"
 
+    @staticmethod
+    def end(number: int | None) -> NoReturn:
+        """Raise what a second signal of this number raises."""
+        raise KeyboardInterrupt if number in (None, signal.SIGINT) else SystemExit(128 + number)
+
     def arm(self) -> None:
         """From now on the first signal is a request."""
         self._armed = True
@@ -72,7 +77,7 @@ class Interrupt:
         self._held = False
         if self._waiting:
             number, self._waiting = self._waiting, 0
-            _end(number)
+            self.end(number)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._armed and self.signal is None:
@@ -80,8 +85,4 @@ class Interrupt:
         elif self._held and not self._waiting:
             self._waiting = number
         else:
-            _end(number)
-
-
-def _end(number: int) -> None:
-    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+            self.end(number)

@@ -97,7 +97,7 @@ class Run:
         self.stopped, self.reason, self._paused = False, "", False
         self.whole = True
         self.standing: Standing | None = None  # since the run has begun
-        self._uncalled: Iterator[Any] = iter(())  # what is left of the hooks that follow an update or an epoch
+        self._uncalled: Iterator[Any] = iter(())  # hooks of an update or an epoch that is done
         self.resumed_from: str | None = None  # the folder of the checkpoint, "" for a state in memory
         self.epoch_lr = self.lr()
         self.watched: Monitor | None = None  # by the schedule, a ReduceLROnPlateau

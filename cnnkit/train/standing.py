@@ -28,8 +28,9 @@ class Standing:
     def take(self, run: Run) -> None:
         """Note where the run stands now."""
         self._arrays: list[Any] | None = arrays_of(self._parameters)
+        buffers = ((module, name, module.get(name)) for module, names in self._modules for name in names)
         self._buffers = [(module, name, value, None if value is None else value.array)
-                         for module, names in self._modules for name in names for value in (module.get(name),)]
+                         for module, name, value in buffers]
         self._random, self._tally = random.get_state(), run.tally.mark()
         self._open = True
 

@@ -225,8 +225,8 @@ class Checkpoint(Callback):
                 self.save(run)
         finally:
             if files := checkpoints.numbered(self.folder):
-                error.add_note(f"Stopped in {_epoch(run)}; {files[-1]} has the run after "
-                               f"{self._saved_step} updates; {self.hint}")
+                error.add_note(f"{files[-1]} has the run after {self._saved_step:,} updates, in {_epoch(run)}; "
+                               f"{self.hint}")
 
     def save(self, run: Run) -> None:
         """Write a checkpoint now, and remove those that are no longer kept."""

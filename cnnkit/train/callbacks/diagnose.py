@@ -54,7 +54,7 @@ class Diagnose(Callback):
 
     def on_before_optimizer_step(self, run: Run) -> None:
         if run.batch == 0:
-            if self.probes and self.probes[-1]["step"] == run.step:  # an update that an error ended is made again
+            if self.probes and self.probes[-1]["step"] == run.step:  # an error ended it, and it is made again
                 self.probes.pop()
             self.probes.append({"step": run.step, "layers": _layers(run)})
 
