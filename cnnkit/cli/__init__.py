@@ -20,11 +20,12 @@ import typer
 
 from cnnkit.backends import Unavailable
 from cnnkit.cli import advising, augmenting, benching, inspecting, predicting, training
-from cnnkit.cli.screen import error_screen, with_notes
+from cnnkit.cli.screen import Ended, error_screen, with_notes
 
 __all__ = ["app", "main", "run"]
 
 CLOSED = 128 + 13  # the status where nobody reads the output any more, as of a command that SIGPIPE ends
+INTERRUPTED = 128 + signal.SIGINT
 TRACEBACK = "CNNKIT_TRACEBACK"  # in the environment: 1 shows where an error comes from
 
 # Typer builds on Click, newer versions on a copy of it inside Typer; these are the exceptions of either.
@@ -80,36 +81,38 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status."""
     try:
         status = app(args=arguments, prog_name="cnnkit", standalone_mode=False)
-    except typer.Abort:
-        return _fail("interrupted", 130)
+    except Ended as end:
+        return _fail(str(end), end.status)
     except typer.Exit as stop:
         return stop.exit_code
     except ClickException as error:
         context = error.ctx if isinstance(error, UsageError) else None  # type: ignore[attr-defined]
         where = context.command_path if context is not None else "cnnkit"
         return _fail(f"{where}: {error.format_message()} (see {where} --help)")  # type: ignore[attr-defined]
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", INTERRUPTED)
     except SystemExit as stop:
         return CLOSED if isinstance(stop.__context__, BrokenPipeError) else _ended(stop.code)
     except BrokenPipeError:
         return CLOSED
     except MemoryError as error:
-        return _fail(with_notes(error, f"there is not enough memory for this ({error or 'out of memory'})"))
+        return _fail(with_notes(error, f"there is not enough memory for this ({str(error) or 'out of memory'})"))
     except OSError as error:
         return _fail(with_notes(error, f"{error.filename}: {error.strerror}"
                                 if error.filename and error.strerror else str(error)))
     except (ValueError, TypeError, Unavailable, ArithmeticError, ImportError) as error:
         return _fail(with_notes(error, str(error) or type(error).__name__))
     except Exception as error:  # the last resort: whatever happens, one line
-        what = f"{type(error).__name__}: {error or 'no message'}"
+        what = f"{type(error).__name__}: {str(error) or 'no message'}"
         return _fail(with_notes(error, f"this should not have happened, {what} "
                                        f"({TRACEBACK}=1 shows where; please report it)"))
+    if status == INTERRUPTED:  # newer versions of Typer make this of a KeyboardInterrupt
+        return _fail("interrupted", INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 
 def _fail(message: str, status: int = 2) -> int:
-    if _wants_traceback():
+    if _wants_traceback() and sys.exc_info()[0] is not None:
         error_screen().print(traceback.format_exc())
     line = " ".join(message.split())
     error_screen().print(line if line.startswith("cnnkit") else f"cnnkit: {line}")

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from cnnkit.storage.printing import printable
 
-__all__ = ["counted", "error_screen", "say", "screen", "with_notes"]
+__all__ = ["Ended", "counted", "error_screen", "say", "screen", "with_notes"]
 
 WIDE = 1000  # columns of a file or a pipe
 
@@ -43,6 +43,14 @@ class _ErrorConsole(_PlainConsole):
     def print(self, *objects: Any, **options: Any) -> None:
         with contextlib.suppress(OSError):
             super().print(*objects, **options)
+
+
+class Ended(Exception):
+    """The end of a command: a line for standard error, and the exit status."""
+
+    def __init__(self, line: str, status: int):
+        super().__init__(line)
+        self.status = status
 
 
 def screen(wide: bool = True) -> Console:

@@ -20,7 +20,7 @@ from cnnkit.cli.config import command_line, export, read_config, settings_of
 from cnnkit.cli.holding_out import SHARE, Parts, damaged, parts
 from cnnkit.cli.predicting import use
 from cnnkit.cli.resuming import Saving, checkpointing, clear
-from cnnkit.cli.screen import counted, error_screen, say, screen, with_notes
+from cnnkit.cli.screen import Ended, counted, error_screen, say, screen, with_notes
 
 if TYPE_CHECKING:
     from cnnkit.train import History, Run
@@ -277,11 +277,11 @@ def _report(failure: BaseException, save: Callable[[float | None], Path], epoch:
     except (ValueError, MemoryError) as another:
         saved = f"the model could not be saved: {another}"
     if isinstance(failure, Exception):
-        failure.add_note(saved)
+        failure.__notes__ = [saved, *vars(failure).get("__notes__", [])]  # the command comes last
         raise failure
-    error_screen().print(f"cnnkit: {with_notes(failure, f'interrupted in {epoch}; {saved}')}")
     status = failure.code if isinstance(failure, SystemExit) else None
-    raise typer.Exit(status if isinstance(status, int) else 130)
+    raise Ended(with_notes(failure, f"interrupted in {epoch}; {saved}"),
+                status if isinstance(status, int) else 128 + signal.SIGINT)
 
 
 def _ending(history: History, run: Run | None) -> tuple[int, Console | None]:

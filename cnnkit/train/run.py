@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from cnnkit import backends, nn, optim, random
-from cnnkit.autograd import Tensor
+from cnnkit.autograd import Tensor, is_grad_enabled, set_grad_enabled
 from cnnkit.evaluation.contracts import (
     AnyLoss,
     AugmentingLoader,
@@ -138,7 +138,7 @@ class Run:
 
     def go(self, state: Mapping[str, Any] | None = None) -> History:
         """Train from the beginning or from `state` to the end, or until something stops it."""
-        modes = Modes(self.model)
+        modes, recording = Modes(self.model), is_grad_enabled()
         with self.interrupt:
             try:
                 modes.set()
@@ -158,6 +158,7 @@ class Run:
                 while self.epoch < self.epochs and not self.stopped and not self.paused:
                     modes.keep()
                     self._one_epoch()
+                self.interrupt.hold()  # pressed twice in haste, Ctrl-C does not cost the checkpoint
                 self._call("on_train_stop")
                 self.standing = None  # from here on the model may get other weights
                 self.history.interrupted = self.paused
@@ -167,9 +168,11 @@ class Run:
                     self.reporter.end(self._partial_epoch)
                 if self.ema is not None:
                     self.ema.write()
+                self.interrupt.release()
                 self._call("on_train_end")
             except BaseException as error:
                 self.interrupt.hold()
+                set_grad_enabled(recording)
                 for callback in self._hooks["on_exception"]:
                     self._attempt(error, callback, error)
                 raise
@@ -186,6 +189,8 @@ class Run:
         """
         if self.standing is None:
             return False
+        if self.ema is not None:
+            self.ema.put_back()
         if self.whole:
             self.standing.go_back(self)
         for callback in self._uncalled:
@@ -215,9 +220,7 @@ class Run:
         start = time.perf_counter() - self.seconds
         for group in self._groups():
             self.inputs, self.epoch_lr = group, self.lr()
-            self._update()
-            self.seconds = time.perf_counter() - start
-            self._follow("on_train_batch_end")
+            self._update(start)
             if self.stopped or self.paused:
                 break
         self.inputs = []
@@ -245,12 +248,11 @@ class Run:
             raise FloatingPointError(f"the loss is {loss} after epoch {row.epoch}: the model's numbers "
                                      f"have overflowed. Lower the learning rate (it is {self.epoch_lr}) "
                                      "or clip the gradients (nn.clip_grad_norm_)")
-        with self._made_whole():
+        with self._whole("on_train_epoch_end"):
             if self.scheduler is not None and not self.per_batch:
                 self._step_schedule()
             self.epoch, self.batch, self.seconds, self.tally = self.epoch + 1, 0, 0.0, Tally()
             self.loader_state = None
-        self._follow("on_train_epoch_end")
 
     def _step_schedule(self) -> None:
         """Step the schedule of the epochs, or change nothing."""
@@ -280,7 +282,7 @@ class Run:
         while group := list(islice(batches, self.accumulate)):
             yield group
 
-    def _update(self) -> None:
+    def _update(self, start: float) -> None:
         """Learn from a group of batches, unless it is known that they count for nothing."""
         self.counts = [self.counting(*targets) for _, *targets in self.inputs]
         self.losses = []
@@ -290,12 +292,13 @@ class Run:
         else:
             for x, *_ in self.inputs:
                 self.tally.pass_over(x.shape[0])
-        with self._made_whole():
+        with self._whole("on_train_batch_end"):
             if learns:
                 self._step()
             self.batch += len(self.inputs)
             if self.scheduler is not None and self.per_batch:
                 self.scheduler.step()
+            self.seconds = time.perf_counter() - start
 
     def _differentiate(self) -> None:
         """The gradients of the batches that count for something."""
@@ -320,15 +323,24 @@ class Run:
         self._call("on_before_optimizer_step")
 
     @contextmanager
-    def _made_whole(self) -> Iterator[None]:
-        """What the block does is one: a signal waits for its end; after an error there is nothing to keep."""
+    def _whole(self, hook: str) -> Iterator[None]:
+        """What the block does is one thing; and then `hook` is called.
+
+        A second signal waits for the end of it all. An error in the block leaves nothing to keep, and after
+        one in a callback `settle` calls the others.
+        """
         self.interrupt.hold()
         self.whole = False
         try:
             yield
-            self.whole = True
+            self._uncalled = iter(self._hooks[hook])
             if self.standing is not None:
                 self.standing.close()
+            self.whole = True
+            for callback in self._uncalled:
+                callback(self)
+            if self.standing is not None:
+                self.standing.take(self)
         finally:
             self.interrupt.release()
 
@@ -392,11 +404,3 @@ class Run:
     def _call(self, hook: str) -> None:
         for callback in self._hooks[hook]:
             callback(self)
-
-    def _follow(self, hook: str) -> None:
-        """Call the hook of an update or an epoch that is done; `_settle` calls what an error leaves."""
-        self._uncalled = iter(self._hooks[hook])
-        for callback in self._uncalled:
-            callback(self)
-        if self.standing is not None:
-            self.standing.take(self)

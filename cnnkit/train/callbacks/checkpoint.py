@@ -206,13 +206,15 @@ class Checkpoint(Callback):
             self.save(run)
 
     def on_train_stop(self, run: Run) -> None:
-        self._begun = False
         if self._saved != (run.epoch, run.batch) and run.step:
             self.save(run)
         if run.paused and (files := checkpoints.numbered(self.folder)):
             run.history.checkpoint = str(files[-1])
             reason = run.reason or run.interrupt.reason
             run.reporter.note(f"Stopped {reason} in {_epoch(run)}; {self.hint}")
+
+    def on_train_end(self, run: Run) -> None:
+        self._begun = False
 
     def on_exception(self, run: Run, error: BaseException) -> None:
         """Write the last state between two updates, and say on the error where it is."""
@@ -225,8 +227,8 @@ class Checkpoint(Callback):
                 self.save(run)
         finally:
             if files := checkpoints.numbered(self.folder):
-                error.add_note(f"{files[-1]} has the run after {self._saved_step:,} updates, in {_epoch(run)}; "
-                               f"{self.hint}")
+                error.add_note(f"{files[-1]} has the run after {self._saved_step:,} updates, "
+                               f"in {_epoch(run)}; {self.hint}")
 
     def save(self, run: Run) -> None:
         """Write a checkpoint now, and remove those that are no longer kept."""
