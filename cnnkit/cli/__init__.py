@@ -96,7 +96,8 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         return CLOSED
     except MemoryError as error:
-        return _fail(with_notes(error, f"there is not enough memory for this ({str(error) or 'out of memory'})"))
+        what = str(error) or "out of memory"
+        return _fail(with_notes(error, f"there is not enough memory for this ({what})"))
     except OSError as error:
         return _fail(with_notes(error, f"{error.filename}: {error.strerror}"
                                 if error.filename and error.strerror else str(error)))
