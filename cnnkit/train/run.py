@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any
@@ -36,7 +36,7 @@ from cnnkit.train.interrupt import Interrupt
 from cnnkit.train.modes import Modes
 from cnnkit.train.parameters import named, parameters
 from cnnkit.train.progress import Guarded, Lines, Reporter
-from cnnkit.train.standing import Standing
+from cnnkit.train.standing import Standing, attempt
 from cnnkit.train.state import restore
 
 __all__ = ["Run"]
@@ -97,7 +97,7 @@ class Run:
         self.stopped, self.reason, self._paused = False, "", False
         self.whole = True
         self.standing: Standing | None = None  # since the run has begun
-        self._uncalled: Iterator[Any] = iter(())  # hooks of an update or an epoch that is done
+        self.uncalled: Iterator[Any] = iter(())  # hooks of an update or an epoch that is done
         self.resumed_from: str | None = None  # the folder of the checkpoint, "" for a state in memory
         self.epoch_lr = self.lr()
         self.watched: Monitor | None = None  # by the schedule, a ReduceLROnPlateau
@@ -174,35 +174,13 @@ class Run:
                 self.interrupt.hold()
                 set_grad_enabled(recording)
                 for callback in self._hooks["on_exception"]:
-                    self._attempt(error, callback, error)
+                    attempt(error, callback, self, error)
                 raise
             finally:
                 self.history.signal = self.interrupt.signal
                 modes.restore()
                 self.reporter.close()
         return self.history
-
-    def settle(self, error: BaseException) -> bool:
-        """After an error: undo what is unfinished and finish what is done; whether that gives a whole state.
-
-        Only in a run with callbacks that keep its state. What goes wrong here is a note on the error.
-        """
-        if self.standing is None:
-            return False
-        if self.ema is not None:
-            self.ema.put_back()
-        if self.whole:
-            self.standing.go_back(self)
-        for callback in self._uncalled:
-            self._attempt(error, callback)
-        return self.whole
-
-    def _attempt(self, error: BaseException, hook: Callable[..., Any], *arguments: Any) -> None:
-        """Call a hook after an error, which another one must not hide."""
-        try:
-            hook(self, *arguments)
-        except Exception as another:
-            error.add_note(f"Then {hook.__qualname__} raised {type(another).__name__}: {another}")
 
     def _output_failed(self, error: OSError) -> None:
         """Nobody reads the progress any more: pause; it cannot be written: go on without."""
@@ -327,17 +305,17 @@ class Run:
         """What the block does is one thing; and then `hook` is called.
 
         A second signal waits for the end of it all. An error in the block leaves nothing to keep, and after
-        one in a callback `settle` calls the others.
+        one in a callback `Standing.settle` calls the others.
         """
         self.interrupt.hold()
         self.whole = False
         try:
             yield
-            self._uncalled = iter(self._hooks[hook])
+            self.uncalled = iter(self._hooks[hook])
             if self.standing is not None:
                 self.standing.close()
             self.whole = True
-            for callback in self._uncalled:
+            for callback in self.uncalled:
                 callback(self)
             if self.standing is not None:
                 self.standing.take(self)

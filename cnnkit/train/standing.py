@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cnnkit import random
@@ -10,7 +11,15 @@ from cnnkit.autograd.updating import arrays_of
 if TYPE_CHECKING:
     from cnnkit.train.run import Run
 
-__all__ = ["Standing"]
+__all__ = ["Standing", "attempt"]
+
+
+def attempt(error: BaseException, hook: Callable[..., Any], *arguments: Any) -> None:
+    """Call a callback's hook after an error, which another one must not hide: that becomes a note on it."""
+    try:
+        hook(*arguments)
+    except Exception as another:
+        error.add_note(f"Then {hook.__qualname__} raised {type(another).__name__}: {another}")
 
 
 class Standing:
@@ -41,6 +50,19 @@ class Standing:
     def close(self) -> None:
         """The update is done: until the next `take` there is nothing to put back."""
         self._open = False
+
+    def settle(self, run: Run, error: BaseException) -> bool:
+        """After an error: undo what is unfinished, finish what is done; whether the run can go on from there.
+
+        What goes wrong here is a note on the error.
+        """
+        if run.ema is not None:
+            run.ema.put_back()
+        if run.whole:
+            self.go_back(run)
+        for callback in run.uncalled:
+            attempt(error, callback, run)
+        return run.whole
 
     def go_back(self, run: Run) -> None:
         """Put back what was changed since `take`."""

@@ -16,6 +16,7 @@ from cnnkit.train.callbacks import Callback, Checkpoint, EarlyStopping, Learning
 LEARN = Subset(datasets.digits(train=True), range(64))  # four batches an epoch
 HELD_OUT = Subset(datasets.digits(train=False), range(32))
 EPOCHS, BATCHES = 3, 4
+heavy = pytest.mark.heavy
 HOOKS = ["on_train_epoch_start", "on_before_optimizer_step", "on_train_batch_end", "on_train_epoch_end"]
 
 
@@ -155,9 +156,10 @@ def updates_kept(folder):
 
 
 @pytest.mark.parametrize(("place", "at", "updates"), [
-    ("forward", 7, 6), ("loss", 7, 6), ("loss", 5, 4), ("loader", 7, 6), ("loader", 5, 4), ("dataset", 2, 5),
-    ("on_train_epoch_start", 2, 4), ("on_before_optimizer_step", 7, 6), ("on_train_batch_end", 7, 7),
-    ("on_train_batch_end", 8, 8), ("on_train_epoch_end", 2, 8)])
+    ("forward", 7, 6), ("loader", 5, 4), ("dataset", 2, 7), ("on_train_batch_end", 7, 7),
+    ("on_before_optimizer_step", 7, 6), ("on_train_epoch_end", 2, 8),
+    *(pytest.param(*case, marks=heavy) for case in (("loss", 7, 6), ("loss", 5, 4), ("loader", 7, 6),
+                                                    ("on_train_epoch_start", 2, 4), ("on_train_batch_end", 8, 8)))])
 def test_an_error_anywhere_leaves_a_checkpoint_that_goes_on_to_the_same_bits(place, at, updates, tmp_path,
                                                                              undisturbed):
     data = "loader" if place == "loader" else "dataset"
@@ -171,7 +173,7 @@ def test_an_error_anywhere_leaves_a_checkpoint_that_goes_on_to_the_same_bits(pla
     assert go(tmp_path, data=data) == undisturbed[data]
 
 
-@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("error", [MemoryError, pytest.param(KeyboardInterrupt, marks=heavy), SystemExit])
 def test_so_does_an_error_of_any_kind(error, tmp_path, undisturbed):
     with pytest.raises(error):
         go(tmp_path, Planted("forward", 6, error))
@@ -188,7 +190,7 @@ def interrupted(at, folder):
     return False
 
 
-@pytest.mark.parametrize("at", [3000, 4456, 5800])
+@pytest.mark.parametrize("at", [4456, 5800])
 def test_a_second_ctrl_c_at_any_line_leaves_what_goes_on_to_the_same_bits(at, tmp_path, undisturbed):
     assert interrupted(at, tmp_path)
     assert go(tmp_path) == undisturbed["dataset"]

@@ -222,7 +222,7 @@ class Checkpoint(Callback):
             return
         self._begun = False
         try:
-            whole = run.settle(error)
+            whole = run.standing is not None and run.standing.settle(run, error)
             if whole and run.step and self._saved != (run.epoch, run.batch) and error is not self._failure:
                 self.save(run)
         finally:
