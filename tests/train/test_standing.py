@@ -158,8 +158,9 @@ def updates_kept(folder):
 @pytest.mark.parametrize(("place", "at", "updates"), [
     ("forward", 7, 6), ("loader", 5, 4), ("dataset", 2, 7), ("on_train_batch_end", 7, 7),
     ("on_before_optimizer_step", 7, 6), ("on_train_epoch_end", 2, 8),
-    *(pytest.param(*case, marks=heavy) for case in (("loss", 7, 6), ("loss", 5, 4), ("loader", 7, 6),
-                                                    ("on_train_epoch_start", 2, 4), ("on_train_batch_end", 8, 8)))])
+    *(pytest.param(*case, marks=heavy) for case in (
+        ("loss", 7, 6), ("loss", 5, 4), ("loader", 7, 6), ("on_train_epoch_start", 2, 4),
+        ("on_train_batch_end", 8, 8)))])
 def test_an_error_anywhere_leaves_a_checkpoint_that_goes_on_to_the_same_bits(place, at, updates, tmp_path,
                                                                              undisturbed):
     data = "loader" if place == "loader" else "dataset"
