@@ -9,6 +9,7 @@ import pytest
 from cnnkit import nn, train
 from cnnkit.data import Subset, datasets
 from cnnkit.train.callbacks import Callback, Checkpoint
+from cnnkit.train.ema import EMA
 from cnnkit.train.interrupt import SIGNALS, Interrupt
 
 LEARN = Subset(datasets.digits(train=True), range(64))  # four batches an epoch
@@ -77,28 +78,46 @@ def test_a_signal_before_the_first_update_stops_it_there():
 
 
 def test_pressed_twice_in_haste_ctrl_c_waits_for_the_checkpoint(tmp_path, monkeypatch):
-    write = train.checkpoints.write
+    write, steps = train.checkpoints.write, []
 
-    def pressed(*arguments):
+    def pressed(folder, number, state):
+        steps.append(state["step"])
         signal.raise_signal(signal.SIGINT)
-        return write(*arguments)
+        write(folder, number, state)
 
     monkeypatch.setattr(train.checkpoints, "write", pressed)
     with pytest.raises(KeyboardInterrupt):
         fit(Sending(signal.SIGINT), Checkpoint(tmp_path))
-    assert train.checkpoints.read(train.checkpoints.numbered(tmp_path)[-1]).state["step"] == 3
+    assert steps == [3]
+    assert train.checkpoints.newest(tmp_path).state["step"] == 3
 
 
-def test_signals_that_are_ignored_or_handled_stay_so():
+def test_a_second_ctrl_c_waits_for_the_end_of_an_update_that_the_optimizer_has_made(tmp_path, monkeypatch):
+    update = EMA.update
+
+    def pressed(self):
+        if self.average:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        update(self)
+
+    monkeypatch.setattr(EMA, "update", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        fit(Checkpoint(tmp_path), ema=0.5)
+    assert train.checkpoints.newest(tmp_path).state["step"] == 2
+
+
+def test_signals_that_are_ignored_or_handled_stay_so(handlers):
     heard = []
     signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Interrupt() as interrupt:
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGHUP)
+        for number in SIGNALS:
+            signal.raise_signal(number)
     assert (heard, interrupt.signal) == ([signal.SIGTERM], None)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    for number in SIGNALS:
+        signal.signal(number, handlers[number])
 
 
 def test_an_inner_one_hears_them_and_the_outer_one_hears_them_again_afterwards():

@@ -52,14 +52,33 @@ class Net(nn.Module):
 
 
 class Passing(Callback):
-    """Passes a place in each of its hooks; comes before callbacks that have a state."""
+    """Passes a place in each of its hooks, before or after the callbacks that have a state."""
 
-    def __init__(self, planted):
-        self._planted = planted
+    def __init__(self, planted, when):
+        self._planted, self._when = planted, when
 
 
 for hook in HOOKS:
-    setattr(Passing, hook, lambda self, run, hook=hook: self._planted.passed(hook))
+    setattr(Passing, hook, lambda self, run, hook=hook: self._planted.passed(f"{self._when} {hook}"))
+
+
+class Counting(Callback):
+    """Counts the updates and epochs that it was told of."""
+
+    def __init__(self):
+        self.batches = self.epochs = 0
+
+    def on_train_batch_end(self, run):
+        self.batches += 1
+
+    def on_train_epoch_end(self, run):
+        self.epochs += 1
+
+    def state_dict(self):
+        return vars(self).copy()
+
+    def load_state_dict(self, state):
+        vars(self).update(state)
 
 
 class Loss:
@@ -106,17 +125,18 @@ def go(folder=None, planted=None, data="dataset", signals=None):
     planted = planted or Planted()
     random.seed(3)
     model = Net(planted)
-    rates, stopping = LearningRateMonitor(), EarlyStopping(patience=9)
-    kept = [] if folder is None else [Checkpoint(folder)]
+    rates, stopping, counting = LearningRateMonitor(), EarlyStopping(patience=9), Counting()
+    kept = [] if folder is None else [Checkpoint(folder, every_n_epochs=None)]
     samples = Dataset(planted) if data == "dataset" else Loader(planted)
     with signals or Signals():
         history = train.fit(model, samples, epochs=EPOCHS, batch_size=16, lr=0.01, loss=Loss(planted), seed=0,
                             validation=HELD_OUT, ema=0.5, scheduler="one-cycle", progress=False,
-                            callbacks=[Passing(planted), rates, stopping, *kept], resume=folder is not None)
+                            callbacks=[Passing(planted, "before"), rates, stopping, counting,
+                                       Passing(planted, "after"), *kept], resume=folder is not None)
     rows = [{name: value for name, value in row.items() if name not in ("seconds", "images_per_second")}
             for row in history.as_dicts()]
     weights = {name: value.numpy().tobytes() for name, value in model.state_dict().items()}
-    return weights, rows, rates.rates, stopping.best, random.get_state()
+    return weights, rows, rates.rates, stopping.best, vars(counting), random.get_state()
 
 
 class Signals:
@@ -156,11 +176,12 @@ def updates_kept(folder):
 
 
 @pytest.mark.parametrize(("place", "at", "updates"), [
-    ("forward", 7, 6), ("loader", 5, 4), ("dataset", 2, 7), ("on_train_batch_end", 7, 7),
-    ("on_before_optimizer_step", 7, 6), ("on_train_epoch_end", 2, 8),
+    ("forward", 5, 4), ("loader", 5, 4), ("dataset", 2, 7), ("before on_train_batch_end", 7, 7),
+    ("after on_before_optimizer_step", 7, 6), ("before on_train_epoch_end", 2, 8),
     *(pytest.param(*case, marks=heavy) for case in (
-        ("loss", 7, 6), ("loss", 5, 4), ("loader", 7, 6), ("on_train_epoch_start", 2, 4),
-        ("on_train_batch_end", 8, 8)))])
+        ("forward", 7, 6), ("loss", 7, 6), ("loader", 7, 6), ("before on_train_epoch_start", 2, 4),
+        ("before on_before_optimizer_step", 6, 5), ("after on_train_batch_end", 8, 8),
+        ("after on_train_epoch_end", 2, 8)))])
 def test_an_error_anywhere_leaves_a_checkpoint_that_goes_on_to_the_same_bits(place, at, updates, tmp_path,
                                                                              undisturbed):
     data = "loader" if place == "loader" else "dataset"
