@@ -14,6 +14,7 @@ from cnnkit.nn.eval_mode import *
 from cnnkit.nn.flatten import *
 from cnnkit.nn.fractional_pooling import *
 from cnnkit.nn.function import *
+from cnnkit.nn.gates import *
 from cnnkit.nn.group_norm import *
 from cnnkit.nn.lazy import *
 from cnnkit.nn.linear import *

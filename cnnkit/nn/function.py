@@ -18,7 +18,7 @@ class FunctionModule(Module):
 
     Subclasses name the function: ``class ELU(FunctionModule, function=F.elu)``. The function's first
     `inputs` arguments are the layer's inputs, the others its settings: arguments of the constructor, with the
-    same names, order and defaults, and attributes of the layer.
+    same names, order and defaults, and attributes of the layer. A `dtype` is none: `Module.to` says it.
 
     Parameters
     ----------
@@ -50,7 +50,8 @@ class FunctionModule(Module):
                           buffers: tuple[str, ...] = (), shown: bool = True, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if function is not None:
-            settings = inspect.Signature(list(inspect.signature(function).parameters.values())[inputs:])
+            arguments = list(inspect.signature(function).parameters.values())[inputs:]
+            settings = inspect.Signature([a for a in arguments if a.name != "dtype"])
             cls._function, cls._settings = staticmethod(function), settings
             cls._tensors, cls._shown = buffers, shown
         elif not hasattr(cls, "_function"):

@@ -117,6 +117,75 @@ def mish(xp: Any, x: Array) -> tuple:
     return x * gate, gate
 
 
+@elementwise(from_x=lambda xp, dy, x, min_val, max_val:
+             xp.where((x <= min_val) | (x >= max_val), xp.zeros_like(dy), dy),
+             role="activation", increasing=True, kinks=lambda min_val, max_val: (min_val, max_val),
+             torch="torch.nn.functional.hardtanh")
+def hardtanh(xp: Any, x: Array, min_val: float, max_val: float) -> Array:
+    """x between two numbers, and the nearer of them beyond (Collobert 2004); the gradient at both is 0."""
+    return xp.where(x <= min_val, xp.full_like(x, min_val),
+                    xp.where(x >= max_val, xp.full_like(x, max_val), x))
+
+
+@elementwise(from_x=lambda xp, dy, x: xp.where((x <= -3) | (x >= 3), xp.zeros_like(dy), dy / 6),
+             role="activation", increasing=True, kinks=(-3.0, 3.0))
+def hardsigmoid(xp: Any, x: Array) -> Array:
+    """min(max(x + 3, 0), 6) / 6 (Howard et al. 2019)."""
+    return xp.clip(x + 3, 0, 6) / 6
+
+
+@elementwise(from_x=lambda xp, dy, x, lambd: xp.where((x >= -lambd) & (x <= lambd), xp.zeros_like(dy), dy),
+             role="activation", kinks=lambda lambd: (-lambd, lambd), torch="torch.nn.functional.hardshrink")
+def hardshrink(xp: Any, x: Array, lambd: float) -> Array:
+    """0 between -lambd and lambd, elsewhere x."""
+    return xp.where((x >= -lambd) & (x <= lambd), xp.zeros_like(x), x)
+
+
+@elementwise(from_x=lambda xp, dy, x, lambd: xp.where((x >= -lambd) & (x <= lambd), xp.zeros_like(dy), dy),
+             role="activation", increasing=True, kinks=lambda lambd: (-lambd, lambd),
+             torch="torch.nn.functional.softshrink")
+def softshrink(xp: Any, x: Array, lambd: float) -> Array:
+    """0 between -lambd and lambd, elsewhere x moved towards 0 by lambd; NaN stays NaN."""
+    return xp.where(x > lambd, x - lambd, xp.where(x >= -lambd, xp.zeros_like(x), x + lambd))
+
+
+@elementwise(from_x=lambda xp, dy, x, tanh: dy * tanh * tanh, role="activation", increasing=True,
+             torch="torch.nn.functional.tanhshrink")
+def tanhshrink(xp: Any, x: Array) -> tuple:
+    """x - tanh(x)."""
+    tanh = xp.tanh(x)
+    return x - tanh, tanh
+
+
+@elementwise(from_x=lambda xp, dy, x, beta, threshold:
+             xp.where(x * beta > threshold, dy, dy * special.sigmoid(xp, x * beta)),
+             role="activation",  # the slope jumps by about e^-threshold
+             kinks=lambda beta, threshold: (threshold / beta,) if threshold < 15 else (),
+             torch="torch.nn.functional.softplus")
+def softplus(xp: Any, x: Array, beta: float, threshold: float) -> Array:
+    """log(1 + exp(beta * x)) / beta, and x where beta * x > threshold (Dugas et al. 2001)."""
+    scaled = x * beta
+    smooth = xp.clip(scaled, 0, None) + xp.log1p(xp.exp(-xp.abs(scaled)))  # without overflow
+    return xp.where(scaled > threshold, x, smooth / beta)
+
+
+@elementwise(from_x=lambda xp, dy, x, threshold, value: xp.where(x <= threshold, xp.zeros_like(dy), dy),
+             role="activation", kinks=lambda threshold, value: (threshold,),
+             torch="torch.nn.functional.threshold")
+def threshold(xp: Any, x: Array, threshold: float, value: float) -> Array:
+    """x where it is larger than `threshold`, elsewhere `value`."""
+    return xp.where(x <= threshold, xp.full_like(x, value), x)
+
+
+@elementwise(from_x=lambda xp, dy, x, below, alpha: xp.where(x <= 0, dy * (below / alpha + 1), dy),
+             role="activation", increasing=True, torch="torch.nn.functional.celu")
+def celu(xp: Any, x: Array, alpha: float) -> tuple:
+    """x where x > 0, elsewhere alpha * (exp(x / alpha) - 1), smooth for any alpha (Barron 2017)."""
+    negative = x <= 0
+    below = alpha * xp.expm1(xp.where(negative, x, xp.zeros_like(x)) / alpha)
+    return xp.where(negative, below, x), below
+
+
 @op(infer=_infer_along("softmax"), sums=True, torch="torch.softmax", torch_names={"axis": "dim"},
     saves={0: ("output",)})
 def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:

@@ -202,6 +202,7 @@ CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in ano
     "avg_pool": avg_pool, "avg_pool_input": avg_pool_input, "batch_norm": batch_norm,
     "adaptive_avg_pool": adaptive_avg_pool, "adaptive_max_pool": adaptive_max_pool,
     "adaptive_max_pool_with_indices": lambda x, **size: adaptive_max_pool(x, **size, return_indices=True),
+    "hardsigmoid": lambda x: F.relu6(x + 3) / 6,  # PyTorch's own multiplies by a sixth in float32
     "cast": lambda x, dtype: x.to(getattr(torch, dtype)),
     "concat": lambda *tensors, axis: torch.cat(tensors, axis),
     "expand": lambda x, shape: x.expand(shape), "getitem": getitem, "pad": pad,

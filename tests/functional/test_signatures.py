@@ -16,9 +16,7 @@ LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecat
             "_stacklevel": "for a warning that is not given here", "out": "results are new arrays",
             "sparse_grad": "gradients are whole arrays",
             "dtype": "x.to(dtype) says it", "weight": "only mse_loss leaves it out: multiply the squares"}
-OTHER_DEFAULT = {"softmax.dim": "PyTorch guesses an axis, and warns that it does",
-                 "log_softmax.dim": "PyTorch guesses an axis, and warns that it does",
-                 "where.input": "a condition alone is taken too",
+OTHER_DEFAULT = {"where.input": "a condition alone is taken too",
                  "where.other": "a condition alone is taken too"}
 
 

@@ -17,11 +17,10 @@ NOT_IN_PYTORCH = {
 }
 LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
             "device": "a backend's name says it", "args": "takes none", "kwargs": "takes none",
-            "persistent": "register_buffer says it"}
+            "persistent": "register_buffer says it",
+            "min_value": "deprecated: min_val", "max_value": "deprecated: max_val"}
 ONLY_HERE = {"backend": "where the parameters are made"}
-OTHER_DEFAULT = {"Softmax.dim": "PyTorch guesses an axis, and warns that it does",
-                 "LogSoftmax.dim": "PyTorch guesses an axis, and warns that it does",
-                 "Parameter.data": "PyTorch makes an empty one"}
+OTHER_DEFAULT = {"Parameter.data": "PyTorch makes an empty one"}
 OTHER_SETTINGS = {"Sequential": "layers are not passed by name",
                   "Buffer": "PyTorch makes an empty one"}
 NO_LAYER = {"Module": "abstract", "Parameter": "a Tensor", "Buffer": "a Tensor",

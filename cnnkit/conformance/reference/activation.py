@@ -33,10 +33,16 @@ def sigmoid(x: Dual) -> Dual:
 MINUS_INF = ("infinities",)  # there -inf * 0 is NaN in PyTorch, and 0 in some libraries
 
 FORMULAS = {
+    "celu": Formula(lambda x, alpha: x if x > 0 else alpha * dual.expm1(x / alpha), ({"alpha": 1.5},)),
     "elu": Formula(lambda x, alpha: x if x > 0 else alpha * dual.expm1(x), ({"alpha": 1.5},)),
     "gelu": Formula(lambda x, approximate: x * (1 + dual.erf(x / 2**0.5)) / 2 if approximate == "none" else
                     x * sigmoid((8 / math.pi) ** 0.5 * x * (1 + 0.044715 * x * x)), without=MINUS_INF),
+    "hardshrink": Formula(lambda x, lambd: 0.0 if -lambd <= x <= lambd else x, ({"lambd": 0.5},), "exact"),
+    "hardsigmoid": Formula(lambda x: 0.0 if x <= -3 else (x + 3) / 6 if x < 3 else 1.0 if x >= 3 else x),
     "hardswish": Formula(lambda x: 0.0 if x <= -3 else x * (x + 3) / 6 if x < 3 else x, without=MINUS_INF),
+    "hardtanh": Formula(lambda x, min_val, max_val:
+                        min_val if x <= min_val else max_val if x >= max_val else x,
+                        ({"min_val": -1.0, "max_val": 1.0}, {"min_val": 0.0, "max_val": 6.0}), "exact"),
     "leaky_relu": Formula(lambda x, negative_slope: x if x > 0 else negative_slope * x,
                           ({"negative_slope": 0.1}, {"negative_slope": -0.5}), "rounding"),
     "logsigmoid": Formula(lambda x: x - dual.log1p(dual.exp(x)) if x < 0 else -dual.log1p(dual.exp(-x))),
@@ -45,8 +51,17 @@ FORMULAS = {
     "selu": Formula(lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * dual.expm1(x))),
     "sigmoid": Formula(sigmoid),
     "silu": Formula(lambda x: x * sigmoid(x), without=MINUS_INF),
+    "softplus": Formula(lambda x, beta, threshold: x if x * beta > threshold else
+                        (dual.log1p(dual.exp(x * beta)) if x < 0 else
+                         x * beta + dual.log1p(dual.exp(-x * beta))) / beta,
+                        ({"beta": 1.0, "threshold": 20.0}, {"beta": 2.0, "threshold": 1.0})),
+    "softshrink": Formula(lambda x, lambd: x - lambd if x > lambd else x + lambd if x < -lambd else x * 0,
+                          ({"lambd": 0.5},), "rounding"),
     "softsign": Formula(lambda x: x / (1 + abs(x)), without=("infinities",)),  # inf / inf is NaN
     "tanh": Formula(dual.tanh),
+    "tanhshrink": Formula(lambda x: x - dual.tanh(x)),
+    "threshold": Formula(lambda x, threshold, value: value if x <= threshold else x,
+                         ({"threshold": 0.5, "value": -2.0},), "exact"),
 }
 
 

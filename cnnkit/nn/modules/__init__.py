@@ -5,6 +5,7 @@ from cnnkit.nn.container import *
 from cnnkit.nn.conv import *
 from cnnkit.nn.dropout import *
 from cnnkit.nn.flatten import *
+from cnnkit.nn.gates import *
 from cnnkit.nn.group_norm import *
 from cnnkit.nn.lazy import *
 from cnnkit.nn.linear import *
