@@ -8,6 +8,7 @@ from cnnkit import backends, suggestions
 from cnnkit.autograd import selection
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.functions.counting import CountingMethods
 from cnnkit.autograd.functions.diagonals import DiagonalMethods
 from cnnkit.autograd.functions.moving import MovingMethods
 from cnnkit.autograd.functions.parts import PartsMethods
@@ -17,6 +18,7 @@ from cnnkit.autograd.functions.rearranging import RearrangingMethods
 from cnnkit.autograd.functions.reduction import ReductionMethods
 from cnnkit.autograd.functions.scattering import ScatteringMethods
 from cnnkit.autograd.functions.selecting import SelectingMethods
+from cnnkit.autograd.functions.sorting import SortingMethods
 from cnnkit.autograd.functions.splitting import SplittingMethods
 from cnnkit.autograd.grad_mode import no_grad
 from cnnkit.autograd.tape import mode
@@ -29,7 +31,8 @@ __all__ = ["Tensor"]
 
 
 class Tensor(AsPython, MovingMethods, RearrangingMethods, PartsMethods, DiagonalMethods, SplittingMethods,
-             SelectingMethods, ScatteringMethods, PuttingMethods, PointwiseMethods, ReductionMethods):
+             SelectingMethods, ScatteringMethods, PuttingMethods, SortingMethods, CountingMethods,
+             PointwiseMethods, ReductionMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.

@@ -14,6 +14,7 @@ from pytorch_lines import (
     optimizer,
     scattering,
     selecting,
+    sorting,
     state,
     tensor,
 )
@@ -21,5 +22,6 @@ from pytorch_lines.running import outcome
 
 __all__ = ["TABLES", "outcome"]
 
-PARTS = (containers, grad_mode, joining, module, moving, optimizer, scattering, selecting, state, tensor)
+PARTS = (containers, grad_mode, joining, module, moving, optimizer, scattering, selecting, sorting,
+         state, tensor)
 TABLES = {part.__name__.rpartition(".")[2]: part for part in PARTS}

@@ -4,6 +4,7 @@ A module here holds one kind of functions, whose first argument is the Tensor, a
 functions as methods. `Tensor` inherits those classes; ``cnnkit.NAME`` is the function.
 """
 
+from cnnkit.autograd.functions.counting import *
 from cnnkit.autograd.functions.diagonals import *
 from cnnkit.autograd.functions.joining import *
 from cnnkit.autograd.functions.moving import *
@@ -14,6 +15,7 @@ from cnnkit.autograd.functions.rearranging import *
 from cnnkit.autograd.functions.reduction import *
 from cnnkit.autograd.functions.scattering import *
 from cnnkit.autograd.functions.selecting import *
+from cnnkit.autograd.functions.sorting import *
 from cnnkit.autograd.functions.splitting import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
