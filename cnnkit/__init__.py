@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         evaluation,
         functional,
         inspection,
+        linalg,
         models,
         nn,
         ops,
@@ -42,12 +43,12 @@ __version__ = "0.1.0"
 _NAMES = [
     "Tensor", "__version__", "advise", "autograd", "backends", "conformance", "conv_as_matrix", "data",
     "enable_grad", "evaluation", "explain", "functional", "get_num_threads", "inference_mode", "inspection",
-    "is_grad_enabled", "models", "nn", "no_grad", "ops", "optim", "pad", "precision", "random", "safetensors",
-    "set_grad_enabled", "set_num_threads", "shapes", "summary", "tensor", "train", "use",
+    "is_grad_enabled", "linalg", "models", "nn", "no_grad", "ops", "optim", "pad", "precision", "random",
+    "safetensors", "set_grad_enabled", "set_num_threads", "shapes", "summary", "tensor", "train", "use",
 ]
 _MODULES = frozenset({
     "advise", "autograd", "backends", "conformance", "data", "evaluation", "functional", "inspection",
-    "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
+    "linalg", "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
     "sklearn",  # not in __all__: it needs scikit-learn
 })
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.

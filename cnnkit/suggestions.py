@@ -9,8 +9,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["FUNCTIONAL", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR", "attribute_error", "is_defined",
-           "missing"]
+__all__ = ["FUNCTIONAL", "LINALG", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR", "attribute_error",
+           "is_defined", "missing"]
 
 
 def _each(names: str, advice: str) -> dict[str, str]:
@@ -32,9 +32,9 @@ TENSOR: Mapping[str, str] = {
     "detach_": "use detach()", "grad_fn": "is_leaf says whether a recorded op made this Tensor",
     "amax": "use max(dim)", "min": "use -(-x).max(dim)", "argmin": "use (-x).argmax(dim)",
     "add": "use +", "sub": "use -", "mul": "use *", "div": "use /", "neg": "use -x", "pow": "use **",
-    "mm": "use @", "bmm": "use @", "dot": "use @", "square": "use x * x", "div_": "use mul_(1 / number)",
+    "square": "use x * x", "div_": "use mul_(1 / number)",
     "eq": "use ==", "ne": "use !=", "lt": "use <", "le": "use <=", "gt": "use >", "ge": "use >=",
-    "clip": "use clamp(min, max)", "norm": "use (x * x).sum().sqrt()",
+    "clip": "use clamp(min, max)",
     "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
     "std": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
     **_each("any all", "use numpy() and the array's {}"),
@@ -58,7 +58,6 @@ NAMESPACE: Mapping[str, str] = {
     **_each("zeros ones full empty eye arange linspace zeros_like ones_like",
             "give a NumPy array to cnnkit.tensor: cnnkit.tensor(numpy.{}(...))"),
     **_each("rand randn randint randperm", "give a NumPy array to cnnkit.tensor; cnnkit.random draws"),
-    "matmul": "use the Tensor's method, x.matmul(...)",
     "as_strided": "use the Tensor's unfold(dimension, size, step), cnnkit.narrow or an index",
     **_each("float16 bfloat16 float32 float64 int32 int64 uint8 float half double long int",
             'a dtype is a name here: dtype="float32"'),
@@ -87,6 +86,9 @@ FUNCTIONAL: Mapping[str, str] = {
     **_each("interpolate upsample", "use conv_transpose2d"),
     "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
 }
+LINALG: Mapping[str, str] = _each(
+    "cholesky cond det eig eigh eigvals eigvalsh inv lstsq matrix_rank pinv qr slogdet solve svd svdvals",
+    "decompositions are not computed here: numpy.linalg has {} for x.numpy(), without gradients")
 OPTIM: Mapping[str, str] = _each(
     "ASGD Adadelta Adagrad Adamax LBFGS Muon NAdam RAdam RMSprop Rprop SparseAdam",
     "there are SGD, Adam and AdamW")

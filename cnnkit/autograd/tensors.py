@@ -11,8 +11,10 @@ from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.counting import CountingMethods
 from cnnkit.autograd.functions.diagonals import DiagonalMethods
 from cnnkit.autograd.functions.moving import MovingMethods
+from cnnkit.autograd.functions.norms import NormMethods
 from cnnkit.autograd.functions.parts import PartsMethods
 from cnnkit.autograd.functions.pointwise import PointwiseMethods
+from cnnkit.autograd.functions.products import ProductMethods
 from cnnkit.autograd.functions.putting import PuttingMethods
 from cnnkit.autograd.functions.rearranging import RearrangingMethods
 from cnnkit.autograd.functions.reduction import ReductionMethods
@@ -32,7 +34,7 @@ __all__ = ["Tensor"]
 
 class Tensor(AsPython, MovingMethods, RearrangingMethods, PartsMethods, DiagonalMethods, SplittingMethods,
              SelectingMethods, ScatteringMethods, PuttingMethods, SortingMethods, CountingMethods,
-             PointwiseMethods, ReductionMethods):
+             ProductMethods, NormMethods, PointwiseMethods, ReductionMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -234,12 +236,6 @@ class Tensor(AsPython, MovingMethods, RearrangingMethods, PartsMethods, Diagonal
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("a Tensor's elements cannot be assigned: not every array library can. "
                         "Use cnnkit.functional.where, or copy_() for the whole Tensor")
-
-    # -- methods that are ops --------------------------------------------------------------------------------
-
-    def matmul(self, other: Any) -> Tensor:
-        """Matrix product over the last two axes."""
-        return apply(matmul.matmul, self, other)
 
 
 Value.result = Tensor

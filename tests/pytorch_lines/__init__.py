@@ -11,7 +11,9 @@ from pytorch_lines import (
     joining,
     module,
     moving,
+    norms,
     optimizer,
+    products,
     scattering,
     selecting,
     sorting,
@@ -22,6 +24,6 @@ from pytorch_lines.running import outcome
 
 __all__ = ["TABLES", "outcome"]
 
-PARTS = (containers, grad_mode, joining, module, moving, optimizer, scattering, selecting, sorting,
-         state, tensor)
+PARTS = (containers, grad_mode, joining, module, moving, norms, optimizer, products, scattering, selecting,
+         sorting, state, tensor)
 TABLES = {part.__name__.rpartition(".")[2]: part for part in PARTS}

@@ -6,10 +6,13 @@ functions as methods. `Tensor` inherits those classes; ``cnnkit.NAME`` is the fu
 
 from cnnkit.autograd.functions.counting import *
 from cnnkit.autograd.functions.diagonals import *
+from cnnkit.autograd.functions.einsum import *
 from cnnkit.autograd.functions.joining import *
 from cnnkit.autograd.functions.moving import *
+from cnnkit.autograd.functions.norms import *
 from cnnkit.autograd.functions.parts import *
 from cnnkit.autograd.functions.pointwise import *
+from cnnkit.autograd.functions.products import *
 from cnnkit.autograd.functions.putting import *
 from cnnkit.autograd.functions.rearranging import *
 from cnnkit.autograd.functions.reduction import *
