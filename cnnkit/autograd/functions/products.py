@@ -13,6 +13,7 @@ from cnnkit.autograd.value import Value
 from cnnkit.backends import dtype_name
 from cnnkit.ops import matmul as products
 from cnnkit.ops import reduction, shaping
+from cnnkit.ops.precision import is_integer
 
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
@@ -147,6 +148,8 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 def _added(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     """beta * input + alpha * product; with a beta of 0 not even NaN in `input` counts."""
     input = apply(shaping.expand, input, shape=product.shape)  # it must fit the product
+    if is_integer(input.dtype):
+        beta, alpha = int(beta), int(alpha)
     scaled = product * alpha if alpha != 1 else product
     return scaled if beta == 0 else (input if beta == 1 else input * beta) + scaled
 

@@ -61,6 +61,9 @@ def of_one_dtype(name: str, tensors: Any) -> list:
     for x in tensors:
         if not isinstance(x, Value):
             raise TypeError(f"{name} takes Tensors; got {type(x).__name__}: {x!r:.60}")
+    dtypes = [x.dtype for x in tensors]
+    if dtypes.count(dtypes[0]) == len(dtypes):
+        return tensors
     dtype = promoted(tensors)
     return [as_dtype(x, dtype) for x in tensors]
 
