@@ -1,58 +1,13 @@
-"""Joining, padding and selecting Tensors."""
+"""Joining and selecting Tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from cnnkit.autograd import Tensor, apply
+from cnnkit.autograd import Tensor
 from cnnkit.autograd.functions import cat, flatten, stack, where
 from cnnkit.backends import backend_of, dtype_name, on
 from cnnkit.foreign import device_of
-from cnnkit.ops import shaping
 
-__all__ = ["cat", "flatten", "one_hot", "pad", "stack", "where"]
-
-
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Pad a Tensor with `value`, or take elements away.
-
-    Parameters
-    ----------
-    input : Tensor
-        Any shape.
-    pad : sequence of int
-        Amounts before and after, the last axis first: ``(left, right)``, ``(left, right, top, bottom)`` and
-        so on. Negative amounts take elements away.
-    mode : str
-        Only ``"constant"``.
-    value : float, optional
-        The value of new elements; 0 by default.
-
-    Raises
-    ------
-    ValueError
-        If there are more pairs than axes, an odd number of amounts, or more is taken away than there is.
-    NotImplementedError
-        For PyTorch's other modes.
-
-    >>> import cnnkit
-    >>> pad(cnnkit.tensor([[1.0]]), (0, 1, 1, 0))
-    tensor([[0., 0.],
-            [1., 0.]])
-    """
-    if mode != "constant":
-        raise NotImplementedError(f"pad has mode='constant' only; got {mode!r}")
-    shape, amounts = input.shape, tuple(pad)
-    if len(amounts) % 2 or len(amounts) > 2 * len(shape):
-        raise ValueError("pad needs a pair of amounts for each of the last axes, the last first; "
-                         f"got {amounts} for shape {shape}")
-    pairs = [(0, 0)] * len(shape)
-    for i in range(len(amounts) // 2):
-        pairs[-1 - i] = before, after = amounts[2 * i], amounts[2 * i + 1]
-        if shape[-1 - i] + min(before, 0) + min(after, 0) < 0:
-            raise ValueError(f"pad by {(before, after)} takes more than axis "
-                             f"{len(shape) - 1 - i} of shape {shape} has")
-    return apply(shaping.pad, input, pads=tuple(pairs), value=0 if value is None else value)
+__all__ = ["cat", "flatten", "one_hot", "stack", "where"]
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

@@ -8,11 +8,14 @@ values, or the class of the exception that it raises. Each table has a preamble 
 from pytorch_lines import (
     containers,
     grad_mode,
+    in_place,
     joining,
+    making,
     module,
     moving,
     norms,
     optimizer,
+    pointwise,
     products,
     scattering,
     selecting,
@@ -24,6 +27,6 @@ from pytorch_lines.running import outcome
 
 __all__ = ["TABLES", "outcome"]
 
-PARTS = (containers, grad_mode, joining, module, moving, norms, optimizer, products, scattering, selecting,
-         sorting, state, tensor)
+PARTS = (containers, grad_mode, in_place, joining, making, module, moving, norms, optimizer, pointwise,
+         products, scattering, selecting, sorting, state, tensor)
 TABLES = {part.__name__.rpartition(".")[2]: part for part in PARTS}
