@@ -46,8 +46,9 @@ __all__ = ["Tensor"]
 class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, ConversionMethods,
              CountingMethods, CreationMethods, DiagonalMethods, DrawnMethods, ExponentialMethods,
              FilledMethods, InPlaceMethods, LimitMethods, LogicMethods, MovingMethods, NormMethods,
-             PartsMethods, ProductMethods, PuttingMethods, RearrangingMethods, ReductionMethods, RoundingMethods,
-             ScatteringMethods, SelectingMethods, SortingMethods, SplittingMethods, TrigonometryMethods):
+             PartsMethods, ProductMethods, PuttingMethods, RearrangingMethods, ReductionMethods,
+             RoundingMethods, ScatteringMethods, SelectingMethods, SortingMethods, SplittingMethods,
+             TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
