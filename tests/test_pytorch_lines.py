@@ -27,7 +27,7 @@ def test_a_line_that_differs_on_purpose_gives_what_the_table_says(table, line, l
 
 
 @pytest.mark.parametrize("table", ["grad_mode", "joining", "making", "moving", "norms", "pointwise",
-                                   "products", "scattering", "selecting", "sorting", "tensor"])
+                                   "products", "scattering", "selecting", "sorting", "tensor", "views"])
 def test_lines_about_tensors_give_the_same_on_every_backend(table, backend):
     part = TABLES[table]
     lines = [line for line in part.LINES if line not in part.ON_NUMPY_ONLY]

@@ -22,11 +22,12 @@ from pytorch_lines import (
     sorting,
     state,
     tensor,
+    views,
 )
 from pytorch_lines.running import outcome
 
 __all__ = ["TABLES", "outcome"]
 
 PARTS = (containers, grad_mode, in_place, joining, making, module, moving, norms, optimizer, pointwise,
-         products, scattering, selecting, sorting, state, tensor)
+         products, scattering, selecting, sorting, state, tensor, views)
 TABLES = {part.__name__.rpartition(".")[2]: part for part in PARTS}
