@@ -6,8 +6,9 @@ from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name, namespace_of
 from cnnkit.foreign import device_of
+from cnnkit.ops.precision import is_floating
 
-__all__ = ["order", "repeated", "runs", "search"]
+__all__ = ["counts", "order", "repeated", "runs", "search"]
 
 Array = Any
 
@@ -56,6 +57,9 @@ def search(sequence: Array, values: Array, right: bool) -> Array:
     if not n or 0 in values.shape:
         return low
     flat = xp.reshape(sequence, (-1,))
+    if rows == 1 and not (is_floating(flat.dtype) and bool(xp.isnan(flat[-1]))):  # where libraries agree
+        found = xp.searchsorted(flat, xp.reshape(values, (-1,)), side="right" if right else "left")
+        return xp.astype(xp.reshape(found, tuple(values.shape)), integer, copy=False)
     first = xp.reshape(xp.arange(rows, dtype=integer, device=device) * n, (rows, 1))
     for _ in range(n.bit_length()):  # each step halves what is left between low and high
         middle = (low + high) // 2
@@ -107,6 +111,19 @@ def runs(rows: Array, sort: bool) -> tuple[Array, Array, Array]:
     if sort:
         run = xp.take(run, xp.argsort(by_value, stable=True))
     return xp.take(by_value, starts), run, ends - starts
+
+
+def counts(index: Array, size: int) -> Array:
+    """How often each of the numbers from 0 to ``size - 1`` occurs.
+
+    >>> import numpy
+    >>> counts(numpy.array([0, 2, 2]), 4)
+    array([1, 0, 2, 0])
+    """
+    xp, integer = namespace_of(index), backend_of(index).dtype("int64")
+    ordered, every = xp.sort(index), xp.arange(size, dtype=index.dtype, device=device_of(index))
+    ends, starts = (xp.searchsorted(ordered, every, side=side) for side in ("right", "left"))
+    return xp.astype(ends - starts, integer, copy=False)
 
 
 def repeated(counts: Array, total: int) -> Array:

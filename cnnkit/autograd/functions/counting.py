@@ -106,9 +106,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
             raise RuntimeError(f"bincount counts numbers from 0 on; got {lowest}")
         size = max(size, highest + 1)
     if weights is None:
-        values = apply(elementwise.where, apply(elementwise.equal, index, index), 1, index)
-    else:
-        values = weights if is_floating(weights.dtype) else as_dtype(weights, "float64")
+        return without_tape("bincount", ordering.counts, index, size=size)
+    values = weights if is_floating(weights.dtype) else as_dtype(weights, "float64")
     return apply(gathering.scatter_add, values, index, axis=0, size=size)
 
 
@@ -138,8 +137,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     counted = counted[counted <= high]
     place = as_dtype((counted - low) / (high - low) * bins, "int64")
     place = apply(elementwise.clip, place, min=None, max=bins - 1)
-    ones = apply(elementwise.where, apply(elementwise.equal, counted, counted), 1.0, counted)
-    return apply(gathering.scatter_add, ones, place, axis=0, size=bins)
+    return as_dtype(without_tape("histc", ordering.counts, place, size=bins), x.dtype)
 
 
 # -- repeating -----------------------------------------------------------------------------------------------
