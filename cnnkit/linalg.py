@@ -155,19 +155,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     tensor([[1., 3.],
             [0., 1.]])
     """
-    if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
-        raise RuntimeError(f"matrix_power takes square matrices; got shape {A.shape}")
-    if n < 0:
-        raise RuntimeError(f"matrix_power takes powers of 0 or more; got {n}: inverses are not computed here")
-    result, factor = None, A
-    while n:  # by squaring
-        if n % 2:
-            result = factor if result is None else f.matmul(result, factor)
-        n //= 2
-        factor = f.matmul(factor, factor) if n else factor
-    if result is None:
-        return f.diag_embed(f.diagonal(A, 0, -2, -1) * 0 + 1)
-    return result.clone() if result is A else result
+    return f.matrix_power(A, n)
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,8 @@ _LAYERS = "cnnkit has the layers of convolutional networks"
 
 # PyTorch's name -> what to use here
 TENSOR: Mapping[str, str] = {
+    **_each("cholesky det inverse logdet lu pinverse qr slogdet svd",
+            "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
     "grad_fn": "is_leaf says whether a recorded op made this Tensor",
     "amax": "use max(dim)", "min": "use -(-x).max(dim)", "argmin": "use (-x).argmax(dim)",
     "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
@@ -41,6 +43,8 @@ MODULE: Mapping[str, str] = {
             "use Tensor.register_hook on what forward() returns"),
 }
 NAMESPACE: Mapping[str, str] = {
+    **_each("cholesky det inverse logdet lu pinverse qr slogdet svd",
+            "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
     "as_strided": "use the Tensor's unfold(dimension, size, step), cnnkit.narrow or an index",
     "save": "use cnnkit.models.save_model, or cnnkit.safetensors.save_file for a state_dict",
     "load": "use cnnkit.models.load_model, or cnnkit.safetensors.load_file for a state_dict",

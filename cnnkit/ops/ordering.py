@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name, namespace_of
 from cnnkit.foreign import device_of
 from cnnkit.ops.precision import is_floating
 
-__all__ = ["counts", "order", "repeated", "runs", "search"]
+__all__ = ["contained", "counts", "order", "repeated", "runs", "search"]
 
 Array = Any
 
@@ -111,6 +112,24 @@ def runs(rows: Array, sort: bool) -> tuple[Array, Array, Array]:
     if sort:
         run = xp.take(run, xp.argsort(by_value, stable=True))
     return xp.take(by_value, starts), run, ends - starts
+
+
+def contained(x: Array, test: Array) -> Array:
+    """Whether each element of x is one of `test` (n,).
+
+    >>> import numpy
+    >>> contained(numpy.array([[1, 2]]), numpy.array([2, 3]))
+    array([[False,  True]])
+    """
+    xp = namespace_of(x)
+    x, test = _numeric(x), _numeric(test)
+    row, n = xp.reshape(x, (1, math.prod(x.shape))), test.shape[0]
+    if not n:
+        return xp.zeros(tuple(x.shape), dtype=xp.bool, device=device_of(x))
+    test = xp.sort(test)
+    places = search(xp.reshape(test, (1, n)), row, right=False)
+    nearest = xp.take(test, xp.reshape(xp.where(places < n, places, xp.zeros_like(places)), (-1,)))
+    return xp.reshape(nearest == xp.reshape(row, (-1,)), tuple(x.shape))
 
 
 def counts(index: Array, size: int) -> Array:

@@ -54,6 +54,12 @@ LINES = {
     "(torch.linalg.vecdot(m, v) * v).sum().backward(); of(m.grad, v.grad)":
         [[[9.0, -12.0], [-12.0, 16.0]], [34.0, -108.0]],
     "torch.linalg.matrix_power(m, 3).sum().backward(); of(m.grad)": [[[-45.0, 189.0], [25.0, 324.0]]],
+    "of(torch.renorm(m, 2, 0, 6.), m.renorm(1, 1, 2.), torch.matrix_power(m, 2), "
+    "m.matrix_power(1), torch.matrix_power(m[None], 0))":
+        [[[3.0, -4.0], [0.0, 6.0]], [[2.0, -0.5], [0.0, 1.5]], [[9.0, -60.0], [0.0, 144.0]], [[3.0, -4.0],
+        [0.0, 12.0]], [[[1.0, 0.0], [0.0, 1.0]]]],
+    "v.renorm(2, 0, 1.)": RuntimeError,
+    "m.renorm(2, 1, 5.).sum().backward(); of(m.grad)": [[[1.0, 0.474], [1.0, 0.158]]],
 }
 ON_NUMPY_ONLY: set[str] = set()
 DIFFERENT: dict = {

@@ -100,6 +100,11 @@ LINES = {
         [3.0, 7.0, 11.0],
     "x.sort()[1].requires_grad, x.argsort().requires_grad, torch.histc(x.detach(), 2, 0, "
     "4).requires_grad": [False, False, False],
+    "torch.isin(m, tensor([1, 3])), torch.isin(m, 2), torch.isin(2, m), torch.isin(x, x[:0]), "
+    "torch.isin(m, tensor([1]), invert=True), torch.isin(nan, nan)":
+        [[[True, True, False], [True, True, False]], [[False, False, True], [False, False, False]], True,
+        [False, False, False], [[True, False, True], [False, False, True]], [True, False, True]],
+    "torch.isin(1, 2)": TypeError,
 }
 ON_NUMPY_ONLY: set[str] = {  # dtypes that JAX lacks
     "dtype(torch.bincount(tensor([0]))), dtype(torch.bincount(tensor([0]), tensor([1]))), "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.axes import axis_of
-from cnnkit.autograd.functions.raw import as_dtype, without_tape
+from cnnkit.autograd.functions.raw import as_dtype, of_one_dtype, without_tape
 from cnnkit.autograd.value import Value
 from cnnkit.backends import backend_of, dtype_name, namespace_of, on
 from cnnkit.foreign import device_of
@@ -18,7 +18,7 @@ from cnnkit.ops.precision import is_floating, is_integer, need_floating
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
 
-__all__ = ["bincount", "histc", "repeat_interleave", "unique", "unique_consecutive"]
+__all__ = ["bincount", "histc", "isin", "repeat_interleave", "unique", "unique_consecutive"]
 
 
 # -- equal elements ------------------------------------------------------------------------------------------
@@ -79,6 +79,35 @@ def _unique(name: str, input: Tensor, sort: bool, inverse: bool, counts: bool, d
         different = different.movedim(0, axis)
     results = (different, *([run.reshape(shape)] if inverse else []), *([length] if counts else []))
     return results if len(results) > 1 else different
+
+
+def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
+    """Whether each element is one of others.
+
+    Parameters
+    ----------
+    elements, test_elements : Tensor or number
+        One of them at least is a Tensor.
+    assume_unique : bool
+        PyTorch's; it changes nothing here.
+    invert : bool
+        Whether it is none of them.
+
+    >>> import cnnkit
+    >>> cnnkit.isin(cnnkit.tensor([1, 2, 3]), cnnkit.tensor([2, 5]))
+    tensor([False,  True, False])
+    """
+    given = elements if isinstance(elements, Value) else test_elements
+    if not isinstance(given, Value):
+        raise TypeError("isin needs a Tensor among its two arguments; "
+                        f"got {type(elements).__name__} and {type(test_elements).__name__}")
+    array = given.array
+    pair = [v if isinstance(v, Value) else Value.result._of(
+        backend_of(array).asarray(v, "float64" if isinstance(v, float) else "int64", device_of(array)))
+        for v in (elements, test_elements)]
+    x, test = (v.detach() for v in of_one_dtype("isin", pair))
+    found = without_tape("isin", ordering.contained, x, test.reshape(test.numel()))
+    return found == False if invert else found  # noqa: E712 - an array of bools
 
 
 # -- counting ------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from cnnkit.ops.precision import is_narrow, need_floating
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
 
-__all__ = ["cdist", "dist", "norm", "pdist"]
+__all__ = ["cdist", "dist", "norm", "pdist", "renorm"]
 
 
 def p_norm(name: str, x: Any, p: float, axes: tuple[int, ...], keepdim: bool) -> Any:
@@ -95,6 +95,23 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return norm(input - other, p)
 
 
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """The slices along an axis, those with a larger norm than `maxnorm` scaled down to it.
+
+    >>> import cnnkit
+    >>> cnnkit.renorm(cnnkit.tensor([[3.0, 4.0], [0.0, 5.0]]), 1, 0, 6)
+    tensor([[2.5714285, 3.4285715],
+            [0.       , 5.       ]])
+    """
+    if p <= 0 or maxnorm < 0 or input.ndim < 2:
+        raise RuntimeError("renorm needs two axes or more, a p above 0 and a maxnorm of 0 or more; got shape "
+                           f"{input.shape}, {p} and {maxnorm}")
+    (axis,) = axes_of("renorm", dim, input.ndim)
+    others = tuple([i for i in range(input.ndim) if i != axis])
+    size = p_norm("renorm", input, float(p), others, True)
+    return input * apply(elementwise.where, size > maxnorm, maxnorm / (size + 1e-7), 1.0)
+
+
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:
     """The distance of each row of `x1` to each row of `x2`.
 
@@ -149,3 +166,4 @@ class NormMethods(Value):
 
     norm = norm
     dist = dist
+    renorm = renorm

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.axes import axes_of, axis_of
+from cnnkit.autograd.functions.diagonals import diag_embed, diagonal
 from cnnkit.autograd.functions.moving import broadcast_tensors
 from cnnkit.autograd.functions.rearranging import roll
 from cnnkit.autograd.value import Value
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
 
 __all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "cross", "dot", "ger",
-           "inner", "kron", "matmul", "mm", "mv", "outer", "tensordot", "vdot"]
+           "inner", "kron", "matmul", "matrix_power", "mm", "mv", "outer", "tensordot", "vdot"]
 
 
 def matmul(input: Tensor, other: Any) -> Tensor:
@@ -141,6 +142,29 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
     for matrix in matrices[1:]:
         result = _product("chain_matmul", (2, 2), result, matrix)
     return result
+
+
+def matrix_power(input: Tensor, n: int) -> Tensor:
+    """Each matrix multiplied by itself, `n` in all; the identity for 0.
+
+    >>> import cnnkit
+    >>> cnnkit.matrix_power(cnnkit.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
+    tensor([[1., 3.],
+            [0., 1.]])
+    """
+    if input.ndim < 2 or input.shape[-1] != input.shape[-2]:
+        raise RuntimeError(f"matrix_power takes square matrices; got shape {input.shape}")
+    if n < 0:
+        raise RuntimeError(f"matrix_power takes powers of 0 or more; got {n}: inverses are not computed here")
+    if n == 0:
+        return diag_embed(diagonal(input, 0, -2, -1) * 0 + 1)
+    result, factor = None, input
+    while n:  # by squaring
+        if n % 2:
+            result = factor if result is None else apply(products.matmul, result, factor)
+        n //= 2
+        factor = apply(products.matmul, factor, factor) if n else factor
+    return input.clone() if result is input else result  # type: ignore[return-value]
 
 
 # -- with something added ------------------------------------------------------------------------------------
@@ -308,4 +332,5 @@ class ProductMethods(Value):
     baddbmm = baddbmm
     addbmm = addbmm
     kron = kron
+    matrix_power = matrix_power
     cross = cross

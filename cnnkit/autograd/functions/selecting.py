@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
 
 __all__ = ["argwhere", "gather", "index_select", "masked_fill", "masked_select", "nonzero", "take",
-           "take_along_dim"]
+           "take_along_dim", "unravel_index"]
 
 
 def need_positions(name: str, index: Any) -> None:
@@ -220,6 +221,26 @@ def argwhere(input: Tensor) -> Tensor:
             [2]])
     """
     return nonzero(input)
+
+
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """The positions along each axis of positions in a Tensor of this shape that is flattened.
+
+    >>> import cnnkit
+    >>> cnnkit.unravel_index(cnnkit.tensor([1, 5]), (2, 3))
+    (tensor([0, 1]), tensor([1, 2]))
+    """
+    need_positions("unravel_index", indices)
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+
+    def split(flat: Any) -> tuple:
+        found: list = []
+        flat = gathering.positions(flat, math.prod(sizes), 0)
+        for n in reversed(sizes):
+            found.insert(0, flat % n)
+            flat = flat // n
+        return tuple(found)
+    return without_tape("unravel_index", split, indices)
 
 
 class SelectingMethods(Value):
