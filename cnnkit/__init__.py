@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         functional,
         inspection,
         jit,
+        linalg,
         models,
         nn,
         ops,
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 _MODULES = frozenset({
     "advise", "autograd", "backends", "conformance", "cuda", "data", "evaluation", "functional", "inspection",
-    "jit", "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train", "utils",
+    "jit", "linalg", "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train", "utils",
     "sklearn",  # not in __all__: it needs scikit-learn
 })
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.
