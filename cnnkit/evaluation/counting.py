@@ -25,7 +25,13 @@ __all__ = ["Count", "Counting", "count_true", "is_empty", "label_sum", "number"]
 NUMBERS = (int, float)
 Number = Any  # a Python number; an array () where reading one would wait for a device
 KINDS = ((F.cross_entropy, "labels"), (F.nll_loss, "labels"), (cross_entropy, "labels"),
-         (F.mse_loss, "numbers"))
+         *((function, "numbers") for function in (
+             F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.kl_div, F.poisson_nll_loss,
+             F.binary_cross_entropy, F.binary_cross_entropy_with_logits, F.soft_margin_loss,
+             F.hinge_embedding_loss)))
+OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.KLDivLoss, nn.PoissonNLLLoss,
+              nn.BCELoss, nn.BCEWithLogitsLoss, nn.SoftMarginLoss, nn.HingeEmbeddingLoss)
+OF_ROWS = (nn.MultiLabelSoftMarginLoss, nn.MultiMarginLoss, nn.MultiLabelMarginLoss)
 
 
 class Count(NamedTuple):
@@ -189,6 +195,7 @@ def _known(loss: Any) -> tuple[str | None, dict[str, Any]]:
     if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss):
         return "labels", {"weight": loss.weight, "ignore_index": loss.ignore_index,
                           "reduction": loss.reduction}
-    if isinstance(loss, nn.MSELoss):
-        return "numbers", {"reduction": loss.reduction}
+    if isinstance(loss, OF_NUMBERS + OF_ROWS):
+        kind = "numbers" if isinstance(loss, OF_NUMBERS) and loss.reduction != "batchmean" else None
+        return kind, {"reduction": loss.reduction}
     return next((kind for function, kind in KINDS if loss is function), None), {}

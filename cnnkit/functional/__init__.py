@@ -4,6 +4,7 @@ from typing import Any
 
 from cnnkit import suggestions
 from cnnkit.functional.activation import *
+from cnnkit.functional.binary_loss import *
 from cnnkit.functional.conv import *
 from cnnkit.functional.distance import *
 from cnnkit.functional.dropout import *
@@ -12,10 +13,12 @@ from cnnkit.functional.gates import *
 from cnnkit.functional.indexing import *
 from cnnkit.functional.linear import *
 from cnnkit.functional.loss import *
+from cnnkit.functional.margin_loss import *
 from cnnkit.functional.norm import *
 from cnnkit.functional.padding import *
 from cnnkit.functional.pooling import *
 from cnnkit.functional.power_pooling import *
+from cnnkit.functional.regression_loss import *
 from cnnkit.functional.resizing import *
 from cnnkit.functional.shape import *
 from cnnkit.functional.shuffling import *

@@ -10,12 +10,15 @@ from against_torch import parameters
 import cnnkit.functional as F
 
 NOT_IN_PYTORCH = {
+    "dice_loss": "segmentation libraries have it",
     "l2_penalty": "PyTorch's optimizers decay weights, and its losses do not",
+    "sigmoid_focal_loss": "torchvision has it",
 }
 LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
             "_stacklevel": "for a warning that is not given here", "out": "results are new arrays",
             "sparse_grad": "gradients are whole arrays",
-            "dtype": "x.to(dtype) says it", "weight": "only mse_loss leaves it out: multiply the squares"}
+            "dtype": "x.to(dtype) says it",
+            "weight": "losses of numbers leave it out: multiply what reduction='none' gives"}
 OTHER_DEFAULT = {"where.input": "a condition alone is taken too",
                  "where.other": "a condition alone is taken too"}
 

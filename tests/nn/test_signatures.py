@@ -23,7 +23,8 @@ ONLY_HERE = {"backend": "where the parameters are made"}
 OTHER_DEFAULT = {"Parameter.data": "PyTorch makes an empty one"}
 OTHER_SETTINGS = {"Sequential": "layers are not passed by name",
                   "Buffer": "PyTorch makes an empty one"}
-NO_LAYER = {"Module": "abstract", "Parameter": "a Tensor", "Buffer": "a Tensor",
+NO_LAYER = {"Module": "abstract", "Parameter": "a Tensor", "Buffer": "a Tensor", "NLLLoss2d": "warns",
+            "TripletMarginWithDistanceLoss": "its default is a layer in PyTorch",
             "DataParallel": "PyTorch's takes its own modules only", "UninitializedBuffer": "a Tensor",
             "UninitializedParameter": "a Tensor"}
 
