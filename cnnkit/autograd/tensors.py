@@ -17,11 +17,13 @@ from cnnkit.autograd.functions.comparison import ComparisonMethods
 from cnnkit.autograd.functions.conversion import ConversionMethods
 from cnnkit.autograd.functions.drawn import DrawnMethods
 from cnnkit.autograd.functions.exponential import ExponentialMethods
+from cnnkit.autograd.functions.extremes import ExtremeMethods
 from cnnkit.autograd.functions.filled import FilledMethods
 from cnnkit.autograd.functions.limits import LimitMethods
 from cnnkit.autograd.functions.logic import LogicMethods
 from cnnkit.autograd.functions.reduction import ReductionMethods
 from cnnkit.autograd.functions.rounding import RoundingMethods
+from cnnkit.autograd.functions.spread import SpreadMethods
 from cnnkit.autograd.functions.trigonometry import TrigonometryMethods
 from cnnkit.autograd.grad_mode import no_grad
 from cnnkit.autograd.tape import mode
@@ -34,8 +36,9 @@ __all__ = ["Tensor"]
 
 
 class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, ConversionMethods,
-             CreationMethods, DrawnMethods, ExponentialMethods, FilledMethods, LimitMethods,
-             LogicMethods, ReductionMethods, RoundingMethods, TrigonometryMethods):
+             CreationMethods, DrawnMethods, ExponentialMethods, ExtremeMethods, FilledMethods,
+             LimitMethods, LogicMethods, ReductionMethods, RoundingMethods, SpreadMethods,
+             TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.

@@ -5,10 +5,20 @@ A line is text, so that the same text runs with the names of either library: ``t
 values, or the class of the exception that it raises. Each table has a preamble that runs before every line.
 """
 
-from pytorch_lines import containers, grad_mode, making, module, optimizer, pointwise, state, tensor
+from pytorch_lines import (
+    containers,
+    grad_mode,
+    making,
+    module,
+    optimizer,
+    pointwise,
+    reduction,
+    state,
+    tensor,
+)
 from pytorch_lines.running import outcome
 
 __all__ = ["TABLES", "outcome"]
 
 TABLES = {part.__name__.rpartition(".")[2]: part
-          for part in (containers, grad_mode, making, module, optimizer, pointwise, state, tensor)}
+          for part in (containers, grad_mode, making, module, optimizer, pointwise, reduction, state, tensor)}

@@ -10,12 +10,14 @@ from cnnkit.autograd.functions.comparison import *
 from cnnkit.autograd.functions.conversion import *
 from cnnkit.autograd.functions.drawn import *
 from cnnkit.autograd.functions.exponential import *
+from cnnkit.autograd.functions.extremes import *
 from cnnkit.autograd.functions.filled import *
 from cnnkit.autograd.functions.limits import *
 from cnnkit.autograd.functions.logic import *
 from cnnkit.autograd.functions.ranges import *
 from cnnkit.autograd.functions.reduction import *
 from cnnkit.autograd.functions.rounding import *
+from cnnkit.autograd.functions.spread import *
 from cnnkit.autograd.functions.trigonometry import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
