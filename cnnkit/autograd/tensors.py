@@ -187,6 +187,7 @@ class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, 
     def __rmul__(self, other: Any) -> Any: return _reflected(elementwise.mul, self, other)
     def __truediv__(self, other: Any) -> Any: return _binary(elementwise.div, self, other)
     def __rtruediv__(self, other: Any) -> Any: return _reflected(elementwise.div, self, other)
+    __rdiv__ = __rtruediv__
     def __pow__(self, other: Any) -> Any: return _binary(elementwise.pow, self, other)
     def __rpow__(self, other: Any) -> Any: return _reflected(elementwise.pow, self, other)
     def __floordiv__(self, other: Any) -> Any: return _called(arithmetic.floor_divide, self, other)

@@ -28,7 +28,7 @@ class _Convolution(Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any,
                  dilation: Any, groups: int, bias: bool, padding_mode: str, weight: tuple[int, int],
-                 dtype: Any, backend: Any):
+                 device: Any, dtype: Any, backend: Any):
         super().__init__()
         self.in_channels, self.out_channels, self.groups = map(plain, (in_channels, out_channels, groups))
         if padding_mode != "zeros":
@@ -40,9 +40,10 @@ class _Convolution(Module):
         self.stride, self.dilation = (per_axis(value, name, 1, self.rank)
                                       for name, value in (("stride", stride), ("dilation", dilation)))
         self.padding, self.output_padding = padding, (0,) * self.rank
-        self.weight = Parameter(init.empty((*weight, *self.kernel_size), dtype, backend))
+        self.weight = Parameter(init.empty((*weight, *self.kernel_size), dtype, backend, device))
         self.register_parameter("bias",
-                                Parameter(init.empty((out_channels,), dtype, backend)) if bias else None)
+                                Parameter(init.empty((out_channels,), dtype, backend, device)) if bias
+                                else None)
         self.reset_parameters()
 
     @classmethod
@@ -108,7 +109,7 @@ class _Conv(_Convolution):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
                  padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
                  padding_mode: str = "zeros", *,
-                 dtype: Any = "float32", backend: Any = None):
+                 device: Any = None, dtype: Any = None, backend: Any = None):
         self._check_channels(in_channels, out_channels, groups)
         rank = self.rank
         # raises for padding that is not valid
@@ -116,7 +117,7 @@ class _Conv(_Convolution):
         if not isinstance(padding, str):
             padding = tuple(before for before, _ in amounts) if all(a == b for a, b in amounts) else amounts
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-                         padding_mode, (out_channels, in_channels // groups), dtype, backend)
+                         padding_mode, (out_channels, in_channels // groups), device, dtype, backend)
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input(input.shape)
@@ -153,7 +154,9 @@ class Conv2d(_Conv):
         Add a trained number to each output channel.
     padding_mode : str
         Only ``"zeros"``.
-    dtype : str
+    device : str or device, optional
+        PyTorch's way of `backend`: ``"cpu"``, ``"cuda:0"``, another Tensor's ``device``.
+    dtype : dtype or str, optional
         Of the parameters.
     backend : str, optional
         Where the parameters are made; by default where `cnnkit.use` says.
@@ -200,11 +203,12 @@ class _ConvTranspose(_Convolution):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
                  padding: Any = 0, output_padding: Any = 0, groups: int = 1, bias: bool = True,
                  dilation: Any = 1, padding_mode: str = "zeros", *,
-                 dtype: Any = "float32", backend: Any = None):
+                 device: Any = None, dtype: Any = None, backend: Any = None):
         self._check_channels(in_channels, out_channels, groups)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, per_axis(padding, "padding", 0, self.rank),
-            dilation, groups, bias, padding_mode, (in_channels, out_channels // groups), dtype, backend)
+            dilation, groups, bias, padding_mode, (in_channels, out_channels // groups), device, dtype,
+            backend)
         self.output_padding = per_axis(output_padding, "output_padding", 0, self.rank)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -236,7 +240,7 @@ class ConvTranspose2d(_ConvTranspose):
         Height R and width S of the filters.
     stride, padding, output_padding, groups, dilation
         As in `cnnkit.functional.conv_transpose2d`.
-    bias, padding_mode, dtype, backend
+    bias, padding_mode, device, dtype, backend
         As in `Conv2d`.
 
     Attributes

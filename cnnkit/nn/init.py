@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cnnkit import backends, random
+from cnnkit import random
 from cnnkit.autograd import Tensor, no_grad
+from cnnkit.autograd.functions import zeros
 from cnnkit.storage.budget import spend
 
 __all__ = ["calculate_gain", "constant_", "default_", "empty", "kaiming_normal_", "kaiming_uniform_",
@@ -20,16 +21,14 @@ _GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "sigmoid":
           "relu": math.sqrt(2), "selu": 3 / 4}
 
 
-def empty(shape: tuple[int, ...], dtype: Any = "float32", backend: Any = None) -> Tensor:
-    """A Tensor of zeros that waits for its initial values, made where `backend` or `cnnkit.use` says.
+def empty(shape: tuple[int, ...], dtype: Any = None, backend: Any = None, device: Any = None) -> Tensor:
+    """A Tensor of zeros that waits for its initial values, where `backend`, `device` or `cnnkit.use` says.
 
     >>> empty((2, 3)).shape
     (2, 3)
     """
     spend(shape)
-    target, device = backends.place(backend)
-    return Tensor(target.namespace.zeros(shape, dtype=target.dtype(dtype),
-                                         **({} if device is None else {"device": device})))
+    return zeros(shape, dtype=dtype, backend=backend, device=device)
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:

@@ -30,7 +30,9 @@ class _BatchNorm(Module):
         Train a scale and a shift for each channel.
     track_running_stats : bool
         Keep running statistics for `eval`; without them the batch's own are used always.
-    dtype : str
+    device : str or device, optional
+        PyTorch's way of `backend`: ``"cpu"``, ``"cuda:0"``, another Tensor's ``device``.
+    dtype : dtype or str, optional
         Of parameters and statistics.
     backend : str, optional
         Where they are made; by default where `cnnkit.use` says.
@@ -60,13 +62,14 @@ class _BatchNorm(Module):
 
     def __init__(self, num_features: int, eps: float = 1e-5,
                  momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, *, dtype: Any = "float32", backend: Any = None):
+                 track_running_stats: bool = True, *, device: Any = None, dtype: Any = None,
+                 backend: Any = None):
         super().__init__()
         self.num_features, self.eps, self.momentum = map(plain, (num_features, eps, momentum))
         self.affine, self.track_running_stats = affine, track_running_stats
 
         def new(shape: tuple = (num_features,), dtype: Any = dtype) -> Tensor:
-            return init.empty(shape, dtype, backend)
+            return init.empty(shape, dtype, backend, device)
         self.register_parameter("weight", Parameter(new()) if affine else None)
         self.register_parameter("bias", Parameter(new()) if affine else None)
         self.register_buffer("running_mean", new() if track_running_stats else None)

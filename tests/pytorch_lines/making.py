@@ -128,6 +128,9 @@ LINES = {
     "torch.cuda.manual_seed_all(3), torch.cuda.manual_seed(3), torch.cuda.empty_cache()": [None, None, None],
     "torch.backends.cudnn.benchmark = True; torch.backends.cudnn.benchmark": True,
     "nn.Linear(1, 1).cpu().to('cpu').weight.device.type": "cpu",
+    "nn.Linear(1, 1, device='cpu').weight.device.type, nn.Conv2d(1, 1, 1, device=d.device).bias.is_cuda": [
+        "cpu", False],
+    "nn.BatchNorm2d(1, device='cpu', dtype=torch.float64).running_mean.dtype == torch.float64": True,
     "nn.Linear(1, 1).to(torch.float64).weight.dtype == torch.float64": True,
     "nn.Linear(1, 1).to('cpu', torch.float64).weight.dtype == torch.float64": True,
     "nn.Linear(1, 1).to(d.double()).weight.dtype == torch.float64": True,

@@ -34,7 +34,9 @@ def axes_of(input: Value, dim: Any) -> Any:
 
 def _summable(input: Value, dtype: Any) -> Any:
     """In `dtype`; without one, integers and truth values in int64."""
-    if dtype is None and not input.dtype.is_floating_point:
+    if dtype is None:
+        if input.dtype.is_floating_point:
+            return input
         dtype = "int64"
     return to(input, dtype=dtype)
 
@@ -72,7 +74,8 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     >>> cnnkit.mean(cnnkit.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
     tensor([1.5, 3.5])
     """
-    return apply(reduction.mean, to(input, dtype=dtype), axis=axes_of(input, dim), keepdims=keepdim)
+    x = input if dtype is None else to(input, dtype=dtype)
+    return apply(reduction.mean, x, axis=axes_of(input, dim), keepdims=keepdim)
 
 
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
