@@ -142,7 +142,7 @@ LINES = {
     "d[torch.newaxis].shape, torch.Size([2, 1]), isinstance(d.shape, torch.Size)": [[1, 2], [2, 1], True],
 }
 ON_NUMPY_ONLY = {line for line in LINES if "float64" in line or "from_numpy" in line or "Double" in line
-                 or "double()" in line or "bfloat16()" in line or "int64" in line}
+                 or "double()" in line or ".type()" in line or "bfloat16()" in line or "int64" in line}
 DIFFERENT = {
     "d.cuda()": (RuntimeError, AssertionError), "nn.Linear(1, 1).cuda()": (RuntimeError, AssertionError),
     "str(d.dtype)": ("float32", "torch.float32"), "repr(d.dtype)": ("cnnkit.float32", "torch.float32"),
