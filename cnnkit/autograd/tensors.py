@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 from cnnkit import backends, suggestions
-from cnnkit.autograd import selection
+from cnnkit.autograd import creation, selection
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.creation import CreationMethods
-from cnnkit.autograd.functions import arithmetic, logic
+from cnnkit.autograd.functions import arithmetic, filled, logic
 from cnnkit.autograd.functions.activations import ActivationMethods
 from cnnkit.autograd.functions.arithmetic import ArithmeticMethods
 from cnnkit.autograd.functions.comparison import ComparisonMethods
@@ -46,7 +46,8 @@ class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, 
     Parameters
     ----------
     array : array
-        Any known backend's array.
+        Any known backend's array. As in PyTorch it may be a list of numbers, which become the default dtype,
+        or a size, with others after it, of zeros.
     requires_grad : bool
         Record what is done with it, so that ``backward()`` fills ``grad``.
 
@@ -63,6 +64,15 @@ class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, 
     """
 
     __slots__ = ()
+
+    def __init__(self, array: Any = (), requires_grad: Any = False, *sizes: int):
+        if type(array) is int:
+            more = () if isinstance(requires_grad, bool) else (requires_grad,)
+            array, requires_grad = filled.zeros(array, *more, *sizes).array, bool(not more and requires_grad)
+        elif isinstance(array, list | tuple):
+            array = creation.tensor(array, dtype=backends.get_default_dtype()).array
+        super().__init__(array, requires_grad)
+
     __array_ufunc__ = None  # NumPy hands arithmetic with a Tensor on the right over to the Tensor
 
     # -- the value -------------------------------------------------------------------------------------------

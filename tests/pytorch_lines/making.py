@@ -47,6 +47,9 @@ LINES = {
     "torch.asarray([1, 2]), torch.asarray(d, copy=True) is d": [[1, 2], False],
     "torch.from_numpy(np.array([1., 2.])).dtype == torch.float64": True,
     "a = np.zeros(2); x = torch.from_numpy(a); a[0] = 3; x": [3.0, 0.0], "torch.from_numpy([1.])": TypeError,
+    "torch.Tensor([1, 2]), torch.Tensor(2, 3).shape, torch.Tensor(2).dtype == torch.float32, torch.Tensor()":
+        [[1.0, 2.0], [2, 3], True, []],
+    "torch.Tensor(d), torch.Tensor((1., 2.)), torch.Tensor(2, 'a')": TypeError,
     "torch.FloatTensor([1, 2]), torch.LongTensor([1]), torch.FloatTensor(2, 3).shape":
         [[1.0, 2.0], [1], [2, 3]],
     "torch.BoolTensor([1, 0]), torch.ByteTensor([255]), torch.DoubleTensor([1]).dtype == torch.float64":
