@@ -1,4 +1,4 @@
-"""How far elements lie from their mean and from 0: variances, standard deviations and norms."""
+"""How far elements lie from their mean: variances and standard deviations."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
-from cnnkit.autograd.functions.conversion import to
-from cnnkit.autograd.functions.extremes import amax, amin
 from cnnkit.autograd.functions.reduction import axes_of, mean, sum
 from cnnkit.autograd.value import Number, Value
 from cnnkit.ops import elementwise
@@ -15,7 +13,7 @@ from cnnkit.ops import elementwise
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
 
-__all__ = ["dist", "norm", "std", "std_mean", "var", "var_mean"]
+__all__ = ["std", "std_mean", "var", "var_mean"]
 
 
 def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
@@ -93,60 +91,10 @@ def _root(x: Any) -> Any:
     return apply(elementwise.where, zero, 0.0, root)
 
 
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, *,
-         dtype: Any = None) -> Tensor:
-    """(sum of abs(x) ** p) ** (1 / p) over all axes, or over `dim`.
-
-    Parameters
-    ----------
-    p : float or "fro"
-        2 by default, which "fro" says too; ``inf`` is the largest absolute value, ``-inf`` the smallest, and
-        0 counts the elements that are not 0.
-
-    >>> import cnnkit
-    >>> x = cnnkit.tensor([3.0, -4.0])
-    >>> x.norm(), x.norm(1), x.norm(float("inf"))
-    (tensor(5.), tensor(7.), tensor(4.))
-    """
-    x = to(input, dtype=dtype)
-    if not x.dtype.is_floating_point:
-        raise RuntimeError(f"norm needs floating-point numbers; got {x.dtype}")
-    p = 2.0 if p is None or p == "fro" else p
-    if not isinstance(p, int | float):
-        raise RuntimeError(f"norm has p as a number or 'fro'; got {p!r}")
-    if p == 2:
-        return _root(sum(x * x, dim, keepdim))
-    size = apply(elementwise.abs, x)
-    if math.isinf(p):
-        return (amax if p > 0 else amin)(size, dim, keepdim)
-    if p == 1:
-        return sum(size, dim, keepdim)
-    if p == 0:
-        return to(sum(x != 0, dim, keepdim), dtype=x.dtype) + 0 * sum(size * 0, dim, keepdim)
-    zero = size == 0
-    powers = apply(elementwise.where, zero, 0.0 if p > 0 else math.inf,
-                   apply(elementwise.where, zero, 1.0, size) ** p)
-    total = sum(powers, dim, keepdim)
-    nothing = total == 0
-    return apply(elementwise.where, nothing, 0.0, apply(elementwise.where, nothing, 1.0, total) ** (1 / p))
-
-
-def dist(input: Tensor, other: Tensor, p: Number = 2) -> Tensor:
-    """The norm of the difference.
-
-    >>> import cnnkit
-    >>> cnnkit.dist(cnnkit.tensor([1.0, 2.0]), cnnkit.tensor([4.0, 6.0]))
-    tensor(5.)
-    """
-    return norm(input - other, p)
-
-
 class SpreadMethods(Value):
-    """Variances and norms, as a Tensor's methods."""
+    """Variances, as a Tensor's methods."""
 
     __slots__ = ()
 
-    dist = dist
-    norm = norm
     std = std
     var = var
