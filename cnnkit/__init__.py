@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         use,
     )
     from cnnkit.backends.named_dtypes import *
-    from cnnkit.functional import cat, dropout, pad, stack
+    from cnnkit.functional import dropout, pad
     from cnnkit.inspection import conv_as_matrix, explain, summary
     from cnnkit.random import Generator, initial_seed, manual_seed
 
@@ -75,7 +75,7 @@ _DEFINED_IN = {name: module for module, names in {
         result_type set_default_dtype set_num_threads use""",
     "backends.named_dtypes": """bfloat16 bool cdouble cfloat complex128 complex64 double float float16 float32
         float64 half int int16 int32 int64 int8 long short uint16 uint32 uint64 uint8""",
-    "functional": "cat dropout pad stack",
+    "functional": "dropout pad",
     "inspection": "explain summary conv_as_matrix",
     "random": "Generator initial_seed manual_seed",
 }.items() for name in names.split()}

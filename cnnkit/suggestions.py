@@ -19,18 +19,13 @@ def _each(names: str, advice: str) -> dict[str, str]:
 
 
 _LAYERS = "cnnkit has the layers of convolutional networks"
-_NORMS = "there are BatchNorm1d and BatchNorm2d"
 
 # PyTorch's name -> what to use here
 TENSOR: Mapping[str, str] = {
-    "data": "use detach() to read the values, copy_() under no_grad() to change them",
-    "detach_": "use detach()", "grad_fn": "is_leaf says whether a recorded op made this Tensor",
-    "contiguous": "leave it out: any layout in memory is taken",
-    "mm": "use @", "bmm": "use @", "dot": "use @", "div_": "use mul_(1 / number)",
-    "view_as": "use reshape(other.shape)", "expand_as": "use expand(other.shape)",
-    "stride": "any layout in memory is taken",
-    "repeat": "use cnnkit.functional.cat", "masked_fill": "use cnnkit.functional.where",
-    "uniform_": "use cnnkit.nn.init.uniform_(x)", "normal_": "use cnnkit.nn.init.normal_(x)",
+    "grad_fn": "is_leaf says whether a recorded op made this Tensor",
+    "mm": "use @", "bmm": "use @", "dot": "use @",
+    "norm": "use (x * x).sum().sqrt()",
+    "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
 }
 MODULE: Mapping[str, str] = {
     "_modules": "use named_children(), and setattr() or add_module() to change one",
@@ -44,8 +39,8 @@ MODULE: Mapping[str, str] = {
             "use Tensor.register_hook on what forward() returns"),
 }
 NAMESPACE: Mapping[str, str] = {
-    **_each("matmul reshape permute transpose squeeze unsqueeze",
-            "use the Tensor's method, x.{}(...)"),
+    "matmul": "use the Tensor's method, x.matmul(...)",
+    "as_strided": "use the Tensor's unfold(dimension, size, step), cnnkit.narrow or an index",
     "save": "use cnnkit.models.save_model, or cnnkit.safetensors.save_file for a state_dict",
     "load": "use cnnkit.models.load_model, or cnnkit.safetensors.load_file for a state_dict",
     "set_default_device": "use cnnkit.use",
@@ -53,17 +48,13 @@ NAMESPACE: Mapping[str, str] = {
     "compile": "leave it out: kernels are fused as they run",
 }
 NN: Mapping[str, str] = {
-    **_each("GroupNorm LayerNorm InstanceNorm2d SyncBatchNorm RMSNorm BatchNorm3d", _NORMS),
     **_each("LSTM GRU RNN Embedding Transformer TransformerEncoder MultiheadAttention", _LAYERS),
-    "functional": "use cnnkit.functional", "utils": "use cnnkit.nn.clip_grad_norm_ or clip_grad_value_",
+    "utils": "use cnnkit.nn.clip_grad_norm_ or clip_grad_value_",
     "Buffer": "use Module.register_buffer", "ParameterDict": "use Module.register_parameter",
-    "Upsample": "use nn.ConvTranspose2d", "LazyLinear": "use nn.Linear", "LazyConv2d": "use nn.Conv2d",
     "DataParallel": "one process trains on one device",
 }
 FUNCTIONAL: Mapping[str, str] = {
-    **_each("group_norm layer_norm instance_norm rms_norm", "there is batch_norm"),
     **_each("embedding scaled_dot_product_attention", _LAYERS),
-    **_each("interpolate upsample", "use conv_transpose2d"),
     "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
 }
 OPTIM: Mapping[str, str] = _each(

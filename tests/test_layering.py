@@ -21,7 +21,7 @@ TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"
 
 PROBES = {  # file -> the attributes that it may look up by name
     "foreign.py": {"__array__", "_metadata", "detach", "device", "dtype", "requires_grad", "shape",
-                   "toarray"},
+                   "stride", "strides", "toarray"},
     "data/transforms/normalize.py": {"tolist"},  # arrays have it, numbers and lists do not
     "evaluation/counting.py": {"count_nonzero"},  # of an array's library
     "data/description.py": {"dataset", "classes", "targets", "image_shape"},

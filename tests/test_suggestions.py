@@ -30,7 +30,6 @@ TABLES = {"TENSOR": cnnkit.tensor([1.0]), "MODULE": nn.Linear(1, 1), "NAMESPACE"
     (cnnkit, "silu", "module 'cnnkit' has no attribute 'silu'; use cnnkit.functional.silu"),
     (cnnkit, "set_default_device", "module 'cnnkit' has no attribute 'set_default_device'; use cnnkit.use"),
     (nn, "Conv2D", "module 'cnnkit.nn' has no attribute 'Conv2D'; did you mean 'Conv2d'?"),
-    (nn, "functional", "module 'cnnkit.nn' has no attribute 'functional'; use cnnkit.functional"),
     (nn, "LSTM", "module 'cnnkit.nn' has no attribute 'LSTM'; "
                  "cnnkit has the layers of convolutional networks"),
     (F, "crossentropy", "module 'cnnkit.functional' has no attribute 'crossentropy'; "

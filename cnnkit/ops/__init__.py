@@ -14,17 +14,23 @@ from cnnkit.ops import (
     loss,
     matmul,
     norm,
+    padding,
     pairs,
     pool,
     reduction,
+    resampling,
     rounding,
     shaping,
+    standardize,
     trigonometry,
     unary,
+    unfolding,
+    unpool,
     update,
 )
 from cnnkit.ops.core import OPS, Op, compose, op
 
 __all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "cumulative", "dropout",
            "elementwise", "exponential", "gathering", "indexing", "linear", "loss", "matmul", "norm", "op",
-           "pairs", "pool", "reduction", "rounding", "shaping", "trigonometry", "unary", "update"]
+           "padding", "pairs", "pool", "reduction", "resampling", "rounding", "shaping", "standardize",
+           "trigonometry", "unary", "unfolding", "unpool", "update"]

@@ -25,7 +25,7 @@ def _from_the_end(xp: Any, x: Array, axis: int) -> Array:
     return xp.flip(xp.cumulative_sum(xp.flip(x, axis=axis), axis=axis), axis=axis)
 
 
-@op(infer=_infer("cumsum"), sums=True, torch="torch.cumsum", torch_names={"axis": "dim"})
+@op(infer=_infer("cumsum"), sums=True, saves={}, torch="torch.cumsum", torch_names={"axis": "dim"})
 def cumsum(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """Sums along `axis`, of float16 and bfloat16 in float32."""
     xp, dtype = namespace_of(x), x.dtype

@@ -67,7 +67,7 @@ def _backward_pair(x: Array, y: Array, needs: Sequence[bool], dx: Callable, dy: 
     return backward
 
 
-@op(infer=_infer_binary("add"), torch="torch.add", commutative=True)
+@op(infer=_infer_binary("add"), torch="torch.add", commutative=True, saves={})
 def add(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x + y, with broadcasting; one of the two may be a Python number."""
     given = x, y
@@ -75,7 +75,7 @@ def add(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x + y, _backward_pair(*given, needs, lambda d: d, lambda d: d)
 
 
-@op(infer=_infer_binary("sub"), torch="torch.sub")
+@op(infer=_infer_binary("sub"), torch="torch.sub", saves={})
 def sub(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x - y, with broadcasting; one of the two may be a Python number."""
     given = x, y
@@ -83,7 +83,7 @@ def sub(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x - y, _backward_pair(*given, needs, lambda d: d, lambda d: -d)
 
 
-@op(infer=_infer_binary("mul"), torch="torch.mul", commutative=True)
+@op(infer=_infer_binary("mul"), torch="torch.mul", commutative=True, saves={0: (1,), 1: (0,)})
 def mul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x * y, with broadcasting; one of the two may be a Python number."""
     given = x, y
@@ -91,7 +91,7 @@ def mul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x * y, _backward_pair(*given, needs, lambda d: d * y, lambda d: d * x)
 
 
-@op(infer=_infer_binary("div"), torch="torch.div")
+@op(infer=_infer_binary("div"), torch="torch.div", saves={0: (1,), 1: (0, 1)})
 def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x / y, with broadcasting; one of the two may be a Python number."""
     given = x, y
@@ -102,7 +102,7 @@ def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x / y, _backward_pair(*given, needs, lambda d: d / y, lambda d: -d * x / (y * y))
 
 
-@op(infer=_infer_binary("pow"), torch="torch.pow")
+@op(infer=_infer_binary("pow"), torch="torch.pow", saves={0: (0, 1), 1: (0, 1, "output")})
 def pow(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x ** y, with broadcasting; one of the two may be a Python number."""
     given = x, y
@@ -169,7 +169,7 @@ def clip(xp: Any, x: Array, min: float | None, max: float | None) -> Array:
     return xp.clip(x, min, max)
 
 
-@op(torch="torch.where")
+@op(torch="torch.where", saves={1: (0,), 2: (0,)})
 def where(condition: Array, x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """Elements of x where the condition holds, elsewhere of y; with broadcasting."""
     xp = namespace_of(condition)

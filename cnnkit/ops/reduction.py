@@ -46,7 +46,7 @@ def _stretch(dy: Array, like: Array, axes: tuple[int, ...]) -> Array:
     return xp.broadcast_to(xp.reshape(dy, shape), tuple(like.shape))
 
 
-@op(infer=_infer_reduction("sum"), sums=True, torch="torch.sum", torch_names=TORCH_NAMES)
+@op(infer=_infer_reduction("sum"), sums=True, saves={}, torch="torch.sum", torch_names=TORCH_NAMES)
 def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Sum over `axis`, of float16 and bfloat16 added up in float32."""
     axes = _axes("sum", axis, x.ndim)
@@ -55,7 +55,7 @@ def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = F
             (lambda dy: (_stretch(dy, x, axes),)) if needs[0] else None)
 
 
-@op(infer=_infer_reduction("mean"), sums=True, torch="torch.mean", torch_names=TORCH_NAMES)
+@op(infer=_infer_reduction("mean"), sums=True, saves={}, torch="torch.mean", torch_names=TORCH_NAMES)
 def mean(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Mean over `axis`, of float16 and bfloat16 added up in float32."""
     axes = _axes("mean", axis, x.ndim)
@@ -70,7 +70,7 @@ def mean(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = 
     return narrow(wide_mean(x, axes, keepdims), x.dtype), backward if needs[0] else None
 
 
-@op(infer=_infer_reduction("prod"), sums=True)
+@op(infer=_infer_reduction("prod"), sums=True, saves={0: (0,)})
 def prod(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Product over `axis`, of float16 and bfloat16 multiplied in float32."""
     xp, axes = namespace_of(x), _axes("prod", axis, x.ndim)
@@ -111,13 +111,13 @@ def _extremum(name: str, x: Array, needs: Sequence[bool], axis: Any, keepdims: b
     return y, backward
 
 
-@op(infer=_infer_extremum("max"))
+@op(infer=_infer_extremum("max"), saves={0: (0, "output")})
 def max(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Maximum over `axis`; equal maxima share the gradient equally, as in PyTorch's ``amax``."""
     return _extremum("max", x, needs, axis, keepdims)
 
 
-@op(infer=_infer_extremum("min"))
+@op(infer=_infer_extremum("min"), saves={0: (0, "output")})
 def min(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Minimum over `axis`; equal minima share the gradient equally, as in PyTorch's ``amin``."""
     return _extremum("min", x, needs, axis, keepdims)

@@ -8,11 +8,16 @@ values, or the class of the exception that it raises. Each table has a preamble 
 from pytorch_lines import (
     containers,
     grad_mode,
+    in_place,
+    joining,
     making,
     module,
+    moving,
     optimizer,
     pointwise,
     reduction,
+    scattering,
+    selecting,
     state,
     tensor,
 )
@@ -20,5 +25,6 @@ from pytorch_lines.running import outcome
 
 __all__ = ["TABLES", "outcome"]
 
-TABLES = {part.__name__.rpartition(".")[2]: part
-          for part in (containers, grad_mode, making, module, optimizer, pointwise, reduction, state, tensor)}
+PARTS = (containers, grad_mode, in_place, joining, making, module, moving, optimizer, pointwise, reduction,
+         scattering, selecting, state, tensor)
+TABLES = {part.__name__.rpartition(".")[2]: part for part in PARTS}

@@ -12,7 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.conformance.reference import activation, arithmetic, conv, gathering, loss, norm, pointwise, pool
+from cnnkit.conformance.reference import (
+    activation,
+    arithmetic,
+    assigning,
+    conv,
+    gathering,
+    loss,
+    norm,
+    pointwise,
+    pool,
+    resampling,
+)
 from cnnkit.conformance.reference.arithmetic import ARITHMETIC
 from cnnkit.conformance.reference.formula import Formula
 
@@ -32,11 +43,14 @@ REFERENCES: dict[str, Reference] = {
     **pointwise.POINTWISE,
     **{name: (formula.forward, formula.gradients) for name, formula in FORMULAS.items()},
     **_pairs(activation, "dropout", "log_softmax", "softmax"),
-    **_pairs(conv, "conv", "conv_filters", "conv_input", "linear"),
+    **_pairs(assigning, "index_put", "replace_view"),
+    **_pairs(conv, "conv", "conv_filters", "conv_input", "fold", "linear", "unfold"),
     **_pairs(gathering, "scatter_add", "take", "take_along_axis"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
-    **_pairs(norm, "batch_norm"),
-    **_pairs(pool, "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "avg_pool_input", "max_pool"),
+    **_pairs(norm, "batch_norm", "standardize"),
+    **_pairs(resampling, "resample", "resample_input"),
+    **_pairs(pool, "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "avg_pool_input", "max_pool",
+             "max_unpool"),
     "adaptive_max_pool_with_indices": (pool.adaptive_max_pool_with_indices, pool.adaptive_max_pool_gradients),
     "max_pool_with_indices": (pool.max_pool_with_indices, pool.max_pool_gradients),
 }
