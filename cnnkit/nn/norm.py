@@ -168,11 +168,11 @@ class SyncBatchNorm(_BatchNorm):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
                  affine: bool = True, track_running_stats: bool = True, process_group: Any = None, *,
-                 dtype: Any = "float32", bias: bool = True, backend: Any = None):
+                 device: Any = None, dtype: Any = None, bias: bool = True, backend: Any = None):
         if process_group is not None:
             raise ValueError(f"SyncBatchNorm runs in one process; leave out process_group={process_group!r}")
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype, bias=bias,
-                         backend=backend)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device=device, dtype=dtype,
+                         bias=bias, backend=backend)
 
     def _check_axes(self, shape: tuple[int, ...]) -> None:
         if len(shape) < 2:
@@ -209,10 +209,10 @@ class _InstanceNorm(_Norm):
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-                 track_running_stats: bool = False, *, dtype: Any = "float32", bias: bool = True,
-                 backend: Any = None):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype, bias=bias,
-                         backend=backend)
+                 track_running_stats: bool = False, *, device: Any = None, dtype: Any = None,
+                 bias: bool = True, backend: Any = None):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device=device, dtype=dtype,
+                         bias=bias, backend=backend)
 
     def forward(self, input: Tensor) -> Tensor:
         shape = input.shape
