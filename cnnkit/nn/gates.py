@@ -22,6 +22,8 @@ class PReLU(Module):
         1 for one slope, or the number of channels for one each.
     init : float
         The slopes at first.
+    device : str or device, optional
+        PyTorch's way of `backend`: ``"cpu"``, ``"cuda:0"``, another Tensor's ``device``.
     dtype : str
         Of the slopes.
     backend : str, optional
@@ -38,12 +40,15 @@ class PReLU(Module):
 
     weight: Parameter
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: Any = "float32",
-                 backend: Any = None):
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None,
+                 dtype: Any = None, *, backend: Any = None):
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
-        self.weight = Parameter(empty((num_parameters,), dtype, backend))
+        self._make(dtype, device, backend)
         self.reset_parameters()
+
+    def _make(self, dtype: Any, device: Any, backend: Any) -> None:
+        self.weight = Parameter(init.empty((self.num_parameters,), dtype, init.place(device, backend)))
 
     def reset_parameters(self) -> None:
         """All slopes as at first."""
@@ -54,9 +59,6 @@ class PReLU(Module):
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
-
-
-empty = init.empty  # the constructor's argument hides the module
 
 
 class RReLU(Module):
