@@ -8,6 +8,7 @@ from cnnkit.functional.binary_loss import *
 from cnnkit.functional.conv import *
 from cnnkit.functional.distance import *
 from cnnkit.functional.dropout import *
+from cnnkit.functional.embedding import *
 from cnnkit.functional.fractional_pooling import *
 from cnnkit.functional.gates import *
 from cnnkit.functional.indexing import *

@@ -10,6 +10,7 @@ from cnnkit.nn.clip import *
 from cnnkit.nn.container import *
 from cnnkit.nn.conv import *
 from cnnkit.nn.dropout import *
+from cnnkit.nn.embedding import *
 from cnnkit.nn.eval_mode import *
 from cnnkit.nn.flatten import *
 from cnnkit.nn.fractional_pooling import *
@@ -25,6 +26,7 @@ from cnnkit.nn.norm import *
 from cnnkit.nn.padding import *
 from cnnkit.nn.parallel import *
 from cnnkit.nn.parameter import *
+from cnnkit.nn.parameter_dict import *
 from cnnkit.nn.pooling import *
 from cnnkit.nn.power_pooling import *
 from cnnkit.nn.resizing import *

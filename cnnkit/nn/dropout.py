@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 import cnnkit.functional as F
 from cnnkit.autograd import Tensor
 from cnnkit.nn.module import Module
 
-__all__ = ["Dropout"]
+__all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
+           "StochasticDepth"]
 
 
-class Dropout(Module):
+class _Dropout(Module):
+    function: ClassVar[Callable[..., Tensor]]
+
+    def __init__(self, p: float = 0.5, inplace: bool = False):
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        self.p, self.inplace = p, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.function(input, self.p, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout(_Dropout):
     """Dropout: in training, zeros each element with probability `p` (see `functional.dropout`).
 
     Parameters
@@ -23,14 +43,59 @@ class Dropout(Module):
     Dropout(p=0.25, inplace=False)
     """
 
-    def __init__(self, p: float = 0.5, inplace: bool = False):
+    function = staticmethod(F.dropout)
+
+
+class Dropout1d(_Dropout):
+    """In training, zeros whole channels of (N, C, L); see `functional.dropout1d`."""
+
+    function = staticmethod(F.dropout1d)
+
+
+class Dropout2d(_Dropout):
+    """In training, zeros whole channels of (N, C, H, W); see `functional.dropout2d`."""
+
+    function = staticmethod(F.dropout2d)
+
+
+class Dropout3d(_Dropout):
+    """In training, zeros whole channels of (N, C, D, H, W); see `functional.dropout3d`."""
+
+    function = staticmethod(F.dropout3d)
+
+
+class AlphaDropout(_Dropout):
+    """Dropout between SELUs, which keeps mean and variance; see `functional.alpha_dropout`."""
+
+    function = staticmethod(F.alpha_dropout)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """`AlphaDropout` of whole channels; see `functional.feature_alpha_dropout`."""
+
+    function = staticmethod(F.feature_alpha_dropout)
+
+
+class StochasticDepth(Module):
+    """In training, drops a residual branch with probability `p`; see `functional.stochastic_depth`.
+
+    Parameters
+    ----------
+    p : float
+        Probability of a zero.
+    mode : {"row", "batch"}
+        Whether each sample is drawn for, or all at once.
+
+    >>> StochasticDepth(0.2, "row")
+    StochasticDepth(p=0.2, mode=row)
+    """
+
+    def __init__(self, p: float, mode: str):
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-        self.p, self.inplace = p, inplace
+        self.p, self.mode = p, mode
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.dropout(input, self.p, self.training, self.inplace)
+        return F.stochastic_depth(input, self.p, self.mode, self.training)
 
     def extra_repr(self) -> str:
-        return f"p={self.p}, inplace={self.inplace}"
+        return f"p={self.p}, mode={self.mode}"

@@ -13,6 +13,7 @@ NOT_IN_PYTORCH = {
     "dice_loss": "segmentation libraries have it",
     "l2_penalty": "PyTorch's optimizers decay weights, and its losses do not",
     "sigmoid_focal_loss": "torchvision has it",
+    "stochastic_depth": "torchvision has it",
 }
 LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
             "_stacklevel": "for a warning that is not given here", "out": "results are new arrays",

@@ -14,6 +14,7 @@ CLASSES = [name for name in nn.__all__ if inspect.isclass(getattr(nn, name))]
 NOT_IN_PYTORCH = {
     "FunctionModule": "PyTorch writes each layer out",
     "LoadResult": "PyTorch keeps it private",
+    "StochasticDepth": "torchvision has it",
 }
 LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
             "device": "only layers with parameters have places", "args": "takes none", "kwargs": "takes none",

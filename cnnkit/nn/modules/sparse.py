@@ -1,0 +1,3 @@
+"""Embedding at PyTorch's place."""
+
+from cnnkit.nn.embedding import *
