@@ -7,6 +7,7 @@ from cnnkit.functional.activation import *
 from cnnkit.functional.conv import *
 from cnnkit.functional.dropout import *
 from cnnkit.functional.fractional_pooling import *
+from cnnkit.functional.grid_sampling import *
 from cnnkit.functional.indexing import *
 from cnnkit.functional.linear import *
 from cnnkit.functional.loss import *
