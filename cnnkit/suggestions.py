@@ -82,7 +82,6 @@ NN: Mapping[str, str] = {
 }
 FUNCTIONAL: Mapping[str, str] = {
     **_each("embedding scaled_dot_product_attention", _LAYERS),
-    "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
 }
 OPTIM: Mapping[str, str] = _each(
     "ASGD Adadelta Adagrad Adamax LBFGS Muon NAdam RAdam RMSprop Rprop SparseAdam",
