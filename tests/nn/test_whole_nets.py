@@ -1,4 +1,4 @@
-"""A network that uses most spatial layers at once gives PyTorch's numbers and gradients, with other imports."""
+"""A network of most spatial layers gives PyTorch's numbers and gradients, with other imports alone."""
 
 import numpy as np
 import pytest
