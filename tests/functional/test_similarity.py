@@ -52,12 +52,6 @@ def test_cosine_similarity_equals_pytorch(shapes, dim):
     both("cosine_similarity", [rng.normal(size=shape) for shape in shapes], dim=dim)
 
 
-@pytest.mark.parametrize("p", [1, 2, 3, float("inf")])
-def test_pdist_equals_pytorch(p):
-    both("pdist", [np.random.default_rng(0).normal(size=(5, 3))], p=p)
-    assert F.pdist(cnnkit.tensor(np.zeros((1, 3)))).shape == (0,)
-
-
 def test_bilinear_equals_pytorch():
     rng = np.random.default_rng(0)
     both("bilinear", [rng.normal(size=shape) for shape in ((2, 5, 3), (2, 5, 4), (6, 3, 4), (6,))])
@@ -67,7 +61,6 @@ def test_bilinear_equals_pytorch():
     (lambda x: F.bilinear(x, x, x), r"a weight \(K, I, J\)"),
     (lambda x: F.bilinear(x, x, cnnkit.tensor([[[1.0] * 3] * 3]), x), r"bias of shape \(2, 3\); .* \(1,\)"),
     (lambda x: F.cosine_similarity(x, x[:, :2]), "do not broadcast"),
-    (lambda x: F.pdist(x[0]), r"pdist takes \(N, D\); got shape \(3,\)"),
     (lambda x: nn.Bilinear(0, 1, 1), "in1_features must be > 0"),
     (nn.Unflatten(1, (2, 2)), r"provided sizes \(2, 2\) don't multiply up to the size of dim 1"),
 ])

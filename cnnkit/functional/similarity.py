@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
 from typing import Any
 
 from cnnkit.autograd import Tensor, apply
-from cnnkit.backends import backend_of
-from cnnkit.foreign import device_of
-from cnnkit.ops import elementwise, gathering, reduction
+from cnnkit.ops import elementwise, reduction
 from cnnkit.ops.broadcasting import broadcast_shape
 
-__all__ = ["bilinear", "cosine_similarity", "normalize", "pairwise_distance", "pdist"]
+__all__ = ["bilinear", "cosine_similarity", "normalize", "pairwise_distance"]
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
@@ -60,38 +57,6 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     """
     distance = _norm(x1 - x2 + eps, p, -1)
     return distance if keepdim else distance.squeeze(-1)
-
-
-def pdist(input: Tensor, p: float = 2.0) -> Tensor:
-    """The distances of all pairs of rows, of each pair once: (0, 1), (0, 2), ..., (1, 2), ...
-
-    Parameters
-    ----------
-    input : Tensor, (N, D)
-        Vectors.
-    p : float
-        The exponent of the norm.
-
-    Returns
-    -------
-    Tensor, (N (N - 1) / 2,)
-
-    Raises
-    ------
-    ValueError
-        If there are not two axes.
-
-    >>> import cnnkit
-    >>> pdist(cnnkit.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]]))
-    tensor([5., 3., 4.])
-    """
-    if len(input.shape) != 2:
-        raise ValueError(f"pdist takes (N, D); got shape {input.shape}")
-    array, (N, _) = input.array, input.shape
-    pairs = list(combinations(range(N), 2))
-    rows = [apply(gathering.take, input, Tensor(backend_of(array).asarray(
-        [pair[side] for pair in pairs], "int64", device_of(array))), axis=0) for side in (0, 1)]
-    return _norm(rows[0] - rows[1], p, 1).squeeze(1)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
