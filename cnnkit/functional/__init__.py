@@ -23,7 +23,7 @@ from cnnkit.functional.unfolding import *
 from cnnkit.functional.unpooling import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
-           if getattr(value, "__module__", "").startswith(f"{__name__}.")]
+           if getattr(value, "__module__", "").startswith((f"{__name__}.", "cnnkit.autograd.functions."))]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from cnnkit import suggestions
+from cnnkit.nn import functional as functional
 from cnnkit.nn import init as init
 from cnnkit.nn.activation import *
 from cnnkit.nn.clip import *
@@ -33,7 +34,8 @@ from cnnkit.nn.uninitialized import *
 from cnnkit.nn.unpooling import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
-           if value is init or getattr(value, "__module__", "").startswith(f"{__name__}.")]
+           if name in ("functional", "init")
+           or getattr(value, "__module__", "").startswith(f"{__name__}.")]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ from cnnkit.ops import (
     conv,
     dropout,
     elementwise,
+    exponential,
     gathering,
     indexing,
     linear,
@@ -13,11 +14,14 @@ from cnnkit.ops import (
     matmul,
     norm,
     padding,
+    pairs,
     pool,
     reduction,
     resampling,
+    rounding,
     shaping,
     standardize,
+    trigonometry,
     unary,
     unfolding,
     unpool,
@@ -26,5 +30,6 @@ from cnnkit.ops import (
 from cnnkit.ops.core import OPS, Op, compose, op
 
 __all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise",
-           "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "padding", "pool", "reduction",
-           "resampling", "shaping", "standardize", "unary", "unfolding", "unpool", "update"]
+           "exponential", "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "padding",
+           "pairs", "pool", "reduction", "resampling", "rounding", "shaping", "standardize", "trigonometry",
+           "unary", "unfolding", "unpool", "update"]

@@ -117,7 +117,8 @@ def mish(xp: Any, x: Array) -> tuple:
     return x * gate, gate
 
 
-@op(infer=_infer_along("softmax"), sums=True, torch="torch.softmax", torch_names={"axis": "dim"})
+@op(infer=_infer_along("softmax"), sums=True, torch="torch.softmax", torch_names={"axis": "dim"},
+    saves={0: ("output",)})
 def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """exp(x) / sum(exp(x)) along `axis`, the maximum subtracted first; float16 is summed in float32."""
     xp, dtype = namespace_of(x), x.dtype
@@ -133,7 +134,8 @@ def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     return xp.astype(y, dtype, copy=False), backward if needs[0] else None
 
 
-@op(infer=_infer_along("log_softmax"), sums=True, torch="torch.log_softmax", torch_names={"axis": "dim"})
+@op(infer=_infer_along("log_softmax"), sums=True, torch="torch.log_softmax", torch_names={"axis": "dim"},
+    saves={0: ("output",)})
 def log_softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """x - log(sum(exp(x))) along `axis`, the maximum subtracted first; float16 is summed in float32."""
     xp, dtype = namespace_of(x), x.dtype

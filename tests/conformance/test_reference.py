@@ -160,6 +160,21 @@ def getitem(x, index):
     return x[index]
 
 
+def index_put(x, values, *, index):
+    y = x.clone()
+    y[index] = values
+    return y
+
+
+def replace_view(x, values, *, path):
+    y = x.clone()
+    part = y
+    for name, attrs in path:
+        part = getitem(part, **attrs) if name == "getitem" else getattr(part, name)(*attrs.values())
+    part[...] = values
+    return y
+
+
 def scatter_add(dy, index, *, axis, size):
     shape = list(dy.shape)
     shape[axis] = size
@@ -190,6 +205,7 @@ CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in ano
     "cast": lambda x, dtype: x.to(getattr(torch, dtype)),
     "concat": lambda *tensors, axis: torch.cat(tensors, axis),
     "expand": lambda x, shape: x.expand(shape), "getitem": getitem, "pad": pad,
+    "index_put": index_put, "replace_view": replace_view,
     "pad_edges": pad_edges, "pad_edges_input": pad_edges_input,
     "scatter_add": scatter_add, "standardize": standardize,
     "take": lambda x, index, axis: torch.index_select(x, axis, index),

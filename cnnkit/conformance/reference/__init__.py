@@ -12,14 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.conformance.reference import activation, arithmetic, conv, gathering, loss, norm, pool, resampling
+from cnnkit.conformance.reference import (
+    activation,
+    arithmetic,
+    assigning,
+    conv,
+    gathering,
+    loss,
+    norm,
+    pointwise,
+    pool,
+    resampling,
+)
 from cnnkit.conformance.reference.arithmetic import ARITHMETIC
 from cnnkit.conformance.reference.formula import Formula
 
 __all__ = ["FORMULAS", "REFERENCES", "evaluate"]
 
 Reference = tuple[Callable, Callable | None]
-FORMULAS: dict[str, Formula] = {**activation.FORMULAS, **arithmetic.FORMULAS}  # of unary elementwise ops
+FORMULAS: dict[str, Formula] = {  # of unary elementwise ops
+    **activation.FORMULAS, **arithmetic.FORMULAS, **pointwise.FORMULAS}
 
 
 def _pairs(module: Any, *names: str) -> dict[str, Reference]:
@@ -28,8 +40,10 @@ def _pairs(module: Any, *names: str) -> dict[str, Reference]:
 
 REFERENCES: dict[str, Reference] = {
     **ARITHMETIC,
+    **pointwise.POINTWISE,
     **{name: (formula.forward, formula.gradients) for name, formula in FORMULAS.items()},
     **_pairs(activation, "dropout", "log_softmax", "softmax"),
+    **_pairs(assigning, "index_put", "replace_view"),
     **_pairs(conv, "conv", "conv_filters", "conv_input", "fold", "linear", "unfold"),
     **_pairs(gathering, "scatter_add", "take", "take_along_axis"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),

@@ -56,9 +56,9 @@ FORMULAS = {
         ({"min": -0.5, "max": 0.5}, {"min": 0.0, "max": None}, {"min": None, "max": 0.25}), "exact"),
     "clone": Formula(lambda x: x, tolerance="exact"),
     "exp": Formula(dual.exp, without=("large",)),  # e^1000 is infinite, and NumPy warns
-    "log": Formula(dual.log, positive=True),
+    "log": Formula(dual.log, domain=(0, math.inf)),
     "neg": Formula(lambda x: -x, tolerance="exact"),
-    "sqrt": Formula(dual.sqrt, positive=True),
+    "sqrt": Formula(dual.sqrt, domain=(0, math.inf)),
 }
 
 
