@@ -86,8 +86,8 @@ class UninitializedParameter(Uninitialized, Parameter):
 class UninitializedBuffer(Uninitialized):
     """A buffer of a lazy layer that has not been called yet; parameters as in `UninitializedParameter`.
 
-    >>> UninitializedBuffer(dtype="float64").dtype
-    dtype('float64')
+    >>> UninitializedBuffer(dtype="float64").dtype == "float64"
+    True
     """
 
     __slots__ = ()
