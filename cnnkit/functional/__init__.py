@@ -11,6 +11,7 @@ from cnnkit.functional.dropout import *
 from cnnkit.functional.embedding import *
 from cnnkit.functional.fractional_pooling import *
 from cnnkit.functional.gates import *
+from cnnkit.functional.grid_sampling import *
 from cnnkit.functional.indexing import *
 from cnnkit.functional.linear import *
 from cnnkit.functional.loss import *
@@ -23,6 +24,7 @@ from cnnkit.functional.regression_loss import *
 from cnnkit.functional.resizing import *
 from cnnkit.functional.shape import *
 from cnnkit.functional.shuffling import *
+from cnnkit.functional.similarity import *
 from cnnkit.functional.unfolding import *
 from cnnkit.functional.unpooling import *
 

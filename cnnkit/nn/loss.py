@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import cnnkit.functional as F
 from cnnkit.autograd import Tensor
+from cnnkit.nn.distance import PairwiseDistance
 from cnnkit.nn.function import FunctionModule
 from cnnkit.nn.module import Module
 
@@ -138,7 +139,8 @@ class TripletMarginWithDistanceLoss(Module):
     def __init__(self, *, distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
                  margin: float = 1.0, swap: bool = False, reduction: str = "mean"):
         super().__init__()
-        self.distance_function, self.margin, self.swap = distance_function, margin, swap
+        self.distance_function = PairwiseDistance() if distance_function is None else distance_function
+        self.margin, self.swap = margin, swap
         self.reduction = reduction
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:

@@ -25,7 +25,6 @@ OTHER_DEFAULT = {"Parameter.data": "PyTorch makes an empty one"}
 OTHER_SETTINGS = {"Sequential": "layers are not passed by name",
                   "Buffer": "PyTorch makes an empty one", "NLLLoss2d": "PyTorch's takes any"}
 NO_LAYER = {"Module": "abstract", "Parameter": "a Tensor", "Buffer": "a Tensor", "NLLLoss2d": "warns",
-            "TripletMarginWithDistanceLoss": "its default is a layer in PyTorch",
             "DataParallel": "PyTorch's takes its own modules only", "UninitializedBuffer": "a Tensor",
             "UninitializedParameter": "a Tensor"}
 
