@@ -12,6 +12,7 @@ from cnnkit.functional.embedding import *
 from cnnkit.functional.fractional_pooling import *
 from cnnkit.functional.gates import *
 from cnnkit.functional.grid_sampling import *
+from cnnkit.functional.in_place import *
 from cnnkit.functional.indexing import *
 from cnnkit.functional.linear import *
 from cnnkit.functional.loss import *
