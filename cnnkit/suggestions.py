@@ -46,13 +46,14 @@ NAMESPACE: Mapping[str, str] = {
 }
 NN: Mapping[str, str] = {
     **_each("""LSTM LSTMCell GRU GRUCell RNN RNNCell RNNBase Transformer TransformerEncoder TransformerDecoder
-            TransformerEncoderLayer TransformerDecoderLayer MultiheadAttention AdaptiveLogSoftmaxWithLoss""",
+            TransformerEncoderLayer TransformerDecoderLayer MultiheadAttention AdaptiveLogSoftmaxWithLoss
+            CTCLoss EmbeddingBag""",
             _LAYERS),
     **_each("quantized quantizable qat", _OUT_OF_SCOPE),
     "DistributedDataParallel": "one process trains on one device",
 }
 FUNCTIONAL: Mapping[str, str] = {
-    **_each("scaled_dot_product_attention multi_head_attention_forward", _LAYERS),
+    **_each("scaled_dot_product_attention multi_head_attention_forward ctc_loss embedding_bag", _LAYERS),
 }
 LINALG: Mapping[str, str] = _each(
     "cholesky cond det eig eigh eigvals eigvalsh inv lstsq matrix_rank pinv qr slogdet solve svd svdvals",

@@ -201,8 +201,9 @@ class ModuleList(_Indexed):
                 runs.append([n, n, text])
         lines = [f"  ({a}): {text}" if a == b else f"  ({a}-{b}): {b - a + 1} x {text}"
                  for a, b, text in runs]
-        return ("\n".join(["ModuleList(", *(line.replace("\n", "\n  ") for line in lines), ")"])
-                if lines else "ModuleList()")
+        name = type(self).__name__
+        return ("\n".join([f"{name}(", *(line.replace("\n", "\n  ") for line in lines), ")"])
+                if lines else f"{name}()")
 
 
 class ParameterList(_Indexed):

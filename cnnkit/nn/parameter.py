@@ -50,7 +50,7 @@ class Buffer(Tensor):
     __slots__ = ()
     persistent = True
 
-    def __new__(cls, data: Any, *, persistent: bool = True) -> Buffer:
+    def __new__(cls, data: Any = None, *, persistent: bool = True) -> Buffer:
         return super().__new__(cls if persistent else _Temporary)
 
     def __init__(self, data: Any, *, persistent: bool = True):

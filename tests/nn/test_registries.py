@@ -1,5 +1,8 @@
 """A module's parameters, buffers and children are also mappings, read and written."""
 
+import copy
+import pickle
+
 import pytest
 
 import cnnkit
@@ -31,3 +34,13 @@ def test_a_buffer_registers_itself():
     assert list(dict(module.named_buffers())) == ["kept", "lost"]
     assert list(module.state_dict()) == ["kept"]
     assert module.__getattr__("kept") is module.kept
+
+
+def test_a_copied_buffer_stays_what_it_was():
+    module = nn.Module()
+    module.lost = nn.Buffer(cnnkit.ones(1), persistent=False)
+    same = copy.deepcopy(module)
+    assert list(dict(same.named_buffers())) == ["lost"]
+    assert list(same.state_dict()) == []
+    assert copy.deepcopy(module.lost).persistent is False
+    assert pickle.loads(pickle.dumps(module.lost)).persistent is False

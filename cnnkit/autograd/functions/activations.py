@@ -53,7 +53,7 @@ def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     >>> cnnkit.softmax(cnnkit.tensor([[1000.0, 1000.0]]), dim=1)
     tensor([[0.5, 0.5]])
     """
-    return _along(activation.softmax, to(input, dtype=dtype), dim)
+    return _along(activation.softmax, input if dtype is None else to(input, dtype=dtype), dim)
 
 
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
@@ -63,7 +63,7 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     >>> cnnkit.log_softmax(cnnkit.tensor([[0.0, 1000.0]]), dim=1)
     tensor([[-1000.,     0.]])
     """
-    return _along(activation.log_softmax, to(input, dtype=dtype), dim)
+    return _along(activation.log_softmax, input if dtype is None else to(input, dtype=dtype), dim)
 
 
 def _along(op: Any, input: Any, dim: int) -> Tensor:

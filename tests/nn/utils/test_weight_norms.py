@@ -66,3 +66,9 @@ def test_a_parametrisation_is_removed_with_its_class():
     assert type(layer) is nn.Linear
     assert [name for name, _ in layer.named_parameters()] == ["bias", "weight"]
     np.testing.assert_array_equal(layer.weight.detach().numpy(), value)
+
+
+def test_a_parametrised_layer_looks_like_pytorchs():
+    ours, theirs = (library.nn.utils.parametrizations.weight_norm(library.nn.Linear(2, 2))
+                    for library in (cnnkit, torch))
+    assert repr(ours) == repr(theirs)
