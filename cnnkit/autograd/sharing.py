@@ -16,7 +16,7 @@ from cnnkit.backends import namespace_of
 from cnnkit.foreign import device_of
 from cnnkit.ops.assigning import read, write
 from cnnkit.ops.core import Op
-from cnnkit.ops.strides import contiguous, is_dense
+from cnnkit.ops.strides import contiguous, in_elements, is_dense
 
 __all__ = ["Alias", "Family", "Memory", "follow", "forget", "is_same_view", "join", "live_views",
            "mark_several", "overlap", "share"]
@@ -28,20 +28,17 @@ Path = tuple[tuple[str, Mapping[str, Any]], ...]  # names of ops, with attribute
 class Memory:
     """Values that several Tensors show, as an array of the first one's shape."""
 
-    __slots__ = ("array", "limit", "members", "strides")
+    __slots__ = ("array", "limit", "members")
 
-    def __init__(self, array: Array):
-        self.array = array
-        self.strides = _strides(array)
-        self.members: list[weakref.ref] = []
-        self.limit = 8
+    def __init__(self, array: Array, members: list[weakref.ref]):
+        self.array, self.members, self.limit = array, members, 8
 
-    def add(self, tensor: Any) -> None:
+    def add(self, member: weakref.ref) -> None:
         """Make a Tensor one of those that see every change."""
         if len(self.members) >= self.limit:
             self.members = [member for member in self.members if member() is not None]
             self.limit = 8 + 2 * len(self.members)
-        self.members.append(weakref.ref(tensor))
+        self.members.append(member)
 
     def others(self, tensor: Any) -> list:
         """The living Tensors that share this memory with one."""
@@ -50,28 +47,8 @@ class Memory:
                 and t._alias.family.memory is self]
 
 
-class Family:
-    """A Tensor and its views that are on one tape. A detached Tensor begins a family of its own.
-
-    The base may be gone while a view of it lives: its place on the tape is kept here.
-    """
-
-    __slots__ = ("base", "is_grad_required", "memory", "path", "source")
-
-    def __init__(self, memory: Memory, base: Any, path: Path):
-        self.memory, self.base, self.path = memory, weakref.ref(base), path
-        self.source, self.is_grad_required = base._source, base._requires_grad
-
-    def update(self) -> Family:
-        """This, after a look at the base, which may have become one that requires a gradient."""
-        base = self.base()
-        if base is not None:
-            self.source, self.is_grad_required = base._source, base._requires_grad
-        return self
-
-
 class Alias:
-    """How a Tensor shows a memory."""
+    """How a Tensor shows a memory: the view that it is of it."""
 
     __slots__ = ("creation", "family", "path", "strides", "unsure")
 
@@ -90,41 +67,59 @@ class Alias:
         return any(step == 0 and n > 1 for step, n in zip(self.strides, shape))
 
 
+class Family(Alias):
+    """The alias of a Tensor whose views are on one tape with it. A detached Tensor has a family of its own.
+
+    The Tensor, the base, may be gone while a view of it lives: its place on the tape is kept here.
+    """
+
+    __slots__ = ("base", "is_grad_required", "memory", "source")
+    family = property(lambda self: self)  # type: ignore[assignment]  # no reference to itself, or it would stay
+
+    def __init__(self, memory: Memory, base: weakref.ref, tensor: Any, path: Path, strides: tuple[int, ...],
+                 unsure: bool = False):
+        self.path, self.strides, self.creation, self.unsure = path, strides, "", unsure
+        self.memory, self.base = memory, base
+        self.source, self.is_grad_required = tensor._source, tensor._requires_grad
+
+    def update(self) -> Family:
+        """This, after a look at the base, which may have become one that requires a gradient."""
+        base = self.base()
+        if base is not None:
+            self.source, self.is_grad_required = base._source, base._requires_grad
+        return self
+
+
 def _strides(array: Array) -> tuple[int, ...]:
     """An array's strides, in elements: in C order where the library does not say."""
     shape, strides = tuple(array.shape), getattr(array, "strides", None)
-    ordered = contiguous(shape)
-    if not isinstance(strides, tuple) or 0 in strides or 0 in shape:
-        return ordered
-    size = array.nbytes // array.size
-    if all(n == 1 or size * step == stride for n, step, stride in zip(shape, ordered, strides)):
-        return ordered
-    return tuple(stride // size for stride in strides)
+    if not isinstance(strides, tuple) or 0 in shape:
+        return contiguous(shape)
+    return in_elements(shape, strides, array.nbytes // array.size)
 
 
 def _alias(tensor: Any) -> Alias:
     """A Tensor's alias, made where it has none: then it is the base of a family."""
     alias = tensor._alias
     if alias is None:
-        memory = Memory(tensor.array)
-        alias = tensor._alias = Alias(Family(memory, tensor, ()), (), memory.strides, "", False)
-        memory.add(tensor)
+        array, base = tensor.array, weakref.ref(tensor)
+        alias = tensor._alias = Family(Memory(array, [base]), base, tensor, (), _strides(array))
     return alias
 
 
 def share(op: Op, attrs: Mapping[str, Any], tensor: Any, result: Any, recording: bool) -> None:
     """Note that `result`, which an op has just made of `tensor`, is a view of it, if it is one in PyTorch."""
-    shape = tensor.shape
-    alias = _alias(tensor)
+    alias = tensor._alias or _alias(tensor)
+    shape = tuple(tensor._value.shape)
     strides, unsure = op.view(shape, alias.strides, **attrs), alias.unsure  # type: ignore[misc]
     if strides is None:
-        if op.name != "reshape" or alias.path or not _is_channels_last(shape, alias.family.memory.strides):
+        if op.name != "reshape" or alias.path or not _is_channels_last(shape, alias.strides):
             return
         strides, unsure = contiguous(result.shape), True
-    creation = alias.creation if recording or alias.creation else "no_grad"
-    result._alias = Alias(alias.family, (*alias.path, (op.name, attrs)), strides, creation, unsure)
+    family, creation = alias.family, alias.creation if recording or alias.creation else "no_grad"
+    result._alias = Alias(family, (*alias.path, (op.name, attrs)), strides, creation, unsure)
     result._version = tensor._version
-    alias.family.memory.add(result)
+    family.memory.add(weakref.ref(result))
 
 
 def _is_channels_last(shape: Sequence[int], strides: Sequence[int]) -> bool:
@@ -179,10 +174,10 @@ def _first(alias: Alias) -> int:
 
 def join(tensor: Any, other: Any) -> None:
     """Let `tensor`, whose array is `other`'s, share its memory from now on, with a tape of its own."""
-    alias = _alias(other)
-    family = Family(alias.family.memory, tensor, alias.path)
-    tensor._alias = Alias(family, alias.path, alias.strides, "", alias.unsure)
-    family.memory.add(tensor)
+    alias, base = _alias(other), weakref.ref(tensor)
+    memory = alias.family.memory
+    tensor._alias = Family(memory, base, tensor, alias.path, alias.strides, alias.unsure)
+    memory.add(base)
 
 
 def forget(tensor: Any) -> None:

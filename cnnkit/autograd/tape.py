@@ -88,8 +88,9 @@ class Node:
     versions : list of (counter, value)
         The version counter of each Tensor whose values `backward` uses, and its value when the call was made.
     calls, constants : sequence
-        The op with its attributes, or the ops of a fused kernel, and the arrays that need no gradient
-        (``None`` in place of the others): what it takes to run them again, for gradients of gradients.
+        The op, its attributes and how many arrays it takes, or those of each op of a fused kernel; and the
+        arrays that need no gradient (``None`` in place of the others): what it takes to run them again, for
+        gradients of gradients.
     detour : bool
         True where the result was used by a fused kernel that went around this node: no gradient comes
         back through it.
@@ -112,7 +113,7 @@ class Node:
     @property
     def name(self) -> str:
         """The op's name; of a fused kernel, the names of its ops."""
-        return "+".join(call.op.name for call in self.calls)
+        return "+".join(op.name for op, _, _ in self.calls)
 
     def __repr__(self) -> str:
         return f"<{self.name} backward>"
