@@ -96,11 +96,21 @@ class Value:
         return tuple(self._value.shape)
 
     @property
-    def dtype(self) -> Any:
-        """The array library's dtype; known before a deferred Tensor is computed."""
+    def dtype(self) -> backends.dtype:
+        """Such as ``cnnkit.float32``, on every backend; known before a deferred Tensor is computed."""
         if self._link is not None:
-            return self._link.metas[self._position][1]  # type: ignore[index]
-        return self._value.dtype
+            return backends.dtype_of(self._link.metas[self._position][1])  # type: ignore[index]
+        return backends.dtype_of(self._value.dtype)
+
+    @property
+    def device(self) -> backends.device:
+        """Where the numbers are: ``device("cpu")``, ``device("cuda:0")``."""
+        return backends.device_of_array(self.array)
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the numbers are on a CUDA device."""
+        return self.device.type == "cuda"
 
     @property
     def ndim(self) -> int:
@@ -342,7 +352,7 @@ class Value:
         if backends.backend_of(dy) is not backend:
             raise TypeError(f"{message} of backend {backends.backend_of(dy).name!r} for a Tensor of "
                             f"{backend.name!r}; move it with Tensor.to({backend.name!r})")
-        return dy if dy.dtype == self.dtype else backend.namespace.astype(dy, self.dtype)
+        return dy if self.dtype == dy.dtype else backend.namespace.astype(dy, backend.dtype(self.dtype))
 
     def _receive(self, dx: Array) -> None:
         """Add the whole gradient of one backward pass to this leaf's ``grad``.
@@ -388,7 +398,8 @@ class Value:
                 raise ValueError(f"a gradient hook must return a Tensor of shape {shape} or None; "
                                  f"it returned {returned}")
             array = changed.array
-            return array if array.dtype == dtype else backends.namespace_of(array).astype(array, dtype)
+            own = backends.backend_of(array)
+            return array if dtype == array.dtype else own.namespace.astype(array, own.dtype(dtype))
         if self.is_leaf:
             if not self.requires_grad:
                 raise RuntimeError("register_hook on a Tensor that requires no gradient")

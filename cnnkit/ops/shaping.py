@@ -48,6 +48,8 @@ def reshape(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple
 
 def _infer_permute(shapes: Sequence, dtypes: Sequence, *, axes: tuple[int, ...]) -> tuple:
     ndim = len(shapes[0])
+    if any(not -ndim <= a < ndim for a in axes):
+        raise IndexError(f"permute got axes {axes} for an array of shape {tuple(shapes[0])}")
     if sorted(a % ndim if ndim else a for a in axes) != list(range(ndim)):
         raise ValueError(f"permute got axes {axes} for an array of shape {tuple(shapes[0])}; "
                          "each axis must come once")

@@ -70,7 +70,7 @@ class EMA:
         with no_grad():
             for name, average in self.average.items():
                 parameter = self.parameters[name]
-                parameter.replace_(narrow(average, parameter.dtype))
+                parameter.replace_(narrow(average, parameter.array.dtype))
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
