@@ -96,8 +96,21 @@ class Node:
         back through it.
     """
 
-    __slots__ = ("backward", "calls", "constants", "detour", "edges", "hooks", "number", "outputs",
-                 "retain", "versions")
+    __slots__ = (
+        "__weakref__",
+        "again",
+        "backward",
+        "calls",
+        "constants",
+        "detour",
+        "edges",
+        "hooks",
+        "number",
+        "outputs",
+        "results",
+        "retain",
+        "versions",
+    )
 
     def __init__(self, calls: Sequence, backward: Callable, arrays: Sequence, needs: Sequence[bool],
                  edges: Sequence, versions: list, outputs: int, detour: bool = False):
@@ -109,6 +122,9 @@ class Node:
         self.hooks: dict[int, list[Callable]] | None = None
         # output position -> weak reference to a Tensor that keeps its gradient (`retain_grad`)
         self.retain: dict[int, Any] | None = None
+        # of a user's own function: its gradients on traced arrays, and its results
+        self.again: Callable | None = None
+        self.results: tuple | None = None
 
     @property
     def name(self) -> str:
@@ -120,6 +136,16 @@ class Node:
 
     def gradients(self, dys: list, retain_graph: bool) -> Sequence:
         """Run this node's backward on the gradients of its outputs."""
+        self.check()
+        if self.hooks is not None or self.retain is not None:
+            self.intercept(dys)
+        dxs = self.backward(*dys)
+        if not retain_graph:
+            self.backward = None  # type: ignore[assignment]
+        return dxs
+
+    def check(self) -> None:
+        """Refuse to go back a second time, and where what a gradient needs has changed in place."""
         if self.backward is None:
             raise RuntimeError(f"backward went through {self.name} a second time, but what it had saved was "
                                "freed by the first; call the first with backward(retain_graph=True)")
@@ -128,6 +154,9 @@ class Node:
                 raise RuntimeError(f"the gradient of {self.name} needs a Tensor that was changed in place "
                                    f"after {self.name} had used or made it; call backward() before the "
                                    "change, or make the change on a copy, x.clone()")
+
+    def intercept(self, dys: list) -> None:
+        """Let hooks see and replace the gradients of the outputs, and keep those that are to be kept."""
         if self.hooks is not None:
             for position, hooks in self.hooks.items():
                 for hook in hooks:
@@ -138,10 +167,6 @@ class Node:
                 kept = reference()
                 if kept is not None and dys[position] is not None:
                     kept._add_grad(dys[position])
-        dxs = self.backward(*dys)
-        if not retain_graph:
-            self.backward = None  # type: ignore[assignment]
-        return dxs
 
 
 def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None:

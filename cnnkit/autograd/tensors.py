@@ -9,6 +9,7 @@ from cnnkit.autograd import selection
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.creation import CreationMethods
+from cnnkit.autograd.differentiation import Differentiation
 from cnnkit.autograd.functions import arithmetic, logic
 from cnnkit.autograd.functions.activations import ActivationMethods
 from cnnkit.autograd.functions.arithmetic import ArithmeticMethods
@@ -39,11 +40,11 @@ from cnnkit.ops.core import Op
 __all__ = ["Tensor"]
 
 
-class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, ConversionMethods,
-             CreationMethods, DiagonalMethods, DrawnMethods, ExponentialMethods, FilledMethods,
-             InPlaceMethods, LimitMethods, LogicMethods, MovingMethods, PartsMethods, PuttingMethods,
-             RearrangingMethods, ReductionMethods, RoundingMethods, ScatteringMethods, SelectingMethods,
-             SplittingMethods, TrigonometryMethods):
+class Tensor(AsPython, Differentiation, ActivationMethods, ArithmeticMethods, ComparisonMethods,
+             ConversionMethods, CreationMethods, DiagonalMethods, DrawnMethods, ExponentialMethods,
+             FilledMethods, InPlaceMethods, LimitMethods, LogicMethods, MovingMethods, PartsMethods,
+             PuttingMethods, RearrangingMethods, ReductionMethods, RoundingMethods, ScatteringMethods,
+             SelectingMethods, SplittingMethods, TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
