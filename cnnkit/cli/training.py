@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from cnnkit import storage
 from cnnkit.cli.architectures import built, settings
 from cnnkit.cli.config import command_line, export, read_config, settings_of
 from cnnkit.cli.holding_out import SHARE, Parts, damaged, parts
@@ -276,7 +277,7 @@ def _target(out: Path | None, data: str, model: str) -> Path:
     if target.is_dir():
         raise ValueError(f"--out: {target} is a folder; name a file in it")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        storage.make_folder(target.parent)
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as error:

@@ -97,6 +97,7 @@ class Run:
         self.losses: list[Tensor | None] = []
         self.counting, self.counts = Counting(loss), list[Count]()
         self._partial_epoch: Epoch | None = None
+        self._has_read = False  # a batch, since the run began or resumed
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """The optimizer's parameters, which are trained, clipped and averaged: see `named`."""
@@ -141,8 +142,6 @@ class Run:
                     self.reporter.note(f"All {self.epochs} epochs were done before" if done else
                                     f"Going on in epoch {self.epoch + 1} of {self.epochs}, "
                                     f"after {self.step} updates")
-                    if done:  # no batch is read, but the model says what it has learned from
-                        next(map(self.intake.read, self.loader), None)
                 self._call("on_train_start")
                 while self.epoch < self.epochs and not self.stopped and not self.paused:
                     modes.keep()
@@ -153,6 +152,8 @@ class Run:
                 if self._partial_epoch is not None:
                     self.history.epochs.append(self._partial_epoch)
                     self.reporter.end(self._partial_epoch)
+                if state is not None and not self._has_read:
+                    self._read_one()
                 if self.ema is not None:
                     self.ema.write()
                 self._call("on_train_end")
@@ -220,6 +221,7 @@ class Run:
             random.set_state(self.random_state)
         self.random_state = None
         while group := list(islice(batches, self.accumulate)):
+            self._has_read = True
             yield group
 
     def _update(self) -> None:
@@ -306,6 +308,12 @@ class Run:
         """The loss of held-out images: without class weights."""
         loss = self.loss_function
         return loss.held_out_loss() if isinstance(loss, HeldOutLoss) else loss
+
+    def _read_one(self) -> None:
+        """Let the model say what it has learnt from, where all batches were done before the run resumed."""
+        drawn = random.get_state()
+        next(map(self.intake.read, self.loader), None)
+        random.set_state(drawn)
 
     def _averaged(self) -> Any:
         return nullcontext() if self.ema is None else self.ema.swapped()

@@ -148,7 +148,7 @@ class Checkpoint(Callback):
                     self.folder.rmdir()
 
     def _take(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        storage.make_folder(self.folder)
         lock = storage.Lock(self.folder / "lock", f"the folder of checkpoints {self.folder}")
         self._lock = lock.__enter__()
 
@@ -176,7 +176,7 @@ class Checkpoint(Callback):
         self._number = int(earlier[-1].stem.rsplit("-", 1)[1]) + 1 if earlier else 1
         self._batches, self._saved, self._time = 0, (run.epoch, run.batch), time.monotonic()
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            storage.make_folder(self.folder)
             checkpoints.sweep(self.folder)
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
