@@ -8,10 +8,11 @@ for that; making a view adds it to a list.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
+from cnnkit.autograd.tape import mode
 from cnnkit.backends import namespace_of
 from cnnkit.foreign import device_of
 from cnnkit.ops.assigning import read, write
@@ -19,7 +20,8 @@ from cnnkit.ops.core import Op
 from cnnkit.ops.strides import contiguous, in_elements, is_dense
 
 __all__ = ["Alias", "Family", "Memory", "follow", "forget", "is_same_view", "join", "live_views",
-           "mark_several", "overlap", "share"]
+           "overlap", "several", "share",
+           "share_chosen"]
 
 Array = Any
 Path = tuple[tuple[str, Mapping[str, Any]], ...]  # names of ops, with attributes, that make a view of a base
@@ -122,6 +124,16 @@ def share(op: Op, attrs: Mapping[str, Any], tensor: Any, result: Any, recording:
     family.memory.add(weakref.ref(result))
 
 
+def share_chosen(tensor: Any, result: Any, index: Any, strides: Callable[[tuple], tuple]) -> None:
+    """Note that ``tensor[index]``, by positions, is a view in PyTorch; `strides` makes its strides."""
+    alias = tensor._alias or _alias(tensor)
+    creation = alias.creation if mode.grad or alias.creation else "no_grad"
+    result._alias = Alias(alias.family, (*alias.path, ("getitem", {"index": index})), strides(alias.strides),
+                          creation, alias.unsure)
+    result._version = tensor._version
+    alias.family.memory.add(weakref.ref(result))
+
+
 def _is_channels_last(shape: Sequence[int], strides: Sequence[int]) -> bool:
     """Whether a kernel may have chosen this layout, where PyTorch's result is in C order."""
     order = sorted((axis for axis in range(len(shape)) if shape[axis] != 1), key=lambda axis: -strides[axis])
@@ -217,8 +229,9 @@ def follow(tensor: Any) -> list:
     return others
 
 
-def mark_several(views: Sequence) -> None:
-    """Mark the results of one call: PyTorch forbids to change them in place where the tape records."""
+def several(views: Sequence) -> Any:
+    """The results of one call, which PyTorch forbids to change in place where the tape records."""
     for view in views:
         if view._alias is not None and not view._alias.creation:
             view._alias.creation = "several"
+    return views

@@ -134,10 +134,6 @@ class Value:
         """Number of axes."""
         return self.ndim
 
-    def nelement(self) -> int:
-        """Number of elements."""
-        return self.numel()
-
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size along one axis."""
         return self.shape if dim is None else self.shape[dim]
@@ -164,12 +160,6 @@ class Value:
             deferral.flush()
         array = self.array
         return backends.backend_of(array).to_numpy(array)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        values = self.numpy()
-        if dtype is not None and values.dtype != dtype:
-            return values.astype(dtype)
-        return values.copy() if copy else values
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""

@@ -12,7 +12,8 @@ from math import prod
 from numbers import Integral
 from typing import Any
 
-__all__ = ["contiguous", "expanded", "in_elements", "indexed", "is_dense", "permuted", "reshaped"]
+__all__ = ["contiguous", "expanded", "in_elements", "indexed", "is_dense", "permuted",
+           "reshaped", "selects"]
 
 Sizes = tuple[int, ...]
 
@@ -116,6 +117,17 @@ def is_dense(shape: Sequence[int], strides: Sequence[int]) -> bool:
     return True
 
 
+def selects(index: Any) -> bool:
+    """Whether an index is made of ints, slices forwards, None and ellipsis: what it gives is a view.
+
+    >>> selects((0, slice(3), ...)), selects([0, 1])
+    (True, False)
+    """
+    return all(e is None or e is Ellipsis or (isinstance(e, Integral) and not isinstance(e, bool))
+               or (isinstance(e, slice) and (e.step is None or e.step > 0))
+               for e in (index if isinstance(index, tuple) else (index,)))
+
+
 def indexed(old: Sizes, strides: Sizes, *, index: Any) -> Sizes | None:
     """The strides of ``x[index]``; ``None`` where an array, or a step backwards, makes a copy of it.
 
@@ -123,10 +135,8 @@ def indexed(old: Sizes, strides: Sizes, *, index: Any) -> Sizes | None:
     ((2,), None)
     """
     entries = index if isinstance(index, tuple) else (index,)
-    for e in entries:
-        if not (e is None or e is Ellipsis or (isinstance(e, Integral) and not isinstance(e, bool))
-                or (isinstance(e, slice) and (e.step is None or e.step > 0))):
-            return None
+    if not selects(index):
+        return None
     used = sum(e is not None and e is not Ellipsis for e in entries)
     result: list[int] = []
     axis = 0
