@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnkit import backends
 from cnnkit.autograd.grad_mode import no_grad
-from cnnkit.autograd.tape import Node, mode
+from cnnkit.autograd.tape import FunctionNode, Node, mode
 from cnnkit.autograd.traced import Traced
 from cnnkit.autograd.value import Value
 
@@ -141,8 +141,8 @@ def _record(cls: type[Function], ctx: Context, args: tuple, needs: tuple, result
     node = None
     if any(needs):
         edges = [(a._source or a) if needed else None for a, needed in zip(args, needs)]
-        node = Node(((_Named(cls.__name__), {}, len(args)),), _on_arrays(cls, ctx, args, arrays), (), (True,),
-                    edges, [], len(results))
+        call = (_Named(cls.__name__), {}, len(args))
+        node = FunctionNode((call,), _on_arrays(cls, ctx, args, arrays), (), (), edges, [], len(results))
         node.again, node.results = _on_traced(cls, ctx, args, arrays, node), tuple(arrays)
     recorded = []
     for position, (x, array) in enumerate(zip(results, arrays)):

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Handle", "Node", "is_grad_enabled", "mode", "now", "run_backward"]
+__all__ = ["FunctionNode", "Handle", "Node", "is_grad_enabled", "mode", "now", "run_backward"]
 
 _numbers = itertools.count(1)
 
@@ -96,21 +96,11 @@ class Node:
         back through it.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "again",
-        "backward",
-        "calls",
-        "constants",
-        "detour",
-        "edges",
-        "hooks",
-        "number",
-        "outputs",
-        "results",
-        "retain",
-        "versions",
-    )
+    __slots__ = ("__weakref__", "backward", "calls", "constants", "detour", "edges", "hooks", "number",
+                 "outputs", "retain", "versions")
+    # of a user's own function: its gradients on traced arrays, and its results
+    again: Callable | None = None
+    results: tuple | None = None
 
     def __init__(self, calls: Sequence, backward: Callable, arrays: Sequence, needs: Sequence[bool],
                  edges: Sequence, versions: list, outputs: int, detour: bool = False):
@@ -122,9 +112,6 @@ class Node:
         self.hooks: dict[int, list[Callable]] | None = None
         # output position -> weak reference to a Tensor that keeps its gradient (`retain_grad`)
         self.retain: dict[int, Any] | None = None
-        # of a user's own function: its gradients on traced arrays, and its results
-        self.again: Callable | None = None
-        self.results: tuple | None = None
 
     @property
     def name(self) -> str:
@@ -167,6 +154,12 @@ class Node:
                 kept = reference()
                 if kept is not None and dys[position] is not None:
                     kept._add_grad(dys[position])
+
+
+class FunctionNode(Node):
+    """A call of a user's own function."""
+
+    __slots__ = ("again", "results")
 
 
 def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None:
