@@ -3,8 +3,8 @@
     python examples/gradient_penalty.py [--steps 300] [--out digits.npy]
 
 The critic's loss holds the norm of its own gradient, so training differentiates a gradient
-(``create_graph=True``). Printed are the critic's estimate of the distance between drawn and real digits, which
-should sink, and the norm of its gradient between them, which the penalty holds near 1.
+(``create_graph=True``). Printed are the critic's estimate of the distance between drawn and real digits,
+which should sink, and the norm of its gradient between them, which the penalty holds near 1.
 """
 
 from __future__ import annotations
@@ -89,14 +89,16 @@ def train(images: np.ndarray, steps: int) -> tuple[Generator, list[tuple[float, 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, print what was measured, and draw some digits."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=300, help="of the generator, each with three of the critic")
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=300, help="of the generator; the critic takes three each")
     parser.add_argument("--out", type=Path, help="a file for 64 drawn digits, as a NumPy array")
     options = parser.parse_args(arguments)
     random.seed(0)
     generator, measured = train(digits(), options.steps)
     print("step  distance  norm of the critic's gradient")
-    for step in sorted({0, *range(options.steps // 5 - 1, options.steps, max(options.steps // 5, 1))}):
+    every = max(options.steps // 5, 1)
+    for step in sorted({0, *range(every - 1, options.steps, every)}):
         print(f"{step + 1:4}  {measured[step][0]:8.3f}  {measured[step][1]:.3f}")
     if options.out is not None:
         with cnnkit.no_grad():

@@ -141,7 +141,7 @@ def _record(cls: type[Function], ctx: Context, args: tuple, needs: tuple, result
     node = None
     if any(needs):
         edges = [(a._source or a) if needed else None for a, needed in zip(args, needs)]
-        call = (_Named(cls.__name__), {}, len(args))
+        call: tuple = (_Named(cls.__name__), {}, len(args))
         node = FunctionNode((call,), _on_arrays(cls, ctx, args, arrays), (), (), edges, [], len(results))
         node.again, node.results = _on_traced(cls, ctx, args, arrays, node), tuple(arrays)
     recorded = []

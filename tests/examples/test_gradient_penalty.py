@@ -28,6 +28,7 @@ def test_the_norm_of_a_linear_critics_gradient_is_that_of_its_weights():
     images = tensor(np.random.default_rng(0).random((3, 1, 8, 8), np.float32))
     norms = script.gradient_norms(critic, images, images * 0)
     weight = critic.end.weight.numpy()
-    assert norms.tolist() == pytest.approx([np.sqrt((weight ** 2).sum())] * 3, rel=1e-5)
+    norm = np.sqrt((weight ** 2).sum())
+    assert norms.tolist() == pytest.approx([norm] * 3, rel=1e-5)
     norms.sum().backward()  # the gradient of a norm: the weights' direction
-    assert critic.end.weight.grad.numpy() == pytest.approx(3 * weight / np.sqrt((weight ** 2).sum()), rel=1e-4)
+    assert critic.end.weight.grad.numpy() == pytest.approx(3 * weight / norm, rel=1e-4)
