@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Train, print what was measured, and draw some digits."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=300, help="of the generator; the critic takes three each")
+    parser.add_argument("--steps", type=int, default=300, help="of the generator; the critic takes three")
     parser.add_argument("--out", type=Path, help="a file for 64 drawn digits, as a NumPy array")
     options = parser.parse_args(arguments)
     random.seed(0)

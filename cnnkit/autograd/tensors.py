@@ -6,6 +6,7 @@ from typing import Any
 
 from cnnkit import backends, suggestions
 from cnnkit.autograd import selection
+from cnnkit.autograd.array_namespace import Standard
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.creation import CreationMethods
@@ -44,7 +45,7 @@ class Tensor(AsPython, Differentiation, ActivationMethods, ArithmeticMethods, Co
              ConversionMethods, CreationMethods, DiagonalMethods, DrawnMethods, ExponentialMethods,
              FilledMethods, InPlaceMethods, LimitMethods, LogicMethods, MovingMethods, PartsMethods,
              PuttingMethods, RearrangingMethods, ReductionMethods, RoundingMethods, ScatteringMethods,
-             SelectingMethods, SplittingMethods, TrigonometryMethods):
+             SelectingMethods, SplittingMethods, Standard, TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.

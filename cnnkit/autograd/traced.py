@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 import threading
+import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from math import prod
@@ -93,7 +94,8 @@ def plain(value: Any) -> Any:
 def _wrapped(result: Any) -> Any:
     """The arrays of a result as traced ones that are constants."""
     if isinstance(result, tuple | list):
-        return tuple(map(_wrapped, result))
+        fields = hasattr(result, "_fields")
+        return type(result)(*map(_wrapped, result)) if fields else type(result)(map(_wrapped, result))
     if not hasattr(result, "dtype"):
         return result
     if not hasattr(result, "shape") or type(result).__name__ == "dtype":
@@ -220,6 +222,16 @@ def _take(x: Traced, index: Any, *, axis: int = 0) -> Traced:
     return Traced(apply(gathering.take, x.tensor, plain(index), axis=axis))
 
 
+def _vecdot(x: Any, y: Any, *, axis: int = -1) -> Any:
+    return FUNCTIONS["sum"](x * y, axis=axis)
+
+
+def _var(x: Any, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Any:
+    mean = FUNCTIONS["mean"](x, axis=axis, keepdims=True)
+    total = FUNCTIONS["sum"]((x - mean) * (x - mean), axis=axis, keepdims=keepdims)
+    return total / (x.size // max(mean.size, 1) - correction)
+
+
 def _of_op(op: Any) -> Callable:
     return lambda *arrays, **attrs: Traced(apply(op, *map(_tensor, arrays), **attrs))
 
@@ -231,6 +243,9 @@ FUNCTIONS: dict[str, Callable] = {
     **{name: _of_op(op) for name, op in (
         ("add", elementwise.add), ("divide", elementwise.div), ("multiply", elementwise.mul),
         ("negative", elementwise.neg), ("pow", elementwise.pow), ("subtract", elementwise.sub))},
+    "square": lambda x: x * x, "reciprocal": lambda x: 1 / x, "positive": lambda x: x, "vecdot": _vecdot,
+    "var": _var, "std": lambda x, **settings: FUNCTIONS["sqrt"](_var(x, **settings)),
+    "hypot": lambda x, y: FUNCTIONS["sqrt"](x * x + y * y),
     "asarray": _asarray, "astype": _astype, "broadcast_to": _broadcast_to, "clip": _clip, "concat": _concat,
     "expand_dims": _expand_dims, "flip": _flip, "matrix_transpose": _matrix_transpose,
     "max": _reduced(reduction.max), "mean": _reduced(reduction.mean), "min": _min, "moveaxis": _moveaxis,
@@ -248,16 +263,22 @@ _FLAT = frozenset(FLAT.split())
 class _Namespace:
     """The Array API's functions on traced arrays; the library's own where no gradient is wanted."""
 
+    def __init__(self, extension: str = ""):
+        self._extension = extension  # "linalg" or "fft"
+
     def __getattr__(self, name: str) -> Any:
-        native = getattr(here.backend.namespace, name)
+        library = here.backend.namespace
+        native = getattr(getattr(library, self._extension) if self._extension else library, name)
+        if isinstance(native, types.ModuleType):
+            return _Namespace(name)
         if not callable(native) or isinstance(native, type):
             return native
 
         def function(*args: Any, **kwargs: Any) -> Any:
-            if name not in _FLAT and _is_wanted(*args, *kwargs.values()):
-                if name not in FUNCTIONS:
-                    raise NotImplementedError(f"{name} has no gradient of a gradient: an op's body uses it, "
-                                              "and cnnkit.autograd.traced does not know how to record it")
+            if (self._extension or name not in _FLAT) and _is_wanted(*args, *kwargs.values()):
+                if self._extension or name not in FUNCTIONS:
+                    raise NotImplementedError(f"{name} is not recorded, so no gradient comes back through "
+                                              "it; give it x.detach(), or use a function of cnnkit")
                 return FUNCTIONS[name](*args, **kwargs)
             return _wrapped(native(*plain(args), **{key: plain(value) for key, value in kwargs.items()}))
         return function
