@@ -16,6 +16,8 @@ from cnnkit.autograd.value import Value
 
 __all__ = ["ArrayNamespace", "Standard", "xp"]
 
+LISTS = ("broadcast_arrays", "meshgrid")  # whose results the standard wants in a list
+OWN = {"finfo": backends.finfo, "iinfo": backends.iinfo, "newaxis": None}
 EXTENSIONS = ("fft", "linalg")
 
 
@@ -79,7 +81,8 @@ def _call(name: str, owner: str, args: tuple, kwargs: dict) -> Any:
         namespace = getattr(BACKEND.namespace, owner) if owner else BACKEND.namespace
         result = getattr(namespace, name)(*_into(args, backend),
                                           **{key: _into(value, backend) for key, value in kwargs.items()})
-        return _out_of(result)
+        found = _out_of(result)
+        return list(found) if name in LISTS else found
 
 
 class _Info:
@@ -132,6 +135,8 @@ class ArrayNamespace(types.ModuleType):
         if not self._owner:
             if name in backends.DTYPES:
                 return backends.dtype(name)
+            if name in OWN:
+                return OWN[name]
             if name in EXTENSIONS and native is not None:
                 return ArrayNamespace(f"{self.__name__}.{name}", name)
         if native is None or (not callable(native) and not isinstance(native, int | float)):
