@@ -19,34 +19,12 @@ from cnnkit.ops.assigning import read, write
 from cnnkit.ops.core import Op
 from cnnkit.ops.strides import contiguous, in_elements, is_dense
 
-__all__ = ["Alias", "Family", "Memory", "follow", "forget", "is_same_view", "join", "live_views",
+__all__ = ["Alias", "Family", "follow", "forget", "is_same_view", "join", "live_views",
            "overlap", "several", "share",
            "share_chosen"]
 
 Array = Any
 Path = tuple[tuple[str, Mapping[str, Any]], ...]  # names of ops, with attributes, that make a view of a base
-
-
-class Memory:
-    """Values that several Tensors show, as an array of the first one's shape."""
-
-    __slots__ = ("array", "limit", "members")
-
-    def __init__(self, array: Array, members: list[weakref.ref]):
-        self.array, self.members, self.limit = array, members, 8
-
-    def add(self, member: weakref.ref) -> None:
-        """Make a Tensor one of those that see every change."""
-        if len(self.members) >= self.limit:
-            self.members = [member for member in self.members if member() is not None]
-            self.limit = 8 + 2 * len(self.members)
-        self.members.append(member)
-
-    def others(self, tensor: Any) -> list:
-        """The living Tensors that share this memory with one."""
-        found = (member() for member in self.members)
-        return [t for t in found if t is not None and t is not tensor and t._alias is not None
-                and t._alias.family.memory is self]
 
 
 class Alias:
@@ -72,17 +50,34 @@ class Alias:
 class Family(Alias):
     """The alias of a Tensor whose views are on one tape with it. A detached Tensor has a family of its own.
 
-    The Tensor, the base, may be gone while a view of it lives: its place on the tape is kept here.
+    The Tensor, the base, may be gone while a view of it lives: its place on the tape is kept here. The first
+    family also holds the memory for all.
+
+    Attributes
+    ----------
+    array : array
+        Of the first family: the values of the whole memory, of the shape of its base.
+    members : list
+        Of the first family: weak references to all Tensors that show the memory.
     """
 
-    __slots__ = ("base", "is_grad_required", "memory", "source")
+    __slots__ = ("array", "base", "first", "is_grad_required", "limit", "members", "source")
     family = property(lambda self: self)  # type: ignore[assignment]  # no reference to itself, or it would stay
 
-    def __init__(self, memory: Memory, base: weakref.ref, tensor: Any, path: Path, strides: tuple[int, ...],
-                 unsure: bool = False):
-        self.path, self.strides, self.creation, self.unsure = path, strides, "", unsure
-        self.memory, self.base = memory, base
+    def __init__(self, tensor: Any, first: Family | None, path: Path, strides: tuple[int, ...], unsure: bool):
+        self.base = weakref.ref(tensor)
         self.source, self.is_grad_required = tensor._source, tensor._requires_grad
+        self.path, self.strides, self.creation, self.unsure = path, strides, "", unsure
+        self.first = first
+        if first is None:
+            self.array, self.members, self.limit = tensor._value, [self.base], 8
+        else:
+            first.add(self.base)
+
+    @property
+    def memory(self) -> Family:
+        """The family that holds the memory."""
+        return self.first or self
 
     def update(self) -> Family:
         """This, after a look at the base, which may have become one that requires a gradient."""
@@ -90,6 +85,19 @@ class Family(Alias):
         if base is not None:
             self.source, self.is_grad_required = base._source, base._requires_grad
         return self
+
+    def add(self, member: weakref.ref) -> None:
+        """Make a Tensor one of those that see every change."""
+        if len(self.members) >= self.limit:
+            self.members = [member for member in self.members if member() is not None]
+            self.limit = 8 + 2 * len(self.members)
+        self.members.append(member)
+
+    def others(self, tensor: Any) -> list:
+        """The living Tensors that share this memory with one."""
+        found = (member() for member in self.members)
+        return [t for t in found if t is not None and t is not tensor and t._alias is not None
+                and t._alias.family.memory is self]
 
 
 def _strides(array: Array) -> tuple[int, ...]:
@@ -104,8 +112,7 @@ def _alias(tensor: Any) -> Alias:
     """A Tensor's alias, made where it has none: then it is the base of a family."""
     alias = tensor._alias
     if alias is None:
-        array, base = tensor.array, weakref.ref(tensor)
-        alias = tensor._alias = Family(Memory(array, [base]), base, tensor, (), _strides(array))
+        alias = tensor._alias = Family(tensor, None, (), _strides(tensor.array), False)
     return alias
 
 
@@ -121,7 +128,7 @@ def share(op: Op, attrs: Mapping[str, Any], tensor: Any, result: Any, recording:
     family, creation = alias.family, alias.creation if recording or alias.creation else "no_grad"
     result._alias = Alias(family, (*alias.path, (op.name, attrs)), strides, creation, unsure)
     result._version = tensor._version
-    family.memory.add(weakref.ref(result))
+    (family.first or family).add(weakref.ref(result))
 
 
 def share_chosen(tensor: Any, result: Any, index: Any, strides: Callable[[tuple], tuple]) -> None:
@@ -186,10 +193,8 @@ def _first(alias: Alias) -> int:
 
 def join(tensor: Any, other: Any) -> None:
     """Let `tensor`, whose array is `other`'s, share its memory from now on, with a tape of its own."""
-    alias, base = _alias(other), weakref.ref(tensor)
-    memory = alias.family.memory
-    tensor._alias = Family(memory, base, tensor, alias.path, alias.strides, alias.unsure)
-    memory.add(base)
+    alias = _alias(other)
+    tensor._alias = Family(tensor, alias.family.memory, alias.path, alias.strides, alias.unsure)
 
 
 def forget(tensor: Any) -> None:

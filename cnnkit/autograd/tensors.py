@@ -16,6 +16,7 @@ from cnnkit.autograd.functions.activations import ActivationMethods
 from cnnkit.autograd.functions.arithmetic import ArithmeticMethods
 from cnnkit.autograd.functions.comparison import ComparisonMethods
 from cnnkit.autograd.functions.conversion import ConversionMethods
+from cnnkit.autograd.functions.counting import CountingMethods
 from cnnkit.autograd.functions.diagonals import DiagonalMethods
 from cnnkit.autograd.functions.drawn import DrawnMethods
 from cnnkit.autograd.functions.exponential import ExponentialMethods
@@ -23,13 +24,16 @@ from cnnkit.autograd.functions.filled import FilledMethods
 from cnnkit.autograd.functions.limits import LimitMethods
 from cnnkit.autograd.functions.logic import LogicMethods
 from cnnkit.autograd.functions.moving import MovingMethods
+from cnnkit.autograd.functions.norms import NormMethods
 from cnnkit.autograd.functions.parts import PartsMethods
+from cnnkit.autograd.functions.products import ProductMethods
 from cnnkit.autograd.functions.putting import PuttingMethods
 from cnnkit.autograd.functions.rearranging import RearrangingMethods
 from cnnkit.autograd.functions.reduction import ReductionMethods
 from cnnkit.autograd.functions.rounding import RoundingMethods
 from cnnkit.autograd.functions.scattering import ScatteringMethods
 from cnnkit.autograd.functions.selecting import SelectingMethods
+from cnnkit.autograd.functions.sorting import SortingMethods
 from cnnkit.autograd.functions.splitting import SplittingMethods
 from cnnkit.autograd.functions.trigonometry import TrigonometryMethods
 from cnnkit.autograd.in_place_methods import InPlaceMethods
@@ -42,10 +46,11 @@ __all__ = ["Tensor"]
 
 
 class Tensor(AsPython, Differentiation, ActivationMethods, ArithmeticMethods, ComparisonMethods,
-             ConversionMethods, CreationMethods, DiagonalMethods, DrawnMethods, ExponentialMethods,
-             FilledMethods, InPlaceMethods, LimitMethods, LogicMethods, MovingMethods, PartsMethods,
-             PuttingMethods, RearrangingMethods, ReductionMethods, RoundingMethods, ScatteringMethods,
-             SelectingMethods, SplittingMethods, Standard, TrigonometryMethods):
+             ConversionMethods, CountingMethods, CreationMethods, DiagonalMethods, DrawnMethods,
+             ExponentialMethods, FilledMethods, InPlaceMethods, LimitMethods, LogicMethods, MovingMethods,
+             NormMethods, PartsMethods, ProductMethods, PuttingMethods, RearrangingMethods, ReductionMethods,
+             RoundingMethods, ScatteringMethods, SelectingMethods, SortingMethods, SplittingMethods, Standard,
+             TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -165,11 +170,6 @@ class Tensor(AsPython, Differentiation, ActivationMethods, ArithmeticMethods, Co
     def __getitem__(self, index: Any) -> Tensor:
         return apply(indexing.getitem, self, index=selection.plain_index(index))
 
-    # -- methods that are ops --------------------------------------------------------------------------------
-
-    def matmul(self, other: Any) -> Tensor:
-        """Matrix product over the last two axes."""
-        return apply(matmul.matmul, self, other)
 
 
 Value.result = Tensor

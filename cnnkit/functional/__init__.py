@@ -5,6 +5,7 @@ from typing import Any
 from cnnkit import suggestions
 from cnnkit.functional.activation import *
 from cnnkit.functional.conv import *
+from cnnkit.functional.distance import *
 from cnnkit.functional.dropout import *
 from cnnkit.functional.fractional_pooling import *
 from cnnkit.functional.indexing import *
