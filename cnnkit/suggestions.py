@@ -24,7 +24,6 @@ _LAYERS = "cnnkit has the layers of convolutional networks"
 TENSOR: Mapping[str, str] = {
     **_each("cholesky det inverse logdet lu pinverse qr slogdet svd",
             "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
-    "grad_fn": "is_leaf says whether a recorded op made this Tensor",
     "amax": "use max(dim)", "min": "use -(-x).max(dim)", "argmin": "use (-x).argmax(dim)",
     "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
     "std": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",

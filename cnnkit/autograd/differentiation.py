@@ -21,9 +21,15 @@ __all__ = ["Differentiation", "backward", "grad"]
 
 
 class Differentiation(Value):
-    """``backward()`` with all of PyTorch's arguments."""
+    """``backward()`` with all of PyTorch's arguments, and where a Tensor stands on the tape."""
 
     __slots__ = ()
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The recorded call that made this Tensor; ``None`` for a leaf."""
+        self.array  # noqa: B018 - a pending result has none yet
+        return None if self._source is None else self._source[0]
 
     def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
                  inputs: Any = None) -> None:

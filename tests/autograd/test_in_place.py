@@ -12,6 +12,7 @@ import cnnkit
 from cnnkit import functional as F
 from cnnkit import nn, tensor
 from cnnkit.autograd import sharing
+from cnnkit.autograd.keeping import kept
 
 PYTORCH_IS_UNLIKE = {
     # it changes a Tensor while it reads the same memory in another order
@@ -132,6 +133,15 @@ def test_what_numpy_handed_out_keeps_its_values():
     before = x.numpy()
     x.add_(1)
     assert (before.tolist(), x.tolist()) == ([1.0, 2.0], [2.0, 3.0])
+
+
+def test_what_a_block_keeps_is_kept_in_views_too():
+    x = tensor([1.0, 2.0])
+    view = x[:1]
+    with kept([x]):
+        x.zero_()
+        assert view.item() == 0.0
+    assert view.item() == 1.0
 
 
 def test_a_view_that_nobody_holds_is_forgotten():

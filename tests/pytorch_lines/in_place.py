@@ -34,6 +34,7 @@ LINES = {
     "y = t * 2; y.relu_(); F.relu(y * 3, True).sum().backward(); t.grad": [6.0, 6.0],
     "y = t * 2; y.retain_grad(); y.mul_(3); y.sum().backward(); y.grad": [1.0, 1.0],
     "y = t * 2; y.register_hook(lambda g: g * 10); y.mul_(3); grad(y)": [60.0, 60.0],
+    "t.grad_fn, (t * 2).grad_fn is None": [None, False],
     # what is refused
     "t.add_(1)": RuntimeError, "t[0] = 1.": RuntimeError, "t[:1].zero_()": RuntimeError,
     "t /= 2": RuntimeError,
