@@ -56,7 +56,6 @@ NN: Mapping[str, str] = {
 }
 FUNCTIONAL: Mapping[str, str] = {
     **_each("embedding scaled_dot_product_attention", _LAYERS),
-    "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
 }
 LINALG: Mapping[str, str] = _each(
     "cholesky cond det eig eigh eigvals eigvalsh inv lstsq matrix_rank pinv qr slogdet solve svd svdvals",

@@ -86,8 +86,13 @@ class UninitializedParameter(Uninitialized, Parameter):
 class UninitializedBuffer(Uninitialized):
     """A buffer of a lazy layer that has not been called yet; parameters as in `UninitializedParameter`.
 
+<<<<<<< HEAD
     >>> UninitializedBuffer(dtype="float64").dtype
     cnnkit.float64
+=======
+    >>> UninitializedBuffer(dtype="float64").dtype == "float64"
+    True
+>>>>>>> layers
     """
 
     __slots__ = ()
