@@ -26,8 +26,8 @@ def test_a_line_that_differs_on_purpose_gives_what_the_table_says(table, line, l
     assert outcome(line, part.PREAMBLE, library) == (ours if library == "cnnkit" else theirs)
 
 
-LONG = ("joining", "making", "moving", "norms", "pointwise", "products", "scattering", "selecting", "sorting",
-        "views")
+LONG = ("joining", "making", "moving", "norms", "pointwise", "products", "reduction", "scattering",
+        "selecting", "sorting", "views")
 
 
 @pytest.mark.parametrize("table", ["grad_mode", "tensor", *[pytest.param(name, marks=pytest.mark.heavy)

@@ -1,6 +1,11 @@
 """`cnnkit.functional` at PyTorch's place, for ``import cnnkit.nn.functional as F``.
 
+<<<<<<< HEAD
+>>> import cnnkit
 >>> import cnnkit.nn.functional as F
+=======
+>>> import cnnkit, cnnkit.nn.functional as F
+>>>>>>> layers
 >>> F.relu is cnnkit.functional.relu
 True
 """

@@ -235,4 +235,4 @@ def _picked(x: Array, axis: int, positions: tuple[int, ...] | slice) -> Array:
         stretched = xp.broadcast_to(xp.expand_dims(x, axis=axis + 1),
                                     (*shape[:axis + 1], times, *shape[axis + 1:]))
         return xp.reshape(stretched, (*shape[:axis], count, *shape[axis + 1:]))
-    return xp.take(x, xp.asarray(positions, dtype=xp.int64, device=device_of(x)), axis=axis)
+    return xp.take(x, xp.asarray(positions, dtype=xp.int32, device=device_of(x)), axis=axis)
