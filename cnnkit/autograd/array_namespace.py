@@ -17,7 +17,8 @@ from cnnkit.autograd.value import Value
 __all__ = ["ArrayNamespace", "Standard", "xp"]
 
 LISTS = ("broadcast_arrays", "meshgrid")  # whose results the standard wants in a list
-OWN = {"finfo": backends.finfo, "iinfo": backends.iinfo, "newaxis": None}
+OWN = {"newaxis": None}
+LIMITS = {"finfo": ("eps", "max", "min", "smallest_normal"), "iinfo": ("max", "min")}
 EXTENSIONS = ("fft", "linalg")
 
 
@@ -81,8 +82,17 @@ def _call(name: str, owner: str, args: tuple, kwargs: dict) -> Any:
         namespace = getattr(BACKEND.namespace, owner) if owner else BACKEND.namespace
         result = getattr(namespace, name)(*_into(args, backend),
                                           **{key: _into(value, backend) for key, value in kwargs.items()})
+        if name in LIMITS and not owner:
+            return _limits(name, result)
         found = _out_of(result)
         return list(found) if name in LISTS else found
+
+
+def _limits(name: str, native: Any) -> types.SimpleNamespace:
+    """What finfo and iinfo return: Python's numbers, and the library's dtype, which equals cnnkit's."""
+    number = float if name == "finfo" else int
+    return types.SimpleNamespace(bits=int(native.bits), dtype=native.dtype,
+                                 **{limit: number(getattr(native, limit)) for limit in LIMITS[name]})
 
 
 class _Info:

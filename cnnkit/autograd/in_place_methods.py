@@ -121,10 +121,10 @@ class InPlaceMethods(Value):
         return self.fill_(0)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if not is_operand(value):
+        if not is_operand(value) and not isinstance(value, complex):
             raise TypeError(f"can't assign a {type(value).__name__} to a Tensor's elements; give a number or "
                             "a Tensor, cnnkit.tensor(...)")
-        if not isinstance(value, Value | bool | int | float):
+        if not isinstance(value, Value | bool | int | float | complex):
             value = Value.result(self._backend().asarray(value))
         assign(self, plain_index(index), value)
 
