@@ -24,7 +24,6 @@ _LAYERS = "cnnkit has the layers of convolutional networks"
 TENSOR: Mapping[str, str] = {
     **_each("cholesky det inverse logdet lu pinverse qr slogdet svd",
             "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
-    "grad_fn": "is_leaf says whether a recorded op made this Tensor",
     "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
 }
 MODULE: Mapping[str, str] = {
