@@ -25,7 +25,6 @@ _OUT_OF_SCOPE = "it is out of scope: cnnkit trains convolutional networks in one
 TENSOR: Mapping[str, str] = {
     **_each("cholesky det inverse logdet lu pinverse qr slogdet svd",
             "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
-    "grad_fn": "is_leaf says whether a recorded op made this Tensor",
     "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
 }
 MODULE: Mapping[str, str] = {

@@ -6,9 +6,11 @@ from typing import Any
 
 from cnnkit import backends, suggestions
 from cnnkit.autograd import creation, selection
+from cnnkit.autograd.array_namespace import Standard
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.creation import CreationMethods
+from cnnkit.autograd.differentiation import Differentiation
 from cnnkit.autograd.functions import arithmetic, filled, logic
 from cnnkit.autograd.functions.activations import ActivationMethods
 from cnnkit.autograd.functions.arithmetic import ArithmeticMethods
@@ -45,12 +47,12 @@ from cnnkit.ops.core import Op
 __all__ = ["Tensor"]
 
 
-class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, ConversionMethods,
-             CountingMethods, CreationMethods, DiagonalMethods, DrawnMethods, ExponentialMethods,
-             ExtremeMethods, FilledMethods, InPlaceMethods, LimitMethods, LogicMethods, MovingMethods,
-             NormMethods, PartsMethods, ProductMethods, PuttingMethods, RearrangingMethods,
+class Tensor(AsPython, Differentiation, ActivationMethods, ArithmeticMethods, ComparisonMethods,
+             ConversionMethods, CountingMethods, CreationMethods, DiagonalMethods, DrawnMethods,
+             ExponentialMethods, ExtremeMethods, FilledMethods, InPlaceMethods, LimitMethods, LogicMethods,
+             MovingMethods, NormMethods, PartsMethods, ProductMethods, PuttingMethods, RearrangingMethods,
              ReductionMethods, RoundingMethods, ScatteringMethods, SelectingMethods, SortingMethods,
-             SplittingMethods, SpreadMethods, TrigonometryMethods):
+             SplittingMethods, SpreadMethods, Standard, TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.

@@ -88,7 +88,7 @@ class Op:
         self.torch, self.torch_names = torch, dict(torch_names or {})
         self.saves, self.view = saves, view
         self.saves_output = any("output" in saved for saved in (saves or {}).values())
-        self._saved: dict[tuple[bool, ...], tuple[tuple[int, ...], bool]] = {}
+        self.saved_by: dict[tuple[bool, ...], tuple[tuple[int, ...], bool]] = {}  # what `saved` has found
 
     def increasing(self, attrs: Mapping[str, Any]) -> bool:
         """Whether a larger input never gives a smaller result."""
@@ -100,15 +100,11 @@ class Op:
 
     def saved(self, needs: tuple[bool, ...]) -> tuple[tuple[int, ...], bool]:
         """The positions of the inputs that these gradients need, and whether they need the result."""
-        try:
-            return self._saved[needs]
-        except KeyError:
-            every = [n for n in range(len(needs)) if n not in self.state.values()]
-            wanted = {n for i, needed in enumerate(needs) if needed
-                      for n in (every if self.saves is None else self.saves.get(i, ()))}
-            result = tuple(n for n in every if n in wanted), "output" in wanted
-            self._saved[needs] = result
-            return result
+        every = [n for n in range(len(needs)) if n not in self.state.values()]
+        wanted = {n for i, needed in enumerate(needs) if needed
+                  for n in (every if self.saves is None else self.saves.get(i, ()))}
+        result = self.saved_by[needs] = tuple(n for n in every if n in wanted), "output" in wanted
+        return result
 
     def __call__(self, *arrays: Array, needs: Sequence[bool] | None = None,
                  **attrs: Any) -> tuple[tuple, Callable | None]:
