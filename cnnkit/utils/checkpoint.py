@@ -7,7 +7,8 @@ from typing import Any
 
 from cnnkit import nn, random
 from cnnkit.autograd import Tensor, enable_grad, is_grad_enabled
-from cnnkit.autograd.custom import backward_from, step
+from cnnkit.autograd import backward as walk_back
+from cnnkit.autograd.custom import step
 
 __all__ = ["checkpoint", "checkpoint_sequential"]
 
@@ -73,6 +74,8 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool | None = None
         return result
 
     def backward(*dys: Tensor | None) -> tuple:
+        if is_grad_enabled():
+            raise RuntimeError("a checkpoint has no second derivatives; call the function itself")
         now = random.get_state()
         if preserve_rng_state:
             random.set_state(state)
@@ -84,7 +87,8 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool | None = None
             if preserve_rng_state:
                 random.set_state(now)
         again = again if isinstance(again, tuple) else (again,)
-        backward_from([again[n] for n in recorded], dys)
+        pairs = [(again[n], dy) for n, dy in zip(recorded, dys) if dy is not None]
+        walk_back([output for output, _ in pairs], [dy for _, dy in pairs])
         return None, *(x.grad for x in inputs)
     trigger = outputs[recorded[0]].detach().sum().requires_grad_()  # parameters may need what no input does
     tensors = step("a checkpoint", [outputs[n].array for n in recorded],

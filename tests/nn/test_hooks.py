@@ -88,3 +88,13 @@ def test_assigned_values_take_the_place_of_the_parameters():
     assert layer.weight.dtype == "float64"
     assert isinstance(layer.weight, nn.Parameter)
     assert layer.weight.requires_grad
+
+
+def test_second_derivatives_pass_gradient_hooks():
+    module, seen = Two(), []
+    module.register_full_backward_hook(lambda m, gi, go: seen.append(len(gi)))
+    x = cnnkit.tensor([3.0], requires_grad=True)
+    dx, = cnnkit.autograd.grad(module(x, x)[0].sum(), x, create_graph=True)
+    dx.backward()
+    assert (dx.item(), x.grad.item()) == (6.0, 2.0)
+    assert 2 in seen

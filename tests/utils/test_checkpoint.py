@@ -48,3 +48,9 @@ def test_the_function_runs_again_in_backward_and_not_without_gradients():
     with cnnkit.no_grad():
         assert not checkpoint(double, cnnkit.ones(1, requires_grad=True)).requires_grad
     assert not checkpoint(double, cnnkit.ones(1)).requires_grad
+
+
+def test_second_derivatives_are_refused():
+    x = cnnkit.ones(1, requires_grad=True)
+    with pytest.raises(RuntimeError, match="no second derivatives"):
+        cnnkit.autograd.grad(checkpoint(lambda x: x * x, x).sum(), x, create_graph=True)
