@@ -112,6 +112,11 @@ class Memory:
 
 
 class ndarray(np.ndarray):
+    def __new__(cls, shape, dtype=float, memptr=None, strides=None, order="C"):
+        assert memptr is None
+        memory = np.full(np.prod(shape, dtype=int) * np.dtype(dtype).itemsize, 0xFF, np.uint8)
+        return np.ndarray(shape, dtype, memory, strides=strides).view(cls)
+
     def __array_finalize__(self, made_from):
         self.place = made_from.place if isinstance(made_from, ndarray) else current()
 
@@ -172,9 +177,14 @@ def _function(name):
 
 
 def empty(shape, dtype=float, order="C"):
-    array = np.empty(shape, dtype)
-    array.reshape(-1).view(np.uint8)[:] = 0xFF
-    return array.view(ndarray)
+    return ndarray(shape, dtype)
+
+
+class CPointer:
+    """What a launch takes as the address of a value."""
+
+    def __init__(self, p=0):
+        self.ptr = p
 
 
 def array(data, dtype=None, copy=True):
@@ -190,7 +200,8 @@ class Kernel:
         self.code, self.name, self.place = code, name, current()
 
     def __call__(self, grid, block, args, *, shared_mem=0):
-        from cnnkit_cupy.launcher import KERNELS, instances
+        from cnnkit_cupy.launcher import KERNELS, Struct, instances
+        from cnnkit_cupy.sources import structure
         from cnnkit_emulator.array import Array
         from cnnkit_emulator.device import EmulatedDevice
 
@@ -198,14 +209,18 @@ class Kernel:
         assert self.place == current(), "a kernel was loaded on another device"
         CALLS.append((self.name, current(), shared_mem))
         arguments = []
-        for a in args:
+        kernel = KERNELS[self.name]
+        for a, parameter in zip(args, kernel.parameters, strict=True):
             if isinstance(a, ndarray):
                 _check(a)
                 a = Array(a.view(np.ndarray))
+            elif isinstance(a, CPointer):
+                dtype = (structure(kernel.module, parameter.name) if isinstance(parameter, Struct)
+                         else np.dtype(parameter.dtype))
+                a = np.frombuffer(ctypes.string_at(a.ptr, dtype.itemsize), dtype)
             elif not (a is None or isinstance(a, np.generic) or (isinstance(a, np.ndarray) and a.size == 1)):
                 raise TypeError(f"Unsupported type {type(a)}")
             arguments.append(a)
-        kernel = KERNELS[self.name]
         EmulatedDevice().run(self.code, instances(kernel.module), self.name, grid,
                              block, arguments, kernel.written)
 
@@ -249,10 +264,14 @@ def make() -> dict[str, types.ModuleType]:
         used_bytes=lambda: 5 << 20, total_bytes=lambda: 3 << 30, get_limit=lambda: 4 << 30)
     cupy.cuda.is_available = lambda: True
     cupy.cuda.compiler = types.SimpleNamespace(CompileException=CompileException)
+    cupy.cuda.function = types.ModuleType("cupy.cuda.function")
+    cupy.cuda.function.CPointer = CPointer
     cupy.cuda.runtime = types.SimpleNamespace(getDeviceCount=lambda: DEVICES, streamPerThread=-2,
+                                              getDevice=current,
                                               getDeviceProperties=lambda n: {"name": f"Fake {n}".encode()})
     cupy.linalg, cupy.fft = np.linalg, np.fft
     modules = {"cupy": cupy, "cupy.cuda": cupy.cuda, "cupy.cuda.device": cupy.cuda,
+               "cupy.cuda.function": cupy.cuda.function,
                "cupy.linalg": np.linalg, "cupy.fft": np.fft}
     cupy.cuda.__path__ = []  # a package
     return modules

@@ -22,6 +22,15 @@ class Device(Protocol):
     def address(self, array: Array) -> int:
         """Where the array begins."""
 
+    def layout(self, array: Array | None) -> Any:
+        """What decides whether a kernel takes the array: dtype, shape, strides, where it begins, its device.
+
+        The last one is the device; ``None`` for ``None``.
+        """
+
+    def by_value(self, packed: Any) -> Any:
+        """What `run` takes for a number or a structure, given as a NumPy array of one element."""
+
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> None:

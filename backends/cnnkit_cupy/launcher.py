@@ -1,7 +1,12 @@
-"""Launching: the table of kernels, and the one function that runs them with arguments that fit."""
+"""Launching: the table of kernels, and what runs them with arguments that fit.
+
+A `Launch` has its grid and its numbers, packed once; only its arrays differ from call to call. So a training
+step, whose shapes repeat, costs a look into a table for each launch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -9,9 +14,11 @@ from typing import Any
 from cnnkit_cupy.parameters import In, Out, Scalar, Struct, contiguous, strides
 from cnnkit_cupy.sources import source
 
-__all__ = ["KERNELS", "In", "Kernel", "Out", "Scalar", "Struct", "contiguous", "declare", "launch", "strides"]
+__all__ = ["KERNELS", "In", "Kernel", "Launch", "Out", "Scalar", "Struct", "contiguous", "declare", "launch",
+           "strides"]
 
 LARGEST_GRID = (2**31 - 1, 65535, 65535)
+REMEMBERED = 4096  # layouts of one launch, launches of one kernel; more are checked and packed anew
 
 
 @dataclass(frozen=True)
@@ -50,9 +57,18 @@ class Kernel:
     dynamic: int = 0
 
     @cached_property
-    def casts(self) -> tuple:
-        """For each parameter, what casts an argument to it, and how errors name that argument."""
-        return tuple((p.cast, f"{self.name}, argument {i}") for i, p in enumerate(self.parameters))
+    def by_value(self) -> tuple[bool, ...]:
+        """For each parameter, whether it is a number or a structure, and no array."""
+        return tuple([isinstance(p, (Scalar, Struct)) for p in self.parameters])
+
+    @cached_property
+    def launches(self) -> dict[tuple, Launch]:
+        """The launches that `launch` has prepared, by device, grid and values."""
+        return {}
+
+    def label(self, position: int) -> str:
+        """How errors name an argument."""
+        return f"{self.name}, argument {position}"
 
     @cached_property
     def written(self) -> list[bool]:
@@ -77,8 +93,80 @@ def instances(module: str) -> tuple[str, ...]:
     return _instances[module]
 
 
+class Launch:
+    """A launch of the kernel called `name`, complete but for the arrays; an empty grid runs nothing.
+
+    Parameters
+    ----------
+    device : cnnkit_cupy.contracts.Device
+    name : str
+    grid : (int, int, int)
+    *values : int, float, mapping or tuple
+        What the kernel takes by value, in the order of its parameters.
+
+    Raises
+    ------
+    TypeError, ValueError, OverflowError
+        If the grid or a value is not what the kernel declares: their number, fields, kind or range. The
+        call raises them for arrays: their number, dtype, contiguity or alignment.
+    """
+
+    __slots__ = ("_fitting", "_template", "device", "grid", "kernel", "leading", "tail")
+
+    def __init__(self, device: Any, name: str, grid: tuple[int, int, int], *values: Any):
+        self.device, self.grid, self.kernel = device, grid, KERNELS[name]
+        kernel, (x, y, z) = self.kernel, grid
+        if len(values) != sum(kernel.by_value):
+            raise TypeError(f"{name} takes {sum(kernel.by_value)} numbers and structures; got {len(values)}")
+        if not (0 <= x <= LARGEST_GRID[0] and 0 <= y <= LARGEST_GRID[1] and 0 <= z <= LARGEST_GRID[2]):
+            raise ValueError(f"{name}: a grid has from 0 to {LARGEST_GRID} blocks; got {grid}")
+        given = iter(values)
+        self._template = [device.by_value(p.pack(kernel.label(i), kernel.module, next(given))) if packed
+                          else None for i, (p, packed) in enumerate(zip(kernel.parameters, kernel.by_value))]
+        # most kernels take their arrays first: then the values are appended
+        count = len(values)
+        self.leading = not any(kernel.by_value[:len(kernel.parameters) - count])
+        self.tail = tuple(self._template[len(kernel.parameters) - count:])
+        self._fitting: set[tuple] = set()  # the layouts of all arrays together
+
+    def __call__(self, *arrays: Any) -> None:
+        device, kernel = self.device, self.kernel
+        layouts = tuple(map(device.layout, arrays))
+        if layouts not in self._fitting:
+            self._check(arrays)
+            if len(self._fitting) >= REMEMBERED:
+                self._fitting.clear()
+            self._fitting.add(layouts)
+        if 0 in self.grid:
+            return
+        if self.leading:
+            arguments = arrays + self.tail
+        else:
+            given = iter(arrays)
+            arguments = tuple([packed if by_value else next(given)
+                               for packed, by_value in zip(self._template, kernel.by_value)])
+        used = device.run(source(kernel.module), instances(kernel.module), kernel.name, self.grid,
+                          kernel.block, arguments, kernel.written, kernel.dynamic)
+        if used is not None and used != kernel.shared + kernel.dynamic:
+            raise ValueError(f"{kernel.name} used {used} bytes of shared memory a block, "
+                             f"and its row in the table says {kernel.shared + kernel.dynamic}")
+
+    def _check(self, arrays: Sequence) -> None:
+        """Raise an error if an array is not what the kernel declares, or if they are on several devices."""
+        kernel, device = self.kernel, self.device
+        positions = [i for i, by_value in enumerate(kernel.by_value) if not by_value]
+        if len(arrays) != len(positions):
+            raise TypeError(f"{kernel.name} takes {len(positions)} arrays; got {len(arrays)}")
+        for i, array in zip(positions, arrays):
+            kernel.parameters[i].check(kernel.label(i), array, 0 if array is None else device.address(array))
+        if len(places := {device.layout(a)[-1] for a in arrays if a is not None}) > 1:
+            raise ValueError(f"{kernel.name} got arrays of several devices, "
+                             f"{', '.join(f'cupy:{n}' for n in sorted(places))}; move them "
+                             "to one with Tensor.to")
+
+
 def launch(device: Any, name: str, grid: tuple[int, int, int], *arguments: Any) -> None:
-    """Run the kernel called `name` on `device`, with its own block and this grid; an empty grid runs nothing.
+    """Run the kernel called `name` on `device`: a `Launch` of these arguments, remembered by its values.
 
     Raises
     ------
@@ -87,16 +175,25 @@ def launch(device: Any, name: str, grid: tuple[int, int, int], *arguments: Any) 
         alignment, or range.
     """
     kernel = KERNELS[name]
-    if len(arguments) != len(kernel.casts):
+    if len(arguments) != len(kernel.by_value):
         raise TypeError(f"{name} takes {len(kernel.parameters)} arguments; got {len(arguments)}")
-    x, y, z = grid
-    if not (0 <= x <= LARGEST_GRID[0] and 0 <= y <= LARGEST_GRID[1] and 0 <= z <= LARGEST_GRID[2]):
-        raise ValueError(f"{name}: a grid has from 0 to {LARGEST_GRID} blocks; got {grid}")
-    packed = [cast(label, kernel.module, device, a) for (cast, label), a in zip(kernel.casts, arguments)]
-    if not (x and y and z):
-        return
-    shared_bytes = device.run(source(kernel.module), instances(kernel.module), name, grid, kernel.block,
-                              packed, kernel.written, kernel.dynamic)
-    if shared_bytes is not None and shared_bytes != kernel.shared + kernel.dynamic:
-        raise ValueError(f"{name} used {shared_bytes} bytes of shared memory a block, "
-                         f"and its row in the table says {kernel.shared + kernel.dynamic}")
+    arrays: list = []
+    values: list = []
+    key: Any = [device, *grid]
+    for argument, by_value in zip(arguments, kernel.by_value):
+        if by_value:
+            values.append(argument)
+            if isinstance(argument, Mapping):
+                key += argument
+                key += argument.values()
+            else:
+                key += argument if isinstance(argument, Sequence) else (argument,)
+        else:
+            arrays.append(argument)
+    launches = kernel.launches
+    prepared = launches.get(key := tuple(key))
+    if prepared is None:
+        if len(launches) >= REMEMBERED:
+            launches.clear()
+        prepared = launches[key] = Launch(device, name, grid, *values)
+    prepared(*arrays)

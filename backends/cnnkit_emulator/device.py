@@ -22,7 +22,7 @@ import numpy as np
 from cnnkit_emulator.array import Array, poisoned
 from cnnkit_emulator.build import Launch, build, line_of, with_lines
 from cnnkit_emulator.counting import Site, Traffic
-from cnnkit_emulator.memory import Arena, Place, offset_of, untouched
+from cnnkit_emulator.memory import ALIGNMENT, Arena, Place, offset_of, untouched
 
 __all__ = ["EmulatedDevice", "KernelFault", "counted", "sampled", "schedule", "traced"]
 
@@ -142,6 +142,17 @@ class EmulatedDevice:
         """A number with the alignment of the address that the kernel will see."""
         return offset_of(array.host)
 
+    def layout(self, array: Array | None) -> tuple | None:
+        """What decides whether a kernel takes the array; see `cnnkit_cupy.contracts.Device`."""
+        if array is None:
+            return None
+        host = array.host
+        return host.dtype, host.shape, host.strides, offset_of(host) % ALIGNMENT, None
+
+    def by_value(self, packed: np.ndarray) -> np.ndarray:
+        """A number or a structure as `run` takes it: as it is."""
+        return packed
+
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> int | None:
@@ -150,8 +161,8 @@ class EmulatedDevice:
         Parameters
         ----------
         arguments : sequence of Array, NumPy scalar or None
-            Arrays by address, scalars and structures (0-d NumPy values) by value, ``None`` as the null
-            pointer.
+            Arrays by address, scalars and structures (NumPy arrays of one element) by value, ``None`` as
+            the null pointer.
         written : sequence of bool
             Which of them are arrays that the kernel writes.
         dynamic : int
