@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends.dtypes import DTYPES, dtype_name
+from cnnkit.backends.order import inverse, memory_order
 from cnnkit.backends.plugins import Plugin, backend_for, kernel_tables, lock
 from cnnkit.backends.state import Selection, Watch, choice
 from cnnkit.backends.table import KernelTable, Tables
@@ -41,10 +42,14 @@ class Backend(Plugin):
         Whether the library's functions run on a *current* device, not on their arrays' own, as CuPy's do.
         Ops, the walk back over the tape, updates and draws then run inside ``on(device of the array)``;
         whatever else touches arrays says ``with backends.on(array)``.
+    c_ordered : bool
+        Whether results are in C order whatever the order of the arguments, as CuPy's are. Elementwise ops
+        then keep the order by themselves; arrays have ``strides``.
     """
 
     name = ""
     host = False
+    c_ordered = False
     switches = False
     array_types: tuple[str, ...] = ()
     distribution = ""
@@ -104,6 +109,14 @@ class Backend(Plugin):
         if not isinstance(strides, tuple):
             strides = self.to_numpy(array).strides
         return tuple(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis])))
+
+    def add(self, x: Array, y: Array) -> Array:
+        """x + y for arrays of one shape, in the order of memory of x if the library can."""
+        order = memory_order((x,)) if self.c_ordered else None
+        if order is None:
+            return x + y
+        permute = self.namespace.permute_dims
+        return permute(permute(x, order) + permute(y, order), inverse(order))
 
     def text(self, array: Array, prefix: str = "") -> str:
         """The values as `repr` shows them, shortened; `prefix` is the text before them on the first line."""

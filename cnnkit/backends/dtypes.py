@@ -8,7 +8,7 @@ from typing import Any
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
           "float16", "bfloat16", "float32", "float64", "complex64", "complex128")
 REMEMBERED = 256
-_names: dict[Any, str] = {}  # because NumPy makes a dtype's name anew at every question, which takes long
+_names: dict[tuple[type, Any], str] = {}  # because NumPy takes long to make a dtype's name
 
 
 def dtype_name(dtype: Any) -> str:
@@ -19,7 +19,8 @@ def dtype_name(dtype: Any) -> str:
     ('float32', 'int64', 'bool')
     """
     try:
-        return _names[dtype]
+        # with the type, because libraries warn when their dtypes are compared with others'
+        return _names[key := (type(dtype), dtype)]
     except (KeyError, TypeError):  # new, or not hashable
         pass
     name = (dtype if isinstance(dtype, str) else getattr(dtype, "name", None)
@@ -27,5 +28,5 @@ def dtype_name(dtype: Any) -> str:
     name = {"bool_": "bool", "float": "float64", "int": "int64"}.get(name, name)
     name = name.rsplit(".", 1)[-1]
     if len(_names) < REMEMBERED and isinstance(dtype, Hashable):
-        _names[dtype] = name
+        _names[key] = name
     return name

@@ -12,7 +12,7 @@ from cnnkit.backends import namespace_of
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
 from cnnkit.ops.core import op
 from cnnkit.ops.precision import is_floating
-from cnnkit.ops.unary import elementwise
+from cnnkit.ops.unary import elementwise, same_attributes
 
 Array = Any
 
@@ -55,28 +55,28 @@ def _backward_pair(x: Array, y: Array, needs: Sequence[bool], dx: Callable, dy: 
     return backward
 
 
-@op(infer=_infer_binary("add"), torch="torch.add", commutative=True)
+@op(infer=_infer_binary("add"), permuted=same_attributes, torch="torch.add", commutative=True)
 def add(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x + y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
     return x + y, _backward_pair(x, y, needs, lambda d: d, lambda d: d)
 
 
-@op(infer=_infer_binary("sub"), torch="torch.sub")
+@op(infer=_infer_binary("sub"), permuted=same_attributes, torch="torch.sub")
 def sub(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x - y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
     return x - y, _backward_pair(x, y, needs, lambda d: d, lambda d: -d)
 
 
-@op(infer=_infer_binary("mul"), torch="torch.mul", commutative=True)
+@op(infer=_infer_binary("mul"), permuted=same_attributes, torch="torch.mul", commutative=True)
 def mul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x * y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
     return x * y, _backward_pair(x, y, needs, lambda d: d * y, lambda d: d * x)
 
 
-@op(infer=_infer_binary("div"), torch="torch.div")
+@op(infer=_infer_binary("div"), permuted=same_attributes, torch="torch.div")
 def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x / y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
@@ -87,7 +87,7 @@ def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x / y, _backward_pair(x, y, needs, lambda d: d / y, lambda d: -d * x / (y * y))
 
 
-@op(infer=_infer_binary("pow"), torch="torch.pow")
+@op(infer=_infer_binary("pow"), permuted=same_attributes, torch="torch.pow")
 def pow(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x ** y, with broadcasting; one of the two may be a Python number."""
     x, y = _promote(x, y)
@@ -153,7 +153,7 @@ def clip(xp: Any, x: Array, min: float | None, max: float | None) -> Array:
     return xp.clip(x, min, max)
 
 
-@op(torch="torch.where")
+@op(permuted=same_attributes, torch="torch.where")
 def where(condition: Array, x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """Elements of x where the condition holds, elsewhere of y; with broadcasting."""
     xp = namespace_of(condition)
@@ -176,7 +176,7 @@ def _comparison(compare: Callable, name: str, words: str, torch: str) -> Any:
     def body(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
         return compare(x, y), None
     body.__name__, body.__doc__ = name, f"Whether x {words} y, element by element."
-    return op(body, differentiable=0, torch=torch)
+    return op(body, differentiable=0, permuted=same_attributes, torch=torch)
 
 
 equal = _comparison(lambda x, y: x == y, "equal", "equals", "torch.eq")

@@ -80,7 +80,7 @@ def expand(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple:
     return xp.broadcast_to(x, shape), (lambda dy: (unbroadcast(dy, x),)) if needs[0] else None
 
 
-@op
+@op(permuted=lambda order, axis=0: {"axis": order.index(axis % len(order))})
 def concat(*arrays: Array, needs: Sequence[bool], axis: int = 0) -> tuple:
     """Arrays joined along an axis that exists."""
     xp = namespace_of(arrays[0])
@@ -99,7 +99,7 @@ def concat(*arrays: Array, needs: Sequence[bool], axis: int = 0) -> tuple:
     return joined, backward
 
 
-@op
+@op(permuted=lambda order, pads, value=0.0: {"pads": tuple([pads[axis] for axis in order]), "value": value})
 def pad(x: Array, *, needs: Sequence[bool], pads: tuple[tuple[int, int], ...], value: float = 0.0) -> tuple:
     """Constant values around each axis; negative amounts take elements away."""
     y = x
