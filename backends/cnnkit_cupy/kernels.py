@@ -32,7 +32,7 @@ def kernels(name: str) -> Mapping:
         "adaptive_max_pool_with_indices": pool.adaptive_max_pool2d_with_indices,
         "avg_pool": pool.avg_pool2d,
         "batch_norm": norm.batch_norm,
-        ("norm", "add?", "activation?"): norm.batch_norm_relu,
+        ("norm", "add?", "activation?"): norm.batch_norm_chain,
         "conv": (depthwise.conv2d, direct.conv2d, conv.conv2d),  # the most special one first
         "conv_filters": (direct.conv2d_filters, conv.conv2d_filters),
         "conv_input": (direct.conv2d_input, conv.conv2d_input),

@@ -1,21 +1,22 @@
 """Launching: the table of kernels, and what runs them with arguments that fit.
 
 A `Launch` has its grid and its numbers, packed once; only its arrays differ from call to call. So a training
-step, whose shapes repeat, costs a look into a table for each launch.
+step, whose shapes repeat, costs a look into a table for each launch: `launch` looks for one by its values, and
+what `planned` decorates holds launches for each set of layouts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any
 
 from cnnkit_cupy.parameters import In, Out, Scalar, Struct, contiguous, strides
 from cnnkit_cupy.sources import source
 
-__all__ = ["KERNELS", "In", "Kernel", "Launch", "Out", "Scalar", "Struct", "contiguous", "declare", "launch",
-           "strides"]
+__all__ = ["KERNELS", "In", "Kernel", "Launch", "Out", "Scalar", "SteadyLaunch", "Struct", "contiguous",
+           "declare", "launch", "planned", "strides"]
 
 LARGEST_GRID = (2**31 - 1, 65535, 65535)
 REMEMBERED = 4096  # layouts of one launch, launches of one kernel; more are checked and packed anew
@@ -78,12 +79,14 @@ class Kernel:
 
 KERNELS: dict[str, Kernel] = {}
 _instances: dict[str, tuple[str, ...]] = {}  # by module, filled by `instances`
+_plans: list[dict] = []                      # what each function that `planned` decorates remembers
 
 
 def declare(*kernels: Kernel, ops: tuple[str, ...]) -> None:
     """Add instances to the table, and which ops launch them."""
     KERNELS.update((k.name, replace(k, ops=ops)) for k in kernels)
     _instances.clear()
+    forget()
 
 
 def instances(module: str) -> tuple[str, ...]:
@@ -131,12 +134,8 @@ class Launch:
 
     def __call__(self, *arrays: Any) -> None:
         device, kernel = self.device, self.kernel
-        layouts = tuple(map(device.layout, arrays))
-        if layouts not in self._fitting:
+        if not self.fits(arrays):
             self._check(arrays)
-            if len(self._fitting) >= REMEMBERED:
-                self._fitting.clear()
-            self._fitting.add(layouts)
         if 0 in self.grid:
             return
         if self.leading:
@@ -151,7 +150,11 @@ class Launch:
             raise ValueError(f"{kernel.name} used {used} bytes of shared memory a block, "
                              f"and its row in the table says {kernel.shared + kernel.dynamic}")
 
-    def _check(self, arrays: Sequence) -> None:
+    def fits(self, arrays: tuple) -> bool:
+        """Whether arrays of these layouts have been checked before."""
+        return tuple(map(self.device.layout, arrays)) in self._fitting
+
+    def _check(self, arrays: tuple) -> None:
         """Raise an error if an array is not what the kernel declares, or if they are on several devices."""
         kernel, device = self.kernel, self.device
         positions = [i for i, by_value in enumerate(kernel.by_value) if not by_value]
@@ -163,6 +166,48 @@ class Launch:
             raise ValueError(f"{kernel.name} got arrays of several devices, "
                              f"{', '.join(f'cupy:{n}' for n in sorted(places))}; move them "
                              "to one with Tensor.to")
+        if len(self._fitting) >= REMEMBERED:
+            self._fitting.clear()
+        self._fitting.add(tuple(map(device.layout, arrays)))
+
+
+class SteadyLaunch(Launch):
+    """A launch whose arrays have the layouts of its first call ever after, so that only that one is checked.
+
+    What `planned` decorates makes these: the layouts are what it is looked up by.
+    """
+
+    __slots__ = ()
+
+    def fits(self, arrays: tuple) -> bool:
+        return bool(self._fitting)
+
+
+def planned(plan: Callable) -> Callable:
+    """Remember what ``plan(device, arrays, *settings)`` returns, by the layouts of the arrays and the settings.
+
+    A plan holds launches and numbers, and none of the arrays, because other arrays of these layouts will get
+    it; what it allocates must have shapes and orders that follow from them.
+    """
+    plans: dict[tuple, Any] = {}
+    _plans.append(plans)
+
+    @wraps(plan)
+    def remembered(device: Any, arrays: Sequence, *settings: Any) -> Any:
+        key = (device, settings, *map(device.layout, arrays))
+        found = plans.get(key)
+        if found is None:
+            if len(plans) >= REMEMBERED:
+                plans.clear()
+            found = plans[key] = plan(device, arrays, *settings)
+        return found
+    return remembered
+
+
+def forget() -> None:
+    """Let everything that `planned` decorates plan anew."""
+    for plans in _plans:
+        plans.clear()
 
 
 def launch(device: Any, name: str, grid: tuple[int, int, int], *arguments: Any) -> None:

@@ -18,6 +18,12 @@ def forget():
         cnnkit_cupy.backend.__dict__.pop(name, None)
 
 
+@pytest.fixture(autouse=True)
+def _planned_anew():
+    """No plan of another test, which may have changed the constants that it was made with."""
+    launcher.forget()
+
+
 @pytest.fixture
 def fake_cupy(monkeypatch):
     """The fake's module; ``CALLS`` has what was asked of it."""
