@@ -1,8 +1,8 @@
 """Launching: the table of kernels, and what runs them with arguments that fit.
 
 A `Launch` has its grid and its numbers, packed once; only its arrays differ from call to call. So a training
-step, whose shapes repeat, costs a look into a table for each launch: `launch` looks for one by its values, and
-what `planned` decorates holds launches for each set of layouts.
+step, whose shapes repeat, costs a look into a table: `launch` looks for a `Launch` by its values, and what
+`planned` decorates holds launches for each set of layouts.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class SteadyLaunch(Launch):
 
 
 def planned(plan: Callable) -> Callable:
-    """Remember what ``plan(device, arrays, *settings)`` returns, by the layouts of the arrays and the settings.
+    """Remember what ``plan(device, arrays, *settings)`` returns, by the arrays' layouts and the settings.
 
     A plan holds launches and numbers, and none of the arrays, because other arrays of these layouts will get
     it; what it allocates must have shapes and orders that follow from them.

@@ -40,7 +40,8 @@ for _dtype, _t in TYPES.items():
                 Kernel("norm", f"batch_norm_backward_slices<{_t}, {_n}>",
                        (_view, _view, _given, _read, _read, _sums, _sums, BY, BY, NORM), shared=1024 * _n),
                 Kernel("norm", f"batch_norm_backward<{_t}, {_n}>",
-                       (_view, _view, _given, _maybe, _read, _read, _read, _read, _made, _also, BY, BY, NORM)),
+                       (_view, _view, _given, _maybe, _read, _read, _read, _read, _made, _also, BY, BY,
+                        NORM)),
                 ops=("batch_norm", "relu"))
 
 
@@ -92,7 +93,8 @@ class Plan:
         fields, instance = {**self.norm, **layout.fields()}, f"<{self.cuda_type}, {layout.lanes}>"
         self.slices = layout.slices
         self.slice = SteadyLaunch(device, f"batch_norm_slices{instance}", layout.grid, strides(x), fields)
-        self.moments = SteadyLaunch(device, f"batch_norm_moments<{self.cuda_type}>", (-(-C // 32), 1, 1), fields)
+        self.moments = SteadyLaunch(device, f"batch_norm_moments<{self.cuda_type}>", (-(-C // 32), 1, 1),
+                                    fields)
         self.normalise = SteadyLaunch(device, f"batch_norm{instance}", layout.grid, strides(x),
                                       (0,) * 4 if addend is None else strides(addend), fields)
 
@@ -152,7 +154,8 @@ def _backward(device: Any, arrays: Sequence[Array], plan: Plan, needs: tuple[boo
     fields, instance = {**plan.norm, **layout.fields()}, f"<{plan.cuda_type}, {layout.lanes}>"
     return (layout.slices,
             SteadyLaunch(device, f"batch_norm_backward_slices{instance}", layout.grid, *by, fields),
-            SteadyLaunch(device, f"batch_norm_sums<{plan.cuda_type}>", (-(-plan.shape[1] // 32), 1, 1), fields),
+            SteadyLaunch(device, f"batch_norm_sums<{plan.cuda_type}>", (-(-plan.shape[1] // 32), 1, 1),
+                         fields),
             SteadyLaunch(device, f"batch_norm_backward{instance}", layout.grid, *by, fields))
 
 

@@ -99,7 +99,8 @@ def test_the_fused_relu_gives_the_bits_of_the_two_kernels(training, layout, dtyp
 
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize("layouts", [("plain", "channels last"), ("channels last", "plain"),
-                                     ("channels last", "some channels"), ("every second column", "broadcast")])
+                                     ("channels last", "some channels"),
+                                     ("every second column", "broadcast")])
 def test_an_addend_may_lie_otherwise_in_memory(layouts, relu):
     rng, emulator = np.random.default_rng(0), backends.get("emulator")
     x, addend = (laid_out(rng.standard_normal((3, 8, 5, 4)).astype(np.float32), layout) for layout in layouts)
@@ -118,8 +119,8 @@ def test_an_addend_may_lie_otherwise_in_memory(layouts, relu):
         np.testing.assert_allclose(actual.host, wanted.host, atol=2e-5)
 
 
-@pytest.mark.parametrize("addend", [2.0, np.ones((3, 8, 1, 1), np.float32), np.ones((3, 8, 5, 4), np.float16)],
-                         ids=["number", "shape", "dtype"])
+@pytest.mark.parametrize("addend", [2.0, np.ones((3, 8, 1, 1), np.float32),
+                                    np.ones((3, 8, 5, 4), np.float16)], ids=["number", "shape", "dtype"])
 def test_other_addends_are_declined(addend):
     emulator = backends.get("emulator")
     x, *rest = (emulator.asarray(np.ones(shape, np.float32)) for shape in ((3, 8, 5, 4), 8, 8, 8, 8))
