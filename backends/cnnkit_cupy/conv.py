@@ -162,8 +162,9 @@ def _products(like: Array, x: tuple, weight: tuple, conv: Mapping[str, Any]) -> 
     """The products of a convolution, on the device and in the dtype of `like`; None if not served."""
     if dtype_name(like.dtype) not in TYPES:
         return None
+    device: Any = cuda_of(like)
     settings = (conv[name] for name in ("stride", "padding", "dilation", "groups"))
-    return _products_of(cuda_of(like), like.dtype, x, weight, *settings)
+    return _products_of(device, like.dtype, x, weight, *settings)
 
 
 @lru_cache(1024)
