@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cnnkit.autograd import (
         Tensor,
         enable_grad,
+        from_dlpack,
         inference_mode,
         is_grad_enabled,
         no_grad,
@@ -40,9 +41,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data",
-    "enable_grad", "evaluation", "explain", "functional", "get_num_threads", "inference_mode", "inspection",
-    "is_grad_enabled", "models", "nn", "no_grad", "ops", "optim", "pad", "precision", "random", "safetensors",
-    "set_grad_enabled", "set_num_threads", "shapes", "stack", "summary", "tensor", "train", "use",
+    "enable_grad", "evaluation", "explain", "from_dlpack", "functional", "get_num_threads", "inference_mode",
+    "inspection", "is_grad_enabled", "models", "nn", "no_grad", "ops", "optim", "pad", "precision", "random",
+    "safetensors", "set_grad_enabled", "set_num_threads", "shapes", "stack", "summary", "tensor", "train",
+    "use",
 ]
 _MODULES = frozenset({
     "advise", "autograd", "backends", "conformance", "data", "evaluation", "functional", "inspection",
@@ -52,6 +54,7 @@ _MODULES = frozenset({
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else
 _DEFINED_IN = {
     "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd",
+    "from_dlpack": "autograd",
     "set_grad_enabled": "autograd", "inference_mode": "autograd", "is_grad_enabled": "autograd",
     "use": "backends", "get_num_threads": "backends", "precision": "backends", "set_num_threads": "backends",
     "cat": "functional", "pad": "functional", "stack": "functional",

@@ -40,6 +40,7 @@ class CupyBackend(Backend):
     name = distribution = "cupy"
     array_types = ("cupy:ndarray", "cupy._core.core:ndarray")
     switches = True   # CuPy works on its current device, wherever the arrays are
+    shares = CUDA_MEMORY
     c_ordered = True  # a + b of two arrays that have their channels last has them second
 
     def available(self) -> bool | str:

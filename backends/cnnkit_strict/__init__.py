@@ -10,6 +10,8 @@ from cnnkit.backends import ArrayAPIBackend
 class StrictBackend(ArrayAPIBackend):
     """array-api-strict arrays; they convert to NumPy through DLPack, which the standard promises."""
 
+    shares = (1,)
+
     def devices(self) -> dict[str, Any]:
         return {str(device).split("'")[1]: device
                 for device in self.namespace.__array_namespace_info__().devices()}

@@ -9,6 +9,7 @@ from cnnkit import backends, suggestions
 from cnnkit.autograd import selection
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.exchange import Exchange
 from cnnkit.autograd.grad_mode import no_grad
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.value import Number, Value
@@ -19,7 +20,7 @@ from cnnkit.ops.core import Op
 __all__ = ["Tensor"]
 
 
-class Tensor(AsPython):
+class Tensor(Exchange, AsPython):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -44,7 +45,6 @@ class Tensor(AsPython):
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # NumPy hands arithmetic with a Tensor on the right over to the Tensor
 
     # -- the value -------------------------------------------------------------------------------------------
 

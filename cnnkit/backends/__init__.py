@@ -7,7 +7,7 @@ and which tables serve.
 """
 
 from cnnkit.backends.backend import Array, ArrayAPIBackend, Backend, Unavailable
-from cnnkit.backends.choice import current, current_device, on, place, tables, use
+from cnnkit.backends.choice import current, current_device, on, place, sharing, tables, use
 from cnnkit.backends.dtypes import DTYPES, dtype_name
 from cnnkit.backends.kernel import KINDS, Call, Kernel, Kind, decline
 from cnnkit.backends.plugins import kernel_tables
@@ -28,4 +28,4 @@ __all__ = ["DTYPES", "KINDS", "Array", "ArrayAPIBackend", "Backend", "BackendInf
            "KernelTable", "Kind", "Runtime", "Tables", "Unavailable", "backend_of", "current",
            "current_device", "decline", "dtype_name", "get", "get_num_threads", "kernel_tables", "list",
            "namespace_of", "on", "place", "precision", "precision_level", "register", "register_table",
-           "release_memory", "set_num_threads", "tables", "use"]
+           "release_memory", "set_num_threads", "sharing", "tables", "use"]

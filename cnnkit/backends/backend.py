@@ -42,6 +42,9 @@ class Backend(Plugin):
         Whether the library's functions run on a *current* device, not on their arrays' own, as CuPy's do.
         Ops, the walk back over the tape, updates and draws then run inside ``on(device of the array)``;
         whatever else touches arrays says ``with backends.on(array)``.
+    shares : tuple of int
+        DLPack's types of the devices in whose memory its arrays can be (1: the host, 2: CUDA), for
+        `cnnkit.from_dlpack`.
     c_ordered : bool
         Whether results are in C order whatever the order of the arguments, as CuPy's are. Elementwise ops
         then keep the order by themselves; arrays have ``strides``.
@@ -50,6 +53,7 @@ class Backend(Plugin):
     name = ""
     host = False
     c_ordered = False
+    shares: tuple[int, ...] = ()
     switches = False
     array_types: tuple[str, ...] = ()
     distribution = ""
