@@ -8,6 +8,7 @@ on the emulator.
 from __future__ import annotations
 
 import ctypes
+import importlib.machinery
 import itertools
 import threading
 import types
@@ -144,6 +145,22 @@ CALLS: list = []
 NULL = Stream()
 
 
+class Pool:
+    """What memory comes from."""
+
+    def malloc(self, size):
+        raise NotImplementedError
+
+    def used_bytes(self):
+        return 5 << 20
+
+    def total_bytes(self):
+        return 3 << 30
+
+    def get_limit(self):
+        return 4 << 30
+
+
 def _check(value):
     if value.place != current():
         raise ValueError(f"the array is on device {value.place}, and the current one is {current()}")
@@ -245,6 +262,7 @@ class RawModule:
 def make() -> dict[str, types.ModuleType]:
     """The modules to put into `sys.modules`."""
     cupy = types.ModuleType("cupy")
+    cupy.__spec__ = importlib.machinery.ModuleSpec("cupy", None)
     cupy.cuda = types.ModuleType("cupy.cuda")
     names = [n for n in np.__all__ if callable(getattr(np, n)) and not isinstance(getattr(np, n), type)]
     for name in names:
@@ -260,14 +278,14 @@ def make() -> dict[str, types.ModuleType]:
     cupy.cuda.Device, cupy.cuda.Stream, cupy.cuda.Event = Device, Stream, Event
     cupy.cuda.get_current_stream = lambda: [NULL, *getattr(local, "streams", [])][-1]
     cupy.cuda.alloc_pinned_memory = bytearray
-    cupy.get_default_memory_pool = lambda: types.SimpleNamespace(
-        used_bytes=lambda: 5 << 20, total_bytes=lambda: 3 << 30, get_limit=lambda: 4 << 30)
+    cupy.cuda.get_allocator = lambda: Pool().malloc
+    cupy.cuda.nvrtc = types.SimpleNamespace(getVersion=lambda: (13, 0))
     cupy.cuda.is_available = lambda: True
     cupy.cuda.compiler = types.SimpleNamespace(CompileException=CompileException)
     cupy.cuda.function = types.ModuleType("cupy.cuda.function")
     cupy.cuda.function.CPointer = CPointer
     cupy.cuda.runtime = types.SimpleNamespace(getDeviceCount=lambda: DEVICES, streamPerThread=-2,
-                                              getDevice=current,
+                                              getDevice=current, runtimeGetVersion=lambda: 13020,
                                               getDeviceProperties=lambda n: {"name": f"Fake {n}".encode()})
     cupy.linalg, cupy.fft = np.linalg, np.fft
     modules = {"cupy": cupy, "cupy.cuda": cupy.cuda, "cupy.cuda.device": cupy.cuda,

@@ -7,7 +7,7 @@ from functools import partial
 
 from cnnkit.backends import KernelTable
 from cnnkit.ops.folding import FOLDED, fold_norm
-from cnnkit_cupy import backend
+from cnnkit_cupy import backend, capability
 
 
 def kernels(name: str) -> Mapping:
@@ -25,7 +25,7 @@ def kernels(name: str) -> Mapping:
         update,
     )
 
-    return {
+    table = {
         "adam": update.adam,
         "adaptive_avg_pool": pool.adaptive_avg_pool2d,
         "adaptive_max_pool": pool.adaptive_max_pool2d,
@@ -48,7 +48,15 @@ def kernels(name: str) -> Mapping:
         "sgd": update.sgd,
         "take": gathering.take,
     }
+    if name != backend.name or backend.available() is not True:
+        return table
+    return capability.on_capable_devices(table, capability.too_old())
 
 
-table = KernelTable("cupy", "cupy", partial(kernels, "cupy"), available=backend.available)
+def available() -> bool | str:
+    """``True``, or why the kernels serve no device here."""
+    return capability.served() if (reason := backend.available()) is True else reason
+
+
+table = KernelTable("cupy", "cupy", partial(kernels, "cupy"), available=available)
 emulated = KernelTable("emulator", "emulator", partial(kernels, "emulator"))
