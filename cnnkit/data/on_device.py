@@ -11,7 +11,7 @@ from cnnkit import backends
 from cnnkit.autograd import Tensor
 from cnnkit.data.checks import check_labels
 from cnnkit.data.dataset import Dataset
-from cnnkit.foreign import is_array
+from cnnkit.foreign import device_of, is_array
 from cnnkit.ops.precision import is_floating
 
 __all__ = ["TensorDataset"]
@@ -86,7 +86,7 @@ class TensorDataset(Dataset):
                 part = slice(int(chosen[0]), int(chosen[-1]) + 1)
                 x, y = array[part, ...], labels[part, ...]
             else:
-                places = backend.asarray(chosen, "int64", getattr(array, "device", None))
+                places = backend.asarray(chosen, "int64", device_of(array))
                 x, y = xp.take(array, places, axis=0), xp.take(labels, places, axis=0)
             brightest = BRIGHTEST.get(backends.dtype_name(x.dtype))
             if brightest is not None:
