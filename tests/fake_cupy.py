@@ -105,7 +105,12 @@ class Stream:
 
 class Memory:
     def __init__(self, array):
-        self.array, self.ptr, self.device_id = array, array.ctypes.data, array.place
+        self.array, self.ptr, self.device_id, self.offset = array, array.ctypes.data, array.place, 0
+
+    def __add__(self, offset):
+        moved = Memory(self.array)
+        moved.offset = self.offset + offset
+        return moved
 
     def copy_from_host_async(self, pointer, size, stream=None):
         CALLS.append(("copy", stream.ptr))
@@ -114,7 +119,8 @@ class Memory:
 
 class ndarray(np.ndarray):
     def __new__(cls, shape, dtype=float, memptr=None, strides=None, order="C"):
-        assert memptr is None
+        if memptr is not None:
+            return np.ndarray(shape, dtype, memptr.array, memptr.offset, strides).view(cls)
         memory = np.full(np.prod(shape, dtype=int) * np.dtype(dtype).itemsize, 0xFF, np.uint8)
         return np.ndarray(shape, dtype, memory, strides=strides).view(cls)
 
@@ -217,7 +223,7 @@ class Kernel:
         self.code, self.name, self.place = code, name, current()
 
     def __call__(self, grid, block, args, *, shared_mem=0):
-        from cnnkit_cupy.launcher import KERNELS, Struct, instances
+        from cnnkit_cupy.launcher import KERNELS, InTable, OutTable, Struct, instances
         from cnnkit_cupy.sources import structure
         from cnnkit_emulator.array import Array
         from cnnkit_emulator.device import EmulatedDevice
@@ -231,9 +237,14 @@ class Kernel:
             if isinstance(a, ndarray):
                 _check(a)
                 a = Array(a.view(np.ndarray))
+            elif isinstance(parameter, InTable | OutTable):
+                addresses = np.frombuffer(ctypes.string_at(a.ptr, 8 * parameter.count), np.uint64)
+                given = dict(zip(addresses.tolist(), a.arrays))
+                a = tuple(None if not address else Array(given[address].view(np.ndarray))
+                          for address in addresses.tolist())
             elif isinstance(a, CPointer):
                 dtype = (structure(kernel.module, parameter.name) if isinstance(parameter, Struct)
-                         else np.dtype(parameter.dtype))
+                         else np.dtype((parameter.dtype, getattr(parameter, "count", 1))))
                 a = np.frombuffer(ctypes.string_at(a.ptr, dtype.itemsize), dtype)
             elif not (a is None or isinstance(a, np.generic) or (isinstance(a, np.ndarray) and a.size == 1)):
                 raise TypeError(f"Unsupported type {type(a)}")

@@ -7,6 +7,7 @@ emulator's has the same members.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,16 @@ class CupyDevice:
             def __init__(self, packed: np.ndarray):
                 super().__init__(packed.ctypes.data)
                 self.packed = packed
-        self.by_value = Value
+
+        class Table(Value):
+            """The addresses of arrays on one device."""
+
+            def __init__(self, arrays: tuple[Array | None, ...], count: int):
+                addresses = [0 if a is None else a.data.ptr for a in arrays]
+                super().__init__(np.array(addresses + [0] * (count - len(arrays)), np.uint64))
+                self.arrays = arrays
+                self.place = next((a.data.device_id for a in arrays if a is not None), None)
+        self.by_value, self.table = Value, Table
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
         """An uninitialised array on the device of `like`, in C order or with its channels last in memory."""
@@ -53,6 +63,15 @@ class CupyDevice:
             size = np.dtype(dtype).itemsize
             return self._array(shape, dtype, None, (size * h * w * c, size, size * w * c, size * c))
         return self._array(shape, dtype)
+
+    def empties(self, shapes: Sequence[tuple[int, ...]], dtype: Any, like: Array) -> list[Array]:
+        """Uninitialised arrays in C order on the device of `like`, in one piece of memory."""
+        size, starts, end = np.dtype(dtype).itemsize, [], 0
+        for shape in shapes:
+            starts.append(end)
+            end += -(-size * prod(shape) // ALIGNMENT) * ALIGNMENT
+        memory = self.empty((end,), "uint8", like).data
+        return [self._array(shape, dtype, memory + start) for shape, start in zip(shapes, starts)]
 
     def address(self, array: Array) -> int:
         """Where the array begins."""
@@ -77,7 +96,13 @@ class CupyDevice:
         RuntimeError
             If it does not compile; the message is the compiler's, with file, line, and the line itself.
         """
-        place = next(a for a in arguments if isinstance(a, self._array)).data.device_id
+        for argument in arguments:
+            if isinstance(argument, self._array):
+                place = argument.data.device_id
+                break
+            if isinstance(argument, self.table) and argument.place is not None:
+                place = argument.place
+                break
         if place != self._current():
             with self._device(place):
                 return self.run(source, kernels, name, grid, block, arguments, written, dynamic)

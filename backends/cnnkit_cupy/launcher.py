@@ -12,7 +12,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from typing import Any
 
-from cnnkit_cupy.parameters import In, Out, Scalar, Struct, contiguous, strides
+from cnnkit_cupy.parameters import (
+    In,
+    InTable,
+    Numbers,
+    Out,
+    OutTable,
+    Scalar,
+    Struct,
+    contiguous,
+    strides,
+)
 from cnnkit_cupy.sources import source
 
 __all__ = ["KERNELS", "In", "Kernel", "Launch", "Out", "Scalar", "SteadyLaunch", "Struct", "contiguous",
@@ -60,7 +70,13 @@ class Kernel:
     @cached_property
     def by_value(self) -> tuple[bool, ...]:
         """For each parameter, whether it is a number or a structure, and no array."""
-        return tuple([isinstance(p, (Scalar, Struct)) for p in self.parameters])
+        return tuple([isinstance(p, (Numbers, Scalar, Struct)) for p in self.parameters])
+
+    @cached_property
+    def tables(self) -> tuple[int, ...]:
+        """For each array or table among the parameters, how many arrays a table has, and 0 for an array."""
+        return tuple([p.count if isinstance(p, (InTable, OutTable)) else 0
+                      for p, by_value in zip(self.parameters, self.by_value) if not by_value])
 
     @cached_property
     def launches(self) -> dict[tuple, Launch]:
@@ -138,6 +154,9 @@ class Launch:
             self._check(arrays)
         if 0 in self.grid:
             return
+        if any(kernel.tables):
+            arrays = tuple([device.table(a, count) if count else a
+                            for a, count in zip(arrays, kernel.tables)])
         if self.leading:
             arguments = arrays + self.tail
         else:
@@ -152,7 +171,20 @@ class Launch:
 
     def fits(self, arrays: tuple) -> bool:
         """Whether arrays of these layouts have been checked before."""
-        return tuple(map(self.device.layout, arrays)) in self._fitting
+        return tuple(map(self.device.layout, self._every(arrays))) in self._fitting
+
+    def _every(self, arrays: tuple) -> tuple:
+        """The arrays, those of tables one by one."""
+        if not any(self.kernel.tables):
+            return arrays
+        return tuple([a for given in arrays for a in (given if isinstance(given, tuple) else (given,))])
+
+    def revalue(self, value: Any) -> None:
+        """Change the kernel's last parameter, which it takes by value."""
+        kernel, position = self.kernel, len(self.kernel.parameters) - 1
+        packed = kernel.parameters[position].pack(kernel.label(position), kernel.module, value)
+        self._template[position] = self.device.by_value(packed)
+        self.tail = tuple(self._template[len(kernel.parameters) - len(self.tail):])
 
     def _check(self, arrays: tuple) -> None:
         """Raise an error if an array is not what the kernel declares, or if they are on several devices."""
@@ -160,15 +192,20 @@ class Launch:
         positions = [i for i, by_value in enumerate(kernel.by_value) if not by_value]
         if len(arrays) != len(positions):
             raise TypeError(f"{kernel.name} takes {len(positions)} arrays; got {len(arrays)}")
-        for i, array in zip(positions, arrays):
-            kernel.parameters[i].check(kernel.label(i), array, 0 if array is None else device.address(array))
-        if len(places := {device.layout(a)[-1] for a in arrays if a is not None}) > 1:
+        for i, given, count in zip(positions, arrays, kernel.tables):
+            if count and not (isinstance(given, tuple) and len(given) <= count):
+                raise TypeError(f"{kernel.label(i)} must be a tuple of at most {count} arrays")
+            for array in given if count else (given,):
+                kernel.parameters[i].check(kernel.label(i), array,
+                                           0 if array is None else device.address(array))
+        every = self._every(arrays)
+        if len(places := {device.layout(a)[-1] for a in every if a is not None}) > 1:
             raise ValueError(f"{kernel.name} got arrays of several devices, "
                              f"{', '.join(f'cupy:{n}' for n in sorted(places))}; move them "
                              "to one with Tensor.to")
         if len(self._fitting) >= REMEMBERED:
             self._fitting.clear()
-        self._fitting.add(tuple(map(device.layout, arrays)))
+        self._fitting.add(tuple(map(device.layout, every)))
 
 
 class SteadyLaunch(Launch):

@@ -16,7 +16,7 @@ import numpy as np
 from cnnkit.backends import dtype_name
 from cnnkit_cupy.sources import structure
 
-__all__ = ["In", "Out", "Scalar", "Struct", "contiguous", "strides"]
+__all__ = ["In", "InTable", "Numbers", "Out", "OutTable", "Scalar", "Struct", "contiguous", "strides"]
 
 Array = Any
 
@@ -77,6 +77,41 @@ class Out(_Array):
     optional: bool = False
     channels_last: bool = False
     aligned: int = 0
+
+
+@dataclass(frozen=True)
+class InTable(In):
+    """Up to `count` arrays that the kernel reads, given as a tuple: the structure of their addresses.
+
+    What is missing is null. See ``Table`` in prims.cuh.
+    """
+
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class OutTable(Out):
+    """Up to `count` arrays that the kernel writes; see `InTable`."""
+
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """`count` numbers by value, given as a sequence: see ``Numbers`` in prims.cuh."""
+
+    dtype: str
+    count: int
+
+    def pack(self, label: str, module: str, argument: Any) -> np.ndarray:
+        """The numbers as an array of one element, which nobody can change."""
+        dtype = np.dtype(self.dtype)
+        if len(argument) != self.count:
+            raise TypeError(f"{label} needs {self.count} numbers; got {len(argument)}")
+        packed = np.zeros(1, np.dtype([("of", dtype, (self.count,))]))
+        packed["of"] = [fitting_number(label, dtype.type, number) for number in argument]
+        packed.flags.writeable = False
+        return packed
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,12 @@ from cnnkit_cupy.launcher import (
     KERNELS,
     REMEMBERED,
     In,
+    InTable,
     Kernel,
     Launch,
+    Numbers,
     Out,
+    OutTable,
     Scalar,
     Struct,
     contiguous,
@@ -302,3 +305,49 @@ def test_importing_the_plug_in_imports_no_cupy():
 def test_without_cupy_or_a_gpu_the_reason_is_given():
     row = next(row for row in backends.list() if row.name == "cupy")
     assert row.available or "cupy" in row.reason
+
+
+TABLES = Kernel("update", "tables", (InTable("float32", count=3), OutTable("float32", optional=True, count=3),
+                                     Numbers("int32", 2)))
+
+
+@pytest.fixture
+def with_tables(monkeypatch):
+    monkeypatch.setitem(KERNELS, "tables", TABLES)
+    device = Recorder()
+    device.table = lambda arrays, count: (arrays, count)
+    return device
+
+
+def test_a_table_of_arrays_and_numbers_by_value(with_tables):
+    x, y = np.zeros(2, np.float32), np.ones(3, np.float32)
+    Launch(with_tables, "tables", (1, 1, 1), [7, 8])((x, y), (None, y))
+    (read, count), written, numbers = with_tables.calls[0][5]
+    assert read[0] is x
+    assert read[1] is y
+    assert count == 3
+    assert written[0][0] is None
+    assert numbers["of"].tolist() == [[7, 8]]
+
+
+@pytest.mark.parametrize(("arrays", "message"), [
+    ((np.zeros(2, np.float32), ()), "argument 0 must be a tuple of at most 3 arrays"),
+    (((np.zeros(2, np.float32),) * 4, ()), "argument 0 must be a tuple of at most 3 arrays"),
+    (((None,), ()), "argument 0 must be an array of float32; got None"),
+    (((np.zeros(2, np.float32), np.zeros(2)), ()), "argument 0 must be an array of float32; got float64"),
+])
+def test_what_is_no_table_is_refused(with_tables, arrays, message):
+    with pytest.raises(TypeError, match=message):
+        Launch(with_tables, "tables", (1, 1, 1), [7, 8])(*arrays)
+
+
+def test_numbers_are_as_many_as_declared(with_tables):
+    with pytest.raises(TypeError, match="argument 2 needs 2 numbers; got 3"):
+        Launch(with_tables, "tables", (1, 1, 1), [7, 8, 9])
+
+
+def test_the_last_value_of_a_launch_can_be_changed(with_tables):
+    run, x = Launch(with_tables, "tables", (1, 1, 1), [7, 8]), np.zeros(2, np.float32)
+    run.revalue([9, 10])
+    run((x,), (x,))
+    assert with_tables.calls[0][5][2]["of"].tolist() == [[9, 10]]
