@@ -269,6 +269,9 @@ class Intake:
                                  "nobody knows; give a loader with shuffle=False, or the dataset")
             yield from map(_images_of, plain(images))
             return
+        if isinstance(images, TensorDataset):
+            yield from (x for x, _ in DataLoader(images, batch_size))
+            return
         if _is_dataset(images):
             loader = DataLoader(images, batch_size, collate_fn=None if _has_labels(images) else _unlabelled)
         elif is_stream(images) and not is_array_like(images):

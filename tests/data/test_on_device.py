@@ -5,7 +5,7 @@ import pytest
 
 import cnnkit
 from cnnkit import backends, nn
-from cnnkit.data import ArrayDataset, DataLoader, TensorDataset
+from cnnkit.data import ArrayDataset, DataLoader, Subset, TensorDataset
 from cnnkit.train import evaluate, fit, predict
 
 
@@ -121,3 +121,19 @@ def test_a_loader_that_says_where_is_obeyed(emulator):
     loader = DataLoader(ArrayDataset(*arrays()), 5, backend="numpy")
     with pytest.raises(TypeError, match="two backends"):
         fit(net().to("emulator"), loader, epochs=1, progress=False)
+
+
+def test_predict_and_a_part_of_the_data_stay_on_the_device_too(emulator, downloads):
+    images, labels = arrays()
+    data, model = TensorDataset(*map(emulator.asarray, (images, labels))), net().to("emulator")
+    expected = predict(model, images).tolist()
+    downloads.clear()
+    assert predict(model, data, batch_size=4).backend == "emulator"
+    assert not any(shape[1:] == (1, 6, 6) and shape[0] > 4 for shape in downloads)
+    assert predict(model, data).tolist() == expected
+    part = Subset(data, [7, 2, 2])
+    (x, y), = DataLoader(part, 3)
+    assert (x.backend, x.tolist()) == ("emulator", images[[7, 2, 2]].tolist())
+    assert y.tolist() == labels[[7, 2, 2]].tolist()
+    assert part.targets.tolist() == labels[[7, 2, 2]].tolist()
+    assert len(fit(model, part, epochs=1, progress=False).epochs) == 1
