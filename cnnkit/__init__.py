@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         autograd,
         backends,
         conformance,
+        cuda,
         data,
         evaluation,
         functional,
@@ -34,32 +35,54 @@ if TYPE_CHECKING:
         set_grad_enabled,
         tensor,
     )
-    from cnnkit.backends import get_num_threads, precision, set_num_threads, use
-    from cnnkit.functional import cat, pad, stack
+    from cnnkit.autograd.constants import *
+    from cnnkit.autograd.creation import *
+    from cnnkit.autograd.functions import *
+    from cnnkit.backends import (
+        can_cast,
+        device,
+        dtype,
+        finfo,
+        get_default_dtype,
+        get_num_threads,
+        iinfo,
+        precision,
+        promote_types,
+        result_type,
+        set_default_dtype,
+        set_num_threads,
+        use,
+    )
+    from cnnkit.backends.named_dtypes import *
+    from cnnkit.functional import dropout, pad
     from cnnkit.inspection import conv_as_matrix, explain, summary
+    from cnnkit.random import Generator, initial_seed, manual_seed
 
 __version__ = "0.1.0"
-__all__ = [
-    "Tensor", "__version__", "advise", "autograd", "backends", "cat", "conformance", "conv_as_matrix", "data",
-    "enable_grad", "evaluation", "explain", "from_dlpack", "functional", "get_num_threads", "inference_mode",
-    "inspection", "is_grad_enabled", "models", "nn", "no_grad", "ops", "optim", "pad", "precision", "random",
-    "safetensors", "set_grad_enabled", "set_num_threads", "shapes", "stack", "summary", "tensor", "train",
-    "use",
-]
 _MODULES = frozenset({
-    "advise", "autograd", "backends", "conformance", "data", "evaluation", "functional", "inspection",
+    "advise", "autograd", "backends", "conformance", "cuda", "data", "evaluation", "functional", "inspection",
     "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
     "sklearn",  # not in __all__: it needs scikit-learn
 })
-# name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else
-_DEFINED_IN = {
-    "Tensor": "autograd", "tensor": "autograd", "no_grad": "autograd", "enable_grad": "autograd",
-    "from_dlpack": "autograd",
-    "set_grad_enabled": "autograd", "inference_mode": "autograd", "is_grad_enabled": "autograd",
-    "use": "backends", "get_num_threads": "backends", "precision": "backends", "set_num_threads": "backends",
-    "cat": "functional", "pad": "functional", "stack": "functional",
-    "explain": "inspection", "summary": "inspection", "conv_as_matrix": "inspection",
-}
+# name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.
+# Whatever is not here may be one of `autograd.functions`
+_DEFINED_IN = {name: module for module, names in {
+    "autograd": """Tensor tensor from_dlpack no_grad enable_grad set_grad_enabled inference_mode
+        is_grad_enabled""",
+    "autograd.creation": """as_tensor asarray from_numpy BFloat16Tensor BoolTensor ByteTensor CharTensor
+        DoubleTensor FloatTensor HalfTensor IntTensor LongTensor ShortTensor""",
+    "autograd.constants": """Size channels_last channels_last_3d contiguous_format e inf nan newaxis pi
+        preserve_format strided""",
+    "backends": """can_cast device dtype finfo get_default_dtype get_num_threads iinfo precision promote_types
+        result_type set_default_dtype set_num_threads use""",
+    "backends.named_dtypes": """bfloat16 bool cdouble cfloat complex128 complex64 double float float16 float32
+        float64 half int int16 int32 int64 int8 long short uint16 uint32 uint64 uint8""",
+    "functional": "dropout pad",
+    "inspection": "explain summary conv_as_matrix",
+    "random": "Generator initial_seed manual_seed",
+}.items() for name in names.split()}
+# `from cnnkit import *` leaves Python's own types as they are
+_NAMES = {"__version__", *_MODULES, *_DEFINED_IN} - {"sklearn", "bool", "float", "int"}
 
 
 def __getattr__(name: str) -> Any:
@@ -67,6 +90,11 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"cnnkit.{name}")
     if name in _DEFINED_IN:
         return getattr(importlib.import_module(f"cnnkit.{_DEFINED_IN[name]}"), name)
+    functions = importlib.import_module("cnnkit.autograd.functions")
+    if name in functions.__all__:
+        return getattr(functions, name)
+    if name == "__all__":
+        return __dir__()
     if importlib.util.find_spec(f"cnnkit.{name}"):  # `from cnnkit import cli` asks here first
         raise AttributeError(f"module 'cnnkit' has not imported {name!r} yet", name=name)
     suggestions = importlib.import_module("cnnkit.suggestions")
@@ -75,8 +103,9 @@ def __getattr__(name: str) -> Any:
         packages = [importlib.import_module(f"cnnkit.{package}")
                     for package in ("data", "optim", "nn", "functional")]
         elsewhere = {n: f"use {package.__name__}.{n}" for package in packages for n in package.__all__}
-    raise suggestions.attribute_error("module 'cnnkit'", name, __all__, elsewhere)
+    raise suggestions.attribute_error("module 'cnnkit'", name, __dir__(), elsewhere)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    functions = importlib.import_module("cnnkit.autograd.functions")
+    return sorted(_NAMES | set(functions.__all__))

@@ -6,13 +6,15 @@ Everything else that cnnkit requires of objects is a base class or a Protocol (`
 
 from __future__ import annotations
 
+import itertools
 import numbers
 import operator
 from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
-__all__ = ["detached", "device_of", "has_shape", "in_host_memory", "is_array", "is_array_like", "is_pillow",
-           "is_sparse", "is_tensor", "is_whole", "metadata_of", "plain", "plain_number", "whole"]
+__all__ = ["detached", "device_of", "has_shape", "in_host_memory", "is_array", "is_array_like",
+           "is_pillow", "is_sparse", "is_tensor", "is_whole", "metadata_of", "plain", "plain_number",
+           "strides_of", "whole"]
 
 
 def is_array(value: Any) -> bool:
@@ -45,6 +47,23 @@ def device_of(array: Any) -> Any:
     ('cpu', None)
     """
     return getattr(array, "device", None)
+
+
+def strides_of(array: Any) -> tuple[int, ...]:
+    """How many elements lie between neighbours along each axis; as in C order where the library is silent.
+
+    >>> import numpy
+    >>> strides_of(numpy.zeros((2, 3)).T), strides_of([0])
+    ((1, 3), (1,))
+    """
+    strides = getattr(array, "strides", None)
+    if isinstance(strides, tuple):  # in bytes
+        return tuple([stride // array.dtype.itemsize for stride in strides])
+    if callable(stride := getattr(array, "stride", None)):
+        return tuple(stride())
+    shape = getattr(array, "shape", (1,))
+    steps = list(itertools.accumulate(reversed(shape[1:]), operator.mul, initial=1))
+    return tuple(reversed(steps[:len(shape)]))
 
 
 def in_host_memory(array: Any) -> bool:

@@ -19,36 +19,22 @@ def _each(names: str, advice: str) -> dict[str, str]:
 
 
 _LAYERS = "cnnkit has the layers of convolutional networks"
-_NORMS = "there are BatchNorm1d and BatchNorm2d"
 
 # PyTorch's name -> what to use here
 TENSOR: Mapping[str, str] = {
-    **_each("relu sigmoid tanh softmax log_softmax", "use cnnkit.functional.{}"),
-    **_each("half bfloat16", "use .to(dtype=...) with the dtype's name"),
-    "cuda": 'use .to("cupy")', "cpu": 'use .to("numpy")', "device": "use .backend", "is_cuda": "use .backend",
-    "long": 'use .to(dtype="int64")', "int": 'use .to(dtype="int32")', "bool": 'use .to(dtype="bool")',
-    "type": 'use .to(dtype="float64")', "type_as": "use .to(dtype=other.dtype)",
-    "data": "use detach() to read the values, copy_() under no_grad() to change them",
-    "detach_": "use detach()", "grad_fn": "is_leaf says whether a recorded op made this Tensor",
-    "contiguous": "leave it out: any layout in memory is taken",
+    "grad_fn": "is_leaf says whether a recorded op made this Tensor",
     "amax": "use max(dim)", "min": "use -(-x).max(dim)", "argmin": "use (-x).argmax(dim)",
-    "add": "use +", "sub": "use -", "mul": "use *", "div": "use /", "neg": "use -x", "pow": "use **",
-    "mm": "use @", "bmm": "use @", "dot": "use @", "square": "use x * x", "div_": "use mul_(1 / number)",
-    "eq": "use ==", "ne": "use !=", "lt": "use <", "le": "use <=", "gt": "use >", "ge": "use >=",
-    "clip": "use clamp(min, max)", "norm": "use (x * x).sum().sqrt()",
+    "mm": "use @", "bmm": "use @", "dot": "use @",
+    "norm": "use (x * x).sum().sqrt()",
     "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
     "std": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
-    "view_as": "use reshape(other.shape)", "expand_as": "use expand(other.shape)",
-    **_each("any all", "use numpy() and the array's {}"), "stride": "any layout in memory is taken",
-    "repeat": "use cnnkit.functional.cat", "masked_fill": "use cnnkit.functional.where",
-    "new_tensor": "use cnnkit.tensor(data, dtype=x.dtype, backend=x.backend)",
-    "uniform_": "use cnnkit.nn.init.uniform_(x)", "normal_": "use cnnkit.nn.init.normal_(x)",
+    "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
+    **_each("any all", "use numpy() and the array's {}"),
 }
 MODULE: Mapping[str, str] = {
     "_modules": "use named_children(), and setattr() or add_module() to change one",
     "_parameters": "use named_parameters(recurse=False), and setattr() to change one",
-    "cuda": 'use .to("cupy")', "cpu": 'use .to("numpy")', "bfloat16": 'use .to(dtype="bfloat16")',
-    "type": 'use .to(dtype="float64")', "device": "use next(model.parameters()).backend",
+    "device": "use next(model.parameters()).backend",
     "compile": "leave it out: kernels are fused as they run",
     "fit": "use cnnkit.train.fit(model, ...)", "predict": "use cnnkit.train.predict(model, ...)",
     "evaluate": "use cnnkit.train.evaluate(model, ...)", "summary": "use cnnkit.summary(model, ...)",
@@ -57,36 +43,22 @@ MODULE: Mapping[str, str] = {
             "use Tensor.register_hook on what forward() returns"),
 }
 NAMESPACE: Mapping[str, str] = {
-    **_each("zeros ones full empty eye arange linspace zeros_like ones_like",
-            "give a NumPy array to cnnkit.tensor: cnnkit.tensor(numpy.{}(...))"),
-    **_each("rand randn randint randperm", "give a NumPy array to cnnkit.tensor; cnnkit.random draws"),
-    **_each("sum mean max argmax exp log sqrt abs clamp matmul reshape permute transpose squeeze unsqueeze",
-            "use the Tensor's method, x.{}(...)"),
-    **_each("float16 bfloat16 float32 float64 int32 int64 uint8 float half double long int",
-            'a dtype is a name here: dtype="float32"'),
-    "from_numpy": "use cnnkit.tensor(array), or cnnkit.Tensor(array) to share memory",
-    "as_tensor": "use cnnkit.tensor(data)", "asarray": "use cnnkit.tensor(data)",
-    "FloatTensor": "use cnnkit.tensor(data)", "LongTensor": 'use cnnkit.tensor(data, dtype="int64")',
-    "manual_seed": "use cnnkit.random.seed", "allclose": "use numpy.allclose(a.numpy(), b.numpy())",
+    "matmul": "use the Tensor's method, x.matmul(...)",
+    "as_strided": "use the Tensor's unfold(dimension, size, step), cnnkit.narrow or an index",
     "save": "use cnnkit.models.save_model, or cnnkit.safetensors.save_file for a state_dict",
     "load": "use cnnkit.models.load_model, or cnnkit.safetensors.load_file for a state_dict",
-    "device": 'a place is a name here: cnnkit.use("cupy"), x.to("cupy:1")',
-    "set_default_device": "use cnnkit.use", "cuda": "cnnkit.backends.list() says what is here",
+    "set_default_device": "use cnnkit.use",
     "utils": "cnnkit.data has the loaders, cnnkit.nn the clipping of gradients",
     "compile": "leave it out: kernels are fused as they run",
 }
 NN: Mapping[str, str] = {
-    **_each("GroupNorm LayerNorm InstanceNorm2d SyncBatchNorm RMSNorm BatchNorm3d", _NORMS),
     **_each("LSTM GRU RNN Embedding Transformer TransformerEncoder MultiheadAttention", _LAYERS),
-    "functional": "use cnnkit.functional", "utils": "use cnnkit.nn.clip_grad_norm_ or clip_grad_value_",
+    "utils": "use cnnkit.nn.clip_grad_norm_ or clip_grad_value_",
     "Buffer": "use Module.register_buffer", "ParameterDict": "use Module.register_parameter",
-    "Upsample": "use nn.ConvTranspose2d", "LazyLinear": "use nn.Linear", "LazyConv2d": "use nn.Conv2d",
     "DataParallel": "one process trains on one device",
 }
 FUNCTIONAL: Mapping[str, str] = {
-    **_each("group_norm layer_norm instance_norm rms_norm", "there is batch_norm"),
     **_each("embedding scaled_dot_product_attention", _LAYERS),
-    **_each("interpolate upsample", "use conv_transpose2d"),
     "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
 }
 OPTIM: Mapping[str, str] = _each(

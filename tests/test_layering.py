@@ -12,16 +12,16 @@ ROOT = Path(cnnkit.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "backends"
 LIBRARIES = {"numpy", "cupy", "torch", "jax", "array_api_strict", "array_api_compat"}
 NAMES = {"cupy", "torch", "jax", "array-api-strict", "emulator"}  # and "numpy", which names host arrays too
-ORDER = ["storage", "foreign", "suggestions", "shapes", "backends", "random", "ops", "autograd", "functional",
-         "nn", "optim", "safetensors", "data", "evaluation", "models", "inspection", "train", "advise",
-         "conformance", "sklearn", "cli", "__main__"]
+ORDER = ["storage", "foreign", "suggestions", "shapes", "backends", "random", "cuda", "ops", "autograd",
+         "functional", "nn", "optim", "safetensors", "data", "evaluation", "models", "inspection", "train",
+         "advise", "conformance", "sklearn", "cli", "__main__"]
 AGNOSTIC = ["ops", "autograd", "functional", "nn", "optim", "evaluation", "models", "train"]
 TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"))
               if path.name != "picture.py"]  # on any device
 
 PROBES = {  # file -> the attributes that it may look up by name
     "foreign.py": {"__array__", "_metadata", "detach", "device", "dtype", "requires_grad", "shape",
-                   "toarray"},
+                   "stride", "strides", "toarray"},
     "data/transforms/normalize.py": {"tolist"},  # arrays have it, numbers and lists do not
     "evaluation/counting.py": {"count_nonzero"},  # of an array's library
     "data/description.py": {"dataset", "classes", "targets", "image_shape"},

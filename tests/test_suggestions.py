@@ -18,7 +18,6 @@ TABLES = {"TENSOR": cnnkit.tensor([1.0]), "MODULE": nn.Linear(1, 1), "NAMESPACE"
     (cnnkit.tensor([1.0]), "shpe", "'Tensor' object has no attribute 'shpe'; did you mean 'shape'?"),
     (cnnkit.tensor([1.0]), "requiresGrad", "'Tensor' object has no attribute 'requiresGrad'; "
                                            "did you mean 'requires_grad'?"),
-    (cnnkit.tensor([1.0]), "cuda", "'Tensor' object has no attribute 'cuda'; use .to(\"cupy\")"),
     (nn.Parameter(cnnkit.tensor([1.0])), "gradd", "'Parameter' object has no attribute 'gradd'; "
                                                   "did you mean 'grad'?"),
     (nn.Linear(1, 1), "weigth", "'Linear' object has no attribute 'weigth'; did you mean 'weight'?"),
@@ -28,10 +27,9 @@ TABLES = {"TENSOR": cnnkit.tensor([1.0]), "MODULE": nn.Linear(1, 1), "NAMESPACE"
     (cnnkit, "Conv2d", "module 'cnnkit' has no attribute 'Conv2d'; use cnnkit.nn.Conv2d"),
     (cnnkit, "Adam", "module 'cnnkit' has no attribute 'Adam'; use cnnkit.optim.Adam"),
     (cnnkit, "DataLoader", "module 'cnnkit' has no attribute 'DataLoader'; use cnnkit.data.DataLoader"),
-    (cnnkit, "relu", "module 'cnnkit' has no attribute 'relu'; use cnnkit.functional.relu"),
-    (cnnkit, "manual_seed", "module 'cnnkit' has no attribute 'manual_seed'; use cnnkit.random.seed"),
+    (cnnkit, "silu", "module 'cnnkit' has no attribute 'silu'; use cnnkit.functional.silu"),
+    (cnnkit, "set_default_device", "module 'cnnkit' has no attribute 'set_default_device'; use cnnkit.use"),
     (nn, "Conv2D", "module 'cnnkit.nn' has no attribute 'Conv2D'; did you mean 'Conv2d'?"),
-    (nn, "functional", "module 'cnnkit.nn' has no attribute 'functional'; use cnnkit.functional"),
     (nn, "LSTM", "module 'cnnkit.nn' has no attribute 'LSTM'; "
                  "cnnkit has the layers of convolutional networks"),
     (F, "crossentropy", "module 'cnnkit.functional' has no attribute 'crossentropy'; "

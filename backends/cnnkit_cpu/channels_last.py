@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.backends.c_integers import array_of
 from cnnkit.ops.conv import conv as op
 from cnnkit_cpu import library
 from cnnkit_cpu.choice import FLAT, SIDES, choose
@@ -33,8 +34,8 @@ class Plan:
         # whether some windows hold nothing but padding, which the filters' gradient leaves out
         self.in_padding = any(max(pads) > d * (k - 1) for pads, d, k in
                               zip(conv["padding"], conv["dilation"], weight[2:]))
-        self.sizes = (ctypes.c_int * 14)(x[1], weight[0], *weight[2:], *x[2:], *shape[2:], *conv["stride"],
-                                         *conv["dilation"], top, left)
+        self.sizes = array_of(ctypes.c_int, "a convolution's plan", x[1], weight[0], *weight[2:], *x[2:],
+                              *shape[2:], *conv["stride"], *conv["dilation"], top, left)
         self._rooms: dict[tuple[str, int], int] = {}
 
     def _room(self, purpose: str, threads: int, function: Any, *arguments: int) -> int:
@@ -101,6 +102,8 @@ def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mappi
     largest = max(math.prod(padded) * x[1], math.prod(spread) * weight[0], math.prod(shape[1:]),
                   math.prod(weight) * 4)
     if largest >= 2**29:  # offsets within an image, with what is put around it, are 32-bit numbers
+        return None
+    if max(x[0], *conv["stride"], *conv["dilation"]) >= 2**31:  # as are the numbers of a plan
         return None
     names = choose(x, weight, shape, conv, pooled, strict, channels_last)
     return None if names[0] == FLAT else Plan(owner, x, weight, shape, conv, names)

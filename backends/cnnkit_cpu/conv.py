@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends import Call, decline, precision_level
+from cnnkit.backends.c_integers import array_of
 from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
@@ -39,8 +40,8 @@ class Plan:
                  dilation: tuple, groups: int, relu: bool, kind: int, pool: tuple):
         self.shape, self.batch, self.weight = shape, x[0], weight
         self.x = x
-        axes = [(ctypes.c_int * 9)(x[2 + i], weight[2 + i], stride[i], dilation[i], padding[i][0],
-                                   *(p[i] for p in pool), shape[2 + i]) for i in (0, 1)]
+        axes = [array_of(ctypes.c_int, "a convolution's plan", x[2 + i], weight[2 + i], stride[i],
+                         dilation[i], padding[i][0], *(p[i] for p in pool), shape[2 + i]) for i in (0, 1)]
         self._free = owner.conv_geometry_free
         self.handle = owner.conv_geometry_new(x[1], weight[0], groups, relu, kind, *axes)
         if not self.handle:
@@ -88,7 +89,7 @@ def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tup
         reach = (window - 1) * window_dilation * stride[i] + (weight[2 + i] - 1) * dilation[i]
         cells = shape[2 + i] + reach // step
         floats *= (cells + 64) * min(step, reach + 1)
-        largest = max(largest, step, reach, x[2 + i] + sum(padding[i]), stride[i], dilation[i],
+        largest = max(largest, step, reach, x[0], x[2 + i] + sum(padding[i]), stride[i], dilation[i],
                       window_stride, window_dilation)
     windows = pool[0][0] * pool[0][1]
     if max(largest, floats * max(x[1], weight[0] * windows), windows * math.prod(weight)) >= 2**31:

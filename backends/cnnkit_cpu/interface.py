@@ -1,6 +1,7 @@
 """What ctypes must know of the C++ functions, read from their one declaration, ``src/interface.h``.
 
-The compiler holds every definition to that file, so Python and C++ cannot disagree on a function.
+The compiler holds every definition to that file, so Python and C++ cannot disagree on a function. An integer
+that does not fit its parameter never reaches C++: see `cnnkit.backends.c_integers`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ import ctypes
 import re
 from typing import Any
 
-TYPES: dict[str, Any] = {"void": None, "int": ctypes.c_int, "long": ctypes.c_long, "float": ctypes.c_float,
-                         "double": ctypes.c_double, "uint32_t": ctypes.c_uint32, "int64_t": ctypes.c_int64}
+from cnnkit.backends.c_integers import Argument
+
+INTEGERS = {"int": ctypes.c_int, "long": ctypes.c_long, "uint32_t": ctypes.c_uint32,
+            "int64_t": ctypes.c_int64}
+TYPES: dict[str, Any] = {"void": None, "float": ctypes.c_float, "double": ctypes.c_double} | INTEGERS
 DECLARATION = re.compile(r"^EXPORT ([^();]+?)(\w+)\(([^();]*)\);", re.MULTILINE)
 
 
-def signatures(text: str) -> dict[str, tuple[Any, tuple]]:
-    """Each function's name, the type of its result, and those of its arguments; pointers are addresses.
+def signatures(text: str) -> dict[str, tuple[Any, dict[str, Any]]]:
+    """Each function's name, the type of its result, and those of its arguments by their names.
+
+    Pointers are addresses.
 
     Raises
     ------
@@ -23,11 +29,11 @@ def signatures(text: str) -> dict[str, tuple[Any, tuple]]:
         If a declaration has another form, or a type that is not in `TYPES`.
 
     >>> signatures("EXPORT long room(const Shape* shape, int threads);")["room"][1]
-    (<class 'ctypes.c_void_p'>, <class 'ctypes.c_int'>)
+    {'shape': <class 'ctypes.c_void_p'>, 'threads': <class 'ctypes.c_int'>}
     """
     found = {}
     for result, name, arguments in DECLARATION.findall(text):
-        types = tuple(_argument(a, name) for a in arguments.split(",") if a)
+        types = dict(_argument(a, name) for a in arguments.split(",") if a)
         found[name] = _result(result.strip(), name), types
     count = len(re.findall(r"^EXPORT\b", text, re.MULTILINE))
     if count != len(found):
@@ -36,13 +42,23 @@ def signatures(text: str) -> dict[str, tuple[Any, tuple]]:
     return found
 
 
+def converters(function: str, arguments: dict[str, Any]) -> tuple:
+    """The ``argtypes`` of a function: its arguments' types, those of integers with a check of their range.
+
+    >>> converters("room", {"shape": ctypes.c_void_p, "threads": ctypes.c_int})[1].label
+    'room: threads'
+    """
+    return tuple(Argument(t, f"{function}: {name}") if t in INTEGERS.values() else t
+                 for name, t in arguments.items())
+
+
 def _result(declared: str, function: str) -> Any:
     return ctypes.c_char_p if declared == "const char*" else _type(declared, function)
 
 
-def _argument(declared: str, function: str) -> Any:
-    declared_type, _, _ = declared.strip().rpartition(" ")
-    return _type(declared_type, function)
+def _argument(declared: str, function: str) -> tuple[str, Any]:
+    declared_type, _, name = declared.strip().rpartition(" ")
+    return name, _type(declared_type, function)
 
 
 def _type(declared: str, function: str) -> Any:

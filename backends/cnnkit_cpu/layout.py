@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from cnnkit.backends.c_integers import array_of
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed
@@ -36,7 +37,7 @@ def to_channels_last(array: np.ndarray, mask: np.ndarray | None = None) -> np.nd
     result = empty_channels_last(array.shape)
     if any(s % 4 for s in array.strides) or not array.flags.aligned:
         array = packed(array)
-    strides = (ctypes.c_long * 4)(*(s // 4 for s in array.strides))
+    strides = array_of(ctypes.c_long, "to_channels_last: strides", *[s // 4 for s in array.strides])
     N, C, H, W = array.shape
     library.active.to_channels_last(library.threads, N, C, H, W, address(array), strides,
                                     None if mask is None else address(mask), address(result))

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from cnnkit_cpu.built import reason_for
-from cnnkit_cpu.interface import signatures
+from cnnkit_cpu.interface import converters, signatures
 
 FOLDER = Path(__file__).parent
 LEVELS = {"avx512": 2, "avx2": 1, "generic": 0}  # the lowest `cpu_level` of each; the best comes first
 
-FUNCTIONS = signatures((FOLDER / "src" / "interface.h").read_text())
+FUNCTIONS = {name: (result, converters(name, arguments)) for name, (result, arguments) in
+             signatures((FOLDER / "src" / "interface.h").read_text()).items()}
 
 HEAD = object.__basicsize__  # an ndarray's first field after the object's head is the pointer to its data
 _pointer = ctypes.c_size_t.from_address

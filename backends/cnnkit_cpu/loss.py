@@ -18,9 +18,10 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, weight: np.ndarray | N
                   ignore_index: int, reduction: str, label_smoothing: float) -> tuple:
     """The op of the same name, for a matrix of scores and class indices; NumPy's kernel serves the rest."""
     if (logits.dtype != FLOAT or logits.ndim != 2 or target.dtype.kind not in "iu" or weight is not None
-            or label_smoothing or not logits.size):
-        return decline(f"{logits.dtype} scores of shape {logits.shape}, {target.dtype} targets; it serves "
-                       "float32 (N, C) and class indices, without class weights or label smoothing")
+            or label_smoothing or not logits.size or not -2**63 <= ignore_index < 2**63):
+        return decline(f"{logits.dtype} scores of shape {logits.shape}, {target.dtype} targets, ignore_index "
+                       f"{ignore_index}; it serves float32 (N, C) and class indices of 64 bits, without "
+                       "class weights or label smoothing")
     N, C = logits.shape
     owner = library.active
     logits, target = packed(logits), packed(target if target.dtype == INT64 else target.astype(INT64))

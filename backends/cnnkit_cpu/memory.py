@@ -164,7 +164,7 @@ def packed(array: np.ndarray) -> np.ndarray:
         return array
     copy = pool.empty(array.shape, array.dtype)
     if (array.ndim == 4 and array.dtype == FLOAT and flags.aligned
-            and array.transpose(0, 2, 3, 1).flags.c_contiguous):
+            and array.transpose(0, 2, 3, 1).flags.c_contiguous and max(array.shape[:2]) < 2**31):
         N, C, H, W = array.shape
         library.active.from_channels_last(library.threads, N, C, H * W, address(array), address(copy))
     else:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends import decline
+from cnnkit.backends.c_integers import array_of
 from cnnkit.ops.pool import along_axes, divisors
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import pool_output_shape
@@ -90,7 +91,11 @@ def _pool_channels_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, pad
     owner, threads, (size, stride, dilation) = library.active, library.threads, pool
     shape = pool_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
     N, C, H, W = x.shape
-    sizes = (ctypes.c_int * 14)(C, H, W, *shape[2:], *size, *stride, *dilation, padding[0][0], padding[1][0])
+    try:
+        sizes = array_of(ctypes.c_int, "the window", C, H, W, *shape[2:], *size, *stride, *dilation,
+                         padding[0][0], padding[1][0])
+    except OverflowError as error:
+        return decline(str(error))
     y, argmax = empty_channels_last(shape), None
     if kind == AVG_POOL:
         owner.avg_pool_channels_last_forward(threads, sizes, N, address(x), divisor, address(y))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends import decline
+from cnnkit.backends.c_integers import array_of
 from cnnkit.ops.update import in_turn
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
@@ -30,7 +31,7 @@ class Group:
         count = len(indices)
         self.indices, self.members, self.count = indices, frozenset(indices), count
         self.shapes = [params[i].shape for i in indices]
-        self.sizes = (ctypes.c_long * count)(*(params[i].size for i in indices))
+        self.sizes = array_of(ctypes.c_long, "sizes of parameters", *[params[i].size for i in indices])
         self.params, self.grads, self.out = ((ctypes.c_void_p * count)() for _ in range(3))
         self.sides: tuple[Side, ...] = ()  # the two sets of state, as far as they are known
         self.first = (ctypes.c_uint8 * count)()

@@ -6,7 +6,6 @@ value: see `cnnkit_cupy.launcher`.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends import dtype_name
+from cnnkit.backends.c_integers import fitting
 from cnnkit_cupy.sources import structure
 
 __all__ = ["In", "InTable", "Numbers", "Out", "OutTable", "Scalar", "Struct", "contiguous", "strides"]
@@ -161,14 +161,8 @@ def fitting_number(label: str, kind: type[np.generic], number: Any) -> int | flo
         if not isinstance(number, (int, float, np.number)):
             raise TypeError(f"{label} must be a number; got {number!r}")
         return float(number)
-    try:
-        whole = operator.index(number)
-    except TypeError:
-        raise TypeError(f"{label} must be a whole number; got {number!r}") from None
     limits = np.iinfo(kind)  # type: ignore[type-var]
-    if not limits.min <= whole <= limits.max:
-        raise OverflowError(f"{label} must be from {limits.min} to {limits.max}; got {whole}")
-    return whole
+    return fitting(label, number, limits.min, limits.max)
 
 
 def strides(array: Array) -> tuple[int, ...]:

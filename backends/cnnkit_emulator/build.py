@@ -2,6 +2,8 @@
 
 Libraries are kept in the user's cache under the hash of everything that goes into them, so each is built
 once, however many processes need it; the cache drops those that have not been used for the longest time.
+Their names end with the hash of what they hold: one that was cut off or altered is never loaded, but built
+anew.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cnnkit import storage
+from cnnkit.backends.c_integers import Argument, Structure
 
 SHIM = Path(__file__).parent / "shim"
 FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-ffp-contract=off",
@@ -99,14 +102,14 @@ def _compiled(text: str, flags: Sequence[str], runtime: Path | None = None) -> P
     command = compiler()
     if command is None:
         raise CompileError(str(available()))
-    key = "\0".join((text, _shim(), *flags, _identity(command)))
-    target = cache_folder() / (hashlib.sha256(key.encode()).hexdigest()[:32] + (".so" if runtime else ".o"))
-    with contextlib.suppress(FileNotFoundError):  # not there, or another process has just removed it
-        os.utime(target)
-        return target
-    _make_room(target.parent)
-    # built elsewhere and moved in one step: two processes may build the same file
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    key, ending = "\0".join((text, _shim(), *flags, _identity(command))), ".so" if runtime else ".o"
+    name, cache = _short_hash(key.encode()), cache_folder()
+    for path in cache.glob(f"{name}-*{ending}"):
+        if _is_whole(path):
+            return path
+    _make_room(cache)
+    # built elsewhere and written in one step: two processes may build the same file
+    with tempfile.TemporaryDirectory() as folder:
         source, compiled, linked = (Path(folder, name) for name in ("kernels.cpp", "kernels.o", "kernels.so"))
         source.write_text(text, encoding="utf-8")
         steps = [[*flags, "-I", str(SHIM), "-c", str(source), "-o", str(compiled)]]
@@ -116,8 +119,26 @@ def _compiled(text: str, flags: Sequence[str], runtime: Path | None = None) -> P
             process = subprocess.run([command, *step], capture_output=True, text=True, check=False)
             if process.returncode:
                 raise CompileError("\n".join(_first_errors(process.stderr.splitlines())))
-        os.replace(linked if runtime else compiled, target)
-    return target
+        content = (linked if runtime else compiled).read_bytes()
+    return storage.write(cache / f"{name}-{_short_hash(content)}{ending}", content)
+
+
+def _short_hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file of the cache holds what its name says; a damaged one is removed."""
+    try:
+        content = storage.read_bytes(path)
+        os.utime(path)  # used now
+    except (OSError, storage.FormatError):  # removed by another process, or cannot be read
+        content = b""
+    if path.stem.endswith(_short_hash(content)):
+        return True
+    with contextlib.suppress(OSError):
+        path.unlink()
+    return False
 
 
 def _make_room(folder: Path) -> None:
@@ -135,7 +156,7 @@ def _first_errors(lines: Sequence[str]) -> Sequence[str]:
     return lines[first:first + 12]
 
 
-class Launch(ctypes.Structure):
+class Launch(Structure):
     """The argument of ``emu_launch``, as in runtime.cpp."""
 
     _fields_ = (
@@ -158,7 +179,9 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
             ("emu_site", None, ctypes.c_long, ctypes.POINTER(ctypes.c_uint64)),
             ("emu_touched", ctypes.c_long, ctypes.c_size_t, ctypes.c_long, ctypes.c_uint)):
         function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
+        function.restype = result
+        function.argtypes = [a if hasattr(a, "contents") else Argument(a, f"{name}, argument {i}")
+                             for i, a in enumerate(arguments)]
     return library
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.backends.c_integers import array_of
 from cnnkit_emulator.array import Array, poisoned
 from cnnkit_emulator.build import Launch, build, line_of, with_lines
 from cnnkit_emulator.counting import Site, Traffic
@@ -271,12 +272,13 @@ def _launch(library: ctypes.CDLL, index: int, grid: tuple, block: tuple, values:
     pointers = (ctypes.c_void_p * len(cells))(*(c.ctypes.data for c in cells))
     count = grid[0] * grid[1] * grid[2]
     chosen = [b for b in dict.fromkeys(b if b >= 0 else count + b for b in mode.blocks) if 0 <= b < count]
+    numbers = (ctypes.c_uint64 * len(chosen)).from_buffer_copy(
+        array_of(ctypes.c_uint64, "sampled", *chosen)) if mode.blocks else None
     message = ctypes.create_string_buffer(1000)
     _keep_stacks(library)
     shared_bytes = library.emu_launch(ctypes.byref(Launch(
         index, grid, block, pointers, mode.schedule, mode.seed, dynamic, mode.watching,
-        (ctypes.c_uint64 * len(chosen))(*chosen) if mode.blocks else None, len(chosen),
-        ctypes.cast(message, ctypes.c_char_p), len(message))))
+        numbers, len(chosen), ctypes.cast(message, ctypes.c_char_p), len(message))))
     return shared_bytes, message.value.decode()
 
 

@@ -30,5 +30,14 @@ class JaxBackend(ArrayAPIBackend):
             dtype = data.dtype
         return super().asarray(data, dtype, device)
 
+    def assign(self, array: Any, select: Any, values: Any) -> Any:
+        xp = self.namespace
+        places = select(xp.reshape(xp.arange(array.size), array.shape))  # a slice of JAX's is no view
+        values = xp.broadcast_to(values, places.shape)
+        return self.put(array.reshape(-1), places.reshape(-1), values.reshape(-1)).reshape(array.shape)
+
+    def put(self, array: Any, positions: Any, values: Any) -> Any:
+        return array.at[positions].set(values)
+
 
 backend = JaxBackend("jax", "jax.numpy", ("jaxlib._jax:ArrayImpl", "jaxlib.xla_extension:ArrayImpl"), "jax")

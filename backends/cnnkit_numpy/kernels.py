@@ -13,6 +13,7 @@ from cnnkit_numpy import (
     pool,
     random,
     shaping,
+    unpool,
     update,
 )
 
@@ -30,6 +31,7 @@ table = KernelTable("numpy", "numpy", {
     "linear": linear.linear,
     "log_softmax": activation.log_softmax,
     "max_pool": pool.max_pool2d,
+    "max_unpool": unpool.max_unpool,
     "nll_loss": loss.nll_loss,
     "random_bits": random.random_bits,
     "relu": activation.relu,

@@ -11,6 +11,7 @@ class StrictBackend(ArrayAPIBackend):
     """array-api-strict arrays; they convert to NumPy through DLPack, which the standard promises."""
 
     shares = (1,)
+    assigns = False
 
     def devices(self) -> dict[str, Any]:
         return {str(device).split("'")[1]: device

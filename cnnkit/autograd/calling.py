@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit.autograd import deferral
+from cnnkit.autograd.sharing import share
 from cnnkit.autograd.tape import Node, mode
 from cnnkit.autograd.value import Value
 from cnnkit.foreign import detached, plain_number
-from cnnkit.ops.core import Op, backend_of_inputs
+from cnnkit.ops.core import Call, Op, backend_of_inputs
 
 __all__ = ["apply"]
 
@@ -44,7 +45,6 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     arrays: list = []
     needs: list[bool] = []
     edges: list = []
-    versions: list = []
     same_type = True
     for argument in others:
         if isinstance(argument, Value):
@@ -55,8 +55,6 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
                 kind = type(array)
             needs_gradient = grad and argument._requires_grad
             edges.append((argument._source or argument) if needs_gradient else None)
-            version = argument._version
-            versions.append((version, version[0]))
         elif argument is None:
             array = shape = dtype = None
             needs_gradient = False
@@ -72,9 +70,16 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         needs.append(needs_gradient)
         shapes.append(shape)
         dtypes.append(dtype)
-    if op.state:  # inputs that the op itself replaces do not count as changed in place
-        replaced = [inputs[index]._version for index in op.state.values() if inputs[index] is not None]
-        versions = [v for v in versions if not any(v[0] is r for r in replaced)]
+    versions: list = []
+    watches_output = False
+    if True in needs or (previous is not None and previous.requires_grad):
+        wanted = tuple(needs) if previous is None else (previous.requires_grad, *needs)
+        saved, watches_output = op.saved(wanted)
+        for position in saved:
+            argument = inputs[position]
+            if isinstance(argument, Value) and (position or previous is None):
+                version = argument._version
+                versions.append((version, version[0]))
 
     if chain is not None and same_type:
         metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
@@ -88,10 +93,15 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     if op.infer is not None:
         op.infer(shapes, dtypes, **attrs)
     outputs, backward = op.run(backend, tables, arrays, tuple(needs), attrs)
-    node = (Node(op.name, backward, edges, versions, op.differentiable)
+    node = (Node((Call(op, attrs, len(arrays)),), backward, arrays, needs, edges, versions, op.differentiable)
             if backward is not None and True in needs else None)
     if op.outputs == 1:
-        return Value.result._of(outputs[0], node)
+        result = Value.result._of(outputs[0], node)
+        if watches_output and node is not None:
+            versions.append((result._version, 0))
+        if op.view is not None:
+            share(op, attrs, inputs[0], result, grad)
+        return result
     for position, index in op.state.items():
         if outputs[position] is not None and inputs[index] is not None:
             inputs[index].replace_(outputs[position])

@@ -10,6 +10,7 @@ from typing import Any
 
 from cnnkit import backends
 from cnnkit.autograd.deferral import COMPUTED
+from cnnkit.autograd.tape import now
 from cnnkit.autograd.value import Value
 
 __all__ = ["count"]
@@ -28,9 +29,14 @@ class Addition:
     def force(self) -> None:
         """Add the number now."""
         tensor = self.tensor
-        tensor._link, array = None, tensor._value
-        with backends.on(array):
-            tensor._value = self.backend.namespace.asarray(array + self.added)
+        tensor._link = None
+        _add(tensor, self.added)
+
+
+def _add(tensor: Value, added: int) -> None:
+    array = tensor._value
+    with backends.on(array):
+        tensor.rebind(backends.namespace_of(array).asarray(array + added))
 
 
 def count(tensor: Any, added: int = 1) -> None:
@@ -43,9 +49,13 @@ def count(tensor: Any, added: int = 1) -> None:
     >>> seen
     tensor(5)
     """
+    if tensor._alias is not None:  # others show the same memory, and see it now
+        tensor.array  # noqa: B018 - what was counted before
+        _add(tensor, added)
+        return
     link = tensor._link
     if type(link) is not Addition:
         link = Addition(tensor)
         tensor._link, tensor._position = link, 0
     link.added += added
-    tensor._version[0] += 1
+    tensor._version[0] = now()

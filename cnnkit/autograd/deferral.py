@@ -20,9 +20,10 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from cnnkit.autograd.sharing import live_views, share
 from cnnkit.autograd.tape import Node, mode
 from cnnkit.backends import backend_of
-from cnnkit.ops.core import Meta, Op, run_chain
+from cnnkit.ops.core import Call, Meta, Op, run_chain
 
 __all__ = ["Link", "flush", "following", "link_of", "plan", "postpone"]
 
@@ -39,7 +40,7 @@ class Link:
     """One deferred call: its arguments as they were, its predecessor, and what to do with its outputs."""
 
     __slots__ = ("arguments", "attrs", "backend", "chain", "grad", "kind", "metas", "node", "op", "outputs",
-                 "previous", "requires_grad", "results", "state", "status", "tables")
+                 "previous", "requires_grad", "results", "state", "status", "tables", "version")
     outputs: tuple     # set when it is computed
     node: Node | None  # its node on the tape, set at the same time
 
@@ -52,6 +53,7 @@ class Link:
         self.status = WAITING
         self.results: list = []     # (output position, weak reference to the Tensor of that output)
         self.state: list = []       # (output position, Tensor that it replaces), committed once
+        self.version = 0            # of the Tensor that is the result, when the call was made
 
     @property
     def count(self) -> int:
@@ -77,8 +79,8 @@ class Link:
         """Run this op by itself; the link before it, if there is one, has been computed."""
         op, (arrays, needs, edges, versions) = self.op, self.all_arguments()
         outputs, backward = op.run(self.backend, self.tables, arrays, tuple(needs), self.attrs)
-        node = (Node(op.name, backward, edges, versions, op.differentiable, self.status == PASSED)
-                if backward else None)
+        node = (Node((Call(op, self.attrs, len(arrays)),), backward, arrays, needs, edges, versions,
+                     op.differentiable, self.status == PASSED) if backward else None)
         self.finish(outputs, node, 0)
 
     def all_arguments(self) -> Arguments:
@@ -103,11 +105,28 @@ class Link:
                 source = node if position < self.op.differentiable else None
                 tensor._settle(outputs[position - first], source, position)
         if first == 0:
+            if node is not None and self.op.saves_output:
+                self.watch_output(node)
             self.outputs, self.node, self.status = tuple(outputs), node, COMPUTED
             self.previous = None
             self.arguments = NOTHING
         else:
             self.status = PASSED
+
+
+    def hand_over(self, old: Any, new: Any) -> None:
+        """Give the result that was to be `old`'s to `new`: a change in place of a pending Tensor."""
+        reference = weakref.ref(new)
+        self.results = [(position, reference if kept() is old else kept) for position, kept in self.results]
+        self.version = new._version[0]
+        mode.deferred.append(reference)
+
+    def watch_output(self, node: Node) -> None:
+        """Let backward refuse a result that it needs and that was changed in place after the call."""
+        for position, reference in self.results:
+            tensor = reference()
+            if position == 0 and tensor is not None:
+                node.versions = [*node.versions, (tensor._version, self.version)]
 
 
 def _run_longest(links: list[Link]) -> int:
@@ -131,8 +150,10 @@ def _run_longest(links: list[Link]) -> int:
             if result is not NotImplemented:
                 outputs, backward = result
                 last, extra = part.pop(), outputs[1:]
-                node = (Node(chain.names, backward, edges, versions, 1, last.status == PASSED)
-                        if backward else None)
+                node = None
+                if backward:
+                    calls = [Call(link.op, link.attrs, link.count) for link in links[:length]]
+                    node = Node(calls, backward, arrays, needs, edges, versions, 1, last.status == PASSED)
                 for link in part:
                     if extra and link.op.outputs > 1:
                         count = link.op.outputs - link.op.differentiable
@@ -198,9 +219,16 @@ def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments,
         link.results.append((position, reference))
         deferred.append(reference)
         results.append(result)
-    if link.chain.ended:
+    if link.chain.ended or op.view is not None or (link.state and _is_shared(link)):
         link.force()
+        if op.view is not None:
+            share(op, attrs, inputs[0], results[0], grad)
     return results[0] if len(results) == 1 else tuple(results)
+
+
+def _is_shared(link: Link) -> bool:
+    """Whether another Tensor shares memory with a buffer that a call replaces, and must see its new value."""
+    return any(buffer._alias is not None and live_views(buffer) for _, buffer in link.state)
 
 
 def link_of(entry: Any) -> Link:

@@ -17,9 +17,15 @@ from typing import Any
 
 from cnnkit.backends import backend_of
 
-__all__ = ["Handle", "Node", "is_grad_enabled", "mode", "run_backward"]
+__all__ = ["Handle", "Node", "is_grad_enabled", "mode", "now", "run_backward"]
 
-_numbers = itertools.count()
+_numbers = itertools.count(1)
+
+
+def now() -> int:
+    """The next number: nodes and changes in place are numbered in the order in which they come."""
+    return next(_numbers)
+
 
 
 class _Mode(threading.local):
@@ -82,17 +88,23 @@ class Node:
     backward : callable or None
         The op's closure; ``None`` after it was used and freed.
     versions : list of (counter, value)
-        Every input's version counter, and its value when the call was made.
+        The version counter of each Tensor whose values `backward` uses, and its value when the call was made.
+    calls, constants : sequence
+        The op with its attributes, or the ops of a fused kernel, and the arrays that need no gradient
+        (``None`` in place of the others): what it takes to run them again, for gradients of gradients.
     detour : bool
         True where the result was used by a fused kernel that went around this node: no gradient comes
         back through it.
     """
 
-    __slots__ = ("backward", "detour", "edges", "hooks", "number", "op", "outputs", "retain", "versions")
+    __slots__ = ("backward", "calls", "constants", "detour", "edges", "hooks", "number", "outputs",
+                 "retain", "versions")
 
-    def __init__(self, op: str | tuple[str, ...], backward: Callable, edges: Sequence, versions: list,
-                 outputs: int, detour: bool = False):
-        self.op, self.backward, self.edges = op, backward, edges
+    def __init__(self, calls: Sequence, backward: Callable, arrays: Sequence, needs: Sequence[bool],
+                 edges: Sequence, versions: list, outputs: int, detour: bool = False):
+        self.calls, self.backward, self.edges = calls, backward, edges
+        self.constants = ([None if needed else array for array, needed in zip(arrays, needs)]
+                          if False in needs else None)
         self.versions, self.outputs, self.detour = versions, outputs, detour
         self.number = next(_numbers)
         self.hooks: dict[int, list[Callable]] | None = None
@@ -102,7 +114,7 @@ class Node:
     @property
     def name(self) -> str:
         """The op's name; of a fused kernel, the names of its ops."""
-        return self.op if isinstance(self.op, str) else "+".join(self.op)
+        return "+".join(call.op.name for call in self.calls)
 
     def __repr__(self) -> str:
         return f"<{self.name} backward>"
@@ -114,9 +126,9 @@ class Node:
                                "freed by the first; call the first with backward(retain_graph=True)")
         for counter, value in self.versions:
             if counter[0] != value:
-                raise RuntimeError(f"an input of {self.name} was changed in place after it was used (version "
-                                   f"{value} then, {counter[0]} now), so its gradient cannot be right; "
-                                   "call backward() before the change, or make the change on a copy")
+                raise RuntimeError(f"the gradient of {self.name} needs a Tensor that was changed in place "
+                                   f"after {self.name} had used or made it; call backward() before the "
+                                   "change, or make the change on a copy, x.clone()")
         if self.hooks is not None:
             for position, hooks in self.hooks.items():
                 for hook in hooks:

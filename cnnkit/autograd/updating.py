@@ -8,6 +8,7 @@ from itertools import chain, repeat
 from operator import setitem
 from typing import Any
 
+from cnnkit.autograd import sharing, tape
 from cnnkit.autograd.value import Value
 
 __all__ = ["arrays_of", "gradients_of", "rebind_all"]
@@ -39,6 +40,10 @@ def rebind_all(updates: Iterable[tuple[Sequence[Value], Sequence[Array | None], 
                 parameters.append(parameter)
                 arrays.append(array)
     versions = [parameter._version for parameter in parameters]
+    changed_now = [tape.now()] * len(parameters)
     deque(chain(map(setattr, parameters, repeat("_value"), arrays),
-                map(setitem, versions, repeat(0), [version[0] + 1 for version in versions]),
+                map(setitem, versions, repeat(0), changed_now),
                 map(setitem, repeat(states), new_states.keys(), new_states.values())), maxlen=0)
+    for parameter in parameters:
+        if parameter._alias is not None:
+            sharing.follow(parameter)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from cnnkit import backends
-from cnnkit.autograd import deferral, tape
+from cnnkit.autograd import deferral, sharing, tape
 from cnnkit.autograd.tape import Handle, Node, mode, run_backward
 from cnnkit.foreign import detached
 
@@ -28,8 +28,8 @@ class Value:
         Record what is done with it.
     """
 
-    __slots__ = ("__weakref__", "_grad", "_hooks", "_link", "_position", "_requires_grad", "_source",
-                 "_value", "_version")
+    __slots__ = ("__weakref__", "_alias", "_grad", "_hooks", "_link", "_position", "_requires_grad",
+                 "_source", "_value", "_version")
     result: ClassVar[type[Value]]  # the class of ops' results: Tensor, set where that subclass is defined
 
     def __init__(self, array: Array, requires_grad: bool = False):
@@ -41,6 +41,7 @@ class Value:
         # the node of the call that made this Tensor, and the position among its outputs
         self._source: tuple[Node, int] | None = None
         self._version = [0]
+        self._alias: sharing.Alias | None = None
         self._hooks: list[Callable] | None = None
         self._grad: Any = None
         self._requires_grad = False
@@ -63,7 +64,7 @@ class Value:
         new._position = 0
         new._source = None if node is None else (node, index)
         new._version = [0]
-        new._hooks = new._grad = None
+        new._hooks = new._grad = new._alias = None
         new._requires_grad = node is not None
         return new
 
@@ -78,12 +79,14 @@ class Value:
         """Become the deferred output `position` of `link` (a buffer that an op with state replaces)."""
         self.array  # noqa: B018 - computes an earlier pending value first
         self._link, self._position = link, position
-        self._version[0] += 1
+        self._version[0] = tape.now()
 
     def _settle(self, array: Array, node: Node | None, index: int) -> None:
         """Take the array that the deferred call has made."""
-        self._value, self._link = array, None
+        old, self._value, self._link = self._value, array, None
         self._source = None if node is None else (node, index)
+        if self._alias is not None and old is not None:
+            self._share_change(old)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -93,11 +96,21 @@ class Value:
         return tuple(self._value.shape)
 
     @property
-    def dtype(self) -> Any:
-        """The array library's dtype; known before a deferred Tensor is computed."""
+    def dtype(self) -> backends.dtype:
+        """Such as ``cnnkit.float32``, on every backend; known before a deferred Tensor is computed."""
         if self._link is not None:
-            return self._link.metas[self._position][1]  # type: ignore[index]
-        return self._value.dtype
+            return backends.dtype_of(self._link.metas[self._position][1])  # type: ignore[index]
+        return backends.dtype_of(self._value.dtype)
+
+    @property
+    def device(self) -> backends.device:
+        """Where the numbers are: ``device("cpu")``, ``device("cuda:0")``."""
+        return backends.device_of_array(self.array)
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the numbers are on a CUDA device."""
+        return self.device.type == "cuda"
 
     @property
     def ndim(self) -> int:
@@ -178,17 +191,58 @@ class Value:
         if mode.grad and self._requires_grad:
             raise RuntimeError("a Tensor that requires a gradient cannot be changed in place while the tape "
                                "records; do it inside `with cnnkit.no_grad():`")
-        if not self.is_leaf:
-            raise RuntimeError("only a leaf Tensor can be changed in place; "
-                               "this one is the result of a recorded op: use detach() or clone() first")
-        self._value, self._link = self._backend().namespace.asarray(array), None
-        self._version[0] += 1
+        if self._link is not None and self._requires_grad:
+            self._link.force()  # it keeps its place on the tape
+        array = self._backend().namespace.asarray(array)
+        self._link = None
+        self.rebind(array)
         return self
 
     def rebind(self, array: Array) -> None:
         """Replace the array without any check, and count a change: for optimizers and for moving Tensors."""
-        self._value = array
-        self._version[0] += 1
+        old, self._value = self._value, array
+        self._version[0] = tape.now()
+        if self._alias is not None:
+            self._share_change(old)
+
+    def _share_change(self, old: Array) -> None:
+        """Let the Tensors that share memory with this one have its new value, if that is of their kind."""
+        new = self._value
+        if type(old) is not type(new) or old.dtype != new.dtype or tuple(old.shape) != tuple(new.shape):
+            self._alias = None
+        else:
+            sharing.follow(self)
+
+    def _become(self, new: Value) -> None:
+        """Take over the value of `new` and its place on the tape: where every recorded change in place ends.
+
+        What was recorded before holds the old array and the old place, so its gradients stay right.
+        """
+        link, kept = new._link, self._retained()
+        if kept and link is not None:  # who keeps a gradient ends a chain
+            link.force()
+            link = None
+        self._value, self._link, self._position = new._value, link, new._position
+        self._source, self._requires_grad = new._source, new._requires_grad
+        self._version[0] = tape.now()
+        if link is not None:
+            link.hand_over(new, self)
+        elif self._source is not None:
+            versions = self._source[0].versions
+            if versions and versions[-1][0] is new._version:  # its gradient needs this result
+                versions[-1] = (self._version, self._version[0])
+        if kept:
+            self.retain_grad()
+
+    def _retained(self) -> bool:
+        """Whether the gradient of this Tensor is kept; if so, no longer of the value that it has now."""
+        if self._source is None:
+            return False
+        retain, position = self._source[0].retain, self._source[1]
+        if retain is None or position not in retain or retain[position]() is not self:
+            return False
+        del retain[position]
+        return True
 
     # -- gradients -------------------------------------------------------------------------------------------
 
@@ -298,7 +352,7 @@ class Value:
         if backends.backend_of(dy) is not backend:
             raise TypeError(f"{message} of backend {backends.backend_of(dy).name!r} for a Tensor of "
                             f"{backend.name!r}; move it with Tensor.to({backend.name!r})")
-        return dy if dy.dtype == self.dtype else backend.namespace.astype(dy, self.dtype)
+        return dy if self.dtype == dy.dtype else backend.namespace.astype(dy, backend.dtype(self.dtype))
 
     def _receive(self, dx: Array) -> None:
         """Add the whole gradient of one backward pass to this leaf's ``grad``.
@@ -344,7 +398,8 @@ class Value:
                 raise ValueError(f"a gradient hook must return a Tensor of shape {shape} or None; "
                                  f"it returned {returned}")
             array = changed.array
-            return array if array.dtype == dtype else backends.namespace_of(array).astype(array, dtype)
+            own = backends.backend_of(array)
+            return array if dtype == array.dtype else own.namespace.astype(array, own.dtype(dtype))
         if self.is_leaf:
             if not self.requires_grad:
                 raise RuntimeError("register_hook on a Tensor that requires no gradient")

@@ -6,9 +6,25 @@ speed op by op. The *array* decides what runs it (`backend_of`); `use` only says
 and which tables serve.
 """
 
+from cnnkit.backends import cudnn
 from cnnkit.backends.backend import Array, ArrayAPIBackend, Backend, Unavailable
 from cnnkit.backends.choice import current, current_device, on, place, sharing, tables, use
-from cnnkit.backends.dtypes import DTYPES, dtype_name
+from cnnkit.backends.device import device, device_of_array
+from cnnkit.backends.dtypes import (
+    ALIASES,
+    DTYPES,
+    can_cast,
+    dtype,
+    dtype_name,
+    dtype_of,
+    finfo,
+    get_default_dtype,
+    iinfo,
+    number_dtype,
+    promote_types,
+    result_type,
+    set_default_dtype,
+)
 from cnnkit.backends.kernel import KINDS, Call, Kernel, Kind, decline
 from cnnkit.backends.plugins import kernel_tables
 from cnnkit.backends.precision import precision, precision_level
@@ -24,8 +40,10 @@ from cnnkit.backends.registry import (
 from cnnkit.backends.runtime import get_num_threads, release_memory, set_num_threads
 from cnnkit.backends.table import KernelTable, Runtime, Tables
 
-__all__ = ["DTYPES", "KINDS", "Array", "ArrayAPIBackend", "Backend", "BackendInfo", "Call", "Kernel",
-           "KernelTable", "Kind", "Runtime", "Tables", "Unavailable", "backend_of", "current",
-           "current_device", "decline", "dtype_name", "get", "get_num_threads", "kernel_tables", "list",
-           "namespace_of", "on", "place", "precision", "precision_level", "register", "register_table",
-           "release_memory", "set_num_threads", "sharing", "tables", "use"]
+__all__ = ["ALIASES", "DTYPES", "KINDS", "Array", "ArrayAPIBackend", "Backend", "BackendInfo", "Call",
+           "Kernel", "KernelTable", "Kind", "Runtime", "Tables", "Unavailable", "backend_of", "can_cast",
+           "cudnn", "current", "current_device", "decline", "device", "device_of_array", "dtype",
+           "dtype_name", "dtype_of", "finfo", "get", "get_default_dtype", "get_num_threads", "iinfo",
+           "kernel_tables", "list", "namespace_of", "number_dtype", "on", "place", "precision",
+           "precision_level", "promote_types", "register", "register_table", "release_memory", "result_type",
+           "set_default_dtype", "set_num_threads", "sharing", "tables", "use"]

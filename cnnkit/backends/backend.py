@@ -48,9 +48,12 @@ class Backend(Plugin):
     c_ordered : bool
         Whether results are in C order whatever the order of the arguments, as CuPy's are. Elementwise ops
         then keep the order by themselves; arrays have ``strides``.
+    assigns : bool
+        Whether an array's elements at integer positions can be assigned; `put` sorts where they cannot.
     """
 
     name = ""
+    assigns = True
     host = False
     c_ordered = False
     shares: tuple[int, ...] = ()
@@ -121,6 +124,25 @@ class Backend(Plugin):
             return x + y
         permute = self.namespace.permute_dims
         return permute(permute(x, order) + permute(y, order), inverse(order))
+
+    def assign(self, array: Array, select: Callable[[Array], Array], values: Array) -> Array:
+        """A copy of `array` in which the view ``select(array)`` has these values, which broadcast to it."""
+        new = self.namespace.asarray(array, copy=True)
+        select(new)[...] = values
+        return new
+
+    def put(self, array: Array, positions: Array, values: Array) -> Array:
+        """A copy of `array` (n,) with `values` (m,) at `positions` (m,); one counts of those that come twice.
+
+        >>> import numpy
+        >>> ArrayAPIBackend("plain", numpy).put(numpy.arange(4), numpy.asarray([1]), numpy.asarray([7]))
+        array([0, 7, 2, 3])
+        """
+        if self.assigns:
+            new = self.namespace.asarray(array, copy=True)
+            new[positions] = values
+            return new
+        return put_sorted(self.namespace, array, positions, values)
 
     def text(self, array: Array, prefix: str = "") -> str:
         """The values as `repr` shows them, shortened; `prefix` is the text before them on the first line."""
@@ -215,6 +237,18 @@ class Backend(Plugin):
 
     def __repr__(self) -> str:
         return f"<backend {self.name}>"
+
+
+def put_sorted(xp: Any, array: Array, positions: Array, values: Array) -> Array:
+    """`Backend.put` for arrays that cannot be assigned: each place looks for itself among the positions."""
+    if not positions.shape[0]:
+        return array
+    order = xp.argsort(positions, stable=True)
+    chosen = xp.take(positions, order)
+    every = xp.arange(array.shape[0], dtype=positions.dtype)
+    last = xp.searchsorted(chosen, every, side="right") - 1
+    last = xp.where(last < 0, xp.zeros_like(last), last)
+    return xp.where(xp.take(chosen, last) == every, xp.take(xp.take(values, order), last), array)
 
 
 class ArrayAPIBackend(Backend):

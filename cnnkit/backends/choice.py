@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from cnnkit.backends.backend import Backend
+from cnnkit.backends.device import device
 from cnnkit.backends.naming import canonical
 from cnnkit.backends.plugins import all_backends, kernel_tables
 from cnnkit.backends.registry import backend_of, get
@@ -35,8 +36,11 @@ def _chosen_place() -> tuple[Backend, Any]:
     return chosen.backend or get("numpy"), chosen.device
 
 
-def place(name: str | Backend | ModuleType | None) -> tuple[Backend, Any]:
+def place(name: str | Backend | ModuleType | device | None) -> tuple[Backend, Any]:
     """The backend and device of a name such as ``"cupy:1"``; of ``None``, where new arrays are made now.
+
+    A `device` is a name too: ``device("cpu")`` is where new arrays are made, if that is on the CPU, and
+    NumPy otherwise.
 
     Raises
     ------
@@ -48,6 +52,13 @@ def place(name: str | Backend | ModuleType | None) -> tuple[Backend, Any]:
     """
     if name is None:
         return _chosen_place()
+    if isinstance(name, device):
+        if name.backend is not None:
+            return name.backend, name.native
+        if name.type == "cpu":
+            backend, native = _chosen_place()
+            return (backend, native) if "cpu" in backend.device().lower() else (get("numpy"), None)
+        name = str(name)
     name = canonical(name) if isinstance(name, str) else name
     backend = get(name)
     return backend, backend.locate(name.split(":", 1)[1]) if isinstance(name, str) and ":" in name else None

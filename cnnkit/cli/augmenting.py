@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnnkit import storage
 from cnnkit.cli.screen import counted, screen
 
 if TYPE_CHECKING:
@@ -54,7 +56,10 @@ def augment(
     x = read_images(images, (1 if all(head.mode == "L" for head in heads) else 3, size, size))
     transform, key = named(augment, tuple(x.shape[1:]), len(images)), random.key(seed)
     columns = [x, *(transform(x, key=random.fold_in(key, n)) for n in range(variants))]
-    Image.fromarray(_sheet([column.numpy() for column in columns])).save(out)
+    picture = io.BytesIO()
+    Image.fromarray(_sheet([column.numpy() for column in columns])).save(
+        picture, Image.registered_extensions()[out.suffix.lower()])
+    storage.write(out, picture.getvalue())
     screen().print(f"{counted(len(images), 'image')} with {counted(variants, 'variant')} saved "
                    f"to {out}: {augment}")
 

@@ -5,6 +5,8 @@ Names of files and classes come from whoever made the files; none may command th
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +16,7 @@ from rich.text import Text
 
 from cnnkit.storage.printing import printable
 
-__all__ = ["counted", "error_screen", "say", "screen"]
+__all__ = ["Ended", "counted", "error_screen", "say", "screen", "with_notes"]
 
 WIDE = 1000  # columns of a file or a pipe
 
@@ -29,6 +31,26 @@ class _PlainConsole(Console):
                options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text, keep="\n\t"))
+
+    def on_broken_pipe(self) -> None:
+        """What rich calls where nobody reads any more; its own ends the process."""
+        raise BrokenPipeError(errno.EPIPE, "the output was closed")
+
+
+class _ErrorConsole(_PlainConsole):
+    """A console for messages: where they cannot be written, nobody can be told."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        with contextlib.suppress(OSError):
+            super().print(*objects, **options)
+
+
+class Ended(Exception):
+    """The end of a command: a line for standard error, and the exit status."""
+
+    def __init__(self, line: str, status: int):
+        super().__init__(line)
+        self.status = status
 
 
 def screen(wide: bool = True) -> Console:
@@ -47,12 +69,18 @@ def screen(wide: bool = True) -> Console:
 
 def error_screen() -> Console:
     """The console for standard error, whose lines are never broken."""
-    return _PlainConsole(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
+    return _ErrorConsole(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
 
 
 def say(console: Console, text: str) -> None:
     """Print a sentence: in a terminal its lines break between words, elsewhere it is one line."""
     console.print(text, soft_wrap=not console.is_terminal)
+
+
+def with_notes(error: BaseException, text: str | None = None) -> str:
+    """An error's message, or another text, with the notes that were added to the error, as one line."""
+    parts = [str(error) if text is None else text, *vars(error).get("__notes__", [])]
+    return "; ".join(" ".join(part.split()) for part in parts)
 
 
 def counted(number: int, noun: str) -> str:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
+from cnnkit import storage
 from cnnkit.cli.architectures import built, settings
 from cnnkit.cli.config import command_line, export, read_config, settings_of
 from cnnkit.cli.holding_out import SHARE, Parts, damaged, parts
 from cnnkit.cli.predicting import use
 from cnnkit.cli.resuming import Saving, checkpointing, clear
-from cnnkit.cli.screen import counted, error_screen, say, screen
+from cnnkit.cli.screen import Ended, counted, error_screen, say, screen, with_notes
 
 if TYPE_CHECKING:
+    from cnnkit.train import History, Run
     from cnnkit.train.callbacks import EarlyStopping
 
 __all__ = ["train"]
@@ -28,6 +32,7 @@ __all__ = ["train"]
 UPDATES = 1350  # how many updates of the weights a run without --epochs makes at least
 FEWEST, MOST = 3, 100  # epochs of a run without --epochs
 TIMES = ("seconds", "images_per_second")  # figures of an epoch that differ from run to run
+PIPE = 13  # the number of SIGPIPE, which Windows has not
 LARGEST_LR = 1000.0  # far above any that trains: a larger one is a typing error
 
 
@@ -146,10 +151,10 @@ def train(
 def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, epochs: int,
                   facts: dict[str, Any], saving: Saving, stopping: EarlyStopping | None,
                   workers: int) -> None:
-    """Train and save; Ctrl-C never loses what was learnt.
+    """Train and save; no signal and no error loses what was learnt.
 
-    During `fit` the first Ctrl-C stops after the batch, a second one at once. After `fit` it takes effect
-    only once the model is saved.
+    During `fit` the first Ctrl-C, SIGTERM or SIGHUP stops after the batch, a second one at once. After `fit`
+    it takes effect only once the model is saved.
     """
     from cnnkit import functional
     from cnnkit import train as training
@@ -163,11 +168,19 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
     from cnnkit.train.progress import Bar, Lines
 
     class Rows(training.callbacks.Callback):
-        """Holds the run's history, also of a run that an error ends."""
+        """Holds the run, also one that an error ends."""
+
+        run: training.Run | None = None
 
         def on_train_start(self, run: training.Run) -> None:
-            self.history = run.history
+            self.run = run
             saving.begin()
+            interrupt.arm()
+
+        @property
+        def learnt(self) -> bool:
+            """Whether the model has learnt anything."""
+            return self.run is not None and self.run.step > 0
 
     checkpoint = saving.checkpoint
     learn: Any = split.learn
@@ -178,7 +191,7 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
                            num_workers=workers, augment=changes)
     progress, rows = (Bar if console.is_terminal else Lines)(console), Rows()
     start = time.perf_counter()
-    with Interrupt() as interrupt, warnings.catch_warnings():
+    with Interrupt(armed=False) as interrupt, warnings.catch_warnings():
         warnings.simplefilter("always", CheckpointWarning)
         warnings.showwarning = lambda message, *_, **__: (  # type: ignore[assignment]
             error_screen().print(f"cnnkit: {message}"))
@@ -191,13 +204,20 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
                                    progress=progress, scheduler=facts.get("schedule"), resume=saving.resume,
                                    resume_changes="warn" if saving.accept_changes else "refuse",
                                    callbacks=[rows, checkpoint, *([] if stopping is None else [stopping])])
-            at_once = False
+            if history.interrupted and not rows.learnt:
+                interrupt.end(history.signal)
+            failure: BaseException | None = None
         except ResumeError as error:
             accept = ", add --accept-changes to go on with these" if error.acceptable else ""
             raise ValueError(f"--resume: {error.problem}; give the options and the data that the run began "
                              f"with{accept}, or leave --resume out to begin anew") from None
-        except KeyboardInterrupt:
-            history, at_once = training.History(rows.history.epochs, interrupted=True), True
+        except FloatingPointError:  # weights that are no numbers are not worth a file
+            raise
+        except BaseException as error:
+            if rows.run is None or not rows.learnt:
+                raise
+            history, failure = training.History(rows.run.history.epochs[:rows.run.epoch],
+                                                interrupted=True), error
         finally:
             if not numbered(checkpoint.folder):
                 clear(checkpoint.folder)
@@ -221,30 +241,59 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
         # whether the model has the weights of the best epoch, not of the last
         best = stopping is not None and stopping.best_epoch > 0 and not history.interrupted
         best_index = stopping.best_epoch - 1 if best and stopping is not None else -1
-        accuracy = history[best_index].val_accuracy if len(history) and not at_once else None
+        accuracy = history[best_index].val_accuracy if len(history) and failure is None else None
+        if failure is not None:
+            _report(failure, save, f"epoch {min(whole_epochs + 1, epochs)} of {epochs}")
         saved = save(accuracy)
-        epoch = min(whole_epochs + 1, epochs)
-        if at_once:
-            error_screen().print(f"cnnkit: interrupted in epoch {epoch} of {epochs}; "
-                                 f"the model as it was then is saved to {saved}")
-            raise typer.Exit(130)
-        if history.interrupted and history.checkpoint is None:
-            say(console, f"Stopped by Ctrl-C in epoch {epoch} of {epochs}; what was learnt is kept.")
-        if best and stopping is not None and (stopping.stopped_epoch or stopping.best_epoch < whole_epochs):
-            ended = "Stopped early after" if stopping.stopped_epoch else "Done with"
-            say(console, f"{ended} epoch {whole_epochs}: "
-                         f"the model has the weights of epoch {stopping.best_epoch}, its best.")
-        if accuracy is None and not interrupt.stopped:
+        status, output = _ending(history, rows.run)
+        if output is not None:
+            console = output
+        if accuracy is None and not interrupt.stopped and not status:
             loader = batches(split.held_out, 256)
             scores = measure(network, loader, functional.cross_entropy, lambda done: interrupt.stopped)
             accuracy = None if scores is None else scores.accuracy
             saved = save(accuracy)
         if not history.interrupted:
             clear(checkpoint.folder)
+        elif history.checkpoint is None and rows.run is not None:
+            reason = rows.run.reason or rows.run.interrupt.reason
+            say(console, f"Stopped {reason} in epoch {min(whole_epochs + 1, epochs)} of {epochs}; "
+                         "what was learnt is kept.")
+        if best and stopping is not None and (stopping.stopped_epoch or stopping.best_epoch < whole_epochs):
+            ended = "Stopped early after" if stopping.stopped_epoch else "Done with"
+            say(console, f"{ended} epoch {whole_epochs}: "
+                         f"the model has the weights of epoch {stopping.best_epoch}, its best.")
     figure = "not measured" if accuracy is None else f"{accuracy:.4f}"
     done = counted(whole_epochs, "whole epoch" if history.interrupted else "epoch")
     say(console, f"Held-out accuracy {figure} after {done} in {seconds:.1f} s")
     console.print(f"Model saved to {saved}", soft_wrap=True)
+    if status:
+        raise typer.Exit(status)
+
+
+def _report(failure: BaseException, save: Callable[[float | None], Path], epoch: str) -> NoReturn:
+    """Save the model of a run that an error ended, or a second signal, and say where it is."""
+    try:
+        saved = f"the model as it was then is saved to {save(None)}"
+    except (ValueError, MemoryError) as another:
+        saved = f"the model could not be saved: {another}"
+    if isinstance(failure, Exception):
+        failure.__notes__ = [saved, *vars(failure).get("__notes__", [])]  # the command comes last
+        raise failure
+    status = failure.code if isinstance(failure, SystemExit) else None
+    raise Ended(with_notes(failure, f"interrupted in {epoch}; {saved}"),
+                status if isinstance(status, int) else 128 + signal.SIGINT)
+
+
+def _ending(history: History, run: Run | None) -> tuple[int, Console | None]:
+    """The exit status after training, and where messages go if their place has been closed."""
+    from cnnkit.train.progress import Guarded
+
+    error = run.reporter.error if run is not None and isinstance(run.reporter, Guarded) else None
+    output = None if error is None else error_screen()
+    if history.interrupted and history.signal not in (None, signal.SIGINT):
+        return 128 + history.signal, output
+    return 128 + PIPE if isinstance(error, BrokenPipeError) else 0, output
 
 
 def _epochs(images: int, batch_size: int) -> int:
@@ -276,7 +325,7 @@ def _target(out: Path | None, data: str, model: str) -> Path:
     if target.is_dir():
         raise ValueError(f"--out: {target} is a folder; name a file in it")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        storage.make_folder(target.parent)
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as error:

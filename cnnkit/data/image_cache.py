@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
@@ -105,6 +106,10 @@ class DiskCache(ImageCache):
         try:
             content = storage.read_bytes(self._file(key))
         except (FileNotFoundError, storage.FormatError):
+            return None
+        except OSError as error:
+            if error.errno != errno.EIO:  # a bad sector: the image can be decoded again
+                raise
             return None
         if len(content) < _HEADER.size:
             return None

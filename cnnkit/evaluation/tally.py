@@ -55,6 +55,17 @@ class Tally:
         tally.images, tally._loss, tally.total, tally._right, tally._classified = state
         return tally
 
+    def mark(self) -> tuple:
+        """Where the sums are now, for `return_to`; does not wait for the device."""
+        return (self.images, self._loss, self.total, self._right, self._classified,
+                self._unread, len(self._unread), self._hits, len(self._hits))
+
+    def return_to(self, mark: tuple) -> None:
+        """Forget the batches that were added since `mark`, also if they were read."""
+        (self.images, self._loss, self.total, self._right, self._classified,
+         unread, unread_count, hits, hits_count) = mark
+        self._unread, self._hits = unread[:unread_count], hits[:hits_count]
+
     def read(self) -> tuple[float, float | None]:
         """Mean loss and accuracy of all batches so far; NaN and ``None`` if they count for nothing."""
         for loss, count, summed in self._unread:

@@ -6,15 +6,22 @@ from cnnkit import suggestions
 from cnnkit.functional.activation import *
 from cnnkit.functional.conv import *
 from cnnkit.functional.dropout import *
+from cnnkit.functional.fractional_pooling import *
 from cnnkit.functional.indexing import *
 from cnnkit.functional.linear import *
 from cnnkit.functional.loss import *
 from cnnkit.functional.norm import *
+from cnnkit.functional.padding import *
 from cnnkit.functional.pooling import *
+from cnnkit.functional.power_pooling import *
+from cnnkit.functional.resizing import *
 from cnnkit.functional.shape import *
+from cnnkit.functional.shuffling import *
+from cnnkit.functional.unfolding import *
+from cnnkit.functional.unpooling import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs
-           if getattr(value, "__module__", "").startswith(f"{__name__}.")]
+           if getattr(value, "__module__", "").startswith((f"{__name__}.", "cnnkit.autograd.functions."))]
 
 
 def __getattr__(name: str) -> Any:

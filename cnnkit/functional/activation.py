@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import cnnkit.ops.activation as ops
-from cnnkit.autograd import Tensor, apply
+from cnnkit.autograd import Tensor, apply, apply_to
 
 __all__ = [
     "elu",
@@ -31,13 +31,14 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     input : Tensor
         Any shape.
     inplace : bool
-        Accepted as PyTorch's, and ignored here and in every other activation: the result is a new Tensor.
+        Change `input` itself, and return it: whoever holds it sees the new value. Here and in every other
+        activation.
 
     >>> import cnnkit
     >>> relu(cnnkit.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return apply(ops.relu, input)
+    return apply_to(ops.relu, input, inplace=inplace)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -47,7 +48,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     >>> leaky_relu(cnnkit.tensor([-1.0, 2.0]), 0.5)
     tensor([-0.5,  2. ])
     """
-    return apply(ops.leaky_relu, input, negative_slope=negative_slope)
+    return apply_to(ops.leaky_relu, input, negative_slope=negative_slope, inplace=inplace)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -57,7 +58,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     >>> elu(cnnkit.tensor([0.0, 2.0]))
     tensor([0., 2.])
     """
-    return apply(ops.elu, input, alpha=alpha)
+    return apply_to(ops.elu, input, alpha=alpha, inplace=inplace)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -77,7 +78,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     >>> hardswish(cnnkit.tensor([-1.0, 3.0])).tolist()
     [-0.3333333432674408, 3.0]
     """
-    return apply(ops.hardswish, input)
+    return apply_to(ops.hardswish, input, inplace=inplace)
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -97,7 +98,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> silu(cnnkit.tensor([0.0, 100.0]))
     tensor([  0., 100.])
     """
-    return apply(ops.silu, input)
+    return apply_to(ops.silu, input, inplace=inplace)
 
 
 def tanh(input: Tensor) -> Tensor:
@@ -137,7 +138,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> round(selu(cnnkit.tensor([1.0])).item(), 4)
     1.0507
     """
-    return apply(ops.selu, input)
+    return apply_to(ops.selu, input, inplace=inplace)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -147,7 +148,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     >>> mish(cnnkit.tensor([0.0, 100.0]))
     tensor([  0., 100.])
     """
-    return apply(ops.mish, input)
+    return apply_to(ops.mish, input, inplace=inplace)
 
 
 def softmax(input: Tensor, dim: int) -> Tensor:

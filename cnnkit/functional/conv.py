@@ -9,6 +9,7 @@ from typing import Any
 import cnnkit.ops.conv as ops
 from cnnkit.autograd import Tensor, apply
 from cnnkit.foreign import is_whole
+from cnnkit.functional.padding import pad
 from cnnkit.shapes import pads, per_axis
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
@@ -194,16 +195,32 @@ def _transposed(rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, s
         raise ValueError(f"{name} got an input of shape {shape} and a weight of shape {weight.shape}; "
                          f"it needs {rank + 2} axes each, or {rank + 1} of one image")
     window = _window.__wrapped__(rank, stride, per_axis(padding, "padding", 0, rank), dilation, groups)
-    extra, size = per_axis(output_padding, "output_padding", 0, rank), []
-    for n, k, s, d, (before, after), extra_pixels in zip(shape[2:], weight.shape[2:], window["stride"],
-                                                         window["dilation"], window["padding"], extra):
+    extra, axes = per_axis(output_padding, "output_padding", 0, rank), []
+    for n, k, s, d, amounts, extra_pixels in zip(shape[2:], weight.shape[2:], window["stride"],
+                                                 window["dilation"], window["padding"], extra):
         if extra_pixels >= max(s, d):
             raise ValueError(f"{name} got output_padding={output_padding}, "
                              f"stride={stride}, dilation={dilation}; "
                              "output_padding must be smaller than stride or dilation along each axis")
-        size.append((n - 1) * s - before - after + d * (k - 1) + extra_pixels + 1)
+        axes.append(_enlarged(n, k, s, d, amounts, extra_pixels))
+    size, window["padding"], beyond = zip(*axes)
     if min(size) < 1:
         raise ValueError(f"{name} makes no pixels of an input of shape {shape} with a weight of shape "
                          f"{weight.shape}, {stride=}, {padding=}: use less padding")
-    y = apply(ops.conv_input, input, weight, size=tuple(size), **window)
+    y = apply(ops.conv_input, input, weight, size=size, **window)
+    if any(beyond):
+        y = pad(y, [amount for n in reversed(beyond) for amount in (0, n)])
     return y if bias is None else y + bias.reshape((1, -1, *(1,) * rank))
+
+
+def _enlarged(n: int, k: int, s: int, d: int, amounts: tuple[int, int],
+              extra: int) -> tuple[int, tuple[int, int], int]:
+    """Along one axis: the pixels that filters reach, what is left out of them, and zeros beyond.
+
+    A convolution of the result must give n pixels back, and would give more where `extra` is as large as the
+    stride. So pixels that padding leaves out at the end come back first, and what is more is zeros.
+    """
+    before, after = amounts
+    cut = min(after, extra) if extra >= s else 0
+    beyond = max(extra - cut - s + 1, 0)
+    return (n - 1) * s - before - after + d * (k - 1) + extra - beyond + 1, (before, after - cut), beyond

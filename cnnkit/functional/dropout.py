@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cnnkit.ops.dropout as ops
 from cnnkit import random
-from cnnkit.autograd import Tensor, apply
+from cnnkit.autograd import Tensor, apply_to
 
 __all__ = ["dropout"]
 
@@ -24,7 +24,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     training : bool
         Where it is false, or `p` is 0, the input is returned as it is and nothing is drawn.
     inplace : bool
-        Accepted as PyTorch's, and ignored.
+        Change `input` itself, and return it.
 
     References
     ----------
@@ -41,4 +41,4 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if not training or p == 0:
         return input
-    return apply(ops.dropout, input, p=p, key=random.next_key())
+    return apply_to(ops.dropout, input, p=p, key=random.next_key(), inplace=inplace)

@@ -297,7 +297,7 @@ def _sizes(rank: int, kernel_size: Any, stride: Any, padding: Any) -> dict:
         raise TypeError(f"padding of a pooling must be an integer, {forms}; got {padding!r}. "
                         f"shapes.pads({padding!r}, size, kernel_size, stride) gives it in numbers")
     kernel_size = per_axis(kernel_size, "kernel_size", 1, rank)
-    is_default = stride is None or (isinstance(stride, list) and not stride)
+    is_default = stride is None or (isinstance(stride, list | tuple) and not stride)
     return {"kernel_size": kernel_size,
             "stride": kernel_size if is_default else per_axis(stride, "stride", 1, rank),
             "padding": pads(padding, (1,) * rank, kernel_size, rank=rank)}

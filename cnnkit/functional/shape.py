@@ -1,126 +1,13 @@
-"""Joining, padding and selecting Tensors."""
+"""Joining and selecting Tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from cnnkit.autograd import Tensor, apply
+from cnnkit.autograd import Tensor
+from cnnkit.autograd.functions import cat, flatten, stack, where
 from cnnkit.backends import backend_of, dtype_name, on
-from cnnkit.foreign import device_of, is_array
-from cnnkit.ops import elementwise, shaping
+from cnnkit.foreign import device_of
 
-__all__ = ["cat", "flatten", "one_hot", "pad", "stack", "where"]
-
-
-def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Join the axes from `start_dim` to `end_dim` into one.
-
-    >>> import cnnkit
-    >>> flatten(cnnkit.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 1).shape
-    (1, 4)
-    """
-    return input.flatten(start_dim, end_dim)
-
-
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Join Tensors along an axis that they have.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or their shapes differ along another axis.
-
-    >>> import cnnkit
-    >>> cat([cnnkit.tensor([1.0]), cnnkit.tensor([2.0, 3.0])])
-    tensor([1., 2., 3.])
-    """
-    shapes = [t.shape for t in tensors]
-    if not shapes:
-        raise ValueError("cat needs at least one Tensor")
-    axis = _axis("cat", dim, len(shapes[0]))
-    if len({(len(s), s[:axis], s[axis + 1:]) for s in shapes}) > 1:
-        raise ValueError(f"cat along axis {axis} got shapes {', '.join(map(str, shapes))}; "
-                         "all other axes must agree")
-    return apply(shaping.concat, *tensors, axis=axis)
-
-
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Join Tensors of one shape along a new axis.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or their shapes differ.
-
-    >>> import cnnkit
-    >>> stack([cnnkit.tensor([1.0, 2.0]), cnnkit.tensor([3.0, 4.0])], dim=1)
-    tensor([[1., 3.],
-            [2., 4.]])
-    """
-    shapes = [t.shape for t in tensors]
-    if len(set(shapes)) != 1:
-        raise ValueError(f"stack needs Tensors of one shape; got {', '.join(map(str, shapes)) or 'none'}")
-    axis = _axis("stack", dim, len(shapes[0]) + 1)
-    return apply(shaping.concat, *[t.unsqueeze(axis) for t in tensors], axis=axis)
-
-
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Pad a Tensor with `value`, or take elements away.
-
-    Parameters
-    ----------
-    input : Tensor
-        Any shape.
-    pad : sequence of int
-        Amounts before and after, the last axis first: ``(left, right)``, ``(left, right, top, bottom)`` and
-        so on. Negative amounts take elements away.
-    mode : str
-        Only ``"constant"``.
-    value : float, optional
-        The value of new elements; 0 by default.
-
-    Raises
-    ------
-    ValueError
-        If there are more pairs than axes, an odd number of amounts, or more is taken away than there is.
-    NotImplementedError
-        For PyTorch's other modes.
-
-    >>> import cnnkit
-    >>> pad(cnnkit.tensor([[1.0]]), (0, 1, 1, 0))
-    tensor([[0., 0.],
-            [1., 0.]])
-    """
-    if mode != "constant":
-        raise NotImplementedError(f"pad has mode='constant' only; got {mode!r}")
-    shape, amounts = input.shape, tuple(pad)
-    if len(amounts) % 2 or len(amounts) > 2 * len(shape):
-        raise ValueError("pad needs a pair of amounts for each of the last axes, the last first; "
-                         f"got {amounts} for shape {shape}")
-    pairs = [(0, 0)] * len(shape)
-    for i in range(len(amounts) // 2):
-        pairs[-1 - i] = before, after = amounts[2 * i], amounts[2 * i + 1]
-        if shape[-1 - i] + min(before, 0) + min(after, 0) < 0:
-            raise ValueError(f"pad by {(before, after)} takes more than axis "
-                             f"{len(shape) - 1 - i} of shape {shape} has")
-    return apply(shaping.pad, input, pads=tuple(pairs), value=0 if value is None else value)
-
-
-def where(condition: Tensor, input: Any, other: Any) -> Tensor:
-    """Elements of `input` where the condition holds, elsewhere of `other`; with broadcasting.
-
-    One of the two may be a number.
-
-    >>> import cnnkit
-    >>> x = cnnkit.tensor([-1.0, 2.0])
-    >>> where(x > 0, x, 0.0)
-    tensor([0., 2.])
-    """
-    if not is_array(input) and not is_array(other):
-        raise TypeError("where() needs a Tensor among its two sources, for the dtype; "
-                        f"got {input!r} and {other!r}")
-    return apply(elementwise.where, condition, input, other)
+__all__ = ["cat", "flatten", "one_hot", "stack", "where"]
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -163,9 +50,3 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     array = indices.array
     classes = backend.namespace.arange(num_classes, dtype=array.dtype, device=device_of(array))
     return (indices.unsqueeze(-1) == classes).to(dtype=array.dtype)
-
-
-def _axis(name: str, axis: int, ndim: int) -> int:
-    if not -ndim <= axis < ndim:
-        raise IndexError(f"{name} got axis {axis} for Tensors with {ndim} axes")
-    return axis % ndim

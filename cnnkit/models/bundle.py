@@ -30,7 +30,7 @@ def write_bundle(path: Path, tensors: Mapping[str, Tensor], settings: Mapping[st
     """
     body = split(to_bytes(tensors, None))[1]
     text = json.dumps({**settings, "sha256": hashlib.sha256(body).hexdigest()}, indent=1)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    storage.make_folder(path.parent)
     return storage.write(path, to_bytes(tensors, {"format": "cnnkit", KEY: text}))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import cnnkit.functional.conv as F
 from cnnkit.autograd import Tensor
 from cnnkit.foreign import is_whole, plain
+from cnnkit.functional.padding import pad
 from cnnkit.nn import init
 from cnnkit.nn.module import Module
 from cnnkit.nn.parameter import Parameter
@@ -23,6 +24,7 @@ class _Convolution(Module):
     """Base of all convolution layers: their settings, the parameters, and errors that name the layer."""
 
     rank: ClassVar[int]
+    padding_modes: ClassVar[tuple[str, ...]] = ("zeros",)
     weight: Parameter
     bias: Parameter | None
 
@@ -31,18 +33,21 @@ class _Convolution(Module):
                  dtype: Any, backend: Any):
         super().__init__()
         self.in_channels, self.out_channels, self.groups = map(plain, (in_channels, out_channels, groups))
-        if padding_mode != "zeros":
-            raise ValueError(f"{type(self).__name__} pads with zeros only; got "
-                             f"padding_mode={padding_mode!r}. Use padding_mode='zeros', "
-                             "or pad the images before the layer")
+        if padding_mode not in self.padding_modes:
+            raise ValueError(f"{type(self).__name__} has padding_mode "
+                             f"{', '.join(map(repr, self.padding_modes))}; got {padding_mode!r}")
         self.padding_mode = padding_mode
         self.kernel_size = per_axis(kernel_size, "kernel_size", 1, self.rank)
         self.stride, self.dilation = (per_axis(value, name, 1, self.rank)
                                       for name, value in (("stride", stride), ("dilation", dilation)))
         self.padding, self.output_padding = padding, (0,) * self.rank
-        self.weight = Parameter(init.empty((*weight, *self.kernel_size), dtype, backend))
-        self.register_parameter("bias",
-                                Parameter(init.empty((out_channels,), dtype, backend)) if bias else None)
+        self._make((*weight, *self.kernel_size), bias, dtype, backend)
+
+    def _make(self, weight: tuple[int, ...], bias: bool, dtype: Any, backend: Any) -> None:
+        """Make the parameters and draw them."""
+        self.weight = Parameter(init.empty(weight, dtype, backend))
+        self.register_parameter("bias", Parameter(init.empty((self.out_channels,), dtype, backend)) if bias
+                                else None)
         self.reset_parameters()
 
     @classmethod
@@ -99,11 +104,14 @@ class _Convolution(Module):
             text += f", output_padding={self.output_padding}"
         if self.groups != 1:
             text += f", groups={self.groups}"
-        return text if self.bias is not None else f"{text}, bias=False"
+        if self.bias is None:
+            text += ", bias=False"
+        return text if self.padding_mode == "zeros" else f"{text}, padding_mode={self.padding_mode}"
 
 
 class _Conv(_Convolution):
     function: ClassVar[Callable]
+    padding_modes = ("zeros", "reflect", "replicate", "circular")
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
                  padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
@@ -120,7 +128,13 @@ class _Conv(_Convolution):
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input(input.shape)
-        return type(self).function(input, self.weight, self.bias, self.stride, self.padding,
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            amounts = pads(padding, input.shape[-self.rank:], self.kernel_size, self.stride, self.dilation,
+                           self.rank)
+            input = pad(input, [amount for axis in reversed(amounts) for amount in axis], self.padding_mode)
+            padding = 0
+        return type(self).function(input, self.weight, self.bias, self.stride, padding,
                                    self.dilation, self.groups)
 
 
@@ -151,8 +165,8 @@ class Conv2d(_Conv):
         As in `cnnkit.functional.conv2d`.
     bias : bool
         Add a trained number to each output channel.
-    padding_mode : str
-        Only ``"zeros"``.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+        What the padding is made of; see `cnnkit.functional.pad`.
     dtype : str
         Of the parameters.
     backend : str, optional
@@ -207,10 +221,27 @@ class _ConvTranspose(_Convolution):
             dilation, groups, bias, padding_mode, (in_channels, out_channels // groups), dtype, backend)
         self.output_padding = per_axis(output_padding, "output_padding", 0, self.rank)
 
-    def forward(self, input: Tensor) -> Tensor:
-        self._check_input(input.shape)
-        return type(self).function(input, self.weight, self.bias, self.stride, self.padding,
-                                   self.output_padding, self.groups, self.dilation)
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        shape = input.shape
+        self._check_input(shape)
+        extra = self.output_padding if output_size is None else self._extra(shape, tuple(output_size))
+        return type(self).function(input, self.weight, self.bias, self.stride, self.padding, extra,
+                                   self.groups, self.dilation)
+
+    def _extra(self, shape: tuple[int, ...], output_size: tuple[int, ...]) -> tuple[int, ...]:
+        """The `output_padding` that makes images of `output_size`."""
+        size, rank = shape[-self.rank:], self.rank
+        if len(output_size) not in (rank, len(shape)):
+            raise ValueError(f"{type(self).__name__} got output_size={output_size} for an input of shape "
+                             f"{shape}; it needs {rank} or {len(shape)} numbers")
+        smallest = [(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, k, s, p, d in
+                    zip(size, self.kernel_size, self.stride, self.padding, self.dilation)]
+        extra = tuple(n - least for n, least in zip(output_size[-rank:], smallest))
+        if not all(0 <= more < s for more, s in zip(extra, self.stride)):
+            largest = [least + s - 1 for least, s in zip(smallest, self.stride)]
+            raise ValueError(f"requested an output size of {output_size}, but valid sizes range from "
+                             f"{smallest} to {largest} (for an input of {size})")
+        return extra
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -236,8 +267,10 @@ class ConvTranspose2d(_ConvTranspose):
         Height R and width S of the filters.
     stride, padding, output_padding, groups, dilation
         As in `cnnkit.functional.conv_transpose2d`.
-    bias, padding_mode, dtype, backend
+    bias, dtype, backend
         As in `Conv2d`.
+    padding_mode : str
+        Only ``"zeros"``: padding is what is left out here.
 
     Attributes
     ----------
@@ -250,14 +283,18 @@ class ConvTranspose2d(_ConvTranspose):
     ------
     ValueError, TypeError
         If an argument is not valid, or `groups` does not divide the channels; at the call, if the input's
-        number of channels is wrong or the result has no pixels.
+        number of channels is wrong, the result has no pixels, or it cannot have the size that is asked for.
+
+    Several sizes of an image are made smaller to the same by a convolution with a stride. A call with
+    ``output_size=(H, W)`` selects one of them, in place of `output_padding`.
 
     >>> import cnnkit
     >>> layer = ConvTranspose2d(8, 1, 4, stride=2, padding=1)
     >>> layer
     ConvTranspose2d(8, 1, kernel_size=(4, 4), stride=(2, 2), padding=(1, 1))
-    >>> layer(cnnkit.tensor([[[[0.0] * 14] * 14] * 8])).shape
-    (1, 1, 28, 28)
+    >>> x = cnnkit.tensor([[[[0.0] * 14] * 14] * 8])
+    >>> layer(x).shape, layer(x, output_size=(29, 28)).shape
+    ((1, 1, 28, 28), (1, 1, 29, 28))
     """
 
     rank, function = 2, staticmethod(F.conv_transpose2d)

@@ -17,7 +17,7 @@ class Dropout(Module):
     p : float
         Probability of a zero, from 0 to 1.
     inplace : bool
-        Accepted as PyTorch's, and ignored.
+        Change the input itself.
 
     >>> Dropout(0.25)
     Dropout(p=0.25, inplace=False)
@@ -30,7 +30,7 @@ class Dropout(Module):
         self.p, self.inplace = p, inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.dropout(input, self.p, self.training)
+        return F.dropout(input, self.p, self.training, self.inplace)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"

@@ -72,9 +72,12 @@ class Linear(Module):
         if in_features < 0 or out_features < 0:
             raise ValueError(f"Linear needs sizes that are not negative; got in_features={in_features}, "
                              f"out_features={out_features}")
-        self.weight = Parameter(init.empty((out_features, in_features), dtype, backend))
-        self.register_parameter("bias",
-                                Parameter(init.empty((out_features,), dtype, backend)) if bias else None)
+        self._make((out_features, in_features), bias, dtype, backend)
+
+    def _make(self, weight: tuple[int, int], bias: bool, dtype: Any, backend: Any) -> None:
+        """Make the parameters and draw them."""
+        self.weight = Parameter(init.empty(weight, dtype, backend))
+        self.register_parameter("bias", Parameter(init.empty(weight[:1], dtype, backend)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

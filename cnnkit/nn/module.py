@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from cnnkit import backends
 from cnnkit.autograd import Tensor, deferral
+from cnnkit.autograd.functions.conversion import place_and_dtype
 from cnnkit.autograd.tape import Handle, mode
 from cnnkit.foreign import is_array, metadata_of
 from cnnkit.nn import state
@@ -287,24 +288,38 @@ class Module(Attributes):
         function(self)
         return self
 
-    def to(self, backend: Any = None, dtype: Any = None) -> Self:
-        """Move parameters, gradients and buffers to a backend, or convert the floating-point ones, in place.
+    def to(self, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False,
+           memory_format: Any = None, backend: Any = None) -> Self:
+        """Move parameters, gradients and buffers to a device, or convert the floating-point ones, in place.
+
+        ``to(device)``, ``to(dtype)``, ``to(device, dtype)`` and ``to(tensor)``; see `Tensor.to`. `backend` is
+        another word for `device`.
 
         >>> from cnnkit import nn
         >>> nn.Linear(2, 1).to(dtype="float64").weight.dtype
-        dtype('float64')
+        cnnkit.float64
         """
-        if backend is not None and dtype is None and backends.dtype_name(backend) in backends.DTYPES:
-            backend, dtype = None, backend
-        if dtype is not None and "float" not in backends.dtype_name(dtype):
-            raise TypeError(f"{type(self).__name__}.to() converts to floating-point dtypes only; "
-                            f"got {backends.dtype_name(dtype)}")
+        device, dtype, _ = place_and_dtype(args, backend if device is None else device, dtype)
+        if dtype is not None and "float" not in dtype:
+            raise TypeError(f"{type(self).__name__}.to() converts to floating-point dtypes only; got {dtype}")
         for tensor in (*self.parameters(), *self.buffers()):
             for value in (tensor, tensor.grad):
                 if value is not None:
-                    new_dtype = dtype if "float" in backends.dtype_name(value.dtype) else None
-                    value.rebind(value.detach().to(backend, dtype=new_dtype).array)
+                    new_dtype = dtype if value.is_floating_point() else None
+                    value.rebind(value.detach().to(device=device, dtype=new_dtype).array)
         return self
+
+    def cpu(self) -> Self:
+        """Move to the host's memory, in place."""
+        return self.to("cpu")
+
+    def cuda(self, device: Any = None) -> Self:
+        """Move to a CUDA device, the current one or `device`, in place."""
+        return self.to(backends.device("cuda" if device is None else device))
+
+    def type(self, dst_type: Any) -> Self:
+        """Convert the floating-point numbers to a dtype, in place."""
+        return self.to(dtype=dst_type)
 
     def float(self) -> Self:
         """Convert to float32, in place."""
@@ -317,6 +332,10 @@ class Module(Attributes):
     def half(self) -> Self:
         """Convert to float16, in place."""
         return self.to(dtype="float16")
+
+    def bfloat16(self) -> Self:
+        """Convert to bfloat16, in place."""
+        return self.to(dtype="bfloat16")
 
     def register_forward_hook(self, hook: Callable) -> Handle:
         """Call ``hook(module, inputs, output)`` after every forward; what it returns replaces the output."""

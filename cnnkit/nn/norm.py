@@ -1,7 +1,8 @@
-"""Batch normalisation layers."""
+"""Batch and instance normalisation layers."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import cnnkit.functional as F
@@ -12,10 +13,11 @@ from cnnkit.nn import init
 from cnnkit.nn.module import Module
 from cnnkit.nn.parameter import Parameter
 
-__all__ = ["BatchNorm1d", "BatchNorm2d"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d",
+           "SyncBatchNorm"]
 
 
-class _BatchNorm(Module):
+class _Norm(Module):
     """Normalises each channel (axis 1) of a batch, then scales and shifts it (Ioffe and Szegedy 2015).
 
     Parameters
@@ -31,6 +33,8 @@ class _BatchNorm(Module):
         Train a scale and a shift for each channel.
     track_running_stats : bool
         Keep running statistics for `eval`; without them the batch's own are used always.
+    bias : bool
+        Train a shift too, where `affine`.
     dtype : str
         Of parameters and statistics.
     backend : str, optional
@@ -61,18 +65,24 @@ class _BatchNorm(Module):
 
     def __init__(self, num_features: int, eps: float = 1e-5,
                  momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, *, dtype: Any = "float32", backend: Any = None):
+                 track_running_stats: bool = True, *, dtype: Any = "float32", bias: bool = True,
+                 backend: Any = None):
         super().__init__()
         self.num_features, self.eps, self.momentum = map(plain, (num_features, eps, momentum))
         self.affine, self.track_running_stats = affine, track_running_stats
 
-        def new(shape: tuple = (num_features,), dtype: Any = dtype) -> Tensor:
+        self._make(Parameter, Tensor, affine, bias, track_running_stats, dtype, backend)
+
+    def _make(self, parameter: type[Parameter], buffer: type[Tensor], affine: bool, bias: bool, track: bool,
+              dtype: Any, backend: Any) -> None:
+        """Make parameters and buffers of some classes, and set them to their initial values."""
+        def new(shape: tuple = (self.num_features,), dtype: Any = dtype) -> Tensor:
             return init.empty(shape, dtype, backend)
-        self.register_parameter("weight", Parameter(new()) if affine else None)
-        self.register_parameter("bias", Parameter(new()) if affine else None)
-        self.register_buffer("running_mean", new() if track_running_stats else None)
-        self.register_buffer("running_var", new() if track_running_stats else None)
-        self.register_buffer("num_batches_tracked", new((), "int64") if track_running_stats else None)
+        self.register_parameter("weight", parameter(new()) if affine else None)
+        self.register_parameter("bias", parameter(new()) if affine and bias else None)
+        self.register_buffer("running_mean", buffer(new()) if track else None)
+        self.register_buffer("running_var", buffer(new()) if track else None)
+        self.register_buffer("num_batches_tracked", new((), "int64") if track else None)
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
@@ -86,15 +96,28 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Scale 1, shift 0, and no batches seen."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
-    def forward(self, input: Tensor) -> Tensor:
-        shape = input.shape
+    def _check_axes(self, shape: tuple[int, ...]) -> None:
         if len(shape) not in self.axes:
             raise ValueError(f"{self._name()} expected {' or '.join(f'{n}D' for n in self.axes)} input (got "
                              f"{len(shape)}D input of shape {shape})")
+
+    def _name(self) -> str:
+        return f"{type(self).__name__}(num_features={self.num_features})"
+
+    def extra_repr(self) -> str:
+        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+                f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}")
+
+
+class _BatchNorm(_Norm):
+    def forward(self, input: Tensor) -> Tensor:
+        shape = input.shape
+        self._check_axes(shape)
         if shape[1] != self.num_features:
             raise ValueError(f"{self._name()} got an input of shape {shape}: {shape[1]} channels in axis 1. "
                              f"Make the layer with num_features={shape[1]}")
@@ -106,25 +129,126 @@ class _BatchNorm(Module):
         return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
                             self.training or self.running_mean is None, momentum or 0.0, self.eps)
 
-    def _name(self) -> str:
-        return f"{type(self).__name__}(num_features={self.num_features})"
-
-    def extra_repr(self) -> str:
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-                f"track_running_stats={self.track_running_stats}")
-
 
 class BatchNorm1d(_BatchNorm):
-    __doc__ = f"""{_BatchNorm.__doc__}
+    __doc__ = f"""{_Norm.__doc__}
     >>> BatchNorm1d(8)
-    BatchNorm1d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    BatchNorm1d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
     """
     axes = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    __doc__ = f"""{_BatchNorm.__doc__}
+    __doc__ = f"""{_Norm.__doc__}
     >>> BatchNorm2d(8)
-    BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
     """
     axes = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    __doc__ = f"""{_Norm.__doc__}
+    >>> BatchNorm3d(8)
+    BatchNorm3d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+    axes = (5,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalisation of inputs with any number of axes, under the name of PyTorch's for many processes.
+
+    There is one process here, which sees the whole batch: there is nothing to synchronise, and
+    `process_group` must be ``None``. Other parameters are as in `BatchNorm2d`.
+
+    >>> SyncBatchNorm(8, affine=False)
+    SyncBatchNorm(8, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=True)
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+                 affine: bool = True, track_running_stats: bool = True, process_group: Any = None, *,
+                 dtype: Any = "float32", bias: bool = True, backend: Any = None):
+        if process_group is not None:
+            raise ValueError(f"SyncBatchNorm runs in one process; leave out process_group={process_group!r}")
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype, bias=bias,
+                         backend=backend)
+
+    def _check_axes(self, shape: tuple[int, ...]) -> None:
+        if len(shape) < 2:
+            raise ValueError(f"{self._name()} expected at least 2D input (got {len(shape)}D input of shape "
+                             f"{shape})")
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """A module with a `SyncBatchNorm` in place of each `BatchNorm1d`, `2d` and `3d` in it, in place."""
+        result = module
+        if isinstance(module, _BatchNorm) and not isinstance(module, cls):
+            weight = module.weight if module.weight is not None else module.running_mean
+            result = cls(module.num_features, module.eps, module.momentum, module.affine,
+                         module.track_running_stats, process_group, bias=module.bias is not None,
+                         dtype="float32" if weight is None else weight.dtype)
+            result.training = module.training
+            for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+                setattr(result, name, getattr(module, name))
+        for name, child in module.named_children():
+            setattr(result, name, cls.convert_sync_batchnorm(child, process_group))
+        return result
+
+
+class _InstanceNorm(_Norm):
+    """Normalises each channel of each image by itself (Ulyanov, Vedaldi and Lempitsky 2016).
+
+    Parameters are those of `BatchNorm2d`; by default nothing is trained, and no running statistics are kept.
+    One image without its batch axis is taken too.
+
+    Raises
+    ------
+    ValueError
+        At the call, if the number of axes is wrong, or with `affine` that of channels.
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
+                 track_running_stats: bool = False, *, dtype: Any = "float32", bias: bool = True,
+                 backend: Any = None):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype, bias=bias,
+                         backend=backend)
+
+    def forward(self, input: Tensor) -> Tensor:
+        shape = input.shape
+        self._check_axes(shape)
+        unbatched = len(shape) == self.axes[0]
+        channels = shape[0 if unbatched else 1]
+        if channels != self.num_features:
+            message = (f"{self._name()} got an input of shape {shape}: {channels} channels. "
+                       f"Make the layer with num_features={channels}")
+            if self.affine or self.track_running_stats:
+                raise ValueError(message)
+            warnings.warn(f"{message}; without affine=True it makes no difference", stacklevel=2)
+        momentum = self.momentum if self.momentum is not None else 0.0
+        result = F.instance_norm(input.unsqueeze(0) if unbatched else input, self.running_mean,
+                                 self.running_var, self.weight, self.bias,
+                                 self.training or not self.track_running_stats, momentum, self.eps)
+        return result.squeeze(0) if unbatched else result
+
+
+class InstanceNorm1d(_InstanceNorm):
+    __doc__ = f"""{_InstanceNorm.__doc__}
+    >>> InstanceNorm1d(8)
+    InstanceNorm1d(8, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=False)
+    """
+    axes = (2, 3)
+
+
+class InstanceNorm2d(_InstanceNorm):
+    __doc__ = f"""{_InstanceNorm.__doc__}
+    >>> InstanceNorm2d(8)
+    InstanceNorm2d(8, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=False)
+    """
+    axes = (3, 4)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    __doc__ = f"""{_InstanceNorm.__doc__}
+    >>> InstanceNorm3d(8)
+    InstanceNorm3d(8, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=False)
+    """
+    axes = (4, 5)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from cnnkit import backends
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.foreign import is_array, metadata_of
+from cnnkit.nn.uninitialized import Uninitialized
 
 __all__ = ["LoadResult"]
 
@@ -25,7 +26,9 @@ class LoadResult(NamedTuple):
 
 
 def copy_of(tensor: Tensor) -> Tensor:
-    """A Tensor with a copy of the values, without tape."""
+    """A Tensor with a copy of the values, without tape; one without values yet as it is."""
+    if isinstance(tensor, Uninitialized):
+        return tensor  # type: ignore[return-value]
     return Tensor(backends.backend_of(tensor.array).asarray(tensor.array))
 
 
@@ -44,17 +47,22 @@ def load(module: Any, state_dict: Mapping[str, Any], strict: bool) -> LoadResult
             f"{problem} {len(names)}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
             for problem, names in (("missing", missing), ("unexpected", unexpected)) if names)
             + ". Pass strict=False to load the names that match")
-    values = {n: v for n, v in state_dict.items() if n in current}
+    # what has no values yet takes the shape of what is loaded, and stays as it is where that has none either
+    values = {n: v for n, v in state_dict.items() if n in current and not (
+        isinstance(v, Uninitialized) and isinstance(current[n], Uninitialized))}
     strange = [f"{n} is {type(v).__name__}" for n, v in values.items() if not is_array(v)]
     if strange:
         raise RuntimeError(f"{owner} takes Tensors and arrays; {_listed(strange)}")
     shapes = {n: tuple(v.shape) for n, v in values.items()}
     mismatches = [f"{n} is {current[n].shape}, the value {shape}" for n, shape in shapes.items()
-                  if current[n].shape != shape and (current[n].shape, shape) != ((), (1,))]
+                  if not isinstance(current[n], Uninitialized)
+                  and current[n].shape != shape and (current[n].shape, shape) != ((), (1,))]
     if mismatches:
         raise RuntimeError(f"{owner}: shapes differ: {_listed(mismatches)}")
     with no_grad():
         for name, value in values.items():
+            if isinstance(current[name], Uninitialized):
+                current[name].materialize(shapes[name])
             tensor = value if isinstance(value, Tensor) else Tensor(value)
             # old files of PyTorch have one axis where there is none now
             current[name].copy_(tensor if current[name].shape else tensor.reshape(()))

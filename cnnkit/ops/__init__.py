@@ -6,20 +6,30 @@ from cnnkit.ops import (
     conv,
     dropout,
     elementwise,
+    exponential,
     gathering,
     indexing,
     linear,
     loss,
     matmul,
     norm,
+    padding,
+    pairs,
     pool,
     reduction,
+    resampling,
+    rounding,
     shaping,
+    standardize,
+    trigonometry,
     unary,
+    unfolding,
+    unpool,
     update,
 )
 from cnnkit.ops.core import OPS, Op, compose, op
 
 __all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "dropout", "elementwise",
-           "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "pool", "reduction", "shaping",
-           "unary", "update"]
+           "exponential", "gathering", "indexing", "linear", "loss", "matmul", "norm", "op", "padding",
+           "pairs", "pool", "reduction", "resampling", "rounding", "shaping", "standardize", "trigonometry",
+           "unary", "unfolding", "unpool", "update"]

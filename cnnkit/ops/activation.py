@@ -122,7 +122,7 @@ def mish(xp: Any, x: Array) -> tuple:
 
 
 @op(infer=_infer_along("softmax"), sums=True, permuted=_along_the_same,
-    torch="torch.softmax", torch_names={"axis": "dim"})
+    torch="torch.softmax", torch_names={"axis": "dim"}, saves={0: ("output",)})
 def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """exp(x) / sum(exp(x)) along `axis`, the maximum subtracted first; float16 is summed in float32."""
     xp, dtype = namespace_of(x), x.dtype
@@ -139,7 +139,7 @@ def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
 
 
 @op(infer=_infer_along("log_softmax"), sums=True, permuted=_along_the_same,
-    torch="torch.log_softmax", torch_names={"axis": "dim"})
+    torch="torch.log_softmax", torch_names={"axis": "dim"}, saves={0: ("output",)})
 def log_softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """x - log(sum(exp(x))) along `axis`, the maximum subtracted first; float16 is summed in float32."""
     xp, dtype = namespace_of(x), x.dtype

@@ -99,7 +99,7 @@ def _need_one_dtype(name: str, dtypes: Sequence) -> None:
 
 # -- the ops -------------------------------------------------------------------------------------------------
 
-@op(infer=_infer_conv, role="conv", sums=True)
+@op(infer=_infer_conv, role="conv", sums=True, saves={0: (0, 1), 1: (0, 1), 2: (0, 1)})
 def conv(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], stride: Sizes, padding: Pads,
          dilation: Sizes, groups: int) -> tuple:
     """Cross-correlation of x (N, C, H, W) with weight (K, C/groups, R, S), plus bias (K,): (N, K, P, Q).

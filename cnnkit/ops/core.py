@@ -56,6 +56,13 @@ class Op:
         whose sum is beyond the dtype's largest may overflow in one order and not in another.
     choices : mapping
         Attribute -> its allowed values, for attributes that have a fixed set of them.
+    saves : mapping
+        Position of an input -> the positions of the inputs that its gradient needs, and ``"output"`` where it
+        needs the result: those must not be changed in place before `backward`. By default every gradient
+        needs every input.
+    view : callable
+        Of an op whose result shares memory with its first input in PyTorch: ``view(shape, strides, **attrs)``
+        returns the result's strides, or ``None`` where the result is a copy.
     permuted : callable
         ``permuted(order, **attrs)``: the attributes with which the op does the same on arrays whose axes are
         permuted (the new axis i is the old ``order[i]``); only ops of one output that can do so have it.
@@ -71,6 +78,8 @@ class Op:
                  role: str = "", commutative: bool = False, increasing: bool | Callable[..., bool] = False,
                  kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = (),
                  sums: bool = False, choices: Mapping[str, Sequence] | None = None,
+                 saves: Mapping[int, Sequence[int | str]] | None = None,
+                 view: Callable[..., tuple[int, ...] | None] | None = None,
                  permuted: Callable[..., Mapping[str, Any]] | None = None, torch: str = "",
                  torch_names: Mapping[str, str] | None = None):
         self.name = self.__name__ = generic.__name__
@@ -83,6 +92,9 @@ class Op:
         self.role, self.commutative, self._increasing = role or self.name, commutative, increasing
         self._kinks, self.sums, self.choices = kinks, sums, dict(choices or {})
         self.torch, self.torch_names = torch, dict(torch_names or {})
+        self.saves, self.view = saves, view
+        self.saves_output = any("output" in saved for saved in (saves or {}).values())
+        self._saved: dict[tuple[bool, ...], tuple[tuple[int, ...], bool]] = {}
 
     def body(self, backend: Backend) -> Callable:
         """What runs where no kernel does: the generic body, or the same on views (see `cnnkit.ops.order`)."""
@@ -95,6 +107,18 @@ class Op:
     def kinks(self, attrs: Mapping[str, Any]) -> tuple[float, ...]:
         """The inputs at which the op has no derivative, under these attributes."""
         return self._kinks(**attrs) if callable(self._kinks) else self._kinks
+
+    def saved(self, needs: tuple[bool, ...]) -> tuple[tuple[int, ...], bool]:
+        """The positions of the inputs that these gradients need, and whether they need the result."""
+        try:
+            return self._saved[needs]
+        except KeyError:
+            every = [n for n in range(len(needs)) if n not in self.state.values()]
+            wanted = {n for i, needed in enumerate(needs) if needed
+                      for n in (every if self.saves is None else self.saves.get(i, ()))}
+            result = tuple(n for n in every if n in wanted), "output" in wanted
+            self._saved[needs] = result
+            return result
 
     def __call__(self, *arrays: Array, needs: Sequence[bool] | None = None,
                  **attrs: Any) -> tuple[tuple, Callable | None]:

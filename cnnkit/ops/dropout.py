@@ -20,7 +20,7 @@ def _infer(shapes: Sequence, dtypes: Sequence, *, p: float, key: Key) -> tuple:
     return ((shapes[0], dtypes[0]),)
 
 
-@op(infer=_infer)
+@op(infer=_infer, saves={})
 def dropout(x: Array, *, needs: Sequence[bool], p: float, key: Key) -> tuple:
     """Zero each element with probability `p` and multiply the others by 1 / (1 - p) (Srivastava et al. 2014).
 

@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cnnkit.backends import namespace_of
+from cnnkit.backends import backend_of, dtype_name, dtype_of, namespace_of, number_dtype, result_type
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
 from cnnkit.ops.core import op
 from cnnkit.ops.precision import is_floating
@@ -27,22 +27,34 @@ def _infer_binary(name: str) -> Callable:
     return infer
 
 
-def _promote(x: Array, y: Array) -> tuple:
-    """Convert integers beside floats to the float's dtype (float32 beside a Python float), as PyTorch does.
+def promote(x: Array, y: Array) -> tuple:
+    """Both in the dtype that PyTorch's `result_type` says; a Python number stays one.
 
-    The standard leaves the result of mixed kinds open, and NumPy would widen float32 to float64.
+    The standard leaves the result of mixed kinds open, and NumPy would widen float32 beside an integer or a
+    float64 without axes.
     """
     a, b = getattr(x, "dtype", None), getattr(y, "dtype", None)
     if a is None or b is None:
         array, number = (y, x) if a is None else (x, y)
-        if isinstance(number, float) and not is_floating(array.dtype):
-            xp = namespace_of(array)
-            array = xp.astype(array, xp.float32)
-            return (number, array) if a is None else (array, number)
-    elif a is not b and is_floating(a) != is_floating(b):
-        xp = namespace_of(x)
-        return (xp.astype(x, b), y) if is_floating(b) else (x, xp.astype(y, a))
-    return x, y
+        if type(number) is float:
+            if is_floating(array.dtype):
+                return x, y
+        elif type(number) is bool or dtype_name(array.dtype) != "bool":
+            return x, y
+        array = as_dtype(array, result_type(array, number))
+        return (number, array) if a is None else (array, number)
+    if a is b or a == b:
+        return x, y
+    common = result_type(x, y)
+    return as_dtype(x, common), as_dtype(y, common)
+
+
+def as_dtype(x: Array, dtype: Any) -> Array:
+    """The array in a dtype that is given by name."""
+    if dtype_of(x.dtype) == dtype:
+        return x
+    backend = backend_of(x)
+    return backend.namespace.astype(x, backend.dtype(dtype))
 
 
 def _backward_pair(x: Array, y: Array, needs: Sequence[bool], dx: Callable, dy: Callable) -> Callable | None:
@@ -55,42 +67,48 @@ def _backward_pair(x: Array, y: Array, needs: Sequence[bool], dx: Callable, dy: 
     return backward
 
 
-@op(infer=_infer_binary("add"), permuted=same_attributes, torch="torch.add", commutative=True)
+@op(infer=_infer_binary("add"), permuted=same_attributes, torch="torch.add", commutative=True, saves={})
 def add(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x + y, with broadcasting; one of the two may be a Python number."""
-    x, y = _promote(x, y)
-    return x + y, _backward_pair(x, y, needs, lambda d: d, lambda d: d)
+    given = x, y
+    x, y = promote(x, y)
+    return x + y, _backward_pair(*given, needs, lambda d: d, lambda d: d)
 
 
-@op(infer=_infer_binary("sub"), permuted=same_attributes, torch="torch.sub")
+@op(infer=_infer_binary("sub"), permuted=same_attributes, torch="torch.sub", saves={})
 def sub(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x - y, with broadcasting; one of the two may be a Python number."""
-    x, y = _promote(x, y)
-    return x - y, _backward_pair(x, y, needs, lambda d: d, lambda d: -d)
+    given = x, y
+    x, y = promote(x, y)
+    return x - y, _backward_pair(*given, needs, lambda d: d, lambda d: -d)
 
 
-@op(infer=_infer_binary("mul"), permuted=same_attributes, torch="torch.mul", commutative=True)
+@op(infer=_infer_binary("mul"), permuted=same_attributes, torch="torch.mul", commutative=True,
+    saves={0: (1,), 1: (0,)})
 def mul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x * y, with broadcasting; one of the two may be a Python number."""
-    x, y = _promote(x, y)
-    return x * y, _backward_pair(x, y, needs, lambda d: d * y, lambda d: d * x)
+    given = x, y
+    x, y = promote(x, y)
+    return x * y, _backward_pair(*given, needs, lambda d: d * y, lambda d: d * x)
 
 
-@op(infer=_infer_binary("div"), permuted=same_attributes, torch="torch.div")
+@op(infer=_infer_binary("div"), permuted=same_attributes, torch="torch.div", saves={0: (1,), 1: (0, 1)})
 def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x / y, with broadcasting; one of the two may be a Python number."""
-    x, y = _promote(x, y)
+    given = x, y
+    x, y = promote(x, y)
     array = x if hasattr(x, "dtype") else y
     if not is_floating(array.dtype):
-        xp = namespace_of(array)
-        x, y = (xp.astype(v, xp.float32) if hasattr(v, "dtype") else v for v in (x, y))
-    return x / y, _backward_pair(x, y, needs, lambda d: d / y, lambda d: -d * x / (y * y))
+        x, y = (as_dtype(v, number_dtype(0.5)) if hasattr(v, "dtype") else v for v in (x, y))
+    return x / y, _backward_pair(*given, needs, lambda d: d / y, lambda d: -d * x / (y * y))
 
 
-@op(infer=_infer_binary("pow"), permuted=same_attributes, torch="torch.pow")
+@op(infer=_infer_binary("pow"), permuted=same_attributes, torch="torch.pow",
+    saves={0: (0, 1), 1: (0, 1, "output")})
 def pow(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x ** y, with broadcasting; one of the two may be a Python number."""
-    x, y = _promote(x, y)
+    given = x, y
+    x, y = promote(x, y)
     z = x ** y
 
     def by_base(d: Array) -> Array:
@@ -106,7 +124,7 @@ def pow(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
             return d * z * (math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
         positive = x > 0  # 0 ** y is flat in y, and the logarithm of 0 must not spoil it
         return d * z * xp.where(positive, xp.log(xp.where(positive, x, xp.ones_like(x))), xp.zeros_like(x))
-    return z, _backward_pair(x, y, needs, by_base, by_exponent)
+    return z, _backward_pair(*given, needs, by_base, by_exponent)
 
 
 @elementwise(from_dy=lambda xp, dy: -dy, integers=True, torch="torch.neg")
@@ -153,7 +171,7 @@ def clip(xp: Any, x: Array, min: float | None, max: float | None) -> Array:
     return xp.clip(x, min, max)
 
 
-@op(permuted=same_attributes, torch="torch.where")
+@op(permuted=same_attributes, torch="torch.where", saves={1: (0,), 2: (0,)})
 def where(condition: Array, x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """Elements of x where the condition holds, elsewhere of y; with broadcasting."""
     xp = namespace_of(condition)
@@ -174,7 +192,7 @@ def where(condition: Array, x: Array, y: Array, *, needs: Sequence[bool]) -> tup
 
 def _comparison(compare: Callable, name: str, words: str, torch: str) -> Any:
     def body(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
-        return compare(x, y), None
+        return compare(*promote(x, y)), None
     body.__name__, body.__doc__ = name, f"Whether x {words} y, element by element."
     return op(body, differentiable=0, permuted=same_attributes, torch=torch)
 

@@ -101,7 +101,7 @@ def _infer_scatter_add(shapes: Sequence, dtypes: Sequence, *, axis: int, size: i
     return (((*dy[:axis], size, *dy[axis + 1:]), dtypes[0]),)
 
 
-@op(infer=_infer_take, sums=True)
+@op(infer=_infer_take, sums=True, saves={0: (1,)})
 def take(x: Array, index: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """The slices of x at n positions along an axis.
 
@@ -119,7 +119,7 @@ def take(x: Array, index: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     return y, ((lambda dy: (scatter_add(dy, index, axis=axis, size=size)[0][0], None)) if needs[0] else None)
 
 
-@op(infer=_infer_scatter_add, sums=True)
+@op(infer=_infer_scatter_add, sums=True, saves={0: (1,)})
 def scatter_add(dy: Array, index: Array, *, needs: Sequence[bool], axis: int, size: int) -> tuple:
     """The sums of the slices that share a position, 0 where there is none: the gradient of `take`.
 
@@ -178,7 +178,8 @@ def _infer_take_along_axis(shapes: Sequence, dtypes: Sequence, *, axis: int) -> 
     return ((tuple(m if i == axis or n == 1 else n for i, (n, m) in enumerate(zip(x, index))), dtypes[0]),)
 
 
-@op(infer=_infer_take_along_axis, sums=True, torch="torch.take_along_dim", torch_names={"axis": "dim"})
+@op(infer=_infer_take_along_axis, sums=True, torch="torch.take_along_dim", torch_names={"axis": "dim"},
+    saves={0: (1,)})
 def take_along_axis(x: Array, index: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """The element of x at each position along an axis, the shapes broadcast along the others.
 

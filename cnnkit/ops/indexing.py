@@ -14,6 +14,7 @@ from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name, namespace_of
 from cnnkit.foreign import device_of, is_array
+from cnnkit.ops import strides
 from cnnkit.ops.broadcasting import broadcast_shape
 from cnnkit.ops.core import op
 from cnnkit.ops.gathering import is_signed, positions, take
@@ -22,7 +23,7 @@ from cnnkit.ops.window import dilate, pad_axis
 Array = Any
 
 
-@op
+@op(saves={}, view=strides.indexed)
 def getitem(x: Array, *, needs: Sequence[bool], index: Any) -> tuple:
     """x[index]: ints, slices, ellipsis, None, and integer arrays, lists or masks, which broadcast together.
 
@@ -134,7 +135,7 @@ def _slice(x: Array, entries: list) -> Array:
             flipped.append(made)
         positive.append(e)
         axis, made = axis + (e is not None), made + (not isinstance(e, int))
-    y = x[tuple(positive)]
+    y = x[(*positive, ...)]  # without the ellipsis NumPy makes a scalar of one element
     return namespace_of(x).flip(y, axis=tuple(flipped)) if flipped else y
 
 

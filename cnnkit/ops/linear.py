@@ -29,7 +29,7 @@ def _infer(shapes: Sequence, dtypes: Sequence) -> tuple:
     return (((*x[:-1], weight[0]), dtypes[0]),)
 
 
-@op(infer=_infer, sums=True, torch="torch.nn.functional.linear")
+@op(infer=_infer, sums=True, torch="torch.nn.functional.linear", saves={0: (1,), 1: (0,)})
 def linear(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool]) -> tuple:
     """x @ weight.T + bias: x is (..., in), weight (out, in), bias (out,) or None; the result (..., out)."""
     xp = namespace_of(x)

@@ -70,7 +70,7 @@ def _infer_nll_loss(shapes: Sequence, dtypes: Sequence, *, ignore_index: int, re
     return _infer_classes("nll_loss", shapes, dtypes, reduction, False)
 
 
-@op(infer=_infer_cross_entropy, sums=True, torch="torch.nn.functional.cross_entropy")
+@op(infer=_infer_cross_entropy, sums=True, torch="torch.nn.functional.cross_entropy", saves={0: (1, 2)})
 def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: Sequence[bool],
                   ignore_index: int, reduction: str, label_smoothing: float) -> tuple:
     """-sum over classes of weight * target * log_softmax(logits), the target being one-hot or probabilities.

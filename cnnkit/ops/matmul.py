@@ -24,7 +24,7 @@ def _infer_matmul(shapes: Sequence, dtypes: Sequence) -> tuple:
     return (((*batch, *left[-1:], *right), dtypes[0]),)
 
 
-@op(infer=_infer_matmul, sums=True, torch="torch.matmul")
+@op(infer=_infer_matmul, sums=True, torch="torch.matmul", saves={0: (1,), 1: (0,)})
 def matmul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """Matrix product over the last two axes; the others broadcast."""
     xp = namespace_of(x)

@@ -35,7 +35,8 @@ def _infer(shapes: Sequence, dtypes: Sequence, *, training: bool, momentum: floa
     return (x, dtypes[0]), None, None
 
 
-@op(infer=_infer, outputs=3, differentiable=1, state={1: 3, 2: 4}, role="norm", sums=True)
+@op(infer=_infer, outputs=3, differentiable=1, state={1: 3, 2: 4}, role="norm", sums=True,
+    saves={0: (0, 1), 1: (0, 1), 2: (0, 1)})
 def batch_norm(x: Array, weight: Array | None, bias: Array | None,
                running_mean: Array | None, running_var: Array | None, *,
                needs: Sequence[bool], training: bool, momentum: float, eps: float) -> tuple:

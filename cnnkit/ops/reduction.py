@@ -46,7 +46,7 @@ def _stretch(dy: Array, like: Array, axes: tuple[int, ...]) -> Array:
     return xp.broadcast_to(xp.reshape(dy, shape), tuple(like.shape))
 
 
-@op(infer=_infer_reduction("sum"), sums=True, torch="torch.sum", torch_names=TORCH_NAMES)
+@op(infer=_infer_reduction("sum"), sums=True, saves={}, torch="torch.sum", torch_names=TORCH_NAMES)
 def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Sum over `axis`, of float16 and bfloat16 added up in float32."""
     axes = _axes("sum", axis, x.ndim)
@@ -55,7 +55,7 @@ def sum(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = F
             (lambda dy: (_stretch(dy, x, axes),)) if needs[0] else None)
 
 
-@op(infer=_infer_reduction("mean"), sums=True, torch="torch.mean", torch_names=TORCH_NAMES)
+@op(infer=_infer_reduction("mean"), sums=True, saves={}, torch="torch.mean", torch_names=TORCH_NAMES)
 def mean(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Mean over `axis`, of float16 and bfloat16 added up in float32."""
     axes = _axes("mean", axis, x.ndim)
@@ -77,7 +77,7 @@ def _infer_extremum(shapes: Sequence, dtypes: Sequence, *, axis: Any, keepdims: 
     return _infer_reduction("max")(shapes, dtypes, axis=axis, keepdims=keepdims)
 
 
-@op(infer=_infer_extremum)
+@op(infer=_infer_extremum, saves={0: (0, "output")})
 def max(x: Array, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
     """Maximum over `axis`; equal maxima share the gradient equally, as in PyTorch's ``amax``."""
     xp, axes = namespace_of(x), _axes("max", axis, x.ndim)

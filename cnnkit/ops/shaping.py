@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnkit.backends import namespace_of
+from cnnkit.ops import strides
 from cnnkit.ops.broadcasting import unbroadcast
 from cnnkit.ops.core import op
 from cnnkit.ops.unary import elementwise
@@ -21,7 +22,7 @@ def clone(xp: Any, x: Array) -> Array:
     return xp.asarray(x, copy=True)
 
 
-@op
+@op(saves={})
 def cast(x: Array, *, needs: Sequence[bool], dtype: Any) -> tuple:
     """x converted to another dtype."""
     xp, old_dtype = namespace_of(x), x.dtype
@@ -38,7 +39,7 @@ def _infer_reshape(shapes: Sequence, dtypes: Sequence, *, shape: tuple[int, ...]
     return ((shape, dtypes[0]),)
 
 
-@op(infer=_infer_reshape, torch="torch.reshape")
+@op(infer=_infer_reshape, torch="torch.reshape", saves={}, view=strides.reshaped)
 def reshape(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple:
     """The same elements, in C order, with another shape."""
     xp, old_shape = namespace_of(x), tuple(x.shape)
@@ -47,13 +48,16 @@ def reshape(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple
 
 def _infer_permute(shapes: Sequence, dtypes: Sequence, *, axes: tuple[int, ...]) -> tuple:
     ndim = len(shapes[0])
+    if any(not -ndim <= a < ndim for a in axes):
+        raise IndexError(f"permute got axes {axes} for an array of shape {tuple(shapes[0])}")
     if sorted(a % ndim if ndim else a for a in axes) != list(range(ndim)):
         raise ValueError(f"permute got axes {axes} for an array of shape {tuple(shapes[0])}; "
                          "each axis must come once")
     return ((tuple(shapes[0][a] for a in axes), dtypes[0]),)
 
 
-@op(infer=_infer_permute, torch="torch.permute", torch_names={"axes": "dims"})
+@op(infer=_infer_permute, torch="torch.permute", torch_names={"axes": "dims"}, saves={},
+    view=strides.permuted)
 def permute(x: Array, *, needs: Sequence[bool], axes: tuple[int, ...]) -> tuple:
     """The axes in another order."""
     xp = namespace_of(x)
@@ -71,7 +75,7 @@ def _infer_expand(shapes: Sequence, dtypes: Sequence, *, shape: tuple[int, ...])
     return ((tuple(old if n == -1 else n for n, old in zip(shape, aligned)), dtypes[0]),)
 
 
-@op(infer=_infer_expand)
+@op(infer=_infer_expand, saves={}, view=strides.expanded)
 def expand(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple:
     """Broadcast to `shape`; -1 keeps a size."""
     xp = namespace_of(x)
@@ -80,7 +84,7 @@ def expand(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple:
     return xp.broadcast_to(x, shape), (lambda dy: (unbroadcast(dy, x),)) if needs[0] else None
 
 
-@op(permuted=lambda order, axis=0: {"axis": order.index(axis % len(order))})
+@op(permuted=lambda order, axis=0: {"axis": order.index(axis % len(order))}, saves={})
 def concat(*arrays: Array, needs: Sequence[bool], axis: int = 0) -> tuple:
     """Arrays joined along an axis that exists."""
     xp = namespace_of(arrays[0])
@@ -99,7 +103,8 @@ def concat(*arrays: Array, needs: Sequence[bool], axis: int = 0) -> tuple:
     return joined, backward
 
 
-@op(permuted=lambda order, pads, value=0.0: {"pads": tuple([pads[axis] for axis in order]), "value": value})
+@op(permuted=lambda order, pads, value=0.0: {"pads": tuple([pads[axis] for axis in order]), "value": value},
+    saves={})
 def pad(x: Array, *, needs: Sequence[bool], pads: tuple[tuple[int, int], ...], value: float = 0.0) -> tuple:
     """Constant values around each axis; negative amounts take elements away."""
     y = x

@@ -46,6 +46,7 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
         raise TypeError("an elementwise op has one derivative: from_x=..., from_y=... or from_dy=...; "
                         f"got {len(derivatives)}")
     derivative = derivatives[0]
+    saved = {0: ("output",) if from_y else (0,)} if from_dy is None else {}
 
     def declare(function: Callable[..., Any]) -> Op:
         name = function.__name__
@@ -71,6 +72,6 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
             return y, lambda dy: (derivative(xp, dy, *saved, **attrs),)
 
         generic.__name__, generic.__doc__ = name, function.__doc__
-        UNARY[name] = declared = op(infer=infer, permuted=same_attributes, **properties)(generic)
+        UNARY[name] = declared = op(infer=infer, saves=saved, permuted=same_attributes, **properties)(generic)
         return declared
     return declare

@@ -17,8 +17,20 @@ Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC
 from cnnkit.random.cipher import Key, threefry
 from cnnkit.random.draws import bernoulli, bits, uniform
 from cnnkit.random.host import normal, permutation, randint, uniform_between
-from cnnkit.random.keys import Generator, fold_in, get_state, key, next_key, seed, seeded, set_state, split
+from cnnkit.random.keys import (
+    Generator,
+    fold_in,
+    get_state,
+    initial_seed,
+    key,
+    manual_seed,
+    next_key,
+    seed,
+    seeded,
+    set_state,
+    split,
+)
 
-__all__ = ["Generator", "Key", "bernoulli", "bits", "fold_in", "get_state", "key", "next_key", "normal",
-           "permutation", "randint", "seed", "seeded", "set_state", "split", "threefry", "uniform",
-           "uniform_between"]
+__all__ = ["Generator", "Key", "bernoulli", "bits", "fold_in", "get_state", "initial_seed", "key",
+           "manual_seed", "next_key", "normal", "permutation", "randint", "seed", "seeded", "set_state",
+           "split", "threefry", "uniform", "uniform_between"]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cnnkit import backends
 from cnnkit.foreign import is_whole
 from cnnkit.random.cipher import WORD, Key, threefry_int
 
@@ -62,7 +63,8 @@ class Generator:
     Parameters
     ----------
     seed : int
-        In [0, 2**64).
+        In [0, 2**64). PyTorch's device may stand in its place, and is ignored, as `device` is: draws are the
+        same on every device.
 
     Examples
     --------
@@ -74,13 +76,25 @@ class Generator:
     True
     """
 
-    def __init__(self, seed: int = 0):
+    def __init__(self, seed: Any = 0, device: Any = None):
+        if isinstance(seed, str | backends.device):
+            backends.device(seed)  # refuses what is none
+            seed = 0
         self.seed(seed)
 
     def seed(self, n: int) -> None:
         """Start again from seed `n`."""
         base = key(n)
         self._start(operator.index(n), base, 0)
+
+    def manual_seed(self, seed: int) -> Generator:
+        """PyTorch's name of `seed`, which returns the generator; a negative seed counts from 2**64."""
+        self.seed(seed % (1 << 64) if is_whole(seed) else seed)
+        return self
+
+    def initial_seed(self) -> int:
+        """The seed that the generator started from."""
+        return self._stream[0]
 
     def _start(self, seed: int, base: Key, count: int) -> None:
         # a range's iterator counts: taking its next number is one step that nothing interrupts, so neither
@@ -163,6 +177,21 @@ def _current() -> Generator:
 def seed(n: int) -> None:
     """Start the generator again from seed `n`; in a `seeded` block, the block's."""
     _current().seed(n)
+
+
+def manual_seed(seed: int) -> Generator:
+    """PyTorch's name of `seed`; returns the generator.
+
+    >>> with seeded(0):
+    ...     manual_seed(3).initial_seed()
+    3
+    """
+    return _current().manual_seed(seed)
+
+
+def initial_seed() -> int:
+    """The seed that the generator started from."""
+    return _current().initial_seed()
 
 
 def next_key() -> Key:

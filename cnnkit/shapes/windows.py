@@ -31,7 +31,7 @@ def per_axis(value: Any, name: str, minimum: int = 1, rank: int = 2) -> Sizes:
     Raises
     ------
     TypeError, ValueError
-        If `value` is no integer and no tuple of `rank` integers, or is too small.
+        If `value` is no integer and no tuple of one or `rank` integers, or is too small.
 
     >>> per_axis(3, "kernel_size"), per_axis((1, 2), "stride"), per_axis(2, "dilation", rank=3)
     ((3, 3), (1, 2), (2, 2, 2))
@@ -48,6 +48,8 @@ def per_axis(value: Any, name: str, minimum: int = 1, rank: int = 2) -> Sizes:
             sizes = tuple(map(operator.index, items))
         except TypeError:
             raise TypeError(_not_per_axis(value, name, minimum, rank)) from None
+        if len(sizes) == 1:  # as PyTorch has it: a sequence of one is for every axis
+            sizes = sizes * rank
         if len(sizes) != rank:
             raise ValueError(_not_per_axis(value, name, minimum, rank))
     if min(sizes) < minimum:
@@ -98,6 +100,8 @@ def pads(padding: Any, size: Any, kernel_size: Any, stride: Any = 1, dilation: A
         return tuple(axis_pads(padding, *axis) for axis in axes)
     try:
         amounts = tuple(padding) if isinstance(padding, Iterable) else (padding,) * rank
+        if len(amounts) == 1:
+            amounts = amounts * rank
         if len(amounts) != rank:
             raise ValueError
         return tuple((per_axis(amount, "padding", 0)[0], per_axis(amount, "padding", 0)[1])

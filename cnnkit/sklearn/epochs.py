@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -81,6 +82,8 @@ def run(model: Module, batches: Loader, history: History, epochs: int, *, optimi
             epoch_history = train.fit(model, batches, epochs=1, optimizer=optimizer, loss=loss,
                                       validation=validation, progress=Numbered(progress, before, last))
             history.epochs.extend(replace(row, epoch=before + row.epoch) for row in epoch_history)
+            if epoch_history.signal not in (None, signal.SIGINT):  # the process is to end: no search goes on
+                raise SystemExit(128 + epoch_history.signal)
             if epoch_history.interrupted:
                 history.interrupted = True
                 warnings.warn(f"Training interrupted by the user in epoch {len(history)} of {last}; "

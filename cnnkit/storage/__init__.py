@@ -10,7 +10,7 @@ from cnnkit.storage.errors import FormatError
 from cnnkit.storage.locking import Lock, Locked
 from cnnkit.storage.private import private_folder
 from cnnkit.storage.reading import open_regular, read_bytes, read_text
-from cnnkit.storage.writing import remove, sweep, write
+from cnnkit.storage.writing import append, make_folder, remove, sweep, write
 
-__all__ = ["FormatError", "Lock", "Locked", "limits", "open_regular", "private_folder", "read_bytes",
-           "read_text", "remove", "sweep", "write"]
+__all__ = ["FormatError", "Lock", "Locked", "append", "limits", "make_folder", "open_regular",
+           "private_folder", "read_bytes", "read_text", "remove", "sweep", "write"]

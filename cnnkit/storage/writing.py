@@ -10,11 +10,12 @@ import secrets
 import time
 from pathlib import Path
 
-from cnnkit.storage.flags import BINARY, NO_LINK
+from cnnkit.storage.flags import BINARY, INHERIT_NOT, NO_LINK
 
-__all__ = ["remove", "sweep", "write"]
+__all__ = ["append", "make_folder", "remove", "sweep", "write"]
 
-NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)  # file systems that flush no folder
+# what cannot be flushed: a pipe, and a folder of some file systems
+NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 # opened only if it is not there yet, and never through a symbolic link
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | BINARY
 FOREIGN = 24 * 3600.0  # seconds after which another machine's temporary file counts as left over
@@ -62,12 +63,71 @@ def write(path: Path, data: bytes, *, durable: bool = True) -> Path:
         finally:
             os.close(file)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno not in (None, errno.EEXIST):
+            error.filename, error.filename2 = os.fspath(path), None  # not a name of ours
         raise
     if durable:
         flush_folder(path.parent)
     return path
+
+
+def append(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Add to a file's end; it is made if it is not there.
+
+    A power cut in the middle leaves what was there before, and none, a part or all of `data`.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder exists. A symbolic link is followed: a log may be ``/dev/stdout``.
+    data : bytes
+        What to add.
+    durable : bool
+        Whether it, and all that was added before, is on the disk when this returns.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or only in part.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     append(Path(folder) / "log", b"1\\n")
+    ...     append(Path(folder) / "log", b"2\\n")
+    ...     (Path(folder) / "log").read_text()
+    '1\\n2\\n'
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY | INHERIT_NOT, 0o666)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view):]
+        if durable:
+            _flush(file)
+    finally:
+        os.close(file)
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder and those above it that are missing; they are on the disk when this returns.
+
+    Raises
+    ------
+    FileExistsError, OSError
+        As `Path.mkdir` does.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     make_folder(Path(root) / "a" / "b").is_dir()
+    True
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(missing):
+        flush_folder(path.parent)
+    return folder
 
 
 def remove(path: Path) -> None:
@@ -103,14 +163,23 @@ def flush_folder(folder: Path) -> None:
     """Put a folder's entries on the disk, where its file system can."""
     if os.name == "nt":  # Windows opens no folders
         return
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # it may be written to but not read, so nobody can flush it
+    try:
+        _flush(handle)
+    finally:
+        os.close(handle)
+
+
+def _flush(handle: int) -> None:
+    """Put a file or a folder on the disk, if it is of a kind that can be."""
     try:
         os.fsync(handle)
     except OSError as error:
         if error.errno not in NOT_SUPPORTED:
             raise
-    finally:
-        os.close(handle)
 
 
 def _prefix(path: Path) -> str:

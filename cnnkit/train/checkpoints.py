@@ -75,7 +75,7 @@ def write(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     settings = folder / f"{NAME}{number:06}.json"
     weights = settings.with_suffix(".safetensors")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        storage.make_folder(folder)
         storage.write(weights, data)
         storage.write(settings, text.encode())
     except OSError as error:

@@ -53,6 +53,7 @@ class EMA:
         self.decay = decay
         self.parameters = dict(model.named_parameters() if parameters is None else parameters)
         self.average: dict[str, Any] = {}
+        self._current: dict[str, Any] = {}  # the weights, while the model has the averages
 
     def update(self) -> None:
         """Add the parameters as they are now to the averages."""
@@ -70,19 +71,27 @@ class EMA:
         with no_grad():
             for name, average in self.average.items():
                 parameter = self.parameters[name]
-                parameter.replace_(narrow(average, parameter.dtype))
+                parameter.replace_(narrow(average, parameter.array.dtype))
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
         """The model has the averages until the block's end."""
-        current = {name: self.parameters[name].array for name in self.average}
-        self.write()
+        if self._current:  # in such a block already
+            yield
+            return
+        self._current = {name: self.parameters[name].array for name in self.average}
         try:
+            self.write()
             yield
         finally:
-            with no_grad():
-                for name, array in current.items():
-                    self.parameters[name].replace_(array)
+            self.put_back()
+
+    def put_back(self) -> None:
+        """End a block of `swapped` that an interrupt left without its end; elsewhere this does nothing."""
+        with no_grad():
+            for name, array in self._current.items():
+                self.parameters[name].replace_(array)
+        self._current = {}
 
     def state_dict(self) -> dict[str, Tensor]:
         """The averages by name."""

@@ -131,9 +131,10 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     Returns
     -------
     History
-        Loss, accuracy and speed of each epoch. ``interrupted`` is true where Ctrl-C ended the run: the batch
-        was finished, the model keeps what it learnt, and the epoch that was cut short, in training or in
-        validation, is the last row. A second Ctrl-C raises KeyboardInterrupt at once.
+        Loss, accuracy and speed of each epoch. ``interrupted`` is true where Ctrl-C, SIGTERM or SIGHUP (then
+        it is ``signal``) ended the run: the batch was finished, the model keeps what it learnt, and the epoch
+        that was cut short, in training or in validation, is the last row. A second Ctrl-C raises
+        KeyboardInterrupt at once, another second signal SystemExit.
 
     Raises
     ------
@@ -148,6 +149,8 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         If there is no checkpoint in a folder given as `resume`.
     storage.Locked
         If another run writes to the `Checkpoint` callback's folder now.
+    Exception
+        Whatever data, model, loss or callbacks raise. With a `Checkpoint` it has a note on how to go on.
 
     >>> from cnnkit import models, random, train
     >>> from cnnkit.data import datasets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
+from signal import Signals
 from typing import Any
 
 __all__ = ["Epoch", "History"]
@@ -55,11 +56,15 @@ class History:
     epochs : list of Epoch
         The rows.
     interrupted : bool
-        Whether Ctrl-C or a time limit ended the run; the last row is then that of an epoch cut short.
+        Whether a signal, such as Ctrl-C, or a time limit ended the run; the last row is then that of an epoch
+        cut short.
     checkpoint : str or None
         The checkpoint that an interrupted run goes on from: ``fit(..., resume=...)`` takes its folder.
     diagnosis : Diagnosis or None
         What ``fit(diagnose=True)`` found.
+    signal : signal.Signals or None
+        The signal that asked the run to stop: ``signal.SIGINT`` for Ctrl-C, ``SIGTERM``, ``SIGHUP``. The
+        status of a program that ends then is ``128 + history.signal``.
 
     >>> history = History([Epoch(1, 0.5, 0.8, 1000.0, 1.0), Epoch(2, 0.25, 0.9, 1000.0, 1.0)])
     >>> history["loss"], len(history), history[-1].accuracy
@@ -70,6 +75,7 @@ class History:
     interrupted: bool = False
     checkpoint: str | None = None
     diagnosis: Any = None
+    signal: Signals | None = None
 
     def __getitem__(self, key: int | str) -> Any:
         if isinstance(key, str):

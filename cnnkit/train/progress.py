@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cnnkit.evaluation.tally import Tally
+from cnnkit.storage.printing import printable
 from cnnkit.train.history import Epoch
 
-__all__ = ["Bar", "Lines", "Reporter", "Silent", "reporter"]
+__all__ = ["Bar", "Guarded", "Lines", "Reporter", "Silent", "Terminal", "reporter"]
 
 
 class Reporter(Protocol):
@@ -34,6 +39,14 @@ class Reporter(Protocol):
 
     def close(self) -> None:
         """The run is over, also after an error."""
+
+
+class Terminal(Console):
+    """A console that raises BrokenPipeError where nobody reads any more; rich's ends the process."""
+
+    def on_broken_pipe(self) -> None:
+        """What rich calls on BrokenPipeError."""
+        raise BrokenPipeError(errno.EPIPE, "the output was closed")
 
 
 class Silent:
@@ -108,11 +121,65 @@ class Bar(Lines):
         self.progress.stop()
 
 
+class Guarded:
+    """Passes calls on to a reporter until its output fails, as a pipe that is closed or a full disk does.
+
+    From then on messages go to standard error, and nothing else is shown.
+
+    Parameters
+    ----------
+    reporter : Reporter
+        Whom the calls are for.
+    failed : callable
+        Called with the first error.
+
+    Attributes
+    ----------
+    error : OSError or None
+        The first error.
+    """
+
+    def __init__(self, reporter: Reporter, failed: Callable[[OSError], None]):
+        self.reporter, self.failed = reporter, failed
+        self.error: OSError | None = None
+
+    def begin(self, epoch: int, epochs: int, batches: int | None) -> None:
+        self._pass_on("begin", epoch, epochs, batches)
+
+    def step(self, tally: Tally) -> None:
+        self._pass_on("step", tally)
+
+    def validate(self, done: int, batches: int | None) -> None:
+        self._pass_on("validate", done, batches)
+
+    def end(self, row: Epoch) -> None:
+        self._pass_on("end", row)
+
+    def note(self, text: str) -> None:
+        if self.error is None:
+            self._pass_on("note", text)
+        if self.error is not None:
+            with suppress(OSError):  # where that is gone too, nobody can be told
+                print(printable(text, keep="\n\t"), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        self._pass_on("close")
+
+    def _pass_on(self, name: str, *arguments: Any) -> None:
+        try:
+            getattr(self.reporter, name)(*arguments)
+        except OSError as error:
+            self.error, output, self.reporter = error, self.reporter, Silent()
+            with suppress(OSError):
+                output.close()
+            self.failed(error)
+
+
 def reporter(progress: bool | Reporter, console: Console | None = None) -> Reporter:
     """The reporter for ``fit(progress=...)``: a bar or lines for ``True``, `Silent` for ``False``."""
     if not isinstance(progress, bool):
         return progress
     if not progress:
         return Silent()
-    console = console or Console()
+    console = console or Terminal()
     return Bar(console) if console.is_terminal else Lines(console)

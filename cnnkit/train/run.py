@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any
 
 from cnnkit import backends, nn, optim, random
-from cnnkit.autograd import Tensor
+from cnnkit.autograd import Tensor, is_grad_enabled, set_grad_enabled
 from cnnkit.evaluation.contracts import (
     AnyLoss,
     AugmentingLoader,
@@ -34,7 +35,8 @@ from cnnkit.train.identity import Changes
 from cnnkit.train.interrupt import Interrupt
 from cnnkit.train.modes import Modes
 from cnnkit.train.parameters import named, parameters
-from cnnkit.train.progress import Reporter
+from cnnkit.train.progress import Guarded, Lines, Reporter
+from cnnkit.train.standing import Standing, attempt
 from cnnkit.train.state import restore
 
 __all__ = ["Run"]
@@ -64,7 +66,9 @@ class Run:
     losses : list of Tensor or None
         The losses of `inputs`; ``None`` for a batch that is left out.
     paused : bool
-        Whether Ctrl-C or `pause` ends the run for now.
+        Whether a signal, such as Ctrl-C, or `pause` ends the run for now.
+    whole : bool
+        Whether the state is one between two updates, from which the run can go on.
     """
 
     def __init__(self, model: Module, optimizer: optim.Optimizer, loader: Loader, loss: AnyLoss, *,
@@ -75,7 +79,9 @@ class Run:
                  seed: int | None = None, resume_changes: Changes = "refuse"):
         self.model, self.optimizer, self.loader = model, optimizer, loader
         self.loss_function, self.epochs = loss, epochs
-        self.reporter, self.validation, self.metrics = reporter, validation, metrics or {}
+        self.reporter: Reporter = Guarded(reporter, self._output_failed) if isinstance(reporter, Lines) else (
+            reporter)
+        self.validation, self.metrics = validation, metrics or {}
         self.scheduler, self.per_batch, self.planned, self.ema = scheduler, per_batch, planned, ema
         self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
         self.callbacks, self.seed, self.resume_changes = list(callbacks), seed, resume_changes
@@ -89,6 +95,9 @@ class Run:
         self.loader_state: dict[str, Any] | None = None  # of a resumable loader, before this epoch
         self.interrupt = Interrupt()
         self.stopped, self.reason, self._paused = False, "", False
+        self.whole = True
+        self.standing: Standing | None = None  # since the run has begun
+        self.uncalled: Iterator[Any] = iter(())  # hooks of an update or an epoch that is done
         self.resumed_from: str | None = None  # the folder of the checkpoint, "" for a state in memory
         self.epoch_lr = self.lr()
         self.watched: Monitor | None = None  # by the schedule, a ReduceLROnPlateau
@@ -97,6 +106,7 @@ class Run:
         self.losses: list[Tensor | None] = []
         self.counting, self.counts = Counting(loss), list[Count]()
         self._partial_epoch: Epoch | None = None
+        self._has_read = False  # a batch, since the run began or resumed
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """The optimizer's parameters, which are trained, clipped and averaged: see `named`."""
@@ -129,9 +139,9 @@ class Run:
 
     def go(self, state: Mapping[str, Any] | None = None) -> History:
         """Train from the beginning or from `state` to the end, or until something stops it."""
-        modes = Modes(self.model)
-        try:
-            with self.interrupt:
+        modes, recording = Modes(self.model), is_grad_enabled()
+        with self.interrupt:
+            try:
                 modes.set()
                 if state is not None or any(callback.keeps_state for callback in self.callbacks):
                     self.identity = identity.of(self, self.seed)
@@ -141,28 +151,45 @@ class Run:
                     self.reporter.note(f"All {self.epochs} epochs were done before" if done else
                                     f"Going on in epoch {self.epoch + 1} of {self.epochs}, "
                                     f"after {self.step} updates")
-                    if done:  # no batch is read, but the model says what it has learned from
-                        next(map(self.intake.read, self.loader), None)
                 self._call("on_train_start")
+                if any(callback.keeps_state for callback in self.callbacks):
+                    self.standing = Standing(self)
                 while self.epoch < self.epochs and not self.stopped and not self.paused:
                     modes.keep()
                     self._one_epoch()
+                self.interrupt.hold()  # pressed twice in haste, Ctrl-C does not cost the checkpoint
                 self._call("on_train_stop")
+                self.standing = None  # from here on the model may get other weights
                 self.history.interrupted = self.paused
                 # after the checkpoint was written: a resumed run finishes this epoch
                 if self._partial_epoch is not None:
                     self.history.epochs.append(self._partial_epoch)
                     self.reporter.end(self._partial_epoch)
+                if state is not None and not self._has_read:
+                    self._read_one()
                 if self.ema is not None:
                     self.ema.write()
+                self.interrupt.release()
                 self._call("on_train_end")
-        except BaseException as error:
-            self._call("on_exception", error)
-            raise
-        finally:
-            modes.restore()
-            self.reporter.close()
+            except BaseException as error:
+                self.interrupt.hold()
+                set_grad_enabled(recording)
+                for callback in self._hooks["on_exception"]:
+                    attempt(error, callback, self, error)
+                raise
+            finally:
+                self.history.signal = self.interrupt.signal
+                modes.restore()
+                self.reporter.close()
         return self.history
+
+    def _output_failed(self, error: OSError) -> None:
+        """Nobody reads the progress any more: pause; it cannot be written: go on without."""
+        if isinstance(error, BrokenPipeError):
+            self.pause("because its output was closed")
+        else:
+            warnings.warn(f"the progress can no longer be shown ({error.strerror or error}); training goes "
+                          "on without it", RuntimeWarning, stacklevel=2)
 
     def _one_epoch(self) -> None:
         total = count(self.loader)
@@ -172,9 +199,7 @@ class Run:
         start = time.perf_counter() - self.seconds
         for group in self._groups():
             self.inputs, self.epoch_lr = group, self.lr()
-            self._update()
-            self.seconds = time.perf_counter() - start
-            self._call("on_train_batch_end")
+            self._update(start)
             if self.stopped or self.paused:
                 break
         self.inputs = []
@@ -202,10 +227,24 @@ class Run:
             raise FloatingPointError(f"the loss is {loss} after epoch {row.epoch}: the model's numbers "
                                      f"have overflowed. Lower the learning rate (it is {self.epoch_lr}) "
                                      "or clip the gradients (nn.clip_grad_norm_)")
-        self.epoch, self.batch, self.seconds, self.tally = self.epoch + 1, 0, 0.0, Tally()
-        if self.scheduler is not None and not self.per_batch:
+        with self._whole("on_train_epoch_end"):
+            if self.scheduler is not None and not self.per_batch:
+                self._step_schedule()
+            self.epoch, self.batch, self.seconds, self.tally = self.epoch + 1, 0, 0.0, Tally()
+            self.loader_state = None
+
+    def _step_schedule(self) -> None:
+        """Step the schedule of the epochs, or change nothing."""
+        groups = self.optimizer.param_groups
+        before, settings = self.scheduler.state_dict(), [dict(group) for group in groups]
+        try:
             self.scheduler.step(*[] if self.watched is None else [self.watched.value(self)])
-        self._call("on_train_epoch_end")
+        except BaseException:
+            self.scheduler.load_state_dict(before)
+            for group, values in zip(groups, settings):
+                group.update(values)
+            self.whole = True
+            raise
 
     def _groups(self) -> Iterator[list]:
         """The remaining batches of this epoch, in groups whose gradients are accumulated."""
@@ -220,25 +259,29 @@ class Run:
             random.set_state(self.random_state)
         self.random_state = None
         while group := list(islice(batches, self.accumulate)):
+            self._has_read = True
             yield group
 
-    def _update(self) -> None:
+    def _update(self, start: float) -> None:
         """Learn from a group of batches, unless it is known that they count for nothing."""
         self.counts = [self.counting(*targets) for _, *targets in self.inputs]
         self.losses = []
-        for counted in self.counts:
-            if not is_empty(counted.loss):
-                self._step()
-                break
+        learns = not all(is_empty(counted.loss) for counted in self.counts)
+        if learns:
+            self._differentiate()
         else:
             for x, *_ in self.inputs:
                 self.tally.pass_over(x.shape[0])
-        self.batch += len(self.inputs)
-        if self.scheduler is not None and self.per_batch:
-            self.scheduler.step()
+        with self._whole("on_train_batch_end"):
+            if learns:
+                self._step()
+            self.batch += len(self.inputs)
+            if self.scheduler is not None and self.per_batch:
+                self.scheduler.step()
+            self.seconds = time.perf_counter() - start
 
-    def _step(self) -> None:
-        """One step of the optimizer, by the gradients of the batches that count for something."""
+    def _differentiate(self) -> None:
+        """The gradients of the batches that count for something."""
         shares = [None] if len(self.counts) == 1 else self._shares()
         self.optimizer.zero_grad()
         for (x, y, *weight), counted, share in zip(self.inputs, self.counts, shares):
@@ -258,7 +301,35 @@ class Run:
         if self.clip_value is not None:
             nn.clip_grad_value_(parameters(self.optimizer), self.clip_value)
         self._call("on_before_optimizer_step")
+
+    @contextmanager
+    def _whole(self, hook: str) -> Iterator[None]:
+        """What the block does is one thing; and then `hook` is called.
+
+        A second signal waits for the end of it all. An error in the block leaves nothing to keep, and after
+        one in a callback `Standing.settle` calls the others.
+        """
+        self.interrupt.hold()
+        self.whole = False
+        try:
+            yield
+            self.uncalled = iter(self._hooks[hook])
+            if self.standing is not None:
+                self.standing.close()
+            self.whole = True
+            for callback in self.uncalled:
+                callback(self)
+            if self.standing is not None:
+                self.standing.take(self)
+        finally:
+            self.interrupt.release()
+
+    def _step(self) -> None:
+        if self.standing is not None:
+            self.standing.leave()
+        self.whole = True  # until the optimizer has made its step, which it makes whole or not at all
         self.optimizer.step()
+        self.whole = False
         self.step += 1
         if self.ema is not None:
             self.ema.update()
@@ -307,9 +378,15 @@ class Run:
         loss = self.loss_function
         return loss.held_out_loss() if isinstance(loss, HeldOutLoss) else loss
 
+    def _read_one(self) -> None:
+        """Let the model say what it has learnt from, where all batches were done before the run resumed."""
+        drawn = random.get_state()
+        next(map(self.intake.read, self.loader), None)
+        random.set_state(drawn)
+
     def _averaged(self) -> Any:
         return nullcontext() if self.ema is None else self.ema.swapped()
 
-    def _call(self, hook: str, *arguments: Any) -> None:
+    def _call(self, hook: str) -> None:
         for callback in self._hooks[hook]:
-            callback(self, *arguments)
+            callback(self)

@@ -77,7 +77,7 @@ def state_of(run: Run) -> dict[str, Any]:
         "data": _data_description(loader), "augment": _augmentation(loader),
         "loader": _loader_state(run),
         "tally": run.tally.state(), "seconds": run.seconds, "lr": run.epoch_lr,
-        "history": [asdict(row) for row in run.history],
+        "history": [asdict(row) for row in run.history.epochs[:run.epoch]],  # the last may be under way
         "callbacks": {name: callback.state_dict() for name, callback in _named_callbacks(run)},
     }
 
@@ -141,7 +141,7 @@ def _loader_state(run: Run) -> dict[str, Any] | None:
     """The state of a resumable loader before the current epoch, or between epochs before the next one."""
     if not isinstance(run.loader, ResumableLoader):
         return None
-    return run.loader_state if run.batch else run.loader.state_dict()
+    return run.loader.state_dict() if run.loader_state is None else run.loader_state
 
 
 def _data_description(loader: Loader) -> dict[str, int | str | None]:

@@ -73,3 +73,11 @@ def test_a_layer_that_averages_all_batches_reads_its_counter(backend):
         layer(cnnkit.tensor(np.array([[value], [value + 1]], np.float32)))
         means.append(float(layer.running_mean.numpy()[0]))
     np.testing.assert_allclose(means, [1.5, 2.5, 4.5], rtol=1e-6)
+
+
+def test_who_shares_the_memory_sees_every_count(counter):
+    count(counter)
+    shared = counter.detach()
+    count(counter)
+    count(counter)
+    assert (shared.item(), counter.item()) == (8, 8)

@@ -429,7 +429,7 @@ def test_the_version_of_an_input_changed_after_a_fused_call_is_checked():
     with loopback():
         out = net(cnnkit.tensor(image())).sum()
     with cnnkit.no_grad():
-        net.bias.add_(1.0)
+        net.weight.add_(1.0)
     with pytest.raises(RuntimeError, match="changed in place"):
         out.backward()
 

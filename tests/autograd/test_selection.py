@@ -78,7 +78,7 @@ def test_positions_may_count_from_the_end(backend):
 
 @pytest.mark.parametrize(("call", "error", "message"), [
     (lambda x: x.gather(1, tensor([[[3]]])), IndexError, "index 3 is out of range for axis 1 with size 3"),
-    (lambda x: x.gather(3, tensor([[[0]]])), IndexError, r"gather got axis 3 for .* \(2, 3, 4\)"),
+    (lambda x: x.gather(3, tensor([[[0]]])), IndexError, "gather got axis 3 for .* 3 axes"),
     (lambda x: x.gather(1, tensor([0])), ValueError, r"got positions of shape \(1,\) .* must not be longer"),
     (lambda x: x.gather(0, tensor(np.zeros((1, 4, 1), int))), ValueError, "must not be longer"),
     (lambda x: x.gather(0, tensor([[[0.0]]])), TypeError, "gather needs a Tensor of int64 .* got float32"),

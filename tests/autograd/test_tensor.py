@@ -157,7 +157,7 @@ def test_an_input_changed_in_place_between_forward_and_backward_raises():
     x, w = tensor([1.0], requires_grad=True), tensor([2.0])
     z = (x * w).sum()
     w.mul_(3)
-    with pytest.raises(RuntimeError, match=r"mul was changed in place.*version 0 then, 1 now"):
+    with pytest.raises(RuntimeError, match=r"the gradient of mul needs a Tensor that was changed in place"):
         z.backward()
     assert x.grad is None
 
@@ -179,10 +179,13 @@ def test_a_leaf_that_records_cannot_be_changed_in_place():
     assert x.item() == 2
 
 
-def test_a_recorded_result_cannot_be_changed_in_place():
-    y = tensor([1.0], requires_grad=True) * 2
-    with cnnkit.no_grad(), pytest.raises(RuntimeError, match="leaf"):
+def test_a_recorded_result_that_changes_under_no_grad_keeps_its_history():
+    x = tensor([1.0], requires_grad=True)
+    y = x * 2
+    with cnnkit.no_grad():
         y.add_(1)
+    y.backward()
+    assert (y.tolist(), x.grad.tolist()) == ([3.0], [2.0])
 
 
 def test_no_grad_records_nothing_and_enable_grad_records_again():
@@ -210,7 +213,8 @@ def test_no_grad_decorates():
     (lambda x: x + tensor([1.0, 2.0, 3.0]), "do not broadcast"),
     (lambda x: x.permute(0, 0), "each axis must come once"),
     (lambda x: x.sum(dim=3), "axis 3"),
-    (lambda x: x.__setitem__(0, 1), "cannot be assigned"),
+    (lambda x: x.__setitem__(0, 1), "in place on a leaf Tensor that requires a gradient"),
+    (lambda x: x[:1].add_(1), "in place on a view of a leaf Tensor that requires a gradient"),
     (lambda x: copy.deepcopy(x * 2), "deep-copied"),
     (lambda x: tensor("abc"), "str"),
     (lambda x: x.to("flaot32"), "no backend 'flaot32'"),
@@ -336,8 +340,8 @@ def test_changes_in_place_keep_the_dtype():
     x = tensor([1.0, 2.0])
     x.mul_(tensor([0.5, 0.5], dtype="float64")).add_(np.float64(1))
     assert x.dtype == np.float32
-    with pytest.raises(TypeError,
-                       match=r"add_ in place makes float32 of a Tensor of int64.*\.to\(dtype='float32'\)"):
+    with pytest.raises(RuntimeError,
+                       match=r"add in place makes float32 of a Tensor of int64.*\.to\(dtype='float32'\)"):
         tensor([1]).add_(0.5)
 
 
@@ -400,7 +404,6 @@ def test_a_hook_that_returns_no_gradient_is_refused(wrong):
     (lambda x: x[2:].argmax(), "argmax over an empty axis"),
     (lambda x: x.sum((0, 0)), "one of them twice"),
     (lambda x: tensor([[1.0, 2.0], [3.0]]), "rows of different lengths"),
-    (lambda x: cnnkit.functional.where(x > 0, 1.0, 2.0), "needs a Tensor among its two sources"),
 ])
 def test_wrong_shapes_and_axes_are_named(call, message):
     with pytest.raises((ValueError, TypeError, IndexError), match=message):

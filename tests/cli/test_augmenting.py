@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from power_cut import Disk
 
 from cnnkit import random
 from cnnkit.cli import run
@@ -36,6 +37,19 @@ def test_the_sheet_has_the_image_and_its_variants(capsys):
     expected = named("vflip=1,crop=5", (3, 40, 100))(x[None], key=random.fold_in(random.key(7), 1))[0]
     np.testing.assert_array_equal(sheet[:, 204:304],
                                   np.rint(expected * 255).astype(np.uint8).transpose(1, 2, 0))
+
+
+def test_a_power_cut_leaves_the_old_sheet_or_the_new_one(tmp_path, monkeypatch):
+    picture("a.png", (20, 30, 3))
+    assert run(["augment", "a.png", "--out", "sheet.png", "--seed", "1"]) == 0
+    before = {name: Path(name).read_bytes() for name in ("a.png", "sheet.png")}
+    disk = Disk(tmp_path)
+    with monkeypatch.context() as patch:
+        disk.everywhere(patch)
+        assert run(["augment", "a.png", "--out", "sheet.png", "--seed", "2"]) == 0
+    disk.check(before)
+    assert ({state["sheet.png"] for state in disk.states(before)}
+            == {before["sheet.png"], Path("sheet.png").read_bytes()})
 
 
 def test_small_images_are_shown_larger_and_grey_ones_grey(capsys):

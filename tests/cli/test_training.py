@@ -62,7 +62,10 @@ def test_a_second_ctrl_c_saves_what_was_learnt_and_says_where(monkeypatch, capsy
     at_batch(monkeypatch, 60, times=2)
     assert run(["train", "digits", "--epochs", "3", "--out", "net"]) == 130
     assert capsys.readouterr().err == (
-        "cnnkit: interrupted in epoch 2 of 3; the model as it was then is saved to net.safetensors\n")
+        "cnnkit: interrupted in epoch 2 of 3; the model as it was then is saved to net.safetensors; "
+        "net.checkpoints/checkpoint-000001.json has the run after 59 updates, in epoch 2 of 3; "
+        "what was learnt is kept, and this goes on from there: "
+        "cnnkit train digits --epochs 3 --out net --resume\n")
     settings = models.read_settings("net.safetensors")
     assert (settings["accuracy"], settings["training"]["epochs"], len(settings["history"])) == (None, 1, 1)
     assert models.load_model("net").classes == list("0123456789")

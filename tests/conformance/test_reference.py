@@ -83,8 +83,74 @@ def batch_norm(x, weight, bias, mean, var, *, training, momentum, eps):
     return (y, mean, var) if training else (y, None, None)
 
 
+def standardize(x, weight, bias, *, axes, eps, center):
+    if not x.numel():
+        pytest.skip("the mean of no numbers is NaN in PyTorch")
+    offset = x - x.mean(axes, keepdim=True) if center else x
+    y = offset / (offset.square().mean(axes, keepdim=True) + eps).sqrt()
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+def unfold(x, *, padding, **window):
+    if len(padding) != 2:
+        pytest.skip("PyTorch unfolds images only")
+    return F.unfold(padded(x, padding), **window)
+
+
+def fold(columns, *, size, padding, **window):
+    if len(padding) != 2:
+        pytest.skip("PyTorch folds images only")
+    (top, bottom), (left, right) = padding
+    y = F.fold(columns, (size[0] + top + bottom, size[1] + left + right), **window)
+    return y[..., top:top + size[0], left:left + size[1]]
+
+
+TWO_AXES = {"nearest": "nearest", "nearest-exact": "nearest-exact", "linear": "bilinear", "cubic": "bicubic",
+            "lanczos": "lanczos"}
+
+
+def resample(x, *, axis, size, mode, align_corners, scale, antialias):
+    if not x.numel():
+        pytest.skip("PyTorch resizes no empty batch")
+    y = x.movedim(axis, 0).flatten(1).T.unsqueeze(1).unsqueeze(2)  # (others, 1, 1, length)
+    corners = {} if mode.startswith("nearest") else {"align_corners": align_corners}
+    sizes = {"size": (1, size)} if scale is None else {"scale_factor": (1.0, scale)}
+    y = F.interpolate(y, **sizes, mode=TWO_AXES[mode], antialias=antialias, **corners)
+    rest = x.movedim(axis, 0).shape[1:]
+    return y.reshape(-1, size).T.reshape(size, *rest).movedim(0, axis)
+
+
+def resample_input(dy, *, axis, length, **settings):
+    shape = list(dy.shape)
+    shape[axis] = length
+    x = torch.zeros(shape, dtype=dy.dtype, requires_grad=True)
+    y = resample(x, axis=axis, size=dy.shape[axis], **settings)
+    return torch.autograd.grad(y, x, dy, create_graph=True)[0]
+
+
+def max_unpool(x, index, size):
+    if len(size) == 1:
+        return max_unpool(x.unsqueeze(2), index.unsqueeze(2), (1, *size)).squeeze(2)
+    if len(size) == 2:
+        return torch._C._nn.max_unpool2d(x, index, size)
+    return torch._C._nn.max_unpool3d(x, index, size, (1, 1, 1), (0, 0, 0))
+
+
 def pad(x, pads, value):
     return F.pad(x, [amount for axis in reversed(pads) for amount in axis], value=value)
+
+
+def pad_edges(x, pads, mode):
+    if x.ndim == 2 or pads[0] != (0, 0):
+        pytest.skip("PyTorch pads the last axes of three and more in this mode")
+    return F.pad(x, [amount for axis in reversed(pads[1:]) for amount in axis], mode=mode)
+
+
+def pad_edges_input(dy, pads, mode):
+    not_empty(dy)
+    x = torch.zeros([n - sum(p) for n, p in zip(dy.shape, pads)], dtype=dy.dtype, requires_grad=True)
+    return torch.autograd.grad(pad_edges(x, pads, mode), x, dy, create_graph=True)[0]
 
 
 def getitem(x, index):
@@ -92,6 +158,21 @@ def getitem(x, index):
     if any(isinstance(part, slice) and (part.step or 1) < 0 for part in parts):
         pytest.skip("PyTorch has no negative steps")
     return x[index]
+
+
+def index_put(x, values, *, index):
+    y = x.clone()
+    y[index] = values
+    return y
+
+
+def replace_view(x, values, *, path):
+    y = x.clone()
+    part = y
+    for name, attrs in path:
+        part = getitem(part, **attrs) if name == "getitem" else getattr(part, name)(*attrs.values())
+    part[...] = values
+    return y
 
 
 def scatter_add(dy, index, *, axis, size):
@@ -116,14 +197,18 @@ def adaptive_max_pool(x, *, output_size, return_indices=False):
 
 CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in another form
     "conv": conv, "conv_filters": conv_filters, "conv_input": conv_input,
-    "max_pool": max_pool, "max_pool_with_indices": with_indices,
+    "resample": resample, "resample_input": resample_input, "fold": fold, "unfold": unfold,
+    "max_pool": max_pool, "max_unpool": max_unpool, "max_pool_with_indices": with_indices,
     "avg_pool": avg_pool, "avg_pool_input": avg_pool_input, "batch_norm": batch_norm,
     "adaptive_avg_pool": adaptive_avg_pool, "adaptive_max_pool": adaptive_max_pool,
     "adaptive_max_pool_with_indices": lambda x, **size: adaptive_max_pool(x, **size, return_indices=True),
     "cast": lambda x, dtype: x.to(getattr(torch, dtype)),
     "concat": lambda *tensors, axis: torch.cat(tensors, axis),
     "expand": lambda x, shape: x.expand(shape), "getitem": getitem, "pad": pad,
-    "scatter_add": scatter_add, "take": lambda x, index, axis: torch.index_select(x, axis, index),
+    "index_put": index_put, "replace_view": replace_view,
+    "pad_edges": pad_edges, "pad_edges_input": pad_edges_input,
+    "scatter_add": scatter_add, "standardize": standardize,
+    "take": lambda x, index, axis: torch.index_select(x, axis, index),
     "max": lambda x, axis, keepdims: torch.amax(x, dim=() if axis is None else axis, keepdim=keepdims),
 }
 NOT_IN_PYTORCH = {
@@ -140,7 +225,7 @@ def test_every_op_names_its_equal_in_pytorch_or_stands_on_a_list():
                          ids=lambda case: case.id)
 def test_the_loops_agree_with_pytorch(case):
     # PyTorch loses digits of channels whose mean is large
-    loses = case.op == "batch_norm" and ("steady" in case.id or "constant" in case.id)
+    loses = case.op in ("batch_norm", "standardize") and ("steady" in case.id or "constant" in case.id)
     close = {"rtol": 1e-4, "atol": 1e-5} if loses else {"rtol": 1e-9, "atol": 1e-12}
     truth = expected(case, "float64")
     arrays = [torch.tensor(v) if isinstance(v, np.ndarray) else v for v in truth.inputs]

@@ -1,13 +1,17 @@
 """Caches give what was read, find changed files again, and never give damaged pixels."""
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
+from power_cut import Disk, lay_out
 
+from cnnkit import storage
 from cnnkit.data import image_cache, image_file
 from cnnkit.data.image_cache import DiskCache, MemoryCache, as_cache
+from cnnkit.data.image_file import read_image
 
 
 @pytest.fixture
@@ -85,6 +89,36 @@ def test_a_damaged_entry_is_made_anew(file, tmp_path, reads, damage):
     entry.write_bytes(damage(entry.read_bytes()))
     for _ in range(2):
         assert (cache.image(file, "RGB", None) == 7).all()
+    assert len(reads) == 2
+
+
+def test_a_cache_whose_power_is_cut_gives_the_right_pixels_or_none(file, tmp_path, monkeypatch):
+    disk = Disk(tmp_path / "disk")
+    disk.root.mkdir()
+    pixels = read_image(file, "RGB", None)
+    with monkeypatch.context() as patch:
+        disk.everywhere(patch)
+        DiskCache(disk.root / "cache").store("key", pixels)
+    disk.check({})
+    found = []
+    for number, state in enumerate(disk.states({})):
+        cache = DiskCache(lay_out(state, tmp_path / str(number)) / "cache")
+        loaded = cache.load("key")
+        assert loaded is None or (loaded == pixels).all()
+        found.append((loaded is not None, any(not name.endswith(".tmp") for name in state)))
+    assert set(found) == {(False, False), (False, True), (True, True)}  # nothing; torn; whole
+
+
+def test_an_entry_on_a_bad_sector_is_made_anew(file, tmp_path, monkeypatch, reads):
+    def bad(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    cache = DiskCache(tmp_path / "cache")
+    cache.image(file, "RGB", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "read_bytes", bad)
+        assert (cache.image(file, "RGB", None) == 7).all()
+    assert (cache.image(file, "RGB", None) == 7).all()
     assert len(reads) == 2
 
 

@@ -93,3 +93,18 @@ def test_wrong_arguments_are_named(x, weight, arguments, error, message):
 def test_an_input_that_is_no_image_is_refused(weight, shape, padding):
     with pytest.raises(ValueError, match=r"images of shape \(N, C, H, W\)"):
         F.conv2d(cnnkit.tensor(np.zeros(shape)), weight, padding=padding)
+
+
+@pytest.mark.parametrize(("padding", "output_padding"), [(0, 3), (2, 3), (1, (2, 3)), (4, 3)])
+def test_output_padding_may_be_larger_than_the_stride_where_filters_are_dilated(padding, output_padding):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    values, weights = rng.normal(size=(1, 2, 4, 3)), rng.normal(size=(2, 3, 3, 2))
+    results = []
+    for library, functional in ((cnnkit, F), (torch, torch.nn.functional)):
+        x, weight = (library.tensor(v, requires_grad=True) for v in (values, weights))
+        y = functional.conv_transpose2d(x, weight, None, (2, 1), padding, output_padding, 1, 4)
+        (y * y).sum().backward()
+        results.append((y.detach().numpy(), x.grad.numpy(), weight.grad.numpy()))
+    for ours, theirs in zip(*results):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)

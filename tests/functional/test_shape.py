@@ -37,12 +37,6 @@ def test_cat_and_stack_equal_pytorch(torch, rng, dim):
     compare(lambda *x: F.cat(x, 1), lambda *t: torch.cat(t, 1), [rng.normal(size=(2, n)) for n in (1, 0, 4)])
 
 
-@pytest.mark.parametrize("pad", [(1, 2), (1, 2, 3, 4), (0, 1, 2, 0, 3, 1), (-1, 2, 1, -2), ()])
-def test_pad_takes_the_last_axis_first_as_pytorch(torch, rng, pad):
-    compare(lambda x: F.pad(x, pad, value=1.5), lambda t: torch.nn.functional.pad(t, pad, value=1.5),
-            [rng.normal(size=(2, 3, 4))])
-
-
 def test_flatten_starts_at_axis_0_as_pytorchs_function(torch, rng):
     compare(F.flatten, torch.flatten, [rng.normal(size=(2, 3, 4))])
     compare(lambda x: F.flatten(x, 1, 2), lambda t: torch.flatten(t, 1, 2), [rng.normal(size=(2, 3, 4, 5))])
@@ -65,13 +59,9 @@ def test_one_hot_is_ones_at_the_classes():
     (lambda x: F.cat([]), ValueError, "cat needs at least one Tensor"),
     (lambda x: F.cat([x, x.unsqueeze(0)]), ValueError, r"cat along axis 0 got shapes \(2, 3\), \(1, 2, 3\)"),
     (lambda x: F.cat([x, x.T], 0), ValueError, "all other axes must agree"),
-    (lambda x: F.cat([x], 2), IndexError, "cat got axis 2 for Tensors with 2 axes"),
+    (lambda x: F.cat([x], 2), IndexError, "cat got axis 2 for a Tensor with 2 axes"),
     (lambda x: F.stack([x, x.T]), ValueError, r"stack needs Tensors of one shape; got \(2, 3\), \(3, 2\)"),
-    (lambda x: F.stack([]), ValueError, "got none"),
-    (lambda x: F.pad(x, (1,)), ValueError, "a pair of amounts"),
-    (lambda x: F.pad(x, (1,) * 6), ValueError, "a pair of amounts"),
-    (lambda x: F.pad(x, (-2, -2)), ValueError, r"takes more than axis 1 of shape \(2, 3\) has"),
-    (lambda x: F.pad(x, (1, 1), mode="reflect"), NotImplementedError, "mode='constant' only; got 'reflect'"),
+    (lambda x: F.stack([]), ValueError, "stack needs at least one Tensor"),
     (F.one_hot, TypeError, "one_hot needs integer class indices; got float32"),
     (lambda x: F.one_hot(cnnkit.tensor([], dtype="int64")), ValueError, "needs num_classes"),
     (lambda x: F.one_hot(cnnkit.tensor([0, 3]), 3), IndexError, "class index 3; of 3 classes .* 0 to 2"),

@@ -17,7 +17,9 @@ LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecat
             "sparse_grad": "gradients are whole arrays",
             "dtype": "x.to(dtype) says it", "weight": "only mse_loss leaves it out: multiply the squares"}
 OTHER_DEFAULT = {"softmax.dim": "PyTorch guesses an axis, and warns that it does",
-                 "log_softmax.dim": "PyTorch guesses an axis, and warns that it does"}
+                 "log_softmax.dim": "PyTorch guesses an axis, and warns that it does",
+                 "where.input": "a condition alone is taken too",
+                 "where.other": "a condition alone is taken too"}
 
 
 @pytest.mark.parametrize("name", F.__all__)

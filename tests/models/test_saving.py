@@ -3,10 +3,10 @@
 
 import numpy as np
 import pytest
-from power_cut import Disk, states
+from power_cut import Disk, lay_out
 
 import cnnkit
-from cnnkit import conformance, models, nn, safetensors, storage, train
+from cnnkit import conformance, models, nn, safetensors, train
 from cnnkit.backends import dtype_name
 from cnnkit.data import ArrayDataset, transforms
 from cnnkit.models import bundle, registry
@@ -202,15 +202,14 @@ def test_settings_are_read_without_the_weights(saved):
 def test_a_power_cut_leaves_the_old_model_or_the_new_one(tmp_path, monkeypatch):
     models.save_model(models.CommonCNN((1, 8, 8), classes=2), tmp_path / "net", ["a", "b"])
     before = {"net.safetensors": (tmp_path / "net.safetensors").read_bytes()}
-    disk = Disk()
-    monkeypatch.setattr(storage.writing, "os", disk)
-    models.save_model(models.CommonCNN((1, 8, 8), classes=3), tmp_path / "net", ["c", "d", "e"])
+    disk = Disk(tmp_path)
+    with monkeypatch.context() as patch:
+        disk.everywhere(patch)
+        models.save_model(models.CommonCNN((1, 8, 8), classes=3), tmp_path / "net", ["c", "d", "e"])
+    disk.check(before)
     found = set()
-    for number, state in enumerate(states(disk.calls, before)):
-        path = tmp_path / str(number) / "net.safetensors"
-        path.parent.mkdir()
-        path.write_bytes(state["net.safetensors"])
-        found.add(tuple(models.load_model(path).classes))
+    for number, state in enumerate(disk.states(before)):
+        found.add(tuple(models.load_model(lay_out(state, tmp_path / str(number)) / "net").classes))
     assert found == {("a", "b"), ("c", "d", "e")}
 
 

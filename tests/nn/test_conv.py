@@ -13,7 +13,8 @@ def image(*shape):
 
 @pytest.mark.parametrize("arguments", [
     {}, {"padding": 1}, {"stride": 2, "padding": (1, 2), "dilation": (2, 1)},
-    {"groups": 2, "bias": False}, {"padding": "same"}])
+    {"groups": 2, "bias": False}, {"padding": "same"},
+    {"padding": 1, "padding_mode": "reflect"}])
 def test_looks_like_pytorchs(arguments):
     torch = pytest.importorskip("torch")
     assert repr(nn.Conv2d(4, 8, 3, **arguments)) == repr(torch.nn.Conv2d(4, 8, 3, **arguments))
@@ -63,7 +64,7 @@ def test_dtype_is_the_parameters():
     ({"stride": 0}, ValueError, "stride must be"),
     ({"padding": -1}, ValueError, "padding must be"),
     ({"padding": "full"}, ValueError, "padding must be"),
-    ({"padding_mode": "reflect"}, ValueError, "pads with zeros only; got padding_mode='reflect'"),
+    ({"padding_mode": "mirror"}, ValueError, "'reflect', 'replicate', 'circular'; got 'mirror'"),
 ])
 def test_wrong_settings_are_refused_when_the_layer_is_made(arguments, error, message):
     with pytest.raises(error, match=message):
@@ -88,3 +89,51 @@ def test_padding_can_be_asymmetric():
     layer = nn.Conv2d(1, 2, 3, padding=((0, 1), (2, 0)))
     assert layer(image(1, 1, 5, 5)).shape == (1, 2, 4, 5)
     assert "padding=((0, 1), (2, 0))" in repr(layer)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_padding_modes_equal_pytorch(rank, mode):
+    torch = pytest.importorskip("torch")
+    settings = {"padding": (2, 1, 1)[:rank], "padding_mode": mode}
+    theirs = getattr(torch.nn, f"Conv{rank}d")(2, 3, 3, **settings).double()
+    ours = getattr(nn, f"Conv{rank}d")(2, 3, 3, **settings, dtype="float64")
+    ours.load_state_dict(theirs.state_dict())
+    values = np.random.default_rng(0).normal(size=(2, 2, 5, 4, 6)[:rank + 2])
+    x, t = cnnkit.tensor(values, requires_grad=True), torch.tensor(values, requires_grad=True)
+    (y, expected) = (ours(x) ** 2).sum(), (theirs(t) ** 2).sum()
+    y.backward(), expected.backward()
+    np.testing.assert_allclose(y.numpy(), expected.detach().numpy(), rtol=1e-10)
+    np.testing.assert_allclose(x.grad.numpy(), t.grad.numpy(), rtol=1e-10)
+
+
+def test_same_padding_is_mirrored_too():
+    layer = nn.Conv1d(1, 1, 4, padding="same", padding_mode="reflect", bias=False)
+    nn.init.ones_(layer.weight)
+    assert layer(cnnkit.tensor([[[1.0, 2.0, 3.0, 4.0]]])).tolist() == [[[8, 10, 12, 12]]]
+
+
+def test_a_transposed_convolution_has_no_padding_modes():
+    with pytest.raises(ValueError, match="ConvTranspose2d has padding_mode 'zeros'; got 'reflect'"):
+        nn.ConvTranspose2d(1, 1, 3, padding_mode="reflect")
+
+
+@pytest.mark.parametrize(("settings", "size"), [
+    ({"stride": 2}, (9, 10)), ({"stride": 3, "padding": 1, "dilation": 2}, (14, 13)), ({}, (1, 2, 6, 6))])
+def test_a_transposed_convolution_makes_the_size_that_is_asked_for(settings, size):
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.ConvTranspose2d(2, 2, 3, **settings)
+    ours = nn.ConvTranspose2d(2, 2, 3, **settings)
+    ours.load_state_dict(theirs.state_dict())
+    x = np.random.default_rng(0).normal(size=(1, 2, 4, 4)).astype(np.float32)
+    expected = theirs(torch.tensor(x), output_size=size).detach().numpy()
+    np.testing.assert_allclose(ours(cnnkit.tensor(x), output_size=size).numpy(), expected, rtol=1e-5,
+                               atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "message"), [
+    ((7, 9), r"requested an output size of \(7, 9\), but valid sizes range from \[9, 9\] to \[10, 10\]"),
+    ((11, 9), "valid sizes"), ((9,), r"it needs 2 or 4 numbers")])
+def test_a_size_that_cannot_be_is_refused(size, message):
+    with pytest.raises(ValueError, match=message):
+        nn.ConvTranspose2d(1, 1, 3, stride=2)(image(1, 1, 4, 4), output_size=size)

@@ -32,10 +32,11 @@ def test_dropout_needs_a_probability():
         nn.Dropout(1.5)
 
 
-def test_relu_does_not_write_its_input_even_if_told_to():
-    x = cnnkit.tensor([-1.0])
-    nn.ReLU(inplace=True)(x)
-    assert x.tolist() == [-1.0]
+def test_layers_change_their_input_if_told_to():
+    for layer in nn.ReLU(inplace=True), nn.ELU(inplace=True), nn.Dropout(1.0, inplace=True):
+        x = cnnkit.tensor([-1.0])
+        assert layer(x) is x
+        assert x.tolist() != [-1.0]
 
 
 def test_softmax_before_the_cross_entropy_is_not_the_cross_entropy_but_log_softmax_is():

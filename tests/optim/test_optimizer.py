@@ -219,13 +219,15 @@ def test_a_step_counts_as_a_change_in_place(p):
         loss.backward()
 
 
-def test_the_array_before_a_step_stays_what_it_was(p):
-    array, detached = p.numpy(), p.detach()
+def test_a_step_reaches_who_shares_memory_and_no_array_that_was_handed_out(p):
+    array, detached, view = p.numpy(), p.detach(), p.data[1:]
     for optimizer in optim.SGD([p], lr=0.1, momentum=0.9), optim.Adam([p]):
         for _ in range(2):
             p.grad = cnnkit.tensor([1.0, 1.0])
             optimizer.step()
-    assert array.tolist() == detached.tolist() == [1.0, 2.0]
+    assert array.tolist() == [1.0, 2.0]
+    assert p.tolist() == detached.tolist() != array.tolist()
+    assert view.tolist() == p.tolist()[1:]
 
 
 def test_closure_is_called_with_the_tape_recording(p):

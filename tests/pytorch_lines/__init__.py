@@ -5,10 +5,25 @@ A line is text, so that the same text runs with the names of either library: ``t
 values, or the class of the exception that it raises. Each table has a preamble that runs before every line.
 """
 
-from pytorch_lines import containers, grad_mode, module, optimizer, state, tensor
+from pytorch_lines import (
+    containers,
+    grad_mode,
+    in_place,
+    joining,
+    making,
+    module,
+    moving,
+    optimizer,
+    pointwise,
+    scattering,
+    selecting,
+    state,
+    tensor,
+)
 from pytorch_lines.running import outcome
 
 __all__ = ["TABLES", "outcome"]
 
-TABLES = {part.__name__.rpartition(".")[2]: part
-          for part in (containers, grad_mode, module, optimizer, state, tensor)}
+PARTS = (containers, grad_mode, in_place, joining, making, module, moving, optimizer, pointwise, scattering,
+         selecting, state, tensor)
+TABLES = {part.__name__.rpartition(".")[2]: part for part in PARTS}

@@ -29,7 +29,8 @@ GRID = [(n, before, after, k, s, d)
 
 # ---- arguments
 
-@pytest.mark.parametrize(("value", "expected"), [(3, (3, 3)), ((1, 2), (1, 2)), ([1, 2], (1, 2))])
+@pytest.mark.parametrize(("value", "expected"), [(3, (3, 3)), ((1, 2), (1, 2)), ([1, 2], (1, 2)),
+                                                 ((3,), (3, 3)), ([4], (4, 4))])
 def test_pair_takes_an_integer_or_a_pair(value, expected):
     assert shapes.per_axis(value, "stride") == expected
 
@@ -43,7 +44,7 @@ def test_pair_takes_integers_of_any_kind_and_returns_plain_ones():
 
 
 @pytest.mark.parametrize("value",
-                         [0, -1, (1, 0), (1,), (1, 2, 3), 1.5, "ab", None, True, (True, 1), ((1, 1), 1)])
+                         [0, -1, (1, 0), (), (1, 2, 3), 1.5, "ab", None, True, (True, 1), ((1, 1), 1)])
 def test_pair_names_the_argument_the_value_and_a_fix(value):
     with pytest.raises((TypeError, ValueError)) as caught:
         shapes.per_axis(value, "stride")

@@ -302,10 +302,20 @@ def test_ctrl_c_ends_training_and_keeps_what_was_learnt():
 class Interrupted(CNNClassifier):
     """Ctrl-C is pressed in the third epoch."""
 
+    signal = signal.SIGINT
+
     def _loss(self, output, target, weight):
         if len(self.history_) == 2:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self.signal)
         return super()._loss(output, target, weight)
+
+
+def test_sigterm_ends_the_process_and_not_one_fit_of_a_search():
+    class Terminated(Interrupted):
+        signal = signal.SIGTERM
+
+    with pytest.raises(SystemExit, match=str(128 + signal.SIGTERM)):
+        Terminated(random_state=0).fit(*small())
 
 
 @pytest.mark.parametrize("name", ["array-api-strict", "torch", "jax", "emulator"])

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from power_cut import Disk, lay_out
 
 pytest.importorskip("sklearn.base", reason="needs scikit-learn: pip install 'cnnkit[sklearn]'")
 
@@ -75,6 +76,25 @@ def edit(path, change):
     tensors, content = read_bundle(path)
     change(content)
     write_bundle(path, tensors, content)
+
+
+def test_a_power_cut_leaves_the_old_estimator_or_the_new_one(tmp_path, monkeypatch):
+    old, new = (CNNClassifier(max_epochs=1, random_state=n).fit(X, Y) for n in (0, 1))
+    root = tmp_path / "disk"
+    before = {"deep/net.safetensors": old.save(root / "deep" / "net").read_bytes()}
+    disk = Disk(root)
+    with monkeypatch.context() as patch:
+        disk.everywhere(patch)
+        new.save(root / "deep" / "net")
+        new.save(root / "new" / "net")
+    disk.check(before)
+    found = set()
+    for number, state in enumerate(disk.states(before)):
+        folder = lay_out(state, tmp_path / str(number))
+        found.add(CNNClassifier.load(folder / "deep" / "net").random_state)
+        if (folder / "new" / "net.safetensors").exists():
+            assert CNNClassifier.load(folder / "new" / "net").random_state == 1
+    assert found == {0, 1}
 
 
 def test_another_estimators_file_is_refused(tmp_path):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from power_cut import Disk, states
+from power_cut import Disk, cuts
 
 from cnnkit import storage
 from cnnkit.storage import writing
@@ -15,8 +15,8 @@ NEW, OLD = b"the new contents", b"old"
 
 
 @pytest.fixture
-def disk(monkeypatch):
-    recorded = Disk()
+def disk(monkeypatch, tmp_path):
+    recorded = Disk(tmp_path)
     monkeypatch.setattr(writing, "os", recorded)
     return recorded
 
@@ -26,10 +26,10 @@ def test_a_power_cut_leaves_the_old_or_the_new_contents(disk, tmp_path, before):
     for name, content in before.items():
         (tmp_path / name).write_bytes(content)
     storage.write(tmp_path / "net", NEW)
-    found = [state.get("net") for state in states(disk.calls, before)]
-    assert set(found) == {before.get("net"), NEW}
-    assert [state.get("net") for state in states([], {"net": (tmp_path / "net").read_bytes()})] == [NEW]
-    assert disk.calls[-1] == ("flush folder", tmp_path)
+    assert {state.get("net") for state in disk.states(before)} == {before.get("net"), NEW}
+    assert {state.get("net") for cut, state in cuts(disk.calls, before, tmp_path)
+            if cut == len(disk.calls)} == {NEW}
+    disk.check(before)
 
 
 @pytest.mark.parametrize("forgotten", ["flush", "flush folder"])
@@ -38,9 +38,18 @@ def test_the_emulated_power_cut_finds_a_write_that_forgets_to_flush(disk, tmp_pa
     storage.write(tmp_path / "net", NEW)
     calls = [call for call in disk.calls if call[0] != forgotten]
     if forgotten == "flush":
-        assert {OLD, NEW} < {state["net"] for state in states(calls, {"net": OLD})}
+        assert {OLD, NEW} < {state["net"] for _, state in cuts(calls, {"net": OLD}, tmp_path)}
     else:  # after it has returned, the old contents may come back
-        assert OLD in {state["net"] for state in states([*calls, ("done",)], {"net": OLD})}
+        assert OLD in {state["net"] for cut, state in cuts(calls, {"net": OLD}, tmp_path)
+                       if cut == len(calls)}
+
+
+def test_the_emulated_power_cut_finds_a_write_that_it_has_not_seen(disk, tmp_path):
+    storage.write(tmp_path / "net", NEW)
+    disk.check({})
+    (tmp_path / "log").write_bytes(NEW)
+    with pytest.raises(AssertionError, match=r"not recorded: \['log'\]"):
+        disk.check({})
 
 
 @pytest.mark.parametrize("fails", ["open", "write", "fsync", "replace"])
@@ -50,11 +59,12 @@ def test_an_error_leaves_the_old_contents_and_no_temporary_file(monkeypatch, tmp
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    disk = Disk()
+    disk = Disk(tmp_path)
     monkeypatch.setattr(disk, fails, full, raising=False)
     monkeypatch.setattr(writing, "os", disk)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as caught:
         storage.write(tmp_path / "net", NEW)
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "net"), None)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"net": OLD}
 
 
@@ -62,10 +72,10 @@ def test_an_error_leaves_the_old_contents_and_no_temporary_file(monkeypatch, tmp
 def test_a_file_system_that_flushes_no_folder_is_passed_over(monkeypatch, tmp_path, code):
     class NoFolders(Disk):
         def fsync(self, handle):
-            if self._files[handle].is_dir():
+            if os.path.isdir(self._files[handle]):
                 raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(writing, "os", NoFolders())
+    monkeypatch.setattr(writing, "os", NoFolders(tmp_path))
     assert storage.write(tmp_path / "net", NEW).read_bytes() == NEW
 
 
@@ -116,3 +126,39 @@ def test_what_can_be_made_again_is_not_flushed(disk, tmp_path):
     storage.write(tmp_path / "cached", NEW, durable=False)
     assert {call[0] for call in disk.calls} == {"create", "write", "rename"}
     assert (tmp_path / "cached").read_bytes() == NEW
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_what_is_added_to_a_file_never_costs_what_was_there(disk, tmp_path, durable):
+    before = {"log": b"one\n"}
+    (tmp_path / "log").write_bytes(before["log"])
+    storage.append(tmp_path / "log", b"two\n", durable=durable)
+    assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"
+    disk.check(before)
+    found = {state["log"] for state in disk.states(before)}
+    assert {b"one\n", b"one\ntw", b"one\n\0\0\0\0", b"one\ntwo\n"} <= found
+    assert all(content.startswith(b"one\n") for content in found)
+    last = {state["log"] for cut, state in cuts(disk.calls, before, tmp_path) if cut == len(disk.calls)}
+    assert (last == {b"one\ntwo\n"}) == durable
+
+
+def test_what_cannot_be_flushed_is_added_to(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    storage.append(tmp_path / "pipe", b"line\n")
+    assert os.read(reader, 9) == b"line\n"
+    os.close(reader)
+
+
+def test_new_folders_are_as_certain_as_what_is_written_into_them(tmp_path, monkeypatch):
+    disk = Disk(tmp_path)
+    with monkeypatch.context() as patch:
+        disk.everywhere(patch)
+        storage.write(storage.make_folder(tmp_path / "a" / "b") / "net", NEW)
+        storage.make_folder(tmp_path / "a" / "b")
+    disk.check({})
+
+    def last(calls):
+        return {state.get("a/b/net") for cut, state in cuts(calls, {}, tmp_path) if cut == len(calls)}
+    assert last(disk.calls) == {NEW}
+    assert None in last([call for call in disk.calls if call[:2] != ("flush folder", tmp_path)])

@@ -165,6 +165,20 @@ def test_a_loader_of_ones_own_and_an_iterable_that_draws_go_on(tmp_path):
     assert_same(listed(resume=tmp_path / "list"), whole)
 
 
+@pytest.mark.parametrize("augment", [None, "flip,crop=1"])
+def test_a_run_that_goes_on_behind_an_epochs_last_batch_says_what_it_has_learnt_from(tmp_path, augment):
+    class Keep(Callback):
+        def on_train_end(self, run):
+            self.learnt = run.model.input_format
+
+    whole, resumed, folder = Keep(), Keep(), tmp_path / "cut"
+    want = run([whole], epochs=1, augment=augment)
+    run([Keep(), Checkpoint(folder), AtStep(10)], epochs=1, augment=augment)
+    assert_same(run([resumed, Checkpoint(folder)], True, epochs=1, augment=augment), want)
+    assert resumed.learnt == whole.learnt
+    assert resumed.learnt is not None
+
+
 def test_epochs_can_be_added(tmp_path):
     whole = run(epochs=3)
     run([Checkpoint(tmp_path)], epochs=2)

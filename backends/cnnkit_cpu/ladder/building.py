@@ -10,15 +10,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from cnnkit.backends.c_integers import Argument
 
 COMPILERS = "c++", "g++", "clang++"
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", "-shared", "-fPIC")
 AVX2 = ("-mavx2", "-mfma")
 AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
 ISAS = {"generic": (), "avx2": AVX2, "avx512": (*AVX2, *AVX512)}  # as in setup.py, for the shipped kernels
-ARGUMENTS = (*(ctypes.c_int,) * 5, *(ctypes.c_void_p,) * 4)  # N, C, H, W, K; images, filters, bias, results
+# N, C, H, W, K; images, filters, bias, results
+ARGUMENTS: Any = (*(Argument(ctypes.c_int, f"step: {name}") for name in "NCHWK"), *(ctypes.c_void_p,) * 4)
 
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
 

@@ -8,6 +8,7 @@ from cnnkit.conformance.case import Case
 from cnnkit.conformance.cases import (
     activation,
     arithmetic,
+    assigning,
     conv,
     draw,
     fused,
@@ -16,7 +17,9 @@ from cnnkit.conformance.cases import (
     loss,
     many,
     norm,
+    pointwise,
     pool,
+    resampling,
     residual,
     update,
 )
@@ -25,7 +28,8 @@ from cnnkit.conformance.kinds.op import OpCase
 __all__ = ["CASES", "DRAWS", "EVERY_CASE", "FUSED", "LOOK_UPS", "MANY", "SINGLE", "UPDATES"]
 
 SINGLE: tuple[OpCase, ...] = (*conv.CASES, *pool.CASES, *activation.CASES, *norm.CASES, *loss.CASES,
-                              *arithmetic.CASES, *gathering.CASES)
+                              *arithmetic.CASES, *assigning.CASES, *pointwise.CASES, *gathering.CASES,
+                              *resampling.CASES)
 FUSED: tuple[OpCase, ...] = (*fused.CASES, *residual.CASES)
 CASES = (*SINGLE, *FUSED)  # of ops, alone and in chains
 MANY, UPDATES, DRAWS, LOOK_UPS = many.CASES, update.CASES, draw.CASES, look_up.CASES

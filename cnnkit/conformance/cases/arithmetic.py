@@ -75,6 +75,17 @@ CASES = (
     moved("pad", "around", Draw((2, 3, 4), "eighths"), pads=((0, 0), (1, 2), (0, 3)), value=0.5),
     moved("pad", "take-away", Draw((2, 5, 6), "eighths"), pads=((0, 0), (-1, 2), (1, -2)), value=0.0),
     moved("pad", "nothing", TIES, pads=((0, 0), (0, 0)), value=0.0),
+    *(OpCase(op, name, (Draw(shape if op == "pad_edges" else tuple(n + sum(p) for n, p in zip(shape, pads)),
+                             "eighths"),), {"pads": pads, "mode": mode}, EXACT, smooth=False,
+             half=name == "replicate-more-than-there-is")
+      for op in ("pad_edges", "pad_edges_input") for name, mode, shape, pads in (
+          ("reflect", "reflect", (2, 3, 4), ((0, 0), (2, 1), (3, 3))),
+          ("reflect-after", "reflect", (2, 4), ((0, 0), (-1, 3))),
+          ("replicate-more-than-there-is", "replicate", (2, 3, 2), ((0, 0), (1, 4), (3, 0))),
+          ("replicate-where-all-is-taken-away", "replicate", (2, 3), ((0, 1), (-3, 4))),
+          ("circular", "circular", (2, 3, 4), ((0, 0), (3, 1), (0, 4))),
+          ("circular-less", "circular", (5, 4), ((-2, 1), (3, -1))),
+          ("batch-0", "reflect", (0, 3), ((0, 0), (1, 1))))),
     *(moved("getitem", name, Draw((5, 6), "eighths"), index=index) for name, index in (
         ("int", 2), ("negative-int", (-1, 3)), ("slices", (slice(1, 4), slice(None, -1))),
         ("steps", (slice(None, None, 2), slice(1, 6, 3))),

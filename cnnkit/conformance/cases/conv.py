@@ -133,4 +133,14 @@ CASES = (
     linear("three-axes", (2, 3, 4), (5, 4)),
     linear("vector", (4,), (3, 4)),
     linear("wide", (3, 67), (11, 67)),
+
+    # -- windows as columns, and back --
+    *(OpCase(op, name, (Draw(x if op == "unfold" else columns),),
+             {**({} if op == "unfold" else {"size": x[2:]}), "kernel_size": kernel, "stride": stride,
+              "padding": padding, "dilation": dilation}, SUMS, half=name == "overlapping")
+      for op in ("unfold", "fold") for name, x, columns, kernel, stride, padding, dilation in (
+          ("overlapping", (2, 3, 5, 4), (2, 18, 12), (2, 3), (1, 1), ((0, 0), (0, 1)), (1, 1)),
+          ("dilated", (1, 2, 7, 6), (1, 8, 9), (2, 2), (2, 3), ((0, 0), (1, 1)), (2, 1)),
+          ("1d", (2, 2, 7), (2, 6, 3), (3,), (2,), ((0, 0),), (1,)),
+          ("batch-0", (0, 2, 3, 3), (0, 8, 4), (2, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)))),
 )

@@ -23,14 +23,14 @@ CLEAR = 1 / 16  # the least distance from a kink at which finite differences are
 
 @dataclass(frozen=True)
 class Numbers(Draw):
-    """Inputs of a function, placed by its kinks, and all positive where the function needs it.
+    """Inputs of a function, placed by its kinks, and all in its domain.
 
     The ``eighths`` are the kinks themselves and numbers around them. The ``normal`` ones are spread three
     times as wide as usual, and keep clear of the kinks.
     """
 
     kinks: tuple[float, ...] = ()
-    positive: bool = False
+    formula: Formula | None = None
 
     def values(self, random: np.random.RandomState, dtype: str) -> np.ndarray:
         """The values in `dtype`."""
@@ -43,8 +43,8 @@ class Numbers(Draw):
             for kink in self.kinks:
                 side = np.where(values < kink, -CLEAR, CLEAR)
                 values = np.where(np.abs(values - kink) < CLEAR, kink + side, values)
-        if self.positive:
-            values = 0.5 + np.abs(values)
+        if self.formula is not None:
+            values = self.formula.within(values)
         return np.asarray(values).astype(dtype)
 
 
@@ -69,7 +69,7 @@ def elementwise(formulas: Mapping[str, Formula]) -> Iterator[OpCase]:
                 if name in formula.without or (n and kind not in ("normal", "eighths")):
                     continue
                 finite = kind not in ("nan", "inf")
-                numbers = Numbers(shape, kind, grad=finite, kinks=kinks, positive=formula.positive)
+                numbers = Numbers(shape, kind, grad=finite, kinks=kinks, formula=formula)
                 yield OpCase(op, f"{name}-settings{n + 1}" if n else name, (numbers,), attrs,
                            TOLERANCES[formula.tolerance], half=name == "map",
                            smooth=kind == "normal" or (kind == "eighths" and not kinks))

@@ -1,4 +1,4 @@
-"""Cases of batch normalisation."""
+"""Cases of batch normalisation, and of mean and variance over any axes."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def batch_norm(name: str, x: tuple, *, kind: str = "normal", affine: bool = True
     state = (Draw(C, grad=False), Draw(C, "positive", grad=False)) if running else (None, None)
     return OpCase("batch_norm", name, (Draw(x, kind), *scale, *state), {**BATCH_NORM, **attrs}, tolerance,
                   half=half, smooth=smooth)
+
+
+def standardize(name: str, x: tuple, axes: tuple, weight: tuple | None = None, bias: tuple | None = None, *,
+                kind: str = "normal", center: bool = True, tolerance: Tolerance = SUMS) -> OpCase:
+    """A normalisation over some axes, from the shapes of its arrays."""
+    scale, shift = (None if shape is None else Draw(shape) for shape in (weight, bias))
+    return OpCase("standardize", name, (Draw(x, kind), scale, shift),
+                  {"axes": axes, "eps": 1e-5, "center": center}, tolerance,
+                  half=name in ("layer", "steady"), smooth=kind == "normal")
 
 
 CASES = (
@@ -49,4 +58,16 @@ CASES = (
     batch_norm("eval-matrix", (4, 5), training=False),
     batch_norm("eval-one-value", (1, 3, 1, 1), training=False),
     batch_norm("eval-batch-0", (0, 3, 2, 2), training=False),
+
+    standardize("group", (2, 2, 3, 3, 2), (2, 3, 4), (1, 2, 3, 1, 1), (1, 2, 3, 1, 1)),
+    standardize("layer", (3, 4, 5), (1, 2), (4, 5), (4, 5)),
+    standardize("layer-many", (33, 70), (1,), (70,), (70,)),
+    standardize("instance-no-affine", (2, 3, 4), (2,)),
+    standardize("root-mean-square", (3, 2, 5), (2,), (5,), center=False),
+    standardize("no-weight", (3, 5), (1,), None, (5,)),
+    standardize("middle-axes", (2, 3, 4, 2), (1, 2), (1, 1, 1, 2)),
+    standardize("steady", (3, 17), (1,), kind="steady", tolerance=STEADY),
+    standardize("constant", (3, 5, 2), (0,), kind="constant", tolerance=STEADY),
+    standardize("one-number", (3, 1), (1,)),
+    standardize("batch-0", (0, 4), (1,), (4,), (4,)),
 )

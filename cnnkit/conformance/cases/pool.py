@@ -135,4 +135,10 @@ CASES = (
         OpCase("adaptive_max_pool", f"{rank}d", (Draw(x),), {"output_size": (2, 3, 1)[:rank]}, EXACT),
         OpCase("adaptive_max_pool_with_indices", f"{rank}d", (Draw(x),),
                {"output_size": (3, 2, 2)[:rank]}, EXACT))),
+
+    # -- unpooling; several numbers may come to one place --
+    *(OpCase("max_unpool", name, (Draw(x, "eighths"), Draw(x, "labels", classes=pixels)), {"size": size},
+             EXACT, smooth=False, half=name == "2d")
+      for name, x, size, pixels in (("2d", (2, 3, 3, 4), (5, 6), 30), ("one-place", (2, 1, 3), (4,), 1),
+                                    ("3d", (1, 2, 2, 2, 2), (3, 2, 3), 18), ("batch-0", (0, 2, 2), (4,), 4))),
 )

@@ -12,14 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.conformance.reference import activation, arithmetic, conv, gathering, loss, norm, pool
+from cnnkit.conformance.reference import (
+    activation,
+    arithmetic,
+    assigning,
+    conv,
+    gathering,
+    loss,
+    norm,
+    pointwise,
+    pool,
+    resampling,
+)
 from cnnkit.conformance.reference.arithmetic import ARITHMETIC
 from cnnkit.conformance.reference.formula import Formula
 
 __all__ = ["FORMULAS", "REFERENCES", "evaluate"]
 
 Reference = tuple[Callable, Callable | None]
-FORMULAS: dict[str, Formula] = {**activation.FORMULAS, **arithmetic.FORMULAS}  # of unary elementwise ops
+FORMULAS: dict[str, Formula] = {  # of unary elementwise ops
+    **activation.FORMULAS, **arithmetic.FORMULAS, **pointwise.FORMULAS}
 
 
 def _pairs(module: Any, *names: str) -> dict[str, Reference]:
@@ -28,13 +40,17 @@ def _pairs(module: Any, *names: str) -> dict[str, Reference]:
 
 REFERENCES: dict[str, Reference] = {
     **ARITHMETIC,
+    **pointwise.POINTWISE,
     **{name: (formula.forward, formula.gradients) for name, formula in FORMULAS.items()},
     **_pairs(activation, "dropout", "log_softmax", "softmax"),
-    **_pairs(conv, "conv", "conv_filters", "conv_input", "linear"),
+    **_pairs(assigning, "index_put", "replace_view"),
+    **_pairs(conv, "conv", "conv_filters", "conv_input", "fold", "linear", "unfold"),
     **_pairs(gathering, "scatter_add", "take", "take_along_axis"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
-    **_pairs(norm, "batch_norm"),
-    **_pairs(pool, "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "avg_pool_input", "max_pool"),
+    **_pairs(norm, "batch_norm", "standardize"),
+    **_pairs(resampling, "resample", "resample_input"),
+    **_pairs(pool, "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "avg_pool_input", "max_pool",
+             "max_unpool"),
     "adaptive_max_pool_with_indices": (pool.adaptive_max_pool_with_indices, pool.adaptive_max_pool_gradients),
     "max_pool_with_indices": (pool.max_pool_with_indices, pool.max_pool_gradients),
 }

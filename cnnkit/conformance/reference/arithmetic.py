@@ -56,9 +56,9 @@ FORMULAS = {
         ({"min": -0.5, "max": 0.5}, {"min": 0.0, "max": None}, {"min": None, "max": 0.25}), "exact"),
     "clone": Formula(lambda x: x, tolerance="exact"),
     "exp": Formula(dual.exp, without=("large",)),  # e^1000 is infinite, and NumPy warns
-    "log": Formula(dual.log, positive=True),
+    "log": Formula(dual.log, domain=(0, math.inf)),
     "neg": Formula(lambda x: -x, tolerance="exact"),
-    "sqrt": Formula(dual.sqrt, positive=True),
+    "sqrt": Formula(dual.sqrt, domain=(0, math.inf)),
 }
 
 
@@ -165,6 +165,20 @@ def padded(x: Array, pads: tuple, **_: Any) -> Array:
     return x
 
 
+def edges_padded(x: Array, pads: tuple, mode: str) -> Array:
+    """Elements of x around each axis: NumPy's own padding, of flat indices; negative amounts take away."""
+    names = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    for axis, (before, after) in enumerate(pads):
+        less = (slice(None),) * axis + (slice(max(-before, 0), x.shape[axis] - max(-after, 0)),)
+        more = [(0, 0)] * axis + [(max(before, 0), max(after, 0))] + [(0, 0)] * (x.ndim - axis - 1)
+        if mode == "circular":
+            x = np.pad(x[less], more, mode="wrap")
+        else:  # what is taken away may come again as a mirror's or an edge's
+            x = np.pad(x, more, mode=names[mode])  # type: ignore[call-overload]
+            x = x[(slice(None),) * axis + (slice(max(-before, 0), x.shape[axis] - max(-after, 0)),)]
+    return x
+
+
 def expanded(x: Array, shape: tuple) -> Array:
     """Broadcast to a shape in which -1 keeps a size."""
     sizes = (0,) * (len(shape) - x.ndim) + x.shape
@@ -184,6 +198,15 @@ def indexed(x: Array, index: Any) -> Array:
     x = np.asarray(x[tuple(e for part in slices for e in part)])
     return np.asarray(x[tuple(e if isinstance(e, np.ndarray) or e is Ellipsis else slice(None)
                               for e in entries if not isinstance(e, int))])
+
+
+pad_edges, pad_edges_gradients = moved(edges_padded)
+
+
+def pad_edges_input(dy: Array, *, pads: tuple, mode: str) -> Array:
+    """Each element gets the sum of the gradients of those that were made of it."""
+    x = np.zeros([n - sum(amounts) for n, amounts in zip(dy.shape, pads)])
+    return pad_edges_gradients(dy, x, pads=pads, mode=mode)[0]  # type: ignore[misc]
 
 
 ARITHMETIC: dict[str, Reference] = {
@@ -212,5 +235,7 @@ ARITHMETIC: dict[str, Reference] = {
     "expand": moved(expanded),
     "concat": moved(lambda *arrays, axis: np.concatenate(arrays, axis=axis)),
     "pad": moved(padded, lambda pads, value: value),
+    "pad_edges": (pad_edges, pad_edges_gradients),
+    "pad_edges_input": (pad_edges_input, lambda d, dy, **attrs: (pad_edges(d, **attrs),)),
     "getitem": moved(indexed),
 }

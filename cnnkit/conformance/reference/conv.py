@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 __all__ = ["conv", "conv_filters", "conv_filters_gradients", "conv_gradients", "conv_input",
-           "conv_input_gradients", "linear", "linear_gradients"]
+           "conv_input_gradients", "fold", "fold_gradients", "linear", "linear_gradients", "unfold",
+           "unfold_gradients"]
 
 Array = np.ndarray
 Sizes = tuple[int, ...]
@@ -118,3 +119,36 @@ def linear_gradients(dy: Array, x: Array, weight: Array, bias: Array | None) -> 
         if db is not None:
             db[k] += dy[(*rest, k)]
     return dx, dw, db
+
+
+# -- windows as columns: a convolution with filters that each take one number of a window --------------------
+
+def single(channels: int, kernel_size: Sizes) -> Array:
+    """The filters of each channel, of which each is 1 at one place: (C R S, 1, R, S)."""
+    pixels = int(np.prod(kernel_size))
+    return np.tile(np.eye(pixels).reshape(pixels, 1, *kernel_size), (channels, 1, *(1,) * len(kernel_size)))
+
+
+def unfold(x: Array, *, kernel_size: Sizes, **window: Any) -> Array:
+    """Column p holds the numbers of window p, channel by channel."""
+    columns = conv(x, single(x.shape[1], kernel_size), None, groups=x.shape[1], **window)
+    return columns.reshape(*columns.shape[:2], -1) if columns.size else np.zeros(
+        (*columns.shape[:2], int(np.prod(columns.shape[2:]))))
+
+
+def unfold_gradients(d: Array, x: Array, **window: Any) -> tuple:
+    """Each number gets what comes back from all windows that hold it."""
+    return (fold(d, size=x.shape[2:], **window),)
+
+
+def fold(columns: Array, *, size: Sizes, kernel_size: Sizes, **window: Any) -> Array:
+    """Each pixel is the sum of the numbers of all windows that cover it."""
+    channels = columns.shape[1] // int(np.prod(kernel_size))
+    places = output_size(size, kernel_size, *(window[name] for name in ("stride", "padding", "dilation")))
+    dy = columns.reshape(*columns.shape[:2], *places)
+    return conv_input(dy, single(channels, kernel_size), size=size, groups=channels, **window)
+
+
+def fold_gradients(dx: Array, columns: Array, *, size: Sizes, **window: Any) -> tuple:
+    """Each number of a window gets what comes back to its pixel."""
+    return (unfold(dx, **window),)

@@ -10,7 +10,35 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Dual", "erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh"]
+__all__ = [
+    "Dual",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "ceil",
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "floor",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "rounded",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "trunc",
+]
 
 
 class Dual:
@@ -77,6 +105,16 @@ def _function(value: Callable[[float], float], slope: Callable[[float], float]) 
     return lambda x: Dual(value(x.value), slope(x.value) * x.slope)
 
 
+def _finite(function: Callable[[float], float]) -> Callable[[float], float]:
+    """NaN where Python refuses infinity or NaN."""
+    return lambda v: function(v) if math.isfinite(v) else math.nan
+
+
+def _step(function: Callable[[float], float]) -> Callable[[Dual], Dual]:
+    """A function that is flat between its jumps; infinity and NaN stay."""
+    return _function(lambda v: float(function(v)) if math.isfinite(v) else v, lambda v: 0.0)
+
+
 def _exp(v: float) -> float:
     return math.exp(v) if not v > 709 else math.inf
 
@@ -88,3 +126,19 @@ log1p = _function(math.log1p, lambda v: 1 / (1 + v))
 sqrt = _function(math.sqrt, lambda v: 0.5 / math.sqrt(v))
 tanh = _function(math.tanh, lambda v: 0.0 if abs(v) > 300 else 1 / math.cosh(v) ** 2)
 erf = _function(math.erf, lambda v: 2 / math.sqrt(math.pi) * _exp(-v * v))
+erfc = _function(math.erfc, lambda v: -2 / math.sqrt(math.pi) * _exp(-v * v))
+log2 = _function(math.log2, lambda v: 1 / (v * math.log(2)))
+log10 = _function(math.log10, lambda v: 1 / (v * math.log(10)))
+sin = _function(_finite(math.sin), _finite(math.cos))
+cos = _function(_finite(math.cos), _finite(lambda v: -math.sin(v)))
+tan = _function(_finite(math.tan), _finite(lambda v: 1 / math.cos(v) ** 2))
+asin = _function(math.asin, lambda v: 1 / math.sqrt(1 - v * v))
+acos = _function(math.acos, lambda v: -1 / math.sqrt(1 - v * v))
+atan = _function(math.atan, lambda v: 1 / (1 + v * v))
+sinh = _function(math.sinh, math.cosh)
+cosh = _function(math.cosh, math.sinh)
+asinh = _function(math.asinh, lambda v: 1 / math.sqrt(v * v + 1))
+acosh = _function(math.acosh, lambda v: 1 / math.sqrt(v * v - 1))
+atanh = _function(math.atanh, lambda v: 1 / (1 - v * v))
+floor, ceil, trunc, rounded = _step(math.floor), _step(math.ceil), _step(math.trunc), _step(round)
+sign = _function(lambda v: float((v > 0) - (v < 0)), lambda v: 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +29,8 @@ class Formula:
         with all kinds of numbers, the others with a few.
     tolerance : {"exact", "rounding", "transcendental"}
         How closely float32 must agree, and why.
-    positive : bool
-        Whether x must be positive.
+    domain : tuple of float
+        The open interval in which x must be; the lower end is finite, if any is.
     without : tuple of str
         Cases that are left out for this op; a comment beside each says why.
 
@@ -41,8 +42,22 @@ class Formula:
     value: Callable[..., Any]
     settings: tuple[Mapping[str, Any], ...] = ({},)
     tolerance: str = "transcendental"
-    positive: bool = False
+    domain: tuple[float, float] = (-math.inf, math.inf)
     without: tuple[str, ...] = ()
+
+    def within(self, values: Any) -> Array:
+        """Any numbers, brought into the domain.
+
+        >>> import numpy as np
+        >>> Formula(abs, domain=(0.0, np.inf)).within([-2.0, 3.0])
+        array([2.5, 3.5])
+        """
+        low, high = self.domain
+        if math.isinf(low):
+            return np.asarray(values)
+        if math.isinf(high):
+            return low + 0.5 + np.abs(values)
+        return (low + high) / 2 + 0.45 * (high - low) * np.tanh(values)
 
     def duals(self, x: Array, **attrs: Any) -> list[Dual]:
         """Value and slope of each element, in C order."""

@@ -1,4 +1,4 @@
-"""Batch normalisation by loops: the ground truth for `batch_norm`."""
+"""Normalisation by loops: the ground truth for `batch_norm` and `standardize`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-__all__ = ["batch_norm", "batch_norm_gradients"]
+__all__ = ["batch_norm", "batch_norm_gradients", "standardize", "standardize_gradients"]
 
 Array = np.ndarray
 
@@ -95,3 +95,57 @@ def batch_norm_gradients(dy: Array, x: Array, weight: Array | None, bias: Array 
                 slope -= db[c] / len(values) + zs[n] * dw[c] / len(values)
             dx[index] = slope * scale * (1 if weight is None else weight[c])
     return dx, None if weight is None else dw, None if bias is None else db, None, None
+
+
+def members(x: Array, axes: tuple[int, ...]) -> list[list[tuple]]:
+    """The indices of the numbers that are normalised together: one list for each place along other axes."""
+    groups: dict[tuple, list[tuple]] = {}
+    for index in np.ndindex(x.shape):
+        groups.setdefault(tuple(i for axis, i in enumerate(index) if axis not in axes), []).append(index)
+    return list(groups.values())
+
+
+def stretched(value: Array | None, shape: tuple[int, ...], default: float) -> Array:
+    """A weight or bias in the shape of x."""
+    return np.broadcast_to(default if value is None else value, shape)
+
+
+def standardize(x: Array, weight: Array | None, bias: Array | None, *, axes: tuple[int, ...], eps: float,
+                center: bool) -> Array:
+    """(x - mean) / sqrt(var + eps) * weight + bias over some axes; without `center` the mean counts as 0."""
+    y, scale, shift = np.zeros(x.shape), stretched(weight, x.shape, 1), stretched(bias, x.shape, 0)
+    for group in members(x, axes):
+        values = [float(x[index]) for index in group]
+        offsets = deviations(values)[1] if center else values
+        for index, offset in zip(group, offsets):
+            y[index] = offset / math.sqrt(variance(offsets) + eps) * scale[index] + shift[index]
+    return y
+
+
+def standardize_gradients(dy: Array, x: Array, weight: Array | None, bias: Array | None, *,
+                          axes: tuple[int, ...], eps: float, center: bool) -> tuple:
+    """With z the normalised x and s = dy weight: dx = (s - mean(s) - z mean(s z)) / sqrt(var + eps)."""
+    dx, dw, db = np.zeros(x.shape), np.zeros(x.shape), np.array(dy, dtype=float)
+    scale = stretched(weight, x.shape, 1)
+    for group in members(x, axes):
+        values = [float(x[index]) for index in group]
+        offsets = deviations(values)[1] if center else values
+        rstd = 1 / math.sqrt(variance(offsets) + eps)
+        slopes, zs = [dy[i] * scale[i] for i in group], [offset * rstd for offset in offsets]
+        along = sum(s * z for s, z in zip(slopes, zs)) / len(group)
+        mean = sum(slopes) / len(group) if center else 0.0
+        for index, slope, z in zip(group, slopes, zs):
+            dx[index] = rstd * (slope - mean - z * along)
+            dw[index] = dy[index] * z
+    return dx, gathered(dw, weight), gathered(db, bias)
+
+
+def gathered(d: Array, value: Array | None) -> Array | None:
+    """The sum of a gradient over the axes along which `value` was stretched."""
+    if value is None:
+        return None
+    total = np.zeros(value.shape)
+    for index in np.ndindex(d.shape):
+        aligned = index[d.ndim - value.ndim:]
+        total[tuple(0 if n == 1 else i for i, n in zip(aligned, value.shape))] += d[index]
+    return total

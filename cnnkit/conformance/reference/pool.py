@@ -12,7 +12,7 @@ import numpy as np
 __all__ = ["adaptive_avg_pool", "adaptive_avg_pool_gradients", "adaptive_max_pool",
            "adaptive_max_pool_gradients", "adaptive_max_pool_with_indices", "avg_pool", "avg_pool_gradients",
            "avg_pool_input", "avg_pool_input_gradients", "max_pool", "max_pool_gradients",
-           "max_pool_with_indices"]
+           "max_pool_with_indices", "max_unpool", "max_unpool_gradients"]
 
 Array = np.ndarray
 Pair = tuple[int, int]
@@ -189,3 +189,19 @@ def adaptive_avg_pool_gradients(dy: Array, x: Array, *, output_size: Sizes) -> t
         for index in positions:
             dx[index] += dy[y_index] / area
     return (dx,)
+
+
+def max_unpool(x: Array, index: Array, *, size: Sizes) -> Array:
+    """Each number at its position in an image of zeros; the last of those at the same one."""
+    y = np.zeros((*x.shape[:2], *size))
+    for n, c, *place in np.ndindex(x.shape):
+        y[n, c].reshape(-1)[index[(n, c, *place)]] = x[(n, c, *place)]
+    return y
+
+
+def max_unpool_gradients(dy: Array, x: Array, index: Array, *, size: Sizes) -> tuple:
+    """Each number gets the gradient at its position."""
+    dx = np.zeros(x.shape)
+    for n, c, *place in np.ndindex(x.shape):
+        dx[(n, c, *place)] = dy[n, c].reshape(-1)[index[(n, c, *place)]]
+    return dx, None

@@ -17,7 +17,7 @@ class Callback:
     Attributes to read: ``run.model``, ``run.optimizer``, ``run.epoch`` (epochs done), ``run.batch``
     (batches of this epoch done), ``run.step`` (updates done), ``run.history``, ``run.loss`` (of the last
     batch, a Tensor). ``run.stop(reason)`` ends the run after the batch or epoch, ``run.pause(reason)``
-    does what Ctrl-C does.
+    does what Ctrl-C does. An exception ends the run; with a `Checkpoint` it can go on.
 
     A callback whose `state_dict` is not empty is part of every checkpoint, so that a resumed run goes on as
     if it had never been interrupted.
@@ -44,7 +44,10 @@ class Callback:
         """An epoch begins; not called where a run resumes within an epoch."""
 
     def on_before_optimizer_step(self, run: Run) -> None:
-        """The gradients are computed and clipped, the weights unchanged; ``run.inputs`` holds the batches."""
+        """The gradients are computed and clipped, the weights unchanged; ``run.inputs`` holds the batches.
+
+        An update that an error or a second Ctrl-C ends is made again by a run that goes on, and this with it.
+        """
 
     def on_train_batch_end(self, run: Run) -> None:
         """The weights were updated: after each batch, or each group of accumulated batches."""
@@ -59,7 +62,10 @@ class Callback:
         """The run has ended, and the model has its final weights."""
 
     def on_exception(self, run: Run, error: BaseException) -> None:
-        """An error ends the run."""
+        """An error ends the run, or a second Ctrl-C (KeyboardInterrupt); all is as that left it.
+
+        What this raises becomes a note on the error.
+        """
 
     def identity(self) -> dict[str, Any]:
         """Settings on which the weights depend, by name; none of a callback that only watches.

@@ -31,8 +31,9 @@ class Checkpoint(Callback):
     """Write checkpoints, from which ``fit(..., resume=True)`` goes on as if nothing had interrupted the run.
 
     A resumed run ends with the same bits. Checkpoints are written after all other callbacks were called, so
-    that they hold what those did. When the run ends or is paused, by Ctrl-C or a time limit, the last state
-    is written too. A state whose loss is no finite number is never written.
+    that they hold what those did. When the run ends, is paused, by a signal or a time limit, or meets an
+    error, the last state between two updates is written too; the error gets a note that says how to go on. A
+    state whose loss is no finite number is never written.
 
     Parameters
     ----------
@@ -101,8 +102,10 @@ class Checkpoint(Callback):
         self.monitor = None if monitor is None else Monitor(monitor, mode)
         self.best: float | None = None
         self._lock: storage.Lock | None = None
+        self._failure: CheckpointError | None = None
         self._unreadable: set[Path] = set()
         self.hint = f"fit(..., resume={str(self.folder)!r}) goes on from there."
+        self._begun = False
 
     @property
     def best_path(self) -> Path:
@@ -148,7 +151,7 @@ class Checkpoint(Callback):
                     self.folder.rmdir()
 
     def _take(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        storage.make_folder(self.folder)
         lock = storage.Lock(self.folder / "lock", f"the folder of checkpoints {self.folder}")
         self._lock = lock.__enter__()
 
@@ -158,6 +161,7 @@ class Checkpoint(Callback):
         self._lock = None
 
     def on_train_start(self, run: Run) -> None:
+        self._begun = False
         if self.monitor is not None:
             self.monitor.settle(run)
         earlier = checkpoints.numbered(self.folder)
@@ -175,8 +179,9 @@ class Checkpoint(Callback):
         self._unreadable = set() if self.keep is None else checkpoints.unreadable(earlier, self.keep)
         self._number = int(earlier[-1].stem.rsplit("-", 1)[1]) + 1 if earlier else 1
         self._batches, self._saved, self._time = 0, (run.epoch, run.batch), time.monotonic()
+        self._saved_step, self._failure = run.step, None
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            storage.make_folder(self.folder)
             checkpoints.sweep(self.folder)
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
@@ -184,6 +189,7 @@ class Checkpoint(Callback):
             self._report_failure(CheckpointError(
                 f"no checkpoint can be written to the folder {self.folder} ({error.strerror or error}); "
                 "name one that can be written to", state_of(run)))
+        self._begun = True
 
     def on_train_batch_end(self, run: Run) -> None:
         self._batches += len(run.inputs)
@@ -204,9 +210,25 @@ class Checkpoint(Callback):
             self.save(run)
         if run.paused and (files := checkpoints.numbered(self.folder)):
             run.history.checkpoint = str(files[-1])
-            epoch = min(run.epoch + 1, run.epochs)
-            run.reporter.note(f"Stopped {run.reason or 'by Ctrl-C'} in epoch {epoch} of "
-                           f"{run.epochs}; {self.hint}")
+            reason = run.reason or run.interrupt.reason
+            run.reporter.note(f"Stopped {reason} in {_epoch(run)}; {self.hint}")
+
+    def on_train_end(self, run: Run) -> None:
+        self._begun = False
+
+    def on_exception(self, run: Run, error: BaseException) -> None:
+        """Write the last state between two updates, and say on the error where it is."""
+        if not self._begun:
+            return
+        self._begun = False
+        try:
+            whole = run.standing is not None and run.standing.settle(run, error)
+            if whole and run.step and self._saved != (run.epoch, run.batch) and error is not self._failure:
+                self.save(run)
+        finally:
+            if files := checkpoints.numbered(self.folder):
+                error.add_note(f"{files[-1]} has the run after {self._saved_step:,} updates, "
+                               f"in {_epoch(run)}; {self.hint}")
 
     def save(self, run: Run) -> None:
         """Write a checkpoint now, and remove those that are no longer kept."""
@@ -220,6 +242,7 @@ class Checkpoint(Callback):
             self._report_failure(error)
             return
         self._batches, self._saved, self._time = 0, (run.epoch, run.batch), time.monotonic()
+        self._saved_step = run.step
         self._number += 1
         if self.keep is not None:
             whole = [path for path in checkpoints.numbered(self.folder) if path not in self._unreadable]
@@ -237,6 +260,7 @@ class Checkpoint(Callback):
                 "free some space or name a folder that can be written to", state_of(run)))
 
     def _report_failure(self, error: CheckpointError) -> None:
+        self._failure = error
         if self.on_error is None:
             raise error
         self.on_error(error)
@@ -247,3 +271,7 @@ class Checkpoint(Callback):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         check(state, record(best=optional(NUMBER), missing=("best",)), "state")
         self.best = state.get("best")
+
+
+def _epoch(run: Run) -> str:
+    return f"epoch {min(run.epoch + 1, run.epochs)} of {run.epochs}"

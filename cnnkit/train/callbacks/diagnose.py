@@ -54,6 +54,8 @@ class Diagnose(Callback):
 
     def on_before_optimizer_step(self, run: Run) -> None:
         if run.batch == 0:
+            if self.probes and self.probes[-1]["step"] == run.step:  # an error ended it, and it is made again
+                self.probes.pop()
             self.probes.append({"step": run.step, "layers": _layers(run)})
 
     def on_train_end(self, run: Run) -> None:

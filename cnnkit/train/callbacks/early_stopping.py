@@ -77,9 +77,8 @@ class EarlyStopping(Callback):
     def on_train_epoch_end(self, run: Run) -> None:
         value = self.monitor.value(run)
         if self.monitor.better(value, self.best):
-            self.best, self.best_epoch, self.waited = value, run.epoch, 0
-            if self.restore_best_weights:
-                self.weights = run.weights()
+            weights = run.weights() if self.restore_best_weights else None
+            self.best, self.best_epoch, self.waited, self.weights = value, run.epoch, 0, weights
             return
         self.waited += 1
         if self.waited >= self.patience:

@@ -48,6 +48,8 @@ class LearningRateMonitor(Callback):
 
     def on_before_optimizer_step(self, run: Run) -> None:
         if self.interval == "step":
+            if self.rates and self.rates[-1][0] == run.step:  # an update that an error ended is made again
+                self.rates.pop()
             self._record(run)
 
     def on_train_epoch_end(self, run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RowLogger"]
 
+FLUSH_EVERY = 1.0  # seconds; a disk takes some milliseconds to flush, and epochs can be short
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # what a run may find at its start and need not end for
 
 
@@ -24,7 +26,9 @@ class RowLogger(Callback):
     """Write a line when an epoch is done; a subclass defines `line`. The file's folder is created.
 
     An error in writing is a RuntimeWarning, once, and training goes on: lines that are missing are written
-    with the next one, after what has been written of them in part is cut off.
+    with the next one, after what has been written of them in part is cut off. Lines are put on the disk after
+    a second at the latest, so a power cut costs no others, and no more than a part of the last is there; a
+    resumed run writes all lines again.
 
     Raises
     ------
@@ -42,13 +46,14 @@ class RowLogger(Callback):
     def on_train_start(self, run: Run) -> None:
         self._rows = self._size = 0  # lines, and their bytes, that are whole in the file
         self._warned = self._cut_off = False
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._flushed, self._on_disk = time.monotonic(), True
+        storage.make_folder(self.path.parent)
         data = self._text(run)
         try:
-            if self.path.is_file() and not self.path.is_symlink():
-                storage.write(self.path, data)  # an earlier run's lines stay if this fails
+            if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
+                self.path.write_bytes(data)  # a device, or what a link names, which is kept
             else:
-                self.path.write_bytes(data)
+                storage.write(self.path, data)  # an earlier run's lines stay if this fails
         except OSError as error:
             if error.errno not in FULL:
                 raise
@@ -61,21 +66,21 @@ class RowLogger(Callback):
         self._append(run)
 
     def on_train_end(self, run: Run) -> None:
-        if self._rows < run.epoch:
-            self._append(run)
+        if self._rows < run.epoch or not self._on_disk:
+            self._append(run, last=True)
 
     def _text(self, run: Run) -> bytes:
         """The lines that are not in the file yet."""
         rows = list(enumerate(run.history))[self._rows:run.epoch]
         return "".join(self.line(row.as_dict(), n == 0) for n, row in rows).encode()
 
-    def _append(self, run: Run) -> None:
-        data = self._text(run)
+    def _append(self, run: Run, last: bool = False) -> None:
+        data, now = self._text(run), time.monotonic()
+        flush = last or now - self._flushed >= FLUSH_EVERY
         try:
             if self._cut_off:
                 self._repair()
-            with self.path.open("ab") as file:
-                file.write(data)
+            storage.append(self.path, data, durable=flush)
         except OSError as error:
             self._cut_off = True
             with contextlib.suppress(OSError):  # else before the next line
@@ -83,6 +88,9 @@ class RowLogger(Callback):
             self._warn(error)
         else:
             self._rows, self._size = run.epoch, self._size + len(data)
+            self._on_disk = flush
+            if flush:
+                self._flushed = now
 
     def _repair(self) -> None:
         """Cut off what an error left of a line."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnkit import models, random, train
+from cnnkit import models, random, storage, train
 from cnnkit.data import datasets
 from cnnkit.train.callbacks import Checkpoint, CSVLogger, JSONLinesLogger
 
@@ -21,18 +21,17 @@ def fit(log, epochs=3, **settings):
 
 def fail(monkeypatch, times, half):
     """The first `times` additions to a file fail, after a part of the line was written or before."""
-    real, calls = Path.open, []
+    real, calls = storage.append, []
 
-    def opened(self, mode="r", *arguments, **keywords):
-        if "a" in mode and len(calls) < times:
-            calls.append(self)
+    def append(path, data, durable=True):
+        if len(calls) < times:
+            calls.append(path)
             if half:
-                with real(self, mode) as file:
-                    file.write(b"1,2.3")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
-        return real(self, mode, *arguments, **keywords)
+                real(path, b"1,2.3")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        real(path, data, durable=durable)
 
-    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(storage, "append", append)
 
 
 @pytest.mark.parametrize("logger", [CSVLogger, JSONLinesLogger])

@@ -1,0 +1,229 @@
+"""Tensors that share memory, as views do in PyTorch: who they are, and how a change reaches them all.
+
+Arrays are never written. A change gives a Tensor a new array, and the Tensors that share its memory get new
+ones too, each read from the whole memory by the ops that once made the view. Reading a Tensor costs nothing
+for that; making a view adds it to a list.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+from cnnkit.backends import namespace_of
+from cnnkit.foreign import device_of
+from cnnkit.ops.assigning import read, write
+from cnnkit.ops.core import Op
+from cnnkit.ops.strides import contiguous, is_dense
+
+__all__ = ["Alias", "Family", "Memory", "follow", "forget", "is_same_view", "join", "live_views",
+           "mark_several", "overlap", "share"]
+
+Array = Any
+Path = tuple[tuple[str, Mapping[str, Any]], ...]  # names of ops, with attributes, that make a view of a base
+
+
+class Memory:
+    """Values that several Tensors show, as an array of the first one's shape."""
+
+    __slots__ = ("array", "limit", "members", "strides")
+
+    def __init__(self, array: Array):
+        self.array = array
+        self.strides = _strides(array)
+        self.members: list[weakref.ref] = []
+        self.limit = 8
+
+    def add(self, tensor: Any) -> None:
+        """Make a Tensor one of those that see every change."""
+        if len(self.members) >= self.limit:
+            self.members = [member for member in self.members if member() is not None]
+            self.limit = 8 + 2 * len(self.members)
+        self.members.append(weakref.ref(tensor))
+
+    def others(self, tensor: Any) -> list:
+        """The living Tensors that share this memory with one."""
+        found = (member() for member in self.members)
+        return [t for t in found if t is not None and t is not tensor and t._alias is not None
+                and t._alias.family.memory is self]
+
+
+class Family:
+    """A Tensor and its views that are on one tape. A detached Tensor begins a family of its own.
+
+    The base may be gone while a view of it lives: its place on the tape is kept here.
+    """
+
+    __slots__ = ("base", "is_grad_required", "memory", "path", "source")
+
+    def __init__(self, memory: Memory, base: Any, path: Path):
+        self.memory, self.base, self.path = memory, weakref.ref(base), path
+        self.source, self.is_grad_required = base._source, base._requires_grad
+
+    def update(self) -> Family:
+        """This, after a look at the base, which may have become one that requires a gradient."""
+        base = self.base()
+        if base is not None:
+            self.source, self.is_grad_required = base._source, base._requires_grad
+        return self
+
+
+class Alias:
+    """How a Tensor shows a memory."""
+
+    __slots__ = ("creation", "family", "path", "strides", "unsure")
+
+    def __init__(self, family: Family, path: Path, strides: tuple[int, ...], creation: str, unsure: bool):
+        self.family, self.path, self.strides = family, path, strides
+        self.creation = creation  # "no_grad" or "several": PyTorch lets such views be changed less freely
+        self.unsure = unsure      # whether PyTorch would share memory depends on the layout it would have
+
+    @property
+    def steps(self) -> Path:
+        """The ops that make this view of its family's base."""
+        return self.path[len(self.family.path):]
+
+    def overlaps(self, shape: Sequence[int]) -> bool:
+        """Whether several elements of the Tensor are one number in memory."""
+        return any(step == 0 and n > 1 for step, n in zip(self.strides, shape))
+
+
+def _strides(array: Array) -> tuple[int, ...]:
+    """An array's strides, in elements: in C order where the library does not say."""
+    shape, strides = tuple(array.shape), getattr(array, "strides", None)
+    ordered = contiguous(shape)
+    if not isinstance(strides, tuple) or 0 in strides or 0 in shape:
+        return ordered
+    size = array.nbytes // array.size
+    if all(n == 1 or size * step == stride for n, step, stride in zip(shape, ordered, strides)):
+        return ordered
+    return tuple(stride // size for stride in strides)
+
+
+def _alias(tensor: Any) -> Alias:
+    """A Tensor's alias, made where it has none: then it is the base of a family."""
+    alias = tensor._alias
+    if alias is None:
+        memory = Memory(tensor.array)
+        alias = tensor._alias = Alias(Family(memory, tensor, ()), (), memory.strides, "", False)
+        memory.add(tensor)
+    return alias
+
+
+def share(op: Op, attrs: Mapping[str, Any], tensor: Any, result: Any, recording: bool) -> None:
+    """Note that `result`, which an op has just made of `tensor`, is a view of it, if it is one in PyTorch."""
+    shape = tensor.shape
+    alias = _alias(tensor)
+    strides, unsure = op.view(shape, alias.strides, **attrs), alias.unsure  # type: ignore[misc]
+    if strides is None:
+        if op.name != "reshape" or alias.path or not _is_channels_last(shape, alias.family.memory.strides):
+            return
+        strides, unsure = contiguous(result.shape), True
+    creation = alias.creation if recording or alias.creation else "no_grad"
+    result._alias = Alias(alias.family, (*alias.path, (op.name, attrs)), strides, creation, unsure)
+    result._version = tensor._version
+    alias.family.memory.add(result)
+
+
+def _is_channels_last(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether a kernel may have chosen this layout, where PyTorch's result is in C order."""
+    order = sorted((axis for axis in range(len(shape)) if shape[axis] != 1), key=lambda axis: -strides[axis])
+    return len(shape) > 2 and len(shape) == len(strides) and order[-1:] == [1]
+
+
+def overlap(tensor: Any, other: Any) -> str:
+    """Whether two Tensors have memory in common: ``"all"`` in the same order, ``"part"`` of it, or ``""``.
+
+    As in PyTorch, only Tensors without gaps are compared.
+    """
+    a, b = tensor._alias, other._alias
+    if tensor is other:
+        return "all"
+    if a is None or b is None or a.family.memory is not b.family.memory:
+        return ""
+    shapes = tensor.shape, other.shape
+    if 0 in (*shapes[0], *shapes[1]) or not all(map(is_dense, shapes, (a.strides, b.strides))):
+        return ""
+    first, second = _first(a), _first(b)
+    n, m = (prod(shape) for shape in shapes)
+    if (first, n) == (second, m):
+        return "all" if a.strides == b.strides else "part"
+    return "part" if first < second + m and second < first + n else ""
+
+
+def is_same_view(tensor: Any, index: Any, values: Any) -> bool:
+    """Whether `values` is the view ``tensor[index]``."""
+    a, b = tensor._alias, values._alias
+    if a is None or b is None or a.family is not b.family or len(b.path) != len(a.path) + 1:
+        return False
+    name, attrs = b.path[-1]
+    if name != "getitem" or any(mine is not its for mine, its in zip(a.path, b.path)):
+        return False
+    entries, others = (i if isinstance(i, tuple) else (i,) for i in (index, attrs["index"]))
+    return len(entries) == len(others) and all(
+        type(entry) is type(e) and isinstance(e, _PLAIN) and entry == e for entry, e in zip(entries, others))
+
+
+_PLAIN = (int, slice, type(None), type(...))
+
+
+def _first(alias: Alias) -> int:
+    """Where in memory a Tensor's first element is."""
+    memory = alias.family.memory.array
+    xp, shape = namespace_of(memory), tuple(memory.shape)
+    places = xp.reshape(xp.arange(prod(shape), device=device_of(memory)), shape)
+    return int(xp.reshape(read(places, alias.path), (-1,))[0])
+
+
+def join(tensor: Any, other: Any) -> None:
+    """Let `tensor`, whose array is `other`'s, share its memory from now on, with a tape of its own."""
+    alias = _alias(other)
+    family = Family(alias.family.memory, tensor, alias.path)
+    tensor._alias = Alias(family, alias.path, alias.strides, "", alias.unsure)
+    family.memory.add(tensor)
+
+
+def forget(tensor: Any) -> None:
+    """End a Tensor's sharing of memory."""
+    tensor._alias = None
+
+
+def live_views(tensor: Any) -> list:
+    """The living Tensors that share memory with one; without any, it is no longer noted as shared."""
+    alias = tensor._alias
+    if alias is None:
+        return []
+    others = alias.family.memory.others(tensor)
+    if not others:
+        family = alias.family.update()
+        if not alias.creation and (not alias.steps or family.source is not None
+                                   or not family.is_grad_required):
+            tensor._alias = None
+    return others
+
+
+def follow(tensor: Any) -> list:
+    """Give the Tensors that share memory with `tensor` its new values, and return them."""
+    others = live_views(tensor)
+    alias = tensor._alias
+    if alias is None:
+        return others
+    if others and (alias.unsure or any(other._alias.unsure for other in others)):
+        raise RuntimeError(f"a Tensor of shape {tensor.shape} was changed in place while a Tensor made of it "
+                           "by reshape() is in use; whether the two share memory depends on the layout that "
+                           "a kernel has chosen. Make the change on a copy, x.clone(), or reshape afterwards")
+    memory = alias.family.memory
+    memory.array = write(memory.array, tensor._value, alias.path) if alias.path else tensor._value
+    for other in others:
+        other.array  # noqa: B018 - a pending one would take its old value later
+        other._value = read(memory.array, other._alias.path)
+    return others
+
+
+def mark_several(views: Sequence) -> None:
+    """Mark the results of one call: PyTorch forbids to change them in place where the tape records."""
+    for view in views:
+        if view._alias is not None and not view._alias.creation:
+            view._alias.creation = "several"
