@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         evaluation,
         functional,
         inspection,
+        linalg,
         models,
         nn,
         ops,
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 _MODULES = frozenset({
     "advise", "autograd", "backends", "conformance", "cuda", "data", "evaluation", "functional", "inspection",
-    "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
+    "linalg", "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
     "sklearn",  # not in __all__: it needs scikit-learn
 })
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.

@@ -9,8 +9,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["FUNCTIONAL", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR", "attribute_error", "is_defined",
-           "missing"]
+__all__ = ["FUNCTIONAL", "LINALG", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR", "attribute_error",
+           "is_defined", "missing"]
 
 
 def _each(names: str, advice: str) -> dict[str, str]:
@@ -22,14 +22,10 @@ _LAYERS = "cnnkit has the layers of convolutional networks"
 
 # PyTorch's name -> what to use here
 TENSOR: Mapping[str, str] = {
+    **_each("cholesky det inverse logdet lu pinverse qr slogdet svd",
+            "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
     "grad_fn": "is_leaf says whether a recorded op made this Tensor",
-    "amax": "use max(dim)", "min": "use -(-x).max(dim)", "argmin": "use (-x).argmax(dim)",
-    "mm": "use @", "bmm": "use @", "dot": "use @",
-    "norm": "use (x * x).sum().sqrt()",
-    "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
-    "std": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
     "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
-    **_each("any all", "use numpy() and the array's {}"),
 }
 MODULE: Mapping[str, str] = {
     "_modules": "use named_children(), and setattr() or add_module() to change one",
@@ -43,7 +39,8 @@ MODULE: Mapping[str, str] = {
             "use Tensor.register_hook on what forward() returns"),
 }
 NAMESPACE: Mapping[str, str] = {
-    "matmul": "use the Tensor's method, x.matmul(...)",
+    **_each("cholesky det inverse logdet lu pinverse qr slogdet svd",
+            "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
     "as_strided": "use the Tensor's unfold(dimension, size, step), cnnkit.narrow or an index",
     "save": "use cnnkit.models.save_model, or cnnkit.safetensors.save_file for a state_dict",
     "load": "use cnnkit.models.load_model, or cnnkit.safetensors.load_file for a state_dict",
@@ -59,8 +56,10 @@ NN: Mapping[str, str] = {
 }
 FUNCTIONAL: Mapping[str, str] = {
     **_each("embedding scaled_dot_product_attention", _LAYERS),
-    "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
 }
+LINALG: Mapping[str, str] = _each(
+    "cholesky cond det eig eigh eigvals eigvalsh inv lstsq matrix_rank pinv qr slogdet solve svd svdvals",
+    "decompositions are not computed here: numpy.linalg has {} for x.numpy(), without gradients")
 OPTIM: Mapping[str, str] = _each(
     "ASGD Adadelta Adagrad Adamax LBFGS Muon NAdam RAdam RMSprop Rprop SparseAdam",
     "there are SGD, Adam and AdamW")

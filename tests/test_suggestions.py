@@ -11,7 +11,7 @@ from cnnkit import nn, optim, suggestions
 
 F = cnnkit.functional
 TABLES = {"TENSOR": cnnkit.tensor([1.0]), "MODULE": nn.Linear(1, 1), "NAMESPACE": cnnkit, "NN": nn,
-          "FUNCTIONAL": F, "OPTIM": optim}
+          "FUNCTIONAL": F, "LINALG": cnnkit.linalg, "OPTIM": optim}
 
 
 @pytest.mark.parametrize(("owner", "name", "message"), [

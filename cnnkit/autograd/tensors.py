@@ -5,31 +5,37 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit import backends, suggestions
-from cnnkit.autograd import selection
+from cnnkit.autograd import creation, selection
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.creation import CreationMethods
 from cnnkit.autograd.exchange import Exchange
-from cnnkit.autograd.functions import arithmetic, logic
+from cnnkit.autograd.functions import arithmetic, filled, logic
 from cnnkit.autograd.functions.activations import ActivationMethods
 from cnnkit.autograd.functions.arithmetic import ArithmeticMethods
 from cnnkit.autograd.functions.comparison import ComparisonMethods
 from cnnkit.autograd.functions.conversion import ConversionMethods
+from cnnkit.autograd.functions.counting import CountingMethods
 from cnnkit.autograd.functions.diagonals import DiagonalMethods
 from cnnkit.autograd.functions.drawn import DrawnMethods
 from cnnkit.autograd.functions.exponential import ExponentialMethods
+from cnnkit.autograd.functions.extremes import ExtremeMethods
 from cnnkit.autograd.functions.filled import FilledMethods
 from cnnkit.autograd.functions.limits import LimitMethods
 from cnnkit.autograd.functions.logic import LogicMethods
 from cnnkit.autograd.functions.moving import MovingMethods
+from cnnkit.autograd.functions.norms import NormMethods
 from cnnkit.autograd.functions.parts import PartsMethods
+from cnnkit.autograd.functions.products import ProductMethods
 from cnnkit.autograd.functions.putting import PuttingMethods
 from cnnkit.autograd.functions.rearranging import RearrangingMethods
 from cnnkit.autograd.functions.reduction import ReductionMethods
 from cnnkit.autograd.functions.rounding import RoundingMethods
 from cnnkit.autograd.functions.scattering import ScatteringMethods
 from cnnkit.autograd.functions.selecting import SelectingMethods
+from cnnkit.autograd.functions.sorting import SortingMethods
 from cnnkit.autograd.functions.splitting import SplittingMethods
+from cnnkit.autograd.functions.spread import SpreadMethods
 from cnnkit.autograd.functions.trigonometry import TrigonometryMethods
 from cnnkit.autograd.in_place_methods import InPlaceMethods
 from cnnkit.autograd.sharing import join
@@ -40,11 +46,13 @@ from cnnkit.ops.core import Op
 __all__ = ["Tensor"]
 
 
-class Tensor(Exchange, AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, ConversionMethods,
-             CreationMethods, DiagonalMethods, DrawnMethods, ExponentialMethods, FilledMethods,
-             InPlaceMethods, LimitMethods, LogicMethods, MovingMethods, PartsMethods, PuttingMethods,
-             RearrangingMethods, ReductionMethods, RoundingMethods, ScatteringMethods, SelectingMethods,
-             SplittingMethods, TrigonometryMethods):
+class Tensor(Exchange, AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods,
+             ConversionMethods, CountingMethods, CreationMethods, DiagonalMethods, DrawnMethods,
+             ExponentialMethods,
+             ExtremeMethods, FilledMethods, InPlaceMethods, LimitMethods, LogicMethods, MovingMethods,
+             NormMethods, PartsMethods, ProductMethods, PuttingMethods, RearrangingMethods,
+             ReductionMethods, RoundingMethods, ScatteringMethods, SelectingMethods, SortingMethods,
+             SplittingMethods, SpreadMethods, TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -52,7 +60,8 @@ class Tensor(Exchange, AsPython, ActivationMethods, ArithmeticMethods, Compariso
     Parameters
     ----------
     array : array
-        Any known backend's array.
+        Any known backend's array. As in PyTorch it may be a list of numbers, which become the default dtype,
+        or a size, with others after it, of zeros.
     requires_grad : bool
         Record what is done with it, so that ``backward()`` fills ``grad``.
 
@@ -69,6 +78,14 @@ class Tensor(Exchange, AsPython, ActivationMethods, ArithmeticMethods, Compariso
     """
 
     __slots__ = ()
+
+    def __init__(self, array: Any = (), requires_grad: Any = False, *sizes: int):
+        if type(array) is int:
+            more = () if isinstance(requires_grad, bool) else (requires_grad,)
+            array, requires_grad = filled.zeros(array, *more, *sizes).array, bool(not more and requires_grad)
+        elif isinstance(array, list | tuple):
+            array = creation.tensor(array, dtype=backends.get_default_dtype()).array
+        super().__init__(array, requires_grad)
 
     # -- the value -------------------------------------------------------------------------------------------
 
@@ -127,6 +144,7 @@ class Tensor(Exchange, AsPython, ActivationMethods, ArithmeticMethods, Compariso
     def __rmul__(self, other: Any) -> Any: return _reflected(elementwise.mul, self, other)
     def __truediv__(self, other: Any) -> Any: return _binary(elementwise.div, self, other)
     def __rtruediv__(self, other: Any) -> Any: return _reflected(elementwise.div, self, other)
+    __rdiv__ = __rtruediv__
     def __pow__(self, other: Any) -> Any: return _binary(elementwise.pow, self, other)
     def __rpow__(self, other: Any) -> Any: return _reflected(elementwise.pow, self, other)
     def __floordiv__(self, other: Any) -> Any: return _called(arithmetic.floor_divide, self, other)
@@ -163,11 +181,6 @@ class Tensor(Exchange, AsPython, ActivationMethods, ArithmeticMethods, Compariso
     def __getitem__(self, index: Any) -> Tensor:
         return apply(indexing.getitem, self, index=selection.plain_index(index))
 
-    # -- methods that are ops --------------------------------------------------------------------------------
-
-    def matmul(self, other: Any) -> Tensor:
-        """Matrix product over the last two axes."""
-        return apply(matmul.matmul, self, other)
 
 
 Value.result = Tensor

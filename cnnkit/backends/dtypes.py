@@ -81,7 +81,7 @@ class dtype(str):
     @property
     def is_floating_point(self) -> bool:
         """Whether it is a real floating-point dtype."""
-        return self.kind == "float"
+        return "float" in self
 
     @property
     def is_complex(self) -> bool:

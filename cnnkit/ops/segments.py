@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnkit.backends import namespace_of
+from cnnkit.backends import backend_of, namespace_of
 from cnnkit.foreign import device_of
 from cnnkit.ops.gathering import positions
 from cnnkit.ops.precision import is_floating
@@ -58,12 +58,17 @@ def last(index: Array, size: int, order: Array | None = None) -> tuple[Array, Ar
 
     >>> import numpy
     >>> last(numpy.array([2, 0, 2]), 3)
-    (array([1, 1, 2]), array([ True, False,  True]))
+    (array([1, 0, 2]), array([ True, False,  True]))
     """
     xp = namespace_of(index)
     every = xp.arange(size, dtype=index.dtype, device=device_of(index))
     if not index.shape[0]:
         return xp.zeros_like(every), every < 0
+    backend = backend_of(index)
+    if backend.host:  # its assignment goes through the elements in order
+        order = xp.arange(index.shape[0]) if order is None else order
+        which = backend.put(xp.full_like(every, -1), xp.take(index, order), order)
+        return xp.where(which < 0, 0, which), which >= 0
     by_position = xp.argsort(index if order is None else xp.take(index, order), stable=True)
     order = by_position if order is None else xp.take(order, by_position)
     ordered = xp.take(index, order)

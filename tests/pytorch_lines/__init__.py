@@ -13,17 +13,22 @@ from pytorch_lines import (
     making,
     module,
     moving,
+    norms,
     optimizer,
     pointwise,
+    products,
+    reduction,
     scattering,
     selecting,
+    sorting,
     state,
     tensor,
+    views,
 )
 from pytorch_lines.running import outcome
 
 __all__ = ["TABLES", "outcome"]
 
-PARTS = (containers, grad_mode, in_place, joining, making, module, moving, optimizer, pointwise, scattering,
-         selecting, state, tensor)
+PARTS = (containers, grad_mode, in_place, joining, making, module, moving, norms, optimizer, pointwise,
+         products, reduction, scattering, selecting, sorting, state, tensor, views)
 TABLES = {part.__name__.rpartition(".")[2]: part for part in PARTS}

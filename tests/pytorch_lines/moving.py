@@ -172,6 +172,10 @@ LINES = {
     "(v.narrow(0, 1, 2) * v.select(0, 3)).sum().backward(); v.grad": [0.0, 4.0, 4.0, 5.0],
     "(torch.tile(v, (2,)) * torch.broadcast_to(s, (8,))).sum().backward(); v.grad": [3.0, 3.0, 3.0, 3.0],
     "v.squeeze().unsqueeze(0).squeeze((0, 1)).movedim(0, 0).sum().backward(); v.grad": [1.0, 1.0, 1.0, 1.0],
+    "m.sum_to_size(2, 1), m.sum_to_size((1, 3)), m.sum_to_size(3), m.sum_to_size(1, 1), "
+    "m.sum_to_size(2, 3), c.sum_to_size(2)":
+        [[[6], [15]], [[5, 7, 9]], [5, 7, 9], [[21]], [[1, 2, 3], [4, 5, 6]], [16.0, 20.0]],
+    "m.sum_to_size(2)": RuntimeError,
 }
 ON_NUMPY_ONLY: set[str] = {  # where the library says how its memory lies
     "m.stride(), m.t().stride(), m.stride(0), m.stride(-1), s.stride(), v.expand(2, 4).stride(), "

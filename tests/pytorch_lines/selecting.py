@@ -72,6 +72,8 @@ LINES = {
     "f = tensor(2., requires_grad=True); (v.masked_fill(b, f) * 3).sum().backward(); f.grad": 6.0,
     "(m.masked_select(i > 2) ** 2).sum().backward(); m.grad": [[0.0, 0.0, 6.0], [8.0, 10.0, 12.0]],
     "m.take_along_dim(tensor([[0], [1]]), 1).sum().backward(); m.grad": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+    "torch.unravel_index(tensor([1, 5]), (2, 3)), torch.unravel_index(tensor(3), (2, 3)), "
+    "torch.unravel_index(tensor([[2]]), 3)": [[[0, 1], [1, 2]], [1, 0], [[[2]]]],
 }
 ON_NUMPY_ONLY: set[str] = {  # dtypes that JAX lacks
     "dtype(torch.where(b, 1, 0)), dtype(torch.where(b, 1., 0)), dtype(torch.where(b, two[0], 0.5)), "

@@ -8,15 +8,20 @@ from cnnkit.autograd.functions.activations import *
 from cnnkit.autograd.functions.arithmetic import *
 from cnnkit.autograd.functions.comparison import *
 from cnnkit.autograd.functions.conversion import *
+from cnnkit.autograd.functions.counting import *
 from cnnkit.autograd.functions.diagonals import *
 from cnnkit.autograd.functions.drawn import *
+from cnnkit.autograd.functions.einsum import *
 from cnnkit.autograd.functions.exponential import *
+from cnnkit.autograd.functions.extremes import *
 from cnnkit.autograd.functions.filled import *
 from cnnkit.autograd.functions.joining import *
 from cnnkit.autograd.functions.limits import *
 from cnnkit.autograd.functions.logic import *
 from cnnkit.autograd.functions.moving import *
+from cnnkit.autograd.functions.norms import *
 from cnnkit.autograd.functions.parts import *
+from cnnkit.autograd.functions.products import *
 from cnnkit.autograd.functions.putting import *
 from cnnkit.autograd.functions.ranges import *
 from cnnkit.autograd.functions.rearranging import *
@@ -24,7 +29,9 @@ from cnnkit.autograd.functions.reduction import *
 from cnnkit.autograd.functions.rounding import *
 from cnnkit.autograd.functions.scattering import *
 from cnnkit.autograd.functions.selecting import *
+from cnnkit.autograd.functions.sorting import *
 from cnnkit.autograd.functions.splitting import *
+from cnnkit.autograd.functions.spread import *
 from cnnkit.autograd.functions.trigonometry import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs

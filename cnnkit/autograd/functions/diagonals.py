@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.axes import axes_of
 from cnnkit.autograd.functions.raw import positions_like
+from cnnkit.autograd.functions.scattering import index_fill
 from cnnkit.autograd.value import Value
+from cnnkit.foreign import strides_of
 from cnnkit.ops import elementwise, indexing, shaping
 
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
 
-__all__ = ["diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "triu"]
+__all__ = ["diag", "diag_embed", "diagflat", "diagonal", "fill_diagonal", "trace", "tril", "triu"]
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
@@ -57,6 +60,9 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     if ndim < 2:
         raise IndexError(f"diagonal needs two axes; this Tensor has shape {input.shape}")
     row, column = axes_of("diagonal", (dim1, dim2), ndim)
+    strides = strides_of(input.array)
+    if strides[row] < strides[column]:  # of a transposed matrix: so that the result shares its memory
+        row, column, offset = column, row, -offset
     others = [axis for axis in range(ndim) if axis not in (row, column)]
     x = apply(shaping.permute, input, axes=(*others, row, column))
     rows, columns = x.shape[-2:]
@@ -119,6 +125,33 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
             [0, 2]])
     """
     return diag_embed(input.ravel(), offset)
+
+
+def fill_diagonal(input: Tensor, fill_value: float, wrap: bool = False) -> Tensor:
+    """The Tensor with one number along the diagonal; PyTorch has ``fill_diagonal_`` alone.
+
+    Parameters
+    ----------
+    input : Tensor
+        A matrix, or a Tensor whose axes are all of one size.
+    fill_value : number
+        The number.
+    wrap : bool
+        Begin again below the square at the top of a matrix that is higher than wide, after one row.
+
+    >>> import cnnkit
+    >>> cnnkit.fill_diagonal(cnnkit.tensor([[1, 2], [3, 4]]), 0)
+    tensor([[0, 2],
+            [3, 0]])
+    """
+    shape = input.shape
+    if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
+        raise RuntimeError(f"fill_diagonal takes a matrix, or axes of one size; got shape {shape}")
+    # in one row, neighbours on a diagonal lie one place further along every axis
+    step = sum(math.prod(shape[i + 1:]) for i in range(len(shape)))
+    count = math.prod(shape)
+    places = positions_like(input, 0, count if wrap else min(count, min(shape) * step), step)
+    return index_fill(input.ravel(), 0, places, fill_value).reshape(shape)
 
 
 def trace(input: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """
     tensors = of_one_dtype("cat", tensors)
     shapes = [x.shape for x in tensors]
-    if any(s != (0,) for s in shapes):  # as PyTorch does, whatever the others' axes are
+    if (0,) in shapes and any(s != (0,) for s in shapes):  # as PyTorch does, whatever the others' axes are
         tensors = [x for x, s in zip(tensors, shapes) if s != (0,)]
         shapes = [x.shape for x in tensors]
     if () in shapes:

@@ -8,6 +8,7 @@ from cnnkit import backends
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.comparison import isnan
 from cnnkit.autograd.functions.operands import as_value, copied, pair, wrapped
+from cnnkit.autograd.functions.selecting import nonzero
 from cnnkit.autograd.value import Number, Value
 from cnnkit.ops import elementwise, pairs
 
@@ -137,10 +138,9 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     (tensor([0., 2.]), (tensor([1]),))
     """
     if input is None and other is None:
-        array = condition.array
-        with backends.on(array):
-            positions = backends.namespace_of(array).nonzero(array)
-        return tuple(Value.result(each) for each in positions)
+        return nonzero(condition, as_tuple=True)
+    if input is None or other is None:
+        raise TypeError("where() takes a condition alone, or a condition and two sources")
     if condition.dtype != "bool":
         raise RuntimeError(f"where needs a condition of truth values; got {condition.dtype}")
     x, y = wrapped(input), wrapped(other)

@@ -7,7 +7,7 @@ from typing import Any
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.raw import as_dtype, positions_like, without_tape
 from cnnkit.backends import namespace_of
-from cnnkit.ops import elementwise, gathering, segments, shaping
+from cnnkit.ops import elementwise, gathering, ordering, segments, shaping
 from cnnkit.ops.precision import is_floating
 
 __all__: list[str] = []  # for this package alone
@@ -52,7 +52,7 @@ def merged(reduce: str, x: Tensor, index: Tensor, src: Tensor, include_self: boo
     total = _added(src, index, size)
     if reduce == "sum":
         return total
-    count = _added(as_dtype(index * 0 + 1, x.dtype), index, size)
+    count = as_dtype(without_tape("scatter", ordering.counts, index, size=size), x.dtype)
     return (total / count if is_floating(x.dtype) else
             without_tape("scatter", lambda a, b: namespace_of(a).floor_divide(a, b), total, count))
 

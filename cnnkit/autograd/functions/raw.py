@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from cnnkit import backends
 from cnnkit.autograd.value import Value
 from cnnkit.backends import dtype_name
-from cnnkit.foreign import device_of, is_array
+from cnnkit.foreign import device_of
 from cnnkit.ops.core import backend_of_inputs
-from cnnkit.ops.precision import is_floating, is_integer
 
 __all__: list[str] = []  # for this package alone
 
@@ -61,51 +59,13 @@ def of_one_dtype(name: str, tensors: Any) -> list:
     for x in tensors:
         if not isinstance(x, Value):
             raise TypeError(f"{name} takes Tensors; got {type(x).__name__}: {x!r:.60}")
-    dtype = promoted(tensors)
+    dtypes = [x.dtype for x in tensors]
+    if dtypes.count(dtypes[0]) == len(dtypes):
+        return tensors
+    dtype = backends.result_type(*tensors)
     return [as_dtype(x, dtype) for x in tensors]
 
 
 def as_dtype(x: Any, dtype: Any) -> Any:
     """A Tensor converted to a dtype; the same one where it has it."""
     return x if dtype_name(x.dtype) == dtype_name(dtype) else x.to(dtype=dtype)
-
-
-def promoted(values: Sequence) -> str:
-    """The name of the dtype that Tensors and Python numbers have together, by PyTorch's rules.
-
-    A float counts more than an integer, and that more than a bool. Among those of one kind Tensors with axes
-    count more than Tensors without, and these more than numbers.
-
-    >>> import cnnkit
-    >>> promoted([cnnkit.tensor([1]), True]), promoted([cnnkit.tensor([1]), 0.5])
-    ('int64', 'float32')
-    """
-    names: tuple[list[str], ...] = ([], [], [])  # with axes, without, numbers
-    for value in values:
-        if is_array(value):
-            names[0 if value.shape else 1].append(dtype_name(value.dtype))
-        else:
-            names[2].append(NUMBERS[type(value)])
-    levels = [functools.reduce(_wider, level) for level in names if level]
-    return max(levels, key=_kind)  # of equal ones the first
-
-
-NUMBERS = {bool: "bool", int: "int64", float: "float32"}
-
-
-def _kind(name: str) -> int:
-    return 2 if is_floating(name) else 1 if is_integer(name) else 0
-
-
-def _wider(first: str, second: str) -> str:
-    """The dtype that both convert to."""
-    if _kind(first) != _kind(second) or first == second:
-        return max(first, second, key=_kind)
-    small, large = sorted((first, second), key=_bits)
-    if _bits(small) < _bits(large) and (small[0] == "u" or large[0] == "i" or _kind(large) == 2):
-        return large
-    return "float32" if _kind(large) == 2 else f"int{min(2 * _bits(large), 64)}"
-
-
-def _bits(name: str) -> int:
-    return int(name.lstrip("abcdefghijklmnopqrstuvwxyz"))

@@ -10,7 +10,7 @@ from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.axes import axes_of, sizes_of
 from cnnkit.autograd.functions.moving import transpose
 from cnnkit.autograd.value import Value
-from cnnkit.ops import indexing, shaping
+from cnnkit.ops import indexing, reduction, shaping
 
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
@@ -143,6 +143,16 @@ class RearrangingMethods(Value):
     def tile(self, *times: Any, dims: Any = None) -> Tensor:
         """The Tensor repeated along each axis; numbers that are missing in front are 1."""
         return tile(self, sizes_of(times, dims))  # type: ignore[arg-type]
+
+    def sum_to_size(self, *sizes: Any, size: Any = None) -> Tensor:
+        """The sums over the axes along which a Tensor of this shape would be stretched by `expand`."""
+        target = sizes_of(sizes, size)
+        extra = self.ndim - len(target)
+        if extra < 0 or any(n not in (1, m) for n, m in zip(target, self.shape[max(extra, 0):])):
+            raise RuntimeError(f"sum_to_size cannot sum shape {self.shape} to {tuple(target)}")
+        axes = tuple([i for i, n in enumerate(self.shape) if i < extra or (target[i - extra] == 1 != n)])
+        total = apply(reduction.sum, self, axis=axes, keepdims=True) if axes else self
+        return apply(shaping.reshape, total, shape=target)
 
     def repeat(self, *times: Any, repeats: Any = None) -> Tensor:
         """The Tensor repeated along each axis; more numbers than axes add axes in front."""

@@ -1,15 +1,16 @@
-"""Functions that select elements: by positions, by masks, where a condition holds."""
+"""Functions that select elements by positions and by masks, and say where elements are not 0."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.axes import axis_of
-from cnnkit.autograd.functions.raw import as_dtype, promoted, without_tape
+from cnnkit.autograd.functions.raw import as_dtype, without_tape
 from cnnkit.autograd.value import Value
-from cnnkit.backends import backend_of, dtype_name, namespace_of
-from cnnkit.foreign import device_of, is_array
+from cnnkit.backends import dtype_name, namespace_of
+from cnnkit.foreign import is_array
 from cnnkit.ops import elementwise, gathering
 from cnnkit.ops.broadcasting import broadcast_shape
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
 
 __all__ = ["argwhere", "gather", "index_select", "masked_fill", "masked_select", "nonzero", "take",
-           "take_along_dim", "where"]
+           "take_along_dim", "unravel_index"]
 
 
 def need_positions(name: str, index: Any) -> None:
@@ -160,37 +161,6 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 # -- by masks ------------------------------------------------------------------------------------------------
 
-def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
-    """Elements of `input` where the condition holds, elsewhere of `other`; with broadcasting.
-
-    Parameters
-    ----------
-    condition : Tensor of bool
-        Alone, its true elements' positions are given: ``nonzero(condition, as_tuple=True)``.
-    input, other : Tensor or number
-        The result has the dtype that both have together.
-
-    >>> import cnnkit
-    >>> x = cnnkit.tensor([-1.0, 2.0])
-    >>> cnnkit.where(x > 0, x, 0.0)
-    tensor([0., 2.])
-    """
-    if input is None and other is None:
-        return nonzero(condition, as_tuple=True)
-    if input is None or other is None:
-        raise TypeError("where() takes a condition alone, or a condition and two sources")
-    need_mask("where", condition)
-    dtype = promoted([input, other])
-    sources = [as_dtype(s, dtype) if isinstance(s, Value) else s for s in (input, other)]
-    if not any(map(is_array, sources)):
-        array = condition.array if isinstance(condition, Value) else condition
-        sources[0] = namespace_of(array).asarray(sources[0], dtype=backend_of(array).dtype(dtype),
-                                                 device=device_of(array))
-    elif not all(map(is_array, sources)):
-        sources = [as_dtype(s, dtype) if isinstance(s, Value) else s for s in sources]
-    return apply(elementwise.where, condition, *sources)
-
-
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value`, a number or a Tensor without axes, where the mask holds; elsewhere the elements of `input`.
 
@@ -253,6 +223,26 @@ def argwhere(input: Tensor) -> Tensor:
     return nonzero(input)
 
 
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """The positions along each axis of positions in a Tensor of this shape that is flattened.
+
+    >>> import cnnkit
+    >>> cnnkit.unravel_index(cnnkit.tensor([1, 5]), (2, 3))
+    (tensor([0, 1]), tensor([1, 2]))
+    """
+    need_positions("unravel_index", indices)
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+
+    def split(flat: Any) -> tuple:
+        found: list = []
+        flat = gathering.positions(flat, math.prod(sizes), 0)
+        for n in reversed(sizes):
+            found.insert(0, flat % n)
+            flat = flat // n
+        return tuple(found)
+    return without_tape("unravel_index", split, indices)
+
+
 class SelectingMethods(Value):
     """What selects elements, as a Tensor's methods."""
 
@@ -266,7 +256,3 @@ class SelectingMethods(Value):
     masked_select = masked_select
     nonzero = nonzero
     argwhere = argwhere
-
-    def where(self, condition: Tensor, other: Any) -> Tensor:
-        """These elements where the condition holds, elsewhere those of `other`."""
-        return where(condition, self, other)

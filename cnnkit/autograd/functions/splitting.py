@@ -15,8 +15,8 @@ from cnnkit.ops import indexing
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
 
-__all__ = ["chunk", "dsplit", "hsplit", "split", "split_with_sizes", "tensor_split", "unbind", "unstack",
-           "vsplit"]
+__all__ = ["chunk", "dsplit", "hsplit", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk",
+           "unsafe_split", "unstack", "vsplit"]
 
 
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
@@ -142,6 +142,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 unstack = unbind
+unsafe_chunk, unsafe_split = chunk, split
 
 
 # -- cutting -------------------------------------------------------------------------------------------------
