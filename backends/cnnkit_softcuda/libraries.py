@@ -76,6 +76,11 @@ def cublas(folder: Path, work: Path, user: Path) -> Path:
     stubs = work / "lacking.cpp"
     stubs.write_text("".join(f'extern "C" __attribute__((visibility("default"))) int {n}() '
                              f"{{ return {NOT_SUPPORTED}; }}\n" for n in lacking), encoding="utf-8")
+    # what CuPy loads before cuBLAS, and does not call
+    other = work / "lt.cpp"
+    other.write_text('extern "C" unsigned long cublasLtGetVersion() { return 0; }\n', encoding="utf-8")
+    second = name.replace("cublas", "cublasLt")
+    linked(folder / second, compiled(other, work / "lt.o", "-fvisibility=default"), f"-Wl,-soname,{second}")
     versions = work / "versions"  # CuPy's module asks for symbols of this version
     versions.write_text(f"{name} {{ global: *; }};\n", encoding="utf-8")
     return linked(folder / name, ours, compiled(stubs, work / "lacking.o"), f"-Wl,-soname,{name}",

@@ -6,6 +6,7 @@ import sys
 import cnnkit_softcuda
 import numpy as np
 import pytest
+from cnnkit_softcuda import cache, device
 
 
 def soft(*arguments):
@@ -70,3 +71,20 @@ def test_without_the_device_its_functions_say_how_to_get_it():
         pytest.skip("this process has the device")
     with pytest.raises(RuntimeError, match="python -m cnnkit_softcuda"):
         cnnkit_softcuda.stats()
+
+
+@pytest.mark.parametrize(("order", "last"), [(0, 3 * 4 + 3), (1, 0)])
+def test_warps_and_blocks_run_as_numbered_or_reversed(cupy, order, last):
+    source = """extern "C" __global__ void last(int* y) {
+        if (threadIdx.x % 32 == 0) *y = blockIdx.x * 4 + threadIdx.x / 32;
+    }"""
+    y = cupy.zeros(1, cupy.int32)
+    with device._changed("order", order):
+        cupy.RawKernel(source, "last")((4,), (128,), (y,))
+    assert y.item() == last
+
+
+def test_without_cupy_the_build_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(cache, "DISTRIBUTIONS", ())
+    with pytest.raises(cache.BuildError, match="pip install cupy"):
+        cache.cupy_distribution.__wrapped__()

@@ -165,3 +165,15 @@ def test_memory_that_is_not_there_is_an_error(cupy):
         cupy.empty(1 << 40, cupy.uint8)
     free, total = cupy.cuda.Device().mem_info
     assert 0 < free <= total
+
+
+def test_memory_by_streams_is_counted_in_its_pool(cupy):
+    pool = cupy.cuda.MemoryAsyncPool()
+    with cupy.cuda.using_allocator(pool.malloc):
+        before = pool.used_bytes()
+        x = cupy.ones(1000, cupy.float32)
+        assert pool.used_bytes() - before == 4096
+        assert float(x.sum()) == 1000
+        del x
+    cupy.cuda.Device().synchronize()
+    assert pool.used_bytes() == before

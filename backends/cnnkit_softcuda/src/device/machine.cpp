@@ -16,7 +16,7 @@ Settings settings = {number_of("SOFTCUDA_DEVICES", 1), number_of("SOFTCUDA_ARCH"
                      number_of("SOFTCUDA_WATCH", 0),   number_of("SOFTCUDA_ORDER", 0),
                      number_of("SOFTCUDA_NULL", 0)};
 
-// -- what Python asks and sets -------------------------------------------------------------------------------
+// -- what Python asks and sets ------------------------------------------------------------------------------
 
 static std::vector<std::string> events;
 static bool logging = false;
@@ -68,7 +68,7 @@ EXPORT const char* soft_log_text() {
     return answer.c_str();
 }
 
-// -- faults --------------------------------------------------------------------------------------------------
+// -- faults -------------------------------------------------------------------------------------------------
 
 static int fault = 0;
 static std::map<int, std::string> messages;

@@ -39,7 +39,7 @@ enum Error : int {
     out_of_resources = 701
 };
 
-// -- settings: read from the environment when the library is loaded, and changed by soft_set -----------------
+// -- settings: read from the environment when the library is loaded, and changed by soft_set ----------------
 
 enum Streams : int { eagerly = 0, as_late_as_possible = 1, in_random_order = 2 };
 struct Settings {
@@ -47,7 +47,7 @@ struct Settings {
 };
 extern Settings settings;
 
-// -- counters ------------------------------------------------------------------------------------------------
+// -- counters -----------------------------------------------------------------------------------------------
 
 struct Counters {
     long launches, allocations, frees, allocated_bytes, copies_to_device, bytes_to_device, copies_from_device,
@@ -57,7 +57,7 @@ struct Counters {
 extern Counters counters;
 void note(const std::string& event);  // into the log, where one is kept
 
-// -- memory --------------------------------------------------------------------------------------------------
+// -- memory -------------------------------------------------------------------------------------------------
 
 enum class Kind { device, pinned, managed };
 struct Allocation {
@@ -82,7 +82,7 @@ int peer_access(int from, int to, bool enable);
 size_t free_bytes(int device);
 constexpr size_t MEMORY = size_t(16) << 30, NULL_MEMORY = size_t(80) << 30;
 
-// -- streams -------------------------------------------------------------------------------------------------
+// -- streams ------------------------------------------------------------------------------------------------
 
 struct Stream;
 using Work = std::function<void()>;
@@ -128,7 +128,7 @@ bool one_step(const StreamPointer& stream);  // runs one operation; false if the
 int wait_for(const StreamPointer& stream, Event& event);
 int record(const StreamPointer& stream, Event& event);
 
-// -- faults --------------------------------------------------------------------------------------------------
+// -- faults -------------------------------------------------------------------------------------------------
 
 void set_fault(int code, const std::string& message);  // of a kernel: reported by the next call that may
 int take_fault();  // 0 if there is none

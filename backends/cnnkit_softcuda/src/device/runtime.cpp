@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "device/answers.h"
+#include "device/pools.h"
 
 using namespace soft;
 
@@ -21,7 +22,7 @@ API cudaGetLastError() {
     return static_cast<cudaError_t>(code);
 }
 
-// -- devices -------------------------------------------------------------------------------------------------
+// -- devices ------------------------------------------------------------------------------------------------
 
 API cudaDriverGetVersion(int* version) {
     *version = CUDART_VERSION;
@@ -125,7 +126,7 @@ API cudaMemGetInfo(size_t* available, size_t* total) {
 EXPORT int cudaProfilerStart() { return 0; }
 EXPORT int cudaProfilerStop() { return 0; }
 
-// -- memory --------------------------------------------------------------------------------------------------
+// -- memory -------------------------------------------------------------------------------------------------
 
 static cudaError_t allocated(void** pointer, size_t size, Kind kind) {
     const Locked locked(lock);
@@ -139,25 +140,18 @@ API cudaMallocManaged(void** pointer, size_t size, unsigned) {
     return allocated(pointer, size, Kind::managed);
 }
 API cudaHostAlloc(void** pointer, size_t size, unsigned) { return allocated(pointer, size, Kind::pinned); }
-API cudaMallocAsync(void** pointer, size_t size, cudaStream_t) {
-    return allocated(pointer, size, Kind::device);
-}
 API cudaFree(void* pointer) {  // waits for the device, as a GPU does
     const Locked locked(lock);
     counters.frees++;
     note("free");
     finish_device(-1);
+    leave_pool(pointer);
     return answer_with_faults(release(pointer, Kind::device));
 }
 API cudaFreeHost(void* pointer) {
     const Locked locked(lock);
     finish_device(-1);
     return answer_with_faults(release(pointer, Kind::pinned));
-}
-API cudaFreeAsync(void* pointer, cudaStream_t handle) {
-    WITH_STREAM(stream, handle);
-    counters.frees++;
-    return answer(enqueue(stream, [pointer] { release(pointer, Kind::device); }));
 }
 API cudaHostRegister(void* pointer, size_t size, unsigned) { return answer(enroll(pointer, size)); }
 API cudaHostUnregister(void* pointer) {

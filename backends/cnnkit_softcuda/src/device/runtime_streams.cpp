@@ -4,7 +4,7 @@
 
 using namespace soft;
 
-// -- streams and events --------------------------------------------------------------------------------------
+// -- streams and events -------------------------------------------------------------------------------------
 
 API cudaStreamCreateWithPriority(cudaStream_t* handle, unsigned flags, int priority) {
     const Locked locked(lock);
@@ -110,7 +110,7 @@ API cudaEventElapsedTime(float* milliseconds, cudaEvent_t first, cudaEvent_t sec
     return answer(0);
 }
 
-// -- graphs --------------------------------------------------------------------------------------------------
+// -- graphs -------------------------------------------------------------------------------------------------
 
 API cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode) {
     WITH_STREAM(stream, handle);

@@ -136,7 +136,7 @@ int wait_for(const StreamPointer& stream, Event& event) {
     return enqueue(stream, nullptr, {event.place});
 }
 
-// -- graphs --------------------------------------------------------------------------------------------------
+// -- graphs -------------------------------------------------------------------------------------------------
 
 struct Graph {
     std::vector<Work> work;

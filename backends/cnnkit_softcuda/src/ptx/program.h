@@ -115,7 +115,6 @@ struct Kernel {
     u32 parameter_bytes = 0, register_bytes = 0, local_bytes = 0;
     u32 shared_bytes = 0;  // without what a launch adds
     u32 most_threads = 1024;  // of a block, by .maxntid
-    u32 most_dynamic = 48 << 10;  // bytes of shared memory that a launch may add
     std::string source_line(u32 index) const;  // "line 12: add.f32 ..."
 };
 

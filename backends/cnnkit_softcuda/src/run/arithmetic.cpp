@@ -7,7 +7,7 @@
 
 namespace soft {
 
-// -- floating point ------------------------------------------------------------------------------------------
+// -- floating point -----------------------------------------------------------------------------------------
 
 template <int arity, auto function, class T, bool flushes, bool saturates>
 static void floating(Warp& w, const Instruction& i, Mask active) {
@@ -151,7 +151,7 @@ static Handler floating_point(const Opcode& o, Instruction& i) {
     return nullptr;
 }
 
-// -- integers ------------------------------------------------------------------------------------------------
+// -- integers -----------------------------------------------------------------------------------------------
 
 template <int arity, auto function, class T>
 static void integer(Warp& w, const Instruction& i, Mask active) {
