@@ -8,6 +8,7 @@ from cnnkit.autograd.calling import apply
 from cnnkit.autograd.checking import gradcheck, gradgradcheck
 from cnnkit.autograd.creation import tensor
 from cnnkit.autograd.differentiation import backward, grad
+from cnnkit.autograd.exchange import from_dlpack
 from cnnkit.autograd.function import Function
 from cnnkit.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from cnnkit.autograd.in_place import apply_to
@@ -15,6 +16,6 @@ from cnnkit.autograd.tape import is_grad_enabled
 from cnnkit.autograd.tensors import Tensor
 from cnnkit.autograd.variable import Variable
 
-__all__ = ["Function", "Tensor", "Variable", "apply", "apply_to", "backward", "enable_grad", "functional",
-           "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled", "no_grad",
+__all__ = ["Function", "Tensor", "Variable", "apply", "apply_to", "backward", "enable_grad", "from_dlpack",
+           "functional", "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled", "no_grad",
            "set_grad_enabled", "tensor"]

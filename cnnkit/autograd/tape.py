@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cnnkit.backends import backend_of
+
 __all__ = ["FunctionNode", "Handle", "Node", "is_grad_enabled", "mode", "now", "run_backward"]
 
 _numbers = itertools.count(1)
@@ -180,7 +182,8 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
                 if dys is None:
                     dys = arrived[parent] = [None] * parent.outputs
                     heapq.heappush(heap, (-parent.number, parent))
-                dys[parent_position] = dx if dys[parent_position] is None else dys[parent_position] + dx
+                other = dys[parent_position]
+                dys[parent_position] = dx if other is None else backend_of(dx).add(other, dx)
             else:
                 total = leaves.get(edge)
                 leaves[edge] = dx if total is None else total + dx

@@ -11,6 +11,7 @@ from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.creation import CreationMethods
 from cnnkit.autograd.differentiation import Differentiation
+from cnnkit.autograd.exchange import Exchange
 from cnnkit.autograd.functions import arithmetic, filled, logic
 from cnnkit.autograd.functions.activations import ActivationMethods
 from cnnkit.autograd.functions.arithmetic import ArithmeticMethods
@@ -47,7 +48,7 @@ from cnnkit.ops.core import Op
 __all__ = ["Tensor"]
 
 
-class Tensor(AsPython, Differentiation, ActivationMethods, ArithmeticMethods, ComparisonMethods,
+class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticMethods, ComparisonMethods,
              ConversionMethods, CountingMethods, CreationMethods, DiagonalMethods, DrawnMethods,
              ExponentialMethods, ExtremeMethods, FilledMethods, InPlaceMethods, LimitMethods, LogicMethods,
              MovingMethods, NormMethods, PartsMethods, ProductMethods, PuttingMethods, RearrangingMethods,
@@ -86,8 +87,6 @@ class Tensor(AsPython, Differentiation, ActivationMethods, ArithmeticMethods, Co
         elif isinstance(array, list | tuple):
             array = creation.tensor(array, dtype=backends.get_default_dtype()).array
         super().__init__(array, requires_grad)
-
-    __array_ufunc__ = None  # NumPy hands arithmetic with a Tensor on the right over to the Tensor
 
     # -- the value -------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import cnnkit.functional as F
 from cnnkit.autograd import Tensor
+from cnnkit.autograd.counting import count
 from cnnkit.foreign import plain
 from cnnkit.nn import init
 from cnnkit.nn.module import Module
@@ -125,7 +126,7 @@ class _BatchNorm(_Norm):
                              f"Make the layer with num_features={shape[1]}")
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
+            count(self.num_batches_tracked)
             if momentum is None:
                 momentum = 1 / self.num_batches_tracked.item()
         return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
