@@ -62,8 +62,7 @@ FUNCTIONAL: Mapping[str, str] = {
     "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
 }
 OPTIM: Mapping[str, str] = _each(
-    "ASGD Adadelta Adagrad Adamax LBFGS Muon NAdam RAdam RMSprop Rprop SparseAdam",
-    "there are SGD, Adam and AdamW")
+    "Adafactor LBFGS SparseAdam", "there are SGD, AdamW, RMSprop and others: cnnkit.optim.__all__")
 
 
 def is_defined(kind: type, name: str) -> bool:

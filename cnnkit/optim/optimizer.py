@@ -12,13 +12,13 @@ from cnnkit.autograd import Tensor, deferral, enable_grad
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.updating import arrays_of, gradients_of, rebind_all
 from cnnkit.foreign import device_of, plain
-from cnnkit.ops.update import Update, state_dtype
+from cnnkit.ops.update import NUMBERS, Update, state_dtype
 
 __all__ = ["Optimizer"]
 
-NUMBERS = {bool, int, float, tuple}  # the types of settings that an update takes as they are
+SETTINGS = {bool, int, float, tuple}  # the types of settings that an update takes as they are
 # settings of PyTorch's groups that say how it computes, and nothing of what
-_OF_PYTORCH = frozenset({"capturable", "decoupled_weight_decay", "differentiable", "foreach", "fused"})
+_OF_PYTORCH = frozenset({"capturable", "differentiable", "foreach", "fused"})
 
 
 class Optimizer:
@@ -46,6 +46,7 @@ class Optimizer:
     update: Update
     hyper: tuple[str, ...] = ()
     together: tuple[str, ...] = ()  # names of the state: a parameter that was updated has all of them
+    numbers: tuple[str, ...] = ()  # those of them, beside ``step``, that are Python floats
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]):
         if isinstance(params, Tensor | Mapping) or not isinstance(params, Iterable):
@@ -154,7 +155,7 @@ class Optimizer:
             if self._kinds[n] is not type(arrays[0]):
                 self._adopt(n, params)
             settings = {name: group[name] for name in self.hyper}
-            if not NUMBERS.issuperset(map(type, settings.values())):  # a library's could widen the result
+            if not SETTINGS.issuperset(map(type, settings.values())):  # a library's could widen the result
                 settings = {name: plain(_number(value)) for name, value in settings.items()}
             new, states[n] = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
                                          **settings)
@@ -172,7 +173,7 @@ class Optimizer:
 
     def _state_of(self, n: int, i: int) -> dict[str, Any]:
         values = {name: column[i] for name, column in self._states[n].items() if column[i] is not None}
-        return {name: v if isinstance(v, int) else _copy(v) for name, v in values.items()}
+        return {name: v if type(v) in NUMBERS else _copy(v) for name, v in values.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of the state, by parameter number, and the settings, in PyTorch's structure.
@@ -224,6 +225,7 @@ class Optimizer:
                 for name, value in entries.items():
                     column = state.setdefault(name, [None] * len(current["params"]))
                     column[i] = (value if value is None else int(_number(value)) if name == "step"
+                                 else float(_number(value)) if name in self.numbers
                                  else _converted(value, p, name, number))
             states.append(state)
         for n, (group, current) in enumerate(zip(saved, self.param_groups)):
@@ -233,7 +235,7 @@ class Optimizer:
 
     def _adopt(self, n: int, params: list[Tensor]) -> None:
         """Move a group's state to its parameters' present backend and device, and drop its workspace."""
-        self._states[n] = {name: [v if v is None or isinstance(v, int) else _converted(v, p, name, i)
+        self._states[n] = {name: [v if v is None or type(v) in NUMBERS else _converted(v, p, name, i)
                                   for i, (v, p) in enumerate(zip(column, params))]
                            for name, column in self._states[n].items()}
         self._kinds[n], self._workspaces[n] = type(params[0].array), {}
@@ -268,12 +270,6 @@ def _number(value: Any) -> Any:
     if value.numel() != 1:
         raise ValueError(f"a Tensor as a setting must have one element; got shape {value.shape}")
     return value.item()
-
-
-def need(condition: bool, name: str, value: Any) -> None:
-    """Raise PyTorch's error about a setting that is out of range."""
-    if not condition:
-        raise ValueError(f"Invalid {name}: {value}")
 
 
 def _fit(arrays: list, grads: list) -> bool:

@@ -89,7 +89,7 @@ def test_the_defaults_are_pytorchs():
         params = parameters()
         ours = getattr(optim, name)(params).param_groups[0]
         theirs = getattr(torch.optim, name)([torch.zeros(2)]).param_groups[0]
-        for setting in ours.keys() - {"params", "decoupled"}:
+        for setting in ours.keys() - {"params", "decoupled_weight_decay"}:
             assert ours[setting] == theirs[setting], f"{name} {setting}"
 
 
