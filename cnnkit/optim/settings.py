@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["need", "need_all", "need_betas", "need_known_way"]
+from cnnkit.autograd import Tensor
+from cnnkit.foreign import plain
+
+__all__ = ["as_setting", "need", "need_all", "need_betas", "need_known_way", "number_of"]
 
 # setting -> what PyTorch calls it
 NAMES = {"lr": "learning rate", "eps": "epsilon value", "momentum": "momentum value",
@@ -59,3 +62,17 @@ def need_known_way(*, foreach: bool | None = None, fused: bool | None = None, ca
     if differentiable:
         raise NotImplementedError("differentiable=True: an optimizer's step is not recorded on the tape; "
                                   "write it with Tensors, such as p - lr * g")
+
+
+def as_setting(value: Any) -> Any:
+    """A setting as Python's number; a Tensor stays, so that who holds it can change it."""
+    return value if isinstance(value, Tensor) else plain(value)
+
+
+def number_of(value: Any) -> Any:
+    """A setting's value: of a Tensor with one element, the number in it."""
+    if not isinstance(value, Tensor):
+        return value
+    if value.numel() != 1:
+        raise ValueError(f"a Tensor as a setting must have one element; got shape {value.shape}")
+    return value.item()
