@@ -3,7 +3,7 @@
 from typing import Any
 
 from cnnkit import suggestions
-from cnnkit.optim import lr_scheduler
+from cnnkit.optim import lr_scheduler, swa_utils
 from cnnkit.optim.adadelta import Adadelta
 from cnnkit.optim.adagrad import Adagrad
 from cnnkit.optim.adam import Adam
@@ -22,7 +22,7 @@ from cnnkit.optim.rprop import Rprop
 from cnnkit.optim.sgd import SGD
 
 __all__ = ["ASGD", "LAMB", "LARS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon",
-           "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler"]
+           "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils"]
 
 
 def __getattr__(name: str) -> Any:
