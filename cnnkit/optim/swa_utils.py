@@ -11,6 +11,7 @@ from typing import Any
 from cnnkit import autograd
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.nn import Module
+from cnnkit.nn.norm import _BatchNorm
 from cnnkit.optim.lr_scheduler.scheduler import LRScheduler, for_each_group
 from cnnkit.optim.optimizer import Optimizer
 
@@ -144,8 +145,7 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     device : str or device, optional
         Where batches are moved to.
     """
-    momenta = {module: module.momentum for module in model.modules()
-               if hasattr(module, "reset_running_stats") and hasattr(module, "momentum")}
+    momenta = {module: module.momentum for module in model.modules() if isinstance(module, _BatchNorm)}
     if not momenta:
         return
     was_training = model.training
