@@ -89,6 +89,11 @@ def test_fifty_steps_equal_pytorch(torch, name, settings):
     for params, optimizer in mine, reference:
         train(name, params, optimizer, range(STEPS))
     same(mine[0], reference[0])
+    states = [optimizer.state_dict()["state"] for _, optimizer in (mine, reference)]
+    for n, entry in states[1].items():
+        for key, value in entry.items():
+            np.testing.assert_allclose(np.asarray(states[0][n][key]), value.numpy(), rtol=1e-9, atol=1e-14,
+                                       err_msg=key)
 
 
 @every_case

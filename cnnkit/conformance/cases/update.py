@@ -40,7 +40,6 @@ SETTINGS: dict[str, tuple[dict, dict[str, dict]]] = {
                "decoupled_weight_decay": False, "maximize": False}, {
         "plain": {}, "everything": {"weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True,
                                     "momentum_decay": 0.5}}),
-    # the average of squares counts from the sixth step on with the usual betas, from the third with 0.9
     "radam": ({"lr": 0.01, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0,
                "decoupled_weight_decay": False, "maximize": False}, {
         "plain": {}, "few-squares": {"betas": (0.9, 0.3), "weight_decay": 0.1},
@@ -65,6 +64,8 @@ CASES = (
       for name, changes in cases.items()),
     *(UpdateCase("muon", name, {**MUON, **changes}, shapes=MATRICES) for name, changes in (
         ("plain", {}), ("everything", {"nesterov": False, "adjust_lr_fn": "match_rms_adamw"}))),
+    # the average of squares counts from the sixth step on
+    UpdateCase("radam", "rectified", {**SETTINGS["radam"][0], "weight_decay": 0.1}, steps=8),
     # kernels may decline parameters that are single numbers
     *(UpdateCase("adam", f"no-scalars-{name}", {**ADAM, **changes},
                  shapes=((4, 3), (6,), (0, 2), (2, 1, 3, 3)))
