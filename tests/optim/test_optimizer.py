@@ -416,3 +416,11 @@ def test_averaged_descent_keeps_the_mean_of_the_parameters_since_its_beginning(p
         seen.append(p.numpy().copy())
     # the average begins with the parameters after step t0 + 1
     np.testing.assert_allclose(optimizer.state[p]["ax"].numpy(), np.mean(seen[3:], axis=0), rtol=1e-6)
+
+
+def test_adamw_stays_decoupled_with_a_state_of_adam(p):
+    optimizer = optim.AdamW([p], lr=0.5, weight_decay=0.5)
+    optimizer.load_state_dict(optim.Adam([p], lr=0.5, weight_decay=0.5).state_dict())
+    p.grad = cnnkit.tensor([0.0, 0.0])
+    optimizer.step()
+    assert p.tolist() == [0.75, 1.5]
