@@ -34,7 +34,8 @@ TABLES = {"TENSOR": cnnkit.tensor([1.0]), "MODULE": nn.Linear(1, 1), "NAMESPACE"
                  "cnnkit has the layers of convolutional networks"),
     (F, "crossentropy", "module 'cnnkit.functional' has no attribute 'crossentropy'; "
                         "did you mean 'cross_entropy'?"),
-    (optim, "RMSprop", "module 'cnnkit.optim' has no attribute 'RMSprop'; there are SGD, Adam and AdamW"),
+    (optim, "LBFGS", "module 'cnnkit.optim' has no attribute 'LBFGS'; "
+     "there are SGD, AdamW, RMSprop and others: cnnkit.optim.__all__"),
     (optim, "AdamWW", "module 'cnnkit.optim' has no attribute 'AdamWW'; did you mean 'AdamW'?"),
 ])
 def test_an_error_names_what_there_is(owner, name, message):

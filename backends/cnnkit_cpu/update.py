@@ -144,7 +144,7 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
 
 def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
          lr: float, betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool,
-         decoupled: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, dict]:
+         decoupled_weight_decay: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, dict]:
     """The update of the same name; both bias corrections are in the rate and in eps."""
     group = _group(params, grads, workspace)
     if group is None:
@@ -161,10 +161,10 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
             correction, rate_step = math.sqrt(1 - beta2 ** t), t
             rate = lr * correction / (1 - beta1 ** t), eps * correction
         rates[2 * n], rates[2 * n + 1] = rate
-    shrink = 1 - lr * weight_decay if decoupled else 1.0
+    shrink = 1 - lr * weight_decay if decoupled_weight_decay else 1.0
     largest = () if amsgrad else (None,)
     library.active.adam(library.threads, group.count, group.sizes, group.params, group.grads, *old.tables,
                         *largest, *side.tables, *largest, group.out, rates, beta1, beta2, 1 - beta1,
-                        1 - beta2, 0.0 if decoupled else weight_decay, shrink, maximize)
+                        1 - beta2, 0.0 if decoupled_weight_decay else weight_decay, shrink, maximize)
     del alive
     return new, side.state

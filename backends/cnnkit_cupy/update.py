@@ -128,8 +128,8 @@ def _make(part: Part, params: Sequence[Array], column: list) -> None:
 
 
 def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list], *, lr: float,
-         betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool, decoupled: bool,
-         maximize: bool, workspace: MutableMapping) -> Any:
+         betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool,
+         decoupled_weight_decay: bool, maximize: bool, workspace: MutableMapping) -> Any:
     """The update of the same name."""
     moments = ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
     given = state.get("step") or [None] * len(params)
@@ -154,8 +154,8 @@ def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str
             "beta1": beta1, "rest1": 1 - beta1, "beta2": beta2,
             "rest2": 1 - beta2, "rate": lr / (1 - beta1**t),
             "correction": 1 / math.sqrt(1 - beta2**t), "eps": eps,
-            "decay": 0.0 if decoupled else weight_decay,
-            "shrink": 1 - lr * weight_decay if decoupled else 1.0,
+            "decay": 0.0 if decoupled_weight_decay else weight_decay,
+            "shrink": 1 - lr * weight_decay if decoupled_weight_decay else 1.0,
             "maximize": int(maximize), "first": int(first)})
         for i, result in zip(part.indices, results):
             new[i], steps[i] = result, t

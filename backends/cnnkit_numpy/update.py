@@ -73,7 +73,7 @@ def sgd(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state:
 
 def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
          lr: float, betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool,
-         decoupled: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, dict]:
+         decoupled_weight_decay: bool, maximize: bool, workspace: MutableMapping) -> tuple[list, dict]:
     """The update of the same name: p - rate * m / (sqrt(v) + eps'), with bias correction in rate and eps'."""
     if any(p.itemsize == 2 or (not p.ndim and g is not None) for p, g in zip(params, grads)):
         return decline("a parameter has 2 bytes an element, or no axes")
@@ -97,18 +97,19 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
         new[i] = out = np.empty_like(p)
         for block in _blocks(p) if p.size > BLOCK else (slice(None),):
             _adam_block(p[block], g[block], [m[block] for m in old], [m[block] for m in moments],
-                        out[block], beta1, beta2, rate, floor, lr, weight_decay, decoupled, maximize)
+                        out[block], beta1, beta2, rate, floor, lr, weight_decay,
+                        decoupled_weight_decay, maximize)
     return new, after
 
 
 def _adam_block(p: np.ndarray, g: np.ndarray, old: list[np.ndarray], new: list[np.ndarray],
                 out: np.ndarray, beta1: float, beta2: float, rate: float, floor: float, lr: float,
-                weight_decay: float, decoupled: bool, maximize: bool) -> None:
+                weight_decay: float, decoupled_weight_decay: bool, maximize: bool) -> None:
     """Write the new m, v and perhaps largest v, and the parameters; `out` is scratch until the end."""
     m, v = new[:2]
     if maximize:
         g = -g
-    if weight_decay and not decoupled:
+    if weight_decay and not decoupled_weight_decay:
         g = g + weight_decay * p
     np.multiply(g, 1 - beta1, out=out)
     np.multiply(old[0], beta1, out=m)
@@ -123,4 +124,4 @@ def _adam_block(p: np.ndarray, g: np.ndarray, old: list[np.ndarray], new: list[n
     out += floor
     np.divide(m, out, out=out)
     out *= rate
-    out += p * (1 - lr * weight_decay) if weight_decay and decoupled else p
+    out += p * (1 - lr * weight_decay) if weight_decay and decoupled_weight_decay else p

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from itertools import chain, repeat
+from collections.abc import Sequence
+from itertools import chain, repeat, starmap
 from operator import setitem
 from typing import Any
 
@@ -26,24 +26,21 @@ def gradients_of(parameters: Sequence[Value]) -> list[Array | None]:
     return [None if parameter._grad is None else parameter._grad._value for parameter in parameters]
 
 
-def rebind_all(updates: Iterable[tuple[Sequence[Value], Sequence[Array | None], Sequence[Array]]],
-               states: list, new_states: dict[int, Any]) -> None:
-    """`Value.rebind` of every parameter that has a gradient, and ``states[n] = new_states[n]``, at once.
+def rebind_all(updates: Sequence[tuple[Sequence[Value], Sequence[Array]]],
+               others: Sequence[tuple[Any, Any, Any]]) -> None:
+    """`Value.rebind` of parameters to their new arrays, and ``mapping[key] = value`` of `others`, at once.
 
     Python code of a signal handler runs between two instructions, and all this is one: an interrupt finds
     everything old or everything new.
     """
-    parameters, arrays = [], []
-    for changed, gradients, new in updates:
-        for parameter, gradient, array in zip(changed, gradients, new):
-            if gradient is not None:
-                parameters.append(parameter)
-                arrays.append(array)
+    if len(updates) == 1:
+        parameters, arrays = updates[0]
+    else:
+        parameters = [parameter for changed, _ in updates for parameter in changed]
+        arrays = [array for _, new in updates for array in new]
     versions = [parameter._version for parameter in parameters]
-    changed_now = [tape.now()] * len(parameters)
     deque(chain(map(setattr, parameters, repeat("_value"), arrays),
-                map(setitem, versions, repeat(0), changed_now),
-                map(setitem, repeat(states), new_states.keys(), new_states.values())), maxlen=0)
-    for parameter in parameters:
-        if parameter._alias is not None:
-            sharing.follow(parameter)
+                map(setitem, versions, repeat(0), repeat(tape.now())),
+                starmap(setitem, others)), maxlen=0)
+    for parameter in [p for p in parameters if p._alias is not None]:
+        sharing.follow(parameter)

@@ -51,7 +51,9 @@ def train(
         show_default=f"{FEWEST}; more for few images: about {UPDATES:,} updates, {MOST} at most")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 32,
     lr: Annotated[float, typer.Option(help="Learning rate.")] = 1e-3,
-    optimizer: Annotated[str, typer.Option(help="adam, adamw or sgd (momentum 0.9).")] = "adam",
+    optimizer: Annotated[str, typer.Option(
+        help="sgd (momentum 0.9), adam, adamw, rmsprop, nadam, radam, lion, lamb, lars, adagrad, adadelta "
+             "or adamax.")] = "adam",
     weight_decay: Annotated[float | None, typer.Option(
         min=0.0, help="Weight decay of the optimizer.", show_default="the optimizer's own")] = None,
     class_weight: Annotated[str | None, typer.Option(

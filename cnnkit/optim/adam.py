@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cnnkit.ops import update
-from cnnkit.optim.optimizer import Optimizer, need
+from cnnkit.optim.optimizer import Optimizer
+from cnnkit.optim.settings import need_all, need_betas, need_known_way
 
 __all__ = ["Adam"]
 
@@ -30,6 +31,10 @@ class Adam(Optimizer):
         Divide by the largest average of the square so far (Reddi, Kale and Kumar 2018).
     maximize : bool
         Go up the gradient.
+    foreach, capturable, differentiable, fused
+        How PyTorch computes the step; see `settings.need_known_way`.
+    decoupled_weight_decay : bool
+        Multiply the parameter by ``1 - lr * weight_decay`` and leave its gradient alone, as `AdamW` does.
 
     Raises
     ------
@@ -52,21 +57,19 @@ class Adam(Optimizer):
     """
 
     update = update.adam
-    decoupled = False
     together = ("step", "exp_avg", "exp_avg_sq")
-    hyper = ("lr", "betas", "eps", "weight_decay", "amsgrad", "decoupled", "maximize")
+    hyper = ("lr", "betas", "eps", "weight_decay", "amsgrad", "decoupled_weight_decay", "maximize")
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3,
                  betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-                 weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False):
+                 weight_decay: float = 0, amsgrad: bool = False, *, foreach: bool | None = None,
+                 maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+                 fused: bool | None = None, decoupled_weight_decay: bool = False):
+        need_known_way(foreach=foreach, fused=fused, capturable=capturable, differentiable=differentiable)
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-                                  "amsgrad": amsgrad, "decoupled": self.decoupled, "maximize": maximize})
+                                  "amsgrad": amsgrad, "maximize": maximize,
+                                  "decoupled_weight_decay": decoupled_weight_decay})
 
     def check(self, settings: Mapping[str, Any]) -> None:
-        need(settings["lr"] >= 0, "learning rate", settings["lr"])
-        need(settings["eps"] >= 0, "epsilon value", settings["eps"])
-        betas = settings["betas"]
-        need(isinstance(betas, tuple | list) and len(betas) == 2, "betas, a pair of numbers", betas)
-        for n, beta in enumerate(betas):
-            need(0 <= beta < 1, f"beta parameter at index {n}", beta)
-        need(settings["weight_decay"] >= 0, "weight_decay value", settings["weight_decay"])
+        need_all(settings, "lr", "eps", "weight_decay")
+        need_betas(settings["betas"])

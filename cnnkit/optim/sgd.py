@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cnnkit.ops import update
-from cnnkit.optim.optimizer import Optimizer, need
+from cnnkit.optim.optimizer import Optimizer
+from cnnkit.optim.settings import need_all, need_known_way
 
 __all__ = ["SGD"]
 
@@ -31,6 +32,8 @@ class SGD(Optimizer):
         Nesterov's momentum; needs momentum and no dampening.
     maximize : bool
         Go up the gradient.
+    foreach, fused, differentiable
+        How PyTorch computes the step; see `settings.need_known_way`.
 
     Raises
     ------
@@ -50,13 +53,13 @@ class SGD(Optimizer):
     hyper = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
-                 weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False):
+                 weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False,
+                 foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None):
+        need_known_way(foreach=foreach, fused=fused, differentiable=differentiable)
         super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening,
                                   "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize})
 
     def check(self, settings: Mapping[str, Any]) -> None:
-        need(settings["lr"] >= 0, "learning rate", settings["lr"])
-        need(settings["momentum"] >= 0, "momentum value", settings["momentum"])
-        need(settings["weight_decay"] >= 0, "weight_decay value", settings["weight_decay"])
+        need_all(settings, "lr", "momentum", "weight_decay")
         if settings["nesterov"] and (settings["momentum"] <= 0 or settings["dampening"] != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")

@@ -43,8 +43,9 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
         Learning rate.
     batch_size : int
         The most distinct samples a step.
-    optimizer : {"adam", "adamw", "sgd"} or callable
-        ``"sgd"`` has momentum 0.9; a class of `cnnkit.optim` is called with the parameters and ``lr=lr``.
+    optimizer : str or callable
+        A name of `optim.by_name`, of which ``"sgd"`` has momentum 0.9; or a class of `cnnkit.optim`, which is
+        called with the parameters and ``lr=lr``.
     image_shape : (H, W), (C, H, W), or (H, W, C) with ``data_format="NHWC"``, optional
         The shape of the image that a flat row holds.
     data_format : {"NCHW", "NHWC"}, optional

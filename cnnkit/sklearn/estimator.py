@@ -16,13 +16,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
-from cnnkit import models, optim, random
+from cnnkit import models, random
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
 from cnnkit.data import InputFormat
 from cnnkit.evaluation.evaluate import evaluating
 from cnnkit.foreign import has_shape, whole
 from cnnkit.nn import Module
+from cnnkit.optim.by_name import BY_NAME
 from cnnkit.sklearn.epochs import Patience, run
 from cnnkit.sklearn.layout import Layout
 from cnnkit.sklearn.place import Home, beside, host, use_for
@@ -33,8 +34,6 @@ from cnnkit.train import History
 
 __all__ = ["CNNEstimator"]
 
-OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
-    "adam": optim.Adam, "adamw": optim.AdamW, "sgd": partial(optim.SGD, momentum=0.9)}
 # the guide's common CNN with twice its filters, for images of any size
 COMMON = {"conv": ((16, 3), (32, 3)), "ceil_mode": True}
 NO_TARGETS = object()
@@ -166,7 +165,7 @@ class CNNEstimator(BaseEstimator):
         self.history_ = History()
 
     def _make_optimizer(self) -> None:
-        make = OPTIMIZERS[self.optimizer] if isinstance(self.optimizer, str) else self.optimizer
+        make = BY_NAME[self.optimizer] if isinstance(self.optimizer, str) else self.optimizer
         self.optimizer_ = make(list(self.module_.parameters()), lr=self.lr)
         self._made_optimizer = self.optimizer
 
@@ -316,8 +315,8 @@ class CNNEstimator(BaseEstimator):
             value = getattr(self, name)
             if not isinstance(value, numbers.Real) or not low < float(value) < high:
                 raise ValueError(f"{name} must be a number between {low} and {high}; got {value!r}")
-        if isinstance(self.optimizer, str) and self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer is {', '.join(map(repr, OPTIMIZERS))}, or a class of cnnkit.optim; "
+        if isinstance(self.optimizer, str) and self.optimizer not in BY_NAME:
+            raise ValueError(f"optimizer is {', '.join(map(repr, BY_NAME))}, or a class of cnnkit.optim; "
                              f"got {self.optimizer!r}")
         if not (self.architecture == "common" or isinstance(self.architecture, Mapping)
                 or callable(self.architecture)):

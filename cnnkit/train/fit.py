@@ -19,6 +19,7 @@ from cnnkit.evaluation.metrics import Metric, by_name
 from cnnkit.evaluation.weighting import cross_entropy
 from cnnkit.foreign import whole
 from cnnkit.nn import Module
+from cnnkit.optim.by_name import BY_NAME
 from cnnkit.train import checkpoints
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.callbacks.checkpoint import Checkpoint
@@ -36,7 +37,6 @@ from cnnkit.train.schedules import schedule, watched
 __all__ = ["fit"]
 
 VALIDATION_BATCH = 256  # images a batch in validation, which keeps nothing for a backward pass
-OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 
 
 def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
@@ -71,9 +71,10 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     batch_size : int
         Images a step, where `data` is no loader.
     optimizer : str or Optimizer
-        ``"sgd"`` (momentum 0.9), ``"adam"``, ``"adamw"``, or one made for the model's parameters, or for a
-        part of them, and perhaps for others, such as a weight of the loss. Its parameters are what is
-        trained, clipped and averaged; frozen ones (``requires_grad_(False)``) are not.
+        A name of `optim.by_name`, such as ``"sgd"`` (momentum 0.9), ``"adam"``, ``"adamw"``, ``"rmsprop"``;
+        or one made for the model's parameters, or for a part of them, and perhaps for others, such as a
+        weight of the loss. Its parameters are what is trained, clipped and averaged; frozen ones
+        (``requires_grad_(False)``) are not.
     lr : float
         Learning rate, where `optimizer` is a name.
     weight_decay : float, optional
@@ -204,14 +205,12 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
 
 
 def _optimizer(name: str, model: Module, lr: float, weight_decay: float | None) -> optim.Optimizer:
-    if name not in OPTIMIZERS:
-        raise ValueError(f"there is no optimizer {name!r}; there are {', '.join(OPTIMIZERS)}")
+    if name not in BY_NAME:
+        raise ValueError(f"there is no optimizer {name!r}; there are {', '.join(BY_NAME)}")
     if not math.isfinite(lr):
         raise ValueError(f"lr, the learning rate, must be a finite number such as 0.001; got {lr}")
-    settings = {"momentum": 0.9} if name == "sgd" else {}
-    if weight_decay is not None:
-        settings["weight_decay"] = weight_decay
-    return OPTIMIZERS[name](model.parameters(), lr=lr, **settings)
+    settings = {} if weight_decay is None else {"weight_decay": weight_decay}
+    return BY_NAME[name](model.parameters(), lr=lr, **settings)
 
 
 def _loss(loss: AnyLoss | None, class_weight: ClassWeight | None, loader: Loader) -> AnyLoss:

@@ -152,7 +152,7 @@ def test_version_and_help(capsys):
     (["show", "sobel", "x.png", "--layer", "conv1"], ["--layer conv1", "sobel"]),
     (["train", "digits", "--backend", "cudda"], ["no backend 'cudda'", "numpy"]),
     (["train", "digits", "--model", "ResNet999"], ["no model 'ResNet999'", "CommonCNN"]),
-    (["train", "digits", "--optimizer", "lion"], ["no optimizer 'lion'", "adam"]),
+    (["train", "digits", "--optimizer", "lbfgs"], ["no optimizer 'lbfgs'", "adam"]),
     (["train", "digts"], ["no data 'digts'", "Did you mean 'digits'"]),
     (["predict", "nothing.safetensors", "x.png"], ["nothing.safetensors", "cnnkit train"]),
     (["summary", "NoSuchModel"], ["NoSuchModel", "CommonCNN"]),

@@ -12,14 +12,14 @@ from cnnkit.ops.update import UPDATES, adam, sgd, update
 SGD = {"lr": 0.1, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0,
        "nesterov": False, "maximize": False}
 ADAM = {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.0, "amsgrad": False,
-        "decoupled": False, "maximize": False}
+        "decoupled_weight_decay": False, "maximize": False}
 CASES = [(sgd, {**SGD, **changes}) for changes in (
     {}, {"weight_decay": 0.2, "maximize": True}, {"momentum": 0.9},
     {"momentum": 0.9, "dampening": 0.4, "weight_decay": 0.2},
     {"momentum": 0.9, "nesterov": True},
     {"momentum": 0.5, "nesterov": True, "maximize": True, "weight_decay": 0.1})]
 CASES += [(adam, {**ADAM, **changes}) for changes in (
-    {}, {"weight_decay": 0.2}, {"weight_decay": 0.2, "decoupled": True, "maximize": True},
+    {}, {"weight_decay": 0.2}, {"weight_decay": 0.2, "decoupled_weight_decay": True, "maximize": True},
     {"amsgrad": True, "weight_decay": 0.1})]
 SHAPES = [(3,), (2, 2), ()]
 
@@ -36,7 +36,7 @@ def place(request):
 def by_hand(name, p, g, memory, h, t):
     """One step of one number."""
     g = -g if h["maximize"] else g
-    if h.get("decoupled"):
+    if h.get("decoupled_weight_decay"):
         p -= h["lr"] * h["weight_decay"] * p
     else:
         g += h["weight_decay"] * p
@@ -145,4 +145,4 @@ def test_two_updates_of_one_name_raise():
         return params, state
     with pytest.raises(ValueError, match="an update called 'sgd' exists already"):
         update(sgd)
-    assert set(UPDATES) == {"adam", "sgd"}
+    assert UPDATES["sgd"] is globals()["sgd"]

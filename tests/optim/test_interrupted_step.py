@@ -58,9 +58,17 @@ def trained(make, settings, at=None):
     return parameters(optimizer), at is not None and count >= at
 
 
-@pytest.mark.parametrize("table", [*TABLES, "array-api-strict"])
-@pytest.mark.parametrize(("make", "settings"), [(optim.SGD, {"momentum": 0.9, "dampening": 0.5}),
-                                                (optim.Adam, {"amsgrad": True})])
+def read(groups, **settings):
+    """An optimizer whose state is kept as Tensors, because somebody has read it."""
+    optimizer = optim.NAdam(groups, **settings)
+    assert not optimizer.state
+    return optimizer
+
+
+@pytest.mark.parametrize(("table", "make", "settings"), [
+    *((table, make, settings) for table in (*TABLES, "array-api-strict") for make, settings in (
+        (optim.SGD, {"momentum": 0.9, "dampening": 0.5}), (optim.Adam, {"amsgrad": True}))),
+    ("numpy", read, {"weight_decay": 0.1})])
 def test_a_step_interrupted_anywhere_has_happened_or_can_be_taken_again(table, make, settings):
     if table == "array-api-strict":
         pytest.importorskip("array_api_strict")

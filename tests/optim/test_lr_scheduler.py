@@ -25,6 +25,13 @@ CASES = {
                    {"max_lr": 0.5, "total_steps": 61, "anneal_strategy": "linear", "three_phase": True,
                     "pct_start": 0.25}, {"max_lr": 0.5, "total_steps": 70, "cycle_momentum": False,
                                          "div_factor": 10.0, "final_div_factor": 10.0}],
+    "CyclicLR": [{"base_lr": 0.01, "max_lr": 0.5, "step_size_up": 7},
+                 {"base_lr": [0.01, 0.1], "max_lr": 0.5, "step_size_up": 5, "step_size_down": 9,
+                  "mode": "triangular2", "base_momentum": 0.7},
+                 {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 4, "mode": "exp_range", "gamma": 0.97,
+                  "cycle_momentum": False},
+                 {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 4, "scale_fn": lambda x: 1 / (5 + x),
+                  "scale_mode": "iterations"}],
     "LambdaLR": [{"lr_lambda": lambda step: 1 / (1 + step)},
                  {"lr_lambda": [lambda step: 0.9 ** step, lambda step: 1.0]}],
     "MultiplicativeLR": [{"lr_lambda": lambda step: 0.95}],
@@ -64,6 +71,91 @@ def test_every_rate_equals_pytorch(name, settings):
     expected = rates(b, getattr(torch.optim.lr_scheduler, name)(b, **settings))
     assert rates(a, getattr(lr_scheduler, name)(a, **settings)) == pytest.approx(expected,
                                                                                  rel=1e-12, abs=1e-17)
+
+
+@every_case
+def test_a_schedule_that_goes_on_from_an_epoch_equals_pytorch(name, settings):
+    torch = pytest.importorskip("torch")
+    a, b = ours(momentum=0.9), theirs(torch, momentum=0.9)
+    found = []
+    for optimizer, module in (a, lr_scheduler), (b, torch.optim.lr_scheduler):
+        getattr(module, name)(optimizer, **settings)
+        found.append(rates(optimizer, getattr(module, name)(optimizer, **settings, last_epoch=6), steps=20))
+    assert found[0] == pytest.approx(found[1], rel=1e-12, abs=1e-17)
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+@every_case
+def test_steps_to_an_epoch_equal_pytorch(name, settings):
+    torch = pytest.importorskip("torch")
+    a, b = ours(momentum=0.9), theirs(torch, momentum=0.9)
+    found = []
+    for optimizer, module in (a, lr_scheduler), (b, torch.optim.lr_scheduler):
+        scheduler = getattr(module, name)(optimizer, **settings)
+        found.append([])
+        for epoch in (1, 4, 5, None, None, 12, 3, None):
+            optimizer.step()
+            scheduler.step(epoch)
+            found[-1] += scheduler.get_last_lr()
+    assert found[0] == pytest.approx(found[1], rel=1e-12, abs=1e-17)
+
+
+@every_case
+def test_a_state_of_pytorch_loads_and_goes_back(name, settings):
+    torch = pytest.importorskip("torch")
+    pairs = []
+    for _ in range(2):
+        a, b = ours(momentum=0.9), theirs(torch, momentum=0.9)
+        pairs.append(((a, getattr(lr_scheduler, name)(a, **settings)),
+                      (b, getattr(torch.optim.lr_scheduler, name)(b, **settings))))
+    (mine, reference), (back, _) = pairs
+    rates(*mine, steps=9)
+    rates(*reference, steps=9)
+    for there, here in zip(reference, back):
+        here.load_state_dict(there.state_dict())
+    expected = rates(*mine, steps=20)
+    assert rates(*back, steps=20) == pytest.approx(expected, rel=1e-12, abs=1e-17)
+    if name == "MultiStepLR":  # PyTorch's own has a Counter of its milestones
+        return
+    rates(*reference, steps=20)
+    optimizer = theirs(torch, momentum=0.9)
+    again = optimizer, getattr(torch.optim.lr_scheduler, name)(optimizer, **settings)
+    for here, there in zip(back, again):
+        there.load_state_dict(here.state_dict())
+    assert rates(*again, steps=10) == pytest.approx(rates(*reference, steps=10), rel=1e-12, abs=1e-17)
+
+
+@pytest.mark.parametrize("settings", CASES["CosineAnnealingWarmRestarts"])
+def test_warm_restarts_go_to_parts_of_epochs_as_pytorchs(settings):
+    torch = pytest.importorskip("torch")
+    found = []
+    for optimizer, module in (ours(), lr_scheduler), (theirs(torch), torch.optim.lr_scheduler):
+        scheduler = module.CosineAnnealingWarmRestarts(optimizer, **settings)
+        found.append([])
+        for epoch in range(30):
+            for batch in range(3):
+                optimizer.step()
+                scheduler.step(epoch + batch / 3)
+                found[-1] += scheduler.get_last_lr()
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
+
+
+def test_schedules_that_users_write_equal_pytorch():
+    torch = pytest.importorskip("torch")
+    found = []
+    for optimizer, module in (ours(), lr_scheduler), (theirs(torch), torch.optim.lr_scheduler):
+        class WarmUp(module._LRScheduler):
+            def __init__(self, optimizer, steps, after, last_epoch=-1):
+                self.steps, self.after = steps, after
+                super().__init__(optimizer, last_epoch)
+
+            def get_lr(self):
+                if self.last_epoch >= self.steps:
+                    self.after.step()
+                    return self.after.get_last_lr()
+                return [base * (self.last_epoch + 1) / self.steps for base in self.base_lrs]
+        found.append(rates(optimizer, WarmUp(optimizer, 5, module.CosineAnnealingLR(optimizer, 30))))
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
 
 
 @pytest.mark.parametrize("settings", [
@@ -160,7 +252,9 @@ def test_plateau_reads_a_tensor_and_nan_is_never_better():
 
 @pytest.mark.parametrize(("make", "error", "message"), [
     (lambda o: LRScheduler("sgd"), TypeError, "str is not an Optimizer"),
-    (lambda o: LRScheduler(o).step(), NotImplementedError, r"must define get_lr\(\)"),
+    (LRScheduler, NotImplementedError, r"must define get_lr\(\)"),
+    (lambda o: LRScheduler(o, 3), KeyError, "'initial_lr' is not specified in param_groups"),
+    (lambda o: lr_scheduler.CyclicLR(o, 0.1, 0.2, mode="square"), ValueError, "got 'square'"),
     (lambda o: lr_scheduler.StepLR(o, 0), ValueError, "step_size must be 1 or more, got 0"),
     (lambda o: lr_scheduler.CosineAnnealingLR(o, 0), ValueError, "T_max must be 1 or more"),
     (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 2.5), ValueError, "T_0 must be a whole number"),

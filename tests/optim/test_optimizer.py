@@ -89,7 +89,7 @@ def test_the_defaults_are_pytorchs():
         params = parameters()
         ours = getattr(optim, name)(params).param_groups[0]
         theirs = getattr(torch.optim, name)([torch.zeros(2)]).param_groups[0]
-        for setting in ours.keys() - {"params", "decoupled"}:
+        for setting in ours.keys() - {"params", "decoupled_weight_decay"}:
             assert ours[setting] == theirs[setting], f"{name} {setting}"
 
 
@@ -405,3 +405,22 @@ def test_momentum_is_kept_for_a_parameter_without_axes():
         (p * 1).backward()
         optimizer.step()
     assert p.item() == pytest.approx(1 - 0.2 * (1 + 1.9 + 2.71 + 3.439))
+
+
+def test_averaged_descent_keeps_the_mean_of_the_parameters_since_its_beginning(p):
+    optimizer = optim.ASGD([p], lr=0.1, t0=2)
+    seen = []
+    for step in range(6):
+        p.grad = cnnkit.tensor([1.0 + step, -2.0 * step])
+        optimizer.step()
+        seen.append(p.numpy().copy())
+    # the average begins with the parameters after step t0 + 1
+    np.testing.assert_allclose(optimizer.state[p]["ax"].numpy(), np.mean(seen[3:], axis=0), rtol=1e-6)
+
+
+def test_adamw_stays_decoupled_with_a_state_of_adam(p):
+    optimizer = optim.AdamW([p], lr=0.5, weight_decay=0.5)
+    optimizer.load_state_dict(optim.Adam([p], lr=0.5, weight_decay=0.5).state_dict())
+    p.grad = cnnkit.tensor([0.0, 0.0])
+    optimizer.step()
+    assert p.tolist() == [0.75, 1.5]

@@ -74,11 +74,22 @@ LINES = {
     "o = Adam([extra], lr=.5); (extra * 1).sum().backward(); o.step(); sorted(o.state_dict()['state'][0])":
         ["exp_avg", "exp_avg_sq", "step"],
     "o = SGD([w, b], momentum=.9); loss().backward(); o.step(); (w in o.state, len(o.state))": [True, 2],
-    "optim.Sgd": AttributeError,
+    "optim.Sgd": AttributeError, "optim.RMSprop([w]) and 1": 1,
+    "o = optim.RMSprop([extra], lr=.1); (extra * 1).sum().backward(); o.step(); round(extra.item(), 4)": 0.0,
+    "o = optim.RMSprop([w, b], momentum=.9, centered=True); loss().backward(); o.step(); "
+    "sorted(o.state_dict()['state'][0])": ["grad_avg", "momentum_buffer", "square_avg", "step"],
+    "o = optim.NAdam([w, b]); loss().backward(); o.step(); sorted(o.state_dict()['state'][0])":
+        ["exp_avg", "exp_avg_sq", "mu_product", "step"],
+    "optim.RMSprop([w], alpha=-1)": ValueError, "optim.Adadelta([w], rho=2)": ValueError,
+    "optim.Rprop([w], etas=(1.5, 2))": ValueError, "optim.NAdam([w], momentum_decay=-1)": ValueError,
+    "optim.Adamax([w], betas=(1, .9))": ValueError, "optim.Adagrad([w], lr_decay=-1)": ValueError,
+    "optim.Muon([b])": ValueError, "optim.Muon([w], adjust_lr_fn='x')": ValueError,
+    "SGD([w], foreach=True) and 1": 1, "optim.AdamW([w], fused=True, foreach=True)": RuntimeError,
+    "Adam([w], capturable=True, foreach=False) and 1": 1,
+    "Adam([extra], decoupled_weight_decay=True).param_groups[0]['decoupled_weight_decay']": True,
 }
 DIFFERENT = {
     "SGD([w, w]) and 1": (ValueError, 1), "SGD([{'params': [w], 'lr': -1}]) and 1": (ValueError, 1),
     "o = SGD([{'params': [w], 'name': 'h'}]); o.load_state_dict(SGD([w]).state_dict()); "
     "o.param_groups[0].get('name')": ("h", None),
-    "optim.RMSprop([w]) and 1": (AttributeError, 1),
 }

@@ -339,7 +339,7 @@ def test_backends_train_the_same_network(name):
     ({"n_iter_no_change": 0}, "n_iter_no_change must be"),
     ({"lr": 0}, "lr must be a number between 0 and inf; got 0"), ({"lr": float("nan")}, "lr must be"),
     ({"validation_fraction": 1.0}, "validation_fraction must be a number between 0 and 1; got 1.0"),
-    ({"optimizer": "lbfgs"}, "optimizer is 'adam', 'adamw', 'sgd', or a class of cnnkit.optim; got 'lbfgs'"),
+    ({"optimizer": "lbfgs"}, "'rmsprop', or a class of cnnkit.optim; got 'lbfgs'"),
     ({"architecture": "resnet"}, "architecture is 'common', a dict")], ids=str)
 def test_parameters_that_make_no_sense(settings, message):
     with pytest.raises(ValueError, match=message):

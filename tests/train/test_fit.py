@@ -161,7 +161,7 @@ def test_the_bar_shows_the_validation():
     ({"lr": float("inf")}, "lr, the learning rate, must be a finite number such as 0.001; got inf"),
     ({"lr": float("nan")}, "lr, the learning rate, must be a finite number"),
     ({"epochs": -1}, "epochs must be a whole number, 0 or more; got -1"),
-    ({"optimizer": "lion"}, "no optimizer 'lion'; there are sgd, adam, adamw"),
+    ({"optimizer": "lbfgs"}, "no optimizer 'lbfgs'; there are sgd, adam, adamw, .*rmsprop"),
     ({"data": (np.zeros((0, 1, 8, 8), np.float32), np.zeros(0, int))}, "empty"),
     ({"data": (np.zeros((3, 1, 8, 8), np.float32), np.zeros(2, int))}, "3 images.*2 labels"),
     ({"data": (np.full((3, 1, 8, 8), np.nan, np.float32), np.zeros(3, int))}, "NaN"),

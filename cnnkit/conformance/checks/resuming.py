@@ -8,6 +8,7 @@ from cnnkit import optim
 from cnnkit.autograd import Tensor
 from cnnkit.backends import dtype_name
 from cnnkit.conformance.checks.comparing import bits
+from cnnkit.ops.update import UPDATES
 from cnnkit.safetensors import from_bytes, tensors_from_bytes, to_bytes
 from cnnkit.train.tree import join, split
 
@@ -45,10 +46,9 @@ def check_resumed(case: UpdateCase, target: Target) -> None:
 
 def optimizer_of(case: UpdateCase, params: list[Tensor]) -> optim.Optimizer:
     """The optimizer that makes the case's update."""
-    settings: dict[str, Any] = dict(case.attrs)
-    if case.kernel == "sgd":
-        return optim.SGD(params, **settings)
-    return (optim.AdamW if settings.pop("decoupled") else optim.Adam)(params, **settings)
+    kinds = (getattr(optim, name) for name in optim.__all__)
+    make: Any = next(kind for kind in kinds if getattr(kind, "update", None) is UPDATES[case.kernel])
+    return make(params, **case.attrs)
 
 
 def take(optimizer: optim.Optimizer, params: list[Tensor], steps: list[list]) -> None:

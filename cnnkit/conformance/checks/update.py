@@ -10,8 +10,8 @@ import numpy as np
 from cnnkit.backends import dtype_name
 from cnnkit.conformance.checks.comparing import bits, compare
 from cnnkit.conformance.checks.resuming import check_resumed
-from cnnkit.conformance.reference.update import UPDATES as REFERENCES
-from cnnkit.ops.update import UPDATES
+from cnnkit.conformance.reference.update import stepped
+from cnnkit.ops.update import NUMBERS, UPDATES
 
 if TYPE_CHECKING:
     from cnnkit.conformance.kinds.update import UpdateCase
@@ -24,14 +24,12 @@ def loops(case: UpdateCase, dtype: str) -> list[list[np.ndarray]]:
     """The parameters after each step, number by number in float64."""
     params, grads = case.drawn(dtype)
     values = [p.astype(np.float64) for p in params]
-    memory: dict = {}
+    memories: list[dict] = [{} for _ in values]
     after = []
     for step in grads:
-        for i, (p, g) in enumerate(zip(values, step)):
-            for index in np.ndindex(p.shape) if g is not None else ():
-                p[index], memory[i, index] = REFERENCES[case.kernel](
-                    float(p[index]), float(g[index]), memory.get((i, index), {}), **case.attrs)
-        after.append([p.copy() for p in values])
+        values = [p if g is None else stepped(case.kernel, p, g.astype(np.float64), memory, case.attrs)
+                  for p, g, memory in zip(values, step, memories)]
+        after.append(values)
     return after
 
 
@@ -104,19 +102,17 @@ def check_sixteen_bit_steps(case: UpdateCase, target: Target) -> None:
         numbers = [target.to_numpy(g).astype(np.float64) for g in grads]
         state: dict = {}
         workspace: dict = {}
-        memory: dict = {}
+        memories: list[dict] = [{} for _ in params]
         for n in range(1, 11):
             before = [target.to_numpy(p).astype(np.float64) for p in params]
             params, state = UPDATES[case.kernel](params, grads, state, workspace=workspace, **case.attrs)
             for i, (got, p, g) in enumerate(zip(params, before, numbers)):
-                for index in np.ndindex(p.shape):
-                    p[index], memory[i, index] = REFERENCES[case.kernel](
-                        float(p[index]), float(g[index]), memory.get((i, index), {}), **case.attrs)
-                compare(f"parameter {i} after step {n}", case, target, got, p, dtype)
+                expected = stepped(case.kernel, p, g, memories[i], case.attrs)
+                compare(f"parameter {i} after step {n}", case, target, got, expected, dtype)
                 assert dtype_name(got.dtype) == dtype, f"parameter {i} is {got.dtype} and was {dtype}"
         for name, column in state.items():
             for i, value in enumerate(column):
-                kept = "float32" if isinstance(value, int) else dtype_name(value.dtype)
+                kept = "float32" if type(value) in NUMBERS else dtype_name(value.dtype)
                 assert kept == "float32", \
                     f"state {name!r} of parameter {i} is {kept}; that of {dtype} must be float32"
 

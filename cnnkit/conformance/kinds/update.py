@@ -1,4 +1,4 @@
-"""A case of an optimizer's update: three steps on some parameters."""
+"""A case of an optimizer's update: some steps, three unless it says so, on some parameters."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ STEPS = 3
 
 @dataclass(frozen=True, eq=False)
 class UpdateCase:
-    """Three steps of an optimizer on some parameters; the second one has no gradient at the first step."""
+    """Steps of an optimizer on some parameters; the second one has no gradient at the first step."""
 
     kernel: str
     name: str
     attrs: Mapping[str, Any]
     tolerance: Tolerance = SUMS
     shapes: tuple[tuple[int, ...], ...] = SHAPES
+    steps: int = STEPS
 
     @property
     def id(self) -> str:
@@ -46,7 +47,7 @@ class UpdateCase:
         random = seeded(self.id)
         params = [np.asarray(random.standard_normal(s)).astype(dtype) for s in self.shapes]
         grads: list = [[np.asarray(random.standard_normal(s) / (1 + step)).astype(dtype) for s in self.shapes]
-                       for step in range(STEPS)]
+                       for step in range(self.steps)]
         grads[0][1] = None
         return params, grads
 

@@ -16,7 +16,7 @@ __all__ = ["ChainedScheduler", "SequentialLR"]
 class _Composite(LRScheduler):
     """Schedules of one optimizer, and their states."""
 
-    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler]):
+    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], last_epoch: int = -1):
         if not schedulers:
             raise ValueError(f"{type(self).__name__} needs at least one schedule")
         for n, scheduler in enumerate(schedulers):
@@ -27,6 +27,10 @@ class _Composite(LRScheduler):
                 raise ValueError(f"{type(self).__name__}: schedule {n} belongs to another optimizer")
         self._schedulers = list(schedulers)
         super().__init__(optimizer)
+        self.last_epoch = last_epoch + 1
+
+    def begin(self) -> None:
+        self.restart(list(self.base_lrs))
 
     def state_dict(self) -> dict[str, Any]:
         settings = {name: list(value) if isinstance(value, list) else value
@@ -65,12 +69,13 @@ class SequentialLR(_Composite):
     [0.5, 0.75, 1.0, 0.1]
     """
 
-    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]):
+    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int],
+                 last_epoch: int = -1):
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(f"{len(schedulers)} schedules need {len(schedulers) - 1} milestones, "
                              f"got {len(milestones)}")
         self._milestones = list(milestones)
-        super().__init__(optimizer, schedulers)
+        super().__init__(optimizer, schedulers, last_epoch)
 
     def first(self, lrs: list[float]) -> list[float]:
         self.restart(list(self.base_lrs))
@@ -111,6 +116,9 @@ class ChainedScheduler(_Composite):
         if not schedulers:
             raise ValueError("ChainedScheduler needs at least one schedule")
         super().__init__(optimizer or schedulers[0].optimizer, schedulers)
+
+    def first(self, lrs: list[float]) -> list[float]:
+        return lrs
 
     def restart(self, lrs: list[float]) -> None:
         for scheduler in self._schedulers:

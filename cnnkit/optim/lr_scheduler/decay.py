@@ -18,12 +18,18 @@ class ExponentialLR(LRScheduler):
     [0.5]
     """
 
-    def __init__(self, optimizer: Optimizer, gamma: float):
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1):
         self.gamma = gamma
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
+
+    def resumed(self) -> list[float]:
+        return self._lrs()
 
     def get_lr(self) -> list[float]:
-        return [lr * self.gamma for lr in self._lrs()]
+        return [lr * self.gamma if self.last_epoch else lr for lr in self._lrs()]
+
+    def _get_closed_form_lr(self) -> list[float]:
+        return [base * self.gamma ** self.last_epoch for base in self.base_lrs]
 
 
 class PolynomialLR(LRScheduler):
@@ -36,15 +42,23 @@ class PolynomialLR(LRScheduler):
     [0.75]
     """
 
-    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0):
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0,
+                 last_epoch: int = -1):
         if total_iters < 1:
             raise ValueError(f"total_iters must be 1 or more, got {total_iters}")
         self.total_iters, self.power = total_iters, power
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
+
+    def resumed(self) -> list[float]:
+        return self._lrs()
 
     def get_lr(self) -> list[float]:
-        if self.last_epoch > self.total_iters:
+        if self.last_epoch == 0 or self.last_epoch > self.total_iters:
             return self._lrs()
         remaining, last_remaining = (1 - step / self.total_iters
                                      for step in (self.last_epoch, self.last_epoch - 1))
         return [lr * (remaining / last_remaining) ** self.power for lr in self._lrs()]
+
+    def _get_closed_form_lr(self) -> list[float]:
+        remaining = 1 - min(self.total_iters, self.last_epoch) / self.total_iters
+        return [base * remaining ** self.power for base in self.base_lrs]

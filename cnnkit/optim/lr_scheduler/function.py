@@ -33,18 +33,16 @@ class LambdaLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer,
-                 lr_lambda: Callable[[int], float] | list[Callable[[int], float]]):
+                 lr_lambda: Callable[[int], float] | list[Callable[[int], float]], last_epoch: int = -1):
         self.lr_lambdas = for_each_group(lr_lambda, optimizer, "lr_lambda")
-        super().__init__(optimizer)
-
-    def first(self, lrs: list[float]) -> list[float]:
-        return self.get_lr()
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
         return [base * factor(self.last_epoch) for base, factor in zip(self.base_lrs, self.lr_lambdas)]
 
     def state_dict(self) -> dict[str, Any]:
-        return _without_functions(super().state_dict())
+        # as many None as functions, as PyTorch wants them
+        return {**_without_functions(super().state_dict()), "lr_lambdas": [None] * len(self.lr_lambdas)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         super().load_state_dict(_without_functions(state_dict))
@@ -64,19 +62,26 @@ class MultiplicativeLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer,
-                 lr_lambda: Callable[[int], float] | list[Callable[[int], float]]):
+                 lr_lambda: Callable[[int], float] | list[Callable[[int], float]], last_epoch: int = -1):
         self.lr_lambdas = for_each_group(lr_lambda, optimizer, "lr_lambda")
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
+
+    def first(self, lrs: list[float]) -> list[float]:
+        return lrs
 
     def begin(self) -> None:
         self.last_epoch = 0
         self._set(self.get_lr())
 
+    def resumed(self) -> list[float]:
+        return self._lrs()
+
     def get_lr(self) -> list[float]:
         return [lr * factor(self.last_epoch) for lr, factor in zip(self._lrs(), self.lr_lambdas)]
 
     def state_dict(self) -> dict[str, Any]:
-        return _without_functions(super().state_dict())
+        # as many None as functions, as PyTorch wants them
+        return {**_without_functions(super().state_dict()), "lr_lambdas": [None] * len(self.lr_lambdas)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         super().load_state_dict(_without_functions(state_dict))

@@ -67,7 +67,8 @@ class OneCycleLR(LRScheduler):
                  epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: float = 0.3,
                  anneal_strategy: str = "cos", cycle_momentum: bool = True,
                  base_momentum: float | list[float] = 0.85, max_momentum: float | list[float] = 0.95,
-                 div_factor: float = 25.0, final_div_factor: float = 1e4, three_phase: bool = False):
+                 div_factor: float = 25.0, final_div_factor: float = 1e4, three_phase: bool = False,
+                 last_epoch: int = -1):
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("OneCycleLR needs total_steps, or epochs and steps_per_epoch")
@@ -92,12 +93,12 @@ class OneCycleLR(LRScheduler):
         if cycle_momentum and not {"momentum", "betas"} & optimizer.defaults.keys():
             raise ValueError(f"{type(optimizer).__name__} has neither momentum nor betas; "
                              "pass cycle_momentum=False")
-        for group, lr in zip(optimizer.param_groups, lowest):
-            group["initial_lr"] = lr
-        super().__init__(optimizer)
-
-    def first(self, lrs: list[float]) -> list[float]:
-        return self.get_lr()
+        if last_epoch == -1:
+            for n, group in enumerate(optimizer.param_groups):  # what PyTorch's keeps there
+                group.update(initial_lr=lowest[n], max_lr=highest[n], min_lr=final[n])
+                if cycle_momentum:
+                    group.update(max_momentum=high[n], base_momentum=low[n])
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
         if self.last_epoch > self.total_steps:

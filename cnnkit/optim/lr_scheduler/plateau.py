@@ -63,11 +63,14 @@ class ReduceLROnPlateau(LRScheduler):
         """Begin anew to watch a figure of which lower (``"min"``) or higher (``"max"``) values are better."""
         self.mode, self.best = mode, math.inf if mode == "min" else -math.inf
 
-    def step(self, metrics: Any = None) -> None:
+    def first(self, lrs: list[float]) -> list[float]:
+        return lrs
+
+    def step(self, metrics: Any = None, epoch: int | None = None) -> None:  # type: ignore[override]
         """Take the step's figure: a number, or a Tensor with one element."""
         if metrics is None:
             raise TypeError("ReduceLROnPlateau.step() needs the figure to watch, such as the validation loss")
-        self.last_epoch += 1
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         figure = float(metrics)
         improved = self._is_better(figure)
         if improved:

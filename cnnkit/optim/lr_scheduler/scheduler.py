@@ -17,13 +17,16 @@ __all__ = ["LRScheduler"]
 class LRScheduler:
     """Base of all schedules; a subclass defines `get_lr`.
 
-    Most schedules change the rate that they find, so that several may act on one optimizer, as PyTorch's do.
+    It is called with `last_epoch` 0 when the schedule is made, as in PyTorch. Most schedules change the rate
+    that they find, so that several may act on one optimizer.
 
     Parameters
     ----------
     optimizer : Optimizer
         The optimizer whose rates are set. The first schedule notes each group's rate as the group's
         ``"initial_lr"``.
+    last_epoch : int
+        The step after which to go on, whose ``"initial_lr"`` the groups have; -1 to begin.
 
     Attributes
     ----------
@@ -36,37 +39,68 @@ class LRScheduler:
     ------
     TypeError
         If `optimizer` is no Optimizer.
+    KeyError
+        If a group has no ``"initial_lr"`` to go on from.
+
+    >>> from cnnkit import optim, tensor
+    >>> class InverseRoot(LRScheduler):
+    ...     def get_lr(self):
+    ...         return [base / (self.last_epoch + 1) ** 0.5 for base in self.base_lrs]
+    >>> scheduler = InverseRoot(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0))
+    >>> for epoch in range(3):
+    ...     scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.5]
     """
 
-    def __init__(self, optimizer: Optimizer):
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
         self.optimizer = optimizer
-        self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
-        self.last_epoch = 0
-        self._set(self.first(self._lrs()))
+        for n, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                group.setdefault("initial_lr", group["lr"])
+            elif "initial_lr" not in group:
+                raise KeyError(f"param 'initial_lr' is not specified in param_groups[{n}]: with last_epoch="
+                               f"{last_epoch}, load the optimizer's state first")
+        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+        self.last_epoch = last_epoch + 1
+        self._set(self.first(self._lrs()) if last_epoch == -1 else self.resumed())
 
     def get_lr(self) -> list[float]:
-        """The groups' rates at step `last_epoch`, which is 1 or more, from those of the step before."""
+        """The groups' rates at step `last_epoch`, from those of the step before."""
         raise NotImplementedError(f"{type(self).__name__} must define get_lr()")
 
     def first(self, lrs: list[float]) -> list[float]:
-        """The groups' rates at step 0, made from the rates `lrs`."""
-        return lrs
+        """The groups' rates at step 0, made from the rates `lrs`, which the groups have."""
+        return self.get_lr()
+
+    def resumed(self) -> list[float]:
+        """The groups' rates at step `last_epoch` of a schedule that was made to go on from the one before."""
+        return self.get_lr()
 
     def begin(self) -> None:
-        """Start at step 0 from the initial rates; `SequentialLR` calls this at the schedule's milestone."""
-        self.restart(list(self.base_lrs))
+        """Start at step 0; `SequentialLR` calls this at the schedule's milestone.
+
+        From the initial rates, or those that it finds where it cannot compute the rate of any step from them.
+        """
+        self.restart(list(self.base_lrs) if hasattr(self, "_get_closed_form_lr") else self._lrs())
 
     def restart(self, lrs: list[float]) -> None:
         """Start at step 0 from the rates `lrs`, as a part of another schedule."""
         self.last_epoch = 0
+        self._set(lrs)
         self._set(self.first(lrs))
 
-    def step(self) -> None:
-        """Advance one step; to be called after the optimizer's ``step()``."""
-        self.last_epoch += 1
-        self._set(self.get_lr())
+    def step(self, epoch: int | None = None) -> None:
+        """Advance one step; to be called after the optimizer's ``step()``.
+
+        With `epoch`, go there instead, as PyTorch still allows: schedules that can compute the rate of any
+        step from the initial one do so, and others change the rate that they find.
+        """
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        at_once = None if epoch is None else getattr(self, "_get_closed_form_lr", None)
+        self._set(self.get_lr() if at_once is None else at_once())
 
     def get_last_lr(self) -> list[float]:
         """The rates that this schedule set last, one for each parameter group."""

@@ -22,17 +22,23 @@ class ConstantLR(LRScheduler):
     [0.5, 0.5, 1.0]
     """
 
-    def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5):
+    def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5,
+                 last_epoch: int = -1):
         if not 0 < factor <= 1:
             raise ValueError(f"factor must be above 0 and at most 1, got {factor}")
         self.factor, self.total_iters = factor, total_iters
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def first(self, lrs: list[float]) -> list[float]:
         return [lr * self.factor for lr in lrs]
 
     def get_lr(self) -> list[float]:
+        if self.last_epoch == 0:
+            return self.first(self._lrs())
         return [lr * (1.0 / self.factor) if self.last_epoch == self.total_iters else lr for lr in self._lrs()]
+
+    def _get_closed_form_lr(self) -> list[float]:
+        return [base * (self.factor if self.last_epoch < self.total_iters else 1.0) for base in self.base_lrs]
 
 
 class LinearLR(LRScheduler):
@@ -50,20 +56,30 @@ class LinearLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, start_factor: float = 1.0 / 3,
-                 end_factor: float = 1.0, total_iters: int = 5):
+                 end_factor: float = 1.0, total_iters: int = 5, last_epoch: int = -1):
         if not 0 < start_factor <= 1:
             raise ValueError(f"start_factor must be above 0 and at most 1, got {start_factor}")
         if not 0 <= end_factor <= 1:
             raise ValueError(f"end_factor must be from 0 to 1, got {end_factor}")
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def first(self, lrs: list[float]) -> list[float]:
         return [lr * self.start_factor for lr in lrs]
 
+    def resumed(self) -> list[float]:
+        return self._lrs()
+
     def get_lr(self) -> list[float]:
+        if self.last_epoch == 0:
+            return self.first(self._lrs())
         if self.last_epoch > self.total_iters:
             return self._lrs()
         rise = self.end_factor - self.start_factor
         growth = 1.0 + rise / (self.total_iters * self.start_factor + (self.last_epoch - 1) * rise)
         return [lr * growth for lr in self._lrs()]
+
+    def _get_closed_form_lr(self) -> list[float]:
+        part = min(self.total_iters, self.last_epoch) / self.total_iters
+        factor = self.start_factor + (self.end_factor - self.start_factor) * part
+        return [base * factor for base in self.base_lrs]

@@ -12,13 +12,13 @@ pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
 SGD = {"lr": 0.1, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0,
        "nesterov": False, "maximize": False}
 ADAM = {"lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-6, "weight_decay": 0.0, "amsgrad": False,
-        "decoupled": False, "maximize": False}
+        "decoupled_weight_decay": False, "maximize": False}
 SETTINGS = [("sgd", {**SGD, **more})
             for more in ({}, {"momentum": 0.9, "dampening": 0.3}, {"momentum": 0.9, "nesterov": True},
                          {"weight_decay": 0.2, "maximize": True, "momentum": 0.5})]
 SETTINGS += [("adam", {**ADAM, **more})
              for more in ({}, {"amsgrad": True, "maximize": True}, {"weight_decay": 0.3},
-                          {"weight_decay": 0.3, "decoupled": True})]
+                          {"weight_decay": 0.3, "decoupled_weight_decay": True})]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

@@ -1,0 +1,42 @@
+"""What optimizers ask of lists of parameters: their names, and whether gradients fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnnkit.backends import dtype_name
+
+__all__ = ["fit", "named", "with_gradient"]
+
+
+def named(params: list) -> tuple[list[str] | None, list]:
+    """Names and parameters of pairs; ``None`` and the parameters where they have no names."""
+    pairs = [isinstance(p, tuple) for p in params]
+    if not any(pairs):
+        return None, params
+    if not all(pairs):
+        raise ValueError("all parameters need a name, or none: give named_parameters(), or parameters()")
+    return [name for name, _ in params], [p for _, p in params]
+
+
+def fit(arrays: list, grads: list) -> str:
+    """Whether ``"all"`` or ``"some"`` parameters have a gradient, or ``""``, none.
+
+    Raise if one differs from its parameter in shape or dtype.
+    """
+    missing = 0
+    for i, (array, grad) in enumerate(zip(arrays, grads)):
+        if grad is None:
+            missing += 1
+        elif grad.shape != array.shape or grad.dtype != array.dtype:
+            expected, actual = (f"{tuple(a.shape)} {dtype_name(a.dtype)}" for a in (array, grad))
+            raise ValueError(f"parameter {i} is {expected}, but its grad {actual}; "
+                             "they need one shape and dtype")
+    return "" if missing == len(arrays) else "some" if missing else "all"
+
+
+def with_gradient(params: list, grads: list, new: Sequence[Any]) -> tuple[list, list]:
+    """The parameters that have a gradient, and their new arrays."""
+    kept = [(p, array) for p, grad, array in zip(params, grads, new) if grad is not None]
+    return [p for p, _ in kept], [array for _, array in kept]
