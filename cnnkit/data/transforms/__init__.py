@@ -17,12 +17,15 @@ from cnnkit.data.transforms.compose import Compose
 from cnnkit.data.transforms.crop import RandomCrop, RandomResizedCrop
 from cnnkit.data.transforms.erasing import RandomErasing
 from cnnkit.data.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
+from cnnkit.data.transforms.frame import CenterCrop, FiveCrop, Pad, TenCrop
 from cnnkit.data.transforms.mixing import CutMix, MixUp
 from cnnkit.data.transforms.named import NAMES, asked, named
 from cnnkit.data.transforms.normalize import Normalize
 from cnnkit.data.transforms.picture import ToTensor
-from cnnkit.data.transforms.random_transform import RandomTransform
+from cnnkit.data.transforms.random_transform import FixedTransform, RandomTransform
+from cnnkit.data.transforms.resize import InterpolationMode, Resize
 
-__all__ = ["NAMES", "ColorJitter", "Compose", "CutMix", "MixUp", "Normalize", "RandomAffine", "RandomCrop",
-           "RandomErasing", "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "RandomTransform",
-           "RandomVerticalFlip", "ToTensor", "asked", "named"]
+__all__ = ["NAMES", "CenterCrop", "ColorJitter", "Compose", "CutMix", "FiveCrop", "FixedTransform",
+           "InterpolationMode", "MixUp", "Normalize", "Pad", "RandomAffine", "RandomCrop", "RandomErasing",
+           "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "RandomTransform",
+           "RandomVerticalFlip", "Resize", "TenCrop", "ToTensor", "asked", "named"]
