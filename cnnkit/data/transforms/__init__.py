@@ -12,20 +12,47 @@ key of its own.
 """
 
 from cnnkit.data.transforms.affine import RandomAffine, RandomRotation
+from cnnkit.data.transforms.blur import GaussianBlur
+from cnnkit.data.transforms.choices import RandomApply, RandomChoice, RandomOrder
 from cnnkit.data.transforms.color import ColorJitter
 from cnnkit.data.transforms.compose import Compose
+from cnnkit.data.transforms.convert import ConvertImageDtype, Lambda
 from cnnkit.data.transforms.crop import RandomCrop, RandomResizedCrop
 from cnnkit.data.transforms.erasing import RandomErasing
 from cnnkit.data.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
 from cnnkit.data.transforms.frame import CenterCrop, FiveCrop, Pad, TenCrop
+from cnnkit.data.transforms.linear import LinearTransformation
 from cnnkit.data.transforms.mixing import CutMix, MixUp
 from cnnkit.data.transforms.named import NAMES, asked, named
 from cnnkit.data.transforms.normalize import Normalize
-from cnnkit.data.transforms.picture import ToTensor
+from cnnkit.data.transforms.perspective import RandomPerspective
+from cnnkit.data.transforms.picture import PILToTensor, ToPILImage, ToTensor
+from cnnkit.data.transforms.policies import (
+    AugMix,
+    AutoAugment,
+    AutoAugmentPolicy,
+    RandAugment,
+    TrivialAugmentWide,
+)
+from cnnkit.data.transforms.random_tone import (
+    Grayscale,
+    RandomAdjustSharpness,
+    RandomAutocontrast,
+    RandomEqualize,
+    RandomGrayscale,
+    RandomInvert,
+    RandomPosterize,
+    RandomSolarize,
+)
 from cnnkit.data.transforms.random_transform import FixedTransform, RandomTransform
 from cnnkit.data.transforms.resize import InterpolationMode, Resize
 
-__all__ = ["NAMES", "CenterCrop", "ColorJitter", "Compose", "CutMix", "FiveCrop", "FixedTransform",
-           "InterpolationMode", "MixUp", "Normalize", "Pad", "RandomAffine", "RandomCrop", "RandomErasing",
-           "RandomHorizontalFlip", "RandomResizedCrop", "RandomRotation", "RandomTransform",
-           "RandomVerticalFlip", "Resize", "TenCrop", "ToTensor", "asked", "named"]
+__all__ = ["NAMES", "AugMix", "AutoAugment", "AutoAugmentPolicy", "CenterCrop", "ColorJitter", "Compose",
+           "ConvertImageDtype", "CutMix", "FiveCrop", "FixedTransform", "GaussianBlur", "Grayscale",
+           "InterpolationMode", "Lambda", "LinearTransformation", "MixUp", "Normalize", "PILToTensor",
+           "Pad", "RandAugment", "RandomAdjustSharpness", "RandomAffine", "RandomApply",
+           "RandomAutocontrast", "RandomChoice", "RandomCrop", "RandomEqualize", "RandomErasing",
+           "RandomGrayscale", "RandomHorizontalFlip", "RandomInvert", "RandomOrder", "RandomPerspective",
+           "RandomPosterize", "RandomResizedCrop", "RandomRotation", "RandomSolarize", "RandomTransform",
+           "RandomVerticalFlip", "Resize", "TenCrop", "ToPILImage", "ToTensor", "TrivialAugmentWide",
+           "asked", "named"]
