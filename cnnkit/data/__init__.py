@@ -3,6 +3,7 @@
 from cnnkit.data import datasets, transforms
 from cnnkit.data.balance import ClassBalance, class_balance
 from cnnkit.data.dataset import ArrayDataset, Dataset, Subset
+from cnnkit.data.grid import make_grid, save_image
 from cnnkit.data.input_format import InputFormat, InputWarning
 from cnnkit.data.loader import DataLoader
 from cnnkit.data.sampler import WeightedRandomSampler
@@ -12,4 +13,4 @@ from cnnkit.data.stream import IterableDataset
 
 __all__ = ["SOURCES", "ArrayDataset", "ClassBalance", "DataLoader", "Dataset", "InputFormat", "InputWarning",
            "IterableDataset", "Subset", "WeightedRandomSampler", "class_balance", "datasets", "load",
-           "random_split", "transforms"]
+           "make_grid", "random_split", "save_image", "transforms"]
