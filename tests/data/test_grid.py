@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import cnnkit
 from cnnkit.data import make_grid, save_image
+from cnnkit.data.datasets import read_image
 
 X = np.random.default_rng(0).random((5, 3, 4, 6)).astype("float32")
 
@@ -46,7 +46,7 @@ def test_values_are_brought_to_the_range():
 
 def test_a_file_holds_the_grid(tmp_path):
     save_image(X, tmp_path / "images.png", nrow=2)
-    pixels = np.asarray(Image.open(tmp_path / "images.png"))
+    pixels = read_image(tmp_path / "images.png", "RGB")
     expected = make_grid(X, nrow=2).numpy().transpose(1, 2, 0) * 255
     assert np.abs(pixels - expected).max() <= 0.501
 
