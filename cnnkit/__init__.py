@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cnnkit.autograd import (
         Tensor,
         enable_grad,
+        from_dlpack,
         inference_mode,
         is_grad_enabled,
         no_grad,
@@ -61,13 +62,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 _MODULES = frozenset({
     "advise", "autograd", "backends", "conformance", "cuda", "data", "evaluation", "functional", "inspection",
-    "linalg", "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train",
+    "linalg", "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train", "xp",
     "sklearn",  # not in __all__: it needs scikit-learn
 })
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.
 # Whatever is not here may be one of `autograd.functions`
 _DEFINED_IN = {name: module for module, names in {
-    "autograd": "Tensor tensor no_grad enable_grad set_grad_enabled inference_mode is_grad_enabled",
+    "autograd": """Tensor tensor from_dlpack no_grad enable_grad set_grad_enabled inference_mode
+        is_grad_enabled""",
     "autograd.creation": """as_tensor asarray from_numpy BFloat16Tensor BoolTensor ByteTensor CharTensor
         DoubleTensor FloatTensor HalfTensor IntTensor LongTensor ShortTensor""",
     "autograd.constants": """Size channels_last channels_last_3d contiguous_format e inf nan newaxis pi

@@ -24,12 +24,7 @@ _LAYERS = "cnnkit has the layers of convolutional networks"
 TENSOR: Mapping[str, str] = {
     **_each("cholesky det inverse logdet lu pinverse qr slogdet svd",
             "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
-    "grad_fn": "is_leaf says whether a recorded op made this Tensor",
-    "amax": "use max(dim)", "min": "use -(-x).max(dim)", "argmin": "use (-x).argmax(dim)",
-    "var": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
-    "std": "use ((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
     "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
-    **_each("any all", "use numpy() and the array's {}"),
 }
 MODULE: Mapping[str, str] = {
     "_modules": "use named_children(), and setattr() or add_module() to change one",
@@ -60,7 +55,6 @@ NN: Mapping[str, str] = {
 }
 FUNCTIONAL: Mapping[str, str] = {
     **_each("embedding scaled_dot_product_attention", _LAYERS),
-    "normalize": "use x / (x * x).sum(dim, keepdim=True).sqrt()",
 }
 LINALG: Mapping[str, str] = _each(
     "cholesky cond det eig eigh eigvals eigvalsh inv lstsq matrix_rank pinv qr slogdet solve svd svdvals",

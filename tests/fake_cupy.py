@@ -8,6 +8,7 @@ on the emulator.
 from __future__ import annotations
 
 import ctypes
+import importlib.machinery
 import itertools
 import threading
 import types
@@ -104,7 +105,12 @@ class Stream:
 
 class Memory:
     def __init__(self, array):
-        self.array, self.ptr, self.device_id = array, array.ctypes.data, array.place
+        self.array, self.ptr, self.device_id, self.offset = array, array.ctypes.data, array.place, 0
+
+    def __add__(self, offset):
+        moved = Memory(self.array)
+        moved.offset = self.offset + offset
+        return moved
 
     def copy_from_host_async(self, pointer, size, stream=None):
         CALLS.append(("copy", stream.ptr))
@@ -112,6 +118,12 @@ class Memory:
 
 
 class ndarray(np.ndarray):
+    def __new__(cls, shape, dtype=float, memptr=None, strides=None, order="C"):
+        if memptr is not None:
+            return np.ndarray(shape, dtype, memptr.array, memptr.offset, strides).view(cls)
+        memory = np.full(np.prod(shape, dtype=int) * np.dtype(dtype).itemsize, 0xFF, np.uint8)
+        return np.ndarray(shape, dtype, memory, strides=strides).view(cls)
+
     def __array_finalize__(self, made_from):
         self.place = made_from.place if isinstance(made_from, ndarray) else current()
 
@@ -137,6 +149,22 @@ class ndarray(np.ndarray):
 ndarray.__module__ = "cupy"
 CALLS: list = []
 NULL = Stream()
+
+
+class Pool:
+    """What memory comes from."""
+
+    def malloc(self, size):
+        raise NotImplementedError
+
+    def used_bytes(self):
+        return 5 << 20
+
+    def total_bytes(self):
+        return 3 << 30
+
+    def get_limit(self):
+        return 4 << 30
 
 
 def _check(value):
@@ -172,9 +200,14 @@ def _function(name):
 
 
 def empty(shape, dtype=float, order="C"):
-    array = np.empty(shape, dtype)
-    array.reshape(-1).view(np.uint8)[:] = 0xFF
-    return array.view(ndarray)
+    return ndarray(shape, dtype)
+
+
+class CPointer:
+    """What a launch takes as the address of a value."""
+
+    def __init__(self, p=0):
+        self.ptr = p
 
 
 def array(data, dtype=None, copy=True):
@@ -190,7 +223,8 @@ class Kernel:
         self.code, self.name, self.place = code, name, current()
 
     def __call__(self, grid, block, args, *, shared_mem=0):
-        from cnnkit_cupy.launcher import KERNELS, instances
+        from cnnkit_cupy.launcher import KERNELS, InTable, OutTable, Struct, instances
+        from cnnkit_cupy.sources import structure
         from cnnkit_emulator.array import Array
         from cnnkit_emulator.device import EmulatedDevice
 
@@ -198,14 +232,23 @@ class Kernel:
         assert self.place == current(), "a kernel was loaded on another device"
         CALLS.append((self.name, current(), shared_mem))
         arguments = []
-        for a in args:
+        kernel = KERNELS[self.name]
+        for a, parameter in zip(args, kernel.parameters, strict=True):
             if isinstance(a, ndarray):
                 _check(a)
                 a = Array(a.view(np.ndarray))
+            elif isinstance(parameter, InTable | OutTable):
+                addresses = np.frombuffer(ctypes.string_at(a.ptr, 8 * parameter.count), np.uint64)
+                given = dict(zip(addresses.tolist(), a.arrays))
+                a = tuple(None if not address else Array(given[address].view(np.ndarray))
+                          for address in addresses.tolist())
+            elif isinstance(a, CPointer):
+                dtype = (structure(kernel.module, parameter.name) if isinstance(parameter, Struct)
+                         else np.dtype((parameter.dtype, getattr(parameter, "count", 1))))
+                a = np.frombuffer(ctypes.string_at(a.ptr, dtype.itemsize), dtype)
             elif not (a is None or isinstance(a, np.generic) or (isinstance(a, np.ndarray) and a.size == 1)):
                 raise TypeError(f"Unsupported type {type(a)}")
             arguments.append(a)
-        kernel = KERNELS[self.name]
         EmulatedDevice().run(self.code, instances(kernel.module), self.name, grid,
                              block, arguments, kernel.written)
 
@@ -230,6 +273,7 @@ class RawModule:
 def make() -> dict[str, types.ModuleType]:
     """The modules to put into `sys.modules`."""
     cupy = types.ModuleType("cupy")
+    cupy.__spec__ = importlib.machinery.ModuleSpec("cupy", None)
     cupy.cuda = types.ModuleType("cupy.cuda")
     names = [n for n in np.__all__ if callable(getattr(np, n)) and not isinstance(getattr(np, n), type)]
     for name in names:
@@ -245,14 +289,18 @@ def make() -> dict[str, types.ModuleType]:
     cupy.cuda.Device, cupy.cuda.Stream, cupy.cuda.Event = Device, Stream, Event
     cupy.cuda.get_current_stream = lambda: [NULL, *getattr(local, "streams", [])][-1]
     cupy.cuda.alloc_pinned_memory = bytearray
-    cupy.get_default_memory_pool = lambda: types.SimpleNamespace(
-        used_bytes=lambda: 5 << 20, total_bytes=lambda: 3 << 30, get_limit=lambda: 4 << 30)
+    cupy.cuda.get_allocator = lambda: Pool().malloc
+    cupy.cuda.nvrtc = types.SimpleNamespace(getVersion=lambda: (13, 0))
     cupy.cuda.is_available = lambda: True
     cupy.cuda.compiler = types.SimpleNamespace(CompileException=CompileException)
+    cupy.cuda.function = types.ModuleType("cupy.cuda.function")
+    cupy.cuda.function.CPointer = CPointer
     cupy.cuda.runtime = types.SimpleNamespace(getDeviceCount=lambda: DEVICES, streamPerThread=-2,
+                                              getDevice=current, runtimeGetVersion=lambda: 13020,
                                               getDeviceProperties=lambda n: {"name": f"Fake {n}".encode()})
     cupy.linalg, cupy.fft = np.linalg, np.fft
     modules = {"cupy": cupy, "cupy.cuda": cupy.cuda, "cupy.cuda.device": cupy.cuda,
+               "cupy.cuda.function": cupy.cuda.function,
                "cupy.linalg": np.linalg, "cupy.fft": np.fft}
     cupy.cuda.__path__ = []  # a package
     return modules

@@ -8,7 +8,8 @@ from cnnkit.ops import OPS
 NEEDED = {"in_channels": 2, "out_channels": 4, "kernel_size": 3, "num_features": 4, "in_features": 4,
           "out_features": 3, "output_size": 2, "dim": 1, "padding": 1, "value": 0.5,
           "num_groups": 2, "num_channels": 4, "normalized_shape": (2, 3), "size": 3, "norm_type": 2,
-          "upscale_factor": 2, "downscale_factor": 2, "groups": 2}
+          "upscale_factor": 2, "downscale_factor": 2, "groups": 2,
+          "unflattened_size": (2, 3), "in1_features": 2, "in2_features": 3}
 ONE_OF_SEVERAL = {"FractionalMaxPool2d": {"output_ratio": 0.5}, "FractionalMaxPool3d": {"output_ratio": 0.5}}
 ANOTHER = {bool: lambda value: not value, int: lambda value: value + 1, float: lambda value: value + 0.5,
            str: {"mean": "sum"}.get}

@@ -26,8 +26,12 @@ def test_a_line_that_differs_on_purpose_gives_what_the_table_says(table, line, l
     assert outcome(line, part.PREAMBLE, library) == (ours if library == "cnnkit" else theirs)
 
 
-@pytest.mark.parametrize("table", ["grad_mode", "joining", "making", "moving", "norms", "pointwise",
-                                   "products", "scattering", "selecting", "sorting", "tensor", "views"])
+LONG = ("joining", "making", "moving", "norms", "pointwise", "products", "reduction", "scattering",
+        "selecting", "sorting", "views")
+
+
+@pytest.mark.parametrize("table", ["grad_mode", "tensor", *[pytest.param(name, marks=pytest.mark.heavy)
+                                                            for name in LONG]])
 def test_lines_about_tensors_give_the_same_on_every_backend(table, backend):
     part = TABLES[table]
     lines = [line for line in part.LINES if line not in part.ON_NUMPY_ONLY]

@@ -22,6 +22,7 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
         pool,
         random,
         shaping,
+        standardize,
         update,
     )
 
@@ -47,6 +48,7 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
         "reshape": shaping.reshape,
         "scatter_add": gathering.scatter_add,
         "sgd": update.sgd,
+        "standardize": standardize.standardize,
         "take": gathering.take,
     }
 

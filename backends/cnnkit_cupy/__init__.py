@@ -22,12 +22,20 @@ CUDA_MEMORY = (2, 13)  # the DLPack device types that CuPy takes: CUDA's device 
 @functools.cache
 def _available() -> bool | str:
     if importlib.util.find_spec("cupy") is None:
-        return "cupy is not installed (pip install cupy-cuda12x or cupy-cuda13x)"
+        return "cupy is not installed (pip install 'cnnkit[cuda13]', or cuda12)"
     try:
         import cupy
     except Exception as error:  # a broken installation fails in any way
         return f"cupy could not be imported: {error}"
-    return True if cupy.cuda.is_available() else "cupy finds no CUDA driver or device"
+    if not cupy.cuda.is_available():
+        return "cupy finds no CUDA driver or device"
+    try:
+        cupy.cuda.nvrtc.getVersion()
+    except Exception as error:  # CuPy imports without it, and fails at the first kernel
+        major = cupy.cuda.runtime.runtimeGetVersion() // 1000
+        return (f"NVRTC, which compiles the kernels, cannot be loaded ({error}): "
+                f"pip install 'cnnkit[cuda{major}]', or 'cupy-cuda{major}x[ctk]'")
+    return True
 
 
 def _bytes(count: int) -> str:
@@ -39,7 +47,9 @@ class CupyBackend(Backend):
 
     name = distribution = "cupy"
     array_types = ("cupy:ndarray", "cupy._core.core:ndarray")
-    switches = True  # CuPy works on its current device, wherever the arrays are
+    switches = True   # CuPy works on its current device, wherever the arrays are
+    shares = CUDA_MEMORY
+    c_ordered = True  # a + b of two arrays that have their channels last has them second
 
     def available(self) -> bool | str:
         return _available()
@@ -110,11 +120,15 @@ class CupyBackend(Backend):
         import cupy
 
         with self._chosen() as device:
-            pool, (free, total) = cupy.get_default_memory_pool(), device.mem_info
+            free, total = device.mem_info
+            available = f"{_bytes(free)} of the device's {_bytes(total)} are free"
+            # the pool that new arrays come from: a method of it is the allocator of this thread
+            pool: Any = getattr(cupy.cuda.get_allocator(), "__self__", None)
+            if not hasattr(pool, "used_bytes"):
+                return f"arrays come from no pool; {available}"
             limit = pool.get_limit()
             return (f"arrays use {_bytes(pool.used_bytes())} of {_bytes(pool.total_bytes())} that "
-                    f"the pool holds{f', at most {_bytes(limit)}' if limit else ''}; "
-                    f"{_bytes(free)} of the device's {_bytes(total)} are free")
+                    f"the pool holds{f', at most {_bytes(limit)}' if limit else ''}; {available}")
 
     def to_numpy(self, array: Any) -> np.ndarray:
         with array.device:  # so that it waits for that device's stream

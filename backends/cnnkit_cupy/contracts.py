@@ -16,11 +16,26 @@ Array = Any
 class Device(Protocol):
     """A device that kernels run on."""
 
+    def empties(self, shapes: Sequence[tuple[int, ...]], dtype: Any, like: Array) -> list[Array]:
+        """Uninitialised arrays in C order on the device of `like`, each at a multiple of 256 bytes."""
+
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
         """An uninitialised array on the device of `like`, in C order or with its channels last in memory."""
 
     def address(self, array: Array) -> int:
         """Where the array begins."""
+
+    def layout(self, array: Array | None) -> Any:
+        """What decides whether a kernel takes the array: dtype, shape, strides, where it begins, its device.
+
+        The last one is the device; ``None`` for ``None``.
+        """
+
+    def table(self, arrays: tuple[Array | None, ...], count: int) -> Any:
+        """What `run` takes for up to `count` arrays: the structure of their addresses."""
+
+    def by_value(self, packed: Any) -> Any:
+        """What `run` takes for a number or a structure, given as a NumPy array of one element."""
 
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],

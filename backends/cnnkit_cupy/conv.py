@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from math import gcd, prod
 from typing import Any
 
@@ -15,7 +15,7 @@ from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.contracts import cuda_of
-from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
+from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, SteadyLaunch, Struct, declare, planned, strides
 from cnnkit_cupy.types import TYPES
 
 Array = Any
@@ -162,9 +162,14 @@ def _products(like: Array, x: tuple, weight: tuple, conv: Mapping[str, Any]) -> 
     """The products of a convolution, on the device and in the dtype of `like`; None if not served."""
     if dtype_name(like.dtype) not in TYPES:
         return None
-    shape = conv_output_shape(x, weight,
-                              *(conv[name] for name in ("stride", "padding", "dilation", "groups")))
-    product = Products(like, x, weight, shape, **conv)
+    device: Any = cuda_of(like)
+    settings = (conv[name] for name in ("stride", "padding", "dilation", "groups"))
+    return _products_of(device, like.dtype, x, weight, *settings)
+
+
+@lru_cache(1024)
+def _products_of(device: Any, dtype: Any, x: tuple, weight: tuple, *settings: Any) -> Products | None:
+    product = Products(device, dtype, x, weight, conv_output_shape(x, weight, *settings), *settings)
     return None if product.too_large() else product
 
 
@@ -198,10 +203,10 @@ conv2d_relu = then_relu(op, _convolve)  # the convolution's kernel applies ReLU 
 class Products:
     """The matrix products of one convolution: one forward, and one for each gradient."""
 
-    def __init__(self, like: Array, x: Sequence[int], weight: Sequence[int], y: Sequence[int], stride: tuple,
-                 padding: tuple, dilation: tuple, groups: int):
-        self.device, self.namespace, self.dtype = cuda_of(like), backend_of(like).namespace, like.dtype
-        self.cuda_type, self.itemsize = TYPES[dtype_name(like.dtype)], like.dtype.itemsize
+    def __init__(self, device: Any, dtype: Any, x: Sequence[int], weight: Sequence[int], y: Sequence[int],
+                 stride: tuple, padding: tuple, dilation: tuple, groups: int):
+        self.device, self.dtype = device, dtype
+        self.cuda_type, self.itemsize = TYPES[dtype_name(dtype)], dtype.itemsize
         self.x, self.weight, self.y = tuple(x), tuple(weight), tuple(y)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         (top, _), (left, _) = padding
@@ -234,24 +239,27 @@ class Products:
     def forward(self, x: Array, weight: Array, bias: Array | None, relu: bool) -> Array:
         """The output: its channels are last in memory."""
         y = self.device.empty(self.y, self.dtype, x, channels_last=True)
-        self._convolve(x, weight, bias, y, self.geometry(self.x, self.y, relu=int(relu)), self.y,
-                       prod(self.weight[1:]), (1, 1))
+        size, pack, multiply = _forward(self.device, (x, weight, bias), self, relu)
+        packed = self.device.empty(size, self.dtype, x)
+        pack(weight, packed)
+        multiply(x, packed, bias, y)
         return y
 
     def input_gradient(self, dy: Array, weight: Array) -> Array:
         """A dense convolution of dy for each phase; with stride 1 there is one."""
         dx = self.device.empty(self.x, self.dtype, dy, channels_last=True)
-        taps = prod(_ceil(size, step // common)
-                    for size, step, common in zip(self.weight[2:], self.stride, self.common))
-        geometry = self.geometry(self.y, self.x, gradient=1, phases_h=self.phases[0], phases_w=self.phases[1],
-                                 common_h=self.common[0], common_w=self.common[1])
-        phase_shape = (self.x[0], 0, *map(_ceil, self.x[2:], self.stride))
-        self._convolve(dy, weight, None, dx, geometry, phase_shape, taps * geometry["C"], self.phases)
+        size, pack, multiply = _input_gradient(self.device, (dy, weight), self)
+        packed = self.device.empty(size, self.dtype, dy)
+        pack(weight, packed)
+        multiply(dy, packed, None, dx)
         return dx
 
-    def _convolve(self, read: Array, weight: Array, bias: Array | None, written: Array,
-                  geometry: dict[str, int], pixels: Sequence[int], depth: int, phases: Sequence[int]) -> None:
-        """Pack the filters, then run the tiled product on them; `pixels` and `depth` are those of a phase."""
+    def plan(self, read: Array, weight: Array, geometry: dict[str, int], pixels: Sequence[int], depth: int,
+             phases: Sequence[int]) -> tuple[tuple[int], SteadyLaunch, SteadyLaunch]:
+        """The shape of the packed filters, their packing, and the tiled product on them.
+
+        `pixels` and `depth` are those of a phase.
+        """
         rows, z = pixels[0] * pixels[2] * pixels[3], self.groups * prod(phases)
         access = reading(self.device, read, geometry["C"], self.reach)
         name = tiling(rows, geometry["K"], z)
@@ -267,59 +275,102 @@ class Products:
         geometry["depth"], geometry["columns"] = (_ceil(depth, unit) * unit,
                                                   _ceil(geometry["K"], tile.columns) * tile.columns)
         # one unit of depth more than the matrices have: the last step prefetches beyond their end
-        packed = self.device.empty(((z * geometry["depth"] + unit) * geometry["columns"],), self.dtype, read)
-        launch(self.device, f"conv2d_pack<{self.cuda_type}>",
-               (geometry["columns"] // LANES, _ceil(geometry["C"] + unit - 1, 8), z),
-               weight, packed, strides(weight), geometry)
-        launch(self.device, f"conv2d<{self.cuda_type}, {name}, {access}>",
-               (_ceil(rows, tile.rows), geometry["columns"] // tile.columns, z),
-               read, packed, bias, written, strides(read), geometry)
+        return (((z * geometry["depth"] + unit) * geometry["columns"],),
+                SteadyLaunch(self.device, f"conv2d_pack<{self.cuda_type}>",
+                             (geometry["columns"] // LANES, _ceil(geometry["C"] + unit - 1, 8), z),
+                             strides(weight), geometry),
+                SteadyLaunch(self.device, f"conv2d<{self.cuda_type}, {name}, {access}>",
+                             (_ceil(rows, tile.rows), geometry["columns"] // tile.columns, z),
+                             strides(read), geometry))
 
     def weight_gradient(self, x: Array, dy: Array) -> Array:
         """Partial sums over slices of the pixels, in float32, and their sum in the order of the slices."""
-        geometry = self.geometry(self.x, self.y)
-        K, C, taps = geometry["K"], geometry["C"], prod(self.weight[2:])
-        vectorized = (reading(self.device, x, C, self.reach) == "vector"
-                      and reading(self.device, dy, K, self.y[2:]) == "vector")
-        fitting = (n for n, tile in WEIGHT_TILINGS.items()
-                   if tile.columns < 2 * K and tile.rows < 2 * C * taps)
-        name = next(fitting, "Small") if vectorized else "Small"
-        tile = WEIGHT_TILINGS[name]
-        grid = _ceil(C * taps, tile.rows), _ceil(K, tile.columns)
-        count = slices(prod(grid) * self.groups, self.pixels, self.groups)
-        geometry |= {"slices": count, "each": _ceil(self.pixels, count)}
-        partial = self.device.empty((count, self.groups, taps * C, K), "float32", dy)
-        instance = f"<{self.cuda_type}, {name}, {'vector' if vectorized else 'scalar'}>"
-        launch(self.device, f"conv2d_weight_gradient{instance}", (*grid, self.groups * count), x, dy, partial,
-               strides(x), strides(dy), geometry)
-        return self._add(partial, self.weight, K, C, taps)
+        shape, multiply, add = _weight_gradient(self.device, (x, dy), self)
+        partial = self.device.empty(shape, "float32", dy)
+        total = self.device.empty(self.weight, self.dtype, dy)
+        multiply(x, dy, partial)
+        add(partial, total)
+        return total
 
     def bias_gradient(self, dy: Array) -> Array:
         """The sum over the pixels, cut into slices like the weight's."""
-        K = self.y[1]
-        count = slices(_ceil(K, LANES), self.pixels, 1)
-        partial = self.device.empty((count, K), "float32", dy)
-        geometry = self.geometry(self.x, self.y, slices=count, each=_ceil(self.pixels, count))
-        launch(self.device, f"conv2d_bias_gradient<{self.cuda_type}>", (_ceil(K, LANES), count, 1), dy,
-               partial, strides(dy), geometry)
-        return self._add(partial, (K,), K, 1, 1)
+        shape, sum_up, add = _bias_gradient(self.device, (dy,), self)
+        partial = self.device.empty(shape, "float32", dy)
+        total = self.device.empty(self.y[1:2], self.dtype, dy)
+        sum_up(dy, partial)
+        add(partial, total)
+        return total
 
     @property
     def pixels(self) -> int:
         """How many pixels the output has."""
         return self.y[0] * self.y[2] * self.y[3]
 
-    def _add(self, partial: Array, shape: tuple[int, ...], K: int, C: int, taps: int) -> Array:
-        total = self.device.empty(shape, self.dtype, partial)
-        count = prod(shape)
-        launch(self.device, f"conv2d_add_slices<{self.cuda_type}>", (_ceil(count, THREADS), 1, 1), partial,
-               total, count, partial.shape[0], K, C, taps)
-        return total
+    def adding(self, count: int, *sizes: int) -> SteadyLaunch:
+        """The launch that adds up slices of `count` numbers; `sizes`: slices, K, C, taps."""
+        return SteadyLaunch(self.device, f"conv2d_add_slices<{self.cuda_type}>",
+                            (_ceil(count, THREADS), 1, 1), count, *sizes)
 
     def relu_gradient(self, dy: Array, y: Array) -> Array:
         """The gradient before the ReLU that follows the convolution, with the channels last."""
         N, K, P, Q = self.y
+        permute = backend_of(dy).namespace.permute_dims
         masked = self.device.empty((N, P, Q, K), self.dtype, dy)
-        launch(self.device, f"conv2d_relu_gradient<{self.cuda_type}>", (_ceil(prod(self.y), THREADS), 1, 1),
-               dy, self.namespace.permute_dims(y, (0, 2, 3, 1)), masked, strides(dy), K, P, Q, prod(self.y))
-        return self.namespace.permute_dims(masked, (0, 3, 1, 2))
+        _relu_gradient(self.device, (dy,), self)(dy, permute(y, (0, 2, 3, 1)), masked)
+        return permute(masked, (0, 3, 1, 2))
+
+
+@planned
+def _forward(device: Any, arrays: Sequence, product: Products, relu: bool) -> tuple:
+    x, weight, _ = arrays
+    return product.plan(x, weight, product.geometry(product.x, product.y, relu=int(relu)), product.y,
+                        prod(product.weight[1:]), (1, 1))
+
+
+@planned
+def _input_gradient(device: Any, arrays: Sequence, product: Products) -> tuple:
+    (dy, weight), phases, common = arrays, product.phases, product.common
+    taps = prod(_ceil(size, step // divisor)
+                for size, step, divisor in zip(product.weight[2:], product.stride, common))
+    geometry = product.geometry(product.y, product.x, gradient=1, phases_h=phases[0], phases_w=phases[1],
+                                common_h=common[0], common_w=common[1])
+    phase_shape = (product.x[0], 0, *map(_ceil, product.x[2:], product.stride))
+    return product.plan(dy, weight, geometry, phase_shape, taps * geometry["C"], phases)
+
+
+@planned
+def _weight_gradient(device: Any, arrays: Sequence, product: Products) -> tuple:
+    """The shape of the partial sums, their launch, and that of their sum."""
+    (x, dy), geometry = arrays, product.geometry(product.x, product.y)
+    K, C, taps = geometry["K"], geometry["C"], prod(product.weight[2:])
+    vectorized = (reading(device, x, C, product.reach) == "vector"
+                  and reading(device, dy, K, product.y[2:]) == "vector")
+    fitting = (n for n, tile in WEIGHT_TILINGS.items() if tile.columns < 2 * K and tile.rows < 2 * C * taps)
+    name = next(fitting, "Small") if vectorized else "Small"
+    tile = WEIGHT_TILINGS[name]
+    grid = _ceil(C * taps, tile.rows), _ceil(K, tile.columns)
+    count = slices(prod(grid) * product.groups, product.pixels, product.groups)
+    geometry |= {"slices": count, "each": _ceil(product.pixels, count)}
+    instance = f"<{product.cuda_type}, {name}, {'vector' if vectorized else 'scalar'}>"
+    return ((count, product.groups, taps * C, K),
+            SteadyLaunch(device, f"conv2d_weight_gradient{instance}", (*grid, product.groups * count),
+                         strides(x), strides(dy), geometry),
+            product.adding(prod(product.weight), count, K, C, taps))
+
+
+@planned
+def _bias_gradient(device: Any, arrays: Sequence, product: Products) -> tuple:
+    """The shape of the partial sums, their launch, and that of their sum."""
+    K = product.y[1]
+    count = slices(_ceil(K, LANES), product.pixels, 1)
+    geometry = product.geometry(product.x, product.y, slices=count, each=_ceil(product.pixels, count))
+    return ((count, K), SteadyLaunch(device, f"conv2d_bias_gradient<{product.cuda_type}>",
+                                     (_ceil(K, LANES), count, 1), strides(arrays[0]), geometry),
+            product.adding(K, count, K, 1, 1))
+
+
+@planned
+def _relu_gradient(device: Any, arrays: Sequence, product: Products) -> SteadyLaunch:
+    _, K, P, Q = product.y
+    return SteadyLaunch(device, f"conv2d_relu_gradient<{product.cuda_type}>",
+                        (_ceil(prod(product.y), THREADS), 1, 1), strides(arrays[0]), K, P, Q, prod(product.y))

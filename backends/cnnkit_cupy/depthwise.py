@@ -30,6 +30,7 @@ from cnnkit_cupy.types import TYPES
 Array = Any
 SIZES = (0, 3, 5)  # square filters, of stride and dilation 1, whose loops are unrolled; 0: any others
 SHARED = 4 * TAPS * 32
+MANY = "it serves filters of at most 49 elements that see one channel of several"
 BY, CONVOLUTION, TILING = map(Struct, ("Strides", "Convolution", "Tiling"))
 OPS = ("conv", "relu")
 
@@ -70,6 +71,8 @@ def tiling(N: int, size: tuple[int, int], channels: int, per_thread: int) -> tup
 
 def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool], conv: Mapping[str, Any],
               relu: bool) -> tuple[Array, Callable | None] | Any:
+    if weight.shape[1] != 1:
+        return decline(MANY)
     stride, padding, dilation, groups = (conv[name] for name in ("stride", "padding", "dilation", "groups"))
     cuda_type, dtype, device = TYPES.get(dtype_name(x.dtype)), x.dtype, cuda_of(x)
     x_shape, weight_shape = tuple(x.shape), tuple(weight.shape)
@@ -77,7 +80,7 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     N, K, P, Q = shape = conv_output_shape(x_shape, weight_shape, stride, padding, dilation, groups)
     if (cuda_type is None or not Cg == 1 < groups or K == 0 or R * S > TAPS or K > 65535 * 8
             or not numbered(x_shape, weight_shape, shape, padding, dilation, 1)):
-        return decline("it serves filters of at most 49 elements that see one channel of several")
+        return decline(MANY)
     sizes = geometry(x_shape, weight_shape, shape, stride, padding, dilation, groups)
     size = R if R == S and R in SIZES and stride == (1, 1) and dilation == (1, 1) else 0
 

@@ -7,34 +7,82 @@ emulator's has the same members.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
+
+import numpy as np
 
 from cnnkit_cupy.launcher import KERNELS
 
 Array = Any
 OPTIONS = ("-std=c++17",)
 STATIC_LIMIT = 48 << 10  # bytes of shared memory that a block gets without asking for more
+ALIGNMENT = 256          # bytes: no kernel needs more
 
 
 class CupyDevice:
     """Launches kernels where their arrays are, on CuPy's current stream there."""
 
     def __init__(self) -> None:
+        import cupy
+        from cupy.cuda.function import CPointer
+
         self._loaded: dict[tuple[str, str, int], Any] = {}  # by name, source and device
+        self._array, self._device, self._current = (cupy.ndarray, cupy.cuda.Device,
+                                                    cupy.cuda.runtime.getDevice)
+
+        class Value(CPointer):
+            """The address of a packed value, which stays alive with it: a launch passes it as it is.
+
+            For a NumPy array CuPy would ask for its `__array_interface__` at every launch, which costs more
+            than the launch.
+            """
+
+            def __init__(self, packed: np.ndarray):
+                super().__init__(packed.ctypes.data)
+                self.packed = packed
+
+        class Table(Value):
+            """The addresses of arrays on one device."""
+
+            def __init__(self, arrays: tuple[Array | None, ...], count: int):
+                addresses = [0 if a is None else a.data.ptr for a in arrays]
+                super().__init__(np.array(addresses + [0] * (count - len(arrays)), np.uint64))
+                self.arrays = arrays
+                self.place = next((a.data.device_id for a in arrays if a is not None), None)
+        self.by_value, self.table = Value, Table
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
         """An uninitialised array on the device of `like`, in C order or with its channels last in memory."""
-        import cupy
+        place = like.data.device_id
+        if place != self._current():
+            with self._device(place):
+                return self.empty(shape, dtype, like, channels_last)
+        if channels_last:
+            _, c, h, w = shape
+            size = np.dtype(dtype).itemsize
+            return self._array(shape, dtype, None, (size * h * w * c, size, size * w * c, size * c))
+        return self._array(shape, dtype)
 
-        with like.device:
-            if channels_last:
-                n, c, h, w = shape
-                return cupy.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
-            return cupy.empty(shape, dtype)
+    def empties(self, shapes: Sequence[tuple[int, ...]], dtype: Any, like: Array) -> list[Array]:
+        """Uninitialised arrays in C order on the device of `like`, in one piece of memory."""
+        size, starts, end = np.dtype(dtype).itemsize, [], 0
+        for shape in shapes:
+            starts.append(end)
+            end += -(-size * prod(shape) // ALIGNMENT) * ALIGNMENT
+        memory = self.empty((end,), "uint8", like).data
+        return [self._array(shape, dtype, memory + start) for shape, start in zip(shapes, starts)]
 
     def address(self, array: Array) -> int:
         """Where the array begins."""
         return array.data.ptr
+
+    def layout(self, array: Array | None) -> tuple | None:
+        """What decides whether a kernel takes the array; see `cnnkit_cupy.contracts.Device`."""
+        if array is None:
+            return None
+        data = array.data
+        return array.dtype, array.shape, array.strides, data.ptr % ALIGNMENT, data.device_id
 
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],
@@ -44,22 +92,25 @@ class CupyDevice:
         Raises
         ------
         ValueError
-            If the arrays are on several devices, or the device is older than the kernel.
+            If the device is older than the kernel.
         RuntimeError
             If it does not compile; the message is the compiler's, with file, line, and the line itself.
         """
-        import cupy
-
-        arrays = [a for a in arguments if isinstance(a, cupy.ndarray)]
-        if len(places := {a.data.device_id for a in arrays}) > 1:
-            raise ValueError(f"{name} got arrays of several devices, "
-                             f"{', '.join(f'cupy:{n}' for n in sorted(places))}; move them "
-                             "to one with Tensor.to")
-        with arrays[0].device as device:
-            function = self._loaded.get((name, source, device.id))
-            if function is None:
-                function = self._loaded[name, source, device.id] = _load(source, name, device)
-            function(grid, block, tuple(arguments), shared_mem=dynamic)
+        for argument in arguments:
+            if isinstance(argument, self._array):
+                place = argument.data.device_id
+                break
+            if isinstance(argument, self.table) and argument.place is not None:
+                place = argument.place
+                break
+        if place != self._current():
+            with self._device(place):
+                return self.run(source, kernels, name, grid, block, arguments, written, dynamic)
+        function = self._loaded.get((name, source, place))
+        if function is None:
+            function = self._loaded[name, source, place] = _load(source, name, self._device(place))
+        function(grid, block, arguments, shared_mem=dynamic)
+        return None
 
 
 def _load(source: str, name: str, device: Any) -> Any:

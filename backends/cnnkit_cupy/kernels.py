@@ -7,7 +7,7 @@ from functools import partial
 
 from cnnkit.backends import KernelTable
 from cnnkit.ops.folding import FOLDED, fold_norm
-from cnnkit_cupy import backend
+from cnnkit_cupy import backend, capability
 
 
 def kernels(name: str) -> Mapping:
@@ -25,14 +25,14 @@ def kernels(name: str) -> Mapping:
         update,
     )
 
-    return {
+    table = {
         "adam": update.adam,
         "adaptive_avg_pool": pool.adaptive_avg_pool2d,
         "adaptive_max_pool": pool.adaptive_max_pool2d,
         "adaptive_max_pool_with_indices": pool.adaptive_max_pool2d_with_indices,
         "avg_pool": pool.avg_pool2d,
         "batch_norm": norm.batch_norm,
-        ("norm", "add?", "activation?"): norm.batch_norm_relu,
+        ("norm", "add?", "activation?"): norm.batch_norm_chain,
         "conv": (depthwise.conv2d, direct.conv2d, conv.conv2d),  # the most special one first
         "conv_filters": (direct.conv2d_filters, conv.conv2d_filters),
         "conv_input": (direct.conv2d_input, conv.conv2d_input),
@@ -48,7 +48,15 @@ def kernels(name: str) -> Mapping:
         "sgd": update.sgd,
         "take": gathering.take,
     }
+    if name != backend.name or backend.available() is not True:
+        return table
+    return capability.on_capable_devices(table, capability.too_old())
 
 
-table = KernelTable("cupy", "cupy", partial(kernels, "cupy"), available=backend.available)
+def available() -> bool | str:
+    """``True``, or why the kernels serve no device here."""
+    return capability.served() if (reason := backend.available()) is True else reason
+
+
+table = KernelTable("cupy", "cupy", partial(kernels, "cupy"), available=available)
 emulated = KernelTable("emulator", "emulator", partial(kernels, "emulator"))

@@ -1,4 +1,4 @@
-"""Batch normalisation on a CUDA device, alone or with the ReLU behind it. See `cnnkit.ops.norm`.
+"""Batch normalisation on a CUDA device, alone or with an addend and ReLU behind it. See `cnnkit.ops.norm`.
 
 Sums over the pixels (all n, h, w) are made slice by slice, then over all slices; the number of slices depends
 on the shape only.
@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.backends import backend_of, decline, dtype_name
-from cnnkit.ops.norm import batch_norm as op
-from cnnkit_cupy.chains import then_relu
-from cnnkit_cupy.contracts import device_of
-from cnnkit_cupy.launcher import Kernel, declare, launch
+from cnnkit.backends import Call, decline, dtype_name
+from cnnkit_cupy.contracts import cuda_of
+from cnnkit_cupy.launcher import Kernel, SteadyLaunch, declare, planned
 from cnnkit_cupy.parameters import In, Out, Struct, contiguous, strides
 from cnnkit_cupy.types import TYPES, lanes_of, per_access
 
@@ -34,14 +32,16 @@ for _dtype, _t in TYPES.items():
         _view, _given, _made = (In(_dtype, strided=True, aligned=_bytes),
                                 In(_dtype, strided=True, optional=True, aligned=_bytes),
                                 Out(_dtype, channels_last=True))
+        _also = Out(_dtype, channels_last=True, optional=True)
         declare(Kernel("norm", f"batch_norm_slices<{_t}, {_n}>",
                        (_view, _sums, _sums, _sums, BY, NORM), shared=1024 * _n),
                 Kernel("norm", f"batch_norm<{_t}, {_n}>",
-                       (_view, _maybe, _maybe, _read, _read, _made, BY, NORM)),
+                       (_view, _maybe, _maybe, _given, _read, _read, _made, BY, BY, NORM)),
                 Kernel("norm", f"batch_norm_backward_slices<{_t}, {_n}>",
                        (_view, _view, _given, _read, _read, _sums, _sums, BY, BY, NORM), shared=1024 * _n),
                 Kernel("norm", f"batch_norm_backward<{_t}, {_n}>",
-                       (_view, _view, _given, _maybe, _read, _read, _read, _read, _made, BY, BY, NORM)),
+                       (_view, _view, _given, _maybe, _read, _read, _read, _read, _made, _also, BY, BY,
+                        NORM)),
                 ops=("batch_norm", "relu"))
 
 
@@ -66,78 +66,154 @@ class Layout:
         return {"side": self.side, "pixels": self.pixels, "slices": self.slices}
 
 
-def _lanes(device: Any, *arrays: Array) -> int:
+def _lanes(device: Any, *arrays: Array | None) -> int:
     """How many channels a thread takes: 16 bytes where all arrays have the channels last, without gaps."""
-    return lanes_of(device, *arrays) if all(contiguous(a, channels_last=True) for a in arrays) else 1
+    given = [a for a in arrays if a is not None]
+    return lanes_of(device, *given) if all(contiguous(a, channels_last=True) for a in given) else 1
+
+
+def _image(array: Array) -> Array:
+    """An array of 2 to 4 axes with 4."""
+    return array if array.ndim == 4 else array[:, :, None] if array.ndim == 3 else array[:, :, None, None]
+
+
+class Plan:
+    """The launches of one call, and those of its backward for each layout of the incoming gradient."""
+
+    def __init__(self, device: Any, arrays: Sequence[Array | None], relu: bool, training: bool,
+                 momentum: float, eps: float):
+        x, _, _, running_mean, _, addend = arrays
+        assert x is not None
+        self.device, self.cuda_type, self.dtype = device, TYPES[dtype_name(x.dtype)], x.dtype
+        self.training, self.relu, self.moves = training, relu, training and running_mean is not None
+        self.shape = N, C, H, W = tuple(x.shape)
+        self.norm = {"N": N, "C": C, "H": H, "W": W, "training": int(training), "relu": int(relu),
+                     "momentum": momentum, "eps": eps}
+        layout = Layout(self.shape, _lanes(device, x, addend))
+        fields, instance = {**self.norm, **layout.fields()}, f"<{self.cuda_type}, {layout.lanes}>"
+        self.slices = layout.slices
+        self.slice = SteadyLaunch(device, f"batch_norm_slices{instance}", layout.grid, strides(x), fields)
+        self.moments = SteadyLaunch(device, f"batch_norm_moments<{self.cuda_type}>", (-(-C // 32), 1, 1),
+                                    fields)
+        self.normalise = SteadyLaunch(device, f"batch_norm{instance}", layout.grid, strides(x),
+                                      (0,) * 4 if addend is None else strides(addend), fields)
+
+    def floats(self, like: Array, *shape: int) -> Array:
+        """New numbers of float32."""
+        return self.device.empty(shape, "float32", like)
+
+    def run(self, x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
+            running_var: Array | None, addend: Array | None) -> tuple[Array, ...]:
+        """The result, the new running statistics (or None), and what the backward needs of the moments."""
+        empty, C = self.device.empty, self.shape[1]
+        mean, rstd = self.floats(x, 2, C), self.floats(x, C)  # of the mean: centers, and what is beyond
+        means, squares = mean, rstd
+        if self.training:
+            means, squares = self.floats(x, self.slices, C), self.floats(x, self.slices, C)
+            self.slice(x, mean, means, squares)
+        new_mean = new_var = None
+        if self.moves:
+            new_mean, new_var = empty((C,), self.dtype, x), empty((C,), self.dtype, x)
+        self.moments(means, squares, running_mean, running_var, mean, rstd, new_mean, new_var)
+        y = empty(self.shape, self.dtype, x, channels_last=True)
+        self.normalise(x, weight, bias, addend, mean, rstd, y)
+        return y, new_mean, new_var, mean, rstd
+
+    def gradients(self, x: Array, dy: Array, relu_output: Array | None, weight: Array | None, mean: Array,
+                  rstd: Array, needs: tuple[bool, ...]) -> tuple:
+        """The gradients of x, weight, bias and addend that are needed."""
+        empty, C = self.device.empty, self.shape[1]
+        slices, sum_slices, sum_all, spread = _backward(self.device, (x, dy), self, needs)
+        dy_sum, product_sum = self.floats(dy, C), self.floats(dy, C)
+        dweight, dbias = (empty((C,), self.dtype, dy) if needed else None for needed in needs[1:3])
+        if (self.training and needs[0]) or needs[1] or needs[2]:
+            dy_slices, product_slices = self.floats(dy, slices, C), self.floats(dy, slices, C)
+            sum_slices(x, dy, relu_output, mean, rstd, dy_slices, product_slices)
+            sum_all(dy_slices, product_slices, dy_sum, product_sum, dweight, dbias)
+        daddend = dy if needs[3] else None
+        dx = None
+        if needs[0] or (needs[3] and self.relu):
+            dx = empty(self.shape, self.dtype, dy, channels_last=True)
+            if needs[3] and self.relu:
+                daddend = empty(self.shape, self.dtype, dy, channels_last=True)
+            spread(x, dy, relu_output, weight, mean, rstd, dy_sum, product_sum, dx,
+                   daddend if self.relu else None)
+        return dx if needs[0] else None, dweight, dbias, daddend
+
+
+@planned
+def _forward(device: Any, arrays: Sequence[Array | None], *settings: Any) -> Plan:
+    return Plan(device, arrays, *settings)
+
+
+@planned
+def _backward(device: Any, arrays: Sequence[Array], plan: Plan, needs: tuple[bool, ...]) -> tuple:
+    """How many slices, and the launches: sums of slices, sums of them, and dx."""
+    x, dy = arrays
+    layout, by = Layout(plan.shape, _lanes(device, x, dy)), (strides(x), strides(dy))
+    fields, instance = {**plan.norm, **layout.fields()}, f"<{plan.cuda_type}, {layout.lanes}>"
+    return (layout.slices,
+            SteadyLaunch(device, f"batch_norm_backward_slices{instance}", layout.grid, *by, fields),
+            SteadyLaunch(device, f"batch_norm_sums<{plan.cuda_type}>", (-(-plan.shape[1] // 32), 1, 1),
+                         fields),
+            SteadyLaunch(device, f"batch_norm_backward{instance}", layout.grid, *by, fields))
+
+
+@planned
+def _unserved(device: Any, arrays: Sequence[Array | None]) -> str:
+    """Why these arrays are not served; empty where they are."""
+    x, *others, addend = arrays
+    assert x is not None
+    shape = tuple(x.shape)
+    if (dtype_name(x.dtype) not in TYPES or x.ndim not in (2, 3, 4) or x.size == 0
+            or x.size // shape[1] >= 2**30 or shape[1] >= 2**21):
+        return f"{dtype_name(x.dtype)} of shape {shape}"
+    if any(a is not None and (a.dtype != x.dtype or not contiguous(a)) for a in others):
+        return "weight, bias or statistics of another dtype, or with gaps in memory"
+    if addend is not None and (addend.dtype != x.dtype or tuple(addend.shape) != shape):
+        return "an addend of another dtype or shape"
+    return ""
 
 
 def batch_norm(x: Array, weight: Array | None, bias: Array | None,
                running_mean: Array | None, running_var: Array | None, *,
-               needs: Sequence[bool], training: bool, momentum: float, eps: float, relu: bool = False) -> Any:
+               needs: Sequence[bool], training: bool, momentum: float, eps: float) -> Any:
     """See `cnnkit.ops.norm.batch_norm`; it serves arrays of 2 to 4 axes, all of one dtype."""
-    cuda_type, dtype, shape = TYPES.get(dtype_name(x.dtype)), x.dtype, tuple(x.shape)
-    if (cuda_type is None or x.ndim not in (2, 3, 4) or x.size == 0 or x.size // shape[1] >= 2**30
-            or shape[1] >= 2**21):
-        return decline(f"{dtype_name(x.dtype)} of shape {shape}")
-    if any(a is not None and (a.dtype != dtype or not contiguous(a))
-           for a in (weight, bias, running_mean, running_var)):
-        return decline("weight, bias or statistics of another dtype, or with gaps in memory")
-    backend, (N, C, H, W) = backend_of(x), shape if x.ndim == 4 else (*shape[:2], 1, *shape[2:], 1)[:4]
-    device = device_of(backend)
+    return _norm((x, weight, bias, running_mean, running_var, None), needs, False, training, momentum, eps)
 
-    def image(array: Array) -> Array:
-        return array if array.ndim == 4 else array[:, :, None] if array.ndim == 3 else array[:, :, None, None]
+
+def batch_norm_chain(x: Array, *arrays: Any, needs: Sequence[bool], calls: Sequence[Call]) -> Any:
+    """``batch_norm``, then perhaps ``add`` (the end of a residual block), then perhaps ReLU."""
+    norm, *following = calls
+    names = [call.op.name for call in following]
+    if norm.op.name != "batch_norm" or names not in (["add"], ["add", "relu"], ["relu"]):
+        return decline("it serves batch_norm with add and relu")
+    addend = arrays[4] if names[0] == "add" else None
+    if names[0] == "add" and type(addend) is not type(x):
+        return decline("an addend that is a number")
+    return _norm((x, *arrays[:4], addend), needs, names[-1] == "relu", **norm.attrs)
+
+
+def _norm(arrays: tuple[Array | None, ...], needs: Sequence[bool], relu: bool, training: bool,
+          momentum: float, eps: float) -> Any:
+    x, *others, addend = arrays
+    assert x is not None
+    device = cuda_of(x)
+    if reason := _unserved(device, arrays):
+        return decline(reason)
+    shape, fewer = tuple(x.shape), (slice(None), slice(None), 0, 0)[:6 - x.ndim]
+    if len(shape) < 4:
+        x, addend = _image(x), None if addend is None else _image(addend)
 
     def squeezed(array: Array) -> Array:
-        return array[(slice(None), slice(None), 0, 0)[:6 - len(shape)]] if len(shape) < 4 else array
-    norm = {"N": N, "C": C, "H": H, "W": W, "training": int(training), "relu": int(relu),
-            "momentum": momentum, "eps": eps}
-    x = image(x)
-    layout = Layout(x.shape, _lanes(device, x))
-    fields = {**norm, **layout.fields()}
-    mean, rstd = _floats(device, x, 2, C), _floats(device, x, C)  # of the mean: centers, and what is beyond
-    means, squares = (_floats(device, x, layout.slices, C) for _ in range(2)) if training else (mean, rstd)
-    if training:
-        launch(device, f"batch_norm_slices<{cuda_type}, {layout.lanes}>", layout.grid, x, mean,
-               means, squares, strides(x), fields)
-    moved = training and running_mean is not None
-    new_mean, new_var = (device.empty((C,), dtype, x) if moved else None for _ in range(2))
-    launch(device, f"batch_norm_moments<{cuda_type}>", (-(-C // 32), 1, 1), means, squares, running_mean,
-           running_var, mean, rstd, new_mean, new_var, fields)
-    y = device.empty((N, C, H, W), dtype, x, channels_last=True)
-    launch(device, f"batch_norm<{cuda_type}, {layout.lanes}>", layout.grid, x, weight, bias, mean,
-           rstd, y, strides(x), fields)
-    relu_output = y if relu else None
+        return array if array is None or len(shape) == 4 else array[fewer]
+    arrays = x, *others, addend
+    plan = _forward(device, arrays, relu, training, momentum, eps)
+    y, new_mean, new_var, mean, rstd = plan.run(*arrays)
+    weight, relu_output, has_addend = others[0], y if relu else None, addend is not None
+    needed = *needs[:3], has_addend and needs[5]
 
     def backward(dy: Array, *_: None) -> tuple:
-        dy = image(dy)
-        layout = Layout(x.shape, _lanes(device, x, dy))
-        fields, arrays = {**norm, **layout.fields()}, (x, dy, relu_output)
-        dy_slices, product_slices = (_floats(device, dy, layout.slices, C) for _ in range(2))
-        dy_sum, product_sum = (_floats(device, dy, C) for _ in range(2))
-        dweight, dbias = (device.empty((C,), dtype, dy) if needed else None for needed in needs[1:3])
-        if training or any(needs[1:3]):
-            launch(device, f"batch_norm_backward_slices<{cuda_type}, {layout.lanes}>", layout.grid, *arrays,
-                   mean, rstd, dy_slices, product_slices, strides(x), strides(dy), fields)
-            launch(device, f"batch_norm_sums<{cuda_type}>", (-(-C // 32), 1, 1), dy_slices, product_slices,
-                   dy_sum, product_sum, dweight, dbias, fields)
-        dx = None
-        if needs[0]:
-            dx = device.empty((N, C, H, W), dtype, dy, channels_last=True)
-            launch(device, f"batch_norm_backward<{cuda_type}, {layout.lanes}>", layout.grid, *arrays, weight,
-                   mean, rstd, dy_sum, product_sum, dx, strides(x), strides(dy), fields)
-            dx = squeezed(dx)
-        return dx, dweight, dbias, None, None
+        dx, dweight, dbias, daddend = plan.gradients(x, _image(dy), relu_output, weight, mean, rstd, needed)
+        return (squeezed(dx), dweight, dbias, None, None, *([squeezed(daddend)] if has_addend else []))
     return (squeezed(y), new_mean, new_var), backward if any(needs) else None
-
-
-def _batch_norm_relu(*arguments: Any, relu: bool) -> Any:
-    *arrays, needs, attrs = arguments
-    return batch_norm(*arrays, needs=needs, **attrs, relu=relu)
-
-
-batch_norm_relu = then_relu(op, _batch_norm_relu)
-
-
-def _floats(device: Any, like: Array, *shape: int) -> Array:
-    return device.empty(shape, "float32", like)

@@ -1,14 +1,13 @@
-"""Kernel parameters: each argument is cast to the type that the kernel declares, or refused.
+"""Kernel parameters: each argument is checked against what the kernel declares, and values are packed.
 
-Checked layouts of arrays and packed values of structures are remembered, so that a training step, whose
-shapes repeat, costs one look into a table for each argument.
+An array is checked whenever a launch meets a new layout; numbers and structures are packed once for each
+value: see `cnnkit_cupy.launcher`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,9 @@ from cnnkit.backends import dtype_name
 from cnnkit.backends.c_integers import fitting
 from cnnkit_cupy.sources import structure
 
-__all__ = ["In", "Out", "Scalar", "Struct", "contiguous", "strides"]
+__all__ = ["In", "InTable", "Numbers", "Out", "OutTable", "Scalar", "Struct", "contiguous", "strides"]
 
 Array = Any
-REMEMBERED = 4096  # layouts or values of one parameter; more are checked anew
-ALIGNMENT = 256    # bytes: no kernel needs more
 
 
 @dataclass(frozen=True)
@@ -31,26 +28,12 @@ class _Array:
     strided = optional = channels_last = False
     aligned = 0
 
-    @cached_property
-    def _fitting(self) -> set:
-        return set()
-
-    def cast(self, label: str, module: str, device: Any, argument: Any) -> Any:
-        """The array itself, if it is what the kernel declares."""
+    def check(self, label: str, argument: Array | None, address: int) -> None:
+        """Raise an error if the array, which begins at `address`, is not what the kernel declares."""
         if argument is None:
             if not self.optional:
                 raise TypeError(f"{label} must be an array of {self.dtype}; got None")
-            return None
-        layout = (argument.dtype, argument.shape, argument.strides, device.address(argument) % ALIGNMENT)
-        if layout not in self._fitting:
-            self.check(label, argument, layout[-1])
-            if len(self._fitting) >= REMEMBERED:
-                self._fitting.clear()
-            self._fitting.add(layout)
-        return argument
-
-    def check(self, label: str, argument: Array, address: int) -> None:
-        """Raise an error if the array is not what the kernel declares."""
+            return
         if dtype_name(argument.dtype) != self.dtype:
             raise TypeError(f"{label} must be an array of {self.dtype}; got {dtype_name(argument.dtype)}")
         if not self.strided and not contiguous(argument, self.channels_last):
@@ -97,18 +80,52 @@ class Out(_Array):
 
 
 @dataclass(frozen=True)
+class InTable(In):
+    """Up to `count` arrays that the kernel reads, given as a tuple: the structure of their addresses.
+
+    What is missing is null. See ``Table`` in prims.cuh.
+    """
+
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class OutTable(Out):
+    """Up to `count` arrays that the kernel writes; see `InTable`."""
+
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """`count` numbers by value, given as a sequence: see ``Numbers`` in prims.cuh."""
+
+    dtype: str
+    count: int
+
+    def pack(self, label: str, module: str, argument: Any) -> np.ndarray:
+        """The numbers as an array of one element, which nobody can change."""
+        dtype = np.dtype(self.dtype)
+        if len(argument) != self.count:
+            raise TypeError(f"{label} needs {self.count} numbers; got {len(argument)}")
+        packed = np.zeros(1, np.dtype([("of", dtype, (self.count,))]))
+        packed["of"] = [fitting_number(label, dtype.type, number) for number in argument]
+        packed.flags.writeable = False
+        return packed
+
+
+@dataclass(frozen=True)
 class Scalar:
     """A number by value."""
 
     dtype: str
 
-    @cached_property
-    def _type(self) -> Any:
-        return np.dtype(self.dtype).type
-
-    def cast(self, label: str, module: str, device: Any, argument: Any) -> Any:
-        """The number as a NumPy scalar of the declared type."""
-        return self._type(fitting_number(label, self._type, argument))
+    def pack(self, label: str, module: str, argument: Any) -> np.ndarray:
+        """The number as an array of one element of the declared type, which nobody can change."""
+        dtype = np.dtype(self.dtype)
+        packed = np.array([fitting_number(label, dtype.type, argument)], dtype)
+        packed.flags.writeable = False
+        return packed
 
 
 @dataclass(frozen=True)
@@ -116,18 +133,10 @@ class Struct:
     """A structure of the source by value, given as a mapping or a tuple of its fields."""
 
     name: str
-    _packed: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def cast(self, label: str, module: str, device: Any, argument: Any) -> np.ndarray:
+    def pack(self, label: str, module: str, argument: Any) -> np.ndarray:
         """The structure as an array of one element, which nobody can change."""
-        key = ((module, *argument, *argument.values()) if isinstance(argument, Mapping)
-               else (module, *argument))
-        packed = self._packed.get(key)
-        if packed is None:
-            if len(self._packed) >= REMEMBERED:
-                self._packed.clear()
-            packed = self._packed[key] = pack(label, structure(module, self.name), argument)
-        return packed
+        return pack(label, structure(module, self.name), argument)
 
 
 def pack(label: str, dtype: np.dtype, values: Any) -> np.ndarray:

@@ -1,45 +1,88 @@
-"""Optimizer updates on a CUDA device: one launch for each parameter, state written in place.
+"""Optimizer updates on a CUDA device: up to 64 parameters a launch, state written in place.
 
-One launch for all parameters would need a table of their addresses, copied to the device at every step. See
-`cnnkit.ops.update`.
+Tables of addresses are passed with the launch. See `cnnkit.ops.update`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Hashable, MutableMapping, Sequence
+from functools import partial
+from itertools import accumulate
 from typing import Any
 
 from cnnkit.backends import backend_of, decline, dtype_name
 from cnnkit_cupy.contracts import cuda_of
-from cnnkit_cupy.launcher import Kernel, declare, launch
-from cnnkit_cupy.parameters import In, Out, Struct, contiguous
+from cnnkit_cupy.launcher import Kernel, SteadyLaunch, declare
+from cnnkit_cupy.parameters import InTable, Numbers, OutTable, Struct, contiguous
 from cnnkit_cupy.types import TYPES, per_access
 
 Array = Any
-THREADS = 256
+THREADS, MOST = 256, 64  # MOST: as in update.cu
 UNSERVED = (f"it serves parameters and gradients of one dtype of {', '.join(TYPES)}, and state of float32, "
             "all without gaps")
 
 for _dtype, _t in TYPES.items():
-    for _n in (1, per_access(_dtype)):
-        _in, _out, _state, _maybe = In(_dtype), Out(_dtype), Out("float32"), Out("float32", optional=True)
-        declare(Kernel("update", f"sgd<{_t}, {_n}>", (_in, _in, _maybe, _out, Struct("Sgd"))), ops=("sgd",))
-        declare(Kernel("update", f"adam<{_t}, {_n}>",
-                       (_in, _in, _state, _state, _maybe, _out, Struct("Adam"))), ops=("adam",))
+    _in, _out = InTable(_dtype, count=MOST), OutTable(_dtype, count=MOST)
+    _state, _maybe = OutTable("float32", count=MOST), OutTable("float32", optional=True, count=MOST)
+    _sizes = Numbers("int64", MOST), Numbers("int32", MOST + 1)
+    declare(Kernel("update", f"sgd<{_t}>", (_in, _in, _maybe, _out, *_sizes, Struct("Sgd"))), ops=("sgd",))
+    declare(Kernel("update", f"adam<{_t}>", (_in, _in, _state, _state, _maybe, _out, *_sizes,
+                                             Struct("Adam"))), ops=("adam",))
 
 
-def _updatable(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list]) -> bool:
-    """Whether kernels can update all parameters that have a gradient."""
+class Part:
+    """Parameters that one launch updates."""
+
+    def __init__(self, device: Any, update: str, params: Sequence[Array], indices: list[int]):
+        self.device, self.indices = device, indices
+        self.fields: dict[str, float] = {}
+        self.shapes, self.dtype = [tuple(params[i].shape) for i in indices], params[indices[0]].dtype
+        name, missing = dtype_name(self.dtype), MOST - len(indices)
+        counts = [params[i].size for i in indices]
+        blocks = [-(-count // (per_access(name) * THREADS)) for count in counts]
+        firsts = [0, *accumulate(blocks)]
+        self.started = partial(SteadyLaunch, device, f"{update}<{TYPES[name]}>", (firsts[-1], 1, 1),
+                               counts + [0] * missing, firsts + firsts[-1:] * missing)
+        self.launch: Any = None
+
+    def run(self, params: Sequence[Array], grads: Sequence[Array | None],
+            states: Sequence[Sequence[Array | None] | None], fields: dict[str, float]) -> list[Array]:
+        """The new parameters."""
+        if self.launch is None:
+            self.launch = self.started(fields)
+        elif fields != self.fields:
+            self.launch.revalue(fields)
+        self.fields, indices = fields, self.indices
+        results = self.device.empties(self.shapes, self.dtype, params[indices[0]])
+        self.launch(tuple([params[i] for i in indices]), tuple([grads[i] for i in indices]),
+                    *[(None,) * len(indices) if column is None else tuple([column[i] for i in indices])
+                      for column in states], tuple(results))
+        return results
+
+
+def _parts(update: str, params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list],
+           kinds: Sequence[Hashable], workspace: MutableMapping) -> list[Part] | None:
+    """The launches' parameters: of one dtype, device and kind each. ``None`` where they are not served."""
+    device = cuda_of(params[0])
+    key = update, tuple(kinds), tuple(map(device.layout, params)), tuple(map(device.layout, grads))
+    known, parts = workspace.get("parts", (None, None))
+    if key == known:
+        return parts
+    groups: dict[tuple, list[int]] = {}
     for i, (p, g) in enumerate(zip(params, grads)):
         if g is None:
             continue
         if dtype_name(p.dtype) not in TYPES or p.size >= 2**31 * THREADS or g.dtype != p.dtype:
-            return False
+            return None
         kept = [v for column in state.values() if (v := column[i]) is not None and not isinstance(v, int)]
         if not all(map(contiguous, (p, g, *kept))) or any(dtype_name(v.dtype) != "float32" for v in kept):
-            return False
-    return True
+            return None
+        groups.setdefault((dtype_name(p.dtype), device.layout(p)[-1], kinds[i]), []).append(i)
+    parts = [Part(device, update, params, indices[n:n + MOST])
+             for indices in groups.values() for n in range(0, len(indices), MOST)]
+    workspace["parts"] = key, parts
+    return parts
 
 
 def _writable(state: dict[str, list], workspace: MutableMapping, names: Sequence[str],
@@ -54,63 +97,66 @@ def _writable(state: dict[str, list], workspace: MutableMapping, names: Sequence
     return state
 
 
-def _launch(update: str, param: Array, grad: Array, state: Sequence[Array | None],
-            fields: dict[str, float]) -> Array:
-    """The new parameter."""
-    device, dtype = cuda_of(param), dtype_name(param.dtype)
-    result, lanes = device.empty(tuple(param.shape), param.dtype, param), per_access(dtype)
-    if param.size % lanes or any(device.address(a) % 16 for a in (param, grad, *state) if a is not None):
-        lanes = 1
-    launch(device, f"{update}<{TYPES[dtype]}, {lanes}>", (-(-param.size // (lanes * THREADS)), 1, 1), param,
-           grad, *state, result, {**fields, "count": param.size})
-    return result
-
-
 def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list], *, lr: float,
         momentum: float, dampening: float, weight_decay: float, nesterov: bool, maximize: bool,
         workspace: MutableMapping) -> Any:
     """The update of the same name."""
-    if not _updatable(params, grads, state):
+    given = state.get("momentum_buffer") or [None] * len(params)
+    firsts = [buffer is None for buffer in given]
+    parts = _parts("sgd", params, grads, state, firsts if momentum else [False] * len(params), workspace)
+    if parts is None:
         return decline(UNSERVED)
     state = _writable(state, workspace, ("momentum_buffer",), len(params)) if momentum else {}
-    new, buffers = list(params), state.get("momentum_buffer", [None] * len(params))
-    for i, (p, g) in enumerate(zip(params, grads)):
-        if g is None:
-            continue
-        first = buffers[i] is None
-        if momentum and first:
-            buffers[i] = cuda_of(p).empty(tuple(p.shape), "float32", p)
-        new[i] = _launch("sgd", p, g, buffers[i:i + 1],
-                         {"lr": lr, "momentum": momentum, "kept": 1 - dampening, "weight_decay": weight_decay,
-                          "nesterov": int(nesterov), "maximize": int(maximize), "first": int(first)})
+    new, buffers = list(params), state.get("momentum_buffer")
+    for part in parts:
+        first = momentum and firsts[part.indices[0]]
+        if buffers is not None and first:
+            _make(part, params, buffers)
+        results = part.run(params, grads, (buffers,), {
+            "lr": lr, "momentum": momentum, "kept": 1 - dampening, "weight_decay": weight_decay,
+            "nesterov": int(nesterov), "maximize": int(maximize), "first": int(first)})
+        for i, result in zip(part.indices, results):
+            new[i] = result
     return new, state
+
+
+def _make(part: Part, params: Sequence[Array], column: list) -> None:
+    """State for the part's parameters, without values."""
+    made = part.device.empties(part.shapes, "float32", params[part.indices[0]])
+    for i, array in zip(part.indices, made):
+        column[i] = array
 
 
 def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list], *, lr: float,
          betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool, decoupled: bool,
          maximize: bool, workspace: MutableMapping) -> Any:
     """The update of the same name."""
-    if not _updatable(params, grads, state):
-        return decline(UNSERVED)
     moments = ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
+    given = state.get("step") or [None] * len(params)
+    least = min((step for step in given if step is not None), default=0)
+    kinds = [None if step is None else step - least for step in given]
+    parts = _parts("adam", params, grads, state, kinds, workspace)
+    if parts is None:
+        return decline(UNSERVED)
     state = _writable(state, workspace, ("step", *moments), len(params))
-    new, (beta1, beta2) = list(params), betas
-    for i, (p, g) in enumerate(zip(params, grads)):
-        if g is None:
-            continue
-        first = state["step"][i] is None
-        state["step"][i] = t = 1 if first else state["step"][i] + 1
+    new, (beta1, beta2), steps = list(params), betas, state["step"]
+    for part in parts:
+        first = steps[part.indices[0]] is None
+        t = 1 if first else steps[part.indices[0]] + 1
         for name in moments:
-            if state[name][i] is None:  # not at the first step: AMSGrad was turned on later
-                xp = backend_of(p).namespace
-                state[name][i] = (cuda_of(p).empty(tuple(p.shape), "float32", p) if first
-                                  else xp.zeros_like(p, dtype=xp.float32))
-        moment_arrays = [*(state[name][i] for name in moments), None][:3]
-        new[i] = _launch("adam", p, g, moment_arrays, {
+            if first:
+                _make(part, params, state[name])
+            elif state[name][part.indices[0]] is None:  # AMSGrad was turned on later
+                for i in part.indices:
+                    xp = backend_of(params[i]).namespace
+                    state[name][i] = xp.zeros_like(params[i], dtype=xp.float32)
+        results = part.run(params, grads, (*(state[name] for name in moments), None)[:3], {
             "beta1": beta1, "rest1": 1 - beta1, "beta2": beta2,
             "rest2": 1 - beta2, "rate": lr / (1 - beta1**t),
             "correction": 1 / math.sqrt(1 - beta2**t), "eps": eps,
             "decay": 0.0 if decoupled else weight_decay,
             "shrink": 1 - lr * weight_decay if decoupled else 1.0,
             "maximize": int(maximize), "first": int(first)})
+        for i, result in zip(part.indices, results):
+            new[i], steps[i] = result, t
     return new, state

@@ -9,6 +9,7 @@ where it writes.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 Array = Any
 BUFFERS = 4
+STREAMS = 16  # whose work copies wait for; of one more, copies wait for what it has to do by then
 
 
 class Buffer:
@@ -61,9 +63,9 @@ class Uploader:
     def __init__(self, device: Any):
         import cupy
 
-        self.device, self._lock = device, threading.Lock()
+        self.device, self._lock, self._noting = device, threading.Lock(), threading.Lock()
         self._ring = Ring(lambda size: np.frombuffer(cupy.cuda.alloc_pinned_memory(size), np.uint8, size))
-        self._computing: dict[int, Any] = {}  # streams that use what was uploaded
+        self._computing: OrderedDict[int, Any] = OrderedDict()  # streams that use what was uploaded
         with device:
             self._stream = cupy.cuda.Stream(non_blocking=True)
 
@@ -75,7 +77,9 @@ class Uploader:
             buffer = self._ring.stage(data)
             with self._stream:  # the memory returns to this stream's part of the pool
                 array = cupy.empty(data.shape, data.dtype)
-            for stream in list(self._computing.values()):
+            with self._noting:
+                streams = list(self._computing.values())
+            for stream in streams:
                 self._stream.wait_event(stream.record())
             array.data.copy_from_host_async(buffer.memory.ctypes.data, data.nbytes, self._stream)
             buffer.copied = copied = self._stream.record(cupy.cuda.Event(block=True, disable_timing=True))
@@ -88,6 +92,11 @@ class Uploader:
                 raise RuntimeError("uploads cannot wait for CuPy's per-thread default stream, which is "
                                    "another one in each thread; unset CUPY_CUDA_PER_THREAD_DEFAULT_STREAM, "
                                    "or compute in `with cupy.cuda.Stream():`")
-            self._computing[stream.ptr] = stream
+            with self._noting:
+                self._computing[stream.ptr] = stream
+                self._computing.move_to_end(stream.ptr)
+                if len(self._computing) > STREAMS:
+                    with self.device:
+                        self._stream.wait_event(self._computing.popitem(last=False)[1].record())
             return array
         return arrived

@@ -16,6 +16,7 @@ class EmulatorBackend(Backend):
     name = "emulator"
     array_types = ("cnnkit_emulator.array:Array",)
     distribution = "cnnkit"
+    c_ordered = True  # as CuPy's results are
 
     def available(self) -> bool | str:
         from cnnkit_emulator.build import available

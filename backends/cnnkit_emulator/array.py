@@ -2,6 +2,7 @@
 
 Nothing converts to NumPy by accident: `__array_ufunc__` is None and `__array__` raises, as CuPy's do.
 `NAMESPACE` has the Array API's names and no others; bfloat16, as on CuPy, only where ml_dtypes is installed.
+What is computed is in C order whatever the order of the arguments, as on CuPy; NumPy would keep it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Array:
         return self
 
     def __getitem__(self, index: Any) -> Array:
-        return wrap(self.host[unwrap(index)])
+        return wrap(in_c_order(self.host[unwrap(index)], self.host))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.host[unwrap(index)] = unwrap(value)
@@ -71,7 +72,7 @@ def _number(name: str) -> Any:
 
 def _unary(name: str) -> Any:
     function = getattr(operator, name)
-    return lambda self: wrap(function(self.host))
+    return lambda self: wrap(in_c_order(function(self.host)))
 
 
 def _weak(args: tuple) -> tuple:
@@ -92,7 +93,7 @@ def _binary(name: str, reflected: bool) -> Any:
         if not isinstance(other, Array | bool | int | float | complex | np.generic):
             return NotImplemented
         own_host, other = _weak((self.host, unwrap(other)))
-        return wrap(function(other, own_host) if reflected else function(own_host, other))
+        return wrap(in_c_order(function(other, own_host) if reflected else function(own_host, other)))
     return method
 
 
@@ -129,6 +130,18 @@ def wrap(value: Any) -> Any:
     return type(value)(map(wrap, value)) if isinstance(value, list | tuple) else value
 
 
+def in_c_order(value: Any, *sources: Any) -> Any:
+    """A result of NumPy's in C order, as CuPy's are; views of the `sources` stay what they are."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(in_c_order(v, *sources) for v in value))
+    if isinstance(value, list | tuple):
+        return type(value)(in_c_order(v, *sources) for v in value)
+    if (not isinstance(value, np.ndarray) or value.flags.c_contiguous
+            or any(isinstance(s, np.ndarray) and np.may_share_memory(value, s) for s in sources)):
+        return value
+    return np.ascontiguousarray(value)
+
+
 def unwrap(value: Any) -> Any:
     """The device's arrays as NumPy's; a NumPy array would be a hidden transfer, and is refused."""
     if isinstance(value, Array):
@@ -157,7 +170,12 @@ def _function(name: str) -> Any:
 
     def wrapped(*args: Any, device: Any = None, **kwargs: Any) -> Any:
         _check_device(device)
-        return wrap(function(*_weak(unwrap(args)), **{k: unwrap(v) for k, v in kwargs.items()}))
+        args = _weak(unwrap(args))
+        result = function(*args, **{k: unwrap(v) for k, v in kwargs.items()})
+        if name not in KEEP_ORDER:
+            sources = args[0] if args and isinstance(args[0], list | tuple) else args
+            result = in_c_order(result, *sources)
+        return wrap(result)
     wrapped.__name__ = name
     return wrapped
 
@@ -182,6 +200,7 @@ FUNCTIONS = """
     sort sqrt square squeeze stack std subtract sum take take_along_axis tan tanh tensordot tile tril triu
     trunc unique_all unique_counts unique_inverse unique_values unstack var vecdot where zeros zeros_like
 """
+KEEP_ORDER = {"astype", "full_like", "ones_like", "roll", "zeros_like"}  # on CuPy too
 DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"
 
 BFLOAT16 = ({"bfloat16": importlib.import_module("ml_dtypes").bfloat16}

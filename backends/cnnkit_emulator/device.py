@@ -23,7 +23,7 @@ from cnnkit.backends.c_integers import array_of
 from cnnkit_emulator.array import Array, poisoned
 from cnnkit_emulator.build import Launch, build, line_of, with_lines
 from cnnkit_emulator.counting import Site, Traffic
-from cnnkit_emulator.memory import Arena, Place, offset_of, untouched
+from cnnkit_emulator.memory import ALIGNMENT, Arena, Place, offset_of, untouched
 
 __all__ = ["EmulatedDevice", "KernelFault", "counted", "sampled", "schedule", "traced"]
 
@@ -143,6 +143,26 @@ class EmulatedDevice:
         """A number with the alignment of the address that the kernel will see."""
         return offset_of(array.host)
 
+    def layout(self, array: Array | None) -> tuple | None:
+        """What decides whether a kernel takes the array; see `cnnkit_cupy.contracts.Device`."""
+        if array is None:
+            return None
+        host = array.host
+        return host.dtype, host.shape, host.strides, offset_of(host) % ALIGNMENT, None
+
+    def table(self, arrays: tuple[Array | None, ...], count: int) -> tuple[Array | None, ...]:
+        """Several arrays as `run` takes them: a tuple of `count`."""
+        return (*arrays, *[None] * (count - len(arrays)))
+
+    def empties(self, shapes: Sequence[tuple[int, ...]], dtype: Any,
+                like: Array | None = None) -> list[Array]:
+        """New arrays; see `empty`."""
+        return [self.empty(shape, dtype, like) for shape in shapes]
+
+    def by_value(self, packed: np.ndarray) -> np.ndarray:
+        """A number or a structure as `run` takes it: as it is."""
+        return packed
+
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> int | None:
@@ -151,8 +171,8 @@ class EmulatedDevice:
         Parameters
         ----------
         arguments : sequence of Array, NumPy scalar or None
-            Arrays by address, scalars and structures (0-d NumPy values) by value, ``None`` as the null
-            pointer.
+            Arrays by address, tuples of arrays as the structure of their addresses, scalars and structures
+            (NumPy arrays of one element) by value, ``None`` as the null pointer.
         written : sequence of bool
             Which of them are arrays that the kernel writes.
         dynamic : int
@@ -173,56 +193,60 @@ class EmulatedDevice:
         mode = _mode()
         library, index = build(source, kernels, bool(mode.watching)), kernels.index(name)
         with _launches:
-            places = [None if not isinstance(a, Array) or mode.blocks else self._arena.place(a.host)
-                      for a in arguments]
+            # arrays, those of tuples one by one: the argument's position, the array, and its place
+            every = [(i, a) for i, given in enumerate(arguments)
+                     for a in (given if isinstance(given, tuple) else (given,)) if isinstance(a, Array)]
+            placed = [(i, a, None if mode.blocks else self._arena.place(a.host)) for i, a in every]
+            addresses = {(i, id(a)): place.address if place else a.host.ctypes.data for i, a, place in placed}
             try:
-                values = [_by_value(a, p) for a, p in zip(arguments, places)]
+                values = [_by_value(given, i, addresses) for i, given in enumerate(arguments)]
                 _check_sizes(library, index, name, values)
                 library.emu_arena(self._arena.start,
                                   self._arena.end + (1 << 20) if self._arena.places else self._arena.start)
-                for i, place in enumerate(places):
+                for i, _, place in placed:
                     if place is not None:
                         library.emu_array(place.start, place.size, i, written[i])
                 shared_bytes, message = _launch(library, index, grid, block, values, mode, dynamic)
                 if shared_bytes < 0:
                     raise KernelFault(f"{name}: {with_lines(library, message)}")
                 if not mode.blocks:
-                    self._check(library, name, arguments, places, written)
-                for place, writes in zip(places, written):
-                    if place is not None and writes:
+                    self._check(library, name, placed, written)
+                for i, _, place in placed:
+                    if place is not None and written[i]:
                         place.copy_back()
             finally:
                 self._arena.clear()
             if mode.traffic is not None:
-                output = sum(a.nbytes for a, writes in zip(arguments, written)
-                             if writes and isinstance(a, Array))
+                output = sum(a.nbytes for i, a in every if written[i])
                 mode.traffic.append(Traffic(name, output, _sites(library)))
         return None if library.emu_plain_shared() else shared_bytes
 
-    def _check(self, library: ctypes.CDLL, name: str, arguments: Sequence, places: Sequence[Place | None],
+    def _check(self, library: ctypes.CDLL, name: str, placed: Sequence[tuple],
                written: Sequence[bool]) -> None:
         """Raise a fault if the kernel wrote outside its arrays or into an input."""
         if outside := self._arena.written_outside(library.emu_touched):
             place, offset = outside
             distance = (f"{-offset} bytes before its start" if offset < 0
                         else f"{offset - place.size} bytes behind its end")
-            raise KernelFault(f"{_described(name, arguments, places, place)}: "
+            raise KernelFault(f"{_described(name, placed, place)}: "
                               f"the kernel wrote out of bounds, {distance}")
-        for copy, writes in zip(places, written):
-            if copy is not None and not writes and copy.changed():
-                raise KernelFault(f"{_described(name, arguments, places, copy)}: "
+        for i, _, copy in placed:
+            if copy is not None and not written[i] and copy.changed():
+                raise KernelFault(f"{_described(name, placed, copy)}: "
                                   "the kernel wrote into an input")
 
 
-def _described(name: str, arguments: Sequence, places: Sequence[Place | None], place: Place) -> str:
-    i = next(i for i, p in enumerate(places) if p is place)
-    return f"{name}: argument {i}, an array of shape {arguments[i].shape}"
+def _described(name: str, placed: Sequence[tuple], place: Place) -> str:
+    i, array = next((i, array) for i, array, p in placed if p is place)
+    return f"{name}: argument {i}, an array of shape {array.shape}"
 
 
-def _by_value(argument: Any, place: Place | None) -> Any:
-    """A kernel's argument: an array's address, or the value itself."""
+def _by_value(argument: Any, position: int, addresses: dict[tuple[int, int], int]) -> Any:
+    """A kernel's argument: an array's address, a tuple's addresses, or the value itself."""
+    if isinstance(argument, tuple):
+        return np.array([0 if a is None else addresses[position, id(a)] for a in argument], np.uintp)
     if isinstance(argument, Array):
-        return np.uintp(place.address if place else argument.host.ctypes.data)
+        return np.uintp(addresses[position, id(argument)])
     return np.uintp(0) if argument is None else argument
 
 

@@ -12,6 +12,8 @@ NARROWED = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex
 class JaxBackend(ArrayAPIBackend):
     """JAX arrays. Without the setting ``jax_enable_x64`` 32-bit types take the place of 64-bit ones."""
 
+    shares = (1, 2)
+
     @property
     def dtypes(self) -> tuple[str, ...]:  # type: ignore[override]
         """Names of the dtypes that JAX has now: the 64-bit ones can be switched on and off."""

@@ -27,6 +27,7 @@ class NumPyBackend(ArrayAPIBackend):
     """NumPy arrays: also the form in which data of other backends come from the host and go back."""
 
     host = True
+    shares = (1,)
 
 
 backend = NumPyBackend("numpy", NumPy20() if numpy.__version__.startswith("2.0.") else numpy,

@@ -13,6 +13,7 @@ from cnnkit_numpy import (
     pool,
     random,
     shaping,
+    standardize,
     unpool,
     update,
 )
@@ -40,5 +41,6 @@ table = KernelTable("numpy", "numpy", {
     "sgd": update.sgd,
     "sigmoid": activation.sigmoid,
     "softmax": activation.softmax,
+    "standardize": standardize.standardize,
     "tanh": activation.tanh,
 })

@@ -10,6 +10,7 @@ from cnnkit.backends import ArrayAPIBackend
 class StrictBackend(ArrayAPIBackend):
     """array-api-strict arrays; they convert to NumPy through DLPack, which the standard promises."""
 
+    shares = (1,)
     assigns = False
 
     def devices(self) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from cnnkit.backends import ArrayAPIBackend
 class TorchBackend(ArrayAPIBackend):
     """Torch tensors as plain arrays."""
 
+    shares = (1, 2)
+
     def devices(self) -> dict[str, Any]:
         import torch
 

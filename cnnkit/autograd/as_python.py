@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit import backends
+from cnnkit.autograd.sharing import several
 from cnnkit.autograd.value import Number, Value
 from cnnkit.foreign import is_array
 
@@ -27,7 +28,7 @@ class AsPython(Value):
     def __iter__(self) -> Any:
         if not self.shape:
             raise TypeError("a Tensor without axes cannot be iterated over; its value is item()")
-        return (self[i] for i in range(len(self)))
+        return (several([self[i]])[0] for i in range(len(self)))
 
     def __reversed__(self) -> Any:
         return (self[i] for i in reversed(range(len(self))))
@@ -60,6 +61,16 @@ class AsPython(Value):
         if self.numel() != 1:
             raise ValueError(f"{kind}() needs a Tensor with one element; this one has shape {self.shape}")
         return self.item()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        values = self.numpy()
+        if dtype is not None and values.dtype != dtype:
+            return values.astype(dtype)
+        return values.copy() if copy else values
+
+    def nelement(self) -> int:
+        """Number of elements."""
+        return self.numel()
 
     def __format__(self, spec: str) -> str:
         if not self.shape:

@@ -9,7 +9,7 @@ from cnnkit.autograd.sharing import share
 from cnnkit.autograd.tape import Node, mode
 from cnnkit.autograd.value import Value
 from cnnkit.foreign import detached, plain_number
-from cnnkit.ops.core import Call, Op, backend_of_inputs
+from cnnkit.ops.core import Op, backend_of_inputs
 
 __all__ = ["apply"]
 
@@ -72,12 +72,13 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         dtypes.append(dtype)
     versions: list = []
     watches_output = False
-    if True in needs or (previous is not None and previous.requires_grad):
-        wanted = tuple(needs) if previous is None else (previous.requires_grad, *needs)
-        saved, watches_output = op.saved(wanted)
+    needed = tuple(needs)
+    if True in needed or (previous is not None and previous.requires_grad):
+        wanted = needed if previous is None else (previous.requires_grad, *needed)
+        saved, watches_output = op.saved_by.get(wanted) or op.saved(wanted)
         for position in saved:
             argument = inputs[position]
-            if isinstance(argument, Value) and (position or previous is None):
+            if (position or previous is None) and isinstance(argument, Value):
                 version = argument._version
                 versions.append((version, version[0]))
 
@@ -92,9 +93,9 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         tables = backend.resolve()
     if op.infer is not None:
         op.infer(shapes, dtypes, **attrs)
-    outputs, backward = op.run(backend, tables, arrays, tuple(needs), attrs)
-    node = (Node((Call(op, attrs, len(arrays)),), backward, arrays, needs, edges, versions, op.differentiable)
-            if backward is not None and True in needs else None)
+    outputs, backward = op.run(backend, tables, arrays, needed, attrs)
+    node = (Node(((op, attrs, len(arrays)),), backward, arrays, needed, edges, versions, op.differentiable)
+            if backward is not None and True in needed else None)
     if op.outputs == 1:
         result = Value.result._of(outputs[0], node)
         if watches_output and node is not None:

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 from cnnkit.autograd.sharing import live_views, share
 from cnnkit.autograd.tape import Node, mode
 from cnnkit.backends import backend_of
-from cnnkit.ops.core import Call, Meta, Op, run_chain
+from cnnkit.ops.core import Meta, Op, run_chain
 
 __all__ = ["Link", "flush", "following", "link_of", "plan", "postpone"]
 
@@ -79,7 +79,7 @@ class Link:
         """Run this op by itself; the link before it, if there is one, has been computed."""
         op, (arrays, needs, edges, versions) = self.op, self.all_arguments()
         outputs, backward = op.run(self.backend, self.tables, arrays, tuple(needs), self.attrs)
-        node = (Node((Call(op, self.attrs, len(arrays)),), backward, arrays, needs, edges, versions,
+        node = (Node(((op, self.attrs, len(arrays)),), backward, arrays, needs, edges, versions,
                      op.differentiable, self.status == PASSED) if backward else None)
         self.finish(outputs, node, 0)
 
@@ -152,7 +152,7 @@ def _run_longest(links: list[Link]) -> int:
                 last, extra = part.pop(), outputs[1:]
                 node = None
                 if backward:
-                    calls = [Call(link.op, link.attrs, link.count) for link in links[:length]]
+                    calls = [(link.op, link.attrs, link.count) for link in links[:length]]
                     node = Node(calls, backward, arrays, needs, edges, versions, 1, last.status == PASSED)
                 for link in part:
                     if extra and link.op.outputs > 1:

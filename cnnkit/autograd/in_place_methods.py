@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, Self
@@ -25,7 +26,7 @@ NAMES = """
 abs absolute acos acosh addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh arctan arctan2
 arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_left_shift bitwise_not bitwise_or
 bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip copysign cos cosh cumprod cumsum deg2rad
-digamma eq erf erfc erfinv exp exp2 expm1 fill_diagonal fix float_power floor floor_divide fmod frac gcd ge
+digamma eq erf erfc erfinv exp exp2 expm1 fix float_power floor floor_divide fmod frac gcd ge
 greater greater_equal gt heaviside hypot i0 index_add index_copy index_fill index_put index_reduce lcm ldexp
 le lerp less less_equal lgamma log log10 log1p log2 logical_and logical_not logical_or logical_xor logit lt
 masked_fill masked_scatter multiply mvlgamma nan_to_num ne neg negative nextafter not_equal polygamma pow put
@@ -120,10 +121,10 @@ class InPlaceMethods(Value):
         return self.fill_(0)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if not is_operand(value):
+        if not is_operand(value) and not isinstance(value, complex):
             raise TypeError(f"can't assign a {type(value).__name__} to a Tensor's elements; give a number or "
                             "a Tensor, cnnkit.tensor(...)")
-        if not isinstance(value, Value | bool | int | float):
+        if not isinstance(value, Value | bool | int | float | complex):
             value = Value.result(self._backend().asarray(value))
         assign(self, plain_index(index), value)
 
@@ -227,6 +228,52 @@ class InPlaceMethods(Value):
         return self.copy_(Value.result._of(
             random.bernoulli(random.next_key(), p, self.shape, like=self.array)))
 
+    def exponential_(self, lambd: float = 1.0) -> Self:
+        """Draw from an exponential distribution with mean ``1 / lambd``, in place."""
+        return self._made_of(lambda u: -(1 - u).log() / lambd)
+
+    def geometric_(self, p: float) -> Self:
+        """Draw how many trials a success of probability `p` takes, in place."""
+        return self._made_of(lambda u: ((1 - u).log() / math.log1p(-p)).floor() + 1)
+
+    def cauchy_(self, median: float = 0.0, sigma: float = 1.0) -> Self:
+        """Draw from a Cauchy distribution, in place."""
+        return self._made_of(lambda u: ((u - 0.5) * math.pi).tan() * sigma + median)
+
+    def log_normal_(self, mean: float = 1.0, std: float = 2.0) -> Self:
+        """Draw numbers whose logarithm has a normal distribution, in place."""
+        return self.normal_(mean, std).copy_(apply(elementwise.exp, Value.result._of(self.array)))
+
+    def _made_of(self, function: Callable[..., Any]) -> Self:
+        """Draw in place what a function makes of uniform numbers in [0, 1)."""
+        dtype = self.dtype if "float" in self.dtype else "float32"
+        drawn = Value.result._of(random.uniform(random.next_key(), self.shape, dtype, like=self.array))
+        return self.copy_(function(drawn))
+
+    def fill_diagonal_(self, fill_value: Number, wrap: bool = False) -> Self:
+        """Set the main diagonal to a number, in place; with `wrap`, of every square block of a matrix."""
+        if self.ndim < 2 or (self.ndim > 2 and len(set(self.shape)) > 1):
+            raise RuntimeError("fill_diagonal_() needs a matrix, or axes of one size; this Tensor has shape "
+                               f"{self.shape}")
+        rows, columns = self.shape[0], self.shape[-1]
+        if self.ndim == 2 and wrap:
+            places = range(0, rows * columns, columns + 1)
+            self[[n // columns for n in places], [n % columns for n in places]] = fill_value
+        else:
+            self[([*range(min(rows, columns))],) * self.ndim] = fill_value
+        return self
+
+    def apply_(self, callable: Callable[..., Any]) -> Self:
+        """Replace each number by what a Python function makes of it, in place: slow."""
+        values = [callable(number) for number in _numbers(self)]
+        return self.copy_(self._backend().asarray(values, self.dtype).reshape(self.shape))
+
+    def map_(self, tensor: Any, callable: Callable[..., Any]) -> Self:
+        """Replace each number by what a function makes of it and the one beside it in `tensor`, in place."""
+        pairs = zip(_numbers(self), _numbers(tensor.expand(*self.shape)))
+        values = [callable(*pair) for pair in pairs]
+        return self.copy_(self._backend().asarray(values, self.dtype).reshape(self.shape))
+
     def random_(self, from_: int = 0, to: int | None = None) -> Self:
         """Draw integers from `from_` to ``to - 1``, in place; with one argument, from 0 to that.
 
@@ -237,6 +284,11 @@ class InPlaceMethods(Value):
                       "float32": 24, "bool": 1}
             from_, to = 0, from_ or 2 ** widest.get(backends.dtype_name(self.dtype), 32)
         return self.copy_(random.randint(random.next_key(), self.shape, from_, to))
+
+
+def _numbers(x: Value) -> list[Number]:
+    """All numbers, in C order."""
+    return x.numpy().reshape(-1).tolist()
 
 
 def _relu(input: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from cnnkit.autograd import sharing
 from cnnkit.autograd.value import Value
 
 __all__ = ["kept"]
@@ -33,3 +34,5 @@ def kept(tensors: Iterable[Value]) -> Iterator[None]:
         for tensor, array, version, grad, hooks in saved:
             tensor._value, tensor._link, tensor._position = array, None, 0
             tensor._version[0], tensor._grad, tensor._hooks = version, grad, hooks
+            if tensor._alias is not None:
+                sharing.follow(tensor)

@@ -8,70 +8,27 @@ for that; making a view adds it to a list.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
+from cnnkit.autograd.tape import mode
 from cnnkit.backends import namespace_of
 from cnnkit.foreign import device_of
 from cnnkit.ops.assigning import read, write
 from cnnkit.ops.core import Op
-from cnnkit.ops.strides import contiguous, is_dense
+from cnnkit.ops.strides import contiguous, in_elements, is_dense
 
-__all__ = ["Alias", "Family", "Memory", "follow", "forget", "is_same_view", "join", "live_views",
-           "mark_several", "overlap", "share"]
+__all__ = ["Alias", "Family", "follow", "forget", "is_same_view", "join", "live_views",
+           "overlap", "several", "share",
+           "share_chosen"]
 
 Array = Any
 Path = tuple[tuple[str, Mapping[str, Any]], ...]  # names of ops, with attributes, that make a view of a base
 
 
-class Memory:
-    """Values that several Tensors show, as an array of the first one's shape."""
-
-    __slots__ = ("array", "limit", "members", "strides")
-
-    def __init__(self, array: Array):
-        self.array = array
-        self.strides = _strides(array)
-        self.members: list[weakref.ref] = []
-        self.limit = 8
-
-    def add(self, tensor: Any) -> None:
-        """Make a Tensor one of those that see every change."""
-        if len(self.members) >= self.limit:
-            self.members = [member for member in self.members if member() is not None]
-            self.limit = 8 + 2 * len(self.members)
-        self.members.append(weakref.ref(tensor))
-
-    def others(self, tensor: Any) -> list:
-        """The living Tensors that share this memory with one."""
-        found = (member() for member in self.members)
-        return [t for t in found if t is not None and t is not tensor and t._alias is not None
-                and t._alias.family.memory is self]
-
-
-class Family:
-    """A Tensor and its views that are on one tape. A detached Tensor begins a family of its own.
-
-    The base may be gone while a view of it lives: its place on the tape is kept here.
-    """
-
-    __slots__ = ("base", "is_grad_required", "memory", "path", "source")
-
-    def __init__(self, memory: Memory, base: Any, path: Path):
-        self.memory, self.base, self.path = memory, weakref.ref(base), path
-        self.source, self.is_grad_required = base._source, base._requires_grad
-
-    def update(self) -> Family:
-        """This, after a look at the base, which may have become one that requires a gradient."""
-        base = self.base()
-        if base is not None:
-            self.source, self.is_grad_required = base._source, base._requires_grad
-        return self
-
-
 class Alias:
-    """How a Tensor shows a memory."""
+    """How a Tensor shows a memory: the view that it is of it."""
 
     __slots__ = ("creation", "family", "path", "strides", "unsure")
 
@@ -90,41 +47,98 @@ class Alias:
         return any(step == 0 and n > 1 for step, n in zip(self.strides, shape))
 
 
+class Family(Alias):
+    """The alias of a Tensor whose views are on one tape with it. A detached Tensor has a family of its own.
+
+    The Tensor, the base, may be gone while a view of it lives: its place on the tape is kept here. The first
+    family also holds the memory for all.
+
+    Attributes
+    ----------
+    array : array
+        Of the first family: the values of the whole memory, of the shape of its base.
+    members : list
+        Of the first family: weak references to all Tensors that show the memory.
+    """
+
+    __slots__ = ("array", "base", "first", "is_grad_required", "limit", "members", "source")
+    family = property(lambda self: self)  # type: ignore[assignment]  # no reference to itself, or it would stay
+
+    def __init__(self, tensor: Any, first: Family | None, path: Path, strides: tuple[int, ...], unsure: bool):
+        self.base = weakref.ref(tensor)
+        self.source, self.is_grad_required = tensor._source, tensor._requires_grad
+        self.path, self.strides, self.creation, self.unsure = path, strides, "", unsure
+        self.first = first
+        if first is None:
+            self.array, self.members, self.limit = tensor._value, [self.base], 8
+        else:
+            first.add(self.base)
+
+    @property
+    def memory(self) -> Family:
+        """The family that holds the memory."""
+        return self.first or self
+
+    def update(self) -> Family:
+        """This, after a look at the base, which may have become one that requires a gradient."""
+        base = self.base()
+        if base is not None:
+            self.source, self.is_grad_required = base._source, base._requires_grad
+        return self
+
+    def add(self, member: weakref.ref) -> None:
+        """Make a Tensor one of those that see every change."""
+        if len(self.members) >= self.limit:
+            self.members = [member for member in self.members if member() is not None]
+            self.limit = 8 + 2 * len(self.members)
+        self.members.append(member)
+
+    def others(self, tensor: Any) -> list:
+        """The living Tensors that share this memory with one."""
+        found = (member() for member in self.members)
+        return [t for t in found if t is not None and t is not tensor and t._alias is not None
+                and t._alias.family.memory is self]
+
+
 def _strides(array: Array) -> tuple[int, ...]:
     """An array's strides, in elements: in C order where the library does not say."""
     shape, strides = tuple(array.shape), getattr(array, "strides", None)
-    ordered = contiguous(shape)
-    if not isinstance(strides, tuple) or 0 in strides or 0 in shape:
-        return ordered
-    size = array.nbytes // array.size
-    if all(n == 1 or size * step == stride for n, step, stride in zip(shape, ordered, strides)):
-        return ordered
-    return tuple(stride // size for stride in strides)
+    if not isinstance(strides, tuple) or 0 in shape:
+        return contiguous(shape)
+    return in_elements(shape, strides, array.nbytes // array.size)
 
 
 def _alias(tensor: Any) -> Alias:
     """A Tensor's alias, made where it has none: then it is the base of a family."""
     alias = tensor._alias
     if alias is None:
-        memory = Memory(tensor.array)
-        alias = tensor._alias = Alias(Family(memory, tensor, ()), (), memory.strides, "", False)
-        memory.add(tensor)
+        alias = tensor._alias = Family(tensor, None, (), _strides(tensor.array), False)
     return alias
 
 
 def share(op: Op, attrs: Mapping[str, Any], tensor: Any, result: Any, recording: bool) -> None:
     """Note that `result`, which an op has just made of `tensor`, is a view of it, if it is one in PyTorch."""
-    shape = tensor.shape
-    alias = _alias(tensor)
+    alias = tensor._alias or _alias(tensor)
+    shape = tuple(tensor._value.shape)
     strides, unsure = op.view(shape, alias.strides, **attrs), alias.unsure  # type: ignore[misc]
     if strides is None:
-        if op.name != "reshape" or alias.path or not _is_channels_last(shape, alias.family.memory.strides):
+        if op.name != "reshape" or alias.path or not _is_channels_last(shape, alias.strides):
             return
         strides, unsure = contiguous(result.shape), True
-    creation = alias.creation if recording or alias.creation else "no_grad"
-    result._alias = Alias(alias.family, (*alias.path, (op.name, attrs)), strides, creation, unsure)
+    family, creation = alias.family, alias.creation if recording or alias.creation else "no_grad"
+    result._alias = Alias(family, (*alias.path, (op.name, attrs)), strides, creation, unsure)
     result._version = tensor._version
-    alias.family.memory.add(result)
+    (family.first or family).add(weakref.ref(result))
+
+
+def share_chosen(tensor: Any, result: Any, index: Any, strides: Callable[[tuple], tuple]) -> None:
+    """Note that ``tensor[index]``, by positions, is a view in PyTorch; `strides` makes its strides."""
+    alias = tensor._alias or _alias(tensor)
+    creation = alias.creation if mode.grad or alias.creation else "no_grad"
+    result._alias = Alias(alias.family, (*alias.path, ("getitem", {"index": index})), strides(alias.strides),
+                          creation, alias.unsure)
+    result._version = tensor._version
+    alias.family.memory.add(weakref.ref(result))
 
 
 def _is_channels_last(shape: Sequence[int], strides: Sequence[int]) -> bool:
@@ -180,9 +194,7 @@ def _first(alias: Alias) -> int:
 def join(tensor: Any, other: Any) -> None:
     """Let `tensor`, whose array is `other`'s, share its memory from now on, with a tape of its own."""
     alias = _alias(other)
-    family = Family(alias.family.memory, tensor, alias.path)
-    tensor._alias = Alias(family, alias.path, alias.strides, "", alias.unsure)
-    family.memory.add(tensor)
+    tensor._alias = Family(tensor, alias.family.memory, alias.path, alias.strides, alias.unsure)
 
 
 def forget(tensor: Any) -> None:
@@ -222,8 +234,9 @@ def follow(tensor: Any) -> list:
     return others
 
 
-def mark_several(views: Sequence) -> None:
-    """Mark the results of one call: PyTorch forbids to change them in place where the tape records."""
+def several(views: Sequence) -> Any:
+    """The results of one call, which PyTorch forbids to change in place where the tape records."""
     for view in views:
         if view._alias is not None and not view._alias.creation:
             view._alias.creation = "several"
+    return views

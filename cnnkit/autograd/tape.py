@@ -15,7 +15,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Handle", "Node", "is_grad_enabled", "mode", "now", "run_backward"]
+from cnnkit.backends import backend_of
+
+__all__ = ["FunctionNode", "Handle", "Node", "is_grad_enabled", "mode", "now", "run_backward"]
 
 _numbers = itertools.count(1)
 
@@ -88,15 +90,19 @@ class Node:
     versions : list of (counter, value)
         The version counter of each Tensor whose values `backward` uses, and its value when the call was made.
     calls, constants : sequence
-        The op with its attributes, or the ops of a fused kernel, and the arrays that need no gradient
-        (``None`` in place of the others): what it takes to run them again, for gradients of gradients.
+        The op, its attributes and how many arrays it takes, or those of each op of a fused kernel; and the
+        arrays that need no gradient (``None`` in place of the others): what it takes to run them again, for
+        gradients of gradients.
     detour : bool
         True where the result was used by a fused kernel that went around this node: no gradient comes
         back through it.
     """
 
-    __slots__ = ("backward", "calls", "constants", "detour", "edges", "hooks", "number", "outputs",
-                 "retain", "versions")
+    __slots__ = ("__weakref__", "backward", "calls", "constants", "detour", "edges", "hooks", "number",
+                 "outputs", "retain", "versions")
+    # of a user's own function: its gradients on traced arrays, and its results
+    again: Callable | None = None
+    results: tuple | None = None
 
     def __init__(self, calls: Sequence, backward: Callable, arrays: Sequence, needs: Sequence[bool],
                  edges: Sequence, versions: list, outputs: int, detour: bool = False):
@@ -112,13 +118,23 @@ class Node:
     @property
     def name(self) -> str:
         """The op's name; of a fused kernel, the names of its ops."""
-        return "+".join(call.op.name for call in self.calls)
+        return "+".join(op.name for op, _, _ in self.calls)
 
     def __repr__(self) -> str:
         return f"<{self.name} backward>"
 
     def gradients(self, dys: list, retain_graph: bool) -> Sequence:
         """Run this node's backward on the gradients of its outputs."""
+        self.check()
+        if self.hooks is not None or self.retain is not None:
+            self.intercept(dys)
+        dxs = self.backward(*dys)
+        if not retain_graph:
+            self.backward = None  # type: ignore[assignment]
+        return dxs
+
+    def check(self) -> None:
+        """Refuse to go back a second time, and where what a gradient needs has changed in place."""
         if self.backward is None:
             raise RuntimeError(f"backward went through {self.name} a second time, but what it had saved was "
                                "freed by the first; call the first with backward(retain_graph=True)")
@@ -127,6 +143,9 @@ class Node:
                 raise RuntimeError(f"the gradient of {self.name} needs a Tensor that was changed in place "
                                    f"after {self.name} had used or made it; call backward() before the "
                                    "change, or make the change on a copy, x.clone()")
+
+    def intercept(self, dys: list) -> None:
+        """Let hooks see and replace the gradients of the outputs, and keep those that are to be kept."""
         if self.hooks is not None:
             for position, hooks in self.hooks.items():
                 for hook in hooks:
@@ -137,10 +156,12 @@ class Node:
                 kept = reference()
                 if kept is not None and dys[position] is not None:
                     kept._add_grad(dys[position])
-        dxs = self.backward(*dys)
-        if not retain_graph:
-            self.backward = None  # type: ignore[assignment]
-        return dxs
+
+
+class FunctionNode(Node):
+    """A call of a user's own function."""
+
+    __slots__ = ("again", "results")
 
 
 def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None:
@@ -161,7 +182,8 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
                 if dys is None:
                     dys = arrived[parent] = [None] * parent.outputs
                     heapq.heappush(heap, (-parent.number, parent))
-                dys[parent_position] = dx if dys[parent_position] is None else dys[parent_position] + dx
+                other = dys[parent_position]
+                dys[parent_position] = dx if other is None else backend_of(dx).add(other, dx)
             else:
                 total = leaves.get(edge)
                 leaves[edge] = dx if total is None else total + dx

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit import backends, suggestions
-from cnnkit.autograd import selection
+from cnnkit.autograd import creation, selection
+from cnnkit.autograd.array_namespace import Standard
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.creation import CreationMethods
-from cnnkit.autograd.functions import arithmetic, logic
+from cnnkit.autograd.differentiation import Differentiation
+from cnnkit.autograd.exchange import Exchange
+from cnnkit.autograd.functions import arithmetic, filled, logic
 from cnnkit.autograd.functions.activations import ActivationMethods
 from cnnkit.autograd.functions.arithmetic import ArithmeticMethods
 from cnnkit.autograd.functions.comparison import ComparisonMethods
@@ -18,6 +21,7 @@ from cnnkit.autograd.functions.counting import CountingMethods
 from cnnkit.autograd.functions.diagonals import DiagonalMethods
 from cnnkit.autograd.functions.drawn import DrawnMethods
 from cnnkit.autograd.functions.exponential import ExponentialMethods
+from cnnkit.autograd.functions.extremes import ExtremeMethods
 from cnnkit.autograd.functions.filled import FilledMethods
 from cnnkit.autograd.functions.limits import LimitMethods
 from cnnkit.autograd.functions.logic import LogicMethods
@@ -33,6 +37,7 @@ from cnnkit.autograd.functions.scattering import ScatteringMethods
 from cnnkit.autograd.functions.selecting import SelectingMethods
 from cnnkit.autograd.functions.sorting import SortingMethods
 from cnnkit.autograd.functions.splitting import SplittingMethods
+from cnnkit.autograd.functions.spread import SpreadMethods
 from cnnkit.autograd.functions.trigonometry import TrigonometryMethods
 from cnnkit.autograd.in_place_methods import InPlaceMethods
 from cnnkit.autograd.sharing import join
@@ -43,12 +48,12 @@ from cnnkit.ops.core import Op
 __all__ = ["Tensor"]
 
 
-class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, ConversionMethods,
-             CountingMethods, CreationMethods, DiagonalMethods, DrawnMethods, ExponentialMethods,
-             FilledMethods, InPlaceMethods, LimitMethods, LogicMethods, MovingMethods, NormMethods,
-             PartsMethods, ProductMethods, PuttingMethods, RearrangingMethods, ReductionMethods,
-             RoundingMethods, ScatteringMethods, SelectingMethods, SortingMethods, SplittingMethods,
-             TrigonometryMethods):
+class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticMethods, ComparisonMethods,
+             ConversionMethods, CountingMethods, CreationMethods, DiagonalMethods, DrawnMethods,
+             ExponentialMethods, ExtremeMethods, FilledMethods, InPlaceMethods, LimitMethods, LogicMethods,
+             MovingMethods, NormMethods, PartsMethods, ProductMethods, PuttingMethods, RearrangingMethods,
+             ReductionMethods, RoundingMethods, ScatteringMethods, SelectingMethods, SortingMethods,
+             SplittingMethods, SpreadMethods, Standard, TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.
@@ -56,7 +61,8 @@ class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, 
     Parameters
     ----------
     array : array
-        Any known backend's array.
+        Any known backend's array. As in PyTorch it may be a list of numbers, which become the default dtype,
+        or a size, with others after it, of zeros.
     requires_grad : bool
         Record what is done with it, so that ``backward()`` fills ``grad``.
 
@@ -73,7 +79,14 @@ class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, 
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # NumPy hands arithmetic with a Tensor on the right over to the Tensor
+
+    def __init__(self, array: Any = (), requires_grad: Any = False, *sizes: int):
+        if type(array) is int:
+            more = () if isinstance(requires_grad, bool) else (requires_grad,)
+            array, requires_grad = filled.zeros(array, *more, *sizes).array, bool(not more and requires_grad)
+        elif isinstance(array, list | tuple):
+            array = creation.tensor(array, dtype=backends.get_default_dtype()).array
+        super().__init__(array, requires_grad)
 
     # -- the value -------------------------------------------------------------------------------------------
 
@@ -132,6 +145,7 @@ class Tensor(AsPython, ActivationMethods, ArithmeticMethods, ComparisonMethods, 
     def __rmul__(self, other: Any) -> Any: return _reflected(elementwise.mul, self, other)
     def __truediv__(self, other: Any) -> Any: return _binary(elementwise.div, self, other)
     def __rtruediv__(self, other: Any) -> Any: return _reflected(elementwise.div, self, other)
+    __rdiv__ = __rtruediv__
     def __pow__(self, other: Any) -> Any: return _binary(elementwise.pow, self, other)
     def __rpow__(self, other: Any) -> Any: return _reflected(elementwise.pow, self, other)
     def __floordiv__(self, other: Any) -> Any: return _called(arithmetic.floor_divide, self, other)

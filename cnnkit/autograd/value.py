@@ -134,10 +134,6 @@ class Value:
         """Number of axes."""
         return self.ndim
 
-    def nelement(self) -> int:
-        """Number of elements."""
-        return self.numel()
-
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size along one axis."""
         return self.shape if dim is None else self.shape[dim]
@@ -164,12 +160,6 @@ class Value:
             deferral.flush()
         array = self.array
         return backends.backend_of(array).to_numpy(array)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        values = self.numpy()
-        if dtype is not None and values.dtype != dtype:
-            return values.astype(dtype)
-        return values.copy() if copy else values
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
@@ -303,44 +293,29 @@ class Value:
         self._grad = None
 
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
-        """Add the gradient of this Tensor with respect to every leaf to that leaf's ``grad``.
-
-        Several threads may do so for shared leaves, each from a result of its own, as in PyTorch: no gradient
-        is lost, and the order in which they are added, so the last bits, depends on timing.
-
-        Parameters
-        ----------
-        gradient : Tensor or array, optional
-            The gradient of something with respect to this Tensor, of its shape; 1 where this
-            Tensor is a scalar.
-        retain_graph : bool
-            Keep what the ops have saved, so that `backward` can go through them again.
-
-        Raises
-        ------
-        RuntimeError
-            If nothing was recorded, if the tape was freed by an earlier `backward`, if an input has changed
-            in place since, or if the Tensor is no scalar and `gradient` is missing.
-        """
-        array = self.array
-        if not self.requires_grad:
+        """Add the gradients to the leaves' ``grad``; see `Tensor.backward`."""
+        if not self._requires_grad:
             raise RuntimeError("backward() on a Tensor that requires no gradient: nothing it was made from "
                                "has requires_grad=True, or it was made under no_grad()")
-        if gradient is None:
-            shape = array.shape
-            if shape and self.numel() != 1:
-                raise RuntimeError("backward() without a gradient needs a scalar; this Tensor has shape "
-                                   f"{self.shape}. Reduce it first (.sum(), .mean()), or pass gradient=")
-            xp = backends.backend_of(array).namespace
-            dy = xp.asarray(1, dtype=array.dtype, device=getattr(array, "device", None))
-            dy = xp.broadcast_to(dy, shape) if shape else dy
-        else:
-            dy = self._checked_gradient(gradient, "backward() got a gradient")
-        with backends.on(array):
+        dy = self._first_gradient(gradient)
+        with backends.on(dy):
             if self._source is None:
                 self._receive(dy)
             else:
                 run_backward(*self._source, dy, retain_graph)
+
+    def _first_gradient(self, gradient: Any) -> Array:
+        """The array that a backward pass begins with: 1 for a scalar."""
+        array = self.array
+        if gradient is not None:
+            return self._checked_gradient(gradient, "backward() got a gradient")
+        shape = array.shape
+        if shape and self.numel() != 1:
+            raise RuntimeError("backward() without a gradient needs a scalar; this Tensor has shape "
+                               f"{self.shape}. Reduce it first (.sum(), .mean()), or pass gradient=")
+        xp = backends.backend_of(array).namespace
+        dy = xp.asarray(1, dtype=array.dtype, device=getattr(array, "device", None))
+        return xp.broadcast_to(dy, shape) if shape else dy
 
     def _checked_gradient(self, gradient: Any, message: str) -> Array:
         """A gradient given by the user: checked for shape and backend, in this Tensor's dtype."""
@@ -389,14 +364,17 @@ class Value:
         """Call `hook` with this Tensor's gradient in every backward; a Tensor that it returns replaces it."""
         shape, dtype = self.shape, self.dtype
 
-        def on_array(dy: Array) -> Array:
-            changed = hook(Value.result._of(dy))
+        def on_array(dy: Any) -> Any:
+            recorded = isinstance(dy, Value)  # of a pass with create_graph=True
+            changed = hook(dy if recorded else Value.result._of(dy))
             if changed is None:
                 return dy
             if not isinstance(changed, Value) or changed.shape != shape:
                 returned = changed.shape if isinstance(changed, Value) else type(changed).__name__
                 raise ValueError(f"a gradient hook must return a Tensor of shape {shape} or None; "
                                  f"it returned {returned}")
+            if recorded:
+                return changed
             array = changed.array
             own = backends.backend_of(array)
             return array if dtype == array.dtype else own.namespace.astype(array, own.dtype(dtype))

@@ -8,7 +8,7 @@ and which tables serve.
 
 from cnnkit.backends import cudnn
 from cnnkit.backends.backend import Array, ArrayAPIBackend, Backend, Unavailable
-from cnnkit.backends.choice import current, current_device, on, place, tables, use
+from cnnkit.backends.choice import current, current_device, on, place, sharing, tables, use
 from cnnkit.backends.device import device, device_of_array
 from cnnkit.backends.dtypes import (
     ALIASES,
@@ -46,4 +46,4 @@ __all__ = ["ALIASES", "DTYPES", "KINDS", "Array", "ArrayAPIBackend", "Backend", 
            "dtype_name", "dtype_of", "finfo", "get", "get_default_dtype", "get_num_threads", "iinfo",
            "kernel_tables", "list", "namespace_of", "number_dtype", "on", "place", "precision",
            "precision_level", "promote_types", "register", "register_table", "release_memory", "result_type",
-           "set_default_dtype", "set_num_threads", "tables", "use"]
+           "set_default_dtype", "set_num_threads", "sharing", "tables", "use"]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends.dtypes import DTYPES, dtype_name
+from cnnkit.backends.order import inverse, memory_order
 from cnnkit.backends.plugins import Plugin, backend_for, kernel_tables, lock
 from cnnkit.backends.state import Selection, Watch, choice
 from cnnkit.backends.table import KernelTable, Tables
@@ -41,6 +42,12 @@ class Backend(Plugin):
         Whether the library's functions run on a *current* device, not on their arrays' own, as CuPy's do.
         Ops, the walk back over the tape, updates and draws then run inside ``on(device of the array)``;
         whatever else touches arrays says ``with backends.on(array)``.
+    shares : tuple of int
+        DLPack's types of the devices in whose memory its arrays can be (1: the host, 2: CUDA), for
+        `cnnkit.from_dlpack`.
+    c_ordered : bool
+        Whether results are in C order whatever the order of the arguments, as CuPy's are. Elementwise ops
+        then keep the order by themselves; arrays have ``strides``.
     assigns : bool
         Whether an array's elements at integer positions can be assigned; `put` sorts where they cannot.
     """
@@ -48,6 +55,8 @@ class Backend(Plugin):
     name = ""
     assigns = True
     host = False
+    c_ordered = False
+    shares: tuple[int, ...] = ()
     switches = False
     array_types: tuple[str, ...] = ()
     distribution = ""
@@ -107,6 +116,14 @@ class Backend(Plugin):
         if not isinstance(strides, tuple):
             strides = self.to_numpy(array).strides
         return tuple(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis])))
+
+    def add(self, x: Array, y: Array) -> Array:
+        """x + y for arrays of one shape, in the order of memory of x if the library can."""
+        order = memory_order((x,)) if self.c_ordered else None
+        if order is None:
+            return x + y
+        permute = self.namespace.permute_dims
+        return permute(permute(x, order) + permute(y, order), inverse(order))
 
     def assign(self, array: Array, select: Callable[[Array], Array], values: Array) -> Array:
         """A copy of `array` in which the view ``select(array)`` has these values, which broadcast to it."""

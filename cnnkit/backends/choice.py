@@ -11,7 +11,7 @@ from typing import Any
 from cnnkit.backends.backend import Backend
 from cnnkit.backends.device import device
 from cnnkit.backends.naming import canonical
-from cnnkit.backends.plugins import kernel_tables
+from cnnkit.backends.plugins import all_backends, kernel_tables
 from cnnkit.backends.registry import backend_of, get
 from cnnkit.backends.setting import Switch
 from cnnkit.backends.state import Choice, choice
@@ -68,6 +68,15 @@ def on(array: Any) -> AbstractContextManager:
     """A block in which the array's library works on the array's device; for work on arrays outside ops."""
     backend = backend_of(array)
     return backend.on(array.device) if backend.switches else NO_SWITCH
+
+
+def sharing(kind: int) -> Backend | None:
+    """The backend in use if its arrays can be in the memory of DLPack's device type `kind`, or another one.
+
+    ``None`` where no backend that is available can share it.
+    """
+    others = sorted(all_backends().values(), key=lambda b: (not b.host, not kernel_tables(b.name)))
+    return next((b for b in (place(None)[0], *others) if kind in b.shares and b.available() is True), None)
 
 
 def _tables_of(name: str | Backend | ModuleType, backend: Backend) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Hashable
 from typing import Any
 
 __all__ = ["ALIASES", "DTYPES", "can_cast", "dtype", "dtype_name", "dtype_of", "finfo", "get_default_dtype",
@@ -17,6 +18,8 @@ ALIASES = {"half": "float16", "float": "float32", "double": "float64", "short": 
 FLOATS = {"float16": (16, 10, 15), "bfloat16": (16, 7, 127), "float32": (32, 23, 127),
           "float64": (64, 52, 1023)}  # name -> bits, bits after the point, largest exponent
 KINDS = ("bool", "int", "float", "complex")  # in order: of two kinds, the later is the result's
+REMEMBERED = 256
+_names: dict[tuple[type, Any], str] = {}  # because NumPy takes long to make a dtype's name
 
 
 def dtype_name(dtype: Any) -> str:
@@ -26,10 +29,18 @@ def dtype_name(dtype: Any) -> str:
     >>> dtype_name(numpy.float32), dtype_name(numpy.dtype("int64")), dtype_name("bool")
     ('float32', 'int64', 'bool')
     """
+    try:
+        # with the type, because libraries warn when their dtypes are compared with others'
+        return _names[key := (type(dtype), dtype)]
+    except (KeyError, TypeError):  # new, or not hashable
+        pass
     name = (dtype if isinstance(dtype, str) else getattr(dtype, "name", None)
             or getattr(dtype, "__name__", None) or str(dtype))
     name = {"bool_": "bool", "float": "float64", "int": "int64"}.get(name, name)
-    return name.rsplit(".", 1)[-1]
+    name = name.rsplit(".", 1)[-1]
+    if len(_names) < REMEMBERED and isinstance(dtype, Hashable):
+        _names[key] = name
+    return name
 
 
 class dtype(str):
@@ -70,7 +81,7 @@ class dtype(str):
     @property
     def is_floating_point(self) -> bool:
         """Whether it is a real floating-point dtype."""
-        return self.kind == "float"
+        return "float" in self
 
     @property
     def is_complex(self) -> bool:

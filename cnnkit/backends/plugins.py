@@ -84,8 +84,9 @@ def kernel_tables(backend: str | None = None) -> list[KernelTable]:
 
 def backend_for(kind: type) -> Backend | None:
     """The backend of an array type: the one that names it or the nearest of its base classes."""
-    cached = by_type.get(kind)
+    cached = by_type.get(kind) or getattr(kind, "__cnnkit_backend__", None)  # a type may bring its own
     if cached is not None:
+        by_type[kind] = cached
         return cached
     with lock:
         known = all_backends().values()

@@ -20,6 +20,7 @@ from cnnkit.backends.plugins import own as _own
 from cnnkit.backends.plugins import tables as _tables
 from cnnkit.backends.state import Selection
 from cnnkit.backends.table import KernelTable
+from cnnkit.foreign import is_tensor
 
 
 def register(backend: Backend) -> Backend:
@@ -78,7 +79,8 @@ def _resolve_type(array: Any) -> Backend:
         backend = backend_for(kind)
         if backend is not None:
             return backend
-        if kind not in _by_type and hasattr(array, "__array_namespace__"):
+        # a Tensor has a namespace too, and is no array: what runs on it are calls of the tape
+        if kind not in _by_type and hasattr(array, "__array_namespace__") and not is_tensor(array):
             namespace = array.__array_namespace__()
             backend = Unlisted(namespace.__name__, namespace, (f"{kind.__module__}:{kind.__qualname__}",))
             _by_type[kind] = backend

@@ -6,11 +6,12 @@ from cnnkit.data.dataset import ArrayDataset, Dataset, Subset
 from cnnkit.data.grid import make_grid, save_image
 from cnnkit.data.input_format import InputFormat, InputWarning
 from cnnkit.data.loader import DataLoader
+from cnnkit.data.on_device import TensorDataset
 from cnnkit.data.sampler import WeightedRandomSampler
 from cnnkit.data.source import SOURCES, load
 from cnnkit.data.split import random_split
 from cnnkit.data.stream import IterableDataset
 
 __all__ = ["SOURCES", "ArrayDataset", "ClassBalance", "DataLoader", "Dataset", "InputFormat", "InputWarning",
-           "IterableDataset", "Subset", "WeightedRandomSampler", "class_balance", "datasets", "load",
-           "make_grid", "random_split", "save_image", "transforms"]
+           "IterableDataset", "Subset", "TensorDataset", "WeightedRandomSampler", "class_balance", "datasets",
+           "load", "make_grid", "random_split", "save_image", "transforms"]

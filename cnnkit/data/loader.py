@@ -26,6 +26,7 @@ from cnnkit.data.contracts import (
     StreamWithEpochs,
 )
 from cnnkit.data.dataset import Dataset
+from cnnkit.data.on_device import TensorDataset
 from cnnkit.data.pixels import look_up
 from cnnkit.data.sampler import WeightedRandomSampler
 from cnnkit.data.samples import stack
@@ -72,8 +73,9 @@ class DataLoader:
     prefetch_factor : int, optional
         How many batches each thread may be ahead; 2 by default.
     backend : str, optional
-        Where the Tensors are made; by default the backend that `cnnkit.use` has chosen by then. There is no
-        ``pin_memory``: a backend that copies from pinned memory does so by itself.
+        Where the Tensors are made; by default the backend that `cnnkit.use` has chosen by then, in `fit` and
+        `evaluate` that of the model; a `TensorDataset`'s are made where it is. There is no ``pin_memory``: a
+        backend that copies from pinned memory does so by itself.
     collate_fn : callable, optional
         Makes ``(x, y)`` from a list of samples, instead of stacking them.
     sampler : Sampler or sequence of int, optional
@@ -139,6 +141,7 @@ class DataLoader:
         self.batch_size, self.buffer_size = operator.index(batch_size), operator.index(buffer_size)
         self.shuffle, self.drop_last = shuffle, drop_last
         self.backend, self.collate_fn, self.augment = backend, collate_fn, augment
+        self._expected: str | None = None
         self._classes = description.class_names(dataset)
         self._class_count: int | None = None
         self._ignore_index = (dataset if isinstance(dataset, Dataset) else Dataset).ignore_index
@@ -178,15 +181,19 @@ class DataLoader:
         return self._tensors(self._next_epoch())
 
     def _tensors(self, batches: Iterator[tuple]) -> Iterator[tuple[Tensor, Tensor]]:
-        table = self._table()
+        table, gathered = self._table(), isinstance(self.dataset, TensorDataset) and self.collate_fn is None
 
         def start_batch(batch: tuple) -> tuple:
             indices, key = batch
             if table is not None:
                 return (*self._look_up_batch(indices, *table), key)
+            if gathered:  # by the computing thread, in the order of its other work on the device
+                return indices, None, key
             return (*map(self._start_upload, self._batch(indices)), key)
 
         for x, y, key in self._map(start_batch, batches):
+            if gathered:
+                x, y = self._batch(x)
             yield self._augmented(self._finish_upload(x), self._finish_upload(y), key)
 
     def _augmented(self, x: Any, y: Any, key: random.Key | None) -> tuple[Any, Any]:
@@ -205,7 +212,7 @@ class DataLoader:
         return None if values is None else (dataset, values)
 
     def _look_up_batch(self, indices: np.ndarray, dataset: PixelTable, values: np.ndarray) -> tuple:
-        backend, device = backends.place(self.backend)
+        backend, device = self._place()
         images, labels = dataset.stored_batch(indices)
         x = look_up(images, values, backend, device)
         if x is None:
@@ -219,13 +226,19 @@ class DataLoader:
         """Start to copy a host array to the backend's device: what `_finish_upload` takes."""
         if not isinstance(array, np.ndarray):
             return array
-        backend, device = backends.place(self.backend)
+        backend, device = self._place()
         return backend.upload(array, array.dtype, device)
 
     def _finish_upload(self, upload: Any) -> Tensor:
         if isinstance(upload, Tensor):
-            return upload
-        return Tensor(upload()) if callable(upload) else tensor(upload, backend=self.backend)
+            return upload if self.backend is None else upload.to(self.backend)
+        if callable(upload):
+            return Tensor(upload())
+        return tensor(upload, backend=self.backend or self._expected)
+
+    def _place(self) -> tuple[backends.Backend, Any]:
+        """Backend and device of the batches."""
+        return backends.place(self.backend or self._expected)
 
     def _map(self, make: Callable, batches: Iterator[tuple]) -> Iterator:
         """``map(make, batches)``, by the workers where there are any."""
@@ -241,7 +254,11 @@ class DataLoader:
         >>> type(images).__name__, labels.tolist()
         ('ndarray', [0, 1, 2, 3, 4])
         """
-        return self._map(lambda batch: self._augmented(*self._batch(batch[0]), batch[1]), self._next_epoch())
+        def make(batch: tuple) -> tuple:
+            x, y = (part.numpy() if isinstance(part, Tensor) and self.collate_fn is None else part
+                    for part in self._batch(batch[0]))
+            return self._augmented(x, y, batch[1])
+        return self._map(make, self._next_epoch())
 
     def _next_epoch(self) -> Iterator[tuple[Any, random.Key | None]]:
         """Begin the next epoch: indices (or a stream's samples) and key of each batch not skipped."""
@@ -349,6 +366,13 @@ class DataLoader:
         self._class_count = classes
         if ignore_index != Dataset.ignore_index:
             self._ignore_index = ignore_index
+
+    def expect_place(self, place: str | None) -> None:
+        """From now on, make batches at this place (``"cupy:1"``), where `backend` does not say another.
+
+        `train.fit` and `evaluate` call it with the place of the model.
+        """
+        self._expected = place
 
     def plain(self) -> DataLoader:
         """A loader of the same batches without augmentation, for evaluation; it counts its epochs itself."""

@@ -7,13 +7,14 @@ from typing import Any
 
 from cnnkit import nn
 from cnnkit.autograd import Tensor
-from cnnkit.backends import backend_of, dtype_name
+from cnnkit.backends import backend_of, current, dtype_name
 from cnnkit.data import DataLoader, description
 from cnnkit.data.arrays import Samples, dataset_of_arrays
 from cnnkit.data.dataset import ArrayDataset, Dataset
 from cnnkit.data.host import host_array
 from cnnkit.data.input_format import InputFormat, say_unscaled
 from cnnkit.data.layout import channels_last
+from cnnkit.data.on_device import TensorDataset
 from cnnkit.data.samples import input_of, is_listed_pair, pair_of, stack_images
 from cnnkit.data.stream import is_stream
 from cnnkit.evaluation.contracts import AnyLoss, is_loader, plain
@@ -68,6 +69,8 @@ class Intake:
         self._kept: dict[int, Any] = {}
         self._kept_targets: dict[tuple[int, int], Any] = {}
         for loader in self.loaders:
+            if isinstance(loader, DataLoader):
+                loader.expect_place(self._place_name())
             if isinstance(loader, DataLoader) and self.kind is not None:
                 loader.expect_labels(None, self.kind.ignore_index)
             for targets in self._targets(loader):
@@ -80,10 +83,27 @@ class Intake:
         if targets is not None and targets.dtype.kind in "biuf":
             yield targets
 
+    def _place_name(self) -> str | None:
+        """Where the model is, as `cnnkit.use` takes it."""
+        if self.backend is None or self.backend.host:
+            return None if self.backend is None or self.backend is current() else self.backend.name
+        devices = self.backend.devices().items() if self.device is not None else ()
+        name = next((name for name, device in devices if device == self.device), None)
+        return self.backend.name if name is None else f"{self.backend.name}:{name}"
+
     # -- batches ---------------------------------------------------------------------------------------------
 
     def dataset(self, images: Any, labels: Any = None) -> Dataset:
-        """Arrays as the dataset that the model takes: see `data.arrays.dataset_of_arrays`."""
+        """Arrays as the dataset that the model takes: see `data.arrays.dataset_of_arrays`.
+
+        Images that are on the model's device already, as it takes them, stay there.
+        """
+        raw = images.array if isinstance(images, Tensor) else images
+        if is_array(raw) and labels is not None and self._ready(raw) and raw.shape[0]:
+            targets = self._placed(labels, "labels")
+            return TensorDataset(Tensor(raw), targets if isinstance(targets, Tensor)
+                                 and backend_of(targets.array) is self.backend
+                                 else self._place(host_array(labels, "labels")))
         return dataset_of_arrays(images, labels, learnt=self._training() if self.learn else self.learnt,
                                  channels=self.channels, rank=self.rank, dtype=self.dtype or "float32",
                                  ignore_index=-100 if self.kind is None else self.kind.ignore_index)
@@ -248,6 +268,9 @@ class Intake:
                 raise ValueError("the loader shuffles or samples, so predictions would be in an order that "
                                  "nobody knows; give a loader with shuffle=False, or the dataset")
             yield from map(_images_of, plain(images))
+            return
+        if isinstance(images, TensorDataset):
+            yield from (x for x, _ in DataLoader(images, batch_size))
             return
         if _is_dataset(images):
             loader = DataLoader(images, batch_size, collate_fn=None if _has_labels(images) else _unlabelled)

@@ -8,6 +8,7 @@ from cnnkit.functional.conv import *
 from cnnkit.functional.distance import *
 from cnnkit.functional.dropout import *
 from cnnkit.functional.fractional_pooling import *
+from cnnkit.functional.grid_sampling import *
 from cnnkit.functional.indexing import *
 from cnnkit.functional.linear import *
 from cnnkit.functional.loss import *
@@ -18,6 +19,7 @@ from cnnkit.functional.power_pooling import *
 from cnnkit.functional.resizing import *
 from cnnkit.functional.shape import *
 from cnnkit.functional.shuffling import *
+from cnnkit.functional.similarity import *
 from cnnkit.functional.unfolding import *
 from cnnkit.functional.unpooling import *
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnkit import random
 from cnnkit.autograd import Tensor, apply
-from cnnkit.backends import backend_of, namespace_of
+from cnnkit.backends import backend_of, namespace_of, on
 from cnnkit.foreign import device_of
 from cnnkit.ops import gathering, reduction
 from cnnkit.shapes import per_axis
@@ -82,7 +82,8 @@ def _fractional(rank: int, input: Tensor, kernel_size: Any, output_size: Any, ou
             raise ValueError(f"{name} got an input of shape {shape}, kernel_size={kernel}, "
                              f"output_size={size}: {m} windows of {k} need at least {m + k - 1} pixels along "
                              f"an axis, which has {n}")
-    index = Tensor(_positions(input.array, kernel, size, samples))
+    with on(input.array):
+        index = Tensor(_positions(input.array, kernel, size, samples))
     # (N, C, pixels of the result, pixels of a window)
     flat = index.reshape((*shape[:2], prod(index.shape[2:])))
     windows = apply(gathering.take_along_axis, input.reshape((*shape[:2], prod(shape[2:]))), flat, axis=2)

@@ -8,6 +8,7 @@ from typing import Any
 
 import cnnkit.ops.unpool as ops
 from cnnkit.autograd import Tensor, apply
+from cnnkit.backends import on
 from cnnkit.ops.gathering import is_signed, positions
 from cnnkit.shapes import per_axis
 
@@ -84,7 +85,8 @@ def _unpool(rank: int, input: Tensor, indices: Tensor, kernel_size: Any, stride:
     if output_size is not None:
         size = _checked(rank, tuple(output_size), size, step)
     if is_signed(indices.dtype):  # else the op says what is wrong
-        positions(indices.array, math.prod(size), axis=2)
+        with on(indices.array):
+            indices = Tensor(positions(indices.array, math.prod(size), axis=2))
     return apply(ops.max_unpool, input, indices, size=size)
 
 

@@ -53,9 +53,9 @@ def formula(module: nn.Module, parameters: Sequence[Tensor]) -> str:
     if not parameters:
         return ""
     weight, *others = (p.shape for p in parameters)
-    if isinstance(module, nn.Conv2d) and len(weight) == 4:
-        K, C, R, S = weight
-        first = f"({R} x {S} x {C}) x {K}"
+    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and len(weight) > 2:
+        K, C, *kernel = weight
+        first = f"({_product((*kernel, C))}) x {K}"
     elif isinstance(module, nn.Linear) and len(weight) == 2:
         first = f"({weight[1]} x {weight[0]})"
     else:
@@ -88,18 +88,30 @@ def flops(module: nn.Module, input_shape: Shape, output_shape: Shape) -> int | N
     return RULES[kind](module, input_shape, output_shape)
 
 
-def _conv2d(module: Any, input_shape: Shape, output_shape: Shape) -> int:
-    _, C, R, S = module.weight.shape
-    return output_shape[0] * shapes.conv2d_flops(input_shape[1], output_shape[1], (R, S), output_shape[2:],
-                                                 groups=input_shape[1] // C)
+def _conv(module: Any, input_shape: Shape, output_shape: Shape) -> int:
+    """Each number of the result is a sum of as many products as a filter has numbers."""
+    return 2 * math.prod(module.weight.shape[1:]) * math.prod(output_shape)
+
+
+def _conv_transpose(module: Any, input_shape: Shape, output_shape: Shape) -> int:
+    """Each number of the input is multiplied with a filter, and added to the result."""
+    return 2 * math.prod(module.weight.shape[1:]) * math.prod(input_shape)
 
 
 def _linear(module: Any, input_shape: Shape, output_shape: Shape) -> int:
     return math.prod(output_shape[:-1]) * shapes.linear_flops(input_shape[-1], output_shape[-1])
 
 
-def _pool2d(module: Any, input_shape: Shape, output_shape: Shape) -> int:
-    return output_shape[0] * shapes.pool2d_flops(output_shape[1], module.kernel_size, output_shape[2:])
+def _pool(rank: int) -> Callable[[Any, Shape, Shape], int]:
+    """A rule that counts a comparison, or an addition or a division, for each number of a window."""
+    return lambda module, input_shape, output_shape: math.prod(
+        shapes.per_axis(module.kernel_size, "kernel_size", 1, rank)) * math.prod(output_shape)
+
+
+def _standardised(module: Any, input_shape: Shape, output_shape: Shape) -> int:
+    """Mean (an addition), deviation, variance (a product and an addition), quotient; then scale and shift."""
+    affine = sum(getattr(module, name) is not None for name in ("weight", "bias"))
+    return (5 + affine) * math.prod(output_shape)
 
 
 def _per_output(count: int) -> Callable[[Any, Shape, Shape], int]:
@@ -108,8 +120,18 @@ def _per_output(count: int) -> Callable[[Any, Shape, Shape], int]:
 
 
 RULES: dict[type[nn.Module], Callable[[Any, Shape, Shape], int]] = {
-    nn.Conv2d: _conv2d, nn.Linear: _linear, nn.MaxPool2d: _pool2d, nn.AvgPool2d: _pool2d,
+    **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), _conv),
+    **dict.fromkeys((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), _conv_transpose),
+    nn.Linear: _linear,
+    **{getattr(nn, f"{kind}Pool{rank}d"): _pool(rank) for kind in ("Max", "Avg") for rank in (1, 2, 3)},
     nn.ReLU: _per_output(1), nn.LeakyReLU: _per_output(2),  # a comparison, and a multiplication
-    nn.BatchNorm1d: _per_output(2), nn.BatchNorm2d: _per_output(2),  # in evaluation: a scale and a shift
-    nn.Dropout: _per_output(0), nn.Flatten: _per_output(0), nn.Identity: _per_output(0),
+    # in evaluation: a scale and a shift
+    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm), _per_output(2)),
+    **dict.fromkeys((nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
+                    _standardised),
+    # these only move numbers, or leave them
+    **dict.fromkeys((nn.Dropout, nn.Flatten, nn.Unflatten, nn.Identity, nn.PixelShuffle, nn.PixelUnshuffle,
+                     nn.ChannelShuffle, nn.Unfold, nn.UpsamplingNearest2d), _per_output(0)),
+    **{getattr(nn, f"{kind}Pad{rank}d"): _per_output(0)
+       for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero") for rank in (1, 2, 3)},
 }

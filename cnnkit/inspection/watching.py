@@ -112,7 +112,8 @@ class Recorder:
                                    partial(self._watched, self.layer))
             single = dict(merged.single)
             for name, op in OPS.items():
-                single[name] = (*single.get(name, ()), self._of_op(self.layer, GENERIC, name, op.generic))
+                body = self._of_op(self.layer, GENERIC, name, op.body(backend))
+                single[name] = (*single.get(name, ()), body)
             self._tables[key] = LayerTables(single, merged.root, merged.patterns, self.layer)
         return self._tables[key]
 

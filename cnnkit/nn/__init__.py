@@ -9,6 +9,7 @@ from cnnkit.nn.activation import *
 from cnnkit.nn.clip import *
 from cnnkit.nn.container import *
 from cnnkit.nn.conv import *
+from cnnkit.nn.distance import *
 from cnnkit.nn.dropout import *
 from cnnkit.nn.eval_mode import *
 from cnnkit.nn.flatten import *

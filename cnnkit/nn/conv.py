@@ -116,7 +116,7 @@ class _Conv(_Convolution):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
                  padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
                  padding_mode: str = "zeros", *,
-                 dtype: Any = "float32", backend: Any = None):
+                 device: Any = None, dtype: Any = None, backend: Any = None):
         self._check_channels(in_channels, out_channels, groups)
         rank = self.rank
         # raises for padding that is not valid
@@ -124,7 +124,8 @@ class _Conv(_Convolution):
         if not isinstance(padding, str):
             padding = tuple(before for before, _ in amounts) if all(a == b for a, b in amounts) else amounts
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-                         padding_mode, (out_channels, in_channels // groups), dtype, backend)
+                         padding_mode, (out_channels, in_channels // groups), dtype,
+                         init.place(device, backend))
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input(input.shape)
@@ -167,7 +168,9 @@ class Conv2d(_Conv):
         Add a trained number to each output channel.
     padding_mode : {"zeros", "reflect", "replicate", "circular"}
         What the padding is made of; see `cnnkit.functional.pad`.
-    dtype : str
+    device : str or device, optional
+        PyTorch's way of `backend`: ``"cpu"``, ``"cuda:0"``, another Tensor's ``device``.
+    dtype : dtype or str, optional
         Of the parameters.
     backend : str, optional
         Where the parameters are made; by default where `cnnkit.use` says.
@@ -214,11 +217,12 @@ class _ConvTranspose(_Convolution):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
                  padding: Any = 0, output_padding: Any = 0, groups: int = 1, bias: bool = True,
                  dilation: Any = 1, padding_mode: str = "zeros", *,
-                 dtype: Any = "float32", backend: Any = None):
+                 device: Any = None, dtype: Any = None, backend: Any = None):
         self._check_channels(in_channels, out_channels, groups)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, per_axis(padding, "padding", 0, self.rank),
-            dilation, groups, bias, padding_mode, (in_channels, out_channels // groups), dtype, backend)
+            dilation, groups, bias, padding_mode, (in_channels, out_channels // groups), dtype,
+            init.place(device, backend))
         self.output_padding = per_axis(output_padding, "output_padding", 0, self.rank)
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
@@ -267,7 +271,7 @@ class ConvTranspose2d(_ConvTranspose):
         Height R and width S of the filters.
     stride, padding, output_padding, groups, dilation
         As in `cnnkit.functional.conv_transpose2d`.
-    bias, dtype, backend
+    bias, device, dtype, backend
         As in `Conv2d`.
     padding_mode : str
         Only ``"zeros"``: padding is what is left out here.

@@ -1,5 +1,6 @@
 """`cnnkit.functional` at PyTorch's place, for ``import cnnkit.nn.functional as F``.
 
+>>> import cnnkit
 >>> import cnnkit.nn.functional as F
 >>> F.relu is cnnkit.functional.relu
 True

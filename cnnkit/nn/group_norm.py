@@ -63,13 +63,13 @@ class GroupNorm(_Affine):
     """
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *,
-                 dtype: Any = "float32", bias: bool = True, backend: Any = None):
+                 device: Any = None, dtype: Any = None, bias: bool = True, backend: Any = None):
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups, self.num_channels, self.eps = map(plain, (num_groups, num_channels, eps))
         self.affine = affine
-        self._make((num_channels,), affine, bias, dtype, backend)
+        self._make((num_channels,), affine, bias, dtype, init.place(device, backend))
 
     def forward(self, input: Tensor) -> Tensor:
         shape = input.shape
@@ -96,7 +96,7 @@ class LayerNorm(_Affine):
         Train a scale and a shift for each element.
     bias : bool
         Train a shift too, where `elementwise_affine`.
-    dtype, backend
+    device, dtype, backend
         As in `GroupNorm`.
 
     >>> LayerNorm((4, 8))
@@ -104,12 +104,12 @@ class LayerNorm(_Affine):
     """
 
     def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5,
-                 elementwise_affine: bool = True, bias: bool = True, *, dtype: Any = "float32",
+                 elementwise_affine: bool = True, bias: bool = True, *, device: Any = None, dtype: Any = None,
                  backend: Any = None):
         super().__init__()
         self.normalized_shape, self.eps = _sizes(normalized_shape), plain(eps)
         self.elementwise_affine = elementwise_affine
-        self._make(self.normalized_shape, elementwise_affine, bias, dtype, backend)
+        self._make(self.normalized_shape, elementwise_affine, bias, dtype, init.place(device, backend))
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -124,7 +124,7 @@ class RMSNorm(_Affine):
 
     Parameters
     ----------
-    normalized_shape, elementwise_affine, dtype, backend
+    normalized_shape, elementwise_affine, device, dtype, backend
         As in `LayerNorm`; nothing is shifted.
     eps : float, optional
         Added to the mean square; by default the dtype's distance from 1 to the next number.
@@ -134,11 +134,13 @@ class RMSNorm(_Affine):
     """
 
     def __init__(self, normalized_shape: int | Sequence[int], eps: float | None = None,
-                 elementwise_affine: bool = True, *, dtype: Any = "float32", backend: Any = None):
+                 elementwise_affine: bool = True, *, device: Any = None, dtype: Any = None,
+                 backend: Any = None):
         super().__init__()
         self.normalized_shape, self.eps = _sizes(normalized_shape), plain(eps)
         self.elementwise_affine, self.bias = elementwise_affine, None
-        self.register_parameter("weight", Parameter(init.empty(self.normalized_shape, dtype, backend))
+        self.register_parameter("weight", Parameter(init.empty(self.normalized_shape, dtype,
+                                                               init.place(device, backend)))
                                 if elementwise_affine else None)
         self.reset_parameters()
 

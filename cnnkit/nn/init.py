@@ -11,25 +11,37 @@ from typing import Any
 
 from cnnkit import backends, random
 from cnnkit.autograd import Tensor, no_grad
+from cnnkit.autograd.functions import zeros
 from cnnkit.storage.budget import spend
 
 __all__ = ["calculate_gain", "constant_", "default_", "empty", "kaiming_normal_", "kaiming_uniform_",
-           "normal_", "ones_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_"]
+           "normal_", "ones_", "place", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_"]
 
 _GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3,
           "relu": math.sqrt(2), "selu": 3 / 4}
 
 
-def empty(shape: tuple[int, ...], dtype: Any = "float32", backend: Any = None) -> Tensor:
+def place(device: Any, backend: Any) -> Any:
+    """Where a layer makes its parameters: what `device` says, or `backend`; one of them at most.
+
+    >>> place("cpu", None), place(None, "numpy")
+    (device(type='cpu'), 'numpy')
+    """
+    if device is None:
+        return backend
+    if backend is not None:
+        raise TypeError(f"give device= or backend=, not both: got {device!r} and {backend!r}")
+    return backends.device(device)
+
+
+def empty(shape: tuple[int, ...], dtype: Any = None, backend: Any = None) -> Tensor:
     """A Tensor of zeros that waits for its initial values, made where `backend` or `cnnkit.use` says.
 
     >>> empty((2, 3)).shape
     (2, 3)
     """
     spend(shape)
-    target, device = backends.place(backend)
-    return Tensor(target.namespace.zeros(shape, dtype=target.dtype(dtype),
-                                         **({} if device is None else {"device": device})))
+    return zeros(shape, dtype=dtype, backend=backend)
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:

@@ -81,8 +81,9 @@ class LazyLinear(_Lazy, Linear):
 
     becomes = Linear
 
-    def __init__(self, out_features: int, bias: bool = True, *, dtype: Any = "float32", backend: Any = None):
-        super().__init__(0, out_features, bias, dtype=dtype, backend=backend)
+    def __init__(self, out_features: int, bias: bool = True, *, device: Any = None, dtype: Any = None,
+                 backend: Any = None):
+        super().__init__(0, out_features, bias, device=device, dtype=dtype, backend=backend)
 
     def _make(self, weight: tuple[int, int], bias: bool, dtype: Any, backend: Any) -> None:
         self.weight = UninitializedParameter(dtype=dtype, backend=backend)
@@ -127,10 +128,10 @@ class _LazyConvolution(_Lazy, _Convolution):
 class _LazyConv(_LazyConvolution):
     def __init__(self, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
                  dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *,
-                 dtype: Any = "float32", backend: Any = None):
+                 device: Any = None, dtype: Any = None, backend: Any = None):
         super().__init__(  # type: ignore[call-arg]  # the class after this one is a layer
-            0, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, dtype=dtype,
-            backend=backend)
+            0, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
+            device=device, dtype=dtype, backend=backend)
 
 
 class _LazyConvTranspose(_LazyConvolution):
@@ -138,10 +139,10 @@ class _LazyConvTranspose(_LazyConvolution):
 
     def __init__(self, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
                  output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1,
-                 padding_mode: str = "zeros", *, dtype: Any = "float32", backend: Any = None):
+                 padding_mode: str = "zeros", *, device: Any = None, dtype: Any = None, backend: Any = None):
         super().__init__(  # type: ignore[call-arg]  # the class after this one is a layer
             0, out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation,
-            padding_mode, dtype=dtype, backend=backend)  # type: ignore[arg-type]
+            padding_mode, device=device, dtype=dtype, backend=backend)  # type: ignore[arg-type]
 
 
 class LazyConv1d(_LazyConv, Conv1d):
@@ -192,10 +193,10 @@ class _LazyNorm(_Lazy, _Norm):
     """Base of lazy normalisation layers: `num_features` is the number of channels of the first input."""
 
     def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, *, dtype: Any = "float32", bias: bool = True,
-                 backend: Any = None):
-        super().__init__(0, eps, momentum, affine, track_running_stats, dtype=dtype, bias=bias,  # type: ignore
-                         backend=backend)
+                 track_running_stats: bool = True, *, device: Any = None, dtype: Any = None,
+                 bias: bool = True, backend: Any = None):
+        super().__init__(0, eps, momentum, affine, track_running_stats, device=device,  # type: ignore
+                         dtype=dtype, bias=bias, backend=backend)
 
     def _make(self, parameter: Any, buffer: Any, affine: bool, bias: bool, track: bool, dtype: Any,
               backend: Any) -> None:

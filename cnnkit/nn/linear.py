@@ -38,7 +38,9 @@ class Linear(Module):
         Size of the input's and the output's last axis.
     bias : bool
         Add a trained bias.
-    dtype : str
+    device : str or device, optional
+        PyTorch's way of `backend`: ``"cpu"``, ``"cuda:0"``, another Tensor's ``device``.
+    dtype : dtype or str, optional
         Of the parameters.
     backend : str, optional
         Where the parameters are made; by default where `cnnkit.use` says.
@@ -66,13 +68,13 @@ class Linear(Module):
     bias: Parameter | None
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *,
-                 dtype: Any = "float32", backend: Any = None):
+                 device: Any = None, dtype: Any = None, backend: Any = None):
         super().__init__()
         self.in_features, self.out_features = plain(in_features), plain(out_features)
         if in_features < 0 or out_features < 0:
             raise ValueError(f"Linear needs sizes that are not negative; got in_features={in_features}, "
                              f"out_features={out_features}")
-        self._make((out_features, in_features), bias, dtype, backend)
+        self._make((out_features, in_features), bias, dtype, init.place(device, backend))
 
     def _make(self, weight: tuple[int, int], bias: bool, dtype: Any, backend: Any) -> None:
         """Make the parameters and draw them."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import cnnkit.functional as F
 from cnnkit.autograd import Tensor
+from cnnkit.autograd.counting import count
 from cnnkit.foreign import plain
 from cnnkit.nn import init
 from cnnkit.nn.module import Module
@@ -34,7 +35,9 @@ class _Norm(Module):
         Keep running statistics for `eval`; without them the batch's own are used always.
     bias : bool
         Train a shift too, where `affine`.
-    dtype : str
+    device : str or device, optional
+        PyTorch's way of `backend`: ``"cpu"``, ``"cuda:0"``, another Tensor's ``device``.
+    dtype : dtype or str, optional
         Of parameters and statistics.
     backend : str, optional
         Where they are made; by default where `cnnkit.use` says.
@@ -64,13 +67,14 @@ class _Norm(Module):
 
     def __init__(self, num_features: int, eps: float = 1e-5,
                  momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, *, dtype: Any = "float32", bias: bool = True,
-                 backend: Any = None):
+                 track_running_stats: bool = True, *, device: Any = None, dtype: Any = None,
+                 bias: bool = True, backend: Any = None):
         super().__init__()
         self.num_features, self.eps, self.momentum = map(plain, (num_features, eps, momentum))
         self.affine, self.track_running_stats = affine, track_running_stats
 
-        self._make(Parameter, Tensor, affine, bias, track_running_stats, dtype, backend)
+        self._make(Parameter, Tensor, affine, bias, track_running_stats, dtype,
+                   init.place(device, backend))
 
     def _make(self, parameter: type[Parameter], buffer: type[Tensor], affine: bool, bias: bool, track: bool,
               dtype: Any, backend: Any) -> None:
@@ -122,7 +126,7 @@ class _BatchNorm(_Norm):
                              f"Make the layer with num_features={shape[1]}")
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
+            count(self.num_batches_tracked)
             if momentum is None:
                 momentum = 1 / self.num_batches_tracked.item()
         return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
@@ -165,11 +169,11 @@ class SyncBatchNorm(_BatchNorm):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
                  affine: bool = True, track_running_stats: bool = True, process_group: Any = None, *,
-                 dtype: Any = "float32", bias: bool = True, backend: Any = None):
+                 device: Any = None, dtype: Any = None, bias: bool = True, backend: Any = None):
         if process_group is not None:
             raise ValueError(f"SyncBatchNorm runs in one process; leave out process_group={process_group!r}")
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype, bias=bias,
-                         backend=backend)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device=device, dtype=dtype,
+                         bias=bias, backend=backend)
 
     def _check_axes(self, shape: tuple[int, ...]) -> None:
         if len(shape) < 2:
@@ -206,10 +210,10 @@ class _InstanceNorm(_Norm):
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-                 track_running_stats: bool = False, *, dtype: Any = "float32", bias: bool = True,
-                 backend: Any = None):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype, bias=bias,
-                         backend=backend)
+                 track_running_stats: bool = False, *, device: Any = None, dtype: Any = None,
+                 bias: bool = True, backend: Any = None):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device=device, dtype=dtype,
+                         bias=bias, backend=backend)
 
     def forward(self, input: Tensor) -> Tensor:
         shape = input.shape

@@ -15,7 +15,7 @@ __all__ = ["UninitializedBuffer", "UninitializedParameter"]
 
 def _empty(dtype: Any, backend: Any) -> Any:
     target, device = backends.place(backend)
-    return target.namespace.zeros((0,), dtype=target.dtype(dtype),
+    return target.namespace.zeros((0,), dtype=target.dtype(dtype or backends.get_default_dtype()),
                                   **({} if device is None else {"device": device}))
 
 
@@ -79,7 +79,7 @@ class UninitializedParameter(Uninitialized, Parameter):
     __slots__ = ()
     becomes = Parameter
 
-    def __init__(self, requires_grad: bool = True, *, dtype: Any = "float32", backend: Any = None):
+    def __init__(self, requires_grad: bool = True, *, dtype: Any = None, backend: Any = None):
         super().__init__(_empty(dtype, backend), requires_grad)
 
 
@@ -87,11 +87,11 @@ class UninitializedBuffer(Uninitialized):
     """A buffer of a lazy layer that has not been called yet; parameters as in `UninitializedParameter`.
 
     >>> UninitializedBuffer(dtype="float64").dtype
-    dtype('float64')
+    cnnkit.float64
     """
 
     __slots__ = ()
     becomes = Tensor
 
-    def __init__(self, requires_grad: bool = False, *, dtype: Any = "float32", backend: Any = None):
+    def __init__(self, requires_grad: bool = False, *, dtype: Any = None, backend: Any = None):
         super().__init__(_empty(dtype, backend), requires_grad)

@@ -25,6 +25,10 @@ def _infer_along(name: str) -> Callable:
     return infer
 
 
+def _along_the_same(order: tuple[int, ...], axis: int) -> dict[str, int]:
+    return {"axis": order.index(axis % len(order))}
+
+
 @elementwise(from_y=lambda xp, dy, y: xp.where(y <= 0, xp.zeros_like(dy), dy), integers=True,
              role="activation", increasing=True, kinks=(0.0,), torch="torch.nn.functional.relu")
 def relu(xp: Any, x: Array) -> Array:
@@ -117,8 +121,8 @@ def mish(xp: Any, x: Array) -> tuple:
     return x * gate, gate
 
 
-@op(infer=_infer_along("softmax"), sums=True, torch="torch.softmax", torch_names={"axis": "dim"},
-    saves={0: ("output",)})
+@op(infer=_infer_along("softmax"), sums=True, permuted=_along_the_same,
+    torch="torch.softmax", torch_names={"axis": "dim"}, saves={0: ("output",)})
 def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """exp(x) / sum(exp(x)) along `axis`, the maximum subtracted first; float16 is summed in float32."""
     xp, dtype = namespace_of(x), x.dtype
@@ -134,8 +138,8 @@ def softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     return xp.astype(y, dtype, copy=False), backward if needs[0] else None
 
 
-@op(infer=_infer_along("log_softmax"), sums=True, torch="torch.log_softmax", torch_names={"axis": "dim"},
-    saves={0: ("output",)})
+@op(infer=_infer_along("log_softmax"), sums=True, permuted=_along_the_same,
+    torch="torch.log_softmax", torch_names={"axis": "dim"}, saves={0: ("output",)})
 def log_softmax(x: Array, *, needs: Sequence[bool], axis: int) -> tuple:
     """x - log(sum(exp(x))) along `axis`, the maximum subtracted first; float16 is summed in float32."""
     xp, dtype = namespace_of(x), x.dtype

@@ -14,7 +14,7 @@ from cnnkit.foreign import device_of
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
 from cnnkit.ops.core import OPS, op
 from cnnkit.ops.indexing import getitem
-from cnnkit.ops.strides import contiguous, indexed
+from cnnkit.ops.strides import contiguous, indexed, selects
 
 __all__ = ["index_put", "read", "replace_view", "write"]
 
@@ -41,11 +41,17 @@ def write(array: Array, values: Array, path: Path) -> Array:
     >>> write(numpy.arange(4), numpy.asarray([7, 8]), [("getitem", {"index": slice(1, 3)})])
     array([0, 7, 8, 3])
     """
-    names, backend = {name for name, _ in path}, backend_of(array)
-    # NumPy's expanded arrays are read-only, and a reshape of an array in another order is a copy
-    if "expand" in names or ("reshape" in names and backend.axis_order(array) != tuple(range(array.ndim))):
+    if _is_copied(array, path):
         return _put_at(array, lambda whole: read(whole, path), values)
-    return backend.assign(array, lambda whole: read(whole, path), values)
+    return backend_of(array).assign(array, lambda whole: read(whole, path), values)
+
+
+def _is_copied(array: Array, path: Path) -> bool:
+    """Whether an array library makes a copy where PyTorch makes a view, or one that is read-only."""
+    if any(name == "expand" or ("index" in attrs and not selects(attrs["index"])) for name, attrs in path):
+        return True
+    in_order = backend_of(array).axis_order(array) == tuple(range(array.ndim))
+    return not in_order and any(name == "reshape" for name, _ in path)
 
 
 @op(saves={})

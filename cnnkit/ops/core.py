@@ -13,6 +13,7 @@ from typing import Any
 
 from cnnkit.backends import Backend, Tables, backend_of
 from cnnkit.backends.kernel import OP, ask, declare_kernel
+from cnnkit.ops.order import keeping_order
 
 __all__ = ["OPS", "Meta", "Op", "backend_of_inputs", "compose", "op"]
 
@@ -62,6 +63,9 @@ class Op:
     view : callable
         Of an op whose result shares memory with its first input in PyTorch: ``view(shape, strides, **attrs)``
         returns the result's strides, or ``None`` where the result is a copy.
+    permuted : callable
+        ``permuted(order, **attrs)``: the attributes with which the op does the same on arrays whose axes are
+        permuted (the new axis i is the old ``order[i]``); only ops of one output that can do so have it.
     torch : str
         The PyTorch function that the op equals, such as ``"torch.add"``; tests compare the two. Empty where
         PyTorch has none that takes the same arrays and attributes.
@@ -75,11 +79,13 @@ class Op:
                  kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = (),
                  sums: bool = False, choices: Mapping[str, Sequence] | None = None,
                  saves: Mapping[int, Sequence[int | str]] | None = None,
-                 view: Callable[..., tuple[int, ...] | None] | None = None, torch: str = "",
+                 view: Callable[..., tuple[int, ...] | None] | None = None,
+                 permuted: Callable[..., Mapping[str, Any]] | None = None, torch: str = "",
                  torch_names: Mapping[str, str] | None = None):
         self.name = self.__name__ = generic.__name__
         self.__doc__ = generic.__doc__
         self.generic, self.infer = generic, infer
+        self._in_order = generic if permuted is None else keeping_order(generic, permuted)
         self.outputs, self.differentiable, self.state = outputs, differentiable, dict(state)
         # positions of the outputs that the caller gets
         self.shown = tuple(position for position in range(outputs) if position not in self.state)
@@ -88,7 +94,11 @@ class Op:
         self.torch, self.torch_names = torch, dict(torch_names or {})
         self.saves, self.view = saves, view
         self.saves_output = any("output" in saved for saved in (saves or {}).values())
-        self._saved: dict[tuple[bool, ...], tuple[tuple[int, ...], bool]] = {}
+        self.saved_by: dict[tuple[bool, ...], tuple[tuple[int, ...], bool]] = {}  # what `saved` has found
+
+    def body(self, backend: Backend) -> Callable:
+        """What runs where no kernel does: the generic body, or the same on views (see `cnnkit.ops.order`)."""
+        return self._in_order if backend.c_ordered else self.generic
 
     def increasing(self, attrs: Mapping[str, Any]) -> bool:
         """Whether a larger input never gives a smaller result."""
@@ -100,15 +110,11 @@ class Op:
 
     def saved(self, needs: tuple[bool, ...]) -> tuple[tuple[int, ...], bool]:
         """The positions of the inputs that these gradients need, and whether they need the result."""
-        try:
-            return self._saved[needs]
-        except KeyError:
-            every = [n for n in range(len(needs)) if n not in self.state.values()]
-            wanted = {n for i, needed in enumerate(needs) if needed
-                      for n in (every if self.saves is None else self.saves.get(i, ()))}
-            result = tuple(n for n in every if n in wanted), "output" in wanted
-            self._saved[needs] = result
-            return result
+        every = [n for n in range(len(needs)) if n not in self.state.values()]
+        wanted = {n for i, needed in enumerate(needs) if needed
+                  for n in (every if self.saves is None else self.saves.get(i, ()))}
+        result = self.saved_by[needs] = tuple(n for n in every if n in wanted), "output" in wanted
+        return result
 
     def __call__(self, *arrays: Array, needs: Sequence[bool] | None = None,
                  **attrs: Any) -> tuple[tuple, Callable | None]:
@@ -138,7 +144,7 @@ class Op:
         settings = {"needs": needs, **attrs}
         result = ask(tables.single.get(self.name, ()), arrays, settings)
         if result is NotImplemented:
-            result = self.generic(*arrays, **settings)
+            result = self.body(backend)(*arrays, **settings)
         outputs, backward = result
         if self.outputs == 1:
             if type(outputs) is type(arrays[0]):

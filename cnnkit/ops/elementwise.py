@@ -12,7 +12,7 @@ from cnnkit.backends import backend_of, dtype_name, dtype_of, namespace_of, numb
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
 from cnnkit.ops.core import op
 from cnnkit.ops.precision import is_floating
-from cnnkit.ops.unary import elementwise
+from cnnkit.ops.unary import elementwise, same_attributes
 
 Array = Any
 
@@ -67,7 +67,7 @@ def _backward_pair(x: Array, y: Array, needs: Sequence[bool], dx: Callable, dy: 
     return backward
 
 
-@op(infer=_infer_binary("add"), torch="torch.add", commutative=True, saves={})
+@op(infer=_infer_binary("add"), permuted=same_attributes, torch="torch.add", commutative=True, saves={})
 def add(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x + y, with broadcasting; one of the two may be a Python number."""
     given = x, y
@@ -75,7 +75,7 @@ def add(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x + y, _backward_pair(*given, needs, lambda d: d, lambda d: d)
 
 
-@op(infer=_infer_binary("sub"), torch="torch.sub", saves={})
+@op(infer=_infer_binary("sub"), permuted=same_attributes, torch="torch.sub", saves={})
 def sub(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x - y, with broadcasting; one of the two may be a Python number."""
     given = x, y
@@ -83,7 +83,8 @@ def sub(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x - y, _backward_pair(*given, needs, lambda d: d, lambda d: -d)
 
 
-@op(infer=_infer_binary("mul"), torch="torch.mul", commutative=True, saves={0: (1,), 1: (0,)})
+@op(infer=_infer_binary("mul"), permuted=same_attributes, torch="torch.mul", commutative=True,
+    saves={0: (1,), 1: (0,)})
 def mul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x * y, with broadcasting; one of the two may be a Python number."""
     given = x, y
@@ -91,7 +92,7 @@ def mul(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x * y, _backward_pair(*given, needs, lambda d: d * y, lambda d: d * x)
 
 
-@op(infer=_infer_binary("div"), torch="torch.div", saves={0: (1,), 1: (0, 1)})
+@op(infer=_infer_binary("div"), permuted=same_attributes, torch="torch.div", saves={0: (1,), 1: (0, 1)})
 def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x / y, with broadcasting; one of the two may be a Python number."""
     given = x, y
@@ -102,7 +103,8 @@ def div(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     return x / y, _backward_pair(*given, needs, lambda d: d / y, lambda d: -d * x / (y * y))
 
 
-@op(infer=_infer_binary("pow"), torch="torch.pow", saves={0: (0, 1), 1: (0, 1, "output")})
+@op(infer=_infer_binary("pow"), permuted=same_attributes, torch="torch.pow",
+    saves={0: (0, 1), 1: (0, 1, "output")})
 def pow(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """x ** y, with broadcasting; one of the two may be a Python number."""
     given = x, y
@@ -169,7 +171,7 @@ def clip(xp: Any, x: Array, min: float | None, max: float | None) -> Array:
     return xp.clip(x, min, max)
 
 
-@op(torch="torch.where", saves={1: (0,), 2: (0,)})
+@op(permuted=same_attributes, torch="torch.where", saves={1: (0,), 2: (0,)})
 def where(condition: Array, x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
     """Elements of x where the condition holds, elsewhere of y; with broadcasting."""
     xp = namespace_of(condition)
@@ -192,7 +194,7 @@ def _comparison(compare: Callable, name: str, words: str, torch: str) -> Any:
     def body(x: Array, y: Array, *, needs: Sequence[bool]) -> tuple:
         return compare(*promote(x, y)), None
     body.__name__, body.__doc__ = name, f"Whether x {words} y, element by element."
-    return op(body, differentiable=0, torch=torch)
+    return op(body, differentiable=0, permuted=same_attributes, torch=torch)
 
 
 equal = _comparison(lambda x, y: x == y, "equal", "equals", "torch.eq")

@@ -46,7 +46,7 @@ def _infer_input(shapes: Sequence, dtypes: Sequence, *, pads: Pads, mode: str) -
     return ((shape, dtypes[0]),)
 
 
-@op(infer=_infer)
+@op(infer=_infer, saves={})
 def pad_edges(x: Array, *, needs: Sequence[bool], pads: Pads, mode: str) -> tuple:
     """Elements of x itself around each axis; negative amounts take elements away.
 
@@ -69,7 +69,7 @@ def pad_edges(x: Array, *, needs: Sequence[bool], pads: Pads, mode: str) -> tupl
     return y, (lambda dy: (pad_edges_input(dy, pads=pads, mode=mode)[0][0],)) if needs[0] else None
 
 
-@op(infer=_infer_input, sums=True)
+@op(infer=_infer_input, sums=True, saves={})
 def pad_edges_input(dy: Array, *, needs: Sequence[bool], pads: Pads, mode: str) -> tuple:
     """The input's gradient of `pad_edges`: what was put around an axis is added to where it came from."""
     dx = widen(dy)

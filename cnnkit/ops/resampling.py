@@ -165,7 +165,7 @@ def _infer_input(shapes: Sequence, dtypes: Sequence, *, axis: int, length: int, 
     return (((*shape[:axis], length, *shape[axis + 1:]), dtypes[0]),)
 
 
-@op(infer=_infer, sums=True)
+@op(infer=_infer, sums=True, saves={})
 def resample(x: Array, *, needs: Sequence[bool], axis: int, size: int, mode: str, align_corners: bool,
              scale: float | None, antialias: bool) -> tuple:
     """x with `size` elements along one axis.
@@ -193,7 +193,7 @@ def resample(x: Array, *, needs: Sequence[bool], axis: int, size: int, mode: str
     return y, (lambda dy: (resample_input(dy, length=length, **settings)[0][0],)) if needs[0] else None
 
 
-@op(infer=_infer_input, sums=True)
+@op(infer=_infer_input, sums=True, saves={})
 def resample_input(dy: Array, *, needs: Sequence[bool], axis: int, length: int, mode: str,
                    align_corners: bool, scale: float | None, antialias: bool) -> tuple:
     """The input's gradient of `resample`: what each of `length` elements is part of, times its weights."""
@@ -235,4 +235,4 @@ def _picked(x: Array, axis: int, positions: tuple[int, ...] | slice) -> Array:
         stretched = xp.broadcast_to(xp.expand_dims(x, axis=axis + 1),
                                     (*shape[:axis + 1], times, *shape[axis + 1:]))
         return xp.reshape(stretched, (*shape[:axis], count, *shape[axis + 1:]))
-    return xp.take(x, xp.asarray(positions, dtype=xp.int64, device=device_of(x)), axis=axis)
+    return xp.take(x, xp.asarray(positions, dtype=xp.int32, device=device_of(x)), axis=axis)

@@ -84,7 +84,7 @@ def expand(x: Array, *, needs: Sequence[bool], shape: tuple[int, ...]) -> tuple:
     return xp.broadcast_to(x, shape), (lambda dy: (unbroadcast(dy, x),)) if needs[0] else None
 
 
-@op(saves={})
+@op(permuted=lambda order, axis=0: {"axis": order.index(axis % len(order))}, saves={})
 def concat(*arrays: Array, needs: Sequence[bool], axis: int = 0) -> tuple:
     """Arrays joined along an axis that exists."""
     xp = namespace_of(arrays[0])
@@ -103,7 +103,8 @@ def concat(*arrays: Array, needs: Sequence[bool], axis: int = 0) -> tuple:
     return joined, backward
 
 
-@op(saves={})
+@op(permuted=lambda order, pads, value=0.0: {"pads": tuple([pads[axis] for axis in order]), "value": value},
+    saves={})
 def pad(x: Array, *, needs: Sequence[bool], pads: tuple[tuple[int, int], ...], value: float = 0.0) -> tuple:
     """Constant values around each axis; negative amounts take elements away."""
     y = x

@@ -27,7 +27,7 @@ def _infer(shapes: Sequence, dtypes: Sequence, *, axes: tuple[int, ...], eps: fl
     return ((x, dtypes[0]),)
 
 
-@op(infer=_infer, sums=True)
+@op(infer=_infer, sums=True, saves={0: (0, 1), 1: (0,)})
 def standardize(x: Array, weight: Array | None, bias: Array | None, *, needs: Sequence[bool],
                 axes: tuple[int, ...], eps: float, center: bool) -> tuple:
     """(x - mean) / sqrt(var + eps) * weight + bias, mean and variance (of divisor n) over some axes.

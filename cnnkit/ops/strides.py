@@ -7,16 +7,19 @@ same Tensors on every backend.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from numbers import Integral
 from typing import Any
 
-__all__ = ["contiguous", "expanded", "indexed", "is_dense", "permuted", "reshaped"]
+__all__ = ["contiguous", "expanded", "in_elements", "indexed", "is_dense", "permuted",
+           "reshaped", "selects"]
 
 Sizes = tuple[int, ...]
 
 
-def contiguous(shape: Sequence[int]) -> Sizes:
+@lru_cache(512)
+def contiguous(shape: Sizes) -> Sizes:
     """The strides of an array in C order.
 
     >>> contiguous((2, 3, 4))
@@ -29,6 +32,7 @@ def contiguous(shape: Sequence[int]) -> Sizes:
     return tuple(reversed(strides))
 
 
+@lru_cache(512)
 def reshaped(old: Sizes, strides: Sizes, *, shape: Sizes) -> Sizes | None:
     """The strides after a reshape; ``None`` where it must copy.
 
@@ -60,6 +64,7 @@ def reshaped(old: Sizes, strides: Sizes, *, shape: Sizes) -> Sizes | None:
     return tuple(reversed(result))
 
 
+@lru_cache(512)
 def permuted(old: Sizes, strides: Sizes, *, axes: Sizes) -> Sizes:
     """The strides after a permutation of the axes.
 
@@ -69,6 +74,7 @@ def permuted(old: Sizes, strides: Sizes, *, axes: Sizes) -> Sizes:
     return tuple(strides[a] for a in axes)
 
 
+@lru_cache(512)
 def expanded(old: Sizes, strides: Sizes, *, shape: Sizes) -> Sizes:
     """The strides after `expand`: 0 along what is repeated.
 
@@ -81,6 +87,20 @@ def expanded(old: Sizes, strides: Sizes, *, shape: Sizes) -> Sizes:
         behind = result[0] * shape[len(shape) - len(result)] if result else 1
         result.insert(0, behind if n == 1 else 0)
     return tuple(result)
+
+
+@lru_cache(512)
+def in_elements(shape: Sizes, strides: Sizes, size: int) -> Sizes:
+    """Strides in elements of so many bytes; in C order where memory allows it, or elements repeat.
+
+    >>> in_elements((1, 3), (4, 4), 4), in_elements((2, 3), (4, 8), 4)
+    ((3, 1), (1, 2))
+    """
+    ordered = contiguous(shape)
+    if 0 in strides or all(n == 1 or size * step == stride
+                           for n, step, stride in zip(shape, ordered, strides)):
+        return ordered
+    return tuple([stride // size for stride in strides])
 
 
 def is_dense(shape: Sequence[int], strides: Sequence[int]) -> bool:
@@ -97,6 +117,17 @@ def is_dense(shape: Sequence[int], strides: Sequence[int]) -> bool:
     return True
 
 
+def selects(index: Any) -> bool:
+    """Whether an index is made of ints, slices forwards, None and ellipsis: what it gives is a view.
+
+    >>> selects((0, slice(3), ...)), selects([0, 1])
+    (True, False)
+    """
+    return all(e is None or e is Ellipsis or (isinstance(e, Integral) and not isinstance(e, bool))
+               or (isinstance(e, slice) and (e.step is None or e.step > 0))
+               for e in (index if isinstance(index, tuple) else (index,)))
+
+
 def indexed(old: Sizes, strides: Sizes, *, index: Any) -> Sizes | None:
     """The strides of ``x[index]``; ``None`` where an array, or a step backwards, makes a copy of it.
 
@@ -104,10 +135,8 @@ def indexed(old: Sizes, strides: Sizes, *, index: Any) -> Sizes | None:
     ((2,), None)
     """
     entries = index if isinstance(index, tuple) else (index,)
-    for e in entries:
-        if not (e is None or e is Ellipsis or (isinstance(e, Integral) and not isinstance(e, bool))
-                or (isinstance(e, slice) and (e.step is None or e.step > 0))):
-            return None
+    if not selects(index):
+        return None
     used = sum(e is not None and e is not Ellipsis for e in entries)
     result: list[int] = []
     axis = 0

@@ -9,11 +9,16 @@ from cnnkit.backends import namespace_of
 from cnnkit.ops.core import Op, op
 from cnnkit.ops.precision import need_floating
 
-__all__ = ["UNARY", "elementwise"]
+__all__ = ["UNARY", "elementwise", "same_attributes"]
 
 Array = Any
 
 UNARY: dict[str, Op] = {}  # every op that `elementwise` declared, by name
+
+
+def same_attributes(order: tuple[int, ...], **attrs: Any) -> dict[str, Any]:
+    """What an elementwise op's attributes are where the axes of its arrays are permuted: the same."""
+    return attrs
 
 
 def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[..., Array] | None = None,
@@ -67,6 +72,6 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
             return y, lambda dy: (derivative(xp, dy, *saved, **attrs),)
 
         generic.__name__, generic.__doc__ = name, function.__doc__
-        UNARY[name] = declared = op(infer=infer, saves=saved, **properties)(generic)
+        UNARY[name] = declared = op(infer=infer, saves=saved, permuted=same_attributes, **properties)(generic)
         return declared
     return declare

@@ -53,7 +53,7 @@ def _infer_fold(shapes: Sequence, dtypes: Sequence, *, size: Sizes, kernel_size:
     return (((columns[0], columns[1] // pixels, *size), dtypes[0]),)
 
 
-@op(infer=_infer_unfold)
+@op(infer=_infer_unfold, saves={})
 def unfold(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes, padding: Pads,
            dilation: Sizes) -> tuple:
     """The windows of images, one a column ("im2col"): (N, C, H, W) -> (N, C R S, P Q); padding is zeros."""
@@ -66,7 +66,7 @@ def unfold(x: Array, *, needs: Sequence[bool], kernel_size: Sizes, stride: Sizes
     return columns, (lambda d: (fold(d, size=tuple(size), **window)[0][0],)) if needs[0] else None
 
 
-@op(infer=_infer_fold, sums=True)
+@op(infer=_infer_fold, sums=True, saves={})
 def fold(columns: Array, *, needs: Sequence[bool], size: Sizes, kernel_size: Sizes, stride: Sizes,
          padding: Pads, dilation: Sizes) -> tuple:
     """Images of `size` (H, W), each pixel the sum of those of all windows over it: `unfold`'s gradient."""

@@ -27,7 +27,7 @@ def _infer(shapes: Sequence, dtypes: Sequence, *, size: tuple[int, ...]) -> tupl
     return (((*x[:2], *size), dtypes[0]),)
 
 
-@op(infer=_infer)
+@op(infer=_infer, saves={0: (1,)})
 def max_unpool(x: Array, index: Array, *, needs: Sequence[bool], size: tuple[int, ...]) -> tuple:
     """The images of `size` that have each number at its position, 0 elsewhere: (N, C, P, Q) -> (N, C, H, W).
 

@@ -11,7 +11,7 @@ from cnnkit import backends
 from cnnkit.autograd import Tensor, deferral, enable_grad
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.updating import arrays_of, gradients_of, rebind_all
-from cnnkit.foreign import device_of, plain
+from cnnkit.foreign import device_of, is_array, plain
 from cnnkit.ops.update import Update, state_dtype
 
 __all__ = ["Optimizer"]
@@ -295,6 +295,9 @@ def _copy(array: Any) -> Tensor:
 
 def _converted(value: Any, parameter: Tensor, name: str, number: int) -> Any:
     """A state array as a new array of the parameter's backend and device, in the dtype that its state has."""
+    if not is_array(value):
+        raise ValueError(f"state {name!r} of parameter {number} must be an array; "
+                         f"got {type(value).__name__}: {value!r:.60}")
     tensor, array = value if isinstance(value, Tensor) else Tensor(value), parameter.array
     if tensor.shape != parameter.shape:
         raise ValueError(f"state {name!r} of parameter {number} has shape {tensor.shape}; "

@@ -12,6 +12,7 @@ import cnnkit
 from cnnkit import functional as F
 from cnnkit import nn, tensor
 from cnnkit.autograd import sharing
+from cnnkit.autograd.keeping import kept
 
 PYTORCH_IS_UNLIKE = {
     # it changes a Tensor while it reads the same memory in another order
@@ -134,6 +135,15 @@ def test_what_numpy_handed_out_keeps_its_values():
     assert (before.tolist(), x.tolist()) == ([1.0, 2.0], [2.0, 3.0])
 
 
+def test_what_a_block_keeps_is_kept_in_views_too():
+    x = tensor([1.0, 2.0])
+    view = x[:1]
+    with kept([x]):
+        x.zero_()
+        assert view.item() == 0.0
+    assert view.item() == 1.0
+
+
 def test_a_view_that_nobody_holds_is_forgotten():
     x = tensor(np.zeros((100, 3)))
     for i in range(100):
@@ -168,8 +178,7 @@ def test_a_reshape_whose_memory_depends_on_the_layout_is_refused_and_not_guessed
 
 def test_one_of_several_views_of_one_call_must_not_be_changed_while_the_tape_records():
     y = tensor([1.0, 2.0], requires_grad=True) * 1
-    parts = y[:1], y[1:]
-    sharing.mark_several(parts)
+    parts = y.split(1)
     with pytest.raises(RuntimeError, match="several views"):
         parts[0].add_(1)
     with cnnkit.no_grad():

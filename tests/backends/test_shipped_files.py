@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = PROJECT["tool"]["setuptools"]["package-data"]
-FOLDERS = ["cnnkit_cpu/ladder", "cnnkit_cupy/ladder", "cnnkit_cupy/cuda", "cnnkit_emulator/shim"]
+FOLDERS = ["cnnkit_cpu/ladder", "cnnkit_cupy/ladder", "cnnkit_cupy/cuda", "cnnkit_emulator/shim",
+           *(f"cnnkit_softcuda/src/{part}" for part in ("blas", "device", "ptx", "run"))]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

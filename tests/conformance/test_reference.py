@@ -195,6 +195,13 @@ def adaptive_max_pool(x, *, output_size, return_indices=False):
     return of_rank("adaptive_max_pool", len(output_size))(x, output_size, return_indices)
 
 
+def prod(x, *, axis, keepdims):
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    for last in sorted(axes, reverse=True):
+        x = torch.prod(x, dim=last, keepdim=keepdims)
+    return x
+
+
 CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in another form
     "conv": conv, "conv_filters": conv_filters, "conv_input": conv_input,
     "resample": resample, "resample_input": resample_input, "fold": fold, "unfold": unfold,
@@ -210,6 +217,10 @@ CALLED_OTHERWISE = {  # ops whose function in PyTorch takes its arguments in ano
     "scatter_add": scatter_add, "standardize": standardize,
     "take": lambda x, index, axis: torch.index_select(x, axis, index),
     "max": lambda x, axis, keepdims: torch.amax(x, dim=() if axis is None else axis, keepdim=keepdims),
+    "min": lambda x, axis, keepdims: torch.amin(x, dim=() if axis is None else axis, keepdim=keepdims),
+    "prod": prod,
+    "all": lambda x, axis, keepdims: torch.all(x, dim=axis, keepdim=keepdims),
+    "any": lambda x, axis, keepdims: torch.any(x, dim=axis, keepdim=keepdims),
 }
 NOT_IN_PYTORCH = {
     "dropout": "what is dropped follows from a key here",

@@ -121,6 +121,21 @@ class Doubled(nn.Module):
         return x * 2.0
 
 
+@pytest.mark.parametrize(("layer", "shape", "flops", "parameters"), [
+    (nn.Conv1d(2, 4, 3), (2, 8), 2 * 3 * 2 * 4 * 6, "(3 x 2) x 4 + 4 = 28"),
+    (nn.Conv3d(1, 2, (1, 2, 3), bias=False), (1, 3, 3, 3), 2 * 6 * 2 * 3 * 2 * 1, "(1 x 2 x 3 x 1) x 2 = 12"),
+    (nn.ConvTranspose2d(4, 2, 3, stride=2, groups=2), (4, 5, 5), 2 * 9 * 4 * 25, "4 x 1 x 3 x 3 + 2 = 38"),
+    (nn.MaxPool1d(2), (3, 8), 2 * 3 * 4, "0"), (nn.AvgPool3d(2), (3, 4, 4, 4), 8 * 3 * 8, "0"),
+    (nn.GroupNorm(2, 4), (4, 3, 3), 7 * 36, "4 + 4 = 8"),
+    (nn.LayerNorm(5, bias=False), (2, 3, 5), 6 * 30, "5"),
+    (nn.InstanceNorm2d(4), (4, 3, 3), 5 * 36, "0"), (nn.ReflectionPad2d(1), (1, 4, 4), 0, "0"),
+    (nn.PixelShuffle(2), (4, 3, 3), 0, "0"), (nn.Upsample(scale_factor=2), (1, 3, 3), None, "0")])
+def test_flops_and_parameters_of_other_layers(layer, shape, flops, parameters):
+    table = cnnkit.summary(nn.Sequential(layer), shape)
+    assert table.rows[0].flops == flops
+    assert parameters in str(table)
+
+
 def test_flops_of_an_unknown_layer_are_not_guessed():
     table = cnnkit.summary(nn.Sequential(nn.Linear(3, 3), Doubled()), (3,))
     assert [r.flops for r in table.rows] == [18, None]

@@ -16,7 +16,7 @@ NOT_IN_PYTORCH = {
     "LoadResult": "PyTorch keeps it private",
 }
 LEFT_OUT = {"size_average": "deprecated: reduction says it", "reduce": "deprecated: reduction says it",
-            "device": "a backend's name says it", "args": "takes none", "kwargs": "takes none",
+            "device": "only layers with parameters have places", "args": "takes none", "kwargs": "takes none",
             "persistent": "register_buffer says it"}
 ONLY_HERE = {"backend": "where the parameters are made"}
 OTHER_DEFAULT = {"Softmax.dim": "PyTorch guesses an axis, and warns that it does",

@@ -87,10 +87,11 @@ def test_nothing_is_saved_where_nothing_is_needed(place, op, attrs):
 
 @every_op
 def test_channels_that_lie_last_in_memory_stay_there(place, op, attrs):
-    x = within(op, np.ones((2, 4, 5, 3)).transpose(0, 3, 1, 2))
-    if place.backend.name != "numpy":
-        pytest.skip("only NumPy promises an order of memory")
+    if place.backend.name not in ("numpy", "emulator"):
+        pytest.skip("the library promises no order of memory")
     with place.tables():
+        xp = place.backend.namespace
+        x = xp.permute_dims(place.array(within(op, np.ones((2, 4, 5, 3)))), (0, 3, 1, 2))
         (y,), backward = op(x, needs=[True], **attrs)
         assert y.strides == x.strides
         assert backward(x)[0].strides == x.strides

@@ -17,6 +17,7 @@ from pytorch_lines import (
     optimizer,
     pointwise,
     products,
+    reduction,
     scattering,
     selecting,
     sorting,
@@ -29,5 +30,5 @@ from pytorch_lines.running import outcome
 __all__ = ["TABLES", "outcome"]
 
 PARTS = (containers, grad_mode, in_place, joining, making, module, moving, norms, optimizer, pointwise,
-         products, scattering, selecting, sorting, state, tensor, views)
+         products, reduction, scattering, selecting, sorting, state, tensor, views)
 TABLES = {part.__name__.rpartition(".")[2]: part for part in PARTS}

@@ -34,6 +34,7 @@ LINES = {
     "y = t * 2; y.relu_(); F.relu(y * 3, True).sum().backward(); t.grad": [6.0, 6.0],
     "y = t * 2; y.retain_grad(); y.mul_(3); y.sum().backward(); y.grad": [1.0, 1.0],
     "y = t * 2; y.register_hook(lambda g: g * 10); y.mul_(3); grad(y)": [60.0, 60.0],
+    "t.grad_fn, (t * 2).grad_fn is None": [None, False],
     # what is refused
     "t.add_(1)": RuntimeError, "t[0] = 1.": RuntimeError, "t[:1].zero_()": RuntimeError,
     "t /= 2": RuntimeError,
@@ -66,6 +67,15 @@ LINES = {
     "v = m[0]; del m; w = v[1:]; w.zero_(); v": [1.0, 0.0],
     "v = m.expand(2, 2, 2); m.zero_(); v[1]": [[0.0, 0.0], [0.0, 0.0]],
     "v = d.unsqueeze(0); v += 1; d": [2.0, 3.0], "for row in m: row.mul_(2)\nm": [[2.0, 4.0], [6.0, 8.0]],
+    "m.diagonal().add_(1); m": [[2.0, 2.0], [3.0, 5.0]],
+    "v = m.unfold(0, 2, 1); m.zero_(); v": [[[0.0, 0.0], [0.0, 0.0]]],
+    "m.unfold(1, 1, 1).mul_(2); m": [[2.0, 4.0], [6.0, 8.0]],
+    "a, b = m.chunk(2); b.zero_(); m": [[1.0, 2.0], [0.0, 0.0]],
+    "y = t * 1; a, b = y.split(1); a.add_(1)": RuntimeError, "y = t * 1\nfor n in y: n.add_(1)": RuntimeError,
+    "m.fill_diagonal_(9); m": [[9.0, 2.0], [3.0, 9.0]], "d.apply_(lambda v: v + 1); d": [2.0, 3.0],
+    "d.map_(d.clone(), lambda a, b: a * b); d": [1.0, 4.0], "m.unsqueeze_(0).shape": [1, 2, 2],
+    "m.exponential_(); (m > 0)": [[True, True], [True, True]], "m.t_(); m": [[1.0, 3.0], [2.0, 4.0]],
+    "x = torch.zeros(2, 3, 2); x.diagonal(0, 0, 2).fill_(1); x.sum()": 6.0,
     # data, and optimizers by hand
     "t.data.add_(1); t, t.requires_grad": [[2.0, 3.0], True], "t.data = d; t": [1.0, 2.0],
     "t.data = d; d.zero_(); t": [0.0, 0.0], "t.data[0] = 5; t": [5.0, 2.0], "t.data.requires_grad": False,

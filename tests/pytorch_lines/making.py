@@ -47,6 +47,9 @@ LINES = {
     "torch.asarray([1, 2]), torch.asarray(d, copy=True) is d": [[1, 2], False],
     "torch.from_numpy(np.array([1., 2.])).dtype == torch.float64": True,
     "a = np.zeros(2); x = torch.from_numpy(a); a[0] = 3; x": [3.0, 0.0], "torch.from_numpy([1.])": TypeError,
+    "torch.Tensor([1, 2]), torch.Tensor(2, 3).shape, torch.Tensor(2).dtype == torch.float32, torch.Tensor()":
+        [[1.0, 2.0], [2, 3], True, []],
+    "torch.Tensor(d), torch.Tensor((1., 2.)), torch.Tensor(2, 'a')": TypeError,
     "torch.FloatTensor([1, 2]), torch.LongTensor([1]), torch.FloatTensor(2, 3).shape":
         [[1.0, 2.0], [1], [2, 3]],
     "torch.BoolTensor([1, 0]), torch.ByteTensor([255]), torch.DoubleTensor([1]).dtype == torch.float64":
@@ -128,6 +131,9 @@ LINES = {
     "torch.cuda.manual_seed_all(3), torch.cuda.manual_seed(3), torch.cuda.empty_cache()": [None, None, None],
     "torch.backends.cudnn.benchmark = True; torch.backends.cudnn.benchmark": True,
     "nn.Linear(1, 1).cpu().to('cpu').weight.device.type": "cpu",
+    "nn.Linear(1, 1, device='cpu').weight.device.type, nn.Conv2d(1, 1, 1, device=d.device).bias.is_cuda": [
+        "cpu", False],
+    "nn.BatchNorm2d(1, device='cpu', dtype=torch.float64).running_mean.dtype == torch.float64": True,
     "nn.Linear(1, 1).to(torch.float64).weight.dtype == torch.float64": True,
     "nn.Linear(1, 1).to('cpu', torch.float64).weight.dtype == torch.float64": True,
     "nn.Linear(1, 1).to(d.double()).weight.dtype == torch.float64": True,
@@ -139,7 +145,7 @@ LINES = {
     "d[torch.newaxis].shape, torch.Size([2, 1]), isinstance(d.shape, torch.Size)": [[1, 2], [2, 1], True],
 }
 ON_NUMPY_ONLY = {line for line in LINES if "float64" in line or "from_numpy" in line or "Double" in line
-                 or "double()" in line or "bfloat16()" in line or "int64" in line}
+                 or "double()" in line or ".type()" in line or "bfloat16()" in line or "int64" in line}
 DIFFERENT = {
     "d.cuda()": (RuntimeError, AssertionError), "nn.Linear(1, 1).cuda()": (RuntimeError, AssertionError),
     "str(d.dtype)": ("float32", "torch.float32"), "repr(d.dtype)": ("cnnkit.float32", "torch.float32"),

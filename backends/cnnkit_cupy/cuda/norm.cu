@@ -113,11 +113,11 @@ __global__ void __launch_bounds__(256) batch_norm_moments(
     }
 }
 
-// (x - mean) rstd weight + bias, and with `relu` the larger of that and 0.
+// (x - mean) rstd weight + bias, plus the `addend` (may be null), and with `relu` the larger of that and 0.
 template <class T, int lanes>
-__global__ void __launch_bounds__(256) batch_norm(const T* x, const T* weight, const T* bias,
+__global__ void __launch_bounds__(256) batch_norm(const T* x, const T* weight, const T* bias, const T* addend,
                                                   const float* mean, const float* rstd, T* y,
-                                                  Strides by, Norm norm) {
+                                                  Strides by, Strides addend_by, Norm norm) {
     const Mine<lanes> at = mine<lanes>(norm);
     if (at.c >= norm.C) return;
     float center[lanes], beyond[lanes], scale[lanes], shift[lanes];
@@ -129,9 +129,11 @@ __global__ void __launch_bounds__(256) batch_norm(const T* x, const T* weight, c
     const int first = blockIdx.x * norm.pixels, end = min(first + norm.pixels, norm.N * norm.H * norm.W);
     for (int i = first + at.row; i < end; i += at.rows) {
         const Vector<T, lanes> values = load<lanes>(x + offset_of<lanes>(i, at.c, norm, by));
-        Vector<T, lanes> result;
+        Vector<T, lanes> result, added = {};
+        if (addend) added = load<lanes>(addend + offset_of<lanes>(i, at.c, norm, addend_by));
         for (int k = 0; k < lanes; k++) {
-            const float value = (wide(values.of[k]) - center[k] - beyond[k]) * scale[k] + shift[k];
+            float value = (wide(values.of[k]) - center[k] - beyond[k]) * scale[k] + shift[k];
+            if (addend) value += wide(added.of[k]);
             result.of[k] = narrow<T>(norm.relu && value <= 0 ? 0.0f : value);
         }
         store(y + static_cast<long long>(i) * norm.C + at.c, result);
@@ -203,11 +205,12 @@ __global__ void __launch_bounds__(256) batch_norm_sums(const float* totals, cons
     if (dweight) dweight[c] = narrow<T>(sums[1]);
 }
 
-// dx = (dy - (total + normal * along) / count) rstd weight in training, else dy rstd weight.
+// dx = (dy - (total + normal * along) / count) rstd weight in training, else dy rstd weight. With `relu` dy is
+// what passes it; that is the gradient of the addend, too, where `daddend` is not null.
 template <class T, int lanes>
 __global__ void __launch_bounds__(256) batch_norm_backward(
     const T* x, const T* dy, const T* y, const T* weight, const float* mean, const float* rstd,
-    const float* total, const float* along, T* dx, Strides x_by, Strides dy_by, Norm norm) {
+    const float* total, const float* along, T* dx, T* daddend, Strides x_by, Strides dy_by, Norm norm) {
     const Mine<lanes> at = mine<lanes>(norm);
     if (at.c >= norm.C) return;
     const int count = norm.N * norm.H * norm.W;
@@ -223,15 +226,17 @@ __global__ void __launch_bounds__(256) batch_norm_backward(
     }
     const int first = blockIdx.x * norm.pixels, end = min(first + norm.pixels, count);
     for (int i = first + at.row; i < end; i += at.rows) {
-        Vector<T, lanes> values = {}, ys = {}, result;
+        Vector<T, lanes> values = {}, ys = {}, result, after;
         if (norm.training) values = load<lanes>(x + offset_of<lanes>(i, at.c, norm, x_by));
         if (norm.relu) ys = load<lanes>(y + static_cast<long long>(i) * norm.C + at.c);
         const Vector<T, lanes> ds = load<lanes>(dy + offset_of<lanes>(i, at.c, norm, dy_by));
         for (int k = 0; k < lanes; k++) {
             float d = passed<T, lanes>(ds, ys, k, norm);
+            after.of[k] = narrow<T>(d);
             if (norm.training) d -= steady[k] + (wide(values.of[k]) - center[k] - beyond[k]) * slope[k];
             result.of[k] = narrow<T>(d * scale[k]);
         }
         store(dx + static_cast<long long>(i) * norm.C + at.c, result);
+        if (daddend) store(daddend + static_cast<long long>(i) * norm.C + at.c, after);
     }
 }

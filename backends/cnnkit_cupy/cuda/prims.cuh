@@ -48,6 +48,10 @@ template <> __device__ inline __nv_bfloat16 narrow<__nv_bfloat16>(float x) { ret
 
 // n elements side by side: read and written in one access, to whose size their address must be aligned.
 template <class T, int n> struct alignas(n * sizeof(T)) Vector { T of[n]; };
+
+// What a launch passes by value: addresses of several arrays, and several numbers.
+template <class T, int n> struct Table { T* of[n]; };
+template <class T, int n> struct Numbers { T of[n]; };
 template <int n, class T> __device__ inline Vector<T, n> load(const T* from) {
     return load_at_once(reinterpret_cast<const Vector<T, n>*>(from));
 }

@@ -1,15 +1,19 @@
-// Optimizer updates: parameter, gradient and state in one pass, `lanes` elements a thread. State is
-// written in place, the parameter into a new array. All arithmetic and all state is in float; the parameter
-// alone is rounded to its type.
+// Optimizer updates: parameters, gradients and state of up to 64 tensors in one launch, 16 bytes of parameters a
+// thread. State is written in place, parameters into new arrays. All arithmetic and all state is in float; the
+// parameter alone is rounded to its type.
+
+constexpr int MOST = 64;  // tensors of a launch: four tables of addresses or six fit into a kernel's parameters
+
+// the tensors' elements; the tensors' first blocks, and behind the last tensor the number of blocks
+using Counts = Numbers<long long, MOST>;
+using Firsts = Numbers<int, MOST + 1>;
 
 struct Sgd {
-    long long count;
     float lr, momentum, kept, weight_decay;  // kept: 1 - dampening
-    int nesterov, maximize, first;           // first: the buffer holds nothing yet
+    int nesterov, maximize, first;           // first: the buffers hold nothing yet
 };
 
 struct Adam {
-    long long count;
     // rest: 1 - beta, of which float's own difference would lose digits
     float beta1, rest1, beta2, rest2;
     // lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t), and what weight decay adds to g
@@ -18,81 +22,118 @@ struct Adam {
     int maximize, first;
 };
 
-template <int lanes> __device__ inline bool mine(long long count, long long& i) {
-    i = (static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x) * lanes;
-    return i < count;
+// A thread's tensor, its first element there, and how many elements it has: up to `lanes`, or none.
+struct Mine { int tensor; long long i; int count; };
+template <int lanes> __device__ inline Mine mine(const Counts& counts, const Firsts& firsts) {
+    const int block = blockIdx.x;
+    int tensor = 0;
+    for (int end = MOST; end - tensor > 1;) {
+        const int middle = (tensor + end) / 2;
+        if (firsts.of[middle] <= block) tensor = middle;
+        else end = middle;
+    }
+    const long long i = (static_cast<long long>(block - firsts.of[tensor]) * blockDim.x + threadIdx.x) * lanes;
+    const long long left = counts.of[tensor] - i;
+    return {tensor, i, left <= 0 ? 0 : left < lanes ? static_cast<int>(left) : lanes};
 }
 
-// State beside 8 parameters of 16 bits is twice as wide as one access.
-template <int lanes> constexpr int part = lanes < per_access<float> ? lanes : per_access<float>;
-template <int lanes> __device__ inline void load_state(const float* from, float (&values)[lanes]) {
-    for (int k = 0; k < lanes; k += part<lanes>) {
-        const Vector<float, part<lanes>> loaded = load<part<lanes>>(from + k);
-        for (int m = 0; m < part<lanes>; m++) values[k + m] = loaded.of[m];
+__device__ inline bool aligned(const void* a) { return reinterpret_cast<unsigned long long>(a) % 16 == 0; }
+
+// `count` of up to `lanes` numbers; 16 bytes at once where `whole`.
+template <int lanes, class T>
+__device__ inline void load_some(const T* from, int count, bool whole, float (&values)[lanes]) {
+    constexpr int part = lanes < per_access<T> ? lanes : per_access<T>;
+    for (int k = 0; k < lanes; k += part) {
+        Vector<T, part> loaded = {};
+        if (whole) loaded = load<part>(from + k);
+        else
+            for (int m = 0; m < part; m++)
+                if (k + m < count) loaded.of[m] = from[k + m];
+        for (int m = 0; m < part; m++) values[k + m] = wide(loaded.of[m]);
     }
 }
-template <int lanes> __device__ inline void store_state(float* to, const float (&values)[lanes]) {
-    for (int k = 0; k < lanes; k += part<lanes>) {
-        Vector<float, part<lanes>> stored;
-        for (int m = 0; m < part<lanes>; m++) stored.of[m] = values[k + m];
-        store(to + k, stored);
+template <int lanes, class T>
+__device__ inline void store_some(T* to, int count, bool whole, const float (&values)[lanes]) {
+    constexpr int part = lanes < per_access<T> ? lanes : per_access<T>;
+    for (int k = 0; k < lanes; k += part) {
+        Vector<T, part> stored;
+        for (int m = 0; m < part; m++) stored.of[m] = narrow<T>(values[k + m]);
+        if (whole) store(to + k, stored);
+        else
+            for (int m = 0; m < part; m++)
+                if (k + m < count) to[k + m] = stored.of[m];
     }
 }
 
-// `buffer` may be null: no momentum.
-template <class T, int lanes>
-__global__ void __launch_bounds__(256) sgd(const T* param, const T* grad, float* buffer, T* result, Sgd by) {
-    long long i;
-    if (!mine<lanes>(by.count, i)) return;
-    const Vector<T, lanes> params = load<lanes>(param + i), grads = load<lanes>(grad + i);
-    Vector<T, lanes> results;
-    float buffers[lanes] = {};
-    if (buffer && !by.first) load_state(buffer + i, buffers);
+// `buffers` are null without momentum.
+template <class T>
+__global__ void __launch_bounds__(256) sgd(Table<const T, MOST> params, Table<const T, MOST> grads,
+                                           Table<float, MOST> buffers, Table<T, MOST> results,
+                                           Counts counts, Firsts firsts, Sgd by) {
+    constexpr int lanes = per_access<T>;
+    const Mine at = mine<lanes>(counts, firsts);
+    if (!at.count) return;
+    const T* const param = params.of[at.tensor] + at.i;
+    const T* const grad = grads.of[at.tensor] + at.i;
+    T* const result = results.of[at.tensor] + at.i;
+    float* const buffer = buffers.of[at.tensor] ? buffers.of[at.tensor] + at.i : nullptr;
+    const bool whole = at.count == lanes && aligned(param) && aligned(grad) && aligned(result) && aligned(buffer);
+    float p[lanes], g[lanes], b[lanes] = {};
+    load_some<lanes>(param, at.count, whole, p);
+    load_some<lanes>(grad, at.count, whole, g);
+    if (buffer && !by.first) load_some<lanes>(buffer, at.count, whole, b);
     for (int k = 0; k < lanes; k++) {
-        const float p = wide(params.of[k]);
-        float g = by.maximize ? -wide(grads.of[k]) : wide(grads.of[k]);
-        if (by.weight_decay != 0) g += by.weight_decay * p;
+        if (by.maximize) g[k] = -g[k];
+        if (by.weight_decay != 0) g[k] += by.weight_decay * p[k];
         if (buffer) {
-            const float b = by.first ? g : by.momentum * buffers[k] + by.kept * g;
-            buffers[k] = b;
-            g = by.nesterov ? g + by.momentum * b : b;
+            b[k] = by.first ? g[k] : by.momentum * b[k] + by.kept * g[k];
+            g[k] = by.nesterov ? g[k] + by.momentum * b[k] : b[k];
         }
-        results.of[k] = narrow<T>(p - by.lr * g);
+        p[k] -= by.lr * g[k];
     }
-    if (buffer) store_state(buffer + i, buffers);
-    store(result + i, results);
+    if (buffer) store_some<lanes>(buffer, at.count, whole, b);
+    store_some<lanes>(result, at.count, whole, p);
 }
 
-// `largest` (AMSGrad's) may be null.
-template <class T, int lanes>
-__global__ void __launch_bounds__(256) adam(const T* param, const T* grad, float* mean,
-                                            float* square, float* largest, T* result, Adam by) {
-    long long i;
-    if (!mine<lanes>(by.count, i)) return;
-    const Vector<T, lanes> params = load<lanes>(param + i), grads = load<lanes>(grad + i);
-    Vector<T, lanes> results;
-    float means[lanes] = {}, squares[lanes] = {}, most[lanes] = {};
+// `largest` (AMSGrad's) are null without it.
+template <class T>
+__global__ void __launch_bounds__(256) adam(Table<const T, MOST> params, Table<const T, MOST> grads,
+                                            Table<float, MOST> means, Table<float, MOST> squares,
+                                            Table<float, MOST> largest, Table<T, MOST> results,
+                                            Counts counts, Firsts firsts, Adam by) {
+    constexpr int lanes = per_access<T>;
+    const Mine at = mine<lanes>(counts, firsts);
+    if (!at.count) return;
+    const T* const param = params.of[at.tensor] + at.i;
+    const T* const grad = grads.of[at.tensor] + at.i;
+    T* const result = results.of[at.tensor] + at.i;
+    float* const mean = means.of[at.tensor] + at.i;
+    float* const square = squares.of[at.tensor] + at.i;
+    float* const most = largest.of[at.tensor] ? largest.of[at.tensor] + at.i : nullptr;
+    const bool whole = at.count == lanes && aligned(param) && aligned(grad) && aligned(result)
+                       && aligned(mean) && aligned(square) && aligned(most);
+    float p[lanes], g[lanes], m[lanes] = {}, v[lanes] = {}, top[lanes] = {};
+    load_some<lanes>(param, at.count, whole, p);
+    load_some<lanes>(grad, at.count, whole, g);
     if (!by.first) {
-        load_state(mean + i, means);
-        load_state(square + i, squares);
-        if (largest) load_state(largest + i, most);
+        load_some<lanes>(mean, at.count, whole, m);
+        load_some<lanes>(square, at.count, whole, v);
+        if (most) load_some<lanes>(most, at.count, whole, top);
     }
     for (int k = 0; k < lanes; k++) {
-        const float p = wide(params.of[k]);
-        float g = by.maximize ? -wide(grads.of[k]) : wide(grads.of[k]);
-        if (by.decay != 0) g += by.decay * p;
-        const float m = by.beta1 * means[k] + by.rest1 * g;
-        float v = by.beta2 * squares[k] + by.rest2 * (g * g);
-        means[k] = m;
-        squares[k] = v;
-        if (largest) {
-            if (!by.first && !(most[k] <= v)) v = v != v ? v : most[k];  // a NaN stays
-            most[k] = v;
+        if (by.maximize) g[k] = -g[k];
+        if (by.decay != 0) g[k] += by.decay * p[k];
+        m[k] = by.beta1 * m[k] + by.rest1 * g[k];
+        v[k] = by.beta2 * v[k] + by.rest2 * (g[k] * g[k]);
+        float under = v[k];
+        if (most) {
+            if (!by.first && !(top[k] <= under)) under = under != under ? under : top[k];  // a NaN stays
+            top[k] = under;
         }
-        results.of[k] = narrow<T>(p * by.shrink - by.rate * m / (sqrtf(v) * by.correction + by.eps));
+        p[k] = p[k] * by.shrink - by.rate * m[k] / (sqrtf(under) * by.correction + by.eps);
     }
-    store_state(mean + i, means);
-    store_state(square + i, squares);
-    if (largest) store_state(largest + i, most);
-    store(result + i, results);
+    store_some<lanes>(mean, at.count, whole, m);
+    store_some<lanes>(square, at.count, whole, v);
+    if (most) store_some<lanes>(most, at.count, whole, top);
+    store_some<lanes>(result, at.count, whole, p);
 }

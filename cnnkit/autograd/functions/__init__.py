@@ -13,6 +13,7 @@ from cnnkit.autograd.functions.diagonals import *
 from cnnkit.autograd.functions.drawn import *
 from cnnkit.autograd.functions.einsum import *
 from cnnkit.autograd.functions.exponential import *
+from cnnkit.autograd.functions.extremes import *
 from cnnkit.autograd.functions.filled import *
 from cnnkit.autograd.functions.joining import *
 from cnnkit.autograd.functions.limits import *
@@ -30,6 +31,7 @@ from cnnkit.autograd.functions.scattering import *
 from cnnkit.autograd.functions.selecting import *
 from cnnkit.autograd.functions.sorting import *
 from cnnkit.autograd.functions.splitting import *
+from cnnkit.autograd.functions.spread import *
 from cnnkit.autograd.functions.trigonometry import *
 
 __all__ = [name for name, value in sorted(globals().items())  # whatever the modules above name in theirs

@@ -86,7 +86,9 @@ def to(input: Value, *args: Any, device: Any = None, dtype: Any = None, non_bloc
     device, dtype, forced = place_and_dtype(args, device, dtype)
     new = input if device is None else _moved(input, device)
     if dtype is not None and new.dtype != dtype:
-        new = apply(shaping.cast, new, dtype=new._backend().dtype(dtype))
+        native = new._backend().dtype(dtype)  # JAX may have no 64 bits, and give 32
+        if backends.dtype_of(native) is not new.dtype:
+            new = apply(shaping.cast, new, dtype=native)
     return new.clone() if (copy or forced) and new is input else new  # type: ignore[attr-defined, return-value]
 
 

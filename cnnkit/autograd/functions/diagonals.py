@@ -9,6 +9,7 @@ from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.axes import axes_of
 from cnnkit.autograd.functions.raw import positions_like
 from cnnkit.autograd.functions.scattering import index_fill
+from cnnkit.autograd.sharing import share_chosen
 from cnnkit.autograd.value import Value
 from cnnkit.foreign import strides_of
 from cnnkit.ops import elementwise, indexing, shaping
@@ -71,7 +72,11 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     flat = apply(shaping.reshape, x, shape=(*x.shape[:-2], rows * columns))
     first = offset if offset >= 0 else -offset * columns
     part = slice(first, first + (length - 1) * (columns + 1) + 1, columns + 1) if length else slice(0)
-    return apply(indexing.getitem, flat, index=(..., part))
+    y = apply(indexing.getitem, flat, index=(..., part))
+    if flat._alias is None or flat._alias.family is not x._alias.family:  # the reshape had to copy
+        rows_of, columns_of = (range(max(n, 0), max(n, 0) + length) for n in (-offset, offset))
+        share_chosen(x, y, (..., [*rows_of], [*columns_of]), lambda s: (*s[:-2], s[-2] + s[-1]))
+    return y
 
 
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:

@@ -28,8 +28,9 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     (tensor([[0., 0.],
             [0., 0.]]), tensor([0, 0]))
     """
-    return full(sizes_of("zeros", size), 0, dtype=dtype or backends.get_default_dtype(), device=device,
-                requires_grad=requires_grad, backend=backend)
+    shape = sizes_of("zeros", size)
+    return make(lambda xp, **kwargs: xp.zeros(shape, **kwargs), dtype or backends.get_default_dtype(), device,
+                backend, requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
@@ -52,8 +53,8 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     >>> cnnkit.empty(2, 3).shape
     (2, 3)
     """
-    return full(sizes_of("empty", size), 0, dtype=dtype or backends.get_default_dtype(), device=device,
-                requires_grad=requires_grad, backend=backend)
+    return zeros(sizes_of("empty", size), dtype=dtype, device=device, requires_grad=requires_grad,
+                 backend=backend)
 
 
 def full(size: Any, fill_value: Number | Value, *, dtype: Any = None, device: Any = None,
@@ -106,7 +107,8 @@ def zeros_like(input: Value, *, dtype: Any = None, device: Any = None, requires_
     >>> cnnkit.zeros_like(cnnkit.tensor([1, 2]))
     tensor([0, 0])
     """
-    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    return zeros(input.shape, dtype=dtype or input.dtype, device=like(input, device),
+                 requires_grad=requires_grad)
 
 
 def ones_like(input: Value, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
@@ -128,14 +130,14 @@ def empty_like(input: Value, *, dtype: Any = None, device: Any = None, requires_
     >>> cnnkit.empty_like(cnnkit.tensor([1, 2])).dtype
     cnnkit.int64
     """
-    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    return zeros_like(input, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def _new_zeros(input: Value, *size: Any, dtype: Any = None, device: Any = None,
                requires_grad: bool = False) -> Tensor:
     """Zeros of another shape, with this Tensor's dtype and device."""
-    return _new_full(input, sizes_of("new_zeros", size), 0, dtype=dtype, device=device,
-                     requires_grad=requires_grad)
+    return zeros(sizes_of("new_zeros", size), dtype=dtype or input.dtype, device=like(input, device),
+                 requires_grad=requires_grad)
 
 
 def _new_ones(input: Value, *size: Any, dtype: Any = None, device: Any = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.axes import axis_of
 from cnnkit.autograd.functions.raw import positions_like
+from cnnkit.autograd.sharing import share_chosen
 from cnnkit.autograd.value import Value
 from cnnkit.ops import indexing, shaping
 
@@ -81,6 +82,11 @@ class PartsMethods(Value):
         x = apply(shaping.reshape, self, shape=shape)
         if not self.shape:
             return x[:size]
+        before = (slice(None),) * axis
         starts = positions_like(self, 0, shape[axis] - size + 1, step).reshape(-1, 1)
-        windows = x[(*(slice(None),) * axis, starts + positions_like(self, size))]
+        places = starts + positions_like(self, size)
+        windows = x[(*before, places)]
+        # windows that overlap must not be changed: an element would be in several
+        share_chosen(x, windows, (*before, places.tolist()), lambda s: (
+            *s[:axis], *((0, 0) if size > step else (s[axis] * step, s[axis])), *s[axis + 1:]))
         return windows.movedim(axis + 1, -1)

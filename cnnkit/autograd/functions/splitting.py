@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.axes import axis_of
+from cnnkit.autograd.sharing import several
 from cnnkit.autograd.value import Value
 from cnnkit.ops import indexing
 
@@ -32,7 +33,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     size = operator.index(split_size_or_sections)
     if size < 0 or (not size and length):
         raise RuntimeError(f"split needs parts of 1 or more; got {size} for axis {axis} of size {length}")
-    return _cut(tensor, axis, [*range(0, length, size or 1), length] if length else [0, 0])
+    return several(_cut(tensor, axis, [*range(0, length, size or 1), length] if length else [0, 0]))
 
 
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
@@ -46,7 +47,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
     sizes = [operator.index(n) for n in split_sizes]
     if sum(sizes) != length or any(n < 0 for n in sizes):
         raise RuntimeError(f"split needs sizes that add up to {length}, the size of axis {axis}; got {sizes}")
-    return _cut(input, axis, [0, *itertools.accumulate(sizes)])
+    return several(_cut(input, axis, [0, *itertools.accumulate(sizes)]))
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -59,7 +60,8 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     axis, length = _axis("chunk", input, dim)
     if chunks < 1:
         raise RuntimeError(f"chunk needs 1 part or more; got {chunks}")
-    return split(input, -(-length // chunks), axis) if length else _cut(input, axis, [0] * (chunks + 1))
+    return split(input, -(-length // chunks), axis) if length else several(
+        _cut(input, axis, [0] * (chunks + 1)))
 
 
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
@@ -138,7 +140,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
         raise IndexError("unbind needs a Tensor with axes")
     axis, length = _axis("unbind", input, dim)
     before = (slice(None),) * axis
-    return tuple([apply(indexing.getitem, input, index=(*before, i)) for i in range(length)])
+    return several(tuple([apply(indexing.getitem, input, index=(*before, i)) for i in range(length)]))
 
 
 unstack = unbind

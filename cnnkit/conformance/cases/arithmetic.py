@@ -46,14 +46,21 @@ CASES = (
       for name, right in (("arrays", Draw((3, 4), "eighths", grad=False)), ("number", 0.25))),
 
     *(OpCase(op, name, (Draw((2, 3, 4)),), {"axis": axis, "keepdims": keepdims}, SUMS)
-      for op in ("sum", "mean", "max")
+      for op in ("sum", "mean", "max", "min", "prod")
       for name, axis, keepdims in (("everything", None, False), ("last-axis", -1, False),
                                    ("two-axes", (0, 2), False), ("keepdims", 1, True))),
     OpCase("sum", "batch-0", (Draw((0, 3)),), {"axis": 0, "keepdims": False}),
-    OpCase("max", "ties-share", (Draw((3, 9), "eighths"),), {"axis": 1, "keepdims": False}, ROUNDING,
-           smooth=False),
-    *(OpCase("argmax", name, (Draw((3, 9), "eighths", grad=False),), {"axis": axis, "keepdims": keepdims},
+    *(OpCase(op, "ties-share", (Draw((3, 9), "eighths"),), {"axis": 1, "keepdims": False}, ROUNDING,
+             smooth=False) for op in ("max", "min")),
+    OpCase("prod", "zeros", (Draw((5, 4), "eighths"),), {"axis": 1, "keepdims": False}, SUMS),
+    *(OpCase(op, "bools", (Draw((3, 4), "bools", grad=False),), {"axis": 1, "keepdims": False}, EXACT)
+      for op in ("all", "any")),
+    *(OpCase(op, name, (Draw((3, 9), kind),), {"axis": axis}, SUMS)
+      for op in ("cumsum", "cumprod")
+      for name, axis, kind in (("rows", -1, "normal"), ("columns", 0, "normal"), ("zeros", 1, "eighths"))),
+    *(OpCase(op, name, (Draw((3, 9), "eighths", grad=False),), {"axis": axis, "keepdims": keepdims},
              EXACT)
+      for op in ("argmax", "argmin")
       for name, axis, keepdims in (("flat", None, False), ("rows", 1, False), ("keepdims", 0, True))),
 
     *(OpCase("matmul", name, (Draw(x), Draw(y)), {}, SUMS, half=name == "matrices") for name, x, y in (

@@ -61,7 +61,8 @@ CASES = (
 
     standardize("group", (2, 2, 3, 3, 2), (2, 3, 4), (1, 2, 3, 1, 1), (1, 2, 3, 1, 1)),
     standardize("layer", (3, 4, 5), (1, 2), (4, 5), (4, 5)),
-    standardize("layer-many", (33, 70), (1,), (70,), (70,)),
+    standardize("layer-many", (17, 70), (1,), (70,), (70,)),
+    standardize("instance", (2, 3, 4), (2,), (1, 3, 1), (1, 3, 1)),
     standardize("instance-no-affine", (2, 3, 4), (2,)),
     standardize("root-mean-square", (3, 2, 5), (2,), (5,), center=False),
     standardize("no-weight", (3, 5), (1,), None, (5,)),

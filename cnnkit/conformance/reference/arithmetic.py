@@ -97,6 +97,21 @@ def top_shares(values: list) -> list:
     return [t / sum(tops) for t in tops]
 
 
+def along(values: Callable[[list], list], slope: Callable[[list, int, int], float]) -> Reference:
+    """A function of a line of numbers along an axis; ``slope(line, i, k)`` is result i's by number k."""
+    def forward(x: Array, *, axis: int) -> Array:
+        return np.apply_along_axis(lambda line: values(line.tolist()), axis, x)
+
+    def gradients(dy: Array, x: Array, *, axis: int) -> tuple:
+        dx, lines, dlines = np.zeros(x.shape), np.moveaxis(x, axis, -1), np.moveaxis(dy, axis, -1)
+        for index in np.ndindex(lines.shape):
+            line = lines[index[:-1]].tolist()
+            parts = [d * slope(line, i, index[-1]) for i, d in enumerate(dlines[index[:-1]])]
+            np.moveaxis(dx, axis, -1)[index] = sum(parts)
+        return (dx,)
+    return forward, gradients
+
+
 # -- matrix product ------------------------------------------------------------------------------------------
 
 def matmul_terms(x: Array, y: Array) -> list[tuple]:
@@ -227,7 +242,17 @@ ARITHMETIC: dict[str, Reference] = {
     "sum": reduction(lambda values: sum(values, 0.0), lambda values: [1] * len(values)),
     "mean": reduction(lambda values: sum(values) / len(values),
                       lambda values: [1 / len(values)] * len(values)),
+    "prod": reduction(math.prod, lambda values: [math.prod(values[:i] + values[i + 1:])
+                                                 for i in range(len(values))]),
     "max": reduction(max, top_shares),
+    "min": reduction(min, lambda values: top_shares([-v for v in values])),
+    "argmin": reduction(lambda values: values.index(min(values)), None),
+    "all": reduction(all, None),
+    "any": reduction(any, None),
+    "cumsum": along(lambda values: [sum(values[:i + 1], 0.0) for i in range(len(values))],
+                    lambda values, i, k: float(k <= i)),
+    "cumprod": along(lambda values: [math.prod(values[:i + 1]) for i in range(len(values))],
+                     lambda values, i, k: math.prod(values[:k] + values[k + 1:i + 1]) if k <= i else 0.0),
     "argmax": reduction(lambda values: values.index(max(values)), None),
     "matmul": (matmul, matmul_gradients),
     "reshape": moved(lambda x, shape: x.reshape(shape)),

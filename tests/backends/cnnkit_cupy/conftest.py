@@ -1,11 +1,12 @@
 """`fake_cupy`: CuPy made of NumPy and the emulator, with two devices; `launched`: the kernels of a test."""
 
 import sys
+from collections import defaultdict
 
 import cnnkit_cupy
 import fake_cupy as fake
 import pytest
-from cnnkit_cupy import conv_relu_pool, depthwise, direct, launcher
+from cnnkit_cupy import launcher
 
 from cnnkit import backends
 
@@ -16,6 +17,12 @@ def forget():
     """Let the backend find its library anew."""
     for name in ("namespace", "cuda", "dtypes", "_resolved", "_uploaders"):
         cnnkit_cupy.backend.__dict__.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def _planned_anew():
+    """No plan of another test, which may have changed the constants that it was made with."""
+    launcher.forget()
 
 
 @pytest.fixture
@@ -38,13 +45,25 @@ def fake_cupy(monkeypatch):
 
 
 @pytest.fixture
-def launched(monkeypatch):
-    """The names of the kernels that the modules of convolutions with few channels launch, in order."""
-    names = []
+def launches(monkeypatch):
+    """The kernels of a test by module, in order: name and grid."""
+    found, call = defaultdict(list), launcher.Launch.__call__
 
-    def launch(device, name, *arguments):
-        names.append(name)
-        return launcher.launch(device, name, *arguments)
-    for module in (direct, depthwise, conv_relu_pool):
-        monkeypatch.setattr(module, "launch", launch)
+    def recorded(self, *arrays):
+        found[self.kernel.module].append((self.kernel.name, self.grid))
+        call(self, *arrays)
+    monkeypatch.setattr(launcher.Launch, "__call__", recorded)
+    return found
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """The names of the kernels of convolutions with few channels that a test launches, in order."""
+    names, call = [], launcher.Launch.__call__
+
+    def recorded(self, *arrays):
+        if self.kernel.module in ("direct", "depthwise", "conv_relu_pool"):
+            names.append(self.kernel.name)
+        call(self, *arrays)
+    monkeypatch.setattr(launcher.Launch, "__call__", recorded)
     return names

@@ -2,15 +2,21 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import cnnkit_cupy
 import numpy as np
 import pytest
+from cnnkit_cupy import capability, kernels
 
 import cnnkit
 from cnnkit import backends, nn, optim, random
 from cnnkit import functional as F
 from cnnkit.autograd import tensor
+from cnnkit.backends.state import local
+
+AVAILABLE = cnnkit_cupy._available.__wrapped__  # which the fake replaces
 
 
 def places(tensors):
@@ -137,6 +143,55 @@ def test_memory_is_told_in_words(fake_cupy):
     assert row.device == "Fake 1"
     assert row.memory == ("arrays use 5 MiB of 3.0 GiB that the pool holds, at most 4.0 GiB; "
                           "3.0 GiB of the device's 8.0 GiB are free")
+
+
+def test_memory_is_that_of_the_allocator_in_use(fake_cupy, monkeypatch):
+    other = fake_cupy.Pool()
+    other.used_bytes, other.get_limit = (lambda: 7 << 20), (lambda: 0)
+    monkeypatch.setattr("cupy.cuda.get_allocator", lambda: other.malloc)
+    assert backends.get("cupy").memory().startswith("arrays use 7 MiB of 3.0 GiB that the pool holds; ")
+    monkeypatch.setattr("cupy.cuda.get_allocator", lambda: bytearray)
+    assert backends.get("cupy").memory() == ("arrays come from no pool; "
+                                             "3.0 GiB of the device's 8.0 GiB are free")
+
+
+def test_without_nvrtc_cupy_is_not_available_and_the_reason_says_what_to_install(fake_cupy, monkeypatch):
+    def missing():
+        raise ImportError("libnvrtc.so.13: cannot open shared object file")
+    assert AVAILABLE() is True
+    monkeypatch.setattr("cupy.cuda.nvrtc.getVersion", missing)
+    assert AVAILABLE() == ("NVRTC, which compiles the kernels, cannot be loaded (libnvrtc.so.13: cannot open "
+                           "shared object file): pip install 'cnnkit[cuda13]', or 'cupy-cuda13x[ctk]'")
+
+
+def test_what_is_installed_with_cuda_brings_nvrtc_and_cublas():
+    extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
+    for major in ("12", "13"):
+        assert extras["project"]["optional-dependencies"][f"cuda{major}"] == [f"cupy-cuda{major}x[ctk]>=14"]
+
+
+def test_on_a_gpu_older_than_the_kernels_the_ops_own_bodies_run_and_say_why(fake_cupy, monkeypatch):
+    monkeypatch.setattr(fake_cupy.Device, "compute_capability",
+                        property(lambda self: "70" if self.id == 1 else "75"))
+    capability.too_old.cache_clear()
+    reason = "cupy:1 has compute capability 7.0, and the kernels need 7.5 or more"
+    assert capability.too_old() == {1: reason}
+    assert capability.served() is True
+    table = capability.on_capable_devices(kernels.kernels("emulator"), capability.too_old())
+    for n, served in ((0, True), (1, False)):
+        x = tensor(np.zeros((1, 1, 4, 4), np.float32), backend=f"cupy:{n}").array
+        pooling = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1),
+                   "ceil_mode": False}
+        with backends.get("cupy").on(n):
+            results = (table["max_pool"](x, needs=(True,), **pooling),
+                       table["sgd"]([x], [x], {}, lr=0.1, momentum=0.0, dampening=0.0, weight_decay=0.0,
+                                    nesterov=False, maximize=False, workspace={}))
+            assert [result is not NotImplemented for result in results] == [served] * 2
+    assert local.declined == reason
+    monkeypatch.setattr(fake_cupy.Device, "compute_capability", "70")
+    capability.too_old.cache_clear()
+    assert capability.served() == f"{reason.replace('cupy:1', 'cupy:0')}; {reason}"
+    capability.too_old.cache_clear()
 
 
 def test_without_a_gpu_the_suite_refuses_to_run_on_one_and_says_why():

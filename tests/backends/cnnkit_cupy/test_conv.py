@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from chains import chain
-from cnnkit_cupy import conv
+from cnnkit_cupy import conv, launcher
 from cnnkit_cupy.launcher import KERNELS, contiguous, instances
 from cnnkit_cupy.parameters import pack
 from cnnkit_cupy.sources import source, structure
@@ -22,15 +22,9 @@ EVERY = (True, True, True)
 
 
 @pytest.fixture
-def launched(monkeypatch):
-    """The kernels that are launched, in order: name and grid."""
-    calls, launch = [], conv.launch
-
-    def recorded(device, name, grid, *arguments):
-        calls.append((name, grid))
-        launch(device, name, grid, *arguments)
-    monkeypatch.setattr(conv, "launch", recorded)
-    return calls
+def launched(launches):
+    """The kernels of ``conv.cu`` that are launched, in order: name and grid."""
+    return launches["conv"]
 
 
 def random_arrays(x, weight, dtype="float32", seed=0):
@@ -206,6 +200,7 @@ def test_every_tile_is_right_and_gives_the_same_bits(case, dtype, launched, monk
     arrays, results = random_arrays(x, weight, dtype), {}
     for name in conv.TILINGS:
         monkeypatch.setattr(conv, "tiling", lambda rows, columns, groups, name=name: name)
+        launcher.forget()
         got, dy = run(arrays, **attrs)
         assert_right(got, arrays, dy, **attrs)
         results[name] = bits(got)[:2]  # the weight's gradient has tiles of its own choice

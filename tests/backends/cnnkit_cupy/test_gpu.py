@@ -16,10 +16,15 @@ pytestmark = pytest.mark.skipif(not HERE.available, reason=f"no GPU: {HERE.reaso
 
 COPY = """
 extern "C" __global__ void __launch_bounds__(256) copy_by_shared(const float* x, float* y) {
-    extern __shared__ float all[];
-    for (int i = threadIdx.x; i < 16000; i += 256) all[i] = x[i];
+    extern __shared__ float staged[];
+    for (int i = threadIdx.x; i < 16000; i += 256) staged[i] = x[i];
     __syncthreads();
-    for (int i = threadIdx.x; i < 16000; i += 256) y[i] = all[15999 - i];
+    for (int i = threadIdx.x; i < 16000; i += 256) y[i] = staged[15999 - i];
+}
+"""
+WAIT = """
+extern "C" __global__ void wait(long long cycles) {
+    for (const long long end = clock64() + cycles; clock64() < end;);
 }
 """
 
@@ -66,7 +71,7 @@ def test_results_lie_in_cupys_pool_and_go_back_to_it(cupy):
 
 
 def test_a_block_may_have_more_than_48_kb_of_shared_memory(cupy, monkeypatch):
-    kernel = Kernel("random", "copy_by_shared", (In("float32"), Out("float32")), dynamic=64000)
+    kernel = Kernel("copying", "copy_by_shared", (In("float32"), Out("float32")), dynamic=64000)
     monkeypatch.setitem(launcher.KERNELS, kernel.name, kernel)
     monkeypatch.setattr(launcher, "source", lambda module: COPY)
     x = cupy.arange(16000, dtype=cupy.float32)
@@ -86,11 +91,10 @@ def test_an_error_of_the_compiler_has_the_line_of_the_source(cupy):
 @pytest.mark.parametrize("num_workers", [0, 1, 3])
 def test_uploads_beside_a_busy_device_arrive_whole(cupy, num_workers):
     images = np.random.default_rng(0).standard_normal((512, 3, 32, 32)).astype(np.float32)
-    busy, totals = cupy.ones((2048, 2048), cupy.float32), []
+    wait, totals = cupy.RawKernel(WAIT, "wait"), []
     loader = DataLoader(ArrayDataset(images, np.arange(512)), 16, num_workers=num_workers)
     for x, y in loader:
-        for _ in range(5):
-            busy = busy @ busy * 1e-4
+        wait((1,), (1,), (np.int64(1_000_000),))
         totals.append((x.array.sum(axis=(1, 2, 3)), y.array + 0))
     for n, (total, labels) in enumerate(totals):
         at = slice(16 * n, 16 * n + 16)

@@ -7,8 +7,23 @@ import sys
 import numpy as np
 import pytest
 from cnnkit_cupy import kernels
-from cnnkit_cupy.launcher import KERNELS, In, Kernel, Out, Scalar, Struct, contiguous, launch, strides
-from cnnkit_cupy.parameters import REMEMBERED, pack
+from cnnkit_cupy.launcher import (
+    KERNELS,
+    REMEMBERED,
+    In,
+    InTable,
+    Kernel,
+    Launch,
+    Numbers,
+    Out,
+    OutTable,
+    Scalar,
+    Struct,
+    contiguous,
+    launch,
+    strides,
+)
+from cnnkit_cupy.parameters import pack
 from cnnkit_cupy.pool import index_type
 from cnnkit_cupy.sources import source, structure
 
@@ -26,6 +41,13 @@ class Recorder:
     def address(self, array):
         return array.ctypes.data
 
+    def layout(self, array):
+        return (None if array is None
+                else (array.dtype, array.shape, array.strides, self.address(array) % 256, 0))
+
+    def by_value(self, packed):
+        return packed
+
     def run(self, *arguments):
         self.calls.append(arguments)
 
@@ -35,8 +57,11 @@ KERNEL = Kernel("pool", "avg_pool2d<float, int, 1>",
 
 
 def as_argument(position, value, kernel=KERNEL):
-    cast, label = kernel.casts[position]
-    return cast(label, kernel.module, Recorder(), value)
+    parameter, label = kernel.parameters[position], kernel.label(position)
+    if kernel.by_value[position]:
+        return parameter.pack(label, kernel.module, value)
+    parameter.check(label, value, 0 if value is None else value.ctypes.data)
+    return value
 
 
 @pytest.mark.parametrize(("position", "value", "error", "message"), [
@@ -58,25 +83,81 @@ def test_what_does_not_fit_is_refused(position, value, error, message):
         as_argument(position, value)
 
 
-def test_what_fitted_once_is_not_taken_for_what_does_not():
-    fitting = np.zeros(12, np.float32)
-    for _ in range(2):
-        assert as_argument(1, fitting) is fitting
+@pytest.fixture
+def declared(monkeypatch):
+    """`KERNEL` in the table, and a device that records."""
+    monkeypatch.setitem(KERNELS, KERNEL.name, Kernel(**{f: getattr(KERNEL, f) for f in (
+        "module", "name", "parameters")}))  # a new one, which remembers no launches
+    return Recorder()
+
+
+VALUES = (1, 2, 3, 4), 5
+
+
+def test_what_fitted_once_is_not_taken_for_what_does_not(declared):
+    fitting, run = np.zeros(12, np.float32), Launch(declared, KERNEL.name, (1, 1, 1), *VALUES)
+    for n in (1, 2):
+        run(fitting, fitting)
+        assert len(declared.calls) == n
         for unfitting in (fitting[::2], fitting.astype(np.float64),
                           np.zeros(49, np.uint8)[1:].view(np.float32)):
             with pytest.raises((TypeError, ValueError), match="argument 1"):
-                as_argument(1, unfitting)
-    assert as_argument(2, (1, 2, 3, 4))[0]["w"] == 4
-    assert as_argument(2, {"w": 1, "h": 2, "c": 3, "n": 4})[0]["w"] == 1
-    with pytest.raises(ValueError, match="read-only"):
-        as_argument(2, (1, 2, 3, 4))[0] = 5
+                run(fitting, unfitting)
 
 
-def test_what_is_remembered_is_bounded():
-    parameter, x = In("float32", True), np.zeros(2 * REMEMBERED, np.float32)
+def test_values_are_packed_once_and_nobody_can_change_them(declared):
+    x = np.zeros(12, np.float32)
+    for by in (VALUES[0], {"w": 4, "h": 3, "c": 2, "n": 1}, VALUES[0]):
+        launch(declared, KERNEL.name, (1, 1, 1), x, x, by, 5)
+    first, by_name, again = ([*call[5]] for call in declared.calls)
+    assert first[2] is again[2]
+    assert first[3] is again[3]
+    assert first[2] == by_name[2]
+    assert first[2][0]["w"] == 4
+    for packed in first[2:]:
+        with pytest.raises(ValueError, match="read-only"):
+            packed[0] = packed[0]
+
+
+def test_values_and_arrays_take_the_places_that_the_kernel_gives_them(monkeypatch):
+    kernel = Kernel("pool", "mixed", (Scalar("int32"), In("float32"), Scalar("int64"), Out("float32")))
+    monkeypatch.setitem(KERNELS, "mixed", kernel)
+    device, x, y = Recorder(), np.zeros(2, np.float32), np.ones(2, np.float32)
+    launch(device, "mixed", (1, 1, 1), 7, x, 8, y)
+    Launch(device, "mixed", (1, 1, 1), 7, 8)(x, y)
+    for call in device.calls:
+        seven, source, eight, result = call[5]
+        assert (seven.dtype, seven[0], eight.dtype, eight[0]) == (np.int32, 7, np.int64, 8)
+        assert source is x
+        assert result is y
+
+
+def test_a_launch_for_another_device_or_grid_is_another_one(declared):
+    x, other = np.zeros(2, np.float32), Recorder()
+    for device, grid in ((declared, (1, 1, 1)), (other, (1, 1, 1)), (declared, (2, 1, 1))):
+        launch(device, KERNEL.name, grid, x, x, *VALUES)
+    assert [call[3] for call in declared.calls] == [(1, 1, 1), (2, 1, 1)]
+    assert len(other.calls) == 1
+
+
+@pytest.mark.parametrize(("values", "arrays", "message"), [
+    (VALUES[:1], 2, "takes 2 numbers and structures; got 1"),
+    (VALUES, 1, "takes 2 arrays; got 1"),
+    (VALUES, 3, "takes 2 arrays; got 3"),
+])
+def test_a_launch_needs_every_argument(declared, values, arrays, message):
+    with pytest.raises(TypeError, match=message):
+        Launch(declared, KERNEL.name, (1, 1, 1), *values)(*[np.zeros(2, np.float32)] * arrays)
+
+
+def test_what_is_remembered_is_bounded(declared):
+    run, x = Launch(declared, KERNEL.name, (0, 1, 1), *VALUES), np.zeros(2 * REMEMBERED, np.float32)
     for n in range(2 * REMEMBERED):
-        parameter.cast("it", "pool", Recorder(), x[:n])
-    assert len(parameter._fitting) <= REMEMBERED
+        run(x[:n], x)
+    assert len(run._fitting) <= REMEMBERED
+    for n in range(REMEMBERED + 2):
+        launch(declared, KERNEL.name, (0, 1, 1), x, x, VALUES[0], n)
+    assert len(KERNELS[KERNEL.name].launches) <= REMEMBERED
 
 
 @pytest.mark.parametrize(("view", "message"), [
@@ -118,7 +199,7 @@ def test_an_array_without_gaps_is_one_row_unless_its_channels_are_last(parameter
 
 
 def test_numbers_and_structures_get_their_declared_types():
-    assert type(as_argument(3, 7)) is np.int32
+    assert as_argument(3, 7).dtype == np.int32
     packed = as_argument(2, (1, 2, 3, 2**40))
     assert packed.shape == (1,)
     assert packed.dtype == np.dtype([(name, np.int64) for name in "nchw"])
@@ -224,3 +305,49 @@ def test_importing_the_plug_in_imports_no_cupy():
 def test_without_cupy_or_a_gpu_the_reason_is_given():
     row = next(row for row in backends.list() if row.name == "cupy")
     assert row.available or "cupy" in row.reason
+
+
+TABLES = Kernel("update", "tables", (InTable("float32", count=3), OutTable("float32", optional=True, count=3),
+                                     Numbers("int32", 2)))
+
+
+@pytest.fixture
+def with_tables(monkeypatch):
+    monkeypatch.setitem(KERNELS, "tables", TABLES)
+    device = Recorder()
+    device.table = lambda arrays, count: (arrays, count)
+    return device
+
+
+def test_a_table_of_arrays_and_numbers_by_value(with_tables):
+    x, y = np.zeros(2, np.float32), np.ones(3, np.float32)
+    Launch(with_tables, "tables", (1, 1, 1), [7, 8])((x, y), (None, y))
+    (read, count), written, numbers = with_tables.calls[0][5]
+    assert read[0] is x
+    assert read[1] is y
+    assert count == 3
+    assert written[0][0] is None
+    assert numbers["of"].tolist() == [[7, 8]]
+
+
+@pytest.mark.parametrize(("arrays", "message"), [
+    ((np.zeros(2, np.float32), ()), "argument 0 must be a tuple of at most 3 arrays"),
+    (((np.zeros(2, np.float32),) * 4, ()), "argument 0 must be a tuple of at most 3 arrays"),
+    (((None,), ()), "argument 0 must be an array of float32; got None"),
+    (((np.zeros(2, np.float32), np.zeros(2)), ()), "argument 0 must be an array of float32; got float64"),
+])
+def test_what_is_no_table_is_refused(with_tables, arrays, message):
+    with pytest.raises(TypeError, match=message):
+        Launch(with_tables, "tables", (1, 1, 1), [7, 8])(*arrays)
+
+
+def test_numbers_are_as_many_as_declared(with_tables):
+    with pytest.raises(TypeError, match="argument 2 needs 2 numbers; got 3"):
+        Launch(with_tables, "tables", (1, 1, 1), [7, 8, 9])
+
+
+def test_the_last_value_of_a_launch_can_be_changed(with_tables):
+    run, x = Launch(with_tables, "tables", (1, 1, 1), [7, 8]), np.zeros(2, np.float32)
+    run.revalue([9, 10])
+    run((x,), (x,))
+    assert with_tables.calls[0][5][2]["of"].tolist() == [[9, 10]]

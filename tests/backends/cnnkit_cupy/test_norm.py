@@ -5,7 +5,7 @@ import pytest
 from chains import chain
 from cnnkit_cupy import norm
 from cnnkit_cupy.launcher import contiguous
-from cnnkit_cupy.norm import batch_norm_relu
+from cnnkit_cupy.norm import batch_norm_chain
 from layouts import LAYOUTS, compare, laid_out
 
 import cnnkit
@@ -88,13 +88,45 @@ def test_the_fused_relu_gives_the_bits_of_the_two_kernels(training, layout, dtyp
     dy = laid_out(rng.standard_normal((3, 8, 5, 4)).astype(dtype), layout)
     needs = (True, True, True, False, False)
     with backends.use("emulator"):
-        (y, *_), backward = batch_norm_relu(*arrays, needs=needs,
-                                            calls=chain(("batch_norm", "relu"), (attrs, {})))
+        (y, *_), backward = batch_norm_chain(*arrays, needs=needs,
+                                             calls=chain(("batch_norm", "relu"), (attrs, {})))
         (middle, *_), first = OPS["batch_norm"](*arrays, needs=needs, **attrs)
         (activation,), second = OPS["relu"](middle, needs=(True,))
         fused, separate = (y, *backward(dy)[:3]), (activation, *first(second(dy)[0], None, None)[:3])
     for a, b in zip(fused, separate):
         np.testing.assert_array_equal(emulator.to_numpy(a), emulator.to_numpy(b))
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("layouts", [("plain", "channels last"), ("channels last", "plain"),
+                                     ("channels last", "some channels"),
+                                     ("every second column", "broadcast")])
+def test_an_addend_may_lie_otherwise_in_memory(layouts, relu):
+    rng, emulator = np.random.default_rng(0), backends.get("emulator")
+    x, addend = (laid_out(rng.standard_normal((3, 8, 5, 4)).astype(np.float32), layout) for layout in layouts)
+    rest = [emulator.asarray(rng.random(8).astype(np.float32)) for _ in range(4)]
+    names, needs = ("batch_norm", "add", "relu")[:2 + relu], (True, True, True, False, False, True)
+    dy = laid_out(rng.standard_normal((3, 8, 5, 4)).astype(np.float32), layouts[1])
+    with backends.use("emulator"):
+        (y, *_), backward = batch_norm_chain(x, *rest, addend, needs=needs,
+                                             calls=chain(names, (TRAINING, {}, {})[:len(names)]))
+        (middle, *_), first = OPS["batch_norm"](x, *rest, needs=needs[:5], **TRAINING)
+        expected = middle.host + addend.host
+        through = np.where(expected > 0, dy.host, 0) if relu else dy.host
+        gradients = [*first(emulator.asarray(through), None, None)[:3], emulator.asarray(through)]
+    np.testing.assert_allclose(y.host, np.maximum(expected, 0) if relu else expected, atol=1e-6)
+    for actual, wanted in zip([g for g in backward(dy) if g is not None], gradients, strict=True):
+        np.testing.assert_allclose(actual.host, wanted.host, atol=2e-5)
+
+
+@pytest.mark.parametrize("addend", [2.0, np.ones((3, 8, 1, 1), np.float32),
+                                    np.ones((3, 8, 5, 4), np.float16)], ids=["number", "shape", "dtype"])
+def test_other_addends_are_declined(addend):
+    emulator = backends.get("emulator")
+    x, *rest = (emulator.asarray(np.ones(shape, np.float32)) for shape in ((3, 8, 5, 4), 8, 8, 8, 8))
+    addend = emulator.asarray(addend) if isinstance(addend, np.ndarray) else addend
+    assert batch_norm_chain(x, *rest, addend, needs=(True,) * 6,
+                            calls=chain(("batch_norm", "add"), (TRAINING, {}))) is NotImplemented
 
 
 def test_a_model_whose_batch_norm_is_followed_by_a_relu_keeps_its_running_statistics():

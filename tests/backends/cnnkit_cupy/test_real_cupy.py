@@ -3,6 +3,8 @@
 What needs a driver is in test_gpu.py. `tox -e cupy` runs this where there is no GPU.
 """
 
+import ctypes
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from cnnkit import backends
 
 cupy = pytest.importorskip("cupy", reason="cupy is not installed: tox -e cupy", exc_type=ImportError)
 
-from cnnkit_cupy.device import OPTIONS  # noqa: E402
+from cnnkit_cupy.device import OPTIONS, CupyDevice  # noqa: E402
 from cnnkit_cupy.launcher import KERNELS  # noqa: E402
 from cnnkit_cupy.parameters import Scalar, pack  # noqa: E402
 from cnnkit_cupy.sources import source, structure  # noqa: E402
@@ -83,20 +85,27 @@ def test_an_error_of_the_compiler_has_the_line_of_the_source(compiler):
         compiler.load_instance(source("norm") + "\nint broken = mistake;\n", name)
 
 
+@pytest.fixture
+def by_value(monkeypatch):
+    """How the backend passes a packed value, on a machine without a driver."""
+    monkeypatch.setattr(cupy.cuda.runtime, "getDevice", lambda: 0)
+    return CupyDevice().by_value
+
+
 @pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "float32"])
-def test_cupy_passes_our_numbers_as_they_are(dtype):
-    from cupy._core._scalar import CScalar
+def test_cupy_passes_our_numbers_as_they_are(dtype, by_value):
+    from cupy.cuda.function import CPointer
 
-    number = Scalar(dtype).cast("it", "pool", None, 7)
-    assert CScalar(number).dtype == np.dtype(dtype)
+    value = by_value(Scalar(dtype).pack("it", "pool", 7))
+    assert isinstance(value, CPointer)
+    assert np.frombuffer(ctypes.string_at(value.ptr, np.dtype(dtype).itemsize), dtype) == 7
 
 
-def test_cupy_passes_a_structure_by_the_address_of_its_one_element():
-    from cupy.cuda.function import CNumpyArray
-
+def test_cupy_passes_a_structure_by_the_address_of_its_one_element(by_value):
     packed = pack("it", structure("pool", "Strides"), (1, 2, 3, 4))
-    assert packed.size == 1
-    assert CNumpyArray(packed) is not None
+    value, bytes_of_it = by_value(packed), packed.tobytes()
+    del packed  # the value keeps it alive
+    assert ctypes.string_at(value.ptr, len(bytes_of_it)) == bytes_of_it
 
 
 @pytest.mark.skipif(cupy.cuda.is_available(), reason="there is a GPU: test_gpu.py launches kernels")

@@ -41,6 +41,58 @@ def test_four_steps_give_what_float64_gives(update, attrs, dtype):
         np.testing.assert_allclose(emulator.to_numpy(a).astype(np.float64), b, rtol=tolerance, atol=tolerance)
 
 
+def stepped(name, settings, params, steps, dtype=np.float32):
+    """The parameters after some steps; `steps` has the gradients of each, or None."""
+    backend, state, workspace = backends.get("emulator"), {}, {}
+    params = [backend.asarray(p) for p in params]
+    for grads in steps:
+        grads = [None if g is None else backend.asarray(g) for g in grads]
+        params, state = UPDATES[name](params, grads, state, workspace=workspace, **settings)
+    return [backend.to_numpy(p) for p in params], workspace
+
+
+@pytest.mark.parametrize(("name", "settings"), [("sgd", {**SGD, "momentum": 0.9}), ("adam", ADAM)])
+def test_many_parameters_of_any_size_share_launches_and_get_the_bits_of_one_alone(name, settings, launches):
+    rng = np.random.default_rng(0)
+    shapes = [(n,) for n in (*range(1, 60), 0, 1023, 1024, 1025, 4096, 2, 3, 4, 5)]
+    params = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+    steps = [[rng.standard_normal(shape).astype(np.float32) for shape in shapes] for _ in range(2)]
+    together, _ = stepped(name, settings, params, steps)
+    assert [kernel for kernel, _ in launches["update"]] == [f"{name}<float>"] * 2 * len(steps)
+    for i in (0, 3, 40, 59, 60, 61, 62, 63, 64, 67):
+        (alone,), _ = stepped(name, settings, params[i:i + 1], [grads[i:i + 1] for grads in steps])
+        np.testing.assert_array_equal(together[i], alone)
+
+
+@pytest.mark.parametrize(("name", "settings"), [("sgd", {**SGD, "momentum": 0.9, "dampening": 0.5}),
+                                                ("adam", ADAM)])
+def test_parameters_that_join_later_have_steps_of_their_own(name, settings, launches):
+    rng = np.random.default_rng(0)
+    params = [rng.standard_normal(5).astype(np.float32) for _ in range(3)]
+    steps = [[rng.standard_normal(5).astype(np.float32) for _ in range(3)] for _ in range(4)]
+    steps[0][1] = steps[1][1] = steps[2][2] = None
+    together, _ = stepped(name, settings, params, steps)
+    for i in range(3):
+        grads = [[step[i]] for step in steps if step[i] is not None]
+        (alone,), _ = stepped(name, settings, params[i:i + 1], grads)
+        np.testing.assert_array_equal(together[i], alone)
+
+
+def test_parameters_of_two_dtypes_are_two_launches(launches):
+    params = [np.ones(4, np.float32), np.ones(9, np.float16)]
+    (a, b), _ = stepped("sgd", SGD, params, [[p / 2 for p in params]] * 2)
+    assert [kernel for kernel, _ in launches["update"]] == ["sgd<float>", "sgd<__half>"] * 2
+    assert (a.tolist(), b.dtype) == (pytest.approx([0.9] * 4), np.float16)
+
+
+def test_views_of_any_address_are_updated_element_by_element():
+    emulator = backends.get("emulator")
+    memory = emulator.asarray(np.arange(10, dtype=np.float32))
+    p, g = memory[1:], emulator.asarray(np.ones(9, np.float32))
+    (new,), _ = UPDATES["sgd"]([p], [g], {}, workspace={}, **SGD)
+    np.testing.assert_allclose(emulator.to_numpy(new), np.arange(1, 10) - 0.1, rtol=1e-6)
+
+
 def test_state_of_the_kernels_own_is_written_in_place_and_nobody_elses():
     emulator = backends.get("emulator")
     p, g = emulator.asarray(np.ones(8, np.float32)), emulator.asarray(np.ones(8, np.float32))

@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from cnnkit_cupy import upload
 from cnnkit_cupy.upload import BUFFERS, Ring
 
 import cnnkit
@@ -69,6 +70,21 @@ def test_the_computation_waits_for_the_copy_and_the_next_copy_for_the_computatio
     worker.join()
     steps = [call for call in fake_cupy.CALLS if call[0] in ("wait", "copy")]
     assert steps == [("wait", copying, compute.ptr), ("copy", copying)]
+
+
+def test_streams_that_are_made_anew_for_each_step_are_not_kept_for_ever(fake_cupy):
+    backend, streams = backends.get("cupy"), [fake_cupy.Stream() for _ in range(upload.STREAMS + 2)]
+    for stream in streams:
+        with stream:
+            backend.upload(np.ones(3))()
+    copying = next(call[1] for call in fake_cupy.CALLS if call[0] == "copy")
+    for evicted in streams[:2]:  # what they had to do is waited for nevertheless
+        assert fake_cupy.CALLS.count(("wait", copying, evicted.ptr)) >= upload.STREAMS
+    fake_cupy.CALLS.clear()
+    with streams[2]:
+        backend.upload(np.ones(3))()
+    waited = [call[2] for call in fake_cupy.CALLS if call[:2] == ("wait", copying)]
+    assert waited == [stream.ptr for stream in streams[2:]]
 
 
 def test_nothing_and_other_dtypes_are_uploaded_too(fake_cupy):
