@@ -1,9 +1,9 @@
 """Transforms of images between the dataset and the network, as torchvision's: of one image or of a batch.
 
-A *picture* is a uint8 or uint16 array (H, W) or (H, W, C) of values from 0 to 255 or 65535, or a Pillow image;
-`ToTensor` makes it a float32 array (C, H, W), which is what the network takes. `Normalize`, `MixUp`, `CutMix`
-and `LinearTransformation` take floats only; the others take both, and give what they were given. A transform
-with a method `transform_batch` also takes many images at once, and the law is
+A *picture* is a uint8 or uint16 array (H, W) or (H, W, C) of values from 0 to 255 or 65535, or a Pillow
+image; `ToTensor` makes it a float32 array (C, H, W), which is what the network takes. `Normalize`, `MixUp`,
+`CutMix` and `LinearTransformation` take floats only; the others take both, and give what they were given. A
+transform with a method `transform_batch` also takes many images at once, and the law is
 ``t.transform_batch(images)[i] == t(images[i])``, bit for bit, where nothing is random.
 
 The random ones change arrays of any library, on their device, with numbers that are the same everywhere;
