@@ -10,6 +10,7 @@ from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import bounded, moved, numbered
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
 from cnnkit.data.transforms.sampling import (
+    INTERPOLATIONS,
     bordered,
     checked_interpolation,
     resize_weights,
@@ -24,6 +25,7 @@ __all__ = ["RandomCrop", "RandomResizedCrop", "checked_mode", "checked_padding",
            "window"]
 
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
+CUBIC_TOO = (*INTERPOLATIONS, "bicubic")
 TRIES = 10  # to draw an area and shape that fit into the image, as many as torchvision makes
 
 
@@ -100,11 +102,11 @@ class RandomResizedCrop(RandomTransform):
         The part's share of the image's area.
     ratio : (low, high)
         The part's width over its height, drawn evenly in its logarithm.
-    interpolation : {"nearest", "bilinear"}
+    interpolation : {"nearest", "bilinear", "bicubic"}
         How values are read between pixels.
     antialias : bool
-        Average over all pixels where the image gets smaller, instead of reading some; with
-        ``"bilinear"`` only.
+        Average over all pixels where the image gets smaller, instead of reading some; ``"nearest"`` never
+        does, ``"bicubic"`` always.
 
     Notes
     -----
@@ -129,7 +131,9 @@ class RandomResizedCrop(RandomTransform):
                                  "the smaller one first")
         self.size = checked_size("RandomResizedCrop", size)
         self.scale, self.ratio = (scale[0], scale[1]), (ratio[0], ratio[1])
-        self.interpolation = checked_interpolation("RandomResizedCrop", interpolation)
+        self.interpolation = checked_interpolation("RandomResizedCrop", interpolation, CUBIC_TOO)
+        if self.interpolation == "bicubic" and not antialias:
+            raise ValueError("RandomResizedCrop(interpolation='bicubic') is here with antialias=True only")
         self.antialias = antialias
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
@@ -145,8 +149,9 @@ class RandomResizedCrop(RandomTransform):
             xs = left + xp.floor(numbered(Q, x, wide.dtype) * (width / Q))
             return sample(self, x, xp.minimum(ys, top + height - 1),
                           xp.minimum(xs, left + width - 1), "nearest", 0)
-        rows, columns = (resize_weights(top, height, H, P, self.antialias),
-                         resize_weights(left, width, W, Q, self.antialias))
+        cubic = self.interpolation == "bicubic"
+        rows, columns = (resize_weights(top, height, H, P, self.antialias, cubic),
+                         resize_weights(left, width, W, Q, self.antialias, cubic))
         columns = xp.permute_dims(columns, (0, 2, 1))
         resized = xp.matmul(xp.matmul(xp.expand_dims(rows, axis=1), wide), xp.expand_dims(columns, axis=1))
         return xp.astype(resized, dtype, copy=False)

@@ -14,11 +14,12 @@ __all__ = ["INTERPOLATIONS", "bordered", "checked_interpolation", "resize_weight
 INTERPOLATIONS = ("nearest", "bilinear")
 
 
-def checked_interpolation(owner: str, interpolation: str) -> str:
-    """`interpolation`, one of `INTERPOLATIONS`; torchvision's InterpolationMode has it as its value."""
+def checked_interpolation(owner: str, interpolation: str, allowed: Sequence[str] = INTERPOLATIONS) -> str:
+    """`interpolation`, one of those allowed; torchvision's InterpolationMode has it as its value."""
     mode = interpolation.value if isinstance(interpolation, Enum) else interpolation
-    if mode not in INTERPOLATIONS:
-        raise ValueError(f"{owner}: interpolation must be 'nearest' or 'bilinear', got {interpolation!r}")
+    if mode not in allowed:
+        names = " or ".join(map(repr, allowed))
+        raise ValueError(f"{owner}: interpolation must be {names}, got {interpolation!r}")
     return mode
 
 
