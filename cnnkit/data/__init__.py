@@ -3,6 +3,7 @@
 from cnnkit.data import datasets, transforms
 from cnnkit.data.balance import ClassBalance, class_balance
 from cnnkit.data.dataset import ArrayDataset, Dataset, Subset
+from cnnkit.data.grid import make_grid, save_image
 from cnnkit.data.input_format import InputFormat, InputWarning
 from cnnkit.data.loader import DataLoader
 from cnnkit.data.on_device import TensorDataset
@@ -12,5 +13,5 @@ from cnnkit.data.split import random_split
 from cnnkit.data.stream import IterableDataset
 
 __all__ = ["SOURCES", "ArrayDataset", "ClassBalance", "DataLoader", "Dataset", "InputFormat", "InputWarning",
-           "IterableDataset", "Subset", "TensorDataset", "WeightedRandomSampler", "class_balance",
-           "datasets", "load", "random_split", "transforms"]
+           "IterableDataset", "Subset", "TensorDataset", "WeightedRandomSampler", "class_balance", "datasets",
+           "load", "make_grid", "random_split", "save_image", "transforms"]

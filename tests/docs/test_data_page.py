@@ -15,7 +15,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-
 def test_the_examples_give_what_the_page_says():
     parser, runner, names = doctest.DocTestParser(), doctest.DocTestRunner(), {}
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     for n, block in enumerate(blocks):
         example = parser.get_doctest(block, names, f"data.md, example {n + 1}", "docs/data.md", 0)
         runner.run(example, clear_globs=False)

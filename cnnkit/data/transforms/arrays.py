@@ -3,14 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import Array, backend_of, dtype_name, namespace_of, on
-from cnnkit.foreign import device_of, is_array, plain
+from cnnkit.data.host import host_array
+from cnnkit.foreign import device_of, is_array, is_pillow, is_tensor, plain
 from cnnkit.ops.precision import is_floating
 
-__all__ = ["batched", "bounded", "chosen", "moved", "numbered", "of_channels"]
+__all__ = ["WHITE", "Opened", "batched", "bounded", "chosen", "moved", "numbered", "of_channels", "opened"]
+
+WHITE = {"uint8": 255.0, "uint16": 65535.0}  # the brightest value of pictures
+
+
+class Opened(NamedTuple):
+    """Images of any of the accepted forms as one floating-point batch, and the way back."""
+
+    x: Array  # (N, C, H, W)
+    single: bool  # whether it was one image
+    white: float  # the value of white: 1, or of pictures 255 or 65535
+    closed: Callable[[Array], Any]  # from the changed batch to the form that was given
+
+
+def opened(owner: object, images: Any, batch: bool = False) -> Opened:
+    """Open images: floats and Tensors with their channels first, pictures with them last, Pillow images.
+
+    Parameters
+    ----------
+    owner : object
+        The transform, for the errors.
+    images : array, Tensor or Pillow image
+        Floats (C, H, W) or (N, C, H, W). Pictures, uint8 or uint16, keep their values 0 to 255 or 65535 as
+        float32: arrays (H, W) or (H, W, C), Tensors (C, H, W) or (N, C, H, W). What comes back is rounded to
+        their dtype.
+    batch : bool
+        Pictures are many in one array: (N, H, W) or (N, H, W, C).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `batched`.
+    """
+    if is_pillow(images):
+        return _of_pillow(owner, images)
+    array = images.array if isinstance(images, Tensor) else images
+    name = dtype_name(array.dtype) if is_array(array) else ""
+    last = not is_tensor(images) and array.ndim - batch in (2, 3) if name in WHITE else False
+    if name not in WHITE or not (last or (is_tensor(images) and array.ndim in (3, 4))):
+        _check_floats(owner, array)
+    with on(array):
+        xp = namespace_of(array)
+        x = xp.astype(array, xp.float32) if name in WHITE else array
+        single = not batch if last else x.ndim == 3
+        flat = last and x.ndim - batch == 2
+        x = xp.expand_dims(x, axis=0) if single else x
+        if last:
+            x = xp.expand_dims(x, axis=1) if flat else xp.permute_dims(x, (0, 3, 1, 2))
+
+    def closed(changed: Array) -> Any:
+        with on(changed):
+            if name in WHITE:
+                changed = xp.astype(bounded(xp.round(changed), 0, WHITE[name]), array.dtype)
+            if last:
+                gray = flat and changed.shape[1] == 1
+                changed = changed[:, 0, ...] if gray else xp.permute_dims(changed, (0, 2, 3, 1))
+            changed = changed[0, ...] if single else changed
+        return Tensor(changed) if isinstance(images, Tensor) else changed
+
+    return Opened(x, single, WHITE.get(name, 1.0), closed)
+
+
+def _of_pillow(owner: object, image: Any) -> Opened:
+    from PIL import Image
+    picture = opened(owner, host_array(image))
+
+    def closed(changed: Array) -> Any:
+        array = picture.closed(changed)
+        return Image.fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
+
+    return picture._replace(closed=closed)
 
 
 def batched(owner: object, images: Any, change: Callable[[Array], Array]) -> Any:
@@ -32,7 +103,14 @@ def batched(owner: object, images: Any, change: Callable[[Array], Array]) -> Any
     ValueError
         If they have neither three nor four axes.
     """
-    array = images.array if isinstance(images, Tensor) else images
+    if is_pillow(images) or (is_array(images) and dtype_name(images.dtype) in WHITE):
+        _check_floats(owner, images)
+    form = opened(owner, images)
+    with on(form.x):
+        return form.closed(change(form.x))
+
+
+def _check_floats(owner: object, array: Any) -> None:
     if not is_array(array) or not is_floating(array.dtype):
         actual = f"a {type(array).__name__}"
         if is_array(array):
@@ -41,10 +119,6 @@ def batched(owner: object, images: Any, change: Callable[[Array], Array]) -> Any
                         "put ToTensor() before it")
     if array.ndim not in (3, 4):
         raise ValueError(f"{owner!r} takes images (C, H, W) or (N, C, H, W), got shape {tuple(array.shape)}")
-    with on(array):
-        changed = (change(array) if array.ndim == 4
-                   else change(namespace_of(array).expand_dims(array, axis=0))[0, ...])
-    return Tensor(changed) if isinstance(images, Tensor) else changed
 
 
 def moved(values: Sequence[Any], like: Array, dtype: Any = None) -> Array:

@@ -20,7 +20,7 @@ LUMA = (0.2989, 0.587, 0.114)  # weights of red, green and blue in grey, as in t
 
 
 class ColorJitter(RandomTransform):
-    """Change brightness, contrast, saturation and hue of images with values in [0, 1].
+    """Change brightness, contrast, saturation and hue of images with values in [0, 1], or pictures.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class ColorJitter(RandomTransform):
             bounds, adjust = kinds[n]
             if isinstance(bounds, tuple) and (x.shape[1] == 3 or n < 2):
                 factors = moved([between(*bounds, draw[n]) for draw in draws], x)
-                x = adjust(x, xp.reshape(factors, (len(draws), 1, 1, 1)))
+                x = bounded(adjust(x, xp.reshape(factors, (len(draws), 1, 1, 1))), 0, self.white)
         return xp.astype(x, dtype, copy=False)
 
 
@@ -92,7 +92,7 @@ def _factors(name: str, value: float | Sequence[float]) -> Range | int:
 
 
 def _brightness(x: Array, factor: Array) -> Array:
-    return bounded(x * factor, 0, 1)
+    return x * factor
 
 
 def _contrast(x: Array, factor: Array) -> Array:
@@ -104,7 +104,7 @@ def _saturation(x: Array, factor: Array) -> Array:
 
 
 def _blend(x: Array, other: Array, factor: Array) -> Array:
-    return bounded(x * factor + other * (1 - factor), 0, 1)
+    return x * factor + other * (1 - factor)
 
 
 def _grey(x: Array) -> Array:

@@ -19,10 +19,12 @@ class Compose:
     Parameters
     ----------
     transforms : sequence of callable
-        Each takes one image and returns one. A batch is transformed at once if all of them can
-        (`contracts.BatchTransform`). A random transform at index n also gets the labels, where there are any,
-        and the key ``random.fold_in(key, n)``; so ``t(images, labels, key=key)`` augments a batch, if the
-        other transforms take a batch too, as `Normalize` does.
+        Each takes one image and returns one: a transform of this package or of torchvision, a function, or
+        one of Albumentations, which is given ``image=`` and asked for ``["image"]``. A batch is transformed
+        at once if all of them can (`contracts.BatchTransform`). A random transform at index n also gets the
+        labels, where there are any, and the key ``random.fold_in(key, n)``; so
+        ``t(images, labels, key=key)`` augments a batch, if the other transforms take a batch too, as
+        `Normalize` does.
 
     >>> import numpy
     >>> from cnnkit.data.transforms import Normalize, RandomHorizontalFlip, ToTensor
@@ -44,7 +46,7 @@ class Compose:
     def __call__(self, image: Any, labels: Any = None, *, key: Key | None = None) -> Any:
         for n, transform in enumerate(self.transforms):
             if not isinstance(transform, RandomTransform | Compose):
-                image = transform(image)
+                image = _of_albumentations(transform, image) if _takes_names(transform) else transform(image)
                 continue
             part_key = None if key is None else random.fold_in(key, n)
             if labels is None:
@@ -70,6 +72,15 @@ class Compose:
 
     def __repr__(self) -> str:
         return f"Compose([{', '.join(map(repr, self.transforms))}])"
+
+
+def _of_albumentations(transform: Any, image: Any) -> Any:
+    return transform(image=image)["image"]
+
+
+def _takes_names(transform: Any) -> bool:
+    """Whether it is a transform of Albumentations, which takes and gives images by name."""
+    return any(kind.__module__.partition(".")[0] == "albumentations" for kind in type(transform).__mro__)
 
 
 def batched_form(transform: Transform) -> Callable[[Any], Any] | None:

@@ -10,6 +10,7 @@ from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import bounded, moved, numbered
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
 from cnnkit.data.transforms.sampling import (
+    INTERPOLATIONS,
     bordered,
     checked_interpolation,
     resize_weights,
@@ -20,9 +21,11 @@ from cnnkit.foreign import plain
 from cnnkit.ops.precision import widen
 from cnnkit.random import Key
 
-__all__ = ["RandomCrop", "RandomResizedCrop"]
+__all__ = ["RandomCrop", "RandomResizedCrop", "checked_mode", "checked_padding", "checked_size", "four_sides",
+           "window"]
 
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
+CUBIC_TOO = (*INTERPOLATIONS, "bicubic")
 TRIES = 10  # to draw an area and shape that fit into the image, as many as torchvision makes
 
 
@@ -61,22 +64,15 @@ class RandomCrop(RandomTransform):
     def __init__(self, size: int | Sequence[int], padding: int | Sequence[int] | None = None,
                  pad_if_needed: bool = False, fill: float | Sequence[float] = 0,
                  padding_mode: str = "constant"):
-        self.size, padding, fill = _size("RandomCrop", size), plain(padding), plain(fill)
-        sides = [] if padding is None else [padding] if isinstance(padding, int) else list(padding)
-        if len(sides) not in (0, 1, 2, 4) or any(operator.index(side) < 0 for side in sides):
-            raise ValueError(f"RandomCrop(padding={padding}): "
-                             "give 1, 2 or 4 numbers of pixels, none negative")
-        if padding_mode not in PADDING_MODES:
-            raise ValueError(f"RandomCrop(padding_mode={padding_mode!r}): "
-                             f"there are {', '.join(PADDING_MODES)}")
-        self.padding = padding if padding is None or isinstance(padding, int) else tuple(padding)
+        self.size, fill = checked_size("RandomCrop", size), plain(fill)
+        self.padding = None if padding is None else checked_padding("RandomCrop", padding)
+        checked_mode("RandomCrop", padding_mode)
         self.pad_if_needed, self.fill, self.padding_mode = pad_if_needed, fill, padding_mode
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
-        xp = namespace_of(x)
-        N, _, H, W = x.shape
+        H, W = x.shape[2:]
         left, top, right, bottom = self._padding()
-        pixels, padded = [], False
+        starts, paddings = [], []
         for axis, (n, before, after, out) in enumerate(((H, top, bottom, self.size[0]),
                                                         (W, left, right, self.size[1]))):
             lacking = out - (n + before + after)
@@ -85,38 +81,14 @@ class RandomCrop(RandomTransform):
                                  f"{H + top + bottom} x {W + left + right} with their padding; "
                                  "make size smaller or padding larger, or give pad_if_needed=True")
             before, after = before + max(lacking, 0), after + max(lacking, 0)
-            starts = [math.floor(draw[axis] * (n + before + after - out + 1)) - before for draw in draws]
-            padded = padded or before > 0 or after > 0
-            indices = xp.reshape(moved(starts, x, numbered(1, x).dtype), (N, 1)) + numbered(out, x)
-            pixels.append(self._inside(indices, n, max(before, after)) if before or after else indices)
-        rows, columns = xp.expand_dims(pixels[0], axis=2), xp.expand_dims(pixels[1], axis=1)
-        if padded and self.padding_mode == "constant":
-            return take_pixels(bordered(self, x, self.fill), bounded(rows, -1, H) + 1,
-                               bounded(columns, -1, W) + 1)
-        return take_pixels(x, rows, columns)
+            starts.append([math.floor(draw[axis] * (n + before + after - out + 1)) - before
+                           for draw in draws])
+            paddings.append(max(before, after))
+        return window(self, x, starts, self.size, paddings, self.fill, self.padding_mode)
 
     def _padding(self) -> tuple[int, int, int, int]:
         """Pixels added left, top, right, bottom."""
-        padding = self.padding or 0
-        sides = (padding,) if isinstance(padding, int) else tuple(padding)
-        across, down, *others = sides * 4 if len(sides) == 1 else sides * 2
-        return across, down, others[0], others[1]
-
-    def _inside(self, indices: Array, n: int, padding: int) -> Array:
-        """The pixel in 0 ... n - 1 that each index into the padding stands for."""
-        xp = namespace_of(indices)
-        if self.padding_mode == "edge":
-            return bounded(indices, 0, n - 1)
-        if self.padding_mode == "symmetric":
-            indices = indices % (2 * n)
-            return xp.minimum(indices, 2 * n - 1 - indices)
-        if self.padding_mode == "reflect":
-            if padding >= n:
-                raise ValueError(f"{self!r} got {n} pixels to mirror, "
-                                 f"which is not more than the {padding} to be added")
-            indices = xp.abs(indices)
-            return xp.minimum(indices, 2 * (n - 1) - indices)
-        return indices
+        return four_sides(self.padding or 0)
 
 
 class RandomResizedCrop(RandomTransform):
@@ -130,11 +102,11 @@ class RandomResizedCrop(RandomTransform):
         The part's share of the image's area.
     ratio : (low, high)
         The part's width over its height, drawn evenly in its logarithm.
-    interpolation : {"nearest", "bilinear"}
+    interpolation : {"nearest", "bilinear", "bicubic"}
         How values are read between pixels.
     antialias : bool
-        Average over all pixels where the image gets smaller, instead of reading some; with
-        ``"bilinear"`` only.
+        Average over all pixels where the image gets smaller, instead of reading some; ``"nearest"`` never
+        does, ``"bicubic"`` always.
 
     Notes
     -----
@@ -157,9 +129,11 @@ class RandomResizedCrop(RandomTransform):
             if len(pair) != 2 or not 0 < pair[0] <= pair[1] < math.inf:
                 raise ValueError(f"RandomResizedCrop({name}={pair}): give two numbers above 0, "
                                  "the smaller one first")
-        self.size = _size("RandomResizedCrop", size)
+        self.size = checked_size("RandomResizedCrop", size)
         self.scale, self.ratio = (scale[0], scale[1]), (ratio[0], ratio[1])
-        self.interpolation = checked_interpolation("RandomResizedCrop", interpolation)
+        self.interpolation = checked_interpolation("RandomResizedCrop", interpolation, CUBIC_TOO)
+        if self.interpolation == "bicubic" and not antialias:
+            raise ValueError("RandomResizedCrop(interpolation='bicubic') is here with antialias=True only")
         self.antialias = antialias
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
@@ -175,8 +149,9 @@ class RandomResizedCrop(RandomTransform):
             xs = left + xp.floor(numbered(Q, x, wide.dtype) * (width / Q))
             return sample(self, x, xp.minimum(ys, top + height - 1),
                           xp.minimum(xs, left + width - 1), "nearest", 0)
-        rows, columns = (resize_weights(top, height, H, P, self.antialias),
-                         resize_weights(left, width, W, Q, self.antialias))
+        cubic = self.interpolation == "bicubic"
+        rows, columns = (resize_weights(top, height, H, P, self.antialias, cubic),
+                         resize_weights(left, width, W, Q, self.antialias, cubic))
         columns = xp.permute_dims(columns, (0, 2, 1))
         resized = xp.matmul(xp.matmul(xp.expand_dims(rows, axis=1), wide), xp.expand_dims(columns, axis=1))
         return xp.astype(resized, dtype, copy=False)
@@ -200,10 +175,79 @@ class RandomResizedCrop(RandomTransform):
         return (H - height) // 2, (W - width) // 2, height, width
 
 
-def _size(owner: str, size: int | Sequence[int]) -> tuple[int, int]:
+def checked_size(owner: str, size: int | Sequence[int]) -> tuple[int, int]:
     size = plain(size)
     height, width = (size, size) if isinstance(size, int) else size if len(size) == 2 else (0, 0)
     if height < 1 or width < 1:
         raise ValueError(f"{owner}(size={size}): give a number of pixels, or two, "
                          "height and width; all 1 or more")
     return height, width
+
+
+def checked_padding(owner: str, padding: int | Sequence[int]) -> int | tuple[int, ...]:
+    """Pixels on all sides, (left/right, top/bottom) or (left, top, right, bottom), if they are that."""
+    padding = plain(padding)
+    sides = [padding] if isinstance(padding, int) else list(padding)
+    if len(sides) not in (1, 2, 4) or any(operator.index(side) < 0 for side in sides):
+        raise ValueError(f"{owner}(padding={padding}): give 1, 2 or 4 numbers of pixels, none negative")
+    return padding if isinstance(padding, int) else tuple(padding)
+
+
+def checked_mode(owner: str, padding_mode: str) -> str:
+    """`padding_mode`, one of `PADDING_MODES`."""
+    if padding_mode not in PADDING_MODES:
+        raise ValueError(f"{owner}(padding_mode={padding_mode!r}): there are {', '.join(PADDING_MODES)}")
+    return padding_mode
+
+
+def four_sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
+    """Pixels added left, top, right, bottom."""
+    sides = (padding,) if isinstance(padding, int) else tuple(padding)
+    across, down, *others = sides * 4 if len(sides) == 1 else sides * 2
+    return across, down, others[0], others[1]
+
+
+def window(owner: object, x: Array, starts: Sequence[Sequence[int]], size: Sequence[int],
+           paddings: Sequence[int], fill: float | Sequence[float] = 0, mode: str = "constant") -> Array:
+    """A part of each image (N, C, H, W), which may reach beyond its edges.
+
+    Parameters
+    ----------
+    owner : object
+        The transform, for errors.
+    starts : two lists of N int
+        The first row and the first column of each image's part, negative above and left of the image.
+    size : (height, width)
+        Of the parts.
+    paddings : two int
+        How many pixels at most a part reaches beyond the image, along height and width.
+    fill, mode
+        What is there: see `RandomCrop`.
+    """
+    xp = namespace_of(x)
+    H, W = x.shape[2:]
+    pixels = []
+    for n, first, out, padding in zip((H, W), starts, size, paddings):
+        indices = xp.reshape(moved(first, x, numbered(1, x).dtype), (len(first), 1)) + numbered(out, x)
+        pixels.append(_inside(owner, indices, n, padding, mode) if padding else indices)
+    rows, columns = xp.expand_dims(pixels[0], axis=2), xp.expand_dims(pixels[1], axis=1)
+    if any(paddings) and mode == "constant":
+        return take_pixels(bordered(owner, x, fill), bounded(rows, -1, H) + 1, bounded(columns, -1, W) + 1)
+    return take_pixels(x, rows, columns)
+
+
+def _inside(owner: object, indices: Array, n: int, padding: int, mode: str) -> Array:
+    """The pixel in 0 ... n - 1 that each index into the padding stands for."""
+    xp = namespace_of(indices)
+    if mode == "edge":
+        return bounded(indices, 0, n - 1)
+    if mode == "symmetric":
+        indices = indices % (2 * n)
+        return xp.minimum(indices, 2 * n - 1 - indices)
+    if mode == "reflect":
+        if padding >= n:
+            raise ValueError(f"{owner!r} got {n} pixels to mirror, "
+                             f"which is not more than the {padding} to be added")
+        indices = xp.abs(indices)
+        return xp.minimum(indices, 2 * (n - 1) - indices)
+    return indices

@@ -86,6 +86,10 @@ class MixUp(RandomTransform):
         mixed = batched(self, images, mix)
         return mixed if labels is None else (mixed, self._probabilities(labels, shares, mixed))
 
+    def transform_batch(self, images: Any) -> Any:
+        """The same: a batch is taken as it is; pictures are refused."""
+        return self(images)
+
     def mixed(self, x: Array, draws: Draws) -> tuple[Array, list[float]]:
         """The images (N, C, H, W) mixed, and the share that each keeps."""
         xp, dtype = namespace_of(x), x.dtype

@@ -9,13 +9,13 @@ from typing import Any
 
 from cnnkit import random
 from cnnkit.autograd import Tensor
-from cnnkit.backends import Array, backend_of, namespace_of, on
-from cnnkit.data.transforms.arrays import batched
-from cnnkit.foreign import is_array
+from cnnkit.backends import Array, backend_of, dtype_name, namespace_of, on
+from cnnkit.data.transforms.arrays import WHITE, Opened, opened
+from cnnkit.foreign import is_array, is_tensor
 from cnnkit.ops.precision import is_floating
 from cnnkit.random import Key
 
-__all__ = ["Draws", "RandomTransform", "between", "probability"]
+__all__ = ["Draws", "FixedTransform", "RandomTransform", "between", "probability"]
 
 Draws = list[list[float]]
 BLOCK = 1 << 17  # elements that are changed at once in host memory
@@ -25,8 +25,10 @@ class RandomTransform:
     """A transform that draws its parameters anew for each image.
 
     ``t(images)`` changes one image (C, H, W) or each image of a batch (N, C, H, W), floating-point arrays of
-    any library or Tensors; ``t(images, labels)`` gives the labels back beside them, as torchvision's v2
-    transforms do. torchvision draws once a call, so a batch shares its parameters there.
+    any library or Tensors. Of one picture, a Pillow image or a uint8 array (H, W) or (H, W, C), it makes such
+    a picture; ``fill`` is then a value from 0 to 255. ``t(images, labels)`` gives the labels back beside
+    them, as torchvision's v2 transforms do. torchvision draws once a call, so a batch shares its parameters
+    there.
 
     The numbers of image i are row i of one draw with the key: ``t(images, key=key)[:n]`` is
     ``t(images[:n], key=key)``. They are plain Python numbers, so every library gets the same; only the pixels
@@ -44,23 +46,41 @@ class RandomTransform:
         Whether pixels change their place, so that masks must follow; masks are refused where it is ``None``.
     mask_fill : int
         The class outside the image, -100 as the ``ignore_index`` of the losses.
+    white : float
+        The brightest value of the images that `change` is given: 1, or 255 of pictures.
     """
 
     numbers = 1
     moves_pixels: bool | None = None
     mask_fill: int = -100
     alone = True  # whether an image depends on its own numbers only
+    white: float = 1.0
 
     def __call__(self, images: Any, labels: Any = None, *, key: Key | None = None) -> Any:
-        key = random.next_key() if key is None else key
-        changed = batched(self, images, lambda x: self._blocks(x, self.draws(key, x.shape[0]), key))
+        form = opened(self, images)
+        key = self.fresh_key() if key is None else key
+        changed = self._changed(form, key)
         if labels is None:
             return changed
-        return changed, masked(self, images, labels, key) if is_array(labels) and labels.ndim > 1 else labels
+        return changed, masked(self, form, labels, key) if is_array(labels) and labels.ndim > 1 else labels
 
     def transform_batch(self, images: Any) -> Any:
-        """The same: a batch is taken as it is."""
-        return self(images)
+        """The same of many: a batch is taken as it is, and pictures are (N, H, W) or (N, H, W, C)."""
+        if is_tensor(images) or not is_array(images) or dtype_name(images.dtype) not in WHITE:
+            return self(images)
+        return self._changed(opened(self, images, batch=True), self.fresh_key())
+
+    def fresh_key(self) -> Key:
+        """The key of a call that is given none."""
+        return random.next_key()
+
+    def _changed(self, form: Opened, key: Key) -> Any:
+        transform = self
+        if form.white != self.white:
+            transform = copy.copy(self)
+            transform.white = form.white
+        with on(form.x):
+            return form.closed(transform._blocks(form.x, self.draws(key, form.x.shape[0]), key))
 
     def mixes_labels(self) -> bool:
         """Whether it makes probabilities of labels."""
@@ -99,7 +119,21 @@ class RandomTransform:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
-def masked(transform: RandomTransform, images: Any, labels: Any, key: Key) -> Any:
+class FixedTransform(RandomTransform):
+    """A transform without random numbers that takes images, pictures and masks as the random ones do."""
+
+    numbers = 0
+
+    def fresh_key(self) -> Key:
+        """Any key: nothing is drawn, and the generator is left alone."""
+        return 0, 0
+
+    def draws(self, key: Key, count: int) -> Draws:
+        """Nothing for each image."""
+        return [[] for _ in range(count)]
+
+
+def masked(transform: RandomTransform, form: Opened, labels: Any, key: Key) -> Any:
     """Masks moved as `transform` moves the images' pixels with this key; other labels as they are.
 
     Raises
@@ -109,11 +143,13 @@ def masked(transform: RandomTransform, images: Any, labels: Any, key: Key) -> An
     ValueError
         If the labels have a height and width, but not the images'.
     """
-    axes = tuple(labels.shape)[1:] if images.ndim == 4 else tuple(labels.shape)
+    images = form.x
+    axes = tuple(labels.shape) if form.single else tuple(labels.shape)[1:]
     if len(axes) < 2 or transform.moves_pixels is False:
         return labels
     if axes[-2:] != tuple(images.shape[-2:]) or len(axes) > 3:
-        raise ValueError(f"{transform!r} got images of shape {tuple(images.shape)} and labels of shape "
+        shape = tuple(images.shape)[1 if form.single else 0:]
+        raise ValueError(f"{transform!r} got images of shape {shape} and labels of shape "
                          f"{tuple(labels.shape)}: masks need the images' height and width, to be moved alike")
     if transform.moves_pixels is None:
         raise TypeError(f"{transform!r} got masks of shape {tuple(labels.shape)} and does not say whether it "
@@ -123,7 +159,7 @@ def masked(transform: RandomTransform, images: Any, labels: Any, key: Key) -> An
         xp = namespace_of(array)
         floats = is_floating(array.dtype)
         x = array if floats else xp.astype(array, xp.float32)  # holds class indices exactly
-        x = xp.reshape(x, (-1 if images.ndim == 4 else 1, axes[0] if len(axes) == 3 else 1, *axes[-2:]))
+        x = xp.reshape(x, (1 if form.single else -1, axes[0] if len(axes) == 3 else 1, *axes[-2:]))
         moved = _for_masks(transform, floats).change(x, transform.draws(key, x.shape[0]), key)
         moved = xp.reshape(moved, (*labels.shape[:-2], *moved.shape[-2:]))
         moved = moved if floats else xp.astype(moved, array.dtype)

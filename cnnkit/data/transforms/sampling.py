@@ -14,11 +14,12 @@ __all__ = ["INTERPOLATIONS", "bordered", "checked_interpolation", "resize_weight
 INTERPOLATIONS = ("nearest", "bilinear")
 
 
-def checked_interpolation(owner: str, interpolation: str) -> str:
-    """`interpolation`, one of `INTERPOLATIONS`; torchvision's InterpolationMode has it as its value."""
+def checked_interpolation(owner: str, interpolation: str, allowed: Sequence[str] = INTERPOLATIONS) -> str:
+    """`interpolation`, one of those allowed; torchvision's InterpolationMode has it as its value."""
     mode = interpolation.value if isinstance(interpolation, Enum) else interpolation
-    if mode not in INTERPOLATIONS:
-        raise ValueError(f"{owner}: interpolation must be 'nearest' or 'bilinear', got {interpolation!r}")
+    if mode not in allowed:
+        names = " or ".join(map(repr, allowed))
+        raise ValueError(f"{owner}: interpolation must be {names}, got {interpolation!r}")
     return mode
 
 
@@ -87,11 +88,13 @@ def _interpolate(a: Array, b: Array, share: Array) -> Array:
     return a + (b - a) * share
 
 
-def resize_weights(first: Array, length: Array, size: int, out: int, antialias: bool) -> Array:
+def resize_weights(first: Array, length: Array, size: int, out: int, antialias: bool,
+                   cubic: bool = False) -> Array:
     """The weights of `size` pixels in each of the `out` pixels that a part is resized to: (N, out, size).
 
-    Linear interpolation between pixel centres; where that makes images smaller and with `antialias`, a
-    triangle as wide as an output pixel, as Pillow and ``torch.nn.functional.interpolate`` have it. Pixels
+    Linear or cubic interpolation between pixel centres; where that makes images smaller and with `antialias`,
+    a triangle (or Keys' cubic with a = -1/2) as wide as an output pixel, as Pillow and
+    ``torch.nn.functional.interpolate`` have it. Pixels
     outside the part have weight 0.
 
     Parameters
@@ -105,6 +108,13 @@ def resize_weights(first: Array, length: Array, size: int, out: int, antialias: 
     centres = (xp.reshape(numbered(out, first, first.dtype), (1, out, 1)) + 0.5) * scale - 0.5
     centres = centres if antialias else xp.minimum(bounded(centres, 0, size), length - 1)
     pixels = xp.reshape(numbered(size, first, first.dtype), (1, 1, size)) - first
-    weights = bounded(1 - xp.abs(pixels - centres) / half_width, 0, 1)
+    distance = xp.abs(pixels - centres) / half_width
+    weights = _cubic(distance) if cubic else bounded(1 - distance, 0, 1)
     weights = xp.where((pixels >= 0) & (pixels < length), weights, xp.zeros_like(weights))
     return weights / xp.sum(weights, axis=2, keepdims=True)
+
+
+def _cubic(distance: Array) -> Array:
+    """Keys, "Cubic convolution interpolation for digital image processing", 1981, with a = -1/2."""
+    xp, t = namespace_of(distance), bounded(distance, 0, 2)
+    return xp.where(t < 1, (1.5 * t - 2.5) * t * t + 1, ((2.5 - 0.5 * t) * t - 4) * t + 2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnkit import random
-from cnnkit.data.transforms import RandomCrop, RandomResizedCrop
+from cnnkit.data.transforms import RandomCrop, RandomResizedCrop, Resize
 
 KEY = random.key(9)
 X = np.random.default_rng(0).random((40, 2, 6, 8)).astype("float32")
@@ -110,3 +110,13 @@ def test_where_nothing_fits_the_largest_part_in_the_middle_is_taken():
 def test_settings_that_make_no_sense_are_refused(call, match):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+def test_a_part_is_resized_by_cubic_interpolation_as_a_whole_image_is():
+    x = X[:3].astype("float64")
+    whole = RandomResizedCrop((4, 13), (1, 1), (8 / 6, 8 / 6), "bicubic")(x, key=KEY)
+    np.testing.assert_allclose(whole, Resize((4, 13), "bicubic")(x), rtol=1e-10)
+    with pytest.raises(ValueError, match="antialias=True only"):
+        RandomResizedCrop(4, interpolation="bicubic", antialias=False)
+    with pytest.raises(ValueError, match="'nearest' or 'bilinear' or 'bicubic', got 'cubic'"):
+        RandomResizedCrop(4, interpolation="cubic")

@@ -18,6 +18,7 @@ COMPUTED = [
     T.RandomRotation(40, "bilinear"),
     T.RandomAffine(20, (0.2, 0.1), (0.7, 1.4), (-5, 5, -8, 8), "bilinear", fill=(0.1, 0.5, 0.9)),
     T.RandomResizedCrop((9, 5)), T.RandomResizedCrop(12, antialias=False), T.ColorJitter(0.4, 0.4, 0.4, 0.2),
+    T.RandomPerspective(0.4, 0.8), T.RandomAdjustSharpness(2), T.RandomAutocontrast(),
     T.MixUp(num_classes=4), T.Normalize((0.1, 0.2, 0.3), 0.5)]
 every_transform = pytest.mark.parametrize("transform", GATHERS + COMPUTED + [T.RandomRotation(40)], ids=repr)
 
