@@ -1,6 +1,7 @@
-"""PyTorch's ``torch.utils``: `checkpoint`, and `data` at PyTorch's place."""
+"""PyTorch's ``torch.utils``: `checkpoint`, and `data` at PyTorch's place; and torchvision's grids of images."""
 
+from cnnkit.data import make_grid, save_image
 from cnnkit.utils import checkpoint as checkpoint
 from cnnkit.utils import data as data
 
-__all__ = ["checkpoint", "data"]
+__all__ = ["checkpoint", "data", "make_grid", "save_image"]
