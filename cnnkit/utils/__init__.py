@@ -1,4 +1,4 @@
-"""PyTorch's ``torch.utils``: `checkpoint`, and `data` at PyTorch's place; and torchvision's grids of images."""
+"""PyTorch's ``torch.utils``: `checkpoint`, and `data` at its place; and torchvision's grids of images."""
 
 from cnnkit.data import make_grid, save_image
 from cnnkit.utils import checkpoint as checkpoint
