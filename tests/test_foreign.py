@@ -52,6 +52,7 @@ def test_a_number_of_any_library_becomes_pythons():
 @pytest.mark.parametrize("name", [name for name in nn.__all__ if isinstance(getattr(nn, name), type)
                                   and issubclass(getattr(nn, name), nn.FunctionModule)
                                   and name != "FunctionModule"])
+@pytest.mark.filterwarnings("ignore:NLLLoss2d has been deprecated:FutureWarning")
 def test_a_layer_keeps_its_settings_as_pythons(name):
     for settings in settings_of(name):
         layer, same = (getattr(nn, name)(**{k: convert(v) for k, v in settings.items()})

@@ -117,7 +117,7 @@ def third_party():
     """A table with kernels that the kit has cases of, and with two that it has none of; all decline."""
     def declines(*arrays, **settings):
         return NotImplemented
-    keys = ("lion", "sgd", "random_bits", "look_up", "relu", ("batch_norm", "add"), ("relu", "tanh"))
+    keys = ("tiger", "sgd", "random_bits", "look_up", "relu", ("batch_norm", "add"), ("relu", "tanh"))
     backends.register_table(backends.KernelTable("third", "numpy", dict.fromkeys(keys, declines)))
     yield
     backends.register_table(remove="third")
@@ -128,15 +128,15 @@ ONE_CASE_EACH = list({case.kernel: case for case in reversed(conformance.EVERY_C
 
 def test_kernels_of_a_third_party_without_a_case_are_named(third_party):
     report = conformance.run("third", cases=ONE_CASE_EACH)
-    assert report.untested == ["lion", "relu+tanh"]
-    assert "untested: the tables have a kernel for lion, and the kit has no case of it" in report.lines()
+    assert report.untested == ["tiger", "relu+tanh"]
+    assert "untested: the tables have a kernel for tiger, and the kit has no case of it" in report.lines()
 
 
 @pytest.mark.parametrize("kernel", ["sgd", "random_bits", "look_up", "relu", ("batch_norm", "add")],
                          ids=written)
 def test_a_kernel_of_any_kind_is_untested_without_its_cases(third_party, kernel):
     report = conformance.run("third", cases=[case for case in ONE_CASE_EACH if case.kernel != kernel])
-    assert set(report.untested) == {"lion", written(kernel), "relu+tanh"}
+    assert set(report.untested) == {"tiger", written(kernel), "relu+tanh"}
 
 
 def test_pixels_that_nobody_looks_up_are_not_served_and_no_failure(third_party):
@@ -148,10 +148,10 @@ def test_pixels_that_nobody_looks_up_are_not_served_and_no_failure(third_party):
     assert str(conformance.support(["numpy"], look_ups).cells["look_up", "numpy"]) == "not served"
 
 
-class LionCase:
+class TigerCase:
     """A case of a third party's own update, which is no kind of the kit's."""
 
-    id, kernel = "lion-one-step", "lion"
+    id, kernel = "tiger-one-step", "tiger"
 
     @property
     def checks(self):
@@ -161,7 +161,7 @@ class LionCase:
         return kernel(target.asarray(np.float32([3, 3])), target.asarray(np.float32([0.5, -7])))
 
     def check_sign(self, case, target):
-        result = target.to_numpy(self.step(target, target.tables.single["lion"][0]))
+        result = target.to_numpy(self.step(target, target.tables.single["tiger"][0]))
         assert result.tolist() == [2, 4], \
             f"a step along the sign gives [2, 4], and this one {result.tolist()}"
 
@@ -169,23 +169,23 @@ class LionCase:
         return who_serves(self.kernel, target, lambda kernel: self.step(target, kernel))
 
 
-@pytest.mark.parametrize(("lion", "failures"), [
+@pytest.mark.parametrize(("tiger", "failures"), [
     (lambda p, g: p - np.sign(g), []),
     (lambda p, g: p - g, ["a step along the sign gives [2, 4], and this one [2.5, 10.0]"])])
-def test_a_case_of_a_third_party_runs_like_those_of_the_kit(lion, failures):
-    backends.register_table(backends.KernelTable("lions", "numpy", {"lion": lion}))
+def test_a_case_of_a_third_party_runs_like_those_of_the_kit(tiger, failures):
+    backends.register_table(backends.KernelTable("tigers", "numpy", {"tiger": tiger}))
     try:
-        report = conformance.run("lions", cases=[LionCase(), *ONE_CASE_EACH[:1]])
-        cell = conformance.support(["lions"], [LionCase()]).cells["lion", "lions"]
+        report = conformance.run("tigers", cases=[TigerCase(), *ONE_CASE_EACH[:1]])
+        cell = conformance.support(["tigers"], [TigerCase()]).cells["tiger", "tigers"]
     finally:
-        backends.register_table(remove="lions")
+        backends.register_table(remove="tigers")
     outcome = report.outcomes[0]
     assert (outcome.case, outcome.status, outcome.served) == (
-        "lion-one-step", "failed" if failures else "passed", ("native", "lions"))
+        "tiger-one-step", "failed" if failures else "passed", ("native", "tigers"))
     assert [message.splitlines()[0] for check, message in outcome.failures
             if check == "check_sign"] == failures
-    assert "lion" not in report.untested
-    assert (str(cell), cell.native) == ("lions", 1)
+    assert "tiger" not in report.untested
+    assert (str(cell), cell.native) == ("tigers", 1)
 
 
 def test_a_backend_whose_arrays_belong_to_another_is_refused_and_not_passed_untested():
