@@ -176,14 +176,16 @@ class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticM
     def __ge__(self, other: Any) -> Any: return _binary(elementwise.greater_equal, self, other)
     __hash__ = object.__hash__
 
-    def __getattr__(self, name: str) -> Any:
-        return suggestions.missing(self, name, suggestions.TENSOR)
+    # no __getattr__: with one, Python reads every attribute in a slower way
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in suggestions.TENSOR]
 
     def __getitem__(self, index: Any) -> Tensor:
         return apply(indexing.getitem, self, index=selection.plain_index(index))
 
 
-
+for _name, _advice in suggestions.TENSOR.items():
+    setattr(Tensor, _name, suggestions.Elsewhere(_name, _advice))
 Value.result = Tensor
 
 
