@@ -128,7 +128,11 @@ def share(op: Op, attrs: Mapping[str, Any], tensor: Any, result: Any, recording:
     family, creation = alias.family, alias.creation if recording or alias.creation else "no_grad"
     result._alias = Alias(family, (*alias.path, (op.name, attrs)), strides, creation, unsure)
     result._version = tensor._version
-    (family.first or family).add(weakref.ref(result))
+    memory = family.first or family
+    if len(memory.members) < memory.limit:  # what `add` does, without a call of it
+        memory.members.append(weakref.ref(result))
+    else:
+        memory.add(weakref.ref(result))
 
 
 def share_chosen(tensor: Any, result: Any, index: Any, strides: Callable[[tuple], tuple]) -> None:

@@ -125,7 +125,11 @@ class Node:
 
     def gradients(self, dys: list, retain_graph: bool) -> Sequence:
         """Run this node's backward on the gradients of its outputs."""
-        self.check()
+        if self.backward is None:
+            self.check()
+        for counter, value in self.versions:
+            if counter[0] != value:
+                self.check()
         if self.hooks is not None or self.retain is not None:
             self.intercept(dys)
         dxs = self.backward(*dys)
@@ -190,4 +194,7 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
         if not retain_graph:
             node.edges = ()
     for leaf, dx in leaves.items():
-        leaf._receive(dx)
+        if leaf._hooks is None:
+            leaf._add_grad(dx)
+        else:
+            leaf._receive(dx)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit import backends, suggestions
-from cnnkit.autograd import creation, selection
+from cnnkit.autograd import calling, creation, selection
 from cnnkit.autograd.array_namespace import Standard
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
@@ -186,7 +186,7 @@ class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticM
 
 for _name, _advice in suggestions.TENSOR.items():
     setattr(Tensor, _name, suggestions.Elsewhere(_name, _advice))
-Value.result = Tensor
+Value.result = calling.Tensor = Tensor
 
 
 def _binary(op: Op, tensor: Tensor, other: Any) -> Any:

@@ -14,6 +14,7 @@ from cnnkit.autograd.value import Value
 __all__ = ["arrays_of", "gradients_of", "rebind_all"]
 
 Array = Any
+NONE = type(None)
 
 
 def arrays_of(parameters: Sequence[Value]) -> list[Array]:
@@ -33,12 +34,14 @@ def rebind_all(updates: Iterable[tuple[Sequence[Value], Sequence[Array | None], 
     Python code of a signal handler runs between two instructions, and all this is one: an interrupt finds
     everything old or everything new.
     """
-    parameters, arrays = [], []
+    parameters: list[Value] = []
+    arrays: list[Array] = []
     for changed, gradients, new in updates:
-        for parameter, gradient, array in zip(changed, gradients, new):
-            if gradient is not None:
-                parameters.append(parameter)
-                arrays.append(array)
+        if NONE in map(type, gradients):
+            having = [n for n, gradient in enumerate(gradients) if gradient is not None]
+            changed, new = [changed[n] for n in having], [new[n] for n in having]
+        parameters += changed
+        arrays += new
     versions = [parameter._version for parameter in parameters]
     changed_now = [tape.now()] * len(parameters)
     deque(chain(map(setattr, parameters, repeat("_value"), arrays),

@@ -71,8 +71,11 @@ class Value:
     @staticmethod
     def _pending(link: deferral.Link, position: int, requires_grad: bool) -> Value:
         """A Tensor whose array a deferred call will make."""
-        new = Value.result._of(None)
+        cls = Value.result
+        new = cls.__new__(cls)
         new._link, new._position, new._requires_grad = link, position, requires_grad
+        new._value = new._source = new._hooks = new._grad = new._alias = None
+        new._version = [0]
         return new
 
     def _await(self, link: deferral.Link, position: int) -> None:
