@@ -72,9 +72,8 @@ class Value:
     def _pending(link: deferral.Link, position: int, requires_grad: bool) -> Value:
         """A Tensor whose array a deferred call will make."""
         new = Value.result.__new__(Value.result)
-        new._link, new._position, new._requires_grad = link, position, requires_grad
+        new._link, new._position, new._requires_grad, new._version = link, position, requires_grad, [0]
         new._value = new._source = new._hooks = new._grad = new._alias = None
-        new._version = [0]
         return new
 
     def _await(self, link: deferral.Link, position: int) -> None:
@@ -265,8 +264,8 @@ class Value:
             raise TypeError("requires_grad_() needs True or False; "
                             f"got {type(requires_grad).__name__}: {requires_grad!r:.60}")
         if requires_grad and "float" not in backends.dtype_name(self.dtype):
-            raise RuntimeError("only floating-point Tensors can require a gradient; "
-                               f"this one is {backends.dtype_name(self.dtype)}")
+            raise RuntimeError("only floating-point Tensors can require a gradient; this one is "
+                               f"{backends.dtype_name(self.dtype)}")
         if not self.is_leaf and not requires_grad:
             raise RuntimeError("requires_grad can be switched off on a leaf only; use detach()")
         self._requires_grad = requires_grad
