@@ -1,6 +1,7 @@
 """What an AttributeError says beside the name that is missing: the nearest one, or our way of PyTorch's.
 
-Only names that are not found come here, so those that exist cost nothing.
+Only names that are not found come here, so those that exist cost nothing. Of a Tensor's misspelled attributes
+Python itself names the nearest one, where it prints the error.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["FUNCTIONAL", "LINALG", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR", "attribute_error",
-           "is_defined", "missing"]
+__all__ = ["FUNCTIONAL", "LINALG", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR", "Elsewhere",
+           "attribute_error", "is_defined", "missing"]
 
 
 def _each(names: str, advice: str) -> dict[str, str]:
@@ -67,7 +68,23 @@ def is_defined(kind: type, name: str) -> bool:
     >>> is_defined(bool, "real"), is_defined(bool, "imaginary")
     (True, False)
     """
-    return any(name in vars(base) for base in kind.__mro__)
+    return any(name in vars(base) and not isinstance(vars(base)[name], Elsewhere) for base in kind.__mro__)
+
+
+class Elsewhere:
+    """A name of PyTorch's that a class does not have: who asks for it gets an AttributeError with advice.
+
+    For classes whose attributes are read often: ``__getattr__`` makes every read of any attribute slower.
+    """
+
+    __slots__ = ("advice", "name")
+
+    def __init__(self, name: str, advice: str):
+        self.name, self.advice = name, advice
+
+    def __get__(self, owner: Any, kind: type) -> Any:
+        who = f"type object {kind.__name__!r}" if owner is None else f"{kind.__name__!r} object"
+        raise AttributeError(f"{who} has no attribute {self.name!r}; {self.advice}", name=self.name)
 
 
 def attribute_error(owner: str, name: str, names: Iterable[str],

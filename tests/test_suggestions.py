@@ -2,6 +2,7 @@
 
 import copy
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -15,11 +16,10 @@ TABLES = {"TENSOR": cnnkit.tensor([1.0]), "MODULE": nn.Linear(1, 1), "NAMESPACE"
 
 
 @pytest.mark.parametrize(("owner", "name", "message"), [
-    (cnnkit.tensor([1.0]), "shpe", "'Tensor' object has no attribute 'shpe'; did you mean 'shape'?"),
-    (cnnkit.tensor([1.0]), "requiresGrad", "'Tensor' object has no attribute 'requiresGrad'; "
-                                           "did you mean 'requires_grad'?"),
-    (nn.Parameter(cnnkit.tensor([1.0])), "gradd", "'Parameter' object has no attribute 'gradd'; "
-                                                  "did you mean 'grad'?"),
+    (cnnkit.tensor([1.0]), "svd", "'Tensor' object has no attribute 'svd'; decompositions are not computed "
+                                  "here: numpy.linalg takes x.numpy(), without gradients"),
+    (cnnkit.Tensor, "as_strided", "type object 'Tensor' has no attribute 'as_strided'; use unfold(dimension, "
+                                  "size, step), narrow(dim, start, length) or an index"),
     (nn.Linear(1, 1), "weigth", "'Linear' object has no attribute 'weigth'; did you mean 'weight'?"),
     (nn.Linear(1, 1), "fit", "'Linear' object has no attribute 'fit'; use cnnkit.train.fit(model, ...)"),
     (nn.Sequential(nn.ReLU()), "lenght", "'Sequential' object has no attribute 'lenght'"),
@@ -42,6 +42,28 @@ def test_an_error_names_what_there_is(owner, name, message):
     with pytest.raises(AttributeError, match=f"^{re.escape(message)}$") as caught:
         getattr(owner, name)
     assert caught.value.name == name
+
+
+@pytest.mark.parametrize(("owner", "name", "message"), [
+    (cnnkit.tensor([1.0]), "shpe", "'Tensor' object has no attribute 'shpe'. Did you mean: 'shape'?"),
+    (cnnkit.tensor([1.0]), "requiresGrad", "'Tensor' object has no attribute 'requiresGrad'. "
+                                           "Did you mean: 'requires_grad'?"),
+    (nn.Parameter(cnnkit.tensor([1.0])), "gradd", "'Parameter' object has no attribute 'gradd'. "
+                                                  "Did you mean: 'grad'?"),
+    (cnnkit.tensor([1.0]), "svd", "without gradients"),  # nothing after the advice
+])
+def test_python_prints_the_nearest_name_of_a_tensor(owner, name, message, capsys):
+    with pytest.raises(AttributeError) as caught:
+        getattr(owner, name)
+    sys.__excepthook__(caught.type, caught.value, caught.tb)
+    assert capsys.readouterr().err.endswith(f"{message}\n")
+
+
+def test_names_with_advice_are_not_listed_as_attributes():
+    x = cnnkit.tensor([1.0])
+    assert "shape" in dir(x)
+    assert not suggestions.TENSOR.keys() & set(dir(x))
+    assert not suggestions.is_defined(cnnkit.Tensor, "svd")
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -14,6 +14,7 @@ from cnnkit.ops.core import Op, backend_of_inputs
 __all__ = ["apply"]
 
 PLAIN = (float, int, bool)
+Tensor: type[Value] = Value  # set where that subclass is defined: of its many bases, Value is found last
 
 
 def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
@@ -23,11 +24,11 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     written to it.
     """
     first, grad = inputs[0], mode.grad
-    plan = deferral.plan(op, first, grad) if isinstance(first, Value) else deferral.NOW
+    plan = deferral.plan(op, first, grad) if isinstance(first, Tensor) else deferral.NOW
     # the second operand may be the pending result that continues a chain
     if op.commutative and plan[0] is None and mode.inside:
         second = inputs[1]
-        if isinstance(second, Value) and second._link is not None:
+        if isinstance(second, Tensor) and second._link is not None:
             swapped = deferral.following(op, second, grad)
             if swapped is not None:
                 plan, inputs, first = swapped, (second, first), second
@@ -47,7 +48,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     edges: list = []
     same_type = True
     for argument in others:
-        if isinstance(argument, Value):
+        if isinstance(argument, Tensor):
             array = argument._value if argument._link is None else argument.array
             shape, dtype = array.shape, array.dtype
             if type(array) is not kind:
@@ -78,7 +79,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         saved, watches_output = op.saved_by.get(wanted) or op.saved(wanted)
         for position in saved:
             argument = inputs[position]
-            if (position or previous is None) and isinstance(argument, Value):
+            if (position or previous is None) and isinstance(argument, Tensor):
                 version = argument._version
                 versions.append((version, version[0]))
 
@@ -97,7 +98,7 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     node = (Node(((op, attrs, len(arrays)),), backward, arrays, needed, edges, versions, op.differentiable)
             if backward is not None and True in needed else None)
     if op.outputs == 1:
-        result = Value.result._of(outputs[0], node)
+        result = Tensor._of(outputs[0], node)
         if watches_output and node is not None:
             versions.append((result._version, 0))
         if op.view is not None:
@@ -106,5 +107,5 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     for position, index in op.state.items():
         if outputs[position] is not None and inputs[index] is not None:
             inputs[index].replace_(outputs[position])
-    results = [Value.result._of(outputs[p], node if p < op.differentiable else None, p) for p in op.shown]
+    results = [Tensor._of(outputs[p], node if p < op.differentiable else None, p) for p in op.shown]
     return results[0] if len(results) == 1 else tuple(results)

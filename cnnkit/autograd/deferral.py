@@ -132,12 +132,10 @@ class Link:
 def _run_longest(links: list[Link]) -> int:
     """Run as many links from the front as one kernel serves; return how many links that was."""
     head = links[0]
-    if len(links[-1].chain.names) == len(links):  # the whole chain waits
-        chains = [link.chain for link in links]
-    else:
-        chains = head.tables.root.along([link.op for link in links])
+    whole = len(links[-1].chain.names) == len(links)  # the whole chain waits
+    chains: Sequence = links if whole else head.tables.root.along([link.op for link in links])
     for length in range(len(chains), 1, -1):
-        chain = chains[length - 1]
+        chain = chains[length - 1].chain if whole else chains[length - 1]
         if chain.kernels:
             part = links[:length]
             arrays, needs, edges, versions = head.all_arguments()
@@ -152,7 +150,9 @@ def _run_longest(links: list[Link]) -> int:
                 last, extra = part.pop(), outputs[1:]
                 node = None
                 if backward:
-                    calls = [(link.op, link.attrs, link.count) for link in links[:length]]
+                    calls = [(link.op, link.attrs, len(link.arguments[0])) for link in links[:length]]
+                    if head.previous is not None:  # its result is the first array
+                        calls[0] = (head.op, head.attrs, head.count)
                     node = Node(calls, backward, arrays, needs, edges, versions, 1, last.status == PASSED)
                 for link in part:
                     if extra and link.op.outputs > 1:

@@ -60,7 +60,7 @@ class Differentiation(Value):
         if create_graph or inputs is not None:
             backward([self], [gradient], retain_graph, create_graph, inputs)
         else:
-            super().backward(gradient, bool(retain_graph))
+            Value.backward(self, gradient, bool(retain_graph))
 
 
 def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None,

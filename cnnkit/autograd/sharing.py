@@ -17,25 +17,34 @@ from cnnkit.backends import namespace_of
 from cnnkit.foreign import device_of
 from cnnkit.ops.assigning import read, write
 from cnnkit.ops.core import Op
-from cnnkit.ops.strides import contiguous, in_elements, is_dense
+from cnnkit.ops.strides import contiguous, in_elements, is_dense, reshaped
 
 __all__ = ["Alias", "Family", "follow", "forget", "is_same_view", "join", "live_views",
            "overlap", "several", "share",
            "share_chosen"]
 
 Array = Any
+Strides = tuple[int, ...] | None
 Path = tuple[tuple[str, Mapping[str, Any]], ...]  # names of ops, with attributes, that make a view of a base
 
 
 class Alias:
     """How a Tensor shows a memory: the view that it is of it."""
 
-    __slots__ = ("creation", "family", "path", "strides", "unsure")
+    __slots__ = ("_strides", "creation", "family", "ordered", "path", "unsure")
 
-    def __init__(self, family: Family, path: Path, strides: tuple[int, ...], creation: str, unsure: bool):
-        self.family, self.path, self.strides = family, path, strides
+    def __init__(self, family: Family, path: Path, strides: Strides, creation: str, unsure: bool,
+                 ordered: tuple[int, ...] = ()):
+        self.family, self.path, self._strides, self.ordered = family, path, strides, ordered
         self.creation = creation  # "no_grad" or "several": PyTorch lets such views be changed less freely
         self.unsure = unsure      # whether PyTorch would share memory depends on the layout it would have
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """In elements; where none were given, those of C order for the shape `ordered`."""
+        if self._strides is None:
+            self._strides = contiguous(self.ordered)
+        return self._strides
 
     @property
     def steps(self) -> Path:
@@ -64,10 +73,12 @@ class Family(Alias):
     __slots__ = ("array", "base", "first", "is_grad_required", "limit", "members", "source")
     family = property(lambda self: self)  # type: ignore[assignment]  # no reference to itself, or it would stay
 
-    def __init__(self, tensor: Any, first: Family | None, path: Path, strides: tuple[int, ...], unsure: bool):
+    def __init__(self, tensor: Any, first: Family | None, path: Path, strides: Strides, unsure: bool,
+                 ordered: tuple[int, ...] = ()):
         self.base = weakref.ref(tensor)
         self.source, self.is_grad_required = tensor._source, tensor._requires_grad
-        self.path, self.strides, self.creation, self.unsure = path, strides, "", unsure
+        self.path, self._strides, self.ordered = path, strides, ordered
+        self.creation, self.unsure = "", unsure
         self.first = first
         if first is None:
             self.array, self.members, self.limit = tensor._value, [self.base], 8
@@ -118,8 +129,18 @@ def _alias(tensor: Any) -> Alias:
 
 def share(op: Op, attrs: Mapping[str, Any], tensor: Any, result: Any, recording: bool) -> None:
     """Note that `result`, which an op has just made of `tensor`, is a view of it, if it is one in PyTorch."""
-    alias = tensor._alias or _alias(tensor)
-    shape = tuple(tensor._value.shape)
+    alias, array = tensor._alias, tensor._value
+    flags = getattr(array, "flags", None)
+    if alias is None and op.view is reshaped and getattr(flags, "c_contiguous", False):
+        # most calls, in less time than what follows, which would do the same
+        family = tensor._alias = Family(tensor, None, (), None, False, array.shape)
+        result._alias = Alias(family, ((op.name, attrs),), None, "" if recording else "no_grad", False,
+                              result._value.shape)
+        result._version = tensor._version
+        family.members.append(weakref.ref(result))
+        return
+    alias = alias or _alias(tensor)
+    shape = tuple(array.shape)
     strides, unsure = op.view(shape, alias.strides, **attrs), alias.unsure  # type: ignore[misc]
     if strides is None:
         if op.name != "reshape" or alias.path or not _is_channels_last(shape, alias.strides):
@@ -128,7 +149,7 @@ def share(op: Op, attrs: Mapping[str, Any], tensor: Any, result: Any, recording:
     family, creation = alias.family, alias.creation if recording or alias.creation else "no_grad"
     result._alias = Alias(family, (*alias.path, (op.name, attrs)), strides, creation, unsure)
     result._version = tensor._version
-    (family.first or family).add(weakref.ref(result))
+    family.memory.add(weakref.ref(result))
 
 
 def share_chosen(tensor: Any, result: Any, index: Any, strides: Callable[[tuple], tuple]) -> None:

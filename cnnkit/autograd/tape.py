@@ -107,8 +107,12 @@ class Node:
     def __init__(self, calls: Sequence, backward: Callable, arrays: Sequence, needs: Sequence[bool],
                  edges: Sequence, versions: list, outputs: int, detour: bool = False):
         self.calls, self.backward, self.edges = calls, backward, edges
-        self.constants = ([None if needed else array for array, needed in zip(arrays, needs)]
-                          if False in needs else None)
+        self.constants: list | None = None
+        if False in needs:
+            self.constants = constants = [*arrays]
+            for position, needed in enumerate(needs):
+                if needed:
+                    constants[position] = None
         self.versions, self.outputs, self.detour = versions, outputs, detour
         self.number = next(_numbers)
         self.hooks: dict[int, list[Callable]] | None = None
@@ -125,7 +129,11 @@ class Node:
 
     def gradients(self, dys: list, retain_graph: bool) -> Sequence:
         """Run this node's backward on the gradients of its outputs."""
-        self.check()
+        if self.backward is None:
+            self.check()
+        for counter, value in self.versions:
+            if counter[0] != value:
+                self.check()
         if self.hooks is not None or self.retain is not None:
             self.intercept(dys)
         dxs = self.backward(*dys)
@@ -189,5 +197,10 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
                 leaves[edge] = dx if total is None else total + dx
         if not retain_graph:
             node.edges = ()
-    for leaf, dx in leaves.items():
-        leaf._receive(dx)
+    if [leaf for leaf in leaves if leaf._hooks is not None]:  # hooks may wait for other threads
+        for leaf, dx in leaves.items():
+            leaf._receive(dx)
+    else:
+        with adding:
+            for leaf, dx in leaves.items():
+                leaf._add_grad_alone(dx)

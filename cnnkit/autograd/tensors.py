@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit import backends, suggestions
-from cnnkit.autograd import creation, selection
+from cnnkit.autograd import calling, creation, selection
 from cnnkit.autograd.array_namespace import Standard
 from cnnkit.autograd.as_python import AsPython, is_operand
 from cnnkit.autograd.calling import apply
@@ -176,15 +176,17 @@ class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticM
     def __ge__(self, other: Any) -> Any: return _binary(elementwise.greater_equal, self, other)
     __hash__ = object.__hash__
 
-    def __getattr__(self, name: str) -> Any:
-        return suggestions.missing(self, name, suggestions.TENSOR)
+    # no __getattr__: with one, Python reads every attribute in a slower way
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in suggestions.TENSOR]
 
     def __getitem__(self, index: Any) -> Tensor:
         return apply(indexing.getitem, self, index=selection.plain_index(index))
 
 
-
-Value.result = Tensor
+for _name, _advice in suggestions.TENSOR.items():
+    setattr(Tensor, _name, suggestions.Elsewhere(_name, _advice))
+Value.result = calling.Tensor = Tensor
 
 
 def _binary(op: Op, tensor: Tensor, other: Any) -> Any:

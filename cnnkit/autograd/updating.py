@@ -14,6 +14,7 @@ from cnnkit.autograd.value import Value
 __all__ = ["arrays_of", "gradients_of", "rebind_all"]
 
 Array = Any
+NONE = type(None)
 
 
 def arrays_of(parameters: Sequence[Value]) -> list[Array]:

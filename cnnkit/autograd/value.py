@@ -71,8 +71,9 @@ class Value:
     @staticmethod
     def _pending(link: deferral.Link, position: int, requires_grad: bool) -> Value:
         """A Tensor whose array a deferred call will make."""
-        new = Value.result._of(None)
-        new._link, new._position, new._requires_grad = link, position, requires_grad
+        new = Value.result.__new__(Value.result)
+        new._link, new._position, new._requires_grad, new._version = link, position, requires_grad, [0]
+        new._value = new._source = new._hooks = new._grad = new._alias = None
         return new
 
     def _await(self, link: deferral.Link, position: int) -> None:
@@ -263,8 +264,8 @@ class Value:
             raise TypeError("requires_grad_() needs True or False; "
                             f"got {type(requires_grad).__name__}: {requires_grad!r:.60}")
         if requires_grad and "float" not in backends.dtype_name(self.dtype):
-            raise RuntimeError("only floating-point Tensors can require a gradient; "
-                               f"this one is {backends.dtype_name(self.dtype)}")
+            raise RuntimeError("only floating-point Tensors can require a gradient; this one is "
+                               f"{backends.dtype_name(self.dtype)}")
         if not self.is_leaf and not requires_grad:
             raise RuntimeError("requires_grad can be switched off on a leaf only; use detach()")
         self._requires_grad = requires_grad
@@ -330,22 +331,21 @@ class Value:
         return dy if self.dtype == dy.dtype else backend.namespace.astype(dy, backend.dtype(self.dtype))
 
     def _receive(self, dx: Array) -> None:
-        """Add the whole gradient of one backward pass to this leaf's ``grad``.
-
-        Never in place: the array may be read-only, or be held as somebody else's gradient too.
-        """
-        if self._hooks is not None:
-            for hook in self._hooks:
-                dx = hook(dx)
+        """Add the whole gradient of one backward pass to this leaf's ``grad``."""
+        for hook in self._hooks or ():
+            dx = hook(dx)
         self._add_grad(dx)
 
     def _add_grad(self, dx: Array) -> None:
         with tape.adding:
-            if self._grad is not None:
-                dx = self._grad.array + dx
-            if type(dx) is not type(self._value):  # some libraries make scalars of 0-d arrays
-                dx = self._backend().namespace.asarray(dx)
-            self._grad = Value.result._of(dx)
+            self._add_grad_alone(dx)
+
+    def _add_grad_alone(self, dx: Array) -> None:  # `tape.adding` is held
+        if self._grad is not None:  # never in place: the arrays may be read-only, or be others' gradients too
+            dx = self._grad.array + dx
+        if type(dx) is not type(self._value):  # some libraries make scalars of 0-d arrays
+            dx = self._backend().namespace.asarray(dx)
+        self._grad = Value.result._of(dx)
 
     def _recorded_source(self, caller: str) -> tuple[Node, int]:
         if not self.requires_grad:

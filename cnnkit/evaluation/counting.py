@@ -102,7 +102,7 @@ class Counting:
             backend = backend_of(array)
             if not backend.switches:
                 labels = count_true(backend.namespace, array != self._ignored)
-                if in_host_memory(labels):
+                if type(labels) is not int and in_host_memory(labels):
                     labels = operator.index(labels)
                 return Count(labels, labels)
         with on(array):

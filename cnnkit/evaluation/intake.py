@@ -65,9 +65,9 @@ class Intake:
         self.rank = 2 if first is None else first.rank
         self.channels = None if first is None else first.in_channels
         self._seen = self._settled = self._weighted = False
-        # dtypes, and of targets dtypes and axes, that stay as they are: found by their ids in little time
-        self._kept: dict[int, Any] = {}
-        self._kept_targets: dict[tuple[int, int], Any] = {}
+        # dtypes, and of targets dtypes and axes, that stay as they are: found in little time
+        self._kept: set[Any] = set()
+        self._kept_targets: set[tuple[Any, int]] = set()
         for loader in self.loaders:
             if isinstance(loader, DataLoader):
                 loader.expect_place(self._place_name())
@@ -141,13 +141,13 @@ class Intake:
         x, y = self.input(x), self._float(self._placed(y, "labels"))
         for before, after in zip(given, (x, y)):
             if before is after and isinstance(after, Tensor) and self._seen:
-                self._kept[id(after.dtype)] = after.dtype
+                self._kept.add(after.array.dtype)
         if first and isinstance(y, Tensor):
             check_kind(self.kind, y)
         return (x, y, *(self._float(self._placed(values, "weights")) for values in weight))
 
     def _keeps(self, part: Any) -> bool:
-        return isinstance(part, Tensor) and id(part.dtype) in self._kept
+        return isinstance(part, Tensor) and part.array.dtype in self._kept
 
     def input(self, x: Any) -> Any:
         """Inputs as a Tensor of the model's dtype; pictures in other libraries' arrays are scaled to [0, 1].
@@ -211,7 +211,8 @@ class Intake:
         ValueError
             The first time, if the targets of this batch, or labels of the datasets, do not fit the output.
         """
-        if isinstance(target, Tensor) and (id(target.dtype), target.ndim) in self._kept_targets:
+        array = target.array if isinstance(target, Tensor) else None
+        if array is not None and (array.dtype, array.ndim) in self._kept_targets:
             return target
         if not self._settled:
             self._settled = True
@@ -224,8 +225,8 @@ class Intake:
             if isinstance(target, Tensor):
                 settle(self.kind, output, target, None if self._weighted else self.loss)
         new = fitted(self.kind, output, target)
-        if new is target and isinstance(target, Tensor):
-            self._kept_targets[id(target.dtype), target.ndim] = target.dtype
+        if new is target and array is not None:
+            self._kept_targets.add((array.dtype, array.ndim))
         return new
 
     # -- prediction ------------------------------------------------------------------------------------------

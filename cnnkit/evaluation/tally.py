@@ -6,7 +6,7 @@ from typing import Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of, on
-from cnnkit.evaluation.counting import Count, label_sum, number
+from cnnkit.evaluation.counting import Count, count_true, label_sum, number
 
 __all__ = ["Tally"]
 
@@ -37,7 +37,8 @@ class Tally:
             if scores.ndim == 2 and target.ndim == 1:
                 xp = backend_of(scores).namespace
                 right = xp.argmax(scores, axis=1) == target.array
-                self._hits.append((label_sum(right, *weight), count.labels))
+                hits = label_sum(right, *weight) if weight else count_true(xp, right)
+                self._hits.append((hits, count.labels))
 
     def pass_over(self, images: int) -> None:
         """Count the images of a batch that is not learnt from."""

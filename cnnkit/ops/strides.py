@@ -90,6 +90,7 @@ def expanded(old: Sizes, strides: Sizes, *, shape: Sizes) -> Sizes:
 
 
 @lru_cache(512)
+@lru_cache(512)
 def in_elements(shape: Sizes, strides: Sizes, size: int) -> Sizes:
     """Strides in elements of so many bytes; in C order where memory allows it, or elements repeat.
 

@@ -6,7 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -38,6 +38,7 @@ from cnnkit.train.parameters import named, parameters
 from cnnkit.train.progress import Guarded, Lines, Reporter
 from cnnkit.train.standing import Standing, attempt
 from cnnkit.train.state import restore
+from cnnkit.train.whole import Whole
 
 __all__ = ["Run"]
 
@@ -227,7 +228,7 @@ class Run:
             raise FloatingPointError(f"the loss is {loss} after epoch {row.epoch}: the model's numbers "
                                      f"have overflowed. Lower the learning rate (it is {self.epoch_lr}) "
                                      "or clip the gradients (nn.clip_grad_norm_)")
-        with self._whole("on_train_epoch_end"):
+        with Whole(self, self._hooks["on_train_epoch_end"]):
             if self.scheduler is not None and not self.per_batch:
                 self._step_schedule()
             self.epoch, self.batch, self.seconds, self.tally = self.epoch + 1, 0, 0.0, Tally()
@@ -272,7 +273,7 @@ class Run:
         else:
             for x, *_ in self.inputs:
                 self.tally.pass_over(x.shape[0])
-        with self._whole("on_train_batch_end"):
+        with Whole(self, self._hooks["on_train_batch_end"]):
             if learns:
                 self._step()
             self.batch += len(self.inputs)
@@ -293,7 +294,7 @@ class Run:
             y = self.intake.target(output, y)
             self.loss = batch_loss(self.loss_function, output, y, *weight)
             (self.loss if share is None else self.loss * share).backward()
-            self.losses.append(self.loss.detach())
+            self.losses.append(Tensor(self.loss.array))
             self.tally.add(self.loss, output, self._labels(y), counted, *weight, summed=self.counting.summed)
             self.reporter.step(self.tally)
         if self.clip_norm is not None:
@@ -301,28 +302,6 @@ class Run:
         if self.clip_value is not None:
             nn.clip_grad_value_(parameters(self.optimizer), self.clip_value)
         self._call("on_before_optimizer_step")
-
-    @contextmanager
-    def _whole(self, hook: str) -> Iterator[None]:
-        """What the block does is one thing; and then `hook` is called.
-
-        A second signal waits for the end of it all. An error in the block leaves nothing to keep, and after
-        one in a callback `Standing.settle` calls the others.
-        """
-        self.interrupt.hold()
-        self.whole = False
-        try:
-            yield
-            self.uncalled = iter(self._hooks[hook])
-            if self.standing is not None:
-                self.standing.close()
-            self.whole = True
-            for callback in self.uncalled:
-                callback(self)
-            if self.standing is not None:
-                self.standing.take(self)
-        finally:
-            self.interrupt.release()
 
     def _step(self) -> None:
         if self.standing is not None:

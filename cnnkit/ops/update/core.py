@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
-from cnnkit.backends import namespace_of, on
+from cnnkit.backends import Backend, namespace_of
 from cnnkit.backends.kernel import UPDATE, declare_kernel
 from cnnkit.ops.core import backend_of_inputs
 from cnnkit.ops.precision import is_narrow, narrow, widen
@@ -29,12 +29,18 @@ class Update:
 
     def __call__(self, params: Sequence[Array], grads: Sequence[Array | None], state: State, *,
                  workspace: MutableMapping | None = None, **hyper: Any) -> tuple[list, State]:
-        workspace = {} if workspace is None else workspace
-        with on(params[0]):
-            settings = {"workspace": workspace, **hyper}
-            tables = backend_of_inputs(self.name, params).resolve()
-            result = tables.ask(self.name, (params, grads, state), settings)
-            return self._widened(params, grads, state, settings) if result is NotImplemented else result
+        settings = {"workspace": {} if workspace is None else workspace, **hyper}
+        backend = backend_of_inputs(self.name, params)
+        if backend.switches:
+            with backend.on(params[0].device):
+                return self._run(backend, params, grads, state, settings)
+        return self._run(backend, params, grads, state, settings)
+
+    def _run(self, backend: Backend, params: Sequence[Array], grads: Sequence[Array | None], state: State,
+             settings: dict[str, Any]) -> tuple[list, State]:
+        """Try the kernels in order, then the generic body."""
+        result = backend.resolve().ask(self.name, (params, grads, state), settings)
+        return self._widened(params, grads, state, settings) if result is NotImplemented else result
 
     def _widened(self, params: Sequence[Array], grads: Sequence[Array | None], state: State,
                  settings: dict[str, Any]) -> tuple[list, State]:
