@@ -238,8 +238,9 @@ def link_of(entry: Any) -> Link:
 
 def flush() -> None:
     """Compute every live pending Tensor of this thread, the youngest first so that chains stay whole."""
-    waiting = mode.deferred.copy()
-    mode.deferred.clear()
+    deferred = mode.deferred
+    waiting = [*deferred]
+    deferred.clear()
     while waiting:
         entry = waiting.pop()
         if isinstance(entry, Link):
