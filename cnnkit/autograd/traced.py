@@ -20,7 +20,7 @@ from cnnkit.autograd.tape import mode
 from cnnkit.autograd.value import Value
 from cnnkit.backends import Backend, Tables
 from cnnkit.foreign import device_of
-from cnnkit.ops import assigning, elementwise, gathering, indexing, matmul, reduction, shaping
+from cnnkit.ops import assigning, cumulative, elementwise, gathering, indexing, matmul, reduction, shaping
 from cnnkit.ops.core import OPS
 
 __all__ = ["Traced", "plain", "tracing"]
@@ -232,6 +232,12 @@ def _var(x: Any, *, axis: Any = None, correction: float = 0.0, keepdims: bool = 
     return total / (x.size // max(mean.size, 1) - correction)
 
 
+def _cumulative(op: Any) -> Callable:
+    def function(x: Traced, *, axis: int) -> Traced:
+        return Traced(apply(op, x.tensor, axis=axis))
+    return function
+
+
 def _of_op(op: Any) -> Callable:
     return lambda *arrays, **attrs: Traced(apply(op, *map(_tensor, arrays), **attrs))
 
@@ -247,10 +253,11 @@ FUNCTIONS: dict[str, Callable] = {
     "var": _var, "std": lambda x, **settings: FUNCTIONS["sqrt"](_var(x, **settings)),
     "hypot": lambda x, y: FUNCTIONS["sqrt"](x * x + y * y),
     "asarray": _asarray, "astype": _astype, "broadcast_to": _broadcast_to, "clip": _clip, "concat": _concat,
+    "cumulative_prod": _cumulative(cumulative.cumprod), "cumulative_sum": _cumulative(cumulative.cumsum),
     "expand_dims": _expand_dims, "flip": _flip, "matrix_transpose": _matrix_transpose,
     "max": _reduced(reduction.max), "mean": _reduced(reduction.mean), "min": _min, "moveaxis": _moveaxis,
-    "permute_dims": _permute_dims, "reshape": _reshape, "squeeze": _squeeze, "stack": _stack,
-    "sum": _reduced(reduction.sum), "take": _take,
+    "permute_dims": _permute_dims, "prod": _reduced(reduction.prod), "reshape": _reshape, "squeeze": _squeeze,
+    "stack": _stack, "sum": _reduced(reduction.sum), "take": _take,
 }
 # their derivative is 0 wherever there is one, or they say nothing about values
 FLAT = """all any argmax argmin argsort bitwise_and bitwise_invert bitwise_or bitwise_xor ceil empty_like

@@ -175,6 +175,6 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: 
         raise ValueError("var has negative entry/entries")
     var = var.clone()
     with no_grad():
-        var.clamp_(min=eps)
+        var.copy_(var.clamp(min=eps))
     loss = (var.log() + (input - target) ** 2 / var) * 0.5
     return reduced("gaussian_nll_loss", loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
