@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import signal
 
 import pytest
 
 from cnnkit import conformance, random
+
+# a shell starts background jobs with these ignored, and tests press Ctrl-C
+for _name, _usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    _signal = getattr(signal, _name, None)
+    if _signal is not None and signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, _usual)
 
 
 def pytest_addoption(parser):

@@ -124,7 +124,7 @@ MISTAKES = {
         optim.Optimizer, "add_param_group", forget_keys, "optimizer",
         "O = SGD; o = O([{'params': [w], 'name': 'head'}], lr=.1); o.param_groups[0]['name']"),
     "a missing attribute is None": (
-        suggestions, "missing", lambda *a: None, "tensor", "hasattr(d, 'shpe'), hasattr(d, 'shape')"),
+        suggestions, "missing", lambda *a: None, "module", "hasattr(lin, 'weigth')"),
 }
 
 
