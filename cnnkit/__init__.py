@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnnkit import (
+        accelerator,
         advise,
         autograd,
         backends,
@@ -64,9 +65,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _MODULES = frozenset({
-    "advise", "autograd", "backends", "conformance", "cuda", "data", "evaluation", "functional", "inspection",
-    "jit", "linalg", "models", "nn", "ops", "optim", "random", "safetensors", "shapes", "train", "utils",
-    "xp",
+    "accelerator", "advise", "autograd", "backends", "conformance", "cuda", "data", "evaluation",
+    "functional", "inspection", "jit", "linalg", "models", "nn", "ops", "optim", "random", "safetensors",
+    "shapes", "train", "utils", "xp",
     "sklearn",  # not in __all__: it needs scikit-learn
 })
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.

@@ -12,8 +12,8 @@ ROOT = Path(cnnkit.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "backends"
 LIBRARIES = {"numpy", "cupy", "torch", "jax", "array_api_strict", "array_api_compat"}
 NAMES = {"cupy", "torch", "jax", "array-api-strict", "emulator"}  # and "numpy", which names host arrays too
-ORDER = ["storage", "foreign", "suggestions", "jit", "shapes", "backends", "random", "cuda", "ops",
-         "autograd", "xp", "linalg", "functional", "nn", "optim", "safetensors", "data", "utils",
+ORDER = ["storage", "foreign", "suggestions", "jit", "shapes", "backends", "random", "cuda", "accelerator",
+         "ops", "autograd", "xp", "linalg", "functional", "nn", "optim", "safetensors", "data", "utils",
          "evaluation", "models", "inspection", "train", "advise", "conformance", "sklearn", "cli", "__main__"]
 AGNOSTIC = ["ops", "autograd", "linalg", "functional", "nn", "optim", "evaluation", "models", "train"]
 TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"))
