@@ -83,8 +83,8 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
 
 
 def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
-         create_graph: bool = False, allow_unused: bool | None = None, is_grads_batched: bool = False,
-         materialize_grads: bool = False) -> tuple:
+         create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
+         is_grads_batched: bool = False, materialize_grads: bool = False) -> tuple:
     """The gradients of the sum of the outputs with respect to some inputs; no ``grad`` is changed.
 
     Parameters
@@ -97,6 +97,8 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
         Keep what the ops have saved; by default `create_graph`.
     create_graph : bool
         Record the computation of the gradients, so that they can be differentiated themselves.
+    only_inputs : bool
+        Must be ``True``, as in PyTorch.
     allow_unused : bool, optional
         Give ``None`` for an input that the outputs do not depend on, instead of an error; by default
         `materialize_grads`.
@@ -117,6 +119,9 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     >>> slope.item(), curvature.item()
     (27.0, 18.0)
     """
+    if not only_inputs:
+        raise ValueError("grad() changes no grad; only_inputs=False, deprecated in PyTorch, is not served. "
+                         "Use backward()")
     if is_grads_batched:
         raise NotImplementedError("grad() takes one gradient for each output; is_grads_batched is not served")
     roots, grads = _roots("grad", outputs, grad_outputs, create_graph)
