@@ -33,7 +33,7 @@ void run_kernel(const Kernel& kernel, int device, const u32* grid, const u32* bl
                         parameters,
                         [device](u64 address, Range& range) { return reachable(device, address, range); },
                         describe,
-                        settings.watch ? &watch : nullptr,
+                        settings.watch && !soft::of_cupy(kernel) ? &watch : nullptr,
                         static_cast<u32>(settings.order)};
     try {
         soft::run(launch);
