@@ -151,7 +151,7 @@ def test_a_second_device_has_its_own_memory_and_streams(cupy, add_one):
     with cupy.cuda.Device(1):
         x = cupy.zeros(32, cupy.float32)
     assert x.device.id == 1
-    with contextlib.suppress(cupy.cuda.runtime.CUDARuntimeError):  # a copy in another test may have enabled it
+    with contextlib.suppress(cupy.cuda.runtime.CUDARuntimeError):  # another test may have enabled it
         cupy.cuda.runtime.deviceDisablePeerAccess(1)
     with pytest.raises(cupy.cuda.driver.CUDADriverError, match="memory of device 1, which its own"):
         cupy.RawKernel(ADD_ONE.replace("add_one", "strange"), "strange")((1,), (32,), (x.data.ptr,))
