@@ -19,6 +19,7 @@ from cnnkit.autograd.functions.comparison import ComparisonMethods
 from cnnkit.autograd.functions.conversion import ConversionMethods
 from cnnkit.autograd.functions.counting import CountingMethods
 from cnnkit.autograd.functions.diagonals import DiagonalMethods
+from cnnkit.autograd.functions.differences import DifferenceMethods
 from cnnkit.autograd.functions.drawn import DrawnMethods
 from cnnkit.autograd.functions.exponential import ExponentialMethods
 from cnnkit.autograd.functions.extremes import ExtremeMethods
@@ -49,11 +50,11 @@ __all__ = ["Tensor"]
 
 
 class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticMethods, ComparisonMethods,
-             ConversionMethods, CountingMethods, CreationMethods, DiagonalMethods, DrawnMethods,
-             ExponentialMethods, ExtremeMethods, FilledMethods, InPlaceMethods, LimitMethods, LogicMethods,
-             MovingMethods, NormMethods, PartsMethods, ProductMethods, PuttingMethods, RearrangingMethods,
-             ReductionMethods, RoundingMethods, ScatteringMethods, SelectingMethods, SortingMethods,
-             SplittingMethods, SpreadMethods, Standard, TrigonometryMethods):
+             ConversionMethods, CountingMethods, CreationMethods, DiagonalMethods, DifferenceMethods,
+             DrawnMethods, ExponentialMethods, ExtremeMethods, FilledMethods, InPlaceMethods, LimitMethods,
+             LogicMethods, MovingMethods, NormMethods, PartsMethods, ProductMethods, PuttingMethods,
+             RearrangingMethods, ReductionMethods, RoundingMethods, ScatteringMethods, SelectingMethods,
+             SortingMethods, SplittingMethods, SpreadMethods, Standard, TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.

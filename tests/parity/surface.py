@@ -58,7 +58,7 @@ LinearCrossEntropyLoss AdaptiveLogSoftmaxWithLoss
 MODULES_OUT_OF_SCOPE = frozenset(_MODULES_OUT_OF_SCOPE.split())
 # why a name is not there, or does not do all of PyTorch's samples
 REASONS = {
-    "cummax": "not written yet", "cummin": "not written yet", "diff": "not written yet",
+    "cummax": "not written yet", "cummin": "not written yet",
     "nn.functional.batch_norm": "an input of shape (0,), which has no channels",
     "norm": "the norm 'nuc' needs singular values",
     "polar": "there are no complex Tensors",

@@ -10,6 +10,7 @@ from cnnkit.autograd.functions.comparison import *
 from cnnkit.autograd.functions.conversion import *
 from cnnkit.autograd.functions.counting import *
 from cnnkit.autograd.functions.diagonals import *
+from cnnkit.autograd.functions.differences import *
 from cnnkit.autograd.functions.drawn import *
 from cnnkit.autograd.functions.einsum import *
 from cnnkit.autograd.functions.exponential import *
