@@ -228,14 +228,15 @@ void Block::run_group(Warp& warp, size_t which) {
     }
 }
 
-// Let the threads go on that wait at a barrier, if all do. A GPU counts threads that have returned as arrived;
-// CUDA's documents do not promise it, so it is a fault here, but for the kernels that CuPy itself writes.
+// Let the threads go on that wait at a barrier, if all do. A GPU counts threads that have returned as
+// arrived; CUDA's documents do not promise it, so it is a fault here, but for kernels of CuPy's own.
 bool Block::release() {
     const bool lenient = of_cupy(launch.kernel);
     u32 at = ~0u;
     for (const Warp& warp : warps) {
         if (lenient && warp.groups.empty()) continue;
-        if ((warp.exited && !lenient) || warp.groups.size() != 1 || warp.groups[0].state != Group::at_barrier) return false;
+        if (warp.exited && !lenient) return false;
+        if (warp.groups.size() != 1 || warp.groups[0].state != Group::at_barrier) return false;
         if (at != ~0u && at != warp.groups[0].at) return false;
         at = warp.groups[0].at;
     }

@@ -31,8 +31,8 @@ struct Launch {
     u32 order = 0;  // of warps and blocks: 0 as numbered, 1 the last first, else a seed
 };
 
-// Whether CuPy itself wrote a kernel: its sums along an axis return from some threads before a barrier, and read
-// shared memory that nobody has written. Neither changes a result, and neither is for its users to mend.
+// Whether CuPy itself wrote a kernel: its sums along an axis return from some threads before a barrier, and
+// read shared memory that nobody has written. Neither changes a result, nor is it for its users to mend.
 inline bool of_cupy(const Kernel& kernel) { return kernel.name.rfind("cupy_", 0) == 0; }
 
 struct Block {
