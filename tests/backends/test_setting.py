@@ -89,6 +89,7 @@ def test_a_signal_handler_that_asks_before_the_block_begins_leaves_the_process_a
 
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", [Switch.__enter__, Switch.__exit__])
 def test_an_interrupt_while_a_block_begins_or_ends_leaves_this_thread_as_it_was(method):
     interrupted, line = 0, 0

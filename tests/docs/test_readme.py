@@ -27,7 +27,8 @@ def test_the_example_learns(example, capsys):
     assert printed[-1] < printed[0] - 0.3
 
 
-@pytest.mark.parametrize("backend", ["array-api-strict", "emulator", "torch", "jax"])
+@pytest.mark.parametrize("backend", ["array-api-strict", "torch", "jax",
+                                     pytest.param("emulator", marks=pytest.mark.heavy)])
 def test_only_use_changes_between_backends(example, capsys, backend):
     try:
         cnnkit.backends.get(backend)

@@ -63,6 +63,7 @@ def test_the_ratio_is_that_to_the_step_before():
                      ["0.0e+00", "0.0e+00", "1.0e-07"]]
 
 
+@pytest.mark.heavy
 @compiled
 @pytest.mark.parametrize(("name", "line"), [("2_flat.cpp", "sum[k][v] += "),
                                             ("3_patch.cpp", "sum[k][a][1] += ")])
