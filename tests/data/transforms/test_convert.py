@@ -43,7 +43,9 @@ def test_dtypes_keep_the_brightness(backend):
         assert str(result.dtype).endswith(dtype)
         return backend.to_numpy(result)
 
-    np.testing.assert_allclose(of("float32", ALL), ALL.astype("float32") / 255, rtol=1e-6)
+    # JAX multiplies by the rounded 1 / 255
+    np.testing.assert_allclose(of("float32", ALL), ALL.astype("float32") / 255,
+                               rtol=1e-6 if backend.name == "jax" else 0)
     np.testing.assert_array_equal(of("uint8", ALL.astype("float32") / 255), ALL)
     shares = np.asarray([0.0, 0.5, 0.999, 1.0], "float32")
     np.testing.assert_array_equal(of("uint8", shares), [0, 127, 255, 255])
