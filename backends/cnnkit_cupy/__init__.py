@@ -98,6 +98,21 @@ class CupyBackend(Backend):
                 cupy.cuda.get_current_stream().synchronize()
             return array
 
+    def one(self, like: Any) -> Any:
+        """A scalar 1, made once for each dtype and device."""
+        import cupy
+
+        found = self._ones.get(key := (like.dtype, like.device.id))
+        if found is None:
+            with like.device:
+                found = self._ones[key] = cupy.ones((), like.dtype)
+                cupy.cuda.get_current_stream().synchronize()  # other streams will read it
+        return found
+
+    @cached_property
+    def _ones(self) -> dict[tuple, Any]:
+        return {}
+
     def upload(self, data: np.ndarray, dtype: Any = None, device: Any = None) -> Callable[[], Any]:
         """Begin to copy a host array by pinned memory on a copy stream; see `cnnkit_cupy.upload`."""
         import cupy
@@ -115,6 +130,19 @@ class CupyBackend(Backend):
     @cached_property
     def _uploaders(self) -> dict[int, Any]:
         return {}
+
+    def has_links(self) -> bool:
+        try:
+            from cupy.cuda import nccl
+        except ImportError:
+            return False
+        return bool(nccl.available)
+
+    def links(self, rank: int, size: int, share: Callable[[bytes | None], bytes], like: Any) -> Any:
+        """NCCL; see `cnnkit_cupy.nccl`."""
+        from cnnkit_cupy.nccl import links
+
+        return links(rank, size, share, like, self.cuda)
 
     def memory(self) -> str:
         import cupy

@@ -22,6 +22,12 @@ class Device(Protocol):
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array, channels_last: bool = False) -> Array:
         """An uninitialised array on the device of `like`, in C order or with its channels last in memory."""
 
+    def counters(self, count: int, like: Array) -> Array:
+        """At least `count` zeros of uint32 on the device of `like`, which every kernel leaves as zeros.
+
+        They belong to the current stream: what is launched there comes one after the other.
+        """
+
     def address(self, array: Array) -> int:
         """Where the array begins."""
 
@@ -30,6 +36,9 @@ class Device(Protocol):
 
         The last one is the device; ``None`` for ``None``.
         """
+
+    def capability(self, like: Array) -> int:
+        """The compute capability of the device of `like`: 80 for Ampere's first, as kernels' ``arch``."""
 
     def table(self, arrays: tuple[Array | None, ...], count: int) -> Any:
         """What `run` takes for up to `count` arrays: the structure of their addresses."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import gcd, prod
 from typing import Any
 
@@ -15,75 +15,14 @@ from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cupy.chains import then_relu
 from cnnkit_cupy.contracts import cuda_of
-from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, SteadyLaunch, Struct, declare, planned, strides
+from cnnkit_cupy.conv_tiles import LANES, LIMIT, MOST, THREADS, TILINGS, WEIGHT_TILINGS
+from cnnkit_cupy.launcher import SteadyLaunch, contiguous, planned, strides
 from cnnkit_cupy.types import TYPES
 
 Array = Any
-LIMIT = 2**31 - 2**16  # an int of a kernel can number fewer than this, with tiles that hang over the edge
-MOST = 65535           # blocks along the second and third axis of a grid
 ENOUGH = 128           # blocks from which on a larger tile pays: fewer leave multiprocessors idle
 BLOCKS = 256           # as many blocks as the weight gradient is cut into: a few for each multiprocessor
 SHORTEST = 1024        # pixels that a slice has at least: below, adding slices up costs more than it wins
-LANES, THREADS = 32, 256
-PLACE = 96             # bytes of conv.cu's Place
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """How a block divides its part of the product: a thread makes rows_each x columns_each sums.
-
-    The kernel reads vectors for filters of at most `taps` elements: its table has no room for more.
-    """
-
-    rows: int
-    columns: int
-    rows_each: int
-    columns_each: int
-    taps: int
-
-    @property
-    def threads(self) -> int:
-        return self.rows * self.columns // (self.rows_each * self.columns_each)
-
-    def shared(self, itemsize: int) -> int:
-        """Bytes of a block's tiles: two for elements of 4 bytes, one of twice the depth for 2 bytes."""
-        width = 16 // itemsize
-        half = width * (self.rows + 4) + (16 if width == 8 else 0)
-        return 4 * (itemsize // 2) * (2 * half + 2 * width * self.columns)
-
-
-TILINGS = {"Large": Tiling(128, 128, 8, 8, 61), "Narrow": Tiling(128, 64, 8, 8, 61),
-           "Small": Tiling(64, 32, 8, 4, 29)}
-SQUARE = Tiling(64, 64, 8, 4, 61)  # for the weight gradient, which has too few registers for Narrow
-WEIGHT_TILINGS = {"Large": TILINGS["Large"], "Square": SQUARE, "Small": TILINGS["Small"]}
-
-BY, SHAPE, OPS = Struct("Strides"), Struct("Shape"), ("conv", "conv_filters", "conv_input", "relu")
-for _dtype, _t in TYPES.items():
-    _size = 4 if _dtype == "float32" else 2
-    _any, _wide = In(_dtype, strided=True), In(_dtype, strided=True, aligned=16)
-    _plain = In(_dtype, aligned=16)
-    for _name, _tile in {**TILINGS, **WEIGHT_TILINGS}.items():
-        for _reading in ("scalar", "vector", "pointwise") if _name == "Small" else ("vector", "pointwise"):
-            # where single elements are read, reading takes most of the time: one tile is enough
-            _view = _any if _reading == "scalar" else _wide
-            _instance = partial(Kernel, "conv", block=(_tile.threads, 1, 1),
-                                launch_bounds=(_tile.threads, 512 // _tile.threads))
-            if _name in TILINGS:
-                declare(_instance(
-                    f"conv2d<{_t}, {_name}, {_reading}>",
-                    (_view, _plain, In(_dtype, optional=True), Out(_dtype, channels_last=True), BY, SHAPE),
-                    shared=_tile.shared(_size) + PLACE + 16 * (_tile.rows + _tile.taps + 3)), ops=OPS)
-            if _name in WEIGHT_TILINGS and _reading != "pointwise":
-                declare(_instance(f"conv2d_weight_gradient<{_t}, {_name}, {_reading}>",
-                                  (_view, _view, Out("float32"), BY, BY, SHAPE),
-                                  shared=_tile.shared(_size) + _tile.rows * _size), ops=OPS)
-    declare(
-        Kernel("conv", f"conv2d_pack<{_t}>", (_any, Out(_dtype), BY, SHAPE)),
-        Kernel("conv", f"conv2d_add_slices<{_t}>",
-               (In("float32"), Out(_dtype), Scalar("int64"), *[Scalar("int32")] * 4)),
-        Kernel("conv", f"conv2d_bias_gradient<{_t}>", (_any, Out("float32"), BY, SHAPE), shared=4 * THREADS),
-        Kernel("conv", f"conv2d_relu_gradient<{_t}>",
-               (_any, In(_dtype), Out(_dtype), BY, *[Scalar("int32")] * 3, Scalar("int64"))), ops=OPS)
 
 
 def _ceil(n: int, unit: int) -> int:
@@ -132,18 +71,18 @@ def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool]
     """See `cnnkit.ops.conv.conv`."""
     if x.ndim != 4:
         return by_rank_2(conv2d, (x, weight, bias), needs, conv)
-    return _convolve(x, weight, bias, needs, conv, relu=False)
+    return convolve(x, weight, bias, needs, conv, relu=False)
 
 
 def conv2d_input(dy: Array, weight: Array, *, needs: Sequence[bool], size: tuple, **conv: Any) -> Any:
     """See `cnnkit.ops.conv.conv_input`."""
     if dy.ndim != 4:
         return by_rank_2(conv2d_input, (dy, weight), needs, {"size": size, **conv})
-    product = _products(dy, (dy.shape[0], weight.shape[1] * conv["groups"], *size), tuple(weight.shape), conv)
+    product = products(dy, (dy.shape[0], weight.shape[1] * conv["groups"], *size), tuple(weight.shape), conv)
     if product is None:
         return decline(f"{dtype_name(dy.dtype)} of shape {tuple(dy.shape)}: another dtype, empty, "
                        "or more elements than its indices reach")
-    return (product.input_gradient(dy, weight),
+    return (product.input_gradient(dy, weight, None),
             conv_input_backward(dy, weight, needs, conv) if any(needs) else None)
 
 
@@ -151,37 +90,41 @@ def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: t
     """See `cnnkit.ops.conv.conv_filters`."""
     if x.ndim != 4:
         return by_rank_2(conv2d_filters, (x, dy), needs, {"kernel_size": kernel_size, **conv})
-    product = _products(x, tuple(x.shape), (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size), conv)
+    product = products(x, tuple(x.shape), (dy.shape[1], x.shape[1] // conv["groups"], *kernel_size), conv)
     if product is None:
         return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: another dtype, empty, "
                        "or more elements than its indices reach")
-    return product.weight_gradient(x, dy), conv_filters_backward(x, dy, needs, conv) if any(needs) else None
+    return (product.weight_gradients(x, dy, True, False)[0],
+            conv_filters_backward(x, dy, needs, conv) if any(needs) else None)
 
 
-def _products(like: Array, x: tuple, weight: tuple, conv: Mapping[str, Any]) -> Products | None:
-    """The products of a convolution, on the device and in the dtype of `like`; None if not served."""
+def products(like: Array, x: tuple, weight: tuple, conv: Mapping[str, Any],
+             kind: Callable | None = None) -> Any:
+    """The products of this kind (`Products`) of a convolution, for arrays like this; None if not served."""
     if dtype_name(like.dtype) not in TYPES:
         return None
     device: Any = cuda_of(like)
     settings = (conv[name] for name in ("stride", "padding", "dilation", "groups"))
-    return _products_of(device, like.dtype, x, weight, *settings)
+    return _products_of(kind or Products, device, like.dtype, x, weight, *settings)
 
 
 @lru_cache(1024)
-def _products_of(device: Any, dtype: Any, x: tuple, weight: tuple, *settings: Any) -> Products | None:
-    product = Products(device, dtype, x, weight, conv_output_shape(x, weight, *settings), *settings)
+def _products_of(kind: Callable, device: Any, dtype: Any, x: tuple, weight: tuple,
+                 *settings: Any) -> Products | None:
+    product = kind(device, dtype, x, weight, conv_output_shape(x, weight, *settings), *settings)
     return None if product.too_large() else product
 
 
-def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool],
-              conv: Mapping[str, Any], relu: bool) -> Any:
-    product = _products(x, tuple(x.shape), tuple(weight.shape), conv)
+def convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool],
+             conv: Mapping[str, Any], relu: bool, kind: Callable | None = None) -> Any:
+    """The output and the backward of a convolution by the products of this kind, and of ReLU behind it."""
+    product = products(x, tuple(x.shape), tuple(weight.shape), conv, kind)
     if product is None:
         return decline(f"{dtype_name(x.dtype)} of shape {tuple(x.shape)}: another dtype, empty, "
                        "or more elements than its indices reach")
     if bias is not None and bias.strides != (bias.dtype.itemsize,):
         bias = backend_of(x).namespace.asarray(bias, copy=True)
-    y = product.forward(x, weight, bias, relu)
+    y, packed = product.forward(x, weight, bias, relu, needs[0])
     if not any(needs):
         return y, None
     x = x if needs[1] else None  # held for the weight's gradient alone, and the weight for the input's
@@ -189,15 +132,45 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
     output = y if relu else None
 
     def backward(dy: Array) -> tuple:
-        if output is not None:
-            dy = product.relu_gradient(dy, output)
-        return (product.input_gradient(dy, weight) if needs[0] else None,
-                product.weight_gradient(x, dy) if needs[1] else None,
-                product.bias_gradient(dy) if needs[2] else None)
+        dy = product.arranged(dy) if output is None else product.relu_gradient(dy, output)
+        return (product.input_gradient(dy, weight, packed) if needs[0] else None,
+                *product.weight_gradients(x, dy, needs[1], needs[2]))
     return y, backward
 
 
-conv2d_relu = then_relu(op, _convolve)  # the convolution's kernel applies ReLU to the sums that it writes
+conv2d_relu = then_relu(op, convolve)  # the convolution's kernel applies ReLU to the sums that it writes
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The tiled product of one convolution or input gradient.
+
+    Attributes
+    ----------
+    size : (int,) or None
+        Elements of its packed filters; ``None`` where it reads the filters as they are.
+    columns : int
+        Of the packed filters.
+    blocks : (int, int)
+        Of their packing, along y and z.
+    geometry : dict
+        The structure Shape.
+    multiply : SteadyLaunch
+    """
+
+    size: tuple[int] | None
+    columns: int
+    blocks: tuple[int, int]
+    geometry: dict[str, int]
+    multiply: SteadyLaunch
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Filters that the forward packed for the input's gradient."""
+
+    filters: Array
+    columns: int
 
 
 class Products:
@@ -214,7 +187,7 @@ class Products:
                            "stride_w": stride[1], "top": top, "left": left, "dilation_h": dilation[0],
                            "dilation_w": dilation[1], "groups": groups,
                            "gradient": 0, "phases_h": 1, "phases_w": 1, "common_h": 1, "common_w": 1,
-                           "depth": 0, "columns": 0, "relu": 0, "slices": 1, "each": 0}
+                           "depth": 0, "columns": 0, "relu": 0, "slices": 1, "slice_pixels": 0}
         self.reach = [n + sum(pads) + size * step
                       for n, pads, size, step in zip(self.x[2:], padding, self.weight[2:], dilation)]
         # pixels that are a stride apart make a phase of the input gradient
@@ -236,32 +209,42 @@ class Products:
         return {**self.attributes, "H": read[2], "W": read[3], "C": read[1] // self.groups, "P": written[2],
                 "Q": written[3], "K": written[1] // self.groups, **other}
 
-    def forward(self, x: Array, weight: Array, bias: Array | None, relu: bool) -> Array:
-        """The output: its channels are last in memory."""
+    def forward(self, x: Array, weight: Array, bias: Array | None, relu: bool,
+                differentiable: bool) -> tuple[Array, Packed | None]:
+        """The output, its channels last in memory; and the filters as the input's gradient reads them."""
+        plan, gradient, pack = _forward(self.device, (x, weight, bias), self, relu, differentiable)
+        packed = [None if p is None or p.size is None else self.device.empty(p.size, self.dtype, x)
+                  for p in (plan, gradient)]
+        if pack is not None:
+            pack(weight, *packed)
         y = self.device.empty(self.y, self.dtype, x, channels_last=True)
-        size, pack, multiply = _forward(self.device, (x, weight, bias), self, relu)
-        packed = self.device.empty(size, self.dtype, x)
-        pack(weight, packed)
-        multiply(x, packed, bias, y)
-        return y
+        plan.multiply(x, weight if packed[0] is None else packed[0], bias, y)
+        return y, None if packed[1] is None else Packed(packed[1], gradient.columns)
 
-    def input_gradient(self, dy: Array, weight: Array) -> Array:
-        """A dense convolution of dy for each phase; with stride 1 there is one."""
+    def input_gradient(self, dy: Array, weight: Array, packed: Packed | None) -> Array:
+        """A dense convolution of dy for each phase; with stride 1 there is one.
+
+        `packed` are the filters from the forward, which did not know how dy would lie in memory.
+        """
+        plan, pack = _input_gradient(self.device, (dy, weight), self)
+        filters = weight
+        if plan.size is not None:
+            if packed is not None and (packed.filters.shape, packed.columns) == (plan.size, plan.columns):
+                filters = packed.filters
+            else:
+                filters = self.device.empty(plan.size, self.dtype, dy)
+                pack(weight, None, filters)
         dx = self.device.empty(self.x, self.dtype, dy, channels_last=True)
-        size, pack, multiply = _input_gradient(self.device, (dy, weight), self)
-        packed = self.device.empty(size, self.dtype, dy)
-        pack(weight, packed)
-        multiply(dy, packed, None, dx)
+        plan.multiply(dy, filters, None, dx)
         return dx
 
-    def plan(self, read: Array, weight: Array, geometry: dict[str, int], pixels: Sequence[int], depth: int,
-             phases: Sequence[int]) -> tuple[tuple[int], SteadyLaunch, SteadyLaunch]:
-        """The shape of the packed filters, their packing, and the tiled product on them.
+    def plan(self, access: str, weight: Array, by: tuple[int, ...], geometry: dict[str, int],
+             pixels: Sequence[int], depth: int, phases: Sequence[int]) -> Plan:
+        """The packed filters and the tiled product on them, of what is read by `access` with strides `by`.
 
         `pixels` and `depth` are those of a phase.
         """
         rows, z = pixels[0] * pixels[2] * pixels[3], self.groups * prod(phases)
-        access = reading(self.device, read, geometry["C"], self.reach)
         name = tiling(rows, geometry["K"], z)
         taps = prod(self.weight[2:])
         if access == "vector" and taps > TILINGS[name].taps:
@@ -269,47 +252,58 @@ class Products:
         if access == "scalar" or taps > TILINGS[name].taps:
             access, name = "scalar", "Small"
         if (access == "vector" and self.weight[2:] == (1, 1) and self.stride == (1, 1)
-                and not any(map(any, self.padding))):
+                and not any(map(any, self.padding)) and self.readable(weight)):
             access = "pointwise"
         tile, unit = TILINGS[name], 32 // self.itemsize
         geometry["depth"], geometry["columns"] = (_ceil(depth, unit) * unit,
                                                   _ceil(geometry["K"], tile.columns) * tile.columns)
+        multiply = SteadyLaunch(self.device, f"conv2d<{self.cuda_type}, {name}, {access}>",
+                                (_ceil(rows, tile.rows), geometry["columns"] // tile.columns, z), by,
+                                geometry)
         # one unit of depth more than the matrices have: the last step prefetches beyond their end
-        return (((z * geometry["depth"] + unit) * geometry["columns"],),
-                SteadyLaunch(self.device, f"conv2d_pack<{self.cuda_type}>",
-                             (geometry["columns"] // LANES, _ceil(geometry["C"] + unit - 1, 8), z),
-                             strides(weight), geometry),
-                SteadyLaunch(self.device, f"conv2d<{self.cuda_type}, {name}, {access}>",
-                             (_ceil(rows, tile.rows), geometry["columns"] // tile.columns, z),
-                             strides(read), geometry))
+        size = None if access == "pointwise" else ((z * geometry["depth"] + unit) * geometry["columns"],)
+        return Plan(size, geometry["columns"], (_ceil(geometry["C"] + unit - 1, 8), z), geometry, multiply)
 
-    def weight_gradient(self, x: Array, dy: Array) -> Array:
-        """Partial sums over slices of the pixels, in float32, and their sum in the order of the slices."""
-        shape, multiply, add = _weight_gradient(self.device, (x, dy), self)
-        partial = self.device.empty(shape, "float32", dy)
-        total = self.device.empty(self.weight, self.dtype, dy)
-        multiply(x, dy, partial)
-        add(partial, total)
-        return total
+    def readable(self, weight: Array) -> bool:
+        """Whether filters of one element can be read as they are, 16 bytes of channels at once."""
+        return (contiguous(weight) and self.weight[1] % (16 // self.itemsize) == 0
+                and self.device.address(weight) % 16 == 0)
 
-    def bias_gradient(self, dy: Array) -> Array:
-        """The sum over the pixels, cut into slices like the weight's."""
-        shape, sum_up, add = _bias_gradient(self.device, (dy,), self)
-        partial = self.device.empty(shape, "float32", dy)
-        total = self.device.empty(self.y[1:2], self.dtype, dy)
-        sum_up(dy, partial)
-        add(partial, total)
-        return total
+    def packing(self, weight: Array, forward: Plan | None, gradient: Plan | None) -> SteadyLaunch | None:
+        """The launch that packs filters for one product or for both; none where nothing is to be packed."""
+        plans = [None if p is None or p.size is None else p for p in (forward, gradient)]
+        needed = [p for p in plans if p is not None]
+        if not needed:
+            return None
+        grid = (max(p.columns for p in needed) // LANES, max(p.blocks[0] for p in needed),
+                sum(p.blocks[1] for p in needed))
+        return SteadyLaunch(self.device, f"conv2d_pack<{self.cuda_type}>", grid, strides(weight),
+                            *((p or needed[0]).geometry for p in plans),
+                            plans[0].blocks[1] if plans[0] else 0)
+
+    def weight_gradients(self, x: Array | None, dy: Array, weight: bool, bias: bool) -> tuple:
+        """The gradients of weight and bias that are needed: sums over the pixels, in slices."""
+        if not (weight or bias):
+            return None, None
+        x = dy if x is None else x  # for the bias's gradient alone, which does not read it
+        counters, partial, multiply = _weight_gradient(self.device, (x, dy), self, weight, bias)
+        total = self.device.empty(self.weight, self.dtype, dy) if weight else None
+        bias_total = self.device.empty(self.y[1:2], self.dtype, dy) if bias else None
+        sums = counter = None
+        if counters:
+            sums = self.device.empty(partial, "float32", dy)
+            counter = self.device.counters(counters, dy)
+        multiply(x, dy, sums, total, bias_total, counter)
+        return total, bias_total
+
+    def arranged(self, dy: Array) -> Array:
+        """`dy` in the order in which the gradients' products read it: any."""
+        return dy
 
     @property
     def pixels(self) -> int:
         """How many pixels the output has."""
         return self.y[0] * self.y[2] * self.y[3]
-
-    def adding(self, count: int, *sizes: int) -> SteadyLaunch:
-        """The launch that adds up slices of `count` numbers; `sizes`: slices, K, C, taps."""
-        return SteadyLaunch(self.device, f"conv2d_add_slices<{self.cuda_type}>",
-                            (_ceil(count, THREADS), 1, 1), count, *sizes)
 
     def relu_gradient(self, dy: Array, y: Array) -> Array:
         """The gradient before the ReLU that follows the convolution, with the channels last."""
@@ -321,52 +315,62 @@ class Products:
 
 
 @planned
-def _forward(device: Any, arrays: Sequence, product: Products, relu: bool) -> tuple:
+def _forward(device: Any, arrays: Sequence, product: Products, relu: bool, differentiable: bool) -> tuple:
+    """The plans of output and input gradient (``None`` if nobody needs it), and the launch that packs.
+
+    That gradient is planned for a dy that has its channels last, as it mostly has.
+    """
     x, weight, _ = arrays
-    return product.plan(x, weight, product.geometry(product.x, product.y, relu=int(relu)), product.y,
-                        prod(product.weight[1:]), (1, 1))
+    geometry = product.geometry(product.x, product.y, relu=int(relu))
+    access = reading(device, x, geometry["C"], product.reach)
+    plan = product.plan(access, weight, strides(x), geometry, product.y, prod(product.weight[1:]), (1, 1))
+    gradient = None
+    if differentiable:
+        _, K, P, Q = product.y
+        by = P * Q * K, 1, Q * K, K
+        access = "scalar" if K // product.groups % (16 // product.itemsize) else "vector"
+        gradient = _gradient_plan(product, access, weight, by)
+    return plan, gradient, product.packing(weight, plan, gradient)
 
 
 @planned
 def _input_gradient(device: Any, arrays: Sequence, product: Products) -> tuple:
-    (dy, weight), phases, common = arrays, product.phases, product.common
+    """The plan of the product, and the launch that packs the filters."""
+    dy, weight = arrays
+    access = reading(device, dy, product.y[1] // product.groups, product.reach)
+    plan = _gradient_plan(product, access, weight, strides(dy))
+    return plan, product.packing(weight, None, plan)
+
+
+def _gradient_plan(product: Products, access: str, weight: Array, by: tuple[int, ...]) -> Plan:
+    phases, common = product.phases, product.common
     taps = prod(_ceil(size, step // divisor)
                 for size, step, divisor in zip(product.weight[2:], product.stride, common))
     geometry = product.geometry(product.y, product.x, gradient=1, phases_h=phases[0], phases_w=phases[1],
                                 common_h=common[0], common_w=common[1])
     phase_shape = (product.x[0], 0, *map(_ceil, product.x[2:], product.stride))
-    return product.plan(dy, weight, geometry, phase_shape, taps * geometry["C"], phases)
+    return product.plan(access, weight, by, geometry, phase_shape, taps * geometry["C"], phases)
 
 
 @planned
-def _weight_gradient(device: Any, arrays: Sequence, product: Products) -> tuple:
-    """The shape of the partial sums, their launch, and that of their sum."""
+def _weight_gradient(device: Any, arrays: Sequence, product: Products, weight: bool, bias: bool) -> tuple:
+    """How many counters it needs, the shape of the tiles' sums, and the launch."""
     (x, dy), geometry = arrays, product.geometry(product.x, product.y)
     K, C, taps = geometry["K"], geometry["C"], prod(product.weight[2:])
-    vectorized = (reading(device, x, C, product.reach) == "vector"
+    vectorized = (weight and reading(device, x, C, product.reach) == "vector"
                   and reading(device, dy, K, product.y[2:]) == "vector")
     fitting = (n for n, tile in WEIGHT_TILINGS.items() if tile.columns < 2 * K and tile.rows < 2 * C * taps)
     name = next(fitting, "Small") if vectorized else "Small"
     tile = WEIGHT_TILINGS[name]
-    grid = _ceil(C * taps, tile.rows), _ceil(K, tile.columns)
-    count = slices(prod(grid) * product.groups, product.pixels, product.groups)
-    geometry |= {"slices": count, "each": _ceil(product.pixels, count)}
+    tiles = _ceil(C * taps, tile.rows) if weight else 0
+    grid = tiles + bias, _ceil(K, tile.columns)
+    count = slices((tiles or 1) * grid[1] * product.groups, product.pixels, product.groups)
+    geometry |= {"slices": count, "slice_pixels": _ceil(product.pixels, count)}
     instance = f"<{product.cuda_type}, {name}, {'vector' if vectorized else 'scalar'}>"
-    return ((count, product.groups, taps * C, K),
+    sums = count, product.groups, taps * C + (bias and count > 1), K
+    return (prod(grid) * product.groups if weight or count > 1 else 0, sums,
             SteadyLaunch(device, f"conv2d_weight_gradient{instance}", (*grid, product.groups * count),
-                         strides(x), strides(dy), geometry),
-            product.adding(prod(product.weight), count, K, C, taps))
-
-
-@planned
-def _bias_gradient(device: Any, arrays: Sequence, product: Products) -> tuple:
-    """The shape of the partial sums, their launch, and that of their sum."""
-    K = product.y[1]
-    count = slices(_ceil(K, LANES), product.pixels, 1)
-    geometry = product.geometry(product.x, product.y, slices=count, each=_ceil(product.pixels, count))
-    return ((count, K), SteadyLaunch(device, f"conv2d_bias_gradient<{product.cuda_type}>",
-                                     (_ceil(K, LANES), count, 1), strides(arrays[0]), geometry),
-            product.adding(K, count, K, 1, 1))
+                         strides(x), strides(dy), geometry, tiles))
 
 
 @planned

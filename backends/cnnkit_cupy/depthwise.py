@@ -17,11 +17,11 @@ from cnnkit_cupy.direct import (
     LIMIT,
     ROWS,
     TAPS,
-    add_slices,
     geometry,
     numbered,
     quadruples,
     side_by_side,
+    summing,
     tiles,
 )
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, Struct, declare, launch, strides
@@ -48,8 +48,9 @@ for _dtype, _t in TYPES.items():
                            shared=SHARED, launch_bounds=(256, 2)),
                     ops=OPS)
         declare(Kernel("depthwise", f"depthwise_weight_gradient<{_t}, {_size}>",
-                       (_view, _view, _after, Out("float32"), BY, BY, CONVOLUTION, *(Scalar("int32"),) * 3),
-                       shared=1024,
+                       (_view, _view, _after, Out("float32", optional=True), Out(_dtype),
+                        Out(_dtype, optional=True), Out("uint32", optional=True), BY, BY, CONVOLUTION,
+                        *(Scalar("int32"),) * 2), shared=1028,
                        launch_bounds=(256, 2)),
                 ops=OPS)
 
@@ -113,11 +114,11 @@ def _convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool]
             lanes = next((n for n in (8, 16) if n >= K), 32)
             # taps: blocks of the kernel along the elements of a filter
             parts, taps = -(-K // lanes), {0: R * S, 3: 1, 5: 5}[size]
-            slices = min(-(-columns // (256 // lanes)), max(1, BLOCKS // (parts * taps)))
-            partial = device.empty((K * R * S + K * needs[2], slices), "float32", dy)
+            slices = max(1, min(-(-columns // (256 // lanes)), BLOCKS // (parts * taps)))
+            sums = summing(device, weight_shape, needs[2], slices, parts * taps, dy)
             launch(device, f"depthwise_weight_gradient<{cuda_type}, {size}>", (taps, parts, slices), x, dy,
-                   relu_output, partial, strides(x), strides(dy), sizes, lanes, columns, int(needs[2]))
-            dweight, dbias = add_slices(device, partial, weight_shape, dtype)
+                   relu_output, *sums, strides(x), strides(dy), sizes, lanes, columns)
+            _, dweight, dbias, _ = sums
         return dx, dweight if needs[1] else None, dbias
     return y, backward
 

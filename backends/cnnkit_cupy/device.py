@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from threading import get_ident
 from typing import Any
 
 import numpy as np
 
 from cnnkit_cupy.launcher import KERNELS
+from cnnkit_cupy.noting import local
 
 Array = Any
 OPTIONS = ("-std=c++17",)
 STATIC_LIMIT = 48 << 10  # bytes of shared memory that a block gets without asking for more
 ALIGNMENT = 256          # bytes: no kernel needs more
+COUNTERS = 1024          # of a stream, at first
+PER_THREAD = 2           # the address of CUDA's default stream of each thread
 
 
 class CupyDevice:
@@ -28,6 +32,8 @@ class CupyDevice:
         from cupy.cuda.function import CPointer
 
         self._loaded: dict[tuple[str, str, int], Any] = {}  # by name, source and device
+        self._counters: dict[tuple[int, int, int], list[Array]] = {}  # by device, stream and thread
+        self._zeros, self._stream = cupy.zeros, cupy.cuda.get_current_stream
         self._array, self._device, self._current = (cupy.ndarray, cupy.cuda.Device,
                                                     cupy.cuda.runtime.getDevice)
 
@@ -61,8 +67,12 @@ class CupyDevice:
         if channels_last:
             _, c, h, w = shape
             size = np.dtype(dtype).itemsize
-            return self._array(shape, dtype, None, (size * h * w * c, size, size * w * c, size * c))
-        return self._array(shape, dtype)
+            array = self._array(shape, dtype, None, (size * h * w * c, size, size * w * c, size * c))
+        else:
+            array = self._array(shape, dtype)
+        if (noting := getattr(local, "noting", None)) is not None:
+            noting.allocated(array)
+        return array
 
     def empties(self, shapes: Sequence[tuple[int, ...]], dtype: Any, like: Array) -> list[Array]:
         """Uninitialised arrays in C order on the device of `like`, in one piece of memory."""
@@ -71,7 +81,29 @@ class CupyDevice:
             starts.append(end)
             end += -(-size * prod(shape) // ALIGNMENT) * ALIGNMENT
         memory = self.empty((end,), "uint8", like).data
-        return [self._array(shape, dtype, memory + start) for shape, start in zip(shapes, starts)]
+        arrays = [self._array(shape, dtype, memory + start) for shape, start in zip(shapes, starts)]
+        if (noting := getattr(local, "noting", None)) is not None:
+            for array in arrays:
+                noting.allocated(array)
+        return arrays
+
+    def counters(self, count: int, like: Array) -> Array:
+        """Zeros of uint32, of the current stream; see `cnnkit_cupy.contracts.Device`.
+
+        Outgrown ones stay, for a CUDA graph may use them.
+        """
+        if (noting := getattr(local, "noting", None)) is not None:
+            return noting.counters(count, like)
+        place = like.data.device_id
+        if place != self._current():
+            with self._device(place):
+                return self.counters(count, like)
+        stream = self._stream().ptr
+        key = place, stream, get_ident() if stream == PER_THREAD else 0
+        found = self._counters.setdefault(key, [])
+        if not found or found[-1].size < count:
+            found.append(self._zeros(max(COUNTERS, 2 * count), np.uint32))
+        return found[-1]
 
     def address(self, array: Array) -> int:
         """Where the array begins."""
@@ -83,6 +115,10 @@ class CupyDevice:
             return None
         data = array.data
         return array.dtype, array.shape, array.strides, data.ptr % ALIGNMENT, data.device_id
+
+    def capability(self, like: Array) -> int:
+        """The compute capability of the device of `like`; see `cnnkit_cupy.contracts.Device`."""
+        return int(self._device(like.data.device_id).compute_capability)
 
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],
@@ -110,6 +146,8 @@ class CupyDevice:
         if function is None:
             function = self._loaded[name, source, place] = _load(source, name, self._device(place))
         function(grid, block, arguments, shared_mem=dynamic)
+        if (noting := getattr(local, "noting", None)) is not None:
+            noting.launched(name, function, grid, block, dynamic, place, arguments)
         return None
 
 

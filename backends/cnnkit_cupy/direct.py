@@ -21,7 +21,7 @@ Array = Any
 SIZES = (0, 3, 5)         # square filters, of stride and dilation 1, whose loops are unrolled; 0: any others
 TAPS = 49                 # elements of a filter at most: 7 x 7
 TILE, WEIGHTS = 5120, 1280                             # floats: as Room in direct.cuh
-ROOM, GRADIENT_ROOM = 4 * (TILE + WEIGHTS), 29328      # bytes: Room, GradientRoom
+ROOM, GRADIENT_ROOM = 4 * (TILE + WEIGHTS), 29344      # bytes: Room, GradientRoom
 BAND, ROWS = 4, 8                                      # rows of pixels of a thread, as in direct.cu
 UNITS = {0: 64, 3: 32, 5: 24}  # by size, of a block's weight gradient: 8 * Units::each in direct.cu
 BLOCKS = 512                   # of a weight gradient: a few for each multiprocessor of the largest GPUs
@@ -43,12 +43,10 @@ for _dtype, _t in TYPES.items():
                    (_view, _after, _argmax, _view, Out(_dtype, channels_last=True), BY, BY, CONVOLUTION,
                     POOLING, TILING), shared=ROOM, launch_bounds=(256, 2)),
             Kernel("direct", f"direct_weight_gradient<{_t}, {_size}>",
-                   (_view, _view, _after, _argmax, Out("float32"), BY, BY, CONVOLUTION, POOLING, TILING,
-                    *(Scalar("int32"),) * 3), shared=GRADIENT_ROOM, launch_bounds=(256, 2)),
+                   (_view, _view, _after, _argmax, Out("float32", optional=True), Out(_dtype),
+                    Out(_dtype, optional=True), Out("uint32", optional=True), BY, BY, CONVOLUTION, POOLING,
+                    TILING, *(Scalar("int32"),) * 2), shared=GRADIENT_ROOM, launch_bounds=(256, 2)),
             ops=OPS)
-    declare(Kernel("direct", f"direct_add_slices<{_t}>",
-                   (In("float32"), Out(_dtype), Out(_dtype, optional=True), Scalar("int64"), Scalar("int64"),
-                    Scalar("int32"))), ops=OPS)
 
 
 def sensible(channels: int, filters: int, taps: int) -> bool:
@@ -194,7 +192,7 @@ class Direct:
         quads = self.weight_gradient["quads"] = (2 if Kg > 4
                                                  and 2 * (depth * of_channel + 1) <= UNITS[self.size] else 1)
         self.parts = -(-Cg // depth) * -(-Kg // (4 * quads)) * groups
-        self.slices = min(tiles(N, self.weight_gradient), max(1, BLOCKS // self.parts))
+        self.slices = max(1, min(tiles(N, self.weight_gradient), BLOCKS // self.parts))
         if self.parts > 65535 or max(tiles(N, plan) for plan in (self.forward, self.input_gradient,
                                                                  self.weight_gradient)) >= LIMIT:
             raise Unserved
@@ -224,12 +222,12 @@ class Direct:
                    strides(dy), strides(weight), self.geometry, pooling, self.input_gradient)
         if x is not None:
             K = self.weight_shape[0]
-            partial = device.empty((prod(self.weight_shape) + K * needs[2], self.slices), "float32", dy)
+            sums = summing(device, self.weight_shape, needs[2], self.slices, self.parts, dy)
             by_fours = quadruples(dy, device, K // self.geometry["groups"])
             launch(device, f"direct_weight_gradient{instance}", (self.slices, self.parts, 1),
-                   x, *incoming, partial, strides(x), strides(dy), self.geometry, pooling,
-                   self.weight_gradient, tiles(len(dy), self.weight_gradient), int(by_fours), int(needs[2]))
-            dweight, dbias = add_slices(device, partial, self.weight_shape, dtype)
+                   x, *incoming, *sums, strides(x), strides(dy), self.geometry, pooling,
+                   self.weight_gradient, tiles(len(dy), self.weight_gradient), int(by_fours))
+            _, dweight, dbias, _ = sums
         return dx, dweight if needs[1] else None, dbias
 
 
@@ -252,14 +250,17 @@ def plan_of(x: Array, weight: Array, conv: Mapping[str, Any]) -> Direct | None:
                    conv["dilation"], conv["groups"])
 
 
-def add_slices(device: Any, partial: Array, shape: tuple[int, ...], dtype: Any) -> tuple[Array, Array | None]:
-    """The gradients of the weight, of this shape, and of the bias, from partial sums (values, slices)."""
-    (values, slices), count = partial.shape, prod(shape)
-    dweight = device.empty(shape, dtype, partial)
-    dbias = device.empty(shape[:1], dtype, partial) if values > count else None
-    launch(device, f"direct_add_slices<{TYPES[dtype_name(dtype)]}>", (-(-values // 8), 1, 1), partial,
-           dweight, dbias, count, values, slices)
-    return dweight, dbias
+def summing(device: Any, shape: tuple[int, ...], bias: bool, slices: int, parts: int, dy: Array) -> tuple:
+    """What a weight gradient in `slices` writes: their sums, the gradients of weight and bias, and counters.
+
+    `shape` is the weight's; `parts` are the blocks of a slice, each with a counter. One slice needs no sums.
+    """
+    dweight = device.empty(shape, dy.dtype, dy)
+    dbias = device.empty(shape[:1], dy.dtype, dy) if bias else None
+    if slices == 1:
+        return None, dweight, dbias, None
+    partial = device.empty((prod(shape) + shape[0] * bias, slices), "float32", dy)
+    return partial, dweight, dbias, device.counters(parts, dy)
 
 
 def side_by_side(bias: Array | None) -> Array | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from cnnkit.backends import KernelTable
+from cnnkit.backends.native import NativeCalls
 from cnnkit.ops.folding import FOLDED, fold_norm
 from cnnkit_cupy import backend, capability
 
@@ -15,9 +16,11 @@ def kernels(name: str) -> Mapping:
     from cnnkit_cupy import (
         conv,
         conv_relu_pool,
+        conv_tensor,
         depthwise,
         direct,
         gathering,
+        linear,
         loss,
         norm,
         pool,
@@ -33,14 +36,18 @@ def kernels(name: str) -> Mapping:
         "avg_pool": pool.avg_pool2d,
         "batch_norm": norm.batch_norm,
         ("norm", "add?", "activation?"): norm.batch_norm_chain,
-        "conv": (depthwise.conv2d, direct.conv2d, conv.conv2d),  # the most special one first
-        "conv_filters": (direct.conv2d_filters, conv.conv2d_filters),
-        "conv_input": (direct.conv2d_input, conv.conv2d_input),
+        # the most special one first
+        "conv": (depthwise.conv2d, direct.conv2d, conv_tensor.conv2d, conv.conv2d),
+        "conv_filters": (direct.conv2d_filters, conv_tensor.conv2d_filters, conv.conv2d_filters),
+        "conv_input": (direct.conv2d_input, conv_tensor.conv2d_input, conv.conv2d_input),
         ("conv", "activation?", "pool?"): (conv_relu_pool.conv2d_relu_max_pool2d,
-                                           depthwise.conv2d_relu, direct.conv2d_relu, conv.conv2d_relu),
+                                           depthwise.conv2d_relu, direct.conv2d_relu,
+                                           conv_tensor.conv2d_relu, conv.conv2d_relu),
         FOLDED: partial(fold_norm, read=False),
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,
+        "linear": linear.linear,
+        ("linear", "activation"): linear.linear_chain,
         "max_pool": pool.max_pool2d,
         "max_pool_with_indices": pool.max_pool2d_with_indices,
         "random_bits": random.random_bits(name),
@@ -58,5 +65,12 @@ def available() -> bool | str:
     return capability.served() if (reason := backend.available()) is True else reason
 
 
-table = KernelTable("cupy", "cupy", partial(kernels, "cupy"), available=available)
+def native() -> NativeCalls:
+    """What notes launches, so that `cnnkit.capture` can replay them."""
+    from cnnkit_cupy.replay import CudaCalls
+
+    return CudaCalls()
+
+
+table = KernelTable("cupy", "cupy", partial(kernels, "cupy"), available=available, native=native)
 emulated = KernelTable("emulator", "emulator", partial(kernels, "emulator"))

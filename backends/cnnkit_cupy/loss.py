@@ -17,14 +17,12 @@ LABELS = {"int64": "long long", "int32": "int"}
 THREADS, SAMPLES = 256, 8  # samples: a block has 8 warps
 
 BY, LOSS = Struct("Strides"), Struct("Loss")
-for _dtype, _t in TYPES.items():
-    declare(Kernel("loss", f"reduce_losses<{_t}>",
-                   (In("float32"), In("float32"), Out(_dtype), Out("float32"), LOSS), shared=4 * THREADS),
-            ops=("cross_entropy",))
 for (_dtype, _t), (_label, _l) in product(TYPES.items(), LABELS.items()):
     declare(Kernel("loss", f"cross_entropy<{_t}, {_l}>",
                    (In(_dtype, strided=True), In(_label), In(_dtype, optional=True),
-                    Out("float32"), Out("float32"), Out("float32", optional=True), BY, LOSS)),
+                    Out("float32"), Out("float32"), Out("float32", optional=True), Out(_dtype, optional=True),
+                    Out("float32", optional=True), Out("uint32", optional=True), BY, LOSS),
+                   shared=4 * THREADS + 4, launch_bounds=(256, 4)),
             Kernel("loss", f"cross_entropy_backward<{_t}, {_l}>",
                    (In("float32"), In(_label), In(_dtype, strided=True), In("float32", optional=True),
                     Out(_dtype, channels_last=True), BY, LOSS)),
@@ -36,10 +34,10 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
     """See `cnnkit.ops.loss.cross_entropy`; it serves logits (N, C) and (N, C, H, W) with class indices."""
     cuda_type, label = TYPES.get(dtype_name(logits.dtype)), LABELS.get(dtype_name(target.dtype))
     if (cuda_type is None or label is None or logits.ndim not in (2, 4) or any(needs[1:])
-            or target.size >= 2**31 - THREADS):
+            or not 0 < target.size < 2**31 - THREADS):
         return decline(f"{dtype_name(logits.dtype)} scores of shape {tuple(logits.shape)}, "
-                       f"{dtype_name(target.dtype)} targets; it serves {', '.join(TYPES)} scores (N, C) or "
-                       "(N, C, H, W) and class indices, with a gradient of the scores alone")
+                       f"{target.size} {dtype_name(target.dtype)} targets; it serves {', '.join(TYPES)} "
+                       "scores (N, C) or (N, C, H, W) and class indices, with a gradient of the scores alone")
     if not contiguous(target) or (weight is not None
                                   and (weight.dtype != logits.dtype or not contiguous(weight))):
         return decline("targets or class weights have gaps in memory, or the weights are of another dtype")
@@ -50,14 +48,14 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, needs: 
             "mean": int(reduction == "mean")}
     losses, totals = device.empty(shape, "float32", logits), device.empty(shape, "float32", logits)
     gradient = device.empty((samples, C), "float32", logits) if needs[0] else None
-    launch(device, f"cross_entropy<{cuda_type}, {label}>", (-(-samples // SAMPLES), 1, 1), logits, target,
-           weight, losses, totals, gradient, (*strides(logits), 0, 0)[:4], loss)
-    total = None
-    if reduction == "none":
-        result = backend.namespace.astype(losses, dtype, copy=False)
-    else:
+    result = total = counter = None
+    if reduction != "none":
         result, total = device.empty((), dtype, logits), device.empty((), "float32", logits)
-        launch(device, f"reduce_losses<{cuda_type}>", (1, 1, 1), losses, totals, result, total, loss)
+        counter = device.counters(1, logits)
+    launch(device, f"cross_entropy<{cuda_type}, {label}>", (-(-samples // SAMPLES), 1, 1), logits, target,
+           weight, losses, totals, gradient, result, total, counter, (*strides(logits), 0, 0)[:4], loss)
+    if result is None:
+        result = backend.namespace.astype(losses, dtype, copy=False)
 
     def backward(dy: Array) -> tuple:
         dlogits = device.empty((N, C, H, W), dtype, dy, channels_last=True)

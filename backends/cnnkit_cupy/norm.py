@@ -1,7 +1,8 @@
 """Batch normalisation on a CUDA device, alone or with an addend and ReLU behind it. See `cnnkit.ops.norm`.
 
-Sums over the pixels (all n, h, w) are made slice by slice, then over all slices; the number of slices depends
-on the shape only.
+Sums over the pixels (all n, h, w) are made slice by slice; the block that is the last of its channels' adds
+up all slices, in their order. The number of slices depends on the shape only. Few pixels are one slice: then
+one launch does all.
 """
 
 from __future__ import annotations
@@ -13,19 +14,18 @@ from cnnkit.backends import Call, decline, dtype_name
 from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import Kernel, SteadyLaunch, declare, planned
 from cnnkit_cupy.parameters import In, Out, Struct, contiguous, strides
+from cnnkit_cupy.recording import current
 from cnnkit_cupy.types import TYPES, lanes_of, per_access
 
 Array = Any
 THREADS, BLOCKS = 256, 1024  # as many blocks as fill any device several times
+WHOLE = 2048  # pixels of which a block has all: one launch takes less time than two
 
-BY, NORM = Struct("Strides"), Struct("Norm")
+BY, NORM, COUNTERS = Struct("Strides"), Struct("Norm"), Out("uint32", optional=True)
 for _dtype, _t in TYPES.items():
-    _read, _sums, _maybe, _out = (In("float32"), Out("float32"), In(_dtype, optional=True),
-                                  Out(_dtype, optional=True))
-    declare(Kernel("norm", f"batch_norm_moments<{_t}>",
-                   (_read, _read, _maybe, _maybe, _sums, _sums, _out, _out, NORM), shared=4 * THREADS),
-            Kernel("norm", f"batch_norm_sums<{_t}>",
-                   (_read, _read, _sums, _sums, _out, _out, NORM), shared=8 * THREADS),
+    _read, _sums, _slices, _maybe, _out = (In("float32"), Out("float32"), Out("float32", optional=True),
+                                           In(_dtype, optional=True), Out(_dtype, optional=True))
+    declare(Kernel("norm", f"batch_norm_running<{_t}>", (In(_dtype), In(_dtype), _sums, _sums, NORM)),
             ops=("batch_norm", "relu"))
     for _n in (1, per_access(_dtype)):
         _bytes = 16 if _n > 1 else 0
@@ -33,12 +33,14 @@ for _dtype, _t in TYPES.items():
                                 In(_dtype, strided=True, optional=True, aligned=_bytes),
                                 Out(_dtype, channels_last=True))
         _also = Out(_dtype, channels_last=True, optional=True)
-        declare(Kernel("norm", f"batch_norm_slices<{_t}, {_n}>",
-                       (_view, _sums, _sums, _sums, BY, NORM), shared=1024 * _n),
+        declare(Kernel("norm", f"batch_norm_moments<{_t}, {_n}>",
+                       (_view, _maybe, _maybe, _given, _maybe, _maybe, _slices, _slices, _sums, _sums, _out,
+                        _out, _also, COUNTERS, BY, BY, NORM), shared=1024 * _n + 4),
                 Kernel("norm", f"batch_norm<{_t}, {_n}>",
                        (_view, _maybe, _maybe, _given, _read, _read, _made, BY, BY, NORM)),
-                Kernel("norm", f"batch_norm_backward_slices<{_t}, {_n}>",
-                       (_view, _view, _given, _read, _read, _sums, _sums, BY, BY, NORM), shared=1024 * _n),
+                Kernel("norm", f"batch_norm_sums<{_t}, {_n}>",
+                       (_view, _view, _given, _maybe, _read, _read, _slices, _slices, _sums, _sums, _out,
+                        _out, _also, _also, COUNTERS, BY, BY, NORM), shared=1024 * _n + 4),
                 Kernel("norm", f"batch_norm_backward<{_t}, {_n}>",
                        (_view, _view, _given, _maybe, _read, _read, _read, _read, _made, _also, BY, BY,
                         NORM)),
@@ -51,6 +53,10 @@ class Layout:
     def __init__(self, shape: Sequence[int], lanes: int):
         pixels, threads = shape[0] * shape[2] * shape[3], -(-shape[1] // lanes)
         self.lanes, self.side = lanes, min(32, 1 << (threads - 1).bit_length())
+        if pixels <= WHOLE:  # one slice, and as few channels a block as a sector has
+            self.side = min(self.side, max(2, 8 // lanes))
+            self.columns, self.pixels, self.slices = -(-threads // self.side), pixels, 1
+            return
         self.columns = -(-threads // self.side)
         least = 4 * THREADS // self.side  # four pixels a thread
         self.pixels = max(least, -(-pixels // max(1, BLOCKS // self.columns)))
@@ -89,56 +95,66 @@ class Plan:
         self.shape = N, C, H, W = tuple(x.shape)
         self.norm = {"N": N, "C": C, "H": H, "W": W, "training": int(training), "relu": int(relu),
                      "momentum": momentum, "eps": eps}
-        layout = Layout(self.shape, _lanes(device, x, addend))
+        self.layout = layout = Layout(self.shape, _lanes(device, x, addend))
         fields, instance = {**self.norm, **layout.fields()}, f"<{self.cuda_type}, {layout.lanes}>"
-        self.slices = layout.slices
-        self.slice = SteadyLaunch(device, f"batch_norm_slices{instance}", layout.grid, strides(x), fields)
-        self.moments = SteadyLaunch(device, f"batch_norm_moments<{self.cuda_type}>", (-(-C // 32), 1, 1),
-                                    fields)
-        self.normalise = SteadyLaunch(device, f"batch_norm{instance}", layout.grid, strides(x),
-                                      (0,) * 4 if addend is None else strides(addend), fields)
+        self.running = SteadyLaunch(device, f"batch_norm_running<{self.cuda_type}>",
+                                    (-(-C // THREADS), 1, 1), fields)
+        by = strides(x), (0,) * 4 if addend is None else strides(addend)
+        self.moments = SteadyLaunch(device, f"batch_norm_moments{instance}", layout.grid, *by, fields)
+        self.normalise = SteadyLaunch(device, f"batch_norm{instance}", layout.grid, *by, fields)
 
     def floats(self, like: Array, *shape: int) -> Array:
         """New numbers of float32."""
         return self.device.empty(shape, "float32", like)
+
+    def between(self, layout: Layout, like: Array) -> tuple[Array | None, ...]:
+        """Two sums of each slice, and what counts the slices that are done; nothing where there is one."""
+        if layout.slices == 1:
+            return None, None, None
+        sums = [self.floats(like, layout.slices, self.shape[1]) for _ in range(2)]
+        return *sums, self.device.counters(layout.columns, like)
 
     def run(self, x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
             running_var: Array | None, addend: Array | None) -> tuple[Array, ...]:
         """The result, the new running statistics (or None), and what the backward needs of the moments."""
         empty, C = self.device.empty, self.shape[1]
         mean, rstd = self.floats(x, 2, C), self.floats(x, C)  # of the mean: centers, and what is beyond
-        means, squares = mean, rstd
-        if self.training:
-            means, squares = self.floats(x, self.slices, C), self.floats(x, self.slices, C)
-            self.slice(x, mean, means, squares)
-        new_mean = new_var = None
-        if self.moves:
-            new_mean, new_var = empty((C,), self.dtype, x), empty((C,), self.dtype, x)
-        self.moments(means, squares, running_mean, running_var, mean, rstd, new_mean, new_var)
-        y = empty(self.shape, self.dtype, x, channels_last=True)
-        self.normalise(x, weight, bias, addend, mean, rstd, y)
+        y, new_mean, new_var = empty(self.shape, self.dtype, x, channels_last=True), None, None
+        if not self.training:
+            self.running(running_mean, running_var, mean, rstd)
+        else:
+            if self.moves:
+                # a replay reads where it wrote
+                new_mean, new_var = ((running_mean, running_var) if current() is not None else
+                                     (empty((C,), self.dtype, x), empty((C,), self.dtype, x)))
+            means, squares, counters = self.between(self.layout, x)
+            self.moments(x, weight, bias, addend, running_mean, running_var, means, squares, mean, rstd,
+                         new_mean, new_var, y if counters is None else None, counters)
+        if not self.training or self.layout.slices > 1:
+            self.normalise(x, weight, bias, addend, mean, rstd, y)
         return y, new_mean, new_var, mean, rstd
 
     def gradients(self, x: Array, dy: Array, relu_output: Array | None, weight: Array | None, mean: Array,
                   rstd: Array, needs: tuple[bool, ...]) -> tuple:
         """The gradients of x, weight, bias and addend that are needed."""
         empty, C = self.device.empty, self.shape[1]
-        slices, sum_slices, sum_all, spread = _backward(self.device, (x, dy), self, needs)
-        dy_sum, product_sum = self.floats(dy, C), self.floats(dy, C)
+        layout, sum_up, spread = _backward(self.device, (x, dy), self, needs)
+        total, along = self.floats(dy, C), self.floats(dy, C)
         dweight, dbias = (empty((C,), self.dtype, dy) if needed else None for needed in needs[1:3])
+        made = [None, None]  # dx, and the addend's gradient where it is not dy
+        if spreads := needs[0] or (needs[3] and self.relu):
+            made = [empty(self.shape, self.dtype, dy, channels_last=True) if needed else None
+                    for needed in (True, needs[3] and self.relu)]
         if (self.training and needs[0]) or needs[1] or needs[2]:
-            dy_slices, product_slices = self.floats(dy, slices, C), self.floats(dy, slices, C)
-            sum_slices(x, dy, relu_output, mean, rstd, dy_slices, product_slices)
-            sum_all(dy_slices, product_slices, dy_sum, product_sum, dweight, dbias)
-        daddend = dy if needs[3] else None
-        dx = None
-        if needs[0] or (needs[3] and self.relu):
-            dx = empty(self.shape, self.dtype, dy, channels_last=True)
-            if needs[3] and self.relu:
-                daddend = empty(self.shape, self.dtype, dy, channels_last=True)
-            spread(x, dy, relu_output, weight, mean, rstd, dy_sum, product_sum, dx,
-                   daddend if self.relu else None)
-        return dx if needs[0] else None, dweight, dbias, daddend
+            totals, alongs, counters = self.between(layout, dy)
+            at_once = made if counters is None else (None, None)
+            spreads = spreads and counters is not None
+            sum_up(x, dy, relu_output, weight, mean, rstd, totals, alongs, total, along, dweight, dbias,
+                   *at_once, counters)
+        if spreads:
+            spread(x, dy, relu_output, weight, mean, rstd, total, along, *made)
+        daddend = None if not needs[3] else made[1] if self.relu else dy
+        return made[0] if needs[0] else None, dweight, dbias, daddend
 
 
 @planned
@@ -148,14 +164,11 @@ def _forward(device: Any, arrays: Sequence[Array | None], *settings: Any) -> Pla
 
 @planned
 def _backward(device: Any, arrays: Sequence[Array], plan: Plan, needs: tuple[bool, ...]) -> tuple:
-    """How many slices, and the launches: sums of slices, sums of them, and dx."""
+    """The layout, and the launches: sums (and dx, where there is one slice), and dx."""
     x, dy = arrays
     layout, by = Layout(plan.shape, _lanes(device, x, dy)), (strides(x), strides(dy))
     fields, instance = {**plan.norm, **layout.fields()}, f"<{plan.cuda_type}, {layout.lanes}>"
-    return (layout.slices,
-            SteadyLaunch(device, f"batch_norm_backward_slices{instance}", layout.grid, *by, fields),
-            SteadyLaunch(device, f"batch_norm_sums<{plan.cuda_type}>", (-(-plan.shape[1] // 32), 1, 1),
-                         fields),
+    return (layout, SteadyLaunch(device, f"batch_norm_sums{instance}", layout.grid, *by, fields),
             SteadyLaunch(device, f"batch_norm_backward{instance}", layout.grid, *by, fields))
 
 

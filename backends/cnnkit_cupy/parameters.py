@@ -109,7 +109,10 @@ class Numbers:
         if len(argument) != self.count:
             raise TypeError(f"{label} needs {self.count} numbers; got {len(argument)}")
         packed = np.zeros(1, np.dtype([("of", dtype, (self.count,))]))
-        packed["of"] = [fitting_number(label, dtype.type, number) for number in argument]
+        if isinstance(argument, np.ndarray) and argument.dtype == dtype:
+            packed["of"] = argument
+        else:
+            packed["of"] = [fitting_number(label, dtype.type, number) for number in argument]
         packed.flags.writeable = False
         return packed
 

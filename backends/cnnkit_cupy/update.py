@@ -10,11 +10,14 @@ from collections.abc import Hashable, MutableMapping, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any
+from weakref import ref
 
 from cnnkit.backends import backend_of, decline, dtype_name
 from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import Kernel, SteadyLaunch, declare
-from cnnkit_cupy.parameters import InTable, Numbers, OutTable, Struct, contiguous
+from cnnkit_cupy.parameters import In, InTable, Numbers, Out, OutTable, Struct, contiguous, pack
+from cnnkit_cupy.recording import current
+from cnnkit_cupy.sources import structure
 from cnnkit_cupy.types import TYPES, per_access
 
 Array = Any
@@ -26,17 +29,21 @@ for _dtype, _t in TYPES.items():
     _in, _out = InTable(_dtype, count=MOST), OutTable(_dtype, count=MOST)
     _state, _maybe = OutTable("float32", count=MOST), OutTable("float32", optional=True, count=MOST)
     _sizes = Numbers("int64", MOST), Numbers("int32", MOST + 1)
-    declare(Kernel("update", f"sgd<{_t}>", (_in, _in, _maybe, _out, *_sizes, Struct("Sgd"))), ops=("sgd",))
-    declare(Kernel("update", f"adam<{_t}>", (_in, _in, _state, _state, _maybe, _out, *_sizes,
-                                             Struct("Adam"))), ops=("adam",))
+    _more = (*_sizes, In("uint32", optional=True), Out("int32", optional=True), Out("uint32", optional=True))
+    declare(Kernel("update", f"sgd<{_t}>", (_in, _in, _maybe, _out, *_more, Struct("Sgd")), shared=4),
+            ops=("sgd",))
+    declare(Kernel("update", f"adam<{_t}>", (_in, _in, _state, _state, _maybe, _out, *_more,
+                                             Struct("Adam")), shared=4), ops=("adam",))
 
 
 class Part:
     """Parameters that one launch updates."""
 
     def __init__(self, device: Any, update: str, params: Sequence[Array], indices: list[int]):
-        self.device, self.indices = device, indices
-        self.fields: dict[str, float] = {}
+        self.device, self.indices, self.update = device, indices, update
+        # the step's number, on the device that which the state has, and the arrays that the step reads
+        self.done: Array | None = None
+        self.step, self.read = 0, list[Any]()
         self.shapes, self.dtype = [tuple(params[i].shape) for i in indices], params[indices[0]].dtype
         name, missing = dtype_name(self.dtype), MOST - len(indices)
         counts = [params[i].size for i in indices]
@@ -48,17 +55,39 @@ class Part:
 
     def run(self, params: Sequence[Array], grads: Sequence[Array | None],
             states: Sequence[Sequence[Array | None] | None], fields: dict[str, float]) -> list[Array]:
-        """The new parameters."""
+        """The new parameters; in a recorded step the old ones, with other values."""
+        indices, recording = self.indices, current()
+        given: list[tuple] = [
+            (None,) * len(indices) if column is None else tuple([column[i] for i in indices])
+            for column in (params, grads, *states)]
+        read = given[0] + given[1]
+        if not self.read or not all(r() is array for r, array in zip(self.read, read)):
+            self.step += 1  # else an interrupt has ended this step behind the launch, or before it
+            self.read = [] if recording is not None else list(map(ref, read))
+        fields = {**fields, "step": self.step}
+        recorded = done = counter = None
+        if recording is None:
+            results = self.device.empties(self.shapes, self.dtype, params[indices[0]])
+            if self.done is None:
+                self.done = zeros(self.device, params[indices[0]])
+            done, counter = self.done, self.device.counters(1, params[indices[0]])
+        else:
+            results = list(given[0])
+            packed = pack(self.update, structure("update", self.update.capitalize()), fields)
+            recorded = recording.update(packed, [array for arrays in given for array in arrays])
+            if recorded is None:
+                return results
         if self.launch is None:
             self.launch = self.started(fields)
-        elif fields != self.fields:
+        else:
             self.launch.revalue(fields)
-        self.fields, indices = fields, self.indices
-        results = self.device.empties(self.shapes, self.dtype, params[indices[0]])
-        self.launch(tuple([params[i] for i in indices]), tuple([grads[i] for i in indices]),
-                    *[(None,) * len(indices) if column is None else tuple([column[i] for i in indices])
-                      for column in states], tuple(results))
+        self.launch(*given, tuple(results), recorded, done, counter)
         return results
+
+
+def zeros(device: Any, like: Array) -> Array:
+    """A step number on the device of `like`: 0."""
+    return backend_of(like).namespace.zeros((1,), dtype="int32", device=getattr(like, "device", None))
 
 
 def _parts(update: str, params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list],
@@ -87,14 +116,18 @@ def _parts(update: str, params: Sequence[Array], grads: Sequence[Array | None], 
 
 def _writable(state: dict[str, list], workspace: MutableMapping, names: Sequence[str],
               count: int) -> dict[str, list]:
-    """The state as lists and arrays that may be written: as it is if the last call returned it, or a copy."""
-    if workspace.get("state") is not state or state.keys() != set(names):
+    """New lists of arrays that may be written: the state's own if the last call made them, or copies.
+
+    The given lists stay as they are, for an interrupt may end the step, which is then taken again with them.
+    """
+    if all(state is not known for known in workspace.get("states", ())) or state.keys() != set(names):
         def copied(value: Any) -> Any:
             return (value if value is None or isinstance(value, int)
                     else backend_of(value).namespace.asarray(value, copy=True))
         state = {name: [copied(v) for v in state.get(name) or [None] * count] for name in names}
-        workspace["state"] = state
-    return state
+    new = {name: list(state[name]) for name in names}
+    workspace["states"] = state, new
+    return new
 
 
 def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list], *, lr: float,

@@ -22,7 +22,7 @@ DEVICE = "emulator"
 class Array:
     """Memory of the emulated device. `host` is for the backend and the launcher only."""
 
-    __slots__ = ("host",)
+    __slots__ = ("__weakref__", "host")
     __array_ufunc__ = None
     __hash__ = None  # type: ignore[assignment]
 

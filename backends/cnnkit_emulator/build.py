@@ -25,8 +25,9 @@ from cnnkit import storage
 from cnnkit.backends.c_integers import Argument, Structure
 
 SHIM = Path(__file__).parent / "shim"
+# g++ 12 confuses threads' values in batch norm's kernels for __half where it looks for pure functions.
 FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-ffp-contract=off",
-         "-fno-strict-aliasing", "-w")
+         "-fno-strict-aliasing", "-fno-ipa-pure-const", "-w")
 
 # In the watching build the compiler calls a function of watch.h at every access; its sanitizers' libraries
 # are not linked. -O1 without these passes keeps accesses as they were written: that of a float4 has 16 bytes.

@@ -36,6 +36,7 @@ WEIGHT, BIAS, CHANNELS = Draw((32, 16, 3, 3)), Draw((32,)), Draw((16,))
 CASES = (
     OpCase("conv", "3x3", (X, WEIGHT, BIAS), CONV),
     OpCase("conv", "3x3, stride 2", (X, WEIGHT, BIAS), {**CONV, "stride": (2, 2)}),
+    OpCase("conv", "16-bit 3x3", (Draw((4, 32, 14, 14)), Draw((64, 32, 3, 3)), Draw((64,))), CONV),
     OpCase("conv", "1x1", (X, Draw((32, 16, 1, 1)), BIAS), {**CONV, "padding": ((0, 0), (0, 0))}),
     OpCase("conv", "one channel", (Draw((4, 1, 28, 28)), Draw((8, 1, 3, 3)), Draw((8,))), CONV),
     OpCase("conv", "depthwise", (Y, Draw((32, 1, 3, 3)), BIAS), {**CONV, "groups": 32}),
@@ -82,12 +83,12 @@ def launches(case: Any, target: Target) -> list[Traffic]:
         if not isinstance(case, OpCase):
             conformance.run_case(case, target)
             return traffic
-        random = np.random.RandomState(0)
-        arrays = [target.channels_last(x.values(random, "float32")) if isinstance(x, Draw) else x
+        random, dtype = np.random.RandomState(0), "float16" if case.name.startswith("16-bit") else "float32"
+        arrays = [target.channels_last(x.values(random, dtype)) if isinstance(x, Draw) else x
                   for x in case.inputs]
         outputs, backward = call(case, target, arrays, case.needs)
         if backward is not None:
-            backward(target.channels_last(np.ones(outputs[0].shape, np.float32)))
+            backward(target.channels_last(np.ones(outputs[0].shape, dtype)))
     return traffic
 
 

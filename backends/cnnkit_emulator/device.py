@@ -30,6 +30,7 @@ __all__ = ["EmulatedDevice", "KernelFault", "counted", "sampled", "schedule", "t
 SCHEDULES = ("in order", "reversed", "skewed")
 WATCHED = {"races": 1, "alignment": 2, "bounds": 4}  # as in watch.h
 COUNTS = 8
+CAPABILITY = 90
 
 
 class KernelFault(RuntimeError):
@@ -130,6 +131,10 @@ class EmulatedDevice:
     def _arena(self) -> Arena:
         return Arena()
 
+    @cached_property
+    def _counters(self) -> Array:
+        return Array(np.zeros(256, np.uint32))
+
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array | None = None,
               channels_last: bool = False) -> Array:
         """A new array of NaN (or integers whose bits are all 1), in C order or with its channels last."""
@@ -138,6 +143,14 @@ class EmulatedDevice:
             n, c, h, w = shape
             return Array(make((n, h, w, c), np.dtype(dtype)).transpose(0, 3, 1, 2))
         return Array(make(tuple(shape), np.dtype(dtype)))
+
+    def counters(self, count: int, like: Array | None = None) -> Array:
+        """Zeros of uint32 that kernels leave as zeros; see `cnnkit_cupy.contracts.Device`."""
+        if _mode().blocks:  # blocks that do not run are not counted
+            return Array(np.zeros(count, np.uint32))
+        if count > self._counters.host.size:
+            self._counters = Array(np.zeros(2 * count, np.uint32))
+        return self._counters
 
     def address(self, array: Array) -> int:
         """A number with the alignment of the address that the kernel will see."""
@@ -149,6 +162,10 @@ class EmulatedDevice:
             return None
         host = array.host
         return host.dtype, host.shape, host.strides, offset_of(host) % ALIGNMENT, None
+
+    def capability(self, like: Array | None = None) -> int:
+        """As that of the newest GPU that kernels are written for."""
+        return CAPABILITY
 
     def table(self, arrays: tuple[Array | None, ...], count: int) -> tuple[Array | None, ...]:
         """Several arrays as `run` takes them: a tuple of `count`."""

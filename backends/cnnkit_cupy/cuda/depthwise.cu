@@ -167,14 +167,24 @@ __device__ inline float walkers_sum(float mine, Sums& sums, int lanes) {
     return sums.of[threadIdx.x];  // the first `lanes` threads made theirs themselves
 }
 
-// partial[weight or bias][slice]. blockIdx.z is the slice: blocks that read the same at the same time are
-// neighbours. Where `size` is 3, a block has all taps; where it is 5, column blockIdx.x of them (more sums
-// find no registers); where it is 0, one tap.
+// A walker's share of the sum over all slices, 0 where there is nothing to add.
+__device__ inline float slices_sum(const float* partial, int slices, int lanes, bool in_range) {
+    float sum = 0;
+    for (int slice = threadIdx.x / lanes; slice < slices && in_range;
+         slice += 256 / lanes) sum += partial[slice];
+    return sum;
+}
+
+// Several slices leave their sums in partial[weight or bias][slice], and the last block adds them up.
+// blockIdx.z is the slice: blocks that read the same at the same time are neighbours. Where `size` is 3, a
+// block has all taps; where it is 5, column blockIdx.x of them (more sums find no registers); where it is 0,
+// one tap.
 template <class T, int size>
 __global__ void __launch_bounds__(256, 2) depthwise_weight_gradient(
-    const T* x, const T* dy, const T* after, float* partial, Strides x_by,
-    Strides dy_by, Convolution conv, int lanes, int columns, int bias) {
+    const T* x, const T* dy, const T* after, float* partial, T* dweight, T* dbias, unsigned* counters,
+    Strides x_by, Strides dy_by, Convolution conv, int lanes, int columns) {
     SHARED(Sums, room);
+    SHARED(int, is_last);
     constexpr int down = size > 0 ? size : 1, across = size == 3 ? 3 : 1;
     const int lane = threadIdx.x % lanes, walkers = 256 / lanes, slices = gridDim.z;
     const int k = blockIdx.y * lanes + lane, c = k / (conv.K / conv.C), bands = (conv.P + ROWS - 1) / ROWS;
@@ -202,13 +212,31 @@ __global__ void __launch_bounds__(256, 2) depthwise_weight_gradient(
                     for (int r = 0; r < down; r++) sums[r][s] += column[row + r][0] * d[row];
         }
     }
-    for (int r = 0; r < down; r++)
-        for (int s = 0; s < across; s++) {
-            const float sum = walkers_sum(sums[r][s], room, lanes);
-            const long long tap = (static_cast<long long>(k) * conv.R + first_r + r) * conv.S + first_s + s;
-            if (threadIdx.x < lanes && k < conv.K) partial[tap * slices + blockIdx.z] = sum;
+    const bool mine = threadIdx.x < lanes && k < conv.K, biased = dbias && blockIdx.x == 0;
+    const long long weights = static_cast<long long>(conv.K) * conv.R * conv.S;
+#pragma unroll 1
+    for (bool adding = slices == 1;; adding = true) {
+        const bool others = adding && slices > 1;
+        if (others && !last_block(counters + blockIdx.y * gridDim.x + blockIdx.x, slices, is_last)) return;
+#pragma unroll
+        for (int r = 0; r < down; r++)
+#pragma unroll
+            for (int s = 0; s < across; s++) {
+                const long long tap = (static_cast<long long>(k) * conv.R + first_r + r) * conv.S
+                                      + first_s + s;
+                float sum = sums[r][s];
+                if (others) sum = slices_sum(partial + tap * slices, slices, lanes, k < conv.K);
+                sum = walkers_sum(sum, room, lanes);
+                if (mine && adding) dweight[tap] = narrow<T>(sum);
+                else if (mine) partial[tap * slices + blockIdx.z] = sum;
+            }
+        if (biased) {
+            float sum = total;
+            if (others) sum = slices_sum(partial + (weights + k) * slices, slices, lanes, k < conv.K);
+            sum = walkers_sum(sum, room, lanes);
+            if (mine && adding) dbias[k] = narrow<T>(sum);
+            else if (mine) partial[(weights + k) * slices + blockIdx.z] = sum;
         }
-    total = walkers_sum(total, room, lanes);
-    if (bias && blockIdx.x == 0 && threadIdx.x < lanes && k < conv.K)
-        partial[(static_cast<long long>(conv.K) * conv.R * conv.S + k) * slices + blockIdx.z] = total;
+        if (adding) return;
+    }
 }

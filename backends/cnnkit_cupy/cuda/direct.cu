@@ -1,6 +1,6 @@
 // Convolution with few channels in a group, directly: every input element is read about once, into shared
 // memory, and every output is one thread's sum. Forward, input gradient, and the gradients of weight and
-// bias. No atomics: the order of every sum depends on shapes only.
+// bias. The order of every sum depends on shapes only.
 
 #include "few_channels.cuh"
 #include "direct.cuh"
@@ -124,20 +124,21 @@ struct alignas(16) GradientRoom {
     float dy[2 * QUAD];  // [quad][row][lane][channel]
     float x[ONE + 4];    // x[ONE] is 1
     Unit units[64];
+    int is_last;
 };
 
 template <int size> struct Units {
-    static const int each = size == 3 ? 4 : size == 5 ? 3 : 8;  // of a warp
+    static const int units = size == 3 ? 4 : size == 5 ? 3 : 8;  // of a warp
     static const int rows = size > 0 ? size : 1;                // of the filters, in a unit
 };
 
-// partial[weight or bias][slice]: slice i has the tiles i, i + slices, ...; blockIdx.y counts channels, then
-// quads, then groups.
+// Slice i has the tiles i, i + slices, ...; blockIdx.y counts channels, then quads, then groups. Several
+// slices leave their sums in partial[weight or bias][slice], and the last block adds them up.
 template <class T, int size>
 __global__ void __launch_bounds__(256, 2) direct_weight_gradient(
     const T* x, const T* dy, const T* after, const unsigned char* argmax,
-    float* partial, Strides x_by, Strides dy_by, Convolution conv,
-    Pooling pooling, Tiling tiling, int tiles, int whole, int bias) {
+    float* partial, T* dweight, T* dbias, unsigned* counters, Strides x_by, Strides dy_by, Convolution conv,
+    Pooling pooling, Tiling tiling, int tiles, int whole) {
     SHARED(GradientRoom, room);
     const int inputs = conv.C / conv.groups, outputs = conv.K / conv.groups,
               slices = gridDim.x, slice = blockIdx.x;
@@ -158,7 +159,7 @@ __global__ void __launch_bounds__(256, 2) direct_weight_gradient(
         ? spot.image * tiling.depth * plane + spot.band * ROWS * conv.stride_h * tiling.pitch
         + spot.column * conv.stride_w : 0;
 
-    float sums[Units<size>::each][Units<size>::rows][4] = {};
+    float sums[Units<size>::units][Units<size>::rows][4] = {};
     if (threadIdx.x < of_quad) {
         const int i = threadIdx.x, s = i % conv.S, r = i / conv.S % rows_apart, c = i / conv.S / rows_apart;
         room.units[i] = i == of_quad - 1 ? Unit{ONE, 0}
@@ -189,7 +190,7 @@ __global__ void __launch_bounds__(256, 2) direct_weight_gradient(
         // beyond, x may be infinite, and counts for nothing
         const int rows = outside ? 0 : conv.P - (tile.band + spot.band) * ROWS;
         #pragma unroll
-        for (int u = 0; u < Units<size>::each; u++) {
+        for (int u = 0; u < Units<size>::units; u++) {
             if (warp + 8 * u >= units) continue;
             const bool second = warp + 8 * u >= of_quad;
             const Unit unit = room.units[warp + 8 * u - (second ? of_quad : 0)];
@@ -205,11 +206,12 @@ __global__ void __launch_bounds__(256, 2) direct_weight_gradient(
             }
         }
     }
+    const long long weights = static_cast<long long>(conv.K) * inputs * conv.R * conv.S;
     #pragma unroll
-    for (int u = 0; u < Units<size>::each; u++) {
+    for (int u = 0; u < Units<size>::units; u++) {
         const int unit = warp + 8 * u, i = unit % of_quad, s = i % conv.S, c = i / conv.S / rows_apart;
         const bool ones = i == of_quad - 1;
-        if (unit >= units || (ones && (!bias || channel > 0))) continue;
+        if (unit >= units || (ones && (!dbias || channel > 0))) continue;
         #pragma unroll
         for (int row = 0; row < Units<size>::rows; row++)
             #pragma unroll
@@ -217,24 +219,30 @@ __global__ void __launch_bounds__(256, 2) direct_weight_gradient(
                 const float sum = warp_sum(sums[u][row][m]);
                 const int k = first + unit / of_quad * 4 + m, r = size > 0 ? row : i / conv.S % rows_apart;
                 const long long filter = group * outputs + k;
-                const long long place = ones
-                                        ? static_cast<long long>(conv.K) * inputs * conv.R * conv.S + filter
-                                             : ((filter * inputs + channel + c) * conv.R + r) * conv.S + s;
-                if (lane == 0 && k < outputs && (row == 0 || !ones)) partial[place * slices + slice] = sum;
+                const long long place = ones ? weights + filter
+                                        : ((filter * inputs + channel + c) * conv.R + r) * conv.S + s;
+                if (lane > 0 || k >= outputs || (row > 0 && ones)) continue;
+                if (slices > 1) partial[place * slices + slice] = sum;
+                else if (ones) dbias[filter] = narrow<T>(sum);
+                else dweight[place] = narrow<T>(sum);
             }
     }
-}
-
-// The gradients from the slices' sums, a warp for each: first all weights, then the biases.
-template <class T>
-__global__ void __launch_bounds__(256) direct_add_slices(const float* partial, T* dweight, T* dbias,
-                                                         long long weights, long long values, int slices) {
-    const long long i = static_cast<long long>(blockIdx.x) * 8 + threadIdx.x / 32;
-    if (i >= values) return;
-    float sum = 0;
-    for (int slice = threadIdx.x % 32; slice < slices; slice += 32) sum += partial[i * slices + slice];
-    sum = warp_sum(sum);
-    if (threadIdx.x % 32) return;
-    if (i < weights) dweight[i] = narrow<T>(sum);
-    else dbias[i - weights] = narrow<T>(sum);
+    if (slices == 1 || !last_block(counters + blockIdx.y, slices, room.is_last)) return;
+    #pragma unroll 1
+    for (int e = warp; e < units * Units<size>::rows * 4; e += 8) {
+        const int unit = e / 4 / Units<size>::rows, row = e / 4 % Units<size>::rows, i = unit % of_quad;
+        const int k = first + unit / of_quad * 4 + e % 4, r = size > 0 ? row : i / conv.S % rows_apart;
+        const bool ones = i == of_quad - 1;
+        if (k >= outputs || (ones && (!dbias || channel > 0 || row > 0))) continue;
+        const long long filter = group * outputs + k;
+        const int c = channel + i / conv.S / rows_apart;
+        const long long place = ones ? weights + filter
+                                : ((filter * inputs + c) * conv.R + r) * conv.S + i % conv.S;
+        float sum = 0;
+        for (int other = lane; other < slices; other += 32) sum += partial[place * slices + other];
+        sum = warp_sum(sum);
+        if (lane > 0) continue;
+        if (ones) dbias[filter] = narrow<T>(sum);
+        else dweight[place] = narrow<T>(sum);
+    }
 }

@@ -24,9 +24,9 @@ template <bool absences> __device__ inline bool present(float x) {
 template <class Filters>
 __device__ inline void fill_weights(float* weights, const Filters& filters, const Taps& taps, int quads,
                                     int first, int outputs, int channel, int channels) {
-    const int side = 4 * quads, each = taps.R * taps.S;
-    for (int e = threadIdx.x; e < channels * each * side; e += 256) {
-        const int o = e % side, tap = e / side % each, c = e / side / each;
+    const int side = 4 * quads, taps_of_filter = taps.R * taps.S;
+    for (int e = threadIdx.x; e < channels * taps_of_filter * side; e += 256) {
+        const int o = e % side, tap = e / side % taps_of_filter, c = e / side / taps_of_filter;
         weights[e] = first + o < outputs ? filters.at(first + o, channel + c, tap / taps.S, tap % taps.S) : 0;
     }
 }

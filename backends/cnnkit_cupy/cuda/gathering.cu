@@ -1,5 +1,5 @@
-// Look-ups by position: rows of a table gathered, and rows added into a table. A table is (before, size, row),
-// what is looked up in it (before, count, row).
+// Look-ups by position: rows of a table gathered, and rows added into a table. A table is (before, size,
+// row), what is looked up in it (before, count, row).
 
 struct Rows { long long before, size, count, row; };
 

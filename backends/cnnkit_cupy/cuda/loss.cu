@@ -14,14 +14,13 @@ __device__ inline long long place_of(int sample, const Loss& loss, const Strides
     return sample / loss.W / loss.H * by.n + sample / loss.W % loss.H * by.h + sample % loss.W * by.w;
 }
 
-// `losses` gets each sample's loss, `totals` the weight of its class (0 where it is ignored), and `gradient`
+// `losses` gets a sample's loss, `totals` the weight of its class (0 where it is ignored), and `gradient`
 // (may be null) the derivative of its loss: softmax * sum(desired) - desired.
 template <class T, class Label>
-__global__ void __launch_bounds__(256) cross_entropy(const T* logits,
-                                                     const Label* target, const T* weight, float* losses,
-                                                     float* totals, float* gradient, Strides by, Loss loss) {
-    const int lane = threadIdx.x % 32, n = blockIdx.x * 8 + threadIdx.x / 32;
-    if (n >= loss.samples) return;
+__device__ inline void sample_loss(int n, const T* logits, const Label* target, const T* weight,
+                                   float* losses,
+                                   float* totals, float* gradient, const Strides& by, const Loss& loss) {
+    const int lane = threadIdx.x % 32;
     const T* scores = logits + place_of(n, loss, by);
     const long long label = target[n];
     const bool counted = label != loss.ignored, valid = label >= 0 && label < loss.C;
@@ -62,11 +61,18 @@ __global__ void __launch_bounds__(256) cross_entropy(const T* logits,
     }
 }
 
-// The sum or weighted mean of all samples' losses, by one block; `total` gets what the mean was divided by.
-template <class T>
-__global__ void __launch_bounds__(256) reduce_losses(const float* losses, const float* totals, T* result,
-                                                     float* total, Loss loss) {
+// All samples' losses, a warp for each; and by the last block, if `result` is not null, their sum or weighted
+// mean, where `total` gets what the mean was divided by.
+template <class T, class Label>
+__global__ void __launch_bounds__(256, 4) cross_entropy(
+    const T* logits, const Label* target, const T* weight, float* losses, float* totals, float* gradient,
+        T* result,
+    float* total, unsigned* counter, Strides by, Loss loss) {
     SHARED(Sums, sums);
+    SHARED(int, is_last);
+    const int mine = blockIdx.x * 8 + threadIdx.x / 32;
+    if (mine < loss.samples) sample_loss(mine, logits, target, weight, losses, totals, gradient, by, loss);
+    if (!result || !last_block(counter, gridDim.x, is_last)) return;
     float sum = 0, weights = 0;
     for (int n = threadIdx.x; n < loss.samples; n += 256) {
         sum += losses[n];

@@ -39,9 +39,16 @@ template <class T> __device__ inline T dropped(T x, unsigned word, const Kept& k
     return narrow<T>(wide(x) * (word >> 8 < kept.threshold ? kept.scale : 0.0f));
 }
 
+// The key, or, if it is not null, that which lies in memory: a CUDA graph's launches are given others there.
+__device__ inline Key key_of(const unsigned* on_device, Key key) {
+    return on_device ? Key{on_device[0], on_device[1]} : key;
+}
+
 // Elements in C order, 16 bytes a thread.
 template <class T, int lanes>
-__global__ void __launch_bounds__(256) dropout(const T* x, T* y, long long count, Key key, Kept kept) {
+__global__ void __launch_bounds__(256) dropout(const T* x, const unsigned* key_there, T* y, long long count,
+                                               Key key_here, Kept kept) {
+    const Key key = key_of(key_there, key_here);
     const long long first = (static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x) * lanes;
     if (first >= count) return;
     const bool whole = first + lanes <= count;
@@ -62,8 +69,9 @@ __global__ void __launch_bounds__(256) dropout(const T* x, T* y, long long count
 // Images of any strides, into memory with the channels last: two pixels of a channel a thread, which are one
 // counter's two words where the channel begins at an even number.
 template <class T, class Index>
-__global__ void __launch_bounds__(256) dropout_images(const T* x, T* y, Strides by,
-                                                      Sizes size, Key key, Kept kept) {
+__global__ void __launch_bounds__(256) dropout_images(const T* x, const unsigned* key_there, T* y, Strides by,
+                                                      Sizes size, Key key_here, Kept kept) {
+    const Key key = key_of(key_there, key_here);
     const long long number = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (number >= size.count) return;
     const Index i = static_cast<Index>(number), pixels = static_cast<Index>(size.H) * size.W,

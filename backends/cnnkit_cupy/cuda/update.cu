@@ -1,8 +1,9 @@
-// Optimizer updates: parameters, gradients and state of up to 64 tensors in one launch, 16 bytes of parameters a
-// thread. State is written in place, parameters into new arrays. All arithmetic and all state is in float; the
-// parameter alone is rounded to its type.
+// Optimizer updates: parameters, gradients and state of up to 64 tensors in one launch, 16 bytes of
+// parameters a thread. State is written in place, parameters into new arrays. All arithmetic and all state is
+// in float; the parameter alone is rounded to its type.
 
-constexpr int MOST = 64;  // tensors of a launch: four tables of addresses or six fit into a kernel's parameters
+// tensors of a launch: four tables of addresses or six fit into a kernel's parameters
+constexpr int MOST = 64;
 
 // the tensors' elements; the tensors' first blocks, and behind the last tensor the number of blocks
 using Counts = Numbers<long long, MOST>;
@@ -11,6 +12,7 @@ using Firsts = Numbers<int, MOST + 1>;
 struct Sgd {
     float lr, momentum, kept, weight_decay;  // kept: 1 - dampening
     int nesterov, maximize, first;           // first: the buffers hold nothing yet
+    int step;                                // the number of this update of these parameters
 };
 
 struct Adam {
@@ -19,7 +21,7 @@ struct Adam {
     // lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t), and what weight decay adds to g
     float rate, correction, eps, decay;
     float shrink;                             // or, decoupled, multiplies the parameter by
-    int maximize, first;
+    int maximize, first, step;
 };
 
 // A thread's tensor, its first element there, and how many elements it has: up to `lanes`, or none.
@@ -32,7 +34,8 @@ template <int lanes> __device__ inline Mine mine(const Counts& counts, const Fir
         if (firsts.of[middle] <= block) tensor = middle;
         else end = middle;
     }
-    const long long i = (static_cast<long long>(block - firsts.of[tensor]) * blockDim.x + threadIdx.x) * lanes;
+    const long long i = (static_cast<long long>(block - firsts.of[tensor]) * blockDim.x + threadIdx.x)
+                        * lanes;
     const long long left = counts.of[tensor] - i;
     return {tensor, i, left <= 0 ? 0 : left < lanes ? static_cast<int>(left) : lanes};
 }
@@ -65,19 +68,34 @@ __device__ inline void store_some(T* to, int count, bool whole, const float (&va
     }
 }
 
-// `buffers` are null without momentum.
+// The settings, or, if it is not null, those in memory: a CUDA graph's launches are given others there.
+template <class Settings> __device__ inline Settings settings_of(const unsigned* on_device,
+                                                                 const Settings& here) {
+    return on_device ? *reinterpret_cast<const Settings*>(on_device) : here;
+}
+
+// An update that an interrupt of the host ended behind the launch is launched again: `done` (may be null) has
+// the step whose gradients the state holds already, which then stays, and the parameters follow from it anew.
+__device__ inline bool again(const int* done, int step, int first) { return done && !first && *done == step; }
+__device__ inline void finish(int* done, unsigned* counter, int step) {
+    SHARED(int, is_last);
+    if (done && last_block(counter, gridDim.x, is_last) && threadIdx.x == 0) *done = step;
+}
+
+// `buffers` are null without momentum. `results` may be the parameters themselves.
 template <class T>
-__global__ void __launch_bounds__(256) sgd(Table<const T, MOST> params, Table<const T, MOST> grads,
-                                           Table<float, MOST> buffers, Table<T, MOST> results,
-                                           Counts counts, Firsts firsts, Sgd by) {
+__device__ inline void sgd_part(const Mine& at, const Table<const T, MOST>& params, const Table<const T,
+                                MOST>& grads,
+                                const Table<float, MOST>& buffers, const Table<T, MOST>& results,
+                                    const Sgd& by,
+                                bool again) {
     constexpr int lanes = per_access<T>;
-    const Mine at = mine<lanes>(counts, firsts);
-    if (!at.count) return;
     const T* const param = params.of[at.tensor] + at.i;
     const T* const grad = grads.of[at.tensor] + at.i;
     T* const result = results.of[at.tensor] + at.i;
     float* const buffer = buffers.of[at.tensor] ? buffers.of[at.tensor] + at.i : nullptr;
-    const bool whole = at.count == lanes && aligned(param) && aligned(grad) && aligned(result) && aligned(buffer);
+    const bool whole = at.count == lanes && aligned(param) && aligned(grad) && aligned(result) &&
+        aligned(buffer);
     float p[lanes], g[lanes], b[lanes] = {};
     load_some<lanes>(param, at.count, whole, p);
     load_some<lanes>(grad, at.count, whole, g);
@@ -86,7 +104,7 @@ __global__ void __launch_bounds__(256) sgd(Table<const T, MOST> params, Table<co
         if (by.maximize) g[k] = -g[k];
         if (by.weight_decay != 0) g[k] += by.weight_decay * p[k];
         if (buffer) {
-            b[k] = by.first ? g[k] : by.momentum * b[k] + by.kept * g[k];
+            if (!again) b[k] = by.first ? g[k] : by.momentum * b[k] + by.kept * g[k];
             g[k] = by.nesterov ? g[k] + by.momentum * b[k] : b[k];
         }
         p[k] -= by.lr * g[k];
@@ -95,15 +113,28 @@ __global__ void __launch_bounds__(256) sgd(Table<const T, MOST> params, Table<co
     store_some<lanes>(result, at.count, whole, p);
 }
 
+template <class T>
+__global__ void __launch_bounds__(256) sgd(Table<const T, MOST> params, Table<const T, MOST> grads,
+                                           Table<float, MOST> buffers, Table<T, MOST> results,
+                                           Counts counts, Firsts firsts, const unsigned* on_device,
+                                           int* done,
+                                           unsigned* counter, Sgd here) {
+    const Sgd by = settings_of(on_device, here);
+    const bool repeated = again(done, by.step, by.first);
+    const Mine at = mine<per_access<T>>(counts, firsts);
+    if (at.count) sgd_part(at, params, grads, buffers, results, by, repeated);
+    finish(done, counter, by.step);
+}
+
 // `largest` (AMSGrad's) are null without it.
 template <class T>
-__global__ void __launch_bounds__(256) adam(Table<const T, MOST> params, Table<const T, MOST> grads,
-                                            Table<float, MOST> means, Table<float, MOST> squares,
-                                            Table<float, MOST> largest, Table<T, MOST> results,
-                                            Counts counts, Firsts firsts, Adam by) {
+__device__ inline void adam_part(const Mine& at, const Table<const T, MOST>& params, const Table<const T,
+                                 MOST>& grads,
+                                 const Table<float, MOST>& means, const Table<float, MOST>& squares,
+                                 const Table<float, MOST>& largest, const Table<T, MOST>& results,
+                                     const Adam& by,
+                                 bool again) {
     constexpr int lanes = per_access<T>;
-    const Mine at = mine<lanes>(counts, firsts);
-    if (!at.count) return;
     const T* const param = params.of[at.tensor] + at.i;
     const T* const grad = grads.of[at.tensor] + at.i;
     T* const result = results.of[at.tensor] + at.i;
@@ -123,8 +154,10 @@ __global__ void __launch_bounds__(256) adam(Table<const T, MOST> params, Table<c
     for (int k = 0; k < lanes; k++) {
         if (by.maximize) g[k] = -g[k];
         if (by.decay != 0) g[k] += by.decay * p[k];
-        m[k] = by.beta1 * m[k] + by.rest1 * g[k];
-        v[k] = by.beta2 * v[k] + by.rest2 * (g[k] * g[k]);
+        if (!again) {
+            m[k] = by.beta1 * m[k] + by.rest1 * g[k];
+            v[k] = by.beta2 * v[k] + by.rest2 * (g[k] * g[k]);
+        }
         float under = v[k];
         if (most) {
             if (!by.first && !(top[k] <= under)) under = under != under ? under : top[k];  // a NaN stays
@@ -136,4 +169,18 @@ __global__ void __launch_bounds__(256) adam(Table<const T, MOST> params, Table<c
     store_some<lanes>(square, at.count, whole, v);
     if (most) store_some<lanes>(most, at.count, whole, top);
     store_some<lanes>(result, at.count, whole, p);
+}
+
+template <class T>
+__global__ void __launch_bounds__(256) adam(Table<const T, MOST> params, Table<const T, MOST> grads,
+                                            Table<float, MOST> means, Table<float, MOST> squares,
+                                            Table<float, MOST> largest, Table<T, MOST> results,
+                                            Counts counts, Firsts firsts, const unsigned* on_device,
+                                            int* done,
+                                            unsigned* counter, Adam here) {
+    const Adam by = settings_of(on_device, here);
+    const bool repeated = again(done, by.step, by.first);
+    const Mine at = mine<per_access<T>>(counts, firsts);
+    if (at.count) adam_part(at, params, grads, means, squares, largest, results, by, repeated);
+    finish(done, counter, by.step);
 }

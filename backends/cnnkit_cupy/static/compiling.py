@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cnnkit_cupy import kernels
 from cnnkit_cupy.device import OPTIONS
 from cnnkit_cupy.launcher import KERNELS, Kernel
 from cnnkit_cupy.sources import source
+from cnnkit_cupy.static.disassembly import disassembled, per_product
 from cnnkit_cupy.static.occupancy import LIMITS
+
+TENSOR_CORES = 80  # the lowest architecture of kernels on tensor cores
+MOST_PER_PRODUCT, MOST_PER_TF32 = 5.0, 6.5  # of TF32 the numbers are rounded in the loop
 
 # The options that CuPy 14 adds to a RawModule's, without the folders of headers: our sources include none.
 CUPYS = ("-ftz=true", "--device-as-default-execution-space")
@@ -18,12 +22,16 @@ CUPYS = ("-ftz=true", "--device-as-default-execution-space")
 
 @dataclass(frozen=True)
 class Usage:
-    """One kernel's resources as the assembler reports them: registers of a thread; the others in bytes."""
+    """One kernel's resources as the assembler reports them: registers of a thread; the others in bytes.
+
+    Of a kernel on tensor cores also how many instructions its main loop has for each of their products.
+    """
 
     registers: int
     stack: int
     spills: int
     shared: int
+    per_product: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,8 @@ def compile_module(module: str, arch: int, text: str | None = None) -> Compiled:
     from cuda.bindings import nvrtc
 
     names = [k.name for k in table().values() if k.module == module and k.arch <= arch]
+    if not names:
+        return Compiled({}, "")
     program = _call(nvrtc.nvrtcCreateProgram, (text or source(module)).encode(),
                     f"{module}.cu".encode(), 0, [], [])
     try:
@@ -76,8 +86,14 @@ def compile_module(module: str, arch: int, text: str | None = None) -> Compiled:
         if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
             raise RuntimeError(f"{module}.cu does not compile for sm_{arch}: {status.name}\n{log}")
         by_mangled_name = resources(log)
-        usage = {name: by_mangled_name[_call(nvrtc.nvrtcGetLoweredName, program, name.encode()).decode()]
-                 for name in names}
+        mangled = {name: _call(nvrtc.nvrtcGetLoweredName, program, name.encode()).decode() for name in names}
+        usage = {name: by_mangled_name[mangled[name]] for name in names}
+        if any(KERNELS[name].arch >= TENSOR_CORES for name in names):
+            cubin = b" " * _call(nvrtc.nvrtcGetCUBINSize, program)
+            _call(nvrtc.nvrtcGetCUBIN, program, cubin)
+            code = disassembled(cubin)
+            usage = {name: replace(usage[name], per_product=per_product(code[mangled[name]]))
+                     for name in names}
         return Compiled(usage, remarks(log))
     finally:
         nvrtc.nvrtcDestroyProgram(program)
@@ -115,6 +131,10 @@ def faults(module: str, arch: int, compiled: Compiled) -> list[str]:
         label = f"{name} for sm_{arch}"
         if usage.spills:
             reasons.append(f"{label} spills {usage.spills} bytes of registers")
+        most = MOST_PER_TF32 if "<float" in name else MOST_PER_PRODUCT
+        if usage.per_product and usage.per_product > most:
+            reasons.append(f"{label} has {usage.per_product:.2f} instructions for each product of tensor "
+                           f"cores, and may have {most:g}")
         if usage.shared != kernel.shared:
             reasons.append(f"{label} has {usage.shared} bytes of shared memory, "
                            f"and its row in the table says {kernel.shared}")

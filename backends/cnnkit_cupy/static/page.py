@@ -36,7 +36,10 @@ def _distinct(values: list) -> str:
 
 
 def row(name: str, kernel: Kernel, usage: Mapping[int, Usage], archs: tuple[int, ...]) -> list[str]:
-    """A row of the report: the most bytes on any architecture; for each, registers, blocks and occupancy."""
+    """A row of the report: the most bytes on any architecture; for each, registers, blocks and occupancy.
+
+    Of kernels on tensor cores the last number is that of instructions for each product.
+    """
     cells = [name, *(f"{max(getattr(u, attribute) for u in usage.values())}"
                      for attribute in ("shared", "stack", "spills"))]
     for arch in archs:
@@ -44,7 +47,9 @@ def row(name: str, kernel: Kernel, usage: Mapping[int, Usage], archs: tuple[int,
             cells.append("–")
             continue
         demand = (kernel.block, usage[arch].registers, usage[arch].shared + kernel.dynamic)
-        cells.append(f"{demand[1]}, {LIMITS[arch].blocks(*demand)}, {LIMITS[arch].occupancy(*demand):.0%}")
+        per_product = usage[arch].per_product
+        cells.append(f"{demand[1]}, {LIMITS[arch].blocks(*demand)}, {LIMITS[arch].occupancy(*demand):.0%}"
+                     + (f", {per_product:.2f}" if per_product else ""))
     return cells
 
 

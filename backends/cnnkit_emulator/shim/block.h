@@ -25,6 +25,9 @@ constexpr size_t shared_room = 1 << 20;  // for all declarations of a kernel
 constexpr size_t guard = 256;            // bytes between them
 constexpr unsigned char poison = 0xFF;   // every float, double and half made of it is NaN
 
+struct Copy { void* to; const void* from; };  // of 16 bytes; from null: zeros
+using Together = void (*)(void* const* given);
+
 struct Thread {
     Fiber fiber;
     State state;
@@ -33,6 +36,8 @@ struct Thread {
     unsigned mask;         // the lanes it waits for
     bool orders;           // whether its warp barrier orders memory too: __syncwarp does, a shuffle does not
     uint64_t given, shown;  // what it brings to an exchange; what the others may read once all have come
+    Together all;           // what is done once, for the whole warp, when all have come; or null
+    std::vector<std::vector<Copy>> copies;  // in groups, the last one still open
 };
 
 struct Shared {
@@ -108,8 +113,9 @@ int block_sum(int value, const char* site) {
     return sum;
 }
 
-static void meet(unsigned mask, const char* site, bool orders) {
+static void meet(unsigned mask, const char* site, bool orders, Together all = nullptr) {
     current->orders = orders;
+    current->all = all;
     if (!(mask >> lane() & 1))
         fail("thread " + name(current->index) + " calls a warp barrier at " + site
              + " whose mask leaves it out");
@@ -126,6 +132,14 @@ uint64_t exchange(unsigned mask, uint64_t value, unsigned lane, const char* site
         fail("thread " + name(current->index) + " reads lane " + std::to_string(lane) + " at " + site
              + ", which takes no part");
     return threads[source].shown;
+}
+
+void together(Together all, void* mine, const char* site) {
+    if (number(*current) / 32 * 32 + 32 > threads.size())
+        fail("thread " + name(current->index) + " is in a warp of less than 32 lanes, and at " + site
+             + " every lane has a part");
+    current->given = reinterpret_cast<uintptr_t>(mine);
+    meet(~0u, site, false, all);
 }
 
 unsigned ballot(unsigned mask, bool vote, const char* site) {
@@ -229,6 +243,12 @@ static void release(Thread& t) {
                 return;
         }
         if (t.orders) warp_phases[first / 32]++;
+        if (t.all) {
+            void* given[32];
+            for (unsigned lane = 0; lane < 32; lane++)
+                given[lane] = reinterpret_cast<void*>(threads[first + lane].given);
+            t.all(given);
+        }
         for (unsigned lane = 0; lane < 32 && first + lane < threads.size(); lane++)
             if (t.mask >> lane & 1) {
                 threads[first + lane].shown = threads[first + lane].given;
@@ -294,6 +314,7 @@ static void start_block() {
         Thread& t = threads[i];
         t.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
         t.state = State::ready;
+        t.copies.assign(1, {});
         // not all in the same lines of the cache
         t.fiber.prepare(stacks + i * stack_size, stack_size - i % 32 * 128, enter);
     }

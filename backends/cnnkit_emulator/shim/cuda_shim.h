@@ -98,11 +98,13 @@ EMU_ATOMIC(atomicMax, before < value ? value : before)
 EMU_ATOMIC(atomicAnd, before & value)
 EMU_ATOMIC(atomicOr, before | value)
 EMU_ATOMIC(atomicXor, before ^ value)
+EMU_ATOMIC(atomicInc, before >= value ? 0 : before + 1)
+EMU_ATOMIC(atomicDec, before == 0 || before > value ? value : before - 1)
 #undef EMU_ATOMIC
 template <class T> static inline T atomicCAS(T* address, T compare, T value) {
     return emu::update(address, [=](T before) { return before == compare ? value : before; });
 }
-static inline void __threadfence() {}
+static inline void __threadfence() { emu::fence(); }
 static inline void __threadfence_block() {}
 
 template <class T> static inline T __ldg(const T* address) { return *address; }
@@ -126,6 +128,8 @@ template <class T> static inline void store_at_once(T* to, const T& value) {
     memcpy(&word, &value, sizeof word);
     *reinterpret_cast<typename EmuWord<sizeof(T)>::Type*>(to) = word;
 }
+
+template <class T> static inline T kept(T x) { return x; }
 
 // -- vectors --
 
@@ -228,3 +232,5 @@ static inline __nv_bfloat16 __float2bfloat16(float x) {
     if ((bits & 0x7FFFFFFF) > 0x7F800000) return {static_cast<unsigned short>(0x7FFF)};
     return {static_cast<unsigned short>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)};
 }
+
+#include "tensor.h"

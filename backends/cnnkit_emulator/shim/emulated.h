@@ -24,7 +24,12 @@ uint64_t exchange(unsigned mask, uint64_t value, unsigned lane, const char* site
 unsigned ballot(unsigned mask, bool vote, const char* site);
 void* shared(size_t size, const char* site);                     // one declaration's memory
 void* dynamic_shared();                                          // what the launch asks for
+void together(void (*all)(void* const* given), void* mine, const char* site);  // of a whole warp, once
+void copy_async(void* to, const void* from, bool valid);
+void copies_commit();
+void copies_wait(size_t but);
 void atomic(const void* address, size_t size, void* caller);     // announced to the tracer
+void fence();                                                    // this too
 
 // -- the table of kernels that each library has; table.h makes it --
 using Runner = void (*)(void** arguments);

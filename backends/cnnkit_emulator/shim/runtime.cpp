@@ -7,6 +7,7 @@
 #endif
 
 #include "block.h"
+#include "copies.h"
 #include "watch.h"
 
 namespace emu {
@@ -113,6 +114,7 @@ EXPORT long emu_launch(const Launch* launch) {
     watching = launch->watching;
     first_epoch = epoch + 1;
     block_of_epoch.clear();
+    given.clear();
     sites.clear();
     uint64_t blocks = launch->chosen ? launch->chosen_count : uint64_t(grid[0]) * grid[1] * grid[2];
     std::vector<uint64_t> order(blocks);

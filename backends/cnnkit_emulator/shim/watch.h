@@ -20,7 +20,9 @@ static unsigned watching = 0;
 
 // epoch: of the block; thread 0 means none: numbered from 1
 struct Access { unsigned epoch, thread, phase, warp_phase; };
-constexpr unsigned atomically = 1u << 31;                      // in `thread`
+constexpr unsigned atomically = 1u << 31, in_flight = 1u << 30;  // in `thread`; the second, by cp.async
+enum class Way { reads, writes, atomic, begins, lands };         // the last two, an asynchronous copy
+static unsigned owner(const Access& access) { return (access.thread & ~(atomically | in_flight)) - 1; }
 // two readers are enough: a writer differs from one of them
 struct Cell { Access write, read, other_read; };
 
@@ -36,6 +38,14 @@ static std::vector<Region> arrays, shares;
 static std::deque<std::vector<Cell>> array_cells, share_cells;
 static unsigned epoch = 0, first_epoch = 0;       // blocks that have run, in all and before this launch
 static std::vector<unsigned> block_of_epoch;
+
+// What a block wrote before a fence and an atomic access, another may read that makes an atomic access there,
+// then a fence: of each address the blocks that gave, and in which phase; of this block those it has met, and
+// those behind whose accesses it is.
+using Blocks = std::map<unsigned, unsigned>;
+static std::map<const void*, Blocks> given;
+static Blocks met, taken;
+static bool fenced = false;
 
 static std::string place_of(void* caller) {  // build.py makes file and line of it
     Dl_info info{};
@@ -54,17 +64,20 @@ static std::string me() { return who(number(*current), block_number); }
 static bool unordered(const Access& before, const Access& now) {
     if (!before.thread || before.epoch < first_epoch) return false;
     if (before.thread & now.thread & atomically) return false;
-    if (before.epoch != now.epoch) return true;
-    unsigned a = (before.thread & ~atomically) - 1, b = (now.thread & ~atomically) - 1;
+    if (before.epoch != now.epoch) {
+        const auto earlier = taken.find(before.epoch);
+        return earlier == taken.end() || before.phase > earlier->second;
+    }
+    unsigned a = owner(before), b = owner(now);
     if (a == b || before.phase != now.phase) return false;
     return a / 32 != b / 32 || before.warp_phase == now.warp_phase;
 }
 
-static void look_for_races(Region& region, size_t offset, size_t size, bool writes,
-                           bool atomic, void* caller) {
+static void look_for_races(Region& region, size_t offset, size_t size, Way way, void* caller) {
     const unsigned mine = number(*current);
-    const Access now{epoch, (mine + 1) | (atomic ? atomically : 0), block_phase, warp_phases[mine / 32]};
-    const bool shared = region.argument < 0;
+    const unsigned mark = way == Way::atomic ? atomically : way == Way::begins ? in_flight : 0;
+    const Access now{epoch, (mine + 1) | mark, block_phase, warp_phases[mine / 32]};
+    const bool shared = region.argument < 0, writes = way != Way::reads;
     if (region.cells->size() < region.end - region.start) region.cells->resize(region.end - region.start);
     for (size_t byte = offset; byte < offset + size; byte++) {
         Cell& cell = (*region.cells)[byte];
@@ -73,13 +86,16 @@ static void look_for_races(Region& region, size_t offset, size_t size, bool writ
         const Access* other = unordered(cell.write, now) ? &cell.write
                               : writes && unordered(cell.read, now) ? &cell.read
                               : writes && unordered(cell.other_read, now) ? &cell.other_read : nullptr;
-        const bool unwritten = (!writes || atomic) && shared && !cell.write.thread;
-        if (other || unwritten) {
+        const bool unwritten = (!writes || way == Way::atomic) && shared && !cell.write.thread;
+        const bool early = cell.write.thread & in_flight && way != Way::lands;
+        if (other || unwritten || early) {
             std::string what = std::string(writes ? "writes" : "reads")
                                + (shared ? " shared memory" : " an array") + " at " + place_of(caller);
             if (unwritten) fail(me() + " " + what + " that nobody has written");
+            if (early) fail(me() + " " + what + ", whose copy by cp.async "
+                            + who(owner(cell.write), block_number) + " has not waited for");
             fail("race: " + me() + " " + what + ", byte " + std::to_string(byte) + ", which "
-                 + who((other->thread & ~atomically) - 1, block_of_epoch[other->epoch - first_epoch])
+                 + who(owner(*other), block_of_epoch[other->epoch - first_epoch])
                  + (other == &cell.write ? " writes" : " reads") + " with no barrier between");
         }
         if (writes) cell.write = now;
@@ -192,8 +208,9 @@ static void watch(std::vector<Region>& regions, std::deque<std::vector<Cell>>& c
     regions.push_back({start, start + size, argument, written, &cells[regions.size()]});
 }
 
-static void access(const void* address, size_t size, bool writes, bool atomic, void* caller) {
+static void access(const void* address, size_t size, Way way, void* caller) {
     if (!watching || !current) return;
+    const bool writes = way != Way::reads;
     const auto at = reinterpret_cast<uintptr_t>(address);
     const bool shared = at - reinterpret_cast<uintptr_t>(shared_memory) < shared_room
                         || at - reinterpret_cast<uintptr_t>(plain_memory) < plain_size;
@@ -211,17 +228,28 @@ static void access(const void* address, size_t size, bool writes, bool atomic, v
     if (writes && !shared && !region->written && watching & races)
         fail(me() + " writes into an input, argument " + std::to_string(region->argument)
              + ", at " + place_of(caller));
-    if (watching & races && region->written) look_for_races(*region, at - region->start,
-                                                            size, writes, atomic, caller);
-    if (watching & counts)
+    if (watching & races && region->written) look_for_races(*region, at - region->start, size, way, caller);
+    if (watching & counts && way != Way::lands)
         logs[number(*current)].push_back({caller, at, block_phase, unsigned(size), writes, shared});
 }
 
-void atomic(const void* address, size_t size, void* caller) { access(address, size, true, true, caller); }
+void atomic(const void* address, size_t size, void* caller) {
+    access(address, size, Way::atomic, caller);
+    if (!(watching & races) || !current) return;
+    Blocks& here = given[address];
+    met.insert(here.begin(), here.end());
+    if (fenced) here[epoch] = block_phase;
+}
+
+void fence() {
+    taken.insert(met.begin(), met.end());
+    fenced = true;
+}
 
 static void watch_block() {
     if (!watching) return;
     epoch++;
+    met.clear(), taken.clear(), fenced = false;
     block_of_epoch.push_back(block_number);
     logs.resize(blockDim.x * blockDim.y * blockDim.z);
 }
@@ -230,16 +258,16 @@ static void watch_block() {
 
 #define EMU_HOOKS(n) \
     extern "C" void __tsan_read##n(void* p) { \
-        emu::access(p, n, false, false, __builtin_return_address(0)); \
+        emu::access(p, n, emu::Way::reads, __builtin_return_address(0)); \
     } \
     extern "C" void __tsan_write##n(void* p) { \
-        emu::access(p, n, true, false, __builtin_return_address(0)); \
+        emu::access(p, n, emu::Way::writes, __builtin_return_address(0)); \
     } \
     extern "C" void __tsan_unaligned_read##n(void* p) { \
-        emu::access(p, n, false, false, __builtin_return_address(0)); \
+        emu::access(p, n, emu::Way::reads, __builtin_return_address(0)); \
     } \
     extern "C" void __tsan_unaligned_write##n(void* p) { \
-        emu::access(p, n, true, false, __builtin_return_address(0)); \
+        emu::access(p, n, emu::Way::writes, __builtin_return_address(0)); \
     }
 EMU_HOOKS(1)
 EMU_HOOKS(2)
@@ -248,10 +276,10 @@ EMU_HOOKS(8)
 EMU_HOOKS(16)
 #undef EMU_HOOKS
 extern "C" void __tsan_read_range(void* p, size_t n) {
-    emu::access(p, n, false, false, __builtin_return_address(0));
+    emu::access(p, n, emu::Way::reads, __builtin_return_address(0));
 }
 extern "C" void __tsan_write_range(void* p, size_t n) {
-    emu::access(p, n, true, false, __builtin_return_address(0));
+    emu::access(p, n, emu::Way::writes, __builtin_return_address(0));
 }
 extern "C" void __tsan_vptr_update(void**, void*) {}
 extern "C" void __tsan_vptr_read(void**) {}

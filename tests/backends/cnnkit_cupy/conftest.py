@@ -1,4 +1,6 @@
-"""`fake_cupy`: CuPy made of NumPy and the emulator, with two devices; `launched`: the kernels of a test."""
+"""`cupy`: the real one, in use; `fake_cupy`: one made of NumPy and the emulator, with two devices; `launches`
+and `launched`: the kernels of a test.
+"""
 
 import sys
 from collections import defaultdict
@@ -8,14 +10,15 @@ import fake_cupy as fake
 import pytest
 from cnnkit_cupy import launcher
 
+import cnnkit
 from cnnkit import backends
 
-HERE = next(row for row in backends.list() if row.name == "emulator")
+HERE = {row.name: row for row in backends.list()}
 
 
 def forget():
     """Let the backend find its library anew."""
-    for name in ("namespace", "cuda", "dtypes", "_resolved", "_uploaders"):
+    for name in ("namespace", "cuda", "dtypes", "_resolved", "_uploaders", "_ones"):
         cnnkit_cupy.backend.__dict__.pop(name, None)
 
 
@@ -26,10 +29,21 @@ def _planned_anew():
 
 
 @pytest.fixture
+def cupy():
+    """CuPy, whose backend is in use, on a GPU or the software device."""
+    if not HERE["cupy"].available:
+        pytest.skip(f"no CUDA device: {HERE['cupy'].reason}")
+    import cupy
+
+    with cnnkit.use("cupy"):
+        yield cupy
+
+
+@pytest.fixture
 def fake_cupy(monkeypatch):
     """The fake's module; ``CALLS`` has what was asked of it."""
-    if not HERE.available:
-        pytest.skip(HERE.reason)
+    if not HERE["emulator"].available:
+        pytest.skip(HERE["emulator"].reason)
     for name in [n for n in sys.modules
                  if n.split(".")[0] == "cupy" or n.startswith("array_api_compat.cupy")]:
         monkeypatch.delitem(sys.modules, name)

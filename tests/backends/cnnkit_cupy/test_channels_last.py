@@ -37,6 +37,8 @@ BETWEEN = {
     "a bias for each channel": (lambda net, x: x - net.norm.weight.reshape(16, 1, 1), 16),
     "padding": (lambda net, x: F.pad(x, (1, 2, 0, 1)), 16),
     "arithmetic": (lambda net, x: (2 * x - x / 3) * x, 16),
+    "the larger of two": (lambda net, x: cnnkit.maximum(x, net.second(x)) - cnnkit.minimum(x, x / 2), 16),
+    "what division leaves": (lambda net, x: cnnkit.remainder(x, net.second(x)), 16),
     "two ways to one place": (lambda net, x: F.silu(x) + F.tanh(x), 16),
     **{name: (lambda net, x, name=name: getattr(F, name)(x), 16)
        for name in ("relu", "leaky_relu", "gelu", "hardswish", "sigmoid", "elu")},

@@ -29,14 +29,6 @@ extern "C" __global__ void wait(long long cycles) {
 """
 
 
-@pytest.fixture
-def cupy():
-    import cupy
-
-    with cnnkit.use("cupy"):
-        yield cupy
-
-
 def pooled(x):
     return F.max_pool2d(tensor(x), 2).array
 

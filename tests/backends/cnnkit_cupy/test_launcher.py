@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from cnnkit_cupy import kernels
+from cnnkit_cupy import kernels, launcher
 from cnnkit_cupy.launcher import (
     KERNELS,
     REMEMBERED,
@@ -316,7 +316,8 @@ def with_tables(monkeypatch):
     monkeypatch.setitem(KERNELS, "tables", TABLES)
     device = Recorder()
     device.table = lambda arrays, count: (arrays, count)
-    return device
+    yield device
+    launcher._instances.pop("update", None)  # it lists this kernel
 
 
 def test_a_table_of_arrays_and_numbers_by_value(with_tables):

@@ -41,6 +41,7 @@ def random_call(seed):
 def test_random_settings_give_the_results_of_float64(seed, monkeypatch):
     arrays, attrs, dtype, layout, dy_layout = random_call(seed)
     monkeypatch.setattr(norm, "BLOCKS", (1024, 1)[seed % 2])
+    monkeypatch.setattr(norm, "WHOLE", (2048, 0)[seed // 2 % 2])
     outputs, gradients = compare("batch_norm", arrays, [layout, *["plain"] * 4], attrs,
                                  dtype, dy_layout, scale=4)
     for array in (outputs[0], gradients[0]):
@@ -74,6 +75,14 @@ def test_the_variance_of_large_numbers_that_hardly_differ_is_right():
         compare("batch_norm", [x, None, None, np.zeros(4, np.float32), np.ones(4, np.float32)],
                 [layout, *["plain"] * 4], TRAINING,
                 "float32", scale=200)  # the mean itself has a relative precision of 2e-7, that is 2e-3 here
+
+
+@pytest.mark.parametrize(("size", "per_pass"), [(20, 1), (50, 2)])
+def test_a_pass_is_one_launch_for_few_pixels_and_two_for_many(size, per_pass, launches):
+    with cnnkit.use("emulator"):
+        layer, x = nn.BatchNorm2d(4), cnnkit.ones(2, 4, size, size, requires_grad=True)
+        functional.relu(layer(x)).sum().backward()
+    assert len(launches["norm"]) == 2 * per_pass
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -3,7 +3,9 @@
 What needs a driver is in test_gpu.py. `tox -e cupy` runs this where there is no GPU.
 """
 
+import contextlib
 import ctypes
+import re
 
 import numpy as np
 import pytest
@@ -126,3 +128,22 @@ def test_the_namespace_has_every_dtype_and_creation_function():
                for name in (*CREATE, *LIKE, "where", "matmul", "permute_dims"))
     assert namespace.__name__ == "array_api_compat.cupy"
     assert backends.dtype_name(namespace.float16) == "float16"
+
+
+def test_nccl_is_called_as_the_fake_of_it_is():
+    nccl = pytest.importorskip("cupy.cuda.nccl")
+    if not nccl.available:
+        pytest.skip("NCCL is not installed (pip install nvidia-nccl-cu13)")
+    assert (nccl.NCCL_FLOAT32, nccl.NCCL_FLOAT64) == (7, 8)
+    name = nccl.get_unique_id()
+    assert type(name) is bytes
+    signatures = {method: re.search(r"\((.*)\)", getattr(nccl.NcclCommunicator, method).__doc__)[1]
+                  for method in ("send", "recv", "allGather", "check_async_error", "abort")}
+    assert signatures == {
+        "send": "self, intptr_t sendbuf, size_t count, int datatype, int peer, intptr_t stream",
+        "recv": "self, intptr_t recvbuf, size_t count, int datatype, int peer, intptr_t stream",
+        "allGather": ("self, intptr_t sendbuf, intptr_t recvbuf, size_t count, int datatype, "
+                      "intptr_t stream"),
+        "check_async_error": "self", "abort": "self"}
+    with contextlib.suppress(nccl.NcclError):  # there is no device; arguments of other types raise TypeError
+        nccl.NcclCommunicator(1, name, 0)

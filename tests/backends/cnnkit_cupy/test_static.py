@@ -1,6 +1,7 @@
 """docs/gpu.md lists all kernels; the assembler's report is parsed; and, with NVRTC, kernels compile."""
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from cnnkit_cupy import kernels
 from cnnkit_cupy.launcher import KERNELS
 from cnnkit_cupy.sources import source
-from cnnkit_cupy.static import compiling, page
+from cnnkit_cupy.static import compiling, disassembly, page
 from cnnkit_cupy.static.compiling import Compiled, Usage, compile_module, faults, remarks, resources
 from cnnkit_cupy.static.occupancy import LIMITS
 
@@ -84,6 +85,8 @@ def test_remarks_are_what_is_left_with_the_line_of_the_source():
     ("random_bits", Usage(25, 0, 0, 300 << 10), "",
      "a block takes 307200 bytes of shared memory, and may have 232448"),
     ("random_bits", Usage(25, 0, 0, 8), "", "8 bytes of shared memory, and its row in the table says 0"),
+    ("conv2d_tensor<__half, TensorThin>", Usage(120, 0, 0, 0, 5.25), "",
+     "sm_90 has 5.25 instructions for each product of tensor cores, and may have 5"),
     ("conv2d<float, Large, vector>", Usage(129, 0, 0, 19808), "",
      "1 blocks on a multiprocessor, and its launch bounds promise"),
 ])
@@ -114,6 +117,15 @@ def test_a_file_compiles_without_fault(nvrtc):
     compiled = compile_module("norm", 75)
     assert set(compiled.usage) == {name for name, kernel in KERNELS.items() if kernel.module == "norm"}
     assert faults("norm", 75, compiled) == []
+
+
+def test_a_module_on_tensor_cores_is_counted_and_has_nothing_for_older_architectures(nvrtc):
+    if not shutil.which(disassembly.program()):
+        pytest.skip("nvdisasm is not here (pip install nvidia-cuda-nvdisasm)")
+    compiled = compile_module("conv_tensor_weights", 80)
+    assert all(3 < usage.per_product < 5 for usage in compiled.usage.values())
+    assert faults("conv_tensor_weights", 80, compiled) == []
+    assert compile_module("conv_tensor_weights", 75) == Compiled({}, "")
 
 
 def test_a_warning_is_a_fault_and_an_error_raises_both_with_the_line(nvrtc):

@@ -1,5 +1,7 @@
 """Optimizer kernels: several steps beside float64, state in place, and what is declined."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,67 @@ def test_what_the_kernels_do_not_take_goes_to_the_generic_update(change):
 
     a = change(backends.get("emulator").asarray(np.ones((2, 3), np.float32)))
     assert sgd([a], [a], {}, workspace={}, **SGD) is NotImplemented
+
+
+def interrupted(name, settings, at):
+    """Parameters after four steps, the last but one ended at the `at`-th line of Python and taken again.
+
+    With it: whether there were so many lines.
+    """
+    backend, rng, seen = backends.get("emulator"), np.random.default_rng(0), 0
+
+    def draw():
+        return [backend.asarray(rng.standard_normal(shape).astype(np.float32)) for shape in ((300,), (7, 3))]
+
+    def trace(frame, event, arg):
+        nonlocal seen
+        # a launch happens or does not, which the emulator's own lines of Python do not know
+        if "cnnkit" not in frame.f_code.co_filename or "cnnkit_emulator" in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            seen += 1
+            if seen == at:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+    params, state, workspace = draw(), {}, {}
+    for step in range(4):
+        grads, outer = draw(), sys.gettrace()
+        try:
+            if step == 2:
+                sys.settrace(trace)
+            new = UPDATES[name](params, grads, state, workspace=workspace, **settings)
+        except KeyboardInterrupt:
+            new = UPDATES[name](params, grads, state, workspace=workspace, **settings)
+        finally:
+            sys.settrace(outer)
+        params, state = new
+    return [backend.to_numpy(p) for p in params], at is not None and seen >= at
+
+
+@pytest.mark.parametrize("every", [101, pytest.param(1, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize(("name", "settings"), [("sgd", {**SGD, "momentum": 0.9}),
+                                                ("adam", {**ADAM, "amsgrad": True})])
+def test_a_step_that_an_interrupt_ends_anywhere_counts_once_when_it_is_taken_again(name, settings, every):
+    wanted, _ = interrupted(name, settings, None)
+    at, so_many = 1, True
+    while so_many:
+        got, so_many = interrupted(name, settings, at)
+        assert all(map(np.array_equal, got, wanted)), f"interrupted at line {at}"
+        at += every
+
+
+@pytest.mark.parametrize(("name", "settings"), [("sgd", {**SGD, "momentum": 0.9}), ("adam", ADAM)])
+def test_parameters_that_somebody_replaces_between_steps_are_updated_as_ever(name, settings):
+    rng, backend = np.random.default_rng(0), backends.get("emulator")
+    start, other = (rng.standard_normal((2, 40)).astype(np.float32) for _ in range(2))
+    grads = rng.standard_normal((4, 40)).astype(np.float32)
+    params, state, workspace = [backend.asarray(start[0])], {}, {}
+    expected, expected_state = [start[0].astype(np.float64)], {}
+    for n, g in enumerate(grads):
+        if n == 2:
+            params, expected = [backend.asarray(other[0])], [other[0].astype(np.float64)]
+        params, state = UPDATES[name](params, [backend.asarray(g)], state, workspace=workspace, **settings)
+        expected, expected_state = UPDATES[name].generic(expected, [g.astype(np.float64)], expected_state,
+                                                         workspace={}, **settings)
+    np.testing.assert_allclose(backend.to_numpy(params[0]), expected[0], rtol=1e-5, atol=1e-5)

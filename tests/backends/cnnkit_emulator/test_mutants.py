@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cnnkit_cupy import kernels, launcher, sources
+from cnnkit_cupy import kernels, launcher, norm, sources
 from cnnkit_emulator import build
 from cnnkit_emulator.device import KernelFault, counted, schedule, traced
 
@@ -28,13 +28,21 @@ pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
 
 MUTANTS = [(path.stem, mutant) for path in sorted(Path(__file__).parent.glob("mutants/*.toml"))
            for mutant in tomllib.loads(path.read_text(encoding="utf-8"))["mutant"]]
+ON_TENSOR_CORES = ("conv_tensor", "conv_tensor_weights")  # whose kernels are for 16-bit numbers
 OTHER_SCHEDULES = (("reversed", 0), ("skewed", 1), ("skewed", 2))
 
 kernels.kernels("emulator")  # fills the table
 
 
+@pytest.fixture(autouse=True)
+def _more_pixels_are_several_slices(monkeypatch):
+    monkeypatch.setattr(norm, "WHOLE", 100)
+
+
 def cases_of(module, target):
     """Every case that launches a kernel of the module: of its ops, and of chains with one of its ops."""
+    if module in ON_TENSOR_CORES:
+        return [case for case in conformance.EVERY_CASE if "-vectors-" in case.id]
     ops = {op for kernel in launcher.KERNELS.values() if kernel.module == module for op in kernel.ops}
     return [case for case in conformance.EVERY_CASE if written(case.kernel) in ops
             or (isinstance(case.kernel, tuple) and has_kernel(case, target) and ops & set(case.kernel))]
@@ -48,7 +56,7 @@ def results(case, target):
     """The bits of everything that the case computes, from images in C order and with the channels last."""
     if not isinstance(case, OpCase):
         return [check(case, target) for check in checks_of(case)]
-    exact, contents = expected(case, "float32"), []
+    exact, contents = expected(case, "float16" if "-vectors-" in case.id else "float32"), []
     for make in (target.asarray, target.channels_last):
         arrays = [make(a) if isinstance(a, np.ndarray) else a for a in exact.inputs]
         outputs, backward = call(case, target, arrays, case.needs)

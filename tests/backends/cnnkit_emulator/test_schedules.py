@@ -27,7 +27,8 @@ def results(case, target):
     return bits(target, (*outputs, *(backward(target.asarray(exact.dy)) if backward else ())))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", [pytest.param(case, marks=[pytest.mark.heavy] if n % 4 else [], id=case.id)
+                                  for n, case in enumerate(CASES)])
 def test_every_schedule_gives_the_same_bits(case, target):
     from cnnkit_emulator.device import schedule
 

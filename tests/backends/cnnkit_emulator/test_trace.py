@@ -52,6 +52,38 @@ __global__ void unwritten(const float* x, float* y) {
     SHARED(Line, line);
     y[64 * blockIdx.x + threadIdx.x] = line.values[threadIdx.x] > 0 ? 1 : 2;
 }
+__device__ void add_up(float* y) {
+    y[96 + threadIdx.x] = 0;
+    for (int i = 0; i < 96; i++) y[96 + threadIdx.x] += y[i];
+}
+__device__ bool last(float* y, bool give, bool take) {
+    SHARED(int, count);
+    if (give) __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) count = atomicAdd(reinterpret_cast<int*>(y + 127), 1);
+    __syncthreads();
+    if (take) __threadfence();
+    return count == 1;
+}
+__global__ void the_last_adds_up(const float* x, float* y) {
+    if (threadIdx.x < 48) y[48 * blockIdx.x + threadIdx.x] = x[threadIdx.x];
+    if (last(y, true, true) && threadIdx.x < 16) add_up(y);
+}
+__global__ void without_a_fence_before(const float* x, float* y) {
+    if (threadIdx.x < 48) y[48 * blockIdx.x + threadIdx.x] = x[threadIdx.x];
+    if (last(y, false, true) && threadIdx.x < 16) add_up(y);
+}
+__global__ void without_a_fence_behind(const float* x, float* y) {
+    if (threadIdx.x < 48) y[48 * blockIdx.x + threadIdx.x] = x[threadIdx.x];
+    if (last(y, true, false) && threadIdx.x < 16) add_up(y);
+}
+__global__ void writes_when_it_was_counted(const float* x, float* y) {
+    const bool adds = last(y, true, true);
+    __syncthreads();
+    if (threadIdx.x < 48) y[48 * blockIdx.x + threadIdx.x] = x[threadIdx.x];
+    __syncthreads();
+    if (adds && threadIdx.x < 16) add_up(y);
+}
 """
 NAMES = tuple(line.split("void ")[1].split("(")[0] for line in SOURCE.splitlines()
               if line.startswith("__global__"))
@@ -63,6 +95,7 @@ def launch(name):
 
     backend = backends.get("emulator")
     y = backend.cuda.empty((128,), "float32", None)
+    y.host[127] = 0
     with traced():
         backend.cuda.run(SOURCE, NAMES, name, (2, 1, 1), (64, 1, 1), [backend.asarray(X), y], [False, True])
     return backend.to_numpy(y)
@@ -73,7 +106,14 @@ def test_kernels_without_races_run_as_they_do_untraced():
     np.testing.assert_array_equal(launch("through_a_warp"), np.tile(X.reshape(-1, 2)[:, ::-1].reshape(-1), 2))
 
 
+def test_the_block_that_comes_last_may_read_what_the_others_wrote():
+    np.testing.assert_array_equal(launch("the_last_adds_up")[96:112], 2 * X[:48].sum())
+
+
 @pytest.mark.parametrize(("name", "message"), [
+    *[(name, r"race: thread 0 of block 1 reads an array at races.cu:\d+, byte 0, "
+             r"which thread 0 of block 0 writes")
+      for name in ("without_a_fence_before", "without_a_fence_behind", "writes_when_it_was_counted")],
     ("both_blocks_write",
      r"race: thread 0 of block 1 writes an array at races.cu:18, byte 0, which thread 0 of block 0 writes"),
     ("every_thread_writes",

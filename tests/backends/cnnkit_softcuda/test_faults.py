@@ -84,6 +84,30 @@ def test_blocks_that_write_one_place_are_in_a_race(cupy, arrays, error):
         launch(cupy, "atomicAdd(y + i, x[i]);", *arrays, grid=2)
 
 
+LAST = """
+    __shared__ int count;
+    if (i < 48) y[48 * blockIdx.x + i] = x[i];
+    BEFORE
+    __syncthreads();
+    if (i == 0) count = atomicAdd((int*)y + 127, 1);
+    __syncthreads();
+    BEHIND
+    if (count == 1 && i < 16) { float sum = 0; for (int k = 0; k < 96; k++) sum += y[k]; y[96 + i] = sum; }
+"""
+
+
+def test_the_block_that_comes_last_reads_what_the_others_wrote_behind_two_fences(cupy, error):
+    fence = "__threadfence();"
+    x, y = cupy.ones(64, cupy.float32), cupy.zeros(128, cupy.float32)
+    with cnnkit_softcuda.watched():
+        launch(cupy, LAST.replace("BEFORE", fence).replace("BEHIND", fence), x, y, grid=2)
+    assert (y[96:112] == 96).all()
+    for before, behind in (("", fence), (fence, ""), ("__threadfence_block();", fence)):
+        y[:] = 0
+        with cnnkit_softcuda.watched(), pytest.raises(error, match="of another block writes"):
+            launch(cupy, LAST.replace("BEFORE", before).replace("BEHIND", behind), x, y, grid=2)
+
+
 def test_shared_memory_that_nobody_wrote_is_reported(cupy, arrays, error):
     with cnnkit_softcuda.watched(), pytest.raises(error, match="which nobody has written"):
         launch(cupy, "__shared__ float s[64]; if (i) s[i] = 1; __syncthreads(); y[i] = s[63 - i];", *arrays)

@@ -25,4 +25,7 @@ bool decode_conversion(const Opcode& opcode, Instruction& instruction);
 bool decode_memory(const Opcode& opcode, Instruction& instruction);
 bool decode_collective(const Opcode& opcode, Instruction& instruction);
 
+// A fence between blocks: told to who watches races.
+void fence(Warp& warp, const Instruction& instruction, Mask active);
+
 }  // namespace soft

@@ -176,9 +176,13 @@ void KernelParser::instruction(const std::string& text, u32 line) {
     made.from = opcode.first;
     made.flushes = opcode.has("ftz");
     made.saturates = opcode.has("sat");
-    static const char* const nothing[] = {"membar",    "fence",   "prefetch",
-                                          "prefetchu", "discard", "applypriority",
-                                          "nanosleep", "pragma",  "griddepcontrol"};
+    if (opcode.base() == "membar" || opcode.base() == "fence") {
+        if (opcode.has("cta") || opcode.has("proxy")) return;
+        made.run = fence;
+        return push(made, text, line);
+    }
+    static const char* const nothing[] = {"prefetch",  "prefetchu", "discard",       "applypriority",
+                                          "nanosleep", "pragma",    "griddepcontrol"};
     if (std::find(std::begin(nothing), std::end(nothing), opcode.base()) != std::end(nothing)) return;
     static const char* const flows[] = {"bra", "brx", "ret", "exit", "trap", "bar", "barrier"};
     const bool flows_on = std::find(std::begin(flows), std::end(flows), opcode.base()) == std::end(flows);

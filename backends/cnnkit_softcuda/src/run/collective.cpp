@@ -8,6 +8,10 @@ namespace soft {
 
 static void only_synchronise(Warp&, const Instruction&, Mask) {}
 
+void fence(Warp& w, const Instruction&, Mask active) {
+    if (active && w.block->launch.watch) w.block->launch.watch->fence();
+}
+
 // option: 'u'p, 'd'own, 'b'utterfly, 'i'ndex
 static void shuffle(Warp& w, const Instruction& i, Mask active) {
     const u32 *b = w.values<u32>(i.op[2]), *c = w.values<u32>(i.op[3]);

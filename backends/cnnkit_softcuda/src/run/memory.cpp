@@ -216,7 +216,9 @@ static void copy_later(Warp& w, const Instruction& i, Mask active) {
     for_lanes(active, [&](int lane) {
         if (w.copies[lane].empty()) w.copies[lane].emplace_back();
         const u64 to = address_of(w, shared, i.op[0], lane), from = address_of(w, global, i.op[1], lane);
-        const u32 given = i.op[3].named ? w.values<u32>(i.op[3])[lane] : bytes;
+        u32 given = bytes;  // or the bytes that are there; or nothing, where a predicate says so
+        if (i.op[3].named && i.op[3].size) given = w.values<u32>(i.op[3])[lane];
+        else if (i.op[3].named && w.truth(i.op[3]) >> lane & 1) given = 0;
         memset(place(w, shared, lane, to, bytes, true, false), 0xff, bytes);  // what is read too early is NaN
         if (given) place(w, global, lane, from, bytes, false, false);
         w.copies[lane].back().push_back({to, from, bytes, given});

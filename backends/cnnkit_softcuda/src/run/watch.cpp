@@ -1,10 +1,13 @@
 #include "run/watch.h"
 
+#include <iterator>
+
 namespace soft {
 
 constexpr u32 ATOMIC = 1u << 31;  // in `thread`
 
 void Watch::begin_launch() {
+    given_.clear();
     first_of_launch_ = ++now_;
     if (now_ > 4000000000u || cells_.size() > 64) {
         cells_.clear();
@@ -14,13 +17,17 @@ void Watch::begin_launch() {
 
 void Watch::begin_block(Block& block) {
     first_of_block_ = ++now_;
+    met_.clear(), taken_.clear(), fenced_ = false;
     shared_.assign(block.shared.size(), {});
 }
 
 bool Watch::unordered(const Access& before, const Access& now) const {
     if (!before.thread || before.time < first_of_launch_) return false;
     if (before.thread & now.thread & ATOMIC) return false;
-    if (before.time < first_of_block_) return true;  // another block
+    if (before.time < first_of_block_) {  // another block
+        const auto after = taken_.upper_bound(before.time);
+        return after == taken_.begin() || before.time > std::prev(after)->second;
+    }
     const u32 a = (before.thread & ~ATOMIC) - 1, b = (now.thread & ~ATOMIC) - 1;
     if (a == b || before.time != now.time) return false;
     return a / 32 != b / 32 || before.warp_time == now.warp_time;
@@ -49,12 +56,22 @@ void Watch::touch(Cell& cell, const Access& now, Warp& warp, int lane, bool writ
         (unordered(cell.read, now) ? cell.other_read : cell.read) = now;
 }
 
+void Watch::fence() {
+    taken_.insert(met_.begin(), met_.end());
+    fenced_ = true;
+}
+
 static u32 thread_of(const Warp& warp, int lane) { return warp.number * 32 + static_cast<u32>(lane) + 1; }
 
 void Watch::global(Warp& warp, const Instruction& i, int lane, const Range& range, u64 address, u32 bytes,
                    bool writes, bool atomic) {
     std::vector<Cell>& cells = cells_[range.start];
     if (cells.size() < range.size) cells.resize(range.size);
+    if (atomic) {
+        Blocks& here = given_[address];
+        met_.insert(here.begin(), here.end());
+        if (fenced_) here[first_of_block_] = now_;
+    }
     const Access now{thread_of(warp, lane) | (atomic ? ATOMIC : 0), now_, warp.synchronisations, i.index};
     for (u64 at = address - range.start; at < address - range.start + bytes; at++)
         touch(cells[at], now, warp, lane, writes, false, at);

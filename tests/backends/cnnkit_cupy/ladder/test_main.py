@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from cnnkit import backends
 
+pytestmark = pytest.mark.heavy
+
 STEPS = ["1_naive.cu", "2_tiled.cu", "3_fused.cu", "cnnkit_cupy"]
 
 
