@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,17 @@ WANTED = os.environ.get("CNNKIT_ISAS", "native")
 if unknown := {*WANTED.split(",")} - ({WANTED} & {"native", "all", "none"}) - {*ISAS}:
     raise SystemExit(f"CNNKIT_ISAS={WANTED}: {', '.join(sorted(unknown))} is no instruction set; "
                      f"set it to native, all, none or some of {','.join(ISAS)}")
+
+
+def list_functions():
+    """Write ``core/replayed.inc``: the functions that ``core/replay.h`` can call again."""
+    declared = Path(SOURCES, "interface.h").read_text(encoding="utf-8")
+    names = re.findall(r"^EXPORT [^*()]*?(\w+)\(", declared, re.MULTILINE)
+    lines = "".join(f"REPLAYED({name})\n" for name in names if name != "replay")
+    path = Path(SOURCES, "core", "replayed.inc")
+    text = "// The functions of interface.h that return a number or nothing; written by setup.py.\n" + lines
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
 
 
 def isa_of(ext):
@@ -165,10 +177,11 @@ class AnyPython(bdist_wheel):
         return "py3", "none", super().get_tag()[2]
 
 
+list_functions()
 setup(
     # each has a source file of its own, so that none shares an object file with another
     ext_modules=[Extension(f"cnnkit_cpu.libcnnkit_{isa}", [f"{SOURCES}/{isa}.cpp"], include_dirs=[SOURCES],
-                           depends=glob(f"{SOURCES}/**/*.h", recursive=True), optional=True,
+                           depends=glob(f"{SOURCES}/**/*.[hi]*", recursive=True), optional=True,
                            extra_link_args=LINK_FLAGS)
                  for isa in ISAS],
     cmdclass={"build_ext": Libraries, "bdist_wheel": AnyPython},

@@ -1,100 +1,32 @@
 """Convolution of many channels, which lie last in memory, by a matrix product or by Winograd's algorithm.
 
-The kernels are in ``src/conv/product`` and ``src/conv/winograd``. They report a result that is not finite;
-then the kernels of `cnnkit_cpu.conv` compute it again, because they propagate NaN and infinity correctly.
+The kernels are in ``src/conv/product``, ``src/conv/winograd`` and ``src/conv/depthwise``. They report a
+result that is not finite; then the kernels of `cnnkit_cpu.conv` compute it again, because they propagate NaN
+and infinity correctly.
 """
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from cnnkit.backends.c_integers import array_of
+from cnnkit.backends import chose
 from cnnkit.ops.conv import conv as op
-from cnnkit_cpu import library
-from cnnkit_cpu.choice import FLAT, SIDES, choose
-from cnnkit_cpu.finite import tame
-from cnnkit_cpu.layout import channel_sums, empty_channels_last, to_channels_last
-from cnnkit_cpu.library import Library, address
-from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
-
-
-class Plan:
-    """A convolution of given shapes: sizes as the C functions want them, and each direction's algorithm."""
-
-    def __init__(self, owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any],
-                 names: tuple[str, ...]):
-        self.owner, self.names, self.conv = owner, names, conv
-        self.x, self.weight, self.shape = x, weight, shape
-        (top, _), (left, _) = conv["padding"]
-        # whether some windows hold nothing but padding, which the filters' gradient leaves out
-        self.in_padding = any(max(pads) > d * (k - 1) for pads, d, k in
-                              zip(conv["padding"], conv["dilation"], weight[2:]))
-        self.sizes = array_of(ctypes.c_int, "a convolution's plan", x[1], weight[0], *weight[2:], *x[2:],
-                              *shape[2:], *conv["stride"], *conv["dilation"], top, left)
-        self._rooms: dict[tuple[str, int], int] = {}
-
-    def _room(self, purpose: str, threads: int, function: Any, *arguments: int) -> int:
-        key = (purpose, threads)  # not library.threads: another thread may set them meanwhile
-        if key not in self._rooms:
-            self._rooms[key] = function(self.sizes, *arguments)
-        return self._rooms[key]
-
-    def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None,
-                relu: bool) -> np.ndarray | None:
-        """The result, or ``None`` if it is not finite everywhere."""
-        owner, threads, n, y = self.owner, library.threads, self.x[0], empty_channels_last(self.shape)
-        arrays = address(x), address(weight), None if bias is None else address(bias), relu, address(y)
-        if side := SIDES.get(self.names[0]):
-            floats = self._room("forward", threads, owner.winograd_forward_room, threads, side, n)
-            room, room_address = scratch(floats)
-            finite = owner.winograd_forward(threads, self.sizes, side, n, *arrays, room_address)
-        else:
-            floats = self._room("forward", threads, owner.product_forward_room, threads, n)
-            room, room_address = scratch(floats)
-            finite = owner.product_forward(threads, self.sizes, n, *arrays, room_address)
-        del room
-        return y if finite else None
-
-    def input_gradient(self, dy: np.ndarray, weight: np.ndarray) -> np.ndarray | None:
-        """The input's gradient, or ``None`` if it is not finite everywhere."""
-        owner, threads, n, dx = self.owner, library.threads, self.x[0], empty_channels_last(self.x)
-        arrays = address(dy), address(weight), address(dx)
-        if side := SIDES.get(self.names[1]):
-            floats = self._room("input", threads, owner.winograd_input_gradient_room, threads, side, n)
-            room, room_address = scratch(floats)
-            finite = owner.winograd_input_gradient(threads, self.sizes, side, n, *arrays, room_address)
-        else:
-            floats = self._room("input", threads, owner.product_input_gradient_room, threads, n)
-            room, room_address = scratch(floats)
-            finite = owner.product_input_gradient(threads, self.sizes, n, *arrays, room_address)
-        del room
-        return dx if finite else None
-
-    def filter_gradient(self, x: np.ndarray, dy: np.ndarray) -> np.ndarray | None:
-        """The filters' gradient, or ``None`` if it is not finite everywhere."""
-        if self.in_padding and not tame(dy):
-            return None
-        owner, threads, n, dweight = self.owner, library.threads, self.x[0], empty(self.weight)
-        arrays = address(x), address(dy), address(dweight)
-        if side := SIDES.get(self.names[2]):
-            floats = self._room("filters", threads, owner.winograd_filter_gradient_room, threads, side, n)
-            room, room_address = scratch(floats)
-            finite = owner.winograd_filter_gradient(threads, self.sizes, side, n, *arrays, room_address)
-        else:
-            floats = self._room("filters", threads, owner.product_filter_gradient_room, n)
-            room, room_address = scratch(floats)
-            finite = owner.product_filter_gradient(threads, self.sizes, n, *arrays, room_address)
-        del room
-        return dweight if finite else None
+from cnnkit_cpu.activation import NO_FUNCTION
+from cnnkit_cpu.choice import DEPTHWISE, FLAT, choose
+from cnnkit_cpu.depthwise import DepthwisePlan
+from cnnkit_cpu.finish import RELU_FUNCTION, Finish
+from cnnkit_cpu.layout import channel_sums, to_channels_last
+from cnnkit_cpu.library import Library
+from cnnkit_cpu.memory import FLOAT, packed
+from cnnkit_cpu.plan import ChannelsLastPlan
 
 
 def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], pooled: str,
-              strict: bool, channels_last: bool) -> Plan | None:
+              strict: bool, channels_last: bool) -> ChannelsLastPlan | None:
     """The plan for a convolution, or ``None`` where the flat loops are the better choice."""
     padded = [n + sum(p) for n, p in zip(x[2:], conv["padding"])]
     axes = zip(shape[2:], padded, weight[2:], conv["dilation"], conv["stride"])
@@ -106,10 +38,25 @@ def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, conv: Mappi
     if max(x[0], *conv["stride"], *conv["dilation"]) >= 2**31:  # as are the numbers of a plan
         return None
     names = choose(x, weight, shape, conv, pooled, strict, channels_last)
-    return None if names[0] == FLAT else Plan(owner, x, weight, shape, conv, names)
+    if names[0] == FLAT:
+        return None
+    kind = DepthwisePlan if names[0] == DEPTHWISE else ChannelsLastPlan
+    return kind(owner, x, weight, shape, conv, names)
 
 
-def convolve(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool,
+def infer(plan: ChannelsLastPlan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None,
+          finish: Finish) -> np.ndarray | None:
+    """The result where nobody wants gradients, or ``None`` if it is not finite everywhere."""
+    weight, bias = packed(weight), None if bias is None else packed(bias)
+    if finish.addend is not None:
+        finish = finish._replace(addend=to_channels_last(finish.addend))
+    y = plan.forward(to_channels_last(x), weight, plan.filters(weight), bias, finish)
+    if y is not None:
+        chose(plan.names[0])
+    return y
+
+
+def convolve(plan: ChannelsLastPlan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool,
              needs: Sequence[bool], flat: Callable) -> tuple:
     """The result and the function that makes the gradients.
 
@@ -118,11 +65,14 @@ def convolve(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | N
     needs_x, needs_weight, needs_bias = needs
     weight, bias = packed(weight), None if bias is None else packed(bias)
     x = to_channels_last(x)
-    y = plan.forward(x, weight, bias, relu)
+    finish = Finish(None, RELU_FUNCTION if relu else NO_FUNCTION)
+    if True not in needs:
+        y = infer(plan, x, weight, bias, finish)
+        return flat(x, weight, bias, relu, needs) if y is None else (y, None)
+    y = plan.forward(x, weight, None, bias, finish)
     if y is None:
         return flat(x, weight, bias, relu, needs)
-    if True not in needs:
-        return y, None
+    chose(plan.names[0])
     result = y if relu else None
     x = x if needs_weight else None  # type: ignore[assignment]
     weight = weight if needs_x else None  # type: ignore[assignment]

@@ -1,6 +1,7 @@
 """Which algorithm convolves, from shapes and the order of the axes in memory; and how to overrule it.
 
-There are the flat loops, a matrix product, and Winograd's algorithm with tiles of 2x2 or 4x4 results.
+There are the flat loops, a matrix product, Winograd's algorithm with tiles of 2x2 or 4x4 results, and loops
+for depthwise convolution, where channels are as many as a vector has numbers at least.
 
     >>> from cnnkit_cpu import choice
     >>> choice.algorithms((64, 64, 32, 32), (64, 64, 3, 3), padding=1)
@@ -23,7 +24,8 @@ from typing import Any
 from cnnkit.shapes import conv_output_shape
 
 FLAT, PRODUCT, WINOGRAD2, WINOGRAD4 = "flat", "product", "winograd2", "winograd4"
-NAMES = (FLAT, PRODUCT, WINOGRAD2, WINOGRAD4)
+DEPTHWISE = "depthwise"  # the only choice beside the flat loops where every channel has its own filter
+NAMES = (FLAT, PRODUCT, WINOGRAD2, WINOGRAD4, DEPTHWISE)
 SIDES = {WINOGRAD2: 2, WINOGRAD4: 4}  # of the tile of results
 
 LANES = 16  # numbers in the vector of the unit; a definition, whatever the instruction set
@@ -33,7 +35,22 @@ LANES = 16  # numbers in the vector of the unit; a definition, whatever the inst
 TILE_PRODUCT_COST = 1.15  # a multiply-add of the products between the transforms: they are small matrices
 TILE_TRANSFORM_COST = {2: 12, 4: 22}  # to transform one vector of a tile of image or result, by its side
 GRADIENT_TRANSFORM_COST = 60  # the same for the filters' gradient: both factors are as large as the images
+# The same where the sums of a tile's elements are at most so many (src/conv/winograd/few_filters.h), and stay
+# in the cache with what they are made of. Measured by `calibrate --only FEW_TRANSFORM_COST`.
+FEW_SUMS = 40 << 10
+FEW_TRANSFORM_COST = 18
+# With fewer windows than these, and few sums, the filters' gradient takes microseconds by a product too; and
+# there numbers of it that are exactly 0, because pixels are, stay so. Adam divides by them: rounding in their
+# place would be a whole step.
+LEAST_WINDOWS = 8 << 10
 FILTER_TRANSFORM_COST = 8  # to transform one vector of the filters, for each of a tile's elements
+# The same where the transformed filters do not stay in the cache (src/conv/winograd/correlations.h), and make
+# all of the time where tiles are few.
+FILTERS_SHARED = 6 << 20  # bytes
+LARGE_FILTER_TRANSFORM_COST = 18
+# A factor: what the product itself costs more, forward, where all filters are one vector, since an address is
+# read for each few multiply-adds. Measured by `calibrate --only ONE_VECTOR_COST`.
+ONE_VECTOR_COST = 1.4
 
 # What the flat loops cost, in units. Measured by `calibrate --only FLAT_GRADIENT_COST`, both together.
 FLAT_GRADIENT_COST = 1.03  # a multiply-add of either gradient
@@ -66,12 +83,28 @@ def product_cost(pixels: int, depth: int, columns: int) -> float:
     return pixels * depth * ceil_div(columns, LANES)
 
 
-def winograd_cost(side: int, tiles: int, depth: int, columns: int, transform: float) -> float:
+def filter_transform_cost(side: int, depth: int, columns: int) -> float:
+    """What it costs to transform one vector of the filters, forward or for the input's gradient."""
+    large = 4 * (side + 2)**2 * depth * columns > FILTERS_SHARED
+    return LARGE_FILTER_TRANSFORM_COST if large else FILTER_TRANSFORM_COST
+
+
+def winograd_cost(side: int, tiles: int, depth: int, columns: int, transform: float,
+                  filter_transform: float) -> float:
     """Units of Winograd's products, and of the transforms of images, results and filters."""
     area, in_vectors, out_vectors = (side + 2) ** 2, ceil_div(depth, LANES), ceil_div(columns, LANES)
     return area * (tiles * depth * out_vectors * TILE_PRODUCT_COST
                    + tiles * (in_vectors + out_vectors) * transform
-                   + depth * out_vectors * FILTER_TRANSFORM_COST)
+                   + depth * out_vectors * filter_transform)
+
+
+def tiles_along(results: int, side: int, dilation: int) -> int:
+    """Tiles of one axis: with dilation there are as many interleaved rows of them.
+
+    >>> tiles_along(32, 4, 1), tiles_along(32, 4, 8), tiles_along(30, 4, 4)
+    (8, 8, 8)
+    """
+    return sum(ceil_div(ceil_div(results - phase, dilation), side) for phase in range(min(dilation, results)))
 
 
 def costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> tuple[dict[str, float], ...]:
@@ -86,14 +119,23 @@ def costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> tup
     forward = {PRODUCT: product_cost(pixels, C * taps, K)}
     backward = {PRODUCT: product_cost(pixels, K * taps, C)}
     filters = {PRODUCT: product_cost(pixels, C * taps, K)}
-    dense = tuple(conv["stride"]) == tuple(conv["dilation"]) == (1, 1)
-    if (R, S) == (3, 3) and dense and top <= 2 and left <= 2:
+    down, across = conv["dilation"]
+    if (R, S) == (3, 3) and tuple(conv["stride"]) == (1, 1) and top <= 2 * down and left <= 2 * across:
         for name, side in SIDES.items():
-            tiles, tiles_back = (N * ceil_div(h, side) * ceil_div(w, side) for h, w in ((P, Q), (H, W)))
-            forward[name] = winograd_cost(side, tiles, C, K, TILE_TRANSFORM_COST[side])
-            backward[name] = winograd_cost(side, tiles_back, K, C, TILE_TRANSFORM_COST[side])
-            filters[name] = winograd_cost(side, tiles, C, K, GRADIENT_TRANSFORM_COST)
+            tiles, tiles_back = (N * tiles_along(h, side, down) * tiles_along(w, side, across)
+                                 for h, w in ((P, Q), (H, W)))
+            few, of_filters = has_few_sums(side, C, K), filter_transform_cost(side, C, K)
+            forward[name] = winograd_cost(side, tiles, C, K, TILE_TRANSFORM_COST[side], of_filters)
+            backward[name] = winograd_cost(side, tiles_back, K, C, TILE_TRANSFORM_COST[side], of_filters)
+            filters[name] = winograd_cost(side, tiles, C, K,
+                                          FEW_TRANSFORM_COST if few else GRADIENT_TRANSFORM_COST,
+                                          FILTER_TRANSFORM_COST)
     return forward, backward, filters
+
+
+def has_few_sums(side: int, C: int, K: int) -> bool:
+    """Whether the sums of the filters' gradient by Winograd's algorithm stay in the cache."""
+    return (side + 2)**2 * C * ceil_div(K, LANES) * LANES <= FEW_SUMS
 
 
 def flat_costs(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any]) -> list[float]:
@@ -122,13 +164,21 @@ def choose(x: tuple, weight: tuple, shape: tuple, conv: Mapping[str, Any], poole
     many_channels = min(C, K) >= CHANNELS_LAST_FROM[pooled]
     few_channels = C < LANES and (C * R * S < PRODUCT_WEIGHTS_FROM or K % LANES != 0)
     use_flat = not many_channels and (pooled or K < LANES or few_channels)
+    if conv["groups"] == x[1] == K >= LANES and forced != FLAT and not (forced is None and pooled):
+        return DEPTHWISE, DEPTHWISE, DEPTHWISE
     if conv["groups"] != 1 or forced == FLAT or (forced is None and use_flat):
         return FLAT, FLAT, FLAT
     cost_tables = costs(x, weight, shape, conv)
     if forced is not None:
         return tuple(forced if forced in table else PRODUCT for table in cost_tables)
+    if x[0] * math.prod(shape[2:]) < LEAST_WINDOWS:
+        *others, filters = cost_tables
+        cost_tables = (*others, {name: cost for name, cost in filters.items()
+                                 if name not in SIDES or not has_few_sums(SIDES[name], C, K)})
+    forward = {name: cost * (ONE_VECTOR_COST if name == PRODUCT and K <= LANES else 1)
+               for name, cost in cost_tables[0].items()}
     best = tuple(min((name for name in table if not (strict and name in SIDES)), key=table.__getitem__)
-                 for table in cost_tables)
+                 for table in (forward, *cost_tables[1:]))
     best_by_direction = [table[name] for table, name in zip(cost_tables, best)]
     flat_by_direction = flat_costs(x, weight, shape, conv)
     copies = 2  # of the images, and of their gradient
@@ -175,7 +225,8 @@ def algorithms(x: tuple, weight: tuple, stride: int | tuple = 1, padding: int | 
 def algorithm(name: str | None) -> Iterator[None]:
     """Inside the block, every convolution that can uses `name`, and all others the matrix product.
 
-    `name` is ``"flat"``, ``"product"``, ``"winograd2"`` or ``"winograd4"``. It holds for the whole process.
+    `name` is ``"flat"``, ``"product"``, ``"winograd2"``, ``"winograd4"`` or ``"depthwise"``. It holds for the
+    whole process.
 
     Raises
     ------

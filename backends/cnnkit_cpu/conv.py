@@ -1,6 +1,6 @@
 """Convolution alone, and with ReLU and pooling in one kernel; see ``src/conv/channels_first.h`` for how.
 
-Everything that depends on shapes and attributes alone is worked out once, in a `Plan`.
+Everything that depends on shapes and attributes alone is worked out once, in a `FlatPlan`.
 """
 
 from __future__ import annotations
@@ -8,17 +8,19 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from cnnkit.backends import Call, decline, precision_level
+from cnnkit.backends import Call, chose, decline, precision_level
 from cnnkit.backends.c_integers import array_of
 from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cpu import channels_last, choice, library
 from cnnkit_cpu.activation import then
+from cnnkit_cpu.finish import finish_in_place, finish_of
 from cnnkit_cpu.finite import tame
 from cnnkit_cpu.layout import to_channels_last
 from cnnkit_cpu.library import Library, address
@@ -33,7 +35,7 @@ PATCHES = (3, 3), (5, 5)  # filters that src/conv/patch serves
 ALONE = ((1, 1), (1, 1), (1, 1))  # a pooling window's size, stride and dilation where there is none
 
 
-class Plan:
+class FlatPlan:
     """A convolution of given shapes: the C++ plan, the shapes of results, and how much scratch it needs."""
 
     def __init__(self, owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tuple, padding: tuple,
@@ -46,7 +48,7 @@ class Plan:
         self.handle = owner.conv_geometry_new(x[1], weight[0], groups, relu, kind, *axes)
         if not self.handle:
             raise MemoryError(f"no memory for the plan of a convolution of {x} with {weight}")
-        self.forward, self.backward = owner.conv_forward, owner.conv_backward
+        self.owner = owner
         self.bytes = (owner.conv_marks_size(self.handle) * x[0],)
         self.keeps_y = kind == NO_POOL and relu
         results = [(x[2 + i] + sum(padding[i]) - dilation[i] * (weight[2 + i] - 1) - 1) // stride[i] + 1
@@ -80,7 +82,7 @@ def _leaves_some(results: int, *pool: int) -> bool:
 
 
 def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tuple, padding: tuple,
-              dilation: tuple, groups: int, relu: bool, kind: int, pool: tuple) -> Plan | None:
+              dilation: tuple, groups: int, relu: bool, kind: int, pool: tuple) -> FlatPlan | None:
     """The plan, or ``None`` where offsets are no 32-bit numbers: absurd strides, or images of gigabytes."""
     floats, largest = 1, 0
     for i in (0, 1):
@@ -94,7 +96,7 @@ def make_plan(owner: Library, x: tuple, weight: tuple, shape: tuple, stride: tup
     windows = pool[0][0] * pool[0][1]
     if max(largest, floats * max(x[1], weight[0] * windows), windows * math.prod(weight)) >= 2**31:
         return None
-    return Plan(owner, x, weight, shape, stride, padding, dilation, groups, relu, kind, pool)
+    return FlatPlan(owner, x, weight, shape, stride, padding, dilation, groups, relu, kind, pool)
 
 
 def remember(owner: Library, key: tuple, make: Callable[..., Any], *arguments: Any) -> Any:
@@ -110,11 +112,11 @@ def remember(owner: Library, key: tuple, make: Callable[..., Any], *arguments: A
 
 
 def plan_of(x: tuple, weight: tuple, conv: Mapping[str, Any], relu: bool, kind: int,
-            pool: tuple) -> Plan | None:
+            pool: tuple) -> FlatPlan | None:
     """The plan for these shapes; ``None`` if there is nothing to compute, or the window does not fit."""
     owner = library.active
 
-    def make() -> Plan | None:
+    def make() -> FlatPlan | None:
         shape = conv_output_shape(x, weight, conv["stride"], conv["padding"], conv["dilation"],
                                   conv["groups"])
         if kind != NO_POOL:
@@ -126,7 +128,7 @@ def plan_of(x: tuple, weight: tuple, conv: Mapping[str, Any], relu: bool, kind: 
     return remember(owner, (x, weight, *conv, *conv.values(), relu, kind, pool), make)
 
 
-def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None,
+def run(plan: FlatPlan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None,
         needs: Sequence[bool]) -> Any:
     """The result, and the function that makes the gradients."""
     needs_x, needs_weight, needs_bias = needs
@@ -136,12 +138,13 @@ def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None,
     if keep and plan.leaves_some and not (tame(x) and tame(weight)):
         return decline("results in no pooling window, whose gradient 0 is multiplied by infinity or NaN")
     threads = library.threads
+    chose("flat loops")
     y = empty(plan.shape)
     marks = empty(plan.bytes, BYTE) if keep and plan.bytes[0] else None
     room, room_address = scratch(plan.rooms(threads)[0])
-    plan.forward(threads, plan.handle, plan.batch, address(x), address(weight),
-                 None if bias is None else address(bias), address(y),
-                 None if marks is None else address(marks), room_address)
+    plan.owner.conv_forward(threads, plan.handle, plan.batch, address(x), address(weight),
+                            None if bias is None else address(bias), address(y),
+                            None if marks is None else address(marks), room_address)
     del room
     if not keep:
         return y, None
@@ -152,7 +155,7 @@ def run(plan: Plan, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None,
     return y, lambda dy: gradients(plan, x, weight, result, marks, dy, needs)
 
 
-def gradients(plan: Plan, x: np.ndarray | None, weight: np.ndarray | None, result: np.ndarray | None,
+def gradients(plan: FlatPlan, x: np.ndarray | None, weight: np.ndarray | None, result: np.ndarray | None,
               marks: np.ndarray | None, dy: np.ndarray, needs: Sequence[bool]) -> tuple:
     """The gradients of input, filters and bias that are needed; `x` and `weight` must be packed."""
     needs_x, needs_weight, needs_bias = needs
@@ -161,8 +164,8 @@ def gradients(plan: Plan, x: np.ndarray | None, weight: np.ndarray | None, resul
     dweight = empty(plan.weight) if needs_weight else None
     dbias = empty(plan.weight[:1]) if needs_bias else None
     room, room_address = scratch(plan.rooms(threads)[1 + needs_x])
-    plan.backward(threads, plan.handle, plan.batch, *[a if a is None else address(a) for a in
-                  (x, weight, result, marks, dy, dx, dweight, dbias)], room_address)
+    plan.owner.conv_backward(threads, plan.handle, plan.batch, *[a if a is None else address(a) for a in
+                             (x, weight, result, marks, dy, dx, dweight, dbias)], room_address)
     del room
     return dx, dweight, dbias
 
@@ -173,25 +176,28 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: b
     if x.dtype != FLOAT:
         return decline(f"{x.dtype}; it serves float32")
 
-    def flat(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool,
-             needs: Sequence[bool]) -> tuple:
-        plan = plan_of(x.shape, weight.shape, conv, relu, NO_POOL, ALONE)
-        return decline("there is nothing to compute") if plan is None else run(plan, x, weight, bias, needs)
     nhwc_plan = channels_last_plan(x.shape, weight.shape, conv, "", x.flags.c_contiguous)
     if nhwc_plan is None:
-        return flat(x, weight, bias, relu, needs)
-    return channels_last.convolve(nhwc_plan, x, weight, bias, relu, needs, flat)
+        return flat(x, weight, bias, relu, needs, conv)
+    return channels_last.convolve(nhwc_plan, x, weight, bias, relu, needs, partial(flat, conv=conv))
+
+
+def flat(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool, needs: Sequence[bool],
+         conv: Mapping[str, Any]) -> tuple:
+    """The same by the flat loops."""
+    plan = plan_of(x.shape, weight.shape, conv, relu, NO_POOL, ALONE)
+    return decline("there is nothing to compute") if plan is None else run(plan, x, weight, bias, needs)
 
 
 def channels_last_plan(x: tuple, weight: tuple, conv: Mapping[str, Any], pooled: str,
-                       channels_first: bool) -> channels_last.Plan | None:
+                       channels_first: bool) -> channels_last.ChannelsLastPlan | None:
     """The plan for channels that lie last in memory; `channels_first`: those of `x` lie first now.
 
     ``None`` where the flat loops are better, or there is nothing to compute.
     """
     owner, strict = library.active, precision_level() == "strict"
 
-    def make() -> channels_last.Plan | None:
+    def make() -> channels_last.ChannelsLastPlan | None:
         shape = conv_output_shape(x, weight, conv["stride"], conv["padding"], conv["dilation"],
                                   conv["groups"])
         if 0 in x or 0 in weight or min(shape) <= 0:
@@ -260,6 +266,8 @@ def conv2d_chain(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, 
         return decline(f"{conv.op.name} is another convolution than it knows")
     pool = following.pop() if following[-1].op.role == "pool" else None
     activation = following[0] if following else None
+    if pool is None and True not in needs:
+        return infer(x, weight, bias, conv.attrs, None, activation)
     if activation is None or activation.op.name == "relu":
         return _convolve_and_pool(x, weight, bias, needs, conv.attrs, activation is not None, pool)
     name = activation.op.name
@@ -269,6 +277,25 @@ def conv2d_chain(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, 
     elif pool.op.name != "max_pool" or not activation.op.increasing(activation.attrs):
         return decline(f"{pool.op.name} of {name} is not {name} of {pool.op.name}")
     return then(_convolve_and_pool(x, weight, bias, needs, conv.attrs, False, pool), activation)
+
+
+def infer(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, conv: Mapping[str, Any],
+          addend: np.ndarray | None, activation: Call | None) -> tuple:
+    """Where nobody wants gradients: a convolution, then perhaps an addition, then perhaps an activation."""
+    finish, needs = finish_of(addend, activation), (False,) * 3
+    if x.dtype != FLOAT or finish is None:
+        return decline(f"{x.dtype}, or an activation that is no part of its loops")
+    relu = activation is not None and activation.op.name == "relu"
+    if addend is not None or (activation is not None and not relu):
+        plan = channels_last_plan(x.shape, weight.shape, conv, "", x.flags.c_contiguous)
+        y = None if plan is None else channels_last.infer(plan, x, weight, bias, finish)
+        if y is not None:
+            return y, None
+        computed = flat(x, weight, bias, False, needs, conv)
+        if computed is not NotImplemented:
+            finish_in_place(computed[0], finish)
+        return computed
+    return convolve(x, weight, bias, relu, needs, conv)
 
 
 def _convolve_and_pool(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, needs: Sequence[bool],
@@ -289,7 +316,7 @@ def _convolve_and_pool(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | Non
 
 
 def pooled_plan(x: np.ndarray, weight: np.ndarray, conv: Mapping[str, Any], relu: bool, kind: int,
-                pool: Mapping[str, Any]) -> Plan | None:
+                pool: Mapping[str, Any]) -> FlatPlan | None:
     """The plan of convolution and pooling together.
 
     ``None`` where one after the other is better, or there is nothing to compute.

@@ -21,7 +21,7 @@ def take(x: np.ndarray, index: np.ndarray, *, needs: Sequence[bool], axis: int) 
     """The op of the same name, for tables without gaps in memory: it would copy others whole."""
     axis %= x.ndim
     if axis == 0 and is_channels_last(x):  # an image is a row, with its channels last as before
-        y = _take(x.transpose(0, 2, 3, 1), index, 0).transpose(0, 3, 1, 2)
+        y = np.moveaxis(_take(np.moveaxis(x, 1, -1), index, 0), -1, 1)
     elif x.flags.c_contiguous and x.flags.aligned:
         y = _take(x, index, axis)
     else:

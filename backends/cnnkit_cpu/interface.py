@@ -15,6 +15,7 @@ from cnnkit.backends.c_integers import Argument
 INTEGERS = {"int": ctypes.c_int, "long": ctypes.c_long, "uint32_t": ctypes.c_uint32,
             "int64_t": ctypes.c_int64}
 TYPES: dict[str, Any] = {"void": None, "float": ctypes.c_float, "double": ctypes.c_double} | INTEGERS
+ELEMENTS = {"float", "double", "uint8_t", "uint32_t", "int64_t"}  # of arrays; int and long are of sizes
 DECLARATION = re.compile(r"^EXPORT ([^();]+?)(\w+)\(([^();]*)\);", re.MULTILINE)
 
 
@@ -40,6 +41,31 @@ def signatures(text: str) -> dict[str, tuple[Any, dict[str, Any]]]:
         raise ValueError(f"src/interface.h begins {count} lines with EXPORT, of which {len(found)} declare "
                          "a function for the first time, as `EXPORT result name(type argument, ...);`")
     return found
+
+
+def roles(text: str) -> dict[str, tuple[tuple[str, str], ...]]:
+    """What each function's arguments are: their names, and how `cnnkit.backends.native.Argument` calls them.
+
+    Pointers to numbers in an array's memory are read or written, and so are tables of them. All other
+    pointers are to objects of the host, which are kept.
+
+    >>> roles("EXPORT void add(int threads, const Shape* shape, const float* x, float* y);")["add"]
+    (('threads', 'number'), ('shape', 'held'), ('x', 'read'), ('y', 'write'))
+    """
+    return {name: tuple((argument.strip().rpartition(" ")[2], _role(argument.strip().rpartition(" ")[0]))
+                        for argument in arguments.split(",") if argument)
+            for _, name, arguments in DECLARATION.findall(text)}
+
+
+def _role(declared: str) -> str:
+    if not declared.endswith("*"):
+        return "number"
+    if declared.count("*") > 1:
+        return "reads" if declared.startswith("const ") else "writes"
+    pointed = declared.removeprefix("const ").rstrip("*")
+    if pointed not in ELEMENTS:
+        return "held"
+    return "read" if declared.startswith("const ") else "write"
 
 
 def converters(function: str, arguments: dict[str, Any]) -> tuple:

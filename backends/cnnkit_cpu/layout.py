@@ -14,26 +14,32 @@ from cnnkit_cpu.memory import FLOAT, empty, packed
 
 
 def is_channels_last(array: np.ndarray) -> bool:
-    """Whether an image's channels lie last in memory, without gaps, and the order of the axes matters."""
-    if array.ndim != 4 or array.flags.c_contiguous:
+    """Whether channels of images or signals lie last in memory, without gaps, and the axes' order matters."""
+    if array.ndim not in (3, 4) or array.flags.c_contiguous:
         return False
-    flags = array.transpose(0, 2, 3, 1).flags
+    flags = (array.transpose(0, 2, 3, 1) if array.ndim == 4 else array.transpose(0, 2, 1)).flags
     return flags.c_contiguous and flags.aligned
 
 
 def empty_channels_last(shape: tuple[int, ...], dtype: np.dtype = FLOAT) -> np.ndarray:
-    """An image array with its channels last in memory, and anything in it."""
+    """An array of images or signals with its channels last in memory, and anything in it."""
+    if len(shape) == 3:
+        N, C, L = shape
+        return empty((N, L, C), dtype).transpose(0, 2, 1)
     N, C, H, W = shape
     return empty((N, H, W, C), dtype).transpose(0, 3, 1, 2)
 
 
 def to_channels_last(array: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-    """The float32 images with their channels last: themselves, or a copy.
+    """The float32 images or signals with their channels last: themselves, or a copy.
 
     With `mask`, an array of the same shape and order of axes, they are 0 where `mask` is not above 0.
     """
     if mask is None and is_channels_last(array):
         return array
+    if array.ndim == 3:
+        lifted = to_channels_last(array[:, :, None], None if mask is None else mask[:, :, None])
+        return lifted[:, :, 0]
     result = empty_channels_last(array.shape)
     if any(s % 4 for s in array.strides) or not array.flags.aligned:
         array = packed(array)
@@ -46,10 +52,9 @@ def to_channels_last(array: np.ndarray, mask: np.ndarray | None = None) -> np.nd
 
 def channel_sums(array: np.ndarray) -> np.ndarray:
     """The sum of each channel of images with their channels last."""
-    owner, (N, C, H, W) = library.active, array.shape
-    pixels, result = N * H * W, empty((C,))
-    room = empty((owner.channel_sums_room(pixels, C),))
-    owner.channel_sums(library.threads, pixels, C, address(array), address(result), address(room))
+    owner, count, C = library.active, pixels(array), array.shape[1]
+    result, room = empty((C,)), empty((owner.channel_sums_room(count, C),))
+    owner.channel_sums(library.threads, count, C, address(array), address(result), address(room))
     return result
 
 

@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 
 from cnnkit_cpu.built import reason_for
-from cnnkit_cpu.interface import converters, signatures
+from cnnkit_cpu.interface import converters, roles, signatures
 
 FOLDER = Path(__file__).parent
 LEVELS = {"avx512": 2, "avx2": 1, "generic": 0}  # the lowest `cpu_level` of each; the best comes first
 
+DECLARATIONS = (FOLDER / "src" / "interface.h").read_text()
 FUNCTIONS = {name: (result, converters(name, arguments)) for name, (result, arguments) in
-             signatures((FOLDER / "src" / "interface.h").read_text()).items()}
+             signatures(DECLARATIONS).items()}
+ROLES = roles(DECLARATIONS)
+noting: dict[int, Any] = {}  # thread -> who is told of its calls and memory: see `cnnkit_cpu.replay`
 
 HEAD = object.__basicsize__  # an ndarray's first field after the object's head is the pointer to its data
 _pointer = ctypes.c_size_t.from_address

@@ -11,15 +11,18 @@ runs in the middle of it. A block that an exception finds outside of the pool is
 
 from __future__ import annotations
 
+import ctypes
 from math import prod
 from sys import getrefcount
+from threading import get_ident
 from time import monotonic
 from typing import Any
 
 import numpy as np
 
+from cnnkit.backends.c_integers import array_of
 from cnnkit_cpu import library
-from cnnkit_cpu.library import address
+from cnnkit_cpu.library import address, noting
 
 PAGE = 1 << 16    # bytes: blocks are multiples of it; what is smaller is cheap to allocate
 LINE = 64         # bytes of a cache line: vectors that begin with one are loaded at once
@@ -79,6 +82,8 @@ class Pool:
     def empty(self, shape: tuple[int, ...], dtype: Any = FLOAT) -> np.ndarray:
         """An array with anything in it."""
         nbytes = prod(shape) * dtype.itemsize
+        if noting and (notes := noting.get(get_ident())) is not None:
+            return _noted(shape, dtype, nbytes, notes)
         if nbytes < PAGE:
             return np.empty(shape, dtype)
         size, now = (nbytes + PAGE - 1) & -PAGE, monotonic()
@@ -147,6 +152,14 @@ class Pool:
         self._blocks = {}
 
 
+def _noted(shape: tuple[int, ...], dtype: np.dtype, nbytes: int, notes: Any) -> np.ndarray:
+    """An array on memory of its own, for a recording that is told of it."""
+    memory = np.empty(nbytes + LINE, np.uint8)
+    array = np.ndarray(shape, dtype, memory, -address(memory) & (LINE - 1))
+    notes.allocated(array)
+    return array
+
+
 pool = Pool()
 empty = pool.empty
 
@@ -163,10 +176,35 @@ def packed(array: np.ndarray) -> np.ndarray:
     if flags.c_contiguous and flags.aligned:
         return array
     copy = pool.empty(array.shape, array.dtype)
-    if (array.ndim == 4 and array.dtype == FLOAT and flags.aligned
-            and array.transpose(0, 2, 3, 1).flags.c_contiguous and max(array.shape[:2]) < 2**31):
-        N, C, H, W = array.shape
-        library.active.from_channels_last(library.threads, N, C, H * W, address(array), address(copy))
-    else:
+    if (array.ndim in (3, 4) and array.dtype == FLOAT and flags.aligned and max(array.shape[:2]) < 2**31
+            and array.transpose(0, *range(2, array.ndim), 1).flags.c_contiguous):
+        N, C, *size = array.shape
+        library.active.from_channels_last(library.threads, N, C, prod(size), address(array), address(copy))
+    elif not noting or (notes := noting.get(get_ident())) is None:
+        copy[...] = array
+    elif not _copied(array, copy):
+        notes.unlike("NumPy copies an array")
         copy[...] = array
     return copy
+
+
+def not_a_call(reason: str) -> None:
+    """Tell a recording of this thread that a kernel writes into memory without a call of C."""
+    if noting and (notes := noting.get(get_ident())) is not None:
+        notes.unlike(reason)
+
+
+def _copied(array: np.ndarray, copy: np.ndarray) -> bool:
+    """Copy float32 numbers of any strides to C order by a call of C, which a recording can repeat."""
+    if array.dtype != FLOAT or array.ndim > 4 or not array.flags.aligned or array.size >= 2**31:
+        return False
+    shape = (1,) * (4 - array.ndim) + array.shape
+    strides = (0,) * (4 - array.ndim) + array.strides
+    if any(stride % 4 for stride in strides):
+        return False
+    # its last axis is taken for channels, which then lie last as they do now
+    (N, H, W, C), (n, h, w, c) = shape, strides
+    library.active.to_channels_last(library.threads, N, C, H, W, address(array),
+                                    array_of(ctypes.c_long, "strides", n // 4, c // 4, h // 4, w // 4), None,
+                                    address(copy))
+    return True

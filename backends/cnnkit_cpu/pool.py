@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from cnnkit.ops.pool import along_axes, divisors
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import pool_output_shape
 from cnnkit_cpu import library
-from cnnkit_cpu.conv import AVG_POOL, BYTE, MAX_POOL, Plan, make_plan, remember
+from cnnkit_cpu.conv import AVG_POOL, BYTE, MAX_POOL, FlatPlan, make_plan, remember
 from cnnkit_cpu.layout import empty_channels_last, is_channels_last, to_channels_last
 from cnnkit_cpu.library import address
 from cnnkit_cpu.memory import FLOAT, empty, packed, scratch
@@ -52,6 +53,54 @@ def avg_pool2d(x: np.ndarray, *, needs: Sequence[bool], kernel_size: tuple, stri
     return _pool(x, needs[0], AVG_POOL, (kernel_size, stride, ONE), padding, ceil_mode, float(counts))
 
 
+def adaptive_avg_pool2d(x: np.ndarray, *, needs: Sequence[bool],
+                        output_size: tuple[int | None, ...]) -> tuple:
+    """See `cnnkit.ops.adaptive_pool.adaptive_avg_pool`: means of whole maps, or windows of one size."""
+    size = tuple(n if wanted is None else wanted for n, wanted in zip(x.shape[2:], output_size))
+    if x.dtype != FLOAT or 0 in x.shape or 0 in size:
+        return decline(f"{x.dtype} of shape {x.shape}; it serves float32 arrays that are not empty")
+    if set(size) == {1}:
+        return _means(x, needs[0])
+    if any(n % windows for n, windows in zip(x.shape[2:], size)):
+        return decline(f"windows of several lengths: {size} of {x.shape[2:]}; it serves those of one")
+    window, none = tuple(n // windows for n, windows in zip(x.shape[2:], size)), ((0, 0),) * len(size)
+    return avg_pool2d(x, needs=needs, kernel_size=window, stride=window, padding=none, ceil_mode=False,
+                      count_include_pad=True, divisor_override=None)
+
+
+def mean(x: np.ndarray, *, needs: Sequence[bool], axis: Any = None, keepdims: bool = False) -> tuple:
+    """The op of the same name, for the mean of each map, which is `adaptive_avg_pool2d` to size 1."""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if (x.dtype != FLOAT or 0 in x.shape or x.ndim < 3 or None in axes
+            or sorted(a % x.ndim for a in axes) != [*range(2, x.ndim)]):
+        return decline(f"{x.dtype} of shape {x.shape}, axes {axis}; it serves means of float32 maps")
+    y, backward = _means(x, needs[0])
+    if keepdims:
+        return y, backward
+    whole = y.shape
+    return y.reshape(whole[:2]), None if backward is None else lambda dy: backward(packed(dy).reshape(whole))
+
+
+def _means(x: np.ndarray, needed: bool) -> tuple:
+    """Global average pooling, of any number of spatial axes."""
+    owner, last, shape = library.active, is_channels_last(x), x.shape
+    N, C, pixels = *shape[:2], math.prod(shape[2:])
+    x, y = x if last else packed(x), empty((*shape[:2], *(1,) * (x.ndim - 2)))
+    if last:
+        owner.mean_channels_last(library.threads, N, pixels, C, address(x), address(y))
+    else:
+        owner.mean_planes(library.threads, N * C, pixels, address(x), address(y))
+
+    def backward(dy: np.ndarray) -> tuple:
+        dy, dx = packed(dy), empty_channels_last(shape) if last else empty(shape)
+        if last:
+            owner.mean_channels_last_gradient(library.threads, N, pixels, C, address(dy), address(dx))
+        else:
+            owner.mean_planes_gradient(library.threads, N * C, pixels, address(dy), address(dx))
+        return (dx,)
+    return y, backward if needed else None
+
+
 def _unserved(x: np.ndarray, kernel_size: tuple) -> Any:
     return decline(f"{x.dtype} of shape {x.shape}, windows of {kernel_size}; it serves float32 arrays that "
                    f"are not empty, and windows of at most {LARGEST} elements")
@@ -63,7 +112,7 @@ def _pool(x: np.ndarray, needed: bool, kind: int, pool: tuple, padding: tuple, c
         return _pool_channels_last(x, needed, kind, pool, padding, ceil_mode, divisor)
     owner, (N, C, H, W) = library.active, x.shape
 
-    def make() -> Plan | None:
+    def make() -> FlatPlan | None:
         size, stride, dilation = pool
         *_, P, Q = pool_output_shape(x.shape, size, stride, padding, dilation, ceil_mode)
         return make_plan(owner, (1, 1, H, W), (1, 1, 1, 1), (N, C, P, Q), ONE, padding, ONE, 1, False, kind,
@@ -116,7 +165,7 @@ def _pool_channels_last(x: np.ndarray, needed: bool, kind: int, pool: tuple, pad
     return y, backward
 
 
-def _backward(plan: Plan, shape: tuple, marks: np.ndarray | None, divisor: float) -> Callable:
+def _backward(plan: FlatPlan, shape: tuple, marks: np.ndarray | None, divisor: float) -> Callable:
     owner = library.active
 
     def backward(dy: np.ndarray) -> tuple:

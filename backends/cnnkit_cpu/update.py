@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from array import array
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from cnnkit.backends import decline
 from cnnkit.backends.c_integers import array_of
+from cnnkit.backends.native import UpdateNumbers
 from cnnkit.ops.update import in_turn
 from cnnkit_cpu import library
 from cnnkit_cpu.library import address
@@ -35,7 +37,6 @@ class Group:
         self.params, self.grads, self.out = ((ctypes.c_void_p * count)() for _ in range(3))
         self.sides: tuple[Side, ...] = ()  # the two sets of state, as far as they are known
         self.first = (ctypes.c_uint8 * count)()
-        self.rates = (ctypes.c_float * (2 * count))()
         # what the previous call returned, the table of it, and the other table
         self.previous: tuple = ([None] * count, self.params, self.out)
 
@@ -105,11 +106,11 @@ def _sides(group: Group, state: dict[str, list], names: tuple[str, ...], count: 
                 written[i] = value
                 continue
             shape = group.shapes[group.indices.index(i)]
-            array = np.zeros(shape, FLOAT) if value is None else packed(np.asarray(value, FLOAT))
-            ours = ours and array is value
-            read[i] = array
+            now = np.zeros(shape, FLOAT) if value is None else packed(np.asarray(value, FLOAT))
+            ours = ours and now is value
+            read[i] = now
             if written[i] is None or written[i].shape != shape or packed(written[i]) is not written[i]:
-                written[i] = np.empty(shape, FLOAT)
+                written[i] = empty(shape)
         before[name] = read
     old, new = Side(group, before, names), Side(group, after, names)
     if ours:
@@ -152,19 +153,75 @@ def adam(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state
     names = ("step", "exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
     old, side = _sides(group, state, names[1:], len(params), workspace)
     new, alive = _fill(group, params, grads)
-    side.state["step"] = steps = list(state.get("step") or [None] * len(params))
-    rates, rate_step = group.rates, 0  # `rate_step`: the step that `rate` is of
-    beta1, beta2 = betas
-    for n, i in enumerate(group.indices):
-        steps[i] = t = 1 if steps[i] is None else steps[i] + 1
-        if t != rate_step:
-            correction, rate_step = math.sqrt(1 - beta2 ** t), t
-            rate = lr * correction / (1 - beta1 ** t), eps * correction
-        rates[2 * n], rates[2 * n + 1] = rate
-    shrink = 1 - lr * weight_decay if decoupled_weight_decay else 1.0
+    steps = _next_steps(group, state, side)
+    numbers = _adam_numbers(steps, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay, maximize)
     largest = () if amsgrad else (None,)
     library.active.adam(library.threads, group.count, group.sizes, group.params, group.grads, *old.tables,
-                        *largest, *side.tables, *largest, group.out, rates, beta1, beta2, 1 - beta1,
-                        1 - beta2, 0.0 if decoupled_weight_decay else weight_decay, shrink, maximize)
+                        *largest, *side.tables, *largest, group.out, *numbers.values())
     del alive
     return new, side.state
+
+
+def rmsprop(params: Sequence[np.ndarray], grads: Sequence[np.ndarray | None], state: dict[str, list], *,
+            lr: float, alpha: float, eps: float, weight_decay: float, momentum: float, centered: bool,
+            maximize: bool, workspace: MutableMapping) -> tuple[list, dict]:
+    """The update of the same name."""
+    group = _group(params, grads, workspace)
+    if group is None:
+        return decline("not all parameters are float32")
+    names = ("step", "square_avg", *(("momentum_buffer",) if momentum > 0 else ()),
+             *(("grad_avg",) if centered else ()))
+    old, side = _sides(group, state, names[1:], len(params), workspace)
+    new, alive = _fill(group, params, grads)
+    _next_steps(group, state, side)
+    tables = [(sides.tables[0], sides.tables[1] if momentum > 0 else None,
+               sides.tables[-1] if centered else None) for sides in (old, side)]
+    library.active.rmsprop(library.threads, group.count, group.sizes, group.params, group.grads, *tables[0],
+                           *tables[1], group.out, lr, alpha, 1 - alpha, eps, momentum, weight_decay, maximize)
+    del alive
+    return new, side.state
+
+
+def _next_steps(group: Group, state: dict[str, list], side: Side) -> list[int]:
+    """Count a step of the group's parameters, and give their numbers."""
+    side.state["step"] = steps = list(state.get("step") or [None] * len(side.state[side.names[0]]))
+    for i in group.indices:
+        steps[i] = (steps[i] or 0) + 1
+    return [steps[i] for i in group.indices]
+
+
+# -- what a replay asks (`cnnkit.backends.native.UpdateNumbers`) ---------------------------------------------
+
+def _sgd_numbers(steps: None, lr: float, momentum: float, dampening: float, weight_decay: float,
+                 nesterov: bool, maximize: bool) -> dict[str, Any]:
+    return {"lr": lr, "momentum": momentum, "take": 1 - dampening, "weight_decay": weight_decay,
+            "nesterov": nesterov, "maximize": maximize}
+
+
+def _adam_numbers(steps: Sequence[int], lr: float, betas: tuple[float, float], eps: float,
+                  weight_decay: float, amsgrad: bool, decoupled_weight_decay: bool,
+                  maximize: bool) -> dict[str, Any]:
+    beta1, beta2 = betas
+    known: dict[int, tuple[float, float]] = {}  # the step's rate and epsilon, by its number
+    for t in steps:
+        if t not in known:
+            correction = math.sqrt(1 - beta2 ** t)
+            known[t] = lr * correction / (1 - beta1 ** t), eps * correction
+    rates = array("f", [number for t in steps for number in known[t]]).tobytes()
+    return {"rates": rates, "beta1": beta1, "beta2": beta2, "left1": 1 - beta1, "left2": 1 - beta2,
+            "weight_decay": 0.0 if decoupled_weight_decay else weight_decay,
+            "shrink": 1 - lr * weight_decay if decoupled_weight_decay else 1.0, "maximize": maximize}
+
+
+def _rmsprop_numbers(steps: Sequence[int], lr: float, alpha: float, eps: float, weight_decay: float,
+                     momentum: float, centered: bool, maximize: bool) -> dict[str, Any]:
+    return {"lr": lr, "alpha": alpha, "left": 1 - alpha, "eps": eps, "momentum": momentum,
+            "weight_decay": weight_decay, "maximize": maximize}
+
+
+NUMBERS = {
+    "adam": UpdateNumbers("adam", lambda amsgrad, **others: amsgrad, _adam_numbers),
+    "rmsprop": UpdateNumbers("rmsprop", lambda momentum, centered, **others: (momentum > 0, centered),
+                             _rmsprop_numbers),
+    "sgd": UpdateNumbers("sgd", lambda momentum, **others: bool(momentum), _sgd_numbers),
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,9 +77,15 @@ def winograd_terms(conv: Conv, side: int) -> tuple[float, float, float]:
     return area * tiles * products, area * tiles * (in_vectors + out_vectors), area * products
 
 
+def has_large_filters(conv: Conv, side: int) -> bool:
+    """Whether the transformed filters do not stay in the cache."""
+    return 4 * (side + 2)**2 * conv.channels * conv.filters > choice.FILTERS_SHARED
+
+
 # with more transforms of tiles, more products, or more transforms of filters beside the others
 WINOGRAD = [Conv(32, 16, 16, 32), Conv(16, 32, 32, 32), Conv(16, 16, 64, 16), Conv(8, 128, 128, 16),
-            Conv(4, 256, 256, 8), Conv(1, 256, 256, 4), Conv(1, 384, 384, 4), Conv(1, 128, 128, 8)]
+            Conv(4, 256, 256, 8), Conv(1, 256, 256, 4), Conv(1, 384, 384, 4), Conv(1, 128, 128, 8),
+            Conv(8, 512, 512, 4), Conv(16, 512, 512, 4)]
 QUICK_WINOGRAD = [Conv(1, 16, 16, 6), Conv(1, 32, 16, 4), Conv(1, 16, 32, 8)]
 
 
@@ -93,16 +99,34 @@ def winograd(measurer: Measurer) -> Constants:
     for job, (conv, name) in jobs.items():
         products, transforms, filters = winograd_terms(conv, choice.SIDES[name])
         by_side = [transforms if side == choice.SIDES[name] else 0.0 for side in (2, 4)]
-        rows.append([count / units[job] for count in (products, *by_side, filters)])
+        large = has_large_filters(conv, choice.SIDES[name])
+        by_size = [filters if is_large == large else 0.0 for is_large in (False, True)]
+        rows.append([count / units[job] for count in (products, *by_side, *by_size)])
     fitted = np.linalg.lstsq(np.array(rows), np.ones(len(rows)), rcond=None)[0]
-    product, side2, side4, filters = fitted.tolist()
+    product, side2, side4, small, large = fitted.tolist()
     return {"TILE_PRODUCT_COST": product, "TILE_TRANSFORM_COST[2]": side2, "TILE_TRANSFORM_COST[4]": side4,
-            "FILTER_TRANSFORM_COST": filters}
+            "FILTER_TRANSFORM_COST": small, "LARGE_FILTER_TRANSFORM_COST": large}
+
+
+FEW_SUMS = [Conv(32, 16, 16, 32), Conv(16, 32, 32, 32), Conv(16, 32, 32, 16), Conv(32, 16, 64, 15)]
+MANY_SUMS = [Conv(16, 64, 64, 16), Conv(8, 128, 128, 16), Conv(16, 64, 64, 8), Conv(8, 96, 96, 16)]
+QUICK_MANY_SUMS = [Conv(1, 64, 80, 6)]
+
+
+def few_transform(measurer: Measurer) -> Constants:
+    """What a transform costs for the filters' gradient where a task's sums stay in the cache."""
+    shapes = measurer.pick(FEW_SUMS, QUICK_WINOGRAD)
+    return {"FEW_TRANSFORM_COST": per_gradient_transform(measurer, shapes)}
 
 
 def gradient_transform(measurer: Measurer) -> Constants:
-    """What the filters' gradient by Winograd's algorithm costs, less its products and filters' transforms."""
-    shapes = measurer.pick(WINOGRAD[:4], QUICK_WINOGRAD)
+    """What a transform costs for the filters' gradient where they do not."""
+    shapes = measurer.pick(MANY_SUMS, QUICK_MANY_SUMS)
+    return {"GRADIENT_TRANSFORM_COST": per_gradient_transform(measurer, shapes)}
+
+
+def per_gradient_transform(measurer: Measurer, shapes: Sequence[Conv]) -> float:
+    """The filters' gradient by Winograd's algorithm, less its products and filters' transforms."""
     jobs = {f"{name} {conv}": (conv, name) for conv in shapes for name in choice.SIDES}
     units = measurer.units({job: convolution(conv, name, FILTERS, True)
                             for job, (conv, name) in jobs.items()})
@@ -111,7 +135,7 @@ def gradient_transform(measurer: Measurer) -> Constants:
         products, transforms, filters = winograd_terms(conv, choice.SIDES[name])
         remainder = units[job] - products * choice.TILE_PRODUCT_COST - filters * choice.FILTER_TRANSFORM_COST
         per_transform.append(remainder / transforms)
-    return {"GRADIENT_TRANSFORM_COST": statistics.median(per_transform)}
+    return statistics.median(per_transform)
 
 
 def flat_gradients(measurer: Measurer) -> Constants:
@@ -127,6 +151,17 @@ def flat_gradients(measurer: Measurer) -> Constants:
         rows.append([forward / units[job], forward / conv.size**2 / units[job]])
     multiply_add, places = np.linalg.lstsq(np.array(rows), np.ones(len(rows)), rcond=None)[0].tolist()
     return {"FLAT_GRADIENT_COST": multiply_add, "FLAT_GRADIENT_PLACES": places}
+
+
+def one_vector(measurer: Measurer) -> Constants:
+    """What the matrix product costs forward where all filters are one vector, beside where they are two."""
+    shapes = measurer.pick([Conv(1, 16, 16, 32), Conv(8, 16, 16, 32), Conv(8, 64, 16, 15)],
+                           [Conv(1, 16, 16, 6)])
+    twice = {conv: replace(conv, filters=2 * conv.filters) for conv in shapes}
+    units = measurer.units({str(conv): convolution(conv, choice.PRODUCT, FORWARD, True)
+                            for conv in (*twice, *twice.values())})
+    return {"ONE_VECTOR_COST": statistics.median(2 * units[str(one)] / units[str(two)]
+                                                 for one, two in twice.items())}
 
 
 def reorder(measurer: Measurer) -> Constants:
@@ -203,8 +238,10 @@ def first_of_all(faster: Mapping[int, bool]) -> float | None:
 
 MEASUREMENTS: dict[str, Callable[[Measurer], Constants]] = {
     "TILE_PRODUCT_COST": winograd, "TILE_TRANSFORM_COST": winograd, "FILTER_TRANSFORM_COST": winograd,
-    "GRADIENT_TRANSFORM_COST": gradient_transform, "FLAT_GRADIENT_COST": flat_gradients,
-    "FLAT_GRADIENT_PLACES": flat_gradients, "REORDER_COST": reorder, "NEIGHBOURS_GAIN": neighbours_gain,
+    "LARGE_FILTER_TRANSFORM_COST": winograd,
+    "GRADIENT_TRANSFORM_COST": gradient_transform, "FEW_TRANSFORM_COST": few_transform,
+    "FLAT_GRADIENT_COST": flat_gradients, "FLAT_GRADIENT_PLACES": flat_gradients,
+    "ONE_VECTOR_COST": one_vector, "REORDER_COST": reorder, "NEIGHBOURS_GAIN": neighbours_gain,
     "CHANNELS_LAST_FROM": channels_last_from, "PRODUCT_WEIGHTS_FROM": product_weights_from}
 
 

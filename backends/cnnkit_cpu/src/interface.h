@@ -13,9 +13,10 @@
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-struct Geometry;   // conv/flat/geometry.h; to Python, an address
-struct ConvShape;  // conv/product/shape.h; Python passes its ints as an array
-struct Window;     // pool/channels_last.h; Python passes its ints as an array
+struct Geometry;    // conv/flat/geometry.h; to Python, an address
+struct ConvShape;   // conv/product/shape.h; Python passes its ints as an array
+struct ReplayList;  // core/replay.h; Python passes its fields as an array
+struct Window;      // pool/channels_last.h; Python passes its ints as an array
 
 // core/runtime.h
 EXPORT const char* cpu_compiler();
@@ -23,7 +24,20 @@ EXPORT int cpu_width();
 EXPORT int cpu_threads();
 EXPORT int cpu_level();
 EXPORT void cpu_forked();
+EXPORT void cpu_watch(int on);
+EXPORT void cpu_watched(int64_t* nanoseconds);
 EXPORT int cpu_tame(long count, const float* x);
+
+// core/fingerprint.h; sizes in bytes
+EXPORT int64_t fingerprint(int threads, long arrays, const long* sizes, const uint8_t* const* from);
+
+// core/peak.h
+EXPORT float peak_multiply_adds(int threads, long rounds);
+EXPORT double peak_operations(int threads, long rounds);
+
+// core/replay.h
+EXPORT const void* replay_function(const char* name);
+EXPORT long replay(const ReplayList* list, const int64_t* bases);
 
 // conv/flat/geometry.h
 EXPORT Geometry* conv_geometry_new(int C, int K, int groups, int relu, int pool, const int* h, const int* w);
@@ -39,10 +53,16 @@ EXPORT void conv_backward(int threads, const Geometry* geometry, int N, const fl
                           const float* y, const uint8_t* marks, const float* dy, float* dx, float* dweight,
                           float* dbias, float* room);
 
+// Convolution forward takes `weight`, or in its place `filters`, which its namesake in _filters has made of
+// it. To the sums it adds `addend`, and applies a function (conv/finish.h); addend may be null, function -1.
+
 // conv/product/correlations.h
 EXPORT long product_forward_room(const ConvShape* shape, int threads, int N);
+EXPORT long product_forward_filters_size(const ConvShape* shape);
+EXPORT void product_forward_filters(int threads, const ConvShape* shape, const float* weight, float* filters);
 EXPORT int product_forward(int threads, const ConvShape* shape, int N, const float* x, const float* weight,
-                           const float* bias, int relu, float* y, float* room);
+                           const float* filters, const float* bias, const float* addend, int function,
+                           float a, float b, float* y, float* room);
 EXPORT long product_input_gradient_room(const ConvShape* shape, int threads, int N);
 EXPORT int product_input_gradient(int threads, const ConvShape* shape, int N, const float* dy,
                                   const float* weight, float* dx, float* room);
@@ -54,8 +74,13 @@ EXPORT int product_filter_gradient(int threads, const ConvShape* shape, int N, c
 
 // conv/winograd/correlations.h; `side` of the tiles of results: 4 or 2
 EXPORT long winograd_forward_room(const ConvShape* shape, int threads, int side, int N);
+EXPORT long winograd_forward_filters_size(const ConvShape* shape, int side);
+EXPORT long winograd_forward_filters_room(int threads);
+EXPORT void winograd_forward_filters(int threads, const ConvShape* shape, int side, const float* weight,
+                                     float* filters, float* room);
 EXPORT int winograd_forward(int threads, const ConvShape* shape, int side, int N, const float* x,
-                            const float* weight, const float* bias, int relu, float* y, float* room);
+                            const float* weight, const float* filters, const float* bias, const float* addend,
+                            int function, float a, float b, float* y, float* room);
 EXPORT long winograd_input_gradient_room(const ConvShape* shape, int threads, int side, int N);
 EXPORT int winograd_input_gradient(int threads, const ConvShape* shape, int side, int N, const float* dy,
                                    const float* weight, float* dx, float* room);
@@ -64,6 +89,20 @@ EXPORT int winograd_input_gradient(int threads, const ConvShape* shape, int side
 EXPORT long winograd_filter_gradient_room(const ConvShape* shape, int threads, int side, int N);
 EXPORT int winograd_filter_gradient(int threads, const ConvShape* shape, int side, int N, const float* x,
                                     const float* dy, float* dweight, float* room);
+
+// conv/depthwise/correlations.h
+EXPORT long depthwise_room(const ConvShape* shape);
+EXPORT void depthwise_forward_filters(const ConvShape* shape, const float* weight, float* filters);
+EXPORT int depthwise_forward(int threads, const ConvShape* shape, int N, const float* x, const float* weight,
+                             const float* filters, const float* bias, const float* addend, int function,
+                             float a, float b, float* y, float* room);
+EXPORT int depthwise_input_gradient(int threads, const ConvShape* shape, int N, const float* dy,
+                                    const float* weight, float* dx, float* room);
+
+// conv/depthwise/filter_gradient.h
+EXPORT long depthwise_filter_gradient_room(const ConvShape* shape, int N);
+EXPORT int depthwise_filter_gradient(int threads, const ConvShape* shape, int N, const float* x,
+                                     const float* dy, float* dweight, float* room);
 
 // conv/bias_gradient.h
 EXPORT long channel_sums_room(long pixels, int C);
@@ -87,32 +126,68 @@ EXPORT void avg_pool_channels_last_forward(int threads, const Window* window, lo
 EXPORT void avg_pool_channels_last_backward(int threads, const Window* window, long N, const float* dy,
                                             float divisor, float* dx);
 
-// norm/planes.h
+// pool/means.h
+EXPORT void mean_channels_last(int threads, long N, long pixels, long C, const float* x, float* y);
+EXPORT void mean_channels_last_gradient(int threads, long N, long pixels, long C, const float* dy, float* dx);
+EXPORT void mean_planes(int threads, long maps, long pixels, const float* x, float* y);
+EXPORT void mean_planes_gradient(int threads, long maps, long pixels, const float* dy, float* dx);
+
+// norm/planes.h; `function` is that of an activation behind it, or -1
 EXPORT void norm_statistics(int threads, long N, long C, long size, const float* x, float* mean, float* var);
 EXPORT void norm_forward(int threads, long N, long C, long size, const float* x, const float* mean,
-                         const float* scale, const float* bias, int relu, float* y);
+                         const float* scale, const float* bias, int function, float a, float b, float* y);
+EXPORT void norm_activation_gradient(int threads, long N, long C, long size, const float* x,
+                                     const float* mean, const float* scale, const float* bias, int function,
+                                     float a, float b, const float* dy, float* dz);
 EXPORT void norm_backward(int threads, long N, long C, long size, const float* x, const float* mean,
                           const float* rstd, const float* scale, const float* y, const float* dy,
                           int training, float* dx, float* dweight, float* dbias);
+
+// norm/channels.h
+EXPORT void norm_center(long C, const float* running_mean, float* mean);
+EXPORT void norm_scale(long C, const float* var, const float* weight, float eps, float* rstd, float* scale);
+EXPORT void norm_running(long C, const float* mean, const float* var, const float* running_mean,
+                         const float* running_var, float keep, float take, float take_var, float* new_mean,
+                         float* new_var);
+EXPORT void norm_parts(long rows, long parts, long period, const float* mean, const float* rstd,
+                       const float* weight, const float* bias, float* part_mean, float* part_rstd,
+                       float* scale, float* shift);
+EXPORT void norm_sums(long images, long period, const float* from, float* to);
+EXPORT void norm_times(int threads, long planes, long size, long period, const float* x, const float* by,
+                       float* y);
+EXPORT int norm_fold(int threads, long K, long size, const float* weight, const float* bias,
+                     const float* mean, const float* var, const float* scale, const float* shift, float eps,
+                     float* filters, float* new_bias);
 
 // norm/channels_last.h; `room` is in doubles
 EXPORT long norm_channels_last_room(long pixels, long C);
 EXPORT void norm_channels_last_statistics(int threads, long pixels, long C, const float* x, float* mean,
                                           float* var, double* room);
 EXPORT void norm_channels_last_forward(int threads, long pixels, long C, const float* x, const float* mean,
-                                       const float* scale, const float* bias, const float* addend, int relu,
-                                       float* y);
+                                       const float* scale, const float* bias, const float* addend,
+                                       int function, float a, float b, float* y);
 EXPORT void norm_channels_last_backward(int threads, long pixels, long C, const float* x, const float* mean,
-                                        const float* rstd, const float* scale, const float* y,
-                                        const float* dy, int training, float* dx, float* masked,
-                                        float* dweight, float* dbias, double* room);
+                                        const float* rstd, const float* scale, const float* bias,
+                                        int function, float a, float b, const float* y, const float* dy,
+                                        int training, float* dx, float* masked, float* dweight, float* dbias,
+                                        double* room);
+
+// norm/groups.h; `room` is in doubles
+EXPORT void group_norm_forward(int threads, long N, long pixels, long C, long groups, float eps,
+                               const float* x, const float* weight, const float* bias, float* mean,
+                               float* rstd, float* y);
+EXPORT long group_norm_room(long N, long C);
+EXPORT void group_norm_backward(int threads, long N, long pixels, long C, long groups, const float* x,
+                                const float* weight, const float* mean, const float* rstd, const float* dy,
+                                float* dx, float* dweight, float* dbias, double* room);
 
 // elementwise/activation.h
 EXPORT void relu_forward(int threads, long count, const float* x, float* y);
 EXPORT void relu_backward(int threads, long count, const float* y, const float* dy, float* dx);
-EXPORT void leaky_relu_forward(int threads, long count, float slope, const float* x, float* y);
-EXPORT void leaky_relu_backward(int threads, long count, float slope, const float* y, const float* dy,
-                                float* dx);
+EXPORT void activation_forward(int threads, int function, float a, float b, long count, const float* x,
+                               float* y);
+EXPORT void activation_backward(int threads, int function, float a, float b, long count, const float* x,
+                                const float* dy, float* dx);
 
 // elementwise/add.h
 EXPORT void add_arrays(int threads, long count, const float* a, const float* b, float* to);
@@ -132,6 +207,14 @@ EXPORT void to_channels_last(int threads, int N, int C, int H, int width, const 
                              const float* y, float* to);
 EXPORT void from_channels_last(int threads, int N, int C, long pixels, const float* x, float* to);
 
+// layout/join.h
+EXPORT void join_rows(int threads, long arrays, long rows, const long* sizes, const float* const* from,
+                      float* to);
+
+// resampling/combine.h
+EXPORT void resample_rows(int threads, long before, long length, long size, long after, const int* begin,
+                          const int* place, const float* weight, const float* x, float* y);
+
 // linear/linear.h
 EXPORT void linear_forward(int threads, long N, long I, long O, const float* x, const float* weight,
                            const float* bias, float* y, int relu);
@@ -141,7 +224,8 @@ EXPORT void linear_backward(int threads, long N, long I, long O, const float* x,
 // loss/cross_entropy.h
 EXPORT long cross_entropy(int threads, long N, long C, const float* logits, const int64_t* target,
                           int64_t ignored, float* losses, float* gradient);
-EXPORT double sum_of(long N, const float* losses);
+EXPORT void mean_of(long N, const float* losses, long divisor, float* mean);
+EXPORT void divided(const float* number, long divisor, float* result);
 EXPORT void scale_rows(int threads, long N, long C, const float* gradient, const float* by, int per_sample,
                        float* dx);
 
@@ -155,6 +239,11 @@ EXPORT void adam(int threads, long arrays, const long* sizes, const float* const
                  const float* const* largest, float* const* new_means, float* const* new_squares,
                  float* const* new_largest, float* const* out, const float* rates, float beta1, float beta2,
                  float left1, float left2, float weight_decay, float shrink, int maximize);
+EXPORT void rmsprop(int threads, long arrays, const long* sizes, const float* const* params,
+                    const float* const* grads, const float* const* squares, const float* const* buffers,
+                    const float* const* averages, float* const* new_squares, float* const* new_buffers,
+                    float* const* new_averages, float* const* out, float lr, float alpha, float left,
+                    float eps, float momentum, float weight_decay, int maximize);
 
 // random/threefry.h
 EXPORT void random_bits(int threads, uint32_t k0, uint32_t k1, long count, uint32_t* bits);

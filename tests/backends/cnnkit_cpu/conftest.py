@@ -1,5 +1,6 @@
 """The C++ kernels' tests need the C++ kernels."""
 
+import cnnkit_cpu
 import pytest
 from cnnkit_cpu import library
 
@@ -16,3 +17,13 @@ def two_threads():
     before, library.threads = library.threads, 2
     yield
     library.threads = before
+
+
+@pytest.fixture(params=("avx512", "avx2", "generic"))
+def forced(request):
+    """Each instruction set in turn."""
+    if request.param not in cnnkit_cpu.isas():
+        pytest.skip(f"no kernels for {request.param}: not built (CNNKIT_ISAS=all), or no such processor")
+    cnnkit_cpu.force(request.param)
+    yield request.param
+    cnnkit_cpu.force(None)

@@ -12,7 +12,10 @@ from cnnkit_cpu import (
     channels_last,
     choice,
     conv,
+    depthwise,
     gathering,
+    group_norm,
+    joining,
     layout,
     library,
     linear,
@@ -20,8 +23,10 @@ from cnnkit_cpu import (
     memory,
     norm,
     pixels,
+    plan,
     pool,
     random,
+    resampling,
     update,
 )
 from cnnkit_cpu.kernels import table
@@ -50,6 +55,10 @@ def many_channels() -> None:
                 y = F.conv2d(tensor(3, C, size, size), tensor(K, C, 3, 3), tensor(K), padding=1)
                 z = F.relu(norm(y) + F.conv2d(tensor(3, C, size, size), tensor(K, C, 1, 1)))
                 (F.max_pool2d(z, 2).sum() + F.avg_pool2d(z, 3, 2).sum()).backward()
+                y = F.conv2d(z.detach(), tensor(K, 1, 3, 3), padding=1, stride=size % 2 + 1, groups=K)
+                y = F.silu(norm(y))
+                y = cnnkit.cat([F.group_norm(y, 5), F.conv2d(y, tensor(40, K, 1, 1))], 1)
+                F.interpolate(y, scale_factor=2, mode="bilinear").mean((2, 3)).sum().backward()
 
 
 def dense_layers() -> None:
@@ -75,8 +84,8 @@ def check_library(folder: str, isa: str) -> int:
     library.available = lambda: True
     table.available, table.missing = library.available, lambda: ""
     library.threads = 2
-    for module in (memory, activation, channels_last, conv, gathering, layout, linear, loss, norm, pixels,
-                   pool, random, update):
+    for module in (memory, activation, channels_last, conv, depthwise, gathering, group_norm, joining, layout,
+                   linear, loss, norm, pixels, plan, pool, random, resampling, update):
         module.empty = plain  # a block of its own for each array
     memory.pool.empty = plain
     failures, count = 0, 0

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import cnnkit_cpu
 import numpy as np
 import pytest
 from chains import chain
@@ -16,15 +15,6 @@ from cnnkit.ops.core import OPS, compose
 
 CONVOLUTIONS = [case for case in conformance.CASES if case.ops[0] == "conv"]
 WINOGRAD = Tolerance(2e-4, 2e-4, "Winograd's transforms round more than sums of products do")
-
-
-@pytest.fixture(params=("avx512", "avx2", "generic"))
-def forced(request):
-    if request.param not in cnnkit_cpu.isas():
-        pytest.skip(f"no kernels for {request.param}: not built (CNNKIT_ISAS=all), or no such processor")
-    cnnkit_cpu.force(request.param)
-    yield request.param
-    cnnkit_cpu.force(None)
 
 
 def failures(cases, name):
@@ -58,8 +48,9 @@ def images(shape, seed=0):
 
 @pytest.mark.parametrize(("x", "weight", "padding"), [
     ((2, 64, 17, 13), (48, 64, 3, 3), 1),
-    ((1, 300, 9, 8), (290, 300, 3, 3), 2), ((3, 33, 6, 5), (70, 33, 3, 3), 0),
-    ((70, 160, 4, 4), (512, 160, 3, 3), 1), ((1, 40, 1, 1), (32, 40, 3, 3), 1)])
+    pytest.param((1, 300, 9, 8), (290, 300, 3, 3), 2, marks=pytest.mark.heavy),
+    pytest.param((70, 160, 4, 4), (512, 160, 3, 3), 1, marks=pytest.mark.heavy),
+    ((3, 33, 6, 5), (70, 33, 3, 3), 0), ((1, 40, 1, 1), (32, 40, 3, 3), 1)])
 @pytest.mark.parametrize("name", ["product", "winograd2", "winograd4"])
 def test_many_channels_against_float64(forced, name, x, weight, padding):
     check_many_channels(name, x, weight, 1, padding)
@@ -69,17 +60,31 @@ def test_many_channels_against_float64(forced, name, x, weight, padding):
 # packed in two ways
 @pytest.mark.parametrize(("x", "weight", "stride", "padding"), [
     ((3, 40, 9, 11), (70, 40, 3, 3), 2, 1),
-    ((9, 40, 9, 11), (70, 40, 3, 3), 2, 1), ((2, 65, 7, 7), (33, 65, 1, 1), 2, 0),
+    ((9, 40, 9, 11), (70, 40, 3, 3), 2, 1), ((3, 48, 6, 7), (35, 48, 1, 1), 1, 0),
+    ((2, 65, 7, 7), (33, 65, 1, 1), 2, 0),
     ((1, 33, 16, 15), (41, 33, 5, 3), 3, 2), ((2, 64, 8, 8), (32, 64, 3, 3), 1, 1),
     ((1, 34, 43, 3), (40, 34, 3, 3), 1, 1)])
 def test_many_channels_with_few_results_and_more(forced, x, weight, stride, padding):
     check_many_channels("product", x, weight, stride, padding)
 
 
-def check_many_channels(name, x, weight, stride, padding):
+# the places of a dilated convolution are interleaved dense ones, of about the same size
+@pytest.mark.parametrize(("x", "weight", "padding", "dilation"), [
+    ((3, 16, 17, 13), (20, 16, 3, 3), 1, (1, 1)), ((2, 33, 19, 14), (17, 33, 3, 3), 2, (2, 2)),
+    ((1, 32, 9, 23), (32, 32, 3, 3), 2, (1, 5)), ((2, 24, 5, 6), (40, 24, 3, 3), 8, (4, 8)),
+    ((1, 70, 12, 11), (66, 70, 3, 3), 0, (4, 3))])
+@pytest.mark.parametrize("name", ["winograd2", "winograd4"])
+def test_few_channels_and_dilation_by_winograd(forced, name, x, weight, padding, dilation):
+    assert choice.algorithms(x, weight, 1, padding, dilation, channels_last=True) != ("flat",) * 3
+    with choice.algorithm(name):
+        assert choice.algorithms(x, weight, 1, padding, dilation) == (name,) * 3
+    check_many_channels(name, x, weight, 1, padding, dilation)
+
+
+def check_many_channels(name, x, weight, stride, padding, dilation=(1, 1)):
     rng = np.random.default_rng(3)
     a, w, b = (rng.standard_normal(s) for s in (x, weight, weight[:1]))
-    conv = {"stride": (stride,) * 2, "padding": ((padding, padding),) * 2, "dilation": (1, 1), "groups": 1}
+    conv = {"stride": (stride,) * 2, "padding": ((padding, padding),) * 2, "dilation": dilation, "groups": 1}
     (expected,), backward = OPS["conv"](a, w, b, needs=(True,) * 3, **conv)
     dy = rng.standard_normal(expected.shape)
     with choice.algorithm(name):
@@ -131,6 +136,24 @@ def test_one_thread_and_more_give_the_same_bits(forced):
     expected = [p.tobytes() for p in steps(1)]
     assert [p.tobytes() for p in steps(2)] == expected
     assert [p.tobytes() for p in steps(5)] == expected
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("name", ["product", "winograd4"])
+def test_few_channels_and_images_give_the_same_bits_by_any_number_of_threads(forced, name, batch):
+    x, dy = images((batch, 16, 30, 29)), images((batch, 20, 30, 29))
+    weight = np.ones((20, 16, 3, 3), np.float32)
+    conv = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+    thread_count, results = backends.get_num_threads(), []
+    try:
+        for threads in (1, 2, 5):
+            backends.set_num_threads(threads)
+            with choice.algorithm(name):
+                (y,), backward = OPS["conv"](x, weight, None, needs=(True, True, False), **conv)
+                results.append([array.tobytes() for array in (y, *backward(dy)[:2])])
+    finally:
+        backends.set_num_threads(thread_count)
+    assert results[1] == results[2] == results[0]
 
 
 def test_strict_precision_turns_winograd_off():
@@ -355,6 +378,38 @@ def test_room_is_kept_for_the_threads_that_it_was_made_for():
     for threads in (1, 8):
         backends.set_num_threads(threads)
         OPS["conv"](x, w, None, needs=(False,) * 3, **conv)
-        sizes[threads] = next(iter(plan.values()))._rooms["forward", threads]
+        sizes[threads] = next(iter(plan.values()))._rooms[0, threads]
     backends.set_num_threads(thread_count)
     assert sizes[8] > sizes[1]
+
+
+def test_filters_gradients_of_dark_pixels_are_exactly_0_where_there_are_few_windows():
+    rng = np.random.default_rng(0)
+    x, w = np.zeros((32, 16, 4, 4), np.float32), rng.standard_normal((32, 16, 3, 3), dtype=np.float32)
+    x[:, :, 3, 3] = rng.standard_normal((32, 16), dtype=np.float32)  # only windows in the corner see it
+    conv = {"stride": (1, 1), "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1}
+    with backends.tables("cpu"):
+        y, backward = OPS["conv"](layout.to_channels_last(x), w, None, needs=(False, True, False), **conv)
+        dy = np.zeros(y[0].shape if isinstance(y, tuple) else y.shape, np.float32)
+        dy[:, :, 2:, 2:] = rng.standard_normal((32, 32, 2, 2), dtype=np.float32)
+        _, dw, _ = backward(layout.to_channels_last(dy))
+    assert np.count_nonzero(dw[:, :, 1:, 1:]) == 32 * 16 * 4
+    assert np.count_nonzero(dw) == 32 * 16 * 4
+    assert choice.algorithms((32, 16, 4, 4), (32, 16, 3, 3), padding=1)[2] == "product"
+    large = choice.algorithms((64, 16, 32, 32), (16, 16, 3, 3), padding=1, channels_last=True)
+    assert large[2] == "winograd4"
+
+
+@pytest.mark.parametrize("pixels", [(1, 20, 20), (5, 32, 31), (9, 40, 40)], ids=str)
+def test_the_bits_of_batch_norm_do_not_depend_on_the_number_of_threads(forced, pixels, monkeypatch):
+    N, H, W = pixels  # a span of pixels is a task; passes go forth and back over them
+    rng, bits = np.random.default_rng(0), set()
+    x, dy = (layout.to_channels_last(rng.standard_normal((N, 33, H, W), dtype=np.float32))
+             for _ in range(2))
+    weight, bias = rng.standard_normal((2, 33), dtype=np.float32)
+    for threads in (1, 2, 3, 5, 64):
+        monkeypatch.setattr(library, "threads", threads)
+        (y, *_), backward = OPS["batch_norm"](x, weight, bias, None, None, needs=(True,) * 3 + (False,) * 2,
+                                              training=True, momentum=0.1, eps=1e-5)
+        bits.add((y.tobytes(), *(gradient.tobytes() for gradient in backward(dy)[:3])))
+    assert len(bits) == 1

@@ -38,15 +38,6 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-@pytest.fixture(params=("avx512", "avx2", "generic"))
-def forced(request):
-    if request.param not in cnnkit_cpu.isas():
-        pytest.skip(f"no kernels for {request.param}: not built (CNNKIT_ISAS=all), or no such processor")
-    cnnkit_cpu.force(request.param)
-    yield request.param
-    cnnkit_cpu.force(None)
-
-
 @pytest.mark.heavy
 def test_every_case_passes_on_each_instruction_set(forced):
     assert cnnkit_cpu.isa() == forced

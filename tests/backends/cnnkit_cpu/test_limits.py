@@ -67,13 +67,13 @@ def test_absurd_strides(stride):
 
 
 def test_a_plans_room_is_that_of_the_threads_asked_for():
-    plan = conv.Plan(library.active, (4, 3, 8, 8), (5, 3, 3, 3), (4, 5, 6, 6), (1, 1), ((0, 0), (0, 0)),
+    plan = conv.FlatPlan(library.active, (4, 3, 8, 8), (5, 3, 3, 3), (4, 5, 6, 6), (1, 1), ((0, 0), (0, 0)),
                      (1, 1), 1, False, conv.NO_POOL, conv.ALONE)
     for_one, for_two = plan.rooms(1), plan.rooms(2)
     plan.rooms(1)
 
     def between(frame, event, argument):  # another thread asks for another number between any two lines
-        if frame.f_code is conv.Plan.rooms.__code__ and event == "line":
+        if frame.f_code is conv.FlatPlan.rooms.__code__ and event == "line":
             sys.settrace(None)
             assert plan.rooms(1) == for_one
             sys.settrace(between)

@@ -1,6 +1,5 @@
 """The dense layer: few and many rows and columns, instruction sets, threads, NaN and infinity."""
 
-import cnnkit_cpu
 import numpy as np
 import pytest
 from chains import chain
@@ -9,15 +8,6 @@ from cnnkit_cpu import library, linear
 SHAPES = [(1, 1, 1), (1, 70, 300), (5, 33, 3), (23, 100, 50), (24, 17, 24), (33, 130, 27), (130, 1, 40),
           (64, 300, 129), (140, 129, 10), (150, 20, 600), (300, 5, 31), (129, 257, 1)]
 NAMES = ("y", "dx", "dweight", "dbias")
-
-
-@pytest.fixture(params=("avx512", "avx2", "generic"))
-def forced(request):
-    if request.param not in cnnkit_cpu.isas():
-        pytest.skip(f"no kernels for {request.param}: not built (CNNKIT_ISAS=all), or no such processor")
-    cnnkit_cpu.force(request.param)
-    yield request.param
-    cnnkit_cpu.force(None)
 
 
 def arrays(N, I, O):

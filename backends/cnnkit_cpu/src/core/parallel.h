@@ -31,6 +31,17 @@ static void parallel(int threads, long count, Task task) {
     the_team().run(threads, count, run_task<Task>, &task);
 }
 
+// The same with each thread's part of the tasks from its end: for a second pass over what the first one has
+// left in the processors' caches, the end of each part.
+template <class Task>
+static void parallel_backwards(int threads, long count, Task task) {
+    const long members = threads < 1 ? 1 : threads < count ? threads : count;
+    parallel(threads, count, [&](long i, int thread) {
+        const long part = ((i + 1) * members - 1) / count;  // as Team::run cuts them
+        task(count * part / members + count * (part + 1) / members - 1 - i, thread);
+    });
+}
+
 // Says once for each thread that it takes its first task: then it clears its scratch itself, into its own
 // cache.
 struct FirstVisits {

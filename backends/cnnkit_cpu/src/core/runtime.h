@@ -43,5 +43,18 @@ EXPORT int cpu_level() {
 // After a fork: the child has none of the threads.
 EXPORT void cpu_forked() { team = nullptr; }
 
+// Begin or end to measure the threads' time; what was measured is 0 then.
+EXPORT void cpu_watch(int on) {
+    Team::Watch& watch = the_team().watch;
+    watch.shared = watch.worked = 0;
+    watch.watched = on != 0;
+}
+
+// Nanoseconds that jobs of several threads went on, and that their threads worked, all of them together.
+EXPORT void cpu_watched(int64_t* nanoseconds) {
+    nanoseconds[0] = the_team().watch.shared;
+    nanoseconds[1] = the_team().watch.worked;
+}
+
 // Whether all numbers are finite, and so small that no sum of their products overflows.
 EXPORT int cpu_tame(long count, const float* x) { return tame(x, count); }

@@ -43,6 +43,8 @@ public:
             for (long i = 0; i < count; i++) call(context, i, 0);
             return;
         }
+        const bool watched = watch.watched.load(std::memory_order_relaxed);
+        const int64_t begin = watched ? Watch::now() : 0;
         hire(threads - 1);
         for (int t = 0; t < threads; t++) {
             parts[t].next.store(count * t / threads, std::memory_order_relaxed);
@@ -58,7 +60,18 @@ public:
         job.fetch_add(1);  // even: who comes now comes too late
         for (int tries = 0; inside.load();)
             tries < 2000 ? (tries++, relax()) : static_cast<void>(sched_yield());
+        if (watched) watch.shared.fetch_add(Watch::now() - begin, std::memory_order_relaxed);
     }
+
+    // How long jobs went on, and how long all threads together worked on them, where somebody wants to know.
+    struct Watch {
+        std::atomic<bool> watched{false};
+        std::atomic<int64_t> shared{0}, worked{0};  // nanoseconds
+
+        static int64_t now() {
+            return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+        }
+    } watch;
 
 private:
     struct alignas(64) Part {
@@ -67,11 +80,14 @@ private:
     };
 
     void work(int self) {
+        const bool watched = watch.watched.load(std::memory_order_relaxed);
+        const int64_t begin = watched ? Watch::now() : 0;
         for (int n = 0; n < members; n++) {
             Part& part = parts[(self + n) % members];
             for (long i; (i = part.next.fetch_add(1, std::memory_order_relaxed)) < part.end;)
                 call(context, i, self);
         }
+        if (watched) watch.worked.fetch_add(Watch::now() - begin, std::memory_order_relaxed);
     }
 
     void hire(int wanted) {

@@ -49,6 +49,13 @@ typedef int32_t AnyInts __attribute__((vector_size(BYTES), aligned(4), may_alias
 
 INLINE Floats splat(float a) { return a - Floats{}; }  // a - 0, not a + 0: -0 stays -0
 INLINE Ints splat_int(int32_t a) { return a - Ints{}; }
+// A vector that is read once and used often: where registers are enough, g++ reads it at each use.
+INLINE Floats in_register(Floats v) {
+#if defined(__AVX512F__)
+    asm("" : "+v"(v));
+#endif
+    return v;
+}
 INLINE Floats load(const float* p) { return *reinterpret_cast<const AnyFloats*>(p); }
 INLINE void store(float* p, Floats v) { *reinterpret_cast<AnyFloats*>(p) = v; }
 INLINE Floats choose(Ints mask, Floats a, Floats b) { return mask ? a : b; }
@@ -64,10 +71,19 @@ INLINE Floats lanes_of(Floats a, Floats b) {
 #endif
 }
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// The sign bit in the first n lanes.
+INLINE __m256i first_lanes(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
 // The first n < W floats, and zeros; memory beyond them is not touched.
 INLINE Floats load_part(const float* p, int n) {
 #if defined(__AVX512F__)
     return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+#elif defined(__AVX2__)
+    return _mm256_maskload_ps(p, first_lanes(n));
 #else
     Floats v{};
     for (int i = 0; i < W; i++)
@@ -79,6 +95,8 @@ INLINE Floats load_part(const float* p, int n) {
 INLINE void store_part(float* p, Floats v, int n) {
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
+#elif defined(__AVX2__)
+    _mm256_maskstore_ps(p, first_lanes(n), v);
 #else
     for (int i = 0; i < W; i++)
         if (i < n) p[i] = v[i];
@@ -88,6 +106,26 @@ INLINE void store_part(float* p, Floats v, int n) {
 // The first n floats, at most W of them.
 INLINE Floats load_up_to(const float* p, int n) { return n >= W ? load(p) : load_part(p, n); }
 INLINE void store_up_to(float* p, Floats v, int n) { n >= W ? store(p, v) : store_part(p, v, n); }
+
+// v, but at least low, or at most high, which also comes out where v is NaN: two instructions each otherwise.
+INLINE Floats larger(Floats v, Floats low) {
+#if defined(__AVX512F__)
+    return _mm512_max_ps(v, low);
+#elif defined(__AVX2__)
+    return _mm256_max_ps(v, low);
+#else
+    return choose(v > low, v, low);
+#endif
+}
+INLINE Floats smaller(Floats v, Floats high) {
+#if defined(__AVX512F__)
+    return _mm512_min_ps(v, high);
+#elif defined(__AVX2__)
+    return _mm256_min_ps(v, high);
+#else
+    return choose(v < high, v, high);
+#endif
+}
 
 INLINE Floats positive(Floats v) { return choose(v <= Floats{}, Floats{}, v); }  // ReLU; NaN stays
 

@@ -1,32 +1,53 @@
-// ReLU and leaky ReLU over flat arrays, in blocks; for arrays in any one order of memory.
+// Activations over flat arrays, in blocks; for arrays in any one order of memory. The norms apply them to
+// what they have just written.
 #pragma once
 
 #include "core/parallel.h"
+#include "elementwise/functions.h"
 #include "interface.h"
 
-EXPORT void relu_forward(int threads, long count, const float* x, float* y) {
-    over_blocks(threads, count, [=](long i, long end) {
-        for (; i < end; i++) y[i] = x[i] <= 0 ? 0.0f : x[i];
+// y = f(x) for `count` numbers; y may be x.
+NOINLINE void activate(int function, float a, float b, long count, const float* x, float* y) {
+    with_function(function, a, b, [&](auto f) {
+        long i = 0;
+        for (; i + W <= count; i += W) store(y + i, f.forward(load(x + i)));
+        if (const int left = static_cast<int>(count - i); left)
+            store_part(y + i, f.forward(load_part(x + i, left)), left);
     });
+}
+
+// dx = dy f'(x); with `result`, x is y where the function wants that. dx may be x or dy.
+NOINLINE void differentiate(int function, float a, float b, long count, bool result, const float* x,
+                            const float* dy, float* dx) {
+    with_function(function, a, b, [&](auto f) {
+        const auto one = [&](Floats at, Floats above) {
+            if (decltype(f)::FROM_RESULT && !result) at = f.forward(at);
+            return f.backward(at, above);
+        };
+        long i = 0;
+        for (; i + W <= count; i += W) store(dx + i, one(load(x + i), load(dy + i)));
+        if (const int left = static_cast<int>(count - i); left)
+            store_part(dx + i, one(load_part(x + i, left), load_part(dy + i, left)), left);
+    });
+}
+
+EXPORT void relu_forward(int threads, long count, const float* x, float* y) {
+    over_blocks(threads, count, [=](long i, long end) { activate(RELU, 0, 0, end - i, x + i, y + i); });
 }
 
 EXPORT void relu_backward(int threads, long count, const float* y, const float* dy, float* dx) {
-    over_blocks(threads, count, [=](long i, long end) {
-        for (; i < end; i++) dx[i] = y[i] <= 0 ? 0.0f : dy[i];
-    });
+    over_blocks(threads, count,
+                [=](long i, long end) { differentiate(RELU, 0, 0, end - i, true, y + i, dy + i, dx + i); });
 }
 
-// y may be x.
-EXPORT void leaky_relu_forward(int threads, long count, float slope, const float* x, float* y) {
-    over_blocks(threads, count, [=](long i, long end) {
-        for (; i < end; i++) y[i] = x[i] > 0 ? x[i] : x[i] * slope;
-    });
+EXPORT void activation_forward(int threads, int function, float a, float b, long count, const float* x,
+                               float* y) {
+    over_blocks(threads, count, [=](long i, long end) { activate(function, a, b, end - i, x + i, y + i); });
 }
 
-// For slopes above 0, where y > 0 says what x > 0 would.
-EXPORT void leaky_relu_backward(int threads, long count, float slope, const float* y, const float* dy,
-                                float* dx) {
+EXPORT void activation_backward(int threads, int function, float a, float b, long count, const float* x,
+                                const float* dy, float* dx) {
     over_blocks(threads, count, [=](long i, long end) {
-        for (; i < end; i++) dx[i] = y[i] > 0 ? dy[i] : dy[i] * slope;
+        differentiate(function, a, b, end - i, true, x + i, dy + i, dx + i);
     });
 }

@@ -4,6 +4,7 @@
 
 #include "core/parallel.h"
 #include "core/transpose.h"
+#include "elementwise/activation.h"
 #include "interface.h"
 
 // From any order of the axes (strides in floats) to channels last; with `y`, 0 where y <= 0 (ReLU's
@@ -15,15 +16,16 @@ EXPORT void to_channels_last(int threads, int N, int C, int H, int W_, const flo
              [&](long row, int) {
                  const float* from = x + row / H * sn + row % H * sh;
                  float* out = to + row * W_ * C;
-                 if (sw == 1) {
+                 if (sc == 1) {
+                     for (int w = 0; w < W_; w++) copy_row(from + w * sw, out + static_cast<long>(w) * C, C);
+                 } else if (sw == 1) {
                      transpose_matrix(from, sc, C, W_, out, C);
                  } else {
                      for (int w = 0; w < W_; w++)
                          for (int c = 0; c < C; c++) out[w * C + c] = from[w * sw + c * sc];
                  }
                  if (y)
-                     for (long i = 0; i < static_cast<long>(W_) * C; i++)
-                         out[i] = y[row * W_ * C + i] <= 0 ? 0 : out[i];
+                     differentiate(RELU, 0, 0, static_cast<long>(W_) * C, true, y + row * W_ * C, out, out);
              });
 }
 

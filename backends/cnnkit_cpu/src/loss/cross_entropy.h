@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/parallel.h"
+#include "core/transpose.h"
 #include "interface.h"
 
 // e^v to about one unit in the last place: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2] (the coefficients
@@ -28,6 +29,35 @@ INLINE Floats exponential(Floats v) {
     return choose(v == v, p, v);  // NaN stays
 }
 
+constexpr int FEW_CLASSES = 64;
+
+// The same of up to W samples of few classes, a lane each, to the same bits.
+NOINLINE void cross_entropy_lanes(int samples, int C, const float* logits, const int64_t* target,
+                                  float* losses, float* gradient) {
+    float lanes[FEW_CLASSES * W];
+    if (samples < W) std::memset(lanes, 0, static_cast<size_t>(C) * BYTES);
+    transpose_matrix(logits, C, samples, C, lanes, W);
+    Floats most = load(lanes), sum{};
+    for (int c = 1; c < C; c++) {
+        const Floats score = load(lanes + c * W);
+        most = choose((score > most) | (score != score), score, most);
+    }
+    for (int c = 0; c < C; c++) store(lanes + c * W, load(lanes + c * W) - most);
+    for (int l = 0; l < samples; l++) losses[l] = -lanes[target[l] * W + l];
+    for (int c = 0; c < C; c++) {
+        const Floats e = exponential(load(lanes + c * W));
+        sum += e;
+        store(lanes + c * W, e);
+    }
+    const Floats inverse = splat(1.0f) / sum;
+    for (int c = 0; c < C; c++) store(lanes + c * W, load(lanes + c * W) * inverse);
+    for (int l = 0; l < samples; l++) {
+        losses[l] += std::log(sum[l]);
+        lanes[target[l] * W + l] -= 1;
+    }
+    transpose_matrix(lanes, W, C, samples, gradient, C);
+}
+
 // logits (N, C), targets -> each sample's loss, and softmax minus one-hot. Returns the position of the first
 // label that is outside 0 ... C - 1 or is `ignored`, else -1; nothing is computed then.
 EXPORT long cross_entropy(int threads, long N, long C, const float* logits, const int64_t* target,
@@ -37,6 +67,12 @@ EXPORT long cross_entropy(int threads, long N, long C, const float* logits, cons
     const long rows = C < 1024 ? (4096 + C - 1) / C : 4;
     parallel(N * C < 8192 ? 1 : threads, (N + rows - 1) / rows, [&](long block, int) {
         const long n0 = block * rows, n1 = n0 + rows < N ? n0 + rows : N;
+        if (C <= FEW_CLASSES) {
+            for (long n = n0; n < n1; n += W)
+                cross_entropy_lanes(static_cast<int>(n1 - n < W ? n1 - n : W), static_cast<int>(C),
+                                    logits + n * C, target + n, losses + n, gradient + n * C);
+            return;
+        }
         for (long n = n0; n < n1; n++) {  // less the row's maximum
             const float* in = logits + n * C;
             float* out = gradient + n * C;
@@ -66,11 +102,16 @@ EXPORT long cross_entropy(int threads, long N, long C, const float* logits, cons
     return -1;
 }
 
-// The sum of the losses, in double precision and in order.
-EXPORT double sum_of(long N, const float* losses) {
+// The sum of the losses, in double precision and in order, divided.
+EXPORT void mean_of(long N, const float* losses, long divisor, float* mean) {
     double sum = 0;
     for (long n = 0; n < N; n++) sum += losses[n];
-    return sum;
+    *mean = static_cast<float>(sum / static_cast<double>(divisor));
+}
+
+// One number divided, in double precision.
+EXPORT void divided(const float* number, long divisor, float* result) {
+    *result = static_cast<float>(static_cast<double>(*number) / static_cast<double>(divisor));
 }
 
 // dx = gradient * by, and the same with one factor for each sample.

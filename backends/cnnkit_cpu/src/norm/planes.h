@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/parallel.h"
+#include "elementwise/activation.h"
 #include "interface.h"
 
 constexpr long PARTIAL = 128 * W;  // numbers of a partial sum: a long sum of floats loses its last digits
@@ -63,9 +64,8 @@ EXPORT void norm_statistics(int threads, long N, long C, long size, const float*
     parallel(threads_for(threads, N * C * size), C, [&](long c, int) {
         const float center = near_mean(N, C, c, size, x);
         const auto about = [=](float beyond) {
-            return channel_sums(N, C, c, size, [=](long i, float& a, float& b) {
-                a = x[i] - center - beyond, b = a * a;
-            });
+            return channel_sums(N, C, c, size,
+                                [=](long i, float& a, float& b) { a = x[i] - center - beyond, b = a * a; });
         };
         const double count = static_cast<double>(N * size);
         const TwoSums sums = about(0);
@@ -78,27 +78,42 @@ EXPORT void norm_statistics(int threads, long N, long C, long size, const float*
     });
 }
 
-// y = (x - mean) * scale + bias, bias being null or one for each channel.
+// y = (x - mean) * scale + bias, bias being null or one for each channel; then the activation.
 EXPORT void norm_forward(int threads, long N, long C, long size, const float* x, const float* mean,
-                         const float* scale, const float* bias, int relu, float* y) {
+                         const float* scale, const float* bias, int function, float a, float b, float* y) {
     parallel(threads_for(threads, N * C * size), N * C, [&](long plane, int) {
         const long c = plane % C, start = plane * size;
         const float m = mean[c], more = mean[C + c], by = scale[c], add = bias ? bias[c] : 0.0f;
+        const bool relu = function == RELU;
         for (long i = start; i < start + size; i++) {
             const float v = (x[i] - m - more) * by + add;
             y[i] = relu && v <= 0 ? 0.0f : v;
         }
+        if (function > RELU) activate(function, a, b, size, y + start, y + start);
+    });
+}
+
+// dz = dy times the activation's derivative, at what `norm_forward` has computed before it: for
+// `norm_backward`.
+EXPORT void norm_activation_gradient(int threads, long N, long C, long size, const float* x,
+                                     const float* mean, const float* scale, const float* bias, int function,
+                                     float a, float b, const float* dy, float* dz) {
+    parallel(threads_for(threads, N * C * size), N * C, [&](long plane, int) {
+        const long c = plane % C, start = plane * size;
+        const float m = mean[c], more = mean[C + c], by = scale[c], add = bias ? bias[c] : 0.0f;
+        for (long i = start; i < start + size; i++) dz[i] = (x[i] - m - more) * by + add;
+        differentiate(function, a, b, size, false, dz + start, dy + start, dz + start);
     });
 }
 
 // dbias = sum dy, dweight = sum dy (x - mean) rstd; dx = scale dy, in training less (dbias + (x - mean) rstd
-// dweight) / n times scale. `y` is null without ReLU; dx may be null.
+// dweight) / n times scale. `y` is null without ReLU; dx may be null, or dy.
 EXPORT void norm_backward(int threads, long N, long C, long size, const float* x, const float* mean,
                           const float* rstd, const float* scale, const float* y, const float* dy,
                           int training, float* dx, float* dweight, float* dbias) {
     parallel(threads_for(threads, N * C * size), C, [&](long c, int) {
         const float m = mean[c], more = mean[C + c], r = rstd[c], by = scale[c];
-        const auto differentiate = [&](auto gradient) {
+        const auto run = [&](auto gradient) {
             const TwoSums sums = channel_sums(N, C, c, size, [=](long i, float& a, float& b) {
                 a = gradient(i), b = a * ((x[i] - m - more) * r);
             });
@@ -115,7 +130,7 @@ EXPORT void norm_backward(int threads, long N, long C, long size, const float* x
             }
         };
         if (y)
-            differentiate([=](long i) {
+            run([=](long i) {
                 // Read in any case: g++ 12's loop vectoriser for AVX2 sums up wrong numbers if the load has a
                 // condition. Its fault: -fno-tree-loop-vectorize is right, -fno-strict-aliasing is not, and
                 // the sanitizers find nothing.
@@ -123,6 +138,6 @@ EXPORT void norm_backward(int threads, long N, long C, long size, const float* x
                 return y[i] <= 0 ? 0.0f : d;
             });
         else
-            differentiate([=](long i) { return dy[i]; });
+            run([=](long i) { return dy[i]; });
     });
 }

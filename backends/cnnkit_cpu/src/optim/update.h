@@ -1,5 +1,5 @@
-// Optimizer updates, stochastic gradient descent and Adam: all parameters of a group in one call, from tables
-// of pointers.
+// Optimizer updates: stochastic gradient descent, Adam, RMSprop. All parameters of a group in one call, from
+// tables of pointers.
 #pragma once
 
 #include <cmath>
@@ -93,6 +93,43 @@ EXPORT void adam(int threads, long arrays, const long* sizes, const float* const
                 store_up_to(new_largest[i] + at, square, n);
             }
             store_up_to(to + at, now * less - rate * (mean / (root(square) + eps)), n);
+        });
+    });
+}
+
+// RMSprop: new averages of squares, momentum's buffers and averages of gradients from the old ones. The last
+// two tables are null without momentum and where it is not centered. left = 1 - alpha, rounded once.
+EXPORT void rmsprop(int threads, long arrays, const long* sizes, const float* const* params,
+                    const float* const* grads, const float* const* squares, const float* const* buffers,
+                    const float* const* averages, float* const* new_squares, float* const* new_buffers,
+                    float* const* new_averages, float* const* out, float lr, float alpha, float left,
+                    float eps, float momentum, float weight_decay, int maximize) {
+    over_arrays(threads, arrays, sizes, [&](long i, long at, long end) {
+        const float *p = params[i], *g = grads[i], *v = squares[i], *b = buffers ? buffers[i] : nullptr,
+                    *a = averages ? averages[i] : nullptr;
+        float *new_v = new_squares[i], *new_b = buffers ? new_buffers[i] : nullptr,
+              *new_a = averages ? new_averages[i] : nullptr, *to = out[i];
+        const bool decays = weight_decay != 0;
+        const Floats sign = splat(maximize ? -1.0f : 1.0f), decay = splat(weight_decay), rate = splat(lr),
+                     keep = splat(alpha), take = splat(left), more = splat(eps), kept = splat(momentum);
+        over_vectors(at, end, [&](long at, int n) {
+            const Floats now = load_up_to(p + at, n);
+            Floats d = sign * load_up_to(g + at, n);
+            if (decays) d += decay * now;
+            const Floats square = keep * load_up_to(v + at, n) + take * (d * d);
+            store_up_to(new_v + at, square, n);
+            Floats spread = square;
+            if (a) {
+                const Floats mean = keep * load_up_to(a + at, n) + take * d;
+                store_up_to(new_a + at, mean, n);
+                spread = square - mean * mean;
+            }
+            Floats step = d / (root(spread) + more);
+            if (b) {
+                step = kept * load_up_to(b + at, n) + step;
+                store_up_to(new_b + at, step, n);
+            }
+            store_up_to(to + at, now - rate * step, n);
         });
     });
 }

@@ -15,6 +15,40 @@ struct Window {  // what the caller passes as an array of ints
     }
 };
 
+// The elements of a window that lie in the image, along one axis.
+struct Inside {
+    int first, end;
+    Inside(int start, int size, int dilation, int length) {
+        first = start >= 0 ? 0 : (-start + dilation - 1) / dilation;
+        const int count = start >= length ? 0 : (length - 1 - start) / dilation + 1;
+        end = count < size ? count : size;
+    }
+};
+
+// A row of results where nobody wants to know which elements they are.
+NOINLINE void max_pool_row(const Window& g, const float* image, int p, float* y) {
+    const int top = p * g.stride_h - g.top;
+    const Inside down(top, g.size_h, g.dilation_h, g.H);
+    for (int q = 0; q < g.Q; q++, y += g.C) {
+        const int left = q * g.stride_w - g.left;
+        const Inside across(left, g.size_w, g.dilation_w, g.W);
+        const long right = static_cast<long>(g.dilation_w) * g.C;
+        for (int c = 0; c < g.C; c += W) {
+            const int some = g.C - c;
+            Floats best = splat(-std::numeric_limits<float>::infinity());
+            for (int a = down.first; a < down.end; a++) {
+                const float* from = image + (static_cast<long>(top + a * g.dilation_h) * g.W + left) * g.C +
+                                    c;
+                for (int b = across.first; b < across.end; b++) {
+                    const Floats v = load_up_to(from + b * right, some);
+                    best = choose((v > best) | ((v != v) & (best == best)), v, best);
+                }
+            }
+            store_up_to(y + c, best, some);
+        }
+    }
+}
+
 // x (N, H, W, C) -> y (N, P, Q, C), and for each result the number of its element, argmax (may be null). NaN
 // is the largest; of equals the first.
 EXPORT void max_pool_channels_last_forward(int threads, const Window* window, long N, const float* x,
@@ -24,6 +58,7 @@ EXPORT void max_pool_channels_last_forward(int threads, const Window* window, lo
     parallel(threads_for(threads, work), N * g.P, [&](long row, int) {
         const long n = row / g.P;
         const int p = static_cast<int>(row % g.P);
+        if (!argmax) return max_pool_row(g, x + n * g.H * g.W * g.C, p, y + row * g.Q * g.C);
         for (int q = 0; q < g.Q; q++) {
             const long to = (row * g.Q + q) * g.C;
             const auto pool = [&](int c, auto read, auto write, auto write_argmax) {
@@ -42,7 +77,7 @@ EXPORT void max_pool_channels_last_forward(int threads, const Window* window, lo
                     }
                 }
                 write(y + to + c, best);
-                if (argmax) write_argmax(argmax + to + c, which);
+                write_argmax(argmax + to + c, which);
             };
             int c = 0;
             for (; c + W <= g.C; c += W)

@@ -25,7 +25,8 @@ def measurer(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["TILE_PRODUCT_COST", "TILE_TRANSFORM_COST", "FILTER_TRANSFORM_COST",
-                                  "GRADIENT_TRANSFORM_COST", "FLAT_GRADIENT_COST", "FLAT_GRADIENT_PLACES"])
+                                  "LARGE_FILTER_TRANSFORM_COST", "GRADIENT_TRANSFORM_COST",
+                                  "FEW_TRANSFORM_COST", "FLAT_GRADIENT_COST", "FLAT_GRADIENT_PLACES"])
 def test_a_machine_of_the_shipped_constants_measures_them(measurer, name):
     measured = constants.MEASUREMENTS[name](measurer)
     for key, value in constants.shipped(name).items():

@@ -26,6 +26,7 @@ def reference(shape):
     return REFERENCES["max_pool"][0](np.maximum(y, 0), **POOL)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("isa", library.isas())
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_a_step_equals_float64_loops(source, isa, tmp_path):

@@ -13,6 +13,8 @@ from cnnkit_cpu.ladder import building
 from cnnkit_cpu.ladder.measuring import Shape
 from typer.testing import CliRunner
 
+pytestmark = pytest.mark.heavy
+
 compiled = pytest.mark.skipif(building.compiler() is None, reason="there is no C++ compiler")
 STEPS = ["1_naive.cpp", "2_flat.cpp", "3_patch.cpp", "cnnkit_cpu"]
 

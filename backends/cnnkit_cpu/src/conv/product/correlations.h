@@ -17,8 +17,7 @@ static std::vector<Pass> forward_passes(const ConvShape& g, Frame& frame) {
     const int pitch = frame.needed(g.H, g.W) ? frame.columns : g.W;
     Pass pass;
     pass.depth = joined ? g.S * g.C : g.C;
-    pass.places(g.P, g.Q, static_cast<long>(g.stride_h) * pitch * g.C, static_cast<long>(g.stride_w) * g.C,
-                static_cast<long>(g.Q) * g.K, g.K);
+    pass.places(g.P, g.Q, g.stride_h * pitch * g.C, g.stride_w * g.C, g.Q * g.K, g.K);
     Packing& packing = pass.packing;
     packing.columns = g.K, packing.depth = g.C, packing.depth_apart = static_cast<long>(g.R) * g.S,
     packing.apart = g.C * packing.depth_apart;
@@ -79,8 +78,7 @@ static std::vector<Pass> input_passes(const ConvShape& g, Frame& frame, bool& em
                 continue;
             }
             const int rows = (g.H - 1 - a) / g.stride_h + 1, columns = (g.W - 1 - b) / g.stride_w + 1;
-            pass.places(rows, columns, static_cast<long>(pitch) * g.K, g.K,
-                        static_cast<long>(g.stride_h) * g.W * g.C, static_cast<long>(g.stride_w) * g.C);
+            pass.places(rows, columns, pitch * g.K, g.K, g.stride_h * g.W * g.C, g.stride_w * g.C);
             const int start = (a * g.W + b) * g.C;
             for (int& at : pass.out) at += start;
             passes.push_back(pass);
@@ -94,12 +92,23 @@ EXPORT long product_forward_room(const ConvShape* g, int threads, int N) {
     return passes_room(passes, frame, threads, N, g->C);
 }
 
+EXPORT long product_forward_filters_size(const ConvShape* g) {
+    Frame frame;
+    return forward_passes(*g, frame)[0].packing.floats();
+}
+
+EXPORT void product_forward_filters(int threads, const ConvShape* g, const float* weight, float* filters) {
+    Frame frame;
+    pack_passes(threads, forward_passes(*g, frame), weight, filters);
+}
+
 EXPORT int product_forward(int threads, const ConvShape* g, int N, const float* x, const float* weight,
-                           const float* bias, int relu, float* y, float* room) {
+                           const float* filters, const float* bias, const float* addend, int function,
+                           float a, float b, float* y, float* room) {
     Frame frame;
     std::vector<Pass> passes = forward_passes(*g, frame);
-    return compute_passes(threads, passes, frame, N, x, g->H, g->W, g->C, weight, bias, relu, y,
-                          static_cast<long>(g->places()) * g->K, room);
+    return compute_passes(threads, passes, frame, N, x, g->H, g->W, g->C, weight, filters, bias,
+                          Finish(addend, function, a, b), y, static_cast<long>(g->places()) * g->K, room);
 }
 
 EXPORT long product_input_gradient_room(const ConvShape* g, int threads, int N) {
@@ -117,6 +126,6 @@ EXPORT int product_input_gradient(int threads, const ConvShape* g, int N, const 
     const long image = static_cast<long>(g->pixels()) * g->C;
     if (empty) std::memset(dx, 0, N * image * sizeof(float));
     if (passes.empty()) return true;
-    return compute_passes(threads, passes, frame, N, dy, g->P, g->Q, g->K, weight, nullptr, false, dx, image,
-                          room);
+    return compute_passes(threads, passes, frame, N, dy, g->P, g->Q, g->K, weight, nullptr, nullptr,
+                          Finish(nullptr, NO_FUNCTION, 0, 0), dx, image, room);
 }

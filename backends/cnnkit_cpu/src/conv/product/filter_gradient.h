@@ -5,6 +5,7 @@
 // is added up; else a task takes some weights and all pixels.
 #pragma once
 
+#include "conv/filters_first.h"
 #include "conv/product/correlations.h"
 #include "interface.h"
 
@@ -87,9 +88,11 @@ struct FilterGradient {
                                                g.C;
             for (int k0 = 0; k0 < Kp; k0 += PANEL)
                 constant<COLUMNS>(vectors_of(Kp - k0), [&](auto vectors) {
+                    // one vector leaves registers for twice as many channels
+                    constexpr int MOST = decltype(vectors)::value == 1 ? 2 * ROWS : ROWS;
                     for (int c = c0; c < c1;) {
-                        const int take = even_share(c1 - c, ROWS);
-                        constant<ROWS>(take, [&](auto some) {
+                        const int take = even_share(c1 - c, MOST);
+                        constant<MOST>(take, [&](auto some) {
                             add_block<decltype(some)::value, decltype(vectors)::value>(
                                 first_pixel + c, dy + static_cast<long>(columns_seen.first) * Kp + k0, n0, n1,
                                 p0, p1, columns_seen.end - columns_seen.first, pitch,
@@ -113,10 +116,11 @@ EXPORT int product_filter_gradient(int threads, const ConvShape* shape, int N, c
     room += work.parts * work.weights;
     if (Kp != g.K) {  // whole vectors for each pixel
         parallel(threads, N, [&](long n, int) {
-            for (int i = 0; i < g.places(); i++)
-                for (int k = 0; k < Kp; k++)
-                    room[n * work.result + static_cast<long>(i) * Kp + k] =
-                        k < g.K ? dy[(n * g.places() + i) * g.K + k] : 0;
+            for (int i = 0; i < g.places(); i++) {
+                float* to = room + n * work.result + static_cast<long>(i) * Kp;
+                const float* from = dy + (n * g.places() + i) * g.K;
+                for (int k = 0; k < Kp; k += W) store(to + k, load_up_to(from + k, g.K - k));
+            }
         });
         dy = room;
         room += whole_lines(N * work.result);
@@ -161,10 +165,12 @@ EXPORT int product_filter_gradient(int threads, const ConvShape* shape, int N, c
         }
         if (!all_zero(finite)) bad = true;
     });
-    parallel(threads, g.K, [&](long k, int) {
-        for (int c = 0; c < g.C; c++)
-            for (int tap = 0; tap < area; tap++)
-                dweight[(k * g.C + c) * area + tap] = sums[(static_cast<long>(tap) * g.C + c) * Kp + k];
+    const long weights = static_cast<long>(g.C) * area;
+    parallel(threads, (g.K + PANEL - 1) / PANEL, [&](long number, int) {
+        const int k0 = static_cast<int>(number) * PANEL, filters = g.K - k0 < PANEL ? g.K - k0 : PANEL;
+        const auto row = [&](long f) { return sums + (f % area * g.C + f / area) * Kp + k0; };
+        Floats finite{};
+        filters_first(filters, weights, row, dweight + k0 * weights, weights, finite);
     });
     return !bad;
 }

@@ -6,6 +6,7 @@
 // for the filters' gradient.
 #pragma once
 
+#include "conv/finish.h"
 #include "conv/product/panels.h"
 #include "core/tame.h"
 
@@ -15,9 +16,22 @@ INLINE void multiply(const float* a, const int* row, const int* taps, int count,
                      const float* panel, Floats (&sum)[MR][NV]) {
     const float* at[MR];
     for (int i = 0; i < MR; i++) at[i] = a + row[i];
+    // With one vector of columns the rows' addresses, of which there are more than registers, cost as much as
+    // the products: each serves some of the depth.
+    constexpr int SOME = NV == 1 && REGISTERS == 32 ? 4 : 1;
     for (int t = 0; t < count; t++) {
         const long end = static_cast<long>(taps[t]) + depth;
-        for (long d = taps[t]; d < end; d++) {
+        long d = taps[t];
+        if constexpr (SOME > 1)
+            for (; d + SOME <= end; d += SOME, panel += SOME * W) {
+                Floats b[SOME];
+                for (int k = 0; k < SOME; k++) b[k] = load(panel + k * W);
+                for (int i = 0; i < MR; i++) {
+                    const float* from = at[i] + d;
+                    for (int k = 0; k < SOME; k++) sum[i][0] += splat(from[k]) * b[k];
+                }
+            }
+        for (; d < end; d++) {
             Floats b[NV];
             for (int v = 0; v < NV; v++) b[v] = load(panel + v * W);
             panel += NV * W;
@@ -40,7 +54,8 @@ struct Result {
     const int* row;     // where each row's results begin
     int columns;        // of the panel that are results
     const float* bias;  // of the panel's columns, or null
-    bool relu;
+    const Finish& finish;
+    const float* addend;  // that of `finish`, where `y` lies in the results
 };
 
 // The sum of all vectors, in a tree: one after the other they would wait for each other.
@@ -80,12 +95,26 @@ NOINLINE Floats block_times_panel(const Left& left, const int* row, const int* n
     } else {
         multiply<MR, NV>(left.a, row, left.taps, left.tap_count, left.depth, panel, sum);
     }
-    for (int r = 0; r < MR; r++)
-        for (int v = 0; v < NV; v++) {
-            const Floats result = to.relu ? positive(sum[r][v]) : sum[r][v];
-            store_up_to(to.y + out[r] + v * W, result, to.columns - v * W);
-        }
-    return sum_of<MR>(sum) * splat(0.0f);
+    const Floats finite = sum_of<MR>(sum) * splat(0.0f);
+    const Bounds bounds = to.finish.bounds;
+    if (to.addend) {
+        for (int r = 0; r < MR; r++)
+            for (int v = 0; v < NV; v++) {
+                const int rest = to.columns - v * W;
+                const Floats result = sum[r][v] + load_up_to(to.addend + out[r] + v * W, rest);
+                store_up_to(to.y + out[r] + v * W, bounds.of(result), rest);
+            }
+    } else if (to.columns >= NV * W) {
+        for (int r = 0; r < MR; r++)
+            for (int v = 0; v < NV; v++) store(to.y + out[r] + v * W, bounds.of_number(sum[r][v]));
+    } else {
+        for (int r = 0; r < MR; r++)
+            for (int v = 0; v < NV; v++)
+                store_up_to(to.y + out[r] + v * W, bounds.of_number(sum[r][v]), to.columns - v * W);
+    }
+    if (to.finish.function != NO_FUNCTION)
+        for (int r = 0; r < MR; r++) to.finish.complete(to.y + out[r], to.columns);
+    return finite;
 }
 
 // All rows times a panel. Adds 0 * result to `finite`: it stays 0 if all are.
@@ -104,9 +133,10 @@ NOINLINE void rows_times_panel(const Left& left, const float* panel, const Resul
     });
 }
 
-// All rows times a panel, whole vectors, and nothing else; rows of results are PANEL floats apart.
+// All rows times a panel, whole vectors, and nothing else; rows of results are `apart` floats apart. They may
+// take the place of the rows that they are made of.
 NOINLINE void rows_times_panel(const float* a, const int* row, int count, int depth, const float* panel,
-                               int vectors, float* y) {
+                               int vectors, float* y, long apart) {
     const int tap = 0;
     constant<COLUMNS>(vectors, [&](auto some_vectors) {
         constexpr int NV = decltype(some_vectors)::value;
@@ -118,7 +148,7 @@ NOINLINE void rows_times_panel(const float* a, const int* row, int count, int de
                 multiply<MR, NV>(a, row + i, &tap, 1, depth, panel, sum);
                 for (int r = 0; r < MR; r++)
                     for (int v = 0; v < NV; v++)
-                        store(y + static_cast<long>(i + r) * PANEL + v * W, sum[r][v]);
+                        store(y + (i + r) * apart + v * W, sum[r][v]);
             });
             i += take;
         }

@@ -15,12 +15,14 @@ struct Pass {
     Packing packing;
     const float* packed = nullptr;
 
-    void places(int rows, int columns, long down, long right, long out_down, long out_right) {
-        for (int i = 0; i < rows; i++)
-            for (int j = 0; j < columns; j++) {
-                in.push_back(static_cast<int>(i * down + j * right));
-                out.push_back(static_cast<int>(i * out_down + j * out_right));
-            }
+    void places(int rows, int columns, int down, int right, int out_down, int out_right) {
+        in.resize(static_cast<size_t>(rows) * columns), out.resize(in.size());
+        for (int i = 0; i < rows; i++) {
+            int *to = in.data() + static_cast<long>(i) * columns,
+                *result = out.data() + static_cast<long>(i) * columns;
+            for (int j = 0; j < columns; j++)
+                to[j] = i * down + j * right, result[j] = i * out_down + j * out_right;
+        }
     }
 };
 
@@ -38,7 +40,7 @@ struct PassArguments {
     const float* x;
     int height, width, channels;
     const float* bias;
-    bool relu;
+    const Finish& finish;
     float* y;
     long result;  // floats of an image of results
     bool framed = frame.needed(height, width);
@@ -57,12 +59,13 @@ struct PassArguments {
                   left = pass.packing.columns - k < PANEL ? pass.packing.columns - k : PANEL;
         for (int n = 0; n < some; n++) {
             const float* a = framed ? frames + n * framed_image : x + (first + n) * image;
-            rows_times_panel(Left{a, pass.in.data() + begin, pass.taps.data(), end - begin,
-                                  static_cast<int>(pass.taps.size()), pass.depth},
-                             panel,
-                             Result{y + (first + n) * result + k, pass.out.data() + begin, left,
-                                    bias ? bias + k : nullptr, relu},
-                             finite);
+            rows_times_panel(
+                Left{a, pass.in.data() + begin, pass.taps.data(), end - begin,
+                     static_cast<int>(pass.taps.size()), pass.depth},
+                panel,
+                Result{y + (first + n) * result + k, pass.out.data() + begin, left, bias ? bias + k : nullptr,
+                       finish, finish.addend ? finish.addend + (first + n) * result + k : nullptr},
+                finite);
         }
     }
 };
@@ -73,14 +76,54 @@ static bool few_places(const std::vector<Pass>& passes, int N) {
     return static_cast<long>(passes[0].in.size()) * N <= FEW_PLACES;
 }
 
-// Compute the passes over all images. Their filters are packed into room first, and a task takes some images,
-// or some panels of one; or, of few places, a task packs a panel for itself and takes all images.
+// How the work of a pass is cut into tasks, by its size alone. With few pixels a task takes several images,
+// so that a panel is read less often; with few images, some panels, and some of the pixels.
+struct Cut {
+    static constexpr int TASKS = 8, LEAST_PIXELS = 4 * ROWS;
+    int together, parts, pieces;  // images of a task; shares of the panels, and of the pixels
+    long batches;
+
+    Cut(const Pass& pass, int N) {
+        const int pixels = static_cast<int>(pass.in.size()), count = panels(pass.packing.columns);
+        together = pixels >= 128 || N < 4 ? 1 : 128 / pixels < N / 4 ? 128 / pixels : N / 4;
+        batches = (N + together - 1) / together;
+        const int wanted = static_cast<int>((TASKS + batches - 1) / batches);
+        parts = wanted < count ? wanted : count;
+        const int more = (wanted + parts - 1) / parts, most = pixels / LEAST_PIXELS;
+        pieces = more < most ? more : most < 1 ? 1 : most;
+    }
+    long tasks() const { return batches * parts * pieces; }
+};
+
+// Pack the filters of the passes, one after the other.
+static void pack_passes(int threads, const std::vector<Pass>& passes, const float* weight, float* to) {
+    const int count = panels(passes[0].packing.columns);
+    std::vector<float*> begin;
+    for (const Pass& pass : passes) {
+        begin.push_back(to);
+        to += pass.packing.floats();
+    }
+    parallel(threads, static_cast<long>(passes.size()) * count, [&](long task, int) {
+        const Packing& packing = passes[task / count].packing;
+        const int number = static_cast<int>(task % count);
+        packing.panel(number, weight, begin[task / count] + number * packing.panel_floats());
+    });
+}
+
+// Compute the passes over all images. Without `filters`, which are packed already, `weight` is packed into
+// room first; or, of few places, a task packs a panel for itself and takes all images.
 static bool compute_passes(int threads, std::vector<Pass>& passes, const Frame& frame, int N, const float* x,
-                           int height, int width, int channels, const float* weight, const float* bias,
-                           bool relu, float* y, long result, float* room) {
-    const PassArguments common{passes, frame, N, x, height, width, channels, bias, relu, y, result};
+                           int height, int width, int channels, const float* weight, const float* filters,
+                           const float* bias, const Finish& finish, float* y, long result, float* room) {
+    const PassArguments common{passes, frame, N, x, height, width, channels, bias, finish, y, result};
     const int count = panels(passes[0].packing.columns), all = static_cast<int>(passes.size());
     std::atomic<bool> bad{false};
+    const float* packed = filters;
+    for (Pass& pass : passes)
+        if (packed) {
+            pass.packed = packed;
+            packed += pass.packing.floats();
+        }
     if (few_places(passes, N)) {
         long most = 0;
         for (const Pass& pass : passes)
@@ -92,52 +135,55 @@ static bool compute_passes(int threads, std::vector<Pass>& passes, const Frame& 
         }
         parallel(threads, static_cast<long>(all) * count, [&](long task, int thread) {
             const Pass& pass = passes[task / count];
-            float* panel = room + thread * whole_lines(most);
-            pass.packing.panel(static_cast<int>(task % count), weight, panel);
+            const int number = static_cast<int>(task % count);
+            float* own = room + thread * whole_lines(most);
+            if (!filters) pass.packing.panel(number, weight, own);
+            const float* panel = filters ? pass.packed + number * pass.packing.panel_floats() : own;
             Floats finite{};
-            common.times_panel(pass, static_cast<int>(task % count), panel, 0, N, 0,
-                               static_cast<int>(pass.in.size()), frames, finite);
+            common.times_panel(pass, number, panel, 0, N, 0, static_cast<int>(pass.in.size()), frames,
+                               finite);
             if (!all_zero(finite)) bad = true;
         });
         return !bad;
     }
-    for (Pass& pass : passes) {
-        pass.packed = room;
-        room += pass.packing.floats();
+    if (!filters) {
+        pack_passes(threads, passes, weight, room);
+        for (Pass& pass : passes) {
+            pass.packed = room;
+            room += pass.packing.floats();
+        }
     }
-    parallel(threads, static_cast<long>(all) * count, [&](long task, int) {
-        Pass& pass = passes[task / count];
-        const int number = static_cast<int>(task % count);
-        pass.packing.panel(number, weight,
-                           const_cast<float*>(pass.packed) + number * pass.packing.panel_floats());
-    });
     room += (-reinterpret_cast<intptr_t>(room) & 63) / 4;
-    // few pixels: several images, so that a panel is read less often; few images: some panels
-    const int pixels = static_cast<int>(passes[0].in.size());
-    const int together = pixels >= 128 || N < 4 ? 1 : 128 / pixels < N / 4 ? 128 / pixels : N / 4;
-    const long batches = (N + together - 1) / together;
-    const int parts =
-        batches >= 8
-            ? 1
-            : static_cast<int>((8 + batches - 1) / batches < count ? (8 + batches - 1) / batches : count);
-    const long thread_floats = common.framed ? common.framed_image * together : 0;
+    const Cut cut(passes[0], N);
+    const long frame_floats = common.framed ? common.framed_image : 0;
+    const long thread_floats = cut.pieces > 1 ? 0 : frame_floats * cut.together;
     if (common.framed)
-        for (int t = 0; t < threads; t++)
-            std::memset(room + t * thread_floats, 0, thread_floats * sizeof(float));
-    parallel(threads, batches * parts, [&](long task, int thread) {
-        const int first = static_cast<int>(task / parts) * together, part = static_cast<int>(task % parts);
-        const int some = N - first < together ? N - first : together;
+        std::memset(room, 0, (cut.pieces > 1 ? N * frame_floats : threads * thread_floats) * sizeof(float));
+    if (cut.pieces > 1)
+        parallel(threads, N, [&](long n, int) {
+            common.put_into_frames(static_cast<int>(n), 1, room + n * frame_floats);
+        });
+    parallel(threads, cut.tasks(), [&](long task, int thread) {
+        const int piece = static_cast<int>(task % cut.pieces),
+                  part = static_cast<int>(task / cut.pieces % cut.parts),
+                  first = static_cast<int>(task / cut.pieces / cut.parts) * cut.together;
+        const int some = N - first < cut.together ? N - first : cut.together;
         float* frames = room + thread * thread_floats;
-        common.put_into_frames(first, some, frames);
+        if (cut.pieces > 1)
+            frames = room + first * frame_floats;
+        else
+            common.put_into_frames(first, some, frames);
         Floats finite{};
         for (const Pass& pass : passes) {
-            const int places = static_cast<int>(pass.in.size());
+            const long places = static_cast<long>(pass.in.size());
+            const int begin = static_cast<int>(places * piece / cut.pieces),
+                      end = static_cast<int>(places * (piece + 1) / cut.pieces);
             // one after the other, so that all panels find it in the cache
-            const int block = some > 1 ? places : pixel_block(pass.depth);
-            for (int i = 0; i < places; i += block)
-                for (int panel = count * part / parts; panel < count * (part + 1) / parts; panel++)
+            const int block = some > 1 ? end - begin : pixel_block(pass.depth);
+            for (int i = begin; i < end; i += block)
+                for (int panel = count * part / cut.parts; panel < count * (part + 1) / cut.parts; panel++)
                     common.times_panel(pass, panel, pass.packed + panel * pass.packing.panel_floats(), first,
-                                       some, i, places - i < block ? places : i + block, frames, finite);
+                                       some, i, end - i < block ? end : i + block, frames, finite);
         }
         if (!all_zero(finite)) bad = true;
     });
@@ -153,6 +199,6 @@ static long passes_room(const std::vector<Pass>& passes, const Frame& frame, int
         most = pass.packing.panel_floats() > most ? pass.packing.panel_floats() : most;
     }
     if (few_places(passes, N)) return 2 * LINE + threads * whole_lines(most) + N * frame.floats(channels);
-    const int pixels = static_cast<int>(passes[0].in.size());
-    return floats + threads * frame.floats(channels) * (pixels >= 128 ? 1 : 128 / pixels + 1);
+    const Cut cut(passes[0], N);
+    return floats + frame.floats(channels) * (cut.pieces > 1 ? N : threads * cut.together);
 }

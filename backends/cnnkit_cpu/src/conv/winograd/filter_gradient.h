@@ -1,12 +1,14 @@
 // The filters' gradient by Winograd's algorithm, the adjoint of correlations.h: tiles in spans, whose two
 // transforms stay in the outer cache; then a task takes a panel of filters and some channels, and adds the
-// span's part.
+// span's part. Where there are few filters, few_filters.h is used instead.
 #pragma once
 
 #include <atomic>
 
+#include "conv/filters_first.h"
 #include "conv/product/multiply.h"
 #include "conv/product/shape.h"
+#include "conv/winograd/few_filters.h"
 #include "conv/winograd/transforms.h"
 #include "core/parallel.h"
 #include "interface.h"
@@ -24,7 +26,7 @@ struct Span {
         image_row = (g.C + W - 1) / W * W + LINE;
         result_row = round_up(g.K, W);
         const long most = (6L << 20) / (4L * A * A * (image_row + result_row)),
-                   all = tiles_of<M>(N, g.P, g.Q).all;
+                   all = Tiles(M, N, g.P, g.Q, g.dilation_h, g.dilation_w).all;
         tiles = static_cast<int>(most < 64 ? 64 : most);
         if (tiles > all) tiles = static_cast<int>(all);
         image_apart = whole_lines(static_cast<long>(tiles) * image_row);
@@ -48,7 +50,7 @@ template <int M>
 static bool winograd_filters(int threads, const ConvShape& g, int N, const float* x, const float* dy,
                              float* dweight, float* room) {
     constexpr int A = M + 2;
-    const Tiles tiles = tiles_of<M>(N, g.P, g.Q);
+    const Tiles tiles(M, N, g.P, g.Q, g.dilation_h, g.dilation_w);
     const Span<M> span(g, N);
     const int Kp = span.result_row, count = panels(Kp), blocks = (g.C + SPAN_CHANNELS - 1) / SPAN_CHANNELS;
     const long zero_floats = whole_lines(g.C > g.K ? g.C : g.K) + W;
@@ -91,26 +93,27 @@ static bool winograd_filters(int threads, const ConvShape& g, int N, const float
                     }
                 }
             if (end < tiles.all) return;
-            float finite = 0;
-            for (int k = k0; k < g.K && k < k0 + width; k++)
-                for (int c = 0; c < channels; c++)
-                    for (int t = 0; t < 9; t++) {
-                        const float v = sum_block[t * SPAN_BLOCK + c * width + k - k0];
-                        dweight[(static_cast<long>(k) * g.C + c0 + c) * 9 + t] = v;
-                        finite += v * 0.0f;
-                    }
-            if (!(finite == 0)) bad = true;
+            const auto row = [&](long f) { return sum_block + f % 9 * SPAN_BLOCK + f / 9 * width; };
+            Floats finite{};
+            filters_first(g.K - k0 < width ? g.K - k0 : width, 9L * channels, row,
+                          dweight + (static_cast<long>(k0) * g.C + c0) * 9, 9L * g.C, finite);
+            if (!all_zero(finite)) bad = true;
         });
     }
     return !bad;
 }
 
 EXPORT long winograd_filter_gradient_room(const ConvShape* g, int threads, int side, int N) {
-    return side == 4 ? winograd_filters_room<4>(*g, threads, N) : winograd_filters_room<2>(*g, threads, N);
+    const auto room = few_filter_sums(*g, side)
+                          ? (side == 4 ? winograd_few_filters_room<4> : winograd_few_filters_room<2>)
+                          : (side == 4 ? winograd_filters_room<4> : winograd_filters_room<2>);
+    return room(*g, threads, N);
 }
 
 EXPORT int winograd_filter_gradient(int threads, const ConvShape* g, int side, int N, const float* x,
                                     const float* dy, float* dweight, float* room) {
-    const auto differentiate = side == 4 ? winograd_filters<4> : winograd_filters<2>;
+    const auto differentiate = few_filter_sums(*g, side)
+                                   ? (side == 4 ? winograd_few_filters<4> : winograd_few_filters<2>)
+                                   : (side == 4 ? winograd_filters<4> : winograd_filters<2>);
     return differentiate(threads, *g, N, x, dy, dweight, room);
 }

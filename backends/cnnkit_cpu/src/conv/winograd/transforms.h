@@ -2,27 +2,49 @@
 // along both axes).
 #pragma once
 
+#include "conv/finish.h"
 #include "conv/product/panels.h"
 #include "conv/winograd/axes.h"
 
-struct Tiles {
-    int down, across, per_image;  // of an image, and of all of it
-    long all;
+// Tiles along one axis: with dilation d a tile takes every d-th place, and there are d interleaved rows of
+// tiles, each of which is a dense convolution of its own.
+struct TileAxis {
+    int dilation;
+    std::vector<int> first;  // place of each tile's first result
+
+    TileAxis(int results, int side, int step) : dilation(step) {
+        for (int phase = 0; phase < step && phase < results; phase++)
+            for (int p = phase; p < results; p += side * step) first.push_back(p);
+    }
+    int count() const { return static_cast<int>(first.size()); }
 };
 
-template <int M>
-static Tiles tiles_of(int N, int rows, int columns) {
-    const int down = (rows + M - 1) / M, across = (columns + M - 1) / M;
-    return {down, across, down * across, static_cast<long>(N) * down * across};
-}
+struct Tiles {
+    TileAxis down, across;
+    int per_image;
+    long all;
+
+    Tiles(int side, int N, int rows, int columns, int dilation_h, int dilation_w)
+        : down(rows, side, dilation_h), across(columns, side, dilation_w),
+          per_image(down.count() * across.count()), all(static_cast<long>(N) * per_image) {}
+
+    struct Place {
+        int row, column;
+    };
+    // where tile t's first result lies in its image
+    Place at(long t) const {
+        const int place = static_cast<int>(t % per_image), columns = across.count();
+        return {down.first[place / columns], across.first[place % columns]};
+    }
+};
 
 // Where a tile's pixels lie in `image`, and `zeros` for those outside of it.
 template <int Side>
-INLINE void tile_at(const float* image, const float* zeros, int h0, int w0, int height, int width,
-                    int channels, const float** at) {
+INLINE void tile_at(const float* image, const float* zeros, const Tiles& tiles, int h0, int w0, int height,
+                    int width, int channels, const float** at) {
     for (int i = 0; i < Side; i++)
         for (int j = 0; j < Side; j++) {
-            const int h = h0 + i, w = w0 + j;
+            const int h = h0 + i * tiles.down.dilation, w = w0 + j * tiles.across.dilation;
             at[i * Side + j] = h < 0 || h >= height || w < 0 || w >= width
                                    ? zeros
                                    : image + (static_cast<long>(h) * width + w) * channels;
@@ -50,9 +72,9 @@ NOINLINE void transform_image(const float* x, const float* zeros, const Tiles& t
     constexpr int A = M + 2;
     const float* at[A * A];
     for (long t = first; t < end; t++, to += row) {
-        const int place = static_cast<int>(t % tiles.per_image);
-        tile_at<A>(x + t / tiles.per_image * height * width * channels, zeros, place / tiles.across * M - top,
-                   place % tiles.across * M - left, height, width, channels, at);
+        const Tiles::Place place = tiles.at(t);
+        tile_at<A>(x + t / tiles.per_image * height * width * channels, zeros, tiles, place.row - top,
+                   place.column - left, height, width, channels, at);
         over_channel_vectors(channels, [&](int c, auto read, auto) {
             Floats half[A * A];
             for (int j = 0; j < A; j++) {
@@ -77,9 +99,9 @@ NOINLINE void transform_result_back(const float* dy, const float* zeros, const T
     constexpr int A = M + 2;
     const float* at[M * M];
     for (long t = first; t < end; t++, to += row) {
-        const int place = static_cast<int>(t % tiles.per_image);
-        tile_at<M>(dy + t / tiles.per_image * height * width * channels, zeros, place / tiles.across * M,
-                   place % tiles.across * M, height, width, channels, at);
+        const Tiles::Place place = tiles.at(t);
+        tile_at<M>(dy + t / tiles.per_image * height * width * channels, zeros, tiles, place.row,
+                   place.column, height, width, channels, at);
         over_channel_vectors(channels, [&](int c, auto read, auto) {
             Floats half[A * M];
             for (int j = 0; j < M; j++) {
@@ -119,19 +141,22 @@ NOINLINE void transform_filters(const float* packed, int depth, int width, long 
         }
 }
 
-// Results of a panel's filters from their products [element][tile][filter].
+// Results of a panel's filters from their products [element][tile][filter], tiles `row` floats apart.
 template <int M>
-NOINLINE void transform_result(const float* products, const Tiles& tiles, long first, long end, int height,
-                               int width, int filters, int k0, int columns, long apart, const float* bias,
-                               bool relu, float* y, Floats& finite) {
+NOINLINE void transform_result(const float* products, int row, const Tiles& tiles, long first, long end,
+                               int height, int width, int filters, int k0, int columns, long apart,
+                               const float* bias, const Finish& finish, float* y, Floats& finite) {
     constexpr int A = M + 2;
+    const int dh = tiles.down.dilation, dw = tiles.across.dilation;
     Floats seen = finite;
-    for (long t = first; t < end; t++, products += PANEL) {
-        const int place = static_cast<int>(t % tiles.per_image), p0 = place / tiles.across * M,
-                  q0 = place % tiles.across * M;
-        const int down = height - p0 < M ? height - p0 : M, right = width - q0 < M ? width - q0 : M;
-        float* image = y + t / tiles.per_image * height * width * filters +
-                       (static_cast<long>(p0) * width + q0) * filters + k0;
+    const Bounds bounds = finish.bounds;
+    for (long t = first; t < end; t++, products += row) {
+        const auto [p0, q0] = tiles.at(t);
+        const int down = (height - p0 + dh - 1) / dh, right = (width - q0 + dw - 1) / dw;
+        const long first_result = t / tiles.per_image * height * width * filters +
+                                  (static_cast<long>(p0) * width + q0) * filters + k0;
+        float* image = y + first_result;
+        const float* addend = finish.addend ? finish.addend + first_result : nullptr;
         over_channel_vectors(columns, [&](int k, auto read, auto write) {
             Floats half[M * A];
             for (int j = 0; j < A; j++) {
@@ -148,11 +173,15 @@ NOINLINE void transform_result(const float* products, const Tiles& tiles, long f
                     Floats v = o[j] + add;
                     if (j >= right) break;
                     seen += v * splat(0.0f);
-                    if (relu) v = positive(v);
-                    write(image + (static_cast<long>(i) * width + j) * filters + k, v);
+                    const long at = (static_cast<long>(i) * dh * width + j * dw) * filters + k;
+                    write(image + at, addend ? bounds.of(v + read(addend + at)) : bounds.of_number(v));
                 }
             }
         });
+        if (finish.function == NO_FUNCTION) continue;
+        for (int i = 0; i < M && i < down; i++)
+            for (int j = 0; j < M && j < right; j++)
+                finish.complete(image + (static_cast<long>(i) * dh * width + j * dw) * filters, columns);
     }
     finite = seen;
 }
