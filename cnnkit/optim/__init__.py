@@ -12,6 +12,7 @@ from cnnkit.optim.adamw import AdamW
 from cnnkit.optim.asgd import ASGD
 from cnnkit.optim.lamb import LAMB
 from cnnkit.optim.lars import LARS
+from cnnkit.optim.lbfgs import LBFGS
 from cnnkit.optim.lion import Lion
 from cnnkit.optim.muon import Muon
 from cnnkit.optim.nadam import NAdam
@@ -21,8 +22,8 @@ from cnnkit.optim.rmsprop import RMSprop
 from cnnkit.optim.rprop import Rprop
 from cnnkit.optim.sgd import SGD
 
-__all__ = ["ASGD", "LAMB", "LARS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon",
-           "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils"]
+__all__ = ["ASGD", "LAMB", "LARS", "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion",
+           "Muon", "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils"]
 
 
 def __getattr__(name: str) -> Any:

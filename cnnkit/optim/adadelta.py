@@ -17,25 +17,14 @@ class Adadelta(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
     lr : float
         A factor of the steps.
     rho : float
         Part of the averages of squares that is kept at each step, in [0, 1].
     eps : float
         Added to both averages; it makes the first steps.
-    weight_decay : float
-        This factor times the parameter is added to its gradient.
-    maximize : bool
-        Go up the gradient.
-    foreach, capturable, differentiable
-        How PyTorch computes the step; see `settings.need_known_way`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, weight_decay, maximize, foreach, capturable, differentiable
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -53,8 +42,8 @@ class Adadelta(Optimizer):
     """
 
     update = update.adadelta
-    hyper = ("lr", "rho", "eps", "weight_decay", "maximize")
-    together = ("step", "square_avg", "acc_delta")
+    hyper: tuple[str, ...] = ("lr", "rho", "eps", "weight_decay", "maximize")
+    together: tuple[str, ...] = ("step", "square_avg", "acc_delta")
 
     def __init__(self, params: Iterable[Any], lr: float = 1.0, rho: float = 0.9, eps: float = 1e-06,
                  weight_decay: float = 0, foreach: bool | None = None, *, capturable: bool = False,

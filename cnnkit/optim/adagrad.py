@@ -17,27 +17,14 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
-    lr : float
-        Learning rate.
     lr_decay : float
         The rate is divided by 1 plus this times the steps before.
-    weight_decay : float
-        This factor times the parameter is added to its gradient.
     initial_accumulator_value : float
         Where the sum begins.
     eps : float
         Added to the divisor.
-    maximize : bool
-        Go up the gradient.
-    foreach, differentiable, fused
-        How PyTorch computes the step; see `settings.need_known_way`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, lr, weight_decay, maximize, foreach, differentiable, fused
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -56,8 +43,9 @@ class Adagrad(Optimizer):
     """
 
     update = update.adagrad
-    hyper = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps", "maximize")
-    together = ("step", "sum")
+    hyper: tuple[str, ...] = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps",
+                              "maximize")
+    together: tuple[str, ...] = ("step", "sum")
 
     def __init__(self, params: Iterable[Any], lr: float = 0.01, lr_decay: float = 0,
                  weight_decay: float = 0, initial_accumulator_value: float = 0, eps: float = 1e-10,

@@ -17,10 +17,6 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
-    lr : float
-        Learning rate.
     betas : pair of float
         Part of each of the two averages that is kept at each step, in [0, 1).
     eps : float
@@ -29,17 +25,10 @@ class Adam(Optimizer):
         This factor times the parameter is added to its gradient; `AdamW` keeps it out of the averages.
     amsgrad : bool
         Divide by the largest average of the square so far (Reddi, Kale and Kumar 2018).
-    maximize : bool
-        Go up the gradient.
-    foreach, capturable, differentiable, fused
-        How PyTorch computes the step; see `settings.need_known_way`.
     decoupled_weight_decay : bool
         Multiply the parameter by ``1 - lr * weight_decay`` and leave its gradient alone, as `AdamW` does.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, lr, maximize, foreach, capturable, differentiable, fused
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -57,8 +46,9 @@ class Adam(Optimizer):
     """
 
     update = update.adam
-    together = ("step", "exp_avg", "exp_avg_sq")
-    hyper = ("lr", "betas", "eps", "weight_decay", "amsgrad", "decoupled_weight_decay", "maximize")
+    together: tuple[str, ...] = ("step", "exp_avg", "exp_avg_sq")
+    hyper: tuple[str, ...] = ("lr", "betas", "eps", "weight_decay", "amsgrad", "decoupled_weight_decay",
+                              "maximize")
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3,
                  betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,

@@ -17,25 +17,12 @@ class Adamax(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
-    lr : float
-        Learning rate.
     betas : pair of float
         Part of the average, and of the maximum, that is kept at each step, in [0, 1).
     eps : float
         Added to the gradient's size.
-    weight_decay : float
-        This factor times the parameter is added to its gradient.
-    maximize : bool
-        Go up the gradient.
-    foreach, differentiable, capturable
-        How PyTorch computes the step; see `settings.need_known_way`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, lr, weight_decay, maximize, foreach, differentiable, capturable
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -53,8 +40,8 @@ class Adamax(Optimizer):
     """
 
     update = update.adamax
-    hyper = ("lr", "betas", "eps", "weight_decay", "maximize")
-    together = ("step", "exp_avg", "exp_inf")
+    hyper: tuple[str, ...] = ("lr", "betas", "eps", "weight_decay", "maximize")
+    together: tuple[str, ...] = ("step", "exp_avg", "exp_inf")
 
     def __init__(self, params: Iterable[Any], lr: float = 0.002, betas: tuple[float, float] = (0.9, 0.999),
                  eps: float = 1e-08, weight_decay: float = 0, foreach: bool | None = None, *,

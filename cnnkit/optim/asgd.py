@@ -19,27 +19,14 @@ class ASGD(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
-    lr : float
-        Learning rate.
     lambd : float
         Part of the parameter that is taken away at each step, times the rate.
     alpha : float
         The power with which the rate falls.
     t0 : float
         The step after which the average begins.
-    weight_decay : float
-        This factor times the parameter is added to its gradient.
-    maximize : bool
-        Go up the gradient.
-    foreach, differentiable, capturable
-        How PyTorch computes the step; see `settings.need_known_way`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, lr, weight_decay, maximize, foreach, differentiable, capturable
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -57,9 +44,9 @@ class ASGD(Optimizer):
     """
 
     update = update.asgd
-    hyper = ("lr", "lambd", "alpha", "t0", "weight_decay", "maximize")
-    together = ("step", "eta", "mu", "ax")
-    numbers = ("eta", "mu")
+    hyper: tuple[str, ...] = ("lr", "lambd", "alpha", "t0", "weight_decay", "maximize")
+    together: tuple[str, ...] = ("step", "eta", "mu", "ax")
+    numbers: tuple[str, ...] = ("eta", "mu")
 
     def __init__(self, params: Iterable[Any], lr: float = 0.01, lambd: float = 0.0001, alpha: float = 0.75,
                  t0: float = 1000000.0, weight_decay: float = 0, foreach: bool | None = None,

@@ -19,23 +19,14 @@ class LAMB(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
-    lr : float
-        Learning rate.
     betas : pair of float
         Part of each of the two averages that is kept at each step, in [0, 1).
     eps : float
         Added to the divisor.
     weight_decay : float
         This factor times the parameter is added to the direction.
-    maximize : bool
-        Go up the gradient.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, lr, maximize
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -53,8 +44,8 @@ class LAMB(Optimizer):
     """
 
     update = update.lamb
-    hyper = ("lr", "betas", "eps", "weight_decay", "maximize")
-    together = ("step", "exp_avg", "exp_avg_sq")
+    hyper: tuple[str, ...] = ("lr", "betas", "eps", "weight_decay", "maximize")
+    together: tuple[str, ...] = ("step", "exp_avg", "exp_avg_sq")
 
     def __init__(self, params: Iterable[Any], lr: float = 0.001, betas: tuple[float, float] = (0.9, 0.999),
                  eps: float = 1e-06, weight_decay: float = 0.0, *, maximize: bool = False):

@@ -19,29 +19,18 @@ class LARS(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
-    lr : float
-        Learning rate.
     momentum : float
         Part of the last step's direction that is kept.
     dampening : float
         Part of the gradient that is left out of that direction.
-    weight_decay : float
-        This factor times the parameter is added to its gradient.
     nesterov : bool
         Nesterov's momentum; needs momentum and no dampening.
     trust_coefficient : float
         How far a parameter moves, as a part of its norm, at a rate of 1.
     eps : float
         Added to the divisor.
-    maximize : bool
-        Go up the gradient.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, lr, weight_decay, maximize
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -59,8 +48,8 @@ class LARS(Optimizer):
     """
 
     update = update.lars
-    hyper = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "trust_coefficient", "eps",
-             "maximize")
+    hyper: tuple[str, ...] = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "trust_coefficient",
+                              "eps", "maximize")
 
     def __init__(self, params: Iterable[Any], lr: float = 0.1, momentum: float = 0.9, dampening: float = 0,
                  weight_decay: float = 0, nesterov: bool = False, trust_coefficient: float = 0.001,

@@ -19,21 +19,12 @@ class Lion(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
-    lr : float
-        Learning rate.
     betas : pair of float
         Part of the average that is kept, in the step and in the average for the next one, in [0, 1).
     weight_decay : float
         The parameter is multiplied by ``1 - lr * weight_decay`` at each step.
-    maximize : bool
-        Go up the gradient.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, lr, maximize
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -51,8 +42,8 @@ class Lion(Optimizer):
     """
 
     update = update.lion
-    hyper = ("lr", "betas", "weight_decay", "maximize")
-    together = ("exp_avg",)
+    hyper: tuple[str, ...] = ("lr", "betas", "weight_decay", "maximize")
+    together: tuple[str, ...] = ("exp_avg",)
 
     def __init__(self, params: Iterable[Any], lr: float = 0.0001, betas: tuple[float, float] = (0.9, 0.99),
                  weight_decay: float = 0.0, *, maximize: bool = False):

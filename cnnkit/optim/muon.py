@@ -20,10 +20,6 @@ class Muon(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
-    lr : float
-        Learning rate.
     weight_decay : float
         The parameter is multiplied by ``1 - lr * weight_decay`` at each step.
     momentum : float
@@ -39,11 +35,8 @@ class Muon(Optimizer):
     adjust_lr_fn : {"original", "match_rms_adamw"}, optional
         How the rate depends on the matrix's shape: ``sqrt(max(1, rows / columns))`` times as high, or ``0.2 *
         sqrt(max(rows, columns))`` times, which suits the rates of AdamW.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, lr
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -62,9 +55,9 @@ class Muon(Optimizer):
     """
 
     update = update.muon
-    hyper = ("lr", "weight_decay", "momentum", "nesterov", "ns_coefficients", "eps", "ns_steps",
-             "adjust_lr_fn")
-    together = ("momentum_buffer",)
+    hyper: tuple[str, ...] = ("lr", "weight_decay", "momentum", "nesterov", "ns_coefficients", "eps",
+                              "ns_steps", "adjust_lr_fn")
+    together: tuple[str, ...] = ("momentum_buffer",)
 
     def __init__(self, params: Iterable[Any], lr: float = 0.001, weight_decay: float = 0.1,
                  momentum: float = 0.95, nesterov: bool = True, ns_coefficients: tuple[float, float,

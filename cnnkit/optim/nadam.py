@@ -17,29 +17,16 @@ class NAdam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
-    lr : float
-        Learning rate.
     betas : pair of float
         Part of each of the two averages that is kept at each step, in [0, 1).
     eps : float
         Added to the divisor.
-    weight_decay : float
-        This factor times the parameter is added to its gradient.
     momentum_decay : float
         How fast the momentum grows to the first of `betas`.
     decoupled_weight_decay : bool
         Multiply the parameter by ``1 - lr * weight_decay`` in place of adding to its gradient.
-    maximize : bool
-        Go up the gradient.
-    foreach, capturable, differentiable
-        How PyTorch computes the step; see `settings.need_known_way`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, lr, weight_decay, maximize, foreach, capturable, differentiable
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -57,9 +44,10 @@ class NAdam(Optimizer):
     """
 
     update = update.nadam
-    hyper = ("lr", "betas", "eps", "weight_decay", "momentum_decay", "decoupled_weight_decay", "maximize")
-    together = ("step", "mu_product", "exp_avg", "exp_avg_sq")
-    numbers = ("mu_product",)
+    hyper: tuple[str, ...] = ("lr", "betas", "eps", "weight_decay", "momentum_decay",
+                              "decoupled_weight_decay", "maximize")
+    together: tuple[str, ...] = ("step", "mu_product", "exp_avg", "exp_avg_sq")
+    numbers: tuple[str, ...] = ("mu_product",)
 
     def __init__(self, params: Iterable[Any], lr: float = 0.002, betas: tuple[float, float] = (0.9, 0.999),
                  eps: float = 1e-08, weight_decay: float = 0, momentum_decay: float = 0.004,

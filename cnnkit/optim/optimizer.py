@@ -29,7 +29,8 @@ from cnnkit.optim.tensor_state import (
 
 __all__ = ["Optimizer", "required"]
 
-SETTINGS = {bool, int, float, tuple, str, type(None)}  # types of settings that an update takes as they are
+# types of settings that an update takes as they are
+SETTINGS: set[type[Any]] = {bool, int, float, tuple, str, type(None)}
 # settings of PyTorch's groups that say how it computes, and nothing of what
 _OF_PYTORCH = frozenset({"capturable", "differentiable", "foreach", "fused"})
 
@@ -41,7 +42,7 @@ class _Required:
         return "<required parameter>"
 
 
-required = _Required()
+required: _Required = _Required()
 
 
 class Optimizer:
@@ -58,6 +59,17 @@ class Optimizer:
         parameter groups, each a dict with ``"params"`` and its own settings.
     defaults : dict
         The settings of groups that do not give them.
+
+    Other Parameters
+    ----------------
+    lr : float
+        Of most optimizers: the learning rate.
+    weight_decay : float
+        This factor times the parameter is added to its gradient, unless the optimizer says another way.
+    maximize : bool
+        Go up the gradient.
+    foreach, fused, capturable, differentiable
+        How PyTorch computes the step; see `settings.need_known_way`.
 
     Attributes
     ----------
@@ -97,7 +109,7 @@ class Optimizer:
                 "got one Tensor: put it in a list" if isinstance(params, Tensor) else
                 "got one dict: put it in a list" if isinstance(params, Mapping) else
                 f"got {type(params).__name__}: of a model, give model.parameters()"))
-        self.defaults = {name: as_setting(value) for name, value in defaults.items()}
+        self.defaults: dict[str, Any] = {name: as_setting(value) for name, value in defaults.items()}
         self._check(self.defaults)
         self.param_groups: list[dict[str, Any]] = []
         self._states: list[dict[str, list]] = []  # for each group, name -> one value per parameter
@@ -204,6 +216,8 @@ class Optimizer:
         """
         if not self.hyper:
             raise NotImplementedError(f"{type(self).__name__} must define step()")
+        if mode.recorder is not None:
+            return mode.recorder.step(self, closure)
         loss = None
         if closure is not None:
             with enable_grad():
@@ -326,7 +340,7 @@ class Optimizer:
             raise ValueError(f"loaded state dict has a different number of parameter groups: {len(saved)}; "
                              f"the optimizer has {len(self.param_groups)}")
         states: list[dict[str, list]] = []
-        own = new_state()
+        by_tensor = new_state()
         for group, current in zip(saved, self.param_groups):
             if len(group["params"]) != len(current["params"]):
                 raise ValueError("loaded state dict contains a parameter group that doesn't "
@@ -334,10 +348,10 @@ class Optimizer:
                                  f"the optimizer's has {len(current['params'])}")
             self._check({**current, **group})
             if self._has_own_step():
-                own.update({p: {name: converted_tree(value, p, name)
-                                for name, value in state_dict["state"][number].items()}
-                            for number, p in zip(group["params"], current["params"])
-                            if number in state_dict["state"]})
+                by_tensor.update({p: {name: converted_tree(value, p, name)
+                                      for name, value in state_dict["state"][number].items()}
+                                  for number, p in zip(group["params"], current["params"])
+                                  if number in state_dict["state"]})
                 states.append({})
                 continue
             state: dict[str, list] = {}
@@ -359,9 +373,9 @@ class Optimizer:
         self._states, self._workspaces = states, [{} for _ in states]
         if self._has_own_step():
             numbers = {number for group in saved for number in group["params"]}
-            own.update({key: copied_tree(value) for key, value in state_dict["state"].items()
-                        if key not in numbers})
-            self.__setstate__({"state": own, "param_groups": self.param_groups})
+            by_tensor.update({key: copied_tree(value) for key, value in state_dict["state"].items()
+                              if key not in numbers})
+            self.__setstate__({"state": by_tensor, "param_groups": self.param_groups})
         elif self._tensors is not None:
             kept, self._tensors = self._tensors, None
             loaded = self._as_tensors()

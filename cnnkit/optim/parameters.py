@@ -10,7 +10,7 @@ from cnnkit.backends import dtype_name
 __all__ = ["fit", "named", "with_gradient"]
 
 
-def named(params: list) -> tuple[list[str] | None, list]:
+def named(params: list[Any]) -> tuple[list[str] | None, list[Any]]:
     """Names and parameters of pairs; ``None`` and the parameters where they have no names."""
     pairs = [isinstance(p, tuple) for p in params]
     if not any(pairs):
@@ -20,7 +20,7 @@ def named(params: list) -> tuple[list[str] | None, list]:
     return [name for name, _ in params], [p for _, p in params]
 
 
-def fit(arrays: list, grads: list) -> str:
+def fit(arrays: list[Any], grads: list[Any]) -> str:
     """Whether ``"all"`` or ``"some"`` parameters have a gradient, or ``""``, none.
 
     Raise if one differs from its parameter in shape or dtype.
@@ -36,7 +36,7 @@ def fit(arrays: list, grads: list) -> str:
     return "" if missing == len(arrays) else "some" if missing else "all"
 
 
-def with_gradient(params: list, grads: list, new: Sequence[Any]) -> tuple[list, list]:
+def with_gradient(params: list[Any], grads: list[Any], new: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """The parameters that have a gradient, and their new arrays."""
     kept = [(p, array) for p, grad, array in zip(params, grads, new) if grad is not None]
     return [p for p, _ in kept], [array for _, array in kept]

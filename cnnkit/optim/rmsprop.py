@@ -17,29 +17,16 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
-    lr : float
-        Learning rate.
     alpha : float
         Part of the average of squares that is kept at each step.
     eps : float
         Added to the divisor.
-    weight_decay : float
-        This factor times the parameter is added to its gradient.
     momentum : float
         Part of the last step's direction that is kept.
     centered : bool
         Divide by the standard deviation of the gradient: subtract the square of its average.
-    maximize : bool
-        Go up the gradient.
-    capturable, foreach, differentiable
-        How PyTorch computes the step; see `settings.need_known_way`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, lr, weight_decay, maximize, capturable, foreach, differentiable
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -58,8 +45,8 @@ class RMSprop(Optimizer):
     """
 
     update = update.rmsprop
-    hyper = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
-    together = ("step", "square_avg")
+    hyper: tuple[str, ...] = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
+    together: tuple[str, ...] = ("step", "square_avg")
 
     def __init__(self, params: Iterable[Any], lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-08,
                  weight_decay: float = 0, momentum: float = 0, centered: bool = False,

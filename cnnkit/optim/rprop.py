@@ -19,23 +19,14 @@ class Rprop(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
     lr : float
         The first step size.
     etas : pair of float
         The factor of a step size where the sign has changed, and where it was kept.
     step_sizes : pair of float
         The smallest and the largest step size.
-    maximize : bool
-        Go up the gradient.
-    capturable, foreach, differentiable
-        How PyTorch computes the step; see `settings.need_known_way`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, maximize, capturable, foreach, differentiable
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     References
     ----------
@@ -54,8 +45,8 @@ class Rprop(Optimizer):
     """
 
     update = update.rprop
-    hyper = ("lr", "etas", "step_sizes", "maximize")
-    together = ("step", "prev", "step_size")
+    hyper: tuple[str, ...] = ("lr", "etas", "step_sizes", "maximize")
+    together: tuple[str, ...] = ("step", "prev", "step_size")
 
     def __init__(self, params: Iterable[Any], lr: float = 0.01, etas: tuple[float, float] = (0.5, 1.2),
                  step_sizes: tuple[float, float] = (1e-06, 50), *, capturable: bool = False,

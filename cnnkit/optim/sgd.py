@@ -17,10 +17,6 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        Parameters, or groups of them with their own settings.
-    lr : float
-        Learning rate.
     momentum : float
         Part of the last step's direction that is kept.
     dampening : float
@@ -30,15 +26,8 @@ class SGD(Optimizer):
         ``weight_decay * functional.l2_penalty(params)`` in the loss.
     nesterov : bool
         Nesterov's momentum; needs momentum and no dampening.
-    maximize : bool
-        Go up the gradient.
-    foreach, fused, differentiable
-        How PyTorch computes the step; see `settings.need_known_way`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Optimizer`.
+    params, lr, maximize, foreach, fused, differentiable
+        As all optimizers have them, with the same errors: see `Optimizer`.
 
     >>> import cnnkit
     >>> p = cnnkit.tensor([1.0, 2.0], requires_grad=True)
@@ -50,7 +39,7 @@ class SGD(Optimizer):
     """
 
     update = update.sgd
-    hyper = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+    hyper: tuple[str, ...] = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
                  weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False,

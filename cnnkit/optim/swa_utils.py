@@ -95,13 +95,16 @@ class AveragedModel(Module):
     """
 
     n_averaged: Tensor
+    avg_fn: AverageOne | None
+    multi_avg_fn: AverageAll | None
+    use_buffers: bool
 
     def __init__(self, model: Module, device: Any = None, avg_fn: AverageOne | None = None,
                  multi_avg_fn: AverageAll | None = None, use_buffers: bool = False):
         super().__init__()
         if avg_fn is not None and multi_avg_fn is not None:
             raise AssertionError("Only one of avg_fn and multi_avg_fn should be provided")
-        self.module = copy.deepcopy(model)
+        self.module: Module = copy.deepcopy(model)
         if device is not None:
             self.module = self.module.to(device)
         self.register_buffer("n_averaged", autograd.tensor(0, dtype="int64", device=device))
@@ -187,6 +190,8 @@ class SWALR(LRScheduler):
     >>> scheduler.get_last_lr()
     [0.5]
     """
+
+    anneal_epochs: int
 
     def __init__(self, optimizer: Optimizer, swa_lr: float | list[float], anneal_epochs: int = 10,
                  anneal_strategy: str = "cos", last_epoch: int = -1):

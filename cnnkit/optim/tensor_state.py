@@ -13,8 +13,8 @@ from typing import Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import backend_of, namespace_of
-from cnnkit.foreign import device_of, is_array
-from cnnkit.ops.precision import is_floating
+from cnnkit.foreign import device_of, is_array, is_tensor
+from cnnkit.ops.dtypes import is_floating
 from cnnkit.ops.update import NUMBERS, state_dtype
 
 __all__ = ["TensorState", "changes", "columns", "converted", "converted_tree", "copied",
@@ -34,7 +34,7 @@ def tensor_of(value: Any) -> Any:
 
 
 def columns(state: Mapping[Any, Mapping[str, Any]], parameters: Sequence[Tensor],
-            convert: Callable[[Any, Tensor, str, int], Any]) -> dict[str, list]:
+            convert: Callable[[Any, Tensor, str, int], Any]) -> dict[str, list[Any]]:
     """The state of some parameters as updates take it: name -> one value for each parameter.
 
     ``convert(value, parameter, name, position)`` makes an array, or a number, of what somebody has put there.
@@ -49,7 +49,7 @@ def columns(state: Mapping[Any, Mapping[str, Any]], parameters: Sequence[Tensor]
 
 
 def changes(state: TensorState, parameters: Sequence[Tensor], grads: Sequence[Any],
-            new: Mapping[str, list]) -> list[tuple[Any, Any, Any]]:
+            new: Mapping[str, list[Any]]) -> list[tuple[Any, Any, Any]]:
     """What to set for the `new` columns to be the state of parameters with a gradient: (dict, key, value)."""
     todo: list[tuple[Any, Any, Any]] = []
     for i, (parameter, grad) in enumerate(zip(parameters, grads)):
@@ -83,8 +83,8 @@ def converted_tree(value: Any, parameter: Tensor, name: str) -> Any:
 
 
 def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    if isinstance(value, Tensor):
-        return change(value)
+    if isinstance(value, Tensor) or is_tensor(value):  # ours, or PyTorch's
+        return change(value if isinstance(value, Tensor) else Tensor(value))
     if isinstance(value, Mapping):
         return {key: _mapped(v, change) for key, v in value.items()}
     if isinstance(value, list | tuple):

@@ -43,7 +43,7 @@ class CheckpointError(OSError):
         super().__init__(message)
         self.state = state
 
-    def save(self, folder: str | os.PathLike) -> Path:
+    def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the state to another folder, to go on from there with ``fit(..., resume=folder)``."""
         return write(Path(folder), 1, self.state)
 

@@ -39,12 +39,12 @@ class WeightedCrossEntropy:
 
     def __init__(self, weights: Mapping[int, float] | Sequence[float]):
         pairs = weights.items() if isinstance(weights, Mapping) else enumerate(weights)
-        self.weights = {int(label): float(weight) for label, weight in pairs}
+        self.weights: dict[int, float] = {int(label): float(weight) for label, weight in pairs}
         for label, weight in self.weights.items():
             if not 0 <= weight < float("inf"):
                 raise ValueError(f"the weight of class {label} must be a finite number, "
                                  f"0 or more; got {weight}")
-        self.class_count = None if isinstance(weights, Mapping) else len(self.weights)
+        self.class_count: int | None = None if isinstance(weights, Mapping) else len(self.weights)
         self._tensor: Tensor | None = None
 
     def __call__(self, output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:

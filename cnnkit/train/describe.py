@@ -11,7 +11,7 @@ from typing import Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import DTYPES, backend_of, dtype_name
-from cnnkit.foreign import is_array, plain
+from cnnkit.foreign import has_shape, is_array, plain
 from cnnkit.nn import Module, Parameter
 from cnnkit.optim import Optimizer
 
@@ -42,7 +42,7 @@ def describe(value: Any, depth: int = 0) -> str:
         return f"a parameter {tuple(value.shape)}"
     if isinstance(value, Tensor):
         return f"{value.dtype} {tuple(value.shape)} {checksum([value])}"
-    if is_array(value):
+    if is_array(value) and has_shape(value):
         if dtype_name(value.dtype) in DTYPES:
             return describe(Tensor(value))
         return f"{_name(type(value))} {tuple(value.shape)}"

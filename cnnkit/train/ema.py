@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.nn import Module
-from cnnkit.ops.precision import narrow, widen
+from cnnkit.ops.dtypes import narrow, widen
 from cnnkit.ops.update import state_dtype
 from cnnkit.train.tree import copied_like
 
@@ -45,6 +45,8 @@ class EMA:
     >>> model.weight.item()
     2.0
     """
+
+    parameters: dict[str, Tensor]
 
     def __init__(self, model: Module, decay: float, parameters: Iterable[tuple[str, Tensor]] | None = None):
         if not 0 <= decay < 1:

@@ -12,6 +12,7 @@ from typing import Any
 from cnnkit import optim
 from cnnkit.data import description
 from cnnkit.data.contracts import Augmentation
+from cnnkit.distributed import Strategy
 from cnnkit.evaluation.contracts import AnyLoss, Data, Loader
 from cnnkit.evaluation.evaluate import batches, count, plain
 from cnnkit.evaluation.intake import Intake
@@ -33,6 +34,7 @@ from cnnkit.train.parameters import named, parameters
 from cnnkit.train.progress import Reporter, reporter
 from cnnkit.train.run import Run
 from cnnkit.train.schedules import schedule, watched
+from cnnkit.train.sharding import shared_with_others, telling_others
 
 __all__ = ["fit"]
 
@@ -48,8 +50,10 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         scheduler: Any = None, scheduler_interval: str = "epoch", scheduler_monitor: str | None = None,
         accumulate_grad_batches: int = 1,
         clip_norm: float | None = None, clip_value: float | None = None, ema: float | None = None,
-        callbacks: Sequence[Callback] = (), resume: bool | str | os.PathLike | Mapping[str, Any] = False,
-        resume_changes: Changes = "refuse", diagnose: bool = False) -> History:
+        precision: str = "32-true",
+        callbacks: Sequence[Callback] = (), resume: bool | str | os.PathLike[str] | Mapping[str, Any] = False,
+        resume_changes: Changes = "refuse", diagnose: bool = False, capture: bool | None = None,
+        shards: int | None = None, strategy: str | Strategy | None = None) -> History:
     """Train `model` in place.
 
     Parameters
@@ -116,6 +120,9 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     ema : float, optional
         Such as 0.999: keep a running average of the weights, measure it, and give it to the model at the
         end; see `EMA`.
+    precision : {"32-true", "16-mixed", "bf16-mixed"}
+        As the model is; or forward passes and losses under `autocast` in float16, with a `GradScaler`, or in
+        bfloat16, with parameters and updates in float32.
     callbacks : sequence of Callback
         Of `cnnkit.train.callbacks`; a `Checkpoint` is called last.
     resume : bool, path, or state
@@ -128,6 +135,20 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
         error gives, and all else is refused.
     diagnose : bool
         Measure the network as it learns, and say what is wrong and what helps: see ``history.diagnosis``.
+    capture : bool, optional
+        Record forward and backward once and replay them, to the same bits: see `cnnkit.capture`. By default
+        where model and loss are cnnkit's own, or code that plainly does nothing but compute, and a batch
+        takes less than 256 MB; ``True`` also elsewhere, with a warning where it cannot be done; ``False``
+        never.
+    shards : int, optional
+        Compute each update in so many parts of the batch, whose gradients are added in a fixed order, on as
+        many processes as a launcher has started: ``mpiexec -n 4 python train.py`` gives the bits of one
+        process. Layers that look at a whole batch, as batch norm does in training, see a shard. The shards
+        belong to the run, the number of processes does not. By default 8, or the number of processes if that
+        is more, where a launcher has started several, and none otherwise.
+    strategy : {"mpi", "mpi+nccl", "one"} or Strategy, optional
+        What connects the processes: MPI by default, or where gradients of CuPy's arrays go by NCCL; or an
+        engine of your own, see `distributed.Strategy`. Communicators that are connected already stay.
 
     Returns
     -------
@@ -161,47 +182,54 @@ def fit(model: Module, data: Data, *, epochs: int = 1, batch_size: int = 32,
     >>> history[-1].accuracy > 0.8
     True
     """
-    epochs, batch_size = whole("epochs", epochs, 0), whole("batch_size", batch_size)
-    accumulate_grad_batches = whole("accumulate_grad_batches", accumulate_grad_batches)
-    for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-        if limit is not None and not 0 < limit < math.inf:
-            raise ValueError(f"{name} must be a finite number above 0, got {limit}")
-    if isinstance(optimizer, str):
-        optimizer = _optimizer(optimizer, model, lr, weight_decay)
-    elif weight_decay is not None:
-        raise ValueError(f"weight_decay={weight_decay} is for an optimizer by name; give it to the "
-                         f"{type(optimizer).__name__} that you made")
-    if not any(parameter.requires_grad for parameter in parameters(optimizer)):
-        raise ValueError("none of the optimizer's parameters requires a gradient, so there is nothing to "
-                         "train; unfreeze a part of the model: module.requires_grad_(True)")
-    loader = batches(data, batch_size, shuffle=True, seed=seed, augment=augment,
-                     intake=Intake(model, loss, learn=True))
-    intake = Intake(model, loss, [loader], learn=True)  # held-out arrays are prepared as those of training
-    held_out = None if validation is None else plain(batches(validation, VALIDATION_BATCH, intake=intake))
-    named_metrics = by_name(metrics)
-    if named_metrics and held_out is None:
-        raise ValueError(f"metrics ({', '.join(named_metrics)}) are measured on held-out images; "
-                         "give validation= too")
-    total = count(loader)
-    updates = None if total is None else math.ceil(total / accumulate_grad_batches)
-    lr_schedule, per_batch, planned = None, False, None
-    if scheduler is not None:
-        lr_schedule, per_batch = schedule(scheduler, scheduler_interval, optimizer, epochs, updates)
-        planned = epochs if isinstance(scheduler, str) and scheduler != "plateau" else None
-    all_callbacks = [*callbacks, *([Diagnose()] if diagnose else []), LastingData()]
-    run = Run(model, optimizer, loader, _loss(loss, class_weight, loader), epochs=epochs,
-              reporter=reporter(progress), validation=held_out, metrics=named_metrics, scheduler=lr_schedule,
-              per_batch=per_batch, planned=planned, accumulate=accumulate_grad_batches,
-              clip_norm=clip_norm, clip_value=clip_value,
-              ema=None if ema is None else EMA(model, ema, named(optimizer, model)),
-              callbacks=sorted(all_callbacks, key=lambda callback: isinstance(callback, Checkpoint)),
-              seed=seed, resume_changes=check_changes(resume_changes))
-    run.watched = watched(run, scheduler_monitor, by_name=isinstance(scheduler, str))
-    with ExitStack() as locks:
-        for callback in run.callbacks:
-            if isinstance(callback, Checkpoint):
-                locks.enter_context(callback.locked_for_run())
-        return run.go(_state(resume, run))
+    sharding = shared_with_others(shards, strategy)
+    first = sharding is None or sharding.first
+    with telling_others(sharding):
+        epochs, batch_size = whole("epochs", epochs, 0), whole("batch_size", batch_size)
+        accumulate_grad_batches = whole("accumulate_grad_batches", accumulate_grad_batches)
+        for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+            if limit is not None and not 0 < limit < math.inf:
+                raise ValueError(f"{name} must be a finite number above 0, got {limit}")
+        if isinstance(optimizer, str):
+            optimizer = _optimizer(optimizer, model, lr, weight_decay)
+        elif weight_decay is not None:
+            raise ValueError(f"weight_decay={weight_decay} is for an optimizer by name; give it to the "
+                             f"{type(optimizer).__name__} that you made")
+        if not any(parameter.requires_grad for parameter in parameters(optimizer)):
+            raise ValueError("none of the optimizer's parameters requires a gradient, so there is nothing to "
+                             "train; unfreeze a part of the model: module.requires_grad_(True)")
+        loader = batches(data, batch_size, shuffle=True, seed=seed, augment=augment,
+                         intake=Intake(model, loss, learn=True))
+        # held-out arrays are prepared as those of training
+        intake = Intake(model, loss, [loader], learn=True)
+        held_out = None if validation is None else plain(
+            batches(validation, VALIDATION_BATCH, intake=intake))
+        named_metrics = by_name(metrics)
+        if named_metrics and held_out is None:
+            raise ValueError(f"metrics ({', '.join(named_metrics)}) are measured on held-out images; "
+                             "give validation= too")
+        total = count(loader)
+        updates = None if total is None else math.ceil(total / accumulate_grad_batches)
+        lr_schedule, per_batch, planned = None, False, None
+        if scheduler is not None:
+            lr_schedule, per_batch = schedule(scheduler, scheduler_interval, optimizer, epochs, updates)
+            planned = epochs if isinstance(scheduler, str) and scheduler != "plateau" else None
+        all_callbacks = [*callbacks, *([Diagnose()] if diagnose else []), LastingData()]
+        run = Run(model, optimizer, loader, _loss(loss, class_weight, loader), epochs=epochs,
+                  reporter=reporter(progress if first else False), validation=held_out,
+                  metrics=named_metrics, scheduler=lr_schedule, per_batch=per_batch, planned=planned,
+                  accumulate=accumulate_grad_batches,
+                  clip_norm=clip_norm, clip_value=clip_value, sharding=sharding,
+                  ema=None if ema is None else EMA(model, ema, named(optimizer, model)),
+                  callbacks=sorted(all_callbacks, key=lambda callback: isinstance(callback, Checkpoint)),
+                  seed=seed, resume_changes=check_changes(resume_changes), precision=precision,
+                  capture=capture)
+        run.watched = watched(run, scheduler_monitor, by_name=isinstance(scheduler, str))
+        with ExitStack() as locks:
+            for callback in run.callbacks:
+                if first and isinstance(callback, Checkpoint):
+                    locks.enter_context(callback.locked_for_run())
+            return run.go(_state(resume, run) if first else None)
 
 
 def _optimizer(name: str, model: Module, lr: float, weight_decay: float | None) -> optim.Optimizer:
@@ -231,7 +259,7 @@ def _loss(loss: AnyLoss | None, class_weight: ClassWeight | None, loader: Loader
     return WeightedCrossEntropy(class_weight)
 
 
-def _state(resume: bool | str | os.PathLike | Mapping[str, Any], run: Run) -> Mapping[str, Any] | None:
+def _state(resume: bool | str | os.PathLike[str] | Mapping[str, Any], run: Run) -> Mapping[str, Any] | None:
     """The state that a run resumes from; sets ``run.resumed_from``."""
     if isinstance(resume, Mapping):
         run.resumed_from = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from signal import Signals
 from typing import Any
@@ -91,6 +91,18 @@ class History:
 
     def __iter__(self) -> Iterator[Epoch]:
         return iter(self.epochs)
+
+    def plot(self, *others: History, names: Sequence[str] = ()) -> Any:
+        """The curves as a figure of matplotlib, with those of other runs over them; see `plot.history`."""
+        from cnnkit import plot
+
+        return plot.history(self, *others, names=names)
+
+    def _repr_html_(self) -> str:
+        from cnnkit.plot.curves import STYLE, curves
+
+        drawings = curves([("run", self.as_dicts())])
+        return f'{STYLE}<div class="cnnkit">{"".join(drawings) or "no epochs"}</div>'
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """The rows as plain dicts, for JSON."""

@@ -28,8 +28,8 @@ from cnnkit.train.describe import checksum, code_of, describe, settings_of
 if TYPE_CHECKING:
     from cnnkit.train.run import Run
 
-__all__ = ["Change", "Changes", "Identity", "ResumeError", "accepts", "check_changes", "differences", "of",
-           "other_beginning", "other_numerics", "saved_in"]
+__all__ = ["Change", "Changes", "Identity", "ResumeError", "accepts", "check_changes", "differences",
+           "numerics", "of", "other_beginning", "other_numerics", "saved_in"]
 
 Changes = str | Sequence[str]  # "refuse", "warn", or the names of what may differ
 Identity = dict[str, dict[str, str]]  # "settings" and "circumstances", each name -> text
@@ -66,9 +66,12 @@ class ResumeError(ValueError):
         Whether the run can go on in spite of it, with ``resume_changes``.
     """
 
+    acceptable: bool
+    changes: list[Change]
+
     def __init__(self, changes: Sequence[Change], shapes: Sequence[str] = (), acceptable: bool = True):
         self.changes, self.acceptable = list(changes), acceptable
-        self.problem = f"the checkpoint cannot be resumed: {'; '.join([*map(str, changes), *shapes])}"
+        self.problem: str = f"the checkpoint cannot be resumed: {'; '.join([*map(str, changes), *shapes])}"
         hint = (", or accept what differs: fit(..., resume_changes="
                 f"{[change.name for change in changes]}), or 'warn' for any" if acceptable else "")
         super().__init__(f"{self.problem}; resume with the settings and the data that the run began "
@@ -80,10 +83,13 @@ def of(run: Run, seed: int | None) -> Identity:
     settings = dict([*_groups(run), *_schedule(run), *_loss(run), *_model(run.model),
                      *_data("data", run.loader), *_data("validation data", run.validation)])
     settings |= {"seed": describe(seed), "accumulate_grad_batches": describe(run.accumulate),
+                 "precision": run.mixed.name,
                  "clip_norm": describe(run.clip_norm), "clip_value": describe(run.clip_value),
                  "ema": "None" if run.ema is None else describe(run.ema.decay),
                  "trained parameters": describe([name for name, value in run.named_parameters()
                                                  if value.requires_grad])}
+    if run.sharding is not None:
+        settings["shards"] = describe(run.sharding.shards)
     settings |= {f"{type(callback).__name__}'s {name}": describe(value) for callback in run.callbacks
                  for name, value in callback.identity().items()}
     return {"settings": settings, "circumstances": _circumstances(run)}
@@ -191,9 +197,9 @@ def _loss(run: Run) -> Iterator[tuple[str, str]]:
 def _model(model: Module) -> Iterator[tuple[str, str]]:
     """Each layer's class and settings; its children have entries of their own."""
     for path, module in model.named_modules():
-        own = {name: text for name, text in settings_of(module).items()
-               if not isinstance(vars(module)[name], Module | Tensor)}
-        settings = ", ".join(f"{name}={text}" for name, text in own.items())
+        texts = {name: text for name, text in settings_of(module).items()
+                 if not isinstance(vars(module)[name], Module | Tensor)}
+        settings = ", ".join(f"{name}={text}" for name, text in texts.items())
         yield (f"layer {path}" if path else "model"), f"{describe(type(module))}({settings})"
     dtypes = {backends.dtype_name(value.dtype) for value in (*model.parameters(), *model.buffers())}
     yield "dtype", ", ".join(sorted(dtype for dtype in dtypes if "float" in dtype))
@@ -266,6 +272,14 @@ def _circumstances(run: Run) -> dict[str, str]:
     if isinstance(run.loader, DataLoader):
         circumstances["key of the data's order"] = describe(run.loader.state_dict()["key"])
     return circumstances
+
+
+def numerics(run: Run) -> dict[str, str]:
+    """What the last bits of a run's arithmetic depend on: libraries, kernels, precision."""
+    circumstances = _circumstances(run)
+    names = ("NumPy", "array library", "machine", "kernel tables", "precision")
+    return {name: text for name, text in circumstances.items()
+            if name in names or name.startswith("kernels of ")}
 
 
 def _hooks(module: Module) -> list[Any]:

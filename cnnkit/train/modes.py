@@ -30,7 +30,8 @@ class Modes:
 
     def __init__(self, model: Module):
         self.model = model
-        self._before = [(module, module.training) for module in model.modules()]
+        # of those that are kept in evaluation mode, what they were told, for they may be kept no longer
+        self._before = [(module, vars(module).get("training", True)) for module in model.modules()]
         resting = [module for module, training in self._before if not training]
         if len(resting) == len(self._before):
             resting = [inner for module in resting if _frozen(module) for inner in module.modules()]

@@ -79,12 +79,15 @@ class Bar(Lines):
     """A live bar with loss, accuracy and images per second, and one line when an epoch is done."""
 
     TICK = 0.2  # seconds between two reads of the tally, which wait for the device
+    shown: float
+    started: float
 
     def __init__(self, console: Console):
         super().__init__(console)
-        self.progress = Progress(TextColumn("Epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
-                                 TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=console,
-                                 transient=True, auto_refresh=False)
+        self.progress: Any = Progress(
+            TextColumn("Epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=console,
+            transient=True, auto_refresh=False)
         self.progress.start()
         self.task: Any = None
 
@@ -94,7 +97,7 @@ class Bar(Lines):
             self.progress.remove_task(self.task)
         self.task = self.progress.add_task("", total=batches, epoch=f"{epoch}/{epochs}", figures="")
         self.started = self.shown = time.perf_counter()
-        self.batches = 0
+        self.batches: int = 0
 
     def step(self, tally: Tally) -> None:
         """Move the bar, at most five times a second."""
@@ -138,6 +141,9 @@ class Guarded:
     error : OSError or None
         The first error.
     """
+
+    failed: Callable[..., None]
+    reporter: Reporter | Silent
 
     def __init__(self, reporter: Reporter, failed: Callable[[OSError], None]):
         self.reporter, self.failed = reporter, failed

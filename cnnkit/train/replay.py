@@ -13,7 +13,7 @@ __all__ = ["replay"]
 
 
 def replay(model: Module, images: Iterable[Tensor],
-           inspect: Callable[[str, Module, tuple, Any], None]) -> None:
+           inspect: Callable[[str, Module, tuple[Any, ...], Any], None]) -> None:
     """Call ``inspect(name, layer, inputs, output)`` for layers without children, in the forward pass's order.
 
     Buffers, the random numbers' state and every module's mode are afterwards what they were before;

@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
-from cnnkit import backends, nn, optim, random
+from cnnkit import optim, random
 from cnnkit.autograd import Tensor, is_grad_enabled, set_grad_enabled
+from cnnkit.distributed import RankLost
 from cnnkit.evaluation.contracts import (
     AnyLoss,
     AugmentingLoader,
     HeldOutLoss,
     Loader,
     ResumableLoader,
-    batch_loss,
 )
-from cnnkit.evaluation.counting import Count, Counting, is_empty
+from cnnkit.evaluation.counting import Count, Counting
 from cnnkit.evaluation.evaluate import count, measure
 from cnnkit.evaluation.intake import Intake
 from cnnkit.evaluation.metrics import Metric
@@ -33,11 +33,15 @@ from cnnkit.train.ema import EMA
 from cnnkit.train.history import Epoch, History
 from cnnkit.train.identity import Changes
 from cnnkit.train.interrupt import Interrupt
+from cnnkit.train.learning import learning
+from cnnkit.train.mixed_precision import MixedPrecision
 from cnnkit.train.modes import Modes
 from cnnkit.train.parameters import named, parameters
 from cnnkit.train.progress import Guarded, Lines, Reporter
+from cnnkit.train.sharding import Sharding
 from cnnkit.train.standing import Standing, attempt
 from cnnkit.train.state import restore
+from cnnkit.train.update import update
 from cnnkit.train.whole import Whole
 
 __all__ = ["Run"]
@@ -58,12 +62,19 @@ class Run:
         The number of batches of this epoch, and of updates of the whole run, that are done.
     history : History
         The epochs' figures.
+    sharding : Sharding or None
+        How updates are computed in shards, with other processes.
     inputs : list of tuple of Tensor
-        The batches (images, targets, and sample weights where there are any) of the current update.
+        The batches (images, targets, and sample weights where there are any) of the current update; with
+        shards, those of this process.
+    batches : int
+        How many batches the current update learns from.
     counts : list of Count
         What each of `inputs` counts for in the loss; a batch that is known to count for nothing is left out.
     loss : Tensor
         The loss of the last batch; reading it waits for the device.
+    mixed : MixedPrecision
+        Under what it computes forward passes, and what scales its losses.
     losses : list of Tensor or None
         The losses of `inputs`; ``None`` for a batch that is left out.
     paused : bool
@@ -72,12 +83,43 @@ class Run:
         Whether the state is one between two updates, from which the run can go on.
     """
 
+    loader: Loader
+    model: Module
+    epochs: int
+    loss_function: AnyLoss
+    metrics: dict[str, Metric]
+    validation: Loader | None
+    ema: EMA | None
+    per_batch: bool
+    planned: int | None
+    scheduler: Any
+    accumulate: int
+    clip_norm: float | None
+    clip_value: float | None
+    callbacks: list[Callback]
+    resume_changes: Changes
+    seed: int | None
+    hooks: dict[str, list[Any]]
+    batch: int
+    epoch: int
+    history: History
+    seconds: float
+    tally: Tally
+    reason: str
+    stopped: bool
+    counting: Counting
+    counts: list[Count]
+    optimizer: optim.Optimizer
+    intake: Intake
+    learn: Callable[..., Any]
+
     def __init__(self, model: Module, optimizer: optim.Optimizer, loader: Loader, loss: AnyLoss, *,
                  epochs: int, reporter: Reporter, validation: Loader | None = None,
                  metrics: dict[str, Metric] | None = None, scheduler: Any = None, per_batch: bool = False,
                  planned: int | None = None, accumulate: int = 1, clip_norm: float | None = None,
                  clip_value: float | None = None, ema: EMA | None = None, callbacks: Sequence[Callback] = (),
-                 seed: int | None = None, resume_changes: Changes = "refuse"):
+                 seed: int | None = None, resume_changes: Changes = "refuse", precision: str = "32-true",
+                 capture: bool | None = None, sharding: Sharding | None = None):
         self.model, self.optimizer, self.loader = model, optimizer, loader
         self.loss_function, self.epochs = loss, epochs
         self.reporter: Reporter = Guarded(reporter, self._output_failed) if isinstance(reporter, Lines) else (
@@ -86,28 +128,38 @@ class Run:
         self.scheduler, self.per_batch, self.planned, self.ema = scheduler, per_batch, planned, ema
         self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
         self.callbacks, self.seed, self.resume_changes = list(callbacks), seed, resume_changes
+        self.mixed: MixedPrecision = MixedPrecision(precision, parameters(optimizer)[0])
+        self.sharding = sharding
         self.identity: identity.Identity | None = None  # where checkpoints are written or read
-        self.intake = Intake(model, loss, [loader, validation], learn=True)
-        self._hooks = {hook: [getattr(c, hook) for c in self.callbacks
+        self.intake: Intake = Intake(model, loss, [loader, validation], learn=True)
+        self.hooks = {hook: [getattr(c, hook) for c in self.callbacks
                               if getattr(type(c), hook) is not getattr(Callback, hook)] for hook in HOOKS}
+        self.learn: Callable[..., Any] = learning(self, capture)
         self.epoch = self.batch = self.step = 0
         self.seconds, self.tally, self.history = 0.0, Tally(), History()
         self.random_state: dict[str, int] | None = None  # of a checkpoint within an epoch
         self.loader_state: dict[str, Any] | None = None  # of a resumable loader, before this epoch
-        self.interrupt = Interrupt()
+        self.interrupt: Interrupt = Interrupt()
         self.stopped, self.reason, self._paused = False, "", False
-        self.whole = True
+        self.whole: bool = True
         self.standing: Standing | None = None  # since the run has begun
         self.uncalled: Iterator[Any] = iter(())  # hooks of an update or an epoch that is done
         self.resumed_from: str | None = None  # the folder of the checkpoint, "" for a state in memory
-        self.epoch_lr = self.lr()
+        self.epoch_lr: float = self.lr()
         self.watched: Monitor | None = None  # by the schedule, a ReduceLROnPlateau
         self.inputs: list = []
+        self.batches: int = 0
         self.loss: Any = None
         self.losses: list[Tensor | None] = []
         self.counting, self.counts = Counting(loss), list[Count]()
         self._partial_epoch: Epoch | None = None
         self._has_read = False  # a batch, since the run began or resumed
+
+    @property
+    def steps_at_once(self) -> bool:
+        """Whether each batch's gradients go to the optimizer as they are, before anybody else sees them."""
+        return (self.accumulate == 1 and self.sharding is None and self.clip_norm is None
+                and self.clip_value is None and not self.hooks["on_before_optimizer_step"])
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """The optimizer's parameters, which are trained, clipped and averaged: see `named`."""
@@ -124,8 +176,18 @@ class Run:
         self._paused, self.reason = True, reason
 
     @property
-    def paused(self) -> bool:
+    def pause_requested(self) -> bool:
+        """Whether this process was asked to pause."""
         return self._paused or self.interrupt.stopped
+
+    @property
+    def paused(self) -> bool:
+        return self.pause_requested if self.sharding is None else self.sharding.agreed_pause
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes files: of several, the first one alone."""
+        return self.sharding is None or self.sharding.first
 
     def lr(self) -> float:
         """The learning rate of the first parameter group."""
@@ -152,14 +214,15 @@ class Run:
                     self.reporter.note(f"All {self.epochs} epochs were done before" if done else
                                     f"Going on in epoch {self.epoch + 1} of {self.epochs}, "
                                     f"after {self.step} updates")
-                self._call("on_train_start")
-                if any(callback.keeps_state for callback in self.callbacks):
+                self._with_others(self._begin)
+                self.call("on_train_start")
+                if any(callback.keeps_state for callback in self.callbacks) or self._has_others():
                     self.standing = Standing(self)
                 while self.epoch < self.epochs and not self.stopped and not self.paused:
                     modes.keep()
-                    self._one_epoch()
+                    self._with_others(self._one_epoch)
                 self.interrupt.hold()  # pressed twice in haste, Ctrl-C does not cost the checkpoint
-                self._call("on_train_stop")
+                self.call("on_train_stop")
                 self.standing = None  # from here on the model may get other weights
                 self.history.interrupted = self.paused
                 # after the checkpoint was written: a resumed run finishes this epoch
@@ -171,11 +234,13 @@ class Run:
                 if self.ema is not None:
                     self.ema.write()
                 self.interrupt.release()
-                self._call("on_train_end")
+                self.call("on_train_end")
             except BaseException as error:
                 self.interrupt.hold()
                 set_grad_enabled(recording)
-                for callback in self._hooks["on_exception"]:
+                if self.sharding is not None:
+                    self.sharding.failed(error)
+                for callback in self.hooks["on_exception"]:
                     attempt(error, callback, self, error)
                 raise
             finally:
@@ -192,15 +257,38 @@ class Run:
             warnings.warn(f"the progress can no longer be shown ({error.strerror or error}); training goes "
                           "on without it", RuntimeWarning, stacklevel=2)
 
+    def _begin(self) -> None:
+        if self.sharding is not None:
+            self.sharding.begin(self)
+
+    def _has_others(self) -> bool:
+        return self.sharding is not None and self.sharding.communicator.size > 1
+
+    def _with_others(self, work: Callable[[], None]) -> None:
+        """Do what needs all ranks; where one is lost, the others agree on where they go on."""
+        lost: RankLost | None = None
+        while True:
+            try:
+                if lost is None:
+                    return work()
+                assert self.sharding is not None
+                return self.sharding.recover(self, lost)
+            except RankLost as error:
+                if self.sharding is None:
+                    raise
+                lost = error
+
     def _one_epoch(self) -> None:
         total = count(self.loader)
         self.reporter.begin(self.epoch + 1, self.epochs, None if total is None else total - self.batch)
         if not self.batch:
-            self._call("on_train_epoch_start")
+            self.call("on_train_epoch_start")
         start = time.perf_counter() - self.seconds
         for group in self._groups():
-            self.inputs, self.epoch_lr = group, self.lr()
-            self._update(start)
+            self.epoch_lr, self.batches = self.lr(), len(group)
+            update(self, group, start)
+            if self.sharding is not None:
+                self.sharding.agree(self)
             if self.stopped or self.paused:
                 break
         self.inputs = []
@@ -228,11 +316,13 @@ class Run:
             raise FloatingPointError(f"the loss is {loss} after epoch {row.epoch}: the model's numbers "
                                      f"have overflowed. Lower the learning rate (it is {self.epoch_lr}) "
                                      "or clip the gradients (nn.clip_grad_norm_)")
-        with Whole(self, self._hooks["on_train_epoch_end"]):
+        with Whole(self, self.hooks["on_train_epoch_end"]):
             if self.scheduler is not None and not self.per_batch:
                 self._step_schedule()
             self.epoch, self.batch, self.seconds, self.tally = self.epoch + 1, 0, 0.0, Tally()
             self.loader_state = None
+        if self.sharding is not None:
+            self.sharding.end_epoch(self)
 
     def _step_schedule(self) -> None:
         """Step the schedule of the epochs, or change nothing."""
@@ -253,7 +343,8 @@ class Run:
         if isinstance(self.loader, ResumableLoader):
             self.loader_state, skipped = self.loader.state_dict(), 0
             self.loader.skip_batches(self.batch)
-        batches = map(self.intake.read, self.loader)
+        batches: Iterator[Any] = (map(self.intake.read, self.loader) if self.sharding is None
+                                  else self.sharding.batches(self))
         for _ in islice(batches, skipped):
             pass
         if self.batch and self.random_state is not None:  # the skipped batches may have drawn numbers
@@ -263,70 +354,7 @@ class Run:
             self._has_read = True
             yield group
 
-    def _update(self, start: float) -> None:
-        """Learn from a group of batches, unless it is known that they count for nothing."""
-        self.counts = [self.counting(*targets) for _, *targets in self.inputs]
-        self.losses = []
-        learns = not all(is_empty(counted.loss) for counted in self.counts)
-        if learns:
-            self._differentiate()
-        else:
-            for x, *_ in self.inputs:
-                self.tally.pass_over(x.shape[0])
-        with Whole(self, self._hooks["on_train_batch_end"]):
-            if learns:
-                self._step()
-            self.batch += len(self.inputs)
-            if self.scheduler is not None and self.per_batch:
-                self.scheduler.step()
-            self.seconds = time.perf_counter() - start
-
-    def _differentiate(self) -> None:
-        """The gradients of the batches that count for something."""
-        shares = [None] if len(self.counts) == 1 else self._shares()
-        self.optimizer.zero_grad()
-        for (x, y, *weight), counted, share in zip(self.inputs, self.counts, shares):
-            if is_empty(counted.loss):
-                self.tally.pass_over(x.shape[0])
-                self.losses.append(None)
-                continue
-            output = self.model(x)
-            y = self.intake.target(output, y)
-            self.loss = batch_loss(self.loss_function, output, y, *weight)
-            (self.loss if share is None else self.loss * share).backward()
-            self.losses.append(Tensor(self.loss.array))
-            self.tally.add(self.loss, output, self._labels(y), counted, *weight, summed=self.counting.summed)
-            self.reporter.step(self.tally)
-        if self.clip_norm is not None:
-            nn.clip_grad_norm_(parameters(self.optimizer), self.clip_norm)
-        if self.clip_value is not None:
-            nn.clip_grad_value_(parameters(self.optimizer), self.clip_value)
-        self._call("on_before_optimizer_step")
-
-    def _step(self) -> None:
-        if self.standing is not None:
-            self.standing.leave()
-        self.whole = True  # until the optimizer has made its step, which it makes whole or not at all
-        self.optimizer.step()
-        self.whole = False
-        self.step += 1
-        if self.ema is not None:
-            self.ema.update()
-
-    def _shares(self) -> Sequence[Any]:
-        """The factor of each batch's loss, so that the group's gradient is that of one batch of them all."""
-        if self.counting.summed:
-            return [None] * len(self.counts)
-        counts = [counted.loss for counted in self.counts]
-        with backends.on(self.inputs[0][0].array):
-            total = sum(counts)
-            if isinstance(total, int | float):
-                return [count / total for count in counts]
-            xp = backends.namespace_of(total)  # on a device, so whether it is 0 is not asked
-            total = xp.where(total == 0, xp.ones_like(total), total)
-            return [Tensor(xp.asarray(count / total)) for count in counts]
-
-    def _labels(self, target: Tensor) -> Tensor:
+    def labels(self, target: Tensor) -> Tensor:
         """The targets; of probabilities that augmentation made of class indices, the most probable class."""
         mixed = target.ndim == 2 and isinstance(self.loader, AugmentingLoader) and self.loader.mixes_labels()
         return target.argmax(dim=1) if mixed else self.counting.labels(target)
@@ -342,9 +370,10 @@ class Run:
             return self.paused and done != total
 
         self.reporter.validate(0, total)
-        with self._averaged():
-            scores = measure(self.model, self.validation, self.validation_loss, stop,
-                             list(self.metrics.values()))
+        with self._averaged(), self.mixed.block():
+            measured = measure if self.sharding is None else self.sharding.measuring(self)
+            scores = measured(self.model, self.validation, self.validation_loss, stop,
+                              list(self.metrics.values()))
         if scores is None:
             return False
         figures.update(val_loss=scores.loss, val_accuracy=scores.accuracy)
@@ -366,6 +395,6 @@ class Run:
     def _averaged(self) -> Any:
         return nullcontext() if self.ema is None else self.ema.swapped()
 
-    def _call(self, hook: str) -> None:
-        for callback in self._hooks[hook]:
+    def call(self, hook: str) -> None:
+        for callback in self.hooks[hook]:
             callback(self)

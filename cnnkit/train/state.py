@@ -13,6 +13,7 @@ from cnnkit.autograd import Tensor, no_grad
 from cnnkit.evaluation.contracts import AugmentingLoader, Loader, ResumableLoader
 from cnnkit.evaluation.evaluate import count
 from cnnkit.evaluation.tally import Tally
+from cnnkit.models.frozen import freeze_as_saved, frozen_parts
 from cnnkit.storage import FormatError
 from cnnkit.train.checkpoints import CheckpointWarning
 from cnnkit.train.history import Epoch
@@ -25,6 +26,7 @@ from cnnkit.train.identity import (
     other_numerics,
     saved_in,
 )
+from cnnkit.train.mixed_precision import PLAIN
 from cnnkit.train.schema import (
     MAPPING,
     NUMBER,
@@ -59,7 +61,9 @@ STATE = record(  # what `state_of` returns
     scheduler=optional(record(name=TEXT, state=MAPPING, epochs=optional(WHOLE), missing=("epochs",))),
     ema=optional(mapping_of(TENSOR)), random=record(seed=WHOLE, count=WHOLE),
     data=MAPPING, augment=optional(TEXT), loader=optional(MAPPING), tally=list_of(NUMBER, 5),
-    seconds=NUMBER, lr=NUMBER, history=list_of(_ROW), callbacks=mapping_of(MAPPING), missing=("augment",))
+    seconds=NUMBER, lr=NUMBER, history=list_of(_ROW), callbacks=mapping_of(MAPPING),
+    scaler=MAPPING, frozen=record(parameters=list_of(TEXT), layers=list_of(TEXT)),
+    missing=("augment", "scaler", "frozen"))
 
 
 def state_of(run: Run) -> dict[str, Any]:
@@ -68,11 +72,12 @@ def state_of(run: Run) -> dict[str, Any]:
     return {
         "epoch": run.epoch, "batch": run.batch, "step": run.step, "identity": run.identity,
         "model": {name: Tensor(value.array) for name, value in _parameters_and_buffers(run)},
+        "frozen": frozen_parts(run.model),
         "optimizer": {"name": type(run.optimizer).__name__, "state": run.optimizer.state_dict()},
         "scheduler": None if run.scheduler is None else {
             "name": type(run.scheduler).__name__, "state": run.scheduler.state_dict(),
             "epochs": run.planned},
-        "ema": None if run.ema is None else run.ema.state_dict(),
+        "ema": None if run.ema is None else run.ema.state_dict(), "scaler": run.mixed.scaler.state_dict(),
         "random": random.get_state(),
         "data": _data_description(loader), "augment": _augmentation(loader),
         "loader": _loader_state(run),
@@ -82,8 +87,10 @@ def state_of(run: Run) -> dict[str, Any]:
     }
 
 
-def restore(run: Run, state: Mapping[str, Any]) -> None:
+def restore(run: Run, state: Mapping[str, Any], compare: bool = True) -> None:
     """Return a run to the state that `state_of` took.
+
+    Without `compare`, the state is known to be of a run with the same settings and data.
 
     Raises
     ------
@@ -94,7 +101,7 @@ def restore(run: Run, state: Mapping[str, Any]) -> None:
         A ValueError: if the state is none, or a part of it is not what it should be; the message names it.
     """
     check(state, STATE, "the checkpoint's state")
-    accepted = _check(run, state)
+    accepted = _check(run, state) if compare else _fits(run, state)
     if isinstance(run.loader, ResumableLoader):
         with part("the checkpoint's loader"):
             run.loader.load_state_dict(state["loader"])
@@ -112,9 +119,16 @@ def restore(run: Run, state: Mapping[str, Any]) -> None:
         with part("the checkpoint's scheduler"):
             check(state["scheduler"]["state"], like(run.scheduler.state_dict()), "its state")
             run.scheduler.load_state_dict(state["scheduler"]["state"])
+    if run.mixed.scaler.is_enabled() and state.get("scaler"):
+        with part("the checkpoint's scaler of losses"):
+            check(state["scaler"], like(run.mixed.scaler.state_dict()), "its state")
+            run.mixed.scaler.load_state_dict(state["scaler"])
     with no_grad():
         for name, value in _parameters_and_buffers(run):
             value.replace_(copied_like(state["model"][name], value))
+    if "frozen" in state and "trained parameters" not in {change.name for change in accepted}:
+        with part("the checkpoint's list of what is frozen"):
+            freeze_as_saved(run.model, state["frozen"])
     if run.ema is not None:
         with part("the checkpoint's average of weights (ema)"):
             run.ema.load_state_dict(state["ema"])
@@ -201,6 +215,14 @@ def _check(run: Run, state: Mapping[str, Any]) -> list[Change]:
     return changes
 
 
+def _fits(run: Run, state: Mapping[str, Any]) -> list[Change]:
+    """Refuse a state that has no place in the run."""
+    changes, shapes = _misfits(run, state), _other_shapes(run, state)
+    if changes or shapes:
+        raise ResumeError(changes, shapes, acceptable=False)
+    return []
+
+
 def _listed(changes: list[Change]) -> str:
     return "; ".join(map(str, changes))
 
@@ -216,7 +238,8 @@ def _other_settings(run: Run, state: Mapping[str, Any], misfits: list[Change]) -
         before, now = state.get("augment"), _augmentation(run.loader)
         return [] if before == now else [Change("augmentation", str(before), str(now))]
     other_schedule = bool(names & {"scheduler", "schedule's number of epochs"})
-    return [change for change in differences(saved["settings"], run.identity["settings"])
+    before = {"precision": PLAIN, **saved["settings"]}  # older checkpoints do not say it
+    return [change for change in differences(before, run.identity["settings"])
             if not (other_schedule and change.name.startswith("scheduler"))]
 
 

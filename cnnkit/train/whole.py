@@ -19,6 +19,8 @@ class Whole:
     """
 
     __slots__ = ("hooks", "run")
+    hooks: Iterable[Callable[..., Any]]
+    run: Run
 
     def __init__(self, run: Run, hooks: Iterable[Callable[[Run], Any]]):
         self.run, self.hooks = run, hooks

@@ -83,6 +83,7 @@ def same(mine, reference):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-14)
 
 
+@pytest.mark.needs("torch")
 @every_case
 def test_fifty_steps_equal_pytorch(torch, name, settings):
     mine, reference = ours(name, draws(name, 0), settings), theirs(torch, name, draws(name, 0), settings)
@@ -96,6 +97,7 @@ def test_fifty_steps_equal_pytorch(torch, name, settings):
                                        err_msg=key)
 
 
+@pytest.mark.needs("torch")
 @every_case
 def test_a_state_goes_over_and_back_in_the_middle(torch, name, settings):
     params, optimizer = theirs(torch, name, draws(name, 0), settings)
@@ -119,6 +121,7 @@ def test_a_state_goes_over_and_back_in_the_middle(torch, name, settings):
         n: set(entry) for n, entry in optimizer.state_dict()["state"].items()}
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("name", CASES)
 def test_names_order_and_defaults_of_settings_are_pytorchs(name):
     torch = pytest.importorskip("torch")

@@ -53,6 +53,7 @@ def sequence(module, optimizer, names, milestones):
     return module.SequentialLR(optimizer, [PARTS[name](module, optimizer) for name in names], milestones)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("first", PARTS)
 def test_two_schedules_one_after_the_other_equal_pytorch(first):
     torch = pytest.importorskip("torch")
@@ -63,6 +64,7 @@ def test_two_schedules_one_after_the_other_equal_pytorch(first):
         assert rates(a, sequence(MINE, a, names, milestones)) == pytest.approx(expected, abs=1e-12), second
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("first", PARTS)
 def test_two_schedules_at_once_equal_pytorch(first):
     torch = pytest.importorskip("torch")

@@ -64,6 +64,7 @@ def rates(optimizer, scheduler, figures=None, steps=STEPS):
     return rates_and_momenta
 
 
+@pytest.mark.needs("torch")
 @every_case
 def test_every_rate_equals_pytorch(name, settings):
     torch = pytest.importorskip("torch")
@@ -73,6 +74,7 @@ def test_every_rate_equals_pytorch(name, settings):
                                                                                  rel=1e-12, abs=1e-17)
 
 
+@pytest.mark.needs("torch")
 @every_case
 def test_a_schedule_that_goes_on_from_an_epoch_equals_pytorch(name, settings):
     torch = pytest.importorskip("torch")
@@ -84,6 +86,7 @@ def test_a_schedule_that_goes_on_from_an_epoch_equals_pytorch(name, settings):
     assert found[0] == pytest.approx(found[1], rel=1e-12, abs=1e-17)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.filterwarnings("ignore:The epoch parameter")
 @every_case
 def test_steps_to_an_epoch_equal_pytorch(name, settings):
@@ -100,6 +103,7 @@ def test_steps_to_an_epoch_equal_pytorch(name, settings):
     assert found[0] == pytest.approx(found[1], rel=1e-12, abs=1e-17)
 
 
+@pytest.mark.needs("torch")
 @every_case
 def test_a_state_of_pytorch_loads_and_goes_back(name, settings):
     torch = pytest.importorskip("torch")

@@ -1,6 +1,7 @@
 """A training run with everything that a checkpoint keeps, for `test_killed.py` to kill.
 
-``python killed_run.py FOLDER BACKEND EPOCHS``. When it is done it writes ``FOLDER/done.json``: the checksum
+``python killed_run.py FOLDER BACKEND EPOCHS [uncaptured]``: with its steps captured, where the backend has
+kernels that can be, or without. When it is done it writes ``FOLDER/done.json``: the checksum
 of the final weights, and the history without its times.
 """
 
@@ -14,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 import cnnkit
-from cnnkit import nn, no_grad, random, train
+from cnnkit import backends, nn, no_grad, random, train
 from cnnkit.data import Subset, datasets
 from cnnkit.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateMonitor
 
 
-def main(folder: Path, backend: str, epochs: int) -> None:
+def main(folder: Path, backend: str, epochs: int, captured: bool) -> None:
     """Train, going on where an earlier process was killed."""
     cnnkit.use(backend)
     random.seed(11)
@@ -28,11 +29,13 @@ def main(folder: Path, backend: str, epochs: int) -> None:
     with no_grad():  # a memory layout of its own, which every update keeps
         model[5].weight.copy_(np.asfortranarray(model[5].weight.numpy()))
     rates, stopping = LearningRateMonitor(), EarlyStopping("val_loss", patience=50)
+    can_be = captured and any(table.native for table in backends.get(backend).serving())
     history = train.fit(model, Subset(datasets.digits(train=True), range(600)), epochs=epochs,
                         batch_size=16, lr=0.01, validation=Subset(datasets.digits(train=False), range(150)),
                         metrics=["f1", "top_2"], scheduler="one-cycle",
                         accumulate_grad_batches=2, clip_norm=1.0, ema=0.9, class_weight="balanced",
                         augment="flip,crop=1,rotate,mixup", resume=True, progress=False,
+                        capture=can_be,
                         callbacks=[Checkpoint(folder / "checkpoints", every_n_batches=3, monitor="val_f1"),
                                    rates, stopping, CSVLogger(folder / "log.csv")])
     digest = hashlib.sha256()
@@ -46,4 +49,4 @@ def main(folder: Path, backend: str, epochs: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), "uncaptured" not in sys.argv)

@@ -87,3 +87,12 @@ def test_another_process_gives_the_same_text():
     printed = subprocess.run([sys.executable, "-c", "from cnnkit.train.describe import code_of, describe\n"
                               f"print(f\"{code}\")"], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == f"{describe({'b', 'a', 'c'})} {code_of([lambda x: x in {'b', 'a', 'c'}])}"
+
+
+def test_what_has_a_dtype_and_no_shape_is_no_array():
+    class Reader:
+        dtype = "float32"
+
+    reader = Reader()
+    assert "Reader" in describe(reader)
+    describe(lambda output, target: (reader, output))

@@ -1,4 +1,7 @@
-"""A training process that is killed and started again ends with the same bits: ``pytest --kills 20``."""
+"""A training process that is killed and started again ends with the same bits: ``pytest --kills 20``.
+
+Those that are killed capture their steps, and the one that is not does not.
+"""
 
 import json
 import random
@@ -14,8 +17,8 @@ SCRIPT = Path(__file__).with_name("killed_run.py")
 EPOCHS, CHECKPOINTS = "3", 30  # ten an epoch
 
 
-def start(folder, backend):
-    return subprocess.Popen([sys.executable, SCRIPT, folder, backend, EPOCHS],
+def start(folder, backend, *how):
+    return subprocess.Popen([sys.executable, SCRIPT, folder, backend, EPOCHS, *how],
                             stderr=subprocess.PIPE, text=True)
 
 
@@ -26,9 +29,9 @@ def finish(process):
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """The result of a run that is not killed, and how long it takes."""
+    """The result of a run that is not killed and captures nothing, and how long it takes."""
     folder, begin = tmp_path_factory.mktemp("whole"), time.monotonic()
-    finish(start(folder, "numpy"))
+    finish(start(folder, "numpy", "uncaptured"))
     return (folder / "done.json").read_text(), time.monotonic() - begin
 
 

@@ -1,58 +1,18 @@
 """A run that is stopped anywhere goes on to the same bits; the errors name what keeps it from that."""
 
-import errno
-import json
 import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from resumed_runs import LEARN, AtStep, assert_same, network, run
 
 import cnnkit
 from cnnkit import nn, no_grad, optim, random, train
-from cnnkit.data import DataLoader, Subset, datasets
+from cnnkit.data import DataLoader
 from cnnkit.optim import lr_scheduler
-from cnnkit.train import CheckpointError, checkpoints
+from cnnkit.train import checkpoints
 from cnnkit.train.callbacks import Callback, Checkpoint, EarlyStopping, LearningRateMonitor
-
-LEARN = Subset(datasets.digits(train=True), range(160))
-HELD_OUT = Subset(datasets.digits(train=False), range(40))
-
-
-class AtStep(Callback):
-    """Pause the run, or do something else, after update `step`."""
-
-    def __init__(self, step, action=lambda run: run.pause("for the test")):
-        self.step, self.action = step, action
-
-    def on_train_batch_end(self, run):
-        if run.step == self.step:
-            self.action(run)
-
-
-def network():
-    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
-                         nn.Dropout(0.5), nn.Flatten(), nn.Linear(64, 10))
-
-
-def run(callbacks=(), resume=False, epochs=3, seed=5, model=None, **settings):
-    """Train from a fixed beginning; the weights and the figures that do not depend on the clock."""
-    random.seed(seed)
-    model = network() if model is None else model
-    settings = {"batch_size": 16, "lr": 0.01, "validation": HELD_OUT, "progress": False} | settings
-    history = train.fit(model, LEARN, epochs=epochs, callbacks=callbacks, resume=resume, **settings)
-    rows = [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")}
-            for row in history.as_dicts()]
-    return {n: v.numpy() for n, v in model.state_dict().items()}, rows, random.get_state()
-
-
-def assert_same(a, b):
-    for name, value in a[0].items():
-        np.testing.assert_array_equal(value, b[0][name], err_msg=name)
-    assert a[1:] == b[1:]
-
 
 SETTINGS = {
     "plain": {}, "sgd": {"optimizer": "sgd", "ema": 0.5},
@@ -62,11 +22,14 @@ SETTINGS = {
     "groups": {"accumulate_grad_batches": 3, "clip_norm": 0.5, "scheduler": "one-cycle"},
     "augmented": {"augment": "flip,crop=1,rotate,erase,mixup",
                   "class_weight": "balanced", "accumulate_grad_batches": 2},
+    "mixed": {"precision": "16-mixed", "clip_norm": 1.0, "ema": 0.9},
     "amsgrad": {"optimizer": lambda m: optim.AdamW(m.parameters(), 0.01, amsgrad=True)},
 }
 
 
-@pytest.mark.parametrize("step", [4, 10, 23])  # 10 updates an epoch; 4 where they are made of 3 batches
+# 10 updates an epoch; 4 where they are made of 3 batches
+@pytest.mark.parametrize("step", [pytest.param(4, marks=pytest.mark.heavy), 10,
+                                  pytest.param(23, marks=pytest.mark.heavy)])
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_run_that_was_paused_anywhere_goes_on_to_the_same_bits(name, step, tmp_path):
     def go(callbacks, resume=False):
@@ -112,6 +75,36 @@ def test_sixteen_bit_runs_go_on_to_the_same_bits(backend, tmp_path):
         whole = go(dtype)
         go(dtype, [Checkpoint(folder), AtStep(3)])
         np.testing.assert_array_equal(go(dtype, resume=folder), whole)
+
+
+def test_a_scale_that_has_changed_goes_on(tmp_path):
+    """The first batch overflows: the run that goes on has half the scale."""
+    class Large(nn.Linear):
+        def forward(self, x):
+            return super().forward(x.flatten(1)) * 4e4
+
+    def go(callbacks=(), resume=False):
+        random.seed(1)
+        scales = []
+        notes = AtStep(6, lambda run: scales.append(run.mixed.scaler.state_dict()))
+        result = run([notes, *callbacks], resume, epochs=1, model=Large(64, 10), precision="16-mixed",
+                     validation=None, lr=1e-5)
+        return result, scales
+
+    whole, scales = go()
+    go([Checkpoint(tmp_path), AtStep(4)])
+    again, their_scales = go(resume=tmp_path)
+    assert scales == their_scales
+    assert scales[0]["scale"] < 2.0**16
+    assert_same(again, whole)
+
+
+def test_another_precision_is_refused_unless_it_is_accepted(tmp_path):
+    run([Checkpoint(tmp_path), AtStep(4)], precision="16-mixed")
+    with pytest.raises(ValueError, match="its precision was 16-mixed, and now it is 32-true"):
+        run(resume=tmp_path)
+    with pytest.warns(checkpoints.CheckpointWarning, match="precision"):
+        run(resume=tmp_path, resume_changes=["precision"])
 
 
 def test_weights_in_another_memory_layout_keep_it(tmp_path):
@@ -249,52 +242,6 @@ def test_a_pause_says_how_to_go_on(tmp_path, capsys):
     assert history.checkpoint == str(tmp_path / "checkpoint-000001.json")
 
 
-def cut_off(path):
-    path.write_bytes(path.read_bytes()[:-7])
-
-
-def altered(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize("ending", [".json", ".safetensors"])
-@pytest.mark.parametrize("damage", [cut_off, altered, os.remove, lambda path: path.write_bytes(b"")])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path, ending, damage):
-    whole = run()
-    run([Checkpoint(tmp_path), AtStep(23)])
-    files = checkpoints.numbered(tmp_path)
-    assert len(files) == 2
-    damage(files[1].with_suffix(ending))
-    if ending == ".json" and damage is os.remove:  # as if it had never been finished
-        assert_same(run([Checkpoint(tmp_path)], resume=True), whole)
-    else:
-        message = f"{files[1].stem}.*Going on from the one before it, .*{files[0].name}"
-        with pytest.warns(checkpoints.CheckpointWarning, match=message):
-            resumed = run([Checkpoint(tmp_path)], resume=True)
-        assert_same(resumed, whole)
-
-
-def test_where_all_are_damaged_each_is_named_and_none_is_used(tmp_path):
-    run([Checkpoint(tmp_path)])
-    for path in checkpoints.numbered(tmp_path):
-        cut_off(path)
-    with pytest.raises(ValueError, match=r"no checkpoint in .* can be used: "
-                       r".*checkpoint-000003.*checkpoint-000002.*Remove them"):
-        run(resume=tmp_path)
-
-
-def test_a_checkpoint_of_another_format_is_refused(tmp_path):
-    run([Checkpoint(tmp_path)], epochs=1)
-    path = checkpoints.numbered(tmp_path)[0]
-    content = json.loads(path.read_text()) | {"format": 2}
-    content.pop("sha256")
-    path.write_text(json.dumps({"sha256": checkpoints._digest(content), **content}))
-    with pytest.raises(ValueError, match="has format 2; this version of cnnkit reads format 1"):
-        run(resume=tmp_path)
-
-
 @pytest.mark.parametrize(("settings", "message"), [
     ({"batch_size": 8}, "batch size was 16, and now it is 8"),
     ({"optimizer": "sgd"}, "optimizer was Adam, and now it is SGD"),
@@ -315,107 +262,6 @@ def test_resuming_without_a_checkpoint_is_an_error_or_a_new_run(tmp_path):
     with pytest.raises(ValueError, match="resume=True goes on from the folder of a Checkpoint callback"):
         run(resume=True)
     assert_same(run([Checkpoint(tmp_path / "new")], resume=True), run())
-
-
-def test_a_full_disk_is_one_clear_error_and_the_state_survives(tmp_path, monkeypatch):
-    whole = run()
-    real, calls = os.fsync, []
-
-    def full(file):
-        calls.append(file)
-        if len(calls) > 6:  # four for the first checkpoint: two files, and the folder after each
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(file)
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CheckpointError, match=r"checkpoint-000002.json could not be written \(No space "
-                       r"left on device\)") as caught:
-        run([Checkpoint(tmp_path / "a")])
-    monkeypatch.undo()
-    names = [path.name for path in sorted((tmp_path / "a").iterdir())]
-    assert names == ["checkpoint-000001.json", "checkpoint-000001.safetensors"]
-    assert_same(run(resume=caught.value.state), whole)
-    caught.value.save(tmp_path / "b")
-    assert_same(run(resume=tmp_path / "b"), whole)
-
-
-def test_with_on_error_training_goes_on_without_the_checkpoint(tmp_path, monkeypatch):
-    def refuse(*arguments):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    errors, whole = [], run()
-    monkeypatch.setattr(os, "fsync", refuse)
-    assert_same(run([Checkpoint(tmp_path, on_error=errors.append)]), whole)
-    assert len(errors) == 4  # after each epoch, and at the end once more
-    assert "Read-only file system" in str(errors[0])
-
-
-def test_a_folder_that_cannot_be_written_to_is_named_before_the_training(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError,
-                       match=r"no checkpoint can be written to the folder .*file/x \(Not a directory\)"):
-        run([Checkpoint(tmp_path / "file" / "x"), AtStep(1, lambda run: pytest.fail("it trained"))])
-
-
-def test_a_real_limit_on_the_size_of_files(tmp_path):
-    # python -B: the limit would cut the .pyc files that it writes
-    code = ("import resource, signal, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192));"
-            f" sys.path.insert(0, {os.path.dirname(__file__)!r}); signal.signal(signal.SIGXFSZ, "
-            f"signal.SIG_IGN)\nimport test_resume as t\nt.run([t.Checkpoint({str(tmp_path)!r})])")
-    process = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=False)
-    assert "CheckpointError: the checkpoint" in process.stderr
-    assert "(File too large)" in process.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_loss_that_is_no_number_replaces_no_good_checkpoint(tmp_path):
-    def spoil(run):
-        with no_grad():
-            run.model[0].weight.fill_(float("nan"))
-
-    with pytest.raises(FloatingPointError):
-        run([AtStep(15, spoil), Checkpoint(tmp_path, every_n_batches=1)], validation=None)
-    state = checkpoints.newest(tmp_path).state
-    assert (state["epoch"], state["batch"]) == (1, 5)
-
-
-def test_checkpoints_of_another_run_are_replaced_with_overwrite_only(tmp_path):
-    run([Checkpoint(tmp_path)], epochs=2)
-    with pytest.raises(FileExistsError, match="holds checkpoints of another run: go on with it"):
-        run([Checkpoint(tmp_path)], epochs=1)
-    run([Checkpoint(tmp_path, overwrite=True)], epochs=1, seed=9)
-    assert checkpoints.newest(tmp_path).state["epoch"] == 1
-
-
-def test_the_settings_decide_which_checkpoints_are_kept(tmp_path):
-    def names(folder):
-        return [path.stem[-2:] for path in checkpoints.numbered(tmp_path / folder)]
-
-    run([Checkpoint(tmp_path / "two")])
-    run([Checkpoint(tmp_path / "all", keep=None, every_n_batches=4)])
-    run([Checkpoint(tmp_path / "last", every_n_epochs=None)])
-    assert names("two") == ["02", "03"]
-    assert names("all") == [f"{n:02}" for n in range(1, 10)]  # after batches 4, 8, 10 of each epoch
-    assert names("last") == ["01"]
-
-
-def test_the_best_weights_are_kept(tmp_path):
-    best = Checkpoint(tmp_path, monitor="val_accuracy")
-    _, rows, _ = run([best], epochs=5)
-    kept = cnnkit.safetensors.read_metadata(best.best_path)
-    assert kept["epoch"] == str(1 + [row["val_accuracy"] for row in rows].index(best.best))
-    assert float(kept["val_accuracy"]) == max(row["val_accuracy"] for row in rows) == best.best
-    model = network()
-    model.load_state_dict(cnnkit.safetensors.load_file(best.best_path))
-    assert train.evaluate(model, HELD_OUT).accuracy == best.best
-
-
-def test_half_written_files_of_a_killed_process_are_swept_away(tmp_path):
-    for name in (".checkpoint-000003.json", "checkpoint-000004.safetensors"):
-        (tmp_path / name).write_bytes(b"half")
-    run([Checkpoint(tmp_path)], epochs=1)
-    names = [path.name for path in sorted(tmp_path.iterdir())]
-    assert names == ["checkpoint-000001.json", "checkpoint-000001.safetensors"]
 
 
 def test_the_rates_of_a_resumed_run_are_those_of_a_whole_one(tmp_path):

@@ -27,7 +27,7 @@ class _Composite(LRScheduler):
                 raise ValueError(f"{type(self).__name__}: schedule {n} belongs to another optimizer")
         self._schedulers = list(schedulers)
         super().__init__(optimizer)
-        self.last_epoch = last_epoch + 1
+        self.last_epoch: int = last_epoch + 1
 
     def begin(self) -> None:
         self.restart(list(self.base_lrs))
@@ -68,6 +68,8 @@ class SequentialLR(_Composite):
     >>> rates
     [0.5, 0.75, 1.0, 0.1]
     """
+
+    last_epoch: int
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int],
                  last_epoch: int = -1):
@@ -111,6 +113,8 @@ class ChainedScheduler(_Composite):
     >>> rates
     [0.5, 0.25, 0.25]
     """
+
+    last_epoch: int
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):
         if not schedulers:

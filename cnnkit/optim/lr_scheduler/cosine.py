@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from cnnkit.foreign import whole
 from cnnkit.optim.lr_scheduler.scheduler import LRScheduler
@@ -27,6 +28,9 @@ class CosineAnnealingLR(LRScheduler):
     >>> scheduler.get_last_lr()
     [0.5]
     """
+
+    T_max: int
+    eta_min: float
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
         if T_max < 1:
@@ -83,11 +87,15 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     [1.0, 0.5, 1.0, 0.5]
     """
 
+    T_mult: int
+    eta_min: float
+    last_epoch: int
+
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0,
                  last_epoch: int = -1):
         self.T_0, self.T_mult, self.eta_min = whole("T_0", T_0), whole("T_mult", T_mult), eta_min
         self.T_cur: float = last_epoch
-        self.T_i = self.T_0
+        self.T_i: Any = self.T_0
         super().__init__(optimizer, last_epoch)
 
     def first(self, lrs: list[float]) -> list[float]:

@@ -64,6 +64,12 @@ class CyclicLR(LRScheduler):
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
 
+    total_size: float
+    gamma: float
+    mode: str
+    base_momentums: list[Any]
+    max_momentums: list[Any]
+
     def __init__(self, optimizer: Optimizer, base_lr: float | list[float], max_lr: float | list[float],
                  step_size_up: int = 2000, step_size_down: int | None = None, mode: str = "triangular",
                  gamma: float = 1.0, scale_fn: Callable[[float], float] | None = None,
@@ -76,11 +82,11 @@ class CyclicLR(LRScheduler):
             raise ValueError(f"{type(optimizer).__name__} has neither momentum nor betas; "
                              "pass cycle_momentum=False")
         lowest = for_each_group(base_lr, optimizer, "base_lr")
-        self.max_lrs = for_each_group(max_lr, optimizer, "max_lr")
+        self.max_lrs: list[Any] = for_each_group(max_lr, optimizer, "max_lr")
         self.total_size = float(step_size_up + (step_size_up if step_size_down is None else step_size_down))
-        self.step_ratio = step_size_up / self.total_size
+        self.step_ratio: float = step_size_up / self.total_size
         self.mode, self.gamma, self._scale_fn_custom = mode, gamma, scale_fn
-        self.scale_mode = scale_mode if scale_fn else "iterations" if mode == "exp_range" else "cycle"
+        self.scale_mode: str = scale_mode if scale_fn else "iterations" if mode == "exp_range" else "cycle"
         self.cycle_momentum = cycle_momentum
         self.base_momentums, self.max_momentums = (for_each_group(value, optimizer, name) for value, name in (
             (base_momentum, "base_momentum"), (max_momentum, "max_momentum")))

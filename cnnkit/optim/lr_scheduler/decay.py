@@ -42,6 +42,9 @@ class PolynomialLR(LRScheduler):
     [0.75]
     """
 
+    power: float
+    total_iters: int
+
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0,
                  last_epoch: int = -1):
         if total_iters < 1:

@@ -34,7 +34,7 @@ class LambdaLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer,
                  lr_lambda: Callable[[int], float] | list[Callable[[int], float]], last_epoch: int = -1):
-        self.lr_lambdas = for_each_group(lr_lambda, optimizer, "lr_lambda")
+        self.lr_lambdas: list[Any] = for_each_group(lr_lambda, optimizer, "lr_lambda")
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -63,7 +63,7 @@ class MultiplicativeLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer,
                  lr_lambda: Callable[[int], float] | list[Callable[[int], float]], last_epoch: int = -1):
-        self.lr_lambdas = for_each_group(lr_lambda, optimizer, "lr_lambda")
+        self.lr_lambdas: list[Any] = for_each_group(lr_lambda, optimizer, "lr_lambda")
         super().__init__(optimizer, last_epoch)
 
     def first(self, lrs: list[float]) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from cnnkit.foreign import whole
 from cnnkit.optim.lr_scheduler.scheduler import LRScheduler, for_each_group
@@ -63,6 +64,9 @@ class OneCycleLR(LRScheduler):
     ([0.04, 0.52, 1.0], 0.855)
     """
 
+    total_steps: int
+    lr_corners: list[list[Any]]
+
     def __init__(self, optimizer: Optimizer, max_lr: float | list[float], total_steps: int | None = None,
                  epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: float = 0.3,
                  anneal_strategy: str = "cos", cycle_momentum: bool = True,
@@ -82,14 +86,14 @@ class OneCycleLR(LRScheduler):
         self.cycle_momentum = cycle_momentum
         rise, last = pct_start * total_steps, total_steps - 1
         # the last step of each phase
-        self.ends = [rise - 1, 2 * rise - 2, last] if three_phase else [rise - 1, last]
+        self.ends: list[Any] = [rise - 1, 2 * rise - 2, last] if three_phase else [rise - 1, last]
         highest = for_each_group(max_lr, optimizer, "max_lr")
         lowest = [lr / div_factor for lr in highest]
         final = [lr / final_div_factor for lr in lowest]
         self.lr_corners = [lowest, highest, lowest, final] if three_phase else [lowest, highest, final]
         low, high = (for_each_group(value, optimizer, name)
                      for value, name in ((base_momentum, "base_momentum"), (max_momentum, "max_momentum")))
-        self.momentum_corners = [high, low, high, high] if three_phase else [high, low, high]
+        self.momentum_corners: list[list[Any]] = [high, low, high, high] if three_phase else [high, low, high]
         if cycle_momentum and not {"momentum", "betas"} & optimizer.defaults.keys():
             raise ValueError(f"{type(optimizer).__name__} has neither momentum nor betas; "
                              "pass cycle_momentum=False")

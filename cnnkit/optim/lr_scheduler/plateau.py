@@ -43,6 +43,18 @@ class ReduceLROnPlateau(LRScheduler):
     [0.1]
     """
 
+    factor: float
+    patience: int
+    cooldown: int
+    threshold: float
+    threshold_mode: str
+    eps: float
+    min_lrs: list[Any]
+    cooldown_counter: int
+    num_bad_epochs: int
+    best: float
+    mode: str
+
     def __init__(self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10,
                  threshold: float = 1e-4, threshold_mode: str = "rel", cooldown: int = 0,
                  min_lr: float | list[float] = 0, eps: float = 1e-8):
@@ -70,7 +82,7 @@ class ReduceLROnPlateau(LRScheduler):
         """Take the step's figure: a number, or a Tensor with one element."""
         if metrics is None:
             raise TypeError("ReduceLROnPlateau.step() needs the figure to watch, such as the validation loss")
-        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        self.last_epoch: int = self.last_epoch + 1 if epoch is None else epoch
         figure = float(metrics)
         improved = self._is_better(figure)
         if improved:

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
+from cnnkit.autograd.tape import mode
 from cnnkit.foreign import is_whole, plain
 from cnnkit.optim.optimizer import Optimizer
 
@@ -63,8 +64,8 @@ class LRScheduler:
             elif "initial_lr" not in group:
                 raise KeyError(f"param 'initial_lr' is not specified in param_groups[{n}]: with last_epoch="
                                f"{last_epoch}, load the optimizer's state first")
-        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch = last_epoch + 1
+        self.base_lrs: list[Any] = [group["initial_lr"] for group in optimizer.param_groups]
+        self.last_epoch: int = last_epoch + 1
         self._set(self.first(self._lrs()) if last_epoch == -1 else self.resumed())
 
     def get_lr(self) -> list[float]:
@@ -139,13 +140,15 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def _set(self, lrs: list[float]) -> None:
+        if mode.recorder is not None:
+            mode.recorder.fail("a schedule sets the learning rate; let it step after the captured step")
         lrs = [plain(lr) for lr in lrs]
         for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
             group["lr"] = lr
         self._last_lr = lrs
 
 
-def for_each_group(value: Any, optimizer: Optimizer, name: str) -> list:
+def for_each_group(value: Any, optimizer: Optimizer, name: str) -> list[Any]:
     """`value` repeated for each parameter group; a list with one value for each is returned as a list."""
     count = len(optimizer.param_groups)
     if not isinstance(value, list | tuple):

@@ -25,6 +25,9 @@ class StepLR(LRScheduler):
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
+    gamma: float
+    step_size: int
+
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
         if step_size < 1:
             raise ValueError(f"step_size must be 1 or more, got {step_size}")
@@ -52,6 +55,9 @@ class MultiStepLR(LRScheduler):
     >>> rates
     [1.0, 0.5, 0.5, 0.25]
     """
+
+    gamma: float
+    milestones: list[int]
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1,
                  last_epoch: int = -1):

@@ -22,6 +22,9 @@ class ConstantLR(LRScheduler):
     [0.5, 0.5, 1.0]
     """
 
+    factor: float
+    total_iters: int
+
     def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5,
                  last_epoch: int = -1):
         if not 0 < factor <= 1:
@@ -54,6 +57,10 @@ class LinearLR(LRScheduler):
     >>> rates
     [0.5, 0.75, 1.0, 1.0]
     """
+
+    end_factor: float
+    start_factor: float
+    total_iters: int
 
     def __init__(self, optimizer: Optimizer, start_factor: float = 1.0 / 3,
                  end_factor: float = 1.0, total_iters: int = 5, last_epoch: int = -1):

@@ -7,8 +7,11 @@ from cnnkit.train.callbacks.diagnose import Diagnose
 from cnnkit.train.callbacks.early_stopping import EarlyStopping
 from cnnkit.train.callbacks.json_lines_logger import JSONLinesLogger
 from cnnkit.train.callbacks.learning_rate_monitor import LearningRateMonitor
+from cnnkit.train.callbacks.mlflow import MLflow
 from cnnkit.train.callbacks.stop_on_nan import StopOnNaN
+from cnnkit.train.callbacks.tensor_board import TensorBoard
 from cnnkit.train.callbacks.time_limit import TimeLimit
+from cnnkit.train.callbacks.wandb import Wandb
 
 __all__ = ["CSVLogger", "Callback", "Checkpoint", "Diagnose", "EarlyStopping", "JSONLinesLogger",
-           "LearningRateMonitor", "StopOnNaN", "TimeLimit"]
+           "LearningRateMonitor", "MLflow", "StopOnNaN", "TensorBoard", "TimeLimit", "Wandb"]

@@ -83,8 +83,13 @@ class Checkpoint(Callback):
     """
 
     keeps_state = True
+    every_n_batches: int | None
+    every_n_epochs: int | None
+    keep: int | None
+    on_error: (Callable[..., None]) | None
+    overwrite: bool
 
-    def __init__(self, folder: str | os.PathLike, *, every_n_epochs: int | None = 1,
+    def __init__(self, folder: str | os.PathLike[str], *, every_n_epochs: int | None = 1,
                  every_n_batches: int | None = None, every_n_seconds: float | None = None,
                  keep: int | None = 2, monitor: str | None = None, mode: str = "auto",
                  overwrite: bool = False, on_error: Callable[[CheckpointError], None] | None = None):
@@ -95,17 +100,18 @@ class Checkpoint(Callback):
             None if value is None else whole(name, value)
             for name, value in (("every_n_epochs", every_n_epochs), ("every_n_batches", every_n_batches),
                                 ("keep", keep)))
-        self.folder = Path(folder)
+        self.folder: Path = Path(folder)
         self.every_n_epochs, self.every_n_batches = every_n_epochs, every_n_batches
         self.every_n_seconds = every_n_seconds
         self.keep, self.overwrite, self.on_error = keep, overwrite, on_error
-        self.monitor = None if monitor is None else Monitor(monitor, mode)
+        self.monitor: Monitor | None = None if monitor is None else Monitor(monitor, mode)
         self.best: float | None = None
         self._lock: storage.Lock | None = None
         self._failure: CheckpointError | None = None
         self._unreadable: set[Path] = set()
-        self.hint = f"fit(..., resume={str(self.folder)!r}) goes on from there."
+        self.hint: str = f"fit(..., resume={str(self.folder)!r}) goes on from there."
         self._begun = False
+        self._waits = False  # while another process writes
 
     @property
     def best_path(self) -> Path:
@@ -164,6 +170,14 @@ class Checkpoint(Callback):
         self._begun = False
         if self.monitor is not None:
             self.monitor.settle(run)
+        if run.resumed_from is None:
+            self.best = None
+        self._waits = not run.writes
+        if run.writes:
+            self._begin(run)
+
+    def _begin(self, run: Run) -> None:
+        """Look at what the folder holds, and that it can be written to."""
         earlier = checkpoints.numbered(self.folder)
         resumes_earlier = (run.resumed_from is not None
                            and Path(run.resumed_from).resolve() == self.folder.resolve())
@@ -174,8 +188,6 @@ class Checkpoint(Callback):
             for path in reversed(earlier):
                 checkpoints.remove(path)
             earlier = []
-        if run.resumed_from is None:
-            self.best = None
         self._unreadable = set() if self.keep is None else checkpoints.unreadable(earlier, self.keep)
         self._number = int(earlier[-1].stem.rsplit("-", 1)[1]) + 1 if earlier else 1
         self._batches, self._saved, self._time = 0, (run.epoch, run.batch), time.monotonic()
@@ -191,8 +203,19 @@ class Checkpoint(Callback):
                 "name one that can be written to", state_of(run)))
         self._begun = True
 
+    def _writes(self, run: Run) -> bool:
+        """Whether this process writes; one that takes the place of a lost process begins to."""
+        if run.writes and self._waits:
+            self._waits = False
+            run.resumed_from = str(self.folder)
+            self._take()
+            self._begin(run)
+        return run.writes
+
     def on_train_batch_end(self, run: Run) -> None:
-        self._batches += len(run.inputs)
+        if not self._writes(run):
+            return
+        self._batches += run.batches
         due = self.every_n_batches is not None and self._batches >= self.every_n_batches
         if due or (self.every_n_seconds is not None
                    and time.monotonic() - self._time >= self.every_n_seconds):
@@ -201,11 +224,16 @@ class Checkpoint(Callback):
     def on_train_epoch_end(self, run: Run) -> None:
         if self.monitor is not None and self.monitor.better(value := self.monitor.value(run), self.best):
             self.best = value
-            self._save_best(run, value)
+            if self._writes(run):
+                self._save_best(run, value)
+        if not self._writes(run):
+            return
         if self.every_n_epochs is not None and run.epoch % self.every_n_epochs == 0:
             self.save(run)
 
     def on_train_stop(self, run: Run) -> None:
+        if not self._writes(run):
+            return
         if self._saved != (run.epoch, run.batch) and run.step:
             self.save(run)
         if run.paused and (files := checkpoints.numbered(self.folder)):

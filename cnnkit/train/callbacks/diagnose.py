@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd import Tensor
 from cnnkit.backends import namespace_of
-from cnnkit.ops.precision import wide_mean, widen
+from cnnkit.ops.dtypes import wide_mean, widen
 from cnnkit.ops.vector_norm import scaled_norm
 from cnnkit.train.callbacks.callback import Callback
 from cnnkit.train.diagnosis import Probe, diagnose

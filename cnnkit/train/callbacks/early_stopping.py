@@ -53,6 +53,11 @@ class EarlyStopping(Callback):
     (2, 1)
     """
 
+    monitor: Monitor
+    patience: int
+    best_epoch: int
+    waited: int
+
     def __init__(self, monitor: str = "val_loss", patience: int = 3, min_delta: float = 0.0,
                  mode: str = "auto", restore_best_weights: bool = True):
         if patience < 0:

@@ -40,6 +40,9 @@ class Monitor:
     (True, False)
     """
 
+    min_delta: float
+    name: str
+
     def __init__(self, name: str, mode: str = "auto", min_delta: float = 0.0):
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"mode must be 'auto', 'min' or 'max', got {mode!r}")

@@ -36,8 +36,8 @@ class RowLogger(Callback):
         When the run starts, if the file cannot be there: its folder is read-only, or it is a folder itself.
     """
 
-    def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path: Path = Path(path)
 
     def line(self, figures: dict[str, Any], first: bool) -> str:
         """The text for one epoch."""

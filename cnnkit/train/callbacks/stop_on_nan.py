@@ -48,7 +48,7 @@ class StopOnNaN(Callback):
     def __init__(self, every_n_batches: int = 1):
         if every_n_batches < 1:
             raise ValueError(f"every_n_batches must be 1 or more, got {every_n_batches}")
-        self.every_n_batches = whole("every_n_batches", every_n_batches)
+        self.every_n_batches: int = whole("every_n_batches", every_n_batches)
 
     def on_before_optimizer_step(self, run: Run) -> None:
         if run.step % self.every_n_batches:
@@ -61,6 +61,8 @@ class StopOnNaN(Callback):
         if nonfinite is not None:
             raise FloatingPointError(f"the loss is {loss} {where}: {_culprit(run)}. Lower the learning rate "
                                      f"(it is {run.lr():g}), or clip the gradients (fit(clip_norm=1.0))")
+        if run.mixed.scaler.is_enabled():  # it leaves an update with infinite gradients out
+            return
         grads = [(name, p.grad) for name, p in run.named_parameters() if p.grad is not None]
         if finite(*[grad for _, grad in grads]):
             return

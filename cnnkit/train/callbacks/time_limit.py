@@ -32,7 +32,7 @@ class TimeLimit(Callback):
     """
 
     def __init__(self, *, hours: float = 0.0, minutes: float = 0.0, seconds: float = 0.0):
-        self.seconds = 3600 * hours + 60 * minutes + seconds
+        self.seconds: float = 3600 * hours + 60 * minutes + seconds
         if not self.seconds > 0:
             raise ValueError(f"a time limit must be above 0 seconds, got {self.seconds:g}")
 
