@@ -28,8 +28,8 @@ def network() -> nn.Sequential:
 def with_disc(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Images with a disc, and its place, from -1 to 1."""
     images, _, centres = shapes.drawn(count, seed)
-    there = ~np.isnan(centres[:, 0, 0])
-    return images[there], centres[there, 0] / (shapes.SIZE / 2) - 1
+    is_seen = ~np.isnan(centres[:, 0, 0])
+    return images[is_seen], centres[is_seen, 0] / (shapes.SIZE / 2) - 1
 
 
 def distance(places: np.ndarray, others: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""What the scripts share: options, tables in Markdown, and the tables' places in docs/results.md.
+"""What the scripts share: options, tables in Markdown, and the tables' places in docs.
 
 A script makes a `Report`, trains, adds tables to it, and closes it: that prints them, and with ``--write``
 puts them between the page's markers ``<!-- NAME -->`` and ``<!-- /NAME -->``, with the command, the date, the
@@ -11,6 +11,7 @@ import argparse
 import datetime
 import shlex
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ def options(document: str, **more: dict[str, Any]) -> argparse.ArgumentParser:
     parser.add_argument("--tiny", action="store_true",
                         help="a few images and epochs, in seconds: shows that the script runs")
     parser.add_argument("--write", action="store_true",
-                        help=f"put the tables into {RESULTS.parent.name}/{RESULTS.name}")
+                        help="put the tables into the page of docs/ that has their markers")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="by default %(default)s")
     for name, settings in more.items():
         parser.add_argument(f"--{name}", **settings)
@@ -42,11 +43,13 @@ class Report:
     Parameters
     ----------
     name : str
-        The name of the script, without ``.py``, and of the markers in docs/results.md.
+        The name of the script, without ``.py``, and of the markers.
     parser : ArgumentParser
         From `options`.
     arguments : sequence of str, optional
         The command line's arguments, without the script's name; by default those of Python.
+    page : Path, optional
+        The page that has the markers; by default docs/results.md.
 
     Attributes
     ----------
@@ -56,8 +59,9 @@ class Report:
         The time taken; set it where it is not the time from making the report to closing it.
     """
 
-    def __init__(self, name: str, parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None):
-        self.name, self.parts = name, []
+    def __init__(self, name: str, parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None,
+                 page: Path | None = None):
+        self.name, self.parts, self.page = name, [], page or RESULTS
         self.options = parser.parse_args(arguments)
         if self.options.tiny and self.options.write:
             parser.error("--write is for real runs: leave --tiny out")
@@ -68,7 +72,7 @@ class Report:
 
     def say(self, text: str) -> None:
         """Add a paragraph."""
-        self.parts.append(text)
+        self.parts.append(textwrap.fill(text, 110, break_long_words=False, break_on_hyphens=False))
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Add a table."""
@@ -78,13 +82,13 @@ class Report:
         """Print everything, and with ``--write`` put it into the page."""
         seconds = time.perf_counter() - self._start if self.seconds is None else self.seconds
         seeds = ", ".join(map(str, self.options.seeds))
-        self.say(f"`{self.command}`, {datetime.date.today()}, seeds {seeds}, "
-                 f"{seconds:,.0f} s on {_threads()}.")
+        self.parts.append(f"`{self.command}`, {datetime.date.today()}, seeds {seeds}, "
+                          f"{seconds:,.0f} s on {_threads()}.")
         text = "\n\n".join(self.parts)
         print(text)
         if self.options.write:
-            page = updated_page(RESULTS.read_text(encoding="utf-8"), self.name, text)
-            RESULTS.write_text(page, encoding="utf-8")
+            page = updated_page(self.page.read_text(encoding="utf-8"), self.name, text)
+            self.page.write_text(page, encoding="utf-8")
 
 
 def _threads() -> str:

@@ -1,10 +1,12 @@
 """A corpus of damaged files of every format that cnnkit reads, made from sound ones, the same at every run.
 
 ``python tests/damaged_files.py 10000`` reads so many, in a process whose memory is limited, and prints what
-came of them. Each must be accepted, or refused by a FormatError.
+came of them; ``10000 1 onnx`` other ones, and only of that format. Each must be accepted, or refused by a
+FormatError.
 """
 
 import collections
+import contextlib
 import copy
 import gzip
 import io
@@ -29,6 +31,9 @@ from cnnkit.data.mask_file import read_mask
 from cnnkit.storage import FormatError
 from cnnkit.train import checkpoints
 from cnnkit.train.callbacks import Callback, Checkpoint, EarlyStopping
+
+with contextlib.suppress(ImportError):  # of formats that need an optional package
+    import damaged_onnx
 
 ROOM = 1 << 30  # bytes that the process may take beyond what it has when it begins
 HUGE = (0, 1, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**40, 2**62, 2**63, 2**64 - 1)
@@ -105,6 +110,8 @@ def sound_files(folder):
     newest = checkpoints.numbered(folder / "run")[-1]
     files["checkpoint.json"] = newest, checkpoints.read
     files["checkpoint's tensors"] = newest.with_suffix(".safetensors"), lambda path: checkpoints.read(newest)
+    if "damaged_onnx" in globals():
+        files["onnx"] = damaged_onnx.sound_model(folder), damaged_onnx.read
     files["state"] = newest, lambda path: fit(resume=checkpoints.read(path).state)
     return files
 
@@ -159,6 +166,8 @@ def changed(tree, draw):
 
 def crafted(name, content, draw):
     """A file whose checksums are right, with contents that are not; only of formats that have checksums."""
+    if name == "onnx":
+        return damaged_onnx.crafted(content, draw)
     if name == "state":
         document = json.loads(content)
         del document["sha256"]
@@ -175,17 +184,20 @@ def crafted(name, content, draw):
     return len(text).to_bytes(8, "little") + text + content[8 + length:]
 
 
-def outcomes(folder, count, seed=0):
-    """Read `count` damaged files: for each its format, and "accepted", "refused" or what else happened."""
+def outcomes(folder, count, seed=0, *only):
+    """Read `count` damaged files: for each its format, and "accepted", "refused" or what else happened.
+
+    Where formats are named, those of no other are read.
+    """
     folder = Path(tempfile.mkdtemp(dir=folder))
     files = sound_files(folder)
     sound = {name: path.read_bytes() for name, (path, _) in files.items()}
-    names = list(files)
+    names = list(only or files)
     for number in range(count):
         draw = random.Random(seed * 1_000_003 + number)
         name = names[number % len(names)]
         path, read = files[name]
-        craft = name == "state" or (name in ("model", "weights") and draw.random() < 0.6)
+        craft = name == "state" or (name in ("model", "weights", "onnx") and draw.random() < 0.6)
         path.write_bytes(crafted(name, sound[name], draw) if craft else damaged(sound[name], draw))
         try:
             with warnings.catch_warnings():
@@ -207,16 +219,20 @@ def outcomes(folder, count, seed=0):
         yield name, result
 
 
-def main(count, seed=0):
-    """Read so many; the exit status."""
+def tally(outcomes, room, warm_up, count, seed=0, *only):
+    """Read so many files within a limit of memory, and print what came of each format; the exit status.
+
+    `outcomes` reads them, `warm_up` of them before the limit is set: whatever is loaded only once. `room` is
+    how many bytes the process may take beyond what it has then.
+    """
     import resource
 
     with tempfile.TemporaryDirectory() as folder:
-        list(outcomes(Path(folder), 30))  # whatever is loaded only once
+        list(outcomes(Path(folder), warm_up))
         pages = int(Path("/proc/self/statm").read_text().split()[0]) if sys.platform == "linux" else 1 << 20
-        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM,) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + room,) * 2)
         counts, wrong = collections.Counter(), []
-        for name, result in outcomes(Path(folder), count, seed):
+        for name, result in outcomes(Path(folder), count, seed, *only):
             known = result in ("accepted", "refused")
             counts[name, result if known else "wrong"] += 1
             wrong += [] if known else [f"{name}, {result}"]
@@ -227,4 +243,4 @@ def main(count, seed=0):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
+    sys.exit(tally(outcomes, ROOM, 30, *map(int, sys.argv[1:3]), *sys.argv[3:]))

@@ -53,7 +53,7 @@ def read_bundle(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, settings
 
 
-def read_settings(path: str | os.PathLike) -> dict[str, Any]:
+def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The settings of a saved model or estimator; its weights are not read.
 
     Raises
@@ -73,7 +73,7 @@ def read_settings(path: str | os.PathLike) -> dict[str, Any]:
     return _settings(read_metadata(path), path)
 
 
-def _settings(metadata: Mapping[str, str], path: str | os.PathLike) -> dict[str, Any]:
+def _settings(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         settings = json.loads(metadata[KEY])
         if not isinstance(settings, dict):

@@ -83,6 +83,10 @@ class CNN(nn.Module):
     )
     """
 
+    input_shape: tuple[int, int, int]
+    classifier: nn.Sequential
+    features: nn.Sequential
+
     def __init__(self, input_shape: Sequence[int], conv: Sequence[Sequence[Any]] = ((8, 3), (16, 3)),
                  padding: Any = "same", stride: Any = 1, pool: Any = 2, hidden: Sequence[int] = (128,),
                  classes: int = 10, *, activation: str = "relu", pooling: str = "max", dropout: float = 0.0,
@@ -186,6 +190,8 @@ class CommonCNN(CNN):
     >>> model.config
     {'input_shape': [3, 32, 32], 'classes': 10, 'dtype': 'float32'}
     """
+
+    config: dict[str, Any]
 
     def __init__(self, input_shape: Sequence[int] = (3, 32, 32), classes: int = 10, *,
                  dtype: Any = "float32", backend: Any = None):

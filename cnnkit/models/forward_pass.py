@@ -40,16 +40,22 @@ class ForwardPass:
         The network's weights at this pass.
     """
 
+    single: bool
+    x: Array
+    xp: Any
+    pooled: Any
+    scores: Any
+
     def __init__(self, net: SimpleCNN, x: Array, single: bool):
         self.x, self.single = x, single
-        self.weights = {name: getattr(net, name) for name in WEIGHTS}
+        self.weights: dict[str, Any] = {name: getattr(net, name) for name in WEIGHTS}
         xp = self.xp = net._backend.namespace
         pool = (net.pool_size, net.pool_size)
         calls = [Call(conv, CONV, 3), Call(relu, {}, 0),
                  Call(max_pool, {"kernel_size": pool, "stride": pool, **POOL}, 0)]
         arrays, needs = (x, self._filters(), net.filter_bias), (False, True, True)
         (self.pooled,), features_backward = run_calls(calls, arrays, needs)
-        self.flat = xp.reshape(xp.permute_dims(self.pooled, (0, 2, 3, 1)), (x.shape[0], -1))
+        self.flat: Any = xp.reshape(xp.permute_dims(self.pooled, (0, 2, 3, 1)), (x.shape[0], -1))
         bias = xp.reshape(net.fc_bias, (-1,))
         (self.scores,), dense_backward = linear(self.flat, net.fc_weights, bias, needs=(True, True, True))
         self.backward_functions: tuple[Any, Any] = dense_backward, features_backward

@@ -24,8 +24,9 @@ from cnnkit.foreign import plain
 from cnnkit.models import registry
 from cnnkit.models.bundle import read_bundle, write_bundle
 from cnnkit.models.configurable import Configurable
+from cnnkit.models.frozen import freeze_as_saved, frozen_parts
 from cnnkit.nn import Module
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 from cnnkit.safetensors import with_ending
 from cnnkit.storage import FormatError, limits
 from cnnkit.storage.budget import budget_of
@@ -63,9 +64,19 @@ class SavedModel:
 
     @property
     def transform(self) -> Transform:
-        """What pictures go through before the model: `transforms.ToTensor`, and what training normalised."""
+        """What pictures go through before the model: `transforms.ToTensor`, and what training normalised.
+
+        Where `takes_any_size` it resizes them too.
+        """
         learnt = self.model.input_format
-        return (learnt.transform() if isinstance(learnt, InputFormat) else None) or ToTensor()
+        if not isinstance(learnt, InputFormat):
+            return ToTensor()
+        return learnt.preprocessing() if self.takes_any_size else learnt.transform() or ToTensor()
+
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether `transform` resizes pictures, because training cut out their middle."""
+        return isinstance(self.model.input_format, InputFormat) and self.model.input_format.resize is not None
 
     @property
     def classes(self) -> list[str]:
@@ -87,15 +98,16 @@ class SavedModel:
         return type(self.model).__name__
 
 
-def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | None = None, *,
+def save_model(model: Module, path: str | os.PathLike[str], classes: Sequence[str] | None = None, *,
                input_shape: Sequence[int] | None = None, **settings: Any) -> Path:
     """Write a model's weights and its settings to ``PATH.safetensors``.
 
     Parameters
     ----------
     model : Module
-        `Configurable`, of a class that is registered (`models.register`; those of `cnnkit.models` are). For
-        others, ``safetensors.save_file(model.state_dict(), path)``.
+        Made by a function that is registered (`models.register`; `resnet18` and its like are), or
+        `Configurable`, of a class that is registered (`CNN` is). For others,
+        ``safetensors.save_file(model.state_dict(), path)``.
     path : path
         With or without the ending ``.safetensors``; its folder is created.
     classes : sequence of str, optional
@@ -103,7 +115,7 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
         ``"1"``, ..., where the model's config has their number.
     input_shape : (C, H, W), optional
         Shape of the images that the model takes, where neither its config nor its ``input_format``, which
-        is saved too, has it.
+        is saved too, has it. What is frozen is saved as well (`transfer_learning.freeze`).
     **settings
         More settings, which JSON can hold: how the model was trained, its accuracy.
 
@@ -135,22 +147,27 @@ def save_model(model: Module, path: str | os.PathLike, classes: Sequence[str] | 
         classes = [str(i) for i in range(count)]
     if classes is not None and count not in (None, len(classes)):
         raise ValueError(f"save_model() got the names of {len(classes)} classes for a {name} with {count}")
+    frozen = frozen_parts(model)
     content = {"format": FORMAT, "cnnkit": cnnkit.__version__, "model": name, "config": config,
                "classes": None if classes is None else list(classes),
                **({} if input_shape is None else {"input_shape": [operator.index(n) for n in input_shape]}),
                **({} if learnt is None else {"input_format": learnt.as_dict()}),
+               **({"frozen": frozen} if any(frozen.values()) else {}),
                **settings}
     return write_bundle(with_ending(path), model.state_dict(), content)
 
 
 def _name_and_config(model: Module) -> tuple[str, dict[str, Any]]:
     """The name that the model's class is registered by, and its config as JSON gives it back."""
-    kind = type(model)
-    name = registry.name_of(kind)
+    kind: Any = type(model)
+    name = registry.name_of_model(model)
     if name is None:
         raise TypeError(f"save_model() saves models whose class is registered, and {kind.__name__} is not: "
-                        "decorate it with @cnnkit.models.register, or keep the code that makes it and save "
-                        "its weights with cnnkit.safetensors.save_file(model.state_dict(), path)")
+                        "decorate it with @cnnkit.models.register, or a function that makes it, or keep the "
+                        "code that makes it and save its weights with "
+                        "cnnkit.safetensors.save_file(model.state_dict(), path)")
+    if name != registry.name_of(kind):
+        kind = registry.get(name)  # the function that made it
     if not isinstance(model, Configurable) or not isinstance(model.config, Mapping):
         example = ", ".join(f"{argument!r}: {argument}" for argument in registry.arguments_of(kind))
         raise TypeError(f"save_model() needs {kind.__name__}.config, the arguments that make the model "
@@ -176,8 +193,8 @@ def _plain(value: Any, where: str) -> Any:
                     "numbers, text, None, and lists and mappings (by text) of them")
 
 
-def load_model(path: str | os.PathLike) -> SavedModel:
-    """Read back what `save_model` wrote: in evaluation mode, on the backend in use.
+def load_model(path: str | os.PathLike[str]) -> SavedModel:
+    """Read back what `save_model` wrote: in evaluation mode, on the backend in use, frozen where it was.
 
     Floating-point parameters and buffers have the dtype that they have in the file: bfloat16 and float16 too,
     where the backend has them; elsewhere they are read as float32, which is exact.
@@ -233,6 +250,11 @@ def load_model(path: str | os.PathLike) -> SavedModel:
         if tensor_name in tensors:
             value.rebind(value.detach().to(dtype=tensors[tensor_name].dtype).array)
     model.load_state_dict(tensors)
+    if settings.get("frozen") is not None:
+        try:
+            freeze_as_saved(model, settings["frozen"])
+        except ValueError as error:
+            raise FormatError(f"{file}: what is frozen in it is {error}; save the model again") from None
     return SavedModel(model.eval(), settings)
 
 
@@ -249,7 +271,7 @@ def _check_types(name: Any, config: Any, classes: Any) -> None:
 
 def _class_count(config: Mapping[str, Any]) -> int | None:
     """The number of classes, if the config has it."""
-    count = config.get("classes")
+    count = config.get("classes", config.get("num_classes"))
     return count if isinstance(count, int) and not isinstance(count, bool) else None
 
 

@@ -78,16 +78,25 @@ class SimpleCNN:
     0
     """
 
+    num_filters: int
+    filter_size: int
+    pool_size: int
+    output_classes: int
+    dtype: str
+    seed: int
+    filters: Array
+    fc_weights: Array
+
     def __init__(self, num_filters: int = 8, filter_size: int = 3,
-                 input_size: tuple[int, int] = (28, 28), pool_size: int = 2,
+                 input_size: tuple[int, ...] = (28, 28), pool_size: int = 2,
                  output_classes: int = 10, learning_rate: float = 0.01, *, seed: int = 0,
                  dtype: Any = "float32", backend: Any = None):
         self.num_filters = num_filters = arguments.whole("num_filters", num_filters, 1, 8)
         self.filter_size = filter_size = arguments.whole("filter_size", filter_size, 1, 3)
-        self.input_size = arguments.image_size(input_size)
+        self.input_size: tuple[int, int] = arguments.image_size(input_size)
         self.pool_size = pool_size = arguments.whole("pool_size", pool_size, 1, 2)
         self.output_classes = output_classes = arguments.whole("output_classes", output_classes, 1, 10)
-        self.learning_rate = arguments.step_size(learning_rate)
+        self.learning_rate: float = arguments.step_size(learning_rate)
         self.seed, self.dtype = seed, backends.dtype_name(dtype)
         self._backend = backends.get(backend) if backend is not None else backends.current()
         convolved = shapes.output_size(self.input_size, filter_size)
@@ -97,9 +106,9 @@ class SimpleCNN:
         first, second, self._orders = random.split(random.key(seed), 3)
         self.filters = random.normal(first, (num_filters, filter_size, filter_size),
                                      std=filter_size ** -2, **placement)
-        self.filter_bias = self._backend.asarray([0.0] * num_filters, self.dtype)
+        self.filter_bias: Array = self._backend.asarray([0.0] * num_filters, self.dtype)
         self.fc_weights = random.normal(second, (output_classes, features), std=features ** -0.5, **placement)
-        self.fc_bias = self._backend.asarray([[0.0]] * output_classes, self.dtype)
+        self.fc_bias: Array = self._backend.asarray([[0.0]] * output_classes, self.dtype)
         self.history: list[tuple[float, float]] = []
         self._pass: ForwardPass | None = None
 

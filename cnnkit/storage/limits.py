@@ -17,7 +17,7 @@ __all__ = ["LIMITS", "check", "limit", "variable"]
 LIMITS = {
     "image_pixels": 50_000_000,  # height times width of one image
     "array_bytes": 1 << 28,  # of one array in a compressed file, where that is more than EXPANSION allows
-    "model_bytes": 1 << 32,  # of one safetensors file, or a checkpoint's JSON file
+    "model_bytes": 1 << 32,  # of one safetensors or ONNX file, or a checkpoint's JSON file
     "header_bytes": 1 << 24,  # of a safetensors file's header, with all settings in it
     "text_bytes": 1 << 26,  # of one TOML or CSV file
 }
@@ -55,14 +55,14 @@ def variable(name: str) -> str:
     return f"CNNKIT_LIMIT_{name.upper()}"
 
 
-def check(name: str, asked: int, what: str, file_size: int = 0) -> None:
+def check(name: str, size: int, what: str, file_size: int = 0) -> None:
     """Raise FormatError if something asks for more than a limit; the message says how to raise it.
 
     Parameters
     ----------
     name : str
         The limit.
-    asked : int
+    size : int
         How much.
     what : str
         The beginning of the message, which names the file, such as ``"a.png"``.
@@ -76,8 +76,8 @@ def check(name: str, asked: int, what: str, file_size: int = 0) -> None:
 If you trust it, set the environment variable CNNKIT_LIMIT_IMAGE_PIXELS=10000000000
     """
     most = limit(name, file_size)
-    if asked > most:
+    if size > most:
         unit = name.partition("_")[2]
-        how = (f". If you trust it, set the environment variable {variable(name)}={asked}"
-               if asked < 10**18 else "")
-        raise FormatError(f"{what} has {asked:,} {unit}; at most {most:,} are read{how}")
+        how = (f". If you trust it, set the environment variable {variable(name)}={size}"
+               if size < 10**18 else "")
+        raise FormatError(f"{what} has {size:,} {unit}; at most {most:,} are read{how}")

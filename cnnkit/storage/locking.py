@@ -54,6 +54,10 @@ class Lock:
     True
     """
 
+    facts: dict[str, Any]
+    path: Path
+    subject: str
+
     def __init__(self, path: Path, subject: str, **facts: Any):
         self.path, self.subject, self.facts = path, subject, facts
         self._handle: int | None = None

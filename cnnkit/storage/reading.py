@@ -15,7 +15,7 @@ __all__ = ["open_regular", "read_bytes", "read_text"]
 _LARGE = 1 << 16  # bytes
 
 
-def open_regular(path: str | os.PathLike) -> io.BufferedReader:
+def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
     """Open a regular file for reading; whatever else has that name is refused, and not waited for.
 
     Parameters
@@ -58,7 +58,7 @@ class _Regular(io.BufferedReader):
         return super().read(size)
 
 
-def read_bytes(path: str | os.PathLike, most: int | None = None, first: int | None = None) -> bytes:
+def read_bytes(path: str | os.PathLike[str], most: int | None = None, first: int | None = None) -> bytes:
     """The contents of a regular file.
 
     Parameters
@@ -92,6 +92,6 @@ def read_bytes(path: str | os.PathLike, most: int | None = None, first: int | No
         return file.read() if first is None else file.read(min(first, size))
 
 
-def read_text(path: str | os.PathLike, most: int | None = None) -> str:
+def read_text(path: str | os.PathLike[str], most: int | None = None) -> str:
     """The contents of a regular file of UTF-8 text; errors as of `read_bytes`, and UnicodeDecodeError."""
     return read_bytes(path, most).decode("utf-8")

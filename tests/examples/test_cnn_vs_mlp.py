@@ -2,6 +2,7 @@
 
 import cnn_vs_mlp as script
 import numpy as np
+import pytest
 
 import cnnkit.functional as F
 from cnnkit import nn
@@ -9,6 +10,7 @@ from cnnkit.data import ArrayDataset
 from cnnkit.inspection import summary
 
 
+@pytest.mark.heavy
 def test_it_prints_its_tables(capsys):
     script.main(["--tiny", "--seeds", "0", "1"])
     printed = capsys.readouterr().out

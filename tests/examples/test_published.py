@@ -20,7 +20,9 @@ def rows(text):
     return [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")][1:]
 
 
-@pytest.mark.parametrize("script", [fashion_mnist, mnist_lenet5], ids=["fashion_mnist", "mnist_lenet5"])
+@pytest.mark.parametrize("script", [
+    pytest.param(fashion_mnist, marks=pytest.mark.heavy, id="fashion_mnist"),
+    pytest.param(mnist_lenet5, id="mnist_lenet5")])
 def test_it_prints_its_table_and_keeps_what_is_done(script, tmp_path, capsys, monkeypatch):
     command = ["--tiny", "--seeds", "0", "1", "--folder", str(tmp_path)]
     script.main(command)

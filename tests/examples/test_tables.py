@@ -47,6 +47,16 @@ def test_a_report_writes_the_command_date_seeds_and_time_beside_the_table(tmp_pa
     assert capsys.readouterr().out.strip() in written
 
 
+def test_paragraphs_are_folded_and_a_page_of_ones_own_is_written(tmp_path):
+    page = tmp_path / "guide.md"
+    page.write_text(PAGE)
+    report = tables.Report("one", tables.options("Say."), ["--write"], page)
+    report.say("five words of some length " * 9)
+    report.close()
+    lines = page.read_text().split("<!-- one -->\n")[1].splitlines()[:3]
+    assert [len(line) for line in lines] == [108, 109, 14]
+
+
 def test_a_tiny_run_is_not_written(capsys):
     with pytest.raises(SystemExit):
         tables.Report("one", tables.options("Say."), ["--write", "--tiny"])

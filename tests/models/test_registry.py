@@ -67,6 +67,28 @@ def test_a_class_defined_again_replaces_the_old_one_and_another_class_does_not()
     assert models.get("CNN") is models.CNN
 
 
+def test_the_name_of_a_ready_made_network_is_taken_before_anybody_asked_for_it():
+    with pytest.raises(ValueError, match=r"'resnet18' is taken by cnnkit\.models\.families\.resnet:resnet18"):
+        models.register(Net, name="resnet18")
+
+
+def test_a_function_is_registered_and_its_models_are_saved_under_its_name(tmp_path):
+    @models.register
+    def wide_net(width=7):
+        return nn.Sequential(nn.Linear(4, width))
+
+    model = wide_net(3)
+    assert row("wide_net").arguments == ("width",)
+    saved = models.load_model(models.save_model(model, tmp_path / "net"))
+    assert (saved.settings["model"], saved.settings["config"]) == ("wide_net", {"width": 3})
+    assert saved.model[0].weight.shape == (3, 4)
+
+
+def test_a_function_that_makes_models_can_be_an_entry_point(installed):
+    installed("made", "cnnkit.models.families.lenet:lenet5")
+    assert row("made").arguments == models.registry.arguments_of(models.lenet5)
+
+
 @pytest.mark.parametrize("thing", [Net(), lambda: Net(2), dict, "Net"])
 def test_what_is_no_class_of_modules_is_refused(thing):
     with pytest.raises(TypeError, match=r"takes a class derived from cnnkit\.nn\.Module"):

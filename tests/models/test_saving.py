@@ -10,6 +10,7 @@ from cnnkit import conformance, models, nn, safetensors, train
 from cnnkit.backends import dtype_name
 from cnnkit.data import ArrayDataset, transforms
 from cnnkit.models import bundle, registry
+from cnnkit.storage import FormatError
 
 
 @pytest.fixture
@@ -25,6 +26,32 @@ def test_a_saved_model_gives_the_same_scores(saved):
     np.testing.assert_array_equal(back.model(x).numpy(), model.eval()(x).numpy())
     assert (back.classes, back.input_shape, back.settings["accuracy"]) == (["a", "b", "c"], (1, 8, 8), 0.5)
     assert not back.model.training
+
+
+def test_what_is_frozen_is_frozen_in_the_model_read_back(tmp_path):
+    model = models.cifar_resnet20(width_mult=0.25)
+    model.layer1.requires_grad_(False)
+    model.layer1[0].bn1.keep_in_eval_mode()
+    back = models.load_model(models.save_model(model, tmp_path / "net")).model
+    assert {name for name, value in back.named_parameters() if not value.requires_grad} == {
+        f"layer1.{name}" for name, _ in model.layer1.named_parameters()}
+    back.train()
+    assert (back.layer1[0].bn1.training, back.layer1[0].bn2.training) == (False, True)
+    assert "frozen" not in models.load_model(
+        models.save_model(models.cifar_resnet20(width_mult=0.25), tmp_path / "free")).settings
+
+
+@pytest.mark.parametrize(("frozen", "error"), [
+    (3, "not a list of names"), ({"parameters": ["a"]}, "not a list of names"),
+    ({"parameters": [3], "layers": []}, "not a list of names"),
+    ({"parameters": ["conv9.weight"], "layers": []}, "of another model: this CNN has no 'conv9.weight'"),
+    ({"parameters": [], "layers": ["bn9"]}, "of another model: this CNN has no 'bn9'")])
+def test_a_file_that_freezes_what_is_not_there_is_refused(saved, frozen, error):
+    _, path = saved
+    tensors, settings = bundle.read_bundle(path)
+    bundle.write_bundle(path, tensors, {**settings, "frozen": frozen})
+    with pytest.raises(FormatError, match=error):
+        models.load_model(path)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])

@@ -1,7 +1,4 @@
-"""Safetensors files: Tensors of any backend to a file and back.
-
-The format cannot hold code, so reading a file never runs any.
-"""
+"""Whole safetensors files: Tensors of any backend to a file, or to bytes, and back."""
 
 from __future__ import annotations
 
@@ -16,22 +13,15 @@ from safetensors import SafetensorError, deserialize
 
 from cnnkit import backends, storage
 from cnnkit.autograd import Tensor, tensor
-from cnnkit.ops.precision import is_narrow
+from cnnkit.ops.dtypes import is_narrow
+from cnnkit.safetensors.encoding import CODES, DTYPES, decode, encode
 from cnnkit.storage import FormatError, limits
 
 __all__ = ["file_bytes", "from_bytes", "header_metadata", "load_file", "read_metadata", "save_file", "split",
            "tensors_from_bytes", "to_bytes", "with_ending"]
 
-# the format's name of each dtype, and the numbers that NumPy reads: bits, where it has no such dtype
-CODES = {"bool": ("BOOL", "?"), "uint8": ("U8", "u1"), "int8": ("I8", "i1"), "uint16": ("U16", "<u2"),
-         "int16": ("I16", "<i2"), "uint32": ("U32", "<u4"), "int32": ("I32", "<i4"), "uint64": ("U64", "<u8"),
-         "int64": ("I64", "<i8"), "float16": ("F16", "<f2"), "float32": ("F32", "<f4"),
-         "float64": ("F64", "<f8"), "complex64": ("C64", "<c8"), "bfloat16": ("BF16", "<u2"),
-         "float8_e4m3fn": ("F8_E4M3", "u1"), "float8_e5m2": ("F8_E5M2", "u1")}
-DTYPES = {code: name for name, (code, _) in CODES.items()}
 
-
-def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike,
+def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike[str],
               metadata: Mapping[str, str] | None = None) -> Path:
     """Write Tensors of any backend to a safetensors file, whole or not at all; each keeps its dtype.
 
@@ -52,7 +42,7 @@ def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike,
     return storage.write(Path(path), to_bytes(tensors, metadata))
 
 
-def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, Tensor]:
+def load_file(path: str | os.PathLike[str], backend: str | None = None) -> dict[str, Tensor]:
     """Read a safetensors file.
 
     Every Tensor has the dtype that it has in the file, with these exceptions, which are exact: bfloat16 and
@@ -70,7 +60,7 @@ def load_file(path: str | os.PathLike, backend: str | None = None) -> dict[str, 
     return tensors_from_bytes(file_bytes(path), path, backend)
 
 
-def file_bytes(path: str | os.PathLike, header_only: bool = False) -> bytes:
+def file_bytes(path: str | os.PathLike[str], header_only: bool = False) -> bytes:
     """A safetensors file's bytes, or only its header's with the 8 bytes before it.
 
     They are read when it is known that the file is as long as its header says, and within the limits
@@ -112,7 +102,7 @@ def file_bytes(path: str | os.PathLike, header_only: bool = False) -> bytes:
         return start + header + file.read()
 
 
-def read_metadata(path: str | os.PathLike) -> dict[str, str]:
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """The texts in a safetensors file's header, by name; nothing else of the file is read.
 
     Raises
@@ -131,7 +121,7 @@ def read_metadata(path: str | os.PathLike) -> dict[str, str]:
     return header_metadata(file_bytes(path, header_only=True), path)
 
 
-def header_metadata(data: bytes, path: str | os.PathLike) -> dict[str, str]:
+def header_metadata(data: bytes, path: str | os.PathLike[str]) -> dict[str, str]:
     """The texts in the header of a file's bytes; errors name the `path` that they came from."""
     try:
         metadata = json.loads(split(data)[0]).get("__metadata__", {})
@@ -161,7 +151,7 @@ def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) 
     header: dict[str, Any] = {} if not metadata else {"__metadata__": dict(metadata)}
     if not all(isinstance(word, str) for pair in (metadata or {}).items() for word in pair):
         raise TypeError(f"a safetensors file's metadata are text by text; got {metadata!r}")
-    encoded = {name: _encode(name, value) for name, value in tensors.items()}
+    encoded = {name: encode(name, value) for name, value in tensors.items()}
     start = 0
     # the widest numbers first, so that each lies at a multiple of its size
     names = sorted(encoded, key=lambda name: (-encoded[name].itemsize, name))
@@ -175,23 +165,38 @@ def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) 
     return b"".join([len(text).to_bytes(8, "little"), text, *(encoded[name].tobytes() for name in names)])
 
 
-def from_bytes(data: bytes, path: str | os.PathLike) -> dict[str, np.ndarray]:
+def from_bytes(data: bytes, path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """The NumPy arrays in a file's bytes; errors name the `path` that they came from.
 
     bfloat16 and 8-bit floating point, which NumPy does not have, become float32; that is exact.
     """
-    return {name: _decode(dtype, bits) for name, (dtype, bits) in _parsed(data, path).items()}
+    return {name: decode(dtype, bits) for name, (dtype, bits) in _parsed(data, path).items()}
 
 
-def tensors_from_bytes(data: bytes, path: str | os.PathLike, backend: str | None = None) -> dict[str, Tensor]:
+def tensors_from_bytes(data: bytes, path: str | os.PathLike[str], backend: str | None = None) -> dict[str,
+                       Tensor]:
     """The Tensors in a file's bytes, as `load_file` gives them."""
-    has = backends.place(backend)[0].dtypes
-    return {name: tensor(_decode(dtype, bits), backend=backend,
-                         dtype=dtype if dtype in has else "float32" if is_narrow(dtype) else None)
+    return {name: tensor(decode(dtype, bits), backend=backend, dtype=placed_dtype(dtype, backend))
             for name, (dtype, bits) in _parsed(data, path).items()}
 
 
-def _parsed(data: bytes, path: str | os.PathLike) -> dict[str, tuple[str, np.ndarray]]:
+def placed_dtype(dtype: str, backend: str | None) -> str | None:
+    """The dtype that a Tensor gets which has this one in a file; ``None`` for that of the decoded array."""
+    if dtype in backends.place(backend)[0].dtypes:
+        return dtype
+    return "float32" if is_narrow(dtype) else None
+
+
+def check_dtype(code: str, name: str, path: str | os.PathLike[str]) -> str:
+    """The plain name of a dtype in a file; FormatError if it is not read here."""
+    dtype = DTYPES.get(code)
+    if dtype is None:
+        raise FormatError(f"{path} holds {name!r} in {code}, which cnnkit does not read; "
+                          f"it reads {', '.join(DTYPES)}. Convert it where the file was made")
+    return dtype
+
+
+def _parsed(data: bytes, path: str | os.PathLike[str]) -> dict[str, tuple[str, np.ndarray]]:
     """Each Tensor's dtype, and its numbers as `CODES` says."""
     try:
         entries = deserialize(data)
@@ -199,57 +204,12 @@ def _parsed(data: bytes, path: str | os.PathLike) -> dict[str, tuple[str, np.nda
         raise FormatError(f"{path} is no whole safetensors file ({error}); save the model again") from error
     parsed = {}
     for name, entry in entries:
-        dtype = DTYPES.get(entry["dtype"])
-        if dtype is None:
-            raise FormatError(f"{path} holds {name!r} in {entry['dtype']}, which cnnkit does not read; "
-                             f"it reads {', '.join(DTYPES)}. Convert it where the file was made")
+        dtype = check_dtype(entry["dtype"], name, path)
         parsed[name] = dtype, np.frombuffer(entry["data"], CODES[dtype][1]).reshape(entry["shape"])
     return parsed
 
 
-def _encode(name: str, value: Tensor) -> np.ndarray:
-    """A Tensor's numbers as `CODES` says."""
-    dtype = backends.dtype_name(value.dtype)
-    if dtype not in CODES:
-        raise TypeError(f"a safetensors file cannot hold {name!r}, which is {dtype}; it holds "
-                        f"{', '.join(CODES)}. Convert it with .to(dtype=...)")
-    array = value.numpy()
-    if dtype == "bfloat16":
-        return (np.asarray(array, np.float32).view(np.uint32) >> 16).astype("<u2")
-    if dtype == "float8_e5m2":
-        return (np.asarray(array, np.float16).view(np.uint16) >> 8).astype("u1")
-    if dtype == "float8_e4m3fn":
-        array = np.asarray(array, np.float32)
-        magnitude = np.searchsorted(_e4m3()[:127], np.abs(array)).astype("u1")  # NaN: behind the last
-        return magnitude | (np.signbit(array).astype("u1") << 7)
-    return np.asarray(array, CODES[dtype][1])
-
-
-def _decode(dtype: str, bits: np.ndarray) -> np.ndarray:
-    """The numbers of a file; float32 where NumPy has no such dtype."""
-    if dtype == "bfloat16":  # the upper half of a float32
-        return (bits.astype(np.uint32) << 16).view(np.float32)
-    if dtype == "float8_e5m2":  # the upper half of a float16
-        return (bits.astype(np.uint16) << 8).view(np.float16).astype(np.float32)
-    if dtype == "float8_e4m3fn":
-        return _e4m3()[bits]
-    return bits.astype(bits.dtype.newbyteorder("="), copy=False)
-
-
-def _e4m3() -> np.ndarray:
-    """The number of each of the 256 codes of 1 bit of sign, 4 of exponent, 3 of mantissa.
-
-    There are no infinities, and one NaN of each sign (Micikevicius et al., "FP8 formats for deep learning",
-    2022).
-    """
-    code = np.arange(128)
-    exponent, mantissa = code >> 3, code & 7
-    numbers = np.where(exponent > 0, np.ldexp(8.0 + mantissa, exponent - 10), np.ldexp(1.0 * mantissa, -9))
-    numbers[-1] = np.nan
-    return np.concatenate([numbers, -numbers]).astype(np.float32)
-
-
-def with_ending(path: str | os.PathLike) -> Path:
+def with_ending(path: str | os.PathLike[str]) -> Path:
     """The path with the ending ``.safetensors``, which may have been left out.
 
     >>> with_ending("models/net.v1").name, with_ending("net.safetensors").name
