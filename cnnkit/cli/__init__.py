@@ -1,5 +1,5 @@
-"""The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``advise``, ``summary``,
-``explain``, ``show``, ``backends``, ``check``, ``bench``.
+"""The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``advise``, ``report``,
+``summary``, ``explain``, ``show``, ``compare``, ``profile``, ``export``, ``backends``, ``check``, ``bench``.
 
 A mistake gets one readable line and exit status 2; a check that fails gives status 1. There is
 a traceback only where the environment variable CNNKIT_TRACEBACK asks for it.
@@ -19,7 +19,18 @@ from io import TextIOWrapper
 import typer
 
 from cnnkit.backends import Unavailable
-from cnnkit.cli import advising, augmenting, benching, inspecting, predicting, training
+from cnnkit.cli import (
+    advising,
+    augmenting,
+    benching,
+    comparing,
+    exporting,
+    inspecting,
+    predicting,
+    profiling,
+    reporting,
+    training,
+)
 from cnnkit.cli.screen import Ended, error_screen, with_notes
 
 __all__ = ["app", "main", "run"]
@@ -39,10 +50,14 @@ app.command()(training.train)
 app.command()(augmenting.augment)
 app.command()(predicting.predict)
 app.command()(predicting.evaluate)
+app.command()(reporting.report)
 app.command()(advising.advise)
 app.command()(inspecting.summary)
 app.command()(inspecting.explain)
 app.command()(inspecting.show)
+app.command()(comparing.compare)
+app.command()(profiling.profile)
+app.command()(exporting.export)
 app.command()(inspecting.backends)
 app.command()(inspecting.check)
 app.command()(benching.bench)

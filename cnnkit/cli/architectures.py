@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cnnkit.models import SavedModel
     from cnnkit.nn import Module
 
-__all__ = ["Import", "built", "imported", "load_saved", "settings"]
+__all__ = ["Import", "built", "imported", "is_onnx", "load_saved", "settings"]
 
 Import = Annotated[str | None, typer.Option(
     "--import", metavar="MODULE[:CLASS]", show_default=False,
@@ -92,7 +92,8 @@ def built(model: str, input_shape: tuple[int, ...], classes: int, given: Mapping
     model : str
         A name of `cnnkit.models`, or ``MODULE:CLASS``.
     input_shape, classes
-        Passed to a constructor that takes them; the number of classes also as ``num_classes``.
+        Passed to a constructor that takes them; the number of classes also as ``num_classes``, the first of
+        the shape also as ``in_channels``.
     given : mapping
         More of the constructor's arguments, which win.
 
@@ -104,17 +105,25 @@ def built(model: str, input_shape: tuple[int, ...], classes: int, given: Mapping
     from cnnkit import models
 
     name = (imported(model) if ":" in model else None) or model
-    name, taken = _taking(models.get(name), given)
+    kind = models.get(name)
+    task = models.registry.task_of(kind)
+    if task != "classification":
+        raise ValueError(f"--model {name}: it is for {task}, and images in classes are learnt here; train it "
+                         "with cnnkit.train.fit and a loss of its own, as docs/models.md says")
+    name, taken = (_taking(kind, given) if isinstance(kind, type)
+                   else (name, models.registry.arguments_of(kind)))
     arguments: dict[str, Any] = {"input_shape": tuple(input_shape)} if "input_shape" in taken else {}
-    arguments.update({each: classes for each in CLASSES if each in taken})
+    arguments.update({"in_channels": input_shape[0]} if "in_channels" in taken else {})
+    arguments.update({"aux_logits": False} if "aux_logits" in taken else {})  # training is by one output
+    arguments.update({argument: classes for argument in CLASSES if argument in taken})
     if not arguments and not given and ":" not in model:
         fitting = [row.name for row in models.list() if {"input_shape", "classes"} <= {*row.arguments}]
         raise ValueError(f"--model {name}: it cannot be made for these images, because its constructor takes "
                          f"neither input_shape nor classes; those of {', '.join(fitting)} do")
-    for each in given:
-        if each not in taken:
-            close = difflib.get_close_matches(each, taken, n=1)
-            raise ValueError(f"--set {each}={given[each]}: {name} has no argument {each!r}"
+    for argument in given:
+        if argument not in taken:
+            close = difflib.get_close_matches(argument, taken, n=1)
+            raise ValueError(f"--set {argument}={given[argument]}: {name} has no argument {argument!r}"
                              + (f"; did you mean {close[0]!r}?" if close
                                 else f"; it takes {', '.join(taken)}"))
     arguments.update(given)
@@ -138,10 +147,19 @@ def _taking(kind: type[Module], given: Mapping[str, Any]) -> tuple[str, tuple[st
     return str(registry.name_of(kind)), registry.arguments_of(kind)
 
 
+def is_onnx(path: str | Path) -> bool:
+    """Whether a path has the ending of ONNX files."""
+    return Path(path).suffix.lower() == ".onnx"
+
+
 def load_saved(path: Path, spec: str | None = None) -> SavedModel:
-    """A saved model, after importing ``MODULE[:CLASS]`` of the user's own."""
+    """A saved model, after importing ``MODULE[:CLASS]`` of the user's own; or an ONNX file."""
     from cnnkit import models
 
     if spec is not None:
         imported(spec)
+    if is_onnx(path):
+        from cnnkit.cli.onnx_file import load_onnx
+
+        return load_onnx(path)
     return models.load_model(path)

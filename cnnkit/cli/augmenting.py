@@ -38,9 +38,9 @@ def augment(
     from cnnkit import random
     from cnnkit.cli.pictures import read_images
     from cnnkit.data.image_file import image_head
-    from cnnkit.data.transforms import asked, named
+    from cnnkit.data.transforms import named, numbers_by_name
 
-    asked(augment, "--augment")
+    numbers_by_name(augment, "--augment")
     if out.suffix.lower() not in Image.registered_extensions():
         raise ValueError(f"--out {out}: the name must end in that of an image format, such as .png")
     for path in images:

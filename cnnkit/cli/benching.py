@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import platform
 import statistics
 import time
@@ -49,6 +50,8 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.0, help="About how long to measure, in all.")] = 60.0,
     batch_size: Annotated[list[int] | None, typer.Option(min=1, help="Images a step; may be given "
                                                          "several times.", show_default="32 and 128")] = None,
+    roofline: Annotated[bool, typer.Option("--roofline", help="Measure instead what this machine can do at "
+                                           "most, and each kernel's share of it.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the guide's two networks on this machine: images per second of training and inference."""
@@ -65,6 +68,9 @@ def bench(
     usual = [name for name, status in statuses.items()
              if status is True and name not in SLOW and name != "numpy-readonly"]
     selected = list(dict.fromkeys(backend or usual))
+    if roofline:
+        _print_rooflines(selected, batch_size or [32], as_json)
+        return
     figures, failed = measure(selected, batch_size or [32, 128], seconds)
     machine = {"machine": platform.machine(), "system": platform.platform(),
                "python": platform.python_version(), "cnnkit": cnnkit.__version__,
@@ -90,6 +96,39 @@ def bench(
         error_screen().print(f"cnnkit: {name} could not be measured: {reason}")
     if failed:
         raise typer.Exit(1)
+
+
+def _print_rooflines(selected: Sequence[str], batch_sizes: Sequence[int], as_json: bool) -> None:
+    """What the machine can do, by backend, and the share of it that each kernel of a training step takes."""
+    import cnnkit
+    from cnnkit.inspection import roofline
+
+    reports: list[dict[str, Any]] = []
+    for name in selected:
+        with cnnkit.use(name):
+            peak = roofline()
+            report = {"backend": name, **asdict(peak), "calls": []}
+            table = Table(box=None, pad_edge=False)
+            for heading in ("network", "batch", "way", "layer", "ops"):
+                table.add_column(heading)
+            for heading in ("ms", "GFLOP/s", "GB/s", "share"):
+                table.add_column(heading, justify="right")
+            for network, batch in itertools.product(NETWORKS, dict.fromkeys(batch_sizes)):
+                model, x, _ = _network(network, batch)
+                for row in cnnkit.explain(model, x, backward=True, analyze=True).rows:
+                    report["calls"].append({"network": network, "batch": batch, **asdict(row)})
+                    seconds = row.seconds or math.inf
+                    table.add_row(network, str(batch), "back" if row.backward else "forward", row.layer,
+                                  "+".join(row.ops), f"{1e3 * seconds:.3f}",
+                                  f"{row.flops / seconds / 1e9:.1f}" if row.flops else "-",
+                                  f"{row.bytes / seconds / 1e9:.1f}" if row.bytes else "-",
+                                  "-" if row.share is None else f"{100 * row.share:.0f} %")
+        reports.append(report)
+        if not as_json:
+            screen().print(f"{name}: {peak}", soft_wrap=True)
+            screen().print(table)
+    if as_json:
+        print(json.dumps(reports, indent=2))
 
 
 def measure(backends: Sequence[str], batch_sizes: Sequence[int],
@@ -135,16 +174,12 @@ def measure(backends: Sequence[str], batch_sizes: Sequence[int],
 
 def _steps(network: str, batch: int) -> dict[str, Callable[[], None]]:
     """A training step and a forward pass of a network, which return when the device is done."""
-    from cnnkit import Tensor, backends, models, no_grad, optim, random
+    from cnnkit import backends, no_grad, optim
     from cnnkit import functional as F
 
     current = backends.current()
-    shape, conv, hidden = NETWORKS[network]
-    random.seed(0)
-    model = models.CNN(shape, conv=conv, hidden=hidden)
+    model, x, y = _network(network, batch)
     optimizer = optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-    x = Tensor(random.normal(random.key(1), (batch, *shape), backend=current))
-    y = Tensor(current.asarray(random.randint(random.key(2), batch, 0, 10), "int64"))
 
     def training() -> None:
         optimizer.zero_grad()
@@ -157,3 +192,15 @@ def _steps(network: str, batch: int) -> dict[str, Callable[[], None]]:
             model(x)
         current.synchronize()
     return {"training": training, "inference": inference}
+
+
+def _network(network: str, batch: int) -> tuple[Any, Any, Any]:
+    """A fresh network, images and labels."""
+    from cnnkit import Tensor, backends, models, random
+
+    current = backends.current()
+    shape, conv, hidden = NETWORKS[network]
+    random.seed(0)
+    return (models.CNN(shape, conv=conv, hidden=hidden),
+            Tensor(random.normal(random.key(1), (batch, *shape), backend=current)),
+            Tensor(current.asarray(random.randint(random.key(2), batch, 0, 10), "int64")))

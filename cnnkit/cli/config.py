@@ -86,7 +86,7 @@ def command_line(context: typer.Context, *options: str) -> str:
         elif isinstance(value, bool):
             words += [parameter.opts[0]] * value
         elif isinstance(value, list | tuple):
-            words += [word for each in value for word in (parameter.opts[0], str(each))]
+            words += [word for item in value for word in (parameter.opts[0], str(item))]
         else:
             words += [parameter.opts[0], str(value)]
     return shlex.join([*words, *options])

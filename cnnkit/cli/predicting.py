@@ -13,14 +13,14 @@ from cnnkit.cli.architectures import Import, load_saved
 from cnnkit.cli.holding_out import Unseen, damaged, unseen
 from cnnkit.cli.screen import counted, error_screen, screen
 
-__all__ = ["evaluate", "predict", "use"]
+__all__ = ["evaluate", "matching", "predict", "use"]
 
 MATRIX = 20  # the most classes whose confusion matrix is shown whole
 MISTAKES = 10  # how many of the most frequent mistakes are listed instead of a larger matrix
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model that `cnnkit train` saved.")],
+    model: Annotated[Path, typer.Argument(help="A model that `cnnkit train` saved, or an ONNX file.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, of any size, or folders of them.")],
     top_k: Annotated[int, typer.Option(min=1, help="Show the K most probable classes of each image.")] = 1,
     probabilities: Annotated[bool, typer.Option("--probabilities",
@@ -32,6 +32,11 @@ def predict(
     invert: Annotated[bool, typer.Option("--invert", help="For dark strokes on light "
                                                           "paper, where the model has learnt light on "
                                                           "dark (digits, mnist, fashion-mnist).")] = False,
+    mean: Annotated[str | None, typer.Option(help="For an ONNX file that does not say it: what is taken off "
+                                             "pictures that are scaled to [0, 1], such as 0.485,0.456,0.406.",
+                                             show_default="0")] = None,
+    std: Annotated[str | None, typer.Option(help="And what they are divided by then.",
+                                            show_default="1")] = None,
     import_: Import = None,
 ) -> None:
     """Say which class each image is, and how sure the model is."""
@@ -46,7 +51,14 @@ def predict(
     names = saved.classes
     if top_k > len(names):
         raise ValueError(f"--top-k {top_k}: the model has {len(names)} classes")
-    pictures = read_images(images, saved.input_shape, invert, saved.transform, unread)
+    C, H, W = saved.input_shape
+    size = (None, None) if saved.takes_any_size else (H, W)
+    transform = saved.transform
+    if mean is not None or std is not None:
+        from cnnkit.cli.onnx_file import normalisation
+
+        transform = normalisation(mean, std, C)
+    pictures = read_images(images, (C, *size), invert, transform, unread)
     if unread:
         left_out = f"{'is' if len(unread) == 1 else 'are'} left out"
         error_screen().print(f"cnnkit: {len(unread):,} of {counted(len(images), 'image')} cannot be read and "
@@ -102,7 +114,7 @@ def evaluate(
     names = saved.classes
     if top_k is not None and top_k > len(names):
         raise ValueError(f"--top-k {top_k}: the model has {len(names)} classes")
-    measured = _matching(data, saved, model, download, every)
+    measured = matching(data, saved, model, download, every)
     images = measured.images
     if measured.warning:
         error_screen().print(f"cnnkit: {measured.warning}")
@@ -143,13 +155,14 @@ def use(backend: str | None) -> None:
         cnnkit.use(backend)
 
 
-def _matching(source: str, saved: Any, model: Path, download: bool, every: bool) -> Unseen:
+def matching(source: str, saved: Any, model: Path, download: bool, every: bool) -> Unseen:
     """The test part of the data, or what was held out, or all, as the model takes it."""
     from cnnkit import data as datasets
 
     channels, height, width = saved.input_shape
     folder = source not in datasets.SOURCES and Path(source).is_dir()
-    learn, test = datasets.load(source, size=(height, width) if folder else None, download=download,
+    size = (height, width) if folder and not saved.takes_any_size else None
+    learn, test = datasets.load(source, size=size, download=download,
                                 transform=saved.transform,
                                 mode={1: "L", 3: "RGB"}.get(channels) if folder else None,
                                 on_error="skip")

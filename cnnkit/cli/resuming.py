@@ -35,14 +35,20 @@ class Saving(NamedTuple):
 
 @contextlib.contextmanager
 def checkpointing(console: Console, target: Path, settings: dict[str, Any], resume: bool,
-                  accept_changes: bool, command: str) -> Iterator[Saving]:
-    """Within the block the model's checkpoints are this process's alone."""
+                  accept_changes: bool, command: str, prepare: bool = True) -> Iterator[Saving]:
+    """Within the block the model's checkpoints are this process's alone.
+
+    Without `prepare`, another process has them, whose place this one takes if that is lost.
+    """
     from cnnkit.train.callbacks import Checkpoint
 
     folder = target.with_suffix(".checkpoints")
     checkpoint = Checkpoint(folder, every_n_epochs=None, every_n_seconds=EVERY,
                             on_error=lambda error: error_screen().print(f"cnnkit: {error}"))
     checkpoint.hint = f"what was learnt is kept, and this goes on from there:\n    {command}"
+    if not prepare:
+        yield Saving(checkpoint, resume, accept_changes, lambda: None)
+        return
     fixed = {name: value for name, value in settings.items() if name not in MAY_CHANGE}
     try:
         with _locked(checkpoint):

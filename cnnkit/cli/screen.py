@@ -53,15 +53,17 @@ class Ended(Exception):
         self.status = status
 
 
-def screen(wide: bool = True) -> Console:
+def screen(wide: bool = True, quiet: bool = False) -> Console:
     """The console for standard output: as wide as the terminal, or without one, as wide as any table.
 
     Parameters
     ----------
     wide : bool
         ``False`` for pictures, which are arranged to fit rich's default width where there is no terminal.
+    quiet : bool
+        Print nothing, as all processes do but the first of several.
     """
-    console = _PlainConsole(markup=False, emoji=False, highlight=False)
+    console = _PlainConsole(markup=False, emoji=False, highlight=False, quiet=quiet)
     if wide and not console.is_terminal:
         console.width = max(console.width, WIDE)
     return console

@@ -19,13 +19,15 @@ from cnnkit import storage
 from cnnkit.cli.architectures import built, settings
 from cnnkit.cli.config import command_line, export, read_config, settings_of
 from cnnkit.cli.holding_out import SHARE, Parts, damaged, parts
+from cnnkit.cli.logging import loggers
 from cnnkit.cli.predicting import use
+from cnnkit.cli.pretrained import pretrained as begin_with
 from cnnkit.cli.resuming import Saving, checkpointing, clear
 from cnnkit.cli.screen import Ended, counted, error_screen, say, screen, with_notes
 
 if TYPE_CHECKING:
     from cnnkit.train import History, Run
-    from cnnkit.train.callbacks import EarlyStopping
+    from cnnkit.train.callbacks import Callback, EarlyStopping
 
 __all__ = ["train"]
 
@@ -51,6 +53,12 @@ def train(
         show_default=f"{FEWEST}; more for few images: about {UPDATES:,} updates, {MOST} at most")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 32,
     lr: Annotated[float, typer.Option(help="Learning rate.")] = 1e-3,
+    pretrained: Annotated[str | None, typer.Option(
+        metavar="NAME", show_default=False, help="Begin with weights that others trained, and a new head: "
+        "squeezenet1_1, cifar10_resnet20; or a file of --model's weights.")] = None,
+    freeze: Annotated[str | None, typer.Option(
+        metavar="PART", show_default="backbone", help="With --pretrained: what learns no more, `backbone` "
+        "(all but the head), `nothing`, a number of parts, or names such as layer[12].")] = None,
     optimizer: Annotated[str, typer.Option(
         help="sgd (momentum 0.9), adam, adamw, rmsprop, nadam, radam, lion, lamb, lars, adagrad, adadelta "
              "or adamax.")] = "adam",
@@ -79,11 +87,21 @@ def train(
         metavar="NAMES", show_default="none", help="Change images at random to learn from: "
         "flip, vflip, rotate, crop, resized-crop, affine, jitter, erase, mixup, cutmix, "
         "with or without numbers, such as flip,crop=4,rotate=10.")] = None,
+    precision: Annotated[str, typer.Option(
+        metavar="32-true|16-mixed|bf16-mixed", help="As the backend's floats are; or layers in float16 or "
+        "bfloat16, weights in float32.")] = "32-true",
     early_stopping: Annotated[int | None, typer.Option(
         min=1, metavar="EPOCHS", show_default=False, help="Stop when the held-out "
         "loss has not improved for so many epochs; keep the best weights.")] = None,
+    shards: Annotated[int | None, typer.Option(
+        min=1, help="Compute each update in so many parts of the batch, on as many processes as `mpiexec "
+        "-n N cnnkit train` has started; the weights do not depend on N.",
+        show_default="8 of several processes")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the model goes.",
                                              show_default="models/DATA-MODEL.safetensors")] = None,
+    log: Annotated[list[str] | None, typer.Option(
+        metavar="KIND[=WHERE]", show_default=False, help="Log each epoch's figures: csv, jsonl, tensorboard, "
+        "mlflow or wandb, with a file, folder or project; may be given several times.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch MNIST or Fashion-MNIST if they "
                                            "are not here.")] = False,
     resume: Annotated[bool, typer.Option("--resume",
@@ -98,8 +116,8 @@ def train(
                                                 help="Print the settings as TOML, and do nothing.")] = False,
 ) -> None:
     """Train a model on images, show progress, and save it."""
-    from cnnkit import backends, random
-    from cnnkit.data.transforms import asked
+    from cnnkit import backends, distributed, random
+    from cnnkit.data.transforms import numbers_by_name
     from cnnkit.train.callbacks import EarlyStopping
     from cnnkit.train.schedules import SCHEDULES
 
@@ -112,15 +130,19 @@ def train(
         if value is not None and value not in values:
             raise ValueError(f"{option} {value}: it takes {' or '.join(values)}")
     if augment is not None:
-        asked(augment, "--augment")
+        numbers_by_name(augment, "--augment")
     given = settings(set_ or [])
     if export_config:
         print(export(settings_of(context)))
         return
-    console = screen()
+    if distributed.started_by_mpi() > 1:
+        distributed.init()
+    console = screen(quiet=distributed.rank() > 0)
     use(backend)
     random.seed(seed)
-    split = parts(data, val, seed, size=size, download=download, on_error=on_error)
+    chosen = begin_with(pretrained, model, _is_given(context, "model"), freeze)
+    reading = {"size": size} if chosen is None else chosen.reading(data, size)
+    split = parts(data, val, seed, download=download, on_error=on_error, **reading)
     learn, held_out = split.learn, split.held_out
     for line in damaged(split.source):
         error_screen().print(f"cnnkit: {line}")
@@ -128,13 +150,19 @@ def train(
     if len(classes) < 2:
         raise ValueError(f"{data} has one class only{f' ({classes[0]})' if classes else ''}: "
                          "a classifier needs two or more")
-    network = built(model, learn.image_shape, len(classes), given)
+    if chosen is None:
+        network = built(model, learn.image_shape, len(classes), given)
+    else:
+        network, model = chosen.network(learn.image_shape, len(classes), given), chosen.model
     target = _target(out, data, model)
+    logs = loggers(log or [], target)
     epochs = _epochs(len(learn), batch_size) if epochs is None else epochs
     workers = _workers(data) if workers is None else workers
     current = backends.current()
     parameters = sum(p.numel() for p in network.parameters())
-    say(console, f"Training {model} ({parameters:,} parameters) on {data}: "
+    learning = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    frozen = "" if learning == parameters else f", {parameters - learning:,} of them frozen"
+    say(console, f"Training {model} ({parameters:,} parameters{frozen}) on {data}: "
                  f"{counted(len(learn), 'image')} of {' x '.join(map(str, learn.image_shape))}, "
                  f"{len(held_out):,} held out, {len(classes)} classes; "
                  f"backend {current.name}{_tables(current)}")
@@ -143,22 +171,24 @@ def train(
              "backend": current.name,
              **{name: value for name, value in (
                  ("augment", augment), ("schedule", schedule), ("early_stopping", early_stopping),
-                 ("weight_decay", weight_decay), ("class_weight", class_weight)) if value}}
+                 ("weight_decay", weight_decay), ("class_weight", class_weight),
+                 ("shards", shards), ("pretrained", pretrained), ("freeze", freeze),
+                 ("precision", None if precision == "32-true" else precision)) if value}}
     stopping = None if early_stopping is None else EarlyStopping("val_loss", patience=early_stopping)
     with checkpointing(console, target, everything, resume, accept_changes,
-                       command_line(context, "--resume")) as saving:
-        _fit_and_save(console, network, split, target, epochs, facts, saving, stopping, workers)
+                       command_line(context, "--resume"), prepare=distributed.rank() == 0) as saving:
+        _fit_and_save(console, network, split, target, epochs, facts, saving, stopping, workers, logs)
 
 
 def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, epochs: int,
                   facts: dict[str, Any], saving: Saving, stopping: EarlyStopping | None,
-                  workers: int) -> None:
+                  workers: int, logs: list[Callback]) -> None:
     """Train and save; no signal and no error loses what was learnt.
 
     During `fit` the first Ctrl-C, SIGTERM or SIGHUP stops after the batch, a second one at once. After `fit`
     it takes effect only once the model is saved.
     """
-    from cnnkit import functional
+    from cnnkit import distributed, functional
     from cnnkit import train as training
     from cnnkit.data import DataLoader
     from cnnkit.data.transforms import named
@@ -202,10 +232,12 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
                                    optimizer=facts["optimizer"], lr=facts["lr"],
                                    weight_decay=facts.get("weight_decay"), validation=split.held_out,
                                    seed=facts["seed"], augment=None if workers else facts.get("augment"),
-                                   class_weight=facts.get("class_weight"),
+                                   class_weight=facts.get("class_weight"), shards=facts.get("shards"),
+                                   precision=facts.get("precision", "32-true"),
                                    progress=progress, scheduler=facts.get("schedule"), resume=saving.resume,
                                    resume_changes="warn" if saving.accept_changes else "refuse",
-                                   callbacks=[rows, checkpoint, *([] if stopping is None else [stopping])])
+                                   callbacks=[rows, checkpoint, *([] if stopping is None else [stopping]),
+                                              *logs])
             if history.interrupted and not rows.learnt:
                 interrupt.end(history.signal)
             failure: BaseException | None = None
@@ -221,12 +253,14 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
             history, failure = training.History(rows.run.history.epochs[:rows.run.epoch],
                                                 interrupted=True), error
         finally:
-            if not numbered(checkpoint.folder):
+            if distributed.rank() == 0 and not numbered(checkpoint.folder):
                 clear(checkpoint.folder)
         seconds = time.perf_counter() - start
         whole_epochs = sum(row.val_loss is not None for row in history)
 
         def save(accuracy: float | None) -> Path:
+            if distributed.rank() > 0:
+                return target  # which the first process writes
             try:
                 training_facts = {**facts, "epochs": whole_epochs, "interrupted": history.interrupted}
                 # no times: the same command gives the same file, to the bit
@@ -256,7 +290,8 @@ def _fit_and_save(console: Console, network: Any, split: Parts, target: Path, ep
             accuracy = None if scores is None else scores.accuracy
             saved = save(accuracy)
         if not history.interrupted:
-            clear(checkpoint.folder)
+            if distributed.rank() == 0:
+                clear(checkpoint.folder)
         elif history.checkpoint is None and rows.run is not None:
             reason = rows.run.reason or rows.run.interrupt.reason
             say(console, f"Stopped {reason} in epoch {min(whole_epochs + 1, epochs)} of {epochs}; "
@@ -296,6 +331,12 @@ def _ending(history: History, run: Run | None) -> tuple[int, Console | None]:
     if history.interrupted and history.signal not in (None, signal.SIGINT):
         return 128 + history.signal, output
     return 128 + PIPE if isinstance(error, BrokenPipeError) else 0, output
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line or in the file of settings."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _epochs(images: int, batch_size: int) -> int:

@@ -18,7 +18,7 @@ from cnnkit.backends import backend_of, dtype_name, on
 from cnnkit.evaluation.contracts import AnyLoss, WeightedLoss
 from cnnkit.evaluation.weighting import IGNORED, cross_entropy, per_label
 from cnnkit.foreign import in_host_memory
-from cnnkit.ops.precision import is_integer, wide_sum
+from cnnkit.ops.dtypes import is_integer, wide_sum
 
 __all__ = ["Count", "Counting", "count_true", "is_empty", "label_sum", "number"]
 
@@ -83,8 +83,9 @@ class Counting:
     """
 
     def __init__(self, loss: AnyLoss):
-        own = isinstance(loss, WeightedLoss) and callable(loss.batch_weight)  # not an attribute of that name
-        self._own = cast(WeightedLoss, loss) if own else None
+        # an attribute of that name that is no method is none of ours
+        weighted = isinstance(loss, WeightedLoss) and callable(loss.batch_weight)
+        self._weighted = cast(WeightedLoss, loss) if weighted else None
         self._kind, settings = _known(loss)
         self._class_weight = settings.get("weight")
         self._ignored = settings.get("ignore_index", IGNORED)
@@ -93,7 +94,7 @@ class Counting:
         if reduction == "none":
             raise ValueError("the loss has reduction='none', one number for each sample, but a single one is "
                              "needed; use reduction='mean'")
-        self.summed = reduction == "sum"
+        self.summed: Any = reduction == "sum"
 
     def __call__(self, target: Tensor, weight: Tensor | None = None) -> Count:
         """What a batch counts for, by its targets and the weights (N,) of its rows."""
@@ -121,8 +122,8 @@ class Counting:
                              else _read(label_sum(counted, weight, array, weights.array)), labels)
         rows = array.shape[0] if weight is None else _read(wide_sum(weight.array))
         labels = rows if labels is None else labels
-        if self._own is not None:
-            given = self._own.batch_weight(target, weight)
+        if self._weighted is not None:
+            given = self._weighted.batch_weight(target, weight)
             return Count(_read(given.array) if isinstance(given, Tensor) else given, labels)
         if weight is None and self._kind is not None:  # numbers, or probabilities (N, C, ...)
             classes = array.shape[1] if self._kind == "labels" else 1

@@ -31,7 +31,8 @@ from cnnkit.evaluation.weighting import cross_entropy
 from cnnkit.foreign import is_array, is_array_like
 from cnnkit.nn import Module
 
-__all__ = ["Scores", "evaluate", "evaluating", "measure", "predict", "predict_outputs", "predict_proba"]
+__all__ = ["Measuring", "Scores", "evaluate", "evaluating", "measure", "predict", "predict_outputs",
+           "predict_proba", "scores_of"]
 
 
 class Scores(NamedTuple):
@@ -80,25 +81,62 @@ def evaluate(model: Module, data: Data, loss: AnyLoss | None = None, *, batch_si
 def measure(model: Module, loader: Loader, loss: AnyLoss, stop: Callable[[int], bool],
             metrics: Sequence[Metric] = ()) -> Scores | None:
     """The scores of a model, or ``None`` if ``stop(batches done)``, called after each batch, was true."""
-    tally, counting = Tally(), Counting(loss)
+    tally, measuring = Tally(), Measuring(model, loader, loss)
     for metric in metrics:
         metric.reset()
     with evaluating(model):
-        intake = Intake(model, loss, [loader])
-        for done, (x, y, *weight) in enumerate(map(intake.read, loader), 1):
-            counted = counting(y, *weight)
-            if is_empty(counted.loss) and is_empty(counted.labels):
-                tally.pass_over(x.shape[0])
-            else:
-                output = model(x)
-                y = intake.target(output, y)
-                labels = counting.labels(y)
-                value = None if is_empty(counted.loss) else batch_loss(loss, output, y, *weight)
-                tally.add(value, output, labels, counted, *weight, summed=counting.summed)
+        for done, batch in enumerate(loader, 1):
+            seen = measuring.add(batch, tally)
+            if seen is not None:
                 for metric in metrics:
-                    metric.update(output, labels)
+                    metric.update(*seen)
             if stop(done):
                 return None
+    return scores_of(tally)
+
+
+class Measuring:
+    """Measures a model on single batches of a loader, in an `evaluating` block.
+
+    >>> from cnnkit.data import datasets
+    >>> loader = DataLoader(datasets.digits(), batch_size=5)
+    >>> model, tally = nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), Tally()
+    >>> with evaluating(model):
+    ...     output, labels = Measuring(model, loader, F.cross_entropy).add(next(iter(loader)), tally)
+    >>> output.shape, tally.images
+    ((5, 10), 5)
+    """
+
+    def __init__(self, model: Module, loader: Loader, loss: AnyLoss):
+        self.model, self.loss = model, loss
+        self.counting, self.intake = Counting(loss), Intake(model, loss, [loader])
+
+    def add(self, batch: Any, tally: Tally) -> tuple[Tensor, Tensor] | None:
+        """Count a batch as the loader gives it: the model's output and the labels, or ``None`` of one that is
+        known to count for nothing.
+        """
+        counting, intake = self.counting, self.intake
+        x, y, *weight = intake.read(batch)
+        counted = counting(y, *weight)
+        if is_empty(counted.loss) and is_empty(counted.labels):
+            tally.pass_over(x.shape[0])
+            return None
+        output = self.model(x)
+        y = intake.target(output, y)
+        labels = counting.labels(y)
+        value = None if is_empty(counted.loss) else batch_loss(self.loss, output, y, *weight)
+        tally.add(value, output, labels, counted, *weight, summed=counting.summed)
+        return output, labels
+
+
+def scores_of(tally: Tally) -> Scores:
+    """The scores of all batches that a tally has counted.
+
+    Raises
+    ------
+    ValueError
+        If there were none, or none that counts for anything.
+    """
     scores = Scores(*tally.read())
     if not tally.images:
         raise ValueError("the data hold no batch, so there is nothing to measure; an iterator, such as a "

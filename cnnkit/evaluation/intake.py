@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from cnnkit import nn
@@ -21,7 +22,7 @@ from cnnkit.evaluation.contracts import AnyLoss, is_loader, plain
 from cnnkit.evaluation.targets import check_kind, fitted, kind_of, settle
 from cnnkit.foreign import device_of, is_array, is_array_like, is_pillow
 from cnnkit.nn import Module
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 
 __all__ = ["Intake"]
 
@@ -52,18 +53,23 @@ class Intake:
     ('float32', 'float32')
     """
 
+    learn: bool
+    loss: AnyLoss | None
+    model: Module
+    backend: Any
+
     def __init__(self, model: Module, loss: AnyLoss | None = None, loaders: Iterable[Any] = (),
                  learn: bool = False):
         self.model, self.loss, self.learn = model, loss, learn
-        self.kind = kind_of(loss)
-        self.loaders = [loader for loader in loaders if loader is not None]
+        self.kind: Any = kind_of(loss)
+        self.loaders: list[Any] = [loader for loader in loaders if loader is not None]
         weight = next((p.array for p in model.parameters() if is_floating(p.dtype)), None)
         self.backend = None if weight is None else backend_of(weight)
-        self.device = None if weight is None else device_of(weight)
-        self.dtype = None if weight is None else dtype_name(weight.dtype)
+        self.device: Any = None if weight is None else device_of(weight)
+        self.dtype: str | None = None if weight is None else dtype_name(weight.dtype)
         first = next((module for module in model.modules() if isinstance(module, CONVOLUTIONS)), None)
-        self.rank = 2 if first is None else first.rank
-        self.channels = None if first is None else first.in_channels
+        self.rank: int = 2 if first is None else first.rank
+        self.channels: Any = None if first is None else first.in_channels
         self._seen = self._settled = self._weighted = False
         # dtypes, and of targets dtypes and axes, that stay as they are: found in little time
         self._kept: set[Any] = set()
@@ -109,8 +115,12 @@ class Intake:
                                  ignore_index=-100 if self.kind is None else self.kind.ignore_index)
 
     def _training(self) -> InputFormat | None:
-        """The format of the training data, which is the first loader's, before the first batch."""
-        return InputFormat.of_dataset(description.dataset_of(self.loaders[0])) if self.loaders else None
+        """The format of the training data, which is the first loader's, before the first batch.
+
+        Where they do not say, what the weights want that the model began with.
+        """
+        known = InputFormat.of_dataset(description.dataset_of(self.loaders[0])) if self.loaders else None
+        return self.learnt if known is None and self.learnt is not None and self.learnt.of_weights else known
 
     @property
     def learnt(self) -> InputFormat | None:
@@ -168,6 +178,10 @@ class Intake:
         if self.learn:
             dataset = description.dataset_of(self.loaders[0]) if self.loaders else None
             learnt = InputFormat.of(values, dataset)
+            if self.learnt is not None and self.learnt.of_weights:
+                if not learnt.normalises_as(self.learnt):
+                    self.learnt.check_range(values)
+                learnt = replace(learnt, of_weights=True)
             if self.model.input_format is None or self.learnt is not None:  # no attribute of the user's
                 self.model.input_format = learnt
             say_unscaled(learnt, dataset)

@@ -56,10 +56,10 @@ class TopKAccuracy(Metric):
     0.5
     """
 
-    higher_is_better = True
+    higher_is_better: ClassVar[bool | None] = True
 
     def __init__(self, k: int = 5):
-        self.k = whole("k", k)
+        self.k: int = whole("k", k)
         self.reset()
 
     def update(self, output: Tensor, target: Tensor) -> None:
@@ -137,7 +137,7 @@ class ConfusionMatrix(Metric):
 class _Averaged(ConfusionMatrix):
     """A figure of each class, or its mean over the classes."""
 
-    higher_is_better = True
+    higher_is_better: ClassVar[bool | None] = True
     figure_index = 0  # into the results of `precision_recall_f1`
 
     def __init__(self, average: str | None = "macro"):

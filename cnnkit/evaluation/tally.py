@@ -15,9 +15,9 @@ class Tally:
     """Sums over the batches of an epoch. `add` does not wait for the device; `read` waits for it once."""
 
     def __init__(self) -> None:
-        self.images = 0
+        self.images: Any = 0
         self._loss = 0.0
-        self.total = 0.0  # what all batches that were read count for: see `Count`
+        self.total: float = 0.0  # what all batches that were read count for: see `Count`
         self._right = 0.0
         self._classified = 0.0
         self._unread: list[tuple[Any, Any, bool]] = []  # a batch's loss, its count, and whether it is a sum
@@ -44,24 +44,32 @@ class Tally:
         """Count the images of a batch that is not learnt from."""
         self.images += images
 
+    def merge(self, state: Any) -> None:
+        """Add the sums of another tally's `state`; one that is not `read` yet is read before."""
+        self.read()
+        images, loss, total, right, classified = map(float, state)
+        self.images += int(images)
+        self._loss, self.total = self._loss + loss, self.total + total
+        self._right, self._classified = self._right + right, self._classified + classified
+
     def state(self) -> list[int | float]:
         """The sums so far, as plain numbers; waits for the device."""
         self.read()
         return [self.images, self._loss, self.total, self._right, self._classified]
 
     @classmethod
-    def of(cls, state: list) -> Tally:
+    def of(cls, state: list[Any]) -> Tally:
         """A tally that continues from `state`."""
         tally = cls()
         tally.images, tally._loss, tally.total, tally._right, tally._classified = state
         return tally
 
-    def mark(self) -> tuple:
+    def mark(self) -> tuple[Any, ...]:
         """Where the sums are now, for `return_to`; does not wait for the device."""
         return (self.images, self._loss, self.total, self._right, self._classified,
                 self._unread, len(self._unread), self._hits, len(self._hits))
 
-    def return_to(self, mark: tuple) -> None:
+    def return_to(self, mark: tuple[Any, ...]) -> None:
         """Forget the batches that were added since `mark`, also if they were read."""
         (self.images, self._loss, self.total, self._right, self._classified,
          unread, unread_count, hits, hits_count) = mark

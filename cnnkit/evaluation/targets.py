@@ -13,7 +13,7 @@ from cnnkit.backends import backend_of, dtype_name
 from cnnkit.data.checks import check_labels
 from cnnkit.evaluation.contracts import AnyLoss, HeldOutLoss, Loss
 from cnnkit.evaluation.weighting import IGNORED, cross_entropy
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 
 __all__ = ["TargetKind", "check_kind", "fitted", "kind_of", "settle"]
 

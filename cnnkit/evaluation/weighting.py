@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnnkit import functional as F
 from cnnkit.autograd import Tensor
-from cnnkit.ops.precision import is_narrow
+from cnnkit.ops.dtypes import is_narrow
 
 __all__ = ["IGNORED", "counted_weights", "cross_entropy", "per_label", "weighted_mean"]
 

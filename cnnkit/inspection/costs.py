@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from cnnkit import nn, shapes
 from cnnkit.autograd import Tensor
 
-__all__ = ["CountsFlops", "flops", "formula"]
+__all__ = ["BorrowsParameters", "CountsFlops", "flops", "formula"]
 
 Shape = tuple[int, ...]
 
@@ -32,8 +32,16 @@ class CountsFlops(Protocol):
     20
     """
 
-    def count_flops(self, input_shape: Shape, output_shape: Shape, /) -> int:
-        """Floating-point operations of a call; the shapes have the batch in front."""
+    def count_flops(self, input_shape: Shape, output_shape: Shape, /) -> int | None:
+        """Floating-point operations of a call, ``None`` if unknown; the shapes have the batch in front."""
+
+
+@runtime_checkable
+class BorrowsParameters(Protocol):
+    """Optional for a layer: it computes with parameters that belong to a module above it."""
+
+    def borrowed_parameters(self) -> Sequence[Tensor]:
+        """These parameters, a weight first."""
 
 
 def formula(module: nn.Module, parameters: Sequence[Tensor]) -> str:
@@ -81,7 +89,8 @@ def flops(module: nn.Module, input_shape: Shape, output_shape: Shape) -> int | N
         Shapes of its input and of its output, with the batch.
     """
     if isinstance(module, CountsFlops):
-        return int(module.count_flops(input_shape, output_shape))
+        counted = module.count_flops(input_shape, output_shape)
+        return None if counted is None else int(counted)
     kind = next((k for k in type(module).__mro__ if k in RULES), None)
     if kind is None or type(module).forward is not kind.forward:  # a subclass that computes something else
         return None

@@ -58,6 +58,17 @@ class KernelCall:
         The kernels that were called before it and declined, in order.
     backward : bool
         Whether this is the way back: the input is the result's gradient, and the output the first input's.
+    algorithm : str
+        The one that the kernel chose, where it has several and says so (`backends.chose`).
+    native : tuple of str
+        The C functions or device kernels that it called, in order, where the table tells.
+    seconds : float or None
+        With ``explain(analyze=True)``, the median of some calls.
+    flops, bytes : int or None
+        Then also the operations, ``None`` where they are not known, and the bytes of all arrays.
+    share : float or None
+        Of what the machine can do at most (`cnnkit.inspection.roofline`); above 1 where a cache holds the
+        arrays, ``None`` where nothing is computed or moved.
     """
 
     layer: str
@@ -69,6 +80,12 @@ class KernelCall:
     kernel: str
     declined: tuple[Declined, ...] = ()
     backward: bool = False
+    algorithm: str = ""
+    native: tuple[str, ...] = ()
+    seconds: float | None = None
+    flops: int | None = None
+    bytes: int | None = None
+    share: float | None = None
 
     @property
     def fused(self) -> bool:
@@ -79,14 +96,26 @@ class KernelCall:
         """The call as text: the layer, then what was computed by which kernel, then who declined."""
         output = "no gradient" if self.output is None else str(self.output)
         fused = f" (one kernel for {len(self.ops)} ops)" if self.fused else ""
+        by = f", by {self.algorithm}" if self.algorithm else ""
         lines = [*_filled(self.layer, 0),
                  *_filled(f"{'+'.join(self.ops)}: {self.inputs[0]} -> {output}, {self.dtype}", 4),
-                 *_filled(f"{self.table}: {self.kernel}{fused}", 4)]
+                 *_filled(f"{self.table}: {self.kernel}{fused}{by}", 4)]
+        if self.native:
+            lines += _filled(f"calls {', '.join(dict.fromkeys(self.native))}", 4)
+        if self.seconds is not None:
+            lines += _filled(self._measured(self.seconds), 4)
         for other in self.declined:
             chain = "" if other.ops == self.ops else f" for {'+'.join(other.ops)}"
             reason = other.reason or "it gives no reason"
             lines += _filled(f"declined{chain} by {other.table}: {other.kernel}: {reason}", 4)
         return lines
+
+    def _measured(self, seconds: float) -> str:
+        """Time, speed and share as text."""
+        speed = f", {self.flops / seconds / 1e9:,.1f} GFLOP/s" if self.flops else ""
+        share = "" if self.share is None else f", {100 * self.share:.0f} % of the roofline"
+        rate = f", {self.bytes / seconds / 1e9:,.1f} GB/s" if self.bytes else ""
+        return f"{1e3 * seconds:,.3f} ms{speed}{rate}{share}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,16 +130,20 @@ class Explanation:
         Of the arrays that the model was given.
     rows : tuple of KernelCall
         In the order in which the kernels ran: forward, then the way back.
+    roofline : Roofline or None
+        With ``explain(analyze=True)``, what the machine can do at most.
     """
 
     model: str
     inputs: tuple[Shape, ...]
     rows: tuple[KernelCall, ...]
+    roofline: Any = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same as dicts, lists, numbers and strings, as JSON takes them."""
         return {"model": self.model, "inputs": list(map(list, self.inputs)),
-                "rows": [{**asdict(row), "fused": row.fused} for row in self.rows]}
+                "rows": [{**asdict(row), "fused": row.fused} for row in self.rows],
+                **({} if self.roofline is None else {"roofline": asdict(self.roofline)})}
 
     def __str__(self) -> str:
         lines = [*_filled(f"{self.model} on {', '.join(map(str, self.inputs))}", 0)]
@@ -126,6 +159,9 @@ class Explanation:
         calls = "1 kernel call" if len(self.rows) == 1 else f"{len(self.rows)} kernel calls"
         totals = f"{calls}: {served}; {fused} fused" if self.rows else "No kernel was called"
         lines += ["", *_filled(totals, 0)]
+        if self.roofline is not None:
+            total = sum(row.seconds or 0 for row in self.rows)
+            lines += [*_filled(f"In all {1e3 * total:,.3f} ms; this machine: {self.roofline}", 0)]
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from cnnkit import nn, random
 from cnnkit.autograd import Tensor, enable_grad
 from cnnkit.autograd.keeping import kept
+from cnnkit.backends import backend_of, current
 from cnnkit.foreign import is_array
-from cnnkit.inspection.explanation import Explanation
+from cnnkit.inspection.explanation import Explanation, KernelCall
+from cnnkit.inspection.machine import Roofline, roofline
+from cnnkit.inspection.timing import Timer
 from cnnkit.inspection.watching import Recorder
 
 __all__ = ["explain"]
 
 
-def explain(model: nn.Module, *inputs: Any, backward: bool = False) -> Explanation:
+ROUNDS = 5  # how often `analyze` runs the model, after once
+
+
+def explain(model: nn.Module, *inputs: Any, backward: bool = False, analyze: bool = False) -> Explanation:
     """Run a model once, and say of each call which kernel served it, alone or fused, and why others declined.
 
     The model runs as it stands, in training or evaluation mode, under the tables that `use` and `tables`
@@ -30,6 +38,9 @@ def explain(model: nn.Module, *inputs: Any, backward: bool = False) -> Explanati
         What the model takes.
     backward : bool
         Go the way back too, from the sum of the results; the tape records then, also inside `no_grad`.
+    analyze : bool
+        Run the model some times more, and say of each call how long it took, and how near that is to what the
+        machine can do.
 
     Returns
     -------
@@ -62,8 +73,24 @@ def explain(model: nn.Module, *inputs: Any, backward: bool = False) -> Explanati
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"explain() needs an nn.Module; got {type(model).__name__}")
-    tensors = [_fresh(value) for value in inputs]
     recorder = Recorder(model)
+    first = next((value for value in map(_fresh, inputs) if isinstance(value, Tensor)), None)
+    backend = current() if first is None else backend_of(first.array)
+    with recorder.noting(backend):
+        tensors = _run(model, inputs, backward, recorder)
+    shapes = tuple(value.shape for value in tensors if isinstance(value, Tensor))
+    if not analyze:
+        return Explanation(type(model).__name__, shapes, tuple(recorder.rows))
+    timers = [Timer(model) for _ in range(ROUNDS)]
+    for timer in timers:
+        _run(model, inputs, backward, timer)
+    peak = roofline(backend)
+    return Explanation(type(model).__name__, shapes, _timed(recorder.rows, timers, peak), peak)
+
+
+def _run(model: nn.Module, inputs: Sequence[Any], backward: bool, recorder: Recorder) -> list[Any]:
+    """Run the model once, and perhaps back, for a recorder; its inputs as Tensors."""
+    tensors = [_fresh(value) for value in inputs]
     with _preserved(model):
         if backward:
             with enable_grad():
@@ -73,8 +100,23 @@ def explain(model: nn.Module, *inputs: Any, backward: bool = False) -> Explanati
         else:
             with recorder.watching():
                 model(*tensors)
-    shapes = tuple(value.shape for value in tensors if isinstance(value, Tensor))
-    return Explanation(type(model).__name__, shapes, tuple(recorder.rows))
+    return tensors
+
+
+def _timed(rows: Sequence[KernelCall], timers: Sequence[Timer], peak: Roofline) -> tuple[KernelCall, ...]:
+    """The rows with the median of their times in several runs."""
+    runs = [[event for event in timer.events if event.phase in ("forward", "backward")] for timer in timers]
+    timed = []
+    for n, row in enumerate(rows):
+        events = [run[n] for run in runs if len(run) == len(rows) and run[n].kernel == row.kernel]
+        if not events:  # the model's code does something else each time
+            timed.append(row)
+            continue
+        seconds = max(statistics.median(event.seconds for event in events), 1e-9)
+        flops, nbytes = events[0].flops, events[0].bytes
+        timed.append(replace(row, seconds=seconds, flops=flops, bytes=nbytes,
+                             share=peak.share(seconds, flops or 0, nbytes) if flops or nbytes else None))
+    return tuple(timed)
 
 
 def _fresh(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from cnnkit import backends, nn
 from cnnkit.autograd import Tensor
 from cnnkit.foreign import device_of
-from cnnkit.inspection.costs import flops, formula
+from cnnkit.inspection.costs import BorrowsParameters, flops, formula
 from cnnkit.inspection.report import Row, Summary
 from cnnkit.inspection.unchanged import unchanged
 
@@ -67,7 +67,7 @@ def summary(model: nn.Module, input_shape: Sequence[int]) -> Summary:
         rows.append(None)
 
     def after(module: nn.Module, inputs: tuple, output: Any) -> None:
-        parameters = [p for _, p in module.named_parameters(recurse=False)]
+        parameters = used_by(module)
         new = [p for p in parameters if id(p) not in counted]
         counted.update(id(p) for p in new)
         outputs = [t for t in (output if isinstance(output, tuple) else (output,)) if isinstance(t, Tensor)]
@@ -79,13 +79,15 @@ def summary(model: nn.Module, input_shape: Sequence[int]) -> Summary:
             cost = flops(module, in_shape, out_shape)
         view = isinstance(module, nn.Flatten | nn.Identity)
         rows[started.pop()] = Row(
-            names[id(module)] or "(model)", type(module).__name__,
+            names[id(module)] or "(model)", module._get_name(),
             out_shape[1:] if single and out_shape else out_shape, shrinkage,
             sum(p.numel() for p in new), formula(module, new), cost,
             0 if view else sum(t.numel() * _itemsize(t) for t in outputs))
 
-    layers = [m for m in model.modules()
-              if not any(True for _ in m.children()) or any(True for _ in m._own("parameters"))]
+    borrowed = {id(p) for m in model.modules() if isinstance(m, BorrowsParameters)
+                for p in m.borrowed_parameters()}
+    layers = [m for m in model.modules() if not any(True for _ in m.children())
+              or any(id(p) not in borrowed for _, p in m._own("parameters"))]
     with unchanged(model):
         handles = []
         try:
@@ -99,13 +101,19 @@ def summary(model: nn.Module, input_shape: Sequence[int]) -> Summary:
         new = [p for _, p in module.named_parameters(recurse=False) if id(p) not in counted]
         counted.update(id(p) for p in new)
         if new:
-            rows.append(Row(names[id(module)] or "(model)", type(module).__name__, None, None,
+            rows.append(Row(names[id(module)] or "(model)", module._get_name(), None, None,
                             sum(p.numel() for p in new), formula(module, new), 0, 0))
     parameters = list(model.parameters())
     trainable = sum(p.numel() for p in parameters if p.requires_grad)
     frozen = sum(p.numel() for p in parameters) - trainable
     return Summary(type(model).__name__, shape, tuple(rows), trainable, frozen,
                    sum(p.numel() * _itemsize(p) for p in parameters))
+
+
+def used_by(module: nn.Module) -> list[Tensor]:
+    """The parameters that a layer itself computes with, whether they are its own or a module's above it."""
+    direct: list[Tensor] = [p for _, p in module.named_parameters(recurse=False)]
+    return [*direct, *module.borrowed_parameters()] if isinstance(module, BorrowsParameters) else direct
 
 
 def _zeros(model: nn.Module, shape: Shape) -> Tensor:

@@ -34,6 +34,11 @@ class ConvMatrix:
         Different weights among the kept connections.
     """
 
+    input_shape: tuple[int, int, int]
+    output_shape: tuple[int, int, int]
+    weight: Tensor
+    matrix: Any
+
     def __init__(self, weight: Tensor, input_shape: tuple[int, int, int], output_shape: tuple[int, int, int],
                  rows: Array, columns: Array):
         # rows is (R, P, H): 1 where kernel row r connects output row p to input row h, else 0; columns

@@ -118,6 +118,10 @@ class Gallery:
         Lines above and below them.
     """
 
+    note: str
+    pictures: list[Picture]
+    title: str
+
     def __init__(self, pictures: Sequence[Picture], title: str = "", note: str = ""):
         self.pictures, self.title, self.note = list(pictures), title, note
 
@@ -167,7 +171,7 @@ class Sheet:
     """
 
     def __init__(self, galleries: Sequence[Gallery]):
-        self.galleries = list(galleries)
+        self.galleries: list[Gallery] = list(galleries)
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self.galleries))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
 
-__all__ = ["Row", "Summary"]
+__all__ = ["Row", "Summary", "byte_count", "si"]
 
 Shape = tuple[int, ...]
 
@@ -94,8 +95,8 @@ class Summary:
             shape = "not called" if row.output_shape is None else str(row.output_shape)
             shape += f" -{100 * row.shrinkage:.0f} %" if row.shrinkage is not None else ""
             count = f"{row.formula} = {row.parameters}" if row.formula else str(row.parameters)
-            lines.append((row.name, row.kind, shape, count, "-" if row.flops is None else _si(row.flops),
-                          _bytes(row.memory)))
+            lines.append((row.name, row.kind, shape, count, "-" if row.flops is None else si(row.flops),
+                          byte_count(row.memory)))
         return lines
 
     def totals(self) -> list[str]:
@@ -103,9 +104,9 @@ class Summary:
         more = "at least " if any(row.flops is None for row in self.rows) else ""
         images = "one image" if len(self.input_shape) < 4 else f"a batch of {self.input_shape[0]}"
         return [f"Total parameters: {self.parameters} ({self.trainable} trainable, {self.frozen} not; "
-                f"{_bytes(self.parameter_memory)})",
-                f"Forward pass of {images}: {more}{_si(self.flops)}FLOPs, "
-                f"{_bytes(self.activation_memory)} of activations"]
+                f"{byte_count(self.parameter_memory)})",
+                f"Forward pass of {images}: {more}{si(self.flops)}FLOPs, "
+                f"{byte_count(self.activation_memory)} of activations"]
 
     def __str__(self) -> str:
         lines = self.cells()
@@ -116,6 +117,13 @@ class Summary:
         return "\n".join([f"{self.model} on {self.input_shape}", *text, text[1], *self.totals()])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head, *lines = ["".join(f"<td>{escape(cell)}</td>" for cell in line) for line in self.cells()]
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        return (f"<p>{escape(self.model)} on {self.input_shape}</p><table><thead><tr>"
+                f"{head.replace('td>', 'th>')}</tr></thead><tbody>{body}</tbody></table>"
+                f"<p>{'<br>'.join(map(escape, self.totals()))}</p>")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         from rich import box
@@ -139,16 +147,18 @@ class Summary:
         yield table
 
 
-def _si(count: int) -> str:
+def si(count: float) -> str:
+    """A number in three digits: ``113 k``."""
     for factor, unit in ((10 ** 12, "T"), (10 ** 9, "G"), (10 ** 6, "M"), (10 ** 3, "k")):
         if count >= factor:
             value = count / factor
             return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
-    return str(count)
+    return f"{count:.0f}"
 
 
-def _bytes(count: int) -> str:
+def byte_count(count: float) -> str:
+    """Bytes in two digits or more: ``6.1 KiB``."""
     for factor, unit in ((2 ** 30, "GiB"), (2 ** 20, "MiB"), (2 ** 10, "KiB")):
         if count >= factor:
             return f"{count / factor:.{0 if count >= 10 * factor else 1}f} {unit}"
-    return f"{count} B"
+    return f"{count:.0f} B"

@@ -17,6 +17,7 @@ def noise(elsewhere):
     return "noise.npz"
 
 
+@pytest.mark.heavy
 def test_data_without_structure_are_advised_against_by_status_1(noise, capsys):
     assert run(["advise", noise, "--updates", "100", "--seeds", "1"]) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -28,7 +29,7 @@ def test_data_without_structure_are_advised_against_by_status_1(noise, capsys):
 
 
 def test_the_digits_are_fit_for_a_cnn_as_json(capsys):
-    assert run(["advise", "digits", "--json", "--updates", "300", "--seeds", "1"]) == 0
+    assert run(["advise", "digits", "--json", "--updates", "200", "--seeds", "1"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["data"], found["use"], found["images"]) == ("digits", True, 1079)
     assert len(found["findings"]) == 11

@@ -76,3 +76,31 @@ def test_what_a_model_does_not_take_is_named_in_one_line(arguments, words, capsy
 def test_values_are_json_or_text():
     assert settings(["a=true", "b=1e-3", "c=[1, 2]", "d=avg", "e=", "f-g=null"]) == {
         "a": True, "b": 0.001, "c": [1, 2], "d": "avg", "e": "", "f_g": None}
+
+
+def test_a_ready_made_network_takes_the_channels_and_classes_of_the_images():
+    model = built("cifar_resnet20", (1, 8, 8), 7, {"option": "B", "width_mult": 0.25})
+    assert model.config == {"num_classes": 7, "option": "B", "in_channels": 1, "width_mult": 0.25}
+    with pytest.raises(ValueError, match="cifar_resnet20 has no argument 'options'; did you mean 'option'"):
+        built("cifar_resnet20", (1, 8, 8), 7, {"options": "B"})
+
+
+def test_a_network_for_another_task_is_refused_before_it_is_made():
+    with pytest.raises(ValueError, match="--model unet: it is for segmentation, and images in classes"):
+        built("unet", (1, 8, 8), 7, {})
+
+
+def test_googlenet_is_trained_without_its_other_outputs():
+    model = built("googlenet", (1, 32, 32), 3, {"width_mult": 0.125})
+    assert not model.config["aux_logits"]
+
+
+def test_a_ready_made_network_is_trained_saved_and_summarised_by_its_name(capsys):
+    words = ["train", "digits", "--model", "cifar_resnet20", "--set", "width_mult=0.125", "--epochs", "1"]
+    assert run([*words, "--out", "net"]) == 0
+    assert run(["summary", "net"]) == 0
+    assert "Total parameters: 4456" in capsys.readouterr().out
+    assert run(["summary", "lenet5"]) == 0
+    assert "Total parameters: 61706" in capsys.readouterr().out
+    assert run(["summary", "lenet5", "--classes", "4", "--input-shape", "3,28,28"]) == 0
+    assert "(5 x 5 x 3) x 6 + 6 = 456" in capsys.readouterr().out

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import cnnkit
 from cnnkit import backends
 from cnnkit.cli import benching, run
 
@@ -70,3 +71,19 @@ def test_a_backend_that_is_not_here_is_status_2(name, capsys):
         pytest.skip("CuPy is here")
     assert run(["bench", "--backend", name]) == 2
     assert f"--backend {name}" in capsys.readouterr().err
+
+
+@pytest.mark.heavy
+def test_the_roofline_and_every_kernels_share_of_it(capsys, monkeypatch):
+    from cnnkit.inspection import Roofline, machine
+
+    monkeypatch.setattr(machine, "_known", {("numpy", ("numpy",), cnnkit.get_num_threads()):
+                                            Roofline(1e9, 1e10, 1, "as a test says")})
+    assert run(["bench", "--roofline", "--backend", "numpy", "--batch-size", "2"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("numpy: 1.0 GFLOP/s, 10.0 GB/s on 1 thread (as a test says)\n")
+    assert "classifier.fc1" in out
+    assert run(["bench", "--roofline", "--backend", "numpy", "--batch-size", "2", "--json"]) == 0
+    report, = json.loads(capsys.readouterr().out)
+    assert report["bandwidth"] == 1e10
+    assert {call["network"] for call in report["calls"]} == {"guide", "common"}

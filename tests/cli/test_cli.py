@@ -92,6 +92,43 @@ def test_summary_of_a_name_and_of_a_saved_model(trained, capsys):
     assert "(1, 8, 8)" in capsys.readouterr().out or "8 x 8" in capsys.readouterr().out
 
 
+def test_show_writes_a_png_file(trained, capsys, elsewhere):
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save(elsewhere / "seven.png")
+    assert run(["show", str(trained[0]), "seven.png", "--out", "maps.png"]) == 0
+    assert "Pictures written to maps.png" in capsys.readouterr().out
+    with Image.open(elsewhere / "maps.png") as picture:
+        assert picture.width == 1000
+
+
+def test_show_sends_pixels_to_terminals_that_can_show_them(trained, capsys, elsewhere, monkeypatch):
+    from PIL import Image
+
+    from cnnkit.plot import terminal
+
+    Image.new("L", (8, 8)).save(elsewhere / "seven.png")
+    monkeypatch.setattr(terminal, "protocol", lambda: "sixel")
+    assert run(["show", "sobel", "seven.png"]) == 0
+    assert capsys.readouterr().out.startswith('\x1bP0;1;0q"1;1;1000;')
+    assert run(["show", "sobel", "seven.png", "--characters"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_show_writes_a_png_file_to_a_pipe_and_not_to_a_terminal(capfdbinary, elsewhere, monkeypatch):
+    import io
+    import sys
+
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save(elsewhere / "seven.png")
+    assert run(["show", "sobel", "seven.png", "--out", "-"]) == 0
+    assert Image.open(io.BytesIO(capfdbinary.readouterr().out)).width == 1000
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(["show", "sobel", "seven.png", "--out", "-"]) == 2
+    assert b"a PNG file is not written to a terminal" in capfdbinary.readouterr().err
+
+
 def test_show_draws_filters_and_feature_maps(trained, capsys):
     Image.fromarray((np.eye(16) * 255).astype(np.uint8)).save("line.png")
     for arguments in ([str(trained[0]), "line.png"], ["sobel", "line.png"]):

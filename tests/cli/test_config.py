@@ -15,7 +15,7 @@ def test_what_is_exported_trains_the_same_model(capsys):
     text = capsys.readouterr().out
     assert tomllib.loads(text) == {"data": "digits", "model": "CommonCNN", "epochs": 1, "batch-size": 32,
                                    "lr": 1e-5, "optimizer": "adam", "seed": 0, "schedule": "cosine",
-                                   "on-error": "skip", "out": "a", "download": False}
+                                   "on-error": "skip", "out": "a", "download": False, "precision": "32-true"}
     assert not list(Path().iterdir())
     Path("run.toml").write_text(text)
     assert run(["train", "--config", "run.toml"]) == 0

@@ -47,7 +47,7 @@ def test_without_training_the_model_runs_as_predict_runs_it(capsys, monkeypatch)
         modes.append((model.training, cnnkit.autograd.is_grad_enabled()))
         return explain(model, *inputs, **settings)
 
-    monkeypatch.setattr("cnnkit.inspection.explain", recording)
+    monkeypatch.setattr("cnnkit.explain", recording)
     assert run(SMALL) == 0
     assert run([*SMALL, "--training"]) == 0
     assert modes == [(False, False), (True, True)]
@@ -68,3 +68,8 @@ def test_a_mistake_is_one_line(capsys, arguments, message):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_analyze_adds_the_time_of_each_kernel(capsys):
+    assert run([*SMALL, "--json", "--analyze"]) == 0
+    assert all(row["seconds"] > 0 for row in json.loads(capsys.readouterr().out)["rows"])

@@ -9,7 +9,7 @@ from PIL import Image
 import cnnkit
 from cnnkit import models, train
 from cnnkit.cli import run
-from cnnkit.data import ArrayDataset, datasets, transforms
+from cnnkit.data import ArrayDataset, Preprocessing, datasets, transforms
 
 SCALE = transforms.Normalize(0.3, 0.2)
 
@@ -51,6 +51,21 @@ def test_pictures_are_normalised_as_in_training(tmp_path, capsys, pictures):
     np.testing.assert_allclose(probabilities, expected, rtol=1e-4, atol=1e-6)
     assert run(["evaluate", str(path), "digits", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["loss"] == pytest.approx(train.evaluate(model, digits).loss)
+
+
+def test_pictures_of_any_size_are_resized_and_cut_out_as_in_training(tmp_path, capsys):
+    photographs = np.random.default_rng(0).integers(0, 256, (4, 30, 20, 3), np.uint8)
+    prepare = Preprocessing(10, (8, 8), (120.0, 110.0, 100.0), (50.0,) * 3, "BGR", 255)
+    model = models.CommonCNN((3, 8, 8), classes=2)
+    train.fit(model, ArrayDataset(photographs, [0, 1, 0, 1], 2, prepare), progress=False)
+    names = [f"{index}.png" for index in range(4)]
+    for name, photograph in zip(names, photographs):
+        Image.fromarray(photograph).save(tmp_path / name)
+    path = models.save_model(model, tmp_path / "net")
+    assert run(["predict", str(path), *names, "--json", "--probabilities"]) == 0
+    found = [list(row["probabilities"].values()) for row in json.loads(capsys.readouterr().out)]
+    expected = train.predict_proba(model, np.stack([prepare(name) for name in names])).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_predict_prints_json(trained, capsys, pictures):

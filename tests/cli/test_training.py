@@ -154,7 +154,17 @@ def test_a_model_that_cannot_be_made_for_the_images_is_refused_with_those_that_c
     assert run(["train", "digits", "--model", "Fixed"]) == 2
     assert "--model Fixed: it cannot be made for these images" in capsys.readouterr().err
     assert run(["train", "digits", "--model", "Nothing"]) == 2
-    assert "there is no model 'Nothing'; there are CNN, CommonCNN, Fixed" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "there is no model 'Nothing'; there are CNN, CommonCNN, " in message
+    assert " Fixed" in message
+
+
+@pytest.mark.parametrize(("precision", "message"), [
+    ("16", "'32-true', '16-mixed', 'bf16-mixed'; got '16'"),
+    ("bf16-mixed", "precision='bf16-mixed' needs bfloat16, which the backend 'numpy' has not")])
+def test_a_precision_that_cannot_be_is_named(precision, message, capsys):
+    assert run(["train", "digits", "--precision", precision, "--backend", "numpy"]) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(("images", "batch", "epochs"), [(1438, 32, 30), (850, 32, 50), (60000, 32, 3),

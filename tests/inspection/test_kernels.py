@@ -1,72 +1,21 @@
-"""`cnnkit.explain`: what it says of a model's calls, and that it leaves the model as it was."""
+"""`cnnkit.explain`: what it says of a model's calls."""
 
-import contextlib
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+from explained_nets import Body, Guide, composed, images, layers, table
 
 import cnnkit
-from cnnkit import backends, nn, ops, random
+from cnnkit import backends, nn
 from cnnkit import functional as F
-from cnnkit.autograd.tape import mode
-from cnnkit.backends import KernelTable, decline
-from cnnkit.backends.state import choice
+from cnnkit.backends import decline
 from cnnkit.inspection import Declined
 from cnnkit.ops import OPS
 
 CPU = next(table for table in backends.kernel_tables() if table.name == "cpu").available() is True
 needs_cpu = pytest.mark.skipif(not CPU, reason="the kernel table cpu is not available here")
-
-
-@contextlib.contextmanager
-def table(kernels):
-    """Serve NumPy arrays from a table of the test's own, `mine`, and from nothing else."""
-    backends.register_table(KernelTable("mine", "numpy", kernels))
-    try:
-        with backends.tables("mine"):
-            yield
-    finally:
-        backends.register_table(remove="mine")
-
-
-def composed(*arrays, needs, calls):
-    """Serve any chain by its ops one by one."""
-    with backends.tables():
-        return ops.compose(calls, arrays, needs)
-
-
-class Guide(nn.Module):
-    """The guide's class: ReLU is a function."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 4, 3, padding=1)
-        self.pool = nn.MaxPool2d(2)
-        self.fc1 = nn.Linear(64, 3)
-
-    def forward(self, x):
-        return self.fc1(self.pool(F.relu(self.conv1(x))).flatten(1))
-
-
-class Body(nn.Module):
-    """One batch norm and a forward that a test gives."""
-
-    def __init__(self, body, channels=4):
-        super().__init__()
-        self.bn = nn.BatchNorm2d(channels)
-        self.body = body
-
-    def forward(self, x):
-        return self.body(self.bn, x)
-
-
-def images(channels=1, size=8, n=2):
-    return np.random.default_rng(0).standard_normal((n, channels, size, size), dtype=np.float32)
-
-
-def layers(explanation):
-    return [row.layer for row in explanation.rows]
 
 
 def test_each_row_names_layers_ops_shapes_dtype_and_the_kernel():
@@ -230,218 +179,6 @@ def test_several_results_go_back_together():
     assert {row.layer for row in explanation.rows if row.backward} == {"bn", "mul"}
 
 
-class Everything(nn.Module):
-    """Dropout, running statistics, a counter, and a value that the forward pass replaces."""
-
-    def __init__(self):
-        super().__init__()
-        self.bn = nn.BatchNorm2d(4)
-        self.drop = nn.Dropout(0.5)
-        self.calls = 0
-        self.seen = None
-
-    def forward(self, x):
-        self.calls += 1
-        self.seen = x
-        return self.drop(self.bn(x))
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_nothing_of_the_model_changes(training):
-    model = Everything().train(training)
-    model(images(4)).sum().backward()
-    tensors = [*model.parameters(), *model.buffers()]
-    before = [(t.numpy().copy(), t._version[0], t.grad) for t in tensors]
-    grads = [t.grad.numpy().copy() for t in model.parameters()]
-    attributes = [(module, dict(vars(module))) for module in model.modules()]
-    state = random.get_state()
-    cnnkit.explain(model, images(4), backward=True)
-    assert random.get_state() == state
-    assert [dict(vars(module)) for module, _ in attributes] == [a for _, a in attributes]
-    for tensor, (values, version, grad) in zip(tensors, before):
-        np.testing.assert_array_equal(tensor.numpy(), values)
-        assert tensor._version[0] == version
-        assert tensor.grad is grad
-    for parameter, grad in zip(model.parameters(), grads):
-        np.testing.assert_array_equal(parameter.grad.numpy(), grad)
-
-
-def test_a_model_that_fails_is_as_it_was():
-    def fail(bn, x):
-        bn(x)
-        raise KeyError("on purpose")
-
-    model = Body(fail)
-    with pytest.raises(KeyError, match="on purpose"):
-        cnnkit.explain(model, images(4))
-    assert model.bn.num_batches_tracked.item() == 0
-    assert "forward" not in vars(model.bn)
-    assert (mode.inside, type(mode.deferred), choice.thread.value) == (False, list, None)
-
-
-def test_a_forward_that_stands_on_the_module_itself_is_kept():
-    model = nn.ReLU()
-    model.forward = forward = lambda x: x + 1
-    with backends.tables():
-        assert [row.ops for row in cnnkit.explain(model, images()).rows] == [("add",)]
-    assert vars(model)["forward"] is forward
-
-
-def test_the_tape_that_is_there_is_not_touched():
-    model, x = Guide(), cnnkit.tensor(images(), requires_grad=True)
-    loss = model(x * 2).sum()
-    y = x * 2
-    cnnkit.explain(model, y, backward=True)
-    assert x.grad is None
-    loss.backward()
-    y.sum().backward()
-    assert x.grad is not None
-
-
-def test_gradient_hooks_of_parameters_are_not_called():
-    model, gradients = Guide(), []
-    model.fc1.weight.register_hook(gradients.append)
-    cnnkit.explain(model, images(), backward=True)
-    assert gradients == []
-    model(images()).sum().backward()
-    assert len(gradients) == 1
-
-
-def test_a_forward_hook_ends_a_chain_as_it_does_without():
-    model = Guide()
-    model.conv1.register_forward_hook(lambda module, inputs, output: None)
-    with table({("conv", "activation?", "pool?"): composed}):
-        assert layers(cnnkit.explain(model, images()))[0] == "conv1"
-
-
-def test_explain_may_be_called_inside_a_forward_pass():
-    inner, explanations = nn.Conv2d(1, 4, 3), []
-
-    def body(bn, x):
-        y = bn(x)
-        explanations.append(cnnkit.explain(inner, images()))
-        return F.relu(y)
-
-    model = Body(body)
-    with table({("norm", "activation"): composed, ("conv", "activation?", "pool?"): composed}):
-        out = model(images(4))
-    assert layers(explanations[0]) == ["conv"], "what waits for a longer chain is computed in the end"
-    with backends.tables():
-        np.testing.assert_array_equal(out.numpy(), F.relu(model.bn(images(4))).numpy())
-
-
-def test_calls_after_a_value_was_read_have_their_layers_too():
-    def body(bn, x):
-        bn(x).numpy()
-        return F.relu(bn(x))
-
-    with table({("norm", "activation"): composed}):
-        explanation = cnnkit.explain(Body(body).eval(), images(4))
-    assert layers(explanation) == ["bn", "bn+relu"]
-
-
-def test_a_model_that_writes_to_an_array_does_not_change_what_waits_for_it():
-    def write(bn, x):
-        x.numpy()[...] = 0
-        return x
-
-    def body(bn, x):
-        y = bn(x)
-        cnnkit.explain(Body(write), x)
-        return F.relu(y)
-
-    with table({("norm", "activation"): composed}):
-        assert Body(body)(images(4)).numpy().any()
-
-
-def test_deferred_calls_keep_the_tables_that_the_forward_pass_chooses():
-    served = []
-
-    def relu(x, *, needs):
-        served.append(True)
-        return decline("it only counts")
-
-    def body(bn, x):
-        with backends.tables("other"):
-            return F.relu(bn(x))
-
-    def never(*arrays, needs, calls):
-        return decline("never")
-
-    backends.register_table(KernelTable("other", "numpy", {("norm", "activation"): never}))
-    try:
-        with table({"relu": relu}):
-            cnnkit.explain(Body(body), images(4))
-    finally:
-        backends.register_table(remove="other")
-    assert served == []
-
-
-def test_tables_that_the_forward_pass_chooses_serve_as_they_do_without():
-    served = []
-
-    def relu(x, *, needs):
-        served.append(True)
-        return decline("it only counts")
-
-    def body(bn, x):
-        with backends.tables():
-            return F.relu(x)
-
-    with table({"relu": relu}):
-        cnnkit.explain(Body(body), images(4))
-    assert served == []
-
-
-def test_explain_inside_a_model_that_is_explained_has_the_same_tables():
-    explanations = []
-
-    def body(bn, x):
-        explanations.append(cnnkit.explain(nn.ReLU(), x))
-        return x
-
-    with backends.tables():
-        cnnkit.explain(Body(body), images(4))
-    assert [row.table for row in explanations[0].rows] == ["generic"]
-
-
-def test_who_declined_a_call_that_failed_is_not_shown_for_the_next():
-    def fail(x, *, needs):
-        raise ValueError("a wrong value")
-
-    def body(bn, x):
-        with contextlib.suppress(ValueError):
-            F.tanh(x)
-        return F.relu(x)
-
-    with table({"tanh": (lambda x, *, needs: decline("not I"), fail)}):
-        (row,) = cnnkit.explain(Body(body), images(4)).rows
-    assert row.declined == ()
-
-
-def test_explain_inside_no_grad_shows_what_runs_there():
-    needed = []
-
-    def relu(x, *, needs):
-        needed.append(needs)
-        return decline("it only looks")
-
-    with table({"relu": relu}):
-        with cnnkit.no_grad():
-            cnnkit.explain(nn.ReLU(), cnnkit.tensor(images(), requires_grad=True))
-        cnnkit.explain(nn.ReLU(), cnnkit.tensor(images(), requires_grad=True))
-    assert needed == [(False,), (True,)]
-
-
-def test_the_model_computes_what_it_computes_without():
-    outs = []
-    model = nn.Sequential(Guide())
-    model.register_forward_hook(lambda module, inputs, output: outs.append(output.numpy()))
-    model(images())
-    cnnkit.explain(model, images())
-    np.testing.assert_array_equal(*outs)
-
-
 def test_what_is_no_module_is_named():
     with pytest.raises(TypeError, match=r"explain\(\) needs an nn.Module; got function"):
         cnnkit.explain(lambda x: x, images())
@@ -471,3 +208,45 @@ def test_every_backend_is_explained(backend):
     explanation = cnnkit.explain(model, backend.asarray(images()), backward=True)
     assert "+".join(row.layer for row in explanation.rows if not row.backward) == "0+1+2+3"
     assert {row.table for row in explanation.rows} <= {"generic", *(t.name for t in backends.kernel_tables())}
+
+
+def test_analyze_measures_every_kernel_and_changes_nothing_else():
+    model, x = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.BatchNorm2d(2)), cnnkit.rand(2, 1, 8, 8)
+    plain, measured = (cnnkit.explain(model, x, backward=True, analyze=analyze) for analyze in (False, True))
+    assert all(row.seconds is None for row in plain.rows)
+    assert all(row.seconds > 0 for row in measured.rows)
+    bare = [dataclasses.replace(row, seconds=None, flops=None, bytes=None, share=None)
+            for row in measured.rows]
+    assert bare == list(plain.rows)
+    assert model[2].num_batches_tracked.item() == 0
+    assert f"{1e3 * measured.rows[0].seconds:.3f} ms" in str(measured)
+
+
+@needs_cpu
+def test_the_algorithm_is_the_one_that_the_kernel_s_choice_names():
+    from cnnkit_cpu.choice import algorithms
+
+    for channels, size in ((64, 32), (1, 28)):
+        layer, x = nn.Conv2d(channels, 64, 3, padding=1), cnnkit.zeros(1, channels, size, size)
+        with cnnkit.use("cpu"), cnnkit.no_grad():
+            row, = cnnkit.explain(layer, x).rows
+        expected = algorithms(tuple(x.shape), tuple(layer.weight.shape), padding=1)[0]
+        assert row.algorithm.split()[0] == expected
+
+
+@needs_cpu
+def test_native_calls_say_which_algorithm_was_chosen():
+    from cnnkit_cpu.choice import algorithm
+
+    layer, x = nn.Conv2d(32, 32, 3, padding=1), images(32)
+    called = {}
+    for name in ("winograd4", "product"):
+        with cnnkit.use("cpu"), algorithm(name):
+            explanation = cnnkit.explain(layer, x, backward=True)
+        called[name] = [row.native for row in explanation.rows]
+        assert "\n    calls " in str(explanation)
+    assert "winograd_forward" in called["winograd4"][0]
+    assert "product_forward" in called["product"][0]
+    assert all("product_" in "".join(functions) for functions in called["product"])
+    with cnnkit.use("numpy"):
+        assert cnnkit.explain(layer, x).rows[0].native == ()
