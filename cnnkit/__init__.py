@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnnkit import (
         accelerator,
         advise,
+        amp,
+        attribution,
         autograd,
         backends,
+        capturing,
+        comparing,
         conformance,
         cuda,
         data,
+        distributed,
         evaluation,
         functional,
         inspection,
@@ -23,12 +29,18 @@ if TYPE_CHECKING:
         nn,
         ops,
         optim,
+        plot,
+        profiling,
         random,
+        report,
         safetensors,
+        serialization,
         shapes,
         train,
+        transfer_learning,
         utils,
     )
+    from cnnkit.amp import autocast, get_autocast_dtype, is_autocast_enabled
     from cnnkit.autograd import (
         Tensor,
         enable_grad,
@@ -58,21 +70,28 @@ if TYPE_CHECKING:
         use,
     )
     from cnnkit.backends.named_dtypes import *
+    from cnnkit.capturing import capture
+    from cnnkit.comparing import compare
     from cnnkit.functional import dropout, pad
     from cnnkit.inspection import conv_as_matrix, explain, summary
     from cnnkit.jit import compile
+    from cnnkit.profiling import profile
     from cnnkit.random import Generator, initial_seed, manual_seed
+    from cnnkit.serialization import load, save
+    from cnnkit.transfer_learning import features_at, transfer
 
 __version__ = "0.1.0"
 _MODULES = frozenset({
-    "accelerator", "advise", "autograd", "backends", "conformance", "cuda", "data", "evaluation",
-    "functional", "inspection", "jit", "linalg", "models", "nn", "ops", "optim", "random", "safetensors",
-    "shapes", "train", "utils", "xp",
-    "sklearn",  # not in __all__: it needs scikit-learn
+    "accelerator", "advise", "amp", "attribution", "autograd", "backends", "capturing", "comparing",
+    "conformance", "cuda", "data", "distributed", "evaluation", "functional", "inspection", "jit", "linalg",
+    "models", "nn", "ops", "optim", "plot", "profiling", "random", "report", "safetensors", "serialization",
+    "shapes", "train", "transfer_learning", "utils", "xp",
+    "onnx", "sklearn",  # not in __all__: they need packages that are optional
 })
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.
 # Whatever is not here may be one of `autograd.functions`
 _DEFINED_IN = {name: module for module, names in {
+    "amp": "autocast get_autocast_dtype is_autocast_enabled",
     "autograd": """Tensor tensor from_dlpack no_grad enable_grad set_grad_enabled inference_mode
         is_grad_enabled""",
     "autograd.creation": """as_tensor asarray from_numpy BFloat16Tensor BoolTensor ByteTensor CharTensor
@@ -83,29 +102,48 @@ _DEFINED_IN = {name: module for module, names in {
         result_type set_default_dtype set_num_threads use""",
     "backends.named_dtypes": """bfloat16 bool cdouble cfloat complex128 complex64 double float float16 float32
         float64 half int int16 int32 int64 int8 long short uint16 uint32 uint64 uint8""",
+    "capturing": "capture",
+    "comparing": "compare",
     "functional": "dropout pad",
     "inspection": "explain summary conv_as_matrix",
+    "profiling": "profile",
     "jit": "compile",
     "random": "Generator initial_seed manual_seed",
+    "serialization": "load save",
+    "transfer_learning": "features_at transfer",
 }.items() for name in names.split()}
 # `from cnnkit import *` leaves Python's own types as they are
-_NAMES = {"__version__", *_MODULES, *_DEFINED_IN} - {"sklearn", "bool", "float", "int"}
+_NAMES = {"__version__", *_MODULES, *_DEFINED_IN} - {"onnx", "sklearn", "bool", "float", "int"}
+
+
+class _OutOfScope:
+    """The last whom Python asks for a module that cnnkit has not, as in ``import cnnkit.fx``."""
+
+    @staticmethod
+    def find_spec(fullname: str, path: Any = None, target: Any = None) -> None:
+        package, _, name = fullname.partition(".")
+        if package == "cnnkit":
+            advice = importlib.import_module("cnnkit.suggestions").NAMESPACE.get(name)
+            if advice:  # without name=, by which `from cnnkit import fx` would know and hide it
+                raise ModuleNotFoundError(f"No module named {fullname!r}; {advice}")
+
+
+sys.meta_path.append(_OutOfScope)  # type: ignore[arg-type]
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"cnnkit.{name}")
-    if name in _DEFINED_IN:
-        return getattr(importlib.import_module(f"cnnkit.{_DEFINED_IN[name]}"), name)
-    functions = importlib.import_module("cnnkit.autograd.functions")
-    if name in functions.__all__:
-        return getattr(functions, name)
     if name == "__all__":
         return __dir__()
-    if importlib.util.find_spec(f"cnnkit.{name}"):  # `from cnnkit import cli` asks here first
-        raise AttributeError(f"module 'cnnkit' has not imported {name!r} yet", name=name)
+    home = importlib.import_module(f"cnnkit.{_DEFINED_IN.get(name, 'autograd.functions')}")
+    if name in _DEFINED_IN or name in home.__all__:
+        value = globals()[name] = getattr(home, name)  # from now on it costs no call
+        return value
     suggestions = importlib.import_module("cnnkit.suggestions")
     elsewhere = suggestions.NAMESPACE
+    if name not in elsewhere and importlib.util.find_spec(f"cnnkit.{name}"):  # `from cnnkit import cli`
+        raise AttributeError(f"module 'cnnkit' has not imported {name!r} yet", name=name)
     if not name.startswith("_") and name not in elsewhere:  # a layer, a function or an optimizer, perhaps
         packages = [importlib.import_module(f"cnnkit.{package}")
                     for package in ("data", "optim", "nn", "functional")]

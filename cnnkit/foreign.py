@@ -124,6 +124,8 @@ def is_whole(value: Any) -> bool:
     >>> is_whole(3), is_whole(numpy.int64(3)), is_whole(3.0), is_whole(True)
     (True, True, False, False)
     """
+    if type(value) is int:  # asked often; to ask for a protocol takes twenty times as long
+        return True
     return isinstance(value, SupportsIndex) and not isinstance(value, bool)
 
 

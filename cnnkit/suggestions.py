@@ -14,7 +14,7 @@ __all__ = ["FUNCTIONAL", "LINALG", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR
            "attribute_error", "is_defined", "missing"]
 
 
-def _each(names: str, advice: str) -> dict[str, str]:
+def _same(names: str, advice: str) -> dict[str, str]:
     """The same advice for several names; ``{}`` in it is the name."""
     return {name: advice.format(name) for name in names.split()}
 
@@ -24,7 +24,7 @@ _OUT_OF_SCOPE = "it is out of scope: cnnkit trains convolutional networks in one
 
 # PyTorch's name -> what to use here
 TENSOR: Mapping[str, str] = {
-    **_each("cholesky det inverse logdet lu pinverse qr slogdet svd",
+    **_same("cholesky det inverse logdet lu pinverse qr slogdet svd",
             "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
     "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
 }
@@ -35,31 +35,29 @@ MODULE: Mapping[str, str] = {
     "save": "use cnnkit.models.save_model(model, ...)",
 }
 NAMESPACE: Mapping[str, str] = {
-    **_each("cholesky det inverse logdet lu pinverse qr slogdet svd",
+    **_same("cholesky det inverse logdet lu pinverse qr slogdet svd",
             "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
     "as_strided": "use the Tensor's unfold(dimension, size, step), cnnkit.narrow or an index",
-    "save": "use cnnkit.models.save_model, or cnnkit.safetensors.save_file for a state_dict",
-    "load": "use cnnkit.models.load_model, or cnnkit.safetensors.load_file for a state_dict",
     "set_default_device": "use cnnkit.use",
-    **_each("""distributions distributed multiprocessing sparse quantization ao fx onnx futures export
+    "distributions": f"{_OUT_OF_SCOPE}. Draws: cnnkit.randn, rand, normal, bernoulli, multinomial",
+    **_same("""multiprocessing sparse quantization ao fx futures export
             sparse_coo_tensor quantize_per_tensor""", _OUT_OF_SCOPE),
 }
 NN: Mapping[str, str] = {
-    **_each("""LSTM LSTMCell GRU GRUCell RNN RNNCell RNNBase Transformer TransformerEncoder TransformerDecoder
-            TransformerEncoderLayer TransformerDecoderLayer MultiheadAttention AdaptiveLogSoftmaxWithLoss
-            CTCLoss EmbeddingBag""",
+    **_same("""LSTM LSTMCell GRU GRUCell RNN RNNCell RNNBase Transformer TransformerEncoder TransformerDecoder
+            TransformerEncoderLayer TransformerDecoderLayer MultiheadAttention AdaptiveLogSoftmaxWithLoss""",
             _LAYERS),
-    **_each("quantized quantizable qat", _OUT_OF_SCOPE),
-    "DistributedDataParallel": "one process trains on one device",
+    **_same("quantized quantizable qat", _OUT_OF_SCOPE),
+    "DistributedDataParallel": "use cnnkit.nn.parallel.DistributedDataParallel",
 }
 FUNCTIONAL: Mapping[str, str] = {
-    **_each("scaled_dot_product_attention multi_head_attention_forward ctc_loss embedding_bag", _LAYERS),
+    **_same("scaled_dot_product_attention multi_head_attention_forward", _LAYERS),
 }
-LINALG: Mapping[str, str] = _each(
+LINALG: Mapping[str, str] = _same(
     "cholesky cond det eig eigh eigvals eigvalsh inv lstsq matrix_rank pinv qr slogdet solve svd svdvals",
     "decompositions are not computed here: numpy.linalg has {} for x.numpy(), without gradients")
-OPTIM: Mapping[str, str] = _each(
-    "Adafactor LBFGS SparseAdam", "there are SGD, AdamW, RMSprop and others: cnnkit.optim.__all__")
+OPTIM: Mapping[str, str] = _same(
+    "Adafactor SparseAdam", "there are SGD, AdamW, RMSprop and others: cnnkit.optim.__all__")
 
 
 def is_defined(kind: type, name: str) -> bool:
@@ -78,6 +76,8 @@ class Elsewhere:
     """
 
     __slots__ = ("advice", "name")
+    advice: str
+    name: str
 
     def __init__(self, name: str, advice: str):
         self.name, self.advice = name, advice

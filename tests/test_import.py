@@ -1,7 +1,12 @@
 """``import cnnkit`` costs next to nothing and brings in no large library."""
 
+import importlib
 import subprocess
 import sys
+
+import pytest
+
+import cnnkit
 
 HEAVY = ("cupy", "torch", "sklearn", "onnx", "matplotlib", "jax", "numpy", "rich", "typer", "PIL", "pooch")
 
@@ -14,6 +19,11 @@ def modules_after(code):
 
 def test_import_cnnkit_imports_no_library():
     assert modules_after("import cnnkit") & set(HEAVY) == set()
+
+
+def test_import_cnnkit_nn_does_not_look_for_plugins():
+    """`importlib.metadata`, which is for that, brings e-mail's parsers in: a fifth of the time."""
+    assert modules_after("import cnnkit.nn") & {"email", "zipfile"} <= modules_after("import numpy")
 
 
 def test_training_imports_no_library_but_numpy_and_rich():
@@ -44,3 +54,21 @@ def test_every_public_name_is_there():
     code = ("import cnnkit\nfor name in cnnkit.__all__: getattr(cnnkit, name)\n"
             "assert set(cnnkit.__all__) <= set(dir(cnnkit))")
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("line", ["import cnnkit.distributions", "from cnnkit import distributions",
+                                  "import cnnkit.distributions.normal"])
+def test_a_module_that_is_out_of_scope_says_so(line):
+    with pytest.raises(ModuleNotFoundError, match=r"distributions'; it is out of scope.*cnnkit.randn"):
+        exec(line, {})
+
+
+def test_other_modules_that_are_not_there_are_python_s_to_report():
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'cnnkit.nothing'$"):
+        importlib.import_module("cnnkit.nothing")
+
+
+def test_a_name_is_looked_up_once(monkeypatch):
+    monkeypatch.delitem(vars(cnnkit), "arange", raising=False)
+    assert "arange" not in vars(cnnkit)
+    assert cnnkit.arange is vars(cnnkit)["arange"] is cnnkit.arange

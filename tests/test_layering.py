@@ -1,6 +1,7 @@
 """The one-way road: packages import downwards, files in no circle, and few levels name an array library."""
 
 import ast
+import functools
 import graphlib
 from pathlib import Path
 
@@ -12,9 +13,11 @@ ROOT = Path(cnnkit.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "backends"
 LIBRARIES = {"numpy", "cupy", "torch", "jax", "array_api_strict", "array_api_compat"}
 NAMES = {"cupy", "torch", "jax", "array-api-strict", "emulator"}  # and "numpy", which names host arrays too
-ORDER = ["storage", "foreign", "suggestions", "jit", "shapes", "backends", "random", "cuda", "accelerator",
-         "ops", "autograd", "xp", "linalg", "functional", "nn", "optim", "safetensors", "data", "utils",
-         "evaluation", "models", "inspection", "train", "advise", "conformance", "sklearn", "cli", "__main__"]
+ORDER = ["storage", "foreign", "suggestions", "jit", "shapes", "backends", "random", "ops", "autograd",
+         "amp", "cuda", "accelerator", "xp", "linalg", "distributed", "functional", "nn", "optim",
+         "capturing", "safetensors", "serialization", "data", "utils", "evaluation", "models", "onnx",
+         "attribution", "inspection", "plot", "profiling", "comparing", "train", "transfer_learning",
+         "advise", "conformance", "report", "sklearn", "cli", "__main__"]
 AGNOSTIC = ["ops", "autograd", "linalg", "functional", "nn", "optim", "evaluation", "models", "train"]
 TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"))
               if path.name != "picture.py"]  # on any device
@@ -22,6 +25,9 @@ TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"
 PROBES = {  # file -> the attributes that it may look up by name
     "foreign.py": {"__array__", "_metadata", "detach", "device", "dtype", "requires_grad", "shape",
                    "stride", "strides", "toarray"},
+    "capturing/captured.py": {"strides", "__name__", "__qualname__"},  # of any library's array, any function
+    "capturing/dependencies.py": {"__dict__"},  # of what a function names
+    "capturing/results.py": {"_fields"},  # of named tuples
     "data/transforms/normalize.py": {"tolist"},  # arrays have it, numbers and lists do not
     "evaluation/counting.py": {"count_nonzero"},  # of an array's library
     "data/description.py": {"dataset", "classes", "targets", "image_shape"},
@@ -33,34 +39,76 @@ PROBES = {  # file -> the attributes that it may look up by name
     "storage/flags.py": {"O_BINARY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"},  # of an operating system
     "random/keys.py": {"generator"}}  # of a thread
 
+# folder or file -> what it may use of a Tensor that is not public
+INSIDE = {"capturing": {"_alias", "_grad", "_link", "_requires_grad", "_value"},  # replays do what calls did
+          "optimizer.py": {"_grad"},  # `zero_grad` is a part of every step
+          "graphs.py": {"_link"}}  # counters of a recorded step
+
+
+def named_by(paths, look):
+    """File -> what `look` finds in it and it must not have; without the files that have nothing."""
+    return {path.as_posix(): found for path in paths if (found := look(path))}
+
 
 def files(level):
     path = ROOT / level
     return sorted(path.rglob("*.py")) if path.is_dir() else [ROOT / f"{level}.py"]
 
 
-def nodes(tree, typing):
-    """Every node of a syntax tree; the body of ``if TYPE_CHECKING`` only with `typing`."""
-    for node in ast.iter_child_nodes(tree):
+ABOVE = [path for level in AGNOSTIC for path in files(level)] + TRANSFORMS  # the registry of backends
+
+
+@functools.cache
+def source_of(path):
+    return path.read_text(encoding="utf-8")
+
+
+@functools.cache
+def tree_of(path):
+    return ast.parse(source_of(path))
+
+
+@functools.cache
+def every_node(path):
+    return tuple(ast.walk(tree_of(path)))
+
+
+def is_named(node, *names):
+    return isinstance(node, ast.Name) and node.id in names
+
+
+def nodes(path, typing):
+    """Every node of a file's syntax tree; the body of ``if TYPE_CHECKING`` only with `typing`."""
+    if typing or "TYPE_CHECKING" not in source_of(path):
+        yield from every_node(path)
+        return
+    waiting = [tree_of(path)]
+    while waiting:
+        node = waiting.pop()
         yield node
-        if not typing and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            yield from (inner for other in node.orelse for inner in (other, *nodes(other, typing)))
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            waiting += node.orelse
         else:
-            yield from nodes(node, typing)
+            waiting += ast.iter_child_nodes(node)
 
 
+@functools.cache
 def imports(path, typing=True):
     """What a file imports, in functions too, as pairs: a module, and a name in it or ``None``.
 
     For ``import cnnkit`` these are the names that the file uses, because they are imported on use.
     """
-    for node in nodes(ast.parse(path.read_text(encoding="utf-8")), typing):
+    return tuple(_imports(path, typing))
+
+
+def _imports(path, typing):
+    for node in nodes(path, typing):
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             yield from ((node.module, alias.name) for alias in node.names)
-        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "cnnkit":
+        elif isinstance(node, ast.Attribute) and is_named(node.value, "cnnkit"):
             yield "cnnkit", node.attr
 
 
@@ -109,28 +157,24 @@ def circle(graph):
     return []
 
 
-def docstrings(tree):
-    return {id(node.body[0].value) for node in ast.walk(tree)
+def docstrings(path):
+    return {id(node.body[0].value) for node in every_node(path)
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
             and node.body and isinstance(node.body[0], ast.Expr)
             and isinstance(node.body[0].value, ast.Constant)}
 
 
-@pytest.mark.parametrize("path", [p for level in AGNOSTIC for p in files(level)] + TRANSFORMS,
-                         ids=lambda p: str(p.relative_to(ROOT)))
-def test_no_array_library_is_imported_above_the_registry(path):
-    assert set(packages(path)) & LIBRARIES == set()
+def test_no_array_library_is_imported_above_the_registry():
+    assert named_by(ABOVE, lambda path: set(packages(path)) & LIBRARIES) == {}
 
 
-@pytest.mark.parametrize("path", [p for level in AGNOSTIC for p in files(level)] + TRANSFORMS,
-                         ids=lambda p: str(p.relative_to(ROOT)))
-def test_no_backend_is_named_above_the_registry(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    skipped = docstrings(tree)
-    named = [node.value for node in ast.walk(tree)
-             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped
-             and node.value in NAMES | {"numpy"}]
-    assert named == []
+def test_no_backend_is_named_above_the_registry():
+    def backends_in(path):
+        skipped = docstrings(path)
+        return {node.value for node in every_node(path)
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped
+                and node.value in NAMES | {"numpy"}}
+    assert named_by(ABOVE, backends_in) == {}
 
 
 def test_every_package_has_a_place_in_the_order():
@@ -180,10 +224,11 @@ def test_a_circle_is_seen_in_functions_too_and_not_among_imports_for_types(tmp_p
     assert sorted(circle(imports_between(modules(tmp_path / "pack")))) == sorted(expected)
 
 
-@pytest.mark.parametrize("path", sorted(PLUGINS.rglob("*.py")), ids=lambda p: str(p.relative_to(PLUGINS)))
-def test_plugins_import_no_other_plugin(path):
-    plugin = path.relative_to(PLUGINS).parts[0]
-    assert {name for name in packages(path) if name.startswith("cnnkit_")} - {plugin} == set()
+def test_plugins_import_no_other_plugin():
+    def others(path):
+        plugin = path.relative_to(PLUGINS).parts[0]
+        return {name for name in packages(path) if name.startswith("cnnkit_")} - {plugin}
+    assert named_by(sorted(PLUGINS.rglob("*.py")), others) == {}
 
 
 def test_what_objects_can_do_is_a_contract_and_not_found_out_by_the_names_of_attributes():
@@ -192,19 +237,23 @@ def test_what_objects_can_do_is_a_contract_and_not_found_out_by_the_names_of_att
         place = path.relative_to(ROOT)
         if place.parts[0] in ("conformance", "ops", "autograd", "backends"):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("getattr", "hasattr"):
+        for node in every_node(path):
+            if not isinstance(node, ast.Call) or not is_named(node.func, "getattr", "hasattr"):
                 continue
             target, name = node.args[:2]
-            if isinstance(name, ast.Constant) and ast.unparse(target) != "self":
+            if isinstance(name, ast.Constant) and not is_named(target, "self"):
                 probes.setdefault(place.as_posix(), set()).add(name.value)
     assert probes == PROBES
 
 
-@pytest.mark.parametrize("path", [p for p in sorted(ROOT.rglob("*.py")) if "autograd" not in p.parts],
-                         ids=lambda p: str(p.relative_to(ROOT)))
-def test_what_others_use_of_a_tensor_is_public(path):
-    private = {"_link", "_of", "_position", "_source", "_value", "_version"}
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert [node.attr for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute) and node.attr in private] == []
+def test_what_others_use_of_a_tensor_is_public():
+    private = {"_alias", "_await", "_become", "_grad", "_link", "_of", "_pending", "_position",
+               "_requires_grad", "_settle", "_source", "_value", "_version"}
+
+    def used(path):
+        names = {node.attr for node in every_node(path) if isinstance(node, ast.Attribute)
+                 and node.attr in private and not is_named(node.value, "self", "cls")}
+        return names - INSIDE.get(path.parent.name, set()) - INSIDE.get(path.name, set())
+    paths = [path for path in (*sorted(ROOT.rglob("*.py")), *sorted(PLUGINS.rglob("*.py")))
+             if "autograd" not in path.parts]
+    assert named_by(paths, used) == {}

@@ -34,7 +34,7 @@ TABLES = {"TENSOR": cnnkit.tensor([1.0]), "MODULE": nn.Linear(1, 1), "NAMESPACE"
                  "cnnkit has the layers of convolutional networks"),
     (F, "crossentropy", "module 'cnnkit.functional' has no attribute 'crossentropy'; "
                         "did you mean 'cross_entropy'?"),
-    (optim, "LBFGS", "module 'cnnkit.optim' has no attribute 'LBFGS'; "
+    (optim, "SparseAdam", "module 'cnnkit.optim' has no attribute 'SparseAdam'; "
      "there are SGD, AdamW, RMSprop and others: cnnkit.optim.__all__"),
     (optim, "AdamWW", "module 'cnnkit.optim' has no attribute 'AdamWW'; did you mean 'AdamW'?"),
 ])

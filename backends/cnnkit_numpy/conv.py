@@ -84,9 +84,11 @@ def both_gradients(x, weight, dy, windows, groups, shape):
             and max(rows) <= dh * (R - 1) and max(columns) <= dw * (S - 1)
             and finite(weight)):  # the zeros around dy, times infinity, would be NaN
         dx = correlate_turned(dy, weight, windows, groups)
-        return dx, None if x is None else gradients(x, None, dy, windows, groups, shape)[1]
+        return dx, None if x is None else both_gradients(x, None, dy, windows, groups, shape)[1]
     if x is None and weight is None:
         return None, None
+    if windows.wide and not all(a is None or finite(a) for a in (x, weight)):
+        windows = windows.without_void_ones()  # whose zeros, times infinity, would be NaN
     return gradients(x, weight, dy, windows, groups, shape)
 
 

@@ -79,6 +79,11 @@ class Windows:
         self.rows = C * R * S
         self.step = max(1, min(N, BLOCK // (self.rows * self.length * dtype.itemsize)))
 
+    def without_void_ones(self) -> Windows:
+        """The same windows, not laid out wide."""
+        return Windows(self.shape, self.dtype, self.kernel_size, self.stride, self.padding, self.dilation,
+                       self.size, inputs=0, outputs=1)
+
     def blocks(self) -> Iterator[slice]:
         """The runs of images to work on at a time."""
         return (slice(start, start + self.step) for start in range(0, self.shape[0], self.step))

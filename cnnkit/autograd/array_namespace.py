@@ -11,14 +11,15 @@ import types
 from typing import Any
 
 from cnnkit import backends
+from cnnkit.autograd.functions import sorting
 from cnnkit.autograd.traced import BACKEND, Traced, tracing
 from cnnkit.autograd.value import Value
 
 __all__ = ["ArrayNamespace", "Standard", "xp"]
 
 LISTS = ("broadcast_arrays", "meshgrid")  # whose results the standard wants in a list
-OWN = {"newaxis": None}
-LIMITS = {"finfo": ("eps", "max", "min", "smallest_normal"), "iinfo": ("max", "min")}
+LIMITS: dict[str, tuple[str, ...]] = {"finfo": ("eps", "max", "min", "smallest_normal"),
+                                     "iinfo": ("max", "min")}
 EXTENSIONS = ("fft", "linalg")
 
 
@@ -109,7 +110,7 @@ class _Info:
         """Where new arrays are made."""
         return xp.empty(()).device
 
-    def devices(self) -> list:
+    def devices(self) -> list[Any]:
         """The devices."""
         return [self.default_device()]
 
@@ -122,6 +123,36 @@ class _Info:
         """The dtypes of one kind, or of some, by name."""
         info = self.backend.namespace.__array_namespace_info__()
         return {name: backends.dtype(dtype) for name, dtype in info.dtypes(kind=kind).items()}
+
+
+def _argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
+    """The positions that sort along an axis; always stable."""
+    return sorting.argsort(x, axis, descending)
+
+
+def _sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
+    """The elements in order along an axis; always stable."""
+    return sorting.sort(x, axis, descending).values
+
+
+def _asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
+    """A Tensor of an object; a Tensor itself where nothing is to be converted, so that changes are seen."""
+    result = _call("asarray", "", (obj,), _given(dtype=dtype, device=device, copy=copy))
+    same = isinstance(obj, Value) and not copy and result.array is obj.array
+    return obj if same else result
+
+
+def _clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
+    """Each element, raised to `min` and lowered to `max`."""
+    return _call("clip", "", (x,), _given(min=min, max=max))
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+OWN: dict[str, Any] = {  # what libraries lack, or call otherwise
+    "newaxis": None, "argsort": _argsort, "asarray": _asarray, "clip": _clip, "sort": _sort}
 
 
 class ArrayNamespace(types.ModuleType):
@@ -165,4 +196,4 @@ class ArrayNamespace(types.ModuleType):
         return sorted(name for name in dir(library) if not name.startswith("_"))
 
 
-xp = ArrayNamespace("cnnkit.xp")
+xp: ArrayNamespace = ArrayNamespace("cnnkit.xp")

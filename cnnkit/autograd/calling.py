@@ -15,6 +15,8 @@ __all__ = ["apply"]
 
 PLAIN = (float, int, bool)
 Tensor: type[Value] = Value  # set where that subclass is defined: of its many bases, Value is found last
+blocks: list[Any] = []  # one entry for each `autocast` block that is open, in any thread
+convert: Any = None  # what they do to an op's inputs: (op, inputs) -> inputs; set by `autograd.casting`
 
 
 def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
@@ -23,6 +25,8 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     Returns the op's outputs as Tensors, one or a tuple; outputs that replace an input (``op.state``) are
     written to it.
     """
+    if blocks:
+        inputs = convert(op, inputs)
     first, grad = inputs[0], mode.grad
     plan = deferral.plan(op, first, grad) if isinstance(first, Tensor) else deferral.NOW
     # the second operand may be the pending result that continues a chain

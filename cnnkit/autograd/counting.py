@@ -6,11 +6,12 @@ hardly anybody looks at.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from cnnkit import backends
 from cnnkit.autograd.deferral import COMPUTED
-from cnnkit.autograd.tape import now
+from cnnkit.autograd.tape import mode, now
 from cnnkit.autograd.value import Value
 
 __all__ = ["count"]
@@ -20,6 +21,11 @@ class Addition:
     """A number to add to a Tensor; in the place of a `deferral.Link`, with what others ask one for."""
 
     __slots__ = ("added", "backend", "metas", "status", "tensor")
+    added: int
+    status: int
+    tensor: Value
+    backend: backends.Backend
+    metas: tuple[Any, ...]
 
     def __init__(self, tensor: Value):
         array = tensor.array
@@ -49,6 +55,8 @@ def count(tensor: Any, added: int = 1) -> None:
     >>> seen
     tensor(5)
     """
+    if mode.recorder is not None:
+        mode.recorder.affect(partial(count, tensor, added))
     if tensor._alias is not None:  # others show the same memory, and see it now
         tensor.array  # noqa: B018 - what was counted before
         _add(tensor, added)

@@ -117,6 +117,10 @@ def from_numpy(ndarray: Any) -> Tensor:
 class _Typed:
     """PyTorch's constructors by type: of data, or of sizes."""
 
+    __name__: str
+    dtype: backends.dtype
+    name: str
+
     def __init__(self, kind: str, dtype: str):
         self.__name__, self.name, self.dtype = kind, dtype, backends.dtype(dtype)
 
@@ -130,8 +134,16 @@ class _Typed:
         return f"<function {self.__name__}>"
 
 
-(FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor, LongTensor, IntTensor, ShortTensor, CharTensor,
- ByteTensor, BoolTensor) = (_Typed(kind, dtype) for kind, dtype in TYPES.items())
+FloatTensor: _Typed = _Typed("FloatTensor", TYPES["FloatTensor"])
+DoubleTensor: _Typed = _Typed("DoubleTensor", TYPES["DoubleTensor"])
+HalfTensor: _Typed = _Typed("HalfTensor", TYPES["HalfTensor"])
+BFloat16Tensor: _Typed = _Typed("BFloat16Tensor", TYPES["BFloat16Tensor"])
+LongTensor: _Typed = _Typed("LongTensor", TYPES["LongTensor"])
+IntTensor: _Typed = _Typed("IntTensor", TYPES["IntTensor"])
+ShortTensor: _Typed = _Typed("ShortTensor", TYPES["ShortTensor"])
+CharTensor: _Typed = _Typed("CharTensor", TYPES["CharTensor"])
+ByteTensor: _Typed = _Typed("ByteTensor", TYPES["ByteTensor"])
+BoolTensor: _Typed = _Typed("BoolTensor", TYPES["BoolTensor"])
 
 
 def _new_tensor(input: Value, data: Any, *, dtype: Any = None, device: Any = None,

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["step"]
 
 
-def step(name: str, arrays: Sequence, inputs: Sequence[Tensor],
-         backward: Callable[..., Sequence]) -> tuple[Tensor, ...]:
+def step(name: str, arrays: Sequence[Any], inputs: Sequence[Tensor],
+         backward: Callable[..., Sequence[Any]]) -> tuple[Tensor, ...]:
     """Tensors of these arrays, which the tape takes for results of the inputs.
 
     Parameters

@@ -29,7 +29,7 @@ __all__ = ["Link", "flush", "following", "link_of", "plan", "postpone"]
 
 # the link before, the backend, its tables, the `Chain` that the call extends to
 Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"
-Arguments: TypeAlias = "tuple[list, list[bool], list, list]"  # arrays, needs, edges, versions
+Arguments: TypeAlias = "tuple[list[Any], list[bool], list[Any], list[Any]]"  # arrays, needs, edges, versions
 NOTHING: Arguments = ([], [], [], [])
 NOW: Plan = (None, None, None, None)  # the call cannot wait, and its backend is not known yet
 
@@ -43,17 +43,26 @@ class Link:
                  "previous", "requires_grad", "results", "state", "status", "tables", "version")
     outputs: tuple     # set when it is computed
     node: Node | None  # its node on the tape, set at the same time
+    arguments: Arguments
+    attrs: Mapping[str, Any]
+    op: Op
+    backend: Any
+    chain: Any
+    tables: Any
+    grad: bool
+    metas: tuple[Meta | None, ...]
 
     def __init__(self, op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments,
                  metas: tuple[Meta | None, ...], kind: type, grad: bool):
         self.op, self.attrs, self.arguments = op, attrs, arguments
         self.previous, self.backend, self.tables, self.chain = plan
-        self.metas, self.kind, self.grad = metas, kind, grad
+        self.metas, self.grad = metas, grad
+        self.kind: type = kind
         self.requires_grad: bool = True in arguments[1] or (plan[0] is not None and plan[0].requires_grad)
-        self.status = WAITING
+        self.status: int = WAITING
         self.results: list = []     # (output position, weak reference to the Tensor of that output)
         self.state: list = []       # (output position, Tensor that it replaces), committed once
-        self.version = 0            # of the Tensor that is the result, when the call was made
+        self.version: Any = 0            # of the Tensor that is the result, when the call was made
 
     @property
     def count(self) -> int:
@@ -92,7 +101,7 @@ class Link:
         return ([self.previous.outputs[0], *arrays], [node is not None, *needs],
                 [None if node is None else (node, 0), *edges], versions)
 
-    def finish(self, outputs: Sequence, node: Node | None, first: int) -> None:
+    def finish(self, outputs: Sequence[Any], node: Node | None, first: int) -> None:
         """Give this link's `outputs` from position `first` on to their Tensors (1 after a fused kernel)."""
         if self.state:
             for position, buffer in self.state:
@@ -200,7 +209,7 @@ def following(op: Op, pending: Any, grad: bool) -> Plan | None:
 
 
 def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments,
-             metas: tuple[Meta | None, ...], kind: type, grad: bool, inputs: Sequence) -> Any:
+             metas: tuple[Meta | None, ...], kind: type, grad: bool, inputs: Sequence[Any]) -> Any:
     """Defer a call; return a pending Tensor for each output that the caller gets, one or a tuple.
 
     Buffers among the `inputs` that the op replaces become pending themselves.

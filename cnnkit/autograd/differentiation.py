@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnkit import backends
-from cnnkit.autograd.tape import Node, mode
+from cnnkit.autograd.tape import Node, end_backward, mode
 from cnnkit.autograd.traced import Traced, tracing
 from cnnkit.autograd.value import Value
 from cnnkit.ops.core import Call, compose
@@ -80,11 +80,12 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     for leaf, gradient in _walk(roots, grads, wanted, create_graph if retain_graph is None else retain_graph,
                                 create_graph).items():
         _receive(leaf, gradient)
+    end_backward()
 
 
 def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
          create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
-         is_grads_batched: bool = False, materialize_grads: bool = False) -> tuple:
+         is_grads_batched: bool = False, materialize_grads: bool = False) -> tuple[Any, ...]:
     """The gradients of the sum of the outputs with respect to some inputs; no ``grad`` is changed.
 
     Parameters

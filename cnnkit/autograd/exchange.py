@@ -56,9 +56,10 @@ class Exchange(Value):
     """What other array libraries ask of a Tensor."""
 
     __slots__ = ()
-    __array_ufunc__ = _ArrayUfunc()
+    __array_ufunc__: _ArrayUfunc = _ArrayUfunc()
 
-    def __dlpack__(self, **settings: Any) -> Any:
+    def __dlpack__(self, *, stream: Any = None, max_version: tuple[int, int] | None = None,
+                   dl_device: tuple[int, int] | None = None, copy: bool | None = None) -> Any:
         """The array for another library, which shares its memory: ``torch.from_dlpack(x)`` calls it.
 
         Raises
@@ -71,8 +72,9 @@ class Exchange(Value):
         array = self._shared()
         if not hasattr(array, "__dlpack__"):
             raise BufferError(f"arrays of backend {self.backend!r} cannot be shared by DLPack; use x.numpy()")
+        given = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
         with backends.on(array):
-            return array.__dlpack__(**settings)
+            return array.__dlpack__(**{name: value for name, value in given.items() if value is not None})
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """DLPack's type and number of the device that the array is on."""

@@ -39,7 +39,7 @@ class Context:
         self._to_save = tensors
 
     @property
-    def saved_tensors(self) -> tuple:
+    def saved_tensors(self) -> tuple[Any, ...]:
         """What `save_for_backward` has kept."""
         return tuple([saved if not isinstance(saved, _Output) else saved.tensor(self._node)
                       for saved in self._saved])
@@ -104,7 +104,7 @@ class Function:
         raise NotImplementedError("a Function must define forward(ctx, *args) as a static method")
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Any) -> Any:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
         """Fill the context, where forward does not take it."""
         raise NotImplementedError("a Function whose forward takes no ctx must define setup_context()")
 

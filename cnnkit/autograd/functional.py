@@ -80,8 +80,8 @@ def _result(is_tuple: bool, tensors: Sequence, create_graph: bool) -> Any:
     return tensors if is_tuple else tensors[0]
 
 
-def vjp(func: Callable, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
-        strict: bool = False) -> tuple:
+def vjp(func: Callable[..., Any], inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
+        strict: bool = False) -> tuple[Any, ...]:
     """The function's value, and the product of a vector `v` with its Jacobian.
 
     Parameters
@@ -108,8 +108,8 @@ def vjp(func: Callable, inputs: Tensors, v: Tensors | None = None, create_graph:
     return _result(several, ys, create_graph), _result(is_tuple, products, create_graph)
 
 
-def jvp(func: Callable, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
-        strict: bool = False) -> tuple:
+def jvp(func: Callable[..., Any], inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
+        strict: bool = False) -> tuple[Any, ...]:
     """The function's value, and the product of its Jacobian with a vector `v` of the inputs' shapes.
 
     It is the gradient of the product with a vector, with respect to that vector. Arguments are as for `vjp`.
@@ -197,8 +197,8 @@ def hessian(func: Callable, inputs: Tensors, create_graph: bool = False, strict:
     return jacobian(slope, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
 
 
-def vhp(func: Callable, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
-        strict: bool = False) -> tuple:
+def vhp(func: Callable[..., Any], inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
+        strict: bool = False) -> tuple[Any, ...]:
     """The value of a function whose result is one number, and the product of `v` with its Hessian.
 
     >>> import cnnkit
@@ -214,7 +214,7 @@ def vhp(func: Callable, inputs: Tensors, v: Tensors | None = None, create_graph:
     return _result(False, [y], create_graph), _result(is_tuple, products, create_graph)
 
 
-def hvp(func: Callable, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
-        strict: bool = False) -> tuple:
+def hvp(func: Callable[..., Any], inputs: Tensors, v: Tensors | None = None, create_graph: bool = False,
+        strict: bool = False) -> tuple[Any, ...]:
     """`vhp`, because a Hessian is symmetric; PyTorch has both names."""
     return vhp(func, inputs, v, create_graph, strict)

@@ -178,7 +178,7 @@ class inference_mode(_GradMode):
         return super().__new__(cls, mode)
 
     def __init__(self, mode: bool | Callable = True):
-        self.recording = mode is False
+        self.recording: bool = mode is False
 
     def _again(self) -> inference_mode:
         return type(self)(not self.recording)

@@ -32,6 +32,11 @@ class Alias:
     """How a Tensor shows a memory: the view that it is of it."""
 
     __slots__ = ("_strides", "creation", "family", "ordered", "path", "unsure")
+    family: Family
+    ordered: tuple[int, ...]
+    path: Path
+    creation: str
+    unsure: bool
 
     def __init__(self, family: Family, path: Path, strides: Strides, creation: str, unsure: bool,
                  ordered: tuple[int, ...] = ()):
@@ -71,15 +76,24 @@ class Family(Alias):
     """
 
     __slots__ = ("array", "base", "first", "is_grad_required", "limit", "members", "source")
-    family = property(lambda self: self)  # type: ignore[assignment]  # no reference to itself, or it would stay
+    # no reference to itself, or it would stay
+    family: Family = property(lambda self: self)  # type: ignore[assignment]
+    is_grad_required: Any
+    source: Any
+    ordered: tuple[int, ...]
+    path: Path
+    creation: str
+    unsure: bool
+    array: Any
+    limit: int
 
     def __init__(self, tensor: Any, first: Family | None, path: Path, strides: Strides, unsure: bool,
                  ordered: tuple[int, ...] = ()):
-        self.base = weakref.ref(tensor)
+        self.base: weakref.ref[Any] = weakref.ref(tensor)
         self.source, self.is_grad_required = tensor._source, tensor._requires_grad
         self.path, self._strides, self.ordered = path, strides, ordered
         self.creation, self.unsure = "", unsure
-        self.first = first
+        self.first: Family | None = first
         if first is None:
             self.array, self.members, self.limit = tensor._value, [self.base], 8
         else:
@@ -97,14 +111,14 @@ class Family(Alias):
             self.source, self.is_grad_required = base._source, base._requires_grad
         return self
 
-    def add(self, member: weakref.ref) -> None:
+    def add(self, member: weakref.ref[Any]) -> None:
         """Make a Tensor one of those that see every change."""
         if len(self.members) >= self.limit:
             self.members = [member for member in self.members if member() is not None]
             self.limit = 8 + 2 * len(self.members)
         self.members.append(member)
 
-    def others(self, tensor: Any) -> list:
+    def others(self, tensor: Any) -> list[Any]:
         """The living Tensors that share this memory with one."""
         found = (member() for member in self.members)
         return [t for t in found if t is not None and t is not tensor and t._alias is not None
@@ -223,7 +237,7 @@ def forget(tensor: Any) -> None:
     tensor._alias = None
 
 
-def live_views(tensor: Any) -> list:
+def live_views(tensor: Any) -> list[Any]:
     """The living Tensors that share memory with one; without any, it is no longer noted as shared."""
     alias = tensor._alias
     if alias is None:
@@ -237,7 +251,7 @@ def live_views(tensor: Any) -> list:
     return others
 
 
-def follow(tensor: Any) -> list:
+def follow(tensor: Any) -> list[Any]:
     """Give the Tensors that share memory with `tensor` its new values, and return them."""
     others = live_views(tensor)
     alias = tensor._alias
@@ -255,7 +269,7 @@ def follow(tensor: Any) -> list:
     return others
 
 
-def several(views: Sequence) -> Any:
+def several(views: Sequence[Any]) -> Any:
     """The results of one call, which PyTorch forbids to change in place where the tape records."""
     for view in views:
         if view._alias is not None and not view._alias.creation:

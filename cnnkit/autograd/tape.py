@@ -17,7 +17,8 @@ from typing import Any
 
 from cnnkit.backends import backend_of
 
-__all__ = ["FunctionNode", "Handle", "Node", "is_grad_enabled", "mode", "now", "run_backward"]
+__all__ = ["FunctionNode", "Handle", "Node", "afterwards", "end_backward", "is_grad_enabled", "mode", "now",
+           "run_backward"]
 
 _numbers = itertools.count(1)
 
@@ -30,18 +31,26 @@ def now() -> int:
 
 class _Mode(threading.local):
     """Per thread: whether the tape records, whether a `Module.__call__` runs, its deferred calls, and the
-    modules (by ``id``) that are evaluated, whatever their own mode is.
+    modules (by ``id``) that are evaluated, whatever their own mode is; inside `autocast`, the sixteen-bit
+    dtype of each kind of device, and the parameters (by ``id``) that were converted; who notes the
+    thread's step (a `cnnkit.capturing.recording.Recording`); and who is shown each node that backward has
+    passed, with the leaves' gradients so far (an `Arrivals`).
     """
 
     grad: bool = True
     inside: bool = False
     evaluated: frozenset[int] = frozenset()
+    casts: dict[str, str] | None = None
+    kept_casts: dict[int, tuple[Any, ...]] | None = None
+    recorder: Any = None
+    passed: Callable[[Node, dict[Any, Any]], Any] | None = None
 
     def __init__(self) -> None:
-        self.deferred: list = []
+        self.deferred: list[Any] = []
+        self.afterwards: list[Callable[[], Any]] = []  # what the end of this backward pass is to call
 
 
-mode = _Mode()
+mode: _Mode = _Mode()
 
 adding = threading.RLock()  # held while a gradient is added to a leaf's
 
@@ -100,22 +109,29 @@ class Node:
 
     __slots__ = ("__weakref__", "backward", "calls", "constants", "detour", "edges", "hooks", "number",
                  "outputs", "retain", "versions")
+    backward: Callable[..., Any]
+    calls: Sequence[Any]
+    edges: Sequence[Any]
+    detour: bool
+    outputs: int
+    versions: list[Any]
     # of a user's own function: its gradients on traced arrays, and its results
     again: Callable | None = None
-    results: tuple | None = None
+    results: tuple[Any, ...] | None = None
 
-    def __init__(self, calls: Sequence, backward: Callable, arrays: Sequence, needs: Sequence[bool],
-                 edges: Sequence, versions: list, outputs: int, detour: bool = False):
+    def __init__(self, calls: Sequence[Any], backward: Callable[..., Any], arrays: Sequence[Any],
+                 needs: Sequence[bool],
+                 edges: Sequence[Any], versions: list[Any], outputs: int, detour: bool = False):
         self.calls, self.backward, self.edges = calls, backward, edges
-        self.constants: list | None = None
+        self.constants: list[Any] | None = None
         if False in needs:
             self.constants = constants = [*arrays]
             for position, needed in enumerate(needs):
                 if needed:
                     constants[position] = None
         self.versions, self.outputs, self.detour = versions, outputs, detour
-        self.number = next(_numbers)
-        self.hooks: dict[int, list[Callable]] | None = None
+        self.number: int = next(_numbers)
+        self.hooks: dict[int, list[Callable[..., Any]]] | None = None
         # output position -> weak reference to a Tensor that keeps its gradient (`retain_grad`)
         self.retain: dict[int, Any] | None = None
 
@@ -127,7 +143,7 @@ class Node:
     def __repr__(self) -> str:
         return f"<{self.name} backward>"
 
-    def gradients(self, dys: list, retain_graph: bool) -> Sequence:
+    def gradients(self, dys: list[Any], retain_graph: bool) -> Sequence[Any]:
         """Run this node's backward on the gradients of its outputs."""
         if self.backward is None:
             self.check()
@@ -152,7 +168,7 @@ class Node:
                                    f"after {self.name} had used or made it; call backward() before the "
                                    "change, or make the change on a copy, x.clone()")
 
-    def intercept(self, dys: list) -> None:
+    def intercept(self, dys: list[Any]) -> None:
         """Let hooks see and replace the gradients of the outputs, and keep those that are to be kept."""
         if self.hooks is not None:
             for position, hooks in self.hooks.items():
@@ -170,6 +186,12 @@ class FunctionNode(Node):
     """A call of a user's own function."""
 
     __slots__ = ("again", "results")
+
+
+def added(x: Any, y: Any) -> Any:
+    """The sum of two gradients."""
+    backend = backend_of(y)
+    return backend.add(x, y) if mode.recorder is None else mode.recorder.add(backend, x, y)
 
 
 def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None:
@@ -191,10 +213,12 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
                     dys = arrived[parent] = [None] * parent.outputs
                     heapq.heappush(heap, (-parent.number, parent))
                 other = dys[parent_position]
-                dys[parent_position] = dx if other is None else backend_of(dx).add(other, dx)
+                dys[parent_position] = dx if other is None else added(other, dx)
             else:
                 total = leaves.get(edge)
-                leaves[edge] = dx if total is None else total + dx
+                leaves[edge] = dx if total is None else added(total, dx)
+        if mode.passed is not None:
+            mode.passed(node, leaves)
         if not retain_graph:
             node.edges = ()
     if [leaf for leaf in leaves if leaf._hooks is not None]:  # hooks may wait for other threads
@@ -204,3 +228,15 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
         with adding:
             for leaf, dx in leaves.items():
                 leaf._add_grad_alone(dx)
+    end_backward()
+
+
+def afterwards(call: Callable[[], Any]) -> None:
+    """While a backward pass goes on: call this once all its gradients are where they belong."""
+    mode.afterwards.append(call)
+
+
+def end_backward() -> None:
+    """Call what `afterwards` was given."""
+    while mode.afterwards:
+        mode.afterwards.pop(0)()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from cnnkit import backends, suggestions
 from cnnkit.autograd import calling, creation, selection
@@ -40,6 +41,7 @@ from cnnkit.autograd.functions.sorting import SortingMethods
 from cnnkit.autograd.functions.splitting import SplittingMethods
 from cnnkit.autograd.functions.spread import SpreadMethods
 from cnnkit.autograd.functions.trigonometry import TrigonometryMethods
+from cnnkit.autograd.html import html_of
 from cnnkit.autograd.in_place_methods import InPlaceMethods
 from cnnkit.autograd.sharing import join
 from cnnkit.autograd.value import Value
@@ -105,7 +107,7 @@ class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticM
 
     # -- copying ---------------------------------------------------------------------------------------------
 
-    def __deepcopy__(self, memo: dict) -> Tensor:
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError("only leaf Tensors can be deep-copied; "
                                "this one is the result of a recorded op: use detach() first")
@@ -117,7 +119,7 @@ class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticM
         memo[id(self)] = new
         return new
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         if not self.is_leaf:
             raise RuntimeError("only leaf Tensors can be pickled; this one is the result of a recorded op: "
                                "use detach() first")
@@ -135,6 +137,9 @@ class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticM
         elif self.requires_grad:
             notes += ", requires_grad=True"
         return f"tensor({body}{notes})"
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     # -- operators -------------------------------------------------------------------------------------------
 
@@ -175,7 +180,7 @@ class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticM
     def __le__(self, other: Any) -> Any: return _binary(elementwise.less_equal, self, other)
     def __gt__(self, other: Any) -> Any: return _binary(elementwise.greater, self, other)
     def __ge__(self, other: Any) -> Any: return _binary(elementwise.greater_equal, self, other)
-    __hash__ = object.__hash__
+    __hash__: ClassVar[Callable[..., int]] = object.__hash__  # type: ignore[assignment]
 
     # no __getattr__: with one, Python reads every attribute in a slower way
     def __dir__(self) -> list[str]:

@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.tape import mode
@@ -34,11 +34,13 @@ class _Here(threading.local):
     backend: Any = None
 
 
-here = _Here()
+here: _Here = _Here()
 
 
 class tracing(AbstractContextManager):
     """A block in which new traced arrays are made of a backend's."""
+
+    before: Any
 
     def __init__(self, backend: Backend):
         self.backend = backend
@@ -55,19 +57,19 @@ class Traced:
 
     __slots__ = ("tensor",)
     __array_ufunc__ = None
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __init__(self, tensor: Value):
-        self.tensor = tensor
+        self.tensor: Value = tensor
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return BACKEND.namespace
 
-    shape = property(lambda self: self.tensor.shape)
-    ndim = property(lambda self: self.tensor.ndim)
-    size = property(lambda self: prod(self.tensor.shape))
-    dtype = property(lambda self: self.tensor.array.dtype)
-    device = property(lambda self: device_of(self.tensor.array))
+    shape: Any = property(lambda self: self.tensor.shape)
+    ndim: Any = property(lambda self: self.tensor.ndim)
+    size: Any = property(lambda self: prod(self.tensor.shape))
+    dtype: Any = property(lambda self: self.tensor.array.dtype)
+    device: Any = property(lambda self: device_of(self.tensor.array))
 
     def __getitem__(self, index: Any) -> Traced:
         return Traced(apply(indexing.getitem, self.tensor, index=plain(index)))
@@ -78,7 +80,7 @@ class Traced:
     def __index__(self) -> int: return operator.index(self.tensor.array)
     def __len__(self) -> int: return self.shape[0]
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
 
@@ -244,7 +246,7 @@ def _of_op(op: Any) -> Callable:
 
 NAMED_AS_OPS = """abs acos acosh asin asinh atan atan2 atanh cos cosh exp expm1 log log10 log1p log2 matmul
 maximum minimum remainder sin sinh sqrt tan tanh where"""
-FUNCTIONS: dict[str, Callable] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: _of_op(OPS[name]) for name in NAMED_AS_OPS.split()},
     **{name: _of_op(op) for name, op in (
         ("add", elementwise.add), ("divide", elementwise.div), ("multiply", elementwise.mul),
@@ -314,7 +316,7 @@ class _TracedBackend(Backend):
     """What ops must know of traced arrays: their library is that of the block in which they are made."""
 
     name = "traced"
-    namespace = _Namespace()  # type: ignore[assignment]
+    namespace: Any = _Namespace()  # type: ignore[assignment]
 
     @property
     def dtypes(self) -> tuple[str, ...]:  # type: ignore[override]

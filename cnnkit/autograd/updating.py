@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, repeat, starmap
 from operator import setitem
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from cnnkit.autograd import sharing, tape
 from cnnkit.autograd.value import Value
 
-__all__ = ["arrays_of", "gradients_of", "rebind_all"]
+__all__ = ["arrays_of", "gradients_of", "rebind", "rebind_all"]
 
 Array = Any
 NONE = type(None)
@@ -39,9 +39,16 @@ def rebind_all(updates: Sequence[tuple[Sequence[Value], Sequence[Array]]],
     else:
         parameters = [parameter for changed, _ in updates for parameter in changed]
         arrays = [array for _, new in updates for array in new]
-    versions = [parameter._version for parameter in parameters]
-    deque(chain(map(setattr, parameters, repeat("_value"), arrays),
-                map(setitem, versions, repeat(0), repeat(tape.now())),
-                starmap(setitem, others)), maxlen=0)
-    for parameter in [p for p in parameters if p._alias is not None]:
+    rebind(parameters, map(setattr, parameters, repeat("_value"), arrays), starmap(setitem, others))
+
+
+def rebind(parameters: Sequence[Value], *setting: Iterator[None]) -> None:
+    """Go through what sets the parameters' new arrays, and whatever else, at once: see `rebind_all`."""
+    number, shared = tape.now(), []
+    for parameter in parameters:
+        parameter._version[0] = number
+        if parameter._alias is not None:
+            shared.append(parameter)
+    deque(chain.from_iterable(setting), maxlen=0)
+    for parameter in shared:
         sharing.follow(parameter)

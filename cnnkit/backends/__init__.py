@@ -25,7 +25,8 @@ from cnnkit.backends.dtypes import (
     result_type,
     set_default_dtype,
 )
-from cnnkit.backends.kernel import KINDS, Call, Kernel, Kind, decline
+from cnnkit.backends.kernel import KINDS, Call, Kernel, Kind, chose, decline
+from cnnkit.backends.overflow import overflowing
 from cnnkit.backends.plugins import kernel_tables
 from cnnkit.backends.precision import precision, precision_level
 from cnnkit.backends.registry import (
@@ -38,12 +39,13 @@ from cnnkit.backends.registry import (
     register_table,
 )
 from cnnkit.backends.runtime import get_num_threads, release_memory, set_num_threads
-from cnnkit.backends.table import KernelTable, Runtime, Tables
+from cnnkit.backends.table import KernelTable, MeasuresPeak, Runtime, Tables, TimesThreads
 
 __all__ = ["ALIASES", "DTYPES", "KINDS", "Array", "ArrayAPIBackend", "Backend", "BackendInfo", "Call",
-           "Kernel", "KernelTable", "Kind", "Runtime", "Tables", "Unavailable", "backend_of", "can_cast",
-           "cudnn", "current", "current_device", "decline", "device", "device_of_array", "dtype",
-           "dtype_name", "dtype_of", "finfo", "get", "get_default_dtype", "get_num_threads", "iinfo",
-           "kernel_tables", "list", "namespace_of", "number_dtype", "on", "place", "precision",
-           "precision_level", "promote_types", "register", "register_table", "release_memory", "result_type",
-           "set_default_dtype", "set_num_threads", "sharing", "tables", "use"]
+           "Kernel", "KernelTable", "Kind", "MeasuresPeak", "Runtime", "Tables", "TimesThreads",
+           "Unavailable", "backend_of", "can_cast", "chose", "cudnn", "current", "current_device", "decline",
+           "device", "device_of_array", "dtype", "dtype_name", "dtype_of", "finfo", "get",
+           "get_default_dtype", "get_num_threads", "iinfo", "kernel_tables", "list", "namespace_of",
+           "number_dtype", "on", "overflowing", "place", "precision", "precision_level", "promote_types",
+           "register", "register_table", "release_memory", "result_type", "set_default_dtype",
+           "set_num_threads", "sharing", "tables", "use"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backends.dtypes import DTYPES, dtype_name
+from cnnkit.backends.kernel import ask
 from cnnkit.backends.order import inverse, memory_order
 from cnnkit.backends.plugins import Plugin, backend_for, kernel_tables, lock
 from cnnkit.backends.state import Selection, Watch, choice
@@ -50,10 +50,13 @@ class Backend(Plugin):
         then keep the order by themselves; arrays have ``strides``.
     assigns : bool
         Whether an array's elements at integer positions can be assigned; `put` sorts where they cannot.
+    lazy : bool
+        Whether arrays may have no values yet: they write down what is to be computed, as ONNX's do.
     """
 
     name = ""
     assigns = True
+    lazy = False
     host = False
     c_ordered = False
     shares: tuple[int, ...] = ()
@@ -94,6 +97,10 @@ class Backend(Plugin):
         """The device memory that its arrays use, in words; empty where the library does not say."""
         return ""
 
+    def has_values(self, array: Array) -> bool:
+        """Whether the array's values can be read: not so where they are only to be computed (`lazy`)."""
+        return True
+
     def hosted(self, data: Any) -> np.ndarray:
         """`data` (numbers, nested lists, any library's array) as a NumPy array; it may share memory."""
         if not hasattr(data, "dtype") or isinstance(data, np.ndarray | np.generic):
@@ -117,8 +124,18 @@ class Backend(Plugin):
             strides = self.to_numpy(array).strides
         return tuple(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis])))
 
+    def one(self, like: Array) -> Array:
+        """A scalar 1 with the dtype and on the device of `like`, which nobody may write to."""
+        return self.namespace.asarray(1, dtype=like.dtype, device=getattr(like, "device", None))
+
     def add(self, x: Array, y: Array) -> Array:
-        """x + y for arrays of one shape, in the order of memory of x if the library can."""
+        """x + y for arrays of one shape, in the order of memory of x if the library can.
+
+        A kernel for the op of this name is asked first.
+        """
+        total = ask(self.resolve().single.get("add", ()), (x, y), {"needs": (False, False)})
+        if total is not NotImplemented:
+            return total[0]
         order = memory_order((x,)) if self.c_ordered else None
         if order is None:
             return x + y
@@ -143,6 +160,17 @@ class Backend(Plugin):
             new[positions] = values
             return new
         return put_sorted(self.namespace, array, positions, values)
+
+    def has_links(self) -> bool:
+        """Whether arrays can go from device to device, to other processes: see `links`."""
+        return False
+
+    def links(self, rank: int, size: int, share: Callable[[bytes | None], bytes], like: Array) -> Any:
+        """A `distributed.Links` between the devices of `size` processes; all of them call it together.
+
+        ``share(data)`` gives every process the bytes that rank 0 gives; arrays are where `like` is.
+        """
+        raise NotImplementedError(f"backend {self.name!r} has no links between devices")
 
     def text(self, array: Array, prefix: str = "") -> str:
         """The values as `repr` shows them, shortened; `prefix` is the text before them on the first line."""
@@ -177,7 +205,7 @@ class Backend(Plugin):
                              f"{', '.join(f'{self.name}:{name}' for name in devices)}")
         return devices.get(device, device)
 
-    def on(self, device: Any) -> AbstractContextManager:
+    def on(self, device: Any) -> AbstractContextManager[Any]:
         """A block in which functions run on `device`, for libraries that have a current one (`switches`)."""
         return nullcontext()
 
@@ -190,7 +218,10 @@ class Backend(Plugin):
         """This library's dtype object for a name (``"float32"``) or for any library's dtype object."""
         name = dtype_name(dtype)
         if name not in self.dtypes:
-            raise TypeError(f"backend {self.name!r} has no dtype {name!r}; it has {', '.join(self.dtypes)}")
+            hint = ". float16 is as small: model.half(), or cnnkit.autocast" if (
+                name == "bfloat16" and "float16" in self.dtypes) else ""
+            raise TypeError(f"backend {self.name!r} has no dtype {name!r}; it has {', '.join(self.dtypes)}"
+                            + hint)
         return getattr(self.namespace, name)
 
     def owns(self, array: Any) -> bool:
@@ -199,9 +230,11 @@ class Backend(Plugin):
 
     def version(self) -> str:
         """The array library's version."""
+        from importlib import metadata  # a fifth of what `import cnnkit.nn` would take
+
         try:
-            return importlib.metadata.version(self.distribution)
-        except importlib.metadata.PackageNotFoundError:
+            return metadata.version(self.distribution)
+        except metadata.PackageNotFoundError:
             return "unknown version"
 
     def resolve(self) -> Tables:
@@ -259,9 +292,12 @@ class ArrayAPIBackend(Backend):
     dtype('float32')
     """
 
+    array_types: tuple[str, ...]
+    name: str
+
     def __init__(self, name: str, namespace: Any, array_types: tuple[str, ...] = (), distribution: str = ""):
         self.name, self.array_types = name, array_types
-        self.distribution = distribution or name
+        self.distribution: str = distribution or name
         self._namespace = namespace
 
     def available(self) -> bool | str:

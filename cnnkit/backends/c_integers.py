@@ -77,6 +77,9 @@ class Argument:
     """
 
     __slots__ = ("c_type", "from_param", "label")
+    c_type: Any
+    label: str
+    from_param: Any
 
     def __init__(self, c_type: Any, label: str):
         self.c_type, self.label = c_type, label

@@ -17,7 +17,7 @@ __all__ = ["Chain", "Pattern"]
 Pattern = tuple[str, ...]
 
 
-class _Longer(dict):
+class _Longer(dict[Any, "Chain | None"]):
     """A chain's extensions by one op, keyed by op; ``None`` where no pattern allows that op next."""
 
     def __init__(self, chain: Chain):
@@ -44,17 +44,19 @@ class Chain:
     """
 
     __slots__ = ("ended", "kernels", "longer", "names", "patterns", "progress")
+    patterns: Sequence[tuple[Pattern, Kernel]]
+    progress: list[tuple[int, int]]
 
     def __init__(self, patterns: Sequence[tuple[Pattern, Kernel]], progress: Iterable[tuple[int, int]],
                  names: tuple[str, ...] = ()):
-        self.names = names
+        self.names: tuple[str, ...] = names
         # progress: (index of the pattern, how many of its names the chain has matched or skipped)
         self.patterns, self.progress = patterns, sorted(set(progress))
-        self.longer = _Longer(self)
+        self.longer: _Longer = _Longer(self)
         complete = dict.fromkeys(index for index, matched in self.progress
                                  if matched and all(map(_optional, patterns[index][0][matched:])))
-        self.kernels = tuple(patterns[index][1] for index in complete)
-        self.ended = all(matched == len(patterns[index][0]) for index, matched in self.progress)
+        self.kernels: tuple[Kernel, ...] = tuple(patterns[index][1] for index in complete)
+        self.ended: bool = all(matched == len(patterns[index][0]) for index, matched in self.progress)
 
     @classmethod
     def root(cls, patterns: Sequence[tuple[Pattern, Kernel]]) -> Chain:

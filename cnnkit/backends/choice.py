@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from cnnkit.backends.backend import Backend
 from cnnkit.backends.device import device
 from cnnkit.backends.naming import canonical
 from cnnkit.backends.plugins import all_backends, kernel_tables
 from cnnkit.backends.registry import backend_of, get
-from cnnkit.backends.setting import Switch
+from cnnkit.backends.setting import Setting, Switch
 from cnnkit.backends.state import Choice, choice
 
 NO_SWITCH = nullcontext()
@@ -64,7 +64,7 @@ def place(name: str | Backend | ModuleType | device | None) -> tuple[Backend, An
     return backend, backend.locate(name.split(":", 1)[1]) if isinstance(name, str) and ":" in name else None
 
 
-def on(array: Any) -> AbstractContextManager:
+def on(array: Any) -> AbstractContextManager[Any]:
     """A block in which the array's library works on the array's device; for work on arrays outside ops."""
     backend = backend_of(array)
     return backend.on(array.device) if backend.switches else NO_SWITCH
@@ -113,7 +113,7 @@ class use(Switch[Choice]):
     'numpy'
     """
 
-    setting = choice
+    setting: ClassVar[Setting[Any]] = choice
 
     def __init__(self, name: str | Backend | ModuleType | None):
         if name is None:

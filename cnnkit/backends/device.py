@@ -88,7 +88,7 @@ class device:
         index = "" if self.index is None else f", index={self.index}"
         return f"device(type={self.type!r}{index})"
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return device, (self.type, self.index)
 
 
@@ -104,7 +104,7 @@ def device_of_array(array: Any) -> device:
     new.backend, new.native = backend, native
     if backend.name == CUDA:
         new.type = "cuda"
-        names = [name for name, each in backend.devices().items() if each == native]
+        names = [name for name, candidate in backend.devices().items() if candidate == native]
         new.index = int(names[0]) if names and names[0].isdigit() else None
     elif not backend.host and native is not None:
         text = str(native)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, ClassVar
 
 __all__ = ["ALIASES", "DTYPES", "can_cast", "dtype", "dtype_name", "dtype_of", "finfo", "get_default_dtype",
            "iinfo", "number_dtype", "promote_types", "result_type", "set_default_dtype"]
@@ -106,12 +106,12 @@ class dtype(str):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = str.__hash__
+    __hash__: ClassVar[Callable[..., int]] = str.__hash__  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"cnnkit.{self.name}"
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return dtype, (self.name,)
 
 
@@ -251,16 +251,21 @@ class finfo:
     (1.1920928955078125e-07, 65504.0)
     """
 
+    bits: int
+    dtype: str
+    smallest_normal: float
+    tiny: float
+
     def __init__(self, type: Any = None):
         name = dtype_name(get_default_dtype() if type is None else type)
         if name not in FLOATS:
             raise TypeError(f"finfo is for floating-point dtypes; got {name}: use iinfo for integers")
         self.dtype, (self.bits, digits, largest) = name, FLOATS[name]
-        self.eps = 2.0**-digits
-        self.max = (2.0 - self.eps) * 2.0**largest
-        self.min = -self.max
+        self.eps: float = 2.0**-digits
+        self.max: float = (2.0 - self.eps) * 2.0**largest
+        self.min: float = -self.max
         self.tiny = self.smallest_normal = 2.0**(1 - largest)
-        self.resolution = 10.0**-math.floor(digits * math.log10(2))
+        self.resolution: float = 10.0**-math.floor(digits * math.log10(2))
 
     def __repr__(self) -> str:
         return (f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
@@ -274,13 +279,16 @@ class iinfo:
     (255, -9223372036854775808)
     """
 
+    bits: int
+    dtype: str
+
     def __init__(self, type: Any):
         name = dtype(type)
         if name.kind != "int":
             raise TypeError(f"iinfo is for integer dtypes; got {name.name}: use finfo for floats")
         self.dtype, self.bits = name.name, 8 * name.itemsize
-        self.min = -(1 << (self.bits - 1)) if name.is_signed else 0
-        self.max = (1 << (self.bits - name.is_signed)) - 1
+        self.min: int = -(1 << (self.bits - 1)) if name.is_signed else 0
+        self.max: int = (1 << (self.bits - name.is_signed)) - 1
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from cnnkit.backends.state import local
 
-__all__ = ["KERNEL_KINDS", "KINDS", "Call", "Kernel", "Kind", "ask", "declare_kernel", "decline"]
+__all__ = ["KERNEL_KINDS", "KINDS", "Call", "Kernel", "Kind", "ask", "chose", "declare_kernel", "decline"]
 
 
 class Kernel(Protocol):
@@ -79,7 +79,7 @@ def declare_kernel(name: str, kind: Kind) -> None:
     KERNEL_KINDS[name] = kind
 
 
-def ask(kernels: Iterable[Kernel], arguments: Sequence, settings: Mapping[str, Any]) -> Any:
+def ask(kernels: Iterable[Kernel], arguments: Sequence[Any], settings: Mapping[str, Any]) -> Any:
     """The result of the first kernel that serves the call; ``NotImplemented`` where none does.
 
     >>> ask([lambda x: decline("x is negative") if x < 0 else "root", lambda x: "anything"], (-1,), {})
@@ -102,3 +102,11 @@ def decline(reason: str) -> Any:
     """
     local.declined = reason
     return NotImplemented
+
+
+def chose(algorithm: str) -> None:
+    """Say by which of its algorithms a kernel serves a call, for `cnnkit.explain`.
+
+    >>> chose("winograd 4x4")
+    """
+    local.algorithm = algorithm

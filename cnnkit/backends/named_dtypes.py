@@ -28,15 +28,27 @@ __all__ = [
            "uint64",
 ]
 
-bool = dtype("bool")
-int8, uint8 = dtype("int8"), dtype("uint8")
-int16, uint16 = dtype("int16"), dtype("uint16")
-int32, uint32 = dtype("int32"), dtype("uint32")
-int64, uint64 = dtype("int64"), dtype("uint64")
-float16, bfloat16 = dtype("float16"), dtype("bfloat16")
-float32, float64 = dtype("float32"), dtype("float64")
-complex64, complex128 = dtype("complex64"), dtype("complex128")
+bool: dtype = dtype("bool")
+int8: dtype = dtype("int8")
+uint8: dtype = dtype("uint8")
+int16: dtype = dtype("int16")
+uint16: dtype = dtype("uint16")
+int32: dtype = dtype("int32")
+uint32: dtype = dtype("uint32")
+int64: dtype = dtype("int64")
+uint64: dtype = dtype("uint64")
+float16: dtype = dtype("float16")
+bfloat16: dtype = dtype("bfloat16")
+float32: dtype = dtype("float32")
+float64: dtype = dtype("float64")
+complex64: dtype = dtype("complex64")
+complex128: dtype = dtype("complex128")
 
-short, int, long = int16, int32, int64
-half, float, double = float16, float32, float64
-cfloat, cdouble = complex64, complex128
+short: dtype = int16
+int: dtype = int32
+long: dtype = int64
+half: dtype = float16
+float: dtype = float32
+double: dtype = float64
+cfloat: dtype = complex64
+cdouble: dtype = complex128

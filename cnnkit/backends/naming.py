@@ -28,5 +28,5 @@ def canonical(name: str) -> str:
     if word == "auto" and not colon:
         known: dict[str, Backend | KernelTable] = {table.name: table for table in kernel_tables()}
         known.update(all_backends())
-        return next(each for each in FASTEST if each in known and known[each].available() is True)
+        return next(name for name in FASTEST if name in known and known[name].available() is True)
     return f"{WORDS[word]}{colon}{device}" if word in WORDS else name

@@ -7,17 +7,16 @@ held during a fork, so that the child finds everything loaded or nothing begun.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnnkit.backends.backend import Backend
     from cnnkit.backends.table import KernelTable
 
-lock = threading.RLock()
+lock: threading.RLock = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 
@@ -27,7 +26,7 @@ broken: dict[str, str] = {}  # name of a plug-in that could not be imported -> t
 by_type: dict[type, Backend | None] = {bool: None, int: None, float: None}
 discovered: set[str] = set()  # groups of entry points that are all loaded
 _discovering: set[str] = set()  # a plug-in may ask for backends while it is imported: it sees those before it
-own: set[str] = set()  # names of the tables and backends that cnnkit itself ships
+shipped_names: set[str] = set()  # names of the tables and backends that cnnkit itself ships
 
 
 class Plugin:
@@ -36,7 +35,7 @@ class Plugin:
     name: str
 
 
-def discover(group: str, registry: dict) -> None:
+def discover(group: str, registry: dict[Any, Any]) -> None:
     """Load the entry points of `group` once; one that fails warns, names itself, and breaks nothing."""
     with lock:
         if group in discovered or group in _discovering:
@@ -50,10 +49,12 @@ def discover(group: str, registry: dict) -> None:
 
 
 def _load(group: str, registry: dict) -> None:
-    entries = importlib.metadata.entry_points(group=group)
+    from importlib import metadata
+
+    entries = metadata.entry_points(group=group)
     shipped = [e for e in entries if e.dist is not None and e.dist.name == "cnnkit"]
     others = [e for e in entries if e not in shipped]
-    own.update(e.name for e in shipped)
+    shipped_names.update(e.name for e in shipped)
     for entry in (*others, *shipped):  # others first: of two backends for one array type the first counts
         if entry.name in registry:
             continue

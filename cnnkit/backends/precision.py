@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from cnnkit.backends.setting import Switch
+from typing import Any, ClassVar
+
+from cnnkit.backends.setting import Setting, Switch
 from cnnkit.backends.state import precision as _setting
 
 __all__ = ["LEVELS", "precision", "precision_level"]
 
-LEVELS = ("fast", "strict")
+LEVELS = ("fast", "strict", "tf32", "tf32x3")
 
 
 def precision_level() -> str:
-    """What `precision` says in this thread: ``"fast"`` or ``"strict"``.
+    """What `precision` says in this thread: ``"fast"``, ``"strict"``, ``"tf32"`` or ``"tf32x3"``.
 
     >>> precision_level()
     'fast'
@@ -21,6 +23,12 @@ def precision_level() -> str:
 
 class precision(Switch[str]):
     """Compute convolutions as fast as possible ("fast", the default), or by their definition ("strict").
+
+    "tf32" is "fast", and on CUDA devices float32's convolutions may run on tensor cores, which round what
+    they multiply to 10 bits behind the point (TF32: an error of 2**-11 in each number); sums, and the
+    gradients of filters, stay float32. PyTorch does so by default; here it has to be chosen. "tf32x3" makes
+    each product of three such ones, of the numbers and of what rounding left of them: an error of about
+    2**-21, little more than float32's own.
 
     As a call it holds for the whole process; as a context manager it holds for this thread, until the block's
     end, as `use` does. A backward pass keeps to the level of its forward pass. "strict" turns Winograd's
@@ -32,7 +40,7 @@ class precision(Switch[str]):
     Parameters
     ----------
     level : str
-        ``"fast"`` or ``"strict"``.
+        ``"fast"``, ``"strict"``, ``"tf32"`` or ``"tf32x3"``.
 
     Raises
     ------
@@ -45,7 +53,7 @@ class precision(Switch[str]):
     'strict'
     """
 
-    setting = _setting
+    setting: ClassVar[Setting[Any]] = _setting
 
     def __init__(self, level: str):
         if level not in LEVELS:

@@ -16,7 +16,7 @@ from cnnkit.backends.plugins import backends as _backends
 from cnnkit.backends.plugins import broken as _broken
 from cnnkit.backends.plugins import by_type as _by_type
 from cnnkit.backends.plugins import lock as _lock
-from cnnkit.backends.plugins import own as _own
+from cnnkit.backends.plugins import shipped_names as _shipped_names
 from cnnkit.backends.plugins import tables as _tables
 from cnnkit.backends.state import Selection
 from cnnkit.backends.table import KernelTable
@@ -147,7 +147,7 @@ def _inventory() -> str:
 
 def _hidden(table: KernelTable, before: Sequence[KernelTable]) -> builtins.list[str]:
     """For a table that cnnkit does not ship: the tables that are asked before it, and for which keys."""
-    if table.name in _own or table.available() is not True:
+    if table.name in _shipped_names or table.available() is not True:
         return []
     notes = []
     for other in before:

@@ -18,7 +18,9 @@ T = TypeVar("T")
 class Claim(Generic[T]):
     """What a `Switch` was made with, until it shows whether it is a call or the head of a block."""
 
-    tables = ("a claim",)  # the name of no table, so that `Backend.resolve` finds nothing made for it
+    tables: tuple[str, ...] = ("a claim",)  # no table's name: `Backend.resolve` finds nothing made for it
+    outer: T | None
+    open: list[int]
 
     def __init__(self, value: T, outer: T | None):
         self.value, self.outer = value, outer  # outer: this thread's value without the claim
@@ -37,8 +39,8 @@ class Setting(Generic[T]):
     """
 
     def __init__(self, initial: T):
-        self.process = initial
-        self.thread = _Thread()
+        self.process: T = initial
+        self.thread: _Thread = _Thread()
 
     def here(self) -> T | None:
         """What the innermost block of this thread says; ``None`` outside of blocks."""
@@ -73,7 +75,7 @@ class Switch(Generic[T]):
     process's value.
     """
 
-    setting: ClassVar[Setting]
+    setting: ClassVar[Setting[Any]]
     _claim: Claim | None = None
 
     def __init__(self, value: T):

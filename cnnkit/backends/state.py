@@ -19,6 +19,9 @@ Selection = tuple[str, ...] | None  # names of the kernel tables that serve; Non
 class Watch:
     """Takes the place of a selection: `tables` gives the tables that serve a backend (watched ones)."""
 
+    names: Selection
+    tables: Callable[..., Tables]
+
     def __init__(self, names: Selection, tables: Callable[[Backend], Tables]):
         self.names, self.tables = names, tables
 
@@ -34,9 +37,10 @@ class Choice:
 
 
 class _Local(threading.local):
-    """The reason of the last kernel that declined in this thread."""
+    """The reason of the last kernel that declined in this thread, and the algorithm of the last that told."""
 
     declined: str = ""
+    algorithm: str = ""
 
 
 class _Default:
@@ -59,7 +63,7 @@ class _Default:
         return precision.process
 
 
-choice = Setting(Choice())
-precision = Setting("fast")
-local = _Local()
-default = _Default()
+choice: Setting[Choice] = Setting(Choice())
+precision: Setting[str] = Setting("fast")
+local: _Local = _Local()
+default: _Default = _Default()

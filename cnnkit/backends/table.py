@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cnnkit.backends.chain import Chain, Pattern
 from cnnkit.backends.kernel import Kernel, ask
+from cnnkit.backends.native import NativeCalls
 from cnnkit.backends.plugins import Plugin, lock
 
 Kernels = Mapping[str | Pattern, Kernel | tuple[Kernel, ...]]
@@ -29,6 +30,28 @@ class Runtime(Protocol):
 
     def release_memory(self) -> None:
         """Give back memory that is kept for the next call."""
+
+
+@runtime_checkable
+class TimesThreads(Protocol):
+    """Optional for a `Runtime`: it says how long its threads worked."""
+
+    def watch_threads(self, on: bool) -> None:
+        """Begin, from 0, or end to measure."""
+
+    def threads_time(self) -> tuple[float, float]:
+        """Seconds that kernels ran on several threads, and that these worked then, all of them together."""
+
+
+@runtime_checkable
+class MeasuresPeak(Protocol):
+    """Optional for a `Runtime`: it finds out what the processor can do at most."""
+
+    def peak_flops(self) -> float:
+        """Multiplications and additions a second, on all threads."""
+
+    def peak_bandwidth(self) -> float:
+        """Bytes a second between the processor and its memory, on all threads."""
 
 
 @dataclass
@@ -55,6 +78,8 @@ class KernelTable(Plugin):
     missing : callable
         Returns what is slow because a part of the table could not be built, and why; or nothing. It is a
         `UserWarning` when the table is first looked at for an op.
+    native : callable, optional
+        Makes what notes the kernels' native calls, so that `cnnkit.capture` can make them again.
     """
 
     name: str
@@ -64,6 +89,7 @@ class KernelTable(Plugin):
     available: Callable[[], bool | str] = lambda: True
     runtime: Runtime | None = None
     missing: Callable[[], str] = lambda: ""
+    native: Callable[[], NativeCalls] | None = None
     _warned: bool = field(default=False, repr=False)
 
     def warn_once(self) -> None:
@@ -126,6 +152,6 @@ class Tables:
         chains = self.root.along(ops)
         return chains[-1].kernels if len(chains) == len(ops) > 1 else ()
 
-    def ask(self, name: str, arguments: Sequence, settings: Mapping[str, Any]) -> Any:
+    def ask(self, name: str, arguments: Sequence[Any], settings: Mapping[str, Any]) -> Any:
         """Try the kernels called `name` in order; ``NotImplemented`` where none serves the call."""
         return ask(self.single.get(name, ()), arguments, settings)

@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnkit.conformance.inputs import Draw, seeded
 from cnnkit.conformance.reference import evaluate
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 
 if TYPE_CHECKING:
     from cnnkit.conformance.kinds.op import OpCase
@@ -22,10 +22,10 @@ __all__ = ["Expected", "expected"]
 class Expected:
     """A case's inputs, and the results of the reference loops: NumPy arrays, the results in float64."""
 
-    inputs: tuple
+    inputs: tuple[Any, ...]
     dy: np.ndarray
-    outputs: tuple
-    gradients: tuple
+    outputs: tuple[Any, ...]
+    gradients: tuple[Any, ...]
 
 
 def _double(value: Any) -> Any:

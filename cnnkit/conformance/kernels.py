@@ -58,7 +58,7 @@ def ops_of(kernel: Key) -> list[Op]:
     return [OPS[name] for name in chain(kernel)]
 
 
-def serving(kernel: Key, tables: Tables) -> tuple[Callable, ...]:
+def serving(kernel: Key, tables: Tables) -> tuple[Callable[..., Any], ...]:
     """The kernels that would be asked for a case of `kernel`, in the dispatcher's order."""
     return tables.of_chain(ops_of(kernel)) if isinstance(kernel, tuple) else tables.single.get(kernel, ())
 
@@ -74,7 +74,7 @@ def without_case(table: Iterable[Key], cases: Iterable[Case]) -> list[Key]:
     return [key for key in table if not any(matches(key, kernel) for kernel in kernels)]
 
 
-def who_serves(kernel: Key, target: Target, call: Callable[[Callable], Any]) -> Served:
+def who_serves(kernel: Key, target: Target, call: Callable[[Callable[..., Any]], Any]) -> Served:
     """Ask the kernels for a case of `kernel` in the dispatcher's order, until one does not decline.
 
     Parameters

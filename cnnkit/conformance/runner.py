@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from rich.console import Group
@@ -58,7 +59,7 @@ def _message(error: Exception) -> str:
 
 
 def run(backend: str | Backend, ops: Sequence[str] | None = None, cases: Iterable[Case] = EVERY_CASE,
-        progress: Callable[[Sequence], Iterable] = iter) -> Report:
+        progress: Callable[[Sequence[Any]], Iterable[Any]] = iter) -> Report:
     """Check a backend: every case, or those of some ops.
 
     Parameters

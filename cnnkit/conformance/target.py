@@ -15,7 +15,7 @@ from cnnkit.backends import Backend, dtype_name
 from cnnkit.backends.state import Watch, choice
 from cnnkit.backends.table import KernelTable, Tables
 from cnnkit.conformance.readonly import ReadOnlyNumPy
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 
 if TYPE_CHECKING:
     from cnnkit.conformance.kinds.op import OpCase
@@ -120,7 +120,8 @@ class Target:
         """The values, in memory of their own."""
         return np.array(self.backend.to_numpy(array))
 
-    def arrays(self, values: tuple, change: Callable[[np.ndarray], Array] | None = None) -> list:
+    def arrays(self, values: tuple[Any, ...],
+               change: Callable[[np.ndarray], Array] | None = None) -> list[Any]:
         """A case's inputs as new arrays; numbers and ``None`` stay what they are."""
         make = change or self.asarray
         return [make(v) if isinstance(v, np.ndarray) else v for v in values]

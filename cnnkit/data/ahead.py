@@ -13,7 +13,8 @@ from cnnkit.backends.state import choice
 __all__ = ["ahead"]
 
 
-def ahead(function: Callable[[Any], Any], arguments: Iterable, workers: int, depth: int) -> Iterator:
+def ahead(function: Callable[[Any], Any], arguments: Iterable[Any], workers: int,
+          depth: int) -> Iterator[Any]:
     """``map(function, arguments)`` in order, computed by `workers` threads up to `depth` results ahead.
 
     An exception of the function or of the arguments is raised where its result is requested, with the

@@ -27,9 +27,12 @@ class Samples(Dataset):
     [[2.5, 3.5]]
     """
 
+    inputs: np.ndarray
+    targets: np.ndarray
+
     def __init__(self, inputs: Any, targets: Any, dtype: str = "float32"):
         self.inputs, self.targets = host_array(inputs, "inputs"), host_array(targets, "labels")
-        self.dtype = np.dtype(dtype)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
         if len(self.inputs) != len(self.targets):
             raise ValueError("Found input variables with inconsistent numbers of samples: "
                              f"[{len(self.inputs)}, {len(self.targets)}]")

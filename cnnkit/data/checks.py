@@ -1,12 +1,16 @@
-"""What must hold of images and labels before a network sees them: labels in range, no NaN."""
+"""What must hold of images and labels before a network sees them: labels in range, classes known, no NaN."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-__all__ = ["check_images", "check_labels"]
+from cnnkit.data import description
+from cnnkit.data.contracts import LabelMixing
+
+__all__ = ["check_images", "check_labels", "check_mixing"]
 
 
 def check_labels(labels: np.ndarray, indices: Sequence[int] | np.ndarray,
@@ -66,3 +70,28 @@ def check_images(images: np.ndarray, indices: Sequence[int] | np.ndarray) -> Non
             raise ValueError(f"image {indices[position]} of the dataset holds {value}; remove or repair it "
                              "(numpy.isfinite(images).all(axis=tuple(range(1, images.ndim))) "
                              "is False for such images)")
+
+
+def check_mixing(augment: LabelMixing, classes: Sequence[str] | None, dataset: Any) -> None:
+    """Raise ValueError if an augmentation that mixes labels is for another number of classes, or for none.
+
+    Parameters
+    ----------
+    augment : LabelMixing
+        Such as MixUp.
+    classes : sequence of str or None
+        The dataset's, where it names them.
+    dataset : object
+        Its targets say whether labels are class indices.
+    """
+    label_classes = augment.label_classes()
+    if label_classes is not None and classes is not None and len(classes) != label_classes:
+        raise ValueError(f"augment={augment!r} is for {label_classes} classes, "
+                         f"but the dataset has {len(classes)}")
+    if label_classes is not None or not augment.mixes_labels():
+        return
+    targets = description.targets(dataset)
+    if targets is not None and targets.ndim == 1:
+        raise ValueError(f"augment={augment!r} makes probabilities of the dataset's labels and must "
+                         "know how many classes there are; "
+                         f"give num_classes={'...' if classes is None else len(classes)}")

@@ -121,6 +121,9 @@ class ArrayDataset(Dataset):
     """
 
     _rows: MappedRows | None = None
+    data: np.ndarray
+    ignore_index: int
+    transform: Transform | None
 
     def __init__(self, images: Any, labels: Any, classes: int | Sequence[str] | None = None,
                  transform: Transform | None = None, *, data_format: str | None = None,
@@ -129,7 +132,7 @@ class ArrayDataset(Dataset):
         classes = plain(classes)
         if isinstance(classes, int):
             classes = [str(i) for i in range(classes)]
-        self.classes = None if classes is None else tuple(classes)
+        self.classes: tuple[str, ...] | None = None if classes is None else tuple(classes)
         self.transform, self.ignore_index = transform, ignore_index
         if self.data.dtype not in _PICTURES and self.data.dtype.kind not in "fb":
             raise TypeError("images must be uint8 (0 to 255), uint16 (0 to 65535) or float, got "
@@ -139,7 +142,7 @@ class ArrayDataset(Dataset):
                              "there must be one label per image")
         if len(labels) == 0 or 0 in self.data.shape:
             raise ValueError(f"the dataset is empty: images of shape {self.data.shape}")
-        self.targets = labels.astype(np.int64 if labels.dtype.kind in "iub" else np.float32)
+        self.targets: Any = labels.astype(np.int64 if labels.dtype.kind in "iub" else np.float32)
         check_labels(self.targets, range(len(labels)), self.classes, ignore_index)
         if self._mapped() is None:
             check_images(self.data, range(len(labels)))
@@ -244,6 +247,9 @@ class Subset(Dataset):
     >>> len(odd), odd.targets.tolist()
     (2, [1, 3])
     """
+
+    dataset: IndexedDataset
+    indices: np.ndarray
 
     def __init__(self, dataset: IndexedDataset, indices: Sequence[int] | np.ndarray):
         given = np.asarray(indices)

@@ -24,7 +24,7 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LITTER
 
 
-def printable(path: str | os.PathLike) -> str:
+def printable(path: str | os.PathLike[str]) -> str:
     r"""A name as text that any file, terminal and log takes.
 
     Bytes of a name that are no UTF-8, which Python keeps as lone surrogates, and control characters such as

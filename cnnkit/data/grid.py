@@ -88,7 +88,8 @@ def _normalized(images: np.ndarray, value_range: Sequence[float] | None, scale_e
     return ((images - low) / np.maximum(high - low, 1e-5)).astype(images.dtype)
 
 
-def save_image(tensor: Any, fp: str | os.PathLike | Any, format: str | None = None, **kwargs: Any) -> None:
+def save_image(tensor: Any, fp: str | os.PathLike[str] | Any, format: str | None = None,
+               **kwargs: Any) -> None:
     """Write images as one picture file, such as a PNG.
 
     Parameters

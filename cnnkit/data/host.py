@@ -59,7 +59,7 @@ def host_array(values: Any, name: str = "images") -> np.ndarray:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
-def of_one_shape(parts: list, name: str = "images") -> np.ndarray:
+def of_one_shape(parts: list[Any], name: str = "images") -> np.ndarray:
     """The parts as one array; ValueError where two differ in shape, which names both."""
     arrays = [host_array(part, name) for part in parts]
     for index, array in enumerate(arrays):

@@ -68,6 +68,9 @@ class MemoryCache(ImageCache):
     (81, (9, 9), None)
     """
 
+    limit: int
+    used: int
+
     def __init__(self, limit: int):
         if limit < 0:
             raise ValueError(f"a cache in memory has a limit of 0 bytes or more, got {limit}")
@@ -95,10 +98,10 @@ class DiskCache(ImageCache):
     version is part of the key, because decoders differ. To be rid of the cache, delete the folder.
     """
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike[str]):
         from PIL import __version__
 
-        self.folder = Path(folder)
+        self.folder: Path = Path(folder)
         self._pillow = __version__
         self._full = False
 
@@ -143,7 +146,7 @@ class DiskCache(ImageCache):
         return f"DiskCache({printable(self.folder)!r})"
 
 
-def as_cache(cache: int | str | os.PathLike | ImageCache | None) -> ImageCache | None:
+def as_cache(cache: int | str | os.PathLike[str] | ImageCache | None) -> ImageCache | None:
     """A cache of a number of bytes in memory, or of a folder; an `ImageCache` and ``None`` stay.
 
     >>> as_cache(1 << 30)

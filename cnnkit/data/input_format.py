@@ -19,7 +19,8 @@ import numpy as np
 from cnnkit.data import description
 from cnnkit.data.dataset import ArrayDataset, Subset
 from cnnkit.data.datasets import ImageFolder
-from cnnkit.data.transforms import Compose, Normalize, ToTensor
+from cnnkit.data.preprocessing import Preprocessing
+from cnnkit.data.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
 from cnnkit.data.transforms.random_transform import RandomTransform
 
 __all__ = ["InputFormat", "InputWarning", "say_unscaled"]
@@ -50,6 +51,13 @@ class InputFormat:
         that nobody can repeat did it.
     classes : tuple of str or None
         The names of the classes.
+    resize : int, (height, width) or None
+        What pictures were resized to before their middle was cut out; ``None`` where they were resized to
+        `shape`, or not at all.
+    channel_order : {"RGB", "BGR"}
+        In which order the network got the channels.
+    of_weights : bool
+        Whether the network began with weights that want this: then training, too, normalises pictures so.
 
     >>> from cnnkit.data import datasets
     >>> digits = datasets.digits()
@@ -63,6 +71,9 @@ class InputFormat:
     mean: tuple[float, ...] | None = (0.0,)
     std: tuple[float, ...] | None = (1.0,)
     classes: tuple[str, ...] | None = None
+    resize: int | tuple[int, int] | None = None
+    channel_order: str = "RGB"
+    of_weights: bool = False
 
     @classmethod
     def of(cls, batch: np.ndarray, dataset: Any = None) -> Self:
@@ -74,7 +85,9 @@ class InputFormat:
         stored = _stored(dataset)
         low, high = _range(batch if stored is None else stored)
         mean, std = _normalisation(dataset, low, high)
-        return cls(tuple(batch.shape[1:]), low, high, mean, std, description.class_names(dataset))
+        resize, order = (None, "RGB") if mean is None else _of_pictures(dataset)
+        return cls(tuple(batch.shape[1:]), low, high, mean, std, description.class_names(dataset), resize,
+                   order)
 
     @classmethod
     def of_dataset(cls, dataset: Any) -> Self | None:
@@ -102,18 +115,20 @@ class InputFormat:
         ValueError
             If the values are no format.
 
-        >>> InputFormat.from_dict(InputFormat((1, 8, 8), 0.0, 1.0).as_dict())
-        InputFormat(shape=(1, 8, 8), low=0.0, high=1.0, mean=(0.0,), std=(1.0,), classes=None)
+        >>> InputFormat.from_dict(InputFormat((1, 8, 8), 0.0, 1.0).as_dict()).shape
+        (1, 8, 8)
         """
         try:
             mean, std, classes = values["mean"], values["std"], values["classes"]
+            resize = values.get("resize")
             read = cls(tuple(int(n) for n in values["shape"]), float(values["low"]), float(values["high"]),
                        None if mean is None else tuple(map(float, mean)),
                        None if std is None else tuple(map(float, std)),
-                       None if classes is None else tuple(map(str, classes)))
-            if read.mean is not None and read.std is not None:
-                Normalize(read.mean, read.std)
-        except (KeyError, TypeError, ValueError) as error:
+                       None if classes is None else tuple(map(str, classes)),
+                       (int(resize[0]), int(resize[1])) if isinstance(resize, list) else resize,
+                       values.get("channel_order", "RGB"), bool(values.get("of_weights", False)))
+            read.preprocessing()
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"no format of a network's inputs ({type(error).__name__}: {error})") from None
         return read
 
@@ -122,11 +137,24 @@ class InputFormat:
         """The number of channels of an image; ``None`` where inputs are no images."""
         return self.shape[0] if len(self.shape) == 3 else None
 
-    def transform(self) -> Compose | None:
-        """What pictures go through before the network, where that is more than the scaling to [0, 1]."""
-        if self.mean is None or self.std is None or (set(self.mean), set(self.std)) == ({0.0}, {1.0}):
+    def transform(self) -> Compose | Preprocessing | None:
+        """What pictures of the right size go through, where that is more than the scaling to [0, 1]."""
+        if self.mean is None or self.std is None:
+            return None
+        if self.channel_order != "RGB":
+            return Preprocessing(None, None, self.mean, self.std, self.channel_order)
+        if (set(self.mean), set(self.std)) == ({0.0}, {1.0}):
             return None
         return Compose([ToTensor(), Normalize(self.mean, self.std)])
+
+    def normalises_as(self, other: InputFormat) -> bool:
+        """Whether pictures are normalised alike, as far as both say."""
+        return (self.mean, self.std, self.channel_order) == (other.mean, other.std, other.channel_order)
+
+    def preprocessing(self) -> Preprocessing:
+        """What pictures of any size go through, their resizing included."""
+        crop = None if self.resize is None or len(self.shape) != 3 else (self.shape[1], self.shape[2])
+        return Preprocessing(self.resize, crop, self.mean or (0.0,), self.std or (1.0,), self.channel_order)
 
     def check_channels(self, shape: Sequence[int]) -> None:
         """Raise ValueError if a batch of images (N, C, H, W) has other channels than those of training."""
@@ -258,14 +286,31 @@ def _normalisation(dataset: Any, low: float, high: float) -> tuple[Any, Any]:
 
 
 def _of_transform(transform: Any) -> tuple[Any, Any]:
-    parts = transform.transforms if isinstance(transform, Compose) else [transform]
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
-    for part in parts:
-        if isinstance(part, Normalize):
+    for part in _parts(transform):
+        if isinstance(part, Normalize | Preprocessing):
             if (mean, std) != ((0.0,), (1.0,)):
                 return None, None
-            mean, std = part.mean, part.std
+            mean, std = part.of_unit() if isinstance(part, Preprocessing) else (part.mean, part.std)
         elif part is not None and not isinstance(part, ToTensor | RandomTransform):
             return None, None
     return mean, std
+
+
+def _of_pictures(dataset: Any) -> tuple[Any, str]:
+    """What a dataset resizes pictures to before it cuts out their middle, and its order of channels."""
+    dataset = _whole(dataset)
+    parts = _parts(dataset.transform) if isinstance(dataset, ArrayDataset | ImageFolder) else []
+    resize, cropped, order = None, False, "RGB"
+    for part in parts:
+        if isinstance(part, Preprocessing):
+            resize, cropped, order = part.resize, part.crop is not None, part.channel_order
+        elif isinstance(part, Resize):
+            resize = part.size
+        cropped = cropped or isinstance(part, CenterCrop)
+    return resize if cropped else None, order
+
+
+def _parts(transform: Any) -> list[Any]:
+    return list(transform.transforms) if isinstance(transform, Compose) else [transform]

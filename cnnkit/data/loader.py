@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from cnnkit import backends, random
-from cnnkit.autograd import Tensor, tensor
+from cnnkit import random
+from cnnkit.autograd import Tensor
 from cnnkit.data import description
 from cnnkit.data.ahead import ahead
-from cnnkit.data.checks import check_images, check_labels
+from cnnkit.data.checks import check_images, check_labels, check_mixing
 from cnnkit.data.contracts import (
     Augmentation,
     IndexedDataset,
@@ -26,11 +26,12 @@ from cnnkit.data.contracts import (
     StreamWithEpochs,
 )
 from cnnkit.data.dataset import Dataset
+from cnnkit.data.drawing import drawing, each_drawing
 from cnnkit.data.on_device import TensorDataset
-from cnnkit.data.pixels import look_up
-from cnnkit.data.sampler import WeightedRandomSampler
+from cnnkit.data.sampler import checked_sampler
 from cnnkit.data.samples import stack
 from cnnkit.data.stream import Chunk, chunks, is_stream, mixed
+from cnnkit.data.uploading import Uploads
 from cnnkit.random.keys import checked_key
 
 __all__ = ["DataLoader"]
@@ -67,9 +68,9 @@ class DataLoader:
     num_workers : int
         Threads that make batches, and begin to copy them to the device, while you compute; 0 makes each
         batch when it is requested. The batches are the same and in the same order. Several threads call the
-        dataset's ``[]`` at the same time, so it must be thread-safe. What a dataset draws from
-        `cnnkit.random`'s generator would depend on how far ahead a thread is: let it draw from a key of its
-        own.
+        dataset's ``[]`` at the same time, so it must be thread-safe. What it draws from `cnnkit.random`
+        there, as random transforms inside a dataset do, depends on the seed, the epoch and the batch's number
+        alone.
     prefetch_factor : int, optional
         How many batches each thread may be ahead; 2 by default.
     backend : str, optional
@@ -108,6 +109,17 @@ class DataLoader:
     ((32, 1, 8, 8), 'float32', (32,), 45)
     """
 
+    dataset: IndexedDataset | StreamDataset
+    streaming: bool
+    sampler: Sampler | np.ndarray | None
+    batch_size: int
+    buffer_size: int
+    drop_last: bool
+    shuffle: bool
+    augment: Augmentation | None
+    backend: Any
+    collate_fn: Callable[..., Any] | None
+
     def __init__(self, dataset: IndexedDataset | StreamDataset, batch_size: int = 1, shuffle: bool = False,
                  drop_last: bool = False, *, num_workers: int = 0, prefetch_factor: int | None = None,
                  seed: int | None = None, backend: Any = None,
@@ -122,7 +134,8 @@ class DataLoader:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         if operator.index(buffer_size) < 1:
             raise ValueError(f"buffer_size must be at least 1, got {buffer_size}")
-        self.sampler = self._checked_sampler(sampler, shuffle)
+        self.sampler = None if sampler is None else checked_sampler(
+            sampler, shuffle, None if self.streaming else len(self._indexed()))
         if not self.streaming and self._count() == 0:
             raise ValueError("the dataset is empty: there is nothing to load")
         if not self.streaming and drop_last and self._count() < batch_size:
@@ -137,36 +150,22 @@ class DataLoader:
             raise TypeError(f"augment={augment!r} cannot be called; transforms.named({augment!r}, "
                             "image_shape, num_classes) makes transforms of names, as train.fit does")
         self.num_workers = num_workers
-        self.prefetch_factor = 2 if prefetch_factor is None and num_workers else prefetch_factor
+        self.prefetch_factor: int | None = 2 if prefetch_factor is None and num_workers else prefetch_factor
         self.batch_size, self.buffer_size = operator.index(batch_size), operator.index(buffer_size)
         self.shuffle, self.drop_last = shuffle, drop_last
         self.backend, self.collate_fn, self.augment = backend, collate_fn, augment
-        self._expected: str | None = None
+        self._uploads = Uploads(backend)
         self._classes = description.class_names(dataset)
         self._class_count: int | None = None
         self._ignore_index = (dataset if isinstance(dataset, Dataset) else Dataset).ignore_index
-        self._check_classes()
-        self.epoch = 0
+        if isinstance(augment, LabelMixing):
+            check_mixing(augment, self._classes, dataset)
+        self.epoch: int = 0
         self._skipped = 0
         self._stream_started = False
         draws = shuffle or isinstance(sampler, Sampler) or augment is not None
         self._key = (random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER)
                      if draws else None)
-
-    def _check_classes(self) -> None:
-        if not isinstance(self.augment, LabelMixing):
-            return
-        classes, label_classes = self._classes, self.augment.label_classes()
-        if label_classes is not None and classes is not None and len(classes) != label_classes:
-            raise ValueError(f"augment={self.augment!r} is for {label_classes} classes, "
-                             f"but the dataset has {len(classes)}")
-        if label_classes is not None or not self.augment.mixes_labels():
-            return
-        targets = description.targets(self.dataset)
-        if targets is not None and targets.ndim == 1:
-            raise ValueError(f"augment={self.augment!r} makes probabilities of the dataset's labels and must "
-                             "know how many classes there are; "
-                             f"give num_classes={'...' if classes is None else len(classes)}")
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -178,28 +177,28 @@ class DataLoader:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         # here, not in the generator: an epoch is counted when iteration begins
-        return self._tensors(self._next_epoch())
+        return self.tensors(self.next_batches())
 
-    def _tensors(self, batches: Iterator[tuple]) -> Iterator[tuple[Tensor, Tensor]]:
+    def tensors(self, batches: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Load batches, of which `next_batches` has given the indices and keys, or parts of them."""
         table, gathered = self._table(), isinstance(self.dataset, TensorDataset) and self.collate_fn is None
+        uploads = self._uploads
 
         def start_batch(batch: tuple) -> tuple:
             indices, key = batch
             if table is not None:
-                return (*self._look_up_batch(indices, *table), key)
+                return (*uploads.start_looked_up(indices, *table), key)
             if gathered:  # by the computing thread, in the order of its other work on the device
                 return indices, None, key
-            return (*map(self._start_upload, self._batch(indices)), key)
+            return (*map(uploads.start, self._batch(indices, key)), key)
 
         for x, y, key in self._map(start_batch, batches):
             if gathered:
-                x, y = self._batch(x)
-            yield self._augmented(self._finish_upload(x), self._finish_upload(y), key)
+                x, y = self._batch(x, key)
+            yield self._augmented(uploads.finish(x), uploads.finish(y), key)
 
-    def _augmented(self, x: Any, y: Any, key: random.Key | None) -> tuple[Any, Any]:
-        if self.augment is None:
-            return x, y
-        return self.augment(x, y, key=cast(random.Key, key))  # a loader with augment= has a key
+    def _augmented(self, x: Any, y: Any, key: random.Key) -> tuple[Any, Any]:
+        return (x, y) if self.augment is None else self.augment(x, y, key=key)
 
     def _table(self) -> tuple[PixelTable, np.ndarray] | None:
         """The dataset and its table of pixel values, where it has one; such images need no checks."""
@@ -210,35 +209,6 @@ class DataLoader:
             return None
         values = dataset.pixel_values()
         return None if values is None else (dataset, values)
-
-    def _look_up_batch(self, indices: np.ndarray, dataset: PixelTable, values: np.ndarray) -> tuple:
-        backend, device = self._place()
-        images, labels = dataset.stored_batch(indices)
-        x = look_up(images, values, backend, device)
-        if x is None:
-            host, labels = dataset.batch(indices)
-            if not (backend.owns(host) and device is None):
-                return self._start_upload(host), self._start_upload(labels)
-            x = host  # a new array that nobody else holds
-        return Tensor(x), self._start_upload(labels)
-
-    def _start_upload(self, array: Any) -> Any:
-        """Start to copy a host array to the backend's device: what `_finish_upload` takes."""
-        if not isinstance(array, np.ndarray):
-            return array
-        backend, device = self._place()
-        return backend.upload(array, array.dtype, device)
-
-    def _finish_upload(self, upload: Any) -> Tensor:
-        if isinstance(upload, Tensor):
-            return upload if self.backend is None else upload.to(self.backend)
-        if callable(upload):
-            return Tensor(upload())
-        return tensor(upload, backend=self.backend or self._expected)
-
-    def _place(self) -> tuple[backends.Backend, Any]:
-        """Backend and device of the batches."""
-        return backends.place(self.backend or self._expected)
 
     def _map(self, make: Callable, batches: Iterator[tuple]) -> Iterator:
         """``map(make, batches)``, by the workers where there are any."""
@@ -256,14 +226,15 @@ class DataLoader:
         """
         def make(batch: tuple) -> tuple:
             x, y = (part.numpy() if isinstance(part, Tensor) and self.collate_fn is None else part
-                    for part in self._batch(batch[0]))
+                    for part in self._batch(*batch))
             return self._augmented(x, y, batch[1])
-        return self._map(make, self._next_epoch())
+        return self._map(make, self.next_batches())
 
-    def _next_epoch(self) -> Iterator[tuple[Any, random.Key | None]]:
+    def next_batches(self) -> Iterator[tuple[Any, random.Key]]:
         """Begin the next epoch: indices (or a stream's samples) and key of each batch not skipped."""
         epoch, skipped, size = self.epoch, self._skipped, self.batch_size
-        key = None if self._key is None else random.fold_in(self._key, epoch)
+        # without order or augmentation the dataset may still draw: no key is taken from the generator for it
+        key = random.fold_in(random.key(random.initial_seed()) if self._key is None else self._key, epoch)
         if self.streaming:
             parts: Iterator[Any] = self._read_ahead(chunks(self._stream(key), size, skipped, self.drop_last))
         else:
@@ -271,8 +242,7 @@ class DataLoader:
             parts = (order[n * size:(n + 1) * size] for n in range(skipped, len(self)))
         self.epoch += 1
         self._skipped = 0
-        return ((part, None if key is None else random.fold_in(key, n))
-                for n, part in enumerate(parts, skipped))
+        return ((part, random.fold_in(key, n)) for n, part in enumerate(parts, skipped))
 
     def order(self, epoch: int) -> np.ndarray:
         """The samples' indices in the order in which epoch `epoch` takes them."""
@@ -296,29 +266,7 @@ class DataLoader:
         """The dataset, where it is no stream."""
         return cast(IndexedDataset, self.dataset)
 
-    def _checked_sampler(self, sampler: Sampler | Sequence[int] | np.ndarray | None,
-                         shuffle: bool) -> Sampler | np.ndarray | None:
-        """The sampler, if it fits the dataset; indices as an array."""
-        if sampler is None:
-            return None
-        if shuffle or self.streaming:
-            raise ValueError(f"a sampler says which samples come in which order; it does not go with "
-                             f"{'shuffle=True' if shuffle else 'a stream'}")
-        n = len(self._indexed())
-        if isinstance(sampler, WeightedRandomSampler) and len(sampler.weights) != n:
-            raise ValueError(f"the sampler has {len(sampler.weights)} weights, but the dataset {n} samples")
-        if isinstance(sampler, Sampler):
-            return sampler
-        if not description.indexed(sampler):
-            raise TypeError("sampler takes a WeightedRandomSampler, another object with draw_indices(key) "
-                            f"and len, or indices; got a {type(sampler).__name__}, whose draws a resumed run "
-                            "could not repeat")
-        indices = np.asarray(sampler)
-        if indices.ndim != 1 or indices.dtype.kind not in "iu" or ((indices >= n) | (indices < 0)).any():
-            raise ValueError(f"a sampler's indices must be whole numbers from 0 to {n - 1}")
-        return indices
-
-    def _stream(self, key: random.Key | None) -> Iterator:
+    def _stream(self, key: random.Key) -> Iterator:
         """A stream's samples in the order in which the next epoch, whose key is given, takes them."""
         if isinstance(self.dataset, StreamWithEpochs):
             self.dataset.set_epoch(self.epoch)
@@ -328,8 +276,8 @@ class DataLoader:
                              "and that was done: for several epochs give an "
                              "object whose __iter__ begins anew (an IterableDataset), or a list")
         self._stream_started = True
-        return (mixed(stream, self.buffer_size, random.fold_in(key, _SHUFFLE))
-                if self.shuffle and key is not None else stream)
+        samples = each_drawing(stream, key)
+        return mixed(samples, self.buffer_size, random.fold_in(key, _SHUFFLE)) if self.shuffle else samples
 
     def _read_ahead(self, stream: Iterator[Chunk]) -> Iterator[Chunk]:
         """A stream's samples; with workers, read in advance by one more thread."""
@@ -339,15 +287,16 @@ class DataLoader:
         return takewhile(lambda chunk: chunk is not None,
                          ahead(lambda _: next(stream, None), repeat(None), 1, depth))
 
-    def _batch(self, indices: Any) -> tuple[Any, Any]:
+    def _batch(self, indices: Any, key: random.Key) -> tuple[Any, Any]:
         dataset = self.dataset
-        if isinstance(indices, Chunk):
-            samples, indices = indices
-            x, y = self._collate(samples, indices)
-        elif self.collate_fn is None and isinstance(dataset, Dataset):
-            x, y = dataset.batch(indices)
-        else:
-            x, y = self._collate([self._indexed()[int(i)] for i in indices], indices)
+        with drawing(key):
+            if isinstance(indices, Chunk):
+                samples, indices = indices
+                x, y = self._collate(samples, indices)
+            elif self.collate_fn is None and isinstance(dataset, Dataset):
+                x, y = dataset.batch(indices)
+            else:
+                x, y = self._collate([self._indexed()[int(i)] for i in indices], indices)
         if isinstance(x, np.ndarray):
             check_images(x, indices)
         if isinstance(y, np.ndarray):
@@ -372,12 +321,12 @@ class DataLoader:
 
         `train.fit` and `evaluate` call it with the place of the model.
         """
-        self._expected = place
+        self._uploads.expected = place
 
     def plain(self) -> DataLoader:
         """A loader of the same batches without augmentation, for evaluation; it counts its epochs itself."""
         loader = copy.copy(self)
-        loader.augment = None
+        loader.augment, loader._uploads = None, copy.copy(self._uploads)
         return loader
 
     def describe_augmentation(self) -> str | None:

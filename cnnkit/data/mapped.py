@@ -58,7 +58,7 @@ class MappedRows:
                     self._file = io.FileIO(handle, closefd=False)
                     weakref.finalize(self, os.close, handle)
 
-    def __reduce__(self) -> tuple[type, tuple]:
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         return MappedRows, (self.array,)
 
     def take(self, indices: Any) -> np.ndarray:

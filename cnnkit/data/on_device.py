@@ -12,7 +12,7 @@ from cnnkit.autograd import Tensor
 from cnnkit.data.checks import check_labels
 from cnnkit.data.dataset import Dataset
 from cnnkit.foreign import device_of, is_array
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 
 __all__ = ["TensorDataset"]
 
@@ -44,6 +44,9 @@ class TensorDataset(Dataset):
     ([[[[1.5]]]], [1])
     """
 
+    images: Tensor
+    labels: Tensor
+
     def __init__(self, images: Any, labels: Any):
         for name, values in (("images", images), ("labels", labels)):
             if not is_array(values):
@@ -61,7 +64,7 @@ class TensorDataset(Dataset):
         if not is_floating(y.dtype) and backends.dtype_name(y.dtype) != "int64":
             y = y.to(dtype="int64")
         self.images, self.labels = x, y
-        self.targets = y.numpy()
+        self.targets: Any = y.numpy()
         check_labels(self.targets, range(len(self)), None, self.ignore_index)
         with backends.on(x.array):
             if is_floating(x.dtype) and not bool(xp.all(xp.isfinite(x.array))):

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from cnnkit import random
+from cnnkit.data import description
+from cnnkit.data.contracts import Sampler
 from cnnkit.random import Key
 
-__all__ = ["WeightedRandomSampler"]
+__all__ = ["WeightedRandomSampler", "checked_sampler"]
 
 
 class WeightedRandomSampler:
@@ -45,8 +47,11 @@ class WeightedRandomSampler:
     57
     """
 
+    num_samples: int
+    replacement: bool
+
     def __init__(self, weights: Sequence[float] | np.ndarray, num_samples: int, replacement: bool = True):
-        self.weights = np.asarray(weights, np.float64)
+        self.weights: np.ndarray = np.asarray(weights, np.float64)
         self.num_samples, self.replacement = operator.index(num_samples), replacement
         if (self.weights.ndim != 1 or not np.isfinite(self.weights).all() or (self.weights < 0).any()
                 or not self.weights.any()):
@@ -82,3 +87,32 @@ def _numpy() -> Any:
     from cnnkit import backends
 
     return backends.get("numpy")
+
+
+def checked_sampler(sampler: Sampler | Sequence[int] | np.ndarray, shuffle: bool,
+                    samples: int | None) -> Sampler | np.ndarray:
+    """A loader's sampler, if it fits a dataset of so many samples, `None` of a stream; indices as an array.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it does not, or its draws could not be repeated.
+
+    >>> checked_sampler([2, 0], False, 3)
+    array([2, 0])
+    """
+    if shuffle or samples is None:
+        raise ValueError("a sampler says which samples come in which order; it does not go with "
+                         f"{'shuffle=True' if shuffle else 'a stream'}")
+    if isinstance(sampler, WeightedRandomSampler) and len(sampler.weights) != samples:
+        raise ValueError(f"the sampler has {len(sampler.weights)} weights, but the dataset {samples} samples")
+    if isinstance(sampler, Sampler):
+        return sampler
+    if not description.indexed(sampler):
+        raise TypeError("sampler takes a WeightedRandomSampler, another object with draw_indices(key) "
+                        f"and len, or indices; got a {type(sampler).__name__}, whose draws a resumed run "
+                        "could not repeat")
+    indices = np.asarray(sampler)
+    if indices.ndim != 1 or indices.dtype.kind not in "iu" or ((indices >= samples) | (indices < 0)).any():
+        raise ValueError(f"a sampler's indices must be whole numbers from 0 to {samples - 1}")
+    return indices

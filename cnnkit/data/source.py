@@ -28,11 +28,11 @@ SOURCES = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100")
 MAPPED = 1 << 28  # bytes: an uncompressed .npz file of this size or more is mapped, not read
 
 
-def load(source: str | os.PathLike, *, root: str | os.PathLike | None = None,
+def load(source: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None,
          transform: Transform | None = None, size: int | Sequence[int] | None = None,
          mode: str | None = None, data_format: str | None = None, download: bool = False,
          on_error: str = "raise",
-         cache: int | str | os.PathLike | ImageCache | None = None) -> tuple[Dataset, Dataset | None]:
+         cache: int | str | os.PathLike[str] | ImageCache | None = None) -> tuple[Dataset, Dataset | None]:
     """Training and test data from a name or a path.
 
     Parameters

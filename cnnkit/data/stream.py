@@ -46,7 +46,7 @@ class IterableDataset:
 class Chunk(NamedTuple):
     """The samples of one batch of a stream, and their positions in the epoch."""
 
-    samples: list
+    samples: list[Any]
     positions: range
 
 
@@ -84,7 +84,7 @@ def is_used_up(data: Any) -> bool:
     return serves_once(data) and length_hint(data, 1) == 0
 
 
-def mixed(samples: Iterable, size: int, key: Key) -> Iterator:
+def mixed(samples: Iterable[Any], size: int, key: Key) -> Iterator[Any]:
     """The samples in random order, by way of a buffer of `size` samples: each step takes one out at random.
 
     The order depends on the key and the number of samples only. A sample comes out at most ``size - 1``
@@ -103,7 +103,7 @@ def mixed(samples: Iterable, size: int, key: Key) -> Iterator:
     yield from (buffer[int(slot)] for slot in random.permutation(random.fold_in(key, 0), len(buffer)))
 
 
-def chunks(samples: Iterable, size: int, skipped: int, drop_last: bool) -> Iterator[Chunk]:
+def chunks(samples: Iterable[Any], size: int, skipped: int, drop_last: bool) -> Iterator[Chunk]:
     """Batches of `size` samples, after `skipped` batches that are read and dropped."""
     stream = (sample for sample in samples)
     for _ in islice(stream, skipped * size):

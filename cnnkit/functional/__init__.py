@@ -6,9 +6,11 @@ from cnnkit import suggestions
 from cnnkit.functional.activation import *
 from cnnkit.functional.binary_loss import *
 from cnnkit.functional.conv import *
+from cnnkit.functional.ctc_loss import *
 from cnnkit.functional.distance import *
 from cnnkit.functional.dropout import *
 from cnnkit.functional.embedding import *
+from cnnkit.functional.embedding_bag import *
 from cnnkit.functional.fractional_pooling import *
 from cnnkit.functional.gates import *
 from cnnkit.functional.grid_sampling import *

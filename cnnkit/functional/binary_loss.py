@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cnnkit.autograd import Tensor
+from cnnkit.autograd.casting import FLOAT32, runs_in
 from cnnkit.autograd.functions import log1p, sigmoid, where
 from cnnkit.functional.activation import logsigmoid
 from cnnkit.functional.reduced import reduced, same_shape
@@ -11,6 +12,7 @@ __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "dice_los
            "multilabel_soft_margin_loss", "sigmoid_focal_loss", "soft_margin_loss"]
 
 
+@runs_in(FLOAT32)
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None,
                          reduction: str = "mean") -> Tensor:
     """-(target * log(input) + (1 - target) * log(1 - input)); no logarithm counts for less than -100.
@@ -43,6 +45,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     return reduced("binary_cross_entropy", loss if weight is None else loss * weight, reduction)
 
 
+@runs_in(FLOAT32)
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None,
                                      reduction: str = "mean", pos_weight: Tensor | None = None) -> Tensor:
     """`binary_cross_entropy` of ``sigmoid(input)``, exact for any input.
@@ -75,6 +78,7 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tens
     return reduced("binary_cross_entropy_with_logits", loss if weight is None else loss * weight, reduction)
 
 
+@runs_in(FLOAT32)
 def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """log(1 + exp(-target * input)) of targets 1 and -1.
 

@@ -60,8 +60,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
             table = weight.detach()
             size = (table.abs() ** norm_type).sum(1, keepdim=True) ** (1 / norm_type)
             factor = where(size > max_norm, max_norm / (size + 1e-7), 1.0)
-            asked = table.new_zeros((rows, 1)).index_fill(0, flat, 1.0)
-            weight.copy_(where(asked > 0, table * factor, table))
+            looked_up = table.new_zeros((rows, 1)).index_fill(0, flat, 1.0)
+            weight.copy_(where(looked_up > 0, table * factor, table))
     result = weight.index_select(0, flat)
     if scale_grad_by_freq:
         ones = weight.new_ones(flat.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cnnkit import random
 from cnnkit.autograd import Tensor
+from cnnkit.autograd.casting import LOWER, runs_in
 from cnnkit.autograd.functions import sigmoid, where
 from cnnkit.autograd.in_place import change
 from cnnkit.functional.activation import leaky_relu, softmax
@@ -31,6 +32,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return input.narrow(dim, 0, size // 2) * sigmoid(input.narrow(dim, size // 2, size // 2))
 
 
+@runs_in(LOWER)
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where x > 0, elsewhere x times a trained slope, one for all or one for each channel (He et al. 2015).
 

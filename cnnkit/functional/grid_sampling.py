@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from cnnkit.autograd import Tensor, apply
+from cnnkit.autograd.casting import WIDEST, runs_in
 from cnnkit.backends import backend_of, dtype_name, namespace_of, on
 from cnnkit.foreign import device_of
 from cnnkit.ops import gathering, matmul, shaping
@@ -76,6 +77,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     return grid.reshape((sizes[0], *sizes[2:], rank))
 
 
+@runs_in(WIDEST)
 def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros",
                 align_corners: bool | None = None) -> Tensor:
     """The values of images at places between pixels.
@@ -153,7 +155,7 @@ def _check(input: Tensor, grid: Tensor, mode: str, padding_mode: str) -> None:
 def _default(align_corners: bool | None, name: str) -> bool:
     if align_corners is None:
         warnings.warn(f"{name} takes align_corners=False by default; say which to be understood",
-                      stacklevel=3)
+                      stacklevel=4)
     return bool(align_corners)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import cnnkit.ops.loss as ops
 from cnnkit.autograd import Tensor, apply
-from cnnkit.ops.precision import is_narrow
+from cnnkit.ops.dtypes import is_narrow
 
 __all__ = ["cross_entropy", "l2_penalty", "mse_loss", "nll_loss"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cnnkit.autograd import Tensor
+from cnnkit.autograd.casting import FLOAT32, runs_in
 from cnnkit.autograd.functions import arange, minimum, ones, triu, where
 from cnnkit.functional.reduced import reduced
 
@@ -12,6 +13,7 @@ __all__ = ["cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss
            "multilabel_margin_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss"]
 
 
+@runs_in(FLOAT32)
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0,
                          reduction: str = "mean") -> Tensor:
     """The distance itself where the target is 1; where it is -1, what it lacks of `margin`.
@@ -25,6 +27,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0,
     return reduced("hinge_embedding_loss", apart + together, reduction)
 
 
+@runs_in(FLOAT32)
 def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
                           reduction: str = "mean") -> Tensor:
     """1 minus the cosine of two vectors whose target is 1; where it is -1, the cosine above `margin`.
@@ -57,6 +60,7 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
     return reduced("cosine_embedding_loss", loss, reduction)
 
 
+@runs_in(FLOAT32)
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
                         reduction: str = "mean") -> Tensor:
     """What the first lacks of being larger than the second by `margin`, or the other way where target is -1.
@@ -72,6 +76,7 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
     return reduced("margin_ranking_loss", loss, reduction)
 
 
+@runs_in(FLOAT32)
 def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0,
                       weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
     """What the right class's score lacks of being larger than each other by `margin`, to the power `p`.
@@ -110,6 +115,7 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     return reduced("multi_margin_loss", loss if input.ndim == 2 else loss.reshape(()), reduction)
 
 
+@runs_in(FLOAT32)
 def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """What each right class's score lacks of being larger by 1 than each wrong one's, over the classes.
 
@@ -139,6 +145,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean
     return reduced("multilabel_margin_loss", loss if input.ndim == 2 else loss.reshape(()), reduction)
 
 
+@runs_in(FLOAT32)
 def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,
                         eps: float = 1e-6, swap: bool = False, reduction: str = "mean") -> Tensor:
     """What the distance to `negative` lacks of being larger than that to `positive` by `margin`.

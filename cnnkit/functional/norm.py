@@ -171,7 +171,7 @@ def layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | 
 
     Parameters
     ----------
-    input : Tensor, (..., *normalized_shape)
+    input : Tensor, (...) and then `normalized_shape`
         Any number of leading axes.
     normalized_shape : sequence of int
         The sizes of the last axes.

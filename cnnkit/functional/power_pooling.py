@@ -18,8 +18,8 @@ from cnnkit.shapes import per_axis
 
 __all__ = ["lp_pool1d", "lp_pool2d", "lp_pool3d"]
 
-AVERAGE = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
-MAXIMUM = {1: max_pool1d, 2: max_pool2d, 3: max_pool3d}
+AVERAGE: dict[int, Any] = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
+MAXIMUM: dict[int, Any] = {1: max_pool1d, 2: max_pool2d, 3: max_pool3d}
 
 
 def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None,

@@ -29,7 +29,7 @@ def alike(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return input, target
     warnings.warn(f"{name} got a target size ({tuple(target.shape)}) that is different to the input size "
                   f"({tuple(input.shape)}). This will likely lead to incorrect results due to broadcasting. "
-                  "Please ensure they have the same size.", stacklevel=3)
+                  "Please ensure they have the same size.", stacklevel=4)
     one, other = broadcast_tensors(input, target)
     return one, other
 

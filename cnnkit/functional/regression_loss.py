@@ -6,12 +6,14 @@ import math
 import warnings
 
 from cnnkit.autograd import Tensor, no_grad
+from cnnkit.autograd.casting import FLOAT32, runs_in
 from cnnkit.autograd.functions import where, xlogy
 from cnnkit.functional.reduced import alike, check_reduction, reduced
 
 __all__ = ["gaussian_nll_loss", "huber_loss", "kl_div", "l1_loss", "poisson_nll_loss", "smooth_l1_loss"]
 
 
+@runs_in(FLOAT32)
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Absolute difference, and its mean or sum.
 
@@ -30,6 +32,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return reduced("l1_loss", (input - target).abs(), reduction)
 
 
+@runs_in(FLOAT32)
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """Half the squared difference over `beta` where it is below `beta`, else `l1_loss` less half of `beta`.
 
@@ -53,6 +56,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
     return reduced("smooth_l1_loss", loss, reduction)
 
 
+@runs_in(FLOAT32)
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """Half the squared difference where it is at most `delta`, beyond that a line (Huber 1964).
 
@@ -74,6 +78,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     return reduced("huber_loss", loss, reduction)
 
 
+@runs_in(FLOAT32)
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Divergence of Kullback and Leibler, target * (log(target) - input), of log-probabilities.
 
@@ -96,7 +101,7 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
     if reduction == "mean":
         warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size. "
                       "'batchmean' divides only by the batch size, and aligns with the KL div math "
-                      "definition.", stacklevel=2)
+                      "definition.", stacklevel=3)
     loss = (target.exp() * (target - input) if log_target
             else xlogy(target, target) - target * input)
     if reduction == "batchmean" and input.ndim:
@@ -104,6 +109,7 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
     return reduced("kl_div", loss, "mean" if reduction == "batchmean" else reduction)
 
 
+@runs_in(FLOAT32)
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
                      eps: float = 1e-8, reduction: str = "mean") -> Tensor:
     """Negative log-likelihood of counts under Poisson distributions.

@@ -15,9 +15,10 @@ __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
 AREA = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}
 # mode -> what is done along each axis, and for how many axes
-MODES = {"nearest": ("nearest", (1, 2, 3)), "nearest-exact": ("nearest-exact", (1, 2, 3)),
-         "linear": ("linear", (1,)), "bilinear": ("linear", (2,)), "trilinear": ("linear", (3,)),
-         "bicubic": ("cubic", (2,)), "lanczos": ("lanczos", (2,)), "area": ("area", (1, 2, 3))}
+MODES: dict[str, tuple[str, tuple[int, ...]]] = {
+    "nearest": ("nearest", (1, 2, 3)), "nearest-exact": ("nearest-exact", (1, 2, 3)),
+    "linear": ("linear", (1,)), "bilinear": ("linear", (2,)), "trilinear": ("linear", (3,)),
+    "bicubic": ("cubic", (2,)), "lanczos": ("lanczos", (2,)), "area": ("area", (1, 2, 3))}
 
 
 def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from cnnkit.autograd import Tensor, apply
+from cnnkit.autograd.casting import FLOAT32, WIDEST, runs_in
 from cnnkit.ops import elementwise, reduction
 from cnnkit.ops.broadcasting import broadcast_shape
 
@@ -36,6 +37,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
     return input / apply(elementwise.clip, _norm(input, p, dim), min=eps, max=None)
 
 
+@runs_in(FLOAT32)
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
                       keepdim: bool = False) -> Tensor:
     """The length of ``x1 - x2 + eps`` along the last axis.
@@ -59,6 +61,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     return distance if keepdim else distance.squeeze(-1)
 
 
+@runs_in(FLOAT32)
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors: their product over their lengths, of at least `eps`.
 
@@ -88,6 +91,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return apply(reduction.sum, ratios[0] * ratios[1], axis=dim, keepdims=False)
 
 
+@runs_in(WIDEST)
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """A number for each pair of features: ``y[k] = sum of x1[i] * weight[k, i, j] * x2[j] + bias[k]``.
 

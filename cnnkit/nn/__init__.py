@@ -33,6 +33,7 @@ from cnnkit.nn.power_pooling import *
 from cnnkit.nn.resizing import *
 from cnnkit.nn.shuffling import *
 from cnnkit.nn.state import *
+from cnnkit.nn.sync_norm import *
 from cnnkit.nn.unfolding import *
 from cnnkit.nn.uninitialized import *
 from cnnkit.nn.unpooling import *

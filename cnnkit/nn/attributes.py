@@ -12,6 +12,9 @@ from cnnkit.nn.registries import Registry
 
 __all__: list[str] = []
 
+# how often an attribute of a module was set or deleted, for whoever has looked at modules
+changes: list[int] = [0]
+
 
 class Attributes:
     """The part of `Module` that tells parameters, children and buffers from other attributes.
@@ -24,6 +27,7 @@ class Attributes:
     _vacant: Mapping[str, str] = {}  # name -> what belongs there, where that is None now
 
     def __setattr__(self, name: str, value: Any) -> None:
+        changes[0] += 1
         role = role_of(self, name)
         if isinstance(value, Parameter | Attributes):
             _check_initialised(self, "module" if isinstance(value, Attributes) else "parameter")
@@ -44,6 +48,7 @@ class Attributes:
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
+        changes[0] += 1
         super().__delattr__(name)
         _forget(self, name)
 
@@ -77,6 +82,7 @@ class Attributes:
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(f"{type(self).__name__}.register_buffer({name!r}) needs a Tensor or None; "
                             f"got {type(tensor).__name__}")
+        changes[0] += 1
         vars(self)["_persistent"] = {**self._persistent, name: persistent}
         super().__setattr__(name, tensor)
 

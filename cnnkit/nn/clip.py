@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from cnnkit.autograd import Tensor, tensor
 from cnnkit.backends import namespace_of, on
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 from cnnkit.ops.vector_norm import scaled_norm
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]

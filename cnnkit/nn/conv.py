@@ -27,6 +27,14 @@ class _Convolution(Module):
     padding_modes: ClassVar[tuple[str, ...]] = ("zeros",)
     weight: Parameter
     bias: Parameter | None
+    groups: Any
+    in_channels: Any
+    out_channels: Any
+    output_padding: tuple[int, ...]
+    padding: Any
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any,
                  dilation: Any, groups: int, bias: bool, padding_mode: str, weight: tuple[int, int],
@@ -111,7 +119,7 @@ class _Convolution(Module):
 
 class _Conv(_Convolution):
     function: ClassVar[Callable]
-    padding_modes = ("zeros", "reflect", "replicate", "circular")
+    padding_modes: ClassVar[tuple[str, ...]] = ("zeros", "reflect", "replicate", "circular")
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
                  padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
@@ -150,7 +158,8 @@ class Conv1d(_Conv):
     (1, 8, 28)
     """
 
-    rank, function = 1, staticmethod(F.conv1d)
+    rank: ClassVar[int] = 1
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.conv1d)
 
 
 class Conv2d(_Conv):
@@ -196,7 +205,8 @@ class Conv2d(_Conv):
     (1, 8, 28, 28)
     """
 
-    rank, function = 2, staticmethod(F.conv2d)
+    rank: ClassVar[int] = 2
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.conv2d)
 
 
 class Conv3d(_Conv):
@@ -208,7 +218,8 @@ class Conv3d(_Conv):
     Conv3d(1, 8, kernel_size=(3, 3, 1), stride=(1, 1, 1), bias=False)
     """
 
-    rank, function = 3, staticmethod(F.conv3d)
+    rank: ClassVar[int] = 3
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.conv3d)
 
 
 class _ConvTranspose(_Convolution):
@@ -223,7 +234,7 @@ class _ConvTranspose(_Convolution):
             in_channels, out_channels, kernel_size, stride, per_axis(padding, "padding", 0, self.rank),
             dilation, groups, bias, padding_mode, (in_channels, out_channels // groups), dtype,
             init.place(device, backend))
-        self.output_padding = per_axis(output_padding, "output_padding", 0, self.rank)
+        self.output_padding: tuple[int, ...] = per_axis(output_padding, "output_padding", 0, self.rank)
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         shape = input.shape
@@ -257,7 +268,8 @@ class ConvTranspose1d(_ConvTranspose):
     ConvTranspose1d(8, 1, kernel_size=(4,), stride=(2,), padding=(1,))
     """
 
-    rank, function = 1, staticmethod(F.conv_transpose1d)
+    rank: ClassVar[int] = 1
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.conv_transpose1d)
 
 
 class ConvTranspose2d(_ConvTranspose):
@@ -301,7 +313,8 @@ class ConvTranspose2d(_ConvTranspose):
     ((1, 1, 28, 28), (1, 1, 29, 28))
     """
 
-    rank, function = 2, staticmethod(F.conv_transpose2d)
+    rank: ClassVar[int] = 2
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.conv_transpose2d)
 
 
 class ConvTranspose3d(_ConvTranspose):
@@ -313,4 +326,5 @@ class ConvTranspose3d(_ConvTranspose):
     ConvTranspose3d(8, 1, kernel_size=(2, 2, 2), stride=(2, 2, 2))
     """
 
-    rank, function = 3, staticmethod(F.conv_transpose3d)
+    rank: ClassVar[int] = 3
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.conv_transpose3d)

@@ -43,6 +43,10 @@ class Bilinear(Module):
     """
 
     bias: Parameter | None
+    in1_features: Any
+    in2_features: Any
+    out_features: Any
+    weight: Parameter
 
     def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, *,
                  dtype: Any = "float32", backend: Any = None):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import cnnkit.functional as F
 from cnnkit.autograd import Tensor
@@ -14,6 +14,9 @@ __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "Fe
 
 
 class _Dropout(Module):
+    inplace: bool
+    p: float
+
     function: ClassVar[Callable[..., Tensor]]
 
     def __init__(self, p: float = 0.5, inplace: bool = False):
@@ -43,37 +46,37 @@ class Dropout(_Dropout):
     Dropout(p=0.25, inplace=False)
     """
 
-    function = staticmethod(F.dropout)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.dropout)
 
 
 class Dropout1d(_Dropout):
     """In training, zeros whole channels of (N, C, L); see `functional.dropout1d`."""
 
-    function = staticmethod(F.dropout1d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.dropout1d)
 
 
 class Dropout2d(_Dropout):
     """In training, zeros whole channels of (N, C, H, W); see `functional.dropout2d`."""
 
-    function = staticmethod(F.dropout2d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.dropout2d)
 
 
 class Dropout3d(_Dropout):
     """In training, zeros whole channels of (N, C, D, H, W); see `functional.dropout3d`."""
 
-    function = staticmethod(F.dropout3d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.dropout3d)
 
 
 class AlphaDropout(_Dropout):
     """Dropout between SELUs, which keeps mean and variance; see `functional.alpha_dropout`."""
 
-    function = staticmethod(F.alpha_dropout)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.alpha_dropout)
 
 
 class FeatureAlphaDropout(_Dropout):
     """`AlphaDropout` of whole channels; see `functional.feature_alpha_dropout`."""
 
-    function = staticmethod(F.feature_alpha_dropout)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.feature_alpha_dropout)
 
 
 class StochasticDepth(Module):
@@ -89,6 +92,9 @@ class StochasticDepth(Module):
     >>> StochasticDepth(0.2, "row")
     StochasticDepth(p=0.2, mode=row)
     """
+
+    mode: str
+    p: float
 
     def __init__(self, p: float, mode: str):
         super().__init__()

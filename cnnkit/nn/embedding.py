@@ -1,4 +1,4 @@
-"""Embedding, a trained table of rows."""
+"""Embedding, a trained table of rows, and EmbeddingBag, sums of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnnkit.nn import init
 from cnnkit.nn.module import Module
 from cnnkit.nn.parameter import Parameter
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "EmbeddingBag"]
 
 
 class Embedding(Module):
@@ -42,6 +42,13 @@ class Embedding(Module):
     """
 
     weight: Parameter
+    embedding_dim: int
+    num_embeddings: int
+    padding_idx: int | None
+    max_norm: float | None
+    norm_type: float
+    scale_grad_by_freq: bool
+    sparse: bool
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
                  max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
@@ -99,3 +106,62 @@ class Embedding(Module):
         rows, columns = embeddings.shape
         return cls(rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse,
                    _weight=embeddings, _freeze=freeze)
+
+
+class EmbeddingBag(Embedding):
+    """Sums, means or maxima of rows of a table, a bag at a time; see `functional.embedding_bag`.
+
+    Parameters
+    ----------
+    mode : {"mean", "sum", "max"}
+        What is made of a bag's rows.
+    include_last_offset : bool
+        Whether offsets end with where the last bag does.
+    num_embeddings, embedding_dim, max_norm, norm_type, scale_grad_by_freq, sparse, padding_idx
+        As in `Embedding`.
+    device, dtype, backend
+        Of the table.
+
+    >>> import cnnkit
+    >>> EmbeddingBag(10, 3, mode="sum")(cnnkit.tensor([[1, 2], [3, 4]])).shape
+    (2, 3)
+    """
+
+    include_last_offset: bool
+    mode: str
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, max_norm: float | None = None,
+                 norm_type: float = 2.0, scale_grad_by_freq: bool = False, mode: str = "mean",
+                 sparse: bool = False, _weight: Tensor | None = None, include_last_offset: bool = False,
+                 padding_idx: int | None = None, device: Any = None, dtype: Any = None, *,
+                 backend: Any = None):
+        super().__init__(num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq,
+                         sparse, _weight, False, device, dtype, backend=backend)
+        self.mode, self.include_last_offset = mode, include_last_offset
+
+    def forward(self, input: Tensor, offsets: Tensor | None = None,  # type: ignore[override]
+                per_sample_weights: Tensor | None = None) -> Tensor:
+        return F.embedding_bag(input, self.weight, offsets, self.max_norm, self.norm_type,
+                               self.scale_grad_by_freq, self.mode, self.sparse, per_sample_weights,
+                               self.include_last_offset, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
+        for name, usual in (("max_norm", None), ("norm_type", 2), ("scale_grad_by_freq", False)):
+            value = vars(self)[name]
+            text += "" if value == usual else f", {name}={value}"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{text}, mode={self.mode!r}{padding}"
+
+    @classmethod
+    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True,  # type: ignore[override]
+                        max_norm: float | None = None, norm_type: float = 2.0,
+                        scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False,
+                        include_last_offset: bool = False, padding_idx: int | None = None) -> EmbeddingBag:
+        """An embedding with a table that there is, which is not trained unless `freeze` is false."""
+        if len(embeddings.shape) != 2:
+            raise ValueError(f"Embeddings parameter is expected to be 2-dimensional; got {embeddings.shape}")
+        new = cls(*embeddings.shape, max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings,
+                  include_last_offset, padding_idx)
+        new.weight.requires_grad_(not freeze)
+        return new

@@ -20,6 +20,9 @@ class Flatten(Module):
     (1, 4)
     """
 
+    end_dim: int
+    start_dim: int
+
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
         super().__init__()
         self.start_dim, self.end_dim = start_dim, end_dim
@@ -52,6 +55,9 @@ class Unflatten(Module):
     >>> Unflatten(1, (2, -1))(cnnkit.tensor([[1.0, 2.0, 3.0, 4.0]])).shape
     (1, 2, 2)
     """
+
+    dim: int
+    unflattened_size: tuple[int, ...] | list[int]
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]):
         super().__init__()

@@ -47,7 +47,7 @@ class FunctionModule(Module):
     _shown: ClassVar[bool]
 
     def __init_subclass__(cls, *, function: Callable[..., Any] | None = None, inputs: int = 1,
-                          buffers: tuple[str, ...] = (), shown: bool = True, **kwargs: Any):
+                          buffers: tuple[str, ...] = (), shown: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if function is not None:
             arguments = list(inspect.signature(function).parameters.values())[inputs:]

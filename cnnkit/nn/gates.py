@@ -39,6 +39,8 @@ class PReLU(Module):
     """
 
     weight: Parameter
+    init: float
+    num_parameters: int
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None,
                  dtype: Any = None, *, backend: Any = None):
@@ -74,6 +76,10 @@ class RReLU(Module):
     >>> RReLU(0.1, 0.3)
     RReLU(lower=0.1, upper=0.3)
     """
+
+    inplace: bool
+    lower: float
+    upper: float
 
     def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False):
         super().__init__()

@@ -14,12 +14,13 @@ __all__: list[str] = []
 class GradientHooks:
     """The hooks of one call: it is told the inputs and the outputs, and gives those to go on with."""
 
-    def __init__(self, module: Any, before: Sequence[Callable], after: Sequence[Callable]):
+    def __init__(self, module: Any, before: Sequence[Callable[..., Any]],
+                 after: Sequence[Callable[..., Any]]):
         self._module, self._before, self._after = module, before, after
         self._at_outputs: tuple | None = None
         self._inputs, self._waiting = 0, False
 
-    def on_inputs(self, args: tuple) -> tuple:
+    def on_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The inputs, whose gradients the hooks get when all have arrived."""
         self._inputs = len(args)
         if not self._after:

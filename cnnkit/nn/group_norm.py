@@ -62,6 +62,10 @@ class GroupNorm(_Affine):
     GroupNorm(2, 8, eps=1e-05, affine=True, bias=True)
     """
 
+    eps: Any
+    num_channels: Any
+    num_groups: Any
+
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *,
                  device: Any = None, dtype: Any = None, bias: bool = True, backend: Any = None):
         super().__init__()
@@ -103,6 +107,9 @@ class LayerNorm(_Affine):
     LayerNorm((4, 8), eps=1e-05, elementwise_affine=True, bias=True)
     """
 
+    eps: Any
+    normalized_shape: tuple[int, ...]
+
     def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5,
                  elementwise_affine: bool = True, bias: bool = True, *, device: Any = None, dtype: Any = None,
                  backend: Any = None):
@@ -133,12 +140,17 @@ class RMSNorm(_Affine):
     RMSNorm((8,), eps=None, elementwise_affine=True)
     """
 
+    eps: Any
+    normalized_shape: tuple[int, ...]
+    elementwise_affine: bool
+
     def __init__(self, normalized_shape: int | Sequence[int], eps: float | None = None,
                  elementwise_affine: bool = True, *, device: Any = None, dtype: Any = None,
                  backend: Any = None):
         super().__init__()
         self.normalized_shape, self.eps = _sizes(normalized_shape), plain(eps)
-        self.elementwise_affine, self.bias = elementwise_affine, None
+        self.elementwise_affine = elementwise_affine
+        self.bias: Parameter | None = None
         self.register_parameter("weight", Parameter(init.empty(self.normalized_shape, dtype,
                                                                init.place(device, backend)))
                                 if elementwise_affine else None)

@@ -79,21 +79,21 @@ class LazyLinear(_Lazy, Linear):
     Linear(in_features=3, out_features=2, bias=True)
     """
 
-    becomes = Linear
+    becomes: ClassVar[type[Module]] = Linear
 
     def __init__(self, out_features: int, bias: bool = True, *, device: Any = None, dtype: Any = None,
                  backend: Any = None):
         super().__init__(0, out_features, bias, device=device, dtype=dtype, backend=backend)
 
     def _make(self, weight: tuple[int, int], bias: bool, dtype: Any, backend: Any) -> None:
-        self.weight = UninitializedParameter(dtype=dtype, backend=backend)
+        self.weight: UninitializedParameter = UninitializedParameter(dtype=dtype, backend=backend)
         self.register_parameter("bias", UninitializedParameter(dtype=dtype, backend=backend) if bias
                                 else None)
 
     def _shapes(self, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         if not shape:
             raise ValueError(self._misfit(shape))
-        self.in_features = shape[-1]
+        self.in_features: int = shape[-1]
         return {"weight": (self.out_features, shape[-1]), **({} if self.bias is None else
                                                              {"bias": (self.out_features,)})}
 
@@ -109,7 +109,7 @@ class _LazyConvolution(_Lazy, _Convolution):
         super()._check_channels(in_channels or groups, out_channels, groups)
 
     def _make(self, weight: tuple[int, ...], bias: bool, dtype: Any, backend: Any) -> None:
-        self.weight = UninitializedParameter(dtype=dtype, backend=backend)
+        self.weight: UninitializedParameter = UninitializedParameter(dtype=dtype, backend=backend)
         self.register_parameter("bias", UninitializedParameter(dtype=dtype, backend=backend) if bias
                                 else None)
 
@@ -148,7 +148,7 @@ class _LazyConvTranspose(_LazyConvolution):
 class LazyConv1d(_LazyConv, Conv1d):
     """A `Conv1d` whose `in_channels` is that of its first input; see `LazyConv2d`."""
 
-    becomes = Conv1d
+    becomes: ClassVar[type[Module]] = Conv1d
 
 
 class LazyConv2d(_LazyConv, Conv2d):
@@ -162,31 +162,31 @@ class LazyConv2d(_LazyConv, Conv2d):
     Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1))
     """
 
-    becomes = Conv2d
+    becomes: ClassVar[type[Module]] = Conv2d
 
 
 class LazyConv3d(_LazyConv, Conv3d):
     """A `Conv3d` whose `in_channels` is that of its first input; see `LazyConv2d`."""
 
-    becomes = Conv3d
+    becomes: ClassVar[type[Module]] = Conv3d
 
 
 class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
     """A `ConvTranspose1d` whose `in_channels` is that of its first input; see `LazyConv2d`."""
 
-    becomes = ConvTranspose1d
+    becomes: ClassVar[type[Module]] = ConvTranspose1d
 
 
 class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
     """A `ConvTranspose2d` whose `in_channels` is that of its first input; see `LazyConv2d`."""
 
-    becomes = ConvTranspose2d
+    becomes: ClassVar[type[Module]] = ConvTranspose2d
 
 
 class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
     """A `ConvTranspose3d` whose `in_channels` is that of its first input; see `LazyConv2d`."""
 
-    becomes = ConvTranspose3d
+    becomes: ClassVar[type[Module]] = ConvTranspose3d
 
 
 class _LazyNorm(_Lazy, _Norm):
@@ -207,7 +207,7 @@ class _LazyNorm(_Lazy, _Norm):
     def _shapes(self, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         self._check_axes(shape)
         unbatched = isinstance(self, _InstanceNorms) and len(shape) == self.axes[0]
-        self.num_features = shape[0 if unbatched else 1]
+        self.num_features: int = shape[0 if unbatched else 1]
         return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.num_features,))
 
 
@@ -217,7 +217,7 @@ _InstanceNorms = (InstanceNorm1d, InstanceNorm2d, InstanceNorm3d)
 class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):
     """A `BatchNorm1d` whose `num_features` is that of its first input; see `LazyBatchNorm2d`."""
 
-    becomes = BatchNorm1d
+    becomes: ClassVar[type[Module]] = BatchNorm1d
 
 
 class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
@@ -231,28 +231,28 @@ class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
     BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
     """
 
-    becomes = BatchNorm2d
+    becomes: ClassVar[type[Module]] = BatchNorm2d
 
 
 class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
     """A `BatchNorm3d` whose `num_features` is that of its first input; see `LazyBatchNorm2d`."""
 
-    becomes = BatchNorm3d
+    becomes: ClassVar[type[Module]] = BatchNorm3d
 
 
 class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
     """An `InstanceNorm1d` whose `num_features` is that of its first input; see `LazyBatchNorm2d`."""
 
-    becomes = InstanceNorm1d
+    becomes: ClassVar[type[Module]] = InstanceNorm1d
 
 
 class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
     """An `InstanceNorm2d` whose `num_features` is that of its first input; see `LazyBatchNorm2d`."""
 
-    becomes = InstanceNorm2d
+    becomes: ClassVar[type[Module]] = InstanceNorm2d
 
 
 class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
     """An `InstanceNorm3d` whose `num_features` is that of its first input; see `LazyBatchNorm2d`."""
 
-    becomes = InstanceNorm3d
+    becomes: ClassVar[type[Module]] = InstanceNorm3d

@@ -66,6 +66,8 @@ class Linear(Module):
     """
 
     bias: Parameter | None
+    in_features: Any
+    out_features: Any
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *,
                  device: Any = None, dtype: Any = None, backend: Any = None):
@@ -78,7 +80,7 @@ class Linear(Module):
 
     def _make(self, weight: tuple[int, int], bias: bool, dtype: Any, backend: Any) -> None:
         """Make the parameters and draw them."""
-        self.weight = Parameter(init.empty(weight, dtype, backend))
+        self.weight: Parameter = Parameter(init.empty(weight, dtype, backend))
         self.register_parameter("bias", Parameter(init.empty(weight[:1], dtype, backend)) if bias else None)
         self.reset_parameters()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import cnnkit.functional as F
 from cnnkit.autograd import Tensor
@@ -11,10 +12,10 @@ from cnnkit.nn.distance import PairwiseDistance
 from cnnkit.nn.function import FunctionModule
 from cnnkit.nn.module import Module
 
-__all__ = ["BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss",
-           "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss",
-           "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "NLLLoss2d",
-           "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss", "TripletMarginLoss",
+__all__ = ["BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss",
+           "GaussianNLLLoss", "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss",
+           "MarginRankingLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss",
+           "NLLLoss", "NLLLoss2d", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss", "TripletMarginLoss",
            "TripletMarginWithDistanceLoss"]
 
 
@@ -55,6 +56,20 @@ class MSELoss(FunctionModule, function=F.mse_loss, inputs=2, shown=False):
     """
 
     reduction: str
+
+
+class CTCLoss(FunctionModule, function=F.ctc_loss, inputs=4, shown=False):
+    """The loss of sequences that are not aligned with the frames; see `functional.ctc_loss`.
+
+    >>> import cnnkit
+    >>> even = cnnkit.zeros(2, 1, 2).log_softmax(-1)
+    >>> round(CTCLoss()(even, cnnkit.tensor([[1]]), [2], [1]).item(), 4)
+    0.2877
+    """
+
+    blank: int
+    reduction: str
+    zero_infinity: bool
 
 
 class NLLLoss2d(NLLLoss):
@@ -136,10 +151,13 @@ class TripletMarginLoss(FunctionModule, function=F.triplet_margin_loss, inputs=3
 class TripletMarginWithDistanceLoss(Module):
     """`TripletMarginLoss` with any distance; see `functional.triplet_margin_with_distance_loss`."""
 
+    margin: float
+    swap: bool
+
     def __init__(self, *, distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
                  margin: float = 1.0, swap: bool = False, reduction: str = "mean"):
         super().__init__()
-        self.distance_function = PairwiseDistance() if distance_function is None else distance_function
+        self.distance_function: Any = PairwiseDistance() if distance_function is None else distance_function
         self.margin, self.swap = margin, swap
         self.reduction = reduction
 

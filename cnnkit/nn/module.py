@@ -14,6 +14,7 @@ from cnnkit.foreign import metadata_of
 from cnnkit.nn import state
 from cnnkit.nn.attributes import children_of, role_of
 from cnnkit.nn.hooks import Hooked
+from cnnkit.nn.html import html_of
 from cnnkit.nn.parameter import Parameter
 from cnnkit.nn.state import LoadResult
 
@@ -48,14 +49,19 @@ class Module(Hooked):
     # the version of what the state_dict holds, and name -> the version from which on it holds it
     _state_version: int = 1
     _state_since: Mapping[str, int] = {}
+    _kept_in_eval_mode: bool = False
 
     def __init__(self) -> None:
         self.training = True
 
     @property
     def training(self) -> bool:
-        """Whether the module trains; not while it is evaluated in this thread (`nn.evaluating`)."""
-        return vars(self).get("training", True) and id(self) not in mode.evaluated
+        """Whether the module trains; not while it is evaluated in this thread (`nn.evaluating`).
+
+        Nor where it is kept in evaluation mode: see `keep_in_eval_mode`.
+        """
+        return (vars(self).get("training", True) and id(self) not in mode.evaluated
+                and not self._kept_in_eval_mode)
 
     @training.setter
     def training(self, training: bool) -> None:
@@ -251,6 +257,24 @@ class Module(Hooked):
         """Set evaluation mode: dropout passes everything, batch norm uses its running statistics."""
         return self.train(False)
 
+    def keep_in_eval_mode(self, keep: bool = True) -> Self:
+        """Let this module, not those below it, stay in evaluation mode, whatever `train` says; or no longer.
+
+        Frozen batch norm keeps its statistics so: `cnnkit.transfer_learning.freeze` does it.
+
+        >>> from cnnkit import nn
+        >>> norm = nn.BatchNorm2d(1).keep_in_eval_mode()
+        >>> norm.train().training, norm.keep_in_eval_mode(False).training
+        (False, True)
+        """
+        vars(self)["_kept_in_eval_mode"] = keep
+        return self
+
+    @property
+    def kept_in_eval_mode(self) -> bool:
+        """Whether this module stays in evaluation mode: see `keep_in_eval_mode`."""
+        return self._kept_in_eval_mode
+
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Freeze (``False``) or train all parameters."""
         for parameter in self.parameters():
@@ -341,6 +365,9 @@ class Module(Hooked):
         lines = [*([settings] if settings else ()), *(f"({n}): {m!r}" for n, m in children)]
         body = "\n".join(lines).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {body}\n)"
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def _zero_grad(parameters: Iterable[Tensor], set_to_none: bool) -> None:

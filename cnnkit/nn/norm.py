@@ -13,8 +13,7 @@ from cnnkit.nn import init
 from cnnkit.nn.module import Module
 from cnnkit.nn.parameter import Parameter
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d",
-           "SyncBatchNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
 
 
 class _Norm(Module):
@@ -64,6 +63,11 @@ class _Norm(Module):
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
+    eps: Any
+    momentum: Any
+    num_features: Any
+    affine: bool
+    track_running_stats: bool
 
     def __init__(self, num_features: int, eps: float = 1e-5,
                  momentum: float | None = 0.1, affine: bool = True,
@@ -138,7 +142,7 @@ class BatchNorm1d(_BatchNorm):
     >>> BatchNorm1d(8)
     BatchNorm1d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
     """
-    axes = (2, 3)
+    axes: tuple[int, ...] = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
@@ -146,7 +150,7 @@ class BatchNorm2d(_BatchNorm):
     >>> BatchNorm2d(8)
     BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
     """
-    axes = (4,)
+    axes: tuple[int, ...] = (4,)
 
 
 class BatchNorm3d(_BatchNorm):
@@ -154,47 +158,7 @@ class BatchNorm3d(_BatchNorm):
     >>> BatchNorm3d(8)
     BatchNorm3d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
     """
-    axes = (5,)
-
-
-class SyncBatchNorm(_BatchNorm):
-    """Batch normalisation of inputs with any number of axes, under the name of PyTorch's for many processes.
-
-    There is one process here, which sees the whole batch: there is nothing to synchronise, and
-    `process_group` must be ``None``. Other parameters are as in `BatchNorm2d`.
-
-    >>> SyncBatchNorm(8, affine=False)
-    SyncBatchNorm(8, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=True)
-    """
-
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
-                 affine: bool = True, track_running_stats: bool = True, process_group: Any = None, *,
-                 device: Any = None, dtype: Any = None, bias: bool = True, backend: Any = None):
-        if process_group is not None:
-            raise ValueError(f"SyncBatchNorm runs in one process; leave out process_group={process_group!r}")
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device=device, dtype=dtype,
-                         bias=bias, backend=backend)
-
-    def _check_axes(self, shape: tuple[int, ...]) -> None:
-        if len(shape) < 2:
-            raise ValueError(f"{self._name()} expected at least 2D input (got {len(shape)}D input of shape "
-                             f"{shape})")
-
-    @classmethod
-    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
-        """A module with a `SyncBatchNorm` in place of each `BatchNorm1d`, `2d` and `3d` in it, in place."""
-        result = module
-        if isinstance(module, _BatchNorm) and not isinstance(module, cls):
-            weight = module.weight if module.weight is not None else module.running_mean
-            result = cls(module.num_features, module.eps, module.momentum, module.affine,
-                         module.track_running_stats, process_group, bias=module.bias is not None,
-                         dtype="float32" if weight is None else weight.dtype)
-            result.training = module.training
-            for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
-                setattr(result, name, getattr(module, name))
-        for name, child in module.named_children():
-            setattr(result, name, cls.convert_sync_batchnorm(child, process_group))
-        return result
+    axes: tuple[int, ...] = (5,)
 
 
 class _InstanceNorm(_Norm):
@@ -238,7 +202,7 @@ class InstanceNorm1d(_InstanceNorm):
     >>> InstanceNorm1d(8)
     InstanceNorm1d(8, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=False)
     """
-    axes = (2, 3)
+    axes: tuple[int, ...] = (2, 3)
 
 
 class InstanceNorm2d(_InstanceNorm):
@@ -246,7 +210,7 @@ class InstanceNorm2d(_InstanceNorm):
     >>> InstanceNorm2d(8)
     InstanceNorm2d(8, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=False)
     """
-    axes = (3, 4)
+    axes: tuple[int, ...] = (3, 4)
 
 
 class InstanceNorm3d(_InstanceNorm):
@@ -254,4 +218,4 @@ class InstanceNorm3d(_InstanceNorm):
     >>> InstanceNorm3d(8)
     InstanceNorm3d(8, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=False)
     """
-    axes = (4, 5)
+    axes: tuple[int, ...] = (4, 5)

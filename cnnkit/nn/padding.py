@@ -26,7 +26,7 @@ class _Pad(Module):
         if len(amounts) != 2 * self.rank:
             raise ValueError(f"{type(self).__name__} needs one amount, or one before and one after each of "
                              f"{self.rank} axes, the last axis first; got padding={padding!r}")
-        self.padding = amounts
+        self.padding: tuple[Any, ...] = amounts
 
     def forward(self, input: Tensor) -> Tensor:
         return F.pad(input, self.padding, self.mode, self.value)
@@ -80,7 +80,8 @@ class ConstantPad3d(_ConstantPad):
 class ZeroPad1d(_Pad):
     """Puts zeros before and after the last axis; see `ConstantPad1d`."""
 
-    rank, value = 1, 0.0
+    rank: ClassVar[int] = 1
+    value: float = 0.0
 
 
 class ZeroPad2d(_Pad):
@@ -92,13 +93,15 @@ class ZeroPad2d(_Pad):
              [0., 1.]]])
     """
 
-    rank, value = 2, 0.0
+    rank: ClassVar[int] = 2
+    value: float = 0.0
 
 
 class ZeroPad3d(_Pad):
     """Puts zeros around volumes, by one amount or (left, right, ..., back); see `ConstantPad1d`."""
 
-    rank, value = 3, 0.0
+    rank: ClassVar[int] = 3
+    value: float = 0.0
 
 
 class ReflectionPad1d(_Pad):
@@ -109,19 +112,22 @@ class ReflectionPad1d(_Pad):
     tensor([[3., 2., 1., 2., 3., 2., 1.]])
     """
 
-    rank, mode = 1, "reflect"
+    rank: ClassVar[int] = 1
+    mode: ClassVar[str] = "reflect"
 
 
 class ReflectionPad2d(_Pad):
     """Mirrors images at their edges, by one amount or (left, right, top, bottom); see `ReflectionPad1d`."""
 
-    rank, mode = 2, "reflect"
+    rank: ClassVar[int] = 2
+    mode: ClassVar[str] = "reflect"
 
 
 class ReflectionPad3d(_Pad):
     """Mirrors volumes at their faces, by one amount or (left, right, ..., back); see `ReflectionPad1d`."""
 
-    rank, mode = 3, "reflect"
+    rank: ClassVar[int] = 3
+    mode: ClassVar[str] = "reflect"
 
 
 class ReplicationPad1d(_Pad):
@@ -132,19 +138,22 @@ class ReplicationPad1d(_Pad):
     tensor([[1., 1., 2., 2., 2.]])
     """
 
-    rank, mode = 1, "replicate"
+    rank: ClassVar[int] = 1
+    mode: ClassVar[str] = "replicate"
 
 
 class ReplicationPad2d(_Pad):
     """Repeats the edges of images, by one amount or (left, right, top, bottom); see `ReplicationPad1d`."""
 
-    rank, mode = 2, "replicate"
+    rank: ClassVar[int] = 2
+    mode: ClassVar[str] = "replicate"
 
 
 class ReplicationPad3d(_Pad):
     """Repeats the faces of volumes, by one amount or (left, right, ..., back); see `ReplicationPad1d`."""
 
-    rank, mode = 3, "replicate"
+    rank: ClassVar[int] = 3
+    mode: ClassVar[str] = "replicate"
 
 
 class CircularPad1d(_Pad):
@@ -155,16 +164,19 @@ class CircularPad1d(_Pad):
     tensor([[3., 1., 2., 3., 1.]])
     """
 
-    rank, mode = 1, "circular"
+    rank: ClassVar[int] = 1
+    mode: ClassVar[str] = "circular"
 
 
 class CircularPad2d(_Pad):
     """Wraps images around both axes, by one amount or (left, right, top, bottom); see `CircularPad1d`."""
 
-    rank, mode = 2, "circular"
+    rank: ClassVar[int] = 2
+    mode: ClassVar[str] = "circular"
 
 
 class CircularPad3d(_Pad):
     """Wraps volumes around their axes, by one amount or (left, right, ..., back); see `CircularPad1d`."""
 
-    rank, mode = 3, "circular"
+    rank: ClassVar[int] = 3
+    mode: ClassVar[str] = "circular"

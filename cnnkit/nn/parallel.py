@@ -1,12 +1,13 @@
-"""DataParallel at PyTorch's place; one process computes on one device here."""
+"""Wrappers at PyTorch's place: DataParallel, which only wraps, and DistributedDataParallel."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from cnnkit.nn.distributed import DistributedDataParallel  # noqa: F401 - torch.nn.parallel has it too
 from cnnkit.nn.module import Module
 
-__all__ = ["DataParallel"]
+__all__ = ["DataParallel"]  # of `cnnkit.nn` too
 
 
 class DataParallel(Module):
@@ -25,6 +26,10 @@ class DataParallel(Module):
     >>> list(nn.DataParallel(nn.Linear(1, 1)).state_dict())
     ['module.weight', 'module.bias']
     """
+
+    device_ids: Any
+    dim: int
+    output_device: Any
 
     def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0):
         super().__init__()

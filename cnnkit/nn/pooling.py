@@ -15,6 +15,13 @@ __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d",
 
 
 class _MaxPool(Module):
+    kernel_size: Any
+    stride: Any
+    dilation: Any
+    padding: Any
+    ceil_mode: bool
+    return_indices: bool
+
     function: ClassVar[Callable]
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
@@ -41,7 +48,7 @@ class MaxPool1d(_MaxPool):
     tensor([[[2., 4.]]])
     """
 
-    function = staticmethod(F.max_pool1d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.max_pool1d)
 
 
 class MaxPool2d(_MaxPool):
@@ -52,7 +59,7 @@ class MaxPool2d(_MaxPool):
     tensor([[[[4.]]]])
     """
 
-    function = staticmethod(F.max_pool2d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.max_pool2d)
 
 
 class MaxPool3d(_MaxPool):
@@ -63,7 +70,7 @@ class MaxPool3d(_MaxPool):
     tensor([[[[[4.]]]]])
     """
 
-    function = staticmethod(F.max_pool3d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.max_pool3d)
 
 
 class AvgPool1d(Module):
@@ -74,12 +81,17 @@ class AvgPool1d(Module):
     tensor([[[1.5, 3.5]]])
     """
 
+    kernel_size: tuple[Any, ...]
+    stride: tuple[Any, ...]
+    ceil_mode: bool
+    count_include_pad: bool
+
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                  count_include_pad: bool = True):
         super().__init__()
         self.kernel_size, self.stride = (v if isinstance(v, tuple) else (v,)
                                          for v in (kernel_size, kernel_size if stride is None else stride))
-        self.padding = padding if isinstance(padding, tuple) else (padding,)
+        self.padding: tuple[Any, ...] = padding if isinstance(padding, tuple) else (padding,)
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, input: Tensor) -> Tensor:
@@ -91,6 +103,12 @@ class AvgPool1d(Module):
 
 
 class _AvgPool(Module):
+    kernel_size: Any
+    stride: Any
+    ceil_mode: bool
+    count_include_pad: bool
+    padding: Any
+
     function: ClassVar[Callable]
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
@@ -116,7 +134,7 @@ class AvgPool2d(_AvgPool):
     tensor([[[[2.5]]]])
     """
 
-    function = staticmethod(F.avg_pool2d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.avg_pool2d)
 
 
 class AvgPool3d(_AvgPool):
@@ -127,7 +145,7 @@ class AvgPool3d(_AvgPool):
     tensor([[[[[2.5]]]]])
     """
 
-    function = staticmethod(F.avg_pool3d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.avg_pool3d)
 
 
 class _AdaptiveAvgPool(Module):
@@ -152,7 +170,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     tensor([[[2.5]]])
     """
 
-    function = staticmethod(F.adaptive_avg_pool1d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.adaptive_avg_pool1d)
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
@@ -163,7 +181,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     tensor([[[[2.5]]]])
     """
 
-    function = staticmethod(F.adaptive_avg_pool2d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.adaptive_avg_pool2d)
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
@@ -174,10 +192,13 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     tensor([[[[[2.5]]]]])
     """
 
-    function = staticmethod(F.adaptive_avg_pool3d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.adaptive_avg_pool3d)
 
 
 class _AdaptiveMaxPool(Module):
+    output_size: Any
+    return_indices: bool
+
     function: ClassVar[Callable]
 
     def __init__(self, output_size: Any, return_indices: bool = False):
@@ -199,7 +220,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     tensor([[[4.]]])
     """
 
-    function = staticmethod(F.adaptive_max_pool1d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.adaptive_max_pool1d)
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
@@ -210,7 +231,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     tensor([[[[4.]]]])
     """
 
-    function = staticmethod(F.adaptive_max_pool2d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.adaptive_max_pool2d)
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
@@ -221,4 +242,4 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     tensor([[[[[4.]]]]])
     """
 
-    function = staticmethod(F.adaptive_max_pool3d)
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.adaptive_max_pool3d)

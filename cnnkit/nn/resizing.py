@@ -19,6 +19,10 @@ class Upsample(Module):
     tensor([[[1., 1., 3., 3.]]])
     """
 
+    align_corners: bool | None
+    mode: str
+    size: Any
+
     def __init__(self, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
                  align_corners: bool | None = None, recompute_scale_factor: bool | None = None):
         super().__init__()

@@ -77,7 +77,7 @@ class UninitializedParameter(Uninitialized, Parameter):
     """
 
     __slots__ = ()
-    becomes = Parameter
+    becomes: ClassVar[type[Tensor]] = Parameter
 
     def __init__(self, requires_grad: bool = True, *, dtype: Any = None, backend: Any = None):
         super().__init__(_empty(dtype, backend), requires_grad)
@@ -91,7 +91,7 @@ class UninitializedBuffer(Uninitialized):
     """
 
     __slots__ = ()
-    becomes = Tensor
+    becomes: ClassVar[type[Tensor]] = Tensor
 
     def __init__(self, requires_grad: bool = False, *, dtype: Any = None, backend: Any = None):
         super().__init__(_empty(dtype, backend), requires_grad)

@@ -16,6 +16,9 @@ __all__ = ["MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"]
 class _MaxUnpool(Module):
     rank: ClassVar[int]
     function: ClassVar[Callable]
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
         super().__init__()
@@ -33,7 +36,8 @@ class _MaxUnpool(Module):
 class MaxUnpool1d(_MaxUnpool):
     """Puts the maxima of signals (N, C, L) back; see `MaxUnpool2d`."""
 
-    rank, function = 1, staticmethod(F.max_unpool1d)
+    rank: ClassVar[int] = 1
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.max_unpool1d)
 
 
 class MaxUnpool2d(_MaxUnpool):
@@ -46,10 +50,12 @@ class MaxUnpool2d(_MaxUnpool):
              [4., 0.]]])
     """
 
-    rank, function = 2, staticmethod(F.max_unpool2d)
+    rank: ClassVar[int] = 2
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.max_unpool2d)
 
 
 class MaxUnpool3d(_MaxUnpool):
     """Puts the maxima of volumes (N, C, D, H, W) back; see `MaxUnpool2d`."""
 
-    rank, function = 3, staticmethod(F.max_unpool3d)
+    rank: ClassVar[int] = 3
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.max_unpool3d)

@@ -4,6 +4,7 @@ from cnnkit.ops import (
     activation,
     adaptive_pool,
     conv,
+    ctc,
     cumulative,
     dropout,
     elementwise,
@@ -30,7 +31,7 @@ from cnnkit.ops import (
 )
 from cnnkit.ops.core import OPS, Op, compose, op
 
-__all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "cumulative", "dropout",
+__all__ = ["OPS", "Op", "activation", "adaptive_pool", "compose", "conv", "ctc", "cumulative", "dropout",
            "elementwise", "exponential", "gathering", "indexing", "linear", "loss", "matmul", "norm", "op",
            "padding", "pairs", "pool", "reduction", "resampling", "rounding", "shaping", "standardize",
            "trigonometry", "unary", "unfolding", "unpool", "update"]

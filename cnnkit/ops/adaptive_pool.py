@@ -11,8 +11,8 @@ from typing import Any
 
 from cnnkit.backends import namespace_of
 from cnnkit.ops.core import op
+from cnnkit.ops.dtypes import is_floating, narrow, need_floating, widen
 from cnnkit.ops.pool import as_indices
-from cnnkit.ops.precision import is_floating, narrow, need_floating, widen
 from cnnkit.ops.window import Sizes, adaptive_lengths, adaptive_windows
 from cnnkit.shapes.checked import SPATIAL
 

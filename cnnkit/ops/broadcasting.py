@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnkit.backends import namespace_of
-from cnnkit.ops.precision import narrow, wide_sum
+from cnnkit.ops.dtypes import narrow, wide_sum
 
 Array = Any
 
@@ -24,7 +24,7 @@ def unbroadcast(dy: Array, like: Array) -> Array:
     return narrow(dy, like.dtype)  # the other operand may have the wider dtype
 
 
-def broadcast_shape(name: str, shapes: Sequence) -> tuple[int, ...]:
+def broadcast_shape(name: str, shapes: Sequence[Any]) -> tuple[int, ...]:
     """The shape that two or more shapes broadcast to, or an error that names the op and the shapes."""
     shapes = [tuple(s) for s in shapes]
     result: list[int] = []

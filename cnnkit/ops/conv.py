@@ -18,7 +18,7 @@ from typing import Any
 
 from cnnkit.backends import dtype_name, namespace_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import is_floating, narrow, need_floating, wide_sum, widen
+from cnnkit.ops.dtypes import is_floating, narrow, need_floating, wide_sum, widen
 from cnnkit.ops.window import Pads, Sizes, fold, pad, unfold
 from cnnkit.shapes import conv_output_shape
 

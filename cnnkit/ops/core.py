@@ -73,11 +73,27 @@ class Op:
         Attribute -> what that function calls it, where the names differ.
     """
 
-    def __init__(self, generic: Callable, infer: Callable | None, outputs: int,
+    __name__: str
+    name: str
+    generic: Callable[..., Any]
+    infer: (Callable[..., Any]) | None
+    differentiable: int
+    outputs: int
+    state: dict[int, int]
+    shown: tuple[int, ...]
+    commutative: bool
+    role: str
+    choices: dict[str, Sequence[Any]]
+    sums: bool
+    torch: str
+    torch_names: dict[str, str]
+    saves: Mapping[int, Sequence[int | str]] | None
+
+    def __init__(self, generic: Callable[..., Any], infer: Callable[..., Any] | None, outputs: int,
                  differentiable: int, state: Mapping[int, int], *,
                  role: str = "", commutative: bool = False, increasing: bool | Callable[..., bool] = False,
                  kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = (),
-                 sums: bool = False, choices: Mapping[str, Sequence] | None = None,
+                 sums: bool = False, choices: Mapping[str, Sequence[Any]] | None = None,
                  saves: Mapping[int, Sequence[int | str]] | None = None,
                  view: Callable[..., tuple[int, ...] | None] | None = None,
                  permuted: Callable[..., Mapping[str, Any]] | None = None, torch: str = "",
@@ -92,11 +108,12 @@ class Op:
         self.role, self.commutative, self._increasing = role or self.name, commutative, increasing
         self._kinks, self.sums, self.choices = kinks, sums, dict(choices or {})
         self.torch, self.torch_names = torch, dict(torch_names or {})
-        self.saves, self.view = saves, view
-        self.saves_output = any("output" in saved for saved in (saves or {}).values())
+        self.saves = saves
+        self.view: Callable[..., tuple[int, ...] | None] | None = view
+        self.saves_output: bool = any("output" in saved for saved in (saves or {}).values())
         self.saved_by: dict[tuple[bool, ...], tuple[tuple[int, ...], bool]] = {}  # what `saved` has found
 
-    def body(self, backend: Backend) -> Callable:
+    def body(self, backend: Backend) -> Callable[..., Any]:
         """What runs where no kernel does: the generic body, or the same on views (see `cnnkit.ops.order`)."""
         return self._in_order if backend.c_ordered else self.generic
 
@@ -117,22 +134,22 @@ class Op:
         return result
 
     def __call__(self, *arrays: Array, needs: Sequence[bool] | None = None,
-                 **attrs: Any) -> tuple[tuple, Callable | None]:
+                 **attrs: Any) -> tuple[tuple[Any, ...], Callable[..., Any] | None]:
         """Check the call, then run it: ``(tuple of outputs, backward or None)``."""
         backend = backend_of_inputs(self.name, arrays)
         self.check(arrays, attrs)
         return self.run(backend, backend.resolve(), arrays,
                         tuple(needs) if needs is not None else (False,) * len(arrays), attrs)
 
-    def check(self, arrays: Sequence, attrs: Mapping[str, Any]) -> tuple[Meta | None, ...] | None:
+    def check(self, arrays: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Meta | None, ...] | None:
         """Raise the call's errors; return the outputs' shapes and dtypes where the op declares them."""
         if self.infer is None:
             return None
         return self.infer([getattr(a, "shape", None if a is None else ()) for a in arrays],
                           [getattr(a, "dtype", None) for a in arrays], **attrs)
 
-    def run(self, backend: Backend, tables: Tables, arrays: Sequence, needs: tuple[bool, ...],
-            attrs: Mapping[str, Any]) -> tuple[tuple, Callable | None]:
+    def run(self, backend: Backend, tables: Tables, arrays: Sequence[Any], needs: tuple[bool, ...],
+            attrs: Mapping[str, Any]) -> tuple[tuple[Any, ...], Callable[..., Any] | None]:
         """Try the kernels in order, then the generic body; the call has been checked."""
         if backend.switches:
             with backend.on(device_of(arrays)):
@@ -156,12 +173,12 @@ class Op:
         return f"<op {self.name}>"
 
 
-def device_of(arrays: Sequence) -> Any:
+def device_of(arrays: Sequence[Any]) -> Any:
     """The device of the first array among an op's inputs."""
     return next(a.device for a in arrays if hasattr(a, "device"))
 
 
-def as_arrays(outputs: tuple, like: Array, backend: Backend) -> tuple:
+def as_arrays(outputs: tuple[Any, ...], like: Array, backend: Backend) -> tuple[Any, ...]:
     """Make arrays of the scalars that some libraries return for 0-d results."""
     kind = type(like)
     for output in outputs:
@@ -171,7 +188,7 @@ def as_arrays(outputs: tuple, like: Array, backend: Backend) -> tuple:
     return outputs
 
 
-def backend_of_inputs(name: str, arrays: Sequence) -> Backend:
+def backend_of_inputs(name: str, arrays: Sequence[Any]) -> Backend:
     """The one backend that all inputs belong to.
 
     Raises
@@ -224,12 +241,15 @@ class Call:
     """
 
     __slots__ = ("attrs", "count", "op")
+    attrs: Mapping[str, Any]
+    count: int
+    op: Op
 
     def __init__(self, op: Op, attrs: Mapping[str, Any], count: int):
         self.op, self.attrs, self.count = op, attrs, count
 
 
-def run_chain(backend: Backend, kernels: Sequence, calls: Sequence, arrays: Sequence,
+def run_chain(backend: Backend, kernels: Sequence[Any], calls: Sequence[Any], arrays: Sequence[Any],
               needs: tuple[bool, ...]) -> Any:
     """Ask the kernels of a chain of ops; ``NotImplemented`` when none serves the call.
 
@@ -249,8 +269,8 @@ def run_chain(backend: Backend, kernels: Sequence, calls: Sequence, arrays: Sequ
     return as_arrays(outputs if isinstance(outputs, tuple) else (outputs,), arrays[0], backend), backward
 
 
-def run_calls(calls: Sequence[Call], arrays: Sequence,
-              needs: tuple[bool, ...]) -> tuple[tuple, Callable | None]:
+def run_calls(calls: Sequence[Call], arrays: Sequence[Any],
+              needs: tuple[bool, ...]) -> tuple[tuple[Any, ...], Callable[..., Any] | None]:
     """Run a chain of ops by one kernel that fuses them all, or else op by op."""
     backend = backend_of_inputs(calls[0].op.name, arrays)
     kernels = backend.resolve().of_chain([call.op for call in calls])
@@ -258,7 +278,8 @@ def run_calls(calls: Sequence[Call], arrays: Sequence,
     return compose(calls, arrays, needs) if result is NotImplemented else result
 
 
-def compose(calls: Sequence[Call], arrays: Sequence, needs: Sequence[bool]) -> tuple[tuple, Callable | None]:
+def compose(calls: Sequence[Call], arrays: Sequence[Any], needs: Sequence[bool]) -> tuple[tuple[Any, ...],
+            Callable[..., Any] | None]:
     """What a chain means: the ops one after the other, with the signature and the result of a chain's kernel.
 
     Tests compare the kernels of chains with this.

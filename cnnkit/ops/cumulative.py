@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnkit.backends import namespace_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import narrow, widen
+from cnnkit.ops.dtypes import narrow, widen
 
 Array = Any
 

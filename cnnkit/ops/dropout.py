@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnkit.backends import namespace_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import need_floating
+from cnnkit.ops.dtypes import need_floating
 from cnnkit.random import Key, bernoulli
 
 Array = Any

@@ -11,7 +11,7 @@ from typing import Any
 from cnnkit.backends import backend_of, dtype_name, dtype_of, namespace_of, number_dtype, result_type
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 from cnnkit.ops.unary import elementwise, same_attributes
 
 Array = Any
@@ -27,7 +27,7 @@ def _infer_binary(name: str) -> Callable:
     return infer
 
 
-def promote(x: Array, y: Array) -> tuple:
+def promote(x: Array, y: Array) -> tuple[Any, ...]:
     """Both in the dtype that PyTorch's `result_type` says; a Python number stays one.
 
     The standard leaves the result of mixed kinds open, and NumPy would widen float32 beside an integer or a
@@ -197,9 +197,9 @@ def _comparison(compare: Callable, name: str, words: str, torch: str) -> Any:
     return op(body, differentiable=0, permuted=same_attributes, torch=torch)
 
 
-equal = _comparison(lambda x, y: x == y, "equal", "equals", "torch.eq")
-not_equal = _comparison(lambda x, y: x != y, "not_equal", "differs from", "torch.ne")
-less = _comparison(lambda x, y: x < y, "less", "is less than", "torch.lt")
-less_equal = _comparison(lambda x, y: x <= y, "less_equal", "is at most", "torch.le")
-greater = _comparison(lambda x, y: x > y, "greater", "is greater than", "torch.gt")
-greater_equal = _comparison(lambda x, y: x >= y, "greater_equal", "is at least", "torch.ge")
+equal: Any = _comparison(lambda x, y: x == y, "equal", "equals", "torch.eq")
+not_equal: Any = _comparison(lambda x, y: x != y, "not_equal", "differs from", "torch.ne")
+less: Any = _comparison(lambda x, y: x < y, "less", "is less than", "torch.lt")
+less_equal: Any = _comparison(lambda x, y: x <= y, "less_equal", "is at most", "torch.le")
+greater: Any = _comparison(lambda x, y: x > y, "greater", "is greater than", "torch.gt")
+greater_equal: Any = _comparison(lambda x, y: x >= y, "greater_equal", "is at least", "torch.ge")

@@ -14,7 +14,7 @@ from cnnkit.backends import decline, dtype_name, namespace_of, precision_level
 from cnnkit.ops.core import Call, run_calls
 from cnnkit.shapes import conv_output_shape
 
-__all__ = ["FOLDED", "fold_norm"]
+__all__ = ["FOLDED", "fold_norm", "reason_against"]
 
 Array = Any
 FOLDED = ("conv", "norm", "add?", "activation?", "pool?")  # the pattern of the chains that `fold_norm` takes
@@ -34,19 +34,10 @@ def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None,
     not folded. To know it, their numbers are read; with ``read=False``, for devices that would be waited for,
     they are folded all the same.
     """
+    reason = reason_against(x, others, needs, calls)
+    if reason or has_few_results(x, weight, calls[0]):
+        return decline(reason or "the batch has too few pixels for making filters to be worth it")
     conv, norm, *after = calls
-    if norm.attrs["training"] or True in needs:
-        return decline("batch normalisation is folded in evaluation, where no gradient is wanted")
-    if others:
-        return decline("an addend comes after batch normalisation")
-    if dtype_name(x.dtype) not in ("float32", "float64"):
-        return decline(f"filters in {dtype_name(x.dtype)} would be rounded once more")
-    if precision_level() == "strict":
-        return decline("precision is strict")
-    shape = conv_output_shape(x.shape, weight.shape,
-                              *(conv.attrs[n] for n in ("stride", "padding", "dilation", "groups")))
-    if shape[0] * prod(shape[2:]) < MIN_RESULTS * prod(weight.shape[1:]):
-        return decline("the batch has too few pixels for making filters to be worth it")
     xp = namespace_of(x)
     factor = 1 / xp.sqrt(var + norm.attrs["eps"])
     if scale is not None:
@@ -61,3 +52,25 @@ def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None,
     folded = [Call(conv.op, conv.attrs, 3), *(Call(call.op, call.attrs, call.count) for call in after)]
     (y, *_), _ = run_calls(folded, arrays, (False,) * 3)
     return (y, None, None), None
+
+
+def reason_against(x: Array, others: Sequence[Any], needs: Sequence[bool],
+                   calls: Sequence[AnyCall]) -> str:
+    """Why such a chain is not folded, as far as its form and settings say; nothing where it is."""
+    norm = calls[1]
+    if norm.attrs["training"] or True in needs:
+        return "batch normalisation is folded in evaluation, where no gradient is wanted"
+    if others:
+        return "an addend comes after batch normalisation"
+    if dtype_name(x.dtype) not in ("float32", "float64"):
+        return f"filters in {dtype_name(x.dtype)} would be rounded once more"
+    if precision_level() == "strict":
+        return "precision is strict"
+    return ""
+
+
+def has_few_results(x: Array, weight: Array, conv: AnyCall) -> bool:
+    """Whether a convolution has so few results that making filters for it takes longer than it saves."""
+    shape = conv_output_shape(x.shape, weight.shape,
+                              *(conv.attrs[n] for n in ("stride", "padding", "dilation", "groups")))
+    return shape[0] * prod(shape[2:]) < MIN_RESULTS * prod(weight.shape[1:])

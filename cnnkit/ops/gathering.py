@@ -14,7 +14,7 @@ from typing import Any
 from cnnkit.backends import backend_of, dtype_name, namespace_of
 from cnnkit.foreign import device_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 
 __all__ = ["is_signed", "positions", "scatter_add", "take", "take_along_axis"]
 
@@ -60,6 +60,8 @@ def positions(index: Array, size: int, axis: int) -> Array:
         index = xp.astype(index, wide)
     if 0 in index.shape:
         return index
+    if not backend_of(index).has_values(index):  # nothing can be checked before the values are there
+        return xp.where(index < 0, index + size, index)
     lowest, highest = int(xp.min(index)), int(xp.max(index))
     if lowest < -size or highest >= size:
         raise IndexError(f"index {highest if highest >= size else lowest} is out of range for axis {axis} "

@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnkit.backends import dtype_name, namespace_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import narrow, wide_sum
+from cnnkit.ops.dtypes import narrow, wide_sum
 
 Array = Any
 

@@ -15,7 +15,7 @@ from typing import Any
 from cnnkit.backends import backend_of, dtype_name, namespace_of
 from cnnkit.ops.activation import log_probabilities
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import is_floating, is_integer, need_floating, widen
+from cnnkit.ops.dtypes import is_floating, is_integer, need_floating, widen
 
 Array = Any
 REDUCTIONS = ("mean", "sum", "none")

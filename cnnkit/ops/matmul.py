@@ -8,7 +8,7 @@ from typing import Any
 from cnnkit.backends import namespace_of
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 
 Array = Any
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from cnnkit.backends import backend_of, dtype_name, namespace_of
 from cnnkit.foreign import device_of
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 
-__all__ = ["contained", "counts", "order", "repeated", "runs", "search"]
+__all__ = ["contained", "counts", "order", "repeated", "running_extreme", "runs", "search"]
 
 Array = Any
 
@@ -28,6 +28,35 @@ def order(x: Array, axis: int, descending: bool) -> Array:
     # the last of equal ones comes first in what is turned round, and the first after turning it back
     turned = xp.flip(xp.argsort(xp.flip(x, axis=axis), axis=axis, stable=True), axis=axis)
     return x.shape[axis] - 1 - turned
+
+
+def running_extreme(x: Array, axis: int, largest: bool) -> Array:
+    """The position of the largest or smallest element up to each one; of equal ones the last, of NaN too.
+
+    In logarithmically many steps, each of which combines what is twice as far apart.
+
+    >>> import numpy
+    >>> running_extreme(numpy.array([2.0, 1.0, 2.0, numpy.nan, 9.0]), axis=0, largest=True)
+    array([0, 0, 2, 3, 3])
+    """
+    xp, n = namespace_of(x), x.shape[axis]
+    best, floating = _numeric(x), is_floating(x.dtype)
+    along = tuple(n if i == axis else 1 for i in range(x.ndim))
+    where = xp.arange(n, dtype=backend_of(x).dtype("int64"), device=device_of(x))
+    where = xp.broadcast_to(xp.reshape(where, along), tuple(x.shape))
+    before: tuple = (slice(None),) * axis
+    apart = 1
+    while apart < n:
+        first, earlier, later = ((*before, part) for part in (
+            slice(apart), slice(n - apart), slice(apart, n)))
+        old, new = best[earlier], best[later]
+        wins = (new >= old) if largest else (new <= old)
+        if floating:
+            wins = xp.isnan(new) | (wins & ~xp.isnan(old))
+        best = xp.concat([best[first], xp.where(wins, new, old)], axis=axis)
+        where = xp.concat([where[first], xp.where(wins, where[later], where[earlier])], axis=axis)
+        apart *= 2
+    return where
 
 
 def _numeric(x: Array) -> Array:

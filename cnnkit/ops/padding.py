@@ -10,7 +10,7 @@ from typing import Any
 
 from cnnkit.backends import namespace_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import narrow, widen
+from cnnkit.ops.dtypes import narrow, widen
 from cnnkit.ops.window import Pads, pad_axis
 
 __all__ = ["MODES", "pad_edges", "pad_edges_input"]

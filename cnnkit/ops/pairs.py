@@ -8,6 +8,7 @@ from typing import Any
 from cnnkit.backends import namespace_of
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
 from cnnkit.ops.core import Op, op
+from cnnkit.ops.unary import same_attributes
 
 Array = Any
 
@@ -41,7 +42,8 @@ def pairwise(*, by_x: Callable[..., Array] | None = None, by_y: Callable[..., Ar
             return z, backward
 
         generic.__name__, generic.__doc__ = name, function.__doc__
-        return op(infer=infer, differentiable=0 if by_x is None else 1, **properties)(generic)
+        return op(infer=infer, differentiable=0 if by_x is None else 1, permuted=same_attributes,
+                  **properties)(generic)
     return declare
 
 

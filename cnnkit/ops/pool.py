@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from cnnkit.backends import namespace_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import is_floating, narrow, need_floating, widen
+from cnnkit.ops.dtypes import is_floating, narrow, need_floating, widen
 from cnnkit.ops.window import Pads, Sizes, pad_axis, taps, untap
 from cnnkit.shapes import pool_output_shape
 
@@ -45,7 +45,7 @@ class Along(NamedTuple):
         padded = untap(parts, self.axis, self.stride, self.dilation, self.padded)
         return pad_axis(padded, self.axis, -self.before, self.length + self.before - self.padded)
 
-    def shaped(self, values: Sequence, like: Array, dtype: Any) -> Array:
+    def shaped(self, values: Sequence[Any], like: Array, dtype: Any) -> Array:
         """One value for each window, as an array that broadcasts against the windows of `like`."""
         values = namespace_of(like).asarray(values, dtype=dtype, device=getattr(like, "device", None))
         return namespace_of(like).reshape(values, (-1, *(1,) * (like.ndim - self.axis - 1)))

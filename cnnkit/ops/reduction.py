@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnkit.backends import dtype_name, namespace_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import is_narrow, narrow, wide_mean, wide_sum, widen
+from cnnkit.ops.dtypes import is_narrow, narrow, wide_mean, wide_sum, widen
 
 Array = Any
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from cnnkit.backends import namespace_of
 from cnnkit.foreign import device_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import is_floating, narrow, need_floating, widen
+from cnnkit.ops.dtypes import is_floating, narrow, need_floating, widen
 
 __all__ = ["MODES", "resample", "resample_input"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 from cnnkit.ops.unary import elementwise
 
 Array = Any

@@ -6,8 +6,8 @@ from typing import Any
 
 from cnnkit.backends import backend_of, namespace_of
 from cnnkit.foreign import device_of
+from cnnkit.ops.dtypes import is_floating
 from cnnkit.ops.gathering import positions
-from cnnkit.ops.precision import is_floating
 
 __all__ = ["extreme", "flat_positions", "last"]
 
@@ -106,7 +106,7 @@ def extreme(values: Array, index: Array, size: int, largest: bool) -> tuple[Arra
     else:
         order = xp.flip(xp.argsort(values, stable=True))
     best = xp.take(values, last(index, size, order)[0])
-    own = xp.take(best, index)
+    chosen = xp.take(best, index)
     if not floating:
-        return best, values == own, xp.ones(best.shape, dtype=xp.bool, device=device_of(best))
-    return best, (values == own) | (xp.isnan(values) & xp.isnan(own)), xp.isfinite(best)
+        return best, values == chosen, xp.ones(best.shape, dtype=xp.bool, device=device_of(best))
+    return best, (values == chosen) | (xp.isnan(values) & xp.isnan(chosen)), xp.isfinite(best)

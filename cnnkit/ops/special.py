@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 
 __all__ = ["error_complement", "error_function", "error_slope", "normal_cumulative", "normal_density",
            "sigmoid"]

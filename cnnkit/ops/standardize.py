@@ -9,7 +9,7 @@ from typing import Any
 from cnnkit.backends import namespace_of
 from cnnkit.ops.broadcasting import broadcast_shape, unbroadcast
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import narrow, need_floating, widen
+from cnnkit.ops.dtypes import narrow, need_floating, widen
 
 __all__ = ["standardize"]
 

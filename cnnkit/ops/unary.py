@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnkit.backends import namespace_of
 from cnnkit.ops.core import Op, op
-from cnnkit.ops.precision import need_floating
+from cnnkit.ops.dtypes import need_floating
 
 __all__ = ["UNARY", "elementwise", "same_attributes"]
 
@@ -72,6 +72,7 @@ def elementwise(*, from_x: Callable[..., Array] | None = None, from_y: Callable[
             return y, lambda dy: (derivative(xp, dy, *saved, **attrs),)
 
         generic.__name__, generic.__doc__ = name, function.__doc__
+        generic.__module__, generic.__qualname__ = function.__module__, function.__qualname__  # for `explain`
         UNARY[name] = declared = op(infer=infer, saves=saved, permuted=same_attributes, **properties)(generic)
         return declared
     return declare

@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnkit.backends import namespace_of
 from cnnkit.ops.core import op
-from cnnkit.ops.precision import narrow, widen
+from cnnkit.ops.dtypes import narrow, widen
 from cnnkit.ops.window import Pads, Sizes, pad
 from cnnkit.ops.window import fold as summed
 from cnnkit.ops.window import unfold as windows_of

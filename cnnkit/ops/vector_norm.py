@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from cnnkit.backends import backend_of, namespace_of
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 
 __all__ = ["ScaledNorm", "scaled_norm"]
 

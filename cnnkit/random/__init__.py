@@ -29,9 +29,10 @@ from cnnkit.random.keys import (
     seeded,
     set_state,
     split,
+    stream,
 )
 from cnnkit.random.weights import orthogonal, truncated_normal
 
 __all__ = ["Generator", "Key", "bernoulli", "bits", "fold_in", "get_state", "initial_seed", "key",
            "manual_seed", "next_key", "normal", "orthogonal", "permutation", "randint", "seed", "seeded",
-           "set_state", "split", "threefry", "truncated_normal", "uniform", "uniform_between"]
+           "set_state", "split", "stream", "threefry", "truncated_normal", "uniform", "uniform_between"]

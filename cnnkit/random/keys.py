@@ -170,6 +170,25 @@ def seeded(n: int) -> Iterator[Generator]:
         _local.generator = outer
 
 
+@contextmanager
+def stream(key: Key) -> Iterator[None]:
+    """Within the block, draws of this thread come from the stream of a key, from its beginning.
+
+    >>> from cnnkit import random
+    >>> with random.stream(random.key(3)):
+    ...     inside = random.next_key()
+    >>> inside == random.Generator(3).next_key()
+    True
+    """
+    low, high = checked_key(key)
+    outer, generator = getattr(_local, "generator", None), Generator(low | high << 32)  # whose key this is
+    _local.generator = generator
+    try:
+        yield
+    finally:
+        _local.generator = outer
+
+
 def _current() -> Generator:
     return getattr(_local, "generator", None) or _generator
 

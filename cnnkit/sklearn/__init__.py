@@ -5,7 +5,8 @@ scikit-learn is optional: ``pip install 'cnnkit[sklearn]'``.
 
 try:
     from cnnkit.sklearn.classifier import CNNClassifier
-    from cnnkit.sklearn.neural_net import NeuralNetClassifier, NeuralNetRegressor
+    from cnnkit.sklearn.neural_net_classifier import NeuralNetClassifier
+    from cnnkit.sklearn.neural_net_regressor import NeuralNetRegressor
     from cnnkit.sklearn.regressor import CNNRegressor
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("sklearn", "scipy"):

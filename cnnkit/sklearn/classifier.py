@@ -32,11 +32,18 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
 
     Parameters
     ----------
-    architecture : "common", dict, or callable
+    architecture : "common", str, dict, or callable
         The guide's common CNN with twice its filters (16 and 32 of 3x3, each with ReLU and 2x2 max pooling,
         then 128 neurons; no dropout, no batch norm) for any image size; a dict of those arguments of
-        `models.CNN` that shall differ; or ``f((C, H, W), outputs)``, which makes any module that gives scores
-        (N, outputs).
+        `models.CNN` that shall differ; the name of a network of `models.list()`, such as ``"resnet18"``; or
+        ``f((C, H, W), outputs)``, which makes any module that gives scores (N, outputs).
+    weights : str or path, optional
+        With an architecture by its name: what it begins with, a name of `models.weights` or a file. It gets a
+        new head, and pixels are normalised as the weights want it, not by the training images.
+    freeze : str, int, sequence of str or None
+        With `weights`: what learns no more, as in `transfer_learning.freeze`; by default all but the head.
+    input_size : int or (H, W), optional
+        With an architecture by its name: images are resized to this inside the network.
     max_epochs : int
         How often `fit` goes through the data.
     lr : float
@@ -98,13 +105,16 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
 
     classes_: np.ndarray
 
-    def __init__(self, architecture: Any = "common", *, max_epochs: int = 20, lr: float = 1e-3,
+    def __init__(self, architecture: Any = "common", *, weights: Any = None, freeze: Any = "backbone",
+                 input_size: int | Sequence[int] | None = None, max_epochs: int = 20, lr: float = 1e-3,
                  batch_size: int = 32, optimizer: Any = "adam", image_shape: Sequence[int] | None = None,
                  data_format: str | None = None, early_stopping: bool = False,
                  validation_fraction: float = 0.1, n_iter_no_change: int = 5, tol: float = 1e-4,
                  class_weight: Any = None, random_state: Any = None, warm_start: bool = False,
-                 backend: Any = None, verbose: int | bool = 0, callbacks: Sequence[Callable] | None = None):
-        super().__init__(architecture, max_epochs=max_epochs, lr=lr, batch_size=batch_size,
+                 backend: Any = None, verbose: int | bool = 0,
+                 callbacks: Sequence[Callable[..., Any]] | None = None):
+        super().__init__(architecture, weights=weights, freeze=freeze, input_size=input_size,
+                         max_epochs=max_epochs, lr=lr, batch_size=batch_size,
                          optimizer=optimizer, image_shape=image_shape, data_format=data_format,
                          early_stopping=early_stopping, validation_fraction=validation_fraction,
                          n_iter_no_change=n_iter_no_change, tol=tol, random_state=random_state,

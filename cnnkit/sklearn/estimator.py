@@ -27,6 +27,7 @@ from cnnkit.optim.by_name import BY_NAME
 from cnnkit.sklearn.epochs import Patience, run
 from cnnkit.sklearn.layout import Layout
 from cnnkit.sklearn.place import Home, beside, host, use_for
+from cnnkit.sklearn.pretrained import ready_made, wanted
 from cnnkit.sklearn.rows import Batches, Moments, distinct, moments
 from cnnkit.sklearn.saving import read, write
 from cnnkit.sklearn.warm import set_settings
@@ -50,13 +51,17 @@ class CNNEstimator(BaseEstimator):
     layout_: Layout
     pixels_: Moments
 
-    def __init__(self, architecture: Any = "common", *,
+    def __init__(self, architecture: Any = "common", *, weights: Any = None, freeze: Any = "backbone",
+                 input_size: int | Sequence[int] | None = None,
                  max_epochs: int = 20, lr: float = 1e-3, batch_size: int = 32, optimizer: Any = "adam",
                  image_shape: Sequence[int] | None = None, data_format: str | None = None,
                  early_stopping: bool = False, validation_fraction: float = 0.1, n_iter_no_change: int = 5,
                  tol: float = 1e-4, random_state: Any = None, warm_start: bool = False, backend: Any = None,
-                 verbose: int | bool = 0, callbacks: Sequence[Callable] | None = None):
+                 verbose: int | bool = 0, callbacks: Sequence[Callable[..., Any]] | None = None):
         self.architecture = architecture
+        self.weights = weights
+        self.freeze = freeze
+        self.input_size = input_size
         self.max_epochs = max_epochs
         self.lr = lr
         self.batch_size = batch_size
@@ -130,8 +135,8 @@ class CNNEstimator(BaseEstimator):
                classes: np.ndarray | None = None) -> Self:
         self._check_parameters()
         if not new and self._network != self._made_network:
-            raise ValueError("architecture, image_shape or data_format has changed, and partial_fit goes on "
-                             "with the present network; fit makes a new one")
+            raise ValueError("architecture, weights, freeze, input_size, image_shape or data_format has "
+                             "changed, and partial_fit goes on with the present network; fit makes a new one")
         home = Home.of(X)
         rows, y = self._validated(X, y, new)
         weights = _weights(host(sample_weight), len(rows))
@@ -145,7 +150,7 @@ class CNNEstimator(BaseEstimator):
         images, targets = self.layout_.images(rows[first]), self._standardised(targets[first], weights, new)
         if new:
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-            self.pixels_ = moments(images, weights)
+            self.pixels_ = moments(images, weights) if self.weights is None else wanted(self.weights, images)
             self._start(home)
         self._run(images, targets, self._reweighted(weights, targets), epochs)
         return self
@@ -154,13 +159,13 @@ class CNNEstimator(BaseEstimator):
     def _network(self) -> tuple:
         """The parameters that a network is made from."""
         image_shape = None if self.image_shape is None else tuple(self.image_shape)
-        return self.architecture, image_shape, self.data_format
+        return self.architecture, self.weights, self.freeze, self.input_size, image_shape, self.data_format
 
-    def _start(self, home: Home | None) -> None:
-        """A new network and its optimizer."""
+    def _start(self, home: Home | None, load: bool = True) -> None:
+        """A new network and its optimizer; weights of others are loaded unless `load` is false."""
         self._home, self._made_network = str(home), self._network
         with random.seeded(self._stream_seed(_INIT)), use_for(self.backend, home):
-            self.module_ = self._build(self.layout_.shape, self._outputs)
+            self.module_ = self._build(self.layout_.shape, self._outputs, load)
         self._make_optimizer()
         self.history_ = History()
 
@@ -169,7 +174,10 @@ class CNNEstimator(BaseEstimator):
         self.optimizer_ = make(list(self.module_.parameters()), lr=self.lr)
         self._made_optimizer = self.optimizer
 
-    def _build(self, shape: tuple[int, int, int], outputs: int) -> Module:
+    def _build(self, shape: tuple[int, int, int], outputs: int, load: bool) -> Module:
+        if isinstance(self.architecture, str) and self.architecture != "common":
+            return ready_made(self.architecture, shape, outputs, self.weights, self.freeze, self.input_size,
+                              load)
         if callable(self.architecture):
             model = self.architecture(shape, outputs)
             with evaluating(model):
@@ -244,7 +252,7 @@ class CNNEstimator(BaseEstimator):
 
     # -- files -----------------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the fitted estimator to ``PATH.safetensors``.
 
         `callbacks` and a RandomState are not kept. `partial_fit` goes on from a loaded estimator as
@@ -263,7 +271,7 @@ class CNNEstimator(BaseEstimator):
         return write(self, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read back what `save` wrote.
 
         Raises
@@ -318,11 +326,16 @@ class CNNEstimator(BaseEstimator):
         if isinstance(self.optimizer, str) and self.optimizer not in BY_NAME:
             raise ValueError(f"optimizer is {', '.join(map(repr, BY_NAME))}, or a class of cnnkit.optim; "
                              f"got {self.optimizer!r}")
-        if not (self.architecture == "common" or isinstance(self.architecture, Mapping)
-                or callable(self.architecture)):
+        named = isinstance(self.architecture, str)
+        if not (named or isinstance(self.architecture, Mapping) or callable(self.architecture)):
             raise ValueError("architecture is 'common', a dict of models.CNN's arguments such as {'conv': "
-                             "[(16, 3)]}, or a function of (image shape, outputs) that makes a module; "
-                             f"got {self.architecture!r}")
+                             "[(16, 3)]}, a name of models.list() such as 'resnet18', or a function of "
+                             f"(image shape, outputs) that makes a module; got {self.architecture!r}")
+        if not named or self.architecture == "common":
+            for name in ("weights", "input_size"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name}={getattr(self, name)!r} is for an architecture by its name, "
+                                     f"such as 'squeezenet1_1'; got {self.architecture!r}")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

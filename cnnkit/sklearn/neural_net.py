@@ -1,4 +1,4 @@
-"""Any module as a scikit-learn estimator in skorch's form: `NeuralNetClassifier`, `NeuralNetRegressor`."""
+"""Any module as a scikit-learn estimator in skorch's form: what the classifier and the regressor share."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from cnnkit import functional as F
-from cnnkit import nn, optim, random
+from cnnkit import optim, random
 from cnnkit.autograd import Tensor
 from cnnkit.data import DataLoader, description, random_split
 from cnnkit.data.arrays import Samples
@@ -30,7 +29,7 @@ from cnnkit.sklearn.samples import has_targets, host
 from cnnkit.sklearn.warm import changed, renew
 from cnnkit.train import History
 
-__all__ = ["NeuralNet", "NeuralNetClassifier", "NeuralNetRegressor"]
+__all__ = ["NeuralNet"]
 
 PARTS = ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
 
@@ -82,7 +81,8 @@ class NeuralNet(BaseEstimator):
 
     def __init__(self, module: Any, criterion: Any, optimizer: Any = optim.SGD, lr: float = 0.01,
                  max_epochs: int = 10, batch_size: int = 128, train_split: float | None = None,
-                 callbacks: Sequence[Callable] | None = None, warm_start: bool = False, verbose: int = 1,
+                 callbacks: Sequence[Callable[..., Any]] | None = None, warm_start: bool = False,
+                 verbose: int = 1,
                  random_state: Any = None, backend: Any = None, **settings: Any):
         self.module = module
         self.criterion = criterion
@@ -272,12 +272,12 @@ class NeuralNet(BaseEstimator):
         """The module's output for each input."""
         return self.forward(X)
 
-    def save_params(self, f_params: str | os.PathLike) -> None:
+    def save_params(self, f_params: str | os.PathLike[str]) -> None:
         """Write the module's weights to a safetensors file."""
         check_is_fitted(self, "module_")
         save_file(self.module_.state_dict(), f_params)
 
-    def load_params(self, f_params: str | os.PathLike) -> None:
+    def load_params(self, f_params: str | os.PathLike[str]) -> None:
         """Read weights that `save_params` wrote into the module, which is made first if it is not there."""
         if not hasattr(self, "module_"):
             self.initialize()
@@ -285,126 +285,3 @@ class NeuralNet(BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")
-
-
-class NeuralNetClassifier(ClassifierMixin, NeuralNet):
-    """A module that classifies, as an estimator in the form of ``skorch.NeuralNetClassifier``.
-
-    Parameters are those of `NeuralNet`. Integer labels are the numbers of the module's outputs, as in skorch;
-    other labels (text) are numbered in sorted order. With `nn.CrossEntropyLoss` the module gives scores, and
-    `predict_proba` applies softmax; with `nn.NLLLoss`, the default, it gives probabilities, whose logarithm
-    the criterion gets, as in skorch.
-
-    Attributes
-    ----------
-    classes_ : array
-        The labels.
-
-    >>> from cnnkit import nn, optim
-    >>> from cnnkit.data import DataLoader, datasets
-    >>> net = NeuralNetClassifier(nn.Linear, module__in_features=64, module__out_features=10,
-    ...                           criterion=nn.CrossEntropyLoss, optimizer=optim.Adam, max_epochs=5,
-    ...                           verbose=0, random_state=0)
-    >>> digits = datasets.digits()
-    >>> X = digits.data.reshape(-1, 64)
-    >>> net.fit(X[:1000], digits.targets[:1000]).score(X[1000:], digits.targets[1000:]) > 0.7
-    True
-    """
-
-    classes_: np.ndarray
-
-    def __init__(self, module: Any, criterion: Any = nn.NLLLoss, optimizer: Any = optim.SGD, lr: float = 0.01,
-                 max_epochs: int = 10, batch_size: int = 128, train_split: float | None = None,
-                 callbacks: Sequence[Callable] | None = None, warm_start: bool = False, verbose: int = 1,
-                 random_state: Any = None, backend: Any = None, **settings: Any):
-        super().__init__(module, criterion, optimizer, lr, max_epochs, batch_size, train_split, callbacks,
-                         warm_start, verbose, random_state, backend, **settings)
-
-    def _learn_targets(self, y: Any, classes: Any) -> np.ndarray:
-        y = host(y)
-        if y.ndim != 1:
-            raise ValueError(f"y must have shape (N,), one label a sample; got {y.shape}")
-        if classes is not None or not hasattr(self, "classes_") or not len(self.history_):
-            self.classes_ = np.unique(host(y if classes is None else classes))
-        if np.issubdtype(y.dtype, np.integer) or y.dtype == bool:
-            return y.astype(np.int64)
-        codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
-        for label in y[self.classes_[codes] != y][:1]:
-            raise ValueError(f"y has a label {label!r} that is none of the classes {self.classes_.tolist()}")
-        return codes.astype(np.int64)
-
-    def _learn_names(self, dataset: Any) -> None:
-        names = description.class_names(dataset)
-        if not hasattr(self, "classes_") and names is not None:
-            self.classes_ = np.arange(len(names))
-
-    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
-        self._check_outputs(output)
-        if isinstance(self.criterion_, nn.NLLLoss):
-            output = (output + float(np.finfo(np.float32).eps)).log()
-        return self.criterion_(output, target)
-
-    def _check_outputs(self, output: Tensor) -> None:
-        """Raise ValueError if an integer label is the number of none of the module's outputs."""
-        classes: np.ndarray | None = getattr(self, "classes_", None)
-        if classes is None or classes.dtype.kind not in "iu" or output.ndim < 2:
-            return
-        if not isinstance(self.criterion_, nn.NLLLoss | nn.CrossEntropyLoss):
-            return
-        counted = classes[classes != self.criterion_.ignore_index]
-        if counted.size and not 0 <= counted.min() <= counted.max() < output.shape[1]:
-            raise ValueError(f"y has labels from {counted.min()} to {counted.max()}, and the module gives "
-                             f"{output.shape[1]} outputs, whose numbers integer labels are: number the "
-                             "classes from 0, as numpy.unique(y, return_inverse=True) does")
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability of each class, (N, classes)."""
-        outputs = self.forward(X)
-        if isinstance(self.criterion_, nn.CrossEntropyLoss) or self.criterion_ is F.cross_entropy:
-            return F.softmax(Tensor(outputs), dim=1).numpy()
-        return outputs
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The most probable class of each sample, (N,)."""
-        indices = self.forward(X).argmax(axis=1)
-        classes = getattr(self, "classes_", None)
-        return indices if classes is None or np.issubdtype(classes.dtype, np.integer) else classes[indices]
-
-
-class NeuralNetRegressor(RegressorMixin, NeuralNet):
-    """A module that predicts numbers, as an estimator in the form of ``skorch.NeuralNetRegressor``.
-
-    Parameters are those of `NeuralNet`. Targets are (N,) or (N, outputs), and take the shape of the module's
-    output, so that (N,) goes with a module that gives (N, 1).
-
-    >>> import numpy
-    >>> from cnnkit import nn
-    >>> X = numpy.random.default_rng(0).normal(size=(256, 4))
-    >>> net = NeuralNetRegressor(nn.Linear, module__in_features=4, module__out_features=1, lr=0.1, verbose=0,
-    ...                          random_state=0)
-    >>> net.fit(X, X.sum(1)).score(X, X.sum(1)) > 0.9
-    True
-    """
-
-    _flat = False  # whether the training targets were (N,)
-
-    def __init__(self, module: Any, criterion: Any = nn.MSELoss, optimizer: Any = optim.SGD, lr: float = 0.01,
-                 max_epochs: int = 10, batch_size: int = 128, train_split: float | None = None,
-                 callbacks: Sequence[Callable] | None = None, warm_start: bool = False, verbose: int = 1,
-                 random_state: Any = None, backend: Any = None, **settings: Any):
-        super().__init__(module, criterion, optimizer, lr, max_epochs, batch_size, train_split, callbacks,
-                         warm_start, verbose, random_state, backend, **settings)
-
-    def _learn_targets(self, y: Any, classes: Any) -> np.ndarray:
-        y = host(y).astype(np.float32)
-        self._flat = y.ndim == 1
-        return y
-
-    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
-        return self.criterion_(output,
-                               target.reshape(output.shape) if target.numel() == output.numel() else target)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The module's output for each input, (N,) or (N, outputs) as `fit` got the targets."""
-        values = self.forward(X)
-        return values[:, 0] if self._flat and values.shape[1:] == (1,) else values

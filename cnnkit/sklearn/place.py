@@ -68,7 +68,7 @@ def beside_input(values: np.ndarray, X: Any) -> Any:
     return values if home is None else home.array(values, X)
 
 
-def use_for(backend: Any, home: Home | None) -> AbstractContextManager:
+def use_for(backend: Any, home: Home | None) -> AbstractContextManager[Any]:
     """Where a new network is made: `backend`, else beside the user's arrays, else where `cnnkit.use` says."""
     if backend is None and home is not None:
         backend = f"{home.backend}:{home.device}" if home.backend == "torch" else home.backend

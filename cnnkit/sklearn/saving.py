@@ -29,7 +29,7 @@ FORGOTTEN = ("callbacks",)  # parameters that are code, and are not saved
 PLAIN = (str, int, float, bool, type(None))
 
 
-def write(estimator: Any, path: str | os.PathLike) -> Path:
+def write(estimator: Any, path: str | os.PathLike[str]) -> Path:
     """Write a fitted `CNNClassifier` or `CNNRegressor`; see `CNNEstimator.save`."""
     check_is_fitted(estimator)
     params = {name: _plain_parameter(name, value) for name, value in estimator.get_params(deep=False).items()
@@ -55,7 +55,7 @@ def write(estimator: Any, path: str | os.PathLike) -> Path:
         "params": params, "fitted": fitted})
 
 
-def read(kind: type, path: str | os.PathLike) -> Any:
+def read(kind: type, path: str | os.PathLike[str]) -> Any:
     """Read what `write` wrote; see `CNNEstimator.load`."""
     file = with_ending(path)
     if not file.exists():
@@ -82,7 +82,7 @@ def _restored(estimator: Any, fitted: Mapping[str, Any], tensors: Mapping[str, T
     if fitted["names"] is not None:
         estimator.feature_names_in_ = np.asarray(fitted["names"], object)
     estimator._take_target_facts(fitted)
-    estimator._start(None)
+    estimator._start(None, load=False)
     estimator._home = fitted["home"]
     if fitted.get("input_format") is not None:
         estimator.module_.input_format = InputFormat.from_dict(fitted["input_format"])
@@ -113,6 +113,8 @@ def _plain_parameter(name: str, value: Any) -> Any:
         return [_plain_parameter(name, v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if not isinstance(value, PLAIN):
         raise TypeError(f"{name}={value!r} is code, which no JSON file can hold: "
                         "give its name or a dict, pickle the estimator, or save the weights alone with "

@@ -1,5 +1,7 @@
 """`cnnkit.xp`: the standard's functions on Tensors of every backend, recorded where a gradient is wanted."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -52,3 +54,29 @@ def test_what_has_no_gradient_says_so_and_works_without():
 def test_a_name_that_the_standard_lacks_is_an_attribute_error():
     with pytest.raises(AttributeError, match="convolve2d"):
         xp.convolve2d  # noqa: B018 - the look-up raises
+
+
+def test_sorting_goes_down_too_and_has_gradients(backend):
+    x = cnnkit.tensor([2.0, 3.0, 1.0], requires_grad=True)
+    xp = x.__array_namespace__()
+    assert xp.argsort(x, descending=True).tolist() == [1, 0, 2]
+    ordered = xp.sort(x, descending=True)
+    assert ordered.tolist() == [3.0, 2.0, 1.0]
+    ordered[0].backward()
+    assert x.grad.tolist() == [0.0, 1.0, 0.0]
+
+
+def test_arguments_have_the_standard_s_names():
+    xp = cnnkit.xp
+    assert xp.clip(cnnkit.tensor([1, 5]), max=3).tolist() == [1, 3]
+    assert list(inspect.signature(xp.clip).parameters) == ["x", "min", "max"]
+    assert list(inspect.signature(cnnkit.Tensor.__dlpack__).parameters) == [
+        "self", "stream", "max_version", "dl_device", "copy"]
+
+
+def test_asarray_of_a_tensor_is_the_tensor_unless_it_is_to_change():
+    x = cnnkit.tensor([1.0])
+    xp = cnnkit.xp
+    assert xp.asarray(x) is xp.asarray(x, copy=False) is x
+    assert xp.asarray(x, copy=True) is not x
+    assert xp.asarray(x, dtype=xp.float64).dtype == xp.float64

@@ -1,4 +1,4 @@
-"""The rules of deferral on the loopback table (docs/architecture.md, "Fusion is a table key")."""
+"""The rules of deferral on the loopback table (docs/architecture.md, "Fusion by role")."""
 
 import copy
 import gc
@@ -6,43 +6,14 @@ import threading
 
 import numpy as np
 import pytest
+from deferred_nets import Net, image, plain
 from loopback import loopback
 
 import cnnkit
 from cnnkit import functional as F
-from cnnkit import nn
 from cnnkit.autograd.tape import mode
 
 TRIPLE = ("conv", "relu", "max_pool")
-
-
-class Net(nn.Module):
-    """The guide's block, whose forward a test replaces."""
-
-    def __init__(self, forward=None):
-        super().__init__()
-        rng = np.random.default_rng(0)
-        self.weight = nn.Parameter(rng.standard_normal((2, 1, 3, 3)))
-        self.bias = nn.Parameter(rng.standard_normal(2))
-        self.body = forward
-
-    def conv(self, x):
-        return F.conv2d(x, self.weight, self.bias, padding=1)
-
-    def forward(self, x):
-        return self.body(self, x) if self.body else F.max_pool2d(F.relu(self.conv(x)), 2)
-
-
-def image(seed=1):
-    return np.random.default_rng(seed).standard_normal((2, 1, 6, 6))
-
-
-def plain(net, x):
-    """The expected output, and a copy of the network that computed it without any kernel table."""
-    with cnnkit.backends.tables():
-        y = copy.deepcopy(net)
-        out = y(cnnkit.tensor(x))
-        return out, y
 
 
 def test_a_chain_that_a_key_covers_runs_as_one_kernel():
@@ -158,80 +129,6 @@ def test_an_input_buffer_reused_after_the_call_does_not_change_the_result():
     np.testing.assert_array_equal(out.numpy(), expected.numpy())
 
 
-class Normed(Net):
-    def __init__(self):
-        super().__init__()
-        self.norm = nn.BatchNorm2d(2, dtype="float64")
-
-    def forward(self, x):
-        return F.relu(self.norm(self.conv(x)))
-
-
-@pytest.mark.parametrize("keys", [[("conv", "batch_norm", "relu")], [("conv", "batch_norm")],
-                                  [("batch_norm", "relu")]])
-def test_batch_norms_state_is_committed_once(keys):
-    net, x = Normed(), image()
-    expected, other = plain(net, x)
-    with loopback(keys) as table:
-        out = net(cnnkit.tensor(x))
-    assert keys[0] in table.calls
-    np.testing.assert_array_equal(out.numpy(), expected.numpy())
-    for (name, a), (_, b) in zip(net.named_buffers(), other.named_buffers()):
-        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=name)
-    assert np.any(net.norm.running_mean.numpy() != 0)
-
-
-def test_batch_norms_state_is_committed_even_if_nobody_keeps_the_result():
-    net = Normed()
-
-    def forward(x):
-        net.norm(net.conv(x))
-        return x
-
-    net.forward = forward
-    with loopback([("conv", "batch_norm", "relu")]):
-        net(cnnkit.tensor(image()))
-    assert np.any(net.norm.running_mean.numpy() != 0)
-
-
-def test_batch_norms_state_is_right_when_it_is_read_while_pending():
-    net = Normed()
-    _, other = plain(net, image())
-    means = []
-
-    def forward(x):
-        y = net.norm(net.conv(x))
-        means.append(net.norm.running_mean.numpy().copy())
-        return F.relu(y)
-
-    net.forward = forward
-    with loopback([("conv", "batch_norm", "relu")]):
-        net(cnnkit.tensor(image()))
-    np.testing.assert_array_equal(means[0], other.norm.running_mean.numpy())
-    np.testing.assert_array_equal(net.norm.running_mean.numpy(), means[0])
-
-
-def test_batch_norm_used_twice_in_one_forward_updates_its_state_twice():
-    net = Normed()
-    net.forward = lambda x: net.norm(net.conv(x)) + F.relu(net.norm(net.conv(x)))
-    with cnnkit.backends.tables():
-        other = Normed()
-        other.forward = lambda x: other.norm(other.conv(x)) + F.relu(other.norm(other.conv(x)))
-        other(cnnkit.tensor(image()))
-    with loopback([("conv", "batch_norm", "relu")]):
-        net(cnnkit.tensor(image()))
-    np.testing.assert_array_equal(net.norm.running_mean.numpy(), other.norm.running_mean.numpy())
-    assert net.norm.num_batches_tracked.item() == 2
-
-
-def test_batch_norm_trains_through_a_fused_kernel():
-    net, x = Normed(), cnnkit.tensor(image(), requires_grad=True)
-    with loopback([("conv", "batch_norm", "relu")]):
-        net(x).sum().backward()
-    assert x.grad is not None
-    assert net.norm.weight.grad is not None
-
-
 def test_frozen_weights_get_no_gradient_and_thawing_them_later_changes_nothing():
     net = Net()
     net.weight.requires_grad_(False)
@@ -247,60 +144,6 @@ def test_frozen_weights_get_no_gradient_and_thawing_them_later_changes_nothing()
     assert table.calls == [TRIPLE, "sum"]
     assert net.weight.grad is None
     assert net.bias.grad is not None
-
-
-def test_retain_grad_breaks_the_chain_and_keeps_the_gradient():
-    retained = []
-
-    def forward(net, x):
-        y = F.relu(net.conv(x))
-        y.retain_grad()
-        retained.append(y)
-        return F.max_pool2d(y, 2)
-
-    with loopback() as table:
-        Net(forward)(cnnkit.tensor(image())).sum().backward()
-    assert table.calls == [("conv", "relu"), "max_pool", "sum"]
-    assert retained[0].grad.shape == (2, 2, 6, 6)
-
-
-def test_a_gradient_hook_breaks_the_chain_and_is_called():
-    shapes = []
-
-    def forward(net, x):
-        y = net.conv(x)
-        y.register_hook(lambda dy: shapes.append(dy.shape))
-        return F.relu(y)
-
-    with loopback() as table:
-        Net(forward)(cnnkit.tensor(image())).sum().backward()
-    assert table.calls == ["conv", "relu", "sum"]
-    assert shapes == [(2, 2, 6, 6)]
-
-
-def test_a_forward_hook_sees_a_computed_tensor():
-    net, links = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), []
-    net[0].register_forward_hook(lambda module, inputs, output: links.append(output._link))
-    with loopback() as table:
-        net(cnnkit.tensor(image(), dtype="float32"))
-    assert links == [None]
-    assert table.calls == ["conv", "relu"]
-
-
-@pytest.mark.parametrize("act", [lambda y: y.retain_grad(), lambda y: y.register_hook(print)])
-@pytest.mark.parametrize("read_before", [True, False])
-def test_a_hook_on_a_middle_result_after_its_chain_ran_raises_and_names_the_fix(act, read_before):
-    def forward(net, x):
-        y = F.relu(net.conv(x))
-        z = F.max_pool2d(y, 2)
-        if read_before:
-            y.numpy()
-        with pytest.raises(RuntimeError, match="right after the op that makes it"):
-            act(y)
-        return z
-
-    with loopback():
-        Net(forward)(cnnkit.tensor(image()))
 
 
 def test_a_middle_result_read_before_the_chain_ends_is_computed_once():
@@ -511,138 +354,3 @@ def test_memory_handed_out_in_the_middle_may_be_written_to():
     with loopback():
         out = net(cnnkit.tensor(x))
     np.testing.assert_array_equal(out.numpy(), expected.numpy())
-
-
-def other_image(seed=2):
-    """A Tensor of the shape that `Net.conv` makes, with a gradient."""
-    return cnnkit.tensor(np.random.default_rng(seed).standard_normal((2, 2, 6, 6)), requires_grad=True)
-
-
-SIDES = pytest.mark.parametrize("turned", [False, True], ids=["left", "right"])
-COMMUTATIVE = pytest.mark.parametrize("name", ["add", "mul"])
-
-
-def apply(name, x, y):
-    return {"add": lambda: x + y, "mul": lambda: x * y, "sub": lambda: x - y}[name]()
-
-
-def trained(forward, keys=None):
-    """A result, the net with its gradients, and what was asked of the table with these keys."""
-    net = Net(forward)
-    if keys is None:
-        with cnnkit.backends.tables():
-            out = net(cnnkit.tensor(image()))
-            (out * out).sum().backward()
-        return out, net, []
-    with loopback(keys) as table:
-        out = net(cnnkit.tensor(image()))
-        calls = [*table.calls]
-        (out * out).sum().backward()
-    return out, net, calls
-
-
-def assert_same_training(forward, keys, calls):
-    """With these keys a forward makes these calls, and the result and the gradients of its ops one by one."""
-    out, net, made_calls = trained(forward, keys)
-    expected, other, _ = trained(forward)
-    assert made_calls == calls
-    np.testing.assert_array_equal(out.numpy(), expected.numpy())
-    for a, b in zip(net.parameters(), other.parameters()):
-        np.testing.assert_array_equal(a.grad.numpy(), b.grad.numpy())
-
-
-@COMMUTATIVE
-@SIDES
-def test_a_commutative_op_goes_on_with_a_chain_from_either_side(name, turned):
-    gradients = []
-
-    def forward(net, x):
-        y, other = net.conv(x), other_image()
-        gradients.append(other)
-        return F.relu(apply(name, other, y) if turned else apply(name, y, other))
-
-    assert_same_training(forward, [("conv", name, "relu")], [("conv", name, "relu")])
-    np.testing.assert_array_equal(gradients[0].grad.numpy(), gradients[1].grad.numpy())
-
-
-def test_an_op_that_is_not_commutative_goes_on_from_its_left_side_only():
-    keys = [("conv", "sub", "relu")]
-    assert_same_training(lambda net, x: F.relu(net.conv(x) - other_image()), keys, keys)
-    assert_same_training(lambda net, x: F.relu(other_image() - net.conv(x)), keys, ["conv", "sub", "relu"])
-
-
-@COMMUTATIVE
-@SIDES
-def test_a_python_number_ends_a_chain_from_either_side(name, turned):
-    def forward(net, x):
-        y = net.conv(x)
-        return F.relu(apply(name, 1.5, y) if turned else apply(name, y, 1.5))
-
-    assert_same_training(forward, [("conv", name, "relu")], ["conv", name, "relu"])
-
-
-@COMMUTATIVE
-def test_of_two_pending_operands_the_first_one_goes_on(name):
-    def forward(net, x):
-        return apply(name, net.conv(x), F.tanh(other_image()))
-
-    assert_same_training(forward, [("conv", name), ("tanh", name)], ["tanh", ("conv", name)])
-
-
-@COMMUTATIVE
-def test_of_two_pending_operands_the_second_goes_on_where_no_pattern_takes_the_first_on(name):
-    def forward(net, x):
-        return apply(name, F.tanh(other_image()), net.conv(x))
-
-    assert_same_training(forward, [("tanh", "relu"), ("conv", name)], ["tanh", ("conv", name)])
-
-
-@COMMUTATIVE
-def test_the_same_pending_result_on_both_sides_of_a_commutative_op(name):
-    def forward(net, x):
-        y = net.conv(x)
-        return apply(name, y, y)
-
-    out, net, _ = trained(forward, [("conv", name)])
-    expected, other, _ = trained(forward)
-    np.testing.assert_array_equal(out.numpy(), expected.numpy())
-    np.testing.assert_allclose(net.weight.grad.numpy(), other.weight.grad.numpy(), rtol=1e-12)
-
-
-@SIDES
-def test_a_gradient_hook_on_the_chain_ends_it_before_a_commutative_op(turned):
-    gradients = []
-
-    def forward(net, x):
-        y, other = net.conv(x), other_image()
-        y.register_hook(lambda dy: gradients.append(dy.numpy().copy()))
-        return other + y if turned else y + other
-
-    assert_same_training(forward, [("conv", "add")], ["conv", "add"])
-    np.testing.assert_array_equal(*gradients)
-
-
-@SIDES
-def test_a_gradient_hook_on_the_other_operand_of_a_fused_op_is_called(turned):
-    gradients = []
-
-    def forward(net, x):
-        y, other = net.conv(x), other_image()
-        other.register_hook(lambda dy: gradients.append(dy.numpy().copy()))
-        return other + y if turned else y + other
-
-    assert_same_training(forward, [("conv", "add")], [("conv", "add")])
-    np.testing.assert_array_equal(*gradients)
-
-
-@SIDES
-def test_a_broadcast_operand_of_a_commutative_op_gets_its_gradient_in_its_shape(turned):
-    biases = []
-
-    def forward(net, x):
-        y, bias = net.conv(x), cnnkit.tensor(np.ones((1, 2, 1, 1)), requires_grad=True)
-        biases.append(bias)
-        return bias + y if turned else y + bias
-
-    assert_same_training(forward, [("conv", "add")], [("conv", "add")])
-    np.testing.assert_array_equal(biases[0].grad.numpy(), biases[1].grad.numpy())

@@ -60,6 +60,8 @@ def test_every_op_has_second_derivatives(name):
              for a, needed in zip(arrays, needs)]
 
     def call(*inputs):
+        if name == "ctc":  # its gradient is PyTorch's: that with respect to what log_softmax was given
+            inputs = (F.log_softmax(inputs[0], dim=2), *inputs[1:])
         result = apply(OPS[name], *inputs, **attrs)
         return result[0] if isinstance(result, tuple) else result
 

@@ -20,6 +20,7 @@ PYTORCH_IS_UNLIKE = {
 }
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("first", range(0, 400, 50))
 def test_random_programs_do_what_they_do_in_pytorch(first):
     pytest.importorskip("torch")

@@ -42,6 +42,7 @@ INDICES = {
 }
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("name", INDICES)
 def test_indexing_is_pytorchs(backend, name):
     index = INDICES[name] if isinstance(INDICES[name], tuple) else (INDICES[name],)
@@ -53,6 +54,7 @@ def test_indexing_is_pytorchs(backend, name):
     both(select, *arrays)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize(("dim", "index"), [
     (0, np.array([[[1, 0, 0, 1]]])), (1, np.array([[[2], [0], [2]]])), (-1, np.zeros((2, 2, 5), np.int64)),
     (2, np.zeros((1, 3, 0), np.int64))])
@@ -64,6 +66,7 @@ def test_index_select_is_pytorchs(backend):
     both(lambda x, i: x.index_select(-2, i), np.array([2, 0, 2, 2]))
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize(("dim", "index"), [
     (1, np.array([[[-1]]])), (2, np.array([[[0, 3], [1, 1], [2, 0]]])), (None, np.array([5, 5, 0, 23]))])
 def test_take_along_dim_is_pytorchs(backend, dim, index):

@@ -34,5 +34,5 @@ def test_a_call_holds_for_the_process():
 
 
 def test_an_unknown_level_is_refused():
-    with pytest.raises(ValueError, match="no precision 'low'; there are fast, strict"):
+    with pytest.raises(ValueError, match="no precision 'low'; there are fast, strict, tf32, tf32x3"):
         cnnkit.precision("low")

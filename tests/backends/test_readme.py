@@ -45,6 +45,24 @@ def test_the_backend_in_twenty_lines_trains_and_is_checked(tmp_path):
     assert process.returncode == 0, process.stderr
 
 
+ONNX = """
+import numpy as np
+from cnnkit import nn, onnx
+
+made = onnx.export(nn.Sequential(nn.Linear(3, 3), nn.GELU()), np.zeros((1, 3), np.float32))
+print(*[node.op_type for node in made.graph.node], made.opset_import[0].version)
+"""
+
+
+def test_a_table_of_ones_own_draws_another_operator():
+    pytest.importorskip("ndonnx")
+    text = README.read_text(encoding="utf-8")
+    text = text[text.index("## A backend that computes nothing"):text.index("## What is here")]
+    code, = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", code + ONNX], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["Gemm", "Gelu", "20"]
+
+
 FAULTS = """
 from cnnkit_emulator.device import traced
 for line in conformance.run("my-kernels", ops=["relu"]).lines(verbose=True):
@@ -61,7 +79,7 @@ def test_the_kernel_without_a_gpu_is_right_and_its_mistake_is_found(tmp_path):
     if emulator.available() is not True:
         pytest.skip(emulator.available())
     text = README.read_text(encoding="utf-8")
-    text = text[text.index("## Write your own RawKernel"):text.index("## What is here")]
+    text = text[text.index("## Write your own RawKernel"):text.index("## A backend that computes nothing")]
     kernel, = re.findall(r"```cuda\n(.*?)```", text, re.DOTALL)
     module, script = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 

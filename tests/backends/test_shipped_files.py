@@ -1,4 +1,4 @@
-"""What the plug-ins' wheel has besides Python files: every source that is compiled on the user's machine."""
+"""Sources in other languages than Python: all that users compile is shipped, and their lines are short."""
 
 import tomllib
 from pathlib import Path
@@ -20,3 +20,10 @@ def test_every_source_of_the_folder_is_package_data(folder):
                for path in (ROOT / "backends" / package.replace(".", "/")).glob(pattern)}
     assert sources
     assert sources <= shipped
+
+
+def test_no_line_of_a_source_in_another_language_is_longer_than_110_columns():
+    paths = [path for path in (ROOT / "backends").rglob("*") if path.suffix in (".cpp", ".cu", ".cuh", ".h")]
+    assert len(paths) > 100
+    assert [f"{path.relative_to(ROOT)}:{number}" for path in paths for number, line in
+            enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line) > 110] == []

@@ -10,6 +10,7 @@ import pytest
 from cnnkit import conformance
 from cnnkit.backends.kernel import KERNEL_KINDS, OP, UPDATE
 from cnnkit.conformance.kernels import matches, without_case, written
+from cnnkit.ops.folding import FOLDED
 from cnnkit.ops.update import UPDATES
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -30,7 +31,16 @@ def table(request):
 
 
 def test_the_tables_are_those_that_this_test_is_about():
-    assert set(SHIPPED) == {"numpy", "cpu", "cupy", "emulator"}
+    assert set(SHIPPED) == {"numpy", "cpu", "cupy", "emulator", "onnx"}
+
+
+def test_a_table_that_computes_fuses_by_few_patterns_of_roles(table):
+    patterns = {key for key in table.load() if isinstance(key, tuple)}
+    if table.name == "onnx":  # fuses nothing: it draws two chains as one operator each
+        assert patterns == {("conv_input", "add"), ("resample", "resample", "resample?")}
+    else:
+        assert patterns <= {FOLDED, ("conv", "activation?", "pool?"), ("linear", "activation"),
+                            ("norm", "add?", "activation?")}
 
 
 def test_no_shipped_kernel_is_without_a_case(table):

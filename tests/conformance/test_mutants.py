@@ -24,6 +24,7 @@ def cases_of(kernels):
     return [case for case in conformance.EVERY_CASE if any(matches(key, case.kernel) for key in kernels)]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", MUTANTS)
 def test_every_mutant_is_caught_by_the_check_meant_for_it(name, served_by):
     kernels, expected_check = MUTANTS[name]

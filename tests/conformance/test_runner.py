@@ -132,7 +132,9 @@ def test_kernels_of_a_third_party_without_a_case_are_named(third_party):
     assert "untested: the tables have a kernel for tiger, and the kit has no case of it" in report.lines()
 
 
-@pytest.mark.parametrize("kernel", ["sgd", "random_bits", "look_up", "relu", ("batch_norm", "add")],
+@pytest.mark.parametrize("kernel", [
+    "sgd", *(pytest.param(kernel, marks=pytest.mark.heavy)
+             for kernel in ("random_bits", "look_up", "relu", ("batch_norm", "add")))],
                          ids=written)
 def test_a_kernel_of_any_kind_is_untested_without_its_cases(third_party, kernel):
     report = conformance.run("third", cases=[case for case in ONE_CASE_EACH if case.kernel != kernel])

@@ -190,7 +190,7 @@ class StopAt(Callback):
             run.pause("for the test")
 
 
-@pytest.mark.parametrize("stop", [7, 45, 60])
+@pytest.mark.parametrize("stop", [45, *(pytest.param(stop, marks=pytest.mark.heavy) for stop in (7, 60))])
 def test_a_stream_is_resumed_to_the_same_bits(tmp_path, stop):
     whole, _ = trained(Digits())
     _, history = trained(Digits(), [Checkpoint(tmp_path), StopAt(stop)])

@@ -25,6 +25,7 @@ def both(function, *arrays):
         np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize(("mode", "padding_mode", "align_corners"),
                          [*itertools.product(MODES, PADDING, (True, False))])
 def test_images_are_sampled_as_in_pytorch(mode, padding_mode, align_corners):
@@ -33,6 +34,7 @@ def test_images_are_sampled_as_in_pytorch(mode, padding_mode, align_corners):
          rng.normal(size=(2, 3, 5, 4)), rng.uniform(-2.7, 2.7, size=(2, 6, 5, 2)))
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize(("mode", "padding_mode", "align_corners"),
                          [*itertools.product(MODES[:2], PADDING, (True, False))])
 def test_volumes_are_sampled_as_in_pytorch(mode, padding_mode, align_corners):

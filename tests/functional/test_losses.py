@@ -49,6 +49,7 @@ def outcome(library, function, inputs, needed, settings):
     return [y.detach().numpy(), *(t.grad.numpy() for t in tensors[:needed])]
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize(("name", "inputs", "needed", "settings"), CASES)

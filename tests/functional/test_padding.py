@@ -25,6 +25,7 @@ def test_the_last_axis_comes_first_as_in_pytorch(pad):
     compare((2, 3, 4), pad, value=1.5)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("shape", "pad"), [
     ((2, 3, 5), (2, 1)), ((3, 5), (0, 4)), ((2, 2, 4, 5), (1, 3, 2, 0)),

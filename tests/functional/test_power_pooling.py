@@ -7,6 +7,7 @@ import cnnkit
 import cnnkit.functional as F
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize(("norm_type", "settings"), [
     (2, {}), (3.5, {"stride": 1}), (1, {"ceil_mode": True}), (float("inf"), {}), (-float("inf"), {})])
 @pytest.mark.parametrize(("rank", "shape"), [(1, (2, 3, 7)), (2, (2, 3, 5, 7)), (2, (3, 5, 4)),

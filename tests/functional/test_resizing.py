@@ -20,6 +20,7 @@ CASES = [
 ]
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize(("shape", "settings"), CASES)
 def test_values_and_gradients_equal_pytorch(shape, settings):
     torch = pytest.importorskip("torch")

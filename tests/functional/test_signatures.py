@@ -24,6 +24,7 @@ OTHER_DEFAULT = {"where.input": "a condition alone is taken too",
                  "where.other": "a condition alone is taken too"}
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("name", F.__all__)
 def test_signature_is_pytorchs(name):
     torch = pytest.importorskip("torch")

@@ -26,6 +26,7 @@ def with_zeros(*shape):
     return values
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("p", [0.5, 1, 2, 3.5, float("inf"), -float("inf")])
 @pytest.mark.parametrize("dim", [1, (0, 2)])
 def test_normalize_equals_pytorch(p, dim):

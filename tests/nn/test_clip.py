@@ -19,6 +19,7 @@ def parameters(scale=1.0, backend="numpy"):
     return params
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("library", ["numpy", "array-api-strict"])
 @pytest.mark.parametrize("norm_type", [2.0, 1.0, 3.0, math.inf])
 @pytest.mark.parametrize("scale", [0.01, 10.0])

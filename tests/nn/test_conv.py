@@ -91,6 +91,7 @@ def test_padding_can_be_asymmetric():
     assert "padding=((0, 1), (2, 0))" in repr(layer)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_padding_modes_equal_pytorch(rank, mode):

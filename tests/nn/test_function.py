@@ -34,6 +34,7 @@ def pytorchs(name):
     return torch, getattr(torch.nn, name)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.filterwarnings("ignore:Implicit dimension choice")
 @pytest.mark.parametrize(("name", "settings"), LAYERS)
 def test_layer_equals_pytorchs(name, settings):
@@ -47,6 +48,7 @@ def test_layer_equals_pytorchs(name, settings):
     np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("name", "settings"), LOSSES)
 def test_loss_equals_pytorchs(name, settings, weighted):

@@ -67,6 +67,7 @@ def test_a_parameter_keeps_its_place_and_its_requires_grad():
     assert weight.is_leaf
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("name", ["linear", "conv1d", "conv2d", "conv3d", "sigmoid", "tanh",
                                   "relu", "leaky_relu", "selu"])
 def test_gains_are_pytorchs(name):

@@ -7,6 +7,7 @@ import cnnkit
 from cnnkit import nn
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize(("layer", "arguments"), [
     ("MaxPool2d", {"kernel_size": 2}),
     ("MaxPool2d", {"kernel_size": (3, 2), "stride": 1, "padding": 1, "dilation": 2, "ceil_mode": True}),

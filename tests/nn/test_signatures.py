@@ -29,6 +29,7 @@ NO_LAYER = {"Module": "abstract", "Parameter": "a Tensor", "Buffer": "a Tensor",
             "UninitializedParameter": "a Tensor"}
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("name", [n for n in CLASSES if n not in {**NOT_IN_PYTORCH, **OTHER_SETTINGS}])
 def test_settings_are_pytorchs(name):
     torch = pytest.importorskip("torch")
@@ -42,6 +43,7 @@ LAYERS = [(name, settings) for name in CLASSES if name not in {**NOT_IN_PYTORCH,
           for settings in settings_of(name)]
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize(("name", "settings"), LAYERS)
 def test_looks_like_pytorchs(name, settings):
     torch = pytest.importorskip("torch")

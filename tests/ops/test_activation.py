@@ -30,6 +30,7 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("slope", [-0.5, 0.0, 1.0, 1.5])
 def test_leaky_relu_takes_any_slope(place, torch, rng, slope):
     compare(place, ops.leaky_relu, lambda x: torch.where(x > 0, x, x * slope), [rng.normal(size=(4, 5))],
@@ -41,6 +42,7 @@ def test_relu_passes_no_infinite_gradient_where_it_is_flat(place):
     assert dx.tolist() == [0.0, math.inf]
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize(("shape", "axis"), [((5,), 0), ((3, 4), 1), ((3, 4), -2), ((2, 3, 4, 5), 1),
                                              ((2, 3, 4), -1), ((0, 3), 1), ((3, 0), 1), ((2, 1), 1)])
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
@@ -58,6 +60,7 @@ def test_softmax_is_its_definition(anywhere, rng):
     np.testing.assert_allclose(y, np.log(expected), **anywhere.close)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("row", [[1e4, 0.0, -1e4], [-math.inf, 0.0, 1.0], [math.nan, 0.0, 1.0]])
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 def test_softmax_of_extremes_equals_pytorch_without_a_warning(place, torch, name, row):

@@ -66,6 +66,7 @@ def torch_conv2d(stride, padding, dilation, groups):
     return reference
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("case", CASES)
 def test_equals_pytorch(place, rng, case):
     x, weight, *attrs = CASES[case]

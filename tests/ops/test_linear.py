@@ -22,6 +22,7 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(5,), (4, 5), (1, 5), (0, 5), (2, 3, 5), (2, 3, 4, 5)])
 def test_equals_pytorch(place, rng, shape, bias):

@@ -62,6 +62,7 @@ def with_weight(op, place, weight):
     return fixed
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_cross_entropy_of_class_indices_equals_pytorch(place, F, rng, shape, weighted):
@@ -73,6 +74,7 @@ def test_cross_entropy_of_class_indices_equals_pytorch(place, F, rng, shape, wei
                 functools.partial(F.cross_entropy, weight=torch_weight(weight), **settings), arrays, settings)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_cross_entropy_of_probabilities_equals_pytorch_in_both_gradients(place, F, rng, shape, weighted):
@@ -84,6 +86,7 @@ def test_cross_entropy_of_probabilities_equals_pytorch_in_both_gradients(place, 
                 functools.partial(F.cross_entropy, weight=torch_weight(weight), **settings), arrays, settings)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("ignore_index", [-100, 2])
 @pytest.mark.parametrize("shape", [(6, 5), (3, 4, 5)])
@@ -100,6 +103,7 @@ def test_ignored_samples_count_for_nothing_as_in_pytorch(place, F, rng, shape, i
                 functools.partial(F.nll_loss, weight=torch_weight(weight), **settings), arrays, settings)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_nll_loss_equals_pytorch(place, F, rng, shape, reduction):
@@ -212,6 +216,7 @@ def test_a_label_that_does_not_exist_raises_on_numpy_and_says_where(bad, label_s
         nll_loss(np.zeros((2, 3, 1)), np.array([[0], [bad]]), None, ignore_index=-100, reduction="mean")
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4), (0, 3)])
 def test_mse_loss_equals_pytorch(place, F, rng, shape, reduction):

@@ -37,6 +37,7 @@ def arguments(rng, shape, affine=True, running=True):
             *((rng.normal(size=C), rng.random(C) + 0.5) if running else (None, None))]
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("shape", SHAPES)

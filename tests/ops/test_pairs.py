@@ -16,6 +16,7 @@ def place(request):
     return Place(request.param)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("name", ["maximum", "minimum", "atan2"])
 def test_special_numbers_are_treated_as_in_pytorch(place, name):
     x, y = (v.reshape(-1) for v in np.meshgrid(SPECIAL, SPECIAL))
@@ -25,6 +26,7 @@ def test_special_numbers_are_treated_as_in_pytorch(place, name):
     compare(place, OPS[name], equal_in_pytorch(OPS[name]), [x, y])
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("name", ["remainder", "fmod"])
 @pytest.mark.parametrize("divisor", [3.0, -3.0, 0.75])
 def test_both_signs_divide_as_in_pytorch(place, name, divisor):

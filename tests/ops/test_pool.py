@@ -65,6 +65,7 @@ def rng():
 
 # -- maximum -------------------------------------------------------------------------------------------------
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("case", CASES)
 def test_max_equals_pytorch(place, rng, case):
     F, (x, kernel, stride, padding, dilation, ceil) = torch_functional(), CASES[case]
@@ -85,6 +86,7 @@ def test_max_equals_pytorch_over_a_grid_of_windows(rng):
         compare(Place("numpy"), max_pool, reference, [rng.normal(size=(2, 2, 9, 10))], attrs)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("case", ["overlapping-ceil", "dilated", "one-pixel-padded", "batch-0"])
 def test_max_indices_equal_pytorch(place, rng, case):
     F, (x, kernel, stride, padding, dilation, ceil) = torch_functional(), CASES[case]
@@ -185,6 +187,7 @@ def test_max_saves_nothing_where_no_gradient_is_wanted(place):
 
 # -- average -------------------------------------------------------------------------------------------------
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("count_include_pad", [True, False])
 @pytest.mark.parametrize("case", [c for c in CASES if "dilated" not in c])
 def test_avg_equals_pytorch(place, rng, case, count_include_pad):
@@ -219,6 +222,7 @@ def test_avg_equals_loops(anywhere, rng, include, divisor):
 
 # -- adaptive ------------------------------------------------------------------------------------------------
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize(("shape", "size"), ADAPTIVE)
 def test_adaptive_equals_pytorch(place, rng, shape, size):
     F, x = torch_functional(), rng.normal(size=shape)

@@ -35,6 +35,7 @@ def within(op, values):
     return FORMULAS[op.name].within(values)
 
 
+@pytest.mark.needs("torch")
 @every_op
 @pytest.mark.parametrize("shape", [(), (7,), (0, 3), (2, 3, 4, 5)])
 def test_equals_pytorch(place, op, attrs, shape):
@@ -42,6 +43,7 @@ def test_equals_pytorch(place, op, attrs, shape):
     compare(place, op, lambda t: equal_in_pytorch(op)(t, **attrs), [x], attrs)
 
 
+@pytest.mark.needs("torch")
 @every_op
 def test_kinks_large_numbers_infinity_and_nan_are_treated_as_in_pytorch(place, op, attrs):
     x = [0.0, -0.0, 1.0, -1.0, *op.kinks(attrs)]
@@ -169,3 +171,8 @@ def test_kinks_may_depend_on_the_attributes():
     assert OPS["relu"].kinks({}) == (0.0,)
     assert OPS["clip"].kinks({"min": None, "max": 2.0}) == (2.0,)
     assert OPS["exp"].kinks({}) == ()
+
+
+def test_the_generic_body_has_the_name_by_which_a_reader_finds_the_function():
+    generic = OPS["hardswish"].generic
+    assert f"{generic.__module__}.{generic.__qualname__}" == "cnnkit.ops.activation.hardswish"

@@ -18,6 +18,8 @@ REORDERED = {
     "where": lambda input, condition, other: cnnkit.where(condition, input, other),
     "nn.functional.embedding": lambda weight, index, **settings:
         cnnkit.functional.embedding(index, weight, **settings),
+    "nn.functional.embedding_bag": lambda weight, index, *args, **settings:
+        cnnkit.functional.embedding_bag(index, weight, *args, **settings),
 }
 FORMATS = (torch.memory_format, torch.layout)
 

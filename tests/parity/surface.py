@@ -3,8 +3,7 @@
 # names that PyTorch's samples know and cnnkit leaves out, by what they are for
 OUT_OF_SCOPE = {
     "attention": "nn.functional.scaled_dot_product_attention nn.functional.multi_head_attention_forward",
-    "language and speech": "nn.functional.linear_cross_entropy nn.functional.embedding_bag "
-                           "nn.functional.ctc_loss",
+    "language": "nn.functional.linear_cross_entropy",
 }
 # names of Tensor functions that are judged: those that networks of images and their training use
 _TENSOR = """
@@ -52,13 +51,12 @@ RANDOM_MODULES = frozenset(_RANDOM_MODULES.split())
 # modules that are not judged
 _MODULES_OUT_OF_SCOPE = """
 RNN RNNCell LSTM LSTMCell GRU GRUCell Transformer TransformerEncoder TransformerEncoderLayer
-TransformerDecoder TransformerDecoderLayer MultiheadAttention EmbeddingBag CTCLoss CrossMapLRN2d
+TransformerDecoder TransformerDecoderLayer MultiheadAttention CrossMapLRN2d
 LinearCrossEntropyLoss AdaptiveLogSoftmaxWithLoss
 """
 MODULES_OUT_OF_SCOPE = frozenset(_MODULES_OUT_OF_SCOPE.split())
 # why a name is not there, or does not do all of PyTorch's samples
 REASONS = {
-    "cummax": "not written yet", "cummin": "not written yet",
     "nn.functional.batch_norm": "an input of shape (0,), which has no channels",
     "norm": "the norm 'nuc' needs singular values",
     "polar": "there are no complex Tensors",

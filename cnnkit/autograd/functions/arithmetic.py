@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnkit import backends
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.casting import WIDEST, runs_in
 from cnnkit.autograd.functions.operands import copied, floating, pair, wrapped
 from cnnkit.autograd.functions.rounding import floor, trunc
 from cnnkit.autograd.value import Number, Value
@@ -153,8 +154,8 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     >>> cnnkit.float_power(cnnkit.tensor([2]), 2)
     tensor([4.], dtype=float64)
     """
-    x, y = (v.to(dtype="float64") if isinstance(v := wrapped(each), Value) else float(v)  # type: ignore[attr-defined]
-            for each in (input, exponent))
+    x, y = (v.to(dtype="float64") if isinstance(v := wrapped(operand), Value) else float(v)  # type: ignore[attr-defined]
+            for operand in (input, exponent))
     return apply(elementwise.pow, x, y)
 
 
@@ -225,6 +226,7 @@ def lerp(input: Tensor, end: Any, weight: Any) -> Tensor:
     return input + weight * (end - input)
 
 
+@runs_in(WIDEST)
 def addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: Number = 1) -> Tensor:
     """`input` + `value` * `tensor1` * `tensor2`.
 
@@ -236,6 +238,7 @@ def addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: Number = 1) -> 
     return input + (product if value == 1 else product * value)
 
 
+@runs_in(WIDEST)
 def addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Number = 1) -> Tensor:
     """`input` + `value` * `tensor1` / `tensor2`.
 
@@ -247,7 +250,12 @@ def addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Number = 1) -> 
     return input + (quotient if value == 1 else quotient * value)
 
 
-absolute, negative, subtract, multiply, divide, true_divide = abs, neg, sub, mul, div, div
+absolute = abs
+negative = neg
+subtract = sub
+multiply = mul
+divide = div
+true_divide = div
 
 
 class ArithmeticMethods(Value):
@@ -255,19 +263,25 @@ class ArithmeticMethods(Value):
 
     __slots__ = ()
 
-    abs = absolute = abs
+    absolute = abs
+    abs = abs
     add = add
     addcdiv = addcdiv
     addcmul = addcmul
     copysign = copysign
-    div = divide = true_divide = div
+    true_divide = div
+    divide = div
+    div = div
     float_power = float_power
     floor_divide = floor_divide
     fmod = fmod
     lerp = lerp
-    mul = multiply = mul
-    neg = negative = neg
+    multiply = mul
+    mul = mul
+    negative = neg
+    neg = neg
     positive = positive
     pow = pow
     remainder = remainder
-    sub = subtract = sub
+    subtract = sub
+    sub = sub

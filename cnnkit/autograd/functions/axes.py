@@ -40,7 +40,7 @@ def axes_of(name: str, dims: Any, ndim: int) -> tuple[int, ...]:
     return axes
 
 
-def sizes_of(given: tuple, named: Any = None) -> tuple[int, ...]:
+def sizes_of(given: tuple[Any, ...], named: Any = None) -> tuple[int, ...]:
     """``(2, 3)`` from ``f(2, 3)``, from ``f((2, 3))`` and from ``f(name=(2, 3))``."""
     if named is not None:
         given = (named,)

@@ -226,7 +226,11 @@ def heaviside(input: Tensor, values: Any) -> Tensor:
     return apply(elementwise.where, x == 0, y, (x > 0).to(dtype=x.dtype))
 
 
-not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge
+not_equal = ne
+less = lt
+less_equal = le
+greater = gt
+greater_equal = ge
 
 
 class ComparisonMethods(Value):
@@ -237,8 +241,10 @@ class ComparisonMethods(Value):
     allclose = allclose
     eq = eq
     equal = equal
-    ge = greater_equal = ge
-    gt = greater = gt
+    greater_equal = ge
+    ge = ge
+    greater = gt
+    gt = gt
     heaviside = heaviside
     isclose = isclose
     isfinite = isfinite
@@ -247,7 +253,10 @@ class ComparisonMethods(Value):
     isneginf = isneginf
     isposinf = isposinf
     isreal = isreal
-    le = less_equal = le
-    lt = less = lt
-    ne = not_equal = ne
+    less_equal = le
+    le = le
+    less = lt
+    lt = lt
+    not_equal = ne
+    ne = ne
     signbit = signbit

@@ -92,7 +92,7 @@ def to(input: Value, *args: Any, device: Any = None, dtype: Any = None, non_bloc
     return new.clone() if (copy or forced) and new is input else new  # type: ignore[attr-defined, return-value]
 
 
-def place_and_dtype(args: tuple, device: Any, dtype: Any) -> tuple[Any, str | None, bool]:
+def place_and_dtype(args: tuple[Any, ...], device: Any, dtype: Any) -> tuple[Any, str | None, bool]:
     """What the arguments of ``to()`` mean: a device or ``None``, a dtype's name or ``None``, and ``copy``."""
     rest: list = []
     if args:
@@ -177,13 +177,13 @@ class ConversionMethods(Value):
     cuda = _cuda
     type = _type
     type_as = _type_as
-    half = _converting("float16")
-    bfloat16 = _converting("bfloat16")
-    float = _converting("float32")
-    double = _converting("float64")
-    char = _converting("int8")
-    short = _converting("int16")
-    int = _converting("int32")
-    long = _converting("int64")
-    byte = _converting("uint8")
-    bool = _converting("bool")
+    half: Any = _converting("float16")
+    bfloat16: Any = _converting("bfloat16")
+    float: Any = _converting("float32")
+    double: Any = _converting("float64")
+    char: Any = _converting("int8")
+    short: Any = _converting("int16")
+    int: Any = _converting("int32")
+    long: Any = _converting("int64")
+    byte: Any = _converting("uint8")
+    bool: Any = _converting("bool")

@@ -13,7 +13,7 @@ from cnnkit.autograd.value import Value
 from cnnkit.backends import backend_of, dtype_name, namespace_of, on
 from cnnkit.foreign import device_of
 from cnnkit.ops import elementwise, gathering, ordering, shaping
-from cnnkit.ops.precision import is_floating, is_integer, need_floating
+from cnnkit.ops.dtypes import is_floating, is_integer, need_floating
 
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor

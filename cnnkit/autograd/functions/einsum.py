@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.casting import LOWER, runs_in
 from cnnkit.autograd.functions.diagonals import diagonal
 from cnnkit.autograd.value import Value
 from cnnkit.ops import elementwise, matmul, reduction, shaping
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["einsum"]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-Named = tuple[Any, list]  # a Tensor, and the name of each of its axes: a letter, or a number of the ellipsis
+Named = tuple[Any, list[Any]]  # a Tensor, and each of its axes' names: letters, or numbers of the ellipsis
 
 
+@runs_in(LOWER)
 def einsum(*args: Any) -> Tensor:
     """Products of Tensors summed over axes: ``einsum("ij,jk->ik", x, y)`` is ``x @ y``.
 

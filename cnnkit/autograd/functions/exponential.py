@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.casting import FLOAT32, runs_in
 from cnnkit.autograd.functions.operands import floating, pair
 from cnnkit.autograd.value import Value
 from cnnkit.ops import activation, elementwise, exponential, pairs
@@ -115,6 +116,7 @@ def sqrt(input: Tensor) -> Tensor:
     return apply(elementwise.sqrt, floating(input))
 
 
+@runs_in(FLOAT32)
 def rsqrt(input: Tensor) -> Tensor:
     """1 divided by the square root of each element.
 
@@ -135,6 +137,7 @@ def square(input: Tensor) -> Tensor:
     return input * input
 
 
+@runs_in(FLOAT32)
 def reciprocal(input: Tensor) -> Tensor:
     """1 divided by each element.
 

@@ -230,14 +230,14 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
     before = (slice(None),) * axis
     results = [_between(ordered, before, p * (x.shape[axis] - 1), interpolation) for p in parts]
     unknown = (x != x).any(axis, True)  # noqa: PLR0124 - NaN alone is not itself
-    results = [apply(elementwise.where, unknown, float("nan"), each) for each in results]
+    results = [apply(elementwise.where, unknown, float("nan"), result) for result in results]
     if dim is None and keepdim:
-        results = [each.reshape((1,) * input.ndim) for each in results]
+        results = [result.reshape((1,) * input.ndim) for result in results]
     elif not keepdim or not input.ndim:
-        results = [each.squeeze(axis) for each in results]
+        results = [result.squeeze(axis) for result in results]
     if single:
         return results[0]
-    return apply(shaping.concat, *[each.unsqueeze(0) for each in results], axis=0)
+    return apply(shaping.concat, *[result.unsqueeze(0) for result in results], axis=0)
 
 
 def _between(ordered: Tensor, before: tuple, place: Any, interpolation: str) -> Any:

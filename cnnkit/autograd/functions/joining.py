@@ -50,7 +50,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return apply(shaping.concat, *tensors, axis=axis)
 
 
-concat = concatenate = cat
+concatenate = cat
+concat = cat
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -124,7 +125,7 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
 
 # -- at least so many axes -----------------------------------------------------------------------------------
 
-def _each(change: Callable, tensors: tuple) -> Any:
+def _mapped(change: Callable, tensors: tuple) -> Any:
     """A function of one Tensor, of several, or of a list of them."""
     if len(tensors) == 1 and not isinstance(tensors[0], tuple | list):
         return change(tensors[0])
@@ -139,7 +140,7 @@ def atleast_1d(*tensors: Any) -> Any:
     >>> cnnkit.atleast_1d(cnnkit.tensor(1.0))
     tensor([1.])
     """
-    return _each(lambda x: x if x.ndim else x.reshape(1), tensors)
+    return _mapped(lambda x: x if x.ndim else x.reshape(1), tensors)
 
 
 def atleast_2d(*tensors: Any) -> Any:
@@ -149,7 +150,7 @@ def atleast_2d(*tensors: Any) -> Any:
     >>> cnnkit.atleast_2d(cnnkit.tensor([1.0, 2.0]))
     tensor([[1., 2.]])
     """
-    return _each(lambda x: x if x.ndim > 1 else x.reshape(1, x.numel()), tensors)
+    return _mapped(lambda x: x if x.ndim > 1 else x.reshape(1, x.numel()), tensors)
 
 
 def atleast_3d(*tensors: Any) -> Any:
@@ -161,7 +162,7 @@ def atleast_3d(*tensors: Any) -> Any:
     """
     def change(x: Tensor) -> Tensor:
         return x if x.ndim > 2 else x.unsqueeze(-1) if x.ndim == 2 else x.reshape(1, x.numel(), 1)
-    return _each(change, tensors)
+    return _mapped(change, tensors)
 
 
 # -- blocks and combinations ---------------------------------------------------------------------------------

@@ -161,7 +161,8 @@ class LimitMethods(Value):
 
     __slots__ = ()
 
-    clamp = clip = clamp
+    clip = clamp
+    clamp = clamp
     clamp_max = clamp_max
     clamp_min = clamp_min
     fmax = fmax

@@ -8,7 +8,7 @@ from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.raw import as_dtype, positions_like, without_tape
 from cnnkit.backends import namespace_of
 from cnnkit.ops import elementwise, gathering, ordering, segments, shaping
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 
 __all__: list[str] = []  # for this package alone
 

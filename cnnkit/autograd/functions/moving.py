@@ -293,7 +293,8 @@ class MovingMethods(Value):
     swapaxes = swapaxes
     t = t
     adjoint = adjoint
-    movedim = moveaxis = movedim
+    moveaxis = movedim
+    movedim = movedim
     broadcast_to = broadcast_to
 
     def reshape(self, *sizes: Any, shape: Any = None) -> Tensor:

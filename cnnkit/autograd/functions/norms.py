@@ -6,12 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.casting import FLOAT32, runs_in
 from cnnkit.autograd.functions.axes import axes_of
 from cnnkit.autograd.functions.raw import as_dtype
 from cnnkit.autograd.value import Value
 from cnnkit.backends import dtype_name
 from cnnkit.ops import elementwise, reduction
-from cnnkit.ops.precision import is_narrow, need_floating
+from cnnkit.ops.dtypes import is_narrow, need_floating
 
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
@@ -56,6 +57,7 @@ def p_norm(name: str, x: Any, p: float, axes: tuple[int, ...], keepdim: bool) ->
     return apply(elementwise.where, nothing, 0.0, root)
 
 
+@runs_in(FLOAT32)
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, *,
          dtype: Any = None) -> Tensor:
     """The norm of all elements, or of those along some axes.
@@ -85,6 +87,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     return p_norm("norm", x, power, axes, keepdim)
 
 
+@runs_in(FLOAT32)
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The norm of the difference of two Tensors, which broadcast.
 
@@ -95,6 +98,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return norm(input - other, p)
 
 
+@runs_in(FLOAT32)
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """The slices along an axis, those with a larger norm than `maxnorm` scaled down to it.
 
@@ -112,6 +116,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     return input * apply(elementwise.where, size > maxnorm, maxnorm / (size + 1e-7), 1.0)
 
 
+@runs_in(FLOAT32)
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:
     """The distance of each row of `x1` to each row of `x2`.
 
@@ -144,6 +149,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     return p_norm("cdist", differences, float(p), (differences.ndim - 1,), False)
 
 
+@runs_in(FLOAT32)
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The distance of each row to each later one, in a row.
 

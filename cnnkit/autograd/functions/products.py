@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.casting import LOWER, WIDEST, runs_in
 from cnnkit.autograd.functions.axes import axes_of, axis_of
 from cnnkit.autograd.functions.diagonals import diag_embed, diagonal
 from cnnkit.autograd.functions.moving import broadcast_tensors
@@ -14,7 +15,7 @@ from cnnkit.autograd.value import Value
 from cnnkit.backends import dtype_name
 from cnnkit.ops import matmul as products
 from cnnkit.ops import reduction, shaping
-from cnnkit.ops.precision import is_integer
+from cnnkit.ops.dtypes import is_integer
 
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
@@ -38,6 +39,7 @@ def matmul(input: Tensor, other: Any) -> Tensor:
     return apply(products.matmul, input, other)
 
 
+@runs_in(LOWER)
 def _product(name: str, ndims: tuple[int, int], a: Value, b: Value) -> Tensor:
     """matmul of two Tensors that must have so many axes, one dtype, and no broadcasting."""
     if (a.ndim, b.ndim) != ndims:
@@ -81,6 +83,7 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     return _product("mv", (2, 1), input, vec)
 
 
+@runs_in(WIDEST)
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Product of two vectors, a number.
 
@@ -91,6 +94,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return _product("dot", (1, 1), input, tensor)
 
 
+@runs_in(WIDEST)
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """`dot` of real numbers.
 
@@ -178,6 +182,7 @@ def _added(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     return scaled if beta == 0 else (input if beta == 1 else input * beta) + scaled
 
 
+@runs_in(LOWER)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * (mat1 @ mat2)``.
 
@@ -189,6 +194,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: 
     return _added(input, mm(mat1, mat2), beta, alpha)
 
 
+@runs_in(LOWER)
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * (mat @ vec)``.
 
@@ -199,6 +205,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: fl
     return _added(input, mv(mat, vec), beta, alpha)
 
 
+@runs_in(LOWER)
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``.
 
@@ -210,6 +217,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: f
     return _added(input, outer(vec1, vec2), beta, alpha)
 
 
+@runs_in(LOWER)
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * bmm(batch1, batch2)``.
 
@@ -221,6 +229,7 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, a
     return _added(input, bmm(batch1, batch2), beta, alpha)
 
 
+@runs_in(LOWER)
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * bmm(batch1, batch2).sum(0)``.
 
@@ -235,6 +244,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, al
 
 # -- over chosen axes ----------------------------------------------------------------------------------------
 
+@runs_in(WIDEST)
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Products over some axes of both Tensors.
 
@@ -291,6 +301,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     return (x * y).reshape([n * m for n, m in zip(*sizes)])
 
 
+@runs_in(WIDEST)
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The cross product of vectors of three elements along an axis; by default the first one of that size.
 

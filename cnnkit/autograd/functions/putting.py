@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.casting import WIDEST, runs_in
 from cnnkit.autograd.functions.merging import merged
 from cnnkit.autograd.functions.parts import select
 from cnnkit.autograd.functions.raw import positions_like, without_tape
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["diagonal_scatter", "index_put", "masked_scatter", "put", "select_scatter", "slice_scatter"]
 
 
+@runs_in(WIDEST)
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """`input` with ``input[indices]`` replaced by `values`, or with these added.
 

@@ -44,7 +44,7 @@ def positions_like(input: Any, *ends: int) -> Any:
                                                          device=device_of(array)))
 
 
-def of_one_dtype(name: str, tensors: Any) -> list:
+def of_one_dtype(name: str, tensors: Any) -> list[Any]:
     """Tensors converted to the dtype that PyTorch's promotion gives: of floats before integers before bools.
 
     >>> import cnnkit

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.casting import FLOAT32, runs_in
 from cnnkit.autograd.functions.conversion import to
 from cnnkit.autograd.functions.operands import floating
 from cnnkit.autograd.value import Value
@@ -125,6 +126,7 @@ def _along(op: Any, input: Any, dim: int) -> Tensor:
     return apply(op, input, axis=dim)
 
 
+@runs_in(FLOAT32)
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) over `dim`, without overflow.
 

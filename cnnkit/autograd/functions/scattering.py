@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.autograd.calling import apply
+from cnnkit.autograd.casting import WIDEST, runs_in
 from cnnkit.autograd.functions.axes import axis_of
 from cnnkit.autograd.functions.merging import merged
 from cnnkit.autograd.functions.raw import as_dtype, without_tape
@@ -66,6 +67,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     return _scattered("scatter", input, dim, index, source, "last")
 
 
+@runs_in(WIDEST)
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`input` with elements added: ``y[i, index[i, j]] += src[i, j]`` for `dim` 1 of 2; see `scatter`.
 
@@ -134,8 +136,8 @@ def _part_of_source(name: str, input: Value, src: Tensor, sizes: tuple[int, ...]
 
 
 def _need_dtype(name: str, input: Value, source: Value) -> None:
-    if (given := dtype_name(source.dtype)) != (own := dtype_name(input.dtype)):
-        raise RuntimeError(f"{name} needs a source of the Tensor's dtype, {own}; got {given}")
+    if (given := dtype_name(source.dtype)) != (expected := dtype_name(input.dtype)):
+        raise RuntimeError(f"{name} needs a source of the Tensor's dtype, {expected}; got {given}")
 
 
 # -- slices along an axis ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Functions that sort, find the largest or smallest elements, and search what is sorted."""
+"""Functions that sort, find the largest or smallest elements, or those so far, and search what is sorted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cnnkit.ops import gathering, ordering
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
 
-__all__ = ["argsort", "bucketize", "kthvalue", "msort", "searchsorted", "sort", "topk"]
+__all__ = ["argsort", "bucketize", "cummax", "cummin", "kthvalue", "msort", "searchsorted", "sort", "topk"]
 
 
 class Sorted(NamedTuple):
@@ -120,6 +120,38 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Sor
     return Sorted(_along(x, where, axis).reshape(shape), where.reshape(shape))
 
 
+def cummax(input: Tensor, dim: int) -> Sorted:
+    """The largest element so far along an axis, and where it is: the last of equal ones. NaN stays.
+
+    Returns
+    -------
+    values, indices : Tensor
+        A named tuple; the gradient goes to the elements at the indices.
+
+    >>> import cnnkit
+    >>> cnnkit.cummax(cnnkit.tensor([1.0, 3.0, 2.0, 3.0]), 0)
+    Sorted(values=tensor([1., 3., 3., 3.]), indices=tensor([0, 1, 1, 3]))
+    """
+    return _so_far("cummax", input, dim, True)
+
+
+def cummin(input: Tensor, dim: int) -> Sorted:
+    """The smallest element so far along an axis, and where it is; see `cummax`.
+
+    >>> import cnnkit
+    >>> cnnkit.cummin(cnnkit.tensor([2.0, 3.0, 1.0]), 0).values
+    tensor([2., 2., 1.])
+    """
+    return _so_far("cummin", input, dim, False)
+
+
+def _so_far(name: str, input: Tensor, dim: int, largest: bool) -> Sorted:
+    axis = axis_of(name, dim, input.ndim)
+    x = input if input.shape else input.reshape(1)
+    where = without_tape(name, ordering.running_extreme, x, axis=axis, largest=largest)
+    return Sorted(_along(x, where, axis).reshape(input.shape), where.reshape(input.shape))
+
+
 # -- searching -----------------------------------------------------------------------------------------------
 
 def searchsorted(sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False,
@@ -188,6 +220,8 @@ class SortingMethods(Value):
 
     sort = sort
     argsort = argsort
+    cummax = cummax
+    cummin = cummin
     msort = msort
     topk = topk
     kthvalue = kthvalue

@@ -85,8 +85,8 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     parts = operator.index(where)
     if parts < 1:
         raise RuntimeError(f"tensor_split needs 1 part or more; got {parts}")
-    each, larger = divmod(length, parts)
-    sizes = [each + 1] * larger + [each] * (parts - larger)
+    size, larger = divmod(length, parts)
+    sizes = [size + 1] * larger + [size] * (parts - larger)
     return _cut(input, axis, [0, *itertools.accumulate(sizes)])
 
 
@@ -144,7 +144,8 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 unstack = unbind
-unsafe_chunk, unsafe_split = chunk, split
+unsafe_chunk = chunk
+unsafe_split = split
 
 
 # -- cutting -------------------------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ CASES = (
       for op in ("sum", "mean", "max", "min", "prod")
       for name, axis, keepdims in (("everything", None, False), ("last-axis", -1, False),
                                    ("two-axes", (0, 2), False), ("keepdims", 1, True))),
+    *(OpCase("mean", f"maps-{keepdims}", (Draw((2, 3, 4, 5)),), {"axis": (2, 3), "keepdims": keepdims}, SUMS)
+      for keepdims in (False, True)),
     OpCase("sum", "batch-0", (Draw((0, 3)),), {"axis": 0, "keepdims": False}),
     *(OpCase(op, "ties-share", (Draw((3, 9), "eighths"),), {"axis": 1, "keepdims": False}, ROUNDING,
              smooth=False) for op in ("max", "min")),
@@ -79,6 +81,10 @@ CASES = (
     moved("concat", "two-along-1", TIES, Draw((3, 2), "eighths"), axis=1),
     moved("concat", "three-along-0", TIES, Draw((0, 4), "eighths"), Draw((2, 4), "eighths"), axis=0),
     moved("concat", "last-axis", TIES, TIES, axis=-1),
+    OpCase("concat", "channels-last", tuple(Draw((2, n, 3, 4), "eighths") for n in (5, 17, 1)), {"axis": 1},
+           EXACT, channels_last=True),
+    OpCase("add", "number-for-each-channel-last", (Draw((2, 17, 3, 4)), Draw((1, 17, 1, 1))), {}, SUMS,
+           channels_last=True),
     moved("pad", "around", Draw((2, 3, 4), "eighths"), pads=((0, 0), (1, 2), (0, 3)), value=0.5),
     moved("pad", "take-away", Draw((2, 5, 6), "eighths"), pads=((0, 0), (-1, 2), (1, -2)), value=0.0),
     moved("pad", "nothing", TIES, pads=((0, 0), (0, 0)), value=0.0),

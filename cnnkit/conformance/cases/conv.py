@@ -15,13 +15,18 @@ CONV: dict[str, Any] = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation
 SAME = ((1, 1), (1, 1))
 
 
-def conv(name: str, x: tuple, weight: tuple, *, bias: bool = True, kind: str = "normal", grad: bool = True,
-         half: bool = False, **attrs: Any) -> OpCase:
+def conv(name: str, x: tuple[Any, ...], weight: tuple[Any, ...], *, bias: bool = True, kind: str = "normal",
+         grad: bool = True, half: bool = False, channels_last: bool = False, **attrs: Any) -> OpCase:
     """A convolution, from the shapes of its input and weight."""
     drawn = (Draw(x, kind, grad), Draw(weight, "eighths" if kind == "eighths" else "normal", grad),
              Draw(weight[:1], "eighths" if kind == "eighths" else "normal", grad) if bias else None)
     return OpCase("conv", name, drawn, {**CONV, **attrs}, EXACT if kind == "eighths" else SUMS, half=half,
-                  smooth=kind == "normal")
+                  smooth=kind == "normal", channels_last=channels_last)
+
+
+def vectors(name: str, x: tuple[Any, ...], weight: tuple[Any, ...], **attrs: Any) -> OpCase:
+    """A convolution whose channels can be read 16 bytes at once, in 16 bits too: on tensor cores."""
+    return conv(f"vectors-{name}", x, weight, half=True, channels_last=True, **attrs)
 
 
 def linear(name: str, x: tuple, weight: tuple, *, bias: bool = True, half: bool = False) -> OpCase:
@@ -58,6 +63,7 @@ PRODUCTS: tuple[tuple[str, tuple, tuple, dict[str, Any]], ...] = (
      {"dilation": (2, 3), "padding": ((1, 0), (0, 2))}),
     ("groups", (2, 4, 5, 5), (6, 2, 3, 3), {"groups": 2, "padding": SAME}),
     ("depthwise", (1, 5, 5, 6), (5, 1, 3, 3), {"groups": 5, "stride": (2, 1)}),
+    ("depthwise-many-channels", (2, 18, 6, 8), (18, 1, 3, 3), {"groups": 18, "padding": SAME}),
     ("1x1", (2, 4, 3, 5), (5, 4, 1, 1), {}),
     ("many-channels", (1, 17, 4, 3), (16, 17, 2, 2), {}),
     ("batch-0", (0, 3, 5, 5), (2, 3, 3, 3), {}),
@@ -96,6 +102,12 @@ CASES = (
     conv("depthwise", (2, 5, 5, 6), (5, 1, 3, 3), groups=5, padding=SAME, half=True),
     conv("depthwise-multiplier-2", (2, 3, 5, 5), (6, 1, 3, 3), groups=3, stride=(2, 2)),
     conv("depthwise-8-channels", (1, 8, 6, 5), (8, 1, 3, 3), groups=8, padding=SAME),
+    conv("depthwise-19-channels", (2, 19, 7, 9), (19, 1, 3, 3), groups=19, padding=SAME),
+    conv("depthwise-16-channels-stride-2", (1, 16, 7, 11), (16, 1, 3, 3), groups=16, padding=SAME,
+         stride=(2, 2)),
+    conv("depthwise-17-channels-dilation-5x5", (1, 17, 11, 9), (17, 1, 5, 5), groups=17, dilation=(2, 1),
+         padding=((4, 3), (2, 2)), bias=False),
+    conv("depthwise-33-channels-nan", (1, 33, 4, 5), (33, 1, 2, 3), kind="nan", grad=False, groups=33),
     conv("few-channels-many-filters", (1, 2, 5, 6), (37, 2, 3, 3), padding=SAME),
     conv("8-to-16-channels", (1, 8, 6, 5), (16, 8, 3, 3), padding=SAME),
     conv("odd-channels", (3, 7, 4, 4), (9, 7, 3, 3), padding=SAME),
@@ -106,6 +118,14 @@ CASES = (
     conv("batch-0", (0, 3, 5, 5), (2, 3, 3, 3), padding=SAME),
     conv("batch-0-groups", (0, 4, 5, 5), (4, 2, 3, 3), groups=2),
     conv("nan-stays-in-its-windows", (1, 2, 5, 6), (2, 2, 3, 3), kind="nan", grad=False),
+
+    vectors("3x3", (1, 16, 5, 4), (8, 16, 3, 3), padding=SAME),
+    vectors("stride-2", (1, 16, 5, 4), (8, 16, 3, 2), padding=SAME, stride=(2, 1), bias=False),
+    vectors("1x1", (3, 24, 3, 5), (16, 24, 1, 1)),
+    vectors("1x1-odd-filters", (2, 24, 3, 5), (21, 24, 1, 1)),
+    vectors("groups-dilation-stride", (1, 32, 7, 6), (16, 16, 2, 2), groups=2, dilation=(2, 1), stride=(2, 3),
+            padding=((1, 0), (0, 2))),
+    vectors("nan", (1, 16, 4, 5), (8, 16, 3, 3), kind="nan", grad=False),
 
     # -- other ranks: stride and dilation have one number for each axis --
     conv("1d", (2, 3, 9), (4, 3, 3), half=True, **AXIS),

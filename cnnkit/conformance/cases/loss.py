@@ -29,7 +29,20 @@ def labelled(op: str, name: str, x: tuple, *, kind: str = "normal", target: str 
                   smooth=kind != "large")
 
 
+def sequences(name: str, T: int, N: int, C: int, S: int, zero_infinity: bool = True) -> OpCase:
+    """Sequences of up to T frames and S labels; the blank is the last class."""
+    lengths = (Draw((N,), "labels", grad=False, classes=most + 1) for most in (T, S))
+    return OpCase("ctc", name, (Draw((T, N, C)), Draw((N, S), "labels", grad=False, classes=C - 1), *lengths),
+                  {"blank": C - 1, "zero_infinity": zero_infinity}, TRANSCENDENTAL, smooth=False)
+
+
 CASES = (
+    sequences("short", 3, 5, 3, 2),
+    sequences("repeated-labels", 6, 8, 2, 3),
+    sequences("more-labels-than-frames", 2, 6, 3, 4),
+    sequences("infinite", 4, 12, 2, 3, zero_infinity=False),
+    sequences("no-labels", 3, 2, 3, 0),
+    sequences("batch-0", 3, 0, 3, 2),
     *(labelled(op, reduction, (5, 4), reduction=reduction, half=reduction == "mean")
       for op in ("cross_entropy", "nll_loss") for reduction in REDUCTIONS),
     *(labelled(op, f"weighted-{reduction}", (5, 4), weight=True, reduction=reduction)
@@ -41,6 +54,8 @@ CASES = (
         labelled(op, "ignored-index-is-a-class", (7, 3), ignore_index=1),
         labelled(op, "every-label-ignored", (1, 3), target="ignored"),
         labelled(op, "map", (2, 3, 2, 4)),
+        labelled(op, "map-none", (2, 5, 3, 7), reduction="none"),
+        labelled(op, "sequence-sum", (3, 4, 9), reduction="sum"),
         labelled(op, "map-none-weighted", (2, 3, 2, 2), weight=True, reduction="none"),
         labelled(op, "one-sample-without-batch", (4,)),
         labelled(op, "one-class", (3, 1)),
@@ -50,6 +65,8 @@ CASES = (
         labelled(op, "batch-0-none", (0, 4), reduction="none"),
     )),
     labelled("cross_entropy", "large-logits", (4, 5), kind="large"),
+    labelled("cross_entropy", "many-classes", (3, 65)),
+    labelled("cross_entropy", "many-samples", (37, 6)),
     labelled("cross_entropy", "smoothed", (5, 4), label_smoothing=0.2),
     labelled("cross_entropy", "smoothed-weighted", (5, 4), label_smoothing=0.2, weight=True),
     labelled("cross_entropy", "smoothed-ignored-none", (5, 4), label_smoothing=0.2, target="ignored",

@@ -25,12 +25,13 @@ def batch_norm(name: str, x: tuple, *, kind: str = "normal", affine: bool = True
 
 
 def standardize(name: str, x: tuple, axes: tuple, weight: tuple | None = None, bias: tuple | None = None, *,
-                kind: str = "normal", center: bool = True, tolerance: Tolerance = SUMS) -> OpCase:
+                kind: str = "normal", center: bool = True, tolerance: Tolerance = SUMS,
+                last: bool = False) -> OpCase:
     """A normalisation over some axes, from the shapes of its arrays."""
     scale, shift = (None if shape is None else Draw(shape) for shape in (weight, bias))
     return OpCase("standardize", name, (Draw(x, kind), scale, shift),
                   {"axes": axes, "eps": 1e-5, "center": center}, tolerance,
-                  half=name in ("layer", "steady"), smooth=kind == "normal")
+                  half=name in ("layer", "steady"), smooth=kind == "normal", channels_last=last)
 
 
 CASES = (
@@ -64,6 +65,11 @@ CASES = (
     standardize("layer-many", (17, 70), (1,), (70,), (70,)),
     standardize("instance", (2, 3, 4), (2,), (1, 3, 1), (1, 3, 1)),
     standardize("instance-no-affine", (2, 3, 4), (2,)),
+    standardize("instance-channels-last", (2, 19, 3, 4), (2, 3), (1, 19, 1, 1), (1, 19, 1, 1), last=True),
+    standardize("instance-steady-channels-last", (2, 3, 5, 4), (2, 3), kind="steady", tolerance=STEADY,
+                last=True),
+    standardize("instance-constant-channels-last", (2, 3, 5), (2,), kind="constant", tolerance=STEADY,
+                last=True),
     standardize("root-mean-square", (3, 2, 5), (2,), (5,), center=False),
     standardize("no-weight", (3, 5), (1,), None, (5,)),
     standardize("middle-axes", (2, 3, 4, 2), (1, 2), (1, 1, 1, 2)),

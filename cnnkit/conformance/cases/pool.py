@@ -122,6 +122,10 @@ CASES = (
                             ("one-pixel-map", (2, 3, 1, 1), (1, 1)),
                             ("batch-0", (0, 2, 4, 4), (2, 2)))),
 
+    *(OpCase("adaptive_avg_pool", f"{name}-channels-last", (Draw((2, 19, 6, 4)),), {"output_size": size},
+             ROUNDING, channels_last=True)
+      for name, size in (("to-1x1", (1, 1)), ("even", (3, 2)))),
+
     # -- other ranks --
     *(case for rank, x in ((1, (2, 3, 9)), (3, (1, 2, 4, 5, 4))) for case in (
         maximum(f"{rank}d", x, **across(rank)),

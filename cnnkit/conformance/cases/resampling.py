@@ -25,10 +25,14 @@ CALLS: tuple[tuple[str, tuple, int, int, dict[str, Any]], ...] = (
     ("cubic-antialias", (2, 9, 2), 1, 4, {"mode": "cubic", "antialias": True}),
     ("lanczos", (2, 11), 1, 3, {"mode": "lanczos", "antialias": True}),
     ("batch-0", (0, 4), 1, 6, {"mode": "linear"}),
+    ("linear-rows-channels-last", (2, 18, 5, 4), 2, 10, {"mode": "linear"}),
+    ("cubic-columns-channels-last", (2, 17, 3, 5), 3, 7, {"mode": "cubic"}),
+    ("nearest-channels-last", (2, 5, 3, 4), 3, 8, {"mode": "nearest"}),
 )
 
 CASES = tuple(case for name, shape, axis, size, attrs in CALLS for case in (
     OpCase("resample", name, (Draw(shape),), {**PLAIN, **attrs, "axis": axis, "size": size}, SUMS,
-           half=name == "linear-twice"),
+           half=name == "linear-twice", channels_last=name.endswith("channels-last")),
     OpCase("resample_input", name, (Draw((*shape[:axis], size, *shape[axis + 1:])),),
-           {**PLAIN, **attrs, "axis": axis, "length": shape[axis]}, SUMS, half=name == "linear-twice")))
+           {**PLAIN, **attrs, "axis": axis, "length": shape[axis]}, SUMS, half=name == "linear-twice",
+           channels_last=name.endswith("channels-last"))))

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["arrays_of", "call", "call_kernel", "has_kernel", "input_names"]
 
 
-def arrays_of(case: OpCase, target: Target, values: tuple,
-              change: Callable[[np.ndarray], Any] | None = None) -> list:
+def arrays_of(case: OpCase, target: Target, values: tuple[Any, ...],
+              change: Callable[[np.ndarray], Any] | None = None) -> list[Any]:
     """New arrays with a case's inputs, in the memory order of the case or as `change` makes them."""
     return target.arrays(values, change or (target.channels_last if case.channels_last else None))
 
 
-def call(case: OpCase, target: Target, arrays: Sequence, needs: Sequence[bool],
-         fused: bool = True) -> tuple[tuple, Callable | None]:
+def call(case: OpCase, target: Target, arrays: Sequence[Any], needs: Sequence[bool],
+         fused: bool = True) -> tuple[tuple[Any, ...], Callable[..., Any] | None]:
     """Run the case: an op, or a chain of ops by its fused kernel (op by op where there is none)."""
     attrs = target.attributes(case)
     if len(case.ops) == 1:
@@ -36,12 +36,12 @@ def call(case: OpCase, target: Target, arrays: Sequence, needs: Sequence[bool],
     return run_calls(calls, arrays, tuple(needs)) if fused else compose(calls, arrays, needs)
 
 
-def calls_of(case: OpCase, attrs: Sequence) -> list[Call]:
+def calls_of(case: OpCase, attrs: Sequence[Any]) -> list[Call]:
     """The calls of a chain of ops, as its kernel is given them."""
     return [Call(OPS[name], values, count) for name, values, count in zip(case.ops, attrs, case.arities)]
 
 
-def call_kernel(kernel: Callable, case: OpCase, target: Target) -> Any:
+def call_kernel(kernel: Callable[..., Any], case: OpCase, target: Target) -> Any:
     """Call one kernel with a case's arrays, in the first of its dtypes, and return what it returned."""
     arrays = arrays_of(case, target, expected(case, target.dtypes(case)[0]).inputs)
     attrs = target.attributes(case)

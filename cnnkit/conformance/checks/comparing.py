@@ -44,7 +44,7 @@ def compare(label: str, case: OpCase | UpdateCase, target: Target, actual: Any |
                              f"({dtype}: rtol {rtol:g}, atol {atol:g}; {case.tolerance.reason})")
 
 
-def compare_gradients(case: OpCase, target: Target, gradients: Sequence, expected: Sequence,
+def compare_gradients(case: OpCase, target: Target, gradients: Sequence[Any], expected: Sequence[Any],
                       needs: Sequence[bool], dtype: str) -> None:
     """Raise unless each needed gradient is the expected one, and every other is ``None``."""
     assert len(gradients) == len(needs), \
@@ -53,7 +53,7 @@ def compare_gradients(case: OpCase, target: Target, gradients: Sequence, expecte
         compare(f"the gradient of {name}", case, target, actual, gradient if needed else None, dtype)
 
 
-def bits(target: Target, arrays: Sequence) -> list[bytes | None]:
+def bits(target: Target, arrays: Sequence[Any]) -> list[bytes | None]:
     """The arrays' exact contents."""
     return [target.to_numpy(a).tobytes() if hasattr(a, "dtype") else None for a in arrays]
 
@@ -66,5 +66,6 @@ def forward_and_back(case: OpCase, target: Target, truth: Expected, dtype: str,
         compare(f"output {n}", case, target, output, expected, dtype)
     if any(case.needs):
         assert backward is not None, "backward is None, although gradients are needed"
-        gradients = backward((change or target.asarray)(truth.dy))
+        order = target.channels_last if case.channels_last else target.asarray
+        gradients = backward((change or order)(truth.dy))
         compare_gradients(case, target, gradients, truth.gradients, case.needs, dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnkit import backends
 from cnnkit.backends import dtype_name
@@ -31,7 +31,7 @@ def truth(case: ManyCase) -> Expected:
     return Expected(inputs, dy, outputs, gradients)
 
 
-def arrays_in(case: ManyCase, target: Target, dtype: str) -> list:
+def arrays_in(case: ManyCase, target: Target, dtype: str) -> list[Any]:
     """New arrays of a case's inputs, floating-point ones in `dtype`, which holds them exactly."""
     return target.arrays(truth(case).inputs, lambda values: target.asarray(values, dtype))
 

@@ -17,7 +17,7 @@ from cnnkit.conformance.expected import expected
 from cnnkit.conformance.inputs import seeded
 from cnnkit.ops import OPS
 from cnnkit.ops.core import compose
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 
 if TYPE_CHECKING:
     from cnnkit.conformance.kinds.op import OpCase

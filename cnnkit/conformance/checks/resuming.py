@@ -51,7 +51,7 @@ def optimizer_of(case: UpdateCase, params: list[Tensor]) -> optim.Optimizer:
     return make(params, **case.attrs)
 
 
-def take(optimizer: optim.Optimizer, params: list[Tensor], steps: list[list]) -> None:
+def take(optimizer: optim.Optimizer, params: list[Tensor], steps: list[list[Any]]) -> None:
     """Make steps with these gradients."""
     for step in steps:
         for p, g in zip(params, step):

@@ -33,7 +33,7 @@ def loops(case: UpdateCase, dtype: str) -> list[list[np.ndarray]]:
     return after
 
 
-def steps(case: UpdateCase, target: Target, dtype: str, make: Any = None) -> Iterator[list]:
+def steps(case: UpdateCase, target: Target, dtype: str, make: Any = None) -> Iterator[list[Any]]:
     """The parameters after each step, on the target."""
     values, grads = case.drawn(dtype)
     params = [(make or target.asarray)(p) for p in values]

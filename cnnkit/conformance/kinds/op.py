@@ -45,12 +45,13 @@ class OpCase:
     smooth : bool
         Whether finite differences make sense here.
     channels_last : bool
-        Give all inputs with their second axis last in memory, for kernels that decline every other order.
+        Give all inputs, and dy, with their second axis last in memory, for kernels that decline every other
+        order.
     """
 
     op: str | tuple[str, ...]
     name: str
-    inputs: tuple
+    inputs: tuple[Any, ...]
     attrs: Mapping[str, Any] | tuple[Mapping[str, Any], ...] = field(default_factory=dict)
     tolerance: Tolerance = ROUNDING
     counts: tuple[int, ...] = ()

@@ -42,7 +42,7 @@ class UpdateCase:
         """The steps of the loops, and what may be written."""
         return UPDATE_CHECKS
 
-    def drawn(self, dtype: str) -> tuple[list, list]:
+    def drawn(self, dtype: str) -> tuple[list[Any], list[Any]]:
         """The parameters, and the gradients of each step."""
         random = seeded(self.id)
         params = [np.asarray(random.standard_normal(s)).astype(dtype) for s in self.shapes]

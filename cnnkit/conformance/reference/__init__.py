@@ -17,6 +17,7 @@ from cnnkit.conformance.reference import (
     arithmetic,
     assigning,
     conv,
+    ctc,
     gathering,
     loss,
     norm,
@@ -29,7 +30,7 @@ from cnnkit.conformance.reference.formula import Formula
 
 __all__ = ["FORMULAS", "REFERENCES", "evaluate"]
 
-Reference = tuple[Callable, Callable | None]
+Reference = tuple[Callable[..., Any], Callable[..., Any] | None]
 FORMULAS: dict[str, Formula] = {  # of unary elementwise ops
     **activation.FORMULAS, **arithmetic.FORMULAS, **pointwise.FORMULAS}
 
@@ -45,6 +46,7 @@ REFERENCES: dict[str, Reference] = {
     **_pairs(activation, "dropout", "log_softmax", "softmax"),
     **_pairs(assigning, "index_put", "replace_view"),
     **_pairs(conv, "conv", "conv_filters", "conv_input", "fold", "linear", "unfold"),
+    **_pairs(ctc, "ctc"),
     **_pairs(gathering, "scatter_add", "take", "take_along_axis"),
     **_pairs(loss, "cross_entropy", "mse_loss", "nll_loss"),
     **_pairs(norm, "batch_norm", "standardize"),
@@ -58,7 +60,8 @@ REFERENCES: dict[str, Reference] = {
 
 def evaluate(names: Sequence[str], attrs: Sequence[Mapping[str, Any]],
              counts: Sequence[int], arrays: Sequence[Any],
-             make_dy: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[tuple, np.ndarray, tuple]:
+             make_dy: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[tuple[Any, ...], np.ndarray,
+             tuple[Any, ...]]:
     """Run ops one after the other, each on the first output of the one before, and go back through them.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ FORMULAS = {
 }
 
 
-def rows(x: Array, axis: int) -> Iterator[tuple]:
+def rows(x: Array, axis: int) -> Iterator[tuple[Any, ...]]:
     """The index of every line of x along `axis`."""
     axis %= x.ndim
     for index in np.ndindex(*x.shape[:axis], *x.shape[axis + 1:]):
@@ -87,7 +88,7 @@ def softmax(x: Array, *, axis: int) -> Array:
     return elementwise(math.exp, log_softmax(x, axis=axis))
 
 
-def softmax_gradients(dy: Array, x: Array, *, axis: int) -> tuple:
+def softmax_gradients(dy: Array, x: Array, *, axis: int) -> tuple[Any, ...]:
     """dx[i] = sum over j of dy[j] y[j] ((i == j) - y[i]): the Jacobian, entry by entry."""
     y, dx = softmax(x, axis=axis), np.zeros(x.shape)
     for row in rows(x, axis):
@@ -96,7 +97,7 @@ def softmax_gradients(dy: Array, x: Array, *, axis: int) -> tuple:
     return (dx,)
 
 
-def log_softmax_gradients(dy: Array, x: Array, *, axis: int) -> tuple:
+def log_softmax_gradients(dy: Array, x: Array, *, axis: int) -> tuple[Any, ...]:
     """dx[i] = sum over j of dy[j] ((i == j) - softmax(x)[i])."""
     y, dx = softmax(x, axis=axis), np.zeros(x.shape)
     for row in rows(x, axis):
@@ -136,6 +137,6 @@ def dropout(x: Array, *, p: float, key: tuple[int, int]) -> Array:
     return elementwise(lambda v, keep: v / (1 - p) if keep else 0.0, x, dropout_mask(x.shape, p, key))
 
 
-def dropout_gradients(dy: Array, x: Array, *, p: float, key: tuple[int, int]) -> tuple:
+def dropout_gradients(dy: Array, x: Array, *, p: float, key: tuple[int, int]) -> tuple[Any, ...]:
     """dy / (1 - p) where x was kept, else 0."""
     return (dropout(dy, p=p, key=key),)

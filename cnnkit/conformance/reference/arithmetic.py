@@ -18,7 +18,7 @@ from cnnkit.conformance.reference.formula import Formula
 __all__ = ["ARITHMETIC", "FORMULAS"]
 
 Array = np.ndarray
-Reference = tuple[Callable, Callable | None]
+Reference = tuple[Callable[..., Any], Callable[..., Any] | None]
 
 
 def source(index: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -64,7 +64,8 @@ FORMULAS = {
 
 # -- reductions ----------------------------------------------------------------------------------------------
 
-def collected(x: Array, axis: Any, keepdims: bool) -> tuple[tuple[int, ...], dict[tuple, list[tuple]]]:
+def collected(x: Array, axis: Any, keepdims: bool) -> tuple[tuple[int, ...],
+              dict[tuple[Any, ...], list[tuple[Any, ...]]]]:
     """The result's shape, and for each position in it the positions of x that are reduced to it."""
     axes = range(x.ndim) if axis is None else [a % x.ndim
                                                for a in (axis if isinstance(axis, tuple) else (axis,))]
@@ -76,7 +77,8 @@ def collected(x: Array, axis: Any, keepdims: bool) -> tuple[tuple[int, ...], dic
     return shape, groups
 
 
-def reduction(value: Callable[[list], Any], shares: Callable[[list], list] | None) -> Reference:
+def reduction(value: Callable[[list[Any]], Any],
+              shares: Callable[[list[Any]], list[Any]] | None) -> Reference:
     """A function of a list of numbers, and what part of dy each number gets."""
     def forward(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
         shape, groups = collected(x, axis, keepdims)
@@ -91,13 +93,14 @@ def reduction(value: Callable[[list], Any], shares: Callable[[list], list] | Non
     return forward, gradients if shares else None
 
 
-def top_shares(values: list) -> list:
+def top_shares(values: list[Any]) -> list[Any]:
     """Equal maxima share equally."""
     tops = [v == max(values) for v in values]
     return [t / sum(tops) for t in tops]
 
 
-def along(values: Callable[[list], list], slope: Callable[[list, int, int], float]) -> Reference:
+def along(values: Callable[[list[Any]], list[Any]],
+          slope: Callable[[list[Any], int, int], float]) -> Reference:
     """A function of a line of numbers along an axis; ``slope(line, i, k)`` is result i's by number k."""
     def forward(x: Array, *, axis: int) -> Array:
         return np.apply_along_axis(lambda line: values(line.tolist()), axis, x)
@@ -114,7 +117,7 @@ def along(values: Callable[[list], list], slope: Callable[[list, int, int], floa
 
 # -- matrix product ------------------------------------------------------------------------------------------
 
-def matmul_terms(x: Array, y: Array) -> list[tuple]:
+def matmul_terms(x: Array, y: Array) -> list[tuple[Any, ...]]:
     """(position in z, position in x, position in y) of every product."""
     xs, ys = (1, *x.shape) if x.ndim == 1 else x.shape, (*y.shape, 1) if y.ndim == 1 else y.shape
     batch = np.broadcast_shapes(xs[:-2], ys[:-2])
@@ -135,7 +138,7 @@ def matmul(x: Array, y: Array) -> Array:
     return z
 
 
-def matmul_gradients(dz: Array, x: Array, y: Array) -> tuple:
+def matmul_gradients(dz: Array, x: Array, y: Array) -> tuple[Any, ...]:
     """dX[i, k] = the sum over j of dZ[i, j] Y[k, j], and dY[k, j] = the sum over i of X[i, k] dZ[i, j]."""
     dx, dy = np.zeros(x.shape), np.zeros(y.shape)
     for z_index, x_index, y_index in matmul_terms(x, y):
@@ -170,7 +173,7 @@ def moved(move: Callable[..., Array], fill: Callable[..., float] = lambda **attr
     return forward, gradients
 
 
-def padded(x: Array, pads: tuple, **_: Any) -> Array:
+def padded(x: Array, pads: tuple[Any, ...], **_: Any) -> Array:
     """Elements added at both ends of each axis; negative amounts take elements away."""
     for axis, (before, after) in enumerate(pads):
         lines = list(np.moveaxis(x, axis, 0))
@@ -180,7 +183,7 @@ def padded(x: Array, pads: tuple, **_: Any) -> Array:
     return x
 
 
-def edges_padded(x: Array, pads: tuple, mode: str) -> Array:
+def edges_padded(x: Array, pads: tuple[Any, ...], mode: str) -> Array:
     """Elements of x around each axis: NumPy's own padding, of flat indices; negative amounts take away."""
     names = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     for axis, (before, after) in enumerate(pads):
@@ -194,7 +197,7 @@ def edges_padded(x: Array, pads: tuple, mode: str) -> Array:
     return x
 
 
-def expanded(x: Array, shape: tuple) -> Array:
+def expanded(x: Array, shape: tuple[Any, ...]) -> Array:
     """Broadcast to a shape in which -1 keeps a size."""
     sizes = (0,) * (len(shape) - x.ndim) + x.shape
     return np.broadcast_to(x, tuple(k if n == -1 else n for n, k in zip(shape, sizes)))
@@ -218,7 +221,7 @@ def indexed(x: Array, index: Any) -> Array:
 pad_edges, pad_edges_gradients = moved(edges_padded)
 
 
-def pad_edges_input(dy: Array, *, pads: tuple, mode: str) -> Array:
+def pad_edges_input(dy: Array, *, pads: tuple[Any, ...], mode: str) -> Array:
     """Each element gets the sum of the gradients of those that were made of it."""
     x = np.zeros([n - sum(amounts) for n, amounts in zip(dy.shape, pads)])
     return pad_edges_gradients(dy, x, pads=pads, mode=mode)[0]  # type: ignore[misc]

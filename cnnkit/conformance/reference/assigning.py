@@ -10,7 +10,7 @@ import numpy as np
 __all__ = ["index_put", "index_put_gradients", "replace_view", "replace_view_gradients"]
 
 Array = np.ndarray
-Path = Sequence[tuple[str, dict]]
+Path = Sequence[tuple[str, dict[Any, Any]]]
 NUMPY = {"permute": "transpose", "reshape": "reshape"}
 
 
@@ -28,15 +28,15 @@ def put(x: Array, places: Array, values: Any) -> Array:
     return y
 
 
-def put_gradients(dy: Array, places: Array, values: Any) -> tuple:
+def put_gradients(dy: Array, places: Array, values: Any) -> tuple[Any, ...]:
     """What was replaced has no gradient; what came in its place has it, summed where it was broadcast."""
     dx = dy.copy()
     d_values = np.zeros(np.shape(values))
     sources = np.broadcast_to(fitting(np.arange(d_values.size).reshape(d_values.shape), places), places.shape)
     for place, origin in zip(places.ravel(), sources.ravel()):
-        there = np.unravel_index(place, dy.shape)
-        d_values[np.unravel_index(origin, d_values.shape)] += dy[there]
-        dx[there] = 0
+        target = np.unravel_index(place, dy.shape)
+        d_values[np.unravel_index(origin, d_values.shape)] += dy[target]
+        dx[target] = 0
     return dx, None if isinstance(values, int | float) else d_values
 
 
@@ -50,7 +50,7 @@ def index_put(x: Array, values: Any, *, index: Any) -> Array:
     return put(x, numbered(x)[index], values)
 
 
-def index_put_gradients(dy: Array, x: Array, values: Any, *, index: Any) -> tuple:
+def index_put_gradients(dy: Array, x: Array, values: Any, *, index: Any) -> tuple[Any, ...]:
     """dX is dY without what was replaced."""
     return put_gradients(dy, numbered(x)[index], values)
 
@@ -69,6 +69,6 @@ def replace_view(x: Array, values: Array, *, path: Path) -> Array:
     return put(x, seen(x, path), values)
 
 
-def replace_view_gradients(dy: Array, x: Array, values: Array, *, path: Path) -> tuple:
+def replace_view_gradients(dy: Array, x: Array, values: Array, *, path: Path) -> tuple[Any, ...]:
     """dX is dY without what was replaced."""
     return put_gradients(dy, seen(x, path), values)

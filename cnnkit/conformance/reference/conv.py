@@ -23,7 +23,7 @@ def output_size(size: Sizes, kernel_size: Sizes, stride: Sizes, padding: Pads, d
 
 
 def products(x: Sizes, weight: Sizes, stride: Sizes, padding: Pads, dilation: Sizes,
-             groups: int) -> Iterator[tuple]:
+             groups: int) -> Iterator[tuple[Any, ...]]:
     """All (output, input, weight) index triples whose product x * weight is a term of the output.
 
     `x` and `weight` are shapes, (N, C, H, W) and (K, C/groups, R, S), or with any other number of spatial
@@ -52,7 +52,7 @@ def conv(x: Array, weight: Array, bias: Array | None, **window: Any) -> Array:
     return y
 
 
-def conv_gradients(dy: Array, x: Array, weight: Array, bias: Array | None, **window: Any) -> tuple:
+def conv_gradients(dy: Array, x: Array, weight: Array, bias: Array | None, **window: Any) -> tuple[Any, ...]:
     """dX and dW: each product's other factor times dY, added up. db[k]: dY added up over n, p, q."""
     dx = conv_input(dy, weight, size=x.shape[2:], **window)
     dw = conv_filters(x, dy, kernel_size=weight.shape[2:], **window)
@@ -72,7 +72,8 @@ def conv_input(dy: Array, weight: Array, *, size: Sizes, **window: Any) -> Array
     return dx
 
 
-def conv_input_gradients(d: Array, dy: Array, weight: Array, *, size: Sizes, **window: Any) -> tuple:
+def conv_input_gradients(d: Array, dy: Array, weight: Array, *, size: Sizes, **window: Any) -> tuple[Any,
+                         ...]:
     """Each product's other factor times what comes back to its dX."""
     ddy, dw = np.zeros(dy.shape), np.zeros(weight.shape)
     for y_index, x_index, w_index in products(d.shape, weight.shape, **window):
@@ -89,7 +90,8 @@ def conv_filters(x: Array, dy: Array, *, kernel_size: Sizes, **window: Any) -> A
     return dw
 
 
-def conv_filters_gradients(d: Array, x: Array, dy: Array, *, kernel_size: Sizes, **window: Any) -> tuple:
+def conv_filters_gradients(d: Array, x: Array, dy: Array, *, kernel_size: Sizes, **window: Any) -> tuple[Any,
+                           ...]:
     """Each product's other factor times what comes back to its dW."""
     dx, ddy = np.zeros(x.shape), np.zeros(dy.shape)
     for y_index, x_index, w_index in products(x.shape, d.shape, **window):
@@ -108,7 +110,7 @@ def linear(x: Array, weight: Array, bias: Array | None) -> Array:
     return y
 
 
-def linear_gradients(dy: Array, x: Array, weight: Array, bias: Array | None) -> tuple:
+def linear_gradients(dy: Array, x: Array, weight: Array, bias: Array | None) -> tuple[Any, ...]:
     """dX = dY W, dW = the sum of dY X over all rows, db = the sum of dY over all rows."""
     dx, dw = np.zeros(x.shape), np.zeros(weight.shape)
     db = None if bias is None else np.zeros(bias.shape)
@@ -136,7 +138,7 @@ def unfold(x: Array, *, kernel_size: Sizes, **window: Any) -> Array:
         (*columns.shape[:2], int(np.prod(columns.shape[2:]))))
 
 
-def unfold_gradients(d: Array, x: Array, **window: Any) -> tuple:
+def unfold_gradients(d: Array, x: Array, **window: Any) -> tuple[Any, ...]:
     """Each number gets what comes back from all windows that hold it."""
     return (fold(d, size=x.shape[2:], **window),)
 
@@ -149,6 +151,6 @@ def fold(columns: Array, *, size: Sizes, kernel_size: Sizes, **window: Any) -> A
     return conv_input(dy, single(channels, kernel_size), size=size, groups=channels, **window)
 
 
-def fold_gradients(dx: Array, columns: Array, *, size: Sizes, **window: Any) -> tuple:
+def fold_gradients(dx: Array, columns: Array, *, size: Sizes, **window: Any) -> tuple[Any, ...]:
     """Each number of a window gets what comes back to its pixel."""
     return (unfold(dx, **window),)

@@ -67,7 +67,7 @@ class Formula:
         """The values."""
         return np.array([y.value for y in self.duals(x, **attrs)], dtype=np.float64).reshape(x.shape)
 
-    def gradients(self, dy: Array, x: Array, **attrs: Any) -> tuple:
+    def gradients(self, dy: Array, x: Array, **attrs: Any) -> tuple[Any, ...]:
         """dy times the slopes."""
         slopes = np.array([y.slope for y in self.duals(x, **attrs)], dtype=np.float64).reshape(x.shape)
         return (dy * slopes,)

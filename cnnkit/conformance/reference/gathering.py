@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 __all__ = ["scatter_add", "scatter_add_gradients", "take", "take_along_axis", "take_along_axis_gradients",
@@ -24,7 +26,7 @@ def take(x: Array, index: Array, *, axis: int) -> Array:
     return y
 
 
-def take_gradients(dy: Array, x: Array, index: Array, *, axis: int) -> tuple:
+def take_gradients(dy: Array, x: Array, index: Array, *, axis: int) -> tuple[Any, ...]:
     """dX[..., index[i], ...] is the sum of all dY[..., i, ...]."""
     return scatter_add(dy, index, axis=axis, size=x.shape[axis]), None
 
@@ -38,7 +40,7 @@ def scatter_add(dy: Array, index: Array, *, axis: int, size: int) -> Array:
     return y
 
 
-def scatter_add_gradients(d: Array, dy: Array, index: Array, *, axis: int, size: int) -> tuple:
+def scatter_add_gradients(d: Array, dy: Array, index: Array, *, axis: int, size: int) -> tuple[Any, ...]:
     """What was added to a place gets that place's gradient."""
     return take(d, index, axis=axis), None
 
@@ -66,7 +68,7 @@ def take_along_axis(x: Array, index: Array, *, axis: int) -> Array:
     return y
 
 
-def take_along_axis_gradients(dy: Array, x: Array, index: Array, *, axis: int) -> tuple:
+def take_along_axis_gradients(dy: Array, x: Array, index: Array, *, axis: int) -> tuple[Any, ...]:
     """Each place of X gets the sum of the gradients of those that were taken from it."""
     dx = np.zeros(x.shape)
     for place, origin in along(x, index, axis % x.ndim).items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def reduced(losses: Array, total: float, reduction: str) -> Array:
         return np.asarray(np.float64(losses.sum()) / (total if reduction == "mean" else 1.0))
 
 
-def share(dy: Array, index: tuple, total: float, reduction: str) -> float:
+def share(dy: Array, index: tuple[Any, ...], total: float, reduction: str) -> float:
     """The gradient of one sample's loss, from that of the reduced loss."""
     if reduction == "none":
         return float(dy[index])
@@ -31,7 +32,7 @@ def share(dy: Array, index: tuple, total: float, reduction: str) -> float:
 
 
 def targets(shape: tuple[int, ...], target: Array, weight: Array | None, ignore_index: int,
-            smoothing: float) -> Iterator[tuple]:
+            smoothing: float) -> Iterator[tuple[Any, ...]]:
     """Per sample: its index, the coefficient of each class's -log p, and its part in the mean's divisor.
 
     With class labels the coefficients are ``(1 - smoothing)`` at the label and ``smoothing / C``
@@ -70,7 +71,7 @@ def nll_loss(log_probs: Array, target: Array, weight: Array | None, *, ignore_in
 
 
 def nll_loss_gradients(dy: Array, log_probs: Array, target: Array, weight: Array | None, *, ignore_index: int,
-                       reduction: str, smoothing: float = 0.0) -> tuple:
+                       reduction: str, smoothing: float = 0.0) -> tuple[Any, ...]:
     """By log p: -coefficient. By a target probability: -weight * (1 - smoothing) * log p."""
     if log_probs.ndim == 1:
         dx, dt, _ = nll_loss_gradients(dy[None] if reduction == "none" else dy, log_probs[None], target[None],
@@ -99,7 +100,7 @@ def cross_entropy(logits: Array, target: Array, weight: Array | None, *, ignore_
 
 
 def cross_entropy_gradients(dy: Array, logits: Array, target: Array, weight: Array | None, *,
-                            ignore_index: int, reduction: str, label_smoothing: float) -> tuple:
+                            ignore_index: int, reduction: str, label_smoothing: float) -> tuple[Any, ...]:
     """The chain rule through the log-softmax."""
     axis = min(1, logits.ndim - 1)
     d, dt, _ = nll_loss_gradients(dy, log_softmax(logits, axis=axis), target, weight,
@@ -115,7 +116,7 @@ def mse_loss(x: Array, target: Array, *, reduction: str) -> Array:
     return reduced(losses, losses.size, reduction)
 
 
-def mse_loss_gradients(dy: Array, x: Array, target: Array, *, reduction: str) -> tuple:
+def mse_loss_gradients(dy: Array, x: Array, target: Array, *, reduction: str) -> tuple[Any, ...]:
     """2 (x - target), and minus that."""
     dx = np.zeros(x.shape)
     for index in np.ndindex(x.shape):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ __all__ = ["batch_norm", "batch_norm_gradients", "standardize", "standardize_gra
 Array = np.ndarray
 
 
-def places(x: Array, c: int) -> list[tuple]:
+def places(x: Array, c: int) -> list[tuple[Any, ...]]:
     """The indices of one channel: over the batch and every axis after the channel's."""
     return [index for index in np.ndindex(x.shape) if index[1] == c]
 
@@ -34,7 +35,7 @@ def variance(offsets: list[float]) -> float:
 
 
 def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
-               running_var: Array | None, *, training: bool, momentum: float, eps: float) -> tuple:
+               running_var: Array | None, *, training: bool, momentum: float, eps: float) -> tuple[Any, ...]:
     """(x - mean) / sqrt(var + eps) * weight + bias, and the running statistics after this batch.
 
     In training, mean and variance are the batch's, and each running statistic moves by ``momentum`` of the
@@ -66,7 +67,7 @@ def batch_norm(x: Array, weight: Array | None, bias: Array | None, running_mean:
 
 def batch_norm_gradients(dy: Array, x: Array, weight: Array | None, bias: Array | None,
                          running_mean: Array | None, running_var: Array | None, *, training: bool,
-                         momentum: float, eps: float) -> tuple:
+                         momentum: float, eps: float) -> tuple[Any, ...]:
     """With z the normalised x: db = sum dy, dw = sum dy z, dx by the chain rule through mean and variance.
 
     dx[i] = weight / sqrt(var + eps) * (dy[i] - mean(dy) - z[i] mean(dy z)) with the batch's statistics
@@ -97,7 +98,7 @@ def batch_norm_gradients(dy: Array, x: Array, weight: Array | None, bias: Array 
     return dx, None if weight is None else dw, None if bias is None else db, None, None
 
 
-def members(x: Array, axes: tuple[int, ...]) -> list[list[tuple]]:
+def members(x: Array, axes: tuple[int, ...]) -> list[list[tuple[Any, ...]]]:
     """The indices of the numbers that are normalised together: one list for each place along other axes."""
     groups: dict[tuple, list[tuple]] = {}
     for index in np.ndindex(x.shape):
@@ -123,7 +124,7 @@ def standardize(x: Array, weight: Array | None, bias: Array | None, *, axes: tup
 
 
 def standardize_gradients(dy: Array, x: Array, weight: Array | None, bias: Array | None, *,
-                          axes: tuple[int, ...], eps: float, center: bool) -> tuple:
+                          axes: tuple[int, ...], eps: float, center: bool) -> tuple[Any, ...]:
     """With z the normalised x and s = dy weight: dx = (s - mean(s) - z mean(s z)) / sqrt(var + eps)."""
     dx, dw, db = np.zeros(x.shape), np.zeros(x.shape), np.array(dy, dtype=float)
     scale = stretched(weight, x.shape, 1)

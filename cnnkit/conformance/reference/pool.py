@@ -49,7 +49,7 @@ def adaptive_spans(n: int, count: int) -> list[Span]:
     return result
 
 
-def windows(x: Array, axes: list[list[Span]]) -> Iterator[tuple]:
+def windows(x: Array, axes: list[list[Span]]) -> Iterator[tuple[Any, ...]]:
     """Every output position with the input positions of its window, in C order, and the window's padded area.
 
     `axes`: the windows along each spatial axis.
@@ -62,7 +62,7 @@ def windows(x: Array, axes: list[list[Span]]) -> Iterator[tuple]:
             yield (n, c, *output), [(n, c, *position) for position in inside], area
 
 
-def maximum(x: Array, positions: list) -> tuple:
+def maximum(x: Array, positions: list[Any]) -> tuple[Any, ...]:
     """Position of the first maximum; a NaN counts as larger than everything."""
     best = positions[0]
     for index in positions[1:]:
@@ -113,7 +113,7 @@ def max_pool(x: Array, **attrs: Any) -> Array:
     return max_pool_with_indices(x, **attrs)[0]
 
 
-def max_pool_gradients(dy: Array, x: Array, **attrs: Any) -> tuple:
+def max_pool_gradients(dy: Array, x: Array, **attrs: Any) -> tuple[Any, ...]:
     """Each window's dY goes to its first maximum."""
     return (pick_gradient(dy, x, along_axes(x, **attrs)),)
 
@@ -128,14 +128,14 @@ def adaptive_max_pool(x: Array, *, output_size: Sizes) -> Array:
     return adaptive_max_pool_with_indices(x, output_size=output_size)[0]
 
 
-def adaptive_max_pool_gradients(dy: Array, x: Array, *, output_size: Sizes) -> tuple:
+def adaptive_max_pool_gradients(dy: Array, x: Array, *, output_size: Sizes) -> tuple[Any, ...]:
     """Each window's dY goes to its first maximum."""
     return (pick_gradient(dy, x, adaptive_axes(x, output_size)),)
 
 
 # -- average -------------------------------------------------------------------------------------------------
 
-def divisor(positions: list, area: int, count_include_pad: bool, divisor_override: int | None) -> int:
+def divisor(positions: list[Any], area: int, count_include_pad: bool, divisor_override: int | None) -> int:
     """What divides a window's sum: the override, its area with the padding, or its elements in the image."""
     if divisor_override is not None:
         return divisor_override
@@ -154,7 +154,8 @@ def avg_pool(x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Pads, ceil
 
 
 def avg_pool_gradients(dy: Array, x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Pads,
-                       ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> tuple:
+                       ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> tuple[Any,
+                       ...]:
     """Each element of a window gets the window's dY over the divisor."""
     dx = np.zeros(x.shape)
     axes = along_axes(x, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
@@ -169,7 +170,7 @@ def avg_pool_input(dy: Array, *, size: Sizes, **window: Any) -> Array:
     return avg_pool_gradients(dy, np.zeros((*dy.shape[:2], *size)), **window)[0]
 
 
-def avg_pool_input_gradients(d: Array, dy: Array, *, size: Sizes, **window: Any) -> tuple:
+def avg_pool_input_gradients(d: Array, dy: Array, *, size: Sizes, **window: Any) -> tuple[Any, ...]:
     """Each window gets the mean of what comes back to its elements."""
     return (avg_pool(d, **window),)
 
@@ -182,7 +183,7 @@ def adaptive_avg_pool(x: Array, *, output_size: Sizes) -> Array:
     return y
 
 
-def adaptive_avg_pool_gradients(dy: Array, x: Array, *, output_size: Sizes) -> tuple:
+def adaptive_avg_pool_gradients(dy: Array, x: Array, *, output_size: Sizes) -> tuple[Any, ...]:
     """Each element of a window gets the window's dY over its area."""
     dx = np.zeros(x.shape)
     for y_index, positions, area in windows(x, adaptive_axes(x, output_size)):
@@ -199,7 +200,7 @@ def max_unpool(x: Array, index: Array, *, size: Sizes) -> Array:
     return y
 
 
-def max_unpool_gradients(dy: Array, x: Array, index: Array, *, size: Sizes) -> tuple:
+def max_unpool_gradients(dy: Array, x: Array, index: Array, *, size: Sizes) -> tuple[Any, ...]:
     """Each number gets the gradient at its position."""
     dx = np.zeros(x.shape)
     for n, c, *place in np.ndindex(x.shape):

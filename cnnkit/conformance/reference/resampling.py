@@ -62,7 +62,7 @@ def resample(x: Array, *, axis: int, size: int, **settings: Any) -> Array:
     return along(matrix(x.shape[axis], size, **settings), x, axis)
 
 
-def resample_gradients(dy: Array, x: Array, *, axis: int, size: int, **settings: Any) -> tuple:
+def resample_gradients(dy: Array, x: Array, *, axis: int, size: int, **settings: Any) -> tuple[Any, ...]:
     """dX[j] = the sum over i of M[i, j] dY[i]."""
     return (along(matrix(x.shape[axis], size, **settings).T, dy, axis),)
 
@@ -72,6 +72,7 @@ def resample_input(dy: Array, *, axis: int, length: int, **settings: Any) -> Arr
     return along(matrix(length, dy.shape[axis], **settings).T, dy, axis)
 
 
-def resample_input_gradients(d: Array, dy: Array, *, axis: int, length: int, **settings: Any) -> tuple:
+def resample_input_gradients(d: Array, dy: Array, *, axis: int, length: int, **settings: Any) -> tuple[Any,
+                             ...]:
     """dY[i] = the sum over j of M[i, j] dX[j]."""
     return (along(matrix(length, dy.shape[axis], **settings), d, axis),)

@@ -19,7 +19,8 @@ Memory = dict[str, float]  # what the update remembers about one number; empty b
 Pair = tuple[float, float]
 
 
-def stepped(kernel: str, p: np.ndarray, g: np.ndarray, memory: dict, attrs: Mapping[str, Any]) -> np.ndarray:
+def stepped(kernel: str, p: np.ndarray, g: np.ndarray, memory: dict[Any, Any],
+            attrs: Mapping[str, Any]) -> np.ndarray:
     """A parameter after a step, in float64; `memory` is changed, and empty before the first step."""
     if kernel in WHOLE:
         return WHOLE[kernel](p, g, memory, **attrs)

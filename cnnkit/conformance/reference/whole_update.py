@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ def norm(x: np.ndarray) -> float:
     return math.sqrt(sum(float(value)**2 for value in x.ravel()))
 
 
-def lars(p: np.ndarray, g: np.ndarray, memory: dict, *, lr: float, momentum: float, dampening: float,
+def lars(p: np.ndarray, g: np.ndarray, memory: dict[Any, Any], *, lr: float, momentum: float,
+         dampening: float,
          weight_decay: float, nesterov: bool, trust_coefficient: float, eps: float,
          maximize: bool) -> np.ndarray:
     """You, Gitman and Ginsburg 2017, algorithm 1; the rate is outside of the buffer, as in `sgd`."""
@@ -30,7 +32,8 @@ def lars(p: np.ndarray, g: np.ndarray, memory: dict, *, lr: float, momentum: flo
     return p - lr * (g + momentum * b if nesterov else b)
 
 
-def lamb(p: np.ndarray, g: np.ndarray, memory: dict, *, lr: float, betas: tuple[float, float], eps: float,
+def lamb(p: np.ndarray, g: np.ndarray, memory: dict[Any, Any], *, lr: float, betas: tuple[float, float],
+         eps: float,
          weight_decay: float, maximize: bool) -> np.ndarray:
     """You et al. 2020, algorithm 2."""
     g = -g if maximize else g
@@ -42,7 +45,8 @@ def lamb(p: np.ndarray, g: np.ndarray, memory: dict, *, lr: float, betas: tuple[
     return p - lr * (size / length if size and length else 1.0) * step
 
 
-def muon(p: np.ndarray, g: np.ndarray, memory: dict, *, lr: float, weight_decay: float, momentum: float,
+def muon(p: np.ndarray, g: np.ndarray, memory: dict[Any, Any], *, lr: float, weight_decay: float,
+         momentum: float,
          nesterov: bool, ns_coefficients: tuple[float, float, float], eps: float, ns_steps: int,
          adjust_lr_fn: str | None) -> np.ndarray:
     """Jordan et al. 2024: the average of the gradient, made nearly orthogonal."""

@@ -22,7 +22,7 @@ _TEST = (("x_test", "y_test"), ("X_test", "y_test"), ("test_images", "test_label
 _WHOLE = (("x", "y"), ("X", "y"), ("images", "labels"), ("data", "targets"), ("data", "target"))
 
 
-def npz(path: str | os.PathLike, train: bool = True, transform: Transform | None = None, *,
+def npz(path: str | os.PathLike[str], train: bool = True, transform: Transform | None = None, *,
         classes: int | Sequence[str] | None = None, data_format: str | None = None,
         mmap_mode: str | None = None) -> ArrayDataset:
     """Images and labels from an .npz file.
@@ -113,7 +113,7 @@ def channels_first(images: np.ndarray, data_format: str | None = None) -> np.nda
     return images.transpose(0, 3, 1, 2) if last else images
 
 
-def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transform | None = None, *,
+def npy(images: str | os.PathLike[str], labels: str | os.PathLike[str], transform: Transform | None = None, *,
         classes: int | Sequence[str] | None = None, data_format: str | None = None,
         mmap_mode: str | None = "r") -> ArrayDataset:
     """Images and labels from two .npy files, the images left in their file and read as batches need them.
@@ -151,7 +151,7 @@ def npy(images: str | os.PathLike, labels: str | os.PathLike, transform: Transfo
         raise FormatError(f"{printable(images)} and {printable(labels)}: {error}") from None
 
 
-def _read_npy(path: str | os.PathLike, mmap_mode: str | None) -> np.ndarray:
+def _read_npy(path: str | os.PathLike[str], mmap_mode: str | None) -> np.ndarray:
     """A .npy file's array: mapped, or in memory."""
     what = f"{printable(path)} is no .npy file of numbers, or is cut off or damaged: it"
     with regular_file(path) as file:
@@ -169,7 +169,7 @@ def _check_mode(mmap_mode: str | None) -> None:
         raise ValueError(f"mmap_mode must be 'r' or None: images are only read; got {mmap_mode!r}")
 
 
-def _mapped(path: str | os.PathLike, images: str, labels: str,
+def _mapped(path: str | os.PathLike[str], images: str, labels: str,
             mmap_mode: str) -> tuple[np.ndarray, np.ndarray]:
     """The images as a memory map of the file, where they are stored uncompressed, and the labels."""
     _check_mode(mmap_mode)
@@ -182,19 +182,19 @@ def _mapped(path: str | os.PathLike, images: str, labels: str,
         return _map(path, *place), archive.read(labels)
 
 
-def _map(path: str | os.PathLike, head: ArrayHead, start: int) -> np.ndarray:
+def _map(path: str | os.PathLike[str], head: ArrayHead, start: int) -> np.ndarray:
     if head.nbytes == 0:
         return np.empty(head.shape, head.dtype)  # there is nothing to map
     return np.memmap(path, head.dtype, "r", start, head.shape, "F" if head.fortran else "C")
 
 
-def array_names(path: str | os.PathLike) -> list[str]:
+def array_names(path: str | os.PathLike[str]) -> list[str]:
     """The names of the arrays in an .npz file."""
     with open_archive(path) as archive:
         return archive.names
 
 
-def read_arrays(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
+def read_arrays(path: str | os.PathLike[str], *names: str) -> list[np.ndarray]:
     """The arrays called `names` of an .npz file, in the machine's byte order; others are not decompressed."""
     with open_archive(path) as archive:
         return [archive.read(name) for name in names]

@@ -109,10 +109,10 @@ def read_body(file: IO[bytes], head: ArrayHead, room: int, packed: int, what: st
 class Archive:
     """An open .npz file; `names` are those of its arrays."""
 
-    def __init__(self, file: IO[bytes], archive: zipfile.ZipFile, path: str | os.PathLike):
+    def __init__(self, file: IO[bytes], archive: zipfile.ZipFile, path: str | os.PathLike[str]):
         self._file, self._archive, self._name = file, archive, printable(path)
         self._members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        self.names = list(self._members)
+        self.names: list[str] = list(self._members)
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
@@ -161,7 +161,7 @@ class Archive:
 
 
 @contextmanager
-def open_archive(path: str | os.PathLike) -> Iterator[Archive]:
+def open_archive(path: str | os.PathLike[str]) -> Iterator[Archive]:
     """Open an .npz file.
 
     Raises
@@ -189,7 +189,7 @@ def open_archive(path: str | os.PathLike) -> Iterator[Archive]:
             yield Archive(file, archive, path)
 
 
-def regular_file(path: str | os.PathLike) -> IO[bytes]:
+def regular_file(path: str | os.PathLike[str]) -> IO[bytes]:
     """Open a regular file; FileNotFoundError says it if there is none."""
     if not os.path.exists(path):
         raise FileNotFoundError(f"there is no file {printable(path)}")

@@ -29,7 +29,7 @@ large_omnivores_and_herbivores medium_mammals non-insect_invertebrates people re
 vehicles_1 vehicles_2"""
 
 
-def read_cifar(path: str | os.PathLike, labels: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def read_cifar(path: str | os.PathLike[str], labels: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Read one file of CIFAR's binary version.
 
     Parameters
@@ -112,13 +112,18 @@ class CIFAR10(ArrayDataset):
 
     names: tuple[str, ...] = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog",
                               "horse", "ship", "truck")
-    folder, archive, labels_per_image = "cifar-10-batches-bin", "cifar-10-binary.tar.gz", 1
-    files = {True: tuple(f"data_batch_{i}.bin" for i in range(1, 6)), False: ("test_batch.bin",)}
+    folder: str = "cifar-10-batches-bin"
+    archive: str = "cifar-10-binary.tar.gz"
+    labels_per_image: int = 1
+    files: dict[bool, tuple[str, ...]] = {True: tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
+                                          False: ("test_batch.bin",)}
+    root: Path | None
+    train: bool
 
-    def __init__(self, root: str | os.PathLike | None = None, train: bool = True,
+    def __init__(self, root: str | os.PathLike[str] | None = None, train: bool = True,
                  transform: Transform | None = None):
         self.root, self.train = None if root is None else Path(root), train
-        self.source = self._locate()
+        self.source: Path = self._locate()
         parts = [read_cifar(self.source / name, self.labels_per_image) for name in self.files[train]]
         labels = [part[1][:, self._column()] for part in parts]
         for name, part_labels in zip(self.files[train], labels):
@@ -174,11 +179,13 @@ class CIFAR100(CIFAR10):
     100
     """
 
-    names = tuple(_FINE.split())
-    folder, archive, labels_per_image = "cifar-100-binary", "cifar-100-binary.tar.gz", 2
-    files = {True: ("train.bin",), False: ("test.bin",)}
+    names: tuple[str, ...] = tuple(_FINE.split())
+    folder: str = "cifar-100-binary"
+    archive: str = "cifar-100-binary.tar.gz"
+    labels_per_image: int = 2
+    files: dict[bool, tuple[str, ...]] = {True: ("train.bin",), False: ("test.bin",)}
 
-    def __init__(self, root: str | os.PathLike | None = None, train: bool = True,
+    def __init__(self, root: str | os.PathLike[str] | None = None, train: bool = True,
                  transform: Transform | None = None, *, coarse: bool = False):
         self.coarse = coarse
         if coarse:

@@ -92,10 +92,10 @@ class ImageFolder(ImageFiles):
     (('cat', 'dog'), (24, 32, 3), (3, 24, 32))
     """
 
-    def __init__(self, root: str | os.PathLike, transform: Transform | None = None,
+    def __init__(self, root: str | os.PathLike[str], transform: Transform | None = None,
                  size: int | Sequence[int] | None = None, mode: str | None = None, *,
                  classes: Sequence[str] | None = None, on_error: str = "raise",
-                 cache: int | str | os.PathLike | ImageCache | None = None):
+                 cache: int | str | os.PathLike[str] | ImageCache | None = None):
         checked_on_error(on_error)
         folder = Path(root)
         if not folder.is_dir():
@@ -114,7 +114,7 @@ class ImageFolder(ImageFiles):
             warnings.warn(f"{printable(folder)}: {unread.total():,} files of formats that are not read are "
                           f"passed over: {_endings(unread)}; save them as .png or .jpg", stacklevel=2)
         super().__init__(folder, samples, transform, size, mode, on_error, cache)
-        self.targets = np.array([label for _, label in self.samples], np.int64)
+        self.targets: np.ndarray = np.array([label for _, label in self.samples], np.int64)
 
 
 def class_folders(root: Path) -> list[Path]:

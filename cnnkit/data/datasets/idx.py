@@ -22,7 +22,7 @@ _FIX = "download it again"
 _CHUNK = 1 << 24  # a header may claim any size: memory grows only with what the file holds
 
 
-def read_idx(path: str | os.PathLike) -> np.ndarray:
+def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """Read one array from an idx file, gzipped or not.
 
     Parameters
@@ -64,7 +64,7 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
                              f"its gzip stream cannot be read to the end ({error}); {_FIX}") from None
 
 
-def _read(file: IO[bytes], path: str | os.PathLike, file_size: int) -> np.ndarray:
+def _read(file: IO[bytes], path: str | os.PathLike[str], file_size: int) -> np.ndarray:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES or not 1 <= magic[3] <= 8:
         raise FormatError(f"{path} is no idx file: it begins with {magic!r}, where two zero bytes, a type "
@@ -88,17 +88,17 @@ def _read(file: IO[bytes], path: str | os.PathLike, file_size: int) -> np.ndarra
     return np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
-def read_images(path: str | os.PathLike) -> np.ndarray:
+def read_images(path: str | os.PathLike[str]) -> np.ndarray:
     """Read an idx file of images: uint8, shape (N, H, W)."""
     return _read_uint8(path, 3, "images")
 
 
-def read_labels(path: str | os.PathLike) -> np.ndarray:
+def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
     """Read an idx file of labels: uint8, shape (N,)."""
     return _read_uint8(path, 1, "labels")
 
 
-def _read_uint8(path: str | os.PathLike, axes: int, content: str) -> np.ndarray:
+def _read_uint8(path: str | os.PathLike[str], axes: int, content: str) -> np.ndarray:
     array = read_idx(path)
     if array.ndim != axes or array.dtype != np.uint8:
         actual = {1: "labels", 3: "images"}.get(array.ndim, "something else")

@@ -49,9 +49,15 @@ class ImageFiles(Dataset):
         The files that were left out, and why.
     """
 
+    cache: ImageCache | None
+    root: Path
+    transform: Transform | None
+    corrupt: list[tuple[Path, str]]
+    samples: list[tuple[Path, Any]]
+
     def __init__(self, root: Path, samples: Sequence[tuple[Path, Any]], transform: Transform | None,
                  size: int | Sequence[int] | None, mode: str | None, on_error: str,
-                 cache: int | str | os.PathLike | ImageCache | None,
+                 cache: int | str | os.PathLike[str] | ImageCache | None,
                  corrupt: Sequence[tuple[Path, str]] = ()):
         if mode not in (None, "L", "RGB"):
             raise ValueError(f"mode must be 'L' (gray) or 'RGB', got {mode!r}")
@@ -73,8 +79,8 @@ class ImageFiles(Dataset):
             warnings.warn(_left_out(self.corrupt), stacklevel=3)
         for sentence in peculiarities([file for file, _ in self.samples], heads):
             warnings.warn(f"{printable(root)}: {sentence}", stacklevel=3)
-        self.all_one_size = True
-        self.image_size = self._size or self._common_size(heads)
+        self.all_one_size: bool = True
+        self.image_size: tuple[int, int] = self._size or self._common_size(heads)
 
     def _checked(self, look: Callable[[int], ImageHead], on_error: str,
                  threads: bool = False) -> list[ImageHead]:
@@ -104,7 +110,7 @@ class ImageFiles(Dataset):
         return [result for result in found if not isinstance(result, ImageError)]
 
     def _set_mode(self, mode: str | None, heads: Sequence[ImageHead]) -> None:
-        self.mode = mode or ("L" if all(head.mode == "L" for head in heads) else "RGB")
+        self.mode: str = mode or ("L" if all(head.mode == "L" for head in heads) else "RGB")
 
     def _common_size(self, heads: Sequence[ImageHead]) -> tuple[int, int]:
         """The size of all images; some may lie where others stand, as a camera's do, with a warning."""

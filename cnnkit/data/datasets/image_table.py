@@ -72,12 +72,12 @@ class ImageTable(ImageFiles):
     (('rose', 'tulip'), [0, 1], (1, 24, 32))
     """
 
-    def __init__(self, table: str | os.PathLike, root: str | os.PathLike | None = None,
+    def __init__(self, table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None,
                  transform: Transform | None = None, size: int | Sequence[int] | None = None,
                  mode: str | None = None, *, part: str | None = None, file_column: str | None = None,
                  label_column: str | None = None, split_column: str | None = None,
                  classes: Sequence[str] | None = None, on_error: str = "raise",
-                 cache: int | str | os.PathLike | ImageCache | None = None):
+                 cache: int | str | os.PathLike[str] | ImageCache | None = None):
         checked_on_error(on_error)
         path = Path(table)
         folder = path.parent if root is None else Path(root)
@@ -103,7 +103,7 @@ class ImageTable(ImageFiles):
         absent = [(folder / row.name, f"{printable(folder / row.name)} is not there") for row in missing]
         super().__init__(folder, [(file, number[printable(label)]) for file, label in samples], transform,
                          size, mode, on_error, cache, absent)
-        self.targets = np.array([label for _, label in self.samples], np.int64)
+        self.targets: np.ndarray = np.array([label for _, label in self.samples], np.int64)
 
 
 def _rows_of(path: Path, rows: Sequence[LabelRow], part: str) -> list[LabelRow]:

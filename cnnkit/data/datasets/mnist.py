@@ -62,7 +62,7 @@ class MNIST(ArrayDataset):
     """
 
     names: tuple[str, ...] = tuple("0123456789")
-    folders = ("MNIST/raw", "mnist", "MNIST")
+    folders: tuple[str, ...] = ("MNIST/raw", "mnist", "MNIST")
     archive = "mnist.npz"
     system: str | None = None  # where a system package puts the files
     package = ""
@@ -70,14 +70,16 @@ class MNIST(ArrayDataset):
     # tensorflow-datasets
     mirrors: tuple[str, ...] = ("https://ossci-datasets.s3.amazonaws.com/mnist/",
                                 "https://storage.googleapis.com/cvdf-datasets/mnist/")
-    sha256 = {
+    sha256: dict[str, str] = {
         "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
         "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
         "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
         "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     }
+    root: Path | None
+    train: bool
 
-    def __init__(self, root: str | os.PathLike | None = None, train: bool = True,
+    def __init__(self, root: str | os.PathLike[str] | None = None, train: bool = True,
                  transform: Transform | None = None, download: bool = False):
         self.root, self.train = None if root is None else Path(root), train
         files = self._locate()
@@ -86,7 +88,7 @@ class MNIST(ArrayDataset):
             files = self._locate()
         if files is None:
             raise FileNotFoundError(self._advice())
-        self.source = files[0]
+        self.source: Path = files[0]
         if len(files) == 1:
             part = "train" if train else "test"
             images, labels = read_arrays(files[0], f"x_{part}", f"y_{part}")
@@ -184,7 +186,7 @@ class FashionMNIST(MNIST):
 
     names = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
              "Sneaker", "Bag", "Ankle boot")
-    folders = ("FashionMNIST/raw", "fashion-mnist", "FashionMNIST")
+    folders: tuple[str, ...] = ("FashionMNIST/raw", "fashion-mnist", "FashionMNIST")
     archive = "fashion-mnist.npz"
     system = "/usr/share/datasets/fashion-mnist"
     package = "dataset-fashion-mnist"

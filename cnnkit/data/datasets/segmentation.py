@@ -96,17 +96,21 @@ class SegmentationFolder(ImageFiles):
     ((4, 4, 3), [-100, -100, -100, -100], 'int64')
     """
 
-    def __init__(self, root: str | os.PathLike, transform: Transform | None = None,
+    ignore: int | None
+    values: Mapping[int, int] | None
+    transforms: Callable[..., Any] | None
+
+    def __init__(self, root: str | os.PathLike[str], transform: Transform | None = None,
                  size: int | Sequence[int] | None = None, mode: str | None = None, *,
                  images: str | None = None, masks: str | None = None, classes: Sequence[str] | None = None,
                  values: Mapping[int, int] | None = None, ignore: int | None = 255,
                  transforms: Callable[[Any, Any], tuple[Any, Any]] | None = None, on_error: str = "raise",
-                 cache: int | str | os.PathLike | ImageCache | None = None):
+                 cache: int | str | os.PathLike[str] | ImageCache | None = None):
         checked_on_error(on_error)
         folder = Path(root)
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no folder {printable(folder)}")
-        self.classes = None if classes is None else tuple(classes)
+        self.classes: tuple[str, ...] | None = None if classes is None else tuple(classes)
         self.values, self.ignore, self.transforms = values, ignore, transforms
         self._classes_of_values = self._table()
         pairs, alone = _paired(_part(folder, "images", images, _IMAGES),

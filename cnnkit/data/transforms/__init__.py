@@ -24,7 +24,7 @@ from cnnkit.data.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
 from cnnkit.data.transforms.frame import CenterCrop, FiveCrop, Pad, TenCrop
 from cnnkit.data.transforms.linear import LinearTransformation
 from cnnkit.data.transforms.mixing import CutMix, MixUp
-from cnnkit.data.transforms.named import NAMES, asked, named
+from cnnkit.data.transforms.named import NAMES, named, numbers_by_name
 from cnnkit.data.transforms.normalize import Normalize
 from cnnkit.data.transforms.perspective import RandomPerspective
 from cnnkit.data.transforms.picture import PILToTensor, ToPILImage, ToTensor
@@ -56,4 +56,4 @@ __all__ = ["NAMES", "AugMix", "AutoAugment", "AutoAugmentPolicy", "CenterCrop", 
            "RandomGrayscale", "RandomHorizontalFlip", "RandomInvert", "RandomOrder", "RandomPerspective",
            "RandomPosterize", "RandomResizedCrop", "RandomRotation", "RandomSolarize", "RandomTransform",
            "RandomVerticalFlip", "Resize", "TenCrop", "ToPILImage", "ToTensor", "TrivialAugmentWide",
-           "asked", "named"]
+           "named", "numbers_by_name"]

@@ -11,7 +11,7 @@ from cnnkit.data.transforms.arrays import moved, numbered
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
 from cnnkit.data.transforms.sampling import checked_interpolation, sample
 from cnnkit.foreign import plain
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 from cnnkit.random import Key
 
 __all__ = ["RandomAffine", "RandomRotation"]
@@ -52,13 +52,16 @@ class RandomAffine(RandomTransform):
     """
 
     numbers = 6
-    moves_pixels = True
+    moves_pixels: bool = True
+    translate: tuple[float, float] | None
+    center: Range | None
+    fill: float | Sequence[float]
 
     def __init__(self, degrees: float | Sequence[float], translate: Sequence[float] | None = None,
                  scale: Sequence[float] | None = None, shear: float | Sequence[float] | None = None,
                  interpolation: str = "nearest", fill: float | Sequence[float] = 0,
                  center: Sequence[float] | None = None):
-        self.degrees = _range("RandomAffine", "degrees", degrees)
+        self.degrees: Range = _range("RandomAffine", "degrees", degrees)
         if translate is not None and (len(translate) != 2 or not all(0 <= share <= 1 for share in translate)):
             raise ValueError(f"RandomAffine(translate={translate}): give two shares, "
                              "of width and height, from 0 to 1")
@@ -72,7 +75,7 @@ class RandomAffine(RandomTransform):
                           *_range("RandomAffine", "shear", shear[2:]))
         elif shear is not None:
             self.shear = _range("RandomAffine", "shear", shear)
-        self.interpolation = checked_interpolation("RandomAffine", interpolation)
+        self.interpolation: str = checked_interpolation("RandomAffine", interpolation)
         self.fill, self.center = fill, _center("RandomAffine", center)
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
@@ -116,15 +119,18 @@ class RandomRotation(RandomTransform):
     [[[2.0, 4.0], [1.0, 3.0]]]
     """
 
-    moves_pixels = True
+    moves_pixels: bool = True
+    center: Range | None
+    expand: bool
+    fill: float | Sequence[float]
 
     def __init__(self, degrees: float | Sequence[float], interpolation: str = "nearest", expand: bool = False,
                  center: Sequence[float] | None = None, fill: float | Sequence[float] = 0):
         if expand:
             raise ValueError("RandomRotation(expand=True) would give images of different sizes, "
                              "which make no batch; leave it out, or pad the images first")
-        self.degrees = _range("RandomRotation", "degrees", degrees)
-        self.interpolation = checked_interpolation("RandomRotation", interpolation)
+        self.degrees: Range = _range("RandomRotation", "degrees", degrees)
+        self.interpolation: str = checked_interpolation("RandomRotation", interpolation)
         self.expand, self.center, self.fill = expand, _center("RandomRotation", center), fill
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:

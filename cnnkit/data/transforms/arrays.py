@@ -9,7 +9,7 @@ from cnnkit.autograd import Tensor
 from cnnkit.backends import Array, backend_of, dtype_name, namespace_of, on
 from cnnkit.data.host import host_array
 from cnnkit.foreign import device_of, is_array, is_pillow, is_tensor, plain
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 
 __all__ = ["WHITE", "Opened", "batched", "bounded", "chosen", "moved", "numbered", "of_channels", "opened"]
 

@@ -10,7 +10,7 @@ from cnnkit.data.transforms.arrays import moved
 from cnnkit.data.transforms.crop import window
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
 from cnnkit.foreign import plain
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 from cnnkit.random import Key
 
 __all__ = ["GaussianBlur"]
@@ -38,7 +38,9 @@ class GaussianBlur(RandomTransform):
     [0.0, 0.124, 0.204, 0.124, 0.0]
     """
 
-    moves_pixels = False
+    moves_pixels: bool = False
+    kernel_size: tuple[int, int]
+    sigma: tuple[float | int, float | int]
 
     def __init__(self, kernel_size: int | Sequence[int], sigma: float | Sequence[float] = (0.1, 2.0)):
         kernel_size, sigma = plain(kernel_size), plain(sigma)

@@ -21,18 +21,18 @@ __all__ = ["RandomApply", "RandomChoice", "RandomOrder"]
 class _Chosen(RandomTransform):
     """Transforms of which an image's random numbers choose some: a batch is changed image by image."""
 
-    transforms: list[Callable]
+    transforms: list[Callable[..., Any]]
 
     def __call__(self, images: Any, labels: Any = None, *, key: Key | None = None) -> Any:
         key = random.next_key() if key is None else key
         if not is_array(images) or images.ndim != 4:
             (draw,) = self.draws(key, 1)
             return Compose(self.picked(draw))(images, labels, key=random.fold_in(key, 0))
-        each = is_array(labels) and labels.ndim > 1  # masks, or probabilities
+        per_pixel = is_array(labels) and labels.ndim > 1  # masks, or probabilities
         changed, moved = [], []
         for n, draw in enumerate(self.draws(key, images.shape[0])):
             transform, part_key = Compose(self.picked(draw)), random.fold_in(key, n)
-            if each:
+            if per_pixel:
                 image, label = transform(images[n, ...], labels[n, ...], key=part_key)
                 moved.append(label)
             else:
@@ -46,11 +46,11 @@ class _Chosen(RandomTransform):
         pictures = is_array(images) and not is_tensor(images) and dtype_name(images.dtype) in WHITE
         return _stacked([self(image) for image in images]) if pictures else self(images)
 
-    def picked(self, draw: list[float]) -> list[Callable]:
+    def picked(self, draw: list[float]) -> list[Callable[..., Any]]:
         """The transforms that an image's numbers choose, in order."""
         raise NotImplementedError(f"{type(self).__name__} must define picked")
 
-    def _take(self, transforms: Sequence[Callable]) -> list[Callable]:
+    def _take(self, transforms: Sequence[Callable]) -> list[Callable[..., Any]]:
         if not isinstance(transforms, Sequence) or not all(map(callable, transforms)) or not transforms:
             raise TypeError(f"{type(self).__name__}() takes a list of callables, got {transforms!r}")
         return list(transforms)
@@ -65,10 +65,13 @@ class RandomApply(_Chosen):
     [[[1.0]]]
     """
 
-    def __init__(self, transforms: Sequence[Callable], p: float = 0.5):
+    p: float
+    transforms: list[Callable[..., Any]]
+
+    def __init__(self, transforms: Sequence[Callable[..., Any]], p: float = 0.5):
         self.transforms, self.p = self._take(transforms), probability("RandomApply", p)
 
-    def picked(self, draw: list[float]) -> list[Callable]:
+    def picked(self, draw: list[float]) -> list[Callable[..., Any]]:
         return self.transforms if draw[0] < self.p else []
 
 
@@ -87,16 +90,16 @@ class RandomChoice(_Chosen):
     [[[1.0]]]
     """
 
-    def __init__(self, transforms: Sequence[Callable], p: Sequence[float] | None = None):
-        self.transforms = self._take(transforms)
+    def __init__(self, transforms: Sequence[Callable[..., Any]], p: Sequence[float] | None = None):
+        self.transforms: list[Callable[..., Any]] = self._take(transforms)
         weights = [1.0] * len(self.transforms) if p is None else [float(weight) for weight in p]
         if len(weights) != len(self.transforms) or min(weights) < 0 or not sum(weights) > 0:
             raise ValueError(f"RandomChoice(p={p}): give a number that is not negative for each of the "
                              f"{len(self.transforms)} transforms")
-        self.p = None if p is None else weights
+        self.p: list[float] | None = None if p is None else weights
         self._ends = [end / sum(weights) for end in accumulate(weights)]
 
-    def picked(self, draw: list[float]) -> list[Callable]:
+    def picked(self, draw: list[float]) -> list[Callable[..., Any]]:
         place = next((n for n, end in enumerate(self._ends) if draw[0] < end), len(self._ends) - 1)
         return [self.transforms[place]]
 
@@ -111,15 +114,15 @@ class RandomOrder(_Chosen):
     [[[3.0, 2.0], [1.0, 0.0]]]
     """
 
-    def __init__(self, transforms: Sequence[Callable]):
-        self.transforms = self._take(transforms)
+    def __init__(self, transforms: Sequence[Callable[..., Any]]):
+        self.transforms: list[Callable[..., Any]] = self._take(transforms)
 
     @property
     def numbers(self) -> int:  # type: ignore[override]
         """One for each transform: they are applied in these numbers' order."""
         return len(self.transforms)
 
-    def picked(self, draw: list[float]) -> list[Callable]:
+    def picked(self, draw: list[float]) -> list[Callable[..., Any]]:
         return [self.transforms[n] for _, n in sorted((u, n) for n, u in enumerate(draw))]
 
 

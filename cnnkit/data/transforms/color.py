@@ -10,7 +10,7 @@ from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import bounded, moved
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, between
 from cnnkit.foreign import plain
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 from cnnkit.random import Key
 
 __all__ = ["ColorJitter"]
@@ -47,13 +47,13 @@ class ColorJitter(RandomTransform):
     """
 
     numbers = 4
-    moves_pixels = False
+    moves_pixels: bool = False
 
     def __init__(self, brightness: float | Sequence[float] = 0, contrast: float | Sequence[float] = 0,
                  saturation: float | Sequence[float] = 0, hue: float | Sequence[float] = 0):
-        self.brightness = _factors("brightness", brightness)
-        self.contrast = _factors("contrast", contrast)
-        self.saturation = _factors("saturation", saturation)
+        self.brightness: Range | int = _factors("brightness", brightness)
+        self.contrast: Range | int = _factors("contrast", contrast)
+        self.saturation: Range | int = _factors("saturation", saturation)
         hue = plain(hue)
         low, high = (-hue, hue) if isinstance(hue, int | float) else hue
         if not -0.5 <= low <= high <= 0.5:

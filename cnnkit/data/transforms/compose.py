@@ -38,7 +38,7 @@ class Compose:
     """
 
     def __init__(self, transforms: Sequence[Transform]):
-        self.transforms = list(transforms)
+        self.transforms: list[Transform] = list(transforms)
         for part in self.transforms:
             if not callable(part):
                 raise TypeError(f"Compose() takes a list of callables; {part!r} is none")

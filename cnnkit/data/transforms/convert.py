@@ -38,7 +38,7 @@ class ConvertImageDtype:
     """
 
     def __init__(self, dtype: Any):
-        self.dtype = dtype if isinstance(dtype, str) else dtype_name(dtype)
+        self.dtype: str = dtype if isinstance(dtype, str) else dtype_name(dtype)
         self._check(self.dtype)
 
     def __call__(self, image: Any) -> Any:

@@ -18,7 +18,7 @@ from cnnkit.data.transforms.sampling import (
     take_pixels,
 )
 from cnnkit.foreign import plain
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 from cnnkit.random import Key
 
 __all__ = ["RandomCrop", "RandomResizedCrop", "checked_mode", "checked_padding", "checked_size", "four_sides",
@@ -59,7 +59,12 @@ class RandomCrop(RandomTransform):
     """
 
     numbers = 2
-    moves_pixels = True
+    moves_pixels: bool = True
+    size: tuple[int, int]
+    padding: int | tuple[int, ...] | None
+    fill: float | Sequence[float]
+    pad_if_needed: bool
+    padding_mode: str
 
     def __init__(self, size: int | Sequence[int], padding: int | Sequence[int] | None = None,
                  pad_if_needed: bool = False, fill: float | Sequence[float] = 0,
@@ -120,7 +125,9 @@ class RandomResizedCrop(RandomTransform):
     """
 
     numbers = 2 * TRIES + 2
-    moves_pixels = True
+    moves_pixels: bool = True
+    ratio: tuple[float, float]
+    scale: tuple[float, float]
 
     def __init__(self, size: int | Sequence[int], scale: Sequence[float] = (0.08, 1.0),
                  ratio: Sequence[float] = (3 / 4, 4 / 3), interpolation: str = "bilinear",
@@ -129,9 +136,9 @@ class RandomResizedCrop(RandomTransform):
             if len(pair) != 2 or not 0 < pair[0] <= pair[1] < math.inf:
                 raise ValueError(f"RandomResizedCrop({name}={pair}): give two numbers above 0, "
                                  "the smaller one first")
-        self.size = checked_size("RandomResizedCrop", size)
+        self.size: tuple[int, int] = checked_size("RandomResizedCrop", size)
         self.scale, self.ratio = (scale[0], scale[1]), (ratio[0], ratio[1])
-        self.interpolation = checked_interpolation("RandomResizedCrop", interpolation, CUBIC_TOO)
+        self.interpolation: str = checked_interpolation("RandomResizedCrop", interpolation, CUBIC_TOO)
         if self.interpolation == "bicubic" and not antialias:
             raise ValueError("RandomResizedCrop(interpolation='bicubic') is here with antialias=True only")
         self.antialias = antialias

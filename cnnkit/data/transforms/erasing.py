@@ -40,7 +40,13 @@ class RandomErasing(RandomTransform):
     """
 
     numbers = 2 * TRIES + 3
-    moves_pixels = False
+    moves_pixels: bool = False
+    p: float
+    ratio: tuple[float, float]
+    scale: tuple[float, float]
+    value: float | int | str | tuple[float, ...]
+    alone: bool
+    inplace: bool
 
     def __init__(self, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33),
                  ratio: Sequence[float] = (0.3, 3.3), value: float | Sequence[float] | str = 0,

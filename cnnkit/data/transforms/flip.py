@@ -19,11 +19,11 @@ class RandomHorizontalFlip(RandomTransform):
     [[2.0, 1.0], [4.0, 3.0]]
     """
 
-    moves_pixels = True
+    moves_pixels: bool = True
     axis = 3
 
     def __init__(self, p: float = 0.5):
-        self.p = probability(type(self).__name__, p)
+        self.p: float = probability(type(self).__name__, p)
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
         return chosen(x, [draw < self.p for (draw,) in draws], namespace_of(x).flip(x, axis=self.axis))

@@ -28,11 +28,11 @@ class CenterCrop(FixedTransform):
     [[[5.0, 6.0], [9.0, 10.0]]]
     """
 
-    moves_pixels = True
+    moves_pixels: bool = True
     fill: float = 0
 
     def __init__(self, size: int | Sequence[int]):
-        self.size = checked_size("CenterCrop", size)
+        self.size: tuple[int, int] = checked_size("CenterCrop", size)
         self.fill = 0  # in the instance, so that masks have their own
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
@@ -59,12 +59,14 @@ class Pad(FixedTransform):
     [[[1.0, 1.0, 2.0, 2.0]]]
     """
 
-    moves_pixels = True
+    moves_pixels: bool = True
+    fill: Any
+    padding: int | tuple[int, ...]
 
     def __init__(self, padding: int | Sequence[int], fill: float | Sequence[float] = 0,
                  padding_mode: str = "constant"):
         self.padding, self.fill = checked_padding("Pad", padding), plain(fill)
-        self.padding_mode = checked_mode("Pad", padding_mode)
+        self.padding_mode: str = checked_mode("Pad", padding_mode)
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
         N, _, H, W = x.shape
@@ -92,7 +94,7 @@ class FiveCrop:
     """
 
     def __init__(self, size: int | Sequence[int]):
-        self.size = checked_size(type(self).__name__, size)
+        self.size: tuple[int, int] = checked_size(type(self).__name__, size)
 
     def __call__(self, image: Any) -> tuple[Any, ...]:
         form = opened(self, image)

@@ -32,8 +32,8 @@ class LinearTransformation:
     """
 
     def __init__(self, transformation_matrix: Any, mean_vector: Any):
-        self.transformation_matrix = host_array(transformation_matrix, "transformation_matrix")
-        self.mean_vector = host_array(mean_vector, "mean_vector")
+        self.transformation_matrix: Any = host_array(transformation_matrix, "transformation_matrix")
+        self.mean_vector: Any = host_array(mean_vector, "mean_vector")
         size = self.mean_vector.size
         if self.mean_vector.ndim != 1 or self.transformation_matrix.shape != (size, size):
             raise ValueError("LinearTransformation() takes a matrix (D, D) and a mean (D,), got shapes "

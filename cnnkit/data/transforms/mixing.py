@@ -12,7 +12,7 @@ from cnnkit.data.transforms.arrays import batched, moved, numbered
 from cnnkit.data.transforms.erasing import rectangles
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform
 from cnnkit.foreign import is_array
-from cnnkit.ops.precision import is_floating, is_integer, widen
+from cnnkit.ops.dtypes import is_floating, is_integer, widen
 from cnnkit.random import Key
 
 __all__ = ["CutMix", "MixUp"]
@@ -56,6 +56,8 @@ class MixUp(RandomTransform):
     """
 
     numbers = 2
+    alpha: float
+    num_classes: int | None
 
     def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None):
         if not 0 < alpha < math.inf:

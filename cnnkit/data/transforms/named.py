@@ -16,7 +16,7 @@ from cnnkit.data.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
 from cnnkit.data.transforms.mixing import CutMix, MixUp
 from cnnkit.data.transforms.random_transform import RandomTransform
 
-__all__ = ["NAMES", "asked", "named"]
+__all__ = ["NAMES", "named", "numbers_by_name"]
 
 
 class Named(NamedTuple):
@@ -72,13 +72,13 @@ def named(spec: str, image_shape: tuple[int, ...], num_classes: int | None = Non
     Compose([RandomHorizontalFlip(), RandomCrop(size=(32, 32), padding=4)])
     """
     return Compose([NAMES[name].make(number, tuple(image_shape), num_classes)
-                    for name, number in asked(spec)])
+                    for name, number in numbers_by_name(spec)])
 
 
-def asked(spec: str, name_of_setting: str = "augment") -> list[tuple[str, float]]:
+def numbers_by_name(spec: str, name_of_setting: str = "augment") -> list[tuple[str, float]]:
     """The names of a text and their numbers; errors begin with the setting's name.
 
-    >>> asked("flip, rotate=10")
+    >>> numbers_by_name("flip, rotate=10")
     [('flip', 0.5), ('rotate', 10.0)]
     """
     transforms = []

@@ -34,6 +34,9 @@ class Normalize:
     [[[2.0]], [[1.0]]]
     """
 
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]):
         self.mean, self.std = _numbers(mean), _numbers(std)
         if not all(map(math.isfinite, self.mean)):

@@ -9,7 +9,7 @@ from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import chosen, moved, numbered
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform, probability
 from cnnkit.data.transforms.sampling import checked_interpolation, sample
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 from cnnkit.random import Key
 
 __all__ = ["RandomPerspective", "perspective_coefficients"]
@@ -37,7 +37,9 @@ class RandomPerspective(RandomTransform):
     """
 
     numbers = 9
-    moves_pixels = True
+    moves_pixels: bool = True
+    distortion_scale: float
+    p: float
 
     def __init__(self, distortion_scale: float = 0.5, p: float = 0.5, interpolation: str = "bilinear",
                  fill: float | Sequence[float] = 0):
@@ -45,7 +47,7 @@ class RandomPerspective(RandomTransform):
             raise ValueError(f"RandomPerspective(distortion_scale={distortion_scale}): "
                              "give a number from 0 to 1")
         self.distortion_scale, self.p = distortion_scale, probability("RandomPerspective", p)
-        self.interpolation = checked_interpolation("RandomPerspective", interpolation)
+        self.interpolation: str = checked_interpolation("RandomPerspective", interpolation)
         self.fill = fill
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:

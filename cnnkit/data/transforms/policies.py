@@ -15,7 +15,7 @@ from cnnkit.data.transforms.policy_table import POLICIES
 from cnnkit.data.transforms.random_transform import Draws, RandomTransform
 from cnnkit.data.transforms.sampling import checked_interpolation
 from cnnkit.foreign import whole
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 from cnnkit.random import Key
 
 __all__ = ["AugMix", "AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide"]
@@ -162,10 +162,12 @@ class AutoAugment(_Policy):
     """
 
     numbers = 5
+    fill: float | Sequence[float] | None
+    interpolation: str
 
     def __init__(self, policy: AutoAugmentPolicy | str = AutoAugmentPolicy.IMAGENET,
                  interpolation: str = "nearest", fill: float | Sequence[float] | None = None):
-        self.policy = AutoAugmentPolicy(policy)
+        self.policy: AutoAugmentPolicy = AutoAugmentPolicy(policy)
         self.interpolation, self.fill = checked_interpolation("AutoAugment", interpolation), fill
 
     def steps(self, H: int, W: int, draw: list[float]) -> list[Step]:
@@ -195,10 +197,13 @@ class RandAugment(_Policy):
     (8, 8, 3)
     """
 
+    fill: float | Sequence[float] | None
+    interpolation: str
+
     def __init__(self, num_ops: int = 2, magnitude: int = 9, num_magnitude_bins: int = 31,
                  interpolation: str = "nearest", fill: float | Sequence[float] | None = None):
-        self.num_ops = whole("num_ops", num_ops)
-        self.num_magnitude_bins = whole("num_magnitude_bins", num_magnitude_bins, 2)
+        self.num_ops: int = whole("num_ops", num_ops)
+        self.num_magnitude_bins: int = whole("num_magnitude_bins", num_magnitude_bins, 2)
         if magnitude not in range(num_magnitude_bins):
             raise ValueError(f"RandAugment(magnitude={magnitude}): give a whole number from 0 to "
                              f"{num_magnitude_bins - 1}")
@@ -234,10 +239,12 @@ class TrivialAugmentWide(_Policy):
     """
 
     numbers = 3
+    fill: float | Sequence[float] | None
+    interpolation: str
 
     def __init__(self, num_magnitude_bins: int = 31, interpolation: str = "nearest",
                  fill: float | Sequence[float] | None = None):
-        self.num_magnitude_bins = whole("num_magnitude_bins", num_magnitude_bins, 2)
+        self.num_magnitude_bins: int = whole("num_magnitude_bins", num_magnitude_bins, 2)
         self.interpolation, self.fill = checked_interpolation("TrivialAugmentWide", interpolation), fill
 
     def steps(self, H: int, W: int, draw: list[float]) -> list[Step]:
@@ -271,6 +278,13 @@ class AugMix(_Policy):
     (8, 8, 3)
     """
 
+    mixture_width: int
+    severity: int
+    all_ops: bool
+    alpha: float
+    fill: float | Sequence[float] | None
+    interpolation: str
+
     def __init__(self, severity: int = 3, mixture_width: int = 3, chain_depth: int = -1, alpha: float = 1.0,
                  all_ops: bool = True, interpolation: str = "bilinear",
                  fill: float | Sequence[float] | None = None):
@@ -279,7 +293,7 @@ class AugMix(_Policy):
         if alpha != 1:
             raise ValueError(f"AugMix(alpha={alpha}): only alpha=1, uniform shares, is here")
         self.severity, self.mixture_width = severity, whole("mixture_width", mixture_width)
-        self.chain_depth = chain_depth if chain_depth == -1 else whole("chain_depth", chain_depth)
+        self.chain_depth: int = chain_depth if chain_depth == -1 else whole("chain_depth", chain_depth)
         self.alpha, self.all_ops = alpha, all_ops
         self.interpolation, self.fill = checked_interpolation("AugMix", interpolation), fill
 

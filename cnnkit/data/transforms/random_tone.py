@@ -25,7 +25,7 @@ class Grayscale(FixedTransform):
     [[[76]]]
     """
 
-    moves_pixels = False
+    moves_pixels: bool = False
 
     def __init__(self, num_output_channels: int = 1):
         if num_output_channels not in (1, 3):
@@ -40,10 +40,10 @@ class Grayscale(FixedTransform):
 class _Sometimes(RandomTransform):
     """A change of tone that an image undergoes with probability `p`."""
 
-    moves_pixels = False
+    moves_pixels: bool = False
 
     def __init__(self, p: float = 0.5):
-        self.p = probability(type(self).__name__, p)
+        self.p: float = probability(type(self).__name__, p)
 
     def change(self, x: Array, draws: Draws, key: Key) -> Array:
         return chosen(x, [draw < self.p for (draw,) in draws],

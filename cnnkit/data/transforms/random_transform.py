@@ -12,7 +12,7 @@ from cnnkit.autograd import Tensor
 from cnnkit.backends import Array, backend_of, dtype_name, namespace_of, on
 from cnnkit.data.transforms.arrays import WHITE, Opened, opened
 from cnnkit.foreign import is_array, is_tensor
-from cnnkit.ops.precision import is_floating
+from cnnkit.ops.dtypes import is_floating
 from cnnkit.random import Key
 
 __all__ = ["Draws", "FixedTransform", "RandomTransform", "between", "probability"]

@@ -11,7 +11,7 @@ from cnnkit.data.transforms.arrays import bounded, moved, numbered
 from cnnkit.data.transforms.random_transform import Draws, FixedTransform
 from cnnkit.data.transforms.sampling import resize_weights, take_pixels
 from cnnkit.foreign import is_pillow, plain
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 from cnnkit.random import Key
 
 __all__ = ["InterpolationMode", "Resize"]
@@ -68,7 +68,10 @@ class Resize(FixedTransform):
     (4, 6, 3)
     """
 
-    moves_pixels = True
+    moves_pixels: bool = True
+    size: int | tuple[int, int]
+    antialias: bool | None
+    max_size: int | None
 
     def __init__(self, size: int | Sequence[int], interpolation: str | InterpolationMode = "bilinear",
                  max_size: int | None = None, antialias: bool | None = True):

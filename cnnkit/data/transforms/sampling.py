@@ -7,7 +7,7 @@ from enum import Enum
 
 from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import bounded, numbered, of_channels
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 
 __all__ = ["INTERPOLATIONS", "bordered", "checked_interpolation", "resize_weights", "sample", "take_pixels"]
 

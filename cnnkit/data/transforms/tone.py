@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnnkit.backends import Array, namespace_of
 from cnnkit.data.transforms.arrays import bounded, moved, numbered
-from cnnkit.ops.precision import widen
+from cnnkit.ops.dtypes import widen
 
 __all__ = ["autocontrast", "equalize", "grayscale", "invert", "posterize", "sharpen", "solarize"]
 

@@ -21,9 +21,9 @@ class ParametrizationList(ModuleList):
         for module in reversed(list(self)):
             if hasattr(module, "right_inverse"):
                 value = module.right_inverse(value)
-        self.count = len(value) if isinstance(value, tuple) else None
+        self.count: int | None = len(value) if isinstance(value, tuple) else None
         if self.count is None:
-            self.original = original
+            self.original: Any = original
             if value is not original:
                 self.original = Parameter(value, original.requires_grad)
         else:

@@ -40,6 +40,11 @@ def power_iterations(matrix: Tensor, u: Tensor, v: Tensor, times: int, eps: floa
 class SpectralNorm:
     """The hook that sets a module's weight before its forward."""
 
+    dim: int
+    eps: float
+    name: str
+    times: int
+
     def __init__(self, name: str, times: int, dim: int, eps: float):
         self.name, self.times, self.dim, self.eps = name, times, dim, eps
 

@@ -19,6 +19,9 @@ def norm_except(v: Tensor, dim: int | None) -> Tensor:
 class WeightNorm:
     """The hook that sets a module's weight before its forward."""
 
+    dim: int | None
+    name: str
+
     def __init__(self, name: str, dim: int | None):
         self.name, self.dim = name, dim
 

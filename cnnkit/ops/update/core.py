@@ -8,12 +8,13 @@ from typing import Any
 from cnnkit.backends import Backend, namespace_of
 from cnnkit.backends.kernel import UPDATE, declare_kernel
 from cnnkit.ops.core import backend_of_inputs
-from cnnkit.ops.precision import is_narrow, narrow, widen
+from cnnkit.ops.dtypes import is_narrow, narrow, widen
 
-__all__ = ["NUMBERS", "UPDATES", "Update", "average", "each", "in_turn", "norm", "state_dtype", "update"]
+__all__ = ["NUMBERS", "UPDATES", "Update", "average", "in_turn", "norm", "one_by_one", "state_dtype",
+           "update"]
 
 Array = Any
-State = dict[str, list]
+State = dict[str, list[Any]]
 
 UPDATES: dict[str, Update] = {}
 NUMBERS = (int, float)  # the types of a state's values that are no arrays
@@ -22,13 +23,16 @@ NUMBERS = (int, float)  # the types of a state's values that are no arrays
 class Update:
     """An update: its generic body, and the dispatch to kernels."""
 
+    __name__: str
+    name: str
+
     def __init__(self, generic: Callable):
         self.name = self.__name__ = generic.__name__
         self.__doc__ = generic.__doc__
         self.generic = generic
 
     def __call__(self, params: Sequence[Array], grads: Sequence[Array | None], state: State, *,
-                 workspace: MutableMapping | None = None, **hyper: Any) -> tuple[list, State]:
+                 workspace: MutableMapping[Any, Any] | None = None, **hyper: Any) -> tuple[list[Any], State]:
         settings = {"workspace": {} if workspace is None else workspace, **hyper}
         backend = backend_of_inputs(self.name, params)
         if backend.switches:
@@ -40,11 +44,11 @@ class Update:
              settings: dict[str, Any]) -> tuple[list, State]:
         """Try the kernels in order, then the generic body."""
         result = backend.resolve().ask(self.name, (params, grads, state), settings)
-        return self._widened(params, grads, state, settings) if result is NotImplemented else result
+        return self.body(params, grads, state, **settings) if result is NotImplemented else result
 
-    def _widened(self, params: Sequence[Array], grads: Sequence[Array | None], state: State,
-                 settings: dict[str, Any]) -> tuple[list, State]:
-        """The generic body, in float32 for parameters of 16 bits."""
+    def body(self, params: Sequence[Array], grads: Sequence[Array | None], state: State,
+             **settings: Any) -> tuple[list[Any], State]:
+        """What runs where no kernel does: the generic body, in float32 for parameters of 16 bits."""
         if not any(is_narrow(p.dtype) for p in params):
             return self.generic(params, grads, state, **settings)
         wide_grads = [None if g is None else widen(g) for g in grads]
@@ -57,7 +61,8 @@ class Update:
         return f"<update {self.name}>"
 
 
-def in_turn(state: State, workspace: MutableMapping, names: Sequence[str], count: int) -> tuple[State, State]:
+def in_turn(state: State, workspace: MutableMapping[Any, Any], names: Sequence[str],
+            count: int) -> tuple[State, State]:
     """The state as it is, and the one to write and return: two sets of arrays that take turns.
 
     Parameters
@@ -100,7 +105,7 @@ def state_dtype(dtype: Any) -> Any:
     return "float32" if is_narrow(dtype) else dtype
 
 
-def update(generic: Callable) -> Update:
+def update(generic: Callable[..., Any]) -> Update:
     """Declare an update: the decorated function is its generic implementation."""
     declared = Update(generic)
     if declared.name in UPDATES:
@@ -110,8 +115,8 @@ def update(generic: Callable) -> Update:
     return declared
 
 
-def each(params: Sequence[Array], grads: Sequence[Array | None], state: State, names: Sequence[str],
-         one: Callable[..., tuple]) -> tuple[list, State]:
+def one_by_one(params: Sequence[Array], grads: Sequence[Array | None], state: State, names: Sequence[str],
+               one: Callable[..., tuple[Any, ...]]) -> tuple[list[Any], State]:
     """The body of an update that treats parameters one by one.
 
     ``one(p, g, *values) -> (new p, *new values)`` is called for every parameter that has a gradient, with its

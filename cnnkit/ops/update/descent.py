@@ -6,7 +6,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from cnnkit.backends import namespace_of
-from cnnkit.ops.update.core import State, each, norm, update
+from cnnkit.ops.update.core import State, norm, one_by_one, update
 
 __all__ = ["asgd", "lars", "lion", "rprop", "sgd"]
 
@@ -59,7 +59,7 @@ def asgd(params: Sequence[Array], grads: Sequence[Array | None], state: State, *
         p = (1 - lambd * eta) * p - eta * g
         ax = namespace_of(p).asarray(p, copy=True) if ax is None or mu == 1 else ax + mu * (p - ax)
         return p, t, lr / (1 + lambd * lr * t) ** alpha, 1 / max(1, t - t0), ax
-    return each(params, grads, state, ("step", "eta", "mu", "ax"), one)
+    return one_by_one(params, grads, state, ("step", "eta", "mu", "ax"), one)
 
 
 @update
@@ -82,7 +82,7 @@ def lars(params: Sequence[Array], grads: Sequence[Array | None], state: State, *
             return (p - lr * g,)
         b = xp.asarray(g, copy=True) if b is None else momentum * b + (1 - dampening) * g
         return p - lr * (g + momentum * b if nesterov else b), b
-    return each(params, grads, state, ("momentum_buffer",) if momentum else (), one)
+    return one_by_one(params, grads, state, ("momentum_buffer",) if momentum else (), one)
 
 
 @update
@@ -102,7 +102,7 @@ def lion(params: Sequence[Array], grads: Sequence[Array | None], state: State, *
         direction = g if m is None else beta1 * m + (1 - beta1) * g
         m = (1 - beta2) * g if m is None else beta2 * m + (1 - beta2) * g
         return p * (1 - lr * weight_decay) - lr * namespace_of(p).sign(direction), m
-    return each(params, grads, state, ("exp_avg",), one)
+    return one_by_one(params, grads, state, ("exp_avg",), one)
 
 
 @update
@@ -129,4 +129,4 @@ def rprop(params: Sequence[Array], grads: Sequence[Array | None], state: State, 
             g = xp.where(turned, xp.zeros_like(g), g)
         size = xp.clip(size, *step_sizes)
         return p - size * xp.sign(g), (step or 0) + 1, g, size
-    return each(params, grads, state, ("step", "prev", "step_size"), one)
+    return one_by_one(params, grads, state, ("step", "prev", "step_size"), one)

@@ -7,7 +7,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from cnnkit.backends import namespace_of
-from cnnkit.ops.update.core import State, average, each, norm, update
+from cnnkit.ops.update.core import State, average, norm, one_by_one, update
 
 __all__ = ["adam", "adamax", "lamb", "nadam", "radam"]
 
@@ -74,7 +74,7 @@ def adamax(params: Sequence[Array], grads: Sequence[Array | None], state: State,
         m, size = average(m, g, beta1), xp.abs(g) + eps
         u = size if u is None else xp.maximum(beta2 * u, size)
         return p - (lr / (1 - beta1 ** t)) * (m / u), t, m, u
-    return each(params, grads, state, ("step", "exp_avg", "exp_inf"), one)
+    return one_by_one(params, grads, state, ("step", "exp_avg", "exp_inf"), one)
 
 
 @update
@@ -104,7 +104,7 @@ def nadam(params: Sequence[Array], grads: Sequence[Array | None], state: State, 
         divisor = namespace_of(p).sqrt(v * (1 / (1 - beta2 ** t))) + eps
         p = p - (lr * (1 - mu) / (1 - product)) * (g / divisor)
         return p - (lr * following / (1 - product * following)) * (m / divisor), t, product, m, v
-    return each(params, grads, state, ("step", "mu_product", "exp_avg", "exp_avg_sq"), one)
+    return one_by_one(params, grads, state, ("step", "mu_product", "exp_avg", "exp_avg_sq"), one)
 
 
 @update
@@ -138,7 +138,7 @@ def radam(params: Sequence[Array], grads: Sequence[Array | None], state: State, 
                               / ((longest - 4) * (longest - 2) * length))
         return (p - (rate * rectified * math.sqrt(corrected)) * (m / (namespace_of(p).sqrt(v) + eps)),
                 t, m, v)
-    return each(params, grads, state, ("step", "exp_avg", "exp_avg_sq"), one)
+    return one_by_one(params, grads, state, ("step", "exp_avg", "exp_avg_sq"), one)
 
 
 @update
@@ -163,4 +163,4 @@ def lamb(params: Sequence[Array], grads: Sequence[Array | None], state: State, *
         moves = (size > 0) & (length > 0)
         ratio = xp.where(moves, size / xp.where(moves, length, xp.ones_like(length)), xp.ones_like(size))
         return p - lr * ratio * s, t, m, v
-    return each(params, grads, state, ("step", "exp_avg", "exp_avg_sq"), one)
+    return one_by_one(params, grads, state, ("step", "exp_avg", "exp_avg_sq"), one)

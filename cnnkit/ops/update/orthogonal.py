@@ -7,7 +7,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from cnnkit.backends import namespace_of
-from cnnkit.ops.update.core import State, average, each, norm, update
+from cnnkit.ops.update.core import State, average, norm, one_by_one, update
 
 __all__ = ["muon"]
 
@@ -33,7 +33,7 @@ def muon(params: Sequence[Array], grads: Sequence[Array | None], state: State, *
         scale = (0.2 * math.sqrt(max(rows, columns)) if adjust_lr_fn == "match_rms_adamw"
                  else math.sqrt(max(1, rows / columns)))
         return p * (1 - lr * weight_decay) - (scale * lr) * u, b
-    return each(params, grads, state, ("momentum_buffer",), one)
+    return one_by_one(params, grads, state, ("momentum_buffer",), one)
 
 
 def orthogonal(x: Array, coefficients: tuple[float, float, float], steps: int, eps: float) -> Array:

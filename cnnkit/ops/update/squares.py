@@ -6,7 +6,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from cnnkit.backends import namespace_of
-from cnnkit.ops.update.core import State, average, each, update
+from cnnkit.ops.update.core import State, average, one_by_one, update
 
 __all__ = ["adadelta", "adagrad", "rmsprop"]
 
@@ -40,7 +40,7 @@ def rmsprop(params: Sequence[Array], grads: Sequence[Array | None], state: State
             scaled = xp.asarray(scaled) if rest[0] is None else momentum * rest[0] + scaled
             kept = [scaled]
         return p - lr * scaled, (step or 0) + 1, v, *kept, *([a] if centered else [])
-    return each(params, grads, state, names, one)
+    return one_by_one(params, grads, state, names, one)
 
 
 @update
@@ -61,7 +61,7 @@ def adagrad(params: Sequence[Array], grads: Sequence[Array | None], state: State
             g = g + weight_decay * p
         total = g * g + (initial_accumulator_value if total is None else total)
         return p - (lr / (1 + (t - 1) * lr_decay)) * (g / (namespace_of(p).sqrt(total) + eps)), t, total
-    return each(params, grads, state, ("step", "sum"), one)
+    return one_by_one(params, grads, state, ("step", "sum"), one)
 
 
 @update
@@ -85,4 +85,4 @@ def adadelta(params: Sequence[Array], grads: Sequence[Array | None], state: Stat
             u = xp.zeros_like(v)
         s = xp.sqrt(u + eps) / xp.sqrt(v + eps) * g
         return p - lr * s, (step or 0) + 1, v, average(u, s * s, rho)
-    return each(params, grads, state, ("step", "square_avg", "acc_delta"), one)
+    return one_by_one(params, grads, state, ("step", "square_avg", "acc_delta"), one)

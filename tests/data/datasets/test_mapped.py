@@ -92,6 +92,7 @@ def test_an_array_that_is_cut_off_and_one_of_objects_are_refused(tmp_path):
         npy(tmp_path / "x.npy", tmp_path / "x.npy", mmap_mode="w+")
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 def test_training_from_a_file_takes_less_than_a_tenth_of_it_in_memory(tmp_path):
     n, size = 1 << 16, 64  # 256 MiB, nearly all of it a hole in the file

@@ -46,6 +46,7 @@ def test_every_position_is_equally_likely():
     assert np.bincount(tops.astype(int)) == pytest.approx([2000] * 4, abs=150)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("size", [(6, 8), (3, 4), (11, 5), (1, 1)])
 @pytest.mark.parametrize("antialias", [True, False])
 def test_a_resized_crop_is_torchs_interpolation_of_a_slice(size, antialias):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit import backends, random
+from cnnkit.cuda import amp
 
-__all__ = ["current_device", "device_count", "empty_cache", "get_device_name", "is_available", "manual_seed",
-           "manual_seed_all", "synchronize"]
+__all__ = ["amp", "current_device", "device_count", "empty_cache", "get_device_name", "is_available",
+           "manual_seed", "manual_seed_all", "synchronize"]
 
 NAME = "cuda"
 
@@ -41,7 +42,7 @@ def current_device() -> int:
     chosen, device = backends.place(None)
     if chosen is not backend or device is None:
         return 0
-    return next((int(name) for name, each in backend.devices().items() if each == device), 0)
+    return next((int(name) for name, native in backend.devices().items() if native == device), 0)
 
 
 def get_device_name(device: Any = None) -> str:
