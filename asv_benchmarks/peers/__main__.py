@@ -1,4 +1,4 @@
-"""Training steps and single ops of cnnkit beside those of other libraries, in turns.
+"""Training steps, inference and single ops of cnnkit beside those of other libraries, in turns.
 
     cd asv_benchmarks
     python -m peers --cases W1,W2
@@ -6,9 +6,10 @@
     python -m peers --list
 
 Contenders are torch (its usual layout), torch_cl (channels last), torch_fused, torch_cl_fused (the fused
-optimizer), torch_compile, jax, tensorflow, tensorflow_xla, cnnkit, or a file that defines ``make(case)``,
-which returns a callable that does one step, or ``None`` where it does not support the case. Ratios are to the
-first contender.
+optimizer), torch_compile, jax, tensorflow, tensorflow_xla, onnxruntime (inference only, of the file that
+cnnkit exports), cnnkit, cnnkit_captured (a training step under `cnnkit.capture`, as `train.fit` runs it), or
+a file that defines ``make(case)``, which returns a callable that does one step, or ``None`` where it does not
+support the case. Ratios are to the first contender.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ QUIET = 0.05  # the largest share of disturbed turns with which there is a verdi
 def figure(case: dict[str, Any], turns: Turns) -> str:
     """A contender's speed at a case."""
     seconds = median(turns.seconds)
-    if case["kind"] == "train":
+    if case["kind"] in ("train", "infer"):
         return f"{case['batch'] / seconds:,.0f} images/s"
     speed = f" ({flops(case) / seconds / 1e9:.0f} GFLOP/s)" if case["kind"] == "conv" else ""
     return f"{seconds * 1e6:,.0f} us{speed}"
@@ -43,7 +44,7 @@ def verdict(name: str, turns: dict[str, Turns], optimizer: str) -> str:
     if name not in GOALS or optimizer != "sgd" or not {BASE, "cnnkit"} <= {*turns}:
         return ""
     both = [turns[BASE], turns["cnnkit"]]
-    disturbed, total = sum(each.disturbed for each in both), sum(len(each.seconds) for each in both)
+    disturbed, total = sum(t.disturbed for t in both), sum(len(t.seconds) for t in both)
     if disturbed > QUIET * total:
         return f"goal {GOALS[name]:g}: no verdict, {disturbed} of {total} turns were disturbed"
     ratio = turns["cnnkit"].ratio(turns[BASE])
@@ -60,6 +61,9 @@ def main() -> None:
     parser.add_argument("--retries", type=int, default=5, help="how often a disturbed turn is taken again")
     parser.add_argument("--seconds", type=float, default=0.1, help="of a turn")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--clock", default="wall", choices=["wall", "processor"],
+                        help="processor: the time that the process's threads compute, for machines that "
+                             "others use too; with --threads 1 --retries 0")
     parser.add_argument("--opt", default="sgd", choices=["sgd", "adam"])
     parser.add_argument("--python", action="append", default=[], metavar="CONTENDER=PATH",
                         help="another Python for a contender")
@@ -79,29 +83,31 @@ def main() -> None:
     contenders = [Contender(name, arguments.threads, pythons.get(name, sys.executable))
                   for name in arguments.contenders.split(",")]
     machine = describe(arguments.threads)
-    print(f"# {machine['processor']}, {machine['instruction set']}, {machine['threads']} threads; "
-          f"{arguments.rounds} rounds; in brackets the ratio of speeds to {contenders[0].name}")
+    print(f"# {machine['processor']}, {machine['instruction set']}, {machine['threads']} threads, "
+          f"{arguments.clock} clock; {arguments.rounds} rounds; "
+          f"in brackets the ratio of speeds to {contenders[0].name}")
     raw: dict[str, dict[str, Turns]] = {}
     for name, case in chosen.items():
-        turns, errors = take_turns(contenders, case, arguments.rounds, arguments.retries, arguments.seconds)
+        turns, errors = take_turns(contenders, case, arguments.rounds, arguments.retries, arguments.seconds,
+                                   arguments.clock)
         for contender, error in errors.items():
             print(f"# {contender} on {name}: {error}", file=sys.stderr)
         raw[name] = turns
         base = turns.get(contenders[0].name)
-        cells = [f"{each.name} {figure(case, turns[each.name])}"
-                 + (f" ({turns[each.name].ratio(base):.2f})" if base is not None else "")
-                 for each in contenders if each.name in turns]
+        cells = [f"{contender.name} {figure(case, turns[contender.name])}"
+                 + (f" ({turns[contender.name].ratio(base):.2f})" if base is not None else "")
+                 for contender in contenders if contender.name in turns]
         print("; ".join([f"{name:36s} {cells[0] if cells else 'nobody supports it'}", *cells[1:],
                          *filter(None, [verdict(name, turns, arguments.opt)])]), flush=True)
-    everything = [each for turns in raw.values() for each in turns.values()]
+    everything = [times for turns in raw.values() for times in turns.values()]
     print(f"# turns in which others used {DISTURBED:.0%} of a processor or more, taken again "
-          f"{arguments.retries} times: {sum(each.disturbed for each in everything)} "
-          f"of {sum(len(each.seconds) for each in everything)}")
+          f"{arguments.retries} times: {sum(times.disturbed for times in everything)} "
+          f"of {sum(len(times.seconds) for times in everything)}")
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
             json.dump({"machine": machine, "cases": {
-                name: {contender: {"seconds": each.seconds, "others": each.others}
-                       for contender, each in turns.items()} for name, turns in raw.items()}}, file)
+                name: {contender: {"seconds": times.seconds, "others": times.others}
+                       for contender, times in turns.items()} for name, turns in raw.items()}}, file)
     for contender in contenders:
         contender.close()
 

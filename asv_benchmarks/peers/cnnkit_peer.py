@@ -11,25 +11,66 @@ from benchmarks.networks import network
 import cnnkit
 from cnnkit import functional as F
 from cnnkit import nn, optim
+from peers.styles import STYLES, style
 
 CACHE_LINE = 64  # bytes
 
 
-def train(case: dict[str, Any]) -> Callable[[], None]:
-    """Forward, loss, backward and the optimizer's step on one batch."""
+def net_of(case: dict[str, Any]) -> tuple[nn.Module, tuple[int, ...]]:
+    """A case's network, with the same weights each time, and the shape of one image."""
+    cnnkit.manual_seed(0)
+    return style(case["net"], cnnkit) if case["net"] in STYLES else network(case["net"], nn)
+
+
+def learning(case: dict[str, Any]) -> tuple[Callable[..., None], cnnkit.Tensor, cnnkit.Tensor]:
+    """Forward, loss, backward and the optimizer's step, and the batch that it learns from."""
     rng = np.random.default_rng(0)
-    net, shape = network(case["net"], nn)
+    net, shape = net_of(case)
     x = cnnkit.tensor(rng.standard_normal((case["batch"], *shape), dtype=np.float32))
-    y = cnnkit.tensor(rng.integers(0, 10, case["batch"]))
+    scores = net(x).shape
+    y = cnnkit.tensor(rng.integers(0, 10, (scores[0], *scores[2:])))  # of each image, or of each pixel
     if case["opt"] == "sgd":
         optimizer: optim.Optimizer = optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
     else:
         optimizer = optim.Adam(net.parameters(), lr=1e-4)
 
-    def step() -> None:
+    def step(x: cnnkit.Tensor, y: cnnkit.Tensor) -> None:
         optimizer.zero_grad()
         F.cross_entropy(net(x), y).backward()
         optimizer.step()
+    return step, x, y
+
+
+def train(case: dict[str, Any]) -> Callable[[], None]:
+    """A training step as a user writes it."""
+    step, x, y = learning(case)
+    return lambda: step(x, y)
+
+
+def captured(case: dict[str, Any]) -> Callable[[], None] | None:
+    """A training step recorded once, and replayed, as `train.fit` does it."""
+    if case["kind"] != "train":
+        return None
+    step, x, y = learning(case)
+    fast_step = cnnkit.capture(step)
+    for _ in range(3):  # its own, recorded, and compared
+        fast_step(x, y)
+    return lambda: fast_step(x, y)
+
+
+def infer(case: dict[str, Any]) -> Callable[[], None]:
+    """The scores of one batch, in evaluation, captured as `cnnkit.capture` does it."""
+    net, shape = net_of(case)
+    net.eval()
+    x = cnnkit.tensor(np.random.default_rng(0).standard_normal((case["batch"], *shape), dtype=np.float32))
+
+    @cnnkit.capture
+    def scores(x: cnnkit.Tensor) -> cnnkit.Tensor:
+        with cnnkit.no_grad():
+            return net(x)
+
+    def step() -> None:
+        scores(x)
     return step
 
 
@@ -66,6 +107,8 @@ def make(case: dict[str, Any]) -> Callable[[], None] | None:
     """A callable that does the case once."""
     if case["kind"] == "train":
         return train(case)
+    if case["kind"] == "infer":
+        return infer(case)
     rng = np.random.default_rng(0)
     x = cnnkit.tensor(rng.standard_normal((case["N"], case["C"], case["H"], case["W"]), dtype=np.float32))
     if case["kind"] == "conv":

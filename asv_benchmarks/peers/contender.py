@@ -19,20 +19,24 @@ from typing import Any
 __all__ = ["CONTENDERS", "serve"]
 
 CONTENDERS = {  # name -> module and function
-    "cnnkit": "peers.cnnkit_peer:make",
+    "cnnkit": "peers.cnnkit_peer:make", "cnnkit_captured": "peers.cnnkit_peer:captured",
     "torch": "peers.torch_peer:make", "torch_cl": "peers.torch_peer:channels_last",
     "torch_fused": "peers.torch_peer:fused", "torch_cl_fused": "peers.torch_peer:channels_last_fused",
     "torch_compile": "peers.torch_peer:compiled",
     "jax": "peers.jax_peer:make",
+    "onnxruntime": "peers.onnxruntime_peer:make",
     "tensorflow": "peers.tensorflow_peer:make", "tensorflow_xla": "peers.tensorflow_peer:compiled"}
 SLOW = 0.5  # seconds: a step that takes longer is tried once, not three times, before the turns
 
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
+
 Step = Callable[[], Any]
+Clock = Callable[[], float]
 
 
 def serve(name: str) -> None:
     """Answer requests until the standard input ends."""
-    make, step, steps = maker(name), None, 1
+    make, step, steps, clock = maker(name), None, 1, time.perf_counter
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints goes to standard error
     for line in sys.stdin:
@@ -41,10 +45,11 @@ def serve(name: str) -> None:
             if request["do"] == "set up":
                 step = None  # frees the last case's memory first
                 step = make(request["case"])
-                steps = _steps(step, request["seconds"]) if step else 1
+                clock = CLOCKS[request.get("clock", "wall")]
+                steps = _steps(step, request["seconds"], clock) if step else 1
                 answer = {"ok": step is not None}
             else:
-                answer = _turn(step, steps)
+                answer = _turn(step, steps, clock)
         except Exception as error:  # a contender that fails is reported, and the others go on
             step, answer = None, {"ok": False, "error": f"{type(error).__name__}: {error}"[:300]}
         print(json.dumps(answer), file=answers, flush=True)
@@ -65,28 +70,28 @@ def maker(name: str) -> Callable[[dict[str, Any]], Step | None]:
     return getattr(module, function or "make")
 
 
-def _steps(step: Step, seconds: float) -> int:
+def _steps(step: Step, seconds: float, clock: Clock) -> int:
     """How many steps fill a turn of so many seconds."""
-    first = _timed(step)
-    return max(1, int(seconds / min(_timed(step) for _ in range(1 if first > SLOW else 3))))
+    first = _timed(step, clock)
+    return max(1, int(seconds / min(_timed(step, clock) for _ in range(1 if first > SLOW else 3))))
 
 
-def _timed(step: Step) -> float:
-    start = time.perf_counter()
+def _timed(step: Step, clock: Clock) -> float:
+    start = clock()
     step()
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def _turn(step: Step, steps: int) -> dict[str, Any]:
+def _turn(step: Step, steps: int, clock: Clock) -> dict[str, Any]:
     """Seconds of a step, and how many processors others used meanwhile."""
     if steps > 1:
         step()  # the others have cooled the caches
-    everybody, mine, start = machine_seconds(), own_seconds(), time.perf_counter()
+    everybody, mine, start, ticks = machine_seconds(), own_seconds(), time.perf_counter(), clock()
     for _ in range(steps):
         step()
-    seconds = time.perf_counter() - start
+    ticks, seconds = clock() - ticks, time.perf_counter() - start
     others = (machine_seconds() - everybody) - (own_seconds() - mine)
-    return {"ok": True, "seconds": seconds / steps, "others": max(0.0, others) / seconds}
+    return {"ok": True, "seconds": ticks / steps, "others": max(0.0, others) / seconds}
 
 
 def machine_seconds() -> float:

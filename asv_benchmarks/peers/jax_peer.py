@@ -17,7 +17,9 @@ rng = np.random.default_rng(0)
 
 
 def make(case: dict[str, Any]) -> Callable[[], Any] | None:
-    """A callable that does the case once; ``None`` for the deep networks and for Adam."""
+    """A callable that does the case once; ``None`` for the deep networks, inference and Adam."""
+    if case["kind"] == "infer":
+        return None
     if case["kind"] == "train":
         return _train(case) if case["net"] in ("W1", "W2") and case["opt"] == "sgd" else None
     x = _array(case["N"], case["H"], case["W"], case["C"])

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from benchmarks.networks import network
 from torch import nn, optim
 
+from peers.styles import STYLES, style
+
 __all__ = ["channels_last", "channels_last_fused", "compiled", "fused", "make"]
 
 Step = Callable[[], Any]
@@ -24,6 +26,8 @@ def make(case: dict[str, Any], layout: Any = torch.contiguous_format, fused: boo
     torch.manual_seed(0)
     if case["kind"] == "train":
         return _train(case, layout, fused, compiled)
+    if case["kind"] == "infer":
+        return None if fused else _infer(case, layout, compiled)
     if compiled or fused:
         return None
     x = torch.randn(*(case[size] for size in "NCHW")).contiguous(memory_format=layout)
@@ -50,11 +54,29 @@ def compiled(case: dict[str, Any]) -> Step | None:
     return make(case, compiled=True)
 
 
+def _net(case: dict[str, Any], layout: Any) -> tuple[nn.Module, torch.Tensor]:
+    """A case's network, and a batch of its images."""
+    net, shape = style(case["net"], torch) if case["net"] in STYLES else network(case["net"], nn)
+    x = torch.randn(case["batch"], *shape)
+    if len(shape) == 3:  # PyTorch has no such order for signals
+        net, x = net.to(memory_format=layout), x.contiguous(memory_format=layout)
+    return net, x
+
+
+def _infer(case: dict[str, Any], layout: Any, compiled: bool) -> Step:
+    net, x = _net(case, layout)
+    forward = torch.compile(net.eval()) if compiled else net.eval()
+
+    def step() -> None:
+        with torch.inference_mode():
+            forward(x)
+    return step
+
+
 def _train(case: dict[str, Any], layout: Any, fused: bool | None, compiled: bool) -> Step:
-    net, shape = network(case["net"], nn)
-    net = net.to(memory_format=layout)
-    x = torch.randn(case["batch"], *shape).contiguous(memory_format=layout)
-    y = torch.randint(0, 10, (case["batch"],))
+    net, x = _net(case, layout)
+    scores = net(x).shape
+    y = torch.randint(0, 10, (scores[0], *scores[2:]))  # of each image, or of each pixel
     if case["opt"] == "sgd":
         optimizer: optim.Optimizer = optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, fused=fused)
     else:

@@ -71,7 +71,7 @@ class Turns:
 
 
 def take_turns(contenders: Sequence[Contender], case: Mapping[str, Any], rounds: int, retries: int,
-               seconds: float) -> tuple[dict[str, Turns], dict[str, str]]:
+               seconds: float, clock: str = "wall") -> tuple[dict[str, Turns], dict[str, str]]:
     """Measure a case; a disturbed turn is taken again, so many times at most, and the quietest one counts.
 
     Returns
@@ -91,7 +91,7 @@ def take_turns(contenders: Sequence[Contender], case: Mapping[str, Any], rounds:
         return not answer["ok"]
 
     for contender in contenders:
-        if not fails(contender, contender.ask(do="set up", case=case, seconds=seconds)):
+        if not fails(contender, contender.ask(do="set up", case=case, seconds=seconds, clock=clock)):
             turns[contender.name] = Turns()
     for _ in range(rounds):
         for contender in contenders:

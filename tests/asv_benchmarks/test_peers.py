@@ -89,3 +89,34 @@ def test_cases_are_the_documented_ones(peers):
     for name, goal in peers["cases"].GOALS.items():
         assert f"| {name} |" in page
         assert f"| {goal:g} |" in next(line for line in page.splitlines() if line.startswith(f"| {name} |"))
+
+
+def test_cnnkit_s_inference_is_captured(peers, recwarn):
+    from peers import cnnkit_peer
+
+    step = cnnkit_peer.make(peers["cases"].cases()["infer/lenet5-b1"])
+    for _ in range(3):
+        step()
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_onnxruntime_runs_what_cnnkit_exports_and_nothing_else(peers, monkeypatch):
+    for needed in ("onnx", "onnxruntime", "spox"):
+        pytest.importorskip(needed)
+    from peers import onnxruntime_peer
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    case = peers["cases"].cases()["infer/lenet5-b1"]
+    assert onnxruntime_peer.make(case)()[0].shape == (1, 10)
+    assert onnxruntime_peer.make({**case, "kind": "train"}) is None
+
+
+def test_the_captured_contender_replays_the_step(peers):
+    from peers import cnnkit_peer
+
+    case = {"kind": "train", "net": "leaky", "batch": 2, "opt": "sgd"}
+    step = cnnkit_peer.captured(case)
+    step()
+    fast_step, = [cell.cell_contents for cell in step.__closure__ if hasattr(cell.cell_contents, "replays")]
+    assert fast_step.replays == 1
+    assert cnnkit_peer.captured({**case, "kind": "infer"}) is None

@@ -1,0 +1,148 @@
+"""What a training step asks of a GPU, counted on the software device or the emulator: no GPU is needed.
+
+`tests/asv_benchmarks/test_requests.py` holds the figures that must not grow. Numbers of launches, copies and
+waits are those of a GPU; host time is this machine's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+import cnnkit
+from cnnkit import functional as F
+from cnnkit import nn, optim
+
+NETWORKS = ("W1", "W2", "lenet5", "mobilenet", "resnet18")
+FOLDER = Path(__file__).resolve().parent
+WARM = 3  # steps before the one that is counted
+
+
+def step_of(name: str, backend: str, batch: int = 4):
+    """A training step of the network called `name`, with SGD with momentum, as a function."""
+    from benchmarks.networks import network
+
+    cnnkit.use(backend)
+    net, shape = network(name, nn)
+    optimizer = optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
+    rng = np.random.default_rng(0)
+    x = cnnkit.tensor(rng.standard_normal((batch, *shape), dtype=np.float32))
+    y = cnnkit.tensor(rng.integers(0, 10, batch))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    return step
+
+
+def counted(name: str) -> dict[str, float]:
+    """What one step of `name` asks of the software device that this process runs on, after some others."""
+    import time
+
+    import cnnkit_softcuda
+
+    step = step_of(name, "cupy")
+    for _ in range(WARM):
+        step()
+    cnnkit_softcuda.reset()
+    step()
+    stats: dict[str, float] = dict(cnnkit_softcuda.stats())
+    times = []
+    for _ in range(5):
+        start = time.process_time()
+        step()
+        times.append(time.process_time() - start)
+    return {**stats, "host_us": 1e6 * min(times)}
+
+
+@lru_cache
+def on_software_device(name: str) -> dict[str, float]:
+    """`counted` in a process of its own, whose kernels do not run (``--null``): what is left is the host's.
+
+    Raises
+    ------
+    NotImplementedError
+        Where there is no software device: asv skips the benchmark then.
+    """
+    command = [sys.executable, "-m", "cnnkit_softcuda", "--null",
+               sys.executable, "-m", "benchmarks.requests", name]
+    done = subprocess.run(command, cwd=FOLDER.parent, capture_output=True, text=True, check=False,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    if done.returncode:
+        raise NotImplementedError(f"no software device: {done.stderr.strip().splitlines()[-1:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+class Requests:
+    """Launches, copies, allocations and waits of a step on CuPy, and the time of the host."""
+
+    params = [list(NETWORKS)]
+    param_names = ["network"]
+    timeout = 600
+
+    def setup(self, name):
+        self.counts = on_software_device(name)
+
+    def track_launches(self, name):
+        """Kernels, those of cuBLAS too."""
+        return self.counts["launches"] + self.counts["blas_calls"]
+
+    def track_bytes(self, name):
+        """Bytes that are copied between host and device, or on it."""
+        return sum(self.counts[f"bytes_{way}"] for way in ("to_device", "from_device", "on_device"))
+    track_bytes.unit = "bytes"  # type: ignore[attr-defined]
+
+    def track_copies(self, name):
+        """Copies between host and device."""
+        return self.counts["copies_to_device"] + self.counts["copies_from_device"]
+
+    def track_allocations(self, name):
+        """Allocations of the device's memory, which CuPy's pool did not have."""
+        return self.counts["allocations"]
+
+    def track_synchronisations(self, name):
+        """Waits of the host."""
+        return self.counts["synchronisations"]
+
+    def track_host_time(self, name):
+        """Processor time of the host's thread for a step whose kernels do not run."""
+        return self.counts["host_us"]
+    track_host_time.unit = "us"  # type: ignore[attr-defined]
+
+
+class Traffic:
+    """Bytes that the kernels of our own read and write in a step, from the emulator."""
+
+    params = [["W1", "W2", "lenet5", "mobilenet"]]
+    param_names = ["network"]
+    timeout = 600
+
+    def setup(self, name):
+        try:
+            self.step = step_of(name, "emulator", batch=1)
+        except cnnkit.backends.Unavailable as reason:
+            raise NotImplementedError(str(reason)) from reason
+        self.step()
+
+    def teardown(self, name):
+        cnnkit.use(None)
+
+    def track_bytes(self, name):
+        """Of arrays, in sectors of 32 bytes."""
+        from cnnkit_emulator.device import counted as watched
+
+        with watched() as launches:
+            self.step()
+        return 32 * sum(site.actual for launch in launches for site in launch.sites if not site.shared)
+    track_bytes.unit = "bytes"  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    print(json.dumps(counted(sys.argv[1])))
