@@ -95,6 +95,14 @@ def test_every_block_of_a_recipe_says_where_it_goes():
         assert len(re.findall(r"^```\w+$", text, re.MULTILINE)) == blocks + 1  # and the commands
 
 
+def test_an_activation_takes_four_files_and_25_lines():
+    blocks = [(name, block) for name, _, _, block in BLOCK.findall(recipe("an op with its layer"))
+              if not name.startswith("tests/")]  # which only say why PyTorch has no such function
+    assert len({name for name, _ in blocks}) == 4
+    assert sum(block.count("\n") for _, block in blocks) <= 25
+
+
+@pytest.mark.heavy
 def test_an_op_and_its_layer_are_four_entries_and_pass_the_tests_that_there_are(with_op):
     tests, examples, check = commands(recipe("an op with its layer"))
     assert passed(run(tests, with_op)) > 15

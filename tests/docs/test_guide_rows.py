@@ -13,8 +13,8 @@ import cnnkit
 # None without scikit-learn; a folder of tests named sklearn is a package without origin
 scikit_learn = getattr(importlib.util.find_spec("sklearn"), "origin", None)
 TESTS = Path(__file__).parent.parent
-PAGE = (TESTS.parent / "docs" / "guide.md").read_text(encoding="utf-8")
-LATER = ("ready-made networks",)
+PAGE, _ = (TESTS.parent / "docs" / "guide.md").read_text(encoding="utf-8").split(
+    "## Objects of several sizes")
 
 
 def rows(text):
@@ -48,10 +48,6 @@ def defined_in(path):
             if isinstance(node, ast.FunctionDef)}
 
 
-def parts_of_later(cell):
-    return [part.strip(" .") for phrase in re.findall(r"later: ([^;|]+)", cell) for part in phrase.split(",")]
-
-
 @every_row
 def test_every_row_names_what_exists(row):
     _, entry, tests = row
@@ -61,17 +57,13 @@ def test_every_row_names_what_exists(row):
     ids = re.findall(r"`(\S+\.py)::(\w+)`", tests)
     for path, test in ids:
         assert test in defined_in(path), f"{path} has no {test}"
-    assert all(part in LATER for part in parts_of_later(entry)), entry
-    if ids:
-        assert tests == ", ".join(f"`{path}::{test}`" for path, test in ids)
-    else:
-        assert tests == "later"
-        assert parts_of_later(entry)
+    assert tests == ", ".join(f"`{path}::{test}`" for path, test in ids)
+    assert ids
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0][:60])
-def test_every_row_of_the_guide_has_a_name_or_says_later(row):
-    assert names(row[1]) or parts_of_later(row[1])
+def test_every_row_of_the_guide_has_a_name(row):
+    assert names(row[1])
 
 
 def test_no_row_of_the_guide_is_lost():

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "backends").glob("*.md"),
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "course").glob("*.md"),
+         *(ROOT / "backends").glob("*.md"),
          *(ROOT / "backends").glob("*/*.md")]
 
 

@@ -24,10 +24,11 @@ def elsewhere(tmp_path, monkeypatch):
     cnnkit.use(None)
 
 
+@pytest.mark.heavy
 def test_the_examples_give_what_the_page_says():
     parser, runner, names = doctest.DocTestParser(), doctest.DocTestRunner(), {}
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 18
+    assert len(blocks) == 23
     for n, block in enumerate(blocks):
         example = parser.get_doctest(block, names, f"training.md, example {n + 1}", "docs/training.md", 0)
         runner.run(example, clear_globs=False)

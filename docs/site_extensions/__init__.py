@@ -1,0 +1,1 @@
+"""What the site needs beside Sphinx's extensions: pages from outside ``docs``, and the reference's lists."""
