@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import importlib.util
 import signal
 
 import pytest
 
-from cnnkit import conformance, random
+from cnnkit import conformance
 
 # a shell starts background jobs with these ignored, and tests press Ctrl-C
 for _name, _usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
@@ -24,14 +25,18 @@ for _name, _usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.
 def pytest_addoption(parser):
     parser.addoption("--backend", action="append", default=[], metavar="NAME",
                      help="run the tests of backends on this one only; may be given several times")
+    parser.addoption("--only-backends", action="store_true",
+                     help="leave out the tests that run on no backend and name none of --backend's")
     parser.addoption("--schedule", metavar="NAME[:SEED]", default="",
                      help="run the emulator's threads 'reversed' or 'skewed:1' instead of in order")
     parser.addoption("--traced", action="store_true", help="watch every access of the emulator's kernels")
     parser.addoption("--nonfinite", action="store_true",
                      help="put every NaN, infinity and large number into every array of the kit's cases")
     parser.addoption("--heavy", action="store_true", help="run the tests marked heavy, and only them")
-    parser.addoption("--kills", type=int, default=3, metavar="N",
-                     help="how many training runs tests/train/test_killed.py kills")
+    parser.addoption("--kills", type=int, default=1, metavar="N",
+                     help="how many training runs tests/train/test_killed.py and tests/distributed kill")
+    parser.addoption("--site", metavar="FOLDER",
+                     help="the built documentation site, for tests/docs/test_site.py")
 
 
 def pytest_configure(config):
@@ -53,19 +58,50 @@ def chosen(config) -> dict[str, bool | str]:
     for name, status in conformance.names().items():
         if requested:
             reasons[name] = name in requested or "--backend asks for others"
+        elif status is True and conformance.Target(name).backend.lazy:
+            reasons[name] = "it writes graphs, which its own tests run"
         else:
             reasons[name] = status
     return reasons
 
 
-def pytest_collection_modifyitems(config, items):
-    """Tests marked ``heavy`` take long, and run in CI only, with ``--heavy``."""
-    heavy = config.getoption("heavy")
-    left_out = [item for item in items if (item.get_closest_marker("heavy") is not None) != heavy]
+def is_installed(library):
+    """Whether a library is there; a folder of tests of that name is none."""
+    return getattr(importlib.util.find_spec(library), "origin", None) is not None
+
+
+def skip_as_one(items):
+    """Of a test's cases that need a library which is not here, skip the first; return the others."""
+    first, others = {}, []
+    for item in items:
+        need = item.get_closest_marker("needs")
+        if need is not None and not is_installed(need.args[0]):
+            cases = first.setdefault(item.nodeid.partition("[")[0], [])
+            others += [item] if cases else []
+            cases.append(item)
+    for cases in first.values():
+        library = cases[0].get_closest_marker("needs").args[0]
+        cases[0].add_marker(pytest.mark.skip(reason=f"{library} is not installed; cases: {len(cases)}"))
+    return others
+
+
+def leave_out(config, items, left_out):
+    """Take tests off the list."""
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         gone = set(left_out)
         items[:] = [item for item in items if item not in gone]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests marked ``heavy`` take long, and run in CI only, with ``--heavy``."""
+    heavy, only = config.getoption("heavy"), config.getoption("only_backends")
+    names = config.getoption("backend")
+    left_out = [item for item in items if (item.get_closest_marker("heavy") is not None) != heavy
+                or (only and "backend_name" not in getattr(item, "fixturenames", ())
+                    and not any(name in item.nodeid for name in names))]
+    leave_out(config, items, left_out)
+    leave_out(config, items, skip_as_one(items))
 
 
 def pytest_generate_tests(metafunc):
@@ -78,12 +114,6 @@ def pytest_generate_tests(metafunc):
     if "backend_name" in metafunc.fixturenames:
         metafunc.parametrize("backend_name",
                              [n for n, status in chosen(metafunc.config).items() if status is True])
-
-
-@pytest.fixture(autouse=True)
-def same_draws():
-    """A test's random draws do not depend on the tests before it."""
-    random.seed(0)
 
 
 @pytest.fixture
