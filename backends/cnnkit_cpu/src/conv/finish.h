@@ -18,6 +18,7 @@ struct Finish {
     const float* addend;         // in the order of the results; or null
     int function = NO_FUNCTION;  // what is left to apply after the bounds
     float a, b;
+    bool bounded = false;
     Bounds bounds;
 
     Finish(const float* addend, int function, float a, float b) : addend(addend), a(a), b(b) {
@@ -27,6 +28,7 @@ struct Finish {
             bounds = {splat(a), splat(b)};
         else
             this->function = function;
+        bounded = function == RELU || function == HARDTANH;
     }
     // Apply what is left to `count` results.
     void complete(float* y, long count) const {

@@ -17,7 +17,6 @@ static std::vector<Pass> forward_passes(const ConvShape& g, Frame& frame) {
     const int pitch = frame.needed(g.H, g.W) ? frame.columns : g.W;
     Pass pass;
     pass.depth = joined ? g.S * g.C : g.C;
-    pass.places(g.P, g.Q, g.stride_h * pitch * g.C, g.stride_w * g.C, g.Q * g.K, g.K);
     Packing& packing = pass.packing;
     packing.columns = g.K, packing.depth = g.C, packing.depth_apart = static_cast<long>(g.R) * g.S,
     packing.apart = g.C * packing.depth_apart;
@@ -26,6 +25,7 @@ static std::vector<Pass> forward_passes(const ConvShape& g, Frame& frame) {
             if (!joined || s == 0) pass.taps.push_back((r * g.dilation_h * pitch + s * g.dilation_w) * g.C);
             packing.taps.push_back(packing.used++);
         }
+    pass.places(g.P, g.Q, g.stride_h * pitch * g.C, g.stride_w * g.C, g.Q * g.K, g.K);
     return {pass};
 }
 

@@ -60,11 +60,13 @@ struct FilterGradient {
         Floats sum[MR][NV];
         for (int i = 0; i < MR; i++)
             for (int v = 0; v < NV; v++) sum[i][v] = load(to + static_cast<long>(i) * Kp + v * W);
+        // rows that follow each other evenly, as those of a 1x1 convolution do, are one
+        const int together = count == g.Q && g.stride_h * pitch == g.stride_w * g.Q ? p1 - p0 : 1;
         for (int n = n0; n < n1; n++)
-            for (int p = p0; p < p1; p++)
+            for (int p = p0; p < p1; p += together)
                 outer<MR, NV>(x + n * image + static_cast<long>(p) * g.stride_h * pitch * g.C,
                               static_cast<long>(g.stride_w) * g.C,
-                              dy + n * result + static_cast<long>(p) * g.Q * Kp, Kp, count, sum);
+                              dy + n * result + static_cast<long>(p) * g.Q * Kp, Kp, count * together, sum);
         for (int i = 0; i < MR; i++)
             for (int v = 0; v < NV; v++) store(to + static_cast<long>(i) * Kp + v * W, sum[i][v]);
     }

@@ -12,6 +12,7 @@
 struct Pass {
     std::vector<int> in, out, taps;
     int depth;
+    long in_step = 0, out_step = 0;  // from place to place, where there is one tap and they lie evenly
     Packing packing;
     const float* packed = nullptr;
 
@@ -23,6 +24,8 @@ struct Pass {
             for (int j = 0; j < columns; j++)
                 to[j] = i * down + j * right, result[j] = i * out_down + j * out_right;
         }
+        if (taps.size() == 1 && (rows == 1 || (down == columns * right && out_down == columns * out_right)))
+            in_step = right, out_step = out_right;
     }
 };
 
@@ -61,9 +64,9 @@ struct PassArguments {
             const float* a = framed ? frames + n * framed_image : x + (first + n) * image;
             rows_times_panel(
                 Left{a, pass.in.data() + begin, pass.taps.data(), end - begin,
-                     static_cast<int>(pass.taps.size()), pass.depth},
+                     static_cast<int>(pass.taps.size()), pass.depth, pass.in_step},
                 panel,
-                Result{y + (first + n) * result + k, pass.out.data() + begin, left, bias ? bias + k : nullptr,
+                Result{y + (first + n) * result + k, pass.out.data() + begin, pass.out_step, left, bias ? bias + k : nullptr,
                        finish, finish.addend ? finish.addend + (first + n) * result + k : nullptr},
                 finite);
         }

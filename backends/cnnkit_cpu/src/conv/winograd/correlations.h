@@ -127,8 +127,6 @@ static bool winograd(int threads, const Correlation& f, int N, const float* x, c
     float *zeros = room, *shared = zeros + whole_lines(f.depth) + W,
           *rest = shared + whole_lines(blocks.shared(count));
     std::memset(zeros, 0, (whole_lines(f.depth) + W) * sizeof(float));
-    std::vector<int> in(blocks.tiles);
-    for (int t = 0; t < blocks.tiles; t++) in[t] = t * row;
     std::atomic<bool> bad{false};
     const int product_row = blocks.in_place ? row : PANEL;
     const long product_apart = blocks.in_place ? blocks.image_apart : blocks.product_apart;
@@ -141,7 +139,7 @@ static bool winograd(int threads, const Correlation& f, int N, const float* x, c
                              long stop, float* products) {
         const int k0 = number * PANEL, columns = f.columns - k0 < PANEL ? f.columns - k0 : PANEL;
         for (int element = 0; element < A * A; element++)
-            rows_times_panel(image + element * blocks.image_apart, in.data(), static_cast<int>(stop - first),
+            rows_times_panel(image + element * blocks.image_apart, row, static_cast<int>(stop - first),
                              f.depth, filter + element * apart, vectors_of(columns),
                              products + element * product_apart, product_row);
         Floats finite{};
