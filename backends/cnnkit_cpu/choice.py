@@ -11,7 +11,9 @@ for depthwise convolution, where channels are as many as a vector has numbers at
 
 The unit of cost is one multiply-add of a vector of 16 numbers, as the matrix product makes it. The constants
 say what other work costs beside it. They were measured on a Xeon with AVX-512 and two threads, and serve all
-instruction sets. ``python -m cnnkit_cpu.calibrate`` measures them again, and ``--only NAME`` one of them.
+instruction sets: on an EPYC (Zen 3) with AVX2 others came out (``docs/benchmarks.md``), but networks chosen
+by them trained no faster. ``python -m cnnkit_cpu.calibrate`` measures them again, and ``--only NAME`` one of
+them.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ def main(
     isa: Annotated[str | None, typer.Option(help="The instruction set, for example avx2.")] = None,
     threads: Annotated[int | None, typer.Option(help="How many threads; else what kernels take.")] = None,
     rounds: Annotated[int, typer.Option(help="How often to time each call.", min=1)] = 15,
+    slack: Annotated[float, typer.Option(help="How many times as long the same work may take.", min=1)] = 1.1,
     only: Annotated[list[str] | None, typer.Option(help="A constant's name; may be repeated.")] = None,
     quick: Annotated[bool, typer.Option(help="Tiny shapes, whose figures mean nothing.")] = False,
 ) -> None:
@@ -33,7 +34,7 @@ def main(
         library.force(isa)
         if threads is not None:
             cnnkit.set_num_threads(threads)
-        timing = Rounds(min(rounds, 3), 1e-4) if quick else Rounds(rounds)
+        timing = Rounds(min(rounds, 3), 1e-4, slack=slack) if quick else Rounds(rounds, slack=slack)
         measurer = Measurer(timing, quick)
         machine = "; ".join([processor(), str(library.isa()), f"threads: {library.threads}",
                              f"rounds: {timing.count}", *["quick, so the figures mean nothing"] * quick])

@@ -1,7 +1,7 @@
 """Timing in interleaved rounds, without those that something else on the machine has disturbed.
 
 In a round each call is timed once, between two timings of a *control*, which is the same work every time. A
-round is disturbed, and thrown away, where one of its controls took more than `SLACK` times the fastest
+round is disturbed, and thrown away, where one of its controls took more than `slack` times the fastest
 control of all rounds.
 """
 
@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-SLACK = 1.1
 TRIES = 3  # at most this many times the rounds that are needed are timed
 
 Call = Callable[[], object]
@@ -34,11 +33,14 @@ class Rounds:
         How long one timing takes at least; a call that takes less is repeated within it.
     clock : callable
         Seconds since some moment.
+    slack : float
+        How many times as long as the fastest control another may take.
     """
 
     count: int = 15
     seconds: float = 4e-3
     clock: Callable[[], float] = time.perf_counter
+    slack: float = 1.1
 
     def medians(self, control: Call, calls: Mapping[str, Call]) -> dict[str, float]:
         """Seconds of each call: the median of `count` rounds that nothing has disturbed.
@@ -61,7 +63,7 @@ class Rounds:
             first_control = self._timed(control, control_repeats)
             timings.append({name: self._timed(call, repeats[name]) for name, call in calls.items()})
             controls.append(max(first_control, self._timed(control, control_repeats)))
-            limit = min(controls) * SLACK
+            limit = min(controls) * self.slack
             undisturbed = [times for times, slower in zip(timings, controls) if slower <= limit]
             if len(undisturbed) == self.count:
                 return {name: statistics.median(times[name] for times in undisturbed) for name in calls}
