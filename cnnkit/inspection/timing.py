@@ -17,6 +17,7 @@ from cnnkit.foreign import is_array
 from cnnkit.inspection.explanation import GENERIC, KernelCall
 from cnnkit.inspection.op_costs import bytes_of, flops_of
 from cnnkit.inspection.watching import Recorder, qualified
+from cnnkit.ops.core import OPS
 from cnnkit.ops.update import UPDATES
 
 __all__ = ["Event", "Span", "Timer"]
@@ -155,8 +156,11 @@ class Timer(Recorder):
 
     def went_back(self, row: KernelCall, forward: Any, dys: Sequence[Any], dxs: Sequence[Any]) -> None:
         super().went_back(row, forward, dys, dxs)
-        self._note("backward", row, bytes_of(list(dys), list(dxs)), forward)
-        self._hold(dxs)
+        is_view = (OPS[row.ops[-1]].view is not None
+                   and bytes_of(list(dys)) == bytes_of(list(dxs)))  # around a part there are zeros to write
+        self._note("backward", row, 0 if is_view else bytes_of(list(dys), list(dxs)), forward)
+        if not is_view:
+            self._hold(dxs)
 
     def other(self, table: str, key: str, kernel: Kernel) -> Kernel:
         def timed(*arguments: Any, **settings: Any) -> Any:

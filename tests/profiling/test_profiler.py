@@ -58,6 +58,8 @@ def test_operations_and_bytes_are_counted(profiled):
     assert fc.flops == 2 * 16 * 128 * 10
     assert fc.bytes == 4 * (16 * 128 + 128 * 10 + 10 + 16 * 10)
     assert by_layer["backward", "classifier.fc2"].flops == 2 * fc.flops
+    for phase in "forward", "backward":
+        assert by_layer[phase, "classifier.flatten"].bytes == 0  # the numbers stay where they are
 
 
 def test_averages_are_sorted_and_limited(profiled):
