@@ -33,6 +33,7 @@ class CupyDevice:
 
         self._loaded: dict[tuple[str, str, int], Any] = {}  # by name, source and device
         self._counters: dict[tuple[int, int, int], list[Array]] = {}  # by device, stream and thread
+        self._multiprocessors: dict[int, int] = {}
         self._zeros, self._stream = cupy.zeros, cupy.cuda.get_current_stream
         self._array, self._device, self._current = (cupy.ndarray, cupy.cuda.Device,
                                                     cupy.cuda.runtime.getDevice)
@@ -119,6 +120,13 @@ class CupyDevice:
     def capability(self, like: Array) -> int:
         """The compute capability of the device of `like`; see `cnnkit_cupy.contracts.Device`."""
         return int(self._device(like.data.device_id).compute_capability)
+
+    def multiprocessors(self, like: Array) -> int:
+        """How many the device of `like` has; see `cnnkit_cupy.contracts.Device`."""
+        place = like.data.device_id
+        if place not in self._multiprocessors:
+            self._multiprocessors[place] = int(self._device(place).attributes["MultiProcessorCount"])
+        return self._multiprocessors[place]
 
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],

@@ -5,9 +5,11 @@ From NVIDIA's white papers of the architectures (A100, H100, Ada) and data sheet
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
-__all__ = ["GPUS", "Gpu", "like"]
+__all__ = ["GPUS", "Gpu", "like", "of"]
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,19 @@ GPUS = {gpu.name: gpu for gpu in (
 )}
 
 
+@cache
 def like(arch: int, multiprocessors: int) -> Gpu:
-    """A GPU of which only these two are known: otherwise as the nearest of `GPUS`, for comparisons alone.
+    """The GPU with these two, or one that is otherwise as the nearest of `GPUS`: enough to compare tiles.
 
-    >>> like(86, 82).fp32
-    128
+    >>> like(80, 108).name, like(86, 82).name, like(86, 82).fp32
+    ('A100', 'sm_86', 128)
     """
     nearest = min(GPUS.values(), key=lambda gpu: (abs(gpu.arch - arch), gpu.multiprocessors))
-    return Gpu(f"sm_{arch}", arch, multiprocessors, *(getattr(nearest, name) for name in (
-        "clock", "fp32", "tensor", "copy", "l2", "cache")))
+    if (nearest.arch, nearest.multiprocessors) == (arch, multiprocessors):
+        return nearest
+    return replace(nearest, name=f"sm_{arch}", arch=arch, multiprocessors=multiprocessors)
+
+
+def of(device: Any, array: Any) -> Gpu:
+    """The GPU of an array, by what its device says."""
+    return like(device.capability(array), device.multiprocessors(array))

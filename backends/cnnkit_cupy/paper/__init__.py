@@ -39,8 +39,8 @@ class Paper(Backend):
     ...     y = paper.moved(nn.Conv2d(64, 64, 3, padding=1))(paper.images(32, (64, 56, 56)))
     >>> y.shape
     (32, 64, 56, 56)
-    >>> [launch.name for launch in launches]
-    ['conv2d_pack<float>', 'conv2d<float, Narrow, vector>']
+    >>> [launch.name for launch in launches]  # images arrive with their channels first: single elements
+    ['conv2d_pack<float>', 'conv2d<float, Small, scalar>']
     """
 
     name = "paper"

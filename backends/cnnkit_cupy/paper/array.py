@@ -1,4 +1,4 @@
-"""Arrays on paper: NumPy's, of zeros whose memory is never touched; and functions that compute shapes alone."""
+"""Arrays on paper: NumPy's, of zeros that nobody touches; and functions that compute shapes alone."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 __all__ = ["Array", "Namespace", "Noted"]
 
-ELEMENTWISE = set("""
-    abs acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_invert bitwise_or bitwise_xor ceil clip
-    copysign cos cosh divide equal exp expm1 floor floor_divide greater greater_equal hypot isfinite isinf isnan
-    less less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor maximum minimum
-    multiply negative nextafter not_equal positive pow reciprocal remainder round sign signbit sin sinh sqrt square
-    subtract tan tanh trunc where bitwise_left_shift bitwise_right_shift
-""".split())
+ELEMENTWISE = """
+    abs acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_invert bitwise_left_shift bitwise_or
+    bitwise_right_shift bitwise_xor ceil clip copysign cos cosh divide equal exp expm1 floor floor_divide
+    greater greater_equal hypot isfinite isinf isnan less less_equal log log10 log1p log2 logaddexp
+    logical_and logical_not logical_or logical_xor maximum minimum multiply negative nextafter not_equal
+    positive pow reciprocal remainder round sign signbit sin sinh sqrt square subtract tan tanh trunc where
+"""
 MAKING = ("arange", "eye", "full", "linspace", "ones", "zeros", "empty")
-DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
+DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Namespace:
 
     def __init__(self, paper: Any):
         self.paper = paper
-        for name in DTYPES:
+        for name in DTYPES.split():
             setattr(self, name, np.dtype(name))
         try:
             import ml_dtypes
@@ -155,7 +155,7 @@ class Namespace:
     def called(self, name: str, function: Callable, args: tuple, kwargs: Mapping[str, Any]) -> Any:
         """What a function gives, and the launch that it would take: none for a view of its arguments."""
         sources = list(_arrays((*args, *kwargs.values())))
-        if name in ELEMENTWISE and sources:
+        if name in ELEMENTWISE.split() and sources:
             result = self._shaped(function, args, kwargs)
         else:
             result = function(*_unwrapped(args), **{k: _unwrapped(v) for k, v in kwargs.items()})
@@ -173,7 +173,8 @@ class Namespace:
         self.paper.cuda.note("astype", [x.host], [result])
         return self.paper.array(result)
 
-    def asarray(self, data: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Array:
+    def asarray(self, data: Any, /, *, dtype: Any = None, device: Any = None,
+                copy: bool | None = None) -> Array:
         """Numbers and nested lists; a copy of an array is in C order."""
         if isinstance(data, Array):
             if not copy and dtype in (None, data.dtype):

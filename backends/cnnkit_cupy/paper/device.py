@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit_cupy.gpus import Gpu
 from cnnkit_cupy.paper.array import Array, Noted
 
 __all__ = ["PaperDevice"]
@@ -26,7 +25,8 @@ class PaperDevice:
             self.notes.append(Noted(name, sum(getattr(a, "nbytes", 0) for a in read),
                                     sum(a.nbytes for a in written)))
 
-    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any = None, channels_last: bool = False) -> Array:
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any = None,
+              channels_last: bool = False) -> Array:
         """An array in C order, or with its channels last in memory."""
         if channels_last:
             n, c, h, w = shape
@@ -58,9 +58,9 @@ class PaperDevice:
         """That of the GPU."""
         return self.paper.gpu.arch
 
-    def gpu(self, like: Any = None) -> Gpu:
-        """The GPU."""
-        return self.paper.gpu
+    def multiprocessors(self, like: Any = None) -> int:
+        """That many."""
+        return self.paper.gpu.multiprocessors
 
     def table(self, arrays: tuple[Array | None, ...], count: int) -> tuple[Array | None, ...]:
         """Several arrays: as they are."""
