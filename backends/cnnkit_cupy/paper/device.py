@@ -89,4 +89,4 @@ class PaperDevice:
                     bytes_written += array.nbytes
                 else:
                     bytes_read += array.nbytes
-        self.notes.append(Noted(name, bytes_read, bytes_written, tuple(grid), tuple(block), dynamic, values))
+        self.notes.append(Noted(name, bytes_read, bytes_written, grid, block, dynamic, values))
