@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit_cupy import autotune
 from cnnkit_cupy.launcher import KERNELS
 from cnnkit_cupy.noting import local
 from cnnkit_cupy.sources import source as source_of
@@ -38,6 +39,8 @@ class CupyDevice:
         self._zeros, self._stream = cupy.zeros, cupy.cuda.get_current_stream
         self._array, self._device, self._current = (cupy.ndarray, cupy.cuda.Device,
                                                     cupy.cuda.runtime.getDevice)
+
+        autotune.load()  # what was measured on this machine decides about tiles
 
         class Value(CPointer):
             """The address of a packed value, which stays alive with it: a launch passes it as it is.
