@@ -284,7 +284,7 @@ class Backend(Plugin):
         """This backend's kernel tables with these names (``None``: all), in the order they are tried in."""
         tables = kernel_tables(self.name)
         if names is None:
-            return tables
+            return [table for table in tables if not table.by_name]
         # in the order of the names, because use("mine") prefers "mine" to the backend's own table
         return sorted((t for t in tables if t.name in names), key=lambda t: names.index(t.name))
 
