@@ -181,9 +181,9 @@ class CupyBackend(Backend):
 
     def warm_up(self, model: Any, shape: tuple[int, ...], batch: int, training: bool = True,
                 dtype: str | None = None) -> str:
-        from cnnkit_cupy import gpus, kernels, warming
+        from cnnkit_cupy import capability, gpus, warming
 
-        if (reason := kernels.available()) is not True:
+        if (reason := capability.served()) is not True:
             return f"nothing to compile: {reason}"
         place, device = self._chosen().id, self.cuda
         like = self.asarray([0.0], device=str(place))

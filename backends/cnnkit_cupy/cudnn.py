@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnkit.backends import KernelTable, backend_of, decline, dtype_name
+from cnnkit.backends.table import Kernels
 from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
@@ -205,5 +206,5 @@ def _gradient(kind: str, names: Sequence[str], arrays: Sequence[Array], shape: S
     return found
 
 
-KERNELS: dict[str, Callable] = {"conv": conv2d, "conv_filters": conv2d_filters, "conv_input": conv2d_input}
+KERNELS: Kernels = {"conv": conv2d, "conv_filters": conv2d_filters, "conv_input": conv2d_input}
 table = KernelTable("cudnn", "cupy", KERNELS, priority=-1, available=available, by_name=True)

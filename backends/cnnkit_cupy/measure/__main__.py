@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from cnnkit import backends, conformance
 from cnnkit_cupy import autotune, gpus
@@ -59,8 +60,8 @@ def main(
     if dry_run:
         chosen = [name for name in chosen if name in DRY_NETWORKS]
 
-    text, status = conformance.main_report("cupy", ops=DRY_OPS if dry_run else None)
-    typer.echo(text)
+    checked, status = conformance.main_report("cupy", ops=DRY_OPS if dry_run else None)
+    Console().print(checked)
     if status:
         typer.echo("the checks failed, so nothing is timed", err=True)
         raise typer.Exit(1)

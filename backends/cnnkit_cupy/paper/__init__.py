@@ -63,9 +63,9 @@ class Paper(Backend):
 
     @cached_property
     def _table(self) -> KernelTable:
-        from cnnkit_cupy.kernels import kernels
+        from cnnkit_cupy.serving import every_kernel
 
-        return KernelTable(self.name, self.name, partial(kernels, self.name))
+        return KernelTable(self.name, self.name, partial(every_kernel, self.name))
 
     def selected(self, names: Any) -> list[KernelTable]:
         return [self._table]
