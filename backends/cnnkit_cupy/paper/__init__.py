@@ -99,8 +99,9 @@ class Paper(Backend):
         return self.array(np.zeros(tuple(shape), np.dtype(dtype)))
 
     def moved(self, model: nn.Module) -> nn.Module:
-        """The model with its parameters and buffers on paper; it keeps its values no longer."""
+        """The model with its parameters and buffers on paper; it keeps neither its values nor gradients."""
         for tensor in (*model.parameters(), *model.buffers()):
+            tensor.grad = None
             tensor.rebind(self.untouched(tensor.shape, tensor.dtype.name))
         return model
 
