@@ -83,3 +83,9 @@ def test_a_paper_in_half_precision_uses_kernels_of_half_precision():
     notes = training_step(Paper(GPUS["A100"]), small(), (1, 12, 12), 4, "float16")
     assert any(note.name.startswith("conv2d_tensor<__half") for note in notes)
     assert any(note.name == "sgd<float>" for note in notes)
+
+
+def test_a_model_comes_onto_paper_without_its_gradients():
+    model = small()
+    model(cnnkit.ones(1, 1, 12, 12)).sum().backward()
+    assert all(p.grad is None for p in Paper(GPUS["A100"]).moved(model).parameters())
