@@ -33,6 +33,7 @@ class Device:
             raise RuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
 
     compute_capability = "75"
+    attributes = {"MultiProcessorCount": 40}
     mem_info = (3 << 30, 8 << 30)
 
     def __enter__(self):

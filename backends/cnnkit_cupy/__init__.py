@@ -179,6 +179,18 @@ class CupyBackend(Backend):
         backend, device = place(None)
         return cupy.cuda.Device(device if backend is self else None)
 
+    def warm_up(self, model: Any, shape: tuple[int, ...], batch: int, training: bool = True,
+                dtype: str | None = None) -> str:
+        from cnnkit_cupy import capability, gpus, warming
+
+        if (reason := capability.served()) is not True:
+            return f"nothing to compile: {reason}"
+        place, device = self._chosen().id, self.cuda
+        like = self.asarray([0.0], device=str(place))
+        gpu = gpus.of(device, like)
+        names = warming.instances(gpu, model, shape, batch, training, dtype)
+        return str(warming.compile_ahead(device, place, names))
+
     def synchronize(self) -> None:
         self._chosen().synchronize()
 

@@ -40,6 +40,9 @@ class Device(Protocol):
     def capability(self, like: Array) -> int:
         """The compute capability of the device of `like`: 80 for Ampere's first, as kernels' ``arch``."""
 
+    def multiprocessors(self, like: Array) -> int:
+        """How many multiprocessors the device of `like` has: tiles are chosen by it."""
+
     def table(self, arrays: tuple[Array | None, ...], count: int) -> Any:
         """What `run` takes for up to `count` arrays: the structure of their addresses."""
 

@@ -8,19 +8,21 @@ from functools import lru_cache
 from math import gcd, prod
 from typing import Any
 
-from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.backends import backend_of, chose, decline, dtype_name
 from cnnkit.ops.conv import conv as op
 from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
+from cnnkit_cupy import gpus
 from cnnkit_cupy.chains import then_relu
+from cnnkit_cupy.choice import Choice, choose
 from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.conv_tiles import LANES, LIMIT, MOST, THREADS, TILINGS, WEIGHT_TILINGS
+from cnnkit_cupy.gpus import GPUS, Gpu
 from cnnkit_cupy.launcher import SteadyLaunch, contiguous, planned, strides
 from cnnkit_cupy.types import TYPES
 
 Array = Any
-ENOUGH = 128           # blocks from which on a larger tile pays: fewer leave multiprocessors idle
 BLOCKS = 256           # as many blocks as the weight gradient is cut into: a few for each multiprocessor
 SHORTEST = 1024        # pixels that a slice has at least: below, adding slices up costs more than it wins
 
@@ -29,18 +31,15 @@ def _ceil(n: int, unit: int) -> int:
     return -(-n // unit)
 
 
-def tiling(rows: int, columns: int, groups: int) -> str:
-    """The tile for a product, by shapes only: the largest that is not mostly empty and gives enough blocks.
+def tiling(rows: int, columns: int, groups: int, depth: int = 1024, gpu: Gpu = GPUS["A100"],
+           itemsize: int = 4) -> Choice:
+    """The tile for a product with sums over `depth`, by shapes and the GPU.
 
-    >>> tiling(32 * 56 * 56, 128, 1), tiling(32 * 56 * 56, 64, 1), tiling(32 * 7 * 7, 128, 1)
-    ('Large', 'Narrow', 'Small')
+    >>> [tiling(*shape, 1).name for shape in ((64 * 56 * 56, 1024), (64 * 56 * 56, 64), (49, 128))]
+    ['Large', 'Narrow', 'Small']
     """
-    for name in ("Large", "Narrow"):
-        tile = TILINGS[name]
-        if (columns > tile.columns // 2
-                and _ceil(rows, tile.rows) * _ceil(columns, tile.columns) * groups >= ENOUGH):
-            return name
-    return "Small"
+    kind = "float32" if itemsize == 4 else "float32, 16 bits"
+    return choose(gpu, TILINGS, kind, rows, columns, groups, depth)
 
 
 def slices(blocks: int, pixels: int, groups: int) -> int:
@@ -125,6 +124,7 @@ def convolve(x: Array, weight: Array, bias: Array | None, needs: Sequence[bool],
     if bias is not None and bias.strides != (bias.dtype.itemsize,):
         bias = backend_of(x).namespace.asarray(bias, copy=True)
     y, packed = product.forward(x, weight, bias, relu, needs[0])
+    chose(product.chosen)
     if not any(needs):
         return y, None
     x = x if needs[1] else None  # held for the weight's gradient alone, and the weight for the input's
@@ -175,6 +175,8 @@ class Packed:
 
 class Products:
     """The matrix products of one convolution: one forward, and one for each gradient."""
+
+    chosen = ""  # the output's tile, and why, for `cnnkit.explain`
 
     def __init__(self, device: Any, dtype: Any, x: Sequence[int], weight: Sequence[int], y: Sequence[int],
                  stride: tuple, padding: tuple, dilation: tuple, groups: int):
@@ -245,7 +247,8 @@ class Products:
         `pixels` and `depth` are those of a phase.
         """
         rows, z = pixels[0] * pixels[2] * pixels[3], self.groups * prod(phases)
-        name = tiling(rows, geometry["K"], z)
+        choice = tiling(rows, geometry["K"], z, depth, gpus.of(self.device, weight), self.itemsize)
+        name = choice.name
         taps = prod(self.weight[2:])
         if access == "vector" and taps > TILINGS[name].taps:
             name = "Narrow"
@@ -260,6 +263,8 @@ class Products:
         multiply = SteadyLaunch(self.device, f"conv2d<{self.cuda_type}, {name}, {access}>",
                                 (_ceil(rows, tile.rows), geometry["columns"] // tile.columns, z), by,
                                 geometry)
+        if not geometry["gradient"]:
+            self.chosen = str(choice) if name == choice.name else f"{name} tiles, for filters of {taps}"
         # one unit of depth more than the matrices have: the last step prefetches beyond their end
         size = None if access == "pointwise" else ((z * geometry["depth"] + unit) * geometry["columns"],)
         return Plan(size, geometry["columns"], (_ceil(geometry["C"] + unit - 1, 8), z), geometry, multiply)

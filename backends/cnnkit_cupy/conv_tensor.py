@@ -18,10 +18,13 @@ from cnnkit.backends import decline, dtype_name, precision_level
 from cnnkit.ops.conv import conv as op
 from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
 from cnnkit.ops.rank import by_rank_2
+from cnnkit_cupy import gpus
 from cnnkit_cupy.chains import then_relu
+from cnnkit_cupy.choice import Choice, choose
 from cnnkit_cupy.contracts import cuda_of
-from cnnkit_cupy.conv import ENOUGH, Products, convolve, products, reading, slices
+from cnnkit_cupy.conv import Products, convolve, products, reading, slices
 from cnnkit_cupy.conv_tiles import BY, LIMIT, PLACE, SHAPE
+from cnnkit_cupy.gpus import GPUS, Gpu
 from cnnkit_cupy.launcher import In, Kernel, Out, Scalar, SteadyLaunch, declare, planned, strides
 from cnnkit_cupy.types import TYPES
 
@@ -104,22 +107,15 @@ for _dtype, _t in TYPES.items():
                    shared=_size * FILTERS * (CHANNELS * PACKED_TAPS + 2), arch=ARCH), ops=OPS)
 
 
-def tiling(rows: int, columns: int, groups: int, itemsize: int = 2) -> str:
-    """The tile for a product, by shapes only: the largest that is not mostly empty and gives enough blocks.
+def tiling(rows: int, columns: int, groups: int, itemsize: int = 2, depth: int = 1024,
+           gpu: Gpu = GPUS["A100"]) -> Choice:
+    """The tile for a product with sums over `depth`, by shapes and the GPU.
 
-    >>> tiling(32 * 56 * 56, 128, 1), tiling(32 * 56 * 56, 64, 1), tiling(32 * 7 * 7, 128, 1)
-    ('TensorLarge', 'TensorNarrow', 'TensorSmall')
-    >>> tiling(32 * 56 * 56, 24, 1)
-    'TensorThin'
+    >>> [tiling(32 * 56 * 56, columns, 1).name for columns in (128, 64, 24)]
+    ['TensorLarge', 'TensorNarrow', 'TensorThin']
     """
-    if columns <= TILINGS["TensorThin"].columns and itemsize == 2:
-        return "TensorThin"
-    for name in ("TensorLarge", "TensorNarrow") if itemsize == 2 else FLOATS[:1]:
-        tile = TILINGS[name]
-        if (columns > tile.columns // 2
-                and _ceil(rows, tile.rows) * _ceil(columns, tile.columns) * groups >= ENOUGH):
-            return name
-    return "TensorSmall"
+    kind, names = ("16 bits", tuple(TILINGS)) if itemsize == 2 else ("tf32", FLOATS)
+    return choose(gpu, {name: TILINGS[name] for name in names}, kind, rows, columns, groups, depth)
 
 
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
@@ -245,12 +241,14 @@ class TensorProducts(Products):
                self.device.counters(counters, dy))
         return total, bias_total
 
-    def product(self, pixels: Sequence[int], z: int, by: tuple[int, ...],
+    def product(self, like: Array, pixels: Sequence[int], z: int, by: tuple[int, ...],
                 geometry: dict[str, int]) -> SteadyLaunch:
         """The tiled product for a result, or a phase, of this shape."""
         rows, columns = pixels[0] * pixels[2] * pixels[3], geometry["K"]
-        name = tiling(rows, columns, z, self.itemsize)
-        tile = TILINGS[name]
+        choice = tiling(rows, columns, z, self.itemsize, geometry["depth"], gpus.of(self.device, like))
+        name, tile = choice.name, TILINGS[choice.name]
+        if not geometry["gradient"]:
+            self.chosen = str(choice)
         return SteadyLaunch(self.device, f"conv2d_tensor<{self.cuda_type}, {name}{'3' * self.three}>",
                             (_ceil(rows, tile.rows), _ceil(columns, tile.columns), z), by, geometry)
 
@@ -309,7 +307,7 @@ def _forward(device: Any, arrays: Sequence, product: TensorProducts, relu: bool,
              differentiable: bool) -> tuple:
     """The product, the sizes of the filters as output and input gradient read them, the launch that packs."""
     x, weight, _ = arrays
-    launch = product.product(product.y, product.groups, strides(x), {**product.output, "relu": int(relu)})
+    launch = product.product(x, product.y, product.groups, strides(x), {**product.output, "relu": int(relu)})
     packs = differentiable and product.y[1] // product.groups % (16 // product.itemsize) == 0
     sizes = prod(product.weight), product.gradient_size if packs else None
     return launch, sizes, product.columns_packing(weight)
@@ -320,7 +318,7 @@ def _input_gradient(device: Any, arrays: Sequence, product: TensorProducts) -> t
     """The product, the size of its filters, and the launch that packs them."""
     dy, weight = arrays
     phase = (product.x[0], 0, *map(_ceil, product.x[2:], product.stride))
-    launch = product.product(phase, product.groups * prod(product.phases), strides(dy), product.gradient)
+    launch = product.product(dy, phase, product.groups * prod(product.phases), strides(dy), product.gradient)
     return launch, product.gradient_size, product.columns_packing(weight)
 
 

@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit_cupy import autotune
 from cnnkit_cupy.launcher import KERNELS
 from cnnkit_cupy.noting import local
+from cnnkit_cupy.sources import source as source_of
 
 Array = Any
 OPTIONS = ("-std=c++17",)
@@ -33,9 +35,12 @@ class CupyDevice:
 
         self._loaded: dict[tuple[str, str, int], Any] = {}  # by name, source and device
         self._counters: dict[tuple[int, int, int], list[Array]] = {}  # by device, stream and thread
+        self._multiprocessors: dict[int, int] = {}
         self._zeros, self._stream = cupy.zeros, cupy.cuda.get_current_stream
         self._array, self._device, self._current = (cupy.ndarray, cupy.cuda.Device,
                                                     cupy.cuda.runtime.getDevice)
+
+        autotune.load()  # what was measured on this machine decides about tiles
 
         class Value(CPointer):
             """The address of a packed value, which stays alive with it: a launch passes it as it is.
@@ -120,6 +125,26 @@ class CupyDevice:
         """The compute capability of the device of `like`; see `cnnkit_cupy.contracts.Device`."""
         return int(self._device(like.data.device_id).compute_capability)
 
+    def multiprocessors(self, like: Array) -> int:
+        """How many the device of `like` has; see `cnnkit_cupy.contracts.Device`."""
+        place = like.data.device_id
+        if place not in self._multiprocessors:
+            self._multiprocessors[place] = int(self._device(place).attributes["MultiProcessorCount"])
+        return self._multiprocessors[place]
+
+    def loaded(self, name: str, place: int) -> bool:
+        """Whether an instance of the table is ready on the device with this number."""
+        return (name, source_of(KERNELS[name].module), place) in self._loaded
+
+    def load(self, name: str, place: int) -> None:
+        """Make an instance of the table ready, in any thread: compile it, or take it from the disk."""
+        with self._device(place):
+            self._load(source_of(KERNELS[name].module), name, place)
+
+    def _load(self, source: str, name: str, place: int) -> Any:
+        function = self._loaded[name, source, place] = _load(source, name, self._device(place))
+        return function
+
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> None:
@@ -142,9 +167,7 @@ class CupyDevice:
         if place != self._current():
             with self._device(place):
                 return self.run(source, kernels, name, grid, block, arguments, written, dynamic)
-        function = self._loaded.get((name, source, place))
-        if function is None:
-            function = self._loaded[name, source, place] = _load(source, name, self._device(place))
+        function = self._loaded.get((name, source, place)) or self._load(source, name, place)
         function(grid, block, arguments, shared_mem=dynamic)
         if (noting := getattr(local, "noting", None)) is not None:
             noting.launched(name, function, grid, block, dynamic, place, arguments)

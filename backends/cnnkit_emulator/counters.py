@@ -24,7 +24,7 @@ from cnnkit.ops import OPS
 from cnnkit_emulator.counting import Traffic
 from cnnkit_emulator.device import counted
 
-__all__ = ["COLUMNS", "launches", "rows"]
+__all__ = ["COLUMNS", "launches", "regressions", "rows"]
 
 X, Y = Draw((4, 16, 14, 14)), Draw((4, 32, 14, 14))
 CONV: dict[str, Any] = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
@@ -107,6 +107,28 @@ def rows(target: Target, chosen: Iterable[Any]) -> Iterator[list[str]]:
                      for ratio in (t.loads, t.stores, t.written, t.shared_loads, t.shared_stores))]
 
 
+def regressions(page: str, report_rows: Iterable[list[str]]) -> list[str]:
+    """Which ratios of these rows are larger than those on a page, by more than a hundredth, in words.
+
+    A call that the page does not have is one too.
+    """
+    before = {}
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) == len(COLUMNS):
+            before[tuple(cells[:2])] = cells[2:]
+    worse = []
+    for row in report_rows:
+        then = before.get((row[0], row[1]))
+        if then is None:
+            worse.append(f"{row[0]}, {row[1]}: not on the page, which --write brings up to date")
+            continue
+        for column, was, now in zip(COLUMNS[2:], then, row[2:]):
+            if now != "–" and (was == "–" or float(now) > float(was) + 0.01):
+                worse.append(f"{row[0]}, {row[1]}: {column} {now}, and was {was}")
+    return worse
+
+
 def _formatted(ratio: float | None) -> str:
     return "–" if ratio is None else f"{ratio:.2f}"
 
@@ -116,6 +138,8 @@ def main(
     backend: Annotated[str, typer.Option(help="The emulator, or a kernel table over it.")] = "emulator",
     write: Annotated[Path | None,
                      typer.Option(help="The page to bring up to date, for example docs/gpu.md.")] = None,
+    check: Annotated[Path | None,
+                     typer.Option(help="The page to compare with: fail where a kernel moves more.")] = None,
 ) -> None:
     """Count what every CUDA kernel would move on a GPU."""
     if write and (op or backend != "emulator"):
@@ -139,7 +163,14 @@ def main(
     for row in report_rows:
         console_table.add_row(row[0].strip("`"), *row[1:])
     console = Console()
-    (console if console.is_terminal else Console(width=160)).print(console_table)
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(console_table)
+    if check:
+        for line in (worse := regressions(check.read_text(encoding="utf-8"), report_rows)):
+            console.print(line, style="red", markup=False, highlight=False)
+        if worse:
+            raise typer.Exit(1)
     if write:
         page = write.read_text(encoding="utf-8")
         if re.search(MARKS, page, re.DOTALL) is None:

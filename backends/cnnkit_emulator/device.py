@@ -30,7 +30,7 @@ __all__ = ["EmulatedDevice", "KernelFault", "counted", "sampled", "schedule", "t
 SCHEDULES = ("in order", "reversed", "skewed")
 WATCHED = {"races": 1, "alignment": 2, "bounds": 4}  # as in watch.h
 COUNTS = 8
-CAPABILITY = 90
+CAPABILITY, MULTIPROCESSORS = 90, 132  # an H100's
 
 
 class KernelFault(RuntimeError):
@@ -166,6 +166,10 @@ class EmulatedDevice:
     def capability(self, like: Array | None = None) -> int:
         """As that of the newest GPU that kernels are written for."""
         return CAPABILITY
+
+    def multiprocessors(self, like: Array | None = None) -> int:
+        """As many as the GPU of that capability has."""
+        return MULTIPROCESSORS
 
     def table(self, arrays: tuple[Array | None, ...], count: int) -> tuple[Array | None, ...]:
         """Several arrays as `run` takes them: a tuple of `count`."""

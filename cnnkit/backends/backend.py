@@ -176,6 +176,26 @@ class Backend(Plugin):
         """The values as `repr` shows them, shortened; `prefix` is the text before them on the first line."""
         return np.array2string(self.to_numpy(array), separator=", ", prefix=prefix, threshold=200)
 
+    def warm_up(self, model: Any, shape: tuple[int, ...], batch: int, training: bool = True,
+                dtype: str | None = None) -> str:
+        """Make ready what a model's first step would wait for, and say in words what that was.
+
+        Kernels that are compiled when they are first used are compiled here. A library without any says
+        nothing.
+
+        Parameters
+        ----------
+        model : Module
+            It is left as it is.
+        shape : (C, H, W)
+        batch : int
+        training : bool
+            A training step, or a forward pass in evaluation.
+        dtype : {"float16", "bfloat16"}, optional
+            Under `cnnkit.autocast`.
+        """
+        return ""
+
     def synchronize(self) -> None:
         """Return when everything that was started on the device has finished."""
 
@@ -264,7 +284,7 @@ class Backend(Plugin):
         """This backend's kernel tables with these names (``None``: all), in the order they are tried in."""
         tables = kernel_tables(self.name)
         if names is None:
-            return tables
+            return [table for table in tables if not table.by_name]
         # in the order of the names, because use("mine") prefers "mine" to the backend's own table
         return sorted((t for t in tables if t.name in names), key=lambda t: names.index(t.name))
 

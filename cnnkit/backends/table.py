@@ -80,6 +80,8 @@ class KernelTable(Plugin):
         `UserWarning` when the table is first looked at for an op.
     native : callable, optional
         Makes what notes the kernels' native calls, so that `cnnkit.capture` can make them again.
+    by_name : bool
+        Whether the table serves only where `use` or `tables` names it: then it is nobody's default.
     """
 
     name: str
@@ -90,6 +92,7 @@ class KernelTable(Plugin):
     runtime: Runtime | None = None
     missing: Callable[[], str] = lambda: ""
     native: Callable[[], NativeCalls] | None = None
+    by_name: bool = False
     _warned: bool = field(default=False, repr=False)
 
     def warn_once(self) -> None:

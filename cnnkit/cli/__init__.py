@@ -1,5 +1,6 @@
 """The command line: ``cnnkit train``, ``augment``, ``predict``, ``evaluate``, ``advise``, ``report``,
-``summary``, ``explain``, ``show``, ``compare``, ``profile``, ``export``, ``backends``, ``check``, ``bench``.
+``summary``, ``explain``, ``show``, ``compare``, ``profile``, ``export``, ``backends``, ``check``, ``bench``,
+``warm-up``.
 
 A mistake gets one readable line and exit status 2; a check that fails gives status 1. There is
 a traceback only where the environment variable CNNKIT_TRACEBACK asks for it.
@@ -30,6 +31,7 @@ from cnnkit.cli import (
     profiling,
     reporting,
     training,
+    warming,
 )
 from cnnkit.cli.screen import Ended, error_screen, with_notes
 
@@ -60,6 +62,7 @@ app.command()(profiling.profile)
 app.command()(exporting.export)
 app.command()(inspecting.backends)
 app.command()(inspecting.check)
+app.command("warm-up")(warming.warm_up)
 app.command()(benching.bench)
 
 

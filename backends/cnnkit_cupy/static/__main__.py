@@ -1,4 +1,6 @@
-"""``python -m cnnkit_cupy.static``: compile every kernel for every architecture; fail on warnings, spills."""
+"""``python -m cnnkit_cupy.static``: compile every kernel for every architecture; fail on warnings, spills,
+and where something is worse than docs/gpu.md says.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cnnkit_cupy.static import page
+from cnnkit_cupy.static import page, times
 from cnnkit_cupy.static.compiling import Usage, compile_module, faults, table, version
 from cnnkit_cupy.static.occupancy import LIMITS
 
@@ -21,8 +23,13 @@ def main(
     arch: Annotated[str, typer.Option(help="Compile for these only, for example sm_75,sm_90.")] = "",
     write: Annotated[Path | None,
                      typer.Option(help="The page to bring up to date, for example docs/gpu.md.")] = None,
+    check: Annotated[Path | None,
+                     typer.Option(help="The page to compare with: fail where something is worse.")] = None,
 ) -> None:
-    """Compile every CUDA kernel for every architecture, without a GPU, and report what each uses."""
+    """Compile every CUDA kernel for every architecture, without a GPU, and report what each uses.
+
+    Then predict how long training steps should take (`cnnkit_cupy.static.times`), where all is compiled.
+    """
     requested = [name.strip().removeprefix("sm_") for name in arch.split(",") if name.strip()]
     archs = tuple(sorted(map(int, requested))) if all(map(str.isdecimal, requested)) else (0,)
     archs = archs or tuple(LIMITS)
@@ -48,16 +55,29 @@ def main(
     if not console.is_terminal:
         console = Console(width=200)
     console.print(console_table)
+    if check:
+        all_faults += worse_than(check.read_text(encoding="utf-8"),
+                                 page.report(table(), usage_by_name, archs, version()))
     for fault in all_faults:
         console.print(fault, style="red", markup=False, highlight=False)
     if write and all(" spills " in fault for fault in all_faults):  # which the page shows
         text = page.replaced(write.read_text(encoding="utf-8"), "kernels", page.listing(table()))
-        text = page.replaced(text, "report", page.report(table(), usage_by_name, archs, version()))
+        report = page.report(table(), usage_by_name, archs, version())
+        text = page.replaced(text, "report", report)
+        text = page.replaced(text, "times", times.report(times.every_step(page.reported(report))))
         write.write_text(text, encoding="utf-8")
     if all_faults:
         raise typer.Exit(1)
     console.print(f"{len(usage_by_name)} instances compiled for {', '.join(f'sm_{n}' for n in archs)}: "
                   "no warning, no spill")
+
+
+def worse_than(text: str, report: str) -> list[str]:
+    """What is worse than a page says: of the compiler's report, and of the predicted steps of one GPU."""
+    committed = page.section(text, "report")
+    worse = page.regressions(committed, report)
+    steps = times.every_step(page.reported(committed), gpus=("A100",))
+    return worse + times.regressions(page.section(text, "times"), steps)
 
 
 def _compiled(module: str, arch: int) -> tuple[dict[str, Usage], list[str]]:

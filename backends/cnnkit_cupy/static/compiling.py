@@ -10,7 +10,7 @@ from cnnkit_cupy import kernels
 from cnnkit_cupy.device import OPTIONS
 from cnnkit_cupy.launcher import KERNELS, Kernel
 from cnnkit_cupy.sources import source
-from cnnkit_cupy.static.disassembly import disassembled, per_product
+from cnnkit_cupy.static.disassembly import disassembled, multiply_adds, per_product
 from cnnkit_cupy.static.occupancy import LIMITS
 
 TENSOR_CORES = 80  # the lowest architecture of kernels on tensor cores
@@ -24,7 +24,8 @@ CUPYS = ("-ftz=true", "--device-as-default-execution-space")
 class Usage:
     """One kernel's resources as the assembler reports them: registers of a thread; the others in bytes.
 
-    Of a kernel on tensor cores also how many instructions its main loop has for each of their products.
+    Of a kernel on tensor cores also how many instructions its main loop has for each of their products; of
+    another one that multiplies, the share of multiply-adds of float32 in its main loop.
     """
 
     registers: int
@@ -32,6 +33,7 @@ class Usage:
     spills: int
     shared: int
     per_product: float | None = None
+    multiply_adds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,11 @@ def compile_module(module: str, arch: int, text: str | None = None) -> Compiled:
         by_mangled_name = resources(log)
         mangled = {name: _call(nvrtc.nvrtcGetLoweredName, program, name.encode()).decode() for name in names}
         usage = {name: by_mangled_name[mangled[name]] for name in names}
-        if any(KERNELS[name].arch >= TENSOR_CORES for name in names):
-            cubin = b" " * _call(nvrtc.nvrtcGetCUBINSize, program)
-            _call(nvrtc.nvrtcGetCUBIN, program, cubin)
-            code = disassembled(cubin)
-            usage = {name: replace(usage[name], per_product=per_product(code[mangled[name]]))
-                     for name in names}
+        cubin = b" " * _call(nvrtc.nvrtcGetCUBINSize, program)
+        _call(nvrtc.nvrtcGetCUBIN, program, cubin)
+        code = disassembled(cubin)
+        usage = {name: replace(usage[name], per_product=per_product(code[mangled[name]]),
+                               multiply_adds=multiply_adds(code[mangled[name]])) for name in names}
         return Compiled(usage, remarks(log))
     finally:
         nvrtc.nvrtcDestroyProgram(program)

@@ -1,4 +1,4 @@
-"""What the machine code says: how many instructions the main loop has for each product of tensor cores."""
+"""What the machine code says of a kernel's main loop: its instructions, and how many of them multiply."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-__all__ = ["disassembled", "per_product", "program"]
+__all__ = ["disassembled", "loops", "multiply_adds", "per_product", "program"]
 
 PACKAGE = "nvidia-cuda-nvdisasm"
+FEWEST = 16  # multiply-adds of a loop that is about them
 
 
 def disassembled(cubin: bytes) -> dict[str, str]:
@@ -55,9 +56,35 @@ def per_product(code: str) -> float | None:
     ...         /*0040*/                   EXIT ;''')
     3.0
     """
+    counts = [(len(body), sum(name.startswith("HMMA.") for name in body)) for _, body in loops(code)]
+    return max((length / products for length, products in counts if products), default=None)
+
+
+def multiply_adds(code: str) -> float | None:
+    """The share of multiply-adds of float32 (``FFMA``) in the main loop: the innermost that has the most.
+
+    ``None`` where no loop has as many as `FEWEST`: then it is not what the kernel is about.
+
+    >>> line = "        /*0010*/                   FFMA R4, R8, R12, R4 ;\\n"
+    >>> multiply_adds(".L_1:\\n" + 16 * line + "        /*0110*/ @P0 BRA `(.L_1) ;\\n")
+    0.9411764705882353
+    """
+    found = [(start, len(body), sum(name.startswith("FFMA") for name in body)) for start, body in loops(code)]
+    found = [loop for loop in found if loop[2] >= FEWEST]
+    innermost = [(start, length, count) for start, length, count in found
+                 if not any(start <= other and other + size <= start + length and size < length
+                            for other, size, _ in found)]
+    if not innermost:
+        return None
+    _, length, count = max(innermost, key=lambda loop: loop[2])
+    return count / length
+
+
+def loops(code: str) -> list[tuple[int, list[str]]]:
+    """Every loop: where it starts, and its instructions from the label to the branch that goes back to it."""
     operations: list[str] = []
     labels: dict[str, int] = {}
-    ratios = []
+    found = []
     for line in code.splitlines():
         if label := re.match(r"\s*\.(L\w+):", line):
             labels[label.group(1)] = len(operations)
@@ -65,7 +92,6 @@ def per_product(code: str) -> float | None:
             operations.append(operation.group(1))
             target = re.search(r"`\(\.(L\w+)\)", operation.group(2))
             if operation.group(1).startswith("BRA") and target and target.group(1) in labels:
-                body = operations[labels[target.group(1)]:]
-                if products := sum(name.startswith("HMMA.") for name in body):
-                    ratios.append(len(body) / products)
-    return max(ratios, default=None)
+                start = labels[target.group(1)]
+                found.append((start, operations[start:]))
+    return found

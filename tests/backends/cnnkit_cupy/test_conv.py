@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from chains import chain
 from cnnkit_cupy import conv, conv_tiles, launcher
+from cnnkit_cupy.choice import Choice
 from cnnkit_cupy.launcher import KERNELS, contiguous, instances
 from cnnkit_cupy.parameters import pack
 from cnnkit_cupy.sources import source, structure
@@ -70,11 +71,9 @@ def test_a_place_is_as_large_as_the_host_says():
 
 
 def test_a_tile_grows_with_the_filters_and_shrinks_where_there_are_few_pixels():
-    assert [conv.tiling(10**6, K, 1) for K in (1, 32, 33, 64, 65, 1000)] == ["Small", "Small", "Narrow",
-                                                                             "Narrow", "Large", "Large"]
-    assert ([conv.tiling(rows, 128, 1) for rows in (1, 64 * 64, 64 * 128, 128 * 128)]
-            == ["Small", "Small", "Narrow", "Large"])
-    assert conv.tiling(128, 128, 128) == "Large"
+    assert [conv.tiling(10**6, K, 1).name for K in (1, 32, 33, 64, 1000)] == ["Small", "Small", "Narrow",
+                                                                              "Narrow", "Large"]
+    assert conv.tiling(1, 128, 1).name == conv.tiling(64 * 64, 128, 1).name == "Small"
 
 
 def test_slices_depend_on_shapes_and_leave_numbers_that_an_int_holds():
@@ -169,7 +168,7 @@ def test_every_tile_is_right_and_gives_the_same_bits(case, dtype, launched, monk
     x, weight, attrs = TILED[case]
     arrays, results = random_arrays(x, weight, dtype), {}
     for name in conv.TILINGS:
-        monkeypatch.setattr(conv, "tiling", lambda rows, columns, groups, name=name: name)
+        monkeypatch.setattr(conv, "tiling", lambda *_, name=name: Choice(name, {}, False))
         launcher.forget()
         got, dy = run(arrays, **attrs)
         assert_right(got, arrays, dy, **attrs)
@@ -217,7 +216,7 @@ def test_an_images_bits_do_not_depend_on_the_batch():
 def test_no_tile_depends_on_the_schedule_or_has_a_race(name, monkeypatch):
     from cnnkit_emulator.device import schedule, traced
 
-    monkeypatch.setattr(conv, "tiling", lambda *_: name)
+    monkeypatch.setattr(conv, "tiling", lambda *_: Choice(name, {}, False))
     for dtype in ("float32", "float16"):  # two tiles in turn, and one
         arrays, attrs = random_arrays((1, 16, 5, 6), (40, 16, 2, 2), dtype), {"stride": (2, 1)}
         before, dy = run(arrays, **attrs)
@@ -233,7 +232,7 @@ def test_no_tile_depends_on_the_schedule_or_has_a_race(name, monkeypatch):
 def test_vectors_waste_neither_sectors_nor_banks(name, monkeypatch):
     from cnnkit_emulator.device import counted
 
-    monkeypatch.setattr(conv, "tiling", lambda *_: name)
+    monkeypatch.setattr(conv, "tiling", lambda *_: Choice(name, {}, False))
     for dtype in ("float32", "float16"):
         with counted() as launches:
             run(random_arrays((1, 32, 4, 8), (64, 32, 3, 3), dtype), padding=SAME)
@@ -278,7 +277,7 @@ def test_a_view_that_is_not_aligned_is_read_element_by_element(launched):
 
 
 def test_filters_are_packed_again_for_a_gradient_that_lies_in_another_order(launched, monkeypatch):
-    monkeypatch.setattr(conv, "tiling", lambda *_: "Large")
+    monkeypatch.setattr(conv, "tiling", lambda *_: Choice("Large", {}, False))
     emulator, arrays = backends.get("emulator"), random_arrays((2, 8, 5, 5), (8, 8, 3, 3))
     for make, packs in ((as_nhwc, 1), (emulator.asarray, 2)):
         launched.clear()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from chains import chain
 from cnnkit_cupy import conv, conv_tensor, launcher
+from cnnkit_cupy.choice import Choice
 from cnnkit_cupy.launcher import KERNELS
 from cnnkit_cupy.sources import source
 from cnnkit_emulator import device
@@ -170,7 +171,7 @@ def test_every_tile_is_right_and_gives_the_same_bits(case, dtype, launched, monk
     x, weight, attrs = TILED[case]
     arrays, results = random_arrays(x, weight, dtype), {}
     for name in conv_tensor.TILINGS:
-        monkeypatch.setattr(conv_tensor, "tiling", lambda *_, name=name: name)
+        monkeypatch.setattr(conv_tensor, "tiling", lambda *_, name=name: Choice(name, {}, False))
         launcher.forget()
         got, dy = run(arrays, **attrs)
         assert_right(got, arrays, dy, **attrs)
@@ -295,7 +296,7 @@ def test_float32_is_multiplied_as_tf32_where_that_is_chosen(case, launched, weig
     arrays = random_arrays(x, weight, "float32")
     exact = [rounded_to_tf32(arrays[0]), rounded_to_tf32(arrays[1]), arrays[2]]
     for name in conv_tensor.FLOATS:
-        monkeypatch.setattr(conv_tensor, "tiling", lambda *_, name=name: name)
+        monkeypatch.setattr(conv_tensor, "tiling", lambda *_, name=name: Choice(name, {}, False))
         launcher.forget()
         with cnnkit.precision("tf32"):
             got, dy = run(arrays, **attrs)
@@ -325,7 +326,7 @@ def test_three_products_are_about_as_exact_as_float32(case, launched, monkeypatc
     (x, weight, attrs), results = TILED[case], []
     arrays = random_arrays(x, weight, "float32")
     for name in conv_tensor.FLOATS:
-        monkeypatch.setattr(conv_tensor, "tiling", lambda *_, name=name: name)
+        monkeypatch.setattr(conv_tensor, "tiling", lambda *_, name=name: Choice(name, {}, False))
         launcher.forget()
         with cnnkit.precision("tf32x3"):
             got, dy = run(arrays, **attrs)
@@ -356,7 +357,7 @@ def test_infinities_and_nan_stay_what_they_are_in_tf32(level, stride, launched):
 
 @pytest.mark.parametrize("name", conv_tensor.TILINGS)
 def test_no_tile_depends_on_the_schedule(name, monkeypatch, launched):
-    monkeypatch.setattr(conv_tensor, "tiling", lambda *_: name)
+    monkeypatch.setattr(conv_tensor, "tiling", lambda *_: Choice(name, {}, False))
     arrays, attrs = random_arrays((1, 16, 5, 6), (40, 16, 3, 3)), {"stride": (2, 1)}
     before, dy = run(arrays, **attrs)
     for order, seed in (("reversed", 0), ("skewed", 1), ("skewed", 2)):
@@ -367,7 +368,7 @@ def test_no_tile_depends_on_the_schedule(name, monkeypatch, launched):
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", conv_tensor.TILINGS)
 def test_no_tile_has_a_race_or_wastes_sectors_or_banks(name, monkeypatch):
-    monkeypatch.setattr(conv_tensor, "tiling", lambda *_: name)
+    monkeypatch.setattr(conv_tensor, "tiling", lambda *_: Choice(name, {}, False))
     arrays, attrs = random_arrays((1, 32, 4, 32), (64, 32, 3, 3)), {"padding": SAME}
     before, dy = run(arrays, **attrs)
     with traced():

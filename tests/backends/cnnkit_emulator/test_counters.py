@@ -88,3 +88,17 @@ def test_a_backend_that_is_not_emulated_is_refused(command, name, message):
     result = command("--backend", name)
     assert result.exit_code == 2
     assert message in " ".join(result.output.replace("\u2502", " ").split())
+
+
+@pytest.mark.parametrize(("row", "expected"), [
+    (["`sgd<float>`", "sgd", "4.00", "1.00", "1.00", "1.00", "–", "1.01"], []),
+    (["`sgd<float>`", "sgd", "4.00", "1.05", "1.00", "1.00", "–", "1.00"],
+     ["`sgd<float>`, sgd: loads 1.05, and was 1.00"]),
+    (["`sgd<float>`", "sgd", "4.00", "0.90", "1.00", "1.00", "2.00", "1.00"],
+     ["`sgd<float>`, sgd: shared loads 2.00, and was –"]),
+    (["`adam<float>`", "adam", "4.00", "1.00", "1.00", "1.00", "–", "–"],
+     ["`adam<float>`, adam: not on the page, which --write brings up to date"]),
+])
+def test_what_moves_more_than_the_page_says_is_named(row, expected):
+    page = "| kernel | call |\n| `sgd<float>` | sgd | 4.00 | 1.00 | 1.00 | 1.00 | – | 1.00 |\n"
+    assert counters.regressions(page, [row]) == expected
