@@ -104,11 +104,15 @@ template <class T, class Tile> struct ArrivingWindows {
         left -= depth;
     }
 
-    __device__ void rows(unsigned (&words)[4], SharedAddress stage, int m, int half) const {
-        ldmatrix(words, stage + ((a ^ half * 32) + m * 16 * Tile::row_bytes));
+    __device__ void rows(unsigned (&words)[Tile::down][4], SharedAddress stage, int half) const {
+#pragma unroll
+        for (int m = 0; m < Tile::down; m++)
+            ldmatrix(words[m], stage + ((a ^ half * 32) + m * 16 * Tile::row_bytes));
     }
-    __device__ void columns(unsigned (&words)[4], SharedAddress stage, int n, int half) const {
-        ldmatrix(words, stage + ((b ^ half * 32) + n * 16 * Tile::row_bytes));
+    __device__ void columns(unsigned (&words)[Tile::beside / 2][4], SharedAddress stage, int half) const {
+#pragma unroll
+        for (int n = 0; n < Tile::beside / 2; n++)
+            ldmatrix(words[n], stage + ((b ^ half * 32) + n * 16 * Tile::row_bytes));
     }
 };
 

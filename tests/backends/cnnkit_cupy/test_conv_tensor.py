@@ -1,4 +1,4 @@
-"""Convolution of 16-bit numbers on tensor cores: which shapes, the same bits from every tile, waste."""
+"""Convolution on tensor cores: which shapes, the same bits from every tile, waste."""
 
 import functools
 import re
@@ -67,7 +67,11 @@ def test_a_tile_is_what_the_source_says():
         plain, three = (re.search(rf"using {name}{end} = TensorTiling<([\d, ]+)>;", text).group(1)
                         for end in ("", "3"))
         assert three == f"{plain}, 3"
-    for name, tile in conv_tensor.TILINGS.items():
+    for name in conv_tensor.WEIGHT_TILINGS[4]:
+        plain, three = (re.search(rf"using {name}{end} = TensorTiling<([\d, ]+)>;", text).group(1)
+                        for end in ("", "3"))
+        assert three == f"{plain}, 3"
+    for name, tile in (conv_tensor.TILINGS | conv_tensor.WEIGHT_TILINGS[4]).items():
         numbers = re.search(rf"using {name} = TensorTiling<([\d, ]+)>;", text).group(1)
         assert tuple(map(int, numbers.split(","))) == (tile.rows, tile.columns, tile.warp_rows,
                                                        tile.warp_columns, tile.stages, tile.blocks)
@@ -79,6 +83,8 @@ def test_a_tile_is_what_the_source_says():
 def test_two_blocks_of_the_largest_tiles_fit_into_100_kilobytes():
     for name in ("TensorLarge", "TensorNarrow"):
         assert 2 * (conv_tensor.TILINGS[name].shared + 1024) <= 100 << 10
+    for tile in conv_tensor.WEIGHT_TILINGS[4].values():
+        assert tile.blocks * (tile.weight_shared + 1024) <= 100 << 10
 
 
 @pytest.mark.parametrize(("x", "weight", "attrs", "kernels"), [
@@ -301,13 +307,73 @@ def test_float32_is_multiplied_as_tf32_where_that_is_chosen(case, launched, weig
             got, dy = run(arrays, **attrs)
         for actual, expected in ((got[0], generic(exact, dy, **attrs)[0]),
                                  (got[1], generic(exact, rounded_to_tf32(dy), **attrs)[1]),
-                                 (got[2], generic(arrays, dy, **attrs)[2])):  # not rounded
+                                 (got[2], generic(exact, rounded_to_tf32(dy), **attrs)[2])):
             np.testing.assert_allclose(backends.get("emulator").to_numpy(actual), expected,
                                        rtol=2e-5, atol=5e-5)
         results[name] = bits(got)[:2]
         assert sum(f"<float, {name}>" in n for n, _ in launched) == 2
     assert len(set(map(tuple, results.values()))) == 1
-    assert not weight_gradients
+    assert len(weight_gradients) == 2
+
+
+@pytest.mark.parametrize("level", ["tf32", "tf32x3"])
+@pytest.mark.parametrize("weight", [(136, 16, 3, 3), (68, 36, 2, 3), (24, 136, 1, 1), (12, 4, 2, 2)])
+def test_float32_weight_gradients_of_every_tile_have_the_same_bits(weight, level, weight_gradients,
+                                                                   monkeypatch):
+    monkeypatch.setattr(conv, "SHORTEST", 40)
+    arrays, results = random_arrays((2, weight[1], 9, 8), weight, "float32"), []
+    attrs = {"padding": SAME, "stride": (1, 2)}
+    for name in conv_tensor.WEIGHT_TILINGS[4]:
+        weight_gradients.clear()
+        monkeypatch.setattr(conv_tensor, "weight_tiling", lambda *_, name=name: name)
+        launcher.forget()
+        with cnnkit.precision(level):
+            got, dy = run(arrays, **attrs)
+        (launch, grid), = weight_gradients
+        assert launch == f"conv2d_tensor_weight_gradient<float, {name}{'3' * (level == 'tf32x3')}>"
+        assert grid[2] == -(-dy.shape[0] * dy.shape[2] * dy.shape[3] // 40) > 1
+        exact = (arrays, dy) if level == "tf32x3" else (
+            [rounded_to_tf32(arrays[0]), *arrays[1:]], rounded_to_tf32(dy))
+        np.testing.assert_allclose(backends.get("emulator").to_numpy(got[2]), generic(*exact, **attrs)[2],
+                                   rtol=1e-5, atol=4e-5)
+        results.append(bits(got[2:]))
+        for order in (("reversed", 0), ("skewed", 1)):
+            with schedule(*order), cnnkit.precision(level):
+                assert bits(run(arrays, dy, **attrs)[0][2:]) == results[-1]
+    assert results[0] == results[1]
+
+
+def test_a_float32_weight_gradient_alone_is_rounded_where_that_is_chosen(weight_gradients):
+    x, weight, _ = random_arrays((2, 16, 5, 5), (24, 16, 3, 3), "float32")
+    dy = np.random.default_rng(1).standard_normal((2, 24, 3, 3)).astype(np.float32)
+    for level, expected in (("tf32", generic((rounded_to_tf32(x), weight, weight[:, 0, 0, 0]),
+                                             rounded_to_tf32(dy))[2]),
+                            ("tf32x3", generic((x, weight, weight[:, 0, 0, 0]), dy)[2])):
+        with cnnkit.precision(level):
+            gradient, _ = conv_tensor.conv2d_filters(as_nhwc(x), as_nhwc(dy), needs=(False, False),
+                                                     kernel_size=(3, 3), **PLAIN)
+        np.testing.assert_allclose(backends.get("emulator").to_numpy(gradient), expected, rtol=1e-5,
+                                   atol=2e-5)
+    assert [name.split(", ")[1] for name, _ in weight_gradients] == ["TensorTall>", "TensorTall3>"]
+    assert conv_tensor.conv2d_filters(as_nhwc(x), as_nhwc(dy), needs=(False, False), kernel_size=(3, 3),
+                                      **PLAIN) is NotImplemented
+
+
+@pytest.mark.parametrize("level", ["tf32", "tf32x3"])
+def test_infinities_and_nan_stay_what_they_are_in_weight_gradients(level, weight_gradients):
+    arrays = random_arrays((1, 16, 6, 5), (16, 16, 3, 3), "float32")
+    x, dy = arrays[0], np.random.default_rng(1).standard_normal((1, 16, 4, 3)).astype(np.float32)
+    x[0, 3, 2, 2], x[0, 7, 2, 2], dy[0, 2, 1, 1], dy[0, 5, 3, 2] = np.inf, -np.inf, np.inf, 1
+    x[0, 9, 0, 0] = np.uint32(0x7FFFFFFF).view(np.float32)   # a GPU's NaN,
+    x[0, 11, 5, 4] = np.uint32(0xFFFFFFFF).view(np.float32)  # and its negative
+    with cnnkit.precision(level):
+        got, _ = run(arrays, dy)
+    with np.errstate(invalid="ignore"):
+        expected = generic(arrays, dy)[2]
+    assert np.isinf(expected).any()
+    assert np.isnan(expected).any()
+    np.testing.assert_allclose(backends.get("emulator").to_numpy(got[2]), expected, rtol=2.0**-7,
+                               atol=2.0**-6)
 
 
 def test_float32_is_not_rounded_unless_that_is_chosen(launches):
@@ -384,3 +450,23 @@ def test_no_tile_has_a_race_or_wastes_sectors_or_banks(name, monkeypatch):
     assert weights.shared_loads <= 1.01
     assert weights.shared_stores <= 1.02
     assert weights.loads <= 1.05
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("level", ["tf32", "tf32x3"])
+@pytest.mark.parametrize("name", conv_tensor.WEIGHT_TILINGS[4])
+def test_no_float32_weight_gradient_has_a_race_or_wastes_sectors_or_banks(name, level, monkeypatch):
+    monkeypatch.setattr(conv_tensor, "weight_tiling", lambda *_: name)
+    launcher.forget()
+    arrays, attrs = random_arrays((1, 32, 4, 32), (128, 32, 2, 2), "float32"), {"padding": SAME}
+    with cnnkit.precision(level):
+        before, dy = run(arrays, needs=(False, True, False), **attrs)
+        with traced():
+            assert bits(run(arrays, dy, needs=(False, True, False), **attrs)[0][2:3]) == bits(before[2:3])
+        with counted() as traffic:
+            run(arrays, dy, needs=(False, True, False), **attrs)
+    weights, = (t for t in traffic if t.kernel.startswith("conv2d_tensor_weight_gradient<float, "))
+    assert weights.shared_loads <= 1.01
+    assert weights.shared_stores <= 1.02
+    assert weights.loads <= 1.05
+    assert weights.stores <= 1.05
