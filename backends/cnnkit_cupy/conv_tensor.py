@@ -99,10 +99,10 @@ for _dtype, _t in TYPES.items():
     declare(Kernel("conv_tensor", f"channels_last<{_t}>",
                    (In(_dtype, strided=True), Out(_dtype, channels_last=True), BY, *[Scalar("int32")] * 3,
                     Scalar("int64")), shared=_size * 32 * (32 + 4 // _size), arch=ARCH), ops=OPS)
-    _packed = Out(_dtype, aligned=16, optional=True)
+    _packed, _wider = Out(_dtype, aligned=16, optional=True), CHANNELS + (4 if _size == 2 else 0)
     declare(Kernel("conv_tensor", f"conv2d_pack_columns<{_t}>",
                    (In(_dtype, strided=True), _packed, _packed, BY, SHAPE, SHAPE, Scalar("int32")),
-                   shared=_size * FILTERS * (CHANNELS * PACKED_TAPS + 2), arch=ARCH), ops=OPS)
+                   shared=_size * FILTERS * (_wider * PACKED_TAPS + 2), arch=ARCH), ops=OPS)
 
 
 def tiling(rows: int, columns: int, groups: int, itemsize: int = 2) -> str:

@@ -35,7 +35,7 @@ template <class T, class Tile> struct ArrivingPixels {
     static const int lanes = Tile::threads / depth;                  // threads of a pixel
     static const int runs = Tile::rows / width / lanes;              // vectors of rows for each,
     static const int column_runs = Tile::columns / width / lanes;    // and of columns
-    static const int row_bytes = Tile::rows * sizeof(T), column_bytes = Tile::columns * sizeof(T);  // a pixel's
+    static const int row_bytes = Tile::rows * sizeof(T), column_bytes = Tile::columns * sizeof(T);
     static const int columns_begin = depth * row_bytes;
     static_assert(sizeof(T) == 2 || (Tile::warp_rows % 32 == 0 && Tile::warp_columns % 32 == 0),
                   "eight lanes take four channels each");

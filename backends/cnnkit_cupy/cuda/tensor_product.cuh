@@ -32,7 +32,7 @@ using TensorSmall = TensorTiling<64, 64, 64, 32, 3, 3>;
 using TensorThin = TensorTiling<128, 32, 64, 32, 3, 3>;
 using TensorNarrow3 = TensorTiling<128, 64, 64, 32, 4, 2, 3>;
 using TensorSmall3 = TensorTiling<64, 64, 64, 32, 3, 3, 3>;
-// for the weight gradient of float, both of whose factors are rounded in the loop: a warp uses each more often
+// for the weight gradient of float: both factors are rounded in the loop, so a warp uses each more often
 using TensorWide = TensorTiling<128, 128, 64, 64, 3, 2>;
 using TensorTall = TensorTiling<128, 64, 64, 64, 3, 2>;
 using TensorWide3 = TensorTiling<128, 128, 64, 64, 3, 2, 3>;

@@ -440,6 +440,8 @@ def test_no_tile_has_a_race_or_wastes_sectors_or_banks(name, monkeypatch):
         assert bits(run(arrays, dy, **attrs)[0]) == bits(before)
     with counted() as traffic:
         run(arrays, dy, **attrs)
+    packing, = (t for t in traffic if t.kernel.startswith("conv2d_pack_columns"))
+    assert (packing.loads, packing.stores, packing.shared_loads, packing.shared_stores) == (1, 1, 1, 1)
     products = [t for t in traffic if t.kernel.startswith("conv2d_tensor<")]
     assert len(products) == 2
     for product in products:
