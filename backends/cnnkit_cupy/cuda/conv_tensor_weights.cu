@@ -192,6 +192,18 @@ __device__ inline bool sum_up(ArrivingPixels<T, Tile> reader, char* stages, floa
     return repair;
 }
 
+// Whether it is so for any thread of the block, for all of them.
+template <class Tile> __device__ inline bool for_any_thread(bool mine, float (&room)[Tile::threads]) {
+    const float in_warp = warp_sum(mine ? 1.0f : 0.0f);
+    __syncthreads();  // everybody has read what was there before
+    if (threadIdx.x % 32 == 0) room[threadIdx.x / 32] = in_warp;
+    __syncthreads();
+    float all = 0;
+    for (int warp = 0; warp < Tile::threads / 32; warp++) all += room[warp];
+    __syncthreads();
+    return all > 0;
+}
+
 // As conv2d_weight_gradient of conv.cu, which says what `partial` has.
 template <class T, class Tile>
 __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
@@ -219,7 +231,7 @@ conv2d_tensor_weight_gradient(const T* x, const T* dy, float* partial, T* gradie
     if constexpr (Tile::products == 3) {
         // of what is left of an infinite number, or times it, there is a NaN: one product says what it is
         using Once = typename Tile::Once;
-        if (__syncthreads_or(repair))
+        if (for_any_thread<Tile>(repair, shared.by_pixel))
             sum_up<T, Once, true>(ArrivingPixels<T, Once>(x, dy, x_by, dy_by, shape, group, slice, first_row,
                                                           first_column),
                                   shared.stages, mine, steps, first_row, first_column, rows, K);
