@@ -1,10 +1,9 @@
 """Convolution on tensor cores; see `cnnkit.ops.conv` and ``conv_tensor.cu``.
 
 They multiply 16-bit numbers; with ``cnnkit.precision("tf32")`` float32's too, rounded to TF32's 10 bits
-behind the point, with "tf32x3" taken apart into two such numbers: but for the filters' gradient, which stays
-as it is. It serves shapes whose channels can be read 16 bytes at once, on devices from compute capability 8.0
-on; arrays in another order get their channels last first. What does not fit is for `cnnkit_cupy.conv`,
-gradients too, one by one.
+behind the point, with "tf32x3" taken apart into two such numbers. It serves shapes whose channels can be read
+16 bytes at once, on devices from compute capability 8.0 on; arrays in another order get their channels last
+first. What does not fit is for `cnnkit_cupy.conv`, gradients too, one by one.
 """
 
 from __future__ import annotations
@@ -78,8 +77,10 @@ TILINGS = {"TensorLarge": TensorTiling(128, 128, 64, 32, 3, 2),
 # the tiles for float32, and with a 3 behind their names for three products: others have too few registers for
 # it, or too few products in their loop
 FLOATS = ("TensorNarrow", "TensorSmall")
-WEIGHT_TILINGS = ("TensorLarge", "TensorSmall")
-HALVES = tuple(dtype for dtype in TYPES if dtype != "float32")
+# of the weight gradient: the larger and the smaller one, by the size of an element
+WEIGHT_TILINGS = {2: {name: TILINGS[name] for name in ("TensorLarge", "TensorSmall")},
+                  4: {"TensorWide": TensorTiling(128, 128, 64, 64, 3, 2),
+                      "TensorTall": TensorTiling(128, 64, 64, 64, 3, 2)}}
 OPS = ("conv", "conv_filters", "conv_input", "relu")
 for _dtype, _t in TYPES.items():
     _size, _wide = 4 if _dtype == "float32" else 2, In(_dtype, strided=True, aligned=16)
@@ -90,21 +91,21 @@ for _dtype, _t in TYPES.items():
                             Out(_dtype, channels_last=True), BY, SHAPE), block=(_tile.threads, 1, 1),
                            launch_bounds=(_tile.threads, _tile.blocks), arch=ARCH, dynamic=_tile.shared),
                     ops=OPS)
-    for _name in WEIGHT_TILINGS if _dtype in HALVES else ():
-        _tile = TILINGS[_name]
+    for _name, _tile in WEIGHT_TILINGS[_size].items():
         _gradient = Out(_dtype, optional=True)
-        declare(Kernel("conv_tensor_weights", f"conv2d_tensor_weight_gradient<{_t}, {_name}>",
-                       (_wide, _wide, Out("float32", optional=True), _gradient, _gradient,
-                        Out("uint32", optional=True), BY, BY, SHAPE, Scalar("int32")),
-                       block=(_tile.threads, 1, 1), launch_bounds=(_tile.threads, _tile.blocks), arch=ARCH,
-                       dynamic=_tile.weight_shared), ops=OPS)
+        for _instance in (_name,) if _size == 2 else (_name, f"{_name}3"):
+            declare(Kernel("conv_tensor_weights", f"conv2d_tensor_weight_gradient<{_t}, {_instance}>",
+                           (_wide, _wide, Out("float32", optional=True), _gradient, _gradient,
+                            Out("uint32", optional=True), BY, BY, SHAPE, Scalar("int32")),
+                           block=(_tile.threads, 1, 1), launch_bounds=(_tile.threads, _tile.blocks),
+                           arch=ARCH, dynamic=_tile.weight_shared), ops=OPS)
     declare(Kernel("conv_tensor", f"channels_last<{_t}>",
                    (In(_dtype, strided=True), Out(_dtype, channels_last=True), BY, *[Scalar("int32")] * 3,
                     Scalar("int64")), shared=_size * 32 * (32 + 4 // _size), arch=ARCH), ops=OPS)
-    _packed = Out(_dtype, aligned=16, optional=True)
+    _packed, _wider = Out(_dtype, aligned=16, optional=True), CHANNELS + (4 if _size == 2 else 0)
     declare(Kernel("conv_tensor", f"conv2d_pack_columns<{_t}>",
                    (In(_dtype, strided=True), _packed, _packed, BY, SHAPE, SHAPE, Scalar("int32")),
-                   shared=_size * FILTERS * (CHANNELS * PACKED_TAPS + 2), arch=ARCH), ops=OPS)
+                   shared=_size * FILTERS * (_wider * PACKED_TAPS + 2), arch=ARCH), ops=OPS)
 
 
 def tiling(rows: int, columns: int, groups: int, itemsize: int = 2, depth: int = 1024,
@@ -116,6 +117,17 @@ def tiling(rows: int, columns: int, groups: int, itemsize: int = 2, depth: int =
     """
     kind, names = ("16 bits", tuple(TILINGS)) if itemsize == 2 else ("tf32", FLOATS)
     return choose(gpu, {name: TILINGS[name] for name in names}, kind, rows, columns, groups, depth)
+
+
+def weight_tiling(rows: int, columns: int, itemsize: int) -> str:
+    """The tile for a weight gradient, by shapes only: the larger one unless it is mostly empty.
+
+    >>> weight_tiling(9 * 64, 64, 2), weight_tiling(9 * 64, 128, 2), weight_tiling(9 * 64, 128, 4)
+    ('TensorSmall', 'TensorLarge', 'TensorWide')
+    """
+    larger, smaller = WEIGHT_TILINGS[itemsize]
+    tile = WEIGHT_TILINGS[itemsize][larger]
+    return larger if tile.columns < 2 * columns and tile.rows < 2 * rows else smaller
 
 
 def conv2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool], **conv: Any) -> Any:
@@ -144,11 +156,9 @@ def conv2d_filters(x: Array, dy: Array, *, needs: Sequence[bool], kernel_size: t
     if x.ndim != 4:
         return by_rank_2(conv2d_filters, (x, dy), needs, {"kernel_size": kernel_size, **conv})
     weight = dy.shape[1], x.shape[1] // conv["groups"], *kernel_size
-    if dtype_name(x.dtype) == "float32":
-        return decline("float32; of filters' gradients tensor cores serve those of 16 bits")
     if (reason := _unfit(x, weight)) is not None:
         return decline(reason)
-    product = products(x, tuple(x.shape), weight, conv, TensorProducts)
+    product = products(x, tuple(x.shape), weight, conv, _kind(x))
     if product is None or not (product.reads(x := product.arranged(x))
                                and product.reads(dy := product.arranged(dy))):
         return decline(_unread(x))
@@ -232,7 +242,7 @@ class TensorProducts(Products):
 
     def weight_gradients(self, x: Array | None, dy: Array, weight: bool, bias: bool) -> tuple:
         """The gradients of weight and bias that are needed: sums over the pixels, in slices."""
-        if self.itemsize == 4 or not weight or x is None or not (self.reads(x) and self.reads(dy)):
+        if not weight or x is None or not (self.reads(x) and self.reads(dy)):
             return super().weight_gradients(x, dy, weight, bias)
         counters, partial, launch = _weight_gradient(self.device, (x, dy), self, bias)
         total = self.device.empty(self.weight, self.dtype, dy)
@@ -327,13 +337,13 @@ def _weight_gradient(device: Any, arrays: Sequence, product: TensorProducts, bia
     """How many counters it needs, the shape of the tiles' sums, and the launch."""
     (x, dy), geometry = arrays, product.geometry(product.x, product.y)
     K, rows = geometry["K"], geometry["C"] * prod(product.weight[2:])
-    large = TILINGS["TensorLarge"]
-    name = "TensorLarge" if large.columns < 2 * K and large.rows < 2 * rows else "TensorSmall"
-    tile = TILINGS[name]
+    name = weight_tiling(rows, K, product.itemsize)
+    tile = WEIGHT_TILINGS[product.itemsize][name]
     tiles = _ceil(rows, tile.rows)
     grid = tiles + bias, _ceil(K, tile.columns)
     count = slices(tiles * grid[1] * product.groups, product.pixels, product.groups)
     geometry |= {"slices": count, "slice_pixels": _ceil(product.pixels, count)}
-    launch = SteadyLaunch(device, f"conv2d_tensor_weight_gradient<{product.cuda_type}, {name}>",
-                          (*grid, product.groups * count), strides(x), strides(dy), geometry, tiles)
+    launch = SteadyLaunch(
+        device, f"conv2d_tensor_weight_gradient<{product.cuda_type}, {name}{'3' * product.three}>",
+        (*grid, product.groups * count), strides(x), strides(dy), geometry, tiles)
     return prod(grid) * product.groups, (count, product.groups, rows + (bias and count > 1), K), launch

@@ -25,8 +25,8 @@ class precision(Switch[str]):
     """Compute convolutions as fast as possible ("fast", the default), or by their definition ("strict").
 
     "tf32" is "fast", and on CUDA devices float32's convolutions may run on tensor cores, which round what
-    they multiply to 10 bits behind the point (TF32: an error of 2**-11 in each number); sums, and the
-    gradients of filters, stay float32. PyTorch does so by default; here it has to be chosen. "tf32x3" makes
+    they multiply to 10 bits behind the point (TF32: an error of 2**-11 in each number); sums stay float32.
+    PyTorch does so by default; here it has to be chosen. "tf32x3" makes
     each product of three such ones, of the numbers and of what rounding left of them: an error of about
     2**-21, little more than float32's own.
 

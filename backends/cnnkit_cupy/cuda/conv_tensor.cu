@@ -104,11 +104,15 @@ template <class T, class Tile> struct ArrivingWindows {
         left -= depth;
     }
 
-    __device__ void rows(unsigned (&words)[4], SharedAddress stage, int m, int half) const {
-        ldmatrix(words, stage + ((a ^ half * 32) + m * 16 * Tile::row_bytes));
+    __device__ void rows(unsigned (&words)[Tile::down][4], SharedAddress stage, int half) const {
+#pragma unroll
+        for (int m = 0; m < Tile::down; m++)
+            ldmatrix(words[m], stage + ((a ^ half * 32) + m * 16 * Tile::row_bytes));
     }
-    __device__ void columns(unsigned (&words)[4], SharedAddress stage, int n, int half) const {
-        ldmatrix(words, stage + ((b ^ half * 32) + n * 16 * Tile::row_bytes));
+    __device__ void columns(unsigned (&words)[Tile::beside / 2][4], SharedAddress stage, int half) const {
+#pragma unroll
+        for (int n = 0; n < Tile::beside / 2; n++)
+            ldmatrix(words[n], stage + ((b ^ half * 32) + n * 16 * Tile::row_bytes));
     }
 };
 
@@ -251,8 +255,11 @@ __global__ void __launch_bounds__(256) channels_last(const T* from, T* to, Strid
 // What a block of conv2d_pack_columns takes: of 32 filters 16 channels, and as many taps as there is room
 // for.
 static const int packed_filters = 32, packed_channels = 16, packed_taps = 16;
+// Of a filter in shared memory: how far neighbouring channels lie apart, and neighbouring taps. Lanes side by
+// side write in the order of `weight`, and read channels or filters, in different banks all but always.
 template <class T> struct PackRoom {
-    T of[packed_filters * (packed_channels * packed_taps + 2)];  // 2 more: filters lie in different banks
+    static const int wider = sizeof(T) == 2 ? packed_channels + 4 : +packed_channels;
+    T of[packed_filters * (wider * packed_taps + 2)];
 };
 
 // For the output: of each filter (r, s, c). For the input's gradient, of each phase: of each channel (r, s,
@@ -267,18 +274,23 @@ __global__ void __launch_bounds__(256) conv2d_pack_columns(const T* weight, T* f
     const int every_h = input.stride_h / input.common_h, every_w = input.stride_w / input.common_w;
     for (int first = 0; first < taps; first += packed_taps) {
         const int some = taps - first < packed_taps ? taps - first : +packed_taps;
-        const int apart = packed_channels * some + 2;
+        const bool channels_are_last = by.c == 1;
+        const int next_channel = channels_are_last || sizeof(T) == 2 ? 1 : some;
+        const int next_tap = channels_are_last ? +packed_channels : sizeof(T) == 2 ? PackRoom<T>::wider : 1;
+        // of filters: an odd number of words, so that lanes which read one of each find them in all banks
+        const int apart = (next_tap == PackRoom<T>::wider ? next_tap : +packed_channels) * some
+                          + (sizeof(T) == 2 ? 2 : 1);
         __syncthreads();  // everybody has written what was there before
         for (int i = threadIdx.x; i < packed_filters * packed_channels * some; i += 256) {
             // neighbours read neighbours, whether the filters have their channels last or their taps
             const int k = i / (packed_channels * some);
-            const int c = by.c == 1 ? i % packed_channels : i / some % packed_channels,
-                      t = by.c == 1 ? i / packed_channels % some : i % some;
+            const int c = channels_are_last ? i % packed_channels : i / some % packed_channels,
+                      t = channels_are_last ? i / packed_channels % some : i % some;
             if (first_filter + k < K && first_channel + c < C) {
                 const T tap = weight[(static_cast<long long>(group) * K + first_filter + k) * by.n
                                      + (first_channel + c) * by.c + (first + t) / S * by.h
                                      + (first + t) % S * by.w];
-                shared.of[k * apart + c * some + t] = rounded ? multiplied(tap) : tap;
+                shared.of[k * apart + c * next_channel + t * next_tap] = rounded ? multiplied(tap) : tap;
             }
         }
         __syncthreads();
@@ -287,7 +299,8 @@ __global__ void __launch_bounds__(256) conv2d_pack_columns(const T* weight, T* f
                       k = i / (packed_channels * some);
             if (first_filter + k < K && first_channel + c < C)
                 forward[(static_cast<long long>(group) * K + first_filter + k) * output.depth
-                        + (first + tap) * C + first_channel + c] = shared.of[k * apart + c * some + tap];
+                        + (first + tap) * C + first_channel + c]
+                    = shared.of[k * apart + c * next_channel + tap * next_tap];
         }
         for (int i = threadIdx.x; gradient && i < packed_filters * packed_channels * some; i += 256) {
             const int k = i % packed_filters, c = i / packed_filters % packed_channels,
@@ -305,7 +318,7 @@ __global__ void __launch_bounds__(256) conv2d_pack_columns(const T* weight, T* f
                                      * input.groups + group;
             gradient[(matrix * C + first_channel + c) * input.depth
                      + static_cast<long long>(r / every_h * across + s / every_w) * K + first_filter + k]
-                = shared.of[k * apart + c * some + tap];
+                = shared.of[k * apart + c * next_channel + tap * next_tap];
         }
     }
 }

@@ -57,6 +57,11 @@ __device__ inline void ldmatrix_trans(unsigned (&words)[4], SharedAddress row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(row));
 }
+// 16 bytes of shared memory: what ldmatrix cannot turn round, numbers of 4 bytes.
+__device__ inline void load_shared(unsigned (&words)[4], SharedAddress from) {
+    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(from));
+}
 
 // sums += a b, for a warp: 16 x 8 sums in float, of 32 bytes of depth: 16 numbers of the first argument's
 // type, or 8 of float, whose last 13 bits do not count (TF32).
@@ -72,13 +77,6 @@ MMA_SYNC(__half, "m16n8k16.row.col.f32.f16.f16.f32")
 MMA_SYNC(__nv_bfloat16, "m16n8k16.row.col.f32.bf16.bf16.f32")
 MMA_SYNC(float, "m16n8k8.row.col.f32.tf32.tf32.f32")
 #undef MMA_SYNC
-
-// The nearest number that has TF32's 10 bits behind the point; ties away from zero.
-__device__ inline unsigned rounded_to_tf32(unsigned bits) {
-    unsigned rounded;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(__uint_as_float(bits)));
-    return rounded;
-}
 
 #endif
 

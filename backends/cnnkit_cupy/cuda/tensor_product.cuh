@@ -10,8 +10,12 @@ struct TensorTiling {
     static const int rows = Rows, columns = Columns, warp_rows = WarpRows, warp_columns = WarpColumns;
     static const int across = columns / warp_columns, threads = 32 * across * (rows / warp_rows);
     static const int blocks = Blocks, stages = Stages, products = Products;
+    using Once = TensorTiling<Rows, Columns, WarpRows, WarpColumns, Stages, Blocks>;  // of one product
     static const int row_bytes = 64, stage_bytes = row_bytes * (rows + columns);
     static const int down = warp_rows / 16, beside = warp_columns / 8;  // products of a warp for 32 bytes
+
+    // halves of a stage that are unrolled: three products for 64 x 64 sums leave no registers for a second
+    static const int unrolled = products == 3 && warp_columns > 32 ? 1 : 2;
 
     // The tile's row and column of a thread's sum: of the 16 x 8 sums with these numbers, the i-th.
     __device__ static int row(int m, int i) {
@@ -28,18 +32,35 @@ using TensorSmall = TensorTiling<64, 64, 64, 32, 3, 3>;
 using TensorThin = TensorTiling<128, 32, 64, 32, 3, 3>;
 using TensorNarrow3 = TensorTiling<128, 64, 64, 32, 4, 2, 3>;
 using TensorSmall3 = TensorTiling<64, 64, 64, 32, 3, 3, 3>;
+// for the weight gradient of float: both factors are rounded in the loop, so a warp uses each more often
+using TensorWide = TensorTiling<128, 128, 64, 64, 3, 2>;
+using TensorTall = TensorTiling<128, 64, 64, 64, 3, 2>;
+using TensorWide3 = TensorTiling<128, 128, 64, 64, 3, 2, 3>;
+using TensorTall3 = TensorTiling<128, 64, 64, 64, 3, 2, 3>;
+
+// The nearest number that has TF32's 10 bits behind the point, ties away from zero, in all bits but the last
+// 13, which do not count. Half of the last place that counts is added: two instructions, where the one of PTX
+// becomes four, for adding to the bits would make numbers of some NaNs.
+__device__ inline unsigned rounded_to_tf32(unsigned bits) {
+    const float power = __uint_as_float(bits & 0xFF800000);  // of two, with the sign
+    return __float_as_uint(fmaf(power, 1.0f / 2048, __uint_as_float(bits)));
+}
 
 // The number whose products tensor cores make: of float, the nearest one of TF32.
 template <class T> __device__ inline T multiplied(T x) { return x; }
 template <> __device__ inline float multiplied(float x) {
-    return __uint_as_float(rounded_to_tf32(__float_as_uint(x)));
+    return __uint_as_float(rounded_to_tf32(__float_as_uint(x)) & ~0x1FFFu);
+}
+
+__device__ inline void round_to_tf32(unsigned (&words)[4]) {
+    for (int i = 0; i < 4; i++) words[i] = rounded_to_tf32(words[i]);
 }
 
 // A number as the nearest of TF32, and what is left of it, rounded as well. Of what is infinite NaN is left,
 // which may make a NaN of a sum: see `sum_again`.
 __device__ inline void take_apart(unsigned (&words)[4], unsigned (&rests)[4]) {
     for (int i = 0; i < 4; i++) {
-        const unsigned nearest = rounded_to_tf32(words[i]);
+        const unsigned nearest = rounded_to_tf32(words[i]) & ~0x1FFFu;
         rests[i] = __float_as_uint(__uint_as_float(words[i]) - __uint_as_float(nearest)) + 0x1000;
         words[i] = nearest;
     }
@@ -68,8 +89,8 @@ __device__ inline void multiply_apart(unsigned (&left)[Tile::down][4], unsigned 
 }
 
 // sums += the product over `steps` parts of the depth, which the reader fetches one after the other; of what
-// has arrived it gives each lane its words, for 16 rows or columns at a time, and half of the depth; of
-// one product the columns' are `multiplied` already.
+// has arrived it gives each lane its words, for half of the depth: of all rows of its warp, and of all
+// columns, 16 at a time. Of one product the columns' are `multiplied` already.
 template <class T, class Tile, class Reader>
 __device__ inline void multiply(Reader& reader, SharedAddress stages, int steps,
                                 float (&sums)[Tile::down][Tile::beside][4]) {
@@ -85,17 +106,13 @@ __device__ inline void multiply(Reader& reader, SharedAddress stages, int steps,
         __syncthreads();  // this stage is there, and everybody has read the one before
         if (step + Tile::stages - 1 < steps) reader.fetch(next);
         cp_async_commit();
-#pragma unroll
+#pragma unroll(Tile::unrolled)
         for (int half = 0; half < 2; half++) {
             unsigned left[Tile::down][4], right[Tile::beside / 2][4];
-#pragma unroll
-            for (int m = 0; m < Tile::down; m++) {
-                reader.rows(left[m], now, m, half);
-                if constexpr (sizeof(T) == 4 && Tile::products == 1)
-                    for (int i = 0; i < 4; i++) left[m][i] = rounded_to_tf32(left[m][i]);
-            }
-#pragma unroll
-            for (int n = 0; n < Tile::beside / 2; n++) reader.columns(right[n], now, n, half);
+            reader.rows(left, now, half);
+            if constexpr (sizeof(T) == 4 && Tile::products == 1)
+                for (int m = 0; m < Tile::down; m++) round_to_tf32(left[m]);
+            reader.columns(right, now, half);
             if constexpr (Tile::products == 3) {
                 multiply_apart<Tile>(left, right, sums);
             } else {

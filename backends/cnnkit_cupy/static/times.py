@@ -81,7 +81,7 @@ def product_of(noted: Noted, reported: page.Reported | None) -> Product | None:
         three = arguments[1].endswith("3")
         name = arguments[1].removesuffix("3")
         tilings: Mapping = ({**conv_tiles.TILINGS, **conv_tiles.WEIGHT_TILINGS} if not tensor
-                            else conv_tensor.TILINGS)
+                            else {**conv_tensor.TILINGS, **conv_tensor.WEIGHT_TILINGS[4]})
         tile = tilings[name]
         depth = values["slice_pixels"] if "weight" in base else values["depth"]
         macs = tile.rows * tile.columns * depth * (3 if three else 1)

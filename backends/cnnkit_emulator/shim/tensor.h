@@ -16,10 +16,6 @@ static inline void cp_async(SharedAddress to, const void* from, bool valid) {
 static inline void cp_async_commit() { emu::copies_commit(); }
 template <int but> static inline void cp_async_wait() { emu::copies_wait(but); }
 
-static inline unsigned rounded_to_tf32(unsigned bits) {
-    return (bits & 0x7FFFFFFF) < 0x7F800000 ? (bits + 0x1000) & ~0x1FFFu : bits;
-}
-
 namespace emu {
 
 struct alignas(16) Row { unsigned short of[8]; };
@@ -89,3 +85,8 @@ static inline void multiply(T, float (&sums)[4], const unsigned (&a)[4], unsigne
 }
 
 }  // namespace emu
+
+static inline void load_shared(unsigned (&words)[4], SharedAddress from) {
+    const emu::Row row = load_at_once(reinterpret_cast<const emu::Row*>(from));
+    memcpy(words, &row, sizeof words);
+}

@@ -1,6 +1,5 @@
-"""Convolution of 16-bit numbers on tensor cores: which shapes, the same bits from every tile, waste."""
+"""Convolution on tensor cores: which shapes, the same bits from every tile, waste."""
 
-import functools
 import re
 
 import numpy as np
@@ -12,13 +11,15 @@ from cnnkit_cupy.launcher import KERNELS
 from cnnkit_cupy.sources import source
 from cnnkit_emulator import device
 from cnnkit_emulator.device import counted, schedule, traced
-from emulated_convolution import EVERY, PLAIN, SAME, as_nhwc, bits, generic, run_kernel
+from emulated_convolution import EVERY, PLAIN, SAME, as_nhwc, bits, generic
 
 import cnnkit
 from cnnkit import backends, conformance, functional, nn
 from cnnkit.conformance.checks.comparing import forward_and_back
 from cnnkit.conformance.expected import expected as expected_of
 from cnnkit.ops import OPS
+
+from .tensor_convolution import TILED, random_arrays, run
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
@@ -44,15 +45,6 @@ def weight_gradients(launches):
     return launches["conv_tensor_weights"]
 
 
-def random_arrays(x, weight, dtype="float16", seed=0):
-    kind = pytest.importorskip("ml_dtypes").bfloat16 if dtype == "bfloat16" else dtype
-    rng = np.random.default_rng(seed)
-    return [rng.standard_normal(shape).astype(kind) for shape in (x, weight, weight[:1])]
-
-
-run = functools.partial(run_kernel, conv_tensor.conv2d)
-
-
 def assert_right(got, arrays, dy, **attrs):
     close = 2.0**-9 if arrays[0].dtype == np.float16 else 2.0**-6
     for name, actual, expected in zip(("y", "dx", "dweight", "dbias"), got, generic(arrays, dy, **attrs)):
@@ -68,7 +60,11 @@ def test_a_tile_is_what_the_source_says():
         plain, three = (re.search(rf"using {name}{end} = TensorTiling<([\d, ]+)>;", text).group(1)
                         for end in ("", "3"))
         assert three == f"{plain}, 3"
-    for name, tile in conv_tensor.TILINGS.items():
+    for name in conv_tensor.WEIGHT_TILINGS[4]:
+        plain, three = (re.search(rf"using {name}{end} = TensorTiling<([\d, ]+)>;", text).group(1)
+                        for end in ("", "3"))
+        assert three == f"{plain}, 3"
+    for name, tile in (conv_tensor.TILINGS | conv_tensor.WEIGHT_TILINGS[4]).items():
         numbers = re.search(rf"using {name} = TensorTiling<([\d, ]+)>;", text).group(1)
         assert tuple(map(int, numbers.split(","))) == (tile.rows, tile.columns, tile.warp_rows,
                                                        tile.warp_columns, tile.stages, tile.blocks)
@@ -80,6 +76,8 @@ def test_a_tile_is_what_the_source_says():
 def test_two_blocks_of_the_largest_tiles_fit_into_100_kilobytes():
     for name in ("TensorLarge", "TensorNarrow"):
         assert 2 * (conv_tensor.TILINGS[name].shared + 1024) <= 100 << 10
+    for tile in conv_tensor.WEIGHT_TILINGS[4].values():
+        assert tile.blocks * (tile.weight_shared + 1024) <= 100 << 10
 
 
 @pytest.mark.parametrize(("x", "weight", "attrs", "kernels"), [
@@ -139,19 +137,6 @@ def test_autocast_convolves_on_tensor_cores(launched):
 
 
 # -- right, and the same bits from every tile ----------------------------------------------------------------
-
-TILED = {  # more than a tile and a rest each way, for the largest tile
-    "windows": ((1, 16, 12, 14), (136, 16, 3, 2), {"padding": ((1, 0), (2, 1))}),
-    "8-channels": ((1, 8, 12, 14), (40, 8, 3, 3), {"padding": SAME}),
-    "pointwise": ((3, 136, 7, 7), (72, 136, 1, 1), {}),
-    "groups-strided": ((2, 32, 15, 13), (48, 16, 3, 3),
-                       {"groups": 2, "stride": (2, 1), "padding": SAME, "dilation": (1, 2)}),
-    "phases-with-a-common-divisor": ((1, 16, 13, 12), (16, 16, 3, 4), {
-        "stride": (2, 4), "dilation": (4, 2), "padding": ((1, 2), (0, 3))}),
-    "larger-than-the-image": ((1, 16, 3, 2), (16, 16, 2, 2), {
-        "stride": (7, 5), "padding": ((2, 1), (1, 3))}),
-}
-
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("case", [case for case in conformance.CASES if "-vectors-" in case.id],
@@ -283,76 +268,6 @@ def test_relu_is_applied_before_sums_are_written(launched, launches):
                                    rtol=2.0**-9, atol=2.0**-9)
 
 
-# -- TF32 ----------------------------------------------------------------------------------------------------
-
-def rounded_to_tf32(array):
-    """To the nearest number with 10 bits behind the point, ties away from zero."""
-    return ((array.view(np.uint32) + 0x1000) & 0xFFFFE000).view(np.float32)
-
-
-@pytest.mark.parametrize("case", TILED)
-def test_float32_is_multiplied_as_tf32_where_that_is_chosen(case, launched, weight_gradients, monkeypatch):
-    (x, weight, attrs), results = TILED[case], {}
-    arrays = random_arrays(x, weight, "float32")
-    exact = [rounded_to_tf32(arrays[0]), rounded_to_tf32(arrays[1]), arrays[2]]
-    for name in conv_tensor.FLOATS:
-        monkeypatch.setattr(conv_tensor, "tiling", lambda *_, name=name: Choice(name, {}, False))
-        launcher.forget()
-        with cnnkit.precision("tf32"):
-            got, dy = run(arrays, **attrs)
-        for actual, expected in ((got[0], generic(exact, dy, **attrs)[0]),
-                                 (got[1], generic(exact, rounded_to_tf32(dy), **attrs)[1]),
-                                 (got[2], generic(arrays, dy, **attrs)[2])):  # not rounded
-            np.testing.assert_allclose(backends.get("emulator").to_numpy(actual), expected,
-                                       rtol=2e-5, atol=5e-5)
-        results[name] = bits(got)[:2]
-        assert sum(f"<float, {name}>" in n for n, _ in launched) == 2
-    assert len(set(map(tuple, results.values()))) == 1
-    assert not weight_gradients
-
-
-def test_float32_is_not_rounded_unless_that_is_chosen(launches):
-    arrays = random_arrays((2, 16, 5, 5), (40, 16, 3, 3), "float32")
-    with cnnkit.use("emulator"):
-        for level, module in (("fast", "conv"), ("strict", "conv"), ("tf32", "conv_tensor")):
-            launches.clear()
-            with cnnkit.precision(level):
-                OPS["conv"](*map(as_nhwc, arrays), needs=(False,) * 3, **PLAIN)
-            assert set(launches) == {module}
-
-
-@pytest.mark.parametrize("case", TILED)
-def test_three_products_are_about_as_exact_as_float32(case, launched, monkeypatch):
-    (x, weight, attrs), results = TILED[case], []
-    arrays = random_arrays(x, weight, "float32")
-    for name in conv_tensor.FLOATS:
-        monkeypatch.setattr(conv_tensor, "tiling", lambda *_, name=name: Choice(name, {}, False))
-        launcher.forget()
-        with cnnkit.precision("tf32x3"):
-            got, dy = run(arrays, **attrs)
-        for actual, exact in zip(got, generic(arrays, dy, **attrs)):
-            np.testing.assert_allclose(backends.get("emulator").to_numpy(actual), exact, rtol=2e-6, atol=4e-5)
-        results.append(bits(got)[:2])
-        assert sum(f"<float, {name}3>" in n for n, _ in launched) == 2
-    assert results[0] == results[1]
-
-
-@pytest.mark.parametrize("level", ["tf32", "tf32x3"])
-@pytest.mark.parametrize("stride", [(1, 1), (2, 1)])
-def test_infinities_and_nan_stay_what_they_are_in_tf32(level, stride, launched):
-    arrays = random_arrays((1, 16, 6, 5), (16, 16, 3, 3), "float32")
-    arrays[0][0, 3, 2, 2], arrays[0][0, 5, 4, 4], arrays[1][0, 0, 0, 0] = np.nan, np.inf, -np.inf
-    arrays[1][3, 4, 1, 1] = 1
-    with cnnkit.precision(level):
-        got, dy = run(arrays, padding=SAME, stride=stride)
-    with np.errstate(invalid="ignore"):
-        expected = generic(arrays, dy, padding=SAME, stride=stride)
-    assert np.isinf(expected[0]).any()
-    for actual, exact in zip(got[:2], expected):
-        np.testing.assert_allclose(backends.get("emulator").to_numpy(actual), exact,
-                                   rtol=2.0**-7, atol=2.0**-6)
-
-
 # -- what the emulator watches -------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", conv_tensor.TILINGS)
@@ -375,6 +290,8 @@ def test_no_tile_has_a_race_or_wastes_sectors_or_banks(name, monkeypatch):
         assert bits(run(arrays, dy, **attrs)[0]) == bits(before)
     with counted() as traffic:
         run(arrays, dy, **attrs)
+    packing, = (t for t in traffic if t.kernel.startswith("conv2d_pack_columns"))
+    assert (packing.loads, packing.stores, packing.shared_loads, packing.shared_stores) == (1, 1, 1, 1)
     products = [t for t in traffic if t.kernel.startswith("conv2d_tensor<")]
     assert len(products) == 2
     for product in products:

@@ -1,8 +1,8 @@
 """Mutants of the shipped kernels: the check that a mutant names must be the first to find it.
 
 ``mutants/<module>.toml`` holds those of ``cuda/<module>.cu``: ``line`` is the correct source (it occurs
-once), ``wrong`` its replacement, ``killed_by`` the first of the checks below that finds it. A test's id has
-the module, the check and the mutant's name.
+once), ``wrong`` its replacement, ``killed_by`` the first of the checks below that finds it, ``precision``
+what `cnnkit.precision` says meanwhile. A test's id has the module, the check and the mutant's name.
 """
 
 import tomllib
@@ -14,6 +14,7 @@ from cnnkit_cupy import kernels, launcher, norm, sources
 from cnnkit_emulator import build
 from cnnkit_emulator.device import KernelFault, counted, schedule, traced
 
+import cnnkit
 from cnnkit import backends, conformance
 from cnnkit.conformance import OpCase
 from cnnkit.conformance.checks.calling import call, has_kernel
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
 
 MUTANTS = [(path.stem, mutant) for path in sorted(Path(__file__).parent.glob("mutants/*.toml"))
            for mutant in tomllib.loads(path.read_text(encoding="utf-8"))["mutant"]]
-ON_TENSOR_CORES = ("conv_tensor", "conv_tensor_weights")  # whose kernels are for 16-bit numbers
+ON_TENSOR_CORES = ("conv_tensor", "conv_tensor_weights")  # whose kernels read vectors
 OTHER_SCHEDULES = (("reversed", 0), ("skewed", 1), ("skewed", 2))
 
 kernels.kernels("emulator")  # fills the table
@@ -56,7 +57,8 @@ def results(case, target):
     """The bits of everything that the case computes, from images in C order and with the channels last."""
     if not isinstance(case, OpCase):
         return [check(case, target) for check in checks_of(case)]
-    exact, contents = expected(case, "float16" if "-vectors-" in case.id else "float32"), []
+    sixteen_bits = "-vectors-" in case.id and backends.precision_level() != "tf32x3"
+    exact, contents = expected(case, "float16" if sixteen_bits else "float32"), []
     for make in (target.asarray, target.channels_last):
         arrays = [make(a) if isinstance(a, np.ndarray) else a for a in exact.inputs]
         outputs, backward = call(case, target, arrays, case.needs)
@@ -143,7 +145,7 @@ def test_a_mutant_is_found(module, mutant, monkeypatch, only_on_request, tiled):
     monkeypatch.setattr(launcher, "source", lambda name: text.replace(mutant["line"], mutant["wrong"])
                         if name == module else sources.source(name))
     target = conformance.Target(tiled if module == "conv" else "emulator")
-    with target.entered():
+    with target.entered(), cnnkit.precision(mutant.get("precision", "fast")):
         cases = cases_of(module, target)
         check, message = next(filter(None, (look(cases, target) for look in CHECKS)),
                               (None, "nothing was found: it survives"))
@@ -151,10 +153,11 @@ def test_a_mutant_is_found(module, mutant, monkeypatch, only_on_request, tiled):
     assert check == mutant["killed_by"], message
 
 
-@pytest.mark.parametrize("module", sorted({module for module, _ in MUTANTS}))
-def test_the_checks_find_nothing_in_the_kernels_as_they_are(module, only_on_request, tiled):
+@pytest.mark.parametrize(("module", "precision"), sorted({
+    (module, mutant.get("precision", "fast")) for module, mutant in MUTANTS}))
+def test_the_checks_find_nothing_in_the_kernels_as_they_are(module, precision, only_on_request, tiled):
     target = conformance.Target(tiled if module == "conv" else "emulator")
-    with target.entered():
+    with target.entered(), cnnkit.precision(precision):
         cases = cases_of(module, target)
         assert len(cases) > 1
         assert [look(cases[:4], target) for look in CHECKS] == [None] * len(CHECKS)

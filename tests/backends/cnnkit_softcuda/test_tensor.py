@@ -60,3 +60,28 @@ def test_a_convolution_of_float32_is_multiplied_as_tf32_where_that_is_chosen(cup
     np.testing.assert_allclose(y, expected, rtol=2e-5, atol=5e-5)
     exact = functional.conv2d(cnnkit.tensor(x), cnnkit.tensor(weight)).numpy()
     assert np.abs(y - exact).max() > 1e-4
+
+
+@pytest.mark.parametrize("level", ["tf32", "tf32x3"])
+def test_its_filters_gradient_is_too(cupy, level):
+    def rounded(array):
+        return ((array.view(np.uint32) + 0x1000) & 0xFFFFE000).view(np.float32)
+    random = np.random.default_rng(0)
+    shapes = (2, 16, 9, 8), (80, 16, 3, 3), (2, 80, 7, 6)
+    x, weight, dy = (random.standard_normal(shape).astype(np.float32) for shape in shapes)
+    x[0, 3, 2, 2], dy[1, 2, 1, 1] = np.inf, np.uint32(0x7FFFFFFF).view(np.float32)  # a GPU's NaN
+
+    def gradient(x, dy):
+        w = cnnkit.tensor(weight, requires_grad=True)
+        functional.conv2d(cnnkit.tensor(x), w).backward(cnnkit.tensor(dy))
+        return w.grad.numpy()
+    with np.errstate(invalid="ignore"):
+        exact = gradient(x, dy)
+        expected = gradient(rounded(x), np.where(np.isnan(dy), dy, rounded(dy))) if level == "tf32" else exact
+    with cnnkit.use("cupy"), cnnkit.precision(level):
+        result = gradient(x, dy)
+    np.testing.assert_allclose(result, expected, rtol=2e-5, atol=1e-4)
+    assert np.isinf(exact).any()
+    assert np.isnan(exact).any()
+    finite = np.isfinite(exact)
+    assert (np.abs(result[finite] - exact[finite]).max() > 1e-3) == (level == "tf32")

@@ -103,7 +103,8 @@ static void multiply(Warp& w, const Instruction& i, Mask) {
     const int K = i.width, wide = i.type == Type::tf32 ? 1 : 2, a_regs = 16 * K / (32 * wide),
               b_regs = a_regs / 2, d_regs = i.option == 4 ? 4 : 2;
     const auto number = [&](const Operand& op, int lane, int part) -> float {
-        if (i.type == Type::tf32) return tf32(w.values<float>(op)[lane]);
+        if (i.type == Type::tf32)  // tensor cores do not round: the last 13 bits do not count
+            return bits_as<float>(w.values<u32>(op)[lane] & 0xffffe000);
         return i.type == Type::f16 ? float(w.values<Half>(op)[2 * lane + part])
                                    : float(w.values<Bfloat>(op)[2 * lane + part]);
     };
