@@ -247,6 +247,7 @@ class Optimizer:
                 changed += changes(self._tensors, params, grads, after)
             updates.append((params, new) if having == "all" else with_gradient(params, grads, new))
         rebind_all(updates, changed, writes)
+        writes.clear()  # they hold the gradients
         return loss
 
     def _settings(self, n: int, group: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """An optimizer's step on a CUDA device writes parameters in place, unless somebody else holds them."""
 
+from weakref import ref
+
 import numpy as np
 import pytest
 
@@ -114,6 +116,13 @@ def test_a_step_with_the_same_gradient_is_another_step(used):
     for _ in range(5):
         optimizer.step()
     assert p.tolist() == [-5] * 4
+
+
+def test_a_gradient_is_let_go_of_after_the_step(used):
+    run = Run(OPTIMIZERS["sgd"], 3)
+    gradient = ref(run.params[0].grad.array)
+    run.optimizer.zero_grad()
+    assert gradient() is None
 
 
 # -- mistakes that these tests find --------------------------------------------------------------------------
