@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["FUNCTIONAL", "LINALG", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR", "Elsewhere",
+__all__ = ["DTYPE", "FUNCTIONAL", "LINALG", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR", "Elsewhere",
            "attribute_error", "is_defined", "missing"]
 
 
@@ -22,12 +22,18 @@ def _same(names: str, advice: str) -> dict[str, str]:
 _LAYERS = "cnnkit has the layers of convolutional networks"
 _OUT_OF_SCOPE = "it is out of scope: cnnkit trains convolutional networks in one process"
 
+_ARRAYS = "functions of CuPy and NumPy take x.array and x.numpy()"
+
 # PyTorch's name -> what to use here
 TENSOR: Mapping[str, str] = {
     **_same("cholesky det inverse logdet lu pinverse qr slogdet svd",
             "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
     "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
+    # NumPy's and CuPy's, whose functions ask for them too
+    "astype": f"use x.to(dtype); {_ARRAYS}", "flags": f"use x.is_contiguous(); {_ARRAYS}",
+    "get": "use x.numpy(); CuPy's array is x.array",
 }
+DTYPE: Mapping[str, str] = {"type": f"use x.dtype.name; {_ARRAYS}"}
 MODULE: Mapping[str, str] = {
     "device": "use next(model.parameters()).backend",
     "fit": "use cnnkit.train.fit(model, ...)", "predict": "use cnnkit.train.predict(model, ...)",

@@ -1,7 +1,7 @@
 """What a training step asks of a GPU, counted on the software device or the emulator: no GPU is needed.
 
-`tests/asv_benchmarks/test_requests.py` holds the figures that must not grow. Numbers of launches, copies and
-waits are those of a GPU; host time is this machine's.
+`tests/backends/cnnkit_cupy/test_requests.py` holds the figures that must not grow. Numbers of launches, of
+copies and of waits are those of a GPU; host time is this machine's.
 """
 
 from __future__ import annotations
@@ -12,28 +12,34 @@ import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import cnnkit
 from cnnkit import functional as F
-from cnnkit import nn, optim
+from cnnkit import models, nn, optim, train
 
-NETWORKS = ("W1", "W2", "lenet5", "mobilenet", "resnet18")
+NETWORKS = ("W1", "W2", "lenet5", "mobilenet", "resnet18", "resnet50")
 FOLDER = Path(__file__).resolve().parent
 WARM = 3  # steps before the one that is counted
 
 
-def step_of(name: str, backend: str, batch: int = 4):
-    """A training step of the network called `name`, with SGD with momentum, as a function."""
+def task(name: str, count: int):
+    """The network called `name`, its optimizer, SGD with momentum, and so many images and labels."""
     from benchmarks.networks import network
 
-    cnnkit.use(backend)
-    net, shape = network(name, nn)
-    optimizer = optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
+    net, shape = (models.resnet50(num_classes=10), (3, 64, 64)) if name == "resnet50" else network(name, nn)
     rng = np.random.default_rng(0)
-    x = cnnkit.tensor(rng.standard_normal((batch, *shape), dtype=np.float32))
-    y = cnnkit.tensor(rng.integers(0, 10, batch))
+    return (net, optim.SGD(net.parameters(), lr=1e-3, momentum=0.9),
+            cnnkit.tensor(rng.standard_normal((count, *shape), dtype=np.float32)),
+            cnnkit.tensor(rng.integers(0, 10, count)))
+
+
+def step_of(name: str, backend: str, batch: int = 4):
+    """A training step of the network called `name` as a function."""
+    cnnkit.use(backend)
+    net, optimizer, x, y = task(name, batch)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -62,17 +68,39 @@ def counted(name: str) -> dict[str, float]:
     return {**stats, "host_us": 1e6 * min(times)}
 
 
+def counted_in_fit(name: str, capture: bool = False, batch: int = 4) -> dict[str, float]:
+    """What one step of `train.fit` asks of the software device, whose data are on it, after some others."""
+    import cnnkit_softcuda
+
+    cnnkit.use("cupy")
+    net, optimizer, x, y = task(name, 8 * batch)
+    counts: list[dict[str, float]] = []
+
+    class Counting(train.callbacks.Callback):
+        """Count from step to step."""
+
+        def on_train_batch_end(self, run: Any) -> None:
+            counts.append(dict(cnnkit_softcuda.stats()))
+            cnnkit_softcuda.reset()
+
+    train.fit(net, (x.array, y.array), epochs=4, batch_size=batch, optimizer=optimizer, seed=0,
+              capture=capture, progress=False, callbacks=[Counting()])
+    return counts[-2]
+
+
 @lru_cache
-def on_software_device(name: str) -> dict[str, float]:
-    """`counted` in a process of its own, whose kernels do not run (``--null``): what is left is the host's.
+def on_software_device(name: str, what: str = "step") -> dict[str, float]:
+    """`counted`, or for ``"fit"`` `counted_in_fit`, in a process of its own.
+
+    The kernels of a ``"step"`` do not run (``--null``): what is left is the host's. `fit` looks at its data.
 
     Raises
     ------
     NotImplementedError
         Where there is no software device: asv skips the benchmark then.
     """
-    command = [sys.executable, "-m", "cnnkit_softcuda", "--null",
-               sys.executable, "-m", "benchmarks.requests", name]
+    command = [sys.executable, "-m", "cnnkit_softcuda", *(["--null"] if what == "step" else []),
+               sys.executable, "-m", "benchmarks.requests", what, name]
     done = subprocess.run(command, cwd=FOLDER.parent, capture_output=True, text=True, check=False,
                           env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
     if done.returncode:
@@ -117,6 +145,29 @@ class Requests:
     track_host_time.unit = "us"  # type: ignore[attr-defined]
 
 
+class RequestsInFit:
+    """The same of a step of `train.fit`, whose data are on the device."""
+
+    params = [["W1", "W2", "lenet5", "mobilenet"]]
+    param_names = ["network"]
+    timeout = 600
+
+    def setup(self, name):
+        self.counts = on_software_device(name, "fit")
+
+    def track_launches(self, name):
+        """Kernels, those too that gather the batch and count what is right."""
+        return self.counts["launches"] + self.counts["blas_calls"]
+
+    def track_copies(self, name):
+        """Copies between host and device: the positions of the batch's samples."""
+        return self.counts["copies_to_device"] + self.counts["copies_from_device"]
+
+    def track_synchronisations(self, name):
+        """Waits of the host."""
+        return self.counts["synchronisations"]
+
+
 class Traffic:
     """Bytes that the kernels of our own read and write in a step, from the emulator."""
 
@@ -145,4 +196,4 @@ class Traffic:
 
 
 if __name__ == "__main__":
-    print(json.dumps(counted(sys.argv[1])))
+    print(json.dumps({"step": counted, "fit": counted_in_fit}[sys.argv[1]](sys.argv[2])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, cast
 
@@ -56,6 +56,17 @@ class Device(Protocol):
 
         `written` says which arguments it writes, `dynamic` how many bytes of dynamic shared memory it needs.
         """
+
+    def prepared(self, source: str, kernels: tuple[str, ...], name: str,
+                 grid: tuple[int, int, int], block: tuple[int, int, int],
+                 arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> Sequence[Callable]:
+        """The launch that `run` would make, as calls without arguments, which on a GPU run no Python."""
+
+    def is_held(self, arrays: Sequence[Array], places: int) -> bool:
+        """Whether one of these arrays, which `empties` made, is in more places than that, or has a view."""
+
+    def renewed(self, arrays: Sequence[Array]) -> list[Array]:
+        """Other objects for the memory of these arrays, which are in C order."""
 
 
 class CountingDevice(Device, Protocol):

@@ -6,8 +6,10 @@ emulator's has the same members.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
+from sys import getrefcount
 from threading import get_ident
 from typing import Any
 
@@ -24,6 +26,7 @@ STATIC_LIMIT = 48 << 10  # bytes of shared memory that a block gets without aski
 ALIGNMENT = 256          # bytes: no kernel needs more
 COUNTERS = 1024          # of a stream, at first
 PER_THREAD = 2           # the address of CUDA's default stream of each thread
+IN_A_LIST = next(map(getrefcount, [object()]))  # the count of an object that one list alone has
 
 
 class CupyDevice:
@@ -141,10 +144,6 @@ class CupyDevice:
         with self._device(place):
             self._load(source_of(KERNELS[name].module), name, place)
 
-    def _load(self, source: str, name: str, place: int) -> Any:
-        function = self._loaded[name, source, place] = _load(source, name, self._device(place))
-        return function
-
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],
             arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> None:
@@ -157,21 +156,50 @@ class CupyDevice:
         RuntimeError
             If it does not compile; the message is the compiler's, with file, line, and the line itself.
         """
-        for argument in arguments:
-            if isinstance(argument, self._array):
-                place = argument.data.device_id
-                break
-            if isinstance(argument, self.table) and argument.place is not None:
-                place = argument.place
-                break
+        place = self._place(arguments)
         if place != self._current():
             with self._device(place):
                 return self.run(source, kernels, name, grid, block, arguments, written, dynamic)
-        function = self._loaded.get((name, source, place)) or self._load(source, name, place)
+        function = self._function(source, name, place)
         function(grid, block, arguments, shared_mem=dynamic)
         if (noting := getattr(local, "noting", None)) is not None:
             noting.launched(name, function, grid, block, dynamic, place, arguments)
         return None
+
+    def prepared(self, source: str, kernels: tuple[str, ...], name: str,
+                 grid: tuple[int, int, int], block: tuple[int, int, int],
+                 arguments: Sequence, written: Sequence[bool], dynamic: int = 0) -> Sequence[Callable]:
+        """The launch that `run` would make, as calls of CuPy's compiled functions."""
+        place = self._place(arguments)
+        device = self._device(place)
+        with device:
+            function = self._function(source, name, place)
+        return (device.__enter__, partial(function, grid, block, tuple(arguments), shared_mem=dynamic),
+                partial(device.__exit__, None, None, None))
+
+    def _place(self, arguments: Sequence) -> int:
+        """The number of the device that a launch's arrays are on."""
+        for argument in arguments:
+            if isinstance(argument, self._array):
+                return argument.data.device_id
+            if isinstance(argument, self.table) and argument.place is not None:
+                return argument.place
+        raise TypeError("a launch without an array")
+
+    def _function(self, source: str, name: str, place: int) -> Any:
+        """A kernel, loaded on the current device, whose number is `place`."""
+        function = self._loaded.get((name, source, place))
+        if function is None:
+            function = self._loaded[name, source, place] = _load(source, name, self._device(place))
+        return function
+
+    def is_held(self, arrays: Sequence[Array], places: int) -> bool:
+        """Whether one of these arrays is in more than so many places; a view refers to its array."""
+        return max(map(getrefcount, arrays)) > IN_A_LIST - 1 + places
+
+    def renewed(self, arrays: Sequence[Array]) -> list[Array]:
+        """Other objects for the memory of these arrays, which are in C order."""
+        return [self._array(a.shape, a.dtype, a.data) for a in arrays]
 
 
 def _load(source: str, name: str, device: Any) -> Any:

@@ -167,10 +167,14 @@ class Executable:
         return graph
 
     def _stay(self, now: list[int]) -> None:
-        """Give what has moved memory that stays, and its address in `now`; the graphs are forgotten."""
+        """Give what moves memory that stays, and its address in `now`; the graphs are forgotten.
+
+        What two sets of memory take turns in is left, as long as something else moves more.
+        """
         self._cupy.cuda.get_current_stream().synchronize()  # one may be running
+        addresses = [len(set(known)) for known in zip(*self._seen, now)]
         for n, base in enumerate(self._bases):
-            if len({addresses[n] for addresses in (*self._seen, now)}) > 1:
+            if addresses[n] > min(2, max(addresses) - 1):
                 base.memory = self._cupy.cuda.alloc(base.high - base.low)
                 base.address = now[n] = base.memory.ptr - base.low
         self._graphs.clear()

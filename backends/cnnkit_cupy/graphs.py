@@ -4,6 +4,8 @@ Small networks are bound by what their launches cost the host; a graph costs one
 What changes from step to step is read from the device (`cnnkit_cupy.recording`): learning rate and step
 number of SGD and Adam, and the keys of dropout, so that a replayed step trains as an eager one, to the bit.
 Parameters and running statistics are written in place.
+
+`cnnkit.capture` is how a user captures a step; this is what one graph of everything takes, update and all.
 """
 
 from __future__ import annotations

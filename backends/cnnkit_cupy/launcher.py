@@ -149,11 +149,24 @@ class Launch:
         self._fitting: set[tuple] = set()  # the layouts of all arrays together
 
     def __call__(self, *arrays: Any) -> None:
+        kernel, launch = self.kernel, self._complete(arrays)
+        if 0 in self.grid:
+            return
+        used = self.device.run(*launch)
+        if used is not None and used != kernel.shared + kernel.dynamic:
+            raise ValueError(f"{kernel.name} used {used} bytes of shared memory a block, "
+                             f"and its row in the table says {kernel.shared + kernel.dynamic}")
+
+    def prepared(self, *arrays: Any) -> Sequence[Callable]:
+        """The launch as calls without arguments; see `cnnkit_cupy.contracts.Device`."""
+        launch = self._complete(arrays)
+        return () if 0 in self.grid else self.device.prepared(*launch)
+
+    def _complete(self, arrays: tuple) -> tuple:
+        """What the device takes for a launch with these arrays."""
         device, kernel = self.device, self.kernel
         if not self.fits(arrays):
             self._check(arrays)
-        if 0 in self.grid:
-            return
         if any(kernel.tables):
             arrays = tuple([device.table(a, count) if count else a
                             for a, count in zip(arrays, kernel.tables)])
@@ -163,11 +176,8 @@ class Launch:
             given = iter(arrays)
             arguments = tuple([packed if by_value else next(given)
                                for packed, by_value in zip(self._template, kernel.by_value)])
-        used = device.run(source(kernel.module), instances(kernel.module), kernel.name, self.grid,
-                          kernel.block, arguments, kernel.written, kernel.dynamic)
-        if used is not None and used != kernel.shared + kernel.dynamic:
-            raise ValueError(f"{kernel.name} used {used} bytes of shared memory a block, "
-                             f"and its row in the table says {kernel.shared + kernel.dynamic}")
+        return (source(kernel.module), instances(kernel.module), kernel.name, self.grid, kernel.block,
+                arguments, kernel.written, kernel.dynamic)
 
     def fits(self, arrays: tuple) -> bool:
         """Whether arrays of these layouts have been checked before."""

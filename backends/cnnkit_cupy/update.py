@@ -1,27 +1,31 @@
-"""Optimizer updates on a CUDA device: up to 64 parameters a launch, state written in place.
+"""Optimizer updates on a CUDA device: a launch writes up to 64 parameters and their state in place.
 
-Tables of addresses are passed with the launch. See `cnnkit.ops.update`.
+The optimizer makes the launches together with its own changes (`cnnkit.ops.update.WRITES`), so a step is made
+whole or not at all. Parameters that somebody else holds, and those that the update did not make, stay as they
+are, and new ones are made. Tables of addresses are passed with the launch. See `cnnkit.ops.update`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, MutableMapping, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any
 from weakref import ref
 
 from cnnkit.backends import backend_of, decline, dtype_name
+from cnnkit.ops.update import WRITES
 from cnnkit_cupy.contracts import cuda_of
 from cnnkit_cupy.launcher import Kernel, SteadyLaunch, declare
-from cnnkit_cupy.parameters import In, InTable, Numbers, Out, OutTable, Struct, contiguous, pack
+from cnnkit_cupy.parameters import In, InTable, Numbers, OutTable, Struct, contiguous, pack
 from cnnkit_cupy.recording import current
 from cnnkit_cupy.sources import structure
 from cnnkit_cupy.types import TYPES, per_access
 
 Array = Any
 THREADS, MOST = 256, 64  # MOST: as in update.cu
+HOLDERS = 4  # of a parameter's array in a step: the parameter, two lists of all, and the tuple in `Part.run`
 UNSERVED = (f"it serves parameters and gradients of one dtype of {', '.join(TYPES)}, and state of float32, "
             "all without gaps")
 
@@ -29,11 +33,10 @@ for _dtype, _t in TYPES.items():
     _in, _out = InTable(_dtype, count=MOST), OutTable(_dtype, count=MOST)
     _state, _maybe = OutTable("float32", count=MOST), OutTable("float32", optional=True, count=MOST)
     _sizes = Numbers("int64", MOST), Numbers("int32", MOST + 1)
-    _more = (*_sizes, In("uint32", optional=True), Out("int32", optional=True), Out("uint32", optional=True))
-    declare(Kernel("update", f"sgd<{_t}>", (_in, _in, _maybe, _out, *_more, Struct("Sgd")), shared=4),
-            ops=("sgd",))
+    _more = (*_sizes, In("uint32", optional=True))
+    declare(Kernel("update", f"sgd<{_t}>", (_in, _in, _maybe, _out, *_more, Struct("Sgd"))), ops=("sgd",))
     declare(Kernel("update", f"adam<{_t}>", (_in, _in, _state, _state, _maybe, _out, *_more,
-                                             Struct("Adam")), shared=4), ops=("adam",))
+                                             Struct("Adam"))), ops=("adam",))
 
 
 class Part:
@@ -41,9 +44,7 @@ class Part:
 
     def __init__(self, device: Any, update: str, params: Sequence[Array], indices: list[int]):
         self.device, self.indices, self.update = device, indices, update
-        # the step's number, on the device that which the state has, and the arrays that the step reads
-        self.done: Array | None = None
-        self.step, self.read = 0, list[Any]()
+        self.made = list[Any]()  # references to what the latest step has made
         self.shapes, self.dtype = [tuple(params[i].shape) for i in indices], params[indices[0]].dtype
         name, missing = dtype_name(self.dtype), MOST - len(indices)
         counts = [params[i].size for i in indices]
@@ -54,23 +55,23 @@ class Part:
         self.launch: Any = None
 
     def run(self, params: Sequence[Array], grads: Sequence[Array | None],
-            states: Sequence[Sequence[Array | None] | None], fields: dict[str, float]) -> list[Array]:
-        """The new parameters; in a recorded step the old ones, with other values."""
+            states: Sequence[Sequence[Array | None] | None], fields: dict[str, float],
+            writes: list[Callable] | None) -> list[Array]:
+        """The new parameters; in a recorded step the old ones, with other values.
+
+        The launch is added to `writes` where there is such a list, and is made at once where there is none.
+        """
         indices, recording = self.indices, current()
         given: list[tuple] = [
             (None,) * len(indices) if column is None else tuple([column[i] for i in indices])
             for column in (params, grads, *states)]
-        read = given[0] + given[1]
-        if not self.read or not all(r() is array for r, array in zip(self.read, read)):
-            self.step += 1  # else an interrupt has ended this step behind the launch, or before it
-            self.read = [] if recording is not None else list(map(ref, read))
-        fields = {**fields, "step": self.step}
-        recorded = done = counter = None
+        recorded = None
         if recording is None:
-            results = self.device.empties(self.shapes, self.dtype, params[indices[0]])
-            if self.done is None:
-                self.done = zeros(self.device, params[indices[0]])
-            done, counter = self.done, self.device.counters(1, params[indices[0]])
+            if writes is not None and self._made(given[0]) and not self.device.is_held(given[0], HOLDERS):
+                results = self.device.renewed(given[0])  # of which nobody knows the values before
+            else:
+                results = self.device.empties(self.shapes, self.dtype, params[indices[0]])
+            self.made = [*map(ref, results)]
         else:
             results = list(given[0])
             packed = pack(self.update, structure("update", self.update.capitalize()), fields)
@@ -81,13 +82,16 @@ class Part:
             self.launch = self.started(fields)
         else:
             self.launch.revalue(fields)
-        self.launch(*given, tuple(results), recorded, done, counter)
+        arrays = *given, tuple(results), recorded
+        if writes is None or recording is not None:
+            self.launch(*arrays)
+        else:
+            writes += self.launch.prepared(*arrays)
         return results
 
-
-def zeros(device: Any, like: Array) -> Array:
-    """A step number on the device of `like`: 0."""
-    return backend_of(like).namespace.zeros((1,), dtype="int32", device=getattr(like, "device", None))
+    def _made(self, params: Sequence[Array]) -> bool:
+        """Whether these are what the latest step has made."""
+        return bool(self.made) and all(made() is array for made, array in zip(self.made, params))
 
 
 def _parts(update: str, params: Sequence[Array], grads: Sequence[Array | None], state: dict[str, list],
@@ -116,11 +120,13 @@ def _parts(update: str, params: Sequence[Array], grads: Sequence[Array | None], 
 
 def _writable(state: dict[str, list], workspace: MutableMapping, names: Sequence[str],
               count: int) -> dict[str, list]:
-    """New lists of arrays that may be written: the state's own if the last call made them, or copies.
+    """New lists of arrays that may be written: copies, or the state's own if the last call made them.
 
-    The given lists stay as they are, for an interrupt may end the step, which is then taken again with them.
+    Its own are for launches that are made once the step is: else an interrupt may end it, and it is taken
+    again with the state as it was.
     """
-    if all(state is not known for known in workspace.get("states", ())) or state.keys() != set(names):
+    mine = workspace.get(WRITES) is not None and any(state is known for known in workspace.get("states", ()))
+    if not mine or state.keys() != set(names):
         def copied(value: Any) -> Any:
             return (value if value is None or isinstance(value, int)
                     else backend_of(value).namespace.asarray(value, copy=True))
@@ -147,7 +153,8 @@ def sgd(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str,
             _make(part, params, buffers)
         results = part.run(params, grads, (buffers,), {
             "lr": lr, "momentum": momentum, "kept": 1 - dampening, "weight_decay": weight_decay,
-            "nesterov": int(nesterov), "maximize": int(maximize), "first": int(first)})
+            "nesterov": int(nesterov), "maximize": int(maximize), "first": int(first)},
+            workspace.get(WRITES))
         for i, result in zip(part.indices, results):
             new[i] = result
     return new, state
@@ -189,7 +196,7 @@ def adam(params: Sequence[Array], grads: Sequence[Array | None], state: dict[str
             "correction": 1 / math.sqrt(1 - beta2**t), "eps": eps,
             "decay": 0.0 if decoupled_weight_decay else weight_decay,
             "shrink": 1 - lr * weight_decay if decoupled_weight_decay else 1.0,
-            "maximize": int(maximize), "first": int(first)})
+            "maximize": int(maximize), "first": int(first)}, workspace.get(WRITES))
         for i, result in zip(part.indices, results):
             new[i], steps[i] = result, t
     return new, state

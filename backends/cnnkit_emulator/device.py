@@ -11,10 +11,11 @@ import ctypes
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ SCHEDULES = ("in order", "reversed", "skewed")
 WATCHED = {"races": 1, "alignment": 2, "bounds": 4}  # as in watch.h
 COUNTS = 8
 CAPABILITY, MULTIPROCESSORS = 90, 132  # an H100's
+IN_A_LIST = next(map(getrefcount, [object()]))  # the count of an object that one list alone has
 
 
 class KernelFault(RuntimeError):
@@ -180,6 +182,16 @@ class EmulatedDevice:
         """New arrays; see `empty`."""
         return [self.empty(shape, dtype, like) for shape in shapes]
 
+    def is_held(self, arrays: Sequence[Array], places: int) -> bool:
+        """Whether one of these arrays is in more than so many places, or its memory in another array."""
+        hosts = [a.host for a in arrays]
+        return (max(map(getrefcount, arrays)) > IN_A_LIST - 1 + places
+                or max(map(getrefcount, hosts)) > IN_A_LIST + 1)
+
+    def renewed(self, arrays: Sequence[Array]) -> list[Array]:
+        """Other objects for the memory of these arrays."""
+        return [Array(a.host) for a in arrays]
+
     def by_value(self, packed: np.ndarray) -> np.ndarray:
         """A number or a structure as `run` takes it: as it is."""
         return packed
@@ -241,6 +253,10 @@ class EmulatedDevice:
                 output = sum(a.nbytes for i, a in every if written[i])
                 mode.traffic.append(Traffic(name, output, _sites(library)))
         return None if library.emu_plain_shared() else shared_bytes
+
+    def prepared(self, *launch: Any) -> Sequence[Callable]:
+        """The launch that `run` would make, as a call."""
+        return (partial(self.run, *launch),)
 
     def _check(self, library: ctypes.CDLL, name: str, placed: Sequence[tuple],
                written: Sequence[bool]) -> None:

@@ -55,7 +55,7 @@ class _ArrayUfunc:
 class Exchange(Value):
     """What other array libraries ask of a Tensor."""
 
-    __slots__ = ()
+    __slots__ = ("_given",)  # the arrays whose addresses others have
     __array_ufunc__: _ArrayUfunc = _ArrayUfunc()
 
     def __dlpack__(self, *, stream: Any = None, max_version: tuple[int, int] | None = None,
@@ -100,6 +100,10 @@ class Exchange(Value):
                                  "it has no __cuda_array_interface__")
         if self._requires_grad:
             raise RuntimeError(LOSES_GRADIENT)
+        # who takes the address keeps the Tensor alive alone, which may be given another array
+        given: list[Any] = getattr(self, "_given", [])
+        if not given or given[-1] is not array:
+            self._given = [*given, array]
         return array.__cuda_array_interface__
 
     def _shared(self) -> Any:

@@ -43,6 +43,7 @@ from cnnkit.autograd.functions.spread import SpreadMethods
 from cnnkit.autograd.functions.trigonometry import TrigonometryMethods
 from cnnkit.autograd.html import html_of
 from cnnkit.autograd.in_place_methods import InPlaceMethods
+from cnnkit.autograd.numpy_calls import CALLED, refusing
 from cnnkit.autograd.sharing import join
 from cnnkit.autograd.value import Value
 from cnnkit.ops import elementwise, indexing, matmul, shaping
@@ -192,6 +193,8 @@ class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticM
 
 for _name, _advice in suggestions.TENSOR.items():
     setattr(Tensor, _name, suggestions.Elsewhere(_name, _advice))
+for _name in CALLED:
+    setattr(Tensor, _name, refusing(_name, getattr(Tensor, _name)))
 Value.result = calling.Tensor = Tensor
 
 

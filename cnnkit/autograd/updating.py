@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, repeat, starmap
-from operator import setitem
+from operator import call, setitem
 from typing import Any
 
 from cnnkit.autograd import sharing, tape
@@ -28,18 +28,19 @@ def gradients_of(parameters: Sequence[Value]) -> list[Array | None]:
 
 
 def rebind_all(updates: Sequence[tuple[Sequence[Value], Sequence[Array]]],
-               others: Sequence[tuple[Any, Any, Any]]) -> None:
+               others: Sequence[tuple[Any, Any, Any]], writes: Sequence[Callable[[], Any]] = ()) -> None:
     """`Value.rebind` of parameters to their new arrays, and ``mapping[key] = value`` of `others`, at once.
 
     Python code of a signal handler runs between two instructions, and all this is one: an interrupt finds
-    everything old or everything new.
+    everything old or everything new. So it is with `writes`, which are called first, if they run no Python.
     """
     if len(updates) == 1:
         parameters, arrays = updates[0]
     else:
         parameters = [parameter for changed, _ in updates for parameter in changed]
         arrays = [array for _, new in updates for array in new]
-    rebind(parameters, map(setattr, parameters, repeat("_value"), arrays), starmap(setitem, others))
+    rebind(parameters, map(call, writes), map(setattr, parameters, repeat("_value"), arrays),
+           starmap(setitem, others))
 
 
 def rebind(parameters: Sequence[Value], *setting: Iterator[None]) -> None:

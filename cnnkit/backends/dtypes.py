@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar
 
+from cnnkit.suggestions import DTYPE, Elsewhere
+
 __all__ = ["ALIASES", "DTYPES", "can_cast", "dtype", "dtype_name", "dtype_of", "finfo", "get_default_dtype",
            "iinfo", "number_dtype", "promote_types", "result_type", "set_default_dtype"]
 
@@ -118,6 +120,8 @@ class dtype(str):
 _objects: dict[str, dtype] = {}
 for _name in DTYPES:
     dtype(_name)
+for _name, _advice in DTYPE.items():
+    setattr(dtype, _name, Elsewhere(_name, _advice))
 
 
 # typed, because some libraries' dtypes have equal hashes and warn when they are compared

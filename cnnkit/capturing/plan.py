@@ -314,6 +314,7 @@ class Plan:
             self._replace(outcome.carried, self._changed, made)
         self._note(outcome)
         result = self._result(outcome)
+        outcome.arrays = {}  # an update writes parameters in place if nobody else holds them
         for action in self.actions:
             action()
         return result

@@ -13,7 +13,7 @@ from cnnkit.autograd import Tensor, deferral, enable_grad
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.updating import arrays_of, gradients_of, rebind_all
 from cnnkit.foreign import device_of, plain
-from cnnkit.ops.update import NUMBERS, Update
+from cnnkit.ops.update import NUMBERS, WRITES, Update
 from cnnkit.optim.parameters import fit, named, with_gradient
 from cnnkit.optim.settings import as_setting, number_of
 from cnnkit.optim.tensor_state import (
@@ -226,6 +226,7 @@ class Optimizer:
             deferral.flush()
         updates: list[tuple[list, list]] = []
         changed: list[tuple[Any, Any, Any]] = []  # what to set: mapping or list, key, value
+        writes: list[Callable[[], Any]] = []  # what kernels write in place
         for n, group in enumerate(self.param_groups):
             params = group["params"]
             arrays, grads = arrays_of(params), gradients_of(params)
@@ -235,6 +236,7 @@ class Optimizer:
             if self._kinds[n] is not type(arrays[0]):
                 self._adopt(n, params)
             settings = self._settings(n, group)
+            self._workspaces[n][WRITES] = writes
             if self._tensors is None:
                 new, after = self.update(arrays, grads, self._states[n], workspace=self._workspaces[n],
                                          **settings)
@@ -244,7 +246,8 @@ class Optimizer:
                 new, after = self.update(arrays, grads, before, workspace=self._workspaces[n], **settings)
                 changed += changes(self._tensors, params, grads, after)
             updates.append((params, new) if having == "all" else with_gradient(params, grads, new))
-        rebind_all(updates, changed)
+        rebind_all(updates, changed, writes)
+        writes.clear()  # they hold the gradients
         return loss
 
     def _settings(self, n: int, group: Mapping[str, Any]) -> dict[str, Any]:

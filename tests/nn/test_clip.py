@@ -77,8 +77,8 @@ def test_squares_of_gradients_neither_overflow_nor_vanish(backend, gradient):
     exact = np.linalg.norm(p.grad.numpy().astype(float))
     norm = nn.clip_grad_norm_(p, 1.0).item()
     assert norm == pytest.approx(exact if exact < 3.4e38 else math.inf, rel=1e-6)
-    if backend.name == "jax" and exact > 3.4e38:
-        pytest.skip("XLA takes a factor below 1e-38 for 0")
+    if backend.name in ("jax", "cupy") and exact > 3.4e38:
+        pytest.skip("XLA, and CuPy's own kernels (-ftz=true), take a factor below 1e-38 for 0")
     clipped = np.linalg.norm(p.grad.numpy().astype(float))
     assert clipped == pytest.approx(min(1.0, exact), rel=1e-5)
 

@@ -1,6 +1,6 @@
 // Optimizer updates: parameters, gradients and state of up to 64 tensors in one launch, 16 bytes of
-// parameters a thread. State is written in place, parameters into new arrays. All arithmetic and all state is
-// in float; the parameter alone is rounded to its type.
+// parameters a thread. State is written in place, parameters too or into new arrays. All arithmetic and all
+// state is in float; the parameter alone is rounded to its type.
 
 // tensors of a launch: four tables of addresses or six fit into a kernel's parameters
 constexpr int MOST = 64;
@@ -12,7 +12,6 @@ using Firsts = Numbers<int, MOST + 1>;
 struct Sgd {
     float lr, momentum, kept, weight_decay;  // kept: 1 - dampening
     int nesterov, maximize, first;           // first: the buffers hold nothing yet
-    int step;                                // the number of this update of these parameters
 };
 
 struct Adam {
@@ -21,7 +20,7 @@ struct Adam {
     // lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t), and what weight decay adds to g
     float rate, correction, eps, decay;
     float shrink;                             // or, decoupled, multiplies the parameter by
-    int maximize, first, step;
+    int maximize, first;
 };
 
 // A thread's tensor, its first element there, and how many elements it has: up to `lanes`, or none.
@@ -74,21 +73,11 @@ template <class Settings> __device__ inline Settings settings_of(const unsigned*
     return on_device ? *reinterpret_cast<const Settings*>(on_device) : here;
 }
 
-// An update that an interrupt of the host ended behind the launch is launched again: `done` (may be null) has
-// the step whose gradients the state holds already, which then stays, and the parameters follow from it anew.
-__device__ inline bool again(const int* done, int step, int first) { return done && !first && *done == step; }
-__device__ inline void finish(int* done, unsigned* counter, int step) {
-    SHARED(int, is_last);
-    if (done && last_block(counter, gridDim.x, is_last) && threadIdx.x == 0) *done = step;
-}
-
 // `buffers` are null without momentum. `results` may be the parameters themselves.
 template <class T>
-__device__ inline void sgd_part(const Mine& at, const Table<const T, MOST>& params, const Table<const T,
-                                MOST>& grads,
-                                const Table<float, MOST>& buffers, const Table<T, MOST>& results,
-                                    const Sgd& by,
-                                bool again) {
+__device__ inline void sgd_part(const Mine& at, const Table<const T, MOST>& params,
+                                const Table<const T, MOST>& grads, const Table<float, MOST>& buffers,
+                                const Table<T, MOST>& results, const Sgd& by) {
     constexpr int lanes = per_access<T>;
     const T* const param = params.of[at.tensor] + at.i;
     const T* const grad = grads.of[at.tensor] + at.i;
@@ -104,7 +93,7 @@ __device__ inline void sgd_part(const Mine& at, const Table<const T, MOST>& para
         if (by.maximize) g[k] = -g[k];
         if (by.weight_decay != 0) g[k] += by.weight_decay * p[k];
         if (buffer) {
-            if (!again) b[k] = by.first ? g[k] : by.momentum * b[k] + by.kept * g[k];
+            b[k] = by.first ? g[k] : by.momentum * b[k] + by.kept * g[k];
             g[k] = by.nesterov ? g[k] + by.momentum * b[k] : b[k];
         }
         p[k] -= by.lr * g[k];
@@ -116,24 +105,18 @@ __device__ inline void sgd_part(const Mine& at, const Table<const T, MOST>& para
 template <class T>
 __global__ void __launch_bounds__(256) sgd(Table<const T, MOST> params, Table<const T, MOST> grads,
                                            Table<float, MOST> buffers, Table<T, MOST> results,
-                                           Counts counts, Firsts firsts, const unsigned* on_device,
-                                           int* done,
-                                           unsigned* counter, Sgd here) {
+                                           Counts counts, Firsts firsts, const unsigned* on_device, Sgd here) {
     const Sgd by = settings_of(on_device, here);
-    const bool repeated = again(done, by.step, by.first);
     const Mine at = mine<per_access<T>>(counts, firsts);
-    if (at.count) sgd_part(at, params, grads, buffers, results, by, repeated);
-    finish(done, counter, by.step);
+    if (at.count) sgd_part(at, params, grads, buffers, results, by);
 }
 
 // `largest` (AMSGrad's) are null without it.
 template <class T>
-__device__ inline void adam_part(const Mine& at, const Table<const T, MOST>& params, const Table<const T,
-                                 MOST>& grads,
-                                 const Table<float, MOST>& means, const Table<float, MOST>& squares,
-                                 const Table<float, MOST>& largest, const Table<T, MOST>& results,
-                                     const Adam& by,
-                                 bool again) {
+__device__ inline void adam_part(const Mine& at, const Table<const T, MOST>& params,
+                                 const Table<const T, MOST>& grads, const Table<float, MOST>& means,
+                                 const Table<float, MOST>& squares, const Table<float, MOST>& largest,
+                                 const Table<T, MOST>& results, const Adam& by) {
     constexpr int lanes = per_access<T>;
     const T* const param = params.of[at.tensor] + at.i;
     const T* const grad = grads.of[at.tensor] + at.i;
@@ -154,10 +137,8 @@ __device__ inline void adam_part(const Mine& at, const Table<const T, MOST>& par
     for (int k = 0; k < lanes; k++) {
         if (by.maximize) g[k] = -g[k];
         if (by.decay != 0) g[k] += by.decay * p[k];
-        if (!again) {
-            m[k] = by.beta1 * m[k] + by.rest1 * g[k];
-            v[k] = by.beta2 * v[k] + by.rest2 * (g[k] * g[k]);
-        }
+        m[k] = by.beta1 * m[k] + by.rest1 * g[k];
+        v[k] = by.beta2 * v[k] + by.rest2 * (g[k] * g[k]);
         float under = v[k];
         if (most) {
             if (!by.first && !(top[k] <= under)) under = under != under ? under : top[k];  // a NaN stays
@@ -175,12 +156,8 @@ template <class T>
 __global__ void __launch_bounds__(256) adam(Table<const T, MOST> params, Table<const T, MOST> grads,
                                             Table<float, MOST> means, Table<float, MOST> squares,
                                             Table<float, MOST> largest, Table<T, MOST> results,
-                                            Counts counts, Firsts firsts, const unsigned* on_device,
-                                            int* done,
-                                            unsigned* counter, Adam here) {
+                                            Counts counts, Firsts firsts, const unsigned* on_device, Adam here) {
     const Adam by = settings_of(on_device, here);
-    const bool repeated = again(done, by.step, by.first);
     const Mine at = mine<per_access<T>>(counts, firsts);
-    if (at.count) adam_part(at, params, grads, means, squares, largest, results, by, repeated);
-    finish(done, counter, by.step);
+    if (at.count) adam_part(at, params, grads, means, squares, largest, results, by);
 }

@@ -14,15 +14,20 @@ Kernel tables may hold an update under its name, with the same signature; ``NotI
 on. `workspace` is a dict that the optimizer owns and keeps between calls: a kernel may keep scratch memory or
 one flat buffer there. An interrupt may end a step anywhere, and the step is then taken again with the same
 state; so a kernel leaves `state` as it is, and writes into the one before, which nobody needs any more
-(`in_turn`). It may also write into parameters, if it is sure that it made them and that nobody else can hold
-them; the optimizer bumps their versions in any case.
+(`in_turn`).
+
+Or it writes in place, where `workspace` has a list under `WRITES`. The kernel adds calls to it, and the
+optimizer makes them together with its own changes, which no interrupt can part. Such a call runs no line of
+Python. It may write into state that the kernel made, and into parameters that it made and that nobody else
+holds; the optimizer bumps their versions in any case.
 """
 
-from cnnkit.ops.update.core import NUMBERS, UPDATES, Update, in_turn, state_dtype, update
+from cnnkit.ops.update.core import NUMBERS, UPDATES, WRITES, Update, in_turn, state_dtype, update
 from cnnkit.ops.update.descent import asgd, lars, lion, rprop, sgd
 from cnnkit.ops.update.moments import adam, adamax, lamb, nadam, radam
 from cnnkit.ops.update.orthogonal import muon
 from cnnkit.ops.update.squares import adadelta, adagrad, rmsprop
 
-__all__ = ["NUMBERS", "UPDATES", "Update", "adadelta", "adagrad", "adam", "adamax", "asgd", "in_turn", "lamb",
-           "lars", "lion", "muon", "nadam", "radam", "rmsprop", "rprop", "sgd", "state_dtype", "update"]
+__all__ = ["NUMBERS", "UPDATES", "WRITES", "Update", "adadelta", "adagrad", "adam", "adamax", "asgd",
+           "in_turn", "lamb", "lars", "lion", "muon", "nadam", "radam", "rmsprop", "rprop", "sgd",
+           "state_dtype", "update"]

@@ -10,14 +10,15 @@ from cnnkit.backends.kernel import UPDATE, declare_kernel
 from cnnkit.ops.core import backend_of_inputs
 from cnnkit.ops.dtypes import is_narrow, narrow, widen
 
-__all__ = ["NUMBERS", "UPDATES", "Update", "average", "in_turn", "norm", "one_by_one", "state_dtype",
-           "update"]
+__all__ = ["NUMBERS", "UPDATES", "WRITES", "Update", "average", "in_turn", "norm", "one_by_one",
+           "state_dtype", "update"]
 
 Array = Any
 State = dict[str, list[Any]]
 
 UPDATES: dict[str, Update] = {}
 NUMBERS = (int, float)  # the types of a state's values that are no arrays
+WRITES = "writes"  # the workspace's list of calls that its owner makes together with its own changes
 
 
 class Update:

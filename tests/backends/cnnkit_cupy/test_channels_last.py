@@ -6,6 +6,7 @@ import pytest
 import cnnkit
 from cnnkit import backends, nn
 from cnnkit import functional as F
+from cnnkit.ops import order
 
 HERE = next(row for row in backends.list() if row.name == "emulator")
 pytestmark = pytest.mark.skipif(not HERE.available, reason=HERE.reason)
@@ -59,3 +60,12 @@ def test_every_product_reads_vectors(name, launches):
     products = [kernel for kernel, _ in launches["conv"] if kernel.startswith(("conv2d<", "conv2d_weight"))]
     assert len(products) >= 6
     assert [kernel for kernel in products if "scalar" in kernel] == []
+
+
+# -- mistakes that these tests find --------------------------------------------------------------------------
+
+def test_results_in_c_order_are_found(launches, monkeypatch):
+    """What CuPy's own operators give: then a product reads element by element."""
+    monkeypatch.setattr(order, "memory_order", lambda arrays: None)
+    with pytest.raises(AssertionError):
+        test_every_product_reads_vectors("arithmetic", launches)

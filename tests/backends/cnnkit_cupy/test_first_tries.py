@@ -55,6 +55,10 @@ WORKS = {
     "cupy.asarray": lambda m, x, y: cupy.asarray(m(x).detach()).data.ptr > 0,
     "cupy.asnumpy": lambda m, x, y: isinstance(cupy.asnumpy(m(x).detach()), np.ndarray),
     "a function of CuPy's": lambda m, x, y: cupy.exp(m(x).detach()).shape == (4, 3),
+    "cupy.add": lambda m, x, y: isinstance(cupy.add(cnnkit.Tensor(x), cnnkit.Tensor(x)), cupy.ndarray),
+    "cupy.concatenate": lambda m, x, y: cupy.concatenate([cnnkit.Tensor(x)] * 2).shape[0] == 8,
+    "cupy.unique": lambda m, x, y: cupy.unique(cnnkit.Tensor(y)).size <= 3,
+    "np.linalg.norm": lambda m, x, y: np.linalg.norm(cnnkit.Tensor(x)) > 0,
     "an array + a Tensor": lambda m, x, y: isinstance(x + cnnkit.Tensor(x), cnnkit.Tensor),
     "a Tensor + an array": lambda m, x, y: isinstance(cnnkit.Tensor(x) + x, cnnkit.Tensor),
     "an array + a Tensor that requires a gradient": lambda m, x, y: (
@@ -104,6 +108,18 @@ REFUSED = {
     "from_dlpack with a gradient": (lambda m, x, y: cupy.from_dlpack(m(x)), BufferError,
                                     r"use x\.detach\(\)"),
     "np.exp": (lambda m, x, y: np.exp(m(x)), TypeError, r"use x\.exp\(\)"),
+    "np.mean": (lambda m, x, y: np.mean(m(x)), TypeError, r"numpy\.mean\(x\.numpy\(\)\)"),
+    "cupy.mean": (lambda m, x, y: cupy.mean(m(x)), TypeError, r"cupy\.mean\(x\.array\)"),
+    "cupy.sum": (lambda m, x, y: cupy.sum(m(x)), TypeError, r"cupy\.sum\(x\.array\)"),
+    "cupy.argmax": (lambda m, x, y: cupy.argmax(m(x), 1), TypeError, r"cupy\.argmax\(x\.array\)"),
+    "cupy.linalg.norm": (lambda m, x, y: cupy.linalg.norm(m(x)), AttributeError,
+                         r"functions of CuPy and NumPy take x\.array"),
+    "cupy.where": (lambda m, x, y: cupy.where(m(x) > 0, m(x), 0), AttributeError,
+                   r"functions of CuPy and NumPy take x\.array"),
+    "cupy.zeros_like": (lambda m, x, y: cupy.zeros_like(m(x)), AttributeError,
+                        r"functions of CuPy and NumPy take x\.array"),
+    "astype": (lambda m, x, y: m(x).astype("float16"), AttributeError, r"use x\.to\(dtype\)"),
+    "get": (lambda m, x, y: m(x).get(), AttributeError, r"use x\.numpy\(\)"),
 }
 
 
@@ -117,6 +133,16 @@ def test_the_error_says_what_to_write(name, model, data):
 def test_arrays_are_shared_and_not_moved(model, data):
     x = cnnkit.Tensor(data[0])
     assert cupy.asarray(x).data.ptr == cupy.from_dlpack(x).data.ptr == data[0].data.ptr
+
+
+def test_what_cupy_was_given_stays_when_the_tensor_changes(data):
+    """CuPy keeps the Tensor for its address, which an in-place change gives other memory."""
+    x = cnnkit.Tensor(data[0] + 0)
+    shared, before = cupy.asarray(x), x.numpy().copy()
+    x.add_(1)
+    others = [cupy.full(data[0].shape, 7, "float32") for _ in range(4)]  # the pool would give freed memory
+    assert len(others) == 4
+    assert np.array_equal(shared.get(), before)
 
 
 def test_a_stream_of_ones_own(model, data):

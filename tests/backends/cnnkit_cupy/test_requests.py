@@ -12,6 +12,8 @@ pytestmark = pytest.mark.skipif(not cnnkit_softcuda.loaded(),
                                 reason="not on the software device, which counts")
 ROOT = Path(__file__).resolve().parents[3]
 MOST = {"W1": 8, "W2": 13, "lenet5": 15, "mobilenet": 27}
+MOST_OF_DEEP = {"resnet18": 143, "resnet50": 312}
+IN_FIT = 7  # more: two gather the batch, five count what is right
 
 
 @pytest.fixture
@@ -25,9 +27,29 @@ def requests(monkeypatch):
         del sys.modules[name]
 
 
-@pytest.mark.parametrize("name", [*MOST, pytest.param("resnet18", marks=pytest.mark.heavy)])
+def asked_for(counted):
+    """What was asked for beside launches."""
+    return {what: n for what, n in counted.items() if n and what not in ("launches", "host_us")}
+
+
+@pytest.mark.parametrize("name", MOST)
 def test_a_step_after_the_first_launches_kernels_and_asks_for_nothing_else(requests, name):
     counted = requests.counted(name)
-    assert counted.pop("launches") <= {**MOST, "resnet18": 153}[name]
-    assert counted.pop("host_us") > 0
-    assert {what: n for what, n in counted.items() if n} == {}  # no copy, allocation, wait, or call of cuBLAS
+    assert counted["launches"] <= MOST[name]
+    assert counted["host_us"] > 0
+    assert asked_for(counted) == {}  # no copy, allocation, wait, or call of cuBLAS
+
+
+@pytest.mark.parametrize("name", MOST_OF_DEEP)
+def test_so_does_a_step_of_a_deep_network(requests, name):
+    counted = requests.on_software_device(name)
+    assert counted["launches"] <= MOST_OF_DEEP[name]
+    assert asked_for(counted) == {}
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_a_step_of_fit_uploads_where_its_samples_are_and_waits_for_nothing(requests, name):
+    counted = requests.counted_in_fit(name)
+    assert counted["launches"] <= MOST[name] + IN_FIT
+    assert asked_for(counted) == {"copies_to_device": 1, "bytes_to_device": 8 * 4,  # of four samples
+                                  "queries": 1, "event_records": 1}
