@@ -11,6 +11,7 @@ from cnnkit.autograd.arrivals import Arrivals
 from cnnkit.autograd.differentiation import grad
 from cnnkit.autograd.updating import gradients_of
 from cnnkit.backends import Array, backend_of
+from cnnkit.capturing import Captured
 from cnnkit.data.sharded import ShardedBatch
 from cnnkit.distributed.array_sums import ArraySums
 from cnnkit.distributed.lockstep import Lockstep
@@ -83,6 +84,7 @@ class Shards:
         self.counted: list[float] = []  # what the first shard with samples has made of the counters
         self.sums: ArraySums = ArraySums(shards, [value.array for value in (*self.buffers, *self.parameters)])
         self.overlaps: bool = channels is not None
+        self._ahead: dict[int, Callable[[], tuple[Tensor, Tensor]]] = {}
         if channels is not None:
             self.sums.travel(communicator, channels)
 
@@ -94,6 +96,8 @@ class Shards:
         The gradients of the last one are sent off as they are made.
         """
         self.run.inputs, self.run.counts, self.run.losses = [], [], []
+        self._forget()
+        self._ahead = self._computed_together()
         for shard in self.mine:
             self._forget()
             last = self.overlaps and shard == self.mine[-1]
@@ -103,6 +107,33 @@ class Shards:
             buffers = [buffer.array * (size / self.total) if size else None for buffer in self.buffers]
             self.sums.put(shard, [*buffers, *self._gradients(gradients_of(self.parameters))])
         self._forget()
+
+    def _computed_together(self) -> dict[int, Callable[[], tuple[Tensor, Tensor]]]:
+        """What makes the gradients of the shards that a recorded step has computed side by side.
+
+        Of a group of batches none, because gradients are added to those of the batch before.
+        """
+        learn = self.run.learn
+        if len(self.group) > 1 or type(learn) is not Captured or not learn.plans:
+            return {}
+        parts = {shard: part for shard, part in self.group[0].parts.items()
+                 if not (self.overlaps and shard == self.mine[-1])}
+        calls: dict[tuple, dict[int, tuple]] = {}  # by their shapes
+        for shard, (x, y, *weight) in parts.items():
+            counted = self.run.counting(y, *weight)
+            if not is_empty(counted.loss):
+                share = None if self.run.counting.summed else self._share(counted.loss, x)
+                calls.setdefault((x.shape, y.shape), {})[shard] = (x, y, share, True, *weight)
+        ahead: dict[int, Callable[[], tuple[Tensor, Tensor]]] = {}
+        for of_shape in calls.values():
+            keys = [self._key(0, shard) for shard in of_shape]
+            if len(keys) > 1:
+                ahead.update(zip(of_shape, learn.together([*of_shape.values()], keys) or ()))
+        return ahead
+
+    def _key(self, number: int, shard: int) -> random.Key:
+        """What a shard of a batch draws from."""
+        return random.fold_in(random.fold_in(self.key, number), shard)
 
     def _backward_sending(self, loss: Tensor) -> None:
         """Backward of this rank's last batch of its last shard."""
@@ -135,7 +166,7 @@ class Shards:
         """Forward and backward of a shard; captured where no function for backward is given."""
         numbers = [number for number, batch in enumerate(self.group) if shard in batch.parts]
         for number in numbers:
-            with random.stream(random.fold_in(random.fold_in(self.key, number), shard)):
+            with random.stream(self._key(number, shard)):
                 backwards = last if last is not None and number == numbers[-1] else backward
                 self._one(number, shard, self.group[number].parts[shard], backwards, number == numbers[0])
 
@@ -152,7 +183,8 @@ class Shards:
         else:
             share = None if run.counting.summed else self._share(counted.loss, x)
             if backward is None:
-                loss, output = run.learn(x, y, share, first, *weight)
+                ahead = self._ahead.pop(shard, None)
+                loss, output = ahead() if ahead is not None else run.learn(x, y, share, first, *weight)
                 y = run.intake.target(output, y)
             else:
                 with run.mixed.block():
