@@ -45,6 +45,10 @@ RECIPES: dict[str, dict[str, Any]] = {
             "ignored": True},
     "sync": {"optimizer": lambda p: optim.SGD(p, lr=0.05, momentum=0.9), "norm": True, "sync": True,
              "dropout": True, "accumulate_grad_batches": 2},
+    "sync all": {"optimizer": lambda p: optim.Adam(p, lr=0.01), "norm": True, "sync": True, "dropout": True,
+                 "ema": 0.9, "augment": "crop=1", "clip_value": 0.01, "accumulate_grad_batches": 2,
+                 "scheduler": "cosine", "ignored": True},
+    "value": {"optimizer": lambda p: optim.SGD(p, lr=0.05, momentum=0.9), "clip_value": 0.005, "norm": True},
     "few": {"optimizer": lambda p: optim.SGD(p, lr=0.05), "batch_size": 5},  # fewer samples than shards
 }
 
@@ -129,6 +133,8 @@ def main(settings: dict[str, Any]) -> None:
     if settings.get("backend"):
         cnnkit.use(settings["backend"])
     recipe = dict(RECIPES[settings.get("recipe", "sgd")])
+    if "clip_value" in settings:
+        recipe["clip_value"] = settings["clip_value"]
     random.seed(settings.get("seed", 0))
     model = net(recipe.pop("norm", False), recipe.pop("dropout", False))
     if recipe.pop("sync", False):
