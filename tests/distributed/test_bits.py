@@ -26,7 +26,8 @@ def test_two_ranks_end_with_the_bits_of_one():
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("recipe", ["sgd", "adam", "norm", "all", "value", "sync", "sync all", "few"])
+@pytest.mark.parametrize("recipe", ["sgd", "adam", "norm", "all", "value", "sync", "sync all", "wide",
+                                    "few"])
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4, 8])
 def test_any_number_of_ranks_ends_with_the_bits_of_one(recipe, ranks):
     check(ranks, {"recipe": recipe})
@@ -48,7 +49,8 @@ def test_clipping_by_value_changes_the_bits(recipe):  # or the tests above would
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("settings", [
-    {"recipe": "all", "shards": 3}, {"recipe": "all", "shards": 1}, {"recipe": "sgd", "workers": 2},
+    {"recipe": "all", "shards": 3}, {"recipe": "wide", "bucket": 2000},
+    {"recipe": "all", "shards": 1}, {"recipe": "sgd", "workers": 2},
     {"recipe": "all", "backend": "array-api-strict", "epochs": 1},
     {"recipe": "norm", "backend": "emulator", "epochs": 1},
     {"recipe": "all", "backend": "emulator", "epochs": 1},
