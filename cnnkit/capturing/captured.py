@@ -19,7 +19,7 @@ from cnnkit.capturing.dependencies import PLAIN, Dependencies, exact
 from cnnkit.capturing.making import recorded
 from cnnkit.capturing.outcome import Outcome
 from cnnkit.capturing.plan import Plan
-from cnnkit.capturing.side_by_side import SideBySide
+from cnnkit.capturing.side_by_side import Arrived, SideBySide
 from cnnkit.nn import attributes
 
 __all__ = ["CaptureWarning", "Captured", "capture"]
@@ -204,8 +204,8 @@ class Captured:
             plan.lock.release()
         return self.step(*args, **kwargs)
 
-    def together(self, calls: Sequence[Sequence[Any]],
-                 keys: Sequence[random.Key]) -> list[Callable[[], Any]] | None:
+    def together(self, calls: Sequence[Sequence[Any]], keys: Sequence[random.Key],
+                 arrived: Arrived | None = None) -> list[Callable[[], Any]] | None:
         """Compute several calls at once, none of which sees what another changes.
 
         Parameters
@@ -214,12 +214,15 @@ class Captured:
             Each one's arguments.
         keys : sequence of random.Key
             From whose stream each one draws its random numbers.
+        arrived : callable, optional
+            ``arrived(tensor, gradients)`` is told of the arrays of a Tensor's gradients, one of each call,
+            while others are still computed; also where the calls cannot be computed together in the end.
 
         Returns
         -------
         list of callable or None
             Each lets the program have what a call has made, and returns its result, as the call would have.
-            ``None`` where they cannot be computed together; then nothing has happened.
+            ``None`` where they cannot be computed together; then nothing of the program has changed.
         """
         if mode.recorder is not None or mode.inside:
             return None
@@ -243,7 +246,8 @@ class Captured:
                     drawn.append([random.next_key() for _ in range(plan.key_count)])
             if form.parts is None or form.parts.plan is not plan:
                 form.parts = SideBySide(plan)
-            outcomes = form.parts.compute([[t.array for t in tensors] for tensors in of_calls], drawn)
+            outcomes = form.parts.compute([[t.array for t in tensors] for tensors in of_calls], drawn,
+                                          arrived)
         finally:
             plan.lock.release()
         if outcomes is None:

@@ -18,6 +18,9 @@ from cnnkit.capturing.units import Slot
 
 __all__ = ["Merged", "merged"]
 
+FINISHED = 1 << 19  # bytes of a part's gradients, after which somebody may send them
+Piece = tuple[list[BoundCall], list[int]]
+
 
 class Merged:
     """The calls of all parts, and their memory.
@@ -25,7 +28,8 @@ class Merged:
     Attributes
     ----------
     calls : dict
-        Number of a plan's step that is native calls -> those of all parts.
+        Number of a plan's step that is native calls -> those of all parts, and which regions are complete
+        after them; in pieces, that `FINISHED` bytes of such regions end.
     bases : object
         The table of bases: those of a plan for the first part, then those for the second one, and so on.
     arena : object
@@ -34,9 +38,11 @@ class Merged:
         How many calls each are made for all parts at once.
     """
 
-    def __init__(self, joining: _Joining, calls: Mapping[int, Sequence[BoundCall]], joined: int):
+    def __init__(self, joining: _Joining, calls: Mapping[int, Sequence[Piece]], joined: int):
         native = joining.native
-        self.calls: dict[int, Executable] = {step: native.build(bound) for step, bound in calls.items()}
+        self.calls: dict[int, list[tuple[Executable, list[int]]]] = {
+            step: [(native.build(bound), finished) for bound, finished in pieces]
+            for step, pieces in calls.items()}
         self.bases: Any = native.bases(joining.count * joining.width)
         self.arena, self.bases[ARENA] = native.memory(joining.room_begin + joining.room)
         self.joined = joined
@@ -49,8 +55,8 @@ class Merged:
             self.arena, joining.begin(slot.region, part) + slot.offset, *slot.layout) for slot in slots}
 
 
-def merged(native: Any, layout: Layout, width: int, keys: int, apart: Collection[int],
-           count: int) -> Merged | None:
+def merged(native: Any, layout: Layout, width: int, keys: int, apart: Collection[int], count: int,
+           wanted: Collection[int] = ()) -> Merged | None:
     """What replays a plan for `count` parts; ``None`` where a call changes memory that all parts read.
 
     Parameters
@@ -65,20 +71,43 @@ def merged(native: Any, layout: Layout, width: int, keys: int, apart: Collection
     apart : collection of int
         The bases that are others for each part; beside the arena.
     count : int
+    wanted : collection of int
+        The numbers of regions of which one wants to know when they are complete.
     """
     joining = _Joining(native, layout, width, apart, count)
-    calls: dict[int, list[BoundCall]] = {}
+    calls: dict[int, list[Piece]] = {}
     joined = 0
-    for step, noted in ((step, noted) for step, of_step in layout.noted.items() for noted in of_step):
-        if any(place.base != ARENA and place.base not in apart for place in _written(noted)):
-            return None
-        together = joining.together(noted)
-        joined += together is not None
-        calls.setdefault(step, []).extend([together] if together is not None else [
-            BoundCall(noted.bound.call, joining.places(noted, part),
-                      None if noted.bound.key is None else part * keys + noted.bound.key)
-            for part in range(count)])
+    finished = _finished(layout, wanted)
+    for step, of_step in layout.noted.items():
+        pieces: list[Piece] = [([], [])]
+        nbytes = 0
+        for n, noted in enumerate(of_step):
+            if any(place.base != ARENA and place.base not in apart for _, place in _written(noted)):
+                return None
+            if nbytes >= FINISHED:
+                pieces.append(([], []))
+                nbytes = 0
+            together = joining.together(noted)
+            joined += together is not None
+            pieces[-1][0].extend([together] if together is not None else [
+                BoundCall(noted.bound.call, joining.places(noted, part),
+                          None if noted.bound.key is None else part * keys + noted.bound.key)
+                for part in range(count)])
+            for region in finished.get((step, n), ()):
+                pieces[-1][1].append(region.number)
+                nbytes += region.size
+        calls[step] = pieces
     return Merged(joining, calls, joined)
+
+
+def _finished(layout: Layout, wanted: Collection[int]) -> dict[tuple[int, int], list[Region]]:
+    """Which regions are written for the last time by each call: step, and place in it."""
+    last = {region.number: (region, (step, n)) for step, of_step in layout.noted.items()
+            for n, noted in enumerate(of_step) for region, _ in _written(noted) if region.number in wanted}
+    calls: dict[tuple[int, int], list[Region]] = {}
+    for region, call in last.values():
+        calls.setdefault(call, []).append(region)
+    return calls
 
 
 class _Joining:
@@ -132,10 +161,13 @@ class _Joining:
         return Place(part * self.width + place.base, place.offset) if place.base in self._apart else place
 
 
-def _written(noted: NoteOfCall) -> Iterator[Place]:
-    for argument, place in zip(noted.bound.call.arguments, noted.bound.places):
+def _written(noted: NoteOfCall) -> Iterator[tuple[Region, Place]]:
+    """The memory that a call may change: regions, and places in them."""
+    for argument, place, where in zip(noted.bound.call.arguments, noted.bound.places, noted.regions):
         if argument.kind in ("write", "writes") and place is not None:
-            yield from (one for one in (place if isinstance(place, tuple) else (place,)) if one is not None)
+            for one, region in zip(place, where) if isinstance(place, tuple) else ((place, where),):
+                if one is not None:
+                    yield region[0], one
 
 
 def _lines(size: int) -> int:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cnnkit.autograd import Tensor
 from cnnkit.capturing.compiling import ARENA, Thunk
 from cnnkit.capturing.merging import Merged, merged
 from cnnkit.capturing.outcome import Outcome
 from cnnkit.capturing.plan import Plan
 from cnnkit.capturing.recording import Unlike
 
-__all__ = ["SideBySide"]
+__all__ = ["Arrived", "SideBySide"]
 
 Array = Any
+Arrived = Callable[[Tensor, list[Array]], None]
 MOST = 4 << 30  # bytes of memory for all parts: beyond, Python and packed filters are not what counts
 
 
@@ -30,12 +32,17 @@ class SideBySide:
     def __init__(self, plan: Plan):
         self.plan = plan
         self.merged: dict[int, Merged | None] = {}  # by the number of parts
+        self._gradients: dict[int, list[tuple[Tensor, int]]] = {}  # by the region that they are in
+        for tensor, slot in plan.grads:
+            if slot is not None:
+                self._gradients.setdefault(slot.region.number, []).append((tensor, slot.number))
 
-    def compute(self, parts: Sequence[Sequence[Array]],
-                keys: Sequence[Sequence[Any]]) -> list[Outcome] | None:
+    def compute(self, parts: Sequence[Sequence[Array]], keys: Sequence[Sequence[Any]],
+                arrived: Arrived | None = None) -> list[Outcome] | None:
         """Replay all units for each part's arguments and random keys. No part sees what another changes.
 
-        ``None`` if these numbers want other kernels, or where the step changes what all parts read.
+        `arrived` is told of gradients, as soon as native calls have made a Tensor's for all parts. ``None``
+        if these numbers want other kernels, or where the step changes what all parts read.
         """
         together = self._merged_for(len(parts))
         found = None if together is None else self.plan.find_sources()
@@ -45,7 +52,7 @@ class SideBySide:
         if outcomes is None:
             return None
         try:
-            self._run(together, [outcome.arrays for outcome in outcomes], keys)
+            self._run(together, [outcome.arrays for outcome in outcomes], keys, arrived)
         except Unlike:
             return None
         return outcomes
@@ -55,7 +62,7 @@ class SideBySide:
         if count not in self.merged:
             fits = plan.only_makes_gradients and count * plan.layout.arena <= MOST
             self.merged[count] = merged(plan.native, plan.layout, len(plan.bases), plan.key_count, plan.apart,
-                                        count) if fits else None
+                                        count, self._gradients) if fits else None
             for supply in (plan.carried, plan.returned):
                 supply.most = max(supply.most, count + 1)
         return self.merged[count]
@@ -82,23 +89,28 @@ class SideBySide:
                     return None
                 bases[n * width + base] = address - offset
             for number, key in enumerate(keys[n], n * plan.key_count):
-                for calls in together.calls.values():
-                    calls.set_key(number, key)
+                for pieces in together.calls.values():
+                    for calls, _ in pieces:
+                        calls.set_key(number, key)
         return outcomes
 
-    def _run(self, together: Merged, arrays: Sequence[dict[int, Array]],
-             keys: Sequence[Sequence[Any]]) -> None:
+    def _run(self, together: Merged, arrays: Sequence[dict[int, Array]], keys: Sequence[Sequence[Any]],
+             arrived: Arrived | None) -> None:
         """Every step for all parts, before the next step."""
         plan = self.plan
         width = len(plan.bases)
         backwards: list[dict[int, Callable]] = [{} for _ in arrays]
         for n, (step, gone) in enumerate(zip(plan.steps, plan.gone)):
-            if not isinstance(step, Thunk):
-                if together.calls[n].run(together.bases):
-                    raise Unlike
-            else:
+            if isinstance(step, Thunk):
                 for part, of_part in enumerate(arrays):
                     plan.call(step, of_part, keys[part], backwards[part], together.bases, part * width)
+            else:
+                for calls, finished in together.calls[n]:
+                    if calls.run(together.bases):
+                        raise Unlike
+                    if arrived is not None:
+                        for tensor, slot in (one for region in finished for one in self._gradients[region]):
+                            arrived(tensor, [of_part[slot] for of_part in arrays])
             for of_part in arrays:
                 for number in gone:
                     del of_part[number]

@@ -71,6 +71,7 @@ class Shards:
         self.run, self.group, self.shards, self.mine = run, group, shards, mine
         self.communicator = communicator
         self.parameters: list[Tensor] = parameters(run.optimizer)
+        self._number_of = {id(parameter): n for n, parameter in enumerate(self.parameters)}
         buffers = list(run.model.buffers())
         self.buffers: list[Tensor] = [buffer for buffer in buffers if is_floating(buffer.dtype)]
         self.counters: list[Tensor] = [buffer for buffer in buffers if not is_floating(buffer.dtype)]
@@ -93,14 +94,14 @@ class Shards:
     def compute(self) -> None:
         """Forward and backward of this rank's shards, one after the other.
 
-        The gradients of the last one are sent off as they are made.
+        Gradients are sent off as they are made: of the last shard, or of all that are computed side by side.
         """
         self.run.inputs, self.run.counts, self.run.losses = [], [], []
         self._forget()
         self._ahead = self._computed_together()
         for shard in self.mine:
             self._forget()
-            last = self.overlaps and shard == self.mine[-1]
+            last = self.overlaps and shard == self.mine[-1] and shard not in self._ahead
             self._batches(shard, None, self._backward_sending if last else None)
             size = self._size(shard)
             self._note_changes(size)
@@ -116,10 +117,8 @@ class Shards:
         learn = self.run.learn
         if len(self.group) > 1 or type(learn) is not Captured or not learn.plans:
             return {}
-        parts = {shard: part for shard, part in self.group[0].parts.items()
-                 if not (self.overlaps and shard == self.mine[-1])}
         calls: dict[tuple, dict[int, tuple]] = {}  # by their shapes
-        for shard, (x, y, *weight) in parts.items():
+        for shard, (x, y, *weight) in self.group[0].parts.items():
             counted = self.run.counting(y, *weight)
             if not is_empty(counted.loss):
                 share = None if self.run.counting.summed else self._share(counted.loss, x)
@@ -128,8 +127,17 @@ class Shards:
         for of_shape in calls.values():
             keys = [self._key(0, shard) for shard in of_shape]
             if len(keys) > 1:
-                ahead.update(zip(of_shape, learn.together([*of_shape.values()], keys) or ()))
+                sends = self.overlaps and [*of_shape] == [*self.mine]
+                ahead.update(zip(of_shape, learn.together([*of_shape.values()], keys,
+                                                          self._sent if sends else None) or ()))
         return ahead
+
+    def _sent(self, parameter: Tensor, gradients: list[Array]) -> None:
+        """Add the gradients of all shards of this rank, and send them off."""
+        n = self._number_of.get(id(parameter))
+        if n is not None:
+            for shard, gradient in zip(self.mine, gradients):
+                self.sums.put_early(shard, len(self.buffers) + n, gradient, shard == self.mine[-1])
 
     def _key(self, number: int, shard: int) -> random.Key:
         """What a shard of a batch draws from."""

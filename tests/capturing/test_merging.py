@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from captured_steps import replayed
+from cnnkit_cpu.replay import Executable
 
 import cnnkit
 from cnnkit import functional as F
 from cnnkit import nn, optim, random, train
-from cnnkit.capturing import Captured, capture
+from cnnkit.capturing import Captured, capture, merging
 
 pytestmark = replayed
 PARTS = 3
@@ -89,6 +90,28 @@ def test_each_convolution_is_one_call_for_all_parts():
     assert form.parts.merged[PARTS].joined == 5
 
 
+def test_gradients_are_told_of_while_others_are_computed(monkeypatch):
+    monkeypatch.setattr(merging, "FINISHED", 1)
+    learns, parts = Learns(), [part(n) for n in range(PARTS)]
+    told, runs = [], []
+    names = {id(parameter): name for name, parameter in learns.net.named_parameters()}
+
+    def arrived(parameter, gradients):
+        told.append((names[id(parameter)], [gradient.tobytes() for gradient in gradients], len(runs)))
+    run = Executable.run
+    monkeypatch.setattr(Executable, "run", lambda self, bases: runs.append(1) or run(self, bases))
+    commits = learns.run.together(parts, KEYS, arrived)
+    assert [name for name, *_ in told][:2] == ["9.weight", "9.bias"]  # of the last layer, and so on
+    assert sorted(name for name, *_ in told) == sorted(names.values())
+    assert len({moment for *_, moment in told}) > 4
+    for n, commit in enumerate(commits):
+        learns.begin()
+        commit()
+        for name, parameter in learns.net.named_parameters():
+            assert [gradients[n] for of, gradients, _ in told if of == name] == [
+                parameter.grad.numpy().tobytes()]
+
+
 def test_parts_of_several_shapes_are_not_computed_together():
     learns = Learns()
     assert learns.run.together([part(0), part(1, images=3)], KEYS) is None
@@ -113,8 +136,8 @@ def test_where_numbers_want_other_kernels_nothing_has_happened():
 def test_shards_are_computed_side_by_side_in_fit(batch_size, monkeypatch):
     original, computed = Captured.together, []
 
-    def together(self, calls, keys):
-        commits = original(self, calls, keys)
+    def together(self, calls, keys, arrived=None):
+        commits = original(self, calls, keys, arrived)
         computed.append((len(calls), commits is not None))
         return commits
     monkeypatch.setattr(Captured, "together", together)
