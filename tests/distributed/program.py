@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
+import signal
 import sys
 import time
 from pathlib import Path
@@ -132,11 +134,21 @@ class Last(Callback):
         self.state = hashlib.sha256(packed(state)).hexdigest()
 
 
+def allow_files_of(nbytes: int) -> None:
+    """From now on a write beyond so many bytes of a file fails, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (nbytes, nbytes))
+
+
 def main(settings: dict[str, Any]) -> None:
     if "pids" in settings:
         Path(settings["pids"], f"pid-{os.getpid()}").touch()
     if "timeout" in settings:
         distributed.init(timeout=settings["timeout"])
+    if "limit" in settings:
+        distributed.init()
+        if settings["limit"][0] == distributed.rank():
+            allow_files_of(settings["limit"][1])
     if "bucket" in settings:
         buckets.BUCKET = settings["bucket"]
     if settings.get("backend"):
