@@ -22,6 +22,7 @@ from cnnkit_cpu import choice, library, update
 from cnnkit_cpu.activation import NUMBERS
 from cnnkit_cpu.library import FUNCTIONS, ROLES, Library, address
 from cnnkit_cpu.memory import LINE, pool
+from cnnkit_cpu.together import together
 
 __all__ = ["CNativeCalls"]
 
@@ -103,6 +104,8 @@ class CNativeCalls:
 
     def build(self, calls: Sequence[BoundCall]) -> Executable:
         return Executable(calls)
+
+    together = staticmethod(together)
 
     def watch(self, memory: Sequence[tuple[Place, int]]) -> Callable[[Any], bool]:
         return Fingerprint(memory).changed

@@ -14,8 +14,20 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["Argument", "BoundCall", "CallNotes", "Executable", "NativeCall", "NativeCalls", "NativeUpdates",
-           "NativeWatch", "Place", "UpdateNumbers"]
+__all__ = [
+    "Argument",
+    "BoundCall",
+    "CallNotes",
+    "Executable",
+    "NativeCall",
+    "NativeCalls",
+    "NativeTogether",
+    "NativeUpdates",
+    "NativeWatch",
+    "Place",
+    "Together",
+    "UpdateNumbers",
+]
 
 Array = Any
 
@@ -178,6 +190,36 @@ class NativeWatch(Protocol):
         """A function of the table of bases: whether the numbers in this memory, places with their bytes, are
         others than at its last call.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """One native call that does what several calls do, which are alike but for their memory.
+
+    Attributes
+    ----------
+    call : NativeCall
+    sizes : mapping of str to int
+        Names of the arguments whose memory is each call's own, and how many bytes one call has there. The
+        calls' lie one behind the other.
+    room : str
+        The argument whose memory the call works in.
+    room_size : int
+        How many bytes that are now.
+    """
+
+    call: NativeCall
+    sizes: Mapping[str, int]
+    room: str
+    room_size: int
+
+
+@runtime_checkable
+class NativeTogether(Protocol):
+    """What a table's `NativeCalls` may have besides: parts of a batch make some of their calls together."""
+
+    def together(self, call: NativeCall, count: int) -> Together | None:
+        """One call with the bits of `count` such calls; ``None`` where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from cnnkit.autograd import Tensor
 from cnnkit.autograd.tape import mode
 from cnnkit.autograd.updating import arrays_of, rebind
 from cnnkit.capturing.captured import Captured
-from cnnkit.capturing.plan import Outcome, Plan
+from cnnkit.capturing.outcome import Outcome
+from cnnkit.capturing.plan import Plan
 from cnnkit.capturing.updating import is_native
 from cnnkit.optim import Optimizer
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cnnkit import random
 from cnnkit.autograd import Tensor
 from cnnkit.autograd.tape import mode
 from cnnkit.backends import Backend, backend_of, precision_level
@@ -16,7 +17,9 @@ from cnnkit.backends.state import Watch, choice, precision
 from cnnkit.capturing.comparing import difference
 from cnnkit.capturing.dependencies import PLAIN, Dependencies, exact
 from cnnkit.capturing.making import recorded
-from cnnkit.capturing.plan import Outcome, Plan
+from cnnkit.capturing.outcome import Outcome
+from cnnkit.capturing.plan import Plan
+from cnnkit.capturing.side_by_side import Arrived, SideBySide
 from cnnkit.nn import attributes
 
 __all__ = ["CaptureWarning", "Captured", "capture"]
@@ -79,11 +82,12 @@ def capture(step: Callable[..., Any], *, uses: Any = (), warn: bool = True,
 class _Form:
     """One form of arguments: how far its recording is."""
 
-    __slots__ = ("calls", "plan", "reason", "trusted")
+    __slots__ = ("calls", "parts", "plan", "reason", "trusted")
 
     def __init__(self) -> None:
         self.calls, self.reason, self.trusted = 0, "", False
         self.plan: Plan | None = None
+        self.parts: SideBySide | None = None
 
 
 class _Latest:
@@ -199,6 +203,57 @@ class Captured:
         finally:
             plan.lock.release()
         return self.step(*args, **kwargs)
+
+    def together(self, calls: Sequence[Sequence[Any]], keys: Sequence[random.Key],
+                 arrived: Arrived | None = None) -> list[Callable[[], Any]] | None:
+        """Compute several calls at once, none of which sees what another changes.
+
+        Parameters
+        ----------
+        calls : sequence of sequence
+            Each one's arguments.
+        keys : sequence of random.Key
+            From whose stream each one draws its random numbers.
+        arrived : callable, optional
+            ``arrived(tensor, gradients)`` is told of the arrays of a Tensor's gradients, one of each call,
+            while others are still computed; also where the calls cannot be computed together in the end.
+
+        Returns
+        -------
+        list of callable or None
+            Each lets the program have what a call has made, and returns its result, as the call would have.
+            ``None`` where they cannot be computed together; then nothing of the program has changed.
+        """
+        if mode.recorder is not None or mode.inside:
+            return None
+        if self._changes != attributes.changes[0]:
+            self._renew()
+        situation = (self._number, mode.grad, mode.evaluated, choice.get(), precision_level(),
+                     self._dependencies.numbers())
+        of_calls, forms = zip(*(self._key(situation, args, {}) for args in calls))
+        form = self._forms.get(forms[0])
+        if form is None or form.plan is None or not form.trusted or any(f != forms[0] for f in forms):
+            return None
+        plan = form.plan
+        if not plan.lock.acquire(False):
+            return None
+        try:
+            if not plan.is_current():
+                return None
+            drawn = []
+            for key in keys:
+                with random.stream(key):
+                    drawn.append([random.next_key() for _ in range(plan.key_count)])
+            if form.parts is None or form.parts.plan is not plan:
+                form.parts = SideBySide(plan)
+            outcomes = form.parts.compute([[t.array for t in tensors] for tensors in of_calls], drawn,
+                                          arrived)
+        finally:
+            plan.lock.release()
+        if outcomes is None:
+            return None
+        self.replays += len(calls)
+        return [functools.partial(plan.commit, outcome) for outcome in outcomes]
 
     def _recorded(self, *args: Any, **kwargs: Any) -> Any:
         """What a plan repeats."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit.backends import backend_of
-from cnnkit.capturing.plan import Outcome, Plan
+from cnnkit.capturing.outcome import Outcome
+from cnnkit.capturing.plan import Plan
 from cnnkit.capturing.results import mapped, tensors_in
 from cnnkit.capturing.units import Slot
 

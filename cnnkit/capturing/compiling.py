@@ -22,7 +22,7 @@ from cnnkit.capturing.preparing import Preparation, prepared
 from cnnkit.capturing.recording import Recording
 from cnnkit.capturing.units import Slot, Unit
 
-__all__ = ["Layout", "Prepared", "Thunk", "compiled", "natives"]
+__all__ = ["Layout", "NoteOfCall", "Prepared", "Thunk", "compiled", "natives"]
 
 ARENA = 0  # the number of its base
 
@@ -56,6 +56,14 @@ class Prepared:
 
 
 @dataclass
+class NoteOfCall:
+    """A native call of a plan, and the regions of its arguments with the bytes from their starts."""
+
+    bound: BoundCall
+    regions: list[Any]
+
+
+@dataclass
 class Layout:
     """What a replay needs to know of memory.
 
@@ -69,12 +77,15 @@ class Layout:
         Number of a region -> its place in the arena.
     calls : dict
         Number of a native unit -> the step that makes its calls, and the place of the first of them there.
+    noted : dict
+        Number of a step that is native calls -> these.
     """
 
     arena: int
     bases: dict[int, int]
     offsets: dict[int, int]
     calls: dict[int, tuple[int, int]] = field(default_factory=dict)
+    noted: dict[int, list[NoteOfCall]] = field(default_factory=dict)
 
 
 def natives(recording: Recording, kept: set[int] = frozenset()) -> set[int]:  # type: ignore[assignment]
@@ -150,7 +161,11 @@ def compiled(recording: Recording, kept: Iterable[Slot], native: NativeCalls,
             layout.calls[unit.number] = len(steps), len(waiting)
             for n, (call, places) in enumerate(unit.calls):
                 bound = BoundCall(call, [_place(place, layout) for place in places], key)
-                (before if (unit.number, n) in once.calls else waiting).append(bound)
+                if (unit.number, n) in once.calls:
+                    before.append(bound)
+                    continue
+                waiting.append(bound)
+                layout.noted.setdefault(len(steps), []).append(NoteOfCall(bound, places))
             used.update(region.number for _, (region, _) in unit.touched())
         else:
             finish()

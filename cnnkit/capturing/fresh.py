@@ -64,13 +64,25 @@ class Fresh:
         self._held += self.tensors
         self._counts = [*map(getrefcount, self._held)]
 
+    def hold(self) -> list[Any]:
+        """What keeps `Supply.take` from giving the set to others."""
+        return [*self._held]
+
     def forget(self) -> None:
         """Let go of what other sets, and the program, have."""
         self.source, self.table, self.values, self.states = None, None, [], []
 
 
 class Supply:
-    """Sets of arrays, of which `take` gives one that nobody holds; a new one is first shown to `furnish`."""
+    """Sets of arrays, of which `take` gives one that nobody holds; a new one is first shown to `furnish`.
+
+    Attributes
+    ----------
+    most : int
+        How many are kept.
+    """
+
+    most: int = MOST
 
     def __init__(self, native: NativeCalls, regions: Sequence[tuple[int, int, int]], slots: Sequence[Slot],
                  wanted: Sequence[Sequence[int]] = (), furnish: Callable[[Fresh], None] | None = None):
@@ -89,7 +101,7 @@ class Supply:
         if self._furnish is not None:
             self._furnish(fresh)
         fresh.settle()
-        for old in self._sets[:1 - MOST]:
+        for old in self._sets[:1 - self.most]:
             old.forget()
-        self._sets = [*self._sets[1 - MOST:], fresh]
+        self._sets = [*self._sets[1 - self.most:], fresh]
         return fresh

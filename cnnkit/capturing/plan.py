@@ -16,44 +16,16 @@ from cnnkit.backends import on
 from cnnkit.backends.native import NativeCalls
 from cnnkit.capturing.compiling import ARENA, Thunk, compiled
 from cnnkit.capturing.fresh import Fresh, Supply
+from cnnkit.capturing.outcome import Outcome
 from cnnkit.capturing.recording import Recording, Unlike
 from cnnkit.capturing.results import mapped
 from cnnkit.capturing.sources import Sources, State
 from cnnkit.capturing.units import Constant, Slot
 from cnnkit.capturing.updating import GroupUpdate
 
-__all__ = ["Outcome", "Plan"]
+__all__ = ["Plan"]
 
 Array = Any
-
-
-class Outcome:
-    """The arrays that a replay has made; nothing of the program's state has changed yet.
-
-    Attributes
-    ----------
-    arrays : dict
-        Number of a slot -> its array.
-    carried : Fresh
-        The set of what the program carries on from step to step.
-    random_state : dict or None
-        Before the replay's draws.
-    same : bool
-        Whether the set, which was the last one too, has the program's arrays already.
-    found : list or None
-        What the optimizers' updates were computed from, where they are still to be made.
-    """
-
-    __slots__ = ("arrays", "carried", "found", "random_state", "same")
-    arrays: dict[int, Array]
-    carried: Fresh
-    random_state: dict[str, int] | None
-    same: bool
-
-    def __init__(self, arrays: dict[int, Array], carried: Fresh, random_state: dict[str, int] | None,
-                 same: bool):
-        self.arrays, self.carried, self.random_state, self.same = arrays, carried, random_state, same
-        self.found: list | None = None
 
 
 class Plan:
@@ -109,7 +81,7 @@ class Plan:
         self.arena, self.bases[ARENA] = self.native.memory(layout.arena)
         self.lock = threading.Lock()
         base = layout.bases
-        self._arguments = [slot.number for slot in arguments]
+        self.argument_numbers = [slot.number for slot in arguments]
         self.arguments = [(base[slot.region.number], slot.offset, slot.layout[1].itemsize)
                           for slot in arguments]
         self.sources = Sources(self.native, states, self.groups, base)
@@ -123,9 +95,11 @@ class Plan:
         # arrays in the arena that thunks take
         taken = {slot.number: slot for step in self.steps if isinstance(step, Thunk)
                  for slot in step.unit.ins if isinstance(slot, Slot)}
-        self.in_arena = {number: self.native.array(
+        self.taken = [slot for slot in taken.values() if slot.region.number in layout.offsets]
+        self.in_arena = {slot.number: self.native.array(
             self.arena, layout.offsets[slot.region.number] + slot.offset, *slot.layout)
-            for number, slot in taken.items() if slot.region.number in layout.offsets}
+            for slot in self.taken}
+        self.constants = {slot.number: array for slot, array in recording.constants}
         for slot, array in recording.constants:
             self.bases[base[slot.region.number]] = self.native.address(array) - slot.offset
             self.in_arena[slot.number] = array
@@ -153,6 +127,9 @@ class Plan:
                    () if self.calls_python or not inside else (self._grads, self._made),
                    self._furnish if inside else None)
             for numbers in [{slot.region.number for slot in carried}] for inside in (True, False))
+        self.layout = layout
+        self.apart = {*(n for n, *_ in self.arguments), *(  # bases of what each replay makes or is given
+            n for number, n in base.items() if recording.regions.all[number].maker is not None)}
         self.last: Fresh | None = None  # the set that was committed last
         self._same = False  # whether the program has all since, as `is_current` has seen it
 
@@ -201,6 +178,20 @@ class Plan:
         self._same = same
         return True
 
+    @property
+    def only_makes_gradients(self) -> bool:
+        """Whether it changes nothing but gradients, of which there were none, and buffers."""
+        return self.prepared is None and not (self.groups or self._adding or self.actions)
+
+    def find_sources(self) -> dict[int, Array] | None:
+        """What is there before the step, by the numbers of its slots; its addresses are among the bases then.
+
+        ``None`` where it has another form than the recorded one.
+        """
+        self._same, self.last = False, None
+        found: dict[int, Array] = {}
+        return found if self.sources.find(self.bases, found) else None
+
     def compute(self, arrays: Sequence[Array]) -> Outcome | None:
         """Replay all units on the arguments' arrays; ``None`` if these numbers want other kernels."""
         if self.backend.switches:
@@ -230,7 +221,7 @@ class Plan:
         env = returned.arrays
         if self.calls_python:
             env = {**self.in_arena, **found, **carried.arrays, **env}
-            env.update(zip(self._arguments, arrays))
+            env.update(zip(self.argument_numbers, arrays))
         drawn: list[Any] = []
         state = None
         if self.key_count:
@@ -269,7 +260,7 @@ class Plan:
         backwards: dict[int, Callable] = {}
         for step, gone in zip(self.steps, self.gone):
             if isinstance(step, Thunk):
-                self._call(step, env, drawn, backwards)
+                self.call(step, env, drawn, backwards, self.bases, 0)
             else:
                 for number, key in enumerate(drawn):
                     step.set_key(number, key)
@@ -283,7 +274,9 @@ class Plan:
         if outcome.random_state is not None:
             random.set_state(outcome.random_state)
 
-    def _call(self, thunk: Thunk, env: dict[int, Array], drawn: list, backwards: dict[int, Callable]) -> None:
+    def call(self, thunk: Thunk, env: dict[int, Array], drawn: Sequence, backwards: dict[int, Callable],
+             bases: Any, first: int) -> None:
+        """Call a unit in Python; the bases of what it makes are those from `first` on."""
         unit = thunk.unit
         arrays = [value.value if isinstance(value, Constant) else env[value.number] for value in unit.ins]
         if unit.forward is not None:
@@ -302,7 +295,7 @@ class Plan:
                     raise Unlike
                 env[slot.number] = array
         for slot, base in thunk.made:
-            self.bases[base] = self.native.address(env[slot.number]) - slot.offset
+            bases[first + base] = self.native.address(env[slot.number]) - slot.offset
 
     def commit(self, outcome: Outcome) -> Any:
         """Let the program have what a replay has made: counters, buffers, gradients, the step's result.

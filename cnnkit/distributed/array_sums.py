@@ -47,7 +47,7 @@ class ArraySums:
     def __init__(self, shards: int, like: Sequence[Array]):
         self.shards, self.like = shards, like
         self._trees: list[TreeSum[_Part]] = [TreeSum(shards, _add) for _ in like]
-        self._told: set[int] = set()  # arrays of the last shard that were there before the others
+        self._told: set[tuple[int, int]] = set()  # shards and arrays that were there before the others
         self._buckets: Buckets | None = None
 
     def travel(self, communicator: Communicator, channels: tuple[Channel, Channel],
@@ -60,15 +60,19 @@ class ArraySums:
     def put(self, shard: int, arrays: Sequence[Array | None]) -> None:
         """Add what the next shard gives, but for what `put_early` was given; ``None`` stands for zeros."""
         for n, (array, like) in enumerate(zip(arrays, self.like)):
-            if n not in self._told:
+            if (shard, n) not in self._told:
                 self._trees[n].put(shard, _Part(_flat(array, like)))
-        self._told.clear()
 
-    def put_early(self, shard: int, n: int, array: Array) -> None:
-        """Add array `n` of this rank's last shard, and send it off if its bucket is full."""
+    def put_early(self, shard: int, n: int, array: Array, last: bool = True) -> None:
+        """Add array `n` of the next shard. If that is this rank's last, send it off if its bucket is full.
+
+        A second array `n` of a shard is the same once more, and left out.
+        """
+        if (shard, n) in self._told:
+            return
         self._trees[n].put(shard, _Part(_flat(array, self.like[n])))
-        self._told.add(n)
-        if self._buckets is not None:
+        self._told.add((shard, n))
+        if last and self._buckets is not None:
             self._buckets.ready(n)
 
     def totals(self, communicator: Communicator, wanted: Sequence[bool]) -> list[Array | None]:

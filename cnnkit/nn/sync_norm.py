@@ -10,6 +10,7 @@ from cnnkit import backends
 from cnnkit.autograd import Tensor, no_grad
 from cnnkit.autograd.counting import count
 from cnnkit.autograd.custom import step
+from cnnkit.autograd.tape import mode
 from cnnkit.distributed.meeting import current
 from cnnkit.distributed.tree import Node, combine
 from cnnkit.nn.module import Module
@@ -24,7 +25,8 @@ class SyncBatchNorm(_BatchNorm):
     """Batch normalisation of inputs with any number of axes, over all ranks or shards in training.
 
     Moments are merged in the order of one tree, so the result does not depend on how many processes there
-    are (in `train.fit`, where the parts are the run's shards). Parameters are as in `BatchNorm2d`.
+    are (in `train.fit`, where the parts are the run's shards). Steps with it are not captured where there are
+    other parts. Parameters are as in `BatchNorm2d`.
 
     >>> SyncBatchNorm(8, affine=False)
     SyncBatchNorm(8, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=True)
@@ -52,6 +54,8 @@ class SyncBatchNorm(_BatchNorm):
         if input.shape[1] != self.num_features:
             raise ValueError(f"{self._name()} got an input of shape {input.shape}: {input.shape[1]} channels "
                              f"in axis 1. Make the layer with num_features={input.shape[1]}")
+        if mode.recorder is not None:
+            mode.recorder.fail("SyncBatchNorm waits for the moments of the batch's other parts")
         with no_grad():
             total = _merged(meeting.tell(_numbers(input)))
             size, mean, deviations = total

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cnnkit import nn
 from cnnkit.autograd import Tensor
 from cnnkit.capturing import capture
 from cnnkit.capturing.ahead import Ahead
@@ -41,6 +42,10 @@ def learning(run: Run, captured: bool | None) -> Learn:
         return loss, output
     if captured and mixed.name != PLAIN:
         warnings.warn(f"precision={mixed.name!r} is not captured; it runs as ever", stacklevel=4)
+    meets_others = run.sharding is not None and any(
+        isinstance(module, nn.SyncBatchNorm) for module in model.modules())
+    if captured and meets_others:
+        warnings.warn("SyncBatchNorm is not captured in shards; it runs as ever", stacklevel=4)
     if captured is False or mixed.name != PLAIN or not (captured or is_plain(model, loss_function)):
         return learn
     uses, most = [model, loss_function, run.optimizer], None if captured else MOST

@@ -135,7 +135,7 @@ class Sharding:
                               "the last bits of the weights may depend on which rank computes what")
 
     def _has_many_gradients(self, run: Run) -> bool:
-        """Whether it is worth sending them while others are computed; then the last shard is not replayed."""
+        """Whether it is worth sending them while others are computed; no last shard is replayed alone."""
         count = sum(parameter.numel() for parameter in parameters(run.optimizer))
         return count * WIDE > FEW_BUCKETS * bucket_size(self.communicator.size)
 

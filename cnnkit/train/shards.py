@@ -11,6 +11,7 @@ from cnnkit.autograd.arrivals import Arrivals
 from cnnkit.autograd.differentiation import grad
 from cnnkit.autograd.updating import gradients_of
 from cnnkit.backends import Array, backend_of
+from cnnkit.capturing import Captured
 from cnnkit.data.sharded import ShardedBatch
 from cnnkit.distributed.array_sums import ArraySums
 from cnnkit.distributed.lockstep import Lockstep
@@ -70,6 +71,7 @@ class Shards:
         self.run, self.group, self.shards, self.mine = run, group, shards, mine
         self.communicator = communicator
         self.parameters: list[Tensor] = parameters(run.optimizer)
+        self._number_of = {id(parameter): n for n, parameter in enumerate(self.parameters)}
         buffers = list(run.model.buffers())
         self.buffers: list[Tensor] = [buffer for buffer in buffers if is_floating(buffer.dtype)]
         self.counters: list[Tensor] = [buffer for buffer in buffers if not is_floating(buffer.dtype)]
@@ -83,6 +85,7 @@ class Shards:
         self.counted: list[float] = []  # what the first shard with samples has made of the counters
         self.sums: ArraySums = ArraySums(shards, [value.array for value in (*self.buffers, *self.parameters)])
         self.overlaps: bool = channels is not None
+        self._ahead: dict[int, Callable[[], tuple[Tensor, Tensor]]] = {}
         if channels is not None:
             self.sums.travel(communicator, channels)
 
@@ -91,18 +94,54 @@ class Shards:
     def compute(self) -> None:
         """Forward and backward of this rank's shards, one after the other.
 
-        The gradients of the last one are sent off as they are made.
+        Gradients are sent off as they are made: of the last shard, or of all that are computed side by side.
         """
         self.run.inputs, self.run.counts, self.run.losses = [], [], []
+        self._forget()
+        self._ahead = self._computed_together()
         for shard in self.mine:
             self._forget()
-            last = self.overlaps and shard == self.mine[-1]
+            last = self.overlaps and shard == self.mine[-1] and shard not in self._ahead
             self._batches(shard, None, self._backward_sending if last else None)
             size = self._size(shard)
             self._note_changes(size)
             buffers = [buffer.array * (size / self.total) if size else None for buffer in self.buffers]
             self.sums.put(shard, [*buffers, *self._gradients(gradients_of(self.parameters))])
         self._forget()
+
+    def _computed_together(self) -> dict[int, Callable[[], tuple[Tensor, Tensor]]]:
+        """What makes the gradients of the shards that a recorded step has computed side by side.
+
+        Of a group of batches none, because gradients are added to those of the batch before.
+        """
+        learn = self.run.learn
+        if len(self.group) > 1 or type(learn) is not Captured or not learn.plans:
+            return {}
+        calls: dict[tuple, dict[int, tuple]] = {}  # by their shapes
+        for shard, (x, y, *weight) in self.group[0].parts.items():
+            counted = self.run.counting(y, *weight)
+            if not is_empty(counted.loss):
+                share = None if self.run.counting.summed else self._share(counted.loss, x)
+                calls.setdefault((x.shape, y.shape), {})[shard] = (x, y, share, True, *weight)
+        ahead: dict[int, Callable[[], tuple[Tensor, Tensor]]] = {}
+        for of_shape in calls.values():
+            keys = [self._key(0, shard) for shard in of_shape]
+            if len(keys) > 1:
+                sends = self.overlaps and [*of_shape] == [*self.mine]
+                ahead.update(zip(of_shape, learn.together([*of_shape.values()], keys,
+                                                          self._sent if sends else None) or ()))
+        return ahead
+
+    def _sent(self, parameter: Tensor, gradients: list[Array]) -> None:
+        """Add the gradients of all shards of this rank, and send them off."""
+        n = self._number_of.get(id(parameter))
+        if n is not None:
+            for shard, gradient in zip(self.mine, gradients):
+                self.sums.put_early(shard, len(self.buffers) + n, gradient, shard == self.mine[-1])
+
+    def _key(self, number: int, shard: int) -> random.Key:
+        """What a shard of a batch draws from."""
+        return random.fold_in(random.fold_in(self.key, number), shard)
 
     def _backward_sending(self, loss: Tensor) -> None:
         """Backward of this rank's last batch of its last shard."""
@@ -135,7 +174,7 @@ class Shards:
         """Forward and backward of a shard; captured where no function for backward is given."""
         numbers = [number for number, batch in enumerate(self.group) if shard in batch.parts]
         for number in numbers:
-            with random.stream(random.fold_in(random.fold_in(self.key, number), shard)):
+            with random.stream(self._key(number, shard)):
                 backwards = last if last is not None and number == numbers[-1] else backward
                 self._one(number, shard, self.group[number].parts[shard], backwards, number == numbers[0])
 
@@ -152,7 +191,8 @@ class Shards:
         else:
             share = None if run.counting.summed else self._share(counted.loss, x)
             if backward is None:
-                loss, output = run.learn(x, y, share, first, *weight)
+                ahead = self._ahead.pop(shard, None)
+                loss, output = ahead() if ahead is not None else run.learn(x, y, share, first, *weight)
                 y = run.intake.target(output, y)
             else:
                 with run.mixed.block():

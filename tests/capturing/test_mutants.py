@@ -166,7 +166,7 @@ def test_a_plan_lets_go_of_what_it_does_not_need():
     made, = run.plans
     outcome = made.compute([x.array, y.array])
     assert made.thunks == ["exp", "mul"]
-    assert outcome.arrays.keys() == {*(slot.number for slot in made.kept), *made._arguments}
+    assert outcome.arrays.keys() == {*(slot.number for slot in made.kept), *made.argument_numbers}
 
 
 def test_results_in_one_memory_would_lose_those_that_are_kept(monkeypatch):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
+import signal
 import sys
 import time
 from pathlib import Path
@@ -35,6 +37,14 @@ def net(norm: bool, dropout: bool) -> nn.Module:
         nn.Flatten(), *([nn.Dropout(0.3)] if dropout else []), nn.Linear(64, 10))
 
 
+def wide() -> nn.Module:
+    """With convolutions that a process makes for all of its shards at once."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.Dropout(0.2),
+        nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 48, 3, stride=2, padding=1), nn.ReLU(),
+        nn.Flatten(), nn.Linear(48 * 16, 10))
+
+
 RECIPES: dict[str, dict[str, Any]] = {
     "sgd": {"optimizer": lambda p: optim.SGD(p, lr=0.05, momentum=0.9)},
     "adam": {"optimizer": lambda p: optim.Adam(p, lr=0.01), "dropout": True, "augment": "crop=1,rotate=5"},
@@ -45,6 +55,11 @@ RECIPES: dict[str, dict[str, Any]] = {
             "ignored": True},
     "sync": {"optimizer": lambda p: optim.SGD(p, lr=0.05, momentum=0.9), "norm": True, "sync": True,
              "dropout": True, "accumulate_grad_batches": 2},
+    "sync all": {"optimizer": lambda p: optim.Adam(p, lr=0.01), "norm": True, "sync": True, "dropout": True,
+                 "ema": 0.9, "augment": "crop=1", "clip_value": 0.01, "accumulate_grad_batches": 2,
+                 "scheduler": "cosine", "ignored": True},
+    "value": {"optimizer": lambda p: optim.SGD(p, lr=0.05, momentum=0.9), "clip_value": 0.005, "norm": True},
+    "wide": {"optimizer": lambda p: optim.SGD(p, lr=0.05, momentum=0.9), "wide": True, "ema": 0.9},
     "few": {"optimizer": lambda p: optim.SGD(p, lr=0.05), "batch_size": 5},  # fewer samples than shards
 }
 
@@ -119,18 +134,31 @@ class Last(Callback):
         self.state = hashlib.sha256(packed(state)).hexdigest()
 
 
+def allow_files_of(nbytes: int) -> None:
+    """From now on a write beyond so many bytes of a file fails, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (nbytes, nbytes))
+
+
 def main(settings: dict[str, Any]) -> None:
     if "pids" in settings:
         Path(settings["pids"], f"pid-{os.getpid()}").touch()
     if "timeout" in settings:
         distributed.init(timeout=settings["timeout"])
+    if "limit" in settings:
+        distributed.init()
+        if settings["limit"][0] == distributed.rank():
+            allow_files_of(settings["limit"][1])
     if "bucket" in settings:
         buckets.BUCKET = settings["bucket"]
     if settings.get("backend"):
         cnnkit.use(settings["backend"])
     recipe = dict(RECIPES[settings.get("recipe", "sgd")])
+    if "clip_value" in settings:
+        recipe["clip_value"] = settings["clip_value"]
     random.seed(settings.get("seed", 0))
-    model = net(recipe.pop("norm", False), recipe.pop("dropout", False))
+    model = wide() if recipe.pop("wide", False) else net(recipe.pop("norm", False),
+                                                         recipe.pop("dropout", False))
     if recipe.pop("sync", False):
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     optimizer = recipe.pop("optimizer")(model.parameters())

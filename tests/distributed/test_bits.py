@@ -26,17 +26,35 @@ def test_two_ranks_end_with_the_bits_of_one():
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("recipe", ["sgd", "adam", "norm", "all", "few"])
-@pytest.mark.parametrize("ranks", [2, 3, 4, 8])
+@pytest.mark.parametrize("recipe", ["sgd", "adam", "norm", "all", "value", "sync", "sync all", "wide",
+                                    "few"])
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 8])
 def test_any_number_of_ranks_ends_with_the_bits_of_one(recipe, ranks):
     check(ranks, {"recipe": recipe})
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("recipe", ["all", "sync all"])
+def test_so_it_does_with_numpys_own_kernels(recipe, ranks):
+    check(ranks, {"recipe": recipe, "backend": "numpy", "epochs": 1})
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("recipe", ["value", "sync all"])
+def test_clipping_by_value_changes_the_bits(recipe):  # or the tests above would show nothing of it
+    clipped, free = (alone({"recipe": recipe, "epochs": 1, **more}) for more in ({}, {"clip_value": 1e9}))
+    assert clipped["weights"] != free["weights"]
+
+
+@pytest.mark.heavy
 @pytest.mark.parametrize("settings", [
-    {"recipe": "all", "shards": 3}, {"recipe": "all", "shards": 1}, {"recipe": "sgd", "workers": 2},
+    {"recipe": "all", "shards": 3}, {"recipe": "wide", "bucket": 2000},
+    {"recipe": "all", "shards": 1}, {"recipe": "sgd", "workers": 2},
     {"recipe": "all", "backend": "array-api-strict", "epochs": 1},
     {"recipe": "norm", "backend": "emulator", "epochs": 1},
+    {"recipe": "all", "backend": "emulator", "epochs": 1},
+    {"recipe": "sync all", "backend": "emulator", "epochs": 1},
     {"recipe": "sgd", "strategy": "mpi+nccl"}], ids=str)  # arrays of the host have no links
 def test_other_shards_workers_and_backends(settings):
     check(2, settings)

@@ -35,6 +35,15 @@ def test_a_rank_that_does_not_come_ends_all_in_time(tmp_path):
 
 
 @pytest.mark.heavy
+def test_a_checkpoint_for_which_there_is_no_room_ends_all_and_names_it(tmp_path):
+    settings = {"recipe": "adam", "folder": str(tmp_path / "checkpoints"), "every": 1, "limit": [0, 2000]}
+    printed, errors = run(2, settings, status=1)
+    assert not printed
+    assert "another rank has ended the run: rank 0 (" in errors
+    assert "File too large" in errors
+
+
+@pytest.mark.heavy
 @pytest.mark.parametrize("rank", [0, 1])
 def test_an_error_in_validation_ends_all_and_names_it(rank):
     printed, errors = run(2, {"recipe": "adam", "measuring": ["raise", rank, 2]}, status=1)

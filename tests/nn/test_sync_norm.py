@@ -6,11 +6,14 @@ import threading
 
 import numpy as np
 import pytest
+from captured_steps import replayed
 
 import cnnkit
-from cnnkit import nn
+from cnnkit import nn, train
 from cnnkit.autograd.differentiation import grad
+from cnnkit.capturing import CaptureWarning, capture
 from cnnkit.distributed.lockstep import Lockstep
+from cnnkit.distributed.meeting import local
 
 PARTS = [0, 3, 4, 6]  # shards 0..2 begin and end here; shard 3 has no sample
 
@@ -67,6 +70,40 @@ def test_one_value_a_channel_is_too_few():
     layer = nn.SyncBatchNorm(2)
     with pytest.raises(ValueError, match="more than one value for each channel in training; all parts"):
         in_shards(layer, cnnkit.ones(1, 2), cnnkit.ones(1, 2), parts=[0, 1])
+
+
+class Twice:
+    """A meeting with a second part that says the same."""
+
+    parts = 2
+
+    def tell(self, numbers):
+        return [list(numbers), list(numbers)]
+
+    def first(self):
+        return True
+
+
+@replayed
+def test_a_captured_step_declines_it_by_name(monkeypatch):
+    monkeypatch.setattr(local, "meeting", Twice())
+    layer = nn.SyncBatchNorm(2)
+    run = capture(lambda x: layer(x).sum().backward(), uses=[layer])
+    x = cnnkit.rand(4, 2, 3)
+    run(x)
+    with pytest.warns(CaptureWarning, match="SyncBatchNorm waits for the moments of the batch's other parts"):
+        run(x)
+    run(x)
+    assert run.replays == 0
+    assert layer.num_batches_tracked.item() == 3  # and each call was one
+
+
+@replayed
+def test_fit_with_capture_says_that_its_shards_are_not():
+    model = nn.Sequential(nn.Linear(3, 2), nn.SyncBatchNorm(2))
+    data = np.ones((8, 3), np.float32), np.zeros(8, int)
+    with pytest.warns(UserWarning, match="SyncBatchNorm is not captured in shards"):
+        train.fit(model, data, epochs=1, batch_size=8, shards=2, capture=True, progress=False, seed=0)
 
 
 def test_an_error_of_one_shard_ends_the_others():
