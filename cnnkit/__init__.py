@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         distributed,
         evaluation,
         functional,
+        hub,
         inspection,
         jit,
         linalg,
@@ -83,9 +84,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 _MODULES = frozenset({
     "accelerator", "advise", "amp", "attribution", "autograd", "backends", "capturing", "comparing",
-    "conformance", "cuda", "data", "distributed", "evaluation", "functional", "inspection", "jit", "linalg",
-    "models", "nn", "ops", "optim", "plot", "profiling", "random", "report", "safetensors", "serialization",
-    "shapes", "train", "transfer_learning", "utils", "xp",
+    "conformance", "cuda", "data", "distributed", "evaluation", "functional", "hub", "inspection", "jit",
+    "linalg", "models", "nn", "ops", "optim", "plot", "profiling", "random", "report", "safetensors",
+    "serialization", "shapes", "train", "transfer_learning", "utils", "xp",
     "onnx", "sklearn",  # not in __all__: they need packages that are optional
 })
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.

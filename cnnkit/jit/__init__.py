@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["compile", "export", "ignore", "script", "unused"]
+__all__ = ["Final", "compile", "export", "ignore", "script", "unused"]
 
 
 def script(obj: Any, *args: Any, **kwargs: Any) -> Any:
