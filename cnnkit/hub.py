@@ -27,10 +27,13 @@ def get_dir() -> str:
     >>> Path(get_dir()).name
     'hub'
     """
-    if _folder:
-        return str(_folder[-1])
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return str(Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub")
+    return str(_folder[-1] if _folder else Path(_get_torch_home()) / "hub")
+
+
+def _get_torch_home() -> str:
+    """The folder above, by the name under which torchvision's files import it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser()
+    return str(Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser())
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:
@@ -39,7 +42,7 @@ def set_dir(d: str | os.PathLike[str]) -> None:
 
 
 def load_state_dict_from_url(url: str, model_dir: str | os.PathLike[str] | None = None,
-                             map_location: serialization.Location = None, progress: bool = True,
+                             map_location: Any = None, progress: bool = True,
                              check_hash: bool = False, file_name: str | None = None,
                              weights_only: bool = True) -> Any:
     """Read weights that were published at a URL; they are downloaded once.

@@ -10,7 +10,7 @@ from cnnkit_cpu import library
 from cnnkit_cpu.runtime import Runtime
 
 
-def kernels() -> dict[str | tuple[str, ...], Callable]:
+def kernels() -> dict[str | tuple[str, ...], Callable | tuple[Callable, ...]]:
     """The function of each op's name, or of each pattern of a chain of ops; imported on first use."""
     from cnnkit.ops.folding import CONV_CHAIN
     from cnnkit_cpu import (
