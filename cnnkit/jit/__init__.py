@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["Final", "compile", "export", "ignore", "is_scripting", "is_tracing", "script", "script_if_tracing",
-           "unused"]
+__all__ = ["Final", "compile", "export", "ignore", "is_scripting", "is_tracing", "script",
+           "script_if_tracing", "unused"]
 
 
 def script(obj: Any, *args: Any, **kwargs: Any) -> Any:
@@ -31,6 +31,11 @@ def is_scripting() -> bool:
 def is_tracing() -> bool:
     """``False``, as `is_scripting`."""
     return False
+
+
+def _assert(condition: Any, message: str) -> None:
+    """``assert condition, message``: ``torch._assert``, which PyTorch's tracers see."""
+    assert condition, message
 
 
 def _overload_method(method: Callable) -> Callable:

@@ -9,11 +9,11 @@ class Overloaded(nn.Module):
 
     sizes: torch.jit.Final[int] = 2
 
-    @torch.jit._overload_method  # noqa: F811
+    @torch.jit._overload_method
     def forward(self, x: list[torch.Tensor]) -> torch.Tensor:
         pass
 
-    @torch.jit._overload_method  # noqa: F811
+    @torch.jit._overload_method
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # noqa: F811
         pass
 
