@@ -26,7 +26,7 @@ class Differentiable:
 
     __slots__ = ("__weakref__", "_grad", "_hooks", "_requires_grad")
     result: ClassVar[type[Value]]  # the class of ops' results: Tensor, set where that subclass is defined
-
+    _grad: Any
     if TYPE_CHECKING:  # what `Value` has besides
         _source: tuple[Node, int] | None
         _link: deferral.Link | None
