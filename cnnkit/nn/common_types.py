@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from cnnkit.autograd import Tensor
 
-__all__ = ["_size_1_t", "_size_2_t", "_size_3_t", "_size_any_t"]
+__all__: list[str] = []
 
 _size_1_t: TypeAlias = int | tuple[int]
 _size_2_t: TypeAlias = int | tuple[int, int]
