@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         distributed,
         evaluation,
         functional,
+        hub,
         inspection,
         jit,
         linalg,
@@ -72,7 +73,41 @@ if TYPE_CHECKING:
     from cnnkit.backends.named_dtypes import *
     from cnnkit.capturing import capture
     from cnnkit.comparing import compare
-    from cnnkit.functional import dropout, pad
+    from cnnkit.functional import (
+        adaptive_avg_pool1d,
+        alpha_dropout,
+        avg_pool1d,
+        bilinear,
+        celu,
+        celu_,
+        channel_shuffle,
+        conv1d,
+        conv2d,
+        conv3d,
+        conv_transpose1d,
+        conv_transpose2d,
+        conv_transpose3d,
+        cosine_similarity,
+        dropout,
+        group_norm,
+        hardshrink,
+        layer_norm,
+        max_pool1d,
+        max_pool2d,
+        max_pool3d,
+        pad,
+        pairwise_distance,
+        pixel_shuffle,
+        pixel_unshuffle,
+        prelu,
+        relu_,
+        rms_norm,
+        rrelu,
+        rrelu_,
+        selu_,
+        threshold,
+        threshold_,
+    )
     from cnnkit.inspection import conv_as_matrix, explain, summary
     from cnnkit.jit import compile
     from cnnkit.profiling import profile
@@ -83,9 +118,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 _MODULES = frozenset({
     "accelerator", "advise", "amp", "attribution", "autograd", "backends", "capturing", "comparing",
-    "conformance", "cuda", "data", "distributed", "evaluation", "functional", "inspection", "jit", "linalg",
-    "models", "nn", "ops", "optim", "plot", "profiling", "random", "report", "safetensors", "serialization",
-    "shapes", "train", "transfer_learning", "utils", "xp",
+    "conformance", "cuda", "data", "distributed", "evaluation", "functional", "hub", "inspection", "jit",
+    "linalg", "models", "nn", "ops", "optim", "plot", "profiling", "random", "report", "safetensors",
+    "serialization", "shapes", "train", "transfer_learning", "utils", "xp",
     "onnx", "sklearn",  # not in __all__: they need packages that are optional
 })
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.
@@ -104,16 +139,20 @@ _DEFINED_IN = {name: module for module, names in {
         float64 half int int16 int32 int64 int8 long short uint16 uint32 uint64 uint8""",
     "capturing": "capture",
     "comparing": "compare",
-    "functional": "dropout pad",
+    # those that PyTorch too has in both places, with the same arguments
+    "functional": """adaptive_avg_pool1d alpha_dropout avg_pool1d bilinear celu celu_ channel_shuffle conv1d
+        conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity dropout
+        group_norm hardshrink layer_norm max_pool1d max_pool2d max_pool3d pad pairwise_distance
+        pixel_shuffle pixel_unshuffle prelu relu_ rms_norm rrelu rrelu_ selu_ threshold threshold_""",
     "inspection": "explain summary conv_as_matrix",
     "profiling": "profile",
-    "jit": "compile",
+    "jit": "_assert compile",
     "random": "Generator initial_seed manual_seed",
     "serialization": "load save",
     "transfer_learning": "features_at transfer",
 }.items() for name in names.split()}
 # `from cnnkit import *` leaves Python's own types as they are
-_NAMES = {"__version__", *_MODULES, *_DEFINED_IN} - {"onnx", "sklearn", "bool", "float", "int"}
+_NAMES = {"__version__", *_MODULES, *_DEFINED_IN} - {"onnx", "sklearn", "bool", "float", "int", "_assert"}
 
 
 class _OutOfScope:

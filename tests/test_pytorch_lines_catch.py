@@ -104,7 +104,7 @@ MISTAKES = {
     "requires_grad is not checked": (
         value.Value, "requires_grad", everything, "tensor", "i.requires_grad = True"),
     "grad is not checked": (
-        value.Value, "grad", property(lambda self: self._grad, set_grad_unchecked), "tensor",
+        value.Value, "grad", property(value.Value.grad.fget, set_grad_unchecked), "tensor",
         "d.grad = tensor([1.])"),
     "a Tensor is true if it has elements": (
         as_python.AsPython, "__bool__", lambda self: self.numel() > 0, "tensor", "bool(d)"),

@@ -16,6 +16,7 @@ import numpy as np
 from cnnkit.backends import Call, chose, decline, precision_level
 from cnnkit.backends.c_integers import array_of
 from cnnkit.ops.conv import conv_filters_backward, conv_input_backward
+from cnnkit.ops.folding import NORM_OR_ADD
 from cnnkit.ops.rank import by_rank_2
 from cnnkit.shapes import conv_output_shape
 from cnnkit_cpu import channels_last, choice, library
@@ -253,12 +254,14 @@ def conv2d_filters(x: np.ndarray, dy: np.ndarray, *, needs: Sequence[bool], kern
     return dweight, conv_filters_backward(x, dy, needs, conv) if True in needs else None
 
 
-def conv2d_chain(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *, needs: Sequence[bool],
-                 calls: Sequence[Call]) -> tuple:
+def conv2d_chain(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, *others: Any,
+                 needs: Sequence[bool], calls: Sequence[Call]) -> tuple:
     """``conv``, then perhaps an activation, then perhaps a pooling.
 
     ReLU is part of the loops. Other increasing activations are computed after the maximum: on fewer numbers.
     """
+    if others:
+        return decline(NORM_OR_ADD)
     if x.ndim != 4:
         return by_rank_2(conv2d_chain, (x, weight, bias), needs, {"calls": calls})
     conv, *following = calls

@@ -23,12 +23,13 @@ SIZES = ("stride", "padding", "dilation", "groups")
 def fold_norm(x: np.ndarray, weight: np.ndarray, *arrays: Any, needs: Sequence[bool],
               calls: Sequence[AnyCall]) -> Any:
     """The chains of `cnnkit.ops.folding.fold_norm`, with filters that are made by a call of C."""
-    numbers = [None if a is None else packed(a) for a in arrays[:5]]
     conv, norm, *after = calls
     addend = arrays[5] if len(arrays) > 5 and x.ndim == 4 and after[-1].op.role != "pool" else None
-    reason = reason_against(x, arrays[5:] if addend is None else (), needs, calls)
-    if reason or any(a is not None and a.dtype != FLOAT for a in (x, weight, *numbers)):
-        return decline(reason or "it serves float32 arrays")
+    if reason := reason_against(x, arrays[5:] if addend is None else (), needs, calls):
+        return decline(reason)
+    numbers = [None if a is None else packed(a) for a in arrays[:5]]
+    if any(a is not None and a.dtype != FLOAT for a in (x, weight, *numbers)):
+        return decline("it serves float32 arrays")
     if addend is not None:
         shape = conv_output_shape(x.shape, weight.shape, *(conv.attrs[name] for name in SIZES))
         if not (type(addend) is np.ndarray and addend.dtype == FLOAT and addend.shape == shape):

@@ -10,9 +10,9 @@ from cnnkit_cpu import library
 from cnnkit_cpu.runtime import Runtime
 
 
-def kernels() -> dict[str | tuple[str, ...], Callable]:
+def kernels() -> dict[str | tuple[str, ...], Callable | tuple[Callable, ...]]:
     """The function of each op's name, or of each pattern of a chain of ops; imported on first use."""
-    from cnnkit.ops.folding import FOLDED
+    from cnnkit.ops.folding import CONV_CHAIN
     from cnnkit_cpu import (
         activation,
         conv,
@@ -42,8 +42,7 @@ def kernels() -> dict[str | tuple[str, ...], Callable]:
         "conv": conv.conv2d,
         "conv_filters": conv.conv2d_filters,
         "conv_input": conv.conv2d_input,
-        ("conv", "activation?", "pool?"): conv.conv2d_chain,
-        FOLDED: folding.fold_norm,
+        CONV_CHAIN: (conv.conv2d_chain, folding.fold_norm),
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,
         "linear": linear.linear,

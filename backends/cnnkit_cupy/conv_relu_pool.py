@@ -55,8 +55,8 @@ def windows(plan: direct.Direct, window: tuple[int, int],
                          "by_height": 2**32 // window[0] + 1, "by_width": 2**32 // window[1] + 1}, tiling
 
 
-def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *, needs: Sequence[bool],
-                           calls: Sequence[Call]) -> Any:
+def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *others: Any,
+                           needs: Sequence[bool], calls: Sequence[Call]) -> Any:
     """``conv``, then ``relu``, then ``max_pool`` with windows side by side, without padding."""
     if [call.op for call in calls] != CHAIN:
         return decline("it serves conv with ReLU and max pooling")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from cnnkit.ops.folding import FOLDED, fold_norm
+from cnnkit.ops.folding import CONV_CHAIN, fold_norm
 
 __all__ = ["every_kernel"]
 
@@ -39,10 +39,8 @@ def every_kernel(name: str) -> Mapping:
         "conv": (depthwise.conv2d, direct.conv2d, conv_tensor.conv2d, conv.conv2d),
         "conv_filters": (direct.conv2d_filters, conv_tensor.conv2d_filters, conv.conv2d_filters),
         "conv_input": (direct.conv2d_input, conv_tensor.conv2d_input, conv.conv2d_input),
-        ("conv", "activation?", "pool?"): (conv_relu_pool.conv2d_relu_max_pool2d,
-                                           depthwise.conv2d_relu, direct.conv2d_relu,
-                                           conv_tensor.conv2d_relu, conv.conv2d_relu),
-        FOLDED: partial(fold_norm, read=False),
+        CONV_CHAIN: (conv_relu_pool.conv2d_relu_max_pool2d, depthwise.conv2d_relu, direct.conv2d_relu,
+                     conv_tensor.conv2d_relu, conv.conv2d_relu, partial(fold_norm, read=False)),
         "cross_entropy": loss.cross_entropy,
         "dropout": random.dropout,
         "linear": linear.linear,

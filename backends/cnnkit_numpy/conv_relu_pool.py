@@ -23,7 +23,7 @@ CHAIN = [OPS[name] for name in ("conv", "relu", "max_pool")]
 STOPPED = 0x80  # added to the byte of a window that ReLU stopped: no phase has that number
 
 
-def conv2d_relu_max_pool2d(x, weight, bias, *, needs, calls):
+def conv2d_relu_max_pool2d(x, weight, bias, *others, needs, calls):
     """``conv``, then ``relu``, then ``max_pool`` with windows side by side."""
     if [call.op for call in calls] != CHAIN:
         return decline("it serves conv with ReLU and max pooling")

@@ -1,7 +1,7 @@
 """The NumPy kernel table: each op as fast as NumPy alone can run it."""
 
 from cnnkit.backends import KernelTable
-from cnnkit.ops.folding import FOLDED, fold_norm
+from cnnkit.ops.folding import CONV_CHAIN, fold_norm
 from cnnkit_numpy import (
     activation,
     conv,
@@ -25,8 +25,7 @@ table = KernelTable("numpy", "numpy", {
     "conv": conv.conv2d,
     "conv_filters": conv.conv2d_filters,
     "conv_input": conv.conv2d_input,
-    ("conv", "activation?", "pool?"): conv_relu_pool.conv2d_relu_max_pool2d,
-    FOLDED: fold_norm,
+    CONV_CHAIN: (conv_relu_pool.conv2d_relu_max_pool2d, fold_norm),
     "cross_entropy": loss.cross_entropy,
     "leaky_relu": activation.leaky_relu,
     "linear": linear.linear,

@@ -19,11 +19,14 @@ Array = Any
 
 
 class Differentiable:
-    """The base of `Value` with its gradient."""
+    """The base of `Value` with its gradient.
+
+    `_grad` is the gradient's array as backward left it, until somebody reads `grad`: then it is a Tensor.
+    """
 
     __slots__ = ("__weakref__", "_grad", "_hooks", "_requires_grad")
     result: ClassVar[type[Value]]  # the class of ops' results: Tensor, set where that subclass is defined
-
+    _grad: Any
     if TYPE_CHECKING:  # what `Value` has besides
         _source: tuple[Node, int] | None
         _link: deferral.Link | None
@@ -79,7 +82,10 @@ class Differentiable:
     @property
     def grad(self) -> Any:
         """The gradient that ``backward()`` added up, or ``None``; one that is set must fit this Tensor."""
-        return self._grad
+        grad = self._grad
+        if grad is not None and not isinstance(grad, Differentiable):
+            grad = self._grad = self.result._of(grad)
+        return grad
 
     @grad.setter
     def grad(self, grad: Any) -> None:
@@ -149,11 +155,12 @@ class Differentiable:
             self._add_grad_alone(dx)
 
     def _add_grad_alone(self, dx: Array) -> None:  # `tape.adding` is held
-        if self._grad is not None:  # never in place: the arrays may be read-only, or be others' gradients too
-            dx = tape.added(self._grad.array, dx)
+        grad = self._grad
+        if grad is not None:  # never in place: the arrays may be read-only, or be others' gradients too
+            dx = tape.added(grad.array if isinstance(grad, Differentiable) else grad, dx)
         if type(dx) is not type(self._value):  # some libraries make scalars of 0-d arrays
             dx = self._backend().namespace.asarray(dx)
-        self._grad = self.result._of(dx)
+        self._grad = dx
 
     def _recorded_source(self, caller: str) -> tuple[Node, int]:
         if not self.requires_grad:

@@ -188,7 +188,7 @@ def _receive(leaf: Any, gradient: Any) -> None:
     tensor = gradient.tensor
     for hook in leaf._hooks or () if leaf._source is None else ():
         tensor = hook(tensor)
-    leaf._grad = tensor if leaf._grad is None else leaf._grad + tensor
+    leaf._grad = tensor if leaf.grad is None else leaf.grad + tensor
 
 
 def _intercept(node: Node, dys: list) -> None:
@@ -200,7 +200,7 @@ def _intercept(node: Node, dys: list) -> None:
         kept = reference()
         if kept is not None and dys[position] is not None:
             tensor = dys[position].tensor
-            kept._grad = tensor if kept._grad is None else kept._grad + tensor
+            kept._grad = tensor if kept.grad is None else kept.grad + tensor
 
 
 def _walk(outputs: Sequence, grads: Sequence, inputs: list | None, retain_graph: bool,

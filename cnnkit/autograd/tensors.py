@@ -115,8 +115,8 @@ class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticM
         array = self.array
         new = type(self)._of(backends.backend_of(array).asarray(array))
         new._requires_grad = self._requires_grad
-        if self._grad is not None:
-            new._grad = self._grad.__deepcopy__(memo)
+        if self.grad is not None:
+            new._grad = self.grad.__deepcopy__(memo)
         memo[id(self)] = new
         return new
 

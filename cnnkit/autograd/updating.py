@@ -24,7 +24,8 @@ def arrays_of(parameters: Sequence[Value]) -> list[Array]:
 
 def gradients_of(parameters: Sequence[Value]) -> list[Array | None]:
     """The arrays of their gradients; ``None`` where a parameter has none."""
-    return [None if parameter._grad is None else parameter._grad._value for parameter in parameters]
+    return [grad if (grad := parameter._grad) is None or type(grad) is type(parameter._value) else grad._value
+            for parameter in parameters]
 
 
 def rebind_all(updates: Sequence[tuple[Sequence[Value], Sequence[Array]]],

@@ -115,13 +115,13 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Draw uniformly with variance ``gain**2 * 2 / (fan_in + fan_out)`` (Glorot and Bengio 2010)."""
-    bound = gain * math.sqrt(6 / sum(_fans(tensor)))
+    bound = gain * math.sqrt(6 / sum(_calculate_fan_in_and_fan_out(tensor)))
     return uniform_(tensor, -bound, bound)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Draw normally with variance ``gain**2 * 2 / (fan_in + fan_out)`` (Glorot and Bengio 2010)."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(_fans(tensor))))
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(_calculate_fan_in_and_fan_out(tensor))))
 
 
 def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
@@ -258,7 +258,7 @@ def _set(tensor: Tensor, values: list) -> Tensor:
 
 def default_(weight: Tensor, bias: Tensor | None = None) -> None:
     """PyTorch's initialisation of dense and convolution layers: both uniform, bounded by 1 / sqrt(fan_in)."""
-    fan_in = _fans(weight)[0]
+    fan_in = _calculate_fan_in_and_fan_out(weight)[0]
     bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
     uniform_(weight, -bound, bound)
     if bias is not None:
@@ -268,12 +268,15 @@ def default_(weight: Tensor, bias: Tensor | None = None) -> None:
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"mode must be 'fan_in' or 'fan_out'; got {mode!r}")
-    fan = _fans(tensor)[mode == "fan_out"]
+    fan = _calculate_fan_in_and_fan_out(tensor)[mode == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0
 
 
-def _fans(tensor: Tensor) -> tuple[int, int]:
-    """fan_in and fan_out: the inputs that affect one output, and the outputs that one input affects."""
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """fan_in and fan_out: the inputs that affect one output, and the outputs that one input affects.
+
+    Initialisations of one's own import it from PyTorch by this name.
+    """
     shape = tensor.shape
     if len(shape) < 2:
         raise ValueError("fan_in and fan_out need a weight of at least two axes, (out, in, "

@@ -14,16 +14,16 @@ from cnnkit.backends import decline, dtype_name, namespace_of, precision_level
 from cnnkit.ops.core import Call, run_calls
 from cnnkit.shapes import conv_output_shape
 
-__all__ = ["FOLDED", "fold_norm", "reason_against"]
+__all__ = ["CONV_CHAIN", "NORM_OR_ADD", "fold_norm", "reason_against"]
 
 Array = Any
-FOLDED = ("conv", "norm", "add?", "activation?", "pool?")  # the pattern of the chains that `fold_norm` takes
+CONV_CHAIN = ("conv", "norm?", "add?", "activation?", "pool?")  # the pattern that tables give `fold_norm` for
+NORM_OR_ADD = "batch normalisation or an addition comes after the convolution"  # why other kernels decline
 MIN_RESULTS = 4  # results per number of a filter from which on folding saves more time than it costs
 
 
-def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None,
-              shift: Array | None, mean: Array, var: Array,
-              *others: Array, needs: Sequence[bool], calls: Sequence[AnyCall], read: bool = True) -> Any:
+def fold_norm(x: Array, weight: Array, bias: Array | None, *arrays: Any, needs: Sequence[bool],
+              calls: Sequence[AnyCall], read: bool = True) -> Any:
     """``conv``, then ``batch_norm`` by its running statistics, then perhaps an activation and a pooling.
 
     ``(weight * x + bias - mean) / sqrt(var + eps) * scale + shift`` is a convolution with other filters and
@@ -34,10 +34,11 @@ def fold_norm(x: Array, weight: Array, bias: Array | None, scale: Array | None,
     not folded. To know it, their numbers are read; with ``read=False``, for devices that would be waited for,
     they are folded all the same.
     """
-    reason = reason_against(x, others, needs, calls)
+    reason = reason_against(x, arrays[4:], needs, calls)
     if reason or has_few_results(x, weight, calls[0]):
         return decline(reason or "the batch has too few pixels for making filters to be worth it")
     conv, norm, *after = calls
+    scale, shift, mean, var = arrays
     xp = namespace_of(x)
     factor = 1 / xp.sqrt(var + norm.attrs["eps"])
     if scale is not None:
@@ -58,6 +59,8 @@ def reason_against(x: Array, others: Sequence[Any], needs: Sequence[bool],
                    calls: Sequence[AnyCall]) -> str:
     """Why such a chain is not folded, as far as its form and settings say; nothing where it is."""
     norm = calls[1]
+    if norm.op.role != "norm":
+        return "no batch normalisation comes after the convolution"
     if norm.attrs["training"] or True in needs:
         return "batch normalisation is folded in evaluation, where no gradient is wanted"
     if others:

@@ -10,6 +10,7 @@ from pytorch_lines import (
     grad_mode,
     in_place,
     joining,
+    layers,
     making,
     module,
     moving,
@@ -29,6 +30,6 @@ from pytorch_lines.running import outcome
 
 __all__ = ["TABLES", "outcome"]
 
-PARTS = (containers, grad_mode, in_place, joining, making, module, moving, norms, optimizer, pointwise,
-         products, reduction, scattering, selecting, sorting, state, tensor, views)
+PARTS = (containers, grad_mode, in_place, joining, layers, making, module, moving, norms, optimizer,
+         pointwise, products, reduction, scattering, selecting, sorting, state, tensor, views)
 TABLES = {part.__name__.rpartition(".")[2]: part for part in PARTS}

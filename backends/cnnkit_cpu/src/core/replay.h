@@ -70,8 +70,8 @@ inline const struct {
 
 // What calls the function of this name with arguments from slots; null if it cannot be replayed.
 EXPORT const void* replay_function(const char* name) {
-    for (const auto& each : replayed_functions)
-        if (std::strcmp(each.name, name) == 0) return reinterpret_cast<const void*>(each.function);
+    for (const auto& replayed : replayed_functions)
+        if (std::strcmp(replayed.name, name) == 0) return reinterpret_cast<const void*>(replayed.function);
     return nullptr;
 }
 

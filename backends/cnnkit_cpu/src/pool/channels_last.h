@@ -15,6 +15,21 @@ struct Window {  // what the caller passes as an array of ints
     }
 };
 
+// Call function(pixel, number) for those elements of result (p, q)'s window that lie in the image, with the
+// number of the pixel in the image and that of the element in the window.
+template <class Function>
+INLINE void over_elements(const Window& g, int p, int q, const Function& function) {
+    for (int a = 0; a < g.size_h; a++) {
+        const int h = p * g.stride_h + a * g.dilation_h - g.top;
+        if (h < 0 || h >= g.H) continue;
+        for (int b = 0; b < g.size_w; b++) {
+            const int w = q * g.stride_w + b * g.dilation_w - g.left;
+            if (w < 0 || w >= g.W) continue;
+            function(static_cast<long>(h) * g.W + w, a * g.size_w + b);
+        }
+    }
+}
+
 // The elements of a window that lie in the image, along one axis.
 struct Inside {
     int first, end;
@@ -64,18 +79,12 @@ EXPORT void max_pool_channels_last_forward(int threads, const Window* window, lo
             const auto pool = [&](int c, auto read, auto write, auto write_argmax) {
                 Floats best = splat(-std::numeric_limits<float>::infinity());
                 Ints which = splat_int(-1);
-                for (int a = 0; a < g.size_h; a++) {
-                    const int h = p * g.stride_h + a * g.dilation_h - g.top;
-                    if (h < 0 || h >= g.H) continue;
-                    for (int b = 0; b < g.size_w; b++) {
-                        const int w = q * g.stride_w + b * g.dilation_w - g.left;
-                        if (w < 0 || w >= g.W) continue;
-                        const Floats v = read(x + ((n * g.H + h) * g.W + w) * g.C + c);
-                        const Ints larger = (v > best) | (which < splat_int(0)) | ((v != v) & (best == best));
-                        best = choose(larger, v, best);
-                        which = larger ? splat_int(a * g.size_w + b) : which;
-                    }
-                }
+                over_elements(g, p, q, [&](long pixel, int number) {
+                    const Floats v = read(x + (n * g.H * g.W + pixel) * g.C + c);
+                    const Ints larger = (v > best) | (which < splat_int(0)) | ((v != v) & (best == best));
+                    best = choose(larger, v, best);
+                    which = larger ? splat_int(number) : which;
+                });
                 write(y + to + c, best);
                 write_argmax(argmax + to + c, which);
             };
@@ -109,26 +118,19 @@ EXPORT void max_pool_channels_last_backward(int threads, const Window* window, l
         for (int p = 0; p < g.P; p++)
             for (int q = 0; q < g.Q; q++) {
                 const long from = ((n * g.P + p) * g.Q + q) * g.C;
-                for (int a = 0; a < g.size_h; a++) {
-                    const int h = p * g.stride_h + a * g.dilation_h - g.top;
-                    if (h < 0 || h >= g.H) continue;
-                    for (int b = 0; b < g.size_w; b++) {
-                        const int w = q * g.stride_w + b * g.dilation_w - g.left;
-                        if (w < 0 || w >= g.W) continue;
-                        float* to = image + (static_cast<long>(h) * g.W + w) * g.C;
-                        const int number = a * g.size_w + b;
-                        int c = 0;
-                        for (; c + W <= g.C; c += W) {
-                            const Floats d = choose(load_bytes(argmax + from + c) == splat_int(number),
-                                                    load(dy + from + c), Floats{});
-                            store(to + c, apart ? d : d + load(to + c));
-                        }
-                        for (; c < g.C; c++) {
-                            const float d = argmax[from + c] == number ? dy[from + c] : 0;
-                            to[c] = apart ? d : to[c] + d;
-                        }
+                over_elements(g, p, q, [&](long pixel, int number) {
+                    float* to = image + pixel * g.C;
+                    int c = 0;
+                    for (; c + W <= g.C; c += W) {
+                        const Floats d = choose(load_bytes(argmax + from + c) == splat_int(number),
+                                                load(dy + from + c), Floats{});
+                        store(to + c, apart ? d : d + load(to + c));
                     }
-                }
+                    for (; c < g.C; c++) {
+                        const float d = argmax[from + c] == number ? dy[from + c] : 0;
+                        to[c] = apart ? d : to[c] + d;
+                    }
+                });
             }
     });
 }
@@ -143,16 +145,10 @@ EXPORT void avg_pool_channels_last_forward(int threads, const Window* window, lo
         for (int q = 0; q < g.Q; q++) {
             float* __restrict to = y + (row * g.Q + q) * g.C;
             for (int c = 0; c < g.C; c++) to[c] = 0;
-            for (int a = 0; a < g.size_h; a++) {
-                const int h = p * g.stride_h + a * g.dilation_h - g.top;
-                if (h < 0 || h >= g.H) continue;
-                for (int b = 0; b < g.size_w; b++) {
-                    const int w = q * g.stride_w + b * g.dilation_w - g.left;
-                    if (w < 0 || w >= g.W) continue;
-                    const float* __restrict from = x + ((n * g.H + h) * g.W + w) * g.C;
-                    for (int c = 0; c < g.C; c++) to[c] += from[c];
-                }
-            }
+            over_elements(g, p, q, [&](long pixel, int) {
+                const float* __restrict from = x + (n * g.H * g.W + pixel) * g.C;
+                for (int c = 0; c < g.C; c++) to[c] += from[c];
+            });
             for (int c = 0; c < g.C; c++) to[c] /= divisor;
         }
     });
@@ -167,16 +163,10 @@ EXPORT void avg_pool_channels_last_backward(int threads, const Window* window, l
         for (int p = 0; p < g.P; p++)
             for (int q = 0; q < g.Q; q++) {
                 const float* __restrict from = dy + ((n * g.P + p) * g.Q + q) * g.C;
-                for (int a = 0; a < g.size_h; a++) {
-                    const int h = p * g.stride_h + a * g.dilation_h - g.top;
-                    if (h < 0 || h >= g.H) continue;
-                    for (int b = 0; b < g.size_w; b++) {
-                        const int w = q * g.stride_w + b * g.dilation_w - g.left;
-                        if (w < 0 || w >= g.W) continue;
-                        float* __restrict to = image + (static_cast<long>(h) * g.W + w) * g.C;
-                        for (int c = 0; c < g.C; c++) to[c] += from[c] / divisor;
-                    }
-                }
+                over_elements(g, p, q, [&](long pixel, int) {
+                    float* __restrict to = image + pixel * g.C;
+                    for (int c = 0; c < g.C; c++) to[c] += from[c] / divisor;
+                });
             }
     });
 }

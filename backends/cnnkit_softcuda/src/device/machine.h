@@ -107,7 +107,7 @@ struct Stream {
     int priority = 0;
     bool is_default = false;
     std::deque<Operation> waiting;
-    long done = 0, asked = 0;
+    long done = 0, enqueued = 0;
     std::shared_ptr<Capture> capture;
 };
 struct Event {

@@ -67,7 +67,7 @@ bool one_step(const StreamPointer& stream) {
 void finish(const Place& place) {
     while (place.stream->done < place.at && one_step(place.stream)) {}
 }
-void finish(const StreamPointer& stream) { finish(Place{stream, stream->asked}); }
+void finish(const StreamPointer& stream) { finish(Place{stream, stream->enqueued}); }
 void finish_device(int device) {
     for (const StreamPointer& stream : all_streams())
         if (device < 0 || stream->device == device) finish(stream);
@@ -89,13 +89,13 @@ int enqueue(const StreamPointer& stream, Work work, std::vector<Place> after) {
                 return problem(capture_implicit,
                                "the default stream would wait for a stream that is capturing");
             }
-            after.push_back({other, other->asked});
+            after.push_back({other, other->enqueued});
         }
     } else if (blocking(*stream)) {
-        after.push_back({default_stream(stream->device), default_stream(stream->device)->asked});
+        after.push_back({default_stream(stream->device), default_stream(stream->device)->enqueued});
     }
     stream->waiting.push_back({std::move(work), std::move(after)});
-    stream->asked++;
+    stream->enqueued++;
     if (settings.streams == eagerly) {
         finish(stream);
     } else if (settings.streams == in_random_order) {
@@ -119,7 +119,7 @@ int record(const StreamPointer& stream, Event& event) {
                     .count();
     });
     event.capture = nullptr;
-    event.place = {stream, stream->asked};
+    event.place = {stream, stream->enqueued};
     return status;
 }
 

@@ -13,7 +13,7 @@ template <int arity, auto function, class T, bool flushes, bool saturates>
 static void floating(Warp& w, const Instruction& i, Mask active) {
     const T *a = w.values<T>(i.op[1]), *b = w.values<T>(i.op[2]), *c = w.values<T>(i.op[3]);
     const auto in = [](T x) { return flushes ? flush(x) : x; };
-    each(w.values<T>(i.op[0]), active, [&](int l) {
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) {
         T result;
         if constexpr (arity == 1) result = function(in(a[l]));
         if constexpr (arity == 2) result = function(in(a[l]), in(b[l]));
@@ -86,7 +86,7 @@ static void with_rounding(Warp& w, const Instruction& i, Mask active) {
     const T *a = w.values<T>(i.op[1]), *b = w.values<T>(i.op[2]), *c = w.values<T>(i.op[3]);
     const auto in = [&](T x) { return i.flushes ? flush(x) : x; };
     const Rounding mode(modes[i.option]);
-    each(w.values<T>(i.op[0]), active, [&](int l) {
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) {
         const T result = in(rounded<T>(static_cast<char>(i.number), in(a[l]), in(b[l]), in(c[l])));
         return i.saturates ? saturated(result) : result;
     });
@@ -156,7 +156,7 @@ static Handler floating_point(const Opcode& o, Instruction& i) {
 template <int arity, auto function, class T>
 static void integer(Warp& w, const Instruction& i, Mask active) {
     const T *a = w.values<T>(i.op[1]), *b = w.values<T>(i.op[2]), *c = w.values<T>(i.op[3]);
-    each(w.values<T>(i.op[0]), active, [&](int l) {
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) {
         if constexpr (arity == 1) return static_cast<T>(function(a[l]));
         if constexpr (arity == 2) return static_cast<T>(function(a[l], b[l]));
         if constexpr (arity == 3) return static_cast<T>(function(a[l], b[l], c[l]));
@@ -184,7 +184,7 @@ static void wide(Warp& w, const Instruction& i, Mask active) {
     const T *a = w.values<T>(i.op[1]), *b = w.values<T>(i.op[2]);
     const Wide* c = w.values<Wide>(i.op[3]);
     using U = std::make_unsigned_t<Wide>;
-    each(w.values<Wide>(i.op[0]), active, [&](int l) {
+    set_lanes(w.values<Wide>(i.op[0]), active, [&](int l) {
         const U product = static_cast<U>(static_cast<Wide>(a[l])) * static_cast<U>(static_cast<Wide>(b[l]));
         return static_cast<Wide>(i.option ? product + static_cast<U>(c[l]) : product);
     });

@@ -11,23 +11,23 @@ namespace soft {
 template <auto function, class T>
 static void bits2(Warp& w, const Instruction& i, Mask active) {
     const T *a = w.values<T>(i.op[1]), *b = w.values<T>(i.op[2]);
-    each(w.values<T>(i.op[0]), active, [&](int l) { return static_cast<T>(function(a[l], b[l])); });
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) { return static_cast<T>(function(a[l], b[l])); });
 }
 template <auto function, class T>
 static void shift(Warp& w, const Instruction& i, Mask active) {
     const T* a = w.values<T>(i.op[1]);
     const u32* by = w.values<u32>(i.op[2]);
-    each(w.values<T>(i.op[0]), active, [&](int l) { return static_cast<T>(function(a[l], by[l])); });
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) { return static_cast<T>(function(a[l], by[l])); });
 }
 template <auto function, class T>
 static void count(Warp& w, const Instruction& i, Mask active) {
     const T* a = w.values<T>(i.op[1]);
-    each(w.values<u32>(i.op[0]), active, [&](int l) { return static_cast<u32>(function(a[l])); });
+    set_lanes(w.values<u32>(i.op[0]), active, [&](int l) { return static_cast<u32>(function(a[l])); });
 }
 template <class T>
 static void copy(Warp& w, const Instruction& i, Mask active) {
     const T* a = w.values<T>(i.op[1]);
-    each(w.values<T>(i.op[0]), active, [&](int l) { return a[l]; });
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) { return a[l]; });
 }
 void widened(Warp& w, const Instruction& i, Mask active) {  // mov of a register of another width
     u64 values[32];
@@ -44,13 +44,13 @@ void clock(Warp& w, const Instruction& i, Mask active) {
 template <class T>
 static void inverted(Warp& w, const Instruction& i, Mask active) {
     const T* a = w.values<T>(i.op[1]);
-    each(w.values<T>(i.op[0]), active, [&](int l) { return static_cast<T>(~a[l]); });
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) { return static_cast<T>(~a[l]); });
 }
 template <class T>
 static void selected(Warp& w, const Instruction& i, Mask active) {
     const T *a = w.values<T>(i.op[1]), *b = w.values<T>(i.op[2]);
     const Mask chosen = w.truth(i.op[3]);
-    each(w.values<T>(i.op[0]), active, [&](int l) { return chosen >> l & 1 ? a[l] : b[l]; });
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) { return chosen >> l & 1 ? a[l] : b[l]; });
 }
 
 // option: 0 and, 1 or, 2 xor, 3 not, 4 mov
@@ -68,7 +68,7 @@ static void predicates(Warp& w, const Instruction& i, Mask active) {
 static void lop3(Warp& w, const Instruction& i, Mask active) {
     const u32 *a = w.values<u32>(i.op[1]), *b = w.values<u32>(i.op[2]), *c = w.values<u32>(i.op[3]);
     const u32 table = *w.values<u32>(i.op[4]);
-    each(w.values<u32>(i.op[0]), active, [&](int l) {
+    set_lanes(w.values<u32>(i.op[0]), active, [&](int l) {
         u32 result = 0;
         for (int row = 0; row < 8; row++)
             if (table >> row & 1)
@@ -79,7 +79,7 @@ static void lop3(Warp& w, const Instruction& i, Mask active) {
 // option: 1 to the left, 2 clamped
 static void funnel(Warp& w, const Instruction& i, Mask active) {
     const u32 *low = w.values<u32>(i.op[1]), *top = w.values<u32>(i.op[2]), *by = w.values<u32>(i.op[3]);
-    each(w.values<u32>(i.op[0]), active, [&](int l) {
+    set_lanes(w.values<u32>(i.op[0]), active, [&](int l) {
         const u64 both = static_cast<u64>(top[l]) << 32 | low[l];
         const u32 n = i.option & 2 ? std::min<u32>(by[l], 32) : by[l] & 31;
         return static_cast<u32>(i.option & 1 ? both << n >> 32 : both >> n);
@@ -87,7 +87,7 @@ static void funnel(Warp& w, const Instruction& i, Mask active) {
 }
 static void permuted(Warp& w, const Instruction& i, Mask active) {
     const u32 *a = w.values<u32>(i.op[1]), *b = w.values<u32>(i.op[2]), *how = w.values<u32>(i.op[3]);
-    each(w.values<u32>(i.op[0]), active, [&](int l) {
+    set_lanes(w.values<u32>(i.op[0]), active, [&](int l) {
         const u64 both = static_cast<u64>(b[l]) << 32 | a[l];
         u32 result = 0;
         for (int byte = 0; byte < 4; byte++) {
@@ -103,7 +103,7 @@ static void extracted(Warp& w, const Instruction& i, Mask active) {
     constexpr u32 width = 8 * sizeof(T);
     const T* a = w.values<T>(i.op[1]);
     const u32 *first = w.values<u32>(i.op[2]), *many = w.values<u32>(i.op[3]);
-    each(w.values<T>(i.op[0]), active, [&](int l) {
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) {
         const u32 at = first[l] & 255, length = many[l] & 255;
         if (length == 0) return T(0);
         const bool negative =
@@ -118,7 +118,7 @@ template <class T>
 static void inserted(Warp& w, const Instruction& i, Mask active) {
     const T *a = w.values<T>(i.op[1]), *b = w.values<T>(i.op[2]);
     const u32 *first = w.values<u32>(i.op[3]), *many = w.values<u32>(i.op[4]);
-    each(w.values<T>(i.op[0]), active, [&](int l) {
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) {
         const u32 at = first[l] & 255, length = many[l] & 255;
         if (at >= 8 * sizeof(T) || length == 0) return b[l];
         const T mask =
@@ -129,7 +129,7 @@ static void inserted(Warp& w, const Instruction& i, Mask active) {
 template <class T>
 static void highest(Warp& w, const Instruction& i, Mask active) {  // bfind
     const T* a = w.values<T>(i.op[1]);
-    each(w.values<u32>(i.op[0]), active, [&](int l) {
+    set_lanes(w.values<u32>(i.op[0]), active, [&](int l) {
         const u64 x = std::is_signed_v<T> && a[l] < 0
                           ? static_cast<u64>(static_cast<std::make_unsigned_t<T>>(~a[l]))
                           : static_cast<u64>(static_cast<std::make_unsigned_t<T>>(a[l]));
@@ -147,7 +147,7 @@ static T reversed(T x) {
 template <class T>
 static void reverse(Warp& w, const Instruction& i, Mask active) {
     const T* a = w.values<T>(i.op[1]);
-    each(w.values<T>(i.op[0]), active, [&](int l) { return reversed(a[l]); });
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) { return reversed(a[l]); });
 }
 
 void pack(Warp& w, const Instruction& i, Mask active) {

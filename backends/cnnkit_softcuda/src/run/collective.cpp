@@ -40,7 +40,7 @@ static void shuffle(Warp& w, const Instruction& i, Mask active) {
 // option: 0 all, 1 any, 2 uni, 3 ballot
 static void vote(Warp& w, const Instruction& i, Mask active) {
     const Mask ballot = w.truth(i.op[1]) & active;
-    if (i.option == 3) return each(w.values<u32>(i.op[0]), active, [&](int) { return ballot; });
+    if (i.option == 3) return set_lanes(w.values<u32>(i.op[0]), active, [&](int) { return ballot; });
     const bool is = i.option == 0   ? ballot == active
                     : i.option == 1 ? ballot != 0
                                     : ballot == 0 || ballot == active;
@@ -56,7 +56,8 @@ static void match(Warp& w, const Instruction& i, Mask active) {
         for_lanes(active, [&](int other) { equal[lane] |= static_cast<Mask>(a[lane] == a[other]) << other; });
     });
     const bool all = equal[__builtin_ctz(active)] == active;
-    each(w.values<u32>(i.op[0]), active, [&](int lane) { return i.option ? equal[lane] : all ? active : 0; });
+    set_lanes(w.values<u32>(i.op[0]), active,
+              [&](int lane) { return i.option ? equal[lane] : all ? active : 0; });
     w.set(i.op[14], all ? ~Mask(0) : 0, active);
 }
 
@@ -73,11 +74,11 @@ static void reduce(Warp& w, const Instruction& i, Mask active) {
                  : i.option == '|' ? result | x
                                    : result ^ x;
     });
-    each(w.values<T>(i.op[0]), active, [&](int) { return result; });
+    set_lanes(w.values<T>(i.op[0]), active, [&](int) { return result; });
 }
 
 static void active_lanes(Warp& w, const Instruction& i, Mask active) {
-    each(w.values<u32>(i.op[0]), active, [&](int) { return active; });
+    set_lanes(w.values<u32>(i.op[0]), active, [&](int) { return active; });
 }
 
 // ldmatrix: matrices of 8 rows of 16 bytes; lane n of each group of eight has the address of a row.

@@ -132,7 +132,7 @@ template <class T, class C>
 static void slct(Warp& w, const Instruction& i, Mask active) {
     const T *a = w.values<T>(i.op[1]), *b = w.values<T>(i.op[2]);
     const C* c = w.values<C>(i.op[3]);
-    each(w.values<T>(i.op[0]), active, [&](int l) { return c[l] >= 0 ? a[l] : b[l]; });
+    set_lanes(w.values<T>(i.op[0]), active, [&](int l) { return c[l] >= 0 ? a[l] : b[l]; });
 }
 
 bool decode_comparison(const Opcode& o, Instruction& i) {

@@ -74,7 +74,7 @@ static void convert(Warp& w, const Instruction& i, Mask active) {
     convert_all(from, to, i);
     if (i.width > 1) std::fesetround(FE_TONEAREST);
     if constexpr (is_float<D>) {
-        each(w.values<D>(i.op[0]), active, [&](int l) { return to[l]; });
+        set_lanes(w.values<D>(i.op[0]), active, [&](int l) { return to[l]; });
     } else {  // a narrow result fills its register, with its sign
         std::conditional_t<std::is_signed_v<D>, s64, u64> wide[32];
         for (int l = 0; l < 32; l++) wide[l] = to[l];
@@ -108,12 +108,12 @@ static Handler from_type(Type type) {
 template <class H>
 static void two_halves(Warp& w, const Instruction& i, Mask active) {  // cvt.f16x2.f32 d, high, low
     const float *high = w.values<float>(i.op[1]), *low = w.values<float>(i.op[2]);
-    each(w.values<u32>(i.op[0]), active,
+    set_lanes(w.values<u32>(i.op[0]), active,
          [&](int l) { return static_cast<u32>(H(high[l]).bits) << 16 | H(low[l]).bits; });
 }
 static void to_tf32(Warp& w, const Instruction& i, Mask active) {
     const float* a = w.values<float>(i.op[1]);
-    each(w.values<float>(i.op[0]), active, [&](int l) { return tf32(a[l]); });
+    set_lanes(w.values<float>(i.op[0]), active, [&](int l) { return tf32(a[l]); });
 }
 
 bool decode_conversion(const Opcode& o, Instruction& i) {

@@ -47,7 +47,7 @@ struct Warp {
 
 // d[lane] = value(lane) for the active lanes
 template <class T, class Function>
-inline void each(T* __restrict d, Mask active, Function value) {
+inline void set_lanes(T* __restrict d, Mask active, Function value) {
     if (active == ~Mask(0)) {
         for (int lane = 0; lane < 32; lane++) d[lane] = value(lane);
     } else {
@@ -84,14 +84,14 @@ template <class T>
 inline void write(Warp& warp, const Operand& operand, const T* values, Mask active) {
     if (!operand.named) return;
     if (operand.size == sizeof(T))
-        return each(warp.values<T>(operand), active, [&](int l) { return values[l]; });
+        return set_lanes(warp.values<T>(operand), active, [&](int l) { return values[l]; });
     if constexpr (std::is_integral_v<T>) {
         if (operand.size == 2)
-            each(warp.values<u16>(operand), active, [&](int l) { return static_cast<u16>(values[l]); });
+            set_lanes(warp.values<u16>(operand), active, [&](int l) { return static_cast<u16>(values[l]); });
         if (operand.size == 4)
-            each(warp.values<u32>(operand), active, [&](int l) { return static_cast<u32>(values[l]); });
+            set_lanes(warp.values<u32>(operand), active, [&](int l) { return static_cast<u32>(values[l]); });
         if (operand.size == 8)
-            each(warp.values<u64>(operand), active, [&](int l) { return static_cast<u64>(values[l]); });
+            set_lanes(warp.values<u64>(operand), active, [&](int l) { return static_cast<u64>(values[l]); });
     }
 }
 

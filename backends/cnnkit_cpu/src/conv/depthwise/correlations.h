@@ -57,40 +57,30 @@ struct DepthwisePatch {
     }
 };
 
-// One result.
-INLINE void depthwise_one(const DepthwiseRow& a, int q, Floats& finite) {
-    const int taps = a.w.count(q);
-    const DepthwisePatch patch = taps ? DepthwisePatch(a, q) : DepthwisePatch();
+// One result that reads `places` pixels in each of `rows` rows: two numbers, or two constants, by which the
+// loops are unrolled.
+template <class Rows, class Places>
+INLINE void depthwise_result(const DepthwiseRow& a, const DepthwisePatch& patch, Rows rows, Places places,
+                             int q, Floats& finite) {
     const Bounds bounds = a.how.bounds;
     Floats seen = finite;
     over_vectors(a.C, [&](int c) {
         Floats sum = a.start(c);
-        for (int r = 0; r < patch.rows; r++) {
+        for (int r = 0; r < rows; r++) {
             const float *pixel = patch.pixels + r * patch.row_step + c,
                         *tap = patch.filter + r * patch.filter_step + c;
-            for (int s = 0; s < taps; s++, pixel += patch.pixel_step, tap += patch.tap_step)
-                sum += load(pixel) * load(tap);
+            for (int s = 0; s < places; s++)
+                sum += load(pixel + s * patch.pixel_step) * load(tap + s * patch.tap_step);
         }
         a.finish(q, c, sum, bounds, seen);
     });
     finite = seen;
 }
 
-// One result that reads so many places in so many rows: with a stride, of the input's gradient each is such.
-template <int ROWS, int PLACES>
-INLINE void depthwise_few(const DepthwiseRow& a, int q, Floats& finite) {
-    const DepthwisePatch patch(a, q);
-    const Bounds bounds = a.how.bounds;
-    Floats seen = finite;
-    over_vectors(a.C, [&](int c) {
-        Floats sum = a.start(c);
-        for (int r = 0; r < ROWS; r++)
-            for (int s = 0; s < PLACES; s++)
-                sum += load(patch.pixels + r * patch.row_step + s * patch.pixel_step + c) *
-                       load(patch.filter + r * patch.filter_step + s * patch.tap_step + c);
-        a.finish(q, c, sum, bounds, seen);
-    });
-    finite = seen;
+INLINE void depthwise_one(const DepthwiseRow& a, int q, Floats& finite) {
+    const int taps = a.w.count(q);
+    const DepthwisePatch patch = taps ? DepthwisePatch(a, q) : DepthwisePatch();
+    depthwise_result(a, patch, patch.rows, taps, q, finite);
 }
 
 // Neighbours that read alike, from q on.
@@ -150,9 +140,10 @@ NOINLINE void depthwise_any_row(const DepthwiseRow& a, Floats& finite) {
             depthwise_one(a, q, finite);
             continue;
         }
+        // with a stride, of the input's gradient each result is such
         constant<FEW>(rows, [&](auto R) {
-            constant<FEW>(places, [&](auto P) {
-                depthwise_few<decltype(R)::value, decltype(P)::value>(a, q, finite);
+            constant<FEW>(places, [&](auto S) {
+                depthwise_result(a, DepthwisePatch(a, q), R, S, q, finite);
             });
         });
     }

@@ -139,9 +139,10 @@ static bool compute_passes(int threads, std::vector<Pass>& passes, const Frame& 
         parallel(threads, static_cast<long>(all) * count, [&](long task, int thread) {
             const Pass& pass = passes[task / count];
             const int number = static_cast<int>(task % count);
-            float* own = room + thread * whole_lines(most);
-            if (!filters) pass.packing.panel(number, weight, own);
-            const float* panel = filters ? pass.packed + number * pass.packing.panel_floats() : own;
+            float* thread_panel = room + thread * whole_lines(most);
+            if (!filters) pass.packing.panel(number, weight, thread_panel);
+            const float* panel =
+                filters ? pass.packed + number * pass.packing.panel_floats() : thread_panel;
             Floats finite{};
             common.times_panel(pass, number, panel, 0, N, 0, static_cast<int>(pass.in.size()), frames,
                                finite);

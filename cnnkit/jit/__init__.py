@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["compile", "export", "ignore", "script", "unused"]
+__all__ = ["Final", "compile", "export", "ignore", "is_scripting", "is_tracing", "script",
+           "script_if_tracing", "unused"]
 
 
 def script(obj: Any, *args: Any, **kwargs: Any) -> Any:
@@ -15,6 +16,31 @@ def script(obj: Any, *args: Any, **kwargs: Any) -> Any:
     True
     """
     return obj
+
+
+def script_if_tracing(fn: Callable) -> Callable:
+    """The function as it is."""
+    return fn
+
+
+def is_scripting() -> bool:
+    """``False``: models ask it to choose between Python and the compiler's way."""
+    return False
+
+
+def is_tracing() -> bool:
+    """``False``, as `is_scripting`."""
+    return False
+
+
+def _assert(condition: Any, message: str) -> None:
+    """``assert condition, message``: ``torch._assert``, which PyTorch's tracers see."""
+    assert condition, message
+
+
+def _overload_method(method: Callable) -> Callable:
+    """The method as it is; torchvision's models declare its signatures by it."""
+    return method
 
 
 def export(fn: Callable) -> Callable:
