@@ -58,7 +58,7 @@ def tune(step: Callable[[], Any], clock: Clock) -> dict[str, dict[str, float]]:
         The seconds of each tile, that of the whole step, by the product's key; also in `choice.measured`.
     """
     launcher.forget()
-    with choice.asked() as products:
+    with choice.noted_products() as products:
         step()
     found: dict[str, dict[str, float]] = {}
     for key, tiles in products.items():

@@ -16,7 +16,7 @@ from typing import Any
 from cnnkit_cupy.cost import MACS, WARP, Product, ffma_share, instructions_per_mma
 from cnnkit_cupy.gpus import Gpu
 
-__all__ = ["Choice", "Measured", "asked", "choose", "measured", "tensor_product", "tiled_product"]
+__all__ = ["Choice", "Measured", "choose", "measured", "noted_products", "tensor_product", "tiled_product"]
 
 
 UNSURE = 0.1  # of two tiles that are as near the one with fewer empty columns is taken, which packs less
@@ -59,18 +59,18 @@ class Measured(dict):
 
 
 measured = Measured()
-_asked: list[dict[str, tuple[str, ...]]] = []  # those who want to know which products are planned
+_notes: list[dict[str, tuple[str, ...]]] = []  # those who want to know which products are planned
 
 
 @contextmanager
-def asked() -> Iterator[dict[str, tuple[str, ...]]]:
+def noted_products() -> Iterator[dict[str, tuple[str, ...]]]:
     """A block that notes which products it plans: the tiles that each might have, by its key."""
     products: dict[str, tuple[str, ...]] = {}
-    _asked.append(products)
+    _notes.append(products)
     try:
         yield products
     finally:
-        _asked.remove(products)
+        _notes.remove(products)
 
 
 def choose(gpu: Gpu, tilings: Mapping[str, Any], kind: str, rows: int, columns: int, z: int,
@@ -92,7 +92,7 @@ def choose(gpu: Gpu, tilings: Mapping[str, Any], kind: str, rows: int, columns: 
     'Narrow'
     """
     key = Measured.key(gpu, kind, rows, columns, z, depth)
-    for products in _asked:
+    for products in _notes:
         products[key] = tuple(tilings)
     if (found := measured.get(key)) and set(found) == set(tilings):
         return Choice(min(found, key=found.__getitem__), found, True)

@@ -142,7 +142,7 @@ class CupyDevice:
     def load(self, name: str, place: int) -> None:
         """Make an instance of the table ready, in any thread: compile it, or take it from the disk."""
         with self._device(place):
-            self._load(source_of(KERNELS[name].module), name, place)
+            self._function(source_of(KERNELS[name].module), name, place)
 
     def run(self, source: str, kernels: tuple[str, ...], name: str,
             grid: tuple[int, int, int], block: tuple[int, int, int],

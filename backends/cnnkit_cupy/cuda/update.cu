@@ -105,7 +105,8 @@ __device__ inline void sgd_part(const Mine& at, const Table<const T, MOST>& para
 template <class T>
 __global__ void __launch_bounds__(256) sgd(Table<const T, MOST> params, Table<const T, MOST> grads,
                                            Table<float, MOST> buffers, Table<T, MOST> results,
-                                           Counts counts, Firsts firsts, const unsigned* on_device, Sgd here) {
+                                           Counts counts, Firsts firsts, const unsigned* on_device,
+                                           Sgd here) {
     const Sgd by = settings_of(on_device, here);
     const Mine at = mine<per_access<T>>(counts, firsts);
     if (at.count) sgd_part(at, params, grads, buffers, results, by);
@@ -156,7 +157,8 @@ template <class T>
 __global__ void __launch_bounds__(256) adam(Table<const T, MOST> params, Table<const T, MOST> grads,
                                             Table<float, MOST> means, Table<float, MOST> squares,
                                             Table<float, MOST> largest, Table<T, MOST> results,
-                                            Counts counts, Firsts firsts, const unsigned* on_device, Adam here) {
+                                            Counts counts, Firsts firsts, const unsigned* on_device,
+                                            Adam here) {
     const Adam by = settings_of(on_device, here);
     const Mine at = mine<per_access<T>>(counts, firsts);
     if (at.count) adam_part(at, params, grads, means, squares, largest, results, by);

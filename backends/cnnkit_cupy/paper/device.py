@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,3 +91,15 @@ class PaperDevice:
                 else:
                     bytes_read += array.nbytes
         self.notes.append(Noted(name, bytes_read, bytes_written, grid, block, dynamic, values))
+
+    def prepared(self, *launch: Any) -> Sequence[Callable]:
+        """The note that `run` would make, as a call."""
+        return (partial(self.run, *launch),)
+
+    def is_held(self, arrays: Sequence[Array], places: int) -> bool:
+        """On paper nobody keeps a parameter for its numbers."""
+        return False
+
+    def renewed(self, arrays: Sequence[Array]) -> list[Array]:
+        """The arrays: on paper they have no numbers that could change."""
+        return list(arrays)

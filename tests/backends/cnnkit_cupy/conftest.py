@@ -61,12 +61,17 @@ def fake_cupy(monkeypatch):
 @pytest.fixture
 def launches(monkeypatch):
     """The kernels of a test by module, in order: name and grid."""
-    found, call = defaultdict(list), launcher.Launch.__call__
+    found, call, prepare = defaultdict(list), launcher.Launch.__call__, launcher.Launch.prepared
 
     def recorded(self, *arrays):
         found[self.kernel.module].append((self.kernel.name, self.grid))
         call(self, *arrays)
+
+    def prepared(self, *arrays):
+        found[self.kernel.module].append((self.kernel.name, self.grid))
+        return prepare(self, *arrays)
     monkeypatch.setattr(launcher.Launch, "__call__", recorded)
+    monkeypatch.setattr(launcher.Launch, "prepared", prepared)
     return found
 
 

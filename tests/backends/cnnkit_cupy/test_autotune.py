@@ -72,7 +72,7 @@ def test_a_damaged_file_has_no_times(tmp_path, text):
 
 
 def test_products_are_noted_only_where_somebody_asks():
-    with choice.asked() as products:
+    with choice.noted_products() as products:
         launcher.forget()
         with cnnkit.no_grad():
             from cnnkit_cupy.gpus import GPUS

@@ -66,8 +66,9 @@ struct PassArguments {
                 Left{a, pass.in.data() + begin, pass.taps.data(), end - begin,
                      static_cast<int>(pass.taps.size()), pass.depth, pass.in_step},
                 panel,
-                Result{y + (first + n) * result + k, pass.out.data() + begin, pass.out_step, left, bias ? bias + k : nullptr,
-                       finish, finish.addend ? finish.addend + (first + n) * result + k : nullptr},
+                Result{y + (first + n) * result + k, pass.out.data() + begin, pass.out_step, left,
+                       bias ? bias + k : nullptr, finish,
+                       finish.addend ? finish.addend + (first + n) * result + k : nullptr},
                 finite);
         }
     }
