@@ -18,6 +18,7 @@ ELEMENTWISE = """
     logical_and logical_not logical_or logical_xor maximum minimum multiply negative nextafter not_equal
     positive pow reciprocal remainder round sign signbit sin sinh sqrt square subtract tan tanh trunc where
 """
+REDUCING = "all any amax amin argmax argmin count_nonzero max mean min prod std sum var"
 MAKING = ("arange", "eye", "full", "linspace", "ones", "zeros", "empty")
 DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
 
@@ -126,7 +127,7 @@ for _name, _full in {"lt": "less", "le": "less_equal", "eq": "equal", "ne": "not
 
 
 class Namespace:
-    """The Array API: elementwise functions give arrays of the right shape, the others are NumPy's."""
+    """The Array API: elementwise functions and reductions compute shapes alone, the others are NumPy's."""
 
     __name__ = "cnnkit_cupy.paper"
     e, pi, inf, nan, newaxis = np.e, np.pi, np.inf, np.nan, None
@@ -157,6 +158,8 @@ class Namespace:
         sources = list(_arrays((*args, *kwargs.values())))
         if name in ELEMENTWISE.split() and sources:
             result = self._shaped(function, args, kwargs)
+        elif name in REDUCING.split() and sources:
+            result = self._reduced(function, *args, **kwargs)
         else:
             result = function(*_unwrapped(args), **{k: _unwrapped(v) for k, v in kwargs.items()})
         made = [r for r in (result if isinstance(result, list | tuple) else [result])
@@ -193,6 +196,16 @@ class Namespace:
             sample = function(*one, **{k: np.ones((1,), v.dtype) if isinstance(v, Array) else v
                                        for k, v in kwargs.items()})
         return np.zeros(shape, sample.dtype)
+
+    @staticmethod
+    def _reduced(function: Callable, x: Array, /, **kwargs: Any) -> np.ndarray:
+        """An untouched array of the shape and dtype that a reduction gives."""
+        result = function(np.ones((1,) * x.ndim, x.dtype), **kwargs)
+        axis = kwargs.get("axis")
+        gone = {n % x.ndim for n in (range(x.ndim) if axis is None else np.atleast_1d(axis).tolist())}
+        kept = kwargs.get("keepdims", False)
+        return np.zeros([1 if n in gone else size for n, size in enumerate(x.shape) if kept or n not in gone],
+                        result.dtype)
 
     def _wrapped(self, value: Any) -> Any:
         if isinstance(value, np.ndarray | np.generic):

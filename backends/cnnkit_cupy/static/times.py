@@ -116,13 +116,17 @@ def launch_seconds(noted: Noted, gpu: Gpu, reported: page.Reported | None) -> fl
     return max(moving, product.seconds(gpu) if product else 0.0) / REACHED + BETWEEN
 
 
+def plan(network: Network, precision: Precision, gpu: Gpu) -> list[Noted]:
+    """The launches of a training step of `BATCH` images."""
+    with precision.entered():
+        return [*training_step(Paper(gpu), network.make(), network.shape, BATCH, precision.autocast)]
+
+
 def predict(network: Network, precision: Precision, gpu: Gpu, reports: Reports,
             notes: Iterable[Noted] | None = None) -> Step:
     """A training step of `BATCH` images, by a page's report (`cnnkit_cupy.static.page.reported`)."""
-    if notes is None:
-        with precision.entered():
-            notes = training_step(Paper(gpu), network.make(), network.shape, BATCH, precision.autocast)
-    notes, by_kernel = [*notes], Counter[str]()
+    notes = plan(network, precision, gpu) if notes is None else [*notes]
+    by_kernel = Counter[str]()
     for noted in notes:
         reported = reports.get(noted.name, {}).get(gpu.arch)
         by_kernel[noted.name] += launch_seconds(noted, gpu, reported)  # type: ignore[assignment]
@@ -181,8 +185,12 @@ def every_step(reports: Reports, networks: Iterable[str] = (), gpus: Iterable[st
     """Each network in each precision on each GPU; GPUs that launch the same are planned once."""
     for name in networks or NETWORKS:
         for precision in PRECISIONS.values():
+            planned: dict[tuple[int, int], list[Noted]] = {}
             for gpu in (GPUS[g] for g in gpus or GPUS):
-                yield predict(NETWORKS[name], precision, gpu, reports)
+                like = gpu.arch, gpu.multiprocessors  # which decide what is launched
+                if like not in planned:
+                    planned[like] = plan(NETWORKS[name], precision, gpu)
+                yield predict(NETWORKS[name], precision, gpu, reports, planned[like])
 
 
 def main(
