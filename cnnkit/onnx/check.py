@@ -7,6 +7,7 @@ makes it of, with inputs and the results that are expected.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ REASONS = {  # of tests that fail where numbers were expected
     "test_attention_4d_causal_fp16_expanded": "float16 products rounded in another order: 2 of 192 numbers "
                                               "differ, by 0.0005",
 }
+# casts whose results ONNX leaves open where a number is none of the dtype: ml_dtypes decides there
+OPEN_BEYOND = re.compile(r"test_cast(?:like)?_FLOAT(?:16)?_to_(U?INT[24])(?:_expanded)?")
 TENSOR_ONLY = "a sequence, an optional value or text: cnnkit has tensors of numbers only"
 
 
@@ -74,7 +77,8 @@ def run_case(case: Any, model: Any) -> Result:
         for inputs, expected in _data(case, model):
             made = network(*map(_array, inputs))
             for got, wanted in zip(made if isinstance(made, tuple) else (made,), map(_array, expected)):
-                _compare(got.numpy(), wanted, case)
+                defined = _defined(case, _array(inputs[0])) if inputs else ...
+                _compare(got.numpy()[defined], wanted[defined], case)
     except Exception as error:  # whatever it is, the table shows it
         if not _tensors_of_numbers(model):
             return Result(case.name, TENSOR_ONLY)
@@ -82,6 +86,14 @@ def run_case(case: Any, model: Any) -> Result:
             return Result(case.name, REASONS[case.name])
         return Result(case.name, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
     return Result(case.name, "")
+
+
+def _defined(case: Any, x: np.ndarray) -> Any:
+    """Which results the specification defines, as an index: all, but of some casts."""
+    if (found := OPEN_BEYOND.fullmatch(case.name)) is None:
+        return ...
+    values = next(kind for kind in NARROW.values() if kind.name == found[1].lower()).values
+    return (x >= values.min()) & (x <= values.max())
 
 
 def _compare(got: np.ndarray, wanted: np.ndarray, case: Any) -> None:
