@@ -123,7 +123,8 @@ def test_a_module_on_tensor_cores_is_counted_and_has_nothing_for_older_architect
     if not shutil.which(disassembly.program()):
         pytest.skip("nvdisasm is not here (pip install nvidia-cuda-nvdisasm)")
     compiled = compile_module("conv_tensor_weights", 80)
-    assert all(3 < usage.per_product < 5 for usage in compiled.usage.values())
+    assert all(3 < usage.per_product < (6.5 if "<float" in name else 5)
+               for name, usage in compiled.usage.items())
     assert faults("conv_tensor_weights", 80, compiled) == []
     assert compile_module("conv_tensor_weights", 75) == Compiled({}, "")
 
