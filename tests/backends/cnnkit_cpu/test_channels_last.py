@@ -63,7 +63,7 @@ def test_many_channels_against_float64(forced, name, x, weight, padding):
     ((9, 40, 9, 11), (70, 40, 3, 3), 2, 1), ((3, 48, 6, 7), (35, 48, 1, 1), 1, 0),
     ((2, 65, 7, 7), (33, 65, 1, 1), 2, 0),
     ((1, 33, 16, 15), (41, 33, 5, 3), 3, 2), ((2, 64, 8, 8), (32, 64, 3, 3), 1, 1),
-    ((1, 34, 43, 3), (40, 34, 3, 3), 1, 1)])
+    ((1, 34, 43, 3), (40, 34, 3, 3), 1, 1), ((1, 24, 61, 40), (41, 24, 3, 3), 1, 1)])
 def test_many_channels_with_few_results_and_more(forced, x, weight, stride, padding):
     check_many_channels("product", x, weight, stride, padding)
 
@@ -136,6 +136,15 @@ def test_one_thread_and_more_give_the_same_bits(forced):
     expected = [p.tobytes() for p in steps(1)]
     assert [p.tobytes() for p in steps(2)] == expected
     assert [p.tobytes() for p in steps(5)] == expected
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4, 5])
+@pytest.mark.parametrize("size", [(1, 2), (3, 7), (33, 129)])
+def test_images_of_few_channels_are_brought_to_channels_last(channels, size):
+    x = np.random.default_rng(0).standard_normal((2, channels, *size), dtype=np.float32)
+    moved = layout.to_channels_last(x)
+    np.testing.assert_array_equal(moved, x)
+    assert layout.is_channels_last(moved)
 
 
 @pytest.mark.parametrize("batch", [1, 5])

@@ -7,6 +7,14 @@
 #include "elementwise/activation.h"
 #include "interface.h"
 
+// `count` pixels of C channels that lie `apart` floats apart, side by side: few of them would leave most of
+// a transposed block empty.
+template <int C>
+static void interleave(const float* from, long apart, long count, float* to) {
+    for (long i = 0; i < count; i++)
+        for (int c = 0; c < C; c++) to[i * C + c] = from[c * apart + i];
+}
+
 // From any order of the axes (strides in floats) to channels last; with `y`, 0 where y <= 0 (ReLU's
 // gradient).
 EXPORT void to_channels_last(int threads, int N, int C, int H, int W_, const float* x, const long* strides,
@@ -18,6 +26,12 @@ EXPORT void to_channels_last(int threads, int N, int C, int H, int W_, const flo
                  float* out = to + row * W_ * C;
                  if (sc == 1) {
                      for (int w = 0; w < W_; w++) copy_row(from + w * sw, out + static_cast<long>(w) * C, C);
+                 } else if (sw == 1 && C == 2) {
+                     interleave<2>(from, sc, W_, out);
+                 } else if (sw == 1 && C == 3) {
+                     interleave<3>(from, sc, W_, out);
+                 } else if (sw == 1 && C == 4) {
+                     interleave<4>(from, sc, W_, out);
                  } else if (sw == 1) {
                      transpose_matrix(from, sc, C, W_, out, C);
                  } else {

@@ -10,6 +10,7 @@
 struct Window {  // what the caller passes as an array of ints
     int C, H, W, P, Q, size_h, size_w, stride_h, stride_w, dilation_h, dilation_w, top, left;
 
+    long work(long N) const { return N * P * Q * C * size_h * size_w; }  // numbers that results are made of
     bool disjoint() const {
         return stride_h >= (size_h - 1) * dilation_h + 1 && stride_w >= (size_w - 1) * dilation_w + 1;
     }
@@ -69,8 +70,7 @@ NOINLINE void max_pool_row(const Window& g, const float* image, int p, float* y)
 EXPORT void max_pool_channels_last_forward(int threads, const Window* window, long N, const float* x,
                                            float* y, uint8_t* argmax) {
     const Window& g = *window;
-    const long work = N * g.P * g.Q * g.C;
-    parallel(threads_for(threads, work), N * g.P, [&](long row, int) {
+    parallel(threads_for(threads, g.work(N)), N * g.P, [&](long row, int) {
         const long n = row / g.P;
         const int p = static_cast<int>(row % g.P);
         if (!argmax) return max_pool_row(g, x + n * g.H * g.W * g.C, p, y + row * g.Q * g.C);
@@ -139,7 +139,7 @@ EXPORT void max_pool_channels_last_backward(int threads, const Window* window, l
 EXPORT void avg_pool_channels_last_forward(int threads, const Window* window, long N, const float* x,
                                            float divisor, float* y) {
     const Window& g = *window;
-    parallel(threads_for(threads, N * g.P * g.Q * g.C), N * g.P, [&](long row, int) {
+    parallel(threads_for(threads, g.work(N)), N * g.P, [&](long row, int) {
         const long n = row / g.P;
         const int p = static_cast<int>(row % g.P);
         for (int q = 0; q < g.Q; q++) {

@@ -165,7 +165,7 @@ static bool depthwise(int threads, long N, int C, int R, int S, long pixels, int
                          : h.results() < 64 ? 4
                                             : 8,  // rows of a task
         tasks = (h.results() + together - 1) / together;
-    parallel(threads_for(threads, N * h.results() * length), N * tasks, [&](long task, int) {
+    parallel(threads_for(threads, N * h.results() * length * R), N * tasks, [&](long task, int) {
         const int first = static_cast<int>(task % tasks) * together,
                   end = first + together < h.results() ? first + together : h.results();
         const float* image = x + task / tasks * pixels * C;

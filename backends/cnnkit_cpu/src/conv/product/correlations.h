@@ -26,7 +26,9 @@ static std::vector<Pass> forward_passes(const ConvShape& g, Frame& frame) {
             packing.taps.push_back(packing.used++);
         }
     pass.places(g.P, g.Q, g.stride_h * pitch * g.C, g.stride_w * g.C, g.Q * g.K, g.K);
-    return {pass};
+    std::vector<Pass> passes;
+    passes.push_back(std::move(pass));
+    return passes;
 }
 
 // The input's gradient: for each place modulo the stride a dense correlation with the taps that reach it.
@@ -81,7 +83,7 @@ static std::vector<Pass> input_passes(const ConvShape& g, Frame& frame, bool& em
             pass.places(rows, columns, pitch * g.K, g.K, g.stride_h * g.W * g.C, g.stride_w * g.C);
             const int start = (a * g.W + b) * g.C;
             for (int& at : pass.out) at += start;
-            passes.push_back(pass);
+            passes.push_back(std::move(pass));
         }
     return passes;
 }

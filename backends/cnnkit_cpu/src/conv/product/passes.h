@@ -55,6 +55,22 @@ struct PassArguments {
                 frame.fill(x + (first + n) * image, height, width, channels, frames + n * framed_image);
     }
 
+    // The frames of all images, by all threads: some rows of one to a task.
+    void fill_all_frames(int threads, float* frames) const {
+        const long row = static_cast<long>(frame.columns) * channels;
+        const int together = row < BLOCK ? static_cast<int>(BLOCK / row) : 1;
+        const long parts = (frame.rows + together - 1) / together;
+        parallel(threads_for(threads, N * framed_image), N * parts, [&](long task, int) {
+            const long n = task / parts;
+            const int first = static_cast<int>(task % parts) * together,
+                      end = frame.rows - first < together ? frame.rows : first + together;
+            float* to = frames + n * framed_image;
+            std::memset(to + first * row, 0,
+                        ((end == frame.rows ? framed_image : end * row) - first * row) * sizeof(float));
+            frame.fill_rows(first, end, x + n * image, height, width, channels, to);
+        });
+    }
+
     // Places from `begin` to `end` of some images, times a panel.
     void times_panel(const Pass& pass, int number, const float* panel, int first, int some, int begin,
                      int end, const float* frames, Floats& finite) const {
@@ -162,12 +178,10 @@ static bool compute_passes(int threads, std::vector<Pass>& passes, const Frame& 
     const Cut cut(passes[0], N);
     const long frame_floats = common.framed ? common.framed_image : 0;
     const long thread_floats = cut.pieces > 1 ? 0 : frame_floats * cut.together;
-    if (common.framed)
-        std::memset(room, 0, (cut.pieces > 1 ? N * frame_floats : threads * thread_floats) * sizeof(float));
-    if (cut.pieces > 1)
-        parallel(threads, N, [&](long n, int) {
-            common.put_into_frames(static_cast<int>(n), 1, room + n * frame_floats);
-        });
+    if (common.framed && cut.pieces > 1)
+        common.fill_all_frames(threads, room);
+    else if (common.framed)
+        std::memset(room, 0, threads * thread_floats * sizeof(float));
     parallel(threads, cut.tasks(), [&](long task, int thread) {
         const int piece = static_cast<int>(task % cut.pieces),
                   part = static_cast<int>(task / cut.pieces % cut.parts),

@@ -24,10 +24,17 @@ struct Frame {
 
     // `to` has zeros around from an earlier copy. Pixels beyond the frame are left out.
     void fill(const float* x, int height, int width, int channels, float* to) const {
-        const int down = rows - before_h < height ? rows - before_h : height;
+        fill_rows(0, rows, x, height, width, channels, to);
+    }
+
+    // The same for those pixels that come into the frame's rows from `first` to `end`.
+    void fill_rows(int first, int end, const float* x, int height, int width, int channels,
+                   float* to) const {
+        const int from = first > before_h ? first - before_h : 0;
+        const int down = end - before_h < height ? end - before_h : height;
         const int right = columns - before_w < width ? columns - before_w : width;
         if (right <= 0) return;  // nothing of the image is read
-        for (int h = 0; h < down; h++)
+        for (int h = from; h < down; h++)
             std::memcpy(to + (static_cast<long>(h + before_h) * columns + before_w) * channels,
                         x + static_cast<long>(h) * width * channels,
                         static_cast<size_t>(right) * channels * sizeof(float));
