@@ -237,10 +237,11 @@ class Fingerprint:
             ctypes.c_long, "sizes of parameters", *[size for _, size in memory]), self._from
         self._known: int | None = None
 
-    def changed(self, bases: Any) -> bool:
-        """Whether it is another now; at the first call it is."""
-        for n, base, offset in self._places:
-            self._from[n] = bases[base] + offset
+    def changed(self, bases: Any, known: bool = False) -> bool:
+        """Whether it is another now; at the first call it is. `known`: the memory is the last call's."""
+        if not known or self._known is None:
+            for n, base, offset in self._places:
+                self._from[n] = bases[base] + offset
         known, self._known = self._known, self._call(*self._arguments)
         return known != self._known
 

@@ -44,12 +44,15 @@ class Thunk:
 class Prepared:
     """What depends on parameters alone: the calls that make it, and whether they must be made again."""
 
-    def __init__(self, calls: Executable, changed: Callable[[Any], bool]):
+    def __init__(self, calls: Executable, changed: Callable[[Any, bool], bool]):
         self._calls, self._changed, self._made = calls, changed, False
 
-    def make(self, bases: Any) -> bool:
-        """Make it for the parameters at these bases; ``False`` if their numbers want other kernels."""
-        if self._changed(bases) or not self._made:
+    def make(self, bases: Any, known: bool) -> bool:
+        """Make it for the parameters at these bases; ``False`` if their numbers want other kernels.
+
+        `known`: the parameters lie where they lay at the last call.
+        """
+        if self._changed(bases, known) or not self._made:
             self._made = False
             self._made = not self._calls.run(bases)
         return self._made

@@ -202,7 +202,8 @@ class Plan:
     def _compute(self, arrays: Sequence[Array]) -> Outcome | None:
         carried, returned, last = self.carried.take(), self.returned.take(), self.last
         found: dict[int, Array] = {}
-        if self._same and carried.source is last:
+        known = self._same and carried.source is last
+        if known:
             bases = carried.table
         else:
             bases = self._bases_for(carried, found)
@@ -216,7 +217,7 @@ class Plan:
             bases[base] = address - offset
         for base, address in returned.places:
             bases[base] = address
-        if self.prepared is not None and not self.prepared.make(bases):
+        if self.prepared is not None and not self.prepared.make(bases, known):
             return None
         env = returned.arrays
         if self.calls_python:
