@@ -22,6 +22,7 @@ from cnnkit_cpu import choice, library, update
 from cnnkit_cpu.activation import NUMBERS
 from cnnkit_cpu.library import FUNCTIONS, ROLES, Library, address
 from cnnkit_cpu.memory import LINE, pool
+from cnnkit_cpu.slicing import per_image
 from cnnkit_cpu.together import together
 
 __all__ = ["CNativeCalls"]
@@ -106,8 +107,9 @@ class CNativeCalls:
         return Executable(calls)
 
     together = staticmethod(together)
+    per_image = staticmethod(per_image)
 
-    def watch(self, memory: Sequence[tuple[Place, int]]) -> Callable[[Any], bool]:
+    def watch(self, memory: Sequence[tuple[Place, int]]) -> Callable[[Any, bool], bool]:
         return Fingerprint(memory).changed
 
 
@@ -237,9 +239,9 @@ class Fingerprint:
             ctypes.c_long, "sizes of parameters", *[size for _, size in memory]), self._from
         self._known: int | None = None
 
-    def changed(self, bases: Any, known: bool = False) -> bool:
-        """Whether it is another now; at the first call it is. `known`: the memory is the last call's."""
-        if not known or self._known is None:
+    def changed(self, bases: Any, unmoved: bool) -> bool:
+        """Whether it is another now; at the first call it is. `unmoved`: the memory is the last call's."""
+        if not unmoved or self._known is None:
             for n, base, offset in self._places:
                 self._from[n] = bases[base] + offset
         known, self._known = self._known, self._call(*self._arguments)

@@ -21,9 +21,11 @@ __all__ = [
     "Executable",
     "NativeCall",
     "NativeCalls",
+    "NativeSlices",
     "NativeTogether",
     "NativeUpdates",
     "NativeWatch",
+    "PerImage",
     "Place",
     "Together",
     "UpdateNumbers",
@@ -186,10 +188,40 @@ class NativeWatch(Protocol):
     only where the parameters' numbers have changed.
     """
 
-    def watch(self, memory: Sequence[tuple[Place, int]]) -> Callable[[Any], bool]:
+    def watch(self, memory: Sequence[tuple[Place, int]]) -> Callable[[Any, bool], bool]:
         """A function of the table of bases: whether the numbers in this memory, places with their bytes, are
-        others than at its last call.
+        others than at its last call. It is told, too, whether the memory is where it was then.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class PerImage:
+    """How a native call takes one image after the other.
+
+    Attributes
+    ----------
+    argument, images : str, int
+        The argument that says how many images there are, and how many.
+    nbytes : dict
+        Name of an argument that has some memory for each image -> bytes from one image to the next.
+    together : int
+        How many images are worth taking at once: what they read and write stays in the cache.
+    """
+
+    argument: str
+    images: int
+    nbytes: Mapping[str, int]
+    together: int
+
+
+@runtime_checkable
+class NativeSlices(Protocol):
+    """What a table's `NativeCalls` may have besides: calls of an evaluation are made for some images at a
+    time, so that a call finds in the cache what the one before has left.
+    """
+
+    def per_image(self, call: NativeCall) -> PerImage | None:
+        """How it takes images; ``None`` if its results may depend on how many it is given."""
 
 
 @dataclass(frozen=True, slots=True)

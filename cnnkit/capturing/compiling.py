@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnnkit.backends.native import BoundCall, Executable, NativeCalls, NativeWatch, Place
+from cnnkit.backends.native import BoundCall, Executable, NativeCalls, NativeSlices, NativeWatch, Place
 from cnnkit.capturing.memory import Region, arrange
 from cnnkit.capturing.preparing import Preparation, prepared
 from cnnkit.capturing.recording import Recording
+from cnnkit.capturing.slicing import Run, runs_of
 from cnnkit.capturing.units import Slot, Unit
 
 __all__ = ["Layout", "NoteOfCall", "Prepared", "Thunk", "compiled", "natives"]
@@ -47,12 +48,12 @@ class Prepared:
     def __init__(self, calls: Executable, changed: Callable[[Any, bool], bool]):
         self._calls, self._changed, self._made = calls, changed, False
 
-    def make(self, bases: Any, known: bool) -> bool:
+    def make(self, bases: Any, unmoved: bool) -> bool:
         """Make it for the parameters at these bases; ``False`` if their numbers want other kernels.
 
-        `known`: the parameters lie where they lay at the last call.
+        `unmoved`: the parameters lie where they lay at the last call.
         """
-        if self._changed(bases, known) or not self._made:
+        if self._changed(bases, unmoved) or not self._made:
             self._made = False
             self._made = not self._calls.run(bases)
         return self._made
@@ -143,7 +144,11 @@ def compiled(recording: Recording, kept: Iterable[Slot], native: NativeCalls,
     escaping = {slot.region.number for slot in kept}
     once = Preparation(set(), [], {}) if arguments is None or not isinstance(native, NativeWatch) else (
         prepared(recording, chosen, escaping | {slot.region.number for slot in arguments}))
-    layout = _arranged(recording, chosen, escaping, once)
+    runs = runs_of(recording, chosen, escaping, once.calls, once.made, native) if (
+        arguments is not None and isinstance(native, NativeSlices)) else []
+    layout = _arranged(recording, chosen, escaping, once, runs)
+    begins = {run.first: run for run in runs}
+    in_runs = {(call.unit.number, call.number) for run in runs for call in run.calls}
     pointed = {region.number for unit in recording.units if unit.number in chosen
                for _, (region, _) in unit.touched()}
     steps: list[Thunk | Executable] = []
@@ -162,7 +167,14 @@ def compiled(recording: Recording, kept: Iterable[Slot], native: NativeCalls,
         if unit.number in chosen:
             key = (unit.forward or unit).key
             layout.calls[unit.number] = len(steps), len(waiting)
+            for part, call, places in begins[unit.number].expanded() if unit.number in begins else ():
+                bound = BoundCall(call, [_place(place, layout) for place in places], None)
+                waiting.append(bound)
+                layout.noted.setdefault(len(steps), []).append(NoteOfCall(bound, places))
+                used.update(region.number for _, (region, _) in part.unit.touched())
             for n, (call, places) in enumerate(unit.calls):
+                if (unit.number, n) in in_runs:
+                    continue
                 bound = BoundCall(call, [_place(place, layout) for place in places], key)
                 if (unit.number, n) in once.calls:
                     before.append(bound)
@@ -195,11 +207,14 @@ def _place(place: Any, layout: Layout) -> Any:
     return Place(layout.bases[region.number], offset)
 
 
-def _arranged(recording: Recording, chosen: set[int], escaping: set[int], once: Preparation) -> Layout:
+def _arranged(recording: Recording, chosen: set[int], escaping: set[int], once: Preparation,
+              runs: Sequence[Run]) -> Layout:
     """Which regions are in the arena and where, and the numbers of the others.
 
-    What is made `once` is there before all units, and stays if they need it.
+    What is made `once` is there before all units, and stays if they need it; what a run reads or leaves is
+    there for all of it.
     """
+    sizes = {number: size for run in runs for number, size in run.sizes.items()}
     lives: dict[int, tuple[int, int]] = {}
 
     def used(region: Region, moment: int) -> None:
@@ -215,9 +230,14 @@ def _arranged(recording: Recording, chosen: set[int], escaping: set[int], once: 
         for slot in (*unit.ins, *unit.outs):
             if isinstance(slot, Slot):
                 used(slot.region, last)
+    for run in runs:
+        for number in lives.keys() & (run.before | run.after):
+            first, last = lives[number]
+            lives[number] = (min(first, run.first) if number in run.before else first,
+                             max(last, run.last) if number in run.after else last)
     lives.update((number, (-1, len(recording.units) if stays else -1)) for number, stays in once.made.items())
     numbers = [*lives]
-    offsets, total = arrange([(recording.regions.all[n].size, *lives[n]) for n in numbers])
+    offsets, total = arrange([(sizes.get(n, recording.regions.all[n].size), *lives[n]) for n in numbers])
     others = [region.number for region in recording.regions.all if region.number not in lives]
     return Layout(total, {number: n for n, number in enumerate(others, ARENA + 1)},
                   dict(zip(numbers, offsets)))

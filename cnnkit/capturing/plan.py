@@ -202,8 +202,8 @@ class Plan:
     def _compute(self, arrays: Sequence[Array]) -> Outcome | None:
         carried, returned, last = self.carried.take(), self.returned.take(), self.last
         found: dict[int, Array] = {}
-        known = self._same and carried.source is last
-        if known:
+        unmoved = self._same and carried.source is last
+        if unmoved:
             bases = carried.table
         else:
             bases = self._bases_for(carried, found)
@@ -217,7 +217,7 @@ class Plan:
             bases[base] = address - offset
         for base, address in returned.places:
             bases[base] = address
-        if self.prepared is not None and not self.prepared.make(bases, known):
+        if self.prepared is not None and not self.prepared.make(bases, unmoved):
             return None
         env = returned.arrays
         if self.calls_python:

@@ -103,7 +103,7 @@ def watched(*arrays):
     changed, bases = native.watch([(Place(n, 0), a.nbytes) for n, a in enumerate(arrays)]), native.bases(9)
     for n, array in enumerate(arrays):
         bases[n] = address(array)
-    return lambda: changed(bases)
+    return lambda: changed(bases, False)
 
 
 def test_each_number_of_watched_memory_counts(forced, two_threads):
