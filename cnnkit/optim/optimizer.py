@@ -208,7 +208,7 @@ class Optimizer:
 
     def _settings(self, n: int, group: Mapping[str, Any]) -> dict[str, Any]:
         """A group's hyper-parameters as Python's numbers; a library's could widen the result."""
-        values = [group[name] for name in self.hyper]
+        values = list(map(group.__getitem__, self.hyper))
         known = self._known[n]
         if known is not None and all(map(is_, known[0], values)):
             return known[1]
