@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+from operator import is_not
 from typing import Any
 
 from cnnkit.autograd import deferral
@@ -48,36 +50,32 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
             metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
             return deferral.postpone(op, attrs, plan, deferral.NOTHING, metas, kind, grad, inputs)
     arrays: list = []
-    needs: list[bool] = []
     edges: list = []
     same_type = True
     for argument in others:
         if isinstance(argument, Tensor):
             array = argument._value if argument._link is None else argument.array
-            shape, dtype = array.shape, array.dtype
             if type(array) is not kind:
                 same_type = same_type and kind is None
                 kind = type(array)
-            needs_gradient = grad and argument._requires_grad
-            edges.append((argument._source or argument) if needs_gradient else None)
+            shapes.append(array.shape)
+            dtypes.append(array.dtype)
+            edges.append((argument._source or argument) if grad and argument._requires_grad else None)
         elif argument is None:
-            array = shape = dtype = None
-            needs_gradient = False
+            array = None
+            shapes.append(None)
+            dtypes.append(None)
             edges.append(None)
         else:
-            array, needs_gradient = argument, False
-            if type(argument) not in PLAIN:
-                array = argument = plain_number(detached(argument))
-            shape, dtype = getattr(argument, "shape", ()), getattr(argument, "dtype", None)
+            array = argument if type(argument) in PLAIN else plain_number(detached(argument))
             same_type = False
+            shapes.append(getattr(array, "shape", ()))
+            dtypes.append(getattr(array, "dtype", None))
             edges.append(None)
         arrays.append(array)
-        needs.append(needs_gradient)
-        shapes.append(shape)
-        dtypes.append(dtype)
     versions: list = []
     watches_output = False
-    needed = tuple(needs)
+    needed = tuple(map(is_not, edges, repeat(None)))  # which gradients are wanted
     if True in needed or (previous is not None and previous.requires_grad):
         wanted = needed if previous is None else (previous.requires_grad, *needed)
         saved, watches_output = op.saved_by.get(wanted) or op.saved(wanted)
@@ -89,7 +87,8 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
 
     if chain is not None and same_type:
         metas = op.infer(shapes, dtypes, **attrs)  # type: ignore[misc]
-        return deferral.postpone(op, attrs, plan, (arrays, needs, edges, versions), metas, kind, grad, inputs)
+        arguments = arrays, needed, edges, versions
+        return deferral.postpone(op, attrs, plan, arguments, metas, kind, grad, inputs)
     if previous is not None:
         first.array  # noqa: B018 - computing it ends the chain; then the call starts again
         return apply(op, *inputs, **attrs)

@@ -29,8 +29,9 @@ __all__ = ["Link", "flush", "following", "link_of", "plan", "postpone"]
 
 # the link before, the backend, its tables, the `Chain` that the call extends to
 Plan: TypeAlias = "tuple[Link | None, Any, Any, Any]"
-Arguments: TypeAlias = "tuple[list[Any], list[bool], list[Any], list[Any]]"  # arrays, needs, edges, versions
-NOTHING: Arguments = ([], [], [], [])
+# arrays, needs, edges, versions
+Arguments: TypeAlias = "tuple[list[Any], tuple[bool, ...], list[Any], list[Any]]"
+NOTHING: Arguments = ([], (), [], [])
 NOW: Plan = (None, None, None, None)  # the call cannot wait, and its backend is not known yet
 
 WAITING, COMPUTED, PASSED = range(3)  # PASSED: computed inside a fused kernel, without its output 0
@@ -87,7 +88,7 @@ class Link:
     def run_alone(self) -> None:
         """Run this op by itself; the link before it, if there is one, has been computed."""
         op, (arrays, needs, edges, versions) = self.op, self.all_arguments()
-        outputs, backward = op.run(self.backend, self.tables, arrays, tuple(needs), self.attrs)
+        outputs, backward = op.run(self.backend, self.tables, arrays, needs, self.attrs)
         node = (Node(((op, self.attrs, len(arrays)),), backward, arrays, needs, edges, versions,
                      op.differentiable, self.status == PASSED) if backward else None)
         self.finish(outputs, node, 0)
@@ -98,7 +99,7 @@ class Link:
             return self.arguments
         arrays, needs, edges, versions = self.arguments
         node = self.previous.node
-        return ([self.previous.outputs[0], *arrays], [node is not None, *needs],
+        return ([self.previous.outputs[0], *arrays], (node is not None, *needs),
                 [None if node is None else (node, 0), *edges], versions)
 
     def finish(self, outputs: Sequence[Any], node: Node | None, first: int) -> None:
@@ -151,9 +152,9 @@ def _run_longest(links: list[Link]) -> int:
             for link in part[1:]:
                 if link.arguments is not NOTHING:
                     added = link.arguments
-                    arrays, needs = [*arrays, *added[0]], [*needs, *added[1]]
+                    arrays, needs = [*arrays, *added[0]], (*needs, *added[1])
                     edges, versions = [*edges, *added[2]], [*versions, *added[3]]
-            result = run_chain(head.backend, chain.kernels, part, arrays, tuple(needs))
+            result = run_chain(head.backend, chain.kernels, part, arrays, needs)
             if result is not NotImplemented:
                 outputs, backward = result
                 last, extra = part.pop(), outputs[1:]
@@ -214,25 +215,33 @@ def postpone(op: Op, attrs: Mapping[str, Any], plan: Plan, arguments: Arguments,
 
     Buffers among the `inputs` that the op replaces become pending themselves.
     """
-    link, pending, deferred, results = (Link(op, attrs, plan, arguments, metas, kind, grad),
-                                        inputs[0]._pending, mode.deferred, [])
-    if op.state:
-        for position, index in op.state.items():
-            if inputs[index] is not None and metas[position] is not None:
-                inputs[index]._await(link, position)
-                link.state.append((position, inputs[index]))
-        deferred.append(link)
-    for position in op.shown:
-        result = pending(link, position, link.requires_grad and position < op.differentiable)
+    link, deferred = Link(op, attrs, plan, arguments, metas, kind, grad), mode.deferred
+    pending = inputs[0]._pending
+    if op.outputs == 1:
+        result = pending(link, 0, link.requires_grad and op.differentiable > 0)
         reference = weakref.ref(result)
-        link.results.append((position, reference))
+        link.results.append((0, reference))
         deferred.append(reference)
-        results.append(result)
+    else:
+        results = []
+        if op.state:
+            for position, index in op.state.items():
+                if inputs[index] is not None and metas[position] is not None:
+                    inputs[index]._await(link, position)
+                    link.state.append((position, inputs[index]))
+            deferred.append(link)
+        for position in op.shown:
+            result = pending(link, position, link.requires_grad and position < op.differentiable)
+            reference = weakref.ref(result)
+            link.results.append((position, reference))
+            deferred.append(reference)
+            results.append(result)
+        result = results[0] if len(results) == 1 else tuple(results)
     if link.chain.ended or op.view is not None or (link.state and _is_shared(link)):
         link.force()
         if op.view is not None:
-            share(op, attrs, inputs[0], results[0], grad)
-    return results[0] if len(results) == 1 else tuple(results)
+            share(op, attrs, inputs[0], result, grad)
+    return result
 
 
 def _is_shared(link: Link) -> bool:
@@ -252,7 +261,7 @@ def flush() -> None:
     deferred.clear()
     while waiting:
         entry = waiting.pop()
-        if isinstance(entry, Link):
+        if type(entry) is Link:
             if entry.state:
                 entry.force()
         elif (tensor := entry()) is not None and tensor._link is not None:

@@ -318,10 +318,10 @@ def _traced(edge: Any, array: Any) -> Any:
 def _inputs(node: Node, values: dict[Node, tuple]) -> list:
     """The arrays that went into a node: leaves, constants, and results that are computed again."""
     _compute([edge[0] for edge in node.edges if type(edge) is tuple], values)
-    arrays = []
-    for position, edge in enumerate(node.edges):
+    arrays, constants = [], iter(node.constants)
+    for edge in node.edges:
         if edge is None:
-            arrays.append(None if node.constants is None else node.constants[position])
+            arrays.append(next(constants, None))  # a user's function keeps none
         elif type(edge) is tuple:
             arrays.append(values[edge[0]][edge[1]])
         else:

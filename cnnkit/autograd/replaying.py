@@ -21,7 +21,7 @@ def awaits_backward(tensor: Value) -> bool:
 
 def kept_by_tape(tensor: Value) -> list[Any]:
     """The arrays that the call which has made a Tensor keeps for gradients of gradients."""
-    return [] if tensor._source is None else [*(tensor._source[0].constants or ())]
+    return [] if tensor._source is None else [*tensor._source[0].constants]
 
 
 def result_of(array: Any) -> Any:

@@ -13,6 +13,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
+from operator import not_
 from typing import Any
 
 from cnnkit.backends import backend_of
@@ -100,8 +101,8 @@ class Node:
         The version counter of each Tensor whose values `backward` uses, and its value when the call was made.
     calls, constants : sequence
         The op, its attributes and how many arrays it takes, or those of each op of a fused kernel; and the
-        arrays that need no gradient (``None`` in place of the others): what it takes to run them again, for
-        gradients of gradients.
+        arrays that need no gradient, whose edges are ``None``: what it takes to run them again, for gradients
+        of gradients.
     detour : bool
         True where the result was used by a fused kernel that went around this node: no gradient comes
         back through it.
@@ -123,12 +124,7 @@ class Node:
                  needs: Sequence[bool],
                  edges: Sequence[Any], versions: list[Any], outputs: int, detour: bool = False):
         self.calls, self.backward, self.edges = calls, backward, edges
-        self.constants: list[Any] | None = None
-        if False in needs:
-            self.constants = constants = [*arrays]
-            for position, needed in enumerate(needs):
-                if needed:
-                    constants[position] = None
+        self.constants: tuple[Any, ...] = tuple(itertools.compress(arrays, map(not_, needs)))
         self.versions, self.outputs, self.detour = versions, outputs, detour
         self.number: int = next(_numbers)
         self.hooks: dict[int, list[Callable[..., Any]]] | None = None
@@ -200,6 +196,7 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
     arrived[node][position] = dy
     heap = [(-node.number, node)]
     leaves: dict[Any, Any] = {}
+    passed = mode.passed
     while heap:
         _, node = heapq.heappop(heap)
         dxs = node.gradients(arrived.pop(node), retain_graph)
@@ -217,8 +214,8 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
             else:
                 total = leaves.get(edge)
                 leaves[edge] = dx if total is None else added(total, dx)
-        if mode.passed is not None:
-            mode.passed(node, leaves)
+        if passed is not None:
+            passed(node, leaves)
         if not retain_graph:
             node.edges = ()
     if [leaf for leaf in leaves if leaf._hooks is not None]:  # hooks may wait for other threads
@@ -227,7 +224,10 @@ def run_backward(node: Node, position: int, dy: Any, retain_graph: bool) -> None
     else:
         with adding:
             for leaf, dx in leaves.items():
-                leaf._add_grad_alone(dx)
+                if leaf._grad is None and type(dx) is type(leaf._value):  # what the call would do
+                    leaf._grad = dx
+                else:
+                    leaf._add_grad_alone(dx)
     end_backward()
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,9 @@ class Backend(Plugin):
         Whether an array's elements at integer positions can be assigned; `put` sorts where they cannot.
     lazy : bool
         Whether arrays may have no values yet: they write down what is to be computed, as ONNX's do.
+    gaps : mapping of str to str
+        What the library cannot do: pattern of names of the conformance kit's cases -> the reason, for
+        ``cnnkit check``.
     """
 
     name = ""
@@ -63,6 +67,7 @@ class Backend(Plugin):
     switches = False
     array_types: tuple[str, ...] = ()
     distribution = ""
+    gaps: Mapping[str, str] = MappingProxyType({})
 
     def available(self) -> bool | str:
         """``True``, or the reason why this backend cannot be used here."""

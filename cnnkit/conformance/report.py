@@ -46,6 +46,8 @@ class Report:
         One for each case.
     untested : list of str
         Keys of the backend's tables that no case reaches.
+    idle : list of str
+        Keys whose kernels declined every case that was run, so that nothing of them was checked.
     not_asked : list of str
         Tables over this backend that ``cnnkit.use(name)`` leaves out.
     """
@@ -53,6 +55,7 @@ class Report:
     name: str
     outcomes: list[Outcome] = field(default_factory=list)
     untested: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
     not_asked: list[str] = field(default_factory=list)
 
     def of(self, status: str) -> list[Outcome]:
@@ -80,6 +83,8 @@ class Report:
                 lines.append(f"passed {o.case} [{' '.join(filter(None, o.served))}]")
         lines += [f"untested: the tables have a kernel for {key}, and the kit has no case of it"
                   for key in self.untested]
+        lines += [f"unseen: the kernels for {key} declined every case of it, so nothing of them was checked"
+                  for key in self.idle]
         lines += [f"not asked: the table {table} serves these arrays too, under its own name: "
                   f"cnnkit check {table}" for table in self.not_asked]
         counts = {how: sum(o.served.how == how for o in self.outcomes)

@@ -13,10 +13,10 @@ from rich.progress import track
 from rich.text import Text
 
 from cnnkit import backends
-from cnnkit.backends import Backend
-from cnnkit.conformance.case import GENERIC, Case
+from cnnkit.backends import Backend, KernelTable
+from cnnkit.conformance.case import GENERIC, Case, Key
 from cnnkit.conformance.cases import EVERY_CASE
-from cnnkit.conformance.kernels import keys, without_case, written
+from cnnkit.conformance.kernels import keys, matches, without_case, written
 from cnnkit.conformance.report import Outcome, Report
 from cnnkit.conformance.target import Target
 
@@ -102,6 +102,8 @@ def run(backend: str | Backend, ops: Sequence[str] | None = None, cases: Iterabl
     with target.entered():
         selected = [case for case in cases if not ops or written(case.kernel) in ops]
         report.outcomes += [run_case(case, target) for case in progress(selected)]
+        report.idle = [written(key) for table in _checked_tables(target) for key in table.load()
+                       if _declines_all(table.name, key, selected, report.outcomes)]
         if not ops:
             report.untested = [written(key) for key in without_case(keys(target.tables), cases)]
             for pattern in target.gaps:
@@ -111,10 +113,22 @@ def run(backend: str | Backend, ops: Sequence[str] | None = None, cases: Iterabl
     return report
 
 
+def _checked_tables(target: Target) -> list[KernelTable]:
+    """The table that is checked; of a backend that has none of its name, all that serve it."""
+    return [table for table in target.kernel_tables if table.name == target.name] or [*target.kernel_tables]
+
+
+def _declines_all(table: str, key: Key, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> bool:
+    """Whether there are cases for the kernels under a table's key, and none of these served one."""
+    served = [outcome.served for case, outcome in zip(cases, outcomes) if matches(key, case.kernel)]
+    return bool(served) and ("native", table) not in served
+
+
 def main_report(name: str, ops: Sequence[str] | None = None, verbose: bool = False) -> tuple[Group, int]:
     """What ``cnnkit check NAME`` prints, and its exit status: 0 where nothing failed, else 1."""
     report = run(name, ops, progress=lambda cases: track(cases, description=f"checking {name}",
                                                          transient=True))
-    style = {"FAILED": "bold red", "gap": "yellow", "untested:": "yellow", "not": "yellow"}
+    style = {"FAILED": "bold red",
+             **dict.fromkeys(("gap", "untested:", "unseen:", "not"), "yellow")}
     lines = [Text(line, style=style.get(line.split(" ", 1)[0], "")) for line in report.lines(verbose)]
     return Group(*lines), 0 if report.ok else 1

@@ -73,7 +73,7 @@ class Target:
     @property
     def gaps(self) -> Mapping[str, str]:
         """What the backend declares that it cannot do: pattern of case names -> reason (``Backend.gaps``)."""
-        return getattr(self.backend, "gaps", {})
+        return self.backend.gaps
 
     @property
     def tables(self) -> Tables:

@@ -151,18 +151,14 @@ class Op:
     def run(self, backend: Backend, tables: Tables, arrays: Sequence[Any], needs: tuple[bool, ...],
             attrs: Mapping[str, Any]) -> tuple[tuple[Any, ...], Callable[..., Any] | None]:
         """Try the kernels in order, then the generic body; the call has been checked."""
+        kernels, settings = tables.single.get(self.name, ()), {"needs": needs, **attrs}
         if backend.switches:
             with backend.on(device_of(arrays)):
-                return self._run(backend, tables, arrays, needs, attrs)
-        return self._run(backend, tables, arrays, needs, attrs)
-
-    def _run(self, backend: Backend, tables: Tables, arrays: Sequence, needs: tuple[bool, ...],
-             attrs: Mapping[str, Any]) -> tuple[tuple, Callable | None]:
-        settings = {"needs": needs, **attrs}
-        result = ask(tables.single.get(self.name, ()), arrays, settings)
-        if result is NotImplemented:
-            result = self.body(backend)(*arrays, **settings)
-        outputs, backward = result
+                outputs, backward = ask((*kernels, self.body(backend)), arrays, settings)
+        else:
+            result = ask(kernels, arrays, settings)
+            outputs, backward = (self.body(backend)(*arrays, **settings) if result is NotImplemented
+                                 else result)
         if self.outputs == 1:
             if type(outputs) is type(arrays[0]):
                 return (outputs,), backward

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from operator import is_
@@ -14,7 +12,8 @@ from cnnkit.autograd.tape import mode
 from cnnkit.autograd.updating import arrays_of, gradients_of, rebind_all
 from cnnkit.foreign import device_of, plain
 from cnnkit.ops.update import NUMBERS, WRITES, Update
-from cnnkit.optim.parameters import fit, named, with_gradient
+from cnnkit.optim.parameter_groups import need_new_leaves, new_group, required, warn_of_misspelled
+from cnnkit.optim.parameters import fit, with_gradient
 from cnnkit.optim.settings import as_setting, number_of
 from cnnkit.optim.tensor_state import (
     TensorState,
@@ -33,16 +32,6 @@ __all__ = ["Optimizer", "required"]
 SETTINGS: set[type[Any]] = {bool, int, float, tuple, str, type(None)}
 # settings of PyTorch's groups that say how it computes, and nothing of what
 _OF_PYTORCH = frozenset({"capturable", "differentiable", "foreach", "fused"})
-
-
-class _Required:
-    """The default of a setting that every parameter group must give."""
-
-    def __repr__(self) -> str:
-        return "<required parameter>"
-
-
-required: _Required = _Required()
 
 
 class Optimizer:
@@ -139,48 +128,15 @@ class Optimizer:
         kept under ``"param_names"``. So is whatever else is in the group, ``"name"`` or ``"lr_scale"``, for
         whoever asks `param_groups` for it.
         """
-        if not isinstance(param_group, Mapping):
-            raise TypeError(f"a parameter group must be a dict; got {type(param_group).__name__}")
-        if "params" not in param_group:
-            raise KeyError('a parameter group needs its parameters under "params"; '
-                           f"it has {', '.join(map(repr, param_group))}")
-        params = param_group["params"]
-        if isinstance(params, set):
-            raise TypeError("the parameters of a group need an order, and a set has none: give a list")
-        names, params = named([params] if isinstance(params, Tensor) else list(params))
-        if self.param_groups and (names is None) != ("param_names" not in self.param_groups[0]):
-            raise ValueError("all groups of an optimizer need names of their parameters, or none: give "
-                             "named_parameters() to each, or parameters()")
-        group = {"params": params, **({} if names is None else {"param_names": names}), **self.defaults,
-                 **{name: as_setting(value) for name, value in param_group.items() if name != "params"}}
-        for name, value in group.items():
-            if value is required:
-                raise ValueError("parameter group didn't specify a value of required optimization "
-                                 f"parameter {name}")
-        self._warn_of_misspelled(group)
+        group = new_group(param_group, self.defaults, self.param_groups)
+        warn_of_misspelled(type(self).__name__, group, self.defaults)
         self._check(group)
-        seen = {id(p) for g in self.param_groups for p in g["params"]}
-        for p in params:
-            if not isinstance(p, Tensor):
-                raise TypeError("optimizer can only optimize Tensors, "
-                                f"but one of the params is {type(p).__name__}")
-            if not p.is_leaf:
-                raise ValueError("can't optimize a non-leaf Tensor: this one is the result of a recorded op")
-            if id(p) in seen:
-                raise ValueError("some parameters appear more than once, in one parameter group or in two")
-            seen.add(id(p))
+        need_new_leaves(group["params"], self.param_groups)
         self.param_groups.append(group)
         self._states.append({})
         self._kinds.append(object)
         self._workspaces.append({})
         self._known.append(None)
-
-    def _warn_of_misspelled(self, group: Mapping[str, Any]) -> None:
-        for name in group:
-            close = difflib.get_close_matches(name, self.defaults, n=1, cutoff=0.85)
-            if close and name not in self.defaults:
-                warnings.warn(f"{type(self).__name__} does not read {name!r} of a parameter group; "
-                              f"did you mean {close[0]!r}?", stacklevel=4)
 
     def __getstate__(self) -> dict[str, Any]:
         """The attributes to copy, without the kernels' workspaces, which hold addresses of its arrays."""
@@ -252,7 +208,7 @@ class Optimizer:
 
     def _settings(self, n: int, group: Mapping[str, Any]) -> dict[str, Any]:
         """A group's hyper-parameters as Python's numbers; a library's could widen the result."""
-        values = [group[name] for name in self.hyper]
+        values = list(map(group.__getitem__, self.hyper))
         known = self._known[n]
         if known is not None and all(map(is_, known[0], values)):
             return known[1]

@@ -1,4 +1,4 @@
-"""What optimizers ask of lists of parameters: their names, and whether gradients fit them."""
+"""Whether gradients fit their parameters, and which parameters have one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,7 @@ from typing import Any
 
 from cnnkit.backends import dtype_name
 
-__all__ = ["fit", "named", "with_gradient"]
-
-
-def named(params: list[Any]) -> tuple[list[str] | None, list[Any]]:
-    """Names and parameters of pairs; ``None`` and the parameters where they have no names."""
-    pairs = [isinstance(p, tuple) for p in params]
-    if not any(pairs):
-        return None, params
-    if not all(pairs):
-        raise ValueError("all parameters need a name, or none: give named_parameters(), or parameters()")
-    return [name for name, _ in params], [p for _, p in params]
+__all__ = ["fit", "with_gradient"]
 
 
 def fit(arrays: list[Any], grads: list[Any]) -> str:

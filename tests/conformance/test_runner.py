@@ -112,12 +112,15 @@ def test_the_report_and_the_support_table_say_who_served():
     assert {"cosine", "relu+tanh"} <= set(untested)
 
 
+DECLINED = ("sgd", "random_bits", "look_up", "relu", ("batch_norm", "add"))
+
+
 @pytest.fixture
 def third_party():
     """A table with kernels that the kit has cases of, and with two that it has none of; all decline."""
     def declines(*arrays, **settings):
         return NotImplemented
-    keys = ("tiger", "sgd", "random_bits", "look_up", "relu", ("batch_norm", "add"), ("relu", "tanh"))
+    keys = ("tiger", *DECLINED, ("relu", "tanh"))
     backends.register_table(backends.KernelTable("third", "numpy", dict.fromkeys(keys, declines)))
     yield
     backends.register_table(remove="third")
@@ -130,6 +133,14 @@ def test_kernels_of_a_third_party_without_a_case_are_named(third_party):
     report = conformance.run("third", cases=ONE_CASE_EACH)
     assert report.untested == ["tiger", "relu+tanh"]
     assert "untested: the tables have a kernel for tiger, and the kit has no case of it" in report.lines()
+
+
+def test_kernels_of_a_third_party_that_decline_every_case_are_named(third_party):
+    report = conformance.run("third", [written(kernel) for kernel in DECLINED], ONE_CASE_EACH)
+    assert report.idle == ["sgd", "random_bits", "look_up", "relu", "batch_norm+add"]
+    assert ("unseen: the kernels for relu declined every case of it, so nothing of them was checked"
+            in report.lines())
+    assert conformance.run("numpy", ["relu", "sgd"], ONE_CASE_EACH).idle == []
 
 
 @pytest.mark.parametrize("kernel", [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
-from cnnkit.backends import Backend, namespace_of
+from cnnkit.backends import Backend, backend_of, namespace_of
 from cnnkit.backends.kernel import UPDATE, declare_kernel
 from cnnkit.ops.core import backend_of_inputs
 from cnnkit.ops.dtypes import is_narrow, narrow, widen
@@ -35,7 +35,8 @@ class Update:
     def __call__(self, params: Sequence[Array], grads: Sequence[Array | None], state: State, *,
                  workspace: MutableMapping[Any, Any] | None = None, **hyper: Any) -> tuple[list[Any], State]:
         settings = {"workspace": {} if workspace is None else workspace, **hyper}
-        backend = backend_of_inputs(self.name, params)
+        same_type = len({*map(type, params)}) == 1
+        backend = backend_of(params[0]) if same_type else backend_of_inputs(self.name, params)
         if backend.switches:
             with backend.on(params[0].device):
                 return self._run(backend, params, grads, state, settings)
