@@ -103,22 +103,20 @@ class Plan:
         self.moments = SteadyLaunch(device, f"batch_norm_moments{instance}", layout.grid, *by, fields)
         self.normalise = SteadyLaunch(device, f"batch_norm{instance}", layout.grid, *by, fields)
 
-    def floats(self, like: Array, *shape: int) -> Array:
-        """New numbers of float32."""
-        return self.device.empty(shape, "float32", like)
-
     def between(self, layout: Layout, like: Array) -> tuple[Array | None, ...]:
         """Two sums of each slice, and what counts the slices that are done; nothing where there is one."""
         if layout.slices == 1:
             return None, None, None
-        sums = [self.floats(like, layout.slices, self.shape[1]) for _ in range(2)]
-        return *sums, self.device.counters(layout.columns, like)
+        empty, shape = self.device.empty, (layout.slices, self.shape[1])
+        return (empty(shape, "float32", like), empty(shape, "float32", like),
+                self.device.counters(layout.columns, like))
 
     def run(self, x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
             running_var: Array | None, addend: Array | None) -> tuple[Array, ...]:
         """The result, the new running statistics (or None), and what the backward needs of the moments."""
         empty, C = self.device.empty, self.shape[1]
-        mean, rstd = self.floats(x, 2, C), self.floats(x, C)  # of the mean: centers, and what is beyond
+        # of the mean: centers, and what is beyond
+        mean, rstd = empty((2, C), "float32", x), empty((C,), "float32", x)
         y, new_mean, new_var = empty(self.shape, self.dtype, x, channels_last=True), None, None
         if not self.training:
             self.running(running_mean, running_var, mean, rstd)
@@ -139,7 +137,7 @@ class Plan:
         """The gradients of x, weight, bias and addend that are needed."""
         empty, C = self.device.empty, self.shape[1]
         layout, sum_up, spread = _backward(self.device, (x, dy), self, needs)
-        total, along = self.floats(dy, C), self.floats(dy, C)
+        total, along = empty((C,), "float32", dy), empty((C,), "float32", dy)
         dweight = empty((C,), self.dtype, dy) if needs[1] else None
         dbias = empty((C,), self.dtype, dy) if needs[2] else None
         made = [None, None]  # dx, and the addend's gradient where it is not dy
