@@ -49,7 +49,7 @@ def main(
         raise typer.Exit(2) from None
     os.environ.update(environment(built, settings))
     command = context.args
-    beside = Path(sys.executable).with_name(command[0])  # of this environment, which need not be activated
+    beside = Path(sys.executable).parent / command[0]  # of this environment, which need not be activated
     if command[0] == "python":
         command = [sys.executable, *command[1:]]
     elif os.sep not in command[0] and beside.is_file():

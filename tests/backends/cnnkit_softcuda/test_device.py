@@ -73,6 +73,7 @@ def test_a_command_is_that_of_the_interpreters_environment(cupy, monkeypatch, tm
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     assert soft("pytest", "--version").stdout == f"pytest {pytest.__version__}\n"
+    assert soft(str(other)).stdout == "the one of another environment\n"
 
 
 def test_without_the_device_its_functions_say_how_to_get_it():
