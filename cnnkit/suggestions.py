@@ -31,9 +31,15 @@ TENSOR: Mapping[str, str] = {
     "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
     # NumPy's and CuPy's, whose functions ask for them too
     "astype": f"use x.to(dtype); {_ARRAYS}", "flags": f"use x.is_contiguous(); {_ARRAYS}",
-    "get": "use x.numpy(); CuPy's array is x.array",
+    "copy": f"use x.clone(); {_ARRAYS}", "ptp": f"use x.max() - x.min(); {_ARRAYS}",
+    "partition": f"use x.topk(k); {_ARRAYS}", "argpartition": f"use x.topk(k).indices; {_ARRAYS}",
+    "compress": f"use x[mask]; {_ARRAYS}", "choose": f"use x.gather(dim, index); {_ARRAYS}",
+    "get": "use x.numpy(); CuPy's array is x.array", "set": "use x.copy_(values); CuPy's array is x.array",
+    "toDlpack": "use cupy.from_dlpack(x); CuPy's array is x.array",
+    "ptr": "CuPy's array is x.array, and its address x.array.data.ptr",
+    "strides": "use x.stride(), which counts elements; x.array.strides are bytes",
 }
-DTYPE: Mapping[str, str] = {"type": f"use x.dtype.name; {_ARRAYS}"}
+DTYPE: Mapping[str, str] = {"type": f"use x.dtype.name; {_ARRAYS}", "char": f"use x.dtype.name; {_ARRAYS}"}
 MODULE: Mapping[str, str] = {
     "device": "use next(model.parameters()).backend",
     "fit": "use cnnkit.train.fit(model, ...)", "predict": "use cnnkit.train.predict(model, ...)",

@@ -16,10 +16,9 @@ def then_relu(op: Any, function: Callable) -> Callable:
 
     @wraps(function)
     def kernel(*arrays: Any, needs: Sequence[bool], calls: Sequence[Call]) -> Any:
+        if len(calls) != 2 or calls[0].op is not op or calls[1].op.name != "relu":
+            return decline(reason)
         if arrays[0].ndim == 3:
             return by_rank_2(kernel, arrays, needs, {"calls": calls})
-        first, *following = calls
-        if first.op is not op or [call.op.name for call in following] != ["relu"]:
-            return decline(reason)
-        return function(*arrays, needs, first.attrs, relu=True)
+        return function(*arrays, needs, calls[0].attrs, relu=True)
     return kernel

@@ -103,8 +103,8 @@ def products(like: Array, x: tuple, weight: tuple, conv: Mapping[str, Any],
     if dtype_name(like.dtype) not in TYPES:
         return None
     device: Any = cuda_of(like)
-    settings = (conv[name] for name in ("stride", "padding", "dilation", "groups"))
-    return _products_of(kind or Products, device, like.dtype, x, weight, *settings)
+    return _products_of(kind or Products, device, like.dtype, x, weight, conv["stride"], conv["padding"],
+                        conv["dilation"], conv["groups"])
 
 
 @lru_cache(1024)

@@ -58,7 +58,7 @@ def windows(plan: direct.Direct, window: tuple[int, int],
 def conv2d_relu_max_pool2d(x: Array, weight: Array, bias: Array | None, *others: Any,
                            needs: Sequence[bool], calls: Sequence[Call]) -> Any:
     """``conv``, then ``relu``, then ``max_pool`` with windows side by side, without padding."""
-    if [call.op for call in calls] != CHAIN:
+    if len(calls) != len(CHAIN) or [call.op for call in calls] != CHAIN:
         return decline("it serves conv with ReLU and max pooling")
     if x.ndim != 4:
         return by_rank_2(conv2d_relu_max_pool2d, (x, weight, bias), needs, {"calls": calls})

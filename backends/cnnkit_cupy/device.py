@@ -78,7 +78,7 @@ class CupyDevice:
             array = self._array(shape, dtype, None, (size * h * w * c, size, size * w * c, size * c))
         else:
             array = self._array(shape, dtype)
-        if (noting := getattr(local, "noting", None)) is not None:
+        if (noting := local.noting) is not None:
             noting.allocated(array)
         return array
 
@@ -90,7 +90,7 @@ class CupyDevice:
             end += -(-size * prod(shape) // ALIGNMENT) * ALIGNMENT
         memory = self.empty((end,), "uint8", like).data
         arrays = [self._array(shape, dtype, memory + start) for shape, start in zip(shapes, starts)]
-        if (noting := getattr(local, "noting", None)) is not None:
+        if (noting := local.noting) is not None:
             for array in arrays:
                 noting.allocated(array)
         return arrays
@@ -100,7 +100,7 @@ class CupyDevice:
 
         Outgrown ones stay, for a CUDA graph may use them.
         """
-        if (noting := getattr(local, "noting", None)) is not None:
+        if (noting := local.noting) is not None:
             return noting.counters(count, like)
         place = like.data.device_id
         if place != self._current():
@@ -162,7 +162,7 @@ class CupyDevice:
                 return self.run(source, kernels, name, grid, block, arguments, written, dynamic)
         function = self._function(source, name, place)
         function(grid, block, arguments, shared_mem=dynamic)
-        if (noting := getattr(local, "noting", None)) is not None:
+        if (noting := local.noting) is not None:
             noting.launched(name, function, grid, block, dynamic, place, arguments)
         return None
 

@@ -7,7 +7,7 @@ step, whose shapes repeat, costs a look into a table: `launch` looks for a `Laun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from typing import Any
@@ -275,11 +275,13 @@ def launch(device: Any, name: str, grid: tuple[int, int, int], *arguments: Any) 
     for argument, by_value in zip(arguments, kernel.by_value):
         if by_value:
             values.append(argument)
-            if isinstance(argument, Mapping):
+            if isinstance(argument, dict):
                 key += argument
                 key += argument.values()
+            elif isinstance(argument, (tuple, list)):
+                key += argument
             else:
-                key += argument if isinstance(argument, Sequence) else (argument,)
+                key.append(argument)
         else:
             arrays.append(argument)
     launches = kernel.launches

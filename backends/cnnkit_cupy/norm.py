@@ -103,22 +103,20 @@ class Plan:
         self.moments = SteadyLaunch(device, f"batch_norm_moments{instance}", layout.grid, *by, fields)
         self.normalise = SteadyLaunch(device, f"batch_norm{instance}", layout.grid, *by, fields)
 
-    def floats(self, like: Array, *shape: int) -> Array:
-        """New numbers of float32."""
-        return self.device.empty(shape, "float32", like)
-
     def between(self, layout: Layout, like: Array) -> tuple[Array | None, ...]:
         """Two sums of each slice, and what counts the slices that are done; nothing where there is one."""
         if layout.slices == 1:
             return None, None, None
-        sums = [self.floats(like, layout.slices, self.shape[1]) for _ in range(2)]
-        return *sums, self.device.counters(layout.columns, like)
+        empty, shape = self.device.empty, (layout.slices, self.shape[1])
+        return (empty(shape, "float32", like), empty(shape, "float32", like),
+                self.device.counters(layout.columns, like))
 
     def run(self, x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
             running_var: Array | None, addend: Array | None) -> tuple[Array, ...]:
         """The result, the new running statistics (or None), and what the backward needs of the moments."""
         empty, C = self.device.empty, self.shape[1]
-        mean, rstd = self.floats(x, 2, C), self.floats(x, C)  # of the mean: centers, and what is beyond
+        # of the mean: centers, and what is beyond
+        mean, rstd = empty((2, C), "float32", x), empty((C,), "float32", x)
         y, new_mean, new_var = empty(self.shape, self.dtype, x, channels_last=True), None, None
         if not self.training:
             self.running(running_mean, running_var, mean, rstd)
@@ -139,8 +137,9 @@ class Plan:
         """The gradients of x, weight, bias and addend that are needed."""
         empty, C = self.device.empty, self.shape[1]
         layout, sum_up, spread = _backward(self.device, (x, dy), self, needs)
-        total, along = self.floats(dy, C), self.floats(dy, C)
-        dweight, dbias = (empty((C,), self.dtype, dy) if needed else None for needed in needs[1:3])
+        total, along = empty((C,), "float32", dy), empty((C,), "float32", dy)
+        dweight = empty((C,), self.dtype, dy) if needs[1] else None
+        dbias = empty((C,), self.dtype, dy) if needs[2] else None
         made = [None, None]  # dx, and the addend's gradient where it is not dy
         if spreads := needs[0] or (needs[3] and self.relu):
             made = [empty(self.shape, self.dtype, dy, channels_last=True) if needed else None
@@ -158,8 +157,12 @@ class Plan:
 
 
 @planned
-def _forward(device: Any, arrays: Sequence[Array | None], *settings: Any) -> Plan:
-    return Plan(device, arrays, *settings)
+def _forward(device: Any, arrays: Sequence[Array | None], *settings: Any) -> Plan | str:
+    """The plan for arrays of 2 to 4 axes, or why they are not served."""
+    x, *others, addend = arrays
+    if reason := _unserved(x, others, addend):
+        return reason
+    return Plan(device, (_image(x), *others, None if addend is None else _image(addend)), *settings)
 
 
 @planned
@@ -172,11 +175,8 @@ def _backward(device: Any, arrays: Sequence[Array], plan: Plan, needs: tuple[boo
             SteadyLaunch(device, f"batch_norm_backward{instance}", layout.grid, *by, fields))
 
 
-@planned
-def _unserved(device: Any, arrays: Sequence[Array | None]) -> str:
+def _unserved(x: Array, others: Sequence[Array | None], addend: Array | None) -> str:
     """Why these arrays are not served; empty where they are."""
-    x, *others, addend = arrays
-    assert x is not None
     shape = tuple(x.shape)
     if (dtype_name(x.dtype) not in TYPES or x.ndim not in (2, 3, 4) or x.size == 0
             or x.size // shape[1] >= 2**30 or shape[1] >= 2**21):
@@ -211,18 +211,16 @@ def _norm(arrays: tuple[Array | None, ...], needs: Sequence[bool], relu: bool, t
           momentum: float, eps: float) -> Any:
     x, *others, addend = arrays
     assert x is not None
-    device = cuda_of(x)
-    if reason := _unserved(device, arrays):
-        return decline(reason)
+    plan = _forward(cuda_of(x), arrays, relu, training, momentum, eps)
+    if isinstance(plan, str):
+        return decline(plan)
     shape, fewer = tuple(x.shape), (slice(None), slice(None), 0, 0)[:6 - x.ndim]
     if len(shape) < 4:
         x, addend = _image(x), None if addend is None else _image(addend)
 
     def squeezed(array: Array) -> Array:
         return array if array is None or len(shape) == 4 else array[fewer]
-    arrays = x, *others, addend
-    plan = _forward(device, arrays, relu, training, momentum, eps)
-    y, new_mean, new_var, mean, rstd = plan.run(*arrays)
+    y, new_mean, new_var, mean, rstd = plan.run(x, *others, addend)
     weight, relu_output, has_addend = others[0], y if relu else None, addend is not None
     needed = *needs[:3], has_addend and needs[5]
 

@@ -61,7 +61,7 @@ class CudaCalls:
 
     @contextmanager
     def noting(self, notes: CallNotes) -> Iterator[None]:
-        before, local.noting, self._notes = getattr(local, "noting", None), self, notes
+        before, local.noting, self._notes = local.noting, self, notes
         try:
             yield
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,8 +49,11 @@ def main(
         raise typer.Exit(2) from None
     os.environ.update(environment(built, settings))
     command = context.args
+    beside = Path(sys.executable).parent / command[0]  # of this environment, which need not be activated
     if command[0] == "python":
         command = [sys.executable, *command[1:]]
+    elif os.sep not in command[0] and beside.is_file():
+        command = [str(beside), *command[1:]]
     try:
         os.execvp(command[0], command)
     except OSError as error:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 __all__ = ["CALLED", "refusing"]
 
 # the Tensor's methods that functions of other libraries call
-CALLED = ("all", "any", "argmax", "argmin", "clip", "max", "mean", "min", "prod", "std", "sum", "transpose",
-          "var")
+CALLED = ("all", "any", "argmax", "argmin", "argsort", "clip", "dot", "max", "mean", "min", "prod", "put",
+          "ravel", "repeat", "reshape", "std", "sum", "take", "trace", "transpose", "var")
 
 
 def refusing(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,8 +25,18 @@ def refusing(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(self, *args, **kwargs)
         except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-                raise  # from within the method, which the arguments have fitted
+            left_out = any(argument is None for argument in args)  # cupy.repeat(x, 2) is x.repeat(2, None)
+            if fits(method, self, *args, **kwargs) and not left_out:
+                raise  # it comes from within the method
             raise TypeError(f"{error}. A Tensor's methods are PyTorch's, with gradients. Functions of CuPy "
                             f"and NumPy take arrays: cupy.{name}(x.array), numpy.{name}(x.numpy())") from None
     return called
+
+
+def fits(function: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
+    """Whether a function can be called with these arguments, as far as its signature says."""
+    try:
+        signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True

@@ -20,6 +20,11 @@ def test_numpys_own_function_says_it_too():
         np.mean(x)
 
 
+def test_an_axis_that_was_left_out_is_refused_too():
+    with pytest.raises(TypeError, match=r"cupy\.repeat\(x\.array\)"):
+        x.repeat(2, None)
+
+
 def test_an_error_from_within_stays_as_it_is():
     with pytest.raises(TypeError) as error:
         x.sum(dim="height")

@@ -1,12 +1,9 @@
-"""`cupy`: the real one, in use; `fake_cupy`: one made of NumPy and the emulator, with two devices; `launches`
-and `launched`: the kernels of a test.
+"""`cupy`: the library, in use; `two_devices`: it has two; `launches`, `launched`, `launched_on`, `loaded_on`:
+the kernels of a test.
 """
 
-import sys
 from collections import defaultdict
 
-import cnnkit_cupy
-import fake_cupy as fake
 import pytest
 from cnnkit_cupy import launcher
 
@@ -14,12 +11,6 @@ import cnnkit
 from cnnkit import backends
 
 HERE = {row.name: row for row in backends.list()}
-
-
-def forget():
-    """Let the backend find its library anew."""
-    for name in ("namespace", "cuda", "dtypes", "_resolved", "_uploaders", "_ones"):
-        cnnkit_cupy.backend.__dict__.pop(name, None)
 
 
 @pytest.fixture(autouse=True)
@@ -40,22 +31,44 @@ def cupy():
 
 
 @pytest.fixture
-def fake_cupy(monkeypatch):
-    """The fake's module; ``CALLS`` has what was asked of it."""
-    if not HERE["emulator"].available:
-        pytest.skip(HERE["emulator"].reason)
-    for name in [n for n in sys.modules
-                 if n.split(".")[0] == "cupy" or n.startswith("array_api_compat.cupy")]:
-        monkeypatch.delitem(sys.modules, name)
-    for name, module in fake.make().items():
-        monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr(cnnkit_cupy, "_available", lambda: True)
-    fake.CALLS.clear()
-    forget()
-    yield fake
-    for name in [n for n in sys.modules if n.startswith("array_api_compat.cupy")]:
-        del sys.modules[name]
-    forget()
+def two_devices():
+    """CuPy, which has two devices or more; no backend is in use but the usual one."""
+    if not HERE["cupy"].available:
+        pytest.skip(f"no CUDA device: {HERE['cupy'].reason}")
+    import cupy
+
+    if cupy.cuda.runtime.getDeviceCount() < 2:
+        pytest.skip("there is one CUDA device")
+    return cupy
+
+
+@pytest.fixture
+def launched_on(monkeypatch):
+    """The kernels of our own that CuPy launches in a test, in order: name and number of the device."""
+    from cnnkit_cupy.device import CupyDevice
+
+    found, function = [], CupyDevice._function
+
+    def recorded(self, source, name, place):
+        found.append((name, place))
+        return function(self, source, name, place)
+    monkeypatch.setattr(CupyDevice, "_function", recorded)
+    return found
+
+
+@pytest.fixture
+def loaded_on(monkeypatch):
+    """The instances that CuPy loads in a test, where none has been loaded: name and number of the device."""
+    from cnnkit_cupy import device
+
+    found, load = [], device._load
+
+    def recorded(source, name, place):
+        found.append((name, place.id))
+        return load(source, name, place)
+    monkeypatch.setattr(device, "_load", recorded)
+    monkeypatch.setattr(backends.get("cupy").cuda, "_loaded", {})
+    return found
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ DIGITS = Subset(datasets.digits(), range(12))
     transforms.RandomRotation(20, "bilinear"),
     transforms.RandomResizedCrop(8), transforms.ColorJitter(0.3, 0.3),
     transforms.MixUp(num_classes=10), transforms.CutMix(num_classes=10)], ids=repr)
-def test_a_batch_is_augmented_on_its_own_device(fake_cupy, transform):
+def test_a_batch_is_augmented_on_its_own_device(two_devices, transform):
     def batches(backend):
         augment = transforms.Compose([transforms.Normalize(0.1, 0.9), transform])
         return list(DataLoader(DIGITS, 4, shuffle=True, seed=3, backend=backend, augment=augment))

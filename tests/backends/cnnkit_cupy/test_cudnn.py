@@ -13,7 +13,7 @@ from cnnkit import functional as F
 
 
 @pytest.fixture
-def cudnn(fake_cupy, monkeypatch):
+def cudnn(cupy, monkeypatch):
     monkeypatch.setitem(sys.modules, "cudnn", fake_cudnn.make())
     monkeypatch.setattr(table, "_graphs", {})
     monkeypatch.setattr(table, "_handles", {})
@@ -71,7 +71,8 @@ def test_what_it_does_not_support_is_declined_with_its_words(cudnn):
     assert double.rows[0].declined[0].reason == "float64; cuDNN's table serves float32, float16, bfloat16"
 
 
-def test_without_the_frontend_it_says_what_to_install(fake_cupy, monkeypatch):
+@pytest.mark.usefixtures("cupy")
+def test_without_the_frontend_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(table.importlib.util, "find_spec", lambda name: None)
     table.available.cache_clear()
     assert table.available() == ("nvidia-cudnn-frontend is not installed "

@@ -112,6 +112,23 @@ REFUSED = {
     "cupy.mean": (lambda m, x, y: cupy.mean(m(x)), TypeError, r"cupy\.mean\(x\.array\)"),
     "cupy.sum": (lambda m, x, y: cupy.sum(m(x)), TypeError, r"cupy\.sum\(x\.array\)"),
     "cupy.argmax": (lambda m, x, y: cupy.argmax(m(x), 1), TypeError, r"cupy\.argmax\(x\.array\)"),
+    "cupy.argsort": (lambda m, x, y: cupy.argsort(m(x)), TypeError, r"cupy\.argsort\(x\.array\)"),
+    "cupy.dot": (lambda m, x, y: cupy.dot(m(x), m(x).T), TypeError, r"cupy\.dot\(x\.array\)"),
+    "cupy.ravel": (lambda m, x, y: cupy.ravel(m(x)), TypeError, r"cupy\.ravel\(x\.array\)"),
+    "cupy.repeat": (lambda m, x, y: cupy.repeat(m(x), 2), TypeError, r"cupy\.repeat\(x\.array\)"),
+    "cupy.reshape": (lambda m, x, y: cupy.reshape(m(x), -1), TypeError, r"cupy\.reshape\(x\.array\)"),
+    "cupy.take": (lambda m, x, y: cupy.take(m(x), y), TypeError, r"cupy\.take\(x\.array\)"),
+    "cupy.trace": (lambda m, x, y: cupy.trace(m(x)), TypeError, r"cupy\.trace\(x\.array\)"),
+    "cupy.transpose": (lambda m, x, y: cupy.transpose(m(x)), TypeError, r"cupy\.transpose\(x\.array\)"),
+    "cupy.tensordot": (lambda m, x, y: cupy.tensordot(m(x), m(x).T, 1), TypeError, r"x\.array"),
+    "cupy.concatenate with a gradient": (lambda m, x, y: cupy.concatenate([m(x), m(x)]), RuntimeError,
+                                         r"use x\.detach\(\)"),
+    "cupy.sort": (lambda m, x, y: cupy.sort(m(x)), AttributeError,
+                  r"functions of CuPy and NumPy take x\.array"),
+    "cupy.ptp": (lambda m, x, y: cupy.ptp(m(x)), AttributeError,
+                 r"functions of CuPy and NumPy take x\.array"),
+    "cupy.argpartition": (lambda m, x, y: cupy.argpartition(m(x), 1), AttributeError,
+                          r"use x\.topk\(k\)\.indices"),
     "cupy.linalg.norm": (lambda m, x, y: cupy.linalg.norm(m(x)), AttributeError,
                          r"functions of CuPy and NumPy take x\.array"),
     "cupy.where": (lambda m, x, y: cupy.where(m(x) > 0, m(x), 0), AttributeError,
@@ -120,6 +137,11 @@ REFUSED = {
                         r"functions of CuPy and NumPy take x\.array"),
     "astype": (lambda m, x, y: m(x).astype("float16"), AttributeError, r"use x\.to\(dtype\)"),
     "get": (lambda m, x, y: m(x).get(), AttributeError, r"use x\.numpy\(\)"),
+    "set": (lambda m, x, y: m(x).set(on_host()[0]), AttributeError, r"use x\.copy_\(values\)"),
+    "copy": (lambda m, x, y: m(x).copy(), AttributeError, r"use x\.clone\(\)"),
+    "data.ptr": (lambda m, x, y: m(x).data.ptr, AttributeError, r"x\.array\.data\.ptr"),
+    "strides": (lambda m, x, y: m(x).strides, AttributeError, r"x\.array\.strides"),
+    "toDlpack": (lambda m, x, y: m(x).toDlpack(), AttributeError, r"use cupy\.from_dlpack\(x\)"),
 }
 
 
@@ -128,6 +150,28 @@ def test_the_error_says_what_to_write(name, model, data):
     attempt, error, message = REFUSED[name]
     with pytest.raises(error, match=message):
         attempt(model, *data)
+
+
+# CuPy looks at the type before it asks the Tensor for anything, so the words are CuPy's: see docs/cupy.md
+REFUSED_BY_CUPY = {
+    "matmul": lambda x: cupy.matmul(x, x), "stack": lambda x: cupy.stack([x, x]),
+    "inner": lambda x: cupy.inner(x, x), "split": lambda x: cupy.split(x, 2),
+    "broadcast_to": lambda x: cupy.broadcast_to(x, (2, 4, 4)), "moveaxis": lambda x: cupy.moveaxis(x, 0, 1),
+    "expand_dims": lambda x: cupy.expand_dims(x, 0), "cumsum": cupy.cumsum, "median": cupy.median,
+    "nonzero": cupy.nonzero, "any": cupy.any, "ascontiguousarray": cupy.ascontiguousarray,
+    "column_stack": lambda x: cupy.column_stack([x, x]), "linalg.inv": cupy.linalg.inv,
+    "a RawKernel": lambda x: cupy.RawKernel('extern "C" __global__ void f(float*) {}', "f")((1,), (1,), (x,)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_BY_CUPY)
+def test_what_takes_cupys_arrays_alone_names_their_type_and_takes_x_array(name):
+    x = cnnkit.Tensor(cupy.eye(4, dtype="float32"))
+    with pytest.raises((TypeError, np.linalg.LinAlgError),
+                       match=r"got Tensor|cupy\.ndarray|\.Tensor|cupy arrays"):
+        REFUSED_BY_CUPY[name](x)
+    if name != "linalg.inv":  # by cuSOLVER, which the software device lacks
+        REFUSED_BY_CUPY[name](x.array)
 
 
 def test_arrays_are_shared_and_not_moved(model, data):

@@ -51,7 +51,7 @@ def test_other_dtypes_and_gaps_are_declined(emulator):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_look_ups_run_on_the_second_device_too(fake_cupy, dtype):
+def test_look_ups_run_on_the_second_device_too(two_devices, dtype):
     values = np.arange(12.0).reshape(3, 4)
     with backends.use("cupy:1"):
         x = tensor(values, requires_grad=True, dtype=dtype)
@@ -59,7 +59,7 @@ def test_look_ups_run_on_the_second_device_too(fake_cupy, dtype):
         parts = [x[index], x[[1], np.array([3])], x[:, mask], x.gather(1, index.unsqueeze(1))]
     for part, expected in zip(parts, (values[[2, 0, 2]], [7], values[:, 2:], [[2], [4], [10]])):
         assert part.tolist() == np.asarray(expected).tolist()
-        assert part.array.device == fake_cupy.Device(1)
+        assert part.array.device == two_devices.cuda.Device(1)
         part.sum().backward()
     assert x.grad.tolist() == [[1, 1, 3, 2], [1, 0, 1, 2], [2, 2, 4, 3]]
     assert F.one_hot(index, 3).tolist() == [[0, 0, 1], [1, 0, 0], [0, 0, 1]]

@@ -1,7 +1,6 @@
 """The command for a GPU machine goes from end to end, writes its section, and stops where a check fails."""
 
 import re
-import sys
 
 import pytest
 from cnnkit_cupy.measure import __main__ as command
@@ -44,11 +43,10 @@ def run(*arguments):
 
 
 @pytest.fixture
-def timed(fake_cupy, monkeypatch):
-    monkeypatch.setattr(sys.modules["cupy"].cuda, "Event", Event)
-    monkeypatch.setattr(sys.modules["cupy"].cuda, "get_elapsed_time", lambda a, b: 1.0, raising=False)
+def timed(cupy, monkeypatch):
+    monkeypatch.setattr(cupy.cuda, "Event", Event)
+    monkeypatch.setattr(cupy.cuda, "get_elapsed_time", lambda a, b: 1.0)
     monkeypatch.setattr(conformance, "main_report", lambda name, ops: (f"{name} is right", 0))
-    return fake_cupy
 
 
 @pytest.mark.heavy

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MOST = {"W1": 8, "W2": 13, "lenet5": 15, "mobilenet": 27}
 MOST_OF_DEEP = {"resnet18": 143, "resnet50": 312}
 IN_FIT = 7  # more: two gather the batch, five count what is right
+PYTHON = {"W1": 500, "resnet18": 6350}  # calls of Python's functions, in version 3.11
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ def requests(monkeypatch):
 
 def asked_for(counted):
     """What was asked for beside launches."""
-    return {what: n for what, n in counted.items() if n and what not in ("launches", "host_us")}
+    return {what: n for what, n in counted.items()
+            if n and what not in ("launches", "host_us", "python_calls")}
 
 
 @pytest.mark.parametrize("name", MOST)
@@ -45,6 +47,11 @@ def test_so_does_a_step_of_a_deep_network(requests, name):
     counted = requests.on_software_device(name)
     assert counted["launches"] <= MOST_OF_DEEP[name]
     assert asked_for(counted) == {}
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_a_step_calls_no_more_functions_of_pythons_than_it_did(requests, name):
+    assert requests.on_software_device(name)["python_calls"] <= PYTHON[name]
 
 
 @pytest.mark.parametrize("name", MOST)

@@ -1,5 +1,6 @@
 """Counters, log, settings and the launcher."""
 
+import os
 import subprocess
 import sys
 
@@ -64,6 +65,15 @@ def test_the_launcher_says_how_a_setting_is_written(cupy):
     assert wrong.returncode == 2
     assert "eager, late" in wrong.stderr.replace("│", "").replace("\n", " ")
     assert soft("no-such-command").returncode == 127
+
+
+def test_a_command_is_that_of_the_interpreters_environment(cupy, monkeypatch, tmp_path):
+    other = tmp_path / "pytest"
+    other.write_text("#!/bin/sh\necho the one of another environment\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert soft("pytest", "--version").stdout == f"pytest {pytest.__version__}\n"
+    assert soft(str(other)).stdout == "the one of another environment\n"
 
 
 def test_without_the_device_its_functions_say_how_to_get_it():
