@@ -26,6 +26,7 @@ from cnnkit.evaluation.intake import Intake
 from cnnkit.evaluation.metrics import Metric
 from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
+from cnnkit.nn.state import snapshot
 from cnnkit.train import identity
 from cnnkit.train.callbacks.callback import HOOKS, Callback
 from cnnkit.train.callbacks.monitor import Monitor
@@ -196,7 +197,7 @@ class Run:
     def weights(self) -> dict[str, Tensor]:
         """A copy of the weights as validation sees them: averaged, where there is an average."""
         with self._averaged():
-            return self.model.state_dict()
+            return snapshot(self.model)
 
     # -- the loop --------------------------------------------------------------------------------------------
 
