@@ -27,6 +27,7 @@ PROBES = {  # file -> the attributes that it may look up by name
                    "stride", "strides", "toarray"},
     "capturing/captured.py": {"strides", "__name__", "__qualname__"},  # of any library's array, any function
     "capturing/dependencies.py": {"__dict__"},  # of what a function names
+    "utils/data/collating.py": {"_fields"},  # of a named tuple
     "capturing/results.py": {"_fields"},  # of named tuples
     "data/transforms/normalize.py": {"tolist"},  # arrays have it, numbers and lists do not
     "evaluation/counting.py": {"count_nonzero"},  # of an array's library
