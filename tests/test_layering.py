@@ -14,7 +14,7 @@ PLUGINS = Path(__file__).parent.parent / "backends"
 LIBRARIES = {"numpy", "cupy", "torch", "jax", "array_api_strict", "array_api_compat"}
 NAMES = {"cupy", "torch", "jax", "array-api-strict", "emulator"}  # and "numpy", which names host arrays too
 ORDER = ["storage", "foreign", "suggestions", "jit", "shapes", "backends", "random", "ops", "autograd",
-         "amp", "cuda", "accelerator", "xp", "linalg", "distributed", "functional", "nn", "optim",
+         "amp", "cuda", "accelerator", "version", "xp", "linalg", "distributed", "functional", "nn", "optim",
          "capturing", "safetensors", "serialization", "hub", "data", "utils", "evaluation", "models", "onnx",
          "attribution", "inspection", "plot", "profiling", "comparing", "train", "transfer_learning",
          "advise", "conformance", "report", "sklearn", "cli", "__main__"]

@@ -97,6 +97,10 @@ class Backend(Plugin):
         """The device memory that its arrays use, in words; empty where the library does not say."""
         return ""
 
+    def memory_bytes(self) -> tuple[int, int]:
+        """Bytes of device memory that arrays use, and that are held for them; zeros where nobody knows."""
+        return 0, 0
+
     def has_values(self, array: Array) -> bool:
         """Whether the array's values can be read: not so where they are only to be computed (`lazy`)."""
         return True
