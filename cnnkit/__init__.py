@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         data,
         distributed,
         evaluation,
+        func,
         functional,
         hub,
         inspection,
@@ -118,12 +119,13 @@ if TYPE_CHECKING:
     from cnnkit.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
     from cnnkit.serialization import load, save
     from cnnkit.transfer_learning import features_at, transfer
+    from cnnkit.utils.checkpoint import checkpoint
 
 __version__ = "0.1.0"
 _MODULES = frozenset({
     "accelerator", "advise", "amp", "attribution", "autograd", "backends", "capturing", "comparing",
-    "conformance", "cuda", "data", "distributed", "evaluation", "functional", "hub", "inspection", "jit",
-    "linalg", "models", "nn", "ops", "optim", "plot", "profiling", "random", "report", "safetensors",
+    "conformance", "cuda", "data", "distributed", "evaluation", "func", "functional", "hub", "inspection",
+    "jit", "linalg", "models", "nn", "ops", "optim", "plot", "profiling", "random", "report", "safetensors",
     "serialization", "shapes", "train", "transfer_learning", "utils", "version", "xp",
     "onnx", "sklearn",  # not in __all__: they need packages that are optional
 })
@@ -163,6 +165,7 @@ _DEFINED_IN = {name: module for module, names in {
     "autograd.anomaly": "is_anomaly_enabled",
     "serialization": "load save",
     "transfer_learning": "features_at transfer",
+    "utils.checkpoint": "checkpoint",
 }.items() for name in names.split()}
 # `from cnnkit import *` leaves Python's own types as they are
 _NAMES = {"__version__", *_MODULES, *_DEFINED_IN} - {"onnx", "sklearn", "bool", "float", "int", "_assert"}

@@ -14,10 +14,10 @@ PLUGINS = Path(__file__).parent.parent / "backends"
 LIBRARIES = {"numpy", "cupy", "torch", "jax", "array_api_strict", "array_api_compat"}
 NAMES = {"cupy", "torch", "jax", "array-api-strict", "emulator"}  # and "numpy", which names host arrays too
 ORDER = ["storage", "foreign", "suggestions", "jit", "shapes", "backends", "random", "ops", "autograd",
-         "amp", "cuda", "accelerator", "version", "xp", "linalg", "distributed", "functional", "nn", "optim",
-         "capturing", "safetensors", "serialization", "hub", "data", "utils", "evaluation", "models", "onnx",
-         "attribution", "inspection", "plot", "profiling", "comparing", "train", "transfer_learning",
-         "advise", "conformance", "report", "sklearn", "cli", "__main__"]
+         "amp", "cuda", "accelerator", "version", "xp", "linalg", "distributed", "functional", "nn", "func",
+         "optim", "capturing", "safetensors", "serialization", "hub", "data", "utils", "evaluation", "models",
+         "onnx", "attribution", "inspection", "plot", "profiling", "comparing", "train",
+         "transfer_learning", "advise", "conformance", "report", "sklearn", "cli", "__main__"]
 AGNOSTIC = ["ops", "autograd", "linalg", "functional", "nn", "optim", "evaluation", "models", "train"]
 TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"))
               if path.name != "picture.py"]  # on any device

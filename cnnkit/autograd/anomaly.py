@@ -47,21 +47,21 @@ class set_detect_anomaly:
     >>> import cnnkit
     >>> x = cnnkit.zeros(1, requires_grad=True)
     >>> with set_detect_anomaly(True):
-    ...     (x.sqrt() * 0).sum().backward()
+    ...     (x * cnnkit.nan).sum().backward()
     Traceback (most recent call last):
         ...
-    RuntimeError: the gradient of sqrt for its input number 0 has NaN
+    RuntimeError: the gradient of mul for its input number 0 has NaN
     """
 
     def __init__(self, mode: bool, check_nan: bool = True):
         self.before: Callable[..., Sequence[Any]] = Node.gradients
-        Node.gradients = _checked if mode and check_nan else _plain  # type: ignore[method-assign]
+        Node.gradients = _checked if mode and check_nan else _plain  # type: ignore
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *exc: object) -> None:
-        Node.gradients = self.before  # type: ignore[method-assign]
+        Node.gradients = self.before  # type: ignore
 
 
 class detect_anomaly:
