@@ -13,13 +13,7 @@ from typing import Any
 from cnnkit import optim, random
 from cnnkit.autograd import Tensor, is_grad_enabled, set_grad_enabled
 from cnnkit.distributed import RankLost
-from cnnkit.evaluation.contracts import (
-    AnyLoss,
-    AugmentingLoader,
-    HeldOutLoss,
-    Loader,
-    ResumableLoader,
-)
+from cnnkit.evaluation.contracts import AnyLoss, AugmentingLoader, HeldOutLoss, Loader, ResumableLoader
 from cnnkit.evaluation.counting import Count, Counting
 from cnnkit.evaluation.evaluate import count, measure
 from cnnkit.evaluation.intake import Intake
