@@ -56,8 +56,8 @@ def set_device(device: Any) -> None:
     RuntimeError
         If the device is not the current one.
     """
-    number = device if isinstance(device, int) else backends.device(device).index
-    if (number or 0) != current_device():
+    number, current = device if isinstance(device, int) else backends.device(device).index, current_device()
+    if number not in (None, current):
         raise RuntimeError(f"device {number} is not the one that is used: choose it by "
                            f"cnnkit.use('cuda:{number}'), or write device='cuda:{number}'")
 
