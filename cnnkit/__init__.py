@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     )
     from cnnkit.backends.algorithms import *
     from cnnkit.backends.named_dtypes import *
+    from cnnkit.backends.printing import set_printoptions
     from cnnkit.capturing import capture
     from cnnkit.comparing import compare
     from cnnkit.functional import (
@@ -147,6 +148,7 @@ _DEFINED_IN = {name: module for module, names in {
         trunc_ xlogy_ zero_""",
     "backends.algorithms": """are_deterministic_algorithms_enabled get_float32_matmul_precision
         set_float32_matmul_precision use_deterministic_algorithms""",
+    "backends.printing": "set_printoptions",
     "backends": """can_cast device dtype finfo get_default_dtype get_num_threads iinfo precision promote_types
         result_type set_default_dtype set_num_threads use""",
     "backends.named_dtypes": """bfloat16 bool cdouble cfloat complex128 complex64 double float float16 float32

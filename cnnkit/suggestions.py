@@ -62,7 +62,6 @@ NAMESPACE: Mapping[str, str] = {
            "numpy.fft takes x.numpy(), without gradients",
     **_same("complex view_as_complex view_as_real stft istft",
             "it is out of scope: Tensors with gradients are real numbers"),
-    "set_printoptions": "Tensors print as NumPy's arrays do: use numpy.set_printoptions",
     "profiler": "use cnnkit.profile", "testing": "use numpy.testing with x.numpy()",
     "special": "its functions are cnnkit's own: cnnkit.erf, cnnkit.logit, cnnkit.xlogy",
     "vmap": "write the function for a batch: all functions here take axes before their own",

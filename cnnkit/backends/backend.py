@@ -15,6 +15,7 @@ from cnnkit.backends.dtypes import DTYPES, dtype_name
 from cnnkit.backends.kernel import ask
 from cnnkit.backends.order import inverse, memory_order
 from cnnkit.backends.plugins import Plugin, backend_for, kernel_tables, lock
+from cnnkit.backends.printing import text_of
 from cnnkit.backends.state import Selection, Watch, choice
 from cnnkit.backends.table import KernelTable, Tables
 
@@ -178,7 +179,7 @@ class Backend(Plugin):
 
     def text(self, array: Array, prefix: str = "") -> str:
         """The values as `repr` shows them, shortened; `prefix` is the text before them on the first line."""
-        return np.array2string(self.to_numpy(array), separator=", ", prefix=prefix, threshold=200)
+        return text_of(self.to_numpy(array), prefix)
 
     def warm_up(self, model: Any, shape: tuple[int, ...], batch: int, training: bool = True,
                 dtype: str | None = None) -> str:
