@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 __all__ = ["are_deterministic_algorithms_enabled", "get_float32_matmul_precision",
            "set_float32_matmul_precision", "use_deterministic_algorithms"]
 
@@ -31,10 +33,7 @@ def are_deterministic_algorithms_enabled() -> bool:
 def set_float32_matmul_precision(precision: str) -> None:
     """Changes nothing: products of matrices are float32's own. For convolutions there is `cnnkit.precision`.
 
-    Raises
-    ------
-    RuntimeError
-        If there is no such level.
+    As in PyTorch, another level is warned of, and changes nothing.
 
     >>> set_float32_matmul_precision("high")
     >>> get_float32_matmul_precision()
@@ -42,7 +41,9 @@ def set_float32_matmul_precision(precision: str) -> None:
     >>> set_float32_matmul_precision("highest")
     """
     if precision not in LEVELS:
-        raise RuntimeError(f"precision must be one of {', '.join(LEVELS)}; got {precision!r}")
+        warnings.warn(f"precision must be one of {', '.join(LEVELS)}; got {precision!r}, which changes "
+                      "nothing", stacklevel=2)
+        return
     _chosen["level"] = precision
 
 

@@ -113,7 +113,8 @@ LINES = {
     # settings
     "torch.use_deterministic_algorithms(True); r = torch.are_deterministic_algorithms_enabled(); "
     "torch.use_deterministic_algorithms(False); r": True,
-    "torch.set_float32_matmul_precision('low')": RuntimeError,
+    "torch.set_float32_matmul_precision('high'); r = torch.get_float32_matmul_precision(); "
+    "torch.set_float32_matmul_precision('highest'); r": "high",
     "r = torch.get_rng_state(); a = torch.rand(2); torch.set_rng_state(r); (a == torch.rand(2)).all().item()":
         True,
     "with torch.autograd.detect_anomaly(): (torch.zeros(1, requires_grad=True).sqrt() * 0).sum().backward()":
